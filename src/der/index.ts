@@ -1,0 +1,43 @@
+/**
+ * Strict DER: a bounded cursor that slices, decoders for primitive types, and writers.
+ *
+ * @module spiffe-pki/der
+ */
+export { DerReader, readWhole } from './der-reader.ts'
+export { contextConstructed, contextPrimitive, tags } from './tags.ts'
+export {
+  bitStringContent,
+  booleanContent,
+  checkInteger,
+  integerContent,
+  namedBits,
+  nullContent,
+  optionalTrue,
+  smallInteger,
+  wholeOctetsBitString,
+} from './primitives.ts'
+export type { BitString } from './primitives.ts'
+export { checkOid, decodeOid, encodeOid } from './oid.ts'
+export { encodeGeneralizedTime, encodeTime, generalizedTimeContent, readTime, utcTimeContent } from './time.ts'
+export { ia5Text, isStringTag, stringContent } from './strings.ts'
+export {
+  bitString,
+  boolean,
+  directoryString,
+  element,
+  explicit,
+  headerLength,
+  ia5String,
+  implicit,
+  integer,
+  namedBitString,
+  nullElement,
+  octetString,
+  oid,
+  sequence,
+  setOf,
+  unsignedInteger,
+  utf8String,
+  writeHeader,
+} from './der-writer.ts'
+export { checkWellFormed } from './well-formed.ts'

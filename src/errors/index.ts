@@ -1,0 +1,9 @@
+/**
+ * One error class and its closed catalogue of codes.
+ *
+ * @module spiffe-pki/errors
+ */
+export { errorCodes } from './error-codes.ts'
+export type { PkiErrorCode } from './error-codes.ts'
+export { PkiError, isPkiError } from './pki-error.ts'
+export type { PkiErrorOptions } from './pki-error.ts'

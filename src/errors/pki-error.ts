@@ -1,0 +1,40 @@
+// The one error class of the package: switch on `code`, read `message`, log `cause`.
+
+import type { PkiErrorCode } from './error-codes.ts'
+
+/** What an error was caused by. */
+export interface PkiErrorOptions {
+  /** The error underneath; never sent to a peer. */
+  readonly cause?: unknown
+}
+
+/** Longest message kept, in UTF-16 units: text from outside is quoted in messages (CVE-2025-61729). */
+const maxMessageLength = 1024
+
+/**
+ * Every failure that input, a peer, a backend or misuse can cause.
+ *
+ * The message says what was found and what was wanted; it never holds private keys, PINs, tokens or passphrases.
+ */
+export class PkiError<Code extends PkiErrorCode = PkiErrorCode> extends Error {
+  /** Stable, from the catalogue `errorCodes`. */
+  readonly code: Code
+
+  constructor(code: Code, message: string, options?: PkiErrorOptions) {
+    const text = message.length > maxMessageLength ? `${message.slice(0, maxMessageLength - 1)}…` : message
+    super(text, options?.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+  }
+
+  static {
+    // On the prototype, so that an instance shows its fields only.
+    Object.defineProperty(this.prototype, 'name', { value: 'PkiError', configurable: true, writable: true })
+  }
+}
+
+/** Whether `value` is a `PkiError`, of this code if one is given. Works across copies of the package. */
+export function isPkiError<Code extends PkiErrorCode = PkiErrorCode>(value: unknown, code?: Code): value is PkiError<Code> {
+  if (!(value instanceof Error) || value.name !== 'PkiError') return false
+  const found = (value as { code?: unknown }).code
+  return typeof found === 'string' && (code === undefined || found === code)
+}

@@ -1,0 +1,35 @@
+// Time, as this package asks for it: nothing else in `src` reads the wall clock or makes timers.
+
+/** Wall time, monotonic time and timers. Tests pass a fake one. */
+export interface Clock {
+  /** Wall-clock time in milliseconds since the epoch. */
+  now(): number
+  /** Milliseconds on a clock that never goes back; only differences mean anything. */
+  monotonic(): number
+  /** Runs `callback` once after `delayMs`; does not keep the process alive. Returns what stops it. */
+  schedule(callback: () => void, delayMs: number): () => void
+}
+
+/** The platform's clock; its timers are `unref`'d. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  schedule(callback, delayMs) {
+    // setTimeout overflows above 2^31-1 ms and would fire at once: wait in steps.
+    let timer: NodeJS.Timeout
+    const arm = (remaining: number): void => {
+      const step = Math.min(remaining, maxTimerMs)
+      timer = setTimeout(() => {
+        if (remaining > step) arm(remaining - step)
+        else callback()
+      }, step)
+      timer.unref()
+    }
+    arm(Math.max(0, delayMs))
+    return () => {
+      clearTimeout(timer)
+    }
+  },
+}
+
+const maxTimerMs = 2 ** 31 - 1

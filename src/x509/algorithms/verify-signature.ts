@@ -1,0 +1,45 @@
+// Verification of one signature. node:crypto decides; this decides what it is asked.
+
+import { constants, verify } from 'node:crypto'
+import type { VerifyKeyObjectInput } from 'node:crypto'
+import { AlgorithmIdentifier } from './algorithm-identifier.ts'
+import type { PublicKey } from './public-key.ts'
+import { signatureAlgorithms } from './signature-algorithm.ts'
+import type { SignatureAlgorithm } from './signature-algorithm.ts'
+
+/** How the octets of an ECDSA signature are written: DER `ECDSA-Sig-Value` (X.509) or `r || s` (JWS, PKCS#11). */
+export type EcdsaEncoding = 'der' | 'ieee-p1363'
+
+/**
+ * Whether `signature` over `data` was made with the private half of `key`.
+ *
+ * False also for an algorithm or key that is not supported, a key that does not fit the algorithm, and a key or signature that is
+ * malformed: it never throws for input.
+ */
+export function verifySignature(
+  key: PublicKey,
+  algorithm: AlgorithmIdentifier | SignatureAlgorithm,
+  data: Uint8Array,
+  signature: Uint8Array,
+  encoding: EcdsaEncoding = 'der',
+): boolean {
+  const name = typeof algorithm === 'string' ? algorithm : algorithm.signatureAlgorithm
+  if (name === undefined) return false
+  const row = signatureAlgorithms[name]
+  try {
+    const { algorithm: keyAlgorithm, pss } = key.info
+    if (keyAlgorithm === undefined || !row.keys.includes(keyAlgorithm)) return false
+    const keyObject = key.keyObject()
+    if (row.saltLength !== undefined) {
+      const saltLength = typeof algorithm === 'string' ? row.saltLength : (algorithm.saltLength as number)
+      // RFC 4055 §3.3: the parameters of the key bind the signature: same hash, at least that much salt.
+      if (pss !== undefined && (pss.hash !== row.hash || saltLength < pss.saltLength)) return false
+      const input: VerifyKeyObjectInput = { key: keyObject, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }
+      return verify(row.hash, data, input, signature)
+    }
+    if (encoding === 'ieee-p1363') return verify(row.hash, data, { key: keyObject, dsaEncoding: encoding }, signature)
+    return verify(row.hash, data, keyObject, signature)
+  } catch {
+    return false
+  }
+}
