@@ -1,0 +1,14 @@
+/**
+ * SPIFFE IDs and trust domains: names, and nothing but names.
+ *
+ * @module spiffe-pki/spiffe
+ */
+export { TrustDomain } from './trust-domain.ts'
+export { SpiffeId } from './spiffe-id.ts'
+export { assertSpiffePath, isSpiffePath, joinSpiffePath, splitSpiffePath } from './spiffe-path.ts'
+export { matchAny, matchId, matchMemberOf, matchOneOf, matchPathPattern, requireMatch } from './match.ts'
+export type { SpiffeIdMatcher } from './match.ts'
+export { istioSpiffeId, istioTrustDomain, parseIstioSpiffeId, tryParseIstioSpiffeId } from './istio-identity.ts'
+export type { IstioIdentity, IstioIdentityInput } from './istio-identity.ts'
+export { TrustDomainAliases } from './trust-domain-aliases.ts'
+export { maxSpiffeIdLength, maxTrustDomainLength } from './grammar.ts'

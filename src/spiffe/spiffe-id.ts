@@ -1,0 +1,185 @@
+// A SPIFFE ID: SPIFFE-ID.md section 2, by the grammar and never by a URL parser (rule ID-4).
+
+import { inspect } from 'node:util'
+import { fault, maxSpiffeIdLength, scanSpiffeId, schemeLength } from './grammar.ts'
+import { grammarError, notTextError } from './grammar-error.ts'
+import { assertSpiffePath, joinSpiffePath, splitSpiffePath } from './spiffe-path.ts'
+import { TrustDomain } from './trust-domain.ts'
+
+/**
+ * A SPIFFE ID that keeps the grammar: `spiffe://<trust domain>` and a path, which may be empty.
+ *
+ * Immutable. The text is kept as it was given; parsing changes nothing, so two IDs are equal if and only if their texts are.
+ *
+ * @example
+ * const id = SpiffeId.parse('spiffe://example.org/ns/prod/sa/api')
+ * id.trustDomain.name // 'example.org'
+ * id.path // '/ns/prod/sa/api'
+ */
+export class SpiffeId {
+  readonly #text: string
+  readonly #pathStart: number
+  #trustDomain: TrustDomain | undefined
+
+  private constructor(text: string, pathStart: number) {
+    this.#text = text
+    this.#pathStart = pathStart
+  }
+
+  static {
+    // Private fields do not show: without this, `console.log` prints an empty object.
+    Object.defineProperty(this.prototype, inspect.custom, {
+      value(this: SpiffeId): string {
+        return #text in this ? `SpiffeId(${this.#text})` : 'SpiffeId'
+      },
+    })
+  }
+
+  /**
+   * Reads the text form, at most 2,048 bytes.
+   *
+   * @throws ERR_SPIFFE_ID_INVALID, with the number of the rule (ID-1 to ID-7) in the message
+   */
+  static parse(text: string): SpiffeId {
+    if (typeof text !== 'string') throw notTextError('ERR_SPIFFE_ID_INVALID', text)
+    const found = scanSpiffeId(text)
+    if (found < 0) throw grammarError('ERR_SPIFFE_ID_INVALID', found, text)
+    return new SpiffeId(text, found)
+  }
+
+  /** Like `parse`, with `undefined` instead of an error. */
+  static tryParse(text: string): SpiffeId | undefined {
+    if (typeof text !== 'string') return undefined
+    const found = scanSpiffeId(text)
+    return found < 0 ? undefined : new SpiffeId(text, found)
+  }
+
+  /**
+   * The value itself, or its text parsed: for options that take either.
+   *
+   * @throws ERR_SPIFFE_ID_INVALID
+   */
+  static from(value: SpiffeId | string): SpiffeId {
+    return value instanceof SpiffeId ? value : SpiffeId.parse(value)
+  }
+
+  /**
+   * The ID of a trust domain and a path (`''`, or `/` and segments).
+   *
+   * @throws ERR_SPIFFE_PATH_INVALID, ERR_TRUST_DOMAIN_INVALID
+   * @throws ERR_SPIFFE_ID_INVALID the whole would be longer than 2,048 bytes
+   */
+  static fromPath(trustDomain: TrustDomain | string, path: string): SpiffeId {
+    assertSpiffePath(path)
+    return SpiffeId.#join(TrustDomain.from(trustDomain), path)
+  }
+
+  /**
+   * The ID of a trust domain and path segments; each is checked alone, a `/` in one is refused.
+   *
+   * @throws ERR_SPIFFE_PATH_INVALID, ERR_TRUST_DOMAIN_INVALID, ERR_SPIFFE_ID_INVALID
+   */
+  static fromSegments(trustDomain: TrustDomain | string, segments: readonly string[]): SpiffeId {
+    return SpiffeId.#join(TrustDomain.from(trustDomain), joinSpiffePath(segments))
+  }
+
+  /** Orders by UTF-16 units of the text; for `sort`. */
+  static compare(this: void, left: SpiffeId, right: SpiffeId): number {
+    if (left.#text === right.#text) return 0
+    return left.#text < right.#text ? -1 : 1
+  }
+
+  /** The trust domain that must vouch for this ID. */
+  get trustDomain(): TrustDomain {
+    // Made on demand: many callers compare whole IDs and never ask.
+    return (this.#trustDomain ??= TrustDomain.parse(this.trustDomainName))
+  }
+
+  /** The name of the trust domain. */
+  get trustDomainName(): string {
+    return this.#text.slice(schemeLength, this.#pathStart)
+  }
+
+  /** `/ns/prod/sa/api`, or `''`: the ID of the trust domain itself has no path (rule ID-9). */
+  get path(): string {
+    return this.#text.slice(this.#pathStart)
+  }
+
+  /** Whether the path is not empty; a leaf SVID must have one (rule X-2). */
+  get hasPath(): boolean {
+    return this.#pathStart < this.#text.length
+  }
+
+  /** The path taken apart; empty for the ID of a trust domain. */
+  get segments(): readonly string[] {
+    return splitSpiffePath(this.path)
+  }
+
+  /** Whether this ID belongs to the trust domain: the names are the same, byte for byte. */
+  memberOf(trustDomain: TrustDomain | string): boolean {
+    return trustDomain instanceof TrustDomain
+      ? this.trustDomainName === trustDomain.name
+      : this.trustDomainName === trustDomain
+  }
+
+  /** Whether both are the same ID. A text that is no SPIFFE ID equals nothing. */
+  equals(other: SpiffeId | string): boolean {
+    return this.#text === (other instanceof SpiffeId ? other.#text : other)
+  }
+
+  /**
+   * This ID with `path` (`/` and segments) after its own.
+   *
+   * @throws ERR_SPIFFE_PATH_INVALID, ERR_SPIFFE_ID_INVALID
+   */
+  appendPath(path: string): SpiffeId {
+    assertSpiffePath(path)
+    return SpiffeId.#join(this.trustDomain, this.path + path)
+  }
+
+  /**
+   * This ID with segments after its path.
+   *
+   * @throws ERR_SPIFFE_PATH_INVALID, ERR_SPIFFE_ID_INVALID
+   */
+  appendSegments(segments: readonly string[]): SpiffeId {
+    return SpiffeId.#join(this.trustDomain, this.path + joinSpiffePath(segments))
+  }
+
+  /**
+   * The ID of the same trust domain with another path; `''` gives the ID of the trust domain.
+   *
+   * @throws ERR_SPIFFE_PATH_INVALID, ERR_SPIFFE_ID_INVALID
+   */
+  withPath(path: string): SpiffeId {
+    return SpiffeId.fromPath(this.trustDomain, path)
+  }
+
+  /**
+   * The same path in another trust domain.
+   *
+   * @throws ERR_TRUST_DOMAIN_INVALID, ERR_SPIFFE_ID_INVALID
+   */
+  withTrustDomain(trustDomain: TrustDomain | string): SpiffeId {
+    return SpiffeId.#join(TrustDomain.from(trustDomain), this.path)
+  }
+
+  /** The text form. */
+  toString(): string {
+    return this.#text
+  }
+
+  /** The text form. */
+  toJSON(): string {
+    return this.#text
+  }
+
+  /** Both parts have been checked; only the whole length is left. */
+  static #join(trustDomain: TrustDomain, path: string): SpiffeId {
+    const prefix = trustDomain.idString
+    if (prefix.length + path.length > maxSpiffeIdLength) {
+      throw grammarError('ERR_SPIFFE_ID_INVALID', fault.tooLong, prefix + path)
+    }
+    return new SpiffeId(prefix + path, prefix.length)
+  }
+}

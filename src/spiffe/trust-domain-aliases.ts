@@ -1,0 +1,80 @@
+// Several names for one trust domain, as in a mesh that was renamed (Istio's trustDomainAliases).
+
+import { PkiError } from '../errors/index.ts'
+import type { SpiffeId } from './spiffe-id.ts'
+import { TrustDomain } from './trust-domain.ts'
+
+/**
+ * A trust domain and the further names it goes by.
+ *
+ * An alias makes two names one identity for authorisation; it does not make one trust bundle of two: each SVID is still
+ * verified with the bundle of the trust domain it names (rule F-4).
+ */
+export class TrustDomainAliases {
+  /** The name that `canonical` gives. */
+  readonly trustDomain: TrustDomain
+  readonly #aliases = new Map<string, TrustDomain>()
+
+  /**
+   * @throws ERR_TRUST_DOMAIN_INVALID
+   * @throws ERR_LIMIT_EXCEEDED more than 256 aliases
+   */
+  constructor(trustDomain: TrustDomain | string, aliases: Iterable<TrustDomain | string> = []) {
+    this.trustDomain = TrustDomain.from(trustDomain)
+    for (const alias of aliases) {
+      const parsed = TrustDomain.from(alias)
+      if (!parsed.equals(this.trustDomain)) this.#aliases.set(parsed.name, parsed)
+      if (this.#aliases.size > maxAliases) {
+        throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxAliases} aliases of ${this.trustDomain.name}`)
+      }
+    }
+  }
+
+  /** The further names, without the trust domain's own and without repetition. */
+  get aliases(): readonly TrustDomain[] {
+    return [...this.#aliases.values()]
+  }
+
+  /** Whether this is the trust domain or one of its aliases. */
+  has(trustDomain: TrustDomain | string): boolean {
+    const name = typeof trustDomain === 'string' ? trustDomain : trustDomain.name
+    return this.trustDomain.equals(name) || this.#aliases.has(name)
+  }
+
+  /**
+   * The ID under every name of the trust domain: itself first, then the others. An ID of a foreign trust domain stands
+   * for itself alone (Istio gives it our aliases too, which would let a foreigner's ID pass for one of ours).
+   *
+   * @throws ERR_SPIFFE_ID_INVALID an alias makes the ID longer than 2,048 bytes
+   */
+  expand(id: SpiffeId): SpiffeId[] {
+    if (!this.has(id.trustDomain)) return [id]
+    const others = [this.trustDomain, ...this.#aliases.values()].filter((name) => !id.memberOf(name))
+    return [id, ...others.map((name) => id.withTrustDomain(name))]
+  }
+
+  /** `expand` over several IDs, each result once, in order. */
+  expandAll(ids: Iterable<SpiffeId>): SpiffeId[] {
+    const expanded = new Map<string, SpiffeId>()
+    for (const id of ids) for (const one of this.expand(id)) expanded.set(one.toString(), one)
+    return [...expanded.values()]
+  }
+
+  /**
+   * The ID under the trust domain's own name; a foreign ID as it is.
+   *
+   * @throws ERR_SPIFFE_ID_INVALID the ID would be longer than 2,048 bytes
+   */
+  canonical(id: SpiffeId): SpiffeId {
+    return this.#aliases.has(id.trustDomainName) ? id.withTrustDomain(this.trustDomain) : id
+  }
+
+  /** Whether both IDs name the same workload, aliases considered. */
+  equivalent(left: SpiffeId, right: SpiffeId): boolean {
+    if (left.equals(right)) return true
+    return left.path === right.path && this.has(left.trustDomain) && this.has(right.trustDomain)
+  }
+}
+
+/** Far above any mesh; bounds what `expand` makes of one ID. */
+const maxAliases = 256

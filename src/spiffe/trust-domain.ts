@@ -1,0 +1,96 @@
+// The name of a trust domain: SPIFFE-ID.md section 2.1.
+
+import { inspect } from 'node:util'
+import { fault, hasScheme, maxTrustDomainLength, scanTrustDomain, schemeLength } from './grammar.ts'
+import { grammarError, notTextError } from './grammar-error.ts'
+
+/**
+ * A trust domain name that keeps the grammar. Immutable; compare with `equals`, not `===`.
+ *
+ * A name is text and nothing else: `10.0.0.1` and `xn--...` are not resolved, folded or decoded (rule ID-4).
+ */
+export class TrustDomain {
+  readonly #name: string
+
+  private constructor(name: string) {
+    this.#name = name
+  }
+
+  static {
+    // Private fields do not show: without this, `console.log` prints an empty object.
+    Object.defineProperty(this.prototype, inspect.custom, {
+      value(this: TrustDomain): string {
+        return #name in this ? `TrustDomain(${this.#name})` : 'TrustDomain'
+      },
+    })
+  }
+
+  /**
+   * Reads a name (`example.org`) or the ID of a trust domain (`spiffe://example.org`, no path).
+   *
+   * @throws ERR_TRUST_DOMAIN_INVALID
+   */
+  static parse(text: string): TrustDomain {
+    if (typeof text !== 'string') throw notTextError('ERR_TRUST_DOMAIN_INVALID', text)
+    const found = scanName(text)
+    if (found < 0) throw grammarError('ERR_TRUST_DOMAIN_INVALID', found, text)
+    return new TrustDomain(text.slice(found))
+  }
+
+  /** Like `parse`, with `undefined` instead of an error. */
+  static tryParse(text: string): TrustDomain | undefined {
+    if (typeof text !== 'string') return undefined
+    const found = scanName(text)
+    return found < 0 ? undefined : new TrustDomain(text.slice(found))
+  }
+
+  /**
+   * The value itself, or its text parsed: for options that take either.
+   *
+   * @throws ERR_TRUST_DOMAIN_INVALID
+   */
+  static from(value: TrustDomain | string): TrustDomain {
+    return value instanceof TrustDomain ? value : TrustDomain.parse(value)
+  }
+
+  /** Orders by UTF-16 units of the name; for `sort`. */
+  static compare(this: void, left: TrustDomain, right: TrustDomain): number {
+    if (left.name === right.name) return 0
+    return left.name < right.name ? -1 : 1
+  }
+
+  /** `example.org`. */
+  get name(): string {
+    return this.#name
+  }
+
+  /** `spiffe://example.org`: the ID that a signing authority of the trust domain may carry (rule ID-9). */
+  get idString(): string {
+    return `spiffe://${this.#name}`
+  }
+
+  /** Whether both are the same name. A text that is no trust domain name equals nothing. */
+  equals(other: TrustDomain | string): boolean {
+    return this.#name === (other instanceof TrustDomain ? other.#name : other)
+  }
+
+  /** The name. */
+  toString(): string {
+    return this.#name
+  }
+
+  /** The name. */
+  toJSON(): string {
+    return this.#name
+  }
+}
+
+/** Offset of the name in `text`, or a fault. */
+function scanName(text: string): number {
+  if (text.length > maxTrustDomainLength + schemeLength) return fault.trustDomainTooLong
+  const start = hasScheme(text) ? schemeLength : 0
+  const end = scanTrustDomain(text, start)
+  if (end < 0) return end === fault.trustDomainMissing && text.length === 0 ? fault.empty : end
+  // What follows a name can only be a path, and a trust domain has none.
+  return end === text.length ? start : fault.trustDomainCharacter
+}

@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest'
+import { assertSpiffePath, isSpiffePath, joinSpiffePath, splitSpiffePath } from '../../../src/spiffe/index.ts'
+
+const thrown = expect.objectContaining({ code: 'ERR_SPIFFE_PATH_INVALID' }) as unknown
+
+describe('SPIFFE paths', () => {
+  it.each([['', []], ['/a', ['a']], ['/a/B/..c', ['a', 'B', '..c']]])('splits and joins %j', (path, segments) => {
+    expect(isSpiffePath(path)).toBe(true)
+    expect(splitSpiffePath(path)).toEqual(segments)
+    expect(joinSpiffePath(segments)).toBe(path)
+  })
+
+  it.each([
+    'a', '/', '/a/', '//a', '/..', '/a/./b', '/ä', '/a?', '/'.repeat(5000), `/${'a'.repeat(2048)}`, 0, null,
+  ])('refuses %j', (path) => {
+    expect(isSpiffePath(path as string)).toBe(false)
+    expect(() => assertSpiffePath(path as string)).toThrow(thrown)
+    expect(() => splitSpiffePath(path as string)).toThrow(thrown)
+  })
+
+  it('stops at the limit while joining (ID-7)', () => {
+    const endless = { [Symbol.iterator]: () => ({ next: () => ({ done: false, value: 'a' }) }) }
+    expect(() => joinSpiffePath(endless as unknown as string[])).toThrow(thrown)
+  })
+})
