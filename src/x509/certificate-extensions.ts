@@ -1,0 +1,155 @@
+// The extensions of a certificate, each decoded when first asked for: RFC 5280 section 4.2.
+
+import type { DerReader } from '../der/index.ts'
+import { parseInfoAccess } from './extensions/authority-info-access.ts'
+import type { AccessDescription } from './extensions/authority-info-access.ts'
+import { parseBasicConstraints } from './extensions/basic-constraints.ts'
+import type { BasicConstraints } from './extensions/basic-constraints.ts'
+import { parseCertificatePolicies, parseInhibitAnyPolicy, parsePolicyConstraints, parsePolicyMappings } from './extensions/certificate-policies.ts'
+import type { PolicyConstraints, PolicyInformation, PolicyMapping } from './extensions/certificate-policies.ts'
+import { parseDistributionPoints } from './extensions/distribution-points.ts'
+import type { DistributionPoint } from './extensions/distribution-points.ts'
+import { readExtensions } from './extensions/extension.ts'
+import type { Extension } from './extensions/extension.ts'
+import { parseAuthorityKeyIdentifier, parseSubjectKeyIdentifier } from './extensions/key-identifiers.ts'
+import type { AuthorityKeyIdentifier } from './extensions/key-identifiers.ts'
+import { KeyUsage, parseExtendedKeyUsage } from './extensions/key-usage.ts'
+import { parseNameConstraints } from './extensions/name-constraints.ts'
+import type { NameConstraints } from './extensions/name-constraints.ts'
+import { parseAltName } from './extensions/subject-alt-name.ts'
+import type { GeneralName } from './names/general-name.ts'
+import { extensionOids as oids } from './oids.ts'
+
+/**
+ * Extensions with a typed getter each: undefined where the extension is absent, a `PkiError` where its value is malformed.
+ * Certificates have them, and requests ask for them.
+ */
+export abstract class CertificateExtensions {
+  /** Every extension in the order of the encoding, known or not. */
+  readonly extensions: readonly Extension[]
+  #decoded: Map<string, unknown> | undefined
+
+  /** `list` is the content of `SEQUENCE OF Extension`; undefined where there are none. */
+  protected constructor(list: DerReader | undefined) {
+    this.extensions = list === undefined ? none : readExtensions(list, 'extensions')
+  }
+
+  /** The extension of this type, if present. */
+  extension(oid: string): Extension | undefined {
+    for (const extension of this.extensions) if (extension.oid === oid) return extension
+    return undefined
+  }
+
+  get basicConstraints(): BasicConstraints | undefined {
+    return this.#decode(oids.basicConstraints, parseBasicConstraints)
+  }
+
+  get keyUsage(): KeyUsage | undefined {
+    return this.#decode(oids.keyUsage, parseKeyUsage)
+  }
+
+  /** Purposes as object identifiers; see `keyPurposeOids`. */
+  get extendedKeyUsage(): readonly string[] | undefined {
+    return this.#decode(oids.extendedKeyUsage, parseExtendedKeyUsage)
+  }
+
+  get subjectAltName(): readonly GeneralName[] | undefined {
+    return this.#decode(oids.subjectAltName, parseSubjectAltName)
+  }
+
+  get issuerAltName(): readonly GeneralName[] | undefined {
+    return this.#decode(oids.issuerAltName, parseIssuerAltName)
+  }
+
+  get subjectKeyIdentifier(): Uint8Array | undefined {
+    return this.#decode(oids.subjectKeyIdentifier, parseSubjectKeyIdentifier)
+  }
+
+  get authorityKeyIdentifier(): AuthorityKeyIdentifier | undefined {
+    return this.#decode(oids.authorityKeyIdentifier, parseAuthorityKeyIdentifier)
+  }
+
+  get nameConstraints(): NameConstraints | undefined {
+    return this.#decode(oids.nameConstraints, parseNameConstraints)
+  }
+
+  get certificatePolicies(): readonly PolicyInformation[] | undefined {
+    return this.#decode(oids.certificatePolicies, parseCertificatePolicies)
+  }
+
+  get policyMappings(): readonly PolicyMapping[] | undefined {
+    return this.#decode(oids.policyMappings, parsePolicyMappings)
+  }
+
+  get policyConstraints(): PolicyConstraints | undefined {
+    return this.#decode(oids.policyConstraints, parsePolicyConstraints)
+  }
+
+  get inhibitAnyPolicy(): number | undefined {
+    return this.#decode(oids.inhibitAnyPolicy, parseInhibitAnyPolicy)
+  }
+
+  get crlDistributionPoints(): readonly DistributionPoint[] | undefined {
+    return this.#decode(oids.crlDistributionPoints, parseCrlDistributionPoints)
+  }
+
+  get freshestCrl(): readonly DistributionPoint[] | undefined {
+    return this.#decode(oids.freshestCrl, parseFreshestCrl)
+  }
+
+  get authorityInfoAccess(): readonly AccessDescription[] | undefined {
+    return this.#decode(oids.authorityInfoAccess, parseAuthorityInfoAccess)
+  }
+
+  get subjectInfoAccess(): readonly AccessDescription[] | undefined {
+    return this.#decode(oids.subjectInfoAccess, parseSubjectInfoAccess)
+  }
+
+  /** Decodes every known extension now. @throws the first fault found */
+  protected checkExtensions(): void {
+    for (const { oid } of this.extensions) {
+      const parse = parsers[oid]
+      if (parse !== undefined) this.#decode(oid, parse)
+    }
+  }
+
+  #decode<T>(oid: string, parse: (der: Uint8Array) => T): T | undefined {
+    const known = this.#decoded?.get(oid)
+    if (known !== undefined) return known as T
+    const extension = this.extension(oid)
+    if (extension === undefined) return undefined
+    const value = parse(extension.value)
+    this.#decoded ??= new Map()
+    this.#decoded.set(oid, value)
+    return value
+  }
+}
+
+const parseKeyUsage = (der: Uint8Array): KeyUsage => KeyUsage.parse(der)
+const parseSubjectAltName = (der: Uint8Array): readonly GeneralName[] => parseAltName(der, 'subjectAltName')
+const parseIssuerAltName = (der: Uint8Array): readonly GeneralName[] => parseAltName(der, 'issuerAltName')
+const parseCrlDistributionPoints = (der: Uint8Array): readonly DistributionPoint[] => parseDistributionPoints(der, 'cRLDistributionPoints')
+const parseFreshestCrl = (der: Uint8Array): readonly DistributionPoint[] => parseDistributionPoints(der, 'freshestCRL')
+const parseAuthorityInfoAccess = (der: Uint8Array): readonly AccessDescription[] => parseInfoAccess(der, 'authorityInfoAccess')
+const parseSubjectInfoAccess = (der: Uint8Array): readonly AccessDescription[] => parseInfoAccess(der, 'subjectInfoAccess')
+
+const parsers: Readonly<Record<string, ((der: Uint8Array) => unknown) | undefined>> = {
+  [oids.basicConstraints]: parseBasicConstraints,
+  [oids.keyUsage]: parseKeyUsage,
+  [oids.extendedKeyUsage]: parseExtendedKeyUsage,
+  [oids.subjectAltName]: parseSubjectAltName,
+  [oids.issuerAltName]: parseIssuerAltName,
+  [oids.subjectKeyIdentifier]: parseSubjectKeyIdentifier,
+  [oids.authorityKeyIdentifier]: parseAuthorityKeyIdentifier,
+  [oids.nameConstraints]: parseNameConstraints,
+  [oids.certificatePolicies]: parseCertificatePolicies,
+  [oids.policyMappings]: parsePolicyMappings,
+  [oids.policyConstraints]: parsePolicyConstraints,
+  [oids.inhibitAnyPolicy]: parseInhibitAnyPolicy,
+  [oids.crlDistributionPoints]: parseCrlDistributionPoints,
+  [oids.freshestCrl]: parseFreshestCrl,
+  [oids.authorityInfoAccess]: parseAuthorityInfoAccess,
+  [oids.subjectInfoAccess]: parseSubjectInfoAccess,
+}
+
+const none: readonly Extension[] = []

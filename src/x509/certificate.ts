@@ -1,0 +1,224 @@
+// A certificate: a lazy view over its DER. RFC 5280 section 4.1.
+
+import { createHash } from 'node:crypto'
+import type { X509Certificate as NodeCertificate } from 'node:crypto'
+import type { X509Certificate as PeculiarCertificate } from '@peculiar/x509'
+import { DerReader, checkInteger, contextConstructed, contextPrimitive, readTime, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
+import { PkiError } from '../errors/index.ts'
+import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
+import { AlgorithmIdentifier } from './algorithms/algorithm-identifier.ts'
+import { PublicKey } from './algorithms/public-key.ts'
+import { verifySignature } from './algorithms/verify-signature.ts'
+import { CertificateExtensions } from './certificate-extensions.ts'
+import { inputBytes, toNodeCertificate, toPeculiarCertificate } from './interchange.ts'
+import type { RawData } from './interchange.ts'
+import { DistinguishedName } from './names/distinguished-name.ts'
+import { serialNumberFromBytes } from './serial-number.ts'
+import type { SerialNumber } from './serial-number.ts'
+
+/** Every form a certificate is taken in: ours, DER, PEM of one block, `node:crypto`'s, `@peculiar/x509`'s. */
+export type CertificateInput = Certificate | Uint8Array | string | NodeCertificate | RawData
+
+/**
+ * An X.509 certificate.
+ *
+ * `parse` checks the outer structure, the version rules and the list of extensions; names, the key and the values of extensions are
+ * decoded when first asked for and then throw what is wrong with them. `checkAll` does all of it at once.
+ */
+export class Certificate extends CertificateExtensions {
+  /** DER of the whole certificate, as found. */
+  readonly der: Uint8Array
+  /** DER of the TBSCertificate: the signed bytes; a view. */
+  readonly tbs: Uint8Array
+  readonly version: 1 | 2 | 3
+  /** Content octets of the serial number. */
+  readonly serialNumberBytes: Uint8Array
+  /** The signature: the octets of the BIT STRING. */
+  readonly signature: Uint8Array
+  readonly issuer: DistinguishedName
+  readonly subject: DistinguishedName
+  /** First and last millisecond-exact second of validity, in ms since the epoch; both belong to it. */
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  readonly publicKey: PublicKey
+  readonly #algorithmDer: Uint8Array
+  #signatureAlgorithm: AlgorithmIdentifier | undefined
+  #serialNumber: SerialNumber | undefined
+
+  private constructor(der: Uint8Array) {
+    const outer = new DerReader(der)
+    const certificate = outer.expect(tags.sequence, 'Certificate').inner()
+    outer.finish('Certificate')
+    const tbs = certificate.expect(tags.sequence, 'tbsCertificate').inner()
+    const tbsDer = certificate.element()
+    const algorithmDer = certificate.expect(tags.sequence, 'signatureAlgorithm').element()
+    const signature = wholeOctetsBitString(certificate.expect(tags.bitString, 'signatureValue'), 'signatureValue')
+    certificate.finish('Certificate')
+
+    const version = readVersion(tbs)
+    const serialNumberBytes = tbs.expect(tags.integer, 'serialNumber').content()
+    checkInteger(der, tbs.contentStart, tbs.contentEnd, 'serialNumber')
+    if (serialNumberBytes.length > maxSerialOctets) throw new PkiError('ERR_SERIAL_INVALID', `a serial number of ${String(serialNumberBytes.length)} octets; at most 20 are allowed (RFC 5280 4.1.2.2)`)
+    // RFC 5280 4.1.1.2: both identifiers MUST be the same.
+    if (Buffer.compare(tbs.expect(tags.sequence, 'signature').element(), algorithmDer) !== 0) {
+      throw new PkiError('ERR_ALGORITHM_MISMATCH', 'the algorithm inside the signed bytes differs from the one outside (RFC 5280 4.1.1.2)')
+    }
+    const issuer = tbs.expect(tags.sequence, 'issuer').element()
+    const validity = tbs.expect(tags.sequence, 'validity').inner()
+    const notBeforeMs = readTime(validity, 'notBefore')
+    const notAfterMs = readTime(validity, 'notAfter')
+    validity.finish('validity')
+    const subject = tbs.expect(tags.sequence, 'subject').element()
+    const spki = tbs.expect(tags.sequence, 'subjectPublicKeyInfo').element()
+    // RFC 5280 4.1.2.8: unique identifiers need version 2 or 3; 4.1.2.9: extensions need version 3.
+    for (const n of [1, 2]) {
+      if (!tbs.optional(contextPrimitive(n))) continue
+      if (version === 1) throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a unique identifier in a certificate of version 1')
+    }
+    let list: DerReader | undefined
+    if (tbs.optional(contextConstructed(3))) {
+      if (version !== 3) throw new PkiError('ERR_CERTIFICATE_MALFORMED', `extensions in a certificate of version ${String(version)}`)
+      const wrapper = tbs.inner()
+      list = wrapper.expect(tags.sequence, 'extensions').inner()
+      wrapper.finish('extensions')
+    }
+    tbs.finish('tbsCertificate')
+
+    super(list)
+    this.der = der
+    this.tbs = tbsDer
+    this.version = version
+    this.serialNumberBytes = serialNumberBytes
+    this.signature = signature
+    this.issuer = DistinguishedName.fromDer(issuer)
+    this.subject = DistinguishedName.fromDer(subject)
+    this.notBeforeMs = notBeforeMs
+    this.notAfterMs = notAfterMs
+    this.publicKey = PublicKey.fromSpki(spki)
+    this.#algorithmDer = algorithmDer
+  }
+
+  /**
+   * Parses DER. The bytes are kept, not copied: do not change them afterwards.
+   *
+   * @throws ERR_CERTIFICATE_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_SERIAL_INVALID, ERR_ALGORITHM_MISMATCH, ERR_EXTENSION_DUPLICATE,
+   * ERR_OID_INVALID, ERR_LIMIT_EXCEEDED above 1 MiB
+   */
+  static parse(der: Uint8Array): Certificate {
+    if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a certificate of ${String(der.length)} octets; at most ${String(maxOctets)} are read`)
+    return new Certificate(der)
+  }
+
+  /** A certificate in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
+  static from(input: CertificateInput): Certificate {
+    if (input instanceof Certificate) return input
+    if (typeof input === 'string') return Certificate.fromPem(input)
+    return Certificate.parse(inputBytes(input, pemLabels, 'certificate'))
+  }
+
+  /** The one certificate of a PEM text. @throws ERR_PEM; as `parse` */
+  static fromPem(pem: string | Uint8Array): Certificate {
+    return Certificate.parse(decodeOnePem(pem, pemLabels))
+  }
+
+  /** Every certificate of a PEM text, in order; blocks with other labels are passed over. @throws ERR_PEM; as `parse` */
+  static listFromPem(pem: string | Uint8Array): Certificate[] {
+    return decodePemBlocks(pem, pemLabels).map((der) => Certificate.parse(der))
+  }
+
+  get serialNumber(): SerialNumber {
+    this.#serialNumber ??= serialNumberFromBytes(this.serialNumberBytes)
+    return this.#serialNumber
+  }
+
+  get signatureAlgorithm(): AlgorithmIdentifier {
+    this.#signatureAlgorithm ??= AlgorithmIdentifier.parse(this.#algorithmDer)
+    return this.#signatureAlgorithm
+  }
+
+  /** First moment of validity. */
+  get notBefore(): Date {
+    return new Date(this.notBeforeMs)
+  }
+
+  /** Last second of validity; it belongs to the period. */
+  get notAfter(): Date {
+    return new Date(this.notAfterMs)
+  }
+
+  /** Whether issuer and subject are the same name (RFC 5280 §6.1). */
+  get isSelfIssued(): boolean {
+    return this.issuer.equals(this.subject)
+  }
+
+  /** Whether the signature verifies with this key; says nothing else about the issuer. */
+  verifySignatureBy(issuerKey: PublicKey): boolean {
+    return verifySignature(issuerKey, this.signatureAlgorithm, this.tbs, this.signature)
+  }
+
+  /** SHA-256 over the DER. */
+  fingerprint(): Uint8Array {
+    return new Uint8Array(createHash('sha256').update(this.der).digest())
+  }
+
+  /**
+   * Decodes every field and every known extension now.
+   *
+   * @throws the first fault found: ERR_DER, ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_KEY_MALFORMED, ERR_EXTENSION_MALFORMED, …
+   */
+  checkAll(): void {
+    void this.signatureAlgorithm
+    void this.issuer.rdns
+    void this.subject.rdns
+    const { problem } = this.publicKey.info
+    if (problem?.code === 'ERR_KEY_MALFORMED') throw new PkiError(problem.code, `subjectPublicKeyInfo: ${problem.detail}`)
+    this.checkExtensions()
+  }
+
+  /** Whether both are the same certificate, byte for byte. */
+  equals(other: Certificate): boolean {
+    return Buffer.compare(this.der, other.der) === 0
+  }
+
+  /** One PEM block. */
+  toPem(): string {
+    return encodePem('CERTIFICATE', this.der)
+  }
+
+  /** The certificate as `node:crypto` has it. @throws ERR_CERTIFICATE_MALFORMED where Node refuses it */
+  toNode(): NodeCertificate {
+    return toNodeCertificate(this.der)
+  }
+
+  /** The certificate as `@peculiar/x509` has it; loads that package on first use. */
+  toPeculiar(): PeculiarCertificate {
+    return toPeculiarCertificate(this.der)
+  }
+
+  /** The fields people look at. */
+  toJSON(): Record<string, unknown> {
+    return {
+      serialNumber: this.serialNumber,
+      issuer: this.issuer.toString(),
+      subject: this.subject.toString(),
+      notBefore: this.notBefore.toISOString(),
+      notAfter: this.notAfter.toISOString(),
+      subjectAltName: this.subjectAltName,
+    }
+  }
+}
+
+/** `version [0] EXPLICIT INTEGER DEFAULT v1`: 0, 1 or 2 for version 1, 2 or 3. */
+function readVersion(tbs: DerReader): 1 | 2 | 3 {
+  if (!tbs.optional(contextConstructed(0))) return 1
+  const wrapper = tbs.inner()
+  const value = smallInteger(wrapper.expect(tags.integer, 'version'), 'version')
+  wrapper.finish('version')
+  if (value === 0) throw new PkiError('ERR_DER', 'version 1 is the default and must be left out (X.690 11.5)')
+  if (value > 2) throw new PkiError('ERR_CERTIFICATE_MALFORMED', `version ${String(value + 1)}; only 1 to 3 exist (RFC 5280 4.1.2.1)`)
+  return (value + 1) as 2 | 3
+}
+
+const pemLabels = ['CERTIFICATE', 'X509 CERTIFICATE']
+const maxOctets = 1024 * 1024
+const maxSerialOctets = 20

@@ -1,0 +1,59 @@
+// The frame of an extension: RFC 5280 section 4.1.2.9. One per type, value inside an OCTET STRING.
+
+import { DerReader, booleanContent, decodeOid, element, octetString, oid as oidElement, sequence, tags } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+
+/** One extension as found. */
+export interface Extension {
+  /** Object identifier, dotted. */
+  readonly oid: string
+  readonly critical: boolean
+  /** DER of the extension's own type: the content of the extnValue OCTET STRING; a view. */
+  readonly value: Uint8Array
+}
+
+/**
+ * Reads `SEQUENCE OF Extension` with no type twice.
+ *
+ * @throws ERR_EXTENSION_DUPLICATE, ERR_DER, ERR_OID_INVALID, ERR_LIMIT_EXCEEDED
+ */
+export function readExtensions(list: DerReader, what: string): Extension[] {
+  const extensions: Extension[] = []
+  if (list.done) throw new PkiError('ERR_DER', `${what}: an empty list of extensions (RFC 5280: SIZE (1..MAX))`)
+  while (!list.done) {
+    if (extensions.length >= maxExtensions) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
+    const reader = list.expect(tags.sequence, 'Extension').inner()
+    reader.expect(tags.oid, 'extnID')
+    const oid = decodeExtensionOid(reader)
+    let critical = false
+    if (reader.optional(tags.boolean)) {
+      critical = booleanContent(reader, 'critical')
+      if (!critical) throw new PkiError('ERR_DER', `extension ${oid}: critical FALSE is the default and must be left out (X.690 11.5)`)
+    }
+    const value = reader.expect(tags.octetString, 'extnValue').content()
+    reader.finish('Extension')
+    for (const known of extensions) {
+      if (known.oid === oid) throw new PkiError('ERR_EXTENSION_DUPLICATE', `${what}: extension ${oid} twice (RFC 5280 4.2)`)
+    }
+    extensions.push({ oid, critical, value })
+  }
+  return extensions
+}
+
+/** DER of one extension. */
+export function encodeExtension({ oid, critical, value }: Extension): Uint8Array {
+  return critical ? sequence(oidElement(oid), element(tags.boolean, Uint8Array.of(0xff)), octetString(value)) : sequence(oidElement(oid), octetString(value))
+}
+
+/** id-ce (2.5.29.x) without arithmetic: nearly every extension of every certificate. */
+function decodeExtensionOid({ bytes, contentStart, contentEnd }: DerReader): string {
+  const last = bytes[contentStart + 2] as number
+  if (contentEnd - contentStart === 3 && bytes[contentStart] === 0x55 && bytes[contentStart + 1] === 0x1d && last < 0x80) {
+    return idCe[last] as string
+  }
+  return decodeOid(bytes, contentStart, contentEnd)
+}
+
+const idCe: readonly string[] = Array.from({ length: 128 }, (_, i) => `2.5.29.${String(i)}`)
+
+const maxExtensions = 100

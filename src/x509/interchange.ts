@@ -1,0 +1,57 @@
+// To and from the objects of node:crypto and @peculiar/x509. The latter needs a Reflect polyfill and 200 ms to load, so it is loaded late.
+
+import { X509Certificate as NodeCertificate } from 'node:crypto'
+import { createRequire } from 'node:module'
+import type { Pkcs10CertificateRequest, X509Certificate, X509Crl } from '@peculiar/x509'
+import { PkiError } from '../errors/index.ts'
+import type { PkiErrorCode } from '../errors/index.ts'
+import { decodeOnePem, looksLikePem } from '../internal/pem.ts'
+
+/** What `@peculiar/x509` objects are recognised by. */
+export interface RawData {
+  readonly rawData: ArrayBuffer
+}
+
+/** DER of an input that is bytes (DER, or PEM of one block), a `node:crypto` or an `@peculiar/x509` object. @throws ERR_INVALID_ARGUMENT, ERR_PEM */
+export function inputBytes(input: Uint8Array | NodeCertificate | RawData, labels: readonly string[], what: string): Uint8Array {
+  if (input instanceof Uint8Array) return looksLikePem(input) ? decodeOnePem(input, labels) : input
+  if (input instanceof NodeCertificate) return new Uint8Array(input.raw)
+  const { rawData } = (input ?? {}) as Partial<RawData>
+  if (rawData instanceof ArrayBuffer) return new Uint8Array(rawData)
+  throw new PkiError('ERR_INVALID_ARGUMENT', `a ${what} is given as ours, DER, PEM, or an object of node:crypto or @peculiar/x509`)
+}
+
+/** A `node:crypto` certificate. @throws ERR_CERTIFICATE_MALFORMED */
+export function toNodeCertificate(der: Uint8Array): NodeCertificate {
+  try {
+    return new NodeCertificate(der)
+  } catch (cause) {
+    throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'node:crypto does not take this certificate', { cause })
+  }
+}
+
+/** An `@peculiar/x509` certificate. @throws ERR_CERTIFICATE_MALFORMED */
+export function toPeculiarCertificate(der: Uint8Array): X509Certificate {
+  return convert('ERR_CERTIFICATE_MALFORMED', (peculiar) => new peculiar.X509Certificate(der))
+}
+
+/** An `@peculiar/x509` certification request. @throws ERR_CSR_MALFORMED */
+export function toPeculiarRequest(der: Uint8Array): Pkcs10CertificateRequest {
+  return convert('ERR_CSR_MALFORMED', (peculiar) => new peculiar.Pkcs10CertificateRequest(der))
+}
+
+/** An `@peculiar/x509` revocation list. @throws ERR_CRL_MALFORMED */
+export function toPeculiarCrl(der: Uint8Array): X509Crl {
+  return convert('ERR_CRL_MALFORMED', (peculiar) => new peculiar.X509Crl(der))
+}
+
+function convert<T>(code: PkiErrorCode, make: (peculiar: typeof import('@peculiar/x509')) => T): T {
+  const require = createRequire(import.meta.url)
+  require('reflect-metadata')
+  const peculiar = require('@peculiar/x509') as typeof import('@peculiar/x509')
+  try {
+    return make(peculiar)
+  } catch (cause) {
+    throw new PkiError(code, '@peculiar/x509 does not take these bytes', { cause })
+  }
+}

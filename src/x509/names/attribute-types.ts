@@ -1,0 +1,48 @@
+// Attribute types of distinguished names: short names for text (RFC 4514 §3, RFC 4519) and bounds (RFC 5280 appendix A).
+
+import { PkiError } from '../../errors/index.ts'
+
+/** Short name and object identifier of an attribute type. */
+interface AttributeType {
+  readonly name: string
+  readonly oid: string
+}
+
+const attributeTypes: readonly AttributeType[] = [
+  { name: 'CN', oid: '2.5.4.3' },
+  { name: 'SN', oid: '2.5.4.4' },
+  { name: 'serialNumber', oid: '2.5.4.5' },
+  { name: 'C', oid: '2.5.4.6' },
+  { name: 'L', oid: '2.5.4.7' },
+  { name: 'ST', oid: '2.5.4.8' },
+  { name: 'STREET', oid: '2.5.4.9' },
+  { name: 'O', oid: '2.5.4.10' },
+  { name: 'OU', oid: '2.5.4.11' },
+  { name: 'title', oid: '2.5.4.12' },
+  { name: 'name', oid: '2.5.4.41' },
+  { name: 'GN', oid: '2.5.4.42' },
+  { name: 'initials', oid: '2.5.4.43' },
+  { name: 'generationQualifier', oid: '2.5.4.44' },
+  { name: 'dnQualifier', oid: '2.5.4.46' },
+  { name: 'pseudonym', oid: '2.5.4.65' },
+  { name: 'organizationIdentifier', oid: '2.5.4.97' },
+  { name: 'UID', oid: '0.9.2342.19200300.100.1.1' },
+  { name: 'DC', oid: '0.9.2342.19200300.100.1.25' },
+  { name: 'emailAddress', oid: '1.2.840.113549.1.9.1' },
+]
+
+const nameByOid: ReadonlyMap<string, string> = new Map(attributeTypes.map(({ name, oid }) => [oid, name]))
+const oidByName: ReadonlyMap<string, string> = new Map(attributeTypes.map(({ name, oid }) => [name.toLowerCase(), oid]))
+
+/** The short name of an attribute type, or its object identifier. */
+export function attributeName(oid: string): string {
+  return nameByOid.get(oid) ?? oid
+}
+
+/** The object identifier of a type given by short name (any case) or as one. @throws ERR_NAME_INVALID */
+export function requireAttributeOid(type: string): string {
+  const known = oidByName.get(type.toLowerCase())
+  if (known !== undefined) return known
+  if (!/^[0-9]+(\.[0-9]+)+$/.test(type)) throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(type.slice(0, 64))} is no attribute type; write its object identifier`)
+  return type
+}

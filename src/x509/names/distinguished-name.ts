@@ -1,0 +1,149 @@
+// Distinguished names: RFC 5280 section 4.1.2.4, compared by section 7.1, written by RFC 4514.
+
+import { DerReader, checkWellFormed, decodeOid, isStringTag, readWhole, stringContent, tags } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { requireAttributeOid } from './attribute-types.ts'
+import { formatDistinguishedName, parseDistinguishedName } from './distinguished-name-text.ts'
+import { encodeAttributes } from './encode-attributes.ts'
+import type { NameAttribute } from './encode-attributes.ts'
+
+/** One attribute of a relative distinguished name. */
+export interface AttributeTypeAndValue {
+  /** Object identifier of the type, dotted. */
+  readonly type: string
+  /** The text of the value; undefined where it is no character string. */
+  readonly value: string | undefined
+  /** DER of the value. */
+  readonly der: Uint8Array
+}
+
+/** A relative distinguished name: one attribute nearly always, several where they are joined by `+`. */
+export type RelativeDistinguishedName = readonly AttributeTypeAndValue[]
+
+/** A distinguished name: a view over its DER, decoded when first asked. */
+export class DistinguishedName {
+  /** DER of the RDNSequence, as found. */
+  readonly der: Uint8Array
+  #rdns: readonly RelativeDistinguishedName[] | undefined
+  #comparisonKey: string | undefined
+
+  private constructor(der: Uint8Array) {
+    this.der = der
+  }
+
+  /** A view over the DER of a whole RDNSequence; its inside is checked when first asked for. */
+  static fromDer(der: Uint8Array): DistinguishedName {
+    return new DistinguishedName(der)
+  }
+
+  /**
+   * A name from RFC 4514 text, most specific attribute first: `CN=web,O=Example`.
+   *
+   * @throws ERR_NAME_INVALID
+   */
+  static parse(text: string): DistinguishedName {
+    return new DistinguishedName(encodeAttributes(parseDistinguishedName(text)))
+  }
+
+  /**
+   * A name of one attribute per RDN, in the order of the encoding (most general first): `of([['O', 'Example'], ['CN', 'web']])`.
+   *
+   * @throws ERR_NAME_INVALID
+   */
+  static of(attributes: readonly NameAttribute[]): DistinguishedName {
+    return new DistinguishedName(encodeAttributes(attributes.map((attribute) => [attribute])))
+  }
+
+  /** Whether there is no attribute at all. */
+  get isEmpty(): boolean {
+    return this.der.length === 2
+  }
+
+  /** The relative distinguished names in the order of the encoding. @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID */
+  get rdns(): readonly RelativeDistinguishedName[] {
+    this.#rdns ??= readRdns(this.der)
+    return this.#rdns
+  }
+
+  /** The text values of an attribute type, by short name or object identifier, in the order of the encoding. */
+  values(type: string): readonly string[] {
+    const oid = requireAttributeOid(type)
+    return this.rdns.flat().flatMap((attribute) => (attribute.type === oid && attribute.value !== undefined ? [attribute.value] : []))
+  }
+
+  /** RFC 4514 text, most specific attribute first. */
+  toString(): string {
+    return formatDistinguishedName(this.rdns)
+  }
+
+  /** The same as `toString`: what a name is in JSON. */
+  toJSON(): string {
+    return this.toString()
+  }
+
+  /**
+   * Equal for names that RFC 5280 §7.1 calls the same (case, white space and string types do not count), different for all others.
+   */
+  get comparisonKey(): string {
+    this.#comparisonKey ??= this.rdns.map(rdnComparisonKey).join('\u0001')
+    return this.#comparisonKey
+  }
+
+  /** Whether both are the same name (RFC 5280 §7.1). */
+  equals(other: DistinguishedName): boolean {
+    return Buffer.compare(this.der, other.der) === 0 || this.comparisonKey === other.comparisonKey
+  }
+}
+
+/** What `comparisonKey` is made of; also compares the start of a name with a directory name constraint. */
+export function rdnComparisonKey(rdn: RelativeDistinguishedName): string {
+  const keys = rdn.map(({ type, value, der }) => `${type}=${value === undefined ? `#${Buffer.from(der).toString('hex')}` : prepare(value)}`)
+  return keys.length === 1 ? (keys[0] as string) : keys.sort().join('\u0002')
+}
+
+/** String preparation in short (RFC 4518): compatibility form, one case, inner white space one blank, none outside. */
+function prepare(value: string): string {
+  const folded = isPlainAscii(value) ? value.toLowerCase() : value.normalize('NFKC').toLowerCase().normalize('NFKC')
+  return folded.trim().replace(/\s+/g, ' ')
+}
+
+function isPlainAscii(value: string): boolean {
+  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) > 0x7e) return false
+  return true
+}
+
+function readRdns(der: Uint8Array): RelativeDistinguishedName[] {
+  const sequence = readWhole(der, tags.sequence, 'Name')
+  const rdns: RelativeDistinguishedName[] = []
+  let attributes = 0
+  while (!sequence.done) {
+    const set = sequence.expect(tags.set, 'RelativeDistinguishedName').inner()
+    if (set.done) throw new PkiError('ERR_NAME_INVALID', 'an empty RelativeDistinguishedName (X.501: SET SIZE (1..MAX))')
+    const rdn: AttributeTypeAndValue[] = []
+    let previous: Uint8Array | undefined
+    while (!set.done) {
+      const attribute = set.expect(tags.sequence, 'AttributeTypeAndValue').inner()
+      if (++attributes > maxAttributes) throw new PkiError('ERR_LIMIT_EXCEEDED', `a name of more than ${String(maxAttributes)} attributes`)
+      if (previous !== undefined && Buffer.compare(previous, set.element()) > 0) throw new PkiError('ERR_DER', 'a SET OF out of order (X.690 11.6)')
+      previous = set.element()
+      rdn.push(readAttribute(attribute))
+    }
+    rdns.push(rdn)
+  }
+  return rdns
+}
+
+function readAttribute(reader: DerReader): AttributeTypeAndValue {
+  reader.expect(tags.oid, 'attribute type')
+  const type = decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
+  const tag = reader.next()
+  const der = reader.element()
+  let value: string | undefined
+  if (isStringTag(tag)) value = stringContent(reader, `attribute ${type}`)
+  else checkWellFormed(der, `attribute ${type}`)
+  reader.finish('AttributeTypeAndValue')
+  return { type, value, der }
+}
+
+/** Far above any real name; bounds work on hostile ones. */
+const maxAttributes = 256

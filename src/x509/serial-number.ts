@@ -1,0 +1,55 @@
+// Serial numbers: RFC 5280 section 4.1.2.2, at most 20 octets, positive when issued.
+
+import { randomBytes } from 'node:crypto'
+import { PkiError } from '../errors/index.ts'
+
+/**
+ * A serial number as text: upper-case hexadecimal of its magnitude without leading zeros (an even count of digits), `-` before a
+ * negative one. Equal numbers have equal text.
+ */
+export type SerialNumber = string & { readonly brand: unique symbol }
+
+/** The text form of INTEGER content octets. @throws ERR_SERIAL_INVALID above 20 octets */
+export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
+  if (content.length === 0 || content.length > maxOctets) throw new PkiError('ERR_SERIAL_INVALID', `a serial number of ${String(content.length)} octets; 1 to ${String(maxOctets)} are allowed`)
+  if ((content[0] as number) >= 0x80) {
+    const magnitude = -BigInt.asIntN(content.length * 8, BigInt(`0x${Buffer.from(content).toString('hex')}`))
+    const digits = magnitude.toString(16).toUpperCase()
+    return `-${digits.length % 2 === 0 ? digits : `0${digits}`}` as SerialNumber
+  }
+  const hex = Buffer.from(content.buffer, content.byteOffset, content.length).toString('hex').toUpperCase()
+  return (hex.length > 2 && hex.startsWith('00') ? hex.slice(2) : hex) as SerialNumber
+}
+
+/**
+ * A serial number from text: hexadecimal of any case, colons between octets allowed.
+ *
+ * @throws ERR_SERIAL_INVALID
+ */
+export function parseSerialNumber(text: string): SerialNumber {
+  if (text.length > 64 || !/^[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*$|^[0-9a-fA-F]+$/.test(text)) throw new PkiError('ERR_SERIAL_INVALID', `${JSON.stringify(text.slice(0, 80))} is no serial number in hexadecimal`)
+  const digits = text.replaceAll(':', '').replace(/^0+(?=.)/, '')
+  return serialNumberFromBytes(serialNumberBytes((digits.length % 2 === 0 ? digits : `0${digits}`).toUpperCase() as SerialNumber))
+}
+
+/** INTEGER content octets of a serial number: minimal two's complement. */
+export function serialNumberBytes(serial: SerialNumber): Uint8Array {
+  if (serial.startsWith('-')) {
+    let octets = Math.ceil((serial.length - 1) / 2)
+    const magnitude = BigInt(`0x${serial.slice(1)}`)
+    if (magnitude > 1n << BigInt(octets * 8 - 1)) octets += 1
+    return Uint8Array.from(Buffer.from(BigInt.asUintN(octets * 8, -magnitude).toString(16).padStart(octets * 2, '0'), 'hex'))
+  }
+  const magnitude = Buffer.from(serial, 'hex')
+  return (magnitude[0] as number) >= 0x80 ? Uint8Array.of(0, ...magnitude) : Uint8Array.from(magnitude)
+}
+
+/** Content octets of a new serial number: 128 random bits behind 01, so always positive and 17 octets long (threats T11). */
+export function generateSerialNumber(random: (size: number) => Uint8Array = randomBytes): Uint8Array {
+  const octets = new Uint8Array(17)
+  octets[0] = 1
+  octets.set(random(16), 1)
+  return octets
+}
+
+const maxOctets = 20
