@@ -1,0 +1,256 @@
+// A strict reader and a plain writer for JSON from outside: RFC 8259, with the limits and refusals that `JSON.parse` lacks.
+// It keeps no duplicate keys, no `__proto__`, no lone surrogates, and on request no rounding of integers above 2^53.
+
+import { PkiError } from '../errors/index.ts'
+
+/** What JSON becomes here. Objects have no prototype. */
+export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject
+
+/** A JSON object: own keys only, `Object.prototype` is not behind it. */
+export interface JsonObject {
+  readonly [key: string]: JsonValue | undefined
+}
+
+/** Limits of one document, and how its integers are read. */
+export interface JsonOptions {
+  /** Longest document in bytes of UTF-8; 1 MiB if not given. */
+  readonly maxBytes?: number
+  /** Deepest nesting of arrays and objects; 32 if not given. */
+  readonly maxDepth?: number
+  /** Most values (scalars, arrays and objects together); 100,000 if not given. */
+  readonly maxValues?: number
+  /** Reads integers outside ±(2^53 - 1) as BigInt instead of rounding them (rule B-2). */
+  readonly bigIntegers?: boolean
+}
+
+/**
+ * Reads one JSON document.
+ *
+ * @throws ERR_JSON not JSON, not UTF-8, a key twice in one object, a key that could reach a prototype
+ * @throws ERR_LIMIT_EXCEEDED longer, deeper or of more values than the limits
+ */
+export function parseJson(input: string | Uint8Array, options: JsonOptions = {}): JsonValue {
+  const maxBytes = options.maxBytes ?? defaultMaxBytes
+  const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
+  if (size > maxBytes) throw limitError(`${size} bytes found, at most ${maxBytes} wanted`)
+  return new JsonReader(typeof input === 'string' ? input : decodeUtf8(input), options).document()
+}
+
+/** Whether a value read by `parseJson` is an object. */
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Writes JSON, a BigInt as an integer; members that are `undefined` are left out. `indent` is spaces per level, 0 for one line. */
+export function formatJson(value: JsonValue, indent = 0, level = 0): string {
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const items: string[] = []
+  if (Array.isArray(value)) {
+    for (const item of value as readonly JsonValue[]) items.push(formatJson(item, indent, level + 1))
+    return wrap('[', items, ']', indent, level)
+  }
+  for (const [key, member] of Object.entries(value)) {
+    if (member === undefined) continue
+    items.push(`${JSON.stringify(key)}:${indent > 0 ? ' ' : ''}${formatJson(member, indent, level + 1)}`)
+  }
+  return wrap('{', items, '}', indent, level)
+}
+
+class JsonReader {
+  readonly #text: string
+  readonly #maxDepth: number
+  readonly #bigIntegers: boolean
+  #valuesLeft: number
+  #at = 0
+
+  constructor(text: string, options: JsonOptions) {
+    this.#text = text
+    this.#maxDepth = options.maxDepth ?? defaultMaxDepth
+    this.#valuesLeft = options.maxValues ?? defaultMaxValues
+    this.#bigIntegers = options.bigIntegers ?? false
+  }
+
+  document(): JsonValue {
+    const value = this.#value(0)
+    this.#space()
+    if (this.#at < this.#text.length) throw this.#error('text after the end of the document')
+    return value
+  }
+
+  #value(depth: number): JsonValue {
+    if (this.#valuesLeft-- <= 0) throw limitError('more values in one document than the limit')
+    this.#space()
+    switch (this.#text.charCodeAt(this.#at)) {
+      case brace:
+        return this.#object(depth + 1)
+      case bracket:
+        return this.#array(depth + 1)
+      case quote:
+        return this.#string()
+      case 0x74:
+        return this.#word('true', true)
+      case 0x66:
+        return this.#word('false', false)
+      case 0x6e:
+        return this.#word('null', null)
+      default:
+        return this.#number()
+    }
+  }
+
+  #object(depth: number): JsonObject {
+    this.#enter(depth)
+    const members = Object.create(null) as Record<string, JsonValue>
+    if (this.#closes(braceEnd)) return members
+    do {
+      this.#space()
+      if (this.#text.charCodeAt(this.#at) !== quote) throw this.#error('a key in double quotes is wanted')
+      const key = this.#string()
+      if (key in members) throw this.#error('a key appears twice in one object')
+      this.#expect(colon)
+      const value = this.#value(depth)
+      // Harmless here, where objects have no prototype, and not in code that copies or merges what it was given.
+      if (key === '__proto__') throw this.#error('the key __proto__ is refused')
+      if (key === 'constructor' && isJsonObject(value) && 'prototype' in value) {
+        throw this.#error('the key constructor with a prototype in it is refused')
+      }
+      members[key] = value
+    } while (this.#continues(braceEnd))
+    return members
+  }
+
+  #array(depth: number): readonly JsonValue[] {
+    this.#enter(depth)
+    const items: JsonValue[] = []
+    if (this.#closes(bracketEnd)) return items
+    do items.push(this.#value(depth))
+    while (this.#continues(bracketEnd))
+    return items
+  }
+
+  #string(): string {
+    const text = this.#text
+    let out = ''
+    let start = ++this.#at
+    for (;;) {
+      const unit = text.charCodeAt(this.#at)
+      if (unit === quote) break
+      // NaN, the end of the text, compares false with everything.
+      if (!(unit >= 0x20)) throw this.#error('a string without end, or a control character in it')
+      if (unit === backslash) {
+        out += text.slice(start, this.#at) + this.#escape()
+        start = this.#at
+      } else {
+        this.#at++
+      }
+    }
+    out += text.slice(start, this.#at++)
+    if (loneSurrogate.test(out)) throw this.#error('a lone surrogate in a string')
+    return out
+  }
+
+  #escape(): string {
+    const letter = this.#text.charAt(this.#at + 1)
+    if (letter === 'u') {
+      const digits = this.#text.slice(this.#at + 2, this.#at + 6)
+      if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw this.#error('\\u is wanted with four hexadecimal digits')
+      this.#at += 6
+      return String.fromCharCode(Number.parseInt(digits, 16))
+    }
+    const plain = escapes.get(letter)
+    if (plain === undefined) throw this.#error('an unknown escape in a string')
+    this.#at += 2
+    return plain
+  }
+
+  #number(): number | bigint {
+    numberPattern.lastIndex = this.#at
+    const literal = numberPattern.exec(this.#text)?.[0]
+    if (literal === undefined) throw this.#error('a value is wanted')
+    // Reading the digits of a BigInt takes more than linear time.
+    if (literal.length > maxNumberLength) throw limitError(`a number of ${literal.length} characters found`)
+    const value = Number(literal)
+    if (!Number.isFinite(value)) throw this.#error('a number beyond the range of IEEE 754')
+    this.#at += literal.length
+    const exact = Number.isSafeInteger(value) || !this.#bigIntegers || !integerPattern.test(literal)
+    return exact ? value : BigInt(literal)
+  }
+
+  #word<T extends boolean | null>(word: string, value: T): T {
+    if (!this.#text.startsWith(word, this.#at)) throw this.#error('a value is wanted')
+    this.#at += word.length
+    return value
+  }
+
+  #enter(depth: number): void {
+    if (depth > this.#maxDepth) throw limitError(`JSON nested deeper than ${this.#maxDepth}`)
+    this.#at++
+  }
+
+  /** Whether the array or object just begun is empty; steps over its end. */
+  #closes(end: number): boolean {
+    this.#space()
+    if (this.#text.charCodeAt(this.#at) !== end) return false
+    this.#at++
+    return true
+  }
+
+  /** Steps over a comma (true) or the end (false). */
+  #continues(end: number): boolean {
+    if (this.#closes(end)) return false
+    this.#expect(comma)
+    return true
+  }
+
+  #expect(wanted: number): void {
+    this.#space()
+    if (this.#text.charCodeAt(this.#at) !== wanted) throw this.#error(`${String.fromCharCode(wanted)} is wanted`)
+    this.#at++
+  }
+
+  #space(): void {
+    for (;;) {
+      const unit = this.#text.charCodeAt(this.#at)
+      if (unit !== 0x20 && unit !== 0x0a && unit !== 0x0d && unit !== 0x09) return
+      this.#at++
+    }
+  }
+
+  /** Tells where, never what: documents may hold tokens. */
+  #error(reason: string): PkiError<'ERR_JSON'> {
+    return new PkiError('ERR_JSON', `not strict JSON at offset ${this.#at}: ${reason}`)
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    // With `ignoreBOM` a byte order mark stays in the text, where the reader refuses it (RFC 8259 section 8.1).
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new PkiError('ERR_JSON', 'not strict JSON: the bytes are not UTF-8', { cause })
+  }
+}
+
+function wrap(open: string, items: readonly string[], close: string, indent: number, level: number): string {
+  if (indent === 0 || items.length === 0) return open + items.join(',') + close
+  const inner = `\n${' '.repeat(indent * (level + 1))}`
+  return open + inner + items.join(`,${inner}`) + `\n${' '.repeat(indent * level)}` + close
+}
+
+function limitError(reason: string): PkiError<'ERR_LIMIT_EXCEEDED'> {
+  return new PkiError('ERR_LIMIT_EXCEEDED', `JSON: ${reason}`)
+}
+
+const defaultMaxBytes = 1024 * 1024
+const defaultMaxDepth = 32
+const defaultMaxValues = 100_000
+const maxNumberLength = 256
+const [quote, comma, colon, backslash, bracket, bracketEnd, brace, braceEnd] = [0x22, 0x2c, 0x3a, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
+/** In a pattern with `u`, a pair of surrogates is one character of another category. */
+const loneSurrogate = /\p{Cs}/u
+const integerPattern = /^-?[0-9]+$/
+const numberPattern = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
+const escapes: ReadonlyMap<string, string> = new Map([
+  ['"', '"'], ['\\', '\\'], ['/', '/'], ['b', '\b'], ['f', '\f'], ['n', '\n'], ['r', '\r'], ['t', '\t'],
+])
