@@ -1,0 +1,56 @@
+// Correctness by type, file size, and the rule that only `runtime` reads the clock or a weak random source.
+import tseslint from 'typescript-eslint'
+
+const clockMessage = 'Take a Clock (or randomness) through options: src/runtime is the only place that asks the platform.'
+
+export default tseslint.config(
+  { ignores: ['dist/', 'coverage/', 'docs/api/', 'src/adapters/**/gen/', '**/*.js', '**/*.mjs'] },
+  ...tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
+      'no-console': 'error',
+      'eqeqeq': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+      // Static factories on classes with private state, and namespaced constants, are this package's idiom.
+      '@typescript-eslint/no-extraneous-class': 'off',
+      // A union with one overload per branch documents better than one wide signature.
+      '@typescript-eslint/unified-signatures': 'off',
+      // Contracts say Promise; an implementation that has nothing to wait for still answers with one.
+      '@typescript-eslint/require-await': 'off',
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/runtime/**'],
+    rules: {
+      'no-restricted-properties': ['error',
+        { object: 'Date', property: 'now', message: clockMessage },
+        { object: 'Math', property: 'random', message: clockMessage }],
+      'no-restricted-syntax': ['error',
+        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: clockMessage },
+        { selector: "CallExpression[callee.object.name='process'][callee.property.name=/^(on|once|addListener|exit)$/]", message: 'A library leaves the process to its host.' }],
+    },
+  },
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.ts'],
+    rules: {
+      'no-console': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // Matchers of the test runner and JSON.parse answer with any.
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      // Wrong values on purpose are what tests of untyped callers are made of.
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+      '@typescript-eslint/no-unnecessary-type-assertion': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+)
