@@ -5,7 +5,8 @@ import type { DerReader } from './der-reader.ts'
 import { tags } from './tags.ts'
 
 /**
- * Reads a `Time` (UTCTime to 2049, GeneralizedTime from 2050) as milliseconds since the epoch.
+ * Reads a `Time` as milliseconds since the epoch. GeneralizedTime before 2050 is read too: RFC 5280 §4.1.2.5 forbids CAs to write it,
+ * and roots that people trust have it.
  *
  * @throws ERR_TIME_INVALID, ERR_DER
  */
@@ -13,10 +14,7 @@ export function readTime(reader: DerReader, what: string): number {
   const tag = reader.next()
   if (tag === tags.utcTime) return utcTimeContent(reader, what)
   if (tag !== tags.generalizedTime) throw new PkiError('ERR_DER', `${what}: tag 0x${tag.toString(16)} where a time is wanted`)
-  const time = generalizedTimeContent(reader, what)
-  // RFC 5280 4.1.2.5: dates through 2049 MUST be UTCTime.
-  if (time < year2050 && time >= year1950) throw new PkiError('ERR_TIME_INVALID', `${what}: GeneralizedTime before 2050 (RFC 5280 4.1.2.5)`)
-  return time
+  return generalizedTimeContent(reader, what)
 }
 
 /** UTCTime content `YYMMDDHHMMSSZ`; 50 to 99 are 1950 to 1999. @throws ERR_TIME_INVALID */
