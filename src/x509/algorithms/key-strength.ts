@@ -28,9 +28,7 @@ export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrength
   if (bits < minimumRsaBits) throw new PkiError('ERR_KEY_WEAK', `RSA of ${String(bits)} bits; at least ${String(minimumRsaBits)} are wanted`)
   if (bits > maximumRsaBits) throw new PkiError('ERR_KEY_UNSUPPORTED', `RSA of ${String(bits)} bits; at most ${String(maximumRsaBits)} are taken`)
   const isF4 = exponent.length === 3 && exponent[0] === 1 && exponent[1] === 0 && exponent[2] === 1
-  const isOdd = ((exponent[exponent.length - 1] as number) & 1) === 1 && !(exponent.length === 1 && exponent[0] === 1)
-  if (!isF4 && (rsaExponent === '65537' || !isOdd)) throw new PkiError('ERR_KEY_WEAK', 'an RSA exponent other than 65537')
-  if (((modulus[modulus.length - 1] as number) & 1) === 0) throw new PkiError('ERR_KEY_WEAK', 'an even RSA modulus')
+  if (!isF4 && rsaExponent === '65537') throw new PkiError('ERR_KEY_WEAK', 'an RSA exponent other than 65537')
   const factor = smallFactor(modulus)
   if (factor !== undefined) throw new PkiError('ERR_KEY_WEAK', `an RSA modulus that ${String(factor)} divides`)
 }

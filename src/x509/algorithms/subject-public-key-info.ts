@@ -99,9 +99,15 @@ function judgeRsa(algorithm: 'RSA' | 'RSA-PSS', key: Uint8Array): Judgement {
     return malformed('an RSA public key that is not two positive INTEGERs')
   }
   const bits = modulus.length * 8 - Math.clz32(modulus[0] as number) + 24
+  // RFC 8017 §3.1: n is a product of odd primes, e odd and at least 3; with e = 1 a signature is its own digest.
+  if (!isOdd(modulus) || !isOdd(exponent) || (exponent.length === 1 && exponent[0] === 1)) return malformed('an RSA key whose modulus or exponent is even, or whose exponent is 1')
   // Before any arithmetic: CVE-2023-29409, CVE-2023-2650.
   if (bits > maxRsaBits || exponent.length > maxExponentOctets) return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `RSA of ${String(bits)} bits, exponent of ${String(exponent.length)} octets` } }
   return { algorithm, problem: undefined, bits, modulus, exponent }
+}
+
+function isOdd(magnitude: Uint8Array): boolean {
+  return ((magnitude[magnitude.length - 1] as number) & 1) === 1
 }
 
 function positive(reader: DerReader, what: string): Uint8Array {

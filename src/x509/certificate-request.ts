@@ -1,0 +1,173 @@
+// A certification request (CSR): a view over its DER. RFC 2986 (PKCS #10), extension requests by RFC 2985 section 5.4.2.
+
+import type { Pkcs10CertificateRequest } from '@peculiar/x509'
+import { DerReader, checkWellFormed, contextConstructed, decodeOid, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
+import { PkiError } from '../errors/index.ts'
+import { decodeOnePem, encodePem } from '../internal/pem.ts'
+import { AlgorithmIdentifier } from './algorithms/algorithm-identifier.ts'
+import { PublicKey } from './algorithms/public-key.ts'
+import { verifySignature } from './algorithms/verify-signature.ts'
+import { CertificateExtensions } from './certificate-extensions.ts'
+import { inputBytes, toPeculiarRequest } from './interchange.ts'
+import type { RawData } from './interchange.ts'
+import { DistinguishedName } from './names/distinguished-name.ts'
+
+/** Every form a request is taken in: ours, DER, PEM of one block, `@peculiar/x509`'s. */
+export type CertificateRequestInput = CertificateRequest | Uint8Array | string | RawData
+
+/**
+ * A certification request. Its extension getters (`subjectAltName`, `basicConstraints`, …) give what the requester *asks* for, which
+ * nobody has agreed to yet.
+ */
+export class CertificateRequest extends CertificateExtensions {
+  /** DER of the whole request, as found. */
+  readonly der: Uint8Array
+  /** DER of the CertificationRequestInfo: the signed bytes; a view. */
+  readonly info: Uint8Array
+  readonly subject: DistinguishedName
+  readonly publicKey: PublicKey
+  readonly signatureAlgorithm: AlgorithmIdentifier
+  readonly signature: Uint8Array
+  /** Types of the attributes, dotted, in order. */
+  readonly attributes: readonly string[]
+
+  private constructor(der: Uint8Array) {
+    const outer = new DerReader(der)
+    const request = outer.expect(tags.sequence, 'CertificationRequest').inner()
+    outer.finish('CertificationRequest')
+    const info = request.expect(tags.sequence, 'certificationRequestInfo').inner()
+    const infoDer = request.element()
+    const algorithm = request.expect(tags.sequence, 'signatureAlgorithm').element()
+    const signature = wholeOctetsBitString(request.expect(tags.bitString, 'signature'), 'signature')
+    request.finish('CertificationRequest')
+
+    const version = smallInteger(info.expect(tags.integer, 'version'), 'version')
+    if (version !== 0) throw new PkiError('ERR_CSR_MALFORMED', `version ${String(version)} where 0 is wanted (RFC 2986 4.1)`)
+    const subject = info.expect(tags.sequence, 'subject').element()
+    const spki = info.expect(tags.sequence, 'subjectPKInfo').element()
+    const { types, requested } = readAttributes(info)
+    info.finish('certificationRequestInfo')
+
+    super(requested)
+    this.der = der
+    this.info = infoDer
+    this.subject = DistinguishedName.fromDer(subject)
+    this.publicKey = PublicKey.fromSpki(spki)
+    this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
+    this.signature = signature
+    this.attributes = types
+  }
+
+  /**
+   * Parses DER; the signature is not checked, see `verify`.
+   *
+   * @throws ERR_CSR_TOO_LARGE above 64 KiB, ERR_CSR_MALFORMED, ERR_DER, ERR_EXTENSION_DUPLICATE, ERR_OID_INVALID
+   */
+  static parse(der: Uint8Array): CertificateRequest {
+    if (der.length > maxOctets) throw tooLarge(der.length)
+    return new CertificateRequest(der)
+  }
+
+  /** A request in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
+  static from(input: CertificateRequestInput): CertificateRequest {
+    if (input instanceof CertificateRequest) return input
+    if (typeof input === 'string') return CertificateRequest.fromPem(input)
+    return CertificateRequest.parse(inputBytes(input, pemLabels, 'certification request'))
+  }
+
+  /** The one request of a PEM text. @throws ERR_PEM, ERR_CSR_TOO_LARGE; as `parse` */
+  static fromPem(pem: string | Uint8Array): CertificateRequest {
+    if (pem.length > maxPemLength) throw tooLarge(pem.length)
+    return CertificateRequest.parse(decodeOnePem(pem, pemLabels))
+  }
+
+  /**
+   * Checks the proof of possession: the request's signature by the private half of its own key.
+   *
+   * @throws ERR_CSR_SIGNATURE; ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED, ERR_ALGORITHM_UNSUPPORTED
+   */
+  verify(): ProvenRequest {
+    if (this.signatureAlgorithm.signatureAlgorithm === undefined) {
+      throw new PkiError('ERR_ALGORITHM_UNSUPPORTED', `the request is signed with ${this.signatureAlgorithm.oid}`)
+    }
+    this.publicKey.keyObject() // so that an unusable key is called one, not a bad signature
+    if (!verifySignature(this.publicKey, this.signatureAlgorithm, this.info, this.signature)) {
+      throw new PkiError('ERR_CSR_SIGNATURE', 'the signature of the request does not verify with its own key')
+    }
+    return proven(this)
+  }
+
+  /** Decodes the subject, the key and every requested extension now. @throws the first fault found */
+  checkAll(): void {
+    void this.subject.rdns
+    const { problem } = this.publicKey.info
+    if (problem?.code === 'ERR_KEY_MALFORMED') throw new PkiError(problem.code, `subjectPKInfo: ${problem.detail}`)
+    this.checkExtensions()
+  }
+
+  /** One PEM block. */
+  toPem(): string {
+    return encodePem('CERTIFICATE REQUEST', this.der)
+  }
+
+  /** The request as `@peculiar/x509` has it; loads that package on first use. */
+  toPeculiar(): Pkcs10CertificateRequest {
+    return toPeculiarRequest(this.der)
+  }
+}
+
+declare const provenBrand: unique symbol
+
+/** A request whose signature was verified; only `CertificateRequest.verify` makes one. */
+export interface ProvenRequest {
+  readonly [provenBrand]: true
+  readonly request: CertificateRequest
+  readonly publicKey: PublicKey
+}
+
+const provenRequests = new WeakSet<object>()
+
+/** Whether `value` really came from `CertificateRequest.verify`: types are gone at run time. */
+export function isProvenRequest(value: unknown): value is ProvenRequest {
+  return typeof value === 'object' && value !== null && provenRequests.has(value)
+}
+
+function proven(request: CertificateRequest): ProvenRequest {
+  const value = Object.freeze({ request, publicKey: request.publicKey }) as unknown as ProvenRequest
+  provenRequests.add(value)
+  return value
+}
+
+/** `[0] IMPLICIT SET OF Attribute`: the types, and the content of the one extension request. */
+function readAttributes(info: DerReader): { types: string[]; requested: DerReader | undefined } {
+  const types: string[] = []
+  let requested: DerReader | undefined
+  const set = info.expect(contextConstructed(0), 'attributes').inner()
+  while (!set.done) {
+    if (types.length >= maxAttributes) throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${String(maxAttributes)} attributes`)
+    const attribute = set.expect(tags.sequence, 'Attribute').inner()
+    attribute.expect(tags.oid, 'attribute type')
+    const type = decodeOid(attribute.bytes, attribute.contentStart, attribute.contentEnd)
+    const values = attribute.expect(tags.set, 'attribute values').inner()
+    checkWellFormed(attribute.element(), `attribute ${type}`)
+    attribute.finish('Attribute')
+    if (values.done) throw new PkiError('ERR_CSR_MALFORMED', `attribute ${type} without a value (RFC 2986 4.1: SET SIZE (1..MAX))`)
+    if (types.includes(type)) throw new PkiError('ERR_CSR_MALFORMED', `attribute ${type} twice`)
+    types.push(type)
+    if (type !== extensionRequest) continue
+    requested = values.expect(tags.sequence, 'extensionRequest').inner()
+    values.finish('extensionRequest: one value (RFC 2985 5.4.2)')
+  }
+  return { types, requested: requested?.done === true ? undefined : requested }
+}
+
+function tooLarge(length: number): PkiError {
+  return new PkiError('ERR_CSR_TOO_LARGE', `a certification request of ${String(length)} octets; at most ${String(maxOctets)} are read`)
+}
+
+const pemLabels = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']
+const extensionRequest = '1.2.840.113549.1.9.14'
+const maxOctets = 64 * 1024
+/** base64 of the octets, line ends and the two marks. */
+const maxPemLength = Math.ceil((maxOctets * 4) / 3) + 8 * 1024
+const maxAttributes = 32

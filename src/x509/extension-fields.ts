@@ -1,0 +1,70 @@
+// Extensions as people write them, into DER. What a builder takes, for certificates and for requests.
+
+import type { PublicKey } from './algorithms/public-key.ts'
+import { encodeInfoAccess } from './extensions/authority-info-access.ts'
+import type { AccessDescription } from './extensions/authority-info-access.ts'
+import { encodeBasicConstraints } from './extensions/basic-constraints.ts'
+import { encodeCertificatePolicies, encodePolicyConstraints, encodePolicyMappings } from './extensions/certificate-policies.ts'
+import type { PolicyConstraints, PolicyMapping } from './extensions/certificate-policies.ts'
+import { encodeDistributionPoints } from './extensions/distribution-points.ts'
+import type { DistributionPoint } from './extensions/distribution-points.ts'
+import type { Extension } from './extensions/extension.ts'
+import { encodeAuthorityKeyIdentifier, encodeSubjectKeyIdentifier } from './extensions/key-identifiers.ts'
+import { KeyUsage, encodeExtendedKeyUsage } from './extensions/key-usage.ts'
+import type { KeyUsageName } from './extensions/key-usage.ts'
+import { encodeNameConstraints } from './extensions/name-constraints.ts'
+import type { GeneralSubtree } from './extensions/name-constraints.ts'
+import { encodeAltName } from './extensions/subject-alt-name.ts'
+import type { GeneralName } from './names/general-name.ts'
+import { extensionOids as oids } from './oids.ts'
+import { integer } from '../der/index.ts'
+
+/** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 asks for. */
+export interface ExtensionFields {
+  readonly basicConstraints?: { readonly ca: boolean; readonly pathLength?: number | undefined } | undefined
+  readonly keyUsage?: readonly KeyUsageName[] | undefined
+  /** Purposes as object identifiers. */
+  readonly extendedKeyUsage?: readonly string[] | undefined
+  readonly subjectAltName?: readonly GeneralName[] | undefined
+  /** Default: critical exactly where the subject is empty (X-3). */
+  readonly subjectAltNameCritical?: boolean | undefined
+  readonly subjectKeyIdentifier?: Uint8Array | PublicKey | undefined
+  readonly authorityKeyIdentifier?: Uint8Array | undefined
+  readonly nameConstraints?: { readonly permitted?: readonly GeneralName[]; readonly excluded?: readonly GeneralName[] } | undefined
+  readonly certificatePolicies?: readonly string[] | undefined
+  readonly policyMappings?: readonly PolicyMapping[] | undefined
+  readonly policyConstraints?: PolicyConstraints | undefined
+  readonly inhibitAnyPolicy?: number | undefined
+  readonly crlDistributionPoints?: readonly DistributionPoint[] | undefined
+  readonly authorityInfoAccess?: readonly AccessDescription[] | undefined
+  /** Any other extension, already encoded. */
+  readonly other?: readonly Extension[] | undefined
+}
+
+/** The extensions in the order of RFC 5280's sections, `other` last. */
+export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: boolean): Extension[] {
+  const list: Extension[] = []
+  const add = (oid: string, critical: boolean, value: Uint8Array | undefined): void => {
+    if (value !== undefined) list.push({ oid, critical, value })
+  }
+  const encode = <T>(value: T | undefined, encoder: (value: T) => Uint8Array): Uint8Array | undefined => (value === undefined ? undefined : encoder(value))
+
+  add(oids.authorityKeyIdentifier, false, encode(fields.authorityKeyIdentifier, encodeAuthorityKeyIdentifier))
+  add(oids.subjectKeyIdentifier, false, encode(fields.subjectKeyIdentifier, (key) => encodeSubjectKeyIdentifier(key instanceof Uint8Array ? key : key.keyIdentifier)))
+  add(oids.keyUsage, true, encode(fields.keyUsage, (names) => KeyUsage.of(...names).toDer()))
+  add(oids.certificatePolicies, false, encode(fields.certificatePolicies, encodeCertificatePolicies))
+  add(oids.policyMappings, true, encode(fields.policyMappings, encodePolicyMappings))
+  add(oids.subjectAltName, fields.subjectAltNameCritical ?? subjectIsEmpty, encode(fields.subjectAltName, encodeAltName))
+  add(oids.basicConstraints, true, encode(fields.basicConstraints, ({ ca, pathLength }) => encodeBasicConstraints({ ca, pathLength })))
+  add(oids.nameConstraints, true, encode(fields.nameConstraints, ({ permitted = [], excluded = [] }) => encodeNameConstraints({ permitted: permitted.map(subtree), excluded: excluded.map(subtree) })))
+  add(oids.policyConstraints, true, encode(fields.policyConstraints, encodePolicyConstraints))
+  add(oids.extendedKeyUsage, false, encode(fields.extendedKeyUsage, encodeExtendedKeyUsage))
+  add(oids.crlDistributionPoints, false, encode(fields.crlDistributionPoints, encodeDistributionPoints))
+  add(oids.inhibitAnyPolicy, true, encode(fields.inhibitAnyPolicy, (skip) => integer(skip)))
+  add(oids.authorityInfoAccess, false, encode(fields.authorityInfoAccess, encodeInfoAccess))
+  return [...list, ...(fields.other ?? [])]
+}
+
+function subtree(base: GeneralName): GeneralSubtree {
+  return { base, minimum: 0, maximum: undefined }
+}
