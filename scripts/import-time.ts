@@ -1,0 +1,43 @@
+// What importing the built root costs over an empty Node process: median of paired runs, at most 60 ms.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const limitMs = 60
+const pairs = 15
+
+const entry = new URL('../dist/index.js', import.meta.url)
+if (!existsSync(fileURLToPath(entry))) {
+  console.error('import time: dist/index.js is missing; run `npm run build` first')
+  process.exit(1)
+}
+
+const empty: number[] = []
+const root: number[] = []
+// Interleaved, so that a slow moment of the machine falls on both; the first pair only warms the file cache.
+for (let i = 0; i <= pairs; i++) {
+  const without = elapsedMs('')
+  const withRoot = elapsedMs(`await import(${JSON.stringify(entry.href)})`)
+  if (i === 0) continue
+  empty.push(without)
+  root.push(withRoot)
+}
+const extra = median(root) - median(empty)
+console.log(
+  `import time: root ${median(root).toFixed(1)} ms, empty process ${median(empty).toFixed(1)} ms, ` +
+    `extra ${extra.toFixed(1)} ms (limit ${limitMs} ms, ${pairs} pairs, Node ${process.version})`,
+)
+if (!(extra <= limitMs)) process.exitCode = 1
+
+function elapsedMs(code: string): number {
+  const start = performance.now()
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the child process failed: ${stderr}`)
+  return performance.now() - start
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[sorted.length >> 1] ?? NaN
+}
