@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 // Where CI wants its machine-readable report; people see the default one only.
 const report = process.env['SPIFFE_PKI_TEST_REPORT']
 
-export default defineConfig({
+const config: ReturnType<typeof defineConfig> = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
@@ -13,3 +13,5 @@ export default defineConfig({
     coverage: { provider: 'v8', include: ['src/**'], reporter: ['text-summary', 'html'] },
   },
 })
+
+export default config
