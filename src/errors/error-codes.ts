@@ -20,6 +20,7 @@ export const errorCodes = {
   // text forms
   ERR_PEM: 'The text holds no PEM block of the wanted label, more than one, or a malformed one (RFC 7468).',
   ERR_BASE64: 'The text is not canonical base64 or base64url.',
+  ERR_JSON: 'The text is not strict JSON: malformed, a key twice in one object, or a key that could reach a prototype (RFC 8259).',
 
   // x509
   ERR_CERTIFICATE_MALFORMED: 'The bytes are not a certificate as RFC 5280 section 4 defines it.',
@@ -37,11 +38,34 @@ export const errorCodes = {
   ERR_KEY_UNSUPPORTED: 'The type, curve or parameters of the key are not supported (explicit EC parameters, P-224, DSA, ...).',
   ERR_KEY_WEAK: 'The key is too weak: RSA below 2048 bits, an exponent other than allowed, or a known weakness.',
 
+  // validation: shared
+  ERR_PATH_BUDGET: 'The verification was ended: it wanted more work than its budget allows.',
+
   // spiffe
   ERR_SPIFFE_ID_INVALID: 'The text is not a SPIFFE ID (rules ID-1 to ID-7).',
   ERR_TRUST_DOMAIN_INVALID: 'The text is not a trust domain name (rules ID-1 to ID-4, ID-7).',
   ERR_SPIFFE_PATH_INVALID: 'The text is not the path of a SPIFFE ID (rules ID-5, ID-6).',
   ERR_SPIFFE_ID_MISMATCH: 'The SPIFFE ID is not one that the caller asked for.',
+
+  // adapters: pkcs11
+  ERR_PKCS11_MODULE_NOT_INSTALLED: 'The optional package pkcs11js or its compiled binary is missing.',
+  ERR_PKCS11_LIBRARY: "The vendor's PKCS#11 library cannot be loaded or initialised.",
+  ERR_HSM_TOKEN_NOT_FOUND: 'No token, or more than one, has the wanted label or serial number.',
+  ERR_HSM_PIN: 'The token refused the PIN, or is close to locking it; nothing tries again until a new PIN is given.',
+  ERR_HSM_UNAVAILABLE: 'The token or its session is lost, or too many calls in a row failed; it is being connected again.',
+  ERR_HSM_SESSION_LIMIT: 'The token has no session left.',
+  ERR_HSM_QUEUE_FULL: 'More operations wait for a session of the token than the limit allows; try again later.',
+  ERR_HSM_TIMEOUT: 'The token did not answer in time.',
+  ERR_HSM_REFUSED: 'The token works and refused the operation; the return value says why.',
+  ERR_HSM_SIGNATURE: 'The token answered with a signature that does not verify; it was not let out.',
+  ERR_HSM_KEY_PROTECTION: 'A key in the token is not protected as it must be (sensitive, not extractable, made there).',
+  ERR_HSM_KEY_AMBIGUOUS: 'More than one object in the token matches the key that was asked for.',
+
+  // svid: trust bundles
+  ERR_BUNDLE_MALFORMED: 'The document is not a SPIFFE trust bundle or bundle map (rules B-2, B-4, B-7).',
+  ERR_BUNDLE_DUPLICATE: 'Two bundles are given for one trust domain (rules B-7, F-4).',
+  ERR_BUNDLE_NOT_FOUND: 'No trust bundle is known for the trust domain, or it has no authority of the kind that is needed (rule X-15).',
+  ERR_JWK_INVALID: 'The JSON Web Key is malformed, not public, or of an unsupported kind (RFC 7517, RFC 7518 section 6, rule J-12).',
 } as const
 
 /** A code of the catalogue. */

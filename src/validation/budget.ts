@@ -1,0 +1,50 @@
+// What one verification may spend. Inputs from outside choose how much work they cause; the budget is where that ends.
+
+import { PkiError } from '../errors/index.ts'
+
+/** Limits of one verification; each is a count. */
+export interface BudgetLimits {
+  /** Signature verifications, of certificates, CRLs and OCSP responses together. */
+  readonly signatureChecks: number
+  /** Comparisons of one name with one subtree of a name constraint. */
+  readonly nameComparisons: number
+  /** Certificates in a path, leaf and anchor included. */
+  readonly pathLength: number
+  /** Issuer candidates looked at while paths are built. */
+  readonly candidates: number
+  /** DER bytes of the certificates that one verification takes. */
+  readonly bytes: number
+}
+
+export type BudgetKind = keyof BudgetLimits
+
+export const defaultBudget: BudgetLimits = {
+  signatureChecks: 100,
+  nameComparisons: 250_000,
+  pathLength: 10,
+  candidates: 1_000,
+  bytes: 4 * 1024 * 1024,
+}
+
+/** Counts what a verification spends, and ends it when a limit is passed. */
+export class Budget {
+  readonly limits: BudgetLimits
+  readonly #spent: Record<BudgetKind, number> = { signatureChecks: 0, nameComparisons: 0, pathLength: 0, candidates: 0, bytes: 0 }
+
+  constructor(limits: Partial<BudgetLimits> = {}) {
+    this.limits = { ...defaultBudget, ...limits }
+  }
+
+  /** What was spent so far. */
+  get spent(): Readonly<Record<BudgetKind, number>> {
+    return { ...this.#spent }
+  }
+
+  /** @throws `ERR_PATH_BUDGET` when the limit is passed; the verification answers with it as its verdict. */
+  spend(kind: BudgetKind, count = 1): void {
+    const spent = (this.#spent[kind] += count)
+    if (spent > this.limits[kind]) {
+      throw new PkiError('ERR_PATH_BUDGET', `the verification wanted more than ${this.limits[kind]} ${kind}`)
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// How a path validation asks whether one of its certificates is revoked (RFC 5280 §6.1.3 (a)(3)).
+
+import type { Certificate, DistinguishedName, PublicKey } from '../x509/index.ts'
+import type { Budget } from './budget.ts'
+import type { Rejection } from './rejection.ts'
+
+/** One certificate of a path that passed every other check, and who issued it. */
+export interface RevocationQuery {
+  readonly certificate: Certificate
+  /** The issuer as the path has it: a certificate's name and key, or an anchor's. */
+  readonly issuer: { readonly subject: DistinguishedName; readonly publicKey: PublicKey; readonly certificate?: Certificate | undefined }
+  readonly time: Date
+  readonly budget: Budget
+  /**
+   * Checks that another certificate (an indirect CRL's issuer, an OCSP responder) has a path to the same anchors at the
+   * same time. RFC 5280 §6.3.3 (f): the anchor must be the one of the target's path.
+   */
+  verifyAuthority(certificate: Certificate, purpose: 'crl' | 'ocsp'): Rejection | undefined
+}
+
+/** Answers `undefined` for a certificate that may be used. */
+export interface RevocationChecker {
+  check(query: RevocationQuery): Rejection | undefined
+}
