@@ -41,7 +41,9 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Writes JSON, a BigInt as an integer; members that are `undefined` are left out. `indent` is spaces per level, 0 for one line. */
+/**
+ * Writes JSON, a BigInt as an integer; members that are `undefined` are left out. `indent` is spaces per level, 0 for one line.
+ */
 export function formatJson(value: JsonValue, indent = 0, level = 0): string {
   if (typeof value === 'bigint') return value.toString()
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)

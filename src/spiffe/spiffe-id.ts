@@ -84,7 +84,7 @@ export class SpiffeId {
   }
 
   /** Orders by UTF-16 units of the text; for `sort`. */
-  static compare(this: void, left: SpiffeId, right: SpiffeId): number {
+  static readonly compare: (left: SpiffeId, right: SpiffeId) => number = (left, right) => {
     if (left.#text === right.#text) return 0
     return left.#text < right.#text ? -1 : 1
   }

@@ -54,7 +54,7 @@ export class TrustDomain {
   }
 
   /** Orders by UTF-16 units of the name; for `sort`. */
-  static compare(this: void, left: TrustDomain, right: TrustDomain): number {
+  static readonly compare: (left: TrustDomain, right: TrustDomain) => number = (left, right) => {
     if (left.name === right.name) return 0
     return left.name < right.name ? -1 : 1
   }

@@ -8,7 +8,7 @@ import { SpiffeId, TrustDomain, istioSpiffeId, parseIstioSpiffeId } from '../../
 // Written from SPIFFE-ID.md section 2, independently of the scan.
 const grammar = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/(?!\.{1,2}(?:\/|$))[a-zA-Z0-9._-]+)*)$/
 
-const characters = (set: string): fc.Arbitrary<string> => fc.constantFrom(...set)
+const characters = (set: string): fc.Arbitrary<string> => fc.constantFrom(...Array.from(set))
 const name = fc.string({ unit: characters('abcxyz019.-_'), minLength: 1, maxLength: 40 })
 const segment = fc
   .string({ unit: characters('abcXYZ019.-_'), minLength: 1, maxLength: 20 })

@@ -140,7 +140,7 @@ describe('SpiffeId', () => {
   })
 
   it('shows as its text', () => {
-    expect(`${id}`).toBe(text)
+    expect(String(id)).toBe(text)
     expect(JSON.stringify({ id })).toBe(`{"id":"${text}"}`)
     expect(inspect(id)).toBe(`SpiffeId(${text})`)
     expect(() => inspect(SpiffeId.prototype)).not.toThrow()
