@@ -47,6 +47,12 @@ export const errorCodes = {
   ERR_SPIFFE_PATH_INVALID: 'The text is not the path of a SPIFFE ID (rules ID-5, ID-6).',
   ERR_SPIFFE_ID_MISMATCH: 'The SPIFFE ID is not one that the caller asked for.',
 
+  // auth
+  ERR_CREDENTIAL_MISSING: 'No credential of a known kind was sent.',
+  ERR_CREDENTIAL_INVALID: 'A credential was sent and is bad: malformed, unknown, expired, or not for this service.',
+  ERR_CLIENT_CERTIFICATE_UNTRUSTED: 'The client certificate has no valid path to a trust bundle of this service.',
+  ERR_AUTHENTICATOR_FAILED: 'An authenticator could not judge a credential, or answered with something that is no caller.',
+
   // adapters: pkcs11
   ERR_PKCS11_MODULE_NOT_INSTALLED: 'The optional package pkcs11js or its compiled binary is missing.',
   ERR_PKCS11_LIBRARY: "The vendor's PKCS#11 library cannot be loaded or initialised.",
