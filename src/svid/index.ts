@@ -1,0 +1,17 @@
+/**
+ * The SPIFFE profile on top of X.509 and JWT: trust bundles, X.509-SVIDs, JWT-SVIDs.
+ *
+ * @module spiffe-pki/svid
+ */
+// trust bundles
+export { TrustBundle } from './trust-bundle.ts'
+export type { TrustBundleContent } from './trust-bundle.ts'
+export { TrustBundleSet, requireBundle } from './bundle-source.ts'
+export type { BundleSource, TrustBundleChange } from './bundle-source.ts'
+export { formatSpiffeBundle, parseSpiffeBundle } from './spiffe-bundle-document.ts'
+export type { FormatBundleOptions, IgnoredKey, SpiffeBundleOptions } from './spiffe-bundle-document.ts'
+export { formatBundleMap, parseBundleMap } from './bundle-map.ts'
+export type { BundleMapOptions } from './bundle-map.ts'
+export { JwtAuthority } from './jwt-authority.ts'
+export type { JwtSvidAlgorithm } from './jwt-authority.ts'
+export type { JwkMembers, PublicJwk } from './jwk.ts'

@@ -1,0 +1,174 @@
+// Trust bundles in the SPIFFE format, a JWK set: SPIFFE_Trust_Domain_and_Bundle.md section 4,
+// X509-SVID.md section 6, JWT-SVID.md section 6.
+
+import { PkiError, isPkiError } from '../errors/index.ts'
+import type { PkiErrorCode } from '../errors/index.ts'
+import { decodeBase64 } from '../internal/base64.ts'
+import { equalBytes } from '../internal/bytes.ts'
+import { formatJson, isJsonObject, parseJson } from '../internal/json.ts'
+import type { JsonObject, JsonValue } from '../internal/json.ts'
+import type { TrustDomain } from '../spiffe/index.ts'
+import { Certificate } from '../x509/index.ts'
+import { hasKeyMembers, jwkOfPublicKey, publicKeyOfJwk, refusePrivate } from './jwk.ts'
+import { JwtAuthority } from './jwt-authority.ts'
+import { TrustBundle } from './trust-bundle.ts'
+
+/** An entry of `keys` that was passed over, and why. */
+export interface IgnoredKey {
+  /** Name of the trust domain whose bundle it stands in. */
+  readonly trustDomain: string
+  /** Place in `keys`, from 0. */
+  readonly index: number
+  readonly code: PkiErrorCode
+  readonly reason: string
+}
+
+/** How a SPIFFE bundle is read. */
+export interface SpiffeBundleOptions {
+  /** The trust domain that the bundle was configured for: the document does not name it (rule B-6). */
+  readonly trustDomain: TrustDomain | string
+  /** Told of each entry that was passed over; the bundle is valid without it (rules B-5, X-14). */
+  readonly onIgnoredKey?: ((ignored: IgnoredKey) => void) | undefined
+  /** Longest document in bytes; 1 MiB if not given. */
+  readonly maxBytes?: number
+  /** Most entries in `keys`; 1,000 if not given. */
+  readonly maxKeys?: number
+}
+
+/**
+ * Reads a trust bundle in the SPIFFE format. A bad entry is passed over, alone; `keys` that is empty, or has nothing usable,
+ * gives a bundle that revokes everything (rule B-4).
+ *
+ * @throws ERR_BUNDLE_MALFORMED `keys` is absent or no array, a number is broken
+ * @throws ERR_JSON, ERR_LIMIT_EXCEEDED, ERR_TRUST_DOMAIN_INVALID
+ */
+export function parseSpiffeBundle(document: string | Uint8Array, options: SpiffeBundleOptions): TrustBundle {
+  const { maxBytes = defaultMaxBytes } = options
+  return readSpiffeBundle(parseJson(document, { maxBytes, bigIntegers: true }), options)
+}
+
+/** How a SPIFFE bundle is written. */
+export interface FormatBundleOptions {
+  /** Spaces per level; 0, one line, if not given. */
+  readonly indent?: number
+}
+
+/**
+ * Writes a trust bundle in the SPIFFE format: one JWK per authority (rules X-13, J-12).
+ *
+ * @throws ERR_KEY_UNSUPPORTED an authority's key has no JWK form
+ */
+export function formatSpiffeBundle(bundle: TrustBundle, options: FormatBundleOptions = {}): string {
+  return formatJson(spiffeBundleObject(bundle, { refreshHint: true }), options.indent)
+}
+
+/** A bundle from JSON that was read with big integers. For `bundle-map.ts`. */
+export function readSpiffeBundle(value: JsonValue, options: SpiffeBundleOptions): TrustBundle {
+  if (!isJsonObject(value)) throw malformed('the bundle is no object')
+  const { keys } = value
+  if (!Array.isArray(keys)) throw malformed(keys === undefined ? 'keys is absent (B-4)' : 'keys is no array (B-4)')
+  const { maxKeys = defaultMaxKeys } = options
+  if (keys.length > maxKeys) {
+    throw new PkiError('ERR_LIMIT_EXCEEDED', `${keys.length} keys in one bundle, at most ${maxKeys} wanted`)
+  }
+  const sequence = wholeNumber(value, 'spiffe_sequence')
+  const hint = wholeNumber(value, 'spiffe_refresh_hint')
+  return new TrustBundle(options.trustDomain, {
+    ...readKeys(keys as readonly JsonValue[], options),
+    sequenceNumber: sequence,
+    // A hint only (B-3): one of more than 285 million years is no hint.
+    refreshHintSeconds: hint === undefined || hint > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(hint),
+  })
+}
+
+/** The JSON of a bundle. For `bundle-map.ts`, where producers leave out the hint (rule B-8). */
+export function spiffeBundleObject(bundle: TrustBundle, include: { readonly refreshHint: boolean }): JsonObject {
+  const keys: JsonValue[] = []
+  for (const { publicKey, der } of bundle.x509Authorities) {
+    // X-13: base64 and not base64url, exactly one certificate, no kid.
+    const x5c = [Buffer.from(der.buffer, der.byteOffset, der.length).toString('base64')]
+    keys.push({ use: 'x509-svid', ...jwkOfPublicKey(publicKey), x5c })
+  }
+  for (const authority of bundle.jwtAuthorities) keys.push(authority.toJwk())
+  return {
+    keys,
+    spiffe_sequence: bundle.sequenceNumber,
+    spiffe_refresh_hint: include.refreshHint ? bundle.refreshHintSeconds : undefined,
+  }
+}
+
+interface Authorities {
+  readonly x509Authorities: Certificate[]
+  readonly jwtAuthorities: JwtAuthority[]
+}
+
+function readKeys(keys: readonly JsonValue[], options: SpiffeBundleOptions): Authorities {
+  const authorities: Authorities = { x509Authorities: [], jwtAuthorities: [] }
+  const keyIds = new Set<string>()
+  for (const [index, jwk] of keys.entries()) {
+    try {
+      readKey(jwk, authorities, keyIds)
+    } catch (error) {
+      if (!isPkiError(error)) throw error
+      const { code, message: reason } = error
+      options.onIgnoredKey?.({ trustDomain: String(options.trustDomain), index, code, reason })
+    }
+  }
+  return authorities
+}
+
+/** Adds what one entry holds. @throws any PkiError: the entry is then ignored */
+function readKey(jwk: JsonValue, { x509Authorities, jwtAuthorities }: Authorities, keyIds: Set<string>): void {
+  if (!isJsonObject(jwk)) throw ignored('the entry is no object')
+  refusePrivate(jwk)
+  const { kty, use } = jwk
+  // B-5: `use` is compared as it stands; wit-svid (incubating) is a use that we do not know.
+  if (typeof kty !== 'string' || !knownKeyTypes.has(kty)) throw ignored('kty is missing or unknown (B-5)')
+  if (use === 'x509-svid') {
+    x509Authorities.push(readX509Authority(jwk))
+  } else if (use === 'jwt-svid') {
+    const authority = JwtAuthority.fromJwk(jwk)
+    if (keyIds.has(authority.keyId)) throw ignored('its kid appeared before')
+    keyIds.add(authority.keyId)
+    jwtAuthorities.push(authority)
+  } else {
+    throw ignored('use is missing or unknown (B-5)')
+  }
+}
+
+function readX509Authority(jwk: JsonObject): Certificate {
+  const { x5c } = jwk
+  // X-14: the first value counts, the others MUST be ignored, whatever they are.
+  const first = Array.isArray(x5c) ? (x5c as readonly JsonValue[])[0] : undefined
+  if (typeof first !== 'string') throw ignored('x5c is missing or empty (X-14)')
+  const certificate = Certificate.parse(decodeBase64(first))
+  // What verification will need, now: later it would be a failure of somebody's SVID.
+  void certificate.subject.rdns
+  const { info } = certificate.publicKey
+  if (info.algorithm === undefined) throw ignored(`the certificate's key is ${info.problem?.detail ?? 'of an unknown kind'}`)
+  // RFC 7517 §4.7: the key of the certificate MUST match the other members. An entry that says two things says nothing.
+  if (hasKeyMembers(jwk) && !equalBytes(publicKeyOfJwk(jwk).subjectPublicKey, info.subjectPublicKey)) {
+    throw ignored('its members and its certificate hold different keys (RFC 7517 4.7)')
+  }
+  return certificate
+}
+
+function wholeNumber(value: JsonObject, name: string): bigint | undefined {
+  const found = value[name]
+  if (found === undefined) return undefined
+  if (typeof found === 'bigint' && found >= 0n) return found
+  if (typeof found === 'number' && Number.isSafeInteger(found) && found >= 0) return BigInt(found)
+  throw malformed(`${name} is no whole number of 0 or more (B-2, B-3)`)
+}
+
+function malformed(reason: string): PkiError<'ERR_BUNDLE_MALFORMED'> {
+  return new PkiError('ERR_BUNDLE_MALFORMED', `not a SPIFFE trust bundle: ${reason}`)
+}
+
+function ignored(reason: string): PkiError<'ERR_JWK_INVALID'> {
+  return new PkiError('ERR_JWK_INVALID', reason)
+}
+
+const defaultMaxBytes = 1024 * 1024
+const defaultMaxKeys = 1000
+const knownKeyTypes: ReadonlySet<string> = new Set(['EC', 'RSA', 'OKP'])
