@@ -1,0 +1,71 @@
+// How tokens write elliptic curve points and signatures, and how X.509 writes them: RFC 5480 §2.2, RFC 3279 §2.2.3.
+
+import { bitString, oid, readWhole, sequence, tags, unsignedInteger } from '../../der/index.ts'
+import type { DerReader } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+
+/** The curves that are known, with the DER of CKA_EC_PARAMS and the octets of a coordinate. */
+export const curves = {
+  'P-256': { oid: '1.2.840.10045.3.1.7', coordinateOctets: 32 },
+  'P-384': { oid: '1.3.132.0.34', coordinateOctets: 48 },
+  'P-521': { oid: '1.3.132.0.35', coordinateOctets: 66 },
+} as const
+
+/** A curve by name. */
+export type CurveName = keyof typeof curves
+
+/** CKA_EC_PARAMS of a curve. */
+export function ecParameters(curve: CurveName): Buffer {
+  return Buffer.from(oid(curves[curve].oid))
+}
+
+/** CKA_EC_PARAMS of Ed25519: PrintableString "edwards25519", the form of PKCS #11 v3.0 §2.3.10 that SoftHSM knows best. */
+export const edwards25519Parameters: Buffer = Buffer.from('130c656477617264733235353139', 'hex')
+
+/**
+ * SubjectPublicKeyInfo of an EC key from CKA_EC_PARAMS and CKA_EC_POINT.
+ *
+ * The point should be a DER OCTET STRING; modules that give it bare are understood too.
+ *
+ * @throws ERR_KEY_UNSUPPORTED for another curve, ERR_KEY_MALFORMED for a point that does not fit.
+ */
+export function ecSpki(parameters: Uint8Array, ecPoint: Uint8Array): Uint8Array {
+  const curve = (Object.keys(curves) as CurveName[]).find((name) => ecParameters(name).equals(parameters))
+  if (curve === undefined) throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key on the curve ${Buffer.from(parameters.subarray(0, 64)).toString('hex')}`)
+  const octets = 1 + 2 * curves[curve].coordinateOctets
+  const point = pointOctets(ecPoint, octets)
+  if (point[0] !== 4) throw new PkiError('ERR_KEY_MALFORMED', 'the EC point in the token is not an uncompressed one')
+  return sequence(sequence(oid('1.2.840.10045.2.1'), parameters), bitString(point))
+}
+
+/** SubjectPublicKeyInfo of an Ed25519 key from CKA_EC_POINT (RFC 8410 §4). @throws ERR_KEY_MALFORMED */
+export function ed25519Spki(ecPoint: Uint8Array): Uint8Array {
+  return sequence(sequence(oid('1.3.101.112')), bitString(pointOctets(ecPoint, 32)))
+}
+
+/** SubjectPublicKeyInfo of an RSA key from CKA_MODULUS and CKA_PUBLIC_EXPONENT (RFC 8017 §A.1.1). */
+export function rsaSpki(modulus: Uint8Array, publicExponent: Uint8Array): Uint8Array {
+  const key = sequence(unsignedInteger(modulus), unsignedInteger(publicExponent))
+  return sequence(sequence(oid('1.2.840.113549.1.1.1'), Uint8Array.of(tags.null, 0)), bitString(key))
+}
+
+/** `r || s` as the token gives it → ECDSA-Sig-Value. @throws ERR_HSM_SIGNATURE for a wrong length */
+export function ecdsaSignatureToDer(raw: Uint8Array, coordinateOctets: number): Uint8Array {
+  if (raw.length !== 2 * coordinateOctets) {
+    throw new PkiError('ERR_HSM_SIGNATURE', `an ECDSA signature of ${String(raw.length)} octets; ${String(2 * coordinateOctets)} are wanted`)
+  }
+  return sequence(unsignedInteger(raw.subarray(0, coordinateOctets)), unsignedInteger(raw.subarray(coordinateOctets)))
+}
+
+function pointOctets(ecPoint: Uint8Array, octets: number): Uint8Array {
+  if (ecPoint.length === octets) return ecPoint
+  let reader: DerReader
+  try {
+    reader = readWhole(ecPoint, tags.octetString, 'CKA_EC_POINT')
+  } catch (cause) {
+    throw new PkiError('ERR_KEY_MALFORMED', `CKA_EC_POINT of ${String(ecPoint.length)} octets is neither a point nor a DER OCTET STRING`, { cause })
+  }
+  const point = ecPoint.subarray(reader.offset, reader.end)
+  if (point.length !== octets) throw new PkiError('ERR_KEY_MALFORMED', `an EC point of ${String(point.length)} octets; ${String(octets)} are wanted`)
+  return point
+}

@@ -1,0 +1,137 @@
+// Which Cryptoki mechanism makes which X.509 signature on a given token: PKCS #11 v3.0 §2.1 (RSA), §2.3 (EC, Edwards).
+
+import { hash } from 'node:crypto'
+import { PkiError } from '../../errors/index.ts'
+import { signatureAlgorithms } from '../../x509/index.ts'
+import type { HashName, PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
+import { ck } from './cryptoki.ts'
+import type { Mechanism } from './cryptoki.ts'
+import { curves, ecdsaSignatureToDer } from './ec-point.ts'
+import type { CurveName } from './ec-point.ts'
+
+/** How one key makes one kind of signature. */
+export interface SigningPlan {
+  readonly mechanism: Mechanism
+  /** Octets that the token answers with. */
+  readonly rawOctets: number
+  /** What is handed to the token for `data`: always a copy or a digest, because a native thread reads it while script goes on. */
+  input(data: Uint8Array): Buffer
+  /** The token's octets in X.509 form. @throws ERR_HSM_SIGNATURE */
+  toX509(raw: Uint8Array): Uint8Array
+}
+
+/**
+ * The plan for a key on a token that has these mechanisms.
+ *
+ * Tokens differ: SoftHSM 2.6 has no CKM_ECDSA_SHA256, cloud HSMs may have only the mechanisms that hash. Where both forms exist,
+ * ECDSA hashes here, because the data is then 64 octets at most on the way to the token.
+ *
+ * @throws ERR_ALGORITHM_MISMATCH where the algorithm does not fit the key, ERR_ALGORITHM_UNSUPPORTED where the token cannot do it.
+ */
+export function signingPlan(algorithm: SignatureAlgorithm, key: PublicKey, mechanisms: ReadonlySet<number>): SigningPlan {
+  const row = signatureAlgorithms[algorithm]
+  const keyAlgorithm = key.algorithm
+  if (keyAlgorithm === undefined || !row.keys.includes(keyAlgorithm)) {
+    throw new PkiError('ERR_ALGORITHM_MISMATCH', `a key of kind ${String(keyAlgorithm)} does not sign with ${algorithm}`)
+  }
+  if (row.hash === undefined) {
+    return choose(algorithm, mechanisms, [{ mechanism: { mechanism: ck.CKM_EDDSA }, rawOctets: 64, input: copy, toX509: same }])
+  }
+  if (isCurve(keyAlgorithm)) return choose(algorithm, mechanisms, ecdsaPlans(keyAlgorithm, row.hash))
+  const rawOctets = key.bits >> 3
+  const saltLen = row.saltLength
+  return choose(algorithm, mechanisms, saltLen === undefined ? pkcs1Plans(row.hash, rawOctets) : pssPlans(row.hash, rawOctets, saltLen))
+}
+
+/** Whether the token has a mechanism that signs so. */
+export function canSign(algorithm: SignatureAlgorithm, mechanisms: ReadonlySet<number>): boolean {
+  const { hash: hashName, saltLength, keys } = signatureAlgorithms[algorithm]
+  if (hashName === undefined) return mechanisms.has(ck.CKM_EDDSA)
+  const { ecdsa, pkcs1, pss } = hashes[hashName]
+  if (keys.includes('P-256')) return mechanisms.has(ck.CKM_ECDSA) || mechanisms.has(ecdsa)
+  if (saltLength === undefined) return mechanisms.has(ck.CKM_RSA_PKCS) || mechanisms.has(pkcs1)
+  return mechanisms.has(ck.CKM_RSA_PKCS_PSS) || mechanisms.has(pss)
+}
+
+function choose(algorithm: SignatureAlgorithm, mechanisms: ReadonlySet<number>, plans: readonly SigningPlan[]): SigningPlan {
+  const plan = plans.find(({ mechanism }) => mechanisms.has(mechanism.mechanism))
+  if (plan === undefined) throw new PkiError('ERR_ALGORITHM_UNSUPPORTED', `the token has no mechanism for ${algorithm}`)
+  return plan
+}
+
+function ecdsaPlans(curve: CurveName, hashName: HashName): SigningPlan[] {
+  const { coordinateOctets } = curves[curve]
+  const toX509 = (raw: Uint8Array): Uint8Array => ecdsaSignatureToDer(raw, coordinateOctets)
+  const rawOctets = 2 * coordinateOctets
+  return [
+    { mechanism: { mechanism: ck.CKM_ECDSA }, rawOctets, input: (data) => digest(hashName, data), toX509 },
+    { mechanism: { mechanism: hashes[hashName].ecdsa }, rawOctets, input: copy, toX509 },
+  ]
+}
+
+function pkcs1Plans(hashName: HashName, rawOctets: number): SigningPlan[] {
+  const prefix = Buffer.from(hashes[hashName].digestInfo, 'hex')
+  return [
+    { mechanism: { mechanism: hashes[hashName].pkcs1 }, rawOctets, input: copy, toX509: same },
+    { mechanism: { mechanism: ck.CKM_RSA_PKCS }, rawOctets, input: (data) => Buffer.concat([prefix, digest(hashName, data)]), toX509: same },
+  ]
+}
+
+function pssPlans(hashName: HashName, rawOctets: number, saltLen: number): SigningPlan[] {
+  const { pss, digestMechanism, mgf } = hashes[hashName]
+  const parameter = { type: ck.CK_PARAMS_RSA_PSS, hashAlg: digestMechanism, mgf, saltLen }
+  return [
+    { mechanism: { mechanism: pss, parameter }, rawOctets, input: copy, toX509: same },
+    { mechanism: { mechanism: ck.CKM_RSA_PKCS_PSS, parameter }, rawOctets, input: (data) => digest(hashName, data), toX509: same },
+  ]
+}
+
+/** CKM_ECDSA over anything longer than the order signs a truncation without a word, so the length is checked here. */
+function digest(hashName: HashName, data: Uint8Array): Buffer {
+  const value = hash(hashName, data, 'buffer')
+  if (value.length !== hashes[hashName].octets) throw new PkiError('ERR_INTERNAL', `a ${hashName} digest of ${String(value.length)} octets`)
+  return value
+}
+
+function copy(data: Uint8Array): Buffer {
+  return Buffer.from(data)
+}
+
+function same(raw: Uint8Array): Uint8Array {
+  return new Uint8Array(raw)
+}
+
+function isCurve(name: string): name is CurveName {
+  return name in curves
+}
+
+const hashes = {
+  sha256: {
+    octets: 32,
+    ecdsa: ck.CKM_ECDSA_SHA256,
+    pkcs1: ck.CKM_SHA256_RSA_PKCS,
+    pss: ck.CKM_SHA256_RSA_PKCS_PSS,
+    digestMechanism: ck.CKM_SHA256,
+    mgf: ck.CKG_MGF1_SHA256,
+    // RFC 8017 §9.2 note 1: DER of DigestInfo up to the digest.
+    digestInfo: '3031300d060960864801650304020105000420',
+  },
+  sha384: {
+    octets: 48,
+    ecdsa: ck.CKM_ECDSA_SHA384,
+    pkcs1: ck.CKM_SHA384_RSA_PKCS,
+    pss: ck.CKM_SHA384_RSA_PKCS_PSS,
+    digestMechanism: ck.CKM_SHA384,
+    mgf: ck.CKG_MGF1_SHA384,
+    digestInfo: '3041300d060960864801650304020205000430',
+  },
+  sha512: {
+    octets: 64,
+    ecdsa: ck.CKM_ECDSA_SHA512,
+    pkcs1: ck.CKM_SHA512_RSA_PKCS,
+    pss: ck.CKM_SHA512_RSA_PKCS_PSS,
+    digestMechanism: ck.CKM_SHA512,
+    mgf: ck.CKG_MGF1_SHA512,
+    digestInfo: '3051300d060960864801650304020305000440',
+  },
+} as const

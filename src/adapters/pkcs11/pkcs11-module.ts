@@ -1,0 +1,227 @@
+// One PKCS#11 library in this process: loaded and initialised once, shared by tokens, finalised when the last has left.
+
+import { createHmac, randomBytes } from 'node:crypto'
+import { PkiError } from '../../errors/index.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { ck, loadPkcs11Binding } from './cryptoki.ts'
+import type { Cryptoki, Pkcs11Binding } from './cryptoki.ts'
+import { ckr, deviceLost, hsmError, returnValueOf } from './return-value.ts'
+
+/** How a library is loaded. */
+export interface Pkcs11ModuleOptions {
+  /** The binding; by default the optional peer `pkcs11js`, loaded when it is first needed. */
+  readonly pkcs11?: Pkcs11Binding
+  readonly clock?: Clock
+}
+
+/**
+ * The library at a path. C_Initialize is process-global in the library itself, so tokens of one library share one such object:
+ * hand it to each `Pkcs11KeyManager.open`. Only the object that initialised the library finalises it.
+ */
+export class Pkcs11Module implements AsyncDisposable {
+  readonly path: string
+  readonly #cryptoki: Cryptoki
+  /** PINs that a token refused, as keyed digests, by serial number of the token. */
+  readonly #refusedPins = new Map<string, Set<string>>()
+  readonly #pinDigestKey = randomBytes(32)
+  readonly #drained: (() => void)[] = []
+  /** Tokens that use the library through this object, and whether each works. */
+  readonly #tokens = new Map<object, boolean>()
+  readonly #clock: Clock
+  #reinitialisedAt = Number.NEGATIVE_INFINITY
+  #initialised = false
+  #owner = false
+  #epoch = 0
+  #pending = 0
+  #reinitialising: Promise<void> | undefined
+  #closing = false
+  #closed = false
+
+  private constructor(path: string, cryptoki: Cryptoki, clock: Clock) {
+    this.path = path
+    this.#clock = clock
+    this.#cryptoki = cryptoki
+  }
+
+  /**
+   * Loads and initialises the library.
+   *
+   * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY
+   */
+  static async load(path: string, options: Pkcs11ModuleOptions = {}): Promise<Pkcs11Module> {
+    const binding = options.pkcs11 ?? (await loadPkcs11Binding())
+    const cryptoki = new binding.PKCS11()
+    try {
+      cryptoki.load(path)
+    } catch (cause) {
+      throw new PkiError('ERR_PKCS11_LIBRARY', `the PKCS#11 library ${JSON.stringify(path)} cannot be loaded`, { cause })
+    }
+    const module = new Pkcs11Module(path, cryptoki, options.clock ?? systemClock)
+    try {
+      module.#initialise()
+    } catch (cause) {
+      throw new PkiError('ERR_PKCS11_LIBRARY', `the PKCS#11 library ${JSON.stringify(path)} cannot be initialised: ${hsmError(cause, 'C_Initialize').message}`, { cause })
+    }
+    return module
+  }
+
+  /** Grows with each C_Initialize: handles of an earlier epoch mean nothing, or worse, something else. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** The functions of the library, for calls that return at once. @throws ERR_CLOSED */
+  get functions(): Cryptoki {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the PKCS#11 module was closed')
+    if (!this.#initialised) throw deviceLost('the PKCS#11 library is not initialised')
+    return this.#cryptoki
+  }
+
+  /**
+   * Starts a call that a native thread finishes. None is started while the library is about to be finalised, and it is not
+   * finalised before all have come back: doing so under a running call is undefined (PKCS #11 v3.0 §5.4).
+   */
+  start<T>(epoch: number, call: (cryptoki: Cryptoki) => Promise<T>): Promise<T> {
+    if (this.#reinitialising !== undefined || epoch !== this.#epoch) throw deviceLost('the PKCS#11 library was initialised anew')
+    const result = call(this.functions)
+    this.#pending++
+    result.then(this.#finished, this.#finished)
+    return result
+  }
+
+  /** Takes a share in the library for one token; `close` gives it back. */
+  attach(token: object): void {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the PKCS#11 module was closed')
+    this.#tokens.set(token, true)
+  }
+
+  /** Gives the share of a token back; the last one out finalises a library whose owner has closed it. */
+  async detach(token: object): Promise<void> {
+    if (this.#tokens.delete(token) && this.#closing && this.#tokens.size === 0) await this.#finalise()
+  }
+
+  /** Says whether a token works, for `mayReinitialise`. */
+  setHealth(token: object, healthy: boolean): void {
+    if (this.#tokens.has(token)) this.#tokens.set(token, healthy)
+  }
+
+  /**
+   * Whether one token may have the library initialised anew. It tears the sessions of every token down, so while others work
+   * it is done rarely.
+   */
+  mayReinitialise(token: object): boolean {
+    const othersWork = [...this.#tokens].some(([other, healthy]) => other !== token && healthy)
+    return !othersWork || this.#clock.monotonic() - this.#reinitialisedAt >= sharedReinitialiseMs
+  }
+
+  /**
+   * C_Finalize and C_Initialize, once for all that ask at the same time and in the same epoch.
+   *
+   * @throws ERR_HSM_UNAVAILABLE while calls hang in the library, or where it cannot be initialised.
+   */
+  reinitialise(epoch: number): Promise<void> {
+    if (epoch !== this.#epoch && this.#initialised) return Promise.resolve()
+    this.#reinitialising ??= this.#reinitialise().finally(() => {
+      this.#reinitialising = undefined
+    })
+    return this.#reinitialising
+  }
+
+  /** Whether this very PIN was refused by the token before. */
+  isRefusedPin(serialNumber: string, pin: Uint8Array): boolean {
+    return this.#refusedPins.get(serialNumber)?.has(this.#pinDigest(pin)) ?? false
+  }
+
+  /** Remembers that the token refused this PIN; kept as a digest under a random key. */
+  rememberRefusedPin(serialNumber: string, pin: Uint8Array): void {
+    const refused = this.#refusedPins.get(serialNumber) ?? new Set()
+    refused.add(this.#pinDigest(pin))
+    this.#refusedPins.set(serialNumber, refused)
+  }
+
+  /** Gives up the loader's share: the library is finalised now, or when the last token that uses it has closed. */
+  async close(): Promise<void> {
+    this.#closing = true
+    if (this.#tokens.size === 0) await this.#finalise()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  readonly #finished = (): void => {
+    this.#pending--
+    if (this.#pending === 0) for (const done of this.#drained.splice(0)) done()
+  }
+
+  /** Resolves with whether no call is running in the library; a call that hangs is waited for only so long. */
+  #drain(): Promise<boolean> {
+    if (this.#pending === 0) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const stop = this.#clock.schedule(() => {
+        resolve(false)
+      }, drainMs)
+      this.#drained.push(() => {
+        stop()
+        resolve(true)
+      })
+    })
+  }
+
+  async #finalise(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    // Finalising under a call that hangs would crash the process: better to leave the library as it is.
+    if (!(await this.#drain()) || !this.#owner || !this.#initialised) return
+    this.#initialised = false
+    try {
+      this.#cryptoki.C_Finalize()
+    } catch {
+      // Finalised by somebody else, or the device is gone: there is nothing left to release.
+    }
+  }
+
+  async #reinitialise(): Promise<void> {
+    if (!(await this.#drain())) throw deviceLost('calls still hang in the PKCS#11 library, so it cannot be initialised anew')
+    this.#reinitialisedAt = this.#clock.monotonic()
+    if (this.#owner && this.#initialised) {
+      this.#initialised = false
+      this.#epoch++
+      try {
+        this.#cryptoki.C_Finalize()
+      } catch {
+        // A library that lost its device may refuse even this; C_Initialize tells whether it is usable.
+      }
+    }
+    try {
+      this.#initialise()
+    } catch (cause) {
+      throw hsmError(cause, 'C_Initialize')
+    }
+  }
+
+  #initialise(): void {
+    try {
+      // Without CKF_OS_LOCKING_OK the library may assume one thread, and signing on libuv's threads crashes it.
+      this.#cryptoki.C_Initialize({ flags: ck.CKF_OS_LOCKING_OK })
+      this.#owner = true
+      this.#epoch++
+    } catch (error) {
+      if (returnValueOf(error) !== ckr.CRYPTOKI_ALREADY_INITIALIZED) throw error
+      // Another object or thread of this process did it: the library is ours to use, not to finalise. If we did it
+      // ourselves, it refused C_Finalize just now.
+      if (this.#epoch === 0) this.#epoch++
+    }
+    this.#initialised = true
+  }
+
+  #pinDigest(pin: Uint8Array): string {
+    return createHmac('sha256', this.#pinDigestKey).update(pin).digest('base64')
+  }
+}
+
+/** How long running calls are waited for before the library is finalised. */
+const drainMs = 2_000
+/** How often one token may disturb the working ones that share its library. */
+const sharedReinitialiseMs = 30_000

@@ -1,0 +1,123 @@
+// What a token's return value (CKR_…) means for the caller and for recovery: one table, by number.
+
+import { PkiError } from '../../errors/index.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
+
+/**
+ * How to go on after a return value (threats K9, K10):
+ * `session` the session is lost, a new one may work · `device` the token or module is lost, it must be connected again ·
+ * `pin` nobody may try again by himself · `limit` the token has no more sessions · `request` the token works and says no.
+ */
+export type FailureClass = 'session' | 'device' | 'pin' | 'limit' | 'request'
+
+/** A failure that the token or its module reported. */
+export class HsmError extends PkiError {
+  /** Name of the return value, `CKR_DEVICE_ERROR`; hexadecimal where it is not of the standard. */
+  readonly returnValue: string
+  readonly failureClass: FailureClass
+
+  constructor(code: PkiErrorCode, message: string, returnValue: string, failureClass: FailureClass, cause?: unknown) {
+    super(code, message, { cause })
+    this.returnValue = returnValue
+    this.failureClass = failureClass
+  }
+}
+
+/** The return value that `pkcs11js` threw; undefined where the error is none of the token's. */
+export function returnValueOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined
+  // C_FindObjects and a few more throw a plain Error whose text is "CKR_X:145" (with a native stack after it).
+  const text = /CKR_\w+:(\d+)/.exec(error.message)
+  if (text !== null) return Number(text[1])
+  const { code } = error as { code?: unknown }
+  return error.name === 'Pkcs11Error' && typeof code === 'number' ? code : undefined
+}
+
+/** Wraps whatever a Cryptoki call threw. `doing` names the step, without any secret. */
+export function hsmError(error: unknown, doing: string): PkiError {
+  if (error instanceof PkiError) return error
+  const value = returnValueOf(error)
+  // A TypeError of the binding, for one: the arguments were ours, so it is no fault of the token.
+  if (value === undefined) return new HsmError('ERR_HSM_REFUSED', `${doing} failed inside the PKCS#11 binding`, 'none', 'request', error)
+  const row = returnValues.get(value)
+  // An unknown value, a vendor's own: the state of the session is unknown too, so it is not used again.
+  const [name, failureClass] = row ?? [`0x${value.toString(16)}`, 'session' as const]
+  return new HsmError(codeOf[failureClass], `${doing} failed: the token answered ${name}`, name, failureClass, error)
+}
+
+/** A device failure that was found by looking, not by a return value. */
+export function deviceLost(what: string): HsmError {
+  return new HsmError('ERR_HSM_UNAVAILABLE', what, 'none', 'device')
+}
+
+const codeOf: Readonly<Record<FailureClass, PkiErrorCode>> = {
+  session: 'ERR_HSM_UNAVAILABLE',
+  device: 'ERR_HSM_UNAVAILABLE',
+  pin: 'ERR_HSM_PIN',
+  limit: 'ERR_HSM_SESSION_LIMIT',
+  request: 'ERR_HSM_REFUSED',
+}
+
+/** Return values that steer the code by name. */
+export const ckr = {
+  OBJECT_HANDLE_INVALID: 0x82,
+  SESSION_COUNT: 0xb1,
+  USER_ALREADY_LOGGED_IN: 0x100,
+  CRYPTOKI_NOT_INITIALIZED: 0x190,
+  CRYPTOKI_ALREADY_INITIALIZED: 0x191,
+} as const
+
+const returnValues: ReadonlyMap<number, readonly [name: string, failureClass: FailureClass]> = new Map([
+  [0x02, ['CKR_HOST_MEMORY', 'device']],
+  [0x03, ['CKR_SLOT_ID_INVALID', 'device']],
+  [0x05, ['CKR_GENERAL_ERROR', 'device']],
+  [0x06, ['CKR_FUNCTION_FAILED', 'session']],
+  [0x07, ['CKR_ARGUMENTS_BAD', 'request']],
+  [0x0a, ['CKR_CANT_LOCK', 'device']],
+  [0x10, ['CKR_ATTRIBUTE_READ_ONLY', 'request']],
+  [0x11, ['CKR_ATTRIBUTE_SENSITIVE', 'request']],
+  [0x12, ['CKR_ATTRIBUTE_TYPE_INVALID', 'request']],
+  [0x13, ['CKR_ATTRIBUTE_VALUE_INVALID', 'request']],
+  [0x1b, ['CKR_ACTION_PROHIBITED', 'request']],
+  [0x20, ['CKR_DATA_INVALID', 'request']],
+  [0x21, ['CKR_DATA_LEN_RANGE', 'request']],
+  [0x30, ['CKR_DEVICE_ERROR', 'device']],
+  [0x31, ['CKR_DEVICE_MEMORY', 'request']],
+  [0x32, ['CKR_DEVICE_REMOVED', 'device']],
+  [0x50, ['CKR_FUNCTION_CANCELED', 'session']],
+  [0x54, ['CKR_FUNCTION_NOT_SUPPORTED', 'request']],
+  [0x60, ['CKR_KEY_HANDLE_INVALID', 'session']],
+  [0x62, ['CKR_KEY_SIZE_RANGE', 'request']],
+  [0x63, ['CKR_KEY_TYPE_INCONSISTENT', 'request']],
+  [0x68, ['CKR_KEY_FUNCTION_NOT_PERMITTED', 'request']],
+  [0x6a, ['CKR_KEY_UNEXTRACTABLE', 'request']],
+  [0x70, ['CKR_MECHANISM_INVALID', 'request']],
+  [0x71, ['CKR_MECHANISM_PARAM_INVALID', 'request']],
+  [0x82, ['CKR_OBJECT_HANDLE_INVALID', 'session']],
+  [0x90, ['CKR_OPERATION_ACTIVE', 'session']],
+  [0x91, ['CKR_OPERATION_NOT_INITIALIZED', 'session']],
+  [0xa0, ['CKR_PIN_INCORRECT', 'pin']],
+  [0xa1, ['CKR_PIN_INVALID', 'pin']],
+  [0xa2, ['CKR_PIN_LEN_RANGE', 'pin']],
+  [0xa3, ['CKR_PIN_EXPIRED', 'pin']],
+  [0xa4, ['CKR_PIN_LOCKED', 'pin']],
+  [0xb0, ['CKR_SESSION_CLOSED', 'session']],
+  [0xb1, ['CKR_SESSION_COUNT', 'limit']],
+  [0xb3, ['CKR_SESSION_HANDLE_INVALID', 'session']],
+  [0xb5, ['CKR_SESSION_READ_ONLY', 'request']],
+  [0xd0, ['CKR_TEMPLATE_INCOMPLETE', 'request']],
+  [0xd1, ['CKR_TEMPLATE_INCONSISTENT', 'request']],
+  [0xe0, ['CKR_TOKEN_NOT_PRESENT', 'device']],
+  [0xe1, ['CKR_TOKEN_NOT_RECOGNIZED', 'device']],
+  [0xe2, ['CKR_TOKEN_WRITE_PROTECTED', 'request']],
+  [0x100, ['CKR_USER_ALREADY_LOGGED_IN', 'session']],
+  [0x101, ['CKR_USER_NOT_LOGGED_IN', 'session']],
+  [0x102, ['CKR_USER_PIN_NOT_INITIALIZED', 'pin']],
+  [0x104, ['CKR_USER_ANOTHER_ALREADY_LOGGED_IN', 'request']],
+  [0x121, ['CKR_RANDOM_NO_RNG', 'device']],
+  [0x130, ['CKR_DOMAIN_PARAMS_INVALID', 'request']],
+  [0x140, ['CKR_CURVE_NOT_SUPPORTED', 'request']],
+  [0x150, ['CKR_BUFFER_TOO_SMALL', 'session']],
+  [0x190, ['CKR_CRYPTOKI_NOT_INITIALIZED', 'device']],
+  [0x191, ['CKR_CRYPTOKI_ALREADY_INITIALIZED', 'request']],
+])
