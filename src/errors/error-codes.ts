@@ -53,6 +53,15 @@ export const errorCodes = {
   ERR_CLIENT_CERTIFICATE_UNTRUSTED: 'The client certificate has no valid path to a trust bundle of this service.',
   ERR_AUTHENTICATOR_FAILED: 'An authenticator could not judge a credential, or answered with something that is no caller.',
 
+  // adapters: grpc
+  ERR_SERVER_START: 'A server cannot listen at the address it was given.',
+  ERR_OVERLOADED: 'More requests are in flight than the limit allows; try again later.',
+  ERR_MESSAGE_TOO_LARGE: 'A message is larger than the limit of the service.',
+  ERR_CA_UNAUTHENTICATED: 'The CA did not accept the credentials of its client.',
+  ERR_CA_REFUSED: 'The CA refused the certification request.',
+  ERR_CA_UNAVAILABLE: 'The CA cannot be reached, failed, or is overloaded, and every attempt was used.',
+  ERR_CA_REPLY: 'The CA answered with something other than what was asked for.',
+
   // adapters: pkcs11
   ERR_PKCS11_MODULE_NOT_INSTALLED: 'The optional package pkcs11js or its compiled binary is missing.',
   ERR_PKCS11_LIBRARY: "The vendor's PKCS#11 library cannot be loaded or initialised.",

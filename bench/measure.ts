@@ -1,0 +1,66 @@
+// Measures rows: every contender gets a short turn, round after round, so that a noisy neighbour hits all of them alike.
+
+import { Bench } from 'tinybench'
+import type { BenchRow } from './row.ts'
+
+/** A measured row. */
+export interface MeasuredRow {
+  readonly name: string
+  /** Median over the rounds, in microseconds per operation. */
+  readonly medianUs: number
+  /** How many times as fast as the named one: the median of the rounds' own ratios. */
+  readonly ratios: Readonly<Record<string, number>>
+  readonly extra?: Readonly<Record<string, number>>
+}
+
+/** How long to measure. */
+export interface MeasureOptions {
+  readonly rounds: number
+  /** Milliseconds that a contender gets in a round. */
+  readonly turnMs: number
+}
+
+export const fullMeasure: MeasureOptions = { rounds: 9, turnMs: 250 }
+export const shortMeasure: MeasureOptions = { rounds: 3, turnMs: 60 }
+
+/** Runs a row to its end. */
+export async function measureRow(row: BenchRow, options: MeasureOptions): Promise<MeasuredRow> {
+  await row.setup?.()
+  try {
+    const names = Object.keys(row.peers)
+    const rounds: Record<string, number>[] = []
+    for (let round = 0; round < options.rounds; round++) rounds.push(await measureRound(row, options.turnMs))
+    const operations = row.operations ?? 1
+    const median = (pick: (times: Record<string, number>) => number): number => medianOf(rounds.map(pick))
+    const extra = await row.extra?.()
+    return {
+      name: row.name,
+      medianUs: median((times) => times[ours]!) / operations,
+      ratios: Object.fromEntries(names.map((name) => [name, median((times) => (times[name]! * (row.scale?.[name] ?? 1)) / times[ours]!)])),
+      ...(extra === undefined ? {} : { extra }),
+    }
+  } finally {
+    await row.teardown?.()
+  }
+}
+
+/** Microseconds per call of each contender in one round. */
+async function measureRound(row: BenchRow, turnMs: number): Promise<Record<string, number>> {
+  const bench = new Bench({ time: turnMs, iterations: 3, warmupTime: turnMs / 5, warmupIterations: 2, throws: true })
+  bench.add(ours, row.ours)
+  for (const [name, work] of Object.entries(row.peers)) bench.add(name, work)
+  await bench.run()
+  return Object.fromEntries(bench.tasks.map((task) => {
+    if (!('latency' in task.result)) throw new Error(`${row.name}: ${task.name} was not measured`)
+    return [task.name, task.result.latency.p50 * 1000]
+  }))
+}
+
+/** The middle value; of an even count, the mean of the two in the middle. */
+export function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+const ours = 'ours'

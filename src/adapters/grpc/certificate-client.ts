@@ -1,0 +1,191 @@
+// A client of Istio's certificate service. Istio's own takes any answer; this one checks what it was given.
+
+import { create } from '@bufbuild/protobuf'
+import type { Client, ServiceError } from '@grpc/grpc-js'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { silentLogger, systemClock } from '../../runtime/index.ts'
+import type { Clock, Logger } from '../../runtime/index.ts'
+import { CertificateRequest } from '../../x509/index.ts'
+import type { CertificateRequestInput } from '../../x509/index.ts'
+import { checkCertificateReply } from './certificate-reply.ts'
+import type { CertificateReply, ReplyVerifier } from './certificate-reply.ts'
+import { IstioCertificateRequestSchema } from './gen/istio/v1/auth/ca_pb.ts'
+import type { IstioCertificateRequest, IstioCertificateResponse } from './gen/istio/v1/auth/ca_pb.ts'
+import { loadGrpc } from './grpc-module.ts'
+import type { GrpcModule } from './grpc-module.ts'
+import { defaultRetryPolicy, isRetryable, retryDelayMs, wait } from './retry.ts'
+import type { RetryPolicy } from './retry.ts'
+import { certificateServiceDefinition } from './service-definition.ts'
+import { status } from './status.ts'
+
+/** What the client shows and whom it trusts. All PEM. */
+export interface ClientTlsMaterial {
+  /** Roots of the server's certificate. */
+  readonly roots: string
+  /** The client's own certificate with its issuers, and its key; both or neither. */
+  readonly certificateChain?: string | undefined
+  readonly privateKey?: string | undefined
+}
+
+/** Options of `createCertificateClient`. */
+export interface CertificateClientOptions {
+  /** `host:port`. */
+  readonly address: string
+  /** Asked before every connection, so that rotated files and roots are seen. */
+  readonly tls: () => ClientTlsMaterial | Promise<ClientTlsMaterial>
+  /** The name that the server's certificate must carry, where it is not the host of `address`. */
+  readonly serverName?: string | undefined
+  /** A bearer token, asked for on every call; undefined sends none. */
+  readonly token?: (() => string | undefined | Promise<string | undefined>) | undefined
+  /** Further headers, such as `clusterid`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Judges the chain that came back, before it is handed on: `verifyX509Svid` with the bundles that this workload trusts. */
+  readonly verify?: ReplyVerifier | undefined
+  /** For one attempt, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number | undefined
+  readonly retry?: Partial<RetryPolicy> | undefined
+  readonly clock?: Clock | undefined
+  readonly logger?: Logger | undefined
+  readonly grpc?: GrpcModule | undefined
+}
+
+/** What is asked for. */
+export interface CreateCertificateOptions {
+  /** Seconds of validity; 0 or absent leaves it to the CA. */
+  readonly ttlSeconds?: number | undefined
+  /** `CertSigner` of the request's metadata. */
+  readonly certSigner?: string | undefined
+  /** The identity to ask for in place of one's own; for node agents. */
+  readonly impersonatedIdentity?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A client. Connections are kept and made anew after a failure. */
+export interface CertificateClient extends AsyncDisposable {
+  /**
+   * Sends a request and checks the answer: it is for the key of the request, valid now, and passes `verify`.
+   *
+   * @throws ERR_CA_UNAUTHENTICATED, ERR_CA_REFUSED, ERR_CA_UNAVAILABLE (after the last attempt), ERR_CA_REPLY for an answer that is not
+   * what was asked for, ERR_MESSAGE_TOO_LARGE, ERR_ABORTED; as `CertificateRequest.from`
+   */
+  createCertificate(request: CertificateRequestInput, options?: CreateCertificateOptions): Promise<CertificateReply>
+}
+
+/** @throws ERR_PEER_NOT_INSTALLED */
+export async function createCertificateClient(options: CertificateClientOptions): Promise<CertificateClient> {
+  const grpc = await loadGrpc(options.grpc)
+  const clock = options.clock ?? systemClock
+  const logger = options.logger ?? silentLogger
+  const policy = { ...defaultRetryPolicy, ...options.retry }
+  let connection: Client | undefined
+  let closed = false
+
+  const connect = async (): Promise<Client> => {
+    const { roots, certificateChain, privateKey } = await options.tls()
+    if (connection !== undefined) return connection
+    const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text))
+    const credentials = grpc.credentials.createSsl(Buffer.from(roots), pem(privateKey), pem(certificateChain))
+    connection = new grpc.Client(options.address, credentials, channelOptions(options.serverName))
+    return connection
+  }
+  const drop = (failed: Client): void => {
+    if (connection === failed) connection = undefined
+    failed.close()
+  }
+  const attempt = async (message: IstioCertificateRequest, signal: AbortSignal | undefined): Promise<IstioCertificateResponse> => {
+    if (closed) throw new PkiError('ERR_CLOSED', 'the client was closed')
+    const client = connection ?? await connect()
+    const metadata = await requestMetadata(grpc, options)
+    try {
+      return await call(client, message, metadata, { deadline: clock.now() + (options.timeoutMs ?? 10_000) }, signal)
+    } catch (error) {
+      drop(client) // the next attempt connects anew and reads roots and certificate again
+      throw error
+    }
+  }
+
+  return {
+    async createCertificate(input, { ttlSeconds = 0, certSigner = '', impersonatedIdentity = '', signal } = {}) {
+      const request = CertificateRequest.from(input)
+      const message = create(IstioCertificateRequestSchema, {
+        csr: request.toPem(),
+        validityDuration: BigInt(Math.trunc(ttlSeconds)),
+        metadata: { CertSigner: certSigner, ...(impersonatedIdentity === '' ? {} : { ImpersonatedIdentity: impersonatedIdentity }) },
+      })
+      for (let count = 1; ; count++) {
+        try {
+          const { certChain } = await attempt(message, signal)
+          return checkCertificateReply(certChain, request, clock.now(), options.verify)
+        } catch (error) {
+          const failure = clientError(error)
+          if (signal?.aborted === true || !isServiceError(error) || !isRetryable(error.code) || failure.code === 'ERR_MESSAGE_TOO_LARGE' || count >= policy.attempts) throw failure
+          const delayMs = retryDelayMs(policy, count)
+          logger.info({ code: failure.code, reason: failure.message, attempt: count, delayMs }, 'certificate request failed; trying again')
+          await wait(clock, delayMs, signal)
+        }
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true
+      connection?.close()
+      connection = undefined
+    },
+  }
+}
+
+function channelOptions(serverName: string | undefined): Record<string, string | number> {
+  return {
+    'grpc.max_receive_message_length': maxReplyBytes,
+    'grpc.enable_retries': 0, // the policy above is the one that retries
+    'grpc.use_local_subchannel_pool': 1, // a dropped connection is really dropped
+    ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+  }
+}
+
+async function requestMetadata(grpc: GrpcModule, options: CertificateClientOptions): Promise<InstanceType<GrpcModule['Metadata']>> {
+  const metadata = new grpc.Metadata()
+  for (const [name, value] of Object.entries(options.headers ?? {})) metadata.set(name, value)
+  const token = await options.token?.()
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`)
+  return metadata
+}
+
+function call(
+  client: Client, message: IstioCertificateRequest, metadata: InstanceType<GrpcModule['Metadata']>, options: { deadline: number }, signal: AbortSignal | undefined,
+): Promise<IstioCertificateResponse> {
+  return new Promise((resolve, reject) => {
+    const { path, requestSerialize, responseDeserialize } = certificateServiceDefinition.CreateCertificate
+    const running = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, options, (error, reply) => {
+      signal?.removeEventListener('abort', cancel)
+      if (error !== null) reject(error)
+      else if (reply === undefined) reject(new PkiError('ERR_CA_REPLY', 'the CA answered with no message'))
+      else resolve(reply)
+    })
+    const cancel = (): void => running.cancel()
+    if (signal?.aborted === true) cancel()
+    else signal?.addEventListener('abort', cancel, { once: true })
+  })
+}
+
+function clientError(error: unknown): PkiError {
+  if (isPkiError(error)) return error
+  if (!isServiceError(error)) return new PkiError('ERR_CA_UNAVAILABLE', 'the request to the CA failed', { cause: error })
+  const text = `the CA answered: ${error.details}`
+  switch (error.code) {
+    case status.CANCELLED: return new PkiError('ERR_ABORTED', 'the request was cancelled', { cause: error })
+    case status.UNAUTHENTICATED: return new PkiError('ERR_CA_UNAUTHENTICATED', text, { cause: error })
+    case status.INVALID_ARGUMENT:
+    case status.PERMISSION_DENIED: return new PkiError('ERR_CA_REFUSED', text, { cause: error })
+    case status.RESOURCE_EXHAUSTED:
+      // What grpc-js answers to a message over its limit; there is no code that says which resource it was.
+      return /message larger than max/i.test(error.details) ? new PkiError('ERR_MESSAGE_TOO_LARGE', text, { cause: error }) : new PkiError('ERR_CA_UNAVAILABLE', text, { cause: error })
+    default: return new PkiError('ERR_CA_UNAVAILABLE', text, { cause: error })
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number' && typeof (error as Partial<ServiceError>).details === 'string'
+}
+
+/** A chain and a bundle of many roots. */
+const maxReplyBytes = 1024 * 1024

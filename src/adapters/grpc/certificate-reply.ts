@@ -1,0 +1,58 @@
+// The answer of a CA, checked before anything uses it.
+
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { Certificate } from '../../x509/index.ts'
+import type { CertificateRequest } from '../../x509/index.ts'
+
+/** A checked answer. */
+export interface CertificateReply {
+  readonly certificate: Certificate
+  /** Leaf first, then its issuers as the CA sent them, without the roots. */
+  readonly chain: readonly Certificate[]
+  /** What the last element of the answer holds. */
+  readonly roots: readonly Certificate[]
+}
+
+/** Judges the chain, leaf first, given the roots that came with it; `ok: false` refuses the answer. */
+export type ReplyVerifier = (chain: readonly Certificate[], roots: readonly Certificate[]) =>
+  { readonly ok: boolean, readonly rejected?: readonly { readonly code: string, readonly rule: string, readonly message: string }[] }
+
+/**
+ * Reads `cert_chain`: one certificate per element, the last being a bundle of one or more roots.
+ *
+ * @param nowMs The time at which the leaf must be valid.
+ * @throws ERR_CA_REPLY
+ */
+export function checkCertificateReply(certChain: readonly string[], request: CertificateRequest, nowMs: number, verify: ReplyVerifier | undefined): CertificateReply {
+  if (certChain.length < 2) throw bad(`cert_chain has ${certChain.length} elements; a certificate and a root are wanted`)
+  if (certChain.length > maxElements) throw bad(`cert_chain has ${certChain.length} elements; at most ${maxElements} are read`)
+  const { chain, roots } = parse(certChain)
+  const [certificate] = chain
+  if (certificate === undefined || roots.length === 0) throw bad('cert_chain holds no certificate or no root')
+  if (!certificate.publicKey.equals(request.publicKey)) throw bad('the certificate is for another key than the one of the request')
+  if (certificate.notAfterMs < nowMs) throw bad(`the certificate expired at ${certificate.notAfter.toISOString()}`)
+  const verdict = verify?.(chain, roots)
+  if (verdict?.ok === false) {
+    const [first] = verdict.rejected ?? []
+    throw bad(`the chain is refused: ${first === undefined ? 'no reason given' : `${first.message} (${first.code}, ${first.rule})`}`)
+  }
+  return { certificate, chain, roots }
+}
+
+function parse(certChain: readonly string[]): { chain: Certificate[], roots: Certificate[] } {
+  try {
+    return {
+      // Istio's own servers may put several certificates into one element when a plugged-in chain has them.
+      chain: certChain.slice(0, -1).flatMap((pem) => Certificate.listFromPem(pem)),
+      roots: Certificate.listFromPem(certChain.at(-1) ?? ''),
+    }
+  } catch (cause) {
+    throw bad(`cert_chain cannot be read: ${isPkiError(cause) ? `${cause.code}: ${cause.message}` : 'malformed'}`, cause)
+  }
+}
+
+function bad(message: string, cause?: unknown): PkiError {
+  return new PkiError('ERR_CA_REPLY', message, { cause })
+}
+
+const maxElements = 32

@@ -1,0 +1,16 @@
+// The optional peer @grpc/grpc-js: loaded when something is started, or given by the caller.
+
+import { PkiError } from '../../errors/index.ts'
+
+/** `@grpc/grpc-js`, version 1.14 or later. */
+export type GrpcModule = typeof import('@grpc/grpc-js')
+
+/** @throws ERR_PEER_NOT_INSTALLED */
+export async function loadGrpc(given?: GrpcModule): Promise<GrpcModule> {
+  if (given !== undefined) return given
+  try {
+    return await import('@grpc/grpc-js')
+  } catch (cause) {
+    throw new PkiError('ERR_PEER_NOT_INSTALLED', 'this needs @grpc/grpc-js: npm install @grpc/grpc-js', { cause })
+  }
+}

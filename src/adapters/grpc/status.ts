@@ -1,0 +1,67 @@
+// The one table from codes to gRPC statuses, as Istio's CA answers: its agents retry some statuses and give up at others.
+
+import { isPkiError } from '../../errors/index.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
+
+/** Status codes of gRPC that this adapter sends or reads. */
+export const status = {
+  OK: 0,
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  ABORTED: 10,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
+} as const
+
+/** What the caller of a failed request is told. */
+export interface StatusAnswer {
+  readonly code: number
+  readonly details: string
+}
+
+/** Every failed authentication gets this one answer: the reason is for the log. */
+export const authenticationFailure: StatusAnswer = { code: status.UNAUTHENTICATED, details: 'request authenticate failure' }
+
+/** Every refused impersonation gets this one. */
+export const impersonationFailure: StatusAnswer = { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' }
+
+/** The answer for what issuance threw: the requester's faults are named to it, ours are not. */
+export function issuanceFailure(error: unknown): StatusAnswer {
+  const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
+  const found = grpcStatusOf(code)
+  const reason = found === status.INTERNAL || !isPkiError(error) ? code : `${code}: ${error.message}`
+  return { code: found, details: `CSR signing error (${reason})` }
+}
+
+/** The gRPC status for a code of the catalogue. */
+export function grpcStatusOf(code: PkiErrorCode): number {
+  const exact = exactStatuses[code]
+  if (exact !== undefined) return exact
+  return requesterPrefixes.some((prefix) => code.startsWith(prefix)) ? status.INVALID_ARGUMENT : status.INTERNAL
+}
+
+const exactStatuses: Partial<Record<PkiErrorCode, number>> = {
+  ERR_ABORTED: status.CANCELLED,
+  ERR_CLOSED: status.UNAVAILABLE,
+  ERR_OVERLOADED: status.RESOURCE_EXHAUSTED,
+  ERR_HSM_QUEUE_FULL: status.RESOURCE_EXHAUSTED,
+  ERR_HSM_UNAVAILABLE: status.UNAVAILABLE,
+  ERR_MESSAGE_TOO_LARGE: status.RESOURCE_EXHAUSTED,
+  ERR_CREDENTIAL_MISSING: status.UNAUTHENTICATED,
+  ERR_CREDENTIAL_INVALID: status.UNAUTHENTICATED,
+  ERR_CLIENT_CERTIFICATE_UNTRUSTED: status.UNAUTHENTICATED,
+  ERR_AUTHENTICATOR_FAILED: status.UNAUTHENTICATED,
+  ERR_TTL: status.INVALID_ARGUMENT,
+  ERR_LIMIT_EXCEEDED: status.INVALID_ARGUMENT,
+  ERR_KEY_WEAK: status.INVALID_ARGUMENT,
+  ERR_KEY_UNSUPPORTED: status.INVALID_ARGUMENT,
+  ERR_KEY_MALFORMED: status.INVALID_ARGUMENT,
+  ERR_INVALID_ARGUMENT: status.INTERNAL,
+}
+
+/** Codes of what a request can get wrong. */
+const requesterPrefixes = ['ERR_CSR_', 'ERR_PEM', 'ERR_BASE64', 'ERR_DER', 'ERR_OID_', 'ERR_STRING_', 'ERR_NAME_', 'ERR_EXTENSION_', 'ERR_ALGORITHM_', 'ERR_SPIFFE_', 'ERR_TRUST_DOMAIN_', 'ERR_POLICY_']
