@@ -38,6 +38,13 @@ export const errorCodes = {
   ERR_KEY_UNSUPPORTED: 'The type, curve or parameters of the key are not supported (explicit EC parameters, P-224, DSA, ...).',
   ERR_KEY_WEAK: 'The key is too weak: RSA below 2048 bits, an exponent other than allowed, or a known weakness.',
 
+  // keys
+  ERR_KEY_NOT_FOUND: 'No key, or no version of it, has this id.',
+  ERR_KEY_EXISTS: 'A key with this id, or this very key, exists already.',
+  ERR_KEY_NOT_EXTRACTABLE: 'The key may not leave its backend, not even encrypted.',
+  ERR_KEY_PASSPHRASE: 'A private key or backup is encrypted and does not open with what was given.',
+  ERR_KEY_BACKUP: 'The backup of a key is malformed, damaged, or of an unknown version.',
+
   // validation: shared
   ERR_PATH_BUDGET: 'The verification was ended: it wanted more work than its budget allows.',
 

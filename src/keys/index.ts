@@ -1,0 +1,16 @@
+/**
+ * Where private keys live: the contract of backends, keys in memory, private keys as PEM, encrypted backups.
+ *
+ * @module spiffe-pki/keys
+ */
+export { generatePrivateKey, isKeyAlgorithm, keyAlgorithmOf, keyAlgorithms, requireKeyAlgorithm } from './key-algorithm.ts'
+export type { KeyAlgorithm } from './key-algorithm.ts'
+export { keyIdPattern } from './key-manager.ts'
+export type { KeyInfo, KeyManager } from './key-manager.ts'
+export { SoftwareSigner } from './software-signer.ts'
+export type { SoftwareSignerOptions } from './software-signer.ts'
+export { MemoryKeyManager } from './memory-key-manager.ts'
+export { exportPrivateKey, importPrivateKey } from './private-key.ts'
+export type { ExportPrivateKeyOptions, ImportPrivateKeyOptions } from './private-key.ts'
+export { openKeyBackup, sealKeyBackup } from './key-backup.ts'
+export type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'

@@ -1,0 +1,61 @@
+// Which keys can be made, and with which algorithm each signs.
+
+import { generateKeyPair } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import { PkiError } from '../errors/index.ts'
+import type { PublicKey, SignatureAlgorithm } from '../x509/index.ts'
+
+/**
+ * A kind of key. `RSA-…` signs by PKCS#1 v1.5; `RSA-PSS-…` is an rsaEncryption key that signs by PSS.
+ */
+export type KeyAlgorithm =
+  | 'P-256' | 'P-384' | 'P-521' | 'Ed25519'
+  | 'RSA-2048' | 'RSA-3072' | 'RSA-4096'
+  | 'RSA-PSS-2048' | 'RSA-PSS-3072' | 'RSA-PSS-4096'
+
+/** Every `KeyAlgorithm` with the signature algorithm of its signers. */
+export const keyAlgorithms: Readonly<Record<KeyAlgorithm, SignatureAlgorithm>> = {
+  'P-256': 'ecdsa-with-SHA256',
+  'P-384': 'ecdsa-with-SHA384',
+  'P-521': 'ecdsa-with-SHA512',
+  Ed25519: 'Ed25519',
+  'RSA-2048': 'sha256WithRSAEncryption',
+  'RSA-3072': 'sha256WithRSAEncryption',
+  'RSA-4096': 'sha256WithRSAEncryption',
+  'RSA-PSS-2048': 'rsassa-pss-SHA256',
+  'RSA-PSS-3072': 'rsassa-pss-SHA256',
+  'RSA-PSS-4096': 'rsassa-pss-SHA256',
+}
+
+/** Whether `name` is a `KeyAlgorithm`. */
+export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
+  return Object.hasOwn(keyAlgorithms, name)
+}
+
+/** @throws ERR_KEY_UNSUPPORTED for a name that is none */
+export function requireKeyAlgorithm(name: string): KeyAlgorithm {
+  if (isKeyAlgorithm(name)) return name
+  throw new PkiError('ERR_KEY_UNSUPPORTED', `${name} is no key algorithm; one of ${Object.keys(keyAlgorithms).join(', ')} is wanted`)
+}
+
+/**
+ * The algorithm of an existing key. RSA keys sign by PKCS#1 v1.5 unless `pss` is asked for or the key is bound to it.
+ *
+ * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
+ */
+export function keyAlgorithmOf(publicKey: PublicKey, options: { readonly pss?: boolean | undefined } = {}): KeyAlgorithm {
+  publicKey.checkStrength()
+  const { algorithm, bits } = publicKey
+  if (algorithm === 'RSA' || algorithm === 'RSA-PSS') return requireKeyAlgorithm(`RSA-${options.pss === true || algorithm === 'RSA-PSS' ? 'PSS-' : ''}${bits}`)
+  return requireKeyAlgorithm(algorithm ?? 'unknown')
+}
+
+/** A new private key from the platform's generator, off the event loop. */
+export async function generatePrivateKey(algorithm: KeyAlgorithm): Promise<KeyObject> {
+  const generate = promisify(generateKeyPair)
+  const bits = /(\d{4})$/.exec(requireKeyAlgorithm(algorithm))?.[1]
+  if (bits !== undefined) return (await generate('rsa', { modulusLength: Number(bits), publicExponent: 0x10001 })).privateKey
+  if (algorithm === 'Ed25519') return (await generate('ed25519')).privateKey
+  return (await generate('ec', { namedCurve: algorithm })).privateKey
+}

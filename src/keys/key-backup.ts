@@ -1,0 +1,170 @@
+// EncryptedKeyBackup: one private key in an envelope that only a passphrase or a recipient's key opens. docs/key-backup.md has the format.
+
+import { createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scrypt } from 'node:crypto'
+import type { KeyObject, ScryptOptions } from 'node:crypto'
+import { PkiError } from '../errors/index.ts'
+import { importPrivateKey } from './private-key.ts'
+import { requireKeyAlgorithm } from './key-algorithm.ts'
+import type { KeyAlgorithm } from './key-algorithm.ts'
+
+/** What opens a backup: a passphrase, or an X25519 key pair whose public half is enough to make one. */
+export type BackupProtection =
+  | { readonly passphrase: string | Uint8Array }
+  | { readonly recipient: KeyObject }
+
+/** A backup: plain JSON values, base64 for octets. Everything but `ciphertext` is authenticated and readable. */
+export interface EncryptedKeyBackup {
+  readonly version: 1
+  readonly keyId: string
+  readonly algorithm: KeyAlgorithm
+  /** ISO 8601. */
+  readonly created: string
+  readonly protection:
+    | { readonly kind: 'scrypt', readonly salt: string, readonly N: number, readonly r: number, readonly p: number }
+    | { readonly kind: 'x25519', readonly ephemeralKey: string, readonly recipientKeyId: string }
+  /** AES-256-GCM: 12 octets. */
+  readonly nonce: string
+  /** PKCS#8, encrypted, followed by the tag of 16 octets. */
+  readonly ciphertext: string
+  /** SHA-256 of the ciphertext, hexadecimal: tells a damaged backup from a wrong passphrase. */
+  readonly checksum: string
+}
+
+/** Seals a private key. @throws ERR_INVALID_ARGUMENT for a recipient that is no X25519 key or an empty passphrase */
+export async function sealKeyBackup(key: KeyObject, about: { readonly keyId: string, readonly algorithm: KeyAlgorithm, readonly created: Date }, protection: BackupProtection): Promise<EncryptedKeyBackup> {
+  const { contentKey, description } = 'recipient' in protection ? sealForRecipient(protection.recipient) : await sealForPassphrase(protection.passphrase)
+  const header = { version: 1, keyId: about.keyId, algorithm: about.algorithm, created: about.created.toISOString(), protection: description } as const
+  const nonce = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', contentKey, nonce)
+  cipher.setAAD(authenticated(header))
+  const plain = key.export({ type: 'pkcs8', format: 'der' })
+  const ciphertext = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+  plain.fill(0)
+  contentKey.fill(0)
+  return { ...header, nonce: nonce.toString('base64'), ciphertext: ciphertext.toString('base64'), checksum: checksumOf(ciphertext) }
+}
+
+/** Opens a backup. @throws ERR_KEY_BACKUP for one that is malformed, damaged or of another version; ERR_KEY_PASSPHRASE for a wrong key */
+export async function openKeyBackup(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<KeyObject> {
+  const { nonce, ciphertext, header } = readBackup(backup)
+  const contentKey = 'recipient' in protection ? openForRecipient(backup, protection.recipient) : await openForPassphrase(backup, protection.passphrase)
+  let plain: Buffer
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', contentKey, nonce)
+    decipher.setAAD(authenticated(header))
+    decipher.setAuthTag(ciphertext.subarray(-16))
+    plain = Buffer.concat([decipher.update(ciphertext.subarray(0, -16)), decipher.final()])
+  } catch {
+    throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${backup.keyId} does not open: a wrong passphrase or key, or a changed header`)
+  }
+  const key = importPrivateKey(plain)
+  plain.fill(0)
+  return key
+}
+
+interface Sealed {
+  readonly contentKey: Buffer
+  readonly description: EncryptedKeyBackup['protection']
+}
+
+async function sealForPassphrase(passphrase: string | Uint8Array): Promise<Sealed> {
+  if (passphrase.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
+  const salt = randomBytes(16)
+  const contentKey = await derive(passphrase, salt, scryptCost)
+  return { contentKey, description: { kind: 'scrypt', salt: salt.toString('base64'), ...scryptCost } }
+}
+
+/** ECIES with X25519 and HKDF-SHA-256 (RFC 7748, RFC 5869): an ephemeral key, both public keys bound into the derived one. */
+function sealForRecipient(recipient: KeyObject): Sealed {
+  const publicKey = x25519Public(recipient)
+  const ephemeral = generateKeyPairSync('x25519')
+  const ephemeralKey = rawPublic(ephemeral.publicKey)
+  const contentKey = agree(ephemeral.privateKey, publicKey, ephemeralKey, rawPublic(publicKey))
+  return { contentKey, description: { kind: 'x25519', ephemeralKey: ephemeralKey.toString('base64'), recipientKeyId: recipientKeyId(publicKey) } }
+}
+
+async function openForPassphrase(backup: EncryptedKeyBackup, passphrase: string | Uint8Array): Promise<Buffer> {
+  const { protection } = backup
+  if (protection.kind !== 'scrypt') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a recipient's key, not for a passphrase`)
+  const { N, r, p } = protection
+  // A backup is input: its cost may not be more than we would spend ourselves, twice over.
+  if (![N, r, p].every((value) => Number.isInteger(value) && value > 0) || N * r * p > 2 * scryptCost.N * scryptCost.r * scryptCost.p || (N & (N - 1)) !== 0) {
+    throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')
+  }
+  return derive(passphrase, Buffer.from(protection.salt, 'base64'), { N, r, p })
+}
+
+function openForRecipient(backup: EncryptedKeyBackup, recipient: KeyObject): Buffer {
+  const { protection } = backup
+  if (protection.kind !== 'x25519') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a passphrase, not for a recipient's key`)
+  if (recipient.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', 'the recipient\'s private key is wanted to open a backup')
+  const publicKey = x25519Public(recipient)
+  if (recipientKeyId(publicKey) !== protection.recipientKeyId) throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${backup.keyId} is for another recipient`)
+  const raw = Buffer.from(protection.ephemeralKey, 'base64')
+  try {
+    const ephemeral = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: raw.toString('base64url') }, format: 'jwk' })
+    return agree(recipient, ephemeral, raw, rawPublic(publicKey))
+  } catch {
+    throw new PkiError('ERR_KEY_BACKUP', 'the ephemeral key of the backup is malformed')
+  }
+}
+
+function agree(privateKey: KeyObject, publicKey: KeyObject, ephemeral: Buffer, recipient: Buffer): Buffer {
+  const secret = diffieHellman({ privateKey, publicKey })
+  const key = Buffer.from(hkdfSync('sha256', secret, Buffer.concat([ephemeral, recipient]), 'spiffe-pki key backup v1', 32))
+  secret.fill(0)
+  return key
+}
+
+function derive(passphrase: string | Uint8Array, salt: Buffer, cost: { N: number, r: number, p: number }): Promise<Buffer> {
+  const options: ScryptOptions = { ...cost, maxmem: 256 * cost.N * cost.r }
+  return new Promise((resolve, reject) => {
+    scrypt(passphrase, salt, 32, options, (error, key) => {
+      if (error === null) resolve(key)
+      else reject(new PkiError('ERR_KEY_BACKUP', 'scrypt failed', { cause: error }))
+    })
+  })
+}
+
+function readBackup(backup: EncryptedKeyBackup): { nonce: Buffer, ciphertext: Buffer, header: Header } {
+  const found = backup as unknown as Record<string, unknown> | null
+  const text = (name: string): string => {
+    const value = found?.[name]
+    if (typeof value !== 'string' || value.length > 64 * 1024) throw new PkiError('ERR_KEY_BACKUP', `the backup has no ${name}`)
+    return value
+  }
+  if (found?.['version'] !== 1) throw new PkiError('ERR_KEY_BACKUP', 'a backup of version 1 is wanted')
+  const ciphertext = Buffer.from(text('ciphertext'), 'base64')
+  const nonce = Buffer.from(text('nonce'), 'base64')
+  if (nonce.length !== 12 || ciphertext.length < 17) throw new PkiError('ERR_KEY_BACKUP', 'the nonce or ciphertext of the backup is too short')
+  if (checksumOf(ciphertext) !== text('checksum')) throw new PkiError('ERR_KEY_BACKUP', 'the backup is damaged: its checksum differs')
+  const { version, keyId, created, protection } = backup
+  return { nonce, ciphertext, header: { version, keyId, algorithm: requireKeyAlgorithm(text('algorithm')), created, protection } }
+}
+
+type Header = Pick<EncryptedKeyBackup, 'version' | 'keyId' | 'algorithm' | 'created' | 'protection'>
+
+/** The header as it is authenticated: its members in this order, as JSON. */
+function authenticated({ version, keyId, algorithm, created, protection }: Header): Buffer {
+  return Buffer.from(JSON.stringify([version, keyId, algorithm, created, Object.entries(protection).sort(([a], [b]) => (a < b ? -1 : 1))]))
+}
+
+function x25519Public(key: KeyObject): KeyObject {
+  if (key.asymmetricKeyType !== 'x25519') throw new PkiError('ERR_INVALID_ARGUMENT', 'the recipient of a backup is an X25519 key')
+  return key.type === 'private' ? createPublicKey(key) : key
+}
+
+function rawPublic(key: KeyObject): Buffer {
+  return Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url')
+}
+
+function recipientKeyId(key: KeyObject): string {
+  return createHash('sha256').update(rawPublic(key)).digest('hex').slice(0, 32)
+}
+
+function checksumOf(ciphertext: Buffer): string {
+  return createHash('sha256').update(ciphertext).digest('hex')
+}
+
+/** OWASP's choice for interactive use is 2^17, 8, 1: 128 MiB and about a third of a second. */
+const scryptCost = { N: 2 ** 17, r: 8, p: 1 }

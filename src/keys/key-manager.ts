@@ -1,0 +1,41 @@
+// The contract of key backends: memory, files, PKCS#11 tokens, yours.
+
+import type { Signer } from '../x509/index.ts'
+import type { KeyAlgorithm } from './key-algorithm.ts'
+import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
+
+/** What is known of a key without touching it. */
+export interface KeyInfo {
+  readonly id: string
+  /** Counts from 1; `rotateKey` adds one. */
+  readonly version: number
+  readonly algorithm: KeyAlgorithm
+  readonly created: Date
+  /** Whether `getSigner` answers with this version. */
+  readonly current: boolean
+}
+
+/**
+ * Makes, keeps and uses private keys, which never leave it but as an encrypted backup.
+ *
+ * Every implementation passes `keyManagerContract` of `spiffe-pki/testing`.
+ */
+export interface KeyManager extends AsyncDisposable {
+  /** Makes a key, version 1. @throws ERR_KEY_EXISTS, ERR_KEY_UNSUPPORTED, ERR_INVALID_ARGUMENT for an id that is malformed */
+  generateKey(id: string, algorithm: KeyAlgorithm): Promise<Signer>
+  /** The signer of the current version, or of the one asked for. */
+  getSigner(id: string, version?: number): Promise<Signer | undefined>
+  /** Every version of every key, by id, then version. */
+  listKeys(): Promise<readonly KeyInfo[]>
+  /** Makes a new version of a key; the old ones stay until destroyed. @throws ERR_KEY_NOT_FOUND */
+  rotateKey(id: string): Promise<Signer>
+  /** The current version, encrypted. @throws ERR_KEY_NOT_FOUND, ERR_KEY_NOT_EXTRACTABLE */
+  backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup>
+  /** Brings a key back under its id, as its next version. @throws ERR_KEY_EXISTS when that very key is there, ERR_KEY_BACKUP */
+  restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<Signer>
+  /** Destroys one version, or the key with all of them. @throws ERR_KEY_NOT_FOUND */
+  destroyKey(id: string, version?: number): Promise<void>
+}
+
+/** Ids are names of files and labels of tokens too, so they are of the characters that both have. */
+export const keyIdPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/

@@ -1,0 +1,120 @@
+// Keys in the memory of this process: for tests, short-lived workload keys, and CAs that start anew.
+
+import { PkiError } from '../errors/index.ts'
+import { systemClock } from '../runtime/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { generatePrivateKey, requireKeyAlgorithm } from './key-algorithm.ts'
+import type { KeyAlgorithm } from './key-algorithm.ts'
+import { openKeyBackup, sealKeyBackup } from './key-backup.ts'
+import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
+import { keyIdPattern } from './key-manager.ts'
+import type { KeyInfo, KeyManager } from './key-manager.ts'
+import { SoftwareSigner } from './software-signer.ts'
+
+interface Version {
+  readonly version: number
+  readonly created: Date
+  readonly signer: SoftwareSigner
+}
+
+/** A `KeyManager` that forgets everything when the process ends. */
+export class MemoryKeyManager implements KeyManager {
+  readonly #clock: Clock
+  readonly #keys = new Map<string, Version[]>()
+  #closed = false
+
+  constructor(options: { readonly clock?: Clock | undefined } = {}) {
+    this.#clock = options.clock ?? systemClock
+  }
+
+  async generateKey(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
+    this.#check(id)
+    requireKeyAlgorithm(algorithm)
+    if (this.#keys.has(id)) throw exists(id)
+    const signer = await newSigner(id, algorithm)
+    if (this.#keys.has(id)) throw exists(id) // made by another call while this one waited
+    this.#add(id, signer)
+    return signer
+  }
+
+  async getSigner(id: string, version?: number): Promise<SoftwareSigner | undefined> {
+    this.#check(id)
+    const versions = this.#keys.get(id)
+    return (version === undefined ? versions?.at(-1) : versions?.find((found) => found.version === version))?.signer
+  }
+
+  async listKeys(): Promise<readonly KeyInfo[]> {
+    this.#open()
+    return [...this.#keys].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([id, versions]) =>
+      versions.map(({ version, created, signer }, at) => ({ id, version, algorithm: signer.algorithm, created, current: at === versions.length - 1 })))
+  }
+
+  async rotateKey(id: string): Promise<SoftwareSigner> {
+    const signer = await newSigner(id, this.#current(id).signer.algorithm)
+    this.#current(id)
+    this.#add(id, signer)
+    return signer
+  }
+
+  async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
+    const { signer, created } = this.#current(id)
+    return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm: signer.algorithm, created }, protection)
+  }
+
+  async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
+    const privateKey = await openKeyBackup(backup, protection)
+    const id = backup.keyId
+    this.#check(id)
+    const signer = new SoftwareSigner(privateKey, { id, pss: backup.algorithm.startsWith('RSA-PSS') })
+    if (this.#keys.get(id)?.some((version) => version.signer.publicKey.equals(signer.publicKey)) === true) throw exists(id)
+    this.#add(id, signer)
+    return signer
+  }
+
+  async destroyKey(id: string, version?: number): Promise<void> {
+    this.#current(id)
+    const left = version === undefined ? [] : (this.#keys.get(id) ?? []).filter((found) => found.version !== version)
+    if (left.length === this.#keys.get(id)?.length) throw notFound(id, version)
+    if (left.length === 0) this.#keys.delete(id)
+    else this.#keys.set(id, left)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#keys.clear()
+  }
+
+  #add(id: string, signer: SoftwareSigner): void {
+    const versions = this.#keys.get(id) ?? []
+    const version = (versions.at(-1)?.version ?? 0) + 1
+    this.#keys.set(id, [...versions, { version, created: new Date(this.#clock.now()), signer }])
+  }
+
+  #current(id: string): Version {
+    this.#check(id)
+    const found = this.#keys.get(id)?.at(-1)
+    if (found === undefined) throw notFound(id)
+    return found
+  }
+
+  #check(id: string): void {
+    this.#open()
+    if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
+  }
+
+  #open(): void {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
+  }
+}
+
+async function newSigner(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
+  return new SoftwareSigner(await generatePrivateKey(algorithm), { id, pss: algorithm.startsWith('RSA-PSS') })
+}
+
+function exists(id: string): PkiError {
+  return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists`)
+}
+
+function notFound(id: string, version?: number): PkiError {
+  return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key is called ${id}` : `key ${id} has no version ${version}`)
+}

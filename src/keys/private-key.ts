@@ -1,0 +1,84 @@
+// Private keys in and out: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017), SEC 1 (RFC 5915), as PEM or DER.
+
+import { KeyObject, createPrivateKey } from 'node:crypto'
+import { PkiError } from '../errors/index.ts'
+import { decodePem } from '../internal/pem.ts'
+import { PublicKey } from '../x509/index.ts'
+import { keyAlgorithmOf } from './key-algorithm.ts'
+
+/** How a private key is read. */
+export interface ImportPrivateKeyOptions {
+  /** For `ENCRYPTED PRIVATE KEY`; asked once. */
+  readonly passphrase?: string | Uint8Array | undefined
+}
+
+/** How a private key is written. */
+export interface ExportPrivateKeyOptions {
+  /** `pkcs8` for every key, `pkcs1` for RSA, `sec1` for EC. Default `pkcs8`. */
+  readonly format?: 'pkcs8' | 'pkcs1' | 'sec1' | undefined
+  /** Encrypts it; PKCS#8 only. */
+  readonly passphrase?: string | Uint8Array | undefined
+}
+
+/**
+ * Reads the one private key of a PEM text, or PKCS#8 DER. Its public half is judged as strictly as any other: named curves, RSA from 2048
+ * bits, exponent 65537.
+ *
+ * @throws ERR_PEM, ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_LIMIT_EXCEEDED
+ */
+export function importPrivateKey(input: string | Uint8Array | KeyObject, options: ImportPrivateKeyOptions = {}): KeyObject {
+  const key = input instanceof KeyObject ? input : readKey(input, options)
+  if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
+  keyAlgorithmOf(PublicKey.from(key))
+  return key
+}
+
+/** PEM of a private key. @throws ERR_INVALID_ARGUMENT for a format that the key has not */
+export function exportPrivateKey(key: KeyObject, options: ExportPrivateKeyOptions = {}): string {
+  const { format = 'pkcs8', passphrase } = options
+  try {
+    if (format === 'pkcs8') {
+      const encryption = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase: passphraseBytes(passphrase) }
+      return key.export({ type: 'pkcs8', format: 'pem', ...encryption }) as string
+    }
+    if (passphrase !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'only PKCS#8 is written encrypted')
+    return key.export({ type: format, format: 'pem' }) as string
+  } catch (cause) {
+    if (cause instanceof PkiError) throw cause
+    throw new PkiError('ERR_INVALID_ARGUMENT', `this key has no ${format} form`, { cause })
+  }
+}
+
+function readKey(input: string | Uint8Array, { passphrase }: ImportPrivateKeyOptions): KeyObject {
+  if (input.length > maxLength) throw new PkiError('ERR_LIMIT_EXCEEDED', `a private key of ${input.length} characters; at most ${maxLength} are read`)
+  const isPem = typeof input === 'string' || input[0] !== 0x30
+  if (!isPem) return load({ key: Buffer.from(input), format: 'der', type: 'pkcs8' })
+  // An EC PARAMETERS block before the key is what openssl ecparam writes.
+  const blocks = decodePem(input).filter(({ label }) => Object.hasOwn(pemTypes, label))
+  const [block] = blocks
+  if (block === undefined || blocks.length !== 1) throw new PkiError('ERR_PEM', `${blocks.length} private keys in the text where one is wanted`)
+  const type = pemTypes[block.label]
+  const key = Buffer.from(block.der)
+  if (block.label !== 'ENCRYPTED PRIVATE KEY') return load({ key, format: 'der', type: type ?? 'pkcs8' })
+  if (passphrase === undefined) throw new PkiError('ERR_KEY_PASSPHRASE', 'the private key is encrypted and no passphrase was given')
+  return load({ key, format: 'der', type: 'pkcs8', passphrase: passphraseBytes(passphrase) })
+}
+
+function load(options: { key: Buffer, format: 'der', type: 'pkcs8' | 'pkcs1' | 'sec1', passphrase?: Buffer }): KeyObject {
+  try {
+    return createPrivateKey(options)
+  } catch {
+    // The platform's error is not kept as a cause: nothing of a private key may reach a log.
+    if (options.passphrase !== undefined) throw new PkiError('ERR_KEY_PASSPHRASE', 'the private key does not open with this passphrase')
+    throw new PkiError('ERR_KEY_MALFORMED', `the bytes are no ${options.type} private key`)
+  }
+}
+
+function passphraseBytes(passphrase: string | Uint8Array): Buffer {
+  return typeof passphrase === 'string' ? Buffer.from(passphrase, 'utf8') : Buffer.from(passphrase)
+}
+
+const maxLength = 64 * 1024
+const pemTypes: Readonly<Record<string, 'pkcs8' | 'pkcs1' | 'sec1'>> = {
+  'PRIVATE KEY': 'pkcs8', 'ENCRYPTED PRIVATE KEY': 'pkcs8', 'RSA PRIVATE KEY': 'pkcs1', 'EC PRIVATE KEY': 'sec1',
+}
