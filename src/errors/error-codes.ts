@@ -47,6 +47,18 @@ export const errorCodes = {
 
   // validation: shared
   ERR_PATH_BUDGET: 'The verification was ended: it wanted more work than its budget allows.',
+  ERR_PATH_ISSUER_UNKNOWN: 'No trust anchor and no intermediate certificate has the name that the certificate gives as its issuer.',
+  ERR_PATH_SIGNATURE: 'The signature of a certificate does not verify with the key of its issuer (RFC 5280 section 6.1.3 (a)(1)).',
+  ERR_PATH_EXPIRED: 'The period of validity of a certificate is over (RFC 5280 section 6.1.3 (a)(2)).',
+  ERR_PATH_NOT_YET_VALID: 'The period of validity of a certificate has not begun (RFC 5280 section 6.1.3 (a)(2)).',
+  ERR_PATH_NOT_CA: 'A certificate that is no CA, or no CA by its key usage, stands where an issuer must (RFC 5280 section 6.1.4 (k), (n)).',
+  ERR_PATH_LENGTH: 'More intermediate certificates than a CA, the caller or the budget allows (RFC 5280 section 6.1.4 (l)).',
+  ERR_PATH_KEY_USAGE: 'The key usage of the leaf does not allow what it is used for (RFC 5280 section 4.2.1.3).',
+  ERR_PATH_EXTENDED_KEY_USAGE: 'A certificate of the path may not be used for the wanted purpose (RFC 5280 section 4.2.1.12).',
+  ERR_PATH_CRITICAL_EXTENSION: 'A certificate has a critical extension that is not known (RFC 5280 section 4.2).',
+  ERR_PATH_POLICY: 'No acceptable certificate policy holds for the whole path (RFC 5280 section 6.1.5).',
+  ERR_PATH_ALGORITHM: 'The profile does not allow the algorithm of a signature or key, or its strength.',
+  ERR_PATH_PROFILE: 'A certificate is not made as the chosen profile demands (RFC 5280 section 4, CA/Browser Forum Baseline Requirements).',
 
   // spiffe
   ERR_SPIFFE_ID_INVALID: 'The text is not a SPIFFE ID (rules ID-1 to ID-7).',

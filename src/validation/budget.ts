@@ -4,7 +4,7 @@ import { PkiError } from '../errors/index.ts'
 
 /** Limits of one verification; each is a count. */
 export interface BudgetLimits {
-  /** Signature verifications, of certificates, CRLs and OCSP responses together. */
+  /** Signature verifications, of certificates, CRLs and OCSP responses together; keys that are slow count as several. */
   readonly signatureChecks: number
   /** Comparisons of one name with one subtree of a name constraint. */
   readonly nameComparisons: number
@@ -31,11 +31,11 @@ export class Budget {
   readonly limits: BudgetLimits
   readonly #spent: Record<BudgetKind, number> = { signatureChecks: 0, nameComparisons: 0, pathLength: 0, candidates: 0, bytes: 0 }
 
-  constructor(limits: Partial<BudgetLimits> = {}) {
-    this.limits = { ...defaultBudget, ...limits }
+  constructor(limits?: Partial<BudgetLimits>) {
+    this.limits = limits === undefined ? defaultBudget : { ...defaultBudget, ...limits }
   }
 
-  /** What was spent so far. */
+  /** What was spent so far; of `pathLength`, the longest path looked at. */
   get spent(): Readonly<Record<BudgetKind, number>> {
     return { ...this.#spent }
   }
@@ -46,5 +46,12 @@ export class Budget {
     if (spent > this.limits[kind]) {
       throw new PkiError('ERR_PATH_BUDGET', `the verification wanted more than ${this.limits[kind]} ${kind}`)
     }
+  }
+
+  /** Notes the length of a path; whether the limit allows it. A path that is too long ends that path, not the verification. */
+  allowsLength(length: number): boolean {
+    if (length > this.limits.pathLength) return false
+    if (length > this.#spent.pathLength) this.#spent.pathLength = length
+    return true
   }
 }

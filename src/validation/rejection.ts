@@ -1,5 +1,6 @@
 // Why a path, or one certificate of it, was refused: data first, text second.
 
+import { isPkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import type { Certificate } from '../x509/index.ts'
 
@@ -12,4 +13,27 @@ export interface Rejection {
   readonly rule: string
   /** What was found and what was wanted. */
   readonly message: string
+}
+
+/** A rejection, in the order that reads well at the place that makes one. */
+export function reject(code: PkiErrorCode, rule: string, message: string, certificate?: Certificate): Rejection {
+  return { code, certificate, rule, message }
+}
+
+/**
+ * What `decode` throws about the bytes of a certificate, as a rejection; a spent budget is no fault of the certificate and passes.
+ */
+export function rejectMalformed(certificate: Certificate, decode: () => void): Rejection | undefined {
+  try {
+    decode()
+    return undefined
+  } catch (error) {
+    return rejectionOf(error, certificate)
+  }
+}
+
+/** An error as the rejection of `certificate`. @throws the error where it is none of ours, or a spent budget */
+export function rejectionOf(error: unknown, certificate: Certificate | undefined): Rejection {
+  if (!isPkiError(error) || error.code === 'ERR_PATH_BUDGET') throw error
+  return reject(error.code, 'RFC 5280 §4', error.message, certificate)
 }
