@@ -72,6 +72,27 @@ export const errorCodes = {
   ERR_CLIENT_CERTIFICATE_UNTRUSTED: 'The client certificate has no valid path to a trust bundle of this service.',
   ERR_AUTHENTICATOR_FAILED: 'An authenticator could not judge a credential, or answered with something that is no caller.',
 
+  // ca
+  ERR_TTL: 'The validity that is asked for is longer than the maximum, or no positive whole number of seconds.',
+  ERR_LINT: 'A certificate that was about to be signed breaks a rule; nothing was signed.',
+  ERR_CA_EXPIRED: 'The CA certificate, or one above it, is not valid now.',
+  ERR_CA_MATERIAL: 'Certificate, key, chain and roots of a CA are incomplete or do not belong together.',
+  ERR_CA_SIGNATURE: "The CA's own signature does not verify; it was not let out.",
+  ERR_SERIAL_EXISTS: 'The serial number was used before.',
+  ERR_CERTIFICATE_UNKNOWN: 'No certificate with this serial number is on record.',
+
+  // policy
+  ERR_CSR_CA_REQUESTED: 'The certification request asks for a CA certificate.',
+  ERR_CSR_SAN_FOREIGN: 'The certification request asks for names that the caller may not have.',
+  ERR_CSR_EXTENSION: 'The certification request asks for an extension that is not given.',
+  ERR_CSR_SIGNER: 'The certification request names a signer that is not here.',
+  ERR_POLICY_IDENTITY: 'The caller has several identities and the request does not say for which it is.',
+  ERR_POLICY_TRUST_DOMAIN: 'The identity of the caller is not of the trust domain served.',
+  ERR_POLICY_DENIED: 'The policy does not allow it.',
+
+  // issuance
+  ERR_RENEWAL_REFUSED: "The certificate to renew is expired, revoked, or not the caller's.",
+
   // adapters: grpc
   ERR_SERVER_START: 'A server cannot listen at the address it was given.',
   ERR_OVERLOADED: 'More requests are in flight than the limit allows; try again later.',

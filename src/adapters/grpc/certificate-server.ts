@@ -1,0 +1,150 @@
+// A gRPC server over mutual TLS whose certificate and trust roots can be replaced while it runs.
+
+import { constants } from 'node:crypto'
+import { createServer } from 'node:tls'
+import type { Server as TlsServer, TLSSocket, TlsOptions } from 'node:tls'
+import type { AddressInfo } from 'node:net'
+import type { ConnectionInjector, Server } from '@grpc/grpc-js'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { silentLogger } from '../../runtime/index.ts'
+import type { Logger } from '../../runtime/index.ts'
+import { certificateServiceHandlers } from './certificate-service.ts'
+import type { CertificateServiceOptions } from './certificate-service.ts'
+import { certificateServiceDefinition } from './service-definition.ts'
+import { ConnectionRegistry } from './connection-registry.ts'
+import { loadGrpc } from './grpc-module.ts'
+import type { GrpcModule } from './grpc-module.ts'
+
+/** What the server shows, and which roots it names to clients. All PEM. */
+export interface ServerTlsMaterial {
+  /** The server's certificate, then its issuers without the root. */
+  readonly certificateChain: string
+  readonly privateKey: string
+  /** Roots of the clients' certificates: a hint to clients and OpenSSL; the authenticators decide. */
+  readonly clientRoots: string
+}
+
+/** Options of `startCertificateServer`. */
+export interface CertificateServerOptions extends Omit<CertificateServiceOptions, 'tlsPeerOf'> {
+  readonly tls: ServerTlsMaterial
+  /** Default `127.0.0.1`. */
+  readonly host?: string | undefined
+  /** Default 0: a free port. */
+  readonly port?: number | undefined
+  /** Live connections; more are closed at once. Default 10,000. */
+  readonly maxConnections?: number | undefined
+  /** Streams of one connection at a time. Default 1,024. */
+  readonly maxStreams?: number | undefined
+  /** Bytes of one request. Default 64 KiB. */
+  readonly maxMessageBytes?: number | undefined
+  /** Megabytes that one HTTP/2 session may hold. Default 16. */
+  readonly maxSessionMemoryMb?: number | undefined
+  readonly grpc?: GrpcModule | undefined
+}
+
+/** A running server. */
+export interface CertificateServer extends AsyncDisposable {
+  readonly host: string
+  readonly port: number
+  /** The grpc-js server, for further services. */
+  readonly grpcServer: Server
+  /** Live connections. */
+  readonly connections: number
+  /** New handshakes see the new material; open connections go on, and their clients are authenticated on every call anyway. */
+  updateTls(material: ServerTlsMaterial): void
+  /** Stops taking connections, lets calls in flight end for `graceMs` (default 5,000), then closes what is left. */
+  close(graceMs?: number): Promise<void>
+}
+
+/**
+ * Starts Istio's certificate service on a TLS port.
+ *
+ * Clients may send a certificate and are not made to: a token is enough where an authenticator takes it. There is no session
+ * resumption, so every connection shows its certificate to today's roots.
+ *
+ * @throws ERR_PEER_NOT_INSTALLED, ERR_SERVER_START
+ */
+export async function startCertificateServer(options: CertificateServerOptions): Promise<CertificateServer> {
+  const grpc = await loadGrpc(options.grpc)
+  const logger = options.logger ?? silentLogger
+  const connections = new ConnectionRegistry()
+  const grpcServer = new grpc.Server({
+    'grpc.max_receive_message_length': options.maxMessageBytes ?? 64 * 1024,
+    'grpc.max_concurrent_streams': options.maxStreams ?? 1024,
+    'grpc-node.max_session_memory': options.maxSessionMemoryMb ?? 16,
+  })
+  grpcServer.addService(certificateServiceDefinition, certificateServiceHandlers({ ...options, tlsPeerOf: (call) => connections.find(call.getPeer()) }))
+  const injector = grpcServer.createConnectionInjector(grpc.ServerCredentials.createInsecure()) // TLS ends here, above it
+  const tlsServer = createTlsServer(options, connections, injector, logger)
+  const { address, port } = await listen(tlsServer, options)
+  const server: CertificateServer = {
+    host: address,
+    port,
+    grpcServer,
+    get connections() {
+      return connections.size
+    },
+    updateTls: (material) => tlsServer.setSecureContext(secureContextOptions(material)),
+    close: (graceMs = 5_000) => closeAll(tlsServer, injector, grpcServer, graceMs),
+    [Symbol.asyncDispose]: () => server.close(),
+  }
+  return server
+}
+
+function secureContextOptions(material: ServerTlsMaterial): TlsOptions {
+  return {
+    cert: material.certificateChain,
+    key: material.privateKey,
+    ca: material.clientRoots,
+    minVersion: 'TLSv1.2',
+    // A resumed session would skip the client's certificate and a trust bundle that changed since.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  }
+}
+
+function createTlsServer(options: CertificateServerOptions, connections: ConnectionRegistry, injector: ConnectionInjector, logger: Logger): TlsServer {
+  const server = createServer({
+    ...secureContextOptions(options.tls),
+    ALPNProtocols: ['h2'],
+    requestCert: true,
+    rejectUnauthorized: false, // a token may do; the authenticators judge the chain, and say why in the log
+    handshakeTimeout: 10_000,
+  })
+  server.maxConnections = options.maxConnections ?? 10_000
+  server.on('secureConnection', (socket: TLSSocket) => {
+    socket.on('error', (error) => logger.debug({ reason: error.message }, 'connection failed'))
+    try {
+      connections.add(socket)
+    } catch (error) {
+      logger.warn({ code: isPkiError(error) ? error.code : 'ERR_INTERNAL', peer: socket.remoteAddress }, 'client certificate is malformed')
+      socket.destroy()
+      return
+    }
+    injector.injectConnection(socket)
+  })
+  server.on('tlsClientError', (error, socket) => {
+    logger.debug({ reason: error.message, peer: socket.remoteAddress }, 'TLS handshake failed')
+    socket.destroy()
+  })
+  server.on('drop', () => logger.warn({ limit: server.maxConnections }, 'connection refused: too many'))
+  return server
+}
+
+function listen(server: TlsServer, options: CertificateServerOptions): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: Error): void => reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
+    server.once('error', failed)
+    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', () => {
+      server.off('error', failed)
+      resolve(server.address() as AddressInfo)
+    })
+  })
+}
+
+async function closeAll(tlsServer: TlsServer, injector: ConnectionInjector, grpcServer: Server, graceMs: number): Promise<void> {
+  const sockets = new Promise<void>((resolve) => tlsServer.close(() => resolve()))
+  injector.drain(graceMs) // closes every session; streams in flight may end
+  await sockets
+  grpcServer.forceShutdown()
+}
+

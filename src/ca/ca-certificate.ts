@@ -1,0 +1,98 @@
+// CA certificates: a self-signed root and the intermediates below it.
+
+import { PkiError } from '../errors/index.ts'
+import { systemClock } from '../runtime/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { TrustDomain } from '../spiffe/index.ts'
+import { DistinguishedName, buildCertificate, generalName, verifySignature } from '../x509/index.ts'
+import type { Certificate, ExtensionFields, PublicKey, Signer } from '../x509/index.ts'
+
+/** What a CA certificate says of itself. */
+export interface CaCertificateOptions {
+  readonly subject: DistinguishedName | string
+  /** Written as the URI `spiffe://<trust domain>`, without a path (X-4). */
+  readonly trustDomain?: TrustDomain | string | undefined
+  /** CA certificates that may follow below. Root: no limit. Intermediate: 0. */
+  readonly pathLength?: number | undefined
+  /** Seconds. Root: 10 years. Intermediate: 1 year; never past the issuer. */
+  readonly ttlSeconds?: number | undefined
+  readonly nameConstraints?: ExtensionFields['nameConstraints'] | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** A certificate with the key that signs for it. */
+export interface CaCredential {
+  readonly certificate: Certificate
+  readonly signer: Signer
+}
+
+/**
+ * A self-signed root.
+ *
+ * @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID, ERR_CA_SIGNATURE; what the signer throws
+ * @example
+ * ```ts
+ * const root = await createRootCertificate(signer, { subject: 'CN=example.org root', trustDomain: 'example.org' })
+ * ```
+ */
+export async function createRootCertificate(signer: Signer, options: CaCertificateOptions): Promise<Certificate> {
+  const subject = nameOf(options)
+  const nowMs = (options.clock ?? systemClock).now()
+  return build(signer, signer.publicKey, { issuer: subject, subject, nowMs, notAfterMs: nowMs + (options.ttlSeconds ?? tenYears) * 1000, authorityKeyIdentifier: undefined, notBeforeMs: 0 }, options, options.pathLength)
+}
+
+/** An intermediate for the key `publicKey`, signed by `parent`. @throws as `createRootCertificate`; ERR_CA_EXPIRED */
+export async function createIntermediateCertificate(parent: CaCredential, publicKey: PublicKey, options: CaCertificateOptions): Promise<Certificate> {
+  const { certificate: issuer, signer } = parent
+  const nowMs = (options.clock ?? systemClock).now()
+  if (nowMs > issuer.notAfterMs) throw new PkiError('ERR_CA_EXPIRED', `the certificate of ${issuer.subject.toString()} expired at ${issuer.notAfter.toISOString()}`)
+  const pathLength = options.pathLength ?? 0
+  const allowed = issuer.basicConstraints?.pathLength
+  if (issuer.basicConstraints?.ca !== true || (allowed !== undefined && pathLength >= allowed)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${issuer.subject.toString()} may not have a CA of path length ${pathLength} below it`)
+  }
+  publicKey.checkStrength()
+  const notAfterMs = Math.min(nowMs + (options.ttlSeconds ?? oneYear) * 1000, issuer.notAfterMs)
+  return build(signer, publicKey, { issuer: issuer.subject, subject: nameOf(options), nowMs, notAfterMs, authorityKeyIdentifier: issuer.subjectKeyIdentifier, notBeforeMs: issuer.notBeforeMs }, options, pathLength)
+}
+
+interface Frame {
+  readonly issuer: DistinguishedName
+  readonly subject: DistinguishedName
+  readonly nowMs: number
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  readonly authorityKeyIdentifier: Uint8Array | undefined
+}
+
+async function build(signer: Signer, publicKey: PublicKey, frame: Frame, options: CaCertificateOptions, pathLength: number | undefined): Promise<Certificate> {
+  const certificate = await buildCertificate({
+    issuer: frame.issuer,
+    subject: frame.subject,
+    publicKey,
+    notBefore: new Date(Math.max(frame.nowMs - backdateMs, frame.notBeforeMs)),
+    notAfter: new Date(frame.notAfterMs),
+    extensions: {
+      basicConstraints: { ca: true, pathLength },
+      keyUsage: ['keyCertSign', 'cRLSign'],
+      subjectKeyIdentifier: publicKey,
+      authorityKeyIdentifier: frame.authorityKeyIdentifier,
+      subjectAltName: options.trustDomain === undefined ? undefined : [generalName.uri(TrustDomain.from(options.trustDomain).idString)],
+      nameConstraints: options.nameConstraints,
+    },
+  }, signer)
+  if (!verifySignature(signer.publicKey, signer.signatureAlgorithm, certificate.tbs, certificate.signature)) {
+    throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
+  }
+  return certificate
+}
+
+function nameOf({ subject }: CaCertificateOptions): DistinguishedName {
+  const name = typeof subject === 'string' ? DistinguishedName.parse(subject) : subject
+  if (name.isEmpty) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA certificate needs a subject (RFC 5280 §4.1.2.6)')
+  return name
+}
+
+const oneYear = 365 * 24 * 3600
+const tenYears = 3650 * 24 * 3600
+const backdateMs = 120_000

@@ -1,0 +1,132 @@
+// What a certificate must be before it is signed: each rule by itself, over the exact bytes. Numbers as in the list of lints.
+
+import { PkiError } from '../errors/index.ts'
+import { equalBytes } from '../internal/bytes.ts'
+import { SpiffeId } from '../spiffe/index.ts'
+import { extensionOids, keyPurposeOids } from '../x509/index.ts'
+import type { Certificate, GeneralName } from '../x509/index.ts'
+import type { CertificateProfile } from './certificate-profile.ts'
+import { leafKeyUsage } from './certificate-profile.ts'
+
+/** What a lint looks at. `certificate` has no valid signature yet. */
+export interface LintInput {
+  readonly certificate: Certificate
+  readonly issuer: Certificate
+  readonly profile: CertificateProfile
+  readonly nowMs: number
+}
+
+/** One rule: what is wrong, or undefined. */
+export interface CertificateLint {
+  readonly id: string
+  /** The clause behind it. */
+  readonly clause: string
+  readonly check: (input: LintInput) => string | undefined
+}
+
+/** @throws ERR_LINT for the first rule that is broken: a fault of this package or of its configuration, never of a requester */
+export function lintCertificate(input: LintInput): void {
+  for (const { id, clause, check } of leafLints) {
+    let fault: string | undefined
+    try {
+      fault = check(input)
+    } catch (cause) {
+      throw new PkiError('ERR_LINT', `${id} (${clause}): the certificate cannot be read`, { cause })
+    }
+    if (fault !== undefined) throw new PkiError('ERR_LINT', `${id} (${clause}): ${fault}`)
+  }
+}
+
+const hasKeyIdentifier = (found: Uint8Array | undefined, wanted: Uint8Array | undefined): boolean => found !== undefined && wanted !== undefined && equalBytes(found, wanted)
+
+/** Every lint of a leaf, cheap enough to run on each. */
+export const leafLints: readonly CertificateLint[] = [
+  { id: 'L1', clause: 'RFC 5280 §4.1.2.1', check: ({ certificate: { version } }) => (version === 3 ? undefined : `version ${version}`) },
+  { id: 'L2', clause: 'RFC 5280 §4.1.2.2', check: ({ certificate: { serialNumberBytes: serial } }) =>
+    (serial.length >= 9 && serial.length <= 20 && (serial[0] as number) < 0x80 ? undefined : `a serial number of ${serial.length} octets, or one that is not positive`) },
+  { id: 'L5', clause: 'RFC 5280 §4.1.2.4', check: ({ certificate, issuer }) =>
+    (!issuer.subject.isEmpty && equalBytes(certificate.issuer.der, issuer.subject.der) ? undefined : "the issuer is not the CA certificate's subject") },
+  { id: 'L6', clause: 'RFC 5280 §4.1.2.5', check: lintValidityNesting },
+  { id: 'L7', clause: 'RFC 5280 §4.1.2.5', check: lintValidityLength },
+  { id: 'L11', clause: 'RFC 5280 §4.2', check: ({ certificate }) => certificate.extensions.find(({ oid }) => !leafExtensions.has(oid))?.oid },
+  { id: 'L13', clause: 'SP 800-57 §5.2', check: ({ certificate, issuer }) => (certificate.publicKey.equals(issuer.publicKey) ? "the key is the CA's own" : undefined) },
+  { id: 'L14', clause: 'RFC 5280 §4.2.1.9', check: ({ certificate }) =>
+    (certificate.basicConstraints?.ca === false && certificate.basicConstraints.pathLength === undefined && certificate.extension(extensionOids.basicConstraints)?.critical === true
+      ? undefined : 'basic constraints are not a critical "no CA"') },
+  { id: 'L15', clause: 'RFC 5280 §4.2.1.3, X-8', check: ({ certificate }) => (certificate.extension(extensionOids.keyUsage)?.critical === true ? undefined : 'key usage is absent or not critical') },
+  { id: 'L16', clause: 'X-9', check: ({ certificate: { keyUsage } }) =>
+    (keyUsage?.has('digitalSignature') === true && !keyUsage.has('keyCertSign') && !keyUsage.has('cRLSign') ? undefined : 'key usage of a leaf is wanted') },
+  { id: 'L17', clause: 'RFC 8813 §3, RFC 3279 §2.3.1', check: ({ certificate: { keyUsage, publicKey } }) => {
+    const wanted = leafKeyUsage(publicKey.algorithm)
+    return keyUsage?.names.length === wanted.length && wanted.every((name) => keyUsage.has(name)) ? undefined : 'key usage does not fit the key'
+  } },
+  { id: 'L18', clause: 'X-10', check: lintExtendedKeyUsage },
+  { id: 'L20', clause: 'RFC 5280 §4.2.1.6, X-3', check: ({ certificate }) => {
+    const extension = certificate.extension(extensionOids.subjectAltName)
+    if (extension === undefined) return 'no subject alternative name'
+    return certificate.subject.isEmpty && !extension.critical ? 'not critical beside an empty subject' : undefined
+  } },
+  { id: 'L21', clause: 'X-1', check: ({ certificate }) => {
+    const uris = names(certificate).filter(({ type }) => type === 'uri').length
+    return uris === 1 ? undefined : `${uris} URIs where one is wanted`
+  } },
+  { id: 'L22', clause: 'ID-1 to ID-7, X-2', check: ({ certificate }) => (uriOf(certificate)?.hasPath === true ? undefined : 'the URI is no SPIFFE ID of a workload') },
+  { id: 'L23', clause: 'X-4', check: ({ certificate, issuer }) => {
+    const ca = issuer.subjectAltName === undefined ? undefined : uriOf(issuer)
+    return ca === undefined || uriOf(certificate)?.memberOf(ca.trustDomain) === true ? undefined : `the identity is not of the CA's trust domain ${ca.trustDomain.name}`
+  } },
+  { id: 'L25', clause: 'RFC 5280 §4.2.1.6', check: ({ certificate }) => {
+    const bad = names(certificate).find((name) => name.type === 'dns' && !isDnsName(name.value))
+    return bad === undefined ? undefined : 'a DNS name that is malformed'
+  } },
+  { id: 'L26', clause: 'RFC 5280 §4.2.1.6', check: ({ certificate }) => {
+    const bad = names(certificate).find(({ type }) => type !== 'uri' && type !== 'dns' && type !== 'ip')
+    return bad === undefined ? undefined : `a name of type ${bad.type}`
+  } },
+  { id: 'L27', clause: 'profile', check: ({ certificate, profile }) =>
+    (names(certificate).length <= profile.maximumNames && certificate.der.length <= maximumOctets ? undefined : `${names(certificate).length} names, ${certificate.der.length} octets`) },
+  { id: 'L28', clause: 'RFC 5280 §4.1.2.6', check: ({ certificate: { subject } }) =>
+    (subject.rdns.every((rdn) => rdn.length === 1) ? undefined : 'a relative name with several attributes') },
+  { id: 'L29', clause: 'RFC 5280 §4.2.1.1', check: ({ certificate, issuer }) =>
+    (hasKeyIdentifier(certificate.authorityKeyIdentifier?.keyIdentifier, issuer.subjectKeyIdentifier) ? undefined : "the authority key identifier is not the CA's key identifier") },
+  { id: 'L30', clause: 'RFC 5280 §4.2.1.2', check: ({ certificate }) => (certificate.subjectKeyIdentifier?.length === 20 ? undefined : 'no subject key identifier of 20 octets') },
+]
+
+function lintValidityNesting({ certificate, issuer }: LintInput): string | undefined {
+  if (certificate.notBeforeMs >= certificate.notAfterMs) return 'the validity is empty'
+  return certificate.notBeforeMs >= issuer.notBeforeMs && certificate.notAfterMs <= issuer.notAfterMs ? undefined : "the validity reaches beyond the CA's"
+}
+
+function lintValidityLength({ certificate, profile, nowMs }: LintInput): string | undefined {
+  // Both ends belong to the validity: RFC 5280 §4.1.2.5.
+  const seconds = (certificate.notAfterMs - certificate.notBeforeMs) / 1000 + 1
+  if (seconds > profile.maximumTtlSeconds + profile.backdateSeconds + 1) return `${seconds} s of validity`
+  return certificate.notBeforeMs <= nowMs && certificate.notBeforeMs >= nowMs - (profile.backdateSeconds + 1) * 1000 ? undefined : 'notBefore is not where the profile puts it'
+}
+
+function lintExtendedKeyUsage({ certificate, profile }: LintInput): string | undefined {
+  const found = certificate.extendedKeyUsage
+  if (profile.extendedKeyUsage.length === 0) return found === undefined ? undefined : 'purposes that the profile does not have'
+  const same = found?.length === profile.extendedKeyUsage.length && profile.extendedKeyUsage.every((purpose) => found.includes(purpose))
+  return same && !found.includes(keyPurposeOids.any) ? undefined : "the purposes are not the profile's"
+}
+
+function names(certificate: Certificate): readonly GeneralName[] {
+  return certificate.subjectAltName ?? []
+}
+
+function uriOf(certificate: Certificate): SpiffeId | undefined {
+  const uri = names(certificate).find(({ type }) => type === 'uri')
+  return uri?.type === 'uri' ? SpiffeId.parse(uri.value) : undefined
+}
+
+/** Labels of letters, digits and inner hyphens, in lower case; one wildcard may be the whole first label. */
+function isDnsName(name: string): boolean {
+  return name.length <= 253 && /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name)
+}
+
+const maximumOctets = 8 * 1024
+const leafExtensions: ReadonlySet<string> = new Set([
+  extensionOids.authorityKeyIdentifier, extensionOids.subjectKeyIdentifier, extensionOids.keyUsage, extensionOids.subjectAltName,
+  extensionOids.basicConstraints, extensionOids.extendedKeyUsage, extensionOids.crlDistributionPoints, extensionOids.authorityInfoAccess,
+])

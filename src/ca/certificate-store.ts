@@ -1,0 +1,40 @@
+// What a CA remembers: an intent before it signs, the outcome before it answers, revocations.
+
+import type { SerialNumber } from '../x509/index.ts'
+
+/** Why a certificate is revoked: the names of RFC 5280 §5.3.1. */
+export type RevocationReason =
+  | 'unspecified' | 'keyCompromise' | 'cACompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation' | 'certificateHold' | 'privilegeWithdrawn' | 'aACompromise'
+
+/** What is known before the signature exists. */
+export interface IssuanceIntent {
+  readonly serialNumber: SerialNumber
+  readonly identity: string
+  /** SHA-256 of the subject public key info, hexadecimal. */
+  readonly keyDigest: string
+  readonly notAfter: Date
+  readonly intendedAt: Date
+}
+
+/** One certificate, from intent to revocation. */
+export interface CertificateRecord extends IssuanceIntent {
+  /** `intended`: signing began and its outcome is unknown; treat it as issued. */
+  readonly state: 'intended' | 'issued' | 'failed'
+  /** DER, once issued. */
+  readonly certificate?: Uint8Array | undefined
+  readonly revocation?: { readonly reason: RevocationReason, readonly revokedAt: Date } | undefined
+}
+
+/** Where records are kept. Every call returns when its effect is durable. */
+export interface CertificateStore extends AsyncDisposable {
+  /** @throws ERR_SERIAL_EXISTS */
+  recordIntent(intent: IssuanceIntent): Promise<void> | void
+  /** @throws ERR_CERTIFICATE_UNKNOWN */
+  recordOutcome(serialNumber: SerialNumber, outcome: { readonly certificate: Uint8Array } | { readonly failed: true }): Promise<void> | void
+  find(serialNumber: SerialNumber): Promise<CertificateRecord | undefined>
+  findByIdentity(identity: string): Promise<readonly CertificateRecord[]>
+  /** The first revocation stays. @throws ERR_CERTIFICATE_UNKNOWN */
+  revoke(serialNumber: SerialNumber, reason: RevocationReason, at: Date): Promise<CertificateRecord>
+  /** Every revoked certificate that has not expired. */
+  revoked(at: Date): Promise<readonly CertificateRecord[]>
+}

@@ -1,0 +1,19 @@
+/**
+ * A certificate authority: roots and intermediates, prepare → lint → sign → check, records, plugged-in material.
+ *
+ * @module spiffe-pki/ca
+ */
+export { createCertificateAuthority } from './certificate-authority.ts'
+export type { CertificateAuthority, CertificateAuthorityOptions } from './certificate-authority.ts'
+export { createIntermediateCertificate, createRootCertificate } from './ca-certificate.ts'
+export type { CaCertificateOptions, CaCredential } from './ca-certificate.ts'
+export { leafLints, lintCertificate } from './certificate-lints.ts'
+export type { CertificateLint, LintInput } from './certificate-lints.ts'
+export { spireProfile, workloadProfile } from './certificate-profile.ts'
+export type { CertificateProfile } from './certificate-profile.ts'
+export type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
+export type { CertificateRecord, CertificateStore, IssuanceIntent, RevocationReason } from './certificate-store.ts'
+export { MemoryCertificateStore } from './memory-certificate-store.ts'
+export type { MemoryCertificateStoreOptions } from './memory-certificate-store.ts'
+export { parsePluggedInMaterial, readPluggedInMaterial } from './plugged-in-material.ts'
+export type { CaFiles, CaMaterial } from './plugged-in-material.ts'

@@ -1,0 +1,33 @@
+// What a CA hands out, and the steps on the way there.
+
+import type { Certificate, DistinguishedName, GeneralName, SerialNumber } from '../x509/index.ts'
+
+/** What will be in one certificate, beside the key of the request. */
+export interface CertificateContent {
+  /** Exactly these, in this order. */
+  readonly subjectAltName: readonly GeneralName[]
+  /** Default: empty. */
+  readonly subject?: DistinguishedName | undefined
+  /** Default: the profile's. */
+  readonly ttlSeconds?: number | undefined
+}
+
+declare const preparedBrand: unique symbol
+
+/** Linted bytes that this CA will sign once. */
+export interface PreparedCertificate {
+  readonly [preparedBrand]: true
+  readonly serialNumber: SerialNumber
+  /** The exact bytes to sign. */
+  readonly tbs: Uint8Array
+  readonly notAfter: Date
+}
+
+/** A signed, checked certificate with what its holder has to send along. */
+export interface IssuedCertificate {
+  readonly certificate: Certificate
+  /** Its issuers, the nearest first, without the root. The same array for all certificates of one CA certificate. */
+  readonly chain: readonly Certificate[]
+  /** The roots of the trust domain. */
+  readonly roots: readonly Certificate[]
+}

@@ -1,0 +1,80 @@
+// CA material that somebody else made, in the files that Istio and Kubernetes name.
+
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PkiError } from '../errors/index.ts'
+import { SoftwareSigner, importPrivateKey } from '../keys/index.ts'
+import { Certificate } from '../x509/index.ts'
+import type { CaCredential } from './ca-certificate.ts'
+
+/** A signing certificate with its key, its issuers and the roots. */
+export interface CaMaterial extends CaCredential {
+  readonly signer: SoftwareSigner
+  /** Issuers of the certificate, the nearest first, without roots. */
+  readonly chain: readonly Certificate[]
+  readonly roots: readonly Certificate[]
+}
+
+/** Files by name, as text; absent ones are undefined. */
+export type CaFiles = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads a directory with `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`, or with `tls.crt`, `tls.key`, `ca.crt` if there is a
+ * `tls.crt`.
+ *
+ * @returns undefined where there is none of the files: run a self-signed CA.
+ * @throws ERR_CA_MATERIAL when some are there and some are missing, or when they do not belong together
+ */
+export async function readPluggedInMaterial(directory: string): Promise<CaMaterial | undefined> {
+  const present = new Set(await readdir(directory).catch(() => []))
+  const files: Record<string, string> = {}
+  for (const name of [...istioNames, ...kubernetesNames]) {
+    if (present.has(name)) files[name] = await readFile(join(directory, name), 'latin1')
+  }
+  return parsePluggedInMaterial(files)
+}
+
+/** The same from texts. */
+export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
+  const isKubernetes = files['tls.crt'] !== undefined
+  const names = isKubernetes ? kubernetesNames : istioNames
+  if (names.every((name) => files[name] === undefined)) return undefined
+  const required = (name: string): string => {
+    const text = files[name]
+    if (text !== undefined && text.trim() !== '') return text
+    const found = names.filter((other) => files[other] !== undefined)
+    throw new PkiError('ERR_CA_MATERIAL', `incomplete CA material: ${found.join(', ')} found, ${name} is missing or empty`)
+  }
+  const [certificateFile, keyFile, rootFile] = isKubernetes ? kubernetesNames : [istioNames[0], istioNames[1], istioNames[3]]
+  const [certificate, ...below] = Certificate.listFromPem(required(certificateFile))
+  if (certificate === undefined) throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no certificate`)
+  const signer = new SoftwareSigner(importPrivateKey(required(keyFile)), { id: keyFile })
+  const roots = Certificate.listFromPem(required(rootFile))
+  const chainText = isKubernetes ? '' : (files['cert-chain.pem'] ?? '')
+  const listed = chainText.trim() === '' ? [] : Certificate.listFromPem(chainText)
+  return { certificate, signer, roots, chain: orderedIssuers(certificate, [...below, ...listed], roots) }
+}
+
+/** cert-chain.pem may repeat the signing certificate and the root: what is left is put into order by name and signature. */
+function orderedIssuers(certificate: Certificate, candidates: readonly Certificate[], roots: readonly Certificate[]): Certificate[] {
+  const chain: Certificate[] = []
+  let child = certificate
+  const isRoot = (candidate: Certificate): boolean => roots.some((root) => root.equals(candidate))
+  while (!isRoot(child) && !roots.some((root) => signedBy(child, root))) {
+    const issuer = candidates.find((candidate) => !isRoot(candidate) && candidate !== child && !chain.includes(candidate) && signedBy(child, candidate))
+    if (issuer === undefined || chain.length >= maxChain) {
+      throw new PkiError('ERR_CA_MATERIAL', `${child.subject.toString()} is signed by none of the roots and by nothing in the chain`)
+    }
+    chain.push(issuer)
+    child = issuer
+  }
+  return chain
+}
+
+function signedBy(child: Certificate, issuer: Certificate): boolean {
+  return child.issuer.equals(issuer.subject) && child.verifySignatureBy(issuer.publicKey)
+}
+
+const maxChain = 10
+const istioNames = ['ca-cert.pem', 'ca-key.pem', 'cert-chain.pem', 'root-cert.pem'] as const
+const kubernetesNames = ['tls.crt', 'tls.key', 'ca.crt'] as const

@@ -1,0 +1,195 @@
+// Issuance: decide → sign → record, for a caller that was authenticated. What adapters and embedding services call.
+
+import { createHash } from 'node:crypto'
+import { checkCaller } from '../auth/index.ts'
+import type { Caller } from '../auth/index.ts'
+import { MemoryCertificateStore } from '../ca/index.ts'
+import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
+import { PkiError } from '../errors/index.ts'
+import { callerIdentityPolicy } from '../policy/index.ts'
+import type { IssuancePolicy } from '../policy/index.ts'
+import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
+import type { Clock, Logger, Metrics } from '../runtime/index.ts'
+import { CertificateRequest } from '../x509/index.ts'
+import type { CertificateRequestInput, ProvenRequest, SerialNumber } from '../x509/index.ts'
+
+/** What a caller asks for. */
+export interface IssuanceRequest {
+  /** At most 64 KiB. */
+  readonly csr: CertificateRequestInput
+  /** Default: the profile's. */
+  readonly ttlSeconds?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What `issue` would do. */
+export interface IssuancePlan {
+  /** The policy's rule that allows it. */
+  readonly rule: string
+  /** What the request asked for and will not get. */
+  readonly trimmed: readonly string[]
+  readonly content: CertificateContent
+  readonly notAfter: Date
+  /** The bytes that would be signed, with a serial number that will not be used again. */
+  readonly tbs: Uint8Array
+}
+
+/** What is known of a certificate. */
+export interface CertificateStatus {
+  readonly serialNumber: SerialNumber
+  readonly identity: string
+  readonly state: 'unknown outcome' | 'failed' | 'valid' | 'expired' | 'revoked'
+  readonly notAfter: Date
+  readonly revocation: CertificateRecord['revocation']
+}
+
+/** Issues, renews and revokes. */
+export interface IssuanceService {
+  /** @throws ERR_CSR_*, ERR_PEM, ERR_DER, ERR_KEY_*, ERR_POLICY_*, ERR_TTL, ERR_ABORTED, ERR_CA_*, ERR_LINT; what signer and store throw */
+  issue(request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate>
+  /** The same path, with nothing signed and nothing recorded. */
+  plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan>
+  /** As `issue`, for the holder of a certificate that is still good. @throws ERR_CERTIFICATE_UNKNOWN, ERR_RENEWAL_REFUSED */
+  renew(serialNumber: SerialNumber, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate>
+  /** By the holder, or an administrator. @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED */
+  revoke(serialNumber: SerialNumber, reason: RevocationReason, caller: Caller): Promise<void>
+  status(serialNumber: SerialNumber): Promise<CertificateStatus | undefined>
+}
+
+/** Options of `createIssuanceService`. */
+export interface IssuanceServiceOptions {
+  readonly authority: CertificateAuthority
+  /** Default: `callerIdentityPolicy` for the trust domain of the authority. */
+  readonly policy?: IssuancePolicy | undefined
+  /** Default: in memory. */
+  readonly store?: CertificateStore | undefined
+  /** Who may revoke what is not its own; default nobody. */
+  readonly isAdministrator?: ((caller: Caller) => boolean) | undefined
+  readonly clock?: Clock | undefined
+  readonly logger?: Logger | undefined
+  readonly metrics?: Metrics | undefined
+}
+
+/** The service for one CA. */
+export function createIssuanceService(options: IssuanceServiceOptions): IssuanceService {
+  return new LocalIssuanceService(options)
+}
+
+class LocalIssuanceService implements IssuanceService {
+  readonly #authority: CertificateAuthority
+  readonly #policy: IssuancePolicy
+  readonly #store: CertificateStore
+  readonly #isAdministrator: (caller: Caller) => boolean
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #metrics: Metrics
+
+  constructor(options: IssuanceServiceOptions) {
+    this.#authority = options.authority
+    this.#policy = options.policy ?? callerIdentityPolicy({ trustDomain: options.authority.trustDomain })
+    this.#store = options.store ?? new MemoryCertificateStore()
+    this.#isAdministrator = options.isAdministrator ?? (() => false)
+    this.#clock = options.clock ?? systemClock
+    this.#logger = options.logger ?? silentLogger
+    this.#metrics = options.metrics ?? noMetrics
+  }
+
+  async issue(request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
+    const { content, proven } = await this.#decide(request, caller)
+    throwIfAborted(request)
+    const prepared = this.#authority.prepare(proven, content)
+    const recorded = this.#store.recordIntent(this.#intent(prepared, content, proven))
+    if (recorded !== undefined) await recorded
+    const issued = await this.#sign(prepared)
+    const done = this.#store.recordOutcome(prepared.serialNumber, { certificate: issued.certificate.der })
+    if (done !== undefined) await done
+    this.#metrics.count('certificates_issued')
+    this.#logger.info({ serialNumber: prepared.serialNumber, identity: identityOf(content), notAfter: prepared.notAfter, credential: caller.credential }, 'certificate issued')
+    return issued
+  }
+
+  async plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan> {
+    const { content, proven, rule, trimmed } = await this.#decide(request, caller)
+    const { tbs, notAfter } = this.#authority.prepare(proven, content)
+    return { rule, trimmed, content, tbs, notAfter }
+  }
+
+  async renew(serialNumber: SerialNumber, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
+    const record = await this.#require(serialNumber)
+    const { state } = this.#statusOf(record)
+    if (state !== 'valid') throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is ${state}`)
+    const identity = caller.identities.find((id) => id.toString() === record.identity)
+    if (identity === undefined) throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is not the caller's`)
+    return this.issue(request, { ...caller, identities: [identity] })
+  }
+
+  async revoke(serialNumber: SerialNumber, reason: RevocationReason, caller: Caller): Promise<void> {
+    const record = await this.#require(serialNumber)
+    const isHolder = caller.identities.some((id) => id.toString() === record.identity)
+    if (!isHolder && !this.#isAdministrator(caller)) throw new PkiError('ERR_POLICY_DENIED', `certificate ${serialNumber} is not the caller's to revoke`)
+    await this.#store.revoke(serialNumber, reason, new Date(this.#clock.now()))
+    this.#metrics.count('certificates_revoked', { reason })
+    this.#logger.info({ serialNumber, identity: record.identity, reason, by: caller.identities.map(String) }, 'certificate revoked')
+  }
+
+  async status(serialNumber: SerialNumber): Promise<CertificateStatus | undefined> {
+    const record = await this.#store.find(serialNumber)
+    return record === undefined ? undefined : this.#statusOf(record)
+  }
+
+  /** Cheap checks first: size and form, then policy, then the one signature check. */
+  async #decide(request: IssuanceRequest, caller: Caller): Promise<{ content: CertificateContent, proven: ProvenRequest, rule: string, trimmed: readonly string[] }> {
+    throwIfAborted(request)
+    checkCaller(caller, caller.credential)
+    const csr = CertificateRequest.from(request.csr)
+    csr.publicKey.checkStrength()
+    const deciding = this.#policy.decide({ csr, ttlSeconds: request.ttlSeconds }, caller)
+    const decision = deciding instanceof Promise ? await deciding : deciding
+    if (!decision.allowed) {
+      this.#metrics.count('certificates_refused', { rule: decision.rule })
+      throw new PkiError(decision.code, `${decision.reason} (rule ${decision.rule})`)
+    }
+    return { content: decision.content, proven: csr.verify(), rule: decision.rule, trimmed: decision.trimmed }
+  }
+
+  async #sign(prepared: PreparedCertificate): Promise<IssuedCertificate> {
+    try {
+      return await this.#authority.sign(prepared)
+    } catch (error) {
+      await this.#store.recordOutcome(prepared.serialNumber, { failed: true })
+      throw error
+    }
+  }
+
+  #intent({ serialNumber, notAfter }: PreparedCertificate, content: CertificateContent, { publicKey }: ProvenRequest): Parameters<CertificateStore['recordIntent']>[0] {
+    return { serialNumber, notAfter, identity: identityOf(content), keyDigest: createHash('sha256').update(publicKey.spki).digest('hex'), intendedAt: new Date(this.#clock.now()) }
+  }
+
+  async #require(serialNumber: SerialNumber): Promise<CertificateRecord> {
+    const record = await this.#store.find(serialNumber)
+    if (record === undefined) throw new PkiError('ERR_CERTIFICATE_UNKNOWN', `no certificate has the serial number ${serialNumber}`)
+    return record
+  }
+
+  #statusOf(record: CertificateRecord): CertificateStatus {
+    const { serialNumber, identity, notAfter, revocation } = record
+    return { serialNumber, identity, notAfter, revocation, state: stateOf(record, this.#clock.now()) }
+  }
+}
+
+function stateOf(record: CertificateRecord, nowMs: number): CertificateStatus['state'] {
+  if (record.revocation !== undefined) return 'revoked'
+  if (record.state === 'failed') return 'failed'
+  if (record.state === 'intended') return 'unknown outcome'
+  // The last second belongs to the validity.
+  return nowMs < record.notAfter.getTime() + 1000 ? 'valid' : 'expired'
+}
+
+function identityOf(content: CertificateContent): string {
+  const uri = content.subjectAltName.find(({ type }) => type === 'uri')
+  return uri?.type === 'uri' ? uri.value : ''
+}
+
+function throwIfAborted({ signal }: IssuanceRequest): void {
+  if (signal?.aborted === true) throw new PkiError('ERR_ABORTED', 'the caller is gone')
+}
