@@ -1,0 +1,50 @@
+// Key usage and extended key usage: RFC 5280 §4.2.1.3 and §4.2.1.12, nested through CAs as the web PKI has it (BR 7.1.2.10.6).
+
+import { keyPurposeOids } from '../../x509/index.ts'
+import type { Certificate, KeyUsageName } from '../../x509/index.ts'
+import type { ValidationProfile } from '../profile.ts'
+import { reject } from '../rejection.ts'
+import type { Rejection } from '../rejection.ts'
+
+/** A purpose by its short name, or any by object identifier. */
+export type KeyPurpose = keyof typeof keyPurposeOids | (string & {})
+
+/** The object identifier of a purpose. */
+export function keyPurposeOid(purpose: KeyPurpose): string {
+  return Object.hasOwn(keyPurposeOids, purpose) ? keyPurposeOids[purpose as keyof typeof keyPurposeOids] : purpose
+}
+
+/** The leaf may be used for every purpose in `wanted` (object identifiers). */
+export function checkLeafPurpose(leaf: Certificate, wanted: readonly string[], profile: ValidationProfile): Rejection | undefined {
+  const found = leaf.extendedKeyUsage
+  if (found === undefined) {
+    if (!profile.requireExtendedKeyUsage || wanted.length === 0) return undefined
+    return reject('ERR_PATH_EXTENDED_KEY_USAGE', `profile ${profile.name}: extended key usage`, 'extended key usage is missing', leaf)
+  }
+  return checkPurpose(leaf, found, wanted, profile.acceptAnyExtendedKeyUsage)
+}
+
+/** A CA with an extended key usage passes on only what is in it; anyExtendedKeyUsage always passes on everything. */
+export function checkNestedPurpose(issuer: Certificate, wanted: readonly string[]): Rejection | undefined {
+  const found = issuer.extendedKeyUsage
+  return found === undefined ? undefined : checkPurpose(issuer, found, wanted, true)
+}
+
+/** The leaf's key usage, where present, has every one of these. */
+export function checkLeafKeyUsage(leaf: Certificate, wanted: readonly KeyUsageName[]): Rejection | undefined {
+  const { keyUsage } = leaf
+  if (keyUsage === undefined) return undefined
+  for (const usage of wanted) {
+    if (keyUsage.has(usage)) continue
+    return reject('ERR_PATH_KEY_USAGE', 'RFC 5280 §4.2.1.3', `key usage is ${keyUsage.toString()}; ${usage} is wanted`, leaf)
+  }
+  return undefined
+}
+
+function checkPurpose(certificate: Certificate, found: readonly string[], wanted: readonly string[], anyWillDo: boolean): Rejection | undefined {
+  for (const purpose of wanted) {
+    if (found.includes(purpose) || (anyWillDo && found.includes(keyPurposeOids.any))) continue
+    return reject('ERR_PATH_EXTENDED_KEY_USAGE', 'RFC 5280 §4.2.1.12', `extended key usage is ${found.join(', ')}; ${purpose} is wanted`, certificate)
+  }
+  return undefined
+}

@@ -1,0 +1,20 @@
+/**
+ * RFC 5280 path validation: paths built, checked and explained.
+ *
+ * @module spiffe-pki/validation
+ */
+export { Budget, defaultBudget } from './budget.ts'
+export type { BudgetKind, BudgetLimits } from './budget.ts'
+export { explainVerdict } from './explain-verdict.ts'
+export type { KeyPurpose } from './checks/key-purpose.ts'
+export type { PathOptions, PathValidatorOptions } from './path-options.ts'
+export { PathValidator, createPathValidator } from './path-validator.ts'
+export type { PolicyInputs } from './policies/policy-inputs.ts'
+export { validationProfiles } from './profile.ts'
+export type { CertificateRules, ProfileName, ValidationProfile } from './profile.ts'
+export type { Rejection } from './rejection.ts'
+export type { RevocationChecker, RevocationQuery } from './revocation-contract.ts'
+export type { TrustAnchor, TrustAnchorFields, TrustAnchorInput } from './trust-anchor.ts'
+export { PathError, isVerifiedPath } from './verdict.ts'
+export type { AcceptedVerdict, RejectedPath, RejectedVerdict, Spent, Verdict, VerifiedPath } from './verdict.ts'
+export { requirePath, verifyPath } from './verify-path.ts'

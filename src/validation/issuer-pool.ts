@@ -1,0 +1,68 @@
+// Issuer candidates found by subject name, and tried in an order that does not depend on the order they came in.
+
+import { bytesKey, equalBytes } from '../internal/bytes.ts'
+import type { Certificate, DistinguishedName } from '../x509/index.ts'
+import type { IssuerCandidate } from './issuer-candidate.ts'
+
+/** Candidates by subject. Looked up by the bytes of a name first, by RFC 5280 §7.1 when these are not known yet. */
+export class IssuerPool {
+  readonly #byName = new Map<string, IssuerCandidate[]>()
+  readonly #byBytes = new Map<string, readonly IssuerCandidate[]>()
+
+  constructor(candidates: Iterable<IssuerCandidate>) {
+    for (const candidate of candidates) this.#add(candidate)
+  }
+
+  /** Candidates of that subject; none for a name that cannot be read. */
+  bySubject(name: DistinguishedName): readonly IssuerCandidate[] {
+    const key = bytesKey(name.der)
+    const known = this.#byBytes.get(key)
+    if (known !== undefined) return known
+    const found = this.#byName.get(name.comparisonKey)
+    if (found === undefined) return none
+    // Spellings of a name come from outside: the index of them stays small.
+    if (this.#byBytes.size >= maxSpellings) this.#byBytes.clear()
+    this.#byBytes.set(key, found)
+    return found
+  }
+
+  #add(candidate: IssuerCandidate): void {
+    const key = candidate.subject.comparisonKey
+    const there = this.#byName.get(key)
+    if (there === undefined) this.#byName.set(key, [candidate])
+    else if (!there.some((other) => isSame(other, candidate))) there.push(candidate)
+  }
+}
+
+/** Orders candidates for the issuer of `certificate`: anchors first, then by key identifiers, then by their bytes. */
+export function inOrder(candidates: readonly IssuerCandidate[], certificate: Certificate): readonly IssuerCandidate[] {
+  if (candidates.length < 2) return candidates
+  const wanted = certificate.authorityKeyIdentifier?.keyIdentifier
+  const ranked = candidates.map((candidate) => ({ candidate, rank: (candidate.anchor === undefined ? 3 : 0) + identifierRank(candidate, wanted) }))
+  ranked.sort((a, b) => a.rank - b.rank || Buffer.compare(bytesOf(a.candidate), bytesOf(b.candidate)))
+  return ranked.map(({ candidate }) => candidate)
+}
+
+/** Whether both are the same certificate, or the same anchor. */
+export function isSame(a: IssuerCandidate, b: IssuerCandidate): boolean {
+  if (a.certificate !== undefined && b.certificate !== undefined) return equalBytes(a.certificate.der, b.certificate.der)
+  return a.certificate === b.certificate && a.publicKey.equals(b.publicKey) && a.anchorConstraints === b.anchorConstraints
+}
+
+/** 0 the identifiers agree, 1 nothing is known, 2 they differ: a hint, never a reason to refuse (RFC 5280 §4.2.1.1). */
+function identifierRank({ certificate }: IssuerCandidate, wanted: Uint8Array | undefined): number {
+  if (wanted === undefined || certificate === undefined) return 1
+  try {
+    const found = certificate.subjectKeyIdentifier
+    return found === undefined ? 1 : equalBytes(found, wanted) ? 0 : 2
+  } catch {
+    return 2
+  }
+}
+
+function bytesOf({ certificate, publicKey }: IssuerCandidate): Uint8Array {
+  return certificate?.der ?? publicKey.spki
+}
+
+const none: readonly IssuerCandidate[] = []
+const maxSpellings = 1024

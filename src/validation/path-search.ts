@@ -1,0 +1,196 @@
+// One verification: depth-first search for a path from the leaf to an anchor that passes every check (RFC 5280 §6.1, RFC 4158).
+
+import { isPkiError } from '../errors/index.ts'
+import { equalBytes } from '../internal/bytes.ts'
+import { extensionOids, verifySignature } from '../x509/index.ts'
+import type { Certificate } from '../x509/index.ts'
+import type { Budget } from './budget.ts'
+import { checkNestedPurpose } from './checks/key-purpose.ts'
+import { checkPathLength } from './checks/issuing.ts'
+import { checkValidity } from './checks/validity.ts'
+import type { IssuerCandidate } from './issuer-candidate.ts'
+import { inOrder } from './issuer-pool.ts'
+import type { IssuerPool } from './issuer-pool.ts'
+import { checkPolicies, policiesMatter } from './policies/check-policies.ts'
+import type { PolicyInputs } from './policies/policy-inputs.ts'
+import type { RejectionList } from './rejection-list.ts'
+import { reject, rejectionOf } from './rejection.ts'
+import type { Rejection } from './rejection.ts'
+import type { TrustAnchor } from './trust-anchor.ts'
+
+/** A path while it is built: leaf first; `issuers` are the links above the leaf, the last one an anchor when the path is complete. */
+export interface CompletePath {
+  /** Without the anchor. */
+  readonly certificates: readonly Certificate[]
+  readonly issuers: readonly IssuerCandidate[]
+  readonly anchor: TrustAnchor
+}
+
+/** Everything that one search needs. */
+export interface SearchInputs {
+  readonly leaf: Certificate
+  readonly anchors: IssuerPool
+  readonly known: IssuerPool | undefined
+  readonly presented: readonly IssuerCandidate[]
+  readonly timeMs: number
+  /** Purposes, as object identifiers, that CAs must pass on; empty = not asked. */
+  readonly nestedPurposes: readonly string[]
+  readonly policies: PolicyInputs | undefined
+  readonly maxDepth: number
+  readonly budget: Budget
+  /** Where refused paths go. */
+  readonly rejections: RejectionList
+  /** Checks of the complete path that are the caller's: names, revocation. */
+  readonly checkComplete: (path: CompletePath) => Rejection | undefined
+}
+
+/** Searches, and answers with the first path that passes; those that do not are noted. */
+export class PathSearch {
+  readonly #in: SearchInputs
+  readonly #issuers: IssuerCandidate[] = []
+  readonly #certificates: Certificate[]
+
+  constructor(inputs: SearchInputs) {
+    this.#in = inputs
+    this.#certificates = [inputs.leaf]
+  }
+
+  /** @throws ERR_PATH_BUDGET */
+  run(): CompletePath | undefined {
+    return this.#extend(this.#in.leaf, undefined, 0)
+  }
+
+  /** `below`: intermediates up to and without the next issuer, self-issued ones not counted. */
+  #extend(certificate: Certificate, own: IssuerCandidate | undefined, below: number): CompletePath | undefined {
+    let tried = false
+    for (const issuer of this.#issuersOf(certificate)) {
+      this.#in.budget.spend('candidates')
+      if (this.#isLoop(issuer)) continue
+      tried = true
+      const fault = this.#checkLink(certificate, own, issuer, below)
+      if (fault !== undefined) {
+        this.#note(fault, issuer)
+        continue
+      }
+      this.#issuers.push(issuer)
+      const found = issuer.anchor === undefined ? this.#descend(issuer, below) : this.#complete(issuer.anchor)
+      if (found !== undefined) return found
+      this.#issuers.pop()
+    }
+    if (!tried) this.#in.rejections.add(unknownIssuer(certificate), this.#certificates, 'dead-end')
+    return undefined
+  }
+
+  #descend(issuer: IssuerCandidate, below: number): CompletePath | undefined {
+    const certificate = issuer.certificate as Certificate
+    this.#certificates.push(certificate)
+    const found = this.#extend(certificate, issuer, below + (issuer.isSelfIssued ? 0 : 1))
+    if (found === undefined) this.#certificates.pop()
+    return found
+  }
+
+  /** Cheap checks first; the signature last, as it is what costs. */
+  #checkLink(certificate: Certificate, own: IssuerCandidate | undefined, issuer: IssuerCandidate, below: number): Rejection | undefined {
+    const { budget, timeMs, maxDepth, nestedPurposes } = this.#in
+    const { fault, certificate: issuing } = issuer
+    if (fault !== undefined) return fault
+    if (issuing !== undefined) {
+      const limit = checkValidity(issuing, timeMs) ?? checkPathLength(issuing, below) ?? checkNestedPurpose(issuing, nestedPurposes)
+      if (limit !== undefined) return limit
+    }
+    const depth = issuer.anchor === undefined && !issuer.isSelfIssued ? below + 1 : below
+    if (depth > maxDepth) return reject('ERR_PATH_LENGTH', 'maxDepth', `more than ${maxDepth} intermediate certificates`, issuing)
+    if (!budget.allowsLength(this.#certificates.length + 1)) {
+      return reject('ERR_PATH_LENGTH', 'budget', `a path of more than ${budget.limits.pathLength} certificates`, issuing)
+    }
+    if (this.#signatureHolds(certificate, own, issuer)) return undefined
+    return reject('ERR_PATH_SIGNATURE', 'RFC 5280 §6.1.3 (a)(1)', 'the signature does not verify with the key of the issuer', certificate)
+  }
+
+  #signatureHolds(certificate: Certificate, own: IssuerCandidate | undefined, { publicKey }: IssuerCandidate): boolean {
+    const known = own?.knownSignature(publicKey)
+    if (known !== undefined) return known
+    this.#in.budget.spend('signatureChecks', signatureCost(publicKey.bits))
+    const holds = verifySignature(publicKey, certificate.signatureAlgorithm, certificate.tbs, certificate.signature)
+    own?.noteSignature(publicKey, holds)
+    return holds
+  }
+
+  #complete(anchor: TrustAnchor): CompletePath | undefined {
+    const path: CompletePath = { certificates: this.#certificates, issuers: this.#issuers, anchor }
+    const fault = this.#checkPath(path)
+    if (fault === undefined) return path
+    this.#in.rejections.add(fault, withAnchor(path), 'complete')
+    return undefined
+  }
+
+  #checkPath(path: CompletePath): Rejection | undefined {
+    const { policies, checkComplete } = this.#in
+    try {
+      if (policiesMatter(path.certificates, policies)) {
+        const outcome = checkPolicies(path.certificates, policies)
+        if ('rejection' in outcome) return outcome.rejection
+      }
+      return checkComplete(path)
+    } catch (error) {
+      return rejectionOf(error, undefined)
+    }
+  }
+
+  #issuersOf(certificate: Certificate): readonly IssuerCandidate[] {
+    const { anchors, known, presented } = this.#in
+    const { issuer } = certificate
+    try {
+      const trusted = anchors.bySubject(issuer)
+      const kept = known?.bySubject(issuer)
+      const sent = presented.length === 0 ? presented : presented.filter(({ subject }) => subject.equals(issuer))
+      if (sent.length === 0 && (kept === undefined || kept.length === 0)) return inOrder(trusted, certificate)
+      return inOrder(trusted.concat(kept ?? [], sent), certificate)
+    } catch (error) {
+      this.#in.rejections.add(rejectionOf(error, certificate), this.#certificates, 'link')
+      return []
+    }
+  }
+
+  /** The same name, key and alternative names twice: one CA, which a path never needs twice (RFC 4158 §2.4.2). */
+  #isLoop(issuer: IssuerCandidate): boolean {
+    if (issuer.anchor !== undefined || issuer.certificate === undefined) return false
+    for (const certificate of this.#certificates) if (isSameEntity(certificate, issuer.certificate)) return true
+    return false
+  }
+
+  #note(fault: Rejection, issuer: IssuerCandidate): void {
+    const path = issuer.certificate === undefined ? this.#certificates : [...this.#certificates, issuer.certificate]
+    this.#in.rejections.add(fault, path, fault.code === 'ERR_PATH_SIGNATURE' ? 'signature' : 'link')
+  }
+}
+
+/** Leaf first; the anchor's certificate last, unless the leaf is it. */
+export function withAnchor({ certificates, anchor }: CompletePath): readonly Certificate[] {
+  const { certificate } = anchor
+  const last = certificates[certificates.length - 1] as Certificate
+  return certificate === undefined || certificate.equals(last) ? [...certificates] : [...certificates, certificate]
+}
+
+/** Whether `error` is a spent budget. */
+export function isSpent(error: unknown): error is Error {
+  return isPkiError(error, 'ERR_PATH_BUDGET')
+}
+
+function isSameEntity(a: Certificate, b: Certificate): boolean {
+  if (a === b) return true
+  if (!a.publicKey.equals(b.publicKey) || !a.subject.equals(b.subject)) return false
+  const left = a.extension(extensionOids.subjectAltName)?.value
+  const right = b.extension(extensionOids.subjectAltName)?.value
+  return left === undefined || right === undefined ? left === right : equalBytes(left, right)
+}
+
+function unknownIssuer(certificate: Certificate): Rejection {
+  const name = certificate.issuer.toString()
+  return reject('ERR_PATH_ISSUER_UNKNOWN', 'RFC 5280 §6.1.3 (a)(4)', `no certificate of the issuer ${JSON.stringify(name.slice(0, 300))} is at hand`, certificate)
+}
+
+/** P-384, P-521 and long RSA keys take some ten times as long as P-256 and RSA-2048: they count double, which still allows 50. */
+function signatureCost(bits: number): number {
+  return (bits > 256 && bits < 1024) || bits > 4096 ? 2 : 1
+}

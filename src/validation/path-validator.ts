@@ -1,0 +1,186 @@
+// The validator: anchors and settings kept, leaves verified against them.
+
+import { PkiError, isPkiError } from '../errors/index.ts'
+import { bytesKey } from '../internal/bytes.ts'
+import { systemClock } from '../runtime/index.ts'
+import { Certificate } from '../x509/index.ts'
+import type { CertificateInput } from '../x509/index.ts'
+import { Budget } from './budget.ts'
+import { checkLeafKeyUsage, checkLeafPurpose, keyPurposeOid } from './checks/key-purpose.ts'
+import type { KeyPurpose } from './checks/key-purpose.ts'
+import { checkValidity } from './checks/validity.ts'
+import { IssuerCandidate, checkForm } from './issuer-candidate.ts'
+import type { FormRules } from './issuer-candidate.ts'
+import { IssuerPool } from './issuer-pool.ts'
+import type { PathOptions, PathValidatorOptions } from './path-options.ts'
+import { PathSearch, isSpent, withAnchor } from './path-search.ts'
+import type { CompletePath } from './path-search.ts'
+import { checkPolicies } from './policies/check-policies.ts'
+import { profileOf } from './profile.ts'
+import { RejectionList } from './rejection-list.ts'
+import { reject, rejectionOf } from './rejection.ts'
+import type { Rejection } from './rejection.ts'
+import { RememberedIssuers } from './remembered-issuers.ts'
+import { trustAnchorFrom } from './trust-anchor.ts'
+import { PathError, VerifiedPath } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
+
+/**
+ * Verifies certificates against one set of trust anchors, as often as wanted.
+ *
+ * What only depends on bytes is worked out once: the form of anchors and intermediates, and the signatures of intermediates of paths
+ * that were verified. Time, names, purposes, constraints and revocation are asked every time.
+ */
+export class PathValidator {
+  readonly #rules: FormRules
+  readonly #defaults: PathValidatorOptions
+  readonly #anchors: IssuerPool
+  readonly #known: IssuerPool | undefined
+  readonly #remembered: RememberedIssuers
+
+  /** @throws ERR_INVALID_ARGUMENT without an anchor; the codes of `Certificate.from` for an anchor that is no certificate */
+  constructor(options: PathValidatorOptions) {
+    if (options.anchors.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
+    this.#rules = { profile: profileOf(options.profile), knownCriticalExtensions: options.knownCriticalExtensions ?? [] }
+    this.#defaults = options
+    this.#anchors = new IssuerPool(options.anchors.map((input) => new IssuerCandidate({ anchor: trustAnchorFrom(input) }, this.#rules)))
+    const { intermediates } = options
+    if (intermediates !== undefined && intermediates.length > 0) {
+      this.#known = new IssuerPool(intermediates.map((input) => new IssuerCandidate({ certificate: Certificate.from(input) }, this.#rules)))
+    }
+    this.#remembered = new RememberedIssuers(options.remember ?? 256)
+  }
+
+  /**
+   * Looks for a path from the leaf to an anchor that passes every check.
+   *
+   * Never throws for what a peer can send: a leaf that does not parse is a verdict too.
+   *
+   * @throws ERR_INVALID_ARGUMENT for options that mean nothing
+   */
+  verify(leaf: CertificateInput, options: PathOptions = none): Verdict {
+    const budget = new Budget(options.budget ?? this.#defaults.budget)
+    const timeMs = this.#timeMs(options)
+    const purposes = purposeOids(options.extendedKeyUsage ?? this.#defaults.extendedKeyUsage)
+    const rejections = new RejectionList()
+    let certificate: Certificate | undefined
+    try {
+      certificate = Certificate.from(leaf)
+      budget.spend('bytes', certificate.der.length)
+      const fault = this.#checkLeaf(certificate, timeMs, purposes, options)
+      if (fault === undefined) {
+        const path = this.#search(certificate, timeMs, purposes, options, budget, rejections)
+        if (path !== undefined) return this.#accept(path, timeMs, options, budget)
+      } else {
+        rejections.add(fault, [certificate], 'link')
+      }
+    } catch (error) {
+      // A value of the wrong type is the caller's mistake; bytes that are wrong are the peer's.
+      if (isPkiError(error, 'ERR_INVALID_ARGUMENT')) throw error
+      const path = certificate === undefined ? [] : [certificate]
+      if (isSpent(error)) rejections.add(reject('ERR_PATH_BUDGET', 'budget', error.message), path, 'budget')
+      else rejections.add(rejectionOf(error, certificate), path, 'link')
+    }
+    return { ok: false, rejected: rejections.sorted(), spent: budget.spent }
+  }
+
+  /** The verified path, or an error with the verdict. @throws PathError with the code of the most telling rejection */
+  require(leaf: CertificateInput, options: PathOptions = none): VerifiedPath {
+    const verdict = this.verify(leaf, options)
+    if (!verdict.ok) throw new PathError(verdict)
+    return verdict.path
+  }
+
+  #timeMs({ time }: PathOptions): number {
+    const wanted = time ?? this.#defaults.time
+    if (wanted === undefined) return (this.#defaults.clock ?? systemClock).now()
+    const timeMs = wanted.getTime()
+    // NaN compares false with everything: every certificate would be valid.
+    if (Number.isNaN(timeMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is an invalid Date')
+    return timeMs
+  }
+
+  #checkLeaf(leaf: Certificate, timeMs: number, purposes: readonly string[], options: PathOptions): Rejection | undefined {
+    return (
+      checkForm(leaf, 'leaf', this.#rules) ??
+      checkValidity(leaf, timeMs) ??
+      checkLeafKeyUsage(leaf, options.keyUsage ?? this.#defaults.keyUsage ?? []) ??
+      checkLeafPurpose(leaf, purposes, this.#rules.profile)
+    )
+  }
+
+  #search(leaf: Certificate, timeMs: number, purposes: readonly string[], options: PathOptions, budget: Budget, rejections: RejectionList): CompletePath | undefined {
+    const defaults = this.#defaults
+    const search = new PathSearch({
+      leaf,
+      anchors: this.#anchors,
+      known: this.#known,
+      presented: options.intermediates === undefined ? [] : this.#present(options.intermediates, budget, rejections),
+      timeMs,
+      nestedPurposes: this.#rules.profile.nestedExtendedKeyUsage ? purposes : [],
+      policies: options.policies ?? defaults.policies,
+      maxDepth: options.maxDepth ?? defaults.maxDepth ?? Infinity,
+      budget,
+      rejections,
+      checkComplete: (path) => this.#checkComplete(path, timeMs, options, budget),
+    })
+    return search.run()
+  }
+
+  /** Certificates that came with the leaf: nobody vouches for them, so what does not parse is passed over. */
+  #present(inputs: readonly CertificateInput[], budget: Budget, rejections: RejectionList): IssuerCandidate[] {
+    const presented: IssuerCandidate[] = []
+    const seen = new Set<string>()
+    for (const input of inputs) {
+      try {
+        const remembered = input instanceof Uint8Array ? this.#remembered.get(input) : undefined
+        const certificate = remembered?.certificate ?? Certificate.from(input)
+        budget.spend('bytes', certificate.der.length)
+        void certificate.subject.comparisonKey
+        const key = bytesKey(certificate.der)
+        if (seen.size === seen.add(key).size) continue
+        presented.push(remembered ?? this.#remembered.get(certificate.der) ?? new IssuerCandidate({ certificate }, this.#rules))
+      } catch (error) {
+        rejections.add(rejectionOf(error, undefined), [], 'unread')
+      }
+    }
+    return presented
+  }
+
+  #checkComplete(path: CompletePath, timeMs: number, options: PathOptions, budget: Budget): Rejection | undefined {
+    void timeMs
+    void options
+    void budget
+    if (path.issuers.some((issuer) => issuer.constrainsNames)) return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2.1.10', 'name constraints')
+    return undefined
+  }
+
+  #accept(path: CompletePath, timeMs: number, options: PathOptions, budget: Budget): Verdict {
+    for (const issuer of path.issuers) if (issuer.anchor === undefined) this.#remembered.add(issuer)
+    const inputs = options.policies ?? this.#defaults.policies
+    const below = path.certificates
+    const verified = VerifiedPath.seal({
+      certificates: withAnchor(path),
+      anchor: path.anchor,
+      timeMs,
+      policies() {
+        const outcome = checkPolicies(below, inputs)
+        return 'policies' in outcome ? outcome.policies : []
+      },
+    })
+    return { ok: true, path: verified, spent: budget.spent }
+  }
+}
+
+/** A validator for these anchors and settings. @throws as the constructor */
+export function createPathValidator(options: PathValidatorOptions): PathValidator {
+  return new PathValidator(options)
+}
+
+function purposeOids(wanted: KeyPurpose | readonly KeyPurpose[] | undefined): readonly string[] {
+  if (wanted === undefined) return noPurposes
+  return typeof wanted === 'string' ? [keyPurposeOid(wanted)] : wanted.map(keyPurposeOid)
+}
+
+const none: PathOptions = {}
+const noPurposes: readonly string[] = []
