@@ -31,11 +31,11 @@ export class IssuerCandidate {
   #notSignedBy: PublicKey[] | undefined
 
   constructor(source: { readonly certificate: Certificate } | { readonly anchor: TrustAnchor }, rules: FormRules) {
-    const { certificate, anchor } = 'anchor' in source ? { certificate: source.anchor.certificate, anchor: source.anchor } : { ...source, anchor: undefined }
-    this.certificate = certificate
-    this.anchor = anchor
-    this.subject = (anchor ?? (certificate as Certificate)).subject
-    this.publicKey = (anchor ?? (certificate as Certificate)).publicKey
+    const named = 'anchor' in source ? source.anchor : source.certificate
+    this.anchor = 'anchor' in source ? source.anchor : undefined
+    this.certificate = 'anchor' in source ? source.anchor.certificate : source.certificate
+    this.subject = named.subject
+    this.publicKey = named.publicKey
     this.#rules = rules
   }
 

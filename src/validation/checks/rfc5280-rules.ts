@@ -38,12 +38,9 @@ function nameFault(certificate: Certificate): Fault {
 
 /** §4.2.1.1: in every certificate but a self-signed one; §4.2.1.2: in every CA's. */
 function keyIdentifierFault(certificate: Certificate, role: PathRole): Fault {
-  const authority = certificate.authorityKeyIdentifier
-  if (authority?.keyIdentifier === undefined) {
-    // Between leaf and anchor a self-issued certificate carries another key than its issuer's, so it is not self-signed.
-    const maySelfSign = role !== 'intermediate' && certificate.isSelfIssued
-    if (!(maySelfSign && authority === undefined)) return ['4.2.1.1', 'the authority key identifier has no key identifier']
-  }
+  // Between leaf and anchor a self-issued certificate carries another key than its issuer's, so it is not self-signed.
+  const maySelfSign = role !== 'intermediate' && certificate.isSelfIssued
+  if (!maySelfSign && certificate.authorityKeyIdentifier?.keyIdentifier === undefined) return ['4.2.1.1', 'the authority key identifier has no key identifier']
   if (certificate.basicConstraints?.ca === true && certificate.subjectKeyIdentifier === undefined) return ['4.2.1.2', 'a CA without subject key identifier']
   return undefined
 }

@@ -29,9 +29,10 @@ function generalFault(certificate: Certificate): Fault {
 
 function rootFault(certificate: Certificate): Fault {
   if (certificate.isSelfIssued && certificate.extendedKeyUsage !== undefined) return ['7.1.2.1.2', 'a root with extended key usage']
-  const authority = certificate.authorityKeyIdentifier?.keyIdentifier
+  const authority = certificate.authorityKeyIdentifier
+  if (!certificate.isSelfIssued || authority === undefined) return undefined
   const subject = certificate.subjectKeyIdentifier
-  if (certificate.isSelfIssued && authority !== undefined && (subject === undefined || !equalBytes(authority, subject))) {
+  if (authority.keyIdentifier === undefined || subject === undefined || !equalBytes(authority.keyIdentifier, subject)) {
     return ['7.1.2.1.3', "a root's authority key identifier that is not its subject key identifier"]
   }
   return undefined
@@ -56,14 +57,17 @@ function altNameFault(certificate: Certificate): Fault {
   return undefined
 }
 
-/** BR 7.1.4.3: a common name is one entry, and a character-for-character copy of an alternative name. */
+/**
+ * BR 7.1.4.3: a common name is one entry, and a character-for-character copy of an alternative name. The domain that a wildcard name
+ * stands for is let pass: it is not matched against anything here, and no other name than the wildcard's holder can have it.
+ */
 function commonNameFault(certificate: Certificate): Fault {
   const found = certificate.subject.values('CN')
   const [commonName] = found
   if (commonName === undefined) return undefined
   if (found.length > 1) return ['7.1.4.3', 'more than one common name']
   for (const name of certificate.subjectAltName ?? []) {
-    if (name.type === 'dns' && name.value === commonName) return undefined
+    if (name.type === 'dns' && (name.value === commonName || name.value === `*.${commonName}`)) return undefined
     if (name.type === 'ip' && formatIpAddress(name.address) === commonName) return undefined
   }
   return ['7.1.4.3', `the common name ${JSON.stringify(commonName).slice(0, 300)} is no subject alternative name`]

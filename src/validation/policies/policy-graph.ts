@@ -15,7 +15,7 @@ interface PolicyNode {
 
 /** The graph, of which only the last depth is extended. */
 export class PolicyGraph {
-  #depths: Map<string, PolicyNode>[] = [new Map([[anyPolicy, node(anyPolicy, [])]])]
+  #depths: Map<string, PolicyNode>[] = [new Map<string, PolicyNode>([[anyPolicy, node(anyPolicy, [])]])]
 
   /** Whether no policy is valid any more (the RFC's "NULL"). */
   get isEmpty(): boolean {
