@@ -38,11 +38,20 @@ function nameFault(certificate: Certificate): Fault {
 
 /** §4.2.1.1: in every certificate but a self-signed one; §4.2.1.2: in every CA's. */
 function keyIdentifierFault(certificate: Certificate, role: PathRole): Fault {
-  // Between leaf and anchor a self-issued certificate carries another key than its issuer's, so it is not self-signed.
-  const maySelfSign = role !== 'intermediate' && certificate.isSelfIssued
-  if (!maySelfSign && certificate.authorityKeyIdentifier?.keyIdentifier === undefined) return ['4.2.1.1', 'the authority key identifier has no key identifier']
+  if (certificate.authorityKeyIdentifier?.keyIdentifier === undefined && !isSelfSigned(certificate, role)) {
+    return ['4.2.1.1', 'the authority key identifier has no key identifier']
+  }
   if (certificate.basicConstraints?.ca === true && certificate.subjectKeyIdentifier === undefined) return ['4.2.1.2', 'a CA without subject key identifier']
   return undefined
+}
+
+/**
+ * Between leaf and anchor a self-issued certificate carries another key than its issuer's, so it is not self-signed. An anchor is
+ * where its signature says so, whatever name it gives as its issuer.
+ */
+function isSelfSigned(certificate: Certificate, role: PathRole): boolean {
+  if (role === 'intermediate') return false
+  return certificate.isSelfIssued || (role === 'anchor' && certificate.verifySignatureBy(certificate.publicKey))
 }
 
 function caFault(certificate: Certificate): Fault {

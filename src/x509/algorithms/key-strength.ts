@@ -1,6 +1,7 @@
 // Which public keys are good enough to certify or to trust: threats.md T4, SP 800-131A.
 
 import { PkiError } from '../../errors/index.ts'
+import { isRocaModulus } from './roca.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 
 /** What a key must be. */
@@ -31,6 +32,7 @@ export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrength
   if (!isF4 && rsaExponent === '65537') throw new PkiError('ERR_KEY_WEAK', 'an RSA exponent other than 65537')
   const factor = smallFactor(modulus)
   if (factor !== undefined) throw new PkiError('ERR_KEY_WEAK', `an RSA modulus that ${String(factor)} divides`)
+  if (isRocaModulus(modulus)) throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus of the generator of CVE-2017-15361 (ROCA)')
 }
 
 /** A prime below 752 that divides the modulus (Boulder's goodkey bound), by one pass over 16-bit limbs per group of primes. */

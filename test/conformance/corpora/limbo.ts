@@ -1,0 +1,83 @@
+// x509-limbo's schema: the limbo corpus itself, and BetterTLS converted to it.
+
+import { verifyPath } from '../../../src/validation/index.ts'
+import type { KeyPurpose, ProfileName } from '../../../src/validation/index.ts'
+import type { KeyUsageName } from '../../../src/x509/index.ts'
+import { crlRevocation } from './crl-revocation.ts'
+import { peerNames } from './peer-names.ts'
+import { readDocuments, readRows } from '../corpus.ts'
+import type { CorpusCase, CorpusLoader } from '../corpus.ts'
+
+interface PeerName {
+  readonly kind: string
+  readonly value: string
+}
+
+interface Testcase {
+  readonly id: string
+  readonly features?: readonly string[]
+  readonly validation_kind?: string
+  readonly trusted_certs: readonly string[]
+  readonly untrusted_intermediates: readonly string[]
+  readonly peer_certificate: string
+  readonly validation_time?: string | null
+  readonly signature_algorithms?: readonly string[]
+  readonly key_usage?: readonly KeyUsageName[]
+  readonly extended_key_usage?: readonly KeyPurpose[]
+  readonly expected_peer_name?: PeerName | null
+  readonly expected_peer_names?: readonly PeerName[]
+  readonly max_chain_depth?: number | null
+  readonly crls?: readonly string[]
+  readonly expected_result: 'SUCCESS' | 'FAILURE'
+}
+
+/** Cases of the web PKI's own rules run under `webpki` and are reported apart, as the README asks. */
+export const loadLimbo: CorpusLoader = (data) => {
+  const rows = readRows<Testcase>(data, 'limbo', 'testcases')
+  if (rows.length === 0) return []
+  const web = rows.filter(({ id }) => id.startsWith('webpki::'))
+  const rest = rows.filter(({ id }) => !id.startsWith('webpki::'))
+  return [
+    { name: 'limbo', bar: 0.98, cases: rest.map((row) => toCase(row, 'rfc5280')) },
+    { name: 'limbo-webpki', bar: 0.95, cases: web.map((row) => toCase(row, 'webpki')) },
+  ]
+}
+
+/** `soft` lists cases whose outcome BetterTLS itself calls a warning. */
+export const loadBetterTls: CorpusLoader = (data) => {
+  const documents = readDocuments(data, 'bettertls').filter(({ document }) => Array.isArray(document['testcases']))
+  if (documents.length === 0) return []
+  const soft = new Set(documents.flatMap(({ document }) => (Array.isArray(document['soft']) ? (document['soft'] as string[]) : [])))
+  const rows = documents.flatMap(({ document }) => document['testcases'] as Testcase[])
+  return [{ name: 'bettertls', bar: 1, cases: rows.map((row) => (soft.has(row.id) ? { ...toCase(row, 'rfc5280'), expected: 'either' } : toCase(row, 'rfc5280'))) }]
+}
+
+function toCase(row: Testcase, profile: ProfileName): CorpusCase {
+  return { id: row.id, expected: row.expected_result === 'SUCCESS' ? 'accept' : 'reject', run: () => run(row, profile) }
+}
+
+function run(row: Testcase, profile: ProfileName): boolean | 'unsupported' {
+  if (row.features?.some((feature) => missingFeatures.has(feature)) === true) return 'unsupported'
+  const crls = row.crls ?? []
+  const names = [...(row.expected_peer_name ? [row.expected_peer_name] : []), ...(row.expected_peer_names ?? [])]
+  const peer = peerNames(names)
+  const revocation = crls.length === 0 ? undefined : crlRevocation(crls, row.untrusted_intermediates)
+  if (peer === 'unsupported' || revocation === 'unsupported') return 'unsupported'
+  const verdict = verifyPath(row.peer_certificate, {
+    anchors: row.trusted_certs,
+    intermediates: row.untrusted_intermediates,
+    time: new Date(row.validation_time ?? anyTime),
+    profile,
+    extendedKeyUsage: row.extended_key_usage?.length ? row.extended_key_usage : [row.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth'],
+    keyUsage: row.key_usage,
+    maxDepth: row.max_chain_depth ?? undefined,
+    // peer,
+    revocation,
+  })
+  return verdict.ok
+}
+
+/** Refusing wildcards over longer public suffixes needs the public suffix list, which is data that we do not carry. */
+const missingFeatures: ReadonlySet<string> = new Set(['pedantic-public-suffix-wildcard'])
+
+const anyTime = '2026-11-20T00:00:00Z'
