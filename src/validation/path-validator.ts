@@ -6,6 +6,8 @@ import { systemClock } from '../runtime/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { Budget } from './budget.ts'
+import { PathRevocation } from './check-revocation.ts'
+import type { AuthoritySearch } from './check-revocation.ts'
 import { checkLeafKeyUsage, checkLeafPurpose, keyPurposeOid } from './checks/key-purpose.ts'
 import type { KeyPurpose } from './checks/key-purpose.ts'
 import { checkValidity } from './checks/validity.ts'
@@ -111,9 +113,7 @@ export class PathValidator {
 
   #search(leaf: Certificate, timeMs: number, purposes: readonly string[], options: PathOptions, budget: Budget, rejections: RejectionList): CompletePath | undefined {
     const defaults = this.#defaults
-    const search = new PathSearch({
-      leaf,
-      anchors: this.#anchors,
+    const shared: AuthoritySearch = {
       known: this.#known,
       presented: options.intermediates === undefined ? [] : this.#present(options.intermediates, budget, rejections),
       timeMs,
@@ -121,10 +121,9 @@ export class PathValidator {
       policies: options.policies ?? defaults.policies,
       maxDepth: options.maxDepth ?? defaults.maxDepth ?? Infinity,
       budget,
-      rejections,
-      checkComplete: (path) => this.#checkComplete(path, timeMs, options, budget),
-    })
-    return search.run()
+    }
+    const checkComplete = (path: CompletePath): Rejection | undefined => this.#checkComplete(path, options, shared)
+    return new PathSearch({ ...shared, leaf, anchors: this.#anchors, rejections, checkComplete }).run()
   }
 
   /** Certificates that came with the leaf: nobody vouches for them, so what does not parse is passed over. */
@@ -147,12 +146,11 @@ export class PathValidator {
     return presented
   }
 
-  #checkComplete(path: CompletePath, timeMs: number, options: PathOptions, budget: Budget): Rejection | undefined {
-    void timeMs
-    void options
-    void budget
+  /** Checks that need the whole path, in the order of their cost: names, then revocation. */
+  #checkComplete(path: CompletePath, options: PathOptions, shared: AuthoritySearch): Rejection | undefined {
     if (path.issuers.some((issuer) => issuer.constrainsNames)) return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2.1.10', 'name constraints')
-    return undefined
+    const revocation = options.revocation ?? this.#defaults.revocation
+    return revocation === undefined ? undefined : new PathRevocation(revocation, shared, this.#rules).check(path)
   }
 
   #accept(path: CompletePath, timeMs: number, options: PathOptions, budget: Budget): Verdict {

@@ -15,7 +15,7 @@ interface PolicyNode {
 
 /** The graph, of which only the last depth is extended. */
 export class PolicyGraph {
-  #depths: Map<string, PolicyNode>[] = [new Map<string, PolicyNode>([[anyPolicy, node(anyPolicy, [])]])]
+  #depths: Map<string, PolicyNode>[] = [rootDepth()]
 
   /** Whether no policy is valid any more (the RFC's "NULL"). */
   get isEmpty(): boolean {
@@ -28,7 +28,7 @@ export class PolicyGraph {
 
   /** No certificate policies extension: RFC 9618 §5.1 (e). */
   clear(): void {
-    this.#depths = [new Map()]
+    this.#depths = [new Map<string, PolicyNode>()]
   }
 
   /** RFC 9618 §5.1 (d): the policies of the next certificate; `anyCounts` says whether its anyPolicy does. */
@@ -114,4 +114,11 @@ export class PolicyGraph {
 function node(policy: string, parents: readonly PolicyNode[]): PolicyNode {
   for (const parent of parents) parent.children++
   return { policy, expected: new Set([policy]), parents, children: 0 }
+}
+
+/** Depth 0: anyPolicy, which stands for every policy of the anchor. */
+function rootDepth(): Map<string, PolicyNode> {
+  const depth = new Map<string, PolicyNode>()
+  depth.set(anyPolicy, node(anyPolicy, []))
+  return depth
 }
