@@ -8,24 +8,21 @@ import { checkForm } from './issuer-candidate.ts'
 import type { FormRules, IssuerCandidate } from './issuer-candidate.ts'
 import { IssuerPool } from './issuer-pool.ts'
 import { PathSearch } from './path-search.ts'
-import type { CompletePath, SearchInputs } from './path-search.ts'
+import type { CompletePath, CompletePathCheck, SearchSettings } from './path-search.ts'
 import { RejectionList } from './rejection-list.ts'
 import { rejectionOf } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
 import type { RevocationChecker, RevocationQuery } from './revocation-contract.ts'
 
-/** What the paths of CRL issuers and OCSP responders are searched with: the settings of the path itself. */
-export type AuthoritySearch = Omit<SearchInputs, 'leaf' | 'anchors' | 'rejections' | 'checkComplete'>
-
 /** Asks the checker about every certificate of the path but the anchor. */
-export class PathRevocation {
+export class PathRevocation implements CompletePathCheck {
   readonly #checker: RevocationChecker
-  readonly #search: AuthoritySearch
+  readonly #search: SearchSettings
   readonly #rules: FormRules
   /** Certificates whose status is settled or being settled, so that two CRL issuers that vouch for each other come to an end. */
   readonly #asked: Certificate[] = []
 
-  constructor(checker: RevocationChecker, search: AuthoritySearch, rules: FormRules) {
+  constructor(checker: RevocationChecker, search: SearchSettings, rules: FormRules) {
     this.#checker = checker
     this.#search = search
     this.#rules = rules
@@ -59,15 +56,9 @@ export class PathRevocation {
       const fault = this.#checkAuthority(authority, purpose)
       if (fault !== undefined) return fault
       const rejections = new RejectionList()
-      const search = new PathSearch({
-        ...this.#search,
-        leaf: authority,
-        anchors: new IssuerPool([anchor]),
-        nestedPurposes: [],
-        policies: undefined,
-        rejections,
-        checkComplete: (path) => (purpose === 'ocsp' && authority.extension(ocspNoCheck) !== undefined ? undefined : this.check(path)),
-      })
+      const settings = { ...this.#search, nestedPurposes: [], policies: undefined }
+      const completion = purpose === 'ocsp' && authority.extension(ocspNoCheck) !== undefined ? noCheck : this
+      const search = new PathSearch(authority, new IssuerPool([anchor]), settings, rejections, completion)
       return search.run() === undefined ? rejections.sorted()[0] : undefined
     } catch (error) {
       return rejectionOf(error, authority)
@@ -87,3 +78,4 @@ export class PathRevocation {
 
 /** id-pkix-ocsp-nocheck: RFC 6960 §4.2.2.2.1. */
 const ocspNoCheck = '1.3.6.1.5.5.7.48.1.5'
+const noCheck: CompletePathCheck = { check: () => undefined }

@@ -26,10 +26,8 @@ export interface CompletePath {
   readonly anchor: TrustAnchor
 }
 
-/** Everything that one search needs. */
-export interface SearchInputs {
-  readonly leaf: Certificate
-  readonly anchors: IssuerPool
+/** The settings of a search, and of the searches for CRL issuers and OCSP responders within it. */
+export interface SearchSettings {
   readonly known: IssuerPool | undefined
   readonly presented: readonly IssuerCandidate[]
   readonly timeMs: number
@@ -38,26 +36,33 @@ export interface SearchInputs {
   readonly policies: PolicyInputs | undefined
   readonly maxDepth: number
   readonly budget: Budget
-  /** Where refused paths go. */
-  readonly rejections: RejectionList
-  /** Checks of the complete path that are the caller's: names, revocation. */
-  readonly checkComplete: (path: CompletePath) => Rejection | undefined
+}
+
+/** Checks of a complete path that are not the search's own: names, revocation. */
+export interface CompletePathCheck {
+  check(path: CompletePath): Rejection | undefined
 }
 
 /** Searches, and answers with the first path that passes; those that do not are noted. */
 export class PathSearch {
-  readonly #in: SearchInputs
+  readonly #in: SearchSettings
+  readonly #anchors: IssuerPool
+  readonly #rejections: RejectionList
+  readonly #completion: CompletePathCheck
   readonly #issuers: IssuerCandidate[] = []
   readonly #certificates: Certificate[]
 
-  constructor(inputs: SearchInputs) {
-    this.#in = inputs
-    this.#certificates = [inputs.leaf]
+  constructor(leaf: Certificate, anchors: IssuerPool, settings: SearchSettings, rejections: RejectionList, completion: CompletePathCheck) {
+    this.#in = settings
+    this.#anchors = anchors
+    this.#rejections = rejections
+    this.#completion = completion
+    this.#certificates = [leaf]
   }
 
   /** @throws ERR_PATH_BUDGET */
   run(): CompletePath | undefined {
-    return this.#extend(this.#in.leaf, undefined, 0)
+    return this.#extend(this.#certificates[0] as Certificate, undefined, 0)
   }
 
   /** `below`: intermediates up to and without the next issuer, self-issued ones not counted. */
@@ -77,7 +82,7 @@ export class PathSearch {
       if (found !== undefined) return found
       this.#issuers.pop()
     }
-    if (!tried) this.#in.rejections.add(unknownIssuer(certificate), this.#certificates, 'dead-end')
+    if (!tried) this.#rejections.add(unknownIssuer(certificate), this.#certificates, 'dead-end')
     return undefined
   }
 
@@ -120,34 +125,34 @@ export class PathSearch {
     const path: CompletePath = { certificates: this.#certificates, issuers: this.#issuers, anchor }
     const fault = this.#checkPath(path)
     if (fault === undefined) return path
-    this.#in.rejections.add(fault, withAnchor(path), 'complete')
+    this.#rejections.add(fault, withAnchor(path), 'complete')
     return undefined
   }
 
   #checkPath(path: CompletePath): Rejection | undefined {
-    const { policies, checkComplete } = this.#in
+    const { policies } = this.#in
     try {
       if (policiesMatter(path.certificates, policies)) {
         const outcome = checkPolicies(path.certificates, policies)
         if ('rejection' in outcome) return outcome.rejection
       }
-      return checkComplete(path)
+      return this.#completion.check(path)
     } catch (error) {
       return rejectionOf(error, undefined)
     }
   }
 
   #issuersOf(certificate: Certificate): readonly IssuerCandidate[] {
-    const { anchors, known, presented } = this.#in
+    const { known, presented } = this.#in
     const { issuer } = certificate
     try {
-      const trusted = anchors.bySubject(issuer)
+      const trusted = this.#anchors.bySubject(issuer)
       const kept = known?.bySubject(issuer)
       const sent = presented.length === 0 ? presented : presented.filter(({ subject }) => subject.equals(issuer))
       if (sent.length === 0 && (kept === undefined || kept.length === 0)) return inOrder(trusted, certificate)
       return inOrder(trusted.concat(kept ?? [], sent), certificate)
     } catch (error) {
-      this.#in.rejections.add(rejectionOf(error, certificate), this.#certificates, 'link')
+      this.#rejections.add(rejectionOf(error, certificate), this.#certificates, 'link')
       return []
     }
   }
@@ -161,7 +166,7 @@ export class PathSearch {
 
   #note(fault: Rejection, issuer: IssuerCandidate): void {
     const path = issuer.certificate === undefined ? this.#certificates : [...this.#certificates, issuer.certificate]
-    this.#in.rejections.add(fault, path, fault.code === 'ERR_PATH_SIGNATURE' ? 'signature' : 'link')
+    this.#rejections.add(fault, path, fault.code === 'ERR_PATH_SIGNATURE' ? 'signature' : 'link')
   }
 }
 

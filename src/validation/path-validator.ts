@@ -6,18 +6,16 @@ import { systemClock } from '../runtime/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { Budget } from './budget.ts'
-import { PathRevocation } from './check-revocation.ts'
-import type { AuthoritySearch } from './check-revocation.ts'
 import { checkLeafKeyUsage, checkLeafPurpose, keyPurposeOid } from './checks/key-purpose.ts'
 import type { KeyPurpose } from './checks/key-purpose.ts'
 import { checkValidity } from './checks/validity.ts'
 import { IssuerCandidate, checkForm } from './issuer-candidate.ts'
 import type { FormRules } from './issuer-candidate.ts'
 import { IssuerPool } from './issuer-pool.ts'
+import { PathCompletion } from './path-completion.ts'
 import type { PathOptions, PathValidatorOptions } from './path-options.ts'
 import { PathSearch, isSpent, withAnchor } from './path-search.ts'
-import type { CompletePath } from './path-search.ts'
-import { checkPolicies } from './policies/check-policies.ts'
+import type { CompletePath, SearchSettings } from './path-search.ts'
 import { profileOf } from './profile.ts'
 import { RejectionList } from './rejection-list.ts'
 import { reject, rejectionOf } from './rejection.ts'
@@ -113,17 +111,17 @@ export class PathValidator {
 
   #search(leaf: Certificate, timeMs: number, purposes: readonly string[], options: PathOptions, budget: Budget, rejections: RejectionList): CompletePath | undefined {
     const defaults = this.#defaults
-    const shared: AuthoritySearch = {
+    const settings: SearchSettings = {
       known: this.#known,
-      presented: options.intermediates === undefined ? [] : this.#present(options.intermediates, budget, rejections),
+      presented: options.intermediates === undefined ? noCandidates : this.#present(options.intermediates, budget, rejections),
       timeMs,
-      nestedPurposes: this.#rules.profile.nestedExtendedKeyUsage ? purposes : [],
+      nestedPurposes: this.#rules.profile.nestedExtendedKeyUsage ? purposes : noPurposes,
       policies: options.policies ?? defaults.policies,
       maxDepth: options.maxDepth ?? defaults.maxDepth ?? Infinity,
       budget,
     }
-    const checkComplete = (path: CompletePath): Rejection | undefined => this.#checkComplete(path, options, shared)
-    return new PathSearch({ ...shared, leaf, anchors: this.#anchors, rejections, checkComplete }).run()
+    const completion = new PathCompletion(settings, this.#rules, options.revocation ?? defaults.revocation)
+    return new PathSearch(leaf, this.#anchors, settings, rejections, completion).run()
   }
 
   /** Certificates that came with the leaf: nobody vouches for them, so what does not parse is passed over. */
@@ -146,25 +144,14 @@ export class PathValidator {
     return presented
   }
 
-  /** Checks that need the whole path, in the order of their cost: names, then revocation. */
-  #checkComplete(path: CompletePath, options: PathOptions, shared: AuthoritySearch): Rejection | undefined {
-    if (path.issuers.some((issuer) => issuer.constrainsNames)) return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2.1.10', 'name constraints')
-    const revocation = options.revocation ?? this.#defaults.revocation
-    return revocation === undefined ? undefined : new PathRevocation(revocation, shared, this.#rules).check(path)
-  }
-
   #accept(path: CompletePath, timeMs: number, options: PathOptions, budget: Budget): Verdict {
     for (const issuer of path.issuers) if (issuer.anchor === undefined) this.#remembered.add(issuer)
-    const inputs = options.policies ?? this.#defaults.policies
-    const below = path.certificates
     const verified = VerifiedPath.seal({
       certificates: withAnchor(path),
       anchor: path.anchor,
       timeMs,
-      policies() {
-        const outcome = checkPolicies(below, inputs)
-        return 'policies' in outcome ? outcome.policies : []
-      },
+      below: path.certificates,
+      policyInputs: options.policies ?? this.#defaults.policies,
     })
     return { ok: true, path: verified, spent: budget.spent }
   }
@@ -182,3 +169,4 @@ function purposeOids(wanted: KeyPurpose | readonly KeyPurpose[] | undefined): re
 
 const none: PathOptions = {}
 const noPurposes: readonly string[] = []
+const noCandidates: readonly IssuerCandidate[] = []

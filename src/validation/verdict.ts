@@ -3,6 +3,8 @@
 import { PkiError } from '../errors/index.ts'
 import type { Certificate } from '../x509/index.ts'
 import type { BudgetKind } from './budget.ts'
+import { checkPolicies } from './policies/check-policies.ts'
+import type { PolicyInputs } from './policies/policy-inputs.ts'
 import type { Rejection } from './rejection.ts'
 import type { TrustAnchor } from './trust-anchor.ts'
 
@@ -35,7 +37,9 @@ export interface VerifiedPathFields {
   readonly certificates: readonly Certificate[]
   readonly anchor: TrustAnchor
   readonly timeMs: number
-  readonly policies: () => readonly string[]
+  /** The certificates that policies hold for: all but the anchor's. */
+  readonly below: readonly Certificate[]
+  readonly policyInputs: PolicyInputs | undefined
 }
 
 /** A path that this package verified: nothing else can make one, so that an unverified chain cannot be passed for it. */
@@ -43,14 +47,13 @@ export class VerifiedPath {
   /** Leaf first; the anchor last where it was given as a certificate. */
   readonly certificates: readonly Certificate[]
   readonly anchor: TrustAnchor
-  readonly #timeMs: number
-  #policies: readonly string[] | (() => readonly string[])
+  readonly #fields: VerifiedPathFields
+  #policies: readonly string[] | undefined
 
   private constructor(fields: VerifiedPathFields) {
     this.certificates = fields.certificates
     this.anchor = fields.anchor
-    this.#timeMs = fields.timeMs
-    this.#policies = fields.policies
+    this.#fields = fields
   }
 
   /** For `validation` only: the face of this folder exports the type, not the class. @internal */
@@ -60,7 +63,7 @@ export class VerifiedPath {
 
   /** Whether `value` was made by this package's validation. */
   static is(value: unknown): value is VerifiedPath {
-    return typeof value === 'object' && value !== null && #timeMs in value
+    return typeof value === 'object' && value !== null && #fields in value
   }
 
   get leaf(): Certificate {
@@ -69,12 +72,15 @@ export class VerifiedPath {
 
   /** The time for which the path was verified. */
   get time(): Date {
-    return new Date(this.#timeMs)
+    return new Date(this.#fields.timeMs)
   }
 
   /** The user-constrained policy set of RFC 5280 §6.1.6: policies, in the anchor's own naming, that hold for the whole path. */
   get validPolicies(): readonly string[] {
-    if (typeof this.#policies === 'function') this.#policies = this.#policies()
+    if (this.#policies === undefined) {
+      const outcome = checkPolicies(this.#fields.below, this.#fields.policyInputs)
+      this.#policies = 'policies' in outcome ? outcome.policies : []
+    }
     return this.#policies
   }
 }
