@@ -58,7 +58,7 @@ export class PathRevocation implements CompletePathCheck {
       const rejections = new RejectionList()
       const settings = { ...this.#search, nestedPurposes: [], policies: undefined }
       const completion = purpose === 'ocsp' && authority.extension(ocspNoCheck) !== undefined ? noCheck : this
-      const search = new PathSearch(authority, new IssuerPool([anchor]), settings, rejections, completion)
+      const search = new PathSearch(authority, new IssuerPool([anchor, ...settings.known]), settings, rejections, completion)
       return search.run() === undefined ? rejections.sorted()[0] : undefined
     } catch (error) {
       return rejectionOf(error, authority)

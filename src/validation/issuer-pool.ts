@@ -18,8 +18,7 @@ export class IssuerPool {
     const key = bytesKey(name.der)
     const known = this.#byBytes.get(key)
     if (known !== undefined) return known
-    const found = this.#byName.get(name.comparisonKey)
-    if (found === undefined) return none
+    const found = this.#byName.get(name.comparisonKey) ?? none
     // Spellings of a name come from outside: the index of them stays small.
     if (this.#byBytes.size >= maxSpellings) this.#byBytes.clear()
     this.#byBytes.set(key, found)

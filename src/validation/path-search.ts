@@ -28,7 +28,8 @@ export interface CompletePath {
 
 /** The settings of a search, and of the searches for CRL issuers and OCSP responders within it. */
 export interface SearchSettings {
-  readonly known: IssuerPool | undefined
+  /** Intermediates that the validator keeps; the search finds them in its pool. */
+  readonly known: readonly IssuerCandidate[]
   readonly presented: readonly IssuerCandidate[]
   readonly timeMs: number
   /** Purposes, as object identifiers, that CAs must pass on; empty = not asked. */
@@ -46,15 +47,16 @@ export interface CompletePathCheck {
 /** Searches, and answers with the first path that passes; those that do not are noted. */
 export class PathSearch {
   readonly #in: SearchSettings
-  readonly #anchors: IssuerPool
+  readonly #pool: IssuerPool
   readonly #rejections: RejectionList
   readonly #completion: CompletePathCheck
   readonly #issuers: IssuerCandidate[] = []
   readonly #certificates: Certificate[]
 
-  constructor(leaf: Certificate, anchors: IssuerPool, settings: SearchSettings, rejections: RejectionList, completion: CompletePathCheck) {
+  /** `pool`: the anchors and the intermediates that the validator keeps. */
+  constructor(leaf: Certificate, pool: IssuerPool, settings: SearchSettings, rejections: RejectionList, completion: CompletePathCheck) {
     this.#in = settings
-    this.#anchors = anchors
+    this.#pool = pool
     this.#rejections = rejections
     this.#completion = completion
     this.#certificates = [leaf]
@@ -143,14 +145,12 @@ export class PathSearch {
   }
 
   #issuersOf(certificate: Certificate): readonly IssuerCandidate[] {
-    const { known, presented } = this.#in
+    const { presented } = this.#in
     const { issuer } = certificate
     try {
-      const trusted = this.#anchors.bySubject(issuer)
-      const kept = known?.bySubject(issuer)
+      const kept = this.#pool.bySubject(issuer)
       const sent = presented.length === 0 ? presented : presented.filter(({ subject }) => subject.equals(issuer))
-      if (sent.length === 0 && (kept === undefined || kept.length === 0)) return inOrder(trusted, certificate)
-      return inOrder(trusted.concat(kept ?? [], sent), certificate)
+      return inOrder(sent.length === 0 ? kept : kept.concat(sent), certificate)
     } catch (error) {
       this.#rejections.add(rejectionOf(error, certificate), this.#certificates, 'link')
       return []

@@ -34,8 +34,8 @@ import type { Verdict } from './verdict.ts'
 export class PathValidator {
   readonly #rules: FormRules
   readonly #defaults: PathValidatorOptions
-  readonly #anchors: IssuerPool
-  readonly #known: IssuerPool | undefined
+  readonly #known: readonly IssuerCandidate[]
+  readonly #pool: IssuerPool
   readonly #remembered: RememberedIssuers
 
   /** @throws ERR_INVALID_ARGUMENT without an anchor; the codes of `Certificate.from` for an anchor that is no certificate */
@@ -43,11 +43,9 @@ export class PathValidator {
     if (options.anchors.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
     this.#rules = { profile: profileOf(options.profile), knownCriticalExtensions: options.knownCriticalExtensions ?? [] }
     this.#defaults = options
-    this.#anchors = new IssuerPool(options.anchors.map((input) => new IssuerCandidate({ anchor: trustAnchorFrom(input) }, this.#rules)))
-    const { intermediates } = options
-    if (intermediates !== undefined && intermediates.length > 0) {
-      this.#known = new IssuerPool(intermediates.map((input) => new IssuerCandidate({ certificate: Certificate.from(input) }, this.#rules)))
-    }
+    const anchors = options.anchors.map((input) => new IssuerCandidate({ anchor: trustAnchorFrom(input) }, this.#rules))
+    this.#known = (options.intermediates ?? []).map((input) => new IssuerCandidate({ certificate: Certificate.from(input) }, this.#rules))
+    this.#pool = new IssuerPool([...anchors, ...this.#known])
     this.#remembered = new RememberedIssuers(options.remember ?? 256)
   }
 
@@ -121,7 +119,7 @@ export class PathValidator {
       budget,
     }
     const completion = new PathCompletion(settings, this.#rules, options.revocation ?? defaults.revocation)
-    return new PathSearch(leaf, this.#anchors, settings, rejections, completion).run()
+    return new PathSearch(leaf, this.#pool, settings, rejections, completion).run()
   }
 
   /** Certificates that came with the leaf: nobody vouches for them, so what does not parse is passed over. */
