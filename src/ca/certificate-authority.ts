@@ -3,15 +3,16 @@
 import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { TrustDomain } from '../spiffe/index.ts'
+import { SpiffeId, TrustDomain } from '../spiffe/index.ts'
 import { TrustBundle } from '../svid/index.ts'
-import { Certificate, assembleSigned, generateSerialNumber, isProvenRequest, serialNumberFromBytes, verifySignature } from '../x509/index.ts'
+import { Certificate, assembleSigned, generateSerialNumber, isProvenRequest, verifySignature } from '../x509/index.ts'
 import type { ProvenRequest, PublicKey, Signer } from '../x509/index.ts'
 import { lintCertificate } from './certificate-lints.ts'
 import { validitySeconds, workloadProfile } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
 import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
 import { LeafTemplate } from './leaf-template.ts'
+import { PreparedToken } from './prepared-certificate.ts'
 
 /** Signs certificates for requests whose key was proven. */
 export interface CertificateAuthority {
@@ -61,7 +62,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly #template: LeafTemplate
   readonly #notAfterMs: number
   readonly #bundle: TrustBundle
-  readonly #prepared = new WeakSet<PreparedCertificate>()
+  readonly #issuerTrustDomain: TrustDomain | undefined
 
   constructor(options: CertificateAuthorityOptions) {
     const { certificate, signer } = options
@@ -75,6 +76,10 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const isRoot = this.#roots.some((root) => root.equals(certificate))
     this.#chain = isRoot ? [] : [certificate, ...(options.chain ?? [])]
     checkMaterial(certificate, signer, this.#chain, this.#roots)
+    this.#issuerTrustDomain = trustDomainOf(certificate)
+    if (this.#issuerTrustDomain?.equals(this.trustDomain) === false) {
+      throw new PkiError('ERR_CA_MATERIAL', `the CA certificate is of ${this.#issuerTrustDomain.name}, not of ${this.trustDomain.name} (X-4)`)
+    }
     this.#template = new LeafTemplate(certificate, signer.signatureAlgorithm, this.#profile)
     // NotAfter never passes an issuer's, however far up.
     this.#notAfterMs = Math.min(certificate.notAfterMs, ...this.#chain.map(({ notAfterMs }) => notAfterMs))
@@ -89,15 +94,12 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const serialNumber = generateSerialNumber()
     const tbs = this.#template.encode({ serialNumber, notBeforeMs, notAfterMs, subject: content.subject, publicKey, subjectAltName: content.subjectAltName })
     const unsigned = Certificate.parse(assembleSigned(tbs, this.#signer.signatureAlgorithm, noSignature))
-    lintCertificate({ certificate: unsigned, issuer: this.certificate, profile: this.#profile, nowMs })
-    const prepared = { serialNumber: serialNumberFromBytes(serialNumber), tbs, notAfter: new Date(notAfterMs) } as unknown as PreparedCertificate
-    this.#prepared.add(prepared)
-    return prepared
+    lintCertificate({ certificate: unsigned, issuer: this.certificate, issuerTrustDomain: this.#issuerTrustDomain, publicKey, profile: this.#profile, nowMs })
+    return new PreparedToken(this, { serialNumber, tbs, notAfterMs })
   }
 
   async sign(prepared: PreparedCertificate): Promise<IssuedCertificate> {
-    if (!this.#prepared.delete(prepared)) throw new PkiError('ERR_INVALID_ARGUMENT', 'these bytes were not prepared by this CA, or were signed already')
-    const { tbs } = prepared
+    const tbs = PreparedToken.use(prepared, this)
     const signing = this.#signer.sign(tbs)
     const signature = signing instanceof Uint8Array ? signing : await signing
     // A faulty signature must not leave: it may tell the key (Bellcore), and nobody could use it.
@@ -141,6 +143,12 @@ function checkMaterial(certificate: Certificate, signer: Signer, chain: readonly
       throw wrong(`${child.subject.toString()} is not signed by ${at + 1 < chain.length ? 'the next certificate of the chain' : 'a root'}`)
     }
   })
+}
+
+/** The trust domain that a CA certificate names in its URI, if it has one (X-4). */
+function trustDomainOf(certificate: Certificate): TrustDomain | undefined {
+  const uri = certificate.subjectAltName?.find(({ type }) => type === 'uri')
+  return uri?.type === 'uri' && uri.value.startsWith('spiffe:') ? SpiffeId.parse(uri.value).trustDomain : undefined
 }
 
 /** In the place of the signature while the bytes are linted. */

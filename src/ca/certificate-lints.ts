@@ -1,10 +1,11 @@
 // What a certificate must be before it is signed: each rule by itself, over the exact bytes. Numbers as in the list of lints.
 
-import { PkiError } from '../errors/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import { equalBytes } from '../internal/bytes.ts'
 import { SpiffeId } from '../spiffe/index.ts'
+import type { TrustDomain } from '../spiffe/index.ts'
 import { extensionOids, keyPurposeOids } from '../x509/index.ts'
-import type { Certificate, GeneralName } from '../x509/index.ts'
+import type { Certificate, GeneralName, PublicKey } from '../x509/index.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
 import { leafKeyUsage } from './certificate-profile.ts'
 
@@ -12,8 +13,19 @@ import { leafKeyUsage } from './certificate-profile.ts'
 export interface LintInput {
   readonly certificate: Certificate
   readonly issuer: Certificate
+  /** The trust domain of the issuer, where its certificate names one. */
+  readonly issuerTrustDomain: TrustDomain | undefined
+  /** The key that was proven and judged; L12 holds the certificate to it. */
+  readonly publicKey: PublicKey
   readonly profile: CertificateProfile
   readonly nowMs: number
+}
+
+/** The same with the names of the certificate, read once. */
+interface LintSubject extends LintInput {
+  readonly names: readonly GeneralName[]
+  /** The SPIFFE ID of the only URI; undefined where it is not exactly one that fits the grammar. */
+  readonly id: SpiffeId | undefined
 }
 
 /** One rule: what is wrong, or undefined. */
@@ -21,20 +33,31 @@ export interface CertificateLint {
   readonly id: string
   /** The clause behind it. */
   readonly clause: string
-  readonly check: (input: LintInput) => string | undefined
+  readonly check: (input: LintSubject) => string | undefined
 }
 
 /** @throws ERR_LINT for the first rule that is broken: a fault of this package or of its configuration, never of a requester */
 export function lintCertificate(input: LintInput): void {
-  for (const { id, clause, check } of leafLints) {
-    let fault: string | undefined
-    try {
-      fault = check(input)
-    } catch (cause) {
-      throw new PkiError('ERR_LINT', `${id} (${clause}): the certificate cannot be read`, { cause })
+  let running = leafLints[0] as CertificateLint
+  try {
+    const subject = lintSubject(input)
+    for (const lint of leafLints) {
+      running = lint
+      const fault = lint.check(subject)
+      if (fault !== undefined) throw new PkiError('ERR_LINT', `${lint.id} (${lint.clause}): ${fault}`)
     }
-    if (fault !== undefined) throw new PkiError('ERR_LINT', `${id} (${clause}): ${fault}`)
+  } catch (cause) {
+    if (isPkiError(cause, 'ERR_LINT')) throw cause
+    throw new PkiError('ERR_LINT', `${running.id} (${running.clause}): the certificate cannot be read`, { cause })
   }
+}
+
+function lintSubject({ certificate, issuer, issuerTrustDomain, publicKey, profile, nowMs }: LintInput): LintSubject {
+  const names = certificate.subjectAltName ?? []
+  const uris = names.filter(({ type }) => type === 'uri')
+  const [uri] = uris
+  const id = uris.length === 1 && uri?.type === 'uri' ? SpiffeId.parse(uri.value) : undefined
+  return { certificate, issuer, issuerTrustDomain, publicKey, profile, nowMs, names, id }
 }
 
 const hasKeyIdentifier = (found: Uint8Array | undefined, wanted: Uint8Array | undefined): boolean => found !== undefined && wanted !== undefined && equalBytes(found, wanted)
@@ -49,6 +72,7 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L6', clause: 'RFC 5280 §4.1.2.5', check: lintValidityNesting },
   { id: 'L7', clause: 'RFC 5280 §4.1.2.5', check: lintValidityLength },
   { id: 'L11', clause: 'RFC 5280 §4.2', check: ({ certificate }) => certificate.extensions.find(({ oid }) => !leafExtensions.has(oid))?.oid },
+  { id: 'L12', clause: 'RFC 5280 §4.1.2.7', check: ({ certificate, publicKey }) => (certificate.publicKey.equals(publicKey) ? undefined : 'the key is not the one of the request') },
   { id: 'L13', clause: 'SP 800-57 §5.2', check: ({ certificate, issuer }) => (certificate.publicKey.equals(issuer.publicKey) ? "the key is the CA's own" : undefined) },
   { id: 'L14', clause: 'RFC 5280 §4.2.1.9', check: ({ certificate }) =>
     (certificate.basicConstraints?.ca === false && certificate.basicConstraints.pathLength === undefined && certificate.extension(extensionOids.basicConstraints)?.critical === true
@@ -56,7 +80,7 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L15', clause: 'RFC 5280 §4.2.1.3, X-8', check: ({ certificate }) => (certificate.extension(extensionOids.keyUsage)?.critical === true ? undefined : 'key usage is absent or not critical') },
   { id: 'L16', clause: 'X-9', check: ({ certificate: { keyUsage } }) =>
     (keyUsage?.has('digitalSignature') === true && !keyUsage.has('keyCertSign') && !keyUsage.has('cRLSign') ? undefined : 'key usage of a leaf is wanted') },
-  { id: 'L17', clause: 'RFC 8813 §3, RFC 3279 §2.3.1', check: ({ certificate: { keyUsage, publicKey } }) => {
+  { id: 'L17', clause: 'RFC 8813 §3, RFC 3279 §2.3.1', check: ({ certificate: { keyUsage }, publicKey }) => {
     const wanted = leafKeyUsage(publicKey.algorithm)
     return keyUsage?.names.length === wanted.length && wanted.every((name) => keyUsage.has(name)) ? undefined : 'key usage does not fit the key'
   } },
@@ -66,25 +90,20 @@ export const leafLints: readonly CertificateLint[] = [
     if (extension === undefined) return 'no subject alternative name'
     return certificate.subject.isEmpty && !extension.critical ? 'not critical beside an empty subject' : undefined
   } },
-  { id: 'L21', clause: 'X-1', check: ({ certificate }) => {
-    const uris = names(certificate).filter(({ type }) => type === 'uri').length
-    return uris === 1 ? undefined : `${uris} URIs where one is wanted`
-  } },
-  { id: 'L22', clause: 'ID-1 to ID-7, X-2', check: ({ certificate }) => (uriOf(certificate)?.hasPath === true ? undefined : 'the URI is no SPIFFE ID of a workload') },
-  { id: 'L23', clause: 'X-4', check: ({ certificate, issuer }) => {
-    const ca = issuer.subjectAltName === undefined ? undefined : uriOf(issuer)
-    return ca === undefined || uriOf(certificate)?.memberOf(ca.trustDomain) === true ? undefined : `the identity is not of the CA's trust domain ${ca.trustDomain.name}`
-  } },
-  { id: 'L25', clause: 'RFC 5280 §4.2.1.6', check: ({ certificate }) => {
-    const bad = names(certificate).find((name) => name.type === 'dns' && !isDnsName(name.value))
+  { id: 'L21', clause: 'X-1', check: ({ id }) => (id === undefined ? 'one URI is wanted, and no other' : undefined) },
+  { id: 'L22', clause: 'ID-1 to ID-7, X-2', check: ({ id }) => (id?.hasPath === true ? undefined : 'the URI is no SPIFFE ID of a workload') },
+  { id: 'L23', clause: 'X-4', check: ({ id, issuerTrustDomain }) =>
+    (issuerTrustDomain === undefined || id?.memberOf(issuerTrustDomain) === true ? undefined : `the identity is not of the CA's trust domain ${issuerTrustDomain.name}`) },
+  { id: 'L25', clause: 'RFC 5280 §4.2.1.6', check: ({ names }) => {
+    const bad = names.find((name) => name.type === 'dns' && !isDnsName(name.value))
     return bad === undefined ? undefined : 'a DNS name that is malformed'
   } },
-  { id: 'L26', clause: 'RFC 5280 §4.2.1.6', check: ({ certificate }) => {
-    const bad = names(certificate).find(({ type }) => type !== 'uri' && type !== 'dns' && type !== 'ip')
+  { id: 'L26', clause: 'RFC 5280 §4.2.1.6', check: ({ names }) => {
+    const bad = names.find(({ type }) => type !== 'uri' && type !== 'dns' && type !== 'ip')
     return bad === undefined ? undefined : `a name of type ${bad.type}`
   } },
-  { id: 'L27', clause: 'profile', check: ({ certificate, profile }) =>
-    (names(certificate).length <= profile.maximumNames && certificate.der.length <= maximumOctets ? undefined : `${names(certificate).length} names, ${certificate.der.length} octets`) },
+  { id: 'L27', clause: 'profile', check: ({ certificate, names, profile }) =>
+    (names.length <= profile.maximumNames && certificate.der.length <= maximumOctets ? undefined : `${names.length} names, ${certificate.der.length} octets`) },
   { id: 'L28', clause: 'RFC 5280 §4.1.2.6', check: ({ certificate: { subject } }) =>
     (subject.rdns.every((rdn) => rdn.length === 1) ? undefined : 'a relative name with several attributes') },
   { id: 'L29', clause: 'RFC 5280 §4.2.1.1', check: ({ certificate, issuer }) =>
@@ -109,15 +128,6 @@ function lintExtendedKeyUsage({ certificate, profile }: LintInput): string | und
   if (profile.extendedKeyUsage.length === 0) return found === undefined ? undefined : 'purposes that the profile does not have'
   const same = found?.length === profile.extendedKeyUsage.length && profile.extendedKeyUsage.every((purpose) => found.includes(purpose))
   return same && !found.includes(keyPurposeOids.any) ? undefined : "the purposes are not the profile's"
-}
-
-function names(certificate: Certificate): readonly GeneralName[] {
-  return certificate.subjectAltName ?? []
-}
-
-function uriOf(certificate: Certificate): SpiffeId | undefined {
-  const uri = names(certificate).find(({ type }) => type === 'uri')
-  return uri?.type === 'uri' ? SpiffeId.parse(uri.value) : undefined
 }
 
 /** Labels of letters, digits and inner hyphens, in lower case; one wildcard may be the whole first label. */

@@ -10,8 +10,8 @@ export type RevocationReason =
 export interface IssuanceIntent {
   readonly serialNumber: SerialNumber
   readonly identity: string
-  /** SHA-256 of the subject public key info, hexadecimal. */
-  readonly keyDigest: string
+  /** Of the certified key: RFC 7093 §2 method 1, 20 octets. */
+  readonly keyIdentifier: Uint8Array
   readonly notAfter: Date
   readonly intendedAt: Date
 }

@@ -12,11 +12,8 @@ export interface CertificateContent {
   readonly ttlSeconds?: number | undefined
 }
 
-declare const preparedBrand: unique symbol
-
 /** Linted bytes that this CA will sign once. */
 export interface PreparedCertificate {
-  readonly [preparedBrand]: true
   readonly serialNumber: SerialNumber
   /** The exact bytes to sign. */
   readonly tbs: Uint8Array

@@ -1,9 +1,12 @@
 // The parts of a leaf that are the same for every certificate of one CA certificate and profile, encoded once.
 
-import { encodeTime, explicit, integer, sequence } from '../der/index.ts'
-import { DistinguishedName, encodeAltName, encodeAuthorityKeyIdentifier, encodeBasicConstraints, encodeExtendedKeyUsage, encodeExtension, encodeSubjectKeyIdentifier, extensionOids, KeyUsage, signatureAlgorithms } from '../x509/index.ts'
-import type { Certificate, GeneralName, PublicKey, SignatureAlgorithm } from '../x509/index.ts'
+import { encodeTime, explicit, headerLength, integer, sequence, tags, writeHeader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import {
+  DistinguishedName, KeyUsage, encodeAltName, encodeAuthorityKeyIdentifier, encodeBasicConstraints, encodeExtendedKeyUsage, encodeExtension,
+  encodeSubjectKeyIdentifier, extensionOids, signatureAlgorithms,
+} from '../x509/index.ts'
+import type { Certificate, GeneralName, PublicKey, SignatureAlgorithm } from '../x509/index.ts'
 import { leafKeyUsage } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
 
@@ -20,53 +23,92 @@ export interface LeafFields {
 
 /** Writes the TBSCertificate of leaves: RFC 5280 §4.1.2. */
 export class LeafTemplate {
-  readonly #version = explicit(0, integer(2))
-  readonly #algorithm: Uint8Array
-  readonly #issuer: Uint8Array
+  /** Signature algorithm and issuer, which follow the serial number. */
+  readonly #algorithmAndIssuer: Uint8Array
   readonly #authorityKeyIdentifier: Uint8Array
-  readonly #rsaKeyUsage = keyUsageExtension('RSA')
-  readonly #otherKeyUsage = keyUsageExtension('P-256')
-  readonly #basicConstraints = encodeExtension({ oid: extensionOids.basicConstraints, critical: true, value: encodeBasicConstraints({ ca: false, pathLength: undefined }) })
-  readonly #extendedKeyUsage: readonly Uint8Array[]
+  /** Basic constraints, key usage and purposes, by whether the key is RSA. */
+  readonly #closing: { readonly rsa: Uint8Array, readonly other: Uint8Array }
+  #validity: { readonly notBeforeMs: number, readonly notAfterMs: number, readonly der: Uint8Array } | undefined
 
   /** @throws ERR_CA_MATERIAL for a CA certificate without a subject key identifier */
   constructor(issuer: Certificate, algorithm: SignatureAlgorithm, profile: CertificateProfile) {
     const keyIdentifier = issuer.subjectKeyIdentifier
     if (keyIdentifier === undefined) throw new PkiError('ERR_CA_MATERIAL', 'the CA certificate has no subject key identifier (RFC 5280 §4.2.1.2)')
-    this.#algorithm = signatureAlgorithms[algorithm].identifier
-    this.#issuer = issuer.subject.der
+    this.#algorithmAndIssuer = Buffer.concat([signatureAlgorithms[algorithm].identifier, issuer.subject.der])
     this.#authorityKeyIdentifier = encodeExtension({ oid: extensionOids.authorityKeyIdentifier, critical: false, value: encodeAuthorityKeyIdentifier(keyIdentifier) })
-    this.#extendedKeyUsage = profile.extendedKeyUsage.length === 0
-      ? []
-      : [encodeExtension({ oid: extensionOids.extendedKeyUsage, critical: false, value: encodeExtendedKeyUsage(profile.extendedKeyUsage) })]
+    this.#closing = { rsa: closingExtensions('RSA', profile), other: closingExtensions('P-256', profile) }
   }
 
   /** The exact bytes to sign. @throws ERR_NAME_INVALID, ERR_STRING_INVALID */
   encode({ serialNumber, notBeforeMs, notAfterMs, subject, publicKey, subjectAltName }: LeafFields): Uint8Array {
-    const extensions = sequence(
-      this.#authorityKeyIdentifier,
-      encodeExtension({ oid: extensionOids.subjectKeyIdentifier, critical: false, value: encodeSubjectKeyIdentifier(publicKey.keyIdentifier) }),
-      publicKey.algorithm === 'RSA' ? this.#rsaKeyUsage : this.#otherKeyUsage,
-      // The design's leaf has a critical SAN; beside a subject it may be either.
-      encodeExtension({ oid: extensionOids.subjectAltName, critical: true, value: encodeAltName(subjectAltName) }),
-      this.#basicConstraints,
-      ...this.#extendedKeyUsage,
-    )
-    return sequence(
-      this.#version,
+    return join(tags.sequence, [
+      version3,
       integer(serialNumber),
-      this.#algorithm,
-      this.#issuer,
-      sequence(encodeTime(notBeforeMs), encodeTime(notAfterMs)),
+      this.#algorithmAndIssuer,
+      this.#encodeValidity(notBeforeMs, notAfterMs),
       subject?.der ?? emptyName,
       publicKey.spki,
-      explicit(3, extensions),
-    )
+    ], [
+      this.#authorityKeyIdentifier,
+      subjectKeyIdentifierPrefix,
+      publicKey.keyIdentifier,
+      // The design's leaf has a critical SAN; beside a subject it may be either.
+      encodeExtension({ oid: extensionOids.subjectAltName, critical: true, value: encodeAltName(subjectAltName) }),
+      publicKey.algorithm === 'RSA' ? this.#closing.rsa : this.#closing.other,
+    ])
+  }
+
+  /** Certificates of one second and one lifetime share their validity. */
+  #encodeValidity(notBeforeMs: number, notAfterMs: number): Uint8Array {
+    if (this.#validity?.notBeforeMs !== notBeforeMs || this.#validity.notAfterMs !== notAfterMs) {
+      this.#validity = { notBeforeMs, notAfterMs, der: sequence(encodeTime(notBeforeMs), encodeTime(notAfterMs)) }
+    }
+    return this.#validity.der
   }
 }
 
-function keyUsageExtension(algorithm: 'RSA' | 'P-256'): Uint8Array {
-  return encodeExtension({ oid: extensionOids.keyUsage, critical: true, value: KeyUsage.of(...leafKeyUsage(algorithm)).toDer() })
+/** SEQUENCE { fields, [3] { SEQUENCE { extensions } } } into one buffer. */
+function join(tag: number, fields: readonly Uint8Array[], extensions: readonly Uint8Array[]): Uint8Array {
+  const listLength = lengthOf(extensions)
+  const wrapperLength = headerLength(listLength) + listLength
+  const total = lengthOf(fields) + headerLength(wrapperLength) + wrapperLength
+  const out = new Uint8Array(headerLength(total) + total)
+  let at = writeHeader(out, 0, tag, total)
+  at = write(out, at, fields)
+  at = writeHeader(out, at, extensionsTag, wrapperLength)
+  at = writeHeader(out, at, tags.sequence, listLength)
+  write(out, at, extensions)
+  return out
 }
 
+function lengthOf(parts: readonly Uint8Array[]): number {
+  let length = 0
+  for (const part of parts) length += part.length
+  return length
+}
+
+function write(out: Uint8Array, at: number, parts: readonly Uint8Array[]): number {
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return at
+}
+
+function closingExtensions(algorithm: 'RSA' | 'P-256', profile: CertificateProfile): Uint8Array {
+  const { basicConstraints, extendedKeyUsage, keyUsage } = extensionOids
+  return Buffer.concat([
+    encodeExtension({ oid: keyUsage, critical: true, value: KeyUsage.of(...leafKeyUsage(algorithm)).toDer() }),
+    encodeExtension({ oid: basicConstraints, critical: true, value: encodeBasicConstraints({ ca: false, pathLength: undefined }) }),
+    ...(profile.extendedKeyUsage.length === 0 ? [] : [encodeExtension({ oid: extendedKeyUsage, critical: false, value: encodeExtendedKeyUsage(profile.extendedKeyUsage) })]),
+  ])
+}
+
+const version3 = explicit(0, integer(2))
+const extensionsTag = 0xa3
 const emptyName = DistinguishedName.of([]).der
+const keyIdentifierOctets = 20
+/** Everything of the extension but its 20 octets. */
+const subjectKeyIdentifierPrefix = encodeExtension({
+  oid: extensionOids.subjectKeyIdentifier, critical: false, value: encodeSubjectKeyIdentifier(new Uint8Array(keyIdentifierOctets)),
+}).subarray(0, -keyIdentifierOctets)

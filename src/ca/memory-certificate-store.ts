@@ -10,9 +10,17 @@ export interface MemoryCertificateStoreOptions {
   readonly maximumRecords?: number | undefined
 }
 
+/** One object a certificate, changed in place: a copy for every state would be most of the store's work. */
+interface Entry {
+  readonly intent: IssuanceIntent
+  state: CertificateRecord['state']
+  certificate: Uint8Array | undefined
+  revocation: CertificateRecord['revocation']
+}
+
 /** A `CertificateStore` that forgets everything when the process ends. */
 export class MemoryCertificateStore implements CertificateStore {
-  readonly #records = new Map<SerialNumber, CertificateRecord>()
+  readonly #entries = new Map<SerialNumber, Entry>()
   readonly #maximum: number
 
   constructor(options: MemoryCertificateStoreOptions = {}) {
@@ -20,51 +28,62 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   recordIntent(intent: IssuanceIntent): void {
-    if (this.#records.has(intent.serialNumber)) throw new PkiError('ERR_SERIAL_EXISTS', `serial number ${intent.serialNumber} was used before`)
-    this.#records.set(intent.serialNumber, { ...intent, state: 'intended' })
-    if (this.#records.size > this.#maximum) this.#dropOldest()
+    if (this.#entries.has(intent.serialNumber)) throw new PkiError('ERR_SERIAL_EXISTS', `serial number ${intent.serialNumber} was used before`)
+    this.#entries.set(intent.serialNumber, { intent, state: 'intended', certificate: undefined, revocation: undefined })
+    if (this.#entries.size > this.#maximum) this.#dropOldest()
   }
 
   recordOutcome(serialNumber: SerialNumber, outcome: { readonly certificate: Uint8Array } | { readonly failed: true }): void {
-    const record = this.#require(serialNumber)
-    this.#records.set(serialNumber, 'failed' in outcome ? { ...record, state: 'failed' } : { ...record, state: 'issued', certificate: outcome.certificate })
+    const entry = this.#require(serialNumber)
+    if ('failed' in outcome) entry.state = 'failed'
+    else {
+      entry.state = 'issued'
+      entry.certificate = outcome.certificate
+    }
   }
 
   async find(serialNumber: SerialNumber): Promise<CertificateRecord | undefined> {
-    return this.#records.get(serialNumber)
+    const entry = this.#entries.get(serialNumber)
+    return entry === undefined ? undefined : recordOf(entry)
   }
 
   async findByIdentity(identity: string): Promise<readonly CertificateRecord[]> {
-    return [...this.#records.values()].filter((record) => record.identity === identity)
+    return this.#filter((entry) => entry.intent.identity === identity)
   }
 
   async revoke(serialNumber: SerialNumber, reason: RevocationReason, at: Date): Promise<CertificateRecord> {
-    const record = this.#require(serialNumber)
-    if (record.revocation !== undefined) return record
-    const revoked: CertificateRecord = { ...record, revocation: { reason, revokedAt: at } }
-    this.#records.set(serialNumber, revoked)
-    return revoked
+    const entry = this.#require(serialNumber)
+    entry.revocation ??= { reason, revokedAt: at }
+    return recordOf(entry)
   }
 
   async revoked(at: Date): Promise<readonly CertificateRecord[]> {
-    return [...this.#records.values()].filter((record) => record.revocation !== undefined && record.notAfter >= at)
+    return this.#filter(({ revocation, intent }) => revocation !== undefined && intent.notAfter >= at)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#records.clear()
+    this.#entries.clear()
   }
 
-  #require(serialNumber: SerialNumber): CertificateRecord {
-    const record = this.#records.get(serialNumber)
-    if (record === undefined) throw new PkiError('ERR_CERTIFICATE_UNKNOWN', `no certificate has the serial number ${serialNumber}`)
-    return record
+  #filter(wanted: (entry: Entry) => boolean): CertificateRecord[] {
+    return [...this.#entries.values()].filter(wanted).map(recordOf)
+  }
+
+  #require(serialNumber: SerialNumber): Entry {
+    const entry = this.#entries.get(serialNumber)
+    if (entry === undefined) throw new PkiError('ERR_CERTIFICATE_UNKNOWN', `no certificate has the serial number ${serialNumber}`)
+    return entry
   }
 
   #dropOldest(): void {
-    for (const [serialNumber, { state, revocation }] of this.#records) {
+    for (const [serialNumber, { state, revocation }] of this.#entries) {
       if (state === 'intended' || revocation !== undefined) continue
-      this.#records.delete(serialNumber)
+      this.#entries.delete(serialNumber)
       return
     }
   }
+}
+
+function recordOf({ intent, state, certificate, revocation }: Entry): CertificateRecord {
+  return { ...intent, state, certificate, revocation }
 }

@@ -1,13 +1,12 @@
 // Issuance: decide → sign → record, for a caller that was authenticated. What adapters and embedding services call.
 
-import { createHash } from 'node:crypto'
 import { checkCaller } from '../auth/index.ts'
 import type { Caller } from '../auth/index.ts'
 import { MemoryCertificateStore } from '../ca/index.ts'
 import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { callerIdentityPolicy } from '../policy/index.ts'
-import type { IssuancePolicy } from '../policy/index.ts'
+import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'
 import { CertificateRequest } from '../x509/index.ts'
@@ -75,6 +74,13 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
   return new LocalIssuanceService(options)
 }
 
+interface Decided {
+  readonly content: CertificateContent
+  readonly proven: ProvenRequest
+  readonly rule: string
+  readonly trimmed: readonly string[]
+}
+
 class LocalIssuanceService implements IssuanceService {
   readonly #authority: CertificateAuthority
   readonly #policy: IssuancePolicy
@@ -95,7 +101,8 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   async issue(request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
-    const { content, proven } = await this.#decide(request, caller)
+    const decided = this.#decide(request, caller)
+    const { content, proven } = decided instanceof Promise ? await decided : decided
     throwIfAborted(request)
     const prepared = this.#authority.prepare(proven, content)
     const recorded = this.#store.recordIntent(this.#intent(prepared, content, proven))
@@ -138,13 +145,16 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   /** Cheap checks first: size and form, then policy, then the one signature check. */
-  async #decide(request: IssuanceRequest, caller: Caller): Promise<{ content: CertificateContent, proven: ProvenRequest, rule: string, trimmed: readonly string[] }> {
+  #decide(request: IssuanceRequest, caller: Caller): Decided | Promise<Decided> {
     throwIfAborted(request)
     checkCaller(caller, caller.credential)
     const csr = CertificateRequest.from(request.csr)
     csr.publicKey.checkStrength()
-    const deciding = this.#policy.decide({ csr, ttlSeconds: request.ttlSeconds }, caller)
-    const decision = deciding instanceof Promise ? await deciding : deciding
+    const decision = this.#policy.decide({ csr, ttlSeconds: request.ttlSeconds }, caller)
+    return decision instanceof Promise ? decision.then((answer) => this.#prove(csr, answer)) : this.#prove(csr, decision)
+  }
+
+  #prove(csr: CertificateRequest, decision: IssuanceDecision): Decided {
     if (!decision.allowed) {
       this.#metrics.count('certificates_refused', { rule: decision.rule })
       throw new PkiError(decision.code, `${decision.reason} (rule ${decision.rule})`)
@@ -162,7 +172,7 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   #intent({ serialNumber, notAfter }: PreparedCertificate, content: CertificateContent, { publicKey }: ProvenRequest): Parameters<CertificateStore['recordIntent']>[0] {
-    return { serialNumber, notAfter, identity: identityOf(content), keyDigest: createHash('sha256').update(publicKey.spki).digest('hex'), intendedAt: new Date(this.#clock.now()) }
+    return { serialNumber, notAfter, identity: identityOf(content), keyIdentifier: publicKey.keyIdentifier, intendedAt: new Date(this.#clock.now()) }
   }
 
   async #require(serialNumber: SerialNumber): Promise<CertificateRecord> {

@@ -94,7 +94,7 @@ export class CertificateRequest extends CertificateExtensions {
     if (!verifySignature(this.publicKey, this.signatureAlgorithm, this.info, this.signature)) {
       throw new PkiError('ERR_CSR_SIGNATURE', 'the signature of the request does not verify with its own key')
     }
-    return proven(this)
+    return new Proven(this)
   }
 
   /** Decodes the subject, the key and every requested extension now. @throws the first fault found */
@@ -116,26 +116,32 @@ export class CertificateRequest extends CertificateExtensions {
   }
 }
 
-declare const provenBrand: unique symbol
-
 /** A request whose signature was verified; only `CertificateRequest.verify` makes one. */
 export interface ProvenRequest {
-  readonly [provenBrand]: true
   readonly request: CertificateRequest
   readonly publicKey: PublicKey
 }
 
-const provenRequests = new WeakSet<object>()
-
 /** Whether `value` really came from `CertificateRequest.verify`: types are gone at run time. */
 export function isProvenRequest(value: unknown): value is ProvenRequest {
-  return typeof value === 'object' && value !== null && provenRequests.has(value)
+  return Proven.is(value)
 }
 
-function proven(request: CertificateRequest): ProvenRequest {
-  const value = Object.freeze({ request, publicKey: request.publicKey }) as unknown as ProvenRequest
-  provenRequests.add(value)
-  return value
+/** The private field is the proof: nothing outside this file can make an object that has it. */
+class Proven implements ProvenRequest {
+  readonly request: CertificateRequest
+  readonly publicKey: PublicKey
+  readonly #proven = true
+
+  constructor(request: CertificateRequest) {
+    this.request = request
+    this.publicKey = request.publicKey
+    Object.freeze(this)
+  }
+
+  static is(value: unknown): boolean {
+    return typeof value === 'object' && value !== null && #proven in value && value.#proven
+  }
 }
 
 /** `[0] IMPLICIT SET OF Attribute`: the types, and the content of the one extension request. */

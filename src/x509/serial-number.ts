@@ -45,11 +45,26 @@ export function serialNumberBytes(serial: SerialNumber): Uint8Array {
 }
 
 /** Content octets of a new serial number: 128 random bits behind 01, so always positive and 17 octets long (threats T11). */
-export function generateSerialNumber(random: (size: number) => Uint8Array = randomBytes): Uint8Array {
+export function generateSerialNumber(random: (size: number) => Uint8Array = pooledRandomBytes): Uint8Array {
   const octets = new Uint8Array(17)
   octets[0] = 1
   octets.set(random(16), 1)
   return octets
 }
 
+/** Octets from one call to the platform's generator for many; each is handed out once and then forgotten. */
+function pooledRandomBytes(size: number): Uint8Array {
+  if (poolAt + size > pool.length) {
+    pool = new Uint8Array(randomBytes(poolOctets)) // not a Buffer: its slice() would be a view of what is wiped below
+    poolAt = 0
+  }
+  const octets = pool.slice(poolAt, poolAt + size)
+  pool.fill(0, poolAt, poolAt + size)
+  poolAt += size
+  return octets
+}
+
+const poolOctets = 4096
+let pool: Uint8Array = new Uint8Array(0)
+let poolAt = 0
 const maxOctets = 20

@@ -1,6 +1,6 @@
 // A public key: the bytes of its SubjectPublicKeyInfo, judged by DER, imported into node:crypto when first used.
 
-import { KeyObject, createHash, createPublicKey } from 'node:crypto'
+import { KeyObject, createPublicKey, hash } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { checkKeyStrength } from './key-strength.ts'
 import type { KeyStrengthPolicy } from './key-strength.ts'
@@ -21,6 +21,7 @@ export class PublicKey {
   readonly spki: Uint8Array
   #info: SubjectPublicKeyInfo | undefined
   #keyObject: KeyObject | undefined
+  #keyIdentifier: Uint8Array | undefined
 
   private constructor(spki: Uint8Array, keyObject?: KeyObject) {
     this.spki = spki
@@ -78,7 +79,8 @@ export class PublicKey {
 
   /** RFC 7093 §2 method 1: the leftmost 160 bits of SHA-256 over the subjectPublicKey. */
   get keyIdentifier(): Uint8Array {
-    return new Uint8Array(createHash('sha256').update(this.subjectPublicKey).digest().subarray(0, 20))
+    this.#keyIdentifier ??= new Uint8Array(hash('sha256', this.subjectPublicKey, 'buffer').subarray(0, 20))
+    return this.#keyIdentifier
   }
 
   /**

@@ -30,6 +30,7 @@ export interface SubjectPublicKeyInfo {
  * @throws ERR_KEY_MALFORMED, ERR_DER where the frame is broken.
  */
 export function parseSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
+  if (isPlainP256(spki)) return plainP256(spki)
   if (spki.length > maxSpkiOctets) throw new PkiError('ERR_KEY_MALFORMED', `a public key of ${String(spki.length)} octets; at most ${String(maxSpkiOctets)} are read`)
   const reader = readWhole(spki, tags.sequence, 'SubjectPublicKeyInfo')
   const algorithm = reader.expect(tags.sequence, 'algorithm').inner()
@@ -57,6 +58,20 @@ export function parseSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInf
     return { ...info, algorithm: 'Ed25519', problem: undefined, bits: 256 }
   }
   return { ...info, problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `key algorithm ${oid}` } }
+}
+
+/** The one encoding of a P-256 key with an uncompressed point, which is what nearly every certificate and request has. */
+function isPlainP256(spki: Uint8Array): boolean {
+  if (spki.length !== 91) return false
+  for (let i = 0; i < p256Prefix.length; i++) if (spki[i] !== p256Prefix[i]) return false
+  return true
+}
+
+function plainP256(spki: Uint8Array): SubjectPublicKeyInfo {
+  return {
+    algorithm: 'P-256', problem: undefined, bits: 256, modulus: undefined, exponent: undefined, pss: undefined,
+    oid: '1.2.840.10045.2.1', subjectPublicKey: spki.subarray(p256Prefix.length - 1),
+  }
 }
 
 type Judgement = Partial<SubjectPublicKeyInfo>
@@ -120,6 +135,9 @@ function positive(reader: DerReader, what: string): Uint8Array {
 function malformed(detail: string): Judgement {
   return { problem: { code: 'ERR_KEY_MALFORMED', detail } }
 }
+
+/** SEQUENCE, id-ecPublicKey, prime256v1, BIT STRING of 66 octets, 04 of the point. */
+const p256Prefix = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')
 
 const unsupported = { algorithm: undefined, problem: undefined, bits: 0, modulus: undefined, exponent: undefined, pss: undefined }
 

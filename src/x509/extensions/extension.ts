@@ -2,6 +2,7 @@
 
 import { DerReader, booleanContent, decodeOid, element, octetString, oid as oidElement, sequence, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { extensionOids } from '../oids.ts'
 
 /** One extension as found. */
 export interface Extension {
@@ -42,7 +43,8 @@ export function readExtensions(list: DerReader, what: string): Extension[] {
 
 /** DER of one extension. */
 export function encodeExtension({ oid, critical, value }: Extension): Uint8Array {
-  return critical ? sequence(oidElement(oid), element(tags.boolean, Uint8Array.of(0xff)), octetString(value)) : sequence(oidElement(oid), octetString(value))
+  const id = knownOids.get(oid) ?? oidElement(oid)
+  return critical ? sequence(id, criticalTrue, octetString(value)) : sequence(id, octetString(value))
 }
 
 /** id-ce (2.5.29.x) without arithmetic: nearly every extension of every certificate. */
@@ -55,5 +57,9 @@ function decodeExtensionOid({ bytes, contentStart, contentEnd }: DerReader): str
 }
 
 const idCe: readonly string[] = Array.from({ length: 128 }, (_, i) => `2.5.29.${String(i)}`)
+
+/** The extensions of nearly every certificate, encoded once. */
+const knownOids: ReadonlyMap<string, Uint8Array> = new Map(Object.values(extensionOids).map((oid) => [oid, oidElement(oid)]))
+const criticalTrue = element(tags.boolean, Uint8Array.of(0xff))
 
 const maxExtensions = 100
