@@ -1,0 +1,247 @@
+// Path building and the checks of RFC 5280 section 6, each with a path that passes and one that does not.
+
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Certificate} from '../../../src/x509/index.ts';
+import { DistinguishedName, encodeBasicConstraints, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
+import { createPathValidator, explainVerdict, isVerifiedPath, requirePath, validationProfiles, verifyPath } from '../../../src/validation/index.ts'
+import type { PathValidatorOptions, Verdict } from '../../../src/validation/index.ts'
+import { makeAuthority, makeLeaf, mutate, notAfter, notBefore, time } from './test-pki.ts'
+import type { Authority } from './test-pki.ts'
+
+let root: Authority
+let issuing: Authority
+let leaf: Certificate
+
+beforeAll(async () => {
+  root = await makeAuthority('root')
+  issuing = await makeAuthority('issuing', root)
+  leaf = await makeLeaf(issuing)
+})
+
+const options = (changes: Partial<PathValidatorOptions> = {}): PathValidatorOptions => ({
+  anchors: [root.certificate],
+  intermediates: [issuing.certificate],
+  time,
+  ...changes,
+})
+
+/** `ok`, or the code of the most telling rejection. */
+function outcome(verdict: Verdict): string {
+  return verdict.ok ? 'ok' : (verdict.rejected[0]?.code ?? 'nothing said')
+}
+
+describe('a valid path', () => {
+  it('names its certificates from the leaf to the anchor', () => {
+    const verdict = verifyPath(leaf, options())
+    if (!verdict.ok) throw new Error(explainVerdict(verdict))
+    expect(verdict.path.certificates.map(({ serialNumber }) => serialNumber)).toEqual([leaf, issuing.certificate, root.certificate].map(({ serialNumber }) => serialNumber))
+    expect(verdict.path.leaf.equals(leaf)).toBe(true)
+    expect(verdict.path.anchor.certificate?.equals(root.certificate)).toBe(true)
+    expect(verdict.path.time).toEqual(time)
+    expect(verdict.spent).toMatchObject({ signatureChecks: 2, candidates: 2, pathLength: 3 })
+    expect(isVerifiedPath(verdict.path)).toBe(true)
+    expect(isVerifiedPath({ ...verdict.path })).toBe(false)
+  })
+
+  it.each(['DER', 'PEM', 'node:crypto'])('is found from %s', (form) => {
+    const as = (certificate: Certificate): Uint8Array | string | ReturnType<Certificate['toNode']> =>
+      form === 'DER' ? certificate.der : form === 'PEM' ? certificate.toPem() : certificate.toNode()
+    expect(outcome(verifyPath(as(leaf), options({ anchors: [as(root.certificate)], intermediates: [as(issuing.certificate)] })))).toBe('ok')
+  })
+
+  it('may end at a name with a key', () => {
+    const anchor = { subject: 'CN=ROOT', publicKey: root.signer.publicKey }
+    const verdict = verifyPath(leaf, options({ anchors: [anchor] }))
+    expect(verdict.ok && verdict.path.certificates.length).toBe(2)
+  })
+
+  it('may end at an intermediate that is trusted, and does when the anchor is sent along', () => {
+    const trusted = options({ anchors: [issuing.certificate], intermediates: [root.certificate, issuing.certificate] })
+    const verdict = verifyPath(leaf, trusted)
+    expect(verdict.ok && verdict.path.certificates.length).toBe(2)
+  })
+
+  it('is found among several keys of one name, and past an expired cross-certificate', async () => {
+    const namesake = await makeAuthority('issuing', root)
+    const expired = await makeAuthority('issuing', root, { signer: issuing.signer, notAfter: new Date('2026-02-01T00:00:00Z') })
+    const otherRoot = await makeAuthority('other root')
+    const crossed = await makeAuthority('issuing', otherRoot, { signer: issuing.signer })
+    const intermediates = [namesake, expired, crossed, issuing].map(({ certificate }) => certificate)
+    expect(outcome(verifyPath(leaf, options({ intermediates })))).toBe('ok')
+    expect(outcome(verifyPath(leaf, options({ intermediates: intermediates.slice(0, 2) })))).toBe('ERR_PATH_EXPIRED')
+  })
+
+  it('is not missed for a loop of cross-certificates', async () => {
+    const other = await makeAuthority('other', root)
+    const a = await makeAuthority('issuing', other, { signer: issuing.signer })
+    const b = await makeAuthority('other', issuing, { signer: other.signer })
+    expect(outcome(verifyPath(leaf, options({ intermediates: [a.certificate, b.certificate, issuing.certificate] })))).toBe('ok')
+    expect(outcome(verifyPath(leaf, options({ intermediates: [a.certificate, b.certificate] })))).toBe('ERR_PATH_ISSUER_UNKNOWN')
+  })
+})
+
+describe('a path is refused', () => {
+  const cases: [string, string, () => Promise<Verdict>][] = [
+    ['without the issuer', 'ERR_PATH_ISSUER_UNKNOWN', async () => verifyPath(leaf, options({ intermediates: [] }))],
+    ['for another anchor', 'ERR_PATH_SIGNATURE', async () => verifyPath(leaf, options({ anchors: [(await makeAuthority('root')).certificate] }))],
+    ['for a changed signature', 'ERR_PATH_SIGNATURE', async () => verifyPath(mutate(leaf.der, leaf.der.length - 3, 1), options())],
+    ['before its time', 'ERR_PATH_NOT_YET_VALID', async () => verifyPath(leaf, options({ time: new Date(notBefore.getTime() - 1) }))],
+    ['after its time', 'ERR_PATH_EXPIRED', async () => verifyPath(leaf, options({ time: new Date(notAfter.getTime() + 1000) }))],
+    ['for an expired issuer', 'ERR_PATH_EXPIRED', async () => below({ notAfter: new Date('2026-02-01T00:00:00Z') })],
+    ['for an issuer that is no CA', 'ERR_PATH_NOT_CA', async () => below({ extensions: { basicConstraints: { ca: false }, keyUsage: ['digitalSignature'] } })],
+    ['for an issuer without basic constraints', 'ERR_PATH_NOT_CA', async () => below({ extensions: { basicConstraints: undefined, keyUsage: undefined } })],
+    ['for an issuer that may not sign certificates', 'ERR_PATH_NOT_CA', async () => below({ extensions: { keyUsage: ['cRLSign'] } })],
+    ['for a path length', 'ERR_PATH_LENGTH', async () => deep(0)],
+    ['for an unknown critical extension', 'ERR_PATH_CRITICAL_EXTENSION', async () => below({ extensions: { other: [{ oid: '1.2.3.4', critical: true, value: Uint8Array.of(5, 0) }] } })],
+    ['for another purpose', 'ERR_PATH_EXTENDED_KEY_USAGE', async () => verifyPath(leaf, options({ extendedKeyUsage: 'codeSigning' }))],
+    ['for a purpose that the CA does not pass on', 'ERR_PATH_EXTENDED_KEY_USAGE', async () => below({ extensions: { extendedKeyUsage: [keyPurposeOids.clientAuth] } })],
+    ['for a key usage', 'ERR_PATH_KEY_USAGE', async () => verifyPath(leaf, options({ keyUsage: ['keyAgreement'] }))],
+    ['for more intermediates than wanted', 'ERR_PATH_LENGTH', async () => verifyPath(leaf, options({ maxDepth: 0 }))],
+    ['for bytes that are no certificate', 'ERR_DER', async () => verifyPath(new Uint8Array([0x30, 3, 1, 2]), options())],
+  ]
+
+  it.each(cases)('%s', async (_name, code, run) => {
+    const verdict = await run()
+    expect(outcome(verdict)).toBe(code)
+    expect(explainVerdict(verdict)).toContain(code)
+  })
+
+  async function below(changes: Parameters<typeof makeAuthority>[2]): Promise<Verdict> {
+    const authority = await makeAuthority('below', root, changes)
+    const extendedKeyUsage = 'serverAuth'
+    const profile = { ...validationProfiles.rfc5280, certificateRules: 'path' } as const
+    return verifyPath(await makeLeaf(authority), options({ intermediates: [authority.certificate], extendedKeyUsage, profile }))
+  }
+
+  async function deep(pathLength: number): Promise<Verdict> {
+    const upper = await makeAuthority('upper', root, { extensions: { basicConstraints: { ca: true, pathLength } } })
+    const lower = await makeAuthority('lower', upper)
+    return verifyPath(await makeLeaf(lower), options({ intermediates: [upper.certificate, lower.certificate] }))
+  }
+})
+
+describe('path length', () => {
+  it('does not count self-issued intermediates (RFC 5280 §6.1.4 (l))', async () => {
+    const upper = await makeAuthority('upper', root, { extensions: { basicConstraints: { ca: true, pathLength: 0 } } })
+    const rolled = await makeAuthority('upper', upper)
+    const leafBelow = await makeLeaf(rolled)
+    expect(outcome(verifyPath(leafBelow, options({ intermediates: [upper.certificate, rolled.certificate], maxDepth: 1 })))).toBe('ok')
+  })
+
+  it('of the anchor holds too', async () => {
+    const anchor = await makeAuthority('anchor', undefined, { extensions: { basicConstraints: { ca: true, pathLength: 0 } } })
+    const lower = await makeAuthority('lower', anchor)
+    expect(outcome(verifyPath(await makeLeaf(anchor), options({ anchors: [anchor.certificate] })))).toBe('ok')
+    expect(outcome(verifyPath(await makeLeaf(lower), options({ anchors: [anchor.certificate], intermediates: [lower.certificate] })))).toBe('ERR_PATH_LENGTH')
+  })
+})
+
+describe('the most telling failure comes first', () => {
+  it('a path that reached the anchor before one that did not', async () => {
+    const expired = await makeAuthority('issuing', root, { signer: issuing.signer, notAfter: new Date('2026-02-01T00:00:00Z') })
+    const stranger = await makeAuthority('issuing', await makeAuthority('nobody'), { signer: issuing.signer })
+    const verdict = verifyPath(leaf, options({ intermediates: [stranger.certificate, expired.certificate] }))
+    expect(verdict.ok ? [] : verdict.rejected.map(({ code, path }) => [code, path.length])).toEqual([
+      ['ERR_PATH_EXPIRED', 2],
+      ['ERR_PATH_ISSUER_UNKNOWN', 2],
+    ])
+  })
+})
+
+describe('a twin that throws', () => {
+  it('carries the verdict', () => {
+    expect(() => requirePath(leaf, options({ intermediates: [] }))).toThrow(
+      expect.objectContaining({ code: 'ERR_PATH_ISSUER_UNKNOWN', verdict: expect.objectContaining({ ok: false }) }),
+    )
+    expect(requirePath(leaf, options()).leaf.equals(leaf)).toBe(true)
+  })
+})
+
+describe('settings that mean nothing', () => {
+  it.each([
+    ['no anchor', () => verifyPath(leaf, options({ anchors: [] })), 'ERR_INVALID_ARGUMENT'],
+    ['an invalid time', () => verifyPath(leaf, options({ time: new Date(Number.NaN) })), 'ERR_INVALID_ARGUMENT'],
+    ['an unknown profile', () => verifyPath(leaf, options({ profile: 'toString' as 'webpki' })), 'ERR_INVALID_ARGUMENT'],
+    ['an anchor that is no certificate', () => verifyPath(leaf, options({ anchors: [new Uint8Array(3)] })), 'ERR_DER'],
+    ['a leaf of the wrong type', () => verifyPath(7 as unknown as string, options()), 'ERR_INVALID_ARGUMENT'],
+  ])('%s', (_name, run, code) => {
+    expect(run).toThrow(expect.objectContaining({ code }))
+  })
+})
+
+describe('a validator that is kept', () => {
+  it('remembers the signatures of intermediates, its own and presented ones', () => {
+    const kept = createPathValidator(options())
+    expect(kept.verify(leaf).spent.signatureChecks).toBe(2)
+    expect(kept.verify(leaf.der).spent.signatureChecks).toBe(1)
+    const presented = createPathValidator({ anchors: [root.certificate], time })
+    expect(presented.verify(leaf, { intermediates: [issuing.certificate.der] }).spent.signatureChecks).toBe(2)
+    expect(presented.verify(leaf, { intermediates: [Uint8Array.from(issuing.certificate.der)] }).spent.signatureChecks).toBe(1)
+    expect(outcome(presented.verify(leaf))).toBe('ERR_PATH_ISSUER_UNKNOWN')
+  })
+
+  it('asks about time, purpose and constraints every time', () => {
+    const kept = createPathValidator(options())
+    expect(outcome(kept.verify(leaf))).toBe('ok')
+    expect(outcome(kept.verify(leaf, { time: new Date('2027-06-01T00:00:00Z') }))).toBe('ERR_PATH_EXPIRED')
+    expect(outcome(kept.verify(leaf, { extendedKeyUsage: 'codeSigning' }))).toBe('ERR_PATH_EXTENDED_KEY_USAGE')
+    expect(outcome(kept.verify(leaf))).toBe('ok')
+  })
+
+  it('never takes a remembered certificate for one with other bytes', () => {
+    const kept = createPathValidator({ anchors: [root.certificate], time })
+    expect(outcome(kept.verify(leaf, { intermediates: [issuing.certificate.der] }))).toBe('ok')
+    // The end of the signature, by which it is looked up, stays as it was.
+    for (const at of [60, 120, 200]) {
+      expect(outcome(kept.verify(leaf, { intermediates: [mutate(issuing.certificate.der, at, 1)] }))).not.toBe('ok')
+    }
+  })
+})
+
+describe('names of issuers', () => {
+  it('are compared by RFC 5280 §7.1, not by their bytes', async () => {
+    const spelt: Authority = { ...issuing, name: DistinguishedName.parse('CN=  ISSUING ') }
+    expect(outcome(verifyPath(await makeLeaf(spelt), options()))).toBe('ok')
+  })
+})
+
+describe('the profile rfc5280', () => {
+  const wrong: [string, () => Promise<Verdict>][] = [
+    ['a serial number of zero', async () => judged(await makeLeaf(issuing, { serialNumber: Uint8Array.of(0) }))],
+    ['no authority key identifier', async () => judged(await makeLeaf(issuing, { extensions: { authorityKeyIdentifier: undefined } }))],
+    ['neither subject nor alternative name', async () => judged(await makeLeaf(issuing, { extensions: { subjectAltName: undefined } }))],
+    ['keyCertSign without CA', async () => judged(await makeLeaf(issuing, { extensions: { keyUsage: ['keyCertSign'] } }))],
+    ['a name that is no host name', async () => judged(await makeLeaf(issuing, { extensions: { subjectAltName: [generalName.dns('a_b.example')] } }))],
+    ['an address where a host name belongs', async () => judged(await makeLeaf(issuing, { extensions: { subjectAltName: [generalName.dns('192.0.2.1')] } }))],
+    ['a relative URI', async () => judged(await makeLeaf(issuing, { extensions: { subjectAltName: [generalName.uri('/a/b')] } }))],
+    ['name constraints in a leaf', async () => judged(await makeLeaf(issuing, { extensions: { nameConstraints: { permitted: [generalName.dns('example')] } } }))],
+  ]
+  const judged = (certificate: Certificate, profile: 'rfc5280' | 'spiffe' = 'rfc5280'): Verdict => verifyPath(certificate, options({ profile }))
+
+  it.each(wrong)('refuses %s', async (_name, run) => {
+    expect(outcome(await run())).toBe('ERR_PATH_PROFILE')
+  })
+
+  it('refuses basic constraints of a CA that are not critical, which section 6 lets pass', async () => {
+    const value = encodeBasicConstraints({ ca: true, pathLength: undefined })
+    const loose = await makeAuthority('loose', root, { extensions: { basicConstraints: undefined, other: [{ oid: extensionOids.basicConstraints, critical: false, value }] } })
+    const certificate = await makeLeaf(loose)
+    expect(outcome(verifyPath(certificate, options({ intermediates: [loose.certificate] })))).toBe('ERR_PATH_PROFILE')
+    expect(outcome(verifyPath(certificate, options({ intermediates: [loose.certificate], profile: 'spiffe' })))).toBe('ok')
+  })
+})
+
+describe('the profile webpki', () => {
+  it.each<[string, string, () => Promise<Certificate>]>([
+    ['an ordinary leaf', 'ok', () => makeLeaf(issuing)],
+    ['no extended key usage', 'ERR_PATH_EXTENDED_KEY_USAGE', () => makeLeaf(issuing, { extensions: { extendedKeyUsage: undefined } })],
+    ['anyExtendedKeyUsage', 'ERR_PATH_PROFILE', () => makeLeaf(issuing, { extensions: { extendedKeyUsage: [keyPurposeOids.any, keyPurposeOids.serverAuth] } })],
+    ['a common name that is no alternative name', 'ERR_PATH_PROFILE', () => makeLeaf(issuing, { subject: DistinguishedName.parse('CN=other.example') })],
+    ['a common name that is one', 'ok', () => makeLeaf(issuing, { subject: DistinguishedName.parse('CN=web.example') })],
+    ['a common name of another case', 'ERR_PATH_PROFILE', () => makeLeaf(issuing, { subject: DistinguishedName.parse('CN=Web.example') })],
+    ['a wildcard over a registry', 'ERR_PATH_PROFILE', () => makeLeaf(issuing, { extensions: { subjectAltName: [generalName.dns('*.com')] } })],
+    ['a CA as leaf', 'ERR_PATH_PROFILE', async () => (await makeAuthority('ca', issuing, { extensions: { extendedKeyUsage: [keyPurposeOids.serverAuth] } })).certificate],
+  ])('%s', async (_name, wanted, make) => {
+    expect(outcome(verifyPath(await make(), options({ profile: 'webpki', extendedKeyUsage: 'serverAuth' })))).toBe(wanted)
+  })
+})
