@@ -1,0 +1,22 @@
+// Every corpus that is there, held to its bar. The figures are printed by `npm run conformance`.
+
+import { existsSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { dataFolder } from './corpus.ts'
+import { loaders } from './corpora/index.ts'
+import { missedBars, score } from './score.ts'
+
+const data = dataFolder()
+const present = existsSync(data)
+if (!present && process.env['SPIFFE_PKI_REQUIRE_ALL'] === '1') throw new Error(`conformance data is required: ${data} is absent`)
+if (!present) console.warn(`skipped: conformance corpora, ${data} is absent`)
+const corpora = present ? loaders.flatMap((load) => load(data)) : []
+
+describe.skipIf(!present)('conformance', () => {
+  it.each(corpora.map((corpus) => [corpus.name, corpus] as const))('%s meets its bar', async (_name, corpus) => {
+    const result = await score(corpus)
+    expect(result.falseAccepts).toEqual([])
+    expect(result.crashes).toEqual([])
+    expect(missedBars(corpus, result)).toEqual([])
+  })
+})
