@@ -1,7 +1,7 @@
 // PEM: RFC 7468, strict inside a block, tolerant of CRLF and of text around blocks.
 
 import { PkiError } from '../errors/index.ts'
-import { decodeBase64 } from './base64.ts'
+import { decodeBase64, encodeBase64 } from './base64.ts'
 
 /** One block: its label and octets. */
 export interface PemBlock {
@@ -59,7 +59,7 @@ export function decodeOnePem(pem: string | Uint8Array, labels: readonly string[]
 
 /** One block: lines of 64 characters, `\n` after each. */
 export function encodePem(label: string, der: Uint8Array): string {
-  const text = Buffer.from(der.buffer, der.byteOffset, der.length).toString('base64')
+  const text = encodeBase64(der)
   let out = `-----BEGIN ${label}-----\n`
   for (let at = 0; at < text.length; at += 64) out += `${text.slice(at, at + 64)}\n`
   return `${out}-----END ${label}-----\n`

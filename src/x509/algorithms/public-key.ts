@@ -2,6 +2,7 @@
 
 import { KeyObject, createPublicKey, hash } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
+import { encodeBase64url } from '../../internal/base64.ts'
 import { checkKeyStrength } from './key-strength.ts'
 import type { KeyStrengthPolicy } from './key-strength.ts'
 import { parseSubjectPublicKeyInfo } from './subject-public-key-info.ts'
@@ -122,18 +123,14 @@ function importKey(key: PublicKey): KeyObject {
   if (algorithm === undefined) throw new PkiError(problem?.code ?? 'ERR_KEY_UNSUPPORTED', `the public key is ${problem?.detail ?? 'of an unknown kind'}`)
   try {
     if (algorithm === 'RSA') return createPublicKey({ key: buffer(octets), format: 'der', type: 'pkcs1' })
-    if (algorithm === 'Ed25519') return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: base64url(octets, 0, 32) }, format: 'jwk' })
+    if (algorithm === 'Ed25519') return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(octets) }, format: 'jwk' })
     if (algorithm === 'P-256' && slowSpkiDecoder) {
-      return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: base64url(octets, 1, 33), y: base64url(octets, 33, 65) }, format: 'jwk' })
+      return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: encodeBase64url(octets, 1, 33), y: encodeBase64url(octets, 33, 65) }, format: 'jwk' })
     }
     return createPublicKey({ key: buffer(key.spki), format: 'der', type: 'spki' })
   } catch (cause) {
     throw new PkiError('ERR_KEY_MALFORMED', `the public key is no valid ${algorithm} key`, { cause })
   }
-}
-
-function base64url(bytes: Uint8Array, start: number, end: number): string {
-  return buffer(bytes).toString('base64url', start, end)
 }
 
 function buffer(bytes: Uint8Array): Buffer {
