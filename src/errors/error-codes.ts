@@ -46,6 +46,8 @@ export const errorCodes = {
   ERR_KEY_BACKUP: 'The backup of a key is malformed, damaged, or of an unknown version.',
 
   // validation: shared
+  ERR_PATH_NAME_CONSTRAINTS: 'A name in the path is outside what a CA above it permits, or cannot be judged.',
+  ERR_PATH_PEER_NAME: "The certificate is valid and is not the wanted peer's.",
   ERR_PATH_BUDGET: 'The verification was ended: it wanted more work than its budget allows.',
   ERR_PATH_ISSUER_UNKNOWN: 'No trust anchor and no intermediate certificate has the name that the certificate gives as its issuer.',
   ERR_PATH_SIGNATURE: 'The signature of a certificate does not verify with the key of its issuer (RFC 5280 section 6.1.3 (a)(1)).',

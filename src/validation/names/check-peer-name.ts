@@ -1,0 +1,64 @@
+// Whether a certificate is the wanted peer's: RFC 9525 §6, RFC 5280 §4.2.1.6, SPIFFE X-1 and X-2. The common name is never a host.
+
+import { isPkiError, PkiError } from '../../errors/index.ts'
+import { equalBytes } from '../../internal/bytes.ts'
+import { SpiffeId } from '../../spiffe/index.ts'
+import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
+import { parseIpAddress } from '../../x509/index.ts'
+import type { Certificate, GeneralName } from '../../x509/index.ts'
+import { reject } from '../rejection.ts'
+import type { Rejection } from '../rejection.ts'
+import { isDnsName, matchesHost } from './dns-name.ts'
+
+/** Who is wanted. `dns` is a host name without wildcard, an international one in its A-labels. */
+export type PeerName =
+  | { readonly dns: string }
+  | { readonly ip: string }
+  | { readonly email: string }
+  | { readonly spiffeId: SpiffeId | SpiffeIdMatcher | string }
+
+/**
+ * Whether the leaf has a name that is the wanted one.
+ *
+ * @throws ERR_INVALID_ARGUMENT for a wanted name that no certificate could have; ERR_NAME_INVALID, ERR_SPIFFE_ID_INVALID
+ */
+export function checkPeerName(leaf: Certificate, wanted: PeerName): Rejection | undefined {
+  if ('spiffeId' in wanted) return checkSpiffeId(leaf, wanted.spiffeId)
+  const { matches, rule, text } = matcherOf(wanted)
+  return (leaf.subjectAltName ?? []).some(matches) ? undefined : reject('ERR_PATH_PEER_NAME', rule, `the certificate is not for ${text}`, leaf)
+}
+
+function matcherOf(wanted: Exclude<PeerName, { readonly spiffeId: unknown }>): { matches: (name: GeneralName) => boolean, rule: string, text: string } {
+  if ('dns' in wanted) {
+    const host = wanted.dns.toLowerCase()
+    if (!isDnsName(host)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted DNS name is no host name')
+    return { rule: 'RFC 9525 §6.3', text: `host ${host}`, matches: (name) => name.type === 'dns' && matchesHost(name.value.toLowerCase(), host) }
+  }
+  if ('ip' in wanted) {
+    const address = parseIpAddress(wanted.ip)
+    return { rule: 'RFC 9525 §6.4', text: `address ${wanted.ip}`, matches: (name) => name.type === 'ip' && equalBytes(name.address, address) }
+  }
+  const mailbox = canonicalMailbox(wanted.email)
+  return { rule: 'RFC 5280 §7.5', text: 'the wanted email address', matches: (name) => name.type === 'email' && canonicalMailbox(name.value) === mailbox }
+}
+
+/** RFC 5280 §7.5: the local part is compared as it stands, the host in any case. */
+function canonicalMailbox(address: string): string {
+  const at = address.lastIndexOf('@')
+  return address.slice(0, at + 1) + address.slice(at + 1).toLowerCase()
+}
+
+function checkSpiffeId(leaf: Certificate, wanted: SpiffeId | SpiffeIdMatcher | string): Rejection | undefined {
+  const uris = (leaf.subjectAltName ?? []).filter((name) => name.type === 'uri')
+  const [uri] = uris
+  if (uris.length !== 1 || uri?.type !== 'uri') return reject('ERR_PATH_PEER_NAME', 'X-1', `${uris.length} URI names where one is wanted`, leaf)
+  let found: SpiffeId
+  try {
+    found = SpiffeId.parse(uri.value)
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    return reject('ERR_PATH_PEER_NAME', 'X-2', error.message, leaf)
+  }
+  const matches = typeof wanted === 'function' ? (wanted(found) as unknown) === true : SpiffeId.from(wanted).equals(found)
+  return matches ? undefined : reject('ERR_PATH_PEER_NAME', 'X-15', `${found.toString()} is not the wanted SPIFFE ID`, leaf)
+}
