@@ -78,7 +78,7 @@ export class IssuerCandidate {
 
   #judge(): { fault: Rejection | undefined; selfIssued: boolean; constrains: boolean } {
     const { certificate } = this
-    if (certificate === undefined) return { fault: undefined, selfIssued: false, constrains: this.anchorConstraints !== undefined }
+    if (certificate === undefined) return { fault: checkKey(this.publicKey, this.#rules.profile), selfIssued: false, constrains: this.anchorConstraints !== undefined }
     try {
       const fault = checkForm(certificate, this.anchor === undefined ? 'intermediate' : 'anchor', this.#rules) ?? checkMayIssue(certificate)
       return { fault, selfIssued: certificate.isSelfIssued, constrains: certificate.extension(extensionOids.nameConstraints) !== undefined }
@@ -94,7 +94,7 @@ export function checkForm(certificate: Certificate, role: PathRole, { profile, k
   return (
     checkCriticalExtensions(certificate, knownCriticalExtensions) ??
     (role === 'anchor' ? undefined : checkSignatureAlgorithm(certificate, profile)) ??
-    checkKey(certificate, profile) ??
+    checkKey(certificate.publicKey, profile, certificate) ??
     (profile.certificateRules === 'path' ? undefined : checkRfc5280Rules(certificate, role, profile.certificateRules === 'webpki')) ??
     (profile.certificateRules === 'webpki' ? checkWebpkiRules(certificate, role) : undefined)
   )

@@ -24,7 +24,7 @@ export interface ValidationProfile {
   readonly nestedExtendedKeyUsage: boolean
   /** Whether anyExtendedKeyUsage stands for the wanted purpose. */
   readonly acceptAnyExtendedKeyUsage: boolean
-  /** Whether a leaf without extended key usage is refused where a purpose is wanted. */
+  /** Whether a leaf without extended key usage is refused. */
   readonly requireExtendedKeyUsage: boolean
   /** Keys that may stand in a certificate of the path. */
   readonly keyAlgorithms: readonly PublicKeyAlgorithm[]

@@ -1,6 +1,6 @@
 // Algorithms and key strength that a profile allows (RFC 5280 §6.1.3 leaves them to local policy).
 
-import type { Certificate } from '../../x509/index.ts'
+import type { Certificate, PublicKey } from '../../x509/index.ts'
 import type { ValidationProfile } from '../profile.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
@@ -13,9 +13,9 @@ export function checkSignatureAlgorithm(certificate: Certificate, profile: Valid
   return reject('ERR_PATH_ALGORITHM', `profile ${profile.name}: signature algorithms`, `signed with ${found}, which is not taken`, certificate)
 }
 
-/** The kind and size of the key that a certificate is about. */
-export function checkKey(certificate: Certificate, profile: ValidationProfile): Rejection | undefined {
-  const { algorithm, bits, problem, modulus } = certificate.publicKey.info
+/** The kind and size of a key: a certificate's, or an anchor's without one. */
+export function checkKey(key: PublicKey, profile: ValidationProfile, certificate?: Certificate): Rejection | undefined {
+  const { algorithm, bits, problem, modulus } = key.info
   const rule = `profile ${profile.name}: keys`
   if (algorithm === undefined || !profile.keyAlgorithms.includes(algorithm)) {
     return reject('ERR_PATH_ALGORITHM', rule, `the public key is ${algorithm ?? problem?.detail ?? 'of an unknown kind'}, which is not taken`, certificate)

@@ -18,7 +18,7 @@ export function keyPurposeOid(purpose: KeyPurpose): string {
 export function checkLeafPurpose(leaf: Certificate, wanted: readonly string[], profile: ValidationProfile): Rejection | undefined {
   const found = leaf.extendedKeyUsage
   if (found === undefined) {
-    if (!profile.requireExtendedKeyUsage || wanted.length === 0) return undefined
+    if (!profile.requireExtendedKeyUsage) return undefined
     return reject('ERR_PATH_EXTENDED_KEY_USAGE', `profile ${profile.name}: extended key usage`, 'extended key usage is missing', leaf)
   }
   return checkPurpose(leaf, found, wanted, profile.acceptAnyExtendedKeyUsage)

@@ -1,7 +1,7 @@
 // The CA/Browser Forum's Baseline Requirements for TLS certificates (BR), as far as a relying party can see them.
 
 import { extensionOids as oids, formatIpAddress, keyPurposeOids } from '../../x509/index.ts'
-import type { Certificate } from '../../x509/index.ts'
+import type { Certificate, KeyUsageName } from '../../x509/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
@@ -40,6 +40,8 @@ function rootFault(certificate: Certificate): Fault {
 
 function subscriberFault(certificate: Certificate): Fault {
   if (certificate.basicConstraints?.ca === true) return ['7.1.2.7.8', 'a CA where a subscriber stands']
+  const usage = certificate.keyUsage?.names.find((name) => !(isRsa(certificate) ? rsaUsages : ecUsages).includes(name))
+  if (usage !== undefined) return ['7.1.2.7.11', `key usage ${usage} in a subscriber's certificate`]
   const purposes = certificate.extension(oids.extendedKeyUsage)
   if (purposes?.critical === true) return ['7.1.2.7.6', 'extended key usage that is critical']
   if (certificate.extendedKeyUsage?.includes(keyPurposeOids.any) === true) return ['7.1.2.7.10', 'anyExtendedKeyUsage']
@@ -72,3 +74,11 @@ function commonNameFault(certificate: Certificate): Fault {
   }
   return ['7.1.4.3', `the common name ${JSON.stringify(commonName).slice(0, 300)} is no subject alternative name`]
 }
+
+function isRsa(certificate: Certificate): boolean {
+  return certificate.publicKey.info.modulus !== undefined
+}
+
+/** BR 7.1.2.7.11: all others MUST NOT be there. */
+const rsaUsages: readonly KeyUsageName[] = ['digitalSignature', 'keyEncipherment', 'dataEncipherment']
+const ecUsages: readonly KeyUsageName[] = ['digitalSignature', 'keyAgreement']
