@@ -2,8 +2,9 @@
 
 import { PathRevocation } from './check-revocation.ts'
 import type { FormRules } from './issuer-candidate.ts'
+import { checkNameConstraints, checkPeerName } from './names/index.ts'
+import type { PeerName } from './names/index.ts'
 import type { CompletePath, CompletePathCheck, SearchSettings } from './path-search.ts'
-import { reject } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
 import type { RevocationChecker } from './revocation-contract.ts'
 
@@ -11,18 +12,30 @@ import type { RevocationChecker } from './revocation-contract.ts'
 export class PathCompletion implements CompletePathCheck {
   readonly #settings: SearchSettings
   readonly #rules: FormRules
+  readonly #peer: PeerName | undefined
   readonly #revocation: RevocationChecker | undefined
 
-  constructor(settings: SearchSettings, rules: FormRules, revocation: RevocationChecker | undefined) {
+  constructor(settings: SearchSettings, rules: FormRules, asked: { readonly peer: PeerName | undefined; readonly revocation: RevocationChecker | undefined }) {
     this.#settings = settings
     this.#rules = rules
-    this.#revocation = revocation
+    this.#peer = asked.peer
+    this.#revocation = asked.revocation
   }
 
   check(path: CompletePath): Rejection | undefined {
-    for (const issuer of path.issuers) {
-      if (issuer.constrainsNames) return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2.1.10', 'name constraints')
-    }
+    return this.#checkConstraints(path) ?? this.#checkPeer(path) ?? this.#checkRevocation(path)
+  }
+
+  #checkConstraints({ certificates, issuers, anchor }: CompletePath): Rejection | undefined {
+    const constrained = anchor.nameConstraints !== undefined || issuers.some((issuer) => issuer.constrainsNames)
+    return constrained ? checkNameConstraints(certificates, anchor.nameConstraints, this.#settings.budget) : undefined
+  }
+
+  #checkPeer({ certificates: [leaf] }: CompletePath): Rejection | undefined {
+    return this.#peer === undefined || leaf === undefined ? undefined : checkPeerName(leaf, this.#peer)
+  }
+
+  #checkRevocation(path: CompletePath): Rejection | undefined {
     return this.#revocation === undefined ? undefined : new PathRevocation(this.#revocation, this.#settings, this.#rules).check(path)
   }
 }

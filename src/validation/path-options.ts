@@ -4,6 +4,7 @@ import type { Clock } from '../runtime/index.ts'
 import type { CertificateInput, KeyUsageName } from '../x509/index.ts'
 import type { BudgetLimits } from './budget.ts'
 import type { KeyPurpose } from './checks/key-purpose.ts'
+import type { PeerName } from './names/index.ts'
 import type { PolicyInputs } from './policies/policy-inputs.ts'
 import type { ProfileName, ValidationProfile } from './profile.ts'
 import type { RevocationChecker } from './revocation-contract.ts'
@@ -19,6 +20,8 @@ export interface PathOptions {
   readonly extendedKeyUsage?: KeyPurpose | readonly KeyPurpose[] | undefined
   /** Key usages that the leaf must have, where it has the extension. Default: not asked. */
   readonly keyUsage?: readonly KeyUsageName[] | undefined
+  /** Whose certificate the leaf must be. Default: not asked. */
+  readonly peer?: PeerName | undefined
   /** Inputs of RFC 5280 §6.1.1 (c), (e), (f), (g). Default: any policy, nothing inhibited. */
   readonly policies?: PolicyInputs | undefined
   /** Most intermediate certificates, self-issued ones not counted. Default: only the budget limits it. */

@@ -118,7 +118,7 @@ export class PathValidator {
       maxDepth: options.maxDepth ?? defaults.maxDepth ?? Infinity,
       budget,
     }
-    const completion = new PathCompletion(settings, this.#rules, options.revocation ?? defaults.revocation)
+    const completion = new PathCompletion(settings, this.#rules, { peer: options.peer ?? defaults.peer, revocation: options.revocation ?? defaults.revocation })
     return new PathSearch(leaf, this.#pool, settings, rejections, completion).run()
   }
 
