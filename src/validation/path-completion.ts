@@ -12,13 +12,13 @@ import type { RevocationChecker } from './revocation-contract.ts'
 export class PathCompletion implements CompletePathCheck {
   readonly #settings: SearchSettings
   readonly #rules: FormRules
-  readonly #peer: PeerName | undefined
+  readonly #peers: readonly PeerName[]
   readonly #revocation: RevocationChecker | undefined
 
-  constructor(settings: SearchSettings, rules: FormRules, asked: { readonly peer: PeerName | undefined; readonly revocation: RevocationChecker | undefined }) {
+  constructor(settings: SearchSettings, rules: FormRules, asked: { readonly peer: PeerName | readonly PeerName[] | undefined; readonly revocation: RevocationChecker | undefined }) {
     this.#settings = settings
     this.#rules = rules
-    this.#peer = asked.peer
+    this.#peers = asked.peer === undefined ? noPeers : isList(asked.peer) ? asked.peer : [asked.peer]
     this.#revocation = asked.revocation
   }
 
@@ -32,10 +32,22 @@ export class PathCompletion implements CompletePathCheck {
   }
 
   #checkPeer({ certificates: [leaf] }: CompletePath): Rejection | undefined {
-    return this.#peer === undefined || leaf === undefined ? undefined : checkPeerName(leaf, this.#peer)
+    if (leaf === undefined) return undefined
+    for (const peer of this.#peers) {
+      const fault = checkPeerName(leaf, peer)
+      if (fault !== undefined) return fault
+    }
+    return undefined
   }
 
   #checkRevocation(path: CompletePath): Rejection | undefined {
     return this.#revocation === undefined ? undefined : new PathRevocation(this.#revocation, this.#settings, this.#rules).check(path)
   }
 }
+
+/** `Array.isArray` does not narrow a readonly array. */
+function isList(peer: PeerName | readonly PeerName[]): peer is readonly PeerName[] {
+  return Array.isArray(peer)
+}
+
+const noPeers: readonly PeerName[] = []

@@ -71,7 +71,7 @@ function run(row: Testcase, profile: ProfileName): boolean | 'unsupported' {
     extendedKeyUsage: row.extended_key_usage?.length ? row.extended_key_usage : [row.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth'],
     keyUsage: row.key_usage,
     maxDepth: row.max_chain_depth ?? undefined,
-    // peer,
+    peer,
     revocation,
   })
   return verdict.ok
