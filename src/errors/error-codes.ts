@@ -118,6 +118,10 @@ export const errorCodes = {
   ERR_HSM_KEY_PROTECTION: 'A key in the token is not protected as it must be (sensitive, not extractable, made there).',
   ERR_HSM_KEY_AMBIGUOUS: 'More than one object in the token matches the key that was asked for.',
 
+  // svid: X.509-SVIDs
+  ERR_SVID_LEAF: 'The certificate is no leaf that X509-SVID allows (rules X-1 to X-12).',
+  ERR_SVID_ISSUER: 'A CA certificate in the path is none that X509-SVID allows (rule X-4).',
+
   // svid: trust bundles
   ERR_BUNDLE_MALFORMED: 'The document is not a SPIFFE trust bundle or bundle map (rules B-2, B-4, B-7).',
   ERR_BUNDLE_DUPLICATE: 'Two bundles are given for one trust domain (rules B-7, F-4).',

@@ -15,3 +15,8 @@ export type { BundleMapOptions } from './bundle-map.ts'
 export { JwtAuthority } from './jwt-authority.ts'
 export type { JwtSvidAlgorithm } from './jwt-authority.ts'
 export type { JwkMembers, PublicJwk } from './jwk.ts'
+// X.509-SVIDs
+export { X509Svid } from './x509-svid.ts'
+export { X509SvidValidator, verifyX509Svid } from './x509-svid-validator.ts'
+export type { X509SvidOptions, X509SvidValidatorOptions, X509SvidVerdict } from './x509-svid-validator.ts'
+export { hasBothTlsPurposes } from './svid-leaf-rules.ts'

@@ -1,0 +1,142 @@
+// X.509-SVIDs verified: the leaf's rules, the bundle of its own trust domain, a path, the ID that is wanted. X509-SVID.md section 5.
+
+import { isPkiError, PkiError } from '../errors/index.ts'
+import { SpiffeId } from '../spiffe/index.ts'
+import type { SpiffeIdMatcher } from '../spiffe/index.ts'
+import { Budget, createPathValidator } from '../validation/index.ts'
+import type { PathOptions, PathValidator, RejectedPath, Rejection, Spent, VerifiedPath } from '../validation/index.ts'
+import { Certificate } from '../x509/index.ts'
+import type { CertificateInput } from '../x509/index.ts'
+import { requireBundle } from './bundle-source.ts'
+import type { BundleSource } from './bundle-source.ts'
+import { checkSvidIssuer, readSvidLeaf } from './svid-leaf-rules.ts'
+import type { TrustBundle } from './trust-bundle.ts'
+
+/** How an SVID is verified. */
+export interface X509SvidOptions extends Pick<PathOptions, 'time' | 'budget' | 'revocation' | 'extendedKeyUsage' | 'maxDepth'> {
+  /** Whose SVID it must be. Default: anybody's of a trust domain that has a bundle; then authorise by `id` yourself. */
+  readonly id?: SpiffeId | SpiffeIdMatcher | string | undefined
+}
+
+/** Options of `X509SvidValidator`; those of one verification are defaults here. */
+export interface X509SvidValidatorOptions extends X509SvidOptions {
+  readonly bundles: BundleSource
+  /** Issuers to look for beside those that peers present. */
+  readonly intermediates?: readonly CertificateInput[] | undefined
+}
+
+/** An SVID that was verified, or why not, the most telling failure first. */
+export type X509SvidVerdict =
+  | { readonly ok: true, readonly id: SpiffeId, readonly path: VerifiedPath, readonly spent: Spent }
+  | { readonly ok: false, readonly rejected: readonly RejectedPath[], readonly spent: Spent }
+
+/**
+ * Verifies the SVIDs of peers, as often as wanted. Each trust domain has anchors of its own: never one pool for two (rule F-4).
+ *
+ * @example
+ * ```ts
+ * const validator = new X509SvidValidator({ bundles })
+ * const verdict = validator.verify(chain, { id: 'spiffe://example.org/ns/prod/sa/api' })
+ * ```
+ */
+export class X509SvidValidator {
+  readonly #options: X509SvidValidatorOptions
+  /** A bundle is immutable, so what was worked out of it holds as long as it does. */
+  readonly #validators = new WeakMap<TrustBundle, PathValidator>()
+
+  constructor(options: X509SvidValidatorOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Verifies a chain as it was presented, leaf first. Never throws for what a peer can send.
+   *
+   * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for options that mean nothing
+   */
+  verify(chain: readonly CertificateInput[], options: X509SvidOptions = none): X509SvidVerdict {
+    const wanted = matcherOf(options.id ?? this.#options.id)
+    try {
+      const [first, ...presented] = chain
+      if (first === undefined) return refused([{ code: 'ERR_SVID_LEAF', certificate: undefined, rule: 'X-11', message: 'the chain is empty', path: [] }])
+      const leaf = Certificate.from(first)
+      const read = readSvidLeaf(leaf)
+      if ('fault' in read) return refused([{ ...read.fault, path: [leaf] }])
+      return this.#verifyPath(leaf, read.id, presented, wanted, options)
+    } catch (error) {
+      if (!isPkiError(error) || error.code === 'ERR_INVALID_ARGUMENT') throw error
+      return refused([{ code: error.code, certificate: undefined, rule: ruleOf(error), message: error.message, path: [] }])
+    }
+  }
+
+  #verifyPath(leaf: Certificate, id: SpiffeId, presented: readonly CertificateInput[], wanted: Wanted | undefined, options: X509SvidOptions): X509SvidVerdict {
+    const verdict = this.#validatorFor(id).verify(leaf, { ...pathOptions(this.#options), ...pathOptions(options), intermediates: presented })
+    if (!verdict.ok) return verdict
+    const fault = checkIssuers(verdict.path) ?? checkWanted(leaf, id, wanted)
+    if (fault !== undefined) return { ok: false, rejected: [{ ...fault, path: verdict.path.certificates }], spent: verdict.spent }
+    return { ok: true, id, path: verdict.path, spent: verdict.spent }
+  }
+
+  /** @throws ERR_BUNDLE_NOT_FOUND */
+  #validatorFor(id: SpiffeId): PathValidator {
+    const bundle = requireBundle(id.trustDomain, this.#options.bundles)
+    let validator = this.#validators.get(bundle)
+    if (validator === undefined) {
+      if (bundle.x509Authorities.length === 0) throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the bundle of ${id.trustDomainName} has no X.509 authority (X-15)`)
+      validator = createPathValidator({ anchors: bundle.x509Authorities, intermediates: this.#options.intermediates, profile: 'spiffe' })
+      this.#validators.set(bundle, validator)
+    }
+    return validator
+  }
+}
+
+/** Verifies one chain; for more than a few, keep an `X509SvidValidator`. */
+export function verifyX509Svid(chain: readonly CertificateInput[], options: X509SvidValidatorOptions): X509SvidVerdict {
+  return new X509SvidValidator(options).verify(chain)
+}
+
+interface Wanted {
+  readonly matches: SpiffeIdMatcher
+  readonly text: string
+}
+
+function matcherOf(wanted: X509SvidOptions['id']): Wanted | undefined {
+  if (wanted === undefined) return undefined
+  if (typeof wanted === 'function') return { matches: wanted, text: wanted.description ?? 'another SPIFFE ID' }
+  const exact = SpiffeId.from(wanted)
+  return { matches: (found) => found.equals(exact), text: exact.toString() }
+}
+
+function checkWanted(leaf: Certificate, id: SpiffeId, wanted: Wanted | undefined): Rejection | undefined {
+  // Only `true` is a yes: an asynchronous function given by mistake answers with a promise, which is truthy.
+  if (wanted === undefined || (wanted.matches(id) as unknown) === true) return undefined
+  return { code: 'ERR_SPIFFE_ID_MISMATCH', certificate: leaf, rule: 'X-12', message: `${id.toString()} found, ${wanted.text} wanted` }
+}
+
+/** The anchor's own validity holds too: a bundle that is past its time vouches for nobody. */
+function checkIssuers({ certificates, anchor, time }: VerifiedPath): Rejection | undefined {
+  for (const issuer of certificates.slice(1)) {
+    const fault = checkSvidIssuer(issuer)
+    if (fault !== undefined) return fault
+  }
+  const root = anchor.certificate
+  if (root === undefined || (time.getTime() >= root.notBeforeMs && time.getTime() < root.notAfterMs + 1000)) return undefined
+  return { code: 'ERR_PATH_EXPIRED', certificate: root, rule: 'RFC 5280 §6.1.1', message: 'the authority of the trust bundle is not valid at this time' }
+}
+
+function pathOptions({ time, budget, revocation, extendedKeyUsage, maxDepth }: X509SvidOptions): PathOptions {
+  return {
+    ...(time === undefined ? {} : { time }), ...(budget === undefined ? {} : { budget }), ...(revocation === undefined ? {} : { revocation }),
+    ...(extendedKeyUsage === undefined ? {} : { extendedKeyUsage }), ...(maxDepth === undefined ? {} : { maxDepth }),
+  }
+}
+
+function refused(rejected: readonly RejectedPath[]): X509SvidVerdict {
+  return { ok: false, rejected, spent: nothing }
+}
+
+function ruleOf({ code }: PkiError): string {
+  return code === 'ERR_BUNDLE_NOT_FOUND' ? 'X-15' : 'RFC 5280 §4'
+}
+
+const none: X509SvidOptions = {}
+const nothing: Spent = new Budget().spent
