@@ -44,6 +44,7 @@ export type { GeneralSubtree, NameConstraints } from './extensions/name-constrai
 export { encodeAltName } from './extensions/subject-alt-name.ts'
 
 export { Certificate } from './certificate.ts'
+export { peerCertificates } from './tls-peer.ts'
 export type { CertificateInput } from './certificate.ts'
 export { CertificateExtensions } from './certificate-extensions.ts'
 export type { RawData } from './interchange.ts'

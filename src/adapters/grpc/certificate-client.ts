@@ -3,6 +3,7 @@
 import { create } from '@bufbuild/protobuf'
 import type { Client, ServiceError } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
 import { silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { CertificateRequest } from '../../x509/index.ts'
@@ -171,16 +172,16 @@ function clientError(error: unknown): PkiError {
   if (isPkiError(error)) return error
   if (!isServiceError(error)) return new PkiError('ERR_CA_UNAVAILABLE', 'the request to the CA failed', { cause: error })
   const text = `the CA answered: ${error.details}`
-  switch (error.code) {
-    case status.CANCELLED: return new PkiError('ERR_ABORTED', 'the request was cancelled', { cause: error })
-    case status.UNAUTHENTICATED: return new PkiError('ERR_CA_UNAUTHENTICATED', text, { cause: error })
-    case status.INVALID_ARGUMENT:
-    case status.PERMISSION_DENIED: return new PkiError('ERR_CA_REFUSED', text, { cause: error })
-    case status.RESOURCE_EXHAUSTED:
-      // What grpc-js answers to a message over its limit; there is no code that says which resource it was.
-      return /message larger than max/i.test(error.details) ? new PkiError('ERR_MESSAGE_TOO_LARGE', text, { cause: error }) : new PkiError('ERR_CA_UNAVAILABLE', text, { cause: error })
-    default: return new PkiError('ERR_CA_UNAVAILABLE', text, { cause: error })
-  }
+  return new PkiError(codeOf(error), text, { cause: error })
+}
+
+function codeOf({ code, details }: ServiceError): PkiErrorCode {
+  const found: number = code
+  if (found === status.CANCELLED) return 'ERR_ABORTED'
+  if (found === status.UNAUTHENTICATED) return 'ERR_CA_UNAUTHENTICATED'
+  if (found === status.INVALID_ARGUMENT || found === status.PERMISSION_DENIED) return 'ERR_CA_REFUSED'
+  // What grpc-js answers to a message over its limit; there is no code that says which resource it was.
+  return found === status.RESOURCE_EXHAUSTED && /message larger than max/i.test(details) ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_CA_UNAVAILABLE'
 }
 
 function isServiceError(error: unknown): error is ServiceError {

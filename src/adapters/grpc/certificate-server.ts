@@ -112,7 +112,7 @@ function createTlsServer(options: CertificateServerOptions, connections: Connect
   })
   server.maxConnections = options.maxConnections ?? 10_000
   server.on('secureConnection', (socket: TLSSocket) => {
-    socket.on('error', (error) => logger.debug({ reason: error.message }, 'connection failed'))
+    socket.on('error', (error: Error) => logger.debug({ reason: error.message }, 'connection failed'))
     try {
       connections.add(socket)
     } catch (error) {

@@ -12,8 +12,7 @@ import type { TlsPeerOf } from './authentication-request.ts'
 import { certificateChainElements } from './certificate-chain.ts'
 import type { IstioCertificateRequest, IstioCertificateResponse } from './gen/istio/v1/auth/ca_pb.ts'
 import { InFlightLimit } from './in-flight.ts'
-import { authenticationFailure, impersonationFailure, issuanceFailure, status } from './status.ts'
-import type { StatusAnswer } from './status.ts'
+import { StatusAnswer, authenticationFailure, impersonationFailure, issuanceFailure, status } from './status.ts'
 
 /** Decides whether a caller may ask for another's identity, and answers with who it then is. */
 export interface ImpersonationAuthorizer {
@@ -135,7 +134,7 @@ class CertificateService {
     return { $typeName: 'istio.v1.auth.IstioCertificateResponse', certChain: certificateChainElements(issued) }
   }
 
-  #refused(answer: StatusAnswer, error: unknown, call: Call): StatusAnswer {
+  #refused(answer: { readonly code: number, readonly details: string }, error: unknown, call: Call): StatusAnswer {
     const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
     const failedAuthentication = answer.code === status.UNAUTHENTICATED
     if (failedAuthentication) this.#metrics.count('citadel_server_authentication_failure_count')
@@ -143,7 +142,7 @@ class CertificateService {
     const fields = { code, reason: error instanceof Error ? error.message : 'unknown', peer: call.getPeer() }
     if (answer.code === status.INTERNAL) this.#logger.error({ ...fields, error }, 'certificate request failed')
     else this.#logger.warn(fields, 'certificate request refused')
-    return answer
+    return new StatusAnswer(answer)
   }
 }
 

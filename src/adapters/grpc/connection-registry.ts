@@ -1,8 +1,8 @@
 // What is known of each live TLS connection: a call finds its own by the address of its peer.
 
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
-import { Certificate } from '../../x509/index.ts'
+import type { TLSSocket } from 'node:tls'
 import type { TlsPeer } from '../../auth/index.ts'
+import { peerCertificates } from '../../x509/index.ts'
 
 /**
  * The TLS peers of one listener. The chain is read once a connection, not once a call: `node:tls` makes a large object each time.
@@ -18,7 +18,7 @@ export class ConnectionRegistry {
     const { remoteAddress, remotePort } = socket
     if (remoteAddress === undefined || remotePort === undefined) return
     const key = `${remoteAddress}:${remotePort}`
-    const presentedChain = readPresentedChain(socket)
+    const presentedChain = peerCertificates(socket)
     const peer: TlsPeer = { presentedChain, verifiedChain: socket.authorized ? presentedChain : [] }
     const sharing = this.#peers.get(key)
     if (sharing === undefined) this.#peers.set(key, [peer])
@@ -43,17 +43,3 @@ export class ConnectionRegistry {
     return size
   }
 }
-
-/** The certificates of the handshake; `node:tls` links each to its issuer, a self-signed one to itself. */
-function readPresentedChain(socket: TLSSocket): Certificate[] {
-  const chain: Certificate[] = []
-  let current: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true)
-  while (current?.raw !== undefined && chain.length < maxChainLength) {
-    chain.push(Certificate.parse(new Uint8Array(current.raw)))
-    const issuer: Partial<DetailedPeerCertificate> | undefined = current.issuerCertificate
-    current = issuer === current ? undefined : issuer
-  }
-  return chain
-}
-
-const maxChainLength = 11 // one more than authenticators take, so that a longer one is refused and not cut

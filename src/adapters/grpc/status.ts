@@ -4,7 +4,9 @@ import { isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
 
 /** Status codes of gRPC that this adapter sends or reads. */
-export const status = {
+export const status: {
+  readonly [name in 'OK' | 'CANCELLED' | 'INVALID_ARGUMENT' | 'DEADLINE_EXCEEDED' | 'PERMISSION_DENIED' | 'RESOURCE_EXHAUSTED' | 'ABORTED' | 'INTERNAL' | 'UNAVAILABLE' | 'UNAUTHENTICATED']: number
+} = {
   OK: 0,
   CANCELLED: 1,
   INVALID_ARGUMENT: 3,
@@ -15,22 +17,28 @@ export const status = {
   INTERNAL: 13,
   UNAVAILABLE: 14,
   UNAUTHENTICATED: 16,
-} as const
+}
 
-/** What the caller of a failed request is told. */
-export interface StatusAnswer {
+/** What the caller of a failed request is told: grpc-js sends the code and details of such an error. */
+export class StatusAnswer extends Error {
   readonly code: number
   readonly details: string
+
+  constructor({ code, details }: { readonly code: number, readonly details: string }) {
+    super(details)
+    this.code = code
+    this.details = details
+  }
 }
 
 /** Every failed authentication gets this one answer: the reason is for the log. */
-export const authenticationFailure: StatusAnswer = { code: status.UNAUTHENTICATED, details: 'request authenticate failure' }
+export const authenticationFailure = { code: status.UNAUTHENTICATED, details: 'request authenticate failure' } as const
 
 /** Every refused impersonation gets this one. */
-export const impersonationFailure: StatusAnswer = { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' }
+export const impersonationFailure = { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' } as const
 
 /** The answer for what issuance threw: the requester's faults are named to it, ours are not. */
-export function issuanceFailure(error: unknown): StatusAnswer {
+export function issuanceFailure(error: unknown): { readonly code: number, readonly details: string } {
   const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
   const found = grpcStatusOf(code)
   const reason = found === status.INTERNAL || !isPkiError(error) ? code : `${code}: ${error.message}`

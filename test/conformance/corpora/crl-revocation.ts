@@ -1,3 +1,3 @@
-export function crlRevocation(_crls: readonly (string | Uint8Array)[], _issuers: readonly (string | Uint8Array)[]): 'unsupported' {
+export function crlRevocation(_crls: readonly (string | Uint8Array)[], _issuers: readonly (string | Uint8Array)[], _mode: 'required' | 'if-available' = 'required'): 'unsupported' {
   return 'unsupported'
 }
