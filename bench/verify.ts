@@ -1,0 +1,51 @@
+// verify/…: leaf → intermediate → root, with the validator kept (warm) and from DER each time (cold).
+
+import 'reflect-metadata'
+import { X509Certificate as NodeCertificate, createPublicKey, verify, webcrypto } from 'node:crypto'
+import { X509Certificate as PeculiarCertificate, X509ChainBuilder } from '@peculiar/x509'
+import { createPathValidator, verifyPath } from '../src/validation/index.ts'
+import { p256Chain } from './fixtures.ts'
+import type { BenchRow } from './row.ts'
+
+const { leaf, intermediate, root } = await p256Chain()
+const validator = createPathValidator({ anchors: [root], intermediates: [intermediate], profile: 'spiffe' })
+const issuerKey = createPublicKey({ key: Buffer.from(intermediate.publicKey.spki), format: 'der', type: 'spki' })
+type PeculiarCrypto = Parameters<X509ChainBuilder['build']>[1]
+const crypto = webcrypto as unknown as PeculiarCrypto
+const bytes = (der: Uint8Array): Uint8Array<ArrayBuffer> => der as Uint8Array<ArrayBuffer>
+const warmBuilder = new X509ChainBuilder({ certificates: [new PeculiarCertificate(bytes(intermediate.der)), new PeculiarCertificate(bytes(root.der))] })
+const warmLeaf = new PeculiarCertificate(bytes(leaf.der))
+
+export const rows: readonly BenchRow[] = [
+  {
+    // The bare verification has its key as a KeyObject: a warm check imports none, the leaf's own key is not used.
+    name: 'verify/chain3-warm',
+    ours: () => {
+      if (!validator.verify(leaf.der).ok) throw new Error('refused')
+    },
+    peers: {
+      'node:crypto': () => {
+        if (!verify('sha256', leaf.tbs, issuerKey, leaf.signature)) throw new Error('refused')
+      },
+      '@peculiar/x509': () => warmBuilder.build(warmLeaf, crypto),
+    },
+    bars: { 'node:crypto': 0.85 },
+  },
+  {
+    name: 'verify/chain3-cold',
+    ours: () => {
+      if (!verifyPath(leaf.der, { anchors: [root.der], intermediates: [intermediate.der], profile: 'spiffe' }).ok) throw new Error('refused')
+    },
+    peers: {
+      'node:crypto': () => {
+        const [a, b, c] = [leaf, intermediate, root].map(({ der }) => new NodeCertificate(der)) as [NodeCertificate, NodeCertificate, NodeCertificate]
+        if (!a.verify(b.publicKey) || !b.verify(c.publicKey)) throw new Error('refused')
+      },
+      '@peculiar/x509': () => {
+        const [a, b, c] = [leaf, intermediate, root].map(({ der }) => new PeculiarCertificate(bytes(der))) as [PeculiarCertificate, PeculiarCertificate, PeculiarCertificate]
+        return new X509ChainBuilder({ certificates: [b, c] }).build(a, crypto)
+      },
+    },
+    bars: { '@peculiar/x509': 15 },
+  },
+]
