@@ -205,6 +205,33 @@ describe('names of issuers', () => {
   })
 })
 
+describe('the wanted peer', () => {
+  it.each<[string, PathValidatorOptions['peer'], string]>([
+    ['a host', { dns: 'web.example' }, 'ok'],
+    ['a host in capitals', { dns: 'WEB.example' }, 'ok'],
+    ['another host', { dns: 'www.web.example' }, 'ERR_PATH_PEER_NAME'],
+    ['an address', { ip: '192.0.2.1' }, 'ERR_PATH_PEER_NAME'],
+    ['both of two', [{ dns: 'web.example' }, { dns: 'other.example' }], 'ERR_PATH_PEER_NAME'],
+    ['a SPIFFE ID', { spiffeId: 'spiffe://example.org/web' }, 'ERR_PATH_PEER_NAME'],
+    ['nobody in particular', [], 'ok'],
+  ])('%s', (_name, peer, wanted) => {
+    expect(outcome(verifyPath(leaf, options({ peer })))).toBe(wanted)
+  })
+})
+
+describe('name constraints', () => {
+  it.each(['of the anchor', 'given with the anchor', 'of an intermediate'])('%s bind what is below', async (where) => {
+    const nameConstraints = { permitted: [generalName.dns('other.example')] }
+    const constrained = { extensions: { nameConstraints } }
+    const anchor = where === 'of the anchor' ? await makeAuthority('root', undefined, { signer: root.signer, ...constrained }) : root
+    const authority = where === 'of an intermediate' ? await makeAuthority('issuing', root, { signer: issuing.signer, ...constrained }) : issuing
+    const subtrees = nameConstraints.permitted.map((base) => ({ base, minimum: 0, maximum: undefined }))
+    const fields = { subject: root.name, publicKey: root.signer.publicKey, nameConstraints: { permitted: subtrees, excluded: [] } }
+    const anchors = [where === 'given with the anchor' ? fields : anchor.certificate]
+    expect(outcome(verifyPath(leaf, options({ anchors, intermediates: [authority.certificate] })))).toBe('ERR_PATH_NAME_CONSTRAINTS')
+  })
+})
+
 describe('the profile rfc5280', () => {
   const wrong: [string, () => Promise<Verdict>][] = [
     ['a serial number of zero', async () => judged(await makeLeaf(issuing, { serialNumber: Uint8Array.of(0) }))],
