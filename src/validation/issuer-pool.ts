@@ -10,7 +10,16 @@ export class IssuerPool {
   readonly #byBytes = new Map<string, readonly IssuerCandidate[]>()
 
   constructor(candidates: Iterable<IssuerCandidate>) {
-    for (const candidate of candidates) this.#add(candidate)
+    const seen = new Set<string>()
+    for (const candidate of candidates) {
+      // The same certificate twice is one candidate; anchors come first, and stay.
+      const key = candidate.certificate === undefined ? undefined : bytesKey(candidate.certificate.der)
+      if (key !== undefined && seen.size === seen.add(key).size) continue
+      const name = candidate.subject.comparisonKey
+      const there = this.#byName.get(name)
+      if (there === undefined) this.#byName.set(name, [candidate])
+      else there.push(candidate)
+    }
   }
 
   /** Candidates of that subject; none for a name that cannot be read. */
@@ -24,13 +33,6 @@ export class IssuerPool {
     this.#byBytes.set(key, found)
     return found
   }
-
-  #add(candidate: IssuerCandidate): void {
-    const key = candidate.subject.comparisonKey
-    const there = this.#byName.get(key)
-    if (there === undefined) this.#byName.set(key, [candidate])
-    else if (!there.some((other) => isSame(other, candidate))) there.push(candidate)
-  }
 }
 
 /** Orders candidates for the issuer of `certificate`: anchors first, then by key identifiers, then by their bytes. */
@@ -40,12 +42,6 @@ export function inOrder(candidates: readonly IssuerCandidate[], certificate: Cer
   const ranked = candidates.map((candidate) => ({ candidate, rank: (candidate.anchor === undefined ? 3 : 0) + identifierRank(candidate, wanted) }))
   ranked.sort((a, b) => a.rank - b.rank || Buffer.compare(bytesOf(a.candidate), bytesOf(b.candidate)))
   return ranked.map(({ candidate }) => candidate)
-}
-
-/** Whether both are the same certificate, or the same anchor. */
-export function isSame(a: IssuerCandidate, b: IssuerCandidate): boolean {
-  if (a.certificate !== undefined && b.certificate !== undefined) return equalBytes(a.certificate.der, b.certificate.der)
-  return a.certificate === b.certificate && a.publicKey.equals(b.publicKey) && a.anchorConstraints === b.anchorConstraints
 }
 
 /** 0 the identifiers agree, 1 nothing is known, 2 they differ: a hint, never a reason to refuse (RFC 5280 §4.2.1.1). */

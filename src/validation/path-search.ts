@@ -3,14 +3,13 @@
 import { isPkiError } from '../errors/index.ts'
 import { equalBytes } from '../internal/bytes.ts'
 import { extensionOids, verifySignature } from '../x509/index.ts'
-import type { Certificate } from '../x509/index.ts'
+import type { Certificate, DistinguishedName } from '../x509/index.ts'
 import type { Budget } from './budget.ts'
 import { checkNestedPurpose } from './checks/key-purpose.ts'
 import { checkPathLength } from './checks/issuing.ts'
 import { checkValidity } from './checks/validity.ts'
 import type { IssuerCandidate } from './issuer-candidate.ts'
-import { inOrder } from './issuer-pool.ts'
-import type { IssuerPool } from './issuer-pool.ts'
+import { IssuerPool, inOrder } from './issuer-pool.ts'
 import { checkPolicies, policiesMatter } from './policies/check-policies.ts'
 import type { PolicyInputs } from './policies/policy-inputs.ts'
 import type { RejectionList } from './rejection-list.ts'
@@ -50,6 +49,7 @@ export class PathSearch {
   readonly #pool: IssuerPool
   readonly #rejections: RejectionList
   readonly #completion: CompletePathCheck
+  #presentedPool: IssuerPool | undefined
   readonly #issuers: IssuerCandidate[] = []
   readonly #certificates: Certificate[]
 
@@ -149,12 +149,20 @@ export class PathSearch {
     const { issuer } = certificate
     try {
       const kept = this.#pool.bySubject(issuer)
-      const sent = presented.length === 0 ? presented : presented.filter(({ subject }) => subject.equals(issuer))
+      const sent = presented.length === 0 ? presented : this.#presentedBy(issuer)
       return inOrder(sent.length === 0 ? kept : kept.concat(sent), certificate)
     } catch (error) {
       this.#rejections.add(rejectionOf(error, certificate), this.#certificates, 'link')
       return []
     }
+  }
+
+  /** A chain is short, and comparing is then cheaper than an index; what is long may be there to make comparing expensive. */
+  #presentedBy(issuer: DistinguishedName): readonly IssuerCandidate[] {
+    const { presented } = this.#in
+    if (presented.length <= shortChain) return presented.filter(({ subject }) => subject.equals(issuer))
+    this.#presentedPool ??= new IssuerPool(presented)
+    return this.#presentedPool.bySubject(issuer)
   }
 
   /** The same name, key and alternative names twice: one CA, which a path never needs twice (RFC 4158 §2.4.2). */
@@ -199,3 +207,5 @@ function unknownIssuer(certificate: Certificate): Rejection {
 function signatureCost(bits: number): number {
   return (bits > 256 && bits < 1024) || bits > 4096 ? 2 : 1
 }
+
+const shortChain = 8
