@@ -68,14 +68,27 @@ function run(row: Testcase, profile: ProfileName): boolean | 'unsupported' {
     intermediates: row.untrusted_intermediates,
     time: new Date(row.validation_time ?? anyTime),
     profile,
-    extendedKeyUsage: row.extended_key_usage?.length ? row.extended_key_usage : [row.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth'],
+    extendedKeyUsage: row.extended_key_usage?.length ? row.extended_key_usage.map((name) => purposes[name] ?? name) : [row.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth'],
     keyUsage: row.key_usage,
     maxDepth: row.max_chain_depth ?? undefined,
     peer,
     revocation,
   })
-  return verdict.ok
+  return verdict.ok && (!row.signature_algorithms?.length || row.signature_algorithms.includes(schemaName(verdict.path.leaf.signatureAlgorithm.signatureAlgorithm)))
 }
+
+/** `RSA_WITH_SHA256`, `ECDSA_WITH_SHA384`, `RSASSA_PSS`, `ED25519`. */
+function schemaName(algorithm: string | undefined): string {
+  const parts = /^(?:(ecdsa)-with-(SHA\d+)|(sha\d+)With(RSA)Encryption|(rsassa-pss)-.*|(Ed25519))$/.exec(algorithm ?? '')
+  if (parts === null) return 'none'
+  const [, ecdsa, ecdsaHash, rsaHash, rsa, pss] = parts
+  if (pss !== undefined) return 'RSASSA_PSS'
+  const [key, hash] = [ecdsa ?? rsa, ecdsaHash ?? rsaHash]
+  return (key === undefined ? 'ED25519' : `${key}_WITH_${String(hash)}`).toUpperCase()
+}
+
+/** Names of purposes in the schema that are not ours. */
+const purposes: Readonly<Record<string, KeyPurpose | undefined>> = { anyExtendedKeyUsage: 'any', OCSPSigning: 'ocspSigning' }
 
 /** Refusing wildcards over longer public suffixes needs the public suffix list, which is data that we do not carry. */
 const missingFeatures: ReadonlySet<string> = new Set(['pedantic-public-suffix-wildcard'])
