@@ -18,10 +18,10 @@ export function keyPurposeOid(purpose: KeyPurpose): string {
 export function checkLeafPurpose(leaf: Certificate, wanted: readonly string[], profile: ValidationProfile): Rejection | undefined {
   const found = leaf.extendedKeyUsage
   if (found === undefined) {
-    if (!profile.requireExtendedKeyUsage) return undefined
+    if (!profile.requireExtendedKeyUsage) return checkConsistent(leaf, wanted)
     return reject('ERR_PATH_EXTENDED_KEY_USAGE', `profile ${profile.name}: extended key usage`, 'extended key usage is missing', leaf)
   }
-  return checkPurpose(leaf, found, wanted, profile.acceptAnyExtendedKeyUsage)
+  return checkPurpose(leaf, found, wanted, profile.acceptAnyExtendedKeyUsage) ?? checkConsistent(leaf, wanted)
 }
 
 /** A CA with an extended key usage passes on only what is in it; anyExtendedKeyUsage always passes on everything. */
@@ -39,6 +39,24 @@ export function checkLeafKeyUsage(leaf: Certificate, wanted: readonly KeyUsageNa
     return reject('ERR_PATH_KEY_USAGE', 'RFC 5280 §4.2.1.3', `key usage is ${keyUsage.toString()}; ${usage} is wanted`, leaf)
   }
   return undefined
+}
+
+/** §4.2.1.12: "the certificate MUST only be used for a purpose consistent with both" extensions. A CA in the place of a leaf is let be. */
+function checkConsistent(leaf: Certificate, wanted: readonly string[]): Rejection | undefined {
+  const { keyUsage } = leaf
+  if (keyUsage === undefined || leaf.basicConstraints?.ca === true) return undefined
+  for (const purpose of wanted) {
+    const usages = consistent[purpose]
+    if (usages === undefined || usages.some((usage) => keyUsage.has(usage))) continue
+    return reject('ERR_PATH_KEY_USAGE', 'RFC 5280 §4.2.1.12', `key usage is ${keyUsage.toString()}; one of ${usages.join(', ')} is wanted for ${purpose}`, leaf)
+  }
+  return undefined
+}
+
+/** "Key usage bits that may be consistent" with the purposes of TLS. */
+const consistent: Readonly<Record<string, readonly KeyUsageName[] | undefined>> = {
+  [keyPurposeOids.serverAuth]: ['digitalSignature', 'keyEncipherment', 'keyAgreement'],
+  [keyPurposeOids.clientAuth]: ['digitalSignature', 'keyAgreement'],
 }
 
 function checkPurpose(certificate: Certificate, found: readonly string[], wanted: readonly string[], anyWillDo: boolean): Rejection | undefined {

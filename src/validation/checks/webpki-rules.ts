@@ -44,7 +44,8 @@ function subscriberFault(certificate: Certificate): Fault {
   if (usage !== undefined) return ['7.1.2.7.11', `key usage ${usage} in a subscriber's certificate`]
   const purposes = certificate.extension(oids.extendedKeyUsage)
   if (purposes?.critical === true) return ['7.1.2.7.6', 'extended key usage that is critical']
-  if (certificate.extendedKeyUsage?.includes(keyPurposeOids.any) === true) return ['7.1.2.7.10', 'anyExtendedKeyUsage']
+  const purpose = certificate.extendedKeyUsage?.find((oid) => foreignPurposes.includes(oid))
+  if (purpose !== undefined) return ['7.1.2.7.10', `the purpose ${purpose} beside TLS`]
   return altNameFault(certificate) ?? commonNameFault(certificate)
 }
 
@@ -53,6 +54,7 @@ function altNameFault(certificate: Certificate): Fault {
   if (extension === undefined) return ['7.1.2.7.12', 'no subject alternative name']
   if (extension.critical && !certificate.subject.isEmpty) return ['7.1.2.7.12', 'a critical subject alternative name beside a subject']
   for (const name of certificate.subjectAltName ?? []) {
+    if (name.type !== 'dns' && name.type !== 'ip') return ['7.1.2.7.12', `an alternative name of the type ${name.type}`]
     // A wildcard over one label stands for a whole registry; which longer suffixes are public needs a list that is not ours.
     if (name.type === 'dns' && /^\*(\.[^.]*)?$/.test(name.value)) return ['3.2.2.6', `${name.value} spans a public suffix`]
   }
@@ -82,3 +84,12 @@ function isRsa(certificate: Certificate): boolean {
 /** BR 7.1.2.7.11: all others MUST NOT be there. */
 const rsaUsages: readonly KeyUsageName[] = ['digitalSignature', 'keyEncipherment', 'dataEncipherment']
 const ecUsages: readonly KeyUsageName[] = ['digitalSignature', 'keyAgreement']
+
+/** BR 7.1.2.7.10: MUST NOT be there. */
+const foreignPurposes: readonly string[] = [
+  keyPurposeOids.any,
+  keyPurposeOids.codeSigning,
+  keyPurposeOids.emailProtection,
+  keyPurposeOids.timeStamping,
+  keyPurposeOids.ocspSigning,
+]
