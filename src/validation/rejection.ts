@@ -20,18 +20,6 @@ export function reject(code: PkiErrorCode, rule: string, message: string, certif
   return { code, certificate, rule, message }
 }
 
-/**
- * What `decode` throws about the bytes of a certificate, as a rejection; a spent budget is no fault of the certificate and passes.
- */
-export function rejectMalformed(certificate: Certificate, decode: () => void): Rejection | undefined {
-  try {
-    decode()
-    return undefined
-  } catch (error) {
-    return rejectionOf(error, certificate)
-  }
-}
-
 /** An error as the rejection of `certificate`. @throws the error where it is none of ours, or a spent budget */
 export function rejectionOf(error: unknown, certificate: Certificate | undefined): Rejection {
   if (!isPkiError(error) || error.code === 'ERR_PATH_BUDGET') throw error

@@ -15,7 +15,8 @@ import { makeAuthority, makeLeaf, newSigner, time } from '../unit/validation/tes
 import type { Changes } from '../unit/validation/test-pki.ts'
 
 const runs = Number(process.env['SPIFFE_PKI_OPINIONS'] ?? 150)
-const present = requires('openssl')
+const tool = 'openssl'
+const present = requires(tool)
 const folder = present ? mkdtempSync(join(tmpdir(), 'opinions-')) : ''
 
 /** Rules of ours that `openssl verify` does not have, by the code and the start of the rule. */
@@ -73,7 +74,7 @@ describe.skipIf(!present)('openssl verify', () => {
   let count = 0
   const tally = { both: 0, neither: 0, stricter: 0 }
 
-  beforeAll(() => expect(spawnSync('openssl', ['version']).status).toBe(0))
+  beforeAll(() => expect(spawnSync(tool, ['version']).status).toBe(0))
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true })
   })
@@ -116,7 +117,7 @@ function opensslAccepts(run: number, leaf: Certificate, intermediates: readonly 
   writeFileSync(chainFile, intermediates.map((certificate) => certificate.toPem()).join(''))
   writeFileSync(rootFile, root.toPem())
   const untrusted = intermediates.length === 0 ? [] : ['-untrusted', chainFile]
-  const { status, stderr } = spawnSync('openssl', [
+  const { status, stderr } = spawnSync(tool, [
     'verify', '-no-CApath', '-no-CAstore', '-CAfile', rootFile, ...untrusted, '-attime', String(time.getTime() / 1000), '-purpose', 'sslserver', '-verify_hostname', 'web.example', leafFile,
   ])
   return { accepted: status === 0, text: stderr.toString() }

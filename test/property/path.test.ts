@@ -4,8 +4,9 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { verifyPath } from '../../src/validation/index.ts'
 import type { Verdict } from '../../src/validation/index.ts'
+import { CertificateRequest, DistinguishedName, buildCertificateRequest, generalName } from '../../src/x509/index.ts'
 import type { Certificate } from '../../src/x509/index.ts'
-import { makeAuthority, makeLeaf, mutate, time } from '../unit/validation/test-pki.ts'
+import { makeAuthority, makeLeaf, mutate, newSigner, time } from '../unit/validation/test-pki.ts'
 import type { Authority } from '../unit/validation/test-pki.ts'
 
 const runs = Number(process.env['SPIFFE_PKI_PROPERTY_RUNS'] ?? 300)
@@ -35,6 +36,16 @@ beforeAll(async () => {
 })
 
 describe('one changed octet', () => {
+  it('in a certification request is refused', async () => {
+    const request = await buildCertificateRequest({ subject: DistinguishedName.parse('CN=web'), extensions: { subjectAltName: [generalName.dns('web.example')] } }, newSigner())
+    fc.assert(
+      fc.property(fc.nat(request.der.length - 1), fc.integer({ min: 1, max: 255 }), (at, xor) => {
+        expect(() => CertificateRequest.parse(mutate(request.der, at, xor)).verify()).toThrow(expect.objectContaining({ name: 'PkiError' }))
+      }),
+      { numRuns: runs },
+    )
+  })
+
   it('in the leaf is refused', () => {
     fc.assert(
       fc.property(fc.nat(leaf.der.length - 1), fc.integer({ min: 1, max: 255 }), (at, xor) => {
