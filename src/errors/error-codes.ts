@@ -46,6 +46,8 @@ export const errorCodes = {
   ERR_KEY_BACKUP: 'The backup of a key is malformed, damaged, or of an unknown version.',
 
   // validation: shared
+  ERR_REVOKED: 'A certificate of the path was revoked.',
+  ERR_REVOCATION_UNKNOWN: 'Whether a certificate of the path was revoked cannot be determined, and it has to be.',
   ERR_PATH_NAME_CONSTRAINTS: 'A name in the path is outside what a CA above it permits, or cannot be judged.',
   ERR_PATH_PEER_NAME: "The certificate is valid and is not the wanted peer's.",
   ERR_PATH_BUDGET: 'The verification was ended: it wanted more work than its budget allows.',

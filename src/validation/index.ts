@@ -18,4 +18,6 @@ export type { RevocationChecker, RevocationQuery } from './revocation-contract.t
 export type { TrustAnchor, TrustAnchorFields, TrustAnchorInput } from './trust-anchor.ts'
 export { PathError, isVerifiedPath } from './verdict.ts'
 export type { AcceptedVerdict, RejectedPath, RejectedVerdict, Spent, Verdict, VerifiedPath } from './verdict.ts'
+export { createCrlChecker } from './revocation/index.ts'
+export type { CrlCheckerOptions, RevocationMode } from './revocation/index.ts'
 export { requirePath, verifyPath } from './verify-path.ts'

@@ -1,3 +1,23 @@
-export function crlRevocation(_crls: readonly (string | Uint8Array)[], _issuers: readonly (string | Uint8Array)[], _mode: 'required' | 'if-available' = 'required'): 'unsupported' {
-  return 'unsupported'
+// The CRLs of a case as a checker: required throughout, or used where they can be.
+
+import { createCrlChecker } from '../../../src/validation/index.ts'
+import type { RevocationChecker } from '../../../src/validation/index.ts'
+import { Certificate, RevocationList } from '../../../src/x509/index.ts'
+import type { CertificateInput, RevocationListInput } from '../../../src/x509/index.ts'
+
+/** Lists and issuers that cannot be read are passed over, as a relying party that finds them would. */
+export function crlRevocation(lists: readonly RevocationListInput[], issuers: readonly CertificateInput[], need: 'required' | 'if-available' = 'required'): RevocationChecker {
+  return createCrlChecker({
+    lists: lists.flatMap((input) => readable(() => RevocationList.from(input))),
+    issuers: issuers.flatMap((input) => readable(() => Certificate.from(input))),
+    mode: need === 'required' ? 'hard-fail' : 'soft-fail',
+  })
+}
+
+function readable<T>(read: () => T): T[] {
+  try {
+    return [read()]
+  } catch {
+    return []
+  }
 }

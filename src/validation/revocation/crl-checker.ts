@@ -1,0 +1,65 @@
+// A RevocationChecker over CRLs that the caller has: how strict it is, is said per source.
+
+import { PkiError } from '../../errors/index.ts'
+import { Certificate, RevocationList } from '../../x509/index.ts'
+import type { CertificateInput, RevocationListInput } from '../../x509/index.ts'
+import { reject, rejectionOf } from '../rejection.ts'
+import type { Rejection } from '../rejection.ts'
+import type { RevocationChecker, RevocationQuery } from '../revocation-contract.ts'
+import { CrlIssuers } from './crl-issuer.ts'
+import { crlStatus } from './crl-status.ts'
+import type { CrlStatus } from './crl-status.ts'
+
+/**
+ * What an unknown status means. `hard-fail`: refused. `soft-fail`: let through; only a list that says "revoked" refuses. `off`: not asked.
+ */
+export type RevocationMode = 'off' | 'soft-fail' | 'hard-fail'
+
+/** Options of `createCrlChecker`. */
+export interface CrlCheckerOptions {
+  /** Complete and delta lists, of any issuers, in any order. */
+  readonly lists: readonly RevocationListInput[]
+  readonly mode: RevocationMode
+  /** Certificates of CRL issuers that are not in the path (RFC 5280 §6.3.3 (f)). */
+  readonly issuers?: readonly CertificateInput[] | undefined
+  /** Oldest list that is taken, in seconds since its `thisUpdate`, whatever its `nextUpdate` says. Default: no limit. */
+  readonly maximumAgeSeconds?: number | undefined
+  /** `chain`: every certificate below the anchor; `leaf`: the leaf alone. Default `chain`. */
+  readonly scope?: 'chain' | 'leaf' | undefined
+}
+
+/**
+ * Checks certificates against CRLs.
+ *
+ * @throws ERR_INVALID_ARGUMENT; as `RevocationList.from` and `Certificate.from`
+ */
+export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker {
+  const { mode, scope = 'chain', maximumAgeSeconds = Infinity } = options
+  if (!(maximumAgeSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds is a count of seconds')
+  const settings = {
+    lists: options.lists.map((input) => RevocationList.from(input)),
+    issuers: new CrlIssuers((options.issuers ?? []).map((input) => Certificate.from(input))),
+    maximumAgeMs: maximumAgeSeconds * 1000,
+  }
+  return {
+    check(query: RevocationQuery): Rejection | undefined {
+      if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return undefined
+      let answer: CrlStatus
+      try {
+        answer = crlStatus(query, settings)
+      } catch (error) {
+        return rejectionOf(error, query.certificate)
+      }
+      return rejectionFor(answer, mode, query.certificate)
+    },
+  }
+}
+
+function rejectionFor(answer: CrlStatus, mode: RevocationMode, certificate: Certificate): Rejection | undefined {
+  if (answer.status === 'revoked') {
+    const { reason, revocationDate } = answer.entry
+    return reject('ERR_REVOKED', 'RFC 5280 §6.3.3 (j)', `it was revoked at ${revocationDate.toISOString()}, reason ${reason}`, certificate)
+  }
+  if (answer.status === 'good' || mode === 'soft-fail') return undefined
+  return reject('ERR_REVOCATION_UNKNOWN', 'RFC 5280 §6.3.3 (l)', `its status cannot be determined: ${answer.reason}`, certificate)
+}

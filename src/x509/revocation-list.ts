@@ -1,0 +1,246 @@
+// A certificate revocation list: a view over its DER. RFC 5280 section 5.
+
+import type { X509Crl } from '@peculiar/x509'
+import { DerReader, contextConstructed, readTime, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
+import { PkiError } from '../errors/index.ts'
+import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
+import { AlgorithmIdentifier } from './algorithms/algorithm-identifier.ts'
+import type { PublicKey } from './algorithms/public-key.ts'
+import { verifySignature } from './algorithms/verify-signature.ts'
+import { parseCrlNumber } from './extensions/crl-extensions.ts'
+import { parseDistributionPoints, parseIssuingDistributionPoint } from './extensions/distribution-points.ts'
+import type { DistributionPoint, IssuingDistributionPoint } from './extensions/distribution-points.ts'
+import { readExtensions } from './extensions/extension.ts'
+import type { Extension } from './extensions/extension.ts'
+import { parseAuthorityKeyIdentifier } from './extensions/key-identifiers.ts'
+import type { AuthorityKeyIdentifier } from './extensions/key-identifiers.ts'
+import { inputBytes, toPeculiarCrl } from './interchange.ts'
+import type { RawData } from './interchange.ts'
+import { DistinguishedName } from './names/distinguished-name.ts'
+import type { GeneralName } from './names/general-name.ts'
+import { extensionOids as oids } from './oids.ts'
+import { readEntry, readEntryIssuer, scanEntries } from './revocation-list-entries.ts'
+import type { EntryScan, RevokedEntry } from './revocation-list-entries.ts'
+import { RevocationListIndex } from './revocation-list-index.ts'
+import { serialNumberBytes } from './serial-number.ts'
+import type { SerialNumber } from './serial-number.ts'
+
+/** Every form a list is taken in: ours, DER, PEM of one block, `@peculiar/x509`'s. */
+export type RevocationListInput = RevocationList | Uint8Array | string | RawData
+
+/**
+ * A CRL. `parse` checks the form of everything, entries included, and decodes none of them; an index for `find` is built when first used.
+ */
+export class RevocationList {
+  /** DER of the whole list, as found. */
+  readonly der: Uint8Array
+  /** DER of the TBSCertList: the signed bytes; a view. */
+  readonly tbs: Uint8Array
+  readonly version: 1 | 2
+  readonly signatureAlgorithm: AlgorithmIdentifier
+  readonly signature: Uint8Array
+  readonly issuer: DistinguishedName
+  readonly thisUpdate: Date
+  readonly nextUpdate: Date | undefined
+  /** Every extension of the list, known or not. */
+  readonly extensions: readonly Extension[]
+  readonly #scan: EntryScan | undefined
+  #index: RevocationListIndex | undefined
+
+  private constructor(der: Uint8Array) {
+    const outer = new DerReader(der)
+    const list = outer.expect(tags.sequence, 'CertificateList').inner()
+    outer.finish('CertificateList')
+    const tbs = list.expect(tags.sequence, 'tbsCertList').inner()
+    this.tbs = list.element()
+    const algorithm = list.expect(tags.sequence, 'signatureAlgorithm').element()
+    this.signature = wholeOctetsBitString(list.expect(tags.bitString, 'signatureValue'), 'signatureValue')
+    list.finish('CertificateList')
+    this.der = der
+    this.version = readVersion(tbs)
+    // RFC 5280 5.1.1.2: both identifiers MUST be the same.
+    if (Buffer.compare(tbs.expect(tags.sequence, 'signature').element(), algorithm) !== 0) {
+      throw new PkiError('ERR_ALGORITHM_MISMATCH', 'the algorithm inside the signed bytes differs from the one outside (RFC 5280 5.1.1.2)')
+    }
+    this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
+    this.issuer = DistinguishedName.fromDer(tbs.expect(tags.sequence, 'issuer').element())
+    this.thisUpdate = new Date(readTime(tbs, 'thisUpdate'))
+    const next = tbs.peek()
+    this.nextUpdate = next === tags.utcTime || next === tags.generalizedTime ? new Date(readTime(tbs, 'nextUpdate')) : undefined
+    let entries: DerReader | undefined
+    if (tbs.optional(tags.sequence)) {
+      entries = tbs.inner()
+      if (entries.done) throw new PkiError('ERR_CRL_MALFORMED', 'revokedCertificates is there and empty (RFC 5280 5.1.2.6)')
+    }
+    this.extensions = readListExtensions(tbs, this.version)
+    tbs.finish('tbsCertList')
+    this.#scan = entries === undefined ? undefined : scanEntries(der, entries.offset, entries.end, this.version)
+  }
+
+  /**
+   * Parses DER. The bytes are kept, not copied: do not change them afterwards.
+   *
+   * @throws ERR_CRL_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_ALGORITHM_MISMATCH, ERR_EXTENSION_DUPLICATE, ERR_EXTENSION_MALFORMED,
+   * ERR_LIMIT_EXCEEDED above 1 GiB or 20,000,000 entries
+   */
+  static parse(der: Uint8Array): RevocationList {
+    if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of ${der.length} octets; at most ${maxOctets} are read`)
+    return new RevocationList(der)
+  }
+
+  /** A list in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
+  static from(input: RevocationListInput): RevocationList {
+    if (input instanceof RevocationList) return input
+    if (typeof input === 'string') return RevocationList.fromPem(input)
+    return RevocationList.parse(inputBytes(input, pemLabels, 'CRL'))
+  }
+
+  /** The one list of a PEM text. @throws ERR_PEM; as `parse` */
+  static fromPem(pem: string | Uint8Array): RevocationList {
+    return RevocationList.parse(decodeOnePem(pem, pemLabels))
+  }
+
+  /** Every list of a PEM text, in order. @throws ERR_PEM; as `parse` */
+  static listFromPem(pem: string | Uint8Array): RevocationList[] {
+    return decodePemBlocks(pem, pemLabels).map((der) => RevocationList.parse(der))
+  }
+
+  /** How many certificates are listed. */
+  get entryCount(): number {
+    return this.#scan?.count ?? 0
+  }
+
+  /** A critical entry extension that is not known: then the list says nothing of any certificate (RFC 5280 §5.3). */
+  get unknownCriticalEntryExtension(): string | undefined {
+    return this.#scan?.unknownCritical
+  }
+
+  get authorityKeyIdentifier(): AuthorityKeyIdentifier | undefined {
+    return this.#decode(oids.authorityKeyIdentifier, parseAuthorityKeyIdentifier)
+  }
+
+  get crlNumber(): bigint | undefined {
+    return this.#decode(oids.crlNumber, parseCrlNumber)
+  }
+
+  /** The number of the list that this one completes; undefined = it is complete itself. */
+  get deltaCrlIndicator(): bigint | undefined {
+    return this.#decode(oids.deltaCrlIndicator, parseCrlNumber)
+  }
+
+  get issuingDistributionPoint(): IssuingDistributionPoint | undefined {
+    return this.#decode(oids.issuingDistributionPoint, parseIssuingDistributionPoint)
+  }
+
+  get freshestCrl(): readonly DistributionPoint[] | undefined {
+    return this.#decode(oids.freshestCrl, (der) => parseDistributionPoints(der, 'freshestCRL'))
+  }
+
+  /** The extension of this type, if present. */
+  extension(oid: string): Extension | undefined {
+    return this.extensions.find((extension) => extension.oid === oid)
+  }
+
+  /** Every entry in order, decoded as it comes. */
+  *entries(): Generator<RevokedEntry, void, undefined> {
+    if (this.#scan === undefined) return
+    const reader = new DerReader(this.der, this.#scan.start, this.#scan.end)
+    while (!reader.done) {
+      reader.next()
+      yield readEntry(this.der, reader.start, this.#issuerAt(reader.start))
+    }
+  }
+
+  /**
+   * The entry of a certificate, by serial number.
+   *
+   * @param isIssuer Whether the issuer that an entry is for is the certificate's; undefined stands for the issuer of the list. Without
+   * it only entries for the issuer of the list are found.
+   */
+  find(serial: SerialNumber | Uint8Array, isIssuer?: (names: readonly GeneralName[] | undefined) => boolean): RevokedEntry | undefined {
+    const scan = this.#scan
+    if (scan === undefined) return undefined
+    const octets = typeof serial === 'string' ? serialNumberBytes(serial) : serial
+    this.#index ??= new RevocationListIndex(this.der, scan)
+    const plain = scan.issuerOffsets.length === 0 && isIssuer === undefined
+    const accept = plain ? undefined : (offset: number): boolean => (isIssuer ?? isOwn)(this.#issuerAt(offset))
+    const offset = this.#index.find(octets, accept)
+    return offset < 0 ? undefined : readEntry(this.der, offset, this.#issuerAt(offset))
+  }
+
+  /** Octets that the index takes; builds it. */
+  get indexByteLength(): number {
+    if (this.#scan === undefined) return 0
+    this.#index ??= new RevocationListIndex(this.der, this.#scan)
+    return this.#index.byteLength
+  }
+
+  /** Whether the signature verifies with this key; says nothing else about the issuer. */
+  verifySignatureBy(issuerKey: PublicKey): boolean {
+    return verifySignature(issuerKey, this.signatureAlgorithm, this.tbs, this.signature)
+  }
+
+  /** Decodes the issuer, every known extension and every entry now. @throws the first fault found */
+  checkAll(): void {
+    void this.issuer.rdns
+    void this.authorityKeyIdentifier
+    void this.crlNumber
+    void this.deltaCrlIndicator
+    void this.issuingDistributionPoint
+    void this.freshestCrl
+    for (const entry of this.entries()) void entry
+  }
+
+  /** One PEM block. */
+  toPem(): string {
+    return encodePem('X509 CRL', this.der)
+  }
+
+  /** The list as `@peculiar/x509` has it; loads that package on first use. */
+  toPeculiar(): X509Crl {
+    return toPeculiarCrl(this.der)
+  }
+
+  #decode<T>(oid: string, parse: (der: Uint8Array) => T): T | undefined {
+    const extension = this.extension(oid)
+    return extension === undefined ? undefined : parse(extension.value)
+  }
+
+  /** The issuer that holds at an offset: the last one named at or before it (RFC 5280 §5.3.3). */
+  #issuerAt(offset: number): readonly GeneralName[] | undefined {
+    const offsets = this.#scan?.issuerOffsets ?? []
+    let low = 0
+    let high = offsets.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((offsets[middle] as number) <= offset) low = middle + 1
+      else high = middle
+    }
+    return low === 0 ? undefined : readEntryIssuer(this.der, offsets[low - 1] as number)
+  }
+}
+
+/** Absent = version 1; the only other is 1, which is version 2 (RFC 5280 5.1.2.1). */
+function readVersion(tbs: DerReader): 1 | 2 {
+  if (tbs.peek() !== tags.integer) return 1
+  tbs.next()
+  const value = smallInteger(tbs, 'version')
+  if (value !== 1) throw new PkiError('ERR_CRL_MALFORMED', `version ${value + 1}; only 1 and 2 exist (RFC 5280 5.1.2.1)`)
+  return 2
+}
+
+function readListExtensions(tbs: DerReader, version: 1 | 2): readonly Extension[] {
+  if (!tbs.optional(contextConstructed(0))) return []
+  if (version === 1) throw new PkiError('ERR_CRL_MALFORMED', 'extensions in a CRL of version 1 (RFC 5280 5.1.2.1)')
+  const wrapper = tbs.inner()
+  const list = wrapper.expect(tags.sequence, 'crlExtensions').inner()
+  wrapper.finish('crlExtensions')
+  return readExtensions(list, 'crlExtensions')
+}
+
+function isOwn(names: readonly GeneralName[] | undefined): boolean {
+  return names === undefined
+}
+
+const pemLabels = ['X509 CRL', 'CRL']
+const maxOctets = 1024 ** 3
