@@ -19,8 +19,8 @@ export class PathRevocation implements CompletePathCheck {
   readonly #checker: RevocationChecker
   readonly #search: SearchSettings
   readonly #rules: FormRules
-  /** Certificates whose status is settled or being settled, so that two CRL issuers that vouch for each other come to an end. */
-  readonly #asked: Certificate[] = []
+  /** Answers so far. One that is still open counts as good, so that two CRL issuers that vouch for each other come to an end. */
+  readonly #answers: { readonly certificate: Certificate; rejection: Rejection | undefined }[] = []
 
   constructor(checker: RevocationChecker, search: SearchSettings, rules: FormRules) {
     this.#checker = checker
@@ -32,12 +32,19 @@ export class PathRevocation implements CompletePathCheck {
     const anchor = issuers[issuers.length - 1] as IssuerCandidate
     for (let at = certificates.length - 1; at >= 0; at--) {
       const certificate = certificates[at] as Certificate
-      if (this.#asked.some((other) => other.equals(certificate))) continue
-      this.#asked.push(certificate)
-      const rejected = this.#checker.check(this.#query(certificate, issuers[at] as IssuerCandidate, anchor))
-      if (rejected !== undefined) return rejected
+      const rejection = this.#answerFor(certificate, issuers[at] as IssuerCandidate, anchor)
+      if (rejection !== undefined) return rejection
     }
     return undefined
+  }
+
+  #answerFor(certificate: Certificate, issuer: IssuerCandidate, anchor: IssuerCandidate): Rejection | undefined {
+    const known = this.#answers.find((answer) => answer.certificate.equals(certificate))
+    if (known !== undefined) return known.rejection
+    const answer = { certificate, rejection: undefined as Rejection | undefined }
+    this.#answers.push(answer)
+    answer.rejection = this.#checker.check(this.#query(certificate, issuer, anchor))
+    return answer.rejection
   }
 
   #query(certificate: Certificate, issuer: IssuerCandidate, anchor: IssuerCandidate): RevocationQuery {

@@ -98,4 +98,15 @@ describe('another authority', () => {
     // Three of the path, and the CRL issuer once.
     expect(asked).toBe(4)
   })
+
+  it('that is revoked stays revoked when it is asked about again', async () => {
+    const crls = await makeAuthority('crls', root)
+    const said: (string | undefined)[] = []
+    verify((query) => {
+      if (query.certificate.equals(crls.certificate)) return { code: 'ERR_PATH_PROFILE', certificate: crls.certificate, rule: 'test', message: 'revoked' }
+      said.push(query.verifyAuthority(crls.certificate, 'crl')?.rule)
+      return undefined
+    })
+    expect(said).toEqual(['test', 'test', 'test'])
+  })
 })
