@@ -1,0 +1,183 @@
+// One target per parser: what it is fed, and everything that it then answers. Anything but a PkiError is a finding.
+
+import { generateKeyPairSync } from 'node:crypto'
+import { certificateServiceDefinition } from '../../src/adapters/grpc/index.ts'
+import { DerReader, checkWellFormed, encodeTime, readTime, readWhole, sequence, tags } from '../../src/der/index.ts'
+import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../src/internal/base64.ts'
+import { decodePem, encodePem } from '../../src/internal/pem.ts'
+import { exportPrivateKey, importPrivateKey, SoftwareSigner } from '../../src/keys/index.ts'
+import { SpiffeId, TrustDomain, tryParseIstioSpiffeId } from '../../src/spiffe/index.ts'
+import { TrustBundle, parseSpiffeBundle, verifyX509Svid } from '../../src/svid/index.ts'
+import {
+  Certificate, CertificateRequest, DistinguishedName, RevocationList, buildCertificate, buildCertificateRequest, buildRevocationList, encodeAltName,
+  encodeGeneralName, generalName, generateSerialNumber, keyPurposeOids, readGeneralNames,
+} from '../../src/x509/index.ts'
+import { mutateDer, mutateText } from './mutate.ts'
+import type { SeededRandom } from './random.ts'
+
+/** A parser under test. */
+export interface FuzzTarget {
+  readonly name: string
+  /** Makes an input, mutated from a valid one. */
+  readonly input: (random: SeededRandom) => Uint8Array | string
+  /** Reads it, and everything in it. @throws PkiError to refuse it */
+  readonly run: (input: Uint8Array | string) => void
+}
+
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+const signer = new SoftwareSigner(privateKey)
+const subject = DistinguishedName.of([['C', 'DE'], ['O', 'Exämple'], ['CN', 'fuzz']])
+const sans = [generalName.uri('spiffe://example.org/ns/a/sa/b'), generalName.dns('*.example.org'), generalName.ip('2001:db8::1'), generalName.email('a@example.org'), { type: 'directoryName', name: subject } as const]
+const notBefore = new Date('2026-01-01T00:00:00Z')
+const notAfter = new Date('2051-01-01T00:00:00Z')
+const point = { name: { fullName: [generalName.uri('http://example.org/crl')] }, reasons: 0x1fe, crlIssuer: [{ type: 'directoryName', name: subject } as const] }
+const leaf = await buildCertificate({
+  issuer: subject, subject, publicKey: signer.publicKey, notBefore, notAfter,
+  extensions: {
+    basicConstraints: { ca: true, pathLength: 3 }, keyUsage: ['keyCertSign', 'cRLSign', 'digitalSignature'], extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.clientAuth],
+    subjectAltName: sans, subjectKeyIdentifier: signer.publicKey, authorityKeyIdentifier: signer.publicKey.keyIdentifier,
+    nameConstraints: { permitted: [generalName.dns('example.org'), generalName.uri('.example.org')], excluded: [generalName.email('.example.com')] },
+    certificatePolicies: ['1.2.3.4', '2.5.29.32.0'], crlDistributionPoints: [point], inhibitAnyPolicy: 2,
+  },
+}, signer)
+const request = await buildCertificateRequest({ subject, extensions: { subjectAltName: sans, keyUsage: ['digitalSignature'] } }, signer)
+const list = await buildRevocationList({
+  issuer: subject, thisUpdate: notBefore, nextUpdate: notAfter, crlNumber: 7, authorityKeyIdentifier: signer.publicKey.keyIdentifier, deltaCrlIndicator: 3,
+  issuingDistributionPoint: { name: point.name, indirectCrl: true },
+  entries: Array.from({ length: 12 }, (_, i) => ({
+    serialNumber: generateSerialNumber(), revocationDate: notBefore, ...(i % 2 === 0 ? { reason: 'keyCompromise' as const } : {}), ...(i === 5 ? { invalidityDate: notBefore, certificateIssuer: [{ type: 'directoryName', name: subject } as const] } : {}),
+  })),
+}, signer)
+const bundle = TrustBundle.fromPem(leaf.toPem(), { trustDomain: 'example.org' })
+const keys = [
+  ...(['pkcs8', 'sec1'] as const).map((format) => exportPrivateKey(privateKey, { format })), ...(['pkcs8', 'pkcs1'] as const).map((format) => exportPrivateKey(rsa, { format })),
+]
+const der = [leaf.der, request.der, list.der, Buffer.from(subject.der), Buffer.from(encodeAltName(sans))]
+const fromDer = (seeds: readonly Uint8Array[]) => (random: SeededRandom): Uint8Array => mutateDer(random.pick(seeds), random, random.pick(der))
+const fromText = (seeds: readonly string[]) => (random: SeededRandom): string => mutateText(random.pick(seeds), random)
+const bytes = (input: Uint8Array | string): Uint8Array => (typeof input === 'string' ? Buffer.from(input, 'utf8') : input)
+const text = (input: Uint8Array | string): string => (typeof input === 'string' ? input : Buffer.from(input).toString('latin1'))
+
+export const targets: readonly FuzzTarget[] = [
+  {
+    name: 'der', input: fromDer(der),
+    run: (input) => {
+      checkWellFormed(bytes(input), 'input')
+      requireSame(reencode(bytes(input)), bytes(input))
+    },
+  },
+  { name: 'pem', input: fromText([leaf.toPem(), `text\r\n${request.toPem().replaceAll('\n', '\r\n')}more`, leaf.toPem() + list.toPem()]), run: (input) => decodePem(text(input)).forEach((block) => decodePem(encodePem(block.label, block.der))) },
+  {
+    name: 'certificate', input: fromDer([leaf.der]),
+    run: (input) => {
+      const certificate = Certificate.parse(bytes(input))
+      certificate.checkAll()
+      JSON.stringify(certificate)
+      certificate.verifySignatureBy(certificate.publicKey)
+      requireSame(sequence(certificate.tbs, certificate.signatureAlgorithm.der, bitStringOf(certificate.der)), certificate.der)
+      verifyX509Svid([certificate], { bundles: bundle, time: notBefore })
+    },
+  },
+  {
+    name: 'csr', input: fromDer([request.der]),
+    run: (input) => {
+      const csr = CertificateRequest.parse(bytes(input))
+      csr.checkAll()
+      csr.publicKey.checkStrength()
+      csr.verify()
+    },
+  },
+  {
+    name: 'crl', input: fromDer([list.der]),
+    run: (input) => {
+      const crl = RevocationList.parse(bytes(input))
+      crl.checkAll()
+      for (const { serialNumber } of crl.entries()) if (crl.find(serialNumber, () => true) === undefined) throw new Error('an entry that is listed is not found')
+      crl.verifySignatureBy(signer.publicKey)
+    },
+  },
+  {
+    name: 'names', input: fromDer([subject.der, encodeAltName(sans)]),
+    run: (input) => {
+      if (bytes(input)[2] === 0x31) {
+        const name = DistinguishedName.fromDer(bytes(input))
+        requireSame(Buffer.from(name.comparisonKey), Buffer.from(DistinguishedName.parse(name.toString()).comparisonKey), name.rdns.every((rdn) => rdn.every(({ value }) => value !== undefined)))
+      } else {
+        requireSame(sequence(...readGeneralNames(readWhole(bytes(input), tags.sequence, 'names'), 'names').map(encodeGeneralName)), bytes(input))
+      }
+    },
+  },
+  {
+    name: 'spiffe-id', input: fromText(['spiffe://example.org/ns/a/sa/b', 'spiffe://td', `spiffe://${'a'.repeat(255)}/x`]),
+    run: (input) => {
+      const id = SpiffeId.parse(text(input))
+      requireSame(Buffer.from(id.toString()), Buffer.from(text(input)))
+      tryParseIstioSpiffeId(id)
+      TrustDomain.parse(id.trustDomainName)
+    },
+  },
+  { name: 'base64', input: fromText([encodeBase64(leaf.der.subarray(0, 100)), encodeBase64url(leaf.der.subarray(0, 99)), '', encodeBase64(new Uint8Array(15_000))]), run: (input) => {
+    const standard = refusedOr(() => decodeBase64(text(input)))
+    if (standard !== undefined) requireSame(Buffer.from(encodeBase64(standard)), Buffer.from(text(input)))
+    else requireSame(Buffer.from(encodeBase64url(decodeBase64url(text(input)))), Buffer.from(text(input)))
+  } },
+  {
+    name: 'time', input: fromDer([encodeTime(notBefore.getTime()), encodeTime(notAfter.getTime())]),
+    run: (input) => {
+      const reader = new DerReader(bytes(input))
+      const time = readTime(reader, 'time')
+      reader.finish('time')
+      if (Number.isNaN(new Date(time).getTime())) throw new Error('a time that is none')
+    },
+  },
+  {
+    name: 'private-key', input: (random) => (random.integer(2) === 0 ? mutateText(random.pick(keys), random) : mutateDer(decodePem(random.pick(keys))[0]!.der, random, random.pick(der))),
+    run: (input) => void importPrivateKey(input),
+  },
+  {
+    name: 'grpc-message', input: (random) => {
+      const message = certificateServiceDefinition.CreateCertificate.requestSerialize({ $typeName: 'istio.v1.auth.IstioCertificateRequest', csr: request.toPem(), validityDuration: 3600n, metadata: { CertSigner: 'x', n: { list: [1, null, 'a', true] } } })
+      return mutateDer(message, random, random.pick(der))
+    },
+    // The decoder is a library's: its own errors are what grpc-js turns into a status.
+    run: (input) => void refusedOr(() => certificateServiceDefinition.CreateCertificate.requestDeserialize(Buffer.from(bytes(input)))),
+  },
+  { name: 'bundle', input: fromText([JSON.stringify({ keys: [{ kty: 'EC', use: 'x509-svid', crv: 'P-256', x5c: [encodeBase64(leaf.der)] }], spiffe_sequence: 1, spiffe_refresh_hint: 60 })]), run: (input) => void parseSpiffeBundle(text(input), { trustDomain: 'example.org' }) },
+]
+
+/** DER from its elements: what is well formed encodes to itself. */
+function reencode(input: Uint8Array): Uint8Array {
+  const reader = new DerReader(input)
+  const parts: Uint8Array[] = []
+  while (!reader.done) {
+    const tag = reader.next()
+    const content = (tag & 0x20) === 0 ? reader.content() : reencode(reader.content())
+    const whole = sequence(content)
+    whole[0] = tag
+    parts.push(whole)
+  }
+  return new Uint8Array(Buffer.concat(parts))
+}
+
+/** The BIT STRING at the end of a signed structure. */
+function bitStringOf(der: Uint8Array): Uint8Array {
+  const outer = readWhole(der, tags.sequence, 'signed')
+  outer.next()
+  outer.next()
+  outer.next()
+  return outer.element()
+}
+
+function requireSame(found: Uint8Array, wanted: Uint8Array, applies = true): void {
+  if (applies && Buffer.compare(found, wanted) !== 0) throw new Error('what was parsed does not encode to the same bytes')
+}
+
+function refusedOr<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof RangeError && /call stack/i.test(error.message)) throw error
+    return undefined
+  }
+}
