@@ -8,11 +8,10 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { explainVerdict, validationProfiles, verifyPath } from '../../src/validation/index.ts'
-import { generalName, keyPurposeOids } from '../../src/x509/index.ts'
-import type { Certificate, ExtensionFields } from '../../src/x509/index.ts'
+import type { Certificate } from '../../src/x509/index.ts'
 import { requires } from '../support/requires.ts'
-import { makeAuthority, makeLeaf, newSigner, time } from '../unit/validation/test-pki.ts'
-import type { Changes } from '../unit/validation/test-pki.ts'
+import { time } from '../unit/validation/test-pki.ts'
+import { chainPlans, makeChain } from './generated-chains.ts'
 
 const runs = Number(process.env['SPIFFE_PKI_OPINIONS'] ?? 150)
 const tool = 'openssl'
@@ -30,46 +29,6 @@ const stricter: readonly (readonly [string, RegExp])[] = [
 /** OpenSSL's TLS purposes do not take anyExtendedKeyUsage, which RFC 5280 §4.2.1.12 leaves to the application. */
 const profile = { ...validationProfiles.rfc5280, acceptAnyExtendedKeyUsage: false }
 
-const signers = Array.from({ length: 4 }, newSigner)
-
-const dates = fc.constantFrom<Partial<Changes>>({}, {}, {}, {}, { notAfter: new Date('2026-02-01T00:00:00Z') }, { notBefore: new Date('2026-08-01T00:00:00Z') })
-
-const authorityFields: fc.Arbitrary<ExtensionFields> = fc.record(
-  {
-    basicConstraints: fc.constantFrom({ ca: true }, { ca: true }, { ca: true, pathLength: 0 }, { ca: true, pathLength: 1 }, { ca: false }),
-    keyUsage: fc.constantFrom(['keyCertSign', 'cRLSign'] as const, ['keyCertSign'] as const, ['cRLSign'] as const),
-    extendedKeyUsage: fc.constantFrom([keyPurposeOids.serverAuth], [keyPurposeOids.clientAuth], [keyPurposeOids.serverAuth, keyPurposeOids.clientAuth]),
-    nameConstraints: fc.constantFrom(
-      { permitted: [generalName.dns('example')] },
-      { permitted: [generalName.dns('other.example')] },
-      { excluded: [generalName.dns('web.example')] },
-      { permitted: [generalName.email('example')] },
-    ),
-    other: fc.constantFrom([], [], [{ oid: '1.2.3.4', critical: true, value: Uint8Array.of(5, 0) }], [{ oid: '1.2.3.4', critical: false, value: Uint8Array.of(5, 0) }]),
-  },
-  { requiredKeys: [] },
-)
-
-const leafFields: fc.Arbitrary<ExtensionFields> = fc.record(
-  {
-    basicConstraints: fc.constantFrom({ ca: false }, { ca: true }),
-    keyUsage: fc.constantFrom(['digitalSignature'] as const, ['keyAgreement'] as const),
-    extendedKeyUsage: fc.constantFrom([keyPurposeOids.serverAuth], [keyPurposeOids.clientAuth], [keyPurposeOids.any]),
-    subjectAltName: fc.constantFrom([generalName.dns('web.example')], [generalName.dns('*.example')], [generalName.dns('other.test')], [generalName.dns('web.example'), generalName.dns('x.test')]),
-    other: fc.constantFrom([], [], [{ oid: '1.2.3.4', critical: true, value: Uint8Array.of(5, 0) }]),
-  },
-  { requiredKeys: [] },
-)
-
-/** Settings that are unusual are rare, so that a good share of the chains is good. */
-const rarely = (fields: fc.Arbitrary<ExtensionFields>): fc.Arbitrary<ExtensionFields> => fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fields })
-
-const chains = fc.record({
-  root: rarely(authorityFields),
-  authorities: fc.array(fc.record({ fields: rarely(authorityFields), dates }), { maxLength: 2 }),
-  leaf: fc.record({ fields: rarely(leafFields), dates }),
-})
-
 describe.skipIf(!present)('openssl verify', () => {
   let count = 0
   const tally = { both: 0, neither: 0, stricter: 0 }
@@ -81,17 +40,10 @@ describe.skipIf(!present)('openssl verify', () => {
 
   it(`agrees over ${runs} generated chains, or a clause says why not`, async () => {
     await fc.assert(
-      fc.asyncProperty(chains, async (wanted) => {
-        const root = await makeAuthority('root', undefined, { signer: signers[0]!, extensions: wanted.root })
-        let above = root
-        const intermediates: Certificate[] = []
-        for (const [at, { fields, dates: period }] of wanted.authorities.entries()) {
-          above = await makeAuthority(`ca ${at}`, above, { signer: signers[at + 1]!, extensions: fields, ...period })
-          intermediates.push(above.certificate)
-        }
-        const leaf = await makeLeaf(above, { signer: signers[3]!, extensions: wanted.leaf.fields, ...wanted.leaf.dates })
-        const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates, time, profile, extendedKeyUsage: 'serverAuth', peer: { dns: 'web.example' } })
-        const theirs = opensslAccepts(++count, leaf, intermediates, root.certificate)
+      fc.asyncProperty(chainPlans, async (plan) => {
+        const { leaf, intermediates, root } = await makeChain(plan)
+        const verdict = verifyPath(leaf, { anchors: [root], intermediates, time, profile, extendedKeyUsage: 'serverAuth', peer: { dns: 'web.example' } })
+        const theirs = opensslAccepts(++count, leaf, intermediates, root)
         if (verdict.ok) {
           expect(theirs.accepted, `accepted here, refused by openssl: ${theirs.text}`).toBe(true)
           tally.both++
