@@ -42,7 +42,7 @@ step(`"payments" serves on 127.0.0.1:${server.port}, for "web" alone`)
 const answer = await callPeer(web, { port: server.port, expect: workloads.payments })
 step('"web" connected over mutual TLS', [`it checked that the server is ${answer.peer}`, `the server checked that the client is ${workloads.web}`, `the server said: ${answer.text}`])
 
-const refusal = await callPeer(web, { port: server.port, expect: `spiffe://${trustDomain}/ns/shop/sa/accounts` }).then(() => 'nobody objected', (error: unknown) => String((error as Error).message))
+const refusal = await callPeer(web, { port: server.port, expect: `spiffe://${trustDomain}/ns/shop/sa/accounts` }).then(() => 'nobody objected', (error: unknown) => (error as Error).message)
 step('"web" asked for somebody else at the same address, and hung up', [refusal])
 
 if (values.serve) {

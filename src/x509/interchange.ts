@@ -13,7 +13,7 @@ export interface RawData {
 }
 
 /** DER of an input that is bytes (DER, or PEM of one block), a `node:crypto` or an `@peculiar/x509` object. @throws ERR_INVALID_ARGUMENT, ERR_PEM */
-export function inputBytes(input: Uint8Array | NodeCertificate | RawData, labels: readonly string[], what: string): Uint8Array {
+export function inputBytes(input: Uint8Array | NodeCertificate | RawData | undefined, labels: readonly string[], what: string): Uint8Array {
   if (input instanceof Uint8Array) return looksLikePem(input) ? decodeOnePem(input, labels) : input
   if (input instanceof NodeCertificate) return new Uint8Array(input.raw)
   const { rawData } = (input ?? {}) as Partial<RawData>

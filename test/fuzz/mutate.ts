@@ -11,7 +11,7 @@ interface Element {
 
 /** One to four mutations of a DER input. */
 export function mutateDer(input: Uint8Array, random: SeededRandom, other: Uint8Array): Uint8Array {
-  let bytes = input
+  let bytes: Uint8Array = new Uint8Array(input) // a copy, and no Buffer: slice() of one would be a view of the seed
   for (let count = 1 + random.integer(4); count > 0; count--) bytes = random.pick(mutations)(bytes, random, other)
   return bytes.length > maxLength ? bytes.subarray(0, maxLength) : bytes
 }

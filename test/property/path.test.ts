@@ -2,9 +2,10 @@
 
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { isPkiError } from '../../src/errors/index.ts'
 import { verifyPath } from '../../src/validation/index.ts'
 import type { Verdict } from '../../src/validation/index.ts'
-import { CertificateRequest, DistinguishedName, buildCertificateRequest, generalName } from '../../src/x509/index.ts'
+import { CertificateRequest, DistinguishedName, RevocationList, buildCertificateRequest, buildRevocationList, generalName } from '../../src/x509/index.ts'
 import type { Certificate } from '../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, mutate, newSigner, time } from '../unit/validation/test-pki.ts'
 import type { Authority } from '../unit/validation/test-pki.ts'
@@ -41,6 +42,19 @@ describe('one changed octet', () => {
     fc.assert(
       fc.property(fc.nat(request.der.length - 1), fc.integer({ min: 1, max: 255 }), (at, xor) => {
         expect(() => CertificateRequest.parse(mutate(request.der, at, xor)).verify()).toThrow(expect.objectContaining({ name: 'PkiError' }))
+      }),
+      { numRuns: runs },
+    )
+  })
+
+  it('in a revocation list is refused', async () => {
+    const fields = { issuer: root.name, thisUpdate: time, nextUpdate: new Date('2026-07-01T00:00:00Z'), crlNumber: 7n, authorityKeyIdentifier: root.signer.publicKey.keyIdentifier }
+    const entries = [{ serialNumber: leaf.serialNumber, revocationDate: time, reason: 'keyCompromise' as const }]
+    const list = await buildRevocationList({ ...fields, entries }, root.signer)
+    expect(list.verifySignatureBy(root.signer.publicKey)).toBe(true)
+    fc.assert(
+      fc.property(fc.nat(list.der.length - 1), fc.integer({ min: 1, max: 255 }), (at, xor) => {
+        expect(signedListOf(mutate(list.der, at, xor))).toBe(false)
       }),
       { numRuns: runs },
     )
@@ -99,6 +113,16 @@ describe('the order of intermediates', () => {
     )
   })
 })
+
+/** Whether the bytes are a list that the root signed; a `PkiError` is a refusal. */
+function signedListOf(der: Uint8Array): boolean {
+  try {
+    return RevocationList.parse(der).verifySignatureBy(root.signer.publicKey)
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    return false
+  }
+}
 
 function summary(verdict: Verdict): unknown {
   const { spent } = verdict

@@ -1,6 +1,6 @@
 // What a token's return value (CKR_…) means for the caller and for recovery: one table, by number.
 
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
 
 /**
@@ -35,7 +35,7 @@ export function returnValueOf(error: unknown): number | undefined {
 
 /** Wraps whatever a Cryptoki call threw. `doing` names the step, without any secret. */
 export function hsmError(error: unknown, doing: string): PkiError {
-  if (error instanceof PkiError) return error
+  if (isPkiError(error)) return error
   const value = returnValueOf(error)
   // A TypeError of the binding, for one: the arguments were ours, so it is no fault of the token.
   if (value === undefined) return new HsmError('ERR_HSM_REFUSED', `${doing} failed inside the PKCS#11 binding`, 'none', 'request', error)

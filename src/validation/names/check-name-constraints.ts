@@ -35,7 +35,13 @@ export function checkNameConstraints(path: readonly Certificate[], anchorConstra
   return undefined
 }
 
-type ByType = ReadonlyMap<GeneralName['type'], readonly PreparedSubtree[]>
+type ByType = ReadonlyMap<GeneralName['type'], SubtreesOfType>
+
+interface SubtreesOfType {
+  readonly subtrees: PreparedSubtree[]
+  /** Why no name of this type can be judged; found once here, so that it costs nothing per name. */
+  unusable: string | undefined
+}
 
 interface PreparedConstraints {
   readonly permitted: ByType
@@ -47,15 +53,16 @@ function prepareConstraints({ permitted, excluded }: NameConstraints): PreparedC
 }
 
 function byType(subtrees: readonly GeneralSubtree[]): ByType {
-  const sorted = new Map<GeneralName['type'], PreparedSubtree[]>()
+  const sorted = new Map<GeneralName['type'], SubtreesOfType>()
   for (const { base, minimum, maximum } of subtrees) {
     // "minimum MUST be zero, and maximum MUST be absent"; who meets others has to process them or reject.
     const subtree: PreparedSubtree = minimum !== 0 || maximum !== undefined
       ? { type: 'unusable', of: base.type, reason: 'a constraint with a minimum or maximum' }
       : prepareSubtree(base)
-    const list = sorted.get(base.type)
-    if (list === undefined) sorted.set(base.type, [subtree])
-    else list.push(subtree)
+    let ofType = sorted.get(base.type)
+    if (ofType === undefined) sorted.set(base.type, (ofType = { subtrees: [], unusable: undefined }))
+    ofType.subtrees.push(subtree)
+    if (subtree.type === 'unusable') ofType.unusable ??= subtree.reason
   }
   return sorted
 }
@@ -79,12 +86,12 @@ function checkNames(names: readonly PreparedName[], constraints: PreparedConstra
     const permitted = constraints.permitted.get(type)
     const excluded = constraints.excluded.get(type)
     if (permitted === undefined && excluded === undefined) continue
-    const unusable = name.type === 'unusable' ? name : [...(permitted ?? []), ...(excluded ?? [])].find((subtree) => subtree.type === 'unusable')
-    if (unusable?.type === 'unusable') return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §4.2.1.10', `${unusable.reason} cannot be judged`, certificate)
-    if (excluded !== undefined && anyHolds(name, excluded, 'excluded', budget)) {
+    const unusable = name.type === 'unusable' ? name.reason : permitted?.unusable ?? excluded?.unusable
+    if (unusable !== undefined) return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §4.2.1.10', `${unusable} cannot be judged`, certificate)
+    if (excluded !== undefined && anyHolds(name, excluded.subtrees, 'excluded', budget)) {
       return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §6.1.3 (c)', `${describe(name)} is excluded`, certificate)
     }
-    if (permitted !== undefined && !anyHolds(name, permitted, 'permitted', budget)) {
+    if (permitted !== undefined && !anyHolds(name, permitted.subtrees, 'permitted', budget)) {
       return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §6.1.3 (b)', `${describe(name)} is not permitted`, certificate)
     }
   }

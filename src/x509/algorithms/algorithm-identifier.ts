@@ -1,6 +1,7 @@
 // AlgorithmIdentifier of a signature, as found on the wire: RFC 5280 section 4.1.1.2.
 
-import { DerReader, contextConstructed, decodeOid, readWhole, smallInteger, tags } from '../../der/index.ts'
+import type { DerReader} from '../../der/index.ts';
+import { contextConstructed, decodeOid, readWhole, smallInteger, tags } from '../../der/index.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
 import type { HashName, SignatureAlgorithm } from './signature-algorithm.ts'
 

@@ -1,7 +1,8 @@
 // SubjectPublicKeyInfo, judged by its DER: RFC 5480 (EC), RFC 8017 (RSA), RFC 4055 (RSA-PSS), RFC 8410 (Ed25519).
 // `node:crypto` hides explicit curve parameters and loads RSA-1024 without a word, so the bytes decide (threats, fact 4).
 
-import { DerReader, decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'
+import type { DerReader} from '../../der/index.ts';
+import { decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
 import { parsePssParameters } from './algorithm-identifier.ts'

@@ -2,7 +2,7 @@
 
 import { constants, verify } from 'node:crypto'
 import type { VerifyKeyObjectInput } from 'node:crypto'
-import { AlgorithmIdentifier } from './algorithm-identifier.ts'
+import type { AlgorithmIdentifier } from './algorithm-identifier.ts'
 import type { PublicKey } from './public-key.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'

@@ -96,7 +96,7 @@ export function encodePolicyConstraints({ requireExplicitPolicy, inhibitPolicyMa
 }
 
 function readQualifiers(list: DerReader): void {
-  if (list.done) throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyQualifiers: an empty list (RFC 5280: SIZE (1..MAX))')
+  if (list.peek() < 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyQualifiers: an empty list (RFC 5280: SIZE (1..MAX))')
   while (!list.done) {
     const reader = list.expect(tags.sequence, 'PolicyQualifierInfo').inner()
     readOid(reader, 'policyQualifierId')

@@ -1,6 +1,7 @@
 // The frame of an extension: RFC 5280 section 4.1.2.9. One per type, value inside an OCTET STRING.
 
-import { DerReader, booleanContent, decodeOid, element, octetString, oid as oidElement, sequence, tags } from '../../der/index.ts'
+import type { DerReader} from '../../der/index.ts';
+import { booleanContent, decodeOid, element, octetString, oid as oidElement, sequence, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { extensionOids } from '../oids.ts'
 
@@ -20,7 +21,7 @@ export interface Extension {
  */
 export function readExtensions(list: DerReader, what: string): Extension[] {
   const extensions: Extension[] = []
-  if (list.done) throw new PkiError('ERR_DER', `${what}: an empty list of extensions (RFC 5280: SIZE (1..MAX))`)
+  if (list.peek() < 0) throw new PkiError('ERR_DER', `${what}: an empty list of extensions (RFC 5280: SIZE (1..MAX))`)
   while (!list.done) {
     if (extensions.length >= maxExtensions) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
     const reader = list.expect(tags.sequence, 'Extension').inner()

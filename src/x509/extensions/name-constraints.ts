@@ -1,6 +1,7 @@
 // Name constraints: RFC 5280 section 4.2.1.10.
 
-import { DerReader, contextConstructed, contextPrimitive, explicit, readWhole, sequence, smallInteger, tags } from '../../der/index.ts'
+import type { DerReader} from '../../der/index.ts';
+import { contextConstructed, contextPrimitive, explicit, readWhole, sequence, smallInteger, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { encodeGeneralName, readGeneralName } from '../names/general-name.ts'
 import type { GeneralName } from '../names/general-name.ts'

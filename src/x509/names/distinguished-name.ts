@@ -1,6 +1,7 @@
 // Distinguished names: RFC 5280 section 4.1.2.4, compared by section 7.1, written by RFC 4514.
 
-import { DerReader, checkWellFormed, decodeOid, isStringTag, readWhole, stringContent, tags } from '../../der/index.ts'
+import type { DerReader} from '../../der/index.ts';
+import { checkWellFormed, decodeOid, isStringTag, readWhole, stringContent, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { requireAttributeOid } from './attribute-types.ts'
 import { formatDistinguishedName, parseDistinguishedName } from './distinguished-name-text.ts'
@@ -118,7 +119,7 @@ function readRdns(der: Uint8Array): RelativeDistinguishedName[] {
   let attributes = 0
   while (!sequence.done) {
     const set = sequence.expect(tags.set, 'RelativeDistinguishedName').inner()
-    if (set.done) throw new PkiError('ERR_NAME_INVALID', 'an empty RelativeDistinguishedName (X.501: SET SIZE (1..MAX))')
+    if (set.peek() < 0) throw new PkiError('ERR_NAME_INVALID', 'an empty RelativeDistinguishedName (X.501: SET SIZE (1..MAX))')
     const rdn: AttributeTypeAndValue[] = []
     let previous: Uint8Array | undefined
     while (!set.done) {

@@ -1,7 +1,8 @@
 // GeneralName, every kind: RFC 5280 section 4.2.1.6.
 
 import { isIP } from 'node:net'
-import { DerReader, checkWellFormed, contextConstructed, contextPrimitive, decodeOid, element, encodeOid, explicit, ia5String, ia5Text, oid, tags } from '../../der/index.ts'
+import type { DerReader} from '../../der/index.ts';
+import { checkWellFormed, contextConstructed, contextPrimitive, decodeOid, element, encodeOid, explicit, ia5String, ia5Text, oid, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { DistinguishedName } from './distinguished-name.ts'
 import { formatIpAddress, parseIpAddress } from './ip-address.ts'
