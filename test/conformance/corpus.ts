@@ -28,11 +28,22 @@ export function readDocuments(data: string, folder: string): { readonly name: st
   const documents = []
   for (const file of readdirSync(path).sort()) {
     if (!/\.json(\.gz)?$/.test(file)) continue
-    const bytes = readFileSync(join(path, file))
-    const text = (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')
-    documents.push({ name: basename(file).replace(/\.json(\.gz)?$/, ''), document: JSON.parse(text) as Record<string, unknown> })
+    const document = readDocument(join(path, file))
+    if (document !== undefined) documents.push({ name: basename(file).replace(/\.json(\.gz)?$/, ''), document })
   }
   return documents
+}
+
+/** A file that is no JSON object is not a corpus, whatever its name says. */
+function readDocument(path: string): Record<string, unknown> | undefined {
+  try {
+    const content = readFileSync(path)
+    const document = JSON.parse((path.endsWith('.gz') ? gunzipSync(content) : content).toString('utf8')) as unknown
+    return typeof document === 'object' && document !== null ? (document as Record<string, unknown>) : undefined
+  } catch (error) {
+    console.warn(`passed over ${path}: ${String(error)}`)
+    return undefined
+  }
 }
 
 /** The rows under a key of all documents of a folder that have such a list. */
