@@ -72,7 +72,7 @@ function referenceAllows(path: readonly Model[]): boolean {
 /** Every name of the universe that a presented name can be: one, or one for each label that a wildcard may be. */
 function standsFor(kind: Kind, text: string): readonly string[] {
   if (kind !== 'dns' || !text.startsWith('*.')) return [canonical(kind, text)]
-  return labels.map((label) => `${label}.${text.slice(2)}`)
+  return labels.map((label) => `${label}.${text.slice(2).toLowerCase()}`)
 }
 
 /** §4.2.1.10, one paragraph per type. */
@@ -92,7 +92,7 @@ function holds(kind: Kind, base: string, name: string): boolean {
     }
     case 'ip': {
       const [address, length] = base.split('/') as [string, string]
-      return bits(name).slice(0, Number(length)) === bits(address).slice(0, Number(length))
+      return bits(name).length === bits(address).length && bits(name).slice(0, Number(length)) === bits(address).slice(0, Number(length))
     }
     case 'directoryName':
       return name === canonical(kind, base) || name.startsWith(`${canonical(kind, base)}/`)
