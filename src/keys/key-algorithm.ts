@@ -54,7 +54,7 @@ export function keyAlgorithmOf(publicKey: PublicKey, options: { readonly pss?: b
 /** A new private key from the platform's generator, off the event loop. */
 export async function generatePrivateKey(algorithm: KeyAlgorithm): Promise<KeyObject> {
   const generate = promisify(generateKeyPair)
-  const bits = /(\d{4})$/.exec(requireKeyAlgorithm(algorithm))?.[1]
+  const bits = /^RSA-(?:PSS-)?(\d{4})$/.exec(requireKeyAlgorithm(algorithm))?.[1]
   if (bits !== undefined) return (await generate('rsa', { modulusLength: Number(bits), publicExponent: 0x10001 })).privateKey
   if (algorithm === 'Ed25519') return (await generate('ed25519')).privateKey
   return (await generate('ec', { namedCurve: algorithm })).privateKey

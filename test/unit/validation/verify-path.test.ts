@@ -148,6 +148,13 @@ describe('the most telling failure comes first', () => {
   })
 })
 
+it('an explanation shows names as text, whatever is in them', async () => {
+  const certificate = await makeLeaf(issuing, { subject: DistinguishedName.of([['CN', 'a\u202eb']]) })
+  const text = explainVerdict(verifyPath(certificate, options({ intermediates: [] })))
+  expect(text).not.toMatch(/\u202e/)
+  expect(text).toContain('u{202e}b')
+})
+
 describe('a twin that throws', () => {
   it('carries the verdict', () => {
     expect(() => requirePath(leaf, options({ intermediates: [] }))).toThrow(
@@ -161,6 +168,11 @@ describe('settings that mean nothing', () => {
   it.each([
     ['no anchor', () => verifyPath(leaf, options({ anchors: [] })), 'ERR_INVALID_ARGUMENT'],
     ['an invalid time', () => verifyPath(leaf, options({ time: new Date(Number.NaN) })), 'ERR_INVALID_ARGUMENT'],
+    ['a time that is a number', () => verifyPath(leaf, options({ time: 7 as unknown as Date })), 'ERR_INVALID_ARGUMENT'],
+    ['a depth that is no count', () => verifyPath(leaf, options({ maxDepth: Number.NaN })), 'ERR_INVALID_ARGUMENT'],
+    ['a budget that is no count', () => verifyPath(leaf, options({ budget: { signatureChecks: Number.NaN } })), 'ERR_INVALID_ARGUMENT'],
+    ['a purpose that is a misspelt name', () => verifyPath(leaf, options({ extendedKeyUsage: 'serverauth' })), 'ERR_INVALID_ARGUMENT'],
+    ['half a profile', () => verifyPath(leaf, options({ profile: { name: 'half' } as typeof validationProfiles.rfc5280 })), 'ERR_INVALID_ARGUMENT'],
     ['an unknown profile', () => verifyPath(leaf, options({ profile: 'toString' as 'webpki' })), 'ERR_INVALID_ARGUMENT'],
     ['an anchor that is no certificate', () => verifyPath(leaf, options({ anchors: [new Uint8Array(3)] })), 'ERR_DER'],
     ['a leaf of the wrong type', () => verifyPath(7 as unknown as string, options()), 'ERR_INVALID_ARGUMENT'],

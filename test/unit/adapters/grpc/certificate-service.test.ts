@@ -1,0 +1,240 @@
+// The certificate service end to end: a real server and real clients on loopback.
+
+import { connect } from 'node:tls'
+import { once } from 'node:events'
+import { Client, Metadata, Server, ServerCredentials, credentials } from '@grpc/grpc-js'
+import { afterEach, describe, expect, it } from 'vitest'
+import { certificateServiceDefinition, certificateServiceHandlers, createCertificateClient, startCertificateServer } from '../../../../src/adapters/grpc/index.ts'
+import type { CertificateClientOptions, CertificateServer, CertificateServerOptions, IstioCertificateRequest } from '../../../../src/adapters/grpc/index.ts'
+import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator, generateApiKey, hashApiKey } from '../../../../src/auth/index.ts'
+import { X509SvidValidator } from '../../../../src/svid/index.ts'
+import { Certificate } from '../../../../src/x509/index.ts'
+import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
+import type { TestPki } from '../../../support/pki.ts'
+
+const key = generateApiKey()
+const open: AsyncDisposable[] = []
+afterEach(async () => {
+  for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
+})
+
+const code = (value: string) => expect.objectContaining({ code: value })
+
+async function start(options: Partial<CertificateServerOptions> = {}, pki?: TestPki): Promise<{ pki: TestPki; server: CertificateServer; log: Record<string, unknown>[] }> {
+  const made = pki ?? (await testPki())
+  const log: Record<string, unknown>[] = []
+  const note = (fields: Readonly<Record<string, unknown>>): void => void log.push(fields)
+  const validator = new X509SvidValidator({ bundles: made.authority.trustBundle() })
+  const server = await startCertificateServer({
+    issuance: made.issuance,
+    authenticator: new CompositeAuthenticator({
+      authenticators: [new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }), new ApiKeyAuthenticator({ keys: [{ id: 't', digest: hashApiKey(key), identities: [workloadId] }] })],
+    }),
+    tls: { ...(await tlsCredential(made)), clientRoots: made.root.toPem() },
+    logger: { debug: note, info: note, warn: note, error: note },
+    ...options,
+  })
+  open.push(server)
+  return { pki: made, server, log }
+}
+
+async function client(server: CertificateServer, roots: Certificate, options: Partial<CertificateClientOptions> = {}): ReturnType<typeof createCertificateClient> {
+  const made = await createCertificateClient({ address: `localhost:${server.port}`, tls: () => ({ roots: roots.toPem() }), headers: { 'x-api-key': key }, retry: { attempts: 1 }, ...options })
+  open.push(made)
+  return made
+}
+
+/** A call without our client in the way. */
+function raw(server: CertificateServer, roots: Certificate, message: Partial<IstioCertificateRequest>, headers: Record<string, string> = { 'x-api-key': key }): Promise<{ error: { code: number; details: string } | null; certChain: string[] }> {
+  const grpc = new Client(`localhost:${server.port}`, credentials.createSsl(Buffer.from(roots.toPem())))
+  open.push({ [Symbol.asyncDispose]: async () => grpc.close() })
+  const metadata = new Metadata()
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
+  const { path, requestSerialize, responseDeserialize } = certificateServiceDefinition.CreateCertificate
+  const request: IstioCertificateRequest = { $typeName: 'istio.v1.auth.IstioCertificateRequest', csr: '', validityDuration: 0n, ...message }
+  return new Promise((resolve) => {
+    grpc.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, (error, reply) => resolve({ error: error as never, certChain: reply?.certChain ?? [] }))
+  })
+}
+
+describe('the certificate service', () => {
+  it('issues over gRPC: one certificate an element, each ending with a line feed, the root last', async () => {
+    const { pki, server } = await start()
+    const { request } = await newRequest()
+    const { error, certChain } = await raw(server, pki.root, { csr: request.toPem(), validityDuration: 3600n, metadata: { CertSigner: '' } })
+    expect(error).toBeNull()
+    expect(certChain).toHaveLength(2)
+    expect(certChain.every((pem) => pem.endsWith('-----END CERTIFICATE-----\n') && pem.split('BEGIN').length === 2)).toBe(true)
+    const [leaf, root] = certChain.map((pem) => Certificate.fromPem(pem))
+    expect(leaf!.publicKey.equals(request.publicKey)).toBe(true)
+    expect(root!.equals(pki.root)).toBe(true)
+    expect(leaf!.notAfterMs - leaf!.notBeforeMs).toBe((3600 + 120) * 1000)
+  })
+
+  it('keeps several roots together in the last element', async () => {
+    const pki = await testPki()
+    const other = await testPki()
+    const { server } = await start({ issuance: { ...pki.issuance, issue: async (request: never, caller: never) => ({ ...(await pki.issuance.issue(request, caller)), roots: [pki.root, other.root] }) } as never }, pki)
+    const { certChain } = await raw(server, pki.root, { csr: (await newRequest()).request.toPem() })
+    expect(Certificate.listFromPem(certChain.at(-1)!)).toHaveLength(2)
+  })
+
+  it('answers our client, which checks the answer', async () => {
+    const { pki, server } = await start()
+    const validator = new X509SvidValidator({ bundles: pki.authority.trustBundle() })
+    const { request } = await newRequest()
+    const reply = await (await client(server, pki.root, { verify: (chain) => validator.verify(chain, { id: workloadId }) })).createCertificate(request)
+    expect(reply.certificate.publicKey.equals(request.publicKey)).toBe(true)
+    expect(reply.roots[0]!.equals(pki.root)).toBe(true)
+  })
+
+  it('authenticates by client certificate', async () => {
+    const { pki, server } = await start()
+    const tls = await tlsCredential(pki)
+    const workload = await client(server, pki.root, { headers: {}, tls: () => ({ roots: pki.root.toPem(), ...tls }) })
+    expect((await workload.createCertificate((await newRequest()).request)).certificate.subjectAltName).toEqual([{ type: 'uri', value: workloadId.toString() }])
+  })
+
+  it.each([
+    { what: 'no credential', headers: {}, logged: 'ERR_CREDENTIAL_MISSING' },
+    { what: 'a bad credential', headers: { 'x-api-key': 'wrong' }, logged: 'ERR_CREDENTIAL_INVALID' },
+  ])('tells nothing about $what, and logs it', async ({ headers, logged }) => {
+    const { pki, server, log } = await start()
+    const { error } = await raw(server, pki.root, { csr: (await newRequest()).request.toPem() }, headers as Record<string, string>)
+    expect(error).toMatchObject({ code: 16, details: 'request authenticate failure' })
+    expect(log).toContainEqual(code(logged))
+  })
+
+  it('refuses an untrusted client certificate with a code of its own', async () => {
+    const { pki, server, log } = await start()
+    const stranger = await tlsCredential(await testPki())
+    const workload = await client(server, pki.root, { headers: {}, tls: () => ({ roots: pki.root.toPem(), ...stranger }) })
+    await expect(workload.createCertificate((await newRequest()).request)).rejects.toThrow(code('ERR_CA_UNAUTHENTICATED'))
+    expect(log).toContainEqual(code('ERR_CLIENT_CERTIFICATE_UNTRUSTED'))
+  })
+
+  it.each([
+    { what: 'text that is no PEM', csr: 'hello', status: 3, text: 'ERR_PEM' },
+    { what: 'PEM that is no request', csr: '-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n', status: 3, text: 'ERR_DER' },
+    { what: 'a TTL over the maximum', validityDuration: 91n * 86_400n, status: 3, text: 'ERR_TTL' },
+    { what: 'a TTL beyond numbers', validityDuration: 2n ** 62n, status: 3, text: 'ERR_TTL' },
+    { what: 'a signer that is not here', metadata: { CertSigner: 'other' }, status: 3, text: 'ERR_CSR_SIGNER' },
+    { what: 'an identity of somebody else', metadata: { ImpersonatedIdentity: 'spiffe://example.org/x' }, status: 16, text: 'request impersonation authentication failure' },
+  ])('refuses $what', async ({ what: _what, status, text, ...message }) => {
+    const { pki, server } = await start()
+    const { error } = await raw(server, pki.root, { csr: (await newRequest()).request.toPem(), ...message } as Partial<IstioCertificateRequest>)
+    expect(error).toMatchObject({ code: status, details: expect.stringContaining(text) })
+  })
+
+  it('takes no message over 64 KiB', async () => {
+    const { pki, server } = await start()
+    const { error } = await raw(server, pki.root, { csr: 'x'.repeat(65 * 1024) })
+    expect(error).toMatchObject({ code: 8 })
+  })
+
+  it('says when it is full', async () => {
+    const { pki, server } = await start({ maxInFlight: 0 })
+    const { error } = await raw(server, pki.root, { csr: (await newRequest()).request.toPem() })
+    expect(error).toMatchObject({ code: 8, details: expect.stringContaining('ERR_OVERLOADED') })
+  })
+
+  it('signs nothing for a client that is gone', async () => {
+    const pki = await testPki()
+    let arrived!: () => void
+    const arrival = new Promise<void>((resolve) => (arrived = resolve))
+    let aborted!: (value: unknown) => void
+    const outcome = new Promise((resolve) => (aborted = resolve))
+    const { server, log } = await start({
+      authenticator: {
+        name: 'slow',
+        authenticate: (request) => {
+          arrived()
+          return new Promise((resolve) => request.signal.addEventListener('abort', () => {
+            aborted(true)
+            resolve(callerOf())
+          }))
+        },
+      },
+    }, pki)
+    const gone = new AbortController()
+    const workload = await client(server, pki.root)
+    const asking = workload.createCertificate((await newRequest()).request, { signal: gone.signal })
+    await arrival
+    gone.abort()
+    await expect(asking).rejects.toThrow(code('ERR_ABORTED'))
+    await outcome
+    await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
+  })
+
+  it('shows a new certificate without a restart', async () => {
+    const { pki, server } = await start()
+    const shown = async (): Promise<string> => {
+      const socket = connect({ host: '127.0.0.1', port: server.port, servername: 'localhost', ca: pki.root.toPem(), ALPNProtocols: ['h2'] })
+      await once(socket, 'secureConnect')
+      const { serialNumber } = socket.getPeerCertificate()
+      socket.destroy()
+      return serialNumber
+    }
+    const before = await shown()
+    const next = await tlsCredential(pki)
+    server.updateTls({ ...next, clientRoots: pki.root.toPem() })
+    expect(await shown()).toBe(next.certificate.serialNumber)
+    expect(before).not.toBe(next.certificate.serialNumber)
+  })
+
+  it('runs in a grpc-js server that is not ours', async () => {
+    const pki = await testPki()
+    const credential = await tlsCredential(pki)
+    const validator = new X509SvidValidator({ bundles: pki.authority.trustBundle() })
+    const server = new Server()
+    server.addService(certificateServiceDefinition, certificateServiceHandlers({ issuance: pki.issuance, authenticator: new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }) }))
+    const root = Buffer.from(pki.root.toPem())
+    const port = await new Promise<number>((resolve, reject) => server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(root, [{ private_key: Buffer.from(credential.privateKey), cert_chain: Buffer.from(credential.certificateChain) }], true), (error, bound) => (error === null ? resolve(bound) : reject(error))))
+    open.push({ [Symbol.asyncDispose]: async () => server.forceShutdown() })
+    const workload = await createCertificateClient({ address: `localhost:${port}`, tls: async () => ({ roots: pki.root.toPem(), ...(await tlsCredential(pki)) }) })
+    open.push(workload)
+    expect((await workload.createCertificate((await newRequest()).request)).chain).toHaveLength(1)
+  })
+})
+
+describe('the client', () => {
+  it('tries again when the CA is not there, and gives up', async () => {
+    const delays: number[] = []
+    const clock = { now: () => Date.now(), monotonic: () => 0, schedule: (callback: () => void, ms: number) => {
+      delays.push(ms)
+      queueMicrotask(callback)
+      return () => undefined
+    } }
+    const pki = await testPki()
+    const workload = await createCertificateClient({ address: 'localhost:1', tls: () => ({ roots: pki.root.toPem() }), clock })
+    open.push(workload)
+    await expect(workload.createCertificate((await newRequest()).request)).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
+    expect(delays).toHaveLength(4)
+    delays.forEach((ms, attempt) => expect(Math.abs(ms / (100 * 2 ** attempt) - 1)).toBeLessThanOrEqual(0.1))
+  })
+
+  it('does not ask twice after a refusal', async () => {
+    let asked = 0
+    const { pki, server } = await start({ authenticator: { name: 'none', authenticate: async () => {
+      asked++
+      return undefined
+    } } })
+    await expect((await client(server, pki.root, { retry: { attempts: 5 } })).createCertificate((await newRequest()).request)).rejects.toThrow(code('ERR_CA_UNAUTHENTICATED'))
+    expect(asked).toBe(1)
+  })
+
+  it.each([
+    { what: 'a certificate for another key', change: async (pki: TestPki) => (await pki.issuance.issue({ csr: (await newRequest()).request }, callerOf())) },
+    { what: 'no root', change: async (_pki: TestPki, issued: Awaited<ReturnType<TestPki['issuance']['issue']>>) => ({ ...issued, roots: [] }) },
+  ])('refuses $what', async ({ change }) => {
+    const pki = await testPki()
+    const { server } = await start({ issuance: { ...pki.issuance, issue: async (request: never, caller: never) => change(pki, await pki.issuance.issue(request, caller)) } as never }, pki)
+    await expect((await client(server, pki.root)).createCertificate((await newRequest()).request)).rejects.toThrow(code('ERR_CA_REPLY'))
+  })
+
+  it('refuses a chain that its own validator refuses', async () => {
+    const { pki, server } = await start()
+    const elsewhere = new X509SvidValidator({ bundles: (await testPki()).authority.trustBundle() })
+    await expect((await client(server, pki.root, { verify: (chain) => elsewhere.verify(chain) })).createCertificate((await newRequest()).request)).rejects.toThrow(code('ERR_CA_REPLY'))
+  })
+})

@@ -1,0 +1,62 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { createCertificateAuthority, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial, readPluggedInMaterial } from '../../../src/ca/index.ts'
+import { SoftwareSigner, exportPrivateKey } from '../../../src/keys/index.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const rootSigner = await SoftwareSigner.generate('P-256')
+const root = await createRootCertificate(rootSigner, { subject: 'CN=root', trustDomain: 'example.org' })
+const middleSigner = await SoftwareSigner.generate('P-384')
+const middle = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, middleSigner.publicKey, { subject: 'CN=middle', pathLength: 1 })
+const caSigner = await SoftwareSigner.generate('RSA-2048')
+const ca = await createIntermediateCertificate({ certificate: middle, signer: middleSigner }, caSigner.publicKey, { subject: 'CN=ca', trustDomain: 'example.org' })
+const key = exportPrivateKey(caSigner.privateKey())
+const istio = { 'ca-cert.pem': ca.toPem(), 'ca-key.pem': key, 'cert-chain.pem': ca.toPem() + middle.toPem() + root.toPem(), 'root-cert.pem': root.toPem() }
+const kubernetes = { 'tls.crt': ca.toPem() + middle.toPem(), 'tls.key': key, 'ca.crt': root.toPem() }
+
+describe('plugged-in CA material', () => {
+  it.each([
+    { layout: 'Istio', files: istio },
+    { layout: 'kubernetes.io/tls', files: kubernetes },
+    { layout: 'both: kubernetes.io/tls wins', files: { ...kubernetes, 'ca-cert.pem': 'nonsense' } },
+  ])('$layout', ({ files }) => {
+    const material = parsePluggedInMaterial(files)
+    expect(material?.chain.map(({ subject }) => subject.toString())).toEqual(['CN=middle'])
+    const { certificate, signer, chain, roots } = material!
+    expect(createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, chain, roots }).trustBundle().x509Authorities).toHaveLength(1)
+  })
+
+  it('needs no chain below the root', () => {
+    const direct = { 'ca-cert.pem': root.toPem(), 'ca-key.pem': exportPrivateKey(rootSigner.privateKey()), 'cert-chain.pem': '', 'root-cert.pem': root.toPem() }
+    expect(parsePluggedInMaterial(direct)?.chain).toEqual([])
+  })
+
+  it.each([
+    { what: 'a missing key', files: { ...istio, 'ca-key.pem': undefined }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'a missing root', files: { ...istio, 'root-cert.pem': undefined }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'an empty certificate', files: { ...istio, 'ca-cert.pem': ' ' }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'a missing chain above an intermediate', files: { ...istio, 'cert-chain.pem': undefined }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'a key that is none', files: { ...istio, 'ca-key.pem': root.toPem() }, wanted: 'ERR_PEM' },
+  ])('refuses $what', ({ files, wanted }) => {
+    expect(() => parsePluggedInMaterial(files)).toThrow(code(wanted))
+  })
+
+  it('refuses the key of another certificate when it is used', () => {
+    const { certificate, chain, roots } = parsePluggedInMaterial(istio)!
+    expect(() => createCertificateAuthority({ trustDomain: 'example.org', certificate, chain, roots, signer: rootSigner })).toThrow(code('ERR_CA_MATERIAL'))
+  })
+
+  it('is undefined where there is none', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'plugged-in-'))
+    try {
+      expect(await readPluggedInMaterial(directory)).toBeUndefined()
+      expect(await readPluggedInMaterial(join(directory, 'absent'))).toBeUndefined()
+      for (const [name, text] of Object.entries(istio)) await writeFile(join(directory, name), text)
+      expect((await readPluggedInMaterial(directory))?.certificate.equals(ca)).toBe(true)
+    } finally {
+      await rm(directory, { recursive: true })
+    }
+  })
+})
