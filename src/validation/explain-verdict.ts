@@ -8,9 +8,14 @@ import type { RejectedPath, Verdict } from './verdict.ts'
 export function explainVerdict(verdict: Verdict): string {
   const { candidates, signatureChecks, nameComparisons } = verdict.spent
   const spent = `Spent: ${candidates} candidates, ${signatureChecks} signature checks, ${nameComparisons} name comparisons.`
-  if (verdict.ok) return ['Accepted.', ...chain(verdict.path.certificates), spent].join('\n')
+  if (verdict.ok) return printable(['Accepted.', ...chain(verdict.path.certificates), spent])
   const paths = verdict.rejected.flatMap((rejected, at) => [`${at + 1}. ${rejected.code}: ${rejected.message} [${rejected.rule}]`, ...where(rejected)])
-  return [`Rejected: ${verdict.rejected.length} ${verdict.rejected.length === 1 ? 'path' : 'paths'} tried.`, ...paths, spent].join('\n')
+  return printable([`Rejected: ${verdict.rejected.length} ${verdict.rejected.length === 1 ? 'path' : 'paths'} tried.`, ...paths, spent])
+}
+
+/** Names come from outside: what would move a terminal's cursor or turn the direction of text is written as an escape. */
+function printable(lines: readonly string[]): string {
+  return lines.map((line) => line.replace(/\p{Cc}|\p{Cf}/gu, (found) => `\\u{${(found.codePointAt(0) as number).toString(16)}}`)).join('\n')
 }
 
 function where({ path, certificate }: RejectedPath): string[] {

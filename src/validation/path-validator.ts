@@ -59,6 +59,8 @@ export class PathValidator {
   verify(leaf: CertificateInput, options: PathOptions = none): Verdict {
     const budget = new Budget(options.budget ?? this.#defaults.budget)
     const timeMs = this.#timeMs(options)
+    const maxDepth = options.maxDepth ?? this.#defaults.maxDepth
+    if (maxDepth !== undefined && !(maxDepth >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maxDepth is a count')
     const purposes = purposeOids(options.extendedKeyUsage ?? this.#defaults.extendedKeyUsage)
     const rejections = new RejectionList()
     let certificate: Certificate | undefined
@@ -92,9 +94,9 @@ export class PathValidator {
   #timeMs({ time }: PathOptions): number {
     const wanted = time ?? this.#defaults.time
     if (wanted === undefined) return (this.#defaults.clock ?? systemClock).now()
-    const timeMs = wanted.getTime()
+    const timeMs = wanted instanceof Date ? wanted.getTime() : Number.NaN
     // NaN compares false with everything: every certificate would be valid.
-    if (Number.isNaN(timeMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is an invalid Date')
+    if (Number.isNaN(timeMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
     return timeMs
   }
 

@@ -78,8 +78,17 @@ export const validationProfiles: Readonly<Record<ProfileName, ValidationProfile>
 /** The profile of a name, or the one given. @throws ERR_INVALID_ARGUMENT */
 export function profileOf(profile: ProfileName | ValidationProfile | undefined): ValidationProfile {
   if (profile === undefined) return rfc5280
-  if (typeof profile !== 'string') return profile
+  if (typeof profile !== 'string') return complete(profile)
   const known = Object.hasOwn(validationProfiles, profile) ? validationProfiles[profile] : undefined
   if (known === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(profile)} is no validation profile`)
   return known
+}
+
+/** A member that is missing would compare false with everything, and so allow everything. */
+function complete(profile: ValidationProfile): ValidationProfile {
+  for (const [name, example] of Object.entries(rfc5280)) {
+    const given: unknown = profile[name as keyof ValidationProfile]
+    if (typeof given !== typeof example || Number.isNaN(given)) throw new PkiError('ERR_INVALID_ARGUMENT', `the validation profile has no valid ${name}`)
+  }
+  return profile
 }

@@ -1,5 +1,6 @@
 // Key usage and extended key usage: RFC 5280 §4.2.1.3 and §4.2.1.12, nested through CAs as the web PKI has it (BR 7.1.2.10.6).
 
+import { PkiError } from '../../errors/index.ts'
 import { keyPurposeOids } from '../../x509/index.ts'
 import type { Certificate, KeyUsageName } from '../../x509/index.ts'
 import type { ValidationProfile } from '../profile.ts'
@@ -9,9 +10,11 @@ import type { Rejection } from '../rejection.ts'
 /** A purpose by its short name, or any by object identifier. */
 export type KeyPurpose = keyof typeof keyPurposeOids | (string & {})
 
-/** The object identifier of a purpose. */
+/** The object identifier of a purpose. @throws ERR_INVALID_ARGUMENT */
 export function keyPurposeOid(purpose: KeyPurpose): string {
-  return Object.hasOwn(keyPurposeOids, purpose) ? keyPurposeOids[purpose as keyof typeof keyPurposeOids] : purpose
+  if (Object.hasOwn(keyPurposeOids, purpose)) return keyPurposeOids[purpose as keyof typeof keyPurposeOids]
+  if (typeof purpose === 'string' && /^[0-2](\.\d+)+$/.test(purpose)) return purpose
+  throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(purpose)} is neither the name of a purpose nor an object identifier`)
 }
 
 /** The leaf may be used for every purpose in `wanted` (object identifiers). */
