@@ -3,7 +3,8 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Budget, createPathValidator, defaultBudget, verifyPath } from '../../../src/validation/index.ts'
 import type { Verdict } from '../../../src/validation/index.ts'
-import type { Certificate } from '../../../src/x509/index.ts'
+import { generalName } from '../../../src/x509/index.ts'
+import type { Certificate, GeneralName } from '../../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, newSigner, time } from './test-pki.ts'
 import type { Authority } from './test-pki.ts'
 
@@ -81,6 +82,17 @@ describe('limits', () => {
     expect(validator.verify(leaf, { intermediates, budget: { pathLength: 5 } }).ok).toBe(true)
     const shortcut = await makeAuthority('depth 2', root, { signer: authority.signer })
     expect(validator.verify(leaf, { intermediates: [...intermediates, shortcut.certificate], budget: { pathLength: 4 } }).ok).toBe(true)
+  })
+
+  it('of name comparisons end 2,048 names against 2,048 constraints', async () => {
+    const names = (suffix: string): GeneralName[] => Array.from({ length: 2048 }, (_, at) => generalName.dns(`n${at}.${suffix}`))
+    const issuing = await makeAuthority('issuing', root, { extensions: { nameConstraints: { permitted: [...names('other.example'), generalName.dns('web.example')], excluded: names('bad.example') } } })
+    const leaf = await makeLeaf(issuing, { extensions: { subjectAltName: names('web.example') } })
+    const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates: [issuing.certificate], time })
+    expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
+    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.nameComparisons + 2048)
+    // With the budget for it, the answer is yes.
+    expect(verifyPath(leaf, { anchors: [root.certificate], intermediates: [issuing.certificate], time, budget: { nameComparisons: 10_000_000 } }).ok).toBe(true)
   })
 
   it('are counted per verification, not per validator', async () => {
