@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import type { ProfileName, ValidationProfile } from '../../../src/validation/index.ts'
-import { generateSerialNumber } from '../../../src/x509/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, time } from './test-pki.ts'
 
@@ -22,7 +21,7 @@ interface Keys {
 
 async function outcome({ root: rootSigner, leaf: leafSigner, anchor = 'certificate', profile = 'rfc5280' }: Keys): Promise<string> {
   const root = await makeAuthority('root', undefined, rootSigner === undefined ? {} : { signer: rootSigner })
-  const leaf = await makeLeaf(root, { ...(leafSigner === undefined ? {} : { signer: leafSigner }), serialNumber: Buffer.from(generateSerialNumber(), 'hex') })
+  const leaf = await makeLeaf(root, leafSigner === undefined ? {} : { signer: leafSigner })
   const anchors = [anchor === 'certificate' ? root.certificate : { subject: root.name, publicKey: root.signer.publicKey }]
   const verdict = verifyPath(leaf, { anchors, time, profile, extendedKeyUsage: 'serverAuth' })
   return verdict.ok ? 'ok' : (verdict.rejected[0]?.code ?? '')
