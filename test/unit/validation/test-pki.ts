@@ -24,9 +24,9 @@ export interface Changes {
   readonly extensions?: ExtensionFields
 }
 
-export const notBefore = new Date('2026-01-01T00:00:00Z')
-export const notAfter = new Date('2026-12-31T23:59:59Z')
-export const time = new Date('2026-06-01T00:00:00Z')
+export const notBefore: Date = new Date('2026-01-01T00:00:00Z')
+export const notAfter: Date = new Date('2026-12-31T23:59:59Z')
+export const time: Date = new Date('2026-06-01T00:00:00Z')
 
 export function newSigner(): Signer {
   const { privateKey }: { privateKey: KeyObject } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
