@@ -24,5 +24,7 @@ export function checkKey(key: PublicKey, profile: ValidationProfile, certificate
     const wanted = `${profile.minimumRsaBits} to ${profile.maximumRsaBits}`
     return reject('ERR_PATH_ALGORITHM', rule, `an RSA key of ${bits} bits; ${wanted} are taken`, certificate)
   }
+  // The key of a leaf is never imported here, so nobody else would notice.
+  if (!key.isOnCurve) return reject('ERR_PATH_ALGORITHM', 'SP 800-56A §5.6.2.3', 'the public key is a point that is not on its curve', certificate)
   return undefined
 }

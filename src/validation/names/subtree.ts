@@ -5,9 +5,6 @@ import { rdnComparisonKey } from '../../x509/index.ts'
 import type { GeneralName } from '../../x509/index.ts'
 import { isDnsName, isWildcard, isWithinDomain, wildcardMeets } from './dns-name.ts'
 
-/** The types of names whose constraints can be processed. */
-export type ConstrainedType = 'dns' | 'ip' | 'uri' | 'email' | 'directoryName'
-
 /** A name made ready for comparison; `unusable` is one that no constraint of its type can judge. */
 export type PreparedName =
   | { readonly type: 'dns', readonly value: string, readonly wildcard: boolean }
@@ -39,7 +36,8 @@ export function prepareName(name: GeneralName): PreparedName {
     case 'email': {
       const at = name.value.lastIndexOf('@')
       const value = name.value.slice(at + 1).toLowerCase()
-      return at > 0 && isDnsName(value) ? { type: 'email', local: name.value.slice(0, at), value } : unusable('email', 'an email address that is malformed')
+      const local = name.value.slice(0, at)
+      return at > 0 && isLocalPart(local) && isDnsName(value) ? { type: 'email', local, value } : unusable('email', 'an email address that is malformed')
     }
     case 'ip':
       return { type: 'ip', octets: name.address }
@@ -65,7 +63,7 @@ export function prepareSubtree(base: GeneralName): PreparedSubtree {
       const at = base.value.lastIndexOf('@')
       const value = base.value.slice(at + 1).toLowerCase()
       const local = at < 0 ? undefined : base.value.slice(0, at)
-      const valid = local === undefined ? isHostOrDomain(value) : local !== '' && isDnsName(value)
+      const valid = local === undefined ? isHostOrDomain(value) : isLocalPart(local) && isDnsName(value)
       return valid ? { type: 'email', local, base: value } : unusable('email', 'an email constraint that is neither a mailbox, a host nor a domain')
     }
     case 'ip': {
@@ -111,6 +109,11 @@ function isHostWithin(host: string, base: string): boolean {
 
 function isHostOrDomain(text: string): boolean {
   return isDnsName(text.startsWith('.') ? text.slice(1) : text)
+}
+
+/** RFC 5321 §4.1.2: a dot-string, or a quoted string. `a@b@c` is neither: who reads it may take either `@` for the one that counts. */
+function isLocalPart(text: string): boolean {
+  return /^[^\s"(),:;<>@[\]\\]+$/.test(text) || /^"(?:[^"\\]|\\.)*"$/.test(text)
 }
 
 /** The host of a URI, which constraints apply to; a URI without one, or with an IP address for one, cannot be judged. */

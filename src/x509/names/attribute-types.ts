@@ -39,6 +39,11 @@ export function attributeName(oid: string): string {
   return nameByOid.get(oid) ?? oid
 }
 
+/** Whether the type is one of those above: each is a character string by its standard. */
+export function isKnownAttribute(oid: string): boolean {
+  return nameByOid.has(oid)
+}
+
 /** The object identifier of a type given by short name (any case) or as one. @throws ERR_NAME_INVALID */
 export function requireAttributeOid(type: string): string {
   const known = oidByName.get(type.toLowerCase())

@@ -3,7 +3,7 @@
 import type { DerReader} from '../../der/index.ts';
 import { checkWellFormed, decodeOid, isStringTag, readWhole, stringContent, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { requireAttributeOid } from './attribute-types.ts'
+import { isKnownAttribute, requireAttributeOid } from './attribute-types.ts'
 import { formatDistinguishedName, parseDistinguishedName } from './distinguished-name-text.ts'
 import { encodeAttributes } from './encode-attributes.ts'
 import type { NameAttribute } from './encode-attributes.ts'
@@ -141,6 +141,7 @@ function readAttribute(reader: DerReader): AttributeTypeAndValue {
   const der = reader.element()
   let value: string | undefined
   if (isStringTag(tag)) value = stringContent(reader, `attribute ${type}`)
+  else if (isKnownAttribute(type)) throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: tag ${tag} is no character string (RFC 5280 appendix A)`)
   else checkWellFormed(der, `attribute ${type}`)
   reader.finish('AttributeTypeAndValue')
   return { type, value, der }

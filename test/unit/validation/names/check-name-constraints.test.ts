@@ -42,6 +42,7 @@ describe('checkNameConstraints', () => {
     ['a URI below a domain', uri('spiffe://a.example.com/x'), uri('.example.com'), true],
     ['a URI of the domain itself', uri('https://example.com/'), uri('.example.com'), false],
     ['a mailbox', email('u@example.com'), email('u@EXAMPLE.com'), true],
+    ['a quoted mailbox', email('"u @ v"@example.com'), email('example.com'), true],
     ['a mailbox in another case', email('U@example.com'), email('u@example.com'), false],
     ['a mailbox at a host', email('u@example.com'), email('example.com'), true],
     ['a mailbox below a host', email('u@a.example.com'), email('example.com'), false],
@@ -81,6 +82,7 @@ describe('checkNameConstraints', () => {
     ['a URI with an address', uri('https://10.0.0.1/'), uri('example.com')],
     ['a URI with an IPv6 address', uri('https://[::1]:8443/'), uri('example.com')],
     ['an address without mailbox', email('example.com'), email('example.com')],
+    ['an address with two @', email('a@b@example.com'), email('example.com')],
     ['an otherName', other, other],
   ])('cannot be judged, so it is refused: %s', async (_, name, base) => {
     expect(await judge([name], { permitted: [base] })).toBe(notJudged)
@@ -137,7 +139,7 @@ describe('checkNameConstraints', () => {
 
   it('throws what a malformed subject throws', async () => {
     const badName = DistinguishedName.fromDer(sequence(setOf(sequence(oid('2.5.4.3'), octetString(Uint8Array.of(1)), utf8String('x')))))
-    await expect(judge([], { excluded: [directory('O=x')] }, badName)).rejects.toThrow(expect.objectContaining({ code: 'ERR_DER' }))
+    await expect(judge([], { excluded: [directory('O=x')] }, badName)).rejects.toThrow(expect.objectContaining({ code: 'ERR_NAME_INVALID' }))
   })
 })
 
