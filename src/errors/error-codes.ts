@@ -124,6 +124,17 @@ export const errorCodes = {
   ERR_SVID_LEAF: 'The certificate is no leaf that X509-SVID allows (rules X-1 to X-12).',
   ERR_SVID_ISSUER: 'A CA certificate in the path is none that X509-SVID allows (rule X-4).',
 
+  // svid: JWT-SVIDs
+  ERR_JWT_MALFORMED: 'The token is no JWS in compact serialization with a strict JSON object in it (rule J-1).',
+  ERR_JWT_HEADER: 'The token has a header that it may not have, or lacks kid (rules J-2, J-4, J-5).',
+  ERR_JWT_ALGORITHM: 'The algorithm of the token is not on the list, or not one of its key (rule J-3).',
+  ERR_JWT_CLAIM: 'A claim of the token is absent or malformed (rules J-6 to J-9).',
+  ERR_JWT_KEY_UNKNOWN: 'The trust bundle has no key with the kid of the token (rule J-12).',
+  ERR_JWT_SIGNATURE: 'The signature of the token does not verify.',
+  ERR_JWT_EXPIRED: 'The token has expired (rule J-8).',
+  ERR_JWT_NOT_YET_VALID: 'The token is not valid yet, or was issued in the future (rule J-9).',
+  ERR_JWT_AUDIENCE: 'The token is meant for somebody else (rule J-7).',
+
   // svid: trust bundles
   ERR_BUNDLE_MALFORMED: 'The document is not a SPIFFE trust bundle or bundle map (rules B-2, B-4, B-7).',
   ERR_BUNDLE_DUPLICATE: 'Two bundles are given for one trust domain (rules B-7, F-4).',

@@ -71,6 +71,11 @@ export class JwtAuthority {
   }
 }
 
+/** Whether a value is an `alg` that a JWT-SVID may have. */
+export function isJwtSvidAlgorithm(value: unknown): value is JwtSvidAlgorithm {
+  return typeof value === 'string' && (allAlgorithms as readonly string[]).includes(value)
+}
+
 /** RFC 7518 §3.4 and §3.3: ECDSA algorithms fix the curve, RSA ones fit every RSA key. Ed25519 is not on the list (J-3). */
 function algorithmsOf(key: PublicKey): readonly JwtSvidAlgorithm[] {
   switch (key.algorithm) {
@@ -87,6 +92,7 @@ function algorithmsOf(key: PublicKey): readonly JwtSvidAlgorithm[] {
   }
 }
 
+const allAlgorithms: readonly JwtSvidAlgorithm[] = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512']
 const maxKeyIdLength = 1024
 /** Exponent 3 is weak only with bad padding checks; published keys with it exist, and `node:crypto` checks padding strictly. */
 const keyPolicy = { rsaExponent: 'odd' } as const

@@ -1,0 +1,94 @@
+// JWT-SVIDs issued, by any Signer: JWT-SVID.md sections 2 and 3, RFC 7515 section 3.1.
+
+import { integerContent, readWhole, tags } from '../der/index.ts'
+import { PkiError } from '../errors/index.ts'
+import { systemClock } from '../runtime/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { SpiffeId } from '../spiffe/index.ts'
+import type { SignatureAlgorithm, Signer } from '../x509/index.ts'
+import { JwtAuthority } from './jwt-authority.ts'
+import type { JwtSvidAlgorithm } from './jwt-authority.ts'
+import type { JwtSvid } from './jwt-svid.ts'
+import { TrustBundle } from './trust-bundle.ts'
+import { audiences, verifyJwtSvid } from './verify-jwt-svid.ts'
+
+/** What a JWT-SVID is made of. */
+export interface JwtSvidFields {
+  /** The workload: `sub`. */
+  readonly id: SpiffeId | string
+  /** Who may accept it; one is best: each audience can use the token at the others (J-7). */
+  readonly audience: string | readonly string[]
+  /** The `kid` under which the bundle of the trust domain has the key. */
+  readonly keyId: string
+  /** Seconds until it expires, 1 to 86,400; 300 if not given. */
+  readonly ttlSeconds?: number | undefined
+  /** More claims, JSON values; `sub`, `aud`, `exp`, `iat` and `nbf` cannot be given here. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+  readonly clock?: Clock | undefined
+}
+
+/**
+ * Signs a JWT-SVID with a P-256, P-384, P-521 or RSA key, and verifies it as a receiver would before it is let out.
+ *
+ * @throws ERR_JWK_INVALID a key or algorithm that no JWT-SVID may have (J-3), ERR_KEY_WEAK, ERR_TTL, ERR_SPIFFE_ID_INVALID
+ * @throws ERR_INVALID_ARGUMENT, ERR_JWT_SIGNATURE the signer answered with a signature that does not verify; what `signer.sign` throws
+ */
+export async function issueJwtSvid(fields: JwtSvidFields, signer: Signer): Promise<JwtSvid> {
+  const id = SpiffeId.from(fields.id)
+  const { ttlSeconds = defaultTtlSeconds, clock = systemClock, keyId, claims = {} } = fields
+  if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > maxTtlSeconds) {
+    throw new PkiError('ERR_TTL', `a life of 1 to ${maxTtlSeconds} whole seconds is wanted`)
+  }
+  const authority = JwtAuthority.from(keyId, signer.publicKey)
+  const alg = algorithms[signer.signatureAlgorithm]
+  if (alg === undefined || !authority.algorithms.includes(alg)) throw new PkiError('ERR_JWK_INVALID', `${signer.signatureAlgorithm} signs no JWT-SVID (J-3)`)
+  const reserved = Object.keys(claims).find((name) => ['sub', 'aud', 'exp', 'iat', 'nbf'].includes(name))
+  if (reserved !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', `the claim ${reserved} is not the caller's to give`)
+  const aud = audiences(fields.audience)
+  const iat = Math.floor(clock.now() / 1000)
+  const payload = { ...claims, sub: id.toString(), aud: aud.length === 1 ? aud[0] : aud, iat, exp: iat + ttlSeconds }
+  const input = `${encode({ alg, kid: keyId, typ: 'JWT' })}.${encode(payload)}`
+  const signature = joseSignature(await signer.sign(new Uint8Array(Buffer.from(input))), alg)
+  const bundles = new TrustBundle(id.trustDomain, { jwtAuthorities: [authority] })
+  return verifyJwtSvid(`${input}.${signature.toString('base64url')}`, { bundles, audience: aud, time: new Date(iat * 1000), id })
+}
+
+function encode(value: unknown): string {
+  try {
+    return Buffer.from(JSON.stringify(value)).toString('base64url')
+  } catch (cause) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the claims are no JSON', { cause })
+  }
+}
+
+/** X.509 writes ECDSA signatures as DER, JWS as `r || s` of the field's length (RFC 7518 §3.4). */
+function joseSignature(signature: Uint8Array, alg: JwtSvidAlgorithm): Buffer {
+  const octets = fieldOctets[alg]
+  if (octets === undefined) return Buffer.from(signature)
+  const joined = Buffer.alloc(2 * octets)
+  const reader = readWhole(signature, tags.sequence, 'ECDSA signature')
+  for (const end of [octets, 2 * octets]) {
+    const number = integerContent(reader.expect(tags.integer, 'ECDSA signature'), 'ECDSA signature')
+    const unsigned = number[0] === 0 ? number.subarray(1) : number
+    if (unsigned.length > octets) throw new PkiError('ERR_JWT_SIGNATURE', 'the signer answered with a signature of another curve')
+    joined.set(unsigned, end - unsigned.length)
+  }
+  reader.finish('ECDSA signature')
+  return joined
+}
+
+/** That of SPIRE. */
+const defaultTtlSeconds = 300
+const maxTtlSeconds = 86_400
+const fieldOctets: Readonly<Partial<Record<JwtSvidAlgorithm, number>>> = { ES256: 32, ES384: 48, ES512: 66 }
+const algorithms: Readonly<Partial<Record<SignatureAlgorithm, JwtSvidAlgorithm>>> = {
+  'ecdsa-with-SHA256': 'ES256',
+  'ecdsa-with-SHA384': 'ES384',
+  'ecdsa-with-SHA512': 'ES512',
+  sha256WithRSAEncryption: 'RS256',
+  sha384WithRSAEncryption: 'RS384',
+  sha512WithRSAEncryption: 'RS512',
+  'rsassa-pss-SHA256': 'PS256',
+  'rsassa-pss-SHA384': 'PS384',
+  'rsassa-pss-SHA512': 'PS512',
+}
