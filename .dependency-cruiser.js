@@ -17,7 +17,6 @@ const layers = [
 const peers = {
   pkcs11: 'pkcs11js',
   grpc: '@grpc/grpc-js',
-  webcrypto: '@peculiar/webcrypto',
 }
 
 const any = (names) => `(${names.flat().join('|')})`

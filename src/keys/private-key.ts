@@ -1,6 +1,6 @@
 // Private keys in and out: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017), SEC 1 (RFC 5915), as PEM or DER.
 
-import { KeyObject, createPrivateKey } from 'node:crypto'
+import { KeyObject, createPrivateKey, sign, verify } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { decodePem } from '../internal/pem.ts'
 import { PublicKey } from '../x509/index.ts'
@@ -29,7 +29,9 @@ export interface ExportPrivateKeyOptions {
 export function importPrivateKey(input: string | Uint8Array | KeyObject, options: ImportPrivateKeyOptions = {}): KeyObject {
   const key = input instanceof KeyObject ? input : readKey(input, options)
   if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
-  keyAlgorithmOf(PublicKey.from(key))
+  const publicKey = PublicKey.from(key)
+  keyAlgorithmOf(publicKey)
+  checkPair(key, publicKey)
   return key
 }
 
@@ -47,6 +49,19 @@ export function exportPrivateKey(key: KeyObject, options: ExportPrivateKeyOption
     if (cause instanceof PkiError) throw cause
     throw new PkiError('ERR_INVALID_ARGUMENT', `this key has no ${format} form`, { cause })
   }
+}
+
+/** OpenSSL takes the public half that a private key carries on trust: one signature tells whether the two belong together. */
+function checkPair(key: KeyObject, publicKey: PublicKey): void {
+  const algorithm = key.asymmetricKeyType === 'ed25519' ? undefined : 'sha256'
+  const probe = Buffer.from('does the public half belong to it?')
+  let holds: boolean
+  try {
+    holds = verify(algorithm, probe, publicKey.keyObject(), sign(algorithm, probe, key))
+  } catch {
+    holds = false
+  }
+  if (!holds) throw new PkiError('ERR_KEY_MALFORMED', 'the private key carries a public half that is not its own')
 }
 
 function readKey(input: string | Uint8Array, { passphrase }: ImportPrivateKeyOptions): KeyObject {

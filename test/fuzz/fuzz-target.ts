@@ -19,7 +19,7 @@ export interface FuzzReport {
 }
 
 /** One input that should not be. */
-export interface FuzzFinding {
+interface FuzzFinding {
   readonly run: number
   readonly problem: string
   /** base64. */

@@ -41,7 +41,7 @@ export async function newRequest(algorithm: KeyAlgorithm = 'P-256', extra: Param
 }
 
 /** A TLS credential with the name localhost. */
-export async function tlsCredential(pki: TestPki, id = workloadId): Promise<{ certificateChain: string; privateKey: string; certificate: Certificate }> {
+export async function tlsCredential(pki: TestPki, id: SpiffeId = workloadId): Promise<{ certificateChain: string; privateKey: string; certificate: Certificate }> {
   const { signer, request } = await newRequest('P-256', { extensions: { subjectAltName: [generalName.uri(id.toString()), generalName.dns('localhost')] } })
   const { certificate, chain } = await pki.issuance.issue({ csr: request }, callerOf(id.toString()))
   return { certificateChain: [certificate, ...chain].map((one) => one.toPem()).join(''), privateKey: exportPrivateKey(signer.privateKey()), certificate }

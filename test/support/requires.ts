@@ -25,7 +25,7 @@ export function requires(tool: RequiredTool): boolean {
 }
 
 /** Path of SoftHSM's PKCS#11 module; undefined where it is not installed. */
-export function softhsmModule(): string | undefined {
+function softhsmModule(): string | undefined {
   return [process.env['SOFTHSM2_MODULE'], ...softhsmModules].find((path) => path !== undefined && existsSync(path))
 }
 

@@ -13,6 +13,7 @@ import { certificateChainElements } from './certificate-chain.ts'
 import type { IstioCertificateRequest, IstioCertificateResponse } from './gen/istio/v1/auth/ca_pb.ts'
 import { InFlightLimit } from './in-flight.ts'
 import { StatusAnswer, authenticationFailure, impersonationFailure, issuanceFailure, status } from './status.ts'
+import type { FailureAnswer } from './status.ts'
 
 /** Decides whether a caller may ask for another's identity, and answers with who it then is. */
 export interface ImpersonationAuthorizer {
@@ -134,7 +135,7 @@ class CertificateService {
     return { $typeName: 'istio.v1.auth.IstioCertificateResponse', certChain: certificateChainElements(issued) }
   }
 
-  #refused(answer: { readonly code: number, readonly details: string }, error: unknown, call: Call): StatusAnswer {
+  #refused(answer: FailureAnswer, error: unknown, call: Call): StatusAnswer {
     const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
     const failedAuthentication = answer.code === status.UNAUTHENTICATED
     if (failedAuthentication) this.#metrics.count('citadel_server_authentication_failure_count')

@@ -2,7 +2,7 @@
  * Istio's certificate service over gRPC: the handler, a server that can rotate its certificate, and a client that checks answers.
  * Needs the optional peer `@grpc/grpc-js`, 1.14 or later.
  *
- * @module spiffe-pki/adapters/grpc
+ * @module spiffe-pki/grpc
  */
 export { certificateServiceDefinition } from './service-definition.ts'
 export type { CertificateServiceDefinition } from './service-definition.ts'

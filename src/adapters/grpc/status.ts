@@ -24,21 +24,27 @@ export class StatusAnswer extends Error {
   readonly code: number
   readonly details: string
 
-  constructor({ code, details }: { readonly code: number, readonly details: string }) {
+  constructor({ code, details }: FailureAnswer) {
     super(details)
     this.code = code
     this.details = details
   }
 }
 
+/** A status and its text. */
+export interface FailureAnswer {
+  readonly code: number
+  readonly details: string
+}
+
 /** Every failed authentication gets this one answer: the reason is for the log. */
-export const authenticationFailure = { code: status.UNAUTHENTICATED, details: 'request authenticate failure' } as const
+export const authenticationFailure: FailureAnswer = { code: status.UNAUTHENTICATED, details: 'request authenticate failure' }
 
 /** Every refused impersonation gets this one. */
-export const impersonationFailure = { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' } as const
+export const impersonationFailure: FailureAnswer = { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' }
 
 /** The answer for what issuance threw: the requester's faults are named to it, ours are not. */
-export function issuanceFailure(error: unknown): { readonly code: number, readonly details: string } {
+export function issuanceFailure(error: unknown): FailureAnswer {
   const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
   const found = grpcStatusOf(code)
   const reason = found === status.INTERNAL || !isPkiError(error) ? code : `${code}: ${error.message}`

@@ -43,16 +43,6 @@ export function signingPlan(algorithm: SignatureAlgorithm, key: PublicKey, mecha
   return choose(algorithm, mechanisms, saltLen === undefined ? pkcs1Plans(row.hash, rawOctets) : pssPlans(row.hash, rawOctets, saltLen))
 }
 
-/** Whether the token has a mechanism that signs so. */
-export function canSign(algorithm: SignatureAlgorithm, mechanisms: ReadonlySet<number>): boolean {
-  const { hash: hashName, saltLength, keys } = signatureAlgorithms[algorithm]
-  if (hashName === undefined) return mechanisms.has(ck.CKM_EDDSA)
-  const { ecdsa, pkcs1, pss } = hashes[hashName]
-  if (keys.includes('P-256')) return mechanisms.has(ck.CKM_ECDSA) || mechanisms.has(ecdsa)
-  if (saltLength === undefined) return mechanisms.has(ck.CKM_RSA_PKCS) || mechanisms.has(pkcs1)
-  return mechanisms.has(ck.CKM_RSA_PKCS_PSS) || mechanisms.has(pss)
-}
-
 function choose(algorithm: SignatureAlgorithm, mechanisms: ReadonlySet<number>, plans: readonly SigningPlan[]): SigningPlan {
   const plan = plans.find(({ mechanism }) => mechanisms.has(mechanism.mechanism))
   if (plan === undefined) throw new PkiError('ERR_ALGORITHM_UNSUPPORTED', `the token has no mechanism for ${algorithm}`)

@@ -45,8 +45,13 @@ export class PublicKey {
     if (key instanceof Uint8Array) return checked(new PublicKey(key))
     if (key instanceof KeyObject) {
       if (key.type === 'secret') throw new PkiError('ERR_INVALID_ARGUMENT', 'a secret key where a public or private one is wanted')
-      const publicKey = key.type === 'private' ? createPublicKey(key) : key
-      return new PublicKey(new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })), publicKey)
+      try {
+        const publicKey = key.type === 'private' ? createPublicKey(key) : key
+        return new PublicKey(new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })), publicKey)
+      } catch (cause) {
+        // A private key may carry a public point that OpenSSL loads and cannot write.
+        throw new PkiError('ERR_KEY_MALFORMED', 'the key has no public half that can be written', { cause })
+      }
     }
     if (typeof key !== 'string' || key.length > maxPemLength) throw new PkiError('ERR_INVALID_ARGUMENT', 'a public key is a KeyObject, SPKI DER or PEM text')
     let keyObject: KeyObject

@@ -1,0 +1,191 @@
+// Keys in a PKCS#11 token: made there, used there, never seen outside.
+
+import { PkiError } from '../../errors/index.ts'
+import { keyIdPattern, requireKeyAlgorithm } from '../../keys/index.ts'
+import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
+import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
+import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
+import { ck } from './cryptoki.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
+import { algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, keyPairTemplates, readPublicKey } from './key-objects.ts'
+import type { KeyObject } from './key-objects.ts'
+import { Pkcs11Module } from './pkcs11-module.ts'
+import { Pkcs11Signer } from './pkcs11-signer.ts'
+import { TokenConnection } from './token-connection.ts'
+import type { TokenHealth } from './token-connection.ts'
+import { Token } from './token.ts'
+import type { PinSource, TokenSelector } from './token.ts'
+
+/** Options of `Pkcs11KeyManager.open`. */
+export interface Pkcs11KeyManagerOptions {
+  /** The vendor's library: its path, or one that other tokens of this process share. */
+  readonly module: string | Pkcs11Module
+  readonly token: TokenSelector
+  /** Asked at each login; a PIN that the token refused is never sent again. */
+  readonly pin: PinSource
+  /** Operations at a time. Default 8. */
+  readonly sessions?: number | undefined
+  /** Operations that may wait for a session. Default 4,096. */
+  readonly queueLimit?: number | undefined
+  /** For a session, and again for the token's answer. Default 10,000. */
+  readonly timeoutMs?: number | undefined
+  /** Failures in a row after which calls fail at once, until the token is back. Default 5. */
+  readonly failureThreshold?: number | undefined
+  /** Whether to log in when one more wrong PIN would lock the token. Default false. */
+  readonly useFinalPinTry?: boolean | undefined
+  readonly clock?: Clock | undefined
+  readonly logger?: Logger | undefined
+  readonly metrics?: Metrics | undefined
+}
+
+/** A `KeyManager` over one token. Keys are found by label; those made here carry version and algorithm in their CKA_ID. */
+export class Pkcs11KeyManager implements KeyManager {
+  readonly #connection: TokenConnection
+  readonly #clock: Clock
+  readonly #ownModule: Pkcs11Module | undefined
+
+  private constructor(connection: TokenConnection, clock: Clock, ownModule: Pkcs11Module | undefined) {
+    this.#connection = connection
+    this.#clock = clock
+    this.#ownModule = ownModule
+  }
+
+  /**
+   * Connects and logs in, so that a wrong label or PIN shows here.
+   *
+   * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY, ERR_HSM_TOKEN_NOT_FOUND, ERR_HSM_PIN, ERR_HSM_UNAVAILABLE
+   */
+  static async open(options: Pkcs11KeyManagerOptions): Promise<Pkcs11KeyManager> {
+    const { clock = systemClock, logger = silentLogger, metrics = noMetrics } = options
+    const ownModule = typeof options.module === 'string' ? await Pkcs11Module.load(options.module, { clock }) : undefined
+    const module = ownModule ?? (options.module as Pkcs11Module)
+    const token = new Token(module, { selector: options.token, pin: options.pin, useFinalPinTry: options.useFinalPinTry ?? false, logger })
+    const connection = new TokenConnection(token, {
+      sessions: options.sessions ?? 8, queueLimit: options.queueLimit ?? 4096, timeoutMs: options.timeoutMs ?? 10_000, failureThreshold: options.failureThreshold ?? 5, clock, logger, metrics,
+    })
+    try {
+      await connection.start()
+    } catch (error) {
+      await connection.close()
+      await ownModule?.close()
+      throw error
+    }
+    return new Pkcs11KeyManager(connection, clock, ownModule)
+  }
+
+  get health(): TokenHealth {
+    return this.#connection.health
+  }
+
+  /** Says that the PIN source has another PIN now, after ERR_HSM_PIN. */
+  allowLogin(): Promise<void> {
+    return this.#connection.allowLogin()
+  }
+
+  async generateKey(id: string, algorithm: KeyAlgorithm): Promise<Pkcs11Signer> {
+    requireKeyAlgorithm(algorithm)
+    if ((await this.#versions(id)).length > 0) throw exists(id)
+    return this.#generate(id, algorithm, 1)
+  }
+
+  async getSigner(id: string, version?: number): Promise<Pkcs11Signer | undefined> {
+    const versions = await this.#versions(id)
+    const found = version === undefined ? versions.at(-1) : versions.find((object) => versionOf(object) === version)
+    return found === undefined ? undefined : this.#signer(id, found)
+  }
+
+  async listKeys(): Promise<readonly KeyInfo[]> {
+    const objects = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, []))
+    const made = objects.flatMap((object) => (object.tag === undefined ? [] : [{ id: object.label, ...object.tag }]))
+    const newest = new Map<string, number>()
+    for (const { id, version } of made) newest.set(id, Math.max(version, newest.get(id) ?? 0))
+    return made
+      .map(({ id, version, algorithm, created }) => ({ id, version, algorithm, created, current: newest.get(id) === version }))
+      .sort((a, b) => (a.id === b.id ? a.version - b.version : a.id < b.id ? -1 : 1))
+  }
+
+  async rotateKey(id: string): Promise<Pkcs11Signer> {
+    const current = (await this.#versions(id)).at(-1)
+    if (current === undefined) throw notFound(id)
+    const { algorithm } = await this.#signer(id, current)
+    return this.#generate(id, algorithm, versionOf(current) + 1)
+  }
+
+  async backupKey(id: string, _protection: BackupProtection): Promise<EncryptedKeyBackup> {
+    if ((await this.#versions(id)).length === 0) throw notFound(id)
+    throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${id} never leaves its token; back it up by the token's own means`)
+  }
+
+  async restoreKey(backup: EncryptedKeyBackup, _protection: BackupProtection): Promise<Pkcs11Signer> {
+    throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${backup.keyId} is no key of this token: one that was outside is not brought in`)
+  }
+
+  async destroyKey(id: string, version?: number): Promise<void> {
+    const versions = await this.#versions(id)
+    const doomed = version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
+    if (doomed.length === 0) throw notFound(id, version)
+    await this.#connection.write(async ({ handle: session }, cryptoki) => {
+      for (const { objectId } of doomed) destroyPair(cryptoki, session, objectId)
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.close()
+    await this.#ownModule?.close()
+  }
+
+  /** Every version of a key, oldest first; a key that somebody else made has one. @throws ERR_HSM_KEY_AMBIGUOUS */
+  async #versions(id: string): Promise<readonly KeyObject[]> {
+    if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
+    const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]))
+    const ordered = [...found].sort((a, b) => versionOf(a) - versionOf(b))
+    ordered.forEach((object, at) => {
+      if (at > 0 && versionOf(object) === versionOf(ordered[at - 1] as KeyObject)) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `several private keys in the token are version ${versionOf(object)} of ${id}`)
+    })
+    return ordered
+  }
+
+  #signer(id: string, object: KeyObject): Promise<Pkcs11Signer> {
+    return this.#connection.run(async ({ handle: session }, cryptoki) => {
+      checkProtection(cryptoki, session, object.handle, object.tag !== undefined)
+      const publicKey = readPublicKey(cryptoki, session, object.objectId)
+      return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(object, publicKey), publicKey, objectId: object.objectId })
+    })
+  }
+
+  async #generate(id: string, algorithm: KeyAlgorithm, version: number): Promise<Pkcs11Signer> {
+    const objectId = encodeTag({ version, created: new Date(this.#clock.now()), algorithm })
+    const signer = await this.#connection.write(async ({ handle: session }, cryptoki) => {
+      const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(algorithm, id, objectId)
+      const { privateKey } = await cryptoki.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate)
+      try {
+        checkProtection(cryptoki, session, privateKey, true)
+        // Another process may have made the same version meanwhile: one of the two gives way, by the order of their ids.
+        const rivals = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }]).filter(({ tag }) => tag?.version === version)
+        if (rivals.some((rival) => Buffer.compare(rival.objectId, objectId) < 0)) throw exists(id)
+        return new Pkcs11Signer(this.#connection, { id, algorithm, publicKey: readPublicKey(cryptoki, session, objectId), objectId })
+      } catch (error) {
+        destroyPair(cryptoki, session, objectId)
+        throw error
+      }
+    })
+    return signer
+  }
+}
+
+/** Both objects of a key pair. */
+function destroyPair(cryptoki: Cryptoki, session: Handle, objectId: Buffer): void {
+  for (const handle of findObjects(cryptoki, session, [{ type: ck.CKA_ID, value: objectId }])) cryptoki.C_DestroyObject(session, handle)
+}
+
+function versionOf({ tag }: KeyObject): number {
+  return tag?.version ?? 1
+}
+
+function exists(id: string): PkiError {
+  return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists in the token`)
+}
+
+function notFound(id: string, version?: number): PkiError {
+  return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key in the token is called ${id}` : `key ${id} has no version ${version} in the token`)
+}

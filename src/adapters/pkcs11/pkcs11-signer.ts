@@ -1,0 +1,83 @@
+// A Signer over a key in a token: one operation per session, and no signature leaves that does not verify.
+
+import { constants, verify } from 'node:crypto'
+import { PkiError } from '../../errors/index.ts'
+import { keyAlgorithms } from '../../keys/index.ts'
+import type { KeyAlgorithm } from '../../keys/index.ts'
+import { signatureAlgorithms } from '../../x509/index.ts'
+import type { PublicKey, SignatureAlgorithm, Signer } from '../../x509/index.ts'
+import { ck } from './cryptoki.ts'
+import type { Cryptoki, Handle } from './cryptoki.ts'
+import { findObjects } from './key-objects.ts'
+import { signingPlan } from './mechanisms.ts'
+import type { SigningPlan } from './mechanisms.ts'
+import type { TokenConnection } from './token-connection.ts'
+import type { TokenSession } from './token.ts'
+
+/** Which key of which token. */
+export interface Pkcs11SignerFields {
+  readonly id: string
+  readonly algorithm: KeyAlgorithm
+  readonly publicKey: PublicKey
+  readonly objectId: Buffer
+}
+
+/** Signs in the token, on a session of the pool; the event loop goes on meanwhile. */
+export class Pkcs11Signer implements Signer {
+  readonly id: string
+  readonly publicKey: PublicKey
+  readonly algorithm: KeyAlgorithm
+  readonly signatureAlgorithm: SignatureAlgorithm
+  readonly #connection: TokenConnection
+  readonly #objectId: Buffer
+  #plan: SigningPlan | undefined
+  /** A handle means something for one connection only. */
+  #handle: { readonly handle: Handle, readonly tokenEpoch: number } | undefined
+
+  constructor(connection: TokenConnection, { id, algorithm, publicKey, objectId }: Pkcs11SignerFields) {
+    this.id = id
+    this.publicKey = publicKey
+    this.algorithm = algorithm
+    this.signatureAlgorithm = keyAlgorithms[algorithm]
+    this.#connection = connection
+    this.#objectId = objectId
+  }
+
+  /** @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED */
+  async sign(data: Uint8Array): Promise<Uint8Array> {
+    const signature = await this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data))
+    // Outside the session: the next signature runs in the token while this one is checked on another thread.
+    if (!(await this.#verifies(data, signature))) {
+      throw new PkiError('ERR_HSM_SIGNATURE', `the token's signature with key ${this.id} does not verify; it was not let out`)
+    }
+    return signature
+  }
+
+  async #signWith(session: TokenSession, cryptoki: Cryptoki, data: Uint8Array): Promise<Uint8Array> {
+    const plan = (this.#plan ??= signingPlan(this.signatureAlgorithm, this.publicKey, this.#connection.token.mechanisms))
+    const input = plan.input(data)
+    session.input = input // the native thread reads it while script goes on
+    cryptoki.C_SignInit(session.handle, plan.mechanism, this.#handleIn(session, cryptoki))
+    return plan.toX509(await cryptoki.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)))
+  }
+
+  #handleIn(session: TokenSession, cryptoki: Cryptoki): Handle {
+    if (this.#handle?.tokenEpoch !== session.tokenEpoch) {
+      const found = findObjects(cryptoki, session.handle, [{ type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY }, { type: ck.CKA_ID, value: this.#objectId }])
+      const [handle] = found
+      if (handle === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `key ${this.id} is no longer in the token`)
+      if (found.length > 1) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} private keys in the token have the CKA_ID of ${this.id}`)
+      this.#handle = { handle, tokenEpoch: session.tokenEpoch }
+    }
+    return this.#handle.handle
+  }
+
+  #verifies(data: Uint8Array, signature: Uint8Array): Promise<boolean> {
+    const { hash, saltLength } = signatureAlgorithms[this.signatureAlgorithm]
+    const key = this.publicKey.keyObject()
+    const input = saltLength === undefined ? key : { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }
+    return new Promise((resolve) => {
+      verify(hash, data, input, signature, (error, holds) => resolve(error === null && holds))
+    })
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * The paved path: what the README needs, without an adapter or an optional peer. Each layer has a subpath of its own with all of it.
+ *
+ * @module spiffe-pki
+ */
+export { PkiError, isPkiError } from './errors/index.ts'
+export type { PkiErrorCode } from './errors/index.ts'
+export { SpiffeId, TrustDomain } from './spiffe/index.ts'
+export { Certificate, CertificateRequest, RevocationList, buildCertificateRequest, generalName } from './x509/index.ts'
+export type { Signer } from './x509/index.ts'
+export { MemoryKeyManager, SoftwareSigner } from './keys/index.ts'
+export type { KeyManager } from './keys/index.ts'
+export { createPathValidator, verifyPath } from './validation/index.ts'
+export { TrustBundle, X509Svid, X509SvidValidator } from './svid/index.ts'
+export { CompositeAuthenticator } from './auth/index.ts'
+export type { Authenticator, Caller } from './auth/index.ts'
+export { createCertificateAuthority, createIntermediateCertificate, createRootCertificate } from './ca/index.ts'
+export { createIssuanceService } from './issuance/index.ts'
+export type { IssuanceService } from './issuance/index.ts'

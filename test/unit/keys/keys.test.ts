@@ -1,0 +1,143 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { MemoryKeyManager, SoftwareSigner, exportPrivateKey, importPrivateKey, keyAlgorithms, openKeyBackup, sealKeyBackup } from '../../../src/keys/index.ts'
+import type { KeyAlgorithm } from '../../../src/keys/index.ts'
+import { verifySignature } from '../../../src/x509/index.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const algorithms = Object.keys(keyAlgorithms) as KeyAlgorithm[]
+const quick = algorithms.filter((name) => !/[34]\d{3}$/.test(name))
+
+describe('SoftwareSigner', () => {
+  it.each(algorithms)('%s signs what its public key verifies', async (algorithm) => {
+    const signer = await SoftwareSigner.generate(algorithm)
+    const data = Buffer.from('to be signed')
+    const signature = await signer.sign(data)
+    expect(signer.algorithm).toBe(algorithm)
+    expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, signature)).toBe(true)
+    expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, Buffer.from('other'), signature)).toBe(false)
+  })
+
+  it('answers at once only where it takes microseconds', async () => {
+    expect((await SoftwareSigner.generate('P-256')).sign(new Uint8Array(1))).toBeInstanceOf(Uint8Array)
+    expect((await SoftwareSigner.generate('RSA-2048')).sign(new Uint8Array(1))).toBeInstanceOf(Promise)
+  })
+
+  it('takes no public key', () => {
+    expect(() => new SoftwareSigner(generateKeyPairSync('ed25519').publicKey)).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  it('shows no private octet', async () => {
+    const signer = await SoftwareSigner.generate('P-256')
+    const secret = signer.privateKey().export({ format: 'jwk' }).d!
+    const hex = Buffer.from(secret, 'base64url').toString('hex')
+    const shown = inspect(signer, { depth: 10, showHidden: true }) + JSON.stringify(signer)
+    expect(shown.includes(secret) || shown.includes(hex)).toBe(false)
+  })
+})
+
+describe('private keys as text', () => {
+  it.each(quick.flatMap((algorithm) => (['pkcs8', 'pkcs1', 'sec1'] as const).map((format) => [algorithm, format] as const)).filter(([algorithm, format]) => format === 'pkcs8' || (format === 'pkcs1') === algorithm.startsWith('RSA-') && algorithm !== 'Ed25519'))('%s goes out and in as %s', async (algorithm, format) => {
+    const { publicKey, ...signer } = await SoftwareSigner.generate(algorithm).then((made) => ({ publicKey: made.publicKey, key: made.privateKey() }))
+    const pem = exportPrivateKey(signer.key, { format })
+    expect(new SoftwareSigner(importPrivateKey(pem)).publicKey.equals(publicKey)).toBe(true)
+    expect(new SoftwareSigner(importPrivateKey(Buffer.from(pem))).publicKey.equals(publicKey)).toBe(true)
+  })
+
+  it('goes out and in encrypted', async () => {
+    const key = (await SoftwareSigner.generate('P-256')).privateKey()
+    const pem = exportPrivateKey(key, { passphrase: 'correct horse' })
+    expect(pem).toContain('BEGIN ENCRYPTED PRIVATE KEY')
+    expect(importPrivateKey(pem, { passphrase: 'correct horse' }).equals(key)).toBe(true)
+    expect(() => importPrivateKey(pem)).toThrow(code('ERR_KEY_PASSPHRASE'))
+    expect(() => importPrivateKey(pem, { passphrase: 'wrong' })).toThrow(code('ERR_KEY_PASSPHRASE'))
+  })
+
+  const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  it.each([
+    { what: 'RSA of 1024 bits', input: () => exportPrivateKey(generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey), wanted: 'ERR_KEY_WEAK' },
+    { what: 'an exponent of 3', input: () => exportPrivateKey(generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).privateKey), wanted: 'ERR_KEY_WEAK' },
+    { what: 'secp256k1', input: () => exportPrivateKey(generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey), wanted: 'ERR_KEY_UNSUPPORTED' },
+    { what: 'explicit parameters', input: () => exportPrivateKey(generateKeyPairSync('ec', { namedCurve: 'P-256', paramEncoding: 'explicit' }).privateKey), wanted: 'ERR_KEY_UNSUPPORTED' },
+    { what: 'two keys', input: () => exportPrivateKey(p256.privateKey).repeat(2), wanted: 'ERR_PEM' },
+    { what: 'a public key', input: () => p256.publicKey.export({ type: 'spki', format: 'pem' }) as string, wanted: 'ERR_PEM' },
+    { what: 'nonsense', input: () => Uint8Array.of(0x30, 0x00), wanted: 'ERR_KEY_MALFORMED' },
+    { what: 'too much', input: () => ' '.repeat(100_000), wanted: 'ERR_LIMIT_EXCEEDED' },
+    // A compressed point that is none: found by the fuzzer.
+    { what: 'a broken public half', input: () => Buffer.from('MEcCAQAwEwYHKoZIzj0CAQYIKoZIzj0DAQcELTArAgEBBCAdDNiJh+Q/U3v/Y1mLKKxb9adL9xdCU5I6BMnfGL4k0KEEAwIAAA==', 'base64'), wanted: 'ERR_KEY_MALFORMED' },
+  ])('refuses $what', ({ input, wanted }) => {
+    expect(() => importPrivateKey(input())).toThrow(code(wanted))
+  })
+
+  it('refuses a public half that belongs to another key', () => {
+    const der = p256.privateKey.export({ type: 'pkcs8', format: 'der' })
+    const point = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'der' }).subarray(-64)
+    point.copy(der, der.length - 64)
+    expect(() => importPrivateKey(der)).toThrow(code('ERR_KEY_MALFORMED'))
+  })
+
+  it('says which format a key has not', () => {
+    expect(() => exportPrivateKey(p256.privateKey, { format: 'pkcs1' })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => exportPrivateKey(p256.privateKey, { format: 'sec1', passphrase: 'x' })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
+
+describe('MemoryKeyManager', () => {
+  it('makes, finds, lists, rotates and destroys', async () => {
+    await using keys = new MemoryKeyManager()
+    const first = await keys.generateKey('ca', 'P-256')
+    await expect(keys.generateKey('ca', 'P-256')).rejects.toThrow(code('ERR_KEY_EXISTS'))
+    const second = await keys.rotateKey('ca')
+    expect((await keys.getSigner('ca'))?.publicKey.equals(second.publicKey)).toBe(true)
+    expect((await keys.getSigner('ca', 1))?.publicKey.equals(first.publicKey)).toBe(true)
+    expect((await keys.listKeys()).map(({ id, version, algorithm, current }) => ({ id, version, algorithm, current }))).toEqual([
+      { id: 'ca', version: 1, algorithm: 'P-256', current: false }, { id: 'ca', version: 2, algorithm: 'P-256', current: true },
+    ])
+    await keys.destroyKey('ca', 1)
+    expect(await keys.getSigner('ca', 1)).toBeUndefined()
+    await expect(keys.destroyKey('ca', 1)).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+    await keys.destroyKey('ca')
+    expect(await keys.getSigner('ca')).toBeUndefined()
+    await expect(keys.rotateKey('ca')).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+  })
+
+  it.each(['', '../x', 'a/b', '.hidden', 'x'.repeat(129)])('refuses the id %j', async (id) => {
+    await expect(new MemoryKeyManager().generateKey(id, 'P-256')).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  it('is of no use once closed', async () => {
+    const keys = new MemoryKeyManager()
+    await keys[Symbol.asyncDispose]()
+    await expect(keys.listKeys()).rejects.toThrow(code('ERR_CLOSED'))
+  })
+})
+
+describe('backups', () => {
+  const recipient = generateKeyPairSync('x25519')
+  it.each([
+    ['a passphrase', { passphrase: 'correct horse' }, { passphrase: 'correct horse' }],
+    ['a recipient', { recipient: recipient.publicKey }, { recipient: recipient.privateKey }],
+  ] as const)('go from one manager to another under %s', async (_what, sealing, opening) => {
+    const [here, there] = [new MemoryKeyManager(), new MemoryKeyManager()]
+    const original = await here.generateKey('ca', 'P-256')
+    const backup = JSON.parse(JSON.stringify(await here.backupKey('ca', sealing)))
+    const restored = await there.restoreKey(backup, opening)
+    expect(restored.publicKey.equals(original.publicKey)).toBe(true)
+    await expect(there.restoreKey(backup, opening)).rejects.toThrow(code('ERR_KEY_EXISTS'))
+  })
+
+  it('open for nobody else, and tell damage from a wrong key', async () => {
+    const key = (await SoftwareSigner.generate('P-256')).privateKey()
+    const backup = await sealKeyBackup(key, { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }, { passphrase: 'right' })
+    const forOther = await sealKeyBackup(key, { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }, { recipient: recipient.publicKey })
+    await expect(openKeyBackup(backup, { passphrase: 'wrong' })).rejects.toThrow(code('ERR_KEY_PASSPHRASE'))
+    await expect(openKeyBackup({ ...backup, keyId: 'other' }, { passphrase: 'right' })).rejects.toThrow(code('ERR_KEY_PASSPHRASE'))
+    await expect(openKeyBackup({ ...backup, ciphertext: `${backup.ciphertext.slice(0, -8)}AAAAAAA=` }, { passphrase: 'right' })).rejects.toThrow(code('ERR_KEY_BACKUP'))
+    await expect(openKeyBackup({ ...backup, protection: { ...backup.protection, N: 2 ** 24 } as never }, { passphrase: 'right' })).rejects.toThrow(code('ERR_KEY_BACKUP'))
+    await expect(openKeyBackup({ ...backup, version: 2 as never }, { passphrase: 'right' })).rejects.toThrow(code('ERR_KEY_BACKUP'))
+    await expect(openKeyBackup(forOther, { recipient: generateKeyPairSync('x25519').privateKey })).rejects.toThrow(code('ERR_KEY_PASSPHRASE'))
+    await expect(openKeyBackup(forOther, { passphrase: 'right' })).rejects.toThrow(code('ERR_KEY_BACKUP'))
+    await expect(sealKeyBackup(key, { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }, { passphrase: '' })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
