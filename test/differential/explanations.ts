@@ -63,5 +63,6 @@ const explanations: readonly Explanation[] = [
   { who: 'go', direction: 'looser', questions: certificates, reason: /^refused: x509: certificate signed by unknown authority$/, clause: 'RFC 5280 §7.1: issuer and subject are the same name whatever the case and string type; Go compares octets' },
   { who: 'openssl', direction: 'looser', questions: certificates, reason: /^unable to get local issuer certificate$/, clause: 'RFC 5280 §4.2.1.1, §6.1: an authority key identifier helps to find an issuer and is no check of section 6; OpenSSL does not try one that has another' },
   { who: 'openssl', direction: 'looser', questions: ['server'], reason: /^unsuitable certificate purpose$/, clause: 'RFC 5280 §4.2.1.12: the key usage of a CA that stands in the place of a leaf is not held against the purpose; Go does not compare them at all' },
-  { who: 'openssl', direction: 'looser', questions: all, reason: /X509_NAME_ENTRY/, clause: 'RFC 5280 §4.1.2.4: AttributeValue is ANY; a value that is no string is kept and compared by its octets' },
+  { who: 'go', direction: 'looser', questions: all, reason: /cannot parse URI/, clause: 'RFC 5280 §4.2.1.6: an IA5String is kept as found; where a URI is judged, by a constraint or as a SPIFFE ID, what is no URI is refused. OpenSSL does the same' },
+  { who: 'go', direction: 'looser', questions: ['list'], reason: /^refused: another issuer$/, clause: 'RFC 5280 §7.1: names are the same whatever the case and string type; the octets differ' },
 ]

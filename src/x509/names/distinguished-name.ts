@@ -141,8 +141,12 @@ function readAttribute(reader: DerReader): AttributeTypeAndValue {
   const der = reader.element()
   let value: string | undefined
   if (isStringTag(tag)) value = stringContent(reader, `attribute ${type}`)
-  else if (isKnownAttribute(type)) throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: tag ${tag} is no character string (RFC 5280 appendix A)`)
-  else checkWellFormed(der, `attribute ${type}`)
+  else if (isKnownAttribute(type) || (tag !== tags.bitString && tag !== tags.sequence)) {
+    // Beside strings, X.520 names things by BIT STRING (uniqueIdentifier) and SEQUENCE (postalAddress); nobody reads a name by other types.
+    throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: a value with tag ${tag} (RFC 5280 appendix A)`)
+  } else {
+    checkWellFormed(der, `attribute ${type}`)
+  }
   reader.finish('AttributeTypeAndValue')
   return { type, value, der }
 }

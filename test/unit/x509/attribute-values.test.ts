@@ -9,7 +9,8 @@ describe('values of attributes', () => {
     expect(() => nameOf(type, integer(1)).rdns).toThrow(expect.objectContaining({ code: 'ERR_NAME_INVALID' }))
   })
 
-  it('of other types may be anything', () => {
+  it('of other types may be BIT STRING and SEQUENCE too', () => {
+    expect(() => nameOf('2.5.4.45', integer(1)).rdns).toThrow(expect.objectContaining({ code: 'ERR_NAME_INVALID' }))
     expect(nameOf('2.5.4.45', bitString(Uint8Array.of(1))).rdns[0]?.[0]?.value).toBeUndefined()
   })
 })
