@@ -1,13 +1,14 @@
 // One target per parser: what it is fed, and everything that it then answers. Anything but a PkiError is a finding.
 
 import { generateKeyPairSync } from 'node:crypto'
+import { PkiError } from '../../src/errors/index.ts'
 import { certificateServiceDefinition } from '../../src/adapters/grpc/index.ts'
 import { DerReader, checkWellFormed, encodeTime, readTime, readWhole, sequence, tags } from '../../src/der/index.ts'
 import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../src/internal/base64.ts'
 import { decodePem, encodePem } from '../../src/internal/pem.ts'
 import { exportPrivateKey, importPrivateKey, SoftwareSigner } from '../../src/keys/index.ts'
 import { SpiffeId, TrustDomain, tryParseIstioSpiffeId } from '../../src/spiffe/index.ts'
-import { TrustBundle, parseSpiffeBundle, verifyX509Svid } from '../../src/svid/index.ts'
+import { JwtAuthority, JwtSvid, TrustBundle, formatBundleMap, formatSpiffeBundle, issueJwtSvid, parseBundleMap, parseSpiffeBundle, verifyX509Svid } from '../../src/svid/index.ts'
 import {
   Certificate, CertificateRequest, DistinguishedName, RevocationList, buildCertificate, buildCertificateRequest, buildRevocationList, encodeAltName,
   encodeGeneralName, generalName, generateSerialNumber, keyPurposeOids, readGeneralNames,
@@ -49,7 +50,9 @@ const list = await buildRevocationList({
     serialNumber: generateSerialNumber(), revocationDate: notBefore, ...(i % 2 === 0 ? { reason: 'keyCompromise' as const } : {}), ...(i === 5 ? { invalidityDate: notBefore, certificateIssuer: [{ type: 'directoryName', name: subject } as const] } : {}),
   })),
 }, signer)
-const bundle = TrustBundle.fromPem(leaf.toPem(), { trustDomain: 'example.org' })
+const jwtAuthorities = [JwtAuthority.from('k1', privateKey), JwtAuthority.from('k2', rsa)]
+const bundle = TrustBundle.fromPem(leaf.toPem(), { trustDomain: 'example.org' }).with({ jwtAuthorities, sequenceNumber: 2n ** 63n, refreshHintSeconds: 60 })
+const token = (await issueJwtSvid({ id: 'spiffe://example.org/ns/a/sa/b', audience: ['a', 'b'], keyId: 'k1', claims: { iss: 'https://example.org', deep: { list: [1, null] } } }, signer)).token
 const keys = [
   ...(['pkcs8', 'sec1'] as const).map((format) => exportPrivateKey(privateKey, { format })), ...(['pkcs8', 'pkcs1'] as const).map((format) => exportPrivateKey(rsa, { format })),
 ]
@@ -140,11 +143,32 @@ export const targets: readonly FuzzTarget[] = [
       const message = certificateServiceDefinition.CreateCertificate.requestSerialize({ $typeName: 'istio.v1.auth.IstioCertificateRequest', csr: request.toPem(), validityDuration: 3600n, metadata: { CertSigner: 'x', n: { list: [1, null, 'a', true] } } })
       return mutateDer(message, random, random.pick(der))
     },
-    // The decoder is a library's: its own errors are what grpc-js turns into a status.
-    run: (input) => void refusedOr(() => certificateServiceDefinition.CreateCertificate.requestDeserialize(Buffer.from(bytes(input)))),
+    run: (input) => {
+      // The decoder is a library's: its own errors are what grpc-js turns into a status.
+      const message = refusedOr(() => certificateServiceDefinition.CreateCertificate.requestDeserialize(Buffer.from(bytes(input))))
+      if (message === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'refused by the decoder')
+      certificateServiceDefinition.CreateCertificate.requestSerialize(message)
+      CertificateRequest.fromPem(message.csr).checkAll()
+    },
   },
-  { name: 'bundle', input: fromText([JSON.stringify({ keys: [{ kty: 'EC', use: 'x509-svid', crv: 'P-256', x5c: [encodeBase64(leaf.der)] }], spiffe_sequence: 1, spiffe_refresh_hint: 60 })]), run: (input) => void parseSpiffeBundle(text(input), { trustDomain: 'example.org' }) },
+  {
+    name: 'bundle', input: fromText([formatSpiffeBundle(bundle), formatSpiffeBundle(bundle, { indent: 2 }), formatBundleMap([bundle, new TrustBundle('a.org')])]),
+    run: (input) => {
+      if (text(input).includes('trust_domains')) requireSame(Buffer.from(formatBundleMap(parseBundleMap(formatBundleMap(parseBundleMap(text(input)))))), Buffer.from(formatBundleMap(parseBundleMap(text(input)))))
+      else formatSpiffeBundle(parseSpiffeBundle(text(input), { trustDomain: 'example.org' }))
+    },
+  },
+  { name: 'jwt', input: mutateToken, run: (input) => void Object.values(JwtSvid.parseUnverified(text(input))) },
 ]
+
+/** The token as text, or one of its parts as JSON: else nothing behind base64url would ever be reached. */
+function mutateToken(random: SeededRandom): string {
+  const parts = token.split('.')
+  const at = random.integer(3)
+  if (at === 2) return mutateText(token, random)
+  parts[at] = Buffer.from(mutateText(Buffer.from(parts[at]!, 'base64url').toString(), random)).toString('base64url')
+  return parts.join('.')
+}
 
 /** DER from its elements: what is well formed encodes to itself. */
 function reencode(input: Uint8Array): Uint8Array {

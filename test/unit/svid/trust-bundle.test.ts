@@ -1,0 +1,173 @@
+// Trust bundles by rule number: B-1 to B-8, X-13 to X-15, J-12, F-4.
+
+import { generateKeyPairSync } from 'node:crypto'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { PkiErrorCode } from '../../../src/errors/index.ts'
+import { TrustDomain } from '../../../src/spiffe/index.ts'
+import { JwtAuthority, TrustBundle, TrustBundleSet, formatBundleMap, formatSpiffeBundle, parseBundleMap, parseSpiffeBundle, requireBundle } from '../../../src/svid/index.ts'
+import type { IgnoredKey, TrustBundleChange } from '../../../src/svid/index.ts'
+import type { Certificate } from '../../../src/x509/index.ts'
+import { makeAuthority } from '../validation/test-pki.ts'
+
+let first: Certificate
+let second: Certificate
+beforeAll(async () => {
+  first = (await makeAuthority('first')).certificate
+  second = (await makeAuthority('second')).certificate
+})
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const jwt = { ...ec.publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'jwt-svid' }
+const rsa = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }), kid: 'r1', use: 'jwt-svid' }
+const base64 = (certificate: Certificate): string => Buffer.from(certificate.der).toString('base64')
+const x509 = (certificate: Certificate): Record<string, unknown> => ({ kty: 'EC', use: 'x509-svid', x5c: [base64(certificate)] })
+const code = (wanted: PkiErrorCode): unknown => expect.objectContaining({ code: wanted })
+
+function read(document: unknown): { bundle: TrustBundle; ignored: IgnoredKey[] } {
+  const ignored: IgnoredKey[] = []
+  const text = typeof document === 'string' ? document : JSON.stringify(document)
+  return { bundle: parseSpiffeBundle(text, { trustDomain: 'example.org', onIgnoredKey: (key) => ignored.push(key) }), ignored }
+}
+
+describe('parseSpiffeBundle', () => {
+  it('B-1 reads a bundle with members that nobody knows', () => {
+    const { bundle, ignored } = read({ keys: [x509(first), jwt, rsa], spiffe_sequence: 7, spiffe_refresh_hint: 60, more: {} })
+    expect(bundle.x509Authorities.map(({ der }) => Buffer.compare(der, first.der))).toEqual([0])
+    expect(bundle.jwtAuthorities.map(({ keyId }) => keyId)).toEqual(['k1', 'r1'])
+    expect([bundle.sequenceNumber, bundle.refreshHintSeconds, ignored.length]).toEqual([7n, 60, 0])
+  })
+
+  it('B-2 keeps every bit of the sequence', () => {
+    expect(read('{"keys":[],"spiffe_sequence":18446744073709551615}').bundle.sequenceNumber).toBe(18446744073709551615n)
+  })
+
+  it.each<[string, unknown, PkiErrorCode]>([
+    ['B-2 a sequence with a fraction', { keys: [], spiffe_sequence: 1.5 }, 'ERR_BUNDLE_MALFORMED'],
+    ['B-2 a negative sequence', { keys: [], spiffe_sequence: -1 }, 'ERR_BUNDLE_MALFORMED'],
+    ['B-2 a sequence as text', { keys: [], spiffe_sequence: '1' }, 'ERR_BUNDLE_MALFORMED'],
+    ['B-3 a hint as text', { keys: [], spiffe_refresh_hint: '1' }, 'ERR_BUNDLE_MALFORMED'],
+    ['B-4 no keys', {}, 'ERR_BUNDLE_MALFORMED'],
+    ['B-4 keys is null', { keys: null }, 'ERR_BUNDLE_MALFORMED'],
+    ['B-4 keys is an object', { keys: {} }, 'ERR_BUNDLE_MALFORMED'],
+    ['an array', [], 'ERR_BUNDLE_MALFORMED'],
+    ['keys twice', '{"keys":[],"keys":[]}', 'ERR_JSON'],
+    ['too many keys', { keys: Array(1001).fill({}) }, 'ERR_LIMIT_EXCEEDED'],
+  ])('refuses %s', (_name, document, wanted) => {
+    expect(() => read(document)).toThrow(code(wanted))
+  })
+
+  it.each<[string, () => unknown]>([
+    ['B-5 no object', () => 1],
+    ['B-5 no kty', () => ({ ...x509(first), kty: undefined })],
+    ['B-5 an unknown kty', () => ({ ...x509(first), kty: 'oct2' })],
+    ['B-5 no use', () => ({ ...x509(first), use: undefined })],
+    ['B-5 use in capitals', () => ({ ...x509(first), use: 'X509-SVID' })],
+    ['B-5 use of another kind of SVID', () => ({ ...jwt, use: 'wit-svid' })],
+    ['X-14 no x5c', () => ({ ...x509(first), x5c: undefined })],
+    ['X-14 an empty x5c', () => ({ ...x509(first), x5c: [] })],
+    ['X-14 a first value that is no certificate', () => ({ ...x509(first), x5c: ['AAAA', base64(first)] })],
+    ['X-13 base64url', () => ({ ...x509(first), x5c: [`${base64(first).slice(0, -4)}-_-_`] })],
+    ['members of another key', () => ({ ...jwt, ...x509(first), use: 'x509-svid', kid: undefined })],
+    ['a private key', () => ({ ...ec.privateKey.export({ format: 'jwk' }), kid: 'p', use: 'jwt-svid' })],
+    ['J-12 no kid', () => ({ ...jwt, kid: undefined })],
+    ['J-12 a kid for the second time', () => ({ ...rsa, kid: 'k0' })],
+    ['J-3 Ed25519', () => ({ ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'e', use: 'jwt-svid' })],
+    ['RSA 1024', () => ({ ...generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' }), kid: 'w', use: 'jwt-svid' })],
+    ['a point that is not on the curve', () => ({ ...jwt, kid: 'o', y: jwt.x })],
+  ])('passes over one entry, alone: %s', (_name, make) => {
+    const { bundle, ignored } = read({ keys: [{ ...jwt, kid: 'k0' }, make(), x509(second)] })
+    expect(ignored.map(({ index }) => index)).toEqual([1])
+    expect(bundle.x509Authorities).toHaveLength(1)
+  })
+
+  it('X-14 takes the first value of x5c and ignores the others', () => {
+    const { bundle } = read({ keys: [{ ...x509(first), x5c: [base64(first), base64(second), 'rubbish', 1] }] })
+    expect(bundle.x509Authorities.map((found) => bundle.hasX509Authority(first) && Buffer.compare(found.der, first.der))).toEqual([0])
+  })
+
+  it.each([[[]], [[{ kty: 'EC' }]]])('B-4 a bundle of nothing usable is valid and empty', (keys) => {
+    expect(read({ keys }).bundle.isEmpty).toBe(true)
+  })
+
+  it('comes back as it was written', () => {
+    const bundle = new TrustBundle('example.org', { x509Authorities: [first, second], jwtAuthorities: [JwtAuthority.fromJwk(jwt), JwtAuthority.fromJwk(rsa)], sequenceNumber: 2n ** 63n, refreshHintSeconds: 300 })
+    expect(read(formatSpiffeBundle(bundle)).bundle.equals(bundle)).toBe(true)
+    const [entry] = (JSON.parse(formatSpiffeBundle(bundle)) as { keys: Record<string, unknown>[] }).keys
+    expect([entry?.['use'], entry?.['kid'], (entry?.['x5c'] as string[]).length]).toEqual(['x509-svid', undefined, 1])
+  })
+})
+
+describe('JwtAuthority', () => {
+  it.each<[string, Record<string, unknown>, PkiErrorCode]>([
+    ['no kty', { kid: 'a' }, 'ERR_JWK_INVALID'],
+    ['a curve of its own', { ...jwt, crv: 'P-224' }, 'ERR_JWK_INVALID'],
+    ['a short coordinate', { ...jwt, x: 'AAAA' }, 'ERR_JWK_INVALID'],
+    ['an alg that does not fit', { ...jwt, alg: 'RS256' }, 'ERR_JWK_INVALID'],
+    ['key_ops without verify', { ...jwt, key_ops: ['sign'] }, 'ERR_JWK_INVALID'],
+    ['a symmetric key', { kty: 'oct', k: 'AAAA', kid: 'a' }, 'ERR_JWK_INVALID'],
+  ])('refuses %s', (_name, jwk, wanted) => {
+    expect(() => JwtAuthority.fromJwk(jwk)).toThrow(code(wanted))
+  })
+})
+
+describe('bundle maps', () => {
+  const map = (domains: string): string => `{"trust_domains":${domains}}`
+
+  it('B-8 reads each trust domain apart, without hints', () => {
+    const set = parseBundleMap(JSON.stringify({ trust_domains: { 'a.org': { keys: [x509(first)], spiffe_refresh_hint: 5 }, 'b.org': { keys: [] } } }))
+    expect(set.bundles.map(({ trustDomain, refreshHintSeconds }) => [trustDomain.name, refreshHintSeconds])).toEqual([['a.org', undefined], ['b.org', undefined]])
+    expect(parseBundleMap(formatBundleMap(set)).bundles.every((bundle, at) => bundle.equals(set.bundles[at]!))).toBe(true)
+  })
+
+  it.each<[string, string, PkiErrorCode]>([
+    ['B-7 a trust domain twice', map('{"a.org":{"keys":[]},"a.org":{"keys":[]}}'), 'ERR_JSON'],
+    ['B-7 twice by an escape', map('{"a.org":{"keys":[]},"\\u0061.org":{"keys":[]}}'), 'ERR_JSON'],
+    ['B-7 by its ID', map('{"spiffe://a.org":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
+    ['no trust domain', map('{"A.org":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
+    ['B-7 no trust_domains', '{}', 'ERR_BUNDLE_MALFORMED'],
+    ['a bundle without keys', map('{"a.org":{"keys":[]},"b.org":{}}'), 'ERR_BUNDLE_MALFORMED'],
+    ['a bundle that is null', map('{"a.org":null}'), 'ERR_BUNDLE_MALFORMED'],
+    ['__proto__', map('{"__proto__":{"keys":[]}}'), 'ERR_JSON'],
+  ])('refuses %s', (_name, document, wanted) => {
+    expect(() => parseBundleMap(document)).toThrow(code(wanted))
+  })
+
+  it('reads an empty map', () => {
+    expect(parseBundleMap(map('{}')).size).toBe(0)
+  })
+})
+
+describe('TrustBundle and TrustBundleSet', () => {
+  it('reads PEM and DER, each certificate once', () => {
+    const bundle = TrustBundle.fromPem(first.toPem() + second.toPem() + first.toPem(), { trustDomain: 'a.org' })
+    expect(bundle.x509Authorities).toHaveLength(2)
+    expect(TrustBundle.fromDer(bundle.toDer(), { trustDomain: 'a.org' }).equals(bundle)).toBe(true)
+    expect(TrustBundle.fromDer(new Uint8Array(), { trustDomain: 'a.org' }).isEmpty).toBe(true)
+    expect(() => TrustBundle.fromDer(bundle.toDer().subarray(1), { trustDomain: 'a.org' })).toThrow(code('ERR_DER'))
+    expect(() => TrustBundle.fromPem('none', { trustDomain: 'a.org' })).toThrow(code('ERR_PEM'))
+  })
+
+  it('F-4 never answers for another trust domain', () => {
+    const bundle = TrustBundle.fromPem(first.toPem(), { trustDomain: 'a.org' })
+    const other = TrustDomain.parse('b.org')
+    expect(bundle.bundleFor(other)).toBeUndefined()
+    expect(() => requireBundle(other, { bundleFor: () => bundle })).toThrow(code('ERR_BUNDLE_NOT_FOUND'))
+    expect(() => new TrustBundleSet([bundle, bundle.with({ sequenceNumber: 1n })])).toThrow(code('ERR_BUNDLE_DUPLICATE'))
+  })
+
+  it('tells each change that is one, and none after it is stopped', () => {
+    const set = new TrustBundleSet()
+    const seen: string[] = []
+    const stop = set.onChange(({ trustDomain, bundle }: TrustBundleChange) => seen.push(`${trustDomain.name} ${bundle?.x509Authorities.length ?? 'gone'}`))
+    const a = TrustBundle.fromPem(first.toPem(), { trustDomain: 'a.org' })
+    set.set(a)
+    set.set(TrustBundle.fromPem(first.toPem(), { trustDomain: 'a.org' }))
+    set.replaceAll([new TrustBundle('b.org')])
+    expect(() => {
+      set.replaceAll([a, a])
+    }).toThrow(code('ERR_BUNDLE_DUPLICATE'))
+    expect([set.delete('b.org'), set.delete('b.org'), set.has('a.org')]).toEqual([true, false, false])
+    stop()
+    set.set(a)
+    expect(seen).toEqual(['a.org 1', 'a.org gone', 'b.org 0', 'b.org gone'])
+  })
+})
