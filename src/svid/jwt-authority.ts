@@ -9,7 +9,7 @@ import type { JwkMembers, PublicJwk } from './jwk.ts'
 /** The `alg` values of JWT-SVID.md section 2.1 (rule J-3). No other is ever accepted. */
 export type JwtSvidAlgorithm = 'RS256' | 'RS384' | 'RS512' | 'ES256' | 'ES384' | 'ES512' | 'PS256' | 'PS384' | 'PS512'
 
-/** A public key by the `kid` that tokens name it by. Imported into `node:crypto` when first used. */
+/** A public key by the `kid` that tokens name it by. */
 export class JwtAuthority {
   /** The `kid`, 1 to 1,024 characters. */
   readonly keyId: string
@@ -57,6 +57,8 @@ export class JwtAuthority {
     }
     const publicKey = publicKeyOfJwk(jwk)
     publicKey.checkStrength(keyPolicy)
+    // A point that is not on its curve shows itself now, and not as a bad signature of somebody's token.
+    publicKey.keyObject()
     return new JwtAuthority(kid, publicKey, alg)
   }
 

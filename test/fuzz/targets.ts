@@ -87,6 +87,7 @@ export const targets: readonly FuzzTarget[] = [
     run: (input) => {
       const csr = CertificateRequest.parse(bytes(input))
       csr.checkAll()
+      requireSame(reencode(csr.der), csr.der)
       csr.publicKey.checkStrength()
       csr.verify()
     },
@@ -97,6 +98,7 @@ export const targets: readonly FuzzTarget[] = [
       const crl = RevocationList.parse(bytes(input))
       crl.checkAll()
       for (const { serialNumber } of crl.entries()) if (crl.find(serialNumber, () => true) === undefined) throw new Error('an entry that is listed is not found')
+      requireSame(reencode(crl.der), crl.der)
       crl.verifySignatureBy(signer.publicKey)
     },
   },
