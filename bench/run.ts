@@ -9,7 +9,7 @@ import type { MeasuredRow } from './measure.ts'
 import { formatRow, missedBars } from './report.ts'
 import type { BenchRow } from './row.ts'
 
-const rowFiles = ['parse', 'spiffe-id', 'issue', 'verify'] as const
+const rowFiles = ['parse', 'spiffe-id', 'issue', 'verify', 'keys', 'crl', 'pkcs11'] as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

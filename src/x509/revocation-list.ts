@@ -168,6 +168,15 @@ export class RevocationList {
     return offset < 0 ? undefined : readEntry(this.der, offset, this.#issuerAt(offset))
   }
 
+  /** Whether a certificate of the list's own issuer is listed; decodes nothing. */
+  has(serial: SerialNumber | Uint8Array): boolean {
+    const scan = this.#scan
+    if (scan === undefined) return false
+    if (scan.issuerOffsets.length > 0) return this.find(serial) !== undefined
+    this.#index ??= new RevocationListIndex(this.der, scan)
+    return this.#index.find(typeof serial === 'string' ? serialNumberBytes(serial) : serial) >= 0
+  }
+
   /** Octets that the index takes; builds it. */
   get indexByteLength(): number {
     if (this.#scan === undefined) return 0

@@ -57,8 +57,13 @@ export class Pkcs11Signer implements Signer {
     const plan = (this.#plan ??= signingPlan(this.signatureAlgorithm, this.publicKey, this.#connection.token.mechanisms))
     const input = plan.input(data)
     session.input = input // the native thread reads it while script goes on
-    cryptoki.C_SignInit(session.handle, plan.mechanism, this.#handleIn(session, cryptoki))
-    return plan.toX509(await cryptoki.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)))
+    try {
+      cryptoki.C_SignInit(session.handle, plan.mechanism, this.#handleIn(session, cryptoki))
+      return plan.toX509(await cryptoki.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)))
+    } catch (error) {
+      this.#handle = undefined // it may be what is wrong: the next try looks the key up again
+      throw error
+    }
   }
 
   #handleIn(session: TokenSession, cryptoki: Cryptoki): Handle {

@@ -193,7 +193,7 @@ export class SessionPool {
         },
         reject: (error) => {
           signal?.removeEventListener('abort', onAbort)
-          reject(error as Error)
+          reject(error)
         },
       }
       const onAbort = (): void => {

@@ -4,8 +4,8 @@ import { MemoryCertificateStore } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
-import { PublicKey, buildCertificateRequest, encodeExtension, generalName, keyPurposeOids, parseSerialNumber } from '../../../src/x509/index.ts'
-import type { Signer } from '../../../src/x509/index.ts'
+import { PublicKey, buildCertificateRequest, generalName, keyPurposeOids, parseSerialNumber } from '../../../src/x509/index.ts'
+import type { Signer , encodeExtension} from '../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })

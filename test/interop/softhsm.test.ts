@@ -1,0 +1,256 @@
+// Keys in a SoftHSM token: what a KeyManager does, what a token may do to it, and what is never done to a token.
+
+import { existsSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createSoftHsmToken } from '../../examples/main/softhsm.ts'
+import type { SoftHsmToken } from '../../examples/main/softhsm.ts'
+import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
+import type { Pkcs11Binding, Pkcs11KeyManagerOptions } from '../../src/adapters/pkcs11/index.ts'
+import { Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
+import type { KeyAlgorithm } from '../../src/keys/index.ts'
+import { verifySignature } from '../../src/x509/index.ts'
+import { requires } from '../support/requires.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const data = Buffer.from('to be signed')
+type Methods = Record<string, (...args: never[]) => unknown>
+
+/** pkcs11js with some methods replaced: `next` calls the real one. */
+async function tampered(methods: Record<string, (next: (...args: unknown[]) => unknown, ...args: unknown[]) => unknown>): Promise<Pkcs11Binding> {
+  const { default: real } = (await import('pkcs11js')) as unknown as { default: { PKCS11: new () => Methods } }
+  class Tampered {
+    constructor() {
+      const inner = new real.PKCS11()
+      return new Proxy(inner, {
+        get(target, name: string) {
+          const method = target[name]
+          if (typeof method !== 'function') return method
+          const next = (...args: unknown[]): unknown => (method as (...args: unknown[]) => unknown).apply(target, args)
+          return methods[name] === undefined ? next : (...args: unknown[]) => methods[name]!(next, ...args)
+        },
+      }) as never
+    }
+  }
+  return { PKCS11: Tampered } as unknown as Pkcs11Binding
+}
+
+class Pkcs11Failure extends Error {
+  override readonly name = 'Pkcs11Error'
+  readonly code: number
+
+  constructor(code: number) {
+    super(`CKR of ${code}`)
+    this.code = code
+  }
+}
+
+describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
+  let token: SoftHsmToken
+  beforeAll(async () => {
+    token = await createSoftHsmToken('test')
+  })
+  afterAll(() => token.dispose())
+
+  // The library is one for the process: whoever initialised it must finalise it before the next test.
+  const modules: Pkcs11Module[] = []
+  afterEach(async () => {
+    for (const module of modules.splice(0)) await module.close()
+  })
+  const load = async (methods: Parameters<typeof tampered>[0]): Promise<Pkcs11Module> => {
+    const module = await Pkcs11Module.load(token.modulePath, { pkcs11: await tampered(methods) })
+    modules.push(module)
+    return module
+  }
+  const open = async (options: Partial<Pkcs11KeyManagerOptions> = {}, methods?: Parameters<typeof tampered>[0]): Promise<Pkcs11KeyManager> =>
+    Pkcs11KeyManager.open({ module: methods === undefined ? token.modulePath : await load(methods), token: { label: token.label }, pin: () => token.pin, ...options })
+
+  it.each(['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-3072', 'RSA-4096', 'RSA-PSS-2048'] as KeyAlgorithm[])('makes a key of %s that signs what node:crypto verifies', async (algorithm) => {
+    await using keys = await open()
+    const signer = await keys.generateKey(`alg-${algorithm}`, algorithm)
+    expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data))).toBe(true)
+    await using again = await open()
+    const found = await again.getSigner(`alg-${algorithm}`)
+    expect(found?.algorithm).toBe(algorithm)
+    expect(found?.publicKey.equals(signer.publicKey)).toBe(true)
+    await keys.destroyKey(`alg-${algorithm}`)
+  })
+
+  it('rotates, keeps the old version until it is destroyed, and lists both', async () => {
+    await using keys = await open()
+    const first = await keys.generateKey('rotated', 'P-256')
+    await expect(keys.generateKey('rotated', 'P-256')).rejects.toThrow(code('ERR_KEY_EXISTS'))
+    const second = await keys.rotateKey('rotated')
+    expect((await keys.getSigner('rotated'))?.publicKey.equals(second.publicKey)).toBe(true)
+    expect((await keys.getSigner('rotated', 1))?.publicKey.equals(first.publicKey)).toBe(true)
+    expect(await first.sign(data)).toBeInstanceOf(Uint8Array)
+    expect((await keys.listKeys()).filter(({ id }) => id === 'rotated').map(({ version, current }) => [version, current])).toEqual([[1, false], [2, true]])
+    await keys.destroyKey('rotated', 1)
+    expect(await keys.getSigner('rotated', 1)).toBeUndefined()
+    await expect(first.sign(data)).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+    await keys.destroyKey('rotated')
+    await expect(keys.destroyKey('rotated')).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+  })
+
+  it('lets no key out, and none in', async () => {
+    await using keys = await open()
+    await keys.generateKey('kept', 'P-256')
+    await expect(keys.backupKey('kept', { passphrase: 'x' })).rejects.toThrow(code('ERR_KEY_NOT_EXTRACTABLE'))
+    await expect(keys.restoreKey({ keyId: 'kept' } as never, { passphrase: 'x' })).rejects.toThrow(code('ERR_KEY_NOT_EXTRACTABLE'))
+  })
+
+  it('signs 2,000 times with 64 at once on 8 sessions, every signature right', async () => {
+    await using keys = await open()
+    const signer = (await keys.getSigner('busy')) ?? (await keys.generateKey('busy', 'P-256'))
+    let left = 2000
+    await Promise.all(Array.from({ length: 64 }, async () => {
+      while (left-- > 0) expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data))).toBe(true)
+    }))
+  })
+
+  it('sends a wrong PIN once, and never again by itself', async () => {
+    let logins = 0
+    const count = { C_Login: (next: (...args: unknown[]) => unknown, ...args: unknown[]) => {
+      logins++
+      return next(...args)
+    } }
+    const module = await load(count)
+    for (let i = 0; i < 3; i++) await expect(open({ module, pin: () => '0000' })).rejects.toThrow(code('ERR_HSM_PIN'))
+    expect(logins).toBe(1)
+    await using keys = await open()
+    expect(keys.health).toBe('ready')
+  })
+
+  it.each([
+    { what: 'no such token', options: { token: { label: 'nowhere' } }, wanted: 'ERR_HSM_TOKEN_NOT_FOUND' },
+    { what: 'no such library', options: { module: '/nowhere/lib.so' }, wanted: 'ERR_PKCS11_LIBRARY' },
+  ])('says so: $what', async ({ options, wanted }) => {
+    await expect(open(options)).rejects.toThrow(code(wanted))
+  })
+
+  it('refuses a key that the token protects less than it was asked to', async () => {
+    const keys = await open({}, { C_GetAttributeValue: (next, session, object, template) => {
+      const values = next(session, object, template) as { type: number; value: Buffer }[]
+      return values.map((one) => (one.type === 0x162 ? { ...one, value: Buffer.of(1) } : one))
+    } })
+    await expect(keys.generateKey('exposed', 'P-256')).rejects.toThrow(code('ERR_HSM_KEY_PROTECTION'))
+    await keys[Symbol.asyncDispose]()
+    await using real = await open()
+    expect(await real.getSigner('exposed')).toBeUndefined()
+  })
+
+  it('lets no wrong signature out', async () => {
+    await using keys = await open({}, { C_SignAsync: async (next, ...args) => {
+      const signature = (await next(...args)) as Buffer
+      signature[40]! ^= 1
+      return signature
+    } })
+    await expect((await keys.generateKey('faulty', 'P-256')).sign(data)).rejects.toThrow(code('ERR_HSM_SIGNATURE'))
+  })
+
+  it('refuses two keys of one name', async () => {
+    await using keys = await open()
+    await keys.generateKey('twin', 'P-256')
+    await using other = await open({}, { C_FindObjects: (next, session, maximum) => {
+      const found = next(session, maximum) as unknown[]
+      return found.length === 1 ? [found[0], found[0]] : found
+    } })
+    await expect(other.getSigner('twin')).rejects.toThrow(code('ERR_HSM_KEY_AMBIGUOUS'))
+  })
+
+  it('goes on with the sessions that a token has', async () => {
+    let sessions = 0
+    await using keys = await open({}, {
+      C_OpenSession: (next, ...args) => {
+        if (sessions >= 2) throw new Pkcs11Failure(0xb1)
+        sessions++
+        return next(...args)
+      },
+      C_CloseSession: (next, ...args) => {
+        sessions--
+        return next(...args)
+      },
+    })
+    const signer = (await keys.getSigner('few')) ?? (await keys.generateKey('few', 'P-256'))
+    await Promise.all(Array.from({ length: 50 }, () => signer.sign(data)))
+    expect(sessions).toBeLessThanOrEqual(2)
+  })
+
+  it('says when there is no session at all', async () => {
+    await expect(open({}, { C_OpenSession: () => {
+      throw new Pkcs11Failure(0xb1)
+    } })).rejects.toThrow(code('ERR_HSM_SESSION_LIMIT'))
+  })
+
+  it('queues no more than it was told to, and waits no longer', async () => {
+    const waiting: (() => void)[] = []
+    await using keys = await open({ sessions: 1, queueLimit: 2, timeoutMs: 200 }, { C_SignAsync: (next, ...args) => new Promise((resolve) => waiting.push(() => resolve(next(...args)))) })
+    const signer = (await keys.getSigner('slow')) ?? (await keys.generateKey('slow', 'P-256'))
+    const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => signer.sign(data)))
+    const codes = outcomes.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as { code: string }).code : 'signed'))
+    expect(codes.filter((one) => one === 'ERR_HSM_QUEUE_FULL').length).toBeGreaterThanOrEqual(2)
+    expect(codes).toContain('ERR_HSM_TIMEOUT')
+    waiting.forEach((go) => go())
+  })
+
+  it('fails at once while a token is gone, and is back when it is', async () => {
+    let gone = false
+    const fail = (next: (...args: unknown[]) => unknown, ...args: unknown[]): unknown => {
+      if (gone) throw new Pkcs11Failure(0x32)
+      return next(...args)
+    }
+    await using keys = await open({}, { C_SignInit: fail, C_OpenSession: fail, C_GetSlotList: fail, C_GetTokenInfo: fail })
+    const signer = (await keys.getSigner('lost')) ?? (await keys.generateKey('lost', 'P-256'))
+    const outcomes: string[] = []
+    let done = 0
+    await Promise.all(Array.from({ length: 20 }, async () => {
+      for (let i = 0; i < 50; i++) {
+        if (++done === 400) gone = true
+        await signer.sign(data).then(
+          (signature) => outcomes.push(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, signature) ? 'right' : 'WRONG'),
+          (error: unknown) => outcomes.push((error as { code: string }).code),
+        )
+      }
+    }))
+    expect(outcomes).toHaveLength(1000)
+    expect(new Set(outcomes)).toEqual(new Set(['right', 'ERR_HSM_UNAVAILABLE']))
+    gone = false
+    await expect.poll(() => keys.health, { timeout: 5000 }).toBe('ready')
+    expect(await signer.sign(data)).toBeInstanceOf(Uint8Array)
+  })
+
+  it('answers with a code when the token directory is moved away, and works when it is back', async () => {
+    const tokens = join(token.directory, 'tokens')
+    expect(existsSync(tokens)).toBe(true)
+    await using keys = await open()
+    const signer = (await keys.getSigner('moved')) ?? (await keys.generateKey('moved', 'P-256'))
+    await rename(tokens, `${tokens}-away`)
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => signer.sign(data)))
+    await rename(`${tokens}-away`, tokens)
+    for (const outcome of outcomes) if (outcome.status === 'rejected') expect((outcome.reason as { code: string }).code).toMatch(/^ERR_(HSM|KEY)_/)
+    await expect.poll(() => signer.sign(data).then(() => 'signed', () => 'not yet'), { timeout: 5000 }).toBe('signed')
+  })
+
+  it('never tells the PIN', async () => {
+    const secret = 'pin-that-is-secret'
+    const error: unknown = await open({ pin: () => secret, token: { label: 'other' } }).catch((cause: unknown) => cause)
+    const refused: unknown = await open({ pin: () => secret }).catch((cause: unknown) => cause)
+    await using keys = await open()
+    expect(inspect([error, refused, keys], { depth: 12, showHidden: true })).not.toContain(secret)
+    expect(inspect(keys, { depth: 12, showHidden: true })).not.toContain(`'${token.pin}'`)
+  })
+})
+
+describe('without SoftHSM', () => {
+  it('fails with a code when every call of the library does', async () => {
+    const broken = { PKCS11: class {
+      load(): void {}
+      C_Initialize(): void {
+        throw new Pkcs11Failure(5)
+      }
+    } } as unknown as Pkcs11Binding
+    await expect(Pkcs11Module.load('/any', { pkcs11: broken })).rejects.toThrow(code('ERR_PKCS11_LIBRARY'))
+  })
+})
