@@ -4,7 +4,7 @@ import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { AsnParser } from '@peculiar/asn1-schema'
 import { CertificateList } from '@peculiar/asn1-x509'
-import { X509CrlGenerator } from '@peculiar/x509'
+import { X509CrlGenerator, X509CrlReason } from '@peculiar/x509'
 import { DistinguishedName, RevocationList, buildRevocationList, generateSerialNumber, serialNumberFromBytes } from '../src/x509/index.ts'
 import type { SerialNumber } from '../src/x509/index.ts'
 import { p256Key } from './fixtures.ts'
@@ -31,7 +31,7 @@ const map = new Map<SerialNumber, number>(millionEntries.map(({ serialNumber }, 
 type PeculiarCrypto = NonNullable<Parameters<typeof X509CrlGenerator.create>[1]>
 const crypto = webcrypto as unknown as PeculiarCrypto
 const pair = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
-const peculiarEntries = hundredThousandEntries.slice(0, 1000).map(({ serialNumber, revocationDate }) => ({ serialNumber: Buffer.from(serialNumber).toString('hex'), revocationDate, reason: 1 as const }))
+const peculiarEntries = hundredThousandEntries.slice(0, 1000).map(({ serialNumber, revocationDate }) => ({ serialNumber: Buffer.from(serialNumber).toString('hex'), revocationDate, reason: X509CrlReason.keyCompromise }))
 
 export const rows: readonly BenchRow[] = [
   {

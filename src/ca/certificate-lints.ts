@@ -22,7 +22,7 @@ export interface LintInput {
 }
 
 /** The same with the names of the certificate, read once. */
-interface LintSubject extends LintInput {
+export interface LintSubject extends LintInput {
   readonly names: readonly GeneralName[]
   /** The SPIFFE ID of the only URI; undefined where it is not exactly one that fits the grammar. */
   readonly id: SpiffeId | undefined

@@ -8,7 +8,7 @@ export type { CertificateAuthority, CertificateAuthorityOptions } from './certif
 export { createIntermediateCertificate, createRootCertificate } from './ca-certificate.ts'
 export type { CaCertificateOptions, CaCredential } from './ca-certificate.ts'
 export { leafLints, lintCertificate } from './certificate-lints.ts'
-export type { CertificateLint, LintInput } from './certificate-lints.ts'
+export type { CertificateLint, LintInput, LintSubject } from './certificate-lints.ts'
 export { spireProfile, workloadProfile } from './certificate-profile.ts'
 export type { CertificateProfile } from './certificate-profile.ts'
 export type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'

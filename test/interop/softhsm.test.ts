@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createSoftHsmToken } from '../../examples/main/softhsm.ts'
 import type { SoftHsmToken } from '../../examples/main/softhsm.ts'
 import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
@@ -244,6 +244,17 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
 })
 
 describe('without SoftHSM', () => {
+  it('says how to install its peer', async () => {
+    vi.doMock('pkcs11js', () => {
+      throw new Error('not installed')
+    })
+    try {
+      await expect(Pkcs11Module.load('/any')).rejects.toThrow(code('ERR_PKCS11_MODULE_NOT_INSTALLED'))
+    } finally {
+      vi.doUnmock('pkcs11js')
+    }
+  })
+
   it('fails with a code when every call of the library does', async () => {
     const broken = { PKCS11: class {
       load(): void {}

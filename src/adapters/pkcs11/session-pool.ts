@@ -29,7 +29,7 @@ export interface SessionPoolCounts {
 interface Waiter {
   readonly since: number
   readonly resolve: (session: TokenSession) => void
-  readonly reject: (error: unknown) => void
+  readonly reject: (error: Error) => void
 }
 
 interface Lease {

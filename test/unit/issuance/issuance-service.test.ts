@@ -1,8 +1,9 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { MemoryCertificateStore } from '../../../src/ca/index.ts'
+import { MemoryCertificateStore, createCertificateAuthority } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
+import { systemClock } from '../../../src/runtime/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
 import { PublicKey, buildCertificateRequest, generalName, keyPurposeOids, parseSerialNumber } from '../../../src/x509/index.ts'
 import type { Signer , encodeExtension} from '../../../src/x509/index.ts'
@@ -112,7 +113,6 @@ describe('issue', () => {
   it('lets no wrong signature out, and records the failure', async () => {
     const pki = await testPki()
     const store = new MemoryCertificateStore()
-    const { createCertificateAuthority } = await import('../../../src/ca/index.ts')
     const other = await SoftwareSigner.generate('P-256')
     const lying: Signer = { id: 'lying', publicKey: pki.signer.publicKey, signatureAlgorithm: 'ecdsa-with-SHA256', sign: (data) => other.sign(data) }
     const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: pki.root, signer: lying })
@@ -156,7 +156,31 @@ describe('the authority', () => {
   })
 })
 
+describe('the authority and its time', () => {
+  it.each([
+    { what: 'before the CA is valid', ms: -3_600_000 },
+    { what: 'after it expired', ms: 3651 * 86_400_000 },
+  ])('signs nothing $what', async ({ ms }) => {
+    const pki = await testPki()
+    const clock = { ...systemClock, now: () => Date.now() + ms }
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: pki.root, signer: pki.signer, clock })
+    const proven = (await newRequest()).request.verify()
+    expect(() => authority.prepare(proven, { subjectAltName: [generalName.uri(workloadId.toString())] })).toThrow(code('ERR_CA_EXPIRED'))
+  })
+})
+
 describe('records', () => {
+  it('takes no serial number twice, and drops the oldest past its limit', async () => {
+    const store = new MemoryCertificateStore({ maximumRecords: 2 })
+    const intent = (serial: string) => ({ serialNumber: parseSerialNumber(serial), identity: 'x', keyIdentifier: new Uint8Array(20), notAfter: new Date(), intendedAt: new Date() })
+    store.recordIntent(intent('01'))
+    expect(() => store.recordIntent(intent('01'))).toThrow(code('ERR_SERIAL_EXISTS'))
+    store.recordOutcome(parseSerialNumber('01'), { certificate: new Uint8Array(1) })
+    for (const serial of ['02', '03']) store.recordIntent(intent(serial))
+    expect(await store.find(parseSerialNumber('01'))).toBeUndefined()
+    expect(await store.find(parseSerialNumber('03'))).toMatchObject({ state: 'intended' })
+  })
+
   it('knows the status of what it issued, revokes, and renews what is still good', async () => {
     const { issuance } = await testPki()
     const { request } = await newRequest()

@@ -3,8 +3,9 @@
 import { connect } from 'node:tls'
 import { once } from 'node:events'
 import { Client, Metadata, Server, ServerCredentials, credentials } from '@grpc/grpc-js'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { certificateServiceDefinition, certificateServiceHandlers, createCertificateClient, startCertificateServer } from '../../../../src/adapters/grpc/index.ts'
+import { loadGrpc } from '../../../../src/adapters/grpc/grpc-module.ts'
 import type { CertificateClientOptions, CertificateServer, CertificateServerOptions, IstioCertificateRequest } from '../../../../src/adapters/grpc/index.ts'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator, generateApiKey, hashApiKey } from '../../../../src/auth/index.ts'
 import { X509SvidValidator } from '../../../../src/svid/index.ts'
@@ -197,7 +198,33 @@ describe('the certificate service', () => {
   })
 })
 
+describe('the server', () => {
+  it('says when it cannot listen', async () => {
+    const { pki, server } = await start()
+    await expect(start({ port: server.port }, pki)).rejects.toThrow(code('ERR_SERVER_START'))
+  })
+
+  it('says how to install its peer', async () => {
+    vi.doMock('@grpc/grpc-js', () => {
+      throw new Error('not installed')
+    })
+    try {
+      await expect(loadGrpc()).rejects.toThrow(code('ERR_PEER_NOT_INSTALLED'))
+    } finally {
+      vi.doUnmock('@grpc/grpc-js')
+    }
+  })
+})
+
 describe('the client', () => {
+  it('tells a refusal from a message that is too large', async () => {
+    const { pki, server } = await start()
+    const asking = await client(server, pki.root)
+    await expect(asking.createCertificate((await newRequest('P-256', { extensions: { basicConstraints: { ca: true } } })).request)).rejects.toThrow(code('ERR_CA_REFUSED'))
+    const large = (await newRequest('P-256', { extensions: { other: [{ oid: '1.2.3.4', critical: false, value: new Uint8Array(55_000) }] } })).request
+    await expect(asking.createCertificate(large)).rejects.toThrow(code('ERR_MESSAGE_TOO_LARGE'))
+  })
+
   it('tries again when the CA is not there, and gives up', async () => {
     const delays: number[] = []
     const clock = { now: () => Date.now(), monotonic: () => 0, schedule: (callback: () => void, ms: number) => {
