@@ -43,6 +43,7 @@ export const errorCodes = {
   ERR_KEY_EXISTS: 'A key with this id, or this very key, exists already.',
   ERR_KEY_NOT_EXTRACTABLE: 'The key may not leave its backend, not even encrypted.',
   ERR_KEY_PASSPHRASE: 'A private key or backup is encrypted and does not open with what was given.',
+  ERR_KEY_STORAGE: 'A key file cannot be read, written or removed, or is open to others.',
   ERR_KEY_BACKUP: 'The backup of a key is malformed, damaged, or of an unknown version.',
 
   // validation: shared

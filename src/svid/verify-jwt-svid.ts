@@ -1,6 +1,5 @@
 // JWT-SVIDs verified: JWT-SVID.md section 4, signatures by jose. Rules J-1 to J-13.
 
-import { compactVerify } from 'jose/jws/compact/verify'
 import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
@@ -89,6 +88,8 @@ function findAuthority({ id, keyId, algorithm }: JwtSvid, bundles: BundleSource)
 
 async function checkSignature({ token, algorithm }: JwtSvid, { publicKey }: JwtAuthority): Promise<void> {
   try {
+    // Loaded when the first token comes: who uses certificates alone does not pay for it.
+    const { compactVerify } = await import('jose/jws/compact/verify')
     await compactVerify(token, publicKey.keyObject(), { algorithms: [algorithm] })
   } catch (cause) {
     throw new PkiError('ERR_JWT_SIGNATURE', 'the signature of the token does not verify', { cause })

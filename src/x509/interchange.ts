@@ -1,7 +1,6 @@
 // To and from the objects of node:crypto and @peculiar/x509. The latter needs a Reflect polyfill and 200 ms to load, so it is loaded late.
 
 import { X509Certificate as NodeCertificate } from 'node:crypto'
-import { createRequire } from 'node:module'
 import type { Pkcs10CertificateRequest, X509Certificate, X509Crl } from '@peculiar/x509'
 import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
@@ -46,7 +45,7 @@ export function toPeculiarCrl(der: Uint8Array): X509Crl {
 }
 
 function convert<T>(code: PkiErrorCode, make: (peculiar: typeof import('@peculiar/x509')) => T): T {
-  const require = createRequire(import.meta.url)
+  const require = process.getBuiltinModule('node:module').createRequire(import.meta.url)
   require('reflect-metadata')
   const peculiar = require('@peculiar/x509') as typeof import('@peculiar/x509')
   try {

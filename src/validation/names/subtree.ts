@@ -1,6 +1,6 @@
 // One name against one subtree of a name constraint, by type: RFC 5280 §4.2.1.10.
 
-import { isIP } from 'node:net'
+import { ipVersion } from '../../internal/ip-text.ts'
 import { rdnComparisonKey } from '../../x509/index.ts'
 import type { GeneralName } from '../../x509/index.ts'
 import { isDnsName, isWildcard, isWithinDomain, wildcardMeets } from './dns-name.ts'
@@ -121,7 +121,7 @@ function prepareUri(uri: string): PreparedName {
   const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1]
   if (authority === undefined) return unusable('uri', 'a URI without an authority')
   const host = authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d*$/, '').toLowerCase()
-  return isIP(host) === 0 && isDnsName(host) ? { type: 'uri', value: host } : unusable('uri', 'a URI whose authority is no host name')
+  return ipVersion(host) === 0 && isDnsName(host) ? { type: 'uri', value: host } : unusable('uri', 'a URI whose authority is no host name')
 }
 
 function isAddressWithin(octets: Uint8Array, address: Uint8Array, mask: Uint8Array): boolean {

@@ -1,9 +1,9 @@
 // GeneralName, every kind: RFC 5280 section 4.2.1.6.
 
-import { isIP } from 'node:net'
 import type { DerReader} from '../../der/index.ts';
 import { checkWellFormed, contextConstructed, contextPrimitive, decodeOid, element, encodeOid, explicit, ia5String, ia5Text, oid, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { ipVersion } from '../../internal/ip-text.ts'
 import { DistinguishedName } from './distinguished-name.ts'
 import { formatIpAddress, parseIpAddress } from './ip-address.ts'
 
@@ -110,7 +110,7 @@ export const generalName: {
   uri: (value) => ({ type: 'uri', value }),
   email: (value) => ({ type: 'email', value }),
   ip(text) {
-    if (isIP(text) === 0) throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
+    if (ipVersion(text) === 0) throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
     const address = parseIpAddress(text)
     return { type: 'ip', address, value: formatIpAddress(address) }
   },

@@ -1,12 +1,12 @@
 // IP addresses between octets and text: RFC 5952 out, what node:net accepts in.
 
-import { isIPv4, isIPv6 } from 'node:net'
 import { PkiError } from '../../errors/index.ts'
+import { ipVersion } from '../../internal/ip-text.ts'
 
 /** 4 or 16 octets of a textual address, without zone. @throws ERR_NAME_INVALID */
 export function parseIpAddress(text: string): Uint8Array {
-  if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number)
-  if (!isIPv6(text) || text.includes('%')) throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
+  if (ipVersion(text) === 4) return Uint8Array.from(text.split('.'), Number)
+  if (ipVersion(text) !== 6 || text.includes('%')) throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
   const dotted = /^(.*:)([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)$/.exec(text)
   const plain = dotted === null ? text : `${dotted[1] as string}${groupsOf(parseIpAddress(dotted[2] as string)).map(hex).join(':')}`
   const [head = '', tail] = plain.split('::')

@@ -1,0 +1,198 @@
+// Keys in files: one directory a key, one encrypted file a version. Several processes may share them.
+
+import type { KeyObject } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PkiError } from '../errors/index.ts'
+import { decodeOnePem, encodePem } from '../internal/pem.ts'
+import { createSecureFile, listSecureFiles, removeSecureFile, secureDirectory, storageError } from '../internal/secure-file.ts'
+import type { OnWriteStep } from '../internal/secure-file.ts'
+import { systemClock } from '../runtime/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { decryptPrivateKey, encryptPrivateKey } from './encrypted-private-key.ts'
+import { generatePrivateKey, isKeyAlgorithm, requireKeyAlgorithm } from './key-algorithm.ts'
+import type { KeyAlgorithm } from './key-algorithm.ts'
+import { openKeyBackup, sealKeyBackup } from './key-backup.ts'
+import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
+import { keyIdPattern } from './key-manager.ts'
+import type { KeyInfo, KeyManager } from './key-manager.ts'
+import { importPrivateKey } from './private-key.ts'
+import { SoftwareSigner } from './software-signer.ts'
+
+/** Options of `FileKeyManager.open`. */
+export interface FileKeyManagerOptions {
+  /** Made if it is not there; mode 0700. */
+  readonly directory: string
+  /** Asked whenever a file is written or first read; may ask a vault. */
+  readonly passphrase: () => string | Uint8Array | Promise<string | Uint8Array>
+  readonly clock?: Clock | undefined
+  /** Told of each moment of a write; for tests that end the process there. */
+  readonly onWriteStep?: OnWriteStep | undefined
+}
+
+interface Stored {
+  readonly algorithm: KeyAlgorithm
+  readonly created: Date
+  readonly signer: SoftwareSigner
+}
+
+/**
+ * A `KeyManager` over a directory: `<id>/<version>.pem`, each an `ENCRYPTED PRIVATE KEY` that `openssl pkcs8` opens, with the algorithm and
+ * time as text above it. A file is never changed: a rotation adds one.
+ */
+export class FileKeyManager implements KeyManager {
+  readonly #options: FileKeyManagerOptions
+  readonly #clock: Clock
+  readonly #opened = new Map<string, Stored>()
+  #closed = false
+
+  private constructor(options: FileKeyManagerOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+  }
+
+  /** @throws ERR_KEY_STORAGE for a directory that cannot be made or is open to others */
+  static async open(options: FileKeyManagerOptions): Promise<FileKeyManager> {
+    await secureDirectory(options.directory)
+    return new FileKeyManager(options)
+  }
+
+  async generateKey(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
+    requireKeyAlgorithm(algorithm)
+    if ((await this.#versions(id)).length > 0) throw exists(id)
+    return this.#add(id, 1, await generatePrivateKey(algorithm), algorithm)
+  }
+
+  async getSigner(id: string, version?: number): Promise<SoftwareSigner | undefined> {
+    const versions = await this.#versions(id)
+    const wanted = version ?? versions.at(-1)
+    return wanted === undefined || !versions.includes(wanted) ? undefined : (await this.#read(id, wanted)).signer
+  }
+
+  async listKeys(): Promise<readonly KeyInfo[]> {
+    this.#check('any')
+    const keys: KeyInfo[] = []
+    for (const id of [...(await listSecureFiles(this.#options.directory, this.#clock.now()))].sort()) {
+      if (!keyIdPattern.test(id)) continue
+      const versions = await this.#versions(id)
+      for (const version of versions) {
+        const { algorithm, created } = await this.#about(id, version)
+        keys.push({ id, version, algorithm, created, current: version === versions.at(-1) })
+      }
+    }
+    return keys
+  }
+
+  async rotateKey(id: string): Promise<SoftwareSigner> {
+    const current = await this.#current(id)
+    const { algorithm } = await this.#about(id, current)
+    return this.#addNext(id, current + 1, await generatePrivateKey(algorithm), algorithm)
+  }
+
+  async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
+    const { signer, algorithm, created } = await this.#read(id, await this.#current(id))
+    return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm, created }, protection)
+  }
+
+  async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
+    const key = await openKeyBackup(backup, protection)
+    const id = backup.keyId
+    const versions = await this.#versions(id)
+    const restored = new SoftwareSigner(key, { pss: backup.algorithm.startsWith('RSA-PSS') })
+    for (const version of versions) if ((await this.#read(id, version)).signer.publicKey.equals(restored.publicKey)) throw exists(id)
+    return this.#addNext(id, (versions.at(-1) ?? 0) + 1, key, backup.algorithm)
+  }
+
+  async destroyKey(id: string, version?: number): Promise<void> {
+    const versions = await this.#versions(id)
+    const doomed = version === undefined ? versions : versions.filter((one) => one === version)
+    if (doomed.length === 0) throw notFound(id, version)
+    for (const one of doomed) {
+      await removeSecureFile(this.#path(id, one))
+      this.#opened.delete(`${id}/${one}`)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#opened.clear()
+  }
+
+  /** As `#add`, with the next number where another process took this one. */
+  async #addNext(id: string, first: number, key: KeyObject, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
+    for (let version = first; ; version++) {
+      const added = await this.#write(id, version, key, algorithm)
+      if (added !== undefined) return added
+    }
+  }
+
+  async #add(id: string, version: number, key: KeyObject, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
+    const added = await this.#write(id, version, key, algorithm)
+    if (added === undefined) throw exists(id)
+    return added
+  }
+
+  async #write(id: string, version: number, key: KeyObject, algorithm: KeyAlgorithm): Promise<SoftwareSigner | undefined> {
+    const created = new Date(this.#clock.now())
+    const pem = encodePem('ENCRYPTED PRIVATE KEY', await encryptPrivateKey(key, await this.#options.passphrase()))
+    await secureDirectory(join(this.#options.directory, id))
+    const text = `algorithm: ${algorithm}\ncreated: ${created.toISOString()}\n${pem}`
+    if (!(await createSecureFile(this.#path(id, version), text, this.#options.onWriteStep))) return undefined
+    const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
+    this.#opened.set(`${id}/${version}`, { algorithm, created, signer })
+    return signer
+  }
+
+  async #read(id: string, version: number): Promise<Stored> {
+    const known = this.#opened.get(`${id}/${version}`)
+    if (known !== undefined) return known
+    const { algorithm, created, der } = await this.#about(id, version)
+    const key = importPrivateKey(await decryptPrivateKey(der, await this.#options.passphrase()))
+    const stored = { algorithm, created, signer: new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') }) }
+    this.#opened.set(`${id}/${version}`, stored)
+    return stored
+  }
+
+  /** What stands above the key; the key stays encrypted. */
+  async #about(id: string, version: number): Promise<{ algorithm: KeyAlgorithm, created: Date, der: Uint8Array }> {
+    let text: string
+    try {
+      text = await readFile(this.#path(id, version), 'latin1')
+    } catch (error) {
+      throw storageError('read', error)
+    }
+    const [, algorithm = '', created = ''] = /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\n/.exec(text) ?? []
+    if (!isKeyAlgorithm(algorithm)) throw new PkiError('ERR_KEY_STORAGE', `version ${version} of key ${id} is no file of this key manager`)
+    return { algorithm, created: new Date(created), der: decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], 64 * 1024) }
+  }
+
+  /** Ascending. */
+  async #versions(id: string): Promise<readonly number[]> {
+    this.#check(id)
+    const names = await listSecureFiles(join(this.#options.directory, id), this.#clock.now())
+    return names.flatMap((name) => (/^[1-9]\d{0,8}\.pem$/.test(name) ? [Number.parseInt(name, 10)] : [])).sort((a, b) => a - b)
+  }
+
+  async #current(id: string): Promise<number> {
+    const version = (await this.#versions(id)).at(-1)
+    if (version === undefined) throw notFound(id)
+    return version
+  }
+
+  #path(id: string, version: number): string {
+    return join(this.#options.directory, id, `${version}.pem`)
+  }
+
+  #check(id: string): void {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
+    if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
+  }
+}
+
+function exists(id: string): PkiError {
+  return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists`)
+}
+
+function notFound(id: string, version?: number): PkiError {
+  return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key is called ${id}` : `key ${id} has no version ${version}`)
+}

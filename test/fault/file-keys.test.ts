@@ -1,0 +1,131 @@
+// What may happen to key files: a kill at every moment of a write, a full disk, a directory that is open to others, two processes.
+
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { inspect, promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { FileKeyManager } from '../../src/keys/index.ts'
+import { createSecureFile } from '../../src/internal/secure-file.ts'
+import { verifySignature } from '../../src/x509/index.ts'
+import { requires } from '../support/requires.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const passphrase = 'a passphrase that nobody sees'
+const open = (directory: string) => FileKeyManager.open({ directory, passphrase: () => passphrase })
+const fresh = (): string => join(mkdtempSync(join(tmpdir(), 'file-keys-')), 'keys')
+const writer = fileURLToPath(new URL('../support/key-writer.ts', import.meta.url))
+const steps = ['begin', 'created', 'written', 'synced', 'linked', 'unlinked', 'directory-synced'] as const
+
+describe('key files', () => {
+  it.each(steps)('survive a kill at the moment "%s": no torn file, no lost key', async (step) => {
+    const directory = fresh()
+    await using before = await open(directory)
+    const old = await before.generateKey('ca', 'P-256')
+    const { signal } = spawnSync(process.execPath, ['--import', 'tsx', writer, directory, passphrase, 'rotate', step])
+    expect(signal).toBe('SIGKILL')
+    await using after = await open(directory)
+    const versions = (await after.listKeys()).map(({ version }) => version)
+    expect([[1], [1, 2]]).toContainEqual(versions)
+    if (steps.indexOf(step) >= steps.indexOf('linked')) expect(versions).toEqual([1, 2])
+    expect((await after.getSigner('ca', 1))?.publicKey.equals(old.publicKey)).toBe(true)
+    const signer = (await after.getSigner('ca'))!
+    expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, Buffer.from('x'), await signer.sign(Buffer.from('x')))).toBe(true)
+    await after.rotateKey('ca')
+  })
+
+  it('removes what an interrupted write left, once it is old', async () => {
+    const directory = fresh()
+    await using keys = await open(directory)
+    await keys.generateKey('ca', 'P-256')
+    const left = join(directory, 'ca', '.writing-left')
+    writeFileSync(left, 'half a key')
+    await keys.getSigner('ca')
+    expect(readdirSync(join(directory, 'ca'))).toContain('.writing-left')
+    utimesSync(left, new Date(0), new Date(0))
+    await keys.getSigner('ca')
+    expect(readdirSync(join(directory, 'ca'))).toEqual(['1.pem'])
+  })
+
+  it('are for their owner alone', async () => {
+    const directory = fresh()
+    await using keys = await open(directory)
+    await keys.generateKey('ca', 'P-256')
+    expect(statSync(directory).mode & 0o777).toBe(0o700)
+    expect(statSync(join(directory, 'ca', '1.pem')).mode & 0o777).toBe(0o600)
+    chmodSync(directory, 0o755)
+    await expect(open(directory)).rejects.toThrow(code('ERR_KEY_STORAGE'))
+  })
+
+  it('are never overwritten: two processes rotate at once, and both versions are there', async () => {
+    const directory = fresh()
+    await using keys = await open(directory)
+    await keys.generateKey('ca', 'P-256')
+    const run = promisify(execFile)
+    await Promise.all([1, 2, 3].map(() => run(process.execPath, ['--import', 'tsx', writer, directory, passphrase, 'rotate'])))
+    expect((await keys.listKeys()).map(({ version }) => version)).toEqual([1, 2, 3, 4])
+    expect(await createSecureFile(join(directory, 'ca', '1.pem'), 'another key')).toBe(false)
+    expect(readFileSync(join(directory, 'ca', '1.pem'), 'utf8')).toContain('ENCRYPTED PRIVATE KEY')
+  })
+
+  it('answer with a code when the place is no directory, or cannot be written', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'file-keys-')), 'file')
+    writeFileSync(file, '')
+    await expect(open(file)).rejects.toThrow(code('ERR_KEY_STORAGE'))
+    await expect(open(join(file, 'below'))).rejects.toThrow(code('ERR_KEY_STORAGE'))
+  })
+
+  it.each(['ENOSPC', 'EROFS', 'EIO'])('answer with a code and leave nothing behind on %s', async (errno) => {
+    const directory = fresh()
+    await using keys = await FileKeyManager.open({ directory, passphrase: () => passphrase, onWriteStep: (step) => {
+      if (step === 'written') throw Object.assign(new Error(errno), { code: errno })
+    } })
+    await expect(keys.generateKey('ca', 'P-256')).rejects.toThrow(code('ERR_KEY_STORAGE'))
+    expect(readdirSync(join(directory, 'ca'))).toEqual([])
+    expect(await keys.getSigner('ca')).toBeUndefined()
+  })
+
+  it('refuse a disk that is really full', async ({ skip }) => {
+    const mount = mkdtempSync(join(tmpdir(), 'full-'))
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k,mode=700', 'tmpfs', mount]).status !== 0) skip('this test mounts a small file system, which is not allowed here')
+    try {
+      await using keys = await open(mount)
+      const first = await keys.generateKey('small', 'P-256')
+      writeFileSync(join(mount, 'filler'), '')
+      try {
+        writeFileSync(join(mount, 'filler'), Buffer.alloc(64 * 1024))
+      } catch {
+        // As full as it gets.
+      }
+      await expect(keys.generateKey('large', 'RSA-4096')).rejects.toThrow(code('ERR_KEY_STORAGE'))
+      expect((await keys.getSigner('small'))?.publicKey.equals(first.publicKey)).toBe(true)
+    } finally {
+      spawnSync('umount', [mount])
+      rmSync(mount, { recursive: true, force: true })
+    }
+  })
+
+  it('open with their passphrase alone, and never show it', async () => {
+    const directory = fresh()
+    await using keys = await open(directory)
+    const signer = await keys.generateKey('ca', 'P-256')
+    await using other = await FileKeyManager.open({ directory, passphrase: () => 'another secret' })
+    const error: unknown = await other.getSigner('ca').catch((cause: unknown) => cause)
+    expect(error).toMatchObject({ code: 'ERR_KEY_PASSPHRASE' })
+    const secret = signer.privateKey().export({ format: 'jwk' }).d!
+    const shown = inspect([error, keys, other, signer], { depth: 12, showHidden: true })
+    for (const hidden of [passphrase, 'another secret', secret, Buffer.from(secret, 'base64url').toString('hex')]) expect(shown).not.toContain(hidden)
+    writeFileSync(join(directory, 'ca', '2.pem'), 'nonsense', { mode: 0o600 })
+    await expect(keys.getSigner('ca')).rejects.toThrow(code('ERR_KEY_STORAGE'))
+  })
+
+  it.skipIf(!requires('openssl'))('are opened by openssl pkcs8', async () => {
+    const directory = fresh()
+    await using keys = await open(directory)
+    const signer = await keys.generateKey('ca', 'P-256')
+    const text = execFileSync('openssl', ['pkcs8', '-in', join(directory, 'ca', '1.pem'), '-passin', `pass:${passphrase}`], { encoding: 'utf8' })
+    expect(text).toBe(signer.privateKey().export({ type: 'pkcs8', format: 'pem' }))
+  })
+})
