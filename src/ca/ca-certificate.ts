@@ -45,7 +45,7 @@ export async function createRootCertificate(signer: Signer, options: CaCertifica
 export async function createIntermediateCertificate(parent: CaCredential, publicKey: PublicKey, options: CaCertificateOptions): Promise<Certificate> {
   const { certificate: issuer, signer } = parent
   const nowMs = (options.clock ?? systemClock).now()
-  if (nowMs > issuer.notAfterMs) throw new PkiError('ERR_CA_EXPIRED', `the certificate of ${issuer.subject.toString()} expired at ${issuer.notAfter.toISOString()}`)
+  if (nowMs >= issuer.notAfterMs + 1000) throw new PkiError('ERR_CA_EXPIRED', `the certificate of ${issuer.subject.toString()} expired at ${issuer.notAfter.toISOString()}`)
   const pathLength = options.pathLength ?? 0
   const allowed = issuer.basicConstraints?.pathLength
   if (issuer.basicConstraints?.ca !== true || (allowed !== undefined && pathLength >= allowed)) {

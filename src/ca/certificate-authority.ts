@@ -5,14 +5,17 @@ import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { SpiffeId, TrustDomain } from '../spiffe/index.ts'
 import { TrustBundle } from '../svid/index.ts'
+import { Budget, checkNameConstraints } from '../validation/index.ts'
 import { Certificate, assembleSigned, generateSerialNumber, isProvenRequest, verifySignature } from '../x509/index.ts'
-import type { ProvenRequest, PublicKey, Signer } from '../x509/index.ts'
+import type { NameConstraints, ProvenRequest, PublicKey, RevocationList, Signer } from '../x509/index.ts'
 import { lintCertificate } from './certificate-lints.ts'
 import { validitySeconds, workloadProfile } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
+import type { CertificateStore } from './certificate-store.ts'
 import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
 import { LeafTemplate } from './leaf-template.ts'
 import { PreparedToken } from './prepared-certificate.ts'
+import { RevocationListIssuer } from './revocation-list-issuer.ts'
 
 /** Signs certificates for requests whose key was proven. */
 export interface CertificateAuthority {
@@ -23,6 +26,8 @@ export interface CertificateAuthority {
   prepare(request: ProvenRequest, content: CertificateContent): PreparedCertificate
   /** Signs those bytes and no others, and checks what came out. @throws ERR_INVALID_ARGUMENT, ERR_CA_SIGNATURE; what the signer throws */
   sign(prepared: PreparedCertificate): Promise<IssuedCertificate>
+  /** A new list of what was revoked, its number above the last. @throws ERR_INVALID_ARGUMENT without a store, ERR_CA_SIGNATURE */
+  revocationList(): Promise<RevocationList>
   /** The roots of the trust domain, as a SPIFFE trust bundle. */
   trustBundle(): TrustBundle
 }
@@ -38,6 +43,10 @@ export interface CertificateAuthorityOptions {
   /** Default: `certificate` itself, if it is self-signed. */
   readonly roots?: readonly Certificate[] | undefined
   readonly profile?: CertificateProfile | undefined
+  /** Where revocations are; the one that issuance writes to. */
+  readonly store?: CertificateStore | undefined
+  /** From one list to the next update, in seconds. Default 24 h. */
+  readonly revocationListTtlSeconds?: number | undefined
   readonly clock?: Clock | undefined
 }
 
@@ -61,8 +70,12 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly #clock: Clock
   readonly #template: LeafTemplate
   readonly #notAfterMs: number
+  readonly #notBeforeMs: number
+  /** Present where a CA above, or this one, constrains names. */
+  readonly #constraints: { readonly above: readonly Certificate[], readonly root: NameConstraints | undefined } | undefined
   readonly #bundle: TrustBundle
   readonly #issuerTrustDomain: TrustDomain | undefined
+  readonly #lists: RevocationListIssuer
 
   constructor(options: CertificateAuthorityOptions) {
     const { certificate, signer } = options
@@ -72,7 +85,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     this.#signer = signer
     this.#profile = options.profile ?? workloadProfile
     this.#clock = options.clock ?? systemClock
-    this.#roots = options.roots ?? [certificate]
+    this.#roots = options.roots ?? ownRoot(certificate)
     const isRoot = this.#roots.some((root) => root.equals(certificate))
     this.#chain = isRoot ? [] : [certificate, ...(options.chain ?? [])]
     checkMaterial(certificate, signer, this.#chain, this.#roots)
@@ -81,9 +94,14 @@ class LocalCertificateAuthority implements CertificateAuthority {
       throw new PkiError('ERR_CA_MATERIAL', `the CA certificate is of ${this.#issuerTrustDomain.name}, not of ${this.trustDomain.name} (X-4)`)
     }
     this.#template = new LeafTemplate(certificate, signer.signatureAlgorithm, this.#profile)
-    // NotAfter never passes an issuer's, however far up.
-    this.#notAfterMs = Math.min(certificate.notAfterMs, ...this.#chain.map(({ notAfterMs }) => notAfterMs))
+    // No leaf lives longer than what is above it, however far up; several roots may vouch for it, the longest counts.
+    const above = [certificate, ...this.#chain]
+    const anchors = isRoot ? [certificate] : signersOf(this.#chain.at(-1) as Certificate, this.#roots)
+    this.#notAfterMs = Math.min(...above.map(({ notAfterMs }) => notAfterMs), Math.max(...anchors.map(({ notAfterMs }) => notAfterMs)))
+    this.#notBeforeMs = Math.max(...above.map(({ notBeforeMs }) => notBeforeMs), Math.min(...anchors.map(({ notBeforeMs }) => notBeforeMs)))
+    this.#constraints = [...above, ...anchors].some(({ nameConstraints }) => nameConstraints !== undefined) ? { above: this.#chain, root: anchors[0]?.nameConstraints } : undefined
     this.#bundle = new TrustBundle(this.trustDomain, { x509Authorities: this.#roots })
+    this.#lists = new RevocationListIssuer({ certificate, signer, store: options.store, ttlSeconds: options.revocationListTtlSeconds, clock: this.#clock })
   }
 
   prepare(request: ProvenRequest, content: CertificateContent): PreparedCertificate {
@@ -95,6 +113,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const tbs = this.#template.encode({ serialNumber, notBeforeMs, notAfterMs, subject: content.subject, publicKey, subjectAltName: content.subjectAltName })
     const unsigned = Certificate.parse(assembleSigned(tbs, this.#signer.signatureAlgorithm, noSignature))
     lintCertificate({ certificate: unsigned, issuer: this.certificate, issuerTrustDomain: this.#issuerTrustDomain, publicKey, profile: this.#profile, nowMs })
+    this.#lintNames(unsigned)
     return new PreparedToken(this, { serialNumber, tbs, notAfterMs })
   }
 
@@ -115,15 +134,26 @@ class LocalCertificateAuthority implements CertificateAuthority {
     return this.#bundle
   }
 
+  revocationList(): Promise<RevocationList> {
+    return this.#lists.next()
+  }
+
+  /** L33: the leaf keeps every name constraint above it. */
+  #lintNames(leaf: Certificate): void {
+    if (this.#constraints === undefined) return
+    const fault = checkNameConstraints([leaf, ...this.#constraints.above], this.#constraints.root, new Budget())
+    if (fault !== undefined) throw new PkiError('ERR_LINT', `L33 (${fault.rule}): ${fault.message}`)
+  }
+
   /** Whole seconds: RFC 5280 §4.1.2.5 knows no others, and the last one belongs to the validity. */
   #validity(content: CertificateContent): { nowMs: number, notBeforeMs: number, notAfterMs: number } {
     const nowMs = this.#clock.now()
     const second = Math.floor(nowMs / 1000) * 1000
-    if (nowMs > this.#notAfterMs || nowMs < this.certificate.notBeforeMs) throw new PkiError('ERR_CA_EXPIRED', 'the CA certificate, or one above it, is not valid now')
-    const seconds = validitySeconds(this.#profile, content.ttlSeconds)
+    if (nowMs >= this.#notAfterMs + 1000 || nowMs < this.#notBeforeMs) throw new PkiError('ERR_CA_EXPIRED', 'the CA certificate, or one above it, is not valid now')
+    const seconds = Math.min(validitySeconds(this.#profile, content.ttlSeconds), content.maximumTtlSeconds ?? Infinity)
     return {
       nowMs,
-      notBeforeMs: Math.max(second - this.#profile.backdateSeconds * 1000, this.certificate.notBeforeMs),
+      notBeforeMs: Math.max(second - this.#profile.backdateSeconds * 1000, this.#notBeforeMs),
       notAfterMs: Math.min(second + seconds * 1000, this.#notAfterMs),
     }
   }
@@ -138,11 +168,24 @@ function checkMaterial(certificate: Certificate, signer: Signer, chain: readonly
     if (issuer.keyUsage?.has('keyCertSign') === false) throw wrong(`${issuer.subject.toString()} may not sign certificates (RFC 5280 §4.2.1.3)`)
   }
   chain.forEach((child, at) => {
-    const parents = at + 1 < chain.length ? [chain[at + 1] as Certificate] : roots
+    // RFC 5280 §4.2.1.9: as many CA certificates stand below the one at this place, the leaf not counted.
+    const allowed = child.basicConstraints?.pathLength
+    if (allowed !== undefined && allowed < at) throw wrong(`${child.subject.toString()} allows ${allowed} CA certificates below it, and there are ${at}`)
+    const parents = at + 1 < chain.length ? [chain[at + 1] as Certificate] : roots.filter(({ basicConstraints }) => (basicConstraints?.pathLength ?? Infinity) > at)
     if (!parents.some((parent) => child.issuer.equals(parent.subject) && child.verifySignatureBy(parent.publicKey))) {
       throw wrong(`${child.subject.toString()} is not signed by ${at + 1 < chain.length ? 'the next certificate of the chain' : 'a root'}`)
     }
   })
+}
+
+/** A CA without roots is its own, if it signed itself. */
+function ownRoot(certificate: Certificate): readonly Certificate[] {
+  if (certificate.isSelfIssued && certificate.verifySignatureBy(certificate.publicKey)) return [certificate]
+  throw new PkiError('ERR_CA_MATERIAL', 'the CA certificate is no root, and no roots were given')
+}
+
+function signersOf(child: Certificate, roots: readonly Certificate[]): readonly Certificate[] {
+  return roots.filter((root) => child.issuer.equals(root.subject) && child.verifySignatureBy(root.publicKey))
 }
 
 /** The trust domain that a CA certificate names in its URI, if it has one (X-4). */

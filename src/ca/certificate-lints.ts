@@ -95,8 +95,9 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L23', clause: 'X-4', check: ({ id, issuerTrustDomain }) =>
     (issuerTrustDomain === undefined || id?.memberOf(issuerTrustDomain) === true ? undefined : `the identity is not of the CA's trust domain ${issuerTrustDomain.name}`) },
   { id: 'L25', clause: 'RFC 5280 §4.2.1.6', check: ({ names }) => {
-    const bad = names.find((name) => name.type === 'dns' && !isDnsName(name.value))
-    return bad === undefined ? undefined : 'a DNS name that is malformed'
+    const hosts = names.flatMap((name) => (name.type === 'dns' ? [name.value] : []))
+    if (new Set(hosts).size !== hosts.length) return 'a DNS name twice'
+    return hosts.every(isDnsName) ? undefined : 'a DNS name that is malformed'
   } },
   { id: 'L26', clause: 'RFC 5280 §4.2.1.6', check: ({ names }) => {
     const bad = names.find(({ type }) => type !== 'uri' && type !== 'dns' && type !== 'ip')
@@ -130,9 +131,9 @@ function lintExtendedKeyUsage({ certificate, profile }: LintInput): string | und
   return same && !found.includes(keyPurposeOids.any) ? undefined : "the purposes are not the profile's"
 }
 
-/** Labels of letters, digits and inner hyphens, in lower case; one wildcard may be the whole first label. */
+/** Labels of letters, digits and inner hyphens, in lower case, the last no number; one wildcard may be the whole first label. */
 function isDnsName(name: string): boolean {
-  return name.length <= 253 && /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name)
+  return name.length <= 253 && !/(^|\.)\d+$/.test(name) && /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name)
 }
 
 const maximumOctets = 8 * 1024

@@ -10,6 +10,8 @@ export interface CertificateContent {
   readonly subject?: DistinguishedName | undefined
   /** Default: the profile's. */
   readonly ttlSeconds?: number | undefined
+  /** What a policy allows, whatever was asked for or is the default; shortens, and refuses nothing. */
+  readonly maximumTtlSeconds?: number | undefined
 }
 
 /** Linted bytes that this CA will sign once. */

@@ -50,6 +50,8 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   if (certificate === undefined) throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no certificate`)
   const signer = new SoftwareSigner(importPrivateKey(required(keyFile)), { id: keyFile })
   const roots = Certificate.listFromPem(required(rootFile))
+  if (certificate.basicConstraints?.ca !== true) throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no CA certificate (RFC 5280 §4.2.1.9)`)
+  if (!certificate.publicKey.equals(signer.publicKey)) throw new PkiError('ERR_CA_MATERIAL', `${keyFile} holds another key than the one of ${certificateFile}`)
   const chainText = isKubernetes ? '' : (files['cert-chain.pem'] ?? '')
   const listed = chainText.trim() === '' ? [] : Certificate.listFromPem(chainText)
   return { certificate, signer, roots, chain: orderedIssuers(certificate, [...below, ...listed], roots) }

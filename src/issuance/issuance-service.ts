@@ -166,7 +166,12 @@ class LocalIssuanceService implements IssuanceService {
     try {
       return await this.#authority.sign(prepared)
     } catch (error) {
-      await this.#store.recordOutcome(prepared.serialNumber, { failed: true })
+      try {
+        await this.#store.recordOutcome(prepared.serialNumber, { failed: true })
+      } catch (cause) {
+        // The record stays "intended", which counts as issued; the failure that the caller must see is the first one.
+        this.#logger.error({ serialNumber: prepared.serialNumber, reason: cause instanceof Error ? cause.message : 'unknown' }, 'the outcome could not be recorded')
+      }
       throw error
     }
   }

@@ -15,7 +15,7 @@ export interface CallerIdentityPolicyOptions {
   readonly mayHaveName?: ((name: GeneralName, caller: Caller) => boolean) | undefined
   /** What is asked for beyond what is allowed: `refuse`, or `trim` it and say so in the decision. Default `refuse`. */
   readonly excess?: 'refuse' | 'trim' | undefined
-  /** A shorter limit than the profile's, in seconds; longer requests are narrowed to it. */
+  /** A shorter limit than the profile's, in seconds; what is longer is narrowed to it, the profile's default too. */
   readonly maximumTtlSeconds?: number | undefined
 }
 
@@ -44,7 +44,7 @@ export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): Issu
       if (refused !== undefined) return refused
 
       const subjectAltName = [generalName.uri(identity.toString()), ...allowed]
-      return { allowed: true, rule: 'caller-identity', trimmed, content: { subjectAltName, ttlSeconds: narrowTtl(request.ttlSeconds, options.maximumTtlSeconds) } }
+      return { allowed: true, rule: 'caller-identity', trimmed, content: { subjectAltName, ttlSeconds: request.ttlSeconds, maximumTtlSeconds: options.maximumTtlSeconds } }
     },
   }
 }
@@ -76,11 +76,6 @@ function caRequest({ basicConstraints, keyUsage }: CertificateRequest): string |
 function unknownExtension(csr: CertificateRequest): string | undefined {
   const found = csr.extensions.find(({ oid }) => !harmless.has(oid))
   return found === undefined ? undefined : `the request asks for extension ${found.oid}`
-}
-
-function narrowTtl(asked: number | undefined, maximum: number | undefined): number | undefined {
-  if (maximum === undefined) return asked
-  return asked === undefined ? undefined : Math.min(asked, maximum)
 }
 
 function refuse(rule: string, code: PkiErrorCode, reason: string): IssuanceDecision {

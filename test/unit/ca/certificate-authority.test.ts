@@ -1,0 +1,111 @@
+// What a CA must not do, found by people who tried: outlive its root, ignore path lengths and name constraints, be its own root.
+
+import { describe, expect, it } from 'vitest'
+import { MemoryCertificateStore, createCertificateAuthority, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../../src/ca/index.ts'
+import { createIssuanceService } from '../../../src/issuance/index.ts'
+import { SoftwareSigner, exportPrivateKey } from '../../../src/keys/index.ts'
+import { callerIdentityPolicy } from '../../../src/policy/index.ts'
+import { systemClock } from '../../../src/runtime/index.ts'
+import { TrustDomain } from '../../../src/spiffe/index.ts'
+import { createCrlChecker, verifyPath } from '../../../src/validation/index.ts'
+import { generalName } from '../../../src/x509/index.ts'
+import type { CaCertificateOptions } from '../../../src/ca/index.ts'
+import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
+const rootSigner = await SoftwareSigner.generate('P-256')
+const caSigner = await SoftwareSigner.generate('P-256')
+const rootOf = (options: Partial<CaCertificateOptions> = {}) => createRootCertificate(rootSigner, { subject: 'CN=root', ...options })
+const proven = (await newRequest()).request.verify()
+
+describe('a CA below a root', () => {
+  it('gives no leaf that outlives the root', async () => {
+    const root = await rootOf({ ttlSeconds: 3600 })
+    const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
+    const { notAfter } = createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] }).prepare(proven, content)
+    expect(notAfter.getTime()).toBeLessThanOrEqual(root.notAfterMs)
+  })
+
+  it('is not its own root', async () => {
+    const ca = await createIntermediateCertificate({ certificate: await rootOf(), signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
+    expect(() => createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner })).toThrow(code('ERR_CA_MATERIAL'))
+  })
+
+  it('is refused where a path length does not allow it', async () => {
+    const root = await rootOf({ pathLength: 0 })
+    await expect(createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    const free = await rootOf()
+    const ca = await createIntermediateCertificate({ certificate: free, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
+    expect(() => createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] })).toThrow(code('ERR_CA_MATERIAL'))
+  })
+
+  it('keeps the name constraints above it, before it signs', async () => {
+    const root = await rootOf({ nameConstraints: { permitted: [generalName.uri('other.example')] } })
+    const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] })
+    expect(() => authority.prepare(proven, content)).toThrow(code('ERR_LINT'))
+    const fitting = createCertificateAuthority({ trustDomain: 'other.example', certificate: ca, signer: caSigner, roots: [root] })
+    expect(fitting.prepare(proven, { subjectAltName: [generalName.uri('spiffe://other.example/x')] }).tbs.length).toBeGreaterThan(100)
+  })
+
+  it('signs in the last second of its validity', async () => {
+    const root = await rootOf()
+    const at = (ms: number) => createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, clock: { ...systemClock, now: () => root.notAfterMs + ms } })
+    expect(() => at(1000).prepare(proven, content)).toThrow(code('ERR_CA_EXPIRED'))
+    expect(at(-5000).prepare(proven, content).notAfter.getTime()).toBe(root.notAfterMs)
+  })
+})
+
+describe('plugged-in material', () => {
+  it('is judged when it is read', async () => {
+    const root = await rootOf()
+    const files = { 'tls.crt': root.toPem(), 'tls.key': exportPrivateKey(caSigner.privateKey()), 'ca.crt': root.toPem() }
+    expect(() => parsePluggedInMaterial(files)).toThrow(code('ERR_CA_MATERIAL'))
+    const pki = await testPki()
+    const { signer, request } = await newRequest()
+    const { certificate } = await pki.issuance.issue({ csr: request }, callerOf())
+    expect(() => parsePluggedInMaterial({ 'tls.crt': certificate.toPem(), 'tls.key': exportPrivateKey(signer.privateKey()), 'ca.crt': pki.root.toPem() })).toThrow(code('ERR_CA_MATERIAL'))
+  })
+})
+
+describe('names and times of leaves', () => {
+  it.each([['1.2.3.4'], ['a.1'], ['A.example'], ['*']])('a DNS name %s is none', async (name) => {
+    const { authority } = await testPki()
+    expect(() => authority.prepare(proven, { subjectAltName: [...content.subjectAltName, generalName.dns(name)] })).toThrow(code('ERR_LINT'))
+  })
+
+  it('no DNS name twice', async () => {
+    const { authority } = await testPki()
+    expect(() => authority.prepare(proven, { subjectAltName: [...content.subjectAltName, generalName.dns('a.example'), generalName.dns('a.example')] })).toThrow(code('ERR_LINT'))
+  })
+
+  it.each([[undefined, 3600], [1800, 1800], [7200, 3600]])('a policy of an hour: asked for %s s, given %i s', async (ttlSeconds, given) => {
+    const { authority } = await testPki()
+    const issuance = createIssuanceService({ authority, policy: callerIdentityPolicy({ trustDomain: TrustDomain.from('example.org'), maximumTtlSeconds: 3600 }) })
+    const { certificate } = await issuance.issue({ csr: (await newRequest()).request, ttlSeconds }, callerOf())
+    expect((certificate.notAfterMs - certificate.notBeforeMs) / 1000).toBe(given + 120)
+  })
+})
+
+describe('revocation lists', () => {
+  it('list what was revoked, with a number above the last', async () => {
+    const store = new MemoryCertificateStore()
+    const root = await rootOf({ trustDomain: 'example.org' })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store })
+    const issuance = createIssuanceService({ authority, store })
+    const { certificate } = await issuance.issue({ csr: (await newRequest()).request }, callerOf())
+    const before = await authority.revocationList()
+    await issuance.revoke(certificate.serialNumber, 'keyCompromise', callerOf())
+    const after = await authority.revocationList()
+    expect([before.entryCount, after.entryCount]).toEqual([0, 1])
+    expect(after.crlNumber! > before.crlNumber!).toBe(true)
+    const verdict = (list: typeof after) => verifyPath(certificate, { anchors: [root], profile: 'spiffe', revocation: createCrlChecker({ lists: [list], mode: 'hard-fail' }) })
+    expect(verdict(before).ok).toBe(true)
+    expect(verdict(after)).toMatchObject({ ok: false, rejected: [{ code: 'ERR_REVOKED' }] })
+  })
+
+  it('are not made up where nothing is remembered', async () => {
+    await expect((await testPki()).authority.revocationList()).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
