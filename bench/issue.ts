@@ -4,7 +4,7 @@ import 'reflect-metadata'
 import { createPublicKey, generateKeyPairSync, sign, verify, webcrypto } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { AuthorityKeyIdentifierExtension, BasicConstraintsExtension, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension, Pkcs10CertificateRequest, SubjectAlternativeNameExtension, SubjectKeyIdentifierExtension, X509CertificateGenerator } from '@peculiar/x509'
-import { createCertificateAuthority, createRootCertificate } from '../src/ca/index.ts'
+import { CertificateWorkerPool, createCertificateAuthority, createRootCertificate } from '../src/ca/index.ts'
 import { createIssuanceService } from '../src/issuance/index.ts'
 import type { IssuanceService } from '../src/issuance/index.ts'
 import { SoftwareSigner } from '../src/keys/index.ts'
@@ -25,6 +25,7 @@ const pem = request.toPem()
 
 export const rows: readonly BenchRow[] = [
   await issueRow('issue/p256', new SoftwareSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)),
+  await workersRow(),
   await issueRow('issue/rsa2048', new SoftwareSigner(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)),
 ]
 
@@ -35,6 +36,38 @@ async function issueRow(name: string, signer: SoftwareSigner): Promise<BenchRow>
     ours: async () => (await service.issue({ csr: pem }, caller)).certificate.toPem(),
     peers: { 'node:crypto': bareCryptography(signer), '@peculiar/x509': await peculiarIssue(signer) },
     bars: { 'node:crypto': 0.9, ...(name === 'issue/p256' ? { '@peculiar/x509': 10 } : {}) },
+  }
+}
+
+/** Two threads against this one, the same work: certificates arrive 512 at a time, as they do in a busy server. */
+async function workersRow(): Promise<BenchRow> {
+  const signer = new SoftwareSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+  const certificate = await createRootCertificate(signer, { subject: 'CN=bench', trustDomain: 'example.org' })
+  const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer })
+  const here = createIssuanceService({ authority })
+  let pool: CertificateWorkerPool | undefined
+  let there = here
+  const count = 512
+  const many = (service: () => IssuanceService) => async (): Promise<void> => {
+    await Promise.all(Array.from({ length: count }, async () => (await service().issue({ csr: pem }, caller)).certificate.toPem()))
+  }
+  const bare = bareCryptography(signer)
+  return {
+    name: 'issue/p256-workers',
+    operations: count,
+    async setup() {
+      pool = new CertificateWorkerPool({ trustDomain: 'example.org', certificate, signer, workers: 2, workerModule: new URL('../test/support/certificate-worker.mjs', import.meta.url) })
+      there = createIssuanceService({ authority, workers: pool })
+    },
+    teardown: async () => pool?.[Symbol.asyncDispose](),
+    ours: many(() => there),
+    peers: {
+      'one core': many(() => here),
+      'node:crypto': async () => {
+        for (let i = 0; i < count; i++) await bare()
+      },
+    },
+    bars: { 'one core': 1.7 },
   }
 }
 

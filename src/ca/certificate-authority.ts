@@ -22,8 +22,13 @@ export interface CertificateAuthority {
   readonly trustDomain: TrustDomain
   /** The certificate that it signs with. */
   readonly certificate: Certificate
-  /** Linted bytes, to be signed once. @throws ERR_TTL, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_CA_EXPIRED, ERR_LINT, ERR_INVALID_ARGUMENT */
-  prepare(request: ProvenRequest, content: CertificateContent): PreparedCertificate
+  /** What holders send along with their certificates: the issuers, the nearest first, without the root. */
+  readonly chain: readonly Certificate[]
+  readonly roots: readonly Certificate[]
+  /** Linted bytes, to be signed once; the serial number is 128 random bits unless it was drawn before. @throws ERR_TTL, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_CA_EXPIRED, ERR_LINT, ERR_INVALID_ARGUMENT */
+  prepare(request: ProvenRequest, content: CertificateContent, serialNumber?: Uint8Array): PreparedCertificate
+  /** When a certificate with this content would end. @throws ERR_TTL, ERR_CA_EXPIRED */
+  notAfter(content: CertificateContent): Date
   /** Signs those bytes and no others, and checks what came out. @throws ERR_INVALID_ARGUMENT, ERR_CA_SIGNATURE; what the signer throws */
   sign(prepared: PreparedCertificate): Promise<IssuedCertificate>
   /** A new list of what was revoked, its number above the last. @throws ERR_INVALID_ARGUMENT without a store, ERR_CA_SIGNATURE */
@@ -64,8 +69,8 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly certificate: Certificate
   readonly #publicKey: PublicKey
   readonly #signer: Signer
-  readonly #chain: readonly Certificate[]
-  readonly #roots: readonly Certificate[]
+  readonly chain: readonly Certificate[]
+  readonly roots: readonly Certificate[]
   readonly #profile: CertificateProfile
   readonly #clock: Clock
   readonly #template: LeafTemplate
@@ -85,36 +90,39 @@ class LocalCertificateAuthority implements CertificateAuthority {
     this.#signer = signer
     this.#profile = options.profile ?? workloadProfile
     this.#clock = options.clock ?? systemClock
-    this.#roots = options.roots ?? ownRoot(certificate)
-    const isRoot = this.#roots.some((root) => root.equals(certificate))
-    this.#chain = isRoot ? [] : [certificate, ...(options.chain ?? [])]
-    checkMaterial(certificate, signer, this.#chain, this.#roots)
+    this.roots = options.roots ?? ownRoot(certificate)
+    const isRoot = this.roots.some((root) => root.equals(certificate))
+    this.chain = isRoot ? [] : [certificate, ...(options.chain ?? [])]
+    checkMaterial(certificate, signer, this.chain, this.roots)
     this.#issuerTrustDomain = trustDomainOf(certificate)
     if (this.#issuerTrustDomain?.equals(this.trustDomain) === false) {
       throw new PkiError('ERR_CA_MATERIAL', `the CA certificate is of ${this.#issuerTrustDomain.name}, not of ${this.trustDomain.name} (X-4)`)
     }
     this.#template = new LeafTemplate(certificate, signer.signatureAlgorithm, this.#profile)
     // No leaf lives longer than what is above it, however far up; several roots may vouch for it, the longest counts.
-    const above = [certificate, ...this.#chain]
-    const anchors = isRoot ? [certificate] : signersOf(this.#chain.at(-1) as Certificate, this.#roots)
+    const above = [certificate, ...this.chain]
+    const anchors = isRoot ? [certificate] : signersOf(this.chain.at(-1) as Certificate, this.roots)
     this.#notAfterMs = Math.min(...above.map(({ notAfterMs }) => notAfterMs), Math.max(...anchors.map(({ notAfterMs }) => notAfterMs)))
     this.#notBeforeMs = Math.max(...above.map(({ notBeforeMs }) => notBeforeMs), Math.min(...anchors.map(({ notBeforeMs }) => notBeforeMs)))
-    this.#constraints = [...above, ...anchors].some(({ nameConstraints }) => nameConstraints !== undefined) ? { above: this.#chain, root: anchors[0]?.nameConstraints } : undefined
-    this.#bundle = new TrustBundle(this.trustDomain, { x509Authorities: this.#roots })
+    this.#constraints = [...above, ...anchors].some(({ nameConstraints }) => nameConstraints !== undefined) ? { above: this.chain, root: anchors[0]?.nameConstraints } : undefined
+    this.#bundle = new TrustBundle(this.trustDomain, { x509Authorities: this.roots })
     this.#lists = new RevocationListIssuer({ certificate, signer, store: options.store, ttlSeconds: options.revocationListTtlSeconds, clock: this.#clock })
   }
 
-  prepare(request: ProvenRequest, content: CertificateContent): PreparedCertificate {
+  prepare(request: ProvenRequest, content: CertificateContent, serialNumber: Uint8Array = generateSerialNumber()): PreparedCertificate {
     if (!isProvenRequest(request)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a request whose signature was verified is wanted')
     const { publicKey } = request
     publicKey.checkStrength()
     const { nowMs, notBeforeMs, notAfterMs } = this.#validity(content)
-    const serialNumber = generateSerialNumber()
     const tbs = this.#template.encode({ serialNumber, notBeforeMs, notAfterMs, subject: content.subject, publicKey, subjectAltName: content.subjectAltName })
     const unsigned = Certificate.parse(assembleSigned(tbs, this.#signer.signatureAlgorithm, noSignature))
     lintCertificate({ certificate: unsigned, issuer: this.certificate, issuerTrustDomain: this.#issuerTrustDomain, publicKey, profile: this.#profile, nowMs })
     this.#lintNames(unsigned)
     return new PreparedToken(this, { serialNumber, tbs, notAfterMs })
+  }
+
+  notAfter(content: CertificateContent): Date {
+    return new Date(this.#validity(content).notAfterMs)
   }
 
   async sign(prepared: PreparedCertificate): Promise<IssuedCertificate> {
@@ -127,7 +135,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     }
     const certificate = Certificate.parse(assembleSigned(tbs, this.#signer.signatureAlgorithm, signature))
     if (Buffer.compare(certificate.tbs, tbs) !== 0) throw new PkiError('ERR_CA_SIGNATURE', 'the certificate does not hold the bytes that were linted')
-    return { certificate, chain: this.#chain, roots: this.#roots }
+    return { certificate, chain: this.chain, roots: this.roots }
   }
 
   trustBundle(): TrustBundle {

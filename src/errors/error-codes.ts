@@ -83,6 +83,7 @@ export const errorCodes = {
   ERR_CA_EXPIRED: 'The CA certificate, or one above it, is not valid now.',
   ERR_CA_MATERIAL: 'Certificate, key, chain and roots of a CA are incomplete or do not belong together.',
   ERR_CA_SIGNATURE: "The CA's own signature does not verify; it was not let out.",
+  ERR_WORKER_LOST: 'The worker that signed ended before it answered; the outcome is unknown.',
   ERR_SERIAL_EXISTS: 'The serial number was used before.',
   ERR_CERTIFICATE_UNKNOWN: 'No certificate with this serial number is on record.',
 

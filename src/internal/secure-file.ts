@@ -3,10 +3,10 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { PkiError } from '../errors/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 
 /** The moments of a write, in order; tests end the process at each. */
-export type WriteStep = 'begin' | 'created' | 'written' | 'synced' | 'linked' | 'unlinked' | 'directory-synced'
+type WriteStep = 'begin' | 'created' | 'written' | 'synced' | 'linked' | 'unlinked' | 'directory-synced'
 
 /** Told of each moment of a write. */
 export type OnWriteStep = (step: WriteStep) => void | Promise<void>
@@ -90,7 +90,7 @@ export async function listSecureFiles(path: string, nowMs: number): Promise<read
 
 /** A file system's refusal, without what was being written. */
 export function storageError(verb: string, error: unknown): PkiError {
-  if (error instanceof PkiError) return error
+  if (isPkiError(error)) return error
   return new PkiError('ERR_KEY_STORAGE', `cannot ${verb} a key file: ${codeOf(error) ?? 'unknown reason'}`, { cause: error })
 }
 

@@ -3,14 +3,14 @@
 import { checkCaller } from '../auth/index.ts'
 import type { Caller } from '../auth/index.ts'
 import { MemoryCertificateStore } from '../ca/index.ts'
-import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
-import { PkiError } from '../errors/index.ts'
+import type { CertificateAuthority, CertificateContent, CertificateWorkerPool, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import { callerIdentityPolicy } from '../policy/index.ts'
 import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'
-import { CertificateRequest } from '../x509/index.ts'
-import type { CertificateRequestInput, ProvenRequest, SerialNumber } from '../x509/index.ts'
+import { CertificateRequest, generateSerialNumber, serialNumberFromBytes } from '../x509/index.ts'
+import type { Certificate, CertificateRequestInput, PublicKey, SerialNumber } from '../x509/index.ts'
 
 /** What a caller asks for. */
 export interface IssuanceRequest {
@@ -62,6 +62,8 @@ export interface IssuanceServiceOptions {
   readonly policy?: IssuancePolicy | undefined
   /** Default: in memory. */
   readonly store?: CertificateStore | undefined
+  /** Threads that prove, prepare, lint, sign and check, for thousands of certificates a second; default: this thread. */
+  readonly workers?: CertificateWorkerPool | undefined
   /** Who may revoke what is not its own; default nobody. */
   readonly isAdministrator?: ((caller: Caller) => boolean) | undefined
   readonly clock?: Clock | undefined
@@ -75,8 +77,9 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
 }
 
 interface Decided {
+  /** Its signature is not verified yet. */
+  readonly csr: CertificateRequest
   readonly content: CertificateContent
-  readonly proven: ProvenRequest
   readonly rule: string
   readonly trimmed: readonly string[]
 }
@@ -85,6 +88,7 @@ class LocalIssuanceService implements IssuanceService {
   readonly #authority: CertificateAuthority
   readonly #policy: IssuancePolicy
   readonly #store: CertificateStore
+  readonly #workers: CertificateWorkerPool | undefined
   readonly #isAdministrator: (caller: Caller) => boolean
   readonly #clock: Clock
   readonly #logger: Logger
@@ -94,6 +98,7 @@ class LocalIssuanceService implements IssuanceService {
     this.#authority = options.authority
     this.#policy = options.policy ?? callerIdentityPolicy({ trustDomain: options.authority.trustDomain })
     this.#store = options.store ?? new MemoryCertificateStore()
+    this.#workers = options.workers
     this.#isAdministrator = options.isAdministrator ?? (() => false)
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
@@ -102,22 +107,50 @@ class LocalIssuanceService implements IssuanceService {
 
   async issue(request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
     const decided = this.#decide(request, caller)
-    const { content, proven } = decided instanceof Promise ? await decided : decided
+    const decision = decided instanceof Promise ? await decided : decided
     throwIfAborted(request)
+    return this.#workers === undefined ? this.#issueHere(decision, caller) : this.#issueThere(decision, caller, this.#workers)
+  }
+
+  async #issueHere({ csr, content }: Decided, caller: Caller): Promise<IssuedCertificate> {
+    const proven = csr.verify()
     const prepared = this.#authority.prepare(proven, content)
-    const recorded = this.#store.recordIntent(this.#intent(prepared, content, proven))
+    const recorded = this.#store.recordIntent(this.#intent(prepared, content, proven.publicKey))
     if (recorded !== undefined) await recorded
     const issued = await this.#sign(prepared)
     const done = this.#store.recordOutcome(prepared.serialNumber, { certificate: issued.certificate.der })
     if (done !== undefined) await done
-    this.#metrics.count('certificates_issued')
-    this.#logger.info({ serialNumber: prepared.serialNumber, identity: identityOf(content), notAfter: prepared.notAfter, credential: caller.credential }, 'certificate issued')
+    this.#noteIssued(issued.certificate, content, caller)
     return issued
   }
 
+  /** The same on another thread. The intent has the content and not the exact bytes: those are made there. */
+  async #issueThere({ csr, content }: Decided, caller: Caller, workers: CertificateWorkerPool): Promise<IssuedCertificate> {
+    const octets = generateSerialNumber()
+    const serialNumber = serialNumberFromBytes(octets)
+    await this.#store.recordIntent(this.#intent({ serialNumber, notAfter: this.#authority.notAfter(content) }, content, csr.publicKey))
+    let certificate: Certificate
+    try {
+      certificate = await workers.issue(csr, content, octets)
+    } catch (error) {
+      // After a lost worker nobody knows whether it signed: the record stays "intended", which counts as issued.
+      if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(serialNumber)
+      throw error
+    }
+    if (certificate.serialNumber !== serialNumber || !certificate.publicKey.equals(csr.publicKey)) throw new PkiError('ERR_INTERNAL', 'a worker answered with another certificate')
+    await this.#store.recordOutcome(serialNumber, { certificate: certificate.der })
+    this.#noteIssued(certificate, content, caller)
+    return { certificate, chain: this.#authority.chain, roots: this.#authority.roots }
+  }
+
+  #noteIssued({ serialNumber, notAfter }: Certificate, content: CertificateContent, caller: Caller): void {
+    this.#metrics.count('certificates_issued')
+    this.#logger.info({ serialNumber, identity: identityOf(content), notAfter, credential: caller.credential }, 'certificate issued')
+  }
+
   async plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan> {
-    const { content, proven, rule, trimmed } = await this.#decide(request, caller)
-    const { tbs, notAfter } = this.#authority.prepare(proven, content)
+    const { content, csr, rule, trimmed } = await this.#decide(request, caller)
+    const { tbs, notAfter } = this.#authority.prepare(csr.verify(), content)
     return { rule, trimmed, content, tbs, notAfter }
   }
 
@@ -144,39 +177,43 @@ class LocalIssuanceService implements IssuanceService {
     return record === undefined ? undefined : this.#statusOf(record)
   }
 
-  /** Cheap checks first: size and form, then policy, then the one signature check. */
+  /** Cheap checks first: size and form, then policy; the one signature check comes after. */
   #decide(request: IssuanceRequest, caller: Caller): Decided | Promise<Decided> {
     throwIfAborted(request)
     checkCaller(caller, caller.credential)
     const csr = CertificateRequest.from(request.csr)
     csr.publicKey.checkStrength()
     const decision = this.#policy.decide({ csr, ttlSeconds: request.ttlSeconds }, caller)
-    return decision instanceof Promise ? decision.then((answer) => this.#prove(csr, answer)) : this.#prove(csr, decision)
+    return decision instanceof Promise ? decision.then((answer) => this.#allowed(csr, answer)) : this.#allowed(csr, decision)
   }
 
-  #prove(csr: CertificateRequest, decision: IssuanceDecision): Decided {
+  #allowed(csr: CertificateRequest, decision: IssuanceDecision): Decided {
     if (!decision.allowed) {
       this.#metrics.count('certificates_refused', { rule: decision.rule })
       throw new PkiError(decision.code, `${decision.reason} (rule ${decision.rule})`)
     }
-    return { content: decision.content, proven: csr.verify(), rule: decision.rule, trimmed: decision.trimmed }
+    return { csr, content: decision.content, rule: decision.rule, trimmed: decision.trimmed }
   }
 
   async #sign(prepared: PreparedCertificate): Promise<IssuedCertificate> {
     try {
       return await this.#authority.sign(prepared)
     } catch (error) {
-      try {
-        await this.#store.recordOutcome(prepared.serialNumber, { failed: true })
-      } catch (cause) {
-        // The record stays "intended", which counts as issued; the failure that the caller must see is the first one.
-        this.#logger.error({ serialNumber: prepared.serialNumber, reason: cause instanceof Error ? cause.message : 'unknown' }, 'the outcome could not be recorded')
-      }
+      await this.#recordFailure(prepared.serialNumber)
       throw error
     }
   }
 
-  #intent({ serialNumber, notAfter }: PreparedCertificate, content: CertificateContent, { publicKey }: ProvenRequest): Parameters<CertificateStore['recordIntent']>[0] {
+  async #recordFailure(serialNumber: SerialNumber): Promise<void> {
+    try {
+      await this.#store.recordOutcome(serialNumber, { failed: true })
+    } catch (cause) {
+      // The record stays "intended", which counts as issued; the failure that the caller must see is the first one.
+      this.#logger.error({ serialNumber, reason: cause instanceof Error ? cause.message : 'unknown' }, 'the outcome could not be recorded')
+    }
+  }
+
+  #intent({ serialNumber, notAfter }: Pick<PreparedCertificate, 'serialNumber' | 'notAfter'>, content: CertificateContent, publicKey: PublicKey): Parameters<CertificateStore['recordIntent']>[0] {
     return { serialNumber, notAfter, identity: identityOf(content), keyIdentifier: publicKey.keyIdentifier, intendedAt: new Date(this.#clock.now()) }
   }
 

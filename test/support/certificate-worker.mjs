@@ -1,0 +1,6 @@
+// The certificate worker from source: a thread does not inherit the loader of its process, so it registers one of its own.
+
+import { register } from 'tsx/esm/api'
+
+register()
+await import('../../src/ca/certificate-worker.ts')

@@ -1,0 +1,79 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { CertificateWorkerPool, MemoryCertificateStore } from '../../../src/ca/index.ts'
+import type { CertificateWorkerPoolOptions } from '../../../src/ca/index.ts'
+import { createIssuanceService } from '../../../src/issuance/index.ts'
+import { generalName, generateSerialNumber } from '../../../src/x509/index.ts'
+import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
+import type { TestPki } from '../../support/pki.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const workerModule = new URL('../../support/certificate-worker.mjs', import.meta.url)
+const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
+const pools: CertificateWorkerPool[] = []
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool[Symbol.asyncDispose]()
+})
+
+function poolOf(pki: TestPki, options: Partial<CertificateWorkerPoolOptions> = {}): CertificateWorkerPool {
+  const pool = new CertificateWorkerPool({ trustDomain: 'example.org', certificate: pki.root, signer: pki.signer, workers: 2, workerModule, ...options })
+  pools.push(pool)
+  return pool
+}
+
+describe('CertificateWorkerPool', () => {
+  it.each(['P-256', 'RSA-2048', 'RSA-PSS-2048', 'Ed25519'] as const)('issues with a CA key of %s, each certificate for its own request', async (algorithm) => {
+    const pki = await testPki(algorithm)
+    const issuance = createIssuanceService({ authority: pki.authority, workers: poolOf(pki) })
+    const requests = await Promise.all(Array.from({ length: 60 }, async () => (await newRequest()).request))
+    const issued = await Promise.all(requests.map((csr) => issuance.issue({ csr }, callerOf())))
+    issued.forEach(({ certificate }, i) => {
+      expect(certificate.publicKey.equals(requests[i]!.publicKey)).toBe(true)
+      expect(certificate.verifySignatureBy(pki.root.publicKey)).toBe(true)
+    })
+    expect(new Set(issued.map(({ certificate }) => certificate.serialNumber)).size).toBe(60)
+    expect(await issuance.status(issued[0]!.certificate.serialNumber)).toMatchObject({ state: 'valid' })
+  })
+
+  it('answers each bad request with its own code, and records the failure', async () => {
+    const pki = await testPki()
+    const store = new MemoryCertificateStore()
+    const issuance = createIssuanceService({ authority: pki.authority, store, workers: poolOf(pki) })
+    const good = (await newRequest()).request
+    const broken = good.der.slice()
+    broken[broken.length - 1]! ^= 1
+    const [first, second, third] = await Promise.allSettled([issuance.issue({ csr: good }, callerOf()), issuance.issue({ csr: broken }, callerOf()), issuance.issue({ csr: good, ttlSeconds: 1e9 }, callerOf())])
+    expect(first.status).toBe('fulfilled')
+    expect(second).toMatchObject({ status: 'rejected', reason: { name: 'PkiError', code: 'ERR_CSR_SIGNATURE' } })
+    expect(third).toMatchObject({ status: 'rejected', reason: { code: 'ERR_TTL' } })
+    expect((await store.findByIdentity(workloadId.toString())).map(({ state }) => state).sort()).toEqual(['failed', 'issued'])
+  })
+
+  it('fails what a lost thread was working on, leaves its outcome open, and goes on with another', async () => {
+    const pki = await testPki()
+    const store = new MemoryCertificateStore()
+    // The thread ends when it has answered its first batch and sees a second.
+    const pool = poolOf(pki, { workers: 1, workerModule: new URL('../../support/dying-certificate-worker.mjs', import.meta.url) })
+    const issuance = createIssuanceService({ authority: pki.authority, store, workers: pool })
+    const { request } = await newRequest()
+    await issuance.issue({ csr: request }, callerOf())
+    await expect(issuance.issue({ csr: request }, callerOf())).rejects.toThrow(code('ERR_WORKER_LOST'))
+    await issuance.issue({ csr: request }, callerOf())
+    expect((await store.findByIdentity(workloadId.toString())).map(({ state }) => state)).toEqual(['issued', 'intended', 'issued'])
+  })
+
+  it('ends after what is pending', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1 })
+    const { request } = await newRequest()
+    const made = Promise.all(Array.from({ length: 40 }, () => pool.issue(request, content, generateSerialNumber())))
+    const closing = pool[Symbol.asyncDispose]()
+    expect(await made).toHaveLength(40)
+    await closing
+    await expect(pool.issue(request, content, generateSerialNumber())).rejects.toThrow(code('ERR_CLOSED'))
+  })
+
+  it.each([0, -1, 1.5])('refuses %s threads', async (workers) => {
+    const pki = await testPki()
+    expect(() => new CertificateWorkerPool({ trustDomain: 'example.org', certificate: pki.root, signer: pki.signer, workers })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
