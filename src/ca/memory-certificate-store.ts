@@ -10,36 +10,53 @@ export interface MemoryCertificateStoreOptions {
   readonly maximumRecords?: number | undefined
 }
 
-/** One object a certificate, changed in place: a copy for every state would be most of the store's work. */
+/** One small object a certificate, changed in place. Octets and times are kept where the garbage collector has nothing to look at. */
 interface Entry {
-  readonly intent: IssuanceIntent
+  readonly serialNumber: SerialNumber
+  readonly identity: string
+  readonly notAfterMs: number
+  readonly intendedAtMs: number
+  readonly keyIdentifier: Kept
   state: CertificateRecord['state']
-  certificate: Uint8Array | undefined
+  certificate: Kept | undefined
   revocation: CertificateRecord['revocation']
+}
+
+/** Octets in a slab that many records share. */
+interface Kept {
+  readonly slab: Uint8Array
+  readonly at: number
+  readonly length: number
 }
 
 /** A `CertificateStore` that forgets everything when the process ends. */
 export class MemoryCertificateStore implements CertificateStore {
   readonly #entries = new Map<SerialNumber, Entry>()
   readonly #maximum: number
+  #slab: Uint8Array = new Uint8Array(0)
+  #slabAt = 0
 
   constructor(options: MemoryCertificateStoreOptions = {}) {
     this.#maximum = options.maximumRecords ?? 100_000
   }
 
-  recordIntent(intent: IssuanceIntent): void {
-    if (this.#entries.has(intent.serialNumber)) throw new PkiError('ERR_SERIAL_EXISTS', `serial number ${intent.serialNumber} was used before`)
-    this.#entries.set(intent.serialNumber, { intent, state: 'intended', certificate: undefined, revocation: undefined })
+  recordIntent({ serialNumber, identity, keyIdentifier, notAfter, intendedAt }: IssuanceIntent): void {
+    if (this.#entries.has(serialNumber)) throw new PkiError('ERR_SERIAL_EXISTS', `serial number ${serialNumber} was used before`)
+    this.#entries.set(serialNumber, {
+      serialNumber, identity, notAfterMs: notAfter.getTime(), intendedAtMs: intendedAt.getTime(), keyIdentifier: this.#keep(keyIdentifier),
+      state: 'intended', certificate: undefined, revocation: undefined,
+    })
     if (this.#entries.size > this.#maximum) this.#dropOldest()
   }
 
   recordOutcome(serialNumber: SerialNumber, outcome: { readonly certificate: Uint8Array } | { readonly failed: true }): void {
     const entry = this.#require(serialNumber)
-    if ('failed' in outcome) entry.state = 'failed'
-    else {
-      entry.state = 'issued'
-      entry.certificate = outcome.certificate
+    if ('failed' in outcome) {
+      entry.state = 'failed'
+      return
     }
+    entry.state = 'issued'
+    entry.certificate = this.#keep(outcome.certificate)
   }
 
   async find(serialNumber: SerialNumber): Promise<CertificateRecord | undefined> {
@@ -48,7 +65,7 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   async findByIdentity(identity: string): Promise<readonly CertificateRecord[]> {
-    return this.#filter((entry) => entry.intent.identity === identity)
+    return this.#filter((entry) => entry.identity === identity)
   }
 
   async revoke(serialNumber: SerialNumber, reason: RevocationReason, at: Date): Promise<CertificateRecord> {
@@ -58,7 +75,7 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   async revoked(at: Date): Promise<readonly CertificateRecord[]> {
-    return this.#filter(({ revocation, intent }) => revocation !== undefined && intent.notAfter >= at)
+    return this.#filter(({ revocation, notAfterMs }) => revocation !== undefined && notAfterMs >= at.getTime())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -67,6 +84,17 @@ export class MemoryCertificateStore implements CertificateStore {
 
   #filter(wanted: (entry: Entry) => boolean): CertificateRecord[] {
     return [...this.#entries.values()].filter(wanted).map(recordOf)
+  }
+
+  #keep(octets: Uint8Array): Kept {
+    if (this.#slabAt + octets.length > this.#slab.length) {
+      this.#slab = new Uint8Array(Math.max(slabOctets, octets.length))
+      this.#slabAt = 0
+    }
+    const kept = { slab: this.#slab, at: this.#slabAt, length: octets.length }
+    this.#slab.set(octets, kept.at)
+    this.#slabAt += octets.length
+    return kept
   }
 
   #require(serialNumber: SerialNumber): Entry {
@@ -84,6 +112,15 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 }
 
-function recordOf({ intent, state, certificate, revocation }: Entry): CertificateRecord {
-  return { ...intent, state, certificate, revocation }
+function recordOf({ serialNumber, identity, keyIdentifier, notAfterMs, intendedAtMs, state, certificate, revocation }: Entry): CertificateRecord {
+  return {
+    serialNumber, identity, keyIdentifier: copyOf(keyIdentifier), notAfter: new Date(notAfterMs), intendedAt: new Date(intendedAtMs), state,
+    certificate: certificate === undefined ? undefined : copyOf(certificate), revocation,
+  }
 }
+
+function copyOf({ slab, at, length }: Kept): Uint8Array {
+  return slab.slice(at, at + length)
+}
+
+const slabOctets = 256 * 1024

@@ -11,6 +11,7 @@ import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
 import type { Pkcs11Binding, Pkcs11KeyManagerOptions } from '../../src/adapters/pkcs11/index.ts'
 import { Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import type { KeyAlgorithm } from '../../src/keys/index.ts'
+import { keyManagerContract } from '../../src/testing/index.ts'
 import { verifySignature } from '../../src/x509/index.ts'
 import { requires } from '../support/requires.ts'
 
@@ -66,6 +67,8 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
   }
   const open = async (options: Partial<Pkcs11KeyManagerOptions> = {}, methods?: Parameters<typeof tampered>[0]): Promise<Pkcs11KeyManager> =>
     Pkcs11KeyManager.open({ module: methods === undefined ? token.modulePath : await load(methods), token: { label: token.label }, pin: () => token.pin, ...options })
+
+  for (const { name, run } of keyManagerContract({ open: () => open(), algorithms: ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048'], extractable: false })) it(`keeps the contract: ${name}`, run)
 
   it.each(['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-3072', 'RSA-4096', 'RSA-PSS-2048'] as KeyAlgorithm[])('makes a key of %s that signs what node:crypto verifies', async (algorithm) => {
     await using keys = await open()
