@@ -3,7 +3,7 @@
 import { checkCaller } from '../auth/index.ts'
 import type { Caller } from '../auth/index.ts'
 import { MemoryCertificateStore } from '../ca/index.ts'
-import type { CertificateAuthority, CertificateContent, CertificateWorkerPool, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
+import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { callerIdentityPolicy } from '../policy/index.ts'
 import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
@@ -55,6 +55,12 @@ export interface IssuanceService {
   status(serialNumber: SerialNumber): Promise<CertificateStatus | undefined>
 }
 
+/** Makes certificates elsewhere: proves, prepares, lints, signs, checks. `CertificateWorkerPool` of `spiffe-pki/workers` is one. */
+export interface CertificateWorkers {
+  /** @throws what the request and the authority throw; ERR_WORKER_LOST when nobody knows whether it was signed */
+  issue(request: CertificateRequest, content: CertificateContent, serialNumber: Uint8Array): Promise<Certificate>
+}
+
 /** Options of `createIssuanceService`. */
 export interface IssuanceServiceOptions {
   readonly authority: CertificateAuthority
@@ -63,7 +69,7 @@ export interface IssuanceServiceOptions {
   /** Default: in memory. */
   readonly store?: CertificateStore | undefined
   /** Threads that prove, prepare, lint, sign and check, for thousands of certificates a second; default: this thread. */
-  readonly workers?: CertificateWorkerPool | undefined
+  readonly workers?: CertificateWorkers | undefined
   /** Who may revoke what is not its own; default nobody. */
   readonly isAdministrator?: ((caller: Caller) => boolean) | undefined
   readonly clock?: Clock | undefined
@@ -88,7 +94,7 @@ class LocalIssuanceService implements IssuanceService {
   readonly #authority: CertificateAuthority
   readonly #policy: IssuancePolicy
   readonly #store: CertificateStore
-  readonly #workers: CertificateWorkerPool | undefined
+  readonly #workers: CertificateWorkers | undefined
   readonly #isAdministrator: (caller: Caller) => boolean
   readonly #clock: Clock
   readonly #logger: Logger
@@ -125,7 +131,7 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   /** The same on another thread. The intent has the content and not the exact bytes: those are made there. */
-  async #issueThere({ csr, content }: Decided, caller: Caller, workers: CertificateWorkerPool): Promise<IssuedCertificate> {
+  async #issueThere({ csr, content }: Decided, caller: Caller, workers: CertificateWorkers): Promise<IssuedCertificate> {
     const octets = generateSerialNumber()
     const serialNumber = serialNumberFromBytes(octets)
     await this.#store.recordIntent(this.#intent({ serialNumber, notAfter: this.#authority.notAfter(content) }, content, csr.publicKey))

@@ -3,4 +3,4 @@
 import { register } from 'tsx/esm/api'
 
 register()
-await import('../../src/ca/certificate-worker.ts')
+await import('../../src/adapters/workers/certificate-worker.ts')

@@ -1,6 +1,6 @@
 // Rotates a key in a directory, and kills itself at a moment of the write if it is told one: key-writer.ts DIRECTORY PASSPHRASE rotate [STEP]
 
-import { FileKeyManager } from '../../src/keys/index.ts'
+import { FileKeyManager } from '../../src/adapters/files/index.ts'
 
 const [directory = '', passphrase = '', , killAt] = process.argv.slice(2)
 const keys = await FileKeyManager.open({

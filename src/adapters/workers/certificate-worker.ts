@@ -1,10 +1,10 @@
 // A thread that makes certificates: proof of possession, prepare, lint, sign, check. Started by `CertificateWorkerPool`.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { isPkiError } from '../errors/index.ts'
-import { SoftwareSigner } from '../keys/index.ts'
-import { Certificate, CertificateRequest } from '../x509/index.ts'
-import { createCertificateAuthority } from './certificate-authority.ts'
+import { isPkiError } from '../../errors/index.ts'
+import { SoftwareSigner } from '../../keys/index.ts'
+import { Certificate, CertificateRequest } from '../../x509/index.ts'
+import { createCertificateAuthority } from '../../ca/index.ts'
 import { contentOf } from './worker-messages.ts'
 import type { WorkerJob, WorkerReply, WorkerRequest, WorkerResult, WorkerSetup } from './worker-messages.ts'
 

@@ -3,10 +3,10 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { PkiError, isPkiError } from '../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 
 /** The moments of a write, in order; tests end the process at each. */
-type WriteStep = 'begin' | 'created' | 'written' | 'synced' | 'linked' | 'unlinked' | 'directory-synced'
+export type WriteStep = 'begin' | 'created' | 'written' | 'synced' | 'linked' | 'unlinked' | 'directory-synced'
 
 /** Told of each moment of a write. */
 export type OnWriteStep = (step: WriteStep) => void | Promise<void>

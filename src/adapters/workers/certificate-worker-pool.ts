@@ -2,13 +2,13 @@
 // the signature saves.
 
 import { Worker } from 'node:worker_threads'
-import { PkiError } from '../errors/index.ts'
-import type { SoftwareSigner } from '../keys/index.ts'
-import { TrustDomain } from '../spiffe/index.ts'
-import { Certificate } from '../x509/index.ts'
-import type { CertificateRequest } from '../x509/index.ts'
-import type { CertificateAuthorityOptions } from './certificate-authority.ts'
-import type { CertificateContent } from './issued-certificate.ts'
+import { PkiError } from '../../errors/index.ts'
+import type { SoftwareSigner } from '../../keys/index.ts'
+import { TrustDomain } from '../../spiffe/index.ts'
+import { Certificate } from '../../x509/index.ts'
+import type { CertificateRequest } from '../../x509/index.ts'
+import type { CertificateAuthorityOptions, CertificateContent } from '../../ca/index.ts'
+import type { CertificateWorkers } from '../../issuance/index.ts'
 import { plainContent } from './worker-messages.ts'
 import type { WorkerJob, WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.ts'
 
@@ -37,7 +37,7 @@ interface Thread {
 }
 
 /** Makes certificates on other threads; `pending` certificates wait or are being made. */
-export class CertificateWorkerPool implements AsyncDisposable {
+export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposable {
   readonly #setup: WorkerSetup
   readonly #workerModule: URL
   readonly #batchSize: number

@@ -3,9 +3,9 @@
 
 import { createCipheriv, createDecipheriv, createPrivateKey, randomBytes, scrypt } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { decodeOid, integer, octetString, oid, readWhole, sequence, smallInteger, tags } from '../der/index.ts'
-import type { DerReader } from '../der/index.ts'
-import { PkiError } from '../errors/index.ts'
+import { decodeOid, integer, octetString, oid, readWhole, sequence, smallInteger, tags } from '../../der/index.ts'
+import type { DerReader } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
 
 /** Encrypts a private key. */
 export async function encryptPrivateKey(key: KeyObject, passphrase: string | Uint8Array): Promise<Uint8Array> {

@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { CertificateWorkerPool, MemoryCertificateStore } from '../../../src/ca/index.ts'
-import type { CertificateWorkerPoolOptions } from '../../../src/ca/index.ts'
-import { createIssuanceService } from '../../../src/issuance/index.ts'
-import { generalName, generateSerialNumber } from '../../../src/x509/index.ts'
-import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
-import type { TestPki } from '../../support/pki.ts'
+import { CertificateWorkerPool } from '../../../../src/adapters/workers/index.ts'
+import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/index.ts'
+import { MemoryCertificateStore } from '../../../../src/ca/index.ts'
+import { createIssuanceService } from '../../../../src/issuance/index.ts'
+import { generalName, generateSerialNumber } from '../../../../src/x509/index.ts'
+import { callerOf, newRequest, testPki, workloadId } from '../../../support/pki.ts'
+import type { TestPki } from '../../../support/pki.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
-const workerModule = new URL('../../support/certificate-worker.mjs', import.meta.url)
+const workerModule = new URL('../../../support/certificate-worker.mjs', import.meta.url)
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
 const pools: CertificateWorkerPool[] = []
 afterEach(async () => {
@@ -52,7 +53,7 @@ describe('CertificateWorkerPool', () => {
     const pki = await testPki()
     const store = new MemoryCertificateStore()
     // The thread ends when it has answered its first batch and sees a second.
-    const pool = poolOf(pki, { workers: 1, workerModule: new URL('../../support/dying-certificate-worker.mjs', import.meta.url) })
+    const pool = poolOf(pki, { workers: 1, workerModule: new URL('../../../support/dying-certificate-worker.mjs', import.meta.url) })
     const issuance = createIssuanceService({ authority: pki.authority, store, workers: pool })
     const { request } = await newRequest()
     await issuance.issue({ csr: request }, callerOf())

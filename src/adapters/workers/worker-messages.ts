@@ -1,11 +1,10 @@
 // What the pool and its workers say to each other: many certificates a message, their bytes in one buffer that is handed over.
 
 import type { KeyObject } from 'node:crypto'
-import type { PkiErrorCode } from '../errors/index.ts'
-import { DistinguishedName } from '../x509/index.ts'
-import type { GeneralName } from '../x509/index.ts'
-import type { CertificateProfile } from './certificate-profile.ts'
-import type { CertificateContent } from './issued-certificate.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
+import { DistinguishedName } from '../../x509/index.ts'
+import type { GeneralName } from '../../x509/index.ts'
+import type { CertificateContent, CertificateProfile } from '../../ca/index.ts'
 
 /** What a worker is started with. A KeyObject crosses threads without its octets being written out. */
 export interface WorkerSetup {
