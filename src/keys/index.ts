@@ -1,5 +1,6 @@
 /**
- * Where private keys live: the contract of backends, keys in memory, private keys as PEM, encrypted backups.
+ * Where private keys live: the contract of backends, keys in memory and in files, private keys as PEM, encrypted
+ * backups, a bridge to WebCrypto.
  *
  * @module spiffe-pki/keys
  */
@@ -14,3 +15,5 @@ export { exportPrivateKey, importPrivateKey } from './private-key.ts'
 export type { ExportPrivateKeyOptions, ImportPrivateKeyOptions } from './private-key.ts'
 export { openKeyBackup, sealKeyBackup } from './key-backup.ts'
 export type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
+export { bridgeToWebCrypto } from './webcrypto-bridge.ts'
+export type { BridgeOptions, BridgedSigner } from './webcrypto-bridge.ts'

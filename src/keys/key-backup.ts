@@ -3,8 +3,9 @@
 import { createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scrypt } from 'node:crypto'
 import type { KeyObject, ScryptOptions } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
+import { decodeBase64 } from '../internal/base64.ts'
 import { importPrivateKey } from './private-key.ts'
-import { requireKeyAlgorithm } from './key-algorithm.ts'
+import { isKeyAlgorithm } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 
 /** What opens a backup: a passphrase, or an X25519 key pair whose public half is enough to make one. */
@@ -47,7 +48,7 @@ export async function sealKeyBackup(key: KeyObject, about: { readonly keyId: str
 /** Opens a backup. @throws ERR_KEY_BACKUP for one that is malformed, damaged or of another version; ERR_KEY_PASSPHRASE for a wrong key */
 export async function openKeyBackup(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<KeyObject> {
   const { nonce, ciphertext, header } = readBackup(backup)
-  const contentKey = 'recipient' in protection ? openForRecipient(backup, protection.recipient) : await openForPassphrase(backup, protection.passphrase)
+  const contentKey = 'recipient' in protection ? openForRecipient(header, protection.recipient) : await openForPassphrase(header, protection.passphrase)
   let plain: Buffer
   try {
     const decipher = createDecipheriv('aes-256-gcm', contentKey, nonce)
@@ -83,7 +84,7 @@ function sealForRecipient(recipient: KeyObject): Sealed {
   return { contentKey, description: { kind: 'x25519', ephemeralKey: ephemeralKey.toString('base64'), recipientKeyId: recipientKeyId(publicKey) } }
 }
 
-async function openForPassphrase(backup: EncryptedKeyBackup, passphrase: string | Uint8Array): Promise<Buffer> {
+async function openForPassphrase(backup: Header, passphrase: string | Uint8Array): Promise<Buffer> {
   const { protection } = backup
   if (protection.kind !== 'scrypt') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a recipient's key, not for a passphrase`)
   const { N, r, p } = protection
@@ -91,16 +92,16 @@ async function openForPassphrase(backup: EncryptedKeyBackup, passphrase: string 
   if (![N, r, p].every((value) => Number.isInteger(value) && value > 0) || N * r * p > 2 * scryptCost.N * scryptCost.r * scryptCost.p || (N & (N - 1)) !== 0) {
     throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')
   }
-  return derive(passphrase, Buffer.from(protection.salt, 'base64'), { N, r, p })
+  return derive(passphrase, base64(protection.salt, 'salt'), { N, r, p })
 }
 
-function openForRecipient(backup: EncryptedKeyBackup, recipient: KeyObject): Buffer {
+function openForRecipient(backup: Header, recipient: KeyObject): Buffer {
   const { protection } = backup
   if (protection.kind !== 'x25519') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a passphrase, not for a recipient's key`)
   if (recipient.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', 'the recipient\'s private key is wanted to open a backup')
   const publicKey = x25519Public(recipient)
   if (recipientKeyId(publicKey) !== protection.recipientKeyId) throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${backup.keyId} is for another recipient`)
-  const raw = Buffer.from(protection.ephemeralKey, 'base64')
+  const raw = base64(protection.ephemeralKey, 'ephemeral key')
   try {
     const ephemeral = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: raw.toString('base64url') }, format: 'jwk' })
     return agree(recipient, ephemeral, raw, rawPublic(publicKey))
@@ -118,11 +119,14 @@ function agree(privateKey: KeyObject, publicKey: KeyObject, ephemeral: Buffer, r
 
 function derive(passphrase: string | Uint8Array, salt: Buffer, cost: { N: number, r: number, p: number }): Promise<Buffer> {
   const options: ScryptOptions = { ...cost, maxmem: 256 * cost.N * cost.r }
-  return new Promise((resolve, reject) => {
+  // What scrypt refuses at once it throws; what the executor throws, rejects.
+  return new Promise<Buffer>((resolve, reject) => {
     scrypt(passphrase, salt, 32, options, (error, key) => {
       if (error === null) resolve(key)
-      else reject(new PkiError('ERR_KEY_BACKUP', 'scrypt failed', { cause: error }))
+      else reject(error)
     })
+  }).catch((cause: unknown) => {
+    throw new PkiError('ERR_KEY_BACKUP', 'scrypt does not take the parameters of the backup', { cause })
   })
 }
 
@@ -134,12 +138,30 @@ function readBackup(backup: EncryptedKeyBackup): { nonce: Buffer, ciphertext: Bu
     return value
   }
   if (found?.['version'] !== 1) throw new PkiError('ERR_KEY_BACKUP', 'a backup of version 1 is wanted')
-  const ciphertext = Buffer.from(text('ciphertext'), 'base64')
-  const nonce = Buffer.from(text('nonce'), 'base64')
+  const ciphertext = base64(text('ciphertext'), 'ciphertext')
+  const nonce = base64(text('nonce'), 'nonce')
   if (nonce.length !== 12 || ciphertext.length < 17) throw new PkiError('ERR_KEY_BACKUP', 'the nonce or ciphertext of the backup is too short')
   if (checksumOf(ciphertext) !== text('checksum')) throw new PkiError('ERR_KEY_BACKUP', 'the backup is damaged: its checksum differs')
-  const { version, keyId, created, protection } = backup
-  return { nonce, ciphertext, header: { version, keyId, algorithm: requireKeyAlgorithm(text('algorithm')), created, protection } }
+  const algorithm = text('algorithm')
+  if (!isKeyAlgorithm(algorithm)) throw new PkiError('ERR_KEY_BACKUP', 'the backup is of a key of an unknown algorithm')
+  return { nonce, ciphertext, header: { version: 1, keyId: text('keyId'), algorithm, created: text('created'), protection: readProtection(found['protection']) } }
+}
+
+/** Its members and no others, of their types: what is authenticated is what is used. */
+function readProtection(value: unknown): EncryptedKeyBackup['protection'] {
+  const { kind, salt, N, r, p, ephemeralKey, recipientKeyId: recipient } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
+  const members = Object.keys(value ?? {}).length
+  if (kind === 'scrypt' && members === 5 && typeof salt === 'string' && typeof N === 'number' && typeof r === 'number' && typeof p === 'number') return { kind, salt, N, r, p }
+  if (kind === 'x25519' && members === 3 && typeof ephemeralKey === 'string' && typeof recipient === 'string') return { kind, ephemeralKey, recipientKeyId: recipient }
+  throw new PkiError('ERR_KEY_BACKUP', 'the protection of the backup is malformed, or of an unknown kind')
+}
+
+function base64(text: string, what: string): Buffer {
+  try {
+    return Buffer.from(decodeBase64(text))
+  } catch (cause) {
+    throw new PkiError('ERR_KEY_BACKUP', `the ${what} of the backup is no canonical base64`, { cause })
+  }
 }
 
 type Header = Pick<EncryptedKeyBackup, 'version' | 'keyId' | 'algorithm' | 'created' | 'protection'>

@@ -1,7 +1,7 @@
 // What may happen to key files: a kill at every moment of a write, a full disk, a directory that is open to others, two processes.
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -57,6 +57,50 @@ describe('key files', () => {
     expect(statSync(join(directory, 'ca', '1.pem')).mode & 0o777).toBe(0o600)
     chmodSync(directory, 0o755)
     await expect(open(directory)).rejects.toThrow(code('ERR_KEY_STORAGE'))
+  })
+
+  it.each([
+    { what: 'is open to others', change: (file: string) => chmodSync(file, 0o640) },
+    { what: 'is a symbolic link', change: (file: string) => {
+      renameSync(file, `${file}.moved`)
+      symlinkSync(`${file}.moved`, file)
+    } },
+    { what: 'is a directory', change: (file: string) => {
+      rmSync(file)
+      mkdirSync(file, { mode: 0o700 })
+    } },
+    { what: 'is too long', change: (file: string) => writeFileSync(file, Buffer.alloc(65 * 1024)) },
+    { what: 'has no time in it', change: (file: string) => writeFileSync(file, readFileSync(file, 'latin1').replace(/created: .*/, 'created: yesterday')) },
+  ])('are not read where one $what', async ({ change }) => {
+    const directory = fresh()
+    await using keys = await open(directory)
+    await keys.generateKey('ca', 'P-256')
+    change(join(directory, 'ca', '1.pem'))
+    await using other = await open(directory)
+    for (const manager of [keys, other]) await expect(manager.getSigner('ca')).rejects.toThrow(code('ERR_KEY_STORAGE'))
+  })
+
+  it('are read anew where another process destroyed a version and made one of the same number', async () => {
+    const directory = fresh()
+    await using here = await open(directory)
+    await using there = await open(directory)
+    const destroyed = await here.generateKey('ca', 'P-256')
+    await there.destroyKey('ca')
+    expect(await here.getSigner('ca')).toBeUndefined()
+    const made = await there.generateKey('ca', 'P-256')
+    const found = await here.getSigner('ca')
+    expect([found?.publicKey.equals(made.publicKey), found?.publicKey.equals(destroyed.publicKey)]).toEqual([true, false])
+    expect(await here.getSigner('ca')).toBe(found)
+  })
+
+  it('are destroyed once: the second of two processes is told', async () => {
+    const directory = fresh()
+    await using here = await open(directory)
+    await using there = await open(directory)
+    await here.generateKey('ca', 'P-256')
+    const outcomes = await Promise.allSettled([here.destroyKey('ca'), there.destroyKey('ca')])
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(outcomes).toContainEqual({ status: 'rejected', reason: code('ERR_KEY_NOT_FOUND') })
   })
 
   it('are never overwritten: two processes rotate at once, and both versions are there', async () => {

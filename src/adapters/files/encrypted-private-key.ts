@@ -5,7 +5,7 @@ import { createCipheriv, createDecipheriv, createPrivateKey, randomBytes, scrypt
 import type { KeyObject } from 'node:crypto'
 import { decodeOid, integer, octetString, oid, readWhole, sequence, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 
 /** Encrypts a private key. */
 export async function encryptPrivateKey(key: KeyObject, passphrase: string | Uint8Array): Promise<Uint8Array> {
@@ -24,7 +24,14 @@ export async function encryptPrivateKey(key: KeyObject, passphrase: string | Uin
 
 /** Opens what `encryptPrivateKey` wrote. @throws ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE */
 export async function decryptPrivateKey(der: Uint8Array, passphrase: string | Uint8Array): Promise<KeyObject> {
-  const { salt, N, r, p, iv, encrypted } = parse(der)
+  let parsed: Parsed
+  try {
+    parsed = parse(der)
+  } catch (cause) {
+    if (isPkiError(cause, 'ERR_KEY_MALFORMED')) throw cause
+    throw new PkiError('ERR_KEY_MALFORMED', 'the bytes are no EncryptedPrivateKeyInfo', { cause })
+  }
+  const { salt, N, r, p, iv, encrypted } = parsed
   const secret = await derive(passphrase, salt, { N, r, p })
   let plain: Buffer
   try {
@@ -82,11 +89,14 @@ function requireOid(reader: DerReader, wanted: string): void {
 }
 
 function derive(passphrase: string | Uint8Array, salt: Uint8Array, { N, r, p }: { N: number, r: number, p: number }): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
+  // What scrypt refuses at once it throws; what the executor throws, rejects.
+  return new Promise<Buffer>((resolve, reject) => {
     scrypt(passphrase, salt, keyOctets, { N, r, p, maxmem: 256 * N * r }, (error, key) => {
       if (error === null) resolve(key)
-      else reject(new PkiError('ERR_KEY_MALFORMED', 'scrypt does not take these parameters', { cause: error }))
+      else reject(error)
     })
+  }).catch((cause: unknown) => {
+    throw new PkiError('ERR_KEY_MALFORMED', 'scrypt does not take these parameters', { cause })
   })
 }
 

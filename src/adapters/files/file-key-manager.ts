@@ -1,11 +1,10 @@
 // Keys in files: one directory a key, one encrypted file a version. Several processes may share them.
 
 import type { KeyObject } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PkiError } from '../../errors/index.ts'
 import { decodeOnePem, encodePem } from '../../internal/pem.ts'
-import { createSecureFile, listSecureFiles, removeSecureFile, secureDirectory, storageError } from './secure-file.ts'
+import { createSecureFile, listSecureFiles, readSecureFile, removeSecureFile, secureDirectory } from './secure-file.ts'
 import type { OnWriteStep } from './secure-file.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
@@ -24,9 +23,13 @@ export interface FileKeyManagerOptions {
   readonly onWriteStep?: OnWriteStep | undefined
 }
 
-interface Stored {
+interface About {
   readonly algorithm: KeyAlgorithm
   readonly created: Date
+  readonly text: string
+}
+
+interface Stored extends About {
   readonly signer: SoftwareSigner
 }
 
@@ -60,7 +63,10 @@ export class FileKeyManager implements KeyManager {
   async getSigner(id: string, version?: number): Promise<SoftwareSigner | undefined> {
     const versions = await this.#versions(id)
     const wanted = version ?? versions.at(-1)
-    return wanted === undefined || !versions.includes(wanted) ? undefined : (await this.#read(id, wanted)).signer
+    if (wanted === undefined || !versions.includes(wanted)) return undefined
+    const found = await this.#read(id, wanted)
+    // Destroyed by another process since it was listed: the one before it is current now.
+    return found === undefined && version === undefined ? this.getSigner(id) : found?.signer
   }
 
   async listKeys(): Promise<readonly KeyInfo[]> {
@@ -70,8 +76,8 @@ export class FileKeyManager implements KeyManager {
       if (!keyIdPattern.test(id)) continue
       const versions = await this.#versions(id)
       for (const version of versions) {
-        const { algorithm, created } = await this.#about(id, version)
-        keys.push({ id, version, algorithm, created, current: version === versions.at(-1) })
+        const about = await this.#about(id, version)
+        if (about !== undefined) keys.push({ id, version, algorithm: about.algorithm, created: about.created, current: version === versions.at(-1) })
       }
     }
     return keys
@@ -79,12 +85,12 @@ export class FileKeyManager implements KeyManager {
 
   async rotateKey(id: string): Promise<SoftwareSigner> {
     const current = await this.#current(id)
-    const { algorithm } = await this.#about(id, current)
+    const { algorithm } = (await this.#about(id, current)) ?? raise(notFound(id))
     return this.#addNext(id, current + 1, await generatePrivateKey(algorithm), algorithm)
   }
 
   async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
-    const { signer, algorithm, created } = await this.#read(id, await this.#current(id))
+    const { signer, algorithm, created } = (await this.#read(id, await this.#current(id))) ?? raise(notFound(id))
     return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm, created }, protection)
   }
 
@@ -93,18 +99,19 @@ export class FileKeyManager implements KeyManager {
     const id = backup.keyId
     const versions = await this.#versions(id)
     const restored = new SoftwareSigner(key, { pss: backup.algorithm.startsWith('RSA-PSS') })
-    for (const version of versions) if ((await this.#read(id, version)).signer.publicKey.equals(restored.publicKey)) throw exists(id)
+    for (const version of versions) if ((await this.#read(id, version))?.signer.publicKey.equals(restored.publicKey) === true) throw exists(id)
     return this.#addNext(id, (versions.at(-1) ?? 0) + 1, key, backup.algorithm)
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
     const versions = await this.#versions(id)
     const doomed = version === undefined ? versions : versions.filter((one) => one === version)
-    if (doomed.length === 0) throw notFound(id, version)
+    let removed = 0
     for (const one of doomed) {
-      await removeSecureFile(this.#path(id, one))
       this.#opened.delete(`${id}/${one}`)
+      if (await removeSecureFile(this.#path(id, one))) removed++
     }
+    if (removed === 0) throw notFound(id, version)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -133,31 +140,32 @@ export class FileKeyManager implements KeyManager {
     const text = `algorithm: ${algorithm}\ncreated: ${created.toISOString()}\n${pem}`
     if (!(await createSecureFile(this.#path(id, version), text, this.#options.onWriteStep))) return undefined
     const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
-    this.#opened.set(`${id}/${version}`, { algorithm, created, signer })
+    this.#opened.set(`${id}/${version}`, { algorithm, created, text, signer })
     return signer
   }
 
-  async #read(id: string, version: number): Promise<Stored> {
+  async #read(id: string, version: number): Promise<Stored | undefined> {
+    const about = await this.#about(id, version)
     const known = this.#opened.get(`${id}/${version}`)
-    if (known !== undefined) return known
-    const { algorithm, created, der } = await this.#about(id, version)
+    // Another process may have destroyed this version and made one of the same number: what counts is what the file holds now.
+    if (about !== undefined && known?.text === about.text) return known
+    this.#opened.delete(`${id}/${version}`)
+    if (about === undefined) return undefined
+    const { algorithm } = about
+    const der = decodeOnePem(about.text, ['ENCRYPTED PRIVATE KEY'], maxFileOctets)
     const key = importPrivateKey(await decryptPrivateKey(der, await this.#options.passphrase()))
-    const stored = { algorithm, created, signer: new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') }) }
+    const stored = { ...about, signer: new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') }) }
     this.#opened.set(`${id}/${version}`, stored)
     return stored
   }
 
   /** What stands above the key; the key stays encrypted. */
-  async #about(id: string, version: number): Promise<{ algorithm: KeyAlgorithm, created: Date, der: Uint8Array }> {
-    let text: string
-    try {
-      text = await readFile(this.#path(id, version), 'latin1')
-    } catch (error) {
-      throw storageError('read', error)
-    }
+  async #about(id: string, version: number): Promise<About | undefined> {
+    const text = await readSecureFile(this.#path(id, version), maxFileOctets)
+    if (text === undefined) return undefined
     const [, algorithm = '', created = ''] = /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\n/.exec(text) ?? []
-    if (!isKeyAlgorithm(algorithm)) throw new PkiError('ERR_KEY_STORAGE', `version ${version} of key ${id} is no file of this key manager`)
-    return { algorithm, created: new Date(created), der: decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], 64 * 1024) }
+    if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw new PkiError('ERR_KEY_STORAGE', `version ${version} of key ${id} is no file of this key manager`)
+    return { algorithm, created: new Date(created), text }
   }
 
   /** Ascending. */
@@ -183,6 +191,10 @@ export class FileKeyManager implements KeyManager {
   }
 }
 
+function raise(error: PkiError): never {
+  throw error
+}
+
 function exists(id: string): PkiError {
   return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists`)
 }
@@ -190,3 +202,6 @@ function exists(id: string): PkiError {
 function notFound(id: string, version?: number): PkiError {
   return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key is called ${id}` : `key ${id} has no version ${version}`)
 }
+
+/** RSA-4096 takes a tenth of it. */
+const maxFileOctets = 64 * 1024

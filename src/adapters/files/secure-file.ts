@@ -1,8 +1,9 @@
 // Files with secrets: there whole or not at all, for their owner alone, and still there after a power cut.
 
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { constants } from 'node:fs'
+import { link, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 
 /** The moments of a write, in order; tests end the process at each. */
@@ -50,12 +51,40 @@ export async function createSecureFile(path: string, content: string, onStep: On
   }
 }
 
-/** Removes a file for good. @throws ERR_KEY_STORAGE */
-export async function removeSecureFile(path: string): Promise<void> {
+/**
+ * The text of a file that only its owner may read; undefined where there is none. Symbolic links are not followed (threats K1).
+ *
+ * @throws ERR_KEY_STORAGE for a file that is open to others, another's, no file, or longer than `limit` octets
+ */
+export async function readSecureFile(path: string, limit: number): Promise<string | undefined> {
   try {
-    await rm(path)
-    await syncDirectory(dirname(path))
+    // Non-blocking, or a pipe in its place would wait for a writer for ever.
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const found = await file.stat()
+      if (!found.isFile()) throw new PkiError('ERR_KEY_STORAGE', `${path} is no file`)
+      if ((found.mode & 0o077) !== 0) throw openToOthers(path, found.mode, '600')
+      if (found.uid !== (process.geteuid?.() ?? found.uid)) throw new PkiError('ERR_KEY_STORAGE', `${path} belongs to another user (${found.uid})`)
+      if (found.size > limit) throw new PkiError('ERR_KEY_STORAGE', `${path} has ${found.size} octets; at most ${limit} are read`)
+      return await file.readFile('latin1')
+    } finally {
+      await file.close()
+    }
   } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw storageError('read', error)
+  }
+}
+
+/** Removes a file for good; false where there is none. @throws ERR_KEY_STORAGE */
+export async function removeSecureFile(path: string): Promise<boolean> {
+  try {
+    // Not `rm`, which is content where another process was first.
+    await unlink(path)
+    await syncDirectory(dirname(path))
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
     throw storageError('remove', error)
   }
 }
@@ -63,9 +92,17 @@ export async function removeSecureFile(path: string): Promise<void> {
 /** Makes a directory for its owner alone, or checks that one is. @throws ERR_KEY_STORAGE */
 export async function secureDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    const made = await mkdir(path, { recursive: true, mode: 0o700 })
+    if (made !== undefined) {
+      // A new directory is an entry of the one above it: without this, a power cut takes it away with every key in it.
+      const top = dirname(resolve(made))
+      for (let at = dirname(resolve(path)); ; at = dirname(at)) {
+        await syncDirectory(at)
+        if (at === top || at === dirname(at)) break
+      }
+    }
     const { mode } = await stat(path)
-    if ((mode & 0o077) !== 0) throw new PkiError('ERR_KEY_STORAGE', `directory ${path} is open to others (mode ${(mode & 0o777).toString(8)}); 700 is wanted`)
+    if ((mode & 0o077) !== 0) throw openToOthers(`directory ${path}`, mode, '700')
   } catch (error) {
     throw storageError('open', error)
   }
@@ -89,9 +126,13 @@ export async function listSecureFiles(path: string, nowMs: number): Promise<read
 }
 
 /** A file system's refusal, without what was being written. */
-export function storageError(verb: string, error: unknown): PkiError {
+function storageError(verb: string, error: unknown): PkiError {
   if (isPkiError(error)) return error
   return new PkiError('ERR_KEY_STORAGE', `cannot ${verb} a key file: ${codeOf(error) ?? 'unknown reason'}`, { cause: error })
+}
+
+function openToOthers(what: string, mode: number, wanted: string): PkiError {
+  return new PkiError('ERR_KEY_STORAGE', `${what} is open to others (mode ${(mode & 0o777).toString(8)}); ${wanted} is wanted`)
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -127,6 +127,24 @@ describe('backups', () => {
     await expect(there.restoreKey(backup, opening)).rejects.toThrow(code('ERR_KEY_EXISTS'))
   })
 
+  it('are refused when they are malformed, by a code', async () => {
+    const key = (await SoftwareSigner.generate('P-256')).privateKey()
+    const about = { keyId: 'ca', algorithm: 'P-256', created: new Date(0) } as const
+    const backup = await sealKeyBackup(key, about, { passphrase: 'right' })
+    const { protection, ...rest } = backup
+    const forOther = await sealKeyBackup(key, about, { recipient: recipient.publicKey })
+    const malformed: unknown[] = [
+      null, 5, {}, rest, { ...backup, protection: null }, { ...backup, protection: 'scrypt' }, { ...backup, protection: { ...protection, kind: 'none' } },
+      { ...backup, protection: { ...protection, salt: 5 } }, { ...backup, protection: { ...protection, salt: '!' } }, { ...backup, protection: { ...protection, more: 1 } },
+      { ...backup, protection: { ...protection, N: 1 } }, { ...backup, protection: { ...protection, N: 3 } }, { ...backup, protection: { ...protection, r: 0 } },
+      { ...backup, keyId: 5n }, { ...backup, created: undefined }, { ...backup, algorithm: 'DSA' }, { ...backup, nonce: `!${backup.nonce}` }, { ...backup, nonce: 'AAAA' },
+      { ...backup, ciphertext: `${backup.ciphertext}\n` },
+    ]
+    for (const one of malformed) await expect(openKeyBackup(one as never, { passphrase: 'right' })).rejects.toThrow(code('ERR_KEY_BACKUP'))
+    const short = { ...forOther, protection: { ...forOther.protection, ephemeralKey: 'AAAA' } as never }
+    await expect(openKeyBackup(short, { recipient: recipient.privateKey })).rejects.toThrow(code('ERR_KEY_BACKUP'))
+  })
+
   it('open for nobody else, and tell damage from a wrong key', async () => {
     const key = (await SoftwareSigner.generate('P-256')).privateKey()
     const backup = await sealKeyBackup(key, { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }, { passphrase: 'right' })

@@ -1,0 +1,101 @@
+import 'reflect-metadata'
+import { webcrypto } from 'node:crypto'
+import { inspect } from 'node:util'
+import * as peculiar from '@peculiar/x509'
+import { describe, expect, it } from 'vitest'
+import { SoftwareSigner, bridgeToWebCrypto } from '../../../src/keys/index.ts'
+import type { KeyAlgorithm } from '../../../src/keys/index.ts'
+import { Certificate, CertificateRequest } from '../../../src/x509/index.ts'
+import type { Signer } from '../../../src/x509/index.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const algorithms: readonly KeyAlgorithm[] = ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048']
+
+/** A key that is elsewhere: it answers late, and there is nothing else to ask it. */
+async function elsewhere(algorithm: KeyAlgorithm): Promise<Signer> {
+  const { publicKey, signatureAlgorithm, ...rest } = await SoftwareSigner.generate(algorithm).then((made) => ({ publicKey: made.publicKey, signatureAlgorithm: made.signatureAlgorithm, sign: (data: Uint8Array) => made.sign(data) }))
+  return { id: 'elsewhere', publicKey, signatureAlgorithm, sign: async (data) => rest.sign(data) }
+}
+
+describe('bridgeToWebCrypto', () => {
+  it.each(algorithms)('lets @peculiar/x509 make a request and a certificate with %s', async (algorithm) => {
+    const signer = await elsewhere(algorithm)
+    const { crypto, keys } = await bridgeToWebCrypto(signer)
+    const request = await peculiar.Pkcs10CertificateRequestGenerator.create({ name: 'CN=bridge', keys, signingAlgorithm: keys.privateKey.algorithm }, crypto)
+    expect(CertificateRequest.from(new Uint8Array(request.rawData)).verify().publicKey.equals(signer.publicKey)).toBe(true)
+    const made = await peculiar.X509CertificateGenerator.createSelfSigned({ name: 'CN=bridge', keys, extensions: [new peculiar.BasicConstraintsExtension(true)] }, crypto)
+    const certificate = Certificate.from(new Uint8Array(made.rawData))
+    expect(certificate.signatureAlgorithm.signatureAlgorithm).toBe(signer.signatureAlgorithm)
+    expect(certificate.verifySignatureBy(signer.publicKey)).toBe(true)
+    expect(await made.verify({ signatureOnly: true }, crypto)).toBe(true)
+  })
+
+  it('signs for the key of somebody else', async () => {
+    const { crypto, keys } = await bridgeToWebCrypto(await elsewhere('P-384'))
+    const leaf = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify'])
+    const made = await peculiar.X509CertificateGenerator.create({ subject: 'CN=leaf', issuer: 'CN=ca', publicKey: leaf.publicKey, signingKey: keys.privateKey }, crypto)
+    expect(await made.verify({ publicKey: keys.publicKey, signatureOnly: true }, crypto)).toBe(true)
+  })
+
+  it('sets no global provider', async () => {
+    const before = peculiar.cryptoProvider.get()
+    const global = globalThis.crypto
+    const { crypto } = await bridgeToWebCrypto(await elsewhere('P-256'))
+    expect(peculiar.cryptoProvider.get()).toBe(before)
+    expect(globalThis.crypto).toBe(global)
+    expect(crypto).not.toBe(before)
+  })
+
+  it('takes another provider for everything but the signature', async () => {
+    const asked: string[] = []
+    const subtle = new Proxy(webcrypto.subtle, { get: (target, name) => {
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member !== 'function' ? member : (...args: unknown[]): unknown => {
+        asked.push(String(name))
+        return Reflect.apply(member, target, args)
+      }
+    } })
+    const other = { subtle, getRandomValues: <T>(array: T): T => array } as unknown as webcrypto.Crypto
+    const { crypto, keys } = await bridgeToWebCrypto(await elsewhere('P-521'), { crypto: other })
+    const data = Buffer.from('data')
+    const algorithm = { name: 'ECDSA', hash: 'SHA-512' }
+    const signature = await crypto.subtle.sign(algorithm, keys.privateKey, data)
+    expect(signature.byteLength).toBe(132)
+    expect(await crypto.subtle.verify(algorithm, keys.publicKey, signature, data)).toBe(true)
+    expect(asked).toEqual(['importKey', 'verify'])
+    expect(crypto.getRandomValues(new Uint8Array(4))).toEqual(new Uint8Array(4))
+    const refusing = { subtle: { importKey: async () => Promise.reject(new Error('unknown curve')) } } as unknown as webcrypto.Crypto
+    await expect(bridgeToWebCrypto(await elsewhere('P-521'), { crypto: refusing })).rejects.toThrow(code('ERR_KEY_UNSUPPORTED'))
+  })
+
+  it('pads short r and s to the length of the curve', async () => {
+    const { publicKey } = await SoftwareSigner.generate('P-256')
+    const signing = (der: string): Signer => ({ id: 'fixed', publicKey, signatureAlgorithm: 'ecdsa-with-SHA256', sign: () => Buffer.from(der, 'hex') })
+    const signed = async (der: string): Promise<string> => {
+      const { crypto, keys } = await bridgeToWebCrypto(signing(der))
+      return Buffer.from(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, keys.privateKey, new ArrayBuffer(1))).toString('hex')
+    }
+    expect(await signed('3007020101020200ff')).toBe(`${'00'.repeat(31)}01${'00'.repeat(31)}ff`)
+    for (const wrong of ['', '3006020101020181', '300702010102010100', `3026020101022100${'00'.repeat(31)}01`, `3026022101${'00'.repeat(32)}020101`]) await expect(signed(wrong)).rejects.toThrow(code('ERR_DER'))
+  })
+
+  it.each<[KeyAlgorithm, unknown]>([
+    ['P-256', { name: 'ECDSA', hash: 'SHA-384' }], ['P-256', { name: 'ECDSA' }], ['P-256', 'Ed25519'], ['P-256', null], ['Ed25519', { name: 'ECDSA', hash: 'SHA-256' }],
+    ['RSA-2048', { name: 'RSA-PSS', saltLength: 32 }], ['RSA-2048', { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-1' }], ['RSA-PSS-2048', { name: 'RSA-PSS', saltLength: 20 }],
+  ])('signs with %s by its one algorithm, not by %j', async (algorithm, asked) => {
+    const { crypto, keys } = await bridgeToWebCrypto(await SoftwareSigner.generate(algorithm))
+    await expect(crypto.subtle.sign(asked as never, keys.privateKey, new Uint8Array(1))).rejects.toThrow(code('ERR_ALGORITHM_MISMATCH'))
+  })
+
+  it('gives the private key to nobody', async () => {
+    const signer = await SoftwareSigner.generate('P-256')
+    const { crypto, keys } = await bridgeToWebCrypto(signer)
+    await expect(crypto.subtle.exportKey('pkcs8', keys.privateKey)).rejects.toThrow(code('ERR_KEY_NOT_EXTRACTABLE'))
+    await expect(crypto.subtle.wrapKey('pkcs8', keys.privateKey, keys.publicKey, 'AES-KW')).rejects.toThrow(code('ERR_KEY_NOT_EXTRACTABLE'))
+    await expect(crypto.subtle.verify('Ed25519', keys.privateKey, new Uint8Array(1), new Uint8Array(1))).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, keys.privateKey, 'text' as never)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    const secret = signer.privateKey().export({ format: 'jwk' }).d!
+    const shown = inspect([crypto, keys], { depth: 12, showHidden: true, showProxy: true }) + JSON.stringify(keys)
+    for (const hidden of [secret, Buffer.from(secret, 'base64url').toString('hex')]) expect(shown).not.toContain(hidden)
+  })
+})
