@@ -155,9 +155,9 @@ export class Pkcs11KeyManager implements KeyManager {
 
   async #generate(id: string, algorithm: KeyAlgorithm, version: number): Promise<Pkcs11Signer> {
     const objectId = encodeTag({ version, created: new Date(this.#clock.now()), algorithm })
-    const signer = await this.#connection.write(async ({ handle: session }, cryptoki) => {
+    const signer = await this.#connection.write(async ({ handle: session, moduleEpoch }, cryptoki) => {
       const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(algorithm, id, objectId)
-      const { privateKey } = await cryptoki.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate)
+      const { privateKey } = await this.#connection.token.module.start(moduleEpoch, (running) => running.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate))
       try {
         checkProtection(cryptoki, session, privateKey, true)
         // Another process may have made the same version meanwhile: one of the two gives way, by the order of their ids.

@@ -59,7 +59,8 @@ export class Pkcs11Signer implements Signer {
     session.input = input // the native thread reads it while script goes on
     try {
       cryptoki.C_SignInit(session.handle, plan.mechanism, this.#handleIn(session, cryptoki))
-      return plan.toX509(await cryptoki.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)))
+      // Through the module, which is not finalised while a native thread is in it.
+      return plan.toX509(await this.#connection.token.module.start(session.moduleEpoch, (running) => running.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets))))
     } catch (error) {
       this.#handle = undefined // it may be what is wrong: the next try looks the key up again
       throw error
