@@ -3,7 +3,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { SpiffeId } from '../spiffe/index.ts'
-import { authenticationError } from './authentication-error.ts'
+import { authenticationError } from './composite-authenticator.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
 
 /** One key, as the server keeps it: its digest, never the key. */

@@ -3,7 +3,7 @@
 import { PkiError } from '../errors/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
 import type { Certificate } from '../x509/index.ts'
-import { authenticationError } from './authentication-error.ts'
+import { authenticationError } from './composite-authenticator.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
 
 /** What the check of a client's chain answers; `verifyX509Svid` has this shape. */

@@ -4,8 +4,7 @@
  * @module spiffe-pki/auth
  */
 export type { AuthenticationError, AuthenticationRequest, Authenticator, Caller, KubernetesCaller, TlsPeer } from './authenticator.ts'
-export { authenticationError, checkCaller, requireCaller } from './authentication-error.ts'
-export { CompositeAuthenticator } from './composite-authenticator.ts'
+export { authenticationError, checkCaller, requireCaller, CompositeAuthenticator } from './composite-authenticator.ts'
 export type { CompositeAuthenticatorOptions } from './composite-authenticator.ts'
 export { ClientCertificateAuthenticator } from './client-certificate-authenticator.ts'
 export type { ClientCertificateAuthenticatorOptions, ClientChainVerdict } from './client-certificate-authenticator.ts'

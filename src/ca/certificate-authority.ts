@@ -1,3 +1,4 @@
+// The token between lint and signature: these bytes, by this CA, once.
 // A CA: prepare → lint → sign → check. It does not know who is calling.
 
 import { PkiError } from '../errors/index.ts'
@@ -6,16 +7,42 @@ import type { Clock } from '../runtime/index.ts'
 import { SpiffeId, TrustDomain } from '../spiffe/index.ts'
 import { TrustBundle } from '../svid/index.ts'
 import { Budget, checkNameConstraints } from '../validation/index.ts'
-import { Certificate, assembleSigned, generateSerialNumber, isProvenRequest, verifySignature } from '../x509/index.ts'
-import type { NameConstraints, ProvenRequest, PublicKey, RevocationList, Signer } from '../x509/index.ts'
+import { assembleSigned, Certificate, generateSerialNumber, isProvenRequest, serialNumberFromBytes, verifySignature } from '../x509/index.ts'
+import type { NameConstraints, ProvenRequest, PublicKey, RevocationList, SerialNumber, Signer } from '../x509/index.ts'
 import { lintCertificate } from './certificate-lints.ts'
-import { validitySeconds, workloadProfile } from './certificate-profile.ts'
+import { validitySeconds, workloadProfile, LeafTemplate } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
 import type { CertificateStore } from './certificate-store.ts'
 import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
-import { LeafTemplate } from './leaf-template.ts'
-import { PreparedToken } from './prepared-certificate.ts'
 import { RevocationListIssuer } from './revocation-list-issuer.ts'
+
+/** Only its CA can make one that its CA will sign: the private field cannot be forged, and is cleared at its first use. */
+class PreparedToken implements PreparedCertificate {
+  readonly serialNumber: SerialNumber
+  readonly tbs: Uint8Array
+  readonly #notAfterMs: number
+  #issuer: object | undefined
+
+  constructor(issuer: object, fields: { readonly serialNumber: Uint8Array, readonly tbs: Uint8Array, readonly notAfterMs: number }) {
+    this.serialNumber = serialNumberFromBytes(fields.serialNumber)
+    this.tbs = fields.tbs
+    this.#notAfterMs = fields.notAfterMs
+    this.#issuer = issuer
+  }
+
+  get notAfter(): Date {
+    return new Date(this.#notAfterMs)
+  }
+
+  /** The bytes, if `prepared` is of this issuer and was not used. @throws ERR_INVALID_ARGUMENT */
+  static use(prepared: PreparedCertificate, issuer: object): Uint8Array {
+    if (!(#issuer in prepared) || prepared.#issuer !== issuer) {
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'these bytes were not prepared by this CA, or were signed already')
+    }
+    prepared.#issuer = undefined
+    return prepared.tbs
+  }
+}
 
 /** Signs certificates for requests whose key was proven. */
 export interface CertificateAuthority {

@@ -1,8 +1,12 @@
 // What a kind of certificate looks like: the closed template of a leaf. Nothing in it comes from a request.
+// The parts of a leaf that are the same for every certificate of one CA certificate and profile, encoded once.
 
+import { encodeTime, explicit, headerLength, integer, sequence, tags, writeHeader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
-import { keyPurposeOids } from '../x509/index.ts'
-import type { KeyUsageName, PublicKeyAlgorithm } from '../x509/index.ts'
+import {
+  DistinguishedName, KeyUsage, encodeAltName, encodeAuthorityKeyIdentifier, encodeBasicConstraints, encodeExtendedKeyUsage, encodeExtension, encodeSubjectKeyIdentifier, extensionOids, keyPurposeOids, signatureAlgorithms,
+} from '../x509/index.ts'
+import type { Certificate, GeneralName, KeyUsageName, PublicKey, PublicKeyAlgorithm, SignatureAlgorithm } from '../x509/index.ts'
 
 /** The template of leaf certificates. */
 export interface CertificateProfile {
@@ -49,3 +53,106 @@ export function validitySeconds(profile: CertificateProfile, requested: number |
   if (requested > profile.maximumTtlSeconds) throw new PkiError('ERR_TTL', `a validity of ${requested} s; at most ${profile.maximumTtlSeconds} s are given`)
   return requested
 }
+
+/** What differs between two leaves. */
+export interface LeafFields {
+  /** Content octets. */
+  readonly serialNumber: Uint8Array
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  readonly subject: DistinguishedName | undefined
+  readonly publicKey: PublicKey
+  readonly subjectAltName: readonly GeneralName[]
+}
+
+/** Writes the TBSCertificate of leaves: RFC 5280 §4.1.2. */
+export class LeafTemplate {
+  /** Signature algorithm and issuer, which follow the serial number. */
+  readonly #algorithmAndIssuer: Uint8Array
+  readonly #authorityKeyIdentifier: Uint8Array
+  /** Basic constraints, key usage and purposes, by whether the key is RSA. */
+  readonly #closing: { readonly rsa: Uint8Array, readonly other: Uint8Array }
+  #validity: { readonly notBeforeMs: number, readonly notAfterMs: number, readonly der: Uint8Array } | undefined
+
+  /** @throws ERR_CA_MATERIAL for a CA certificate without a subject key identifier */
+  constructor(issuer: Certificate, algorithm: SignatureAlgorithm, profile: CertificateProfile) {
+    const keyIdentifier = issuer.subjectKeyIdentifier
+    if (keyIdentifier === undefined) throw new PkiError('ERR_CA_MATERIAL', 'the CA certificate has no subject key identifier (RFC 5280 §4.2.1.2)')
+    this.#algorithmAndIssuer = Buffer.concat([signatureAlgorithms[algorithm].identifier, issuer.subject.der])
+    this.#authorityKeyIdentifier = encodeExtension({ oid: extensionOids.authorityKeyIdentifier, critical: false, value: encodeAuthorityKeyIdentifier(keyIdentifier) })
+    this.#closing = { rsa: closingExtensions('RSA', profile), other: closingExtensions('P-256', profile) }
+  }
+
+  /** The exact bytes to sign. @throws ERR_NAME_INVALID, ERR_STRING_INVALID */
+  encode({ serialNumber, notBeforeMs, notAfterMs, subject, publicKey, subjectAltName }: LeafFields): Uint8Array {
+    return join(tags.sequence, [
+      version3,
+      integer(serialNumber),
+      this.#algorithmAndIssuer,
+      this.#encodeValidity(notBeforeMs, notAfterMs),
+      subject?.der ?? emptyName,
+      publicKey.spki,
+    ], [
+      this.#authorityKeyIdentifier,
+      subjectKeyIdentifierPrefix,
+      publicKey.keyIdentifier,
+      // The design's leaf has a critical SAN; beside a subject it may be either (X-3).
+      encodeExtension({ oid: extensionOids.subjectAltName, critical: true, value: encodeAltName(subjectAltName) }),
+      publicKey.algorithm === 'RSA' ? this.#closing.rsa : this.#closing.other,
+    ])
+  }
+
+  /** Certificates of one second and one lifetime share their validity. */
+  #encodeValidity(notBeforeMs: number, notAfterMs: number): Uint8Array {
+    if (this.#validity?.notBeforeMs !== notBeforeMs || this.#validity.notAfterMs !== notAfterMs) {
+      this.#validity = { notBeforeMs, notAfterMs, der: sequence(encodeTime(notBeforeMs), encodeTime(notAfterMs)) }
+    }
+    return this.#validity.der
+  }
+}
+
+/** SEQUENCE { fields, [3] { SEQUENCE { extensions } } } into one buffer. */
+function join(tag: number, fields: readonly Uint8Array[], extensions: readonly Uint8Array[]): Uint8Array {
+  const listLength = lengthOf(extensions)
+  const wrapperLength = headerLength(listLength) + listLength
+  const total = lengthOf(fields) + headerLength(wrapperLength) + wrapperLength
+  const out = new Uint8Array(headerLength(total) + total)
+  let at = writeHeader(out, 0, tag, total)
+  at = write(out, at, fields)
+  at = writeHeader(out, at, extensionsTag, wrapperLength)
+  at = writeHeader(out, at, tags.sequence, listLength)
+  write(out, at, extensions)
+  return out
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  let length = 0
+  for (const part of parts) length += part.length
+  return length
+}
+
+function write(out: Uint8Array, at: number, parts: readonly Uint8Array[]): number {
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return at
+}
+
+function closingExtensions(algorithm: 'RSA' | 'P-256', profile: CertificateProfile): Uint8Array {
+  const { basicConstraints, extendedKeyUsage, keyUsage } = extensionOids
+  return Buffer.concat([
+    encodeExtension({ oid: keyUsage, critical: true, value: KeyUsage.of(...leafKeyUsage(algorithm)).toDer() }),
+    encodeExtension({ oid: basicConstraints, critical: true, value: encodeBasicConstraints({ ca: false, pathLength: undefined }) }),
+    ...(profile.extendedKeyUsage.length === 0 ? [] : [encodeExtension({ oid: extendedKeyUsage, critical: false, value: encodeExtendedKeyUsage(profile.extendedKeyUsage) })]),
+  ])
+}
+
+const version3 = explicit(0, integer(2))
+const extensionsTag = 0xa3
+const emptyName = DistinguishedName.of([]).der
+const keyIdentifierOctets = 20
+/** Everything of the extension but its 20 octets. */
+const subjectKeyIdentifierPrefix = encodeExtension({
+  oid: extensionOids.subjectKeyIdentifier, critical: false, value: encodeSubjectKeyIdentifier(new Uint8Array(keyIdentifierOctets)),
+}).subarray(0, -keyIdentifierOctets)

@@ -1,8 +1,7 @@
 // DER out: one function per type, each returning a whole element. X.690 sections 8 and 10.
 
 import { PkiError } from '../errors/index.ts'
-import { encodeOid } from './oid.ts'
-import { contextConstructed, contextPrimitive, tags } from './tags.ts'
+import { encodeOid, contextConstructed, contextPrimitive, tags } from './primitives.ts'
 
 /** An element of any tag around its content. */
 export function element(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {

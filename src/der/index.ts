@@ -4,7 +4,8 @@
  * @module spiffe-pki/der
  */
 export { DerReader, readWhole } from './der-reader.ts'
-export { contextConstructed, contextPrimitive, tags } from './tags.ts'
+export { checkWellFormed } from './well-formed.ts'
+export { contextConstructed, contextPrimitive, tags, checkOid, decodeOid, encodeOid } from './primitives.ts'
 export {
   bitStringContent,
   booleanContent,
@@ -17,7 +18,6 @@ export {
   wholeOctetsBitString,
 } from './primitives.ts'
 export type { BitString } from './primitives.ts'
-export { checkOid, decodeOid, encodeOid } from './oid.ts'
 export { encodeGeneralizedTime, encodeTime, generalizedTimeContent, readTime, utcTimeContent } from './time.ts'
 export { ia5Text, isStringTag, stringContent } from './strings.ts'
 export {
@@ -40,4 +40,3 @@ export {
   utf8String,
   writeHeader,
 } from './der-writer.ts'
-export { checkWellFormed } from './well-formed.ts'

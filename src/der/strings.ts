@@ -2,7 +2,7 @@
 
 import { PkiError } from '../errors/index.ts'
 import type { DerReader } from './der-reader.ts'
-import { tags } from './tags.ts'
+import { tags } from './primitives.ts'
 
 /** Whether `tag` is a character string type that this module decodes. */
 export function isStringTag(tag: number): boolean {

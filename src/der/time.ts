@@ -2,7 +2,7 @@
 
 import { PkiError } from '../errors/index.ts'
 import type { DerReader } from './der-reader.ts'
-import { tags } from './tags.ts'
+import { tags } from './primitives.ts'
 
 /**
  * Reads a `Time` as milliseconds since the epoch. GeneralizedTime before 2050 is read too: RFC 5280 §4.1.2.5 forbids CAs to write it,

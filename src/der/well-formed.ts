@@ -2,9 +2,7 @@
 
 import { PkiError } from '../errors/index.ts'
 import { DerReader } from './der-reader.ts'
-import { bitStringContent, booleanContent, checkInteger, nullContent } from './primitives.ts'
-import { checkOid } from './oid.ts'
-import { tags } from './tags.ts'
+import { bitStringContent, booleanContent, checkInteger, checkOid, nullContent, tags } from './primitives.ts'
 
 /** Deepest nesting that is followed; X.509 needs about 12. */
 const maxDepth = 32

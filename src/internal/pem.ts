@@ -1,7 +1,7 @@
 // PEM: RFC 7468, strict inside a block, tolerant of CRLF and of text around blocks.
 
 import { PkiError } from '../errors/index.ts'
-import { decodeBase64, encodeBase64 } from './base64.ts'
+import { decodeBase64, encodeBase64 } from './bytes.ts'
 
 /** One block: its label and octets. */
 export interface PemBlock {

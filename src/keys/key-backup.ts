@@ -3,7 +3,7 @@
 import { createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scrypt } from 'node:crypto'
 import type { KeyObject, ScryptOptions } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
-import { decodeBase64 } from '../internal/base64.ts'
+import { decodeBase64 } from '../internal/bytes.ts'
 import { importPrivateKey } from './private-key.ts'
 import { isKeyAlgorithm } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'

@@ -5,10 +5,10 @@ import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { generatePrivateKey, requireKeyAlgorithm } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
-import { openKeyBackup, sealKeyBackup } from './key-backup.ts'
-import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
 import { keyIdPattern } from './key-manager.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
+import { openKeyBackup, sealKeyBackup } from './key-backup.ts'
+import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
 import { SoftwareSigner } from './software-signer.ts'
 
 interface Version {

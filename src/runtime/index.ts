@@ -5,7 +5,5 @@
  */
 export { systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
-export { silentLogger } from './logger.ts'
-export type { Logger } from './logger.ts'
-export { noMetrics } from './metrics.ts'
-export type { MetricLabels, Metrics } from './metrics.ts'
+export { silentLogger, noMetrics } from './telemetry.ts'
+export type { Logger, MetricLabels, Metrics } from './telemetry.ts'

@@ -1,7 +1,6 @@
 // Istio's naming of Kubernetes workloads: spiffe://<trust domain>/ns/<namespace>/sa/<service account>.
 
-import { pathFormError } from './spiffe-path.ts'
-import { SpiffeId } from './spiffe-id.ts'
+import { pathFormError, SpiffeId } from './spiffe-id.ts'
 import { TrustDomain } from './trust-domain.ts'
 
 /** What an Istio SPIFFE ID names. */

@@ -1,8 +1,7 @@
 // Matchers: which SPIFFE IDs a peer may have. A matcher answers; what to do with "no" is the caller's.
 
 import { PkiError } from '../errors/index.ts'
-import { pathFormError, splitSpiffePath } from './spiffe-path.ts'
-import { SpiffeId } from './spiffe-id.ts'
+import { pathFormError, splitSpiffePath, SpiffeId } from './spiffe-id.ts'
 import { TrustDomain } from './trust-domain.ts'
 
 /** Whether an ID is wanted. Any function of this shape is a matcher; `description` says what is wanted, for messages. */

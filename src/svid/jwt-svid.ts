@@ -1,7 +1,7 @@
 // A JWT-SVID as it stands in its token: JWT-SVID.md sections 2 to 5, read strictly, nothing verified yet.
 
 import { PkiError, isPkiError } from '../errors/index.ts'
-import { decodeBase64url } from '../internal/base64.ts'
+import { decodeBase64url } from '../internal/bytes.ts'
 import { isJsonObject, parseJson } from '../internal/json.ts'
 import type { JsonObject, JsonValue } from '../internal/json.ts'
 import { SpiffeId } from '../spiffe/index.ts'

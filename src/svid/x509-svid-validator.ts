@@ -9,7 +9,7 @@ import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { requireBundle } from './bundle-source.ts'
 import type { BundleSource } from './bundle-source.ts'
-import { checkSvidIssuer, readSvidLeaf } from './svid-leaf-rules.ts'
+import { checkSvidIssuer, readSvidLeaf } from './x509-svid.ts'
 import type { TrustBundle } from './trust-bundle.ts'
 
 /** How an SVID is verified. */

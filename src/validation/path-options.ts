@@ -3,7 +3,7 @@
 import type { Clock } from '../runtime/index.ts'
 import type { CertificateInput, KeyUsageName } from '../x509/index.ts'
 import type { BudgetLimits } from './budget.ts'
-import type { KeyPurpose } from './checks/key-purpose.ts'
+import type { KeyPurpose } from './checks/path-rules.ts'
 import type { PeerName } from './names/index.ts'
 import type { PolicyInputs } from './policies/policy-inputs.ts'
 import type { ProfileName, ValidationProfile } from './profile.ts'

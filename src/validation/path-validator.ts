@@ -1,28 +1,25 @@
 // The validator: anchors and settings kept, leaves verified against them.
+// One verification with everything given at once. For more than one against the same anchors, keep a `PathValidator`.
 
-import { PkiError, isPkiError } from '../errors/index.ts'
+import { isPkiError, PkiError } from '../errors/index.ts'
 import { bytesKey } from '../internal/bytes.ts'
 import { systemClock } from '../runtime/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { Budget } from './budget.ts'
-import { checkLeafKeyUsage, checkLeafPurpose, keyPurposeOid } from './checks/key-purpose.ts'
-import type { KeyPurpose } from './checks/key-purpose.ts'
-import { checkValidity } from './checks/validity.ts'
-import { IssuerCandidate, checkForm } from './issuer-candidate.ts'
-import type { FormRules } from './issuer-candidate.ts'
-import { IssuerPool } from './issuer-pool.ts'
+import { checkLeafKeyUsage, checkLeafPurpose, keyPurposeOid, checkValidity } from './checks/path-rules.ts'
+import type { KeyPurpose } from './checks/path-rules.ts'
+import { checkForm, IssuerCandidate, IssuerPool, RememberedIssuers } from './issuer-pool.ts'
+import type { FormRules } from './issuer-pool.ts'
 import { PathCompletion } from './path-completion.ts'
 import type { PathOptions, PathValidatorOptions } from './path-options.ts'
-import { PathSearch, isSpent, withAnchor } from './path-search.ts'
+import { isSpent, PathSearch, withAnchor } from './path-search.ts'
 import type { CompletePath, SearchSettings } from './path-search.ts'
 import { profileOf } from './profile.ts'
-import { RejectionList } from './rejection-list.ts'
 import { reject, rejectionOf } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
-import { RememberedIssuers } from './remembered-issuers.ts'
 import { trustAnchorFrom } from './trust-anchor.ts'
-import { PathError, VerifiedPath } from './verdict.ts'
+import { RejectionList, PathError, VerifiedPath } from './verdict.ts'
 import type { Verdict } from './verdict.ts'
 
 /**
@@ -170,3 +167,26 @@ function purposeOids(wanted: KeyPurpose | readonly KeyPurpose[] | undefined): re
 const none: PathOptions = {}
 const noPurposes: readonly string[] = []
 const noCandidates: readonly IssuerCandidate[] = []
+
+/**
+ * Looks for a path from the leaf to one of the anchors that passes RFC 5280 section 6 and the profile.
+ *
+ * @example
+ * const verdict = verifyPath(leaf, { anchors: [root], intermediates: chain, extendedKeyUsage: 'serverAuth' })
+ * if (!verdict.ok) console.error(explainVerdict(verdict))
+ *
+ * @throws ERR_INVALID_ARGUMENT without an anchor; the codes of `Certificate.from` for an anchor that is no certificate
+ */
+export function verifyPath(leaf: CertificateInput, options: PathValidatorOptions): Verdict {
+  return validatorOf(options).verify(leaf, options)
+}
+
+/** The same, for callers that want an exception. @throws PathError with the code of the most telling rejection; as `verifyPath` */
+export function requirePath(leaf: CertificateInput, options: PathValidatorOptions): VerifiedPath {
+  return validatorOf(options).require(leaf, options)
+}
+
+/** Intermediates of a single call came with the leaf: they are taken one by one, not as settings that must be right. */
+function validatorOf(options: PathValidatorOptions): PathValidator {
+  return new PathValidator(options.intermediates === undefined ? options : { ...options, intermediates: undefined })
+}

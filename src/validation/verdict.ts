@@ -1,6 +1,8 @@
 // The answer of a path validation: a path that was verified, or every path that was tried and why it was refused.
+// Refused paths stand with the most telling first: how far a path came says more than how many failed.
+// A verdict in words: which paths were tried, what was wrong with each, by which clause.
 
-import { PkiError } from '../errors/index.ts'
+import { isPkiError, PkiError } from '../errors/index.ts'
 import type { Certificate } from '../x509/index.ts'
 import type { BudgetKind } from './budget.ts'
 import { checkPolicies } from './policies/check-policies.ts'
@@ -101,3 +103,75 @@ export class PathError extends PkiError {
     this.verdict = verdict
   }
 }
+
+/** Several lines of text for people: never parse it, the verdict has the same as data. */
+export function explainVerdict(verdict: Verdict): string {
+  const { candidates, signatureChecks, nameComparisons } = verdict.spent
+  const spent = `Spent: ${candidates} candidates, ${signatureChecks} signature checks, ${nameComparisons} name comparisons.`
+  if (verdict.ok) return printable(['Accepted.', ...chain(verdict.path.certificates), spent])
+  const paths = verdict.rejected.flatMap((rejected, at) => [`${at + 1}. ${rejected.code}: ${rejected.message} [${rejected.rule}]`, ...where(rejected)])
+  return printable([`Rejected: ${verdict.rejected.length} ${verdict.rejected.length === 1 ? 'path' : 'paths'} tried.`, ...paths, spent])
+}
+
+/** Names come from outside: what would move a terminal's cursor or turn the direction of text is written as an escape. */
+function printable(lines: readonly string[]): string {
+  return lines.map((line) => line.replace(/\p{Cc}|\p{Cf}/gu, (found) => `\\u{${(found.codePointAt(0) as number).toString(16)}}`)).join('\n')
+}
+
+function where({ path, certificate }: RejectedPath): string[] {
+  return chain(path, certificate)
+}
+
+function chain(path: readonly Certificate[], atFault?: Certificate): string[] {
+  return path.map((certificate, depth) => {
+    const mark = certificate === atFault ? '  <-- here' : ''
+    return `   ${'  '.repeat(depth)}${depth === 0 ? '' : '└ issued by '}${describe(certificate)}${mark}`
+  })
+}
+
+function describe(certificate: Certificate): string {
+  const subject = readable(() => certificate.subject.toString())
+  const names = readable(() => (certificate.subjectAltName ?? []).flatMap((name) => ('value' in name && typeof name.value === 'string' ? [name.value] : [])).slice(0, 3).join(', '))
+  const shown = subject === '' ? names : subject
+  return `${JSON.stringify(shown.slice(0, 200))}, serial ${readable(() => certificate.serialNumber)}`
+}
+
+/** Text from a certificate that may be malformed. */
+function readable(read: () => string): string {
+  try {
+    return read()
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    return 'unreadable'
+  }
+}
+
+/**
+ * How a path ended: its budget spent, complete but refused, an issuer that may not be one, a signature that does not verify
+ * (often just another key of the same name), no issuer at all, a candidate that does not parse.
+ */
+export type PathEnd = 'budget' | 'complete' | 'link' | 'signature' | 'dead-end' | 'unread'
+
+/** Collects refused paths; bounded, as inputs decide how many there are. */
+export class RejectionList {
+  readonly #found: { readonly rejected: RejectedPath; readonly rank: number }[] = []
+
+  add(rejection: Rejection, path: readonly Certificate[], end: PathEnd): void {
+    const rank = ranks[end] + path.length
+    if (this.#found.length >= maxRejections) {
+      const weakest = this.#found.reduce((least, each, at) => (each.rank < (this.#found[least]?.rank ?? 0) ? at : least), 0)
+      if ((this.#found[weakest]?.rank ?? 0) >= rank) return
+      this.#found.splice(weakest, 1)
+    }
+    this.#found.push({ rejected: { ...rejection, path: [...path] }, rank })
+  }
+
+  /** The most telling first. */
+  sorted(): readonly RejectedPath[] {
+    return this.#found.sort((a, b) => b.rank - a.rank).map(({ rejected }) => rejected)
+  }
+}
+
+const ranks: Readonly<Record<PathEnd, number>> = { budget: 5000, complete: 4000, link: 3000, signature: 2000, 'dead-end': 1000, unread: 0 }
+
+const maxRejections = 64

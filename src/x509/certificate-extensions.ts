@@ -1,24 +1,16 @@
 // The extensions of a certificate, each decoded when first asked for: RFC 5280 section 4.2.
 
 import type { DerReader } from '../der/index.ts'
-import { parseInfoAccess } from './extensions/authority-info-access.ts'
-import type { AccessDescription } from './extensions/authority-info-access.ts'
-import { parseBasicConstraints } from './extensions/basic-constraints.ts'
-import type { BasicConstraints } from './extensions/basic-constraints.ts'
-import { parseCertificatePolicies, parseInhibitAnyPolicy, parsePolicyConstraints, parsePolicyMappings } from './extensions/certificate-policies.ts'
-import type { PolicyConstraints, PolicyInformation, PolicyMapping } from './extensions/certificate-policies.ts'
-import { parseDistributionPoints } from './extensions/distribution-points.ts'
-import type { DistributionPoint } from './extensions/distribution-points.ts'
-import { readExtensions } from './extensions/extension.ts'
+import { parseInfoAccess, parseDistributionPoints } from './extensions/revocation-extensions.ts'
+import type { AccessDescription, DistributionPoint } from './extensions/revocation-extensions.ts'
+import { parseBasicConstraints, parseNameConstraints, parseCertificatePolicies, parseInhibitAnyPolicy, parsePolicyConstraints, parsePolicyMappings } from './extensions/constraints.ts'
+import type { BasicConstraints, NameConstraints, PolicyConstraints, PolicyInformation, PolicyMapping } from './extensions/constraints.ts'
+import { readExtensions, extensionOids as oids } from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
-import { parseAuthorityKeyIdentifier, parseSubjectKeyIdentifier } from './extensions/key-identifiers.ts'
-import type { AuthorityKeyIdentifier } from './extensions/key-identifiers.ts'
-import { KeyUsage, parseExtendedKeyUsage } from './extensions/key-usage.ts'
-import { parseNameConstraints } from './extensions/name-constraints.ts'
-import type { NameConstraints } from './extensions/name-constraints.ts'
-import { parseAltName } from './extensions/subject-alt-name.ts'
+import { parseAuthorityKeyIdentifier, parseSubjectKeyIdentifier, KeyUsage, parseExtendedKeyUsage } from './extensions/key-extensions.ts'
+import type { AuthorityKeyIdentifier } from './extensions/key-extensions.ts'
+import { parseAltName } from './names/general-name.ts'
 import type { GeneralName } from './names/general-name.ts'
-import { extensionOids as oids } from './oids.ts'
 
 /**
  * Extensions with a typed getter each: undefined where the extension is absent, a `PkiError` where its value is malformed.

@@ -1,13 +1,21 @@
 // A certification request (CSR): a view over its DER. RFC 2986 (PKCS #10), extension requests by RFC 2985 section 5.4.2.
+// A certification request from any Signer. RFC 2986; extension request by RFC 2985 section 5.4.2.
 
 import type { Pkcs10CertificateRequest } from '@peculiar/x509'
-import { DerReader, checkWellFormed, contextConstructed, decodeOid, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
+import {
+  DerReader, checkWellFormed, contextConstructed, decodeOid, explicit, integer, oid, sequence, setOf, smallInteger, tags, wholeOctetsBitString,
+} from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { decodeOnePem, encodePem } from '../internal/pem.ts'
-import { AlgorithmIdentifier } from './algorithms/algorithm-identifier.ts'
+import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
 import { PublicKey } from './algorithms/public-key.ts'
+import type { Signer } from './algorithms/signer.ts'
 import { verifySignature } from './algorithms/verify-signature.ts'
+import { assembleSigned } from './certificate-builder.ts'
 import { CertificateExtensions } from './certificate-extensions.ts'
+import { encodeExtensionFields } from './extension-fields.ts'
+import type { ExtensionFields } from './extension-fields.ts'
+import { encodeExtension } from './extensions/extension.ts'
 import { inputBytes, toPeculiarRequest } from './interchange.ts'
 import type { RawData } from './interchange.ts'
 import { DistinguishedName } from './names/distinguished-name.ts'
@@ -177,3 +185,28 @@ const maxOctets = 64 * 1024
 /** base64 of the octets, line ends and the two marks. */
 const maxPemLength = Math.ceil((maxOctets * 4) / 3) + 8 * 1024
 const maxAttributes = 32
+
+/** What a request asks for; the key is the signer's. */
+export interface CertificateRequestFields {
+  /** Default: empty. */
+  readonly subject?: DistinguishedName | undefined
+  /** Extensions to ask for; a CA takes from them what its policy allows, often nothing. */
+  readonly extensions?: ExtensionFields | undefined
+}
+
+/**
+ * Builds a request for the signer's key and signs it: the proof of possession.
+ *
+ * @throws ERR_NAME_INVALID, ERR_INVALID_ARGUMENT; what the signer throws
+ * @example
+ * ```ts
+ * const request = await buildCertificateRequest({ extensions: { subjectAltName: [generalName.uri('spiffe://td.example/web')] } }, signer)
+ * ```
+ */
+export async function buildCertificateRequest(fields: CertificateRequestFields, signer: Signer): Promise<CertificateRequest> {
+  const { subject = DistinguishedName.of([]) } = fields
+  const extensions = encodeExtensionFields(fields.extensions ?? {}, subject.isEmpty)
+  const attributes = extensions.length === 0 ? [] : [sequence(oid(extensionRequest), setOf(sequence(...extensions.map(encodeExtension))))]
+  const info = sequence(integer(0), subject.der, signer.publicKey.spki, explicit(0, ...attributes))
+  return CertificateRequest.parse(assembleSigned(info, signer.signatureAlgorithm, await signer.sign(info)))
+}

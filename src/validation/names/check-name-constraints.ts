@@ -1,13 +1,157 @@
+// One name against one subtree of a name constraint, by type: RFC 5280 §4.2.1.10.
 // Name constraints: RFC 5280 §4.2.1.10, §6.1.3 (b) and (c), §6.1.4 (g).
 // A name has to satisfy each CA above it by itself, which is the same as the intersections and unions of §6.1 without building them.
 
-import { generalName } from '../../x509/index.ts'
+import { ipVersion } from '../../internal/ip-text.ts'
+import { generalName, rdnComparisonKey } from '../../x509/index.ts'
 import type { Certificate, GeneralName, GeneralSubtree, NameConstraints } from '../../x509/index.ts'
 import type { Budget } from '../budget.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
-import { isWithin, prepareName, prepareSubtree } from './subtree.ts'
-import type { PreparedName, PreparedSubtree } from './subtree.ts'
+import { isDnsName, isWildcard, isWithinDomain, wildcardMeets } from './check-peer-name.ts'
+
+/** A name made ready for comparison; `unusable` is one that no constraint of its type can judge. */
+type PreparedName =
+  | { readonly type: 'dns', readonly value: string, readonly wildcard: boolean }
+  | { readonly type: 'uri', readonly value: string }
+  | { readonly type: 'email', readonly local: string, readonly value: string }
+  | { readonly type: 'ip', readonly octets: Uint8Array }
+  | { readonly type: 'directoryName', readonly keys: readonly string[] }
+  | { readonly type: 'unusable', readonly of: GeneralName['type'], readonly reason: string }
+
+/** A subtree made ready; the same for `unusable`, which refuses every name of its type. */
+type PreparedSubtree =
+  | { readonly type: 'dns', readonly base: string }
+  | { readonly type: 'uri', readonly base: string }
+  | { readonly type: 'email', readonly local: string | undefined, readonly base: string }
+  | { readonly type: 'ip', readonly address: Uint8Array, readonly mask: Uint8Array }
+  | { readonly type: 'directoryName', readonly keys: readonly string[] }
+  | { readonly type: 'unusable', readonly of: GeneralName['type'], readonly reason: string }
+
+/** Reads a name once. */
+function prepareName(name: GeneralName): PreparedName {
+  switch (name.type) {
+    case 'dns': {
+      const value = name.value.toLowerCase()
+      const wildcard = value.startsWith('*.')
+      return (wildcard ? isWildcard(value) || isDnsName(value.slice(2)) : isDnsName(value)) ? { type: 'dns', value, wildcard } : unusable('dns', 'a DNS name that is malformed')
+    }
+    case 'uri':
+      return prepareUri(name.value)
+    case 'email': {
+      const at = name.value.lastIndexOf('@')
+      const value = name.value.slice(at + 1).toLowerCase()
+      const local = name.value.slice(0, at)
+      return at > 0 && isLocalPart(local) && isDnsName(value) ? { type: 'email', local, value } : unusable('email', 'an email address that is malformed')
+    }
+    case 'ip':
+      return { type: 'ip', octets: name.address }
+    case 'directoryName':
+      return { type: 'directoryName', keys: name.name.rdns.map(rdnComparisonKey) }
+    default:
+      return unusable(name.type, `a name of type ${name.type}`)
+  }
+}
+
+/** Reads a base once. */
+function prepareSubtree(base: GeneralName): PreparedSubtree {
+  switch (base.type) {
+    case 'dns': {
+      const value = base.value.toLowerCase()
+      return value === '' || isDnsName(value) ? { type: 'dns', base: value } : unusable('dns', 'a DNS constraint that is no domain name')
+    }
+    case 'uri': {
+      const value = base.value.toLowerCase()
+      return isHostOrDomain(value) ? { type: 'uri', base: value } : unusable('uri', 'a URI constraint that is neither a host nor a domain')
+    }
+    case 'email': {
+      const at = base.value.lastIndexOf('@')
+      const value = base.value.slice(at + 1).toLowerCase()
+      const local = at < 0 ? undefined : base.value.slice(0, at)
+      const valid = local === undefined ? isHostOrDomain(value) : isLocalPart(local) && isDnsName(value)
+      return valid ? { type: 'email', local, base: value } : unusable('email', 'an email constraint that is neither a mailbox, a host nor a domain')
+    }
+    case 'ip': {
+      const half = base.address.length / 2
+      const mask = base.address.subarray(half)
+      return isPrefixMask(mask) ? { type: 'ip', address: base.address.subarray(0, half), mask } : unusable('ip', 'an address constraint whose mask is no prefix')
+    }
+    case 'directoryName':
+      return { type: 'directoryName', keys: base.name.rdns.map(rdnComparisonKey) }
+    default:
+      return unusable(base.type, `a constraint on names of type ${base.type}`)
+  }
+}
+
+/**
+ * Whether the name is within the subtree. A wildcard stands for many names: for a permitted subtree all must be within it, for an
+ * excluded one it is enough that one is.
+ */
+function isWithin(name: PreparedName, subtree: PreparedSubtree, kind: 'permitted' | 'excluded'): boolean {
+  switch (name.type) {
+    case 'dns':
+      if (subtree.type !== 'dns') return false
+      if (!name.wildcard) return isWithinDomain(name.value, subtree.base)
+      return kind === 'excluded' ? wildcardMeets(name.value, subtree.base) : isWithinDomain(name.value.slice(2), subtree.base)
+    case 'uri':
+      return subtree.type === 'uri' && isHostWithin(name.value, subtree.base)
+    case 'email':
+      if (subtree.type !== 'email') return false
+      return subtree.local === undefined ? isHostWithin(name.value, subtree.base) : name.local === subtree.local && name.value === subtree.base
+    case 'ip':
+      return subtree.type === 'ip' && isAddressWithin(name.octets, subtree.address, subtree.mask)
+    case 'directoryName':
+      return subtree.type === 'directoryName' && subtree.keys.length <= name.keys.length && subtree.keys.every((key, at) => key === name.keys[at])
+    case 'unusable':
+      return false
+  }
+}
+
+/** "A constraint that begins with a period" holds the hosts below it and not the domain itself; one without is exactly that host. */
+function isHostWithin(host: string, base: string): boolean {
+  return base.startsWith('.') ? host.length > base.length && host.endsWith(base) : host === base
+}
+
+function isHostOrDomain(text: string): boolean {
+  return isDnsName(text.startsWith('.') ? text.slice(1) : text)
+}
+
+/** RFC 5321 §4.1.2: a dot-string, or a quoted string. `a@b@c` is neither: who reads it may take either `@` for the one that counts. */
+function isLocalPart(text: string): boolean {
+  return /^[^\s"(),:;<>@[\]\\]+$/.test(text) || /^"(?:[^"\\]|\\.)*"$/.test(text)
+}
+
+/** The host of a URI, which constraints apply to; a URI without one, or with an IP address for one, cannot be judged. */
+function prepareUri(uri: string): PreparedName {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1]
+  if (authority === undefined) return unusable('uri', 'a URI without an authority')
+  const host = authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d*$/, '').toLowerCase()
+  return ipVersion(host) === 0 && isDnsName(host) ? { type: 'uri', value: host } : unusable('uri', 'a URI whose authority is no host name')
+}
+
+function isAddressWithin(octets: Uint8Array, address: Uint8Array, mask: Uint8Array): boolean {
+  if (octets.length !== address.length) return false
+  for (let i = 0; i < octets.length; i++) {
+    if ((((octets[i] as number) ^ (address[i] as number)) & (mask[i] as number)) !== 0) return false
+  }
+  return true
+}
+
+/** RFC 4632: ones, then zeros. */
+function isPrefixMask(mask: Uint8Array): boolean {
+  let ended = false
+  for (const octet of mask) {
+    if (ended ? octet !== 0 : !prefixOctets.has(octet)) return false
+    ended ||= octet !== 0xff
+  }
+  return true
+}
+
+function unusable(of: GeneralName['type'], reason: string): { readonly type: 'unusable', readonly of: GeneralName['type'], readonly reason: string } {
+  return { type: 'unusable', of, reason }
+}
+
+const prefixOctets: ReadonlySet<number> = new Set([0xff, 0xfe, 0xfc, 0xf8, 0xf0, 0xe0, 0xc0, 0x80, 0])
 
 /**
  * Checks every certificate of a path against the constraints of all above it.

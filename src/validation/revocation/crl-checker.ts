@@ -6,8 +6,7 @@ import type { CertificateInput, RevocationListInput } from '../../x509/index.ts'
 import { reject, rejectionOf } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
 import type { RevocationChecker, RevocationQuery } from '../revocation-contract.ts'
-import { CrlIssuers } from './crl-issuer.ts'
-import { crlStatus } from './crl-status.ts'
+import { CrlIssuers, crlStatus } from './crl-status.ts'
 import type { CrlStatus } from './crl-status.ts'
 
 /**

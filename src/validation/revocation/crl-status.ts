@@ -1,11 +1,115 @@
+// Whose signature a CRL carries, and whether that key may sign CRLs. RFC 5280 §6.3.3 (f) and (g).
+// Which certificates a CRL is about: its issuing distribution point against a certificate's distribution point. RFC 5280 §6.3.3 (b).
 // The status of one certificate from the CRLs at hand: RFC 5280 §6.3.3, steps (a) to (l).
 
-import { equalBytes } from '../../internal/bytes.ts'
-import { allReasons, extensionOids } from '../../x509/index.ts'
-import type { Certificate, GeneralName, ReasonFlags, RevocationList, RevokedEntry } from '../../x509/index.ts'
+import { sequence } from '../../der/index.ts'
+import { equalBytes, toHex } from '../../internal/bytes.ts'
+import { allReasons, DistinguishedName, encodeGeneralName, extensionOids } from '../../x509/index.ts'
+import type {
+  Certificate, DistributionPoint, DistributionPointName, GeneralName, IssuingDistributionPoint, PublicKey, ReasonFlags, RevocationList, RevokedEntry,
+} from '../../x509/index.ts'
 import type { RevocationQuery } from '../revocation-contract.ts'
-import type { CrlIssuers } from './crl-issuer.ts'
-import { directoryNames, implicitPoint, scopeFault } from './crl-scope.ts'
+
+/** Finds the keys of CRLs, and remembers which key signed which list. */
+export class CrlIssuers {
+  readonly #certificates: readonly Certificate[]
+  readonly #signedBy = new WeakMap<RevocationList, PublicKey>()
+
+  /** `certificates`: of CRL issuers that are not in the path. */
+  constructor(certificates: readonly Certificate[]) {
+    this.#certificates = certificates
+  }
+
+  /** The key that signed the list, if it may; otherwise why not. @throws ERR_PATH_BUDGET */
+  keyOf(list: RevocationList, query: RevocationQuery): { readonly key: PublicKey } | { readonly fault: string } {
+    const { issuer } = query
+    let fault = 'nobody of the name of its issuer is known'
+    if (issuer.subject.equals(list.issuer)) {
+      if (issuer.certificate?.keyUsage?.has('cRLSign') === false) fault = 'its issuer may not sign CRLs'
+      else if (this.#isSignedBy(list, issuer.publicKey, query)) return { key: issuer.publicKey }
+      else fault = 'its signature does not verify'
+    }
+    for (const certificate of this.#candidates(list)) {
+      if (!this.#isSignedBy(list, certificate.publicKey, query)) {
+        fault = 'its signature does not verify'
+        continue
+      }
+      const refused = query.verifyAuthority(certificate, 'crl')
+      if (refused === undefined) return { key: certificate.publicKey }
+      fault = `its issuer is refused: ${refused.message}`
+    }
+    return { fault }
+  }
+
+  /** Certificates of the issuer's name, those of the key that the list names first. */
+  #candidates(list: RevocationList): readonly Certificate[] {
+    const wanted = list.authorityKeyIdentifier?.keyIdentifier
+    const named = this.#certificates.filter((certificate) => certificate.subject.equals(list.issuer))
+    if (wanted === undefined) return named
+    const fits = (certificate: Certificate): boolean => certificate.subjectKeyIdentifier !== undefined && equalBytes(certificate.subjectKeyIdentifier, wanted)
+    return [...named.filter(fits), ...named.filter((certificate) => !fits(certificate))]
+  }
+
+  #isSignedBy(list: RevocationList, key: PublicKey, { budget }: RevocationQuery): boolean {
+    if (this.#signedBy.get(list)?.equals(key) === true) return true
+    budget.spend('signatureChecks')
+    if (!list.verifySignatureBy(key)) return false
+    this.#signedBy.set(list, key)
+    return true
+  }
+}
+
+/** Why a list is not about a certificate at a distribution point; undefined = it is. */
+function scopeFault(list: RevocationList, certificate: Certificate, point: DistributionPoint): string | undefined {
+  const scope = list.issuingDistributionPoint
+  if (point.crlIssuer === undefined) {
+    if (!list.issuer.equals(certificate.issuer)) return 'its issuer is not the one of the certificate'
+  } else {
+    // §6.3.3 (b)(1): "verify that the issuer field in the complete CRL matches cRLIssuer in the DP and that the complete CRL contains
+    // an issuing distribution point extension with the indirectCRL boolean asserted".
+    if (!directoryNames(point.crlIssuer).some((name) => name.equals(list.issuer))) return 'its issuer is not the one that the distribution point names'
+    if (scope?.indirectCrl !== true && !list.issuer.equals(certificate.issuer)) return 'it is not an indirect list'
+  }
+  return scope === undefined ? undefined : kindFault(scope, certificate) ?? nameFault(scope, list, certificate, point)
+}
+
+/** The point that a certificate without the extension has: its issuer's name, all reasons (§6.3.3, last paragraph). */
+function implicitPoint(certificate: Certificate): DistributionPoint {
+  return { name: { fullName: [{ type: 'directoryName', name: certificate.issuer }] }, reasons: undefined, crlIssuer: undefined }
+}
+
+/** The directory names among general names. */
+function directoryNames(names: readonly GeneralName[]): readonly DistinguishedName[] {
+  return names.flatMap((name) => (name.type === 'directoryName' ? [name.name] : []))
+}
+
+/** §6.3.3 (b)(2)(ii) to (iv). */
+function kindFault(scope: IssuingDistributionPoint, certificate: Certificate): string | undefined {
+  const isCa = certificate.basicConstraints?.ca === true
+  if (scope.onlyContainsUserCerts && isCa) return 'it is about end entities alone'
+  if (scope.onlyContainsCaCerts && !isCa) return 'it is about CAs alone'
+  return scope.onlyContainsAttributeCerts ? 'it is about attribute certificates alone' : undefined
+}
+
+/** §6.3.3 (b)(2)(i): one name is in both; a point without a name stands for its issuer's names. */
+function nameFault(scope: IssuingDistributionPoint, list: RevocationList, certificate: Certificate, point: DistributionPoint): string | undefined {
+  if (scope.name === undefined) return undefined
+  const base = directoryNames(point.crlIssuer ?? [])[0] ?? certificate.issuer
+  const wanted = point.name === undefined ? (point.crlIssuer ?? []).map(nameKey) : pointKeys(point.name, base)
+  const covered = new Set(pointKeys(scope.name, list.issuer))
+  return wanted.some((key) => covered.has(key)) ? undefined : 'its distribution point is another'
+}
+
+/** Equal for equal names. */
+function pointKeys(name: DistributionPointName, base: DistinguishedName): readonly string[] {
+  if ('fullName' in name) return name.fullName.map(nameKey)
+  const relative = DistinguishedName.fromDer(sequence(name.nameRelativeToCrlIssuer)).comparisonKey
+  return [`directoryName ${base.isEmpty ? relative : `${base.comparisonKey}\u0001${relative}`}`]
+}
+
+function nameKey(name: GeneralName): string {
+  return name.type === 'directoryName' ? `directoryName ${name.name.comparisonKey}` : toHex(encodeGeneralName(name))
+}
 
 /** What the lists say. */
 export type CrlStatus =

@@ -1,7 +1,6 @@
 // Which public keys are good enough to certify or to trust: threats.md T4, SP 800-131A.
 
 import { PkiError } from '../../errors/index.ts'
-import { isRocaModulus } from './roca.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 
 /** What a key must be. */
@@ -63,4 +62,76 @@ function groups(): { product: number; primes: number[] }[] {
     }
   }
   return found
+}
+
+// Whether the coordinates of a public key are a point of its curve: SP 800-56A §5.6.2.3.4, without the import that node:crypto needs for it.
+
+/** The curves y² = x³ - 3x + b over a prime field that keys may have. */
+type CurveName = 'P-256' | 'P-384' | 'P-521'
+
+/** Both coordinates below p, and the equation holds. Nothing here is secret, so it may take any time it likes. */
+export function isOnCurve(curve: CurveName, coordinates: Uint8Array): boolean {
+  const { p, b } = equations[curve]
+  const half = coordinates.length / 2
+  const x = toBigInt(coordinates.subarray(0, half))
+  const y = toBigInt(coordinates.subarray(half))
+  return x < p && y < p && (x * x * x - 3n * x + b - y * y) % p === 0n
+}
+
+function toBigInt(octets: Uint8Array): bigint {
+  return BigInt(`0x${Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('hex')}`)
+}
+
+/** SP 800-186 §3.2.1. */
+const equations: Readonly<Record<CurveName, { readonly p: bigint; readonly b: bigint }>> = {
+  'P-256': {
+    p: 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n,
+    b: 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn,
+  },
+  'P-384': {
+    p: 2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n,
+    b: 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn,
+  },
+  'P-521': {
+    p: 2n ** 521n - 1n,
+    b: 0x51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00n,
+  },
+}
+
+// Recognises RSA moduli made by the broken generator of CVE-2017-15361 ("ROCA"): its primes are 65537^a plus a multiple of a
+// primorial M, so the modulus is a power of 65537 modulo every prime that divides M. Public data only; no factoring.
+
+/** Whether the modulus has the fingerprint; by chance one in some 2^27 has it. */
+function isRocaModulus(modulus: Uint8Array): boolean {
+  subgroups ??= findSubgroups()
+  return subgroups.every(({ prime, powers }) => powers.has(remainder(modulus, prime)))
+}
+
+function remainder(modulus: Uint8Array, prime: number): number {
+  let rest = 0
+  for (const octet of modulus) rest = (rest * 256 + octet) % prime
+  return rest
+}
+
+interface Subgroup {
+  readonly prime: number
+  readonly powers: ReadonlySet<number>
+}
+
+/** Made with the first RSA key: importing the package stays cheap. */
+let subgroups: readonly Subgroup[] | undefined
+
+/** For each odd prime up to 167, which divide M for every key size: the powers of 65537; those where every rest is one tell nothing. */
+function findSubgroups(): Subgroup[] {
+  const found = []
+  for (let prime = 3; prime <= 167; prime += 2) {
+    let isPrime = true
+    for (let d = 3; d * d <= prime; d += 2) if (prime % d === 0) isPrime = false
+    if (!isPrime) continue
+    const powers = new Set<number>()
+    for (let power = 1; !powers.has(power); power = (power * 65537) % prime) powers.add(power)
+    if (powers.size < prime - 1) found.push({ prime, powers })
+  }
+  // The smallest subgroups refuse most: an ordinary modulus is done after one or two.
+  return found.sort((a, b) => a.powers.size / a.prime - b.powers.size / b.prime)
 }

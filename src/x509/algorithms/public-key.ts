@@ -2,9 +2,8 @@
 
 import { KeyObject, createPublicKey, hash } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { encodeBase64url } from '../../internal/base64.ts'
-import { isOnCurve } from './curve-equation.ts'
-import { checkKeyStrength } from './key-strength.ts'
+import { encodeBase64url } from '../../internal/bytes.ts'
+import { isOnCurve, checkKeyStrength } from './key-strength.ts'
 import type { KeyStrengthPolicy } from './key-strength.ts'
 import { parseSubjectPublicKeyInfo } from './subject-public-key-info.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'

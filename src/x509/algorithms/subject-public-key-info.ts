@@ -1,11 +1,11 @@
 // SubjectPublicKeyInfo, judged by its DER: RFC 5480 (EC), RFC 8017 (RSA), RFC 4055 (RSA-PSS), RFC 8410 (Ed25519).
 // `node:crypto` hides explicit curve parameters and loads RSA-1024 without a word, so the bytes decide (threats, fact 4).
 
-import type { DerReader} from '../../der/index.ts';
+import type { DerReader } from '../../der/index.ts'
 import { decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
-import { parsePssParameters } from './algorithm-identifier.ts'
+import { parsePssParameters } from './signature-algorithm.ts'
 import type { HashName, PublicKeyAlgorithm } from './signature-algorithm.ts'
 
 /** What the DER of a key says; `algorithm` is undefined where the key is of no supported kind, and `problem` says why. */

@@ -2,10 +2,9 @@
 
 import { constants, verify } from 'node:crypto'
 import type { VerifyKeyObjectInput } from 'node:crypto'
-import type { AlgorithmIdentifier } from './algorithm-identifier.ts'
+import type { AlgorithmIdentifier, SignatureAlgorithm } from './signature-algorithm.ts'
 import type { PublicKey } from './public-key.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
-import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
 /** How the octets of an ECDSA signature are written: DER `ECDSA-Sig-Value` (X.509) or `r || s` (JWS, PKCS#11). */
 export type EcdsaEncoding = 'der' | 'ieee-p1363'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../../src/internal/base64.ts'
+import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../../src/internal/bytes.ts'
 
 const malformed = expect.objectContaining({ code: 'ERR_BASE64' })
 

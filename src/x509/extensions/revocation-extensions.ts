@@ -1,8 +1,12 @@
 // CRL distribution points, freshest CRL and issuing distribution point: RFC 5280 sections 4.2.1.13, 4.2.1.15 and 5.2.5.
+// Authority and subject information access: RFC 5280 sections 4.2.2.1 and 4.2.2.2.
+// Extensions of CRLs and of their entries: RFC 5280 sections 5.2 and 5.3.
 
-import { DerReader, booleanContent, contextConstructed, contextPrimitive, element, explicit, namedBitString, namedBits, readWhole, sequence, tags } from '../../der/index.ts'
+import {
+  DerReader, booleanContent, contextConstructed, contextPrimitive, decodeOid, element, encodeGeneralizedTime, explicit, integer, namedBitString, namedBits, oid, readTime, readWhole, sequence, tags,
+} from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { encodeGeneralName, readGeneralNames } from '../names/general-name.ts'
+import { encodeGeneralName, readGeneralName, readGeneralNames } from '../names/general-name.ts'
 import type { GeneralName } from '../names/general-name.ts'
 
 /** Where a list is: full names, or the DER of an RDN relative to the CRL issuer's name. */
@@ -125,3 +129,97 @@ function optionalFlag(reader: DerReader, n: number): boolean {
 }
 
 const maxPoints = 1000
+
+/** Where to reach something, and how: `1.3.6.1.5.5.7.48.1` OCSP, `1.3.6.1.5.5.7.48.2` issuer certificates. */
+export interface AccessDescription {
+  readonly method: string
+  readonly location: GeneralName
+}
+
+/** @throws ERR_DER, ERR_OID_INVALID, ERR_NAME_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
+export function parseInfoAccess(der: Uint8Array, what: string): readonly AccessDescription[] {
+  const list = readWhole(der, tags.sequence, what)
+  const descriptions: AccessDescription[] = []
+  while (!list.done) {
+    if (descriptions.length >= maxDescriptions) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxDescriptions)} entries`)
+    const reader = list.expect(tags.sequence, 'AccessDescription').inner()
+    reader.expect(tags.oid, 'accessMethod')
+    const method = decodeOid(der, reader.contentStart, reader.contentEnd)
+    const location = readGeneralName(reader)
+    reader.finish('AccessDescription')
+    descriptions.push({ method, location })
+  }
+  if (descriptions.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: no entry at all (RFC 5280: SIZE (1..MAX))`)
+  return descriptions
+}
+
+/** DER of an information access extension. */
+export function encodeInfoAccess(descriptions: readonly AccessDescription[]): Uint8Array {
+  return sequence(...descriptions.map(({ method, location }) => sequence(oid(method), encodeGeneralName(location))))
+}
+
+const maxDescriptions = 1000
+
+/** Why a certificate was revoked: CRLReason, RFC 5280 §5.3.1. */
+export type CrlReason =
+  | 'unspecified' | 'keyCompromise' | 'cACompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation'
+  | 'certificateHold' | 'removeFromCRL' | 'privilegeWithdrawn' | 'aACompromise'
+
+/** The reasons by number; 7 is not used. */
+export const crlReasons: readonly (CrlReason | undefined)[] = [
+  'unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation',
+  'certificateHold', undefined, 'removeFromCRL', 'privilegeWithdrawn', 'aACompromise',
+]
+
+/** CRL number or base CRL number: up to 20 octets. @throws ERR_DER, ERR_EXTENSION_MALFORMED */
+export function parseCrlNumber(der: Uint8Array): bigint {
+  const reader = new DerReader(der)
+  const content = reader.expect(tags.integer, 'cRLNumber').content()
+  reader.finish('cRLNumber')
+  const leadingZero = content.length > 1 && content[0] === 0 && (content[1] as number) < 0x80
+  if (content.length === 0 || leadingZero) throw new PkiError('ERR_DER', 'cRLNumber: an INTEGER that is not minimal')
+  if ((content[0] as number) >= 0x80) throw new PkiError('ERR_EXTENSION_MALFORMED', 'cRLNumber: negative (RFC 5280 5.2.3)')
+  if (content.length > 20) throw new PkiError('ERR_EXTENSION_MALFORMED', `cRLNumber: ${content.length} octets; at most 20 are allowed (RFC 5280 5.2.3)`)
+  return BigInt(`0x${Buffer.from(content).toString('hex')}`)
+}
+
+/** @throws ERR_DER, ERR_EXTENSION_MALFORMED */
+export function parseReasonCode(der: Uint8Array): CrlReason {
+  const reader = new DerReader(der)
+  const content = reader.expect(tags.enumerated, 'reasonCode').content()
+  reader.finish('reasonCode')
+  const reason = content.length === 1 ? crlReasons[content[0] as number] : undefined
+  if (reason === undefined) throw new PkiError('ERR_EXTENSION_MALFORMED', 'reasonCode: a number that names no reason (RFC 5280 5.3.1)')
+  return reason
+}
+
+/** Milliseconds since the epoch. @throws ERR_DER, ERR_TIME_INVALID */
+export function parseInvalidityDate(der: Uint8Array): number {
+  const reader = new DerReader(der)
+  if (reader.peek() !== tags.generalizedTime) throw new PkiError('ERR_EXTENSION_MALFORMED', 'invalidityDate: a GeneralizedTime is wanted (RFC 5280 5.3.2)')
+  const time = readTime(reader, 'invalidityDate')
+  reader.finish('invalidityDate')
+  return time
+}
+
+/** @throws ERR_DER, ERR_NAME_INVALID */
+export function parseCertificateIssuer(der: Uint8Array): readonly GeneralName[] {
+  const reader = new DerReader(der)
+  reader.expect(tags.sequence, 'certificateIssuer').finish('certificateIssuer')
+  return readGeneralNames(reader.inner(), 'certificateIssuer')
+}
+
+/** DER of a CRL number. */
+export function encodeCrlNumber(number: bigint | number): Uint8Array {
+  return integer(BigInt(number))
+}
+
+/** DER of a reason code. */
+export function encodeReasonCode(reason: CrlReason): Uint8Array {
+  return element(tags.enumerated, Uint8Array.of(crlReasons.indexOf(reason)))
+}
+
+/** DER of an invalidity date. */
+export function encodeInvalidityDate(ms: number): Uint8Array {
+  return encodeGeneralizedTime(ms)
+}

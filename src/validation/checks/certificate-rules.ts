@@ -1,0 +1,213 @@
+// What RFC 5280 section 4 demands of the CA that makes a certificate, as far as the certificate shows it.
+// Section 6 lets a validator pass over most of this; the profiles `rfc5280` and `webpki` do not.
+// The syntax of subject alternative names: RFC 5280 §4.2.1.6.
+// The CA/Browser Forum's Baseline Requirements for TLS certificates (BR), as far as a relying party can see them.
+
+import { equalBytes } from '../../internal/bytes.ts'
+import { extensionOids as oids, formatIpAddress, keyPurposeOids } from '../../x509/index.ts'
+import type { Certificate, GeneralName, KeyUsageName } from '../../x509/index.ts'
+import { reject } from '../rejection.ts'
+import type { Rejection } from '../rejection.ts'
+
+/** Where in the path a certificate stands. */
+export type PathRole = 'leaf' | 'intermediate' | 'anchor'
+
+/** The rules of section 4; those that the web PKI relaxes are named by `webpki`. */
+export function checkRfc5280Rules(certificate: Certificate, role: PathRole, webpki: boolean): Rejection | undefined {
+  const broken = serialFault(certificate) ?? nameFault(certificate) ?? keyIdentifierFault(certificate, role) ?? caFault(certificate) ?? criticalityFault(certificate, webpki)
+  if (broken !== undefined) return reject('ERR_PATH_PROFILE', `RFC 5280 §${broken[0]}`, broken[1], certificate)
+  return checkAltNameSyntax(certificate)
+}
+
+/** Section and text. */
+type Fault = readonly [string, string] | undefined
+
+function serialFault({ serialNumberBytes }: Certificate): Fault {
+  const first = serialNumberBytes[0] ?? 0
+  if (first >= 0x80) return ['4.1.2.2', 'a negative serial number']
+  if (first === 0 && serialNumberBytes.length === 1) return ['4.1.2.2', 'serial number 0']
+  return undefined
+}
+
+function nameFault(certificate: Certificate): Fault {
+  if (certificate.issuer.isEmpty) return ['4.1.2.4', 'the issuer is an empty name']
+  if (!certificate.subject.isEmpty) return undefined
+  if (certificate.basicConstraints?.ca === true) return ['4.1.2.6', 'a CA whose subject is an empty name']
+  const altName = certificate.extension(oids.subjectAltName)
+  if (altName === undefined) return ['4.1.2.6', 'neither a subject nor a subject alternative name']
+  return altName.critical ? undefined : ['4.2.1.6', 'the subject is empty and the subject alternative name is not critical']
+}
+
+/** §4.2.1.1: in every certificate but a self-signed one; §4.2.1.2: in every CA's. */
+function keyIdentifierFault(certificate: Certificate, role: PathRole): Fault {
+  if (certificate.authorityKeyIdentifier?.keyIdentifier === undefined && !isSelfSigned(certificate, role)) {
+    return ['4.2.1.1', 'the authority key identifier has no key identifier']
+  }
+  if (certificate.basicConstraints?.ca === true && certificate.subjectKeyIdentifier === undefined) return ['4.2.1.2', 'a CA without subject key identifier']
+  return undefined
+}
+
+/**
+ * Between leaf and anchor a self-issued certificate carries another key than its issuer's, so it is not self-signed. An anchor is
+ * where its signature says so, whatever name it gives as its issuer.
+ */
+function isSelfSigned(certificate: Certificate, role: PathRole): boolean {
+  if (role === 'intermediate') return false
+  return certificate.isSelfIssued || (role === 'anchor' && certificate.verifySignatureBy(certificate.publicKey))
+}
+
+function caFault(certificate: Certificate): Fault {
+  const { basicConstraints, keyUsage } = certificate
+  const ca = basicConstraints?.ca === true
+  const signs = keyUsage === undefined || keyUsage.has('keyCertSign')
+  if (ca && keyUsage === undefined) return ['4.2.1.3', 'a CA without key usage']
+  if (keyUsage?.bits === 0) return ['4.2.1.3', 'key usage without any usage']
+  if (keyUsage?.has('keyCertSign') === true && !ca) return ['4.2.1.9', 'keyCertSign in a certificate that is no CA']
+  if (basicConstraints?.pathLength !== undefined && !(ca && signs)) return ['4.2.1.9', 'pathLenConstraint without cA and keyCertSign']
+  if (ca && signs && certificate.extension(oids.basicConstraints)?.critical === false) return ['4.2.1.9', 'basic constraints of a CA that are not critical']
+  if (!ca && certificate.extension(oids.nameConstraints) !== undefined) return ['4.2.1.10', 'name constraints in a certificate that is no CA']
+  return undefined
+}
+
+function criticalityFault(certificate: Certificate, webpki: boolean): Fault {
+  for (const { oid, critical } of certificate.extensions) {
+    const rule = criticality[oid]
+    if (rule === undefined || rule.critical === critical) continue
+    // BR 7.1.2.5.2: "As an explicit exception from RFC 5280" name constraints need not be critical.
+    if (webpki && oid === oids.nameConstraints) continue
+    return [rule.section, `${rule.name} is ${critical ? '' : 'not '}critical, and must ${critical ? 'not ' : ''}be`]
+  }
+  return undefined
+}
+
+const criticality: Readonly<Record<string, { readonly name: string; readonly critical: boolean; readonly section: string } | undefined>> = {
+  [oids.authorityKeyIdentifier]: { name: 'authority key identifier', critical: false, section: '4.2.1.1' },
+  [oids.subjectKeyIdentifier]: { name: 'subject key identifier', critical: false, section: '4.2.1.2' },
+  [oids.nameConstraints]: { name: 'name constraints', critical: true, section: '4.2.1.10' },
+  [oids.policyConstraints]: { name: 'policy constraints', critical: true, section: '4.2.1.11' },
+  [oids.inhibitAnyPolicy]: { name: 'inhibit anyPolicy', critical: true, section: '4.2.1.14' },
+  [oids.freshestCrl]: { name: 'freshest CRL', critical: false, section: '4.2.1.15' },
+  [oids.authorityInfoAccess]: { name: 'authority information access', critical: false, section: '4.2.2.1' },
+  [oids.subjectInfoAccess]: { name: 'subject information access', critical: false, section: '4.2.2.2' },
+}
+
+/** Every DNS name, email address and URI among the alternative names is one. */
+function checkAltNameSyntax(certificate: Certificate): Rejection | undefined {
+  for (const name of certificate.subjectAltName ?? []) {
+    if (isWellFormed(name)) continue
+    const text = 'value' in name ? JSON.stringify(name.value).slice(0, 300) : ''
+    return reject('ERR_PATH_PROFILE', 'RFC 5280 §4.2.1.6', `${text} is no ${name.type} name`, certificate)
+  }
+  return undefined
+}
+
+function isWellFormed(name: GeneralName): boolean {
+  switch (name.type) {
+    case 'dns':
+      return isPreferredName(name.value)
+    case 'email':
+      return mailbox.test(name.value)
+    case 'uri':
+      return absoluteUri.test(name.value)
+    default:
+      return true
+  }
+}
+
+/**
+ * RFC 1034 §3.5 "preferred name syntax" as modified by RFC 1123 §2.1: letters, digits and hyphens. A whole first label may be the
+ * wildcard of RFC 9525 §6.3, and the last label is never a number: that is an IP address in the wrong place.
+ */
+function isPreferredName(value: string): boolean {
+  return value.length <= 253 && hostName.test(value)
+}
+
+const hostName = /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
+/** RFC 2821 mailbox: a dot-string or quoted string, then a domain. */
+const mailbox = /^(?:[^\s"(),:;<>@[\\\]]{1,64}|"[^"]{0,62}")@[^\s@]{1,253}$/
+/** RFC 3986: a scheme and something after it (§4.2.1.6: "MUST NOT be a relative URI"). */
+const absoluteUri = /^[a-z][a-z0-9+.-]*:[^\s]+$/i
+
+/** The rules for a certificate in this place of the path. */
+export function checkWebpkiRules(certificate: Certificate, role: PathRole): Rejection | undefined {
+  const broken = generalFault(certificate) ?? (role === 'leaf' ? subscriberFault(certificate) : role === 'anchor' ? rootFault(certificate) : undefined)
+  return broken === undefined ? undefined : reject('ERR_PATH_PROFILE', `BR ${broken[0]}`, broken[1], certificate)
+}
+
+function generalFault(certificate: Certificate): Fault {
+  if (certificate.version !== 3) return ['7.1.1', `a certificate of version ${certificate.version}`]
+  const { modulus, bits } = certificate.publicKey.info
+  if (modulus !== undefined && bits % 8 !== 0) return ['6.1.5', `an RSA modulus of ${bits} bits, no multiple of 8`]
+  const authority = certificate.authorityKeyIdentifier
+  if (authority?.issuer !== undefined || authority?.serialNumber !== undefined) {
+    return ['7.1.2.11.1', 'the authority key identifier names an issuer and serial number']
+  }
+  return undefined
+}
+
+function rootFault(certificate: Certificate): Fault {
+  if (certificate.isSelfIssued && certificate.extendedKeyUsage !== undefined) return ['7.1.2.1.2', 'a root with extended key usage']
+  const authority = certificate.authorityKeyIdentifier
+  if (!certificate.isSelfIssued || authority === undefined) return undefined
+  const subject = certificate.subjectKeyIdentifier
+  if (authority.keyIdentifier === undefined || subject === undefined || !equalBytes(authority.keyIdentifier, subject)) {
+    return ['7.1.2.1.3', "a root's authority key identifier that is not its subject key identifier"]
+  }
+  return undefined
+}
+
+function subscriberFault(certificate: Certificate): Fault {
+  if (certificate.basicConstraints?.ca === true) return ['7.1.2.7.8', 'a CA where a subscriber stands']
+  const usage = certificate.keyUsage?.names.find((name) => !(isRsa(certificate) ? rsaUsages : ecUsages).includes(name))
+  if (usage !== undefined) return ['7.1.2.7.11', `key usage ${usage} in a subscriber's certificate`]
+  const purposes = certificate.extension(oids.extendedKeyUsage)
+  if (purposes?.critical === true) return ['7.1.2.7.6', 'extended key usage that is critical']
+  const purpose = certificate.extendedKeyUsage?.find((oid) => foreignPurposes.includes(oid))
+  if (purpose !== undefined) return ['7.1.2.7.10', `the purpose ${purpose} beside TLS`]
+  return altNameFault(certificate) ?? commonNameFault(certificate)
+}
+
+function altNameFault(certificate: Certificate): Fault {
+  const extension = certificate.extension(oids.subjectAltName)
+  if (extension === undefined) return ['7.1.2.7.12', 'no subject alternative name']
+  if (extension.critical && !certificate.subject.isEmpty) return ['7.1.2.7.12', 'a critical subject alternative name beside a subject']
+  for (const name of certificate.subjectAltName ?? []) {
+    if (name.type !== 'dns' && name.type !== 'ip') return ['7.1.2.7.12', `an alternative name of the type ${name.type}`]
+    // A wildcard over one label stands for a whole registry; which longer suffixes are public needs a list that is not ours.
+    if (name.type === 'dns' && /^\*(\.[^.]*)?$/.test(name.value)) return ['3.2.2.6', `${name.value} spans a public suffix`]
+  }
+  return undefined
+}
+
+/**
+ * BR 7.1.4.3: a common name is one entry, and a character-for-character copy of an alternative name. The domain that a wildcard name
+ * stands for is let pass: it is not matched against anything here, and no other name than the wildcard's holder can have it.
+ */
+function commonNameFault(certificate: Certificate): Fault {
+  const found = certificate.subject.values('CN')
+  const [commonName] = found
+  if (commonName === undefined) return undefined
+  if (found.length > 1) return ['7.1.4.3', 'more than one common name']
+  for (const name of certificate.subjectAltName ?? []) {
+    if (name.type === 'dns' && (name.value === commonName || name.value === `*.${commonName}`)) return undefined
+    if (name.type === 'ip' && formatIpAddress(name.address) === commonName) return undefined
+  }
+  return ['7.1.4.3', `the common name ${JSON.stringify(commonName).slice(0, 300)} is no subject alternative name`]
+}
+
+function isRsa(certificate: Certificate): boolean {
+  return certificate.publicKey.info.modulus !== undefined
+}
+
+/** BR 7.1.2.7.11: all others MUST NOT be there. */
+const rsaUsages: readonly KeyUsageName[] = ['digitalSignature', 'keyEncipherment', 'dataEncipherment']
+const ecUsages: readonly KeyUsageName[] = ['digitalSignature', 'keyAgreement']
+
+/** BR 7.1.2.7.10: MUST NOT be there. */
+const foreignPurposes: readonly string[] = [
+  keyPurposeOids.any,
+  keyPurposeOids.codeSigning,
+  keyPurposeOids.emailProtection,
+  keyPurposeOids.timeStamping,
+  keyPurposeOids.ocspSigning,
+]
