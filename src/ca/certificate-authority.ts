@@ -7,7 +7,7 @@ import type { Clock } from '../runtime/index.ts'
 import { SpiffeId, TrustDomain } from '../spiffe/index.ts'
 import { TrustBundle } from '../svid/index.ts'
 import { Budget, checkNameConstraints } from '../validation/index.ts'
-import { assembleSigned, Certificate, generateSerialNumber, isProvenRequest, serialNumberFromBytes, verifySignature } from '../x509/index.ts'
+import { assembleSigned, Certificate, generateSerialNumber, isProvenRequest, verifySignature } from '../x509/index.ts'
 import type { NameConstraints, ProvenRequest, PublicKey, RevocationList, SerialNumber, Signer } from '../x509/index.ts'
 import { lintCertificate } from './certificate-lints.ts'
 import { validitySeconds, workloadProfile, LeafTemplate } from './certificate-profile.ts'
@@ -19,28 +19,32 @@ import { RevocationListIssuer } from './revocation-list-issuer.ts'
 /** Only its CA can make one that its CA will sign: the private field cannot be forged, and is cleared at its first use. */
 class PreparedToken implements PreparedCertificate {
   readonly serialNumber: SerialNumber
-  readonly tbs: Uint8Array
-  readonly #notAfterMs: number
+  /** As it was linted: the bytes with a signature that verifies nothing. */
+  readonly #linted: Certificate
   #issuer: object | undefined
 
-  constructor(issuer: object, fields: { readonly serialNumber: Uint8Array, readonly tbs: Uint8Array, readonly notAfterMs: number }) {
-    this.serialNumber = serialNumberFromBytes(fields.serialNumber)
-    this.tbs = fields.tbs
-    this.#notAfterMs = fields.notAfterMs
+  constructor(issuer: object, linted: Certificate) {
+    this.serialNumber = linted.serialNumber
+    this.#linted = linted
     this.#issuer = issuer
   }
 
-  get notAfter(): Date {
-    return new Date(this.#notAfterMs)
+  /** A copy: what was linted is what is signed, whatever its holder does. */
+  get tbs(): Uint8Array {
+    return this.#linted.tbs.slice()
   }
 
-  /** The bytes, if `prepared` is of this issuer and was not used. @throws ERR_INVALID_ARGUMENT */
-  static use(prepared: PreparedCertificate, issuer: object): Uint8Array {
+  get notAfter(): Date {
+    return this.#linted.notAfter
+  }
+
+  /** What was linted, if `prepared` is of this issuer and was not used. @throws ERR_INVALID_ARGUMENT */
+  static use(prepared: PreparedCertificate, issuer: object): Certificate {
     if (!(#issuer in prepared) || prepared.#issuer !== issuer) {
       throw new PkiError('ERR_INVALID_ARGUMENT', 'these bytes were not prepared by this CA, or were signed already')
     }
     prepared.#issuer = undefined
-    return prepared.tbs
+    return prepared.#linted
   }
 }
 
@@ -145,7 +149,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const unsigned = Certificate.parse(assembleSigned(tbs, this.#signer.signatureAlgorithm, noSignature))
     lintCertificate({ certificate: unsigned, issuer: this.certificate, issuerTrustDomain: this.#issuerTrustDomain, publicKey, profile: this.#profile, nowMs })
     this.#lintNames(unsigned)
-    return new PreparedToken(this, { serialNumber, tbs, notAfterMs })
+    return new PreparedToken(this, unsigned)
   }
 
   notAfter(content: CertificateContent): Date {
@@ -153,14 +157,15 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   async sign(prepared: PreparedCertificate): Promise<IssuedCertificate> {
-    const tbs = PreparedToken.use(prepared, this)
+    const linted = PreparedToken.use(prepared, this)
+    const { tbs } = linted
     const signing = this.#signer.sign(tbs)
     const signature = signing instanceof Uint8Array ? signing : await signing
     // A faulty signature must not leave: it may tell the key (Bellcore), and nobody could use it.
     if (!verifySignature(this.#publicKey, this.#signer.signatureAlgorithm, tbs, signature)) {
       throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${this.#signer.id} does not verify; it was not let out`)
     }
-    const certificate = Certificate.parse(assembleSigned(tbs, this.#signer.signatureAlgorithm, signature))
+    const certificate = linted.withSignature(signature)
     if (Buffer.compare(certificate.tbs, tbs) !== 0) throw new PkiError('ERR_CA_SIGNATURE', 'the certificate does not hold the bytes that were linted')
     return { certificate, chain: this.chain, roots: this.roots }
   }

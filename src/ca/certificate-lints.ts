@@ -54,9 +54,14 @@ export function lintCertificate(input: LintInput): void {
 
 function lintSubject({ certificate, issuer, issuerTrustDomain, publicKey, profile, nowMs }: LintInput): LintSubject {
   const names = certificate.subjectAltName ?? []
-  const uris = names.filter(({ type }) => type === 'uri')
-  const [uri] = uris
-  const id = uris.length === 1 && uri?.type === 'uri' ? SpiffeId.parse(uri.value) : undefined
+  let uris = 0
+  let uri = ''
+  for (const name of names) {
+    if (name.type !== 'uri') continue
+    uris++
+    uri = name.value
+  }
+  const id = uris === 1 ? SpiffeId.parse(uri) : undefined
   return { certificate, issuer, issuerTrustDomain, publicKey, profile, nowMs, names, id }
 }
 
@@ -95,6 +100,7 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L23', clause: 'X-4', check: ({ id, issuerTrustDomain }) =>
     (issuerTrustDomain === undefined || id?.memberOf(issuerTrustDomain) === true ? undefined : `the identity is not of the CA's trust domain ${issuerTrustDomain.name}`) },
   { id: 'L25', clause: 'RFC 5280 §4.2.1.6', check: ({ names }) => {
+    if (!names.some(({ type }) => type === 'dns')) return undefined
     const hosts = names.flatMap((name) => (name.type === 'dns' ? [name.value] : []))
     if (new Set(hosts).size !== hosts.length) return 'a DNS name twice'
     return hosts.every(isDnsName) ? undefined : 'a DNS name that is malformed'

@@ -85,7 +85,7 @@ export function octetString(...contents: readonly Uint8Array[]): Uint8Array {
 
 /** BIT STRING of whole octets. */
 export function bitString(bytes: Uint8Array): Uint8Array {
-  return element(tags.bitString, Uint8Array.of(0), bytes)
+  return element(tags.bitString, noUnusedBits, bytes)
 }
 
 /** A named-bit list, first named bit = bit 0 of `bits`; trailing zeros are dropped (X.690 11.2.2). */
@@ -115,10 +115,15 @@ export function directoryString(text: string): Uint8Array {
 
 /** IA5String. @throws ERR_STRING_INVALID */
 export function ia5String(text: string, tag: number = tags.ia5String): Uint8Array {
-  for (let i = 0; i < text.length; i++) {
-    if (text.charCodeAt(i) > 0x7f) throw new PkiError('ERR_STRING_INVALID', `character ${String(i)} of ${JSON.stringify(text)} does not fit an IA5String`)
+  const { length } = text
+  const out = new Uint8Array(headerLength(length) + length)
+  const start = writeHeader(out, 0, tag, length)
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) throw new PkiError('ERR_STRING_INVALID', `character ${String(i)} of ${JSON.stringify(text)} does not fit an IA5String`)
+    out[start + i] = code
   }
-  return element(tag, Buffer.from(text, 'latin1'))
+  return out
 }
 
 /** `[n] EXPLICIT`, or `[n] IMPLICIT` around the content of a constructed type. */
@@ -130,3 +135,5 @@ export function explicit(n: number, ...contents: readonly Uint8Array[]): Uint8Ar
 export function implicit(n: number, content: Uint8Array): Uint8Array {
   return element(contextPrimitive(n), content)
 }
+
+const noUnusedBits = Uint8Array.of(0)

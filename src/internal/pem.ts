@@ -1,7 +1,7 @@
 // PEM: RFC 7468, strict inside a block, tolerant of CRLF and of text around blocks.
 
 import { PkiError } from '../errors/index.ts'
-import { decodeBase64, encodeBase64 } from './bytes.ts'
+import { decodeBase64Lines, encodeBase64Lines } from './bytes.ts'
 
 /** One block: its label and octets. */
 export interface PemBlock {
@@ -34,7 +34,7 @@ export function decodePem(pem: string | Uint8Array, limit: number = defaultLimit
     if (end < 0) throw new PkiError('ERR_PEM', `a ${label} block without its END line`)
     const endLine = `${endMark}${label}-----`
     if (!text.startsWith(endLine, end)) throw new PkiError('ERR_PEM', `a ${label} block that ends with another label`)
-    blocks.push({ label, der: decodeBody(text.slice(bodyStart, end), label) })
+    blocks.push({ label, der: decodeBody(text, bodyStart, end, label) })
     at = end + endLine.length
   }
 }
@@ -59,10 +59,7 @@ export function decodeOnePem(pem: string | Uint8Array, labels: readonly string[]
 
 /** One block: lines of 64 characters, `\n` after each. */
 export function encodePem(label: string, der: Uint8Array): string {
-  const text = encodeBase64(der)
-  let out = `-----BEGIN ${label}-----\n`
-  for (let at = 0; at < text.length; at += 64) out += `${text.slice(at, at + 64)}\n`
-  return `${out}-----END ${label}-----\n`
+  return `-----BEGIN ${label}-----\n${encodeBase64Lines(der)}-----END ${label}-----\n`
 }
 
 /** Whether bytes look like text with a PEM block, not DER. */
@@ -70,15 +67,17 @@ export function looksLikePem(bytes: Uint8Array): boolean {
   return bytes[0] !== 0x30 && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(beginMark)
 }
 
-function decodeBody(body: string, label: string): Uint8Array {
-  if (body.includes(':') || body.includes('-')) throw new PkiError('ERR_PEM', `a ${label} block with headers or a line of dashes inside`)
-  const base64 = body.replace(/[ \t\r\n]+/g, '')
-  if (base64 === '') throw new PkiError('ERR_PEM', `a ${label} block without content`)
+function decodeBody(text: string, start: number, end: number, label: string): Uint8Array {
+  let octets: Uint8Array
   try {
-    return decodeBase64(base64)
+    octets = decodeBase64Lines(text, start, end)
   } catch (cause) {
+    const body = text.slice(start, end)
+    if (body.includes(':') || body.includes('-')) throw new PkiError('ERR_PEM', `a ${label} block with headers or a line of dashes inside`)
     throw new PkiError('ERR_PEM', `a ${label} block that is not canonical base64`, { cause })
   }
+  if (octets.length === 0) throw new PkiError('ERR_PEM', `a ${label} block without content`)
+  return octets
 }
 
 const beginMark = '-----BEGIN '

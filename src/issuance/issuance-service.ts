@@ -123,7 +123,13 @@ class LocalIssuanceService implements IssuanceService {
     const prepared = this.#authority.prepare(proven, content)
     const recorded = this.#store.recordIntent(this.#intent(prepared, content, proven.publicKey))
     if (recorded !== undefined) await recorded
-    const issued = await this.#sign(prepared)
+    let issued: IssuedCertificate
+    try {
+      issued = await this.#authority.sign(prepared)
+    } catch (error) {
+      await this.#recordFailure(prepared.serialNumber)
+      throw error
+    }
     const done = this.#store.recordOutcome(prepared.serialNumber, { certificate: issued.certificate.der })
     if (done !== undefined) await done
     this.#noteIssued(issued.certificate, content, caller)
@@ -199,15 +205,6 @@ class LocalIssuanceService implements IssuanceService {
       throw new PkiError(decision.code, `${decision.reason} (rule ${decision.rule})`)
     }
     return { csr, content: decision.content, rule: decision.rule, trimmed: decision.trimmed }
-  }
-
-  async #sign(prepared: PreparedCertificate): Promise<IssuedCertificate> {
-    try {
-      return await this.#authority.sign(prepared)
-    } catch (error) {
-      await this.#recordFailure(prepared.serialNumber)
-      throw error
-    }
   }
 
   async #recordFailure(serialNumber: SerialNumber): Promise<void> {

@@ -13,12 +13,14 @@ export interface SoftwareSignerOptions {
   readonly id?: string | undefined
   /** Sign by RSASSA-PSS; RSA keys only. */
   readonly pss?: boolean | undefined
+  /**
+   * Sign on the thread pool, where several signatures run at once. Default: false for P-256, Ed25519 and RSA of 2048 bits, which take
+   * less time than checking the request that they answer; true for all others.
+   */
+  readonly threadPool?: boolean | undefined
 }
 
-/**
- * Signs with a `KeyObject`. EC P-256 and Ed25519 answer at once, for they take microseconds; all others sign on the thread pool, so that
- * nothing holds the event loop for longer than the smallest signature.
- */
+/** Signs with a `KeyObject`, at once or on the thread pool: see `threadPool`. */
 export class SoftwareSigner implements Signer {
   readonly id: string
   readonly publicKey: PublicKey
@@ -40,7 +42,7 @@ export class SoftwareSigner implements Signer {
     this.#privateKey = privateKey
     this.#hash = hash
     this.#input = saltLength === undefined ? privateKey : { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }
-    this.#immediate = this.algorithm === 'P-256' || this.algorithm === 'Ed25519'
+    this.#immediate = !(options.threadPool ?? !quick.has(this.algorithm))
   }
 
   /** A new key. */
@@ -63,3 +65,6 @@ export class SoftwareSigner implements Signer {
     return this.#privateKey
   }
 }
+
+/** A third of a millisecond at most; waking a thread and being woken costs as much as half of that. */
+const quick: ReadonlySet<KeyAlgorithm> = new Set<KeyAlgorithm>(['P-256', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048'])

@@ -26,21 +26,16 @@ export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): Issu
     decide(request: PolicyRequest, caller: Caller): IssuanceDecision {
       const { csr } = request
       const trimmed: string[] = []
-      const excess = (rule: string, code: PkiErrorCode, found: string | undefined): IssuanceDecision | undefined => {
-        if (found === undefined) return undefined
-        if (!trim) return refuse(rule, code, found)
-        trimmed.push(found)
-        return undefined
-      }
+      const trimInto = trim ? trimmed : undefined
       const asked = csr.subjectAltName ?? []
       const identity = identityOf(caller, asked)
       if (identity === undefined) return refuse('caller-identity', 'ERR_POLICY_IDENTITY', `the caller has ${caller.identities.length} identities and the request names none of them, or several`)
       if (!identity.memberOf(options.trustDomain)) return refuse('trust-domain', 'ERR_POLICY_TRUST_DOMAIN', `${identity.toString()} is not of ${options.trustDomain.name}`)
 
       const { allowed, foreign } = sortNames(asked, identity, caller, options)
-      const refused = excess('csr-ca', 'ERR_CSR_CA_REQUESTED', caRequest(csr))
-        ?? excess('csr-names', 'ERR_CSR_SAN_FOREIGN', foreign.length === 0 ? undefined : `the request asks for ${foreign.slice(0, 5).map(formatGeneralName).join(', ')}, which ${identity.toString()} may not have`)
-        ?? excess('csr-extensions', 'ERR_CSR_EXTENSION', unknownExtension(csr))
+      const refused = excess(trimInto, 'csr-ca', 'ERR_CSR_CA_REQUESTED', caRequest(csr))
+        ?? excess(trimInto, 'csr-names', 'ERR_CSR_SAN_FOREIGN', foreign.length === 0 ? undefined : `the request asks for ${foreign.slice(0, 5).map(formatGeneralName).join(', ')}, which ${identity.toString()} may not have`)
+        ?? excess(trimInto, 'csr-extensions', 'ERR_CSR_EXTENSION', unknownExtension(csr))
       if (refused !== undefined) return refused
 
       const subjectAltName = [generalName.uri(identity.toString()), ...allowed]
@@ -76,6 +71,14 @@ function caRequest({ basicConstraints, keyUsage }: CertificateRequest): string |
 function unknownExtension(csr: CertificateRequest): string | undefined {
   const found = csr.extensions.find(({ oid }) => !harmless.has(oid))
   return found === undefined ? undefined : `the request asks for extension ${found.oid}`
+}
+
+/** What a request has too much of: refused, or trimmed and said so. */
+function excess(trimmed: string[] | undefined, rule: string, code: PkiErrorCode, found: string | undefined): IssuanceDecision | undefined {
+  if (found === undefined) return undefined
+  if (trimmed === undefined) return refuse(rule, code, found)
+  trimmed.push(found)
+  return undefined
 }
 
 function refuse(rule: string, code: PkiErrorCode, reason: string): IssuanceDecision {

@@ -21,9 +21,14 @@ export abstract class CertificateExtensions {
   readonly extensions: readonly Extension[]
   #decoded: Map<string, unknown> | undefined
 
-  /** `list` is the content of `SEQUENCE OF Extension`; undefined where there are none. */
-  protected constructor(list: DerReader | undefined) {
-    this.extensions = list === undefined ? none : readExtensions(list, 'extensions')
+  /** `list` is the content of `SEQUENCE OF Extension`, or who has read it before; undefined where there are none. */
+  protected constructor(list: DerReader | CertificateExtensions | undefined) {
+    if (list instanceof CertificateExtensions) {
+      this.extensions = list.extensions
+      this.#decoded = list.#decoded
+    } else {
+      this.extensions = list === undefined ? none : readExtensions(list, 'extensions')
+    }
   }
 
   /** The extension of this type, if present. */

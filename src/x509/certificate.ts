@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { X509Certificate as PeculiarCertificate } from '@peculiar/x509'
-import { DerReader, checkInteger, contextConstructed, contextPrimitive, readTime, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
+import { DerReader, bitString, checkInteger, contextConstructed, contextPrimitive, readTime, sequence, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
 import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
@@ -45,57 +45,19 @@ export class Certificate extends CertificateExtensions {
   #signatureAlgorithm: AlgorithmIdentifier | undefined
   #serialNumber: SerialNumber | undefined
 
-  private constructor(der: Uint8Array) {
-    const outer = new DerReader(der)
-    const certificate = outer.expect(tags.sequence, 'Certificate').inner()
-    outer.finish('Certificate')
-    const tbs = certificate.expect(tags.sequence, 'tbsCertificate').inner()
-    const tbsDer = certificate.element()
-    const algorithmDer = certificate.expect(tags.sequence, 'signatureAlgorithm').element()
-    const signature = wholeOctetsBitString(certificate.expect(tags.bitString, 'signatureValue'), 'signatureValue')
-    certificate.finish('Certificate')
-
-    const version = readVersion(tbs)
-    const serialNumberBytes = tbs.expect(tags.integer, 'serialNumber').content()
-    checkInteger(der, tbs.contentStart, tbs.contentEnd, 'serialNumber')
-    if (serialNumberBytes.length > maxSerialOctets) throw new PkiError('ERR_SERIAL_INVALID', `a serial number of ${String(serialNumberBytes.length)} octets; at most 20 are allowed (RFC 5280 4.1.2.2)`)
-    // RFC 5280 4.1.1.2: both identifiers MUST be the same.
-    if (Buffer.compare(tbs.expect(tags.sequence, 'signature').element(), algorithmDer) !== 0) {
-      throw new PkiError('ERR_ALGORITHM_MISMATCH', 'the algorithm inside the signed bytes differs from the one outside (RFC 5280 4.1.1.2)')
-    }
-    const issuer = tbs.expect(tags.sequence, 'issuer').element()
-    const validity = tbs.expect(tags.sequence, 'validity').inner()
-    const notBeforeMs = readTime(validity, 'notBefore')
-    const notAfterMs = readTime(validity, 'notAfter')
-    validity.finish('validity')
-    const subject = tbs.expect(tags.sequence, 'subject').element()
-    const spki = tbs.expect(tags.sequence, 'subjectPublicKeyInfo').element()
-    // RFC 5280 4.1.2.8: unique identifiers need version 2 or 3; 4.1.2.9: extensions need version 3.
-    for (const n of [1, 2]) {
-      if (!tbs.optional(contextPrimitive(n))) continue
-      if (version === 1) throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a unique identifier in a certificate of version 1')
-    }
-    let list: DerReader | undefined
-    if (tbs.optional(contextConstructed(3))) {
-      if (version !== 3) throw new PkiError('ERR_CERTIFICATE_MALFORMED', `extensions in a certificate of version ${String(version)}`)
-      const wrapper = tbs.inner()
-      list = wrapper.expect(tags.sequence, 'extensions').inner()
-      wrapper.finish('extensions')
-    }
-    tbs.finish('tbsCertificate')
-
-    super(list)
+  private constructor(der: Uint8Array, parts: Parts) {
+    super(parts.extensions)
     this.der = der
-    this.tbs = tbsDer
-    this.version = version
-    this.serialNumberBytes = serialNumberBytes
-    this.signature = signature
-    this.issuer = DistinguishedName.fromDer(issuer)
-    this.subject = DistinguishedName.fromDer(subject)
-    this.notBeforeMs = notBeforeMs
-    this.notAfterMs = notAfterMs
-    this.publicKey = PublicKey.fromSpki(spki)
-    this.#algorithmDer = algorithmDer
+    this.tbs = parts.tbs
+    this.version = parts.version
+    this.serialNumberBytes = parts.serialNumberBytes
+    this.signature = parts.signature
+    this.issuer = parts.issuer
+    this.subject = parts.subject
+    this.notBeforeMs = parts.notBeforeMs
+    this.notAfterMs = parts.notAfterMs
+    this.publicKey = parts.publicKey
+    this.#algorithmDer = parts.algorithmDer
   }
 
   /**
@@ -106,7 +68,7 @@ export class Certificate extends CertificateExtensions {
    */
   static parse(der: Uint8Array): Certificate {
     if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a certificate of ${String(der.length)} octets; at most ${String(maxOctets)} are read`)
-    return new Certificate(der)
+    return new Certificate(der, readParts(der))
   }
 
   /** A certificate in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
@@ -149,6 +111,21 @@ export class Certificate extends CertificateExtensions {
   /** Whether issuer and subject are the same name (RFC 5280 §6.1). */
   get isSelfIssued(): boolean {
     return this.issuer.equals(this.subject)
+  }
+
+  /** The same certificate with another signature: what is signed stays as it was read, and is not read again. */
+  withSignature(signature: Uint8Array): Certificate {
+    const bits = bitString(signature)
+    const der = sequence(this.tbs, this.#algorithmDer, bits)
+    const tbsStart = der.length - bits.length - this.#algorithmDer.length - this.tbs.length
+    const signed = new Certificate(der, {
+      tbs: der.subarray(tbsStart, tbsStart + this.tbs.length), version: this.version, serialNumberBytes: this.serialNumberBytes,
+      signature: der.subarray(der.length - signature.length), issuer: this.issuer, subject: this.subject,
+      notBeforeMs: this.notBeforeMs, notAfterMs: this.notAfterMs, publicKey: this.publicKey, extensions: this, algorithmDer: this.#algorithmDer,
+    })
+    signed.#serialNumber = this.#serialNumber
+    signed.#signatureAlgorithm = this.#signatureAlgorithm
+    return signed
   }
 
   /** Whether the signature verifies with this key; says nothing else about the issuer. */
@@ -205,6 +182,58 @@ export class Certificate extends CertificateExtensions {
       notAfter: this.notAfter.toISOString(),
       subjectAltName: this.subjectAltName,
     }
+  }
+}
+
+/** What a certificate is made of; slices of its DER. */
+interface Parts extends Pick<Certificate, 'tbs' | 'version' | 'serialNumberBytes' | 'signature' | 'issuer' | 'subject' | 'notBeforeMs' | 'notAfterMs' | 'publicKey'> {
+  readonly extensions: DerReader | CertificateExtensions | undefined
+  readonly algorithmDer: Uint8Array
+}
+
+/** Reads the frame; names, key and extensions' values stay as they are. */
+function readParts(der: Uint8Array): Parts {
+  const outer = new DerReader(der)
+  const certificate = outer.expect(tags.sequence, 'Certificate').inner()
+  outer.finish('Certificate')
+  const tbs = certificate.expect(tags.sequence, 'tbsCertificate').inner()
+  const tbsDer = certificate.element()
+  const algorithmDer = certificate.expect(tags.sequence, 'signatureAlgorithm').element()
+  const signature = wholeOctetsBitString(certificate.expect(tags.bitString, 'signatureValue'), 'signatureValue')
+  certificate.finish('Certificate')
+
+  const version = readVersion(tbs)
+  const serialNumberBytes = tbs.expect(tags.integer, 'serialNumber').content()
+  checkInteger(der, tbs.contentStart, tbs.contentEnd, 'serialNumber')
+  if (serialNumberBytes.length > maxSerialOctets) throw new PkiError('ERR_SERIAL_INVALID', `a serial number of ${String(serialNumberBytes.length)} octets; at most 20 are allowed (RFC 5280 4.1.2.2)`)
+  // RFC 5280 4.1.1.2: both identifiers MUST be the same.
+  if (Buffer.compare(tbs.expect(tags.sequence, 'signature').element(), algorithmDer) !== 0) {
+    throw new PkiError('ERR_ALGORITHM_MISMATCH', 'the algorithm inside the signed bytes differs from the one outside (RFC 5280 4.1.1.2)')
+  }
+  const issuer = tbs.expect(tags.sequence, 'issuer').element()
+  const validity = tbs.expect(tags.sequence, 'validity').inner()
+  const notBeforeMs = readTime(validity, 'notBefore')
+  const notAfterMs = readTime(validity, 'notAfter')
+  validity.finish('validity')
+  const subject = tbs.expect(tags.sequence, 'subject').element()
+  const spki = tbs.expect(tags.sequence, 'subjectPublicKeyInfo').element()
+  // RFC 5280 4.1.2.8: unique identifiers need version 2 or 3; 4.1.2.9: extensions need version 3.
+  for (const n of [1, 2]) {
+    if (!tbs.optional(contextPrimitive(n))) continue
+    if (version === 1) throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a unique identifier in a certificate of version 1')
+  }
+  let list: DerReader | undefined
+  if (tbs.optional(contextConstructed(3))) {
+    if (version !== 3) throw new PkiError('ERR_CERTIFICATE_MALFORMED', `extensions in a certificate of version ${String(version)}`)
+    const wrapper = tbs.inner()
+    list = wrapper.expect(tags.sequence, 'extensions').inner()
+    wrapper.finish('extensions')
+  }
+  tbs.finish('tbsCertificate')
+
+  return {
+    tbs: tbsDer, version, serialNumberBytes, signature, issuer: DistinguishedName.fromDer(issuer), subject: DistinguishedName.fromDer(subject),
+    notBeforeMs, notAfterMs, publicKey: PublicKey.fromSpki(spki), extensions: list, algorithmDer,
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../../src/internal/bytes.ts'
+import { decodeBase64, decodeBase64Lines, decodeBase64url, encodeBase64, encodeBase64Lines, encodeBase64url } from '../../../src/internal/bytes.ts'
 
 const malformed = expect.objectContaining({ code: 'ERR_BASE64' })
 
@@ -11,6 +11,10 @@ describe('base64', () => {
     expect(encodeBase64(octets)).toBe(text)
     expect(Buffer.from(decodeBase64(text))).toEqual(octets)
     expect(encodeBase64url(octets)).toBe(octets.toString('base64url'))
+    const lines = text.replace(/.{1,64}/g, '$&\n')
+    expect(encodeBase64Lines(octets)).toBe(lines)
+    expect(Buffer.from(decodeBase64Lines(lines, 0, lines.length))).toEqual(octets)
+    expect(Buffer.from(decodeBase64Lines(`x\t\r\n${lines.replaceAll('\n', ' \r\n')}y`, 1, lines.replaceAll('\n', ' \r\n').length + 4))).toEqual(octets)
     expect(Buffer.from(decodeBase64url(octets.toString('base64url')))).toEqual(octets)
   })
 
@@ -25,6 +29,7 @@ describe('base64', () => {
     `${long.slice(0, -4)}AA-_`, `${long.slice(0, -8)}AA==AAAA`, `${long} AAA`,
   ])('refuses %#', (text) => {
     expect(() => decodeBase64(text)).toThrow(malformed)
+    if (!/[\sé]/.test(text)) expect(() => decodeBase64Lines(text, 0, text.length)).toThrow(malformed)
   })
 
   it.each(['A', 'AAAAA', 'AA==', 'AA+/', 'AB', 'AAB', 'AA A'])('refuses base64url %s', (text) => {
