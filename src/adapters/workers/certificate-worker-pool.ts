@@ -76,6 +76,8 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     if (this.#closed) return Promise.reject(new PkiError('ERR_CLOSED', 'the worker pool was closed'))
     return new Promise((resolve, reject) => {
       this.#queue.push({ request, content, serialNumber, resolve, reject })
+      // A full batch leaves at once: no thread waits while this one still reads requests.
+      if (this.#queue.length === this.#batchSize) this.#flush()
       if (this.#flushing) return
       this.#flushing = true
       // What arrived in this turn of the event loop travels together.
@@ -99,7 +101,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
       const [thread] = [...this.#threads].sort((a, b) => a.running.size - b.running.size)
       if (thread === undefined || thread.running.size >= 2 * this.#batchSize) return
       // Small loads are shared, not sent to one thread whole.
-      const share = Math.ceil(this.#queue.length / this.#threads.length)
+      const share = Math.ceil(this.#queue.length / (2 * this.#threads.length))
       this.#send(thread, this.#queue.splice(0, Math.min(this.#batchSize, share)))
     }
   }
