@@ -3,7 +3,7 @@
 import { isPkiError } from '../errors/index.ts'
 import { equalBytes } from '../internal/bytes.ts'
 import { extensionOids, verifySignature } from '../x509/index.ts'
-import type { Certificate, DistinguishedName } from '../x509/index.ts'
+import type { Certificate, DistinguishedName, PublicKey } from '../x509/index.ts'
 import type { Budget } from './budget.ts'
 import { checkNestedPurpose, checkPathLength, checkValidity } from './checks/path-rules.ts'
 import type { IssuerCandidate } from './issuer-pool.ts'
@@ -28,6 +28,8 @@ export interface SearchSettings {
   /** Intermediates that the validator keeps; the search finds them in its pool. */
   readonly known: readonly IssuerCandidate[]
   readonly presented: readonly IssuerCandidate[]
+  /** The key that this very leaf was verified with before. */
+  readonly leafSignedBy: PublicKey | undefined
   readonly timeMs: number
   /** Purposes, as object identifiers, that CAs must pass on; empty = not asked. */
   readonly nestedPurposes: readonly string[]
@@ -115,6 +117,7 @@ export class PathSearch {
   #signatureHolds(certificate: Certificate, own: IssuerCandidate | undefined, { publicKey }: IssuerCandidate): boolean {
     const known = own?.knownSignature(publicKey)
     if (known !== undefined) return known
+    if (own === undefined && this.#in.leafSignedBy?.equals(publicKey) === true) return true
     this.#in.budget.spend('signatureChecks', signatureCost(publicKey.bits))
     const holds = verifySignature(publicKey, certificate.signatureAlgorithm, certificate.tbs, certificate.signature)
     own?.noteSignature(publicKey, holds)

@@ -5,7 +5,7 @@ import { isPkiError, PkiError } from '../errors/index.ts'
 import { bytesKey } from '../internal/bytes.ts'
 import { systemClock } from '../runtime/index.ts'
 import { Certificate } from '../x509/index.ts'
-import type { CertificateInput } from '../x509/index.ts'
+import type { CertificateInput, PublicKey } from '../x509/index.ts'
 import { Budget } from './budget.ts'
 import { checkLeafKeyUsage, checkLeafPurpose, keyPurposeOid, checkValidity } from './checks/path-rules.ts'
 import type { KeyPurpose } from './checks/path-rules.ts'
@@ -25,8 +25,8 @@ import type { Verdict } from './verdict.ts'
 /**
  * Verifies certificates against one set of trust anchors, as often as wanted.
  *
- * What only depends on bytes is worked out once: the form of anchors and intermediates, and the signatures of intermediates of paths
- * that were verified. Time, names, purposes, constraints and revocation are asked every time.
+ * What only depends on bytes is worked out once: the form of anchors and intermediates, and the signatures of paths that were verified,
+ * those of intermediates by their bytes, that of a leaf as long as the same `Certificate` is given. Time, names, purposes, constraints and revocation are asked every time.
  */
 export class PathValidator {
   readonly #rules: FormRules
@@ -34,6 +34,8 @@ export class PathValidator {
   readonly #known: readonly IssuerCandidate[]
   readonly #pool: IssuerPool
   readonly #remembered: RememberedIssuers
+  /** A client on a long connection is verified with every call, by the `Certificate` that the connection was accepted with. */
+  readonly #leaves = new WeakMap<Certificate, PublicKey>()
 
   /** @throws ERR_INVALID_ARGUMENT without an anchor; the codes of `Certificate.from` for an anchor that is no certificate */
   constructor(options: PathValidatorOptions) {
@@ -110,6 +112,7 @@ export class PathValidator {
     const defaults = this.#defaults
     const settings: SearchSettings = {
       known: this.#known,
+      leafSignedBy: this.#leaves.get(leaf),
       presented: options.intermediates === undefined ? noCandidates : this.#present(options.intermediates, budget, rejections),
       timeMs,
       nestedPurposes: this.#rules.profile.nestedExtendedKeyUsage ? purposes : noPurposes,
@@ -143,6 +146,9 @@ export class PathValidator {
 
   #accept(path: CompletePath, timeMs: number, options: PathOptions, budget: Budget): Verdict {
     for (const issuer of path.issuers) if (issuer.anchor === undefined) this.#remembered.add(issuer)
+    const [leaf] = path.certificates
+    const [issuer] = path.issuers
+    if (leaf !== undefined && issuer !== undefined) this.#leaves.set(leaf, issuer.publicKey)
     const verified = VerifiedPath.seal({
       certificates: withAnchor(path),
       anchor: path.anchor,

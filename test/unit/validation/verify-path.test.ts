@@ -182,13 +182,24 @@ describe('settings that mean nothing', () => {
 })
 
 describe('a validator that is kept', () => {
+  it('remembers the signature of a leaf that it is given again, and nothing else of it', () => {
+    const kept = createPathValidator(options())
+    const again = leaf.withSignature(leaf.signature)
+    expect(kept.verify(again)).toMatchObject({ ok: true, spent: { signatureChecks: 2 } })
+    expect(kept.verify(again)).toMatchObject({ ok: true, spent: { signatureChecks: 0 } })
+    expect(outcome(kept.verify(again, { time: new Date('2030-01-01T00:00:00Z') }))).toBe('ERR_PATH_EXPIRED')
+    // The same certificate from other bytes, one bit of the signature changed.
+    expect(outcome(kept.verify(mutate(leaf.der, leaf.der.length - 1, 1)))).toBe('ERR_PATH_SIGNATURE')
+    expect(kept.verify(leaf.der)).toMatchObject({ ok: true, spent: { signatureChecks: 1 } })
+  })
+
   it('remembers the signatures of intermediates, its own and presented ones', () => {
     const kept = createPathValidator(options())
     expect(kept.verify(leaf).spent.signatureChecks).toBe(2)
     expect(kept.verify(leaf.der).spent.signatureChecks).toBe(1)
     const presented = createPathValidator({ anchors: [root.certificate], time })
-    expect(presented.verify(leaf, { intermediates: [issuing.certificate.der] }).spent.signatureChecks).toBe(2)
-    expect(presented.verify(leaf, { intermediates: [Uint8Array.from(issuing.certificate.der)] }).spent.signatureChecks).toBe(1)
+    expect(presented.verify(leaf.der, { intermediates: [issuing.certificate.der] }).spent.signatureChecks).toBe(2)
+    expect(presented.verify(leaf.der, { intermediates: [Uint8Array.from(issuing.certificate.der)] }).spent.signatureChecks).toBe(1)
     expect(outcome(presented.verify(leaf))).toBe('ERR_PATH_ISSUER_UNKNOWN')
   })
 
