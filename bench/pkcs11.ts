@@ -1,7 +1,7 @@
 // pkcs11/…: signing through our pool against a bare pkcs11js loop of as many sessions; without SoftHSM there are no rows.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { createHash, verify } from 'node:crypto'
+import { hash, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { createSoftHsmToken } from '../examples/main/softhsm.ts'
 import { Pkcs11KeyManager } from '../src/adapters/pkcs11/index.ts'
@@ -25,27 +25,36 @@ const sessions = 8
 const signatures = 256
 const data = Buffer.alloc(400, 1)
 const token = await createSoftHsmToken('bench').catch((error: unknown) => {
-  console.log(`pkcs11/sign-p256-8: skipped, ${(error as Error).message}`)
+  console.log(`pkcs11/…: skipped, ${(error as Error).message}`)
   return undefined
 })
 
-export const rows: readonly BenchRow[] = token === undefined ? [] : [await row(token)]
+/** `pool`: the caller verifies, as a CA of this package does. `checked`: the pool does, which is the default. */
+export const rows: readonly BenchRow[] = token === undefined ? [] : [
+  await row(token, 'P-256', 'caller'), await row(token, 'P-256', 'always'), await row(token, 'RSA-2048', 'caller'), await row(token, 'RSA-2048', 'always'),
+]
 
-async function row({ modulePath, label, pin, dispose }: NonNullable<typeof token>): Promise<BenchRow> {
-  const keys = await Pkcs11KeyManager.open({ module: modulePath, token: { label }, pin: () => pin, sessions })
-  const signer = await keys.generateKey('bench', 'P-256')
-  const bare = await bareLoop(modulePath, label, signer.publicKey.keyObject())
+async function row({ modulePath, label, pin, dispose }: NonNullable<typeof token>, algorithm: 'P-256' | 'RSA-2048', checkSignatures: 'always' | 'caller'): Promise<BenchRow> {
+  const id = `${algorithm}-${checkSignatures}`
+  const checked = checkSignatures === 'always'
+  let keys: Pkcs11KeyManager | undefined
+  let signer: Signer | undefined
+  let bare: ((check: boolean) => () => Promise<void>) | undefined
   return {
-    name: 'pkcs11/sign-p256-8',
+    name: `pkcs11/${checked ? 'checked' : 'pool'}-${algorithm === 'P-256' ? 'p256' : 'rsa2048'}-8`,
     operations: signatures,
-    ours: () => concurrently(signer),
-    // The pool verifies every signature before it lets it out; the second peer does too.
-    peers: { pkcs11js: bare(false), 'pkcs11js and verify': bare(true) },
-    bars: { pkcs11js: 0.9 },
-    extra: async () => ({ 'event-loop lag p99 ms over 10,000 signatures': await eventLoopLag(signer) }),
+    async setup() {
+      keys = await Pkcs11KeyManager.open({ module: modulePath, token: { label }, pin: () => pin, sessions, checkSignatures })
+      signer = await keys.generateKey(id, algorithm)
+      bare = await bareLoop(modulePath, label, id, signer)
+    },
+    ours: async () => concurrently(signer!),
+    peers: { pkcs11js: async () => bare!(false)(), ...(checked ? { 'pkcs11js and verify': async () => bare!(true)() } : {}) },
+    bars: checked ? { 'pkcs11js and verify': 0.9 } : { pkcs11js: 0.9 },
+    extra: async () => (algorithm === 'P-256' ? { 'event-loop lag p99 ms over 10,000 signatures': await eventLoopLag(signer!) } : {}),
     async teardown() {
-      await keys[Symbol.asyncDispose]()
-      await dispose()
+      await keys?.[Symbol.asyncDispose]()
+      if (id === 'RSA-2048-always') await dispose()
     },
   }
 }
@@ -58,22 +67,24 @@ async function concurrently(signer: Signer): Promise<void> {
 }
 
 /** The same module, already initialised and logged in by ours; one key, one signature at a time on each of as many sessions. */
-async function bareLoop(modulePath: string, label: string, publicKey: KeyObject): Promise<(check: boolean) => () => Promise<void>> {
+async function bareLoop(modulePath: string, label: string, id: string, signer: Signer): Promise<(check: boolean) => () => Promise<void>> {
   const { default: binding } = (await import('pkcs11js')) as unknown as { default: { PKCS11: new () => Bare } }
   const module = new binding.PKCS11()
   module.load(modulePath)
   const slot = module.C_GetSlotList(true).find((one) => module.C_GetTokenInfo(one).label.trim() === label)!
   const open = Array.from({ length: sessions }, () => module.C_OpenSession(slot, 4))
-  module.C_FindObjectsInit(open[0]!, [{ type: 0, value: 3 }, { type: 3, value: 'bench' }])
+  module.C_FindObjectsInit(open[0]!, [{ type: 0, value: 3 }, { type: 3, value: id }])
   const [key] = module.C_FindObjects(open[0]!, 1)
   module.C_FindObjectsFinal(open[0]!)
+  const publicKey = signer.publicKey.keyObject()
+  const isRsa = publicKey.asymmetricKeyType === 'rsa'
   return (check) => async () => {
     let left = signatures
     await Promise.all(open.map(async (session) => {
       while (left-- > 0) {
-        const digest = createHash('sha256').update(data).digest()
-        module.C_SignInit(session, { mechanism: 0x1041 }, key!)
-        const signature = await module.C_SignAsync(session, digest, Buffer.alloc(64))
+        // CKM_ECDSA over a digest made here, or CKM_SHA256_RSA_PKCS.
+        module.C_SignInit(session, { mechanism: isRsa ? 0x40 : 0x1041 }, key!)
+        const signature = await module.C_SignAsync(session, isRsa ? data : hash('sha256', data, 'buffer'), Buffer.alloc(isRsa ? 256 : 64))
         if (check) await verified(signature, publicKey)
       }
     }))

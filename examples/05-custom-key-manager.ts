@@ -1,37 +1,60 @@
-// Your own signer: the key is somewhere else, and all that is known here is how to ask for a signature.
+// Your own key manager: keys are kept by a service across the network, and only signatures come back. It passes the exported contract.
 
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { createCertificateAuthority, createIssuanceService, createRootCertificate, SoftwareSigner, SpiffeId, buildCertificateRequest } from 'spiffe-pki'
-import type { Signer } from 'spiffe-pki'
+import type { KeyObject } from 'node:crypto'
+import { PkiError, createRootCertificate } from 'spiffe-pki'
+import type { KeyManager, Signer } from 'spiffe-pki'
+import type { KeyInfo } from 'spiffe-pki/keys'
+import { keyManagerContract } from 'spiffe-pki/testing'
 import { PublicKey } from 'spiffe-pki/x509'
 
-/** Stands for a service across the network that holds keys and signs. */
-const remote = (() => {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return {
-    describe: async () => publicKey.export({ type: 'spki', format: 'der' }),
-    sign: async (data: Uint8Array) => sign('sha256', data, privateKey),
-  }
-})()
+/** Stands for the service: names of keys, and the versions of each; a destroyed one is empty. */
+const service = new Map<string, (KeyObject | undefined)[]>()
 
-class RemoteSigner implements Signer {
-  readonly id = 'remote/ca-2026'
-  readonly publicKey: PublicKey
-  readonly signatureAlgorithm = 'ecdsa-with-SHA256'
-
-  constructor(spki: Uint8Array) {
-    this.publicKey = PublicKey.from(spki)
+class RemoteKeyManager implements KeyManager {
+  #closed = false
+  async generateKey(id: string, algorithm: string): Promise<Signer> {
+    if (algorithm !== 'P-256') throw new PkiError('ERR_KEY_UNSUPPORTED', `${algorithm}: the service has P-256 alone`)
+    if (!/^[\w-][\w.-]{0,127}$/.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is letters, digits, dots, hyphens and underscores')
+    if ((await this.getSigner(id)) !== undefined) throw new PkiError('ERR_KEY_EXISTS', `${id} is there`)
+    service.set(id, [])
+    return this.#add(id)
   }
 
-  /** In X.509 form: DER for ECDSA. The CA verifies it before anything leaves, so a faulty service cannot harm. */
-  sign(data: Uint8Array): Promise<Uint8Array> {
-    return remote.sign(data)
+  async getSigner(id: string, version?: number): Promise<Signer | undefined> {
+    const versions = service.get(id) ?? []
+    const key = version === undefined ? versions.findLast((one) => one !== undefined) : versions[version - 1]
+    // The CA verifies what comes back before it lets it out, so a faulty service cannot harm.
+    return key && { id, publicKey: PublicKey.from(key), signatureAlgorithm: 'ecdsa-with-SHA256', sign: async (data) => sign('sha256', data, key) }
+  }
+
+  async listKeys(): Promise<readonly KeyInfo[]> {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
+    return [...service].flatMap(([id, versions]) => versions.flatMap((key, at) =>
+      (key ? [{ id, version: at + 1, algorithm: 'P-256' as const, created: new Date(0), current: versions.findLastIndex((one) => one) === at }] : [])))
+  }
+
+  async rotateKey(id: string): Promise<Signer> {
+    if ((await this.getSigner(id)) === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `no ${id}`)
+    return this.#add(id)
+  }
+
+  backupKey = async (id: string): Promise<never> => Promise.reject(new PkiError('ERR_KEY_NOT_EXTRACTABLE', `${id} stays with the service`))
+  restoreKey = async (): Promise<never> => Promise.reject(new PkiError('ERR_KEY_NOT_EXTRACTABLE', 'the service takes no keys in'))
+
+  async destroyKey(id: string, version?: number): Promise<void> {
+    if ((await this.getSigner(id, version)) === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `no ${id}`)
+    service.set(id, (service.get(id) ?? []).map((key, at) => (version === undefined || at === version - 1 ? undefined : key)))
+  }
+
+  [Symbol.asyncDispose] = async (): Promise<void> => void (this.#closed = true)
+
+  async #add(id: string): Promise<Signer> {
+    service.get(id)?.push(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+    return (await this.getSigner(id)) as Signer
   }
 }
 
-const signer = new RemoteSigner(await remote.describe())
-const root = await createRootCertificate(signer, { subject: 'CN=kept elsewhere', trustDomain: 'example.org' })
-const issuance = createIssuanceService({ authority: createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer }) })
-const csr = await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))
-const { certificate } = await issuance.issue({ csr }, { identities: [SpiffeId.parse('spiffe://example.org/api')], credential: 'example', claims: {} })
-console.log(`signed by ${signer.id}: ${certificate.serialNumber}, until ${certificate.notAfter.toISOString()}`)
+for (const { run } of keyManagerContract({ open: async () => new RemoteKeyManager(), algorithms: ['P-256'], extractable: false })) await run()
+const root = await createRootCertificate(await new RemoteKeyManager().generateKey('root', 'P-256'), { subject: 'CN=kept elsewhere' })
+console.log(`the contract holds; a root made with a key of the service: ${root.serialNumber}`)

@@ -118,7 +118,7 @@ export function encodeBase64Lines(octets: Uint8Array): string {
     at += 4
     if (i % 48 === 45) text[at++] = 0x0a
   }
-  if (length % 48 !== 0) text[at++] = 0x0a
+  if (length > 0 && text[at - 1] !== 0x0a) text[at++] = 0x0a
   return text.toString('latin1', 0, at)
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { createSecureFile } from '../../src/adapters/files/secure-file.ts'
 import { verifySignature } from '../../src/x509/index.ts'
@@ -15,7 +15,13 @@ import { requires } from '../support/requires.ts'
 const code = (value: string) => expect.objectContaining({ code: value })
 const passphrase = 'a passphrase that nobody sees'
 const open = (directory: string) => FileKeyManager.open({ directory, passphrase: () => passphrase })
-const fresh = (): string => join(mkdtempSync(join(tmpdir(), 'file-keys-')), 'keys')
+const made: string[] = []
+const fresh = (): string => {
+  const parent = mkdtempSync(join(tmpdir(), 'file-keys-'))
+  made.push(parent)
+  return join(parent, 'keys')
+}
+afterAll(() => made.forEach((directory) => rmSync(directory, { recursive: true, force: true })))
 const writer = fileURLToPath(new URL('../support/key-writer.ts', import.meta.url))
 const steps = ['begin', 'created', 'written', 'synced', 'linked', 'unlinked', 'directory-synced'] as const
 

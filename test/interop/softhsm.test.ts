@@ -1,18 +1,24 @@
 // Keys in a SoftHSM token: what a KeyManager does, what a token may do to it, and what is never done to a token.
 
+import 'reflect-metadata'
 import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
+import { BasicConstraintsExtension, X509CertificateGenerator as PeculiarGenerator } from '@peculiar/x509'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createSoftHsmToken } from '../../examples/main/softhsm.ts'
 import type { SoftHsmToken } from '../../examples/main/softhsm.ts'
 import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
 import type { Pkcs11Binding, Pkcs11KeyManagerOptions } from '../../src/adapters/pkcs11/index.ts'
 import { Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
-import type { KeyAlgorithm } from '../../src/keys/index.ts'
+import { MemoryCertificateStore, createCertificateAuthority, createRootCertificate } from '../../src/ca/index.ts'
+import { isPkiError } from '../../src/errors/index.ts'
+import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto } from '../../src/keys/index.ts'
+import type { KeyAlgorithm, KeyManager } from '../../src/keys/index.ts'
 import { keyManagerContract } from '../../src/testing/index.ts'
-import { verifySignature } from '../../src/x509/index.ts'
+import { Certificate, buildCertificateRequest, generalName, verifySignature } from '../../src/x509/index.ts'
+import type { Signer } from '../../src/x509/index.ts'
 import { requires } from '../support/requires.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
@@ -153,6 +159,50 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
     await expect((await keys.generateKey('faulty', 'P-256')).sign(data)).rejects.toThrow(code('ERR_HSM_SIGNATURE'))
   })
 
+  it('lets no wrong signature out of a CA that checks instead of the signer', async () => {
+    let faulty = false
+    await using keys = await open({ checkSignatures: 'caller' }, { C_SignAsync: async (next, ...args) => {
+      const signature = (await next(...args)) as Buffer
+      if (faulty) signature[40]! ^= 1
+      return signature
+    } })
+    const signer = await keys.generateKey('trusting', 'P-256')
+    const certificate = await createRootCertificate(signer, { subject: 'CN=token', trustDomain: 'example.org' })
+    const store = new MemoryCertificateStore()
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, store })
+    const request = (await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))).verify()
+    const content = { subjectAltName: [generalName.uri('spiffe://example.org/web')] }
+    expect((await authority.sign(authority.prepare(request, content))).certificate.verifySignatureBy(signer.publicKey)).toBe(true)
+    faulty = true
+    await expect(authority.sign(authority.prepare(request, content))).rejects.toThrow(code('ERR_CA_SIGNATURE'))
+    await expect(authority.revocationList()).rejects.toThrow(code('ERR_CA_SIGNATURE'))
+    await expect(createRootCertificate(signer, { subject: 'CN=token' })).rejects.toThrow(code('ERR_CA_SIGNATURE'))
+  })
+
+  it('signs for what takes a WebCrypto provider', async () => {
+    await using keys = await open()
+    const signer = await keys.generateKey('bridge', 'P-256')
+    const bridge = await bridgeToWebCrypto(signer)
+    const made = await PeculiarGenerator.createSelfSigned({ name: 'CN=bridge', keys: bridge.keys, extensions: [new BasicConstraintsExtension(true)] }, bridge.crypto)
+    expect(Certificate.from(new Uint8Array(made.rawData)).verifySignatureBy(signer.publicKey)).toBe(true)
+  })
+
+  it('gives way to another manager while it is gone', async () => {
+    let gone = false
+    const primary = await open({ timeoutMs: 500 }, { C_SignInit: (next, ...args) => {
+      if (gone) throw new Pkcs11Failure(0xe0)
+      return next(...args)
+    } })
+    const signer = await primary.generateKey('doubled', 'P-256')
+    const replica: Signer = { id: 'doubled', publicKey: signer.publicKey, signatureAlgorithm: signer.signatureAlgorithm, sign: async () => Uint8Array.of(1) }
+    const secondary = { getSigner: async () => replica, listKeys: async () => [], [Symbol.asyncDispose]: async () => undefined } as unknown as KeyManager
+    await using keys = new FailoverKeyManager({ managers: [primary, secondary] })
+    const doubled = (await keys.getSigner('doubled'))!
+    expect((await doubled.sign(data)).length).toBeGreaterThan(60)
+    gone = true
+    expect(await doubled.sign(data)).toEqual(Uint8Array.of(1))
+  })
+
   it('refuses two keys of one name', async () => {
     await using keys = await open()
     await keys.generateKey('twin', 'P-256')
@@ -222,6 +272,43 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
     gone = false
     await expect.poll(() => keys.health, { timeout: 5000 }).toBe('ready')
     expect(await signer.sign(data)).toBeInstanceOf(Uint8Array)
+  })
+
+  it.each([5, 6, 0x30, 0x31, 0x32, 0x54, 0xb3, 0xe0, 0xe1, 0x101, 0x190, 0x80000001])('answers with a code when every call of the library returns %i', async (returnValue) => {
+    let broken = false
+    const fail = (next: (...args: unknown[]) => unknown, ...args: unknown[]): unknown => {
+      if (broken) throw new Pkcs11Failure(returnValue)
+      return next(...args)
+    }
+    const every = Object.fromEntries(['C_SignInit', 'C_SignAsync', 'C_OpenSession', 'C_CloseSession', 'C_GetSlotList', 'C_GetTokenInfo', 'C_Login', 'C_FindObjectsInit', 'C_FindObjects',
+      'C_FindObjectsFinal', 'C_GetAttributeValue', 'C_GenerateKeyPairAsync', 'C_DestroyObject', 'C_GetSessionInfo', 'C_GetMechanismList', 'C_Finalize'].map((name) => [name, fail]))
+    await using keys = await open({ timeoutMs: 1000 }, every)
+    const signer = (await keys.getSigner('broken')) ?? (await keys.generateKey('broken', 'P-256'))
+    broken = true
+    const calls = [() => signer.sign(data), () => keys.getSigner('broken'), () => keys.listKeys(), () => keys.rotateKey('broken'), () => keys.destroyKey('broken')]
+    for (const call of calls) {
+      const outcome = await call().then(() => 'done', (error: unknown) => error)
+      expect(isPkiError(outcome)).toBe(true)
+    }
+    broken = false
+  })
+
+  it('is one of several in a process', async () => {
+    const { promisify } = await import('node:util')
+    const { execFile } = await import('node:child_process')
+    await promisify(execFile)('softhsm2-util', ['--init-token', '--free', '--label', 'second', '--so-pin', '12345678', '--pin', '5678'])
+    await using module = await Pkcs11Module.load(token.modulePath)
+    await using first = await open({ module })
+    await using second = await open({ module, token: { label: 'second' }, pin: () => '5678' })
+    const [a, b] = [await first.generateKey('same-name', 'P-256'), await second.generateKey('same-name', 'P-256')]
+    expect(a.publicKey.equals(b.publicKey)).toBe(false)
+    await Promise.all(Array.from({ length: 100 }, async (_, i) => {
+      const signer = i % 2 === 0 ? a : b
+      expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data))).toBe(true)
+    }))
+    expect((await second.listKeys()).map(({ id }) => id)).toEqual(['same-name'])
+    await second[Symbol.asyncDispose]()
+    expect(await a.sign(data)).toBeInstanceOf(Uint8Array)
   })
 
   it('answers with a code when the token directory is moved away, and works when it is back', async () => {

@@ -11,6 +11,8 @@ import { algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, 
 import type { KeyObject } from './key-objects.ts'
 import { Pkcs11Module } from './pkcs11-module.ts'
 import { Pkcs11Signer } from './pkcs11-signer.ts'
+import type { CheckSignatures } from './pkcs11-signer.ts'
+import type { SessionPoolCounts } from './session-pool.ts'
 import { TokenConnection } from './token-connection.ts'
 import type { TokenHealth } from './token-connection.ts'
 import { Token } from './token.ts'
@@ -33,6 +35,12 @@ export interface Pkcs11KeyManagerOptions {
   readonly failureThreshold?: number | undefined
   /** Whether to log in when one more wrong PIN would lock the token. Default false. */
   readonly useFinalPinTry?: boolean | undefined
+  /**
+   * `always`: each signature is verified before it is let out, which costs as much as a signature of a software token.
+   * `caller`: only its form is checked, and whoever asked for it verifies it. A `CertificateAuthority` of this package does, with each
+   * certificate, so nothing is lost where such CAs are all that signs with these keys. Default `always`.
+   */
+  readonly checkSignatures?: CheckSignatures | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
   readonly metrics?: Metrics | undefined
@@ -43,10 +51,12 @@ export class Pkcs11KeyManager implements KeyManager {
   readonly #connection: TokenConnection
   readonly #clock: Clock
   readonly #ownModule: Pkcs11Module | undefined
+  readonly #checkSignatures: CheckSignatures
 
-  private constructor(connection: TokenConnection, clock: Clock, ownModule: Pkcs11Module | undefined) {
+  private constructor(connection: TokenConnection, { clock = systemClock, checkSignatures = 'always' }: Pkcs11KeyManagerOptions, ownModule: Pkcs11Module | undefined) {
     this.#connection = connection
     this.#clock = clock
+    this.#checkSignatures = checkSignatures
     this.#ownModule = ownModule
   }
 
@@ -70,11 +80,16 @@ export class Pkcs11KeyManager implements KeyManager {
       await ownModule?.close()
       throw error
     }
-    return new Pkcs11KeyManager(connection, clock, ownModule)
+    return new Pkcs11KeyManager(connection, options, ownModule)
   }
 
   get health(): TokenHealth {
     return this.#connection.health
+  }
+
+  /** Sessions of the pool: open, in use, and calls that wait for one. */
+  get sessions(): SessionPoolCounts {
+    return this.#connection.counts
   }
 
   /** Says that the PIN source has another PIN now, after ERR_HSM_PIN. */
@@ -149,7 +164,7 @@ export class Pkcs11KeyManager implements KeyManager {
     return this.#connection.run(async ({ handle: session }, cryptoki) => {
       checkProtection(cryptoki, session, object.handle, object.tag !== undefined)
       const publicKey = readPublicKey(cryptoki, session, object.objectId)
-      return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(object, publicKey), publicKey, objectId: object.objectId })
+      return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(object, publicKey), publicKey, objectId: object.objectId, checkSignatures: this.#checkSignatures })
     })
   }
 
@@ -163,7 +178,7 @@ export class Pkcs11KeyManager implements KeyManager {
         // Another process may have made the same version meanwhile: one of the two gives way, by the order of their ids.
         const rivals = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }]).filter(({ tag }) => tag?.version === version)
         if (rivals.some((rival) => Buffer.compare(rival.objectId, objectId) < 0)) throw exists(id)
-        return new Pkcs11Signer(this.#connection, { id, algorithm, publicKey: readPublicKey(cryptoki, session, objectId), objectId })
+        return new Pkcs11Signer(this.#connection, { id, algorithm, publicKey: readPublicKey(cryptoki, session, objectId), objectId, checkSignatures: this.#checkSignatures })
       } catch (error) {
         destroyPair(cryptoki, session, objectId)
         throw error

@@ -1,4 +1,4 @@
-// A Signer over a key in a token: one operation per session, and no signature leaves that does not verify.
+// A Signer over a key in a token: one operation per session, and no signature leaves that does not verify, unless its caller checks it.
 
 import { constants, verify } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
@@ -20,7 +20,11 @@ export interface Pkcs11SignerFields {
   readonly algorithm: KeyAlgorithm
   readonly publicKey: PublicKey
   readonly objectId: Buffer
+  readonly checkSignatures: CheckSignatures
 }
+
+/** Who finds out that a token signed wrong: this package, before the signature is let out, or whoever asked for it. */
+export type CheckSignatures = 'always' | 'caller'
 
 /** Signs in the token, on a session of the pool; the event loop goes on meanwhile. */
 export class Pkcs11Signer implements Signer {
@@ -30,24 +34,26 @@ export class Pkcs11Signer implements Signer {
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly #connection: TokenConnection
   readonly #objectId: Buffer
+  readonly #checks: boolean
   #plan: SigningPlan | undefined
   /** A handle means something for one connection only. */
   #handle: { readonly handle: Handle, readonly tokenEpoch: number } | undefined
 
-  constructor(connection: TokenConnection, { id, algorithm, publicKey, objectId }: Pkcs11SignerFields) {
+  constructor(connection: TokenConnection, { id, algorithm, publicKey, objectId, checkSignatures }: Pkcs11SignerFields) {
     this.id = id
     this.publicKey = publicKey
     this.algorithm = algorithm
     this.signatureAlgorithm = keyAlgorithms[algorithm]
     this.#connection = connection
     this.#objectId = objectId
+    this.#checks = checkSignatures === 'always'
   }
 
   /** @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED */
   async sign(data: Uint8Array): Promise<Uint8Array> {
     const signature = await this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data))
     // Outside the session: the next signature runs in the token while this one is checked on another thread.
-    if (!(await this.#verifies(data, signature))) {
+    if (this.#checks && !(await this.#verifies(data, signature))) {
       throw new PkiError('ERR_HSM_SIGNATURE', `the token's signature with key ${this.id} does not verify; it was not let out`)
     }
     return signature

@@ -18,6 +18,13 @@ describe('base64', () => {
     expect(Buffer.from(decodeBase64url(octets.toString('base64url')))).toEqual(octets)
   })
 
+  it('breaks lines after 64 characters, whatever is left over', () => {
+    const octets = randomBytes(200)
+    for (let length = 0; length <= 200; length++) {
+      expect(encodeBase64Lines(octets.subarray(0, length))).toBe(octets.toString('base64', 0, length).replace(/.{1,64}/g, '$&\n'))
+    }
+  })
+
   it('encodes a part', () => {
     const octets = randomBytes(70)
     for (let end = 1; end < 70; end++) expect(encodeBase64url(octets, 1, end)).toBe(octets.toString('base64url', 1, end))

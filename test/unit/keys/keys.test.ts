@@ -19,9 +19,14 @@ describe('SoftwareSigner', () => {
     expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, Buffer.from('other'), signature)).toBe(false)
   })
 
-  it('answers at once only where it takes microseconds', async () => {
-    expect((await SoftwareSigner.generate('P-256')).sign(new Uint8Array(1))).toBeInstanceOf(Uint8Array)
-    expect((await SoftwareSigner.generate('RSA-2048')).sign(new Uint8Array(1))).toBeInstanceOf(Promise)
+  it.each([['P-256', true], ['Ed25519', true], ['RSA-2048', true], ['P-384', false], ['RSA-3072', false]] as const)('signs at once where that is quick: %s %s', async (algorithm, quick) => {
+    const made = await SoftwareSigner.generate(algorithm)
+    expect(made.sign(new Uint8Array(1)) instanceof Uint8Array).toBe(quick)
+    const data = Buffer.from('data')
+    const elsewhere = new SoftwareSigner(made.privateKey(), { threadPool: quick })
+    const answer = elsewhere.sign(data)
+    expect(answer instanceof Uint8Array).toBe(!quick)
+    expect(verifySignature(elsewhere.publicKey, elsewhere.signatureAlgorithm, data, await answer)).toBe(true)
   })
 
   it('takes no public key', () => {

@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { inspect } from 'node:util'
+import { Crypto as PeculiarCrypto } from '@peculiar/webcrypto'
 import * as peculiar from '@peculiar/x509'
 import { describe, expect, it } from 'vitest'
 import { SoftwareSigner, bridgeToWebCrypto } from '../../../src/keys/index.ts'
@@ -35,6 +36,22 @@ describe('bridgeToWebCrypto', () => {
     const leaf = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify'])
     const made = await peculiar.X509CertificateGenerator.create({ subject: 'CN=leaf', issuer: 'CN=ca', publicKey: leaf.publicKey, signingKey: keys.privateKey }, crypto)
     expect(await made.verify({ publicKey: keys.publicKey, signatureOnly: true }, crypto)).toBe(true)
+  })
+
+  it.each(['K-256', 'brainpoolP256r1'])('certifies a key of %s, which Node has not, with @peculiar/webcrypto as the software provider', async (namedCurve) => {
+    const software = new PeculiarCrypto()
+    const before = peculiar.cryptoProvider.get()
+    const signer = await elsewhere('P-256')
+    const { crypto, keys } = await bridgeToWebCrypto(signer, { crypto: software as unknown as webcrypto.Crypto })
+    const algorithm = { name: 'ECDSA', namedCurve, hash: 'SHA-256' }
+    await expect(webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])).rejects.toThrow()
+    const holder = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
+    const request = await peculiar.Pkcs10CertificateRequestGenerator.create({ name: 'CN=holder', keys: holder, signingAlgorithm: algorithm }, crypto)
+    expect(await request.verify(crypto)).toBe(true)
+    const made = await peculiar.X509CertificateGenerator.create({ subject: 'CN=holder', issuer: 'CN=ca', publicKey: request.publicKey, signingKey: keys.privateKey, extensions: [new peculiar.BasicConstraintsExtension(false)] }, crypto)
+    expect(await made.verify({ publicKey: keys.publicKey, signatureOnly: true }, crypto)).toBe(true)
+    expect(Certificate.from(new Uint8Array(made.rawData)).verifySignatureBy(signer.publicKey)).toBe(true)
+    expect(peculiar.cryptoProvider.get()).toBe(before)
   })
 
   it('sets no global provider', async () => {
