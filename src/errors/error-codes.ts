@@ -27,6 +27,7 @@ export const errorCodes = {
   ERR_CSR_MALFORMED: 'The bytes are not a certification request (RFC 2986).',
   ERR_CSR_TOO_LARGE: 'The certification request is larger than the limit.',
   ERR_CSR_SIGNATURE: 'The signature of the certification request does not verify: no proof of possession.',
+  ERR_OCSP_MALFORMED: 'The bytes are not an OCSP request or response as RFC 6960 section 4 defines them.',
   ERR_CRL_MALFORMED: 'The bytes are not a certificate revocation list as RFC 5280 section 5 defines it.',
   ERR_EXTENSION_MALFORMED: 'The value of a known extension is not what RFC 5280 section 4.2 defines.',
   ERR_EXTENSION_DUPLICATE: 'An extension appears more than once (RFC 5280 section 4.2).',

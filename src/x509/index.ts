@@ -24,6 +24,10 @@ export { generateSerialNumber, parseSerialNumber, serialNumberBytes, serialNumbe
 export type { SerialNumber } from './serial-number.ts'
 
 export type { AccessDescription, DistributionPoint, DistributionPointName, IssuingDistributionPoint, ReasonFlags, CrlReason } from './extensions/revocation-extensions.ts'
+export { OcspCertificateId, OcspRequest } from './ocsp-request.ts'
+export type { CertificateIssuer } from './ocsp-request.ts'
+export { BasicOcspResponse, OcspResponse, buildOcspResponse } from './ocsp-response.ts'
+export type { OcspCertificateStatus, OcspResponseFields, OcspResponseStatus, OcspSingleResponse } from './ocsp-response.ts'
 export { encodeInfoAccess, allReasons, encodeDistributionPoints, encodeIssuingDistributionPoint } from './extensions/revocation-extensions.ts'
 export type { BasicConstraints, GeneralSubtree, NameConstraints, PolicyConstraints, PolicyInformation, PolicyMapping } from './extensions/constraints.ts'
 export { encodeBasicConstraints, encodeNameConstraints, encodeCertificatePolicies, encodePolicyConstraints, encodePolicyMappings } from './extensions/constraints.ts'

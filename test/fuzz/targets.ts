@@ -9,8 +9,9 @@ import { decodePem, encodePem } from '../../src/internal/pem.ts'
 import { exportPrivateKey, importPrivateKey, SoftwareSigner } from '../../src/keys/index.ts'
 import { SpiffeId, TrustDomain, tryParseIstioSpiffeId } from '../../src/spiffe/index.ts'
 import { JwtAuthority, JwtSvid, TrustBundle, formatBundleMap, formatSpiffeBundle, issueJwtSvid, parseBundleMap, parseSpiffeBundle, verifyX509Svid } from '../../src/svid/index.ts'
+import { createOcspChecker } from '../../src/validation/index.ts'
 import {
-  Certificate, CertificateRequest, DistinguishedName, RevocationList, buildCertificate, buildCertificateRequest, buildRevocationList, encodeAltName,
+  Certificate, CertificateRequest, DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, RevocationList, buildCertificate, buildCertificateRequest, buildOcspResponse, buildRevocationList, encodeAltName,
   encodeGeneralName, generalName, generateSerialNumber, keyPurposeOids, readGeneralNames,
 } from '../../src/x509/index.ts'
 import { mutateDer, mutateText } from './mutate.ts'
@@ -49,6 +50,12 @@ const list = await buildRevocationList({
   entries: Array.from({ length: 12 }, (_, i) => ({
     serialNumber: generateSerialNumber(), revocationDate: notBefore, ...(i % 2 === 0 ? { reason: 'keyCompromise' as const } : {}), ...(i === 5 ? { invalidityDate: notBefore, certificateIssuer: [{ type: 'directoryName', name: subject } as const] } : {}),
   })),
+}, signer)
+const ocspId = OcspCertificateId.of(leaf, { subject, publicKey: signer.publicKey })
+const ocspRequest = OcspRequest.of([ocspId, OcspCertificateId.of(leaf, { subject, publicKey: signer.publicKey }, 'sha256')], { nonce: Buffer.alloc(32, 7) })
+const ocsp = await buildOcspResponse({
+  producedAt: notBefore, nonce: Buffer.alloc(32, 7), certificates: [leaf],
+  responses: [{ certificateId: ocspId, certificateStatus: { status: 'revoked', revokedAt: notBefore, reason: 'keyCompromise' }, thisUpdate: notBefore, nextUpdate: notAfter }, { certificateId: ocspId, certificateStatus: { status: 'good' }, thisUpdate: notBefore }],
 }, signer)
 const jwtAuthorities = [JwtAuthority.from('k1', privateKey), JwtAuthority.from('k2', rsa)]
 const bundle = TrustBundle.fromPem(leaf.toPem(), { trustDomain: 'example.org' }).with({ jwtAuthorities, sequenceNumber: 2n ** 63n, refreshHintSeconds: 60 })
@@ -100,6 +107,22 @@ export const targets: readonly FuzzTarget[] = [
       for (const { serialNumber } of crl.entries()) if (crl.find(serialNumber, () => true) === undefined) throw new Error('an entry that is listed is not found')
       requireSame(reencode(crl.der), crl.der)
       crl.verifySignatureBy(signer.publicKey)
+    },
+  },
+  {
+    name: 'ocsp', input: fromDer([ocsp.der, ocspRequest.der]),
+    run: (input) => {
+      const octets = bytes(input)
+      try {
+        const { answer } = OcspResponse.parse(octets)
+        answer?.verifySignatureBy(signer.publicKey)
+        answer?.isBy({ subject, publicKey: signer.publicKey })
+        createOcspChecker({ responses: [octets], mode: 'hard-fail' })
+      } catch (error) {
+        if (!(error instanceof PkiError)) throw error
+        const { certificateIds } = OcspRequest.parse(octets)
+        for (const id of certificateIds) id.identifies(leaf, { subject, publicKey: signer.publicKey })
+      }
     },
   },
   {

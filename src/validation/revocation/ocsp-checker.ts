@@ -1,0 +1,196 @@
+// A RevocationChecker over OCSP responses that the caller has, stapled or fetched: RFC 6960 §3.2.
+
+import { isPkiError, PkiError } from '../../errors/index.ts'
+import { equalBytes } from '../../internal/bytes.ts'
+import { Certificate, OcspResponse } from '../../x509/index.ts'
+import type { BasicOcspResponse, OcspSingleResponse, PublicKey } from '../../x509/index.ts'
+import { reject, rejectionOf } from '../rejection.ts'
+import type { Rejection } from '../rejection.ts'
+import type { RevocationChecker, RevocationQuery } from '../revocation-contract.ts'
+import type { RevocationMode } from './crl-checker.ts'
+
+/** Options of `createOcspChecker`. */
+export interface OcspCheckerOptions {
+  /** Responses about any certificates, in any order; a staple of the TLS handshake is one. What does not parse is passed over. */
+  readonly responses: readonly (OcspResponse | Uint8Array)[]
+  /** `soft-fail`: only a response that says "revoked" refuses; `hard-fail`: a certificate without a good answer is refused. */
+  readonly mode: RevocationMode
+  /** The nonce of the request: then only responses that repeat it count. */
+  readonly nonce?: Uint8Array | undefined
+  /** Oldest answer that is taken, in seconds since its `thisUpdate`; an answer without `nextUpdate` needs it. Default: no limit. */
+  readonly maximumAgeSeconds?: number | undefined
+  /** How far a responder's clock may be ahead, in seconds. Default 60. */
+  readonly clockSkewSeconds?: number | undefined
+  /** Certificates of responders that do not send theirs. */
+  readonly responders?: readonly Certificate[] | undefined
+  /** `chain`: every certificate below the anchor; `leaf`: the leaf alone. Default `chain`. */
+  readonly scope?: 'chain' | 'leaf' | undefined
+}
+
+type Answer = { readonly status: 'good' } | { readonly status: 'revoked', readonly response: OcspSingleResponse } | { readonly status: 'unknown', readonly rule: string, readonly reason: string }
+
+/**
+ * Checks certificates against OCSP responses.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function createOcspChecker(options: OcspCheckerOptions): RevocationChecker {
+  const { mode, scope = 'chain', maximumAgeSeconds = Infinity, clockSkewSeconds = 60 } = options
+  if (!(maximumAgeSeconds >= 0 && clockSkewSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds and clockSkewSeconds are counts of seconds')
+  const answers = options.responses.flatMap(readAnswer)
+  const settings: Settings = { answers, nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000, responders: options.responders ?? [], signedBy: new WeakMap() }
+  return {
+    check(query: RevocationQuery): Rejection | undefined {
+      if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return undefined
+      try {
+        return rejectionFor(ocspStatus(query, settings), mode, query.certificate)
+      } catch (error) {
+        return rejectionOf(error, query.certificate)
+      }
+    },
+  }
+}
+
+/**
+ * Several sources as one: every one of them has to let a certificate pass, so one that says "revoked" refuses, and so does one in `hard-fail`
+ * mode that does not know. With `sufficient`, an answer of one is enough: the first that is sure of a certificate decides.
+ *
+ * @throws ERR_INVALID_ARGUMENT for no source at all
+ */
+export function combineRevocationCheckers(checkers: readonly RevocationChecker[], options: { readonly sufficient?: 'all' | 'one' | undefined } = {}): RevocationChecker {
+  if (checkers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no source of revocations')
+  return {
+    check(query: RevocationQuery): Rejection | undefined {
+      let unknown: Rejection | undefined
+      let passed = false
+      for (const checker of checkers) {
+        const rejection = checker.check(query)
+        if (rejection === undefined) passed = true
+        else if (rejection.code !== 'ERR_REVOCATION_UNKNOWN') return rejection
+        else unknown ??= rejection
+      }
+      return options.sufficient === 'one' && passed ? undefined : unknown
+    },
+  }
+}
+
+interface Settings {
+  readonly answers: readonly BasicOcspResponse[]
+  readonly nonce: Uint8Array | undefined
+  readonly maximumAgeMs: number
+  readonly skewMs: number
+  readonly responders: readonly Certificate[]
+  /** Keys that verified a response before. */
+  readonly signedBy: WeakMap<BasicOcspResponse, PublicKey>
+}
+
+function readAnswer(input: OcspResponse | Uint8Array): BasicOcspResponse[] {
+  try {
+    const { answer } = OcspResponse.from(input)
+    return answer === undefined ? [] : [answer]
+  } catch (error) {
+    // Nobody vouches for a response before it is verified: one that is no response says nothing.
+    if (isPkiError(error) && error.code !== 'ERR_INVALID_ARGUMENT') return []
+    throw error
+  }
+}
+
+function rejectionFor(answer: Answer, mode: RevocationMode, certificate: Certificate): Rejection | undefined {
+  if (answer.status === 'revoked') {
+    const status = answer.response.certificateStatus
+    const said = status.status === 'revoked' ? `it was revoked at ${status.revokedAt.toISOString()}, reason ${status.reason}` : 'it was revoked'
+    return reject('ERR_REVOKED', 'RFC 6960 §2.2', said, certificate)
+  }
+  if (answer.status === 'good' || mode === 'soft-fail') return undefined
+  return reject('ERR_REVOCATION_UNKNOWN', answer.rule, `its status cannot be determined: ${answer.reason}`, certificate)
+}
+
+/** "Revoked" of any response that holds wins; otherwise the newest that is good. @throws ERR_PATH_BUDGET */
+function ocspStatus(query: RevocationQuery, settings: Settings): Answer {
+  let best: Answer = unknown('RFC 6960 §3.2 1', 'no OCSP response is about it')
+  for (const answer of settings.answers) {
+    const response = answer.responses.find(({ certificateId }) => certificateId.identifies(query.certificate, query.issuer))
+    if (response === undefined) continue
+    const fault = responseFault(answer, response, query, settings)
+    const found: Answer = fault ?? statusOf(response)
+    if (found.status === 'revoked') return found
+    if (found.status === 'good' || best.status !== 'good') best = found
+  }
+  return best
+}
+
+function statusOf(response: OcspSingleResponse): Answer {
+  const { status } = response.certificateStatus
+  if (status === 'revoked') return { status, response }
+  return status === 'good' ? { status } : unknown('RFC 6960 §2.2', 'the responder does not know it')
+}
+
+/** Cheap checks first; signatures last. */
+function responseFault(answer: BasicOcspResponse, response: OcspSingleResponse, query: RevocationQuery, settings: Settings): Answer | undefined {
+  const critical = [...answer.extensions, ...response.extensions].find(({ oid, critical: must }) => must && oid !== nonceOid)
+  if (critical !== undefined) return unknown('RFC 6960 §4.4', `the response has the critical extension ${critical.oid}, which is not known`)
+  if (settings.nonce !== undefined && (answer.nonce === undefined || !equalBytes(answer.nonce, settings.nonce))) {
+    return unknown('RFC 9654 §2.1', answer.nonce === undefined ? 'the response does not repeat the nonce' : 'the response has the nonce of another request')
+  }
+  return freshnessFault(answer, response, query.time.getTime(), settings) ?? responderFault(answer, query, settings)
+}
+
+/** RFC 6960 §3.2 5 and 6, §4.2.2.1; the last second of an answer belongs to it. */
+function freshnessFault({ producedAt }: BasicOcspResponse, { thisUpdate, nextUpdate }: OcspSingleResponse, now: number, { maximumAgeMs, skewMs }: Settings): Answer | undefined {
+  const rule = 'RFC 6960 §3.2 5'
+  if (thisUpdate.getTime() > now + skewMs || producedAt.getTime() > now + skewMs) return unknown(rule, 'the response is from the future')
+  if (nextUpdate === undefined && maximumAgeMs === Infinity) return unknown('RFC 6960 §4.2.2.1', 'the response does not say how long it holds, and no greatest age was given')
+  if (nextUpdate !== undefined && nextUpdate.getTime() < thisUpdate.getTime()) return unknown(rule, 'the response ends before it begins')
+  if (nextUpdate !== undefined && now >= nextUpdate.getTime() + 1000) return unknown('RFC 6960 §3.2 6', 'the response is past its next update')
+  return now - thisUpdate.getTime() > maximumAgeMs ? unknown(rule, 'the response is older than this verification takes') : undefined
+}
+
+/** RFC 6960 §4.2.2.2: the issuer itself, or who was certified for it by that very issuer. */
+function responderFault(answer: BasicOcspResponse, query: RevocationQuery, settings: Settings): Answer | undefined {
+  const { issuer } = query
+  if (answer.isBy(issuer)) {
+    if (issuer.certificate?.keyUsage?.has('digitalSignature') === false && !issuer.certificate.keyUsage.has('keyCertSign')) return unknown('RFC 6960 §4.2.2.2', 'the issuer may not sign')
+    if (isSignedBy(answer, issuer.publicKey, query, settings)) return undefined
+  }
+  let fault = unknown('RFC 6960 §4.2.2.2', 'it was signed neither by the issuer nor by a responder of the issuer')
+  for (const responder of respondersOf(answer, settings)) {
+    if (!responder.issuer.equals(issuer.subject) || !signedByIssuer(responder, query)) continue
+    const refused = query.verifyAuthority(responder, 'ocsp')
+    if (refused !== undefined) fault = unknown('RFC 6960 §4.2.2.2', `its responder is refused: ${refused.message}`)
+    else if (isSignedBy(answer, responder.publicKey, query, settings)) return undefined
+    else fault = unknown('RFC 6960 §3.2 2', 'its signature does not verify')
+  }
+  return fault
+}
+
+function respondersOf(answer: BasicOcspResponse, { responders }: Settings): Certificate[] {
+  const sent = answer.certificates.flatMap((der) => {
+    try {
+      const certificate = Certificate.parse(der)
+      certificate.checkAll()
+      return [certificate]
+    } catch {
+      return [] // certificates that came along are help, not a claim
+    }
+  })
+  return [...sent, ...responders].filter((certificate) => answer.isBy(certificate))
+}
+
+function signedByIssuer(responder: Certificate, { issuer, budget }: RevocationQuery): boolean {
+  budget.spend('signatureChecks')
+  return responder.verifySignatureBy(issuer.publicKey)
+}
+
+function isSignedBy(answer: BasicOcspResponse, key: PublicKey, { budget }: RevocationQuery, { signedBy }: Settings): boolean {
+  if (signedBy.get(answer)?.equals(key) === true) return true
+  budget.spend('signatureChecks')
+  if (!answer.verifySignatureBy(key)) return false
+  signedBy.set(answer, key)
+  return true
+}
+
+function unknown(rule: string, reason: string): Extract<Answer, { status: 'unknown' }> {
+  return { status: 'unknown', rule, reason }
+}
+
+const nonceOid = '1.3.6.1.5.5.7.48.1.2'

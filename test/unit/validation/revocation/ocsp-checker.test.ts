@@ -1,0 +1,203 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { element, sequence } from '../../../../src/der/index.ts'
+import { createIntermediateCertificate, createRootCertificate } from '../../../../src/ca/index.ts'
+import { SoftwareSigner } from '../../../../src/keys/index.ts'
+import { combineRevocationCheckers, createCrlChecker, createOcspChecker, verifyPath } from '../../../../src/validation/index.ts'
+import type { OcspCheckerOptions, RevocationChecker } from '../../../../src/validation/index.ts'
+import { DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, buildCertificate, buildOcspResponse, buildRevocationList, generalName, keyPurposeOids } from '../../../../src/x509/index.ts'
+import type { Certificate, OcspCertificateStatus, OcspResponseFields } from '../../../../src/x509/index.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const now = new Date(Math.floor(Date.now() / 1000) * 1000)
+const at = (hours: number): Date => new Date(now.getTime() + hours * 3_600_000)
+const rootSigner = await SoftwareSigner.generate('P-256')
+const root = await createRootCertificate(rootSigner, { subject: 'CN=root' })
+const caSigner = await SoftwareSigner.generate('P-256')
+const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
+const issuer = { subject: ca.subject, publicKey: ca.publicKey }
+const keyIds = { authorityKeyIdentifier: caSigner.publicKey.keyIdentifier }
+const leaf = await buildCertificate({
+  issuer: ca.subject, subject: DistinguishedName.parse('CN=leaf'), publicKey: (await SoftwareSigner.generate('P-256')).publicKey, notBefore: at(-1), notAfter: at(24),
+  extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, subjectAltName: [generalName.dns('leaf.example')] },
+}, caSigner)
+
+const responderSigner = await SoftwareSigner.generate('P-256')
+const responder = (changes: Partial<Parameters<typeof buildCertificate>[0]> = {}, purposes: readonly string[] | null = [keyPurposeOids.ocspSigning], signer = caSigner): ReturnType<typeof buildCertificate> =>
+  buildCertificate({
+    issuer: ca.subject, subject: DistinguishedName.parse('CN=responder'), publicKey: responderSigner.publicKey, notBefore: at(-1), notAfter: at(24),
+    extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, subjectKeyIdentifier: responderSigner.publicKey, extendedKeyUsage: purposes ?? undefined, other: [{ oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }] },
+    ...changes,
+  }, signer)
+
+const good: OcspCertificateStatus = { status: 'good' }
+const revoked: OcspCertificateStatus = { status: 'revoked', revokedAt: at(-0.5), reason: 'keyCompromise' }
+type Single = OcspResponseFields['responses'][number]
+const single = (changes: Partial<Single> = {}): Single => ({ certificateId: OcspCertificateId.of(leaf, issuer), certificateStatus: good, thisUpdate: at(-1), nextUpdate: at(1), ...changes })
+const respond = (changes: Partial<Single> = {}, fields: Partial<OcspResponseFields> = {}, signer = caSigner): ReturnType<typeof buildOcspResponse> =>
+  buildOcspResponse({ producedAt: at(-1), responses: [single(changes)], ...fields }, signer)
+
+function verdict(revocation: RevocationChecker, certificate: Certificate = leaf): string {
+  const found = verifyPath(certificate, { anchors: [root], intermediates: [ca], time: now, profile: 'rfc5280', revocation })
+  return found.ok ? 'good' : (found.rejected[0]?.code ?? 'none')
+}
+
+async function outcome(response: OcspResponse | Uint8Array | Promise<OcspResponse>, options: Partial<OcspCheckerOptions> = {}): Promise<string> {
+  return verdict(createOcspChecker({ responses: [await response], mode: 'hard-fail', scope: 'leaf', ...options }))
+}
+
+describe('OCSP checks', () => {
+  const other = { subject: root.subject, publicKey: root.publicKey }
+  it.each([
+    { what: 'a good answer of the issuer', response: () => respond(), wanted: 'good' },
+    { what: 'one identified by SHA-256', response: () => respond({ certificateId: OcspCertificateId.of(leaf, issuer, 'sha256') }), wanted: 'good' },
+    { what: 'revoked', response: () => respond({ certificateStatus: revoked }), wanted: 'ERR_REVOKED' },
+    { what: 'revoked for no stated reason', response: () => respond({ certificateStatus: { ...revoked, reason: 'unspecified' } }), wanted: 'ERR_REVOKED' },
+    { what: 'a responder that does not know it', response: () => respond({ certificateStatus: { status: 'unknown' } }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'another certificate', response: () => respond({ certificateId: OcspCertificateId.of(ca, issuer) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'another issuer', response: () => respond({ certificateId: OcspCertificateId.of(leaf, other) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'the right name and another key', response: () => respond({ certificateId: OcspCertificateId.of(leaf, { subject: ca.subject, publicKey: root.publicKey }) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a signature of somebody else', response: () => respond({}, {}, rootSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'past its next update', response: () => respond({ thisUpdate: at(-3), nextUpdate: at(-2) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'revoked, past its next update', response: () => respond({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'from the future', response: () => respond({ thisUpdate: at(0.5), nextUpdate: at(2) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'made in the future', response: () => respond({}, { producedAt: at(0.5) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a little ahead of our clock', response: () => respond({ thisUpdate: at(0.01), nextUpdate: at(2) }), wanted: 'good' },
+    { what: 'without an end', response: () => respond({ nextUpdate: undefined }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'without an end, of an age that is taken', response: () => respond({ nextUpdate: undefined }), options: { maximumAgeSeconds: 7200 }, wanted: 'good' },
+    { what: 'older than is taken', response: () => respond(), options: { maximumAgeSeconds: 1800 }, wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'the nonce of the request', response: () => respond({}, { nonce: Buffer.alloc(32, 1) }), options: { nonce: Buffer.alloc(32, 1) }, wanted: 'good' },
+    { what: 'no nonce', response: () => respond(), options: { nonce: Buffer.alloc(32, 1) }, wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'another nonce', response: () => respond({}, { nonce: Buffer.alloc(32, 2) }), options: { nonce: Buffer.alloc(32, 1) }, wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a delegated responder', response: async () => respond({}, { certificates: [await responder()] }, responderSigner), wanted: 'good' },
+    { what: 'a delegated responder that says revoked', response: async () => respond({ certificateStatus: revoked }, { certificates: [await responder()] }, responderSigner), wanted: 'ERR_REVOKED' },
+    { what: 'a responder without its certificate', response: () => respond({}, {}, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder without the purpose', response: async () => respond({}, { certificates: [await responder({}, [keyPurposeOids.serverAuth])] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder of any purpose', response: async () => respond({}, { certificates: [await responder({}, [keyPurposeOids.any])] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder of no stated purpose', response: async () => respond({}, { certificates: [await responder({}, null)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder that expired', response: async () => respond({}, { certificates: [await responder({ notAfter: at(-0.5) })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder of another CA', response: async () => respond({}, { certificates: [await responder({ issuer: root.subject }, undefined, rootSigner)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder that its CA did not sign', response: async () => respond({}, { certificates: [await responder({}, undefined, rootSigner)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: "the leaf's own key", response: async () => respond({}, { certificates: [leaf] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a refusal', response: () => OcspResponse.refusal('tryLater'), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'bytes that are no response', response: () => Uint8Array.of(0x30, 0), wanted: 'ERR_REVOCATION_UNKNOWN' },
+  ])('$what: $wanted', async ({ response, options, wanted }) => {
+    expect(await outcome(await response(), options)).toBe(wanted)
+  })
+
+  it('takes the certificate of a responder that does not send it', async () => {
+    expect(await outcome(respond({}, {}, responderSigner), { responders: [await responder()] })).toBe('good')
+  })
+
+  it('refuses a response with a critical extension that it does not know', async () => {
+    const made = await respond()
+    const extension = sequence(element(6, Uint8Array.of(0x2a, 3)), element(1, Uint8Array.of(0xff)), element(4, Uint8Array.of(5, 0)))
+    const tbs = sequence(made.answer!.tbs.subarray(made.answer!.tbs[1]! < 0x80 ? 2 : 3), element(0xa1, sequence(extension)))
+    const basic = sequence(tbs, sequence(element(6, Buffer.from('2a8648ce3d040302', 'hex'))), element(3, Uint8Array.of(0), caSigner.sign(tbs) as Uint8Array))
+    const whole = sequence(element(10, Uint8Array.of(0)), element(0xa0, sequence(element(6, Buffer.from('2b0601050507300101', 'hex')), element(4, basic))))
+    expect(OcspResponse.parse(whole).answer!.verifySignatureBy(ca.publicKey)).toBe(true)
+    expect(await outcome(whole)).toBe('ERR_REVOCATION_UNKNOWN')
+  })
+
+  it('lets an unknown status pass in soft-fail mode, and asks nobody when off', async () => {
+    expect(await outcome(respond({}, {}, rootSigner), { mode: 'soft-fail' })).toBe('good')
+    expect(await outcome(respond({ certificateStatus: revoked }), { mode: 'soft-fail' })).toBe('ERR_REVOKED')
+    expect(await outcome(respond({ certificateStatus: revoked }), { mode: 'off' })).toBe('good')
+  })
+
+  it('wants an answer for each certificate of the chain', async () => {
+    const leafAnswer = await respond()
+    const caAnswer = await buildOcspResponse({ producedAt: at(-1), responses: [single({ certificateId: OcspCertificateId.of(ca, other) })] }, rootSigner)
+    expect(verdict(createOcspChecker({ responses: [leafAnswer], mode: 'hard-fail' }))).toBe('ERR_REVOCATION_UNKNOWN')
+    expect(verdict(createOcspChecker({ responses: [leafAnswer, caAnswer], mode: 'hard-fail' }))).toBe('good')
+  })
+
+  it('believes "revoked" whatever else is there', async () => {
+    const responses = [await respond(), await respond({ certificateStatus: revoked }), await respond()]
+    expect(verdict(createOcspChecker({ responses, mode: 'hard-fail', scope: 'leaf' }))).toBe('ERR_REVOKED')
+  })
+
+  it('spends signature checks of the budget', async () => {
+    const revocation = createOcspChecker({ responses: await Promise.all(Array.from({ length: 8 }, async () => respond({}, { certificates: [await responder()] }, responderSigner))), mode: 'hard-fail', scope: 'leaf' })
+    const found = verifyPath(leaf, { anchors: [root], intermediates: [ca], time: now, profile: 'rfc5280', revocation, budget: { signatureChecks: 4 } })
+    expect(found.ok ? 'good' : found.rejected.map((one) => one.code)).toContain('ERR_PATH_BUDGET')
+  })
+
+  it.each([{ maximumAgeSeconds: -1 }, { clockSkewSeconds: Number.NaN }])('refuses options that mean nothing', (options) => {
+    expect(() => createOcspChecker({ responses: [], mode: 'hard-fail', ...options })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
+
+describe('several sources', () => {
+  const lists = async (entries: Parameters<typeof buildRevocationList>[0]['entries'] = []): Promise<RevocationChecker> => createCrlChecker({
+    lists: [await buildRevocationList({ issuer: ca.subject, thisUpdate: at(-1), nextUpdate: at(1), crlNumber: 1, authorityKeyIdentifier: caSigner.publicKey.keyIdentifier, entries }, caSigner)], mode: 'hard-fail', scope: 'leaf',
+  })
+  const ocsp = async (status?: OcspCertificateStatus): Promise<RevocationChecker> => createOcspChecker({ responses: status === undefined ? [] : [await respond({ certificateStatus: status })], mode: 'hard-fail', scope: 'leaf' })
+  const listed = [{ serialNumber: leaf.serialNumber, revocationDate: at(-0.5), reason: 'keyCompromise' as const }]
+
+  it.each([
+    { what: 'both good', sources: async () => [await ocsp(good), await lists()], all: 'good', one: 'good' },
+    { what: 'revoked by OCSP', sources: async () => [await ocsp(revoked), await lists()], all: 'ERR_REVOKED', one: 'ERR_REVOKED' },
+    { what: 'revoked by the list', sources: async () => [await ocsp(good), await lists(listed)], all: 'ERR_REVOKED', one: 'ERR_REVOKED' },
+    { what: 'no OCSP, a good list', sources: async () => [await ocsp(), await lists()], all: 'ERR_REVOCATION_UNKNOWN', one: 'good' },
+    { what: 'neither', sources: async () => [await ocsp(), await ocsp()], all: 'ERR_REVOCATION_UNKNOWN', one: 'ERR_REVOCATION_UNKNOWN' },
+  ])('$what', async ({ sources, all, one }) => {
+    const checkers = await sources()
+    expect(verdict(combineRevocationCheckers(checkers))).toBe(all)
+    expect(verdict(combineRevocationCheckers(checkers, { sufficient: 'one' }))).toBe(one)
+  })
+
+  it('wants a source', () => {
+    expect(() => combineRevocationCheckers([])).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
+
+describe('requests and responses', () => {
+  it('are read as they were written', async () => {
+    const request = OcspRequest.of([OcspCertificateId.of(leaf, issuer), OcspCertificateId.of(ca, { subject: root.subject, publicKey: root.publicKey }, 'sha256')], { nonce: true })
+    const read = OcspRequest.parse(request.der)
+    expect(read.certificateIds.map(({ hash }) => hash)).toEqual(['sha1', 'sha256'])
+    expect(read.certificateIds[0]!.identifies(leaf, issuer)).toBe(true)
+    expect(read.certificateIds[0]!.identifies(ca, issuer)).toBe(false)
+    expect(read.nonce).toEqual(new Uint8Array(read.nonce!))
+    expect(read.nonce).toHaveLength(32)
+    const response = await buildOcspResponse({ producedAt: at(0), responses: [single({ certificateStatus: revoked })], nonce: read.nonce }, caSigner)
+    const { answer } = OcspResponse.parse(response.der)
+    expect(answer).toMatchObject({ producedAt: at(0), nonce: read.nonce, responses: [{ certificateStatus: revoked, thisUpdate: at(-1), nextUpdate: at(1) }] })
+    expect(OcspResponse.refusal('unauthorized').status).toBe('unauthorized')
+  })
+
+  it.each([
+    ['an empty request', () => OcspRequest.of([])],
+    ['an empty nonce', () => OcspRequest.of([OcspCertificateId.of(leaf, issuer)], { nonce: new Uint8Array(0) })],
+    ['a nonce that is too long', () => OcspRequest.of([OcspCertificateId.of(leaf, issuer)], { nonce: new Uint8Array(129) })],
+  ])('refuses to write %s', (_, build) => {
+    expect(build).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  it('refuses to write what nobody could use', async () => {
+    await expect(buildOcspResponse({ producedAt: now, responses: [] }, caSigner)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(respond({ thisUpdate: at(1), nextUpdate: at(0) })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  const wrapped = (...parts: Uint8Array[]): Uint8Array => sequence(...parts)
+  it.each([
+    ['a status of no meaning', wrapped(element(10, Uint8Array.of(4))), 'ERR_OCSP_MALFORMED'],
+    ['success without an answer', wrapped(element(10, Uint8Array.of(0))), 'ERR_OCSP_MALFORMED'],
+    ['an answer of another type', wrapped(element(10, Uint8Array.of(0)), element(0xa0, sequence(element(6, Uint8Array.of(0x2a, 3)), element(4, Uint8Array.of(5, 0))))), 'ERR_OCSP_MALFORMED'],
+    ['trailing octets', Buffer.concat([OcspResponse.refusal('tryLater').der, Uint8Array.of(0)]), 'ERR_DER'],
+    ['something else', Uint8Array.of(5, 0), 'ERR_DER'],
+    ['too much', new Uint8Array(256 * 1024 + 1), 'ERR_LIMIT_EXCEEDED'],
+  ])('refuses to read %s', (_, der, wanted) => {
+    expect(() => OcspResponse.parse(der)).toThrow(code(wanted))
+  })
+
+  it('no response with one octet changed says something else', async () => {
+    const { der } = await respond({ certificateStatus: revoked }, { certificates: [await responder()] }, responderSigner)
+    await fc.assert(fc.asyncProperty(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 }), async (place, change) => {
+      const mutated = Uint8Array.from(der)
+      mutated[place]! ^= change
+      expect(['ERR_REVOKED', 'ERR_REVOCATION_UNKNOWN']).toContain(await outcome(mutated))
+    }), { numRuns: 400 })
+  })
+})
