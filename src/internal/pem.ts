@@ -12,7 +12,7 @@ export interface PemBlock {
 /**
  * Every block of a text, in order; other text between blocks is passed over (RFC 7468 §5.2).
  *
- * @throws ERR_PEM where a block is cut off, nested, empty, has headers, or holds no canonical base64; ERR_LIMIT_EXCEEDED
+ * @throws ERR_PEM where a block is cut off, nested, empty, has headers, or holds no canonical base64, or its marks have no line of their own; ERR_LIMIT_EXCEEDED
  */
 export function decodePem(pem: string | Uint8Array, limit: number = defaultLimit): PemBlock[] {
   if (pem.length > limit) throw new PkiError('ERR_LIMIT_EXCEEDED', `PEM of ${String(pem.length)} characters; at most ${String(limit)} are read`)
@@ -21,21 +21,24 @@ export function decodePem(pem: string | Uint8Array, limit: number = defaultLimit
   let at = 0
   for (;;) {
     const begin = text.indexOf(beginMark, at)
-    if (begin < 0) {
-      if (text.includes(endMark, at)) throw new PkiError('ERR_PEM', 'an END line without its BEGIN line')
-      return blocks
-    }
+    const stray = text.indexOf(endMark, at)
+    if (stray >= 0 && (begin < 0 || stray < begin)) throw new PkiError('ERR_PEM', 'an END line without its BEGIN line')
+    if (begin < 0) return blocks
+    if (blocks.length >= maxBlocks) throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxBlocks} PEM blocks`)
     if (begin > 0 && text[begin - 1] !== '\n' && text[begin - 1] !== '\r') throw new PkiError('ERR_PEM', 'a BEGIN line that does not start its line')
     const labelEnd = text.indexOf('-----', begin + beginMark.length)
     const label = text.slice(begin + beginMark.length, labelEnd)
     if (labelEnd < 0 || label.length > 64 || !/^[A-Z0-9]+(?:[ -][A-Z0-9]+)*$/.test(label)) throw new PkiError('ERR_PEM', 'a BEGIN line whose label is malformed')
     const bodyStart = labelEnd + 5
+    if (!endsLine(text, bodyStart)) throw new PkiError('ERR_PEM', `a ${label} block whose BEGIN line goes on after its dashes`)
     const end = text.indexOf(endMark, bodyStart)
     if (end < 0) throw new PkiError('ERR_PEM', `a ${label} block without its END line`)
     const endLine = `${endMark}${label}-----`
+    if (text[end - 1] !== '\n' && text[end - 1] !== '\r') throw new PkiError('ERR_PEM', `a ${label} block whose END line does not start its line`)
     if (!text.startsWith(endLine, end)) throw new PkiError('ERR_PEM', `a ${label} block that ends with another label`)
     blocks.push({ label, der: decodeBody(text, bodyStart, end, label) })
     at = end + endLine.length
+    if (!endsLine(text, at)) throw new PkiError('ERR_PEM', `a ${label} block whose END line goes on after its dashes`)
   }
 }
 
@@ -64,7 +67,9 @@ export function encodePem(label: string, der: Uint8Array): string {
 
 /** Whether bytes look like text with a PEM block, not DER. */
 export function looksLikePem(bytes: Uint8Array): boolean {
-  return bytes[0] !== 0x30 && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(beginMark)
+  // 30 and a length of several octets: no text has the second.
+  if (bytes[0] === 0x30 && (bytes[1] ?? 0) >= 0x80) return false
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(beginMark)
 }
 
 function decodeBody(text: string, start: number, end: number, label: string): Uint8Array {
@@ -80,7 +85,15 @@ function decodeBody(text: string, start: number, end: number, label: string): Ui
   return octets
 }
 
+/** Whether nothing but blanks follows on this line. */
+function endsLine(text: string, at: number): boolean {
+  let code = text.charCodeAt(at)
+  while (code === 0x20 || code === 0x09) code = text.charCodeAt(++at)
+  return Number.isNaN(code) || code === 0x0a || code === 0x0d
+}
+
 const beginMark = '-----BEGIN '
 const endMark = '-----END '
+const maxBlocks = 65_536
 /** 64 MiB: a CRL of a million entries fits. */
 const defaultLimit = 64 * 1024 * 1024

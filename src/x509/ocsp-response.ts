@@ -20,7 +20,7 @@ import { DistinguishedName } from './names/distinguished-name.ts'
 import { OcspCertificateId, nonceExtension, readExtensionList, readNonce, readVersion } from './ocsp-request.ts'
 
 /** OCSPResponseStatus; everything but `successful` says that there is no answer. */
-export type OcspResponseStatus = (typeof statuses)[number]
+export type OcspResponseStatus = 'successful' | 'malformedRequest' | 'internalError' | 'tryLater' | 'sigRequired' | 'unauthorized'
 
 /** What a responder says of one certificate. */
 export type OcspCertificateStatus =
@@ -47,7 +47,7 @@ export class OcspResponse {
     const reader = readWhole(der, tags.sequence, 'OCSPResponse')
     const octets = reader.expect(tags.enumerated, 'responseStatus').content()
     const status = octets.length === 1 ? statuses[octets[0] as number] : undefined
-    if (status === undefined || status === 'unused') throw new PkiError('ERR_OCSP_MALFORMED', 'an OCSP response of no known status')
+    if (status === undefined) throw new PkiError('ERR_OCSP_MALFORMED', 'an OCSP response of no known status')
     let answer: BasicOcspResponse | undefined
     if (reader.optional(contextConstructed(0))) {
       const wrapper = reader.inner()
@@ -82,7 +82,7 @@ export class OcspResponse {
   }
 
   /** A response that says why there is no answer. It is not signed. */
-  static refusal(status: Exclude<OcspResponseStatus, 'successful' | 'unused'>): OcspResponse {
+  static refusal(status: Exclude<OcspResponseStatus, 'successful'>): OcspResponse {
     return new OcspResponse(sequence(element(tags.enumerated, Uint8Array.of(statuses.indexOf(status)))))
   }
 }
@@ -252,7 +252,7 @@ function readTime(reader: DerReader, what: string): Date {
 }
 
 /** The number is the place; 4 is not used. */
-const statuses = ['successful', 'malformedRequest', 'internalError', 'tryLater', 'unused', 'sigRequired', 'unauthorized'] as const
+const statuses: readonly (OcspResponseStatus | undefined)[] = ['successful', 'malformedRequest', 'internalError', 'tryLater', undefined, 'sigRequired', 'unauthorized']
 const basicResponse = '1.3.6.1.5.5.7.48.1.1'
 const maxOctets = 256 * 1024
 const maxResponses = 1024

@@ -2,7 +2,7 @@
 // RFC 5758 (ECDSA), RFC 4055 (RSA), RFC 8410 (Ed25519).
 // AlgorithmIdentifier of a signature, as found on the wire: RFC 5280 section 4.1.1.2.
 
-import { contextConstructed, decodeOid, readWhole, smallInteger, tags } from '../../der/index.ts'
+import { contextConstructed, decodeOid, nullContent, readWhole, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 
 /** A signature algorithm by its usual name. SHA-1 and MD5 have no row: they are never accepted. */
@@ -143,23 +143,38 @@ export function parsePssParameters(der: Uint8Array): { hash: HashName | undefine
   let mgfHash: HashName | undefined
   let saltLength = 20
   let trailer = 1
-  if (reader.optional(contextConstructed(0))) hash = readHash(reader.inner())
+  if (reader.optional(contextConstructed(0))) {
+    const inner = reader.inner()
+    hash = readHash(inner)
+    inner.finish('hashAlgorithm')
+  }
   if (reader.optional(contextConstructed(1))) {
-    const mgf = reader.inner().expect(tags.sequence, 'maskGenAlgorithm').inner()
+    const inner = reader.inner()
+    const mgf = inner.expect(tags.sequence, 'maskGenAlgorithm').inner()
+    inner.finish('maskGenAlgorithm')
     mgf.expect(tags.oid, 'maskGenAlgorithm')
     if (decodeOid(mgf.bytes, mgf.contentStart, mgf.contentEnd) === '1.2.840.113549.1.1.8') mgfHash = readHash(mgf)
+    mgf.finish('maskGenAlgorithm')
   }
-  if (reader.optional(contextConstructed(2))) saltLength = smallInteger(reader.inner().expect(tags.integer, 'saltLength'), 'saltLength')
-  if (reader.optional(contextConstructed(3))) trailer = smallInteger(reader.inner().expect(tags.integer, 'trailerField'), 'trailerField')
+  if (reader.optional(contextConstructed(2))) saltLength = readParameter(reader, 'saltLength')
+  if (reader.optional(contextConstructed(3))) trailer = readParameter(reader, 'trailerField')
   reader.finish('RSASSA-PSS-params')
   return { hash: hash === mgfHash && trailer === 1 ? hash : undefined, saltLength }
+}
+
+/** A default that is written out is against X.690 11.5, and RFC 4055 §3.1 has it taken all the same. */
+function readParameter(reader: DerReader, what: string): number {
+  const inner = reader.inner()
+  const value = smallInteger(inner.expect(tags.integer, what), what)
+  inner.finish(what)
+  return value
 }
 
 function readHash(reader: DerReader): HashName | undefined {
   const inner = reader.expect(tags.sequence, 'hashAlgorithm').inner()
   inner.expect(tags.oid, 'hashAlgorithm')
   const oid = decodeOid(inner.bytes, inner.contentStart, inner.contentEnd)
-  if (!inner.done) inner.expect(tags.null, 'hashAlgorithm parameters')
+  if (!inner.done) nullContent(inner.expect(tags.null, 'hashAlgorithm parameters'), 'hashAlgorithm parameters')
   inner.finish('hashAlgorithm')
   return hashByOid[oid]
 }
