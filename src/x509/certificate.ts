@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { X509Certificate as PeculiarCertificate } from '@peculiar/x509'
-import { DerReader, bitString, checkInteger, contextConstructed, contextPrimitive, readTime, sequence, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
+import { DerReader, bitString, bitStringContent, checkInteger, contextConstructed, contextPrimitive, readTime, sequence, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
 import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
@@ -221,6 +221,7 @@ function readParts(der: Uint8Array): Parts {
   for (const n of [1, 2]) {
     if (!tbs.optional(contextPrimitive(n))) continue
     if (version === 1) throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a unique identifier in a certificate of version 1')
+    bitStringContent(tbs, 'uniqueIdentifier')
   }
   let list: DerReader | undefined
   if (tbs.optional(contextConstructed(3))) {

@@ -71,11 +71,11 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
   const { bytes, contentStart, contentEnd } = reader
   switch (tag) {
     case contextPrimitive(1):
-      return { type: 'email', value: ia5Text(bytes, contentStart, contentEnd, 'rfc822Name') }
+      return { type: 'email', value: nameText(bytes, contentStart, contentEnd, 'rfc822Name') }
     case contextPrimitive(2):
-      return { type: 'dns', value: ia5Text(bytes, contentStart, contentEnd, 'dNSName') }
+      return { type: 'dns', value: nameText(bytes, contentStart, contentEnd, 'dNSName') }
     case contextPrimitive(6):
-      return { type: 'uri', value: ia5Text(bytes, contentStart, contentEnd, 'uniformResourceIdentifier') }
+      return { type: 'uri', value: nameText(bytes, contentStart, contentEnd, 'uniformResourceIdentifier') }
     case contextPrimitive(7):
       return ipName(reader.content(), use)
     case contextPrimitive(8):
@@ -98,6 +98,15 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
     default:
       throw new PkiError('ERR_NAME_INVALID', `tag 0x${tag.toString(16)} is no GeneralName (RFC 5280 4.2.1.6)`)
   }
+}
+
+/** No name of these three has control characters, and what stops reading at a NUL would read another name. */
+function nameText(bytes: Uint8Array, start: number, end: number, what: string): string {
+  for (let i = start; i < end; i++) {
+    const octet = bytes[i] as number
+    if (octet < 0x20 || octet === 0x7f) throw new PkiError('ERR_NAME_INVALID', `${what}: the control character 0x${octet.toString(16).padStart(2, '0')} in a name`)
+  }
+  return ia5Text(bytes, start, end, what)
 }
 
 /**
