@@ -6,6 +6,7 @@ import type { Clock } from '../runtime/index.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import { DistinguishedName, buildCertificate, generalName, verifySignature } from '../x509/index.ts'
 import type { Certificate, ExtensionFields, PublicKey, Signer } from '../x509/index.ts'
+import { caLints, runLints } from './ca-lints.ts'
 
 /** What a CA certificate says of itself. */
 export interface CaCertificateOptions {
@@ -38,7 +39,7 @@ export interface CaCredential {
 export async function createRootCertificate(signer: Signer, options: CaCertificateOptions): Promise<Certificate> {
   const subject = nameOf(options)
   const nowMs = (options.clock ?? systemClock).now()
-  return build(signer, signer.publicKey, { issuer: subject, subject, nowMs, notAfterMs: nowMs + (options.ttlSeconds ?? tenYears) * 1000, authorityKeyIdentifier: undefined, notBeforeMs: 0 }, options, options.pathLength)
+  return build(signer, signer.publicKey, undefined, { issuer: subject, subject, nowMs, notAfterMs: nowMs + (options.ttlSeconds ?? tenYears) * 1000, authorityKeyIdentifier: undefined, notBeforeMs: 0 }, options, options.pathLength)
 }
 
 /** An intermediate for the key `publicKey`, signed by `parent`. @throws as `createRootCertificate`; ERR_CA_EXPIRED */
@@ -53,7 +54,7 @@ export async function createIntermediateCertificate(parent: CaCredential, public
   }
   publicKey.checkStrength()
   const notAfterMs = Math.min(nowMs + (options.ttlSeconds ?? oneYear) * 1000, issuer.notAfterMs)
-  return build(signer, publicKey, { issuer: issuer.subject, subject: nameOf(options), nowMs, notAfterMs, authorityKeyIdentifier: issuer.subjectKeyIdentifier, notBeforeMs: issuer.notBeforeMs }, options, pathLength)
+  return build(signer, publicKey, issuer, { issuer: issuer.subject, subject: nameOf(options), nowMs, notAfterMs, authorityKeyIdentifier: issuer.subjectKeyIdentifier, notBeforeMs: issuer.notBeforeMs }, options, pathLength)
 }
 
 interface Frame {
@@ -65,7 +66,7 @@ interface Frame {
   readonly authorityKeyIdentifier: Uint8Array | undefined
 }
 
-async function build(signer: Signer, publicKey: PublicKey, frame: Frame, options: CaCertificateOptions, pathLength: number | undefined): Promise<Certificate> {
+async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate | undefined, frame: Frame, options: CaCertificateOptions, pathLength: number | undefined): Promise<Certificate> {
   const certificate = await buildCertificate({
     issuer: frame.issuer,
     subject: frame.subject,
@@ -84,6 +85,7 @@ async function build(signer: Signer, publicKey: PublicKey, frame: Frame, options
   if (!verifySignature(signer.publicKey, signer.signatureAlgorithm, certificate.tbs, certificate.signature)) {
     throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
   }
+  runLints(caLints, { certificate, issuer: issuer ?? certificate })
   return certificate
 }
 

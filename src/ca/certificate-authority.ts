@@ -147,7 +147,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const { nowMs, notBeforeMs, notAfterMs } = this.#validity(content)
     const tbs = this.#template.encode({ serialNumber, notBeforeMs, notAfterMs, subject: content.subject, publicKey, subjectAltName: content.subjectAltName })
     const unsigned = Certificate.parse(assembleSigned(tbs, this.#signer.signatureAlgorithm, noSignature))
-    lintCertificate({ certificate: unsigned, issuer: this.certificate, issuerTrustDomain: this.#issuerTrustDomain, publicKey, profile: this.#profile, nowMs })
+    lintCertificate({ certificate: unsigned, issuer: this.certificate, issuerTrustDomain: this.#issuerTrustDomain, publicKey, wantedNames: content.subjectAltName, profile: this.#profile, nowMs })
     this.#lintNames(unsigned)
     return new PreparedToken(this, unsigned)
   }

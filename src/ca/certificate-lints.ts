@@ -1,11 +1,12 @@
 // What a certificate must be before it is signed: each rule by itself, over the exact bytes. Numbers as in the list of lints.
 
+import { tags } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { equalBytes } from '../internal/bytes.ts'
 import { SpiffeId } from '../spiffe/index.ts'
 import type { TrustDomain } from '../spiffe/index.ts'
-import { extensionOids, keyPurposeOids } from '../x509/index.ts'
-import type { Certificate, GeneralName, PublicKey } from '../x509/index.ts'
+import { extensionOids, keyPurposeOids, signatureAlgorithms } from '../x509/index.ts'
+import type { Certificate, DistributionPoint, GeneralName, PublicKey } from '../x509/index.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
 import { leafKeyUsage } from './certificate-profile.ts'
 
@@ -17,6 +18,8 @@ export interface LintInput {
   readonly issuerTrustDomain: TrustDomain | undefined
   /** The key that was proven and judged; L12 holds the certificate to it. */
   readonly publicKey: PublicKey
+  /** The names that were decided on: the certificate has these and no others. */
+  readonly wantedNames: readonly GeneralName[]
   readonly profile: CertificateProfile
   readonly nowMs: number
 }
@@ -52,7 +55,7 @@ export function lintCertificate(input: LintInput): void {
   }
 }
 
-function lintSubject({ certificate, issuer, issuerTrustDomain, publicKey, profile, nowMs }: LintInput): LintSubject {
+function lintSubject({ certificate, issuer, issuerTrustDomain, publicKey, wantedNames, profile, nowMs }: LintInput): LintSubject {
   const names = certificate.subjectAltName ?? []
   let uris = 0
   let uri = ''
@@ -62,7 +65,7 @@ function lintSubject({ certificate, issuer, issuerTrustDomain, publicKey, profil
     uri = name.value
   }
   const id = uris === 1 ? SpiffeId.parse(uri) : undefined
-  return { certificate, issuer, issuerTrustDomain, publicKey, profile, nowMs, names, id }
+  return { certificate, issuer, issuerTrustDomain, publicKey, wantedNames, profile, nowMs, names, id }
 }
 
 const hasKeyIdentifier = (found: Uint8Array | undefined, wanted: Uint8Array | undefined): boolean => found !== undefined && wanted !== undefined && equalBytes(found, wanted)
@@ -72,10 +75,19 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L1', clause: 'RFC 5280 §4.1.2.1', check: ({ certificate: { version } }) => (version === 3 ? undefined : `version ${version}`) },
   { id: 'L2', clause: 'RFC 5280 §4.1.2.2', check: ({ certificate: { serialNumberBytes: serial } }) =>
     (serial.length >= 9 && serial.length <= 20 && (serial[0] as number) < 0x80 ? undefined : `a serial number of ${serial.length} octets, or one that is not positive`) },
+  { id: 'L3', clause: 'RFC 5280 §4.1.1.2', check: lintSignatureAlgorithm },
+  { id: 'L4', clause: 'SP 800-131A', check: ({ publicKey, issuer }) => (isWeak(publicKey) || isWeak(issuer.publicKey) ? 'a key that is too weak, or of no kind that is certified here' : undefined) },
   { id: 'L5', clause: 'RFC 5280 §4.1.2.4', check: ({ certificate, issuer }) =>
     (!issuer.subject.isEmpty && equalBytes(certificate.issuer.der, issuer.subject.der) ? undefined : "the issuer is not the CA certificate's subject") },
   { id: 'L6', clause: 'RFC 5280 §4.1.2.5', check: lintValidityNesting },
   { id: 'L7', clause: 'RFC 5280 §4.1.2.5', check: lintValidityLength },
+  { id: 'L8', clause: 'RFC 5280 §4.1.2.5', check: lintTimeForm },
+  { id: 'L10', clause: 'RFC 5280 §4.2', check: ({ certificate }) => {
+    // The values that no other lint reads; what is malformed throws.
+    void certificate.authorityInfoAccess
+    void certificate.crlDistributionPoints
+    return certificate.extensions.length === 0 ? 'no extension at all' : undefined
+  } },
   { id: 'L11', clause: 'RFC 5280 §4.2', check: ({ certificate }) => certificate.extensions.find(({ oid }) => !leafExtensions.has(oid))?.oid },
   { id: 'L12', clause: 'RFC 5280 §4.1.2.7', check: ({ certificate, publicKey }) => (certificate.publicKey.equals(publicKey) ? undefined : 'the key is not the one of the request') },
   { id: 'L13', clause: 'SP 800-57 §5.2', check: ({ certificate, issuer }) => (certificate.publicKey.equals(issuer.publicKey) ? "the key is the CA's own" : undefined) },
@@ -90,6 +102,8 @@ export const leafLints: readonly CertificateLint[] = [
     return keyUsage?.names.length === wanted.length && wanted.every((name) => keyUsage.has(name)) ? undefined : 'key usage does not fit the key'
   } },
   { id: 'L18', clause: 'X-10', check: lintExtendedKeyUsage },
+  { id: 'L19', clause: 'RFC 5280 §4.2.1.12', check: ({ certificate: { extendedKeyUsage, keyUsage } }) =>
+    (extendedKeyUsage === undefined || keyUsage?.has('digitalSignature') === true ? undefined : 'purposes that the key usage does not allow') },
   { id: 'L20', clause: 'RFC 5280 §4.2.1.6, X-3', check: ({ certificate }) => {
     const extension = certificate.extension(extensionOids.subjectAltName)
     if (extension === undefined) return 'no subject alternative name'
@@ -99,6 +113,8 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L22', clause: 'ID-1 to ID-7, X-2', check: ({ id }) => (id?.hasPath === true ? undefined : 'the URI is no SPIFFE ID of a workload') },
   { id: 'L23', clause: 'X-4', check: ({ id, issuerTrustDomain }) =>
     (issuerTrustDomain === undefined || id?.memberOf(issuerTrustDomain) === true ? undefined : `the identity is not of the CA's trust domain ${issuerTrustDomain.name}`) },
+  { id: 'L24', clause: 'invariant I5', check: ({ names, wantedNames }) =>
+    (names.length === wantedNames.length && names.every((name, at) => sameName(name, wantedNames[at])) ? undefined : 'the names are not those that were decided on') },
   { id: 'L25', clause: 'RFC 5280 §4.2.1.6', check: ({ names }) => {
     if (!names.some(({ type }) => type === 'dns')) return undefined
     const hosts = names.flatMap((name) => (name.type === 'dns' ? [name.value] : []))
@@ -111,12 +127,54 @@ export const leafLints: readonly CertificateLint[] = [
   } },
   { id: 'L27', clause: 'profile', check: ({ certificate, names, profile }) =>
     (names.length <= profile.maximumNames && certificate.der.length <= maximumOctets ? undefined : `${names.length} names, ${certificate.der.length} octets`) },
-  { id: 'L28', clause: 'RFC 5280 §4.1.2.6', check: ({ certificate: { subject } }) =>
-    (subject.rdns.every((rdn) => rdn.length === 1) ? undefined : 'a relative name with several attributes') },
+  { id: 'L28', clause: 'RFC 5280 §4.1.2.6', check: lintSubjectName },
   { id: 'L29', clause: 'RFC 5280 §4.2.1.1', check: ({ certificate, issuer }) =>
     (hasKeyIdentifier(certificate.authorityKeyIdentifier?.keyIdentifier, issuer.subjectKeyIdentifier) ? undefined : "the authority key identifier is not the CA's key identifier") },
   { id: 'L30', clause: 'RFC 5280 §4.2.1.2', check: ({ certificate }) => (certificate.subjectKeyIdentifier?.length === 20 ? undefined : 'no subject key identifier of 20 octets') },
+  { id: 'L31', clause: 'RFC 5280 §4.2.1.10', check: ({ certificate }) => certificate.extensions.find(({ oid }) => caExtensions.has(oid))?.oid },
+  { id: 'L32', clause: 'RFC 5280 §4.2.1.13, §4.2.2.1', check: lintLocations },
 ]
+
+const isWeak = ({ algorithm, bits }: PublicKey): boolean => algorithm === undefined || (algorithm === 'RSA' && bits < 2048)
+
+/** Inner and outer identifier are the same (the parser sees to it); this one is the table's, parameters included. */
+function lintSignatureAlgorithm({ certificate: { signatureAlgorithm } }: LintInput): string | undefined {
+  const name = signatureAlgorithm.signatureAlgorithm
+  return name !== undefined && equalBytes(signatureAlgorithm.der, signatureAlgorithms[name].identifier) ? undefined : `signature algorithm ${signatureAlgorithm.oid}, or its parameters`
+}
+
+/** UTCTime before 2050, GeneralizedTime after; their form is the parser's. The validity follows the issuer. */
+function lintTimeForm({ certificate: { der, issuer, notBeforeMs, notAfterMs } }: LintInput): string | undefined {
+  const first = issuer.der.byteOffset - der.byteOffset + issuer.der.length + 2
+  const second = first + 2 + (der[first + 1] as number)
+  const fits = (tag: number | undefined, ms: number): boolean => tag === (ms < year2050 ? tags.utcTime : tags.generalizedTime)
+  return fits(der[first], notBeforeMs) && fits(der[second], notAfterMs) ? undefined : 'a time of the form of another century'
+}
+
+function lintSubjectName({ certificate: { subject } }: LintInput): string | undefined {
+  if (subject.isEmpty) return undefined
+  for (const rdn of subject.rdns) {
+    if (rdn.length !== 1) return 'a relative name with several attributes'
+    const [attribute] = rdn
+    if (attribute?.value === undefined || attribute.value.length === 0 || attribute.value.length > 64) return 'a value that is no text of 1 to 64 characters'
+    for (let at = 0; at < attribute.value.length; at++) if (attribute.value.charCodeAt(at) < 0x20 || attribute.value.charCodeAt(at) === 0x7f) return 'a control character in the subject'
+  }
+  return undefined
+}
+
+function lintLocations({ certificate }: LintInput): string | undefined {
+  for (const oid of [extensionOids.crlDistributionPoints, extensionOids.authorityInfoAccess]) if (certificate.extension(oid)?.critical === true) return `extension ${oid} is critical`
+  for (const { name } of certificate.crlDistributionPoints ?? noPoints) {
+    if (name === undefined || !('fullName' in name) || name.fullName.some((one) => one.type !== 'uri' || !/^https?:\/\//.test(one.value))) return 'a distribution point that is no HTTP address'
+  }
+  return undefined
+}
+
+function sameName(a: GeneralName, b: GeneralName | undefined): boolean {
+  if (a.type !== b?.type) return false
+  if (a.type === 'ip' && b.type === 'ip') return equalBytes(a.address, b.address)
+  return (a.type === 'uri' || a.type === 'dns') && 'value' in b && a.value === b.value
+}
 
 function lintValidityNesting({ certificate, issuer }: LintInput): string | undefined {
   if (certificate.notBeforeMs >= certificate.notAfterMs) return 'the validity is empty'
@@ -143,6 +201,10 @@ function isDnsName(name: string): boolean {
 }
 
 const maximumOctets = 8 * 1024
+const year2050 = Date.UTC(2050, 0)
+const noPoints: readonly DistributionPoint[] = []
+/** What only CAs have; L11 leaves them out already. */
+const caExtensions: ReadonlySet<string> = new Set([extensionOids.nameConstraints, extensionOids.policyMappings, extensionOids.policyConstraints, extensionOids.inhibitAnyPolicy])
 const leafExtensions: ReadonlySet<string> = new Set([
   extensionOids.authorityKeyIdentifier, extensionOids.subjectKeyIdentifier, extensionOids.keyUsage, extensionOids.subjectAltName,
   extensionOids.basicConstraints, extensionOids.extendedKeyUsage, extensionOids.crlDistributionPoints, extensionOids.authorityInfoAccess,

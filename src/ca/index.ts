@@ -8,6 +8,8 @@ export type { CertificateAuthority, CertificateAuthorityOptions } from './certif
 export { createIntermediateCertificate, createRootCertificate } from './ca-certificate.ts'
 export type { CaCertificateOptions, CaCredential } from './ca-certificate.ts'
 export { leafLints, lintCertificate } from './certificate-lints.ts'
+export { caLints, listLints, runLints } from './ca-lints.ts'
+export type { CaLint, CaLintInput, ListLintInput } from './ca-lints.ts'
 export type { CertificateLint, LintInput, LintSubject } from './certificate-lints.ts'
 export { spireProfile, workloadProfile } from './certificate-profile.ts'
 export type { CertificateProfile } from './certificate-profile.ts'

@@ -5,6 +5,7 @@ import type { Clock } from '../runtime/index.ts'
 import { buildRevocationList } from '../x509/index.ts'
 import type { Certificate, RevocationList, Signer } from '../x509/index.ts'
 import type { CertificateStore } from './certificate-store.ts'
+import { listLints, runLints } from './ca-lints.ts'
 
 /** What lists are made from. */
 export interface RevocationListIssuerOptions {
@@ -31,6 +32,7 @@ export class RevocationListIssuer {
     if (store === undefined || keyIdentifier === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA without a store knows of no revocations')
     const thisUpdate = new Date(Math.floor(clock.now() / 1000) * 1000)
     const revoked = await store.revoked(thisUpdate)
+    const lastNumber = this.#last
     const list = await buildRevocationList({
       issuer: certificate.subject,
       thisUpdate,
@@ -40,6 +42,7 @@ export class RevocationListIssuer {
       entries: revoked.flatMap(({ serialNumber, revocation }) => (revocation === undefined ? [] : [{ serialNumber, revocationDate: revocation.revokedAt, reason: revocation.reason }])),
     }, signer)
     if (!list.verifySignatureBy(certificate.publicKey)) throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; the list was not let out`)
+    runLints(listLints, { list, issuer: certificate, lastNumber })
     return list
   }
 
