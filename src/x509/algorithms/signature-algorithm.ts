@@ -90,6 +90,10 @@ export class AlgorithmIdentifier {
 
   /** Parses a whole AlgorithmIdentifier. @throws ERR_DER, ERR_OID_INVALID */
   static parse(der: Uint8Array): AlgorithmIdentifier {
+    return knownIdentifier(der) ?? AlgorithmIdentifier.#read(der)
+  }
+
+  static #read(der: Uint8Array): AlgorithmIdentifier {
     const reader = readWhole(der, tags.sequence, 'AlgorithmIdentifier')
     reader.expect(tags.oid, 'algorithm')
     const oid = decodeOid(der, reader.contentStart, reader.contentEnd)
@@ -100,6 +104,11 @@ export class AlgorithmIdentifier {
       reader.finish('AlgorithmIdentifier')
     }
     return new AlgorithmIdentifier(der, oid, parameters)
+  }
+
+  /** Those of the table, read once: nearly every certificate has one of them. */
+  static readTable(): readonly AlgorithmIdentifier[] {
+    return Object.values(signatureAlgorithms).map(({ identifier }) => AlgorithmIdentifier.#read(identifier))
   }
 
   /** The supported algorithm that the identifier names, its parameters being exactly right; otherwise undefined. */
@@ -117,6 +126,22 @@ export class AlgorithmIdentifier {
     return this.#judged
   }
 }
+
+function knownIdentifier(der: Uint8Array): AlgorithmIdentifier | undefined {
+  knownIdentifiers ??= AlgorithmIdentifier.readTable()
+  for (const known of knownIdentifiers) if (isSame(known.der, der)) return known
+  return undefined
+}
+
+/** From the end, where they differ. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  let at = a.length
+  if (at !== b.length) return false
+  while (--at >= 0) if (a[at] !== b[at]) return false
+  return true
+}
+
+let knownIdentifiers: readonly AlgorithmIdentifier[] | undefined
 
 function judge(identifier: AlgorithmIdentifier): { name: SignatureAlgorithm | undefined; saltLength: number | undefined } {
   for (const info of Object.values(signatureAlgorithms)) {
