@@ -1,13 +1,14 @@
 // The token between lint and signature: these bytes, by this CA, once.
 // A CA: prepare → lint → sign → check. It does not know who is calling.
 
+import { bitString, sequence } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { SpiffeId, TrustDomain } from '../spiffe/index.ts'
 import { TrustBundle } from '../svid/index.ts'
 import { Budget, checkNameConstraints } from '../validation/index.ts'
-import { assembleSigned, Certificate, generateSerialNumber, isProvenRequest, verifySignature } from '../x509/index.ts'
+import { Certificate, generateSerialNumber, isProvenRequest, signatureAlgorithms, verifySignature } from '../x509/index.ts'
 import type { NameConstraints, ProvenRequest, PublicKey, RevocationList, SerialNumber, Signer } from '../x509/index.ts'
 import { lintCertificate } from './certificate-lints.ts'
 import { validitySeconds, workloadProfile, LeafTemplate } from './certificate-profile.ts'
@@ -105,6 +106,8 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly #profile: CertificateProfile
   readonly #clock: Clock
   readonly #template: LeafTemplate
+  /** What follows the signed bytes before there is a signature: the algorithm, and a signature that verifies nothing. */
+  readonly #unsigned: Uint8Array
   readonly #notAfterMs: number
   readonly #notBeforeMs: number
   /** Present where a CA above, or this one, constrains names. */
@@ -130,6 +133,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
       throw new PkiError('ERR_CA_MATERIAL', `the CA certificate is of ${this.#issuerTrustDomain.name}, not of ${this.trustDomain.name} (X-4)`)
     }
     this.#template = new LeafTemplate(certificate, signer.signatureAlgorithm, this.#profile)
+    this.#unsigned = Buffer.concat([signatureAlgorithms[signer.signatureAlgorithm].identifier, bitString(noSignature)])
     // No leaf lives longer than what is above it, however far up; several roots may vouch for it, the longest counts.
     const above = [certificate, ...this.chain]
     const anchors = isRoot ? [certificate] : signersOf(this.chain.at(-1) as Certificate, this.roots)
@@ -146,7 +150,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     publicKey.checkStrength()
     const { nowMs, notBeforeMs, notAfterMs } = this.#validity(content)
     const tbs = this.#template.encode({ serialNumber, notBeforeMs, notAfterMs, subject: content.subject, publicKey, subjectAltName: content.subjectAltName })
-    const unsigned = Certificate.parse(assembleSigned(tbs, this.#signer.signatureAlgorithm, noSignature))
+    const unsigned = Certificate.parse(sequence(tbs, this.#unsigned))
     lintCertificate({ certificate: unsigned, issuer: this.certificate, issuerTrustDomain: this.#issuerTrustDomain, publicKey, wantedNames: content.subjectAltName, profile: this.#profile, nowMs })
     this.#lintNames(unsigned)
     return new PreparedToken(this, unsigned)

@@ -157,8 +157,10 @@ class LocalIssuanceService implements IssuanceService {
     return { certificate, chain: this.#authority.chain, roots: this.#authority.roots }
   }
 
-  #noteIssued({ serialNumber, notAfter }: Certificate, content: CertificateContent, caller: Caller): void {
+  #noteIssued({ serialNumber, notAfterMs }: Certificate, content: CertificateContent, caller: Caller): void {
     this.#metrics.count('certificates_issued')
+    if (this.#logger === silentLogger) return
+    const notAfter = new Date(notAfterMs)
     this.#logger.info({ serialNumber, identity: identityOf(content), notAfter, credential: caller.credential }, 'certificate issued')
   }
 

@@ -137,18 +137,22 @@ export function isProvenRequest(value: unknown): value is ProvenRequest {
 
 /** The private field is the proof: nothing outside this file can make an object that has it. */
 class Proven implements ProvenRequest {
-  readonly request: CertificateRequest
-  readonly publicKey: PublicKey
-  readonly #proven = true
+  readonly #request: CertificateRequest
 
   constructor(request: CertificateRequest) {
-    this.request = request
-    this.publicKey = request.publicKey
-    Object.freeze(this)
+    this.#request = request
+  }
+
+  get request(): CertificateRequest {
+    return this.#request
+  }
+
+  get publicKey(): PublicKey {
+    return this.#request.publicKey
   }
 
   static is(value: unknown): boolean {
-    return typeof value === 'object' && value !== null && #proven in value && value.#proven
+    return typeof value === 'object' && value !== null && #request in value
   }
 }
 

@@ -75,7 +75,7 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
     case contextPrimitive(2):
       return { type: 'dns', value: nameText(bytes, contentStart, contentEnd, 'dNSName') }
     case contextPrimitive(6):
-      return { type: 'uri', value: nameText(bytes, contentStart, contentEnd, 'uniformResourceIdentifier') }
+      return { type: 'uri', value: uriText(nameText(bytes, contentStart, contentEnd, 'uniformResourceIdentifier')) }
     case contextPrimitive(7):
       return ipName(reader.content(), use)
     case contextPrimitive(8):
@@ -98,6 +98,14 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
     default:
       throw new PkiError('ERR_NAME_INVALID', `tag 0x${tag.toString(16)} is no GeneralName (RFC 5280 4.2.1.6)`)
   }
+}
+
+/** RFC 5280 §4.2.1.6: "The name MUST follow the URI syntax"; its characters (RFC 3986 §2) are what can be told without the scheme. */
+function uriText(text: string): string {
+  for (let at = 0; at < text.length; at++) {
+    if (uriCharacters[text.charCodeAt(at)] !== 1) throw new PkiError('ERR_NAME_INVALID', `uniformResourceIdentifier: the character ${JSON.stringify(text.charAt(at))} in a URI (RFC 3986 §2)`)
+  }
+  return text
 }
 
 /** No name of these three has control characters, and what stops reading at a NUL would read another name. */
@@ -219,3 +227,5 @@ export function parseAltName(der: Uint8Array, what: string): readonly GeneralNam
 export function encodeAltName(names: readonly GeneralName[]): Uint8Array {
   return sequence(...names.map(encodeGeneralName))
 }
+
+const uriCharacters: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => (/[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=%]/.test(String.fromCharCode(code)) ? 1 : 0))
