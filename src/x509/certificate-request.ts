@@ -98,8 +98,8 @@ export class CertificateRequest extends CertificateExtensions {
     if (this.signatureAlgorithm.signatureAlgorithm === undefined) {
       throw new PkiError('ERR_ALGORITHM_UNSUPPORTED', `the request is signed with ${this.signatureAlgorithm.oid}`)
     }
-    this.publicKey.keyObject() // so that an unusable key is called one, not a bad signature
     if (!verifySignature(this.publicKey, this.signatureAlgorithm, this.info, this.signature)) {
+      this.publicKey.keyObject() // so that an unusable key is called one, not a bad signature
       throw new PkiError('ERR_CSR_SIGNATURE', 'the signature of the request does not verify with its own key')
     }
     return new Proven(this)

@@ -6,7 +6,7 @@
 export { signatureAlgorithms, AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
 export type { HashName, PublicKeyAlgorithm, SignatureAlgorithm, SignatureAlgorithmInfo } from './algorithms/signature-algorithm.ts'
 export { PublicKey } from './algorithms/public-key.ts'
-export type { PublicKeyInput } from './algorithms/public-key.ts'
+export type { OneShotKey, PublicKeyInput } from './algorithms/public-key.ts'
 export type { SubjectPublicKeyInfo } from './algorithms/subject-public-key-info.ts'
 export type { KeyStrengthPolicy } from './algorithms/key-strength.ts'
 export type { Signer } from './algorithms/signer.ts'

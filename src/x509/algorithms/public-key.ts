@@ -1,6 +1,7 @@
 // A public key: the bytes of its SubjectPublicKeyInfo, judged by DER, imported into node:crypto when first used.
 
 import { KeyObject, createPublicKey, hash } from 'node:crypto'
+import type { JsonWebKeyInput } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { encodeBase64url } from '../../internal/bytes.ts'
 import { isOnCurve, checkKeyStrength } from './key-strength.ts'
@@ -23,6 +24,7 @@ export class PublicKey {
   #info: SubjectPublicKeyInfo | undefined
   #keyObject: KeyObject | undefined
   #keyIdentifier: Uint8Array | undefined
+  #wasUsed = false
 
   private constructor(spki: Uint8Array, keyObject?: KeyObject) {
     this.spki = spki
@@ -105,8 +107,27 @@ export class PublicKey {
    * @throws ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED (also for a point that is not on its curve)
    */
   keyObject(): KeyObject {
-    this.#keyObject ??= importKey(this)
+    if (this.#keyObject === undefined) {
+      const input = keyInput(this)
+      try {
+        this.#keyObject = createPublicKey(input)
+      } catch (cause) {
+        throw new PkiError('ERR_KEY_MALFORMED', `the public key is no valid ${this.info.algorithm ?? ''} key`, { cause })
+      }
+    }
     return this.#keyObject
+  }
+
+  /**
+   * The key for one verification. That of a request is used once: `node:crypto` then imports it for the call and frees it with it, which a
+   * `KeyObject` leaves to the garbage collector at ten times the price. From the second use on it is imported and kept.
+   *
+   * @throws as `keyObject`
+   */
+  verificationKey(): KeyObject | OneShotKey {
+    if (this.#keyObject !== undefined || this.#wasUsed) return this.keyObject()
+    this.#wasUsed = true
+    return keyInput(this)
   }
 
   /** Whether both are the same SubjectPublicKeyInfo, byte for byte. */
@@ -129,23 +150,24 @@ function checked(key: PublicKey): PublicKey {
   return key
 }
 
+/** A public key in a form that the verifying functions of `node:crypto` import by themselves. */
+export type OneShotKey = JsonWebKeyInput | { readonly key: Buffer, readonly format: 'der', readonly type: 'spki' | 'pkcs1' }
+
 /**
- * The fastest import that this Node has. OpenSSL 3.0 spends 100 µs in its DER decoder for SPKI, which PKCS#1 and JWK avoid;
+ * What is imported the fastest on this Node. OpenSSL 3.0 spends 100 µs in its DER decoder for SPKI, which PKCS#1 and JWK avoid;
  * from 3.2 on SPKI is as fast for EC keys.
+ *
+ * @throws ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
  */
-function importKey(key: PublicKey): KeyObject {
+function keyInput(key: PublicKey): OneShotKey {
   const { algorithm, problem, subjectPublicKey: octets } = key.info
   if (algorithm === undefined) throw new PkiError(problem?.code ?? 'ERR_KEY_UNSUPPORTED', `the public key is ${problem?.detail ?? 'of an unknown kind'}`)
-  try {
-    if (algorithm === 'RSA') return createPublicKey({ key: buffer(octets), format: 'der', type: 'pkcs1' })
-    if (algorithm === 'Ed25519') return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(octets) }, format: 'jwk' })
-    if (algorithm === 'P-256' && slowSpkiDecoder) {
-      return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: encodeBase64url(octets, 1, 33), y: encodeBase64url(octets, 33, 65) }, format: 'jwk' })
-    }
-    return createPublicKey({ key: buffer(key.spki), format: 'der', type: 'spki' })
-  } catch (cause) {
-    throw new PkiError('ERR_KEY_MALFORMED', `the public key is no valid ${algorithm} key`, { cause })
+  if (algorithm === 'RSA') return { key: buffer(octets), format: 'der', type: 'pkcs1' }
+  if (algorithm === 'Ed25519') return { key: { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(octets) }, format: 'jwk' }
+  if (algorithm === 'P-256' && slowSpkiDecoder) {
+    return { key: { kty: 'EC', crv: 'P-256', x: encodeBase64url(octets, 1, 33), y: encodeBase64url(octets, 33, 65) }, format: 'jwk' }
   }
+  return { key: buffer(key.spki), format: 'der', type: 'spki' }
 }
 
 function buffer(bytes: Uint8Array): Buffer {

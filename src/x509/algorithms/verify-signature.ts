@@ -1,9 +1,9 @@
 // Verification of one signature. node:crypto decides; this decides what it is asked.
 
-import { constants, verify } from 'node:crypto'
-import type { VerifyKeyObjectInput } from 'node:crypto'
+import { KeyObject, constants, verify } from 'node:crypto'
+import type { SigningOptions, VerifyKeyObjectInput } from 'node:crypto'
 import type { AlgorithmIdentifier, SignatureAlgorithm } from './signature-algorithm.ts'
-import type { PublicKey } from './public-key.ts'
+import type { OneShotKey, PublicKey } from './public-key.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
 
 /** How the octets of an ECDSA signature are written: DER `ECDSA-Sig-Value` (X.509) or `r || s` (JWS, PKCS#11). */
@@ -28,17 +28,20 @@ export function verifySignature(
   try {
     const { algorithm: keyAlgorithm, pss } = key.info
     if (keyAlgorithm === undefined || !row.keys.includes(keyAlgorithm)) return false
-    const keyObject = key.keyObject()
+    const keyOrInput = key.verificationKey()
     if (row.saltLength !== undefined) {
       const saltLength = typeof algorithm === 'string' ? row.saltLength : (algorithm.saltLength as number)
       // RFC 4055 §3.3: the parameters of the key bind the signature: same hash, at least that much salt.
       if (pss !== undefined && (pss.hash !== row.hash || saltLength < pss.saltLength)) return false
-      const input: VerifyKeyObjectInput = { key: keyObject, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }
-      return verify(row.hash, data, input, signature)
+      return verify(row.hash, data, withOptions(keyOrInput, { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }), signature)
     }
-    if (encoding === 'ieee-p1363') return verify(row.hash, data, { key: keyObject, dsaEncoding: encoding }, signature)
-    return verify(row.hash, data, keyObject, signature)
+    if (encoding === 'ieee-p1363') return verify(row.hash, data, withOptions(keyOrInput, { dsaEncoding: encoding }), signature)
+    return verify(row.hash, data, keyOrInput, signature)
   } catch {
     return false
   }
+}
+
+function withOptions(key: KeyObject | OneShotKey, options: SigningOptions): VerifyKeyObjectInput {
+  return { ...(key instanceof KeyObject ? { key } : key), ...options } as VerifyKeyObjectInput
 }
