@@ -157,6 +157,23 @@ describe('key files', () => {
     }
   })
 
+  it('are read where the directory is read-only, and nothing else', async ({ skip }) => {
+    const mount = mkdtempSync(join(tmpdir(), 'read-only-'))
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', mount]).status !== 0) skip('this test mounts a small file system, which is not allowed here')
+    try {
+      await using keys = await open(mount)
+      const made = await keys.generateKey('kept', 'P-256')
+      expect(spawnSync('mount', ['-o', 'remount,ro', mount]).status).toBe(0)
+      await using reader = await open(mount)
+      expect((await reader.getSigner('kept'))?.publicKey.equals(made.publicKey)).toBe(true)
+      for (const attempt of [() => reader.generateKey('other', 'P-256'), () => reader.rotateKey('kept'), () => reader.destroyKey('kept')]) await expect(attempt()).rejects.toThrow(code('ERR_KEY_STORAGE'))
+      expect(await reader.listKeys()).toHaveLength(1)
+    } finally {
+      spawnSync('umount', [mount])
+      rmSync(mount, { recursive: true, force: true })
+    }
+  })
+
   it('open with their passphrase alone, and never show it', async () => {
     const directory = fresh()
     await using keys = await open(directory)

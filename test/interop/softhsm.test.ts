@@ -2,7 +2,7 @@
 
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
-import { rename } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { BasicConstraintsExtension, X509CertificateGenerator as PeculiarGenerator } from '@peculiar/x509'
@@ -14,7 +14,7 @@ import type { Pkcs11Binding, Pkcs11KeyManagerOptions } from '../../src/adapters/
 import { Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import { MemoryCertificateStore, createCertificateAuthority, createRootCertificate } from '../../src/ca/index.ts'
 import { isPkiError } from '../../src/errors/index.ts'
-import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto } from '../../src/keys/index.ts'
+import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, exportPrivateKey } from '../../src/keys/index.ts'
 import type { KeyAlgorithm, KeyManager } from '../../src/keys/index.ts'
 import { keyManagerContract } from '../../src/testing/index.ts'
 import { Certificate, buildCertificateRequest, generalName, verifySignature } from '../../src/x509/index.ts'
@@ -201,6 +201,23 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
     expect((await doubled.sign(data)).length).toBeGreaterThan(60)
     gone = true
     expect(await doubled.sign(data)).toEqual(Uint8Array.of(1))
+  })
+
+  it('finds a key that another program made, by its label and by its id, in the token of a serial number', async () => {
+    const { execFileSync } = await import('node:child_process')
+    const pem = join(token.directory, 'outside.pem')
+    await writeFile(pem, exportPrivateKey((await SoftwareSigner.generate('P-256')).privateKey()))
+    execFileSync('softhsm2-util', ['--import', pem, '--token', token.label, '--label', 'outside', '--id', 'c0ffee', '--pin', token.pin])
+    const shown = execFileSync('softhsm2-util', ['--show-slots'], { encoding: 'utf8' })
+    const serialNumber = shown.split('Slot ').find((slot) => new RegExp(`Label: +${token.label} `).test(slot))!.match(/Serial number: +(\S+)/)![1]!
+    await using keys = await open({ token: { serialNumber } })
+    const byId = await keys.signerOf(Buffer.from('c0ffee', 'hex'))
+    const byLabel = (await keys.getSigner('outside'))!
+    expect(byId.publicKey.equals(byLabel.publicKey)).toBe(true)
+    expect(verifySignature(byId.publicKey, byId.signatureAlgorithm, data, await byId.sign(data))).toBe(true)
+    await expect(keys.signerOf(Buffer.from('dead', 'hex'))).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+    execFileSync('softhsm2-util', ['--import', pem, '--token', token.label, '--label', 'twice', '--id', 'c0ffee', '--force', '--pin', token.pin])
+    await expect(keys.signerOf(Buffer.from('c0ffee', 'hex'))).rejects.toThrow(code('ERR_HSM_KEY_AMBIGUOUS'))
   })
 
   it('refuses two keys of one name', async () => {

@@ -109,6 +109,20 @@ export class Pkcs11KeyManager implements KeyManager {
     return found === undefined ? undefined : this.#signer(id, found)
   }
 
+  /**
+   * The signer of a key that somebody else made, by its CKA_ID; by its label, `getSigner` finds it.
+   *
+   * @throws ERR_KEY_NOT_FOUND, ERR_HSM_KEY_AMBIGUOUS for more than one private key of this id, ERR_HSM_KEY_PROTECTION
+   */
+  async signerOf(objectId: Uint8Array): Promise<Pkcs11Signer> {
+    const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_ID, value: Buffer.from(objectId) }]))
+    const [object] = found
+    const shown = Buffer.from(objectId).toString('hex')
+    if (object === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has the CKA_ID ${shown}`)
+    if (found.length > 1) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} private keys in the token have the CKA_ID ${shown}`)
+    return this.#signer(object.label === '' ? shown : object.label, object)
+  }
+
   async listKeys(): Promise<readonly KeyInfo[]> {
     const objects = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, []))
     const made = objects.flatMap((object) => (object.tag === undefined ? [] : [{ id: object.label, ...object.tag }]))
