@@ -10,7 +10,7 @@ import { checkNameConstraints, checkPeerName } from './names/index.ts'
 import type { PeerName } from './names/index.ts'
 import { PathSearch } from './path-search.ts'
 import type { CompletePath, CompletePathCheck, SearchSettings } from './path-search.ts'
-import { rejectionOf } from './rejection.ts'
+import { reject, rejectionOf } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
 import type { RevocationChecker, RevocationQuery } from './revocation-contract.ts'
 import { RejectionList } from './verdict.ts'
@@ -65,7 +65,7 @@ class PathRevocation implements CompletePathCheck {
   readonly #search: SearchSettings
   readonly #rules: FormRules
   /** Answers so far. One that is still open counts as good, so that two CRL issuers that vouch for each other come to an end. */
-  readonly #answers: { readonly certificate: Certificate; rejection: Rejection | undefined }[] = []
+  readonly #answers: { readonly certificate: Certificate; rejection: Rejection | undefined; open: boolean }[] = []
 
   constructor(checker: RevocationChecker, search: SearchSettings, rules: FormRules) {
     this.#checker = checker
@@ -86,9 +86,10 @@ class PathRevocation implements CompletePathCheck {
   #answerFor(certificate: Certificate, issuer: IssuerCandidate, anchor: IssuerCandidate): Rejection | undefined {
     const known = this.#answers.find((answer) => answer.certificate.equals(certificate))
     if (known !== undefined) return known.rejection
-    const answer = { certificate, rejection: undefined as Rejection | undefined }
+    const answer = { certificate, rejection: undefined as Rejection | undefined, open: true }
     this.#answers.push(answer)
     answer.rejection = this.#checker.check(this.#query(certificate, issuer, anchor))
+    answer.open = false
     return answer.rejection
   }
 
@@ -109,7 +110,12 @@ class PathRevocation implements CompletePathCheck {
       if (fault !== undefined) return fault
       const rejections = new RejectionList()
       const settings = { ...this.#search, nestedPurposes: [], policies: undefined }
-      const completion = purpose === 'ocsp' && authority.extension(ocspNoCheck) !== undefined ? noCheck : this
+      const unchecked = purpose === 'ocsp' && authority.extension(ocspNoCheck) !== undefined
+      // A stolen responder key would clear itself, or two of them each other.
+      if (purpose === 'ocsp' && !unchecked && this.#answers.some(({ certificate, open }) => open && certificate.equals(authority))) {
+        return reject('ERR_REVOCATION_UNKNOWN', 'RFC 6960 §4.2.2.2.1', 'the status of the responder hangs on its own word', authority)
+      }
+      const completion = unchecked ? noCheck : this
       const search = new PathSearch(authority, new IssuerPool([anchor, ...settings.known]), settings, rejections, completion)
       return search.run() === undefined ? rejections.sorted()[0] : undefined
     } catch (error) {

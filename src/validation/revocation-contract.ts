@@ -21,4 +21,21 @@ export interface RevocationQuery {
 /** Answers `undefined` for a certificate that may be used. */
 export interface RevocationChecker {
   check(query: RevocationQuery): Rejection | undefined
+  /** What `check` says, and how sure it is; for those who combine sources. Without it, what `check` lets pass counts as known to be good. */
+  judge?(query: RevocationQuery): RevocationJudgement
 }
+
+/** To be let through and to be known to be good are two things: a lenient source, or one that was not asked, lets everything through. */
+export interface RevocationJudgement {
+  readonly rejection: Rejection | undefined
+  /** Whether the source has an answer of its own that the certificate is good. */
+  readonly knownGood: boolean
+}
+
+/** A checker from its judgement. */
+export function checkerThat(judge: (query: RevocationQuery) => RevocationJudgement): RevocationChecker & Required<Pick<RevocationChecker, 'judge'>> {
+  return { judge, check: (query) => judge(query).rejection }
+}
+
+/** The judgement on a certificate that a source lets through without an answer. */
+export const letThrough: RevocationJudgement = { rejection: undefined, knownGood: false }

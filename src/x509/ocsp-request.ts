@@ -75,22 +75,23 @@ export class OcspRequest {
     const outer = readWhole(der, tags.sequence, 'OCSPRequest')
     const tbs = outer.expect(tags.sequence, 'tbsRequest').inner()
     // A signed request is read as one that is not: whom a responder serves is not decided by it here.
-    if (outer.optional(contextConstructed(0))) outer.inner().expect(tags.sequence, 'optionalSignature')
+    if (outer.optional(contextConstructed(0))) finishOne(outer, 'optionalSignature')
     outer.finish('OCSPRequest')
     readVersion(tbs)
-    tbs.optional(contextConstructed(1))
+    if (tbs.optional(contextConstructed(1))) finishOne(tbs, 'requestorName')
     const list = tbs.expect(tags.sequence, 'requestList').inner()
     const ids: OcspCertificateId[] = []
     while (!list.done) {
       if (ids.length >= maxCertificates) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP request for more than ${maxCertificates} certificates`)
       const one = list.expect(tags.sequence, 'Request').inner()
       ids.push(OcspCertificateId.parse(one.expect(tags.sequence, 'reqCert').element()))
-      if (one.optional(contextConstructed(0))) readExtensionList(one, 'singleRequestExtensions')
+      if (one.optional(contextConstructed(0))) refuseCritical(readExtensionList(one, 'singleRequestExtensions'))
       one.finish('Request')
     }
     if (ids.length === 0) throw new PkiError('ERR_OCSP_MALFORMED', 'an OCSP request for no certificate at all')
     this.extensions = tbs.optional(contextConstructed(2)) ? readExtensionList(tbs, 'requestExtensions') : []
     tbs.finish('tbsRequest')
+    refuseCritical(this.extensions)
     this.der = der
     this.certificateIds = ids
     this.nonce = readNonce(this.extensions)
@@ -111,6 +112,19 @@ export class OcspRequest {
   }
 }
 
+/** `[n] EXPLICIT` around one element that is not looked into. */
+function finishOne(reader: DerReader, what: string): void {
+  const wrapper = reader.inner()
+  wrapper.next()
+  wrapper.finish(what)
+}
+
+/** RFC 6960 §4.4: an extension that is not known may be passed over, unless it is critical. */
+function refuseCritical(extensions: readonly Extension[]): void {
+  const unknown = extensions.find(({ oid: type, critical }) => critical && type !== nonceOid)
+  if (unknown !== undefined) throw new PkiError('ERR_OCSP_MALFORMED', `an OCSP request with the critical extension ${unknown.oid}, which is not known (RFC 6960 §4.4)`)
+}
+
 /** `[n] EXPLICIT Extensions` that was read last. */
 export function readExtensionList(reader: DerReader, what: string): Extension[] {
   const wrapper = reader.inner()
@@ -126,7 +140,7 @@ export function readVersion(reader: DerReader): void {
   throw new PkiError('ERR_OCSP_MALFORMED', version === 0 ? 'version 1 is the default and must be left out (X.690 11.5)' : `version ${version + 1} of OCSP; 1 is wanted`)
 }
 
-/** Some responders write the octets bare, older than RFC 6960; those are no nonce here. @throws ERR_OCSP_MALFORMED, ERR_DER */
+/** An OCTET STRING within the extension; the bare octets that some write, older than RFC 6960, are refused. @throws ERR_OCSP_MALFORMED, ERR_DER */
 export function readNonce(extensions: readonly Extension[]): Uint8Array | undefined {
   const extension = extensions.find((one) => one.oid === nonceOid)
   if (extension === undefined) return undefined

@@ -69,11 +69,11 @@ export class OcspResponse {
   /**
    * Parses DER. The bytes are kept, not copied: do not change them afterwards.
    *
-   * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_OID_INVALID, ERR_EXTENSION_DUPLICATE, ERR_LIMIT_EXCEEDED above 256 KiB, 1,024
-   * answers or 16 certificates
+   * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_OID_INVALID, ERR_NAME_INVALID, ERR_EXTENSION_DUPLICATE, ERR_EXTENSION_MALFORMED,
+   * ERR_LIMIT_EXCEEDED above 256 KiB, 1,024 answers or 16 certificates
    */
   static parse(der: Uint8Array): OcspResponse {
-    if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP response of ${der.length} octets; at most ${maxOctets} are read`)
+    checkSize(der)
     return new OcspResponse(der)
   }
 
@@ -119,7 +119,9 @@ export class BasicOcspResponse {
     this.nonce = readNonce(this.extensions)
   }
 
+  /** The content of `responseBytes`; as `OcspResponse.parse`. */
   static parse(der: Uint8Array): BasicOcspResponse {
+    checkSize(der)
     return new BasicOcspResponse(der)
   }
 
@@ -179,6 +181,10 @@ function encodeStatus(status: OcspCertificateStatus): Uint8Array {
   // As in a CRL: "unspecified" is said by leaving the reason out (RFC 5280 §5.3.1).
   const reason = status.reason === 'unspecified' ? [] : [explicit(0, encodeReasonCode(status.reason))]
   return element(contextConstructed(1), encodeGeneralizedTime(status.revokedAt.getTime()), ...reason)
+}
+
+function checkSize(der: Uint8Array): void {
+  if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP response of ${der.length} octets; at most ${maxOctets} are read`)
 }
 
 function readResponses(list: DerReader): OcspSingleResponse[] {

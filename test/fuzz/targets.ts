@@ -9,7 +9,7 @@ import { decodePem, encodePem } from '../../src/internal/pem.ts'
 import { exportPrivateKey, importPrivateKey, SoftwareSigner } from '../../src/keys/index.ts'
 import { SpiffeId, TrustDomain, tryParseIstioSpiffeId } from '../../src/spiffe/index.ts'
 import { JwtAuthority, JwtSvid, TrustBundle, formatBundleMap, formatSpiffeBundle, issueJwtSvid, parseBundleMap, parseSpiffeBundle, verifyX509Svid } from '../../src/svid/index.ts'
-import { createOcspChecker } from '../../src/validation/index.ts'
+import { Budget, createOcspChecker } from '../../src/validation/index.ts'
 import {
   Certificate, CertificateRequest, DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, RevocationList, buildCertificate, buildCertificateRequest, buildOcspResponse, buildRevocationList, encodeAltName,
   encodeGeneralName, generalName, generateSerialNumber, keyPurposeOids, readGeneralNames,
@@ -117,7 +117,8 @@ export const targets: readonly FuzzTarget[] = [
         const { answer } = OcspResponse.parse(octets)
         answer?.verifySignatureBy(signer.publicKey)
         answer?.isBy({ subject, publicKey: signer.publicKey })
-        createOcspChecker({ responses: [octets], mode: 'hard-fail' })
+        const query = { certificate: leaf, issuer: { subject, publicKey: signer.publicKey }, time: notBefore, budget: new Budget(), verifyAuthority: () => undefined }
+        if (createOcspChecker({ responses: [octets], mode: 'hard-fail', maximumAgeSeconds: 60 }).check(query) === undefined) throw new Error('a revoked certificate is good')
       } catch (error) {
         if (!(error instanceof PkiError)) throw error
         const { certificateIds } = OcspRequest.parse(octets)

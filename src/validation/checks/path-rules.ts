@@ -148,10 +148,11 @@ function checkConsistent(leaf: Certificate, wanted: readonly string[]): Rejectio
   return undefined
 }
 
-/** "Key usage bits that may be consistent" with the purposes of TLS. */
+/** "Key usage bits that may be consistent" with the purposes of TLS and of OCSP responders. */
 const consistent: Readonly<Record<string, readonly KeyUsageName[] | undefined>> = {
   [keyPurposeOids.serverAuth]: ['digitalSignature', 'keyEncipherment', 'keyAgreement'],
   [keyPurposeOids.clientAuth]: ['digitalSignature', 'keyAgreement'],
+  [keyPurposeOids.ocspSigning]: ['digitalSignature', 'contentCommitment'],
 }
 
 function checkPurpose(certificate: Certificate, found: readonly string[], wanted: readonly string[], anyWillDo: boolean): Rejection | undefined {

@@ -5,7 +5,8 @@ import { Certificate, RevocationList } from '../../x509/index.ts'
 import type { CertificateInput, RevocationListInput } from '../../x509/index.ts'
 import { reject, rejectionOf } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
-import type { RevocationChecker, RevocationQuery } from '../revocation-contract.ts'
+import { checkerThat, letThrough } from '../revocation-contract.ts'
+import type { RevocationChecker } from '../revocation-contract.ts'
 import { CrlIssuers, crlStatus } from './crl-status.ts'
 import type { CrlStatus } from './crl-status.ts'
 
@@ -40,18 +41,15 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
     issuers: new CrlIssuers((options.issuers ?? []).map((input) => Certificate.from(input))),
     maximumAgeMs: maximumAgeSeconds * 1000,
   }
-  return {
-    check(query: RevocationQuery): Rejection | undefined {
-      if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return undefined
-      let answer: CrlStatus
-      try {
-        answer = crlStatus(query, settings)
-      } catch (error) {
-        return rejectionOf(error, query.certificate)
-      }
-      return rejectionFor(answer, mode, query.certificate)
-    },
-  }
+  return checkerThat((query) => {
+    if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return letThrough
+    try {
+      const answer = crlStatus(query, settings)
+      return { rejection: rejectionFor(answer, mode, query.certificate), knownGood: answer.status === 'good' }
+    } catch (error) {
+      return { rejection: rejectionOf(error, query.certificate), knownGood: false }
+    }
+  })
 }
 
 function rejectionFor(answer: CrlStatus, mode: RevocationMode, certificate: Certificate): Rejection | undefined {

@@ -6,13 +6,20 @@ import { Certificate, OcspResponse } from '../../x509/index.ts'
 import type { BasicOcspResponse, OcspSingleResponse, PublicKey } from '../../x509/index.ts'
 import { reject, rejectionOf } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
-import type { RevocationChecker, RevocationQuery } from '../revocation-contract.ts'
+import { checkerThat, letThrough } from '../revocation-contract.ts'
+import type { RevocationChecker, RevocationJudgement, RevocationQuery } from '../revocation-contract.ts'
 import type { RevocationMode } from './crl-checker.ts'
+
+/** A response as it came, or parsed: then it is verified once, however often it is asked. */
+export type OcspResponseInput = OcspResponse | Uint8Array
 
 /** Options of `createOcspChecker`. */
 export interface OcspCheckerOptions {
-  /** Responses about any certificates, in any order; a staple of the TLS handshake is one. What does not parse is passed over. */
-  readonly responses: readonly (OcspResponse | Uint8Array)[]
+  /**
+   * Responses about any certificates, in any order; a staple of the TLS handshake is one. What does not parse is passed over. A function is
+   * asked for each certificate, so that one checker can serve a cache that changes.
+   */
+  readonly responses: readonly OcspResponseInput[] | ((certificate: Certificate) => readonly OcspResponseInput[])
   /** `soft-fail`: only a response that says "revoked" refuses; `hard-fail`: a certificate without a good answer is refused. */
   readonly mode: RevocationMode
   /** The nonce of the request: then only responses that repeat it count. */
@@ -37,45 +44,46 @@ type Answer = { readonly status: 'good' } | { readonly status: 'revoked', readon
 export function createOcspChecker(options: OcspCheckerOptions): RevocationChecker {
   const { mode, scope = 'chain', maximumAgeSeconds = Infinity, clockSkewSeconds = 60 } = options
   if (!(maximumAgeSeconds >= 0 && clockSkewSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds and clockSkewSeconds are counts of seconds')
-  const answers = options.responses.flatMap(readAnswer)
-  const settings: Settings = { answers, nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000, responders: options.responders ?? [], signedBy: new WeakMap() }
-  return {
-    check(query: RevocationQuery): Rejection | undefined {
-      if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return undefined
-      try {
-        return rejectionFor(ocspStatus(query, settings), mode, query.certificate)
-      } catch (error) {
-        return rejectionOf(error, query.certificate)
-      }
-    },
-  }
+  const settings: Settings = { answersFor: answersFrom(options.responses), nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000, responders: options.responders ?? [], signedBy: new WeakMap() }
+  return checkerThat((query) => {
+    if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return letThrough
+    try {
+      const answer = ocspStatus(query, settings)
+      return { rejection: rejectionFor(answer, mode, query.certificate), knownGood: answer.status === 'good' }
+    } catch (error) {
+      return { rejection: rejectionOf(error, query.certificate), knownGood: false }
+    }
+  })
 }
 
 /**
  * Several sources as one: every one of them has to let a certificate pass, so one that says "revoked" refuses, and so does one in `hard-fail`
- * mode that does not know. With `sufficient`, an answer of one is enough: the first that is sure of a certificate decides.
+ * mode that does not know. With `sufficient: 'one'`, one that knows the certificate to be good makes up for those that do not know it; one that
+ * merely lets it through (`off`, `soft-fail`, outside its scope) does not.
  *
  * @throws ERR_INVALID_ARGUMENT for no source at all
  */
 export function combineRevocationCheckers(checkers: readonly RevocationChecker[], options: { readonly sufficient?: 'all' | 'one' | undefined } = {}): RevocationChecker {
   if (checkers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no source of revocations')
-  return {
-    check(query: RevocationQuery): Rejection | undefined {
-      let unknown: Rejection | undefined
-      let passed = false
-      for (const checker of checkers) {
-        const rejection = checker.check(query)
-        if (rejection === undefined) passed = true
-        else if (rejection.code !== 'ERR_REVOCATION_UNKNOWN') return rejection
-        else unknown ??= rejection
-      }
-      return options.sufficient === 'one' && passed ? undefined : unknown
-    },
-  }
+  return checkerThat((query) => {
+    let unknown: Rejection | undefined
+    let knownGood = false
+    for (const checker of checkers) {
+      const judged = checker.judge === undefined ? judgementOf(checker.check(query)) : checker.judge(query)
+      if (judged.rejection !== undefined && judged.rejection.code !== 'ERR_REVOCATION_UNKNOWN') return judged
+      unknown ??= judged.rejection
+      knownGood ||= judged.knownGood
+    }
+    return { rejection: options.sufficient === 'one' && knownGood ? undefined : unknown, knownGood }
+  })
+}
+
+function judgementOf(rejection: Rejection | undefined): RevocationJudgement {
+  return { rejection, knownGood: rejection === undefined }
 }
 
 interface Settings {
-  readonly answers: readonly BasicOcspResponse[]
+  readonly answersFor: (certificate: Certificate) => readonly BasicOcspResponse[]
   readonly nonce: Uint8Array | undefined
   readonly maximumAgeMs: number
   readonly skewMs: number
@@ -84,7 +92,13 @@ interface Settings {
   readonly signedBy: WeakMap<BasicOcspResponse, PublicKey>
 }
 
-function readAnswer(input: OcspResponse | Uint8Array): BasicOcspResponse[] {
+function answersFrom(responses: OcspCheckerOptions['responses']): Settings['answersFor'] {
+  if (typeof responses === 'function') return (certificate) => responses(certificate).flatMap(readAnswer)
+  const answers = responses.flatMap(readAnswer)
+  return () => answers
+}
+
+function readAnswer(input: OcspResponseInput): BasicOcspResponse[] {
   try {
     const { answer } = OcspResponse.from(input)
     return answer === undefined ? [] : [answer]
@@ -105,18 +119,23 @@ function rejectionFor(answer: Answer, mode: RevocationMode, certificate: Certifi
   return reject('ERR_REVOCATION_UNKNOWN', answer.rule, `its status cannot be determined: ${answer.reason}`, certificate)
 }
 
-/** "Revoked" of any response that holds wins; otherwise the newest that is good. @throws ERR_PATH_BUDGET */
+/** "Revoked" of any response that holds wins, then "good" of any. @throws ERR_PATH_BUDGET */
 function ocspStatus(query: RevocationQuery, settings: Settings): Answer {
-  let best: Answer = unknown('RFC 6960 §3.2 1', 'no OCSP response is about it')
-  for (const answer of settings.answers) {
-    const response = answer.responses.find(({ certificateId }) => certificateId.identifies(query.certificate, query.issuer))
-    if (response === undefined) continue
-    const fault = responseFault(answer, response, query, settings)
-    const found: Answer = fault ?? statusOf(response)
-    if (found.status === 'revoked') return found
-    if (found.status === 'good' || best.status !== 'good') best = found
-  }
-  return best
+  return worst(settings.answersFor(query.certificate).map((answer) => askAnswer(answer, query, settings))) ?? notAbout
+}
+
+/** A response may hold several answers about one certificate; its signature is checked once, and only where one of them could count. */
+function askAnswer(answer: BasicOcspResponse, query: RevocationQuery, settings: Settings): Answer {
+  const about = answer.responses.filter(({ certificateId }) => certificateId.identifies(query.certificate, query.issuer))
+  const found = about.map((response) => responseFault(answer, response, query, settings) ?? statusOf(response))
+  const counts = found.some(({ status }) => status !== 'unknown')
+  return (counts ? responderFault(answer, query, settings) : undefined) ?? worst(found) ?? notAbout
+}
+
+/** "Revoked" before "good" before the last that does not know. */
+function worst(answers: readonly Answer[]): Answer | undefined {
+  const telling = answers.filter((answer) => answer !== notAbout)
+  return telling.find(({ status }) => status === 'revoked') ?? telling.find(({ status }) => status === 'good') ?? telling.at(-1)
 }
 
 function statusOf(response: OcspSingleResponse): Answer {
@@ -125,14 +144,14 @@ function statusOf(response: OcspSingleResponse): Answer {
   return status === 'good' ? { status } : unknown('RFC 6960 §2.2', 'the responder does not know it')
 }
 
-/** Cheap checks first; signatures last. */
+/** What is wrong with one answer, signature aside. */
 function responseFault(answer: BasicOcspResponse, response: OcspSingleResponse, query: RevocationQuery, settings: Settings): Answer | undefined {
   const critical = [...answer.extensions, ...response.extensions].find(({ oid, critical: must }) => must && oid !== nonceOid)
   if (critical !== undefined) return unknown('RFC 6960 §4.4', `the response has the critical extension ${critical.oid}, which is not known`)
   if (settings.nonce !== undefined && (answer.nonce === undefined || !equalBytes(answer.nonce, settings.nonce))) {
     return unknown('RFC 9654 §2.1', answer.nonce === undefined ? 'the response does not repeat the nonce' : 'the response has the nonce of another request')
   }
-  return freshnessFault(answer, response, query.time.getTime(), settings) ?? responderFault(answer, query, settings)
+  return freshnessFault(answer, response, query.time.getTime(), settings)
 }
 
 /** RFC 6960 §3.2 5 and 6, §4.2.2.1; the last second of an answer belongs to it. */
@@ -193,4 +212,5 @@ function unknown(rule: string, reason: string): Extract<Answer, { status: 'unkno
   return { status: 'unknown', rule, reason }
 }
 
+const notAbout: Answer = unknown('RFC 6960 §3.2 1', 'no OCSP response is about it')
 const nonceOid = '1.3.6.1.5.5.7.48.1.2'

@@ -22,13 +22,19 @@ const leaf = await buildCertificate({
   extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, subjectAltName: [generalName.dns('leaf.example')] },
 }, caSigner)
 
+const noCheck = { oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }
 const responderSigner = await SoftwareSigner.generate('P-256')
 const responder = (changes: Partial<Parameters<typeof buildCertificate>[0]> = {}, purposes: readonly string[] | null = [keyPurposeOids.ocspSigning], signer = caSigner): ReturnType<typeof buildCertificate> =>
   buildCertificate({
     issuer: ca.subject, subject: DistinguishedName.parse('CN=responder'), publicKey: responderSigner.publicKey, notBefore: at(-1), notAfter: at(24),
-    extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, subjectKeyIdentifier: responderSigner.publicKey, extendedKeyUsage: purposes ?? undefined, other: [{ oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }] },
+    extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, subjectKeyIdentifier: responderSigner.publicKey, extendedKeyUsage: purposes ?? undefined, other: [noCheck] },
     ...changes,
   }, signer)
+
+/** One whose own status is asked for. */
+const checked = (changes: Partial<Parameters<typeof buildCertificate>[0]> = {}): ReturnType<typeof buildCertificate> =>
+  responder({ extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, extendedKeyUsage: [keyPurposeOids.ocspSigning] }, ...changes })
+const signatureAt = (der: Uint8Array): number => Buffer.from(der).indexOf(OcspResponse.parse(der).answer!.signature) + 20
 
 const good: OcspCertificateStatus = { status: 'good' }
 const revoked: OcspCertificateStatus = { status: 'revoked', revokedAt: at(-0.5), reason: 'keyCompromise' }
@@ -78,11 +84,55 @@ describe('OCSP checks', () => {
     { what: 'a responder that expired', response: async () => respond({}, { certificates: [await responder({ notAfter: at(-0.5) })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'a responder of another CA', response: async () => respond({}, { certificates: [await responder({ issuer: root.subject }, undefined, rootSigner)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'a responder that its CA did not sign', response: async () => respond({}, { certificates: [await responder({}, undefined, rootSigner)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder whose key is for encryption', response: async () => respond({}, { certificates: [await responder({ extensions: { ...keyIds, keyUsage: ['keyEncipherment'], basicConstraints: { ca: false }, extendedKeyUsage: [keyPurposeOids.ocspSigning], other: [noCheck] } })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder that may be revoked itself, and nobody says', response: async () => respond({}, { certificates: [await checked()] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'two answers, the second of them revoked', response: () => respond({}, { responses: [single(), single({ certificateStatus: revoked })] }), wanted: 'ERR_REVOKED' },
+    { what: 'two answers, the first of them too old', response: () => respond({}, { responses: [single({ thisUpdate: at(-3), nextUpdate: at(-2) }), single()] }), wanted: 'good' },
     { what: "the leaf's own key", response: async () => respond({}, { certificates: [leaf] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a signature that was changed', response: async () => { const { der } = await respond(); return Uint8Array.from([...der.subarray(0, -1), der.at(-1)! ^ 1]) }, wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'a refusal', response: () => OcspResponse.refusal('tryLater'), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'bytes that are no response', response: () => Uint8Array.of(0x30, 0), wanted: 'ERR_REVOCATION_UNKNOWN' },
   ])('$what: $wanted', async ({ response, options, wanted }) => {
     expect(await outcome(await response(), options)).toBe(wanted)
+  })
+
+  it('lets no responder clear itself, nor two each other', async () => {
+    const [own, otherSigner] = [await checked(), await SoftwareSigner.generate('P-256')]
+    const second = await checked({ subject: DistinguishedName.parse('CN=second'), publicKey: otherSigner.publicKey })
+    const about = (certificate: Certificate): Single => single({ certificateId: OcspCertificateId.of(certificate, issuer) })
+    expect(await outcome(respond({}, { responses: [single(), about(own)], certificates: [own] }, responderSigner))).toBe('ERR_REVOCATION_UNKNOWN')
+    const circle = [await respond({}, { responses: [single(), about(second)], certificates: [own] }, responderSigner), await respond({}, { responses: [about(own)], certificates: [second] }, otherSigner)]
+    expect(verdict(createOcspChecker({ responses: circle, mode: 'hard-fail', scope: 'leaf' }))).toBe('ERR_REVOCATION_UNKNOWN')
+    const cleared = [circle[0]!, await respond({}, { responses: [about(own)] })]
+    expect(verdict(createOcspChecker({ responses: cleared, mode: 'hard-fail', scope: 'leaf' }))).toBe('good')
+    const accused = [circle[0]!, await respond({}, { responses: [{ ...about(own), certificateStatus: revoked }] })]
+    expect(verdict(createOcspChecker({ responses: accused, mode: 'hard-fail', scope: 'leaf' }))).toBe('ERR_REVOCATION_UNKNOWN')
+  })
+
+  it('asks a function for the responses about each certificate', async () => {
+    const asked: string[] = []
+    const [answer, none] = [await respond(), [] as OcspResponse[]]
+    const responses = (certificate: Certificate): readonly OcspResponse[] => {
+      asked.push(certificate.subject.toString())
+      return certificate.equals(leaf) ? [answer] : none
+    }
+    expect(verdict(createOcspChecker({ responses, mode: 'hard-fail', scope: 'leaf' }))).toBe('good')
+    expect(verdict(createOcspChecker({ responses, mode: 'hard-fail' }))).toBe('ERR_REVOCATION_UNKNOWN')
+    expect(asked).toEqual(['CN=leaf', 'CN=ca'])
+  })
+
+  it.each([
+    { what: 'no response', rule: 'RFC 6960 §3.2 1', response: () => OcspResponse.refusal('tryLater') },
+    { what: 'a signature of somebody else', rule: 'RFC 6960 §4.2.2.2', response: () => respond({}, {}, rootSigner) },
+    { what: 'a responder that is not what it says', rule: 'RFC 6960 §3.2 2', response: async () => respond({}, { certificates: [await responder()] }, responderSigner).then(({ der }) => Uint8Array.from(der, (octet, i) => (i === signatureAt(der) ? octet ^ 1 : octet))) },
+    { what: 'the future', rule: 'RFC 6960 §3.2 5', response: () => respond({ thisUpdate: at(0.5), nextUpdate: at(2) }) },
+    { what: 'the past', rule: 'RFC 6960 §3.2 6', response: () => respond({ thisUpdate: at(-3), nextUpdate: at(-2) }) },
+    { what: 'no end', rule: 'RFC 6960 §4.2.2.1', response: () => respond({ nextUpdate: undefined }) },
+    { what: 'unknown', rule: 'RFC 6960 §2.2', response: () => respond({ certificateStatus: { status: 'unknown' } }) },
+    { what: 'a nonce', rule: 'RFC 9654 §2.1', response: () => respond(), nonce: Buffer.alloc(32, 1) },
+  ])('names the clause: $what', async ({ response, rule, nonce }) => {
+    const found = verifyPath(leaf, { anchors: [root], intermediates: [ca], time: now, profile: 'rfc5280', revocation: createOcspChecker({ responses: [await response()], mode: 'hard-fail', scope: 'leaf', nonce }) })
+    expect(found.ok ? undefined : found.rejected[0]).toMatchObject({ code: 'ERR_REVOCATION_UNKNOWN', rule })
   })
 
   it('takes the certificate of a responder that does not send it', async () => {
@@ -145,6 +195,21 @@ describe('several sources', () => {
     const checkers = await sources()
     expect(verdict(combineRevocationCheckers(checkers))).toBe(all)
     expect(verdict(combineRevocationCheckers(checkers, { sufficient: 'one' }))).toBe(one)
+  })
+
+  const offs = (): RevocationChecker => createOcspChecker({ responses: [], mode: 'off' })
+  const lenient = (): RevocationChecker => createOcspChecker({ responses: [], mode: 'soft-fail' })
+  const strict = (): RevocationChecker => createCrlChecker({ lists: [], mode: 'hard-fail' })
+  it.each([
+    { what: 'off and a list that does not know', sources: async () => [offs(), strict()], wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'lenient and a list that does not know', sources: async () => [lenient(), strict()], wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a staple about the leaf alone and no list about its CA', sources: async () => [await ocsp(good), strict()], wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a list that lets through, and OCSP that does not know', sources: async () => [createCrlChecker({ lists: [], mode: 'soft-fail' }), await ocsp()], wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'nobody strict', sources: async () => [offs(), lenient()], wanted: 'good' },
+    { what: 'a combination within', sources: async () => [combineRevocationCheckers([offs(), lenient()]), strict()], wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: "a caller's own that passes all", sources: async () => [{ check: () => undefined }, strict()], wanted: 'good' },
+  ])('one that lets through is none that knows: $what', async ({ sources, wanted }) => {
+    expect(verdict(combineRevocationCheckers(await sources(), { sufficient: 'one' }))).toBe(wanted)
   })
 
   it('wants a source', () => {
