@@ -1,7 +1,9 @@
 // Private keys in and out: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017), SEC 1 (RFC 5915), as PEM or DER.
 
 import { KeyObject, createPrivateKey, sign, verify } from 'node:crypto'
-import { PkiError } from '../errors/index.ts'
+import { decodeOid, readWhole, smallInteger, tags } from '../der/index.ts'
+import type { DerReader } from '../der/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import { decodePem } from '../internal/pem.ts'
 import { PublicKey } from '../x509/index.ts'
 import { keyAlgorithmOf } from './key-algorithm.ts'
@@ -22,7 +24,8 @@ export interface ExportPrivateKeyOptions {
 
 /**
  * Reads the one private key of a PEM text, or PKCS#8 DER. Its public half is judged as strictly as any other: named curves, RSA from 2048
- * bits, exponent 65537.
+ * bits, exponent 65537. An encrypted one is opened by PBES2 (PBKDF2, scrypt) or PKCS#12's and PKCS#5's older schemes, on the event loop; a file
+ * that asks for more than 2,000,000 rounds, or scrypt of N·r·p above 2^21, is refused before it costs anything.
  *
  * @throws ERR_PEM, ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_LIMIT_EXCEEDED
  */
@@ -76,7 +79,40 @@ function readKey(input: string | Uint8Array, { passphrase }: ImportPrivateKeyOpt
   const key = Buffer.from(block.der)
   if (block.label !== 'ENCRYPTED PRIVATE KEY') return load({ key, format: 'der', type: type ?? 'pkcs8' })
   if (passphrase === undefined) throw new PkiError('ERR_KEY_PASSPHRASE', 'the private key is encrypted and no passphrase was given')
+  checkDerivationCost(key)
   return load({ key, format: 'der', type: 'pkcs8', passphrase: passphraseBytes(passphrase) })
+}
+
+/**
+ * The file names the cost of its own key derivation, and the platform would pay any. Parameters of every scheme begin with the salt and a
+ * count: RFC 8018 §A.2 (PBKDF2), §A.3 (PBES1), RFC 7292 §C (PKCS#12), RFC 7914 §7 (scrypt: then r and p).
+ */
+function checkDerivationCost(der: Uint8Array): void {
+  let scheme: string
+  const counts: number[] = []
+  try {
+    let algorithm = readWhole(der, tags.sequence, 'EncryptedPrivateKeyInfo').expect(tags.sequence, 'encryptionAlgorithm').inner()
+    scheme = readOid(algorithm)
+    if (scheme === pbes2) {
+      algorithm = algorithm.expect(tags.sequence, 'PBES2-params').inner().expect(tags.sequence, 'keyDerivationFunc').inner()
+      scheme = readOid(algorithm)
+    }
+    const parameters = algorithm.expect(tags.sequence, 'parameters').inner()
+    parameters.next() // the salt
+    while (counts.length < 3 && parameters.optional(tags.integer)) counts.push(smallInteger(parameters, 'cost'))
+  } catch (cause) {
+    if (isPkiError(cause)) throw new PkiError('ERR_KEY_MALFORMED', 'the bytes are no EncryptedPrivateKeyInfo', { cause })
+    throw cause
+  }
+  if (scheme !== scryptOid && !countedSchemes.test(scheme)) throw new PkiError('ERR_KEY_UNSUPPORTED', `the private key is encrypted by ${scheme}, which is not known here`)
+  const [first = Infinity, ...rest] = counts
+  const excessive = scheme === scryptOid ? [first, ...rest].reduce((product, one) => product * one, 1) > maxScryptCost || rest.length !== 2 : first > maxIterations
+  if (excessive) throw new PkiError('ERR_LIMIT_EXCEEDED', 'the key derivation of the private key costs more than is spent on a file from outside')
+}
+
+function readOid(reader: DerReader): string {
+  reader.expect(tags.oid, 'algorithm')
+  return decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
 }
 
 function load(options: { key: Buffer, format: 'der', type: 'pkcs8' | 'pkcs1' | 'sec1', passphrase?: Buffer }): KeyObject {
@@ -94,6 +130,13 @@ function passphraseBytes(passphrase: string | Uint8Array): Buffer {
 }
 
 const maxLength = 64 * 1024
+/** Three times what OWASP asks of PBKDF2 today, and twice the dearest scrypt that is written here: a second or two. */
+const maxIterations = 2_000_000
+const maxScryptCost = 2 ** 21
+const pbes2 = '1.2.840.113549.1.5.13'
+const scryptOid = '1.3.6.1.4.1.11591.4.11'
+/** PBES1 and PBKDF2 of PKCS#5, and the schemes of PKCS#12. */
+const countedSchemes = /^1\.2\.840\.113549\.1\.(?:5\.(?:1|3|4|6|10|11|12)|12\.1\.[1-6])$/
 const pemTypes: Readonly<Record<string, 'pkcs8' | 'pkcs1' | 'sec1'>> = {
   'PRIVATE KEY': 'pkcs8', 'ENCRYPTED PRIVATE KEY': 'pkcs8', 'RSA PRIVATE KEY': 'pkcs1', 'EC PRIVATE KEY': 'sec1',
 }

@@ -1,6 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { element, integer, octetString, oid, readWhole, sequence, tags } from '../../../src/der/index.ts'
+import type { DerReader } from '../../../src/der/index.ts'
 import { MemoryKeyManager, SoftwareSigner, exportPrivateKey, importPrivateKey, keyAlgorithms, openKeyBackup, sealKeyBackup } from '../../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../../src/keys/index.ts'
 import { verifySignature } from '../../../src/x509/index.ts'
@@ -57,6 +59,25 @@ describe('private keys as text', () => {
     expect(importPrivateKey(pem, { passphrase: 'correct horse' }).equals(key)).toBe(true)
     expect(() => importPrivateKey(pem)).toThrow(code('ERR_KEY_PASSPHRASE'))
     expect(() => importPrivateKey(pem, { passphrase: 'wrong' })).toThrow(code('ERR_KEY_PASSPHRASE'))
+  })
+
+  it.each([
+    { what: 'PBKDF2 of the platform', change: (der: Buffer) => der, wanted: undefined },
+    { what: 'PBKDF2 with 2^31 - 1 rounds', change: (der: Buffer) => withRounds(der, 0x7fffffff), wanted: 'ERR_LIMIT_EXCEEDED' },
+    { what: 'PBKDF2 with 2,000,001 rounds', change: (der: Buffer) => withRounds(der, 2_000_001), wanted: 'ERR_LIMIT_EXCEEDED' },
+    { what: 'PBKDF2 with a negative count', change: (der: Buffer) => withRounds(der, 0x80000001), wanted: 'ERR_KEY_MALFORMED' },
+    { what: 'scrypt with 2^21 blocks', change: () => encryptedBy(scrypt(2 ** 21, 1, 1)), wanted: 'ERR_KEY_PASSPHRASE' },
+    { what: 'scrypt with more', change: () => encryptedBy(scrypt(2 ** 17, 8, 4)), wanted: 'ERR_LIMIT_EXCEEDED' },
+    { what: 'scrypt without p', change: () => encryptedBy(scrypt(2, 1)), wanted: 'ERR_LIMIT_EXCEEDED' },
+    { what: 'a derivation that nobody knows', change: () => encryptedBy(sequence(oid('1.2.3.4'), sequence(octetString(salt), integer(1)))), wanted: 'ERR_KEY_UNSUPPORTED' },
+    { what: 'no parameters', change: () => encryptedBy(sequence(oid('1.2.840.113549.1.5.12'))), wanted: 'ERR_KEY_MALFORMED' },
+  ])('spends on an encrypted file what is reasonable: $what', async ({ change, wanted }) => {
+    const key = (await SoftwareSigner.generate('P-256')).privateKey()
+    const der = key.export({ type: 'pkcs8', format: 'der', cipher: 'aes-256-cbc', passphrase: 'correct horse' })
+    const pem = `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${Buffer.from(change(der)).toString('base64').replace(/.{64}(?=.)/g, '$&\n')}\n-----END ENCRYPTED PRIVATE KEY-----\n`
+    const read = () => importPrivateKey(pem, { passphrase: 'correct horse' })
+    if (wanted === undefined) expect(read().equals(key)).toBe(true)
+    else expect(read).toThrow(code(wanted))
   })
 
   const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -164,3 +185,42 @@ describe('backups', () => {
     await expect(sealKeyBackup(key, { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }, { passphrase: '' })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 })
+
+function nextOf(reader: DerReader): Uint8Array {
+  reader.next()
+  return reader.element()
+}
+
+const salt = Buffer.from('salt of 16 octet')
+
+/** The count of rounds as four octets in place of the platform's two. */
+function withRounds(der: Buffer, rounds: number): Uint8Array {
+  const info = readWhole(der, tags.sequence, 'EncryptedPrivateKeyInfo')
+  const pbes2 = info.expect(tags.sequence, 'algorithm').inner()
+  pbes2.next()
+  const parameters = pbes2.expect(tags.sequence, 'parameters').inner()
+  const derivation = parameters.expect(tags.sequence, 'derivation').inner()
+  const scheme = nextOf(derivation)
+  const pbkdf2 = derivation.expect(tags.sequence, 'PBKDF2-params').inner()
+  const itsSalt = nextOf(pbkdf2)
+  pbkdf2.next()
+  const count = Buffer.alloc(4)
+  count.writeUInt32BE(rounds)
+  const trimmed = rounds < 0x800000 ? count.subarray(1) : count
+  const rest: Uint8Array[] = []
+  while (!pbkdf2.done) rest.push(nextOf(pbkdf2))
+  return sequence(
+    sequence(oid('1.2.840.113549.1.5.13'), sequence(sequence(scheme, sequence(itsSalt, element(tags.integer, trimmed), ...rest)), nextOf(parameters))),
+    nextOf(info),
+  )
+}
+
+function scrypt(...costs: readonly number[]): Uint8Array {
+  return sequence(oid('1.3.6.1.4.1.11591.4.11'), sequence(octetString(salt), ...costs.map((cost) => integer(cost))))
+}
+
+/** Whatever is inside, the derivation comes first. */
+function encryptedBy(derivation: Uint8Array): Uint8Array {
+  const aes256Cbc = sequence(oid('2.16.840.1.101.3.4.1.42'), octetString(Buffer.alloc(16)))
+  return sequence(sequence(oid('1.2.840.113549.1.5.13'), sequence(derivation, aes256Cbc)), octetString(Buffer.alloc(144)))
+}
