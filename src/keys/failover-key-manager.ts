@@ -25,7 +25,8 @@ export interface FailoverKeyManagerOptions {
  *
  * - Signing goes to the first manager that works. One that is unavailable (`failoverCodes`) is passed over until `retryAfterMs` is over.
  *   Any other failure is the caller's to see: a wrong signature, a refused operation or a missing key is not cured by another backend.
- * - Another manager signs only with the very same public key; which version number it has there does not matter.
+ * - Another manager signs only with the very same public key; which version number it has there does not matter. Once the first manager
+ *   has said which key an id is, no other key is given out under it: a stale replica is as one that has none.
  * - Keys are made, rotated, restored and backed up in the first manager; `replicateKey` copies one to the others where keys may leave.
  *   A key is destroyed in all of them, or the call fails.
  *
@@ -37,6 +38,8 @@ export interface FailoverKeyManagerOptions {
  */
 export class FailoverKeyManager implements KeyManager {
   readonly #backends: readonly Backend[]
+  /** The public key that the first manager has under an id, or an id and version, as far as it was asked. */
+  readonly #known = new Map<string, PublicKey>()
   readonly #options: { readonly retryAfterMs: number, readonly clock: Clock, readonly logger: Logger, readonly metrics: Metrics }
 
   /** @throws ERR_INVALID_ARGUMENT for less than one manager */
@@ -48,12 +51,22 @@ export class FailoverKeyManager implements KeyManager {
   }
 
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<Signer> {
-    return this.#wrap(id, await this.#first.generateKey(id, algorithm))
+    return this.#made(id, await this.#first.generateKey(id, algorithm))
   }
 
-  /** The first manager that works says whether there is such a key. */
+  /** The first manager that works says whether there is such a key. @throws the failure of the first, or ERR_KEY_NOT_FOUND while that is passed over, where another manager holds another key than the first did */
   async getSigner(id: string, version?: number): Promise<Signer | undefined> {
-    const found = await this.#try(({ keys }) => keys.getSigner(id, version))
+    const name = nameOf(id, version)
+    const found = await this.#try(async ({ keys, place }) => {
+      const known = this.#known.get(name)
+      if (place > 0 && known !== undefined) return signerWith(keys, id, known)
+      const signer = await keys.getSigner(id, version)
+      if (place === 0) {
+        if (signer === undefined) this.#known.delete(name)
+        else this.#known.set(name, signer.publicKey)
+      }
+      return signer
+    })
     return found === undefined ? undefined : this.#wrap(id, found)
   }
 
@@ -62,7 +75,7 @@ export class FailoverKeyManager implements KeyManager {
   }
 
   async rotateKey(id: string): Promise<Signer> {
-    return this.#wrap(id, await this.#first.rotateKey(id))
+    return this.#made(id, await this.#first.rotateKey(id))
   }
 
   backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
@@ -70,7 +83,7 @@ export class FailoverKeyManager implements KeyManager {
   }
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<Signer> {
-    return this.#wrap(backup.keyId, await this.#first.restoreKey(backup, protection))
+    return this.#made(backup.keyId, await this.#first.restoreKey(backup, protection))
   }
 
   /**
@@ -99,11 +112,20 @@ export class FailoverKeyManager implements KeyManager {
       else for (const one of versions) await keys.destroyKey(id, one)
       destroyed += versions.length
     }
+    for (const name of this.#known.keys()) if (name.startsWith(nameOf(id))) this.#known.delete(name)
     if (destroyed === 0) throw notFound(id)
   }
 
+  /** Closes every manager; the first failure is thrown when all were asked. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { keys } of this.#backends) await keys[Symbol.asyncDispose]()
+    this.#known.clear()
+    const outcomes = await Promise.allSettled(this.#backends.map(async ({ keys }) => keys[Symbol.asyncDispose]()))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  #made(id: string, signer: Signer): Signer {
+    this.#known.set(nameOf(id), signer.publicKey)
+    return this.#wrap(id, signer)
   }
 
   get #first(): KeyManager {
@@ -156,7 +178,20 @@ export class FailoverKeyManager implements KeyManager {
   }
 }
 
-/** Failures after which another manager is asked: nothing was signed, and the backend itself is what is wrong. */
+/**
+ * Failures after which another manager is asked: no signature was let out, and the backend itself is what is wrong.
+ *
+ * | code | what is wrong |
+ * |---|---|
+ * | `ERR_HSM_UNAVAILABLE`, `ERR_HSM_TOKEN_NOT_FOUND`, `ERR_PKCS11_LIBRARY` | the token or its library is gone, or the breaker is open |
+ * | `ERR_HSM_PIN` | the token is locked, or wants another PIN |
+ * | `ERR_HSM_SESSION_LIMIT`, `ERR_HSM_QUEUE_FULL`, `ERR_HSM_TIMEOUT` | it has no room, or does not answer |
+ * | `ERR_KEY_STORAGE` | files cannot be read |
+ *
+ * Every other code is the caller's: a wrong signature (`ERR_HSM_SIGNATURE`), a refusal (`ERR_HSM_REFUSED`, `ERR_HSM_KEY_PROTECTION`,
+ * `ERR_HSM_KEY_AMBIGUOUS`), a key that is not there (`ERR_KEY_NOT_FOUND`), a closed manager (`ERR_CLOSED`), a call that was stopped
+ * (`ERR_ABORTED`), an argument that is wrong.
+ */
 export const failoverCodes: ReadonlySet<PkiErrorCode> = new Set<PkiErrorCode>([
   'ERR_HSM_UNAVAILABLE', 'ERR_HSM_SESSION_LIMIT', 'ERR_HSM_QUEUE_FULL', 'ERR_HSM_TIMEOUT', 'ERR_HSM_PIN', 'ERR_HSM_TOKEN_NOT_FOUND', 'ERR_PKCS11_LIBRARY', 'ERR_KEY_STORAGE',
 ])
@@ -199,6 +234,11 @@ async function versionsOf(keys: KeyManager, id: string, publicKey: PublicKey | u
   const same: number[] = []
   for (const version of versions) if ((await keys.getSigner(id, version))?.publicKey.equals(publicKey) === true) same.push(version)
   return same
+}
+
+/** No id ends in a slash or has one, so no two are alike. */
+function nameOf(id: string, version?: number): string {
+  return `${id}/${version ?? ''}`
 }
 
 function notFound(id: string): PkiError {

@@ -149,6 +149,30 @@ describe('FailoverKeyManager', () => {
     await expect(keys.destroyKey('root', 3)).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
   })
 
+  it('gives out no stale replica once the first manager said which key it is', async () => {
+    const { first, second, clock, keys } = await pair()
+    const rotated = await keys.rotateKey('root')
+    first.failure = 'ERR_HSM_UNAVAILABLE'
+    // The second still holds version 1 alone.
+    await expect(keys.getSigner('root')).rejects.toThrow(code('ERR_HSM_UNAVAILABLE'))
+    await expect(keys.getSigner('root')).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+    first.failure = undefined
+    clock.advance(5000)
+    await second.rotateKey('root')
+    await keys.replicateKey('root', protection)
+    first.failure = 'ERR_HSM_UNAVAILABLE'
+    const found = await keys.getSigner('root')
+    expect(found?.publicKey.equals(rotated.publicKey)).toBe(true)
+    await signs(found)
+  })
+
+  it('closes every manager, though one fails', async () => {
+    const { first, second, keys } = await pair()
+    first[Symbol.asyncDispose] = () => Promise.reject(new PkiError('ERR_HSM_UNAVAILABLE', 'as told'))
+    await expect(keys[Symbol.asyncDispose]()).rejects.toThrow(code('ERR_HSM_UNAVAILABLE'))
+    await expect(second.getSigner('root')).rejects.toThrow(code('ERR_CLOSED'))
+  })
+
   it('wants a manager', () => {
     expect(() => new FailoverKeyManager({ managers: [] })).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
