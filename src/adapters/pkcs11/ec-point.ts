@@ -49,12 +49,38 @@ export function rsaSpki(modulus: Uint8Array, publicExponent: Uint8Array): Uint8A
   return sequence(sequence(oid('1.2.840.113549.1.1.1'), Uint8Array.of(tags.null, 0)), bitString(key))
 }
 
-/** `r || s` as the token gives it → ECDSA-Sig-Value. @throws ERR_HSM_SIGNATURE for a wrong length */
+/** `r || s` as the token gives it → ECDSA-Sig-Value, in one piece, for it is made with each signature. @throws ERR_HSM_SIGNATURE for a wrong length, or 0 */
 export function ecdsaSignatureToDer(raw: Uint8Array, coordinateOctets: number): Uint8Array {
   if (raw.length !== 2 * coordinateOctets) {
     throw new PkiError('ERR_HSM_SIGNATURE', `an ECDSA signature of ${String(raw.length)} octets; ${String(2 * coordinateOctets)} are wanted`)
   }
-  return sequence(unsignedInteger(raw.subarray(0, coordinateOctets)), unsignedInteger(raw.subarray(coordinateOctets)))
+  const r = firstOctet(raw, 0, coordinateOctets)
+  const s = firstOctet(raw, coordinateOctets, raw.length)
+  const rPad = (raw[r] as number) >> 7
+  const sPad = (raw[s] as number) >> 7
+  const rOctets = coordinateOctets - r + rPad
+  const sOctets = raw.length - s + sPad
+  const content = 4 + rOctets + sOctets
+  const header = content < 0x80 ? 2 : 3
+  // 139 octets at most, with P-521.
+  const out = new Uint8Array(header + content)
+  out[0] = tags.sequence
+  if (header === 3) out[1] = 0x81
+  out[header - 1] = content
+  out[header] = tags.integer
+  out[header + 1] = rOctets
+  for (let from = r, to = header + 2 + rPad; from < coordinateOctets; from++, to++) out[to] = raw[from] as number
+  const second = header + 2 + rOctets
+  out[second] = tags.integer
+  out[second + 1] = sOctets
+  for (let from = s, to = second + 2 + sPad; from < raw.length; from++, to++) out[to] = raw[from] as number
+  return out
+}
+
+/** Where the magnitude begins that fills `from` to `to`. */
+function firstOctet(raw: Uint8Array, from: number, to: number): number {
+  for (let at = from; at < to; at++) if (raw[at] !== 0) return at
+  throw new PkiError('ERR_HSM_SIGNATURE', 'an ECDSA signature whose r or s is 0')
 }
 
 function pointOctets(ecPoint: Uint8Array, octets: number): Uint8Array {

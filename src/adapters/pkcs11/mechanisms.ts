@@ -35,7 +35,7 @@ export function signingPlan(algorithm: SignatureAlgorithm, key: PublicKey, mecha
     throw new PkiError('ERR_ALGORITHM_MISMATCH', `a key of kind ${String(keyAlgorithm)} does not sign with ${algorithm}`)
   }
   if (row.hash === undefined) {
-    return choose(algorithm, mechanisms, [{ mechanism: { mechanism: ck.CKM_EDDSA }, rawOctets: 64, input: copy, toX509: same }])
+    return choose(algorithm, mechanisms, [{ mechanism: { mechanism: ck.CKM_EDDSA }, rawOctets: 64, input: copy, toX509: sameOf(64) }])
   }
   if (isCurve(keyAlgorithm)) return choose(algorithm, mechanisms, ecdsaPlans(keyAlgorithm, row.hash))
   const rawOctets = key.bits >> 3
@@ -61,18 +61,20 @@ function ecdsaPlans(curve: CurveName, hashName: HashName): SigningPlan[] {
 
 function pkcs1Plans(hashName: HashName, rawOctets: number): SigningPlan[] {
   const prefix = Buffer.from(hashes[hashName].digestInfo, 'hex')
+  const toX509 = sameOf(rawOctets)
   return [
-    { mechanism: { mechanism: hashes[hashName].pkcs1 }, rawOctets, input: copy, toX509: same },
-    { mechanism: { mechanism: ck.CKM_RSA_PKCS }, rawOctets, input: (data) => Buffer.concat([prefix, digest(hashName, data)]), toX509: same },
+    { mechanism: { mechanism: hashes[hashName].pkcs1 }, rawOctets, input: copy, toX509 },
+    { mechanism: { mechanism: ck.CKM_RSA_PKCS }, rawOctets, input: (data) => Buffer.concat([prefix, digest(hashName, data)]), toX509 },
   ]
 }
 
 function pssPlans(hashName: HashName, rawOctets: number, saltLen: number): SigningPlan[] {
   const { pss, digestMechanism, mgf } = hashes[hashName]
   const parameter = { type: ck.CK_PARAMS_RSA_PSS, hashAlg: digestMechanism, mgf, saltLen }
+  const toX509 = sameOf(rawOctets)
   return [
-    { mechanism: { mechanism: pss, parameter }, rawOctets, input: copy, toX509: same },
-    { mechanism: { mechanism: ck.CKM_RSA_PKCS_PSS, parameter }, rawOctets, input: (data) => digest(hashName, data), toX509: same },
+    { mechanism: { mechanism: pss, parameter }, rawOctets, input: copy, toX509 },
+    { mechanism: { mechanism: ck.CKM_RSA_PKCS_PSS, parameter }, rawOctets, input: (data) => digest(hashName, data), toX509 },
   ]
 }
 
@@ -87,8 +89,11 @@ function copy(data: Uint8Array): Buffer {
   return Buffer.from(data)
 }
 
-function same(raw: Uint8Array): Uint8Array {
-  return new Uint8Array(raw)
+function sameOf(octets: number): (raw: Uint8Array) => Uint8Array {
+  return (raw) => {
+    if (raw.length !== octets) throw new PkiError('ERR_HSM_SIGNATURE', `a signature of ${String(raw.length)} octets; ${String(octets)} are wanted`)
+    return new Uint8Array(raw)
+  }
 }
 
 function isCurve(name: string): name is CurveName {

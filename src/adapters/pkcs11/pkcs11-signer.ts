@@ -50,27 +50,39 @@ export class Pkcs11Signer implements Signer {
   }
 
   /** @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED */
-  async sign(data: Uint8Array): Promise<Uint8Array> {
-    const signature = await this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data))
-    // Outside the session: the next signature runs in the token while this one is checked on another thread.
-    if (this.#checks && !(await this.#verifies(data, signature))) {
+  sign(data: Uint8Array): Promise<Uint8Array> {
+    const signature = this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data))
+    return this.#checks ? this.#checked(data, signature) : signature
+  }
+
+  /** Outside the session: the next signature runs in the token while this one is checked on another thread. */
+  async #checked(data: Uint8Array, signing: Promise<Uint8Array>): Promise<Uint8Array> {
+    const signature = await signing
+    if (!(await this.#verifies(data, signature))) {
       throw new PkiError('ERR_HSM_SIGNATURE', `the token's signature with key ${this.id} does not verify; it was not let out`)
     }
     return signature
   }
 
-  async #signWith(session: TokenSession, cryptoki: Cryptoki, data: Uint8Array): Promise<Uint8Array> {
+  #signWith(session: TokenSession, cryptoki: Cryptoki, data: Uint8Array): Promise<Uint8Array> {
     const plan = (this.#plan ??= signingPlan(this.signatureAlgorithm, this.publicKey, this.#connection.token.mechanisms))
     const input = plan.input(data)
     session.input = input // the native thread reads it while script goes on
     try {
       cryptoki.C_SignInit(session.handle, plan.mechanism, this.#handleIn(session, cryptoki))
       // Through the module, which is not finalised while a native thread is in it.
-      return plan.toX509(await this.#connection.token.module.start(session.moduleEpoch, (running) => running.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets))))
+      return this.#connection.token.module
+        .start(session.moduleEpoch, (running) => running.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)))
+        .then((raw) => plan.toX509(raw), this.#forget)
     } catch (error) {
-      this.#handle = undefined // it may be what is wrong: the next try looks the key up again
-      throw error
+      return this.#forget(error)
     }
+  }
+
+  /** The handle may be what is wrong: the next try looks the key up again. */
+  readonly #forget = (error: unknown): never => {
+    this.#handle = undefined
+    throw error
   }
 
   #handleIn(session: TokenSession, cryptoki: Cryptoki): Handle {

@@ -34,8 +34,9 @@ interface Waiter {
 
 interface Lease {
   since: number
-  /** Fails the caller; the call itself cannot be stopped. */
-  abandon: ((error: PkiError) => void) | undefined
+  /** What runs on it, and how to fail its caller; the call itself cannot be stopped. */
+  operation: Promise<unknown> | undefined
+  reject: ((error: PkiError) => void) | undefined
 }
 
 /** Sessions of one token. Whoever acquires one gives it back by `release`, or after any failure by `discard`. */
@@ -86,13 +87,8 @@ export class SessionPool {
     const lease = this.#busy.get(session)
     if (lease === undefined) throw new PkiError('ERR_INTERNAL', 'the session is not leased')
     return new Promise((resolve, reject) => {
-      lease.abandon = (error) => {
-        const drop = (): void => {
-          this.#drop(session)
-        }
-        operation.then(drop, drop)
-        reject(error)
-      }
+      lease.operation = operation
+      lease.reject = reject
       operation.then(resolve, reject)
     })
   }
@@ -114,7 +110,8 @@ export class SessionPool {
     }
     this.#waiting.delete(next)
     lease.since = this.#options.clock.monotonic()
-    lease.abandon = undefined
+    lease.operation = undefined
+    lease.reject = undefined
     next.resolve(session)
   }
 
@@ -140,7 +137,7 @@ export class SessionPool {
       this.#options.close(session)
       return
     }
-    this.#busy.set(session, { since: this.#options.clock.monotonic(), abandon: undefined })
+    this.#busy.set(session, { since: this.#options.clock.monotonic(), operation: undefined, reject: undefined })
     this.release(session)
   }
 
@@ -178,7 +175,7 @@ export class SessionPool {
   }
 
   #lease(session: TokenSession): TokenSession {
-    this.#busy.set(session, { since: this.#options.clock.monotonic(), abandon: undefined })
+    this.#busy.set(session, { since: this.#options.clock.monotonic(), operation: undefined, reject: undefined })
     this.#armWatch()
     return session
   }
@@ -268,10 +265,12 @@ export class SessionPool {
       this.#waiting.delete(waiter)
       waiter.reject(new PkiError('ERR_HSM_TIMEOUT', `no session of the token was free for ${String(this.#options.timeoutMs)} ms`))
     }
-    for (const lease of this.#busy.values()) {
-      if (lease.since > latest || lease.abandon === undefined) continue
+    for (const [session, lease] of this.#busy) {
+      if (lease.since > latest || lease.reject === undefined) continue
       lease.since = Number.POSITIVE_INFINITY
-      lease.abandon(new PkiError('ERR_HSM_TIMEOUT', `the token did not answer for ${String(this.#options.timeoutMs)} ms`))
+      const drop = (): void => this.#drop(session)
+      lease.operation?.then(drop, drop)
+      lease.reject(new PkiError('ERR_HSM_TIMEOUT', `the token did not answer for ${String(this.#options.timeoutMs)} ms`))
     }
   }
 }

@@ -88,7 +88,8 @@ export class TokenConnection {
       const epoch = this.token.epoch
       let session: TokenSession | undefined
       try {
-        session = await this.#pool.acquire(signal)
+        const acquired = this.#pool.acquire(signal)
+        session = acquired instanceof Promise ? await acquired : acquired
         const result = await this.#pool.watch(session, operation(session, this.token.module.functions))
         this.#pool.release(session)
         this.#breaker.succeeded()
