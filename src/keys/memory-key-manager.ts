@@ -21,6 +21,8 @@ interface Version {
 export class MemoryKeyManager implements KeyManager {
   readonly #clock: Clock
   readonly #keys = new Map<string, Version[]>()
+  /** The highest number that each key ever had, destroyed versions too. */
+  readonly #newest = new Map<string, number>()
   #closed = false
 
   constructor(options: { readonly clock?: Clock | undefined } = {}) {
@@ -75,19 +77,24 @@ export class MemoryKeyManager implements KeyManager {
     this.#current(id)
     const left = version === undefined ? [] : (this.#keys.get(id) ?? []).filter((found) => found.version !== version)
     if (left.length === this.#keys.get(id)?.length) throw notFound(id, version)
-    if (left.length === 0) this.#keys.delete(id)
-    else this.#keys.set(id, left)
+    if (left.length > 0) {
+      this.#keys.set(id, left)
+      return
+    }
+    this.#keys.delete(id)
+    this.#newest.delete(id)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#keys.clear()
+    this.#newest.clear()
   }
 
   #add(id: string, signer: SoftwareSigner): void {
-    const versions = this.#keys.get(id) ?? []
-    const version = (versions.at(-1)?.version ?? 0) + 1
-    this.#keys.set(id, [...versions, { version, created: new Date(this.#clock.now()), signer }])
+    const version = (this.#newest.get(id) ?? 0) + 1
+    this.#newest.set(id, version)
+    this.#keys.set(id, [...(this.#keys.get(id) ?? []), { version, created: new Date(this.#clock.now()), signer }])
   }
 
   #current(id: string): Version {

@@ -76,6 +76,17 @@ export function keyManagerContract(options: KeyManagerContractOptions): readonly
       holds((await keys.getSigner(id)) === undefined, 'a destroyed key is found')
       await refused('ERR_KEY_NOT_FOUND', keys.destroyKey(id))
     }) },
+    { name: 'gives no version number twice while a key stands', run: withKeys(async (keys, id) => {
+      await keys.generateKey(id, first)
+      await keys.rotateKey(id)
+      await keys.destroyKey(id, 2)
+      const next = await keys.rotateKey(id)
+      const listed = (await keys.listKeys()).filter((key) => key.id === id)
+      holds(JSON.stringify(listed.map(({ version, current }) => [version, current])) === JSON.stringify([[1, false], [3, true]]), 'the number of a destroyed version was given again')
+      holds((await keys.getSigner(id, 2)) === undefined, 'a destroyed version is found')
+      holds((await keys.getSigner(id, 3))?.publicKey.equals(next.publicKey) === true, 'the version listed is not the one that was made')
+      await keys.destroyKey(id)
+    }) },
     { name: 'refuses ids that are no names', run: withKeys(async (keys) => {
       for (const id of ['', '../up', 'a/b', '.hidden']) await refused('ERR_INVALID_ARGUMENT', keys.generateKey(id, first))
     }) },

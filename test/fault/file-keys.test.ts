@@ -99,6 +99,23 @@ describe('key files', () => {
     expect(await here.getSigner('ca')).toBe(found)
   })
 
+  it('give a number to one key only, another process and a destroyed version included', async () => {
+    const directory = fresh()
+    await using here = await open(directory)
+    await here.generateKey('ca', 'P-256')
+    await here.rotateKey('ca')
+    await here.destroyKey('ca', 2)
+    await using there = await open(directory)
+    const next = await there.rotateKey('ca')
+    expect((await here.listKeys()).map(({ version, current }) => [version, current])).toEqual([[1, false], [3, true]])
+    expect((await here.getSigner('ca'))?.publicKey.equals(next.publicKey)).toBe(true)
+    // With the key go its numbers.
+    await here.destroyKey('ca')
+    expect(readdirSync(join(directory, 'ca'))).toEqual([])
+    await there.generateKey('ca', 'P-256')
+    expect((await here.listKeys()).map(({ version }) => version)).toEqual([1])
+  })
+
   it('are destroyed once: the second of two processes is told', async () => {
     const directory = fresh()
     await using here = await open(directory)

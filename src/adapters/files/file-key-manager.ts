@@ -29,13 +29,17 @@ interface About {
   readonly text: string
 }
 
+/** A key, or the mark of a number that is not given again. */
+type FileKind = 'pem' | 'destroyed'
+
 interface Stored extends About {
   readonly signer: SoftwareSigner
 }
 
 /**
  * A `KeyManager` over a directory: `<id>/<version>.pem`, each an `ENCRYPTED PRIVATE KEY` that `openssl pkcs8` opens, with the algorithm and
- * time as text above it. A file is never changed: a rotation adds one.
+ * time as text above it. A file is never changed: a rotation adds one. Where the newest version of several was destroyed, an empty
+ * `<version>.destroyed` keeps its number from being given again.
  */
 export class FileKeyManager implements KeyManager {
   readonly #options: FileKeyManagerOptions
@@ -56,8 +60,9 @@ export class FileKeyManager implements KeyManager {
 
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
     requireKeyAlgorithm(algorithm)
-    if ((await this.#versions(id)).length > 0) throw exists(id)
-    return this.#add(id, 1, await generatePrivateKey(algorithm), algorithm)
+    const { versions, newest } = await this.#numbers(id)
+    if (versions.length > 0) throw exists(id)
+    return this.#add(id, newest + 1, await generatePrivateKey(algorithm), algorithm)
   }
 
   async getSigner(id: string, version?: number): Promise<SoftwareSigner | undefined> {
@@ -84,9 +89,9 @@ export class FileKeyManager implements KeyManager {
   }
 
   async rotateKey(id: string): Promise<SoftwareSigner> {
-    const current = await this.#current(id)
-    const { algorithm } = (await this.#about(id, current)) ?? raise(notFound(id))
-    return this.#addNext(id, current + 1, await generatePrivateKey(algorithm), algorithm)
+    const { versions, newest } = await this.#numbers(id)
+    const { algorithm } = (await this.#about(id, versions.at(-1) ?? raise(notFound(id)))) ?? raise(notFound(id))
+    return this.#addNext(id, newest + 1, await generatePrivateKey(algorithm), algorithm)
   }
 
   async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
@@ -97,21 +102,25 @@ export class FileKeyManager implements KeyManager {
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
     const key = await openKeyBackup(backup, protection)
     const id = backup.keyId
-    const versions = await this.#versions(id)
+    const { versions, newest } = await this.#numbers(id)
     const restored = new SoftwareSigner(key, { pss: backup.algorithm.startsWith('RSA-PSS') })
     for (const version of versions) if ((await this.#read(id, version))?.signer.publicKey.equals(restored.publicKey) === true) throw exists(id)
-    return this.#addNext(id, (versions.at(-1) ?? 0) + 1, key, backup.algorithm)
+    return this.#addNext(id, newest + 1, key, backup.algorithm)
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
-    const versions = await this.#versions(id)
+    const { versions, newest } = await this.#numbers(id)
     const doomed = version === undefined ? versions : versions.filter((one) => one === version)
+    const whole = doomed.length === versions.length
+    // Before the file goes, or a crash between the two would free the number.
+    if (!whole && version === newest && doomed.length > 0) await createSecureFile(this.#path(id, version, 'destroyed'), '')
     let removed = 0
     for (const one of doomed) {
       this.#opened.delete(`${id}/${one}`)
       if (await removeSecureFile(this.#path(id, one))) removed++
     }
     if (removed === 0) throw notFound(id, version)
+    if (whole) await this.#forgetNumbers(id)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -139,6 +148,11 @@ export class FileKeyManager implements KeyManager {
     await secureDirectory(join(this.#options.directory, id))
     const text = `algorithm: ${algorithm}\ncreated: ${created.toISOString()}\n${pem}`
     if (!(await createSecureFile(this.#path(id, version), text, this.#options.onWriteStep))) return undefined
+    // Another process made and destroyed this version since the numbers were read: whoever does so leaves the mark first.
+    if ((await readSecureFile(this.#path(id, version, 'destroyed'), 0)) !== undefined) {
+      await removeSecureFile(this.#path(id, version))
+      return undefined
+    }
     const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
     this.#opened.set(`${id}/${version}`, { algorithm, created, text, signer })
     return signer
@@ -170,9 +184,22 @@ export class FileKeyManager implements KeyManager {
 
   /** Ascending. */
   async #versions(id: string): Promise<readonly number[]> {
+    return (await this.#numbers(id)).versions
+  }
+
+  /** The versions, ascending, and the highest number that was given, destroyed versions too. */
+  async #numbers(id: string): Promise<{ readonly versions: readonly number[], readonly newest: number }> {
     this.#check(id)
     const names = await listSecureFiles(join(this.#options.directory, id), this.#clock.now())
-    return names.flatMap((name) => (/^[1-9]\d{0,8}\.pem$/.test(name) ? [Number.parseInt(name, 10)] : [])).sort((a, b) => a - b)
+    const versions = numbersOf(names, 'pem')
+    return { versions, newest: Math.max(0, ...versions, ...numbersOf(names, 'destroyed')) }
+  }
+
+  /** The key is gone with all its versions: the next of this id begins anew. */
+  async #forgetNumbers(id: string): Promise<void> {
+    const names = await listSecureFiles(join(this.#options.directory, id), this.#clock.now())
+    if (numbersOf(names, 'pem').length > 0) return
+    for (const one of numbersOf(names, 'destroyed')) await removeSecureFile(this.#path(id, one, 'destroyed'))
   }
 
   async #current(id: string): Promise<number> {
@@ -181,14 +208,19 @@ export class FileKeyManager implements KeyManager {
     return version
   }
 
-  #path(id: string, version: number): string {
-    return join(this.#options.directory, id, `${version}.pem`)
+  #path(id: string, version: number, kind: FileKind = 'pem'): string {
+    return join(this.#options.directory, id, `${version}.${kind}`)
   }
 
   #check(id: string): void {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
     if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
   }
+}
+
+/** Ascending. */
+function numbersOf(names: readonly string[], kind: FileKind): number[] {
+  return names.flatMap((name) => (/^[1-9]\d{0,8}\.[a-z]+$/.test(name) && name.endsWith(`.${kind}`) ? [Number.parseInt(name, 10)] : [])).sort((a, b) => a - b)
 }
 
 function raise(error: PkiError): never {

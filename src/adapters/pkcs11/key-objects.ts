@@ -72,6 +72,14 @@ export function findPrivateKeys(cryptoki: Cryptoki, session: Handle, filter: rea
   })
 }
 
+/** Handles and versions of the public keys that were made here under a label. They outlive the private key of a version that was destroyed. */
+export function findPublicVersions(cryptoki: Cryptoki, session: Handle, label: string): readonly { readonly handle: Handle, readonly version: number }[] {
+  return findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, { type: ck.CKA_LABEL, value: label }]).flatMap((handle) => {
+    const tag = decodeTag(attributes(cryptoki, session, handle, [ck.CKA_ID])[0] as Buffer)
+    return tag === undefined ? [] : [{ handle, version: tag.version }]
+  })
+}
+
 /** Handles of every object that fits. */
 export function findObjects(cryptoki: Cryptoki, session: Handle, template: readonly Attribute[]): Handle[] {
   cryptoki.C_FindObjectsInit(session, template)

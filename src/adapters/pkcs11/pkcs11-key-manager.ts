@@ -1,5 +1,6 @@
 // Keys in a PKCS#11 token: made there, used there, never seen outside.
 
+import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { keyIdPattern, requireKeyAlgorithm } from '../../keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
@@ -7,8 +8,8 @@ import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import { ck } from './cryptoki.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import { algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, keyPairTemplates, readPublicKey } from './key-objects.ts'
-import type { KeyObject } from './key-objects.ts'
+import { algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, findPublicVersions, keyPairTemplates, readPublicKey } from './key-objects.ts'
+import type { KeyObject, KeyTag } from './key-objects.ts'
 import { Pkcs11Module } from './pkcs11-module.ts'
 import { Pkcs11Signer } from './pkcs11-signer.ts'
 import type { CheckSignatures } from './pkcs11-signer.ts'
@@ -16,7 +17,7 @@ import type { SessionPoolCounts } from './session-pool.ts'
 import { TokenConnection } from './token-connection.ts'
 import type { TokenHealth } from './token-connection.ts'
 import { Token } from './token.ts'
-import type { PinSource, TokenSelector } from './token.ts'
+import type { PinSource, TokenSelector, TokenSession } from './token.ts'
 
 /** Options of `Pkcs11KeyManager.open`. */
 export interface Pkcs11KeyManagerOptions {
@@ -99,8 +100,11 @@ export class Pkcs11KeyManager implements KeyManager {
 
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<Pkcs11Signer> {
     requireKeyAlgorithm(algorithm)
-    if ((await this.#versions(id)).length > 0) throw exists(id)
-    return this.#generate(id, algorithm, 1)
+    checkId(id)
+    return this.#make(id, algorithm, (versions) => {
+      if (versions.length > 0) throw exists(id)
+      return 1
+    })
   }
 
   async getSigner(id: string, version?: number): Promise<Pkcs11Signer | undefined> {
@@ -137,7 +141,7 @@ export class Pkcs11KeyManager implements KeyManager {
     const current = (await this.#versions(id)).at(-1)
     if (current === undefined) throw notFound(id)
     const { algorithm } = await this.#signer(id, current)
-    return this.#generate(id, algorithm, versionOf(current) + 1)
+    return this.#make(id, algorithm, (versions, publicVersions) => Math.max(0, ...versions, ...publicVersions) + 1)
   }
 
   async backupKey(id: string, _protection: BackupProtection): Promise<EncryptedKeyBackup> {
@@ -153,8 +157,16 @@ export class Pkcs11KeyManager implements KeyManager {
     const versions = await this.#versions(id)
     const doomed = version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
     if (doomed.length === 0) throw notFound(id, version)
+    const whole = doomed.length === versions.length
     await this.#connection.write(async ({ handle: session }, cryptoki) => {
-      for (const { objectId } of doomed) destroyPair(cryptoki, session, objectId)
+      const published = findPublicVersions(cryptoki, session, id)
+      const newest = Math.max(0, ...published.map((one) => one.version))
+      for (const object of doomed) {
+        // The public key of the newest version stays while the key does: it keeps the number from being given again.
+        if (!whole && object.tag?.version === newest) cryptoki.C_DestroyObject(session, object.handle)
+        else destroyPair(cryptoki, session, object.objectId)
+      }
+      if (whole) for (const { handle } of findPublicVersions(cryptoki, session, id)) cryptoki.C_DestroyObject(session, handle)
     })
   }
 
@@ -165,7 +177,7 @@ export class Pkcs11KeyManager implements KeyManager {
 
   /** Every version of a key, oldest first; a key that somebody else made has one. @throws ERR_HSM_KEY_AMBIGUOUS */
   async #versions(id: string): Promise<readonly KeyObject[]> {
-    if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
+    checkId(id)
     const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]))
     const ordered = [...found].sort((a, b) => versionOf(a) - versionOf(b))
     ordered.forEach((object, at) => {
@@ -182,29 +194,48 @@ export class Pkcs11KeyManager implements KeyManager {
     })
   }
 
-  async #generate(id: string, algorithm: KeyAlgorithm, version: number): Promise<Pkcs11Signer> {
-    const objectId = encodeTag({ version, created: new Date(this.#clock.now()), algorithm })
-    const signer = await this.#connection.write(async ({ handle: session, moduleEpoch }, cryptoki) => {
-      const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(algorithm, id, objectId)
-      const { privateKey } = await this.#connection.token.module.start(moduleEpoch, (running) => running.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate))
-      try {
-        checkProtection(cryptoki, session, privateKey, true)
-        // Another process may have made the same version meanwhile: one of the two gives way, by the order of their ids.
-        const rivals = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }]).filter(({ tag }) => tag?.version === version)
-        if (rivals.some((rival) => Buffer.compare(rival.objectId, objectId) < 0)) throw exists(id)
-        return new Pkcs11Signer(this.#connection, { id, algorithm, publicKey: readPublicKey(cryptoki, session, objectId), objectId, checkSignatures: this.#checkSignatures })
-      } catch (error) {
-        destroyPair(cryptoki, session, objectId)
-        throw error
-      }
-    })
-    return signer
+  /** Makes a version; which one, is asked when no other write of this process is on its way. */
+  async #make(id: string, algorithm: KeyAlgorithm, choose: (versions: readonly number[], publicVersions: readonly number[]) => number): Promise<Pkcs11Signer> {
+    for (let attempt = 1; ; attempt++) {
+      const signer = await this.#connection.write(async (session, cryptoki) => {
+        const { handle } = session
+        const versions = findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]).map(versionOf)
+        const version = choose(versions, findPublicVersions(cryptoki, handle, id).map((one) => one.version))
+        return this.#generate(session, cryptoki, id, { version, created: new Date(this.#clock.now()), algorithm })
+      })
+      if (signer !== undefined) return signer
+      if (attempt === maxAttempts) throw exists(id)
+      // Both gave way: not again at the same moment.
+      await new Promise<void>((resolve) => this.#clock.schedule(resolve, randomInt(5 * 2 ** attempt)))
+    }
+  }
+
+  /** Undefined where another process made the same version meanwhile: whoever sees the other gives way, so never do both stay. */
+  async #generate({ handle: session, moduleEpoch }: TokenSession, cryptoki: Cryptoki, id: string, tag: KeyTag): Promise<Pkcs11Signer | undefined> {
+    const objectId = encodeTag(tag)
+    const { algorithm, version } = tag
+    const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(algorithm, id, objectId)
+    const { privateKey } = await this.#connection.token.module.start(moduleEpoch, (running) => running.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate))
+    try {
+      checkProtection(cryptoki, session, privateKey, true)
+      const rivals = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }]).filter((one) => versionOf(one) === version && !one.objectId.equals(objectId))
+      if (rivals.length === 0) return new Pkcs11Signer(this.#connection, { id, algorithm, publicKey: readPublicKey(cryptoki, session, objectId), objectId, checkSignatures: this.#checkSignatures })
+    } catch (error) {
+      destroyPair(cryptoki, session, objectId)
+      throw error
+    }
+    destroyPair(cryptoki, session, objectId)
+    return undefined
   }
 }
 
 /** Both objects of a key pair. */
 function destroyPair(cryptoki: Cryptoki, session: Handle, objectId: Buffer): void {
   for (const handle of findObjects(cryptoki, session, [{ type: ck.CKA_ID, value: objectId }])) cryptoki.C_DestroyObject(session, handle)
+}
+
+function checkId(id: string): void {
+  if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
 }
 
 function versionOf({ tag }: KeyObject): number {
@@ -218,3 +249,6 @@ function exists(id: string): PkiError {
 function notFound(id: string, version?: number): PkiError {
   return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key in the token is called ${id}` : `key ${id} has no version ${version} in the token`)
 }
+
+/** How often a version is tried whose number other processes take at the same time. */
+const maxAttempts = 8

@@ -1,10 +1,10 @@
 // A CA that is lost with its machine, and comes back from the backup of its key.
 
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { createCertificateAuthority, createRootCertificate } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { FileKeyManager } from '../../../src/adapters/files/index.ts'
@@ -15,6 +15,8 @@ import type { Signer } from '../../../src/x509/index.ts'
 import { callerOf, newRequest, workloadId } from '../../support/pki.ts'
 
 const recipient = generateKeyPairSync('x25519')
+const second = await mkdtemp(join(tmpdir(), 'restored-'))
+afterAll(() => rm(second, { recursive: true }))
 
 async function issue(certificate: Certificate, signer: Signer) {
   const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer })
@@ -39,7 +41,7 @@ describe('a restored CA', () => {
 
     // On the second, in another kind of backend.
     const { backup, root: pem } = JSON.parse(carried)
-    await using keys = await FileKeyManager.open({ directory: join(await mkdtemp(join(tmpdir(), 'restored-')), 'keys'), passphrase: () => 'another one' })
+    await using keys = await FileKeyManager.open({ directory: join(second, algorithm), passphrase: () => 'another one' })
     const signer = await keys.restoreKey(backup, opening)
     expect(signer.publicKey.equals(root.publicKey)).toBe(true)
     expect(signer.signatureAlgorithm).toBe(original.signatureAlgorithm)
