@@ -6,15 +6,18 @@ export interface Clock {
   now(): number
   /** Milliseconds on a clock that never goes back; only differences mean anything. */
   monotonic(): number
-  /** Runs `callback` once after `delayMs`; does not keep the process alive. Returns what stops it. */
-  schedule(callback: () => void, delayMs: number): () => void
+  /**
+   * Runs `callback` once after `delayMs`; returns what stops it. It does not keep the process alive, for most timers are housekeeping; where
+   * somebody awaits the end of it, `keepAlive` does, or a program would end in the middle of what it waits for.
+   */
+  schedule(callback: () => void, delayMs: number, options?: { readonly keepAlive?: boolean }): () => void
 }
 
-/** The platform's clock; its timers are `unref`'d. */
+/** The platform's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  schedule(callback, delayMs) {
+  schedule(callback, delayMs, options = {}) {
     // setTimeout overflows above 2^31-1 ms and would fire at once: wait in steps.
     let timer: NodeJS.Timeout
     const arm = (remaining: number): void => {
@@ -23,7 +26,7 @@ export const systemClock: Clock = {
         if (remaining > step) arm(remaining - step)
         else callback()
       }, step)
-      timer.unref()
+      if (options.keepAlive !== true) timer.unref()
     }
     arm(Math.max(0, delayMs))
     return () => {

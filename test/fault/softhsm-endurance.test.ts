@@ -46,7 +46,6 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token in long use', () => {
     await using keys = await open()
     const signer = await keys.generateKey('shared', 'P-256')
     await keys.generateKey('of-the-child', 'P-256')
-    await keys.generateKey('contended', 'P-256')
     const worker = fileURLToPath(new URL('../support/token-worker.ts', import.meta.url))
     const child = promisify(execFile)(process.execPath, ['--import', 'tsx', worker, token.modulePath, token.label, token.pin, '500'])
     let running = true
@@ -54,18 +53,15 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token in long use', () => {
       running = false
     })
     let rotations = 0
-    let contended = 0
     await Promise.all([ended, (async () => {
       while (running) {
         await sign(signer, 50)
         if (rotations++ < 5) await keys.rotateKey('shared')
-        if (contended < 20) await keys.rotateKey('contended').then(() => contended++)
       }
     })()])
     expect((await ended).stdout.trim()).toBe('500')
     // Each sees what the other made.
     expect((await keys.listKeys()).filter(({ id }) => id === 'of-the-child').map(({ version }) => version)).toEqual([1, 2, 3])
-    expect((await keys.listKeys()).filter(({ id }) => id === 'contended').map(({ version }) => version)).toEqual(Array.from({ length: 6 + contended }, (_, at) => at + 1))
     await sign((await keys.getSigner('of-the-child'))!, 8)
     await sign(signer, 8)
   })

@@ -230,6 +230,47 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
     await expect(other.getSigner('twin')).rejects.toThrow(code('ERR_HSM_KEY_AMBIGUOUS'))
   })
 
+  it.each(['rotateKey', 'generateKey'] as const)('gives no version to two keys, though two managers make it at the same time: %s', async (make) => {
+    const id = `race-${make}`
+    await using first = await open()
+    if (make === 'rotateKey') await first.generateKey(id, 'P-256')
+    let rival: Promise<unknown> | undefined
+    await using second = await open({}, { C_GenerateKeyPairAsync: (next, ...args) => {
+      // Both have chosen their number; the first is done before the second.
+      const before = rival ?? (rival = make === 'rotateKey' ? first.rotateKey(id) : first.generateKey(id, 'P-256'))
+      return before.then(() => next(...args))
+    } })
+    const made = make === 'rotateKey' ? second.rotateKey(id) : second.generateKey(id, 'P-256')
+    if (make === 'rotateKey') expect((await made).publicKey.equals((await second.getSigner(id, 3))!.publicKey)).toBe(true)
+    else await expect(made).rejects.toThrow(code('ERR_KEY_EXISTS'))
+    expect((await first.listKeys()).filter((key) => key.id === id).map(({ version }) => version)).toEqual(make === 'rotateKey' ? [1, 2, 3] : [1])
+  })
+
+  it('passes over what another process destroys while it looks', async () => {
+    await using keys = await open()
+    await keys.generateKey('vanishing', 'P-256')
+    let gone = false
+    await using other = await open({}, { C_GetAttributeValue: (next, ...args) => {
+      if (gone) throw new Pkcs11Failure(0x82)
+      return next(...args)
+    } })
+    expect(await other.getSigner('vanishing')).toBeDefined()
+    gone = true
+    expect(await other.getSigner('vanishing')).toBeUndefined()
+    expect(await other.listKeys()).toEqual([])
+  })
+
+  it('destroys keys of one version together', async () => {
+    await using keys = await open()
+    await keys.generateKey('twins', 'P-256')
+    // Sees nothing that is there, so it makes version 1 again and does not find it to take it back.
+    await using blind = await open({}, { C_FindObjects: () => [] })
+    await expect(blind.generateKey('twins', 'P-256')).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+    await expect(keys.getSigner('twins')).rejects.toThrow(code('ERR_HSM_KEY_AMBIGUOUS'))
+    await keys.destroyKey('twins')
+    expect(await keys.getSigner('twins')).toBeUndefined()
+  })
+
   it('goes on with the sessions that a token has', async () => {
     let sessions = 0
     await using keys = await open({}, {

@@ -37,7 +37,7 @@ export function wait(clock: Clock, delayMs: number, signal: AbortSignal | undefi
     const stop = clock.schedule(() => {
       signal?.removeEventListener('abort', aborted)
       resolve()
-    }, delayMs)
+    }, delayMs, { keepAlive: true })
     if (signal?.aborted === true) aborted()
     else signal?.addEventListener('abort', aborted, { once: true })
   })

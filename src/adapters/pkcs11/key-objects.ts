@@ -9,6 +9,7 @@ import { ck } from './cryptoki.ts'
 import type { Attribute, Cryptoki, Handle } from './cryptoki.ts'
 import { ecParameters, ecSpki, ed25519Spki, edwards25519Parameters, rsaSpki } from './ec-point.ts'
 import type { CurveName } from './ec-point.ts'
+import { ckr, returnValueOf } from './return-value.ts'
 
 /** What CKA_ID says of a key that was made here. */
 export interface KeyTag {
@@ -66,18 +67,28 @@ function kindOf(algorithm: KeyAlgorithm): { readonly keyType: number, readonly m
 
 /** Every private key that fits the filter. */
 export function findPrivateKeys(cryptoki: Cryptoki, session: Handle, filter: readonly Attribute[]): readonly KeyObject[] {
-  return findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY }, ...filter]).map((handle) => {
+  return findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY }, ...filter]).flatMap((handle) => unlessGone(() => {
     const [label, objectId] = attributes(cryptoki, session, handle, [ck.CKA_LABEL, ck.CKA_ID]) as [Buffer, Buffer]
     return { handle, label: label.toString('utf8'), objectId, tag: decodeTag(objectId) }
-  })
+  }) ?? [])
 }
 
 /** Handles and versions of the public keys that were made here under a label. They outlive the private key of a version that was destroyed. */
 export function findPublicVersions(cryptoki: Cryptoki, session: Handle, label: string): readonly { readonly handle: Handle, readonly version: number }[] {
   return findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, { type: ck.CKA_LABEL, value: label }]).flatMap((handle) => {
-    const tag = decodeTag(attributes(cryptoki, session, handle, [ck.CKA_ID])[0] as Buffer)
+    const tag = unlessGone(() => decodeTag(attributes(cryptoki, session, handle, [ck.CKA_ID])[0] as Buffer))
     return tag === undefined ? [] : [{ handle, version: tag.version }]
   })
+}
+
+/** Undefined where another process destroyed the object since it was found. */
+export function unlessGone<T>(use: () => T): T | undefined {
+  try {
+    return use()
+  } catch (error) {
+    if (returnValueOf(error) === ckr.OBJECT_HANDLE_INVALID) return undefined
+    throw error
+  }
 }
 
 /** Handles of every object that fits. */

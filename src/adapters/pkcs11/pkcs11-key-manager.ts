@@ -8,7 +8,7 @@ import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import { ck } from './cryptoki.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import { algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, findPublicVersions, keyPairTemplates, readPublicKey } from './key-objects.ts'
+import { algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, findPublicVersions, keyPairTemplates, readPublicKey, unlessGone } from './key-objects.ts'
 import type { KeyObject, KeyTag } from './key-objects.ts'
 import { Pkcs11Module } from './pkcs11-module.ts'
 import { Pkcs11Signer } from './pkcs11-signer.ts'
@@ -140,7 +140,7 @@ export class Pkcs11KeyManager implements KeyManager {
   async rotateKey(id: string): Promise<Pkcs11Signer> {
     const current = (await this.#versions(id)).at(-1)
     if (current === undefined) throw notFound(id)
-    const { algorithm } = await this.#signer(id, current)
+    const algorithm = current.tag?.algorithm ?? (await this.#signer(id, current)).algorithm
     return this.#make(id, algorithm, (versions, publicVersions) => Math.max(0, ...versions, ...publicVersions) + 1)
   }
 
@@ -154,7 +154,9 @@ export class Pkcs11KeyManager implements KeyManager {
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
-    const versions = await this.#versions(id)
+    checkId(id)
+    // Several of one version go together: this is the way out where they stand in each other's way.
+    const versions = await this.#objects(id)
     const doomed = version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
     if (doomed.length === 0) throw notFound(id, version)
     const whole = doomed.length === versions.length
@@ -178,18 +180,23 @@ export class Pkcs11KeyManager implements KeyManager {
   /** Every version of a key, oldest first; a key that somebody else made has one. @throws ERR_HSM_KEY_AMBIGUOUS */
   async #versions(id: string): Promise<readonly KeyObject[]> {
     checkId(id)
-    const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]))
-    const ordered = [...found].sort((a, b) => versionOf(a) - versionOf(b))
-    ordered.forEach((object, at) => {
-      if (at > 0 && versionOf(object) === versionOf(ordered[at - 1] as KeyObject)) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `several private keys in the token are version ${versionOf(object)} of ${id}`)
-    })
-    return ordered
+    for (let attempt = 1; ; attempt++) {
+      const ordered = await this.#objects(id)
+      const twin = ordered.find((object, at) => at > 0 && versionOf(object) === versionOf(ordered[at - 1] as KeyObject))
+      if (twin === undefined) return ordered
+      // Two processes that made the same version both give way within moments; what somebody else put there stays.
+      if (twin.tag === undefined || attempt === maxAttempts) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `several private keys in the token are version ${versionOf(twin)} of ${id}`)
+      await this.#wait(attempt)
+    }
   }
 
   #signer(id: string, object: KeyObject): Promise<Pkcs11Signer> {
     return this.#connection.run(async ({ handle: session }, cryptoki) => {
-      checkProtection(cryptoki, session, object.handle, object.tag !== undefined)
-      const publicKey = readPublicKey(cryptoki, session, object.objectId)
+      const publicKey = unlessGone(() => {
+        checkProtection(cryptoki, session, object.handle, object.tag !== undefined)
+        return readPublicKey(cryptoki, session, object.objectId)
+      })
+      if (publicKey === undefined) throw notFound(id, object.tag?.version)
       return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(object, publicKey), publicKey, objectId: object.objectId, checkSignatures: this.#checkSignatures })
     })
   }
@@ -205,9 +212,19 @@ export class Pkcs11KeyManager implements KeyManager {
       })
       if (signer !== undefined) return signer
       if (attempt === maxAttempts) throw exists(id)
-      // Both gave way: not again at the same moment.
-      await new Promise<void>((resolve) => this.#clock.schedule(resolve, randomInt(5 * 2 ** attempt)))
+      await this.#wait(attempt)
     }
+  }
+
+  /** Every private key of this label, in the order of versions. */
+  async #objects(id: string): Promise<readonly KeyObject[]> {
+    const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]))
+    return [...found].sort((a, b) => versionOf(a) - versionOf(b))
+  }
+
+  /** For another process to finish; of two that gave way, not both come back at the same moment. */
+  #wait(attempt: number): Promise<void> {
+    return new Promise<void>((resolve) => this.#clock.schedule(resolve, 1 + randomInt(5 * 2 ** attempt), { keepAlive: true }))
   }
 
   /** Undefined where another process made the same version meanwhile: whoever sees the other gives way, so never do both stay. */
@@ -231,7 +248,7 @@ export class Pkcs11KeyManager implements KeyManager {
 
 /** Both objects of a key pair. */
 function destroyPair(cryptoki: Cryptoki, session: Handle, objectId: Buffer): void {
-  for (const handle of findObjects(cryptoki, session, [{ type: ck.CKA_ID, value: objectId }])) cryptoki.C_DestroyObject(session, handle)
+  for (const handle of findObjects(cryptoki, session, [{ type: ck.CKA_ID, value: objectId }])) unlessGone(() => cryptoki.C_DestroyObject(session, handle))
 }
 
 function checkId(id: string): void {
