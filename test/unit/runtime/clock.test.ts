@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { noMetrics, silentLogger, systemClock } from '../../../src/runtime/index.ts'
 
 describe('a program whose last timer it is', () => {
-  test.each([{ options: '{ keepAlive: true }', printed: 'waited' }, { options: 'undefined', printed: '' }])('with options $options prints "$printed"', ({ options, printed }) => {
+  test.each([{ options: '{ keepAlive: true }', delayMs: 1, printed: 'waited' }, { options: 'undefined', delayMs: 60_000, printed: '' }])('with options $options prints "$printed"', ({ options, delayMs, printed }) => {
     const runtime = new URL('../../../src/runtime/index.ts', import.meta.url).href
-    const program = `import { systemClock } from ${JSON.stringify(runtime)}; systemClock.schedule(() => console.log('waited'), 1, ${options})`
+    const program = `import { systemClock } from ${JSON.stringify(runtime)}; systemClock.schedule(() => console.log('waited'), ${delayMs}, ${options})`
     expect(execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { encoding: 'utf8' }).trim()).toBe(printed)
   })
 })
