@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CertificateWorkerPool } from '../../../../src/adapters/workers/index.ts'
 import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/index.ts'
 import { MemoryCertificateStore } from '../../../../src/ca/index.ts'
@@ -35,18 +35,39 @@ describe('CertificateWorkerPool', () => {
     expect(await issuance.status(issued[0]!.certificate.serialNumber)).toMatchObject({ state: 'valid' })
   })
 
-  it('answers each bad request with its own code, and records the failure', async () => {
+  it('shares the work with this thread where it may', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1, mainThreadHelps: true })
+    const issuance = createIssuanceService({ authority: pki.authority, workers: pool })
+    const here = vi.spyOn(pki.signer, 'sign')
+    const requests = await Promise.all(Array.from({ length: 60 }, async () => (await newRequest()).request))
+    await issuance.issue({ csr: requests[0]! }, callerOf())
+    // One is not worth this thread's time.
+    expect(here).not.toHaveBeenCalled()
+    const issued = await Promise.all(requests.map((csr) => issuance.issue({ csr }, callerOf())))
+    issued.forEach(({ certificate }, i) => {
+      expect(certificate.publicKey.equals(requests[i]!.publicKey)).toBe(true)
+      expect(certificate.verifySignatureBy(pki.root.publicKey)).toBe(true)
+    })
+    expect(here.mock.calls.length).toBeGreaterThan(0)
+    expect(here.mock.calls.length).toBeLessThanOrEqual(30)
+    expect(pool.pending).toBe(0)
+  })
+
+  it.each([false, true])('answers each bad request with its own code, and records the failure; this thread helps: %s', async (mainThreadHelps) => {
     const pki = await testPki()
     const store = new MemoryCertificateStore()
-    const issuance = createIssuanceService({ authority: pki.authority, store, workers: poolOf(pki) })
+    const issuance = createIssuanceService({ authority: pki.authority, store, workers: poolOf(pki, { workers: 1, mainThreadHelps }) })
     const good = (await newRequest()).request
     const broken = good.der.slice()
     broken[broken.length - 1]! ^= 1
-    const [first, second, third] = await Promise.allSettled([issuance.issue({ csr: good }, callerOf()), issuance.issue({ csr: broken }, callerOf()), issuance.issue({ csr: good, ttlSeconds: 1e9 }, callerOf())])
+    const [first, second, third, fourth] = await Promise.allSettled([
+      issuance.issue({ csr: good }, callerOf()), issuance.issue({ csr: broken }, callerOf()), issuance.issue({ csr: good, ttlSeconds: 1e9 }, callerOf()), issuance.issue({ csr: broken }, callerOf()),
+    ])
     expect(first.status).toBe('fulfilled')
-    expect(second).toMatchObject({ status: 'rejected', reason: { name: 'PkiError', code: 'ERR_CSR_SIGNATURE' } })
+    for (const outcome of [second, fourth]) expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'PkiError', code: 'ERR_CSR_SIGNATURE' } })
     expect(third).toMatchObject({ status: 'rejected', reason: { code: 'ERR_TTL' } })
-    expect((await store.findByIdentity(workloadId.toString())).map(({ state }) => state).sort()).toEqual(['failed', 'issued'])
+    expect((await store.findByIdentity(workloadId.toString())).map(({ state }) => state).sort()).toEqual(['failed', 'failed', 'issued'])
   })
 
   it('fails what a lost thread was working on, leaves its outcome open, and goes on with another', async () => {
@@ -62,9 +83,9 @@ describe('CertificateWorkerPool', () => {
     expect((await store.findByIdentity(workloadId.toString())).map(({ state }) => state)).toEqual(['issued', 'intended', 'issued'])
   })
 
-  it('ends after what is pending', async () => {
+  it.each([false, true])('ends after what is pending; this thread helps: %s', async (mainThreadHelps) => {
     const pki = await testPki()
-    const pool = poolOf(pki, { workers: 1 })
+    const pool = poolOf(pki, { workers: 1, mainThreadHelps })
     const { request } = await newRequest()
     const made = Promise.all(Array.from({ length: 40 }, () => pool.issue(request, content, generateSerialNumber())))
     const closing = pool[Symbol.asyncDispose]()
