@@ -122,6 +122,11 @@ export abstract class CertificateExtensions {
   }
 }
 
+/** The decoder of a certificate extension; undefined where the type is not known. */
+export function extensionDecoder(oid: string): ((der: Uint8Array) => unknown) | undefined {
+  return parsers[oid]
+}
+
 const parseKeyUsage = (der: Uint8Array): KeyUsage => KeyUsage.parse(der)
 const parseSubjectAltName = (der: Uint8Array): readonly GeneralName[] => parseAltName(der, 'subjectAltName')
 const parseIssuerAltName = (der: Uint8Array): readonly GeneralName[] => parseAltName(der, 'issuerAltName')

@@ -10,7 +10,8 @@ import { encodeAuthorityKeyIdentifier, encodeSubjectKeyIdentifier, KeyUsage, enc
 import type { KeyUsageName } from './extensions/key-extensions.ts'
 import { encodeAltName } from './names/general-name.ts'
 import type { GeneralName } from './names/general-name.ts'
-import { extensionOids as oids } from './extensions/extension.ts'
+import { extensionOids as oids, readable } from './extensions/extension.ts'
+import { extensionDecoder } from './certificate-extensions.ts'
 import { integer } from '../der/index.ts'
 
 /** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 asks for. */
@@ -35,11 +36,15 @@ export interface ExtensionFields {
   readonly other?: readonly Extension[] | undefined
 }
 
-/** The extensions in the order of RFC 5280's sections, `other` last. */
+/**
+ * The extensions in the order of RFC 5280's sections, `other` last and as it is.
+ *
+ * @throws ERR_INVALID_ARGUMENT for what no reader takes: an empty list, a negative count; ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_OID_INVALID
+ */
 export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: boolean): Extension[] {
   const list: Extension[] = []
   const add = (oid: string, critical: boolean, value: Uint8Array | undefined): void => {
-    if (value !== undefined) list.push({ oid, critical, value })
+    if (value !== undefined) list.push({ oid, critical, value: readable(value, extensionDecoder(oid), oid) })
   }
   const encode = <T>(value: T | undefined, encoder: (value: T) => Uint8Array): Uint8Array | undefined => (value === undefined ? undefined : encoder(value))
 

@@ -6,9 +6,9 @@ import { signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 import type { SignatureAlgorithm } from './algorithms/signature-algorithm.ts'
 import type { Signer } from './algorithms/signer.ts'
 import { assembleSigned } from './certificate-builder.ts'
-import { encodeCrlNumber, encodeInvalidityDate, encodeReasonCode, encodeIssuingDistributionPoint } from './extensions/revocation-extensions.ts'
+import { encodeCrlNumber, encodeInvalidityDate, encodeReasonCode, encodeIssuingDistributionPoint, parseCrlNumber, parseIssuingDistributionPoint } from './extensions/revocation-extensions.ts'
 import type { CrlReason, IssuingDistributionPoint } from './extensions/revocation-extensions.ts'
-import { encodeExtension, extensionOids as oids } from './extensions/extension.ts'
+import { encodeExtension, extensionOids as oids, readable } from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
 import { encodeAuthorityKeyIdentifier } from './extensions/key-extensions.ts'
 import { encodeAltName } from './names/general-name.ts'
@@ -69,14 +69,16 @@ export function encodeTbsRevocationList(fields: RevocationListFields, algorithm:
   )
 }
 
+/** What stands in fields is read back: a list that its readers refuse revokes nothing. */
 function listExtensions({ authorityKeyIdentifier, crlNumber, deltaCrlIndicator, issuingDistributionPoint, other = [] }: RevocationListFields): Extension[] {
-  return [
-    { oid: oids.authorityKeyIdentifier, critical: false, value: encodeAuthorityKeyIdentifier(authorityKeyIdentifier) },
-    { oid: oids.crlNumber, critical: false, value: encodeCrlNumber(crlNumber) },
-    ...(deltaCrlIndicator === undefined ? [] : [{ oid: oids.deltaCrlIndicator, critical: true, value: encodeCrlNumber(deltaCrlIndicator) }]),
-    ...(issuingDistributionPoint === undefined ? [] : [{ oid: oids.issuingDistributionPoint, critical: true, value: encodeIssuingDistributionPoint(issuingDistributionPoint) }]),
-    ...other,
-  ]
+  const list: Extension[] = [{ oid: oids.authorityKeyIdentifier, critical: false, value: encodeAuthorityKeyIdentifier(authorityKeyIdentifier) }]
+  const add = (oid: string, critical: boolean, value: Uint8Array, read: (der: Uint8Array) => unknown): void => {
+    list.push({ oid, critical, value: readable(value, read, oid) })
+  }
+  add(oids.crlNumber, false, encodeCrlNumber(crlNumber), parseCrlNumber)
+  if (deltaCrlIndicator !== undefined) add(oids.deltaCrlIndicator, true, encodeCrlNumber(deltaCrlIndicator), parseCrlNumber)
+  if (issuingDistributionPoint !== undefined) add(oids.issuingDistributionPoint, true, encodeIssuingDistributionPoint(issuingDistributionPoint), parseIssuingDistributionPoint)
+  return [...list, ...other]
 }
 
 function encodeEntries(entries: Iterable<RevokedCertificate>): Uint8Array {
@@ -107,7 +109,10 @@ function encodeEntries(entries: Iterable<RevokedCertificate>): Uint8Array {
 }
 
 function entryExtensions({ reason = 'unspecified', invalidityDate, certificateIssuer }: RevokedCertificate): Uint8Array {
-  if (invalidityDate === undefined && certificateIssuer === undefined) return reasonExtensions.get(reason) ?? nothing
+  if (invalidityDate === undefined && certificateIssuer === undefined) {
+    const plain = reason === 'unspecified' ? nothing : reasonExtensions.get(reason)
+    if (plain !== undefined) return plain
+  }
   const list: Extension[] = []
   if (reason !== 'unspecified') list.push({ oid: oids.reasonCode, critical: false, value: encodeReasonCode(reason) })
   if (invalidityDate !== undefined) list.push({ oid: oids.invalidityDate, critical: false, value: encodeInvalidityDate(invalidityDate.getTime()) })

@@ -22,14 +22,16 @@ export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
 }
 
 /**
- * A serial number from text: hexadecimal of any case, colons between octets allowed.
+ * A serial number from text: hexadecimal of any case, colons between octets allowed. Zero and a `-` before it are read too, because
+ * certificates with such numbers exist and are looked up by them; that new ones are positive (RFC 5280 §4.1.2.2) is the CA's lint.
  *
  * @throws ERR_SERIAL_INVALID
  */
 export function parseSerialNumber(text: string): SerialNumber {
-  if (text.length > 64 || !/^[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*$|^[0-9a-fA-F]+$/.test(text)) throw new PkiError('ERR_SERIAL_INVALID', `${JSON.stringify(text.slice(0, 80))} is no serial number in hexadecimal`)
-  const digits = text.replaceAll(':', '').replace(/^0+(?=.)/, '')
-  return serialNumberFromBytes(serialNumberBytes((digits.length % 2 === 0 ? digits : `0${digits}`).toUpperCase() as SerialNumber))
+  if (text.length > 64 || !/^-?(?:[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*|[0-9a-fA-F]+)$/.test(text)) throw new PkiError('ERR_SERIAL_INVALID', `${JSON.stringify(text.slice(0, 80))} is no serial number in hexadecimal`)
+  const sign = text.startsWith('-') ? '-' : ''
+  const digits = text.slice(sign.length).replaceAll(':', '').replace(/^0+(?=.)/, '')
+  return serialNumberFromBytes(serialNumberBytes(`${sign}${digits.length % 2 === 0 ? digits : `0${digits}`}`.toUpperCase() as SerialNumber))
 }
 
 /** INTEGER content octets of a serial number: minimal two's complement. */

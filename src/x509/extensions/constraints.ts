@@ -5,7 +5,7 @@ import {
   DerReader, boolean, checkWellFormed, contextConstructed, contextPrimitive, decodeOid, explicit, integer, oid, optionalTrue, readWhole, sequence, smallInteger, tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { encodeGeneralName, readGeneralName } from '../names/general-name.ts'
+import { encodeConstraintBase, readGeneralName } from '../names/general-name.ts'
 import type { GeneralName } from '../names/general-name.ts'
 
 /** Whether the subject is a CA, and how many intermediates may follow it. */
@@ -57,7 +57,11 @@ export function parseNameConstraints(der: Uint8Array): NameConstraints {
 
 /** DER of the name constraints extension. */
 export function encodeNameConstraints({ permitted, excluded }: NameConstraints): Uint8Array {
-  const trees = (list: readonly GeneralSubtree[]): Uint8Array[] => list.map(({ base }) => sequence(encodeGeneralName(base)))
+  const trees = (list: readonly GeneralSubtree[]): Uint8Array[] => list.map(({ base, minimum, maximum }) => sequence(
+    encodeConstraintBase(base),
+    ...(minimum === 0 ? [] : [integer(minimum, contextPrimitive(0))]),
+    ...(maximum === undefined ? [] : [integer(maximum, contextPrimitive(1))]),
+  ))
   return sequence(
     ...(permitted.length === 0 ? [] : [explicit(0, ...trees(permitted))]),
     ...(excluded.length === 0 ? [] : [explicit(1, ...trees(excluded))]),

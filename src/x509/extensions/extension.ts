@@ -3,7 +3,7 @@
 
 import { booleanContent, decodeOid, element, octetString, oid as oidElement, sequence, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 
 /** Certificate, CRL and CRL entry extensions: RFC 5280 sections 4.2, 5.2 and 5.3. */
 export const extensionOids = {
@@ -87,6 +87,22 @@ export function readExtensions(list: DerReader, what: string): Extension[] {
 export function encodeExtension({ oid, critical, value }: Extension): Uint8Array {
   const id = knownOids.get(oid) ?? oidElement(oid)
   return critical ? sequence(id, criticalTrue, octetString(value)) : sequence(id, octetString(value))
+}
+
+/**
+ * The value itself, after its own decoder has read it: what a builder was given (an empty list, a negative count, contradicting flags) may
+ * be no value of the type, and a signature over it would be wasted. Our limits are no part of the type.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function readable(value: Uint8Array, read: ((der: Uint8Array) => unknown) | undefined, oid: string): Uint8Array {
+  try {
+    read?.(value)
+    return value
+  } catch (cause) {
+    if (isPkiError(cause, 'ERR_LIMIT_EXCEEDED')) return value
+    throw new PkiError('ERR_INVALID_ARGUMENT', `extension ${oid} cannot have this value: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** id-ce (2.5.29.x) without arithmetic: nearly every extension of every certificate. */

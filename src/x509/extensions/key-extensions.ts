@@ -34,8 +34,9 @@ export class KeyUsage {
     this.bits = bits
   }
 
-  /** The usages named. */
+  /** The usages named. @throws ERR_INVALID_ARGUMENT for a name that is none: a usage that is left out by a slip is a certificate that does not work */
   static of(...usages: readonly KeyUsageName[]): KeyUsage {
+    for (const name of usages) if (!names.includes(name)) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is no key usage (RFC 5280 4.2.1.3)`)
     return new KeyUsage(usages.reduce((bits, name) => bits | (1 << names.indexOf(name)), 0))
   }
 

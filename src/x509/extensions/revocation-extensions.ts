@@ -214,9 +214,11 @@ export function encodeCrlNumber(number: bigint | number): Uint8Array {
   return integer(BigInt(number))
 }
 
-/** DER of a reason code. */
+/** DER of a reason code. @throws ERR_INVALID_ARGUMENT for what is no reason */
 export function encodeReasonCode(reason: CrlReason): Uint8Array {
-  return element(tags.enumerated, Uint8Array.of(crlReasons.indexOf(reason)))
+  const number = crlReasons.indexOf(reason)
+  if (number < 0) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(reason)} is no reason (RFC 5280 5.3.1)`)
+  return element(tags.enumerated, Uint8Array.of(number))
 }
 
 /** DER of an invalidity date. */

@@ -1,7 +1,7 @@
 // Attribute types of distinguished names: short names for text (RFC 4514 §3, RFC 4519) and bounds (RFC 5280 appendix A).
 // Attributes of a name into DER: the string type that RFC 5280 section 4.1.2.4 asks for, within the bounds of appendix A.
 
-import { directoryString, ia5String, oid, sequence, setOf, utf8String } from '../../der/index.ts'
+import { directoryString, ia5String, oid, sequence, setOf, tags, utf8String } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 
 /** Short name and object identifier of an attribute type. */
@@ -57,13 +57,17 @@ export function requireAttributeOid(type: string): string {
 /** Type, as short name (`CN`) or object identifier, and text. */
 export type NameAttribute = readonly [type: string, value: string]
 
-/** DER of an RDNSequence, one inner list per RDN. @throws ERR_NAME_INVALID */
-export function encodeAttributes(rdns: readonly (readonly NameAttribute[])[]): Uint8Array {
+/** The same, or with the DER of a value that has no text. */
+export type EncodableAttribute = readonly [type: string, value: string | Uint8Array]
+
+/** DER of an RDNSequence, one inner list per RDN. @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID */
+export function encodeAttributes(rdns: readonly (readonly EncodableAttribute[])[]): Uint8Array {
   return sequence(...rdns.map((rdn) => setOf(...rdn.map(encodeAttribute))))
 }
 
-function encodeAttribute([type, value]: NameAttribute): Uint8Array {
+function encodeAttribute([type, value]: EncodableAttribute): Uint8Array {
   const id = requireAttributeOid(type)
+  if (value instanceof Uint8Array) return sequence(oid(id), value)
   const bound = upperBounds[id] ?? 32_768
   if (value.length === 0 || value.length > bound) {
     throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: ${String(value.length)} characters where 1 to ${String(bound)} are allowed (RFC 5280 appendix A)`)
@@ -77,8 +81,13 @@ function encodeAttribute([type, value]: NameAttribute): Uint8Array {
 
 function encodeValue(id: string, value: string): Uint8Array {
   if (id === '1.2.840.113549.1.9.1' || id === '0.9.2342.19200300.100.1.25') return ia5String(value)
-  if (id === '2.5.4.6' || id === '2.5.4.5' || id === '2.5.4.46') return directoryString(value) // PrintableString only
-  return utf8String(value)
+  if (id !== '2.5.4.6' && id !== '2.5.4.5' && id !== '2.5.4.46') return utf8String(value)
+  // RFC 5280 appendix A: X520countryName is PrintableString (SIZE (2)), X520SerialNumber and X520dnQualifier are PrintableString.
+  const der = directoryString(value)
+  if (der[0] !== tags.printableString || (id === '2.5.4.6' && value.length !== 2)) {
+    throw new PkiError('ERR_NAME_INVALID', `attribute ${attributeName(id)}: a PrintableString${id === '2.5.4.6' ? ' of two characters' : ''} is wanted (RFC 5280 appendix A)`)
+  }
+  return der
 }
 
 const upperBounds: Readonly<Record<string, number | undefined>> = {

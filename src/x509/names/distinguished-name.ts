@@ -5,7 +5,7 @@ import { checkWellFormed, decodeOid, isStringTag, readWhole, stringContent, tags
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { attributeName, encodeAttributes, isKnownAttribute, requireAttributeOid } from './attribute-types.ts'
-import type { NameAttribute } from './attribute-types.ts'
+import type { EncodableAttribute, NameAttribute } from './attribute-types.ts'
 
 interface TextAttribute {
   readonly type: string
@@ -19,18 +19,18 @@ function formatDistinguishedName(rdns: readonly (readonly TextAttribute[])[]): s
 }
 
 /** The attributes of RFC 4514 text in the order of the encoding. @throws ERR_NAME_INVALID */
-function parseDistinguishedName(text: string): NameAttribute[][] {
+function parseDistinguishedName(text: string): EncodableAttribute[][] {
   if (text.length > maxTextLength) throw new PkiError('ERR_NAME_INVALID', `a name of ${String(text.length)} characters; at most ${String(maxTextLength)} are read`)
   if (text === '') return []
-  const rdns: NameAttribute[][] = []
-  let rdn: NameAttribute[] = []
+  const rdns: EncodableAttribute[][] = []
+  let rdn: EncodableAttribute[] = []
   let at = 0
   for (;;) {
     const equals = text.indexOf('=', at)
     if (equals < 0) throw invalid(text, at, 'an attribute without "="')
     const type = text.slice(at, equals).trim()
     const value = readValue(text, equals + 1)
-    rdn.push([type, value.text])
+    rdn.push([type, value.content])
     at = value.end
     const separator = text[at]
     if (separator !== '+') {
@@ -42,16 +42,16 @@ function parseDistinguishedName(text: string): NameAttribute[][] {
   }
 }
 
-function readValue(text: string, from: number): { text: string; end: number } {
+function readValue(text: string, from: number): { content: string | Uint8Array; end: number } {
   let at = from
   while (text[at] === ' ') at++
+  if (text[at] === '#') return readHexValue(text, at)
   const octets: number[] = []
   let kept = 0
   for (; at < text.length; at++) {
     const character = text[at] as string
     if (character === ',' || character === '+') break
     if ('"<>;'.includes(character)) throw invalid(text, at, `a ${character} that is not escaped`)
-    if (character === '#' && octets.length === 0) throw invalid(text, at, 'a value in hexadecimal form, which is not read')
     if (character === '\\') {
       const pair = text.slice(at + 1, at + 3)
       const escaped = text[at + 1]
@@ -68,21 +68,31 @@ function readValue(text: string, from: number): { text: string; end: number } {
       continue
     }
     const point = String.fromCodePoint(text.codePointAt(at) as number)
+    if (/\p{Cs}/u.test(point)) throw invalid(text, at, 'half a surrogate pair')
     octets.push(...Buffer.from(point, 'utf8'))
     at += point.length - 1
     if (character !== ' ') kept = octets.length
   }
   // Blanks at the end do not belong to the value unless escaped (RFC 4514 §3).
   try {
-    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(octets.slice(0, kept))), end: at }
+    return { content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(octets.slice(0, kept))), end: at }
   } catch (cause) {
     throw new PkiError('ERR_NAME_INVALID', 'escaped octets that are not UTF-8', { cause })
   }
 }
 
+/** `#` and the DER of the value in hexadecimal (RFC 4514 §2.4); what it holds is checked with the whole name. */
+function readHexValue(text: string, from: number): { content: Uint8Array; end: number } {
+  const digits = /^(?:[0-9a-fA-F]{2})+/.exec(text.slice(from + 1))?.[0] ?? ''
+  let end = from + 1 + digits.length
+  while (text[end] === ' ') end++
+  if (digits === '' || (end < text.length && text[end] !== ',' && text[end] !== '+')) throw invalid(text, from, 'a # without the hexadecimal octets of a value')
+  return { content: Uint8Array.from(Buffer.from(digits, 'hex')), end }
+}
+
 function formatAttribute({ type, value, der }: TextAttribute): string {
-  // RFC 4514 §2.4: what has no string form is written as # and the hexadecimal DER.
-  return `${attributeName(type)}=${value === undefined ? `#${Buffer.from(der).toString('hex')}` : escapeValue(value)}`
+  // RFC 4514 §2.4: what has no string form, or no name for its type, is written as # and the hexadecimal DER.
+  return `${attributeName(type)}=${value === undefined || !isKnownAttribute(type) ? `#${Buffer.from(der).toString('hex')}` : escapeValue(value)}`
 }
 
 function escapeValue(value: string): string {
@@ -133,18 +143,21 @@ export class DistinguishedName {
   }
 
   /**
-   * A name from RFC 4514 text, most specific attribute first: `CN=web,O=Example`.
+   * A name from RFC 4514 text, most specific attribute first: `CN=web,O=Example`. Values may be `#` and hexadecimal DER.
    *
-   * @throws ERR_NAME_INVALID
+   * @throws ERR_NAME_INVALID; ERR_OID_INVALID, ERR_STRING_INVALID for a type or a value that cannot be encoded; ERR_DER for hexadecimal that is none
    */
   static parse(text: string): DistinguishedName {
-    return new DistinguishedName(encodeAttributes(parseDistinguishedName(text)))
+    const attributes = parseDistinguishedName(text)
+    const name = new DistinguishedName(encodeAttributes(attributes))
+    if (attributes.some((rdn) => rdn.some(([, value]) => typeof value !== 'string'))) void name.rdns
+    return name
   }
 
   /**
    * A name of one attribute per RDN, in the order of the encoding (most general first): `of([['O', 'Example'], ['CN', 'web']])`.
    *
-   * @throws ERR_NAME_INVALID
+   * @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID
    */
   static of(attributes: readonly NameAttribute[]): DistinguishedName {
     return new DistinguishedName(encodeAttributes(attributes.map((attribute) => [attribute])))
@@ -193,8 +206,15 @@ export class DistinguishedName {
 
 /** What `comparisonKey` is made of; also compares the start of a name with a directory name constraint. */
 export function rdnComparisonKey(rdn: RelativeDistinguishedName): string {
-  const keys = rdn.map(({ type, value, der }) => `${type}=${value === undefined ? `#${Buffer.from(der).toString('hex')}` : prepare(value)}`)
+  const keys = rdn.map(attributeComparisonKey)
   return keys.length === 1 ? (keys[0] as string) : keys.sort().join('\u0002')
+}
+
+/** The length stands before the text: a value that holds one of the separators must not look like two attributes. */
+function attributeComparisonKey({ type, value, der }: AttributeTypeAndValue): string {
+  if (value === undefined) return `${type}#${Buffer.from(der).toString('hex')}`
+  const prepared = prepare(value)
+  return `${type}=${String(prepared.length)}:${prepared}`
 }
 
 /** String preparation in short (RFC 4518): compatibility form, one case, inner white space one blank, none outside. */

@@ -23,9 +23,10 @@ export function parseIpAddress(text: string): Uint8Array {
   return Uint8Array.from(groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]))
 }
 
-/** Text of 4 or 16 octets; IPv6 with its longest run of zero groups as `::` (RFC 5952). */
+/** Text of 4 or 16 octets; IPv6 with its longest run of zero groups as `::` (RFC 5952). @throws ERR_NAME_INVALID */
 export function formatIpAddress(address: Uint8Array): string {
   if (address.length === 4) return address.join('.')
+  if (address.length !== 16) throw new PkiError('ERR_NAME_INVALID', `an IP address of ${String(address.length)} octets`)
   const groups = groupsOf(address)
   let best = { start: 0, length: 0 }
   for (let start = 0; start < 8; start++) {
@@ -110,11 +111,15 @@ function uriText(text: string): string {
 
 /** No name of these three has control characters, and what stops reading at a NUL would read another name. */
 function nameText(bytes: Uint8Array, start: number, end: number, what: string): string {
+  checkText(bytes, start, end, what)
+  return ia5Text(bytes, start, end, what)
+}
+
+function checkText(bytes: Uint8Array, start: number, end: number, what: string): void {
   for (let i = start; i < end; i++) {
     const octet = bytes[i] as number
     if (octet < 0x20 || octet === 0x7f) throw new PkiError('ERR_NAME_INVALID', `${what}: the control character 0x${octet.toString(16).padStart(2, '0')} in a name`)
   }
-  return ia5Text(bytes, start, end, what)
 }
 
 /**
@@ -132,27 +137,56 @@ export function readGeneralNames(reader: DerReader, what: string): GeneralName[]
   return names
 }
 
-/** DER of a GeneralName. @throws ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_OID_INVALID */
+/** DER of a GeneralName: nothing that `readGeneralName` would refuse. @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID, ERR_OID_INVALID */
 export function encodeGeneralName(name: GeneralName): Uint8Array {
+  return encodeNameFor(name, 'name')
+}
+
+/** DER of the base of a name constraint: an iPAddress is an address and a mask. @throws as `encodeGeneralName` */
+export function encodeConstraintBase(name: GeneralName): Uint8Array {
+  return encodeNameFor(name, 'constraint')
+}
+
+function encodeNameFor(name: GeneralName, use: GeneralNameUse): Uint8Array {
   switch (name.type) {
     case 'email':
-      return ia5String(name.value, contextPrimitive(1))
+      return textName(1, name.value, 'rfc822Name')
     case 'dns':
-      return ia5String(name.value, contextPrimitive(2))
-    case 'uri':
-      return ia5String(name.value, contextPrimitive(6))
+      return textName(2, name.value, 'dNSName')
+    case 'uri': {
+      const der = textName(6, name.value, 'uniformResourceIdentifier')
+      uriText(name.value)
+      return der
+    }
     case 'ip':
+      checkIpLength(name.address.length, use)
       return element(contextPrimitive(7), name.address)
     case 'registeredId':
       return element(contextPrimitive(8), encodeOid(name.oid))
     case 'directoryName':
+      void name.name.rdns
       return explicit(4, name.name.der)
     case 'otherName':
+      checkWellFormed(name.value, 'otherName value')
       return explicit(0, oid(name.oid), explicit(0, name.value))
     case 'x400Address':
+      return openName(3, name.der, name.type)
     case 'ediPartyName':
-      return name.der
+      return openName(5, name.der, name.type)
   }
+}
+
+function textName(n: number, value: string, what: string): Uint8Array {
+  const der = ia5String(value, contextPrimitive(n))
+  checkText(der, der.length - value.length, der.length, what)
+  return der
+}
+
+/** A kind that is passed through as it is: `[n]` around anything well-formed. */
+function openName(n: number, der: Uint8Array, what: string): Uint8Array {
+  if (der[0] !== contextConstructed(n)) throw new PkiError('ERR_NAME_INVALID', `${what}: its DER begins with [${String(n)}] (RFC 5280 4.2.1.6)`)
+  checkWellFormed(der, what)
+  return der
 }
 
 /** Shorthands for the kinds that are written often: `generalName.dns('web.example')`. */
@@ -209,10 +243,14 @@ function readOtherName(reader: DerReader): GeneralName {
 
 function ipName(octets: Uint8Array, use: GeneralNameUse): GeneralName {
   const { length } = octets
-  const fits = use === 'name' ? length === 4 || length === 16 : length === 8 || length === 32
-  if (!fits) throw new PkiError('ERR_NAME_INVALID', `iPAddress: ${String(length)} octets (RFC 5280 4.2.1.6, 4.2.1.10)`)
+  checkIpLength(length, use)
   const value = use === 'name' ? formatIpAddress(octets) : `${formatIpAddress(octets.subarray(0, length / 2))}/${formatIpAddress(octets.subarray(length / 2))}`
   return { type: 'ip', address: octets, value }
+}
+
+function checkIpLength(length: number, use: GeneralNameUse): void {
+  const fits = use === 'name' ? length === 4 || length === 16 : length === 8 || length === 32
+  if (!fits) throw new PkiError('ERR_NAME_INVALID', `iPAddress: ${String(length)} octets (RFC 5280 4.2.1.6, 4.2.1.10)`)
 }
 
 /** Bounds memory on hostile input; real certificates stay below 200. */
