@@ -219,8 +219,8 @@ function bitStringOf(der: Uint8Array): Uint8Array {
   return outer.element()
 }
 
-function requireSame(found: Uint8Array, wanted: Uint8Array, applies = true): void {
-  if (applies && Buffer.compare(found, wanted) !== 0) throw new Error('what was parsed does not encode to the same bytes')
+function requireSame(found: Uint8Array, wanted: Uint8Array): void {
+  if (Buffer.compare(found, wanted) !== 0) throw new Error('what was parsed does not encode to the same bytes')
 }
 
 function refusedOr<T>(read: () => T): T | undefined {

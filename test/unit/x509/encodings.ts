@@ -1,6 +1,7 @@
 // Certificates, requests and lists put together by hand, so that each part can be wrong; nothing in them is signed unless a test signs it.
 
 import { generateKeyPairSync } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { bitString, encodeTime, explicit, integer, sequence } from '../../../src/der/index.ts'
 import { DistinguishedName, encodeExtension, signatureAlgorithms } from '../../../src/x509/index.ts'
 
@@ -8,8 +9,9 @@ export const hex = (octets: Uint8Array): string => Buffer.from(octets).toString(
 export const fromHex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'))
 export const concat = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(parts))
 
-export const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-export const spki: Uint8Array = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
+const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+export const privateKey: KeyObject = pair.privateKey
+export const spki: Uint8Array = Uint8Array.from(pair.publicKey.export({ type: 'spki', format: 'der' }))
 export const name: Uint8Array = DistinguishedName.parse('CN=by hand').der
 export const algorithm: Uint8Array = signatureAlgorithms['ecdsa-with-SHA256'].identifier
 export const start: Uint8Array = encodeTime(Date.parse('2026-01-01T00:00:00Z'))
