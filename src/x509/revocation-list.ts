@@ -231,7 +231,7 @@ function readVersion(tbs: DerReader): 1 | 2 {
   if (tbs.peek() !== tags.integer) return 1
   tbs.next()
   const value = smallInteger(tbs, 'version')
-  if (value !== 1) throw new PkiError('ERR_CRL_MALFORMED', `version ${value + 1}; only 1 and 2 exist (RFC 5280 5.1.2.1)`)
+  if (value !== 1) throw new PkiError('ERR_CRL_MALFORMED', `version ${value + 1} where only 2 may be written; version 1 has no version field (RFC 5280 5.1.2.1)`)
   return 2
 }
 

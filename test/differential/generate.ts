@@ -145,7 +145,7 @@ const constraints: readonly NonNullable<ExtensionFields['nameConstraints']>[] = 
 ]
 const alternatives: readonly GeneralName[] = [
   ...['a.example', '*.example', '*.web.example', 'secret.example', 'x.secret.example', 'other.test', 'WEB.EXAMPLE', 'under_score.example', 'a.example.', 'a..example', ''].map(generalName.dns),
-  ...['https://a.example/x', 'https://example/', 'spiffe://td.example/a', 'https://10.0.0.1/', 'urn:x:y', 'https://a.example:8443', 'https://u@other.test@a.example/', 'not a uri'].map(generalName.uri),
+  ...['https://a.example/x', 'https://example/', 'spiffe://td.example/a', 'https://10.0.0.1/', 'urn:x:y', 'https://a.example:8443', 'https://u@other.test@a.example/', 'not-a-uri'].map(generalName.uri),
   ...['u@example', 'root@example', 'ROOT@example', 'u@a.example', 'u@other.test', 'example', 'a@b@example', '"a b"@example'].map(generalName.email),
   ...['10.1.2.3', '192.0.2.1', '2001:db8::1', '::ffff:10.1.2.3'].map(generalName.ip),
   { type: 'directoryName', name: DistinguishedName.parse('CN=x,O=Example') },
