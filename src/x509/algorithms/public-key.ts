@@ -64,7 +64,7 @@ export class PublicKey {
     return PublicKey.from(keyObject)
   }
 
-  /** What the DER says about the key. @throws ERR_KEY_MALFORMED, ERR_DER */
+  /** What the DER says about the key. @throws ERR_KEY_MALFORMED, ERR_DER, ERR_OID_INVALID */
   get info(): SubjectPublicKeyInfo {
     this.#info ??= parseSubjectPublicKeyInfo(this.spki)
     return this.#info
