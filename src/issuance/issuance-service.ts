@@ -119,6 +119,7 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   async #issueHere({ csr, content }: Decided, caller: Caller): Promise<IssuedCertificate> {
+    await csr.publicKey.prepare()
     const proven = csr.verify()
     const prepared = this.#authority.prepare(proven, content)
     const recorded = this.#store.recordIntent(this.#intent(prepared, content, proven.publicKey))

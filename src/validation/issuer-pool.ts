@@ -121,6 +121,11 @@ export class IssuerPool {
     }
   }
 
+  /** All of them. */
+  *candidates(): Iterable<IssuerCandidate> {
+    for (const list of this.#byName.values()) yield* list
+  }
+
   /** Candidates of that subject; none for a name that cannot be read. */
   bySubject(name: DistinguishedName): readonly IssuerCandidate[] {
     const key = bytesKey(name.der)

@@ -48,6 +48,11 @@ export class PathValidator {
     this.#remembered = new RememberedIssuers(options.remember ?? 256)
   }
 
+  /** Imports the keys of anchors and intermediates ahead of their first use, at the start of a service: see `PublicKey.prepare`. */
+  async prepare(): Promise<void> {
+    for (const { publicKey } of this.#pool.candidates()) await publicKey.prepare()
+  }
+
   /**
    * Looks for a path from the leaf to an anchor that passes every check.
    *

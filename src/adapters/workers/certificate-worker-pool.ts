@@ -192,6 +192,7 @@ async function makeHere(authority: CertificateAuthority, pending: Pending | unde
   if (pending === undefined) return
   const { request, content, serialNumber, resolve, reject } = pending
   try {
+    await request.publicKey.prepare()
     resolve((await authority.sign(authority.prepare(request.verify(), content, serialNumber))).certificate)
   } catch (error) {
     reject(error instanceof Error ? error : new PkiError('ERR_INTERNAL', 'a certificate could not be made'))

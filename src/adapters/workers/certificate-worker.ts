@@ -47,7 +47,9 @@ async function answer({ jobs, bytes }: WorkerRequest): Promise<void> {
 }
 
 async function make(job: WorkerJob, bytes: Uint8Array): Promise<Uint8Array> {
-  const proven = CertificateRequest.parse(bytes.subarray(job.at, job.at + job.length)).verify()
+  const request = CertificateRequest.parse(bytes.subarray(job.at, job.at + job.length))
+  await request.publicKey.prepare()
+  const proven = request.verify()
   const { certificate } = await authority.sign(authority.prepare(proven, contentOf(job.content), job.serialNumber))
   return certificate.der
 }

@@ -1,6 +1,6 @@
 // A public key: the bytes of its SubjectPublicKeyInfo, judged by DER, imported into node:crypto when first used.
 
-import { KeyObject, createPublicKey, hash } from 'node:crypto'
+import { KeyObject, createPublicKey, hash, webcrypto } from 'node:crypto'
 import type { JsonWebKeyInput } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { encodeBase64url } from '../../internal/bytes.ts'
@@ -97,6 +97,7 @@ export class PublicKey {
    * @throws ERR_KEY_MALFORMED, ERR_DER
    */
   get isOnCurve(): boolean {
+    if (this.#keyObject !== undefined) return true // OpenSSL imports no other
     const { algorithm, subjectPublicKey } = this.info
     return (algorithm !== 'P-256' && algorithm !== 'P-384' && algorithm !== 'P-521') || isOnCurve(algorithm, subjectPublicKey.subarray(1))
   }
@@ -116,6 +117,21 @@ export class PublicKey {
       }
     }
     return this.#keyObject
+  }
+
+  /**
+   * Imports the key ahead of its use, in the way that is fastest on this Node and needs a promise: before OpenSSL 3.2, WebCrypto takes the
+   * bare point of an EC key, and import and first verification cost a fifth less. Elsewhere it does nothing; nor does it say what is wrong
+   * with a key, which `keyObject` does.
+   */
+  async prepare(): Promise<void> {
+    if (!slowSpkiDecoder || this.#keyObject !== undefined) return
+    try {
+      const { algorithm, subjectPublicKey } = this.info
+      if (algorithm === 'P-256') this.#keyObject = KeyObject.from(await webcrypto.subtle.importKey('raw', subjectPublicKey as Uint8Array<ArrayBuffer>, ecdsaP256, true, verifyOnly))
+    } catch {
+      // `keyObject` fails as well, with a code.
+    }
   }
 
   /**
@@ -174,6 +190,8 @@ function buffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
+const ecdsaP256 = { name: 'ECDSA', namedCurve: 'P-256' }
+const verifyOnly: webcrypto.KeyUsage[] = ['verify']
 const maxPemLength = 16 * 1024
 
 const slowSpkiDecoder = /^(1|3\.[01])\./.test(process.versions.openssl)

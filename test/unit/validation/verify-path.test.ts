@@ -1,8 +1,7 @@
 // Path building and the checks of RFC 5280 section 6, each with a path that passes and one that does not.
 
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Certificate} from '../../../src/x509/index.ts';
-import { DistinguishedName, encodeBasicConstraints, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
+import { Certificate, DistinguishedName, encodeBasicConstraints, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import { createPathValidator, explainVerdict, isVerifiedPath, requirePath, validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import type { PathValidatorOptions, Verdict } from '../../../src/validation/index.ts'
 import { makeAuthority, makeLeaf, mutate, notAfter, notBefore, time } from './test-pki.ts'
@@ -201,6 +200,16 @@ describe('a validator that is kept', () => {
     expect(presented.verify(leaf.der, { intermediates: [issuing.certificate.der] }).spent.signatureChecks).toBe(2)
     expect(presented.verify(leaf.der, { intermediates: [Uint8Array.from(issuing.certificate.der)] }).spent.signatureChecks).toBe(1)
     expect(outcome(presented.verify(leaf))).toBe('ERR_PATH_ISSUER_UNKNOWN')
+  })
+
+  it('says the same when its keys were prepared, whatever is wrong with some of them', async () => {
+    const { der, publicKey } = root.certificate
+    // A point that is not on the curve any more, under the same name.
+    const broken = Certificate.parse(mutate(der, Buffer.from(der).indexOf(publicKey.spki) + 60, 1))
+    const kept = createPathValidator({ anchors: [broken, root.certificate], intermediates: [issuing.certificate], time })
+    await kept.prepare()
+    expect(kept.verify(leaf.der)).toMatchObject({ ok: true, spent: { signatureChecks: 2 } })
+    expect(outcome(kept.verify(mutate(leaf.der, leaf.der.length - 1, 1)))).toBe('ERR_PATH_SIGNATURE')
   })
 
   it('asks about time, purpose and constraints every time', () => {

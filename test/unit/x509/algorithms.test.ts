@@ -134,6 +134,33 @@ describe('a public key is described by its bytes', () => {
   })
 })
 
+describe('a key that is prepared', () => {
+  it.each(['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-PSS-2048', 'Ed25519'] as const)('verifies as one that is not: %s', async (algorithm) => {
+    const signer = await SoftwareSigner.generate(algorithm)
+    const key = PublicKey.fromSpki(signer.publicKey.spki)
+    await key.prepare()
+    await key.prepare()
+    const data = Buffer.from('data')
+    const signature = await signer.sign(data)
+    expect(verifySignature(key, signer.signatureAlgorithm, data, signature)).toBe(true)
+    expect(verifySignature(key, signer.signatureAlgorithm, Buffer.from('other'), signature)).toBe(false)
+    expect(spkiDer(key.keyObject())).toEqual(Uint8Array.from(signer.publicKey.spki))
+    expect(key.isOnCurve).toBe(true)
+  })
+
+  it.each([
+    { what: 'is not on its curve', spki: spkiOf(ecKey, [curve.p256], point(65)), wanted: 'ERR_KEY_MALFORMED' },
+    { what: 'is at infinity', spki: spkiOf(ecKey, [curve.p256], Uint8Array.of(0)), wanted: 'ERR_KEY_MALFORMED' },
+    { what: 'is of another curve', spki: exported.secp256k1, wanted: 'ERR_KEY_UNSUPPORTED' },
+    { what: 'is no key', spki: Uint8Array.of(0x30, 0), wanted: 'ERR_DER' },
+  ])('is refused where it is used, not before: one that $what', async ({ spki, wanted }) => {
+    const key = PublicKey.fromSpki(spki)
+    await key.prepare()
+    expect(() => key.keyObject()).toThrow(code(wanted))
+    expect(verifySignature(key, 'ecdsa-with-SHA256', Buffer.from('data'), Uint8Array.of(0x30, 6, 2, 1, 1, 2, 1, 1))).toBe(false)
+  })
+})
+
 describe('strength', () => {
   const product = [...Array(168).keys()].filter((n) => n > 2 && [...Array(n).keys()].slice(2).every((d) => n % d !== 0)).reduce((all, prime) => all * BigInt(prime), 1n)
   const octetsOf = (number: bigint): Uint8Array => fromHex(number.toString(16).padStart(512, '0'))
