@@ -4,7 +4,7 @@ import { isPkiError, PkiError } from '../errors/index.ts'
 import { SpiffeId } from '../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../spiffe/index.ts'
 import { Budget, createPathValidator } from '../validation/index.ts'
-import type { PathOptions, PathValidator, RejectedPath, Rejection, Spent, VerifiedPath } from '../validation/index.ts'
+import type { PathOptions, PathValidator, RejectedPath, Rejection, Spent, Verdict, VerifiedPath } from '../validation/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { requireBundle } from './bundle-source.ts'
@@ -69,9 +69,17 @@ export class X509SvidValidator {
   }
 
   #verifyPath(leaf: Certificate, id: SpiffeId, presented: readonly CertificateInput[], wanted: Wanted | undefined, options: X509SvidOptions): X509SvidVerdict {
-    const verdict = this.#validatorFor(id).verify(leaf, { ...pathOptions(this.#options), ...pathOptions(options), intermediates: presented })
+    const verify = (intermediates: readonly CertificateInput[]): Verdict => this.#validatorFor(id).verify(leaf, { ...pathOptions(this.#options), ...pathOptions(options), intermediates })
+    let verdict = verify(presented)
     if (!verdict.ok) return verdict
-    const fault = checkIssuers(verdict.path) ?? checkWanted(leaf, id, wanted)
+    let fault = checkIssuers(verdict.path)
+    if (fault !== undefined) {
+      // One CA that breaks X-4 closes its own path, not one that leads past it.
+      const others = presented.filter(keepsIssuerRules)
+      const again = others.length < presented.length ? verify(others) : verdict
+      if (again.ok && checkIssuers(again.path) === undefined) [verdict, fault] = [again, undefined]
+    }
+    fault ??= checkWanted(leaf, id, wanted)
     if (fault !== undefined) return { ok: false, rejected: [{ ...fault, path: verdict.path.certificates }], spent: verdict.spent }
     return { ok: true, id, path: verdict.path, spent: verdict.spent }
   }
@@ -121,6 +129,15 @@ function checkIssuers({ certificates, anchor, time }: VerifiedPath): Rejection |
   const root = anchor.certificate
   if (root === undefined || (time.getTime() >= root.notBeforeMs && time.getTime() < root.notAfterMs + 1000)) return undefined
   return { code: 'ERR_PATH_EXPIRED', certificate: root, rule: 'RFC 5280 §6.1.1', message: 'the authority of the trust bundle is not valid at this time' }
+}
+
+function keepsIssuerRules(input: CertificateInput): boolean {
+  try {
+    return checkSvidIssuer(Certificate.from(input)) === undefined
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    return false // passed over by path building too
+  }
 }
 
 function pathOptions({ time, budget, revocation, extendedKeyUsage, maxDepth }: X509SvidOptions): PathOptions {

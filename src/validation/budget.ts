@@ -54,6 +54,16 @@ export class Budget {
     }
   }
 
+  /**
+   * One check of a signature with a key of so many bits. P-384, P-521 and long RSA keys take some ten times as long as P-256 and RSA-2048:
+   * they count double, which still allows 50.
+   *
+   * @throws as `spend`
+   */
+  spendSignatureCheck(bits: number): void {
+    this.spend('signatureChecks', (bits > 256 && bits < 1024) || bits > 4096 ? 2 : 1)
+  }
+
   /** Notes the length of a path; whether the limit allows it. A path that is too long ends that path, not the verification. */
   allowsLength(length: number): boolean {
     if (length > this.limits.pathLength) return false

@@ -1,8 +1,10 @@
 // Checks that need the whole path, in the order of their cost: names, then revocation.
 // Revocation over a path: RFC 5280 §6.1.3 (a)(3), from the anchor down, after everything else.
 
-import { keyPurposeOids } from '../x509/index.ts'
+import { tags } from '../der/index.ts'
+import { extensionOids, keyPurposeOids } from '../x509/index.ts'
 import type { Certificate } from '../x509/index.ts'
+import type { Budget } from './budget.ts'
 import { checkLeafKeyUsage, checkLeafPurpose, checkValidity } from './checks/path-rules.ts'
 import { checkForm, IssuerPool } from './issuer-pool.ts'
 import type { FormRules, IssuerCandidate } from './issuer-pool.ts'
@@ -30,12 +32,7 @@ export class PathCompletion implements CompletePathCheck {
   }
 
   check(path: CompletePath): Rejection | undefined {
-    return this.#checkConstraints(path) ?? this.#checkPeer(path) ?? this.#checkRevocation(path)
-  }
-
-  #checkConstraints({ certificates, issuers, anchor }: CompletePath): Rejection | undefined {
-    const constrained = anchor.nameConstraints !== undefined || issuers.some((issuer) => issuer.constrainsNames)
-    return constrained ? checkNameConstraints(certificates, anchor.nameConstraints, this.#settings.budget) : undefined
+    return checkConstraints(path, this.#settings.budget) ?? this.#checkPeer(path) ?? this.#checkRevocation(path)
   }
 
   #checkPeer({ certificates: [leaf] }: CompletePath): Rejection | undefined {
@@ -50,6 +47,11 @@ export class PathCompletion implements CompletePathCheck {
   #checkRevocation(path: CompletePath): Rejection | undefined {
     return this.#revocation === undefined ? undefined : new PathRevocation(this.#revocation, this.#settings, this.#rules).check(path)
   }
+}
+
+function checkConstraints({ certificates, issuers, anchor }: CompletePath, budget: Budget): Rejection | undefined {
+  const constrained = anchor.nameConstraints !== undefined || issuers.some((issuer) => issuer.constrainsNames)
+  return constrained ? checkNameConstraints(certificates, anchor.nameConstraints, budget) : undefined
 }
 
 /** `Array.isArray` does not narrow a readonly array. */
@@ -88,7 +90,8 @@ class PathRevocation implements CompletePathCheck {
     if (known !== undefined) return known.rejection
     const answer = { certificate, rejection: undefined as Rejection | undefined, open: true }
     this.#answers.push(answer)
-    answer.rejection = this.#checker.check(this.#query(certificate, issuer, anchor))
+    const rejection = this.#checker.check(this.#query(certificate, issuer, anchor))
+    answer.rejection = rejection?.code === 'ERR_REVOCATION_UNKNOWN' && saysNothingWillCome(certificate) ? undefined : rejection
     answer.open = false
     return answer.rejection
   }
@@ -109,13 +112,15 @@ class PathRevocation implements CompletePathCheck {
       const fault = this.#checkAuthority(authority, purpose)
       if (fault !== undefined) return fault
       const rejections = new RejectionList()
-      const settings = { ...this.#search, nestedPurposes: [], policies: undefined }
+      // What is known of the leaf's signature says nothing of the authority's.
+      const settings = { ...this.#search, leafSignedBy: undefined, nestedPurposes: [], policies: undefined }
       const unchecked = purpose === 'ocsp' && authority.extension(ocspNoCheck) !== undefined
       // A stolen responder key would clear itself, or two of them each other.
       if (purpose === 'ocsp' && !unchecked && this.#answers.some(({ certificate, open }) => open && certificate.equals(authority))) {
         return reject('ERR_REVOCATION_UNKNOWN', 'RFC 6960 §4.2.2.2.1', 'the status of the responder hangs on its own word', authority)
       }
-      const completion = unchecked ? noCheck : this
+      // A path like any other (RFC 5280 §6.3.3 (f)): who is constrained in names cannot hand out authorities under others.
+      const completion: CompletePathCheck = { check: (path) => checkConstraints(path, settings.budget) ?? (unchecked ? undefined : this.check(path)) }
       const search = new PathSearch(authority, new IssuerPool([anchor, ...settings.known]), settings, rejections, completion)
       return search.run() === undefined ? rejections.sorted()[0] : undefined
     } catch (error) {
@@ -136,4 +141,12 @@ class PathRevocation implements CompletePathCheck {
 
 /** id-pkix-ocsp-nocheck: RFC 6960 §4.2.2.2.1. */
 const ocspNoCheck = '1.3.6.1.5.5.7.48.1.5'
-const noCheck: CompletePathCheck = { check: () => undefined }
+
+/**
+ * id-ce-noRevAvail, RFC 9608 §2 and §4: the CA will never say anything of this certificate, which is no CA's. Step (a)(3) is then skipped;
+ * here a source that says "revoked" all the same is believed.
+ */
+function saysNothingWillCome(certificate: Certificate): boolean {
+  const value = certificate.extension(extensionOids.noRevAvail)?.value
+  return value?.length === 2 && value[0] === tags.null && certificate.basicConstraints?.ca !== true && certificate.crlDistributionPoints === undefined
+}

@@ -118,7 +118,7 @@ export class PathSearch {
     const known = own?.knownSignature(publicKey)
     if (known !== undefined) return known
     if (own === undefined && this.#in.leafSignedBy?.equals(publicKey) === true) return true
-    this.#in.budget.spend('signatureChecks', signatureCost(publicKey.bits))
+    this.#in.budget.spendSignatureCheck(publicKey.bits)
     const holds = verifySignature(publicKey, certificate.signatureAlgorithm, certificate.tbs, certificate.signature)
     own?.noteSignature(publicKey, holds)
     return holds
@@ -202,11 +202,6 @@ function isSameEntity(a: Certificate, b: Certificate): boolean {
 function unknownIssuer(certificate: Certificate): Rejection {
   const name = certificate.issuer.toString()
   return reject('ERR_PATH_ISSUER_UNKNOWN', 'RFC 5280 §6.1.3 (a)(4)', `no certificate of the issuer ${JSON.stringify(name.slice(0, 300))} is at hand`, certificate)
-}
-
-/** P-384, P-521 and long RSA keys take some ten times as long as P-256 and RSA-2048: they count double, which still allows 50. */
-function signatureCost(bits: number): number {
-  return (bits > 256 && bits < 1024) || bits > 4096 ? 2 : 1
 }
 
 const shortChain = 8

@@ -41,6 +41,8 @@ export class Certificate extends CertificateExtensions {
   readonly notBeforeMs: number
   readonly notAfterMs: number
   readonly publicKey: PublicKey
+  /** Whether it has an issuer or subject unique identifier, which CAs must not write any more (RFC 5280 §4.1.2.8). */
+  readonly hasUniqueIdentifiers: boolean
   readonly #algorithmDer: Uint8Array
   #signatureAlgorithm: AlgorithmIdentifier | undefined
   #serialNumber: SerialNumber | undefined
@@ -57,6 +59,7 @@ export class Certificate extends CertificateExtensions {
     this.notBeforeMs = parts.notBeforeMs
     this.notAfterMs = parts.notAfterMs
     this.publicKey = parts.publicKey
+    this.hasUniqueIdentifiers = parts.hasUniqueIdentifiers
     this.#algorithmDer = parts.algorithmDer
   }
 
@@ -121,7 +124,7 @@ export class Certificate extends CertificateExtensions {
     const signed = new Certificate(der, {
       tbs: der.subarray(tbsStart, tbsStart + this.tbs.length), version: this.version, serialNumberBytes: this.serialNumberBytes,
       signature: der.subarray(der.length - signature.length), issuer: this.issuer, subject: this.subject,
-      notBeforeMs: this.notBeforeMs, notAfterMs: this.notAfterMs, publicKey: this.publicKey, extensions: this, algorithmDer: this.#algorithmDer,
+      notBeforeMs: this.notBeforeMs, notAfterMs: this.notAfterMs, publicKey: this.publicKey, hasUniqueIdentifiers: this.hasUniqueIdentifiers, extensions: this, algorithmDer: this.#algorithmDer,
     })
     signed.#serialNumber = this.#serialNumber
     signed.#signatureAlgorithm = this.#signatureAlgorithm
@@ -186,7 +189,7 @@ export class Certificate extends CertificateExtensions {
 }
 
 /** What a certificate is made of; slices of its DER. */
-interface Parts extends Pick<Certificate, 'tbs' | 'version' | 'serialNumberBytes' | 'signature' | 'issuer' | 'subject' | 'notBeforeMs' | 'notAfterMs' | 'publicKey'> {
+interface Parts extends Pick<Certificate, 'tbs' | 'version' | 'serialNumberBytes' | 'signature' | 'issuer' | 'subject' | 'notBeforeMs' | 'notAfterMs' | 'publicKey' | 'hasUniqueIdentifiers'> {
   readonly extensions: DerReader | CertificateExtensions | undefined
   readonly algorithmDer: Uint8Array
 }
@@ -218,10 +221,12 @@ function readParts(der: Uint8Array): Parts {
   const subject = tbs.expect(tags.sequence, 'subject').element()
   const spki = tbs.expect(tags.sequence, 'subjectPublicKeyInfo').element()
   // RFC 5280 4.1.2.8: unique identifiers need version 2 or 3; 4.1.2.9: extensions need version 3.
+  let hasUniqueIdentifiers = false
   for (const n of [1, 2]) {
     if (!tbs.optional(contextPrimitive(n))) continue
     if (version === 1) throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a unique identifier in a certificate of version 1')
     bitStringContent(tbs, 'uniqueIdentifier')
+    hasUniqueIdentifiers = true
   }
   let list: DerReader | undefined
   if (tbs.optional(contextConstructed(3))) {
@@ -234,7 +239,7 @@ function readParts(der: Uint8Array): Parts {
 
   return {
     tbs: tbsDer, version, serialNumberBytes, signature, issuer: DistinguishedName.fromDer(issuer), subject: DistinguishedName.fromDer(subject),
-    notBeforeMs, notAfterMs, publicKey: PublicKey.fromSpki(spki), extensions: list, algorithmDer,
+    notBeforeMs, notAfterMs, publicKey: PublicKey.fromSpki(spki), hasUniqueIdentifiers, extensions: list, algorithmDer,
   }
 }
 

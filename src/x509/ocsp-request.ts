@@ -17,6 +17,9 @@ export interface CertificateIssuer {
   readonly publicKey: PublicKey
 }
 
+/** A certificate, or what is known of it. */
+type IdentifiedCertificate = Pick<Certificate, 'serialNumberBytes'> & Partial<Pick<Certificate, 'issuer'>>
+
 /** CertID: a certificate by hashes of its issuer's name and key, and its serial number. */
 export class OcspCertificateId {
   /** DER of the CertID. */
@@ -45,20 +48,27 @@ export class OcspCertificateId {
   }
 
   /** SHA-1 identifies, it protects nothing, and responders know it: RFC 5019 §2.1.1 has clients use it. */
-  static of(certificate: Pick<Certificate, 'serialNumberBytes'>, issuer: CertificateIssuer, hash: 'sha1' | 'sha256' = 'sha1'): OcspCertificateId {
+  static of(certificate: IdentifiedCertificate, issuer: CertificateIssuer, hash: 'sha1' | 'sha256' = 'sha1'): OcspCertificateId {
     return new OcspCertificateId(sequence(
       sequence(oid(hashOids[hash]), nullElement()),
-      octetString(digest(hash, issuer.subject.der, 'buffer')),
+      octetString(digest(hash, issuerName(certificate, issuer), 'buffer')),
       octetString(digest(hash, issuer.publicKey.subjectPublicKey, 'buffer')),
       integer(certificate.serialNumberBytes),
     ))
   }
 
   /** Whether it is this certificate of this issuer; both hashes are compared. */
-  identifies(certificate: Pick<Certificate, 'serialNumberBytes'>, issuer: CertificateIssuer): boolean {
+  identifies(certificate: IdentifiedCertificate, issuer: CertificateIssuer): boolean {
     if (this.hash === undefined || !equalBytes(this.serialNumberBytes, certificate.serialNumberBytes)) return false
-    return equalBytes(this.issuerNameHash, digest(this.hash, issuer.subject.der, 'buffer')) && equalBytes(this.issuerKeyHash, digest(this.hash, issuer.publicKey.subjectPublicKey, 'buffer'))
+    const { hash } = this
+    const named = [issuerName(certificate, issuer), issuer.subject.der].some((name) => equalBytes(this.issuerNameHash, digest(hash, name, 'buffer')))
+    return named && equalBytes(this.issuerKeyHash, digest(hash, issuer.publicKey.subjectPublicKey, 'buffer'))
   }
+}
+
+/** RFC 6960 §4.1.1: "the DER encoding of the issuer's name field in the certificate being checked", which the issuer may spell otherwise. */
+function issuerName({ issuer: named }: IdentifiedCertificate, { subject }: CertificateIssuer): Uint8Array {
+  return named?.equals(subject) === true ? named.der : subject.der
 }
 
 /** A request for the status of certificates. */

@@ -160,7 +160,7 @@ export class RevocationList {
     const octets = typeof serial === 'string' ? serialNumberBytes(serial) : serial
     this.#index ??= new RevocationListIndex(this.der, scan)
     const plain = scan.issuerOffsets.length === 0 && isIssuer === undefined
-    const accept = plain ? undefined : (offset: number): boolean => (isIssuer ?? isOwn)(this.#issuerAt(offset))
+    const accept = plain ? undefined : (offset: number): boolean => (isIssuer === undefined ? this.#isOwn(this.#issuerAt(offset)) : isIssuer(this.#issuerAt(offset)))
     const offset = this.#index.find(octets, accept)
     return offset < 0 ? undefined : readEntry(this.der, offset, this.#issuerAt(offset))
   }
@@ -212,6 +212,10 @@ export class RevocationList {
     return extension === undefined ? undefined : parse(extension.value)
   }
 
+  #isOwn(names: readonly GeneralName[] | undefined): boolean {
+    return names === undefined || names.some((name) => name.type === 'directoryName' && name.name.equals(this.issuer))
+  }
+
   /** The issuer that holds at an offset: the last one named at or before it (RFC 5280 §5.3.3). */
   #issuerAt(offset: number): readonly GeneralName[] | undefined {
     const offsets = this.#scan?.issuerOffsets ?? []
@@ -242,10 +246,6 @@ function readListExtensions(tbs: DerReader, version: 1 | 2): readonly Extension[
   const list = wrapper.expect(tags.sequence, 'crlExtensions').inner()
   wrapper.finish('crlExtensions')
   return readExtensions(list, 'crlExtensions')
-}
-
-function isOwn(names: readonly GeneralName[] | undefined): boolean {
-  return names === undefined
 }
 
 const pemLabels = ['X509 CRL', 'CRL']

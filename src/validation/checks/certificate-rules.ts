@@ -4,6 +4,7 @@
 // The CA/Browser Forum's Baseline Requirements for TLS certificates (BR), as far as a relying party can see them.
 
 import { equalBytes } from '../../internal/bytes.ts'
+import { ipVersion } from '../../internal/ip-text.ts'
 import { extensionOids as oids, formatIpAddress, keyPurposeOids } from '../../x509/index.ts'
 import type { Certificate, GeneralName, KeyUsageName } from '../../x509/index.ts'
 import { reject } from '../rejection.ts'
@@ -14,7 +15,7 @@ export type PathRole = 'leaf' | 'intermediate' | 'anchor'
 
 /** The rules of section 4; those that the web PKI relaxes are named by `webpki`. */
 export function checkRfc5280Rules(certificate: Certificate, role: PathRole, webpki: boolean): Rejection | undefined {
-  const broken = serialFault(certificate) ?? nameFault(certificate) ?? keyIdentifierFault(certificate, role) ?? caFault(certificate) ?? criticalityFault(certificate, webpki)
+  const broken = fieldFault(certificate) ?? nameFault(certificate) ?? keyIdentifierFault(certificate, role) ?? caFault(certificate) ?? criticalityFault(certificate, webpki)
   if (broken !== undefined) return reject('ERR_PATH_PROFILE', `RFC 5280 §${broken[0]}`, broken[1], certificate)
   return checkAltNameSyntax(certificate)
 }
@@ -22,11 +23,11 @@ export function checkRfc5280Rules(certificate: Certificate, role: PathRole, webp
 /** Section and text. */
 type Fault = readonly [string, string] | undefined
 
-function serialFault({ serialNumberBytes }: Certificate): Fault {
+function fieldFault({ serialNumberBytes, hasUniqueIdentifiers }: Certificate): Fault {
   const first = serialNumberBytes[0] ?? 0
   if (first >= 0x80) return ['4.1.2.2', 'a negative serial number']
   if (first === 0 && serialNumberBytes.length === 1) return ['4.1.2.2', 'serial number 0']
-  return undefined
+  return hasUniqueIdentifiers ? ['4.1.2.8', 'a unique identifier of the issuer or the subject'] : undefined
 }
 
 function nameFault(certificate: Certificate): Fault {
@@ -48,12 +49,13 @@ function keyIdentifierFault(certificate: Certificate, role: PathRole): Fault {
 }
 
 /**
- * Between leaf and anchor a self-issued certificate carries another key than its issuer's, so it is not self-signed. An anchor is
- * where its signature says so, whatever name it gives as its issuer.
+ * Between leaf and anchor a self-issued certificate carries another key than its issuer's, so it is not self-signed. A leaf is where its
+ * signature says so; an anchor too, whatever name it gives as its issuer.
  */
 function isSelfSigned(certificate: Certificate, role: PathRole): boolean {
   if (role === 'intermediate') return false
-  return certificate.isSelfIssued || (role === 'anchor' && certificate.verifySignatureBy(certificate.publicKey))
+  if (certificate.isSelfIssued && role === 'anchor') return true
+  return (certificate.isSelfIssued || role === 'anchor') && certificate.verifySignatureBy(certificate.publicKey)
 }
 
 function caFault(certificate: Certificate): Fault {
@@ -106,9 +108,9 @@ function isWellFormed(name: GeneralName): boolean {
     case 'dns':
       return isPreferredName(name.value)
     case 'email':
-      return mailbox.test(name.value)
+      return isMailbox(name.value)
     case 'uri':
-      return absoluteUri.test(name.value)
+      return isAbsoluteUri(name.value)
     default:
       return true
   }
@@ -123,10 +125,25 @@ function isPreferredName(value: string): boolean {
 }
 
 const hostName = /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
-/** RFC 2821 mailbox: a dot-string or quoted string, then a domain. */
-const mailbox = /^(?:[^\s"(),:;<>@[\\\]]{1,64}|"[^"]{0,62}")@[^\s@]{1,253}$/
-/** RFC 3986: a scheme and something after it (§4.2.1.6: "MUST NOT be a relative URI"). */
-const absoluteUri = /^[a-z][a-z0-9+.-]*:[^\s]+$/i
+
+/** RFC 2821 §4.1.2: a dot-string or quoted string, then a domain or an address in brackets. */
+function isMailbox(value: string): boolean {
+  const at = value.lastIndexOf('@')
+  const domain = value.slice(at + 1)
+  if (at < 1 || at > 64 || !localPart.test(value.slice(0, at))) return false
+  if (domain.startsWith('[')) return domain.endsWith(']') && ipVersion(domain.slice(1, -1).replace(/^IPv6:/i, '')) !== 0
+  return !domain.startsWith('*') && isPreferredName(domain)
+}
+
+const localPart = /^(?:[^\s"(),.:;<>@[\\\]]+(?:\.[^\s"(),.:;<>@[\\\]]+)*|"(?:[^"\\]|\\.)*")$/
+
+/** §4.2.1.6: no relative URI, and one with an authority has a host in it. */
+function isAbsoluteUri(value: string): boolean {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(value)?.[1]
+  if (authority === undefined) return /^[a-z][a-z0-9+.-]*:[^\s]+$/i.test(value)
+  const host = authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d*$/, '')
+  return host.startsWith('[') ? host.endsWith(']') && ipVersion(host.slice(1, -1)) === 6 : host !== '' && !host.includes(':')
+}
 
 /** The rules for a certificate in this place of the path. */
 export function checkWebpkiRules(certificate: Certificate, role: PathRole): Rejection | undefined {

@@ -148,10 +148,13 @@ function checkConsistent(leaf: Certificate, wanted: readonly string[]): Rejectio
   return undefined
 }
 
-/** "Key usage bits that may be consistent" with the purposes of TLS and of OCSP responders. */
+/** "Key usage bits that may be consistent" with each purpose. */
 const consistent: Readonly<Record<string, readonly KeyUsageName[] | undefined>> = {
   [keyPurposeOids.serverAuth]: ['digitalSignature', 'keyEncipherment', 'keyAgreement'],
   [keyPurposeOids.clientAuth]: ['digitalSignature', 'keyAgreement'],
+  [keyPurposeOids.codeSigning]: ['digitalSignature'],
+  [keyPurposeOids.emailProtection]: ['digitalSignature', 'contentCommitment', 'keyEncipherment', 'keyAgreement'],
+  [keyPurposeOids.timeStamping]: ['digitalSignature', 'contentCommitment'],
   [keyPurposeOids.ocspSigning]: ['digitalSignature', 'contentCommitment'],
 }
 

@@ -2,6 +2,7 @@
 
 import { isPkiError, PkiError } from '../../errors/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'
+import { ipVersion } from '../../internal/ip-text.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
 import { parseIpAddress } from '../../x509/index.ts'
@@ -72,7 +73,7 @@ export function checkPeerName(leaf: Certificate, wanted: PeerName): Rejection | 
 function matcherOf(wanted: Exclude<PeerName, { readonly spiffeId: unknown }>): { matches: (name: GeneralName) => boolean, rule: string, text: string } {
   if ('dns' in wanted) {
     // Asked before the case is folded: folding turns some letters outside ASCII, such as the Kelvin sign, into ASCII ones.
-    if (!isDnsName(wanted.dns)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted DNS name is no host name')
+    if (!isDnsName(wanted.dns) || ipVersion(wanted.dns) !== 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted DNS name is no host name')
     const host = wanted.dns.toLowerCase()
     return { rule: 'RFC 9525 §6.3', text: `host ${host}`, matches: (name) => name.type === 'dns' && matchesHost(name.value.toLowerCase(), host) }
   }
@@ -80,6 +81,7 @@ function matcherOf(wanted: Exclude<PeerName, { readonly spiffeId: unknown }>): {
     const address = parseIpAddress(wanted.ip)
     return { rule: 'RFC 9525 §6.4', text: `address ${wanted.ip}`, matches: (name) => name.type === 'ip' && equalBytes(name.address, address) }
   }
+  if (!/^.+@[^@]+$/.test(wanted.email)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted email address has no local part or no host')
   const mailbox = canonicalMailbox(wanted.email)
   return { rule: 'RFC 5280 §7.5', text: 'the wanted email address', matches: (name) => name.type === 'email' && canonicalMailbox(name.value) === mailbox }
 }

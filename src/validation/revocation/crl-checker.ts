@@ -1,13 +1,13 @@
 // A RevocationChecker over CRLs that the caller has: how strict it is, is said per source.
 
-import { PkiError } from '../../errors/index.ts'
+import { isPkiError, PkiError } from '../../errors/index.ts'
 import { Certificate, RevocationList } from '../../x509/index.ts'
 import type { CertificateInput, RevocationListInput } from '../../x509/index.ts'
 import { reject, rejectionOf } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
 import { checkerThat, letThrough } from '../revocation-contract.ts'
 import type { RevocationChecker } from '../revocation-contract.ts'
-import { CrlIssuers, crlStatus } from './crl-status.ts'
+import { CrlIssuers, crlStatus, inOrderOfAge } from './crl-status.ts'
 import type { CrlStatus } from './crl-status.ts'
 
 /**
@@ -17,10 +17,10 @@ export type RevocationMode = 'off' | 'soft-fail' | 'hard-fail'
 
 /** Options of `createCrlChecker`. */
 export interface CrlCheckerOptions {
-  /** Complete and delta lists, of any issuers, in any order. */
+  /** Complete and delta lists, of any issuers, in any order. One whose issuer or extensions are malformed says nothing. */
   readonly lists: readonly RevocationListInput[]
   readonly mode: RevocationMode
-  /** Certificates of CRL issuers that are not in the path (RFC 5280 §6.3.3 (f)). */
+  /** Certificates of CRL issuers that are not in the path (RFC 5280 §6.3.3 (f)); what is malformed is passed over. */
   readonly issuers?: readonly CertificateInput[] | undefined
   /** Oldest list that is taken, in seconds since its `thisUpdate`, whatever its `nextUpdate` says. Default: no limit. */
   readonly maximumAgeSeconds?: number | undefined
@@ -36,9 +36,13 @@ export interface CrlCheckerOptions {
 export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker {
   const { mode, scope = 'chain', maximumAgeSeconds = Infinity } = options
   if (!(maximumAgeSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds is a count of seconds')
+  const given = options.lists.map((input) => RevocationList.from(input))
+  const lists = given.filter((list) => isReadable(() => inOrderOfAge([list]).map(({ deltaCrlIndicator, issuingDistributionPoint, authorityKeyIdentifier }) => [deltaCrlIndicator, issuingDistributionPoint, authorityKeyIdentifier])))
+  const issuers = (options.issuers ?? []).map((input) => Certificate.from(input))
   const settings = {
-    lists: options.lists.map((input) => RevocationList.from(input)),
-    issuers: new CrlIssuers((options.issuers ?? []).map((input) => Certificate.from(input))),
+    lists: inOrderOfAge(lists),
+    nothingFound: lists.length === given.length ? 'no list is about it' : 'no list is about it, and one is malformed',
+    issuers: new CrlIssuers(issuers.filter((certificate) => isReadable(() => certificate.checkAll()))),
     maximumAgeMs: maximumAgeSeconds * 1000,
   }
   return checkerThat((query) => {
@@ -50,6 +54,16 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
       return { rejection: rejectionOf(error, query.certificate), knownGood: false }
     }
   })
+}
+
+function isReadable(read: () => unknown): boolean {
+  try {
+    read()
+    return true
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    return false
+  }
 }
 
 function rejectionFor(answer: CrlStatus, mode: RevocationMode, certificate: Certificate): Rejection | undefined {

@@ -52,7 +52,7 @@ export class CrlIssuers {
 
   #isSignedBy(list: RevocationList, key: PublicKey, { budget }: RevocationQuery): boolean {
     if (this.#signedBy.get(list)?.equals(key) === true) return true
-    budget.spend('signatureChecks')
+    budget.spendSignatureCheck(key.bits)
     if (!list.verifySignatureBy(key)) return false
     this.#signedBy.set(list, key)
     return true
@@ -119,7 +119,10 @@ export type CrlStatus =
 
 /** How lists are used. */
 export interface CrlSettings {
+  /** As `inOrderOfAge` has them. */
   readonly lists: readonly RevocationList[]
+  /** Why there may be nothing about a certificate. */
+  readonly nothingFound: string
   readonly issuers: CrlIssuers
   /** Oldest `thisUpdate` that is taken, in milliseconds before the time of the verification. */
   readonly maximumAgeMs: number
@@ -127,12 +130,19 @@ export interface CrlSettings {
 
 /** @throws ERR_PATH_BUDGET; what reading a malformed extension throws */
 export function crlStatus(query: RevocationQuery, settings: CrlSettings): CrlStatus {
+  const first = statusFrom(query, settings, false)
+  // A CRL issuer that was caught must not clear itself while somebody else has something to say. Where nobody has, its word is all there is
+  // (RFC 5280 §6.3.3 has no rule against it, and CAs that change keys depend on it).
+  return first.status === 'unknown' ? statusFrom(query, settings, true) : first
+}
+
+function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: boolean): CrlStatus {
   const { certificate } = query
   let covered: ReasonFlags = 0
-  let reason = 'no list is about it'
+  let reason = settings.nothingFound
   const explicit = certificate.crlDistributionPoints ?? []
   for (const point of [...explicit, implicitPoint(certificate)]) {
-    for (const list of newestFirst(settings.lists)) {
+    for (const list of settings.lists) {
       if (list.deltaCrlIndicator !== undefined || covered === allReasons) continue
       const interim = (point.reasons ?? allReasons) & (list.issuingDistributionPoint?.onlySomeReasons ?? allReasons) & allReasons
       // (d), (e): a list that adds no reason is not looked at.
@@ -142,7 +152,7 @@ export function crlStatus(query: RevocationQuery, settings: CrlSettings): CrlSta
         reason = `a list was found and ${scope}`
         continue
       }
-      const answer = askList(list, query, settings)
+      const answer = askList(list, query, settings, ownWord)
       if (answer.status === 'revoked') return answer
       if (answer.status === 'unknown') reason = `a list was found and ${answer.reason}`
       else covered |= interim
@@ -152,56 +162,64 @@ export function crlStatus(query: RevocationQuery, settings: CrlSettings): CrlSta
 }
 
 /** Steps (a) and (c) to (k) for one complete list. */
-function askList(list: RevocationList, query: RevocationQuery, settings: CrlSettings): CrlStatus {
+function askList(list: RevocationList, query: RevocationQuery, settings: CrlSettings, ownWord: boolean): CrlStatus {
   const critical = unknownCritical(list)
-  if (critical !== undefined) return { status: 'unknown', reason: `it has the critical extension ${critical}, which is not known` }
+  if (critical !== undefined) return { status: 'unknown', reason: `it has the critical extension ${critical}, which is not known, or must not be critical` }
   // RFC 5280 §5.2.3: "Conforming CRL issuers MUST include this extension in all CRLs"; without it the order of lists cannot be told.
   if (list.version === 2 && list.crlNumber === undefined) return { status: 'unknown', reason: 'it has no CRL number' }
   const signed = settings.issuers.keyOf(list, query)
   if ('fault' in signed) return { status: 'unknown', reason: signed.fault }
+  if (!ownWord && signed.key.equals(query.certificate.publicKey)) return { status: 'unknown', reason: 'it is signed with the very key in question' }
   const base = findEntry(list, query.certificate)
+  const delta = findDelta(list, signed.key, query, settings)
   const stale = freshnessFault(list, query.time, settings.maximumAgeMs)
-  if (stale !== undefined) {
+  // RFC 5280 §5.2.4: both together are one list, with thisUpdate and nextUpdate of the delta.
+  if (stale !== undefined && (delta === undefined || isFromFuture(list, query.time))) {
     // A list that is past its time cannot clear anybody; what it revoked for good stays revoked.
     return base !== undefined && base.reason !== 'certificateHold' ? { status: 'revoked', entry: base } : { status: 'unknown', reason: stale }
   }
-  const delta = findDelta(list, query, settings)
   const entry = delta === undefined ? base : findEntry(delta, query.certificate) ?? base
   // (k): an entry "removeFromCRL" of a delta takes a certificate off hold.
   return entry === undefined || entry.reason === 'removeFromCRL' ? { status: 'good' } : { status: 'revoked', entry }
 }
 
-/** Step (c): a delta of the same issuer, scope and key, whose base is not newer than the list and which is newer itself. */
-function findDelta(list: RevocationList, query: RevocationQuery, settings: CrlSettings): RevocationList | undefined {
+/** Steps (c) and (h): a current delta of the same issuer, scope and key, whose base is not newer than the list and which is newer itself. */
+function findDelta(list: RevocationList, key: PublicKey, query: RevocationQuery, settings: CrlSettings): RevocationList | undefined {
   const number = list.crlNumber
   if (number === undefined) return undefined
-  return newestFirst(settings.lists).find((delta) => {
+  return settings.lists.find((delta) => {
     const from = delta.deltaCrlIndicator
     if (from === undefined || from > number || (delta.crlNumber ?? -1n) < number) return false
     if (!delta.issuer.equals(list.issuer) || !sameExtension(delta, list, extensionOids.issuingDistributionPoint) || !sameExtension(delta, list, extensionOids.authorityKeyIdentifier)) return false
     if (unknownCritical(delta) !== undefined || freshnessFault(delta, query.time, settings.maximumAgeMs) !== undefined) return false
-    return 'key' in settings.issuers.keyOf(delta, query)
+    const signed = settings.issuers.keyOf(delta, query)
+    return 'key' in signed && signed.key.equals(key)
   })
 }
 
 function findEntry(list: RevocationList, certificate: Certificate): RevokedEntry | undefined {
   const own = list.issuer.equals(certificate.issuer)
-  if (list.issuingDistributionPoint?.indirectCrl !== true) return own ? list.find(certificate.serialNumberBytes) : undefined
+  if (!own && list.issuingDistributionPoint?.indirectCrl !== true) return undefined
+  // An issuer that an entry names is read in any list: one that is not indirect has no use for it, and nobody is cleared for that.
   return list.find(certificate.serialNumberBytes, (names: readonly GeneralName[] | undefined) => (names === undefined ? own : directoryNames(names).some((name) => name.equals(certificate.issuer))))
 }
 
 /** Step (a): current at the time of the verification; the last second belongs to it. */
 function freshnessFault(list: RevocationList, time: Date, maximumAgeMs: number): string | undefined {
+  if (isFromFuture(list, time)) return 'it is from the future'
   const now = time.getTime()
-  if (now < list.thisUpdate.getTime()) return 'it is from the future'
   // RFC 5280 §5.1.2.5: "Conforming CRL issuers MUST include the nextUpdate field in all CRLs."
   if (list.nextUpdate === undefined) return 'it does not say when the next one comes'
   if (now >= list.nextUpdate.getTime() + 1000) return 'it is past its next update'
   return now - list.thisUpdate.getTime() > maximumAgeMs ? 'it is older than this verification takes' : undefined
 }
 
+function isFromFuture(list: RevocationList, time: Date): boolean {
+  return time.getTime() < list.thisUpdate.getTime()
+}
+
 function unknownCritical(list: RevocationList): string | undefined {
-  return list.extensions.find(({ oid, critical }) => critical && !known.has(oid))?.oid ?? list.unknownCriticalEntryExtension
+  return list.extensions.find(({ oid, critical }) => critical && !mayBeCritical.has(oid))?.oid ?? list.unknownCriticalEntryExtension
 }
 
 function sameExtension(a: RevocationList, b: RevocationList, oid: string): boolean {
@@ -209,15 +227,35 @@ function sameExtension(a: RevocationList, b: RevocationList, oid: string): boole
   return left === undefined || right === undefined ? left === right : equalBytes(left, right)
 }
 
-/** By CRL number where both have one, else by thisUpdate: an older list must not clear what a newer one revokes. */
-function newestFirst(lists: readonly RevocationList[]): readonly RevocationList[] {
-  return [...lists].sort((a, b) => {
-    const [left, right] = [a.crlNumber, b.crlNumber]
-    if (left !== undefined && right !== undefined && left !== right && a.issuer.equals(b.issuer)) return left > right ? -1 : 1
-    return b.thisUpdate.getTime() - a.thisUpdate.getTime()
-  })
+/**
+ * Newest first: an older list must not clear what a newer one revokes. Within one issuer and scope the CRL number tells (RFC 5280 §5.2.3),
+ * between scopes thisUpdate does; a list counts as no older than those of its scope that come after it, so that both orders agree.
+ *
+ * @throws what reading a malformed issuer or extension throws
+ */
+export function inOrderOfAge(lists: readonly RevocationList[]): readonly RevocationList[] {
+  const scopes = new Map<string, RevocationList[]>()
+  for (const list of lists) {
+    const scope = list.extension(extensionOids.issuingDistributionPoint)?.value
+    const key = `${list.version} ${scope === undefined ? '' : toHex(scope)} ${list.issuer.comparisonKey}`
+    const there = scopes.get(key)
+    if (there === undefined) scopes.set(key, [list])
+    else there.push(list)
+  }
+  const dated: { readonly list: RevocationList, readonly date: number }[] = []
+  for (const scope of scopes.values()) {
+    let date = -Infinity
+    scope.sort(byNumber).reverse()
+    const ofScope = scope.map((list) => ({ list, date: (date = Math.max(date, list.thisUpdate.getTime())) }))
+    dated.push(...ofScope.reverse())
+  }
+  return dated.sort((a, b) => b.date - a.date).map(({ list }) => list)
 }
 
-const known: ReadonlySet<string> = new Set([
-  extensionOids.authorityKeyIdentifier, extensionOids.crlNumber, extensionOids.deltaCrlIndicator, extensionOids.issuingDistributionPoint, extensionOids.freshestCrl, extensionOids.issuerAltName,
-])
+function byNumber(a: RevocationList, b: RevocationList): number {
+  const [left, right] = [a.crlNumber ?? -1n, b.crlNumber ?? -1n]
+  return left === right ? b.thisUpdate.getTime() - a.thisUpdate.getTime() : left > right ? -1 : 1
+}
+
+/** RFC 5280 §5.2.4 and §5.2.5; §5.2.2 leaves it open. The CRL number (§5.2.3), the key identifier (§4.2.1.1) and the freshest CRL (§5.2.6) are not critical. */
+const mayBeCritical: ReadonlySet<string> = new Set([extensionOids.deltaCrlIndicator, extensionOids.issuingDistributionPoint, extensionOids.issuerAltName])

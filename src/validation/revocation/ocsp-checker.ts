@@ -34,7 +34,7 @@ export interface OcspCheckerOptions {
   readonly scope?: 'chain' | 'leaf' | undefined
 }
 
-type Answer = { readonly status: 'good' } | { readonly status: 'revoked', readonly response: OcspSingleResponse } | { readonly status: 'unknown', readonly rule: string, readonly reason: string }
+type Answer = { readonly status: 'good' } | { readonly status: 'revoked', readonly response: OcspSingleResponse, readonly stale: boolean } | { readonly status: 'unknown', readonly rule: string, readonly reason: string }
 
 /**
  * Checks certificates against OCSP responses.
@@ -119,7 +119,7 @@ function rejectionFor(answer: Answer, mode: RevocationMode, certificate: Certifi
   return reject('ERR_REVOCATION_UNKNOWN', answer.rule, `its status cannot be determined: ${answer.reason}`, certificate)
 }
 
-/** "Revoked" of any response that holds wins, then "good" of any. @throws ERR_PATH_BUDGET */
+/** "Revoked" of any current response wins, then "good" of any, then "revoked" of one past its time. @throws ERR_PATH_BUDGET */
 function ocspStatus(query: RevocationQuery, settings: Settings): Answer {
   return worst(settings.answersFor(query.certificate).map((answer) => askAnswer(answer, query, settings))) ?? notAbout
 }
@@ -127,21 +127,26 @@ function ocspStatus(query: RevocationQuery, settings: Settings): Answer {
 /** A response may hold several answers about one certificate; its signature is checked once, and only where one of them could count. */
 function askAnswer(answer: BasicOcspResponse, query: RevocationQuery, settings: Settings): Answer {
   const about = answer.responses.filter(({ certificateId }) => certificateId.identifies(query.certificate, query.issuer))
-  const found = about.map((response) => responseFault(answer, response, query, settings) ?? statusOf(response))
+  const found = about.map((response) => responseFault(answer, response, query, settings) ?? statusOf(response, staleFault(response, query.time.getTime(), settings)))
   const counts = found.some(({ status }) => status !== 'unknown')
   return (counts ? responderFault(answer, query, settings) : undefined) ?? worst(found) ?? notAbout
 }
 
-/** "Revoked" before "good" before the last that does not know. */
+/** "Revoked" before "good" before "revoked" of the past before the last that does not know. */
 function worst(answers: readonly Answer[]): Answer | undefined {
   const telling = answers.filter((answer) => answer !== notAbout)
-  return telling.find(({ status }) => status === 'revoked') ?? telling.find(({ status }) => status === 'good') ?? telling.at(-1)
+  const accused = telling.filter((answer) => answer.status === 'revoked')
+  return accused.find(({ stale }) => !stale) ?? telling.find(({ status }) => status === 'good') ?? accused[0] ?? telling.at(-1)
 }
 
-function statusOf(response: OcspSingleResponse): Answer {
-  const { status } = response.certificateStatus
-  if (status === 'revoked') return { status, response }
-  return status === 'good' ? { status } : unknown('RFC 6960 §2.2', 'the responder does not know it')
+/** An answer that is past its time cannot clear anybody; what it revoked for good stays revoked. The same holds of CRLs. */
+function statusOf(response: OcspSingleResponse, stale: Answer | undefined): Answer {
+  const { certificateStatus } = response
+  if (certificateStatus.status === 'revoked' && (stale === undefined || certificateStatus.reason !== 'certificateHold')) {
+    return { status: 'revoked', response, stale: stale !== undefined }
+  }
+  if (stale !== undefined) return stale
+  return certificateStatus.status === 'good' ? { status: 'good' } : unknown('RFC 6960 §2.2', 'the responder does not know it')
 }
 
 /** What is wrong with one answer, signature aside. */
@@ -151,17 +156,17 @@ function responseFault(answer: BasicOcspResponse, response: OcspSingleResponse, 
   if (settings.nonce !== undefined && (answer.nonce === undefined || !equalBytes(answer.nonce, settings.nonce))) {
     return unknown('RFC 9654 §2.1', answer.nonce === undefined ? 'the response does not repeat the nonce' : 'the response has the nonce of another request')
   }
-  return freshnessFault(answer, response, query.time.getTime(), settings)
+  const latest = query.time.getTime() + settings.skewMs
+  const { thisUpdate, nextUpdate } = response
+  if (thisUpdate.getTime() > latest || answer.producedAt.getTime() > latest) return unknown(timesRule, 'the response is from the future')
+  return nextUpdate !== undefined && nextUpdate.getTime() < thisUpdate.getTime() ? unknown(timesRule, 'the response ends before it begins') : undefined
 }
 
 /** RFC 6960 §3.2 5 and 6, §4.2.2.1; the last second of an answer belongs to it. */
-function freshnessFault({ producedAt }: BasicOcspResponse, { thisUpdate, nextUpdate }: OcspSingleResponse, now: number, { maximumAgeMs, skewMs }: Settings): Answer | undefined {
-  const rule = 'RFC 6960 §3.2 5'
-  if (thisUpdate.getTime() > now + skewMs || producedAt.getTime() > now + skewMs) return unknown(rule, 'the response is from the future')
+function staleFault({ thisUpdate, nextUpdate }: OcspSingleResponse, now: number, { maximumAgeMs }: Settings): Answer | undefined {
   if (nextUpdate === undefined && maximumAgeMs === Infinity) return unknown('RFC 6960 §4.2.2.1', 'the response does not say how long it holds, and no greatest age was given')
-  if (nextUpdate !== undefined && nextUpdate.getTime() < thisUpdate.getTime()) return unknown(rule, 'the response ends before it begins')
   if (nextUpdate !== undefined && now >= nextUpdate.getTime() + 1000) return unknown('RFC 6960 §3.2 6', 'the response is past its next update')
-  return now - thisUpdate.getTime() > maximumAgeMs ? unknown(rule, 'the response is older than this verification takes') : undefined
+  return now - thisUpdate.getTime() > maximumAgeMs ? unknown(timesRule, 'the response is older than this verification takes') : undefined
 }
 
 /** RFC 6960 §4.2.2.2: the issuer itself, or who was certified for it by that very issuer. */
@@ -196,13 +201,13 @@ function respondersOf(answer: BasicOcspResponse, { responders }: Settings): Cert
 }
 
 function signedByIssuer(responder: Certificate, { issuer, budget }: RevocationQuery): boolean {
-  budget.spend('signatureChecks')
+  budget.spendSignatureCheck(issuer.publicKey.bits)
   return responder.verifySignatureBy(issuer.publicKey)
 }
 
 function isSignedBy(answer: BasicOcspResponse, key: PublicKey, { budget }: RevocationQuery, { signedBy }: Settings): boolean {
   if (signedBy.get(answer)?.equals(key) === true) return true
-  budget.spend('signatureChecks')
+  budget.spendSignatureCheck(key.bits)
   if (!answer.verifySignatureBy(key)) return false
   signedBy.set(answer, key)
   return true
@@ -213,4 +218,5 @@ function unknown(rule: string, reason: string): Extract<Answer, { status: 'unkno
 }
 
 const notAbout: Answer = unknown('RFC 6960 §3.2 1', 'no OCSP response is about it')
+const timesRule = 'RFC 6960 §3.2 5'
 const nonceOid = '1.3.6.1.5.5.7.48.1.2'
