@@ -147,6 +147,7 @@ function readX509Authority(jwk: JsonObject): Certificate {
   const { info } = certificate.publicKey
   if (info.algorithm === undefined) throw ignored(`the certificate's key is ${info.problem?.detail ?? 'of an unknown kind'}`)
   // RFC 7517 §4.7: the key of the certificate MUST match the other members. An entry that says two things says nothing.
+  if (jwkOfPublicKey(certificate.publicKey).kty !== jwk['kty']) throw ignored('its kty is not that of its certificate (RFC 7517 4.7)')
   if (hasKeyMembers(jwk) && !equalBytes(publicKeyOfJwk(jwk).subjectPublicKey, info.subjectPublicKey)) {
     throw ignored('its members and its certificate hold different keys (RFC 7517 4.7)')
   }

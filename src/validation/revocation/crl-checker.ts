@@ -37,7 +37,7 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
   const { mode, scope = 'chain', maximumAgeSeconds = Infinity } = options
   if (!(maximumAgeSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds is a count of seconds')
   const given = options.lists.map((input) => RevocationList.from(input))
-  const lists = given.filter((list) => isReadable(() => inOrderOfAge([list]).map(({ deltaCrlIndicator, issuingDistributionPoint, authorityKeyIdentifier }) => [deltaCrlIndicator, issuingDistributionPoint, authorityKeyIdentifier])))
+  const lists = given.filter((list) => isReadable(() => [list.issuer.comparisonKey, list.crlNumber, list.deltaCrlIndicator, list.issuingDistributionPoint, list.authorityKeyIdentifier]))
   const issuers = (options.issuers ?? []).map((input) => Certificate.from(input))
   const settings = {
     lists: inOrderOfAge(lists),

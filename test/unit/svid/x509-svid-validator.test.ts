@@ -94,6 +94,17 @@ describe('verifyX509Svid', () => {
     if (!verdict.ok) expect(verdict.rejected[0]).toMatchObject({ code: 'ERR_SVID_ISSUER', rule: 'X-4' })
   })
 
+  it('X-4 a CA that breaks the rule closes its own path, not one that leads past it', async () => {
+    const good = await makeAuthority('issuer', root)
+    const bad = await Promise.all(['/ca', '/other'].map((path) => makeAuthority('issuer', root, { signer: good.signer, extensions: { subjectAltName: [generalName.uri(`spiffe://example.org${path}`)] } })))
+    const leaf = await leafOf({}, good)
+    const certificates = [...bad, good].map(({ certificate }) => certificate)
+    for (const order of [certificates, [...certificates].reverse()]) expect(verifyX509Svid([leaf, Uint8Array.of(1), ...order], { bundles, time }).ok).toBe(true)
+    expect(verifyX509Svid([leaf, ...certificates.slice(0, 2)], { bundles, time })).toMatchObject({ ok: false, rejected: [{ code: 'ERR_SVID_ISSUER', rule: 'X-4' }] })
+    const wanted = { ok: false, rejected: [{ code: 'ERR_SPIFFE_ID_MISMATCH' }] }
+    expect(verifyX509Svid([leaf, ...certificates], { bundles, time, id: `${id}2` })).toMatchObject(wanted)
+  })
+
   it('X-5 refuses the authority itself, and chains that are empty or no certificates', async () => {
     for (const chain of [[root.certificate], [], [new Uint8Array()], [Uint8Array.of(0x30, 0)], [(await leafOf()).der.subarray(1)]]) {
       expect(verifyX509Svid(chain, { bundles, time }).ok).toBe(false)

@@ -41,6 +41,12 @@ describe('the resulting policy set', () => {
     ['is what the caller wants where all say any', { initialPolicySet: [a, b] }, [{ certificatePolicies: [anyPolicy] }, { certificatePolicies: [anyPolicy] }], [a, b]],
     ['is in the naming of the anchor', {}, [{ certificatePolicies: [a], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }] }, { certificatePolicies: [b] }], [a]],
     ['does not hold under another name', { explicitPolicy: true, initialPolicySet: [b] }, [{ certificatePolicies: [a], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }] }, { certificatePolicies: [b] }], 'ERR_PATH_POLICY'],
+    ['is mapped to two, of which one is there', {}, [{ certificatePolicies: [a], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }, { issuerDomainPolicy: a, subjectDomainPolicy: c }] }, { certificatePolicies: [c] }], [a]],
+    ['is mapped from two to one', {}, [{ certificatePolicies: [a, b], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: c }, { issuerDomainPolicy: b, subjectDomainPolicy: c }] }, { certificatePolicies: [c] }], [a, b]],
+    ['loses its own name where it is mapped', {}, [{ certificatePolicies: [a], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }] }, { certificatePolicies: [a] }], []],
+    ['is mapped twice', {}, [{ certificatePolicies: [a], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }] }, { certificatePolicies: [b], policyMappings: [{ issuerDomainPolicy: b, subjectDomainPolicy: c }] }, { certificatePolicies: [c] }], [a]],
+    ['is kept by anyPolicy below a mapping', {}, [{ certificatePolicies: [a], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }] }, { certificatePolicies: [anyPolicy] }], [a]],
+    ['is none of a caller that accepts none', { initialPolicySet: [] }, [{ certificatePolicies: [a] }, { certificatePolicies: [a] }], []],
     ['is mapped out of anyPolicy', {}, [{ certificatePolicies: [anyPolicy], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }] }, { certificatePolicies: [b] }], [a]],
   ])('%s', async (_name, inputs, extensions, wanted) => {
     expect(await result(inputs, ...extensions)).toEqual(wanted)
@@ -65,6 +71,43 @@ describe('a policy is required', () => {
   it('and a mapping of anyPolicy is refused in any case', async () => {
     const mapping = { certificatePolicies: [anyPolicy], policyMappings: [{ issuerDomainPolicy: anyPolicy, subjectDomainPolicy: b }] }
     expect(await result({}, mapping, { certificatePolicies: [b] })).toBe('ERR_PATH_POLICY')
+  })
+})
+
+describe('self-issued certificates (RFC 5280 §6.1.3 (d)(2), §6.1.4 (h))', () => {
+  /** CAs from the anchor down, by name: two of one name in a row are self-issued. */
+  async function below(policies: PolicyInputs, cas: readonly (readonly [string, ExtensionFields])[], leafExtensions: ExtensionFields): Promise<readonly string[] | string> {
+    let authority = root
+    const intermediates = []
+    for (const [name, extensions] of cas) {
+      authority = await makeAuthority(name, authority, { extensions })
+      intermediates.push(authority.certificate)
+    }
+    const verdict = verifyPath(await makeLeaf(authority, { extensions: leafExtensions }), { anchors: [root.certificate], intermediates, time, policies })
+    return verdict.ok ? [...verdict.path.validPolicies].sort() : (verdict.rejected[0]?.code ?? '')
+  }
+  const some = { certificatePolicies: [a] }
+  const any = { certificatePolicies: [anyPolicy] }
+  const required = { explicitPolicy: true }
+  const explicit = (requireExplicitPolicy: number): ExtensionFields => ({ policyConstraints: { requireExplicitPolicy, inhibitPolicyMapping: undefined } })
+  const noMapping = (inhibitPolicyMapping: number): ExtensionFields => ({ policyConstraints: { requireExplicitPolicy: undefined, inhibitPolicyMapping } })
+  const mapped = { ...some, policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }] }
+
+  it.each<[string, PolicyInputs, readonly (readonly [string, ExtensionFields])[], ExtensionFields, readonly string[] | string]>([
+    ['anyPolicy counts in one although it is inhibited', required, [['x', { ...some, inhibitAnyPolicy: 0 }], ['x', any]], some, [a]],
+    ['anyPolicy does not count in the next', required, [['x', { ...some, inhibitAnyPolicy: 0 }], ['x', any], ['y', any]], some, 'ERR_PATH_POLICY'],
+    ['one does not use up inhibitAnyPolicy 1', required, [['x', { ...some, inhibitAnyPolicy: 1 }], ['x', any], ['y', any]], some, [a]],
+    ['two others do', required, [['x', { ...some, inhibitAnyPolicy: 1 }], ['y', any], ['z', any]], some, 'ERR_PATH_POLICY'],
+    ['anyPolicy of a leaf counts for nothing where it is inhibited', required, [['x', { ...some, inhibitAnyPolicy: 0 }]], any, 'ERR_PATH_POLICY'],
+    ['one does not use up requireExplicitPolicy 2', {}, [['x', explicit(2)], ['x', {}]], {}, []],
+    ['others do', {}, [['x', explicit(2)], ['y', {}]], {}, 'ERR_PATH_POLICY'],
+    ['the leaf counts too (§6.1.5 (a))', {}, [['x', explicit(1)]], {}, 'ERR_PATH_POLICY'],
+    ['one does not use up inhibitPolicyMapping 1', required, [['x', { ...some, ...noMapping(1) }], ['x', some], ['y', mapped]], { certificatePolicies: [b] }, [a]],
+    ['another does', required, [['x', { ...some, ...noMapping(1) }], ['y', some], ['z', mapped]], { certificatePolicies: [b] }, 'ERR_PATH_POLICY'],
+    ['a later constraint never widens an earlier one', required, [['x', { ...some, inhibitAnyPolicy: 0 }], ['y', { ...some, inhibitAnyPolicy: 5 }]], any, 'ERR_PATH_POLICY'],
+    ['a constraint of the leaf other than 0 asks nothing', {}, [['x', {}]], explicit(1), []],
+  ])('%s', async (_what, inputs, cas, leafExtensions, wanted) => {
+    expect(await below(inputs, cas, leafExtensions)).toEqual(wanted)
   })
 })
 

@@ -2,9 +2,10 @@
 
 import { generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { bitString, boolean, explicit, octetString, oid, readWhole, sequence, tags } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
-import { DistinguishedName, buildCertificate, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
-import type { ExtensionFields, Signer , Certificate} from '../../../src/x509/index.ts'
+import { DistinguishedName, buildCertificate, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
+import type { Certificate, Extension, ExtensionFields, Signer } from '../../../src/x509/index.ts'
 
 /** A name with a key, and a certificate that some issuer gave it. */
 export interface Authority {
@@ -88,4 +89,25 @@ export function mutate(der: Uint8Array, at: number, xor: number): Uint8Array {
   const copy = Uint8Array.from(der)
   copy[at] = (copy[at] as number) ^ xor
   return copy
+}
+
+/** What is signed, its parts changed, signed again: for what no builder of ours makes. */
+export async function resign(tbs: Uint8Array, signer: Signer, edit: (parts: Uint8Array[]) => Uint8Array[], algorithm: Uint8Array = signatureAlgorithms[signer.signatureAlgorithm].identifier): Promise<Uint8Array> {
+  const reader = readWhole(tbs, tags.sequence, 'signed bytes')
+  const parts: Uint8Array[] = []
+  while (!reader.done) {
+    reader.next()
+    parts.push(reader.element())
+  }
+  const changed = sequence(...edit(parts))
+  return sequence(changed, algorithm, bitString(await signer.sign(changed)))
+}
+
+/** Places of the parts of a certificate of version 3. */
+export const certificateParts = { version: 0, serialNumber: 1, algorithm: 2, issuer: 3, validity: 4, subject: 5, publicKey: 6, extensions: 7 } as const
+
+/** DER of an extension list, as the last part of what is signed has it. */
+export function extensionList(tag: number, extensions: readonly Extension[]): Uint8Array {
+  const encode = (extension: Extension): Uint8Array => sequence(oid(extension.oid), ...(extension.critical ? [boolean(true)] : []), octetString(extension.value))
+  return explicit(tag, sequence(...extensions.map(encode)))
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { explicit, implicit, octetString, sequence, setOf, oid, utf8String } from '../../../../src/der/index.ts'
+import { element, explicit, implicit, octetString, oid, sequence, setOf, tags, utf8String } from '../../../../src/der/index.ts'
 import { Budget } from '../../../../src/validation/index.ts'
 import { checkNameConstraints } from '../../../../src/validation/names/index.ts'
-import { DistinguishedName, encodeGeneralName, extensionOids, generalName } from '../../../../src/x509/index.ts'
+import { DistinguishedName, encodeGeneralName, extensionOids, generalName, parseIpAddress } from '../../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields, GeneralName } from '../../../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, newSigner } from '../test-pki.ts'
 import type { Authority } from '../test-pki.ts'
@@ -11,6 +11,10 @@ const signer = newSigner()
 const { dns, uri, email, ip } = generalName
 const directory = (text: string): GeneralName => ({ type: 'directoryName', name: DistinguishedName.parse(text) })
 const subnet = (...octets: number[]): GeneralName => ({ type: 'ip', address: Uint8Array.from(octets), value: '' })
+const printable = (text: string): GeneralName => organisation(element(tags.printableString, Buffer.from(text)))
+const bmp = (text: string): GeneralName => organisation(element(tags.bmpString, Buffer.from(text, 'utf16le').swap16()))
+const organisation = (value: Uint8Array): GeneralName => ({ type: 'directoryName', name: DistinguishedName.fromDer(sequence(setOf(sequence(oid('2.5.4.10'), value)))) })
+const net6 = (text: string, prefix: number): number[] => [...parseIpAddress(text), ...Array.from({ length: 16 }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, prefix - 8 * i))) & 0xff)]
 const other: GeneralName = { type: 'otherName', oid: '1.2.3', value: utf8String('x') }
 
 const authority = (constraints: ExtensionFields['nameConstraints'], name = 'ca'): Promise<Authority> => makeAuthority(name, undefined, { signer, extensions: { nameConstraints: constraints } })
@@ -50,12 +54,65 @@ describe('checkNameConstraints', () => {
     ['an address in a net', ip('10.1.2.3'), subnet(10, 1, 0, 0, 255, 255, 0, 0), true],
     ['an address outside it', ip('10.2.2.3'), subnet(10, 1, 0, 0, 255, 255, 0, 0), false],
     ['IPv6 against IPv4', ip('::ffff:10.1.2.3'), subnet(10, 1, 0, 0, 255, 255, 0, 0), false],
+    ['an address in a net of one', ip('10.1.2.3'), subnet(10, 1, 2, 3, 255, 255, 255, 255), true],
+    ['any address in the widest net', ip('203.0.113.9'), subnet(0, 0, 0, 0, 0, 0, 0, 0), true],
+    ['IPv6 against the widest net of IPv4', ip('2001:db8::1'), subnet(0, 0, 0, 0, 0, 0, 0, 0), false],
+    ['a net whose address has bits beyond its mask', ip('10.1.2.3'), subnet(10, 1, 9, 9, 255, 255, 0, 0), true],
+    ['IPv6 in a net', ip('2001:db8:1::1'), subnet(...net6('2001:db8::', 32)), true],
+    ['IPv6 in a net within an octet', ip('2001:db8:8000::1'), subnet(...net6('2001:db8:8000::', 33)), true],
+    ['IPv6 outside it', ip('2001:db8::1'), subnet(...net6('2001:db8:8000::', 33)), false],
+    ['IPv4 against the widest net of IPv6', ip('10.1.2.3'), subnet(...net6('::', 0)), false],
+    ['a directory name of another string type', printable('EXAMPLE'), directory('O=example'), true],
+    ['a directory name in a BMPString', bmp('Example'), directory('O=example'), true],
+    ['a directory name with what is not seen (RFC 4518 §2.2)', directory('O=Ex\u00adam\u200bple'), directory('O=example'), true],
+    ['a directory name of several words', directory('O=Example   of  names '), directory('O=example of names'), true],
+    ['a directory name in compatibility forms', directory('O=\uff25xample'), directory('O=example'), true],
+    ['a directory name in capital Greek', directory('O=\u039f\u0394\u039f\u03a3'), directory('O=\u03bf\u03b4\u03bf\u03c2'), true],
+    ['a directory name of several parts in one', directory('CN=x,OU=b+O=a'), directory('O=A+OU=B'), true],
+    ['a directory name of one part more', directory('CN=x,OU=b+O=a'), directory('O=a'), false],
+    ['any directory name by the empty one', directory('CN=x'), directory(''), true],
+    ['a directory name in the order of the text', directory('O=Example,CN=x'), directory('O=Example'), false],
+    ['user and password of a URI', uri('https://example.com:x@web.example.org/'), uri('example.com'), false],
+    ['two @ in a URI', uri('https://a@b@web.example.com/'), uri('web.example.com'), true],
+    ['a host in the path of a URI', uri('https://evil.test/@web.example.com/'), uri('web.example.com'), false],
+    ['a host in the query of a URI', uri('https://evil.test?@web.example.com'), uri('web.example.com'), false],
+    ['a trust domain with an underscore', uri('spiffe://a_b/x'), uri('a_b'), true],
+    ['a URI whose host ends as the domain does', uri('https://badexample.com/'), uri('.example.com'), false],
+    ['a mailbox whose host is longer', email('u@example.com.test'), email('example.com'), false],
+    ['a mailbox of the domain itself', email('u@example.com'), email('.example.com'), false],
+    ['another user at the host', email('v@example.com'), email('u@example.com'), false],
     ['a directory name below', directory('CN=x,OU=u,O=Example'), directory('OU=U,O=EXAMPLE'), true],
     ['a directory name beside', directory('CN=x,OU=v,O=Example'), directory('OU=u,O=Example'), false],
     ['a directory name above', directory('O=Example'), directory('OU=u,O=Example'), false],
   ])('%s', async (_, name, base, within) => {
     expect(await judge([name], { permitted: [base] })).toBe(within ? 'allowed' : notPermitted)
     expect(await judge([name], { excluded: [base] })).toBe(within ? excluded : 'allowed')
+  })
+
+  it.each<[string, GeneralName[], ExtensionFields['nameConstraints'], string]>([
+    ['one of two names outside', [dns('a.example.com'), dns('a.test')], { permitted: [dns('example.com')] }, notPermitted],
+    ['each in another subtree', [dns('a.example.com'), dns('a.test')], { permitted: [dns('example.com'), dns('test')] }, 'allowed'],
+    ['excluded within what is permitted', [dns('a.b.example.com')], { permitted: [dns('example.com')], excluded: [dns('b.example.com')] }, excluded],
+    ['permitted within what is excluded', [dns('a.b.example.com')], { permitted: [dns('b.example.com')], excluded: [dns('example.com')] }, excluded],
+    ['IPv4 permitted, IPv6 not spoken of', [ip('10.0.0.1'), ip('2001:db8::1')], { permitted: [subnet(10, 0, 0, 0, 255, 0, 0, 0)] }, notPermitted],
+    ['both nets permitted', [ip('10.0.0.1'), ip('2001:db8::1')], { permitted: [subnet(10, 0, 0, 0, 255, 0, 0, 0), subnet(...net6('2001:db8::', 32))] }, 'allowed'],
+    ['all IPv4 excluded', [ip('2001:db8::1')], { excluded: [subnet(0, 0, 0, 0, 0, 0, 0, 0)] }, 'allowed'],
+    ['every DNS name excluded', [dns('a.test')], { excluded: [dns('')] }, excluded],
+    ['every DNS name excluded, none there', [ip('10.0.0.1')], { excluded: [dns('')] }, 'allowed'],
+    ['a kind that is not there, and cannot be judged', [dns('a.test')], { permitted: [other, { type: 'registeredId', oid: '1.2.3' }] }, 'allowed'],
+    ['the domain above a wildcard excluded', [dns('*.example.com')], { excluded: [dns('example.com')] }, excluded],
+    ['the domain far above a wildcard excluded', [dns('*.a.example.com')], { excluded: [dns('com')] }, excluded],
+    ['a name that looks like an address', [dns('10.0.0.1')], { excluded: [subnet(10, 0, 0, 0, 255, 0, 0, 0)] }, 'allowed'],
+  ])('%s', async (_, names, constraints, expected) => {
+    expect(await judge(names, constraints)).toBe(expected)
+  })
+
+  it('has nothing to hold where the subject is empty (§4.2.1.10: "when the certificate includes a non-empty subject field")', async () => {
+    for (const constraints of [{ permitted: [directory('O=fine')] }, { excluded: [directory('')] }]) expect(await judge([dns('a.test')], constraints)).toBe('allowed')
+  })
+
+  it('is never about the common name, which is no host name here', async () => {
+    expect(await judge([dns('a.example.com')], { permitted: [dns('example.com')] }, DistinguishedName.parse('CN=evil.test'))).toBe('allowed')
   })
 
   it('permits a wildcard only where all that it stands for is permitted', async () => {
@@ -79,6 +136,23 @@ describe('checkNameConstraints', () => {
     ['a partial wildcard', dns('a*.example.com'), dns('example.com')],
     ['a mask with holes', ip('10.1.2.3'), subnet(10, 0, 0, 0, 255, 0, 255, 0)],
     ['a URI without authority', uri('urn:x:y'), uri('example.com')],
+    ['a URI without a host', uri('https:///x'), uri('example.com')],
+    ['a URI with a port alone', uri('https://:443/'), uri('example.com')],
+    ['a URI whose host ends in a period', uri('https://example.com./'), uri('example.com')],
+    ['a URI with a host in escapes', uri('https://ex%61mple.com/'), uri('example.com')],
+    ['a URI constraint with a scheme', uri('https://example.com/'), uri('https://example.com')],
+    ['a URI constraint with a wildcard', uri('https://a.example.com/'), uri('*.example.com')],
+    ['an empty URI constraint', uri('https://example.com/'), uri('')],
+    ['an empty email constraint', email('u@example.com'), email('')],
+    ['an email constraint without a user', email('u@example.com'), email('@example.com')],
+    ['an email constraint with a wildcard', email('u@a.example.com'), email('*.example.com')],
+    ['an email at an address', email('u@[10.0.0.1]'), email('example.com')],
+    ['two wildcards', dns('*.*.example.com'), dns('example.com')],
+    ['a wildcard alone', dns('*'), dns('')],
+    ['an empty DNS name', dns(''), dns('')],
+    ['a DNS constraint of two periods', dns('a.example.com'), dns('example..com')],
+    ['an IPv6 mask with holes', ip('2001:db8::1'), subnet(...net6('2001:db8::', 32).map((octet, i) => (i === 25 ? 1 : octet)))],
+    ['a registered identifier', { type: 'registeredId', oid: '1.2.3' }, { type: 'registeredId', oid: '1.2.4' }],
     ['a URI with an address', uri('https://10.0.0.1/'), uri('example.com')],
     ['a URI with an IPv6 address', uri('https://[::1]:8443/'), uri('example.com')],
     ['an address without mailbox', email('example.com'), email('example.com')],

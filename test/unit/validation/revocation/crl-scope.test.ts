@@ -1,0 +1,263 @@
+// Which lists count, and for what: RFC 5280 §5.2.3 to §5.2.6, §5.3.3, §6.3.3. RFC 9608.
+
+import { generateKeyPairSync } from 'node:crypto'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { SoftwareSigner } from '../../../../src/keys/index.ts'
+import { integer } from '../../../../src/der/index.ts'
+import { Budget, createCrlChecker, createPathValidator, verifyPath } from '../../../../src/validation/index.ts'
+import type { CrlCheckerOptions } from '../../../../src/validation/index.ts'
+import { DistinguishedName, RevocationList, buildRevocationList, extensionOids, generalName } from '../../../../src/x509/index.ts'
+import type { Certificate, ExtensionFields, GeneralName, RevocationListFields } from '../../../../src/x509/index.ts'
+import { extensionList, makeAuthority, makeLeaf, newSigner, resign, time } from '../test-pki.ts'
+import type { Authority } from '../test-pki.ts'
+
+type Entry = RevocationListFields['entries'] extends Iterable<infer Each> ? Each : never
+type Fields = Partial<RevocationListFields>
+
+const at = (hours: number): Date => new Date(time.getTime() + hours * 3_600_000)
+const directory = (name: DistinguishedName): GeneralName => ({ type: 'directoryName', name })
+const point = (...parts: string[]): { fullName: readonly GeneralName[] } => ({ fullName: parts.map((part) => generalName.uri(`http://crl.example/${part}`)) })
+
+let root: Authority
+let ca: Authority
+let leaf: Certificate
+let rootList: RevocationList
+let revoked: Entry
+let held: Entry
+let lifted: Entry
+beforeAll(async () => {
+  root = await makeAuthority('root')
+  ca = await makeAuthority('ca', root)
+  leaf = await makeLeaf(ca)
+  rootList = await list({ thisUpdate: at(-2) }, root)
+  revoked = { serialNumber: leaf.serialNumber, revocationDate: at(-5), reason: 'keyCompromise' }
+  held = { ...revoked, reason: 'certificateHold' }
+  lifted = { ...revoked, reason: 'removeFromCRL' }
+})
+
+function list(fields: Fields = {}, by: Authority = ca): Promise<RevocationList> {
+  return buildRevocationList({ issuer: by.name, thisUpdate: at(-1), nextUpdate: at(1), crlNumber: 1, authorityKeyIdentifier: by.signer.publicKey.keyIdentifier, entries: [], ...fields }, by.signer)
+}
+
+/** The list with other extensions. */
+async function withExtensions(fields: Fields, edit: (extensions: RevocationList['extensions']) => RevocationList['extensions']): Promise<RevocationList> {
+  const made = await list(fields)
+  return RevocationList.parse(await resign(made.tbs, ca.signer, (parts) => [...parts.slice(0, -1), extensionList(0, edit(made.extensions))]))
+}
+
+/** The same, one extension marked the other way. */
+const flipped = (oid: string, fields: Fields = {}): Promise<RevocationList> => withExtensions(fields, (all) => all.map((each) => (each.oid === oid ? { ...each, critical: !each.critical } : each)))
+
+interface Asked extends Partial<CrlCheckerOptions> {
+  readonly certificate?: Certificate
+  readonly authority?: Certificate
+}
+
+async function outcome(lists: readonly (RevocationList | Promise<RevocationList>)[], { certificate = leaf, authority = ca.certificate, ...options }: Asked = {}): Promise<string> {
+  const revocation = createCrlChecker({ lists: [rootList, ...(await Promise.all(lists.map(async (each) => each)))], mode: 'hard-fail', ...options })
+  const verdict = verifyPath(certificate, { anchors: [root.certificate], intermediates: [authority], time, profile: 'spiffe', revocation })
+  return verdict.ok ? 'good' : (verdict.rejected[0]?.code ?? '')
+}
+
+const stale = { thisUpdate: at(-3), nextUpdate: at(-2) }
+
+describe('of several lists', () => {
+  it('the highest number of a scope counts, whatever its date and the order they come in', async () => {
+    const [older, newer] = [await list({ crlNumber: 1 }), await list({ crlNumber: 2, thisUpdate: at(-3), entries: [revoked] })]
+    for (const lists of [[older, newer], [newer, older]]) {
+      for (const place of [0, 1, 2]) {
+        const all = [...lists.slice(0, place), rootList, ...lists.slice(place)]
+        const revocation = createCrlChecker({ lists: all, mode: 'hard-fail' })
+        expect(verifyPath(leaf, { anchors: [root.certificate], intermediates: [ca.certificate], time, profile: 'spiffe', revocation }).ok).toBe(false)
+      }
+    }
+  })
+
+  it('of two scopes, whose numbers are not one sequence, the later one is asked first', async () => {
+    const whole = list({ crlNumber: 7, thisUpdate: at(-2) })
+    expect(await outcome([whole, list({ crlNumber: 2, issuingDistributionPoint: { onlyContainsUserCerts: true }, entries: [revoked] })])).toBe('ERR_REVOKED')
+  })
+
+  it.each(['hard-fail', 'soft-fail'] as const)('one that is malformed spoils none of the others: %s', async (mode) => {
+    const malformed = await withExtensions({}, (all) => all.map((each) => (each.oid === extensionOids.crlNumber ? { ...each, value: Uint8Array.of(2, 1, 0xff) } : each)))
+    expect(await outcome([malformed], { mode })).toBe(mode === 'hard-fail' ? 'ERR_REVOCATION_UNKNOWN' : 'good')
+    expect(await outcome([malformed, list()], { mode })).toBe('good')
+    expect(await outcome([malformed, list({ entries: [revoked] })], { mode })).toBe('ERR_REVOKED')
+  })
+})
+
+describe('extensions of a list', () => {
+  it.each<[string, () => Promise<RevocationList>, string]>([
+    ['a CRL number that is critical (§5.2.3)', () => flipped(extensionOids.crlNumber), 'ERR_REVOCATION_UNKNOWN'],
+    ['a key identifier that is critical (§4.2.1.1)', () => flipped(extensionOids.authorityKeyIdentifier), 'ERR_REVOCATION_UNKNOWN'],
+    ['a scope that is not critical, and holds', () => flipped(extensionOids.issuingDistributionPoint, { issuingDistributionPoint: { onlyContainsCaCerts: true } }), 'ERR_REVOCATION_UNKNOWN'],
+    ['a delta that does not say so critically, and is one', () => flipped(extensionOids.deltaCrlIndicator, { crlNumber: 2, deltaCrlIndicator: 1 }), 'ERR_REVOCATION_UNKNOWN'],
+    ['no CRL number', () => withExtensions({}, (all) => all.filter(({ oid }) => oid !== extensionOids.crlNumber)), 'ERR_REVOCATION_UNKNOWN'],
+    ['no key identifier', () => withExtensions({}, (all) => all.filter(({ oid }) => oid !== extensionOids.authorityKeyIdentifier)), 'good'],
+    ['about attribute certificates', () => list({ issuingDistributionPoint: { onlyContainsAttributeCerts: true } }), 'ERR_REVOCATION_UNKNOWN'],
+    ['an indirect list of the issuer itself', () => list({ issuingDistributionPoint: { indirectCrl: true } }), 'good'],
+  ])('%s', async (_what, make, wanted) => {
+    expect(await outcome([make()])).toBe(wanted)
+  })
+})
+
+describe('a delta', () => {
+  const delta = (fields: Fields): Promise<RevocationList> => list({ crlNumber: 2, deltaCrlIndicator: 1, ...fields })
+  it.each<[string, () => Promise<RevocationList>[], string]>([
+    ['completes a list past its time (§5.2.4)', () => [list(stale), delta({})], 'good'],
+    ['completes it, and revokes', () => [list(stale), delta({ entries: [revoked] })], 'ERR_REVOKED'],
+    ['completes it, and lifts a hold', () => [list({ ...stale, entries: [held] }), delta({ entries: [lifted] })], 'good'],
+    ['completes it, and leaves what it revoked', () => [list({ ...stale, entries: [revoked] }), delta({})], 'ERR_REVOKED'],
+    ['that is past its time completes nothing', () => [list(stale), delta(stale)], 'ERR_REVOCATION_UNKNOWN'],
+    ['that is past its time lifts nothing', () => [list({ entries: [held] }), delta({ ...stale, entries: [lifted] })], 'ERR_REVOKED'],
+    ['completes no list of the future', () => [list({ thisUpdate: at(0.5), nextUpdate: at(2) }), delta({})], 'ERR_REVOCATION_UNKNOWN'],
+    ['whose base is newer than the list', () => [list(stale), delta({ crlNumber: 3, deltaCrlIndicator: 2 })], 'ERR_REVOCATION_UNKNOWN'],
+    ['that is older than the list', () => [list({ crlNumber: 5, entries: [held] }), delta({ entries: [lifted] })], 'ERR_REVOKED'],
+    ['of another scope', () => [list({ entries: [held] }), delta({ issuingDistributionPoint: { onlyContainsUserCerts: true }, entries: [lifted] })], 'ERR_REVOKED'],
+    ['the newest of several', () => [list(), delta({ entries: [held] }), delta({ crlNumber: 3, entries: [lifted] })], 'good'],
+    ['the newest of several, the other way', () => [list(), delta({ entries: [lifted] }), delta({ crlNumber: 3, entries: [held] })], 'ERR_REVOKED'],
+  ])('%s', async (_what, lists, wanted) => {
+    expect(await outcome(lists())).toBe(wanted)
+  })
+
+  it('of another key under the same name lifts nothing (§6.3.3 (h))', async () => {
+    const namesake = await makeAuthority('ca', root)
+    const authorityKeyIdentifier = ca.signer.publicKey.keyIdentifier
+    const foreign = list({ crlNumber: 2, deltaCrlIndicator: 1, authorityKeyIdentifier, entries: [lifted] }, namesake)
+    expect(await outcome([list({ entries: [held] }), foreign], { issuers: [namesake.certificate] })).toBe('ERR_REVOKED')
+  })
+})
+
+describe('the issuer that an entry names (§5.3.3)', () => {
+  const other = { serialNumber: Uint8Array.of(1, 2), revocationDate: at(-5) }
+  const foreigner = [directory(DistinguishedName.parse('CN=somebody else'))]
+  it.each<[string, () => readonly Entry[], string]>([
+    ['is the issuer of the certificate', () => [{ ...revoked, certificateIssuer: [directory(ca.name)] }], 'ERR_REVOKED'],
+    ['is it in another spelling', () => [{ ...revoked, certificateIssuer: [directory(DistinguishedName.parse('CN= CA '))] }], 'ERR_REVOKED'],
+    ['is somebody else', () => [{ ...revoked, certificateIssuer: foreigner }], 'good'],
+    ['holds for the entries that follow', () => [{ ...other, certificateIssuer: foreigner }, revoked], 'good'],
+    ['holds until the next is named', () => [{ ...other, certificateIssuer: foreigner }, { ...revoked, certificateIssuer: [directory(ca.name)] }], 'ERR_REVOKED'],
+    ['does not hold for the entries before', () => [revoked, { ...other, certificateIssuer: foreigner }], 'ERR_REVOKED'],
+    ['is no directory name', () => [{ ...revoked, certificateIssuer: [generalName.dns('ca')] }], 'good'],
+  ])('%s', async (_what, entries, wanted) => {
+    // With and without the flag: a list that should not name issuers clears nobody by it.
+    for (const indirectCrl of [false, true]) {
+      const made = await list({ entries: entries(), ...(indirectCrl ? { issuingDistributionPoint: { indirectCrl } } : {}) })
+      expect(await outcome([made])).toBe(wanted)
+      expect([made.has(leaf.serialNumber), made.find(leaf.serialNumber) !== undefined]).toEqual([wanted === 'ERR_REVOKED', wanted === 'ERR_REVOKED'])
+    }
+  })
+})
+
+describe('distribution points', () => {
+  const certificateWith = (crlDistributionPoints: NonNullable<ExtensionFields['crlDistributionPoints']>): Promise<Certificate> => makeLeaf(ca, { extensions: { crlDistributionPoints } })
+  const none = { reasons: undefined, crlIssuer: undefined }
+
+  it.each<[string, () => Fields[], string]>([
+    ['both parts of the reasons', () => [{ issuingDistributionPoint: { name: point('a'), onlySomeReasons: 0x0e } }, { issuingDistributionPoint: { name: point('b'), onlySomeReasons: 0x1f0 } }], 'good'],
+    ['one part of the reasons', () => [{ issuingDistributionPoint: { name: point('a'), onlySomeReasons: 0x0e } }], 'ERR_REVOCATION_UNKNOWN'],
+    ['parts that leave one out', () => [{ issuingDistributionPoint: { name: point('a'), onlySomeReasons: 0x0e } }, { issuingDistributionPoint: { name: point('b'), onlySomeReasons: 0x0f0 } }], 'ERR_REVOCATION_UNKNOWN'],
+    ['the right lists at each other\'s place', () => [{ issuingDistributionPoint: { name: point('b'), onlySomeReasons: 0x0e } }, { issuingDistributionPoint: { name: point('a'), onlySomeReasons: 0x1f0 } }], 'ERR_REVOCATION_UNKNOWN'],
+    ['one of several names of a list', () => [{ issuingDistributionPoint: { name: point('x', 'a'), onlySomeReasons: 0x0e } }, { issuingDistributionPoint: { name: point('b', 'y') } }], 'good'],
+    ['a list without a scope', () => [{}], 'good'],
+  ])('%s', async (_what, lists, wanted) => {
+    const certificate = await certificateWith([{ ...none, name: point('a'), reasons: 0x0e }, { ...none, name: point('b'), reasons: 0x1f0 }])
+    expect(await outcome(lists().map((fields) => list(fields)), { certificate })).toBe(wanted)
+  })
+
+  it('a part that revokes is believed alone', async () => {
+    const certificate = await certificateWith([{ ...none, name: point('a'), reasons: 0x0e }])
+    const entries = [{ serialNumber: certificate.serialNumber, revocationDate: at(-5) }]
+    expect(await outcome([list({ issuingDistributionPoint: { name: point('a'), onlySomeReasons: 0x0e }, entries })], { certificate })).toBe('ERR_REVOKED')
+  })
+
+  it('a point that names another issuer needs an indirect list of that issuer', async () => {
+    const crlIssuer = await issuerOfLists()
+    const certificate = await certificateWith([{ name: point('a'), reasons: undefined, crlIssuer: [directory(crlIssuer.name)] }])
+    const issuers = [crlIssuer.certificate]
+    const about = list({ entries: [] }) // of the CRL issuer
+    const ask = (fields: Fields): Promise<string> => outcome([about, list(fields, crlIssuer)], { certificate, issuers, mode: 'hard-fail' })
+    // The list of the CA itself covers the certificate too: take it away from there.
+    const scoped = list({ issuingDistributionPoint: { name: point('elsewhere') } })
+    expect(await outcome([scoped, list({ issuingDistributionPoint: { name: point('a') } }, crlIssuer)], { certificate, issuers })).toBe('ERR_REVOCATION_UNKNOWN')
+    const serial = { serialNumber: certificate.serialNumber, revocationDate: at(-5) }
+    expect(await ask({ thisUpdate: at(-0.5), issuingDistributionPoint: { name: point('a'), indirectCrl: true }, entries: [{ ...serial, certificateIssuer: [directory(ca.name)] }] })).toBe('ERR_REVOKED')
+    expect(await ask({ thisUpdate: at(-0.5), issuingDistributionPoint: { name: point('a'), indirectCrl: true }, entries: [serial] })).toBe('good')
+    expect(await ask({ thisUpdate: at(-0.5), issuingDistributionPoint: { name: point('b'), indirectCrl: true }, entries: [{ ...serial, certificateIssuer: [directory(ca.name)] }] })).toBe('good')
+  })
+})
+
+async function issuerOfLists(extensions: ExtensionFields = {}, issuer = ca, subject = 'CN=lists'): Promise<Authority> {
+  const signer = newSigner()
+  const name = DistinguishedName.parse(subject)
+  const certificate = await makeLeaf(issuer, { signer, subject: name, extensions: { keyUsage: ['cRLSign'], extendedKeyUsage: undefined, subjectAltName: undefined, subjectKeyIdentifier: signer.publicKey, ...extensions } })
+  return { certificate, signer, name }
+}
+
+describe('who signs lists', () => {
+  it('has a signature that is checked, also where the leaf is known', async () => {
+    // The name of the CA, and a signature that is not the CA's.
+    const forger = await issuerOfLists({}, { ...ca, signer: newSigner() }, 'CN=ca')
+    const validator = createPathValidator({ anchors: [root.certificate], intermediates: [ca.certificate], time, profile: 'spiffe' })
+    expect(validator.verify(leaf).ok).toBe(true)
+    const lists = [rootList, await list({ entries: [revoked] }), await list({ crlNumber: 9 }, forger)]
+    const revocation = createCrlChecker({ lists, issuers: [forger.certificate], mode: 'hard-fail' })
+    const verdict = validator.verify(leaf, { revocation })
+    expect(verdict.ok ? 'good' : verdict.rejected[0]?.code).toBe('ERR_REVOKED')
+  })
+
+  it('is held to the name constraints of the CAs above', async () => {
+    const nameConstraints = { permitted: [directory(DistinguishedName.parse('O=fine'))] }
+    const constrained = await makeAuthority('constrained', root, { extensions: { nameConstraints } })
+    const asked = async (subject: string): Promise<string> => {
+      const crlIssuer = await issuerOfLists({}, constrained, subject)
+      const crlDistributionPoints = [{ name: point('a'), reasons: undefined, crlIssuer: [directory(crlIssuer.name)] }]
+      const certificate = await makeLeaf(constrained, { subject: DistinguishedName.parse('CN=leaf,O=fine'), extensions: { crlDistributionPoints } })
+      const aboutLists = createCrlChecker({ lists: [await list({}, constrained), rootList], mode: 'hard-fail' })
+      const aboutLeaf = createCrlChecker({ lists: [await list({ issuingDistributionPoint: { name: point('a'), indirectCrl: true } }, crlIssuer)], issuers: [crlIssuer.certificate], mode: 'hard-fail' })
+      const revocation = { check: (query: Parameters<typeof aboutLeaf.check>[0]) => (query.certificate === certificate ? aboutLeaf : aboutLists).check(query) }
+      const verdict = verifyPath(certificate, { anchors: [root.certificate], intermediates: [constrained.certificate], time, profile: 'spiffe', revocation })
+      return verdict.ok ? 'good' : (verdict.rejected[0]?.code ?? '')
+    }
+    expect([await asked('CN=lists,O=fine'), await asked('CN=lists,O=other')]).toEqual(['good', 'ERR_REVOCATION_UNKNOWN'])
+  })
+
+  it('does not clear itself while its CA has something to say', async () => {
+    const name = DistinguishedName.parse('CN=lists')
+    const crlDistributionPoints = [{ name: point('a'), reasons: undefined, crlIssuer: [directory(name)] }]
+    const crlIssuer = await issuerOfLists({ crlDistributionPoints })
+    const certificate = await makeLeaf(ca, { extensions: { crlDistributionPoints } })
+    const own = list({ thisUpdate: at(-0.5), issuingDistributionPoint: { name: point('a'), indirectCrl: true } }, crlIssuer)
+    const issuers = [crlIssuer.certificate]
+    const accused = { serialNumber: crlIssuer.certificate.serialNumber, revocationDate: at(-5) }
+    // Scoped so that it tells of the CRL issuer (its point), not of the leaf.
+    expect(await outcome([own], { certificate, issuers })).toBe('good') // nobody else says anything
+    const verdictOfIssuer = await outcome([own, list({ entries: [accused] })], { certificate: crlIssuer.certificate, issuers })
+    expect(verdictOfIssuer).toBe('ERR_REVOKED')
+    expect(await outcome([own, list()], { certificate: crlIssuer.certificate, issuers })).toBe('good')
+  })
+
+  it.each([['P-256', 1], ['P-384', 2]] as const)('costs what its key costs: %s', async (namedCurve, cost) => {
+    const signer = new SoftwareSigner(generateKeyPairSync('ec', { namedCurve }).privateKey)
+    const issuer = await makeAuthority('issuer', root, { signer })
+    const certificate = await makeLeaf(issuer)
+    const budget = new Budget()
+    const named = { subject: issuer.name, publicKey: signer.publicKey, certificate: issuer.certificate }
+    expect(createCrlChecker({ lists: [await list({}, issuer)], mode: 'hard-fail' }).check({ certificate, issuer: named, time, budget, verifyAuthority: () => undefined })).toBeUndefined()
+    expect(budget.spent.signatureChecks).toBe(cost)
+  })
+})
+
+describe('a certificate of which nothing will ever be said (RFC 9608)', () => {
+  const extension = (value: Uint8Array = Uint8Array.of(5, 0)): ExtensionFields['other'] => [{ oid: extensionOids.noRevAvail, critical: false, value }]
+  it.each<[string, () => Promise<Certificate>, (certificate: Certificate) => Promise<RevocationList>[], string]>([
+    ['needs no list', () => makeLeaf(ca, { extensions: { other: extension() } }), () => [], 'good'],
+    ['is refused where a list has it all the same', () => makeLeaf(ca, { extensions: { other: extension() } }), ({ serialNumber }) => [list({ entries: [{ serialNumber, revocationDate: at(-5) }] })], 'ERR_REVOKED'],
+    ['that names a distribution point says two things', () => makeLeaf(ca, { extensions: { other: extension(), crlDistributionPoints: [{ name: point('a'), reasons: undefined, crlIssuer: undefined }] } }), () => [], 'ERR_REVOCATION_UNKNOWN'],
+    ['with another value', () => makeLeaf(ca, { extensions: { other: extension(integer(1)) } }), () => [], 'ERR_REVOCATION_UNKNOWN'],
+    ['as one of a CA', async () => (await makeAuthority('below', ca, { extensions: { other: extension() } })).certificate, () => [], 'ERR_REVOCATION_UNKNOWN'],
+  ])('%s', async (_what, make, lists, wanted) => {
+    const certificate = await make()
+    expect(await outcome(lists(certificate), { certificate })).toBe(wanted)
+  })
+})

@@ -1,0 +1,139 @@
+// Answers that no builder of ours writes, and whose word counts: RFC 6960 §3.2, §4.2.2.2, §4.4.
+
+import { createHash, generateKeyPairSync } from 'node:crypto'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { bitString, boolean, element, encodeGeneralizedTime, explicit, octetString, oid, sequence, setOf, tags } from '../../../../src/der/index.ts'
+import { SoftwareSigner } from '../../../../src/keys/index.ts'
+import { Budget, createOcspChecker, verifyPath } from '../../../../src/validation/index.ts'
+import type { OcspCheckerOptions, RevocationQuery } from '../../../../src/validation/index.ts'
+import { DistinguishedName, OcspCertificateId, OcspResponse, buildOcspResponse, generalName, keyPurposeOids, signatureAlgorithms } from '../../../../src/x509/index.ts'
+import type { Certificate, KeyUsageName, Signer } from '../../../../src/x509/index.ts'
+import { makeAuthority, makeLeaf, time } from '../test-pki.ts'
+import type { Authority } from '../test-pki.ts'
+
+const at = (hours: number): Date => new Date(time.getTime() + hours * 3_600_000)
+const critical = (type: string): Uint8Array => sequence(oid(type), boolean(true), octetString(Uint8Array.of(5, 0)))
+const harmless = (type: string): Uint8Array => sequence(oid(type), octetString(Uint8Array.of(5, 0)))
+
+let root: Authority
+let ca: Authority
+let leaf: Certificate
+beforeAll(async () => {
+  root = await makeAuthority('root')
+  ca = await makeAuthority('ca', root)
+  leaf = await makeLeaf(ca)
+})
+
+interface Single {
+  readonly status?: 'good' | 'revoked'
+  readonly thisUpdate?: Date
+  readonly nextUpdate?: Date
+  readonly extensions?: readonly Uint8Array[]
+}
+
+/** A response of any shape, signed. */
+async function response(singles: readonly Single[], signer: Signer = ca.signer, extensions: readonly Uint8Array[] = []): Promise<OcspResponse> {
+  const id = OcspCertificateId.of(leaf, { subject: ca.name, publicKey: ca.signer.publicKey }).der
+  const answers = singles.map((one) => sequence(
+    id,
+    one.status === 'revoked' ? element(0xa1, encodeGeneralizedTime(at(-2).getTime())) : element(0x80),
+    encodeGeneralizedTime((one.thisUpdate ?? at(-1)).getTime()),
+    explicit(0, encodeGeneralizedTime((one.nextUpdate ?? at(1)).getTime())),
+    ...(one.extensions === undefined ? [] : [explicit(1, sequence(...one.extensions))]),
+  ))
+  const keyHash = createHash('sha1').update(signer.publicKey.subjectPublicKey).digest()
+  const tbs = sequence(explicit(2, octetString(keyHash)), encodeGeneralizedTime(at(-1).getTime()), sequence(...answers), ...(extensions.length === 0 ? [] : [explicit(1, sequence(...extensions))]))
+  const basic = sequence(tbs, signatureAlgorithms[signer.signatureAlgorithm].identifier, bitString(await signer.sign(tbs)))
+  return OcspResponse.parse(sequence(element(10, Uint8Array.of(0)), explicit(0, sequence(oid('1.3.6.1.5.5.7.48.1.1'), octetString(basic)))))
+}
+
+function outcome(answer: OcspResponse, options: Partial<OcspCheckerOptions> = {}): string {
+  const revocation = createOcspChecker({ responses: [answer], mode: 'hard-fail', scope: 'leaf', ...options })
+  const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates: [ca.certificate], time, revocation })
+  return verdict.ok ? 'good' : (verdict.rejected[0]?.code ?? '')
+}
+
+describe('an answer', () => {
+  it.each<[string, () => Promise<OcspResponse>, string]>([
+    ['by hand', () => response([{}]), 'good'],
+    ['whose next update is before this update', () => response([{ thisUpdate: at(-1), nextUpdate: at(-2) }]), 'ERR_REVOCATION_UNKNOWN'],
+    ['revoked, whose next update is before this update', () => response([{ status: 'revoked', thisUpdate: at(-1), nextUpdate: at(-2) }]), 'ERR_REVOCATION_UNKNOWN'],
+    ['whose next update is this update, which is over', () => response([{ thisUpdate: at(-1), nextUpdate: at(-1) }]), 'ERR_REVOCATION_UNKNOWN'],
+    ['for this very second', () => response([{ thisUpdate: at(0), nextUpdate: at(0) }]), 'good'],
+    ['with a critical extension', () => response([{ extensions: [critical('1.2.3')] }]), 'ERR_REVOCATION_UNKNOWN'],
+    ['with an extension that is not critical', () => response([{ extensions: [harmless('1.2.3')] }]), 'good'],
+    ['with a critical extension beside one without', () => response([{ extensions: [critical('1.2.3')] }, {}]), 'good'],
+    ['revoked with a critical extension', () => response([{ status: 'revoked', extensions: [critical('1.2.3')] }]), 'ERR_REVOCATION_UNKNOWN'],
+    ['in a response with a critical extension', () => response([{}, {}], ca.signer, [critical('1.2.3')]), 'ERR_REVOCATION_UNKNOWN'],
+  ])('%s', async (_what, make, wanted) => {
+    expect(outcome(await make())).toBe(wanted)
+  })
+})
+
+describe('an issuer that answers itself', () => {
+  it.each<[readonly KeyUsageName[] | undefined, string]>([
+    [['keyCertSign', 'cRLSign'], 'good'],
+    [['digitalSignature'], 'good'],
+    [undefined, 'good'],
+    [['cRLSign'], 'ERR_REVOCATION_UNKNOWN'],
+    [['keyEncipherment', 'keyAgreement'], 'ERR_REVOCATION_UNKNOWN'],
+  ])('with the key usage %j: %s', async (keyUsage, wanted) => {
+    const { certificate } = await makeAuthority('ca', root, { signer: ca.signer, extensions: { keyUsage } })
+    const query: RevocationQuery = { certificate: leaf, issuer: { subject: ca.name, publicKey: ca.signer.publicKey, certificate }, time, budget: new Budget(), verifyAuthority: () => undefined }
+    const found = createOcspChecker({ responses: [await response([{}])], mode: 'hard-fail' }).check(query)
+    expect(found?.code ?? 'good').toBe(wanted)
+  })
+})
+
+describe('the name of the issuer', () => {
+  it('is hashed as the certificate in question spells it (RFC 6960 §4.1.1)', async () => {
+    const spelt = DistinguishedName.fromDer(sequence(setOf(sequence(oid('2.5.4.3'), element(tags.printableString, Buffer.from('CA'))))))
+    const certificate = await makeLeaf({ ...ca, name: spelt })
+    const nameHash = createHash('sha1').update(spelt.der).digest()
+    const certificateId = OcspCertificateId.of(certificate, { subject: ca.name, publicKey: ca.signer.publicKey })
+    expect(Buffer.from(certificateId.issuerNameHash)).toEqual(nameHash)
+    const answer = await buildOcspResponse({ producedAt: at(-1), responses: [{ certificateId, certificateStatus: { status: 'good' }, thisUpdate: at(-1), nextUpdate: at(1) }] }, ca.signer)
+    const revocation = createOcspChecker({ responses: [answer], mode: 'hard-fail', scope: 'leaf' })
+    expect(verifyPath(certificate, { anchors: [root.certificate], intermediates: [ca.certificate], time, revocation }).ok).toBe(true)
+  })
+
+  it('of another issuer identifies nothing', () => {
+    const other = { subject: root.name, publicKey: root.signer.publicKey }
+    expect(OcspCertificateId.of(leaf, other).identifies(leaf, { subject: ca.name, publicKey: ca.signer.publicKey })).toBe(false)
+  })
+})
+
+describe('what it costs', () => {
+  it.each([['P-256', 1], ['P-384', 2], ['P-521', 2]] as const)('the check of an answer by %s is %i', async (namedCurve, cost) => {
+    const signer = new SoftwareSigner(generateKeyPairSync('ec', { namedCurve }).privateKey)
+    const issuer = await makeAuthority('issuer', root, { signer })
+    const certificate = await makeLeaf(issuer)
+    const named = { subject: issuer.name, publicKey: signer.publicKey }
+    const answer = await buildOcspResponse({ producedAt: at(-1), responses: [{ certificateId: OcspCertificateId.of(certificate, named), certificateStatus: { status: 'good' }, thisUpdate: at(-1), nextUpdate: at(1) }] }, signer)
+    const budget = new Budget()
+    expect(createOcspChecker({ responses: [answer], mode: 'hard-fail' }).check({ certificate, issuer: named, time, budget, verifyAuthority: () => undefined })).toBeUndefined()
+    expect(budget.spent.signatureChecks).toBe(cost)
+  })
+})
+
+describe('a responder', () => {
+  it('is held to the name constraints of its CA', async () => {
+    const nameConstraints = { permitted: [{ type: 'directoryName' as const, name: DistinguishedName.parse('O=fine') }] }
+    const constrained = await makeAuthority('constrained', root, { extensions: { nameConstraints } })
+    const certificate = await makeLeaf(constrained, { subject: DistinguishedName.parse('CN=leaf,O=fine') })
+    const ask = async (subject: string): Promise<boolean> => {
+      const { certificate: responder, signer } = await responderOf(constrained, subject)
+      const certificateId = OcspCertificateId.of(certificate, { subject: constrained.name, publicKey: constrained.signer.publicKey })
+      const answer = await buildOcspResponse({ producedAt: at(-1), responses: [{ certificateId, certificateStatus: { status: 'good' }, thisUpdate: at(-1), nextUpdate: at(1) }], certificates: [responder] }, signer)
+      const revocation = createOcspChecker({ responses: [answer], mode: 'hard-fail', scope: 'leaf' })
+      return verifyPath(certificate, { anchors: [root.certificate], intermediates: [constrained.certificate], time, revocation }).ok
+    }
+    expect([await ask('CN=responder,O=fine'), await ask('CN=responder,O=other')]).toEqual([true, false])
+  })
+})
+
+async function responderOf(issuer: Authority, subject: string): Promise<{ certificate: Certificate, signer: Signer }> {
+  const signer = new SoftwareSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+  const other = [{ oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }]
+  return { signer, certificate: await makeLeaf(issuer, { signer, subject: DistinguishedName.parse(subject), extensions: { extendedKeyUsage: [keyPurposeOids.ocspSigning], subjectAltName: [generalName.dns('ocsp.example')], other } }) }
+}
