@@ -59,6 +59,7 @@ describe('parseSpiffeBundle', () => {
     ['B-5 no object', () => 1],
     ['B-5 no kty', () => ({ ...x509(first), kty: undefined })],
     ['B-5 an unknown kty', () => ({ ...x509(first), kty: 'oct2' })],
+    ['a kty other than that of its certificate', () => ({ ...x509(first), kty: 'RSA' })],
     ['B-5 no use', () => ({ ...x509(first), use: undefined })],
     ['B-5 use in capitals', () => ({ ...x509(first), use: 'X509-SVID' })],
     ['B-5 use of another kind of SVID', () => ({ ...jwt, use: 'wit-svid' })],

@@ -95,7 +95,8 @@ describe('verifyX509Svid', () => {
   })
 
   it('X-4 a CA that breaks the rule closes its own path, not one that leads past it', async () => {
-    const good = await makeAuthority('issuer', root)
+    // Its key identifier is another, so it is tried last.
+    const good = await makeAuthority('issuer', root, { extensions: { subjectKeyIdentifier: Uint8Array.of(9) } })
     const bad = await Promise.all(['/ca', '/other'].map((path) => makeAuthority('issuer', root, { signer: good.signer, extensions: { subjectAltName: [generalName.uri(`spiffe://example.org${path}`)] } })))
     const leaf = await leafOf({}, good)
     const certificates = [...bad, good].map(({ certificate }) => certificate)
