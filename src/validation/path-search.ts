@@ -135,8 +135,9 @@ export class PathSearch {
   #checkPath(path: CompletePath): Rejection | undefined {
     const { policies } = this.#in
     try {
-      if (policiesMatter(path.certificates, policies)) {
-        const outcome = checkPolicies(path.certificates, policies)
+      const anchor = path.anchor.certificate
+      if (policiesMatter(path.certificates, policies, anchor)) {
+        const outcome = checkPolicies(path.certificates, policies, anchor)
         if ('rejection' in outcome) return outcome.rejection
       }
       return this.#completion.check(path)

@@ -80,7 +80,7 @@ export class VerifiedPath {
   /** The user-constrained policy set of RFC 5280 §6.1.6: policies, in the anchor's own naming, that hold for the whole path. */
   get validPolicies(): readonly string[] {
     if (this.#policies === undefined) {
-      const outcome = checkPolicies(this.#fields.below, this.#fields.policyInputs)
+      const outcome = checkPolicies(this.#fields.below, this.#fields.policyInputs, this.anchor.certificate)
       this.#policies = 'policies' in outcome ? outcome.policies : []
     }
     return this.#policies

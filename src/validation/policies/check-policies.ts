@@ -131,22 +131,26 @@ function rootDepth(): Map<string, PolicyNode> {
 export type PolicyOutcome = { readonly policies: readonly string[] } | { readonly rejection: Rejection }
 
 /** Whether policies can refuse this path at all: most paths have none, and then nothing is computed until asked for. */
-export function policiesMatter(path: readonly Certificate[], inputs: PolicyInputs | undefined): boolean {
-  if (inputs?.explicitPolicy === true) return true
+export function policiesMatter(path: readonly Certificate[], inputs: PolicyInputs | undefined, anchor: Certificate | undefined): boolean {
+  if (inputs?.explicitPolicy === true || anchor?.policyConstraints?.requireExplicitPolicy !== undefined) return true
   for (const certificate of path) {
     if (certificate.policyConstraints?.requireExplicitPolicy !== undefined || certificate.policyMappings !== undefined) return true
   }
   return false
 }
 
-/** Runs the policy part of the algorithm. `path`: leaf first, without the anchor. */
-export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs = {}): PolicyOutcome {
+/**
+ * Runs the policy part of the algorithm. `path`: leaf first, without the anchor. What an anchor's own certificate requires or inhibits
+ * holds too (RFC 5937 §3); its policies and mappings are nobody's below.
+ */
+export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs = {}, anchor?: Certificate): PolicyOutcome {
   const length = path.length
   const graph = new PolicyGraph()
   // §6.1.2 (d), (e), (f): counts of certificates after which the indicator holds.
-  let explicitPolicy = inputs.explicitPolicy === true ? 0 : length + 1
-  let inhibitAny = inputs.inhibitAnyPolicy === true ? 0 : length + 1
-  let mapping = inputs.inhibitPolicyMapping === true ? 0 : length + 1
+  const initially = (inhibited: boolean | undefined, ofAnchor: number | undefined): number => (inhibited === true ? 0 : Math.min(length + 1, ofAnchor ?? length + 1))
+  let explicitPolicy = initially(inputs.explicitPolicy, anchor?.policyConstraints?.requireExplicitPolicy)
+  let inhibitAny = initially(inputs.inhibitAnyPolicy, anchor?.inhibitAnyPolicy)
+  let mapping = initially(inputs.inhibitPolicyMapping, anchor?.policyConstraints?.inhibitPolicyMapping)
 
   for (let i = length - 1; i >= 0; i--) {
     const certificate = path[i] as Certificate

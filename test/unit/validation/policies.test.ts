@@ -74,6 +74,26 @@ describe('a policy is required', () => {
   })
 })
 
+describe('an anchor that is a certificate (RFC 5937 §3)', () => {
+  it.each<[string, ExtensionFields, ExtensionFields, ExtensionFields, readonly string[] | string]>([
+    ['requires a policy', { policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: undefined } }, {}, {}, 'ERR_PATH_POLICY'],
+    ['requires one that is there', { policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: undefined } }, { certificatePolicies: [a] }, { certificatePolicies: [a] }, [a]],
+    ['requires one further down', { policyConstraints: { requireExplicitPolicy: 3, inhibitPolicyMapping: undefined } }, {}, {}, []],
+    ['inhibits anyPolicy', { inhibitAnyPolicy: 0, policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: undefined } }, { certificatePolicies: [anyPolicy] }, { certificatePolicies: [a] }, 'ERR_PATH_POLICY'],
+    ['inhibits mapping', { policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: 0 } }, { certificatePolicies: [a], policyMappings: [{ issuerDomainPolicy: a, subjectDomainPolicy: b }] }, { certificatePolicies: [b] }, 'ERR_PATH_POLICY'],
+    ['has policies that are nobody else\'s', { certificatePolicies: [c] }, { certificatePolicies: [a] }, { certificatePolicies: [a] }, [a]],
+  ])('%s', async (_what, ofAnchor, ofCa, ofLeaf, wanted) => {
+    const anchor = await makeAuthority('anchor', undefined, { extensions: ofAnchor })
+    const issuing = await makeAuthority('issuing', anchor, { extensions: ofCa })
+    const leaf = await makeLeaf(issuing, { extensions: ofLeaf })
+    const verdict = verifyPath(leaf, { anchors: [anchor.certificate], intermediates: [issuing.certificate], time })
+    expect(verdict.ok ? verdict.path.validPolicies : verdict.rejected[0]?.code).toEqual(wanted)
+    // As a bare name and key it has nothing to say.
+    const bare = { subject: anchor.name, publicKey: anchor.signer.publicKey }
+    expect(verifyPath(leaf, { anchors: [bare], intermediates: [issuing.certificate], time }).ok).toBe(true)
+  })
+})
+
 describe('self-issued certificates (RFC 5280 §6.1.3 (d)(2), §6.1.4 (h))', () => {
   /** CAs from the anchor down, by name: two of one name in a row are self-issued. */
   async function below(policies: PolicyInputs, cas: readonly (readonly [string, ExtensionFields])[], leafExtensions: ExtensionFields): Promise<readonly string[] | string> {
