@@ -7,7 +7,7 @@ import { reject, rejectionOf } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
 import { checkerThat, letThrough } from '../revocation-contract.ts'
 import type { RevocationChecker } from '../revocation-contract.ts'
-import { CrlIssuers, crlStatus, inOrderOfAge } from './crl-status.ts'
+import { CrlIssuers, byScope, crlStatus } from './crl-status.ts'
 import type { CrlStatus } from './crl-status.ts'
 
 /**
@@ -40,7 +40,7 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
   const lists = given.filter((list) => isReadable(() => [list.issuer.comparisonKey, list.crlNumber, list.deltaCrlIndicator, list.issuingDistributionPoint, list.authorityKeyIdentifier]))
   const issuers = (options.issuers ?? []).map((input) => Certificate.from(input))
   const settings = {
-    lists: inOrderOfAge(lists),
+    scopes: byScope(lists),
     nothingFound: lists.length === given.length ? 'no list is about it' : 'no list is about it, and one is malformed',
     issuers: new CrlIssuers(issuers.filter((certificate) => isReadable(() => certificate.checkAll()))),
     maximumAgeMs: maximumAgeSeconds * 1000,

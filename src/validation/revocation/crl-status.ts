@@ -119,8 +119,8 @@ export type CrlStatus =
 
 /** How lists are used. */
 export interface CrlSettings {
-  /** As `inOrderOfAge` has them. */
-  readonly lists: readonly RevocationList[]
+  /** As `byScope` has them. */
+  readonly scopes: readonly (readonly RevocationList[])[]
   /** Why there may be nothing about a certificate. */
   readonly nothingFound: string
   readonly issuers: CrlIssuers
@@ -136,33 +136,45 @@ export function crlStatus(query: RevocationQuery, settings: CrlSettings): CrlSta
   return first.status === 'unknown' ? statusFrom(query, settings, true) : first
 }
 
+/**
+ * Asks the newest list of each scope that can answer, also where others have covered every reason before: the RFC may stop there, and a
+ * current list that accuses would not be heard.
+ */
 function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: boolean): CrlStatus {
   const { certificate } = query
+  const answers = new Map<RevocationList, CrlStatus>()
   let covered: ReasonFlags = 0
   let reason = settings.nothingFound
   const explicit = certificate.crlDistributionPoints ?? []
   for (const point of [...explicit, implicitPoint(certificate)]) {
-    for (const list of settings.lists) {
-      if (list.deltaCrlIndicator !== undefined || covered === allReasons) continue
-      const interim = (point.reasons ?? allReasons) & (list.issuingDistributionPoint?.onlySomeReasons ?? allReasons) & allReasons
-      // (d), (e): a list that adds no reason is not looked at.
-      if ((interim & ~covered) === 0) continue
-      const scope = scopeFault(list, certificate, point)
-      if (scope !== undefined) {
-        reason = `a list was found and ${scope}`
-        continue
+    for (const scope of settings.scopes) {
+      for (const list of scope) {
+        if (list.deltaCrlIndicator !== undefined) continue
+        // (d), (e)
+        const interim = (point.reasons ?? allReasons) & (list.issuingDistributionPoint?.onlySomeReasons ?? allReasons) & allReasons
+        if (interim === 0) continue
+        const fault = scopeFault(list, certificate, point)
+        if (fault !== undefined) {
+          reason = `a list was found and ${fault}`
+          continue
+        }
+        const answer = answers.get(list) ?? askList(list, scope, query, settings, ownWord)
+        answers.set(list, answer)
+        if (answer.status === 'revoked') return answer
+        if (answer.status === 'unknown') {
+          reason = `a list was found and ${answer.reason}`
+          continue
+        }
+        covered |= interim
+        break
       }
-      const answer = askList(list, query, settings, ownWord)
-      if (answer.status === 'revoked') return answer
-      if (answer.status === 'unknown') reason = `a list was found and ${answer.reason}`
-      else covered |= interim
     }
   }
   return covered === allReasons ? { status: 'good' } : { status: 'unknown', reason: covered === 0 ? reason : `the lists at hand do not cover every reason; ${reason}` }
 }
 
 /** Steps (a) and (c) to (k) for one complete list. */
-function askList(list: RevocationList, query: RevocationQuery, settings: CrlSettings, ownWord: boolean): CrlStatus {
+function askList(list: RevocationList, scope: readonly RevocationList[], query: RevocationQuery, settings: CrlSettings, ownWord: boolean): CrlStatus {
   const critical = unknownCritical(list)
   if (critical !== undefined) return { status: 'unknown', reason: `it has the critical extension ${critical}, which is not known, or must not be critical` }
   // RFC 5280 §5.2.3: "Conforming CRL issuers MUST include this extension in all CRLs"; without it the order of lists cannot be told.
@@ -171,7 +183,7 @@ function askList(list: RevocationList, query: RevocationQuery, settings: CrlSett
   if ('fault' in signed) return { status: 'unknown', reason: signed.fault }
   if (!ownWord && signed.key.equals(query.certificate.publicKey)) return { status: 'unknown', reason: 'it is signed with the very key in question' }
   const base = findEntry(list, query.certificate)
-  const delta = findDelta(list, signed.key, query, settings)
+  const delta = findDelta(list, scope, signed.key, query, settings)
   const stale = freshnessFault(list, query.time, settings.maximumAgeMs)
   // RFC 5280 §5.2.4: both together are one list, with thisUpdate and nextUpdate of the delta.
   if (stale !== undefined && (delta === undefined || isFromFuture(list, query.time))) {
@@ -183,14 +195,14 @@ function askList(list: RevocationList, query: RevocationQuery, settings: CrlSett
   return entry === undefined || entry.reason === 'removeFromCRL' ? { status: 'good' } : { status: 'revoked', entry }
 }
 
-/** Steps (c) and (h): a current delta of the same issuer, scope and key, whose base is not newer than the list and which is newer itself. */
-function findDelta(list: RevocationList, key: PublicKey, query: RevocationQuery, settings: CrlSettings): RevocationList | undefined {
+/** Steps (c) and (h): a current delta of the same scope and key, whose base is not newer than the list and which is newer itself. */
+function findDelta(list: RevocationList, scope: readonly RevocationList[], key: PublicKey, query: RevocationQuery, settings: CrlSettings): RevocationList | undefined {
   const number = list.crlNumber
   if (number === undefined) return undefined
-  return settings.lists.find((delta) => {
+  return scope.find((delta) => {
     const from = delta.deltaCrlIndicator
     if (from === undefined || from > number || (delta.crlNumber ?? -1n) < number) return false
-    if (!delta.issuer.equals(list.issuer) || !sameExtension(delta, list, extensionOids.issuingDistributionPoint) || !sameExtension(delta, list, extensionOids.authorityKeyIdentifier)) return false
+    if (!sameExtension(delta, list, extensionOids.authorityKeyIdentifier)) return false
     if (unknownCritical(delta) !== undefined || freshnessFault(delta, query.time, settings.maximumAgeMs) !== undefined) return false
     const signed = settings.issuers.keyOf(delta, query)
     return 'key' in signed && signed.key.equals(key)
@@ -228,12 +240,12 @@ function sameExtension(a: RevocationList, b: RevocationList, oid: string): boole
 }
 
 /**
- * Newest first: an older list must not clear what a newer one revokes. Within one issuer and scope the CRL number tells (RFC 5280 §5.2.3),
- * between scopes thisUpdate does; a list counts as no older than those of its scope that come after it, so that both orders agree.
+ * Lists by issuer and scope, the newest of each first by its CRL number (RFC 5280 §5.2.3): an older list must neither clear nor accuse where a
+ * newer one has answered. Those of version 1 have no numbers, and are apart.
  *
  * @throws what reading a malformed issuer or extension throws
  */
-export function inOrderOfAge(lists: readonly RevocationList[]): readonly RevocationList[] {
+export function byScope(lists: readonly RevocationList[]): readonly (readonly RevocationList[])[] {
   const scopes = new Map<string, RevocationList[]>()
   for (const list of lists) {
     const scope = list.extension(extensionOids.issuingDistributionPoint)?.value
@@ -242,14 +254,7 @@ export function inOrderOfAge(lists: readonly RevocationList[]): readonly Revocat
     if (there === undefined) scopes.set(key, [list])
     else there.push(list)
   }
-  const dated: { readonly list: RevocationList, readonly date: number }[] = []
-  for (const scope of scopes.values()) {
-    let date = -Infinity
-    scope.sort(byNumber).reverse()
-    const ofScope = scope.map((list) => ({ list, date: (date = Math.max(date, list.thisUpdate.getTime())) }))
-    dated.push(...ofScope.reverse())
-  }
-  return dated.sort((a, b) => b.date - a.date).map(({ list }) => list)
+  return [...scopes.values()].map((scope) => scope.sort(byNumber))
 }
 
 function byNumber(a: RevocationList, b: RevocationList): number {

@@ -73,9 +73,17 @@ describe('of several lists', () => {
     }
   })
 
-  it('of two scopes, whose numbers are not one sequence, the later one is asked first', async () => {
-    const whole = list({ crlNumber: 7, thisUpdate: at(-2) })
-    expect(await outcome([whole, list({ crlNumber: 2, issuingDistributionPoint: { onlyContainsUserCerts: true }, entries: [revoked] })])).toBe('ERR_REVOKED')
+  it('of two scopes, whose numbers are not one sequence, both are asked', async () => {
+    for (const hours of [-2, -0.5]) {
+      const whole = list({ crlNumber: 7, thisUpdate: at(hours) })
+      expect(await outcome([whole, list({ crlNumber: 2, issuingDistributionPoint: { onlyContainsUserCerts: true }, entries: [revoked] })])).toBe('ERR_REVOKED')
+    }
+  })
+
+  it('an older one of a scope neither clears nor accuses where a newer one has answered', async () => {
+    expect(await outcome([list({ entries: [held] }), list({ crlNumber: 2 })])).toBe('good')
+    expect(await outcome([list({ ...stale, entries: [revoked] }), list({ crlNumber: 2 })])).toBe('good')
+    expect(await outcome([list({ entries: [held] }), list({ crlNumber: 2, ...stale })])).toBe('ERR_REVOKED')
   })
 
   it.each(['hard-fail', 'soft-fail'] as const)('one that is malformed spoils none of the others: %s', async (mode) => {
