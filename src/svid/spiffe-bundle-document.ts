@@ -143,7 +143,7 @@ function readX509Authority(jwk: JsonObject): Certificate {
   if (typeof first !== 'string') throw ignored('x5c is missing or empty (X-14)')
   const certificate = Certificate.parse(decodeBase64(first))
   // What verification will need, now: later it would be a failure of somebody's SVID.
-  void certificate.subject.rdns
+  certificate.checkAll()
   const { info } = certificate.publicKey
   if (info.algorithm === undefined) throw ignored(`the certificate's key is ${info.problem?.detail ?? 'of an unknown kind'}`)
   // RFC 7517 §4.7: the key of the certificate MUST match the other members. An entry that says two things says nothing.

@@ -89,8 +89,10 @@ export class X509SvidValidator {
     const bundle = requireBundle(id.trustDomain, this.#options.bundles)
     let validator = this.#validators.get(bundle)
     if (validator === undefined) {
-      if (bundle.x509Authorities.length === 0) throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the bundle of ${id.trustDomainName} has no X.509 authority (X-15)`)
-      validator = createPathValidator({ anchors: bundle.x509Authorities, intermediates: this.#options.intermediates, profile: 'spiffe' })
+      // X-14: an authority that is malformed vouches for nobody, and takes none of the others with it.
+      const anchors = bundle.x509Authorities.filter(isWellFormed)
+      if (anchors.length === 0) throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the bundle of ${id.trustDomainName} has no X.509 authority (X-15)`)
+      validator = createPathValidator({ anchors, intermediates: this.#options.intermediates, profile: 'spiffe' })
       this.#validators.set(bundle, validator)
     }
     return validator
@@ -132,11 +134,23 @@ function checkIssuers({ certificates, anchor, time }: VerifiedPath): Rejection |
 }
 
 function keepsIssuerRules(input: CertificateInput): boolean {
+  // What cannot be read is passed over by path building too.
+  return holds(() => checkSvidIssuer(Certificate.from(input)) === undefined)
+}
+
+function isWellFormed(certificate: Certificate): boolean {
+  return holds(() => {
+    certificate.checkAll()
+    return true
+  })
+}
+
+function holds(check: () => boolean): boolean {
   try {
-    return checkSvidIssuer(Certificate.from(input)) === undefined
+    return check()
   } catch (error) {
     if (!isPkiError(error)) throw error
-    return false // passed over by path building too
+    return false
   }
 }
 

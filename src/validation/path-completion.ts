@@ -79,27 +79,29 @@ class PathRevocation implements CompletePathCheck {
     const anchor = issuers[issuers.length - 1] as IssuerCandidate
     for (let at = certificates.length - 1; at >= 0; at--) {
       const certificate = certificates[at] as Certificate
-      const rejection = this.#answerFor(certificate, issuers[at] as IssuerCandidate, anchor)
+      const rejection = this.#answerFor(certificate, issuers.slice(at), anchor)
       if (rejection !== undefined) return rejection
     }
     return undefined
   }
 
-  #answerFor(certificate: Certificate, issuer: IssuerCandidate, anchor: IssuerCandidate): Rejection | undefined {
+  /** `above`: the issuer first. */
+  #answerFor(certificate: Certificate, above: readonly IssuerCandidate[], anchor: IssuerCandidate): Rejection | undefined {
     const known = this.#answers.find((answer) => answer.certificate.equals(certificate))
     if (known !== undefined) return known.rejection
     const answer = { certificate, rejection: undefined as Rejection | undefined, open: true }
     this.#answers.push(answer)
-    const rejection = this.#checker.check(this.#query(certificate, issuer, anchor))
+    const rejection = this.#checker.check(this.#query(certificate, above, anchor))
     answer.rejection = rejection?.code === 'ERR_REVOCATION_UNKNOWN' && saysNothingWillCome(certificate) ? undefined : rejection
     answer.open = false
     return answer.rejection
   }
 
-  #query(certificate: Certificate, issuer: IssuerCandidate, anchor: IssuerCandidate): RevocationQuery {
+  #query(certificate: Certificate, [issuer, ...above]: readonly IssuerCandidate[], anchor: IssuerCandidate): RevocationQuery {
     return {
       certificate,
-      issuer,
+      issuer: issuer as IssuerCandidate,
+      above,
       time: new Date(this.#search.timeMs),
       budget: this.#search.budget,
       verifyAuthority: (authority, purpose) => this.#verifyAuthority(authority, purpose, anchor),

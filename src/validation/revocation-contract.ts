@@ -4,11 +4,19 @@ import type { Certificate, DistinguishedName, PublicKey } from '../x509/index.ts
 import type { Budget } from './budget.ts'
 import type { Rejection } from './rejection.ts'
 
+/** Who stands above a certificate in a path: a certificate's name and key, or an anchor's. */
+export interface PathAuthority {
+  readonly subject: DistinguishedName
+  readonly publicKey: PublicKey
+  readonly certificate?: Certificate | undefined
+}
+
 /** One certificate of a path that passed every other check, and who issued it. */
 export interface RevocationQuery {
   readonly certificate: Certificate
-  /** The issuer as the path has it: a certificate's name and key, or an anchor's. */
-  readonly issuer: { readonly subject: DistinguishedName; readonly publicKey: PublicKey; readonly certificate?: Certificate | undefined }
+  readonly issuer: PathAuthority
+  /** Those above the issuer, the anchor last; they may issue indirect CRLs. */
+  readonly above?: readonly PathAuthority[] | undefined
   readonly time: Date
   readonly budget: Budget
   /**

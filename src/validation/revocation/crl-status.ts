@@ -22,11 +22,12 @@ export class CrlIssuers {
 
   /** The key that signed the list, if it may; otherwise why not. @throws ERR_PATH_BUDGET */
   keyOf(list: RevocationList, query: RevocationQuery): { readonly key: PublicKey } | { readonly fault: string } {
-    const { issuer } = query
     let fault = 'nobody of the name of its issuer is known'
-    if (issuer.subject.equals(list.issuer)) {
-      if (issuer.certificate?.keyUsage?.has('cRLSign') === false) fault = 'its issuer may not sign CRLs'
-      else if (this.#isSignedBy(list, issuer.publicKey, query)) return { key: issuer.publicKey }
+    // Who stands in the path is verified, and ends at the same anchor.
+    for (const authority of [query.issuer, ...(query.above ?? [])]) {
+      if (!authority.subject.equals(list.issuer)) continue
+      if (authority.certificate?.keyUsage?.has('cRLSign') === false) fault = 'its issuer may not sign CRLs'
+      else if (this.#isSignedBy(list, authority.publicKey, query)) return { key: authority.publicKey }
       else fault = 'its signature does not verify'
     }
     for (const certificate of this.#candidates(list)) {

@@ -3,9 +3,9 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
 import { matchMemberOf } from '../../../src/spiffe/index.ts'
-import { TrustBundle, TrustBundleSet, X509Svid, X509SvidValidator, hasBothTlsPurposes, verifyX509Svid } from '../../../src/svid/index.ts'
+import { TrustBundle, TrustBundleSet, X509Svid, X509SvidValidator, hasBothTlsPurposes, parseSpiffeBundle, verifyX509Svid } from '../../../src/svid/index.ts'
 import type { X509SvidOptions } from '../../../src/svid/index.ts'
-import { DistinguishedName, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
+import { DistinguishedName, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields } from '../../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, time } from '../validation/test-pki.ts'
 import type { Authority } from '../validation/test-pki.ts'
@@ -110,6 +110,17 @@ describe('verifyX509Svid', () => {
     for (const chain of [[root.certificate], [], [new Uint8Array()], [Uint8Array.of(0x30, 0)], [(await leafOf()).der.subarray(1)]]) {
       expect(verifyX509Svid(chain, { bundles, time }).ok).toBe(false)
     }
+  })
+
+  it('X-14 an authority that is malformed takes no other with it', async () => {
+    const other = [{ oid: extensionOids.nameConstraints, critical: true, value: Uint8Array.of(0x30, 0) }]
+    const { certificate: malformed } = await makeAuthority('malformed', undefined, { extensions: { other } })
+    const chain = [await leafOf(), intermediate.certificate]
+    const ask = (...x509Authorities: Certificate[]): unknown => verifyX509Svid(chain, { bundles: new TrustBundle('example.org', { x509Authorities }), time })
+    expect(ask(malformed, root.certificate)).toMatchObject({ ok: true })
+    expect(ask(malformed)).toMatchObject({ ok: false, rejected: [{ code: 'ERR_BUNDLE_NOT_FOUND', rule: 'X-15' }] })
+    const keys = [malformed, root.certificate].map(({ der }) => ({ kty: 'EC', use: 'x509-svid', x5c: [Buffer.from(der).toString('base64')] }))
+    expect(parseSpiffeBundle(JSON.stringify({ keys }), { trustDomain: 'example.org' }).x509Authorities).toHaveLength(1)
   })
 
   it('follows the bundle as it changes', async () => {

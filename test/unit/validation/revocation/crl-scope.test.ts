@@ -214,6 +214,17 @@ describe('who signs lists', () => {
     expect(verdict.ok ? 'good' : verdict.rejected[0]?.code).toBe('ERR_REVOKED')
   })
 
+  it('may be anybody above in the path, and needs no certificate beside it', async () => {
+    const crlDistributionPoints = [{ name: point('a'), reasons: undefined, crlIssuer: [directory(root.name)] }]
+    const certificate = await makeLeaf(ca, { extensions: { crlDistributionPoints } })
+    const accused = [{ serialNumber: certificate.serialNumber, revocationDate: at(-5), certificateIssuer: [directory(ca.name)] }]
+    const indirect = (entries: RevocationListFields['entries'], by = root): Promise<RevocationList> => list({ crlNumber: 2, issuingDistributionPoint: { name: point('a'), indirectCrl: true }, entries }, by)
+    expect(await outcome([indirect([])], { certificate })).toBe('good')
+    expect(await outcome([indirect(accused)], { certificate })).toBe('ERR_REVOKED')
+    expect(await outcome([indirect([], { ...root, signer: newSigner() })], { certificate })).toBe('ERR_REVOCATION_UNKNOWN')
+    expect(await outcome([indirect([])])).toBe('ERR_REVOCATION_UNKNOWN') // a leaf that does not name it
+  })
+
   it('is held to the name constraints of the CAs above', async () => {
     const nameConstraints = { permitted: [directory(DistinguishedName.parse('O=fine'))] }
     const constrained = await makeAuthority('constrained', root, { extensions: { nameConstraints } })
