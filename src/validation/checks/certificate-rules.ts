@@ -15,7 +15,7 @@ export type PathRole = 'leaf' | 'intermediate' | 'anchor'
 
 /** The rules of section 4; those that the web PKI relaxes are named by `webpki`. */
 export function checkRfc5280Rules(certificate: Certificate, role: PathRole, webpki: boolean): Rejection | undefined {
-  const broken = fieldFault(certificate) ?? nameFault(certificate) ?? keyIdentifierFault(certificate, role) ?? caFault(certificate) ?? criticalityFault(certificate, webpki)
+  const broken = fieldFault(certificate, role) ?? nameFault(certificate) ?? keyIdentifierFault(certificate, role) ?? caFault(certificate) ?? criticalityFault(certificate, webpki)
   if (broken !== undefined) return reject('ERR_PATH_PROFILE', `RFC 5280 §${broken[0]}`, broken[1], certificate)
   return checkAltNameSyntax(certificate)
 }
@@ -23,10 +23,11 @@ export function checkRfc5280Rules(certificate: Certificate, role: PathRole, webp
 /** Section and text. */
 type Fault = readonly [string, string] | undefined
 
-function fieldFault({ serialNumberBytes, hasUniqueIdentifiers }: Certificate): Fault {
+/** Nobody has to tell an anchor by its serial number; roots with number 0 are in every store. */
+function fieldFault({ serialNumberBytes, hasUniqueIdentifiers }: Certificate, role: PathRole): Fault {
   const first = serialNumberBytes[0] ?? 0
   if (first >= 0x80) return ['4.1.2.2', 'a negative serial number']
-  if (first === 0 && serialNumberBytes.length === 1) return ['4.1.2.2', 'serial number 0']
+  if (first === 0 && serialNumberBytes.length === 1 && role !== 'anchor') return ['4.1.2.2', 'serial number 0']
   return hasUniqueIdentifiers ? ['4.1.2.8', 'a unique identifier of the issuer or the subject'] : undefined
 }
 

@@ -131,17 +131,24 @@ export interface CrlSettings {
 
 /** @throws ERR_PATH_BUDGET; what reading a malformed extension throws */
 export function crlStatus(query: RevocationQuery, settings: CrlSettings): CrlStatus {
-  const first = statusFrom(query, settings, false)
   // A CRL issuer that was caught must not clear itself while somebody else has something to say. Where nobody has, its word is all there is
   // (RFC 5280 §6.3.3 has no rule against it, and CAs that change keys depend on it).
-  return first.status === 'unknown' ? statusFrom(query, settings, true) : first
+  const ownWord = { counts: false, heard: false }
+  const first = statusFrom(query, settings, ownWord)
+  return first.status === 'unknown' && ownWord.heard ? statusFrom(query, settings, { counts: true, heard: false }) : first
+}
+
+/** Whether a list that the certificate in question signed itself counts, and whether there was one. */
+interface OwnWord {
+  readonly counts: boolean
+  heard: boolean
 }
 
 /**
  * Asks the newest list of each scope that can answer, also where others have covered every reason before: the RFC may stop there, and a
  * current list that accuses would not be heard.
  */
-function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: boolean): CrlStatus {
+function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: OwnWord): CrlStatus {
   const { certificate } = query
   const answers = new Map<RevocationList, CrlStatus>()
   let covered: ReasonFlags = 0
@@ -175,14 +182,17 @@ function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: bool
 }
 
 /** Steps (a) and (c) to (k) for one complete list. */
-function askList(list: RevocationList, scope: readonly RevocationList[], query: RevocationQuery, settings: CrlSettings, ownWord: boolean): CrlStatus {
+function askList(list: RevocationList, scope: readonly RevocationList[], query: RevocationQuery, settings: CrlSettings, ownWord: OwnWord): CrlStatus {
   const critical = unknownCritical(list)
   if (critical !== undefined) return { status: 'unknown', reason: `it has the critical extension ${critical}, which is not known, or must not be critical` }
   // RFC 5280 §5.2.3: "Conforming CRL issuers MUST include this extension in all CRLs"; without it the order of lists cannot be told.
   if (list.version === 2 && list.crlNumber === undefined) return { status: 'unknown', reason: 'it has no CRL number' }
   const signed = settings.issuers.keyOf(list, query)
   if ('fault' in signed) return { status: 'unknown', reason: signed.fault }
-  if (!ownWord && signed.key.equals(query.certificate.publicKey)) return { status: 'unknown', reason: 'it is signed with the very key in question' }
+  if (!ownWord.counts && signed.key.equals(query.certificate.publicKey)) {
+    ownWord.heard = true
+    return { status: 'unknown', reason: 'it is signed with the very key in question' }
+  }
   const base = findEntry(list, query.certificate)
   const delta = findDelta(list, scope, signed.key, query, settings)
   const stale = freshnessFault(list, query.time, settings.maximumAgeMs)

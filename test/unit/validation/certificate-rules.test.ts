@@ -56,6 +56,14 @@ describe('fields', () => {
   const unknownAlgorithm = sequence(element(tags.oid, Buffer.from('2a0304', 'hex')))
   const rsaAlgorithm = signatureAlgorithms.sha256WithRSAEncryption.identifier
 
+  it('serial number 0 is nothing to refuse an anchor for, an intermediate is', async () => {
+    const serialNumber = Uint8Array.of(0)
+    const anchor = await makeAuthority('zero', undefined, { serialNumber })
+    for (const profileName of ['rfc5280', 'webpki'] as const) expect(verifyPath(await makeLeaf(anchor), { anchors: [anchor.certificate], time, profile: profileName }).ok).toBe(true)
+    const { certificate } = await makeAuthority('issuing', root, { signer: issuing.signer, serialNumber })
+    expect(both(await leafWith({}), [certificate])).toEqual([profile, 'ok'])
+  })
+
   it.each([1, 2] as const)('a certificate of version %i issues none', async (version) => {
     const old = await resign(issuing.certificate.tbs, root.signer, (parts) => [...(version === 1 ? [] : [explicit(0, integer(1))]), ...parts.slice(1, 7)])
     expect(both(await leafWith({}), [old])).toEqual([profile, 'ERR_PATH_NOT_CA'])
