@@ -19,7 +19,7 @@ export interface ApiKeyEntry {
 /** Options of `ApiKeyAuthenticator`. */
 export interface ApiKeyAuthenticatorOptions {
   readonly keys: readonly ApiKeyEntry[]
-  /** Lower-case name of the header. Default `x-api-key`. */
+  /** Name of the header. Default `x-api-key`. */
   readonly header?: string | undefined
 }
 
@@ -41,9 +41,12 @@ export class ApiKeyAuthenticator implements Authenticator {
 
   /** @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for an entry that could not work */
   constructor(options: ApiKeyAuthenticatorOptions) {
-    this.#header = options.header ?? 'x-api-key'
+    this.#header = (options.header ?? 'x-api-key').toLowerCase()
+    const digests = new Set<string>()
     this.#callers = options.keys.map(({ id, digest, identities }) => {
       if (!/^[0-9a-f]{64}$/.test(digest)) throw new PkiError('ERR_INVALID_ARGUMENT', `the digest of API key ${id} is not 64 lower-case hexadecimal digits`)
+      if (digests.has(digest)) throw new PkiError('ERR_INVALID_ARGUMENT', `API key ${id} is the key of another entry too`)
+      digests.add(digest)
       if (identities.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', `API key ${id} has no identity`)
       const caller: Caller = { identities: identities.map((identity) => SpiffeId.from(identity)), credential: 'api-key', claims: { keyId: id } }
       return { digest: Buffer.from(digest, 'hex'), caller }

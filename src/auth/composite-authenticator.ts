@@ -23,22 +23,37 @@ export function authenticationError(message: string, options?: { readonly cause?
  * ERR_CLIENT_CERTIFICATE_UNTRUSTED when one found a bad one; ERR_AUTHENTICATOR_FAILED when one could not tell
  */
 export async function requireCaller(authenticator: Authenticator, request: AuthenticationRequest): Promise<Caller> {
-  const caller = await authenticator.authenticate(request)
+  let caller: Caller | undefined
+  try {
+    caller = await authenticator.authenticate(request)
+  } catch (cause) {
+    throw isPkiError(cause) ? cause : authenticatorFailed(authenticator.name, cause)
+  }
   if (caller === undefined) throw new PkiError('ERR_CREDENTIAL_MISSING', `no credential that ${authenticator.name} knows was sent`)
   return checkCaller(caller, authenticator.name)
 }
 
 /**
- * Checks what an authenticator answered: a caller without an identity, or with one that is no SpiffeId, is nobody.
+ * Checks what an authenticator answered: a caller without an identity, or with one that is no SpiffeId, is nobody; so is one without a kind of
+ * credential or claims, which policies and records rely on.
  *
  * @throws ERR_AUTHENTICATOR_FAILED
  */
 export function checkCaller(caller: Caller, name: string): Caller {
-  const identities: unknown = (caller as Partial<Caller> | null)?.identities
+  const { identities, credential, claims, kubernetes }: Readonly<Partial<Record<keyof Caller, unknown>>> = isObject(caller) ? caller : {}
   if (!Array.isArray(identities) || identities.length === 0) throw failed(name, 'answered with a caller that has no identity')
   if (identities.length > maxIdentities) throw failed(name, `answered with ${identities.length} identities; at most ${maxIdentities} are taken`)
   if (!identities.every((id) => id instanceof SpiffeId)) throw failed(name, 'answered with an identity that is not a SpiffeId')
+  if (typeof credential !== 'string' || credential === '') throw failed(name, 'answered with a caller of no kind of credential')
+  if (!isObject(claims) || Array.isArray(claims)) throw failed(name, 'answered with a caller without claims')
+  if (kubernetes !== undefined && !(isObject(kubernetes) && typeof kubernetes['namespace'] === 'string' && typeof kubernetes['serviceAccount'] === 'string')) {
+    throw failed(name, 'answered with a caller of a pod without namespace or service account')
+  }
   return caller
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }
 
 /** An authenticator that could not tell, which denies as a bad credential does. */
@@ -48,6 +63,14 @@ function authenticatorFailed(name: string, cause: unknown): PkiError<'ERR_AUTHEN
 
 function failed(name: string, what: string): PkiError<'ERR_AUTHENTICATOR_FAILED'> {
   return new PkiError('ERR_AUTHENTICATOR_FAILED', `${name} ${what}`)
+}
+
+/** What broke an authenticator, by name: the words of a parser may quote the credential. */
+function causeOf({ cause }: PkiError): string | undefined {
+  if (cause === undefined) return undefined
+  if (!(cause instanceof Error)) return typeof cause
+  const { code } = cause as { readonly code?: unknown }
+  return typeof code === 'string' ? code : cause.name
 }
 
 const maxIdentities = 64
@@ -95,7 +118,7 @@ export class CompositeAuthenticator implements Authenticator {
         if (caller !== undefined) return checkCaller(caller, authenticator.name)
       } catch (cause) {
         const error = isPkiError(cause) ? cause : authenticatorFailed(authenticator.name, cause)
-        this.#logger.warn({ authenticator: authenticator.name, code: error.code, reason: error.message, peer: request.peer?.address }, 'authentication failed')
+        this.#logger.warn({ authenticator: authenticator.name, code: error.code, reason: error.message, cause: causeOf(error), peer: request.peer?.address }, 'authentication failed')
         this.#metrics.count('authentication_failures', { authenticator: authenticator.name, code: error.code })
         if (!this.#tryNext) throw error
         first ??= error

@@ -195,8 +195,8 @@ function lintExtendedKeyUsage({ certificate, profile }: LintInput): string | und
   return same && !found.includes(keyPurposeOids.any) ? undefined : "the purposes are not the profile's"
 }
 
-/** Labels of letters, digits and inner hyphens, in lower case, the last no number; one wildcard may be the whole first label. */
-function isDnsName(name: string): boolean {
+/** L25: labels of letters, digits and inner hyphens, in lower case, the last no number; one wildcard may be the whole first label. */
+export function isDnsName(name: string): boolean {
   return name.length <= 253 && !/(^|\.)\d+$/.test(name) && /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name)
 }
 

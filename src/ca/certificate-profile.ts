@@ -15,6 +15,8 @@ export interface CertificateProfile {
   readonly defaultTtlSeconds: number
   /** More than this is refused with ERR_TTL, not shortened. */
   readonly maximumTtlSeconds: number
+  /** The maximum is no more than this part of the CA certificate's own validity, and the default no more than the maximum: 6 is a sixth. */
+  readonly issuerDivisor?: number | undefined
   /** notBefore lies this far in the past, for clocks that are behind. */
   readonly backdateSeconds: number
   /** Purposes as object identifiers; empty leaves the extension out. */
@@ -33,8 +35,21 @@ export const workloadProfile: CertificateProfile = {
   maximumNames: 100,
 }
 
-/** As `workloadProfile`, with the hour that SPIRE gives. */
-export const spireProfile: CertificateProfile = { ...workloadProfile, name: 'spire', defaultTtlSeconds: 3600, maximumTtlSeconds: 24 * 3600, backdateSeconds: 10 }
+/** As `workloadProfile`, with the hour that SPIRE gives and its limit: a sixth of the CA's validity, so that a CA outlives its leaves by far. */
+export const spireProfile: CertificateProfile = { ...workloadProfile, name: 'spire', defaultTtlSeconds: 3600, issuerDivisor: 6, backdateSeconds: 10 }
+
+/** The profile as it is below one CA certificate. @throws ERR_INVALID_ARGUMENT for a profile that means nothing */
+export function profileBelow(issuer: Certificate, profile: CertificateProfile): CertificateProfile {
+  const { name, defaultTtlSeconds, maximumTtlSeconds, backdateSeconds, issuerDivisor } = profile
+  const isCount = (seconds: number, least: number): boolean => Number.isSafeInteger(seconds) && seconds >= least
+  if (!isCount(defaultTtlSeconds, 1) || !isCount(maximumTtlSeconds, defaultTtlSeconds) || !isCount(backdateSeconds, 0) || (issuerDivisor !== undefined && !(issuerDivisor >= 1))) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `profile ${name}: seconds that are none, or a default above the maximum`)
+  }
+  if (issuerDivisor === undefined) return profile
+  const part = Math.floor((issuer.notAfterMs - issuer.notBeforeMs) / 1000 / issuerDivisor)
+  const maximum = Math.max(1, Math.min(maximumTtlSeconds, part))
+  return { ...profile, maximumTtlSeconds: maximum, defaultTtlSeconds: Math.min(defaultTtlSeconds, maximum) }
+}
 
 /** L17: keyEncipherment is RSA's alone. */
 export function leafKeyUsage(algorithm: PublicKeyAlgorithm | undefined): readonly KeyUsageName[] {

@@ -6,6 +6,11 @@ import type { SerialNumber } from '../x509/index.ts'
 export type RevocationReason =
   | 'unspecified' | 'keyCompromise' | 'cACompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation' | 'certificateHold' | 'privilegeWithdrawn' | 'aACompromise'
 
+/** Every `RevocationReason`. `removeFromCRL` is none: it belongs to delta lists alone. */
+export const revocationReasons: ReadonlySet<string> = new Set<RevocationReason>([
+  'unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'certificateHold', 'privilegeWithdrawn', 'aACompromise',
+])
+
 /** What is known before the signature exists. */
 export interface IssuanceIntent {
   readonly serialNumber: SerialNumber
@@ -35,6 +40,6 @@ export interface CertificateStore extends AsyncDisposable {
   findByIdentity(identity: string): Promise<readonly CertificateRecord[]>
   /** The first revocation stays. @throws ERR_CERTIFICATE_UNKNOWN */
   revoke(serialNumber: SerialNumber, reason: RevocationReason, at: Date): Promise<CertificateRecord>
-  /** Every revoked certificate that has not expired. */
+  /** Every revoked certificate that had not expired at that time. */
   revoked(at: Date): Promise<readonly CertificateRecord[]>
 }

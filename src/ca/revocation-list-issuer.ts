@@ -9,8 +9,6 @@ import { listLints, runLints } from './ca-lints.ts'
 
 /** What lists are made from. */
 export interface RevocationListIssuerOptions {
-  readonly certificate: Certificate
-  readonly signer: Signer
   readonly store: CertificateStore | undefined
   readonly ttlSeconds: number | undefined
   readonly clock: Clock
@@ -25,13 +23,14 @@ export class RevocationListIssuer {
     this.#options = options
   }
 
-  /** @throws ERR_INVALID_ARGUMENT, ERR_CA_SIGNATURE; what store and signer throw */
-  async next(): Promise<RevocationList> {
-    const { certificate, signer, store, ttlSeconds = defaultTtlSeconds, clock } = this.#options
+  /** The next list, in the name of this CA certificate. @throws ERR_INVALID_ARGUMENT, ERR_CA_SIGNATURE; what store and signer throw */
+  async next(certificate: Certificate, signer: Signer): Promise<RevocationList> {
+    const { store, ttlSeconds = defaultTtlSeconds, clock } = this.#options
     const keyIdentifier = certificate.subjectKeyIdentifier
     if (store === undefined || keyIdentifier === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA without a store knows of no revocations')
     const thisUpdate = new Date(Math.floor(clock.now() / 1000) * 1000)
-    const revoked = await store.revoked(thisUpdate)
+    // RFC 5280 §5: an entry stays until it was on a list that was issued after its certificate expired. Looking back over the life of one list does it.
+    const revoked = await store.revoked(new Date(thisUpdate.getTime() - ttlSeconds * 1000))
     const lastNumber = this.#last
     const list = await buildRevocationList({
       issuer: certificate.subject,
@@ -39,7 +38,7 @@ export class RevocationListIssuer {
       nextUpdate: new Date(Math.min(thisUpdate.getTime() + ttlSeconds * 1000, certificate.notAfterMs)),
       crlNumber: this.#number(thisUpdate),
       authorityKeyIdentifier: keyIdentifier,
-      entries: revoked.flatMap(({ serialNumber, revocation }) => (revocation === undefined ? [] : [{ serialNumber, revocationDate: revocation.revokedAt, reason: revocation.reason }])),
+      entries: revoked.flatMap(({ serialNumber, revocation }) => (revocation === undefined ? [] : [{ serialNumber, revocationDate: earlier(revocation.revokedAt, thisUpdate), reason: revocation.reason }])),
     }, signer)
     if (!list.verifySignatureBy(certificate.publicKey)) throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; the list was not let out`)
     runLints(listLints, { list, issuer: certificate, lastNumber })
@@ -52,6 +51,11 @@ export class RevocationListIssuer {
     this.#last = time > this.#last ? time : this.#last + 1n
     return this.#last
   }
+}
+
+/** L46: a clock that was set back must not stop the lists. */
+function earlier(time: Date, limit: Date): Date {
+  return time > limit ? limit : time
 }
 
 const defaultTtlSeconds = 24 * 3600

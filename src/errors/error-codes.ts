@@ -6,6 +6,7 @@ export const errorCodes = {
   ERR_INVALID_ARGUMENT: 'The API was called with a value of the wrong type, shape or range.',
   ERR_LIMIT_EXCEEDED: 'An input is larger, longer or deeper than the stated limit.',
   ERR_ABORTED: 'The operation was stopped by its AbortSignal or because its owner was closed.',
+  ERR_TIMEOUT: 'The operation did not end in the time it was given.',
   ERR_CLOSED: 'The object was closed and can no longer be used.',
   ERR_PEER_NOT_INSTALLED: 'An optional dependency is needed for this operation and is not installed.',
   ERR_INTERNAL: 'An invariant of this package does not hold; please report it.',
@@ -83,6 +84,7 @@ export const errorCodes = {
   ERR_LINT: 'A certificate that was about to be signed breaks a rule; nothing was signed.',
   ERR_CA_EXPIRED: 'The CA certificate, or one above it, is not valid now.',
   ERR_CA_MATERIAL: 'Certificate, key, chain and roots of a CA are incomplete or do not belong together.',
+  ERR_PREPARED_EXPIRED: 'The prepared bytes are older than 60 seconds, or the CA that prepared them is not trusted any more; nothing was let out.',
   ERR_CA_SIGNATURE: "The CA's own signature does not verify; it was not let out.",
   ERR_WORKER_LOST: 'The worker that signed ended before it answered; the outcome is unknown.',
   ERR_SERIAL_EXISTS: 'The serial number was used before.',
@@ -96,6 +98,7 @@ export const errorCodes = {
   ERR_POLICY_IDENTITY: 'The caller has several identities and the request does not say for which it is.',
   ERR_POLICY_TRUST_DOMAIN: 'The identity of the caller is not of the trust domain served.',
   ERR_POLICY_DENIED: 'The policy does not allow it.',
+  ERR_POLICY_FAILED: 'The policy could not decide, or answered with something that is no decision; nobody was allowed anything.',
 
   // issuance
   ERR_RENEWAL_REFUSED: "The certificate to renew is expired, revoked, or not the caller's.",

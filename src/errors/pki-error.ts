@@ -21,8 +21,7 @@ export class PkiError<Code extends PkiErrorCode = PkiErrorCode> extends Error {
   readonly code: Code
 
   constructor(code: Code, message: string, options?: PkiErrorOptions) {
-    const text = message.length > maxMessageLength ? `${message.slice(0, maxMessageLength - 1)}…` : message
-    super(text, options?.cause === undefined ? undefined : { cause: options.cause })
+    super(message.length > maxMessageLength ? shorten(message) : message, options?.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
   }
 
@@ -30,6 +29,13 @@ export class PkiError<Code extends PkiErrorCode = PkiErrorCode> extends Error {
     // On the prototype, so that an instance shows its fields only.
     Object.defineProperty(this.prototype, 'name', { value: 'PkiError', configurable: true, writable: true })
   }
+}
+
+/** Not between the halves of a surrogate pair: encoders throw at half of one, and messages go out in headers. */
+function shorten(message: string): string {
+  const end = maxMessageLength - 1
+  const last = message.charCodeAt(end - 1)
+  return `${message.slice(0, last >= 0xd800 && last < 0xdc00 ? end - 1 : end)}…`
 }
 
 /** Whether `value` is a `PkiError`, of this code if one is given. Works across copies of the package. */

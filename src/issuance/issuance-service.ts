@@ -2,15 +2,17 @@
 
 import { checkCaller } from '../auth/index.ts'
 import type { Caller } from '../auth/index.ts'
-import { MemoryCertificateStore } from '../ca/index.ts'
+import { MemoryCertificateStore, revocationReasons } from '../ca/index.ts'
 import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
-import { PkiError, isPkiError } from '../errors/index.ts'
+import { PkiError, errorCodes, isPkiError } from '../errors/index.ts'
+import { equalBytes } from '../internal/bytes.ts'
 import { callerIdentityPolicy } from '../policy/index.ts'
 import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'
 import { CertificateRequest, generateSerialNumber, serialNumberFromBytes } from '../x509/index.ts'
 import type { Certificate, CertificateRequestInput, PublicKey, SerialNumber } from '../x509/index.ts'
+import type { SpiffeId } from '../spiffe/index.ts'
 
 /** What a caller asks for. */
 export interface IssuanceRequest {
@@ -44,13 +46,13 @@ export interface CertificateStatus {
 
 /** Issues, renews and revokes. */
 export interface IssuanceService {
-  /** @throws ERR_CSR_*, ERR_PEM, ERR_DER, ERR_KEY_*, ERR_POLICY_*, ERR_TTL, ERR_ABORTED, ERR_CA_*, ERR_LINT; what signer and store throw */
+  /** @throws ERR_CSR_*, ERR_PEM, ERR_DER, ERR_KEY_*, ERR_POLICY_*, ERR_TTL, ERR_ABORTED, ERR_AUTHENTICATOR_FAILED, ERR_CA_*, ERR_LINT, ERR_PREPARED_EXPIRED; what signer and store throw */
   issue(request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate>
   /** The same path, with nothing signed and nothing recorded. */
   plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan>
   /** As `issue`, for the holder of a certificate that is still good. @throws ERR_CERTIFICATE_UNKNOWN, ERR_RENEWAL_REFUSED */
   renew(serialNumber: SerialNumber, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate>
-  /** By the holder, or an administrator. @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED */
+  /** By the holder, or an administrator. @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED, ERR_INVALID_ARGUMENT */
   revoke(serialNumber: SerialNumber, reason: RevocationReason, caller: Caller): Promise<void>
   status(serialNumber: SerialNumber): Promise<CertificateStatus | undefined>
 }
@@ -70,9 +72,10 @@ export interface IssuanceServiceOptions {
   readonly store?: CertificateStore | undefined
   /** Threads that prove, prepare, lint, sign and check, for thousands of certificates a second; default: this thread. */
   readonly workers?: CertificateWorkers | undefined
-  /** Who may revoke what is not its own; default nobody. */
+  /** Who may revoke what is not its own, by `true` and nothing else; default nobody. */
   readonly isAdministrator?: ((caller: Caller) => boolean) | undefined
   readonly clock?: Clock | undefined
+  /** Gets a line for every outcome: issued, not issued, not renewed, revoked, not revoked. */
   readonly logger?: Logger | undefined
   readonly metrics?: Metrics | undefined
 }
@@ -112,33 +115,38 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   async issue(request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
-    const decided = this.#decide(request, caller)
-    const decision = decided instanceof Promise ? await decided : decided
-    throwIfAborted(request)
-    return this.#workers === undefined ? this.#issueHere(decision, caller) : this.#issueThere(decision, caller, this.#workers)
+    try {
+      const decided = this.#decide(request, caller)
+      const decision = decided instanceof Promise ? await decided : decided
+      throwIfAborted(request)
+      return await (this.#workers === undefined ? this.#issueHere(decision, request, caller) : this.#issueThere(decision, caller, this.#workers))
+    } catch (error) {
+      throw this.#noteRefused('certificate not issued', error, caller)
+    }
   }
 
-  async #issueHere({ csr, content }: Decided, caller: Caller): Promise<IssuedCertificate> {
+  async #issueHere({ csr, content, rule, trimmed }: Decided, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
     await csr.publicKey.prepare()
     const proven = csr.verify()
     const prepared = this.#authority.prepare(proven, content)
+    const { serialNumber } = prepared
     const recorded = this.#store.recordIntent(this.#intent(prepared, content, proven.publicKey))
     if (recorded !== undefined) await recorded
     let issued: IssuedCertificate
     try {
+      throwIfAborted(request)
       issued = await this.#authority.sign(prepared)
     } catch (error) {
-      await this.#recordFailure(prepared.serialNumber)
+      await this.#recordFailure(serialNumber)
       throw error
     }
-    const done = this.#store.recordOutcome(prepared.serialNumber, { certificate: issued.certificate.der })
-    if (done !== undefined) await done
-    this.#noteIssued(issued.certificate, content, caller)
+    await this.#recordIssued(issued.certificate)
+    this.#noteIssued(issued.certificate, content, caller, rule, trimmed)
     return issued
   }
 
   /** The same on another thread. The intent has the content and not the exact bytes: those are made there. */
-  async #issueThere({ csr, content }: Decided, caller: Caller, workers: CertificateWorkers): Promise<IssuedCertificate> {
+  async #issueThere({ csr, content, rule, trimmed }: Decided, caller: Caller, workers: CertificateWorkers): Promise<IssuedCertificate> {
     const octets = generateSerialNumber()
     const serialNumber = serialNumberFromBytes(octets)
     const recorded = this.#store.recordIntent(this.#intent({ serialNumber, notAfter: this.#authority.notAfter(content) }, content, csr.publicKey))
@@ -153,16 +161,18 @@ class LocalIssuanceService implements IssuanceService {
       throw error
     }
     if (certificate.serialNumber !== serialNumber || !certificate.publicKey.equals(csr.publicKey)) throw new PkiError('ERR_INTERNAL', 'a worker answered with another certificate')
-    await this.#store.recordOutcome(serialNumber, { certificate: certificate.der })
-    this.#noteIssued(certificate, content, caller)
+    // Chain and roots are the authority's: a leaf of another CA, or of this one before it rotated, would not fit them.
+    if (!isSignedFor(certificate, this.#authority.certificate)) throw new PkiError('ERR_CA_MATERIAL', 'the workers sign for another CA certificate than the authority has')
+    await this.#recordIssued(certificate)
+    this.#noteIssued(certificate, content, caller, rule, trimmed)
     return { certificate, chain: this.#authority.chain, roots: this.#authority.roots }
   }
 
-  #noteIssued({ serialNumber, notAfterMs }: Certificate, content: CertificateContent, caller: Caller): void {
+  #noteIssued({ serialNumber, notAfterMs }: Certificate, content: CertificateContent, caller: Caller, rule: string, trimmed: readonly string[]): void {
     this.#metrics.count('certificates_issued')
     if (this.#logger === silentLogger) return
     const notAfter = new Date(notAfterMs)
-    this.#logger.info({ serialNumber, identity: identityOf(content), notAfter, credential: caller.credential }, 'certificate issued')
+    this.#logger.info({ serialNumber, identity: identityOf(content), notAfter, rule, trimmed: trimmed.length === 0 ? undefined : trimmed, credential: caller.credential }, 'certificate issued')
   }
 
   async plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan> {
@@ -172,21 +182,37 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   async renew(serialNumber: SerialNumber, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
-    const record = await this.#require(serialNumber)
-    const { state } = this.#statusOf(record)
-    if (state !== 'valid') throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is ${state}`)
-    const identity = caller.identities.find((id) => id.toString() === record.identity)
-    if (identity === undefined) throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is not the caller's`)
+    let identity: SpiffeId | undefined
+    try {
+      checkCaller(caller, transport)
+      const record = await this.#require(serialNumber)
+      const { state } = this.#statusOf(record)
+      if (state !== 'valid') throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is ${state}`)
+      identity = caller.identities.find((id) => id.toString() === record.identity)
+      if (identity === undefined) throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is not the caller's`)
+    } catch (error) {
+      throw this.#noteRefused('certificate not renewed', error, caller, serialNumber)
+    }
     return this.issue(request, { ...caller, identities: [identity] })
   }
 
   async revoke(serialNumber: SerialNumber, reason: RevocationReason, caller: Caller): Promise<void> {
-    const record = await this.#require(serialNumber)
-    const isHolder = caller.identities.some((id) => id.toString() === record.identity)
-    if (!isHolder && !this.#isAdministrator(caller)) throw new PkiError('ERR_POLICY_DENIED', `certificate ${serialNumber} is not the caller's to revoke`)
-    await this.#store.revoke(serialNumber, reason, new Date(this.#clock.now()))
+    let identity: string
+    try {
+      checkCaller(caller, transport)
+      if (!revocationReasons.has(reason)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a reason of RFC 5280 §5.3.1 for a whole list is wanted')
+      const record = await this.#require(serialNumber)
+      identity = record.identity
+      const isHolder = caller.identities.some((id) => id.toString() === identity)
+      // A promise is no true: whoever writes an asynchronous check must not make everybody an administrator.
+      const isAdministrator: unknown = isHolder || this.#isAdministrator(caller)
+      if (isAdministrator !== true) throw new PkiError('ERR_POLICY_DENIED', `certificate ${serialNumber} is not the caller's to revoke`)
+      await this.#store.revoke(serialNumber, reason, new Date(this.#clock.now()))
+    } catch (error) {
+      throw this.#noteRefused('certificate not revoked', error, caller, serialNumber)
+    }
     this.#metrics.count('certificates_revoked', { reason })
-    this.#logger.info({ serialNumber, identity: record.identity, reason, by: caller.identities.map(String) }, 'certificate revoked')
+    this.#logger.info({ serialNumber, identity, reason, by: caller.identities.map(String) }, 'certificate revoked')
   }
 
   async status(serialNumber: SerialNumber): Promise<CertificateStatus | undefined> {
@@ -197,19 +223,61 @@ class LocalIssuanceService implements IssuanceService {
   /** Cheap checks first: size and form, then policy; the one signature check comes after. */
   #decide(request: IssuanceRequest, caller: Caller): Decided | Promise<Decided> {
     throwIfAborted(request)
-    checkCaller(caller, caller.credential)
+    checkCaller(caller, transport)
     const csr = CertificateRequest.from(request.csr)
     csr.publicKey.checkStrength()
-    const decision = this.#policy.decide({ csr, ttlSeconds: request.ttlSeconds }, caller)
-    return decision instanceof Promise ? decision.then((answer) => this.#allowed(csr, answer)) : this.#allowed(csr, decision)
+    let decision: unknown
+    try {
+      decision = this.#policy.decide({ csr, ttlSeconds: request.ttlSeconds }, caller)
+    } catch (cause) {
+      throw policyFailed(cause)
+    }
+    return isThenable(decision) ? this.#decideLater(csr, decision) : this.#allowed(csr, decision)
   }
 
-  #allowed(csr: CertificateRequest, decision: IssuanceDecision): Decided {
-    if (!decision.allowed) {
-      this.#metrics.count('certificates_refused', { rule: decision.rule })
-      throw new PkiError(decision.code, `${decision.reason} (rule ${decision.rule})`)
+  async #decideLater(csr: CertificateRequest, decision: PromiseLike<unknown>): Promise<Decided> {
+    let answer: unknown
+    try {
+      answer = await decision
+    } catch (cause) {
+      throw policyFailed(cause)
     }
-    return { csr, content: decision.content, rule: decision.rule, trimmed: decision.trimmed }
+    return this.#allowed(csr, answer)
+  }
+
+  /** Only `true` allows: a policy is somebody's code, and what it answers need not be what its types say. */
+  #allowed(csr: CertificateRequest, answer: unknown): Decided {
+    const { allowed, ...decision } = (typeof answer === 'object' && answer !== null ? answer : {}) as Partial<Record<string, unknown>>
+    if (allowed === false) {
+      const { code, reason, rule } = decision as Partial<Extract<IssuanceDecision, { readonly allowed: false }>>
+      this.#metrics.count('certificates_refused', { rule: String(rule) })
+      throw new PkiError(code !== undefined && Object.hasOwn(errorCodes, code) ? code : 'ERR_POLICY_DENIED', `${String(reason)} (rule ${String(rule)})`)
+    }
+    const { content, rule, trimmed } = decision as Partial<Extract<IssuanceDecision, { readonly allowed: true }>>
+    if (allowed !== true || content === undefined || !Array.isArray(content.subjectAltName)) throw new PkiError('ERR_POLICY_FAILED', 'the policy answered with something that is no decision')
+    return { csr, content, rule: String(rule), trimmed: Array.isArray(trimmed) ? trimmed : [] }
+  }
+
+  /** Nothing is let out that is not on record. */
+  async #recordIssued({ serialNumber, der }: Certificate): Promise<void> {
+    try {
+      const done = this.#store.recordOutcome(serialNumber, { certificate: der })
+      if (done !== undefined) await done
+    } catch (error) {
+      this.#logger.error({ serialNumber, reason: textOf(error) }, 'the outcome could not be recorded')
+      throw error
+    }
+  }
+
+  /** The line and the count of what was not done; the error, to be thrown. */
+  #noteRefused(message: string, error: unknown, caller: Caller, serialNumber?: SerialNumber): unknown {
+    const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
+    this.#metrics.count('certificates_failed', { code })
+    if (this.#logger === silentLogger) return error
+    const { identities, credential } = (typeof caller === 'object' && (caller as unknown) !== null ? caller : {}) as Partial<Caller>
+    const names = Array.isArray(identities) ? identities.slice(0, 8).map(String) : []
+    this.#logger.warn({ serialNumber, code, reason: textOf(error), identities: names, credential }, message)
+    return error
   }
 
   async #recordFailure(serialNumber: SerialNumber): Promise<void> {
@@ -217,7 +285,7 @@ class LocalIssuanceService implements IssuanceService {
       await this.#store.recordOutcome(serialNumber, { failed: true })
     } catch (cause) {
       // The record stays "intended", which counts as issued; the failure that the caller must see is the first one.
-      this.#logger.error({ serialNumber, reason: cause instanceof Error ? cause.message : 'unknown' }, 'the outcome could not be recorded')
+      this.#logger.error({ serialNumber, reason: textOf(cause) }, 'the outcome could not be recorded')
     }
   }
 
@@ -237,6 +305,25 @@ class LocalIssuanceService implements IssuanceService {
   }
 }
 
+function policyFailed(cause: unknown): PkiError {
+  return isPkiError(cause) ? cause : new PkiError('ERR_POLICY_FAILED', 'the policy could not decide', { cause })
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+function isSignedFor(certificate: Certificate, issuer: Certificate): boolean {
+  const { authorityKeyIdentifier } = certificate
+  const wanted = issuer.subjectKeyIdentifier
+  return equalBytes(certificate.issuer.der, issuer.subject.der) && wanted !== undefined && authorityKeyIdentifier?.keyIdentifier !== undefined && equalBytes(authorityKeyIdentifier.keyIdentifier, wanted)
+}
+
+/** For the log: stores and signers are anybody's, and so is the length of what they say. */
+function textOf(error: unknown): string {
+  return (error instanceof Error ? error.message : 'unknown').slice(0, 1024)
+}
+
 function stateOf(record: CertificateRecord, nowMs: number): CertificateStatus['state'] {
   if (record.revocation !== undefined) return 'revoked'
   if (record.state === 'failed') return 'failed'
@@ -253,3 +340,6 @@ function identityOf(content: CertificateContent): string {
 function throwIfAborted({ signal }: IssuanceRequest): void {
   if (signal?.aborted === true) throw new PkiError('ERR_ABORTED', 'the caller is gone')
 }
+
+/** Who answers for callers, in messages. */
+const transport = 'the transport'

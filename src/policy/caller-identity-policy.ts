@@ -1,9 +1,12 @@
 // The default policy: a caller gets a certificate for who it is, and for nothing else.
 
 import type { Caller } from '../auth/index.ts'
+import { isDnsName } from '../ca/index.ts'
+import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
+import { TrustDomainAliases } from '../spiffe/index.ts'
 import type { SpiffeId, TrustDomain } from '../spiffe/index.ts'
-import { extensionOids, formatGeneralName, generalName } from '../x509/index.ts'
+import { DistinguishedName, extensionOids, formatGeneralName, generalName } from '../x509/index.ts'
 import type { CertificateRequest, GeneralName } from '../x509/index.ts'
 import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from './issuance-policy.ts'
 
@@ -11,7 +14,12 @@ import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from './issuance
 export interface CallerIdentityPolicyOptions {
   /** Only identities of this trust domain get certificates. */
   readonly trustDomain: TrustDomain
-  /** DNS names and IP addresses that a caller may have beside its identity; default none. */
+  /** Former names of the trust domain: a caller of one of them gets its identity under the name of today. Default none. */
+  readonly aliases?: Iterable<TrustDomain | string> | undefined
+  /**
+   * DNS names and IP addresses that a caller may have beside its identity, by `true` and nothing else; default none. DNS names are well-formed
+   * and in lower case; a first label `*` is a wildcard, so do not judge by the end of the name alone.
+   */
   readonly mayHaveName?: ((name: GeneralName, caller: Caller) => boolean) | undefined
   /** What is asked for beyond what is allowed: `refuse`, or `trim` it and say so in the decision. Default `refuse`. */
   readonly excess?: 'refuse' | 'trim' | undefined
@@ -19,47 +27,81 @@ export interface CallerIdentityPolicyOptions {
   readonly maximumTtlSeconds?: number | undefined
 }
 
-/** A policy that takes identities from authentication alone. Rules: `caller-identity`, `csr-ca`, `csr-names`, `csr-extensions`, `trust-domain`. */
+/**
+ * A policy that takes identities from authentication alone. Rules: `caller-identity`, `trust-domain`, `csr-ca`, `csr-names`, `csr-extensions`.
+ *
+ * Of the request's subject it takes one thing: whether there is a common name. Then the certificate's is the identity, where it is no longer than
+ * the 64 characters of RFC 5280 appendix A.
+ *
+ * @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID for options that mean nothing
+ */
 export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): IssuancePolicy {
+  const { trustDomain, maximumTtlSeconds } = options
+  if (maximumTtlSeconds !== undefined && !(Number.isSafeInteger(maximumTtlSeconds) && maximumTtlSeconds > 0)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `a limit of ${maximumTtlSeconds} s; a positive whole number is wanted`)
+  }
+  const aliases = new TrustDomainAliases(trustDomain, options.aliases ?? [])
   const trim = options.excess === 'trim'
   return {
     decide(request: PolicyRequest, caller: Caller): IssuanceDecision {
       const { csr } = request
       const trimmed: string[] = []
       const trimInto = trim ? trimmed : undefined
-      const asked = csr.subjectAltName ?? []
-      const identity = identityOf(caller, asked)
-      if (identity === undefined) return refuse('caller-identity', 'ERR_POLICY_IDENTITY', `the caller has ${caller.identities.length} identities and the request names none of them, or several`)
-      if (!identity.memberOf(options.trustDomain)) return refuse('trust-domain', 'ERR_POLICY_TRUST_DOMAIN', `${identity.toString()} is not of ${options.trustDomain.name}`)
+      const asked = csr.subjectAltName ?? noNames
+      const own = identityOf(caller, asked)
+      if (own === undefined) return refuse('caller-identity', 'ERR_POLICY_IDENTITY', `the caller has ${caller.identities.length} identities and the request names none of them, or several`)
+      if (!own.hasPath) return refuse('caller-identity', 'ERR_POLICY_IDENTITY', `${own.toString()} is a trust domain and no workload (X-2)`)
+      const identity = aliases.canonical(own)
+      if (!identity.memberOf(trustDomain)) return refuse('trust-domain', 'ERR_POLICY_TRUST_DOMAIN', `${identity.toString()} is not of ${trustDomain.name}`)
+      const tooMuch = tooManyNames(asked)
+      if (tooMuch !== undefined) return refuse('csr-names', 'ERR_LIMIT_EXCEEDED', tooMuch)
 
-      const { allowed, foreign } = sortNames(asked, identity, caller, options)
+      const { allowed, foreign } = sortNames(asked, [own.toString(), identity.toString()], caller, options)
       const refused = excess(trimInto, 'csr-ca', 'ERR_CSR_CA_REQUESTED', caRequest(csr))
         ?? excess(trimInto, 'csr-names', 'ERR_CSR_SAN_FOREIGN', foreign.length === 0 ? undefined : `the request asks for ${foreign.slice(0, 5).map(formatGeneralName).join(', ')}, which ${identity.toString()} may not have`)
         ?? excess(trimInto, 'csr-extensions', 'ERR_CSR_EXTENSION', unknownExtension(csr))
       if (refused !== undefined) return refused
 
       const subjectAltName = [generalName.uri(identity.toString()), ...allowed]
-      return { allowed: true, rule: 'caller-identity', trimmed, content: { subjectAltName, ttlSeconds: request.ttlSeconds, maximumTtlSeconds: options.maximumTtlSeconds } }
+      return { allowed: true, rule: 'caller-identity', trimmed, content: { subjectAltName, subject: subjectOf(csr, identity), ttlSeconds: request.ttlSeconds, maximumTtlSeconds } }
     },
   }
 }
 
 /** The only identity, or the one of several that the request names. */
-function identityOf(caller: Caller, asked: readonly GeneralName[]): SpiffeId | undefined {
-  if (caller.identities.length === 1) return caller.identities[0]
-  const named = caller.identities.filter((id) => asked.some((name) => name.type === 'uri' && name.value === id.toString()))
+function identityOf({ identities }: Caller, asked: readonly GeneralName[]): SpiffeId | undefined {
+  const [first] = identities
+  if (first === undefined || identities.every((id) => id.equals(first))) return first
+  const named = identities.filter((id) => asked.some((name) => name.type === 'uri' && name.value === id.toString()))
   return named.length === 1 ? named[0] : undefined
 }
 
-function sortNames(asked: readonly GeneralName[], identity: SpiffeId, caller: Caller, { mayHaveName }: CallerIdentityPolicyOptions): { allowed: GeneralName[], foreign: GeneralName[] } {
-  const allowed: GeneralName[] = []
+/** More than a certificate holds: the requester's fault, to be told before anybody is asked about each name. */
+function tooManyNames(asked: readonly GeneralName[]): string | undefined {
+  if (asked.length > maximumNames) return `the request asks for ${asked.length} names; at most ${maximumNames} are given`
+  let length = 0
+  for (const name of asked) if ('value' in name && typeof name.value === 'string') length += name.value.length
+  return length > maximumNamesLength ? `the request asks for names of ${length} characters; at most ${maximumNamesLength} are given` : undefined
+}
+
+/** Each name once: a request that repeats itself is no fault of ours. */
+function sortNames(asked: readonly GeneralName[], own: readonly string[], caller: Caller, { mayHaveName }: CallerIdentityPolicyOptions): { allowed: GeneralName[], foreign: GeneralName[] } {
+  const allowed = new Map<string, GeneralName>()
   const foreign: GeneralName[] = []
   for (const name of asked) {
-    if (name.type === 'uri' && name.value === identity.toString()) continue
-    const fits = (name.type === 'dns' || name.type === 'ip') && mayHaveName?.(name, caller) === true
-    ;(fits ? allowed : foreign).push(name)
+    if (name.type === 'uri' && own.includes(name.value)) continue
+    const fits = ((name.type === 'dns' && isDnsName(name.value)) || name.type === 'ip') && mayHaveName?.(name, caller) === true
+    if (fits) allowed.set(`${name.type} ${name.value}`, name)
+    else foreign.push(name)
   }
-  return { allowed, foreign }
+  return { allowed: [...allowed.values()], foreign }
+}
+
+/** Istio's dual use: a request with a common name gets one, which is the identity's and not the request's. */
+function subjectOf({ subject }: CertificateRequest, identity: SpiffeId): DistinguishedName | undefined {
+  const text = identity.toString()
+  if (subject.isEmpty || text.length > maximumCommonName || !subject.values('CN').some((value) => value !== '')) return undefined
+  return DistinguishedName.of([['CN', text]])
 }
 
 function caRequest({ basicConstraints, keyUsage }: CertificateRequest): string | undefined {
@@ -85,4 +127,9 @@ function refuse(rule: string, code: PkiErrorCode, reason: string): IssuanceDecis
   return { allowed: false, rule, code, reason }
 }
 
+const noNames: readonly GeneralName[] = []
+/** As many as the profiles have, the identity included; their length leaves room for the rest of a certificate of 8 KiB. */
+const maximumNames = 99
+const maximumNamesLength = 5 * 1024
+const maximumCommonName = 64
 const harmless: ReadonlySet<string> = new Set([extensionOids.subjectAltName, extensionOids.basicConstraints, extensionOids.keyUsage, extensionOids.extendedKeyUsage, extensionOids.subjectKeyIdentifier])

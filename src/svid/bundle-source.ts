@@ -93,7 +93,16 @@ export class TrustBundleSet implements BundleSource {
   }
 
   #emit(change: TrustBundleChange): void {
-    for (const listener of [...this.#listeners]) listener(change)
+    // A listener that throws must not keep a new root from the others; the first error is thrown when all were told.
+    const errors: unknown[] = []
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(change)
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
   }
 }
 

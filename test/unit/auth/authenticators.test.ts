@@ -62,6 +62,21 @@ describe('CompositeAuthenticator', () => {
     expect(counts).toEqual([['authentication_failures', { authenticator: 'bad', code: 'ERR_CREDENTIAL_INVALID' }]])
   })
 
+  it('logs what broke an authenticator by its name, not by its words', async () => {
+    const lines: unknown[] = []
+    const ignore = (): void => undefined
+    const system = Object.assign(new Error('connect secret-detail'), { code: 'ECONNREFUSED' })
+    for (const cause of [new TypeError('secret-detail'), system, 'secret-detail']) {
+      const composite = new CompositeAuthenticator({
+        authenticators: [{ name: 'broken', authenticate: () => Promise.reject(cause as Error) }],
+        logger: { debug: ignore, info: ignore, error: ignore, warn: (fields) => lines.push(fields) },
+      })
+      await expect(composite.authenticate(request())).rejects.toThrow(code('ERR_AUTHENTICATOR_FAILED'))
+    }
+    expect(lines).toMatchObject([{ cause: 'TypeError' }, { cause: 'ECONNREFUSED' }, { cause: 'string' }])
+    expect(JSON.stringify(lines)).not.toContain('secret-detail')
+  })
+
   it('refuses an empty list, which would deny everybody without a word', () => {
     expect(() => new CompositeAuthenticator({ authenticators: [] })).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
@@ -74,6 +89,29 @@ describe('CompositeAuthenticator', () => {
     const composite = new CompositeAuthenticator({ authenticators: [counting, counting] })
     await expect(composite.authenticate({ ...request(), signal: gone.signal })).rejects.toThrow(code('ERR_ABORTED'))
     expect(asked).toBe(1)
+  })
+})
+
+describe('requireCaller', () => {
+  it.each<{ readonly what: string, readonly authenticator: Authenticator, readonly wanted: string }>([
+    { what: 'throws', authenticator: { name: 'x', authenticate: () => { throw new TypeError('bug') } }, wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'rejects', authenticator: broken, wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'rejects with nothing', authenticator: { name: 'x', authenticate: () => Promise.reject(undefined as unknown as Error) }, wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'has a code', authenticator: bad, wanted: 'ERR_CREDENTIAL_INVALID' },
+    { what: 'answers with true', authenticator: answers(true), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'answers with a text', authenticator: answers('spiffe://example.org/x'), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'answers with a list', authenticator: answers([caller]), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'forgets the credential', authenticator: answers({ identities: [id], claims: {} }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'forgets the claims', authenticator: answers({ identities: [id], credential: 'x' }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'has claims that are a list', authenticator: answers({ identities: [id], credential: 'x', claims: [] }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'has half a pod', authenticator: answers({ ...caller, kubernetes: { namespace: 'prod' } }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+  ])('denies what $what', async ({ authenticator, wanted }) => {
+    await expect(requireCaller(authenticator, request())).rejects.toThrow(code(wanted))
+  })
+
+  it('takes a caller of a pod', async () => {
+    const pod = { ...caller, kubernetes: { namespace: 'prod', serviceAccount: 'api' } }
+    expect(await requireCaller(answers(pod), request())).toBe(pod)
   })
 })
 
@@ -96,6 +134,16 @@ describe('ApiKeyAuthenticator', () => {
     { digest: hashApiKey(key), identities: ['https://example.org'], code: 'ERR_SPIFFE_ID_INVALID' },
   ])('refuses an entry that could not work: $code', ({ digest, identities, code: wanted }) => {
     expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'x', digest, identities }] })).toThrow(code(wanted))
+  })
+
+  it('refuses one key for two entries: which one holds would depend on their order', () => {
+    const digest = hashApiKey(key)
+    expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'a', digest, identities: [id] }, { id: 'b', digest, identities: [id] }] })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  it('asks for its header in lower case, as transports have it', async () => {
+    const own = new ApiKeyAuthenticator({ header: 'X-Own-Key', keys: [{ id: 'ci', digest: hashApiKey(key), identities: [id] }] })
+    expect(await own.authenticate(request({ 'x-own-key': [key] }))).toMatchObject({ credential: 'api-key' })
   })
 
   it('never tells the key', async () => {
