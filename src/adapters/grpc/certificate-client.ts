@@ -14,7 +14,7 @@ import { IstioCertificateRequestSchema } from './gen/istio/v1/auth/ca_pb.ts'
 import type { IstioCertificateRequest, IstioCertificateResponse } from './gen/istio/v1/auth/ca_pb.ts'
 import { loadGrpc } from './grpc-module.ts'
 import type { GrpcModule } from './grpc-module.ts'
-import { defaultRetryPolicy, isRetryable, retryDelayMs, wait } from './retry.ts'
+import { defaultRetryPolicy, isRetryable, pushbackMs, retryDelayMs, wait } from './retry.ts'
 import type { RetryPolicy } from './retry.ts'
 import { certificateServiceDefinition } from './service-definition.ts'
 import { status } from './status.ts'
@@ -36,7 +36,7 @@ export interface CertificateClientOptions {
   readonly tls: () => ClientTlsMaterial | Promise<ClientTlsMaterial>
   /** The name that the server's certificate must carry, where it is not the host of `address`. */
   readonly serverName?: string | undefined
-  /** A bearer token, asked for on every call; undefined sends none. */
+  /** A bearer token, asked for on every call; white space around it is no part of it; undefined sends none. */
   readonly token?: (() => string | undefined | Promise<string | undefined>) | undefined
   /** Further headers, such as `clusterid`. */
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -52,7 +52,7 @@ export interface CertificateClientOptions {
 
 /** What is asked for. */
 export interface CreateCertificateOptions {
-  /** Seconds of validity; 0 or absent leaves it to the CA. */
+  /** Whole seconds of validity; 0 or absent leaves it to the CA. */
   readonly ttlSeconds?: number | undefined
   /** `CertSigner` of the request's metadata. */
   readonly certSigner?: string | undefined
@@ -67,7 +67,8 @@ export interface CertificateClient extends AsyncDisposable {
    * Sends a request and checks the answer: it is for the key of the request, valid now, and passes `verify`.
    *
    * @throws ERR_CA_UNAUTHENTICATED, ERR_CA_REFUSED, ERR_CA_UNAVAILABLE (after the last attempt), ERR_CA_REPLY for an answer that is not
-   * what was asked for, ERR_MESSAGE_TOO_LARGE, ERR_ABORTED; as `CertificateRequest.from`
+   * what was asked for, ERR_MESSAGE_TOO_LARGE, ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT for a TTL, token or header that cannot be sent; as
+   * `CertificateRequest.from`
    */
   createCertificate(request: CertificateRequestInput, options?: CreateCertificateOptions): Promise<CertificateReply>
 }
@@ -81,8 +82,12 @@ export async function createCertificateClient(options: CertificateClientOptions)
   let connection: Client | undefined
   let closed = false
 
+  const throwIfClosed = (): void => {
+    if (closed) throw new PkiError('ERR_CLOSED', 'the client was closed')
+  }
   const connect = async (): Promise<Client> => {
     const { roots, certificateChain, privateKey } = await options.tls()
+    throwIfClosed()
     if (connection !== undefined) return connection
     const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text))
     const credentials = grpc.credentials.createSsl(Buffer.from(roots), pem(privateKey), pem(certificateChain))
@@ -94,7 +99,7 @@ export async function createCertificateClient(options: CertificateClientOptions)
     failed.close()
   }
   const attempt = async (message: IstioCertificateRequest, signal: AbortSignal | undefined): Promise<IstioCertificateResponse> => {
-    if (closed) throw new PkiError('ERR_CLOSED', 'the client was closed')
+    throwIfClosed()
     const client = connection ?? await connect()
     const metadata = await requestMetadata(grpc, options)
     try {
@@ -108,9 +113,10 @@ export async function createCertificateClient(options: CertificateClientOptions)
   return {
     async createCertificate(input, { ttlSeconds = 0, certSigner = '', impersonatedIdentity = '', signal } = {}) {
       const request = CertificateRequest.from(input)
+      if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 0) throw new PkiError('ERR_INVALID_ARGUMENT', `a validity of ${ttlSeconds} s; a whole number is wanted`)
       const message = create(IstioCertificateRequestSchema, {
         csr: request.toPem(),
-        validityDuration: BigInt(Math.trunc(ttlSeconds)),
+        validityDuration: BigInt(ttlSeconds),
         metadata: { CertSigner: certSigner, ...(impersonatedIdentity === '' ? {} : { ImpersonatedIdentity: impersonatedIdentity }) },
       })
       for (let count = 1; ; count++) {
@@ -120,7 +126,7 @@ export async function createCertificateClient(options: CertificateClientOptions)
         } catch (error) {
           const failure = clientError(error)
           if (signal?.aborted === true || !isServiceError(error) || !isRetryable(error.code) || failure.code === 'ERR_MESSAGE_TOO_LARGE' || count >= policy.attempts) throw failure
-          const delayMs = retryDelayMs(policy, count)
+          const delayMs = Math.max(retryDelayMs(policy, count), pushbackMs(error))
           logger.info({ code: failure.code, reason: failure.message, attempt: count, delayMs }, 'certificate request failed; trying again')
           await wait(clock, delayMs, signal)
         }
@@ -145,10 +151,18 @@ function channelOptions(serverName: string | undefined): Record<string, string |
 
 async function requestMetadata(grpc: GrpcModule, options: CertificateClientOptions): Promise<InstanceType<GrpcModule['Metadata']>> {
   const metadata = new grpc.Metadata()
-  for (const [name, value] of Object.entries(options.headers ?? {})) metadata.set(name, value)
-  const token = await options.token?.()
-  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`)
+  for (const [name, value] of Object.entries(options.headers ?? {})) setHeader(metadata, name, value)
+  const token = (await options.token?.())?.trim()
+  if (token !== undefined) setHeader(metadata, 'authorization', `Bearer ${token}`)
   return metadata
+}
+
+/** What grpc-js would say of a header that it cannot send has the whole of it in it: a token must not get into an error. */
+function setHeader(metadata: InstanceType<GrpcModule['Metadata']>, name: string, value: string): void {
+  if (!/^[0-9a-z_.-]+$/i.test(name) || !/^[ -~]*$/.test(value)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `header ${JSON.stringify(name)} cannot be sent: its name or its value has characters that no header has`)
+  }
+  metadata.set(name, value)
 }
 
 function call(

@@ -30,7 +30,9 @@ export function checkCertificateReply(certChain: readonly string[], request: Cer
   const [certificate] = chain
   if (certificate === undefined || roots.length === 0) throw bad('cert_chain holds no certificate or no root')
   if (!certificate.publicKey.equals(request.publicKey)) throw bad('the certificate is for another key than the one of the request')
-  if (certificate.notAfterMs < nowMs) throw bad(`the certificate expired at ${certificate.notAfter.toISOString()}`)
+  // The last second belongs to the validity (RFC 5280 §4.1.2.5).
+  if (certificate.notBeforeMs > nowMs) throw bad(`the certificate is not valid before ${certificate.notBefore.toISOString()}`)
+  if (certificate.notAfterMs + 1000 <= nowMs) throw bad(`the certificate expired at ${certificate.notAfter.toISOString()}`)
   const verdict = verify?.(chain, roots)
   if (verdict?.ok === false) {
     const [first] = verdict.rejected ?? []

@@ -8,6 +8,7 @@ import type { ConnectionInjector, Server } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { silentLogger } from '../../runtime/index.ts'
 import type { Logger } from '../../runtime/index.ts'
+import { Certificate } from '../../x509/index.ts'
 import { certificateServiceHandlers } from './certificate-service.ts'
 import type { CertificateServiceOptions } from './certificate-service.ts'
 import { certificateServiceDefinition } from './service-definition.ts'
@@ -50,7 +51,11 @@ export interface CertificateServer extends AsyncDisposable {
   readonly grpcServer: Server
   /** Live connections. */
   readonly connections: number
-  /** New handshakes see the new material; open connections go on, and their clients are authenticated on every call anyway. */
+  /**
+   * New handshakes see the new material; open connections go on, and their clients are authenticated on every call anyway.
+   *
+   * @throws ERR_INVALID_ARGUMENT for material that cannot be used: what was there stays
+   */
   updateTls(material: ServerTlsMaterial): void
   /** Stops taking connections, lets calls in flight end for `graceMs` (default 5,000), then closes what is left. */
   close(graceMs?: number): Promise<void>
@@ -62,7 +67,7 @@ export interface CertificateServer extends AsyncDisposable {
  * Clients may send a certificate and are not made to: a token is enough where an authenticator takes it. There is no session
  * resumption, so every connection shows its certificate to today's roots.
  *
- * @throws ERR_PEER_NOT_INSTALLED, ERR_SERVER_START
+ * @throws ERR_PEER_NOT_INSTALLED; ERR_SERVER_START also for TLS material that cannot be used
  */
 export async function startCertificateServer(options: CertificateServerOptions): Promise<CertificateServer> {
   const grpc = await loadGrpc(options.grpc)
@@ -75,7 +80,7 @@ export async function startCertificateServer(options: CertificateServerOptions):
   })
   grpcServer.addService(certificateServiceDefinition, certificateServiceHandlers({ ...options, tlsPeerOf: (call) => connections.find(call.getPeer()) }))
   const injector = grpcServer.createConnectionInjector(grpc.ServerCredentials.createInsecure()) // TLS ends here, above it
-  const tlsServer = createTlsServer(options, connections, injector, logger)
+  const tlsServer = usable('ERR_SERVER_START', options.tls, () => createTlsServer(options, connections, injector, logger))
   const { address, port } = await listen(tlsServer, options)
   const server: CertificateServer = {
     host: address,
@@ -84,11 +89,21 @@ export async function startCertificateServer(options: CertificateServerOptions):
     get connections() {
       return connections.size
     },
-    updateTls: (material) => tlsServer.setSecureContext(secureContextOptions(material)),
+    updateTls: (material) => usable('ERR_INVALID_ARGUMENT', material, () => tlsServer.setSecureContext(secureContextOptions(material))),
     close: (graceMs = 5_000) => closeAll(tlsServer, injector, grpcServer, graceMs),
     [Symbol.asyncDispose]: () => server.close(),
   }
   return server
+}
+
+/** OpenSSL says what is wrong with material, and nothing of what is in it; of bad roots it says nothing at all. */
+function usable<Result>(code: 'ERR_SERVER_START' | 'ERR_INVALID_ARGUMENT', { clientRoots }: ServerTlsMaterial, use: () => Result): Result {
+  try {
+    if (clientRoots.trim() !== '') Certificate.listFromPem(clientRoots)
+    return use()
+  } catch (cause) {
+    throw new PkiError(code, `the TLS material cannot be used: ${cause instanceof Error ? cause.message : 'unknown'}`, { cause })
+  }
 }
 
 function secureContextOptions(material: ServerTlsMaterial): TlsOptions {

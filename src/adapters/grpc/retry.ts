@@ -1,9 +1,10 @@
 // The retry policy of Istio's agents: five attempts, 100 ms doubling, 10 % jitter, only for failures that pass.
 
 import { randomInt } from 'node:crypto'
+import type { ServiceError } from '@grpc/grpc-js'
 import { PkiError } from '../../errors/index.ts'
 import type { Clock } from '../../runtime/index.ts'
-import { status } from './status.ts'
+import { retryPushback, status } from './status.ts'
 
 /** When and how often to try again. */
 export interface RetryPolicy {
@@ -25,6 +26,12 @@ export function isRetryable(code: number): boolean {
 /** Milliseconds to wait after attempt number `attempt` (the first is 1). `draw` is from 0 to 1. */
 export function retryDelayMs(policy: RetryPolicy, attempt: number, draw: number = randomInt(1 << 20) / (1 << 20)): number {
   return policy.initialDelayMs * 2 ** (attempt - 1) * (1 + policy.jitter * (2 * draw - 1))
+}
+
+/** Milliseconds after which a server wants to be asked again, at most a minute; 0 where it says nothing. */
+export function pushbackMs({ metadata }: Partial<ServiceError>): number {
+  const [value] = metadata?.get(retryPushback) ?? []
+  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Math.min(Number(value), 60_000) : 0
 }
 
 /** Waits on the clock. @throws ERR_ABORTED when the signal is aborted */

@@ -12,6 +12,9 @@ export interface CertificateServiceDefinition {
   readonly [method: string]: CertificateServiceDefinition['CreateCertificate']
 }
 
+/** What is not known is dropped, as proto3 allows, and not kept; nothing that is known nests deeper than a few levels. */
+const strict = { readUnknownFields: false, recursionLimit: 32 } as const
+
 /** The one service of Istio's CA, wire-compatible. */
 export const certificateServiceDefinition: CertificateServiceDefinition = {
   CreateCertificate: {
@@ -19,9 +22,9 @@ export const certificateServiceDefinition: CertificateServiceDefinition = {
     requestStream: false,
     responseStream: false,
     requestSerialize: (message) => asBuffer(toBinary(IstioCertificateRequestSchema, message)),
-    requestDeserialize: (bytes) => fromBinary(IstioCertificateRequestSchema, bytes),
+    requestDeserialize: (bytes) => fromBinary(IstioCertificateRequestSchema, bytes, strict),
     responseSerialize: (message) => asBuffer(toBinary(IstioCertificateResponseSchema, message)),
-    responseDeserialize: (bytes) => fromBinary(IstioCertificateResponseSchema, bytes),
+    responseDeserialize: (bytes) => fromBinary(IstioCertificateResponseSchema, bytes, strict),
   },
 }
 

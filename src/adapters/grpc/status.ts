@@ -1,5 +1,6 @@
 // The one table from codes to gRPC statuses, as Istio's CA answers: its agents retry some statuses and give up at others.
 
+import type { Metadata } from '@grpc/grpc-js'
 import { isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
 
@@ -23,11 +24,15 @@ export const status: {
 export class StatusAnswer extends Error {
   readonly code: number
   readonly details: string
+  /** Trailers; grpc-js takes null for none. */
+  readonly metadata: Metadata | null
 
-  constructor({ code, details }: FailureAnswer) {
+  constructor({ code, details }: FailureAnswer, metadata: Metadata | null = null) {
     super(details)
     this.code = code
-    this.details = details
+    // grpc-js throws at half of a surrogate pair, where nobody catches it: such text is not sent.
+    this.details = Buffer.from(details).toString()
+    this.metadata = metadata
   }
 }
 
@@ -43,11 +48,12 @@ export const authenticationFailure: FailureAnswer = { code: status.UNAUTHENTICAT
 /** Every refused impersonation gets this one. */
 export const impersonationFailure: FailureAnswer = { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' }
 
-/** The answer for what issuance threw: the requester's faults are named to it, ours are not. */
+/** The answer for what issuance threw: the requester's faults are explained to it, ours have a code and no words. */
 export function issuanceFailure(error: unknown): FailureAnswer {
   const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
   const found = grpcStatusOf(code)
-  const reason = found === status.INTERNAL || !isPkiError(error) ? code : `${code}: ${error.message}`
+  if (found === status.UNAUTHENTICATED) return authenticationFailure
+  const reason = found === status.INVALID_ARGUMENT && isPkiError(error) ? `${code}: ${error.message}` : code
   return { code: found, details: `CSR signing error (${reason})` }
 }
 
@@ -58,8 +64,14 @@ export function grpcStatusOf(code: PkiErrorCode): number {
   return requesterPrefixes.some((prefix) => code.startsWith(prefix)) ? status.INVALID_ARGUMENT : status.INTERNAL
 }
 
+/** The trailer that says when to come back, in milliseconds. */
+export const retryPushback = 'grpc-retry-pushback-ms'
+
 const exactStatuses: Partial<Record<PkiErrorCode, number>> = {
   ERR_ABORTED: status.CANCELLED,
+  ERR_TIMEOUT: status.DEADLINE_EXCEEDED,
+  ERR_PREPARED_EXPIRED: status.ABORTED,
+  ERR_POLICY_FAILED: status.INTERNAL,
   ERR_CLOSED: status.UNAVAILABLE,
   ERR_OVERLOADED: status.RESOURCE_EXHAUSTED,
   ERR_HSM_QUEUE_FULL: status.RESOURCE_EXHAUSTED,

@@ -1,0 +1,340 @@
+// The service when what it stands on fails: authenticators, issuers, hosts and clients that hang, break, leave or talk too much.
+
+import { connect } from 'node:tls'
+import { once } from 'node:events'
+import { afterEach, describe, expect, it } from 'vitest'
+import { certificateServiceHandlers, createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
+import type { CertificateClient, CertificateClientOptions, CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
+import { ApiKeyAuthenticator, CompositeAuthenticator, generateApiKey, hashApiKey } from '../../../../src/auth/index.ts'
+import { MemoryCertificateStore } from '../../../../src/ca/index.ts'
+import { PkiError } from '../../../../src/errors/index.ts'
+import type { PkiErrorCode } from '../../../../src/errors/index.ts'
+import type { IssuanceService } from '../../../../src/issuance/index.ts'
+import { systemClock } from '../../../../src/runtime/index.ts'
+import { FakeClock } from '../../../../src/testing/index.ts'
+import { generalName } from '../../../../src/x509/index.ts'
+import { callRaw, proto, startTestServer } from '../../../support/certificate-server.ts'
+import type { TestServer } from '../../../support/certificate-server.ts'
+import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
+import type { TestPki } from '../../../support/pki.ts'
+
+const open: AsyncDisposable[] = []
+afterEach(async () => {
+  for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
+})
+
+const code = (value: string) => expect.objectContaining({ code: value })
+const pki = await testPki()
+const { request: csr } = await newRequest()
+const request = proto.octets(1, csr.toPem())
+
+async function start(options: Partial<CertificateServerOptions> = {}, own: TestPki = pki): Promise<TestServer> {
+  const started = await startTestServer(options, own)
+  open.push(started)
+  return started
+}
+
+async function clientOf({ server }: TestServer, options: Partial<CertificateClientOptions> = {}): Promise<CertificateClient> {
+  const made = await createCertificateClient({ address: `localhost:${server.port}`, tls: () => ({ roots: pki.root.toPem() }), retry: { attempts: 1 }, ...options })
+  open.push(made)
+  return made
+}
+
+/** Something that hangs, and says when it began. */
+function hanging(): { readonly begun: Promise<void>, readonly hang: () => Promise<never> } {
+  let begin!: () => void
+  const begun = new Promise<void>((resolve) => (begin = resolve))
+  return { begun, hang: () => {
+    begin()
+    return new Promise<never>(() => undefined)
+  } }
+}
+
+const issuanceThat = (issue: () => Promise<never>): IssuanceService => ({ ...pki.issuance, issue })
+
+describe('what never answers', () => {
+  it.each([
+    { what: 'an authenticator', options: (hang: () => Promise<never>) => ({ authenticator: { name: 'x', authenticate: hang } }), identity: '' },
+    { what: 'a judge of impersonation', options: (hang: () => Promise<never>) => ({ impersonation: { authorize: hang } }), identity: 'spiffe://example.org/x' },
+    { what: 'an issuer', options: (hang: () => Promise<never>) => ({ issuance: issuanceThat(hang) }), identity: '' },
+  ])('$what does not hold its place: the time is over for the caller, and the next one is served', async ({ options, identity }) => {
+    const clock = new FakeClock()
+    const { begun, hang } = hanging()
+    let hangs = true
+    const other = { authenticator: { name: 'x', authenticate: async () => callerOf() }, impersonation: { authorize: async () => callerOf('spiffe://example.org/x') }, issuance: pki.issuance }
+    const broken = options(hang) as Partial<CertificateServerOptions>
+    const either = <Key extends keyof typeof other>(key: Key): (typeof other)[Key] => new Proxy(other[key], { get: (working, name) => {
+      const target = hangs ? (broken[key] ?? working) : working
+      const value = Reflect.get(target, name) as unknown
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    } })
+    const { server, log } = await start({ clock, maxInFlight: 1, authenticator: either('authenticator'), impersonation: either('impersonation'), issuance: either('issuance') })
+    const message = Buffer.concat([request, identity === '' ? Buffer.alloc(0) : proto.metadata({ ImpersonatedIdentity: proto.text(identity) })])
+    const asking = callRaw(server, pki.root, message)
+    await begun
+    clock.advance(29_999)
+    expect(await callRaw(server, pki.root, message)).toMatchObject({ code: 8 })
+    clock.advance(1)
+    expect(await asking).toMatchObject({ code: 4, certChain: [] })
+    expect(log).toContainEqual(code('ERR_TIMEOUT'))
+    hangs = false
+    expect(await callRaw(server, pki.root, message)).toMatchObject({ code: 0 })
+    expect(clock.pending).toBe(0)
+  })
+
+  it('has its own time, and none left over', async () => {
+    const clock = new FakeClock()
+    const { begun, hang } = hanging()
+    const { server } = await start({ clock, timeoutMs: 50, issuance: issuanceThat(hang) })
+    const asking = callRaw(server, pki.root, request)
+    await begun
+    clock.advance(50)
+    expect(await asking).toMatchObject({ code: 4, details: expect.stringContaining('ERR_TIMEOUT') })
+  })
+
+  it('tells who works on it that the time is over', async () => {
+    const clock = new FakeClock()
+    let signal: AbortSignal | undefined
+    const { begun, hang } = hanging()
+    const { server } = await start({ clock, authenticator: { name: 'x', authenticate: (asked) => {
+      signal = asked.signal
+      return hang()
+    } } })
+    const asking = callRaw(server, pki.root, request)
+    await begun
+    clock.advance(30_000)
+    await asking
+    expect(signal?.aborted).toBe(true)
+  })
+})
+
+describe('a client that leaves', () => {
+  it.each([
+    { what: 'by cancelling', leave: (gone: AbortController) => gone.abort(), raw: (signal: AbortSignal) => ({ signal }), status: 1 },
+    { what: 'because its time is over', leave: () => undefined, raw: () => ({ deadline: Date.now() + 200 }), status: 4 },
+  ])('$what gives its place to the next, whoever does not notice', async ({ leave, raw, status }) => {
+    const { begun, hang } = hanging()
+    let hangs = true
+    const { server, log } = await start({ maxInFlight: 1, authenticator: { name: 'x', authenticate: () => (hangs ? hang() : Promise.resolve(callerOf())) } })
+    const gone = new AbortController()
+    const asking = callRaw(server, pki.root, request, raw(gone.signal))
+    await begun
+    leave(gone)
+    expect(await asking).toMatchObject({ code: status })
+    await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
+    hangs = false
+    expect(await callRaw(server, pki.root, request)).toMatchObject({ code: 0 })
+  })
+
+  it('while its intent is written gets nothing signed', async () => {
+    const inner = new MemoryCertificateStore()
+    const { begun, hang: begin } = hanging()
+    let go!: () => void
+    const gate = new Promise<void>((resolve) => (go = resolve))
+    const store = new Proxy(inner, { get: (target, name) => {
+      const value = Reflect.get(target, name) as (...args: unknown[]) => unknown
+      return name === 'recordIntent' ? async (...args: unknown[]) => {
+        value.apply(target, args)
+        void begin()
+        await gate
+      } : value.bind(target)
+    } })
+    const own = await testPki('P-256')
+    const slow = await testPki('P-256', { authority: own.authority, store })
+    const { server, log } = await start({ issuance: slow.issuance })
+    const gone = new AbortController()
+    const asking = callRaw(server, pki.root, request, { signal: gone.signal })
+    await begun
+    gone.abort()
+    expect(await asking).toMatchObject({ code: 1 })
+    await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
+    go()
+    await expect.poll(() => inner.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+  })
+})
+
+describe('an authenticator', () => {
+  it.each<{ readonly what: string, readonly authenticate: () => unknown, readonly logged: string }>([
+    { what: 'throws', authenticate: () => { throw new TypeError('secret-detail') }, logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'rejects', authenticate: () => Promise.reject(new Error('secret-detail')), logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'rejects with nothing', authenticate: () => Promise.reject(undefined as unknown as Error), logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'throws a code that is no refusal', authenticate: () => { throw new PkiError('ERR_CSR_SIGNATURE', 'secret-detail') }, logged: 'ERR_CSR_SIGNATURE' },
+    { what: 'answers null', authenticate: () => null, logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'answers true', authenticate: () => true, logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'answers an ID', authenticate: () => workloadId, logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'answers a text', authenticate: () => workloadId.toString(), logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'answers nobody', authenticate: () => ({ ...callerOf(), identities: [] }), logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'answers text for identities', authenticate: () => ({ ...callerOf(), identities: [workloadId.toString()] }), logged: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'knows no credential', authenticate: () => undefined, logged: 'ERR_CREDENTIAL_MISSING' },
+  ])('that $what tells the caller nothing and the log its code', async ({ authenticate, logged }) => {
+    const { server, log } = await start({ authenticator: { name: 'odd', authenticate: async () => (await authenticate()) as never } })
+    expect(await callRaw(server, pki.root, request)).toMatchObject({ code: 16, details: 'request authenticate failure' })
+    expect(log).toMatchObject([{ level: 'warn', code: logged }])
+  })
+})
+
+describe('what issuance throws', () => {
+  it.each<{ readonly thrown: PkiErrorCode, readonly status: number, readonly told: boolean }>([
+    { thrown: 'ERR_CSR_SIGNATURE', status: 3, told: true },
+    { thrown: 'ERR_POLICY_DENIED', status: 3, told: true },
+    { thrown: 'ERR_LIMIT_EXCEEDED', status: 3, told: true },
+    { thrown: 'ERR_POLICY_FAILED', status: 13, told: false },
+    { thrown: 'ERR_LINT', status: 13, told: false },
+    { thrown: 'ERR_CA_SIGNATURE', status: 13, told: false },
+    { thrown: 'ERR_CA_EXPIRED', status: 13, told: false },
+    { thrown: 'ERR_WORKER_LOST', status: 13, told: false },
+    { thrown: 'ERR_PREPARED_EXPIRED', status: 10, told: false },
+    { thrown: 'ERR_HSM_UNAVAILABLE', status: 14, told: false },
+    { thrown: 'ERR_HSM_QUEUE_FULL', status: 8, told: false },
+    { thrown: 'ERR_CLOSED', status: 14, told: false },
+    { thrown: 'ERR_TIMEOUT', status: 4, told: false },
+  ])('$thrown: status $status', async ({ thrown, status, told }) => {
+    const { server, log } = await start({ issuance: issuanceThat(() => Promise.reject(new PkiError(thrown, 'token pki in slot 3'))) })
+    const answer = await callRaw(server, pki.root, request)
+    expect(answer).toMatchObject({ code: status, details: `CSR signing error (${thrown}${told ? ': token pki in slot 3' : ''})` })
+    expect(log).toMatchObject([{ code: thrown, reason: 'token pki in slot 3' }])
+  })
+
+  it('of a caller is as any failed authentication', async () => {
+    const { server } = await start({ issuance: issuanceThat(() => Promise.reject(new PkiError('ERR_AUTHENTICATOR_FAILED', 'secret-detail'))) })
+    expect(await callRaw(server, pki.root, request)).toMatchObject({ code: 16, details: 'request authenticate failure' })
+  })
+
+  it.each([new TypeError('secret-detail'), 'secret-detail', undefined, { code: 0, details: 'secret-detail' }, { code: 16, details: 'secret-detail' }])('that is no PkiError says nothing: %#', async (thrown) => {
+    const { server } = await start({ issuance: issuanceThat(() => Promise.reject(thrown as Error)) })
+    expect(await callRaw(server, pki.root, request)).toMatchObject({ code: 13, details: 'CSR signing error (ERR_INTERNAL)' })
+  })
+})
+
+describe('a host', () => {
+  it('whose counters throw tells its callers nothing of it', async () => {
+    const metrics = { count: () => { throw new Error('secret-detail') }, gauge: () => undefined, observe: () => undefined }
+    const { server } = await start({ metrics })
+    expect(await callRaw(server, pki.root, request)).toMatchObject({ code: 13, details: 'CSR signing error (ERR_INTERNAL)' })
+  })
+
+  it('whose transport fails at the answer hears of it, and goes on', async () => {
+    const lines: unknown[] = []
+    const note = (fields: unknown): void => void lines.push(fields)
+    const handlers = certificateServiceHandlers({ issuance: pki.issuance, authenticator: { name: 'x', authenticate: async () => undefined }, logger: { debug: note, info: note, warn: note, error: note } })
+    const call = { metadata: { get: () => [] }, getPeer: () => 'x:1', getAuthContext: () => ({}), on: () => undefined, cancelled: false, request: { csr: '', validityDuration: 0n } }
+    const create = handlers['CreateCertificate'] as unknown as (call: unknown, reply: () => void) => void
+    create(call, () => {
+      throw new URIError('URI malformed')
+    })
+    await expect.poll(() => lines).toContainEqual(expect.objectContaining({ reason: 'URI malformed' }))
+  })
+
+  it('that is full says when to come back', async () => {
+    const { server } = await start({ maxInFlight: 0 })
+    const { code: status, error } = await callRaw(server, pki.root, request)
+    expect([status, error?.metadata.get('grpc-retry-pushback-ms')]).toEqual([8, ['1000']])
+  })
+
+  it('that breaks its TLS material keeps what it had', async () => {
+    const { server } = await start()
+    const good = await tlsCredential(pki)
+    const stranger = await tlsCredential(pki)
+    for (const material of [{ certificateChain: 'x', privateKey: 'y', clientRoots: '' }, { ...good, privateKey: stranger.privateKey, clientRoots: '' }, { ...good, clientRoots: 'no PEM' }]) {
+      const error: unknown = await (async () => server.updateTls(material))().catch((cause: unknown) => cause)
+      expect(error).toEqual(code('ERR_INVALID_ARGUMENT'))
+    }
+    const socket = connect({ host: '127.0.0.1', port: server.port, servername: 'localhost', ca: pki.root.toPem(), ALPNProtocols: ['h2'] })
+    await once(socket, 'secureConnect')
+    expect(socket.authorized).toBe(true)
+    socket.destroy()
+    await expect(start({ tls: { certificateChain: 'x', privateKey: 'y', clientRoots: '' } })).rejects.toThrow(code('ERR_SERVER_START'))
+  })
+
+  it('never reads a credential in its log', async () => {
+    const key = generateApiKey()
+    const wrong = generateApiKey()
+    const authenticator = new CompositeAuthenticator({ authenticators: [
+      new ApiKeyAuthenticator({ keys: [{ id: 'ci', digest: hashApiKey(key), identities: [workloadId] }] }),
+      { name: 'parser', authenticate: async (asked) => JSON.parse(asked.header('x-json')[0] ?? 'null') as never },
+    ] })
+    const { server, log } = await start({ authenticator })
+    for (const headers of [[['x-api-key', key]], [['x-api-key', wrong]], [['x-api-key', key], ['x-api-key', wrong]], [['x-json', wrong]]] as const) {
+      await callRaw(server, pki.root, request, { headers })
+      await callRaw(server, pki.root, proto.octets(1, 'no request'), { headers })
+    }
+    const text = JSON.stringify(log, (_name, value: unknown) => (value instanceof Error ? [value.message, value.stack, value.cause instanceof Error ? value.cause.message : ''] : value))
+    expect(log.length).toBeGreaterThan(5)
+    for (const secret of [key, wrong, wrong.slice(0, 10)]) expect(text).not.toContain(secret)
+  })
+})
+
+describe('the client', () => {
+  it('reads its token at every call, without the line feed of its file', async () => {
+    const seen: unknown[] = []
+    const started = await start({ authenticator: { name: 'x', authenticate: async (asked) => {
+      seen.push(asked.header('authorization'))
+      return callerOf()
+    } } })
+    const tokens = ['first\n', ' second\r\n', undefined]
+    const client = await clientOf(started, { token: () => tokens.shift() })
+    for (let i = 0; i < 3; i++) await client.createCertificate(csr)
+    expect(seen).toEqual([['Bearer first'], ['Bearer second'], []])
+  })
+
+  it.each([
+    { what: 'a token of two lines', options: { token: () => 'secret-one\nsecret-two' } },
+    { what: 'a token that is no ASCII', options: { token: () => 'secret-tökén' } },
+    { what: 'a header of two lines', options: { headers: { 'x-api-key': 'secret-one\nsecret-two' } } },
+    { what: 'a header that has no name', options: { headers: { 'x api key': 'secret-one' } } },
+  ])('never tells $what', async ({ options }) => {
+    const client = await clientOf(await start(), options)
+    const error = await client.createCertificate(csr).catch((cause: unknown) => cause)
+    expect(error).toEqual(code('ERR_INVALID_ARGUMENT'))
+    const { message, stack, cause } = error as Error
+    expect([message, stack, String(cause)].join()).not.toMatch(/secret|tökén/)
+  })
+
+  it.each([Number.NaN, Infinity, -1, 1e300, 0.5])('asks for no validity of %s s', async (ttlSeconds) => {
+    await expect((await clientOf(await start())).createCertificate(csr, { ttlSeconds })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  it.each([
+    { what: 'is not valid yet', ms: -3_600_000 },
+    { what: 'expired', ms: 25 * 3_600_000 },
+  ])('refuses a certificate that $what', async ({ ms }) => {
+    const client = await clientOf(await start(), { clock: { ...systemClock, now: () => Date.now() + ms }, timeoutMs: 7_200_000 })
+    await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_CA_REPLY'))
+  })
+
+  it('comes back no sooner than it was told', async () => {
+    const delays: number[] = []
+    const clock = { ...systemClock, schedule: (callback: () => void, ms: number) => {
+      delays.push(ms)
+      queueMicrotask(callback)
+      return () => undefined
+    } }
+    const client = await clientOf(await start({ maxInFlight: 0 }), { clock, retry: { attempts: 3 } })
+    await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
+    expect(delays).toEqual([1000, 1000])
+  })
+
+  it('that was closed while it read its roots connects to nothing', async () => {
+    const started = await start()
+    let give!: () => void
+    const asked = new Promise<void>((resolve) => (give = resolve))
+    let begin!: () => void
+    const begun = new Promise<void>((resolve) => (begin = resolve))
+    const client = await clientOf(started, { tls: async () => {
+      begin()
+      await asked
+      return { roots: pki.root.toPem() }
+    } })
+    const asking = client.createCertificate(csr)
+    await begun
+    await client[Symbol.asyncDispose]()
+    give()
+    await expect(asking).rejects.toThrow(code('ERR_CLOSED'))
+    expect(started.server.connections).toBe(0)
+  })
+
+  it('says that a request for what it may not have is refused, not that it failed', async () => {
+    const { request: foreign } = await newRequest('P-256', { extensions: { subjectAltName: [generalName.dns(`${'x'.repeat(60)}.example`)] } })
+    await expect((await clientOf(await start())).createCertificate(foreign)).rejects.toThrow(code('ERR_CA_REFUSED'))
+  })
+})
