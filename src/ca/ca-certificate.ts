@@ -37,6 +37,7 @@ export interface CaCredential {
  * ```
  */
 export async function createRootCertificate(signer: Signer, options: CaCertificateOptions): Promise<Certificate> {
+  checkNumbers(options)
   const subject = nameOf(options)
   const nowMs = (options.clock ?? systemClock).now()
   return build(signer, signer.publicKey, undefined, { issuer: subject, subject, nowMs, notAfterMs: nowMs + (options.ttlSeconds ?? tenYears) * 1000, authorityKeyIdentifier: undefined, notBeforeMs: 0 }, options, options.pathLength)
@@ -44,6 +45,7 @@ export async function createRootCertificate(signer: Signer, options: CaCertifica
 
 /** An intermediate for the key `publicKey`, signed by `parent`. @throws as `createRootCertificate`; ERR_CA_EXPIRED */
 export async function createIntermediateCertificate(parent: CaCredential, publicKey: PublicKey, options: CaCertificateOptions): Promise<Certificate> {
+  checkNumbers(options)
   const { certificate: issuer, signer } = parent
   const nowMs = (options.clock ?? systemClock).now()
   if (nowMs >= issuer.notAfterMs + 1000) throw new PkiError('ERR_CA_EXPIRED', `the certificate of ${issuer.subject.toString()} expired at ${issuer.notAfter.toISOString()}`)
@@ -87,6 +89,12 @@ async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate |
   }
   runLints(caLints, { certificate, issuer: issuer ?? certificate })
   return certificate
+}
+
+/** What would be signed without a word: a CA that expired when it was made, a path length that no reader takes. */
+function checkNumbers({ ttlSeconds, pathLength }: CaCertificateOptions): void {
+  if (ttlSeconds !== undefined && !(Number.isSafeInteger(ttlSeconds) && ttlSeconds > 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `a validity of ${ttlSeconds} s; a positive whole number is wanted`)
+  if (pathLength !== undefined && !(Number.isInteger(pathLength) && pathLength >= 0 && pathLength <= 255)) throw new PkiError('ERR_INVALID_ARGUMENT', `a path length of ${pathLength}; 0 to 255 are wanted`)
 }
 
 function nameOf({ subject }: CaCertificateOptions): DistinguishedName {

@@ -245,6 +245,7 @@ class Issuer {
     this.chain = isRoot ? [] : [certificate, ...chain]
     checkMaterial(certificate, signer, this.chain, roots)
     this.#trustDomain = trustDomainOf(certificate)
+    // What is above may be of another: X-4 lets a CA sign the CAs of other trust domains.
     if (this.#trustDomain?.equals(trustDomain) === false) {
       throw new PkiError('ERR_CA_MATERIAL', `the CA certificate is of ${this.#trustDomain.name}, not of ${trustDomain.name} (X-4)`)
     }

@@ -6,7 +6,7 @@ import type { CertificateRecord, CertificateStore, IssuanceIntent, RevocationRea
 
 /** Options of `MemoryCertificateStore`. */
 export interface MemoryCertificateStoreOptions {
-  /** Records kept; above it the oldest that are neither revoked nor being signed are dropped. Default 100,000. */
+  /** Records kept beside those of revoked certificates; above it the oldest that are not being signed are dropped. Default 100,000. */
   readonly maximumRecords?: number | undefined
 }
 
@@ -32,6 +32,8 @@ interface Kept {
 /** A `CertificateStore` that forgets everything when the process ends. */
 export class MemoryCertificateStore implements CertificateStore {
   readonly #entries = new Map<SerialNumber, Entry>()
+  /** Apart from the others: lists look through these alone, and what is dropped is not looked for among them. */
+  readonly #revoked = new Map<SerialNumber, Entry>()
   readonly #maximum: number
   #slab: Uint8Array = new Uint8Array(0)
   #slabAt = 0
@@ -41,7 +43,7 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   recordIntent({ serialNumber, identity, keyIdentifier, notAfter, intendedAt }: IssuanceIntent): void {
-    if (this.#entries.has(serialNumber)) throw new PkiError('ERR_SERIAL_EXISTS', `serial number ${serialNumber} was used before`)
+    if (this.#find(serialNumber) !== undefined) throw new PkiError('ERR_SERIAL_EXISTS', `serial number ${serialNumber} was used before`)
     this.#entries.set(serialNumber, {
       serialNumber, identity, notAfterMs: notAfter.getTime(), intendedAtMs: intendedAt.getTime(), keyIdentifier: this.#keep(keyIdentifier),
       state: 'intended', certificate: undefined, revocation: undefined,
@@ -60,30 +62,33 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   async find(serialNumber: SerialNumber): Promise<CertificateRecord | undefined> {
-    const entry = this.#entries.get(serialNumber)
+    const entry = this.#find(serialNumber)
     return entry === undefined ? undefined : recordOf(entry)
   }
 
   async findByIdentity(identity: string): Promise<readonly CertificateRecord[]> {
-    return this.#filter((entry) => entry.identity === identity)
+    return [...this.#entries.values(), ...this.#revoked.values()].filter((entry) => entry.identity === identity).map(recordOf)
   }
 
   async revoke(serialNumber: SerialNumber, reason: RevocationReason, at: Date): Promise<CertificateRecord> {
     const entry = this.#require(serialNumber)
     entry.revocation ??= { reason, revokedAt: at }
+    this.#entries.delete(serialNumber)
+    this.#revoked.set(serialNumber, entry)
     return recordOf(entry)
   }
 
   async revoked(at: Date): Promise<readonly CertificateRecord[]> {
-    return this.#filter(({ revocation, notAfterMs }) => revocation !== undefined && notAfterMs >= at.getTime())
+    return [...this.#revoked.values()].filter(({ notAfterMs }) => notAfterMs >= at.getTime()).map(recordOf)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#entries.clear()
+    this.#revoked.clear()
   }
 
-  #filter(wanted: (entry: Entry) => boolean): CertificateRecord[] {
-    return [...this.#entries.values()].filter(wanted).map(recordOf)
+  #find(serialNumber: SerialNumber): Entry | undefined {
+    return this.#entries.get(serialNumber) ?? this.#revoked.get(serialNumber)
   }
 
   #keep(octets: Uint8Array): Kept {
@@ -98,14 +103,14 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   #require(serialNumber: SerialNumber): Entry {
-    const entry = this.#entries.get(serialNumber)
+    const entry = this.#find(serialNumber)
     if (entry === undefined) throw new PkiError('ERR_CERTIFICATE_UNKNOWN', `no certificate has the serial number ${serialNumber}`)
     return entry
   }
 
   #dropOldest(): void {
-    for (const [serialNumber, { state, revocation }] of this.#entries) {
-      if (state === 'intended' || revocation !== undefined) continue
+    for (const [serialNumber, { state }] of this.#entries) {
+      if (state === 'intended') continue
       this.#entries.delete(serialNumber)
       return
     }

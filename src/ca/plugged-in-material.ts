@@ -23,13 +23,20 @@ export type CaFiles = Readonly<Record<string, string | undefined>>
  * `tls.crt`.
  *
  * @returns undefined where there is none of the files: run a self-signed CA.
- * @throws ERR_CA_MATERIAL when some are there and some are missing, or when they do not belong together
+ * @throws ERR_CA_MATERIAL when some are there and some are missing or cannot be read, or when they do not belong together
  */
 export async function readPluggedInMaterial(directory: string): Promise<CaMaterial | undefined> {
-  const present = new Set(await readdir(directory).catch(() => []))
   const files: Record<string, string> = {}
-  for (const name of [...istioNames, ...kubernetesNames]) {
-    if (present.has(name)) files[name] = await readFile(join(directory, name), 'latin1')
+  try {
+    const present = new Set(await readdir(directory))
+    for (const name of [...istioNames, ...kubernetesNames]) {
+      if (present.has(name)) files[name] = await readFile(join(directory, name), 'latin1')
+    }
+  } catch (cause) {
+    const { code, path } = cause as { readonly code?: unknown, readonly path?: unknown }
+    if (code === 'ENOENT' && path === directory) return undefined
+    // What is there and cannot be read is no reason to run another CA than the one that was meant.
+    throw new PkiError('ERR_CA_MATERIAL', `the CA material cannot be read: ${typeof code === 'string' ? code : 'unknown'}`, { cause })
   }
   return parsePluggedInMaterial(files)
 }

@@ -119,7 +119,7 @@ class LocalIssuanceService implements IssuanceService {
       const decided = this.#decide(request, caller)
       const decision = decided instanceof Promise ? await decided : decided
       throwIfAborted(request)
-      return await (this.#workers === undefined ? this.#issueHere(decision, request, caller) : this.#issueThere(decision, caller, this.#workers))
+      return await (this.#workers === undefined ? this.#issueHere(decision, request, caller) : this.#issueThere(decision, request, caller, this.#workers))
     } catch (error) {
       throw this.#noteRefused('certificate not issued', error, caller)
     }
@@ -140,13 +140,14 @@ class LocalIssuanceService implements IssuanceService {
       await this.#recordFailure(serialNumber)
       throw error
     }
-    await this.#recordIssued(issued.certificate)
+    const done = this.#recordIssued(issued.certificate)
+    if (done !== undefined) await done
     this.#noteIssued(issued.certificate, content, caller, rule, trimmed)
     return issued
   }
 
   /** The same on another thread. The intent has the content and not the exact bytes: those are made there. */
-  async #issueThere({ csr, content, rule, trimmed }: Decided, caller: Caller, workers: CertificateWorkers): Promise<IssuedCertificate> {
+  async #issueThere({ csr, content, rule, trimmed }: Decided, request: IssuanceRequest, caller: Caller, workers: CertificateWorkers): Promise<IssuedCertificate> {
     const octets = generateSerialNumber()
     const serialNumber = serialNumberFromBytes(octets)
     const recorded = this.#store.recordIntent(this.#intent({ serialNumber, notAfter: this.#authority.notAfter(content) }, content, csr.publicKey))
@@ -154,6 +155,7 @@ class LocalIssuanceService implements IssuanceService {
     if (recorded !== undefined) await recorded
     let certificate: Certificate
     try {
+      throwIfAborted(request)
       certificate = await workers.issue(csr, content, octets)
     } catch (error) {
       // After a lost worker nobody knows whether it signed: the record stays "intended", which counts as issued.
@@ -163,7 +165,8 @@ class LocalIssuanceService implements IssuanceService {
     if (certificate.serialNumber !== serialNumber || !certificate.publicKey.equals(csr.publicKey)) throw new PkiError('ERR_INTERNAL', 'a worker answered with another certificate')
     // Chain and roots are the authority's: a leaf of another CA, or of this one before it rotated, would not fit them.
     if (!isSignedFor(certificate, this.#authority.certificate)) throw new PkiError('ERR_CA_MATERIAL', 'the workers sign for another CA certificate than the authority has')
-    await this.#recordIssued(certificate)
+    const done = this.#recordIssued(certificate)
+    if (done !== undefined) await done
     this.#noteIssued(certificate, content, caller, rule, trimmed)
     return { certificate, chain: this.#authority.chain, roots: this.#authority.roots }
   }
@@ -247,25 +250,27 @@ class LocalIssuanceService implements IssuanceService {
 
   /** Only `true` allows: a policy is somebody's code, and what it answers need not be what its types say. */
   #allowed(csr: CertificateRequest, answer: unknown): Decided {
-    const { allowed, ...decision } = (typeof answer === 'object' && answer !== null ? answer : {}) as Partial<Record<string, unknown>>
-    if (allowed === false) {
-      const { code, reason, rule } = decision as Partial<Extract<IssuanceDecision, { readonly allowed: false }>>
+    const decision = (typeof answer === 'object' && answer !== null ? answer : {}) as Partial<IssuanceDecision>
+    if (decision.allowed === false) {
+      const { code, reason, rule } = decision
       this.#metrics.count('certificates_refused', { rule: String(rule) })
       throw new PkiError(code !== undefined && Object.hasOwn(errorCodes, code) ? code : 'ERR_POLICY_DENIED', `${String(reason)} (rule ${String(rule)})`)
     }
-    const { content, rule, trimmed } = decision as Partial<Extract<IssuanceDecision, { readonly allowed: true }>>
+    const { allowed, content, rule, trimmed } = decision as Partial<Extract<IssuanceDecision, { readonly allowed: true }>>
     if (allowed !== true || content === undefined || !Array.isArray(content.subjectAltName)) throw new PkiError('ERR_POLICY_FAILED', 'the policy answered with something that is no decision')
     return { csr, content, rule: String(rule), trimmed: Array.isArray(trimmed) ? trimmed : [] }
   }
 
   /** Nothing is let out that is not on record. */
-  async #recordIssued({ serialNumber, der }: Certificate): Promise<void> {
-    try {
-      const done = this.#store.recordOutcome(serialNumber, { certificate: der })
-      if (done !== undefined) await done
-    } catch (error) {
+  #recordIssued({ serialNumber, der }: Certificate): Promise<void> | undefined {
+    const failed = (error: unknown): never => {
       this.#logger.error({ serialNumber, reason: textOf(error) }, 'the outcome could not be recorded')
       throw error
+    }
+    try {
+      return this.#store.recordOutcome(serialNumber, { certificate: der })?.catch(failed)
+    } catch (error) {
+      return failed(error)
     }
   }
 

@@ -61,7 +61,10 @@ export function certificateServiceHandlers(options: CertificateServiceOptions): 
     CreateCertificate: (call: Call, reply: sendUnaryData<IstioCertificateResponse>) => {
       service.createCertificate(call).then(
         (response) => reply(null, response),
-        (error: unknown) => reply((error instanceof StatusAnswer ? error : new StatusAnswer(issuanceFailure(undefined))) as Partial<ServiceError>),
+        (error: unknown) => {
+          const told: unknown = error instanceof StatusAnswer ? error : new StatusAnswer(issuanceFailure(undefined))
+          reply(told as Partial<ServiceError>)
+        },
       ).catch((error: unknown) => service.noteUnanswered(error, call))
     },
   }

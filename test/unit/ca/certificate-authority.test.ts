@@ -40,6 +40,18 @@ describe('a CA below a root', () => {
     expect(() => createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] })).toThrow(code('ERR_CA_MATERIAL'))
   })
 
+  it('may be of another trust domain than what is above it, and of no other than its own (X-4)', async () => {
+    const root = await rootOf({ trustDomain: 'other.example' })
+    const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca', trustDomain: 'example.org' })
+    expect(createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] }).chain).toHaveLength(1)
+    expect(() => createCertificateAuthority({ trustDomain: 'other.example', certificate: ca, signer: caSigner, roots: [root] })).toThrow(code('ERR_CA_MATERIAL'))
+  })
+
+  it.each([{ ttlSeconds: 0 }, { ttlSeconds: -1 }, { ttlSeconds: 1.5 }, { ttlSeconds: Number.NaN }, { ttlSeconds: Infinity }, { pathLength: -1 }, { pathLength: 1.5 }, { pathLength: 2 ** 40 }])('is not made with %j', async (options) => {
+    await expect(rootOf(options)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(createIntermediateCertificate({ certificate: await rootOf(), signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca', ...options })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
   it('keeps the name constraints above it, before it signs', async () => {
     const root = await rootOf({ nameConstraints: { permitted: [generalName.uri('other.example')] } })
     const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })

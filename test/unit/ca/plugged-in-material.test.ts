@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -41,6 +41,18 @@ describe('plugged-in CA material', () => {
     { what: 'a key that is none', files: { ...istio, 'ca-key.pem': root.toPem() }, wanted: 'ERR_PEM' },
   ])('refuses $what', ({ files, wanted }) => {
     expect(() => parsePluggedInMaterial(files)).toThrow(code(wanted))
+  })
+
+  it('is not passed over where it cannot be read', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'plugged-in-'))
+    try {
+      await writeFile(join(directory, 'file'), '')
+      await mkdir(join(directory, 'odd', 'ca-key.pem'), { recursive: true })
+      await symlink('nowhere', join(directory, 'ca-cert.pem'))
+      for (const path of ['file', 'odd', '.']) await expect(readPluggedInMaterial(join(directory, path))).rejects.toThrow(code('ERR_CA_MATERIAL'))
+    } finally {
+      await rm(directory, { recursive: true })
+    }
   })
 
   it('refuses the key of another certificate when it is used', () => {

@@ -181,7 +181,44 @@ describe('a store', () => {
   })
 })
 
+describe('records in memory', () => {
+  it('keep what was revoked, whatever else is dropped', async () => {
+    const store = new MemoryCertificateStore({ maximumRecords: 3 })
+    const { issuance } = await counted({ store })
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
+    for (let i = 0; i < 5; i++) await issuance.issue({ csr }, callerOf())
+    await issuance.revoke(certificate.serialNumber, 'keyCompromise', callerOf())
+    expect(await issuance.status(certificate.serialNumber)).toMatchObject({ state: 'revoked', revocation: { reason: 'superseded' } })
+    expect(await store.findByIdentity(workloadId.toString())).toHaveLength(4)
+    expect(await store.revoked(new Date())).toHaveLength(1)
+    expect(() => store.recordIntent({ serialNumber: certificate.serialNumber, identity: '', keyIdentifier: new Uint8Array(20), notAfter: new Date(), intendedAt: new Date() })).toThrow(code('ERR_SERIAL_EXISTS'))
+    await store[Symbol.asyncDispose]()
+    expect(await issuance.status(certificate.serialNumber)).toBeUndefined()
+  })
+})
+
 describe('threads', () => {
+  it('are not asked for a caller that left while its intent was written', async () => {
+    const { authority } = await testPki()
+    const gone = new AbortController()
+    const inner = new MemoryCertificateStore()
+    const store = new Proxy(inner, { get: (target, name) => {
+      const value = Reflect.get(target, name) as (...args: unknown[]) => unknown
+      return name === 'recordIntent' ? (...args: unknown[]) => {
+        gone.abort()
+        return value.apply(target, args)
+      } : value.bind(target)
+    } })
+    let asked = 0
+    const workers: CertificateWorkers = { issue: () => {
+      asked++
+      return new Promise(() => undefined)
+    } }
+    await expect(createIssuanceService({ authority, workers, store }).issue({ csr, signal: gone.signal }, callerOf())).rejects.toThrow(code('ERR_ABORTED'))
+    expect([asked, (await inner.findByIdentity(workloadId.toString()))[0]!.state]).toEqual([0, 'failed'])
+  })
+
   it('that sign for another CA get nothing out', async () => {
     const [mine, other] = [await testPki(), await testPki()]
     const workers: CertificateWorkers = { issue: async (request, wanted, serialNumber) => (await other.authority.sign(other.authority.prepare(request.verify(), wanted, serialNumber))).certificate }

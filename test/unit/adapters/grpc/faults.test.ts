@@ -1,18 +1,17 @@
 // The service when what it stands on fails: authenticators, issuers, hosts and clients that hang, break, leave or talk too much.
 
 import { connect } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
-import { certificateServiceHandlers, createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
-import type { CertificateClient, CertificateClientOptions, CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
+import { certificateServiceHandlers } from '../../../../src/adapters/grpc/index.ts'
+import type { CertificateServer, CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
 import { ApiKeyAuthenticator, CompositeAuthenticator, generateApiKey, hashApiKey } from '../../../../src/auth/index.ts'
 import { MemoryCertificateStore } from '../../../../src/ca/index.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import type { PkiErrorCode } from '../../../../src/errors/index.ts'
 import type { IssuanceService } from '../../../../src/issuance/index.ts'
-import { systemClock } from '../../../../src/runtime/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
-import { generalName } from '../../../../src/x509/index.ts'
 import { callRaw, proto, startTestServer } from '../../../support/certificate-server.ts'
 import type { TestServer } from '../../../support/certificate-server.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
@@ -32,12 +31,6 @@ async function start(options: Partial<CertificateServerOptions> = {}, own: TestP
   const started = await startTestServer(options, own)
   open.push(started)
   return started
-}
-
-async function clientOf({ server }: TestServer, options: Partial<CertificateClientOptions> = {}): Promise<CertificateClient> {
-  const made = await createCertificateClient({ address: `localhost:${server.port}`, tls: () => ({ roots: pki.root.toPem() }), retry: { attempts: 1 }, ...options })
-  open.push(made)
-  return made
 }
 
 /** Something that hangs, and says when it began. */
@@ -264,77 +257,36 @@ describe('a host', () => {
   })
 })
 
-describe('the client', () => {
-  it('reads its token at every call, without the line feed of its file', async () => {
-    const seen: unknown[] = []
-    const started = await start({ authenticator: { name: 'x', authenticate: async (asked) => {
-      seen.push(asked.header('authorization'))
-      return callerOf()
-    } } })
-    const tokens = ['first\n', ' second\r\n', undefined]
-    const client = await clientOf(started, { token: () => tokens.shift() })
-    for (let i = 0; i < 3; i++) await client.createCertificate(csr)
-    expect(seen).toEqual([['Bearer first'], ['Bearer second'], []])
+describe('connections', () => {
+  const shake = async (server: CertificateServer, options: ConnectionOptions = {}): Promise<TLSSocket> => {
+    const socket = connect({ host: '127.0.0.1', port: server.port, servername: 'localhost', ca: pki.root.toPem(), ALPNProtocols: ['h2'], ...options })
+    await once(socket, 'secureConnect')
+    return socket
+  }
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('of %s are not resumed: each shows its certificate to the roots of now', async (version) => {
+    const { server } = await start()
+    const options = { minVersion: version, maxVersion: version }
+    const first = await shake(server, options)
+    // With TLS 1.3 a session comes after the handshake, if at all; the settings of HTTP/2 come after it.
+    const sessions: Buffer[] = []
+    first.on('session', (session: Buffer) => sessions.push(session))
+    await once(first, 'data')
+    const session = sessions[0] ?? first.getSession()
+    first.destroy()
+    const second = await shake(server, { ...options, ...(session === undefined ? {} : { session }) })
+    expect(second.isSessionReused()).toBe(false)
+    second.destroy()
   })
 
-  it.each([
-    { what: 'a token of two lines', options: { token: () => 'secret-one\nsecret-two' } },
-    { what: 'a token that is no ASCII', options: { token: () => 'secret-tökén' } },
-    { what: 'a header of two lines', options: { headers: { 'x-api-key': 'secret-one\nsecret-two' } } },
-    { what: 'a header that has no name', options: { headers: { 'x api key': 'secret-one' } } },
-  ])('never tells $what', async ({ options }) => {
-    const client = await clientOf(await start(), options)
-    const error = await client.createCertificate(csr).catch((cause: unknown) => cause)
-    expect(error).toEqual(code('ERR_INVALID_ARGUMENT'))
-    const { message, stack, cause } = error as Error
-    expect([message, stack, String(cause)].join()).not.toMatch(/secret|tökén/)
-  })
-
-  it.each([Number.NaN, Infinity, -1, 1e300, 0.5])('asks for no validity of %s s', async (ttlSeconds) => {
-    await expect((await clientOf(await start())).createCertificate(csr, { ttlSeconds })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
-  })
-
-  it.each([
-    { what: 'is not valid yet', ms: -3_600_000 },
-    { what: 'expired', ms: 25 * 3_600_000 },
-  ])('refuses a certificate that $what', async ({ ms }) => {
-    const client = await clientOf(await start(), { clock: { ...systemClock, now: () => Date.now() + ms }, timeoutMs: 7_200_000 })
-    await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_CA_REPLY'))
-  })
-
-  it('comes back no sooner than it was told', async () => {
-    const delays: number[] = []
-    const clock = { ...systemClock, schedule: (callback: () => void, ms: number) => {
-      delays.push(ms)
-      queueMicrotask(callback)
-      return () => undefined
-    } }
-    const client = await clientOf(await start({ maxInFlight: 0 }), { clock, retry: { attempts: 3 } })
-    await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
-    expect(delays).toEqual([1000, 1000])
-  })
-
-  it('that was closed while it read its roots connects to nothing', async () => {
-    const started = await start()
-    let give!: () => void
-    const asked = new Promise<void>((resolve) => (give = resolve))
-    let begin!: () => void
-    const begun = new Promise<void>((resolve) => (begin = resolve))
-    const client = await clientOf(started, { tls: async () => {
-      begin()
-      await asked
-      return { roots: pki.root.toPem() }
-    } })
-    const asking = client.createCertificate(csr)
-    await begun
-    await client[Symbol.asyncDispose]()
-    give()
-    await expect(asking).rejects.toThrow(code('ERR_CLOSED'))
-    expect(started.server.connections).toBe(0)
-  })
-
-  it('says that a request for what it may not have is refused, not that it failed', async () => {
-    const { request: foreign } = await newRequest('P-256', { extensions: { subjectAltName: [generalName.dns(`${'x'.repeat(60)}.example`)] } })
-    await expect((await clientOf(await start())).createCertificate(foreign)).rejects.toThrow(code('ERR_CA_REFUSED'))
+  it('beyond the limit are closed, and the log says so', async () => {
+    const { server, log } = await start({ maxConnections: 1 })
+    const first = await shake(server)
+    const second = connect({ host: '127.0.0.1', port: server.port, servername: 'localhost', ca: pki.root.toPem() })
+    await expect(once(second, 'close')).rejects.toThrow()
+    expect(log).toContainEqual(expect.objectContaining({ limit: 1 }))
+    expect(server.connections).toBe(1)
+    first.destroy()
+    await expect.poll(() => server.connections).toBe(0)
   })
 })
