@@ -3,11 +3,11 @@
 import { constants } from 'node:crypto'
 import { createServer } from 'node:tls'
 import type { Server as TlsServer, TLSSocket, TlsOptions } from 'node:tls'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { ConnectionInjector, Server } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { silentLogger } from '../../runtime/index.ts'
-import type { Logger } from '../../runtime/index.ts'
+import { silentLogger, systemClock } from '../../runtime/index.ts'
+import type { Clock, Logger } from '../../runtime/index.ts'
 import { Certificate } from '../../x509/index.ts'
 import { certificateServiceHandlers } from './certificate-service.ts'
 import type { CertificateServiceOptions } from './certificate-service.ts'
@@ -38,6 +38,8 @@ export interface CertificateServerOptions extends Omit<CertificateServiceOptions
   readonly maxStreams?: number | undefined
   /** Bytes of one request. Default 64 KiB. */
   readonly maxMessageBytes?: number | undefined
+  /** How long a connection lasts, in seconds; its client makes another, with the certificate and roots of then. Default 1,800. */
+  readonly maxConnectionAgeSeconds?: number | undefined
   /** Megabytes that one HTTP/2 session may hold. Default 16. */
   readonly maxSessionMemoryMb?: number | undefined
   readonly grpc?: GrpcModule | undefined
@@ -77,10 +79,13 @@ export async function startCertificateServer(options: CertificateServerOptions):
     'grpc.max_receive_message_length': options.maxMessageBytes ?? 64 * 1024,
     'grpc.max_concurrent_streams': options.maxStreams ?? 1024,
     'grpc-node.max_session_memory': options.maxSessionMemoryMb ?? 16,
+    'grpc.max_connection_age_ms': (options.maxConnectionAgeSeconds ?? 1800) * 1000,
+    'grpc.max_connection_age_grace_ms': 60_000,
   })
   grpcServer.addService(certificateServiceDefinition, certificateServiceHandlers({ ...options, tlsPeerOf: (call) => connections.find(call.getPeer()) }))
   const injector = grpcServer.createConnectionInjector(grpc.ServerCredentials.createInsecure()) // TLS ends here, above it
   const tlsServer = usable('ERR_SERVER_START', options.tls, () => createTlsServer(options, connections, injector, logger))
+  const sockets = liveSockets(tlsServer)
   const { address, port } = await listen(tlsServer, options)
   const server: CertificateServer = {
     host: address,
@@ -90,7 +95,7 @@ export async function startCertificateServer(options: CertificateServerOptions):
       return connections.size
     },
     updateTls: (material) => usable('ERR_INVALID_ARGUMENT', material, () => tlsServer.setSecureContext(secureContextOptions(material))),
-    close: (graceMs = 5_000) => closeAll(tlsServer, injector, grpcServer, graceMs),
+    close: (graceMs = 5_000) => closeAll({ tlsServer, injector, grpcServer, sockets, clock: options.clock ?? systemClock }, graceMs),
     [Symbol.asyncDispose]: () => server.close(),
   }
   return server
@@ -156,10 +161,32 @@ function listen(server: TlsServer, options: CertificateServerOptions): Promise<A
   })
 }
 
-async function closeAll(tlsServer: TlsServer, injector: ConnectionInjector, grpcServer: Server, graceMs: number): Promise<void> {
-  const sockets = new Promise<void>((resolve) => tlsServer.close(() => resolve()))
-  injector.drain(graceMs) // closes every session; streams in flight may end
-  await sockets
-  grpcServer.forceShutdown()
+/** Every connection, those in the middle of a handshake too. */
+function liveSockets(server: TlsServer): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  return sockets
 }
 
+interface Running {
+  readonly tlsServer: TlsServer
+  readonly injector: ConnectionInjector
+  readonly grpcServer: Server
+  readonly sockets: ReadonlySet<Socket>
+  readonly clock: Clock
+}
+
+async function closeAll({ tlsServer, injector, grpcServer, sockets, clock }: Running, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => tlsServer.close(() => resolve()))
+  injector.drain(graceMs) // closes every session; streams in flight may end
+  // Whoever shook no hands, or never spoke HTTP/2, has no session that could be closed, and would hold the server open for as long as it likes.
+  const stop = clock.schedule(() => {
+    for (const socket of sockets) socket.destroy()
+  }, graceMs)
+  await closed
+  stop()
+  grpcServer.forceShutdown()
+}

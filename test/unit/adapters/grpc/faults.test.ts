@@ -2,6 +2,8 @@
 
 import { connect } from 'node:tls'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { connect as tcp } from 'node:net'
+import type { Socket } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 import { certificateServiceHandlers } from '../../../../src/adapters/grpc/index.ts'
@@ -277,6 +279,48 @@ describe('connections', () => {
     const second = await shake(server, { ...options, ...(session === undefined ? {} : { session }) })
     expect(second.isSessionReused()).toBe(false)
     second.destroy()
+  })
+
+  it.each<{ readonly what: string, readonly begin: (server: CertificateServer) => Promise<Socket> }>([
+    { what: 'that shook no hands', begin: async ({ port }) => {
+      const socket = tcp(port, '127.0.0.1')
+      await once(socket, 'connect')
+      return socket
+    } },
+    { what: 'that say nothing after it', begin: (server) => shake(server) },
+  ])('$what do not keep a server from closing', async ({ begin }) => {
+    const { server } = await start()
+    const socket = await begin(server)
+    await server.close(20)
+    expect(server.connections).toBe(0)
+    socket.destroy()
+  })
+
+  it('let the calls in flight end when the server closes', async () => {
+    const { begun, hang: begin } = hanging()
+    let go!: () => void
+    const gate = new Promise<void>((resolve) => (go = resolve))
+    const { server } = await start({ authenticator: { name: 'x', authenticate: async () => {
+      void begin()
+      await gate
+      return callerOf()
+    } } })
+    const asking = callRaw(server, pki.root, request)
+    await begun
+    const closing = server.close()
+    go()
+    expect(await asking).toMatchObject({ code: 0 })
+    await closing
+  })
+
+  it('end with their calls when the time for that is over', async () => {
+    const { begun, hang } = hanging()
+    const { server, log } = await start({ issuance: issuanceThat(hang) })
+    const asking = callRaw(server, pki.root, request)
+    await begun
+    await server.close(20)
+    expect((await asking).code).toBeGreaterThan(0)
+    await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
   })
 
   it('beyond the limit are closed, and the log says so', async () => {
