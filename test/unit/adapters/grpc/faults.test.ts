@@ -292,7 +292,7 @@ describe('connections', () => {
     const { server } = await start()
     const socket = await begin(server)
     await server.close(20)
-    expect(server.connections).toBe(0)
+    await expect.poll(() => server.connections).toBe(0)
     socket.destroy()
   })
 
