@@ -15,7 +15,8 @@ export function crlRevocation(lists: readonly RevocationListInput[], issuers: re
   })
 }
 
-function readable<T>(read: () => T): T[] {
+/** What is read, or nothing for what cannot be. */
+export function readable<T>(read: () => T): T[] {
   try {
     return [read()]
   } catch (error) {

@@ -2,9 +2,10 @@
 
 import { TrustDomain } from '../../../src/spiffe/index.ts'
 import { TrustBundle, TrustBundleSet, verifyX509Svid } from '../../../src/svid/index.ts'
+import { Certificate } from '../../../src/x509/index.ts'
 import { bytes, readRows } from '../corpus.ts'
 import type { CorpusLoader } from '../corpus.ts'
-import { crlRevocation } from './crl-revocation.ts'
+import { crlRevocation, readable } from './crl-revocation.ts'
 
 interface Row {
   readonly id: string
@@ -31,7 +32,8 @@ function run(row: Row): boolean | 'unsupported' {
   const chain = row.chain.map(bytes)
   const revocation = row.revocation === undefined || row.revocation === 'none' ? undefined : crlRevocation((row.crls ?? []).map(bytes), chain, row.revocation)
   const verdict = verifyX509Svid(chain, {
-    bundles: new TrustBundleSet(Object.entries(row.trust_bundles).map(([name, authorities]) => new TrustBundle(TrustDomain.parse(name), { x509Authorities: authorities.map(bytes) }))),
+    // An entry of a bundle that is no certificate is passed over, alone.
+    bundles: new TrustBundleSet(Object.entries(row.trust_bundles).map(([name, authorities]) => new TrustBundle(TrustDomain.parse(name), { x509Authorities: authorities.flatMap((one) => readable(() => Certificate.parse(bytes(one)))) }))),
     time: new Date(row.validation_time),
     ...(row.purpose ? { extendedKeyUsage: row.purpose === 'server' ? 'serverAuth' : 'clientAuth' } : {}),
     ...(row.authorize_id ? { id: row.authorize_id } : {}),

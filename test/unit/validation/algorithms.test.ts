@@ -6,7 +6,7 @@ import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import type { ProfileName, ValidationProfile } from '../../../src/validation/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
-import { makeAuthority, makeLeaf, time } from './test-pki.ts'
+import { certificateParts, makeAuthority, makeLeaf, resign, time } from './test-pki.ts'
 
 const rsa = (modulusLength: number): Signer => new SoftwareSigner(generateKeyPairSync('rsa', { modulusLength }).privateKey)
 const ed25519 = (): Signer => new SoftwareSigner(generateKeyPairSync('ed25519').privateKey)
@@ -44,4 +44,46 @@ describe('keys and signatures', () => {
   })
 })
 
+describe('parameters of an algorithm', () => {
+  const sha = (arc: string, parameters = '0500'): string => tlv('30', `0609608648016503040${arc}${parameters}`)
+  const sha1 = tlv('30', '06052b0e03021a0500')
+  const mgf = (hash: string): string => tlv('30', `06092a864886f70d010108${hash}`)
+  const pss = (...parts: string[]): string => tlv('30', `06092a864886f70d01010a${tlv('30', parts.join(''))}`)
+  const [hash, mask, salt] = [tlv('a0', sha('201')), tlv('a1', mgf(sha('201'))), 'a203020120']
+  it.each<[string, string, string]>([
+    ['RSASSA-PSS as it is written', pss(hash, mask, salt), 'ok'],
+    ['hashes without NULL', pss(tlv('a0', sha('201', '')), tlv('a1', mgf(sha('201', ''))), salt), 'ok'],
+    ['a trailer that is the default, written out', pss(hash, mask, salt, 'a303020101'), 'ok'],
+    ['another trailer', pss(hash, mask, salt, 'a303020102'), 'ERR_PATH_ALGORITHM'],
+    ['another salt length', pss(hash, mask, 'a203020121'), 'ERR_PATH_SIGNATURE'],
+    ['the default salt length', pss(hash, mask), 'ERR_PATH_SIGNATURE'],
+    ['a negative salt length', pss(hash, mask, 'a2030201ff'), 'ERR_PATH_ALGORITHM'],
+    ['another hash', pss(tlv('a0', sha('202')), tlv('a1', mgf(sha('202'))), salt), 'ERR_PATH_SIGNATURE'],
+    ['two hashes', pss(hash, tlv('a1', mgf(sha('202'))), salt), 'ERR_PATH_ALGORITHM'],
+    ['SHA-1', pss(tlv('a0', sha1), tlv('a1', mgf(sha1)), salt), 'ERR_PATH_ALGORITHM'],
+    ['all defaults', pss(), 'ERR_PATH_ALGORITHM'],
+    ['no parameters', tlv('30', '06092a864886f70d01010a'), 'ERR_PATH_ALGORITHM'],
+    ['NULL', tlv('30', '06092a864886f70d01010a0500'), 'ERR_PATH_ALGORITHM'],
+    ['parameters in another order', pss(mask, hash, salt), 'ERR_PATH_ALGORITHM'],
+    ['something after the parameters', pss(hash, mask, salt, '0500'), 'ERR_PATH_ALGORITHM'],
+    ['PKCS #1 v1.5', '300d06092a864886f70d01010b0500', 'ERR_PATH_SIGNATURE'],
+    ['PKCS #1 v1.5 without NULL', '300b06092a864886f70d01010b', 'ERR_PATH_ALGORITHM'],
+    ['PKCS #1 v1.5 with SHA-1', '300d06092a864886f70d0101050500', 'ERR_PATH_ALGORITHM'],
+    ['PKCS #1 v1.5 with MD5', '300d06092a864886f70d0101040500', 'ERR_PATH_ALGORITHM'],
+    ['an algorithm of keys', '300d06092a864886f70d0101010500', 'ERR_PATH_ALGORITHM'],
+  ])('%s', async (_what, identifier, wanted) => {
+    const issuer = await pssIssuer
+    const algorithm = Uint8Array.from(Buffer.from(identifier, 'hex'))
+    const made = await makeLeaf(issuer)
+    const leaf = await resign(made.tbs, issuer.signer, (parts) => parts.with(certificateParts.algorithm, algorithm), algorithm)
+    const verdict = verifyPath(leaf, { anchors: [issuer.certificate], time })
+    expect(verdict.ok ? 'ok' : verdict.rejected[0]?.code).toBe(wanted)
+  })
+
+  function tlv(tag: string, content: string): string {
+    return `${tag}${(content.length / 2).toString(16).padStart(2, '0')}${content}`
+  }
+})
+
+const pssIssuer = SoftwareSigner.generate('RSA-PSS-2048').then((signer) => makeAuthority('pss', undefined, { signer }))
 const longRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'long RSA', minimumRsaBits: 3072 }
