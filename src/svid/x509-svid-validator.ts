@@ -122,15 +122,13 @@ function checkWanted(leaf: Certificate, id: SpiffeId, wanted: Wanted | undefined
   return { code: 'ERR_SPIFFE_ID_MISMATCH', certificate: leaf, rule: 'X-12', message: `${id.toString()} found, ${wanted.text} wanted` }
 }
 
-/** The anchor's own validity holds too: a bundle that is past its time vouches for nobody. */
-function checkIssuers({ certificates, anchor, time }: VerifiedPath): Rejection | undefined {
+/** The anchor's rules too, where the bundle has a certificate of it. */
+function checkIssuers({ certificates }: VerifiedPath): Rejection | undefined {
   for (const issuer of certificates.slice(1)) {
     const fault = checkSvidIssuer(issuer)
     if (fault !== undefined) return fault
   }
-  const root = anchor.certificate
-  if (root === undefined || (time.getTime() >= root.notBeforeMs && time.getTime() < root.notAfterMs + 1000)) return undefined
-  return { code: 'ERR_PATH_EXPIRED', certificate: root, rule: 'RFC 5280 §6.1.1', message: 'the authority of the trust bundle is not valid at this time' }
+  return undefined
 }
 
 function keepsIssuerRules(input: CertificateInput): boolean {

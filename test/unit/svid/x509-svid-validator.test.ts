@@ -112,6 +112,15 @@ describe('verifyX509Svid', () => {
     }
   })
 
+  it('refuses below an authority whose time is over, or whose ID has a path', async () => {
+    const expired = await makeAuthority('expired', undefined, { notAfter: new Date('2026-02-01T00:00:00Z') })
+    const named = await makeAuthority('named', undefined, { extensions: { subjectAltName: [generalName.uri('spiffe://example.org/ca')] } })
+    for (const [authority, wanted] of [[expired, 'ERR_PATH_EXPIRED'], [named, 'ERR_SVID_ISSUER']] as const) {
+      const verdict = verifyX509Svid([await leafOf({}, authority)], { bundles: new TrustBundle('example.org', { x509Authorities: [authority.certificate] }), time })
+      expect(verdict).toMatchObject({ ok: false, rejected: [{ code: wanted }] })
+    }
+  })
+
   it('X-14 an authority that is malformed takes no other with it', async () => {
     const other = [{ oid: extensionOids.nameConstraints, critical: true, value: Uint8Array.of(0x30, 0) }]
     const { certificate: malformed } = await makeAuthority('malformed', undefined, { extensions: { other } })

@@ -346,6 +346,12 @@ describe('the web', () => {
   })
 })
 
+it('an issuer that is no name leads nowhere', async () => {
+  const broken = sequence(element(tags.set, sequence(element(tags.oid, Buffer.from('550403', 'hex')), element(tags.null))))
+  const leaf = await remade((parts) => parts.with(place.issuer, broken))
+  expect(both(leaf).every((code) => code.startsWith('ERR_'))).toBe(true)
+})
+
 it('octets after a certificate are none of it', async () => {
   const { der } = await leafWith({})
   expect(outcome(Uint8Array.from([...der, 0]))).toBe('ERR_DER')

@@ -3,7 +3,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'
-import { integer } from '../../../../src/der/index.ts'
+import { integer, oid, sequence, setOf, utf8String } from '../../../../src/der/index.ts'
 import { Budget, createCrlChecker, createPathValidator, verifyPath } from '../../../../src/validation/index.ts'
 import type { CrlCheckerOptions } from '../../../../src/validation/index.ts'
 import { DistinguishedName, RevocationList, buildRevocationList, extensionOids, generalName } from '../../../../src/x509/index.ts'
@@ -16,6 +16,7 @@ type Fields = Partial<RevocationListFields>
 
 const at = (hours: number): Date => new Date(time.getTime() + hours * 3_600_000)
 const directory = (name: DistinguishedName): GeneralName => ({ type: 'directoryName', name })
+const relative = (text: string): { nameRelativeToCrlIssuer: Uint8Array } => ({ nameRelativeToCrlIssuer: setOf(sequence(oid('2.5.4.3'), utf8String(text))) })
 const point = (...parts: string[]): { fullName: readonly GeneralName[] } => ({ fullName: parts.map((part) => generalName.uri(`http://crl.example/${part}`)) })
 
 let root: Authority
@@ -173,6 +174,29 @@ describe('distribution points', () => {
     expect(await outcome(lists().map((fields) => list(fields)), { certificate })).toBe(wanted)
   })
 
+  it.each<[string, () => Fields['issuingDistributionPoint'], string]>([
+    ['the same part of a name', () => ({ name: relative('part') }), 'good'],
+    ['the same in another spelling', () => ({ name: relative('PART') }), 'good'],
+    ['the whole name', () => ({ name: { fullName: [directory(DistinguishedName.of([['CN', 'ca'], ['CN', 'part']]))] } }), 'good'],
+    ['another part', () => ({ name: relative('other') }), 'ERR_REVOCATION_UNKNOWN'],
+    ['the part alone', () => ({ name: { fullName: [directory(DistinguishedName.parse('CN=part'))] } }), 'ERR_REVOCATION_UNKNOWN'],
+    ['the issuer alone', () => ({ name: { fullName: [directory(ca.name)] } }), 'good'], // what a certificate without a point has (§6.3.3)
+  ])('relative to the name of the issuer: %s', async (_what, issuingDistributionPoint, wanted) => {
+    const certificate = await certificateWith([{ ...none, name: relative('part') }])
+    expect(await outcome([list({ issuingDistributionPoint: issuingDistributionPoint() })], { certificate })).toBe(wanted)
+  })
+
+  it.each<[string, () => GeneralName, () => GeneralName, string]>([
+    ['the same URI', () => generalName.uri('http://crl.example/a'), () => generalName.uri('http://crl.example/a'), 'good'],
+    ['a URI in another case, which another resource may have', () => generalName.uri('http://crl.example/a'), () => generalName.uri('http://crl.example/A'), 'ERR_REVOCATION_UNKNOWN'],
+    ['a longer URI', () => generalName.uri('http://crl.example/a'), () => generalName.uri('http://crl.example/ab'), 'ERR_REVOCATION_UNKNOWN'],
+    ['the same text as another kind', () => generalName.dns('crl.example'), () => generalName.email('crl.example'), 'ERR_REVOCATION_UNKNOWN'],
+    ['a directory name in another spelling', () => directory(DistinguishedName.parse('CN=a')), () => directory(DistinguishedName.parse('CN= A')), 'good'],
+  ])('named by %s', async (_what, ofPoint, ofList, wanted) => {
+    const certificate = await certificateWith([{ ...none, name: { fullName: [ofPoint()] } }])
+    expect(await outcome([list({ issuingDistributionPoint: { name: { fullName: [ofList()] } } })], { certificate })).toBe(wanted)
+  })
+
   it('a part that revokes is believed alone', async () => {
     const certificate = await certificateWith([{ ...none, name: point('a'), reasons: 0x0e }])
     const entries = [{ serialNumber: certificate.serialNumber, revocationDate: at(-5) }]
@@ -223,6 +247,18 @@ describe('who signs lists', () => {
     expect(await outcome([indirect(accused)], { certificate })).toBe('ERR_REVOKED')
     expect(await outcome([indirect([], { ...root, signer: newSigner() })], { certificate })).toBe('ERR_REVOCATION_UNKNOWN')
     expect(await outcome([indirect([])])).toBe('ERR_REVOCATION_UNKNOWN') // a leaf that does not name it
+  })
+
+  it('is found among others of the same name, by the key identifier of the list or without', async () => {
+    const [namesake, stranger] = [await issuerOfLists({}, ca, 'CN=ca'), await issuerOfLists({}, ca, 'CN=ca')]
+    const own = list({ crlNumber: 1 }) // tells of the issuers of lists
+    const made = await list({ crlNumber: 2, entries: [revoked] }, namesake)
+    const bare = await withExtensions({ crlNumber: 2, entries: [revoked] }, (all) => all.filter(({ oid: type }) => type !== extensionOids.authorityKeyIdentifier))
+    const issuers = [stranger.certificate, namesake.certificate]
+    expect(await outcome([own, made], { issuers })).toBe('ERR_REVOKED')
+    expect(await outcome([own, bare], { issuers })).toBe('ERR_REVOKED')
+    expect(await outcome([made], { issuers: [stranger.certificate] })).toBe('ERR_REVOCATION_UNKNOWN')
+    expect(await outcome([own, made], { issuers: [stranger.certificate] })).toBe('good') // nobody vouches for the other list
   })
 
   it('is held to the name constraints of the CAs above', async () => {
