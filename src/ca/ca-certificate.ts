@@ -1,11 +1,11 @@
-// CA certificates: a self-signed root and the intermediates below it.
+// CA certificates: a self-signed root, the intermediates below it, and a second certificate for a CA that has one.
 
 import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import { DistinguishedName, buildCertificate, generalName, verifySignature } from '../x509/index.ts'
-import type { Certificate, ExtensionFields, PublicKey, Signer } from '../x509/index.ts'
+import type { Certificate, ExtensionFields, NameConstraints, PublicKey, Signer } from '../x509/index.ts'
 import { caLints, runLints } from './ca-lints.ts'
 
 /** What a CA certificate says of itself. */
@@ -20,6 +20,9 @@ export interface CaCertificateOptions {
   readonly nameConstraints?: ExtensionFields['nameConstraints'] | undefined
   readonly clock?: Clock | undefined
 }
+
+/** Options of `createCrossCertificate`: what is not given is as in the existing certificate. */
+export type CrossCertificateOptions = Omit<CaCertificateOptions, 'subject' | 'trustDomain'>
 
 /** A certificate with the key that signs for it. */
 export interface CaCredential {
@@ -45,18 +48,46 @@ export async function createRootCertificate(signer: Signer, options: CaCertifica
 
 /** An intermediate for the key `publicKey`, signed by `parent`. @throws as `createRootCertificate`; ERR_CA_EXPIRED */
 export async function createIntermediateCertificate(parent: CaCredential, publicKey: PublicKey, options: CaCertificateOptions): Promise<Certificate> {
+  return buildBelow(parent, publicKey, nameOf(options), { ...options, pathLength: options.pathLength ?? 0 })
+}
+
+/**
+ * Another certificate for a CA that has one, signed by `parent`: the same subject, key and key identifier, so that what the CA signed and
+ * signs has a path to either root. Validity: as an intermediate's.
+ *
+ * @throws ERR_INVALID_ARGUMENT for what is no CA, and where neither `existing` nor `options` has a path length; as `createIntermediateCertificate`
+ * @example
+ * ```ts
+ * const cross = await createCrossCertificate({ certificate: oldRoot, signer: oldSigner }, newRoot, { pathLength: 1 })
+ * ```
+ */
+export async function createCrossCertificate(parent: CaCredential, existing: Certificate, options: CrossCertificateOptions = {}): Promise<Certificate> {
+  const { subject, publicKey, basicConstraints } = existing
+  if (basicConstraints?.ca !== true) throw new PkiError('ERR_INVALID_ARGUMENT', `${subject.toString()} is no CA`)
+  const pathLength = options.pathLength ?? basicConstraints.pathLength
+  if (pathLength === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'a path length is wanted: the existing certificate has none')
+  const uri = existing.subjectAltName?.find(({ type }) => type === 'uri')
+  const trustDomain = uri?.type === 'uri' ? uri.value : undefined
+  const nameConstraints = options.nameConstraints ?? copyOf(existing.nameConstraints)
+  return buildBelow(parent, publicKey, subject, { ...options, subject, trustDomain, pathLength, nameConstraints }, existing)
+}
+
+async function buildBelow(parent: CaCredential, publicKey: PublicKey, subject: DistinguishedName, options: CaCertificateOptions & { readonly pathLength: number }, existing?: Certificate): Promise<Certificate> {
   checkNumbers(options)
   const { certificate: issuer, signer } = parent
   const nowMs = (options.clock ?? systemClock).now()
   if (nowMs >= issuer.notAfterMs + 1000) throw new PkiError('ERR_CA_EXPIRED', `the certificate of ${issuer.subject.toString()} expired at ${issuer.notAfter.toISOString()}`)
-  const pathLength = options.pathLength ?? 0
   const allowed = issuer.basicConstraints?.pathLength
-  if (issuer.basicConstraints?.ca !== true || (allowed !== undefined && pathLength >= allowed)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', `${issuer.subject.toString()} may not have a CA of path length ${pathLength} below it`)
+  if (issuer.basicConstraints?.ca !== true || (allowed !== undefined && options.pathLength >= allowed)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${issuer.subject.toString()} may not have a CA of path length ${options.pathLength} below it`)
   }
   publicKey.checkStrength()
   const notAfterMs = Math.min(nowMs + (options.ttlSeconds ?? oneYear) * 1000, issuer.notAfterMs)
-  return build(signer, publicKey, issuer, { issuer: issuer.subject, subject: nameOf(options), nowMs, notAfterMs, authorityKeyIdentifier: issuer.subjectKeyIdentifier, notBeforeMs: issuer.notBeforeMs }, options, pathLength)
+  return build(signer, publicKey, issuer, { issuer: issuer.subject, subject, nowMs, notAfterMs, authorityKeyIdentifier: issuer.subjectKeyIdentifier, notBeforeMs: issuer.notBeforeMs }, options, options.pathLength, existing)
+}
+
+function copyOf(constraints: NameConstraints | undefined): ExtensionFields['nameConstraints'] {
+  return constraints && { permitted: constraints.permitted.map(({ base }) => base), excluded: constraints.excluded.map(({ base }) => base) }
 }
 
 interface Frame {
@@ -68,7 +99,7 @@ interface Frame {
   readonly authorityKeyIdentifier: Uint8Array | undefined
 }
 
-async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate | undefined, frame: Frame, options: CaCertificateOptions, pathLength: number | undefined): Promise<Certificate> {
+async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate | undefined, frame: Frame, options: CaCertificateOptions, pathLength: number | undefined, existing?: Certificate): Promise<Certificate> {
   const certificate = await buildCertificate({
     issuer: frame.issuer,
     subject: frame.subject,
@@ -78,7 +109,7 @@ async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate |
     extensions: {
       basicConstraints: { ca: true, pathLength },
       keyUsage: ['keyCertSign', 'cRLSign'],
-      subjectKeyIdentifier: publicKey,
+      subjectKeyIdentifier: existing?.subjectKeyIdentifier ?? publicKey,
       authorityKeyIdentifier: frame.authorityKeyIdentifier,
       subjectAltName: options.trustDomain === undefined ? undefined : [generalName.uri(TrustDomain.from(options.trustDomain).idString)],
       nameConstraints: options.nameConstraints,
@@ -87,12 +118,12 @@ async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate |
   if (!verifySignature(signer.publicKey, signer.signatureAlgorithm, certificate.tbs, certificate.signature)) {
     throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
   }
-  runLints(caLints, { certificate, issuer: issuer ?? certificate })
+  runLints(caLints, { certificate, issuer: issuer ?? certificate, existing })
   return certificate
 }
 
 /** What would be signed without a word: a CA that expired when it was made, a path length that no reader takes. */
-function checkNumbers({ ttlSeconds, pathLength }: CaCertificateOptions): void {
+function checkNumbers({ ttlSeconds, pathLength }: Pick<CaCertificateOptions, 'ttlSeconds' | 'pathLength'>): void {
   if (ttlSeconds !== undefined && !(Number.isSafeInteger(ttlSeconds) && ttlSeconds > 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `a validity of ${ttlSeconds} s; a positive whole number is wanted`)
   if (pathLength !== undefined && !(Number.isInteger(pathLength) && pathLength >= 0 && pathLength <= 255)) throw new PkiError('ERR_INVALID_ARGUMENT', `a path length of ${pathLength}; 0 to 255 are wanted`)
 }

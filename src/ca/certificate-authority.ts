@@ -78,7 +78,7 @@ export interface CertificateAuthority extends BundleSource {
    * @throws ERR_INVALID_ARGUMENT, ERR_PREPARED_EXPIRED, ERR_CA_SIGNATURE; what the signer throws
    */
   sign(prepared: PreparedCertificate): Promise<IssuedCertificate>
-  /** A new list of what was revoked, its number above the last. @throws ERR_INVALID_ARGUMENT without a store, ERR_CA_SIGNATURE */
+  /** A new list of what was revoked, its number above the last. @throws ERR_INVALID_ARGUMENT without a store, ERR_CA_EXPIRED, ERR_CA_SIGNATURE, ERR_LINT; what store and signer throw */
   revocationList(): Promise<RevocationList>
   /** The roots of the trust domain at this moment, as a SPIFFE trust bundle. */
   trustBundle(): TrustBundle

@@ -1,6 +1,6 @@
 // What a certificate must be before it is signed: each rule by itself, over the exact bytes. Numbers as in the list of lints.
 
-import { tags } from '../der/index.ts'
+import { encodeOid, headerLength } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { equalBytes } from '../internal/bytes.ts'
 import { SpiffeId } from '../spiffe/index.ts'
@@ -82,6 +82,7 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L6', clause: 'RFC 5280 §4.1.2.5', check: lintValidityNesting },
   { id: 'L7', clause: 'RFC 5280 §4.1.2.5', check: lintValidityLength },
   { id: 'L8', clause: 'RFC 5280 §4.1.2.5', check: lintTimeForm },
+  { id: 'L9', clause: 'RFC 5280 §4.1.2.8', check: ({ certificate }) => (certificate.hasUniqueIdentifiers ? 'a unique identifier' : undefined) },
   { id: 'L10', clause: 'RFC 5280 §4.2', check: ({ certificate }) => {
     // The values that no other lint reads; what is malformed throws.
     void certificate.authorityInfoAccess
@@ -133,6 +134,7 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L30', clause: 'RFC 5280 §4.2.1.2', check: ({ certificate }) => (certificate.subjectKeyIdentifier?.length === 20 ? undefined : 'no subject key identifier of 20 octets') },
   { id: 'L31', clause: 'RFC 5280 §4.2.1.10', check: ({ certificate }) => certificate.extensions.find(({ oid }) => caExtensions.has(oid))?.oid },
   { id: 'L32', clause: 'RFC 5280 §4.2.1.13, §4.2.2.1', check: lintLocations },
+  { id: 'L34', clause: 'X.690 §10.1', check: lintLength },
 ]
 
 const isWeak = ({ algorithm, bits }: PublicKey): boolean => algorithm === undefined || (algorithm === 'RSA' && bits < 2048)
@@ -143,12 +145,37 @@ function lintSignatureAlgorithm({ certificate: { signatureAlgorithm } }: LintInp
   return name !== undefined && equalBytes(signatureAlgorithm.der, signatureAlgorithms[name].identifier) ? undefined : `signature algorithm ${signatureAlgorithm.oid}, or its parameters`
 }
 
-/** UTCTime before 2050, GeneralizedTime after; their form is the parser's. The validity follows the issuer. */
-function lintTimeForm({ certificate: { der, issuer, notBeforeMs, notAfterMs } }: LintInput): string | undefined {
-  const first = issuer.der.byteOffset - der.byteOffset + issuer.der.length + 2
-  const second = first + 2 + (der[first + 1] as number)
-  const fits = (tag: number | undefined, ms: number): boolean => tag === (ms < year2050 ? tags.utcTime : tags.generalizedTime)
-  return fits(der[first], notBeforeMs) && fits(der[second], notAfterMs) ? undefined : 'a time of the form of another century'
+/**
+ * UTCTime before 2050, GeneralizedTime after; their form is the parser's. UTCTime cannot say 2050, so each time of the wrong form makes the
+ * validity, which is what issuer and subject have between them, two octets longer than it should be.
+ */
+function lintTimeForm({ certificate: { issuer, subject, notBeforeMs, notAfterMs } }: LintInput): string | undefined {
+  const found = subject.der.byteOffset - issuer.der.byteOffset - issuer.der.length
+  return found === elementLength(timeLength(notBeforeMs) + timeLength(notAfterMs)) ? undefined : 'a time of the form of another century'
+}
+
+/** The lengths that DER gives to the parts add up to what is there: nothing is padded, spelled out or in between. The parts are other lints'. */
+function lintLength({ certificate }: LintInput): string | undefined {
+  const { der, tbs, serialNumberBytes, signature, issuer, subject, publicKey, extensions, notBeforeMs, notAfterMs } = certificate
+  const algorithm = certificate.signatureAlgorithm.der.length
+  let list = 0
+  for (const { oid, critical, value } of extensions) {
+    const id = oid.startsWith('2.5.29.') ? 3 : encodeOid(oid).length
+    list += elementLength(elementLength(id) + (critical ? 3 : 0) + elementLength(value.length))
+  }
+  const content = versionLength + elementLength(serialNumberBytes.length) + algorithm + issuer.der.length
+    + elementLength(timeLength(notBeforeMs) + timeLength(notAfterMs)) + subject.der.length + publicKey.spki.length
+    + (list === 0 ? 0 : elementLength(elementLength(list)))
+  const whole = elementLength(elementLength(content) + algorithm + elementLength(1 + signature.length))
+  return elementLength(content) === tbs.length && whole === der.length ? undefined : `${der.length} octets where ${whole} are enough`
+}
+
+function elementLength(content: number): number {
+  return headerLength(content) + content
+}
+
+function timeLength(ms: number): number {
+  return ms < year2050 ? 15 : 17
 }
 
 function lintSubjectName({ certificate: { subject } }: LintInput): string | undefined {
@@ -201,6 +228,8 @@ export function isDnsName(name: string): boolean {
 }
 
 const maximumOctets = 8 * 1024
+/** [0] { INTEGER 2 } */
+const versionLength = 5
 const year2050 = Date.UTC(2050, 0)
 const noPoints: readonly DistributionPoint[] = []
 /** What only CAs have; L11 leaves them out already. */

@@ -4,6 +4,7 @@ import { generateKeyPair } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { PkiError } from '../errors/index.ts'
+import { signatureAlgorithms } from '../x509/index.ts'
 import type { PublicKey, SignatureAlgorithm } from '../x509/index.ts'
 
 /**
@@ -49,6 +50,21 @@ export function keyAlgorithmOf(publicKey: PublicKey, options: { readonly pss?: b
   const { algorithm, bits } = publicKey
   if (algorithm === 'RSA' || algorithm === 'RSA-PSS') return requireKeyAlgorithm(`RSA-${options.pss === true || algorithm === 'RSA-PSS' ? 'PSS-' : ''}${bits}`)
   return requireKeyAlgorithm(algorithm ?? 'unknown')
+}
+
+/**
+ * What a key of an algorithm signs with. An id-RSASSA-PSS key may be bound to one hash and a least length of salt (RFC 4055 §3.1): then with
+ * that hash, and a salt as long as it.
+ *
+ * @throws ERR_KEY_UNSUPPORTED where the salt would have to be longer than the hash
+ */
+export function signatureAlgorithmOf(publicKey: PublicKey, algorithm: KeyAlgorithm): SignatureAlgorithm {
+  const { pss } = publicKey.info
+  if (pss?.hash === undefined) return keyAlgorithms[algorithm]
+  const name = `rsassa-pss-SHA${pss.hash.slice(3)}` as SignatureAlgorithm
+  const { saltLength = 0 } = signatureAlgorithms[name]
+  if (pss.saltLength > saltLength) throw new PkiError('ERR_KEY_UNSUPPORTED', `an RSASSA-PSS key whose salt has ${pss.saltLength} octets; with ${pss.hash} it has ${saltLength} here`)
+  return name
 }
 
 /** A new private key from the platform's generator, off the event loop. */

@@ -6,7 +6,7 @@ import type { DerReader } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { decodePem } from '../internal/pem.ts'
 import { PublicKey } from '../x509/index.ts'
-import { keyAlgorithmOf } from './key-algorithm.ts'
+import { keyAlgorithmOf, signatureAlgorithmOf } from './key-algorithm.ts'
 
 /** How a private key is read. */
 export interface ImportPrivateKeyOptions {
@@ -33,7 +33,7 @@ export function importPrivateKey(input: string | Uint8Array | KeyObject, options
   const key = input instanceof KeyObject ? input : readKey(input, options)
   if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
   const publicKey = PublicKey.from(key)
-  keyAlgorithmOf(publicKey)
+  signatureAlgorithmOf(publicKey, keyAlgorithmOf(publicKey))
   checkPair(key, publicKey)
   return key
 }
@@ -56,7 +56,8 @@ export function exportPrivateKey(key: KeyObject, options: ExportPrivateKeyOption
 
 /** OpenSSL takes the public half that a private key carries on trust: one signature tells whether the two belong together. */
 function checkPair(key: KeyObject, publicKey: PublicKey): void {
-  const algorithm = key.asymmetricKeyType === 'ed25519' ? undefined : 'sha256'
+  // A key that is bound to a hash (RSASSA-PSS) takes no other.
+  const algorithm = key.asymmetricKeyType === 'ed25519' ? undefined : (publicKey.info.pss?.hash ?? 'sha256')
   const probe = Buffer.from('does the public half belong to it?')
   let holds: boolean
   try {

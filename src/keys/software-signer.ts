@@ -5,7 +5,7 @@ import type { KeyObject, SignKeyObjectInput } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { PublicKey, signatureAlgorithms } from '../x509/index.ts'
 import type { SignatureAlgorithm, Signer } from '../x509/index.ts'
-import { generatePrivateKey, keyAlgorithmOf, keyAlgorithms } from './key-algorithm.ts'
+import { generatePrivateKey, keyAlgorithmOf, signatureAlgorithmOf } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 
 /** Options of `SoftwareSigner`. */
@@ -37,7 +37,7 @@ export class SoftwareSigner implements Signer {
     this.publicKey = PublicKey.from(privateKey)
     this.algorithm = keyAlgorithmOf(this.publicKey, options)
     this.id = options.id ?? `software:${Buffer.from(this.publicKey.keyIdentifier).toString('hex')}`
-    this.signatureAlgorithm = keyAlgorithms[this.algorithm]
+    this.signatureAlgorithm = signatureAlgorithmOf(this.publicKey, this.algorithm)
     const { hash, saltLength } = signatureAlgorithms[this.signatureAlgorithm]
     this.#privateKey = privateKey
     this.#hash = hash
@@ -51,11 +51,17 @@ export class SoftwareSigner implements Signer {
   }
 
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    if (this.#immediate) return sign(this.#hash, data, this.#input)
+    if (this.#immediate) {
+      try {
+        return sign(this.#hash, data, this.#input)
+      } catch (cause) {
+        throw this.#failure(cause)
+      }
+    }
     return new Promise((resolve, reject) => {
       sign(this.#hash, data, this.#input, (error, signature) => {
         if (error === null) resolve(signature)
-        else reject(new PkiError('ERR_INTERNAL', `key ${this.id} did not sign`, { cause: error }))
+        else reject(this.#failure(error))
       })
     })
   }
@@ -63,6 +69,10 @@ export class SoftwareSigner implements Signer {
   /** The key itself, for `node:tls` and for export: whoever holds a software signer holds the key. */
   privateKey(): KeyObject {
     return this.#privateKey
+  }
+
+  #failure(cause: unknown): PkiError {
+    return new PkiError('ERR_INTERNAL', `key ${this.id} did not sign`, { cause })
   }
 }
 

@@ -58,6 +58,70 @@ export function scanEntries(bytes: Uint8Array, start: number, end: number, versi
   return { start, end, count, issuerOffsets, unknownCritical }
 }
 
+/**
+ * The entries of a list one after the other, without an object for each: what its fields say holds until the next `next`.
+ *
+ * @example
+ * ```ts
+ * for (const cursor = list.cursor(); cursor.next();) if (cursor.reasonCode === 1) count++
+ * ```
+ */
+export class RevokedEntryCursor {
+  /** The list that the offsets are of. */
+  readonly bytes: Uint8Array
+  /** Where the entry begins. */
+  start = 0
+  /** Where the content octets of the serial number begin and end. */
+  serialStart = 0
+  serialEnd = 0
+  /** Milliseconds since the epoch. */
+  revocationMs = 0
+  /** As it is written; -1 where the entry gives no reason. */
+  reasonCode = -1
+  /** RFC 5280 §5.3.1 has it not critical. */
+  isReasonCritical = false
+  readonly #entries: DerReader
+  readonly #fields: DerReader
+
+  /** Over entries that a scan has seen. */
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.bytes = bytes
+    this.#entries = new DerReader(bytes, start, end)
+    this.#fields = new DerReader(bytes, start, end)
+  }
+
+  /** Goes to the next entry; false where there is none. @throws ERR_TIME_INVALID for a date that does not exist */
+  next(): boolean {
+    if (this.#entries.done) return false
+    const fields = this.#fields
+    this.#entries.next()
+    fields.offset = this.#entries.contentStart
+    fields.next()
+    this.start = this.#entries.start
+    this.serialStart = fields.contentStart
+    this.serialEnd = fields.contentEnd
+    this.revocationMs = readTime(fields, 'revocationDate')
+    this.#readReason(fields.offset, this.#entries.contentEnd)
+    return true
+  }
+
+  #readReason(at: number, end: number): void {
+    this.reasonCode = -1
+    this.isReasonCritical = false
+    if (at === end) return
+    if (isPlainReason(this.bytes, at, end)) {
+      this.reasonCode = this.bytes[end - 1] as number
+      return
+    }
+    const list = new DerReader(this.bytes, at, end).expect(tags.sequence, 'crlEntryExtensions').inner()
+    for (const { oid, critical, value } of readExtensions(list, 'crlEntryExtensions')) {
+      if (oid !== oids.reasonCode) continue
+      this.reasonCode = crlReasons.indexOf(parseReasonCode(value))
+      this.isReasonCritical = critical
+    }
+  }
+}
+
 /** The entry at an offset that a scan has seen. */
 export function readEntry(bytes: Uint8Array, offset: number, certificateIssuer: readonly GeneralName[] | undefined): RevokedEntry {
   const entry = new DerReader(bytes, offset).expect(tags.sequence, 'revokedCertificate').inner()
@@ -175,6 +239,20 @@ export class RevocationListIndex {
       const offset = stored - 1
       const at = serialOffset(bytes, offset)
       if (bytes[at - 1] === serial.length && equalAt(bytes, at, serial) && (accept === undefined || accept(offset))) return offset
+    }
+  }
+
+  /** The same for a serial number in place, between two offsets of any bytes. */
+  findBetween(wanted: Uint8Array, start: number, end: number): number {
+    const bytes = this.#bytes
+    for (let slot = this.#hash(wanted, start, end); ; slot = (slot + 1) & this.#mask) {
+      const stored = this.#slots[slot] as number
+      if (stored === 0) return -1
+      const at = serialOffset(bytes, stored - 1)
+      if (bytes[at - 1] !== end - start) continue
+      let same = 0
+      while (same < end - start && bytes[at + same] === wanted[start + same]) same++
+      if (same === end - start) return stored - 1
     }
   }
 

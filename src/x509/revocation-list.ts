@@ -17,7 +17,7 @@ import { inputBytes, toPeculiarCrl } from './interchange.ts'
 import type { RawData } from './interchange.ts'
 import { DistinguishedName } from './names/distinguished-name.ts'
 import type { GeneralName } from './names/general-name.ts'
-import { readEntry, readEntryIssuer, scanEntries, RevocationListIndex } from './revocation-list-entries.ts'
+import { readEntry, readEntryIssuer, scanEntries, RevocationListIndex, RevokedEntryCursor } from './revocation-list-entries.ts'
 import type { EntryScan, RevokedEntry } from './revocation-list-entries.ts'
 import { serialNumberBytes } from './serial-number.ts'
 import type { SerialNumber } from './serial-number.ts'
@@ -172,6 +172,18 @@ export class RevocationList {
     if (scan.issuerOffsets.length > 0) return this.find(serial) !== undefined
     this.#index ??= new RevocationListIndex(this.der, scan)
     return this.#index.find(typeof serial === 'string' ? serialNumberBytes(serial) : serial) >= 0
+  }
+
+  /** Every entry in order, in place: for lists whose entries are too many to be objects. */
+  cursor(): RevokedEntryCursor {
+    return new RevokedEntryCursor(this.der, this.#scan?.start ?? 0, this.#scan?.end ?? 0)
+  }
+
+  /** Where the first entry begins that has the serial number which a cursor, of this list or another, is at; -1 where there is none. */
+  offsetOf({ bytes, serialStart, serialEnd }: RevokedEntryCursor): number {
+    if (this.#scan === undefined) return -1
+    this.#index ??= new RevocationListIndex(this.der, this.#scan)
+    return this.#index.findBetween(bytes, serialStart, serialEnd)
   }
 
   /** Octets that the index takes; builds it. */

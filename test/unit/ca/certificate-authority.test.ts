@@ -1,15 +1,17 @@
 // What a CA must not do, found by people who tried: outlive its root, ignore path lengths and name constraints, be its own root.
 
 import { describe, expect, it } from 'vitest'
-import { MemoryCertificateStore, createCertificateAuthority, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../../src/ca/index.ts'
+import { MemoryCertificateStore, createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
+import { FakeClock } from '../../../src/testing/index.ts'
 import { createCrlChecker, verifyPath } from '../../../src/validation/index.ts'
-import { generalName } from '../../../src/x509/index.ts'
+import { DistinguishedName, buildCertificate, generalName } from '../../../src/x509/index.ts'
 import type { CaCertificateOptions } from '../../../src/ca/index.ts'
+import type { SerialNumber } from '../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
@@ -69,6 +71,41 @@ describe('a CA below a root', () => {
   })
 })
 
+describe('a cross-certificate', () => {
+  it('gives what is below one root a path to the other', async () => {
+    const newSigner = await SoftwareSigner.generate('P-384')
+    const newRoot = await createRootCertificate(newSigner, { subject: 'CN=new root', trustDomain: 'example.org', nameConstraints: { permitted: [generalName.uri('example.org')] } })
+    const ca = await createIntermediateCertificate({ certificate: newRoot, signer: newSigner }, caSigner.publicKey, { subject: 'CN=ca' })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [newRoot] })
+    const { certificate } = await authority.sign(authority.prepare(proven, content))
+    const oldRoot = await rootOf()
+    const cross = await createCrossCertificate({ certificate: oldRoot, signer: rootSigner }, newRoot, { pathLength: 1 })
+    expect(verifyPath(certificate, { anchors: [oldRoot], intermediates: [ca, cross], profile: 'spiffe' }).ok).toBe(true)
+    expect(verifyPath(certificate, { anchors: [newRoot], intermediates: [ca, cross], profile: 'spiffe' }).ok).toBe(true)
+    expect(cross.nameConstraints).toEqual(newRoot.nameConstraints)
+    expect(cross.subjectAltName).toEqual(newRoot.subjectAltName)
+  })
+
+  it('keeps a key identifier that is not ours', async () => {
+    const foreign = await buildCertificate({
+      issuer: DistinguishedName.parse('CN=foreign'), subject: DistinguishedName.parse('CN=foreign'), publicKey: caSigner.publicKey, notBefore: new Date(Date.now() - 1000), notAfter: new Date(Date.now() + 60_000),
+      extensions: { basicConstraints: { ca: true, pathLength: 0 }, keyUsage: ['keyCertSign', 'cRLSign'], subjectKeyIdentifier: Uint8Array.of(1, 2, 3) },
+    }, caSigner)
+    const cross = await createCrossCertificate({ certificate: await rootOf(), signer: rootSigner }, foreign)
+    expect(cross.subjectKeyIdentifier).toEqual(Uint8Array.of(1, 2, 3))
+    expect(cross.basicConstraints).toEqual({ ca: true, pathLength: 0 })
+  })
+
+  it('is not made for a leaf, nor of a path length that nobody named', async () => {
+    const certificate = await rootOf()
+    const pki = await testPki()
+    const { certificate: leaf } = await pki.issuance.issue({ csr: (await newRequest()).request }, callerOf())
+    const parent = { certificate, signer: rootSigner }
+    await expect(createCrossCertificate(parent, leaf, { pathLength: 0 })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(createCrossCertificate(parent, pki.root)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
+
 describe('plugged-in material', () => {
   it('is judged when it is read', async () => {
     const root = await rootOf()
@@ -115,6 +152,88 @@ describe('revocation lists', () => {
     const verdict = (list: typeof after) => verifyPath(certificate, { anchors: [root], profile: 'spiffe', revocation: createCrlChecker({ lists: [list], mode: 'hard-fail' }) })
     expect(verdict(before).ok).toBe(true)
     expect(verdict(after)).toMatchObject({ ok: false, rejected: [{ code: 'ERR_REVOKED' }] })
+  })
+
+  it('list who has expired once more after that, however long there was none', async () => {
+    const clock = new FakeClock(new Date())
+    const store = new MemoryCertificateStore()
+    const root = await rootOf({ trustDomain: 'example.org', clock })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store, clock, revocationListTtlSeconds: 600 })
+    const issuance = createIssuanceService({ authority, store, clock })
+    const { certificate } = await issuance.issue({ csr: (await newRequest()).request, ttlSeconds: 300 }, callerOf())
+    await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
+    const listedAfter = async (seconds: number): Promise<boolean> => {
+      clock.advance(seconds * 1000)
+      return (await authority.revocationList()).has(certificate.serialNumber)
+    }
+    expect([await listedAfter(0), await listedAfter(299), await listedAfter(10_000), await listedAfter(600), await listedAfter(1)]).toEqual([true, true, true, false, false])
+  })
+
+  it('have the later contents under the greater number, however slow the store is', async () => {
+    let release = (): void => undefined
+    const gate = new Promise<void>((resolve) => { release = resolve })
+    class SlowOnce extends MemoryCertificateStore {
+      #asked = 0
+      override async revoked(at: Date): ReturnType<MemoryCertificateStore['revoked']> {
+        const answer = await super.revoked(at)
+        if (this.#asked++ === 0) await gate
+        return answer
+      }
+    }
+    const store = new SlowOnce()
+    const root = await rootOf({ trustDomain: 'example.org' })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store })
+    const issuance = createIssuanceService({ authority, store })
+    const { certificate } = await issuance.issue({ csr: (await newRequest()).request }, callerOf())
+    const first = authority.revocationList()
+    await issuance.revoke(certificate.serialNumber, 'keyCompromise', callerOf())
+    const second = authority.revocationList()
+    setImmediate(release)
+    const [newest] = (await Promise.all([first, second])).sort((a, b) => Number(b.crlNumber! - a.crlNumber!))
+    expect(newest!.has(certificate.serialNumber)).toBe(true)
+  })
+
+  it('are dated between the certificate and themselves, whatever the clock of who revoked says', async () => {
+    const clock = new FakeClock(new Date('2026-03-01T00:00:00.500Z'))
+    const store = new MemoryCertificateStore()
+    const root = await rootOf({ trustDomain: 'example.org', clock })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store, clock })
+    const issuance = createIssuanceService({ authority, store, clock })
+    const serials: SerialNumber[] = []
+    for (const revokedAt of ['2026-04-01T00:00:00Z', '2026-03-01T00:00:00.700Z', '2020-01-01T00:00:00Z']) {
+      const { certificate } = await issuance.issue({ csr: (await newRequest()).request }, callerOf())
+      await store.revoke(certificate.serialNumber, 'superseded', new Date(revokedAt))
+      serials.push(certificate.serialNumber)
+    }
+    const dates = async (): Promise<unknown[]> => {
+      const list = await authority.revocationList()
+      return serials.map((serial) => list.find(serial)!.revocationDate.toISOString())
+    }
+    expect(await dates()).toEqual(['2026-03-01T00:00:00.000Z', '2026-03-01T00:00:00.000Z', '2026-03-01T00:00:00.000Z'])
+    clock.advance(60_000)
+    expect((await dates())[0]).toBe('2026-03-01T00:01:00.000Z')
+    clock.setWallClock(new Date('2026-02-28T00:00:00Z'))
+    expect((await authority.revocationList()).thisUpdate.toISOString()).toBe('2026-03-01T00:01:00.000Z')
+  })
+
+  it('are not given out where the store forgets', async () => {
+    const store = new MemoryCertificateStore()
+    const root = await rootOf({ trustDomain: 'example.org' })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store })
+    const issuance = createIssuanceService({ authority, store })
+    const { certificate } = await issuance.issue({ csr: (await newRequest()).request }, callerOf())
+    await issuance.revoke(certificate.serialNumber, 'keyCompromise', callerOf())
+    await authority.revocationList()
+    await store[Symbol.asyncDispose]()
+    await expect(authority.revocationList()).rejects.toThrow(code('ERR_LINT'))
+  })
+
+  it('are not signed by a CA that has expired', async () => {
+    const clock = new FakeClock(new Date())
+    const root = await rootOf({ ttlSeconds: 60, clock })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store: new MemoryCertificateStore(), clock })
+    clock.advance(61_000)
+    await expect(authority.revocationList()).rejects.toThrow(code('ERR_CA_EXPIRED'))
   })
 
   it('are not made up where nothing is remembered', async () => {

@@ -1,13 +1,15 @@
 // Each lint has a certificate, or a revocation list, that breaks it and nothing before it.
 
-import { describe, expect, it } from 'vitest'
-import { caLints, createIntermediateCertificate, createRootCertificate, leafLints, lintCertificate, listLints, runLints, workloadProfile } from '../../../src/ca/index.ts'
-import type { LintInput } from '../../../src/ca/index.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { caLints, createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, leafLints, lintCertificate, listLints, runLints, workloadProfile } from '../../../src/ca/index.ts'
+import type { CertificateRecord, LintInput, ListLintInput } from '../../../src/ca/index.ts'
 import { element, encodeGeneralizedTime, encodeTime, sequence } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
+import { systemClock } from '../../../src/runtime/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
-import { Certificate, DistinguishedName, buildCertificate, buildRevocationList, encodeExtension, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
-import type { CertificateFields } from '../../../src/x509/index.ts'
+import { Certificate, DistinguishedName, RevocationList, assembleSigned, buildCertificate, buildRevocationList, encodeExtension, encodeIssuingDistributionPoint, extensionOids, generalName, keyPurposeOids, serialNumberFromBytes } from '../../../src/x509/index.ts'
+import type { CertificateFields, RevocationListFields, RevokedCertificate } from '../../../src/x509/index.ts'
+import { newRequest } from '../../support/pki.ts'
 
 const now = Math.floor(Date.now() / 1000) * 1000
 const caSigner = await SoftwareSigner.generate('P-256')
@@ -45,6 +47,17 @@ function changed(certificate: Certificate, from: string, to: string): Certificat
   return Certificate.parse(sequence(tbs, Buffer.from('300a06082a8648ce3d040302', 'hex'), element(3, Uint8Array.of(0), certificate.signature)))
 }
 
+/** A GeneralizedTime before 2050 as the end of the validity. */
+function longTime(made: Certificate): Certificate {
+  const utc = (ms: number): string => Buffer.from(encodeTime(ms)).toString('hex')
+  return changed(made, `301e${utc(made.notBeforeMs)}${utc(made.notAfterMs)}`, `3020${utc(made.notBeforeMs)}${Buffer.from(encodeGeneralizedTime(made.notAfterMs)).toString('hex')}`)
+}
+
+async function uniquelyIdentified(): Promise<Certificate> {
+  const spki = Buffer.from(key.spki).toString('hex')
+  return changed(await leaf(), spki, `${spki}810200aa`)
+}
+
 const other = (oid: string, critical: boolean, value: Uint8Array): Partial<Extensions> => ({ other: [{ oid, critical, value }] })
 const without = (name: keyof Extensions): Partial<Extensions> => ({ [name]: undefined })
 const odd = changed(await leaf(), '06082a8648ce3d030107', '06082a8648ce3d030101')
@@ -67,12 +80,8 @@ const leafCases: readonly LeafCase[] = [
   ['L6', "a validity beyond the CA's", () => leaf({ notAfter: new Date(root.notAfterMs + 1000) })],
   ['L7', 'a validity longer than the profile has', () => leaf({ notAfter: new Date(now + 91 * 86_400_000) })],
   ['L7', 'a beginning in the future', () => leaf({ notBefore: new Date(now + 60_000) })],
-  ['L8', 'a GeneralizedTime before 2050', async () => {
-    const made = await leaf()
-    const seconds = (ms: number): string => Buffer.from(encodeGeneralizedTime(ms)).toString('hex')
-    const utc = (ms: number): string => `170d${Buffer.from(encodeGeneralizedTime(ms)).subarray(4).toString('hex')}`
-    return changed(made, `301e${utc(made.notBeforeMs)}${utc(made.notAfterMs)}`, `3020${utc(made.notBeforeMs)}${seconds(made.notAfterMs)}`)
-  }],
+  ['L8', 'a GeneralizedTime before 2050', async () => longTime(await leaf())],
+  ['L9', 'a unique identifier', uniquelyIdentified],
   ['L10', 'an extension that is malformed', () => leaf({}, other(extensionOids.crlDistributionPoints, false, Uint8Array.of(5, 0)))],
   ['L11', 'an extension that no leaf has', () => leaf({}, other('1.2.3.4', false, Uint8Array.of(5, 0)))],
   ['L12', 'another key', () => leaf(), { publicKey: weak.publicKey }],
@@ -109,12 +118,24 @@ describe('lints of leaves', () => {
     expect(outcome(await leaf({ subject: DistinguishedName.parse('O=Example') }, { subjectAltName: [uri, dns, generalName.ip('10.0.0.1')], crlDistributionPoints: [{ name: { fullName: [generalName.uri('http://a/crl')] }, reasons: undefined, crlIssuer: undefined }] }))).toBe('passes')
   })
 
+  it('let what a CA issues pass, before and after its signature, read again too', async () => {
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: caSigner, clock: { ...systemClock, now: () => now } })
+    const { request } = await newRequest()
+    const names = [uri, dns, generalName.ip('fd00::1')]
+    for (const subject of [undefined, DistinguishedName.parse('O=Example')]) {
+      const { certificate } = await authority.sign(authority.prepare(request.verify(), { subjectAltName: names, subject }))
+      for (const one of [certificate, Certificate.parse(certificate.der), Certificate.parse(new Uint8Array(Buffer.concat([Buffer.alloc(7), certificate.der])).subarray(7))]) {
+        expect(outcome(one, { publicKey: request.publicKey, wantedNames: names })).toBe('passes')
+      }
+    }
+  })
+
   it.each(leafCases.map((one) => [one[0], one[1], one] as const))('%s refuses %s', async (lint, _, [, , make, changes]) => {
     expect(outcome(await make(), changes)).toBe(lint)
   })
 
   it('each has a case here, or is one that a lint before it refuses as well', () => {
-    const shadowed = ['L19', 'L26', 'L31']
+    const shadowed = ['L19', 'L26', 'L31', 'L34']
     expect(leafLints.map(({ id }) => id).filter((id) => !shadowed.includes(id) && !leafCases.some(([lint]) => lint === id))).toEqual([])
   })
 
@@ -122,6 +143,8 @@ describe('lints of leaves', () => {
     ['L19', () => leaf({}, { keyUsage: ['keyAgreement'] })],
     ['L26', () => leaf({}, { subjectAltName: [uri, generalName.email('a@example.org')] })],
     ['L31', () => leaf({}, { nameConstraints: { permitted: [dns] } })],
+    ['L34', uniquelyIdentified],
+    ['L34', async () => longTime(await leaf())],
   ] as const)('%s refuses by itself what another would refuse first', async (id, make) => {
     const certificate = await make()
     const lint = leafLints.find((one) => one.id === id)!
@@ -134,6 +157,10 @@ describe('lints of CA certificates and lists', () => {
   const caExtensions: Extensions = { basicConstraints: { ca: true, pathLength: 0 }, keyUsage: ['keyCertSign', 'cRLSign'], subjectKeyIdentifier: key, authorityKeyIdentifier: caSigner.publicKey.keyIdentifier }
   const ca = (changes: Partial<CertificateFields> = {}, other: Partial<Extensions> = {}): Promise<Certificate> =>
     buildCertificate({ issuer: root.subject, subject: DistinguishedName.parse('CN=ca'), publicKey: key, notBefore: fields.notBefore, notAfter: fields.notAfter, ...changes, extensions: { ...caExtensions, ...other } }, caSigner)
+  let otherRoot: Certificate
+  beforeAll(async () => {
+    otherRoot = await createRootCertificate(await SoftwareSigner.generate('P-384'), { subject: 'CN=other root', trustDomain: 'example.org' })
+  })
   const refused = (run: () => void): string => {
     try {
       run()
@@ -145,6 +172,9 @@ describe('lints of CA certificates and lists', () => {
 
   it.each([
     ['passes', 'an intermediate as we make them', () => createIntermediateCertificate({ certificate: root, signer: caSigner }, key, { subject: 'CN=ca', trustDomain: 'example.org' })],
+    ['passes', 'a cross-certificate', () => createCrossCertificate({ certificate: root, signer: caSigner }, otherRoot, { pathLength: 1 })],
+    ['L9', 'a unique identifier', async () => changed(await ca(), Buffer.from(key.spki).toString('hex'), `${Buffer.from(key.spki).toString('hex')}810200aa`)],
+    ['L34', 'what is encoded another way', async () => longTime(await ca())],
     ['L36', 'no CA', () => ca({}, { basicConstraints: { ca: false } })],
     ['L36', 'any path length', () => ca({}, { basicConstraints: { ca: true, pathLength: undefined } })],
     ['L37', 'another key usage', () => ca({}, { keyUsage: ['keyCertSign', 'cRLSign', 'keyEncipherment'] })],
@@ -159,23 +189,102 @@ describe('lints of CA certificates and lists', () => {
     expect(refused(() => runLints(caLints, { certificate, issuer: root }))).toBe(wanted)
   })
 
+  it.each([
+    ['passes', {}],
+    ['L42', { subject: DistinguishedName.parse('CN=Ca') }],
+    ['L42', { publicKey: caSigner.publicKey }],
+    ['L42', { extensions: { ...caExtensions, subjectKeyIdentifier: caSigner.publicKey } }],
+  ] as const)('%s for a cross-certificate with %o', async (wanted, changes) => {
+    const existing = await ca()
+    expect(refused(() => runLints(caLints, { certificate: existing, issuer: root, existing }))).toBe('passes')
+    const certificate = await buildCertificate({ issuer: root.subject, subject: existing.subject, publicKey: key, notBefore: fields.notBefore, notAfter: fields.notAfter, extensions: caExtensions, ...changes }, caSigner)
+    expect(refused(() => runLints(caLints, { certificate, issuer: root, existing }))).toBe(wanted)
+  })
+
   it('lets a root of any path length pass', () => {
     expect(refused(() => runLints(caLints, { certificate: root, issuer: root }))).toBe('passes')
     expect(encodeExtension({ oid: '1.2.3', critical: false, value: new Uint8Array(0) }).length).toBeGreaterThan(0)
   })
 
-  it.each([
-    ['passes', {}, 0n],
-    ['L43', {}, 1n],
-    ['L43', { authorityKeyIdentifier: key.keyIdentifier }, 0n],
-    ['L48', { issuer: DistinguishedName.parse('CN=other') }, 0n],
-  ] as const)('%s for a list with %o after number %s', async (wanted, changes, lastNumber) => {
-    const list = await buildRevocationList({ issuer: root.subject, thisUpdate: new Date(now), nextUpdate: new Date(now + 60_000), crlNumber: 1, authorityKeyIdentifier: caSigner.publicKey.keyIdentifier, entries: [], ...changes }, caSigner)
-    expect(refused(() => runLints(listLints, { list, issuer: root, lastNumber }))).toBe(wanted)
+  const serial = (n: number): RevokedCertificate['serialNumber'] => serialNumberFromBytes(Uint8Array.of(1, n))
+  const entry = (n: number, secondsAgo = 0, more: Partial<RevokedCertificate> = {}): RevokedCertificate => ({ serialNumber: serial(n), revocationDate: new Date(now - secondsAgo * 1000), ...more })
+  const record = (n: number, changes: Partial<CertificateRecord> = {}): CertificateRecord => ({
+    serialNumber: serialNumberFromBytes(Uint8Array.of(1, n)), identity: '', keyIdentifier: key.keyIdentifier, notAfter: new Date(now + 1000), intendedAt: new Date(now - 900_000), state: 'issued', ...changes,
+  })
+  const listOf = (changes: Partial<RevocationListFields> = {}): Promise<RevocationList> => buildRevocationList({
+    issuer: root.subject, thisUpdate: new Date(now), nextUpdate: new Date(now + 60_000), crlNumber: 1, authorityKeyIdentifier: caSigner.publicKey.keyIdentifier, entries: [], ...changes,
+  }, caSigner)
+  /** The list before, of entries that all end at one time. */
+  const before = async (notAfterMs: number, changes: Partial<RevocationListFields> = {}): Promise<Partial<ListLintInput>> => {
+    const list = await listOf({ crlNumber: 0, thisUpdate: new Date(now - 60_000), ...changes })
+    return { previous: { list, notAfterMs: new Float64Array(list.entryCount).fill(notAfterMs) } }
+  }
+  const point = (critical: boolean): Partial<RevocationListFields> => ({ other: [{ oid: extensionOids.issuingDistributionPoint, critical, value: encodeIssuingDistributionPoint({ onlyContainsUserCerts: true }) }] })
+  const reason = (content: number, critical: boolean): Uint8Array => sequence(...[element(6, Uint8Array.of(0x55, 0x1d, 0x15)), ...(critical ? [element(1, Uint8Array.of(0xff))] : []), element(4, element(10, Uint8Array.of(content)))])
+  /** A list whose one entry has these extensions, which our builder does not write. */
+  const rawEntry = async (...entryExtensions: readonly Uint8Array[]): Promise<RevocationList> => {
+    const made = await listOf({ entries: [entry(1)] })
+    const plain = sequence(element(2, Uint8Array.of(1, 1)), encodeTime(now))
+    const whole = sequence(element(2, Uint8Array.of(1, 1)), encodeTime(now), sequence(...entryExtensions))
+    const hex = Buffer.from(made.tbs).toString('hex').replace(Buffer.from(sequence(plain)).toString('hex'), Buffer.from(sequence(whole)).toString('hex'))
+    const tbs = sequence(Buffer.from(hex, 'hex').subarray(made.tbs[1]! < 0x80 ? 2 : (made.tbs[1]! & 0x7f) + 2))
+    return RevocationList.parse(assembleSigned(tbs, caSigner.signatureAlgorithm, made.signature))
+  }
+
+  type ListCase = readonly [lint: string, what: string, make: () => Promise<RevocationList>, changes?: () => Partial<ListLintInput> | Promise<Partial<ListLintInput>>]
+  const listCases: readonly ListCase[] = [
+    ['passes', 'an empty list', () => listOf()],
+    ['passes', 'entries, as the store and the list before have it', () => listOf({ entries: [entry(1, 20, { reason: 'keyCompromise' }), entry(200, 10, { invalidityDate: new Date(0) }), entry(3)] }), async () => ({
+      records: [record(1), record(200), record(3, { intendedAt: new Date(now + 500) })], maximumTtlSeconds: 60, maximumOctets: 1000, ...(await before(now, { entries: [entry(1, 80)] })),
+    })],
+    ['L43', 'a number that is not above the last', () => listOf(), () => ({ lastNumber: 1n })],
+    ['L43', 'the key identifier of another CA', () => listOf({ authorityKeyIdentifier: key.keyIdentifier })],
+    ['L44', 'a next update later than the profile has it', () => listOf(), () => ({ maximumTtlSeconds: 59 })],
+    ['L44', 'what is older than the list before', () => listOf(), () => before(now, { thisUpdate: new Date(now + 1000) })],
+    ['L44', 'a GeneralizedTime before 2050', async () => {
+      const made = await listOf()
+      const utc = Buffer.from(encodeTime(now)).toString('hex')
+      const hex = Buffer.from(made.tbs).toString('hex').replace(utc, Buffer.from(encodeGeneralizedTime(now)).toString('hex'))
+      return RevocationList.parse(assembleSigned(sequence(Buffer.from(hex, 'hex').subarray(made.tbs[1]! < 0x80 ? 2 : (made.tbs[1]! & 0x7f) + 2)), caSigner.signatureAlgorithm, made.signature))
+    }],
+    ['L45', 'a serial number twice', () => listOf({ entries: [entry(1, 20), entry(2, 10), entry(1)] })],
+    ['L45', 'a serial number of zero', () => listOf({ entries: [{ ...entry(1), serialNumber: Uint8Array.of(0) }] })],
+    ['L45', 'a negative serial number', () => listOf({ entries: [{ ...entry(1), serialNumber: Uint8Array.of(0x80, 1) }] })],
+    ['L45', 'entries that are out of order', () => listOf({ entries: [entry(1, 10), entry(2, 20)] })],
+    ['L46', 'a reason that is written out and says nothing', () => rawEntry(reason(0, false))],
+    ['L46', 'a critical reason', () => rawEntry(reason(1, true))],
+    ['L46', 'a removal from a complete list', () => listOf({ entries: [entry(1, 0, { reason: 'removeFromCRL' })] })],
+    ['L46', 'a revocation that is to come', () => listOf({ entries: [entry(1, -1)] })],
+    ['L46', 'a revocation before the certificate', () => listOf({ entries: [entry(1, 901)] }), () => ({ records: [record(1)] })],
+    ['passes', 'a removal by a delta', () => listOf({ crlNumber: 8, deltaCrlIndicator: 7, entries: [entry(1, 0, { reason: 'removeFromCRL' })] }), () => ({ lastNumber: 7n })],
+    ['L47', 'a scope that is not critical', () => listOf(point(false))],
+    ['L47', 'a scope that the list before had not', () => listOf(point(true)), () => before(now)],
+    ['L47', 'a scope that the list before had', () => listOf(), () => before(now, point(true))],
+    ['passes', 'the scope of the list before', () => listOf(point(true)), () => before(now, point(true))],
+    ['L47', 'an indirect list', () => listOf({ issuingDistributionPoint: { indirectCrl: true } })],
+    ['L48', 'the name of another CA', () => listOf({ issuer: DistinguishedName.parse('CN=other') })],
+    ['L49', 'less than the store has', () => listOf({ entries: [entry(1)] }), () => ({ records: [record(1), record(2)] })],
+    ['L49', 'something else than the store has', () => listOf({ entries: [entry(1)] }), () => ({ records: [record(2)] })],
+    ['L49', 'a removal of who had not expired at the list before', () => listOf(), () => before(now - 60_000, { entries: [entry(1, 80)] })],
+    ['passes', 'a removal of who had expired at the list before', () => listOf(), () => before(now - 61_000, { entries: [entry(1, 80)] })],
+    ['L50', 'a delta to what there is not', () => listOf({ crlNumber: 8, deltaCrlIndicator: 7 }), () => ({ lastNumber: 6n })],
+    ['L50', 'a delta that is not critical', () => listOf({ crlNumber: 8, other: [{ oid: extensionOids.deltaCrlIndicator, critical: false, value: element(2, Uint8Array.of(7)) }] }), () => ({ lastNumber: 7n })],
+    ['L50', 'more octets than are given out', () => listOf(), () => ({ maximumOctets: 100 })],
+  ]
+
+  it.each(listCases.map((one) => [one[0], one[1], one] as const))('%s: a list with %s', async (wanted, _, [, , make, changes]) => {
+    const input: ListLintInput = { list: await make(), issuer: root, lastNumber: 0n, ...(await changes?.()) }
+    expect(refused(() => runLints(listLints, input))).toBe(wanted)
+  })
+
+  it('each has a case here', () => {
+    expect(listLints.map(({ id }) => id).filter((id) => !listCases.some(([lint]) => lint === id))).toEqual([])
   })
 
   it('each has a number of its own', () => {
-    const ids = [...leafLints, ...caLints, ...listLints].map(({ id }) => id)
-    expect(new Set(ids).size).toBe(ids.length)
+    for (const lints of [leafLints, caLints, listLints]) {
+      const ids = lints.map(({ id }) => id)
+      expect(new Set(ids).size).toBe(ids.length)
+    }
   })
 })
