@@ -7,9 +7,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { explainVerdict, verifyPath } from '../../src/validation/index.ts'
+import { formatGeneralName } from '../../src/x509/index.ts'
 import type { Certificate } from '../../src/x509/index.ts'
 import { requires } from '../support/requires.ts'
 import { time } from '../unit/validation/test-pki.ts'
+import { constrainedChains } from './constrained-chains.ts'
 import { chainPlans, makeChain } from './generated-chains.ts'
 
 const runs = Number(process.env['SPIFFE_PKI_OPINIONS'] ?? 300)
@@ -45,6 +47,18 @@ describe.skipIf(!present)("Go's crypto/x509", () => {
       }
     }
     expect(both).toBeGreaterThan(runs / 20)
+  })
+
+  it('says of leaves below constrained intermediates what we say', async () => {
+    const chains = await constrainedChains()
+    const now = new Date()
+    const theirs = goVerdicts(chains.map(({ leaf, intermediates, root }) => ({ leaf: base64(leaf), intermediates: intermediates.map(base64), root: base64(root), time: now })))
+    for (const [at, { name, holds, goHolds, leaf, intermediates, root }] of chains.entries()) {
+      const verdict = verifyPath(leaf, { anchors: [root], intermediates, time: now, extendedKeyUsage: 'serverAuth' })
+      const what = `${name}: ${leaf.subjectAltName!.map(formatGeneralName).join(', ')}: ${theirs[at]}, ${explainVerdict(verdict)}`
+      expect([verdict.ok, theirs[at] === 'ok'], what).toEqual([holds, goHolds])
+      if (!verdict.ok) expect(verdict.rejected[0]?.code, what).toMatch(/^ERR_PATH_(?:NAME_CONSTRAINTS|LENGTH)$/)
+    }
   })
 })
 

@@ -8,9 +8,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { explainVerdict, validationProfiles, verifyPath } from '../../src/validation/index.ts'
+import { formatGeneralName } from '../../src/x509/index.ts'
 import type { Certificate } from '../../src/x509/index.ts'
 import { requires } from '../support/requires.ts'
 import { time } from '../unit/validation/test-pki.ts'
+import { constrainedChains } from './constrained-chains.ts'
 import { chainPlans, makeChain } from './generated-chains.ts'
 
 const runs = Number(process.env['SPIFFE_PKI_OPINIONS'] ?? 150)
@@ -60,6 +62,20 @@ describe.skipIf(!present)('openssl verify', () => {
     // The generator has to make both kinds, or the test says nothing.
     expect(tally.both).toBeGreaterThan(runs / 20)
     expect(tally.neither).toBeGreaterThan(runs / 20)
+  })
+
+  it('says of leaves below constrained intermediates what we say', async () => {
+    for (const [at, { name, holds, leaf, intermediates, root }] of (await constrainedChains()).entries()) {
+      const verdict = verifyPath(leaf, { anchors: [root], intermediates, extendedKeyUsage: 'serverAuth' })
+      const [leafFile, chainFile, rootFile] = ['leaf', 'chain', 'root'].map((file) => join(folder, `constrained-${file}-${at}.pem`)) as [string, string, string]
+      writeFileSync(leafFile, leaf.toPem())
+      writeFileSync(chainFile, intermediates.map((certificate) => certificate.toPem()).join(''))
+      writeFileSync(rootFile, root.toPem())
+      const { status, stderr } = spawnSync(tool, ['verify', '-x509_strict', '-no-CApath', '-no-CAstore', '-CAfile', rootFile, '-untrusted', chainFile, '-purpose', 'sslserver', leafFile])
+      const what = `${name}: ${leaf.subjectAltName!.map(formatGeneralName).join(', ')}: ${stderr.toString()}, ${explainVerdict(verdict)}`
+      expect([verdict.ok, status === 0], what).toEqual([holds, holds])
+      if (!holds) expect(stderr.toString(), what).toMatch(/permitted subtree violation|excluded subtree violation|path length constraint exceeded/)
+    }
   })
 })
 

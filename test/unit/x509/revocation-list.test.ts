@@ -121,6 +121,18 @@ describe('entries are those of a slow scan', () => {
     expect(() => { list.checkAll() }).not.toThrow()
     expect(list.version).toBe(2)
 
+    const read: Omit<Plain, 'invalid' | 'issuer'>[] = []
+    const first = new Map<string, number>()
+    for (const cursor = list.cursor(); cursor.next();) {
+      const serial = hex(cursor.bytes.subarray(cursor.serialStart, cursor.serialEnd))
+      if (!first.has(serial)) first.set(serial, cursor.start)
+      if (list.offsetOf(cursor) !== first.get(serial)) expect(list.offsetOf(cursor), serial).toBe(first.get(serial))
+      const date = new Date(cursor.revocationMs)
+      read.push({ serial, revoked: digits(date).slice(date.getUTCFullYear() < 2050 ? 2 : 0), reason: Math.max(cursor.reasonCode, 0) })
+      expect(cursor.isReasonCritical).toBe(false)
+    }
+    expect(read).toEqual(scanned.map(({ serial, revoked, reason }) => ({ serial, revoked, reason })))
+
     const absent = Array.from({ length: 20 }, (_, i) => hex(Uint8Array.of(0x7e, i, i, i, i, i)))
     const serials = [...new Set([...scanned.map(({ serial }) => serial), ...absent, '00', 'ff', '0102'])]
     for (const serial of serials) {
@@ -137,6 +149,16 @@ describe('entries are those of a slow scan', () => {
       }
     }
     expect(list.indexByteLength).toBe(count === 0 ? 0 : 4 * 2 ** Math.ceil(Math.log2(Math.max(2, count * 1.34))))
+  })
+
+  it('of another list are found here, or not', async () => {
+    const entries = randomEntries(300, sequenceOf(7), [])
+    const [whole, half, empty] = await Promise.all([entries, entries.slice(0, 150), []].map((some) => built({ entries: some })))
+    const inHalf = new Set(slowScan(half!.der).map(({ serial }) => serial))
+    for (const cursor = whole!.cursor(); cursor.next();) {
+      const serial = hex(cursor.bytes.subarray(cursor.serialStart, cursor.serialEnd))
+      expect([half!.offsetOf(cursor) >= 0, empty!.offsetOf(cursor)]).toEqual([inHalf.has(serial), -1])
+    }
   })
 
   it('with serial numbers that no CA should have given', () => {
