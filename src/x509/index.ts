@@ -25,7 +25,7 @@ export type { SerialNumber } from './serial-number.ts'
 
 export type { AccessDescription, DistributionPoint, DistributionPointName, IssuingDistributionPoint, ReasonFlags, CrlReason } from './extensions/revocation-extensions.ts'
 export { OcspCertificateId, OcspRequest } from './ocsp-request.ts'
-export type { CertificateIssuer } from './ocsp-request.ts'
+export type { CertificateIssuer, IdentifiedCertificate } from './ocsp-request.ts'
 export { BasicOcspResponse, OcspResponse, buildOcspResponse } from './ocsp-response.ts'
 export type { OcspCertificateStatus, OcspResponseFields, OcspResponseStatus, OcspSingleResponse } from './ocsp-response.ts'
 export { encodeInfoAccess, allReasons, encodeDistributionPoints, encodeIssuingDistributionPoint } from './extensions/revocation-extensions.ts'

@@ -18,7 +18,7 @@ export interface CertificateIssuer {
 }
 
 /** A certificate, or what is known of it. */
-type IdentifiedCertificate = Pick<Certificate, 'serialNumberBytes'> & Partial<Pick<Certificate, 'issuer'>>
+export type IdentifiedCertificate = Pick<Certificate, 'serialNumberBytes'> & Partial<Pick<Certificate, 'issuer'>>
 
 /** CertID: a certificate by hashes of its issuer's name and key, and its serial number. */
 export class OcspCertificateId {

@@ -105,6 +105,7 @@ export const targets: readonly FuzzTarget[] = [
       const crl = RevocationList.parse(bytes(input))
       crl.checkAll()
       for (const { serialNumber } of crl.entries()) if (crl.find(serialNumber, () => true) === undefined) throw new Error('an entry that is listed is not found')
+      for (const cursor = crl.cursor(); cursor.next();) if (crl.offsetOf(cursor) > cursor.start || crl.offsetOf(cursor) < 0) throw new Error('an entry is found behind itself, or not at all')
       requireSame(reencode(crl.der), crl.der)
       crl.verifySignatureBy(signer.publicKey)
     },
