@@ -4,7 +4,7 @@
 
 import { ipVersion } from '../../internal/ip-text.ts'
 import { generalName, rdnComparisonKey } from '../../x509/index.ts'
-import type { Certificate, GeneralName, GeneralSubtree, NameConstraints } from '../../x509/index.ts'
+import type { Certificate, DistinguishedName, GeneralName, GeneralSubtree, NameConstraints } from '../../x509/index.ts'
 import type { Budget } from '../budget.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
@@ -47,7 +47,7 @@ function prepareName(name: GeneralName): PreparedName {
     case 'ip':
       return { type: 'ip', octets: name.address }
     case 'directoryName':
-      return { type: 'directoryName', keys: name.name.rdns.map(rdnComparisonKey) }
+      return hidesCharacters(name.name) ? unusable('directoryName', 'a directory name with characters that are not seen') : { type: 'directoryName', keys: name.name.rdns.map(rdnComparisonKey) }
     default:
       return unusable(name.type, `a name of type ${name.type}`)
   }
@@ -77,10 +77,15 @@ function prepareSubtree(base: GeneralName): PreparedSubtree {
       return isPrefixMask(mask) ? { type: 'ip', address: base.address.subarray(0, half), mask } : unusable('ip', 'an address constraint whose mask is no prefix')
     }
     case 'directoryName':
-      return { type: 'directoryName', keys: base.name.rdns.map(rdnComparisonKey) }
+      return hidesCharacters(base.name) ? unusable('directoryName', 'a directory name constraint with characters that are not seen') : { type: 'directoryName', keys: base.name.rdns.map(rdnComparisonKey) }
     default:
       return unusable(base.type, `a constraint on names of type ${base.type}`)
   }
+}
+
+/** RFC 4518 §2.2 maps them to nothing, and others compare them: what is excluded must not come in by one more of them. */
+function hidesCharacters({ rdns }: DistinguishedName): boolean {
+  return rdns.some((rdn) => rdn.some(({ value }) => value !== undefined && /[^\P{Cc}\t-\r]|[\p{Cf}\u034F\u180B-\u180D\uFE00-\uFE0F\uFFFC]/u.test(value)))
 }
 
 /**

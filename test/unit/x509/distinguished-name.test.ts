@@ -18,6 +18,15 @@ const attribute = (type: string, value: Uint8Array): Uint8Array => sequence(oid(
 const nameOf = (...attributes: readonly (readonly [string, Uint8Array])[]): DistinguishedName => DistinguishedName.fromDer(sequence(...attributes.map(([type, value]) => setOf(attribute(type, value)))))
 const attributesOf = (name: DistinguishedName): (string | undefined)[][] => name.rdns.map((rdn) => rdn.flatMap(({ type, value }) => [type, value]))
 
+describe('characters that are not seen', () => {
+  // RFC 4518 §2.2 maps them to nothing; a path by such a name would be accepted here and nowhere else.
+  it.each(['\u0000root', 'ro\u0000ot', 'ro\u00adot', 'root\u200b', '\ufeffroot', 'ro\u0085ot', 'root\u007f'])('make another name: %j', (text) => {
+    const found = (value: string): DistinguishedName => DistinguishedName.fromDer(sequence(setOf(sequence(oid('2.5.4.3'), utf8String(value)))))
+    expect(found(text).equals(found('root'))).toBe(false)
+    expect(found(text).equals(found(text.toUpperCase()))).toBe(true)
+  })
+})
+
 describe('RFC 4514 text', () => {
   it.each<readonly [string, (string | undefined)[][]]>([
     ['', []],
