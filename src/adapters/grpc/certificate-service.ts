@@ -130,11 +130,16 @@ class CertificateService {
         reject(error)
       }
       const left = (): void => end(new PkiError('ERR_ABORTED', 'the client left before it was answered'))
+      const stopTimer = this.#clock.schedule(() => end(new PkiError('ERR_TIMEOUT', `no answer in ${timeoutMs} ms`)), timeoutMs)
+      // grpc-js says "cancelled" of streams that end well, too: nobody listens then.
+      stop = () => {
+        call.off('cancelled', left)
+        stopTimer()
+      }
       call.on('cancelled', left)
       if (call.cancelled) left()
-      else stop = this.#clock.schedule(() => end(new PkiError('ERR_TIMEOUT', `no answer in ${timeoutMs} ms`)), timeoutMs)
     })
-    return { reached, stop: () => stop() }
+    return { reached, stop }
   }
 
   async #answer(work: Work): Promise<IstioCertificateResponse> {

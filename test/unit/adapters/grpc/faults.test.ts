@@ -212,7 +212,7 @@ describe('a host', () => {
     const lines: unknown[] = []
     const note = (fields: unknown): void => void lines.push(fields)
     const handlers = certificateServiceHandlers({ issuance: pki.issuance, authenticator: { name: 'x', authenticate: async () => undefined }, logger: { debug: note, info: note, warn: note, error: note } })
-    const call = { metadata: { get: () => [] }, getPeer: () => 'x:1', getAuthContext: () => ({}), on: () => undefined, cancelled: false, request: { csr: '', validityDuration: 0n } }
+    const call = { metadata: { get: () => [] }, getPeer: () => 'x:1', getAuthContext: () => ({}), on: () => undefined, off: () => undefined, cancelled: false, request: { csr: '', validityDuration: 0n } }
     const create = handlers['CreateCertificate'] as unknown as (call: unknown, reply: () => void) => void
     create(call, () => {
       throw new URIError('URI malformed')
