@@ -22,7 +22,10 @@ export class RevocationListIssuer {
   #previous: (PublishedList & { readonly publicKey: PublicKey }) | undefined
   #making: Promise<unknown> = Promise.resolve()
 
+  /** @throws ERR_INVALID_ARGUMENT */
   constructor(options: RevocationListIssuerOptions) {
+    const { ttlSeconds = defaultTtlSeconds } = options
+    if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds <= 0) throw new PkiError('ERR_INVALID_ARGUMENT', `revocation lists for ${ttlSeconds} s; a positive whole number is wanted`)
     this.#options = options
   }
 

@@ -13,7 +13,7 @@ import type { TlsPeerOf } from './authentication-request.ts'
 import { certificateChainElements } from './certificate-chain.ts'
 import type { IstioCertificateRequest, IstioCertificateResponse } from './gen/istio/v1/auth/ca_pb.ts'
 import { InFlightLimit } from './in-flight.ts'
-import { StatusAnswer, authenticationFailure, impersonationFailure, issuanceFailure, retryPushback, status } from './status.ts'
+import { StatusAnswer, authenticationFailure, errorTypeOf, impersonationFailure, issuanceFailure, retryPushback, status } from './status.ts'
 import type { FailureAnswer } from './status.ts'
 
 /** Decides whether a caller may ask for another's identity, and answers with who it then is: that identity, and no other. */
@@ -47,8 +47,8 @@ type Call = ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>
  * The implementation to add to a grpc-js server beside `certificateServiceDefinition`. A port without TLS has no client certificates, and shows
  * every other credential to whoever listens: grpc-js does not say which kind of port a call came from, so add it to none.
  *
- * Counters: `citadel_server_csr_count`, `citadel_server_authentication_failure_count`, `citadel_server_csr_sign_err_count{error}`,
- * `citadel_server_success_cert_issuance_count`, as Istio's CA has them.
+ * Counters: `citadel_server_csr_count`, `citadel_server_authentication_failure_count`, `citadel_server_csr_sign_err_count{error, code}`,
+ * `citadel_server_success_cert_issuance_count`, as Istio's CA has them, `error` with the values of Istio's; `code` is ours.
  *
  * @example
  * ```ts
@@ -195,7 +195,7 @@ class CertificateService {
   #refused(answer: FailureAnswer, error: unknown, call: Call): StatusAnswer {
     const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
     if (answer.code === status.UNAUTHENTICATED) this.#metrics.count('citadel_server_authentication_failure_count')
-    else this.#metrics.count('citadel_server_csr_sign_err_count', { error: code })
+    else this.#metrics.count('citadel_server_csr_sign_err_count', { error: errorTypeOf(code), code })
     const fields = { code, reason: textOf(error), peer: call.getPeer() }
     if (answer.code === status.INTERNAL) this.#logger.error({ ...fields, error }, 'certificate request failed')
     else this.#logger.warn(fields, 'certificate request refused')

@@ -64,6 +64,15 @@ export function grpcStatusOf(code: PkiErrorCode): number {
   return requesterPrefixes.some((prefix) => code.startsWith(prefix)) ? status.INVALID_ARGUMENT : status.INTERNAL
 }
 
+/** What Istio's counters call an error. */
+export function errorTypeOf(code: PkiErrorCode): 'TTL_ERROR' | 'CSR_ERROR' | 'CA_NOT_READY' | 'CERT_GEN_ERROR' | 'UNKNOWN' {
+  if (code === 'ERR_TTL') return 'TTL_ERROR'
+  const found = grpcStatusOf(code)
+  if (found === status.INVALID_ARGUMENT) return 'CSR_ERROR'
+  if (found === status.UNAVAILABLE) return 'CA_NOT_READY'
+  return found === status.INTERNAL || found === status.ABORTED ? 'CERT_GEN_ERROR' : 'UNKNOWN'
+}
+
 /** The trailer that says when to come back, in milliseconds. */
 export const retryPushback = 'grpc-retry-pushback-ms'
 

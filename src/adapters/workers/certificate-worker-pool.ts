@@ -48,6 +48,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
   readonly #workerModule: URL
   readonly #batchSize: number
   readonly #threads: Thread[] = []
+  readonly #size: number
   /** Present where this thread helps. */
   readonly #here: CertificateAuthority | undefined
   readonly #queue: Pending[] = []
@@ -70,7 +71,8 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     if (options.mainThreadHelps === true) this.#here = createCertificateAuthority({ trustDomain: options.trustDomain, certificate, signer, chain, roots, profile: options.profile })
     this.#batchSize = options.batchSize ?? 16
     this.#workerModule = options.workerModule ?? new URL('./certificate-worker.js', import.meta.url)
-    for (let i = 0; i < workers; i++) this.#threads.push(this.#start())
+    this.#size = workers
+    this.#startMissing()
   }
 
   /** Certificates that wait or are being made. */
@@ -108,6 +110,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
 
   /** Two batches a thread: one that it works on, and one that waits for it; and never more than its share, so that all end together. */
   #flush(): void {
+    if (this.#queue.length > 0) this.#startMissing()
     const makers = this.#threads.length + (this.#here === undefined ? 0 : 1)
     while (this.#queue.length > 0) {
       const [thread] = [...this.#threads].sort((a, b) => a.running.size - b.running.size)
@@ -151,13 +154,17 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     thread.worker.postMessage({ jobs, bytes } satisfies WorkerRequest, [bytes.buffer])
   }
 
+  #startMissing(): void {
+    while (this.#threads.length < this.#size) this.#threads.push(this.#start())
+  }
+
   #start(): Thread {
     const worker = new Worker(this.#workerModule, { workerData: this.#setup })
     worker.unref()
     const thread: Thread = { worker, running: new Map() }
     worker.on('message', (reply: WorkerReply) => this.#settle(thread, reply))
-    worker.on('error', () => this.#lost(thread))
-    worker.on('exit', () => this.#lost(thread))
+    worker.on('error', (cause) => this.#lost(thread, cause))
+    worker.on('exit', () => this.#lost(thread, undefined))
     return thread
   }
 
@@ -174,15 +181,17 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     if (this.pending === 0) this.#drained?.()
   }
 
-  /** Only what the thread was working on is lost; another takes its place. */
-  #lost(thread: Thread): void {
+  /**
+   * Only what the thread was working on is lost. Another takes its place when there is work for it, and no sooner: a thread that cannot even start
+   * (a bundle without its module) would be started for ever.
+   */
+  #lost(thread: Thread, cause: unknown): void {
     const place = this.#threads.indexOf(thread)
     if (place < 0) return
     const doomed = [...thread.running.values()]
     thread.running.clear()
-    if (this.#closed) this.#threads.splice(place, 1)
-    else this.#threads[place] = this.#start()
-    for (const { reject } of doomed) reject(new PkiError('ERR_WORKER_LOST', 'the thread that made the certificate ended'))
+    this.#threads.splice(place, 1)
+    for (const { reject } of doomed) reject(new PkiError('ERR_WORKER_LOST', 'the thread that made the certificate ended', { cause }))
     if (!this.#closed) this.#flush()
     if (this.pending === 0) this.#drained?.()
   }

@@ -212,6 +212,10 @@ describe('rotation', () => {
 })
 
 describe('revocation lists over time', () => {
+  it.each([0, -1, 0.5, Number.NaN, Infinity])('are not for %s s', async (revocationListTtlSeconds) => {
+    await expect(timed({ revocationListTtlSeconds })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
   async function revoked() {
     const store = new MemoryCertificateStore()
     const { clock, authority } = await timed({ store })

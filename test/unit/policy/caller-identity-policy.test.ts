@@ -25,7 +25,14 @@ const names = (...subjectAltName: readonly GeneralName[]): Ask => ({ extensions:
 const subject = (text: string): Ask => ({ subject: DistinguishedName.parse(text) })
 const other = (oid: string, critical: boolean): Ask => ({ extensions: { other: [{ oid, critical, value: Uint8Array.of(5, 0) }] } })
 const anyName = { mayHaveName: () => true }
-const long = `spiffe://example.org/${'x'.repeat(60)}`
+const longest = `spiffe://example.org/${'x'.repeat(43)}`
+const long = `${longest}x`
+/** DNS names of this many characters together. */
+function hosts(length: number): GeneralName[] {
+  const list = Array.from({ length: Math.floor(length / 128) - 1 }, (_, i) => dns(`${`${'x'.repeat(60)}.`.repeat(2)}n${String(i).padStart(2, '0')}.ab`.padStart(128, 'a')))
+  const rest = length - list.reduce((sum, name) => sum + (name as { value: string }).value.length, 0)
+  return [...list, dns(`${'y'.repeat(60)}.${'z'.repeat(rest - 61 - 60 - 1)}.${'x'.repeat(60)}`)]
+}
 
 async function decide({ ask = {}, ids = [self], options = {} }: Row, ttlSeconds?: number): Promise<IssuanceDecision> {
   const { request } = await newRequest('P-256', ask)
@@ -40,12 +47,15 @@ describe('what is given', () => {
     { what: 'its own identity once, although asked for twice', ask: names(uri(self), uri(self)) },
     { what: 'an identity that an authenticator names twice', ids: [self, self] },
     { what: 'the one of several identities that is asked for', ids: ['spiffe://example.org/a', self], ask: names(uri(self)) },
+    { what: 'the one that is asked for, among other names', ids: ['spiffe://example.org/a', self], ask: names(dns('a.example'), uri(self)), options: anyName, given: ['DNS:a.example'] },
+    { what: 'names of 5 KiB together', ask: names(...hosts(5120)), options: anyName, given: hosts(5120).map(formatGeneralName) },
     { what: 'a DNS name that it may have', ask: names(uri(self), dns('api.example.org')), options: anyName, given: ['DNS:api.example.org'] },
     { what: 'an address that it may have', ask: names(ip('10.0.0.1'), ip('2001:db8::1')), options: anyName, given: ['IP:10.0.0.1', 'IP:2001:db8::1'] },
     { what: 'a name once, although asked for twice', ask: names(dns('a.example'), ip('10.0.0.1'), dns('a.example'), ip('10.0.0.1')), options: anyName, given: ['DNS:a.example', 'IP:10.0.0.1'] },
     { what: 'a wildcard, where the host says so', ask: names(dns('*.example.org')), options: { mayHaveName: (name) => name.type === 'dns' && name.value === '*.example.org' }, given: ['DNS:*.example.org'] },
     { what: 'a hundred names', ask: names(...Array.from({ length: 99 }, (_, i) => dns(`n${i}.example`))), options: anyName, given: Array.from({ length: 99 }, (_, i) => `DNS:n${i}.example`) },
     { what: 'a common name of its own on request', ask: subject('CN=whoever'), subject: `CN=${self}` },
+    { what: 'a common name of 64 characters', ask: subject('CN=whoever'), ids: [longest], subject: `CN=${longest}` },
     { what: 'no common name where its identity is too long for one', ask: subject('CN=whoever'), ids: [long] },
     { what: 'nothing of a subject without a common name', ask: subject('O=Example,OU=Payments') },
     { what: 'nothing of what the profile has anyway', ask: { extensions: { basicConstraints: { ca: false }, keyUsage: ['digitalSignature'], extendedKeyUsage: [keyPurposeOids.serverAuth], subjectKeyIdentifier: new Uint8Array(20) } } },
@@ -57,7 +67,7 @@ describe('what is given', () => {
     if (!decision.allowed) throw new Error(`${decision.rule}: ${decision.reason}`)
     expect(decision.rule).toBe('caller-identity')
     expect(decision.trimmed).toEqual([])
-    expect(decision.content.subjectAltName.map(formatGeneralName)).toEqual([`URI:${row.ids?.[0] === long ? long : self}`, ...given])
+    expect(decision.content.subjectAltName.map(formatGeneralName)).toEqual([`URI:${row.ids?.[0] === long || row.ids?.[0] === longest ? row.ids[0] : self}`, ...given])
     expect(decision.content.subject?.toString()).toBe(wanted)
   })
 
@@ -121,6 +131,7 @@ describe('what is refused', () => {
     foreign('an address as a DNS name', dns('10.0.0.1'), anyName),
     foreign('a DNS name that begins with a hyphen', dns('-a.example'), anyName),
     tooMany('a hundred and one names', Array.from({ length: 101 }, (_, i) => dns(`n${i}.example`))),
+    tooMany('names of a character more than 5 KiB', hosts(5121)),
     tooMany('names that are too long together', Array.from({ length: 40 }, (_, i) => dns(`${`${'x'.repeat(60)}.`.repeat(3)}n${i}.example`))),
     tooMany('too many names where they would be trimmed', Array.from({ length: 101 }, (_, i) => dns(`n${i}.example`)), { excess: 'trim' }),
     extension('name constraints', { extensions: { nameConstraints: { permitted: [dns('example.org')] } } }),

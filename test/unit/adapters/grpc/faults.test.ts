@@ -201,6 +201,23 @@ describe('what issuance throws', () => {
   })
 })
 
+describe('the counters of Istio', () => {
+  const failed = (error: string, thrown: string) => ['citadel_server_csr_sign_err_count', { error, code: thrown }]
+  it.each<{ readonly what: string, readonly options: Partial<CertificateServerOptions>, readonly counted: readonly unknown[] }>([
+    { what: 'a certificate', options: {}, counted: [['citadel_server_success_cert_issuance_count']] },
+    { what: 'a caller that is nobody', options: { authenticator: { name: 'x', authenticate: async () => undefined } }, counted: [['citadel_server_authentication_failure_count']] },
+    ...([
+      ['ERR_TTL', 'TTL_ERROR'], ['ERR_CSR_SIGNATURE', 'CSR_ERROR'], ['ERR_POLICY_DENIED', 'CSR_ERROR'], ['ERR_HSM_UNAVAILABLE', 'CA_NOT_READY'], ['ERR_CA_EXPIRED', 'CERT_GEN_ERROR'], ['ERR_PREPARED_EXPIRED', 'CERT_GEN_ERROR'], ['ERR_OVERLOADED', 'UNKNOWN'],
+    ] as const).map(([thrown, error]) => ({ what: thrown, options: { issuance: issuanceThat(() => Promise.reject(new PkiError(thrown, ''))) }, counted: [failed(error, thrown)] })),
+    { what: 'a bug', options: { issuance: issuanceThat(() => Promise.reject(new TypeError('bug'))) }, counted: [failed('CERT_GEN_ERROR', 'ERR_INTERNAL')] },
+  ])('count $what', async ({ options, counted }) => {
+    const counts: unknown[] = []
+    const { server } = await start({ ...options, metrics: { count: (...args) => void counts.push(args), gauge: () => undefined, observe: () => undefined } })
+    await callRaw(server, pki.root, request)
+    expect(counts).toEqual([['citadel_server_csr_count'], ...counted])
+  })
+})
+
 describe('a host', () => {
   it('whose counters throw tells its callers nothing of it', async () => {
     const metrics = { count: () => { throw new Error('secret-detail') }, gauge: () => undefined, observe: () => undefined }

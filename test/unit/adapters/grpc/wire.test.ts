@@ -9,10 +9,11 @@ import { createCertificateAuthority, createIntermediateCertificate, createRootCe
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { SpiffeId } from '../../../../src/spiffe/index.ts'
+import { X509SvidValidator } from '../../../../src/svid/index.ts'
 import { Certificate } from '../../../../src/x509/index.ts'
 import { callRaw, proto, startTestServer } from '../../../support/certificate-server.ts'
 import type { RawAnswer, RawOptions, TestServer } from '../../../support/certificate-server.ts'
-import { callerOf, newRequest, testPki, workloadId } from '../../../support/pki.ts'
+import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 
 const open: AsyncDisposable[] = []
 afterEach(async () => {
@@ -244,6 +245,22 @@ describe('impersonation', () => {
     expect(log.at(-1)).toMatchObject({ level: 'warn', code: expect.stringMatching(/^ERR_/) })
   })
 
+  it('that is not set up is said to be so, in the log', async () => {
+    const { server, log } = await start()
+    await callRaw(server, pki.root, asking(wanted))
+    expect(log).toMatchObject([{ code: 'ERR_CREDENTIAL_INVALID' }])
+  })
+
+  it('that is allowed is refused for other reasons as any request is', async () => {
+    const message = concat([asking(wanted), proto.number(3, 7_776_001n)])
+    expect(await send(message, answering(callerOf(wanted)))).toMatchObject({ code: 3, details: expect.stringContaining('ERR_TTL') })
+  })
+
+  it('is not what a caller of another trust domain asked for', async () => {
+    const answer = await send(request, { authenticator: { name: 'x', authenticate: async () => callerOf('spiffe://other.example/x') } })
+    expect(answer).toMatchObject({ code: 3, details: expect.stringContaining('ERR_POLICY_TRUST_DOMAIN') })
+  })
+
   it('is asked about only for callers that are somebody', async () => {
     let asked = 0
     const answer = await send(asking(wanted), { authenticator: { name: 'none', authenticate: async () => undefined }, impersonation: { authorize: async (caller) => {
@@ -251,6 +268,26 @@ describe('impersonation', () => {
       return caller
     } } })
     expect([answer.details, asked]).toEqual(['request authenticate failure', 0])
+  })
+})
+
+describe('a client certificate', () => {
+  it('is judged at every call: a connection of before knows nothing of the roots of now', async () => {
+    const own = await testPki()
+    const validator = new X509SvidValidator({ bundles: own.authority })
+    const { server } = await start({ issuance: own.issuance, authenticator: new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }) })
+    const credential = await tlsCredential(own)
+    const client = new Client(`localhost:${server.port}`, credentials.createSsl(Buffer.from(pki.root.toPem()), Buffer.from(credential.privateKey), Buffer.from(credential.certificateChain)))
+    open.push({ [Symbol.asyncDispose]: async () => client.close() })
+    const { path, responseDeserialize } = certificateServiceDefinition.CreateCertificate
+    const ask = (): Promise<number> => new Promise((resolve) => client.makeUnaryRequest(path, (octets: Buffer) => octets, responseDeserialize, request, new Metadata(), (error) => resolve(error?.code ?? 0)))
+    expect(await ask()).toBe(0)
+    const signer = await SoftwareSigner.generate('P-256')
+    const next = await createRootCertificate(signer, { subject: 'CN=next', trustDomain: 'example.org' })
+    await own.authority.rotate({ certificate: next, signer, roots: [own.root, next] })
+    expect(await ask()).toBe(0)
+    await own.authority.rotate({ certificate: next, signer })
+    expect([await ask(), server.connections]).toEqual([16, 1])
   })
 })
 

@@ -83,6 +83,18 @@ describe('CertificateWorkerPool', () => {
     expect((await store.findByIdentity(workloadId.toString())).map(({ state }) => state)).toEqual(['issued', 'intended', 'issued'])
   })
 
+  it('does not start threads for ever that cannot start, and says why they did not', async () => {
+    const pki = await testPki()
+    const absent = new URL('../../../support/there-is-no-such-worker.mjs', import.meta.url)
+    const { request } = await newRequest()
+    const pool = poolOf(pki, { workers: 1, workerModule: absent })
+    for (let i = 0; i < 3; i++) {
+      const error = await pool.issue(request, content, generateSerialNumber()).catch((cause: unknown) => cause)
+      expect(error).toMatchObject({ code: 'ERR_WORKER_LOST', cause: expect.any(Error) })
+    }
+    await pool[Symbol.asyncDispose]()
+  })
+
   it.each([false, true])('ends after what is pending; this thread helps: %s', async (mainThreadHelps) => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 1, mainThreadHelps })
