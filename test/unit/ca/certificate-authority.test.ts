@@ -29,6 +29,17 @@ describe('a CA below a root', () => {
     expect(notAfter.getTime()).toBeLessThanOrEqual(root.notAfterMs)
   })
 
+  it.each([
+    { what: 'the shorter root, where that is the only one', twins: [3600], given: 3600 },
+    { what: 'the longest of several', twins: [3600, 7200], given: 7200 },
+    { what: 'itself, where every root lasts longer', twins: [3600, 20 * 365 * 86_400], given: 10_000 },
+  ])('gives no leaf that outlives $what', async ({ twins, given }) => {
+    const ca = await createIntermediateCertificate({ certificate: await rootOf(), signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca', ttlSeconds: 10_000 })
+    const roots = await Promise.all(twins.map((ttlSeconds) => rootOf({ ttlSeconds })))
+    const { notAfter } = createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots }).prepare(proven, content)
+    expect(Math.abs(notAfter.getTime() - Date.now() - given * 1000)).toBeLessThan(60_000)
+  })
+
   it('is not its own root', async () => {
     const ca = await createIntermediateCertificate({ certificate: await rootOf(), signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
     expect(() => createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner })).toThrow(code('ERR_CA_MATERIAL'))

@@ -123,6 +123,7 @@ describe('rotation', () => {
     const both = [first.certificate, second.certificate]
     await authority.rotate({ ...first, roots: both })
     expect([validator.verify([old]).ok, told]).toEqual([true, [2]])
+    expect([authority.chain, authority.roots]).toEqual([[], both])
     await authority.rotate({ ...second, roots: both })
     const fresh = await issue()
     expect(fresh.verifySignatureBy(second.certificate.publicKey)).toBe(true)
@@ -193,6 +194,18 @@ describe('rotation', () => {
     expect(roots).toEqual([first.certificate, second.certificate])
     await authority.rotate(second)
     await expect(authority.sign(late)).rejects.toThrow(code('ERR_PREPARED_EXPIRED'))
+  })
+
+  it('trusts what was prepared as long as one of several roots of its key stays', async () => {
+    const root = await newRoot()
+    const twin = await createRootCertificate(root.signer, { subject: 'CN=root', trustDomain: 'example.org', ttlSeconds: 7200 })
+    const signer = await SoftwareSigner.generate('P-256')
+    const certificate = await createIntermediateCertificate(root, signer.publicKey, { subject: 'CN=ca', trustDomain: 'example.org' })
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, roots: [root.certificate, twin] })
+    const prepared = authority.prepare(proven, content)
+    const next = await newRoot()
+    await authority.rotate({ ...next, roots: [twin, next.certificate] })
+    expect((await authority.sign(prepared)).certificate.verifySignatureBy(certificate.publicKey)).toBe(true)
   })
 
   it('lets nothing out that was being signed when its root went', async () => {
