@@ -181,6 +181,28 @@ describe('a store', () => {
   })
 })
 
+describe('a failure', () => {
+  it('is on record before the caller hears of it, here and behind threads', async () => {
+    const { authority } = await testPki()
+    const broken: CertificateAuthority = Object.assign(Object.create(authority) as CertificateAuthority, {
+      prepare: authority.prepare.bind(authority), notAfter: authority.notAfter.bind(authority), sign: () => Promise.reject(new PkiError('ERR_CA_SIGNATURE', '')),
+    })
+    const workers: CertificateWorkers = { issue: () => Promise.reject(new PkiError('ERR_CSR_SIGNATURE', '')) }
+    for (const options of [{ authority: broken }, { authority, workers }]) {
+      const inner = new MemoryCertificateStore()
+      const slow: CertificateStore = new Proxy(inner, { get: (target, name) => {
+        const value = Reflect.get(target, name) as (...args: unknown[]) => unknown
+        return name === 'recordOutcome' ? async (...args: unknown[]) => {
+          await new Promise((resolve) => setImmediate(resolve))
+          return value.apply(target, args)
+        } : value.bind(target)
+      } })
+      await expect(createIssuanceService({ ...options, store: slow }).issue({ csr }, callerOf())).rejects.toThrow(/^$/)
+      expect(await inner.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+    }
+  })
+})
+
 describe('records in memory', () => {
   it('keep what was revoked, whatever else is dropped', async () => {
     const store = new MemoryCertificateStore({ maximumRecords: 3 })
@@ -217,6 +239,20 @@ describe('threads', () => {
     } }
     await expect(createIssuanceService({ authority, workers, store }).issue({ csr, signal: gone.signal }, callerOf())).rejects.toThrow(code('ERR_ABORTED'))
     expect([asked, (await inner.findByIdentity(workloadId.toString()))[0]!.state]).toEqual([0, 'failed'])
+  })
+
+  it('that answer with another certificate get nothing out, and nobody knows what they signed', async () => {
+    const { authority } = await testPki()
+    const { request: other } = await newRequest()
+    const sign = async (request: typeof csr, wanted: typeof content, serialNumber?: Uint8Array) => (await authority.sign(authority.prepare(request.verify(), wanted, serialNumber))).certificate
+    for (const issue of [
+      (request: typeof csr, wanted: typeof content) => sign(request, wanted),
+      (_request: typeof csr, wanted: typeof content, serialNumber: Uint8Array) => sign(other, wanted, serialNumber),
+    ]) {
+      const store = new MemoryCertificateStore()
+      await expect(createIssuanceService({ authority, store, workers: { issue: issue as CertificateWorkers['issue'] } }).issue({ csr }, callerOf())).rejects.toThrow(code('ERR_INTERNAL'))
+      expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'intended' }])
+    }
   })
 
   it('that sign for another CA get nothing out', async () => {
