@@ -192,7 +192,8 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     thread.running.clear()
     this.#threads.splice(place, 1)
     for (const { reject } of doomed) reject(new PkiError('ERR_WORKER_LOST', 'the thread that made the certificate ended', { cause }))
-    if (!this.#closed) this.#flush()
+    // Also when it is being closed: what waits is made first, by another thread if need be.
+    this.#flush()
     if (this.pending === 0) this.#drained?.()
   }
 }

@@ -95,6 +95,17 @@ describe('CertificateWorkerPool', () => {
     await pool[Symbol.asyncDispose]()
   })
 
+  it('ends though a thread is lost while it waits for the end', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1, batchSize: 2, workerModule: new URL('../../../support/dying-certificate-worker.mjs', import.meta.url) })
+    const { request } = await newRequest()
+    const made = Promise.allSettled(Array.from({ length: 8 }, () => pool.issue(request, content, generateSerialNumber())))
+    await pool[Symbol.asyncDispose]()
+    const outcomes = await made
+    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_WORKER_LOST' })
+    expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
+  })
+
   it.each([false, true])('ends after what is pending; this thread helps: %s', async (mainThreadHelps) => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 1, mainThreadHelps })
