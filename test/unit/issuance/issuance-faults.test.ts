@@ -131,6 +131,23 @@ describe('a caller', () => {
     }
   })
 
+  it('of several identities holds what any of them holds', async () => {
+    const { issuance } = await counted()
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    const several = callerOf('spiffe://example.org/x', workloadId.toString())
+    expect((await issuance.renew(certificate.serialNumber, { csr }, several)).certificate.subjectAltName).toEqual(content.subjectAltName)
+    await issuance.revoke(certificate.serialNumber, 'superseded', several)
+    expect(await issuance.status(certificate.serialNumber)).toMatchObject({ state: 'revoked' })
+  })
+
+  it('that is an administrator revokes what is not its own', async () => {
+    const { issuance } = await counted({ isAdministrator: ({ identities }) => identities[0]?.path === '/admin' })
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    await expect(issuance.revoke(certificate.serialNumber, 'superseded', callerOf('spiffe://example.org/x'))).rejects.toThrow(code('ERR_POLICY_DENIED'))
+    await issuance.revoke(certificate.serialNumber, 'superseded', callerOf('spiffe://example.org/admin'))
+    expect(await issuance.status(certificate.serialNumber)).toMatchObject({ state: 'revoked' })
+  })
+
   it.each(['removeFromCRL', 'because', '', undefined, '__proto__'])('revokes for no reason that is %s', async (reason) => {
     const { issuance } = await counted()
     const { certificate } = await issuance.issue({ csr }, callerOf())
@@ -155,6 +172,13 @@ describe('a store', () => {
     expect([count.signatures, record!.state]).toEqual([1, 'intended'])
     expect(await issuance.status(record!.serialNumber)).toMatchObject({ state: 'unknown outcome' })
     expect(lines).toMatchObject([{ level: 'error', serialNumber: record!.serialNumber }, { level: 'warn', message: 'certificate not issued' }])
+  })
+
+  it.each(['throws', 'rejects'] as const)('that %s at a revocation: nothing is said to be revoked', async (how) => {
+    const { issuance, lines } = await counted({ store: failing('revoke', how) })
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    await expect(issuance.revoke(certificate.serialNumber, 'superseded', callerOf())).rejects.toThrow('the disk is full')
+    expect(lines.at(-1)).toMatchObject({ message: 'certificate not revoked', reason: 'the disk is full' })
   })
 
   it('that fails after the signer did hides nothing', async () => {
@@ -337,6 +361,14 @@ describe('what is written down', () => {
       { level: 'info', message: 'certificate revoked', serialNumber, reason: 'superseded' },
     ])
     expect(lines).toHaveLength(6)
+  })
+
+  it('says what was trimmed, and nothing where nothing was', async () => {
+    for (const trimmed of [[], ['a CA']]) {
+      const { issuance, lines } = await counted({ policy: { decide: () => ({ allowed: true, rule: 'x', content, trimmed }) } })
+      await issuance.issue({ csr }, callerOf())
+      expect(lines[0]!['trimmed']).toEqual(trimmed.length === 0 ? undefined : trimmed)
+    }
   })
 
   it('is never longer than a kilobyte a field', async () => {
