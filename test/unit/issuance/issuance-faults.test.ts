@@ -8,6 +8,7 @@ import { createIssuanceService } from '../../../src/issuance/index.ts'
 import type { CertificateWorkers, IssuanceServiceOptions } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import type { IssuancePolicy } from '../../../src/policy/index.ts'
+import { systemClock } from '../../../src/runtime/index.ts'
 import type { Logger } from '../../../src/runtime/index.ts'
 import { X509SvidValidator } from '../../../src/svid/index.ts'
 import { generalName } from '../../../src/x509/index.ts'
@@ -283,6 +284,19 @@ describe('threads', () => {
     const [mine, other] = [await testPki(), await testPki()]
     const workers: CertificateWorkers = { issue: async (request, wanted, serialNumber) => (await other.authority.sign(other.authority.prepare(request.verify(), wanted, serialNumber))).certificate }
     await expect(createIssuanceService({ authority: mine.authority, workers }).issue({ csr }, callerOf())).rejects.toThrow(code('ERR_CA_MATERIAL'))
+  })
+})
+
+describe('a certificate in time', () => {
+  it.each([{ ms: 999, state: 'valid' }, { ms: 1000, state: 'expired' }])('is $state $ms ms after its last second began', async ({ ms, state }) => {
+    const { authority } = await testPki()
+    const clock = { ...systemClock }
+    const issuance = createIssuanceService({ authority, clock })
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    clock.now = () => certificate.notAfterMs + ms
+    expect(await issuance.status(certificate.serialNumber)).toMatchObject({ state })
+    if (state === 'expired') await expect(issuance.renew(certificate.serialNumber, { csr }, callerOf())).rejects.toThrow(code('ERR_RENEWAL_REFUSED'))
+    else expect((await issuance.renew(certificate.serialNumber, { csr }, callerOf())).certificate.serialNumber).not.toBe(certificate.serialNumber)
   })
 })
 
