@@ -44,6 +44,8 @@ export async function issueJwtSvid(fields: JwtSvidFields, signer: Signer): Promi
   if (alg === undefined || !authority.algorithms.includes(alg)) throw new PkiError('ERR_JWK_INVALID', `${signer.signatureAlgorithm} signs no JWT-SVID (J-3)`)
   const reserved = Object.keys(claims).find((name) => ['sub', 'aud', 'exp', 'iat', 'nbf'].includes(name))
   if (reserved !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', `the claim ${reserved} is not the caller's to give`)
+  // JSON.stringify would write what it answers with in the place of every claim.
+  if (typeof claims['toJSON'] === 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'the claims are no plain object: they have a function toJSON')
   const aud = audiences(fields.audience)
   const iat = Math.floor(clock.now() / 1000)
   const payload = { ...claims, sub: id.toString(), aud: aud.length === 1 ? aud[0] : aud, iat, exp: iat + ttlSeconds }

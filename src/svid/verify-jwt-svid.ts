@@ -65,7 +65,7 @@ export function audiences(wanted: string | readonly string[]): readonly string[]
 }
 
 function times({ time, clock = systemClock, clockSkewSeconds = defaultSkewSeconds }: JwtSvidOptions): { nowMs: number; skewMs: number } {
-  const nowMs = time === undefined ? clock.now() : time.getTime()
+  const nowMs = time === undefined ? clock.now() : time instanceof Date ? time.getTime() : Number.NaN
   // NaN compares false with everything: every token would be valid.
   if (Number.isNaN(nowMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
   if (!(clockSkewSeconds >= 0 && clockSkewSeconds <= maxSkewSeconds)) {

@@ -31,10 +31,12 @@ export function readSvidLeaf(leaf: Certificate): { readonly id: SpiffeId } | { r
   return { id }
 }
 
-/** X-4: a CA certificate that names a SPIFFE ID names a trust domain, without a path. */
+/** X-4: a CA certificate that names a SPIFFE ID names a trust domain, without a path. It is then an SVID: X-1 holds for it as well. */
 export function checkSvidIssuer(issuer: Certificate): Rejection | undefined {
-  for (const name of issuer.subjectAltName ?? []) {
-    if (name.type !== 'uri' || !name.value.toLowerCase().startsWith('spiffe:')) continue
+  const uris = (issuer.subjectAltName ?? []).filter((name) => name.type === 'uri')
+  for (const name of uris) {
+    if (!name.value.toLowerCase().startsWith('spiffe:')) continue
+    if (uris.length > 1) return { code: 'ERR_SVID_ISSUER', certificate: issuer, rule: 'X-1', message: `a CA certificate with a SPIFFE ID and ${uris.length} URI names` }
     // ID-11: the bundle standard's own example of a CA ends in a slash that the grammar forbids.
     if (SpiffeId.tryParse(name.value.replace(/\/$/, ''))?.hasPath === false) continue
     return { code: 'ERR_SVID_ISSUER', certificate: issuer, rule: 'X-4', message: 'a CA certificate whose SPIFFE ID is malformed or has a path' }

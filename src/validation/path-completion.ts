@@ -8,7 +8,7 @@ import type { Budget } from './budget.ts'
 import { checkLeafKeyUsage, checkLeafPurpose, checkValidity } from './checks/path-rules.ts'
 import { checkForm, IssuerPool } from './issuer-pool.ts'
 import type { FormRules, IssuerCandidate } from './issuer-pool.ts'
-import { checkNameConstraints, checkPeerName } from './names/index.ts'
+import { checkNameConstraints, checkPeerName, PreparedNames } from './names/index.ts'
 import type { PeerName } from './names/index.ts'
 import { PathSearch } from './path-search.ts'
 import type { CompletePath, CompletePathCheck, SearchSettings } from './path-search.ts'
@@ -23,6 +23,7 @@ export class PathCompletion implements CompletePathCheck {
   readonly #rules: FormRules
   readonly #peers: readonly PeerName[]
   readonly #revocation: RevocationChecker | undefined
+  readonly #names = new PreparedNames()
 
   constructor(settings: SearchSettings, rules: FormRules, asked: { readonly peer: PeerName | readonly PeerName[] | undefined; readonly revocation: RevocationChecker | undefined }) {
     this.#settings = settings
@@ -32,7 +33,7 @@ export class PathCompletion implements CompletePathCheck {
   }
 
   check(path: CompletePath): Rejection | undefined {
-    return checkConstraints(path, this.#settings.budget) ?? this.#checkPeer(path) ?? this.#checkRevocation(path)
+    return checkConstraints(path, this.#settings.budget, this.#names) ?? this.#checkPeer(path) ?? this.#checkRevocation(path)
   }
 
   #checkPeer({ certificates: [leaf] }: CompletePath): Rejection | undefined {
@@ -45,13 +46,13 @@ export class PathCompletion implements CompletePathCheck {
   }
 
   #checkRevocation(path: CompletePath): Rejection | undefined {
-    return this.#revocation === undefined ? undefined : new PathRevocation(this.#revocation, this.#settings, this.#rules).check(path)
+    return this.#revocation === undefined ? undefined : new PathRevocation(this.#revocation, this.#settings, this.#rules, this.#names).check(path)
   }
 }
 
-function checkConstraints({ certificates, issuers, anchor }: CompletePath, budget: Budget): Rejection | undefined {
+function checkConstraints({ certificates, issuers, anchor }: CompletePath, budget: Budget, names: PreparedNames): Rejection | undefined {
   const constrained = anchor.nameConstraints !== undefined || issuers.some((issuer) => issuer.constrainsNames)
-  return constrained ? checkNameConstraints(certificates, anchor.nameConstraints, budget) : undefined
+  return constrained ? checkNameConstraints(certificates, anchor.nameConstraints, budget, names) : undefined
 }
 
 /** `Array.isArray` does not narrow a readonly array. */
@@ -66,13 +67,15 @@ class PathRevocation implements CompletePathCheck {
   readonly #checker: RevocationChecker
   readonly #search: SearchSettings
   readonly #rules: FormRules
+  readonly #names: PreparedNames
   /** Answers so far. One that is still open counts as good, so that two CRL issuers that vouch for each other come to an end. */
   readonly #answers: { readonly certificate: Certificate; rejection: Rejection | undefined; open: boolean }[] = []
 
-  constructor(checker: RevocationChecker, search: SearchSettings, rules: FormRules) {
+  constructor(checker: RevocationChecker, search: SearchSettings, rules: FormRules, names: PreparedNames) {
     this.#checker = checker
     this.#search = search
     this.#rules = rules
+    this.#names = names
   }
 
   check({ certificates, issuers }: CompletePath): Rejection | undefined {
@@ -122,7 +125,7 @@ class PathRevocation implements CompletePathCheck {
         return reject('ERR_REVOCATION_UNKNOWN', 'RFC 6960 §4.2.2.2.1', 'the status of the responder hangs on its own word', authority)
       }
       // A path like any other (RFC 5280 §6.3.3 (f)): who is constrained in names cannot hand out authorities under others.
-      const completion: CompletePathCheck = { check: (path) => checkConstraints(path, settings.budget) ?? (unchecked ? undefined : this.check(path)) }
+      const completion: CompletePathCheck = { check: (path) => checkConstraints(path, settings.budget, this.#names) ?? (unchecked ? undefined : this.check(path)) }
       const search = new PathSearch(authority, new IssuerPool([anchor, ...settings.known]), settings, rejections, completion)
       return search.run() === undefined ? rejections.sorted()[0] : undefined
     } catch (error) {

@@ -50,6 +50,8 @@ export class PathSearch {
   readonly #rejections: RejectionList
   readonly #completion: CompletePathCheck
   #presentedPool: IssuerPool | undefined
+  /** Certificates without issuer, which many paths may lead to: a long name is written once. */
+  readonly #deadEnds = new Map<Certificate, Rejection>()
   readonly #issuers: IssuerCandidate[] = []
   readonly #certificates: Certificate[]
 
@@ -84,8 +86,14 @@ export class PathSearch {
       if (found !== undefined) return found
       this.#issuers.pop()
     }
-    if (!tried) this.#rejections.add(unknownIssuer(certificate), this.#certificates, 'dead-end')
+    if (!tried) this.#rejections.add(this.#deadEnd(certificate), this.#certificates, 'dead-end')
     return undefined
+  }
+
+  #deadEnd(certificate: Certificate): Rejection {
+    const found = this.#deadEnds.get(certificate) ?? unknownIssuer(certificate)
+    this.#deadEnds.set(certificate, found)
+    return found
   }
 
   #descend(issuer: IssuerCandidate, below: number): CompletePath | undefined {
@@ -137,7 +145,7 @@ export class PathSearch {
     try {
       const anchor = path.anchor.certificate
       if (policiesMatter(path.certificates, policies, anchor)) {
-        const outcome = checkPolicies(path.certificates, policies, anchor)
+        const outcome = checkPolicies(path.certificates, policies, anchor, this.#in.budget)
         if ('rejection' in outcome) return outcome.rejection
       }
       return this.#completion.check(path)

@@ -85,7 +85,7 @@ export class PathValidator {
       if (isSpent(error)) rejections.add(reject('ERR_PATH_BUDGET', 'budget', error.message), path, 'budget')
       else rejections.add(rejectionOf(error, certificate), path, 'link')
     }
-    return { ok: false, rejected: rejections.sorted(), spent: budget.spent }
+    return { ok: false, rejected: rejections.sorted(), omitted: rejections.omitted, spent: budget.spent }
   }
 
   /** The verified path, or an error with the verdict. @throws PathError with the code of the most telling rejection */
@@ -97,8 +97,7 @@ export class PathValidator {
 
   #timeMs({ time }: PathOptions): number {
     const wanted = time ?? this.#defaults.time
-    if (wanted === undefined) return (this.#defaults.clock ?? systemClock).now()
-    const timeMs = wanted instanceof Date ? wanted.getTime() : Number.NaN
+    const timeMs = wanted === undefined ? (this.#defaults.clock ?? systemClock).now() : wanted instanceof Date ? wanted.getTime() : Number.NaN
     // NaN compares false with everything: every certificate would be valid.
     if (Number.isNaN(timeMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
     return timeMs
@@ -144,6 +143,8 @@ export class PathValidator {
         presented.push(remembered ?? this.#remembered.get(certificate.der) ?? new IssuerCandidate({ certificate }, this.#rules))
       } catch (error) {
         rejections.add(rejectionOf(error, undefined), [], 'unread')
+        // Each costs an error, however few bytes it has.
+        budget.spend('candidates')
       }
     }
     return presented

@@ -7,6 +7,7 @@ import type { Certificate } from '../x509/index.ts'
 import type { BudgetKind } from './budget.ts'
 import { checkPolicies } from './policies/check-policies.ts'
 import type { PolicyInputs } from './policies/policy-inputs.ts'
+import { printable, shortened } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
 import type { TrustAnchor } from './trust-anchor.ts'
 
@@ -29,6 +30,8 @@ export interface AcceptedVerdict {
 export interface RejectedVerdict {
   readonly ok: false
   readonly rejected: readonly RejectedPath[]
+  /** How many more were refused: the list holds the 64 that came furthest. */
+  readonly omitted?: number | undefined
   readonly spent: Spent
 }
 
@@ -104,36 +107,45 @@ export class PathError extends PkiError {
   }
 }
 
-/** Several lines of text for people: never parse it, the verdict has the same as data. */
+/**
+ * Several lines of text for people: never parse it, the verdict has the same as data. Names come from outside and are quoted, with escapes
+ * for what would break out of their line; a line has some 1,500 characters at most, the text some 64 KiB.
+ */
 export function explainVerdict(verdict: Verdict): string {
-  const { candidates, signatureChecks, nameComparisons } = verdict.spent
-  const spent = `Spent: ${candidates} candidates, ${signatureChecks} signature checks, ${nameComparisons} name comparisons.`
-  if (verdict.ok) return printable(['Accepted.', ...chain(verdict.path.certificates), spent])
-  const paths = verdict.rejected.flatMap((rejected, at) => [`${at + 1}. ${rejected.code}: ${rejected.message} [${rejected.rule}]`, ...where(rejected)])
-  return printable([`Rejected: ${verdict.rejected.length} ${verdict.rejected.length === 1 ? 'path' : 'paths'} tried.`, ...paths, spent])
-}
-
-/** Names come from outside: what would move a terminal's cursor or turn the direction of text is written as an escape. */
-function printable(lines: readonly string[]): string {
-  return lines.map((line) => line.replace(/\p{Cc}|\p{Cf}/gu, (found) => `\\u{${(found.codePointAt(0) as number).toString(16)}}`)).join('\n')
-}
-
-function where({ path, certificate }: RejectedPath): string[] {
-  return chain(path, certificate)
-}
-
-function chain(path: readonly Certificate[], atFault?: Certificate): string[] {
-  return path.map((certificate, depth) => {
-    const mark = certificate === atFault ? '  <-- here' : ''
-    return `   ${'  '.repeat(depth)}${depth === 0 ? '' : '└ issued by '}${describe(certificate)}${mark}`
+  // The same certificates stand in many paths.
+  const described = new Map<Certificate, string>()
+  const chain = (path: readonly Certificate[], atFault?: Certificate): string[] => path.map((certificate, depth) => {
+    const text = described.get(certificate) ?? describe(certificate)
+    described.set(certificate, text)
+    return `   ${'  '.repeat(depth)}${depth === 0 ? '' : '└ issued by '}${text}${certificate === atFault ? '  <-- here' : ''}`
   })
+  if (verdict.ok) return ['Accepted.', ...chain(verdict.path.certificates), spending(verdict.spent)].join('\n')
+  const { rejected, omitted = 0 } = verdict
+  const tried = rejected.length + omitted
+  const lines = [`Rejected: ${tried} ${tried === 1 ? 'path' : 'paths'} tried.`]
+  let length = 0
+  let shown = 0
+  for (const { code, message, rule, path, certificate } of rejected) {
+    if (length > maxTextLength) break
+    shown++
+    const block = [`${shown}. ${code}: ${shortened(printable(message), 1024)} [${printable(rule)}]`, ...chain(path, certificate)]
+    for (const line of block) length += line.length
+    lines.push(...block)
+  }
+  if (shown < tried) lines.push(`${tried - shown} more ${tried - shown === 1 ? 'path is' : 'paths are'} not shown.`)
+  return [...lines, spending(verdict.spent)].join('\n')
+}
+
+function spending(spent: Spent): string {
+  const { candidates, signatureChecks, nameComparisons, policyNodes, pathLength, bytes } = spent
+  return `Spent: ${candidates} candidates, ${signatureChecks} signature checks, ${nameComparisons} name comparisons, ${policyNodes} policy nodes, ${bytes} bytes; longest path ${pathLength}.`
 }
 
 function describe(certificate: Certificate): string {
   const subject = readable(() => certificate.subject.toString())
-  const names = readable(() => (certificate.subjectAltName ?? []).flatMap((name) => ('value' in name && typeof name.value === 'string' ? [name.value] : [])).slice(0, 3).join(', '))
-  const shown = subject === '' ? names : subject
-  return `${JSON.stringify(shown.slice(0, 200))}, serial ${readable(() => certificate.serialNumber)}`
+  const names = (): string => (certificate.subjectAltName ?? []).slice(0, 3).map((name) => ('value' in name && typeof name.value === 'string' ? name.value : name.type)).join(', ')
+  const shown = shortened(subject === '' ? readable(names) : subject, 200)
+  return `${printable(JSON.stringify(shown))}, serial ${readable(() => certificate.serialNumber)}`
 }
 
 /** Text from a certificate that may be malformed. */
@@ -155,10 +167,17 @@ export type PathEnd = 'budget' | 'complete' | 'link' | 'signature' | 'dead-end' 
 /** Collects refused paths; bounded, as inputs decide how many there are. */
 export class RejectionList {
   readonly #found: { readonly rejected: RejectedPath; readonly rank: number }[] = []
+  #omitted = 0
+
+  /** How many were left out. */
+  get omitted(): number {
+    return this.#omitted
+  }
 
   add(rejection: Rejection, path: readonly Certificate[], end: PathEnd): void {
     const rank = ranks[end] + path.length
     if (this.#found.length >= maxRejections) {
+      this.#omitted++
       const weakest = this.#found.reduce((least, each, at) => (each.rank < (this.#found[least]?.rank ?? 0) ? at : least), 0)
       if ((this.#found[weakest]?.rank ?? 0) >= rank) return
       this.#found.splice(weakest, 1)
@@ -175,3 +194,4 @@ export class RejectionList {
 const ranks: Readonly<Record<PathEnd, number>> = { budget: 5000, complete: 4000, link: 3000, signature: 2000, 'dead-end': 1000, unread: 0 }
 
 const maxRejections = 64
+const maxTextLength = 64 * 1024

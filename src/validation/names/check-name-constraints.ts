@@ -163,25 +163,55 @@ const prefixOctets: ReadonlySet<number> = new Set([0xff, 0xfe, 0xfc, 0xf8, 0xf0,
  *
  * @param path Leaf first, the anchor left out.
  * @param anchorConstraints What the anchor constrains (RFC 5937).
+ * @param ready What the paths before this one had made ready.
  * @throws ERR_PATH_BUDGET; what reading a malformed extension or name throws
  */
-export function checkNameConstraints(path: readonly Certificate[], anchorConstraints: NameConstraints | undefined, budget: Budget): Rejection | undefined {
-  const names = new Map<Certificate, readonly PreparedName[]>()
+export function checkNameConstraints(path: readonly Certificate[], anchorConstraints: NameConstraints | undefined, budget: Budget, ready: PreparedNames = new PreparedNames()): Rejection | undefined {
   for (let above = path.length; above >= 1; above--) {
     const constraints = above === path.length ? anchorConstraints : path[above]?.nameConstraints
     if (constraints === undefined) continue
-    const prepared = prepareConstraints(constraints)
+    const prepared = ready.constraintsOf(constraints)
     for (let below = above - 1; below >= 0; below--) {
       const certificate = path[below] as Certificate
       // §6.1.3 (b): "and not self-issued, unless it is the final certificate in the path".
       if (below !== 0 && certificate.isSelfIssued) continue
-      const found = names.get(certificate) ?? namesOf(certificate)
-      names.set(certificate, found)
-      const fault = checkNames(found, prepared, certificate, budget)
+      const fault = checkNames(ready.namesOf(certificate), prepared, certificate, budget)
       if (fault !== undefined) return fault
     }
   }
   return undefined
+}
+
+/** Names and constraints, each read once in a verification: one path that fails is followed by others through the same certificates. */
+export class PreparedNames {
+  readonly #names = new Map<Certificate, NamesByType>()
+  readonly #constraints = new Map<NameConstraints, PreparedConstraints>()
+
+  namesOf(certificate: Certificate): NamesByType {
+    let found = this.#names.get(certificate)
+    if (found === undefined) this.#names.set(certificate, (found = namesByType(namesOf(certificate))))
+    return found
+  }
+
+  constraintsOf(constraints: NameConstraints): PreparedConstraints {
+    let found = this.#constraints.get(constraints)
+    if (found === undefined) this.#constraints.set(constraints, (found = prepareConstraints(constraints)))
+    return found
+  }
+}
+
+/** By type, so that names which nothing constrains cost nothing. */
+type NamesByType = ReadonlyMap<GeneralName['type'], readonly PreparedName[]>
+
+function namesByType(names: readonly PreparedName[]): NamesByType {
+  const sorted = new Map<GeneralName['type'], PreparedName[]>()
+  for (const name of names) {
+    const type = name.type === 'unusable' ? name.of : name.type
+    const there = sorted.get(type)
+    if (there === undefined) sorted.set(type, [name])
+    else there.push(name)
+  }
+  return sorted
 }
 
 type ByType = ReadonlyMap<GeneralName['type'], SubtreesOfType>
@@ -229,20 +259,27 @@ function namesOf(certificate: Certificate): readonly PreparedName[] {
   return names
 }
 
-function checkNames(names: readonly PreparedName[], constraints: PreparedConstraints, certificate: Certificate, budget: Budget): Rejection | undefined {
-  for (const name of names) {
-    const type = name.type === 'unusable' ? name.of : name.type
+function checkNames(names: NamesByType, constraints: PreparedConstraints, certificate: Certificate, budget: Budget): Rejection | undefined {
+  for (const [type, ofType] of names) {
     const permitted = constraints.permitted.get(type)
     const excluded = constraints.excluded.get(type)
     if (permitted === undefined && excluded === undefined) continue
-    const unusable = name.type === 'unusable' ? name.reason : permitted?.unusable ?? excluded?.unusable
-    if (unusable !== undefined) return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §4.2.1.10', `${unusable} cannot be judged`, certificate)
-    if (excluded !== undefined && anyHolds(name, excluded.subtrees, 'excluded', budget)) {
-      return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §6.1.3 (c)', `${describe(name)} is excluded`, certificate)
+    for (const name of ofType) {
+      const fault = checkName(name, permitted, excluded, certificate, budget)
+      if (fault !== undefined) return fault
     }
-    if (permitted !== undefined && !anyHolds(name, permitted.subtrees, 'permitted', budget)) {
-      return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §6.1.3 (b)', `${describe(name)} is not permitted`, certificate)
-    }
+  }
+  return undefined
+}
+
+function checkName(name: PreparedName, permitted: SubtreesOfType | undefined, excluded: SubtreesOfType | undefined, certificate: Certificate, budget: Budget): Rejection | undefined {
+  const unusable = name.type === 'unusable' ? name.reason : permitted?.unusable ?? excluded?.unusable
+  if (unusable !== undefined) return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §4.2.1.10', `${unusable} cannot be judged`, certificate)
+  if (excluded !== undefined && anyHolds(name, excluded.subtrees, 'excluded', budget)) {
+    return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §6.1.3 (c)', `${describe(name)} is excluded`, certificate)
+  }
+  if (permitted !== undefined && !anyHolds(name, permitted.subtrees, 'permitted', budget)) {
+    return reject('ERR_PATH_NAME_CONSTRAINTS', 'RFC 5280 §6.1.3 (b)', `${describe(name)} is not permitted`, certificate)
   }
   return undefined
 }

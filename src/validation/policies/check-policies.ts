@@ -4,6 +4,7 @@
 
 import { anyPolicy } from '../../x509/index.ts'
 import type { Certificate, PolicyMapping } from '../../x509/index.ts'
+import type { Budget } from '../budget.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
 import type { PolicyInputs } from './policy-inputs.ts'
@@ -20,6 +21,12 @@ interface PolicyNode {
 /** The graph, of which only the last depth is extended. */
 class PolicyGraph {
   #depths: Map<string, PolicyNode>[] = [rootDepth()]
+  readonly #budget: Budget | undefined
+
+  /** Every step over a policy, mapping or node is counted, as there are no more of them than bytes, but they are walked again for each path. */
+  constructor(budget: Budget | undefined) {
+    this.#budget = budget
+  }
 
   /** Whether no policy is valid any more (the RFC's "NULL"). */
   get isEmpty(): boolean {
@@ -39,7 +46,9 @@ class PolicyGraph {
   extend(policies: readonly string[], anyCounts: boolean): void {
     const above = this.#last
     const expecting = new Map<string, PolicyNode[]>()
+    this.#spend(policies.length)
     for (const parent of above.values()) {
+      this.#spend(parent.expected.size)
       for (const policy of parent.expected) {
         const there = expecting.get(policy)
         if (there === undefined) expecting.set(policy, [parent])
@@ -62,6 +71,7 @@ class PolicyGraph {
 
   /** RFC 5280 §6.1.4 (b) as RFC 9618 §5.2 has it. `allowed`: policy_mapping > 0. */
   map(mappings: readonly PolicyMapping[], allowed: boolean): void {
+    this.#spend(mappings.length)
     const last = this.#last
     const mapped = new Map<string, Set<string>>()
     for (const { issuerDomainPolicy, subjectDomainPolicy } of mappings) {
@@ -106,12 +116,20 @@ class PolicyGraph {
   #prune(from: number): void {
     for (let depth = from; depth >= 0; depth--) {
       const nodes = this.#depths[depth] as Map<string, PolicyNode>
+      const before = nodes.size
+      this.#spend(before)
       for (const [policy, { children, parents }] of nodes) {
         if (children > 0) continue
         nodes.delete(policy)
         for (const parent of parents) parent.children--
       }
+      // Nobody above has lost a child.
+      if (nodes.size === before) return
     }
+  }
+
+  #spend(count: number): void {
+    this.#budget?.spend('policyNodes', count)
   }
 }
 
@@ -141,11 +159,13 @@ export function policiesMatter(path: readonly Certificate[], inputs: PolicyInput
 
 /**
  * Runs the policy part of the algorithm. `path`: leaf first, without the anchor. What an anchor's own certificate requires or inhibits
- * holds too (RFC 5937 §3); its policies and mappings are nobody's below.
+ * holds too (RFC 5937 §3); its policies and mappings are nobody's below. Without a budget it costs what it costs: for a path that was verified.
+ *
+ * @throws ERR_PATH_BUDGET
  */
-export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs = {}, anchor?: Certificate): PolicyOutcome {
+export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs = {}, anchor?: Certificate, budget?: Budget): PolicyOutcome {
   const length = path.length
-  const graph = new PolicyGraph()
+  const graph = new PolicyGraph(budget)
   // §6.1.2 (d), (e), (f): counts of certificates after which the indicator holds.
   const initially = (inhibited: boolean | undefined, ofAnchor: number | undefined): number => (inhibited === true ? 0 : Math.min(length + 1, ofAnchor ?? length + 1))
   let explicitPolicy = initially(inputs.explicitPolicy, anchor?.policyConstraints?.requireExplicitPolicy)

@@ -43,6 +43,7 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
     scopes: byScope(lists),
     nothingFound: lists.length === given.length ? 'no list is about it' : 'no list is about it, and one is malformed',
     issuers: new CrlIssuers(issuers.filter((certificate) => isReadable(() => certificate.checkAll()))),
+    covered: new WeakMap(),
     maximumAgeMs: maximumAgeSeconds * 1000,
   }
   return checkerThat((query) => {

@@ -61,7 +61,7 @@ export class CrlIssuers {
 }
 
 /** Why a list is not about a certificate at a distribution point; undefined = it is. */
-function scopeFault(list: RevocationList, certificate: Certificate, point: DistributionPoint): string | undefined {
+function scopeFault(list: RevocationList, certificate: Certificate, point: DistributionPoint, namesOf: () => readonly string[], { covered }: CrlSettings): string | undefined {
   const scope = list.issuingDistributionPoint
   if (point.crlIssuer === undefined) {
     if (!list.issuer.equals(certificate.issuer)) return 'its issuer is not the one of the certificate'
@@ -71,7 +71,7 @@ function scopeFault(list: RevocationList, certificate: Certificate, point: Distr
     if (!directoryNames(point.crlIssuer).some((name) => name.equals(list.issuer))) return 'its issuer is not the one that the distribution point names'
     if (scope?.indirectCrl !== true && !list.issuer.equals(certificate.issuer)) return 'it is not an indirect list'
   }
-  return scope === undefined ? undefined : kindFault(scope, certificate) ?? nameFault(scope, list, certificate, point)
+  return scope === undefined ? undefined : kindFault(scope, certificate) ?? nameFault(scope, list, namesOf, covered)
 }
 
 /** The point that a certificate without the extension has: its issuer's name, all reasons (§6.3.3, last paragraph). */
@@ -93,12 +93,21 @@ function kindFault(scope: IssuingDistributionPoint, certificate: Certificate): s
 }
 
 /** §6.3.3 (b)(2)(i): one name is in both; a point without a name stands for its issuer's names. */
-function nameFault(scope: IssuingDistributionPoint, list: RevocationList, certificate: Certificate, point: DistributionPoint): string | undefined {
+function nameFault(scope: IssuingDistributionPoint, list: RevocationList, namesOf: () => readonly string[], covered: CrlSettings['covered']): string | undefined {
   if (scope.name === undefined) return undefined
+  let names = covered.get(list)
+  if (names === undefined) covered.set(list, (names = new Set(pointKeys(scope.name, list.issuer))))
+  return namesOf().some((key) => names.has(key)) ? undefined : 'its distribution point is another'
+}
+
+/** What a point is called, or its issuer where it has no name. */
+function namesOfPoint(point: DistributionPoint, certificate: Certificate): readonly string[] {
   const base = directoryNames(point.crlIssuer ?? [])[0] ?? certificate.issuer
-  const wanted = point.name === undefined ? (point.crlIssuer ?? []).map(nameKey) : pointKeys(point.name, base)
-  const covered = new Set(pointKeys(scope.name, list.issuer))
-  return wanted.some((key) => covered.has(key)) ? undefined : 'its distribution point is another'
+  return point.name === undefined ? (point.crlIssuer ?? []).map(nameKey) : pointKeys(point.name, base)
+}
+
+function countOfNames({ name, crlIssuer }: DistributionPoint): number {
+  return (crlIssuer?.length ?? 0) + (name !== undefined && 'fullName' in name ? name.fullName.length : 1)
 }
 
 /** Equal for equal names. */
@@ -125,6 +134,8 @@ export interface CrlSettings {
   /** Why there may be nothing about a certificate. */
   readonly nothingFound: string
   readonly issuers: CrlIssuers
+  /** The names of the scope of a list, made once. */
+  readonly covered: WeakMap<RevocationList, ReadonlySet<string>>
   /** Oldest `thisUpdate` that is taken, in milliseconds before the time of the verification. */
   readonly maximumAgeMs: number
 }
@@ -152,25 +163,33 @@ function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: OwnW
   const { certificate } = query
   const answers = new Map<RevocationList, CrlStatus>()
   let covered: ReasonFlags = 0
-  let reason = settings.nothingFound
+  let reason: string | undefined
   const explicit = certificate.crlDistributionPoints ?? []
   for (const point of [...explicit, implicitPoint(certificate)]) {
+    const count = countOfNames(point)
+    let names: readonly string[] | undefined
+    const namesOf = (): readonly string[] => {
+      // To write a name for comparison costs several comparisons.
+      query.budget.spend('nameComparisons', names === undefined ? 4 * count : count)
+      return (names ??= namesOfPoint(point, certificate))
+    }
     for (const scope of settings.scopes) {
       for (const list of scope) {
         if (list.deltaCrlIndicator !== undefined) continue
         // (d), (e)
         const interim = (point.reasons ?? allReasons) & (list.issuingDistributionPoint?.onlySomeReasons ?? allReasons) & allReasons
         if (interim === 0) continue
-        const fault = scopeFault(list, certificate, point)
+        query.budget.spend('nameComparisons', 2)
+        const fault = scopeFault(list, certificate, point, namesOf, settings)
         if (fault !== undefined) {
-          reason = `a list was found and ${fault}`
+          reason = fault
           continue
         }
         const answer = answers.get(list) ?? askList(list, scope, query, settings, ownWord)
         answers.set(list, answer)
         if (answer.status === 'revoked') return answer
         if (answer.status === 'unknown') {
-          reason = `a list was found and ${answer.reason}`
+          reason = answer.reason
           continue
         }
         covered |= interim
@@ -178,7 +197,9 @@ function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: OwnW
       }
     }
   }
-  return covered === allReasons ? { status: 'good' } : { status: 'unknown', reason: covered === 0 ? reason : `the lists at hand do not cover every reason; ${reason}` }
+  if (covered === allReasons) return { status: 'good' }
+  const found = reason === undefined ? settings.nothingFound : `a list was found and ${reason}`
+  return { status: 'unknown', reason: covered === 0 ? found : `the lists at hand do not cover every reason; ${found}` }
 }
 
 /** Steps (a) and (c) to (k) for one complete list. */

@@ -3,11 +3,12 @@
 import { isPkiError, PkiError } from '../../errors/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'
 import { Certificate, OcspResponse } from '../../x509/index.ts'
-import type { BasicOcspResponse, OcspSingleResponse, PublicKey } from '../../x509/index.ts'
+import type { BasicOcspResponse, OcspCertificateId, OcspSingleResponse, PublicKey } from '../../x509/index.ts'
 import { reject, rejectionOf } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
 import { checkerThat, letThrough } from '../revocation-contract.ts'
 import type { RevocationChecker, RevocationJudgement, RevocationQuery } from '../revocation-contract.ts'
+import type { Budget } from '../budget.ts'
 import type { RevocationMode } from './crl-checker.ts'
 
 /** A response as it came, or parsed: then it is verified once, however often it is asked. */
@@ -17,7 +18,7 @@ export type OcspResponseInput = OcspResponse | Uint8Array
 export interface OcspCheckerOptions {
   /**
    * Responses about any certificates, in any order; a staple of the TLS handshake is one. What does not parse is passed over. A function is
-   * asked for each certificate, so that one checker can serve a cache that changes.
+   * asked once for each certificate of a verification, so that one checker can serve a cache that changes.
    */
   readonly responses: readonly OcspResponseInput[] | ((certificate: Certificate) => readonly OcspResponseInput[])
   /** `soft-fail`: only a response that says "revoked" refuses; `hard-fail`: a certificate without a good answer is refused. */
@@ -44,7 +45,7 @@ type Answer = { readonly status: 'good' } | { readonly status: 'revoked', readon
 export function createOcspChecker(options: OcspCheckerOptions): RevocationChecker {
   const { mode, scope = 'chain', maximumAgeSeconds = Infinity, clockSkewSeconds = 60 } = options
   if (!(maximumAgeSeconds >= 0 && clockSkewSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds and clockSkewSeconds are counts of seconds')
-  const settings: Settings = { answersFor: answersFrom(options.responses), nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000, responders: options.responders ?? [], signedBy: new WeakMap() }
+  const settings: Settings = { answersFor: answersFrom(options.responses), nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000, responders: options.responders ?? [], signedBy: new WeakMap(), sent: new WeakMap() }
   return checkerThat((query) => {
     if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return letThrough
     try {
@@ -83,19 +84,46 @@ function judgementOf(rejection: Rejection | undefined): RevocationJudgement {
 }
 
 interface Settings {
-  readonly answersFor: (certificate: Certificate) => readonly BasicOcspResponse[]
+  readonly answersFor: (query: RevocationQuery) => readonly BasicOcspResponse[]
   readonly nonce: Uint8Array | undefined
   readonly maximumAgeMs: number
   readonly skewMs: number
   readonly responders: readonly Certificate[]
   /** Keys that verified a response before. */
   readonly signedBy: WeakMap<BasicOcspResponse, PublicKey>
+  /** Certificates that came with a response, read before. */
+  readonly sent: WeakMap<BasicOcspResponse, readonly Certificate[]>
 }
 
 function answersFrom(responses: OcspCheckerOptions['responses']): Settings['answersFor'] {
-  if (typeof responses === 'function') return (certificate) => responses(certificate).flatMap(readAnswer)
-  const answers = responses.flatMap(readAnswer)
-  return () => answers
+  if (typeof responses !== 'function') {
+    const answers = responses.flatMap(readAnswer)
+    return () => answers
+  }
+  // A verification has one budget, and may try the same certificate in hundreds of paths.
+  const asked = new WeakMap<Budget, AnswersOfOne>()
+  return ({ certificate, budget }) => {
+    let known = asked.get(budget)
+    if (known === undefined) asked.set(budget, (known = { about: new Map(), read: new Map() }))
+    let answers = known.about.get(certificate)
+    if (answers === undefined) known.about.set(certificate, (answers = responses(certificate).flatMap((input) => readOnce(input, known.read, budget))))
+    return answers
+  }
+}
+
+/** What one verification was given: by the certificate it is about, and by the bytes, as one staple may be given for every certificate. */
+interface AnswersOfOne {
+  readonly about: Map<Certificate, readonly BasicOcspResponse[]>
+  readonly read: Map<OcspResponseInput, readonly BasicOcspResponse[]>
+}
+
+function readOnce(input: OcspResponseInput, read: AnswersOfOne['read'], budget: Budget): readonly BasicOcspResponse[] {
+  let answers = read.get(input)
+  if (answers === undefined) {
+    if (input instanceof Uint8Array) budget.spend('bytes', input.length)
+    read.set(input, (answers = readAnswer(input)))
+  }
+  return answers
 }
 
 function readAnswer(input: OcspResponseInput): BasicOcspResponse[] {
@@ -121,15 +149,22 @@ function rejectionFor(answer: Answer, mode: RevocationMode, certificate: Certifi
 
 /** "Revoked" of any current response wins, then "good" of any, then "revoked" of one past its time. @throws ERR_PATH_BUDGET */
 function ocspStatus(query: RevocationQuery, settings: Settings): Answer {
-  return worst(settings.answersFor(query.certificate).map((answer) => askAnswer(answer, query, settings))) ?? notAbout
+  return worst(settings.answersFor(query).map((answer) => askAnswer(answer, query, settings))) ?? notAbout
 }
 
 /** A response may hold several answers about one certificate; its signature is checked once, and only where one of them could count. */
 function askAnswer(answer: BasicOcspResponse, query: RevocationQuery, settings: Settings): Answer {
-  const about = answer.responses.filter(({ certificateId }) => certificateId.identifies(query.certificate, query.issuer))
+  const about = answer.responses.filter(({ certificateId }) => isAbout(certificateId, query))
   const found = about.map((response) => responseFault(answer, response, query, settings) ?? statusOf(response, staleFault(response, query.time.getTime(), settings)))
   const counts = found.some(({ status }) => status !== 'unknown')
   return (counts ? responderFault(answer, query, settings) : undefined) ?? worst(found) ?? notAbout
+}
+
+/** An answer with the right serial number costs three hashes: it counts as sixteen comparisons. @throws ERR_PATH_BUDGET */
+function isAbout(certificateId: OcspCertificateId, { certificate, issuer, budget }: RevocationQuery): boolean {
+  const sameNumber = equalBytes(certificateId.serialNumberBytes, certificate.serialNumberBytes)
+  budget.spend('nameComparisons', sameNumber ? 16 : 1)
+  return sameNumber && certificateId.identifies(certificate, issuer)
 }
 
 /** "Revoked" before "good" before "revoked" of the past before the last that does not know. */
@@ -187,17 +222,20 @@ function responderFault(answer: BasicOcspResponse, query: RevocationQuery, setti
   return fault
 }
 
-function respondersOf(answer: BasicOcspResponse, { responders }: Settings): Certificate[] {
-  const sent = answer.certificates.flatMap((der) => {
-    try {
-      const certificate = Certificate.parse(der)
-      certificate.checkAll()
-      return [certificate]
-    } catch {
-      return [] // certificates that came along are help, not a claim
-    }
-  })
-  return [...sent, ...responders].filter((certificate) => answer.isBy(certificate))
+function respondersOf(answer: BasicOcspResponse, { responders, sent }: Settings): Certificate[] {
+  let read = sent.get(answer)
+  if (read === undefined) sent.set(answer, (read = answer.certificates.flatMap(readCertificate)))
+  return [...read, ...responders].filter((certificate) => answer.isBy(certificate))
+}
+
+function readCertificate(der: Uint8Array): Certificate[] {
+  try {
+    const certificate = Certificate.parse(der)
+    certificate.checkAll()
+    return [certificate]
+  } catch {
+    return [] // certificates that came along are help, not a claim
+  }
 }
 
 function signedByIssuer(responder: Certificate, { issuer, budget }: RevocationQuery): boolean {

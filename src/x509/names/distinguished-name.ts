@@ -267,7 +267,7 @@ function readAttribute(reader: DerReader): AttributeTypeAndValue {
   const tag = reader.next()
   const der = reader.element()
   let value: string | undefined
-  if (isStringTag(tag)) value = stringContent(reader, `attribute ${type}`)
+  if (isStringTag(tag)) value = readText(reader, type)
   else if (isKnownAttribute(type) || (tag !== tags.bitString && tag !== tags.sequence)) {
     // Beside strings, X.520 names things by BIT STRING (uniqueIdentifier) and SEQUENCE (postalAddress); nobody reads a name by other types.
     throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: a value with tag ${tag} (RFC 5280 appendix A)`)
@@ -278,5 +278,15 @@ function readAttribute(reader: DerReader): AttributeTypeAndValue {
   return { type, value, der }
 }
 
+/** To sort a run of combining characters, which comparison needs (RFC 4518 §2.3), takes time by the square of its length. */
+function readText(reader: DerReader, type: string): string {
+  const value = stringContent(reader, `attribute ${type}`)
+  if (value.length > maxMarks && longRunOfMarks.test(value)) throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: more than ${String(maxMarks)} combining characters in a row`)
+  return value
+}
+
 /** Far above any real name; bounds work on hostile ones. */
 const maxAttributes = 256
+/** Twice what the Stream-Safe Text Format of UAX #15 allows. The last two become combining characters in compatibility form. */
+const maxMarks = 64
+const longRunOfMarks = /[\p{M}\uFF9E\uFF9F]{65}/u

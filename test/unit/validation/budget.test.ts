@@ -1,10 +1,10 @@
 // Budgets: what hostile inputs may cost, counted rather than timed.
 
-import { beforeAll, describe, expect, it } from 'vitest'
-import { Budget, createPathValidator, defaultBudget, verifyPath } from '../../../src/validation/index.ts'
-import type { Verdict } from '../../../src/validation/index.ts'
-import { generalName } from '../../../src/x509/index.ts'
-import type { Certificate, GeneralName } from '../../../src/x509/index.ts'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { Budget, createCrlChecker, createOcspChecker, createPathValidator, defaultBudget, verifyPath } from '../../../src/validation/index.ts'
+import type { RevocationChecker, Verdict } from '../../../src/validation/index.ts'
+import { DistinguishedName, OcspCertificateId, OcspResponse, anyPolicy, buildOcspResponse, buildRevocationList, generalName } from '../../../src/x509/index.ts'
+import type { Certificate, ExtensionFields, GeneralName } from '../../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, newSigner, time } from './test-pki.ts'
 import type { Authority } from './test-pki.ts'
 
@@ -100,6 +100,118 @@ describe('limits', () => {
     const leaf = await makeLeaf(issuing)
     const validator = createPathValidator({ anchors: [root.certificate], intermediates: [issuing.certificate], time, budget: { signatureChecks: 2 } })
     for (let run = 0; run < 5; run++) expect(validator.verify(leaf).ok).toBe(true)
+  })
+})
+
+/** 20 × 24 paths from a leaf to the root: what costs something for each of them costs it 480 times. */
+async function manyPaths(above: ExtensionFields = {}, top: Authority = root): Promise<{ issuing: Authority, intermediates: Certificate[] }> {
+  const [upperKey, lowerKey] = [newSigner(), newSigner()]
+  const named = (at: number, extensions: ExtensionFields = {}): { extensions: ExtensionFields } => ({ extensions: { subjectAltName: [generalName.dns(`n${at}.example`)], ...extensions } })
+  const upper: Authority[] = []
+  for (let at = 0; at < 20; at++) upper.push(await makeAuthority('upper', top, { signer: upperKey, ...named(at, above) }))
+  const lower: Authority[] = []
+  for (let at = 0; at < 24; at++) lower.push(await makeAuthority('lower', upper[0], { signer: lowerKey, ...named(at, above) }))
+  return { issuing: lower[0] as Authority, intermediates: [...upper, ...lower].map(({ certificate }) => certificate) }
+}
+
+describe('what is done for each path', () => {
+  const policies = Array.from({ length: 1000 }, (_, at) => `1.2.${at}`)
+  const hour = (hours: number): Date => new Date(time.getTime() + hours * 3_600_000)
+
+  it('reads the constraints and names of a certificate once', async () => {
+    const { issuing, intermediates } = await manyPaths()
+    let reads = 0
+    const nameConstraints = {
+      get permitted() {
+        reads++
+        return [{ base: generalName.uri('good.example'), minimum: 0, maximum: undefined }]
+      },
+      excluded: [],
+    }
+    const leaf = await makeLeaf(issuing, { extensions: { subjectAltName: [...Array.from({ length: 1000 }, (_, at) => generalName.dns(`n${at}.example`)), generalName.uri('https://evil.example/')] } })
+    const verdict = verifyPath(leaf, { anchors: [{ subject: root.name, publicKey: root.signer.publicKey, nameConstraints }], intermediates, time })
+    expect(codes(verdict)[0]).toBe('ERR_PATH_NAME_CONSTRAINTS')
+    // The thousand DNS names, which nothing constrains, are never looked at.
+    expect([reads, verdict.spent.nameComparisons]).toEqual([1, 480])
+  })
+
+  it.each<[string, ExtensionFields, readonly string[]]>([
+    ['a thousand policies of the leaf, under any', { certificatePolicies: [anyPolicy] }, policies],
+    ['a thousand policies each', { certificatePolicies: policies }, policies],
+    ['a thousand policies mapped to one', { certificatePolicies: policies, policyMappings: policies.map((policy) => ({ issuerDomainPolicy: policy, subjectDomainPolicy: '1.2.0' })) }, policies],
+  ])('walks the graph of policies within a budget: %s', async (_what, above, own) => {
+    const { issuing, intermediates } = await manyPaths(above)
+    const leaf = await makeLeaf(issuing, { extensions: { certificatePolicies: own } })
+    const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates, time, policies: { initialPolicySet: ['1.9.9'], explicitPolicy: true } })
+    expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
+    expect(verdict.spent.policyNodes).toBeGreaterThan(defaultBudget.policyNodes)
+    expect(verdict.spent.policyNodes).toBeLessThanOrEqual(defaultBudget.policyNodes + 2000)
+    // Honest ones, however many, are far below.
+    expect(verifyPath(leaf, { anchors: [root.certificate], intermediates, time, policies: { initialPolicySet: ['1.2.0'], explicitPolicy: true } }).ok).toBe(true)
+  })
+
+  it('writes the name of an unknown issuer once', async () => {
+    const { issuing, intermediates } = await manyPaths({}, { ...strangers, name: DistinguishedName.parse(`CN=${'a\\,'.repeat(4000)}`) })
+    const leaf = await makeLeaf(issuing)
+    const written = vi.spyOn(DistinguishedName.prototype, 'toString')
+    const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates, time })
+    expect(codes(verdict)[0]).toBe('ERR_PATH_ISSUER_UNKNOWN')
+    expect(written.mock.calls.length).toBeLessThanOrEqual(intermediates.length)
+    written.mockRestore()
+  })
+
+  async function askEach(make: (leaf: Certificate, issuing: Authority) => Promise<RevocationChecker>, extensions: ExtensionFields = {}): Promise<Verdict> {
+    const { issuing, intermediates } = await manyPaths()
+    const leaf = await makeLeaf(issuing, { extensions })
+    return verifyPath(leaf, { anchors: [root.certificate], intermediates, time, revocation: await make(leaf, issuing) })
+  }
+
+  const answersAbout = (leaf: Certificate, { name, signer }: Authority, count: number): ReturnType<typeof buildOcspResponse> =>
+    buildOcspResponse({ producedAt: hour(-1), responses: Array.from({ length: count }, () => ({ certificateId: OcspCertificateId.of(leaf, { subject: name, publicKey: signer.publicKey }), certificateStatus: { status: 'unknown' as const }, thisUpdate: hour(-1), nextUpdate: hour(1) })) }, signer)
+
+  it('compares a thousand OCSP answers within a budget', async () => {
+    const verdict = await askEach(async (leaf, issuing) => createOcspChecker({ responses: [await answersAbout(leaf, issuing, 1000)], mode: 'hard-fail', scope: 'leaf' }))
+    expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
+    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.nameComparisons + 16)
+  })
+
+  it('asks for the OCSP responses about a certificate once, and reads the same bytes once', async () => {
+    const asked: Certificate[] = []
+    const parsed = vi.spyOn(OcspResponse, 'from')
+    const verdict = await askEach(async (leaf, issuing) => {
+      const { der } = await answersAbout(leaf, issuing, 1)
+      return createOcspChecker({ responses: (certificate) => (asked.push(certificate), [der]), mode: 'hard-fail' })
+    })
+    expect(codes(verdict)[0]).toBe('ERR_REVOCATION_UNKNOWN')
+    expect([new Set(asked).size, parsed.mock.calls.length]).toEqual([asked.length, 1])
+    parsed.mockRestore()
+  })
+
+  it('compares a thousand distribution points within a budget', async () => {
+    const fullName = (at: number): { fullName: GeneralName[] } => ({ fullName: [generalName.uri(`http://crl.example/${at}`)] })
+    const crlDistributionPoints = Array.from({ length: 1000 }, (_, at) => ({ name: fullName(at), reasons: undefined, crlIssuer: undefined }))
+    const verdict = await askEach(async (_leaf, { name, signer }) => {
+      const lists = Array.from({ length: 20 }, (_, at) => buildRevocationList({ issuer: name, thisUpdate: hour(-1), nextUpdate: hour(1), crlNumber: 1, authorityKeyIdentifier: signer.publicKey.keyIdentifier, issuingDistributionPoint: { name: fullName(2000 + at) }, entries: [] }, signer))
+      return createCrlChecker({ lists: await Promise.all(lists), mode: 'hard-fail', scope: 'leaf' })
+    }, { crlDistributionPoints })
+    expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
+    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.nameComparisons + 4)
+  })
+})
+
+describe('what is presented', () => {
+  it.each([['nothing', new Uint8Array()], ['an octet', Uint8Array.of(1)], ['an empty sequence', Uint8Array.of(0x30, 0)], ['a text', 'x']])('and cannot be read counts: %s', async (_what, item) => {
+    const leaf = await makeLeaf(root)
+    const verify = (count: number): Verdict => verifyPath(leaf, { anchors: [root.certificate], intermediates: Array.from({ length: count }, () => item), time })
+    expect(verify(900).ok).toBe(true)
+    expect(codes(verify(50_000))[0]).toBe('ERR_PATH_BUDGET')
+    expect(verify(50_000).spent.candidates).toBe(defaultBudget.candidates + 1)
+  })
+
+  it.each([[256, 1], [384, 2], [521, 4], [2048, 1], [4096, 1], [4097, 4], [8192, 4]])('a key of %i bits costs %i', (bits, units) => {
+    const budget = new Budget()
+    budget.spendSignatureCheck(bits)
+    expect(budget.spent.signatureChecks).toBe(units)
   })
 })
 

@@ -266,3 +266,28 @@ describe('the DER of a name', () => {
     expect(hex(name.der)).toBe(hex(der))
   })
 })
+
+describe('combining characters in a row', () => {
+  const named = (value: string): DistinguishedName => nameOf([cn, utf8String(value)])
+  const marks = '\u0301\u0316'
+
+  it.each([
+    ['64 under one letter', `a${marks.repeat(32)}`],
+    ['64 each under many letters', `a${marks.repeat(32)}`.repeat(100)],
+    ['many, apart', 'e\u0301'.repeat(1000)],
+  ])('are compared: %s', (_what, value) => {
+    // The order of marks of different classes does not matter (RFC 4518 §2.3).
+    expect(named(value).equals(named(value.replaceAll(marks, '\u0316\u0301')))).toBe(true)
+  })
+
+  it.each([
+    ['65', `a${marks.repeat(32)}\u0301`],
+    ['20,000', `a${marks.repeat(10_000)}`],
+    ['halfwidth voicing marks among them', `a${'\uFF9E\u0334'.repeat(33)}`],
+    ['at the beginning', marks.repeat(33)],
+  ])('are refused: %s', (_what, value) => {
+    for (const read of [(name: DistinguishedName) => name.rdns, (name: DistinguishedName) => name.comparisonKey, (name: DistinguishedName) => name.toString()]) {
+      expect(() => read(named(value))).toThrow(code('ERR_NAME_INVALID'))
+    }
+  })
+})
