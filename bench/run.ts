@@ -1,8 +1,7 @@
 // npm run bench -- [filter] [--json FILE] [--short]      rows whose name contains the filter
 // npm run bench -- load [--json FILE] [--short]          the gRPC service under load, client in another process
 
-import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { checkReportFile, giveUp, readArguments, writeReport } from '../scripts/command-line.ts'
 import { machineInfo } from './machine.ts'
 import { fullMeasure, measureRow, shortMeasure } from './measure.ts'
 import type { MeasuredRow } from './measure.ts'
@@ -11,10 +10,16 @@ import type { BenchRow } from './row.ts'
 
 const rowFiles = ['parse', 'spiffe-id', 'issue', 'verify', 'keys', 'crl', 'pkcs11'] as const
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'string' }, short: { type: 'boolean', default: false } },
-})
+const usage = `Usage: npm run bench -- [filter | load] [--json FILE] [--short]
+  filter        rows whose name contains it, such as issue, verify/chain3-warm, crl; all of them where none is given
+  load          the gRPC service under load, its client in another process
+  --json FILE   also writes the results there
+  --short       a look instead of a measurement
+docs/bench.md says what each row is held to.`
+
+const { values, positionals } = readArguments({ allowPositionals: true, options: { json: { type: 'string' }, short: { type: 'boolean', default: false } } }, usage)
+checkReportFile(values.json, usage)
+if (positionals.length > 1) giveUp(`One filter at a time: ${positionals.join(' ')}`, usage)
 const [filter = ''] = positionals
 const machine = machineInfo()
 console.log(`${machine.machine}\nNode ${machine.node}, OpenSSL ${machine.openssl}\n`)
@@ -22,15 +27,17 @@ console.log(`${machine.machine}\nNode ${machine.node}, OpenSSL ${machine.openssl
 if (filter === 'load') {
   const { runLoad } = await import('./load.ts')
   const load = await runLoad({ short: values.short })
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ ...machine, ...load }, null, 2)}\n`)
+  writeReport(values.json, { ...machine, ...load })
 } else {
   console.log('Each ratio says how many times as fast as the named one; all of a row are measured in turns in this run.\n')
   const rows = await runRows(filter, values.short)
-  if (rows.length === 0) {
-    console.error(`No row is called like "${filter}".`)
-    process.exitCode = 1
-  }
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ ...machine, rows }, null, 2)}\n`)
+  if (rows.length === 0) giveUp(`No row has "${filter}" in its name. These are there: ${(await rowNames()).join(', ')}.`, usage)
+  writeReport(values.json, { ...machine, rows })
+}
+
+async function rowNames(): Promise<string[]> {
+  const files = await Promise.all(rowFiles.map(async (file) => (await import(`./${file}.ts`)) as { rows: readonly BenchRow[] }))
+  return files.flatMap(({ rows }) => rows.map(({ name }) => name))
 }
 
 async function runRows(wanted: string, short: boolean): Promise<MeasuredRow[]> {

@@ -3,7 +3,10 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:tls'
 import type { AddressInfo } from 'node:net'
-import { SoftwareSigner, SpiffeId, X509Svid, X509SvidValidator, buildCertificateRequest, createCertificateAuthority, createIssuanceService, createRootCertificate } from 'spiffe-pki'
+import {
+  SoftwareSigner, SpiffeId, X509Svid, X509SvidValidator, buildCertificateRequest, createCertificateAuthority, createIssuanceService,
+  createRootCertificate,
+} from 'spiffe-pki'
 import { exportPrivateKey } from 'spiffe-pki/keys'
 import { peerCertificates } from 'spiffe-pki/x509'
 
@@ -14,14 +17,16 @@ const issuance = createIssuanceService({ authority })
 const validator = new X509SvidValidator({ bundles: authority.trustBundle() })
 
 /** What node:tls needs to be somebody. */
-async function identity(id: string): Promise<{ cert: string; key: string }> {
+async function identity(id: string): Promise<{ cert: string; key: string; minVersion: 'TLSv1.3' }> {
   const signer = await SoftwareSigner.generate('P-256')
-  const { certificate, chain } = await issuance.issue({ csr: await buildCertificateRequest({}, signer) }, { identities: [SpiffeId.parse(id)], credential: 'example', claims: {} })
-  return { cert: new X509Svid([certificate, ...chain]).toPem(), key: exportPrivateKey(signer.privateKey()) }
+  const caller = { identities: [SpiffeId.parse(id)], credential: 'example', claims: {} }
+  const { certificate, chain } = await issuance.issue({ csr: await buildCertificateRequest({}, signer) }, caller)
+  return { cert: new X509Svid([certificate, ...chain]).toPem(), key: exportPrivateKey(signer.privateKey()), minVersion: 'TLSv1.3' }
 }
 
 // rejectUnauthorized is off because OpenSSL knows no SPIFFE IDs: the validator decides, on both sides.
-const server = createServer({ ...(await identity('spiffe://example.org/server')), requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' }, (socket) => {
+const serverOptions = { ...(await identity('spiffe://example.org/server')), requestCert: true, rejectUnauthorized: false }
+const server = createServer(serverOptions, (socket) => {
   const verdict = validator.verify(peerCertificates(socket), { id: 'spiffe://example.org/client', extendedKeyUsage: 'clientAuth' })
   if (verdict.ok) socket.end(`welcome, ${verdict.id}\n`)
   else socket.destroy()
@@ -29,7 +34,9 @@ const server = createServer({ ...(await identity('spiffe://example.org/server'))
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 
-const socket = connect({ ...(await identity('spiffe://example.org/client')), host: '127.0.0.1', port: (server.address() as AddressInfo).port, rejectUnauthorized: false })
+const { port } = server.address() as AddressInfo
+const client = await identity('spiffe://example.org/client')
+const socket = connect({ ...client, host: '127.0.0.1', port, rejectUnauthorized: false })
 await once(socket, 'secureConnect')
 const verdict = validator.verify(peerCertificates(socket), { id: 'spiffe://example.org/server', extendedKeyUsage: 'serverAuth' })
 if (!verdict.ok) throw new Error(verdict.rejected[0]?.message)

@@ -20,12 +20,14 @@ class BootstrapAuthenticator implements Authenticator {
     const [password, ...others] = request.header('x-bootstrap')
     if (password === undefined) return undefined // no credential of this kind: the next authenticator is asked
     if (others.length > 0) throw authenticationError('several x-bootstrap headers')
-    if (!timingSafeEqual(createHash('sha256').update(password).digest(), this.#digest)) throw authenticationError('a wrong bootstrap password')
+    const digest = createHash('sha256').update(password).digest()
+    if (!timingSafeEqual(digest, this.#digest)) throw authenticationError('a wrong bootstrap password')
     return { identities: [this.#id], credential: 'bootstrap', claims: { firstContact: true } }
   }
 }
 
-const authenticator = new CompositeAuthenticator({ authenticators: [new BootstrapAuthenticator({ password: 'correct horse', id: 'spiffe://example.org/new' })] })
+const bootstrap = new BootstrapAuthenticator({ password: 'correct horse', id: 'spiffe://example.org/new' })
+const authenticator = new CompositeAuthenticator({ authenticators: [bootstrap] })
 
 for (const headers of [{ 'x-bootstrap': 'correct horse' }, { 'x-bootstrap': 'guess' }, {}] as Record<string, string>[]) {
   const request: AuthenticationRequest = {

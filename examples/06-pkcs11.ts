@@ -1,20 +1,26 @@
 // A CA whose keys are in a PKCS#11 token: made there, sensitive, never extractable. SoftHSM stands for the HSM.
 
-import { createCertificateAuthority, createIntermediateCertificate, createIssuanceService, createRootCertificate, SoftwareSigner, SpiffeId, buildCertificateRequest } from 'spiffe-pki'
+import {
+  SoftwareSigner, SpiffeId, buildCertificateRequest, createCertificateAuthority, createIntermediateCertificate, createIssuanceService,
+  createRootCertificate,
+} from 'spiffe-pki'
 import { Pkcs11KeyManager } from 'spiffe-pki/pkcs11'
 import { createSoftHsmToken } from './main/softhsm.ts'
 
+const trustDomain = 'example.org'
 const token = await createSoftHsmToken('example')
 {
   await using keys = await Pkcs11KeyManager.open({ module: token.modulePath, token: { label: token.label }, pin: () => token.pin })
   const rootKey = await keys.generateKey('root', 'P-384')
-  const root = await createRootCertificate(rootKey, { subject: 'CN=hsm root', trustDomain: 'example.org', pathLength: 1 })
-  const signingKey = await keys.generateKey('intermediate', 'P-256')
-  const certificate = await createIntermediateCertificate({ certificate: root, signer: rootKey }, signingKey.publicKey, { subject: 'CN=hsm intermediate', trustDomain: 'example.org' })
+  const root = await createRootCertificate(rootKey, { subject: 'CN=hsm root', trustDomain, pathLength: 1 })
+  const signer = await keys.generateKey('intermediate', 'P-256')
+  const parent = { certificate: root, signer: rootKey }
+  const certificate = await createIntermediateCertificate(parent, signer.publicKey, { subject: 'CN=hsm intermediate', trustDomain })
 
-  const issuance = createIssuanceService({ authority: createCertificateAuthority({ trustDomain: 'example.org', certificate, signer: signingKey, roots: [root] }) })
+  const issuance = createIssuanceService({ authority: createCertificateAuthority({ trustDomain, certificate, signer, roots: [root] }) })
   const csr = await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))
-  const issued = await issuance.issue({ csr }, { identities: [SpiffeId.parse('spiffe://example.org/api')], credential: 'example', claims: {} })
+  const caller = { identities: [SpiffeId.parse('spiffe://example.org/api')], credential: 'example', claims: {} }
+  const issued = await issuance.issue({ csr }, caller)
   console.log(`signed in the token "${token.label}": ${issued.certificate.serialNumber}`)
   for (const { id, version, algorithm } of await keys.listKeys()) console.log(`the token holds ${id}, version ${version}, ${algorithm}`)
 }

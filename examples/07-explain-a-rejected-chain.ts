@@ -1,15 +1,16 @@
 // Why was this certificate refused? A verdict names every path that was tried, the certificate at fault and the clause it broke.
-// Run: npx tsx examples/07-explain-a-rejected-chain.ts
 
-import { SoftwareSigner } from '../src/keys/index.ts'
-import { createPathValidator, explainVerdict } from '../src/validation/index.ts'
-import { DistinguishedName, buildCertificate, generalName, keyPurposeOids } from '../src/x509/index.ts'
+import { SoftwareSigner } from 'spiffe-pki/keys'
+import { createPathValidator, explainVerdict } from 'spiffe-pki/validation'
+import { DistinguishedName, buildCertificate, generalName, keyPurposeOids } from 'spiffe-pki/x509'
 
 const notBefore = new Date('2026-01-01T00:00:00Z')
 const notAfter = new Date('2026-12-31T23:59:59Z')
 
 // A root, an issuing CA that may only issue for staging.example, and a server certificate for production.
-const [rootKey, issuingKey, serverKey] = [await SoftwareSigner.generate('P-256'), await SoftwareSigner.generate('P-256'), await SoftwareSigner.generate('P-256')]
+const rootKey = await SoftwareSigner.generate('P-256')
+const issuingKey = await SoftwareSigner.generate('P-256')
+const serverKey = await SoftwareSigner.generate('P-256')
 const rootName = DistinguishedName.parse('CN=Example Root')
 const issuingName = DistinguishedName.parse('CN=Example Staging CA')
 

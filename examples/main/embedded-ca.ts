@@ -1,19 +1,19 @@
 // The CA of the main job: a root, an intermediate below it, issuance, and Istio's certificate service on loopback.
 
-import { startCertificateServer } from '../../src/adapters/grpc/index.ts'
-import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from '../../src/auth/index.ts'
-import type { ApiKeyEntry } from '../../src/auth/index.ts'
-import { createCertificateAuthority, createIntermediateCertificate, createRootCertificate } from '../../src/ca/index.ts'
-import { createIssuanceService } from '../../src/issuance/index.ts'
-import type { IssuanceService } from '../../src/issuance/index.ts'
-import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
-import type { KeyManager } from '../../src/keys/index.ts'
-import { callerIdentityPolicy } from '../../src/policy/index.ts'
-import { SpiffeId, TrustDomain } from '../../src/spiffe/index.ts'
-import { X509SvidValidator } from '../../src/svid/index.ts'
-import type { TrustBundle } from '../../src/svid/index.ts'
-import { buildCertificateRequest, generalName } from '../../src/x509/index.ts'
-import type { Certificate, Signer } from '../../src/x509/index.ts'
+import { startCertificateServer } from 'spiffe-pki/grpc'
+import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from 'spiffe-pki/auth'
+import type { ApiKeyEntry } from 'spiffe-pki/auth'
+import { createCertificateAuthority, createIntermediateCertificate, createRootCertificate } from 'spiffe-pki/ca'
+import { createIssuanceService } from 'spiffe-pki/issuance'
+import type { IssuanceService } from 'spiffe-pki/issuance'
+import { SoftwareSigner, exportPrivateKey } from 'spiffe-pki/keys'
+import type { KeyManager } from 'spiffe-pki/keys'
+import { callerIdentityPolicy } from 'spiffe-pki/policy'
+import { SpiffeId, TrustDomain } from 'spiffe-pki/spiffe'
+import { X509SvidValidator } from 'spiffe-pki/svid'
+import type { TrustBundle } from 'spiffe-pki/svid'
+import { buildCertificateRequest, generalName } from 'spiffe-pki/x509'
+import type { Certificate, Signer } from 'spiffe-pki/x509'
 
 /** A running CA. */
 export interface EmbeddedCa extends AsyncDisposable {

@@ -1,7 +1,7 @@
 // Where the CA of the main job keeps its keys.
 
-import { MemoryKeyManager } from '../../src/keys/index.ts'
-import type { KeyManager } from '../../src/keys/index.ts'
+import { MemoryKeyManager } from 'spiffe-pki/keys'
+import type { KeyManager } from 'spiffe-pki/keys'
 
 /** A key manager, and how to call its place in a sentence. */
 export interface OpenKeys extends AsyncDisposable {

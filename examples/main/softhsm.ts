@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
+import { Pkcs11KeyManager } from 'spiffe-pki/pkcs11'
 import type { OpenKeys } from './key-storage.ts'
 
 /** A token that is gone after `dispose`. Its library reads SOFTHSM2_CONF when it is first loaded. */
@@ -20,8 +20,10 @@ export interface SoftHsmToken {
 
 /** Makes a token. @throws when SoftHSM is not installed, with the command that installs it */
 export async function createSoftHsmToken(label = 'spiffe-pki'): Promise<SoftHsmToken> {
-  const modulePath = [process.env['SOFTHSM2_MODULE'], '/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofthsm2.so', '/opt/homebrew/lib/softhsm/libsofthsm2.so'].find((path) => path !== undefined && existsSync(path))
-  if (modulePath === undefined) throw new Error('SoftHSM is not installed: apt-get install softhsm2, or set SOFTHSM2_MODULE to its library')
+  const named = process.env['SOFTHSM2_MODULE']
+  if (named !== undefined && !existsSync(named)) throw new Error(`SOFTHSM2_MODULE names ${named}, which is not there: give it the path of libsofthsm2.so`)
+  const modulePath = [named, ...usualPlaces].find((path) => path !== undefined && existsSync(path))
+  if (modulePath === undefined) throw new Error('SoftHSM is not installed: apt-get install softhsm2, or set SOFTHSM2_MODULE to the path of libsofthsm2.so')
   const directory = await mkdtemp(join(tmpdir(), 'softhsm-'))
   const tokens = join(directory, 'tokens')
   await mkdir(tokens)
@@ -29,9 +31,19 @@ export async function createSoftHsmToken(label = 'spiffe-pki'): Promise<SoftHsmT
   await writeFile(conf, `directories.tokendir = ${tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`)
   process.env['SOFTHSM2_CONF'] = conf
   const pin = '1234'
-  await promisify(execFile)('softhsm2-util', ['--init-token', '--free', '--label', label, '--so-pin', '12345678', '--pin', pin])
+  const command = ['--init-token', '--free', '--label', label, '--so-pin', '12345678', '--pin', pin]
+  await promisify(execFile)('softhsm2-util', command).catch(async (error: unknown) => {
+    await rm(directory, { recursive: true, force: true })
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error('softhsm2-util is not there: apt-get install softhsm2', { cause: error })
+    throw error
+  })
   return { modulePath, label, pin, directory, dispose: () => rm(directory, { recursive: true, force: true }) }
 }
+
+const usualPlaces = [
+  '/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofthsm2.so', '/usr/local/lib/softhsm/libsofthsm2.so',
+  '/opt/homebrew/lib/softhsm/libsofthsm2.so',
+]
 
 /** Keys of the main job in such a token. */
 export async function openSoftHsm(): Promise<OpenKeys> {

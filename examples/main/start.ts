@@ -4,50 +4,78 @@
 //   npm start -- --hsm        keeps the CA's keys in a PKCS#11 token (SoftHSM)
 
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
-import { generateApiKey, hashApiKey } from '../../src/auth/index.ts'
+import { readArguments } from '../../scripts/command-line.ts'
+import { generateApiKey, hashApiKey } from 'spiffe-pki/auth'
 import { startCa } from './embedded-ca.ts'
 import { openKeys } from './key-storage.ts'
 import { callPeer, enrol, serve } from './workload.ts'
 import { showCertificate, step } from './story.ts'
 
-const { values } = parseArgs({ options: { serve: { type: 'boolean', default: false }, hsm: { type: 'boolean', default: false } } })
+const usage = `Usage: npm start [-- --serve] [--hsm]
+  --serve   keeps the CA and the server running until Ctrl-C
+  --hsm     keeps the CA's keys in a PKCS#11 token; needs SoftHSM (apt-get install softhsm2)`
+
 const trustDomain = 'example.org'
 const workloads = { web: `spiffe://${trustDomain}/ns/shop/sa/web`, payments: `spiffe://${trustDomain}/ns/shop/sa/payments` }
-const apiKeys = { web: generateApiKey(), payments: generateApiKey() }
 
-await using keys = await openKeys(values.hsm)
-step(`A certificate authority starts for the trust domain ${trustDomain}`, [`its keys live ${keys.place}`])
-await using ca = await startCa({
-  trustDomain,
-  keys: keys.manager,
-  apiKeys: [
-    { id: 'web', digest: hashApiKey(apiKeys.web), identities: [workloads.web] },
-    { id: 'payments', digest: hashApiKey(apiKeys.payments), identities: [workloads.payments] },
-  ],
+const { values } = readArguments({ options: { serve: { type: 'boolean', default: false }, hsm: { type: 'boolean', default: false } } }, usage)
+await main(values).catch((error: unknown) => {
+  console.error(`\nIt ended early: ${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+  process.exitCode = 1
 })
-showCertificate('root, self-signed', ca.root)
-showCertificate('intermediate, signed by the root', ca.intermediate)
-step(`It listens for certificate requests on ${ca.address}`, ['gRPC, the service that Istio agents speak, over TLS'])
 
-const web = await enrol('web', { ca, apiKey: apiKeys.web })
-step('Workload "web" made a key, sent a request, and got its identity', ['the private key never left the process'])
-showCertificate('web', web.svid.leaf)
-const payments = await enrol('payments', { ca, apiKey: apiKeys.payments })
-step('Workload "payments" did the same')
-showCertificate('payments', payments.svid.leaf)
+async function main(options: { readonly serve: boolean, readonly hsm: boolean }): Promise<void> {
+  const apiKeys = { web: generateApiKey(), payments: generateApiKey() }
+  console.log(`Two programs, "web" and "payments", will talk to each other, each sure of who is at the other end.
+For that each needs a name, a SPIFFE ID such as ${workloads.web},
+and a certificate that proves it. A certificate authority (CA) gives them out.`)
 
-await using server = await serve(payments, { allow: workloads.web })
-step(`"payments" serves on 127.0.0.1:${server.port}, for "web" alone`)
-const answer = await callPeer(web, { port: server.port, expect: workloads.payments })
-step('"web" connected over mutual TLS', [`it checked that the server is ${answer.peer}`, `the server checked that the client is ${workloads.web}`, `the server said: ${answer.text}`])
+  await using keys = await openKeys(options.hsm)
+  step(`A certificate authority starts for the trust domain ${trustDomain}`, [
+    `its keys live ${keys.place}`,
+    'everybody in the trust domain knows the root; the intermediate below it signs from day to day',
+  ])
+  await using ca = await startCa({
+    trustDomain,
+    keys: keys.manager,
+    apiKeys: [
+      { id: 'web', digest: hashApiKey(apiKeys.web), identities: [workloads.web] },
+      { id: 'payments', digest: hashApiKey(apiKeys.payments), identities: [workloads.payments] },
+    ],
+  })
+  showCertificate('root, the anchor of trust', ca.root)
+  showCertificate('intermediate', ca.intermediate)
+  step(`It listens for certificate requests on ${ca.address}`, ['gRPC over TLS: the service that Istio agents speak'])
 
-const refusal = await callPeer(web, { port: server.port, expect: `spiffe://${trustDomain}/ns/shop/sa/accounts` }).then(() => 'nobody objected', (error: unknown) => (error as Error).message)
-step('"web" asked for somebody else at the same address, and hung up', [refusal])
+  const web = await enrol('web', { ca, apiKey: apiKeys.web })
+  step('Workload "web" made a key, sent a request (CSR), and got its certificate (SVID)', [
+    'the CA knew it by its API key, and so knew which name to write; the private key never left the workload',
+  ])
+  showCertificate('web', web.svid.leaf)
+  const payments = await enrol('payments', { ca, apiKey: apiKeys.payments })
+  step('Workload "payments" did the same')
+  showCertificate('payments', payments.svid.leaf)
 
-if (values.serve) {
-  console.log('\nRunning until Ctrl-C.')
-  await once(process, 'SIGINT')
-} else {
-  console.log('\nDone. Each side proved who it is, and each side checked. Next: npm start -- --serve, or examples/01-quick-start.ts.')
+  await using server = await serve(payments, { allow: workloads.web })
+  step(`"payments" serves on 127.0.0.1:${server.port}, for "web" alone`)
+  const answer = await callPeer(web, { port: server.port, expect: workloads.payments })
+  step('"web" connected over mutual TLS: both sides showed a certificate', [
+    `it checked that the server is ${answer.peer}`,
+    `the server checked that the client is ${workloads.web}`,
+    `the server said: ${answer.text}`,
+  ])
+
+  const wanted = `spiffe://${trustDomain}/ns/shop/sa/accounts`
+  const refusal = await callPeer(web, { port: server.port, expect: wanted }).then(() => 'nobody objected', (error: unknown) => (error as Error).message)
+  step('"web" asked for somebody else, "accounts", at the same address, and hung up', [refusal])
+
+  if (!options.serve) {
+    console.log('\nDone. Each side proved who it is, and each side checked. Next: npm start -- --serve, or examples/01-quick-start.ts.')
+    return
+  }
+  const stop = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  console.log(`\nRunning until Ctrl-C. The certificate that "payments" shows, from another terminal:
+  openssl s_client -connect 127.0.0.1:${server.port} -showcerts </dev/null`)
+  await stop
+  console.log('\nStopped.')
 }

@@ -1,20 +1,35 @@
 // npm run conformance [-- --data DIR] [--json FILE] [--only NAME]: every corpus found in DIR, and the table.
 
-import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { existsSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { checkReportFile, giveUp, readArguments, writeReport } from '../../scripts/command-line.ts'
 import { dataFolder } from './corpus.ts'
 import { loaders } from './corpora/index.ts'
 import { missedBars, score } from './score.ts'
 import type { CorpusResult } from './score.ts'
 
-const { values } = parseArgs({ options: { data: { type: 'string' }, json: { type: 'string' }, only: { type: 'string' } } })
+const usage = `Usage: npm run conformance [-- --data DIR] [--json FILE] [--only NAME]
+  --data DIR    where the corpora are: folders bettertls, limbo, parser, pkits, spiffe, wycheproof, or some of them
+                (default: SPIFFE_PKI_CONFORMANCE, or ../shared/conformance)
+  --json FILE   also writes the results there
+  --only NAME   one corpus alone
+docs/conformance.md says what they are.`
+
+const { values } = readArguments({ options: { data: { type: 'string' }, json: { type: 'string' }, only: { type: 'string' } } }, usage)
+checkReportFile(values.json, usage)
 const data = dataFolder(values.data)
+const named = values.data !== undefined || process.env['SPIFFE_PKI_CONFORMANCE'] !== undefined
+if (named && !existsSync(data)) giveUp(`There is no folder ${resolve(data)}.`, usage)
+if (named && !statSync(data).isDirectory()) giveUp(`${resolve(data)} is a file; the folder of the corpora is wanted.`, usage)
+const found = new Set<string>()
 const results: CorpusResult[] = []
 const missed: string[] = []
 
 for (const load of loaders) {
   for (const corpus of load(data)) {
-    if (corpus.cases.length === 0 || (values.only !== undefined && corpus.name !== values.only)) continue
+    if (corpus.cases.length === 0) continue
+    found.add(corpus.name)
+    if (values.only !== undefined && corpus.name !== values.only) continue
     const result = await score(corpus)
     results.push(result)
     print(result)
@@ -22,11 +37,13 @@ for (const load of loaders) {
   }
 }
 
-if (results.length === 0) console.log(`no corpus found in ${data}`)
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ corpora: results }, undefined, 2)}\n`)
+if (results.length === 0 && values.only !== undefined && found.size > 0) giveUp(`No corpus is called "${values.only}". These are there: ${[...found].join(', ')}.`, usage)
+if (results.length === 0 && named) giveUp(`There is no corpus in ${resolve(data)}.`, usage)
+if (results.length === 0) console.log(`Nothing was run: the corpora are not in ${resolve(data)}.\n\n${usage}`)
+writeReport(values.json, { corpora: results })
 for (const what of missed) console.log(`BAR MISSED  ${what}`)
-// A folder that was named and holds nothing is a mistake; the default one may be absent.
-process.exitCode = missed.length > 0 || (results.length === 0 && values.data !== undefined) ? 1 : 0
+// The default folder may be absent, except where nothing may be skipped.
+process.exitCode = missed.length > 0 || (results.length === 0 && process.env['SPIFFE_PKI_REQUIRE_ALL'] === '1') ? 1 : 0
 
 function print(result: CorpusResult): void {
   const { name, total, scored, correct, falseAccepts, falseRejects, unsupported, crashes, slowest } = result

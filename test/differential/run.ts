@@ -1,16 +1,13 @@
 // tsx test/differential/run.ts [--runs N] [--seed S]
 
-import { parseArgs } from 'node:util'
+import { readArguments, readCount } from '../../scripts/command-line.ts'
 import { runDifferential } from './differential.ts'
 import type { Finding } from './differential.ts'
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '2000' }, seed: { type: 'string', default: '1' } } })
-const runs = Number(values.runs)
-const seed = Number(values.seed)
-if (!Number.isSafeInteger(runs) || runs < 1 || !Number.isSafeInteger(seed)) {
-  console.error('Usage: tsx test/differential/run.ts [--runs N] [--seed S]')
-  process.exit(2)
-}
+const usage = 'Usage: npx tsx test/differential/run.ts [--runs N] [--seed S]     docs/differential.md says what is asked of whom'
+const { values } = readArguments({ options: { runs: { type: 'string', default: '2000' }, seed: { type: 'string', default: '1' } } }, usage)
+const runs = readCount('runs', values.runs, 1, usage)
+const seed = readCount('seed', values.seed, 0, usage)
 
 const report = await runDifferential(runs, seed, (done) => process.stderr.write(`${done} of ${runs}\n`))
 console.log(`${report.runs} cases, seed ${seed}; opinions: ${report.opinions.join(', ')}`)

@@ -1,0 +1,50 @@
+// What the commands of this repository share: a mistake gets plain words, the usage and exit code 2, never a stack.
+
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { ParseArgsConfig } from 'node:util'
+
+/** The arguments, or the end of the process. `--help` shows the usage. */
+export function readArguments<Config extends ParseArgsConfig>(config: Config, usage: string): ReturnType<typeof parseArgs<Config>> {
+  if (process.argv.slice(2).some((argument) => argument === '--help' || argument === '-h')) {
+    console.log(usage)
+    process.exit(0)
+  }
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    const [firstSentence] = (error as Error).message.split(/[.\n]\s/)
+    return giveUp(firstSentence ?? 'Wrong arguments', usage)
+  }
+}
+
+/** Says what is wrong and what to do, and ends the process. */
+export function giveUp(problem: string, usage: string): never {
+  console.error(`${problem}\n\n${usage}`)
+  process.exit(2)
+}
+
+/** A whole number from `least`, or the end of the process. */
+export function readCount(name: string, text: string, least: number, usage: string): number {
+  const count = Number(text)
+  return /^\d+$/.test(text) && Number.isSafeInteger(count) && count >= least ? count : giveUp(`--${name} ${text}: a whole number from ${least} is wanted`, usage)
+}
+
+/** Asked before the work that the report is about: whether it can be written at all. */
+export function checkReportFile(path: string | undefined, usage: string): void {
+  if (path === undefined) return
+  const folder = dirname(resolve(path))
+  if (!existsSync(folder)) giveUp(`--json ${path}: there is no folder ${folder}; make it first, or name a file elsewhere`, usage)
+  if (existsSync(path) && statSync(path).isDirectory()) giveUp(`--json ${path}: this is a folder; name a file in it`, usage)
+  try {
+    accessSync(existsSync(path) ? path : folder, constants.W_OK)
+  } catch {
+    giveUp(`--json ${path}: it may not be written; name a file elsewhere`, usage)
+  }
+}
+
+/** Writes a report, if one is wanted. */
+export function writeReport(path: string | undefined, report: unknown): void {
+  if (path !== undefined) writeFileSync(path, `${JSON.stringify(report, undefined, 2)}\n`)
+}

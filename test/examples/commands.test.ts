@@ -1,0 +1,88 @@
+// The commands, as somebody meets them who mistypes: plain words, what to do, an exit code, and no stack.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'commands-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const start = 'examples/main/start.ts'
+const conformance = 'test/conformance/run.ts'
+const fuzz = 'test/fuzz/run.ts'
+const bench = 'bench/run.ts'
+const differential = 'test/differential/run.ts'
+
+function command(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stdout: string; stderr: string } {
+  const { SPIFFE_PKI_CONFORMANCE: _, ...rest } = process.env
+  return spawnSync(process.execPath, ['--import', 'tsx', file, ...args], { cwd: root, encoding: 'utf8', env: { ...rest, ...env } })
+}
+
+describe('a mistake', () => {
+  it.each([
+    [start, ['--hms'], "Unknown option '--hms'"],
+    [start, ['now'], "Unexpected argument 'now'"],
+    [conformance, ['--dta', 'x'], "Unknown option '--dta'"],
+    [conformance, ['--data', join(folder, 'absent')], `There is no folder ${join(folder, 'absent')}`],
+    [conformance, ['--data', 'README.md'], 'is a file; the folder of the corpora is wanted'],
+    [conformance, ['--data', folder], `There is no corpus in ${folder}`],
+    [conformance, ['--json', join(folder, 'absent', 'results.json')], 'make it first'],
+    [fuzz, ['certificat'], 'No target is called "certificat"'],
+    [fuzz, ['spiffe-id', 'certificat'], 'No target is called "certificat"'],
+    [fuzz, ['spiffe-id', '--runs', 'many'], '--runs many: a whole number from 1 is wanted'],
+    [fuzz, ['spiffe-id', '--runs', '10', '--seed', 'abc'], '--seed abc: a whole number from 0 is wanted'],
+    [bench, ['--jsno', 'x'], "Unknown option '--jsno'"],
+    [bench, ['issue', 'parse'], 'One filter at a time'],
+    [bench, ['no-such-row'], 'No row has "no-such-row" in its name. These are there: parse/leaf'],
+    [bench, ['spiffe-id', '--json', folder], 'this is a folder; name a file in it'],
+    [differential, ['--runs', '0'], '--runs 0: a whole number from 1 is wanted'],
+  ])('%s %j', (file, args, words) => {
+    const { status, stderr } = command(file, args)
+    expect(stderr).toContain(words)
+    expect(stderr).toContain('Usage: np')
+    expect(stderr).not.toMatch(/^ {4}at /m)
+    expect(status).toBe(2)
+  })
+
+  it('npm start -- --hsm with a library that is not there says so', () => {
+    const { status, stderr } = command(start, ['--hsm'], { SOFTHSM2_MODULE: join(folder, 'libsofthsm2.so') })
+    expect(stderr).toContain('SOFTHSM2_MODULE names')
+    expect(stderr).not.toMatch(/^ {4}at /m)
+    expect(status).toBe(1)
+  })
+})
+
+describe('what is asked for', () => {
+  it.each([start, conformance, fuzz, bench, differential])('%s --help shows the usage', (file) => {
+    const { status, stdout } = command(file, ['--help'])
+    expect(stdout).toContain('Usage: np')
+    expect(status).toBe(0)
+  })
+
+  it('npm run bench -- spiffe-id --json FILE writes machine, versions and ratios', () => {
+    const file = join(folder, 'bench.json')
+    expect(command(bench, ['spiffe-id', '--short', '--json', file]).status).toBe(0)
+    const report = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+    expect(report).toMatchObject({
+      machine: expect.any(String), node: process.versions.node, openssl: process.versions.openssl,
+      rows: [{ name: 'spiffe-id/parse', medianUs: expect.any(Number), ratios: expect.any(Object) }],
+    })
+  })
+
+  it('npm start -- --serve runs until it is told to stop, and then ends well', async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', start, '--serve'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    let shown = ''
+    for await (const part of child.stdout.setEncoding('utf8')) {
+      shown += String(part)
+      if (shown.includes('Running until Ctrl-C') && !child.killed) child.kill('SIGTERM')
+    }
+    const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
+    expect(code).toBe(0)
+    expect(shown).toContain('Stopped.')
+  })
+})
