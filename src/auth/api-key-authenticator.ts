@@ -53,6 +53,7 @@ export class ApiKeyAuthenticator implements Authenticator {
     })
   }
 
+  /** The holder of the key; undefined where none was sent. @throws ERR_CREDENTIAL_INVALID */
   authenticate(request: AuthenticationRequest): Promise<Caller | undefined> {
     return Promise.resolve(request.header(this.#header)).then((values) => this.#match(values))
   }

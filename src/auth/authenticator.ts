@@ -54,6 +54,7 @@ export interface KubernetesCaller {
  */
 export interface Authenticator {
   readonly name: string
+  /** The caller of a request, at once or later. @throws `AuthenticationError` for a credential of this kind that is bad; anything else denies too */
   authenticate(request: AuthenticationRequest): Promise<Caller | undefined>
 }
 

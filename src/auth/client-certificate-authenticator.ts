@@ -29,6 +29,7 @@ export class ClientCertificateAuthenticator implements Authenticator {
     this.#verify = options.verify
   }
 
+  /** The holder of the presented chain; undefined where none was presented. @throws ERR_CLIENT_CERTIFICATE_UNTRUSTED, ERR_CREDENTIAL_INVALID */
   authenticate(request: AuthenticationRequest): Promise<Caller | undefined> {
     const chain = request.tls?.presentedChain
     const leaf = chain?.[0]

@@ -101,6 +101,7 @@ export class CompositeAuthenticator implements Authenticator {
   readonly #logger: Logger
   readonly #metrics: Metrics
 
+  /** @throws ERR_INVALID_ARGUMENT for an empty list */
   constructor(options: CompositeAuthenticatorOptions) {
     this.#authenticators = [...options.authenticators]
     if (this.#authenticators.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no authenticators: nobody could ever be authenticated')
@@ -110,6 +111,7 @@ export class CompositeAuthenticator implements Authenticator {
     this.#metrics = options.metrics ?? noMetrics
   }
 
+  /** The first caller that an authenticator answers with. @throws ERR_CREDENTIAL_INVALID, ERR_CLIENT_CERTIFICATE_UNTRUSTED, ERR_AUTHENTICATOR_FAILED; ERR_ABORTED when the caller is gone */
   async authenticate(request: AuthenticationRequest): Promise<Caller | undefined> {
     let first: PkiError | undefined
     for (const authenticator of this.#authenticators) {

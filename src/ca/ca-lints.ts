@@ -41,10 +41,15 @@ export interface PublishedList {
 export interface CaLint<Input> {
   readonly id: string
   readonly clause: string
+  /** What is wrong in words, or undefined. */
   readonly check: (input: Input) => string | undefined
 }
 
-/** @throws ERR_LINT for the first rule that is broken: a fault of this package or of its configuration */
+/**
+ * Holds an input to every rule of a list, such as `caLints` or `listLints`.
+ *
+ * @throws ERR_LINT for the first rule that is broken: a fault of this package or of its configuration
+ */
 export function runLints<Input>(lints: readonly CaLint<Input>[], input: Input): void {
   for (const { id, clause, check } of lints) {
     let fault: string | undefined

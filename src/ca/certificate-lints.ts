@@ -36,10 +36,15 @@ export interface CertificateLint {
   readonly id: string
   /** The clause behind it. */
   readonly clause: string
+  /** What is wrong in words, or undefined. */
   readonly check: (input: LintSubject) => string | undefined
 }
 
-/** @throws ERR_LINT for the first rule that is broken: a fault of this package or of its configuration, never of a requester */
+/**
+ * Holds a leaf to every rule of `leafLints`.
+ *
+ * @throws ERR_LINT for the first rule that is broken: a fault of this package or of its configuration, never of a requester
+ */
 export function lintCertificate(input: LintInput): void {
   let running = leafLints[0] as CertificateLint
   try {

@@ -36,7 +36,9 @@ export interface CertificateStore extends AsyncDisposable {
   recordIntent(intent: IssuanceIntent): Promise<void> | void
   /** @throws ERR_CERTIFICATE_UNKNOWN */
   recordOutcome(serialNumber: SerialNumber, outcome: { readonly certificate: Uint8Array } | { readonly failed: true }): Promise<void> | void
+  /** The record of a serial number; undefined where there is none. */
   find(serialNumber: SerialNumber): Promise<CertificateRecord | undefined>
+  /** Every record of an identity, in the order of their intents. */
   findByIdentity(identity: string): Promise<readonly CertificateRecord[]>
   /** The first revocation stays. @throws ERR_CERTIFICATE_UNKNOWN */
   revoke(serialNumber: SerialNumber, reason: RevocationReason, at: Date): Promise<CertificateRecord>

@@ -82,6 +82,7 @@ export class MemoryCertificateStore implements CertificateStore {
     return [...this.#revoked.values()].filter(({ notAfterMs }) => notAfterMs >= at.getTime()).map(recordOf)
   }
 
+  /** Nothing to close: the records go with the process. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#entries.clear()
     this.#revoked.clear()

@@ -41,7 +41,7 @@ export async function readPluggedInMaterial(directory: string): Promise<CaMateri
   return parsePluggedInMaterial(files)
 }
 
-/** The same from texts. */
+/** The same from texts. @throws ERR_CA_MATERIAL */
 export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   const isKubernetes = files['tls.crt'] !== undefined
   const names = isKubernetes ? kubernetesNames : istioNames

@@ -54,6 +54,7 @@ export interface IssuanceService {
   renew(serialNumber: SerialNumber, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate>
   /** By the holder, or an administrator. @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED, ERR_INVALID_ARGUMENT */
   revoke(serialNumber: SerialNumber, reason: RevocationReason, caller: Caller): Promise<void>
+  /** What is on record; undefined for a serial number that nobody knows. */
   status(serialNumber: SerialNumber): Promise<CertificateStatus | undefined>
 }
 

@@ -34,7 +34,7 @@ export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
   return Object.hasOwn(keyAlgorithms, name)
 }
 
-/** @throws ERR_KEY_UNSUPPORTED for a name that is none */
+/** The name as a `KeyAlgorithm`. @throws ERR_KEY_UNSUPPORTED for a name that is none */
 export function requireKeyAlgorithm(name: string): KeyAlgorithm {
   if (isKeyAlgorithm(name)) return name
   throw new PkiError('ERR_KEY_UNSUPPORTED', `${name} is no key algorithm; one of ${Object.keys(keyAlgorithms).join(', ')} is wanted`)
@@ -67,7 +67,7 @@ export function signatureAlgorithmOf(publicKey: PublicKey, algorithm: KeyAlgorit
   return name
 }
 
-/** A new private key from the platform's generator, off the event loop. */
+/** A new private key from the platform's generator, off the event loop. @throws ERR_KEY_UNSUPPORTED */
 export async function generatePrivateKey(algorithm: KeyAlgorithm): Promise<KeyObject> {
   const generate = promisify(generateKeyPair)
   const bits = /^RSA-(?:PSS-)?(\d{4})$/.exec(requireKeyAlgorithm(algorithm))?.[1]

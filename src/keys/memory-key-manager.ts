@@ -85,6 +85,7 @@ export class MemoryKeyManager implements KeyManager {
     this.#newest.delete(id)
   }
 
+  /** Forgets every key; later calls are ERR_CLOSED. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#keys.clear()

@@ -28,6 +28,7 @@ export interface ExportPrivateKeyOptions {
  * that asks for more than 2,000,000 rounds, or scrypt of N·r·p above 2^21, is refused before it costs anything.
  *
  * @throws ERR_PEM, ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_LIMIT_EXCEEDED
+ * @throws ERR_INVALID_ARGUMENT for a KeyObject that holds no private key
  */
 export function importPrivateKey(input: string | Uint8Array | KeyObject, options: ImportPrivateKeyOptions = {}): KeyObject {
   const key = input instanceof KeyObject ? input : readKey(input, options)

@@ -9,8 +9,11 @@ import type { Signer } from '../x509/index.ts'
 
 /** A provider, and the only key pair that it signs with. */
 export interface BridgedSigner {
-  /** Everything but signing with `keys.privateKey` goes to the provider underneath. Pass it as an argument; it is set nowhere. */
-  readonly crypto: webcrypto.Crypto
+  /**
+   * Everything but signing with `keys.privateKey` goes to the provider underneath. Pass it as an argument; it is set nowhere. Its type is the
+   * platform's own: that of the DOM library where a project has it, else Node's.
+   */
+  readonly crypto: typeof globalThis.crypto
   /** The private half is a handle: it holds no key, and cannot be exported. */
   readonly keys: webcrypto.CryptoKeyPair
 }
@@ -18,7 +21,8 @@ export interface BridgedSigner {
 /** Options of `bridgeToWebCrypto`. */
 export interface BridgeOptions {
   /** The provider underneath: of the platform (default), or for example `new Crypto()` of `@peculiar/webcrypto`. */
-  readonly crypto?: webcrypto.Crypto | undefined
+  // eslint-disable-next-line @typescript-eslint/no-duplicate-type-constituents -- two types where a project has the DOM library
+  readonly crypto?: webcrypto.Crypto | typeof globalThis.crypto | undefined
 }
 
 /**

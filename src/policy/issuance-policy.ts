@@ -19,5 +19,6 @@ export type IssuanceDecision =
 
 /** Allows, narrows or refuses. */
 export interface IssuancePolicy {
+  /** Decides about one request. What it throws is a failure of the service, not a refusal. */
   decide(request: PolicyRequest, caller: Caller): IssuanceDecision | Promise<IssuanceDecision>
 }

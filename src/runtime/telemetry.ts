@@ -2,9 +2,13 @@
 
 /** Writes one structured line: the shape is pino's, so that pino fits as it is. Fields never hold secrets. */
 export interface Logger {
+  /** For whoever looks for a fault: every refusal of a peer, every retry. */
   debug(fields: Readonly<Record<string, unknown>>, message: string): void
+  /** What happened and is well. */
   info(fields: Readonly<Record<string, unknown>>, message: string): void
+  /** What was refused or went wrong and was dealt with. */
   warn(fields: Readonly<Record<string, unknown>>, message: string): void
+  /** What needs somebody. */
   error(fields: Readonly<Record<string, unknown>>, message: string): void
 }
 
@@ -13,7 +17,9 @@ export type MetricLabels = Readonly<Record<string, string>>
 
 /** Counts, gauges and observations by name: few verbs, which an adapter maps to a real registry. */
 export interface Metrics {
+  /** Adds to a counter; 1 if nothing is said. */
   count(name: string, labels?: MetricLabels, by?: number): void
+  /** Sets a value that goes up and down. */
   gauge(name: string, value: number, labels?: MetricLabels): void
   /** `value` in the unit that the name ends with (`_seconds`, `_bytes`). */
   observe(name: string, value: number, labels?: MetricLabels): void

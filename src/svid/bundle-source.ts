@@ -11,6 +11,7 @@ import type { TrustBundle } from './trust-bundle.ts'
  * verification checks that it did not.
  */
 export interface BundleSource {
+  /** The bundle of this very trust domain, at once; undefined where there is none. */
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined
 }
 

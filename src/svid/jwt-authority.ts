@@ -153,7 +153,7 @@ export class JwtAuthority {
   /**
    * An authority from a key: EC P-256, P-384, P-521, or RSA of 2048 to 8192 bits.
    *
-   * @throws ERR_JWK_INVALID, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
+   * @throws ERR_JWK_INVALID, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED; ERR_INVALID_ARGUMENT for a `kid` that is no string
    */
   static from(keyId: string, key: PublicKeyInput): JwtAuthority {
     if (typeof keyId !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a kid is a string')

@@ -43,7 +43,7 @@ export class JwtSvid {
    *
    * Compact serialization only (J-1), no header but `alg`, `kid`, `typ` (J-2), at most 16 KiB.
    *
-   * @throws ERR_JWT_ALGORITHM, ERR_JWT_HEADER, ERR_JWT_CLAIM, ERR_JWT_MALFORMED, ERR_LIMIT_EXCEEDED
+   * @throws ERR_JWT_ALGORITHM, ERR_JWT_HEADER, ERR_JWT_CLAIM, ERR_JWT_MALFORMED, ERR_LIMIT_EXCEEDED, ERR_INVALID_ARGUMENT
    */
   static parseUnverified(token: string): JwtSvid {
     if (typeof token !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a JWT-SVID is a string')

@@ -41,6 +41,10 @@ export interface SpiffeBundleOptions {
  *
  * @throws ERR_BUNDLE_MALFORMED `keys` is absent or no array, a number is broken
  * @throws ERR_JSON, ERR_LIMIT_EXCEEDED, ERR_TRUST_DOMAIN_INVALID
+ * @example
+ * ```ts
+ * const bundle = parseSpiffeBundle(document, { trustDomain: 'partner.org', onIgnoredKey: ({ index, reason }) => console.warn(index, reason) })
+ * ```
  */
 export function parseSpiffeBundle(document: string | Uint8Array, options: SpiffeBundleOptions): TrustBundle {
   const { maxBytes = defaultMaxBytes } = options

@@ -71,6 +71,7 @@ export class X509Svid {
     return new X509Svid(Certificate.listFromPem(pem))
   }
 
+  /** The certificate of the workload itself. */
   get leaf(): Certificate {
     return this.certificates[0] as Certificate
   }

@@ -18,8 +18,10 @@ export interface BudgetLimits {
   readonly bytes: number
 }
 
+/** What is counted. */
 export type BudgetKind = keyof BudgetLimits
 
+/** The limits of a verification that says nothing of its own. */
 export const defaultBudget: BudgetLimits = {
   signatureChecks: 100,
   nameComparisons: 250_000,

@@ -28,6 +28,7 @@ export interface RevocationQuery {
 
 /** Answers `undefined` for a certificate that may be used. */
 export interface RevocationChecker {
+  /** Why the certificate is refused; undefined where it may be used. */
   check(query: RevocationQuery): Rejection | undefined
   /** What `check` says, and how sure it is; for those who combine sources. Without it, what `check` lets pass counts as known to be good. */
   judge?(query: RevocationQuery): RevocationJudgement

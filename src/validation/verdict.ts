@@ -35,6 +35,7 @@ export interface RejectedVerdict {
   readonly spent: Spent
 }
 
+/** What a verification answers: a verified path, or every path that was tried and what was wrong with it. */
 export type Verdict = AcceptedVerdict | RejectedVerdict
 
 /** What a `VerifiedPath` is made from. */
@@ -71,6 +72,7 @@ export class VerifiedPath {
     return typeof value === 'object' && value !== null && #fields in value
   }
 
+  /** The certificate that was asked about. */
   get leaf(): Certificate {
     return this.certificates[0] as Certificate
   }

@@ -37,10 +37,12 @@ export abstract class CertificateExtensions {
     return undefined
   }
 
+  /** Whether the subject is a CA, and how many CAs may follow (RFC 5280 §4.2.1.9). */
   get basicConstraints(): BasicConstraints | undefined {
     return this.#decode(oids.basicConstraints, parseBasicConstraints)
   }
 
+  /** What the key may be used for (§4.2.1.3). */
   get keyUsage(): KeyUsage | undefined {
     return this.#decode(oids.keyUsage, parseKeyUsage)
   }
@@ -50,54 +52,67 @@ export abstract class CertificateExtensions {
     return this.#decode(oids.extendedKeyUsage, parseExtendedKeyUsage)
   }
 
+  /** Names of the subject (§4.2.1.6). */
   get subjectAltName(): readonly GeneralName[] | undefined {
     return this.#decode(oids.subjectAltName, parseSubjectAltName)
   }
 
+  /** Further names of the issuer (§4.2.1.7); nothing is decided by them. */
   get issuerAltName(): readonly GeneralName[] | undefined {
     return this.#decode(oids.issuerAltName, parseIssuerAltName)
   }
 
+  /** Identifier of the certified key (§4.2.1.2), in octets. */
   get subjectKeyIdentifier(): Uint8Array | undefined {
     return this.#decode(oids.subjectKeyIdentifier, parseSubjectKeyIdentifier)
   }
 
+  /** Which key of the issuer signed (§4.2.1.1): a hint for building paths. */
   get authorityKeyIdentifier(): AuthorityKeyIdentifier | undefined {
     return this.#decode(oids.authorityKeyIdentifier, parseAuthorityKeyIdentifier)
   }
 
+  /** Names that certificates below this CA may have (§4.2.1.10). */
   get nameConstraints(): NameConstraints | undefined {
     return this.#decode(oids.nameConstraints, parseNameConstraints)
   }
 
+  /** Policies under which it was issued (§4.2.1.4). */
   get certificatePolicies(): readonly PolicyInformation[] | undefined {
     return this.#decode(oids.certificatePolicies, parseCertificatePolicies)
   }
 
+  /** Policies of the subject's domain that count as others of the issuer's (§4.2.1.5). */
   get policyMappings(): readonly PolicyMapping[] | undefined {
     return this.#decode(oids.policyMappings, parsePolicyMappings)
   }
 
+  /** After how many certificates a policy is required, or mapping inhibited (§4.2.1.11). */
   get policyConstraints(): PolicyConstraints | undefined {
     return this.#decode(oids.policyConstraints, parsePolicyConstraints)
   }
 
+  /** After how many certificates anyPolicy counts no more (§4.2.1.14). */
   get inhibitAnyPolicy(): number | undefined {
     return this.#decode(oids.inhibitAnyPolicy, parseInhibitAnyPolicy)
   }
 
+  /** Where its CRLs are (§4.2.1.13). */
   get crlDistributionPoints(): readonly DistributionPoint[] | undefined {
     return this.#decode(oids.crlDistributionPoints, parseCrlDistributionPoints)
   }
 
+  /** Where delta CRLs are (§4.2.1.15). */
   get freshestCrl(): readonly DistributionPoint[] | undefined {
     return this.#decode(oids.freshestCrl, parseFreshestCrl)
   }
 
+  /** Where the issuer's certificate and its OCSP responder are (§4.2.2.1). */
   get authorityInfoAccess(): readonly AccessDescription[] | undefined {
     return this.#decode(oids.authorityInfoAccess, parseAuthorityInfoAccess)
   }
 
+  /** Where services of the subject are (§4.2.2.2). */
   get subjectInfoAccess(): readonly AccessDescription[] | undefined {
     return this.#decode(oids.subjectInfoAccess, parseSubjectInfoAccess)
   }

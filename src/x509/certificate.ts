@@ -91,11 +91,13 @@ export class Certificate extends CertificateExtensions {
     return decodePemBlocks(pem, pemLabels).map((der) => Certificate.parse(der))
   }
 
+  /** Upper-case hexadecimal; `-` before a negative one. */
   get serialNumber(): SerialNumber {
     this.#serialNumber ??= serialNumberFromBytes(this.serialNumberBytes)
     return this.#serialNumber
   }
 
+  /** The outer one, which is the same as the one that is signed. @throws ERR_DER, ERR_OID_INVALID */
   get signatureAlgorithm(): AlgorithmIdentifier {
     this.#signatureAlgorithm ??= AlgorithmIdentifier.parse(this.#algorithmDer)
     return this.#signatureAlgorithm

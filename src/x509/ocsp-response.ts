@@ -77,6 +77,7 @@ export class OcspResponse {
     return new OcspResponse(der)
   }
 
+  /** The same for a response that was read before. @throws as `parse` */
   static from(input: OcspResponse | Uint8Array): OcspResponse {
     return input instanceof OcspResponse ? input : OcspResponse.parse(input)
   }

@@ -63,7 +63,8 @@ export function scanEntries(bytes: Uint8Array, start: number, end: number, versi
  *
  * @example
  * ```ts
- * for (const cursor = list.cursor(); cursor.next();) if (cursor.reasonCode === 1) count++
+ * let compromised = 0
+ * for (const cursor = list.cursor(); cursor.next();) if (cursor.reasonCode === 1) compromised++
  * ```
  */
 export class RevokedEntryCursor {

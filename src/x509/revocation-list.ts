@@ -112,10 +112,12 @@ export class RevocationList {
     return this.#scan?.unknownCritical
   }
 
+  /** Which key of the issuer signed (RFC 5280 §5.2.1). */
   get authorityKeyIdentifier(): AuthorityKeyIdentifier | undefined {
     return this.#decode(oids.authorityKeyIdentifier, parseAuthorityKeyIdentifier)
   }
 
+  /** Grows from list to list (§5.2.3). */
   get crlNumber(): bigint | undefined {
     return this.#decode(oids.crlNumber, parseCrlNumber)
   }
@@ -125,10 +127,12 @@ export class RevocationList {
     return this.#decode(oids.deltaCrlIndicator, parseCrlNumber)
   }
 
+  /** What the list is about, where it is not about everything (§5.2.5). */
   get issuingDistributionPoint(): IssuingDistributionPoint | undefined {
     return this.#decode(oids.issuingDistributionPoint, parseIssuingDistributionPoint)
   }
 
+  /** Where delta CRLs for this list are (§5.2.6). */
   get freshestCrl(): readonly DistributionPoint[] | undefined {
     return this.#decode(oids.freshestCrl, (der) => parseDistributionPoints(der, 'freshestCRL'))
   }

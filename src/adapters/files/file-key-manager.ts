@@ -52,7 +52,16 @@ export class FileKeyManager implements KeyManager {
     this.#clock = options.clock ?? systemClock
   }
 
-  /** @throws ERR_KEY_STORAGE for a directory that cannot be made or is open to others */
+  /**
+   * Opens a directory, or makes it.
+   *
+   * @throws ERR_KEY_STORAGE for a directory that cannot be made or is open to others
+   * @example
+   * ```ts
+   * await using manager = await FileKeyManager.open({ directory: '/var/lib/ca/keys', passphrase: () => readPassphrase() })
+   * const issuing = (await manager.getSigner('issuing')) ?? (await manager.generateKey('issuing', 'P-256'))
+   * ```
+   */
   static async open(options: FileKeyManagerOptions): Promise<FileKeyManager> {
     await secureDirectory(options.directory)
     return new FileKeyManager(options)
@@ -123,6 +132,7 @@ export class FileKeyManager implements KeyManager {
     if (whole) await this.#forgetNumbers(id)
   }
 
+  /** Forgets what was read; later calls are ERR_CLOSED. The files stay. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#opened.clear()

@@ -73,7 +73,18 @@ export interface CertificateClient extends AsyncDisposable {
   createCertificate(request: CertificateRequestInput, options?: CreateCertificateOptions): Promise<CertificateReply>
 }
 
-/** @throws ERR_PEER_NOT_INSTALLED */
+/**
+ * A client of a CA that speaks Istio's certificate service. It connects at the first call.
+ *
+ * @throws ERR_PEER_NOT_INSTALLED
+ * @example
+ * ```ts
+ * await using client = await createCertificateClient({
+ *   address: 'istiod.istio-system.svc:15012', tls: () => ({ roots: root.toPem() }), token: () => readPassphrase(),
+ * })
+ * const { certificate, chain: issuers } = await client.createCertificate(csr, { ttlSeconds: 3600 })
+ * ```
+ */
 export async function createCertificateClient(options: CertificateClientOptions): Promise<CertificateClient> {
   const grpc = await loadGrpc(options.grpc)
   const clock = options.clock ?? systemClock

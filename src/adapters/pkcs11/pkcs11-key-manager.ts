@@ -65,6 +65,11 @@ export class Pkcs11KeyManager implements KeyManager {
    * Connects and logs in, so that a wrong label or PIN shows here.
    *
    * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY, ERR_HSM_TOKEN_NOT_FOUND, ERR_HSM_PIN, ERR_HSM_UNAVAILABLE
+   * @example
+   * ```ts
+   * await using manager = await Pkcs11KeyManager.open({ module: '/usr/lib/softhsm/libsofthsm2.so', token: { label: 'ca' }, pin: () => readPassphrase() })
+   * const issuing = (await manager.getSigner('issuing')) ?? (await manager.generateKey('issuing', 'P-256'))
+   * ```
    */
   static async open(options: Pkcs11KeyManagerOptions): Promise<Pkcs11KeyManager> {
     const { clock = systemClock, logger = silentLogger, metrics = noMetrics } = options
@@ -84,6 +89,7 @@ export class Pkcs11KeyManager implements KeyManager {
     return new Pkcs11KeyManager(connection, options, ownModule)
   }
 
+  /** Whether the token answers, and since when not. */
   get health(): TokenHealth {
     return this.#connection.health
   }
@@ -172,6 +178,7 @@ export class Pkcs11KeyManager implements KeyManager {
     })
   }
 
+  /** Ends the sessions, logs out, and finalises the library where this manager loaded it; later calls are ERR_CLOSED. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection.close()
     await this.#ownModule?.close()

@@ -146,6 +146,7 @@ export class Pkcs11Module implements AsyncDisposable {
     if (this.#tokens.size === 0) await this.#finalise()
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

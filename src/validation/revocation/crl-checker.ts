@@ -32,6 +32,11 @@ export interface CrlCheckerOptions {
  * Checks certificates against CRLs.
  *
  * @throws ERR_INVALID_ARGUMENT; as `RevocationList.from` and `Certificate.from`
+ * @example
+ * ```ts
+ * const revocation = createCrlChecker({ lists, mode: 'hard-fail', maximumAgeSeconds: 86_400 })
+ * const verdict = verifyPath(leaf, { anchors: [root], revocation })
+ * ```
  */
 export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker {
   const { mode, scope = 'chain', maximumAgeSeconds = Infinity } = options

@@ -191,9 +191,13 @@ function openName(n: number, der: Uint8Array, what: string): Uint8Array {
 
 /** Shorthands for the kinds that are written often: `generalName.dns('web.example')`. */
 export const generalName: {
+  /** A host name in A-labels; checked when it is encoded. */
   dns(value: string): GeneralName
+  /** An absolute URI, such as a SPIFFE ID; checked when it is encoded. */
   uri(value: string): GeneralName
+  /** A mailbox, `user@host`; checked when it is encoded. */
   email(value: string): GeneralName
+  /** An IPv4 or IPv6 address from its text. @throws ERR_NAME_INVALID */
   ip(text: string): GeneralName
 } = {
   dns: (value) => ({ type: 'dns', value }),

@@ -23,6 +23,8 @@ describe('errorCodes', () => {
         return row === null ? [] : [[row[1], row[2]]]
       })
     expect(rows.map(([code]) => code).toSorted()).toEqual(codes.toSorted())
+    const noAdvice = 'Read the message: it says what was found and what was wanted.'
+    expect(readFileSync(join(root, 'docs/errors.md'), 'utf8').split('\n').filter((line) => line.includes(noAdvice)), 'codes without advice').toEqual([])
     for (const [code, meaning] of rows) expect(meaning, code).toBe(errorCodes[code as keyof typeof errorCodes])
   })
 

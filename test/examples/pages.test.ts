@@ -1,0 +1,165 @@
+// Every page for users, followed to the letter: its TypeScript, from top to end, is one program that compiles in a strict service and runs.
+// And what somebody finds who installs the package: every subpath by itself, with and without the optional peers.
+
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSoftHsmToken } from '../../examples/main/softhsm.ts'
+import { userProject } from '../support/built-package.ts'
+import type { UserProject } from '../support/built-package.ts'
+import { requires } from '../support/requires.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+const manifest = JSON.parse(read('package.json')) as { exports: Record<string, unknown>, files: readonly string[] }
+const subpaths = Object.keys(manifest.exports).filter((name) => name !== './package.json').map((name) => `spiffe-pki${name.slice(1)}`)
+const peers = ['@grpc/grpc-js', 'pkcs11js']
+
+/** What the examples of docstrings are given. One that needs another value has it declared here. */
+const given: Readonly<Record<string, string>> = {
+  signer: "import('spiffe-pki/x509').Signer",
+  oldSigner: "import('spiffe-pki/x509').Signer",
+  oldRoot: "import('spiffe-pki/x509').Certificate",
+  newRoot: "import('spiffe-pki/x509').Certificate",
+  list: "import('spiffe-pki/x509').RevocationList",
+  leaf: "import('spiffe-pki/x509').Certificate",
+  root: "import('spiffe-pki/x509').Certificate",
+  chain: "readonly import('spiffe-pki/x509').Certificate[]",
+  csr: "import('spiffe-pki/x509').CertificateRequest",
+  bundles: "import('spiffe-pki/svid').BundleSource",
+  token: 'any',
+  document: 'string',
+  lists: "readonly import('spiffe-pki/x509').RevocationList[]",
+  readPassphrase: '() => string',
+  files: "import('spiffe-pki/keys').KeyManager",
+  keys: "import('spiffe-pki/keys').KeyManager",
+  open: "() => Promise<import('spiffe-pki/keys').KeyManager>",
+  it: '(name: string, run: () => Promise<void>) => void',
+  server: "import('@grpc/grpc-js').Server",
+  issuance: "import('spiffe-pki/issuance').IssuanceService",
+  authority: "import('spiffe-pki/ca').CertificateAuthority",
+  authenticator: "import('spiffe-pki/auth').Authenticator",
+  caller: "import('spiffe-pki/auth').Caller",
+}
+
+const pages = ['README.md', ...markdown('docs')].filter((page) => program(page) !== '')
+const allPages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...markdown('docs')]
+const examples = docstringExamples()
+
+let user: UserProject
+let complaints = ''
+beforeAll(async () => {
+  user = await userProject()
+  for (const page of pages) user.write(`${fileName(page)}.ts`, program(page))
+  for (const { name, code } of examples) user.write(`${name}.ts`, code)
+  user.write('every-subpath.ts', subpaths.map((name, at) => `export * as layer${at} from '${name}'\n`).join(''))
+  complaints = await user.compile()
+}, 180_000)
+afterAll(() => user.dispose())
+
+describe('a page', () => {
+  it.each(pages)('%s compiles', (page) => {
+    expect(complaintsAbout(fileName(page))).toEqual([])
+  })
+
+  it.each(pages.filter((page) => page !== 'docs/hsm.md'))('%s runs', async (page) => {
+    await user.run(`out/${fileName(page)}.js`)
+  })
+
+  it.skipIf(!requires('softhsm'))('docs/hsm.md runs', async () => {
+    const token = await createSoftHsmToken('ca')
+    const env = { SOFTHSM2_CONF: process.env['SOFTHSM2_CONF'], SOFTHSM2_MODULE: token.modulePath, HSM_PIN: token.pin }
+    expect(await user.run('out/docs-hsm.js', { env })).toContain('BEGIN CERTIFICATE')
+    await token.dispose()
+  })
+
+  it('README.md: the quick start is plain JavaScript too', async () => {
+    user.write('quick-start.mjs', program('README.md'))
+    expect(await user.run('quick-start.mjs')).toContain('trusted: spiffe://example.org/ns/prod/sa/api')
+  })
+
+  it.each(allPages)('%s links to what is there', (page) => {
+    const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) => join(dirname(page), target as string))
+    expect(targets.filter((target) => !existsSync(join(root, target)))).toEqual([])
+  })
+
+  it('README.md links to what is published', () => {
+    const targets = [...read('README.md').matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) => target as string)
+    const alwaysPublished = ['README.md', 'LICENSE', 'package.json']
+    const published = (target: string): boolean =>
+      [...manifest.files, ...alwaysPublished].some((file) => new RegExp(`^${file.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}(/|$)`).test(target))
+    expect(targets.filter((target) => !published(target))).toEqual([])
+  })
+})
+
+describe('an @example', () => {
+  it.each(examples.map(({ name }) => name))('%s compiles', (name) => {
+    expect(complaintsAbout(name)).toEqual([])
+  })
+})
+
+describe('a subpath', () => {
+  it('has types that need nothing of the user but the peers of its adapter', () => {
+    expect(complaints).toBe('')
+  })
+
+  it.each(subpaths)('%s loads by itself, without the optional peers', async (name) => {
+    user.write('load.mjs', `import * as face from '${name}'\nconsole.log(Object.keys(face).length)\n`)
+    expect(Number(await user.run('load.mjs', { without: peers }))).toBeGreaterThan(0)
+  })
+
+  it.each([
+    ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).createCertificateClient({ address: 'localhost:1', tls: () => ({ roots: '' }) })`],
+    ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).startCertificateServer({})`],
+    ['pkcs11js', 'ERR_PKCS11_MODULE_NOT_INSTALLED', `(await import('spiffe-pki/pkcs11')).Pkcs11KeyManager.open({ module: '/none.so', token: { label: 'x' }, pin: () => '' })`],
+  ])('without %s says %s and what to install: %s', async (peer, code, call) => {
+    user.write('peer.mjs', `await ${call}.then(() => console.log('no error'), (error) => console.log(error.code, error.message))\n`)
+    const shown = await user.run('peer.mjs', { without: peers })
+    expect(shown).toContain(code)
+    expect(shown).toContain(`npm install ${peer}`)
+  })
+})
+
+function complaintsAbout(name: string): string[] {
+  return complaints.split('\n').filter((line) => relative('', line).startsWith(`${name}.ts`) || line.includes(`/${name}.ts(`))
+}
+
+/** The pages of a folder and the folders in it, without those that are generated. */
+function markdown(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((file) => `${folder}/${file.replaceAll('\\', '/')}`)
+    .filter((file) => file.endsWith('.md') && !file.startsWith('docs/api/'))
+}
+
+function fileName(page: string): string {
+  return page.replace(/\.md$/, '').replaceAll('/', '-')
+}
+
+/** What a reader has who copies the TypeScript of a page, block after block. */
+function program(page: string): string {
+  return [...read(page).matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code).join('\n')
+}
+
+/** The examples of docstrings, each a module: the names of the package that it uses imported, the values that it is given declared. */
+function docstringExamples(): { readonly name: string, readonly code: string }[] {
+  const owners = new Map<string, string>()
+  for (const [subpath, target] of Object.entries(manifest.exports)) {
+    if (subpath === '.' || typeof target === 'string') continue
+    const face = (target as { default: string }).default.replace('./dist/', 'src/').replace(/\.js$/, '.ts')
+    for (const [, names] of read(face).matchAll(/^export (?!type)\{([^}]*)\}/gm)) {
+      for (const name of (names as string).split(',')) if (name.trim() !== '') owners.set(name.trim(), `spiffe-pki${subpath.slice(1)}`)
+    }
+  }
+  const found: { name: string, code: string }[] = []
+  for (const file of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((one) => one.endsWith('.ts'))) {
+    for (const [, text] of read(`src/${file}`).matchAll(/^ *\* @example\n((?: *\*(?! @|\/).*\n)+)/gm)) {
+      const body = (text as string).replace(/^ *\* ?/gm, '').replace(/^```(ts)?$/gm, '')
+      const used = new Set(body.replace(/'[^']*'|\/\/.*$/gm, '').match(/[A-Za-z]\w*/g))
+      const imports = [...used].filter((name) => owners.has(name)).map((name) => `import { ${name} } from '${owners.get(name)}'\n`)
+      const values = [...used].filter((name) => Object.hasOwn(given, name) && !new RegExp(`(?:const|using) \\{? ?${name}\\b`).test(body))
+      found.push({ name: `example-${file.replaceAll(/[/\\]/g, '-').replace(/\.ts$/, '')}-${found.length}`, code: `${imports.join('')}${values.map((name) => `declare const ${name}: ${given[name]}\n`).join('')}${body}\nexport {}\n` })
+    }
+  }
+  return found
+}
