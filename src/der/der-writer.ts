@@ -49,9 +49,15 @@ export function boolean(value: boolean): Uint8Array {
   return Uint8Array.of(tags.boolean, 1, value ? 0xff : 0)
 }
 
-/** INTEGER of a number, a bigint, or content octets that are minimal already. @throws ERR_INVALID_ARGUMENT */
+/** INTEGER of a number, a bigint, or content octets, which must be minimal already (X.690 8.3.2). @throws ERR_INVALID_ARGUMENT */
 export function integer(value: number | bigint | Uint8Array, tag: number = tags.integer): Uint8Array {
-  if (value instanceof Uint8Array) return element(tag, value)
+  if (value instanceof Uint8Array) {
+    const [first, second] = value
+    if (first === undefined || (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80)))) {
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'content octets of an INTEGER that are not minimal')
+    }
+    return element(tag, value)
+  }
   if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(value)} is not a safe integer`)
   const octets: number[] = []
   let rest = BigInt(value)
@@ -88,8 +94,9 @@ export function bitString(bytes: Uint8Array): Uint8Array {
   return element(tags.bitString, noUnusedBits, bytes)
 }
 
-/** A named-bit list, first named bit = bit 0 of `bits`; trailing zeros are dropped (X.690 11.2.2). */
+/** A named-bit list of at most 16 bits, first named bit = bit 0 of `bits`; trailing zeros are dropped (X.690 11.2.2). @throws ERR_INVALID_ARGUMENT */
 export function namedBitString(bits: number, tag: number = tags.bitString): Uint8Array {
+  if (bits >>> 0 !== bits || bits > 0xffff) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(bits)} is no list of 16 bits`)
   let length = 0
   for (let i = 0; i < 16; i++) if ((bits >> i) & 1) length = i + 1
   const octets = new Uint8Array(Math.ceil(length / 8) + 1)
@@ -103,12 +110,13 @@ export function nullElement(): Uint8Array {
   return Uint8Array.of(tags.null, 0)
 }
 
-/** UTF8String. */
+/** UTF8String. @throws ERR_STRING_INVALID for half a surrogate pair, which UTF-8 cannot hold */
 export function utf8String(text: string): Uint8Array {
+  if (loneSurrogate.test(text)) throw new PkiError('ERR_STRING_INVALID', `${JSON.stringify(text)} has half a surrogate pair`)
   return element(tags.utf8String, Buffer.from(text, 'utf8'))
 }
 
-/** PrintableString where the text fits it, else UTF8String: the two that RFC 5280 §4.1.2.4 lets a CA write. */
+/** PrintableString where the text fits it, else UTF8String: the two that RFC 5280 §4.1.2.4 lets a CA write. @throws ERR_STRING_INVALID */
 export function directoryString(text: string): Uint8Array {
   return /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text) ? element(tags.printableString, Buffer.from(text, 'latin1')) : utf8String(text)
 }
@@ -137,3 +145,4 @@ export function implicit(n: number, content: Uint8Array): Uint8Array {
 }
 
 const noUnusedBits = Uint8Array.of(0)
+const loneSurrogate = /\p{Surrogate}/u

@@ -28,13 +28,15 @@ export const tags = {
   set: 0x31,
 } as const
 
-/** The tag of a primitive `[n]`. */
+/** The tag of a primitive `[n]`, n from 0 to 30. @throws ERR_INVALID_ARGUMENT */
 export function contextPrimitive(n: number): number {
+  if (n >>> 0 !== n || n > 30) throw tagNumberError(n)
   return 0x80 | n
 }
 
-/** The tag of a constructed `[n]`: EXPLICIT, or IMPLICIT over a constructed type. */
+/** The tag of a constructed `[n]`, n from 0 to 30: EXPLICIT, or IMPLICIT over a constructed type. @throws ERR_INVALID_ARGUMENT */
 export function contextConstructed(n: number): number {
+  if (n >>> 0 !== n || n > 30) throw tagNumberError(n)
   return 0xa0 | n
 }
 
@@ -131,6 +133,10 @@ export function namedBits(reader: DerReader, what: string): number {
 /** NULL content: nothing. @throws ERR_DER */
 export function nullContent(reader: DerReader, what: string): void {
   if (reader.contentEnd !== reader.contentStart) throw new PkiError('ERR_DER', `${what}: a NULL with content`)
+}
+
+function tagNumberError(n: number): PkiError {
+  return new PkiError('ERR_INVALID_ARGUMENT', `[${String(n)}] does not fit a tag of one octet`)
 }
 
 /** Longest content that is read, in octets (threats: CVE-2023-2650, huge sub-identifiers). */

@@ -1,17 +1,18 @@
-// Checks DER all the way down where a type is open (ANY): framing of every element, under a depth limit.
+// Checks DER all the way down where a type is open (ANY): framing of every element and what its type may hold, under a depth limit.
 
 import { PkiError } from '../errors/index.ts'
 import { DerReader } from './der-reader.ts'
 import { bitStringContent, booleanContent, checkInteger, checkOid, nullContent, tags } from './primitives.ts'
+import { isStringTag, stringContent } from './strings.ts'
 
 /** Deepest nesting that is followed; X.509 needs about 12. */
 const maxDepth = 32
 
 /**
- * Refuses an element of an open type that is not DER: framing, BOOLEAN, INTEGER, BIT STRING, NULL and OID contents, and
- * constructed forms of universal primitive types (X.690 10.2).
+ * Refuses an element of an open type that is not DER: framing, the contents of the universal types, constructed forms of primitive types
+ * (X.690 10.2) and primitive ones of constructed types, times in another form than 11.7 and 11.8 give, a SET OF that is not sorted (11.6).
  *
- * @throws ERR_DER, ERR_DER_DEPTH, ERR_OID_INVALID
+ * @throws ERR_DER, ERR_DER_DEPTH, ERR_OID_INVALID, ERR_STRING_INVALID, ERR_TIME_INVALID
  */
 export function checkWellFormed(bytes: Uint8Array, what: string): void {
   const outer = new DerReader(bytes)
@@ -23,22 +24,48 @@ export function checkWellFormed(bytes: Uint8Array, what: string): void {
 function checkElement(reader: DerReader, what: string, depth: number): void {
   if (depth > maxDepth) throw new PkiError('ERR_DER_DEPTH', `${what}: nested deeper than ${String(maxDepth)}`)
   const { tag } = reader
-  const universal = tag < 0x40
-  if ((tag & 0x20) !== 0) {
-    if (universal && tag !== tags.sequence && tag !== tags.set) {
-      throw new PkiError('ERR_DER', `${what}: a constructed element of universal tag ${String(tag & 0x1f)} (X.690 10.2)`)
-    }
-    const inner = reader.inner()
-    while (!inner.done) {
-      inner.next()
-      checkElement(inner, what, depth + 1)
-    }
-    return
+  if ((tag & 0x20) !== 0) checkConstructed(reader, what, depth)
+  else if (tag < 0x40) checkPrimitive(reader, what)
+}
+
+function checkConstructed(reader: DerReader, what: string, depth: number): void {
+  const { tag } = reader
+  if (tag < 0x40 && !constructedTags.has(tag & 0x1f)) throw new PkiError('ERR_DER', `${what}: a constructed element of universal tag ${String(tag & 0x1f)} (X.690 10.2)`)
+  const inner = reader.inner()
+  let before: Uint8Array | undefined
+  while (!inner.done) {
+    inner.next()
+    checkElement(inner, what, depth + 1)
+    if (tag !== tags.set) continue
+    const element = inner.element()
+    // Components of a SET differ in their tags, so two of one tag are of a SET OF.
+    if (before?.[0] === element[0] && Buffer.compare(before as Uint8Array, element) > 0) throw new PkiError('ERR_DER', `${what}: a SET OF that is not in ascending order (X.690 11.6)`)
+    before = element
   }
+}
+
+function checkPrimitive(reader: DerReader, what: string): void {
+  const { tag, bytes, contentStart, contentEnd } = reader
+  if (constructedTags.has(tag)) throw new PkiError('ERR_DER', `${what}: a primitive element of universal tag ${String(tag)}, which has components (X.690 8.9.1, 8.18)`)
   if (tag === tags.boolean) booleanContent(reader, what)
-  else if (tag === tags.integer || tag === tags.enumerated) checkInteger(reader.bytes, reader.contentStart, reader.contentEnd, what)
+  else if (tag === tags.integer || tag === tags.enumerated) checkInteger(bytes, contentStart, contentEnd, what)
   else if (tag === tags.bitString) bitStringContent(reader, what)
   else if (tag === tags.null) nullContent(reader, what)
-  else if (tag === tags.oid) checkOid(reader.bytes, reader.contentStart, reader.contentEnd)
-  else if (universal && (tag === 0x10 || tag === 0x11)) throw new PkiError('ERR_DER', `${what}: a primitive SEQUENCE or SET`)
+  else if (tag === tags.oid || tag === relativeOid) checkOid(bytes, contentStart, contentEnd)
+  else if (isStringTag(tag)) stringContent(reader, what)
+  else if (tag === tags.utcTime || tag === tags.generalizedTime) checkTime(reader, what)
 }
+
+/** Of an open type a time may have a fraction, which RFC 5280 forbids its own fields. */
+function checkTime(reader: DerReader, what: string): void {
+  const text = Buffer.from(reader.content().subarray(0, 64)).toString('latin1')
+  const form = reader.tag === tags.utcTime ? utcTimeForm : generalizedTimeForm
+  if (!form.test(text)) throw new PkiError('ERR_TIME_INVALID', `${what}: ${JSON.stringify(text)} is no time in DER (X.690 11.7, 11.8)`)
+}
+
+/** EXTERNAL, EMBEDDED PDV, SEQUENCE, SET, CHARACTER STRING: nothing but constructed; all other universal types are primitive in DER. */
+const constructedTags: ReadonlySet<number> = new Set([8, 11, 16, 17, 29])
+const relativeOid = 13
+const fields = '(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01])(?:[01]\\d|2[0-3])[0-5]\\d[0-5]\\d'
+const utcTimeForm = new RegExp(`^\\d{2}${fields}Z$`)
+const generalizedTimeForm = new RegExp(`^\\d{4}${fields}(?:\\.\\d{0,30}[1-9])?Z$`)
