@@ -7,6 +7,7 @@ import type { Clock, Logger, Metrics } from '../runtime/index.ts'
 import type { PublicKey, SignatureAlgorithm, Signer } from '../x509/index.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
+import { keyIdPattern } from './key-manager.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
 
 /** Options of `FailoverKeyManager`. */
@@ -102,6 +103,7 @@ export class FailoverKeyManager implements KeyManager {
 
   /** @throws ERR_KEY_NOT_FOUND where no manager has it; the failure of any that could not be asked, and then it may still exist there */
   async destroyKey(id: string, version?: number): Promise<void> {
+    if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the id of a key is malformed')
     // A version is another number elsewhere: what it is, is its public key.
     const doomed = version === undefined ? undefined : await this.#try(({ keys }) => keys.getSigner(id, version))
     if (version !== undefined && doomed === undefined) throw notFound(id)
@@ -134,11 +136,15 @@ export class FailoverKeyManager implements KeyManager {
 
   #wrap(id: string, signer: Signer): Signer {
     const found = new Map<Backend, Signer>()
-    return new FailoverSigner(id, signer, (data) => this.#try(async (backend) => {
-      const own = found.get(backend) ?? (await signerWith(backend.keys, id, signer.publicKey))
-      found.set(backend, own)
-      return own.sign(data)
-    }))
+    return new FailoverSigner(id, signer, (given) => {
+      // A copy: a manager may be asked late, when the caller writes something else into its buffer.
+      const data = Uint8Array.from(given)
+      return this.#try(async (backend) => {
+        const own = found.get(backend) ?? (await signerWith(backend.keys, id, signer.publicKey))
+        found.set(backend, own)
+        return own.sign(data)
+      })
+    })
   }
 
   /** Asks the managers in order; the failure of the last one that was asked is thrown. */

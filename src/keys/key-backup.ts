@@ -1,12 +1,14 @@
 // EncryptedKeyBackup: one private key in an envelope that only a passphrase or a recipient's key opens. docs/key-backup.md has the format.
 
-import { createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scrypt } from 'node:crypto'
-import type { KeyObject, ScryptOptions } from 'node:crypto'
+import { KeyObject, createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scrypt } from 'node:crypto'
+import type { ScryptOptions } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { decodeBase64 } from '../internal/bytes.ts'
+import { PublicKey } from '../x509/index.ts'
 import { importPrivateKey } from './private-key.ts'
-import { isKeyAlgorithm } from './key-algorithm.ts'
+import { isKeyAlgorithm, keyAlgorithmOf } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
+import { keyIdPattern } from './key-manager.ts'
 
 /** What opens a backup: a passphrase, or an X25519 key pair whose public half is enough to make one. */
 export type BackupProtection =
@@ -31,8 +33,16 @@ export interface EncryptedKeyBackup {
   readonly checksum: string
 }
 
-/** Seals a private key. @throws ERR_INVALID_ARGUMENT for a recipient that is no X25519 key or an empty passphrase */
+/**
+ * Seals a private key.
+ *
+ * @throws ERR_INVALID_ARGUMENT for a recipient that is no X25519 key, an empty passphrase, an id that is malformed, an algorithm that is not the key's
+ */
 export async function sealKeyBackup(key: KeyObject, about: { readonly keyId: string, readonly algorithm: KeyAlgorithm, readonly created: Date }, protection: BackupProtection): Promise<EncryptedKeyBackup> {
+  if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
+  if (!keyIdPattern.test(about.keyId) || Number.isNaN(about.created.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup has the id of a key and the time when it was made')
+  if (algorithmOf(key, about.algorithm) !== about.algorithm) throw new PkiError('ERR_INVALID_ARGUMENT', `the key is none of ${about.algorithm}`)
+  checkProtection(protection)
   const { contentKey, description } = 'recipient' in protection ? sealForRecipient(protection.recipient) : await sealForPassphrase(protection.passphrase)
   const header = { version: 1, keyId: about.keyId, algorithm: about.algorithm, created: about.created.toISOString(), protection: description } as const
   const nonce = randomBytes(12)
@@ -45,9 +55,14 @@ export async function sealKeyBackup(key: KeyObject, about: { readonly keyId: str
   return { ...header, nonce: nonce.toString('base64'), ciphertext: ciphertext.toString('base64'), checksum: checksumOf(ciphertext) }
 }
 
-/** Opens a backup. @throws ERR_KEY_BACKUP for one that is malformed, damaged or of another version; ERR_KEY_PASSPHRASE for a wrong key */
+/**
+ * Opens a backup.
+ *
+ * @throws ERR_KEY_BACKUP for one that is malformed, damaged, of another version, or of a key that is not what it says; ERR_KEY_PASSPHRASE for a wrong key
+ */
 export async function openKeyBackup(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<KeyObject> {
   const { nonce, ciphertext, header } = readBackup(backup)
+  checkProtection(protection)
   const contentKey = 'recipient' in protection ? openForRecipient(header, protection.recipient) : await openForPassphrase(header, protection.passphrase)
   let plain: Buffer
   try {
@@ -56,11 +71,27 @@ export async function openKeyBackup(backup: EncryptedKeyBackup, protection: Back
     decipher.setAuthTag(ciphertext.subarray(-16))
     plain = Buffer.concat([decipher.update(ciphertext.subarray(0, -16)), decipher.final()])
   } catch {
-    throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${backup.keyId} does not open: a wrong passphrase or key, or a changed header`)
+    throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${header.keyId} does not open: a wrong passphrase or key, or a changed header`)
+  } finally {
+    contentKey.fill(0)
   }
-  const key = importPrivateKey(plain)
-  plain.fill(0)
-  return key
+  try {
+    const key = importPrivateKey(plain)
+    if (algorithmOf(key, header.algorithm) !== header.algorithm) throw new PkiError('ERR_KEY_BACKUP', `the key in the backup of ${header.keyId} is none of ${header.algorithm}`)
+    return key
+  } finally {
+    plain.fill(0)
+  }
+}
+
+/** What the key is, where `named` says what it signs with. */
+function algorithmOf(key: KeyObject, named: KeyAlgorithm): KeyAlgorithm {
+  return keyAlgorithmOf(PublicKey.from(key), { pss: named.startsWith('RSA-PSS') })
+}
+
+function checkProtection(protection: BackupProtection | null | undefined): void {
+  const { passphrase, recipient } = (protection ?? {}) as Record<string, unknown>
+  if (typeof passphrase !== 'string' && !(passphrase instanceof Uint8Array) && !(recipient instanceof KeyObject)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup is protected by a passphrase or a recipient')
 }
 
 interface Sealed {
@@ -88,8 +119,8 @@ async function openForPassphrase(backup: Header, passphrase: string | Uint8Array
   const { protection } = backup
   if (protection.kind !== 'scrypt') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a recipient's key, not for a passphrase`)
   const { N, r, p } = protection
-  // A backup is input: its cost may not be more than we would spend ourselves, twice over.
-  if (![N, r, p].every((value) => Number.isInteger(value) && value > 0) || N * r * p > 2 * scryptCost.N * scryptCost.r * scryptCost.p || (N & (N - 1)) !== 0) {
+  // A backup is input: its cost may not be more than we would spend ourselves, twice over, nor the block or the lanes be what costs it.
+  if (![N, r, p].every((value) => Number.isInteger(value) && value > 0) || r > maxBlocks || p > maxBlocks || N * r * p > 2 * scryptCost.N * scryptCost.r * scryptCost.p || (N & (N - 1)) !== 0) {
     throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')
   }
   return derive(passphrase, base64(protection.salt, 'salt'), { N, r, p })
@@ -144,7 +175,10 @@ function readBackup(backup: EncryptedKeyBackup): { nonce: Buffer, ciphertext: Bu
   if (checksumOf(ciphertext) !== text('checksum')) throw new PkiError('ERR_KEY_BACKUP', 'the backup is damaged: its checksum differs')
   const algorithm = text('algorithm')
   if (!isKeyAlgorithm(algorithm)) throw new PkiError('ERR_KEY_BACKUP', 'the backup is of a key of an unknown algorithm')
-  return { nonce, ciphertext, header: { version: 1, keyId: text('keyId'), algorithm, created: text('created'), protection: readProtection(found['protection']) } }
+  const [keyId, created] = [text('keyId'), text('created')]
+  // Both are shown to people, in messages too.
+  if (!keyIdPattern.test(keyId) || !isoTime.test(created) || Number.isNaN(Date.parse(created))) throw new PkiError('ERR_KEY_BACKUP', 'the id or the time in the backup is malformed')
+  return { nonce, ciphertext, header: { version: 1, keyId, algorithm, created, protection: readProtection(found['protection']) } }
 }
 
 /** Its members and no others, of their types: what is authenticated is what is used. */
@@ -190,3 +224,5 @@ function checksumOf(ciphertext: Buffer): string {
 
 /** OWASP's choice for interactive use is 2^17, 8, 1: 128 MiB and about a third of a second. */
 const scryptCost = { N: 2 ** 17, r: 8, p: 1 }
+const maxBlocks = 64
+const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/

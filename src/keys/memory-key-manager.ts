@@ -64,10 +64,13 @@ export class MemoryKeyManager implements KeyManager {
   }
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
-    const privateKey = await openKeyBackup(backup, protection)
-    const id = backup.keyId
+    this.#open()
+    // What was opened is what is used, though the caller's object change meanwhile.
+    const taken = { ...backup }
+    const privateKey = await openKeyBackup(taken, protection)
+    const id = taken.keyId
     this.#check(id)
-    const signer = new SoftwareSigner(privateKey, { id, pss: backup.algorithm.startsWith('RSA-PSS') })
+    const signer = new SoftwareSigner(privateKey, { id, pss: taken.algorithm.startsWith('RSA-PSS') })
     if (this.#keys.get(id)?.some((version) => version.signer.publicKey.equals(signer.publicKey)) === true) throw exists(id)
     this.#add(id, signer)
     return signer

@@ -31,6 +31,7 @@ export interface ExportPrivateKeyOptions {
  * @throws ERR_INVALID_ARGUMENT for a KeyObject that holds no private key
  */
 export function importPrivateKey(input: string | Uint8Array | KeyObject, options: ImportPrivateKeyOptions = {}): KeyObject {
+  if (typeof input !== 'string' && !(input instanceof Uint8Array) && !(input instanceof KeyObject)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a private key is a KeyObject, PEM text or PKCS#8 DER')
   const key = input instanceof KeyObject ? input : readKey(input, options)
   if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
   const publicKey = PublicKey.from(key)
@@ -42,6 +43,8 @@ export function importPrivateKey(input: string | Uint8Array | KeyObject, options
 /** PEM of a private key. @throws ERR_INVALID_ARGUMENT for a format that the key has not */
 export function exportPrivateKey(key: KeyObject, options: ExportPrivateKeyOptions = {}): string {
   const { format = 'pkcs8', passphrase } = options
+  if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
+  if (passphrase?.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
   try {
     if (format === 'pkcs8') {
       const encryption = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase: passphraseBytes(passphrase) }
@@ -117,7 +120,24 @@ function readOid(reader: DerReader): string {
   return decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
 }
 
-function load(options: { key: Buffer, format: 'der', type: 'pkcs8' | 'pkcs1' | 'sec1', passphrase?: Buffer }): KeyObject {
+/**
+ * OpenSSL passes over what follows the key, and takes any form under the label of another. What stands after the version tells the forms
+ * apart: an AlgorithmIdentifier (RFC 5958 §2), the key (RFC 5915 §3), the modulus (RFC 8017 §A.1.2).
+ */
+function checkForm(key: Uint8Array, type: KeyForm): void {
+  let found: number
+  try {
+    const reader = readWhole(key, tags.sequence, 'private key')
+    reader.expect(tags.integer, 'version')
+    found = reader.next()
+  } catch {
+    throw new PkiError('ERR_KEY_MALFORMED', `the bytes are no ${type} private key, and nothing else`)
+  }
+  if (found !== secondTag[type]) throw new PkiError('ERR_KEY_MALFORMED', `the bytes are no ${type} private key; their label says so`)
+}
+
+function load(options: { key: Buffer, format: 'der', type: KeyForm, passphrase?: Buffer }): KeyObject {
+  if (options.passphrase === undefined) checkForm(options.key, options.type)
   try {
     return createPrivateKey(options)
   } catch {
@@ -139,6 +159,8 @@ const pbes2 = '1.2.840.113549.1.5.13'
 const scryptOid = '1.3.6.1.4.1.11591.4.11'
 /** PBES1 and PBKDF2 of PKCS#5, and the schemes of PKCS#12. */
 const countedSchemes = /^1\.2\.840\.113549\.1\.(?:5\.(?:1|3|4|6|10|11|12)|12\.1\.[1-6])$/
-const pemTypes: Readonly<Record<string, 'pkcs8' | 'pkcs1' | 'sec1'>> = {
+type KeyForm = 'pkcs8' | 'pkcs1' | 'sec1'
+const secondTag: Readonly<Record<KeyForm, number>> = { pkcs8: tags.sequence, pkcs1: tags.integer, sec1: tags.octetString }
+const pemTypes: Readonly<Record<string, KeyForm>> = {
   'PRIVATE KEY': 'pkcs8', 'ENCRYPTED PRIVATE KEY': 'pkcs8', 'RSA PRIVATE KEY': 'pkcs1', 'EC PRIVATE KEY': 'sec1',
 }

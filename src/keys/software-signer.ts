@@ -50,7 +50,9 @@ export class SoftwareSigner implements Signer {
     return new SoftwareSigner(await generatePrivateKey(algorithm), { ...options, pss: algorithm.startsWith('RSA-PSS') })
   }
 
+  /** @throws ERR_INVALID_ARGUMENT for what are no octets */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    if (!ArrayBuffer.isView(data)) throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array')
     if (this.#immediate) {
       try {
         return sign(this.#hash, data, this.#input)

@@ -40,7 +40,7 @@ export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions =
   } catch (cause) {
     throw new PkiError('ERR_KEY_UNSUPPORTED', `the WebCrypto provider takes no public key for ${signer.signatureAlgorithm}`, { cause })
   }
-  const handle = { type: 'private', extractable: false, algorithm: Object.freeze(algorithm), usages: ['sign'], [Symbol.toStringTag]: 'CryptoKey' } as const
+  const handle = { type: 'private', extractable: false, algorithm: shown(webAlgorithm(signer)), usages: Object.freeze(['sign']), [Symbol.toStringTag]: 'CryptoKey' } as const
   const privateKey = Object.freeze(handle) as unknown as webcrypto.CryptoKey
   const subtle = bound(base.subtle, (name, args) => {
     if (!args.includes(privateKey)) return undefined
@@ -100,6 +100,12 @@ function p1363(der: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   }
   reader.finish('ECDSA-Sig-Value')
   return out
+}
+
+/** What the handle shows cannot be changed, and is not what is compared with. */
+function shown(algorithm: WebAlgorithm): WebAlgorithm {
+  Object.freeze(algorithm.hash)
+  return Object.freeze(algorithm)
 }
 
 interface WebAlgorithm {

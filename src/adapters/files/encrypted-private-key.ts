@@ -1,14 +1,22 @@
 // EncryptedPrivateKeyInfo (RFC 5958 §3) with PBES2 (RFC 8018 §6.2), scrypt (RFC 7914 §7) and AES-256-CBC: the strongest that OpenSSL's tools
-// open. Derived off the event loop, which the platform's own reader and writer are not.
+// open. Derived off the event loop, which the platform's own reader and writer are not. CBC says nothing of who wrote it: a MAC beside it does.
 
-import { createCipheriv, createDecipheriv, createPrivateKey, randomBytes, scrypt } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, createPrivateKey, hkdfSync, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { decodeOid, integer, octetString, oid, readWhole, sequence, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 
-/** Encrypts a private key. */
-export async function encryptPrivateKey(key: KeyObject, passphrase: string | Uint8Array): Promise<Uint8Array> {
+/** A private key that is encrypted, and what holds it and its description together. */
+export interface EncryptedPrivateKey {
+  readonly der: Uint8Array
+  /** HMAC-SHA-256 over the description and the DER, under a key that the passphrase gives too. */
+  readonly mac: Uint8Array
+}
+
+/** Encrypts a private key, with a MAC over it and what is said about it. @throws ERR_INVALID_ARGUMENT for a passphrase that is empty or none */
+export async function encryptPrivateKey(key: KeyObject, passphrase: string | Uint8Array, about: string): Promise<EncryptedPrivateKey> {
+  checkPassphrase(passphrase)
   if (passphrase.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
   const salt = randomBytes(16)
   const iv = randomBytes(16)
@@ -17,13 +25,16 @@ export async function encryptPrivateKey(key: KeyObject, passphrase: string | Uin
   const plain = key.export({ type: 'pkcs8', format: 'der' })
   const encrypted = Buffer.concat([cipher.update(plain), cipher.final()])
   plain.fill(0)
-  secret.fill(0)
   const kdf = sequence(oid(oids.scrypt), sequence(octetString(salt), integer(cost.N), integer(cost.r), integer(cost.p), integer(keyOctets)))
-  return sequence(sequence(oid(oids.pbes2), sequence(kdf, sequence(oid(oids.aes256Cbc), octetString(iv)))), octetString(encrypted))
+  const der = sequence(sequence(oid(oids.pbes2), sequence(kdf, sequence(oid(oids.aes256Cbc), octetString(iv)))), octetString(encrypted))
+  const mac = macOf(secret, salt, about, der)
+  secret.fill(0)
+  return { der, mac }
 }
 
-/** Opens what `encryptPrivateKey` wrote. @throws ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE */
-export async function decryptPrivateKey(der: Uint8Array, passphrase: string | Uint8Array): Promise<KeyObject> {
+/** Opens what `encryptPrivateKey` wrote. @throws ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_STORAGE for what was changed since */
+export async function decryptPrivateKey({ der, mac }: EncryptedPrivateKey, passphrase: string | Uint8Array, about: string): Promise<KeyObject> {
+  checkPassphrase(passphrase)
   let parsed: Parsed
   try {
     parsed = parse(der)
@@ -33,6 +44,7 @@ export async function decryptPrivateKey(der: Uint8Array, passphrase: string | Ui
   }
   const { salt, N, r, p, iv, encrypted } = parsed
   const secret = await derive(passphrase, salt, { N, r, p })
+  const unchanged = timingSafeEqual(macOf(secret, salt, about, der), mac)
   let plain: Buffer
   try {
     const decipher = createDecipheriv('aes-256-cbc', secret, iv)
@@ -43,13 +55,29 @@ export async function decryptPrivateKey(der: Uint8Array, passphrase: string | Ui
     secret.fill(0)
   }
   try {
-    return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' })
-  } catch {
+    const key = createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' })
+    // It opens, so the passphrase is right and something else is wrong.
+    if (!unchanged) throw new PkiError('ERR_KEY_STORAGE', 'the key file is not as it was written: its key, its description or its place was changed')
+    return key
+  } catch (error) {
+    if (isPkiError(error)) throw error
     // One wrong passphrase in 256 gives padding that looks right; the platform's error is not kept, it may quote the plain text.
     throw wrongPassphrase()
   } finally {
     plain.fill(0)
   }
+}
+
+/** Both are of one derivation: its output is the key of AES, and HKDF makes another of it for the MAC (RFC 5869 §3.2). */
+function macOf(secret: Buffer, salt: Uint8Array, about: string, der: Uint8Array): Buffer {
+  const key = Buffer.from(hkdfSync('sha256', secret, salt, 'spiffe-pki key file v1', 32))
+  const mac = createHmac('sha256', key).update(about).update('\0').update(der).digest()
+  key.fill(0)
+  return mac
+}
+
+function checkPassphrase(passphrase: string | Uint8Array): void {
+  if (typeof passphrase !== 'string' && !((passphrase as unknown) instanceof Uint8Array)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a passphrase is a string or octets')
 }
 
 interface Parsed {

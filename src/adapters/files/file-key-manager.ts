@@ -3,8 +3,9 @@
 import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { PkiError } from '../../errors/index.ts'
+import { decodeBase64, encodeBase64 } from '../../internal/bytes.ts'
 import { decodeOnePem, encodePem } from '../../internal/pem.ts'
-import { createSecureFile, listSecureFiles, readSecureFile, removeSecureFile, secureDirectory } from './secure-file.ts'
+import { createSecureFile, listSecureDirectories, listSecureFiles, readSecureFile, removeSecureFile, secureDirectory } from './secure-file.ts'
 import type { OnWriteStep } from './secure-file.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
@@ -26,6 +27,7 @@ export interface FileKeyManagerOptions {
 interface About {
   readonly algorithm: KeyAlgorithm
   readonly created: Date
+  readonly mac: Uint8Array
   readonly text: string
 }
 
@@ -38,7 +40,8 @@ interface Stored extends About {
 
 /**
  * A `KeyManager` over a directory: `<id>/<version>.pem`, each an `ENCRYPTED PRIVATE KEY` that `openssl pkcs8` opens, with the algorithm and
- * time as text above it. A file is never changed: a rotation adds one. Where the newest version of several was destroyed, an empty
+ * time as text above it, and a MAC under the passphrase over all of it and its place: a file that was changed, or put in the place of another,
+ * is ERR_KEY_STORAGE when it is used. What `listKeys` says was not checked, for that needs no passphrase. A file is never changed: a rotation adds one. Where the newest version of several was destroyed, an empty
  * `<version>.destroyed` keeps its number from being given again.
  */
 export class FileKeyManager implements KeyManager {
@@ -86,7 +89,7 @@ export class FileKeyManager implements KeyManager {
   async listKeys(): Promise<readonly KeyInfo[]> {
     this.#check('any')
     const keys: KeyInfo[] = []
-    for (const id of [...(await listSecureFiles(this.#options.directory, this.#clock.now()))].sort()) {
+    for (const id of [...(await listSecureDirectories(this.#options.directory))].sort()) {
       if (!keyIdPattern.test(id)) continue
       const versions = await this.#versions(id)
       for (const version of versions) {
@@ -99,7 +102,8 @@ export class FileKeyManager implements KeyManager {
 
   async rotateKey(id: string): Promise<SoftwareSigner> {
     const { versions, newest } = await this.#numbers(id)
-    const { algorithm } = (await this.#about(id, versions.at(-1) ?? raise(notFound(id)))) ?? raise(notFound(id))
+    // Opened, for what stands above the key is not to be believed before.
+    const { algorithm } = (await this.#read(id, versions.at(-1) ?? raise(notFound(id)))) ?? raise(notFound(id))
     return this.#addNext(id, newest + 1, await generatePrivateKey(algorithm), algorithm)
   }
 
@@ -109,12 +113,15 @@ export class FileKeyManager implements KeyManager {
   }
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
-    const key = await openKeyBackup(backup, protection)
-    const id = backup.keyId
+    this.#check('any')
+    // What was opened is what is used, though the caller's object change meanwhile.
+    const taken = { ...backup }
+    const key = await openKeyBackup(taken, protection)
+    const id = taken.keyId
     const { versions, newest } = await this.#numbers(id)
-    const restored = new SoftwareSigner(key, { pss: backup.algorithm.startsWith('RSA-PSS') })
+    const restored = new SoftwareSigner(key, { pss: taken.algorithm.startsWith('RSA-PSS') })
     for (const version of versions) if ((await this.#read(id, version))?.signer.publicKey.equals(restored.publicKey) === true) throw exists(id)
-    return this.#addNext(id, newest + 1, key, backup.algorithm)
+    return this.#addNext(id, newest + 1, key, taken.algorithm)
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
@@ -154,9 +161,9 @@ export class FileKeyManager implements KeyManager {
 
   async #write(id: string, version: number, key: KeyObject, algorithm: KeyAlgorithm): Promise<SoftwareSigner | undefined> {
     const created = new Date(this.#clock.now())
-    const pem = encodePem('ENCRYPTED PRIVATE KEY', await encryptPrivateKey(key, await this.#options.passphrase()))
+    const { der, mac } = await encryptPrivateKey(key, await this.#options.passphrase(), description(id, version, algorithm, created))
     await secureDirectory(join(this.#options.directory, id))
-    const text = `algorithm: ${algorithm}\ncreated: ${created.toISOString()}\n${pem}`
+    const text = fileText(algorithm, created, mac, der)
     if (!(await createSecureFile(this.#path(id, version), text, this.#options.onWriteStep))) return undefined
     // Another process made and destroyed this version since the numbers were read: whoever does so leaves the mark first.
     if ((await readSecureFile(this.#path(id, version, 'destroyed'), 0)) !== undefined) {
@@ -164,7 +171,7 @@ export class FileKeyManager implements KeyManager {
       return undefined
     }
     const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
-    this.#opened.set(`${id}/${version}`, { algorithm, created, text, signer })
+    this.#opened.set(`${id}/${version}`, { algorithm, created, mac, text, signer })
     return signer
   }
 
@@ -175,10 +182,13 @@ export class FileKeyManager implements KeyManager {
     if (about !== undefined && known?.text === about.text) return known
     this.#opened.delete(`${id}/${version}`)
     if (about === undefined) return undefined
-    const { algorithm } = about
-    const der = decodeOnePem(about.text, ['ENCRYPTED PRIVATE KEY'], maxFileOctets)
-    const key = importPrivateKey(await decryptPrivateKey(der, await this.#options.passphrase()))
-    const stored = { ...about, signer: new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') }) }
+    const { algorithm, created, mac, text } = about
+    const der = decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], maxFileOctets)
+    if (fileText(algorithm, created, mac, der) !== text) throw foreign(id, version)
+    const key = importPrivateKey(await decryptPrivateKey({ der, mac }, await this.#options.passphrase(), description(id, version, algorithm, created)))
+    const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
+    if (signer.algorithm !== algorithm) throw foreign(id, version)
+    const stored = { ...about, signer }
     this.#opened.set(`${id}/${version}`, stored)
     return stored
   }
@@ -187,9 +197,9 @@ export class FileKeyManager implements KeyManager {
   async #about(id: string, version: number): Promise<About | undefined> {
     const text = await readSecureFile(this.#path(id, version), maxFileOctets)
     if (text === undefined) return undefined
-    const [, algorithm = '', created = ''] = /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\n/.exec(text) ?? []
-    if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw new PkiError('ERR_KEY_STORAGE', `version ${version} of key ${id} is no file of this key manager`)
-    return { algorithm, created: new Date(created), text }
+    const [, algorithm = '', created = '', mac = ''] = /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\nmac: ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n/.exec(text) ?? []
+    if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw foreign(id, version)
+    return { algorithm, created: new Date(created), mac: decodeBase64(mac), text }
   }
 
   /** Ascending. */
@@ -228,6 +238,16 @@ export class FileKeyManager implements KeyManager {
   }
 }
 
+/** The whole file: nothing else is read, so nothing else may stand in it. */
+function fileText(algorithm: KeyAlgorithm, created: Date, mac: Uint8Array, der: Uint8Array): string {
+  return `algorithm: ${algorithm}\ncreated: ${created.toISOString()}\nmac: ${encodeBase64(mac)}\n${encodePem('ENCRYPTED PRIVATE KEY', der)}`
+}
+
+/** What the MAC covers beside the key. */
+function description(id: string, version: number, algorithm: KeyAlgorithm, created: Date): string {
+  return `${id}/${version}\n${algorithm}\n${created.toISOString()}\n`
+}
+
 /** Ascending. */
 function numbersOf(names: readonly string[], kind: FileKind): number[] {
   return names.flatMap((name) => (/^[1-9]\d{0,8}\.[a-z]+$/.test(name) && name.endsWith(`.${kind}`) ? [Number.parseInt(name, 10)] : [])).sort((a, b) => a - b)
@@ -235,6 +255,10 @@ function numbersOf(names: readonly string[], kind: FileKind): number[] {
 
 function raise(error: PkiError): never {
   throw error
+}
+
+function foreign(id: string, version: number): PkiError {
+  return new PkiError('ERR_KEY_STORAGE', `version ${version} of key ${id} is no file of this key manager`)
 }
 
 function exists(id: string): PkiError {

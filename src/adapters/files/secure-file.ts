@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { link, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises'
+import { link, lstat, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 
@@ -101,17 +101,30 @@ export async function secureDirectory(path: string): Promise<void> {
         if (at === top || at === dirname(at)) break
       }
     }
-    const { mode } = await stat(path)
+    const { mode, uid } = await stat(path)
     if ((mode & 0o077) !== 0) throw openToOthers(`directory ${path}`, mode, '700')
+    // Its owner may put other files in the place of ours.
+    if (uid !== (process.geteuid?.() ?? uid)) throw new PkiError('ERR_KEY_STORAGE', `directory ${path} belongs to another user (${uid})`)
   } catch (error) {
     throw storageError('open', error)
   }
 }
 
-/** Names in a directory, without what an interrupted write left; that is removed once it is old enough to be nobody's. */
+/** Names of the directories in a directory; what else lies there is none of ours. @throws ERR_KEY_STORAGE */
+export async function listSecureDirectories(path: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map(({ name }) => name)
+  } catch (error) {
+    throw storageError('read', error)
+  }
+}
+
+/** Names in a directory, without what an interrupted write left; that is removed once it is old enough to be nobody's. @throws ERR_KEY_STORAGE, also for a symbolic link */
 export async function listSecureFiles(path: string, nowMs: number): Promise<readonly string[]> {
   let names: string[]
   try {
+    // As with files: what a link points to may be anybody's (threats K1).
+    if ((await lstat(path)).isSymbolicLink()) throw new PkiError('ERR_KEY_STORAGE', `${path} is a symbolic link`)
     names = await readdir(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return []
