@@ -35,7 +35,7 @@ describe('the contract itself', () => {
       return typeof member === 'function' ? (member as (...args: unknown[]) => unknown).bind(name in own ? own : target) : member
     } })
   }
-  const like = (signer: Signer, changed: Partial<Signer>): SoftwareSigner => ({ id: signer.id, publicKey: signer.publicKey, signatureAlgorithm: signer.signatureAlgorithm, sign: (data: Uint8Array) => signer.sign(data), ...changed }) as Signer as SoftwareSigner
+  const like = (signer: Signer, changed: Partial<Signer>): Signer => ({ id: signer.id, publicKey: signer.publicKey, signatureAlgorithm: signer.signatureAlgorithm, sign: (data: Uint8Array) => signer.sign(data), ...changed })
   const rows: readonly Broken[] = [
     { what: 'gives the old key as the new version', caught: 'rotates: the new version signs, the old one still does', open: broken((inner) => ({ rotateKey: async (id) => (await inner.getSigner(id))! })) },
     { what: 'gives the current version whichever is asked for', caught: 'gives each version by its number', open: broken((inner) => ({ getSigner: (id) => inner.getSigner(id) })) },

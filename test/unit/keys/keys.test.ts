@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { element, integer, octetString, oid, readWhole, sequence, tags } from '../../../src/der/index.ts'
@@ -103,6 +104,51 @@ describe('private keys as text', () => {
     expect(() => importPrivateKey(der)).toThrow(code('ERR_KEY_MALFORMED'))
   })
 
+  const [pkcs8, sec1] = (['pkcs8', 'sec1'] as const).map((type) => p256.privateKey.export({ type, format: 'der' })) as [Buffer, Buffer]
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  const pkcs1 = rsa.export({ type: 'pkcs1', format: 'der' })
+  const pem = (label: string, ...der: readonly Uint8Array[]): string => `-----BEGIN ${label}-----\n${Buffer.concat(der).toString('base64').replace(/.{64}(?=.)/g, '$&\n')}\n-----END ${label}-----\n`
+  const nothing = Uint8Array.of(5, 0)
+  it.each([
+    ['octets after PKCS#8', Buffer.concat([pkcs8, nothing])], ['a zero after PKCS#8', Buffer.concat([pkcs8, Uint8Array.of(0)])], ['another key after PKCS#8', Buffer.concat([pkcs8, pkcs8])], ['octets after PKCS#8 in PEM', pem('PRIVATE KEY', pkcs8, nothing)],
+    ['octets after SEC 1', pem('EC PRIVATE KEY', sec1, nothing)], ['octets after PKCS#1', pem('RSA PRIVATE KEY', pkcs1, nothing)], ['SEC 1 under the label of PKCS#8', pem('PRIVATE KEY', sec1)], ['PKCS#8 under the label of SEC 1', pem('EC PRIVATE KEY', pkcs8)],
+    ['PKCS#1 under the label of PKCS#8', pem('PRIVATE KEY', pkcs1)], ['PKCS#8 under the label of PKCS#1', pem('RSA PRIVATE KEY', pkcs8)], ['SEC 1 under the label of PKCS#1', pem('RSA PRIVATE KEY', sec1)], ['an indefinite length', Buffer.concat([Uint8Array.of(0x30, 0x80), pkcs8.subarray(3), Uint8Array.of(0, 0)])],
+    ['a padded length', Buffer.concat([Uint8Array.of(0x30, 0x82, 0), pkcs8.subarray(2)])], ['the form of an encrypted one', Buffer.concat([encryptedBy(scrypt(2, 1, 1))])], ['a public key', p256.publicKey.export({ type: 'spki', format: 'der' })], ['half a key', pkcs8.subarray(0, 60)],
+  ])('has one form, and nothing after it: not %s', (_what, input) => {
+    expect(() => importPrivateKey(input)).toThrow(code('ERR_KEY_MALFORMED'))
+  })
+
+  it.each([undefined, null, 5, {}, [], new ArrayBuffer(8)])('is no %j', (input) => {
+    expect(() => importPrivateKey(input as never)).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  it.each([
+    { what: 'SHA-512', options: { hashAlgorithm: 'sha512', mgf1HashAlgorithm: 'sha512', saltLength: 64 } }, { what: 'SHA-1', options: { hashAlgorithm: 'sha1', mgf1HashAlgorithm: 'sha1', saltLength: 20 } },
+    { what: 'a longer salt', options: { hashAlgorithm: 'sha256', mgf1HashAlgorithm: 'sha256', saltLength: 48 } },
+  ])('of RSA-PSS that is bound to $what is refused by name, before it is asked to sign', ({ options }) => {
+    const privateKey = boundRsa(options)
+    expect(() => importPrivateKey(privateKey)).toThrow(code('ERR_KEY_UNSUPPORTED'))
+    expect(() => new SoftwareSigner(privateKey)).toThrow(code('ERR_KEY_UNSUPPORTED'))
+  })
+
+  it.each([{}, { hashAlgorithm: 'sha256', mgf1HashAlgorithm: 'sha256', saltLength: 32 }])('of RSA-PSS that is bound to %j signs', async (options) => {
+    const signer = new SoftwareSigner(importPrivateKey(boundRsa(options)))
+    expect(signer.algorithm).toBe('RSA-PSS-2048')
+    expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, nothing, await signer.sign(nothing))).toBe(true)
+  })
+
+  it('signs octets, and nothing else', async () => {
+    for (const algorithm of ['P-256', 'P-384'] as const) {
+      const signer = await SoftwareSigner.generate(algorithm)
+      for (const data of ['text', undefined, 5, [1]]) expect(() => signer.sign(data as never)).toThrow(code('ERR_INVALID_ARGUMENT'))
+    }
+  })
+
+  it('does not go out under an empty passphrase, and a public one not at all', () => {
+    for (const passphrase of ['', new Uint8Array(0)]) expect(() => exportPrivateKey(p256.privateKey, { passphrase })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => exportPrivateKey(p256.publicKey)).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
   it('says which format a key has not', () => {
     expect(() => exportPrivateKey(p256.privateKey, { format: 'pkcs1' })).toThrow(code('ERR_INVALID_ARGUMENT'))
     expect(() => exportPrivateKey(p256.privateKey, { format: 'sec1', passphrase: 'x' })).toThrow(code('ERR_INVALID_ARGUMENT'))
@@ -185,6 +231,11 @@ describe('backups', () => {
     await expect(sealKeyBackup(key, { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }, { passphrase: '' })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 })
+
+/** The declaration of the platform wants what the platform does not. */
+function boundRsa(options: object): KeyObject {
+  return (generateKeyPairSync as unknown as (type: string, options: object) => { privateKey: KeyObject })('rsa-pss', { modulusLength: 2048, ...options }).privateKey
+}
 
 function nextOf(reader: DerReader): Uint8Array {
   reader.next()
