@@ -123,7 +123,7 @@ describe('private keys as text', () => {
   })
 
   it.each([
-    { what: 'SHA-512', options: { hashAlgorithm: 'sha512', mgf1HashAlgorithm: 'sha512', saltLength: 64 } }, { what: 'SHA-1', options: { hashAlgorithm: 'sha1', mgf1HashAlgorithm: 'sha1', saltLength: 20 } },
+    { what: 'two hashes', options: { hashAlgorithm: 'sha512', mgf1HashAlgorithm: 'sha256', saltLength: 32 } }, { what: 'SHA-1', options: { hashAlgorithm: 'sha1', mgf1HashAlgorithm: 'sha1', saltLength: 20 } },
     { what: 'a longer salt', options: { hashAlgorithm: 'sha256', mgf1HashAlgorithm: 'sha256', saltLength: 48 } },
   ])('of RSA-PSS that is bound to $what is refused by name, before it is asked to sign', ({ options }) => {
     const privateKey = boundRsa(options)
@@ -131,7 +131,7 @@ describe('private keys as text', () => {
     expect(() => new SoftwareSigner(privateKey)).toThrow(code('ERR_KEY_UNSUPPORTED'))
   })
 
-  it.each([{}, { hashAlgorithm: 'sha256', mgf1HashAlgorithm: 'sha256', saltLength: 32 }])('of RSA-PSS that is bound to %j signs', async (options) => {
+  it.each([{}, { hashAlgorithm: 'sha256', mgf1HashAlgorithm: 'sha256', saltLength: 32 }, { hashAlgorithm: 'sha512', mgf1HashAlgorithm: 'sha512', saltLength: 64 }])('of RSA-PSS that is bound to %j signs', async (options) => {
     const signer = new SoftwareSigner(importPrivateKey(boundRsa(options)))
     expect(signer.algorithm).toBe('RSA-PSS-2048')
     expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, nothing, await signer.sign(nothing))).toBe(true)
