@@ -24,6 +24,8 @@ export class PathCompletion implements CompletePathCheck {
   readonly #peers: readonly PeerName[]
   readonly #revocation: RevocationChecker | undefined
   readonly #names = new PreparedNames()
+  /** What all paths have in common. */
+  #peerAnswer: { readonly fault: Rejection | undefined } | undefined
 
   constructor(settings: SearchSettings, rules: FormRules, asked: { readonly peer: PeerName | readonly PeerName[] | undefined; readonly revocation: RevocationChecker | undefined }) {
     this.#settings = settings
@@ -37,7 +39,11 @@ export class PathCompletion implements CompletePathCheck {
   }
 
   #checkPeer({ certificates: [leaf] }: CompletePath): Rejection | undefined {
-    if (leaf === undefined) return undefined
+    this.#peerAnswer ??= { fault: leaf === undefined ? undefined : this.#askPeers(leaf) }
+    return this.#peerAnswer.fault
+  }
+
+  #askPeers(leaf: Certificate): Rejection | undefined {
     for (const peer of this.#peers) {
       const fault = checkPeerName(leaf, peer)
       if (fault !== undefined) return fault

@@ -17,7 +17,7 @@ export interface Rejection {
 
 /** A rejection, in the order that reads well at the place that makes one. The message is one line, whatever it quotes, and not a long one. */
 export function reject(code: PkiErrorCode, rule: string, message: string, certificate?: Certificate): Rejection {
-  return { code, certificate, rule, message: shortened(printable(message), maxMessageLength) }
+  return { code, certificate, rule, message: shortened(printable(shortened(message, maxMessageLength)), maxMessageLength) }
 }
 
 /** Text from outside: what would begin a line, move a terminal's cursor or turn the direction of text is written as an escape. */

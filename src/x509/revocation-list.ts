@@ -43,6 +43,7 @@ export class RevocationList {
   readonly extensions: readonly Extension[]
   readonly #scan: EntryScan | undefined
   #index: RevocationListIndex | undefined
+  #decoded: Map<string, unknown> | undefined
 
   private constructor(der: Uint8Array) {
     const outer = new DerReader(der)
@@ -224,8 +225,14 @@ export class RevocationList {
   }
 
   #decode<T>(oid: string, parse: (der: Uint8Array) => T): T | undefined {
+    const known = this.#decoded?.get(oid)
+    if (known !== undefined) return known as T
     const extension = this.extension(oid)
-    return extension === undefined ? undefined : parse(extension.value)
+    if (extension === undefined) return undefined
+    const value = parse(extension.value)
+    this.#decoded ??= new Map()
+    this.#decoded.set(oid, value)
+    return value
   }
 
   #isOwn(names: readonly GeneralName[] | undefined): boolean {

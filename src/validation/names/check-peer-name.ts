@@ -103,6 +103,7 @@ function checkSpiffeId(leaf: Certificate, wanted: SpiffeId | SpiffeIdMatcher | s
     if (!isPkiError(error)) throw error
     return reject('ERR_PATH_PEER_NAME', 'X-2', error.message, leaf)
   }
+  if (!found.hasPath) return reject('ERR_PATH_PEER_NAME', 'X-2', `${found.toString()} has no path: it names a trust domain, not a workload`, leaf)
   const matches = typeof wanted === 'function' ? (wanted(found) as unknown) === true : SpiffeId.from(wanted).equals(found)
-  return matches ? undefined : reject('ERR_PATH_PEER_NAME', 'X-15', `${found.toString()} is not the wanted SPIFFE ID`, leaf)
+  return matches ? undefined : reject('ERR_PATH_PEER_NAME', 'X-12', `${found.toString()} is not the wanted SPIFFE ID`, leaf)
 }

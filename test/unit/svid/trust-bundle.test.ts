@@ -38,12 +38,40 @@ describe('parseSpiffeBundle', () => {
 
   it('B-2 keeps every bit of the sequence', () => {
     expect(read('{"keys":[],"spiffe_sequence":18446744073709551615}').bundle.sequenceNumber).toBe(18446744073709551615n)
+    for (const exact of [0n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n, 2n ** 64n + 1n]) {
+      const { bundle } = read(`{"keys":[],"spiffe_sequence":${exact}}`)
+      expect(bundle.sequenceNumber).toBe(exact)
+      expect(formatSpiffeBundle(bundle)).toContain(`"spiffe_sequence":${exact}}`)
+      expect(bundle.equals(bundle.with({ sequenceNumber: exact + 1n }))).toBe(false)
+    }
+  })
+
+  it('B-2, B-3 are optional, and a hint that nobody could wait for is none', () => {
+    const { bundle } = read({ keys: [] })
+    expect([bundle.sequenceNumber, bundle.refreshHintSeconds]).toEqual([undefined, undefined])
+    expect(read('{"keys":[],"spiffe_refresh_hint":9007199254740993}').bundle.refreshHintSeconds).toBeUndefined()
+    expect(read('{"keys":[],"spiffe_refresh_hint":0}').bundle.refreshHintSeconds).toBe(0)
   })
 
   it.each<[string, unknown, PkiErrorCode]>([
     ['B-2 a sequence with a fraction', { keys: [], spiffe_sequence: 1.5 }, 'ERR_BUNDLE_MALFORMED'],
     ['B-2 a negative sequence', { keys: [], spiffe_sequence: -1 }, 'ERR_BUNDLE_MALFORMED'],
     ['B-2 a sequence as text', { keys: [], spiffe_sequence: '1' }, 'ERR_BUNDLE_MALFORMED'],
+    ['B-2 a negative sequence of 64 bits', '{"keys":[],"spiffe_sequence":-9223372036854775808}', 'ERR_BUNDLE_MALFORMED'],
+    ['B-2 a sequence with an exponent beyond 2^53', '{"keys":[],"spiffe_sequence":1e19}', 'ERR_BUNDLE_MALFORMED'],
+    ['B-2 a sequence of a thousand digits', `{"keys":[],"spiffe_sequence":${'9'.repeat(1000)}}`, 'ERR_LIMIT_EXCEEDED'],
+    ['B-2 a sequence that is null', { keys: [], spiffe_sequence: null }, 'ERR_BUNDLE_MALFORMED'],
+    ['B-2 a sequence twice', '{"keys":[],"spiffe_sequence":1,"spiffe_sequence":2}', 'ERR_JSON'],
+    ['B-3 a negative hint', { keys: [], spiffe_refresh_hint: -1 }, 'ERR_BUNDLE_MALFORMED'],
+    ['B-3 a hint with a fraction', { keys: [], spiffe_refresh_hint: 0.5 }, 'ERR_BUNDLE_MALFORMED'],
+    ['use twice in one entry', '{"keys":[{"kty":"EC","use":"x509-svid","use":"jwt-svid"}]}', 'ERR_JSON'],
+    ['keys twice by an escape', '{"keys":[],"\\u006beys":[]}', 'ERR_JSON'],
+    ['a byte order mark', '\ufeff{"keys":[]}', 'ERR_JSON'],
+    ['two documents', '{"keys":[]}{"keys":[]}', 'ERR_JSON'],
+    ['nothing', '', 'ERR_JSON'],
+    ['more than 1 MiB', `{"keys":[],"more":"${'x'.repeat(1024 * 1024)}"}`, 'ERR_LIMIT_EXCEEDED'],
+    ['depths', `{"keys":[${'['.repeat(100)}${']'.repeat(100)}]}`, 'ERR_LIMIT_EXCEEDED'],
+    ['too many values', { keys: [], more: Array(100_001).fill(1) }, 'ERR_LIMIT_EXCEEDED'],
     ['B-3 a hint as text', { keys: [], spiffe_refresh_hint: '1' }, 'ERR_BUNDLE_MALFORMED'],
     ['B-4 no keys', {}, 'ERR_BUNDLE_MALFORMED'],
     ['B-4 keys is null', { keys: null }, 'ERR_BUNDLE_MALFORMED'],
@@ -63,6 +91,16 @@ describe('parseSpiffeBundle', () => {
     ['B-5 no use', () => ({ ...x509(first), use: undefined })],
     ['B-5 use in capitals', () => ({ ...x509(first), use: 'X509-SVID' })],
     ['B-5 use of another kind of SVID', () => ({ ...jwt, use: 'wit-svid' })],
+    ['B-5 null', () => null],
+    ['B-5 an array', () => [x509(second)]],
+    ['B-5 a kty that is no text', () => ({ ...x509(first), kty: ['EC'] })],
+    ['B-5 use of both', () => ({ ...x509(first), use: ['x509-svid', 'jwt-svid'] })],
+    ['B-5 kty in small letters', () => ({ ...x509(first), kty: 'ec' })],
+    ['X-14 x5c that is a text', () => ({ ...x509(first), x5c: base64(first) })],
+    ['X-14 x5c with null first', () => ({ ...x509(first), x5c: [null, base64(first)] })],
+    ['X-14 x5c with a line break', () => ({ ...x509(first), x5c: [`${base64(first)}\n`] })],
+    ['X-14 x5c in PEM', () => ({ ...x509(first), x5c: [first.toPem()] })],
+    ['X-14 two certificates in one value', () => ({ ...x509(first), x5c: [Buffer.concat([first.der, second.der]).toString('base64')] })],
     ['X-14 no x5c', () => ({ ...x509(first), x5c: undefined })],
     ['X-14 an empty x5c', () => ({ ...x509(first), x5c: [] })],
     ['X-14 a first value that is no certificate', () => ({ ...x509(first), x5c: ['AAAA', base64(first)] })],
@@ -122,6 +160,14 @@ describe('bundle maps', () => {
   it.each<[string, string, PkiErrorCode]>([
     ['B-7 a trust domain twice', map('{"a.org":{"keys":[]},"a.org":{"keys":[]}}'), 'ERR_JSON'],
     ['B-7 twice by an escape', map('{"a.org":{"keys":[]},"\\u0061.org":{"keys":[]}}'), 'ERR_JSON'],
+    ['B-7 a sequence twice in one bundle', map('{"a.org":{"keys":[],"spiffe_sequence":1,"spiffe_sequence":2}}'), 'ERR_JSON'],
+    ['B-7 trust_domains twice', '{"trust_domains":{},"trust_domains":{"a.org":{"keys":[]}}}', 'ERR_JSON'],
+    ['B-7 trust_domains is an array', map('[{"keys":[]}]'), 'ERR_BUNDLE_MALFORMED'],
+    ['B-7 trust_domains is null', map('null'), 'ERR_BUNDLE_MALFORMED'],
+    ['B-7 an empty name', map('{"":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
+    ['B-7 a name with a port', map('{"a.org:1":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
+    ['more trust domains than 10,000', map(JSON.stringify(Object.fromEntries(Array.from({ length: 10_001 }, (_, at) => [`t${at}.org`, { keys: [] }])))), 'ERR_LIMIT_EXCEEDED'],
+    ['too many keys in one bundle', map(JSON.stringify({ 'a.org': { keys: Array(1001).fill({}) } })), 'ERR_LIMIT_EXCEEDED'],
     ['B-7 by its ID', map('{"spiffe://a.org":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
     ['no trust domain', map('{"A.org":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
     ['B-7 no trust_domains', '{}', 'ERR_BUNDLE_MALFORMED'],
@@ -130,6 +176,13 @@ describe('bundle maps', () => {
     ['__proto__', map('{"__proto__":{"keys":[]}}'), 'ERR_JSON'],
   ])('refuses %s', (_name, document, wanted) => {
     expect(() => parseBundleMap(document)).toThrow(code(wanted))
+  })
+
+  it('B-2 keeps every bit of each sequence, B-5 passes over each bad entry with the name of its bundle', () => {
+    const ignored: IgnoredKey[] = []
+    const set = parseBundleMap(map(`{"b.org":{"keys":[{"kty":"EC"},${JSON.stringify(x509(first))}],"spiffe_sequence":9007199254740993},"a.org":{"keys":[1]}}`), { onIgnoredKey: (key) => ignored.push(key) })
+    expect(set.bundles.map(({ trustDomain, sequenceNumber, x509Authorities }) => [trustDomain.name, sequenceNumber, x509Authorities.length])).toEqual([['a.org', undefined, 0], ['b.org', 9007199254740993n, 1]])
+    expect(ignored.map(({ trustDomain, index }) => [trustDomain, index])).toEqual([['b.org', 0], ['a.org', 0]])
   })
 
   it('reads an empty map', () => {
@@ -145,6 +198,14 @@ describe('TrustBundle and TrustBundleSet', () => {
     expect(TrustBundle.fromDer(new Uint8Array(), { trustDomain: 'a.org' }).isEmpty).toBe(true)
     expect(() => TrustBundle.fromDer(bundle.toDer().subarray(1), { trustDomain: 'a.org' })).toThrow(code('ERR_DER'))
     expect(() => TrustBundle.fromPem('none', { trustDomain: 'a.org' })).toThrow(code('ERR_PEM'))
+    expect(() => TrustBundle.fromPem(`${first.toPem()}-----BEGIN CERTIFICATE-----\nAAAA`, { trustDomain: 'a.org' })).toThrow(code('ERR_PEM'))
+    expect(() => TrustBundle.fromDer(Buffer.concat([first.der, Uint8Array.of(0)]), { trustDomain: 'a.org' })).toThrow(code('ERR_DER'))
+    expect(() => TrustBundle.fromDer(Buffer.concat([first.der, second.der]).subarray(0, -1), { trustDomain: 'a.org' })).toThrow(code('ERR_DER'))
+    // What was read is a copy: bytes that change afterwards change no bundle.
+    const bytes = Uint8Array.from(first.der)
+    const kept = TrustBundle.fromDer(bytes, { trustDomain: 'a.org' })
+    bytes.fill(0)
+    expect(kept.hasX509Authority(first)).toBe(true)
   })
 
   it('F-4 never answers for another trust domain', () => {

@@ -2,8 +2,8 @@
 
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
-import { matchMemberOf } from '../../../src/spiffe/index.ts'
-import { TrustBundle, TrustBundleSet, X509Svid, X509SvidValidator, hasBothTlsPurposes, parseSpiffeBundle, verifyX509Svid } from '../../../src/svid/index.ts'
+import { SpiffeId, TrustDomain, matchMemberOf, matchOneOf, matchPathPattern } from '../../../src/spiffe/index.ts'
+import { JwtAuthority, TrustBundle, TrustBundleSet, X509Svid, X509SvidValidator, formatSpiffeBundle, hasBothTlsPurposes, parseSpiffeBundle, verifyX509Svid } from '../../../src/svid/index.ts'
 import type { X509SvidOptions } from '../../../src/svid/index.ts'
 import { DistinguishedName, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields } from '../../../src/x509/index.ts'
@@ -29,6 +29,7 @@ beforeAll(async () => {
 const leafOf = (extensions: ExtensionFields = {}, issuer = intermediate): Promise<Certificate> =>
   makeLeaf(issuer, { subject, extensions: { subjectAltName: [generalName.uri(id)], ...extensions } })
 const code = (wanted: PkiErrorCode): unknown => expect.objectContaining({ code: wanted })
+const jwkOf = ({ publicKey }: Certificate): object => JwtAuthority.from('k', publicKey).toJwk()
 
 describe('verifyX509Svid', () => {
   it.each<[string, ExtensionFields, X509SvidOptions]>([
@@ -87,11 +88,54 @@ describe('verifyX509Svid', () => {
     ['spiffe://example.org/', true], // ID-11
     ['spiffe://example.org/ca', false],
     ['spiffe://EXAMPLE.org', false],
+    ['spiffe://other.org', true], // "MAY sign signing certificates of other trust domains"
+    ['https://ca.example/', true],
+    ['SPIFFE://example.org', false],
+    ['spiffe://example.org//', false],
+    ['spiffe://example.org?x', false],
   ])('X-4 a CA with the ID %s: %s', async (name, ok) => {
     const issuer = await makeAuthority('issuer', root, { extensions: { subjectAltName: [generalName.uri(name)] } })
     const verdict = verifyX509Svid([await leafOf({}, issuer), issuer.certificate], { bundles, time })
     expect(verdict.ok).toBe(ok)
     if (!verdict.ok) expect(verdict.rejected[0]).toMatchObject({ code: 'ERR_SVID_ISSUER', rule: 'X-4' })
+  })
+
+  it.each([
+    ['two SPIFFE IDs', ['spiffe://example.org', 'spiffe://other.org'], false],
+    ['a SPIFFE ID and another URI', ['spiffe://example.org', 'https://ca.example/'], false],
+    ['two URIs of other schemes, which make no SVID', ['https://ca.example/', 'https://ca2.example/'], true],
+  ] as const)('X-1 a CA with %s', async (_what, names, ok) => {
+    const issuer = await makeAuthority('issuer', root, { extensions: { subjectAltName: names.map((name) => generalName.uri(name)) } })
+    const verdict = verifyX509Svid([await leafOf({}, issuer), issuer.certificate], { bundles, time })
+    expect(verdict.ok).toBe(ok)
+    if (!verdict.ok) expect(verdict.rejected[0]).toMatchObject({ code: 'ERR_SVID_ISSUER', rule: 'X-1', certificate: issuer.certificate })
+  })
+
+  it.each([
+    ['the host itself', { permitted: [generalName.uri('example.org')] }, true],
+    ['a domain below', { permitted: [generalName.uri('.example.org')] }, false],
+    ['another host', { permitted: [generalName.uri('other.org')] }, false],
+    ['another host among more', { permitted: [generalName.uri('other.org'), generalName.uri('example.org')] }, true],
+    ['the host excluded', { excluded: [generalName.uri('example.org')] }, false],
+    ['another host excluded', { excluded: [generalName.uri('.example.org')] }, true],
+    ['names of another type', { permitted: [generalName.dns('other.org')] }, true],
+  ])('X-7 a CA constrained to %s', async (_what, nameConstraints, ok) => {
+    const issuer = await makeAuthority('issuer', root, { extensions: { nameConstraints } })
+    const verdict = verifyX509Svid([await leafOf({}, issuer), issuer.certificate], { bundles, time })
+    expect(verdict.ok).toBe(ok)
+    if (!verdict.ok) expect(verdict.rejected[0]?.code).toBe('ERR_PATH_NAME_CONSTRAINTS')
+  })
+
+  it.each<[string, boolean, Uint8Array, string | undefined]>([
+    ['X-8 key usage, critical', true, Uint8Array.of(3, 2, 7, 0x80), undefined],
+    ['X-8 key usage that is not critical', false, Uint8Array.of(3, 2, 7, 0x80), 'X-8'],
+    ['X-9 digitalSignature and keyEncipherment', true, Uint8Array.of(3, 2, 5, 0xa0), undefined],
+    ['X-9 without digitalSignature', true, Uint8Array.of(3, 2, 5, 0x20), 'X-9'],
+    ['X-12 keyCertSign in a leaf', true, Uint8Array.of(3, 2, 2, 0x84), 'X-12'],
+    ['X-12 cRLSign in a leaf', true, Uint8Array.of(3, 2, 1, 0x82), 'X-12'],
+  ])('%s', async (_what, critical, value, rule) => {
+    const verdict = verifyX509Svid([await leafOf({ keyUsage: undefined, other: [{ oid: extensionOids.keyUsage, critical, value }] }), intermediate.certificate], { bundles, time })
+    expect(verdict.ok ? undefined : verdict.rejected[0]?.rule).toBe(rule)
   })
 
   it('X-4 a CA that breaks the rule closes its own path, not one that leads past it', async () => {
@@ -130,6 +174,89 @@ describe('verifyX509Svid', () => {
     expect(ask(malformed)).toMatchObject({ ok: false, rejected: [{ code: 'ERR_BUNDLE_NOT_FOUND', rule: 'X-15' }] })
     const keys = [malformed, root.certificate].map(({ der }) => ({ kty: 'EC', use: 'x509-svid', x5c: [Buffer.from(der).toString('base64')] }))
     expect(parseSpiffeBundle(JSON.stringify({ keys }), { trustDomain: 'example.org' }).x509Authorities).toHaveLength(1)
+  })
+
+  it('X-13 publishes what consumers read: one certificate, the use, no kid', async () => {
+    const document = formatSpiffeBundle(bundles.bundleFor(TrustDomain.parse('example.org')) as TrustBundle)
+    const { keys } = JSON.parse(document) as { keys: Record<string, unknown>[] }
+    expect(keys.map(({ use, kid, x5c, kty }) => [use, kid, (x5c as string[]).length, kty])).toEqual([['x509-svid', undefined, 1, 'EC']])
+    expect(verifyX509Svid([await leafOf(), intermediate.certificate], { bundles: parseSpiffeBundle(document, { trustDomain: 'example.org' }), time }).ok).toBe(true)
+  })
+
+  it.each<[string, (own: string, other: string) => readonly unknown[], boolean]>([
+    ['X-14 the authority as the first value', (own, other) => [own, other], true],
+    ['X-14 the authority as the second value', (own, other) => [other, own], false],
+    ['X-14 rubbish after the authority', (own) => [own, 'rubbish', null, {}], true],
+    ['X-14 rubbish before it', (own) => ['rubbish', own], false],
+    ['X-15 no value at all', () => [], false],
+  ])('%s', async (_what, x5c, ok) => {
+    const [own, other] = [root, foreign].map(({ certificate }) => Buffer.from(certificate.der).toString('base64')) as [string, string]
+    const bundle = parseSpiffeBundle(JSON.stringify({ keys: [{ kty: 'EC', use: 'x509-svid', x5c: x5c(own, other) }] }), { trustDomain: 'example.org' })
+    expect(verifyX509Svid([await leafOf(), intermediate.certificate], { bundles: bundle, time }).ok).toBe(ok)
+  })
+
+  it('X-15 a key for JWT-SVIDs vouches for no certificate, though it has one', async () => {
+    const entry = { ...jwkOf(root.certificate), use: 'jwt-svid', kid: 'k', x5c: [Buffer.from(root.certificate.der).toString('base64')] }
+    const bundle = parseSpiffeBundle(JSON.stringify({ keys: [entry] }), { trustDomain: 'example.org' })
+    expect([bundle.jwtAuthorities.length, bundle.x509Authorities.length]).toEqual([1, 0])
+    expect(verifyX509Svid([await leafOf(), intermediate.certificate], { bundles: bundle, time })).toMatchObject({ ok: false, rejected: [{ code: 'ERR_BUNDLE_NOT_FOUND', rule: 'X-15' }] })
+  })
+
+  it('F-4 two trust domains with CAs of the same names share nothing, in any order', async () => {
+    const twin = await makeAuthority('root')
+    const twinIntermediate = await makeAuthority('intermediate', twin)
+    const both = new TrustBundleSet([new TrustBundle('example.org', { x509Authorities: [root.certificate] }), new TrustBundle('twin.org', { x509Authorities: [twin.certificate] })])
+    const own = await leafOf()
+    const twins = await leafOf({ subjectAltName: [generalName.uri('spiffe://twin.org/a')] }, twinIntermediate)
+    const forged = await leafOf({ subjectAltName: [generalName.uri(id)] }, twinIntermediate)
+    const authorities = [intermediate, twinIntermediate].map(({ certificate }) => certificate)
+    // Intermediates that the validator keeps, or that it remembers of verified paths, are of both: only anchors decide.
+    const validator = new X509SvidValidator({ bundles: both, intermediates: authorities, time })
+    for (let round = 0; round < 3; round++) {
+      expect([own, twins].map((leaf) => validator.verify([leaf, ...authorities]).ok)).toEqual([true, true])
+      expect(validator.verify([forged, ...authorities])).toMatchObject({ ok: false })
+      expect(validator.verify([forged])).toMatchObject({ ok: false })
+      expect(validator.verify([forged, twinIntermediate.certificate, twin.certificate])).toMatchObject({ ok: false })
+    }
+  })
+
+  it('a bundle that changes while a chain is verified counts from the next one on', async () => {
+    const set = new TrustBundleSet(bundles.bundles)
+    const revocation = { check: () => (set.set(new TrustBundle('example.org')), undefined) }
+    const validator = new X509SvidValidator({ bundles: set, time })
+    const chain = [await leafOf(), intermediate.certificate]
+    expect(validator.verify(chain, { revocation }).ok).toBe(true)
+    expect(validator.verify(chain)).toMatchObject({ ok: false, rejected: [{ code: 'ERR_BUNDLE_NOT_FOUND', rule: 'X-15' }] })
+    set.set(new TrustBundle('example.org', { x509Authorities: [root.certificate] }))
+    expect(validator.verify(chain).ok).toBe(true)
+  })
+
+  it('B-6 a source that answers with the bundle of another is believed nothing', async () => {
+    const validator = new X509SvidValidator({ bundles: { bundleFor: () => bundles.bundleFor(TrustDomain.parse('foreign.org')) }, time })
+    expect(validator.verify([await leafOf({}, foreign)])).toMatchObject({ ok: false, rejected: [{ code: 'ERR_BUNDLE_NOT_FOUND' }] })
+  })
+
+  it.each<[string, X509SvidOptions['id'], boolean]>([
+    ['a member of its trust domain', matchMemberOf('example.org'), true],
+    ['a member of another', matchMemberOf('example.or'), false],
+    ['one of several', matchOneOf([`${id}2`, id]), true],
+    ['none of none', matchOneOf([]), false],
+    ['a pattern', matchPathPattern('example.org', '/ns/prod/sa/*'), true],
+    ['a pattern of fewer segments', matchPathPattern('example.org', '/ns/prod/*'), false],
+    ['an open pattern', matchPathPattern('example.org', '/ns/**'), true],
+    ['a function of the caller', (found) => found.segments[1] === 'prod', true],
+    ['one that answers with a truth that is not true', (() => 1) as never, false],
+    ['one that throws what the package throws', () => SpiffeId.parse('x').hasPath, false],
+  ])('authorises by %s', async (_what, wanted, ok) => {
+    const verdict = verifyX509Svid([await leafOf(), intermediate.certificate], { bundles, time, id: wanted })
+    expect(verdict.ok).toBe(ok)
+  })
+
+  it('asks no matcher about a peer that is not who it says', async () => {
+    let asked = 0
+    const forged = await leafOf({}, await makeAuthority('intermediate', foreign))
+    expect(verifyX509Svid([forged, intermediate.certificate], { bundles, time, id: () => ++asked > 0 }).ok).toBe(false)
+    expect(asked).toBe(0)
   })
 
   it('follows the bundle as it changes', async () => {

@@ -1,6 +1,7 @@
 // Budgets: what hostile inputs may cost, counted rather than timed.
 
 import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { oid, sequence, setOf, utf8String } from '../../../src/der/index.ts'
 import { Budget, createCrlChecker, createOcspChecker, createPathValidator, defaultBudget, verifyPath } from '../../../src/validation/index.ts'
 import type { RevocationChecker, Verdict } from '../../../src/validation/index.ts'
 import { DistinguishedName, OcspCertificateId, OcspResponse, anyPolicy, buildOcspResponse, buildRevocationList, generalName } from '../../../src/x509/index.ts'
@@ -135,6 +136,23 @@ describe('what is done for each path', () => {
     expect([reads, verdict.spent.nameComparisons]).toEqual([1, 480])
   })
 
+  it('asks for the wanted names once', async () => {
+    const { issuing, intermediates } = await manyPaths()
+    const leaf = await makeLeaf(issuing, { extensions: { subjectAltName: [generalName.uri('spiffe://example.org/a')] } })
+    let asked = 0
+    const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates, time, peer: { spiffeId: () => ++asked < 0 } })
+    expect([codes(verdict).length, codes(verdict)[0], asked]).toEqual([64, 'ERR_PATH_PEER_NAME', 1])
+  })
+
+  it('makes no long message, however long what it quotes', async () => {
+    const purposes = Array.from({ length: 256 }, (_, at) => `1.2.${'123456789.'.repeat(20)}${at}`)
+    const { issuing, intermediates } = await manyPaths({ extendedKeyUsage: purposes })
+    const verdict = verifyPath(await makeLeaf(issuing), { anchors: [root.certificate], intermediates, time, extendedKeyUsage: 'serverAuth' })
+    if (verdict.ok) throw new Error('accepted')
+    for (const { message } of verdict.rejected) expect(message.length).toBeLessThanOrEqual(1024)
+    expect(codes(verdict)[0]).toBe('ERR_PATH_EXTENDED_KEY_USAGE')
+  })
+
   it.each<[string, ExtensionFields, readonly string[]]>([
     ['a thousand policies of the leaf, under any', { certificatePolicies: [anyPolicy] }, policies],
     ['a thousand policies each', { certificatePolicies: policies }, policies],
@@ -151,7 +169,7 @@ describe('what is done for each path', () => {
   })
 
   it('writes the name of an unknown issuer once', async () => {
-    const { issuing, intermediates } = await manyPaths({}, { ...strangers, name: DistinguishedName.parse(`CN=${'a\\,'.repeat(4000)}`) })
+    const { issuing, intermediates } = await manyPaths({}, { ...strangers, name: DistinguishedName.fromDer(sequence(setOf(sequence(oid('2.5.4.3'), utf8String('a,'.repeat(4000)))))) })
     const leaf = await makeLeaf(issuing)
     const written = vi.spyOn(DistinguishedName.prototype, 'toString')
     const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates, time })

@@ -369,3 +369,10 @@ describe('a list is not built', () => {
     expect(hex(encodeIssuingDistributionPoint({}))).toBe('3000')
   })
 })
+
+it('decodes an extension once, however often it is asked for', async () => {
+  const list = await built({ issuingDistributionPoint: { name: { fullName: [uri] } } })
+  expect(list.issuingDistributionPoint).toMatchObject({ name: { fullName: [uri] } })
+  expect(list.issuingDistributionPoint).toBe(list.issuingDistributionPoint)
+  expect(list.authorityKeyIdentifier).toBe(list.authorityKeyIdentifier)
+})
