@@ -43,6 +43,8 @@ export class X509SvidValidator {
   readonly #options: X509SvidValidatorOptions
   /** A bundle is immutable, so what was worked out of it holds as long as it does. */
   readonly #validators = new WeakMap<TrustBundle, PathValidator>()
+  /** The same without CAs that break X-4; null where no anchor is left. */
+  readonly #strict = new WeakMap<TrustBundle, PathValidator | null>()
 
   constructor(options: X509SvidValidatorOptions) {
     this.#options = options
@@ -69,14 +71,15 @@ export class X509SvidValidator {
   }
 
   #verifyPath(leaf: Certificate, id: SpiffeId, presented: readonly CertificateInput[], wanted: Wanted | undefined, options: X509SvidOptions): X509SvidVerdict {
-    const verify = (intermediates: readonly CertificateInput[]): Verdict => this.#validatorFor(id).verify(leaf, { ...pathOptions(this.#options), ...pathOptions(options), intermediates })
-    let verdict = verify(presented)
+    const bundle = requireBundle(id.trustDomain, this.#options.bundles)
+    const verify = (validator: PathValidator, intermediates: readonly CertificateInput[]): Verdict => validator.verify(leaf, { ...pathOptions(this.#options), ...pathOptions(options), intermediates })
+    let verdict = verify(this.#validatorFor(bundle), presented)
     if (!verdict.ok) return verdict
     let fault = checkIssuers(verdict.path)
     if (fault !== undefined) {
       // One CA that breaks X-4 closes its own path, not one that leads past it.
-      const others = presented.filter(keepsIssuerRules)
-      const again = others.length < presented.length ? verify(others) : verdict
+      const strict = this.#strictValidatorFor(bundle)
+      const again = strict === null ? verdict : verify(strict, presented.filter(keepsIssuerRules))
       if (again.ok && checkIssuers(again.path) === undefined) [verdict, fault] = [again, undefined]
     }
     fault ??= checkWanted(leaf, id, wanted)
@@ -85,15 +88,25 @@ export class X509SvidValidator {
   }
 
   /** @throws ERR_BUNDLE_NOT_FOUND */
-  #validatorFor(id: SpiffeId): PathValidator {
-    const bundle = requireBundle(id.trustDomain, this.#options.bundles)
+  #validatorFor(bundle: TrustBundle): PathValidator {
     let validator = this.#validators.get(bundle)
     if (validator === undefined) {
       // X-14: an authority that is malformed vouches for nobody, and takes none of the others with it.
       const anchors = bundle.x509Authorities.filter(isWellFormed)
-      if (anchors.length === 0) throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the bundle of ${id.trustDomainName} has no X.509 authority (X-15)`)
+      if (anchors.length === 0) throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the bundle of ${bundle.trustDomain.name} has no X.509 authority (X-15)`)
       validator = createPathValidator({ anchors, intermediates: this.#options.intermediates, profile: 'spiffe' })
       this.#validators.set(bundle, validator)
+    }
+    return validator
+  }
+
+  #strictValidatorFor(bundle: TrustBundle): PathValidator | null {
+    let validator = this.#strict.get(bundle)
+    if (validator === undefined) {
+      const anchors = bundle.x509Authorities.filter((authority) => isWellFormed(authority) && keepsIssuerRules(authority))
+      const intermediates = this.#options.intermediates?.filter(keepsIssuerRules)
+      validator = anchors.length === 0 ? null : createPathValidator({ anchors, intermediates, profile: 'spiffe' })
+      this.#strict.set(bundle, validator)
     }
     return validator
   }

@@ -5,6 +5,7 @@ import type { PkiErrorCode } from '../../../src/errors/index.ts'
 import { SpiffeId, TrustDomain, matchMemberOf, matchOneOf, matchPathPattern } from '../../../src/spiffe/index.ts'
 import { JwtAuthority, TrustBundle, TrustBundleSet, X509Svid, X509SvidValidator, formatSpiffeBundle, hasBothTlsPurposes, parseSpiffeBundle, verifyX509Svid } from '../../../src/svid/index.ts'
 import type { X509SvidOptions } from '../../../src/svid/index.ts'
+import { explainVerdict } from '../../../src/validation/index.ts'
 import { DistinguishedName, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields } from '../../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, time } from '../validation/test-pki.ts'
@@ -148,6 +149,33 @@ describe('verifyX509Svid', () => {
     expect(verifyX509Svid([leaf, ...certificates.slice(0, 2)], { bundles, time })).toMatchObject({ ok: false, rejected: [{ code: 'ERR_SVID_ISSUER', rule: 'X-4' }] })
     const wanted = { ok: false, rejected: [{ code: 'ERR_SPIFFE_ID_MISMATCH' }] }
     expect(verifyX509Svid([leaf, ...certificates], { bundles, time, id: `${id}2` })).toMatchObject(wanted)
+  })
+
+  it('X-4 an authority, or an intermediate at hand, that breaks the rule does the same', async () => {
+    const names = ['/ca', '/other', '/third', '/fourth']
+    // Longer, so that it is tried after the others, whatever the order they come in.
+    const named = { subjectAltName: [generalName.uri('spiffe://example.org'), generalName.dns(`${'a'.repeat(60)}.example`)] }
+    const right = await makeAuthority('root', undefined, { signer: root.signer, extensions: named })
+    const twins = await Promise.all(names.map((path) => makeAuthority('root', undefined, { signer: root.signer, extensions: { subjectAltName: [generalName.uri(`spiffe://example.org${path}`)] } })))
+    const anchors = [...twins, right].map(({ certificate }) => certificate)
+    const chain = [await leafOf(), intermediate.certificate]
+    for (const x509Authorities of [anchors, [...anchors].reverse()]) {
+      expect(verifyX509Svid(chain, { bundles: new TrustBundle('example.org', { x509Authorities }), time })).toMatchObject({ ok: true })
+    }
+    expect(verifyX509Svid(chain, { bundles: new TrustBundle('example.org', { x509Authorities: anchors.slice(0, -1) }), time })).toMatchObject({ ok: false, rejected: [{ code: 'ERR_SVID_ISSUER', rule: 'X-4' }] })
+    const kept = await Promise.all(names.map((path) => makeAuthority('intermediate', root, { signer: intermediate.signer, extensions: { subjectAltName: [generalName.uri(`spiffe://example.org${path}`)] } })))
+    const good = await makeAuthority('intermediate', root, { signer: intermediate.signer, extensions: named })
+    const intermediates = kept.map(({ certificate }) => certificate)
+    expect(verifyX509Svid([chain[0] as Certificate, good.certificate], { bundles, time, intermediates })).toMatchObject({ ok: true })
+    expect(verifyX509Svid([chain[0] as Certificate], { bundles, time, intermediates: [...intermediates, good.certificate] })).toMatchObject({ ok: true })
+    expect(verifyX509Svid([chain[0] as Certificate], { bundles, time, intermediates })).toMatchObject({ ok: false, rejected: [{ code: 'ERR_SVID_ISSUER', rule: 'X-4' }] })
+  })
+
+  it('explains itself as a path does', async () => {
+    const verdict = verifyX509Svid([await leafOf(), intermediate.certificate], { bundles, time, id: `${id}2` })
+    expect(explainVerdict(verdict).split('\n').slice(0, 2)).toEqual(['Rejected: 1 path tried.', `1. ERR_SPIFFE_ID_MISMATCH: ${id} found, ${id}2 wanted [X-12]`])
+    expect(explainVerdict(verifyX509Svid([], { bundles }))).toContain('ERR_SVID_LEAF')
+    expect(explainVerdict(verifyX509Svid([await leafOf(), intermediate.certificate], { bundles, time }))).toContain('Accepted.')
   })
 
   it('X-5 refuses the authority itself, and chains that are empty or no certificates', async () => {

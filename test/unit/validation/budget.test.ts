@@ -145,7 +145,7 @@ describe('what is done for each path', () => {
   })
 
   it('makes no long message, however long what it quotes', async () => {
-    const purposes = Array.from({ length: 256 }, (_, at) => `1.2.${'123456789.'.repeat(20)}${at}`)
+    const purposes = Array.from({ length: 256 }, (_, at) => `1.2.${'123456789.'.repeat(12)}${at}`)
     const { issuing, intermediates } = await manyPaths({ extendedKeyUsage: purposes })
     const verdict = verifyPath(await makeLeaf(issuing), { anchors: [root.certificate], intermediates, time, extendedKeyUsage: 'serverAuth' })
     if (verdict.ok) throw new Error('accepted')

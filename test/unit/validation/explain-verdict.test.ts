@@ -1,5 +1,6 @@
 // Verdicts that explain: as data and as text, of any length, with names that want to be more than names.
 
+import fc from 'fast-check'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { element, implicit, sequence } from '../../../src/der/index.ts'
 import { createPathValidator, explainVerdict, requirePath, verifyPath } from '../../../src/validation/index.ts'
@@ -67,6 +68,14 @@ describe('names from outside', () => {
       }
       expect((thrown as Error).message).not.toMatch(breaking)
     }
+  })
+
+  it('of any characters make as many lines as there are certificates', async () => {
+    await fc.assert(fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1, maxLength: 60 }).filter((text) => Buffer.from(text).toString() === text), async (text) => {
+      const leaf = await makeLeaf(root, { signer: root.signer, subject: commonName(text) })
+      const lines = explainVerdict(verifyPath(leaf, options({ peer: { dns: 'other.example' } }))).split('\n')
+      return lines.length <= 5 && lines.every((line) => !breaking.test(line))
+    }), { numRuns: 200 })
   })
 
   it('are cut, not between the halves of a pair', async () => {

@@ -49,6 +49,8 @@ describe('checkPeerName', () => {
     ['a matcher that answers with something else', [uri('spiffe://td/a')], { spiffeId: (() => 1) as never }, false],
     ['another SPIFFE ID', [uri('spiffe://td/b')], { spiffeId: 'spiffe://td/a' }, false],
     ['two URIs', [uri('spiffe://td/a'), uri('spiffe://td/b')], { spiffeId: 'spiffe://td/a' }, false],
+    ['X-2 an ID without a path', [uri('spiffe://td')], { spiffeId: matchAny() }, false],
+    ['X-2 an ID without a path, though it is wanted', [uri('spiffe://td')], { spiffeId: 'spiffe://td' }, false],
     ['no SPIFFE ID', [uri('https://td/a')], { spiffeId: matchAny() }, false],
   ])('%s', async (_, names, wanted, matches) => {
     const fault = checkPeerName(await leafOf(names), wanted)
