@@ -47,6 +47,8 @@ export async function verifyJwtSvid(token: string, options: JwtSvidOptions): Pro
   const svid = JwtSvid.parseUnverified(token)
   const authority = findAuthority(svid, options.bundles)
   await checkSignature(svid, authority)
+  // That took a while: a key that was taken out of the bundle meanwhile vouches for nothing any more (F-14).
+  if (!findAuthority(svid, options.bundles).equals(authority)) throw new PkiError('ERR_JWT_KEY_UNKNOWN', 'the key of the token was replaced while it was verified (J-12)')
   checkTimes(svid, nowMs, skewMs)
   if (!svid.audience.some((name) => wantedAudience.includes(name))) {
     throw new PkiError('ERR_JWT_AUDIENCE', 'the token is for another audience (J-7)')
@@ -61,7 +63,7 @@ export function audiences(wanted: string | readonly string[]): readonly string[]
   if (names.length === 0 || !names.every((name) => typeof name === 'string' && name !== '')) {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'an audience is wanted, at least one and none empty (J-10)')
   }
-  return names as readonly string[]
+  return [...(names as readonly string[])]
 }
 
 function times({ time, clock = systemClock, clockSkewSeconds = defaultSkewSeconds }: JwtSvidOptions): { nowMs: number; skewMs: number } {

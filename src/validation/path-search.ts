@@ -51,7 +51,7 @@ export class PathSearch {
   readonly #completion: CompletePathCheck
   #presentedPool: IssuerPool | undefined
   /** Certificates without issuer, which many paths may lead to: a long name is written once. */
-  readonly #deadEnds = new Map<Certificate, Rejection>()
+  #deadEnds: Map<Certificate, Rejection> | undefined
   readonly #issuers: IssuerCandidate[] = []
   readonly #certificates: Certificate[]
 
@@ -91,6 +91,7 @@ export class PathSearch {
   }
 
   #deadEnd(certificate: Certificate): Rejection {
+    this.#deadEnds ??= new Map()
     const found = this.#deadEnds.get(certificate) ?? unknownIssuer(certificate)
     this.#deadEnds.set(certificate, found)
     return found

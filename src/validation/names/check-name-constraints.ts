@@ -184,16 +184,18 @@ export function checkNameConstraints(path: readonly Certificate[], anchorConstra
 
 /** Names and constraints, each read once in a verification: one path that fails is followed by others through the same certificates. */
 export class PreparedNames {
-  readonly #names = new Map<Certificate, NamesByType>()
-  readonly #constraints = new Map<NameConstraints, PreparedConstraints>()
+  #names: Map<Certificate, NamesByType> | undefined
+  #constraints: Map<NameConstraints, PreparedConstraints> | undefined
 
   namesOf(certificate: Certificate): NamesByType {
+    this.#names ??= new Map()
     let found = this.#names.get(certificate)
     if (found === undefined) this.#names.set(certificate, (found = namesByType(namesOf(certificate))))
     return found
   }
 
   constraintsOf(constraints: NameConstraints): PreparedConstraints {
+    this.#constraints ??= new Map()
     let found = this.#constraints.get(constraints)
     if (found === undefined) this.#constraints.set(constraints, (found = prepareConstraints(constraints)))
     return found

@@ -253,6 +253,27 @@ describe('the keys of a bundle', () => {
     }
   })
 
+  it.each<[string, (set: TrustBundleSet) => void, string?]>([
+    ['is taken out', (set) => { set.set(new TrustBundle('example.org')) }, 'ERR_BUNDLE_NOT_FOUND'],
+    ['is replaced', (set) => { set.set(bundleOf(jwk(foreign, { kid: 'k1', use: 'jwt-svid' }))) }, 'ERR_JWT_KEY_UNKNOWN'],
+    ['gets another kid', (set) => { set.set(bundleOf(jwk(own, { kid: 'k2', use: 'jwt-svid' }))) }, 'ERR_JWT_KEY_UNKNOWN'],
+    ['goes with its trust domain', (set) => { set.delete('example.org') }, 'ERR_BUNDLE_NOT_FOUND'],
+    ['gets company', (set) => { set.set(bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid' }), jwk(foreign, { kid: 'k2', use: 'jwt-svid' }))) }],
+  ])('J-12 a key that %s while a token is verified', async (_what, change, wanted) => {
+    const set = new TrustBundleSet([bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid' }))])
+    const asked = verifyJwtSvid(token(), { ...options, bundles: set })
+    change(set)
+    if (wanted === undefined) await asked
+    else await expect(asked).rejects.toThrow(code(wanted))
+  })
+
+  it('J-10 the audience that was wanted at the beginning is', async () => {
+    const audience = ['nobody']
+    const asked = verifyJwtSvid(token(), { ...options, audience })
+    audience.push('me')
+    await expect(asked).rejects.toThrow(code('ERR_JWT_AUDIENCE'))
+  })
+
   it('J-12 a key that was taken out verifies nothing more', async () => {
     const set = new TrustBundleSet([bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid' }))])
     await verifyJwtSvid(token(), { ...options, bundles: set })
