@@ -214,7 +214,7 @@ function askList(list: RevocationList, scope: readonly RevocationList[], query: 
     ownWord.heard = true
     return { status: 'unknown', reason: 'it is signed with the very key in question' }
   }
-  const base = findEntry(list, query.certificate)
+  const base = findEntry(list, query)
   const delta = findDelta(list, scope, signed.key, query, settings)
   const stale = freshnessFault(list, query.time, settings.maximumAgeMs)
   // RFC 5280 §5.2.4: both together are one list, with thisUpdate and nextUpdate of the delta.
@@ -222,7 +222,7 @@ function askList(list: RevocationList, scope: readonly RevocationList[], query: 
     // A list that is past its time cannot clear anybody; what it revoked for good stays revoked.
     return base !== undefined && base.reason !== 'certificateHold' ? { status: 'revoked', entry: base } : { status: 'unknown', reason: stale }
   }
-  const entry = delta === undefined ? base : findEntry(delta, query.certificate) ?? base
+  const entry = delta === undefined ? base : findEntry(delta, query) ?? base
   // (k): an entry "removeFromCRL" of a delta takes a certificate off hold.
   return entry === undefined || entry.reason === 'removeFromCRL' ? { status: 'good' } : { status: 'revoked', entry }
 }
@@ -241,11 +241,15 @@ function findDelta(list: RevocationList, scope: readonly RevocationList[], key: 
   })
 }
 
-function findEntry(list: RevocationList, certificate: Certificate): RevokedEntry | undefined {
+/** Entries of one serial number are compared one by one, and may name any number of issuers; to read a name costs some twenty comparisons. */
+function findEntry(list: RevocationList, { certificate, budget }: RevocationQuery): RevokedEntry | undefined {
   const own = list.issuer.equals(certificate.issuer)
   if (!own && list.issuingDistributionPoint?.indirectCrl !== true) return undefined
   // An issuer that an entry names is read in any list: one that is not indirect has no use for it, and nobody is cleared for that.
-  return list.find(certificate.serialNumberBytes, (names: readonly GeneralName[] | undefined) => (names === undefined ? own : directoryNames(names).some((name) => name.equals(certificate.issuer))))
+  return list.find(certificate.serialNumberBytes, (names: readonly GeneralName[] | undefined) => {
+    budget.spend('nameComparisons', names === undefined ? 1 : 20 * (1 + names.length))
+    return names === undefined ? own : directoryNames(names).some((name) => name.equals(certificate.issuer))
+  })
 }
 
 /** Step (a): current at the time of the verification; the last second belongs to it. */

@@ -205,6 +205,17 @@ describe('what is done for each path', () => {
     parsed.mockRestore()
   })
 
+  it('compares a thousand entries of one serial number within a budget', async () => {
+    const verdict = await askEach(async (leaf, { name, signer }) => {
+      const entries = Array.from({ length: 1000 }, (_, at) => ({ serialNumber: leaf.serialNumber, revocationDate: hour(-1), certificateIssuer: [{ type: 'directoryName' as const, name: DistinguishedName.parse(`CN=other ${at}`) }] }))
+      // It covers one reason, so nobody is cleared by it, and every path asks again.
+      const list = await buildRevocationList({ issuer: name, thisUpdate: hour(-1), nextUpdate: hour(1), crlNumber: 1, authorityKeyIdentifier: signer.publicKey.keyIdentifier, issuingDistributionPoint: { indirectCrl: true, onlySomeReasons: 0b10 }, entries }, signer)
+      return createCrlChecker({ lists: [list], mode: 'hard-fail', scope: 'leaf' })
+    })
+    expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
+    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.nameComparisons + 40)
+  })
+
   it('compares a thousand distribution points within a budget', async () => {
     const fullName = (at: number): { fullName: GeneralName[] } => ({ fullName: [generalName.uri(`http://crl.example/${at}`)] })
     const crlDistributionPoints = Array.from({ length: 1000 }, (_, at) => ({ name: fullName(at), reasons: undefined, crlIssuer: undefined }))

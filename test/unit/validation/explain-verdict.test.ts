@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { element, implicit, sequence } from '../../../src/der/index.ts'
+import { element, sequence } from '../../../src/der/index.ts'
 import { createPathValidator, explainVerdict, requirePath, verifyPath } from '../../../src/validation/index.ts'
 import type { RejectedVerdict, Verdict } from '../../../src/validation/index.ts'
 import { DistinguishedName, extensionOids, generalName } from '../../../src/x509/index.ts'
@@ -55,7 +55,7 @@ describe('names from outside', () => {
     const unknown = await makeLeaf({ ...root, name: commonName(text) })
     const excluding = await makeAuthority('excluding', root, { extensions: { nameConstraints: { excluded: [generalName.email('mail.example')] } } })
     const address = Buffer.from(`"${text.replaceAll(/[^\x00-\x7f]/gu, '\x01')}"@mail.example`)
-    const other = [{ oid: extensionOids.subjectAltName, critical: false, value: sequence(implicit(1, element(0x16, address))) }]
+    const other = [{ oid: extensionOids.subjectAltName, critical: false, value: sequence(element(0x81, address)) }]
     const addressed = await makeLeaf(excluding, { extensions: { subjectAltName: undefined, other } })
     for (const leaf of [unknown, addressed]) {
       const asked = options({ intermediates: [excluding.certificate] })
