@@ -134,9 +134,13 @@ export const leafLints: readonly CertificateLint[] = [
   { id: 'L27', clause: 'profile', check: ({ certificate, names, profile }) =>
     (names.length <= profile.maximumNames && certificate.der.length <= maximumOctets ? undefined : `${names.length} names, ${certificate.der.length} octets`) },
   { id: 'L28', clause: 'RFC 5280 §4.1.2.6', check: lintSubjectName },
-  { id: 'L29', clause: 'RFC 5280 §4.2.1.1', check: ({ certificate, issuer }) =>
-    (hasKeyIdentifier(certificate.authorityKeyIdentifier?.keyIdentifier, issuer.subjectKeyIdentifier) ? undefined : "the authority key identifier is not the CA's key identifier") },
-  { id: 'L30', clause: 'RFC 5280 §4.2.1.2', check: ({ certificate }) => (certificate.subjectKeyIdentifier?.length === 20 ? undefined : 'no subject key identifier of 20 octets') },
+  { id: 'L29', clause: 'RFC 5280 §4.2.1.1', check: ({ certificate, issuer }) => {
+    const found = certificate.authorityKeyIdentifier
+    const fits = found?.issuer === undefined && hasKeyIdentifier(found?.keyIdentifier, issuer.subjectKeyIdentifier)
+    return fits && certificate.extension(extensionOids.authorityKeyIdentifier)?.critical === false ? undefined : "the authority key identifier is not the CA's key identifier alone, or critical"
+  } },
+  { id: 'L30', clause: 'RFC 5280 §4.2.1.2', check: ({ certificate }) =>
+    (certificate.subjectKeyIdentifier?.length === 20 && certificate.extension(extensionOids.subjectKeyIdentifier)?.critical === false ? undefined : 'no subject key identifier of 20 octets, or a critical one') },
   { id: 'L31', clause: 'RFC 5280 §4.2.1.10', check: ({ certificate }) => certificate.extensions.find(({ oid }) => caExtensions.has(oid))?.oid },
   { id: 'L32', clause: 'RFC 5280 §4.2.1.13, §4.2.2.1', check: lintLocations },
   { id: 'L34', clause: 'X.690 §10.1', check: lintLength },

@@ -142,6 +142,13 @@ describe('ApiKeyAuthenticator', () => {
     expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'x', digest, identities }] })).toThrow(code(wanted))
   })
 
+  it('takes keys of up to 512 characters', async () => {
+    const [longest, tooLong] = ['x'.repeat(512), 'x'.repeat(513)]
+    const own = new ApiKeyAuthenticator({ keys: [longest, tooLong].map((one, i) => ({ id: String(i), digest: hashApiKey(one), identities: [id] })) })
+    expect(await own.authenticate(request({ 'x-api-key': [longest] }))).toMatchObject({ claims: { keyId: '0' } })
+    await expect(own.authenticate(request({ 'x-api-key': [tooLong] }))).rejects.toThrow(code('ERR_CREDENTIAL_INVALID'))
+  })
+
   it('refuses one key for two entries: which one holds would depend on their order', () => {
     const digest = hashApiKey(key)
     expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'a', digest, identities: [id] }, { id: 'b', digest, identities: [id] }] })).toThrow(code('ERR_INVALID_ARGUMENT'))
@@ -175,6 +182,10 @@ describe('ClientCertificateAuthenticator', () => {
 
   it('refuses an untrusted one with a code of its own', async () => {
     await expect(untrusted.authenticate(request({}, [leaf]))).rejects.toThrow(code('ERR_CLIENT_CERTIFICATE_UNTRUSTED'))
+  })
+
+  it('looks at chains of up to ten certificates', async () => {
+    expect(await trusted.authenticate(request({}, Array.from({ length: 10 }, () => leaf)))).toMatchObject({ identities: [id] })
   })
 
   it('refuses an endless chain before looking at it', async () => {

@@ -1,11 +1,11 @@
 // What does not belong together is no CA: each certificate, key, name, length and time of the material by itself.
 
 import { describe, expect, it } from 'vitest'
-import { createCertificateAuthority } from '../../../src/ca/index.ts'
+import { createCertificateAuthority, spireProfile } from '../../../src/ca/index.ts'
 import type { CertificateAuthorityOptions } from '../../../src/ca/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
-import { DistinguishedName, buildCertificate, generalName } from '../../../src/x509/index.ts'
+import { DistinguishedName, buildCertificate, extensionOids, generalName } from '../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields } from '../../../src/x509/index.ts'
 import { newRequest, workloadId } from '../../support/pki.ts'
 
@@ -106,6 +106,21 @@ describe('material', () => {
     const others = [await make({ name: 'CN=root', to: start + 500 * day }), await make({ name: 'CN=other', signer: short.signer, to: start + 500 * day })]
     const { notAfter } = authorityOf({ ...authority, roots: certificates(...others, short) }).prepare(proven, { ...content, ttlSeconds: 90 * 86_400 })
     expect(notAfter.getTime()).toBe(start + 10 * day)
+  })
+})
+
+describe('a leaf', () => {
+  it('has the extensions of the profile, each as critical as it should be, and is backdated by two minutes', async () => {
+    const authority = authorityOf(root, start + day + 500)
+    const { certificate } = await authority.sign(authority.prepare(proven, content))
+    expect(Object.fromEntries(certificate.extensions.map(({ oid, critical }) => [oid, critical]))).toEqual({
+      [extensionOids.authorityKeyIdentifier]: false, [extensionOids.subjectKeyIdentifier]: false, [extensionOids.subjectAltName]: true,
+      [extensionOids.keyUsage]: true, [extensionOids.basicConstraints]: true, [extensionOids.extendedKeyUsage]: false,
+    })
+    expect([certificate.notBeforeMs, certificate.notAfterMs]).toEqual([start + day - 120_000, start + 2 * day])
+    const spire = createCertificateAuthority({ trustDomain: 'example.org', clock: clockAt(start + day), profile: spireProfile, ...root })
+    expect(spire.prepare(proven, content).notAfter.getTime()).toBe(start + day + 3_600_000)
+    expect((await spire.sign(spire.prepare(proven, content))).certificate.notBeforeMs).toBe(start + day - 10_000)
   })
 })
 

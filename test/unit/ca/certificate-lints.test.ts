@@ -107,7 +107,10 @@ const leafCases: readonly LeafCase[] = [
   ['L28', 'a control character', () => leaf({ subject: DistinguishedName.fromDer(sequence(element(0x31, sequence(element(6, Uint8Array.of(0x55, 4, 3)), element(0x0c, Buffer.from('a\u0001'))))) ) })],
   ['L28', 'a value that is too long', () => leaf({ subject: DistinguishedName.fromDer(sequence(element(0x31, sequence(element(6, Uint8Array.of(0x55, 4, 3)), element(0x0c, Buffer.alloc(65, 'a')))))) })],
   ['L29', 'the key identifier of another CA', () => leaf({}, { authorityKeyIdentifier: key.keyIdentifier })],
+  ['L29', 'a critical one', () => leaf({}, { ...without('authorityKeyIdentifier'), ...other(extensionOids.authorityKeyIdentifier, true, sequence(element(0x80, caSigner.publicKey.keyIdentifier))) })],
+  ['L29', 'one with issuer and serial number too', () => leaf({}, { ...without('authorityKeyIdentifier'), ...other(extensionOids.authorityKeyIdentifier, false, sequence(element(0x80, caSigner.publicKey.keyIdentifier), element(0xa1, element(0xa4, root.subject.der)), element(0x82, Uint8Array.of(1)))) })],
   ['L30', 'no subject key identifier', () => leaf({}, without('subjectKeyIdentifier'))],
+  ['L30', 'a critical one', () => leaf({}, { ...without('subjectKeyIdentifier'), ...other(extensionOids.subjectKeyIdentifier, true, element(4, key.keyIdentifier)) })],
   ['L32', 'a critical distribution point', () => leaf({}, other(extensionOids.crlDistributionPoints, true, sequence(sequence(element(0xa0, element(0xa0, element(0x86, Buffer.from('http://a/crl'))))))))],
   ['L32', 'a distribution point that is no HTTP address', () => leaf({}, { crlDistributionPoints: [{ name: { fullName: [generalName.uri('ldap://a/crl')] }, reasons: undefined, crlIssuer: undefined }] })],
 ]

@@ -57,6 +57,7 @@ describe('an answer', () => {
   it.each<{ readonly what: string, readonly chain: (parts: { readonly leaf: string, readonly root: string }) => string[], readonly sizes: readonly number[] }>([
     { what: 'of a leaf and a root', chain: ({ leaf, root }) => [leaf, root], sizes: [1, 1] },
     { what: 'with several certificates in one element, as Istio sends plugged-in chains', chain: ({ leaf, root }) => [leaf, root + root, root], sizes: [3, 1] },
+    { what: 'of thirty-two elements', chain: ({ leaf, root }) => [leaf, ...Array.from({ length: 30 }, () => root), root], sizes: [31, 1] },
     { what: 'with several roots', chain: ({ leaf, root }) => [leaf, root + root], sizes: [1, 2] },
     { what: 'without line feeds at the end', chain: ({ leaf, root }) => [leaf.trim(), root.trim()], sizes: [1, 1] },
   ])('$what is taken', async ({ chain, sizes }) => {
