@@ -1,30 +1,26 @@
 // Your own key manager: keys are kept by a service across the network, and only signatures come back. It passes the exported contract.
 
-import { generateKeyPairSync, sign } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
-import { PkiError, createRootCertificate } from 'spiffe-pki'
-import type { KeyManager, Signer } from 'spiffe-pki'
+import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { PkiError, createRootCertificate, type KeyManager, type Signer } from 'spiffe-pki'
 import type { KeyInfo } from 'spiffe-pki/keys'
 import { keyManagerContract } from 'spiffe-pki/testing'
 import { PublicKey } from 'spiffe-pki/x509'
 
-/** Stands for the service: names of keys, and the versions of each; a destroyed one is empty. */
+// Stands for the service. A faulty one cannot harm: the CA verifies what comes back before it lets it out.
 const service = new Map<string, (KeyObject | undefined)[]>()
 
 class RemoteKeyManager implements KeyManager {
   #closed = false
   async generateKey(id: string, algorithm: string): Promise<Signer> {
     if (algorithm !== 'P-256') throw new PkiError('ERR_KEY_UNSUPPORTED', `${algorithm}: the service has P-256 alone`)
-    if (!/^[\w-][\w.-]{0,127}$/.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is letters, digits, dots, hyphens and underscores')
-    if ((await this.getSigner(id)) !== undefined) throw new PkiError('ERR_KEY_EXISTS', `${id} is there`)
-    service.set(id, [])
+    if (this.#versions(id).some((key) => key !== undefined)) throw new PkiError('ERR_KEY_EXISTS', `${id} is there`) // nothing awaited up to here: one of two makes it
+    service.set(id, this.#versions(id))
     return this.#add(id)
   }
 
   async getSigner(id: string, version?: number): Promise<Signer | undefined> {
-    const versions = service.get(id) ?? []
+    const versions = this.#versions(id)
     const key = version === undefined ? versions.findLast((one) => one !== undefined) : versions[version - 1]
-    // The CA verifies what comes back before it lets it out, so a faulty service cannot harm.
     return key && { id, publicKey: PublicKey.from(key), signatureAlgorithm: 'ecdsa-with-SHA256', sign: async (data) => sign('sha256', data, key) }
   }
 
@@ -39,16 +35,20 @@ class RemoteKeyManager implements KeyManager {
     return this.#add(id)
   }
 
-  backupKey = async (id: string): Promise<never> => Promise.reject(new PkiError('ERR_KEY_NOT_EXTRACTABLE', `${id} stays with the service`))
-  restoreKey = async (): Promise<never> => Promise.reject(new PkiError('ERR_KEY_NOT_EXTRACTABLE', 'the service takes no keys in'))
+  backupKey = async (id: string): Promise<never> => Promise.reject(new PkiError((await this.getSigner(id)) ? 'ERR_KEY_NOT_EXTRACTABLE' : 'ERR_KEY_NOT_FOUND', `${id} stays with the service`))
+  restoreKey = async (): Promise<never> => Promise.reject(new PkiError(this.#closed ? 'ERR_CLOSED' : 'ERR_KEY_NOT_EXTRACTABLE', 'the service takes no keys in'))
 
   async destroyKey(id: string, version?: number): Promise<void> {
     if ((await this.getSigner(id, version)) === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `no ${id}`)
-    service.set(id, (service.get(id) ?? []).map((key, at) => (version === undefined || at === version - 1 ? undefined : key)))
+    service.set(id, this.#versions(id).map((key, at) => (version === undefined || at === version - 1 ? undefined : key)))
   }
 
   [Symbol.asyncDispose] = async (): Promise<void> => void (this.#closed = true)
-
+  #versions(id: string): (KeyObject | undefined)[] {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
+    if (!/^[\w-][\w.-]{0,127}$/.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is letters, digits, dots, hyphens and underscores')
+    return service.get(id) ?? []
+  }
   async #add(id: string): Promise<Signer> {
     service.get(id)?.push(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
     return (await this.getSigner(id)) as Signer

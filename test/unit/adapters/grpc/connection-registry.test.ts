@@ -6,8 +6,8 @@ import { callerOf, newRequest, testPki } from '../../../support/pki.ts'
 
 const { certificate } = await (await testPki()).issuance.issue({ csr: (await newRequest()).request }, callerOf())
 
-function socket(remoteAddress: string | undefined, remotePort: number | undefined, { authorized = false, raw = certificate.der }: { readonly authorized?: boolean, readonly raw?: Uint8Array | undefined } = {}): TLSSocket {
-  return Object.assign(new EventEmitter(), { remoteAddress, remotePort, authorized, getPeerCertificate: () => ({ raw }) }) as unknown as TLSSocket
+function socket(remoteAddress: string | undefined, remotePort: number | undefined, { authorized = false, raw = certificate.der }: { readonly authorized?: boolean, readonly raw?: Uint8Array | null } = {}): TLSSocket {
+  return Object.assign(new EventEmitter(), { remoteAddress, remotePort, authorized, getPeerCertificate: () => (raw === null ? {} : { raw }) }) as unknown as TLSSocket
 }
 
 describe('ConnectionRegistry', () => {
@@ -45,7 +45,7 @@ describe('ConnectionRegistry', () => {
 
   it('has a peer without certificates for a client that sent none', () => {
     const registry = new ConnectionRegistry()
-    registry.add(socket('10.0.0.1', 1000, { raw: undefined }))
+    registry.add(socket('10.0.0.1', 1000, { raw: null }))
     expect(registry.find('10.0.0.1:1000')).toEqual({ presentedChain: [], verifiedChain: [] })
   })
 
