@@ -136,9 +136,10 @@ export class FailoverKeyManager implements KeyManager {
 
   #wrap(id: string, signer: Signer): Signer {
     const found = new Map<Backend, Signer>()
-    return new FailoverSigner(id, signer, (given) => {
+    return new FailoverSigner(id, signer, async (given) => {
+      if (!ArrayBuffer.isView(given)) throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array')
       // A copy: a manager may be asked late, when the caller writes something else into its buffer.
-      const data = Uint8Array.from(given)
+      const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
       return this.#try(async (backend) => {
         const own = found.get(backend) ?? (await signerWith(backend.keys, id, signer.publicKey))
         found.set(backend, own)

@@ -168,7 +168,7 @@ export function keyManagerContract(options: KeyManagerContractOptions): readonly
       const rotated = await before.rotateKey(`${id}-0`)
       await before[Symbol.asyncDispose]()
       await before[Symbol.asyncDispose]()
-      await refusesAll(before, `${id}-0`, first)
+      await refusesAll(before, `${id}-0`, first, extractable)
       if (!durable) return
       await using after = await open()
       holds((await after.getSigner(`${id}-0`))?.publicKey.equals(rotated.publicKey) === true, 'the rotation is forgotten')
@@ -299,11 +299,11 @@ async function keepsNamesApart(keys: KeyManager, id: string, algorithm: KeyAlgor
   for (const name of names.slice(1)) await keys.destroyKey(name)
 }
 
-async function refusesAll(keys: KeyManager, id: string, algorithm: KeyAlgorithm): Promise<void> {
+async function refusesAll(keys: KeyManager, id: string, algorithm: KeyAlgorithm, extractable: boolean): Promise<void> {
   const backup = { keyId: id } as EncryptedKeyBackup
   const calls = [
     () => keys.listKeys(), () => keys.getSigner(id), () => keys.generateKey(`${id}-new`, algorithm), () => keys.rotateKey(id), () => keys.destroyKey(id), () => keys.backupKey(id, { passphrase: 'contract' }),
-    () => keys.restoreKey(backup, { passphrase: 'contract' }),
+    ...(extractable ? [() => keys.restoreKey(backup, { passphrase: 'contract' })] : []),
   ]
   for (const call of calls) await refused('ERR_CLOSED', call())
 }

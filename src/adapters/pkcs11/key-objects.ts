@@ -95,16 +95,15 @@ export function unlessGone<T>(use: () => T): T | undefined {
 export function findObjects(cryptoki: Cryptoki, session: Handle, template: readonly Attribute[]): Handle[] {
   cryptoki.C_FindObjectsInit(session, template)
   const found: Handle[] = []
-  try {
-    for (;;) {
-      const batch = cryptoki.C_FindObjects(session, 32)
-      found.push(...batch)
-      if (batch.length < 32) return found
-      if (found.length > maxObjects) throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxObjects} objects in the token fit`)
-    }
-  } finally {
-    cryptoki.C_FindObjectsFinal(session)
+  // Where it fails, the session is closed and the search with it; the first failure is the one that tells what is wrong.
+  for (;;) {
+    const batch = cryptoki.C_FindObjects(session, 32)
+    found.push(...batch)
+    if (batch.length < 32) break
+    if (found.length > maxObjects) throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxObjects} objects in the token fit`)
   }
+  cryptoki.C_FindObjectsFinal(session)
+  return found
 }
 
 /**
@@ -119,37 +118,56 @@ export function checkProtection(cryptoki: Cryptoki, session: Handle, handle: Han
   ]
   const values = attributes(cryptoki, session, handle, wanted.map(([type]) => type))
   wanted.forEach(([, name, value], at) => {
-    if ((values[at]?.[0] === 1) !== value) throw new PkiError('ERR_HSM_KEY_PROTECTION', `the token says ${name} is ${String(!value)} for this key; ${String(value)} is wanted`)
+    // CK_BBOOL is one octet, 0 or 1 (PKCS #11 v3.0 §3): what is neither says nothing, and is not taken for the better of the two.
+    const found = values[at]
+    if (found?.length !== 1 || found[0] !== (value ? 1 : 0)) {
+      throw new PkiError('ERR_HSM_KEY_PROTECTION', `the token says ${name} is ${found?.subarray(0, 8).toString('hex') ?? 'absent'} for this key; ${String(value)} is wanted`)
+    }
   })
 }
 
-/** The public half of a key pair, from the public object that has its CKA_ID. @throws ERR_HSM_KEY_AMBIGUOUS, ERR_KEY_NOT_FOUND, ERR_KEY_UNSUPPORTED */
+/** The public half of a key pair, from the public object that has its CKA_ID. @throws ERR_HSM_KEY_AMBIGUOUS, ERR_KEY_NOT_FOUND, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED */
 export function readPublicKey(cryptoki: Cryptoki, session: Handle, objectId: Buffer): PublicKey {
   const found = findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, { type: ck.CKA_ID, value: objectId }])
   const [handle] = found
   if (handle === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', 'the token has the private key and no public key of its CKA_ID')
   if (found.length > 1) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} public keys in the token have this CKA_ID`)
+  const publicKey = PublicKey.from(readSpki(cryptoki, session, handle))
+  // A point that is on no curve, a modulus of 0: now, not with the first signature.
+  publicKey.keyObject()
+  return publicKey
+}
+
+function readSpki(cryptoki: Cryptoki, session: Handle, handle: Handle): Uint8Array {
   const keyType = ulong(attributes(cryptoki, session, handle, [ck.CKA_KEY_TYPE])[0] as Buffer)
   if (keyType === ck.CKK_RSA) {
     const [modulus, exponent] = attributes(cryptoki, session, handle, [ck.CKA_MODULUS, ck.CKA_PUBLIC_EXPONENT]) as [Buffer, Buffer]
-    return PublicKey.from(rsaSpki(modulus, exponent))
+    return rsaSpki(modulus, exponent)
   }
+  if (keyType !== ck.CKK_EC && keyType !== ck.CKK_EC_EDWARDS) throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key of type 0x${keyType.toString(16)}`)
   const [parameters, point] = attributes(cryptoki, session, handle, [ck.CKA_EC_PARAMS, ck.CKA_EC_POINT]) as [Buffer, Buffer]
-  if (keyType === ck.CKK_EC_EDWARDS) return PublicKey.from(ed25519Spki(point))
-  return PublicKey.from(ecSpki(parameters, point))
+  return keyType === ck.CKK_EC_EDWARDS ? ed25519Spki(point) : ecSpki(parameters, point)
 }
 
-/** The algorithm of a key that somebody else made: RSA signs by PKCS#1 v1.5. */
-export function algorithmOf(object: KeyObject, publicKey: PublicKey): KeyAlgorithm {
-  return object.tag?.algorithm ?? keyAlgorithmOf(publicKey)
+/**
+ * The algorithm that a key signs with: what its tag says of the two ways of RSA, PKCS#1 v1.5 for a key that somebody else made. CKA_ID can be
+ * written by whoever is logged in, so for the rest it is the key that counts.
+ *
+ * @throws ERR_ALGORITHM_MISMATCH for a tag that is of another key; ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED
+ */
+export function algorithmOf(tag: KeyTag | undefined, publicKey: PublicKey): KeyAlgorithm {
+  const algorithm = keyAlgorithmOf(publicKey, { pss: tag?.algorithm.startsWith('RSA-PSS') })
+  if (tag !== undefined && tag.algorithm !== algorithm) throw new PkiError('ERR_ALGORITHM_MISMATCH', `the token has a key of ${algorithm} where its CKA_ID says ${tag.algorithm}`)
+  return algorithm
 }
 
 function attributes(cryptoki: Cryptoki, session: Handle, handle: Handle, types: readonly number[]): readonly Buffer[] {
   return cryptoki.C_GetAttributeValue(session, handle, types.map((type) => ({ type }))).map(({ value }) => Buffer.from(value))
 }
 
-/** CK_ULONG of this machine, little-endian wherever PKCS #11 libraries run; types are small. */
+/** CK_ULONG of this machine, little-endian wherever PKCS #11 libraries run; types are small. @throws ERR_KEY_MALFORMED */
 function ulong(value: Buffer): number {
+  if (value.length < 4 || value.length > 8) throw new PkiError('ERR_KEY_MALFORMED', `the token gives a number of ${value.length} octets`)
   return value.readUInt32LE(0)
 }
 

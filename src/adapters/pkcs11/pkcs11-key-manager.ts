@@ -204,7 +204,7 @@ export class Pkcs11KeyManager implements KeyManager {
         return readPublicKey(cryptoki, session, object.objectId)
       })
       if (publicKey === undefined) throw notFound(id, object.tag?.version)
-      return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(object, publicKey), publicKey, objectId: object.objectId, checkSignatures: this.#checkSignatures })
+      return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(object.tag, publicKey), publicKey, objectId: object.objectId, checkSignatures: this.#checkSignatures })
     })
   }
 
@@ -243,7 +243,9 @@ export class Pkcs11KeyManager implements KeyManager {
     try {
       checkProtection(cryptoki, session, privateKey, true)
       const rivals = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }]).filter((one) => versionOf(one) === version && !one.objectId.equals(objectId))
-      if (rivals.length === 0) return new Pkcs11Signer(this.#connection, { id, algorithm, publicKey: readPublicKey(cryptoki, session, objectId), objectId, checkSignatures: this.#checkSignatures })
+      const publicKey = readPublicKey(cryptoki, session, objectId)
+      // What was made is what was asked for: not a shorter modulus, not another curve.
+      if (rivals.length === 0) return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(tag, publicKey), publicKey, objectId, checkSignatures: this.#checkSignatures })
     } catch (error) {
       destroyPair(cryptoki, session, objectId)
       throw error
@@ -253,9 +255,12 @@ export class Pkcs11KeyManager implements KeyManager {
   }
 }
 
-/** Both objects of a key pair. */
+/** Both objects of a key pair, the private one first: where that is all that is done, no key is left that cannot be used. */
 function destroyPair(cryptoki: Cryptoki, session: Handle, objectId: Buffer): void {
-  for (const handle of findObjects(cryptoki, session, [{ type: ck.CKA_ID, value: objectId }])) unlessGone(() => cryptoki.C_DestroyObject(session, handle))
+  for (const objectClass of [ck.CKO_PRIVATE_KEY, ck.CKO_PUBLIC_KEY]) {
+    const template = [{ type: ck.CKA_CLASS, value: objectClass }, { type: ck.CKA_ID, value: objectId }]
+    for (const handle of findObjects(cryptoki, session, template)) unlessGone(() => cryptoki.C_DestroyObject(session, handle))
+  }
 }
 
 function checkId(id: string): void {

@@ -188,11 +188,12 @@ export class Pkcs11Module implements AsyncDisposable {
     this.#reinitialisedAt = this.#clock.monotonic()
     if (this.#owner && this.#initialised) {
       this.#initialised = false
-      this.#epoch++
       try {
         this.#cryptoki.C_Finalize()
+        this.#epoch++
       } catch {
-        // A library that lost its device may refuse even this; C_Initialize tells whether it is usable.
+        // A library that lost its device may refuse even this. C_Initialize tells whether it is usable, and where it says that it is
+        // initialised already, the sessions of before are open still, and can be closed.
       }
     }
     try {

@@ -49,8 +49,11 @@ export class Pkcs11Signer implements Signer {
     this.#checks = checkSignatures === 'always'
   }
 
-  /** @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED */
-  sign(data: Uint8Array): Promise<Uint8Array> {
+  /** @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED, ERR_INVALID_ARGUMENT for what are no octets */
+  sign(given: Uint8Array): Promise<Uint8Array> {
+    if (!ArrayBuffer.isView(given)) return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array'))
+    // A copy: a session may be free only when the caller has written something else into its buffer.
+    const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
     const signature = this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data))
     return this.#checks ? this.#checked(data, signature) : signature
   }

@@ -84,6 +84,7 @@ export class TokenConnection {
    */
   async run<T>(operation: Operation<T>, signal?: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      if (this.#closed) throw new PkiError('ERR_CLOSED', 'the token was closed')
       this.#breaker.check()
       const epoch = this.token.epoch
       let session: TokenSession | undefined
@@ -123,6 +124,7 @@ export class TokenConnection {
     this.#breaker.stop()
     await this.#writing
     await this.#pool.close()
+    this.token.closeLeftovers()
     await this.token.module.detach(this)
   }
 

@@ -1,5 +1,6 @@
 // One token: its slot, its mechanisms, its sessions, and the login that is never tried twice with a wrong PIN (threats K10).
 
+import { isUtf8 } from 'node:buffer'
 import { PkiError } from '../../errors/index.ts'
 import type { Logger } from '../../runtime/index.ts'
 import { ck } from './cryptoki.ts'
@@ -47,6 +48,10 @@ export class Token {
   #mechanisms: ReadonlySet<number> = new Set()
   #pinRefusal: HsmError | undefined
   #loggingIn: Promise<void> | undefined
+  /** Logins in a row of which nobody knows whether the token judged the PIN. */
+  #unclearLogins = 0
+  /** Sessions that the token did not close when it was asked; it may have them still. */
+  #unclosed: TokenSession[] = []
 
   constructor(module: Pkcs11Module, options: { selector: TokenSelector; pin: PinSource; useFinalPinTry: boolean; logger: Logger }) {
     this.module = module
@@ -81,6 +86,7 @@ export class Token {
   /** Somebody says that the PIN source now has another PIN. PINs that were refused before are still not sent again. */
   allowLogin(): void {
     this.#pinRefusal = undefined
+    this.#unclearLogins = 0
   }
 
   /**
@@ -112,6 +118,7 @@ export class Token {
    */
   async open(mode: 'read' | 'write'): Promise<TokenSession> {
     if (this.#slot === undefined || this.#moduleEpoch !== this.module.epoch) this.connect()
+    this.closeLeftovers()
     const cryptoki = this.module.functions
     const flags = ck.CKF_SERIAL_SESSION | (mode === 'write' ? ck.CKF_RW_SESSION : 0)
     let handle: Handle
@@ -146,9 +153,16 @@ export class Token {
     if (session.moduleEpoch !== this.module.epoch) return
     try {
       this.module.functions.C_CloseSession(session.handle)
-    } catch {
-      // It is gone already, with the token or the library.
+    } catch (error) {
+      // Where it is not gone already, with the token or the library, every bad moment of a token would cost it a session for good.
+      const value = returnValueOf(error)
+      if ((value === undefined || !sessionGone.has(value)) && this.#unclosed.length < maxUnclosed) this.#unclosed.push(session)
     }
+  }
+
+  /** Asks once more for what could not be closed before. */
+  closeLeftovers(): void {
+    for (const session of this.#unclosed.splice(0)) this.close(session)
   }
 
   /** Whether the token still answers to its name: a removed one may keep its sessions and lose its objects only. */
@@ -181,6 +195,8 @@ export class Token {
     const [only] = found
     if (only !== undefined && found.length === 1) return only
     const what = `${String(found.length)} tokens with ${JSON.stringify(this.#selector)}; exactly one is wanted`
+    // One that was connected before is lost; whether it ever was there, is the question of the first time only.
+    if (found.length === 0 && this.#serialNumber !== '') throw new HsmError('ERR_HSM_UNAVAILABLE', `the token is gone: ${what}`, 'none', 'device', failure)
     throw new HsmError('ERR_HSM_TOKEN_NOT_FOUND', what, 'none', found.length === 0 ? 'device' : 'request', failure)
   }
 
@@ -192,32 +208,51 @@ export class Token {
   async #login(session: TokenSession): Promise<void> {
     if (this.#pinRefusal !== undefined) throw this.#pinRefusal
     // Fails for a token that was removed, before a PIN is asked for; and the token itself knows of refused PINs.
-    this.#checkPinCounter(this.module.functions.C_GetTokenInfo(this.#slot as Handle).flags)
-    const pin = await this.#pin({ label: this.#label, serialNumber: this.#serialNumber })
-    const octets = typeof pin === 'string' ? Buffer.from(pin, 'utf8') : pin
+    const { flags } = this.module.functions.C_GetTokenInfo(this.#slot as Handle)
+    this.#checkPinCounter(flags)
+    const pin: unknown = await this.#pin({ label: this.#label, serialNumber: this.#serialNumber })
+    const octets = pinOctets(pin)
     try {
-      if (octets.length > maxPinOctets) throw new PkiError('ERR_INVALID_ARGUMENT', `a PIN of more than ${String(maxPinOctets)} octets`)
+      // What is no PIN is not sent: an empty variable would cost one of a few attempts, and what is no UTF-8 would be sent as something else.
+      if (octets.length === 0 || octets.length > maxPinOctets || !isUtf8(octets)) throw new PkiError('ERR_INVALID_ARGUMENT', `a PIN is 1 to ${String(maxPinOctets)} octets of UTF-8`)
       if (this.module.isRefusedPin(this.#serialNumber, octets)) throw this.#refuse('the token refused this very PIN before; it is not sent again', 'none')
       if (this.isStale(session)) throw new HsmError('ERR_HSM_UNAVAILABLE', 'the token was lost while the PIN was asked for', 'none', 'session')
-      this.#sendPin(session, octets)
+      this.#sendPin(session, octets, flags)
     } finally {
       octets.fill(0)
     }
   }
 
-  #sendPin(session: TokenSession, octets: Uint8Array): void {
+  #sendPin(session: TokenSession, octets: Uint8Array, flagsBefore: number): void {
     try {
       this.module.functions.C_Login(session.handle, ck.CKU_USER, Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('utf8'))
+      this.#unclearLogins = 0
       this.#logger.info({ token: this.#label, serialNumber: this.#serialNumber }, 'logged in to the token')
     } catch (error) {
+      const value = returnValueOf(error)
       // Somebody else in this process was faster; the login is per token, not per session.
-      if (returnValueOf(error) === ckr.USER_ALREADY_LOGGED_IN) return
+      if (value === ckr.USER_ALREADY_LOGGED_IN) return
       const failure = hsmError(error, 'C_Login')
-      if (failure instanceof HsmError && failure.failureClass === 'pin') {
+      const returnValue = failure instanceof HsmError ? failure.returnValue : 'none'
+      if ((failure instanceof HsmError && failure.failureClass === 'pin') || this.#countedWrongPin(flagsBefore)) {
         this.module.rememberRefusedPin(this.#serialNumber, octets)
-        throw this.#refuse(`the token refused the PIN with ${failure.returnValue}; nothing tries again by itself`, failure.returnValue)
+        throw this.#refuse(`the token refused the PIN with ${returnValue}; nothing tries again by itself`, returnValue)
+      }
+      // Whoever tries again and again, as after any other failure, would lock a token that answers a wrong PIN in its own way.
+      const judged = pinVerdict(value)
+      if (judged === 'unknown' || (judged === 'unclear' && ++this.#unclearLogins >= maxUnclearLogins)) {
+        throw this.#refuse(`the token answered a login with ${returnValue}, and may count it as a wrong PIN; nothing tries again by itself`, returnValue)
       }
       throw failure
+    }
+  }
+
+  /** Whether the token says now that a wrong PIN was sent, and did not say so before. */
+  #countedWrongPin(flagsBefore: number): boolean {
+    try {
+      return (this.module.functions.C_GetTokenInfo(this.#slot as Handle).flags & ~flagsBefore & wrongPinFlags) !== 0
+    } catch {
+      return false // gone: it did not judge anything
     }
   }
 
@@ -238,9 +273,35 @@ export class Token {
   }
 }
 
+/** A copy where it was text; the caller's own buffer, to be overwritten, where it was one. @throws ERR_INVALID_ARGUMENT */
+function pinOctets(pin: unknown): Uint8Array {
+  if (typeof pin === 'string') return Buffer.from(pin, 'utf8')
+  if (pin instanceof Uint8Array) return pin
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'the PIN source gave no PIN: a string or octets are wanted')
+}
+
+/**
+ * Whether a return value of C_Login leaves the PIN unjudged: `no` where the call did not get so far, `unclear` for a device that failed on
+ * the way, `unknown` for all others, a vendor's own among them.
+ */
+function pinVerdict(value: number | undefined): 'no' | 'unclear' | 'unknown' {
+  if (value === undefined || unjudged.has(value)) return 'no'
+  return failedOnTheWay.has(value) ? 'unclear' : 'unknown'
+}
+
 function trimmed(text: string): string {
   return text.replace(/[ \0]+$/, '')
 }
 
 /** More than any token takes; CK_TOKEN_INFO says 255 at most on those known. */
 const maxPinOctets = 1024
+/** Of tokens that lock, none known does so before the third wrong PIN: so many are never sent. */
+const maxUnclearLogins = 2
+/** SESSION_CLOSED, SESSION_HANDLE_INVALID, DEVICE_REMOVED, TOKEN_NOT_PRESENT, CRYPTOKI_NOT_INITIALIZED. */
+const sessionGone: ReadonlySet<number> = new Set([0xb0, 0xb3, 0x32, 0xe0, 0x190])
+const maxUnclosed = 1024
+const wrongPinFlags = ck.CKF_USER_PIN_COUNT_LOW | ck.CKF_USER_PIN_FINAL_TRY | ck.CKF_USER_PIN_LOCKED
+/** HOST_MEMORY, SLOT_ID_INVALID, CANT_LOCK, DEVICE_REMOVED, no such function or session, token gone, another kind of user or session, not initialised. */
+const unjudged: ReadonlySet<number> = new Set([0x02, 0x03, 0x0a, 0x32, 0x54, 0x90, 0xb0, 0xb3, 0xb7, 0xe0, 0xe1, 0x103, 0x104, 0x105, 0x190])
+/** GENERAL_ERROR, FUNCTION_FAILED, DEVICE_ERROR, DEVICE_MEMORY, FUNCTION_CANCELED. */
+const failedOnTheWay: ReadonlySet<number> = new Set([0x05, 0x06, 0x30, 0x31, 0x50])
