@@ -151,7 +151,12 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
       thread.running.set(job.id, pending)
       return job
     })
-    thread.worker.postMessage({ jobs, bytes } satisfies WorkerRequest, [bytes.buffer])
+    try {
+      thread.worker.postMessage({ jobs, bytes } satisfies WorkerRequest, [bytes.buffer])
+    } catch (cause) {
+      for (const { id } of jobs) thread.running.delete(id)
+      for (const { reject } of batch) reject(new PkiError('ERR_INVALID_ARGUMENT', 'the content of a certificate cannot be handed to another thread', { cause }))
+    }
   }
 
   #startMissing(): void {

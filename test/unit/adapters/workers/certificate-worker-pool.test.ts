@@ -3,7 +3,7 @@ import { CertificateWorkerPool } from '../../../../src/adapters/workers/index.ts
 import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/index.ts'
 import { MemoryCertificateStore } from '../../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
-import { generalName, generateSerialNumber } from '../../../../src/x509/index.ts'
+import { DistinguishedName, generalName, generateSerialNumber } from '../../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../../support/pki.ts'
 import type { TestPki } from '../../../support/pki.ts'
 
@@ -14,6 +14,11 @@ const pools: CertificateWorkerPool[] = []
 afterEach(async () => {
   for (const pool of pools.splice(0)) await pool[Symbol.asyncDispose]()
 })
+
+/** Threads of this process that have not ended. */
+function activeWorkers(): number {
+  return process.getActiveResourcesInfo().filter((name) => /^(Worker|MessagePort)$/.test(name)).length
+}
 
 function poolOf(pki: TestPki, options: Partial<CertificateWorkerPoolOptions> = {}): CertificateWorkerPool {
   const pool = new CertificateWorkerPool({ trustDomain: 'example.org', certificate: pki.root, signer: pki.signer, workers: 2, workerModule, ...options })
@@ -115,6 +120,53 @@ describe('CertificateWorkerPool', () => {
     expect(await made).toHaveLength(40)
     await closing
     await expect(pool.issue(request, content, generateSerialNumber())).rejects.toThrow(code('ERR_CLOSED'))
+  })
+
+  it('hands names and a subject over', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1 })
+    const { request } = await newRequest()
+    const subjectAltName = [generalName.uri(workloadId.toString()), generalName.dns('localhost'), generalName.ip('127.0.0.1'), generalName.ip('::1')]
+    const subject = DistinguishedName.parse('CN=api')
+    const made = await pool.issue(request, { subjectAltName, subject }, generateSerialNumber())
+    const own = await pki.authority.sign(pki.authority.prepare(request.verify(), { subjectAltName, subject }))
+    expect(made.extension('2.5.29.17')?.value).toEqual(own.certificate.extension('2.5.29.17')?.value)
+    expect(made.subject.toString()).toBe('CN=api')
+  })
+
+  it('does not start a thread again and again that cannot start, and says why it was lost', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 2, workerModule: new URL('./no-such-worker.mjs', import.meta.url) })
+    const { request } = await newRequest()
+    const lost = (await pool.issue(request, content, generateSerialNumber()).catch((error: unknown) => error)) as Error
+    expect(lost).toMatchObject({ code: 'ERR_WORKER_LOST' })
+    expect((lost.cause as Error).message).toContain('no-such-worker')
+    await vi.waitUntil(() => activeWorkers() === 0)
+    for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve))
+    expect(activeWorkers()).toBe(0)
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => pool.issue(request, content, generateSerialNumber())))
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: code('ERR_WORKER_LOST') })
+    expect(pool.pending).toBe(0)
+  })
+
+  it('is closed though every thread is lost with work before it', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1, batchSize: 1, workerModule: new URL('../../../support/dying-certificate-worker.mjs', import.meta.url) })
+    const { request } = await newRequest()
+    const outcomes = Promise.allSettled(Array.from({ length: 6 }, () => pool.issue(request, content, generateSerialNumber())))
+    await pool[Symbol.asyncDispose]()
+    for (const outcome of await outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_WORKER_LOST' })
+    expect(pool.pending).toBe(0)
+  })
+
+  it('refuses content that cannot be handed over, and nothing beside it', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1 })
+    const { request } = await newRequest()
+    const foreign = { subjectAltName: [{ type: 'uri', value: (() => undefined) as never }] } as const
+    await expect(pool.issue(request, foreign, generateSerialNumber())).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect((await pool.issue(request, content, generateSerialNumber())).verifySignatureBy(pki.root.publicKey)).toBe(true)
+    expect(pool.pending).toBe(0)
   })
 
   it.each([0, -1, 1.5])('refuses %s threads', async (workers) => {
