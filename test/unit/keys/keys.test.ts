@@ -57,6 +57,10 @@ describe('private keys as text', () => {
     const key = (await SoftwareSigner.generate('P-256')).privateKey()
     const pem = exportPrivateKey(key, { passphrase: 'correct horse' })
     expect(pem).toContain('BEGIN ENCRYPTED PRIVATE KEY')
+    // scrypt, and not the few rounds of the platform's export.
+    expect(Buffer.from(pem.split('\n').slice(1, -2).join(''), 'base64').toString('hex')).toContain(Buffer.from(oid('1.3.6.1.4.1.11591.4.11')).toString('hex'))
+    expect(exportPrivateKey(key, { passphrase: 'correct horse' })).not.toBe(pem)
+    expect(importPrivateKey(exportPrivateKey(key, { passphrase: Buffer.from('correct horse') }), { passphrase: Buffer.from('correct horse') }).equals(key)).toBe(true)
     expect(importPrivateKey(pem, { passphrase: 'correct horse' }).equals(key)).toBe(true)
     expect(() => importPrivateKey(pem)).toThrow(code('ERR_KEY_PASSPHRASE'))
     expect(() => importPrivateKey(pem, { passphrase: 'wrong' })).toThrow(code('ERR_KEY_PASSPHRASE'))
