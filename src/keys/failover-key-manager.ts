@@ -5,9 +5,9 @@ import type { PkiErrorCode } from '../errors/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'
 import type { PublicKey, SignatureAlgorithm, Signer } from '../x509/index.ts'
+import { keyIdPattern } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
-import { keyIdPattern } from './key-manager.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
 
 /** Options of `FailoverKeyManager`. */

@@ -4,9 +4,8 @@
  *
  * @module spiffe-pki/keys
  */
-export { generatePrivateKey, isKeyAlgorithm, keyAlgorithmOf, keyAlgorithms, requireKeyAlgorithm } from './key-algorithm.ts'
+export { generatePrivateKey, isKeyAlgorithm, keyAlgorithmOf, keyAlgorithms, keyIdPattern, requireKeyAlgorithm } from './key-algorithm.ts'
 export type { KeyAlgorithm } from './key-algorithm.ts'
-export { keyIdPattern } from './key-manager.ts'
 export type { KeyInfo, KeyManager } from './key-manager.ts'
 export { SoftwareSigner } from './software-signer.ts'
 export type { SoftwareSignerOptions } from './software-signer.ts'

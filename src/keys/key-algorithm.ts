@@ -75,3 +75,6 @@ export async function generatePrivateKey(algorithm: KeyAlgorithm): Promise<KeyOb
   if (algorithm === 'Ed25519') return (await generate('ed25519')).privateKey
   return (await generate('ec', { namedCurve: algorithm })).privateKey
 }
+
+/** Ids are names of files and labels of tokens too, so they are of the characters that both have. */
+export const keyIdPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/

@@ -6,9 +6,8 @@ import { PkiError } from '../errors/index.ts'
 import { decodeBase64 } from '../internal/bytes.ts'
 import { PublicKey } from '../x509/index.ts'
 import { importPrivateKey } from './private-key.ts'
-import { isKeyAlgorithm, keyAlgorithmOf } from './key-algorithm.ts'
+import { isKeyAlgorithm, keyAlgorithmOf, keyIdPattern } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
-import { keyIdPattern } from './key-manager.ts'
 
 /** What opens a backup: a passphrase, or an X25519 key pair whose public half is enough to make one. */
 export type BackupProtection =

@@ -36,6 +36,3 @@ export interface KeyManager extends AsyncDisposable {
   /** Destroys one version, or the key with all of them. @throws ERR_KEY_NOT_FOUND */
   destroyKey(id: string, version?: number): Promise<void>
 }
-
-/** Ids are names of files and labels of tokens too, so they are of the characters that both have. */
-export const keyIdPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
