@@ -1,8 +1,8 @@
 // Quick start: a CA, a request, a certificate, and a check that it is whose it says it is.
 
 import {
-  MemoryKeyManager, SoftwareSigner, SpiffeId, X509SvidValidator, buildCertificateRequest, createCertificateAuthority, createIssuanceService,
-  createRootCertificate,
+  MemoryKeyManager, SoftwareSigner, SpiffeId, X509SvidValidator, buildCertificateRequest, createCertificateAuthority,
+  createIssuanceService, createRootCertificate,
 } from 'spiffe-pki'
 
 // 1. A certificate authority for the trust domain example.org, its key in memory.

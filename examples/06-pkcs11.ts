@@ -1,8 +1,8 @@
 // A CA whose keys are in a PKCS#11 token: made there, sensitive, never extractable. SoftHSM stands for the HSM.
 
 import {
-  SoftwareSigner, SpiffeId, buildCertificateRequest, createCertificateAuthority, createIntermediateCertificate, createIssuanceService,
-  createRootCertificate,
+  SoftwareSigner, SpiffeId, buildCertificateRequest, createCertificateAuthority, createIntermediateCertificate,
+  createIssuanceService, createRootCertificate,
 } from 'spiffe-pki'
 import { Pkcs11KeyManager } from 'spiffe-pki/pkcs11'
 import { createSoftHsmToken } from './main/softhsm.ts'
@@ -17,11 +17,12 @@ const token = await createSoftHsmToken('example')
   const parent = { certificate: root, signer: rootKey }
   const certificate = await createIntermediateCertificate(parent, signer.publicKey, { subject: 'CN=hsm intermediate', trustDomain })
 
-  const issuance = createIssuanceService({ authority: createCertificateAuthority({ trustDomain, certificate, signer, roots: [root] }) })
+  const authority = createCertificateAuthority({ trustDomain, certificate, signer, roots: [root] })
+  const issuance = createIssuanceService({ authority })
   const csr = await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))
   const caller = { identities: [SpiffeId.parse('spiffe://example.org/api')], credential: 'example', claims: {} }
   const issued = await issuance.issue({ csr }, caller)
   console.log(`signed in the token "${token.label}": ${issued.certificate.serialNumber}`)
-  for (const { id, version, algorithm } of await keys.listKeys()) console.log(`the token holds ${id}, version ${version}, ${algorithm}`)
+  for (const key of await keys.listKeys()) console.log(`the token holds ${key.id}, version ${key.version}, ${key.algorithm}`)
 }
 await token.dispose()

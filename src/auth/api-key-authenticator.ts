@@ -41,6 +41,7 @@ export class ApiKeyAuthenticator implements Authenticator {
 
   /** @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for an entry that could not work */
   constructor(options: ApiKeyAuthenticatorOptions) {
+    if (!Array.isArray((options as Partial<ApiKeyAuthenticatorOptions> | undefined)?.keys)) throw new PkiError('ERR_INVALID_ARGUMENT', 'keys is an array of entries')
     this.#header = (options.header ?? 'x-api-key').toLowerCase()
     const digests = new Set<string>()
     this.#callers = options.keys.map(({ id, digest, identities }) => {

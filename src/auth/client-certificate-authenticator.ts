@@ -25,7 +25,11 @@ export class ClientCertificateAuthenticator implements Authenticator {
   readonly name = 'client-certificate'
   readonly #verify: ClientCertificateAuthenticatorOptions['verify']
 
+  /** @throws ERR_INVALID_ARGUMENT without a `verify` */
   constructor(options: ClientCertificateAuthenticatorOptions) {
+    if (typeof (options as Partial<ClientCertificateAuthenticatorOptions> | undefined)?.verify !== 'function') {
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'verify is a function that judges a chain, such as that of an X509SvidValidator')
+    }
     this.#verify = options.verify
   }
 

@@ -103,7 +103,7 @@ export class CompositeAuthenticator implements Authenticator {
 
   /** @throws ERR_INVALID_ARGUMENT for an empty list */
   constructor(options: CompositeAuthenticatorOptions) {
-    this.#authenticators = [...options.authenticators]
+    this.#authenticators = [...((options as Partial<CompositeAuthenticatorOptions> | undefined)?.authenticators ?? [])]
     if (this.#authenticators.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no authenticators: nobody could ever be authenticated')
     this.name = this.#authenticators.map(({ name }) => name).join(', ')
     this.#tryNext = options.onFailure === 'try-next'

@@ -81,8 +81,11 @@ export interface IssuanceServiceOptions {
   readonly metrics?: Metrics | undefined
 }
 
-/** The service for one CA. */
+/** The service for one CA. @throws ERR_INVALID_ARGUMENT without one */
 export function createIssuanceService(options: IssuanceServiceOptions): IssuanceService {
+  if (typeof (options as Partial<IssuanceServiceOptions> | undefined)?.authority?.prepare !== 'function') {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'authority is a CA that createCertificateAuthority made')
+  }
   return new LocalIssuanceService(options)
 }
 

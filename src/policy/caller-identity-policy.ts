@@ -4,8 +4,8 @@ import type { Caller } from '../auth/index.ts'
 import { isDnsName } from '../ca/index.ts'
 import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
-import { TrustDomainAliases } from '../spiffe/index.ts'
-import type { SpiffeId, TrustDomain } from '../spiffe/index.ts'
+import { TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'
+import type { SpiffeId } from '../spiffe/index.ts'
 import { DistinguishedName, extensionOids, formatGeneralName, generalName } from '../x509/index.ts'
 import type { CertificateRequest, GeneralName } from '../x509/index.ts'
 import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from './issuance-policy.ts'
@@ -13,7 +13,7 @@ import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from './issuance
 /** Options of `callerIdentityPolicy`. */
 export interface CallerIdentityPolicyOptions {
   /** Only identities of this trust domain get certificates. */
-  readonly trustDomain: TrustDomain
+  readonly trustDomain: TrustDomain | string
   /** Former names of the trust domain: a caller of one of them gets its identity under the name of today. Default none. */
   readonly aliases?: Iterable<TrustDomain | string> | undefined
   /**
@@ -36,7 +36,9 @@ export interface CallerIdentityPolicyOptions {
  * @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID for options that mean nothing
  */
 export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): IssuancePolicy {
-  const { trustDomain, maximumTtlSeconds } = options
+  if ((options as Partial<CallerIdentityPolicyOptions> | undefined)?.trustDomain === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'trustDomain is that of the callers')
+  const { maximumTtlSeconds } = options
+  const trustDomain = TrustDomain.from(options.trustDomain)
   if (maximumTtlSeconds !== undefined && !(Number.isSafeInteger(maximumTtlSeconds) && maximumTtlSeconds > 0)) {
     throw new PkiError('ERR_INVALID_ARGUMENT', `a limit of ${maximumTtlSeconds} s; a positive whole number is wanted`)
   }

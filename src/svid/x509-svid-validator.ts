@@ -46,7 +46,11 @@ export class X509SvidValidator {
   /** The same without CAs that break X-4; null where no anchor is left. */
   readonly #strict = new WeakMap<TrustBundle, PathValidator | null>()
 
+  /** @throws ERR_INVALID_ARGUMENT without a source of bundles */
   constructor(options: X509SvidValidatorOptions) {
+    if (typeof (options as Partial<X509SvidValidatorOptions> | undefined)?.bundles?.bundleFor !== 'function') {
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'bundles is a TrustBundle, a TrustBundleSet, or another BundleSource')
+    }
     this.#options = options
   }
 
@@ -56,6 +60,7 @@ export class X509SvidValidator {
    * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for options that mean nothing
    */
   verify(chain: readonly CertificateInput[], options: X509SvidOptions = none): X509SvidVerdict {
+    if (!Array.isArray(chain as unknown)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a chain is an array of certificates, the leaf first')
     const wanted = matcherOf(options.id ?? this.#options.id)
     try {
       const [first, ...presented] = chain

@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSoftHsmToken } from '../../examples/main/softhsm.ts'
+import { errorCodes } from '../../src/errors/index.ts'
 import { userProject } from '../support/built-package.ts'
 import type { UserProject } from '../support/built-package.ts'
 import { requires } from '../support/requires.ts'
@@ -84,6 +85,16 @@ describe('a page', () => {
     expect(targets.filter((target) => !existsSync(join(root, target)))).toEqual([])
   })
 
+  it('README.md lists every subpath, in the order of the exports', () => {
+    const listed = [...read('README.md').matchAll(/^\| `(spiffe-pki[^`]*)` \|/gm)].map(([, name]) => name)
+    expect(listed).toEqual(subpaths)
+  })
+
+  it.each(allPages)('%s names codes that exist', (page) => {
+    const named = [...read(page).matchAll(/\bERR_[A-Z0-9_]*[A-Z0-9](?![A-Z0-9_…*])/g)].map(([code]) => code)
+    expect(named.filter((code) => !Object.hasOwn(errorCodes, code))).toEqual([])
+  })
+
   it('README.md links to what is published', () => {
     const targets = [...read('README.md').matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) => target as string)
     const alwaysPublished = ['README.md', 'LICENSE', 'package.json']
@@ -99,6 +110,14 @@ describe('an @example', () => {
   })
 })
 
+describe('a docstring', () => {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  it.each(files)('%s: @throws names codes that exist', (file) => {
+    const named = [...read(`src/${file}`).matchAll(/@throws [^@]*?(?=\*\/|\n \* @)/g)].flatMap(([text]) => text.match(/\bERR_[A-Z0-9_]*[A-Z0-9](?![A-Z0-9_…*])/g) ?? [])
+    expect(named.filter((code) => !Object.hasOwn(errorCodes, code))).toEqual([])
+  })
+})
+
 describe('a subpath', () => {
   it('has types that need nothing of the user but the peers of its adapter', () => {
     expect(complaints).toBe('')
@@ -111,7 +130,7 @@ describe('a subpath', () => {
 
   it.each([
     ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).createCertificateClient({ address: 'localhost:1', tls: () => ({ roots: '' }) })`],
-    ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).startCertificateServer({})`],
+    ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).startCertificateServer({ tls: { certificateChain: '' }, issuance: {}, authenticator: {} })`],
     ['pkcs11js', 'ERR_PKCS11_MODULE_NOT_INSTALLED', `(await import('spiffe-pki/pkcs11')).Pkcs11KeyManager.open({ module: '/none.so', token: { label: 'x' }, pin: () => '' })`],
   ])('without %s says %s and what to install: %s', async (peer, code, call) => {
     user.write('peer.mjs', `await ${call}.then(() => console.log('no error'), (error) => console.log(error.code, error.message))\n`)

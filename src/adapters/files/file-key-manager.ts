@@ -58,7 +58,7 @@ export class FileKeyManager implements KeyManager {
   /**
    * Opens a directory, or makes it.
    *
-   * @throws ERR_KEY_STORAGE for a directory that cannot be made or is open to others
+   * @throws ERR_KEY_STORAGE for a directory that cannot be made or is open to others; ERR_INVALID_ARGUMENT
    * @example
    * ```ts
    * await using manager = await FileKeyManager.open({ directory: '/var/lib/ca/keys', passphrase: () => readPassphrase() })
@@ -66,6 +66,9 @@ export class FileKeyManager implements KeyManager {
    * ```
    */
   static async open(options: FileKeyManagerOptions): Promise<FileKeyManager> {
+    const { directory, passphrase } = (options as Partial<FileKeyManagerOptions> | undefined) ?? {}
+    if (typeof directory !== 'string' || directory === '') throw new PkiError('ERR_INVALID_ARGUMENT', 'directory is the path of one')
+    if (typeof passphrase !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'passphrase is a function that answers with it')
     await secureDirectory(options.directory)
     return new FileKeyManager(options)
   }

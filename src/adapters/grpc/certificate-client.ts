@@ -76,7 +76,7 @@ export interface CertificateClient extends AsyncDisposable {
 /**
  * A client of a CA that speaks Istio's certificate service. It connects at the first call.
  *
- * @throws ERR_PEER_NOT_INSTALLED
+ * @throws ERR_PEER_NOT_INSTALLED, ERR_INVALID_ARGUMENT
  * @example
  * ```ts
  * await using client = await createCertificateClient({
@@ -86,7 +86,9 @@ export interface CertificateClient extends AsyncDisposable {
  * ```
  */
 export async function createCertificateClient(options: CertificateClientOptions): Promise<CertificateClient> {
-  const grpc = await loadGrpc(options.grpc)
+  const { address, tls, grpc: given } = (options as Partial<CertificateClientOptions> | undefined) ?? {}
+  if (typeof address !== 'string' || typeof tls !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'a client wants address, host:port, and tls, a function that gives the roots of the server')
+  const grpc = await loadGrpc(given)
   const clock = options.clock ?? systemClock
   const logger = options.logger ?? silentLogger
   const policy = { ...defaultRetryPolicy, ...options.retry }

@@ -69,9 +69,13 @@ export interface CertificateServer extends AsyncDisposable {
  * Clients may send a certificate and are not made to: a token is enough where an authenticator takes it. There is no session
  * resumption, so every connection shows its certificate to today's roots.
  *
- * @throws ERR_PEER_NOT_INSTALLED; ERR_SERVER_START also for TLS material that cannot be used
+ * @throws ERR_PEER_NOT_INSTALLED, ERR_INVALID_ARGUMENT; ERR_SERVER_START also for TLS material that cannot be used
  */
 export async function startCertificateServer(options: CertificateServerOptions): Promise<CertificateServer> {
+  const { tls, issuance, authenticator } = (options as Partial<CertificateServerOptions> | undefined) ?? {}
+  if (tls?.certificateChain === undefined || issuance === undefined || authenticator === undefined) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a server wants issuance, authenticator, and tls with certificateChain, privateKey and clientRoots')
+  }
   const grpc = await loadGrpc(options.grpc)
   const logger = options.logger ?? silentLogger
   const connections = new ConnectionRegistry()

@@ -64,7 +64,7 @@ export class Pkcs11KeyManager implements KeyManager {
   /**
    * Connects and logs in, so that a wrong label or PIN shows here.
    *
-   * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY, ERR_HSM_TOKEN_NOT_FOUND, ERR_HSM_PIN, ERR_HSM_UNAVAILABLE
+   * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY, ERR_HSM_TOKEN_NOT_FOUND, ERR_HSM_PIN, ERR_HSM_UNAVAILABLE, ERR_INVALID_ARGUMENT
    * @example
    * ```ts
    * await using manager = await Pkcs11KeyManager.open({ module: '/usr/lib/softhsm/libsofthsm2.so', token: { label: 'ca' }, pin: () => readPassphrase() })
@@ -72,6 +72,10 @@ export class Pkcs11KeyManager implements KeyManager {
    * ```
    */
   static async open(options: Pkcs11KeyManagerOptions): Promise<Pkcs11KeyManager> {
+    const { module: library, token: selector, pin } = (options as Partial<Pkcs11KeyManagerOptions> | undefined) ?? {}
+    if (typeof library !== 'string' && !(library instanceof Pkcs11Module)) throw new PkiError('ERR_INVALID_ARGUMENT', "module is the path of the vendor's library, or a Pkcs11Module")
+    if (selector?.label === undefined && selector?.serialNumber === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'token is chosen by its label or its serialNumber')
+    if (typeof pin !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'pin is a function that answers with it')
     const { clock = systemClock, logger = silentLogger, metrics = noMetrics } = options
     const ownModule = typeof options.module === 'string' ? await Pkcs11Module.load(options.module, { clock }) : undefined
     const module = ownModule ?? (options.module as Pkcs11Module)

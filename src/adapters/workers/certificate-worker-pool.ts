@@ -59,8 +59,10 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
   #closed = false
   #drained: (() => void) | undefined
 
-  /** @throws ERR_INVALID_ARGUMENT for no thread at all */
+  /** @throws ERR_INVALID_ARGUMENT for no thread at all, or options that mean nothing */
   constructor(options: CertificateWorkerPoolOptions) {
+    const given = options as Partial<CertificateWorkerPoolOptions> | undefined
+    if (given?.certificate === undefined || typeof given.signer?.privateKey !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'a pool has the certificate of a CA, and a SoftwareSigner that signs for it')
     const { certificate, signer, chain = [], roots = [certificate], workers } = options
     if (!Number.isInteger(workers) || workers < 1 || workers > 1024) throw new PkiError('ERR_INVALID_ARGUMENT', `${workers} workers; 1 to 1024 are wanted`)
     const der = (list: readonly Certificate[]): Uint8Array[] => list.map((one) => Uint8Array.from(one.der))

@@ -1,0 +1,52 @@
+// A call that means nothing is the caller's mistake and says so: ERR_INVALID_ARGUMENT with what is wanted, never a TypeError from inside.
+
+import { describe, expect, it } from 'vitest'
+import { FileKeyManager } from '../../src/adapters/files/index.ts'
+import { createCertificateClient, startCertificateServer } from '../../src/adapters/grpc/index.ts'
+import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
+import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
+import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from '../../src/auth/index.ts'
+import { createIssuanceService } from '../../src/issuance/index.ts'
+import { callerIdentityPolicy } from '../../src/policy/index.ts'
+import { TrustBundle, X509SvidValidator } from '../../src/svid/index.ts'
+
+/** As JavaScript calls it: whatever comes. */
+type Untyped = (...args: unknown[]) => unknown
+const made = (type: unknown): Untyped => (...args) => Reflect.construct(type as new () => unknown, args) as unknown
+const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
+
+const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
+  ['createIssuanceService()', createIssuanceService as Untyped],
+  ['createIssuanceService({})', createIssuanceService as Untyped, {}],
+  ['callerIdentityPolicy()', callerIdentityPolicy as Untyped],
+  ['callerIdentityPolicy({})', callerIdentityPolicy as Untyped, {}],
+  ['new X509SvidValidator()', made(X509SvidValidator)],
+  ['new X509SvidValidator({})', made(X509SvidValidator), {}],
+  ['validator.verify()', validator.verify.bind(validator) as Untyped],
+  ['validator.verify(leaf)', validator.verify.bind(validator) as Untyped, '-----BEGIN CERTIFICATE-----'],
+  ['new CompositeAuthenticator()', made(CompositeAuthenticator)],
+  ['new CompositeAuthenticator({})', made(CompositeAuthenticator), {}],
+  ['new ApiKeyAuthenticator()', made(ApiKeyAuthenticator)],
+  ['new ApiKeyAuthenticator({})', made(ApiKeyAuthenticator), {}],
+  ['new ClientCertificateAuthenticator()', made(ClientCertificateAuthenticator)],
+  ['new ClientCertificateAuthenticator({})', made(ClientCertificateAuthenticator), {}],
+  ['FileKeyManager.open()', FileKeyManager.open as Untyped],
+  ['FileKeyManager.open without a directory', FileKeyManager.open as Untyped, { passphrase: () => 'x' }],
+  ['FileKeyManager.open without a passphrase', FileKeyManager.open as Untyped, { directory: '/nowhere' }],
+  ['Pkcs11KeyManager.open()', Pkcs11KeyManager.open as Untyped],
+  ['Pkcs11KeyManager.open without a module', Pkcs11KeyManager.open as Untyped, { token: { label: 'x' }, pin: () => '1' }],
+  ['Pkcs11KeyManager.open without a token', Pkcs11KeyManager.open as Untyped, { module: '/nowhere.so', pin: () => '1' }],
+  ['Pkcs11KeyManager.open with a PIN that is no function', Pkcs11KeyManager.open as Untyped, { module: '/nowhere.so', token: { label: 'x' }, pin: '1' }],
+  ['new CertificateWorkerPool()', made(CertificateWorkerPool)],
+  ['new CertificateWorkerPool({})', made(CertificateWorkerPool), {}],
+  ['createCertificateClient()', createCertificateClient as Untyped],
+  ['createCertificateClient({})', createCertificateClient as Untyped, {}],
+  ['startCertificateServer()', startCertificateServer as Untyped],
+  ['startCertificateServer({})', startCertificateServer as Untyped, {}],
+]
+
+describe('misuse', () => {
+  it.each(calls.map(([name, call, ...args]) => [name, () => call(...args)] as const))('%s', async (_name, call) => {
+    await expect(Promise.resolve().then(call)).rejects.toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+  })
+})
