@@ -18,6 +18,7 @@ export interface ApiKeyEntry {
 
 /** Options of `ApiKeyAuthenticator`. */
 export interface ApiKeyAuthenticatorOptions {
+  /** Every key that is taken, each once. */
   readonly keys: readonly ApiKeyEntry[]
   /** Name of the header. Default `x-api-key`. */
   readonly header?: string | undefined

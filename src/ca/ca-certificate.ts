@@ -10,6 +10,7 @@ import { caLints, runLints } from './ca-lints.ts'
 
 /** What a CA certificate says of itself. */
 export interface CaCertificateOptions {
+  /** Name of the CA, as RFC 4514 text or parsed: `CN=example.org root,O=Example`; never empty. */
   readonly subject: DistinguishedName | string
   /** Written as the URI `spiffe://<trust domain>`, without a path (X-4). */
   readonly trustDomain?: TrustDomain | string | undefined
@@ -17,6 +18,7 @@ export interface CaCertificateOptions {
   readonly pathLength?: number | undefined
   /** Seconds. Root: 10 years. Intermediate: 1 year; never past the issuer. */
   readonly ttlSeconds?: number | undefined
+  /** Names that certificates below it may have; critical (RFC 5280 §4.2.1.10). */
   readonly nameConstraints?: ExtensionFields['nameConstraints'] | undefined
   readonly clock?: Clock | undefined
 }

@@ -108,7 +108,9 @@ export interface SigningMaterial {
 
 /** Options of `createCertificateAuthority`. */
 export interface CertificateAuthorityOptions extends SigningMaterial {
+  /** The one that it serves; its roots make the trust bundle. */
   readonly trustDomain: TrustDomain | string
+  /** The template of its leaves. Default `workloadProfile`. */
   readonly profile?: CertificateProfile | undefined
   /** Where revocations are; the one that issuance writes to. */
   readonly store?: CertificateStore | undefined

@@ -10,6 +10,7 @@ import type { Certificate, GeneralName, KeyUsageName, PublicKey, PublicKeyAlgori
 
 /** The template of leaf certificates. */
 export interface CertificateProfile {
+  /** For messages and logs. */
   readonly name: string
   /** Validity when none is asked for, in seconds. */
   readonly defaultTtlSeconds: number

@@ -66,6 +66,7 @@ export interface CertificateWorkers {
 
 /** Options of `createIssuanceService`. */
 export interface IssuanceServiceOptions {
+  /** The CA that signs. */
   readonly authority: CertificateAuthority
   /** Default: `callerIdentityPolicy` for the trust domain of the authority. */
   readonly policy?: IssuancePolicy | undefined

@@ -1,4 +1,4 @@
-// Which keys can be made, and with which algorithm each signs.
+// Which keys can be made and how they may be called, and with which algorithm each signs.
 
 import { generateKeyPair } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
@@ -28,6 +28,9 @@ export const keyAlgorithms: Readonly<Record<KeyAlgorithm, SignatureAlgorithm>> =
   'RSA-PSS-3072': 'rsassa-pss-SHA256',
   'RSA-PSS-4096': 'rsassa-pss-SHA256',
 }
+
+/** Ids are names of files and labels of tokens too, so they are of the characters that both have. */
+export const keyIdPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
 /** Whether `name` is a `KeyAlgorithm`. */
 export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
@@ -75,6 +78,3 @@ export async function generatePrivateKey(algorithm: KeyAlgorithm): Promise<KeyOb
   if (algorithm === 'Ed25519') return (await generate('ed25519')).privateKey
   return (await generate('ec', { namedCurve: algorithm })).privateKey
 }
-
-/** Ids are names of files and labels of tokens too, so they are of the characters that both have. */
-export const keyIdPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/

@@ -10,6 +10,7 @@ import type { KeyAlgorithm } from './key-algorithm.ts'
 
 /** Options of `SoftwareSigner`. */
 export interface SoftwareSignerOptions {
+  /** For messages and logs. */
   readonly id?: string | undefined
   /** Sign by RSASSA-PSS; RSA keys only. */
   readonly pss?: boolean | undefined

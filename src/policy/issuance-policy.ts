@@ -9,6 +9,7 @@ import type { CertificateRequest } from '../x509/index.ts'
 export interface PolicyRequest {
   /** Its names and extensions are wishes: nobody has agreed to them. */
   readonly csr: CertificateRequest
+  /** Validity that is asked for, in seconds; undefined leaves it to the profile. */
   readonly ttlSeconds: number | undefined
 }
 

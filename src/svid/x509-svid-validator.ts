@@ -20,6 +20,7 @@ export interface X509SvidOptions extends Pick<PathOptions, 'time' | 'budget' | '
 
 /** Options of `X509SvidValidator`; those of one verification are defaults here. */
 export interface X509SvidValidatorOptions extends X509SvidOptions {
+  /** Where the trust bundle of each trust domain is; asked at every verification. */
   readonly bundles: BundleSource
   /** Issuers to look for beside those that peers present. */
   readonly intermediates?: readonly CertificateInput[] | undefined

@@ -20,6 +20,7 @@ export interface ContractCase {
 export interface KeyManagerContractOptions {
   /** Opens the backend. Opened again, it has what it had, unless `durable` is false. */
   readonly open: () => Promise<KeyManager>
+  /** Those that the backend has; the first is used where one will do. */
   readonly algorithms: readonly KeyAlgorithm[]
   /** Whether keys may leave it as an encrypted backup. */
   readonly extractable: boolean

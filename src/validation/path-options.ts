@@ -26,6 +26,7 @@ export interface PathOptions {
   readonly policies?: PolicyInputs | undefined
   /** Most intermediate certificates, self-issued ones not counted. Default: only the budget limits it. */
   readonly maxDepth?: number | undefined
+  /** How much work this verification may cause; what is not named has its default. */
   readonly budget?: Partial<BudgetLimits> | undefined
   /** Asked, last, about every certificate below the anchor. Default: revocation is not checked. */
   readonly revocation?: RevocationChecker | undefined

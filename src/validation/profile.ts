@@ -19,6 +19,7 @@ export type CertificateRules = 'path' | 'rfc5280' | 'webpki'
 export interface ValidationProfile {
   /** For messages. */
   readonly name: string
+  /** Which rules on the form of certificates hold beside section 6. */
   readonly certificateRules: CertificateRules
   /** Whether a purpose that a CA's extended key usage leaves out is closed to everything below it, as the web PKI has it. */
   readonly nestedExtendedKeyUsage: boolean
@@ -30,7 +31,9 @@ export interface ValidationProfile {
   readonly keyAlgorithms: readonly PublicKeyAlgorithm[]
   /** Fewest and most bits of an RSA modulus. */
   readonly minimumRsaBits: number
+  /** Largest RSA modulus that is taken, in bits: larger ones cost too much. */
   readonly maximumRsaBits: number
+  /** Those that are taken; a path with another one is `ERR_PATH_ALGORITHM`. */
   readonly signatureAlgorithms: readonly SignatureAlgorithm[]
 }
 

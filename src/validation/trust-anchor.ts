@@ -16,8 +16,11 @@ export interface TrustAnchor {
 
 /** An anchor without a certificate; the name as RFC 4514 text, or ours. */
 export interface TrustAnchorFields {
+  /** The name that certificates give as their issuer. */
   readonly subject: DistinguishedName | string
+  /** The key that signs them. */
   readonly publicKey: PublicKeyInput
+  /** Names that paths from it may have (RFC 5937). */
   readonly nameConstraints?: NameConstraints | undefined
 }
 

@@ -16,9 +16,11 @@ import type { SerialNumber } from './serial-number.ts'
 
 /** What will be in a certificate. */
 export interface CertificateFields {
+  /** Name of whoever signs; the subject again for a self-signed one. */
   readonly issuer: DistinguishedName
   /** Default: empty. */
   readonly subject?: DistinguishedName | undefined
+  /** The key that is certified. */
   readonly publicKey: PublicKey
   /** First second of validity. */
   readonly notBefore: Date
@@ -26,6 +28,7 @@ export interface CertificateFields {
   readonly notAfter: Date
   /** Default: 128 random bits. */
   readonly serialNumber?: SerialNumber | Uint8Array | undefined
+  /** Only these; nothing is added. */
   readonly extensions?: ExtensionFields | undefined
 }
 

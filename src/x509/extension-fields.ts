@@ -16,21 +16,33 @@ import { integer } from '../der/index.ts'
 
 /** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 asks for. */
 export interface ExtensionFields {
+  /** Critical; a path length is for CAs alone (RFC 5280 §4.2.1.9). */
   readonly basicConstraints?: { readonly ca: boolean; readonly pathLength?: number | undefined } | undefined
+  /** Critical, at least one (§4.2.1.3). */
   readonly keyUsage?: readonly KeyUsageName[] | undefined
   /** Purposes as object identifiers. */
   readonly extendedKeyUsage?: readonly string[] | undefined
+  /** Critical where the subject is empty (§4.2.1.6). */
   readonly subjectAltName?: readonly GeneralName[] | undefined
   /** Default: critical exactly where the subject is empty. */
   readonly subjectAltNameCritical?: boolean | undefined
+  /** The octets, or the key to make them of (RFC 7093 §2 method 1). */
   readonly subjectKeyIdentifier?: Uint8Array | PublicKey | undefined
+  /** The issuer's subjectKeyIdentifier (§4.2.1.1). */
   readonly authorityKeyIdentifier?: Uint8Array | undefined
+  /** Critical; for CAs (§4.2.1.10). */
   readonly nameConstraints?: { readonly permitted?: readonly GeneralName[]; readonly excluded?: readonly GeneralName[] } | undefined
+  /** Object identifiers (§4.2.1.4). */
   readonly certificatePolicies?: readonly string[] | undefined
+  /** Pairs of object identifiers; critical, for CAs (§4.2.1.5). */
   readonly policyMappings?: readonly PolicyMapping[] | undefined
+  /** Critical, for CAs (§4.2.1.11). */
   readonly policyConstraints?: PolicyConstraints | undefined
+  /** Count of certificates; critical, for CAs (§4.2.1.14). */
   readonly inhibitAnyPolicy?: number | undefined
+  /** Where its CRLs are (§4.2.1.13). */
   readonly crlDistributionPoints?: readonly DistributionPoint[] | undefined
+  /** Where the issuer's certificate and its OCSP responder are (§4.2.2.1). */
   readonly authorityInfoAccess?: readonly AccessDescription[] | undefined
   /** Any other extension, already encoded. */
   readonly other?: readonly Extension[] | undefined

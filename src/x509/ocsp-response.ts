@@ -140,7 +140,9 @@ export class BasicOcspResponse {
 
 /** What will be in a response. */
 export interface OcspResponseFields {
+  /** When it is signed; written to the second. */
   readonly producedAt: Date
+  /** One answer a certificate, 1 to 1,024. */
   readonly responses: readonly (Pick<OcspSingleResponse, 'certificateId' | 'certificateStatus' | 'thisUpdate'> & { readonly nextUpdate?: Date | undefined })[]
   /** That of the request. */
   readonly nonce?: Uint8Array | undefined

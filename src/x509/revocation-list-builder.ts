@@ -31,13 +31,21 @@ export interface RevokedCertificate {
 
 /** What will be in a list. */
 export interface RevocationListFields {
+  /** Name of the CA, or of the CRL issuer. */
   readonly issuer: DistinguishedName
+  /** When the list is made; written to the second. */
   readonly thisUpdate: Date
+  /** When the next one is there at the latest. */
   readonly nextUpdate: Date
+  /** Above that of the list before (RFC 5280 §5.2.3); at most 20 octets. */
   readonly crlNumber: bigint | number
+  /** The issuer's subjectKeyIdentifier. */
   readonly authorityKeyIdentifier: Uint8Array
+  /** What is revoked, read once and in its order. */
   readonly entries: Iterable<RevokedCertificate>
+  /** Number of the complete list that this one adds to (§5.2.4). */
   readonly deltaCrlIndicator?: bigint | number | undefined
+  /** What the list is about, where it is not about everything (§5.2.5). */
   readonly issuingDistributionPoint?: Partial<IssuingDistributionPoint> | undefined
   /** Any other extension, already encoded. */
   readonly other?: readonly Extension[] | undefined

@@ -27,6 +27,7 @@ export interface ServerTlsMaterial {
 
 /** Options of `startCertificateServer`. */
 export interface CertificateServerOptions extends Omit<CertificateServiceOptions, 'tlsPeerOf'> {
+  /** Replaced later by `updateTls`. */
   readonly tls: ServerTlsMaterial
   /** Default `127.0.0.1`. */
   readonly host?: string | undefined

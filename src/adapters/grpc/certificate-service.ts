@@ -24,7 +24,9 @@ export interface ImpersonationAuthorizer {
 
 /** Options of `certificateServiceHandlers`. */
 export interface CertificateServiceOptions {
+  /** Decides, signs, records. */
   readonly issuance: IssuanceService
+  /** Says who is calling; one of several by `CompositeAuthenticator`. */
   readonly authenticator: Authenticator
   /** Without one, every request for another's identity is refused. */
   readonly impersonation?: ImpersonationAuthorizer | undefined

@@ -23,6 +23,7 @@ import type { PinSource, TokenSelector, TokenSession } from './token.ts'
 export interface Pkcs11KeyManagerOptions {
   /** The vendor's library: its path, or one that other tokens of this process share. */
   readonly module: string | Pkcs11Module
+  /** By label, serial number or both; exactly one token has to match. */
   readonly token: TokenSelector
   /** Asked at each login; a PIN that the token refused is never sent again. */
   readonly pin: PinSource

@@ -10,7 +10,9 @@ import { HsmError, ckr, hsmError, returnValueOf } from './return-value.ts'
 
 /** Which token: by label, by serial number, or both. Exactly one must match. */
 export interface TokenSelector {
+  /** CKA label, without the blanks that pad it. */
   readonly label?: string
+  /** The token's serial number, without the blanks that pad it. */
   readonly serialNumber?: string
 }
 

@@ -15,6 +15,7 @@ import type { WorkerJob, WorkerReply, WorkerRequest, WorkerSetup } from './worke
 
 /** Options of `CertificateWorkerPool`: those of the authority, whose key must be a software key. */
 export interface CertificateWorkerPoolOptions extends Omit<CertificateAuthorityOptions, 'signer' | 'clock' | 'store' | 'revocationListTtlSeconds'> {
+  /** Its private key is handed to every thread. */
   readonly signer: SoftwareSigner
   /** Threads. */
   readonly workers: number

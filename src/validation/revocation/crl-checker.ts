@@ -19,6 +19,7 @@ export type RevocationMode = 'off' | 'soft-fail' | 'hard-fail'
 export interface CrlCheckerOptions {
   /** Complete and delta lists, of any issuers, in any order. One whose issuer or extensions are malformed says nothing. */
   readonly lists: readonly RevocationListInput[]
+  /** What an unknown status means. */
   readonly mode: RevocationMode
   /** Certificates of CRL issuers that are not in the path (RFC 5280 §6.3.3 (f)); what is malformed is passed over. */
   readonly issuers?: readonly CertificateInput[] | undefined

@@ -91,19 +91,25 @@ const maxSubtrees = 10_000
 
 /** A policy and the DER of its qualifiers, which are shown and never judged. */
 export interface PolicyInformation {
+  /** Object identifier. */
   readonly policy: string
+  /** DER, as it stands. */
   readonly qualifiers: Uint8Array | undefined
 }
 
 /** An issuer's policy that its subject calls by another name. */
 export interface PolicyMapping {
+  /** Object identifier. */
   readonly issuerDomainPolicy: string
+  /** Object identifier. */
   readonly subjectDomainPolicy: string
 }
 
 /** After how many certificates a policy is required, and mapping forbidden. */
 export interface PolicyConstraints {
+  /** Certificates that may follow before a policy is required. */
   readonly requireExplicitPolicy: number | undefined
+  /** Certificates that may follow before policies are mapped no more. */
   readonly inhibitPolicyMapping: number | undefined
 }
 
