@@ -85,6 +85,11 @@ describe('a page', () => {
     expect(targets.filter((target) => !existsSync(join(root, target)))).toEqual([])
   })
 
+  it('docs/README.md links to every page', () => {
+    const linked = new Set([...read('docs/README.md').matchAll(/\]\((?!\.\.)([^)#\s]+)/g)].map(([, target]) => `docs/${target}`))
+    expect(markdown('docs').filter((page) => page !== 'docs/README.md' && !linked.has(page))).toEqual([])
+  })
+
   it('README.md lists every subpath, in the order of the exports', () => {
     const listed = [...read('README.md').matchAll(/^\| `(spiffe-pki[^`]*)` \|/gm)].map(([, name]) => name)
     expect(listed).toEqual(subpaths)

@@ -161,6 +161,7 @@ export class Pkcs11KeyManager implements KeyManager {
   }
 
   async restoreKey(backup: EncryptedKeyBackup, _protection: BackupProtection): Promise<Pkcs11Signer> {
+    if (this.health === 'closed') throw new PkiError('ERR_CLOSED', 'the token was closed')
     throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${backup.keyId} is no key of this token: one that was outside is not brought in`)
   }
 
