@@ -228,6 +228,26 @@ describe('what is done for each path', () => {
   })
 })
 
+describe('each kind', () => {
+  it.each([['signatureChecks', 1], ['nameComparisons', 1], ['policyNodes', 1], ['candidates', 1], ['bytes', 500]] as const)('%s ends in a verdict of its own', async (kind, limit) => {
+    const authority = await makeAuthority('issuing', root, { extensions: { certificatePolicies: ['1.2.3'], policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: undefined }, nameConstraints: { permitted: [generalName.dns('other.example'), generalName.dns('web.example')] } } })
+    const leaf = await makeLeaf(authority, { extensions: { certificatePolicies: ['1.2.3'] } })
+    const ask = (budget: object): Verdict => verifyPath(leaf, { anchors: [root.certificate], intermediates: [authority.certificate], time, budget })
+    const verdict = ask({ [kind]: limit })
+    expect(verdict).toMatchObject({ ok: false, rejected: [{ code: 'ERR_PATH_BUDGET', rule: 'budget', path: [leaf], message: expect.stringContaining(kind) }] })
+    expect(verdict.spent[kind]).toBeGreaterThan(limit)
+    const enough = ask({}).spent[kind]
+    expect([ask({ [kind]: enough }).ok, ask({ [kind]: enough - 1 }).ok]).toEqual([true, false])
+  })
+
+  it('bytes are those of OCSP responses too, where they come for the call', async () => {
+    const leaf = await makeLeaf(root)
+    const revocation = createOcspChecker({ responses: () => [new Uint8Array(100_000)], mode: 'soft-fail' })
+    const ask = (bytes: number): Verdict => verifyPath(leaf, { anchors: [root.certificate], time, revocation, budget: { bytes } })
+    expect([ask(leaf.der.length + 100_000).ok, codes(ask(leaf.der.length + 99_999))[0]]).toEqual([true, 'ERR_PATH_BUDGET'])
+  })
+})
+
 describe('what is presented', () => {
   it.each([['nothing', new Uint8Array()], ['an octet', Uint8Array.of(1)], ['an empty sequence', Uint8Array.of(0x30, 0)], ['a text', 'x']])('and cannot be read counts: %s', async (_what, item) => {
     const leaf = await makeLeaf(root)
