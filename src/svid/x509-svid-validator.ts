@@ -3,7 +3,7 @@
 import { isPkiError, PkiError } from '../errors/index.ts'
 import { SpiffeId } from '../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../spiffe/index.ts'
-import { Budget, createPathValidator } from '../validation/index.ts'
+import { Budget, createPathValidator } from '../validation/paths.ts'
 import type { PathOptions, PathValidator, RejectedPath, Rejection, Spent, Verdict, VerifiedPath } from '../validation/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
