@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config'
 const report = process.env['SPIFFE_PKI_TEST_REPORT']
 
 const config: ReturnType<typeof defineConfig> = defineConfig({
+  // The package by its own name is its source, as for types and programs: a fresh clone has no dist/.
+  resolve: { tsconfigPaths: true },
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
