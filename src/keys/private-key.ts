@@ -4,7 +4,7 @@ import { KeyObject, createCipheriv, createPrivateKey, randomBytes, scryptSync, s
 import { decodeOid, integer, octetString, oid, readWhole, sequence, smallInteger, tags } from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
-import { decodePem, encodePem } from '../internal/pem.ts'
+import { decodePem, encodePem, looksLikePem } from '../internal/pem.ts'
 import { PublicKey } from '../x509/index.ts'
 import { keyAlgorithmOf, signatureAlgorithmOf } from './key-algorithm.ts'
 
@@ -85,7 +85,8 @@ function checkPair(key: KeyObject, publicKey: PublicKey): void {
 
 function readKey(input: string | Uint8Array, { passphrase }: ImportPrivateKeyOptions): KeyObject {
   if (input.length > maxLength) throw new PkiError('ERR_LIMIT_EXCEEDED', `a private key of ${input.length} characters; at most ${maxLength} are read`)
-  const isPem = typeof input === 'string' || input[0] !== 0x30
+  // The text before a block may begin with a 0, which is the first octet of DER too.
+  const isPem = typeof input === 'string' || input[0] !== 0x30 || looksLikePem(input)
   if (!isPem) return load({ key: Buffer.from(input), format: 'der', type: 'pkcs8' })
   // An EC PARAMETERS block before the key is what openssl ecparam writes.
   const blocks = decodePem(input).filter(({ label }) => Object.hasOwn(pemTypes, label))

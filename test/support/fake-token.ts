@@ -92,6 +92,8 @@ export class FakeLibrary {
   onRead: (objectClass: number, type: number, value: Buffer) => Buffer = (_class, _type, value) => value
   /** What a signature takes. */
   onSign: (signature: Buffer) => Buffer | Promise<Buffer> = (signature) => signature
+  /** What making a key waits for. */
+  onGenerate: () => void | Promise<void> = () => undefined
   #next = 1
 
   constructor(...tokens: FakeToken[]) {
@@ -241,6 +243,12 @@ export class FakeLibrary {
         const { token, session } = sessionOf(handle)
         if (!session.rw) throw new CkrError(0xb5)
         if (!token.loggedIn) throw new CkrError(0x101)
+        session.running = true
+        try {
+          await this.onGenerate()
+        } finally {
+          session.running = false
+        }
         const { privateKey, publicKey, attributes } = newPair(mechanism, publicTemplate)
         const made = (more: readonly Attribute[]): readonly Attribute[] => [{ type: ck.CKA_LOCAL, value: true }, ...more]
         return {

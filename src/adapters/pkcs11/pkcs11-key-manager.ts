@@ -31,7 +31,7 @@ export interface Pkcs11KeyManagerOptions {
   readonly sessions?: number | undefined
   /** Operations that may wait for a session. Default 4,096. */
   readonly queueLimit?: number | undefined
-  /** For a session, and again for the token's answer. Default 10,000. */
+  /** For a session, and again for the token's answer; twelve times as long, and 120,000 at least, for the making of a key. Default 10,000. */
   readonly timeoutMs?: number | undefined
   /** Failures in a row after which calls fail at once, until the token is back. Default 5. */
   readonly failureThreshold?: number | undefined

@@ -98,13 +98,17 @@ export class TokenConnection {
       } catch (error) {
         if (session !== undefined) this.#pool.discard(session)
         const failure = hsmError(error, 'the operation')
+        if (session !== undefined && isAnswer(failure)) this.#breaker.succeeded()
         const again = await this.#recover(failure, session?.tokenEpoch ?? epoch)
         if (!again || attempt === maxAttempts) throw failure
       }
     }
   }
 
-  /** Runs an operation that changes the token, one after the other, on a session of its own; it is never repeated. */
+  /**
+   * Runs an operation that changes the token, one after the other, on a session of its own; it is never repeated. After ERR_HSM_TIMEOUT
+   * nobody knows whether it was done: the token may do it yet.
+   */
   write<T>(operation: Operation<T>): Promise<T> {
     const result = this.#writing.then(() => this.#write(operation))
     this.#writing = result.catch(() => undefined)
@@ -122,7 +126,7 @@ export class TokenConnection {
     if (this.#closed) return
     this.#closed = true
     this.#breaker.stop()
-    await this.#writing
+    await this.#limited(this.#writing, this.#options.timeoutMs).catch(() => undefined)
     await this.#pool.close()
     this.token.closeLeftovers()
     await this.token.module.detach(this)
@@ -132,15 +136,24 @@ export class TokenConnection {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the token was closed')
     this.#breaker.check()
     const session = await this.#openForWriting()
+    const running = operation(session, this.token.module.functions)
+    // When it comes back, however late: a call that hangs has its session still.
+    const close = (): void => this.token.close(session)
+    running.then(close, close)
     try {
-      return await operation(session, this.token.module.functions)
+      return await this.#limited(running, Math.max(writeTimeouts * this.#options.timeoutMs, leastWriteTimeoutMs))
     } catch (error) {
       const failure = hsmError(error, 'the operation')
       await this.#recover(failure, session.tokenEpoch)
       throw failure
-    } finally {
-      this.token.close(session)
     }
+  }
+
+  #limited<T>(running: Promise<T>, timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const stop = this.#options.clock.schedule(() => reject(new PkiError('ERR_HSM_TIMEOUT', `the token did not answer for ${String(timeoutMs)} ms; it may do what it was asked yet`)), timeoutMs)
+      running.then(resolve, reject).finally(stop)
+    })
   }
 
   async #openForWriting(): Promise<TokenSession> {
@@ -209,6 +222,12 @@ export class TokenConnection {
   }
 }
 
+/** Whether the token worked and said no: about a key, or a request. */
+function isAnswer(failure: PkiError): boolean {
+  return failure.code === 'ERR_KEY_NOT_FOUND' || failure.code === 'ERR_HSM_KEY_AMBIGUOUS' || failure.code === 'ERR_HSM_KEY_PROTECTION' ||
+    (failure instanceof HsmError && failure.failureClass === 'request' && failure.returnValue !== 'none')
+}
+
 function needsInitialisation(error: unknown): boolean {
   if (error instanceof HsmError) return error.failureClass === 'device' || error.failureClass === 'session'
   return returnValueOf(error) === ckr.CRYPTOKI_NOT_INITIALIZED
@@ -216,3 +235,6 @@ function needsInitialisation(error: unknown): boolean {
 
 /** K9: at most one more try per request. */
 const maxAttempts = 2
+/** Making an RSA key takes some tokens a minute. */
+const writeTimeouts = 12
+const leastWriteTimeoutMs = 120_000

@@ -153,6 +153,10 @@ describe('private keys as text', () => {
     expect(() => exportPrivateKey(p256.publicKey)).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
+  it('is found in octets of a text, whatever the text begins with', () => {
+    for (const before of ['', '0 of 1\n', '\n', 'Key: 1\r\n']) expect(importPrivateKey(Buffer.from(before + exportPrivateKey(p256.privateKey))).equals(p256.privateKey)).toBe(true)
+  })
+
   it('says which format a key has not', () => {
     expect(() => exportPrivateKey(p256.privateKey, { format: 'pkcs1' })).toThrow(code('ERR_INVALID_ARGUMENT'))
     expect(() => exportPrivateKey(p256.privateKey, { format: 'sec1', passphrase: 'x' })).toThrow(code('ERR_INVALID_ARGUMENT'))

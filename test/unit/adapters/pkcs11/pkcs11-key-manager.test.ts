@@ -318,6 +318,42 @@ describe('a token', () => {
     expect(tokens.map(({ sentPins }) => sentPins.length)).toEqual([1, 1, 1])
   })
 
+  it('that never answers to the making of a key fails that call alone, and closes its session when it does', async () => {
+    const { library, clock, open } = fakeSetup()
+    await using keys = await open({ timeoutMs: 1000 })
+    const signer = await keys.generateKey('ca', 'P-256')
+    let answer = (): void => undefined
+    library.onGenerate = () => new Promise((resolve) => (answer = resolve))
+    const outcomes = [keys.generateKey('web', 'P-256'), keys.generateKey('api', 'P-256')].map((call) => call.then(() => 'made', (error: unknown) => (error as { code: string }).code))
+    await turns(3)
+    library.onGenerate = () => undefined
+    await signsRight(signer)
+    // Making an RSA key takes some tokens a minute: more time than for a signature.
+    clock.advance(30_000)
+    await turns(3)
+    await signsRight(signer)
+    clock.advance(120_000)
+    await turns(5)
+    expect(await Promise.all(outcomes)).toEqual(['ERR_HSM_TIMEOUT', 'made'])
+    expect(library.openSessions).toBe(keys.sessions.open + 1)
+    answer()
+    await turns(5)
+    expect([library.openSessions, library.misuse, keys.health]).toEqual([keys.sessions.open, [], 'ready'])
+  })
+
+  it('that says of many keys in a row that they are gone works, and is not passed over', async () => {
+    const { open } = fakeSetup()
+    await using keys = await open()
+    await using other = await open()
+    const signers = await Promise.all(Array.from({ length: 12 }, (_, i) => keys.generateKey(`key-${i}`, 'P-256')))
+    const kept = await keys.generateKey('kept', 'P-256')
+    for (const signer of signers) await signsRight(signer)
+    for (const signer of signers) await other.destroyKey(signer.id)
+    for (const signer of signers) await expect(signer.sign(data)).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+    expect(keys.health).toBe('ready')
+    await signsRight(kept)
+  })
+
   it('has more than a page of objects, and not more than there is an end to', async () => {
     const { library, open } = fakeSetup()
     await using keys = await open()
@@ -335,66 +371,5 @@ describe('a token', () => {
     await using other = await Pkcs11KeyManager.open({ module, token: { label: 'ca' }, pin: () => '1234' })
     endless = true
     await expect(other.listKeys()).rejects.toThrow(code('ERR_LIMIT_EXCEEDED'))
-  })
-})
-
-describe('the end', () => {
-  it('of one of two managers leaves the other at work; the last one finalises', async () => {
-    const { library, load, open } = fakeSetup()
-    const module = await load()
-    const [first, second] = [await open({ module }), await open({ module })]
-    const signer = await second.generateKey('ca', 'P-256')
-    await first[Symbol.asyncDispose]()
-    await signsRight(signer)
-    expect(library.openSessions).toBe(second.sessions.open)
-    await module.close()
-    await signsRight(signer)
-    await second[Symbol.asyncDispose]()
-    expect([library.initialised, library.openSessions, library.misuse]).toEqual([false, 0, []])
-    await expect(signer.sign(data)).rejects.toThrow(code('ERR_CLOSED'))
-    await expect(open({ module })).rejects.toThrow(code('ERR_CLOSED'))
-  })
-
-  it('waits for what runs, and lets nothing begin', async () => {
-    const { library, open } = fakeSetup()
-    const keys = await open()
-    const signer = await keys.generateKey('ca', 'P-256')
-    const signing = Promise.allSettled(Array.from({ length: 50 }, () => signsRight(signer)))
-    const rotating = keys.rotateKey('ca').then(() => 'rotated', (error: unknown) => (error as { code: string }).code)
-    await turns(1)
-    await keys[Symbol.asyncDispose]()
-    for (const outcome of await signing) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_CLOSED' })
-    expect(['rotated', 'ERR_CLOSED']).toContain(await rotating)
-    expect([library.initialised, library.openSessions, library.misuse, keys.health]).toEqual([false, 0, [], 'closed'])
-  })
-
-  it('does not finalise under a call that hangs', async () => {
-    const { library, clock, open } = fakeSetup()
-    const keys = await open({ timeoutMs: 1000 })
-    const signer = await keys.generateKey('ca', 'P-256')
-    let answer = (): void => undefined
-    library.onSign = (signature) => new Promise((resolve) => (answer = () => resolve(signature)))
-    const signing = expect(signer.sign(data)).rejects.toThrow(code('ERR_HSM_TIMEOUT'))
-    await turns(3)
-    const closing = keys[Symbol.asyncDispose]()
-    for (let i = 0; i < 20; i++) {
-      clock.advance(500)
-      await turns(2)
-    }
-    await closing
-    await signing
-    expect([library.initialised, library.misuse, library.calls.includes('C_Finalize')]).toEqual([true, [], false])
-    answer()
-    await turns(3)
-    expect(library.misuse).toEqual([])
-  })
-
-  it('is refused to none who come after it', async () => {
-    const { library, open } = fakeSetup()
-    for (let i = 0; i < 3; i++) {
-      await using keys = await open()
-      await (i === 0 ? keys.generateKey('ca', 'P-256') : signsRight((await keys.getSigner('ca'))!))
-    }
-    expect([library.initialised, library.openSessions]).toEqual([false, 0])
   })
 })
