@@ -60,6 +60,8 @@ export interface IssuanceService {
 
 /** Makes certificates elsewhere: proves, prepares, lints, signs, checks. `CertificateWorkerPool` of `spiffe-pki/workers` is one. */
 export interface CertificateWorkers {
+  /** The CA certificate that they sign for; where it is given, what comes back need not be read for it. */
+  readonly certificate?: Certificate | undefined
   /** @throws what the request and the authority throw; ERR_WORKER_LOST when nobody knows whether it was signed */
   issue(request: CertificateRequest, content: CertificateContent, serialNumber: Uint8Array): Promise<Certificate>
 }
@@ -169,7 +171,7 @@ class LocalIssuanceService implements IssuanceService {
     }
     if (certificate.serialNumber !== serialNumber || !certificate.publicKey.equals(csr.publicKey)) throw new PkiError('ERR_INTERNAL', 'a worker answered with another certificate')
     // Chain and roots are the authority's: a leaf of another CA, or of this one before it rotated, would not fit them.
-    if (!isSignedFor(certificate, this.#authority.certificate)) throw new PkiError('ERR_CA_MATERIAL', 'the workers sign for another CA certificate than the authority has')
+    if (workers.certificate !== this.#authority.certificate && !isSignedFor(certificate, this.#authority.certificate)) throw new PkiError('ERR_CA_MATERIAL', 'the workers sign for another CA certificate than the authority has')
     const done = this.#recordIssued(certificate)
     if (done !== undefined) await done
     this.#noteIssued(certificate, content, caller, rule, trimmed)

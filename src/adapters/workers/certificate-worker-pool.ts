@@ -45,6 +45,8 @@ interface Thread {
 
 /** Makes certificates on other threads; `pending` certificates wait or are being made. */
 export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposable {
+  /** The CA certificate that is signed for. */
+  readonly certificate: Certificate
   readonly #setup: WorkerSetup
   readonly #workerModule: URL
   readonly #batchSize: number
@@ -66,6 +68,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     if (given?.certificate === undefined || typeof given.signer?.privateKey !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'a pool has the certificate of a CA, and a SoftwareSigner that signs for it')
     const { certificate, signer, chain = [], roots = [certificate], workers } = options
     if (!Number.isInteger(workers) || workers < 1 || workers > 1024) throw new PkiError('ERR_INVALID_ARGUMENT', `${workers} workers; 1 to 1024 are wanted`)
+    this.certificate = certificate
     const der = (list: readonly Certificate[]): Uint8Array[] => list.map((one) => Uint8Array.from(one.der))
     this.#setup = {
       trustDomain: TrustDomain.from(options.trustDomain).name, certificate: Uint8Array.from(certificate.der), chain: der(chain), roots: der(roots),
@@ -114,7 +117,8 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
   /** Two batches a thread: one that it works on, and one that waits for it; and never more than its share, so that all end together. */
   #flush(): void {
     if (this.#queue.length > 0) this.#startMissing()
-    const makers = this.#threads.length + (this.#here === undefined ? 0 : 1)
+    // This thread decides and records for all of them besides.
+    const makers = this.#threads.length + (this.#here === undefined ? 0 : 0.75)
     while (this.#queue.length > 0) {
       const [thread] = [...this.#threads].sort((a, b) => a.running.size - b.running.size)
       const share = Math.min(2 * this.#batchSize, Math.ceil(this.pending / makers))
