@@ -142,12 +142,28 @@ describe('DER of any shape', () => {
     }))
   })
 
+  it('has object identifiers of 64 octets, and of no more', () => {
+    // The longest text is of 64 arcs of three digits, the longest arc of 448 bits.
+    for (const text of [`2.47${'.127'.repeat(63)}`, `2.${2n ** 447n - 80n}`]) {
+      expect(encodeOid(text)).toHaveLength(64)
+      expect(decodeOid(encodeOid(text))).toBe(text)
+    }
+    for (const text of [`2.47${'.127'.repeat(64)}`, `2.47${'.12'.repeat(64)}`, `2.${2n ** 448n}`, `1.2.${'9'.repeat(300)}`]) expect(() => encodeOid(text)).toThrow(code('ERR_OID_INVALID'))
+    expect(() => decodeOid(new Uint8Array(65).fill(1))).toThrow(code('ERR_OID_INVALID'))
+  })
+
+  it.each([7, 14, 21, 28, 30, 31, 32, 35, 53, 63, 64])('keeps arcs about 2^%i, also where seven bits in the middle are zero (X.690 8.19.2)', (bits) => {
+    for (const arc of [2n ** BigInt(bits) - 1n, 2n ** BigInt(bits), 2n ** BigInt(bits) + 1n]) {
+      for (const text of [`1.2.${arc}`, `2.${arc}.3`]) expect(decodeOid(encodeOid(text))).toBe(text)
+    }
+  })
+
   it('gives numbers and bit lists back as they were', () => {
     fc.assert(fc.property(fc.integer({ min: 0, max: 0x7fffffff }), fc.integer({ min: 1, max: 0xffff }), (number, bits) => {
       expect(smallInteger(at(integer(number)), 'x')).toBe(number)
       expect(namedBits(at(namedBitString(bits)), 'x')).toBe(bits)
     }))
-    for (const value of [-1, 0x80000000, 2 ** 40]) expect(() => smallInteger(at(integer(value)), 'x')).toThrow(code('ERR_DER'))
+    for (const value of [-1, -128, -32_768, -(2 ** 31), 0x80000000, 2 ** 40]) expect(() => smallInteger(at(integer(value)), 'x')).toThrow(code('ERR_DER'))
   })
 
   it('reads a time that exists, or none', () => {
@@ -177,6 +193,11 @@ describe('fields of RFC 5280', () => {
   it.each(['03 02 07 80', '03 02 00 01', '03 03 07 00 80'])('have the bit list %s', (text) => {
     const bits = namedBits(at(hex(text)), 'x')
     expect(namedBitString(bits)).toEqual(hex(text))
+  })
+
+  it('have no BIT STRING without its first octet (X.690 8.6.2.1), whatever comes after it', () => {
+    for (const text of ['03 00', '03 00 05 00', '03 00 00']) expect(() => bitStringContent(at(hex(text)), 'x')).toThrow(code('ERR_DER'))
+    expect(() => checkWellFormed(hex('30 04 03 00 05 00'), 'x')).toThrow(code('ERR_DER'))
   })
 
   it('keep the count of unused bits', () => {
