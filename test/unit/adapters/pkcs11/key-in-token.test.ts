@@ -10,6 +10,18 @@ import { data, fakeSetup, signsRight } from '../../../support/fake-token.ts'
 const code = (value: string) => expect.objectContaining({ code: value })
 
 describe('a key', () => {
+  it.each(['P-256', 'Ed25519', 'RSA-2048'] as const)('of %s is asked for with all that keeps it in the token, for signing alone', async (algorithm) => {
+    const { open, objectsOf } = fakeSetup()
+    await using keys = await open()
+    await keys.generateKey('ca', algorithm)
+    const told = (objectClass: number, types: readonly number[]): (number | undefined)[] => types.map((type) => objectsOf(objectClass)[0]!.attributes.get(type)?.[0])
+    expect(objectsOf(ck.CKO_PRIVATE_KEY)).toHaveLength(1)
+    expect(told(ck.CKO_PRIVATE_KEY, [ck.CKA_TOKEN, ck.CKA_PRIVATE, ck.CKA_SENSITIVE, ck.CKA_SIGN])).toEqual([1, 1, 1, 1])
+    expect(told(ck.CKO_PRIVATE_KEY, [ck.CKA_EXTRACTABLE, ck.CKA_DECRYPT, ck.CKA_DERIVE, ck.CKA_UNWRAP])).toEqual([0, 0, 0, 0])
+    expect(told(ck.CKO_PUBLIC_KEY, [ck.CKA_TOKEN, ck.CKA_VERIFY, ck.CKA_PRIVATE])).toEqual([1, 1, 0])
+    for (const objectClass of [ck.CKO_PRIVATE_KEY, ck.CKO_PUBLIC_KEY]) expect(objectsOf(objectClass)[0]!.attributes.get(ck.CKA_LABEL)?.toString()).toBe('ca')
+  })
+
   const [zero, one] = [Buffer.of(0), Buffer.of(1)]
   it.each<[string, number, Buffer]>([
     ['that can be read', ck.CKA_SENSITIVE, zero], ['whose secrecy is neither yes nor no', ck.CKA_SENSITIVE, Buffer.of(0xff)], ['whose secrecy is not told', ck.CKA_SENSITIVE, Buffer.alloc(0)], ['whose secrecy is told at length', ck.CKA_SENSITIVE, Buffer.of(1, 1)],

@@ -354,6 +354,31 @@ describe('a token', () => {
     await signsRight(kept)
   })
 
+  it('that has one session gives it to a write too, and takes it back', async () => {
+    const { token, library, open } = fakeSetup()
+    token.maxSessions = 1
+    await using keys = await open()
+    const signer = await keys.generateKey('ca', 'P-256')
+    for (let i = 0; i < 3; i++) {
+      await signsRight(signer)
+      await keys.rotateKey('ca')
+      expect(library.openSessions).toBe(keys.sessions.open)
+    }
+    await signsRight(signer)
+  })
+
+  it('whose last PIN was wrong is logged in to, with a warning', async () => {
+    const { token, open } = fakeSetup()
+    const warnings: unknown[] = []
+    const silent = (): void => undefined
+    const logger = { trace: silent, debug: silent, info: silent, error: silent, fatal: silent, warn: (fields: unknown) => void warnings.push(fields) } as unknown as NonNullable<Pkcs11KeyManagerOptions['logger']>
+    await (await open({ logger }))[Symbol.asyncDispose]()
+    expect(warnings).toEqual([])
+    token.wrongPins = 1
+    await (await open({ logger }))[Symbol.asyncDispose]()
+    expect(warnings).toEqual([{ token: 'ca', serialNumber: 'serial of ca' }])
+  })
+
   it('has more than a page of objects, and not more than there is an end to', async () => {
     const { library, open } = fakeSetup()
     await using keys = await open()
