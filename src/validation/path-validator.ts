@@ -74,7 +74,7 @@ export class PathValidator {
       const fault = this.#checkLeaf(certificate, timeMs, purposes, options)
       if (fault === undefined) {
         const path = this.#search(certificate, timeMs, purposes, options, budget, rejections)
-        if (path !== undefined) return this.#accept(path, timeMs, options, budget)
+        if (path !== undefined) return this.#accept(path, certificate === leaf, timeMs, options, budget)
       } else {
         rejections.add(fault, [certificate], 'link')
       }
@@ -150,11 +150,12 @@ export class PathValidator {
     return presented
   }
 
-  #accept(path: CompletePath, timeMs: number, options: PathOptions, budget: Budget): Verdict {
-    for (const issuer of path.issuers) if (issuer.anchor === undefined) this.#remembered.add(issuer)
+  /** `mayComeAgain`: the leaf was given as an object, not as octets that were parsed for this call. */
+  #accept(path: CompletePath, mayComeAgain: boolean, timeMs: number, options: PathOptions, budget: Budget): Verdict {
+    for (const issuer of path.issuers) if (issuer.anchor === undefined && !this.#known.includes(issuer)) this.#remembered.add(issuer)
     const [leaf] = path.certificates
     const [issuer] = path.issuers
-    if (leaf !== undefined && issuer !== undefined) this.#leaves.set(leaf, issuer.publicKey)
+    if (mayComeAgain && leaf !== undefined && issuer !== undefined) this.#leaves.set(leaf, issuer.publicKey)
     const verified = VerifiedPath.seal({
       certificates: withAnchor(path),
       anchor: path.anchor,

@@ -75,7 +75,7 @@ export function isOnCurve(curve: CurveName, coordinates: Uint8Array): boolean {
   const half = coordinates.length / 2
   const x = toBigInt(coordinates.subarray(0, half))
   const y = toBigInt(coordinates.subarray(half))
-  return x < p && y < p && (x * x * x - 3n * x + b - y * y) % p === 0n
+  return x < p && y < p && (x * (x * x - 3n) + b - y * y) % p === 0n
 }
 
 function toBigInt(octets: Uint8Array): bigint {
