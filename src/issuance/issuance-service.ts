@@ -1,12 +1,13 @@
 // Issuance: decide → sign → record, for a caller that was authenticated. What adapters and embedding services call.
 
-import { checkCaller } from '../auth/index.ts'
+import { checkCaller } from '../auth/composite-authenticator.ts'
 import type { Caller } from '../auth/index.ts'
-import { MemoryCertificateStore, revocationReasons } from '../ca/index.ts'
+import { revocationReasons } from '../ca/certificate-store.ts'
+import { MemoryCertificateStore } from '../ca/memory-certificate-store.ts'
 import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
 import { PkiError, errorCodes, isPkiError } from '../errors/index.ts'
 import { equalBytes } from '../internal/bytes.ts'
-import { callerIdentityPolicy } from '../policy/index.ts'
+import { callerIdentityPolicy } from '../policy/caller-identity-policy.ts'
 import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'

@@ -1,7 +1,7 @@
 // The default policy: a caller gets a certificate for who it is, and for nothing else.
 
 import type { Caller } from '../auth/index.ts'
-import { isDnsName } from '../ca/index.ts'
+import { isDnsName } from '../ca/certificate-lints.ts'
 import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'

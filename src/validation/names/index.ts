@@ -1,5 +1,5 @@
 // Names in paths: constraints of the CAs, and the peer that is wanted. The inner face of this folder.
 
-export { checkNameConstraints, PreparedNames } from './check-name-constraints.ts'
+export { checkNameConstraints } from './check-name-constraints.ts'
 export { checkPeerName } from './check-peer-name.ts'
 export type { PeerName } from './check-peer-name.ts'
