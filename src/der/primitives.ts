@@ -149,6 +149,8 @@ const maxOidOctets = 64
  */
 export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
   checkOid(bytes, start, end)
+  const familiar = familiarOid(bytes, start, end)
+  if (familiar !== undefined) return familiar
   let text = ''
   let value = 0
   let large: bigint | undefined
@@ -165,6 +167,22 @@ export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.leng
     large = undefined
   }
   return text
+}
+
+/** What has one octet below id-ce or id-kp is nearly every identifier of a certificate: no arithmetic, and no string is made. */
+function familiarOid(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const last = bytes[end - 1] as number
+  for (const { prefix, texts } of familiarArcs) {
+    if (prefix.length !== end - 1 - start) continue
+    let at = 0
+    while (at < prefix.length && bytes[start + at] === prefix[at]) at++
+    if (at === prefix.length) return texts[last]
+  }
+  return undefined
+}
+
+function familiarArc(arc: string): { readonly prefix: Uint8Array, readonly texts: readonly string[] } {
+  return { prefix: encodeOid(arc), texts: Array.from({ length: 128 }, (_, last) => `${arc}.${String(last)}`) }
 }
 
 /** Refuses OID content that is empty, too long, cut off or padded. @throws ERR_OID_INVALID */
@@ -202,3 +220,6 @@ export function encodeOid(text: string): Uint8Array {
   if (octets.length > maxOidOctets) throw new PkiError('ERR_OID_INVALID', `"${text}" is longer than ${String(maxOidOctets)} octets`)
   return Uint8Array.from(octets)
 }
+
+/** id-ce and id-kp: RFC 5280 §4.2 and §4.2.1.12. */
+const familiarArcs = [familiarArc('2.5.29'), familiarArc('1.3.6.1.5.5.7.3')]

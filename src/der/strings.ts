@@ -22,26 +22,22 @@ export function stringContent(reader: DerReader, what: string): string {
 
 /** Octets below 0x80 as text: IA5String, whatever its tag says. @throws ERR_STRING_INVALID */
 export function ia5Text(bytes: Uint8Array, start: number, end: number, what: string): string {
-  let text = ''
   for (let i = start; i < end; i++) {
     const octet = bytes[i] as number
     if (octet > 0x7f) throw impossible('IA5String', octet, what)
-    text += String.fromCharCode(octet)
   }
-  return text
+  return latin1(bytes, start, end)
 }
 
 function charset(name: string, allowed: RegExp): Decoder {
   const table = new Uint8Array(256)
   for (let i = 0; i < 128; i++) if (allowed.test(String.fromCharCode(i))) table[i] = 1
   return (bytes, start, end, what) => {
-    let text = ''
     for (let i = start; i < end; i++) {
       const octet = bytes[i] as number
       if (table[octet] !== 1) throw impossible(name, octet, what)
-      text += String.fromCharCode(octet)
     }
-    return text
+    return latin1(bytes, start, end)
   }
 }
 
@@ -53,7 +49,7 @@ function utf8(bytes: Uint8Array, start: number, end: number, what: string): stri
   }
 }
 
-/** T.61 in theory; latin-1 is what certificates with it hold. */
+/** All at once: characters put together one by one cost a string each. */
 function latin1(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
 }
@@ -94,6 +90,7 @@ const decoders: Readonly<Record<number, Decoder | undefined>> = {
   [tags.ia5String]: ia5Text,
   [tags.numericString]: charset('NumericString', /[0-9 ]/),
   [tags.visibleString]: charset('VisibleString', /[ -~]/),
+  // T.61 in theory; latin-1 is what certificates with it hold.
   [tags.teletexString]: latin1,
   [tags.bmpString]: bmp,
   [tags.universalString]: universal,

@@ -88,15 +88,15 @@ function tooManyNames(asked: readonly GeneralName[]): string | undefined {
 
 /** Each name once: a request that repeats itself is no fault of ours. */
 function sortNames(asked: readonly GeneralName[], own: readonly string[], caller: Caller, { mayHaveName }: CallerIdentityPolicyOptions): { allowed: GeneralName[], foreign: GeneralName[] } {
-  const allowed = new Map<string, GeneralName>()
+  let allowed: Map<string, GeneralName> | undefined
   const foreign: GeneralName[] = []
   for (const name of asked) {
     if (name.type === 'uri' && own.includes(name.value)) continue
     const fits = ((name.type === 'dns' && isDnsName(name.value)) || name.type === 'ip') && mayHaveName?.(name, caller) === true
-    if (fits) allowed.set(`${name.type} ${name.value}`, name)
+    if (fits) (allowed ??= new Map<string, GeneralName>()).set(`${name.type} ${name.value}`, name)
     else foreign.push(name)
   }
-  return { allowed: [...allowed.values()], foreign }
+  return { allowed: [...(allowed?.values() ?? [])], foreign }
 }
 
 /** Istio's dual use: a request with a common name gets one, which is the identity's and not the request's. */

@@ -19,7 +19,8 @@ import type { GeneralName } from './names/general-name.ts'
 export abstract class CertificateExtensions {
   /** Every extension in the order of the encoding, known or not. */
   readonly extensions: readonly Extension[]
-  #decoded: Map<string, unknown> | undefined
+  /** Values that were asked for, each at the place of its extension. */
+  #decoded: unknown[] | undefined
 
   /** `list` is the content of `SEQUENCE OF Extension`, or who has read it before; undefined where there are none. */
   protected constructor(list: DerReader | CertificateExtensions | undefined) {
@@ -126,14 +127,14 @@ export abstract class CertificateExtensions {
   }
 
   #decode<T>(oid: string, parse: (der: Uint8Array) => T): T | undefined {
-    const known = this.#decoded?.get(oid)
-    if (known !== undefined) return known as T
-    const extension = this.extension(oid)
-    if (extension === undefined) return undefined
-    const value = parse(extension.value)
-    this.#decoded ??= new Map()
-    this.#decoded.set(oid, value)
-    return value
+    const { extensions } = this
+    for (let at = 0; at < extensions.length; at++) {
+      const extension = extensions[at] as Extension
+      if (extension.oid !== oid) continue
+      this.#decoded ??= new Array(extensions.length)
+      return (this.#decoded[at] ??= parse(extension.value)) as T
+    }
+    return undefined
   }
 }
 

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { X509Certificate as PeculiarCertificate } from '@peculiar/x509'
-import { DerReader, bitString, bitStringContent, checkInteger, contextConstructed, contextPrimitive, readTime, sequence, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
+import { DerReader, bitStringContent, checkInteger, contextConstructed, contextPrimitive, headerLength, readTime, smallInteger, tags, wholeOctetsBitString, writeHeader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
 import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
@@ -120,13 +120,20 @@ export class Certificate extends CertificateExtensions {
 
   /** The same certificate with another signature: what is signed stays as it was read, and is not read again. */
   withSignature(signature: Uint8Array): Certificate {
-    const bits = bitString(signature)
-    const der = sequence(this.tbs, this.#algorithmDer, bits)
-    const tbsStart = der.length - bits.length - this.#algorithmDer.length - this.tbs.length
+    const { tbs } = this
+    const algorithm = this.#algorithmDer
+    const bitsLength = 1 + signature.length
+    const length = tbs.length + algorithm.length + headerLength(bitsLength) + bitsLength
+    const der = new Uint8Array(headerLength(length) + length)
+    const tbsStart = writeHeader(der, 0, tags.sequence, length)
+    der.set(tbs, tbsStart)
+    der.set(algorithm, tbsStart + tbs.length)
+    // The octet before the signature counts unused bits: none.
+    der.set(signature, 1 + writeHeader(der, tbsStart + tbs.length + algorithm.length, tags.bitString, bitsLength))
     const signed = new Certificate(der, {
-      tbs: der.subarray(tbsStart, tbsStart + this.tbs.length), version: this.version, serialNumberBytes: this.serialNumberBytes,
+      tbs: der.subarray(tbsStart, tbsStart + tbs.length), version: this.version, serialNumberBytes: this.serialNumberBytes,
       signature: der.subarray(der.length - signature.length), issuer: this.issuer, subject: this.subject,
-      notBeforeMs: this.notBeforeMs, notAfterMs: this.notAfterMs, publicKey: this.publicKey, hasUniqueIdentifiers: this.hasUniqueIdentifiers, extensions: this, algorithmDer: this.#algorithmDer,
+      notBeforeMs: this.notBeforeMs, notAfterMs: this.notAfterMs, publicKey: this.publicKey, hasUniqueIdentifiers: this.hasUniqueIdentifiers, extensions: this, algorithmDer: algorithm,
     })
     signed.#serialNumber = this.#serialNumber
     signed.#signatureAlgorithm = this.#signatureAlgorithm

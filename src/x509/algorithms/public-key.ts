@@ -87,7 +87,7 @@ export class PublicKey {
 
   /** RFC 7093 §2 method 1: the leftmost 160 bits of SHA-256 over the subjectPublicKey. */
   get keyIdentifier(): Uint8Array {
-    this.#keyIdentifier ??= new Uint8Array(hash('sha256', this.subjectPublicKey, 'buffer').subarray(0, 20))
+    this.#keyIdentifier ??= leftmostOctets(hash('sha256', this.subjectPublicKey, 'binary'), 20)
     return this.#keyIdentifier
   }
 
@@ -184,6 +184,13 @@ function keyInput(key: PublicKey): OneShotKey {
     return { key: { kty: 'EC', crv: 'P-256', x: encodeBase64url(octets, 1, 33), y: encodeBase64url(octets, 33, 65) }, format: 'jwk' }
   }
   return { key: buffer(key.spki), format: 'der', type: 'spki' }
+}
+
+/** Of a hash as text: as octets it would be memory outside of the heap, for as long as the key lives. */
+function leftmostOctets(text: string, count: number): Uint8Array {
+  const octets = new Uint8Array(count)
+  for (let at = 0; at < count; at++) octets[at] = text.charCodeAt(at)
+  return octets
 }
 
 function buffer(bytes: Uint8Array): Buffer {

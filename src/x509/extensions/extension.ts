@@ -68,7 +68,7 @@ export function readExtensions(list: DerReader, what: string): Extension[] {
     if (extensions.length >= maxExtensions) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
     const reader = list.expect(tags.sequence, 'Extension').inner()
     reader.expect(tags.oid, 'extnID')
-    const oid = decodeExtensionOid(reader)
+    const oid = decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
     let critical = false
     if (reader.optional(tags.boolean)) {
       critical = booleanContent(reader, 'critical')
@@ -105,17 +105,6 @@ export function readable(value: Uint8Array, read: ((der: Uint8Array) => unknown)
     throw new PkiError('ERR_INVALID_ARGUMENT', `extension ${oid} cannot have this value: ${(cause as Error).message}`, { cause })
   }
 }
-
-/** id-ce (2.5.29.x) without arithmetic: nearly every extension of every certificate. */
-function decodeExtensionOid({ bytes, contentStart, contentEnd }: DerReader): string {
-  const last = bytes[contentStart + 2] as number
-  if (contentEnd - contentStart === 3 && bytes[contentStart] === 0x55 && bytes[contentStart + 1] === 0x1d && last < 0x80) {
-    return idCe[last] as string
-  }
-  return decodeOid(bytes, contentStart, contentEnd)
-}
-
-const idCe: readonly string[] = Array.from({ length: 128 }, (_, i) => `2.5.29.${String(i)}`)
 
 /** The extensions of nearly every certificate, encoded once. */
 const knownOids: ReadonlyMap<string, Uint8Array> = new Map(Object.values(extensionOids).map((oid) => [oid, oidElement(oid)]))
