@@ -56,7 +56,7 @@ async function workersRow(): Promise<BenchRow> {
     name: 'issue/p256-workers',
     operations: count,
     async setup() {
-      pool = new CertificateWorkerPool({ trustDomain: 'example.org', certificate, signer, workers: 1, mainThreadHelps: true, workerModule: new URL('../test/support/certificate-worker.mjs', import.meta.url) })
+      pool = new CertificateWorkerPool({ signer, workers: 1, mainThreadHelps: true, workerModule: new URL('../test/support/certificate-worker.mjs', import.meta.url) })
       there = createIssuanceService({ authority, workers: pool })
     },
     teardown: async () => pool?.[Symbol.asyncDispose](),

@@ -99,9 +99,9 @@ export class LeafTemplate {
     this.#closing = { rsa: closingExtensions('RSA', profile), other: closingExtensions('P-256', profile) }
   }
 
-  /** The exact bytes to sign. @throws ERR_NAME_INVALID, ERR_STRING_INVALID */
-  encode({ serialNumber, notBeforeMs, notAfterMs, subject, publicKey, subjectAltName }: LeafFields): Uint8Array {
-    return join(tags.sequence, [
+  /** The certificate as far as it is known before it is signed: the exact bytes to sign, then `closing`. @throws ERR_NAME_INVALID, ERR_STRING_INVALID */
+  encode({ serialNumber, notBeforeMs, notAfterMs, subject, publicKey, subjectAltName }: LeafFields, closing: Uint8Array): Uint8Array {
+    return join([
       version3,
       integer(serialNumber),
       this.#algorithmAndIssuer,
@@ -115,7 +115,7 @@ export class LeafTemplate {
       // The design's leaf has a critical SAN; beside a subject it may be either (X-3).
       encodeExtension({ oid: extensionOids.subjectAltName, critical: true, value: encodeAltName(subjectAltName) }),
       publicKey.algorithm === 'RSA' ? this.#closing.rsa : this.#closing.other,
-    ])
+    ], closing)
   }
 
   /** Certificates of one second and one lifetime share their validity. */
@@ -127,17 +127,20 @@ export class LeafTemplate {
   }
 }
 
-/** SEQUENCE { fields, [3] { SEQUENCE { extensions } } } into one buffer. */
-function join(tag: number, fields: readonly Uint8Array[], extensions: readonly Uint8Array[]): Uint8Array {
+/** SEQUENCE { SEQUENCE { fields, [3] { SEQUENCE { extensions } } }, closing } into one buffer. */
+function join(fields: readonly Uint8Array[], extensions: readonly Uint8Array[], closing: Uint8Array): Uint8Array {
   const listLength = lengthOf(extensions)
   const wrapperLength = headerLength(listLength) + listLength
-  const total = lengthOf(fields) + headerLength(wrapperLength) + wrapperLength
+  const tbsLength = lengthOf(fields) + headerLength(wrapperLength) + wrapperLength
+  const total = headerLength(tbsLength) + tbsLength + closing.length
   const out = new Uint8Array(headerLength(total) + total)
-  let at = writeHeader(out, 0, tag, total)
+  let at = writeHeader(out, 0, tags.sequence, total)
+  at = writeHeader(out, at, tags.sequence, tbsLength)
   at = write(out, at, fields)
   at = writeHeader(out, at, extensionsTag, wrapperLength)
   at = writeHeader(out, at, tags.sequence, listLength)
-  write(out, at, extensions)
+  at = write(out, at, extensions)
+  out.set(closing, at)
   return out
 }
 

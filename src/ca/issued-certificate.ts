@@ -14,8 +14,17 @@ export interface CertificateContent {
   readonly maximumTtlSeconds?: number | undefined
 }
 
-/** Linted bytes that this CA will sign once. */
-export interface PreparedCertificate {
+/** Linted bytes that this CA will sign once, for a request that was proven. */
+export interface PreparedCertificate extends LintedBytes {
+  readonly proven: true
+}
+
+/** Linted bytes that this CA will have signed once, by workers that prove the request before. */
+export interface UnprovenCertificate extends LintedBytes {
+  readonly proven: false
+}
+
+interface LintedBytes {
   readonly serialNumber: SerialNumber
   /** The exact bytes to sign. */
   readonly tbs: Uint8Array

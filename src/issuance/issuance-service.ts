@@ -4,14 +4,13 @@ import { checkCaller } from '../auth/composite-authenticator.ts'
 import type { Caller } from '../auth/index.ts'
 import { revocationReasons } from '../ca/certificate-store.ts'
 import { MemoryCertificateStore } from '../ca/memory-certificate-store.ts'
-import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
+import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, CertificateWorkers, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
 import { PkiError, errorCodes, isPkiError } from '../errors/index.ts'
-import { equalBytes } from '../internal/bytes.ts'
 import { callerIdentityPolicy } from '../policy/caller-identity-policy.ts'
 import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'
-import { CertificateRequest, generateSerialNumber, serialNumberFromBytes } from '../x509/index.ts'
+import { CertificateRequest } from '../x509/index.ts'
 import type { Certificate, CertificateRequestInput, PublicKey, SerialNumber } from '../x509/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
 
@@ -59,14 +58,6 @@ export interface IssuanceService {
   status(serialNumber: SerialNumber): Promise<CertificateStatus | undefined>
 }
 
-/** Makes certificates elsewhere: proves, prepares, lints, signs, checks. `CertificateWorkerPool` of `spiffe-pki/workers` is one. */
-export interface CertificateWorkers {
-  /** The CA certificate that they sign for; where it is given, what comes back need not be read for it. */
-  readonly certificate?: Certificate | undefined
-  /** @throws what the request and the authority throw; ERR_WORKER_LOST when nobody knows whether it was signed */
-  issue(request: CertificateRequest, content: CertificateContent, serialNumber: Uint8Array): Promise<Certificate>
-}
-
 /** Options of `createIssuanceService`. */
 export interface IssuanceServiceOptions {
   /** The CA that signs. */
@@ -75,7 +66,7 @@ export interface IssuanceServiceOptions {
   readonly policy?: IssuancePolicy | undefined
   /** Default: in memory. */
   readonly store?: CertificateStore | undefined
-  /** Threads that prove, prepare, lint, sign and check, for thousands of certificates a second; default: this thread. */
+  /** Threads that prove, sign and check, for thousands of certificates a second; default: this thread. */
   readonly workers?: CertificateWorkers | undefined
   /** Who may revoke what is not its own, by `true` and nothing else; default nobody. */
   readonly isAdministrator?: ((caller: Caller) => boolean) | undefined
@@ -101,6 +92,12 @@ interface Decided {
   readonly trimmed: readonly string[]
 }
 
+/** Bytes to sign, and how. */
+interface Ready {
+  readonly prepared: Pick<PreparedCertificate, 'serialNumber' | 'notAfter'>
+  readonly sign: () => Promise<IssuedCertificate>
+}
+
 class LocalIssuanceService implements IssuanceService {
   readonly #authority: CertificateAuthority
   readonly #policy: IssuancePolicy
@@ -124,28 +121,31 @@ class LocalIssuanceService implements IssuanceService {
 
   async issue(request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
     try {
+      const room = this.#workers?.room?.()
+      if (room !== undefined) await room
       const decided = this.#decide(request, caller)
       const decision = decided instanceof Promise ? await decided : decided
       throwIfAborted(request)
-      return await (this.#workers === undefined ? this.#issueHere(decision, request, caller) : this.#issueThere(decision, request, caller, this.#workers))
+      return await this.#issue(decision, request, caller)
     } catch (error) {
       throw this.#noteRefused('certificate not issued', error, caller)
     }
   }
 
-  async #issueHere({ csr, content, rule, trimmed }: Decided, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
-    await csr.publicKey.prepare()
-    const proven = csr.verify()
-    const prepared = this.#authority.prepare(proven, content)
-    const { serialNumber } = prepared
-    const recorded = this.#store.recordIntent(this.#intent(prepared, content, proven.publicKey))
+  async #issue({ csr, content, rule, trimmed }: Decided, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
+    if (this.#workers === undefined) await csr.publicKey.prepare()
+    const ready = this.#workers === undefined ? this.#proveAndPrepare(csr, content) : this.#prepareFor(this.#workers, csr, content)
+    const { serialNumber } = ready.prepared
+    const recorded = this.#store.recordIntent(this.#intent(ready.prepared, content, csr.publicKey))
+    // A store that answers at once lets the bytes reach a thread at once.
     if (recorded !== undefined) await recorded
     let issued: IssuedCertificate
     try {
       throwIfAborted(request)
-      issued = await this.#authority.sign(prepared)
+      issued = await ready.sign()
     } catch (error) {
-      await this.#recordFailure(serialNumber)
+      // After a lost worker nobody knows whether it signed: the record stays "intended", which counts as issued.
+      if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(serialNumber)
       throw error
     }
     const done = this.#recordIssued(issued.certificate)
@@ -154,29 +154,14 @@ class LocalIssuanceService implements IssuanceService {
     return issued
   }
 
-  /** The same on another thread. The intent has the content and not the exact bytes: those are made there. */
-  async #issueThere({ csr, content, rule, trimmed }: Decided, request: IssuanceRequest, caller: Caller, workers: CertificateWorkers): Promise<IssuedCertificate> {
-    const octets = generateSerialNumber()
-    const serialNumber = serialNumberFromBytes(octets)
-    const recorded = this.#store.recordIntent(this.#intent({ serialNumber, notAfter: this.#authority.notAfter(content) }, content, csr.publicKey))
-    // A store that answers at once lets the request reach a thread at once.
-    if (recorded !== undefined) await recorded
-    let certificate: Certificate
-    try {
-      throwIfAborted(request)
-      certificate = await workers.issue(csr, content, octets)
-    } catch (error) {
-      // After a lost worker nobody knows whether it signed: the record stays "intended", which counts as issued.
-      if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(serialNumber)
-      throw error
-    }
-    if (certificate.serialNumber !== serialNumber || !certificate.publicKey.equals(csr.publicKey)) throw new PkiError('ERR_INTERNAL', 'a worker answered with another certificate')
-    // Chain and roots are the authority's: a leaf of another CA, or of this one before it rotated, would not fit them.
-    if (workers.certificate !== this.#authority.certificate && !isSignedFor(certificate, this.#authority.certificate)) throw new PkiError('ERR_CA_MATERIAL', 'the workers sign for another CA certificate than the authority has')
-    const done = this.#recordIssued(certificate)
-    if (done !== undefined) await done
-    this.#noteIssued(certificate, content, caller, rule, trimmed)
-    return { certificate, chain: this.#authority.chain, roots: this.#authority.roots }
+  #proveAndPrepare(csr: CertificateRequest, content: CertificateContent): Ready {
+    const prepared = this.#authority.prepare(csr.verify(), content)
+    return { prepared, sign: () => this.#authority.sign(prepared) }
+  }
+
+  #prepareFor(workers: CertificateWorkers, csr: CertificateRequest, content: CertificateContent): Ready {
+    const prepared = this.#authority.prepareUnproven(csr, content)
+    return { prepared, sign: () => this.#authority.proveAndSign(prepared, workers) }
   }
 
   #noteIssued({ serialNumber, notAfterMs }: Certificate, content: CertificateContent, caller: Caller, rule: string, trimmed: readonly string[]): void {
@@ -324,12 +309,6 @@ function policyFailed(cause: unknown): PkiError {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-}
-
-function isSignedFor(certificate: Certificate, issuer: Certificate): boolean {
-  const { authorityKeyIdentifier } = certificate
-  const wanted = issuer.subjectKeyIdentifier
-  return equalBytes(certificate.issuer.der, issuer.subject.der) && wanted !== undefined && authorityKeyIdentifier?.keyIdentifier !== undefined && equalBytes(authorityKeyIdentifier.keyIdentifier, wanted)
 }
 
 /** For the log: stores and signers are anybody's, and so is the length of what they say. */

@@ -1,55 +1,33 @@
-// A thread that makes certificates: proof of possession, prepare, lint, sign, check. Started by `CertificateWorkerPool`.
+// A thread that proves requests, signs and checks. Started by `CertificateWorkerPool`.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { isPkiError } from '../../errors/index.ts'
 import { SoftwareSigner } from '../../keys/index.ts'
-import { Certificate, CertificateRequest } from '../../x509/index.ts'
-import { createCertificateAuthority } from '../../ca/index.ts'
-import { contentOf } from './worker-messages.ts'
-import type { WorkerJob, WorkerReply, WorkerRequest, WorkerResult, WorkerSetup } from './worker-messages.ts'
+import { CertificateRequest } from '../../x509/index.ts'
+import { proveAndSign } from '../../ca/index.ts'
+import { pack, unpack } from './worker-messages.ts'
+import type { WorkerFailure, WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.ts'
 
-const setup = workerData as WorkerSetup
-const authority = createCertificateAuthority({
-  trustDomain: setup.trustDomain,
-  certificate: Certificate.parse(setup.certificate),
-  chain: setup.chain.map((der) => Certificate.parse(der)),
-  roots: setup.roots.map((der) => Certificate.parse(der)),
-  signer: new SoftwareSigner(setup.privateKey, { pss: setup.pss }),
-  profile: setup.profile,
-})
+const { privateKey, pss } = workerData as WorkerSetup
+const signer = new SoftwareSigner(privateKey, { pss })
 
 parentPort?.on('message', (request: WorkerRequest) => {
   void answer(request)
 })
 
-async function answer({ jobs, bytes }: WorkerRequest): Promise<void> {
+async function answer({ batch, jobs }: WorkerRequest): Promise<void> {
+  const parts = unpack(jobs)
   const made: Uint8Array[] = []
-  const results: WorkerResult[] = []
-  let at = 0
-  for (const job of jobs) {
+  const failures: WorkerFailure[] = []
+  for (let at = 0; at < parts.length / 2; at++) {
     try {
-      const certificate = await make(job, bytes)
-      results.push({ id: job.id, at, length: certificate.length })
-      made.push(certificate)
-      at += certificate.length
+      made.push(await proveAndSign(CertificateRequest.parse(parts[2 * at] as Uint8Array), parts[2 * at + 1] as Uint8Array, signer))
     } catch (error) {
       const known = isPkiError(error)
-      results.push({ id: job.id, code: known ? error.code : 'ERR_INTERNAL', message: known ? error.message : 'a certificate worker failed' })
+      failures.push({ at, code: known ? error.code : 'ERR_INTERNAL', message: known ? error.message : 'a certificate worker failed' })
+      made.push(new Uint8Array())
     }
   }
-  const out = new Uint8Array(at)
-  let offset = 0
-  for (const certificate of made) {
-    out.set(certificate, offset)
-    offset += certificate.length
-  }
-  parentPort?.postMessage({ results, bytes: out } satisfies WorkerReply, [out.buffer])
-}
-
-async function make(job: WorkerJob, bytes: Uint8Array): Promise<Uint8Array> {
-  const request = CertificateRequest.parse(bytes.subarray(job.at, job.at + job.length))
-  await request.publicKey.prepare()
-  const proven = request.verify()
-  const { certificate } = await authority.sign(authority.prepare(proven, contentOf(job.content), job.serialNumber))
-  return certificate.der
+  const signatures = pack(made)
+  parentPort?.postMessage({ batch, signatures, failures } satisfies WorkerReply, [signatures.bytes.buffer])
 }

@@ -1,5 +1,5 @@
 /**
- * Threads that make certificates, for servers that sign thousands a second. Nothing to install.
+ * Threads that prove requests and sign, for servers that sign thousands a second. Nothing to install.
  *
  * @module spiffe-pki/workers
  */

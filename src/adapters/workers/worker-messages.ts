@@ -2,59 +2,52 @@
 
 import type { KeyObject } from 'node:crypto'
 import type { PkiErrorCode } from '../../errors/index.ts'
-import { DistinguishedName } from '../../x509/index.ts'
-import type { GeneralName } from '../../x509/index.ts'
-import type { CertificateContent, CertificateProfile } from '../../ca/index.ts'
 
 /** What a worker is started with. A KeyObject crosses threads without its octets being written out. */
 export interface WorkerSetup {
-  readonly trustDomain: string
-  readonly certificate: Uint8Array
-  readonly chain: readonly Uint8Array[]
-  readonly roots: readonly Uint8Array[]
   readonly privateKey: KeyObject
   readonly pss: boolean
-  readonly profile: CertificateProfile | undefined
 }
 
-/** One certificate to make. `at` and `length` say where its request is in the buffer. */
-export interface WorkerJob {
-  readonly id: number
-  readonly at: number
-  readonly length: number
-  readonly serialNumber: Uint8Array
-  readonly content: PlainContent
+/** Byte strings one after the other. */
+export interface Packed {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly lengths: readonly number[]
 }
 
-/** `CertificateContent` without objects of classes. */
-export interface PlainContent {
-  readonly subjectAltName: readonly GeneralName[]
-  readonly subject: Uint8Array | undefined
-  readonly ttlSeconds: number | undefined
-  readonly maximumTtlSeconds: number | undefined
-}
-
-/** A batch of jobs. */
+/** Certificates to make: of each the request and the bytes to sign. */
 export interface WorkerRequest {
-  readonly jobs: readonly WorkerJob[]
-  readonly bytes: Uint8Array
+  readonly batch: number
+  readonly jobs: Packed
 }
 
-/** A certificate's place in the buffer, or why there is none. */
-export type WorkerResult =
-  | { readonly id: number, readonly at: number, readonly length: number }
-  | { readonly id: number, readonly code: PkiErrorCode, readonly message: string }
-
-/** The answer to a batch. */
+/** Of each the signature, and nothing for one that there is none for. */
 export interface WorkerReply {
-  readonly results: readonly WorkerResult[]
-  readonly bytes: Uint8Array
+  readonly batch: number
+  readonly signatures: Packed
+  readonly failures: readonly WorkerFailure[]
 }
 
-export function plainContent({ subjectAltName, subject, ttlSeconds, maximumTtlSeconds }: CertificateContent): PlainContent {
-  return { subjectAltName, subject: subject?.der, ttlSeconds, maximumTtlSeconds }
+/** Why the job at this place has no signature. */
+export interface WorkerFailure {
+  readonly at: number
+  readonly code: PkiErrorCode
+  readonly message: string
 }
 
-export function contentOf({ subjectAltName, subject, ttlSeconds, maximumTtlSeconds }: PlainContent): CertificateContent {
-  return { subjectAltName, subject: subject === undefined ? undefined : DistinguishedName.fromDer(subject), ttlSeconds, maximumTtlSeconds }
+export function pack(list: readonly Uint8Array[]): Packed {
+  const lengths = list.map(({ length }) => length)
+  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0))
+  let at = 0
+  for (const one of list) {
+    bytes.set(one, at)
+    at += one.length
+  }
+  return { bytes, lengths }
+}
+
+/** Views. */
+export function unpack({ bytes, lengths }: Packed): Uint8Array[] {
+  let at = 0
+  return lengths.map((length) => bytes.subarray(at, (at += length)))
 }

@@ -1,11 +1,11 @@
 // What goes wrong around issuing: policies, stores, signers and hosts that fail, callers that leave, CAs that change in the middle.
 
 import { describe, expect, it } from 'vitest'
-import { MemoryCertificateStore, createCertificateAuthority, createRootCertificate } from '../../../src/ca/index.ts'
-import type { CertificateAuthority, CertificateStore } from '../../../src/ca/index.ts'
+import { MemoryCertificateStore, createCertificateAuthority, createRootCertificate, proveAndSign } from '../../../src/ca/index.ts'
+import type { CertificateAuthority, CertificateStore, CertificateWorkers } from '../../../src/ca/index.ts'
 import { PkiError } from '../../../src/errors/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
-import type { CertificateWorkers, IssuanceServiceOptions } from '../../../src/issuance/index.ts'
+import type { IssuanceServiceOptions } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import type { IssuancePolicy } from '../../../src/policy/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
@@ -18,6 +18,11 @@ import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 const code = (value: string) => expect.objectContaining({ code: value })
 const { request: csr } = await newRequest()
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
+
+/** Workers that are none: the CA's key on this thread. */
+function workersOf({ publicKey, signatureAlgorithm }: Signer, work: CertificateWorkers['proveAndSign']): CertificateWorkers {
+  return { publicKey, signatureAlgorithm, proveAndSign: work }
+}
 
 interface Line {
   readonly level: string
@@ -192,12 +197,12 @@ describe('a store', () => {
   })
 
   it('that fails behind threads: as in front of them', async () => {
-    const { authority } = await testPki()
+    const { authority, signer } = await testPki()
     let made = 0
-    const workers: CertificateWorkers = { issue: async (request, wanted, serialNumber) => {
+    const workers = workersOf(signer, (request, tbs) => {
       made++
-      return (await authority.sign(authority.prepare(request.verify(), wanted, serialNumber))).certificate
-    } }
+      return proveAndSign(request, tbs, signer)
+    })
     await expect(createIssuanceService({ authority, workers, store: failing('recordIntent', 'rejects') }).issue({ csr }, callerOf())).rejects.toThrow('the disk is full')
     expect(made).toBe(0)
     const inner = new MemoryCertificateStore()
@@ -208,11 +213,11 @@ describe('a store', () => {
 
 describe('a failure', () => {
   it('is on record before the caller hears of it, here and behind threads', async () => {
-    const { authority } = await testPki()
+    const { authority, signer } = await testPki()
     const broken: CertificateAuthority = Object.assign(Object.create(authority) as CertificateAuthority, {
-      prepare: authority.prepare.bind(authority), notAfter: authority.notAfter.bind(authority), sign: () => Promise.reject(new PkiError('ERR_CA_SIGNATURE', '')),
+      prepare: authority.prepare.bind(authority), sign: () => Promise.reject(new PkiError('ERR_CA_SIGNATURE', '')),
     })
-    const workers: CertificateWorkers = { issue: () => Promise.reject(new PkiError('ERR_CSR_SIGNATURE', '')) }
+    const workers = workersOf(signer, () => Promise.reject(new PkiError('ERR_CSR_SIGNATURE', '')))
     for (const options of [{ authority: broken }, { authority, workers }]) {
       const inner = new MemoryCertificateStore()
       const slow: CertificateStore = new Proxy(inner, { get: (target, name) => {
@@ -247,7 +252,7 @@ describe('records in memory', () => {
 
 describe('threads', () => {
   it('are not asked for a caller that left while its intent was written', async () => {
-    const { authority } = await testPki()
+    const { authority, signer } = await testPki()
     const gone = new AbortController()
     const inner = new MemoryCertificateStore()
     const store = new Proxy(inner, { get: (target, name) => {
@@ -258,32 +263,43 @@ describe('threads', () => {
       } : value.bind(target)
     } })
     let asked = 0
-    const workers: CertificateWorkers = { issue: () => {
+    const workers = workersOf(signer, () => {
       asked++
       return new Promise(() => undefined)
-    } }
+    })
     await expect(createIssuanceService({ authority, workers, store }).issue({ csr, signal: gone.signal }, callerOf())).rejects.toThrow(code('ERR_ABORTED'))
     expect([asked, (await inner.findByIdentity(workloadId.toString()))[0]!.state]).toEqual([0, 'failed'])
   })
 
-  it('that answer with another certificate get nothing out, and nobody knows what they signed', async () => {
-    const { authority } = await testPki()
-    const { request: other } = await newRequest()
-    const sign = async (request: typeof csr, wanted: typeof content, serialNumber?: Uint8Array) => (await authority.sign(authority.prepare(request.verify(), wanted, serialNumber))).certificate
-    for (const issue of [
-      (request: typeof csr, wanted: typeof content) => sign(request, wanted),
-      (_request: typeof csr, wanted: typeof content, serialNumber: Uint8Array) => sign(other, wanted, serialNumber),
-    ]) {
-      const store = new MemoryCertificateStore()
-      await expect(createIssuanceService({ authority, store, workers: { issue: issue as CertificateWorkers['issue'] } }).issue({ csr }, callerOf())).rejects.toThrow(code('ERR_INTERNAL'))
-      expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'intended' }])
-    }
+  it.each(['another key', 'another algorithm'])('with %s are asked for nothing', async (what) => {
+    const { authority, signer } = await testPki('RSA-2048')
+    const other = what === 'another key' ? await SoftwareSigner.generate('RSA-2048') : new SoftwareSigner(signer.privateKey(), { pss: true })
+    let asked = 0
+    const workers = workersOf(other, () => {
+      asked++
+      return Promise.resolve(new Uint8Array(256))
+    })
+    await expect(createIssuanceService({ authority, workers }).issue({ csr }, callerOf())).rejects.toThrow(code('ERR_CA_MATERIAL'))
+    expect(asked).toBe(0)
   })
 
-  it('that sign for another CA get nothing out', async () => {
-    const [mine, other] = [await testPki(), await testPki()]
-    const workers: CertificateWorkers = { issue: async (request, wanted, serialNumber) => (await other.authority.sign(other.authority.prepare(request.verify(), wanted, serialNumber))).certificate }
-    await expect(createIssuanceService({ authority: mine.authority, workers }).issue({ csr }, callerOf())).rejects.toThrow(code('ERR_CA_MATERIAL'))
+  it.each([undefined, 'signature', new Uint8Array(0), new Uint8Array(65_537)])('that answer with what cannot be a signature get nothing out', async (answer) => {
+    const { authority, signer } = await testPki()
+    const store = new MemoryCertificateStore()
+    const workers = workersOf(signer, () => Promise.resolve(answer as Uint8Array))
+    await expect(createIssuanceService({ authority, store, workers }).issue({ csr }, callerOf())).rejects.toThrow(code('ERR_CA_SIGNATURE'))
+    expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+  })
+
+  it('sign what is unproven, and this thread what is proven: neither takes the other', async () => {
+    const { authority, signer } = await testPki()
+    const workers = workersOf(signer, (request, tbs) => proveAndSign(request, tbs, signer))
+    const unproven = authority.prepareUnproven(csr, content)
+    const prepared = authority.prepare(csr.verify(), content)
+    expect([unproven.proven, prepared.proven]).toEqual([false, true])
+    await expect(authority.sign(unproven as never)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(authority.proveAndSign(prepared as never, workers)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect((await authority.proveAndSign(authority.prepareUnproven(csr, content), workers)).certificate.publicKey.equals(csr.publicKey)).toBe(true)
   })
 })
 

@@ -81,7 +81,7 @@ describe.each<KeyAlgorithm>(['P-256', 'Ed25519', 'RSA-2048'])('a key of %s', (al
     const failover = new FailoverKeyManager({ managers: [memory, files] })
     const certificate = await createRootCertificate(signer, { subject: 'CN=root', trustDomain: 'example.org' })
     const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer })
-    await using pool = new CertificateWorkerPool({ trustDomain: 'example.org', certificate, signer, workers: 1, workerModule: new URL('../../support/certificate-worker.mjs', import.meta.url) })
+    await using pool = new CertificateWorkerPool({ signer, workers: 1, workerModule: new URL('../../support/certificate-worker.mjs', import.meta.url) })
     const bridge = await bridgeToWebCrypto(signer)
     const hidden = [...secretsOf(signer.privateKey()), ...secretsOf(recipient.privateKey), ...formsOf(Buffer.from(passphrase)), passphrase]
     const things: Record<string, unknown> = {

@@ -3,13 +3,15 @@ import { CertificateWorkerPool } from '../../../../src/adapters/workers/index.ts
 import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/index.ts'
 import { MemoryCertificateStore } from '../../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
-import { DistinguishedName, generalName, generateSerialNumber } from '../../../../src/x509/index.ts'
+import { CertificateRequest, generalName, verifySignature } from '../../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../../support/pki.ts'
 import type { TestPki } from '../../../support/pki.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 const workerModule = new URL('../../../support/certificate-worker.mjs', import.meta.url)
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
+/** What is signed in tests that are about nothing but the signature. */
+const tbs = Uint8Array.of(1, 2, 3)
 const pools: CertificateWorkerPool[] = []
 afterEach(async () => {
   for (const pool of pools.splice(0)) await pool[Symbol.asyncDispose]()
@@ -21,7 +23,7 @@ function activeWorkers(): number {
 }
 
 function poolOf(pki: TestPki, options: Partial<CertificateWorkerPoolOptions> = {}): CertificateWorkerPool {
-  const pool = new CertificateWorkerPool({ trustDomain: 'example.org', certificate: pki.root, signer: pki.signer, workers: 2, workerModule, ...options })
+  const pool = new CertificateWorkerPool({ signer: pki.signer, workers: 2, workerModule, ...options })
   pools.push(pool)
   return pool
 }
@@ -94,7 +96,7 @@ describe('CertificateWorkerPool', () => {
     const { request } = await newRequest()
     const pool = poolOf(pki, { workers: 1, workerModule: absent })
     for (let i = 0; i < 3; i++) {
-      const error = await pool.issue(request, content, generateSerialNumber()).catch((cause: unknown) => cause)
+      const error = await pool.proveAndSign(request, tbs).catch((cause: unknown) => cause)
       expect(error).toMatchObject({ code: 'ERR_WORKER_LOST', cause: expect.any(Error) })
     }
     await pool[Symbol.asyncDispose]()
@@ -104,7 +106,7 @@ describe('CertificateWorkerPool', () => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 1, batchSize: 2, workerModule: new URL('../../../support/dying-certificate-worker.mjs', import.meta.url) })
     const { request } = await newRequest()
-    const made = Promise.allSettled(Array.from({ length: 8 }, () => pool.issue(request, content, generateSerialNumber())))
+    const made = Promise.allSettled(Array.from({ length: 8 }, () => pool.proveAndSign(request, tbs)))
     await pool[Symbol.asyncDispose]()
     const outcomes = await made
     for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_WORKER_LOST' })
@@ -115,36 +117,24 @@ describe('CertificateWorkerPool', () => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 1, mainThreadHelps })
     const { request } = await newRequest()
-    const made = Promise.all(Array.from({ length: 40 }, () => pool.issue(request, content, generateSerialNumber())))
+    const made = Promise.all(Array.from({ length: 40 }, () => pool.proveAndSign(request, tbs)))
     const closing = pool[Symbol.asyncDispose]()
     expect(await made).toHaveLength(40)
     await closing
-    await expect(pool.issue(request, content, generateSerialNumber())).rejects.toThrow(code('ERR_CLOSED'))
-  })
-
-  it('hands names and a subject over', async () => {
-    const pki = await testPki()
-    const pool = poolOf(pki, { workers: 1 })
-    const { request } = await newRequest()
-    const subjectAltName = [generalName.uri(workloadId.toString()), generalName.dns('localhost'), generalName.ip('127.0.0.1'), generalName.ip('::1')]
-    const subject = DistinguishedName.parse('CN=api')
-    const made = await pool.issue(request, { subjectAltName, subject }, generateSerialNumber())
-    const own = await pki.authority.sign(pki.authority.prepare(request.verify(), { subjectAltName, subject }))
-    expect(made.extension('2.5.29.17')?.value).toEqual(own.certificate.extension('2.5.29.17')?.value)
-    expect(made.subject.toString()).toBe('CN=api')
+    await expect(pool.proveAndSign(request, tbs)).rejects.toThrow(code('ERR_CLOSED'))
   })
 
   it('does not start a thread again and again that cannot start, and says why it was lost', async () => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 2, workerModule: new URL('./no-such-worker.mjs', import.meta.url) })
     const { request } = await newRequest()
-    const lost = (await pool.issue(request, content, generateSerialNumber()).catch((error: unknown) => error)) as Error
+    const lost = (await pool.proveAndSign(request, tbs).catch((error: unknown) => error)) as Error
     expect(lost).toMatchObject({ code: 'ERR_WORKER_LOST' })
     expect((lost.cause as Error).message).toContain('no-such-worker')
     await vi.waitUntil(() => activeWorkers() === 0)
     for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve))
     expect(activeWorkers()).toBe(0)
-    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => pool.issue(request, content, generateSerialNumber())))
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => pool.proveAndSign(request, tbs)))
     for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: code('ERR_WORKER_LOST') })
     expect(pool.pending).toBe(0)
   })
@@ -153,24 +143,71 @@ describe('CertificateWorkerPool', () => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 1, batchSize: 1, workerModule: new URL('../../../support/dying-certificate-worker.mjs', import.meta.url) })
     const { request } = await newRequest()
-    const outcomes = Promise.allSettled(Array.from({ length: 6 }, () => pool.issue(request, content, generateSerialNumber())))
+    const outcomes = Promise.allSettled(Array.from({ length: 6 }, () => pool.proveAndSign(request, tbs)))
     await pool[Symbol.asyncDispose]()
     for (const outcome of await outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_WORKER_LOST' })
     expect(pool.pending).toBe(0)
   })
 
-  it('refuses content that cannot be handed over, and nothing beside it', async () => {
-    const pki = await testPki()
-    const pool = poolOf(pki, { workers: 1 })
+  it('signs for the CA that has its key, and for no other', async () => {
+    const [mine, other] = [await testPki(), await testPki()]
+    const pool = poolOf(mine)
     const { request } = await newRequest()
-    const foreign = { subjectAltName: [{ type: 'uri', value: (() => undefined) as never }] } as const
-    await expect(pool.issue(request, foreign, generateSerialNumber())).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
-    expect((await pool.issue(request, content, generateSerialNumber())).verifySignatureBy(pki.root.publicKey)).toBe(true)
+    const { certificate } = await mine.authority.proveAndSign(mine.authority.prepareUnproven(request, content), pool)
+    expect(certificate.verifySignatureBy(mine.root.publicKey)).toBe(true)
+    const store = new MemoryCertificateStore()
+    await expect(createIssuanceService({ authority: other.authority, workers: pool, store }).issue({ csr: request }, callerOf())).rejects.toThrow(code('ERR_CA_MATERIAL'))
+    expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
     expect(pool.pending).toBe(0)
   })
 
-  it.each([0, -1, 1.5])('refuses %s threads', async (workers) => {
+  it.each([false, true])('signs nothing for a request that proves nothing; this thread helps: %s', async (mainThreadHelps) => {
     const pki = await testPki()
-    expect(() => new CertificateWorkerPool({ trustDomain: 'example.org', certificate: pki.root, signer: pki.signer, workers })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    const pool = poolOf(pki, { workers: 1, batchSize: 1, mainThreadHelps })
+    const { request } = await newRequest()
+    const forged = request.der.slice()
+    forged[forged.length - 1]! ^= 1
+    const outcomes = await Promise.allSettled([CertificateRequest.parse(forged), request, CertificateRequest.parse(forged), request].map((each) => pool.proveAndSign(each, tbs)))
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled'])
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ name: 'PkiError', code: 'ERR_CSR_SIGNATURE' })
+      else expect(verifySignature(pool.publicKey, pool.signatureAlgorithm, tbs, outcome.value)).toBe(true)
+    }
+  })
+
+  it('has what waits for room prepare nothing yet', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1, batchSize: 4 })
+    const prepare = vi.spyOn(pki.authority, 'prepareUnproven')
+    const issuance = createIssuanceService({ authority: pki.authority, workers: pool })
+    const { request } = await newRequest()
+    const issued = Promise.all(Array.from({ length: 50 }, () => issuance.issue({ csr: request }, callerOf())))
+    const atOnce = prepare.mock.calls.length
+    expect(atOnce).toBeLessThanOrEqual(12)
+    // A request that its policy refuses takes no room from those behind it.
+    const refused = await Promise.allSettled(Array.from({ length: 10 }, () => issuance.issue({ csr: request }, callerOf('spiffe://other.example/x'))))
+    for (const outcome of refused) expect(outcome).toMatchObject({ status: 'rejected' })
+    expect(await issued).toHaveLength(50)
+    expect(pool.pending).toBe(0)
+  })
+
+  it('turns away who waits for room when it is closed, and nothing is on record of it', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1, batchSize: 1 })
+    const store = new MemoryCertificateStore()
+    const issuance = createIssuanceService({ authority: pki.authority, workers: pool, store })
+    const { request } = await newRequest()
+    const outcomes = Promise.allSettled(Array.from({ length: 10 }, () => issuance.issue({ csr: request }, callerOf())))
+    await pool[Symbol.asyncDispose]()
+    const made = (await outcomes).filter(({ status }) => status === 'fulfilled').length
+    for (const outcome of await outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_CLOSED' })
+    expect(made).toBeLessThan(10)
+    expect(await store.findByIdentity(workloadId.toString())).toHaveLength(made)
+  })
+
+  it.each([0, -1, 1.5, Number.NaN, 1025, '2'])('refuses %s threads, and as many certificates a message', async (count) => {
+    const pki = await testPki()
+    expect(() => new CertificateWorkerPool({ signer: pki.signer, workers: count as number })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => new CertificateWorkerPool({ signer: pki.signer, workers: 1, batchSize: count as number })).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 })
