@@ -6,7 +6,6 @@ import type { Clock } from '../runtime/index.ts'
 import { generatePrivateKey, keyIdPattern, requireKeyAlgorithm } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
-import { openKeyBackup, sealKeyBackup } from './key-backup.ts'
 import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
 import { SoftwareSigner } from './software-signer.ts'
 
@@ -59,6 +58,8 @@ export class MemoryKeyManager implements KeyManager {
 
   async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
     const { signer, created } = this.#current(id)
+    // Loaded when a backup is made or read: few programs do, and all of them pay for what their import loads.
+    const { sealKeyBackup } = await import('./key-backup.ts')
     return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm: signer.algorithm, created }, protection)
   }
 
@@ -66,6 +67,7 @@ export class MemoryKeyManager implements KeyManager {
     this.#open()
     // What was opened is what is used, though the caller's object change meanwhile.
     const taken = { ...backup }
+    const { openKeyBackup } = await import('./key-backup.ts')
     const privateKey = await openKeyBackup(taken, protection)
     const id = taken.keyId
     this.#check(id)
