@@ -193,6 +193,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     const id = this.#nextBatch++
     const jobs = pack(batch.flatMap(({ request, tbs }) => [request.der, tbs]))
     thread.batches.set(id, batch)
+    if (thread.running === 0) thread.worker.ref()
     thread.running += batch.length
     thread.worker.postMessage({ batch: id, jobs } satisfies WorkerRequest, [jobs.bytes.buffer])
   }
@@ -203,11 +204,12 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
 
   #start(): Thread {
     const worker = new Worker(this.#workerModule, { workerData: this.#setup })
-    worker.unref()
     const thread: Thread = { worker, batches: new Map(), running: 0 }
     worker.on('message', (reply: WorkerReply) => this.#settle(thread, reply))
     worker.on('error', (cause) => this.#lost(thread, cause))
     worker.on('exit', () => this.#lost(thread, undefined))
+    // After the listeners, which undo it. A thread keeps its program alive as long as somebody waits for it, and no longer.
+    worker.unref()
     return thread
   }
 
@@ -216,6 +218,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     if (batch === undefined) return
     thread.batches.delete(id)
     thread.running -= batch.length
+    if (thread.running === 0) thread.worker.unref()
     // The thread gets its next before this one is busy with what it made.
     this.#flush()
     for (const { at, code, message } of failures) batch[at]?.reject(new PkiError(code, message))

@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CertificateWorkerPool } from '../../../../src/adapters/workers/index.ts'
 import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/index.ts'
@@ -203,6 +207,26 @@ describe('CertificateWorkerPool', () => {
     for (const outcome of await outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_CLOSED' })
     expect(made).toBeLessThan(10)
     expect(await store.findByIdentity(workloadId.toString())).toHaveLength(made)
+  })
+
+  it('keeps its program alive while somebody waits for it, and no longer', () => {
+    const root = new URL('../../../../src/', import.meta.url)
+    const program = `
+      import { CertificateWorkerPool } from '${root.href}adapters/workers/index.ts'
+      import { SoftwareSigner } from '${root.href}keys/index.ts'
+      import { buildCertificateRequest } from '${root.href}x509/index.ts'
+      const signer = await SoftwareSigner.generate('Ed25519')
+      const request = await buildCertificateRequest({}, signer)
+      const pool = new CertificateWorkerPool({ signer, workers: 2, workerModule: new URL('${workerModule.href}') })
+      for (let i = 0; i < 2; i++) console.log((await pool.proveAndSign(request, Uint8Array.of(1))).length)`
+    // Without a reference it would end with exit code 13, before the answer; with one that stays, never.
+    const directory = mkdtempSync(join(tmpdir(), 'pool-'))
+    try {
+      writeFileSync(join(directory, 'program.mts'), program)
+      expect(execFileSync(process.execPath, ['--import', 'tsx', join(directory, 'program.mts')], { encoding: 'utf8', timeout: 60_000 }).trim()).toBe('64\n64')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it.each([0, -1, 1.5, Number.NaN, 1025, '2'])('refuses %s threads, and as many certificates a message', async (count) => {
