@@ -92,12 +92,6 @@ interface Decided {
   readonly trimmed: readonly string[]
 }
 
-/** Bytes to sign, and how. */
-interface Ready {
-  readonly prepared: Pick<PreparedCertificate, 'serialNumber' | 'notAfter'>
-  readonly sign: () => Promise<IssuedCertificate>
-}
-
 class LocalIssuanceService implements IssuanceService {
   readonly #authority: CertificateAuthority
   readonly #policy: IssuancePolicy
@@ -134,15 +128,15 @@ class LocalIssuanceService implements IssuanceService {
 
   async #issue({ csr, content, rule, trimmed }: Decided, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
     if (this.#workers === undefined) await csr.publicKey.prepare()
-    const ready = this.#workers === undefined ? this.#proveAndPrepare(csr, content) : this.#prepareFor(this.#workers, csr, content)
-    const { serialNumber } = ready.prepared
-    const recorded = this.#store.recordIntent(this.#intent(ready.prepared, content, csr.publicKey))
+    const prepared = this.#workers === undefined ? this.#authority.prepare(csr.verify(), content) : this.#authority.prepareUnproven(csr, content)
+    const { serialNumber } = prepared
+    const recorded = this.#store.recordIntent(this.#intent(prepared, content, csr.publicKey))
     // A store that answers at once lets the bytes reach a thread at once.
     if (recorded !== undefined) await recorded
     let issued: IssuedCertificate
     try {
       throwIfAborted(request)
-      issued = await ready.sign()
+      issued = await (prepared.proven ? this.#authority.sign(prepared) : this.#authority.proveAndSign(prepared, this.#workers as CertificateWorkers))
     } catch (error) {
       // After a lost worker nobody knows whether it signed: the record stays "intended", which counts as issued.
       if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(serialNumber)
@@ -152,16 +146,6 @@ class LocalIssuanceService implements IssuanceService {
     if (done !== undefined) await done
     this.#noteIssued(issued.certificate, content, caller, rule, trimmed)
     return issued
-  }
-
-  #proveAndPrepare(csr: CertificateRequest, content: CertificateContent): Ready {
-    const prepared = this.#authority.prepare(csr.verify(), content)
-    return { prepared, sign: () => this.#authority.sign(prepared) }
-  }
-
-  #prepareFor(workers: CertificateWorkers, csr: CertificateRequest, content: CertificateContent): Ready {
-    const prepared = this.#authority.prepareUnproven(csr, content)
-    return { prepared, sign: () => this.#authority.proveAndSign(prepared, workers) }
   }
 
   #noteIssued({ serialNumber, notAfterMs }: Certificate, content: CertificateContent, caller: Caller, rule: string, trimmed: readonly string[]): void {
@@ -256,15 +240,16 @@ class LocalIssuanceService implements IssuanceService {
 
   /** Nothing is let out that is not on record. */
   #recordIssued({ serialNumber, der }: Certificate): Promise<void> | undefined {
-    const failed = (error: unknown): never => {
-      this.#logger.error({ serialNumber, reason: textOf(error) }, 'the outcome could not be recorded')
-      throw error
-    }
     try {
-      return this.#store.recordOutcome(serialNumber, { certificate: der })?.catch(failed)
+      return this.#store.recordOutcome(serialNumber, { certificate: der })?.catch((error: unknown) => this.#notRecorded(serialNumber, error))
     } catch (error) {
-      return failed(error)
+      return this.#notRecorded(serialNumber, error)
     }
+  }
+
+  #notRecorded(serialNumber: SerialNumber, error: unknown): never {
+    this.#logger.error({ serialNumber, reason: textOf(error) }, 'the outcome could not be recorded')
+    throw error
   }
 
   /** The line and the count of what was not done; the error, to be thrown. */
