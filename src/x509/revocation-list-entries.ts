@@ -212,9 +212,13 @@ export class RevocationListIndex {
   readonly #slots: Uint32Array
   readonly #mask: number
   readonly #seed: number
+  /** Whether entries of one serial number may be of several issuers; otherwise only the first of them is ever found. */
+  readonly #byIssuer: boolean
 
+  /** @throws ERR_LIMIT_EXCEEDED more than 1,024 entries of one serial number, in a list that names issuers */
   constructor(bytes: Uint8Array, scan: EntryScan) {
     this.#bytes = bytes
+    this.#byIssuer = scan.issuerOffsets.length > 0
     const capacity = 2 ** Math.ceil(Math.log2(Math.max(2, scan.count * 1.34)))
     this.#slots = new Uint32Array(capacity)
     this.#mask = capacity - 1
@@ -260,8 +264,23 @@ export class RevocationListIndex {
   #insert(offset: number): void {
     const at = serialOffset(this.#bytes, offset)
     let slot = this.#hash(this.#bytes, at, at + (this.#bytes[at - 1] as number))
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & this.#mask
+    let same = 0
+    for (let steps = 0; this.#slots[slot] !== 0; slot = (slot + 1) & this.#mask) {
+      // Honest runs are short. No seed tells apart a serial number that is listed a million times, and each would walk past all before it.
+      if (++steps <= longRun || !this.#isSerialAt(at, (this.#slots[slot] as number) - 1)) continue
+      if (!this.#byIssuer) return
+      if (++same > maxSame) throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of more than ${maxSame} entries of one serial number`)
+    }
     this.#slots[slot] = offset + 1
+  }
+
+  #isSerialAt(at: number, offset: number): boolean {
+    const bytes = this.#bytes
+    const other = serialOffset(bytes, offset)
+    const length = bytes[at - 1] as number
+    if (bytes[other - 1] !== length) return false
+    for (let i = 0; i < length; i++) if (bytes[at + i] !== bytes[other + i]) return false
+    return true
   }
 
   /** Multiply and rotate over the octets, then mix (the finaliser of MurmurHash3). */
@@ -275,6 +294,10 @@ export class RevocationListIndex {
     return (hash ^ (hash >>> 13)) & this.#mask
   }
 }
+
+/** Slots in a row that are taken before anybody looks why. */
+const longRun = 64
+const maxSame = 1024
 
 function equalAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
   for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false

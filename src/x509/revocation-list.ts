@@ -43,6 +43,8 @@ export class RevocationList {
   readonly extensions: readonly Extension[]
   readonly #scan: EntryScan | undefined
   #index: RevocationListIndex | undefined
+  /** The issuer that was named last: it holds for many entries, and may be long. */
+  #named: { readonly offset: number, readonly issuer: readonly GeneralName[] | undefined } | undefined
   #decoded: Map<string, unknown> | undefined
 
   private constructor(der: Uint8Array) {
@@ -156,6 +158,7 @@ export class RevocationList {
   /**
    * The entry of a certificate, by serial number.
    *
+   * @throws ERR_LIMIT_EXCEEDED for a list that names issuers and has more than 1,024 entries of one serial number
    * @param isIssuer Whether the issuer that an entry is for is the certificate's; undefined stands for the issuer of the list. Without
    * it only entries for the issuer of the list are found.
    */
@@ -249,7 +252,10 @@ export class RevocationList {
       if ((offsets[middle] as number) <= offset) low = middle + 1
       else high = middle
     }
-    return low === 0 ? undefined : readEntryIssuer(this.der, offsets[low - 1] as number)
+    if (low === 0) return undefined
+    const named = offsets[low - 1] as number
+    if (this.#named?.offset !== named) this.#named = { offset: named, issuer: readEntryIssuer(this.der, named) }
+    return this.#named.issuer
   }
 }
 

@@ -376,3 +376,27 @@ it('decodes an extension once, however often it is asked for', async () => {
   expect(list.issuingDistributionPoint).toBe(list.issuingDistributionPoint)
   expect(list.authorityKeyIdentifier).toBe(list.authorityKeyIdentifier)
 })
+
+describe('many entries of one serial number', () => {
+  const again = (count: number, named?: string): Promise<RevocationList> =>
+    built({ entries: Array.from({ length: count }, (_, at) => ({ serialNumber: Uint8Array.of(7), revocationDate: new Date(at * 1000), certificateIssuer: at === 0 && named !== undefined ? [nameOf(named)] : undefined })) })
+  const nameOf = named
+
+  // Without a bound on what is walked past, half a million of them took minutes.
+  it('are found by the first, whatever their number', async () => {
+    const list = await again(500_000)
+    expect([list.has(Uint8Array.of(7)), list.has(Uint8Array.of(8)), list.find(Uint8Array.of(7))?.revocationDate.getTime()]).toEqual([true, false, 0])
+  })
+
+  it('are a limit where each may be of another issuer', async () => {
+    const [few, many] = [await again(1000, 'CN=a'), await again(2000, 'CN=a')]
+    expect(few.find(Uint8Array.of(7), () => true)?.revocationDate.getTime()).toBe(0)
+    expect(() => many.find(Uint8Array.of(7), () => true)).toThrow(code('ERR_LIMIT_EXCEEDED'))
+  })
+
+  it('share the issuer that was named once', async () => {
+    const [first, ...rest] = [...(await again(3, 'CN=a')).entries()].map(({ certificateIssuer }) => certificateIssuer)
+    expect(first).toHaveLength(1)
+    for (const issuerOfOther of rest) expect(issuerOfOther).toBe(first)
+  })
+})
