@@ -5,7 +5,7 @@
 
 import { equalBytes } from '../../internal/bytes.ts'
 import { ipVersion } from '../../internal/ip-text.ts'
-import { extensionOids as oids, formatIpAddress, keyPurposeOids } from '../../x509/index.ts'
+import { extensionOids as oids, formatIpAddress, keyPurposeOids, signatureAlgorithms } from '../../x509/index.ts'
 import type { Certificate, GeneralName, KeyUsageName } from '../../x509/index.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
@@ -148,12 +148,15 @@ function isAbsoluteUri(value: string): boolean {
 
 /** The rules for a certificate in this place of the path. */
 export function checkWebpkiRules(certificate: Certificate, role: PathRole): Rejection | undefined {
-  const broken = generalFault(certificate) ?? (role === 'leaf' ? subscriberFault(certificate) : role === 'anchor' ? rootFault(certificate) : undefined)
+  const broken = generalFault(certificate, role) ?? (role === 'leaf' ? subscriberFault(certificate) : role === 'anchor' ? rootFault(certificate) : undefined)
   return broken === undefined ? undefined : reject('ERR_PATH_PROFILE', `BR ${broken[0]}`, broken[1], certificate)
 }
 
-function generalFault(certificate: Certificate): Fault {
+function generalFault(certificate: Certificate, role: PathRole): Fault {
   if (certificate.version !== 3) return ['7.1.1', `a certificate of version ${certificate.version}`]
+  const { signatureAlgorithm: name, der } = certificate.signatureAlgorithm
+  // "When encoded, the AlgorithmIdentifier MUST be byte-for-byte identical"; of an anchor nobody looks at the signature.
+  if (role !== 'anchor' && name !== undefined && !equalBytes(der, signatureAlgorithms[name].identifier)) return ['7.1.3.2', `another encoding of ${name}`]
   const { modulus, bits } = certificate.publicKey.info
   if (modulus !== undefined && bits % 8 !== 0) return ['6.1.5', `an RSA modulus of ${bits} bits, no multiple of 8`]
   const authority = certificate.authorityKeyIdentifier

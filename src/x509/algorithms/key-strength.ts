@@ -16,15 +16,19 @@ export interface KeyStrengthPolicy {
 /**
  * Refuses a key that is unsupported, too short, or of a known weakness.
  *
- * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
+ * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED; ERR_INVALID_ARGUMENT for a policy that means nothing
  */
 export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrengthPolicy = {}): void {
+  const { minimumRsaBits = 2048, maximumRsaBits = 8192, rsaExponent = '65537' } = policy
+  // NaN compares false with everything, and another exponent would be any.
+  if (!(minimumRsaBits <= maximumRsaBits) || !exponents.includes(rsaExponent)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'minimumRsaBits and maximumRsaBits are counts in order, rsaExponent is "65537" or "odd"')
+  }
   if (info.algorithm === undefined) {
     throw new PkiError(info.problem?.code ?? 'ERR_KEY_UNSUPPORTED', `the public key is ${info.problem?.detail ?? 'of an unknown kind'}`)
   }
   const { modulus, exponent, bits } = info
   if (modulus === undefined || exponent === undefined) return
-  const { minimumRsaBits = 2048, maximumRsaBits = 8192, rsaExponent = '65537' } = policy
   if (bits < minimumRsaBits) throw new PkiError('ERR_KEY_WEAK', `RSA of ${String(bits)} bits; at least ${String(minimumRsaBits)} are wanted`)
   if (bits > maximumRsaBits) throw new PkiError('ERR_KEY_UNSUPPORTED', `RSA of ${String(bits)} bits; at most ${String(maximumRsaBits)} are taken`)
   const isF4 = exponent.length === 3 && exponent[0] === 1 && exponent[1] === 0 && exponent[2] === 1
@@ -34,11 +38,12 @@ export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrength
   if (isRocaModulus(modulus)) throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus of the generator of CVE-2017-15361 (ROCA)')
 }
 
+const exponents: readonly unknown[] = ['65537', 'odd']
+
 /** A prime below 752 that divides the modulus (Boulder's goodkey bound), by one pass over 16-bit limbs per group of primes. */
 function smallFactor(modulus: Uint8Array): number | undefined {
   for (const group of primeGroups) {
-    let rest = 0
-    for (const octet of modulus) rest = (rest * 256 + octet) % group.product
+    const rest = remainder(modulus, group.product)
     for (const prime of group.primes) if (rest % prime === 0) return prime
   }
   return undefined
@@ -49,19 +54,30 @@ const primeGroups: readonly { readonly product: number; readonly primes: readonl
 
 function groups(): { product: number; primes: number[] }[] {
   const found: { product: number; primes: number[] }[] = []
-  for (let n = 3; n < 752; n += 2) {
-    let prime = true
-    for (let d = 3; d * d <= n; d += 2) if (n % d === 0) prime = false
-    if (!prime) continue
+  for (const prime of oddPrimes(752)) {
     const last = found[found.length - 1]
-    if (last !== undefined && last.product * n < 2 ** 44) {
-      last.product *= n
-      last.primes.push(n)
+    if (last !== undefined && last.product * prime < 2 ** 44) {
+      last.product *= prime
+      last.primes.push(prime)
     } else {
-      found.push({ product: n, primes: [n] })
+      found.push({ product: prime, primes: [prime] })
     }
   }
   return found
+}
+
+/** Those below a limit. */
+function oddPrimes(limit: number): number[] {
+  const primes: number[] = []
+  for (let n = 3; n < limit; n += 2) if (primes.every((prime) => n % prime !== 0)) primes.push(n)
+  return primes
+}
+
+/** By a divisor that is a safe integer when multiplied by 256. */
+function remainder(modulus: Uint8Array, divisor: number): number {
+  let rest = 0
+  for (const octet of modulus) rest = (rest * 256 + octet) % divisor
+  return rest
 }
 
 // Whether the coordinates of a public key are a point of its curve: SP 800-56A §5.6.2.3.4, without the import that node:crypto needs for it.
@@ -107,12 +123,6 @@ function isRocaModulus(modulus: Uint8Array): boolean {
   return subgroups.every(({ prime, powers }) => powers.has(remainder(modulus, prime)))
 }
 
-function remainder(modulus: Uint8Array, prime: number): number {
-  let rest = 0
-  for (const octet of modulus) rest = (rest * 256 + octet) % prime
-  return rest
-}
-
 interface Subgroup {
   readonly prime: number
   readonly powers: ReadonlySet<number>
@@ -124,10 +134,7 @@ let subgroups: readonly Subgroup[] | undefined
 /** For each odd prime up to 167, which divide M for every key size: the powers of 65537; those where every rest is one tell nothing. */
 function findSubgroups(): Subgroup[] {
   const found = []
-  for (let prime = 3; prime <= 167; prime += 2) {
-    let isPrime = true
-    for (let d = 3; d * d <= prime; d += 2) if (prime % d === 0) isPrime = false
-    if (!isPrime) continue
+  for (const prime of oddPrimes(168)) {
     const powers = new Set<number>()
     for (let power = 1; !powers.has(power); power = (power * 65537) % prime) powers.add(power)
     if (powers.size < prime - 1) found.push({ prime, powers })

@@ -111,7 +111,10 @@ export class AlgorithmIdentifier {
     return Object.values(signatureAlgorithms).map(({ identifier }) => AlgorithmIdentifier.#read(identifier))
   }
 
-  /** The supported algorithm that the identifier names, its parameters being exactly right; otherwise undefined. */
+  /**
+   * The supported algorithm that the identifier names; undefined where its parameters are not those of the algorithm. Of PKCS #1 v1.5
+   * they are NULL, and absent is taken too (RFC 4055 §5).
+   */
   get signatureAlgorithm(): SignatureAlgorithm | undefined {
     return this.#judge().name
   }
@@ -147,7 +150,9 @@ function judge(identifier: AlgorithmIdentifier): { name: SignatureAlgorithm | un
   for (const info of Object.values(signatureAlgorithms)) {
     if (Buffer.compare(identifier.der, info.identifier) === 0) return { name: info.name, saltLength: info.saltLength }
   }
-  if (identifier.oid === idRsassaPss && identifier.parameters !== undefined) {
+  // RFC 4055 §5: "Implementations MUST accept the parameters being absent as well as present."
+  if (identifier.parameters === undefined) return { name: pkcs1ByOid[identifier.oid], saltLength: undefined }
+  if (identifier.oid === idRsassaPss) {
     try {
       const { hash, saltLength } = parsePssParameters(identifier.parameters)
       return { name: hash === undefined ? undefined : pssByHash[hash], saltLength }
@@ -210,6 +215,12 @@ const hashByOid: Readonly<Record<string, HashName | undefined>> = {
   '2.16.840.1.101.3.4.2.1': 'sha256',
   '2.16.840.1.101.3.4.2.2': 'sha384',
   '2.16.840.1.101.3.4.2.3': 'sha512',
+}
+
+const pkcs1ByOid: Readonly<Record<string, SignatureAlgorithm | undefined>> = {
+  '1.2.840.113549.1.1.11': 'sha256WithRSAEncryption',
+  '1.2.840.113549.1.1.12': 'sha384WithRSAEncryption',
+  '1.2.840.113549.1.1.13': 'sha512WithRSAEncryption',
 }
 
 const pssByHash: Readonly<Record<HashName, SignatureAlgorithm>> = {

@@ -67,7 +67,7 @@ describe('parameters of an algorithm', () => {
     ['parameters in another order', pss(mask, hash, salt), 'ERR_PATH_ALGORITHM'],
     ['something after the parameters', pss(hash, mask, salt, '0500'), 'ERR_PATH_ALGORITHM'],
     ['PKCS #1 v1.5', '300d06092a864886f70d01010b0500', 'ERR_PATH_SIGNATURE'],
-    ['PKCS #1 v1.5 without NULL', '300b06092a864886f70d01010b', 'ERR_PATH_ALGORITHM'],
+    ['PKCS #1 v1.5 without NULL', '300b06092a864886f70d01010b', 'ERR_PATH_SIGNATURE'],
     ['PKCS #1 v1.5 with SHA-1', '300d06092a864886f70d0101050500', 'ERR_PATH_ALGORITHM'],
     ['PKCS #1 v1.5 with MD5', '300d06092a864886f70d0101040500', 'ERR_PATH_ALGORITHM'],
     ['an algorithm of keys', '300d06092a864886f70d0101010500', 'ERR_PATH_ALGORITHM'],
@@ -78,6 +78,14 @@ describe('parameters of an algorithm', () => {
     const leaf = await resign(made.tbs, issuer.signer, (parts) => parts.with(certificateParts.algorithm, algorithm), algorithm)
     const verdict = verifyPath(leaf, { anchors: [issuer.certificate], time })
     expect(verdict.ok ? 'ok' : verdict.rejected[0]?.code).toBe(wanted)
+  })
+
+  it.each<[ProfileName, string]>([['rfc5280', 'ok'], ['spiffe', 'ok'], ['webpki', 'BR 7.1.3.2']])('PKCS #1 v1.5 without NULL, under %s: %s', async (profile, wanted) => {
+    const absent = Uint8Array.from(Buffer.from('300b06092a864886f70d01010b', 'hex'))
+    const issuer = await makeAuthority('rsa', undefined, { signer: rsa(2048) })
+    const leaf = await resign((await makeLeaf(issuer)).tbs, issuer.signer, (parts) => parts.with(certificateParts.algorithm, absent), absent)
+    const verdict = verifyPath(leaf, { anchors: [issuer.certificate], time, profile })
+    expect(verdict.ok ? 'ok' : verdict.rejected[0]?.rule).toBe(wanted)
   })
 
   function tlv(tag: string, content: string): string {
