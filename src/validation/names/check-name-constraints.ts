@@ -41,8 +41,8 @@ function prepareName(name: GeneralName): PreparedName {
     case 'email': {
       const at = name.value.lastIndexOf('@')
       const value = name.value.slice(at + 1).toLowerCase()
-      const local = name.value.slice(0, at)
-      return at > 0 && isLocalPart(local) && isDnsName(value) ? { type: 'email', local, value } : unusable('email', 'an email address that is malformed')
+      const local = localPart(name.value.slice(0, Math.max(0, at)))
+      return local !== undefined && isDnsName(value) ? { type: 'email', local, value } : unusable('email', 'an email address that is malformed')
     }
     case 'ip':
       return { type: 'ip', octets: name.address }
@@ -67,8 +67,8 @@ function prepareSubtree(base: GeneralName): PreparedSubtree {
     case 'email': {
       const at = base.value.lastIndexOf('@')
       const value = base.value.slice(at + 1).toLowerCase()
-      const local = at < 0 ? undefined : base.value.slice(0, at)
-      const valid = local === undefined ? isHostOrDomain(value) : isLocalPart(local) && isDnsName(value)
+      const local = at < 0 ? undefined : localPart(base.value.slice(0, at))
+      const valid = at < 0 ? isHostOrDomain(value) : local !== undefined && isDnsName(value)
       return valid ? { type: 'email', local, base: value } : unusable('email', 'an email constraint that is neither a mailbox, a host nor a domain')
     }
     case 'ip': {
@@ -121,9 +121,13 @@ function isHostOrDomain(text: string): boolean {
   return isDnsName(text.startsWith('.') ? text.slice(1) : text)
 }
 
-/** RFC 5321 §4.1.2: a dot-string, or a quoted string. `a@b@c` is neither: who reads it may take either `@` for the one that counts. */
-function isLocalPart(text: string): boolean {
-  return /^[^\s"(),:;<>@[\]\\]+$/.test(text) || /^"(?:[^"\\]|\\.)*"$/.test(text)
+/**
+ * RFC 5321 §4.1.2: a dot-string, or a quoted string, which is the same mailbox as what is quoted. `a@b@c` is neither: who reads it may take
+ * either `@` for the one that counts.
+ */
+function localPart(text: string): string | undefined {
+  if (/^[^\s"(),:;<>@[\]\\]+$/.test(text)) return text
+  return /^"(?:[^"\\]|\\.)*"$/.test(text) ? text.slice(1, -1).replace(/\\(.)/g, '$1') : undefined
 }
 
 /** The host of a URI, which constraints apply to; a URI without one, or with an IP address for one, cannot be judged. */
