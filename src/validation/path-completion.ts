@@ -85,23 +85,27 @@ class PathRevocation implements CompletePathCheck {
     this.#names = names
   }
 
-  check({ certificates, issuers }: CompletePath): Rejection | undefined {
+  check(path: CompletePath): Rejection | undefined {
+    return this.#check(path, path.certificates[0])
+  }
+
+  #check({ certificates, issuers }: CompletePath, target: Certificate | undefined): Rejection | undefined {
     const anchor = issuers[issuers.length - 1] as IssuerCandidate
     for (let at = certificates.length - 1; at >= 0; at--) {
       const certificate = certificates[at] as Certificate
-      const rejection = this.#answerFor(certificate, issuers.slice(at), anchor)
+      const rejection = this.#answerFor(certificate, issuers.slice(at), anchor, certificate === target)
       if (rejection !== undefined) return rejection
     }
     return undefined
   }
 
   /** `above`: the issuer first. */
-  #answerFor(certificate: Certificate, above: readonly IssuerCandidate[], anchor: IssuerCandidate): Rejection | undefined {
+  #answerFor(certificate: Certificate, above: readonly IssuerCandidate[], anchor: IssuerCandidate, isTarget: boolean): Rejection | undefined {
     const known = this.#answers.find((answer) => answer.certificate.equals(certificate))
     if (known !== undefined) return known.rejection
     const answer = { certificate, rejection: undefined as Rejection | undefined, open: true }
     this.#answers.push(answer)
-    const rejection = this.#checker.check(this.#query(certificate, above, anchor))
+    const rejection = this.#checker.check({ ...this.#query(certificate, above, anchor), isTarget })
     answer.rejection = rejection?.code === 'ERR_REVOCATION_UNKNOWN' && saysNothingWillCome(certificate) ? undefined : rejection
     answer.open = false
     return answer.rejection
@@ -132,7 +136,7 @@ class PathRevocation implements CompletePathCheck {
         return reject('ERR_REVOCATION_UNKNOWN', 'RFC 6960 §4.2.2.2.1', 'the status of the responder hangs on its own word', authority)
       }
       // A path like any other (RFC 5280 §6.3.3 (f)): who is constrained in names cannot hand out authorities under others.
-      const completion: CompletePathCheck = { check: (path) => checkConstraints(path, settings.budget, this.#names) ?? (unchecked ? undefined : this.check(path)) }
+      const completion: CompletePathCheck = { check: (path) => checkConstraints(path, settings.budget, this.#names) ?? (unchecked ? undefined : this.#check(path, undefined)) }
       const search = new PathSearch(authority, new IssuerPool([anchor, ...settings.known]), settings, rejections, completion)
       return search.run() === undefined ? rejections.sorted()[0] : undefined
     } catch (error) {
@@ -156,9 +160,14 @@ const ocspNoCheck = '1.3.6.1.5.5.7.48.1.5'
 
 /**
  * id-ce-noRevAvail, RFC 9608 §2 and §4: the CA will never say anything of this certificate, which is no CA's. Step (a)(3) is then skipped;
- * here a source that says "revoked" all the same is believed.
+ * here a source that says "revoked" all the same is believed. One that names a source of revocations (RFC 9608 §3) says two things.
  */
 function saysNothingWillCome(certificate: Certificate): boolean {
   const value = certificate.extension(extensionOids.noRevAvail)?.value
-  return value?.length === 2 && value[0] === tags.null && certificate.basicConstraints?.ca !== true && certificate.crlDistributionPoints === undefined
+  if (value?.length !== 2 || value[0] !== tags.null || certificate.basicConstraints?.ca === true) return false
+  if (certificate.crlDistributionPoints !== undefined || certificate.freshestCrl !== undefined) return false
+  return certificate.authorityInfoAccess?.some(({ method }) => method === ocspAccess) !== true
 }
+
+/** id-ad-ocsp: RFC 5280 §4.2.2.1. */
+const ocspAccess = '1.3.6.1.5.5.7.48.1'

@@ -19,6 +19,8 @@ export interface RevocationQuery {
   readonly above?: readonly PathAuthority[] | undefined
   readonly time: Date
   readonly budget: Budget
+  /** Whether the certificate is the one that the verification is about, and none above it. */
+  readonly isTarget?: boolean | undefined
   /**
    * Checks that another certificate (an indirect CRL's issuer, an OCSP responder) has a path to the same anchors at the
    * same time. RFC 5280 §6.3.3 (f): the anchor must be the one of the target's path.

@@ -6,7 +6,7 @@ import type { CertificateInput, RevocationListInput } from '../../x509/index.ts'
 import { reject, rejectionOf } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
 import { checkerThat, letThrough } from '../revocation-contract.ts'
-import type { RevocationChecker } from '../revocation-contract.ts'
+import type { RevocationChecker, RevocationQuery } from '../revocation-contract.ts'
 import { CrlIssuers, byScope, crlStatus } from './crl-status.ts'
 import type { CrlStatus } from './crl-status.ts'
 
@@ -40,7 +40,8 @@ export interface CrlCheckerOptions {
  * ```
  */
 export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker {
-  const { mode, scope = 'chain', maximumAgeSeconds = Infinity } = options
+  const { maximumAgeSeconds = Infinity } = options
+  const isAsked = questionOf(options)
   if (!(maximumAgeSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds is a count of seconds')
   const given = options.lists.map((input) => RevocationList.from(input))
   const lists = given.filter((list) => isReadable(() => [list.issuer.comparisonKey, list.crlNumber, list.deltaCrlIndicator, list.issuingDistributionPoint, list.authorityKeyIdentifier]))
@@ -53,15 +54,29 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
     maximumAgeMs: maximumAgeSeconds * 1000,
   }
   return checkerThat((query) => {
-    if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return letThrough
+    if (!isAsked(query)) return letThrough
     try {
       const answer = crlStatus(query, settings)
-      return { rejection: rejectionFor(answer, mode, query.certificate), knownGood: answer.status === 'good' }
+      return { rejection: rejectionFor(answer, options.mode, query.certificate), knownGood: answer.status === 'good' }
     } catch (error) {
       return { rejection: rejectionOf(error, query.certificate), knownGood: false }
     }
   })
 }
+
+/**
+ * Whether a source is asked about a certificate. With `leaf`: the target of the verification, a CA or not, and whoever else is no CA.
+ *
+ * @throws ERR_INVALID_ARGUMENT for a mode or scope that is none: a word that is misspelt must not decide what is refused
+ */
+export function questionOf({ mode, scope = 'chain' }: Pick<CrlCheckerOptions, 'mode' | 'scope'>): (query: RevocationQuery) => boolean {
+  if (!modes.includes(mode)) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(mode)} is no mode; one of ${modes.join(', ')} is wanted`)
+  if (!scopes.includes(scope)) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(scope)} is no scope; chain or leaf is wanted`)
+  return ({ certificate, isTarget }) => mode !== 'off' && (scope === 'chain' || isTarget === true || certificate.basicConstraints?.ca !== true)
+}
+
+const modes: readonly RevocationMode[] = ['off', 'soft-fail', 'hard-fail']
+const scopes: readonly unknown[] = ['chain', 'leaf']
 
 function isReadable(read: () => unknown): boolean {
   try {

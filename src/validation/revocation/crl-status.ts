@@ -179,7 +179,7 @@ function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: OwnW
         // (d), (e)
         const interim = (point.reasons ?? allReasons) & (list.issuingDistributionPoint?.onlySomeReasons ?? allReasons) & allReasons
         if (interim === 0) continue
-        query.budget.spend('nameComparisons', 2)
+        query.budget.spend('nameComparisons', 2 + (point.crlIssuer?.length ?? 0))
         const fault = scopeFault(list, certificate, point, namesOf, settings)
         if (fault !== undefined) {
           reason = fault
@@ -215,30 +215,50 @@ function askList(list: RevocationList, scope: readonly RevocationList[], query: 
     return { status: 'unknown', reason: 'it is signed with the very key in question' }
   }
   const base = findEntry(list, query)
-  const delta = findDelta(list, scope, signed.key, query, settings)
+  const { delta, accusation } = findDelta(list, scope, signed.key, query, settings)
+  if (accusation !== undefined) return { status: 'revoked', entry: accusation }
   const stale = freshnessFault(list, query.time, settings.maximumAgeMs)
   // RFC 5280 §5.2.4: both together are one list, with thisUpdate and nextUpdate of the delta.
   if (stale !== undefined && (delta === undefined || isFromFuture(list, query.time))) {
     // A list that is past its time cannot clear anybody; what it revoked for good stays revoked.
-    return base !== undefined && base.reason !== 'certificateHold' ? { status: 'revoked', entry: base } : { status: 'unknown', reason: stale }
+    return base !== undefined && isForGood(base) ? { status: 'revoked', entry: base } : { status: 'unknown', reason: stale }
   }
   const entry = delta === undefined ? base : findEntry(delta, query) ?? base
-  // (k): an entry "removeFromCRL" of a delta takes a certificate off hold.
+  // (k): an entry "removeFromCRL" takes a certificate off hold. §5.3.1 has it in deltas alone, and step (k) in either; OpenSSL as well.
   return entry === undefined || entry.reason === 'removeFromCRL' ? { status: 'good' } : { status: 'revoked', entry }
 }
 
-/** Steps (c) and (h): a current delta of the same scope and key, whose base is not newer than the list and which is newer itself. */
-function findDelta(list: RevocationList, scope: readonly RevocationList[], key: PublicKey, query: RevocationQuery, settings: CrlSettings): RevocationList | undefined {
+interface FoundDelta {
+  readonly delta?: RevocationList
+  /** What a newer delta, past its time itself, has revoked for good. */
+  readonly accusation?: RevokedEntry
+}
+
+/**
+ * Steps (c) and (h): the newest current delta of the same scope and key, whose base is not newer than the list and which is newer itself. Newer
+ * ones that are past their time complete nothing and clear nobody; what they revoked for good stays revoked, as in a complete list.
+ */
+function findDelta(list: RevocationList, scope: readonly RevocationList[], key: PublicKey, query: RevocationQuery, settings: CrlSettings): FoundDelta {
   const number = list.crlNumber
-  if (number === undefined) return undefined
-  return scope.find((delta) => {
+  if (number === undefined) return {}
+  for (const delta of scope) {
     const from = delta.deltaCrlIndicator
-    if (from === undefined || from > number || (delta.crlNumber ?? -1n) < number) return false
-    if (!sameExtension(delta, list, extensionOids.authorityKeyIdentifier)) return false
-    if (unknownCritical(delta) !== undefined || freshnessFault(delta, query.time, settings.maximumAgeMs) !== undefined) return false
+    if (from === undefined || from > number || (delta.crlNumber ?? -1n) < number) continue
+    if (!sameExtension(delta, list, extensionOids.authorityKeyIdentifier)) continue
+    if (unknownCritical(delta) !== undefined || isFromFuture(delta, query.time)) continue
+    const current = freshnessFault(delta, query.time, settings.maximumAgeMs) === undefined
+    // Looked up before its signature is checked: a caller may keep any number of deltas of the past.
+    const entry = current ? undefined : findEntry(delta, query)
+    if (!current && (entry === undefined || !isForGood(entry))) continue
     const signed = settings.issuers.keyOf(delta, query)
-    return 'key' in signed && signed.key.equals(key)
-  })
+    if ('key' in signed && signed.key.equals(key)) return entry === undefined ? { delta } : { accusation: entry }
+  }
+  return {}
+}
+
+/** Whether an entry holds whatever comes later: no hold, and not its end (RFC 5280 §5.3.1). */
+function isForGood({ reason }: RevokedEntry): boolean {
+  return reason !== 'certificateHold' && reason !== 'removeFromCRL'
 }
 
 /** Entries of one serial number are compared one by one, and may name any number of issuers; to read a name costs some twenty comparisons. */

@@ -9,6 +9,7 @@ import type { Rejection } from '../rejection.ts'
 import { checkerThat, letThrough } from '../revocation-contract.ts'
 import type { RevocationChecker, RevocationJudgement, RevocationQuery } from '../revocation-contract.ts'
 import type { Budget } from '../budget.ts'
+import { questionOf } from './crl-checker.ts'
 import type { RevocationMode } from './crl-checker.ts'
 
 /** A response as it came, or parsed: then it is verified once, however often it is asked. */
@@ -35,7 +36,7 @@ export interface OcspCheckerOptions {
   readonly scope?: 'chain' | 'leaf' | undefined
 }
 
-type Answer = { readonly status: 'good' } | { readonly status: 'revoked', readonly response: OcspSingleResponse, readonly stale: boolean } | { readonly status: 'unknown', readonly rule: string, readonly reason: string }
+type Answer = { readonly status: 'good', readonly response: OcspSingleResponse } | { readonly status: 'revoked', readonly response: OcspSingleResponse, readonly stale: boolean } | { readonly status: 'unknown', readonly rule: string, readonly reason: string }
 
 /**
  * Checks certificates against OCSP responses.
@@ -43,11 +44,12 @@ type Answer = { readonly status: 'good' } | { readonly status: 'revoked', readon
  * @throws ERR_INVALID_ARGUMENT
  */
 export function createOcspChecker(options: OcspCheckerOptions): RevocationChecker {
-  const { mode, scope = 'chain', maximumAgeSeconds = Infinity, clockSkewSeconds = 60 } = options
+  const { mode, maximumAgeSeconds = Infinity, clockSkewSeconds = 60 } = options
+  const isAsked = questionOf(options)
   if (!(maximumAgeSeconds >= 0 && clockSkewSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds and clockSkewSeconds are counts of seconds')
   const settings: Settings = { answersFor: answersFrom(options.responses), nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000, responders: options.responders ?? [], signedBy: new WeakMap(), sent: new WeakMap() }
   return checkerThat((query) => {
-    if (mode === 'off' || (scope === 'leaf' && query.certificate.basicConstraints?.ca === true)) return letThrough
+    if (!isAsked(query)) return letThrough
     try {
       const answer = ocspStatus(query, settings)
       return { rejection: rejectionFor(answer, mode, query.certificate), knownGood: answer.status === 'good' }
@@ -62,10 +64,12 @@ export function createOcspChecker(options: OcspCheckerOptions): RevocationChecke
  * mode that does not know. With `sufficient: 'one'`, one that knows the certificate to be good makes up for those that do not know it; one that
  * merely lets it through (`off`, `soft-fail`, outside its scope) does not.
  *
- * @throws ERR_INVALID_ARGUMENT for no source at all
+ * @throws ERR_INVALID_ARGUMENT for no source at all, and for another `sufficient`
  */
 export function combineRevocationCheckers(checkers: readonly RevocationChecker[], options: { readonly sufficient?: 'all' | 'one' | undefined } = {}): RevocationChecker {
   if (checkers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no source of revocations')
+  const { sufficient = 'all' } = options
+  if (!sufficiencies.includes(sufficient)) throw new PkiError('ERR_INVALID_ARGUMENT', `sufficient is ${JSON.stringify(sufficient)}; all or one is wanted`)
   return checkerThat((query) => {
     let unknown: Rejection | undefined
     let knownGood = false
@@ -75,7 +79,7 @@ export function combineRevocationCheckers(checkers: readonly RevocationChecker[]
       unknown ??= judged.rejection
       knownGood ||= judged.knownGood
     }
-    return { rejection: options.sufficient === 'one' && knownGood ? undefined : unknown, knownGood }
+    return { rejection: sufficient === 'one' && knownGood ? undefined : unknown, knownGood }
   })
 }
 
@@ -147,7 +151,7 @@ function rejectionFor(answer: Answer, mode: RevocationMode, certificate: Certifi
   return reject('ERR_REVOCATION_UNKNOWN', answer.rule, `its status cannot be determined: ${answer.reason}`, certificate)
 }
 
-/** "Revoked" of any current response wins, then "good" of any, then "revoked" of one past its time. @throws ERR_PATH_BUDGET */
+/** "Revoked" of any current response wins, then the latest of "good" and of "revoked" past its time. @throws ERR_PATH_BUDGET */
 function ocspStatus(query: RevocationQuery, settings: Settings): Answer {
   return worst(settings.answersFor(query).map((answer) => askAnswer(answer, query, settings))) ?? notAbout
 }
@@ -167,11 +171,17 @@ function isAbout(certificateId: OcspCertificateId, { certificate, issuer, budget
   return sameNumber && certificateId.identifies(certificate, issuer)
 }
 
-/** "Revoked" before "good" before "revoked" of the past before the last that does not know. */
+/**
+ * A current "revoked" first, and the last that does not know if there is nothing else. "Good" stands where it is later than every "revoked" past
+ * its time: who holds a stolen key shows the answer of before it was revoked for as long as that lasts.
+ */
 function worst(answers: readonly Answer[]): Answer | undefined {
   const telling = answers.filter((answer) => answer !== notAbout)
   const accused = telling.filter((answer) => answer.status === 'revoked')
-  return accused.find(({ stale }) => !stale) ?? telling.find(({ status }) => status === 'good') ?? accused[0] ?? telling.at(-1)
+  const current = accused.find(({ stale }) => !stale)
+  if (current !== undefined) return current
+  const good = telling.filter((answer) => answer.status === 'good').find(({ response }) => accused.every((each) => each.response.thisUpdate < response.thisUpdate))
+  return good ?? accused.toSorted((a, b) => a.response.thisUpdate.getTime() - b.response.thisUpdate.getTime()).at(-1) ?? telling.at(-1)
 }
 
 /** An answer that is past its time cannot clear anybody; what it revoked for good stays revoked. The same holds of CRLs. */
@@ -181,7 +191,7 @@ function statusOf(response: OcspSingleResponse, stale: Answer | undefined): Answ
     return { status: 'revoked', response, stale: stale !== undefined }
   }
   if (stale !== undefined) return stale
-  return certificateStatus.status === 'good' ? { status: 'good' } : unknown('RFC 6960 §2.2', 'the responder does not know it')
+  return certificateStatus.status === 'good' ? { status: 'good', response } : unknown('RFC 6960 §2.2', 'the responder does not know it')
 }
 
 /** What is wrong with one answer, signature aside. */
@@ -257,4 +267,5 @@ function unknown(rule: string, reason: string): Extract<Answer, { status: 'unkno
 
 const notAbout: Answer = unknown('RFC 6960 §3.2 1', 'no OCSP response is about it')
 const timesRule = 'RFC 6960 §3.2 5'
+const sufficiencies: readonly unknown[] = ['all', 'one']
 const nonceOid = '1.3.6.1.5.5.7.48.1.2'

@@ -90,7 +90,24 @@ describe('CRL checks', () => {
     expect(await outcome(await lists(), options)).toBe(wanted)
   })
 
-  it('refuses an age that is none', () => {
-    expect(() => createCrlChecker({ lists: [], mode: 'hard-fail', maximumAgeSeconds: Number.NaN })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+  it.each<[string, object]>([
+    ['an age that is none', { maximumAgeSeconds: Number.NaN }],
+    ['a mode that is misspelt', { mode: 'hardfail' }],
+    ['a mode that is switched off in other words', { mode: false }],
+    ['no mode', { mode: undefined }],
+    ['a scope that is misspelt', { scope: 'leafs' }],
+  ])('refuses %s', (_what, options) => {
+    expect(() => createCrlChecker({ lists: [], mode: 'hard-fail', ...options })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+  })
+
+  it('asks with the scope "leaf" about the target, a CA or not', () => {
+    const revocation = (entries: RevocationListFields['entries'], mode: 'hard-fail' | 'soft-fail'): Promise<CrlCheckerOptions> => list({ entries }, rootSigner, root.subject).then((own) => ({ lists: [own], mode, scope: 'leaf' }))
+    const about = async (options: Promise<CrlCheckerOptions>): Promise<string> => {
+      const verdict = verifyPath(ca, { anchors: [root], time: now, profile: 'spiffe', revocation: createCrlChecker(await options) })
+      return verdict.ok ? 'good' : (verdict.rejected[0]?.code ?? 'none')
+    }
+    return expect(Promise.all([
+      about(revocation([{ serialNumber: ca.serialNumber, revocationDate: at(-0.5) }], 'soft-fail')), about(revocation([], 'hard-fail')), about(Promise.resolve({ lists: [], mode: 'hard-fail', scope: 'leaf' })),
+    ])).resolves.toEqual(['ERR_REVOKED', 'good', 'ERR_REVOCATION_UNKNOWN'])
   })
 })

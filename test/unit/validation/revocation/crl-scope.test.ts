@@ -6,7 +6,7 @@ import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { integer, oid, sequence, setOf, utf8String } from '../../../../src/der/index.ts'
 import { Budget, createCrlChecker, createPathValidator, verifyPath } from '../../../../src/validation/index.ts'
 import type { CrlCheckerOptions } from '../../../../src/validation/index.ts'
-import { DistinguishedName, RevocationList, buildRevocationList, extensionOids, generalName } from '../../../../src/x509/index.ts'
+import { DistinguishedName, RevocationList, buildRevocationList, encodeDistributionPoints, extensionOids, generalName } from '../../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields, GeneralName, RevocationListFields } from '../../../../src/x509/index.ts'
 import { extensionList, makeAuthority, makeLeaf, newSigner, resign, time } from '../test-pki.ts'
 import type { Authority } from '../test-pki.ts'
@@ -118,6 +118,12 @@ describe('a delta', () => {
     ['completes it, and lifts a hold', () => [list({ ...stale, entries: [held] }), delta({ entries: [lifted] })], 'good'],
     ['completes it, and leaves what it revoked', () => [list({ ...stale, entries: [revoked] }), delta({})], 'ERR_REVOKED'],
     ['that is past its time completes nothing', () => [list(stale), delta(stale)], 'ERR_REVOCATION_UNKNOWN'],
+    ['that is past its time revokes for good all the same', () => [list(), delta({ ...stale, entries: [revoked] })], 'ERR_REVOKED'],
+    ['that is past its time revokes for good, an older one being current', () => [list(), delta({}), delta({ ...stale, crlNumber: 3, entries: [revoked] })], 'ERR_REVOKED'],
+    ['that is past its time is superseded by a current one', () => [list(), delta({ ...stale, entries: [revoked] }), delta({ crlNumber: 3 })], 'good'],
+    ['that is past its time holds nobody', () => [list(), delta({ ...stale, entries: [held] })], 'good'],
+    ['that is past its time is superseded by a list', () => [list({ crlNumber: 3 }), delta({ ...stale, entries: [revoked] })], 'good'],
+    ['of the future revokes nobody yet', () => [list(), delta({ thisUpdate: at(0.5), nextUpdate: at(2), entries: [revoked] })], 'good'],
     ['that is past its time lifts nothing', () => [list({ entries: [held] }), delta({ ...stale, entries: [lifted] })], 'ERR_REVOKED'],
     ['completes no list of the future', () => [list({ thisUpdate: at(0.5), nextUpdate: at(2) }), delta({})], 'ERR_REVOCATION_UNKNOWN'],
     ['whose base is newer than the list', () => [list(stale), delta({ crlNumber: 3, deltaCrlIndicator: 2 })], 'ERR_REVOCATION_UNKNOWN'],
@@ -134,6 +140,19 @@ describe('a delta', () => {
     const authorityKeyIdentifier = ca.signer.publicKey.keyIdentifier
     const foreign = list({ crlNumber: 2, deltaCrlIndicator: 1, authorityKeyIdentifier, entries: [lifted] }, namesake)
     expect(await outcome([list({ entries: [held] }), foreign], { issuers: [namesake.certificate] })).toBe('ERR_REVOKED')
+  })
+})
+
+describe('an entry "removeFromCRL" in a complete list (§5.3.1, §6.3.3 (k))', () => {
+  it.each<[string, () => Promise<RevocationList>, string]>([
+    ['clears', () => list({ entries: [lifted] }), 'good'],
+    ['says nothing past its time', () => list({ ...stale, entries: [lifted] }), 'ERR_REVOCATION_UNKNOWN'],
+  ])('%s', async (_what, make, wanted) => {
+    expect(await outcome([make()])).toBe(wanted)
+  })
+
+  it('past its time, with a delta of the past that says it too', async () => {
+    expect(await outcome([list(stale), list({ ...stale, crlNumber: 2, deltaCrlIndicator: 1, entries: [lifted] })])).toBe('ERR_REVOCATION_UNKNOWN')
   })
 })
 
@@ -309,6 +328,9 @@ describe('a certificate of which nothing will ever be said (RFC 9608)', () => {
     ['needs no list', () => makeLeaf(ca, { extensions: { other: extension() } }), () => [], 'good'],
     ['is refused where a list has it all the same', () => makeLeaf(ca, { extensions: { other: extension() } }), ({ serialNumber }) => [list({ entries: [{ serialNumber, revocationDate: at(-5) }] })], 'ERR_REVOKED'],
     ['that names a distribution point says two things', () => makeLeaf(ca, { extensions: { other: extension(), crlDistributionPoints: [{ name: point('a'), reasons: undefined, crlIssuer: undefined }] } }), () => [], 'ERR_REVOCATION_UNKNOWN'],
+    ['that names a delta list says two things', () => makeLeaf(ca, { extensions: { other: [...(extension() ?? []), { oid: extensionOids.freshestCrl, critical: false, value: encodeDistributionPoints([{ name: point('a'), reasons: undefined, crlIssuer: undefined }]) }] } }), () => [], 'ERR_REVOCATION_UNKNOWN'],
+    ['that names an OCSP responder says two things', () => makeLeaf(ca, { extensions: { other: extension(), authorityInfoAccess: [{ method: '1.3.6.1.5.5.7.48.1', location: generalName.uri('http://ocsp.example/') }] } }), () => [], 'ERR_REVOCATION_UNKNOWN'],
+    ['that names where its issuer is', () => makeLeaf(ca, { extensions: { other: extension(), authorityInfoAccess: [{ method: '1.3.6.1.5.5.7.48.2', location: generalName.uri('http://ca.example/') }] } }), () => [], 'good'],
     ['with another value', () => makeLeaf(ca, { extensions: { other: extension(integer(1)) } }), () => [], 'ERR_REVOCATION_UNKNOWN'],
     ['as one of a CA', async () => (await makeAuthority('below', ca, { extensions: { other: extension() } })).certificate, () => [], 'ERR_REVOCATION_UNKNOWN'],
   ])('%s', async (_what, make, lists, wanted) => {

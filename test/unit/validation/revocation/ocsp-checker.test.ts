@@ -73,6 +73,9 @@ describe('OCSP checks', () => {
     { what: 'revoked in the future', response: () => respond({ certificateStatus: revoked, thisUpdate: at(0.5), nextUpdate: at(2) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'revoked long ago, by somebody else', response: () => respond({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) }, {}, rootSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'revoked long ago and good today', response: () => respond({}, { responses: [single({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) }), single()] }), wanted: 'good' },
+    { what: 'good first and revoked later, for a shorter time', response: () => respond({}, { responses: [single({ thisUpdate: at(-3) }), single({ certificateStatus: revoked, thisUpdate: at(-2), nextUpdate: at(-1) })] }), wanted: 'ERR_REVOKED' },
+    { what: 'good first, revoked later for a shorter time, and good again', response: () => respond({}, { responses: [single({ thisUpdate: at(-3) }), single({ certificateStatus: revoked, thisUpdate: at(-2), nextUpdate: at(-1) }), single()] }), wanted: 'good' },
+    { what: 'good first and on hold later, for a shorter time', response: () => respond({}, { responses: [single({ thisUpdate: at(-3) }), single({ certificateStatus: { ...revoked, reason: 'certificateHold' }, thisUpdate: at(-2), nextUpdate: at(-1) })] }), wanted: 'good' },
     { what: 'good long ago and revoked long ago', response: () => respond({}, { responses: [single({ thisUpdate: at(-3), nextUpdate: at(-2) }), single({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) })] }), wanted: 'ERR_REVOKED' },
     { what: 'from the future', response: () => respond({ thisUpdate: at(0.5), nextUpdate: at(2) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'made in the future', response: () => respond({}, { producedAt: at(0.5) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
@@ -102,6 +105,26 @@ describe('OCSP checks', () => {
     { what: 'bytes that are no response', response: () => Uint8Array.of(0x30, 0), wanted: 'ERR_REVOCATION_UNKNOWN' },
   ])('$what: $wanted', async ({ response, options, wanted }) => {
     expect(await outcome(await response(), options)).toBe(wanted)
+  })
+
+  it('lets no answer of before the theft clear a certificate that was revoked since', async () => {
+    const [before, since] = [await respond({ thisUpdate: at(-3) }), await respond({ certificateStatus: revoked, thisUpdate: at(-2), nextUpdate: at(-1) })]
+    for (const responses of [[before, since], [since, before]]) expect(verdict(createOcspChecker({ responses, mode: 'hard-fail', scope: 'leaf' }))).toBe('ERR_REVOKED')
+    const again = [before, since, await respond()]
+    for (const responses of [again, again.toReversed()]) expect(verdict(createOcspChecker({ responses, mode: 'hard-fail', scope: 'leaf' }))).toBe('good')
+  })
+
+  it.each<[string, object]>([
+    ['a mode that is misspelt', { mode: 'softfail' }],
+    ['no mode', { mode: undefined }],
+    ['a scope that is misspelt', { scope: 'Leaf' }],
+  ])('refuses %s', (_what, options) => {
+    expect(() => createOcspChecker({ responses: [], mode: 'hard-fail', ...options })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  it('refuses a number of sources that is misspelt', () => {
+    const source = createOcspChecker({ responses: [], mode: 'soft-fail' })
+    expect(() => combineRevocationCheckers([source], { sufficient: 'any' as 'one' })).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it('lets no responder clear itself, nor two each other', async () => {
