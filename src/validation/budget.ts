@@ -36,13 +36,13 @@ export class Budget {
   readonly limits: BudgetLimits
   readonly #spent: Record<BudgetKind, number> = { signatureChecks: 0, nameComparisons: 0, policyNodes: 0, pathLength: 0, candidates: 0, bytes: 0 }
 
-  /** @throws ERR_INVALID_ARGUMENT a limit that is no count; Infinity is one */
+  /** @throws ERR_INVALID_ARGUMENT a limit that is no count, or of nothing that is counted; Infinity is a count */
   constructor(limits?: Partial<BudgetLimits>) {
     this.limits = limits === undefined ? defaultBudget : { ...defaultBudget, ...limits }
     if (limits === undefined) return
     for (const [kind, limit] of Object.entries(this.limits)) {
       // NaN and undefined compare false with everything: no limit at all.
-      if (!(limit >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `the budget ${kind} is not a count`)
+      if (!(limit >= 0) || !Object.hasOwn(defaultBudget, kind)) throw new PkiError('ERR_INVALID_ARGUMENT', `the budget ${kind} is not a count`)
     }
   }
 

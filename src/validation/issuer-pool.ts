@@ -49,7 +49,7 @@ export class IssuerCandidate {
     return this.#judged().selfIssued
   }
 
-  /** Whether it has name constraints or policy extensions that bind what is below. */
+  /** Whether it has name constraints, which bind what is below. */
   get constrainsNames(): boolean {
     return this.#judged().constrains
   }

@@ -9,7 +9,7 @@ import { checkLeafKeyUsage, checkLeafPurpose, checkValidity } from './checks/pat
 import { checkForm, IssuerPool } from './issuer-pool.ts'
 import type { FormRules, IssuerCandidate } from './issuer-pool.ts'
 import { checkNameConstraints, PreparedNames } from './names/check-name-constraints.ts'
-import { checkPeerName } from './names/check-peer-name.ts'
+import { checkPeerName, peersOf } from './names/check-peer-name.ts'
 import type { PeerName } from './names/index.ts'
 import { PathSearch } from './path-search.ts'
 import type { CompletePath, CompletePathCheck, SearchSettings } from './path-search.ts'
@@ -31,7 +31,7 @@ export class PathCompletion implements CompletePathCheck {
   constructor(settings: SearchSettings, rules: FormRules, asked: { readonly peer: PeerName | readonly PeerName[] | undefined; readonly revocation: RevocationChecker | undefined }) {
     this.#settings = settings
     this.#rules = rules
-    this.#peers = asked.peer === undefined ? noPeers : isList(asked.peer) ? asked.peer : [asked.peer]
+    this.#peers = asked.peer === undefined ? noPeers : peersOf(asked.peer)
     this.#revocation = asked.revocation
   }
 
@@ -60,11 +60,6 @@ export class PathCompletion implements CompletePathCheck {
 function checkConstraints({ certificates, issuers, anchor }: CompletePath, budget: Budget, names: PreparedNames): Rejection | undefined {
   const constrained = anchor.nameConstraints !== undefined || issuers.some((issuer) => issuer.constrainsNames)
   return constrained ? checkNameConstraints(certificates, anchor.nameConstraints, budget, names) : undefined
-}
-
-/** `Array.isArray` does not narrow a readonly array. */
-function isList(peer: PeerName | readonly PeerName[]): peer is readonly PeerName[] {
-  return Array.isArray(peer)
 }
 
 const noPeers: readonly PeerName[] = []

@@ -15,6 +15,7 @@ import { PathCompletion } from './path-completion.ts'
 import type { PathOptions, PathValidatorOptions } from './path-options.ts'
 import { isSpent, PathSearch, withAnchor } from './path-search.ts'
 import type { CompletePath, SearchSettings } from './path-search.ts'
+import { checkPolicyInputs } from './policies/policy-inputs.ts'
 import { profileOf } from './profile.ts'
 import { reject, rejectionOf } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
@@ -37,15 +38,19 @@ export class PathValidator {
   /** A client on a long connection is verified with every call, by the `Certificate` that the connection was accepted with. */
   readonly #leaves = new WeakMap<Certificate, PublicKey>()
 
-  /** @throws ERR_INVALID_ARGUMENT without an anchor; the codes of `Certificate.from` for an anchor that is no certificate */
+  /** @throws ERR_INVALID_ARGUMENT without an anchor, and for settings that mean nothing; the codes of `Certificate.from` for an anchor that is no certificate */
   constructor(options: PathValidatorOptions) {
+    const { knownCriticalExtensions = [], remember = 256 } = options
     if (options.anchors.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
-    this.#rules = { profile: profileOf(options.profile), knownCriticalExtensions: options.knownCriticalExtensions ?? [] }
+    // A text has a method of the same name, which finds parts of it.
+    if (!Array.isArray(knownCriticalExtensions)) throw new PkiError('ERR_INVALID_ARGUMENT', 'knownCriticalExtensions is a list of object identifiers')
+    if (!(remember >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'remember is a count')
+    this.#rules = { profile: profileOf(options.profile), knownCriticalExtensions }
     this.#defaults = options
     const anchors = options.anchors.map((input) => new IssuerCandidate({ anchor: trustAnchorFrom(input) }, this.#rules))
     this.#known = (options.intermediates ?? []).map((input) => new IssuerCandidate({ certificate: Certificate.from(input) }, this.#rules))
     this.#pool = new IssuerPool([...anchors, ...this.#known])
-    this.#remembered = new RememberedIssuers(options.remember ?? 256)
+    this.#remembered = new RememberedIssuers(remember)
   }
 
   /** Imports the keys of anchors and intermediates ahead of their first use, at the start of a service: see `PublicKey.prepare`. */
@@ -65,6 +70,7 @@ export class PathValidator {
     const timeMs = this.#timeMs(options)
     const maxDepth = options.maxDepth ?? this.#defaults.maxDepth
     if (maxDepth !== undefined && !(maxDepth >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maxDepth is a count')
+    checkPolicyInputs(options.policies ?? this.#defaults.policies)
     const purposes = purposeOids(options.extendedKeyUsage ?? this.#defaults.extendedKeyUsage)
     const rejections = new RejectionList()
     let certificate: Certificate | undefined

@@ -91,7 +91,11 @@ export function profileOf(profile: ProfileName | ValidationProfile | undefined):
 function complete(profile: ValidationProfile): ValidationProfile {
   for (const [name, example] of Object.entries(rfc5280)) {
     const given: unknown = profile[name as keyof ValidationProfile]
-    if (typeof given !== typeof example || Number.isNaN(given)) throw new PkiError('ERR_INVALID_ARGUMENT', `the validation profile has no valid ${name}`)
+    const wrong = typeof given !== typeof example || Array.isArray(given) !== Array.isArray(example) || Number.isNaN(given)
+    // Rules that are misspelt would be those that are held to least.
+    if (wrong || (name === 'certificateRules' && !(ruleNames as readonly unknown[]).includes(given))) throw new PkiError('ERR_INVALID_ARGUMENT', `the validation profile has no valid ${name}`)
   }
   return profile
 }
+
+const ruleNames: readonly CertificateRules[] = ['path', 'rfc5280', 'webpki']

@@ -60,6 +60,23 @@ export type PeerName =
   | { readonly spiffeId: SpiffeId | SpiffeIdMatcher | string }
 
 /**
+ * The wanted names as a list. An empty one would ask for nothing, and of two names in one object only one would be looked at.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function peersOf(wanted: PeerName | readonly PeerName[]): readonly PeerName[] {
+  const peers = (Array.isArray(wanted) ? wanted : [wanted]) as readonly PeerName[]
+  if (peers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'a list of wanted peers without any')
+  for (const peer of peers as readonly unknown[]) {
+    const kinds = typeof peer === 'object' && peer !== null ? peerKinds.filter((kind) => kind in peer) : []
+    if (kinds.length !== 1) throw new PkiError('ERR_INVALID_ARGUMENT', `a wanted peer has one of ${peerKinds.join(', ')}; ${kinds.length} are there`)
+  }
+  return peers
+}
+
+const peerKinds = ['dns', 'ip', 'email', 'spiffeId'] as const
+
+/**
  * Whether the leaf has a name that is the wanted one.
  *
  * @throws ERR_INVALID_ARGUMENT for a wanted name that no certificate could have; ERR_NAME_INVALID, ERR_SPIFFE_ID_INVALID

@@ -170,6 +170,17 @@ describe('settings that mean nothing', () => {
     ['a time that is a number', () => verifyPath(leaf, options({ time: 7 as unknown as Date })), 'ERR_INVALID_ARGUMENT'],
     ['a depth that is no count', () => verifyPath(leaf, options({ maxDepth: Number.NaN })), 'ERR_INVALID_ARGUMENT'],
     ['a budget that is no count', () => verifyPath(leaf, options({ budget: { signatureChecks: Number.NaN } })), 'ERR_INVALID_ARGUMENT'],
+    ['a budget of nothing that is counted', () => verifyPath(leaf, options({ budget: { signatureCheck: 1 } as object })), 'ERR_INVALID_ARGUMENT'],
+    ['a memory that is no count', () => verifyPath(leaf, options({ remember: Number.NaN })), 'ERR_INVALID_ARGUMENT'],
+    ['an extension in the place of a list of them', () => verifyPath(leaf, options({ knownCriticalExtensions: '1.2.3.4' as unknown as string[] })), 'ERR_INVALID_ARGUMENT'],
+    ['a list of peers without any', () => verifyPath(leaf, options({ peer: [] })), 'ERR_INVALID_ARGUMENT'],
+    ['two names for a peer, of which one would be looked at', () => verifyPath(leaf, options({ peer: { dns: 'web.example', ip: '192.0.2.1' } })), 'ERR_INVALID_ARGUMENT'],
+    ['a peer by a misspelt kind of name', () => verifyPath(leaf, options({ peer: { host: 'web.example' } as unknown as { dns: string } })), 'ERR_INVALID_ARGUMENT'],
+    ['a peer that is a text', () => verifyPath(leaf, options({ peer: 'web.example' as unknown as { dns: string } })), 'ERR_INVALID_ARGUMENT'],
+    ['a policy that is wanted in words', () => verifyPath(leaf, options({ policies: { explicitPolicy: 'true' as unknown as boolean } })), 'ERR_INVALID_ARGUMENT'],
+    ['a policy in the place of a set', () => verifyPath(leaf, options({ policies: { initialPolicySet: '2.5.29.32.0' as unknown as string[] } })), 'ERR_INVALID_ARGUMENT'],
+    ['rules that are misspelt', () => verifyPath(leaf, options({ profile: { ...validationProfiles.webpki, certificateRules: 'webPKI' as 'webpki' } })), 'ERR_INVALID_ARGUMENT'],
+    ['a key algorithm in the place of a list', () => verifyPath(leaf, options({ profile: { ...validationProfiles.webpki, keyAlgorithms: null as unknown as [] } })), 'ERR_INVALID_ARGUMENT'],
     ['a purpose that is a misspelt name', () => verifyPath(leaf, options({ extendedKeyUsage: 'serverauth' })), 'ERR_INVALID_ARGUMENT'],
     ['half a profile', () => verifyPath(leaf, options({ profile: { name: 'half' } as typeof validationProfiles.rfc5280 })), 'ERR_INVALID_ARGUMENT'],
     ['an unknown profile', () => verifyPath(leaf, options({ profile: 'toString' as 'webpki' })), 'ERR_INVALID_ARGUMENT'],
@@ -245,7 +256,6 @@ describe('the wanted peer', () => {
     ['an address', { ip: '192.0.2.1' }, 'ERR_PATH_PEER_NAME'],
     ['both of two', [{ dns: 'web.example' }, { dns: 'other.example' }], 'ERR_PATH_PEER_NAME'],
     ['a SPIFFE ID', { spiffeId: 'spiffe://example.org/web' }, 'ERR_PATH_PEER_NAME'],
-    ['nobody in particular', [], 'ok'],
   ])('%s', (_name, peer, wanted) => {
     expect(outcome(verifyPath(leaf, options({ peer })))).toBe(wanted)
   })
