@@ -32,7 +32,7 @@ export interface JsonOptions {
 export function parseJson(input: string | Uint8Array, options: JsonOptions = {}): JsonValue {
   const maxBytes = options.maxBytes ?? defaultMaxBytes
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
-  if (size > maxBytes) throw limitError(`${size} bytes found, at most ${maxBytes} wanted`)
+  if (!(size <= maxBytes)) throw limitError(`${size} bytes found, at most ${maxBytes} wanted`)
   return new JsonReader(typeof input === 'string' ? input : decodeUtf8(input), options).document()
 }
 

@@ -45,9 +45,9 @@ export class TrustBundleSet implements BundleSource {
     return this.#bundles.get(trustDomain.name)
   }
 
-  /** Whether it has a bundle of this trust domain. */
+  /** Whether it has a bundle of this trust domain. @throws ERR_TRUST_DOMAIN_INVALID */
   has(trustDomain: TrustDomain | string): boolean {
-    return this.#bundles.has(typeof trustDomain === 'string' ? trustDomain : trustDomain.name)
+    return this.#bundles.has(TrustDomain.from(trustDomain).name)
   }
 
   /** Puts a bundle in the place of the one of its trust domain, or adds it. */
@@ -55,10 +55,14 @@ export class TrustBundleSet implements BundleSource {
     this.#become(new Map(this.#bundles).set(bundle.trustDomain.name, bundle))
   }
 
-  /** Takes a trust domain out (rule F-14): its SVIDs are invalid from now on. Whether there was one. */
+  /**
+   * Takes a trust domain out (rule F-14): its SVIDs are invalid from now on. Whether there was one.
+   *
+   * @throws ERR_TRUST_DOMAIN_INVALID for what names no trust domain, which would stay in
+   */
   delete(trustDomain: TrustDomain | string): boolean {
     const bundles = new Map(this.#bundles)
-    const found = bundles.delete(typeof trustDomain === 'string' ? trustDomain : trustDomain.name)
+    const found = bundles.delete(TrustDomain.from(trustDomain).name)
     if (found) this.#become(bundles)
     return found
   }

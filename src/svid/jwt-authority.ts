@@ -182,14 +182,16 @@ export class JwtAuthority {
     return new JwtAuthority(kid, publicKey, alg)
   }
 
-  /** The JWK: `kid`, `use` and the key. */
-  toJwk(): PublicJwk & { readonly kid: string; readonly use: 'jwt-svid' } {
-    return { ...jwkOfPublicKey(this.publicKey), kid: this.keyId, use: 'jwt-svid' }
+  /** The JWK: `kid`, `use` and the key; `alg` where the key is not for every algorithm that it fits, so that who reads it again knows. */
+  toJwk(): PublicJwk & { readonly kid: string; readonly use: 'jwt-svid'; readonly alg?: JwtSvidAlgorithm } {
+    const [alg] = this.algorithms
+    const narrowed = alg !== undefined && this.algorithms.length < algorithmsOf(this.publicKey).length
+    return { ...jwkOfPublicKey(this.publicKey), kid: this.keyId, use: 'jwt-svid', ...(narrowed ? { alg } : {}) }
   }
 
-  /** Whether both are the same key under the same `kid`. */
+  /** Whether both are the same key, for the same algorithms, under the same `kid`. */
   equals(other: JwtAuthority): boolean {
-    return this.keyId === other.keyId && this.publicKey.equals(other.publicKey)
+    return this.keyId === other.keyId && this.publicKey.equals(other.publicKey) && this.algorithms.join() === other.algorithms.join()
   }
 }
 

@@ -72,7 +72,7 @@ function readSpiffeBundle(value: JsonValue, options: SpiffeBundleOptions): Trust
   const { keys } = value
   if (!Array.isArray(keys)) throw malformed(keys === undefined ? 'keys is absent (B-4)' : 'keys is no array (B-4)')
   const { maxKeys = defaultMaxKeys } = options
-  if (keys.length > maxKeys) {
+  if (!(keys.length <= maxKeys)) {
     throw new PkiError('ERR_LIMIT_EXCEEDED', `${keys.length} keys in one bundle, at most ${maxKeys} wanted`)
   }
   const sequence = wholeNumber(value, 'spiffe_sequence')
@@ -206,7 +206,7 @@ export function parseBundleMap(document: string | Uint8Array, options: BundleMap
     throw new PkiError('ERR_BUNDLE_MALFORMED', 'not a bundle map: trust_domains is absent or no object (B-7)')
   }
   const names = Object.keys(domains)
-  if (names.length > maxTrustDomains) {
+  if (!(names.length <= maxTrustDomains)) {
     throw new PkiError('ERR_LIMIT_EXCEEDED', `${names.length} trust domains in one map, at most ${maxTrustDomains} wanted`)
   }
   return new TrustBundleSet(

@@ -216,6 +216,32 @@ describe('TrustBundle and TrustBundleSet', () => {
     expect(() => new TrustBundleSet([bundle, bundle.with({ sequenceNumber: 1n })])).toThrow(code('ERR_BUNDLE_DUPLICATE'))
   })
 
+  it('takes a trust domain out by its ID as by its name (F-14), and says what names none', () => {
+    const set = new TrustBundleSet([new TrustBundle('a.org'), new TrustBundle('b.org')])
+    expect([set.has('spiffe://a.org'), set.delete('spiffe://a.org'), set.delete('b.org'), set.size]).toEqual([true, true, true, 0])
+    expect(() => set.delete('A.org')).toThrow(code('ERR_TRUST_DOMAIN_INVALID'))
+    expect(() => set.has('spiffe://a.org/x')).toThrow(code('ERR_TRUST_DOMAIN_INVALID'))
+  })
+
+  it('keeps the algorithm that a key is bound to, and sees that as a change (RFC 7517 §4.4)', () => {
+    const [wide, narrow] = [read({ keys: [rsa] }).bundle, read({ keys: [{ ...rsa, alg: 'PS256' }] }).bundle]
+    const again = read(formatSpiffeBundle(narrow)).bundle
+    expect([wide, narrow, again].map(({ jwtAuthorities: [key] }) => key?.algorithms.length)).toEqual([6, 1, 1])
+    expect([wide.equals(narrow), again.equals(narrow)]).toEqual([false, true])
+    expect(formatSpiffeBundle(wide)).not.toContain('"alg"')
+    const set = new TrustBundleSet([wide])
+    const seen: (number | undefined)[] = []
+    set.onChange(({ bundle }) => seen.push(bundle?.jwtAuthorities[0]?.algorithms.length))
+    set.set(narrow)
+    expect(seen).toEqual([1])
+  })
+
+  it('reads nothing under a limit that is no number', () => {
+    const document = JSON.stringify({ keys: [] })
+    for (const limits of [{ maxBytes: Number.NaN }, { maxKeys: Number.NaN }]) expect(() => parseSpiffeBundle(document, { trustDomain: 'a.org', ...limits })).toThrow(code('ERR_LIMIT_EXCEEDED'))
+    expect(() => parseBundleMap(JSON.stringify({ trust_domains: {} }), { maxTrustDomains: Number.NaN })).toThrow(code('ERR_LIMIT_EXCEEDED'))
+  })
+
   it('tells each change that is one, and none after it is stopped', () => {
     const set = new TrustBundleSet()
     const seen: string[] = []
