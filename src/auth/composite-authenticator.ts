@@ -74,6 +74,7 @@ function causeOf({ cause }: PkiError): string | undefined {
 }
 
 const maxIdentities = 64
+const onFailures: readonly unknown[] = ['deny', 'try-next']
 
 /** Options of `CompositeAuthenticator`. */
 export interface CompositeAuthenticatorOptions {
@@ -101,12 +102,14 @@ export class CompositeAuthenticator implements Authenticator {
   readonly #logger: Logger
   readonly #metrics: Metrics
 
-  /** @throws ERR_INVALID_ARGUMENT for an empty list */
+  /** @throws ERR_INVALID_ARGUMENT for an empty list, and for another `onFailure` */
   constructor(options: CompositeAuthenticatorOptions) {
     this.#authenticators = [...((options as Partial<CompositeAuthenticatorOptions> | undefined)?.authenticators ?? [])]
     if (this.#authenticators.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no authenticators: nobody could ever be authenticated')
     this.name = this.#authenticators.map(({ name }) => name).join(', ')
-    this.#tryNext = options.onFailure === 'try-next'
+    const { onFailure = 'deny' } = options
+    if (!onFailures.includes(onFailure)) throw new PkiError('ERR_INVALID_ARGUMENT', `onFailure is ${JSON.stringify(onFailure)}; deny or try-next is wanted`)
+    this.#tryNext = onFailure === 'try-next'
     this.#logger = options.logger ?? silentLogger
     this.#metrics = options.metrics ?? noMetrics
   }

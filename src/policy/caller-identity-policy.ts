@@ -37,13 +37,14 @@ export interface CallerIdentityPolicyOptions {
  */
 export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): IssuancePolicy {
   if ((options as Partial<CallerIdentityPolicyOptions> | undefined)?.trustDomain === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'trustDomain is that of the callers')
-  const { maximumTtlSeconds } = options
+  const { maximumTtlSeconds, excess: onExcess = 'refuse' } = options
   const trustDomain = TrustDomain.from(options.trustDomain)
   if (maximumTtlSeconds !== undefined && !(Number.isSafeInteger(maximumTtlSeconds) && maximumTtlSeconds > 0)) {
     throw new PkiError('ERR_INVALID_ARGUMENT', `a limit of ${maximumTtlSeconds} s; a positive whole number is wanted`)
   }
   const aliases = new TrustDomainAliases(trustDomain, options.aliases ?? [])
-  const trim = options.excess === 'trim'
+  if (!excesses.includes(onExcess)) throw new PkiError('ERR_INVALID_ARGUMENT', `excess is ${JSON.stringify(onExcess)}; refuse or trim is wanted`)
+  const trim = onExcess === 'trim'
   return {
     decide(request: PolicyRequest, caller: Caller): IssuanceDecision {
       const { csr } = request
@@ -130,6 +131,7 @@ function refuse(rule: string, code: PkiErrorCode, reason: string): IssuanceDecis
 }
 
 const noNames: readonly GeneralName[] = []
+const excesses: readonly unknown[] = ['refuse', 'trim']
 /** As many as the profiles have, the identity included; their length leaves room for the rest of a certificate of 8 KiB. */
 const maximumNames = 99
 const maximumNamesLength = 5 * 1024

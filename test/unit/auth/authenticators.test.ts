@@ -27,6 +27,10 @@ const broken: Authenticator = { name: 'broken', authenticate: () => Promise.reje
 const answers = (value: unknown): Authenticator => ({ name: 'odd', authenticate: async () => value as Caller })
 
 describe('CompositeAuthenticator', () => {
+  it('refuses an onFailure that is misspelt', () => {
+    expect(() => new CompositeAuthenticator({ authenticators: [good], onFailure: 'tryNext' as 'try-next' })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
   it.each([
     { authenticators: [good], onFailure: 'deny', result: 'caller' },
     { authenticators: [silent, good], onFailure: 'deny', result: 'caller' },

@@ -179,3 +179,9 @@ describe('options that mean nothing', () => {
     expect(() => callerIdentityPolicy({ trustDomain, aliases: ['Old Example'] })).toThrow(expect.objectContaining({ code: 'ERR_TRUST_DOMAIN_INVALID' }))
   })
 })
+
+describe('options', () => {
+  it('with an excess that is misspelt are refused', () => {
+    expect(() => callerIdentityPolicy({ trustDomain, excess: 'Trim' as 'trim' })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+  })
+})
