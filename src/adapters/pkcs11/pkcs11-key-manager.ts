@@ -77,10 +77,16 @@ export class Pkcs11KeyManager implements KeyManager {
     if (typeof library !== 'string' && !(library instanceof Pkcs11Module)) throw new PkiError('ERR_INVALID_ARGUMENT', "module is the path of the vendor's library, or a Pkcs11Module")
     if (selector?.label === undefined && selector?.serialNumber === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'token is chosen by its label or its serialNumber')
     if (typeof pin !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'pin is a function that answers with it')
-    const { clock = systemClock, logger = silentLogger, metrics = noMetrics } = options
+    const { clock = systemClock, logger = silentLogger, metrics = noMetrics, checkSignatures = 'always' } = options
+    // Any other word would let signatures out unchecked.
+    if (!checks.includes(checkSignatures)) throw new PkiError('ERR_INVALID_ARGUMENT', `checkSignatures is ${JSON.stringify(checkSignatures)}; always or caller is wanted`)
+    for (const name of ['sessions', 'queueLimit', 'timeoutMs', 'failureThreshold'] as const) {
+      const count = options[name]
+      if (count !== undefined && !(count >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `${name} is ${count}; a count is wanted`)
+    }
     const ownModule = typeof options.module === 'string' ? await Pkcs11Module.load(options.module, { clock }) : undefined
     const module = ownModule ?? (options.module as Pkcs11Module)
-    const token = new Token(module, { selector: options.token, pin: options.pin, useFinalPinTry: options.useFinalPinTry ?? false, logger })
+    const token = new Token(module, { selector: options.token, pin: options.pin, useFinalPinTry: options.useFinalPinTry === true, logger })
     const connection = new TokenConnection(token, {
       sessions: options.sessions ?? 8, queueLimit: options.queueLimit ?? 4096, timeoutMs: options.timeoutMs ?? 10_000, failureThreshold: options.failureThreshold ?? 5, clock, logger, metrics,
     })
@@ -287,3 +293,5 @@ function notFound(id: string, version?: number): PkiError {
 
 /** How often a version is tried whose number other processes take at the same time. */
 const maxAttempts = 8
+
+const checks: readonly unknown[] = ['always', 'caller']

@@ -314,6 +314,10 @@ describe('a token', () => {
     const open = (token: { label?: string, serialNumber?: string }) => Pkcs11KeyManager.open({ module, token, pin: () => '1234' })
     for (const selector of [{ label: 'ca' }, { label: 'c' }, { label: 'CA' }, { serialNumber: '4' }, { label: 'ca', serialNumber: '3' }]) await expect(open(selector)).rejects.toThrow(code('ERR_HSM_TOKEN_NOT_FOUND'))
     await expect(open({})).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    // Settings that would let signatures out unchecked, or limit nothing.
+    for (const settings of [{ checkSignatures: 'Always' as 'always' }, { sessions: Number.NaN }, { queueLimit: Number.NaN }, { timeoutMs: Number.NaN }, { failureThreshold: -1 }]) {
+      await expect(Pkcs11KeyManager.open({ module, token: { label: 'web' }, pin: () => '1234', ...settings })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    }
     for (const selector of [{ label: 'web' }, { serialNumber: '2' }, { label: 'ca', serialNumber: '1' }]) await (await open(selector))[Symbol.asyncDispose]()
     expect(tokens.map(({ sentPins }) => sentPins.length)).toEqual([1, 1, 1])
   })
