@@ -38,8 +38,10 @@ export class MemoryCertificateStore implements CertificateStore {
   #slab: Uint8Array = new Uint8Array(0)
   #slabAt = 0
 
+  /** @throws ERR_INVALID_ARGUMENT for a limit that is no count: nothing would ever be dropped */
   constructor(options: MemoryCertificateStoreOptions = {}) {
     this.#maximum = options.maximumRecords ?? 100_000
+    if (!(this.#maximum >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `maximumRecords is a count, and not ${this.#maximum}`)
   }
 
   recordIntent({ serialNumber, identity, keyIdentifier, notAfter, intendedAt }: IssuanceIntent): void {

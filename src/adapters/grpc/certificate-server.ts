@@ -77,6 +77,7 @@ export async function startCertificateServer(options: CertificateServerOptions):
   if (tls?.certificateChain === undefined || issuance === undefined || authenticator === undefined) {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'a server wants issuance, authenticator, and tls with certificateChain, privateKey and clientRoots')
   }
+  checkLimits(options)
   const grpc = await loadGrpc(options.grpc)
   const logger = options.logger ?? silentLogger
   const connections = new ConnectionRegistry()
@@ -107,6 +108,14 @@ export async function startCertificateServer(options: CertificateServerOptions):
 }
 
 /** OpenSSL says what is wrong with material, and nothing of what is in it; of bad roots it says nothing at all. */
+/** To grpc-js and Node a limit that is no positive number is often none at all. */
+function checkLimits(options: CertificateServerOptions): void {
+  for (const name of ['maxConnections', 'maxStreams', 'maxMessageBytes', 'maxConnectionAgeSeconds', 'maxSessionMemoryMb'] as const) {
+    const limit = options[name]
+    if (limit !== undefined && !(limit > 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `${name} is ${limit}; a positive number is wanted`)
+  }
+}
+
 function usable<Result>(code: 'ERR_SERVER_START' | 'ERR_INVALID_ARGUMENT', { clientRoots }: ServerTlsMaterial, use: () => Result): Result {
   try {
     if (clientRoots.trim() !== '') Certificate.listFromPem(clientRoots)

@@ -170,6 +170,10 @@ describe('the authority and its time', () => {
 })
 
 describe('records', () => {
+  it('have a limit that is one', () => {
+    expect(() => new MemoryCertificateStore({ maximumRecords: Number.NaN })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
   it('takes no serial number twice, and drops the oldest past its limit', async () => {
     const store = new MemoryCertificateStore({ maximumRecords: 2 })
     const intent = (serial: string) => ({ serialNumber: parseSerialNumber(serial), identity: 'x', keyIdentifier: new Uint8Array(20), notAfter: new Date(), intendedAt: new Date() })

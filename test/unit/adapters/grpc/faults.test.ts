@@ -243,6 +243,10 @@ describe('a host', () => {
     expect([status, error?.metadata.get('grpc-retry-pushback-ms')]).toEqual([8, ['1000']])
   })
 
+  it.each(['maxConnections', 'maxStreams', 'maxMessageBytes', 'maxConnectionAgeSeconds', 'maxSessionMemoryMb', 'maxInFlight'])('does not start with a %s that limits nothing', async (name) => {
+    await expect(start({ [name]: Number.NaN })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
   it('that breaks its TLS material keeps what it had', async () => {
     const { server } = await start()
     const good = await tlsCredential(pki)
