@@ -4,6 +4,7 @@
 // Whether a certificate may issue others: RFC 5280 §6.1.4 (k), (n), and pathLenConstraint (l), (m).
 // Key usage and extended key usage: RFC 5280 §4.2.1.3 and §4.2.1.12, nested through CAs as the web PKI has it (BR 7.1.2.10.6).
 
+import { decodeOid, readWhole, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { extensionOids, keyPurposeOids } from '../../x509/index.ts'
 import type { Certificate, KeyUsageName, PublicKey } from '../../x509/index.ts'
@@ -53,11 +54,31 @@ export function checkKey(key: PublicKey, profile: ValidationProfile, certificate
 /** Refuses a critical extension that neither this package processes nor the caller says it does. */
 export function checkCriticalExtensions(certificate: Certificate, alsoKnown: readonly string[]): Rejection | undefined {
   for (const { oid, critical } of certificate.extensions) {
-    if (!critical || processed.has(oid) || alsoKnown.includes(oid)) continue
-    return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2', `the critical extension ${oid} is not known`, certificate)
+    if (!critical || alsoKnown.includes(oid)) continue
+    if (!processed.has(oid)) return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2', `the critical extension ${oid} is not known`, certificate)
+    const qualifier = oid === extensionOids.certificatePolicies ? unknownQualifier(certificate) : undefined
+    if (qualifier !== undefined) return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2.1.4', `the policy qualifier ${qualifier} in critical policies is not known`, certificate)
   }
   return undefined
 }
+
+/** "MUST be able to interpret this extension (including the optional qualifier), or MUST reject the certificate." Those of the RFC are texts for people. */
+function unknownQualifier(certificate: Certificate): string | undefined {
+  for (const { qualifiers } of certificate.certificatePolicies ?? []) {
+    const list = qualifiers === undefined ? undefined : readWhole(qualifiers, tags.sequence, 'policyQualifiers')
+    while (list?.done === false) {
+      const one = list.expect(tags.sequence, 'PolicyQualifierInfo').inner()
+      one.expect(tags.oid, 'policyQualifierId')
+      const oid = decodeOid(one.bytes, one.contentStart, one.contentEnd)
+      if (oid !== cpsQualifier && oid !== userNoticeQualifier) return oid
+    }
+  }
+  return undefined
+}
+
+/** id-qt-cps and id-qt-unotice. */
+const cpsQualifier = '1.3.6.1.5.5.7.2.1'
+const userNoticeQualifier = '1.3.6.1.5.5.7.2.2'
 
 /** Extensions whose meaning is enforced here or in revocation, or that only help to find things. */
 const processed: ReadonlySet<string> = new Set([

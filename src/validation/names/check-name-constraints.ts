@@ -256,6 +256,8 @@ function byType(subtrees: readonly GeneralSubtree[]): ByType {
 function namesOf(certificate: Certificate): readonly PreparedName[] {
   const alternative = certificate.subjectAltName ?? []
   const names = alternative.map(prepareName)
+  // RFC 9598 §6: constraints on email addresses hold for those in UTF-8 too. Who constrains them by another kind of name is asked as well.
+  if (alternative.some((name) => name.type === 'otherName' && name.oid === smtpUtf8Mailbox)) names.push(unusable('email', 'an email address in UTF-8'))
   const { subject } = certificate
   if (subject.isEmpty) return names
   names.push(prepareName({ type: 'directoryName', name: subject }))
@@ -264,6 +266,9 @@ function namesOf(certificate: Certificate): readonly PreparedName[] {
   }
   return names
 }
+
+/** id-on-SmtpUTF8Mailbox: RFC 9598 §3. */
+const smtpUtf8Mailbox = '1.3.6.1.5.5.7.8.9'
 
 function checkNames(names: NamesByType, constraints: PreparedConstraints, certificate: Certificate, budget: Budget): Rejection | undefined {
   for (const [type, ofType] of names) {

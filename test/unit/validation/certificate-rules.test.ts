@@ -1,7 +1,7 @@
 // How certificates must be made, one by one: RFC 5280 section 4 and, where no profile is lenient, its encodings.
 
 import { beforeAll, describe, expect, it } from 'vitest'
-import { bitString, boolean, element, explicit, integer, octetString, sequence, tags, utf8String } from '../../../src/der/index.ts'
+import { bitString, boolean, element, explicit, integer, octetString, oid, sequence, tags, utf8String } from '../../../src/der/index.ts'
 import { verifyPath } from '../../../src/validation/index.ts'
 import type { ProfileName } from '../../../src/validation/index.ts'
 import { Certificate, DistinguishedName, encodeBasicConstraints, extensionOids as oids, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
@@ -356,4 +356,19 @@ it('octets after a certificate are none of it', async () => {
   const { der } = await leafWith({})
   expect(outcome(Uint8Array.from([...der, 0]))).toBe('ERR_DER')
   expect(outcome(Certificate.parse(der).withSignature(bitString(octetString(Uint8Array.of(1)))))).toBe('ERR_PATH_SIGNATURE')
+})
+
+describe('policy qualifiers (RFC 5280 §4.2.1.4)', () => {
+  const policies = (qualifier: string, critical: boolean): ExtensionFields => {
+    const value = sequence(sequence(oid('1.2.3.4'), sequence(sequence(oid(qualifier), element(tags.ia5String, Buffer.from('http://cps.example/'))))))
+    return { other: [{ oid: oids.certificatePolicies, critical, value }] }
+  }
+  it.each([
+    ['1.3.6.1.5.5.7.2.1', true, 'ok'],
+    ['1.3.6.1.5.5.7.2.2', true, 'ok'],
+    ['1.2.3.5', false, 'ok'],
+    ['1.2.3.5', true, 'ERR_PATH_CRITICAL_EXTENSION'],
+  ] as const)('%s, critical %s: %s', async (qualifier, critical, wanted) => {
+    expect(both(await leafWith(policies(qualifier, critical)))).toEqual([wanted, wanted])
+  })
 })

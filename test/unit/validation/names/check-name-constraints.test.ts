@@ -223,3 +223,19 @@ describe('checkNameConstraints', () => {
 })
 
 const ip4 = subnet(203, 0, 113, 0, 255, 255, 255, 0)
+
+describe('an email address in UTF-8 (RFC 9598)', () => {
+  const mailbox: GeneralName = { type: 'otherName', oid: '1.3.6.1.5.5.7.8.9', value: utf8String('\u00fc@example.com') }
+  it.each<[string, ExtensionFields['nameConstraints'], string]>([
+    ['excluded addresses', { excluded: [email('example.com')] }, notJudged],
+    ['permitted addresses', { permitted: [email('other.example')] }, notJudged],
+    ['other names', { excluded: [other] }, notJudged],
+    ['hosts', { excluded: [dns('example.com')] }, 'allowed'],
+  ])('under %s', async (_what, constraints, wanted) => {
+    expect(await judge([mailbox], constraints)).toBe(wanted)
+  })
+
+  it('is a kind of its own', async () => {
+    expect(await judge([other], { excluded: [email('example.com')] })).toBe('allowed')
+  })
+})
