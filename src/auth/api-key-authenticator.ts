@@ -47,6 +47,7 @@ export class ApiKeyAuthenticator implements Authenticator {
     const digests = new Set<string>()
     this.#callers = options.keys.map(({ id, digest, identities }) => {
       if (!/^[0-9a-f]{64}$/.test(digest)) throw new PkiError('ERR_INVALID_ARGUMENT', `the digest of API key ${id} is not 64 lower-case hexadecimal digits`)
+      if (digest === hashOf('')) throw new PkiError('ERR_INVALID_ARGUMENT', `the digest of API key ${id} is that of no key at all`)
       if (digests.has(digest)) throw new PkiError('ERR_INVALID_ARGUMENT', `API key ${id} is the key of another entry too`)
       digests.add(digest)
       if (identities.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', `API key ${id} has no identity`)
@@ -79,8 +80,17 @@ export function generateApiKey(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** What the server keeps of a key: its SHA-256, hexadecimal. A plain hash is enough for 256 random bits, not for passwords. */
+/**
+ * What the server keeps of a key: its SHA-256, hexadecimal. A plain hash is enough for 256 random bits, not for passwords.
+ *
+ * @throws ERR_INVALID_ARGUMENT for an empty key, as a variable that is not set gives one: then anybody had it
+ */
 export function hashApiKey(key: string): string {
+  if (typeof key !== 'string' || key === '') throw new PkiError('ERR_INVALID_ARGUMENT', 'an API key is a text, and not an empty one')
+  return hashOf(key)
+}
+
+function hashOf(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }
 

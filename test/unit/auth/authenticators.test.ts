@@ -26,6 +26,15 @@ const bad: Authenticator = { name: 'bad', authenticate: () => Promise.reject(aut
 const broken: Authenticator = { name: 'broken', authenticate: () => Promise.reject(new TypeError('secret-detail')) }
 const answers = (value: unknown): Authenticator => ({ name: 'odd', authenticate: async () => value as Caller })
 
+describe('an API key', () => {
+  it('is never the empty text', async () => {
+    expect(() => hashApiKey('')).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => hashApiKey(undefined as unknown as string)).toThrow(code('ERR_INVALID_ARGUMENT'))
+    const digest = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+    expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'unset', digest, identities: [id] }] })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
+
 describe('CompositeAuthenticator', () => {
   it('refuses an onFailure that is misspelt', () => {
     expect(() => new CompositeAuthenticator({ authenticators: [good], onFailure: 'tryNext' as 'try-next' })).toThrow(code('ERR_INVALID_ARGUMENT'))
