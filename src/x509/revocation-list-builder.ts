@@ -64,6 +64,9 @@ export async function buildRevocationList(fields: RevocationListFields, signer: 
 /** The exact bytes to sign for a list. @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID */
 export function encodeTbsRevocationList(fields: RevocationListFields, algorithm: SignatureAlgorithm): Uint8Array {
   if (!(fields.thisUpdate.getTime() < fields.nextUpdate.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
+  for (const number of [fields.crlNumber, fields.deltaCrlIndicator ?? 0n]) {
+    if (typeof number !== 'bigint' && !Number.isSafeInteger(number)) throw new PkiError('ERR_INVALID_ARGUMENT', `${number} is no CRL number: a BigInt, or a whole number that is exact`)
+  }
   const entries = encodeEntries(fields.entries)
   return sequence(
     integer(1),
