@@ -20,7 +20,7 @@ export interface PathOptions {
   readonly extendedKeyUsage?: KeyPurpose | readonly KeyPurpose[] | undefined
   /** Key usages that the leaf must have, where it has the extension. Default: not asked. */
   readonly keyUsage?: readonly KeyUsageName[] | undefined
-  /** Whose certificate the leaf must be; of several, all must match. Default: not asked. */
+  /** Whose certificate the leaf must be; of several, all must match, and an empty list is a mistake. Default: not asked. */
   readonly peer?: PeerName | readonly PeerName[] | undefined
   /** Inputs of RFC 5280 §6.1.1 (c), (e), (f), (g). Default: any policy, nothing inhibited. */
   readonly policies?: PolicyInputs | undefined

@@ -230,26 +230,28 @@ function askList(list: RevocationList, scope: readonly RevocationList[], query: 
 
 interface FoundDelta {
   readonly delta?: RevocationList
-  /** What a newer delta, past its time itself, has revoked for good. */
+  /** What a newer delta has revoked that cannot complete the list. */
   readonly accusation?: RevokedEntry
 }
 
 /**
  * Steps (c) and (h): the newest current delta of the same scope and key, whose base is not newer than the list and which is newer itself. Newer
- * ones that are past their time complete nothing and clear nobody; what they revoked for good stays revoked, as in a complete list.
+ * ones that are past their time, or build on a list that is not at hand, complete nothing and clear nobody. What they revoked is revoked all
+ * the same: for good where they are past their time, as in a complete list.
  */
 function findDelta(list: RevocationList, scope: readonly RevocationList[], key: PublicKey, query: RevocationQuery, settings: CrlSettings): FoundDelta {
   const number = list.crlNumber
   if (number === undefined) return {}
   for (const delta of scope) {
     const from = delta.deltaCrlIndicator
-    if (from === undefined || from > number || (delta.crlNumber ?? -1n) < number) continue
+    if (from === undefined || (delta.crlNumber ?? -1n) < number) continue
     if (!sameExtension(delta, list, extensionOids.authorityKeyIdentifier)) continue
     if (unknownCritical(delta) !== undefined || isFromFuture(delta, query.time)) continue
     const current = freshnessFault(delta, query.time, settings.maximumAgeMs) === undefined
+    const completes = current && from <= number
     // Looked up before its signature is checked: a caller may keep any number of deltas of the past.
-    const entry = current ? undefined : findEntry(delta, query)
-    if (!current && (entry === undefined || !isForGood(entry))) continue
+    const entry = completes ? undefined : findEntry(delta, query)
+    if (!completes && (entry === undefined || !(isForGood(entry) || (current && entry.reason !== 'removeFromCRL')))) continue
     const signed = settings.issuers.keyOf(delta, query)
     if ('key' in signed && signed.key.equals(key)) return entry === undefined ? { delta } : { accusation: entry }
   }
