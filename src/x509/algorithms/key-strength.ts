@@ -35,6 +35,7 @@ export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrength
   if (!isF4 && rsaExponent === '65537') throw new PkiError('ERR_KEY_WEAK', 'an RSA exponent other than 65537')
   const factor = smallFactor(modulus)
   if (factor !== undefined) throw new PkiError('ERR_KEY_WEAK', `an RSA modulus that ${String(factor)} divides`)
+  if (hasClosePrimes(modulus)) throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus whose primes are close to each other (CVE-2022-26320)')
   if (isRocaModulus(modulus)) throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus of the generator of CVE-2017-15361 (ROCA)')
 }
 
@@ -79,6 +80,42 @@ function remainder(modulus: Uint8Array, divisor: number): number {
   for (const octet of modulus) rest = (rest * 256 + octet) % divisor
   return rest
 }
+
+/** Whether Fermat's method finds the primes in a hundred steps (threats T4): the modulus is then a² - b² with a next to its root. */
+function hasClosePrimes(modulus: Uint8Array): boolean {
+  const n = toBigInt(modulus)
+  let a = squareRoot(n)
+  if (a * a < n) a++
+  let square = a * a - n
+  for (let step = 0; step < fermatSteps; step++) {
+    if (isSquare(square)) return true
+    square += 2n * a + 1n
+    a++
+  }
+  return false
+}
+
+/** Newton's method from above; what is left after the decimal point is cut off. */
+function squareRoot(n: bigint): bigint {
+  let root = 1n << BigInt((n.toString(16).length * 4 + 1) >> 1)
+  for (;;) {
+    const next = (root + n / root) >> 1n
+    if (next >= root) return root
+    root = next
+  }
+}
+
+/** All but one in a hundred are told by their remainders. */
+function isSquare(n: bigint): boolean {
+  const rest = Number(n % squareModulus)
+  for (const [modulus, squares] of squareRests) if (!squares.has(rest % modulus)) return false
+  const root = n === 0n ? 0n : squareRoot(n)
+  return root * root === n
+}
+
+const squareRests: readonly (readonly [number, ReadonlySet<number>])[] = [64, 63, 65, 11].map((modulus) => [modulus, new Set(Array.from({ length: modulus }, (_, i) => (i * i) % modulus))] as const)
+const squareModulus = 64n * 63n * 65n * 11n
+const fermatSteps = 100
 
 // Whether the coordinates of a public key are a point of its curve: SP 800-56A §5.6.2.3.4, without the import that node:crypto needs for it.
 

@@ -169,6 +169,14 @@ describe('strength', () => {
   const roca = (() => {
     for (let factor = (2n ** 2047n) / product + 2n; ; factor++) if (factor % 2n === 0n && !hasSmallFactor(product * factor + 1n)) return product * factor + 1n
   })()
+  const withoutSmallFactors = (from: bigint): bigint => {
+    for (let number = from | 1n; ; number += 2n) if (!hasSmallFactor(number)) return number
+  }
+  /** Two numbers of 1024 bits that are this far apart, or little more. */
+  const closeFactors = (distance: bigint): bigint => {
+    const low = withoutSmallFactors(2n ** 1024n - 2n ** 900n)
+    return low * withoutSmallFactors(low + distance + 2n)
+  }
   const sound = PublicKey.fromSpki(exported.RSA).info.modulus as Uint8Array
 
   it.each<readonly [string, Uint8Array, Parameters<PublicKey['checkStrength']>[0], string | undefined]>([
@@ -185,6 +193,10 @@ describe('strength', () => {
     ['an exponent that is a number', rsa(sound, Uint8Array.of(3)), { rsaExponent: 65537 as never }, 'ERR_INVALID_ARGUMENT'],
     ['the same for a key that has none', p256, { rsaExponent: 65537 as never }, 'ERR_INVALID_ARGUMENT'],
     ['RSA with a modulus that 751 divides', rsa(octetsOf(751n * ((2n ** 2047n / 751n + 1n) | 1n))), undefined, 'ERR_KEY_WEAK'],
+    ['RSA whose factors are close to each other', rsa(octetsOf(closeFactors(0n))), undefined, 'ERR_KEY_WEAK'],
+    ['RSA whose factors are as close as a hundred steps find', rsa(octetsOf(closeFactors(2n ** 514n))), undefined, 'ERR_KEY_WEAK'],
+    ['RSA whose factors are further apart', rsa(octetsOf(closeFactors(2n ** 520n))), undefined, undefined],
+    ['RSA of the square of a factor', rsa(octetsOf(withoutSmallFactors(2n ** 1024n - 2n ** 900n) ** 2n)), undefined, 'ERR_KEY_WEAK'],
     ['RSA of the generator with the fingerprint', rsa(octetsOf(roca)), undefined, 'ERR_KEY_WEAK'],
   ])('%s', (_what, spki, policy, wanted) => {
     const check = (): void => { PublicKey.from(spki).checkStrength(policy) }
