@@ -36,6 +36,7 @@ export interface ApiKeyAuthenticatorOptions {
  * ```
  */
 export class ApiKeyAuthenticator implements Authenticator {
+  /** `api-key`. */
   readonly name = 'api-key'
   readonly #header: string
   readonly #callers: readonly { readonly digest: Buffer, readonly caller: Caller }[]

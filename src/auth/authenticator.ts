@@ -6,6 +6,7 @@ import type { Certificate } from '../x509/index.ts'
 
 /** What a transport knows about a caller; the gRPC and HTTP adapters make one. */
 export interface AuthenticationRequest {
+  /** What the call came over; for logs and for authenticators that serve one transport alone. */
   readonly transport: 'grpc' | 'http' | (string & {})
   /** Every value of a header, by its lower-case name; empty when it was not sent. */
   header(name: string): readonly string[]
@@ -39,10 +40,15 @@ export interface Caller {
 
 /** Where in Kubernetes a caller runs. */
 export interface KubernetesCaller {
+  /** The namespace of the pod. */
   readonly namespace: string
+  /** The service account that the pod runs as. */
   readonly serviceAccount: string
+  /** The name of the pod, where the credential says it. */
   readonly podName?: string | undefined
+  /** The UID of the pod, where the credential says it: a new pod of the same name has another. */
   readonly podUid?: string | undefined
+  /** The cluster that vouches for the credential, where there are several. */
   readonly cluster?: string | undefined
 }
 
@@ -53,6 +59,7 @@ export interface KubernetesCaller {
  * Any other failure (a lookup that does not answer) is thrown too, and denies as well.
  */
 export interface Authenticator {
+  /** A short name for logs, metrics and the messages of its failures, such as `api-key`. */
   readonly name: string
   /** The caller of a request, at once or later. @throws `AuthenticationError` for a credential of this kind that is bad; anything else denies too */
   authenticate(request: AuthenticationRequest): Promise<Caller | undefined>

@@ -8,8 +8,16 @@ import type { AuthenticationRequest, Authenticator, Caller } from './authenticat
 
 /** What the check of a client's chain answers; `verifyX509Svid` has this shape. */
 export type ClientChainVerdict =
-  | { readonly ok: true, readonly id: SpiffeId }
-  | { readonly ok: false, readonly rejected: readonly { readonly code: string, readonly rule: string, readonly message: string }[] }
+  | {
+    readonly ok: true
+    /** Who the client is. */
+    readonly id: SpiffeId
+  }
+  | {
+    readonly ok: false
+    /** Why not; the first is the one that the log shows. */
+    readonly rejected: readonly { readonly code: string, readonly rule: string, readonly message: string }[]
+  }
 
 /** Options of `ClientCertificateAuthenticator`. */
 export interface ClientCertificateAuthenticatorOptions {
@@ -22,6 +30,7 @@ export interface ClientCertificateAuthenticatorOptions {
 
 /** Authenticates by the SPIFFE ID of the client certificate, verified by this package whatever the TLS stack said of it. */
 export class ClientCertificateAuthenticator implements Authenticator {
+  /** `client-certificate`. */
   readonly name = 'client-certificate'
   readonly #verify: ClientCertificateAuthenticatorOptions['verify']
 

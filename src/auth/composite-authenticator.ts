@@ -85,7 +85,9 @@ export interface CompositeAuthenticatorOptions {
    * allowed. With `try-next`, the first failure is thrown if nobody vouches for the caller. Default `deny`.
    */
   readonly onFailure?: 'deny' | 'try-next' | undefined
+  /** Gets a warning with code and reason for every failure, also for one that `try-next` forgives. Default: none. */
   readonly logger?: Logger | undefined
+  /** Counts `authentication_failures{authenticator, code}`. Default: none. */
   readonly metrics?: Metrics | undefined
 }
 
@@ -96,6 +98,7 @@ export interface CompositeAuthenticatorOptions {
  * is the same text for all.
  */
 export class CompositeAuthenticator implements Authenticator {
+  /** The names of its authenticators, joined by commas. */
   readonly name: string
   readonly #authenticators: readonly Authenticator[]
   readonly #tryNext: boolean

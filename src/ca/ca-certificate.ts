@@ -20,6 +20,7 @@ export interface CaCertificateOptions {
   readonly ttlSeconds?: number | undefined
   /** Names that certificates below it may have; critical (RFC 5280 §4.2.1.10). */
   readonly nameConstraints?: ExtensionFields['nameConstraints'] | undefined
+  /** Tells the time that the validity begins at. Default `systemClock`. */
   readonly clock?: Clock | undefined
 }
 
@@ -28,7 +29,9 @@ export type CrossCertificateOptions = Omit<CaCertificateOptions, 'subject' | 'tr
 
 /** A certificate with the key that signs for it. */
 export interface CaCredential {
+  /** The CA's certificate. */
   readonly certificate: Certificate
+  /** Signs with the key of that certificate. */
   readonly signer: Signer
 }
 

@@ -10,6 +10,7 @@ import type { CertificateRecord } from './certificate-store.ts'
 
 /** What a lint of a CA certificate looks at. */
 export interface CaLintInput {
+  /** The CA certificate that was just signed and is not out yet. */
   readonly certificate: Certificate
   /** The certificate itself where it is self-signed. */
   readonly issuer: Certificate
@@ -19,27 +20,35 @@ export interface CaLintInput {
 
 /** What a lint of a revocation list looks at; what is not given is not looked at. */
 export interface ListLintInput {
+  /** The list that was just signed and is not out yet. */
   readonly list: RevocationList
+  /** The CA whose list it is. */
   readonly issuer: Certificate
   /** The number of the list before it. */
   readonly lastNumber: bigint
+  /** The list before it in this process; undefined for the first. */
   readonly previous?: PublishedList | undefined
   /** What the store wants listed, in the order of the entries. */
   readonly records?: readonly CertificateRecord[] | undefined
   /** From one list to the next update, at most. */
   readonly maximumTtlSeconds?: number | undefined
+  /** Most octets that its DER may have. */
   readonly maximumOctets?: number | undefined
 }
 
 /** The list before, and until when each of its certificates is valid, in the order of its entries. */
 export interface PublishedList {
+  /** The list that was given out. */
   readonly list: RevocationList
+  /** When the certificate of each entry expires, in the order of the entries; milliseconds since 1970. */
   readonly notAfterMs: Float64Array
 }
 
 /** One rule: what is wrong, or undefined. */
 export interface CaLint<Input> {
+  /** `L36`, `L43`, … as docs/guides/ca.md counts them. */
   readonly id: string
+  /** The clause that the rule is from. */
   readonly clause: string
   /** What is wrong in words, or undefined. */
   readonly check: (input: Input) => string | undefined

@@ -12,7 +12,9 @@ import { leafKeyUsage } from './certificate-profile.ts'
 
 /** What a lint looks at. `certificate` has no valid signature yet. */
 export interface LintInput {
+  /** The certificate as it will be, or is, signed. */
   readonly certificate: Certificate
+  /** The CA that signs it. */
   readonly issuer: Certificate
   /** The trust domain of the issuer, where its certificate names one. */
   readonly issuerTrustDomain: TrustDomain | undefined
@@ -20,12 +22,15 @@ export interface LintInput {
   readonly publicKey: PublicKey
   /** The names that were decided on: the certificate has these and no others. */
   readonly wantedNames: readonly GeneralName[]
+  /** The template that it was made by. */
   readonly profile: CertificateProfile
+  /** The time of the lint, in milliseconds since 1970. */
   readonly nowMs: number
 }
 
 /** The same with the names of the certificate, read once. */
 export interface LintSubject extends LintInput {
+  /** The subject alternative names that are in it. */
   readonly names: readonly GeneralName[]
   /** The SPIFFE ID of the only URI; undefined where it is not exactly one that fits the grammar. */
   readonly id: SpiffeId | undefined
@@ -33,6 +38,7 @@ export interface LintSubject extends LintInput {
 
 /** One rule: what is wrong, or undefined. */
 export interface CertificateLint {
+  /** `L1` to `L34`, as docs/guides/ca.md counts them. */
   readonly id: string
   /** The clause behind it. */
   readonly clause: string

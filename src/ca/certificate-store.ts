@@ -13,11 +13,15 @@ export const revocationReasons: ReadonlySet<string> = new Set<RevocationReason>(
 
 /** What is known before the signature exists. */
 export interface IssuanceIntent {
+  /** The number that the certificate will have: the key of the record. */
   readonly serialNumber: SerialNumber
+  /** The SPIFFE ID that the certificate will be for, as text. */
   readonly identity: string
   /** Of the certified key: RFC 7093 §2 method 1, 20 octets. */
   readonly keyIdentifier: Uint8Array
+  /** When the certificate will expire. */
   readonly notAfter: Date
+  /** When it was decided to sign. */
   readonly intendedAt: Date
 }
 
@@ -27,6 +31,7 @@ export interface CertificateRecord extends IssuanceIntent {
   readonly state: 'intended' | 'issued' | 'failed'
   /** DER, once issued. */
   readonly certificate?: Uint8Array | undefined
+  /** Why and since when it is revoked; undefined where it is not. */
   readonly revocation?: { readonly reason: RevocationReason, readonly revokedAt: Date } | undefined
 }
 

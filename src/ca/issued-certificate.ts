@@ -16,23 +16,28 @@ export interface CertificateContent {
 
 /** Linted bytes that this CA will sign once, for a request that was proven. */
 export interface PreparedCertificate extends LintedBytes {
+  /** Its request was proven before. */
   readonly proven: true
 }
 
 /** Linted bytes that this CA will have signed once, by workers that prove the request before. */
 export interface UnprovenCertificate extends LintedBytes {
+  /** Its request is proven by whoever signs. */
   readonly proven: false
 }
 
 interface LintedBytes {
+  /** The number that it will have. */
   readonly serialNumber: SerialNumber
   /** The exact bytes to sign. */
   readonly tbs: Uint8Array
+  /** When it will expire. */
   readonly notAfter: Date
 }
 
 /** A signed, checked certificate with what its holder has to send along. */
 export interface IssuedCertificate {
+  /** The leaf. */
   readonly certificate: Certificate
   /** Its issuers, the nearest first, without the root. The same array for all certificates of one CA certificate. */
   readonly chain: readonly Certificate[]

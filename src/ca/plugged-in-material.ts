@@ -9,9 +9,11 @@ import type { CaCredential } from './ca-certificate.ts'
 
 /** A signing certificate with its key, its issuers and the roots. */
 export interface CaMaterial extends CaCredential {
+  /** The private key of the file, in memory. */
   readonly signer: SoftwareSigner
   /** Issuers of the certificate, the nearest first, without roots. */
   readonly chain: readonly Certificate[]
+  /** The anchors that the chain leads to. */
   readonly roots: readonly Certificate[]
 }
 

@@ -16,8 +16,11 @@ export interface FailoverKeyManagerOptions {
   readonly managers: readonly KeyManager[]
   /** How long a manager that failed is passed over before one call tries it again, in ms. Default 5,000. */
   readonly retryAfterMs?: number | undefined
+  /** Times the rest of a manager that failed. Default `systemClock`. */
   readonly clock?: Clock | undefined
+  /** Told when a manager is passed over, and when it is back. Default: none. */
   readonly logger?: Logger | undefined
+  /** Counts `key_manager_failovers_total{code}`. Default: none. */
   readonly metrics?: Metrics | undefined
 }
 

@@ -11,16 +11,26 @@ import type { KeyAlgorithm } from './key-algorithm.ts'
 
 /** What opens a backup: a passphrase, or an X25519 key pair whose public half is enough to make one. */
 export type BackupProtection =
-  | { readonly passphrase: string | Uint8Array }
-  | { readonly recipient: KeyObject }
+  | {
+    /** A long one: scrypt makes each guess cost 128 MiB of memory. Text is taken as UTF-8. */
+    readonly passphrase: string | Uint8Array
+  }
+  | {
+    /** An X25519 key: public to make a backup, private to open it. */
+    readonly recipient: KeyObject
+  }
 
 /** A backup: plain JSON values, base64 for octets. Everything but `ciphertext` is authenticated and readable. */
 export interface EncryptedKeyBackup {
+  /** The version of the envelope. */
   readonly version: 1
+  /** The id of the key, which `restoreKey` gives it again. */
   readonly keyId: string
+  /** What the key is, and what it signs with. */
   readonly algorithm: KeyAlgorithm
   /** ISO 8601. */
   readonly created: string
+  /** What opens it: the parameters of scrypt, or whose X25519 key; octets in base64. */
   readonly protection:
     | { readonly kind: 'scrypt', readonly salt: string, readonly N: number, readonly r: number, readonly p: number }
     | { readonly kind: 'x25519', readonly ephemeralKey: string, readonly recipientKeyId: string }

@@ -6,10 +6,13 @@ import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
 
 /** What is known of a key without touching it. */
 export interface KeyInfo {
+  /** The id that it was made with. */
   readonly id: string
   /** Counts from 1; `rotateKey` goes on from the highest that the key ever had, so a number never means two keys. */
   readonly version: number
+  /** What it is, and what it signs with. */
   readonly algorithm: KeyAlgorithm
+  /** When it was made, as the backend tells. */
   readonly created: Date
   /** Whether `getSigner` answers with this version. */
   readonly current: boolean

@@ -23,9 +23,13 @@ export interface SoftwareSignerOptions {
 
 /** Signs with a `KeyObject`, at once or on the thread pool: see `threadPool`. */
 export class SoftwareSigner implements Signer {
+  /** The `id` of the options; without one, `software:` and the key identifier in hexadecimal. */
   readonly id: string
+  /** The public half of the key. */
   readonly publicKey: PublicKey
+  /** What the key is: `P-256`, `RSA-2048`, … */
   readonly algorithm: KeyAlgorithm
+  /** What it signs with, the only one that it ever uses. */
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly #privateKey: KeyObject
   readonly #hash: string | undefined

@@ -15,11 +15,27 @@ export interface PolicyRequest {
 
 /** Yes with what will be in the certificate, or no; either way by a rule that has a name. */
 export type IssuanceDecision =
-  | { readonly allowed: true, readonly rule: string, readonly content: CertificateContent, readonly trimmed: readonly string[] }
-  | { readonly allowed: false, readonly rule: string, readonly code: PkiErrorCode, readonly reason: string }
+  | {
+    readonly allowed: true
+    /** The name of the rule that decided, for logs and `plan`. */
+    readonly rule: string
+    /** What will be in the certificate. */
+    readonly content: CertificateContent
+    /** What was asked for and is left out, in words; empty where nothing is. */
+    readonly trimmed: readonly string[]
+  }
+  | {
+    readonly allowed: false
+    /** The name of the rule that refuses, for logs. */
+    readonly rule: string
+    /** What the caller gets as an error, such as `ERR_POLICY_DENIED`. */
+    readonly code: PkiErrorCode
+    /** What was asked for and what is allowed, in words. */
+    readonly reason: string
+  }
 
 /** Allows, narrows or refuses. */
 export interface IssuancePolicy {
-  /** Decides about one request. What it throws is a failure of the service, not a refusal. */
+  /** Decides about one request. A `PkiError` that it throws is its refusal; anything else is a failure of the service (`ERR_POLICY_FAILED`). */
   decide(request: PolicyRequest, caller: Caller): IssuanceDecision | Promise<IssuanceDecision>
 }

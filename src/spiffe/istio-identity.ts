@@ -5,6 +5,7 @@ import { TrustDomain } from './trust-domain.ts'
 
 /** What an Istio SPIFFE ID names. */
 export interface IstioIdentity {
+  /** The mesh's trust domain. */
   readonly trustDomain: TrustDomain
   /** Kubernetes namespace. */
   readonly namespace: string
@@ -14,8 +15,11 @@ export interface IstioIdentity {
 
 /** The parts of an Istio SPIFFE ID, the trust domain as object or text. */
 export interface IstioIdentityInput {
+  /** The mesh's trust domain. */
   readonly trustDomain: TrustDomain | string
+  /** A Kubernetes namespace. */
   readonly namespace: string
+  /** The service account that the workload runs as. */
   readonly serviceAccount: string
 }
 

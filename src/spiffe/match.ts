@@ -7,6 +7,7 @@ import { TrustDomain } from './trust-domain.ts'
 /** Whether an ID is wanted. Any function of this shape is a matcher; `description` says what is wanted, for messages. */
 export interface SpiffeIdMatcher {
   (id: SpiffeId): boolean
+  /** What is wanted, in words, for the message of a refusal. */
   readonly description?: string
 }
 

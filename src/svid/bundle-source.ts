@@ -17,7 +17,9 @@ export interface BundleSource {
 
 /** What changed in a `TrustBundleSet`; `bundle` is undefined when the trust domain was removed. */
 export interface TrustBundleChange {
+  /** Whose bundle it is. */
   readonly trustDomain: TrustDomain
+  /** The bundle from now on; undefined where it was removed. */
   readonly bundle: TrustBundle | undefined
 }
 

@@ -24,6 +24,7 @@ export interface JwtSvidFields {
   readonly ttlSeconds?: number | undefined
   /** More claims, JSON values; `sub`, `aud`, `exp`, `iat` and `nbf` cannot be given here. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
+  /** Tells the time of issue. Default `systemClock`. */
   readonly clock?: Clock | undefined
 }
 

@@ -133,6 +133,7 @@ export type JwtSvidAlgorithm = 'RS256' | 'RS384' | 'RS512' | 'ES256' | 'ES384' |
 export class JwtAuthority {
   /** The `kid`, 1 to 1,024 characters. */
   readonly keyId: string
+  /** The key that verifies the tokens. */
   readonly publicKey: PublicKey
   /** The algorithms that a token may be signed with by this key; one if the JWK has `alg`. */
   readonly algorithms: readonly JwtSvidAlgorithm[]

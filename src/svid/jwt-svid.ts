@@ -14,9 +14,13 @@ export class JwtSvid {
   readonly id: SpiffeId
   /** The `aud` claim, one value or more. */
   readonly audience: readonly string[]
+  /** `exp`: when it stops to be valid. */
   readonly expiresAt: Date
+  /** `nbf`: when it begins to be valid, if the token says so. */
   readonly notBefore: Date | undefined
+  /** `iat`: when it was issued, if the token says so. */
   readonly issuedAt: Date | undefined
+  /** `alg`: what it is signed with. */
   readonly algorithm: JwtSvidAlgorithm
   /** The `kid` of the authority in the bundle of the trust domain. */
   readonly keyId: string

@@ -19,7 +19,9 @@ export interface IgnoredKey {
   readonly trustDomain: string
   /** Place in `keys`, from 0. */
   readonly index: number
+  /** What is wrong with it, as a code. */
   readonly code: PkiErrorCode
+  /** What is wrong with it, in words. */
   readonly reason: string
 }
 

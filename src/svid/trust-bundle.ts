@@ -28,10 +28,15 @@ export interface TrustBundleContent {
  * trust domains into one (rule F-4).
  */
 export class TrustBundle {
+  /** Whose bundle it is: it vouches for no other trust domain. */
   readonly trustDomain: TrustDomain
+  /** The certificates that X.509-SVIDs are verified by, each once. */
   readonly x509Authorities: readonly Certificate[]
+  /** The keys that JWT-SVIDs are verified by, each `kid` once. */
   readonly jwtAuthorities: readonly JwtAuthority[]
+  /** Grows with every change of content (rule B-2); undefined where nobody says. */
   readonly sequenceNumber: bigint | undefined
+  /** How often to ask again, in seconds (rule B-3); undefined where nobody says. */
   readonly refreshHintSeconds: number | undefined
   readonly #certificates: ReadonlySet<string>
   readonly #keys: ReadonlyMap<string, JwtAuthority>

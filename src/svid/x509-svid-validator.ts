@@ -29,8 +29,22 @@ export interface X509SvidValidatorOptions extends X509SvidOptions {
 
 /** An SVID that was verified, or why not, the most telling failure first. */
 export type X509SvidVerdict =
-  | { readonly ok: true, readonly id: SpiffeId, readonly path: VerifiedPath, readonly spent: Spent }
-  | { readonly ok: false, readonly rejected: readonly RejectedPath[], readonly spent: Spent }
+  | {
+    readonly ok: true
+    /** Who the peer is. */
+    readonly id: SpiffeId
+    /** The path from its certificate to an authority of its trust domain. */
+    readonly path: VerifiedPath
+    /** The work that it took, by kind. */
+    readonly spent: Spent
+  }
+  | {
+    readonly ok: false
+    /** Every path that was tried and why it was refused; at least one. */
+    readonly rejected: readonly RejectedPath[]
+    /** The work that it took, by kind. */
+    readonly spent: Spent
+  }
 
 /**
  * Verifies the SVIDs of peers, as often as wanted. Each trust domain has anchors of its own: never one pool for two (rule F-4).

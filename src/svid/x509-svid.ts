@@ -52,6 +52,7 @@ export function hasBothTlsPurposes(leaf: Certificate): boolean {
 
 /** The certificates of an X.509-SVID. The private key stays with its `Signer` or `KeyObject`. */
 export class X509Svid {
+  /** The SPIFFE ID of the leaf. */
   readonly id: SpiffeId
   /** Leaf first, then its issuers, without the root. */
   readonly certificates: readonly Certificate[]

@@ -11,6 +11,7 @@ import type { Signer } from '../x509/index.ts'
 
 /** One case: it passes when `run` resolves. */
 export interface ContractCase {
+  /** What must hold, as a sentence: the name of a test. */
   readonly name: string
   /** Resolves where the backend keeps this part of the contract; rejects with what it did instead. */
   readonly run: () => Promise<void>

@@ -33,6 +33,7 @@ export const defaultBudget: BudgetLimits = {
 
 /** Counts what a verification spends, and ends it when a limit is passed. */
 export class Budget {
+  /** The most of each kind of work that may be spent. */
   readonly limits: BudgetLimits
   readonly #spent: Record<BudgetKind, number> = { signatureChecks: 0, nameComparisons: 0, policyNodes: 0, pathLength: 0, candidates: 0, bytes: 0 }
 

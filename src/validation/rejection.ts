@@ -6,6 +6,7 @@ import type { Certificate } from '../x509/index.ts'
 
 /** The first check that a certificate or a path failed. */
 export interface Rejection {
+  /** What went wrong, to switch on: `ERR_PATH_EXPIRED`, `ERR_REVOKED`, … */
   readonly code: PkiErrorCode
   /** The certificate at fault; undefined when the fault is the path's as a whole. */
   readonly certificate: Certificate | undefined

@@ -6,18 +6,25 @@ import type { Rejection } from './rejection.ts'
 
 /** Who stands above a certificate in a path: a certificate's name and key, or an anchor's. */
 export interface PathAuthority {
+  /** The name that certificates below give as their issuer. */
   readonly subject: DistinguishedName
+  /** The key that verifies what it signed. */
   readonly publicKey: PublicKey
+  /** Undefined for an anchor that was given as a name and a key. */
   readonly certificate?: Certificate | undefined
 }
 
 /** One certificate of a path that passed every other check, and who issued it. */
 export interface RevocationQuery {
+  /** The certificate that is asked about. */
   readonly certificate: Certificate
+  /** Who issued it. */
   readonly issuer: PathAuthority
   /** Those above the issuer, the anchor last; they may issue indirect CRLs. */
   readonly above?: readonly PathAuthority[] | undefined
+  /** The time that the path is verified for. */
   readonly time: Date
+  /** What the verification may still spend; charge it for work that the input decides on. */
   readonly budget: Budget
   /** Whether the certificate is the one that the verification is about, and none above it. */
   readonly isTarget?: boolean | undefined
@@ -38,6 +45,7 @@ export interface RevocationChecker {
 
 /** To be let through and to be known to be good are two things: a lenient source, or one that was not asked, lets everything through. */
 export interface RevocationJudgement {
+  /** Why the certificate is refused; undefined where it may be used. */
   readonly rejection: Rejection | undefined
   /** Whether the source has an answer of its own that the certificate is good. */
   readonly knownGood: boolean

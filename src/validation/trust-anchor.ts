@@ -6,7 +6,9 @@ import type { CertificateInput, NameConstraints, PublicKeyInput } from '../x509/
 
 /** A name and a key that are trusted. */
 export interface TrustAnchor {
+  /** The name that certificates give as their issuer. */
   readonly subject: DistinguishedName
+  /** The key that signs them. */
   readonly publicKey: PublicKey
   /** The certificate that the anchor was given as. */
   readonly certificate: Certificate | undefined

@@ -16,22 +16,29 @@ export type Spent = Readonly<Record<BudgetKind, number>>
 
 /** Why one candidate path was refused, and how far it came: leaf first, the certificate at fault included. */
 export interface RejectedPath extends Rejection {
+  /** The certificates as far as the path came, leaf first. */
   readonly path: readonly Certificate[]
 }
 
 /** A path that passed every check. */
 export interface AcceptedVerdict {
+  /** True: there is a path that passed every check. */
   readonly ok: true
+  /** The first path that passed. */
   readonly path: VerifiedPath
+  /** The work that it took, by kind, to compare with the budget. */
   readonly spent: Spent
 }
 
 /** No path passed; the most telling failure first. */
 export interface RejectedVerdict {
+  /** False: no path passed. */
   readonly ok: false
+  /** Every path that was tried, the most telling first. */
   readonly rejected: readonly RejectedPath[]
   /** How many more were refused: the list holds the 64 that came furthest. */
   readonly omitted?: number | undefined
+  /** The work that it took, by kind, to compare with the budget. */
   readonly spent: Spent
 }
 
@@ -52,6 +59,7 @@ export interface VerifiedPathFields {
 export class VerifiedPath {
   /** Leaf first; the anchor last where it was given as a certificate. */
   readonly certificates: readonly Certificate[]
+  /** The anchor that the path ends at. */
   readonly anchor: TrustAnchor
   readonly #fields: VerifiedPathFields
   #policies: readonly string[] | undefined
@@ -99,6 +107,7 @@ export function isVerifiedPath(value: unknown): value is VerifiedPath {
 
 /** A refused path, thrown; the verdict says everything that the message does not. */
 export class PathError extends PkiError {
+  /** Every path that was tried; not enumerable, so that a log of the error stays short. */
   readonly verdict: RejectedVerdict
 
   constructor(verdict: RejectedVerdict) {

@@ -32,9 +32,13 @@ export class CertificateRequest extends CertificateExtensions {
   readonly der: Uint8Array
   /** DER of the CertificationRequestInfo: the signed bytes; a view. */
   readonly info: Uint8Array
+  /** The name that is asked for: a wish, often empty. */
   readonly subject: DistinguishedName
+  /** The key that a certificate is asked for. */
   readonly publicKey: PublicKey
+  /** What the request is signed with. */
   readonly signatureAlgorithm: AlgorithmIdentifier
+  /** The signature, as it is in the BIT STRING; `verify` checks it. */
   readonly signature: Uint8Array
   /** Types of the attributes, dotted, in order. */
   readonly attributes: readonly string[]
@@ -126,7 +130,9 @@ export class CertificateRequest extends CertificateExtensions {
 
 /** A request whose signature was verified; only `CertificateRequest.verify` makes one. */
 export interface ProvenRequest {
+  /** The request whose signature was verified. */
   readonly request: CertificateRequest
+  /** Its key, which the sender was shown to hold. */
   readonly publicKey: PublicKey
 }
 

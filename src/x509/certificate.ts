@@ -30,16 +30,21 @@ export class Certificate extends CertificateExtensions {
   readonly der: Uint8Array
   /** DER of the TBSCertificate: the signed bytes; a view. */
   readonly tbs: Uint8Array
+  /** As people count: 3 is the one with extensions. */
   readonly version: 1 | 2 | 3
   /** Content octets of the serial number. */
   readonly serialNumberBytes: Uint8Array
   /** The signature: the octets of the BIT STRING. */
   readonly signature: Uint8Array
+  /** The name of whoever signed it. */
   readonly issuer: DistinguishedName
+  /** The name of its holder; empty in most X.509-SVIDs. */
   readonly subject: DistinguishedName
   /** First and last millisecond-exact second of validity, in ms since the epoch; both belong to it. */
   readonly notBeforeMs: number
+  /** The same for `notAfter`. */
   readonly notAfterMs: number
+  /** The certified key; judged when it is first used. */
   readonly publicKey: PublicKey
   /** Whether it has an issuer or subject unique identifier, which CAs must not write any more (RFC 5280 §4.1.2.8). */
   readonly hasUniqueIdentifiers: boolean

@@ -8,6 +8,7 @@ import { decodeOnePem, looksLikePem } from '../internal/pem.ts'
 
 /** What `@peculiar/x509` objects are recognised by. */
 export interface RawData {
+  /** DER. */
   readonly rawData: ArrayBuffer
 }
 

@@ -13,7 +13,9 @@ import type { DistinguishedName } from './names/distinguished-name.ts'
 
 /** Who issued a certificate: a name and a key. */
 export interface CertificateIssuer {
+  /** The name that the certificate gives as its issuer. */
   readonly subject: DistinguishedName
+  /** The key that signed the certificate. */
   readonly publicKey: PublicKey
 }
 
@@ -26,7 +28,9 @@ export class OcspCertificateId {
   readonly der: Uint8Array
   /** The hash that identifies the issuer; undefined where it is not one of these. */
   readonly hash: 'sha1' | 'sha256' | undefined
+  /** The hash of the issuer's name, as DER. */
   readonly issuerNameHash: Uint8Array
+  /** The hash of the issuer's key: the content of its BIT STRING. */
   readonly issuerKeyHash: Uint8Array
   /** Content octets. */
   readonly serialNumberBytes: Uint8Array
@@ -75,6 +79,7 @@ function issuerName({ issuer: named }: IdentifiedCertificate, { subject }: Certi
 export class OcspRequest {
   /** DER of the whole request. */
   readonly der: Uint8Array
+  /** The certificates that are asked about. */
   readonly certificateIds: readonly OcspCertificateId[]
   /** Extensions of the request, known or not. */
   readonly extensions: readonly Extension[]

@@ -29,10 +29,15 @@ export type OcspCertificateStatus =
 
 /** One answer. */
 export interface OcspSingleResponse {
+  /** The certificate that it is about. */
   readonly certificateId: OcspCertificateId
+  /** What the responder says of it. */
   readonly certificateStatus: OcspCertificateStatus
+  /** When this was known to be right. */
   readonly thisUpdate: Date
+  /** When there will be newer information; undefined where it is there at any time. */
   readonly nextUpdate: Date | undefined
+  /** Extensions of this answer alone. */
   readonly extensions: readonly Extension[]
 }
 
@@ -40,7 +45,9 @@ export interface OcspSingleResponse {
 export class OcspResponse {
   /** DER of the whole response. */
   readonly der: Uint8Array
+  /** Whether there is an answer, or why not. */
   readonly status: OcspResponseStatus
+  /** The signed answer; undefined unless `status` is `successful`. */
   readonly answer: BasicOcspResponse | undefined
 
   private constructor(der: Uint8Array) {
@@ -92,13 +99,19 @@ export class OcspResponse {
 export class BasicOcspResponse {
   /** DER of the ResponseData: the signed bytes; a view. */
   readonly tbs: Uint8Array
+  /** What it is signed with. */
   readonly signatureAlgorithm: AlgorithmIdentifier
+  /** The signature, as it is in the BIT STRING. */
   readonly signature: Uint8Array
   /** Who signed: a name, or the SHA-1 hash of a key. */
   readonly responder: { readonly name: DistinguishedName } | { readonly keyHash: Uint8Array }
+  /** When it was signed. */
   readonly producedAt: Date
+  /** One answer for each certificate that it is about. */
   readonly responses: readonly OcspSingleResponse[]
+  /** Extensions of the response as a whole. */
   readonly extensions: readonly Extension[]
+  /** The nonce of the request that it answers; undefined where it repeats none. */
   readonly nonce: Uint8Array | undefined
   /** DER of the certificates that came along; nobody vouches for them yet. */
   readonly certificates: readonly Uint8Array[]

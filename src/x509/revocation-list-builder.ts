@@ -20,10 +20,13 @@ import type { SerialNumber } from './serial-number.ts'
 
 /** One certificate to list. */
 export interface RevokedCertificate {
+  /** The number of the revoked certificate. */
   readonly serialNumber: SerialNumber | Uint8Array
+  /** When it was revoked; written to the second. */
   readonly revocationDate: Date
   /** Left out where it is `unspecified` (RFC 5280 §5.3.1). */
   readonly reason?: CrlReason | undefined
+  /** Since when its key may have been known to others (RFC 5280 §5.3.2); left out without one. */
   readonly invalidityDate?: Date | undefined
   /** For indirect CRLs: holds for the entries that follow, too. */
   readonly certificateIssuer?: readonly GeneralName[] | undefined

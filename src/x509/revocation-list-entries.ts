@@ -13,10 +13,13 @@ import type { SerialNumber } from './serial-number.ts'
 
 /** One revoked certificate. */
 export interface RevokedEntry {
+  /** The number of the revoked certificate. */
   readonly serialNumber: SerialNumber
+  /** When it was revoked. */
   readonly revocationDate: Date
   /** `unspecified` where the entry gives none. */
   readonly reason: CrlReason
+  /** Since when its key may have been known to others (RFC 5280 §5.3.2); undefined where nobody says. */
   readonly invalidityDate: Date | undefined
   /** Who issued the certificate; undefined = the issuer of the CRL. Carried on from the entries before (RFC 5280 §5.3.3). */
   readonly certificateIssuer: readonly GeneralName[] | undefined

@@ -33,11 +33,17 @@ export class RevocationList {
   readonly der: Uint8Array
   /** DER of the TBSCertList: the signed bytes; a view. */
   readonly tbs: Uint8Array
+  /** As people count: 2 is the one with extensions. */
   readonly version: 1 | 2
+  /** What it is signed with. */
   readonly signatureAlgorithm: AlgorithmIdentifier
+  /** The signature, as it is in the BIT STRING. */
   readonly signature: Uint8Array
+  /** Who signed it. */
   readonly issuer: DistinguishedName
+  /** When it was made. */
   readonly thisUpdate: Date
+  /** When the next one comes at the latest; undefined where nobody says. */
   readonly nextUpdate: Date | undefined
   /** Every extension of the list, known or not. */
   readonly extensions: readonly Extension[]

@@ -19,6 +19,7 @@ export interface FileKeyManagerOptions {
   readonly directory: string
   /** Asked whenever a file is written or first read; may ask a vault. */
   readonly passphrase: () => string | Uint8Array | Promise<string | Uint8Array>
+  /** Tells the time that a key is made at. Default `systemClock`. */
   readonly clock?: Clock | undefined
   /** Told of each moment of a write; for tests that end the process there. */
   readonly onWriteStep?: OnWriteStep | undefined

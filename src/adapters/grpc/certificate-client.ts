@@ -25,6 +25,7 @@ export interface ClientTlsMaterial {
   readonly roots: string
   /** The client's own certificate with its issuers, and its key; both or neither. */
   readonly certificateChain?: string | undefined
+  /** The key of the leaf, PEM; with `certificateChain` or not at all. */
   readonly privateKey?: string | undefined
 }
 
@@ -46,8 +47,11 @@ export interface CertificateClientOptions {
   readonly timeoutMs?: number | undefined
   /** What is not named is as Istio has it: five attempts, 100 ms doubling, 10 % jitter. */
   readonly retry?: Partial<RetryPolicy> | undefined
+  /** Times retries, and judges the validity of what comes back. Default `systemClock`. */
   readonly clock?: Clock | undefined
+  /** Told of each attempt that failed and is repeated. Default: none. */
   readonly logger?: Logger | undefined
+  /** Another copy of `@grpc/grpc-js`, for tests and bundles. Default: the installed one, loaded when first needed. */
   readonly grpc?: GrpcModule | undefined
 }
 

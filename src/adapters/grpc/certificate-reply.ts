@@ -6,6 +6,7 @@ import type { CertificateRequest } from '../../x509/index.ts'
 
 /** A checked answer. */
 export interface CertificateReply {
+  /** The certificate for the key of the request. */
   readonly certificate: Certificate
   /** Leaf first, then its issuers as the CA sent them, without the roots. */
   readonly chain: readonly Certificate[]

@@ -20,6 +20,7 @@ import type { GrpcModule } from './grpc-module.ts'
 export interface ServerTlsMaterial {
   /** The server's certificate, then its issuers without the root. */
   readonly certificateChain: string
+  /** The key of the leaf, PEM. */
   readonly privateKey: string
   /** Roots of the clients' certificates: a hint to clients and OpenSSL; the authenticators decide. */
   readonly clientRoots: string
@@ -43,12 +44,15 @@ export interface CertificateServerOptions extends Omit<CertificateServiceOptions
   readonly maxConnectionAgeSeconds?: number | undefined
   /** Megabytes that one HTTP/2 session may hold. Default 16. */
   readonly maxSessionMemoryMb?: number | undefined
+  /** Another copy of `@grpc/grpc-js`, for tests and bundles. Default: the installed one. */
   readonly grpc?: GrpcModule | undefined
 }
 
 /** A running server. */
 export interface CertificateServer extends AsyncDisposable {
+  /** The host that it listens at. */
   readonly host: string
+  /** The port that it listens at: the one that was free where 0 was asked for. */
   readonly port: number
   /** The grpc-js server, for further services. */
   readonly grpcServer: Server

@@ -38,8 +38,11 @@ export interface CertificateServiceOptions {
   readonly timeoutMs?: number | undefined
   /** How the TLS peer of a call is found; the default asks grpc-js, which tells the leaf of a verified chain. */
   readonly tlsPeerOf?: TlsPeerOf | undefined
+  /** Times requests. Default `systemClock`. */
   readonly clock?: Clock | undefined
+  /** Told why a request was refused, which its caller is not. Default: none. */
   readonly logger?: Logger | undefined
+  /** Counts `citadel_server_…`, under the names that Istio's server has. Default: none. */
   readonly metrics?: Metrics | undefined
 }
 

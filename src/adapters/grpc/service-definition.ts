@@ -7,6 +7,7 @@ import { IstioCertificateRequestSchema, IstioCertificateResponseSchema, IstioCer
 
 /** `/istio.v1.auth.IstioCertificateService/CreateCertificate`, for `Server.addService` and for clients. */
 export interface CertificateServiceDefinition {
+  /** The one method: a CSR in, a chain out. */
   readonly CreateCertificate: MethodDefinition<MessageShape<typeof IstioCertificateRequestSchema>, MessageShape<typeof IstioCertificateResponseSchema>>
   /** As grpc-js's `ServiceDefinition` has it. */
   readonly [method: string]: CertificateServiceDefinition['CreateCertificate']

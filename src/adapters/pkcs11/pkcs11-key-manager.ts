@@ -43,8 +43,11 @@ export interface Pkcs11KeyManagerOptions {
    * certificate, so nothing is lost where such CAs are all that signs with these keys. Default `always`.
    */
   readonly checkSignatures?: CheckSignatures | undefined
+  /** Times waiting, and the breaker. Default `systemClock`. */
   readonly clock?: Clock | undefined
+  /** Told of lost and refound tokens, refused PINs and keys that are not taken. Default: none. */
   readonly logger?: Logger | undefined
+  /** Counts `hsm_failures_total{class}` and `hsm_reconnects_total`. Default: none. */
   readonly metrics?: Metrics | undefined
 }
 

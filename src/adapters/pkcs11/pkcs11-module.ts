@@ -12,6 +12,7 @@ import { ckr, deviceLost, hsmError, returnValueOf } from './return-value.ts'
 export interface Pkcs11ModuleOptions {
   /** The binding; by default the optional peer `pkcs11js`, loaded when it is first needed. */
   readonly pkcs11?: Pkcs11Binding
+  /** Times waiting. Default `systemClock`. */
   readonly clock?: Clock
 }
 
@@ -20,6 +21,7 @@ export interface Pkcs11ModuleOptions {
  * hand it to each `Pkcs11KeyManager.open`. Only the object that initialised the library finalises it.
  */
 export class Pkcs11Module implements AsyncDisposable {
+  /** The path of the vendor's library. */
   readonly path: string
   readonly #cryptoki: Cryptoki
   /** PINs that a token refused, as keyed digests, by serial number of the token. */

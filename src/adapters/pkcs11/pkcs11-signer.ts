@@ -28,9 +28,13 @@ export type CheckSignatures = 'always' | 'caller'
 
 /** Signs in the token, on a session of the pool; the event loop goes on meanwhile. */
 export class Pkcs11Signer implements Signer {
+  /** The label of the key in the token. */
   readonly id: string
+  /** The public half of the key, read from the token. */
   readonly publicKey: PublicKey
+  /** What the key is, and what it signs with. */
   readonly algorithm: KeyAlgorithm
+  /** What it signs with, the only one that it ever uses. */
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly #connection: TokenConnection
   readonly #objectId: Buffer

@@ -14,6 +14,7 @@ export type FailureClass = 'session' | 'device' | 'pin' | 'limit' | 'request'
 export class HsmError extends PkiError {
   /** Name of the return value, `CKR_DEVICE_ERROR`; hexadecimal where it is not of the standard. */
   readonly returnValue: string
+  /** Whose fault it is: the session's, the device's, the PIN's, a limit's or the request's. */
   readonly failureClass: FailureClass
 
   constructor(code: PkiErrorCode, message: string, returnValue: string, failureClass: FailureClass, cause?: unknown) {

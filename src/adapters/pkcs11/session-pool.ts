@@ -21,8 +21,11 @@ export interface SessionPoolOptions {
 
 /** What the pool holds now. */
 export interface SessionPoolCounts {
+  /** Sessions that are open, busy or not. */
   readonly open: number
+  /** Sessions with an operation in them. */
   readonly busy: number
+  /** Operations that wait for a session. */
   readonly waiting: number
 }
 

@@ -54,10 +54,22 @@ const plainName = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z
 
 /** Who is wanted. `dns` is a host name without wildcard, an international one in its A-labels. */
 export type PeerName =
-  | { readonly dns: string }
-  | { readonly ip: string }
-  | { readonly email: string }
-  | { readonly spiffeId: SpiffeId | SpiffeIdMatcher | string }
+  | {
+    /** A host name in A-labels, without a final dot. */
+    readonly dns: string
+  }
+  | {
+    /** An IPv4 or IPv6 address as text. */
+    readonly ip: string
+  }
+  | {
+    /** A mailbox; the host in any case. */
+    readonly email: string
+  }
+  | {
+    /** The one URI of the certificate must be this ID, or match. */
+    readonly spiffeId: SpiffeId | SpiffeIdMatcher | string
+  }
 
 /**
  * The wanted names as a list. An empty one would ask for nothing, and of two names in one object only one would be looked at.

@@ -26,6 +26,7 @@ export type HashName = 'sha256' | 'sha384' | 'sha512'
 
 /** What is known of one signature algorithm. */
 export interface SignatureAlgorithmInfo {
+  /** The name that this package gives it. */
   readonly name: SignatureAlgorithm
   /** Public keys that can make such a signature. */
   readonly keys: readonly PublicKeyAlgorithm[]

@@ -7,6 +7,7 @@ import type { SignatureAlgorithm } from './signature-algorithm.ts'
 export interface Signer {
   /** The name that its backend knows the key by. */
   readonly id: string
+  /** The public half of the key that signs. */
   readonly publicKey: PublicKey
   /** The one algorithm that this signer signs with. */
   readonly signatureAlgorithm: SignatureAlgorithm

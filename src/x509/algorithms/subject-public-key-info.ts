@@ -10,7 +10,9 @@ import type { HashName, PublicKeyAlgorithm } from './signature-algorithm.ts'
 
 /** What the DER of a key says; `algorithm` is undefined where the key is of no supported kind, and `problem` says why. */
 export interface SubjectPublicKeyInfo {
+  /** What the key is; undefined where it cannot be used. */
   readonly algorithm: PublicKeyAlgorithm | undefined
+  /** Why it cannot be used; undefined where it can. */
   readonly problem: { readonly code: PkiErrorCode; readonly detail: string } | undefined
   /** Object identifier of the key algorithm, dotted. */
   readonly oid: string
@@ -20,6 +22,7 @@ export interface SubjectPublicKeyInfo {
   readonly bits: number
   /** RSA only: unsigned, big-endian, no leading zeros. */
   readonly modulus: Uint8Array | undefined
+  /** RSA: the public exponent, big-endian. */
   readonly exponent: Uint8Array | undefined
   /** RSA-PSS keys with parameters only: what signatures must use. */
   readonly pss: { readonly hash: HashName | undefined; readonly saltLength: number } | undefined
