@@ -14,9 +14,15 @@ export function readArguments<Config extends ParseArgsConfig>(config: Config, us
   try {
     return parseArgs(config)
   } catch (error) {
-    const [firstSentence] = (error as Error).message.split(/[.\n]\s/)
-    return giveUp(firstSentence ?? 'Wrong arguments', usage)
+    return giveUp(plainWords((error as Error & { readonly code?: string }).code, (error as Error).message), usage)
   }
+}
+
+/** What the platform says of an argument, without its advice on arguments that only begin with a dash, which none here may. */
+function plainWords(code: string | undefined, message: string): string {
+  const [firstSentence = 'Wrong arguments'] = message.split(/[.\n]\s?/)
+  const option = /'(?:-\w, )?(--[\w-]+)[ =<>\w]*'/.exec(firstSentence)?.[1]
+  return code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' && option !== undefined && /ambiguous|missing/.test(message) ? `${option} has no value after it; give it one` : firstSentence
 }
 
 /** Says what is wrong and what to do, and ends the process. */

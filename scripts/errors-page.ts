@@ -2,6 +2,10 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { errorCodes } from '../src/errors/index.ts'
+import { readArguments } from './command-line.ts'
+
+// Before anything is written.
+readArguments({ options: {} }, 'Usage: npx tsx scripts/errors-page.ts     writes docs/errors.md anew from src/errors/error-codes.ts')
 
 const catalogue = new URL('../src/errors/error-codes.ts', import.meta.url)
 const page = new URL('../docs/errors.md', import.meta.url)

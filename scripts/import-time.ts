@@ -4,6 +4,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { readArguments } from './command-line.ts'
+
+readArguments({ options: {} }, 'Usage: npm run import-time     measures what importing the built package costs; `npm run build` first')
 
 const limitMs = 60
 const pairs = 15

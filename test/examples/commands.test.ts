@@ -17,6 +17,8 @@ const conformance = 'test/conformance/run.ts'
 const fuzz = 'test/fuzz/run.ts'
 const bench = 'bench/run.ts'
 const differential = 'test/differential/run.ts'
+const errorsPage = 'scripts/errors-page.ts'
+const importTime = 'scripts/import-time.ts'
 
 function command(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stdout: string; stderr: string } {
   const { SPIFFE_PKI_CONFORMANCE: _, ...rest } = process.env
@@ -40,6 +42,11 @@ describe('a mistake', () => {
     [bench, ['issue', 'parse'], 'One filter at a time'],
     [bench, ['no-such-row'], 'No row has "no-such-row" in its name. These are there: parse/leaf'],
     [bench, ['spiffe-id', '--json', folder], 'this is a folder; name a file in it'],
+    [fuzz, ['spiffe-id', '--runs', '-1'], '--runs has no value after it'],
+    [fuzz, ['spiffe-id', '--seed'], '--seed has no value after it'],
+    [start, ['--hsm=yes'], "Option '--hsm' does not take an argument"],
+    [errorsPage, ['--check'], "Unknown option '--check'"],
+    [importTime, ['twice'], "Unexpected argument 'twice'"],
     [differential, ['--runs', '0'], '--runs 0: a whole number from 1 is wanted'],
   ])('%s %j', (file, args, words) => {
     const { status, stderr } = command(file, args)
@@ -58,7 +65,7 @@ describe('a mistake', () => {
 })
 
 describe('what is asked for', () => {
-  it.each([start, conformance, fuzz, bench, differential])('%s --help shows the usage', (file) => {
+  it.each([start, conformance, fuzz, bench, differential, errorsPage, importTime])('%s --help shows the usage', (file) => {
     const { status, stdout } = command(file, ['--help'])
     expect(stdout).toContain('Usage: np')
     expect(status).toBe(0)
