@@ -2,7 +2,7 @@
 
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PkiError } from '../errors/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import { SoftwareSigner, importPrivateKey } from '../keys/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CaCredential } from './ca-certificate.ts'
@@ -38,12 +38,12 @@ export async function readPluggedInMaterial(directory: string): Promise<CaMateri
     const { code, path } = cause as { readonly code?: unknown, readonly path?: unknown }
     if (code === 'ENOENT' && path === directory) return undefined
     // What is there and cannot be read is no reason to run another CA than the one that was meant.
-    throw new PkiError('ERR_CA_MATERIAL', `the CA material cannot be read: ${typeof code === 'string' ? code : 'unknown'}`, { cause })
+    throw new PkiError('ERR_CA_MATERIAL', `${typeof path === 'string' ? path : directory} cannot be read: ${typeof code === 'string' ? code : 'unknown reason'}`, { cause })
   }
   return parsePluggedInMaterial(files)
 }
 
-/** The same from texts. @throws ERR_CA_MATERIAL */
+/** The same from texts. @throws ERR_CA_MATERIAL, which names the file at fault; its `cause` is what is wrong in it */
 export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   const isKubernetes = files['tls.crt'] !== undefined
   const names = isKubernetes ? kubernetesNames : istioNames
@@ -55,15 +55,27 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
     throw new PkiError('ERR_CA_MATERIAL', `incomplete CA material: ${found.join(', ')} found, ${name} is missing or empty`)
   }
   const [certificateFile, keyFile, rootFile] = isKubernetes ? kubernetesNames : [istioNames[0], istioNames[1], istioNames[3]]
-  const [certificate, ...below] = Certificate.listFromPem(required(certificateFile))
+  // What is missing is said before what is in the others.
+  const [certificateText, keyText, rootText] = [required(certificateFile), required(keyFile), required(rootFile)]
+  const [certificate, ...below] = inFile(certificateFile, () => Certificate.listFromPem(certificateText))
   if (certificate === undefined) throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no certificate`)
-  const signer = new SoftwareSigner(importPrivateKey(required(keyFile)), { id: keyFile })
-  const roots = Certificate.listFromPem(required(rootFile))
+  const signer = inFile(keyFile, () => new SoftwareSigner(importPrivateKey(keyText), { id: keyFile }))
+  const roots = inFile(rootFile, () => Certificate.listFromPem(rootText))
   if (certificate.basicConstraints?.ca !== true) throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no CA certificate (RFC 5280 §4.2.1.9)`)
   if (!certificate.publicKey.equals(signer.publicKey)) throw new PkiError('ERR_CA_MATERIAL', `${keyFile} holds another key than the one of ${certificateFile}`)
   const chainText = isKubernetes ? '' : (files['cert-chain.pem'] ?? '')
-  const listed = chainText.trim() === '' ? [] : Certificate.listFromPem(chainText)
+  const listed = chainText.trim() === '' ? [] : inFile('cert-chain.pem', () => Certificate.listFromPem(chainText))
   return { certificate, signer, roots, chain: orderedIssuers(certificate, [...below, ...listed], roots) }
+}
+
+/** Whoever mounted four files wants to know which of them it is. */
+function inFile<Result>(name: string, read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    if (!isPkiError(cause)) throw cause
+    throw new PkiError('ERR_CA_MATERIAL', `${name}: ${cause.message} (${cause.code})`, { cause })
+  }
 }
 
 /** cert-chain.pem may repeat the signing certificate and the root: what is left is put into order by name and signature. */

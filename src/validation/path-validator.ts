@@ -40,8 +40,9 @@ export class PathValidator {
 
   /** @throws ERR_INVALID_ARGUMENT without an anchor, and for settings that mean nothing; the codes of `Certificate.from` for an anchor that is no certificate */
   constructor(options: PathValidatorOptions) {
-    const { knownCriticalExtensions = [], remember = 256 } = options
-    if (options.anchors.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
+    const { knownCriticalExtensions = [], remember = 256, anchors: given } = ((options) ?? {}) as Partial<PathValidatorOptions>
+    if (!Array.isArray(given)) throw new PkiError('ERR_INVALID_ARGUMENT', 'anchors is an array of certificates that are trusted, or of names with their keys')
+    if (given.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
     // A text has a method of the same name, which finds parts of it.
     if (!Array.isArray(knownCriticalExtensions)) throw new PkiError('ERR_INVALID_ARGUMENT', 'knownCriticalExtensions is a list of object identifiers')
     if (!(remember >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'remember is a count')
@@ -207,5 +208,5 @@ export function requirePath(leaf: CertificateInput, options: PathValidatorOption
 
 /** Intermediates of a single call came with the leaf: they are taken one by one, not as settings that must be right. */
 function validatorOf(options: PathValidatorOptions): PathValidator {
-  return new PathValidator(options.intermediates === undefined ? options : { ...options, intermediates: undefined })
+  return new PathValidator((options as Partial<PathValidatorOptions> | undefined)?.intermediates === undefined ? options : { ...options, intermediates: undefined })
 }

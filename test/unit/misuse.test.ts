@@ -9,11 +9,14 @@ import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthentic
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
 import { TrustBundle, X509SvidValidator } from '../../src/svid/index.ts'
+import { createPathValidator, verifyPath } from '../../src/validation/index.ts'
 
 /** As JavaScript calls it: whatever comes. */
 type Untyped = (...args: unknown[]) => unknown
 const made = (type: unknown): Untyped => (...args) => Reflect.construct(type as new () => unknown, args) as unknown
 const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
+
+const server = { issuance: {}, authenticator: {}, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
 
 const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['createIssuanceService()', createIssuanceService as Untyped],
@@ -42,7 +45,17 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['createCertificateClient()', createCertificateClient as Untyped],
   ['createCertificateClient({})', createCertificateClient as Untyped, {}],
   ['startCertificateServer()', startCertificateServer as Untyped],
+  ['createCertificateClient with an http URL', createCertificateClient as Untyped, { address: 'http://localhost:1', tls: () => ({ roots: '' }) }],
   ['startCertificateServer({})', startCertificateServer as Untyped, {}],
+  ['startCertificateServer without a private key', startCertificateServer as Untyped, { ...server, tls: { certificateChain: 'x', clientRoots: '' } }],
+  ['startCertificateServer without client roots', startCertificateServer as Untyped, { ...server, tls: { certificateChain: 'x', privateKey: 'x' } }],
+  ['startCertificateServer at port 65536', startCertificateServer as Untyped, { ...server, port: 65_536 }],
+  ['startCertificateServer at port -1', startCertificateServer as Untyped, { ...server, port: -1 }],
+  ['createPathValidator()', createPathValidator as Untyped],
+  ['createPathValidator({})', createPathValidator as Untyped, {}],
+  ['createPathValidator with one anchor', createPathValidator as Untyped, { anchors: '-----BEGIN CERTIFICATE-----' }],
+  ['verifyPath(leaf)', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----'],
+  ['verifyPath(leaf, {})', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----', {}],
 ]
 
 describe('misuse', () => {

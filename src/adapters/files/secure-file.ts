@@ -92,7 +92,10 @@ export async function removeSecureFile(path: string): Promise<boolean> {
 /** Makes a directory for its owner alone, or checks that one is. @throws ERR_KEY_STORAGE */
 export async function secureDirectory(path: string): Promise<void> {
   try {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 })
+    const made = await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+      if (codeOf(error) === 'EEXIST') return undefined // something else, of which we say below what it is
+      throw error
+    })
     if (made !== undefined) {
       // A new directory is an entry of the one above it: without this, a power cut takes it away with every key in it.
       const top = dirname(resolve(made))
@@ -101,7 +104,9 @@ export async function secureDirectory(path: string): Promise<void> {
         if (at === top || at === dirname(at)) break
       }
     }
-    const { mode, uid } = await stat(path)
+    const found = await stat(path)
+    if (!found.isDirectory()) throw new PkiError('ERR_KEY_STORAGE', `${path} is no directory`)
+    const { mode, uid } = found
     if ((mode & 0o077) !== 0) throw openToOthers(`directory ${path}`, mode, '700')
     // Its owner may put other files in the place of ours.
     if (uid !== (process.geteuid?.() ?? uid)) throw new PkiError('ERR_KEY_STORAGE', `directory ${path} belongs to another user (${uid})`)
@@ -141,11 +146,15 @@ export async function listSecureFiles(path: string, nowMs: number): Promise<read
 /** A file system's refusal, without what was being written. */
 function storageError(verb: string, error: unknown): PkiError {
   if (isPkiError(error)) return error
-  return new PkiError('ERR_KEY_STORAGE', `cannot ${verb} a key file: ${codeOf(error) ?? 'unknown reason'}`, { cause: error })
+  return new PkiError('ERR_KEY_STORAGE', `cannot ${verb} ${pathOf(error) ?? 'a key file'}: ${codeOf(error) ?? 'unknown reason'}`, { cause: error })
 }
 
 function openToOthers(what: string, mode: number, wanted: string): PkiError {
   return new PkiError('ERR_KEY_STORAGE', `${what} is open to others (mode ${(mode & 0o777).toString(8)}); ${wanted} is wanted`)
+}
+
+function pathOf(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).path : undefined
 }
 
 function codeOf(error: unknown): string | undefined {

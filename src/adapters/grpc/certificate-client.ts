@@ -94,6 +94,8 @@ export interface CertificateClient extends AsyncDisposable {
 export async function createCertificateClient(options: CertificateClientOptions): Promise<CertificateClient> {
   const { address, tls, grpc: given } = (options as Partial<CertificateClientOptions> | undefined) ?? {}
   if (typeof address !== 'string' || typeof tls !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'a client wants address, host:port, and tls, a function that gives the roots of the server')
+  // grpc-js would look for a host of that name, at every attempt.
+  if (/^(?:https?|grpcs?):/i.test(address)) throw new PkiError('ERR_INVALID_ARGUMENT', `address ${JSON.stringify(address)}; host:port is wanted, without a scheme: the connection is always TLS`)
   const grpc = await loadGrpc(given)
   const clock = options.clock ?? systemClock
   const logger = options.logger ?? silentLogger
@@ -204,7 +206,9 @@ function call(
 function clientError(error: unknown): PkiError {
   if (isPkiError(error)) return error
   if (!isServiceError(error)) return new PkiError('ERR_CA_UNAVAILABLE', 'the request to the CA failed', { cause: error })
-  const text = `the CA answered: ${error.details}`
+  // What grpc-js gives this status to, most of the time, is no answer of the CA.
+  const answered: number = error.code
+  const text = `${answered === status.UNAVAILABLE ? 'the CA cannot be reached, or takes no requests now' : 'the CA answered'}: ${error.details}`
   return new PkiError(codeOf(error), text, { cause: error })
 }
 

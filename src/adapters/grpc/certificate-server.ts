@@ -1,6 +1,6 @@
 // A gRPC server over mutual TLS whose certificate and trust roots can be replaced while it runs.
 
-import { constants } from 'node:crypto'
+import { X509Certificate, constants, createPrivateKey } from 'node:crypto'
 import { createServer } from 'node:tls'
 import type { Server as TlsServer, TLSSocket, TlsOptions } from 'node:tls'
 import type { AddressInfo, Socket } from 'node:net'
@@ -78,10 +78,12 @@ export interface CertificateServer extends AsyncDisposable {
  */
 export async function startCertificateServer(options: CertificateServerOptions): Promise<CertificateServer> {
   const { tls, issuance, authenticator } = (options as Partial<CertificateServerOptions> | undefined) ?? {}
-  if (tls?.certificateChain === undefined || issuance === undefined || authenticator === undefined) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a server wants issuance, authenticator, and tls with certificateChain, privateKey and clientRoots')
+  if (![tls?.certificateChain, tls?.privateKey, tls?.clientRoots].every(isText) || issuance === undefined || authenticator === undefined) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a server wants issuance, authenticator, and tls with certificateChain, privateKey and clientRoots, each PEM text')
   }
   checkLimits(options)
+  const { port: wantedPort = 0 } = options
+  if (!(Number.isInteger(wantedPort) && wantedPort >= 0 && wantedPort < 65_536)) throw new PkiError('ERR_INVALID_ARGUMENT', `port ${String(wantedPort)}; 1 to 65535 is wanted, or 0 for one that is free`)
   const grpc = await loadGrpc(options.grpc)
   const logger = options.logger ?? silentLogger
   const connections = new ConnectionRegistry()
@@ -111,7 +113,6 @@ export async function startCertificateServer(options: CertificateServerOptions):
   return server
 }
 
-/** OpenSSL says what is wrong with material, and nothing of what is in it; of bad roots it says nothing at all. */
 /** To grpc-js and Node a limit that is no positive number is often none at all. */
 function checkLimits(options: CertificateServerOptions): void {
   for (const name of ['maxConnections', 'maxStreams', 'maxMessageBytes', 'maxConnectionAgeSeconds', 'maxSessionMemoryMb'] as const) {
@@ -120,13 +121,37 @@ function checkLimits(options: CertificateServerOptions): void {
   }
 }
 
-function usable<Result>(code: 'ERR_SERVER_START' | 'ERR_INVALID_ARGUMENT', { clientRoots }: ServerTlsMaterial, use: () => Result): Result {
+/** OpenSSL says what is wrong with material, and nothing of what is in it; of bad roots it says nothing at all. */
+function usable<Result>(code: 'ERR_SERVER_START' | 'ERR_INVALID_ARGUMENT', material: ServerTlsMaterial, use: () => Result): Result {
   try {
-    if (clientRoots.trim() !== '') Certificate.listFromPem(clientRoots)
+    if (material.clientRoots.trim() !== '') Certificate.listFromPem(material.clientRoots)
     return use()
   } catch (cause) {
-    throw new PkiError(code, `the TLS material cannot be used: ${cause instanceof Error ? cause.message : 'unknown'}`, { cause })
+    throw new PkiError(code, `the TLS material cannot be used: ${faultOf(material) ?? (cause instanceof Error ? cause.message : 'unknown')}`, { cause })
   }
+}
+
+/** Which of the three it is, in words: OpenSSL's are "DECODER routines::unsupported". */
+function faultOf({ certificateChain, privateKey, clientRoots }: ServerTlsMaterial): string | undefined {
+  if (![certificateChain, privateKey, clientRoots].every(isText)) return 'certificateChain, privateKey and clientRoots are PEM text each'
+  const certificate = attempt(() => new X509Certificate(certificateChain))
+  if (certificate === undefined) return 'certificateChain holds no certificate in PEM'
+  const key = attempt(() => createPrivateKey(privateKey))
+  if (key === undefined) return 'privateKey is no private key in PEM, or an encrypted one'
+  if (!certificate.checkPrivateKey(key)) return 'privateKey is not the key of the first certificate of certificateChain'
+  return attempt(() => clientRoots.trim() === '' || Certificate.listFromPem(clientRoots)) === undefined ? 'clientRoots holds something else than certificates in PEM' : undefined
+}
+
+function attempt<Result>(read: () => Result): Result | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }
 
 function secureContextOptions(material: ServerTlsMaterial): TlsOptions {

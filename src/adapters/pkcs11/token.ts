@@ -179,14 +179,15 @@ export class Token {
   #find(cryptoki: Cryptoki): [slot: Handle, info: TokenInfo] {
     const { label, serialNumber } = this.#selector
     const found: [Handle, TokenInfo][] = []
+    const others: string[] = []
     let failure: PkiError | undefined
     try {
       for (const slot of cryptoki.C_GetSlotList(true)) {
         try {
           const info = cryptoki.C_GetTokenInfo(slot)
-          if (label !== undefined && trimmed(info.label) !== label) continue
-          if (serialNumber !== undefined && trimmed(info.serialNumber) !== serialNumber) continue
-          found.push([slot, info])
+          const isOther = (label !== undefined && trimmed(info.label) !== label) || (serialNumber !== undefined && trimmed(info.serialNumber) !== serialNumber)
+          if (isOther) others.push(JSON.stringify(trimmed(info.label)))
+          else found.push([slot, info])
         } catch (error) {
           failure = hsmError(error, 'C_GetTokenInfo')
         }
@@ -196,7 +197,9 @@ export class Token {
     }
     const [only] = found
     if (only !== undefined && found.length === 1) return only
-    const what = `${String(found.length)} tokens with ${JSON.stringify(this.#selector)}; exactly one is wanted`
+    const wanted = [...(label === undefined ? [] : [`label ${JSON.stringify(label)}`]), ...(serialNumber === undefined ? [] : [`serial number ${JSON.stringify(serialNumber)}`])].join(' and ')
+    const shown = others.length === 0 ? 'no other' : `others, labelled ${others.slice(0, 8).join(', ')}`
+    const what = found.length === 0 ? `no token has the ${wanted}; the library shows ${shown}` : `${String(found.length)} tokens have the ${wanted}; one is wanted: give its serial number too`
     // One that was connected before is lost; whether it ever was there, is the question of the first time only.
     if (found.length === 0 && this.#serialNumber !== '') throw new HsmError('ERR_HSM_UNAVAILABLE', `the token is gone: ${what}`, 'none', 'device', failure)
     throw new HsmError('ERR_HSM_TOKEN_NOT_FOUND', what, 'none', found.length === 0 ? 'device' : 'request', failure)

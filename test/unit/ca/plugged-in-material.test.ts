@@ -16,6 +16,14 @@ const key = exportPrivateKey(caSigner.privateKey())
 const istio = { 'ca-cert.pem': ca.toPem(), 'ca-key.pem': key, 'cert-chain.pem': ca.toPem() + middle.toPem() + root.toPem(), 'root-cert.pem': root.toPem() }
 const kubernetes = { 'tls.crt': ca.toPem() + middle.toPem(), 'tls.key': key, 'ca.crt': root.toPem() }
 
+function caught(call: () => unknown): unknown {
+  try {
+    return call()
+  } catch (error) {
+    return error
+  }
+}
+
 describe('plugged-in CA material', () => {
   it.each([
     { layout: 'Istio', files: istio },
@@ -38,9 +46,26 @@ describe('plugged-in CA material', () => {
     { what: 'a missing root', files: { ...istio, 'root-cert.pem': undefined }, wanted: 'ERR_CA_MATERIAL' },
     { what: 'an empty certificate', files: { ...istio, 'ca-cert.pem': ' ' }, wanted: 'ERR_CA_MATERIAL' },
     { what: 'a missing chain above an intermediate', files: { ...istio, 'cert-chain.pem': undefined }, wanted: 'ERR_CA_MATERIAL' },
-    { what: 'a key that is none', files: { ...istio, 'ca-key.pem': root.toPem() }, wanted: 'ERR_PEM' },
   ])('refuses $what', ({ files, wanted }) => {
     expect(() => parsePluggedInMaterial(files)).toThrow(code(wanted))
+  })
+
+  it.each([
+    { what: 'a key that is none', file: 'ca-key.pem', text: root.toPem(), wanted: 'ERR_PEM' },
+    { what: 'an encrypted key', file: 'ca-key.pem', text: exportPrivateKey(caSigner.privateKey(), { passphrase: 'not given' }), wanted: 'ERR_KEY_PASSPHRASE' },
+    { what: 'a certificate that is none', file: 'ca-cert.pem', text: key, wanted: 'ERR_PEM' },
+    { what: 'roots that are none', file: 'root-cert.pem', text: 'nonsense', wanted: 'ERR_PEM' },
+    { what: 'a chain that is none', file: 'cert-chain.pem', text: 'nonsense', wanted: 'ERR_PEM' },
+  ])('names the file with $what', ({ file, text, wanted }) => {
+    const error = caught(() => parsePluggedInMaterial({ ...istio, [file]: text }))
+    expect(error).toMatchObject({ code: 'ERR_CA_MATERIAL', cause: { code: wanted } })
+    expect((error as Error).message).toContain(file)
+  })
+
+  it('says what is missing before what is wrong in the others', () => {
+    const error = caught(() => parsePluggedInMaterial({ 'ca-cert.pem': 'nonsense' }))
+    expect(error).toEqual(code('ERR_CA_MATERIAL'))
+    expect(error).not.toHaveProperty('cause')
   })
 
   it('is not passed over where it cannot be read', async () => {
