@@ -95,6 +95,13 @@ describe('a page', () => {
     expect(listed).toEqual(subpaths)
   })
 
+  it('docs/rules.md has every rule that is cited by number', () => {
+    const cited = (text: string): string[] => text.match(/\b(?:ID|X|J|B|F|W)-[0-9]+\b/g) ?? []
+    const listed = new Set(cited([...read('docs/rules.md').matchAll(/^\| (\S+) \|/gm)].map(([, rule]) => rule).join(' ')))
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).map((file) => `src/${file}`)
+    for (const file of [...allPages, ...sources]) expect([file, cited(read(file)).filter((rule) => !listed.has(rule))]).toEqual([file, []])
+  })
+
   it.each(allPages)('%s names codes that exist', (page) => {
     const named = [...read(page).matchAll(/\bERR_[A-Z0-9_]*[A-Z0-9](?![A-Z0-9_…*])/g)].map(([code]) => code)
     expect(named.filter((code) => !Object.hasOwn(errorCodes, code))).toEqual([])
@@ -135,7 +142,7 @@ describe('a subpath', () => {
 
   it.each([
     ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).createCertificateClient({ address: 'localhost:1', tls: () => ({ roots: '' }) })`],
-    ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).startCertificateServer({ tls: { certificateChain: '' }, issuance: {}, authenticator: {} })`],
+    ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).startCertificateServer({ tls: { certificateChain: '', privateKey: '', clientRoots: '' }, issuance: {}, authenticator: {} })`],
     ['pkcs11js', 'ERR_PKCS11_MODULE_NOT_INSTALLED', `(await import('spiffe-pki/pkcs11')).Pkcs11KeyManager.open({ module: '/none.so', token: { label: 'x' }, pin: () => '' })`],
   ])('without %s says %s and what to install: %s', async (peer, code, call) => {
     user.write('peer.mjs', `await ${call}.then(() => console.log('no error'), (error) => console.log(error.code, error.message))\n`)
