@@ -1,5 +1,5 @@
 // Bytes compared and joined.
-// Strict base64 and base64url: RFC 4648 sections 3.5, 4 and 5. The platform's decoders ignore garbage and stop at "=" (threats W10).
+// Strict base64 and base64url: RFC 4648 sections 3.5, 4 and 5. The platform's decoders ignore garbage and stop at "=".
 
 import { PkiError } from '../errors/index.ts'
 

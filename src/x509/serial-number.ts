@@ -46,7 +46,7 @@ export function serialNumberBytes(serial: SerialNumber): Uint8Array {
   return (magnitude[0] as number) >= 0x80 ? Uint8Array.of(0, ...magnitude) : Uint8Array.from(magnitude)
 }
 
-/** Content octets of a new serial number: 128 random bits behind 01, so always positive and 17 octets long (threats T11). */
+/** Content octets of a new serial number: 128 random bits behind 01, so always positive and 17 octets long. */
 export function generateSerialNumber(random: (size: number) => Uint8Array = pooledRandomBytes): Uint8Array {
   const octets = new Uint8Array(17)
   octets[0] = 1

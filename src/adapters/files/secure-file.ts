@@ -52,7 +52,7 @@ export async function createSecureFile(path: string, content: string, onStep: On
 }
 
 /**
- * The text of a file that only its owner may read; undefined where there is none. Symbolic links are not followed (threats K1).
+ * The text of a file that only its owner may read; undefined where there is none. Symbolic links are not followed.
  *
  * @throws ERR_KEY_STORAGE for a file that is open to others, another's, no file, or longer than `limit` octets
  */
@@ -128,7 +128,7 @@ export async function listSecureDirectories(path: string): Promise<readonly stri
 export async function listSecureFiles(path: string, nowMs: number): Promise<readonly string[]> {
   let names: string[]
   try {
-    // As with files: what a link points to may be anybody's (threats K1).
+    // As with files: what a link points to may be anybody's.
     if ((await lstat(path)).isSymbolicLink()) throw new PkiError('ERR_KEY_STORAGE', `${path} is a symbolic link`)
     names = await readdir(path)
   } catch (error) {

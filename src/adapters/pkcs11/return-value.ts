@@ -4,7 +4,7 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
 
 /**
- * How to go on after a return value (threats K9, K10):
+ * How to go on after a return value:
  * `session` the session is lost, a new one may work · `device` the token or module is lost, it must be connected again ·
  * `pin` nobody may try again by himself · `limit` the token has no more sessions · `request` the token works and says no.
  */

@@ -1,4 +1,4 @@
-// A token that comes back: every call goes through here, and every failure is put into its class and answered as threats K9 says.
+// A token that comes back: every call goes through here, and every failure is put into its class and answered as that class is.
 
 import { PkiError } from '../../errors/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'

@@ -1,4 +1,4 @@
-// One token: its slot, its mechanisms, its sessions, and the login that is never tried twice with a wrong PIN (threats K10).
+// One token: its slot, its mechanisms, its sessions, and the login that is never tried twice with a wrong PIN.
 
 import { isUtf8 } from 'node:buffer'
 import { PkiError } from '../../errors/index.ts'

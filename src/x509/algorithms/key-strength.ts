@@ -1,4 +1,4 @@
-// Which public keys are good enough to certify or to trust: threats.md T4, SP 800-131A.
+// Which public keys are good enough to certify or to trust: SP 800-131A.
 
 import { PkiError } from '../../errors/index.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'

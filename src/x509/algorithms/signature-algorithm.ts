@@ -34,7 +34,7 @@ export interface SignatureAlgorithmInfo {
   readonly hash: HashName | undefined
   /** Octets of salt of RSASSA-PSS; undefined for the others. */
   readonly saltLength: number | undefined
-  /** DER of the AlgorithmIdentifier, parameters exact (threats L3). */
+  /** DER of the AlgorithmIdentifier, parameters exact. */
   readonly identifier: Uint8Array
 }
 

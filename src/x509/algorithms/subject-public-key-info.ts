@@ -1,5 +1,5 @@
 // SubjectPublicKeyInfo, judged by its DER: RFC 5480 (EC), RFC 8017 (RSA), RFC 4055 (RSA-PSS), RFC 8410 (Ed25519).
-// `node:crypto` hides explicit curve parameters and loads RSA-1024 without a word, so the bytes decide (threats, fact 4).
+// `node:crypto` hides explicit curve parameters and loads RSA-1024 without a word, so the bytes decide.
 
 import type { DerReader } from '../../der/index.ts'
 import { decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'

@@ -72,7 +72,7 @@ function encodeAttribute([type, value]: EncodableAttribute): Uint8Array {
   if (value.length === 0 || value.length > bound) {
     throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: ${String(value.length)} characters where 1 to ${String(bound)} are allowed (RFC 5280 appendix A)`)
   }
-  // threats L28
+  // Whoever shows the name writes it to a terminal or a log.
   if (/\p{Cc}|\p{Cs}/u.test(value)) {
     throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: a control character or half a surrogate pair`)
   }
