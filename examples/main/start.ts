@@ -75,7 +75,8 @@ and a certificate that proves it. A certificate authority (CA) gives them out.`)
   }
   const stop = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   console.log(`\nRunning until Ctrl-C. The certificate that "payments" shows, from another terminal:
-  openssl s_client -connect 127.0.0.1:${server.port} -showcerts </dev/null`)
+  openssl s_client -connect 127.0.0.1:${server.port} -showcerts </dev/null
+("unable to get local issuer certificate" is right: openssl was not told the root.)`)
   await stop
   console.log('\nStopped.')
 }

@@ -14,13 +14,13 @@ export interface JsonObject {
 /** Limits of one document, and how its integers are read. */
 export interface JsonOptions {
   /** Longest document in bytes of UTF-8; 1 MiB if not given. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** Deepest nesting of arrays and objects; 32 if not given. */
-  readonly maxDepth?: number
+  readonly maxDepth?: number | undefined
   /** Most values (scalars, arrays and objects together); 100,000 if not given. */
-  readonly maxValues?: number
+  readonly maxValues?: number | undefined
   /** Reads integers outside ±(2^53 - 1) as BigInt instead of rounding them (rule B-2). */
-  readonly bigIntegers?: boolean
+  readonly bigIntegers?: boolean | undefined
 }
 
 /**

@@ -8,7 +8,7 @@ import { TrustDomain } from './trust-domain.ts'
 export interface SpiffeIdMatcher {
   (id: SpiffeId): boolean
   /** What is wanted, in words, for the message of a refusal. */
-  readonly description?: string
+  readonly description?: string | undefined
 }
 
 /** Every ID. The peer is then authenticated but not authorised: follow with a check of your own. */

@@ -32,9 +32,9 @@ export interface SpiffeBundleOptions {
   /** Told of each entry that was passed over; the bundle is valid without it (rules B-5, X-14). */
   readonly onIgnoredKey?: ((ignored: IgnoredKey) => void) | undefined
   /** Longest document in bytes; 1 MiB if not given. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** Most entries in `keys`; 1,000 if not given. */
-  readonly maxKeys?: number
+  readonly maxKeys?: number | undefined
 }
 
 /**
@@ -56,7 +56,7 @@ export function parseSpiffeBundle(document: string | Uint8Array, options: Spiffe
 /** How a SPIFFE bundle is written. */
 export interface FormatBundleOptions {
   /** Spaces per level; 0, one line, if not given. */
-  readonly indent?: number
+  readonly indent?: number | undefined
 }
 
 /**
@@ -185,11 +185,11 @@ export interface BundleMapOptions {
   /** Told of each entry that was passed over in any bundle. */
   readonly onIgnoredKey?: ((ignored: IgnoredKey) => void) | undefined
   /** Longest document in bytes; 16 MiB if not given. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** Most trust domains; 10,000 if not given. */
-  readonly maxTrustDomains?: number
+  readonly maxTrustDomains?: number | undefined
   /** Most entries in `keys` of one bundle; 1,000 if not given. */
-  readonly maxKeys?: number
+  readonly maxKeys?: number | undefined
 }
 
 /**

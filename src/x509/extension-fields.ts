@@ -31,7 +31,7 @@ export interface ExtensionFields {
   /** The issuer's subjectKeyIdentifier (§4.2.1.1). */
   readonly authorityKeyIdentifier?: Uint8Array | undefined
   /** Critical; for CAs (§4.2.1.10). */
-  readonly nameConstraints?: { readonly permitted?: readonly GeneralName[]; readonly excluded?: readonly GeneralName[] } | undefined
+  readonly nameConstraints?: { readonly permitted?: readonly GeneralName[] | undefined; readonly excluded?: readonly GeneralName[] | undefined } | undefined
   /** Object identifiers (§4.2.1.4). */
   readonly certificatePolicies?: readonly string[] | undefined
   /** Pairs of object identifiers; critical, for CAs (§4.2.1.5). */

@@ -135,6 +135,13 @@ describe('a subpath', () => {
     expect(complaints).toBe('')
   })
 
+  it('takes undefined for every option: who has one as T | undefined passes it on under exactOptionalPropertyTypes', () => {
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !file.includes('gen'))
+    const strict = sources.flatMap((file) => [...read(`src/${file}`).matchAll(/^ {2}readonly (\w+)\?: (?!.*\| undefined$)(?!unknown$).*$/gm)].map(([line]) => `${file}: ${line.trim()}`))
+    // What node:crypto and Web Cryptography hand over, and no caller.
+    expect(strict.filter((line) => !/^(keys\/webcrypto-bridge|adapters\/pkcs11\/cryptoki)\.ts:/.test(line))).toEqual([])
+  })
+
   it.each(subpaths)('%s loads by itself, without the optional peers', async (name) => {
     user.write('load.mjs', `import * as face from '${name}'\nconsole.log(Object.keys(face).length)\n`)
     expect(Number(await user.run('load.mjs', { without: peers }))).toBeGreaterThan(0)

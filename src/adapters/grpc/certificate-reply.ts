@@ -16,7 +16,7 @@ export interface CertificateReply {
 
 /** Judges the chain, leaf first, given the roots that came with it; `ok: false` refuses the answer. */
 export type ReplyVerifier = (chain: readonly Certificate[], roots: readonly Certificate[]) =>
-  { readonly ok: boolean, readonly rejected?: readonly { readonly code: string, readonly rule: string, readonly message: string }[] }
+  { readonly ok: boolean, readonly rejected?: readonly { readonly code: string, readonly rule: string, readonly message: string }[] | undefined }
 
 /**
  * Reads `cert_chain`: one certificate per element, the last being a bundle of one or more roots.

@@ -11,9 +11,9 @@ import { ckr, deviceLost, hsmError, returnValueOf } from './return-value.ts'
 /** How a library is loaded. */
 export interface Pkcs11ModuleOptions {
   /** The binding; by default the optional peer `pkcs11js`, loaded when it is first needed. */
-  readonly pkcs11?: Pkcs11Binding
+  readonly pkcs11?: Pkcs11Binding | undefined
   /** Times waiting. Default `systemClock`. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 /**

@@ -11,9 +11,9 @@ import { HsmError, ckr, hsmError, returnValueOf } from './return-value.ts'
 /** Which token: by label, by serial number, or both. Exactly one must match. */
 export interface TokenSelector {
   /** CKA label, without the blanks that pad it. */
-  readonly label?: string
+  readonly label?: string | undefined
   /** The token's serial number, without the blanks that pad it. */
-  readonly serialNumber?: string
+  readonly serialNumber?: string | undefined
 }
 
 /**

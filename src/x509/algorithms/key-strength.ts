@@ -6,11 +6,11 @@ import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 /** What a key must be. */
 export interface KeyStrengthPolicy {
   /** Fewest bits of an RSA modulus. Default 2048. */
-  readonly minimumRsaBits?: number
+  readonly minimumRsaBits?: number | undefined
   /** Most bits of an RSA modulus. Default 8192; certificates are issued for 2048, 3072 and 4096 only. */
-  readonly maximumRsaBits?: number
+  readonly maximumRsaBits?: number | undefined
   /** RSA exponents that are taken: exactly 65537, or any odd one from 3. Default 65537. */
-  readonly rsaExponent?: '65537' | 'odd'
+  readonly rsaExponent?: '65537' | 'odd' | undefined
 }
 
 /**
