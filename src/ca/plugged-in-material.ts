@@ -29,16 +29,19 @@ export type CaFiles = Readonly<Record<string, string | undefined>>
  */
 export async function readPluggedInMaterial(directory: string): Promise<CaMaterial | undefined> {
   const files: Record<string, string> = {}
+  let at = directory
   try {
     const present = new Set(await readdir(directory))
     for (const name of [...istioNames, ...kubernetesNames]) {
-      if (present.has(name)) files[name] = await readFile(join(directory, name), 'latin1')
+      if (!present.has(name)) continue
+      at = join(directory, name)
+      files[name] = await readFile(at, 'latin1')
     }
   } catch (cause) {
-    const { code, path } = cause as { readonly code?: unknown, readonly path?: unknown }
-    if (code === 'ENOENT' && path === directory) return undefined
+    const { code } = cause as { readonly code?: unknown }
+    if (code === 'ENOENT' && at === directory) return undefined
     // What is there and cannot be read is no reason to run another CA than the one that was meant.
-    throw new PkiError('ERR_CA_MATERIAL', `${typeof path === 'string' ? path : directory} cannot be read: ${typeof code === 'string' ? code : 'unknown reason'}`, { cause })
+    throw new PkiError('ERR_CA_MATERIAL', `${at} cannot be read: ${typeof code === 'string' ? code : 'unknown reason'}`, { cause })
   }
   return parsePluggedInMaterial(files)
 }

@@ -2,7 +2,7 @@
 
 import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 import { decodeBase64, encodeBase64 } from '../../internal/bytes.ts'
 import { decodeOnePem, encodePem } from '../../internal/pem.ts'
 import { createSecureFile, listSecureDirectories, listSecureFiles, readSecureFile, removeSecureFile, secureDirectory } from './secure-file.ts'
@@ -189,7 +189,10 @@ export class FileKeyManager implements KeyManager {
     const { algorithm, created, mac, text } = about
     const der = decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], maxFileOctets)
     if (fileText(algorithm, created, mac, der) !== text) throw foreign(id, version)
-    const key = importPrivateKey(await decryptPrivateKey({ der, mac }, await this.#options.passphrase(), description(id, version, algorithm, created)))
+    const passphrase = await this.#options.passphrase()
+    const key = importPrivateKey(await decryptPrivateKey({ der, mac }, passphrase, description(id, version, algorithm, created)).catch((cause: unknown) => {
+      throw isPkiError(cause) ? new PkiError(cause.code, `key ${id}, version ${version}: ${cause.message}`, { cause }) : cause
+    }))
     const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
     if (signer.algorithm !== algorithm) throw foreign(id, version)
     const stored = { ...about, signer }

@@ -186,8 +186,8 @@ export class Token {
         try {
           const info = cryptoki.C_GetTokenInfo(slot)
           const isOther = (label !== undefined && trimmed(info.label) !== label) || (serialNumber !== undefined && trimmed(info.serialNumber) !== serialNumber)
-          if (isOther) others.push(JSON.stringify(trimmed(info.label)))
-          else found.push([slot, info])
+          if (!isOther) found.push([slot, info])
+          else if (trimmed(info.label) !== '') others.push(JSON.stringify(trimmed(info.label)))
         } catch (error) {
           failure = hsmError(error, 'C_GetTokenInfo')
         }
@@ -198,7 +198,7 @@ export class Token {
     const [only] = found
     if (only !== undefined && found.length === 1) return only
     const wanted = [...(label === undefined ? [] : [`label ${JSON.stringify(label)}`]), ...(serialNumber === undefined ? [] : [`serial number ${JSON.stringify(serialNumber)}`])].join(' and ')
-    const shown = others.length === 0 ? 'no other' : `others, labelled ${others.slice(0, 8).join(', ')}`
+    const shown = others.length === 0 ? 'none that was initialised' : `others: ${others.slice(0, 8).join(', ')}`
     const what = found.length === 0 ? `no token has the ${wanted}; the library shows ${shown}` : `${String(found.length)} tokens have the ${wanted}; one is wanted: give its serial number too`
     // One that was connected before is lost; whether it ever was there, is the question of the first time only.
     if (found.length === 0 && this.#serialNumber !== '') throw new HsmError('ERR_HSM_UNAVAILABLE', `the token is gone: ${what}`, 'none', 'device', failure)
