@@ -83,7 +83,7 @@ export const errorCodes = {
   ERR_TTL: 'The validity that is asked for is longer than the maximum, or no positive whole number of seconds.',
   ERR_LINT: 'A certificate that was about to be signed breaks a rule; nothing was signed.',
   ERR_CA_EXPIRED: 'The CA certificate, or one above it, is not valid now.',
-  ERR_CA_MATERIAL: 'Certificate, key, chain and roots of a CA are incomplete or do not belong together.',
+  ERR_CA_MATERIAL: 'Certificate, key, chain and roots of a CA are incomplete, cannot be read, or do not belong together.',
   ERR_PREPARED_EXPIRED: 'The prepared bytes are older than 60 seconds, or the CA that prepared them is not trusted any more; nothing was let out.',
   ERR_CA_SIGNATURE: "The CA's own signature does not verify; it was not let out.",
   ERR_WORKER_LOST: 'The worker that signed ended before it answered; the outcome is unknown.',
