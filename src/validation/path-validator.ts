@@ -40,7 +40,7 @@ export class PathValidator {
 
   /** @throws ERR_INVALID_ARGUMENT without an anchor, and for settings that mean nothing; the codes of `Certificate.from` for an anchor that is no certificate */
   constructor(options: PathValidatorOptions) {
-    const { knownCriticalExtensions = [], remember = 256, anchors: given } = ((options) ?? {}) as Partial<PathValidatorOptions>
+    const { knownCriticalExtensions = [], remember = 256, anchors: given } = (options as Partial<PathValidatorOptions> | undefined) ?? {}
     if (!Array.isArray(given)) throw new PkiError('ERR_INVALID_ARGUMENT', 'anchors is an array of certificates that are trusted, or of names with their keys')
     if (given.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
     // A text has a method of the same name, which finds parts of it.
