@@ -81,7 +81,7 @@ function remainder(modulus: Uint8Array, divisor: number): number {
   return rest
 }
 
-/** Whether Fermat's method finds the primes in a hundred steps (threats T4): the modulus is then a² - b² with a next to its root. */
+/** Whether Fermat's method finds the primes in a hundred steps: the modulus is then a² - b² with a next to its root. */
 function hasClosePrimes(modulus: Uint8Array): boolean {
   const n = toBigInt(modulus)
   let a = squareRoot(n)

@@ -25,6 +25,8 @@ export class PublicKey {
   #keyObject: KeyObject | undefined
   #keyIdentifier: Uint8Array | undefined
   #wasUsed = false
+  /** By the default policy; told once, for an RSA modulus takes a fifth of a millisecond. */
+  #isStrong = false
 
   private constructor(spki: Uint8Array, keyObject?: KeyObject) {
     this.spki = spki
@@ -157,7 +159,9 @@ export class PublicKey {
    * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
    */
   checkStrength(policy?: KeyStrengthPolicy): void {
+    if (policy === undefined && this.#isStrong) return
     checkKeyStrength(this.info, policy)
+    this.#isStrong ||= policy === undefined
   }
 }
 
