@@ -12,9 +12,11 @@ export interface PemBlock {
 /**
  * Every block of a text, in order; other text between blocks is passed over (RFC 7468 §5.2).
  *
- * @throws ERR_PEM where a block is cut off, nested, empty, has headers, or holds no canonical base64, or its marks have no line of their own; ERR_LIMIT_EXCEEDED
+ * @throws ERR_PEM where a block is cut off, nested, empty, has headers, or holds no canonical base64, or its marks have no line of their own;
+ * ERR_LIMIT_EXCEEDED; ERR_INVALID_ARGUMENT for what is neither text nor octets
  */
 export function decodePem(pem: string | Uint8Array, limit: number = defaultLimit): PemBlock[] {
+  if (typeof pem !== 'string' && !(pem instanceof Uint8Array)) throw new PkiError('ERR_INVALID_ARGUMENT', 'PEM is text or octets')
   if (pem.length > limit) throw new PkiError('ERR_LIMIT_EXCEEDED', `PEM of ${String(pem.length)} characters; at most ${String(limit)} are read`)
   const text = typeof pem === 'string' ? pem : Buffer.from(pem.buffer, pem.byteOffset, pem.length).toString('latin1')
   const blocks: PemBlock[] = []
@@ -28,7 +30,9 @@ export function decodePem(pem: string | Uint8Array, limit: number = defaultLimit
     if (begin > 0 && text[begin - 1] !== '\n' && text[begin - 1] !== '\r') throw new PkiError('ERR_PEM', 'a BEGIN line that does not start its line')
     const labelEnd = text.indexOf('-----', begin + beginMark.length)
     const label = text.slice(begin + beginMark.length, labelEnd)
-    if (labelEnd < 0 || label.length > 64 || !/^[A-Z0-9]+(?:[ -][A-Z0-9]+)*$/.test(label)) throw new PkiError('ERR_PEM', 'a BEGIN line whose label is malformed')
+    if (labelEnd < 0 || label.length > 64 || !/^[A-Z0-9]+(?:[ -][A-Z0-9]+)*$/.test(label)) {
+      throw new PkiError('ERR_PEM', 'a BEGIN line whose label is malformed')
+    }
     const bodyStart = labelEnd + 5
     if (!endsLine(text, bodyStart)) throw new PkiError('ERR_PEM', `a ${label} block whose BEGIN line goes on after its dashes`)
     const end = text.indexOf(endMark, bodyStart)

@@ -5,7 +5,7 @@ import type { PkiErrorCode } from '../errors/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'
 import type { PublicKey, SignatureAlgorithm, Signer } from '../x509/index.ts'
-import { keyIdPattern } from './key-algorithm.ts'
+import { requireKeyId } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
@@ -46,11 +46,13 @@ export class FailoverKeyManager implements KeyManager {
   readonly #known = new Map<string, PublicKey>()
   readonly #options: { readonly retryAfterMs: number, readonly clock: Clock, readonly logger: Logger, readonly metrics: Metrics }
 
-  /** @throws ERR_INVALID_ARGUMENT for less than one manager */
+  /** @throws ERR_INVALID_ARGUMENT for less than one manager, or a time that is none */
   constructor(options: FailoverKeyManagerOptions) {
-    const { managers, retryAfterMs = 5000, clock = systemClock, logger = silentLogger, metrics = noMetrics } = options
-    if (managers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no key manager to use')
-    this.#backends = managers.map((keys, place) => ({ keys, place, downUntil: Number.NEGATIVE_INFINITY }))
+    const { managers, retryAfterMs = 5000, clock = systemClock, logger = silentLogger, metrics = noMetrics } = (options as Partial<FailoverKeyManagerOptions> | undefined) ?? {}
+    // No moment is before NaN: a manager that failed would be asked by every call.
+    if (!(retryAfterMs >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `retryAfterMs is ${retryAfterMs}; milliseconds from 0 on are wanted`)
+    if (!Array.isArray(managers) || managers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no key manager to use')
+    this.#backends = (managers as readonly KeyManager[]).map((keys, place) => ({ keys, place, downUntil: Number.NEGATIVE_INFINITY }))
     this.#options = { retryAfterMs, clock, logger, metrics }
   }
 
@@ -58,7 +60,11 @@ export class FailoverKeyManager implements KeyManager {
     return this.#made(id, await this.#first.generateKey(id, algorithm))
   }
 
-  /** The first manager that works says whether there is such a key. @throws the failure of the first, or ERR_KEY_NOT_FOUND while that is passed over, where another manager holds another key than the first did */
+  /**
+   * The first manager that works says whether there is such a key.
+   *
+   * @throws the failure of the first, or ERR_KEY_NOT_FOUND while that is passed over, where another manager holds another key than the first did
+   */
   async getSigner(id: string, version?: number): Promise<Signer | undefined> {
     const name = nameOf(id, version)
     const found = await this.#try(async ({ keys, place }) => {
@@ -87,7 +93,9 @@ export class FailoverKeyManager implements KeyManager {
   }
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<Signer> {
-    return this.#made(backup.keyId, await this.#first.restoreKey(backup, protection))
+    // What was opened is what is used, though the caller's object change meanwhile.
+    const taken = { ...backup }
+    return this.#made(taken.keyId, await this.#first.restoreKey(taken, protection))
   }
 
   /**
@@ -106,7 +114,7 @@ export class FailoverKeyManager implements KeyManager {
 
   /** @throws ERR_KEY_NOT_FOUND where no manager has it; the failure of any that could not be asked, and then it may still exist there */
   async destroyKey(id: string, version?: number): Promise<void> {
-    if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the id of a key is malformed')
+    requireKeyId(id)
     // A version is another number elsewhere: what it is, is its public key.
     const doomed = version === undefined ? undefined : await this.#try(({ keys }) => keys.getSigner(id, version))
     if (version !== undefined && doomed === undefined) throw notFound(id)
@@ -170,14 +178,16 @@ export class FailoverKeyManager implements KeyManager {
         if (wasDown) logger.info({ manager: backend.place }, 'a key manager works again')
         return result
       } catch (error) {
-        if (!isPkiError(error) || !(failoverCodes.has(error.code) || (error.code === 'ERR_KEY_NOT_FOUND' && failure !== undefined))) {
-          if (wasDown) backend.downUntil = Number.NEGATIVE_INFINITY
+        const isFault = isPkiError(error) && failoverCodes.has(error.code)
+        // A full queue is load, not a fault: the next call may find room. Whoever answers anything else is there.
+        const isDown = isFault && error.code !== 'ERR_HSM_QUEUE_FULL'
+        backend.downUntil = isDown ? clock.monotonic() + retryAfterMs : Number.NEGATIVE_INFINITY
+        if (!isFault) {
+          // It does not hold this key: the failure before it is what the caller has to know.
+          if (isPkiError(error, 'ERR_KEY_NOT_FOUND') && failure !== undefined) continue
           throw error
         }
-        if (error.code === 'ERR_KEY_NOT_FOUND') continue // it does not hold this key: the failure before it is what the caller has to know
         failure = error
-        // A full queue is load, not a fault: the next call may find room.
-        if (error.code !== 'ERR_HSM_QUEUE_FULL') backend.downUntil = clock.monotonic() + retryAfterMs
         metrics.count('key_manager_failovers_total', { code: error.code })
         logger.warn({ manager: backend.place, code: error.code }, 'a key manager failed; the next one is asked')
       }
@@ -203,7 +213,8 @@ export class FailoverKeyManager implements KeyManager {
  * (`ERR_ABORTED`), an argument that is wrong.
  */
 export const failoverCodes: ReadonlySet<PkiErrorCode> = new Set<PkiErrorCode>([
-  'ERR_HSM_UNAVAILABLE', 'ERR_HSM_SESSION_LIMIT', 'ERR_HSM_QUEUE_FULL', 'ERR_HSM_TIMEOUT', 'ERR_HSM_PIN', 'ERR_HSM_TOKEN_NOT_FOUND', 'ERR_PKCS11_LIBRARY', 'ERR_KEY_STORAGE',
+  'ERR_HSM_UNAVAILABLE', 'ERR_HSM_SESSION_LIMIT', 'ERR_HSM_QUEUE_FULL', 'ERR_HSM_TIMEOUT', 'ERR_HSM_PIN', 'ERR_HSM_TOKEN_NOT_FOUND',
+  'ERR_PKCS11_LIBRARY', 'ERR_KEY_STORAGE',
 ])
 
 interface Backend {

@@ -4,7 +4,7 @@
  *
  * @module spiffe-pki/keys
  */
-export { generatePrivateKey, isKeyAlgorithm, keyAlgorithmOf, keyAlgorithms, keyIdPattern, requireKeyAlgorithm } from './key-algorithm.ts'
+export { generatePrivateKey, isKeyAlgorithm, keyAlgorithmOf, keyAlgorithms, keyIdPattern, requireKeyAlgorithm, requireKeyId } from './key-algorithm.ts'
 export type { KeyAlgorithm } from './key-algorithm.ts'
 export type { KeyInfo, KeyManager } from './key-manager.ts'
 export { SoftwareSigner } from './software-signer.ts'
@@ -15,6 +15,6 @@ export type { FailoverKeyManagerOptions } from './failover-key-manager.ts'
 export { exportPrivateKey, importPrivateKey } from './private-key.ts'
 export type { ExportPrivateKeyOptions, ImportPrivateKeyOptions } from './private-key.ts'
 export { openKeyBackup, sealKeyBackup } from './key-backup.ts'
-export type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
+export type { BackedUpKey, BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
 export { bridgeToWebCrypto } from './webcrypto-bridge.ts'
 export type { BridgeOptions, BridgedSigner } from './webcrypto-bridge.ts'

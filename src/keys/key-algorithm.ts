@@ -1,11 +1,10 @@
 // Which keys can be made and how they may be called, and with which algorithm each signs.
 
-import { generateKeyPair } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
+import { KeyObject, generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import { PkiError } from '../errors/index.ts'
-import { signatureAlgorithms } from '../x509/index.ts'
-import type { PublicKey, SignatureAlgorithm } from '../x509/index.ts'
+import { PublicKey, signatureAlgorithms } from '../x509/index.ts'
+import type { SignatureAlgorithm } from '../x509/index.ts'
 
 /**
  * A kind of key. `RSA-…` signs by PKCS#1 v1.5; `RSA-PSS-…` is an rsaEncryption key that signs by PSS.
@@ -32,6 +31,13 @@ export const keyAlgorithms: Readonly<Record<KeyAlgorithm, SignatureAlgorithm>> =
 /** Ids are names of files and labels of tokens too, so they are of the characters that both have. */
 export const keyIdPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
+/** The id of a key: text that fits `keyIdPattern`. @throws ERR_INVALID_ARGUMENT for anything else */
+export function requireKeyId(id: string | undefined): string {
+  // A pattern takes what is no text for the text that it becomes: nothing at all would be a key called "undefined".
+  if (typeof id === 'string' && keyIdPattern.test(id)) return id
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
+}
+
 /** Whether `name` is a `KeyAlgorithm`. */
 export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
   return Object.hasOwn(keyAlgorithms, name)
@@ -49,10 +55,11 @@ export function requireKeyAlgorithm(name: string): KeyAlgorithm {
  * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
  */
 export function keyAlgorithmOf(publicKey: PublicKey, options: { readonly pss?: boolean | undefined } = {}): KeyAlgorithm {
+  if (!(publicKey instanceof PublicKey)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the algorithm is asked of a PublicKey')
   publicKey.checkStrength()
   const { algorithm, bits } = publicKey
-  if (algorithm === 'RSA' || algorithm === 'RSA-PSS') return requireKeyAlgorithm(`RSA-${options.pss === true || algorithm === 'RSA-PSS' ? 'PSS-' : ''}${bits}`)
-  return requireKeyAlgorithm(algorithm ?? 'unknown')
+  if (algorithm !== 'RSA' && algorithm !== 'RSA-PSS') return requireKeyAlgorithm(algorithm ?? 'unknown')
+  return requireKeyAlgorithm(`RSA-${options.pss === true || algorithm === 'RSA-PSS' ? 'PSS-' : ''}${bits}`)
 }
 
 /**
@@ -66,8 +73,17 @@ export function signatureAlgorithmOf(publicKey: PublicKey, algorithm: KeyAlgorit
   if (pss?.hash === undefined) return keyAlgorithms[algorithm]
   const name = `rsassa-pss-SHA${pss.hash.slice(3)}` as SignatureAlgorithm
   const { saltLength = 0 } = signatureAlgorithms[name]
-  if (pss.saltLength > saltLength) throw new PkiError('ERR_KEY_UNSUPPORTED', `an RSASSA-PSS key whose salt has ${pss.saltLength} octets; with ${pss.hash} it has ${saltLength} here`)
+  if (pss.saltLength > saltLength) {
+    throw new PkiError('ERR_KEY_UNSUPPORTED', `an RSASSA-PSS key whose salt has ${pss.saltLength} octets; with ${pss.hash} it has ${saltLength} here`)
+  }
   return name
+}
+
+/** The key, if it is a private one. @throws ERR_INVALID_ARGUMENT for anything else */
+export function requirePrivateKey(key: KeyObject): KeyObject {
+  const type: string = key instanceof KeyObject ? key.type : typeof key
+  if (type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${type} key where a private KeyObject is wanted`)
+  return key
 }
 
 /** A new private key from the platform's generator, off the event loop. @throws ERR_KEY_UNSUPPORTED */

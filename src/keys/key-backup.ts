@@ -1,12 +1,14 @@
 // EncryptedKeyBackup: one private key in an envelope that only a passphrase or a recipient's key opens. docs/key-backup.md has the format.
 
-import { KeyObject, createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scrypt } from 'node:crypto'
+import {
+  KeyObject, createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scrypt,
+} from 'node:crypto'
 import type { ScryptOptions } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { decodeBase64 } from '../internal/bytes.ts'
 import { PublicKey } from '../x509/index.ts'
 import { importPrivateKey } from './private-key.ts'
-import { isKeyAlgorithm, keyAlgorithmOf, keyIdPattern } from './key-algorithm.ts'
+import { isKeyAlgorithm, keyAlgorithmOf, keyIdPattern, requireKeyId, requirePrivateKey } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 
 /** What opens a backup: a passphrase, or an X25519 key pair whose public half is enough to make one. */
@@ -42,18 +44,29 @@ export interface EncryptedKeyBackup {
   readonly checksum: string
 }
 
+/** What a backup says of its key, readable by everybody. */
+export interface BackedUpKey {
+  readonly keyId: string
+  readonly algorithm: KeyAlgorithm
+  /** When the key was made. */
+  readonly created: Date
+}
+
 /**
  * Seals a private key.
  *
  * @throws ERR_INVALID_ARGUMENT for a recipient that is no X25519 key, an empty passphrase, an id that is malformed, an algorithm that is not the key's
  */
-export async function sealKeyBackup(key: KeyObject, about: { readonly keyId: string, readonly algorithm: KeyAlgorithm, readonly created: Date }, protection: BackupProtection): Promise<EncryptedKeyBackup> {
-  if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
-  if (!keyIdPattern.test(about.keyId) || Number.isNaN(about.created.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup has the id of a key and the time when it was made')
-  if (algorithmOf(key, about.algorithm) !== about.algorithm) throw new PkiError('ERR_INVALID_ARGUMENT', `the key is none of ${about.algorithm}`)
-  checkProtection(protection)
-  const { contentKey, description } = 'recipient' in protection ? sealForRecipient(protection.recipient) : await sealForPassphrase(protection.passphrase)
-  const header = { version: 1, keyId: about.keyId, algorithm: about.algorithm, created: about.created.toISOString(), protection: description } as const
+export async function sealKeyBackup(
+  key: KeyObject, about: BackedUpKey, protection: BackupProtection,
+): Promise<EncryptedKeyBackup> {
+  requirePrivateKey(key)
+  const { keyId, algorithm, created } = Object(about) as Partial<BackedUpKey>
+  if (!(created instanceof Date) || Number.isNaN(created.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup has the time when its key was made')
+  if (typeof algorithm !== 'string' || algorithmOf(key, algorithm) !== algorithm) throw new PkiError('ERR_INVALID_ARGUMENT', `the key is none of ${String(algorithm)}`)
+  const given = readGiven(protection)
+  const { contentKey, description } = 'recipient' in given ? sealForRecipient(given.recipient) : await sealForPassphrase(given.passphrase)
+  const header = { version: 1, keyId: requireKeyId(keyId), algorithm, created: created.toISOString(), protection: description } as const
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', contentKey, nonce)
   cipher.setAAD(authenticated(header))
@@ -71,8 +84,8 @@ export async function sealKeyBackup(key: KeyObject, about: { readonly keyId: str
  */
 export async function openKeyBackup(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<KeyObject> {
   const { nonce, ciphertext, header } = readBackup(backup)
-  checkProtection(protection)
-  const contentKey = 'recipient' in protection ? openForRecipient(header, protection.recipient) : await openForPassphrase(header, protection.passphrase)
+  const given = readGiven(protection)
+  const contentKey = 'recipient' in given ? openForRecipient(header, given.recipient) : await openForPassphrase(header, given.passphrase)
   let plain: Buffer
   try {
     const decipher = createDecipheriv('aes-256-gcm', contentKey, nonce)
@@ -86,8 +99,8 @@ export async function openKeyBackup(backup: EncryptedKeyBackup, protection: Back
   }
   try {
     const key = importPrivateKey(plain)
-    if (algorithmOf(key, header.algorithm) !== header.algorithm) throw new PkiError('ERR_KEY_BACKUP', `the key in the backup of ${header.keyId} is none of ${header.algorithm}`)
-    return key
+    if (algorithmOf(key, header.algorithm) === header.algorithm) return key
+    throw new PkiError('ERR_KEY_BACKUP', `the key in the backup of ${header.keyId} is none of ${header.algorithm}`)
   } finally {
     plain.fill(0)
   }
@@ -98,9 +111,12 @@ function algorithmOf(key: KeyObject, named: KeyAlgorithm): KeyAlgorithm {
   return keyAlgorithmOf(PublicKey.from(key), { pss: named.startsWith('RSA-PSS') })
 }
 
-function checkProtection(protection: BackupProtection | null | undefined): void {
+/** Whichever of the two is there; a member that is `undefined` is not. @throws ERR_INVALID_ARGUMENT */
+function readGiven(protection: BackupProtection | null | undefined): BackupProtection {
   const { passphrase, recipient } = (protection ?? {}) as Record<string, unknown>
-  if (typeof passphrase !== 'string' && !(passphrase instanceof Uint8Array) && !(recipient instanceof KeyObject)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup is protected by a passphrase or a recipient')
+  if (recipient instanceof KeyObject) return { recipient }
+  if (recipient === undefined && (typeof passphrase === 'string' || passphrase instanceof Uint8Array)) return { passphrase }
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup is protected by a passphrase or a recipient')
 }
 
 interface Sealed {
@@ -129,7 +145,9 @@ async function openForPassphrase(backup: Header, passphrase: string | Uint8Array
   if (protection.kind !== 'scrypt') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a recipient's key, not for a passphrase`)
   const { N, r, p } = protection
   // A backup is input: its cost may not be more than we would spend ourselves, twice over, nor the block or the lanes be what costs it.
-  if (![N, r, p].every((value) => Number.isInteger(value) && value > 0) || r > maxBlocks || p > maxBlocks || N * r * p > 2 * scryptCost.N * scryptCost.r * scryptCost.p || (N & (N - 1)) !== 0) {
+  const isCounts = [N, r, p].every((value) => Number.isInteger(value) && value > 0)
+  const isDear = r > maxBlocks || p > maxBlocks || N * r * p > 2 * scryptCost.N * scryptCost.r * scryptCost.p
+  if (!isCounts || isDear || (N & (N - 1)) !== 0) {
     throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')
   }
   return derive(passphrase, base64(protection.salt, 'salt'), { N, r, p })
@@ -186,7 +204,9 @@ function readBackup(backup: EncryptedKeyBackup): { nonce: Buffer, ciphertext: Bu
   if (!isKeyAlgorithm(algorithm)) throw new PkiError('ERR_KEY_BACKUP', 'the backup is of a key of an unknown algorithm')
   const [keyId, created] = [text('keyId'), text('created')]
   // Both are shown to people, in messages too.
-  if (!keyIdPattern.test(keyId) || !isoTime.test(created) || Number.isNaN(Date.parse(created))) throw new PkiError('ERR_KEY_BACKUP', 'the id or the time in the backup is malformed')
+  if (!keyIdPattern.test(keyId) || !isoTime.test(created) || Number.isNaN(Date.parse(created))) {
+    throw new PkiError('ERR_KEY_BACKUP', 'the id or the time in the backup is malformed')
+  }
   return { nonce, ciphertext, header: { version: 1, keyId, algorithm, created, protection: readProtection(found['protection']) } }
 }
 
@@ -194,8 +214,9 @@ function readBackup(backup: EncryptedKeyBackup): { nonce: Buffer, ciphertext: Bu
 function readProtection(value: unknown): EncryptedKeyBackup['protection'] {
   const { kind, salt, N, r, p, ephemeralKey, recipientKeyId: recipient } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
   const members = Object.keys(value ?? {}).length
-  if (kind === 'scrypt' && members === 5 && typeof salt === 'string' && typeof N === 'number' && typeof r === 'number' && typeof p === 'number') return { kind, salt, N, r, p }
-  if (kind === 'x25519' && members === 3 && typeof ephemeralKey === 'string' && typeof recipient === 'string') return { kind, ephemeralKey, recipientKeyId: recipient }
+  const isShort = (text: unknown): text is string => typeof text === 'string' && text.length <= maxShortText
+  if (kind === 'scrypt' && members === 5 && isShort(salt) && typeof N === 'number' && typeof r === 'number' && typeof p === 'number') return { kind, salt, N, r, p }
+  if (kind === 'x25519' && members === 3 && isShort(ephemeralKey) && isShort(recipient)) return { kind, ephemeralKey, recipientKeyId: recipient }
   throw new PkiError('ERR_KEY_BACKUP', 'the protection of the backup is malformed, or of an unknown kind')
 }
 
@@ -234,4 +255,6 @@ function checksumOf(ciphertext: Buffer): string {
 /** OWASP's choice for interactive use is 2^17, 8, 1: 128 MiB and about a third of a second. */
 const scryptCost = { N: 2 ** 17, r: 8, p: 1 }
 const maxBlocks = 64
+/** Salts and keys have a tenth of it. */
+const maxShortText = 1024
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/

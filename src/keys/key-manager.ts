@@ -24,7 +24,11 @@ export interface KeyInfo {
  * Every implementation passes `keyManagerContract` of `spiffe-pki/testing`.
  */
 export interface KeyManager extends AsyncDisposable {
-  /** Makes a key, version 1; so does the next one of an id whose key was destroyed with all versions. @throws ERR_KEY_EXISTS, ERR_KEY_UNSUPPORTED, ERR_INVALID_ARGUMENT for an id that is malformed */
+  /**
+   * Makes a key, version 1; so does the next one of an id whose key was destroyed with all versions.
+   *
+   * @throws ERR_KEY_EXISTS, ERR_KEY_UNSUPPORTED, ERR_INVALID_ARGUMENT for an id that is malformed
+   */
   generateKey(id: string, algorithm: KeyAlgorithm): Promise<Signer>
   /** The signer of the current version, or of the one asked for. */
   getSigner(id: string, version?: number): Promise<Signer | undefined>

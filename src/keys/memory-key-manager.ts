@@ -3,7 +3,7 @@
 import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { generatePrivateKey, keyIdPattern, requireKeyAlgorithm } from './key-algorithm.ts'
+import { generatePrivateKey, requireKeyAlgorithm, requireKeyId } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
 import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
@@ -32,6 +32,7 @@ export class MemoryKeyManager implements KeyManager {
     requireKeyAlgorithm(algorithm)
     if (this.#keys.has(id)) throw exists(id)
     const signer = await newSigner(id, algorithm)
+    this.#open()
     if (this.#keys.has(id)) throw exists(id) // made by another call while this one waited
     this.#add(id, signer)
     return signer
@@ -111,7 +112,7 @@ export class MemoryKeyManager implements KeyManager {
 
   #check(id: string): void {
     this.#open()
-    if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
+    requireKeyId(id)
   }
 
   #open(): void {

@@ -6,7 +6,7 @@ import type { DerReader } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { decodePem, encodePem, looksLikePem } from '../internal/pem.ts'
 import { PublicKey } from '../x509/index.ts'
-import { keyAlgorithmOf, signatureAlgorithmOf } from './key-algorithm.ts'
+import { keyAlgorithmOf, requirePrivateKey, signatureAlgorithmOf } from './key-algorithm.ts'
 
 /** How a private key is read. */
 export interface ImportPrivateKeyOptions {
@@ -18,7 +18,10 @@ export interface ImportPrivateKeyOptions {
 export interface ExportPrivateKeyOptions {
   /** `pkcs8` for every key, `pkcs1` for RSA, `sec1` for EC. Default `pkcs8`. */
   readonly format?: 'pkcs8' | 'pkcs1' | 'sec1' | undefined
-  /** Encrypts it; PKCS#8 only. By PBES2 with scrypt (N = 2^14, r = 8, p = 5) and AES-256-CBC, a tenth of a second on the event loop; `openssl pkcs8` opens it. */
+  /**
+   * Encrypts it; PKCS#8 only. By PBES2 with scrypt (N = 2^14, r = 8, p = 5) and AES-256-CBC, a tenth of a second on the event loop;
+   * `openssl pkcs8` opens it.
+   */
   readonly passphrase?: string | Uint8Array | undefined
 }
 
@@ -28,22 +31,27 @@ export interface ExportPrivateKeyOptions {
  * that asks for more than 2,000,000 rounds, or scrypt of N·r·p above 2^21, is refused before it costs anything.
  *
  * @throws ERR_PEM, ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_LIMIT_EXCEEDED
- * @throws ERR_INVALID_ARGUMENT for a KeyObject that holds no private key
+ * @throws ERR_INVALID_ARGUMENT for a KeyObject that holds no private key, a passphrase that is neither text nor octets
  */
 export function importPrivateKey(input: string | Uint8Array | KeyObject, options: ImportPrivateKeyOptions = {}): KeyObject {
-  if (typeof input !== 'string' && !(input instanceof Uint8Array) && !(input instanceof KeyObject)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a private key is a KeyObject, PEM text or PKCS#8 DER')
-  const key = input instanceof KeyObject ? input : readKey(input, options)
-  if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
+  if (typeof input !== 'string' && !(input instanceof Uint8Array) && !(input instanceof KeyObject)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a private key is a KeyObject, PEM text or PKCS#8 DER')
+  }
+  const key = requirePrivateKey(input instanceof KeyObject ? input : readKey(input, options))
   const publicKey = PublicKey.from(key)
   signatureAlgorithmOf(publicKey, keyAlgorithmOf(publicKey))
   checkPair(key, publicKey)
   return key
 }
 
-/** PEM of a private key. @throws ERR_INVALID_ARGUMENT for a format that the key has not, an empty passphrase, a key that is not private */
+/**
+ * PEM of a private key.
+ *
+ * @throws ERR_INVALID_ARGUMENT for a format that the key has not, a passphrase that is empty or neither text nor octets, a key that is not private
+ */
 export function exportPrivateKey(key: KeyObject, options: ExportPrivateKeyOptions = {}): string {
   const { format = 'pkcs8', passphrase } = options
-  if (key.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${key.type} key where a private one is wanted`)
+  requirePrivateKey(key)
   if (passphrase?.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
   try {
     if (format === 'pkcs8' && passphrase !== undefined) return encryptedPem(key, passphraseBytes(passphrase))
@@ -121,9 +129,12 @@ function checkDerivationCost(der: Uint8Array): void {
     if (isPkiError(cause)) throw new PkiError('ERR_KEY_MALFORMED', 'the bytes are no EncryptedPrivateKeyInfo', { cause })
     throw cause
   }
-  if (scheme !== scryptOid && !countedSchemes.test(scheme)) throw new PkiError('ERR_KEY_UNSUPPORTED', `the private key is encrypted by ${scheme}, which is not known here`)
+  if (scheme !== scryptOid && !countedSchemes.test(scheme)) {
+    throw new PkiError('ERR_KEY_UNSUPPORTED', `the private key is encrypted by ${scheme}, which is not known here`)
+  }
   const [first = Infinity, ...rest] = counts
-  const excessive = scheme === scryptOid ? [first, ...rest].reduce((product, one) => product * one, 1) > maxScryptCost || rest.length !== 2 : first > maxIterations
+  const isExcessiveScrypt = [first, ...rest].reduce((product, one) => product * one, 1) > maxScryptCost || rest.length !== 2
+  const excessive = scheme === scryptOid ? isExcessiveScrypt : first > maxIterations
   if (excessive) throw new PkiError('ERR_LIMIT_EXCEEDED', 'the key derivation of the private key costs more than is spent on a file from outside')
 }
 
@@ -160,7 +171,10 @@ function load(options: { key: Buffer, format: 'der', type: KeyForm, passphrase?:
 }
 
 function passphraseBytes(passphrase: string | Uint8Array): Buffer {
-  return typeof passphrase === 'string' ? Buffer.from(passphrase, 'utf8') : Buffer.from(passphrase)
+  if (typeof passphrase === 'string') return Buffer.from(passphrase, 'utf8')
+  // The platform quotes what it finds instead: a number may be the passphrase itself.
+  if (!(passphrase instanceof Uint8Array)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a passphrase is a string or octets')
+  return Buffer.from(passphrase)
 }
 
 const maxLength = 64 * 1024

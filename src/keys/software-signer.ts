@@ -5,7 +5,7 @@ import type { KeyObject, SignKeyObjectInput } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { PublicKey, signatureAlgorithms } from '../x509/index.ts'
 import type { SignatureAlgorithm, Signer } from '../x509/index.ts'
-import { generatePrivateKey, keyAlgorithmOf, signatureAlgorithmOf } from './key-algorithm.ts'
+import { generatePrivateKey, keyAlgorithmOf, requirePrivateKey, signatureAlgorithmOf } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 
 /** Options of `SoftwareSigner`. */
@@ -38,8 +38,7 @@ export class SoftwareSigner implements Signer {
 
   /** @throws ERR_INVALID_ARGUMENT, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED */
   constructor(privateKey: KeyObject, options: SoftwareSignerOptions = {}) {
-    if (privateKey.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${privateKey.type} key where a private one is wanted`)
-    this.publicKey = PublicKey.from(privateKey)
+    this.publicKey = PublicKey.from(requirePrivateKey(privateKey))
     this.algorithm = keyAlgorithmOf(this.publicKey, options)
     this.id = options.id ?? `software:${Buffer.from(this.publicKey.keyIdentifier).toString('hex')}`
     this.signatureAlgorithm = signatureAlgorithmOf(this.publicKey, this.algorithm)
@@ -50,7 +49,7 @@ export class SoftwareSigner implements Signer {
     this.#immediate = !(options.threadPool ?? !quick.has(this.algorithm))
   }
 
-  /** A new key. */
+  /** A new key, and its signer. @throws ERR_KEY_UNSUPPORTED */
   static async generate(algorithm: KeyAlgorithm, options: { readonly id?: string | undefined } = {}): Promise<SoftwareSigner> {
     return new SoftwareSigner(await generatePrivateKey(algorithm), { ...options, pss: algorithm.startsWith('RSA-PSS') })
   }

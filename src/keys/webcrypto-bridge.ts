@@ -30,8 +30,12 @@ export interface BridgeOptions {
  *
  * @throws ERR_KEY_UNSUPPORTED where the provider does not take the public key; what it signs rejects with ERR_ALGORITHM_MISMATCH for another
  * algorithm, ERR_KEY_NOT_EXTRACTABLE for an export, ERR_INVALID_ARGUMENT for any other use of the private key
+ * @throws ERR_INVALID_ARGUMENT for what is no signer
  */
 export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions = {}): Promise<BridgedSigner> {
+  if (typeof (signer as Partial<Signer> | undefined)?.sign !== 'function' || !Object.hasOwn(signatureAlgorithms, signer.signatureAlgorithm)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'what is bridged is a Signer')
+  }
   const base = options.crypto ?? webcrypto
   const algorithm = webAlgorithm(signer)
   let publicKey: webcrypto.CryptoKey
@@ -40,7 +44,8 @@ export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions =
   } catch (cause) {
     throw new PkiError('ERR_KEY_UNSUPPORTED', `the WebCrypto provider takes no public key for ${signer.signatureAlgorithm}`, { cause })
   }
-  const handle = { type: 'private', extractable: false, algorithm: shown(webAlgorithm(signer)), usages: Object.freeze(['sign']), [Symbol.toStringTag]: 'CryptoKey' } as const
+  const usages = Object.freeze(['sign'])
+  const handle = { type: 'private', extractable: false, algorithm: shown(webAlgorithm(signer)), usages, [Symbol.toStringTag]: 'CryptoKey' } as const
   const privateKey = Object.freeze(handle) as unknown as webcrypto.CryptoKey
   const subtle = bound(base.subtle, (name, args) => {
     if (!args.includes(privateKey)) return undefined
@@ -49,7 +54,8 @@ export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions =
     return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', `key ${signer.id} signs, and does nothing else`))
   })
   const crypto = bound(base, () => undefined)
-  return { crypto: new Proxy(crypto, { get: (target, name) => (name === 'subtle' ? subtle : Reflect.get(target, name)) as unknown }), keys: { publicKey, privateKey } }
+  const bridged = new Proxy(crypto, { get: (target, name) => (name === 'subtle' ? subtle : Reflect.get(target, name)) as unknown })
+  return { crypto: bridged, keys: { publicKey, privateKey } }
 }
 
 /** `target` with its methods bound to it, for they look at their `this`; `instead` may answer in place of one. */

@@ -77,7 +77,8 @@ function macOf(secret: Buffer, salt: Uint8Array, about: string, der: Uint8Array)
 }
 
 function checkPassphrase(passphrase: string | Uint8Array): void {
-  if (typeof passphrase !== 'string' && !((passphrase as unknown) instanceof Uint8Array)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a passphrase is a string or octets')
+  if (typeof passphrase === 'string' || passphrase instanceof Uint8Array) return
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'a passphrase is a string or octets')
 }
 
 interface Parsed {
@@ -98,9 +99,12 @@ function parse(der: Uint8Array): Parsed {
   requireOid(kdf, oids.scrypt)
   const scryptParameters = kdf.expect(tags.sequence, 'scrypt-params').inner()
   const salt = scryptParameters.expect(tags.octetString, 'salt').content()
-  const [N, r, p] = ['costParameter', 'blockSize', 'parallelizationParameter'].map((what) => smallInteger(scryptParameters.expect(tags.integer, what), what)) as [number, number, number]
+  const costs = ['costParameter', 'blockSize', 'parallelizationParameter'].map((what) => smallInteger(scryptParameters.expect(tags.integer, what), what))
+  const [N, r, p] = costs as [number, number, number]
   // A file is input: it may not make us spend more than twice what we would.
-  if (N < 2 || (N & (N - 1)) !== 0 || r < 1 || p < 1 || N * r * p > 2 * cost.N * cost.r * cost.p) throw new PkiError('ERR_KEY_MALFORMED', 'scrypt parameters that are out of range')
+  if (N < 2 || (N & (N - 1)) !== 0 || r < 1 || p < 1 || N * r * p > 2 * cost.N * cost.r * cost.p) {
+    throw new PkiError('ERR_KEY_MALFORMED', 'scrypt parameters that are out of range')
+  }
   const scheme = parameters.expect(tags.sequence, 'encryptionScheme').inner()
   requireOid(scheme, oids.aes256Cbc)
   const iv = scheme.expect(tags.octetString, 'IV').content()

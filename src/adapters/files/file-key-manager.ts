@@ -10,7 +10,9 @@ import type { OnWriteStep } from './secure-file.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { decryptPrivateKey, encryptPrivateKey } from './encrypted-private-key.ts'
-import { SoftwareSigner, generatePrivateKey, importPrivateKey, isKeyAlgorithm, keyIdPattern, openKeyBackup, requireKeyAlgorithm, sealKeyBackup } from '../../keys/index.ts'
+import {
+  SoftwareSigner, generatePrivateKey, importPrivateKey, isKeyAlgorithm, keyIdPattern, openKeyBackup, requireKeyAlgorithm, requireKeyId, sealKeyBackup,
+} from '../../keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
 
 /** Options of `FileKeyManager.open`. */
@@ -42,8 +44,8 @@ interface Stored extends About {
 /**
  * A `KeyManager` over a directory: `<id>/<version>.pem`, each an `ENCRYPTED PRIVATE KEY` that `openssl pkcs8` opens, with the algorithm and
  * time as text above it, and a MAC under the passphrase over all of it and its place: a file that was changed, or put in the place of another,
- * is ERR_KEY_STORAGE when it is used. What `listKeys` says was not checked, for that needs no passphrase. A file is never changed: a rotation adds one. Where the newest version of several was destroyed, an empty
- * `<version>.destroyed` keeps its number from being given again.
+ * is ERR_KEY_STORAGE when it is used. What `listKeys` says was not checked, for that needs no passphrase. A file is never changed: a rotation
+ * adds one. Where the newest version of several was destroyed, an empty `<version>.destroyed` keeps its number from being given again.
  */
 export class FileKeyManager implements KeyManager {
   readonly #options: FileKeyManagerOptions
@@ -91,7 +93,7 @@ export class FileKeyManager implements KeyManager {
   }
 
   async listKeys(): Promise<readonly KeyInfo[]> {
-    this.#check('any')
+    this.#checkOpen()
     const keys: KeyInfo[] = []
     for (const id of [...(await listSecureDirectories(this.#options.directory))].sort()) {
       if (!keyIdPattern.test(id)) continue
@@ -117,7 +119,7 @@ export class FileKeyManager implements KeyManager {
   }
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
-    this.#check('any')
+    this.#checkOpen()
     // What was opened is what is used, though the caller's object change meanwhile.
     const taken = { ...backup }
     const key = await openKeyBackup(taken, protection)
@@ -204,7 +206,7 @@ export class FileKeyManager implements KeyManager {
   async #about(id: string, version: number): Promise<About | undefined> {
     const text = await readSecureFile(this.#path(id, version), maxFileOctets)
     if (text === undefined) return undefined
-    const [, algorithm = '', created = '', mac = ''] = /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\nmac: ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n/.exec(text) ?? []
+    const [, algorithm = '', created = '', mac = ''] = aboutPattern.exec(text) ?? []
     if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw foreign(id, version)
     return { algorithm, created: new Date(created), mac: decodeBase64(mac), text }
   }
@@ -216,7 +218,8 @@ export class FileKeyManager implements KeyManager {
 
   /** The versions, ascending, and the highest number that was given, destroyed versions too. */
   async #numbers(id: string): Promise<{ readonly versions: readonly number[], readonly newest: number }> {
-    this.#check(id)
+    this.#checkOpen()
+    requireKeyId(id)
     const names = await listSecureFiles(join(this.#options.directory, id), this.#clock.now())
     const versions = numbersOf(names, 'pem')
     return { versions, newest: Math.max(0, ...versions, ...numbersOf(names, 'destroyed')) }
@@ -239,9 +242,8 @@ export class FileKeyManager implements KeyManager {
     return join(this.#options.directory, id, `${version}.${kind}`)
   }
 
-  #check(id: string): void {
+  #checkOpen(): void {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
-    if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
   }
 }
 
@@ -276,5 +278,7 @@ function notFound(id: string, version?: number): PkiError {
   return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key is called ${id}` : `key ${id} has no version ${version}`)
 }
 
+/** What `fileText` writes above a key. */
+const aboutPattern = /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\nmac: ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n/
 /** RSA-4096 takes a tenth of it. */
 const maxFileOctets = 64 * 1024

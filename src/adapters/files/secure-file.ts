@@ -124,7 +124,11 @@ export async function listSecureDirectories(path: string): Promise<readonly stri
   }
 }
 
-/** Names in a directory, without what an interrupted write left; that is removed once it is old enough to be nobody's. @throws ERR_KEY_STORAGE, also for a symbolic link */
+/**
+ * Names in a directory, without what an interrupted write left; that is removed once it is old enough to be nobody's.
+ *
+ * @throws ERR_KEY_STORAGE, also for a symbolic link
+ */
 export async function listSecureFiles(path: string, nowMs: number): Promise<readonly string[]> {
   let names: string[]
   try {

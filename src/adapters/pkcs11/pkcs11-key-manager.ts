@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { keyIdPattern, requireKeyAlgorithm } from '../../keys/index.ts'
+import { requireKeyAlgorithm, requireKeyId } from '../../keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
@@ -120,7 +120,7 @@ export class Pkcs11KeyManager implements KeyManager {
 
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<Pkcs11Signer> {
     requireKeyAlgorithm(algorithm)
-    checkId(id)
+    requireKeyId(id)
     return this.#make(id, algorithm, (versions) => {
       if (versions.length > 0) throw exists(id)
       return 1
@@ -175,7 +175,7 @@ export class Pkcs11KeyManager implements KeyManager {
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
-    checkId(id)
+    requireKeyId(id)
     // Several of one version go together: this is the way out where they stand in each other's way.
     const versions = await this.#objects(id)
     const doomed = version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
@@ -201,7 +201,7 @@ export class Pkcs11KeyManager implements KeyManager {
 
   /** Every version of a key, oldest first; a key that somebody else made has one. @throws ERR_HSM_KEY_AMBIGUOUS */
   async #versions(id: string): Promise<readonly KeyObject[]> {
-    checkId(id)
+    requireKeyId(id)
     for (let attempt = 1; ; attempt++) {
       const ordered = await this.#objects(id)
       const twin = ordered.find((object, at) => at > 0 && versionOf(object) === versionOf(ordered[at - 1] as KeyObject))
@@ -276,10 +276,6 @@ function destroyPair(cryptoki: Cryptoki, session: Handle, objectId: Buffer): voi
     const template = [{ type: ck.CKA_CLASS, value: objectClass }, { type: ck.CKA_ID, value: objectId }]
     for (const handle of findObjects(cryptoki, session, template)) unlessGone(() => cryptoki.C_DestroyObject(session, handle))
   }
-}
-
-function checkId(id: string): void {
-  if (!keyIdPattern.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
 }
 
 function versionOf({ tag }: KeyObject): number {

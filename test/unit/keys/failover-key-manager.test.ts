@@ -105,6 +105,30 @@ describe('FailoverKeyManager', () => {
     expect(first.asked).toBeGreaterThan(before)
   })
 
+  it('passes over nobody who answers again, be it that there is no room', async () => {
+    const { first, clock, keys } = await pair()
+    const signer = await keys.getSigner('root')
+    first.failure = 'ERR_HSM_UNAVAILABLE'
+    await signs(signer)
+    clock.advance(5000)
+    first.failure = 'ERR_HSM_QUEUE_FULL'
+    await signs(signer)
+    first.failure = undefined
+    const before = first.asked
+    await signs(signer)
+    expect(first.asked).toBeGreaterThan(before)
+  })
+
+  it('restores under the id that the backup had when it was given', async () => {
+    const { first, keys } = await pair()
+    const backup = { ...(await first.backupKey('root', protection)) }
+    await keys.destroyKey('root')
+    const restoring = keys.restoreKey(backup, protection)
+    Object.assign(backup, { keyId: 'other' })
+    expect((await restoring).id).toBe('root')
+    await signs(await keys.getSigner('root'))
+  })
+
   it('signs with no other key, and with the same one under another version', async () => {
     const { first, second, keys } = await pair()
     const old = await keys.getSigner('root')

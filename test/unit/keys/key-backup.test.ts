@@ -37,6 +37,7 @@ describe('a backup', () => {
     ['the algorithm, to sign by PSS', 'ERR_KEY_PASSPHRASE', (one) => ({ ...one, algorithm: 'RSA-PSS-2048' })],
     ['the time', 'ERR_KEY_PASSPHRASE', (one) => ({ ...one, created: '2026-01-02T00:00:00.000Z' })],
     ['the spelling of the time', 'ERR_KEY_PASSPHRASE', (one) => ({ ...one, created: '2026-01-01T00:00:00Z' })],
+    ['its protection, to one that is endless', 'ERR_KEY_BACKUP', ({ protection, ...one }) => ({ ...one, protection: { ...protection, [protection.kind === 'scrypt' ? 'salt' : 'ephemeralKey']: 'A'.repeat(4096) } })],
     ['the nonce', 'ERR_KEY_PASSPHRASE', (one) => ({ ...one, nonce: flip(one.nonce, 0) })],
     ['the first octet', 'ERR_KEY_PASSPHRASE', (one) => ({ ...one, ...resealed(flip(one.ciphertext, 0)) })],
     ['the tag', 'ERR_KEY_PASSPHRASE', (one) => ({ ...one, ...resealed(flip(one.ciphertext, -1)) })],
@@ -117,6 +118,13 @@ describe('a backup', () => {
     ['an id that is none', { keyId: '../ca' }], ['a time that is none', { created: new Date(Number.NaN) }], ["another curve's algorithm", { algorithm: 'P-384' }], ["another key's algorithm", { algorithm: 'RSA-PSS-2048' }],
   ])('is not made with %s', async (_what, change) => {
     await expect(sealKeyBackup(key, { ...about, ...change } as never, { recipient: recipient.publicKey })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  it.each<[string, BackupProtection | undefined]>([
+    ['a recipient that is not there', { passphrase, recipient: undefined } as never],
+  ])('takes no notice of %s', async (_what, protection) => {
+    expect((await sealKeyBackup(key, about, protection as BackupProtection)).protection.kind).toBe('scrypt')
+    expect((await openKeyBackup(forPassphrase, protection as BackupProtection)).type).toBe('private')
   })
 
   it('is of a private key', async () => {

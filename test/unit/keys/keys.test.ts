@@ -186,6 +186,19 @@ describe('MemoryKeyManager', () => {
     await expect(new MemoryKeyManager().generateKey(id, 'P-256')).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
+  it.each<[string, unknown]>([['nothing', undefined], ['null', null], ['a number', 7], ['a list', ['ca']], ['what becomes text', { toString: () => 'ca' }]])('has no key called %s', async (_what, id) => {
+    const manager = new MemoryKeyManager()
+    await expect(manager.generateKey(id as string, 'P-256')).rejects.toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+    await expect(manager.getSigner(id as string)).rejects.toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
+  })
+
+  it('keeps no key that was being made when it was closed', async () => {
+    const manager = new MemoryKeyManager()
+    const making = manager.generateKey('ca', 'P-256')
+    await manager[Symbol.asyncDispose]()
+    await expect(making).rejects.toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
+  })
+
   it('is of no use once closed', async () => {
     const keys = new MemoryKeyManager()
     await keys[Symbol.asyncDispose]()

@@ -70,6 +70,22 @@ function walked(value: unknown, seen: Set<unknown>): string {
   return parts.join('\n')
 }
 
+describe('a passphrase of another type', () => {
+  it('is refused and not quoted', async () => {
+    const key = (await SoftwareSigner.generate('P-256')).privateKey()
+    const encrypted = exportPrivateKey(key, { passphrase: '271828182845' })
+    const about = { keyId: 'ca', algorithm: 'P-256' as const, created: new Date(0) }
+    const wrong = 271_828_182_845 as unknown as string
+    const attempts: (() => unknown)[] = [() => importPrivateKey(encrypted, { passphrase: wrong }), () => exportPrivateKey(key, { passphrase: wrong }), () => sealKeyBackup(key, about, { passphrase: wrong })]
+    for (const attempt of attempts) {
+      const failure: unknown = await Promise.resolve().then(attempt).catch((error: unknown) => error)
+      expect(failure).toMatchObject({ code: 'ERR_INVALID_ARGUMENT' })
+      expect(shown(failure)).not.toContain('271828182845')
+      expect(shown(failure)).not.toContain('271_828_182_845')
+    }
+  })
+})
+
 describe.each<KeyAlgorithm>(['P-256', 'Ed25519', 'RSA-2048'])('a key of %s', (algorithm) => {
   it('is nowhere in what holds it', async () => {
     const memory = new MemoryKeyManager()
