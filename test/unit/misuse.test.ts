@@ -1,12 +1,14 @@
 // A call that means nothing is the caller's mistake and says so: ERR_INVALID_ARGUMENT with what is wanted, never a TypeError from inside.
 
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
-import { createCertificateClient, startCertificateServer } from '../../src/adapters/grpc/index.ts'
+import { certificateServiceHandlers, createCertificateClient, startCertificateServer } from '../../src/adapters/grpc/index.ts'
 import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
 import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from '../../src/auth/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
+import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, exportPrivateKey, importPrivateKey, keyAlgorithmOf, sealKeyBackup } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
 import { TrustBundle, X509SvidValidator } from '../../src/svid/index.ts'
 import { createPathValidator, verifyPath } from '../../src/validation/index.ts'
@@ -14,6 +16,10 @@ import { createPathValidator, verifyPath } from '../../src/validation/index.ts'
 /** As JavaScript calls it: whatever comes. */
 type Untyped = (...args: unknown[]) => unknown
 const made = (type: unknown): Untyped => (...args) => Reflect.construct(type as new () => unknown, args) as unknown
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const about = { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }
+const client = { address: 'localhost:1', tls: () => ({ roots: '' }) }
+const service = { issuance: { issue: () => undefined }, authenticator: { authenticate: () => undefined } }
 const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
 
 const server = { issuance: {}, authenticator: {}, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
@@ -44,6 +50,15 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['new CertificateWorkerPool({})', made(CertificateWorkerPool), {}],
   ['createCertificateClient()', createCertificateClient as Untyped],
   ['createCertificateClient({})', createCertificateClient as Untyped, {}],
+  ['createCertificateClient with no time', createCertificateClient as Untyped, { ...client, timeoutMs: Number.NaN }],
+  ['createCertificateClient without an end', createCertificateClient as Untyped, { ...client, retry: { attempts: Number.NaN } }],
+  ['createCertificateClient with more jitter than delay', createCertificateClient as Untyped, { ...client, retry: { jitter: 2 } }],
+  ['certificateServiceHandlers()', certificateServiceHandlers as Untyped],
+  ['certificateServiceHandlers({})', certificateServiceHandlers as Untyped, {}],
+  ['certificateServiceHandlers with a limit that is none', certificateServiceHandlers as Untyped, { ...service, maxInFlight: Number.NaN }],
+  ['certificateServiceHandlers with a time that is none', certificateServiceHandlers as Untyped, { ...service, timeoutMs: '30' }],
+  ['startCertificateServer with a limit that is none', startCertificateServer as Untyped, { ...service, tls: { certificateChain: '' }, maxConnections: Number.NaN }],
+  ['startCertificateServer with an age that no timer takes', startCertificateServer as Untyped, { ...service, tls: { certificateChain: '' }, maxConnectionAgeSeconds: 2 ** 31 }],
   ['startCertificateServer()', startCertificateServer as Untyped],
   ['createCertificateClient with an http URL', createCertificateClient as Untyped, { address: 'http://localhost:1', tls: () => ({ roots: '' }) }],
   ['startCertificateServer({})', startCertificateServer as Untyped, {}],
@@ -56,6 +71,25 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['createPathValidator with one anchor', createPathValidator as Untyped, { anchors: '-----BEGIN CERTIFICATE-----' }],
   ['verifyPath(leaf)', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----'],
   ['verifyPath(leaf, {})', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----', {}],
+  ['importPrivateKey()', importPrivateKey as Untyped],
+  ['importPrivateKey of an encrypted key with a number', importPrivateKey as Untyped, exportPrivateKey(privateKey, { passphrase: '1234' }), { passphrase: 1234 }],
+  ['exportPrivateKey()', exportPrivateKey as Untyped],
+  ['exportPrivateKey(pem)', exportPrivateKey as Untyped, exportPrivateKey(privateKey)],
+  ['exportPrivateKey with a number', exportPrivateKey as Untyped, privateKey, { passphrase: 1234 }],
+  ['new SoftwareSigner()', made(SoftwareSigner)],
+  ['new SoftwareSigner({})', made(SoftwareSigner), {}],
+  ['keyAlgorithmOf()', keyAlgorithmOf as Untyped],
+  ['keyAlgorithmOf(key)', keyAlgorithmOf as Untyped, privateKey],
+  ['sealKeyBackup()', sealKeyBackup as Untyped],
+  ['sealKeyBackup(key)', sealKeyBackup as Untyped, privateKey],
+  ['sealKeyBackup without a protection', sealKeyBackup as Untyped, privateKey, about],
+  ['sealKeyBackup without an id', sealKeyBackup as Untyped, privateKey, { ...about, keyId: undefined }, { passphrase: 'x' }],
+  ['sealKeyBackup without a time', sealKeyBackup as Untyped, privateKey, { ...about, created: '2026-01-01' }, { passphrase: 'x' }],
+  ['new FailoverKeyManager()', made(FailoverKeyManager)],
+  ['new FailoverKeyManager({})', made(FailoverKeyManager), {}],
+  ['new FailoverKeyManager with a time that is none', made(FailoverKeyManager), { managers: [new FailoverKeyManager({ managers: [{} as never] })], retryAfterMs: Number.NaN }],
+  ['bridgeToWebCrypto()', bridgeToWebCrypto as Untyped],
+  ['bridgeToWebCrypto({})', bridgeToWebCrypto as Untyped, {}],
 ]
 
 describe('misuse', () => {

@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Client, ServiceError } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
+import { checkNumbers } from '../../internal/numbers.ts'
 import { silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { CertificateRequest } from '../../x509/index.ts'
@@ -14,7 +15,7 @@ import { IstioCertificateRequestSchema } from './gen/istio/v1/auth/ca_pb.ts'
 import type { IstioCertificateRequest, IstioCertificateResponse } from './gen/istio/v1/auth/ca_pb.ts'
 import { loadGrpc } from './grpc-module.ts'
 import type { GrpcModule } from './grpc-module.ts'
-import { defaultRetryPolicy, isRetryable, pushbackMs, retryDelayMs, wait } from './retry.ts'
+import { defaultRetryPolicy, isRetryable, pushbackMs, retryDelayMs, wait, within } from './retry.ts'
 import type { RetryPolicy } from './retry.ts'
 import { certificateServiceDefinition } from './service-definition.ts'
 import { status } from './status.ts'
@@ -43,7 +44,7 @@ export interface CertificateClientOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Judges the chain that came back, before it is handed on: `verifyX509Svid` with the bundles that this workload trusts. */
   readonly verify?: ReplyVerifier | undefined
-  /** For one attempt, in milliseconds. Default 10,000. */
+  /** For one attempt, in milliseconds, and before it for `tls` and `token` to answer. Default 10,000. */
   readonly timeoutMs?: number | undefined
   /** What is not named is as Istio has it: five attempts, 100 ms doubling, 10 % jitter. */
   readonly retry?: Partial<RetryPolicy> | undefined
@@ -73,8 +74,8 @@ export interface CertificateClient extends AsyncDisposable {
    * Sends a request and checks the answer: it is for the key of the request, valid now, and passes `verify`.
    *
    * @throws ERR_CA_UNAUTHENTICATED, ERR_CA_REFUSED, ERR_CA_UNAVAILABLE (after the last attempt), ERR_CA_REPLY for an answer that is not
-   * what was asked for, ERR_MESSAGE_TOO_LARGE, ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT for a TTL, token or header that cannot be sent; as
-   * `CertificateRequest.from`
+   * what was asked for, ERR_MESSAGE_TOO_LARGE, ERR_ABORTED, ERR_CLOSED, ERR_TIMEOUT where `tls` or `token` does not answer,
+   * ERR_INVALID_ARGUMENT for a TTL, token or header that cannot be sent; as `CertificateRequest.from`
    */
   createCertificate(request: CertificateRequestInput, options?: CreateCertificateOptions): Promise<CertificateReply>
 }
@@ -92,14 +93,19 @@ export interface CertificateClient extends AsyncDisposable {
  * ```
  */
 export async function createCertificateClient(options: CertificateClientOptions): Promise<CertificateClient> {
-  const { address, tls, grpc: given } = (options as Partial<CertificateClientOptions> | undefined) ?? {}
-  if (typeof address !== 'string' || typeof tls !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'a client wants address, host:port, and tls, a function that gives the roots of the server')
+  const { address, tls, grpc: given, timeoutMs = 10_000 } = (options as Partial<CertificateClientOptions> | undefined) ?? {}
+  if (typeof address !== 'string' || typeof tls !== 'function') {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a client wants address, host:port, and tls, a function that gives the roots of the server')
+  }
   // grpc-js would look for a host of that name, at every attempt.
-  if (/^(?:https?|grpcs?):/i.test(address)) throw new PkiError('ERR_INVALID_ARGUMENT', `address ${JSON.stringify(address)}; host:port is wanted, without a scheme: the connection is always TLS`)
+  if (/^(?:https?|grpcs?):/i.test(address)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `address ${JSON.stringify(address)}; host:port is wanted, without a scheme: the connection is always TLS`)
+  }
+  const policy = retryPolicy(options.retry)
+  checkNumbers({ timeoutMs }, 1)
   const grpc = await loadGrpc(given)
   const clock = options.clock ?? systemClock
   const logger = options.logger ?? silentLogger
-  const policy = { ...defaultRetryPolicy, ...options.retry }
   let connection: Client | undefined
   let closed = false
 
@@ -121,10 +127,10 @@ export async function createCertificateClient(options: CertificateClientOptions)
   }
   const attempt = async (message: IstioCertificateRequest, signal: AbortSignal | undefined): Promise<IstioCertificateResponse> => {
     throwIfClosed()
-    const client = connection ?? await connect()
-    const metadata = await requestMetadata(grpc, options)
+    // Whoever is asked for them may wait for a vault or a file for ever.
+    const [client, metadata] = await within(clock, timeoutMs, signal, Promise.all([connection ?? connect(), requestMetadata(grpc, options)]), 'what tls and token give')
     try {
-      return await call(client, message, metadata, { deadline: clock.now() + (options.timeoutMs ?? 10_000) }, signal)
+      return await call(client, message, metadata, { deadline: clock.now() + timeoutMs }, signal)
     } catch (error) {
       drop(client) // the next attempt connects anew and reads roots and certificate again
       throw error
@@ -134,7 +140,9 @@ export async function createCertificateClient(options: CertificateClientOptions)
   return {
     async createCertificate(input, { ttlSeconds = 0, certSigner = '', impersonatedIdentity = '', signal } = {}) {
       const request = CertificateRequest.from(input)
-      if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 0) throw new PkiError('ERR_INVALID_ARGUMENT', `a validity of ${ttlSeconds} s; a whole number is wanted`)
+      if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 0) {
+        throw new PkiError('ERR_INVALID_ARGUMENT', `a validity of ${ttlSeconds} s; a whole number is wanted`)
+      }
       const message = create(IstioCertificateRequestSchema, {
         csr: request.toPem(),
         validityDuration: BigInt(ttlSeconds),
@@ -146,7 +154,8 @@ export async function createCertificateClient(options: CertificateClientOptions)
           return checkCertificateReply(certChain, request, clock.now(), options.verify)
         } catch (error) {
           const failure = clientError(error)
-          if (signal?.aborted === true || !isServiceError(error) || !isRetryable(error.code) || failure.code === 'ERR_MESSAGE_TOO_LARGE' || count >= policy.attempts) throw failure
+          const mayPass = isServiceError(error) && isRetryable(error.code) && failure.code !== 'ERR_MESSAGE_TOO_LARGE'
+          if (!mayPass || signal?.aborted === true || count >= policy.attempts) throw failure
           const delayMs = Math.max(retryDelayMs(policy, count), pushbackMs(error))
           logger.info({ code: failure.code, reason: failure.message, attempt: count, delayMs }, 'certificate request failed; trying again')
           await wait(clock, delayMs, signal)
@@ -161,6 +170,18 @@ export async function createCertificateClient(options: CertificateClientOptions)
   }
 }
 
+/** @throws ERR_INVALID_ARGUMENT */
+function retryPolicy({ attempts, initialDelayMs, jitter }: Partial<RetryPolicy> = {}): RetryPolicy {
+  checkNumbers({ attempts }, 1)
+  checkNumbers({ initialDelayMs }, 0)
+  checkNumbers({ jitter }, 0, 1)
+  return {
+    attempts: attempts ?? defaultRetryPolicy.attempts,
+    initialDelayMs: initialDelayMs ?? defaultRetryPolicy.initialDelayMs,
+    jitter: jitter ?? defaultRetryPolicy.jitter,
+  }
+}
+
 function channelOptions(serverName: string | undefined): Record<string, string | number> {
   return {
     'grpc.max_receive_message_length': maxReplyBytes,
@@ -170,7 +191,7 @@ function channelOptions(serverName: string | undefined): Record<string, string |
   }
 }
 
-async function requestMetadata(grpc: GrpcModule, options: CertificateClientOptions): Promise<InstanceType<GrpcModule['Metadata']>> {
+async function requestMetadata(grpc: GrpcModule, options: CertificateClientOptions): Promise<RequestMetadata> {
   const metadata = new grpc.Metadata()
   for (const [name, value] of Object.entries(options.headers ?? {})) setHeader(metadata, name, value)
   const token = (await options.token?.())?.trim()
@@ -179,15 +200,17 @@ async function requestMetadata(grpc: GrpcModule, options: CertificateClientOptio
 }
 
 /** What grpc-js would say of a header that it cannot send has the whole of it in it: a token must not get into an error. */
-function setHeader(metadata: InstanceType<GrpcModule['Metadata']>, name: string, value: string): void {
+function setHeader(metadata: RequestMetadata, name: string, value: string): void {
   if (!/^[0-9a-z_.-]+$/i.test(name) || !/^[ -~]*$/.test(value)) {
     throw new PkiError('ERR_INVALID_ARGUMENT', `header ${JSON.stringify(name)} cannot be sent: its name or its value has characters that no header has`)
   }
   metadata.set(name, value)
 }
 
+type RequestMetadata = InstanceType<GrpcModule['Metadata']>
+
 function call(
-  client: Client, message: IstioCertificateRequest, metadata: InstanceType<GrpcModule['Metadata']>, options: { deadline: number }, signal: AbortSignal | undefined,
+  client: Client, message: IstioCertificateRequest, metadata: RequestMetadata, options: { deadline: number }, signal: AbortSignal | undefined,
 ): Promise<IstioCertificateResponse> {
   return new Promise((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = certificateServiceDefinition.CreateCertificate

@@ -14,7 +14,7 @@ export interface CertificateReply {
   readonly roots: readonly Certificate[]
 }
 
-/** Judges the chain, leaf first, given the roots that came with it; `ok: false` refuses the answer. */
+/** Judges the chain, leaf first, given the roots that came with it, and at once; all but `ok: true` refuses the answer. */
 export type ReplyVerifier = (chain: readonly Certificate[], roots: readonly Certificate[]) =>
   { readonly ok: boolean, readonly rejected?: readonly { readonly code: string, readonly rule: string, readonly message: string }[] | undefined }
 
@@ -24,7 +24,9 @@ export type ReplyVerifier = (chain: readonly Certificate[], roots: readonly Cert
  * @param nowMs The time at which the leaf must be valid.
  * @throws ERR_CA_REPLY
  */
-export function checkCertificateReply(certChain: readonly string[], request: CertificateRequest, nowMs: number, verify: ReplyVerifier | undefined): CertificateReply {
+export function checkCertificateReply(
+  certChain: readonly string[], request: CertificateRequest, nowMs: number, verify: ReplyVerifier | undefined,
+): CertificateReply {
   if (certChain.length < 2) throw bad(`cert_chain has ${certChain.length} elements; a certificate and a root are wanted`)
   if (certChain.length > maxElements) throw bad(`cert_chain has ${certChain.length} elements; at most ${maxElements} are read`)
   const { chain, roots } = parse(certChain)
@@ -34,12 +36,16 @@ export function checkCertificateReply(certChain: readonly string[], request: Cer
   // The last second belongs to the validity (RFC 5280 §4.1.2.5).
   if (certificate.notBeforeMs > nowMs) throw bad(`the certificate is not valid before ${certificate.notBefore.toISOString()}`)
   if (certificate.notAfterMs + 1000 <= nowMs) throw bad(`the certificate expired at ${certificate.notAfter.toISOString()}`)
-  const verdict = verify?.(chain, roots)
-  if (verdict?.ok === false) {
-    const [first] = verdict.rejected ?? []
-    throw bad(`the chain is refused: ${first === undefined ? 'no reason given' : `${first.message} (${first.code}, ${first.rule})`}`)
-  }
+  if (verify !== undefined) checkVerdict(verify(chain, roots))
   return { certificate, chain, roots }
+}
+
+/** A promise, or nothing, is no leave to go on. */
+function checkVerdict(verdict: Partial<ReturnType<ReplyVerifier>> | undefined): void {
+  if (verdict?.ok === true) return
+  if (verdict?.ok !== false) throw bad('the chain is refused: its verifier gave no verdict')
+  const [first] = verdict.rejected ?? []
+  throw bad(`the chain is refused: ${first === undefined ? 'no reason given' : `${first.message} (${first.code}, ${first.rule})`}`)
 }
 
 function parse(certChain: readonly string[]): { chain: Certificate[], roots: Certificate[] } {

@@ -6,6 +6,7 @@ import type { Server as TlsServer, TLSSocket, TlsOptions } from 'node:tls'
 import type { AddressInfo, Socket } from 'node:net'
 import type { ConnectionInjector, Server } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import { checkNumbers } from '../../internal/numbers.ts'
 import { silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { Certificate } from '../../x509/index.ts'
@@ -40,7 +41,7 @@ export interface CertificateServerOptions extends Omit<CertificateServiceOptions
   readonly maxStreams?: number | undefined
   /** Bytes of one request. Default 64 KiB. */
   readonly maxMessageBytes?: number | undefined
-  /** How long a connection lasts, in seconds; its client makes another, with the certificate and roots of then. Default 1,800. */
+  /** How long a connection lasts, in seconds, 1,000,000 at most; its client makes another, with the certificate and roots of then. Default 1,800. */
   readonly maxConnectionAgeSeconds?: number | undefined
   /** Megabytes that one HTTP/2 session may hold. Default 16. */
   readonly maxSessionMemoryMb?: number | undefined
@@ -98,7 +99,7 @@ export async function startCertificateServer(options: CertificateServerOptions):
   const injector = grpcServer.createConnectionInjector(grpc.ServerCredentials.createInsecure()) // TLS ends here, above it
   const tlsServer = usable('ERR_SERVER_START', options.tls, () => createTlsServer(options, connections, injector, logger))
   const sockets = liveSockets(tlsServer)
-  const { address, port } = await listen(tlsServer, options)
+  const { address, port } = await listen(tlsServer, options, logger)
   const server: CertificateServer = {
     host: address,
     port,
@@ -113,12 +114,11 @@ export async function startCertificateServer(options: CertificateServerOptions):
   return server
 }
 
-/** To grpc-js and Node a limit that is no positive number is often none at all. */
-function checkLimits(options: CertificateServerOptions): void {
-  for (const name of ['maxConnections', 'maxStreams', 'maxMessageBytes', 'maxConnectionAgeSeconds', 'maxSessionMemoryMb'] as const) {
-    const limit = options[name]
-    if (limit !== undefined && !(limit > 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `${name} is ${limit}; a positive number is wanted`)
-  }
+/** To grpc-js and Node a limit that is no positive number is often none at all. @throws ERR_INVALID_ARGUMENT */
+function checkLimits({ maxConnections, maxStreams, maxMessageBytes, maxSessionMemoryMb, maxConnectionAgeSeconds }: CertificateServerOptions): void {
+  checkNumbers({ maxConnections, maxStreams, maxMessageBytes, maxSessionMemoryMb }, 1, 2 ** 32 - 1)
+  // A timer of the platform that is set for longer ends at once (2^31 ms).
+  checkNumbers({ maxConnectionAgeSeconds }, 0.001, 1_000_000)
 }
 
 /** OpenSSL says what is wrong with material, and nothing of what is in it; of bad roots it says nothing at all. */
@@ -193,14 +193,20 @@ function createTlsServer(options: CertificateServerOptions, connections: Connect
   return server
 }
 
-function listen(server: TlsServer, options: CertificateServerOptions): Promise<AddressInfo> {
+function listen(server: TlsServer, options: CertificateServerOptions, logger: Logger): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     const failed = (cause: Error): void => reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
     server.once('error', failed)
-    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', () => {
-      server.off('error', failed)
-      resolve(server.address() as AddressInfo)
-    })
+    try {
+      server.listen(options.port ?? 0, options.host ?? '127.0.0.1', () => {
+        server.off('error', failed)
+        // A connection that cannot be accepted, for want of files for one, would else end the process.
+        server.on('error', (error: Error) => logger.error({ reason: error.message }, 'a connection cannot be accepted'))
+        resolve(server.address() as AddressInfo)
+      })
+    } catch (cause) {
+      failed(cause as Error) // a port that is none
+    }
   })
 }
 

@@ -4,6 +4,7 @@ import type { Metadata, ServerUnaryCall, ServiceError, UntypedServiceImplementat
 import { checkCaller, requireCaller } from '../../auth/index.ts'
 import type { Authenticator, Caller } from '../../auth/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import { checkNumbers } from '../../internal/numbers.ts'
 import type { IssuanceService, IssuedCertificate } from '../../issuance/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
@@ -55,12 +56,19 @@ type Call = ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>
  * Counters: `citadel_server_csr_count`, `citadel_server_authentication_failure_count`, `citadel_server_csr_sign_err_count{error, code}`,
  * `citadel_server_success_cert_issuance_count`, as Istio's CA has them, `error` with the values of Istio's; `code` is ours.
  *
+ * @throws ERR_INVALID_ARGUMENT
  * @example
  * ```ts
  * server.addService(certificateServiceDefinition, certificateServiceHandlers({ issuance, authenticator }))
  * ```
  */
 export function certificateServiceHandlers(options: CertificateServiceOptions): UntypedServiceImplementation {
+  const { issuance, authenticator, maxInFlight, timeoutMs } = (options as Partial<CertificateServiceOptions> | undefined) ?? {}
+  if (typeof issuance?.issue !== 'function' || typeof authenticator?.authenticate !== 'function') {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the service wants issuance and an authenticator')
+  }
+  checkNumbers({ maxInFlight }, 0)
+  checkNumbers({ timeoutMs }, 1)
   const service = new CertificateService(options)
   return {
     CreateCertificate: (call: Call, reply: sendUnaryData<IstioCertificateResponse>) => {

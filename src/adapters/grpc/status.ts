@@ -4,10 +4,11 @@ import type { Metadata } from '@grpc/grpc-js'
 import { isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
 
+type StatusName = 'OK' | 'CANCELLED' | 'INVALID_ARGUMENT' | 'DEADLINE_EXCEEDED' | 'PERMISSION_DENIED' | 'RESOURCE_EXHAUSTED' | 'ABORTED' | 'INTERNAL' |
+  'UNAVAILABLE' | 'UNAUTHENTICATED'
+
 /** Status codes of gRPC that this adapter sends or reads. */
-export const status: {
-  readonly [name in 'OK' | 'CANCELLED' | 'INVALID_ARGUMENT' | 'DEADLINE_EXCEEDED' | 'PERMISSION_DENIED' | 'RESOURCE_EXHAUSTED' | 'ABORTED' | 'INTERNAL' | 'UNAVAILABLE' | 'UNAUTHENTICATED']: number
-} = {
+export const status: Readonly<Record<StatusName, number>> = {
   OK: 0,
   CANCELLED: 1,
   INVALID_ARGUMENT: 3,
@@ -99,4 +100,7 @@ const exactStatuses: Partial<Record<PkiErrorCode, number>> = {
 }
 
 /** Codes of what a request can get wrong. */
-const requesterPrefixes = ['ERR_CSR_', 'ERR_PEM', 'ERR_BASE64', 'ERR_DER', 'ERR_OID_', 'ERR_STRING_', 'ERR_NAME_', 'ERR_EXTENSION_', 'ERR_ALGORITHM_', 'ERR_SPIFFE_', 'ERR_TRUST_DOMAIN_', 'ERR_POLICY_']
+const requesterPrefixes = [
+  'ERR_CSR_', 'ERR_PEM', 'ERR_BASE64', 'ERR_DER', 'ERR_OID_', 'ERR_STRING_', 'ERR_NAME_', 'ERR_EXTENSION_', 'ERR_ALGORITHM_', 'ERR_SPIFFE_',
+  'ERR_TRUST_DOMAIN_', 'ERR_POLICY_',
+]

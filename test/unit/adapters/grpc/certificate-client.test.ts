@@ -72,6 +72,12 @@ describe('an answer', () => {
     for (const ms of [notBeforeMs - 1, notAfterMs + 1000]) expect(() => checkCertificateReply([leaf, root], csr, ms, undefined)).toThrow(code('ERR_CA_REPLY'))
   })
 
+  it.each<[string, unknown]>([['a promise', Promise.resolve({ ok: true })], ['nothing', undefined], ['null', null], ['a verdict that is neither', { ok: 'yes' }], ['true', true]])(
+    'for which a verifier gives %s is refused', async (_what, verdict) => {
+      const { leaf, root } = await issued()
+      expect(() => checkCertificateReply([leaf, root], csr, now, () => verdict as { ok: boolean })).toThrow(code('ERR_CA_REPLY'))
+    })
+
   it('that a verifier refuses without a reason is refused', async () => {
     const { leaf, root } = await issued()
     expect(() => checkCertificateReply([leaf, root], csr, now, () => ({ ok: false }))).toThrow(code('ERR_CA_REPLY'))
@@ -147,6 +153,7 @@ describe('the client', () => {
   it('comes back no sooner than it was told', async () => {
     const delays: number[] = []
     const clock = { ...systemClock, schedule: (callback: () => void, ms: number) => {
+      if (ms === 10_000) return () => undefined // for one attempt
       delays.push(ms)
       queueMicrotask(callback)
       return () => undefined
@@ -154,6 +161,21 @@ describe('the client', () => {
     const client = await clientOf(await start({ maxInFlight: 0 }), { clock, retry: { attempts: 3 } })
     await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
     expect(delays).toEqual([1000, 1000])
+  })
+
+  const never = (): Promise<never> => new Promise(() => undefined)
+  it.each<[string, Partial<CertificateClientOptions>]>([['roots', { tls: never }], ['a token', { token: never }]])('waits for %s as long as for an answer, and no longer', async (_what, options) => {
+    const client = await clientOf(await start(), { ...options, timeoutMs: 30, retry: { attempts: 5 } })
+    await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_TIMEOUT'))
+  })
+
+  it.each<[string, Partial<CertificateClientOptions>]>([['roots', { tls: never }], ['a token', { token: never }]])('stops waiting for %s when it is told to', async (_what, options) => {
+    const client = await clientOf(await start(), { ...options, timeoutMs: 600_000 })
+    const stop = new AbortController()
+    const asking = client.createCertificate(csr, { signal: stop.signal })
+    stop.abort()
+    await expect(asking).rejects.toThrow(code('ERR_ABORTED'))
+    await expect(client.createCertificate(csr, { signal: stop.signal })).rejects.toThrow(code('ERR_ABORTED'))
   })
 
   it('that was closed while it read its roots connects to nothing', async () => {

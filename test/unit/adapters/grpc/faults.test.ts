@@ -2,8 +2,8 @@
 
 import { connect } from 'node:tls'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
-import { connect as tcp } from 'node:net'
-import type { Socket } from 'node:net'
+import { Server, connect as tcp } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 import { certificateServiceHandlers } from '../../../../src/adapters/grpc/index.ts'
@@ -251,7 +251,7 @@ describe('a host', () => {
     const { server } = await start()
     const good = await tlsCredential(pki)
     const stranger = await tlsCredential(pki)
-    for (const material of [{ certificateChain: 'x', privateKey: 'y', clientRoots: '' }, { ...good, privateKey: stranger.privateKey, clientRoots: '' }, { ...good, clientRoots: 'no PEM' }]) {
+    for (const material of [undefined as never, { certificateChain: 'x', privateKey: 'y', clientRoots: '' }, { ...good, privateKey: stranger.privateKey, clientRoots: '' }, { ...good, clientRoots: 'no PEM' }]) {
       const error: unknown = await (async () => server.updateTls(material))().catch((cause: unknown) => cause)
       expect(error).toEqual(code('ERR_INVALID_ARGUMENT'))
     }
@@ -342,6 +342,16 @@ describe('connections', () => {
     await server.close(20)
     expect((await asking).code).toBeGreaterThan(0)
     await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
+  })
+
+  it('that cannot be accepted end nothing', async () => {
+    const { server, log } = await start()
+    // As `node:net` does when the process has no file left for a connection.
+    const listeners = (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles().filter((one): one is Server => one instanceof Server)
+    const listener = listeners.find((one) => (one.address() as AddressInfo | null)?.port === server.port)
+    listener!.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }))
+    expect(log).toContainEqual(expect.objectContaining({ level: 'error', reason: 'accept EMFILE' }))
+    expect(await callRaw(server, pki.root, request)).toMatchObject({ code: 0 })
   })
 
   it('beyond the limit are closed, and the log says so', async () => {
