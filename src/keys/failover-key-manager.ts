@@ -4,7 +4,7 @@ import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'
-import type { PublicKey, SignatureAlgorithm, Signer } from '../x509/index.ts'
+import type { PublicKey, SignOptions, SignatureAlgorithm, Signer } from '../x509/index.ts'
 import { requireKeyId } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
@@ -147,14 +147,14 @@ export class FailoverKeyManager implements KeyManager {
 
   #wrap(id: string, signer: Signer): Signer {
     const found = new Map<Backend, Signer>()
-    return new FailoverSigner(id, signer, async (given) => {
+    return new FailoverSigner(id, signer, async (given, options) => {
       if (!ArrayBuffer.isView(given)) throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array')
       // A copy: a manager may be asked late, when the caller writes something else into its buffer.
       const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
       return this.#try(async (backend) => {
         const own = found.get(backend) ?? (await signerWith(backend.keys, id, signer.publicKey))
         found.set(backend, own)
-        return own.sign(data)
+        return own.sign(data, options)
       })
     })
   }
@@ -228,9 +228,9 @@ class FailoverSigner implements Signer {
   readonly id: string
   readonly publicKey: PublicKey
   readonly signatureAlgorithm: SignatureAlgorithm
-  readonly sign: (data: Uint8Array) => Promise<Uint8Array>
+  readonly sign: (data: Uint8Array, options?: SignOptions) => Promise<Uint8Array>
 
-  constructor(id: string, { publicKey, signatureAlgorithm }: Signer, sign: (data: Uint8Array) => Promise<Uint8Array>) {
+  constructor(id: string, { publicKey, signatureAlgorithm }: Signer, sign: FailoverSigner['sign']) {
     this.id = id
     this.publicKey = publicKey
     this.signatureAlgorithm = signatureAlgorithm

@@ -9,7 +9,7 @@ export { PublicKey } from './algorithms/public-key.ts'
 export type { OneShotKey, PublicKeyInput } from './algorithms/public-key.ts'
 export type { SubjectPublicKeyInfo } from './algorithms/subject-public-key-info.ts'
 export type { KeyStrengthPolicy } from './algorithms/key-strength.ts'
-export type { Signer } from './algorithms/signer.ts'
+export type { SignOptions, Signer } from './algorithms/signer.ts'
 export { verifySignature } from './algorithms/verify-signature.ts'
 export type { EcdsaEncoding } from './algorithms/verify-signature.ts'
 

@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { certificateServiceHandlers, createCertificateClient, startCertificateServer } from '../../src/adapters/grpc/index.ts'
-import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
+import { Pkcs11KeyManager, Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from '../../src/auth/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
@@ -20,6 +20,7 @@ const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const about = { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }
 const client = { address: 'localhost:1', tls: () => ({ roots: '' }) }
 const service = { issuance: { issue: () => undefined }, authenticator: { authenticate: () => undefined } }
+const hsm = { module: '/nowhere.so', token: { label: 'x' }, pin: () => '1' }
 const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
 
 const server = { issuance: {}, authenticator: {}, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
@@ -46,6 +47,13 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['Pkcs11KeyManager.open without a module', Pkcs11KeyManager.open as Untyped, { token: { label: 'x' }, pin: () => '1' }],
   ['Pkcs11KeyManager.open without a token', Pkcs11KeyManager.open as Untyped, { module: '/nowhere.so', pin: () => '1' }],
   ['Pkcs11KeyManager.open with a PIN that is no function', Pkcs11KeyManager.open as Untyped, { module: '/nowhere.so', token: { label: 'x' }, pin: '1' }],
+  ...(['sessions', 'queueLimit', 'timeoutMs', 'failureThreshold'] as const).map((name) => (
+    [`Pkcs11KeyManager.open with ${name} that is no number`, Pkcs11KeyManager.open as Untyped, { ...hsm, [name]: Number.NaN }] as const)),
+  ['Pkcs11KeyManager.open without a session', Pkcs11KeyManager.open as Untyped, { ...hsm, sessions: 0 }],
+  ['Pkcs11KeyManager.open with a word for checkSignatures that is none', Pkcs11KeyManager.open as Untyped, { ...hsm, checkSignatures: 'Always' }],
+  ['Pkcs11Module.load()', Pkcs11Module.load as Untyped],
+  ['Pkcs11Module.load of nothing', Pkcs11Module.load as Untyped, ''],
+  ['Pkcs11Module.load({})', Pkcs11Module.load as Untyped, {}],
   ['new CertificateWorkerPool()', made(CertificateWorkerPool)],
   ['new CertificateWorkerPool({})', made(CertificateWorkerPool), {}],
   ['createCertificateClient()', createCertificateClient as Untyped],

@@ -53,17 +53,21 @@ export function wait(clock: Clock, delayMs: number, signal: AbortSignal | undefi
 /** What is waited for, if it comes in time. @throws ERR_TIMEOUT; ERR_ABORTED when the signal is aborted */
 export function within<T>(clock: Clock, timeoutMs: number, signal: AbortSignal | undefined, awaited: Promise<T>, what: string): Promise<T> {
   return new Promise((resolve, reject) => {
-    const end = (settle: () => void): void => {
+    const end = (): void => {
       stop()
       signal?.removeEventListener('abort', aborted)
-      settle()
     }
-    const aborted = (): void => end(() => reject(new PkiError('ERR_ABORTED', `aborted while ${what} was waited for`)))
-    const late = (): void => end(() => reject(new PkiError('ERR_TIMEOUT', `${what} did not come in ${timeoutMs} ms`)))
-    const stop = clock.schedule(late, timeoutMs, { keepAlive: true })
+    const aborted = (): void => {
+      end()
+      reject(new PkiError('ERR_ABORTED', `aborted while ${what} was waited for`))
+    }
+    const stop = clock.schedule(() => {
+      end()
+      reject(new PkiError('ERR_TIMEOUT', `${what} did not come in ${timeoutMs} ms`))
+    }, timeoutMs, { keepAlive: true })
     if (signal?.aborted === true) aborted()
     else signal?.addEventListener('abort', aborted, { once: true })
-    awaited.then((value) => end(() => resolve(value)), (error: Error) => end(() => reject(error)))
+    awaited.finally(end).then(resolve, reject)
   })
 }
 

@@ -33,11 +33,6 @@ export class CircuitBreaker {
     return this.#open !== undefined
   }
 
-  /** Why it is open. */
-  get reason(): PkiError | undefined {
-    return this.#open
-  }
-
   /** @throws the failure that opened it. */
   check(): void {
     if (this.#open !== undefined) throw new PkiError('ERR_HSM_UNAVAILABLE', `not tried: ${this.#open.message}`, { cause: this.#open })

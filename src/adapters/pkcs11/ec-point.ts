@@ -31,7 +31,9 @@ export const edwards25519Parameters: Buffer = Buffer.from('130c65647761726473323
  */
 export function ecSpki(parameters: Uint8Array, ecPoint: Uint8Array): Uint8Array {
   const curve = (Object.keys(curves) as CurveName[]).find((name) => ecParameters(name).equals(parameters))
-  if (curve === undefined) throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key on the curve ${Buffer.from(parameters.subarray(0, 64)).toString('hex')}`)
+  if (curve === undefined) {
+    throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key on the curve ${Buffer.from(parameters.subarray(0, 64)).toString('hex')}`)
+  }
   const octets = 1 + 2 * curves[curve].coordinateOctets
   const point = pointOctets(ecPoint, octets)
   if (point[0] !== 4) throw new PkiError('ERR_KEY_MALFORMED', 'the EC point in the token is not an uncompressed one')

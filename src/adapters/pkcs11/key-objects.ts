@@ -39,16 +39,28 @@ function decodeTag(objectId: Buffer): KeyTag | undefined {
   return { version: Number(version), created: new Date(Number(created)), algorithm }
 }
 
+export interface KeyPairTemplates {
+  readonly mechanism: number
+  readonly publicTemplate: readonly Attribute[]
+  readonly privateTemplate: readonly Attribute[]
+}
+
 /** The mechanism and templates that make a key: sensitive, never extractable, for signing alone. */
-export function keyPairTemplates(algorithm: KeyAlgorithm, label: string, objectId: Buffer): { readonly mechanism: number, readonly publicTemplate: readonly Attribute[], readonly privateTemplate: readonly Attribute[] } {
+export function keyPairTemplates(algorithm: KeyAlgorithm, label: string, objectId: Buffer): KeyPairTemplates {
   const kind = kindOf(algorithm)
-  const common: Attribute[] = [{ type: ck.CKA_KEY_TYPE, value: kind.keyType }, { type: ck.CKA_TOKEN, value: true }, { type: ck.CKA_ID, value: objectId }, { type: ck.CKA_LABEL, value: label }]
+  const common: Attribute[] = [
+    { type: ck.CKA_KEY_TYPE, value: kind.keyType }, { type: ck.CKA_TOKEN, value: true }, { type: ck.CKA_ID, value: objectId }, { type: ck.CKA_LABEL, value: label },
+  ]
   return {
     mechanism: kind.mechanism,
-    publicTemplate: [{ type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, ...common, { type: ck.CKA_PRIVATE, value: false }, { type: ck.CKA_VERIFY, value: true }, ...kind.parameters],
+    publicTemplate: [
+      { type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, ...common, { type: ck.CKA_PRIVATE, value: false }, { type: ck.CKA_VERIFY, value: true },
+      ...kind.parameters,
+    ],
     privateTemplate: [
       { type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY }, ...common, { type: ck.CKA_PRIVATE, value: true }, { type: ck.CKA_SENSITIVE, value: true },
-      { type: ck.CKA_EXTRACTABLE, value: false }, { type: ck.CKA_SIGN, value: true }, { type: ck.CKA_DECRYPT, value: false }, { type: ck.CKA_DERIVE, value: false }, { type: ck.CKA_UNWRAP, value: false },
+      { type: ck.CKA_EXTRACTABLE, value: false }, { type: ck.CKA_SIGN, value: true }, { type: ck.CKA_DECRYPT, value: false },
+      { type: ck.CKA_DERIVE, value: false }, { type: ck.CKA_UNWRAP, value: false },
     ],
   }
 }
@@ -61,7 +73,10 @@ function kindOf(algorithm: KeyAlgorithm): { readonly keyType: number, readonly m
       parameters: [{ type: ck.CKA_MODULUS_BITS, value: Number(bits) }, { type: ck.CKA_PUBLIC_EXPONENT, value: Buffer.from('010001', 'hex') }],
     }
   }
-  if (algorithm === 'Ed25519') return { keyType: ck.CKK_EC_EDWARDS, mechanism: ck.CKM_EC_EDWARDS_KEY_PAIR_GEN, parameters: [{ type: ck.CKA_EC_PARAMS, value: edwards25519Parameters }] }
+  if (algorithm === 'Ed25519') {
+    const parameters = [{ type: ck.CKA_EC_PARAMS, value: edwards25519Parameters }]
+    return { keyType: ck.CKK_EC_EDWARDS, mechanism: ck.CKM_EC_EDWARDS_KEY_PAIR_GEN, parameters }
+  }
   return { keyType: ck.CKK_EC, mechanism: ck.CKM_EC_KEY_PAIR_GEN, parameters: [{ type: ck.CKA_EC_PARAMS, value: ecParameters(algorithm as CurveName) }] }
 }
 
@@ -114,19 +129,24 @@ export function findObjects(cryptoki: Cryptoki, session: Handle, template: reado
 export function checkProtection(cryptoki: Cryptoki, session: Handle, handle: Handle, madeHere: boolean): void {
   const wanted: readonly (readonly [number, string, boolean])[] = [
     [ck.CKA_SENSITIVE, 'CKA_SENSITIVE', true], [ck.CKA_EXTRACTABLE, 'CKA_EXTRACTABLE', false],
-    ...(madeHere ? ([[ck.CKA_ALWAYS_SENSITIVE, 'CKA_ALWAYS_SENSITIVE', true], [ck.CKA_NEVER_EXTRACTABLE, 'CKA_NEVER_EXTRACTABLE', true], [ck.CKA_LOCAL, 'CKA_LOCAL', true]] as const) : []),
+    ...(madeHere ? whereItWasMade : []),
   ]
   const values = attributes(cryptoki, session, handle, wanted.map(([type]) => type))
   wanted.forEach(([, name, value], at) => {
     // CK_BBOOL is one octet, 0 or 1 (PKCS #11 v3.0 §3): what is neither says nothing, and is not taken for the better of the two.
     const found = values[at]
     if (found?.length !== 1 || found[0] !== (value ? 1 : 0)) {
-      throw new PkiError('ERR_HSM_KEY_PROTECTION', `the token says ${name} is ${found?.subarray(0, 8).toString('hex') ?? 'absent'} for this key; ${String(value)} is wanted`)
+      const told = found?.subarray(0, 8).toString('hex') ?? 'absent'
+      throw new PkiError('ERR_HSM_KEY_PROTECTION', `the token says ${name} is ${told} for this key; ${String(value)} is wanted`)
     }
   })
 }
 
-/** The public half of a key pair, from the public object that has its CKA_ID. @throws ERR_HSM_KEY_AMBIGUOUS, ERR_KEY_NOT_FOUND, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED */
+/**
+ * The public half of a key pair, from the public object that has its CKA_ID.
+ *
+ * @throws ERR_HSM_KEY_AMBIGUOUS, ERR_KEY_NOT_FOUND, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
+ */
 export function readPublicKey(cryptoki: Cryptoki, session: Handle, objectId: Buffer): PublicKey {
   const found = findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, { type: ck.CKA_ID, value: objectId }])
   const [handle] = found
@@ -157,8 +177,8 @@ function readSpki(cryptoki: Cryptoki, session: Handle, handle: Handle): Uint8Arr
  */
 export function algorithmOf(tag: KeyTag | undefined, publicKey: PublicKey): KeyAlgorithm {
   const algorithm = keyAlgorithmOf(publicKey, { pss: tag?.algorithm.startsWith('RSA-PSS') })
-  if (tag !== undefined && tag.algorithm !== algorithm) throw new PkiError('ERR_ALGORITHM_MISMATCH', `the token has a key of ${algorithm} where its CKA_ID says ${tag.algorithm}`)
-  return algorithm
+  if (tag === undefined || tag.algorithm === algorithm) return algorithm
+  throw new PkiError('ERR_ALGORITHM_MISMATCH', `the token has a key of ${algorithm} where its CKA_ID says ${tag.algorithm}`)
 }
 
 function attributes(cryptoki: Cryptoki, session: Handle, handle: Handle, types: readonly number[]): readonly Buffer[] {
@@ -171,4 +191,7 @@ function ulong(value: Buffer): number {
   return value.readUInt32LE(0)
 }
 
+const whereItWasMade = [
+  [ck.CKA_ALWAYS_SENSITIVE, 'CKA_ALWAYS_SENSITIVE', true], [ck.CKA_NEVER_EXTRACTABLE, 'CKA_NEVER_EXTRACTABLE', true], [ck.CKA_LOCAL, 'CKA_LOCAL', true],
+] as const
 const maxObjects = 10_000

@@ -2,13 +2,17 @@
 
 import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
+import { checkNumbers } from '../../internal/numbers.ts'
 import { requireKeyAlgorithm, requireKeyId } from '../../keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
+import type { PublicKey } from '../../x509/index.ts'
 import { ck } from './cryptoki.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
-import { algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, findPublicVersions, keyPairTemplates, readPublicKey, unlessGone } from './key-objects.ts'
+import {
+  algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, findPublicVersions, keyPairTemplates, readPublicKey, unlessGone,
+} from './key-objects.ts'
 import type { KeyObject, KeyTag } from './key-objects.ts'
 import { Pkcs11Module } from './pkcs11-module.ts'
 import { Pkcs11Signer } from './pkcs11-signer.ts'
@@ -58,7 +62,8 @@ export class Pkcs11KeyManager implements KeyManager {
   readonly #ownModule: Pkcs11Module | undefined
   readonly #checkSignatures: CheckSignatures
 
-  private constructor(connection: TokenConnection, { clock = systemClock, checkSignatures = 'always' }: Pkcs11KeyManagerOptions, ownModule: Pkcs11Module | undefined) {
+  private constructor(connection: TokenConnection, options: Pkcs11KeyManagerOptions, ownModule: Pkcs11Module | undefined) {
+    const { clock = systemClock, checkSignatures = 'always' } = options
     this.#connection = connection
     this.#clock = clock
     this.#checkSignatures = checkSignatures
@@ -71,28 +76,27 @@ export class Pkcs11KeyManager implements KeyManager {
    * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY, ERR_HSM_TOKEN_NOT_FOUND, ERR_HSM_PIN, ERR_HSM_UNAVAILABLE, ERR_INVALID_ARGUMENT
    * @example
    * ```ts
-   * await using manager = await Pkcs11KeyManager.open({ module: '/usr/lib/softhsm/libsofthsm2.so', token: { label: 'ca' }, pin: () => readPassphrase() })
+   * const module = '/usr/lib/softhsm/libsofthsm2.so'
+   * await using manager = await Pkcs11KeyManager.open({ module, token: { label: 'ca' }, pin: () => readPassphrase() })
    * const issuing = (await manager.getSigner('issuing')) ?? (await manager.generateKey('issuing', 'P-256'))
    * ```
    */
   static async open(options: Pkcs11KeyManagerOptions): Promise<Pkcs11KeyManager> {
     const { module: library, token: selector, pin } = (options as Partial<Pkcs11KeyManagerOptions> | undefined) ?? {}
-    if (typeof library !== 'string' && !(library instanceof Pkcs11Module)) throw new PkiError('ERR_INVALID_ARGUMENT', "module is the path of the vendor's library, or a Pkcs11Module")
-    if (selector?.label === undefined && selector?.serialNumber === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'token is chosen by its label or its serialNumber')
-    if (typeof pin !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'pin is a function that answers with it')
-    const { clock = systemClock, logger = silentLogger, metrics = noMetrics, checkSignatures = 'always' } = options
-    // Any other word would let signatures out unchecked.
-    if (!checks.includes(checkSignatures)) throw new PkiError('ERR_INVALID_ARGUMENT', `checkSignatures is ${JSON.stringify(checkSignatures)}; always or caller is wanted`)
-    for (const name of ['sessions', 'queueLimit', 'timeoutMs', 'failureThreshold'] as const) {
-      const count = options[name]
-      if (count !== undefined && !(count >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `${name} is ${count}; a count is wanted`)
+    if (typeof library !== 'string' && !(library instanceof Pkcs11Module)) {
+      throw new PkiError('ERR_INVALID_ARGUMENT', "module is the path of the vendor's library, or a Pkcs11Module")
     }
+    if (selector?.label === undefined && selector?.serialNumber === undefined) {
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'token is chosen by its label or its serialNumber')
+    }
+    if (typeof pin !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'pin is a function that answers with it')
+    checkLimits(options)
+    const { sessions = 8, queueLimit = 4096, timeoutMs = 10_000, failureThreshold = 5 } = options
+    const { clock = systemClock, logger = silentLogger, metrics = noMetrics } = options
     const ownModule = typeof options.module === 'string' ? await Pkcs11Module.load(options.module, { clock }) : undefined
     const module = ownModule ?? (options.module as Pkcs11Module)
     const token = new Token(module, { selector: options.token, pin: options.pin, useFinalPinTry: options.useFinalPinTry === true, logger })
-    const connection = new TokenConnection(token, {
-      sessions: options.sessions ?? 8, queueLimit: options.queueLimit ?? 4096, timeoutMs: options.timeoutMs ?? 10_000, failureThreshold: options.failureThreshold ?? 5, clock, logger, metrics,
-    })
+    const connection = new TokenConnection(token, { sessions, queueLimit, timeoutMs, failureThreshold, clock, logger, metrics })
     try {
       await connection.start()
     } catch (error) {
@@ -136,12 +140,15 @@ export class Pkcs11KeyManager implements KeyManager {
   /**
    * The signer of a key that somebody else made, by its CKA_ID; by its label, `getSigner` finds it.
    *
-   * @throws ERR_KEY_NOT_FOUND, ERR_HSM_KEY_AMBIGUOUS for more than one private key of this id, ERR_HSM_KEY_PROTECTION
+   * @throws ERR_KEY_NOT_FOUND, ERR_HSM_KEY_AMBIGUOUS for more than one private key of this id, ERR_HSM_KEY_PROTECTION, ERR_INVALID_ARGUMENT for an
+   * id that is none or empty
    */
   async signerOf(objectId: Uint8Array): Promise<Pkcs11Signer> {
-    const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_ID, value: Buffer.from(objectId) }]))
+    if (!(objectId instanceof Uint8Array) || objectId.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CKA_ID is one octet or more')
+    const value = Buffer.from(objectId)
+    const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_ID, value }]))
     const [object] = found
-    const shown = Buffer.from(objectId).toString('hex')
+    const shown = value.toString('hex')
     if (object === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has the CKA_ID ${shown}`)
     if (found.length > 1) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} private keys in the token have the CKA_ID ${shown}`)
     return this.#signer(object.label === '' ? shown : object.label, object)
@@ -169,9 +176,9 @@ export class Pkcs11KeyManager implements KeyManager {
     throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${id} never leaves its token; back it up by the token's own means`)
   }
 
-  async restoreKey(backup: EncryptedKeyBackup, _protection: BackupProtection): Promise<Pkcs11Signer> {
+  async restoreKey(_backup: EncryptedKeyBackup, _protection: BackupProtection): Promise<Pkcs11Signer> {
     if (this.health === 'closed') throw new PkiError('ERR_CLOSED', 'the token was closed')
-    throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${backup.keyId} is no key of this token: one that was outside is not brought in`)
+    throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', 'a key that was outside of this token is not brought in')
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
@@ -207,7 +214,9 @@ export class Pkcs11KeyManager implements KeyManager {
       const twin = ordered.find((object, at) => at > 0 && versionOf(object) === versionOf(ordered[at - 1] as KeyObject))
       if (twin === undefined) return ordered
       // Two processes that made the same version both give way within moments; what somebody else put there stays.
-      if (twin.tag === undefined || attempt === maxAttempts) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `several private keys in the token are version ${versionOf(twin)} of ${id}`)
+      if (twin.tag === undefined || attempt === maxAttempts) {
+        throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `several private keys in the token are version ${versionOf(twin)} of ${id}`)
+      }
       await this.#wait(attempt)
     }
   }
@@ -219,8 +228,12 @@ export class Pkcs11KeyManager implements KeyManager {
         return readPublicKey(cryptoki, session, object.objectId)
       })
       if (publicKey === undefined) throw notFound(id, object.tag?.version)
-      return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(object.tag, publicKey), publicKey, objectId: object.objectId, checkSignatures: this.#checkSignatures })
+      return this.#signerWith(id, object, publicKey)
     })
+  }
+
+  #signerWith(id: string, { objectId, tag }: Pick<KeyObject, 'objectId' | 'tag'>, publicKey: PublicKey): Pkcs11Signer {
+    return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(tag, publicKey), publicKey, objectId, checkSignatures: this.#checkSignatures })
   }
 
   /** Makes a version; which one, is asked when no other write of this process is on its way. */
@@ -254,13 +267,15 @@ export class Pkcs11KeyManager implements KeyManager {
     const objectId = encodeTag(tag)
     const { algorithm, version } = tag
     const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(algorithm, id, objectId)
-    const { privateKey } = await this.#connection.token.module.start(moduleEpoch, (running) => running.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate))
+    const { module } = this.#connection.token
+    const { privateKey } = await module.start(moduleEpoch, (running) => running.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate))
     try {
       checkProtection(cryptoki, session, privateKey, true)
-      const rivals = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }]).filter((one) => versionOf(one) === version && !one.objectId.equals(objectId))
+      const named = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }])
+      const rivals = named.filter((one) => versionOf(one) === version && !one.objectId.equals(objectId))
       const publicKey = readPublicKey(cryptoki, session, objectId)
       // What was made is what was asked for: not a shorter modulus, not another curve.
-      if (rivals.length === 0) return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(tag, publicKey), publicKey, objectId, checkSignatures: this.#checkSignatures })
+      if (rivals.length === 0) return this.#signerWith(id, { objectId, tag }, publicKey)
     } catch (error) {
       destroyPair(cryptoki, session, objectId)
       throw error
@@ -268,6 +283,13 @@ export class Pkcs11KeyManager implements KeyManager {
     destroyPair(cryptoki, session, objectId)
     return undefined
   }
+}
+
+/** @throws ERR_INVALID_ARGUMENT */
+function checkLimits({ sessions, queueLimit, timeoutMs, failureThreshold, checkSignatures = 'always' }: Pkcs11KeyManagerOptions): void {
+  checkNumbers({ sessions, timeoutMs, failureThreshold }, 1)
+  checkNumbers({ queueLimit }, 0)
+  if (checkSignatures !== 'always' && (checkSignatures as string) !== 'caller') throw new PkiError('ERR_INVALID_ARGUMENT', 'checkSignatures is always or caller')
 }
 
 /** Both objects of a key pair, the private one first: where that is all that is done, no key is left that cannot be used. */

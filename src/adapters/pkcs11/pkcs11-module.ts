@@ -49,9 +49,11 @@ export class Pkcs11Module implements AsyncDisposable {
   /**
    * Loads and initialises the library.
    *
-   * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY
+   * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY, ERR_INVALID_ARGUMENT for what is no path
    */
   static async load(path: string, options: Pkcs11ModuleOptions = {}): Promise<Pkcs11Module> {
+    // The binding takes what is no text for a path of its own making, this very program among them.
+    if (typeof path !== 'string' || path === '') throw new PkiError('ERR_INVALID_ARGUMENT', "the path of the vendor's library is wanted")
     const binding = options.pkcs11 ?? (await loadPkcs11Binding())
     const cryptoki = new binding.PKCS11()
     try {
@@ -63,7 +65,8 @@ export class Pkcs11Module implements AsyncDisposable {
     try {
       module.#initialise()
     } catch (cause) {
-      throw new PkiError('ERR_PKCS11_LIBRARY', `the PKCS#11 library ${JSON.stringify(path)} cannot be initialised: ${hsmError(cause, 'C_Initialize').message}`, { cause })
+      const { message } = hsmError(cause, 'C_Initialize')
+      throw new PkiError('ERR_PKCS11_LIBRARY', `the PKCS#11 library ${JSON.stringify(path)} cannot be initialised: ${message}`, { cause })
     }
     return module
   }

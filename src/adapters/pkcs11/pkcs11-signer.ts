@@ -5,7 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import { keyAlgorithms } from '../../keys/index.ts'
 import type { KeyAlgorithm } from '../../keys/index.ts'
 import { signatureAlgorithms } from '../../x509/index.ts'
-import type { PublicKey, SignatureAlgorithm, Signer } from '../../x509/index.ts'
+import type { PublicKey, SignOptions, SignatureAlgorithm, Signer } from '../../x509/index.ts'
 import { ck } from './cryptoki.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import { findObjects } from './key-objects.ts'
@@ -50,15 +50,19 @@ export class Pkcs11Signer implements Signer {
     this.signatureAlgorithm = keyAlgorithms[algorithm]
     this.#connection = connection
     this.#objectId = objectId
-    this.#checks = checkSignatures === 'always'
+    this.#checks = checkSignatures !== 'caller'
   }
 
-  /** @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED, ERR_INVALID_ARGUMENT for what are no octets */
-  sign(given: Uint8Array): Promise<Uint8Array> {
+  /**
+   * Waits for a session of the pool, and for the token. A signal ends the first: what the token was asked, it does.
+   *
+   * @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED, ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT for what are no octets
+   */
+  sign(given: Uint8Array, { signal }: SignOptions = {}): Promise<Uint8Array> {
     if (!ArrayBuffer.isView(given)) return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array'))
     // A copy: a session may be free only when the caller has written something else into its buffer.
     const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
-    const signature = this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data))
+    const signature = this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data), signal)
     return this.#checks ? this.#checked(data, signature) : signature
   }
 

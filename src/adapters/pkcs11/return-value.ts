@@ -62,7 +62,6 @@ const codeOf: Readonly<Record<FailureClass, PkiErrorCode>> = {
 /** Return values that steer the code by name. */
 export const ckr = {
   OBJECT_HANDLE_INVALID: 0x82,
-  SESSION_COUNT: 0xb1,
   USER_ALREADY_LOGGED_IN: 0x100,
   CRYPTOKI_NOT_INITIALIZED: 0x190,
   CRYPTOKI_ALREADY_INITIALIZED: 0x191,

@@ -78,7 +78,8 @@ export class TokenConnection {
   }
 
   /**
-   * Runs an operation that may be repeated: after the loss of a session or of the token it is tried once more.
+   * Runs an operation that may be repeated: after the loss of a session or of the token it is tried once more. A signal ends the waiting for
+   * a session; what runs, runs on.
    *
    * @throws ERR_HSM_UNAVAILABLE, ERR_HSM_QUEUE_FULL, ERR_HSM_TIMEOUT, ERR_HSM_REFUSED, ERR_HSM_PIN, ERR_ABORTED, ERR_CLOSED
    */
@@ -151,7 +152,8 @@ export class TokenConnection {
 
   #limited<T>(running: Promise<T>, timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      const stop = this.#options.clock.schedule(() => reject(new PkiError('ERR_HSM_TIMEOUT', `the token did not answer for ${String(timeoutMs)} ms; it may do what it was asked yet`)), timeoutMs)
+      const late = (): void => reject(new PkiError('ERR_HSM_TIMEOUT', `the token did not answer for ${String(timeoutMs)} ms; it may do what it was asked yet`))
+      const stop = this.#options.clock.schedule(late, timeoutMs)
       running.then(resolve, reject).finally(stop)
     })
   }

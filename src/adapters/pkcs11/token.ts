@@ -167,15 +167,6 @@ export class Token {
     for (const session of this.#unclosed.splice(0)) this.close(session)
   }
 
-  /** Whether the token still answers to its name: a removed one may keep its sessions and lose its objects only. */
-  isPresent(): boolean {
-    try {
-      return this.#slot !== undefined && trimmed(this.module.functions.C_GetTokenInfo(this.#slot).serialNumber) === this.#serialNumber
-    } catch {
-      return false
-    }
-  }
-
   #find(cryptoki: Cryptoki): [slot: Handle, info: TokenInfo] {
     const { label, serialNumber } = this.#selector
     const found: [Handle, TokenInfo][] = []
@@ -219,7 +210,9 @@ export class Token {
     const octets = pinOctets(pin)
     try {
       // What is no PIN is not sent: an empty variable would cost one of a few attempts, and what is no UTF-8 would be sent as something else.
-      if (octets.length === 0 || octets.length > maxPinOctets || !isUtf8(octets)) throw new PkiError('ERR_INVALID_ARGUMENT', `a PIN is 1 to ${String(maxPinOctets)} octets of UTF-8`)
+      if (octets.length === 0 || octets.length > maxPinOctets || !isUtf8(octets)) {
+        throw new PkiError('ERR_INVALID_ARGUMENT', `a PIN is 1 to ${String(maxPinOctets)} octets of UTF-8`)
+      }
       if (this.module.isRefusedPin(this.#serialNumber, octets)) throw this.#refuse('the token refused this very PIN before; it is not sent again', 'none')
       if (this.isStale(session)) throw new HsmError('ERR_HSM_UNAVAILABLE', 'the token was lost while the PIN was asked for', 'none', 'session')
       this.#sendPin(session, octets, flags)

@@ -4,6 +4,7 @@ import { ECDH } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { ck } from '../../../../src/adapters/pkcs11/cryptoki.ts'
 import { octetString } from '../../../../src/der/index.ts'
+import { FailoverKeyManager, MemoryKeyManager } from '../../../../src/keys/index.ts'
 import { verifySignature } from '../../../../src/x509/index.ts'
 import { data, fakeSetup, signsRight } from '../../../support/fake-token.ts'
 
@@ -152,5 +153,44 @@ describe('a key', () => {
     const signer = await keys.generateKey('ca', 'P-256')
     await expect(signer.sign(data)).rejects.toThrow(code('ERR_ALGORITHM_UNSUPPORTED'))
     await signsRight(await keys.generateKey('ed', 'Ed25519'))
+  })
+})
+
+describe('a signal', () => {
+  it('ends the waiting for a session, and nothing that the token was asked', async () => {
+    const { open, library } = fakeSetup()
+    await using keys = await open({ sessions: 1 })
+    const signer = await keys.generateKey('ca', 'P-256')
+    await signsRight(signer)
+    const stop = new AbortController()
+    const first = signer.sign(data, { signal: stop.signal })
+    const second = signer.sign(data, { signal: stop.signal })
+    expect(keys.sessions).toEqual({ open: 1, busy: 1, waiting: 1 })
+    stop.abort()
+    await expect(second).rejects.toThrow(code('ERR_ABORTED'))
+    expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await first)).toBe(true)
+    await expect(signer.sign(data, { signal: stop.signal })).rejects.toThrow(code('ERR_ABORTED'))
+    await signsRight(signer)
+    expect([keys.sessions, keys.health, library.misuse]).toEqual([{ open: 1, busy: 0, waiting: 0 }, 'ready', []])
+  })
+
+  it('reaches the token through a failover, which asks no other for it', async () => {
+    const { open } = fakeSetup()
+    const token = await open()
+    await token.generateKey('ca', 'P-256')
+    const other = new MemoryKeyManager()
+    await using keys = new FailoverKeyManager({ managers: [token, other] })
+    const signer = await keys.getSigner('ca')
+    await expect(signer!.sign(data, { signal: AbortSignal.abort() })).rejects.toThrow(code('ERR_ABORTED'))
+    expect(verifySignature(signer!.publicKey, signer!.signatureAlgorithm, data, await signer!.sign(data))).toBe(true)
+  })
+})
+
+describe('what is no id of an object', () => {
+  it.each<[string, unknown]>([['nothing', undefined], ['text', 'abcd'], ['no octet', new Uint8Array(0)]])('finds no key: %s', async (_what, objectId) => {
+    const { open } = fakeSetup()
+    await using keys = await open()
+    await expect(keys.signerOf(objectId as Uint8Array)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(keys.restoreKey(objectId as never, objectId as never)).rejects.toThrow(code('ERR_KEY_NOT_EXTRACTABLE'))
   })
 })
