@@ -4,8 +4,8 @@ import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { TrustDomain } from '../spiffe/index.ts'
-import { DistinguishedName, buildCertificate, generalName, verifySignature } from '../x509/index.ts'
-import type { Certificate, ExtensionFields, NameConstraints, PublicKey, Signer } from '../x509/index.ts'
+import { Certificate, DistinguishedName, PublicKey, buildCertificate, generalName, requireSigner, verifySignature } from '../x509/index.ts'
+import type { ExtensionFields, NameConstraints, Signer } from '../x509/index.ts'
 import { caLints, runLints } from './ca-lints.ts'
 
 /** What a CA certificate says of itself. */
@@ -45,10 +45,13 @@ export interface CaCredential {
  * ```
  */
 export async function createRootCertificate(signer: Signer, options: CaCertificateOptions): Promise<Certificate> {
-  checkNumbers(options)
+  const { publicKey } = requireSigner(signer)
   const subject = nameOf(options)
+  checkNumbers(options)
   const nowMs = (options.clock ?? systemClock).now()
-  return build(signer, signer.publicKey, undefined, { issuer: subject, subject, nowMs, notAfterMs: nowMs + (options.ttlSeconds ?? tenYears) * 1000, authorityKeyIdentifier: undefined, notBeforeMs: 0 }, options, options.pathLength)
+  const notAfterMs = nowMs + (options.ttlSeconds ?? tenYears) * 1000
+  const frame = { issuer: subject, subject, nowMs, notAfterMs, authorityKeyIdentifier: undefined, notBeforeMs: 0 }
+  return build(signer, publicKey, undefined, frame, options, options.pathLength)
 }
 
 /** An intermediate for the key `publicKey`, signed by `parent`. @throws as `createRootCertificate`; ERR_CA_EXPIRED */
@@ -67,6 +70,7 @@ export async function createIntermediateCertificate(parent: CaCredential, public
  * ```
  */
 export async function createCrossCertificate(parent: CaCredential, existing: Certificate, options: CrossCertificateOptions = {}): Promise<Certificate> {
+  if (!(existing instanceof Certificate)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the existing certificate is a Certificate')
   const { subject, publicKey, basicConstraints } = existing
   if (basicConstraints?.ca !== true) throw new PkiError('ERR_INVALID_ARGUMENT', `${subject.toString()} is no CA`)
   const pathLength = options.pathLength ?? basicConstraints.pathLength
@@ -79,7 +83,11 @@ export async function createCrossCertificate(parent: CaCredential, existing: Cer
 
 async function buildBelow(parent: CaCredential, publicKey: PublicKey, subject: DistinguishedName, options: CaCertificateOptions & { readonly pathLength: number }, existing?: Certificate): Promise<Certificate> {
   checkNumbers(options)
-  const { certificate: issuer, signer } = parent
+  const { certificate: issuer, signer } = Object(parent) as CaCredential
+  if (!(issuer instanceof Certificate) || !(publicKey instanceof PublicKey)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a parent is a Certificate and its signer, and what is certified is a PublicKey')
+  }
+  requireSigner(signer)
   const nowMs = (options.clock ?? systemClock).now()
   if (nowMs >= issuer.notAfterMs + 1000) throw new PkiError('ERR_CA_EXPIRED', `the certificate of ${issuer.subject.toString()} expired at ${issuer.notAfter.toISOString()}`)
   const allowed = issuer.basicConstraints?.pathLength
@@ -133,9 +141,10 @@ function checkNumbers({ ttlSeconds, pathLength }: Pick<CaCertificateOptions, 'tt
   if (pathLength !== undefined && !(Number.isInteger(pathLength) && pathLength >= 0 && pathLength <= 255)) throw new PkiError('ERR_INVALID_ARGUMENT', `a path length of ${pathLength}; 0 to 255 are wanted`)
 }
 
-function nameOf({ subject }: CaCertificateOptions): DistinguishedName {
+function nameOf(options: CaCertificateOptions): DistinguishedName {
+  const { subject } = Object(options) as Partial<CaCertificateOptions>
   const name = typeof subject === 'string' ? DistinguishedName.parse(subject) : subject
-  if (name.isEmpty) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA certificate needs a subject (RFC 5280 §4.1.2.6)')
+  if (!(name instanceof DistinguishedName) || name.isEmpty) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA certificate needs a subject (RFC 5280 §4.1.2.6)')
   return name
 }
 

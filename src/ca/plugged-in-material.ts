@@ -46,8 +46,13 @@ export async function readPluggedInMaterial(directory: string): Promise<CaMateri
   return parsePluggedInMaterial(files)
 }
 
-/** The same from texts. @throws ERR_CA_MATERIAL, which names the file at fault; its `cause` is what is wrong in it */
+/**
+ * The same from texts.
+ *
+ * @throws ERR_CA_MATERIAL, which names the file at fault; its `cause` is what is wrong in it; ERR_INVALID_ARGUMENT for what are no files
+ */
 export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
+  if (typeof (files as unknown) !== 'object' || (files as unknown) === null) throw new PkiError('ERR_INVALID_ARGUMENT', 'the files are texts by their names')
   const isKubernetes = files['tls.crt'] !== undefined
   const names = isKubernetes ? kubernetesNames : istioNames
   if (names.every((name) => files[name] === undefined)) return undefined

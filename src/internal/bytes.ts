@@ -3,6 +3,12 @@
 
 import { PkiError } from '../errors/index.ts'
 
+/** The octets, if they are some. @throws ERR_INVALID_ARGUMENT for anything else, which is what JavaScript may give */
+export function requireOctets(octets: Uint8Array, what: string): Uint8Array {
+  if (octets instanceof Uint8Array) return octets
+  throw new PkiError('ERR_INVALID_ARGUMENT', `${what} is given as octets, a Uint8Array`)
+}
+
 /** Whether both hold the same octets. Not constant-time: never for secrets. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0

@@ -4,7 +4,7 @@
 import { webcrypto } from 'node:crypto'
 import { integerContent, readWhole, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
-import { signatureAlgorithms } from '../x509/index.ts'
+import { requireSigner, signatureAlgorithms } from '../x509/index.ts'
 import type { Signer } from '../x509/index.ts'
 
 /** A provider, and the only key pair that it signs with. */
@@ -33,9 +33,7 @@ export interface BridgeOptions {
  * @throws ERR_INVALID_ARGUMENT for what is no signer
  */
 export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions = {}): Promise<BridgedSigner> {
-  if (typeof (signer as Partial<Signer> | undefined)?.sign !== 'function' || !Object.hasOwn(signatureAlgorithms, signer.signatureAlgorithm)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'what is bridged is a Signer')
-  }
+  requireSigner(signer)
   const base = options.crypto ?? webcrypto
   const algorithm = webAlgorithm(signer)
   let publicKey: webcrypto.CryptoKey

@@ -4,7 +4,7 @@ import { bitString, encodeTime, explicit, integer, sequence } from '../der/index
 import { PkiError } from '../errors/index.ts'
 import { signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 import type { SignatureAlgorithm } from './algorithms/signature-algorithm.ts'
-import type { PublicKey } from './algorithms/public-key.ts'
+import { PublicKey } from './algorithms/public-key.ts'
 import type { Signer } from './algorithms/signer.ts'
 import { Certificate } from './certificate.ts'
 import { encodeExtensionFields } from './extension-fields.ts'
@@ -38,7 +38,10 @@ export interface CertificateFields {
  * @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID
  */
 export function encodeTbsCertificate(fields: CertificateFields, algorithm: SignatureAlgorithm): Uint8Array {
-  const { issuer, subject = DistinguishedName.of([]), publicKey, notBefore, notAfter } = fields
+  const { issuer, subject = DistinguishedName.of([]), publicKey, notBefore, notAfter } = Object(fields) as Partial<CertificateFields>
+  if (!(issuer instanceof DistinguishedName) || !(publicKey instanceof PublicKey) || !(notBefore instanceof Date) || !(notAfter instanceof Date)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a certificate has an issuer, a publicKey, notBefore and notAfter')
+  }
   if (!(notBefore.getTime() <= notAfter.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'notAfter is before notBefore')
   const serial = fields.serialNumber ?? generateSerialNumber()
   const extensions = encodeExtensionFields(fields.extensions ?? {}, subject.isEmpty)
@@ -65,6 +68,14 @@ export function assembleSigned(tbs: Uint8Array, algorithm: SignatureAlgorithm, s
  * @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID; what the signer throws
  */
 export async function buildCertificate(fields: CertificateFields, signer: Signer): Promise<Certificate> {
-  const tbs = encodeTbsCertificate(fields, signer.signatureAlgorithm)
-  return Certificate.parse(assembleSigned(tbs, signer.signatureAlgorithm, await signer.sign(tbs)))
+  const { signatureAlgorithm } = requireSigner(signer)
+  const tbs = encodeTbsCertificate(fields, signatureAlgorithm)
+  return Certificate.parse(assembleSigned(tbs, signatureAlgorithm, await signer.sign(tbs)))
+}
+
+/** The signer, if it is one by its looks. @throws ERR_INVALID_ARGUMENT for anything else */
+export function requireSigner(signer: Signer): Signer {
+  const { sign, publicKey, signatureAlgorithm = '' } = Object(signer) as Record<keyof Signer, unknown>
+  if (typeof sign === 'function' && publicKey instanceof PublicKey && Object.hasOwn(signatureAlgorithms, signatureAlgorithm as string)) return signer
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'a Signer is wanted: sign, publicKey and one of the signature algorithms')
 }

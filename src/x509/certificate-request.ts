@@ -6,12 +6,13 @@ import {
   DerReader, checkWellFormed, contextConstructed, decodeOid, explicit, integer, oid, sequence, setOf, smallInteger, tags, wholeOctetsBitString,
 } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import { requireOctets } from '../internal/bytes.ts'
 import { decodeOnePem, encodePem } from '../internal/pem.ts'
 import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
 import { PublicKey } from './algorithms/public-key.ts'
 import type { Signer } from './algorithms/signer.ts'
 import { verifySignature } from './algorithms/verify-signature.ts'
-import { assembleSigned } from './certificate-builder.ts'
+import { assembleSigned, requireSigner } from './certificate-builder.ts'
 import { CertificateExtensions } from './certificate-extensions.ts'
 import { encodeExtensionFields } from './extension-fields.ts'
 import type { ExtensionFields } from './extension-fields.ts'
@@ -73,10 +74,12 @@ export class CertificateRequest extends CertificateExtensions {
   /**
    * Parses DER; the signature is not checked, see `verify`.
    *
-   * @throws ERR_CSR_TOO_LARGE above 64 KiB, ERR_CSR_MALFORMED, ERR_DER, ERR_EXTENSION_DUPLICATE, ERR_OID_INVALID
+   * @throws ERR_CSR_TOO_LARGE above 64 KiB, ERR_CSR_MALFORMED, ERR_DER, ERR_EXTENSION_DUPLICATE, ERR_OID_INVALID, ERR_INVALID_ARGUMENT for what
+   * are no octets
    */
   static parse(der: Uint8Array): CertificateRequest {
-    if (der.length > maxOctets) throw tooLarge(der.length)
+    const { length } = requireOctets(der, 'the DER of a certification request')
+    if (length > maxOctets) throw tooLarge(length)
     return new CertificateRequest(der)
   }
 
@@ -89,7 +92,8 @@ export class CertificateRequest extends CertificateExtensions {
 
   /** The one request of a PEM text. @throws ERR_PEM, ERR_CSR_TOO_LARGE; as `parse` */
   static fromPem(pem: string | Uint8Array): CertificateRequest {
-    if (pem.length > maxPemLength) throw tooLarge(pem.length)
+    const { length } = typeof pem === 'string' ? pem : requireOctets(pem, 'PEM that is no text')
+    if (length > maxPemLength) throw tooLarge(length)
     return CertificateRequest.parse(decodeOnePem(pem, pemLabels))
   }
 
@@ -214,9 +218,10 @@ export interface CertificateRequestFields {
  * ```
  */
 export async function buildCertificateRequest(fields: CertificateRequestFields, signer: Signer): Promise<CertificateRequest> {
-  const { subject = DistinguishedName.of([]) } = fields
-  const extensions = encodeExtensionFields(fields.extensions ?? {}, subject.isEmpty)
+  const { publicKey, signatureAlgorithm } = requireSigner(signer)
+  const { subject = DistinguishedName.of([]), extensions: asked = {} } = Object(fields) as CertificateRequestFields
+  const extensions = encodeExtensionFields(asked, subject.isEmpty)
   const attributes = extensions.length === 0 ? [] : [sequence(oid(extensionRequest), setOf(sequence(...extensions.map(encodeExtension))))]
-  const info = sequence(integer(0), subject.der, signer.publicKey.spki, explicit(0, ...attributes))
-  return CertificateRequest.parse(assembleSigned(info, signer.signatureAlgorithm, await signer.sign(info)))
+  const info = sequence(integer(0), subject.der, publicKey.spki, explicit(0, ...attributes))
+  return CertificateRequest.parse(assembleSigned(info, signatureAlgorithm, await signer.sign(info)))
 }

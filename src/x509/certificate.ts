@@ -5,6 +5,7 @@ import type { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { X509Certificate as PeculiarCertificate } from '@peculiar/x509'
 import { DerReader, bitStringContent, checkInteger, contextConstructed, contextPrimitive, headerLength, readTime, smallInteger, tags, wholeOctetsBitString, writeHeader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import { requireOctets } from '../internal/bytes.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
 import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
 import { PublicKey } from './algorithms/public-key.ts'
@@ -72,10 +73,11 @@ export class Certificate extends CertificateExtensions {
    * Parses DER. The bytes are kept, not copied: do not change them afterwards.
    *
    * @throws ERR_CERTIFICATE_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_SERIAL_INVALID, ERR_ALGORITHM_MISMATCH, ERR_EXTENSION_DUPLICATE,
-   * ERR_OID_INVALID, ERR_LIMIT_EXCEEDED above 1 MiB
+   * ERR_OID_INVALID, ERR_LIMIT_EXCEEDED above 1 MiB, ERR_INVALID_ARGUMENT for what are no octets
    */
   static parse(der: Uint8Array): Certificate {
-    if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a certificate of ${String(der.length)} octets; at most ${String(maxOctets)} are read`)
+    const { length } = requireOctets(der, 'the DER of a certificate')
+    if (length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a certificate of ${String(length)} octets; at most ${String(maxOctets)} are read`)
     return new Certificate(der, readParts(der))
   }
 

@@ -3,7 +3,7 @@
 import { hash as digest, randomBytes } from 'node:crypto'
 import { DerReader, contextConstructed, explicit, integer, integerContent, nullElement, octetString, oid, readWhole, sequence, smallInteger, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
-import { equalBytes } from '../internal/bytes.ts'
+import { equalBytes, requireOctets } from '../internal/bytes.ts'
 import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
 import type { PublicKey } from './algorithms/public-key.ts'
 import type { Certificate } from './certificate.ts'
@@ -114,13 +114,17 @@ export class OcspRequest {
 
   /** @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_OID_INVALID, ERR_EXTENSION_DUPLICATE, ERR_LIMIT_EXCEEDED above 64 KiB or 256 certificates */
   static parse(der: Uint8Array): OcspRequest {
-    if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP request of ${der.length} octets; at most ${maxOctets} are read`)
+    const { length } = requireOctets(der, 'the DER of an OCSP request')
+    if (length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP request of ${length} octets; at most ${maxOctets} are read`)
     return new OcspRequest(der)
   }
 
   /** A request; `nonce: true` makes one of 32 random octets (RFC 9654 §2.1). @throws ERR_INVALID_ARGUMENT */
   static of(certificateIds: readonly OcspCertificateId[], options: { readonly nonce?: boolean | Uint8Array | undefined } = {}): OcspRequest {
-    if (certificateIds.length === 0 || certificateIds.length > maxCertificates) throw new PkiError('ERR_INVALID_ARGUMENT', `a request for ${certificateIds.length} certificates; 1 to ${maxCertificates} are wanted`)
+    const count: unknown = (certificateIds as typeof certificateIds | undefined)?.length
+    if (typeof count !== 'number' || count === 0 || count > maxCertificates) {
+      throw new PkiError('ERR_INVALID_ARGUMENT', `a request for ${String(count)} certificates; 1 to ${maxCertificates} are wanted`)
+    }
     const nonce = options.nonce === true ? randomBytes(32) : options.nonce === false ? undefined : options.nonce
     const extensions = nonce === undefined ? [] : [explicit(2, sequence(encodeExtension(nonceExtension(nonce))))]
     return new OcspRequest(sequence(sequence(sequence(...certificateIds.map(({ der }) => sequence(der))), ...extensions)))

@@ -7,11 +7,13 @@ import {
 } from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import { requireOctets } from '../internal/bytes.ts'
 import { AlgorithmIdentifier, signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 import type { PublicKey } from './algorithms/public-key.ts'
 import type { Signer } from './algorithms/signer.ts'
 import { verifySignature } from './algorithms/verify-signature.ts'
 import type { Certificate } from './certificate.ts'
+import { requireSigner } from './certificate-builder.ts'
 import { encodeReasonCode, parseReasonCode } from './extensions/revocation-extensions.ts'
 import type { CrlReason } from './extensions/revocation-extensions.ts'
 import { encodeExtension } from './extensions/extension.ts'
@@ -169,16 +171,20 @@ export interface OcspResponseFields {
  * @throws ERR_INVALID_ARGUMENT; what the signer throws
  */
 export async function buildOcspResponse(fields: OcspResponseFields, signer: Signer): Promise<OcspResponse> {
-  const { responses, producedAt, nonce, certificates = [] } = fields
-  if (responses.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'a response with no answer')
+  const { publicKey, signatureAlgorithm } = requireSigner(signer)
+  const { responses, producedAt, nonce, certificates = [] } = Object(fields) as Partial<OcspResponseFields>
+  if (!Array.isArray(responses) || responses.length === 0 || !(producedAt instanceof Date)) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a response has its time, producedAt, and one answer or more')
+  }
   const tbs = sequence(
-    explicit(2, octetString(digest('sha1', signer.publicKey.subjectPublicKey, 'buffer'))),
+    explicit(2, octetString(digest('sha1', publicKey.subjectPublicKey, 'buffer'))),
     encodeGeneralizedTime(producedAt.getTime()),
-    sequence(...responses.map(encodeSingle)),
+    sequence(...(responses as OcspResponseFields['responses']).map(encodeSingle)),
     ...(nonce === undefined ? [] : [explicit(1, sequence(encodeExtension(nonceExtension(nonce))))]),
   )
   const signature = await signer.sign(tbs)
-  const basic = sequence(tbs, signatureAlgorithms[signer.signatureAlgorithm].identifier, bitString(signature), ...(certificates.length === 0 ? [] : [explicit(0, sequence(...certificates.map(({ der }) => der)))]))
+  const sent = certificates.length === 0 ? [] : [explicit(0, sequence(...certificates.map(({ der }) => der)))]
+  const basic = sequence(tbs, signatureAlgorithms[signatureAlgorithm].identifier, bitString(signature), ...sent)
   return OcspResponse.parse(sequence(element(tags.enumerated, Uint8Array.of(0)), explicit(0, sequence(oid(basicResponse), octetString(basic)))))
 }
 
@@ -200,7 +206,8 @@ function encodeStatus(status: OcspCertificateStatus): Uint8Array {
 }
 
 function checkSize(der: Uint8Array): void {
-  if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP response of ${der.length} octets; at most ${maxOctets} are read`)
+  const { length } = requireOctets(der, 'the DER of an OCSP response')
+  if (length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP response of ${length} octets; at most ${maxOctets} are read`)
 }
 
 function readResponses(list: DerReader): OcspSingleResponse[] {

@@ -5,14 +5,16 @@ import { PkiError } from '../errors/index.ts'
 import { signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 import type { SignatureAlgorithm } from './algorithms/signature-algorithm.ts'
 import type { Signer } from './algorithms/signer.ts'
-import { assembleSigned } from './certificate-builder.ts'
-import { encodeCrlNumber, encodeInvalidityDate, encodeReasonCode, encodeIssuingDistributionPoint, parseCrlNumber, parseIssuingDistributionPoint } from './extensions/revocation-extensions.ts'
+import { assembleSigned, requireSigner } from './certificate-builder.ts'
+import {
+  encodeCrlNumber, encodeInvalidityDate, encodeReasonCode, encodeIssuingDistributionPoint, parseCrlNumber, parseIssuingDistributionPoint,
+} from './extensions/revocation-extensions.ts'
 import type { CrlReason, IssuingDistributionPoint } from './extensions/revocation-extensions.ts'
 import { encodeExtension, extensionOids as oids, readable } from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
 import { encodeAuthorityKeyIdentifier } from './extensions/key-extensions.ts'
 import { encodeAltName } from './names/general-name.ts'
-import type { DistinguishedName } from './names/distinguished-name.ts'
+import { DistinguishedName } from './names/distinguished-name.ts'
 import type { GeneralName } from './names/general-name.ts'
 import { RevocationList } from './revocation-list.ts'
 import { serialNumberBytes } from './serial-number.ts'
@@ -60,23 +62,29 @@ export interface RevocationListFields {
  * @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID; what the signer throws
  */
 export async function buildRevocationList(fields: RevocationListFields, signer: Signer): Promise<RevocationList> {
-  const tbs = encodeTbsRevocationList(fields, signer.signatureAlgorithm)
-  return RevocationList.parse(assembleSigned(tbs, signer.signatureAlgorithm, await signer.sign(tbs)))
+  const { signatureAlgorithm } = requireSigner(signer)
+  const tbs = encodeTbsRevocationList(fields, signatureAlgorithm)
+  return RevocationList.parse(assembleSigned(tbs, signatureAlgorithm, await signer.sign(tbs)))
 }
 
 /** The exact bytes to sign for a list. @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID */
 export function encodeTbsRevocationList(fields: RevocationListFields, algorithm: SignatureAlgorithm): Uint8Array {
-  if (!(fields.thisUpdate.getTime() < fields.nextUpdate.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
-  for (const number of [fields.crlNumber, fields.deltaCrlIndicator ?? 0n]) {
-    if (typeof number !== 'bigint' && !Number.isSafeInteger(number)) throw new PkiError('ERR_INVALID_ARGUMENT', `${number} is no CRL number: a BigInt, or a whole number that is exact`)
+  const { issuer, thisUpdate, nextUpdate, entries: listed } = Object(fields) as Partial<RevocationListFields>
+  if (!(issuer instanceof DistinguishedName) || !(thisUpdate instanceof Date) || !(nextUpdate instanceof Date) || typeof listed?.[Symbol.iterator] !== 'function') {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a list has an issuer, thisUpdate, nextUpdate and entries')
   }
-  const entries = encodeEntries(fields.entries)
+  if (!(thisUpdate.getTime() < nextUpdate.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
+  for (const number of [fields.crlNumber, fields.deltaCrlIndicator ?? 0n]) {
+    if (typeof number === 'bigint' || Number.isSafeInteger(number)) continue
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${number} is no CRL number: a BigInt, or a whole number that is exact`)
+  }
+  const entries = encodeEntries(listed)
   return sequence(
     integer(1),
     signatureAlgorithms[algorithm].identifier,
-    fields.issuer.der,
-    encodeTime(fields.thisUpdate.getTime()),
-    encodeTime(fields.nextUpdate.getTime()),
+    issuer.der,
+    encodeTime(thisUpdate.getTime()),
+    encodeTime(nextUpdate.getTime()),
     // RFC 5280 5.1.2.6: the field MUST be absent where nothing is revoked.
     ...(entries.length === 0 ? [] : [sequence(entries)]),
     explicit(0, sequence(...listExtensions(fields).map(encodeExtension))),

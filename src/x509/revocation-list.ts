@@ -3,6 +3,7 @@
 import type { X509Crl } from '@peculiar/x509'
 import { DerReader, contextConstructed, readTime, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import { requireOctets } from '../internal/bytes.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
 import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
 import type { PublicKey } from './algorithms/public-key.ts'
@@ -90,7 +91,8 @@ export class RevocationList {
    * ERR_LIMIT_EXCEEDED above 1 GiB or 20,000,000 entries
    */
   static parse(der: Uint8Array): RevocationList {
-    if (der.length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of ${der.length} octets; at most ${maxOctets} are read`)
+    const { length } = requireOctets(der, 'the DER of a CRL')
+    if (length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of ${length} octets; at most ${maxOctets} are read`)
     return new RevocationList(der)
   }
 

@@ -28,7 +28,10 @@ export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
  * @throws ERR_SERIAL_INVALID
  */
 export function parseSerialNumber(text: string): SerialNumber {
-  if (text.length > 64 || !/^-?(?:[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*|[0-9a-fA-F]+)$/.test(text)) throw new PkiError('ERR_SERIAL_INVALID', `${JSON.stringify(text.slice(0, 80))} is no serial number in hexadecimal`)
+  if (typeof text !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number is parsed from text')
+  if (text.length > 64 || !/^-?(?:[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*|[0-9a-fA-F]+)$/.test(text)) {
+    throw new PkiError('ERR_SERIAL_INVALID', `${JSON.stringify(text.slice(0, 80))} is no serial number in hexadecimal`)
+  }
   const sign = text.startsWith('-') ? '-' : ''
   const digits = text.slice(sign.length).replaceAll(':', '').replace(/^0+(?=.)/, '')
   return serialNumberFromBytes(serialNumberBytes(`${sign}${digits.length % 2 === 0 ? digits : `0${digits}`}`.toUpperCase() as SerialNumber))

@@ -7,11 +7,16 @@ import { certificateServiceHandlers, createCertificateClient, startCertificateSe
 import { Pkcs11KeyManager, Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from '../../src/auth/index.ts'
+import { createCrossCertificate, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, exportPrivateKey, importPrivateKey, keyAlgorithmOf, sealKeyBackup } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
 import { TrustBundle, X509SvidValidator } from '../../src/svid/index.ts'
-import { createPathValidator, verifyPath } from '../../src/validation/index.ts'
+import { combineRevocationCheckers, createCrlChecker, createOcspChecker, createPathValidator, requirePath, verifyPath } from '../../src/validation/index.ts'
+import {
+  Certificate, CertificateRequest, DistinguishedName, OcspRequest, OcspResponse, RevocationList, buildCertificate, buildCertificateRequest, buildOcspResponse,
+  buildRevocationList, parseSerialNumber,
+} from '../../src/x509/index.ts'
 
 /** As JavaScript calls it: whatever comes. */
 type Untyped = (...args: unknown[]) => unknown
@@ -21,6 +26,7 @@ const about = { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }
 const client = { address: 'localhost:1', tls: () => ({ roots: '' }) }
 const service = { issuance: { issue: () => undefined }, authenticator: { authenticate: () => undefined } }
 const hsm = { module: '/nowhere.so', token: { label: 'x' }, pin: () => '1' }
+const signer = new SoftwareSigner(privateKey)
 const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
 
 const server = { issuance: {}, authenticator: {}, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
@@ -74,11 +80,45 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['startCertificateServer without client roots', startCertificateServer as Untyped, { ...server, tls: { certificateChain: 'x', privateKey: 'x' } }],
   ['startCertificateServer at port 65536', startCertificateServer as Untyped, { ...server, port: 65_536 }],
   ['startCertificateServer at port -1', startCertificateServer as Untyped, { ...server, port: -1 }],
-  ['createPathValidator()', createPathValidator as Untyped],
-  ['createPathValidator({})', createPathValidator as Untyped, {}],
   ['createPathValidator with one anchor', createPathValidator as Untyped, { anchors: '-----BEGIN CERTIFICATE-----' }],
   ['verifyPath(leaf)', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----'],
   ['verifyPath(leaf, {})', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----', {}],
+  ...Object.entries({ Certificate, CertificateRequest, RevocationList }).flatMap(([name, type]) => [
+    [`${name}.parse()`, type.parse as Untyped] as const,
+    [`${name}.parse(text)`, type.parse as Untyped, '30'] as const,
+    [`${name}.from()`, type.from as Untyped] as const,
+    [`${name}.fromPem()`, type.fromPem as Untyped] as const,
+    [`${name}.fromPem({})`, type.fromPem as Untyped, {}] as const,
+  ]),
+  ['Certificate.listFromPem()', Certificate.listFromPem as Untyped],
+  ['RevocationList.listFromPem()', RevocationList.listFromPem as Untyped],
+  ['OcspResponse.parse()', OcspResponse.parse as Untyped],
+  ['OcspRequest.parse()', OcspRequest.parse as Untyped],
+  ['OcspRequest.of()', OcspRequest.of as Untyped],
+  ['DistinguishedName.parse()', DistinguishedName.parse as Untyped],
+  ['DistinguishedName.of()', DistinguishedName.of as Untyped],
+  ['DistinguishedName.of octets', DistinguishedName.of as Untyped, [['CN', new Uint8Array([5, 0])]]],
+  ['parseSerialNumber()', parseSerialNumber as Untyped],
+  ...Object.entries({ buildCertificate, buildCertificateRequest, buildOcspResponse, buildRevocationList, createRootCertificate }).map(([name, build]) => [`${name}()`, build as Untyped] as const),
+  ...Object.entries({ buildCertificate, buildOcspResponse, buildRevocationList }).flatMap(([name, build]) => [
+    [`${name}(undefined, signer)`, build as Untyped, undefined, signer] as const,
+    [`${name}({}, signer)`, build as Untyped, {}, signer] as const,
+  ]),
+  ['createRootCertificate(signer)', createRootCertificate as Untyped, signer],
+  ['createRootCertificate(signer, {})', createRootCertificate as Untyped, signer, {}],
+  ['createIntermediateCertificate()', createIntermediateCertificate as Untyped],
+  ['createIntermediateCertificate without a parent', createIntermediateCertificate as Untyped, undefined, signer.publicKey, { subject: 'CN=x' }],
+  ['createCrossCertificate()', createCrossCertificate as Untyped],
+  ['parsePluggedInMaterial()', parsePluggedInMaterial as Untyped],
+  ['createPathValidator()', createPathValidator as Untyped],
+  ['createPathValidator({})', createPathValidator as Untyped, {}],
+  ['verifyPath(leaf)', verifyPath as Untyped, ''],
+  ['requirePath(leaf)', requirePath as Untyped, ''],
+  ['createCrlChecker()', createCrlChecker as Untyped],
+  ['createCrlChecker({})', createCrlChecker as Untyped, {}],
+  ['createOcspChecker()', createOcspChecker as Untyped],
+  ['createOcspChecker({})', createOcspChecker as Untyped, {}],
+  ['combineRevocationCheckers()', combineRevocationCheckers as Untyped],
   ['importPrivateKey()', importPrivateKey as Untyped],
   ['importPrivateKey of an encrypted key with a number', importPrivateKey as Untyped, exportPrivateKey(privateKey, { passphrase: '1234' }), { passphrase: 1234 }],
   ['exportPrivateKey()', exportPrivateKey as Untyped],

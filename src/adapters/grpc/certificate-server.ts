@@ -127,7 +127,7 @@ function usable<Result>(code: 'ERR_SERVER_START' | 'ERR_INVALID_ARGUMENT', mater
     if (material.clientRoots.trim() !== '') Certificate.listFromPem(material.clientRoots)
     return use()
   } catch (cause) {
-    throw new PkiError(code, `the TLS material cannot be used: ${faultOf(material) ?? (cause instanceof Error ? cause.message : 'unknown')}`, { cause })
+    throw new PkiError(code, `the TLS material cannot be used: ${faultOf(Object(material) as ServerTlsMaterial) ?? (cause instanceof Error ? cause.message : 'unknown')}`, { cause })
   }
 }
 

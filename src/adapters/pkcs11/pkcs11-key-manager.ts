@@ -315,4 +315,3 @@ function notFound(id: string, version?: number): PkiError {
 /** How often a version is tried whose number other processes take at the same time. */
 const maxAttempts = 8
 
-const checks: readonly unknown[] = ['always', 'caller']

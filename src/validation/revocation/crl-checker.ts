@@ -40,6 +40,7 @@ export interface CrlCheckerOptions {
  * ```
  */
 export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker {
+  if (!Array.isArray((Object(options) as Partial<CrlCheckerOptions>).lists)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a checker wants lists and a mode')
   const { maximumAgeSeconds = Infinity } = options
   const isAsked = questionOf(options)
   if (!(maximumAgeSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds is a count of seconds')

@@ -44,10 +44,15 @@ type Answer = { readonly status: 'good', readonly response: OcspSingleResponse }
  * @throws ERR_INVALID_ARGUMENT
  */
 export function createOcspChecker(options: OcspCheckerOptions): RevocationChecker {
+  const { responses } = Object(options) as Partial<OcspCheckerOptions>
+  if (responses === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'a checker wants responses and a mode')
   const { mode, maximumAgeSeconds = Infinity, clockSkewSeconds = 60 } = options
   const isAsked = questionOf(options)
   if (!(maximumAgeSeconds >= 0 && clockSkewSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds and clockSkewSeconds are counts of seconds')
-  const settings: Settings = { answersFor: answersFrom(options.responses), nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000, responders: options.responders ?? [], signedBy: new WeakMap(), sent: new WeakMap() }
+  const settings: Settings = {
+    answersFor: answersFrom(responses), nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000,
+    responders: options.responders ?? [], signedBy: new WeakMap(), sent: new WeakMap(),
+  }
   return checkerThat((query) => {
     if (!isAsked(query)) return letThrough
     try {
@@ -67,7 +72,7 @@ export function createOcspChecker(options: OcspCheckerOptions): RevocationChecke
  * @throws ERR_INVALID_ARGUMENT for no source at all, and for another `sufficient`
  */
 export function combineRevocationCheckers(checkers: readonly RevocationChecker[], options: { readonly sufficient?: 'all' | 'one' | undefined } = {}): RevocationChecker {
-  if (checkers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no source of revocations')
+  if (((checkers as readonly unknown[] | undefined)?.length ?? 0) === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no source of revocations')
   const { sufficient = 'all' } = options
   if (!sufficiencies.includes(sufficient)) throw new PkiError('ERR_INVALID_ARGUMENT', `sufficient is ${JSON.stringify(sufficient)}; all or one is wanted`)
   return checkerThat((query) => {

@@ -145,9 +145,11 @@ export class DistinguishedName {
   /**
    * A name from RFC 4514 text, most specific attribute first: `CN=web,O=Example`. Values may be `#` and hexadecimal DER.
    *
-   * @throws ERR_NAME_INVALID; ERR_OID_INVALID, ERR_STRING_INVALID for a type or a value that cannot be encoded; ERR_DER for hexadecimal that is none
+   * @throws ERR_NAME_INVALID; ERR_OID_INVALID, ERR_STRING_INVALID for a type or a value that cannot be encoded; ERR_DER for hexadecimal that is
+   * none; ERR_INVALID_ARGUMENT for what is no text
    */
   static parse(text: string): DistinguishedName {
+    if (typeof text !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a name is parsed from text')
     const attributes = parseDistinguishedName(text)
     const name = new DistinguishedName(encodeAttributes(attributes))
     if (attributes.some((rdn) => rdn.some(([, value]) => typeof value !== 'string'))) void name.rdns
@@ -160,6 +162,8 @@ export class DistinguishedName {
    * @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID
    */
   static of(attributes: readonly NameAttribute[]): DistinguishedName {
+    const isText = (one: unknown): boolean => Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'string'
+    if (!isListOf(attributes, isText)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a name is a list of types, each with its text')
     return new DistinguishedName(encodeAttributes(attributes.map((attribute) => [attribute])))
   }
 
@@ -202,6 +206,10 @@ export class DistinguishedName {
   equals(other: DistinguishedName): boolean {
     return Buffer.compare(this.der, other.der) === 0 || this.comparisonKey === other.comparisonKey
   }
+}
+
+function isListOf(list: unknown, isOne: (value: unknown) => boolean): boolean {
+  return Array.isArray(list) && list.every(isOne)
 }
 
 /** What `comparisonKey` is made of; also compares the start of a name with a directory name constraint. */
