@@ -48,7 +48,7 @@ export class FailoverKeyManager implements KeyManager {
 
   /** @throws ERR_INVALID_ARGUMENT for less than one manager, or a time that is none */
   constructor(options: FailoverKeyManagerOptions) {
-    const { managers, retryAfterMs = 5000, clock = systemClock, logger = silentLogger, metrics = noMetrics } = (options as Partial<FailoverKeyManagerOptions> | undefined) ?? {}
+    const { managers, retryAfterMs = 5000, clock = systemClock, logger = silentLogger, metrics = noMetrics } = Object(options) as Partial<FailoverKeyManagerOptions>
     // No moment is before NaN: a manager that failed would be asked by every call.
     if (!(retryAfterMs >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `retryAfterMs is ${retryAfterMs}; milliseconds from 0 on are wanted`)
     if (!Array.isArray(managers) || managers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no key manager to use')

@@ -63,7 +63,9 @@ export async function sealKeyBackup(
   requirePrivateKey(key)
   const { keyId, algorithm, created } = Object(about) as Partial<BackedUpKey>
   if (!(created instanceof Date) || Number.isNaN(created.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup has the time when its key was made')
-  if (typeof algorithm !== 'string' || algorithmOf(key, algorithm) !== algorithm) throw new PkiError('ERR_INVALID_ARGUMENT', `the key is none of ${String(algorithm)}`)
+  if (typeof algorithm !== 'string' || algorithmOf(key, algorithm) !== algorithm) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `the key is none of ${String(algorithm)}`)
+  }
   const given = readGiven(protection)
   const { contentKey, description } = 'recipient' in given ? sealForRecipient(given.recipient) : await sealForPassphrase(given.passphrase)
   const header = { version: 1, keyId: requireKeyId(keyId), algorithm, created: created.toISOString(), protection: description } as const
@@ -158,7 +160,9 @@ function openForRecipient(backup: Header, recipient: KeyObject): Buffer {
   if (protection.kind !== 'x25519') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a passphrase, not for a recipient's key`)
   if (recipient.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', 'the recipient\'s private key is wanted to open a backup')
   const publicKey = x25519Public(recipient)
-  if (recipientKeyId(publicKey) !== protection.recipientKeyId) throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${backup.keyId} is for another recipient`)
+  if (recipientKeyId(publicKey) !== protection.recipientKeyId) {
+    throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${backup.keyId} is for another recipient`)
+  }
   const raw = base64(protection.ephemeralKey, 'ephemeral key')
   try {
     const ephemeral = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: raw.toString('base64url') }, format: 'jwk' })
@@ -215,7 +219,8 @@ function readProtection(value: unknown): EncryptedKeyBackup['protection'] {
   const { kind, salt, N, r, p, ephemeralKey, recipientKeyId: recipient } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
   const members = Object.keys(value ?? {}).length
   const isShort = (text: unknown): text is string => typeof text === 'string' && text.length <= maxShortText
-  if (kind === 'scrypt' && members === 5 && isShort(salt) && typeof N === 'number' && typeof r === 'number' && typeof p === 'number') return { kind, salt, N, r, p }
+  const isCost = typeof N === 'number' && typeof r === 'number' && typeof p === 'number'
+  if (kind === 'scrypt' && members === 5 && isShort(salt) && isCost) return { kind, salt, N, r, p }
   if (kind === 'x25519' && members === 3 && isShort(ephemeralKey) && isShort(recipient)) return { kind, ephemeralKey, recipientKeyId: recipient }
   throw new PkiError('ERR_KEY_BACKUP', 'the protection of the backup is malformed, or of an unknown kind')
 }

@@ -128,7 +128,8 @@ export async function createCertificateClient(options: CertificateClientOptions)
   const attempt = async (message: IstioCertificateRequest, signal: AbortSignal | undefined): Promise<IstioCertificateResponse> => {
     throwIfClosed()
     // Whoever is asked for them may wait for a vault or a file for ever.
-    const [client, metadata] = await within(clock, timeoutMs, signal, Promise.all([connection ?? connect(), requestMetadata(grpc, options)]), 'what tls and token give')
+    const asked = Promise.all([connection ?? connect(), requestMetadata(grpc, options)])
+    const [client, metadata] = await within(clock, timeoutMs, signal, asked, 'what tls and token give')
     try {
       return await call(client, message, metadata, { deadline: clock.now() + timeoutMs }, signal)
     } catch (error) {

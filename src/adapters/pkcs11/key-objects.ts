@@ -49,7 +49,8 @@ export interface KeyPairTemplates {
 export function keyPairTemplates(algorithm: KeyAlgorithm, label: string, objectId: Buffer): KeyPairTemplates {
   const kind = kindOf(algorithm)
   const common: Attribute[] = [
-    { type: ck.CKA_KEY_TYPE, value: kind.keyType }, { type: ck.CKA_TOKEN, value: true }, { type: ck.CKA_ID, value: objectId }, { type: ck.CKA_LABEL, value: label },
+    { type: ck.CKA_KEY_TYPE, value: kind.keyType }, { type: ck.CKA_TOKEN, value: true },
+    { type: ck.CKA_ID, value: objectId }, { type: ck.CKA_LABEL, value: label },
   ]
   return {
     mechanism: kind.mechanism,

@@ -289,7 +289,8 @@ export class Pkcs11KeyManager implements KeyManager {
 function checkLimits({ sessions, queueLimit, timeoutMs, failureThreshold, checkSignatures = 'always' }: Pkcs11KeyManagerOptions): void {
   checkNumbers({ sessions, timeoutMs, failureThreshold }, 1)
   checkNumbers({ queueLimit }, 0)
-  if (checkSignatures !== 'always' && (checkSignatures as string) !== 'caller') throw new PkiError('ERR_INVALID_ARGUMENT', 'checkSignatures is always or caller')
+  // A word that is neither must not be taken for the one that checks nothing.
+  if (!['always', 'caller'].includes(checkSignatures)) throw new PkiError('ERR_INVALID_ARGUMENT', 'checkSignatures is always or caller')
 }
 
 /** Both objects of a key pair, the private one first: where that is all that is done, no key is left that cannot be used. */
