@@ -121,9 +121,9 @@ export class OcspRequest {
 
   /** A request; `nonce: true` makes one of 32 random octets (RFC 9654 §2.1). @throws ERR_INVALID_ARGUMENT */
   static of(certificateIds: readonly OcspCertificateId[], options: { readonly nonce?: boolean | Uint8Array | undefined } = {}): OcspRequest {
-    const count: unknown = (certificateIds as typeof certificateIds | undefined)?.length
-    if (typeof count !== 'number' || count === 0 || count > maxCertificates) {
-      throw new PkiError('ERR_INVALID_ARGUMENT', `a request for ${String(count)} certificates; 1 to ${maxCertificates} are wanted`)
+    const count = Array.isArray(certificateIds) ? certificateIds.length : 0
+    if (count === 0 || count > maxCertificates) {
+      throw new PkiError('ERR_INVALID_ARGUMENT', `a request for ${count} certificates; 1 to ${maxCertificates} are wanted`)
     }
     const nonce = options.nonce === true ? randomBytes(32) : options.nonce === false ? undefined : options.nonce
     const extensions = nonce === undefined ? [] : [explicit(2, sequence(encodeExtension(nonceExtension(nonce))))]

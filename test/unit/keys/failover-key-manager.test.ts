@@ -119,14 +119,9 @@ describe('FailoverKeyManager', () => {
     expect(first.asked).toBeGreaterThan(before)
   })
 
-  it('restores under the id that the backup had when it was given', async () => {
-    const { first, keys } = await pair()
-    const backup = { ...(await first.backupKey('root', protection)) }
-    await keys.destroyKey('root')
-    const restoring = keys.restoreKey(backup, protection)
-    Object.assign(backup, { keyId: 'other' })
-    expect((await restoring).id).toBe('root')
-    await signs(await keys.getSigner('root'))
+  it('says of what is no backup that it is none', async () => {
+    const { keys } = await pair()
+    for (const none of [undefined, null, 7, {}]) await expect(keys.restoreKey(none as never, protection)).rejects.toThrow(code('ERR_KEY_BACKUP'))
   })
 
   it('signs with no other key, and with the same one under another version', async () => {
