@@ -10,9 +10,9 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { createSecureFile } from '../../src/adapters/files/secure-file.ts'
 import { verifySignature } from '../../src/x509/index.ts'
+import { code } from '../support/codes.ts'
 import { requires } from '../support/requires.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const passphrase = 'a passphrase that nobody sees'
 const open = (directory: string) => FileKeyManager.open({ directory, passphrase: () => passphrase })
 const made: string[] = []

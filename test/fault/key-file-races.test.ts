@@ -9,8 +9,8 @@ import { basename, join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import type { WriteStep } from '../../src/adapters/files/index.ts'
+import { code } from '../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const passphrase = 'a passphrase that nobody sees'
 const made: string[] = []
 const fresh = (): string => {

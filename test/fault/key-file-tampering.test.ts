@@ -9,8 +9,8 @@ import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { SoftwareSigner } from '../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../src/keys/index.ts'
 import { decodeOnePem, encodePem } from '../../src/internal/pem.ts'
+import { code } from '../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const passphrase = 'a passphrase that nobody sees'
 const open = (directory: string, secret = passphrase) => FileKeyManager.open({ directory, passphrase: () => secret })
 const made: string[] = []

@@ -19,9 +19,9 @@ import type { KeyAlgorithm, KeyManager } from '../../src/keys/index.ts'
 import { keyManagerContract } from '../../src/testing/index.ts'
 import { Certificate, buildCertificateRequest, generalName, verifySignature } from '../../src/x509/index.ts'
 import type { Signer } from '../../src/x509/index.ts'
+import { code } from '../support/codes.ts'
 import { requires } from '../support/requires.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const data = Buffer.from('to be signed')
 type Methods = Record<string, (...args: never[]) => unknown>
 

@@ -6,8 +6,8 @@ import { isPkiError } from '../../src/errors/index.ts'
 import {
   SpiffeId, TrustDomain, TrustDomainAliases, istioSpiffeId, joinSpiffePath, matchAny, matchId, matchMemberOf, matchOneOf, matchPathPattern, parseIstioSpiffeId, requireMatch, tryParseIstioSpiffeId,
 } from '../../src/spiffe/index.ts'
+import { code } from '../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const characters = (set: string): fc.Arbitrary<string> => fc.constantFrom(...Array.from(set))
 const domain = fc.string({ unit: characters('ab.-_1'), minLength: 1, maxLength: 6 })
 // Few of them, so that equal ones meet; and those that a pattern or a URL parser might take for something else.

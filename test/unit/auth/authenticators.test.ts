@@ -5,6 +5,7 @@ import {
 import type { AuthenticationRequest, Authenticator, Caller } from '../../../src/auth/index.ts'
 import { SpiffeId } from '../../../src/spiffe/index.ts'
 import type { Certificate } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 
 const id = SpiffeId.parse('spiffe://example.org/ns/prod/sa/api')
 
@@ -18,7 +19,6 @@ function request(headers: Record<string, string[]> = {}, chain?: Certificate[]):
   }
 }
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const caller: Caller = { identities: [id], credential: 'test', claims: {} }
 const silent: Authenticator = { name: 'silent', authenticate: async () => undefined }
 const good: Authenticator = { name: 'good', authenticate: async () => caller }

@@ -7,9 +7,9 @@ import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { DistinguishedName, buildCertificate, extensionOids, generalName } from '../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { newRequest, workloadId } from '../../support/pki.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
 const proven = (await newRequest()).request.verify()
 const start = Date.UTC(2026, 0, 1)

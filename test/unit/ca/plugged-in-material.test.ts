@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createCertificateAuthority, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial, readPluggedInMaterial } from '../../../src/ca/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../src/keys/index.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const rootSigner = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(rootSigner, { subject: 'CN=root', trustDomain: 'example.org' })
 const middleSigner = await SoftwareSigner.generate('P-384')

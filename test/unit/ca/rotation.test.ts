@@ -10,9 +10,9 @@ import { X509SvidValidator } from '../../../src/svid/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { generalName } from '../../../src/x509/index.ts'
 import type { Certificate, Signer } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
 const proven = (await newRequest()).request.verify()
 

@@ -6,8 +6,8 @@ import {
   DerReader, bitString, boolean, booleanContent, checkOid, checkWellFormed, decodeOid, encodeGeneralizedTime, encodeOid, encodeTime, explicit, ia5String, implicit, integer, integerContent, namedBitString, namedBits, nullContent,
   nullElement, octetString, oid, optionalTrue, readTime, readWhole, sequence, setOf, smallInteger, stringContent, tags, unsignedInteger, utf8String, wholeOctetsBitString,
 } from '../../../src/der/index.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'))
 const at = (text: string): DerReader => {
   const reader = new DerReader(hex(text))

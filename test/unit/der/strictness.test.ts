@@ -7,8 +7,8 @@ import {
   integerContent, namedBitString, namedBits, nullElement, octetString, oid, readTime, sequence, setOf, smallInteger, stringContent, tags, utcTimeContent, utf8String,
 } from '../../../src/der/index.ts'
 import { isPkiError } from '../../../src/errors/index.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'))
 const at = (der: Uint8Array): DerReader => {
   const reader = new DerReader(der)

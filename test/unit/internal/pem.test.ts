@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeOnePem, decodePem, decodePemBlocks, encodePem, looksLikePem } from '../../../src/internal/pem.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const octets = Uint8Array.from(randomBytes(100))
 const block = encodePem('CERTIFICATE', octets)
 const body = block.split('\n').slice(1, -2).join('\n')

@@ -6,8 +6,8 @@ import { FailoverKeyManager, MemoryKeyManager, failoverCodes } from '../../../sr
 import { FakeClock, keyManagerContract } from '../../../src/testing/index.ts'
 import { verifySignature } from '../../../src/x509/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const data = Buffer.from('to be signed')
 /** A key pair, for a passphrase takes half a second each way. */
 const protection = { recipient: generateKeyPairSync('x25519').privateKey }

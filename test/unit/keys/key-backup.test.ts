@@ -6,8 +6,8 @@ import { serialize } from 'node:v8'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { MemoryKeyManager, SoftwareSigner, openKeyBackup, sealKeyBackup } from '../../../src/keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm } from '../../../src/keys/index.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const recipient = generateKeyPairSync('x25519')
 const stranger = generateKeyPairSync('x25519')
 const passphrase = 'correct horse battery staple'

@@ -7,8 +7,8 @@ import type { DerReader } from '../../../src/der/index.ts'
 import { MemoryKeyManager, SoftwareSigner, exportPrivateKey, importPrivateKey, keyAlgorithms, openKeyBackup, sealKeyBackup } from '../../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../../src/keys/index.ts'
 import { verifySignature } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const algorithms = Object.keys(keyAlgorithms) as KeyAlgorithm[]
 const quick = algorithms.filter((name) => !/[34]\d{3}$/.test(name))
 

@@ -8,8 +8,8 @@ import { SoftwareSigner, bridgeToWebCrypto } from '../../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../../src/keys/index.ts'
 import { Certificate, CertificateRequest } from '../../../src/x509/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const algorithms: readonly KeyAlgorithm[] = ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048']
 
 /** A key that is elsewhere: it answers late, and there is nothing else to ask it. */

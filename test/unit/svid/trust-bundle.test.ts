@@ -7,6 +7,7 @@ import { TrustDomain } from '../../../src/spiffe/index.ts'
 import { JwtAuthority, TrustBundle, TrustBundleSet, formatBundleMap, formatSpiffeBundle, parseBundleMap, parseSpiffeBundle, requireBundle } from '../../../src/svid/index.ts'
 import type { IgnoredKey, TrustBundleChange } from '../../../src/svid/index.ts'
 import type { Certificate } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { makeAuthority } from '../validation/test-pki.ts'
 
 let first: Certificate
@@ -20,7 +21,6 @@ const jwt = { ...ec.publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'jwt-sv
 const rsa = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }), kid: 'r1', use: 'jwt-svid' }
 const base64 = (certificate: Certificate): string => Buffer.from(certificate.der).toString('base64')
 const x509 = (certificate: Certificate): Record<string, unknown> => ({ kty: 'EC', use: 'x509-svid', x5c: [base64(certificate)] })
-const code = (wanted: PkiErrorCode): unknown => expect.objectContaining({ code: wanted })
 
 function read(document: unknown): { bundle: TrustBundle; ignored: IgnoredKey[] } {
   const ignored: IgnoredKey[] = []

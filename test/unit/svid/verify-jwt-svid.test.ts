@@ -8,6 +8,7 @@ import { matchMemberOf } from '../../../src/spiffe/index.ts'
 import { JwtAuthority, JwtSvid, TrustBundle, TrustBundleSet, issueJwtSvid, parseSpiffeBundle, verifyJwtSvid } from '../../../src/svid/index.ts'
 import type { JwtSvidFields, JwtSvidOptions } from '../../../src/svid/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { makeAuthority } from '../validation/test-pki.ts'
 
 const own = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
@@ -23,7 +24,6 @@ const options: JwtSvidOptions = { bundles, audience: 'me', time: new Date(now * 
 const header = { alg: 'ES256', kid: 'k1', typ: 'JWT' }
 const claims = { sub: id, aud: ['me', 'other'], exp: now + 300, iat: now }
 const part = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
-const code = (wanted: string): unknown => expect.objectContaining({ code: wanted })
 
 function token(head: unknown = header, payload: unknown = claims, key = own): string {
   const input = `${part(head)}.${part(payload)}`

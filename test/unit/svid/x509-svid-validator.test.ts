@@ -8,6 +8,7 @@ import type { X509SvidOptions } from '../../../src/svid/index.ts'
 import { explainVerdict } from '../../../src/validation/index.ts'
 import { DistinguishedName, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { makeAuthority, makeLeaf, time } from '../validation/test-pki.ts'
 import type { Authority } from '../validation/test-pki.ts'
 
@@ -29,7 +30,6 @@ beforeAll(async () => {
 })
 const leafOf = (extensions: ExtensionFields = {}, issuer = intermediate): Promise<Certificate> =>
   makeLeaf(issuer, { subject, extensions: { subjectAltName: [generalName.uri(id)], ...extensions } })
-const code = (wanted: PkiErrorCode): unknown => expect.objectContaining({ code: wanted })
 const jwkOf = ({ publicKey }: Certificate): object => JwtAuthority.from('k', publicKey).toJwk()
 
 describe('verifyX509Svid', () => {

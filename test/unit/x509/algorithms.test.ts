@@ -9,9 +9,9 @@ import { SoftwareSigner } from '../../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../../src/keys/index.ts'
 import { AlgorithmIdentifier, PublicKey, peerCertificates, signatureAlgorithms, verifySignature } from '../../../src/x509/index.ts'
 import type { SignatureAlgorithm } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { certificateDer, concat, fromHex, hex, spki as p256 } from './encodings.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const ecKey = '1.2.840.10045.2.1'
 const curve = { p256: oid('1.2.840.10045.3.1.7'), p384: oid('1.3.132.0.34'), p224: oid('1.3.132.0.33') }
 const point = (octets: number, first = 4): Uint8Array => Uint8Array.from({ length: octets }, (_, i) => (i === 0 ? first : 1))

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { bitString, boolean, element, explicit, integer, nullElement, octetString, oid, sequence, setOf, utf8String } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { CertificateRequest, DistinguishedName, buildCertificateRequest, encodeAltName, encodeExtension, extensionOids as oids, generalName, isProvenRequest, keyPurposeOids } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { algorithm, brokenName, concat, fromHex, hex, name, privateKey, spki } from './encodings.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const signer = new SoftwareSigner(privateKey)
 const extensionRequest = '1.2.840.113549.1.9.14'
 const challengePassword = '1.2.840.113549.1.9.7'

@@ -8,10 +8,10 @@ import {
   Certificate, DistinguishedName, buildCertificate, encodeExtension, extensionOids as oids, generalName, generateSerialNumber, parseSerialNumber, serialNumberBytes, serialNumberFromBytes, signatureAlgorithms,
 } from '../../../src/x509/index.ts'
 import type { CertificateFields } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { brokenName, certificateDer, concat, end, extensionList, fromHex, hex, name, privateKey, spki, start, version2 } from './encodings.ts'
 import type { CertificateParts } from './encodings.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const signer = new SoftwareSigner(privateKey)
 const extensions = extensionList(encodeExtension({ oid: '1.2.3.4', critical: false, value: nullElement() }))
 const issuerId = implicit(1, fromHex('00aa'))

@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest'
 import { bitString, element, integer, nullElement, oid, sequence, setOf, tags, utf8String } from '../../../src/der/index.ts'
 import { DistinguishedName, rdnComparisonKey } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { concat, fromHex, hex } from './encodings.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const text = (tag: number, value: string, encoding: BufferEncoding = 'latin1'): Uint8Array => element(tag, Buffer.from(value, encoding))
 const printable = (value: string): Uint8Array => text(tags.printableString, value)
 const teletex = (value: string): Uint8Array => text(tags.teletexString, value)

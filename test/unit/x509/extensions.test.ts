@@ -8,9 +8,9 @@ import {
   encodeInfoAccess, encodeIssuingDistributionPoint, encodeNameConstraints, extensionOids as oids, generalName, keyPurposeOids,
 } from '../../../src/x509/index.ts'
 import type { Extension, ExtensionFields, GeneralName } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { brokenName, certificateDer, certificateWithExtension, concat, extensionList, fromHex, hex, privateKey } from './encodings.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const signer = new SoftwareSigner(privateKey)
 const subject = DistinguishedName.parse('CN=leaf')
 const dns = generalName.dns('a.example')

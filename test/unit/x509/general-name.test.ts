@@ -6,9 +6,9 @@ import {
   DistinguishedName, encodeAltName, encodeGeneralName, encodeNameConstraints, formatGeneralName, formatIpAddress, generalName, parseIpAddress, readGeneralName, readGeneralNames,
 } from '../../../src/x509/index.ts'
 import type { GeneralName, GeneralNameUse } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { brokenName, concat, fromHex, hex } from './encodings.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const ascii = (tag: number, text: string): Uint8Array => element(tag, Buffer.from(text, 'latin1'))
 const octets = (tag: number, count: number): Uint8Array => element(tag, new Uint8Array(count).fill(1))
 const read = (der: Uint8Array, use?: GeneralNameUse): GeneralName => {

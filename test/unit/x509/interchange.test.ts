@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { Certificate, CertificateRequest, DistinguishedName, RevocationList, buildCertificate, buildCertificateRequest, buildRevocationList, generalName, parseSerialNumber } from '../../../src/x509/index.ts'
 import { bitString, explicit, integer, sequence } from '../../../src/der/index.ts'
+import { code } from '../../support/codes.ts'
 import { algorithm, certificateDer, concat, hex, listDer, privateKey, spki } from './encodings.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const signer = new SoftwareSigner(privateKey)
 const subject = DistinguishedName.of([['O', 'Example'], ['CN', 'interchange']])
 const certificate = await buildCertificate({

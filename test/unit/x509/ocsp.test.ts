@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { boolean, element, encodeGeneralizedTime, encodeTime, explicit, integer, nullElement, octetString, oid, sequence } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { BasicOcspResponse, DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, buildOcspResponse, encodeGeneralName, encodeExtension, generalName } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const signer = await SoftwareSigner.generate('P-256')
 const issuer = { subject: DistinguishedName.parse('CN=issuer'), publicKey: signer.publicKey }
 const certificate = { serialNumberBytes: Uint8Array.of(0x12, 0x34) }

@@ -8,10 +8,10 @@ import {
   generalName, parseSerialNumber, serialNumberFromBytes, signatureAlgorithms,
 } from '../../../src/x509/index.ts'
 import type { GeneralName, IssuingDistributionPoint, RevocationListFields, RevokedCertificate, RevokedEntry } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { brokenName, concat, fromHex, hex, listDer, privateKey, start } from './encodings.ts'
 import type { ListParts } from './encodings.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const signer = new SoftwareSigner(privateKey)
 const issuer = DistinguishedName.parse('CN=crl')
 const text = (tag: number, value: string): Uint8Array => element(tag, Buffer.from(value))

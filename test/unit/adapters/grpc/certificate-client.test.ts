@@ -9,6 +9,7 @@ import { systemClock } from '../../../../src/runtime/index.ts'
 import { Certificate, generalName } from '../../../../src/x509/index.ts'
 import { startTestServer } from '../../../support/certificate-server.ts'
 import type { TestServer } from '../../../support/certificate-server.ts'
+import { code } from '../../../support/codes.ts'
 import { callerOf, newRequest, testPki } from '../../../support/pki.ts'
 
 const open: AsyncDisposable[] = []
@@ -16,7 +17,6 @@ afterEach(async () => {
   for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
 })
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const pki = await testPki()
 const { request: csr } = await newRequest()
 

@@ -10,6 +10,7 @@ import type { CertificateClientOptions, CertificateServer, CertificateServerOpti
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator, generateApiKey, hashApiKey } from '../../../../src/auth/index.ts'
 import { X509SvidValidator } from '../../../../src/svid/index.ts'
 import { Certificate } from '../../../../src/x509/index.ts'
+import { code } from '../../../support/codes.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 import type { TestPki } from '../../../support/pki.ts'
 
@@ -18,8 +19,6 @@ const open: AsyncDisposable[] = []
 afterEach(async () => {
   for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
 })
-
-const code = (value: string) => expect.objectContaining({ code: value })
 
 async function start(options: Partial<CertificateServerOptions> = {}, pki?: TestPki): Promise<{ pki: TestPki; server: CertificateServer; log: Record<string, unknown>[] }> {
   const made = pki ?? (await testPki())

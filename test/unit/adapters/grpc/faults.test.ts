@@ -16,6 +16,7 @@ import type { IssuanceService } from '../../../../src/issuance/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
 import { callRaw, proto, startTestServer } from '../../../support/certificate-server.ts'
 import type { TestServer } from '../../../support/certificate-server.ts'
+import { code } from '../../../support/codes.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 import type { TestPki } from '../../../support/pki.ts'
 
@@ -24,7 +25,6 @@ afterEach(async () => {
   for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
 })
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const pki = await testPki()
 const { request: csr } = await newRequest()
 const request = proto.octets(1, csr.toPem())

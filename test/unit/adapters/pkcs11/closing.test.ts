@@ -1,9 +1,8 @@
 // The end of a manager: what runs is waited for, what hangs is not, and the library is finalised by the last one, never under a call.
 
 import { describe, expect, it } from 'vitest'
+import { code } from '../../../support/codes.ts'
 import { data, fakeSetup, signsRight, turns } from '../../../support/fake-token.ts'
-
-const code = (value: string) => expect.objectContaining({ code: value })
 
 describe('the end', () => {
   it('of one of two managers leaves the other at work; the last one finalises', async () => {

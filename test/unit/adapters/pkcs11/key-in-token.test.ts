@@ -6,9 +6,8 @@ import { ck } from '../../../../src/adapters/pkcs11/cryptoki.ts'
 import { octetString } from '../../../../src/der/index.ts'
 import { FailoverKeyManager, MemoryKeyManager } from '../../../../src/keys/index.ts'
 import { verifySignature } from '../../../../src/x509/index.ts'
+import { code } from '../../../support/codes.ts'
 import { data, fakeSetup, signsRight } from '../../../support/fake-token.ts'
-
-const code = (value: string) => expect.objectContaining({ code: value })
 
 describe('a key', () => {
   it.each(['P-256', 'Ed25519', 'RSA-2048'] as const)('of %s is asked for with all that keeps it in the token, for signing alone', async (algorithm) => {

@@ -10,9 +10,8 @@ import { isPkiError } from '../../../../src/errors/index.ts'
 import type { KeyAlgorithm } from '../../../../src/keys/index.ts'
 import { keyManagerContract } from '../../../../src/testing/index.ts'
 import { verifySignature } from '../../../../src/x509/index.ts'
+import { code } from '../../../support/codes.ts'
 import { CkrError, FakeLibrary, FakeToken, data, fakeSetup, signsRight, turns } from '../../../support/fake-token.ts'
-
-const code = (value: string) => expect.objectContaining({ code: value })
 
 describe('on a library in memory', () => {
   const { open } = fakeSetup()

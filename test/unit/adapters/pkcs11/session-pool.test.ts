@@ -8,8 +8,8 @@ import { SessionPool } from '../../../../src/adapters/pkcs11/session-pool.ts'
 import type { TokenSession } from '../../../../src/adapters/pkcs11/token.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
+import { code } from '../../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const full = (): HsmError => new HsmError('ERR_HSM_SESSION_LIMIT', 'as told', 'CKR_SESSION_COUNT', 'limit')
 

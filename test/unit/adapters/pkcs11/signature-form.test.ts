@@ -6,8 +6,7 @@ import { ck } from '../../../../src/adapters/pkcs11/cryptoki.ts'
 import { signingPlan } from '../../../../src/adapters/pkcs11/mechanisms.ts'
 import { sequence, unsignedInteger } from '../../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'
-
-const code = (value: string) => expect.objectContaining({ code: value })
+import { code } from '../../../support/codes.ts'
 
 describe('ECDSA-Sig-Value', () => {
   const shapes = ['01', '7f', '80', 'ff', '0001', '0080', '00ff', '000001'].map((hex) => Buffer.from(hex, 'hex'))

@@ -7,8 +7,8 @@ import { combineRevocationCheckers, createCrlChecker, createOcspChecker, verifyP
 import type { OcspCheckerOptions, RevocationChecker } from '../../../../src/validation/index.ts'
 import { DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, buildCertificate, buildOcspResponse, buildRevocationList, generalName, keyPurposeOids } from '../../../../src/x509/index.ts'
 import type { Certificate, OcspCertificateStatus, OcspResponseFields } from '../../../../src/x509/index.ts'
+import { code } from '../../../support/codes.ts'
 
-const code = (value: string) => expect.objectContaining({ code: value })
 const now = new Date(Math.floor(Date.now() / 1000) * 1000)
 const at = (hours: number): Date => new Date(now.getTime() + hours * 3_600_000)
 const rootSigner = await SoftwareSigner.generate('P-256')
