@@ -1,11 +1,13 @@
-// CAs and leaves for tests, made with our own builder; every certificate follows RFC 5280 unless a test says otherwise.
+// CAs, leaves, lists and answers for tests, made with our own builders; every certificate follows RFC 5280 unless a test says otherwise.
 
 import { generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { bitString, boolean, explicit, octetString, oid, readWhole, sequence, tags } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
-import { DistinguishedName, buildCertificate, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
-import type { Certificate, Extension, ExtensionFields, Signer } from '../../../src/x509/index.ts'
+import { verifyPath } from '../../../src/validation/index.ts'
+import type { PathValidatorOptions, RevocationChecker, Verdict } from '../../../src/validation/index.ts'
+import { DistinguishedName, OcspCertificateId, buildCertificate, buildOcspResponse, buildRevocationList, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
+import type { Certificate, Extension, ExtensionFields, OcspResponse, OcspResponseFields, PublicKey, RevocationList, RevocationListFields, Signer } from '../../../src/x509/index.ts'
 
 /** A name with a key, and a certificate that some issuer gave it. */
 export interface Authority {
@@ -13,6 +15,11 @@ export interface Authority {
   readonly signer: Signer
   readonly name: DistinguishedName
 }
+
+/** Who signs: certificates, lists, answers. */
+export type Issuer = Pick<Authority, 'name' | 'signer'>
+
+export type OcspAnswer = OcspResponseFields['responses'][number]
 
 /** What a test changes. */
 export interface Changes {
@@ -29,59 +36,98 @@ export const notBefore: Date = new Date('2026-01-01T00:00:00Z')
 export const notAfter: Date = new Date('2026-12-31T23:59:59Z')
 export const time: Date = new Date('2026-06-01T00:00:00Z')
 
-export function newSigner(): Signer {
-  const { privateKey }: { privateKey: KeyObject } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+/** So many hours after `time`. */
+export const at = (hours: number): Date => new Date(time.getTime() + hours * 3_600_000)
+
+export function newSigner(namedCurve: 'P-256' | 'P-384' | 'P-521' = 'P-256'): Signer {
+  const { privateKey }: { privateKey: KeyObject } = generateKeyPairSync('ec', { namedCurve })
   return new SoftwareSigner(privateKey)
 }
 
 /** A CA; self-signed without an issuer. */
-export async function makeAuthority(name: string, issuer?: Authority, changes: Changes = {}): Promise<Authority> {
+export async function makeAuthority(name: string, issuer?: Issuer, changes: Changes = {}): Promise<Authority> {
   const subject = changes.subject ?? DistinguishedName.parse(`CN=${name}`)
   const signer = changes.signer ?? newSigner()
-  const issuing = issuer?.signer ?? signer
-  const certificate = await buildCertificate(
-    {
-      issuer: issuer?.name ?? subject,
-      subject,
-      publicKey: signer.publicKey,
-      notBefore: changes.notBefore ?? notBefore,
-      notAfter: changes.notAfter ?? notAfter,
-      serialNumber: changes.serialNumber,
-      extensions: {
-        basicConstraints: { ca: true },
-        keyUsage: ['keyCertSign', 'cRLSign'],
-        subjectKeyIdentifier: signer.publicKey,
-        authorityKeyIdentifier: issuing.publicKey.keyIdentifier,
-        ...changes.extensions,
-      },
-    },
-    issuing,
-  )
-  return { certificate, signer, name: subject }
+  const extensions = { basicConstraints: { ca: true }, keyUsage: ['keyCertSign', 'cRLSign'], subjectKeyIdentifier: signer.publicKey } as const
+  return { certificate: await make(issuer ?? { name: subject, signer }, subject, signer.publicKey, extensions, changes), signer, name: subject }
 }
 
 /** A leaf for `web.example`, good for TLS both ways. */
-export async function makeLeaf(issuer: Authority, changes: Changes = {}): Promise<Certificate> {
-  const signer = changes.signer ?? newSigner()
-  return buildCertificate(
-    {
-      issuer: issuer.name,
-      subject: changes.subject,
-      publicKey: signer.publicKey,
-      notBefore: changes.notBefore ?? notBefore,
-      notAfter: changes.notAfter ?? notAfter,
-      serialNumber: changes.serialNumber,
-      extensions: {
-        basicConstraints: { ca: false },
-        keyUsage: ['digitalSignature'],
-        extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.clientAuth],
-        subjectAltName: [generalName.dns('web.example')],
-        authorityKeyIdentifier: issuer.signer.publicKey.keyIdentifier,
-        ...changes.extensions,
-      },
-    },
-    issuer.signer,
-  )
+export async function makeLeaf(issuer: Issuer, changes: Changes = {}): Promise<Certificate> {
+  const { publicKey } = changes.signer ?? newSigner()
+  return make(issuer, changes.subject, publicKey, {
+    basicConstraints: { ca: false },
+    keyUsage: ['digitalSignature'],
+    extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.clientAuth],
+    subjectAltName: [generalName.dns('web.example')],
+  }, changes)
+}
+
+function make(issuer: Issuer, subject: DistinguishedName | undefined, publicKey: PublicKey, extensions: ExtensionFields, changes: Changes): Promise<Certificate> {
+  return buildCertificate({
+    issuer: issuer.name,
+    subject,
+    publicKey,
+    notBefore: changes.notBefore ?? notBefore,
+    notAfter: changes.notAfter ?? notAfter,
+    serialNumber: changes.serialNumber,
+    extensions: { ...extensions, authorityKeyIdentifier: issuer.signer.publicKey.keyIdentifier, ...changes.extensions },
+  }, issuer.signer)
+}
+
+/** A root, a CA below it, and a leaf of that CA. */
+export interface Chain {
+  readonly root: Authority
+  readonly ca: Authority
+  readonly leaf: Certificate
+}
+
+export async function makeChain(): Promise<Chain> {
+  const root = await makeAuthority('root')
+  const ca = await makeAuthority('ca', root)
+  return { root, ca, leaf: await makeLeaf(ca) }
+}
+
+/** The code of the most telling rejection; undefined where the path is good. */
+export function rejectionOf(verdict: Verdict): string | undefined {
+  return verdict.ok ? undefined : (verdict.rejected[0]?.code ?? 'no rejection')
+}
+
+/** What a checker makes of the leaf of a chain, or of another certificate of its CA: `good`, or a code. */
+export function judge({ root, ca, leaf }: Chain, revocation: RevocationChecker, certificate: Certificate = leaf, options: Partial<PathValidatorOptions> = {}): string {
+  return rejectionOf(verifyPath(certificate, { anchors: [root.certificate], intermediates: [ca.certificate], time, revocation, ...options })) ?? 'good'
+}
+
+/** A list that has nobody, and counts at `time`. */
+export function makeList(by: Issuer, fields: Partial<RevocationListFields> = {}): Promise<RevocationList> {
+  const authorityKeyIdentifier = by.signer.publicKey.keyIdentifier
+  return buildRevocationList({ issuer: by.name, thisUpdate: at(-1), nextUpdate: at(1), crlNumber: 1, authorityKeyIdentifier, entries: [], ...fields }, by.signer)
+}
+
+/** Somebody who signs lists, and no certificates. */
+export async function makeCrlIssuer(issuer: Issuer, subject = 'CN=lists', extensions: ExtensionFields = {}): Promise<Authority> {
+  const signer = newSigner()
+  const name = DistinguishedName.parse(subject)
+  const certificate = await makeLeaf(issuer, { signer, subject: name, extensions: { keyUsage: ['cRLSign'], extendedKeyUsage: undefined, subjectAltName: undefined, subjectKeyIdentifier: signer.publicKey, ...extensions } })
+  return { certificate, signer, name }
+}
+
+/** An answer to OCSP about a certificate of this issuer: good, and of use at `time`. */
+export function makeAnswer(issuer: Issuer, certificate: Certificate, changes: Partial<OcspAnswer> = {}): OcspAnswer {
+  const certificateId = OcspCertificateId.of(certificate, { subject: issuer.name, publicKey: issuer.signer.publicKey })
+  return { certificateId, certificateStatus: { status: 'good' }, thisUpdate: at(-1), nextUpdate: at(1), ...changes }
+}
+
+/** A response of one answer or more. */
+export function respond(answers: readonly OcspAnswer[], signer: Signer, fields: Partial<OcspResponseFields> = {}): Promise<OcspResponse> {
+  return buildOcspResponse({ producedAt: at(-1), responses: answers, ...fields }, signer)
+}
+
+/** Somebody who answers for a CA, and whose own status is not asked for: id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1). */
+export function makeResponder(issuer: Issuer, changes: Changes = {}): Promise<Certificate> {
+  const other = [{ oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }]
+  const extensions = { extendedKeyUsage: [keyPurposeOids.ocspSigning], subjectAltName: [generalName.dns('ocsp.example')], other, ...changes.extensions }
+  return makeLeaf(issuer, { subject: DistinguishedName.parse('CN=responder'), ...changes, extensions })
 }
 
 /** A copy with one octet changed. */

@@ -1,44 +1,27 @@
 // Which lists count, and for what: RFC 5280 §5.2.3 to §5.2.6, §5.3.3, §6.3.3. RFC 9608.
 
-import { generateKeyPairSync } from 'node:crypto'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { SoftwareSigner } from '../../../../src/keys/index.ts'
+import { describe, expect, it } from 'vitest'
 import { integer, oid, sequence, setOf, utf8String } from '../../../../src/der/index.ts'
-import { Budget, createCrlChecker, createPathValidator, verifyPath } from '../../../../src/validation/index.ts'
-import type { CrlCheckerOptions } from '../../../../src/validation/index.ts'
-import { DistinguishedName, RevocationList, buildRevocationList, encodeDistributionPoints, extensionOids, generalName } from '../../../../src/x509/index.ts'
+import { Budget, createCrlChecker, createPathValidator } from '../../../../src/validation/index.ts'
+import type { CrlCheckerOptions, RevocationQuery } from '../../../../src/validation/index.ts'
+import { DistinguishedName, RevocationList, encodeDistributionPoints, extensionOids, generalName } from '../../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields, GeneralName, RevocationListFields } from '../../../../src/x509/index.ts'
-import { extensionList, makeAuthority, makeLeaf, newSigner, resign, time } from '../test-pki.ts'
-import type { Authority } from '../test-pki.ts'
+import { at, extensionList, judge, makeAuthority, makeChain, makeCrlIssuer, makeLeaf, makeList, newSigner, rejectionOf, resign, time } from '../test-pki.ts'
 
 type Entry = RevocationListFields['entries'] extends Iterable<infer Each> ? Each : never
 type Fields = Partial<RevocationListFields>
 
-const at = (hours: number): Date => new Date(time.getTime() + hours * 3_600_000)
 const directory = (name: DistinguishedName): GeneralName => ({ type: 'directoryName', name })
 const relative = (text: string): { nameRelativeToCrlIssuer: Uint8Array } => ({ nameRelativeToCrlIssuer: setOf(sequence(oid('2.5.4.3'), utf8String(text))) })
 const point = (...parts: string[]): { fullName: readonly GeneralName[] } => ({ fullName: parts.map((part) => generalName.uri(`http://crl.example/${part}`)) })
 
-let root: Authority
-let ca: Authority
-let leaf: Certificate
-let rootList: RevocationList
-let revoked: Entry
-let held: Entry
-let lifted: Entry
-beforeAll(async () => {
-  root = await makeAuthority('root')
-  ca = await makeAuthority('ca', root)
-  leaf = await makeLeaf(ca)
-  rootList = await list({ thisUpdate: at(-2) }, root)
-  revoked = { serialNumber: leaf.serialNumber, revocationDate: at(-5), reason: 'keyCompromise' }
-  held = { ...revoked, reason: 'certificateHold' }
-  lifted = { ...revoked, reason: 'removeFromCRL' }
-})
-
-function list(fields: Fields = {}, by: Authority = ca): Promise<RevocationList> {
-  return buildRevocationList({ issuer: by.name, thisUpdate: at(-1), nextUpdate: at(1), crlNumber: 1, authorityKeyIdentifier: by.signer.publicKey.keyIdentifier, entries: [], ...fields }, by.signer)
-}
+const chain = await makeChain()
+const { root, ca, leaf } = chain
+const list = (fields: Fields = {}, by = ca): Promise<RevocationList> => makeList(by, fields)
+const rootList = await list({ thisUpdate: at(-2) }, root)
+const revoked: Entry = { serialNumber: leaf.serialNumber, revocationDate: at(-5), reason: 'keyCompromise' }
+const held: Entry = { ...revoked, reason: 'certificateHold' }
+const lifted: Entry = { ...revoked, reason: 'removeFromCRL' }
 
 /** The list with other extensions. */
 async function withExtensions(fields: Fields, edit: (extensions: RevocationList['extensions']) => RevocationList['extensions']): Promise<RevocationList> {
@@ -51,13 +34,10 @@ const flipped = (oid: string, fields: Fields = {}): Promise<RevocationList> => w
 
 interface Asked extends Partial<CrlCheckerOptions> {
   readonly certificate?: Certificate
-  readonly authority?: Certificate
 }
 
-async function outcome(lists: readonly (RevocationList | Promise<RevocationList>)[], { certificate = leaf, authority = ca.certificate, ...options }: Asked = {}): Promise<string> {
-  const revocation = createCrlChecker({ lists: [rootList, ...(await Promise.all(lists.map(async (each) => each)))], mode: 'hard-fail', ...options })
-  const verdict = verifyPath(certificate, { anchors: [root.certificate], intermediates: [authority], time, profile: 'spiffe', revocation })
-  return verdict.ok ? 'good' : (verdict.rejected[0]?.code ?? '')
+async function outcome(lists: readonly (RevocationList | Promise<RevocationList>)[], { certificate = leaf, ...options }: Asked = {}): Promise<string> {
+  return judge(chain, createCrlChecker({ lists: [rootList, ...(await Promise.all(lists))], mode: 'hard-fail', ...options }), certificate)
 }
 
 const stale = { thisUpdate: at(-3), nextUpdate: at(-2) }
@@ -68,8 +48,7 @@ describe('of several lists', () => {
     for (const lists of [[older, newer], [newer, older]]) {
       for (const place of [0, 1, 2]) {
         const all = [...lists.slice(0, place), rootList, ...lists.slice(place)]
-        const revocation = createCrlChecker({ lists: all, mode: 'hard-fail' })
-        expect(verifyPath(leaf, { anchors: [root.certificate], intermediates: [ca.certificate], time, profile: 'spiffe', revocation }).ok).toBe(false)
+        expect(judge(chain, createCrlChecker({ lists: all, mode: 'hard-fail' }))).toBe('ERR_REVOKED')
       }
     }
   })
@@ -227,7 +206,7 @@ describe('distribution points', () => {
   })
 
   it('a point that names another issuer needs an indirect list of that issuer', async () => {
-    const crlIssuer = await issuerOfLists()
+    const crlIssuer = await makeCrlIssuer(ca)
     const certificate = await certificateWith([{ name: point('a'), reasons: undefined, crlIssuer: [directory(crlIssuer.name)] }])
     const issuers = [crlIssuer.certificate]
     const about = list({ entries: [] }) // of the CRL issuer
@@ -242,23 +221,15 @@ describe('distribution points', () => {
   })
 })
 
-async function issuerOfLists(extensions: ExtensionFields = {}, issuer = ca, subject = 'CN=lists'): Promise<Authority> {
-  const signer = newSigner()
-  const name = DistinguishedName.parse(subject)
-  const certificate = await makeLeaf(issuer, { signer, subject: name, extensions: { keyUsage: ['cRLSign'], extendedKeyUsage: undefined, subjectAltName: undefined, subjectKeyIdentifier: signer.publicKey, ...extensions } })
-  return { certificate, signer, name }
-}
-
 describe('who signs lists', () => {
   it('has a signature that is checked, also where the leaf is known', async () => {
     // The name of the CA, and a signature that is not the CA's.
-    const forger = await issuerOfLists({}, { ...ca, signer: newSigner() }, 'CN=ca')
+    const forger = await makeCrlIssuer({ ...ca, signer: newSigner() }, 'CN=ca')
     const validator = createPathValidator({ anchors: [root.certificate], intermediates: [ca.certificate], time, profile: 'spiffe' })
     expect(validator.verify(leaf).ok).toBe(true)
     const lists = [rootList, await list({ entries: [revoked] }), await list({ crlNumber: 9 }, forger)]
     const revocation = createCrlChecker({ lists, issuers: [forger.certificate], mode: 'hard-fail' })
-    const verdict = validator.verify(leaf, { revocation })
-    expect(verdict.ok ? 'good' : verdict.rejected[0]?.code).toBe('ERR_REVOKED')
+    expect(rejectionOf(validator.verify(leaf, { revocation }))).toBe('ERR_REVOKED')
   })
 
   it('may be anybody above in the path, and needs no certificate beside it', async () => {
@@ -273,7 +244,7 @@ describe('who signs lists', () => {
   })
 
   it('is found among others of the same name, by the key identifier of the list or without', async () => {
-    const [namesake, stranger] = [await issuerOfLists({}, ca, 'CN=ca'), await issuerOfLists({}, ca, 'CN=ca')]
+    const [namesake, stranger] = [await makeCrlIssuer(ca, 'CN=ca'), await makeCrlIssuer(ca, 'CN=ca')]
     const own = list({ crlNumber: 1 }) // tells of the issuers of lists
     const made = await list({ crlNumber: 2, entries: [revoked] }, namesake)
     const bare = await withExtensions({ crlNumber: 2, entries: [revoked] }, (all) => all.filter(({ oid: type }) => type !== extensionOids.authorityKeyIdentifier))
@@ -288,14 +259,13 @@ describe('who signs lists', () => {
     const nameConstraints = { permitted: [directory(DistinguishedName.parse('O=fine'))] }
     const constrained = await makeAuthority('constrained', root, { extensions: { nameConstraints } })
     const asked = async (subject: string): Promise<string> => {
-      const crlIssuer = await issuerOfLists({}, constrained, subject)
+      const crlIssuer = await makeCrlIssuer(constrained, subject)
       const crlDistributionPoints = [{ name: point('a'), reasons: undefined, crlIssuer: [directory(crlIssuer.name)] }]
       const certificate = await makeLeaf(constrained, { subject: DistinguishedName.parse('CN=leaf,O=fine'), extensions: { crlDistributionPoints } })
       const aboutLists = createCrlChecker({ lists: [await list({}, constrained), rootList], mode: 'hard-fail' })
       const aboutLeaf = createCrlChecker({ lists: [await list({ issuingDistributionPoint: { name: point('a'), indirectCrl: true } }, crlIssuer)], issuers: [crlIssuer.certificate], mode: 'hard-fail' })
-      const revocation = { check: (query: Parameters<typeof aboutLeaf.check>[0]) => (query.certificate === certificate ? aboutLeaf : aboutLists).check(query) }
-      const verdict = verifyPath(certificate, { anchors: [root.certificate], intermediates: [constrained.certificate], time, profile: 'spiffe', revocation })
-      return verdict.ok ? 'good' : (verdict.rejected[0]?.code ?? '')
+      const check = (query: RevocationQuery) => (query.certificate === certificate ? aboutLeaf : aboutLists).check(query)
+      return judge({ root, ca: constrained, leaf: certificate }, { check })
     }
     expect([await asked('CN=lists,O=fine'), await asked('CN=lists,O=other')]).toEqual(['good', 'ERR_REVOCATION_UNKNOWN'])
   })
@@ -303,7 +273,7 @@ describe('who signs lists', () => {
   it('does not clear itself while its CA has something to say', async () => {
     const name = DistinguishedName.parse('CN=lists')
     const crlDistributionPoints = [{ name: point('a'), reasons: undefined, crlIssuer: [directory(name)] }]
-    const crlIssuer = await issuerOfLists({ crlDistributionPoints })
+    const crlIssuer = await makeCrlIssuer(ca, 'CN=lists', { crlDistributionPoints })
     const certificate = await makeLeaf(ca, { extensions: { crlDistributionPoints } })
     const own = list({ thisUpdate: at(-0.5), issuingDistributionPoint: { name: point('a'), indirectCrl: true } }, crlIssuer)
     const issuers = [crlIssuer.certificate]
@@ -316,7 +286,7 @@ describe('who signs lists', () => {
   })
 
   it.each([['P-256', 1], ['P-384', 2]] as const)('costs what its key costs: %s', async (namedCurve, cost) => {
-    const signer = new SoftwareSigner(generateKeyPairSync('ec', { namedCurve }).privateKey)
+    const signer = newSigner(namedCurve)
     const issuer = await makeAuthority('issuer', root, { signer })
     const certificate = await makeLeaf(issuer)
     const budget = new Budget()

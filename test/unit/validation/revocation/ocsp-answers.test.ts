@@ -1,28 +1,20 @@
 // Answers that no builder of ours writes, and whose word counts: RFC 6960 §3.2, §4.2.2.2, §4.4.
 
-import { createHash, generateKeyPairSync } from 'node:crypto'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
 import { bitString, boolean, element, encodeGeneralizedTime, explicit, octetString, oid, sequence, setOf, tags } from '../../../../src/der/index.ts'
-import { SoftwareSigner } from '../../../../src/keys/index.ts'
-import { Budget, createOcspChecker, verifyPath } from '../../../../src/validation/index.ts'
-import type { OcspCheckerOptions, RevocationQuery } from '../../../../src/validation/index.ts'
-import { DistinguishedName, OcspCertificateId, OcspResponse, buildOcspResponse, generalName, keyPurposeOids, signatureAlgorithms } from '../../../../src/x509/index.ts'
-import type { Certificate, KeyUsageName, Signer } from '../../../../src/x509/index.ts'
-import { makeAuthority, makeLeaf, time } from '../test-pki.ts'
-import type { Authority } from '../test-pki.ts'
+import { Budget, createOcspChecker } from '../../../../src/validation/index.ts'
+import type { RevocationChecker, RevocationQuery } from '../../../../src/validation/index.ts'
+import { DistinguishedName, OcspCertificateId, OcspResponse, signatureAlgorithms } from '../../../../src/x509/index.ts'
+import type { KeyUsageName, Signer } from '../../../../src/x509/index.ts'
+import { at, judge, makeAnswer, makeAuthority, makeChain, makeLeaf, makeResponder, newSigner, respond, time } from '../test-pki.ts'
 
-const at = (hours: number): Date => new Date(time.getTime() + hours * 3_600_000)
 const critical = (type: string): Uint8Array => sequence(oid(type), boolean(true), octetString(Uint8Array.of(5, 0)))
 const harmless = (type: string): Uint8Array => sequence(oid(type), octetString(Uint8Array.of(5, 0)))
 
-let root: Authority
-let ca: Authority
-let leaf: Certificate
-beforeAll(async () => {
-  root = await makeAuthority('root')
-  ca = await makeAuthority('ca', root)
-  leaf = await makeLeaf(ca)
-})
+const chain = await makeChain()
+const { root, ca, leaf } = chain
+const checking = (answer: OcspResponse): RevocationChecker => createOcspChecker({ responses: [answer], mode: 'hard-fail', scope: 'leaf' })
 
 interface Single {
   readonly status?: 'good' | 'revoked'
@@ -47,12 +39,6 @@ async function response(singles: readonly Single[], signer: Signer = ca.signer, 
   return OcspResponse.parse(sequence(element(10, Uint8Array.of(0)), explicit(0, sequence(oid('1.3.6.1.5.5.7.48.1.1'), octetString(basic)))))
 }
 
-function outcome(answer: OcspResponse, options: Partial<OcspCheckerOptions> = {}): string {
-  const revocation = createOcspChecker({ responses: [answer], mode: 'hard-fail', scope: 'leaf', ...options })
-  const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates: [ca.certificate], time, revocation })
-  return verdict.ok ? 'good' : (verdict.rejected[0]?.code ?? '')
-}
-
 describe('an answer', () => {
   it.each<[string, () => Promise<OcspResponse>, string]>([
     ['by hand', () => response([{}]), 'good'],
@@ -66,7 +52,7 @@ describe('an answer', () => {
     ['revoked with a critical extension', () => response([{ status: 'revoked', extensions: [critical('1.2.3')] }]), 'ERR_REVOCATION_UNKNOWN'],
     ['in a response with a critical extension', () => response([{}, {}], ca.signer, [critical('1.2.3')]), 'ERR_REVOCATION_UNKNOWN'],
   ])('%s', async (_what, make, wanted) => {
-    expect(outcome(await make())).toBe(wanted)
+    expect(judge(chain, checking(await make()))).toBe(wanted)
   })
 })
 
@@ -92,9 +78,7 @@ describe('the name of the issuer', () => {
     const nameHash = createHash('sha1').update(spelt.der).digest()
     const certificateId = OcspCertificateId.of(certificate, { subject: ca.name, publicKey: ca.signer.publicKey })
     expect(Buffer.from(certificateId.issuerNameHash)).toEqual(nameHash)
-    const answer = await buildOcspResponse({ producedAt: at(-1), responses: [{ certificateId, certificateStatus: { status: 'good' }, thisUpdate: at(-1), nextUpdate: at(1) }] }, ca.signer)
-    const revocation = createOcspChecker({ responses: [answer], mode: 'hard-fail', scope: 'leaf' })
-    expect(verifyPath(certificate, { anchors: [root.certificate], intermediates: [ca.certificate], time, revocation }).ok).toBe(true)
+    expect(judge(chain, checking(await respond([makeAnswer(ca, certificate)], ca.signer)), certificate)).toBe('good')
   })
 
   it('of another issuer identifies nothing', () => {
@@ -105,11 +89,10 @@ describe('the name of the issuer', () => {
 
 describe('what it costs', () => {
   it.each([['P-256', 1], ['P-384', 2], ['P-521', 4]] as const)('the check of an answer by %s is %i', async (namedCurve, cost) => {
-    const signer = new SoftwareSigner(generateKeyPairSync('ec', { namedCurve }).privateKey)
-    const issuer = await makeAuthority('issuer', root, { signer })
+    const issuer = await makeAuthority('issuer', root, { signer: newSigner(namedCurve) })
     const certificate = await makeLeaf(issuer)
-    const named = { subject: issuer.name, publicKey: signer.publicKey }
-    const answer = await buildOcspResponse({ producedAt: at(-1), responses: [{ certificateId: OcspCertificateId.of(certificate, named), certificateStatus: { status: 'good' }, thisUpdate: at(-1), nextUpdate: at(1) }] }, signer)
+    const named = { subject: issuer.name, publicKey: issuer.signer.publicKey }
+    const answer = await respond([makeAnswer(issuer, certificate)], issuer.signer)
     const budget = new Budget()
     expect(createOcspChecker({ responses: [answer], mode: 'hard-fail' }).check({ certificate, issuer: named, time, budget, verifyAuthority: () => undefined })).toBeUndefined()
     expect(budget.spent.signatureChecks).toBe(cost)
@@ -121,19 +104,12 @@ describe('a responder', () => {
     const nameConstraints = { permitted: [{ type: 'directoryName' as const, name: DistinguishedName.parse('O=fine') }] }
     const constrained = await makeAuthority('constrained', root, { extensions: { nameConstraints } })
     const certificate = await makeLeaf(constrained, { subject: DistinguishedName.parse('CN=leaf,O=fine') })
-    const ask = async (subject: string): Promise<boolean> => {
-      const { certificate: responder, signer } = await responderOf(constrained, subject)
-      const certificateId = OcspCertificateId.of(certificate, { subject: constrained.name, publicKey: constrained.signer.publicKey })
-      const answer = await buildOcspResponse({ producedAt: at(-1), responses: [{ certificateId, certificateStatus: { status: 'good' }, thisUpdate: at(-1), nextUpdate: at(1) }], certificates: [responder] }, signer)
-      const revocation = createOcspChecker({ responses: [answer], mode: 'hard-fail', scope: 'leaf' })
-      return verifyPath(certificate, { anchors: [root.certificate], intermediates: [constrained.certificate], time, revocation }).ok
+    const ask = async (subject: string): Promise<string> => {
+      const signer = newSigner()
+      const responder = await makeResponder(constrained, { signer, subject: DistinguishedName.parse(subject) })
+      const answer = await respond([makeAnswer(constrained, certificate)], signer, { certificates: [responder] })
+      return judge({ root, ca: constrained, leaf: certificate }, checking(answer))
     }
-    expect([await ask('CN=responder,O=fine'), await ask('CN=responder,O=other')]).toEqual([true, false])
+    expect([await ask('CN=responder,O=fine'), await ask('CN=responder,O=other')]).toEqual(['good', 'ERR_REVOCATION_UNKNOWN'])
   })
 })
-
-async function responderOf(issuer: Authority, subject: string): Promise<{ certificate: Certificate, signer: Signer }> {
-  const signer = new SoftwareSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
-  const other = [{ oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }]
-  return { signer, certificate: await makeLeaf(issuer, { signer, subject: DistinguishedName.parse(subject), extensions: { extendedKeyUsage: [keyPurposeOids.ocspSigning], subjectAltName: [generalName.dns('ocsp.example')], other } }) }
-}

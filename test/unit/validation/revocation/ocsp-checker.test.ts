@@ -1,69 +1,49 @@
+// What an answer of OCSP says of a certificate, and what a checker makes of it: RFC 6960.
+
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { element, sequence } from '../../../../src/der/index.ts'
-import { createIntermediateCertificate, createRootCertificate } from '../../../../src/ca/index.ts'
-import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { combineRevocationCheckers, createCrlChecker, createOcspChecker, verifyPath } from '../../../../src/validation/index.ts'
 import type { OcspCheckerOptions, RevocationChecker } from '../../../../src/validation/index.ts'
-import { DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, buildCertificate, buildOcspResponse, buildRevocationList, generalName, keyPurposeOids } from '../../../../src/x509/index.ts'
-import type { Certificate, OcspCertificateStatus, OcspResponseFields } from '../../../../src/x509/index.ts'
+import { DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, keyPurposeOids } from '../../../../src/x509/index.ts'
+import type { Certificate, ExtensionFields, OcspCertificateStatus, OcspResponseFields, RevocationListFields } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
+import { at, judge, makeAnswer, makeChain, makeLeaf, makeList, makeResponder, newSigner, respond as respondWith, time } from '../test-pki.ts'
+import type { Changes, OcspAnswer } from '../test-pki.ts'
 
-const now = new Date(Math.floor(Date.now() / 1000) * 1000)
-const at = (hours: number): Date => new Date(now.getTime() + hours * 3_600_000)
-const rootSigner = await SoftwareSigner.generate('P-256')
-const root = await createRootCertificate(rootSigner, { subject: 'CN=root' })
-const caSigner = await SoftwareSigner.generate('P-256')
-const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
-const issuer = { subject: ca.subject, publicKey: ca.publicKey }
-const keyIds = { authorityKeyIdentifier: caSigner.publicKey.keyIdentifier }
-const leaf = await buildCertificate({
-  issuer: ca.subject, subject: DistinguishedName.parse('CN=leaf'), publicKey: (await SoftwareSigner.generate('P-256')).publicKey, notBefore: at(-1), notAfter: at(24),
-  extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, subjectAltName: [generalName.dns('leaf.example')] },
-}, caSigner)
+const { root, ca } = await makeChain()
+const issuer = { subject: ca.name, publicKey: ca.signer.publicKey }
+const leaf = await makeLeaf(ca, { subject: DistinguishedName.parse('CN=leaf') })
+const chain = { root, ca, leaf }
 
-const noCheck = { oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }
-const responderSigner = await SoftwareSigner.generate('P-256')
-const responder = (changes: Partial<Parameters<typeof buildCertificate>[0]> = {}, purposes: readonly string[] | null = [keyPurposeOids.ocspSigning], signer = caSigner): ReturnType<typeof buildCertificate> =>
-  buildCertificate({
-    issuer: ca.subject, subject: DistinguishedName.parse('CN=responder'), publicKey: responderSigner.publicKey, notBefore: at(-1), notAfter: at(24),
-    extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, subjectKeyIdentifier: responderSigner.publicKey, extendedKeyUsage: purposes ?? undefined, other: [noCheck] },
-    ...changes,
-  }, signer)
-
+const responderSigner = newSigner()
+const responder = (extensions: ExtensionFields = {}, changes: Changes = {}, by: Parameters<typeof makeResponder>[0] = ca): Promise<Certificate> => makeResponder(by, { signer: responderSigner, ...changes, extensions })
 /** One whose own status is asked for. */
-const checked = (changes: Partial<Parameters<typeof buildCertificate>[0]> = {}): ReturnType<typeof buildCertificate> =>
-  responder({ extensions: { ...keyIds, keyUsage: ['digitalSignature'], basicConstraints: { ca: false }, extendedKeyUsage: [keyPurposeOids.ocspSigning] }, ...changes })
+const checked = (changes: Changes = {}): Promise<Certificate> => responder({ other: [] }, changes)
 const signatureAt = (der: Uint8Array): number => Buffer.from(der).indexOf(OcspResponse.parse(der).answer!.signature) + 20
 
 const good: OcspCertificateStatus = { status: 'good' }
 const revoked: OcspCertificateStatus = { status: 'revoked', revokedAt: at(-0.5), reason: 'keyCompromise' }
-type Single = OcspResponseFields['responses'][number]
-const single = (changes: Partial<Single> = {}): Single => ({ certificateId: OcspCertificateId.of(leaf, issuer), certificateStatus: good, thisUpdate: at(-1), nextUpdate: at(1), ...changes })
-const respond = (changes: Partial<Single> = {}, fields: Partial<OcspResponseFields> = {}, signer = caSigner): ReturnType<typeof buildOcspResponse> =>
-  buildOcspResponse({ producedAt: at(-1), responses: [single(changes)], ...fields }, signer)
-
-function verdict(revocation: RevocationChecker, certificate: Certificate = leaf): string {
-  const found = verifyPath(certificate, { anchors: [root], intermediates: [ca], time: now, profile: 'rfc5280', revocation })
-  return found.ok ? 'good' : (found.rejected[0]?.code ?? 'none')
-}
+const single = (changes: Partial<OcspAnswer> = {}): OcspAnswer => makeAnswer(ca, leaf, changes)
+const respond = (changes: Partial<OcspAnswer> = {}, fields: Partial<OcspResponseFields> = {}, signer = ca.signer): Promise<OcspResponse> => respondWith([single(changes)], signer, fields)
+const verdict = (revocation: RevocationChecker): string => judge(chain, revocation)
 
 async function outcome(response: OcspResponse | Uint8Array | Promise<OcspResponse>, options: Partial<OcspCheckerOptions> = {}): Promise<string> {
   return verdict(createOcspChecker({ responses: [await response], mode: 'hard-fail', scope: 'leaf', ...options }))
 }
 
 describe('OCSP checks', () => {
-  const other = { subject: root.subject, publicKey: root.publicKey }
+  const other = { subject: root.name, publicKey: root.signer.publicKey }
   it.each([
     { what: 'a good answer of the issuer', response: () => respond(), wanted: 'good' },
     { what: 'one identified by SHA-256', response: () => respond({ certificateId: OcspCertificateId.of(leaf, issuer, 'sha256') }), wanted: 'good' },
     { what: 'revoked', response: () => respond({ certificateStatus: revoked }), wanted: 'ERR_REVOKED' },
     { what: 'revoked for no stated reason', response: () => respond({ certificateStatus: { ...revoked, reason: 'unspecified' } }), wanted: 'ERR_REVOKED' },
     { what: 'a responder that does not know it', response: () => respond({ certificateStatus: { status: 'unknown' } }), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'another certificate', response: () => respond({ certificateId: OcspCertificateId.of(ca, issuer) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'another certificate', response: () => respond({ certificateId: OcspCertificateId.of(ca.certificate, issuer) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'another issuer', response: () => respond({ certificateId: OcspCertificateId.of(leaf, other) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'the right name and another key', response: () => respond({ certificateId: OcspCertificateId.of(leaf, { subject: ca.subject, publicKey: root.publicKey }) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'a signature of somebody else', response: () => respond({}, {}, rootSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'the right name and another key', response: () => respond({ certificateId: OcspCertificateId.of(leaf, { subject: ca.name, publicKey: root.signer.publicKey }) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a signature of somebody else', response: () => respond({}, {}, root.signer), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'past its next update', response: () => respond({ thisUpdate: at(-3), nextUpdate: at(-2) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'revoked, past its next update', response: () => respond({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) }), wanted: 'ERR_REVOKED' },
     { what: 'revoked, past its next update, when little is asked', response: () => respond({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) }), options: { mode: 'soft-fail' as const }, wanted: 'ERR_REVOKED' },
@@ -71,7 +51,7 @@ describe('OCSP checks', () => {
     { what: 'revoked, without an end', response: () => respond({ certificateStatus: revoked, nextUpdate: undefined }), wanted: 'ERR_REVOKED' },
     { what: 'on hold, past its next update', response: () => respond({ certificateStatus: { ...revoked, reason: 'certificateHold' }, thisUpdate: at(-3), nextUpdate: at(-2) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'revoked in the future', response: () => respond({ certificateStatus: revoked, thisUpdate: at(0.5), nextUpdate: at(2) }), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'revoked long ago, by somebody else', response: () => respond({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) }, {}, rootSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'revoked long ago, by somebody else', response: () => respond({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) }, {}, root.signer), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'revoked long ago and good today', response: () => respond({}, { responses: [single({ certificateStatus: revoked, thisUpdate: at(-3), nextUpdate: at(-2) }), single()] }), wanted: 'good' },
     { what: 'good first and revoked later, for a shorter time', response: () => respond({}, { responses: [single({ thisUpdate: at(-3) }), single({ certificateStatus: revoked, thisUpdate: at(-2), nextUpdate: at(-1) })] }), wanted: 'ERR_REVOKED' },
     { what: 'good first, revoked later for a shorter time, and good again', response: () => respond({}, { responses: [single({ thisUpdate: at(-3) }), single({ certificateStatus: revoked, thisUpdate: at(-2), nextUpdate: at(-1) }), single()] }), wanted: 'good' },
@@ -89,13 +69,13 @@ describe('OCSP checks', () => {
     { what: 'a delegated responder', response: async () => respond({}, { certificates: [await responder()] }, responderSigner), wanted: 'good' },
     { what: 'a delegated responder that says revoked', response: async () => respond({ certificateStatus: revoked }, { certificates: [await responder()] }, responderSigner), wanted: 'ERR_REVOKED' },
     { what: 'a responder without its certificate', response: () => respond({}, {}, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'a responder without the purpose', response: async () => respond({}, { certificates: [await responder({}, [keyPurposeOids.serverAuth])] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'a responder of any purpose', response: async () => respond({}, { certificates: [await responder({}, [keyPurposeOids.any])] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'a responder of no stated purpose', response: async () => respond({}, { certificates: [await responder({}, null)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'a responder that expired', response: async () => respond({}, { certificates: [await responder({ notAfter: at(-0.5) })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'a responder of another CA', response: async () => respond({}, { certificates: [await responder({ issuer: root.subject }, undefined, rootSigner)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'a responder that its CA did not sign', response: async () => respond({}, { certificates: [await responder({}, undefined, rootSigner)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
-    { what: 'a responder whose key is for encryption', response: async () => respond({}, { certificates: [await responder({ extensions: { ...keyIds, keyUsage: ['keyEncipherment'], basicConstraints: { ca: false }, extendedKeyUsage: [keyPurposeOids.ocspSigning], other: [noCheck] } })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder without the purpose', response: async () => respond({}, { certificates: [await responder({ extendedKeyUsage: [keyPurposeOids.serverAuth] })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder of any purpose', response: async () => respond({}, { certificates: [await responder({ extendedKeyUsage: [keyPurposeOids.any] })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder of no stated purpose', response: async () => respond({}, { certificates: [await responder({ extendedKeyUsage: undefined })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder that expired', response: async () => respond({}, { certificates: [await responder({}, { notAfter: at(-0.5) })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder of another CA', response: async () => respond({}, { certificates: [await responder({}, {}, root)] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder that its CA did not sign', response: async () => respond({}, { certificates: [await responder({ authorityKeyIdentifier: ca.signer.publicKey.keyIdentifier }, {}, { ...ca, signer: root.signer })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
+    { what: 'a responder whose key is for encryption', response: async () => respond({}, { certificates: [await responder({ keyUsage: ['keyEncipherment'] })] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'a responder that may be revoked itself, and nobody says', response: async () => respond({}, { certificates: [await checked()] }, responderSigner), wanted: 'ERR_REVOCATION_UNKNOWN' },
     { what: 'two answers, the second of them revoked', response: () => respond({}, { responses: [single(), single({ certificateStatus: revoked })] }), wanted: 'ERR_REVOKED' },
     { what: 'two answers, the first of them too old', response: () => respond({}, { responses: [single({ thisUpdate: at(-3), nextUpdate: at(-2) }), single()] }), wanted: 'good' },
@@ -128,9 +108,9 @@ describe('OCSP checks', () => {
   })
 
   it('lets no responder clear itself, nor two each other', async () => {
-    const [own, otherSigner] = [await checked(), await SoftwareSigner.generate('P-256')]
-    const second = await checked({ subject: DistinguishedName.parse('CN=second'), publicKey: otherSigner.publicKey })
-    const about = (certificate: Certificate): Single => single({ certificateId: OcspCertificateId.of(certificate, issuer) })
+    const [own, otherSigner] = [await checked(), newSigner()]
+    const second = await checked({ subject: DistinguishedName.parse('CN=second'), signer: otherSigner })
+    const about = (certificate: Certificate): OcspAnswer => makeAnswer(ca, certificate)
     expect(await outcome(respond({}, { responses: [single(), about(own)], certificates: [own] }, responderSigner))).toBe('ERR_REVOCATION_UNKNOWN')
     const circle = [await respond({}, { responses: [single(), about(second)], certificates: [own] }, responderSigner), await respond({}, { responses: [about(own)], certificates: [second] }, otherSigner)]
     expect(verdict(createOcspChecker({ responses: circle, mode: 'hard-fail', scope: 'leaf' }))).toBe('ERR_REVOCATION_UNKNOWN')
@@ -154,7 +134,7 @@ describe('OCSP checks', () => {
 
   it.each([
     { what: 'no response', rule: 'RFC 6960 §3.2 1', response: () => OcspResponse.refusal('tryLater') },
-    { what: 'a signature of somebody else', rule: 'RFC 6960 §4.2.2.2', response: () => respond({}, {}, rootSigner) },
+    { what: 'a signature of somebody else', rule: 'RFC 6960 §4.2.2.2', response: () => respond({}, {}, root.signer) },
     { what: 'a responder that is not what it says', rule: 'RFC 6960 §3.2 2', response: async () => respond({}, { certificates: [await responder()] }, responderSigner).then(({ der }) => Uint8Array.from(der, (octet, i) => (i === signatureAt(der) ? octet ^ 1 : octet))) },
     { what: 'the future', rule: 'RFC 6960 §3.2 5', response: () => respond({ thisUpdate: at(0.5), nextUpdate: at(2) }) },
     { what: 'the past', rule: 'RFC 6960 §3.2 6', response: () => respond({ thisUpdate: at(-3), nextUpdate: at(-2) }) },
@@ -162,7 +142,7 @@ describe('OCSP checks', () => {
     { what: 'unknown', rule: 'RFC 6960 §2.2', response: () => respond({ certificateStatus: { status: 'unknown' } }) },
     { what: 'a nonce', rule: 'RFC 9654 §2.1', response: () => respond(), nonce: Buffer.alloc(32, 1) },
   ])('names the clause: $what', async ({ response, rule, nonce }) => {
-    const found = verifyPath(leaf, { anchors: [root], intermediates: [ca], time: now, profile: 'rfc5280', revocation: createOcspChecker({ responses: [await response()], mode: 'hard-fail', scope: 'leaf', nonce }) })
+    const found = verifyPath(leaf, { anchors: [root.certificate], intermediates: [ca.certificate], time, revocation: createOcspChecker({ responses: [await response()], mode: 'hard-fail', scope: 'leaf', nonce }) })
     expect(found.ok ? undefined : found.rejected[0]).toMatchObject({ code: 'ERR_REVOCATION_UNKNOWN', rule })
   })
 
@@ -174,21 +154,21 @@ describe('OCSP checks', () => {
     const made = await respond()
     const extension = sequence(element(6, Uint8Array.of(0x2a, 3)), element(1, Uint8Array.of(0xff)), element(4, Uint8Array.of(5, 0)))
     const tbs = sequence(made.answer!.tbs.subarray(made.answer!.tbs[1]! < 0x80 ? 2 : 3), element(0xa1, sequence(extension)))
-    const basic = sequence(tbs, sequence(element(6, Buffer.from('2a8648ce3d040302', 'hex'))), element(3, Uint8Array.of(0), caSigner.sign(tbs) as Uint8Array))
+    const basic = sequence(tbs, sequence(element(6, Buffer.from('2a8648ce3d040302', 'hex'))), element(3, Uint8Array.of(0), await ca.signer.sign(tbs)))
     const whole = sequence(element(10, Uint8Array.of(0)), element(0xa0, sequence(element(6, Buffer.from('2b0601050507300101', 'hex')), element(4, basic))))
-    expect(OcspResponse.parse(whole).answer!.verifySignatureBy(ca.publicKey)).toBe(true)
+    expect(OcspResponse.parse(whole).answer!.verifySignatureBy(ca.signer.publicKey)).toBe(true)
     expect(await outcome(whole)).toBe('ERR_REVOCATION_UNKNOWN')
   })
 
   it('lets an unknown status pass in soft-fail mode, and asks nobody when off', async () => {
-    expect(await outcome(respond({}, {}, rootSigner), { mode: 'soft-fail' })).toBe('good')
+    expect(await outcome(respond({}, {}, root.signer), { mode: 'soft-fail' })).toBe('good')
     expect(await outcome(respond({ certificateStatus: revoked }), { mode: 'soft-fail' })).toBe('ERR_REVOKED')
     expect(await outcome(respond({ certificateStatus: revoked }), { mode: 'off' })).toBe('good')
   })
 
   it('wants an answer for each certificate of the chain', async () => {
     const leafAnswer = await respond()
-    const caAnswer = await buildOcspResponse({ producedAt: at(-1), responses: [single({ certificateId: OcspCertificateId.of(ca, other) })] }, rootSigner)
+    const caAnswer = await respondWith([makeAnswer(root, ca.certificate)], root.signer)
     expect(verdict(createOcspChecker({ responses: [leafAnswer], mode: 'hard-fail' }))).toBe('ERR_REVOCATION_UNKNOWN')
     expect(verdict(createOcspChecker({ responses: [leafAnswer, caAnswer], mode: 'hard-fail' }))).toBe('good')
   })
@@ -200,7 +180,7 @@ describe('OCSP checks', () => {
 
   it('spends signature checks of the budget', async () => {
     const revocation = createOcspChecker({ responses: await Promise.all(Array.from({ length: 8 }, async () => respond({}, { certificates: [await responder()] }, responderSigner))), mode: 'hard-fail', scope: 'leaf' })
-    const found = verifyPath(leaf, { anchors: [root], intermediates: [ca], time: now, profile: 'rfc5280', revocation, budget: { signatureChecks: 4 } })
+    const found = verifyPath(leaf, { anchors: [root.certificate], intermediates: [ca.certificate], time, revocation, budget: { signatureChecks: 4 } })
     expect(found.ok ? 'good' : found.rejected.map((one) => one.code)).toContain('ERR_PATH_BUDGET')
   })
 
@@ -210,9 +190,7 @@ describe('OCSP checks', () => {
 })
 
 describe('several sources', () => {
-  const lists = async (entries: Parameters<typeof buildRevocationList>[0]['entries'] = []): Promise<RevocationChecker> => createCrlChecker({
-    lists: [await buildRevocationList({ issuer: ca.subject, thisUpdate: at(-1), nextUpdate: at(1), crlNumber: 1, authorityKeyIdentifier: caSigner.publicKey.keyIdentifier, entries }, caSigner)], mode: 'hard-fail', scope: 'leaf',
-  })
+  const lists = async (entries: RevocationListFields['entries'] = []): Promise<RevocationChecker> => createCrlChecker({ lists: [await makeList(ca, { entries })], mode: 'hard-fail', scope: 'leaf' })
   const ocsp = async (status?: OcspCertificateStatus): Promise<RevocationChecker> => createOcspChecker({ responses: status === undefined ? [] : [await respond({ certificateStatus: status })], mode: 'hard-fail', scope: 'leaf' })
   const listed = [{ serialNumber: leaf.serialNumber, revocationDate: at(-0.5), reason: 'keyCompromise' as const }]
 
@@ -250,14 +228,14 @@ describe('several sources', () => {
 
 describe('requests and responses', () => {
   it('are read as they were written', async () => {
-    const request = OcspRequest.of([OcspCertificateId.of(leaf, issuer), OcspCertificateId.of(ca, { subject: root.subject, publicKey: root.publicKey }, 'sha256')], { nonce: true })
+    const request = OcspRequest.of([OcspCertificateId.of(leaf, issuer), OcspCertificateId.of(ca.certificate, { subject: root.name, publicKey: root.signer.publicKey }, 'sha256')], { nonce: true })
     const read = OcspRequest.parse(request.der)
     expect(read.certificateIds.map(({ hash }) => hash)).toEqual(['sha1', 'sha256'])
     expect(read.certificateIds[0]!.identifies(leaf, issuer)).toBe(true)
-    expect(read.certificateIds[0]!.identifies(ca, issuer)).toBe(false)
+    expect(read.certificateIds[0]!.identifies(ca.certificate, issuer)).toBe(false)
     expect(read.nonce).toEqual(new Uint8Array(read.nonce!))
     expect(read.nonce).toHaveLength(32)
-    const response = await buildOcspResponse({ producedAt: at(0), responses: [single({ certificateStatus: revoked })], nonce: read.nonce }, caSigner)
+    const response = await respond({ certificateStatus: revoked }, { producedAt: at(0), nonce: read.nonce })
     const { answer } = OcspResponse.parse(response.der)
     expect(answer).toMatchObject({ producedAt: at(0), nonce: read.nonce, responses: [{ certificateStatus: revoked, thisUpdate: at(-1), nextUpdate: at(1) }] })
     expect(OcspResponse.refusal('unauthorized').status).toBe('unauthorized')
@@ -272,7 +250,7 @@ describe('requests and responses', () => {
   })
 
   it('refuses to write what nobody could use', async () => {
-    await expect(buildOcspResponse({ producedAt: now, responses: [] }, caSigner)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(respondWith([], ca.signer)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
     await expect(respond({ thisUpdate: at(1), nextUpdate: at(0) })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
