@@ -1,6 +1,6 @@
 // X.509-SVIDs by rule number: X-1 to X-15.
 
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
 import { SpiffeId, TrustDomain, matchMemberOf, matchOneOf, matchPathPattern } from '../../../src/spiffe/index.ts'
 import { JwtAuthority, TrustBundle, TrustBundleSet, X509Svid, X509SvidValidator, formatSpiffeBundle, hasBothTlsPurposes, parseSpiffeBundle, verifyX509Svid } from '../../../src/svid/index.ts'
@@ -9,25 +9,17 @@ import { explainVerdict } from '../../../src/validation/index.ts'
 import { DistinguishedName, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import type { Certificate, ExtensionFields } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
-import { makeAuthority, makeLeaf, time } from '../validation/test-pki.ts'
-import type { Authority } from '../validation/test-pki.ts'
+import { makeAuthority, makeChain, makeLeaf, rejectionOf, time } from '../validation/test-pki.ts'
 
 const id = 'spiffe://example.org/ns/prod/sa/api'
 const subject = DistinguishedName.parse('CN=api')
-let root: Authority
-let intermediate: Authority
-let foreign: Authority
-let bundles: TrustBundleSet
-beforeAll(async () => {
-  root = await makeAuthority('root')
-  intermediate = await makeAuthority('intermediate', root)
-  foreign = await makeAuthority('foreign')
-  bundles = new TrustBundleSet([
-    new TrustBundle('example.org', { x509Authorities: [root.certificate] }),
-    new TrustBundle('foreign.org', { x509Authorities: [foreign.certificate] }),
-    new TrustBundle('empty.org'),
-  ])
-})
+const { root, ca: intermediate } = await makeChain()
+const foreign = await makeAuthority('foreign')
+const bundles = new TrustBundleSet([
+  new TrustBundle('example.org', { x509Authorities: [root.certificate] }),
+  new TrustBundle('foreign.org', { x509Authorities: [foreign.certificate] }),
+  new TrustBundle('empty.org'),
+])
 const leafOf = (extensions: ExtensionFields = {}, issuer = intermediate): Promise<Certificate> =>
   makeLeaf(issuer, { subject, extensions: { subjectAltName: [generalName.uri(id)], ...extensions } })
 const jwkOf = ({ publicKey }: Certificate): object => JwtAuthority.from('k', publicKey).toJwk()
@@ -43,8 +35,8 @@ describe('verifyX509Svid', () => {
     ['the trust domain that is wanted', {}, { id: matchMemberOf('example.org') }],
   ])('accepts %s', async (_name, extensions, options) => {
     const verdict = verifyX509Svid([await leafOf(extensions), intermediate.certificate], { bundles, time, ...options })
-    expect(verdict).toMatchObject({ ok: true })
-    if (verdict.ok) expect([verdict.id.toString(), verdict.path.certificates.length]).toEqual([id, 3])
+    expect(verdict).toMatchObject({ ok: true, path: { certificates: { length: 3 } } })
+    expect(verdict.ok && verdict.id.toString()).toBe(id)
   })
 
   it.each<[string, ExtensionFields, X509SvidOptions, PkiErrorCode]>([
@@ -69,9 +61,9 @@ describe('verifyX509Svid', () => {
     ['an asynchronous matcher', {}, { id: (async () => Promise.resolve(false)) as never }, 'ERR_SPIFFE_ID_MISMATCH'],
   ])('refuses %s', async (name, extensions, options, wanted) => {
     const verdict = verifyX509Svid([await leafOf(extensions), intermediate.certificate], { bundles, time, ...options })
-    expect(verdict).toMatchObject({ ok: false, rejected: [{ code: wanted }] })
-    const rule = /^X-(?:[1269]|8|12|15) /.exec(name)?.[0].trim()
-    if (rule !== undefined && !verdict.ok) expect(verdict.rejected[0]?.rule).toBe(rule)
+    // The rules of SPIFFE stand first in the names of these cases; what RFC 5280 refuses names its own.
+    const [, rule] = /^(X-(?:1|2|6|8|9|12|15)) /.exec(name) ?? []
+    expect(verdict).toMatchObject({ ok: false, rejected: [{ code: wanted, ...(rule === undefined ? {} : { rule }) }] })
   })
 
   it.each([
@@ -80,8 +72,7 @@ describe('verifyX509Svid', () => {
   ])('X-3 an empty subject with a critical alternative name, %s: %s', async (subjectAltNameCritical, ok) => {
     const leaf = await makeLeaf(intermediate, { subject: DistinguishedName.of([]), extensions: { subjectAltName: [generalName.uri(id)], subjectAltNameCritical } })
     const verdict = verifyX509Svid([leaf, intermediate.certificate], { bundles, time })
-    expect(verdict.ok).toBe(ok)
-    if (!verdict.ok) expect(verdict.rejected[0]).toMatchObject({ code: 'ERR_SVID_LEAF', rule: 'X-3' })
+    expect(verdict).toMatchObject(ok ? { ok } : { ok, rejected: [{ code: 'ERR_SVID_LEAF', rule: 'X-3' }] })
   })
 
   it.each([
@@ -97,8 +88,7 @@ describe('verifyX509Svid', () => {
   ])('X-4 a CA with the ID %s: %s', async (name, ok) => {
     const issuer = await makeAuthority('issuer', root, { extensions: { subjectAltName: [generalName.uri(name)] } })
     const verdict = verifyX509Svid([await leafOf({}, issuer), issuer.certificate], { bundles, time })
-    expect(verdict.ok).toBe(ok)
-    if (!verdict.ok) expect(verdict.rejected[0]).toMatchObject({ code: 'ERR_SVID_ISSUER', rule: 'X-4' })
+    expect(verdict).toMatchObject(ok ? { ok } : { ok, rejected: [{ code: 'ERR_SVID_ISSUER', rule: 'X-4' }] })
   })
 
   it.each([
@@ -108,8 +98,7 @@ describe('verifyX509Svid', () => {
   ] as const)('X-1 a CA with %s', async (_what, names, ok) => {
     const issuer = await makeAuthority('issuer', root, { extensions: { subjectAltName: names.map((name) => generalName.uri(name)) } })
     const verdict = verifyX509Svid([await leafOf({}, issuer), issuer.certificate], { bundles, time })
-    expect(verdict.ok).toBe(ok)
-    if (!verdict.ok) expect(verdict.rejected[0]).toMatchObject({ code: 'ERR_SVID_ISSUER', rule: 'X-1', certificate: issuer.certificate })
+    expect(verdict).toMatchObject(ok ? { ok } : { ok, rejected: [{ code: 'ERR_SVID_ISSUER', rule: 'X-1', certificate: issuer.certificate }] })
   })
 
   it.each([
@@ -123,8 +112,7 @@ describe('verifyX509Svid', () => {
   ])('X-7 a CA constrained to %s', async (_what, nameConstraints, ok) => {
     const issuer = await makeAuthority('issuer', root, { extensions: { nameConstraints } })
     const verdict = verifyX509Svid([await leafOf({}, issuer), issuer.certificate], { bundles, time })
-    expect(verdict.ok).toBe(ok)
-    if (!verdict.ok) expect(verdict.rejected[0]?.code).toBe('ERR_PATH_NAME_CONSTRAINTS')
+    expect(rejectionOf(verdict)).toBe(ok ? undefined : 'ERR_PATH_NAME_CONSTRAINTS')
   })
 
   it.each<[string, boolean, Uint8Array, string | undefined]>([
@@ -163,8 +151,8 @@ describe('verifyX509Svid', () => {
       expect(verifyX509Svid(chain, { bundles: new TrustBundle('example.org', { x509Authorities }), time })).toMatchObject({ ok: true })
     }
     expect(verifyX509Svid(chain, { bundles: new TrustBundle('example.org', { x509Authorities: anchors.slice(0, -1) }), time })).toMatchObject({ ok: false, rejected: [{ code: 'ERR_SVID_ISSUER', rule: 'X-4' }] })
-    const kept = await Promise.all(names.map((path) => makeAuthority('intermediate', root, { signer: intermediate.signer, extensions: { subjectAltName: [generalName.uri(`spiffe://example.org${path}`)] } })))
-    const good = await makeAuthority('intermediate', root, { signer: intermediate.signer, extensions: named })
+    const kept = await Promise.all(names.map((path) => makeAuthority('ca', root, { signer: intermediate.signer, extensions: { subjectAltName: [generalName.uri(`spiffe://example.org${path}`)] } })))
+    const good = await makeAuthority('ca', root, { signer: intermediate.signer, extensions: named })
     const intermediates = kept.map(({ certificate }) => certificate)
     expect(verifyX509Svid([chain[0] as Certificate, good.certificate], { bundles, time, intermediates })).toMatchObject({ ok: true })
     expect(verifyX509Svid([chain[0] as Certificate], { bundles, time, intermediates: [...intermediates, good.certificate] })).toMatchObject({ ok: true })

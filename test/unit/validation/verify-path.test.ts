@@ -1,21 +1,13 @@
 // Path building and the checks of RFC 5280 section 6, each with a path that passes and one that does not.
 
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Certificate, DistinguishedName, encodeBasicConstraints, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import { createPathValidator, explainVerdict, isVerifiedPath, requirePath, validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import type { PathValidatorOptions, Verdict } from '../../../src/validation/index.ts'
-import { makeAuthority, makeLeaf, mutate, notAfter, notBefore, time } from './test-pki.ts'
+import { makeAuthority, makeChain, makeLeaf, mutate, notAfter, notBefore, rejectionOf, time } from './test-pki.ts'
 import type { Authority } from './test-pki.ts'
 
-let root: Authority
-let issuing: Authority
-let leaf: Certificate
-
-beforeAll(async () => {
-  root = await makeAuthority('root')
-  issuing = await makeAuthority('issuing', root)
-  leaf = await makeLeaf(issuing)
-})
+const { root, ca: issuing, leaf } = await makeChain()
 
 const options = (changes: Partial<PathValidatorOptions> = {}): PathValidatorOptions => ({
   anchors: [root.certificate],
@@ -25,9 +17,7 @@ const options = (changes: Partial<PathValidatorOptions> = {}): PathValidatorOpti
 })
 
 /** `ok`, or the code of the most telling rejection. */
-function outcome(verdict: Verdict): string {
-  return verdict.ok ? 'ok' : (verdict.rejected[0]?.code ?? 'nothing said')
-}
+const outcome = (verdict: Verdict): string => rejectionOf(verdict) ?? 'ok'
 
 describe('a valid path', () => {
   it('names its certificates from the leaf to the anchor', () => {
@@ -61,10 +51,10 @@ describe('a valid path', () => {
   })
 
   it('is found among several keys of one name, and past an expired cross-certificate', async () => {
-    const namesake = await makeAuthority('issuing', root)
-    const expired = await makeAuthority('issuing', root, { signer: issuing.signer, notAfter: new Date('2026-02-01T00:00:00Z') })
+    const namesake = await makeAuthority('ca', root)
+    const expired = await makeAuthority('ca', root, { signer: issuing.signer, notAfter: new Date('2026-02-01T00:00:00Z') })
     const otherRoot = await makeAuthority('other root')
-    const crossed = await makeAuthority('issuing', otherRoot, { signer: issuing.signer })
+    const crossed = await makeAuthority('ca', otherRoot, { signer: issuing.signer })
     const intermediates = [namesake, expired, crossed, issuing].map(({ certificate }) => certificate)
     expect(outcome(verifyPath(leaf, options({ intermediates })))).toBe('ok')
     expect(outcome(verifyPath(leaf, options({ intermediates: intermediates.slice(0, 2) })))).toBe('ERR_PATH_EXPIRED')
@@ -72,7 +62,7 @@ describe('a valid path', () => {
 
   it('is not missed for a loop of cross-certificates', async () => {
     const other = await makeAuthority('other', root)
-    const a = await makeAuthority('issuing', other, { signer: issuing.signer })
+    const a = await makeAuthority('ca', other, { signer: issuing.signer })
     const b = await makeAuthority('other', issuing, { signer: other.signer })
     expect(outcome(verifyPath(leaf, options({ intermediates: [a.certificate, b.certificate, issuing.certificate] })))).toBe('ok')
     expect(outcome(verifyPath(leaf, options({ intermediates: [a.certificate, b.certificate] })))).toBe('ERR_PATH_ISSUER_UNKNOWN')
@@ -137,8 +127,8 @@ describe('path length', () => {
 
 describe('the most telling failure comes first', () => {
   it('a path that reached the anchor before one that did not', async () => {
-    const expired = await makeAuthority('issuing', root, { signer: issuing.signer, notAfter: new Date('2026-02-01T00:00:00Z') })
-    const stranger = await makeAuthority('issuing', await makeAuthority('nobody'), { signer: issuing.signer })
+    const expired = await makeAuthority('ca', root, { signer: issuing.signer, notAfter: new Date('2026-02-01T00:00:00Z') })
+    const stranger = await makeAuthority('ca', await makeAuthority('nobody'), { signer: issuing.signer })
     const verdict = verifyPath(leaf, options({ intermediates: [stranger.certificate, expired.certificate] }))
     expect(verdict.ok ? [] : verdict.rejected.map(({ code, path }) => [code, path.length])).toEqual([
       ['ERR_PATH_EXPIRED', 2],
@@ -243,7 +233,7 @@ describe('a validator that is kept', () => {
 
 describe('names of issuers', () => {
   it('are compared by RFC 5280 §7.1, not by their bytes', async () => {
-    const spelt: Authority = { ...issuing, name: DistinguishedName.parse('CN=  ISSUING ') }
+    const spelt: Authority = { ...issuing, name: DistinguishedName.parse('CN=  CA ') }
     expect(outcome(verifyPath(await makeLeaf(spelt), options()))).toBe('ok')
   })
 })
@@ -266,7 +256,7 @@ describe('name constraints', () => {
     const nameConstraints = { permitted: [generalName.dns('other.example')] }
     const constrained = { extensions: { nameConstraints } }
     const anchor = where === 'of the anchor' ? await makeAuthority('root', undefined, { signer: root.signer, ...constrained }) : root
-    const authority = where === 'of an intermediate' ? await makeAuthority('issuing', root, { signer: issuing.signer, ...constrained }) : issuing
+    const authority = where === 'of an intermediate' ? await makeAuthority('ca', root, { signer: issuing.signer, ...constrained }) : issuing
     const subtrees = nameConstraints.permitted.map((base) => ({ base, minimum: 0, maximum: undefined }))
     const fields = { subject: root.name, publicKey: root.signer.publicKey, nameConstraints: { permitted: subtrees, excluded: [] } }
     const anchors = [where === 'given with the anchor' ? fields : anchor.certificate]
