@@ -2,6 +2,7 @@
 
 import { Client, Metadata, compressionAlgorithms, credentials } from '@grpc/grpc-js'
 import type { ServiceError } from '@grpc/grpc-js'
+import { afterEach } from 'vitest'
 import { certificateServiceDefinition, startCertificateServer } from '../../src/adapters/grpc/index.ts'
 import type { CertificateServer, CertificateServerOptions } from '../../src/adapters/grpc/index.ts'
 import type { Certificate } from '../../src/x509/index.ts'
@@ -30,6 +31,18 @@ export async function startTestServer(options: Partial<CertificateServerOptions>
   return { pki: made, server, log, [Symbol.asyncDispose]: () => server.close(0) }
 }
 
+/** Takes what a test opens, to be closed after it in the order in which it was opened. */
+export function closedAfterEach(): <T extends AsyncDisposable>(one: T) => T {
+  const open: AsyncDisposable[] = []
+  afterEach(async () => {
+    for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
+  })
+  return (one) => {
+    open.push(one)
+    return one
+  }
+}
+
 /** What came back. */
 export interface RawAnswer {
   /** 0 is OK. */
@@ -47,22 +60,27 @@ export interface RawOptions {
   readonly gzip?: boolean
 }
 
-/** Sends these octets as the message. */
-export async function callRaw(server: CertificateServer, roots: Certificate, message: Uint8Array, { headers = [], deadline, signal, gzip = false }: RawOptions = {}): Promise<RawAnswer> {
+/** Sends these octets as the message, on a connection of its own. */
+export async function callRaw(server: CertificateServer, roots: Certificate, message: Uint8Array, { gzip = false, ...options }: RawOptions = {}): Promise<RawAnswer> {
   const client = new Client(`localhost:${server.port}`, credentials.createSsl(Buffer.from(roots.toPem())), gzip ? { 'grpc.default_compression_algorithm': compressionAlgorithms.gzip } : {})
-  const metadata = new Metadata()
-  for (const [name, value] of headers) metadata.add(name, value)
-  const { path, responseDeserialize } = certificateServiceDefinition.CreateCertificate
   try {
-    return await new Promise((resolve) => {
-      const call = client.makeUnaryRequest(path, (octets: Buffer) => octets, responseDeserialize, Buffer.from(message), metadata, deadline === undefined ? {} : { deadline }, (error, reply) => {
-        resolve({ code: error?.code ?? 0, details: error?.details ?? '', certChain: reply?.certChain ?? [], error: error ?? undefined })
-      })
-      signal?.addEventListener('abort', () => call.cancel(), { once: true })
-    })
+    return await callBy(client, message, options)
   } finally {
     client.close()
   }
+}
+
+/** The same on the connection of a client. */
+export function callBy(client: Client, message: Uint8Array, { headers = [], deadline, signal }: Omit<RawOptions, 'gzip'> = {}): Promise<RawAnswer> {
+  const metadata = new Metadata()
+  for (const [name, value] of headers) metadata.add(name, value)
+  const { path, responseDeserialize } = certificateServiceDefinition.CreateCertificate
+  return new Promise((resolve) => {
+    const call = client.makeUnaryRequest(path, (octets: Buffer) => octets, responseDeserialize, Buffer.from(message), metadata, deadline === undefined ? {} : { deadline }, (error, reply) => {
+      resolve({ code: error?.code ?? 0, details: error?.details ?? '', certChain: reply?.certChain ?? [], error: error ?? undefined })
+    })
+    signal?.addEventListener('abort', () => call.cancel(), { once: true })
+  })
 }
 
 /** Protobuf by hand, so that nothing of what is tested makes what it is tested with. */

@@ -1,35 +1,28 @@
 // The client: what it sends, what it takes for an answer, and what it makes of a CA that fails.
 
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
 import { checkCertificateReply } from '../../../../src/adapters/grpc/certificate-reply.ts'
 import type { CertificateClient, CertificateClientOptions, CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import { systemClock } from '../../../../src/runtime/index.ts'
 import { Certificate, generalName } from '../../../../src/x509/index.ts'
-import { startTestServer } from '../../../support/certificate-server.ts'
+import { closedAfterEach, startTestServer } from '../../../support/certificate-server.ts'
 import type { TestServer } from '../../../support/certificate-server.ts'
 import { code } from '../../../support/codes.ts'
+import { deferred } from '../../../support/deferred.ts'
 import { callerOf, newRequest, testPki } from '../../../support/pki.ts'
 
-const open: AsyncDisposable[] = []
-afterEach(async () => {
-  for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
-})
-
+const keep = closedAfterEach()
 const pki = await testPki()
 const { request: csr } = await newRequest()
 
 async function start(options: Partial<CertificateServerOptions> = {}): Promise<TestServer> {
-  const started = await startTestServer(options, pki)
-  open.push(started)
-  return started
+  return keep(await startTestServer(options, pki))
 }
 
 async function clientOf({ server }: TestServer, options: Partial<CertificateClientOptions> = {}): Promise<CertificateClient> {
-  const made = await createCertificateClient({ address: `localhost:${server.port}`, tls: () => ({ roots: pki.root.toPem() }), retry: { attempts: 1 }, ...options })
-  open.push(made)
-  return made
+  return keep(await createCertificateClient({ address: `localhost:${server.port}`, tls: () => ({ roots: pki.root.toPem() }), retry: { attempts: 1 }, ...options }))
 }
 
 describe('an answer', () => {
@@ -112,7 +105,6 @@ describe('the client', () => {
     await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_MESSAGE_TOO_LARGE'))
   })
 
-
   it('reads its token at every call, without the line feed of its file', async () => {
     const seen: unknown[] = []
     const started = await start({ authenticator: { name: 'x', authenticate: async (asked) => {
@@ -180,19 +172,15 @@ describe('the client', () => {
 
   it('that was closed while it read its roots connects to nothing', async () => {
     const started = await start()
-    let give!: () => void
-    const asked = new Promise<void>((resolve) => (give = resolve))
-    let begin!: () => void
-    const begun = new Promise<void>((resolve) => (begin = resolve))
+    const [begun, roots] = [deferred(), deferred<string>()]
     const client = await clientOf(started, { tls: async () => {
-      begin()
-      await asked
-      return { roots: pki.root.toPem() }
+      begun.resolve()
+      return { roots: await roots.promise }
     } })
     const asking = client.createCertificate(csr)
-    await begun
+    await begun.promise
     await client[Symbol.asyncDispose]()
-    give()
+    roots.resolve(pki.root.toPem())
     await expect(asking).rejects.toThrow(code('ERR_CLOSED'))
     expect(started.server.connections).toBe(0)
   })

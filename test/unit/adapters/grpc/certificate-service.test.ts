@@ -2,67 +2,51 @@
 
 import { connect } from 'node:tls'
 import { once } from 'node:events'
-import { Client, Metadata, Server, ServerCredentials, credentials } from '@grpc/grpc-js'
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import { certificateServiceDefinition, certificateServiceHandlers, createCertificateClient, startCertificateServer } from '../../../../src/adapters/grpc/index.ts'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { describe, expect, it, vi } from 'vitest'
+import { certificateServiceDefinition, certificateServiceHandlers, createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
 import { loadGrpc } from '../../../../src/adapters/grpc/grpc-module.ts'
-import type { CertificateClientOptions, CertificateServer, CertificateServerOptions, IstioCertificateRequest } from '../../../../src/adapters/grpc/index.ts'
+import type { CertificateClient, CertificateClientOptions, CertificateServer, CertificateServerOptions, IstioCertificateRequest } from '../../../../src/adapters/grpc/index.ts'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator, generateApiKey, hashApiKey } from '../../../../src/auth/index.ts'
 import { X509SvidValidator } from '../../../../src/svid/index.ts'
 import { Certificate } from '../../../../src/x509/index.ts'
+import { callRaw, closedAfterEach, startTestServer } from '../../../support/certificate-server.ts'
+import type { RawAnswer, TestServer } from '../../../support/certificate-server.ts'
 import { code } from '../../../support/codes.ts'
+import { deferred } from '../../../support/deferred.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 import type { TestPki } from '../../../support/pki.ts'
 
 const key = generateApiKey()
-const open: AsyncDisposable[] = []
-afterEach(async () => {
-  for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
-})
+const keep = closedAfterEach()
 
-async function start(options: Partial<CertificateServerOptions> = {}, pki?: TestPki): Promise<{ pki: TestPki; server: CertificateServer; log: Record<string, unknown>[] }> {
+/** Client certificates and API keys. */
+async function start(options: Partial<CertificateServerOptions> = {}, pki?: TestPki): Promise<TestServer> {
   const made = pki ?? (await testPki())
-  const log: Record<string, unknown>[] = []
-  const note = (fields: Readonly<Record<string, unknown>>): void => void log.push(fields)
   const validator = new X509SvidValidator({ bundles: made.authority.trustBundle() })
-  const server = await startCertificateServer({
-    issuance: made.issuance,
-    authenticator: new CompositeAuthenticator({
-      authenticators: [new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }), new ApiKeyAuthenticator({ keys: [{ id: 't', digest: hashApiKey(key), identities: [workloadId] }] })],
-    }),
-    tls: { ...(await tlsCredential(made)), clientRoots: made.root.toPem() },
-    logger: { debug: note, info: note, warn: note, error: note },
-    ...options,
-  })
-  open.push(server)
-  return { pki: made, server, log }
+  const authenticator = new CompositeAuthenticator({ authenticators: [
+    new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }),
+    new ApiKeyAuthenticator({ keys: [{ id: 't', digest: hashApiKey(key), identities: [workloadId] }] }),
+  ] })
+  return keep(await startTestServer({ authenticator, ...options }, made))
 }
 
-async function client(server: CertificateServer, roots: Certificate, options: Partial<CertificateClientOptions> = {}): ReturnType<typeof createCertificateClient> {
-  const made = await createCertificateClient({ address: `localhost:${server.port}`, tls: () => ({ roots: roots.toPem() }), headers: { 'x-api-key': key }, retry: { attempts: 1 }, ...options })
-  open.push(made)
-  return made
+async function client(server: CertificateServer, roots: Certificate, options: Partial<CertificateClientOptions> = {}): Promise<CertificateClient> {
+  return keep(await createCertificateClient({ address: `localhost:${server.port}`, tls: () => ({ roots: roots.toPem() }), headers: { 'x-api-key': key }, retry: { attempts: 1 }, ...options }))
 }
 
 /** A call without our client in the way. */
-function raw(server: CertificateServer, roots: Certificate, message: Partial<IstioCertificateRequest>, headers: Record<string, string> = { 'x-api-key': key }): Promise<{ error: { code: number; details: string } | null; certChain: string[] }> {
-  const grpc = new Client(`localhost:${server.port}`, credentials.createSsl(Buffer.from(roots.toPem())))
-  open.push({ [Symbol.asyncDispose]: async () => grpc.close() })
-  const metadata = new Metadata()
-  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
-  const { path, requestSerialize, responseDeserialize } = certificateServiceDefinition.CreateCertificate
+function raw(server: CertificateServer, roots: Certificate, message: Partial<IstioCertificateRequest>, headers: Record<string, string> = { 'x-api-key': key }): Promise<RawAnswer> {
   const request: IstioCertificateRequest = { $typeName: 'istio.v1.auth.IstioCertificateRequest', csr: '', validityDuration: 0n, ...message }
-  return new Promise((resolve) => {
-    grpc.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, (error, reply) => resolve({ error: error as never, certChain: reply?.certChain ?? [] }))
-  })
+  return callRaw(server, roots, certificateServiceDefinition.CreateCertificate.requestSerialize(request), { headers: Object.entries(headers) })
 }
 
 describe('the certificate service', () => {
   it('issues over gRPC: one certificate an element, each ending with a line feed, the root last', async () => {
     const { pki, server } = await start()
     const { request } = await newRequest()
-    const { error, certChain } = await raw(server, pki.root, { csr: request.toPem(), validityDuration: 3600n, metadata: { CertSigner: '' } })
-    expect(error).toBeNull()
+    const { code: status, certChain } = await raw(server, pki.root, { csr: request.toPem(), validityDuration: 3600n, metadata: { CertSigner: '' } })
+    expect(status).toBe(0)
     expect(certChain).toHaveLength(2)
     expect(certChain.every((pem) => pem.endsWith('-----END CERTIFICATE-----\n') && pem.split('BEGIN').length === 2)).toBe(true)
     const [leaf, root] = certChain.map((pem) => Certificate.fromPem(pem))
@@ -100,8 +84,8 @@ describe('the certificate service', () => {
     { what: 'a bad credential', headers: { 'x-api-key': 'wrong' }, logged: 'ERR_CREDENTIAL_INVALID' },
   ])('tells nothing about $what, and logs it', async ({ headers, logged }) => {
     const { pki, server, log } = await start()
-    const { error } = await raw(server, pki.root, { csr: (await newRequest()).request.toPem() }, headers as Record<string, string>)
-    expect(error).toMatchObject({ code: 16, details: 'request authenticate failure' })
+    const answer = await raw(server, pki.root, { csr: (await newRequest()).request.toPem() }, headers as Record<string, string>)
+    expect(answer).toMatchObject({ code: 16, details: 'request authenticate failure' })
     expect(log).toContainEqual(code(logged))
   })
 
@@ -122,35 +106,32 @@ describe('the certificate service', () => {
     { what: 'an identity of somebody else', metadata: { ImpersonatedIdentity: 'spiffe://example.org/x' }, status: 16, text: 'request impersonation authentication failure' },
   ])('refuses $what', async ({ what: _what, status, text, ...message }) => {
     const { pki, server } = await start()
-    const { error } = await raw(server, pki.root, { csr: (await newRequest()).request.toPem(), ...message } as Partial<IstioCertificateRequest>)
-    expect(error).toMatchObject({ code: status, details: expect.stringContaining(text) })
+    const answer = await raw(server, pki.root, { csr: (await newRequest()).request.toPem(), ...message } as Partial<IstioCertificateRequest>)
+    expect(answer).toMatchObject({ code: status, details: expect.stringContaining(text) })
   })
 
   it('takes no message over 64 KiB', async () => {
     const { pki, server } = await start()
-    const { error } = await raw(server, pki.root, { csr: 'x'.repeat(65 * 1024) })
-    expect(error).toMatchObject({ code: 8 })
+    const answer = await raw(server, pki.root, { csr: 'x'.repeat(65 * 1024) })
+    expect(answer).toMatchObject({ code: 8 })
   })
 
   it('says when it is full', async () => {
     const { pki, server } = await start({ maxInFlight: 0 })
-    const { error } = await raw(server, pki.root, { csr: (await newRequest()).request.toPem() })
-    expect(error).toMatchObject({ code: 8, details: expect.stringContaining('ERR_OVERLOADED') })
+    const answer = await raw(server, pki.root, { csr: (await newRequest()).request.toPem() })
+    expect(answer).toMatchObject({ code: 8, details: expect.stringContaining('ERR_OVERLOADED') })
   })
 
   it('signs nothing for a client that is gone', async () => {
     const pki = await testPki()
-    let arrived!: () => void
-    const arrival = new Promise<void>((resolve) => (arrived = resolve))
-    let aborted!: (value: unknown) => void
-    const outcome = new Promise((resolve) => (aborted = resolve))
+    const [arrived, aborted] = [deferred(), deferred()]
     const { server, log } = await start({
       authenticator: {
         name: 'slow',
         authenticate: (request) => {
-          arrived()
+          arrived.resolve()
           return new Promise((resolve) => request.signal.addEventListener('abort', () => {
-            aborted(true)
+            aborted.resolve()
             resolve(callerOf())
           }))
         },
@@ -159,10 +140,10 @@ describe('the certificate service', () => {
     const gone = new AbortController()
     const workload = await client(server, pki.root)
     const asking = workload.createCertificate((await newRequest()).request, { signal: gone.signal })
-    await arrival
+    await arrived.promise
     gone.abort()
     await expect(asking).rejects.toThrow(code('ERR_ABORTED'))
-    await outcome
+    await aborted.promise
     await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
   })
 
@@ -190,9 +171,8 @@ describe('the certificate service', () => {
     server.addService(certificateServiceDefinition, certificateServiceHandlers({ issuance: pki.issuance, authenticator: new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }) }))
     const root = Buffer.from(pki.root.toPem())
     const port = await new Promise<number>((resolve, reject) => server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(root, [{ private_key: Buffer.from(credential.privateKey), cert_chain: Buffer.from(credential.certificateChain) }], true), (error, bound) => (error === null ? resolve(bound) : reject(error))))
-    open.push({ [Symbol.asyncDispose]: async () => server.forceShutdown() })
-    const workload = await createCertificateClient({ address: `localhost:${port}`, tls: async () => ({ roots: pki.root.toPem(), ...(await tlsCredential(pki)) }) })
-    open.push(workload)
+    keep({ [Symbol.asyncDispose]: async () => server.forceShutdown() })
+    const workload = keep(await createCertificateClient({ address: `localhost:${port}`, tls: async () => ({ roots: pki.root.toPem(), ...(await tlsCredential(pki)) }) }))
     expect((await workload.createCertificate((await newRequest()).request)).chain).toHaveLength(1)
   })
 })
@@ -232,9 +212,9 @@ describe('the client', () => {
       queueMicrotask(callback)
       return () => undefined
     } }
-    const pki = await testPki()
-    const workload = await createCertificateClient({ address: 'localhost:1', tls: () => ({ roots: pki.root.toPem() }), clock })
-    open.push(workload)
+    const { pki, server } = await start()
+    await server.close(0)
+    const workload = keep(await createCertificateClient({ address: `localhost:${server.port}`, tls: () => ({ roots: pki.root.toPem() }), clock }))
     await expect(workload.createCertificate((await newRequest()).request)).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
     expect(delays).toHaveLength(4)
     delays.forEach((ms, attempt) => expect(Math.abs(ms / (100 * 2 ** attempt) - 1)).toBeLessThanOrEqual(0.1))

@@ -5,7 +5,7 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { Server, connect as tcp } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { once } from 'node:events'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { certificateServiceHandlers } from '../../../../src/adapters/grpc/index.ts'
 import type { CertificateServer, CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
 import { ApiKeyAuthenticator, CompositeAuthenticator, generateApiKey, hashApiKey } from '../../../../src/auth/index.ts'
@@ -14,31 +14,25 @@ import { PkiError } from '../../../../src/errors/index.ts'
 import type { PkiErrorCode } from '../../../../src/errors/index.ts'
 import type { IssuanceService } from '../../../../src/issuance/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
-import { callRaw, proto, startTestServer } from '../../../support/certificate-server.ts'
+import { callRaw, closedAfterEach, proto, startTestServer } from '../../../support/certificate-server.ts'
 import type { TestServer } from '../../../support/certificate-server.ts'
 import { code } from '../../../support/codes.ts'
+import { deferred } from '../../../support/deferred.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 import type { TestPki } from '../../../support/pki.ts'
 
-const open: AsyncDisposable[] = []
-afterEach(async () => {
-  for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
-})
-
+const keep = closedAfterEach()
 const pki = await testPki()
 const { request: csr } = await newRequest()
 const request = proto.octets(1, csr.toPem())
 
 async function start(options: Partial<CertificateServerOptions> = {}, own: TestPki = pki): Promise<TestServer> {
-  const started = await startTestServer(options, own)
-  open.push(started)
-  return started
+  return keep(await startTestServer(options, own))
 }
 
 /** Something that hangs, and says when it began. */
 function hanging(): { readonly begun: Promise<void>, readonly hang: () => Promise<never> } {
-  let begin!: () => void
-  const begun = new Promise<void>((resolve) => (begin = resolve))
+  const { promise: begun, resolve: begin } = deferred()
   return { begun, hang: () => {
     begin()
     return new Promise<never>(() => undefined)
@@ -123,15 +117,13 @@ describe('a client that leaves', () => {
 
   it('while its intent is written gets nothing signed', async () => {
     const inner = new MemoryCertificateStore()
-    const { begun, hang: begin } = hanging()
-    let go!: () => void
-    const gate = new Promise<void>((resolve) => (go = resolve))
+    const [begun, gate] = [deferred(), deferred()]
     const store = new Proxy(inner, { get: (target, name) => {
       const value = Reflect.get(target, name) as (...args: unknown[]) => unknown
       return name === 'recordIntent' ? async (...args: unknown[]) => {
         value.apply(target, args)
-        void begin()
-        await gate
+        begun.resolve()
+        await gate.promise
       } : value.bind(target)
     } })
     const own = await testPki('P-256')
@@ -139,11 +131,11 @@ describe('a client that leaves', () => {
     const { server, log } = await start({ issuance: slow.issuance })
     const gone = new AbortController()
     const asking = callRaw(server, pki.root, request, { signal: gone.signal })
-    await begun
+    await begun.promise
     gone.abort()
     expect(await asking).toMatchObject({ code: 1 })
     await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
-    go()
+    gate.resolve()
     await expect.poll(() => inner.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
   })
 })
@@ -318,18 +310,16 @@ describe('connections', () => {
   })
 
   it('let the calls in flight end when the server closes', async () => {
-    const { begun, hang: begin } = hanging()
-    let go!: () => void
-    const gate = new Promise<void>((resolve) => (go = resolve))
+    const [begun, gate] = [deferred(), deferred()]
     const { server } = await start({ authenticator: { name: 'x', authenticate: async () => {
-      void begin()
-      await gate
+      begun.resolve()
+      await gate.promise
       return callerOf()
     } } })
     const asking = callRaw(server, pki.root, request)
-    await begun
+    await begun.promise
     const closing = server.close()
-    go()
+    gate.resolve()
     expect(await asking).toMatchObject({ code: 0 })
     await closing
   })

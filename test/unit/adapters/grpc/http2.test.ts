@@ -4,17 +4,14 @@ import { connect as http2, constants } from 'node:http2'
 import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { connect as tls } from 'node:tls'
 import { once } from 'node:events'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { CertificateServer, CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
-import { callRaw, proto, startTestServer } from '../../../support/certificate-server.ts'
+import { callRaw, closedAfterEach, proto, startTestServer } from '../../../support/certificate-server.ts'
 import type { TestServer } from '../../../support/certificate-server.ts'
+import { deferred } from '../../../support/deferred.ts'
 import { callerOf, newRequest, testPki } from '../../../support/pki.ts'
 
-const open: AsyncDisposable[] = []
-afterEach(async () => {
-  for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
-})
-
+const keep = closedAfterEach()
 const pki = await testPki()
 const request = proto.octets(1, (await newRequest()).request.toPem())
 const path = '/istio.v1.auth.IstioCertificateService/CreateCertificate'
@@ -29,15 +26,13 @@ function framed(message: Uint8Array, compressed = 0, length = message.length): B
 }
 
 async function start(options: Partial<CertificateServerOptions> = {}): Promise<TestServer> {
-  const started = await startTestServer(options, pki)
-  open.push(started)
-  return started
+  return keep(await startTestServer(options, pki))
 }
 
 function sessionTo(server: CertificateServer): ClientHttp2Session {
   const session = http2(`https://localhost:${server.port}`, { ca: pki.root.toPem() })
   session.on('error', () => undefined)
-  open.push({ [Symbol.asyncDispose]: async () => session.destroy() })
+  keep({ [Symbol.asyncDispose]: async () => session.destroy() })
   return session
 }
 
@@ -116,10 +111,9 @@ describe('frames by hand', () => {
   }
 
   it('several authorization headers are one to authenticators, never a list that a parser would take apart', async () => {
-    let saw!: (values: readonly string[]) => void
-    const seen = new Promise<readonly string[]>((resolve) => (saw = resolve))
+    const seen = deferred<readonly string[]>()
     const { server } = await start({ authenticator: { name: 'x', authenticate: async (asked) => {
-      saw(asked.header('authorization'))
+      seen.resolve(asked.header('authorization'))
       return undefined
     } } })
     const socket = tls({ host: '127.0.0.1', port: server.port, servername: 'localhost', ca: pki.root.toPem(), ALPNProtocols: ['h2'] })
@@ -131,7 +125,7 @@ describe('frames by hand', () => {
       frame(1, 4, 1, Buffer.concat(pairs.map(([name, value]) => field(name, value)))),
       frame(0, 1, 1, framed(request)),
     ]))
-    expect(await seen).toEqual(['Bearer first'])
+    expect(await seen.promise).toEqual(['Bearer first'])
     socket.destroy()
   })
 

@@ -1,7 +1,7 @@
 // Istio's wire contract, octet by octet: messages made by hand go in, statuses and texts come out.
 
-import { Client, Metadata, Server, ServerCredentials, credentials } from '@grpc/grpc-js'
-import { afterEach, describe, expect, it } from 'vitest'
+import { Client, Server, ServerCredentials, credentials } from '@grpc/grpc-js'
+import { describe, expect, it } from 'vitest'
 import { certificateServiceDefinition, certificateServiceHandlers } from '../../../../src/adapters/grpc/index.ts'
 import type { CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, generateApiKey, hashApiKey } from '../../../../src/auth/index.ts'
@@ -11,24 +11,18 @@ import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { SpiffeId } from '../../../../src/spiffe/index.ts'
 import { X509SvidValidator } from '../../../../src/svid/index.ts'
 import { Certificate } from '../../../../src/x509/index.ts'
-import { callRaw, proto, startTestServer } from '../../../support/certificate-server.ts'
+import { callBy, callRaw, closedAfterEach, proto, startTestServer } from '../../../support/certificate-server.ts'
 import type { RawAnswer, RawOptions, TestServer } from '../../../support/certificate-server.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 
-const open: AsyncDisposable[] = []
-afterEach(async () => {
-  for (const one of open.splice(0)) await one[Symbol.asyncDispose]()
-})
-
+const keep = closedAfterEach()
 const pki = await testPki()
 const csr = (await newRequest()).request.toPem()
 const request = proto.octets(1, csr)
 const { concat } = Buffer
 
 async function start(options: Partial<CertificateServerOptions> = {}): Promise<TestServer> {
-  const started = await startTestServer(options, pki)
-  open.push(started)
-  return started
+  return keep(await startTestServer(options, pki))
 }
 
 async function send(message: Uint8Array, options: Partial<CertificateServerOptions> = {}, raw: RawOptions = {}): Promise<RawAnswer> {
@@ -278,9 +272,8 @@ describe('a client certificate', () => {
     const { server } = await start({ issuance: own.issuance, authenticator: new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }) })
     const credential = await tlsCredential(own)
     const client = new Client(`localhost:${server.port}`, credentials.createSsl(Buffer.from(pki.root.toPem()), Buffer.from(credential.privateKey), Buffer.from(credential.certificateChain)))
-    open.push({ [Symbol.asyncDispose]: async () => client.close() })
-    const { path, responseDeserialize } = certificateServiceDefinition.CreateCertificate
-    const ask = (): Promise<number> => new Promise((resolve) => client.makeUnaryRequest(path, (octets: Buffer) => octets, responseDeserialize, request, new Metadata(), (error) => resolve(error?.code ?? 0)))
+    keep({ [Symbol.asyncDispose]: async () => client.close() })
+    const ask = async (): Promise<number> => (await callBy(client, request)).code
     expect(await ask()).toBe(0)
     const signer = await SoftwareSigner.generate('P-256')
     const next = await createRootCertificate(signer, { subject: 'CN=next', trustDomain: 'example.org' })
@@ -297,12 +290,10 @@ describe('a port without TLS', () => {
     server.addService(certificateServiceDefinition, certificateServiceHandlers({ issuance: pki.issuance, authenticator: new ClientCertificateAuthenticator({ verify: () => ({ ok: true, id: workloadId }) }) }))
     const port = await new Promise<number>((resolve, reject) => server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))))
     const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure())
-    open.push({ [Symbol.asyncDispose]: async () => {
+    keep({ [Symbol.asyncDispose]: async () => {
       client.close()
       server.forceShutdown()
     } })
-    const { path, responseDeserialize } = certificateServiceDefinition.CreateCertificate
-    const error = await new Promise((resolve) => client.makeUnaryRequest(path, (octets: Buffer) => octets, responseDeserialize, request, new Metadata(), (failed) => resolve(failed)))
-    expect(error).toMatchObject({ code: 16, details: 'request authenticate failure' })
+    expect(await callBy(client, request)).toMatchObject({ code: 16, details: 'request authenticate failure' })
   })
 })

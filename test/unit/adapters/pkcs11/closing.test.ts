@@ -2,7 +2,18 @@
 
 import { describe, expect, it } from 'vitest'
 import { code } from '../../../support/codes.ts'
+import type { FakeClock } from '../../../../src/testing/index.ts'
 import { data, fakeSetup, signsRight, turns } from '../../../support/fake-token.ts'
+
+/** Closes it while ten seconds go by: as long as it may wait for what hangs. */
+async function closeInTime(keys: AsyncDisposable, clock: FakeClock): Promise<void> {
+  const closing = keys[Symbol.asyncDispose]()
+  for (let i = 0; i < 20; i++) {
+    clock.advance(500)
+    await turns(2)
+  }
+  await closing
+}
 
 describe('the end', () => {
   it('of one of two managers leaves the other at work; the last one finalises', async () => {
@@ -42,12 +53,7 @@ describe('the end', () => {
     library.onSign = (signature) => new Promise((resolve) => (answer = () => resolve(signature)))
     const signing = expect(signer.sign(data)).rejects.toThrow(code('ERR_HSM_TIMEOUT'))
     await turns(3)
-    const closing = keys[Symbol.asyncDispose]()
-    for (let i = 0; i < 20; i++) {
-      clock.advance(500)
-      await turns(2)
-    }
-    await closing
+    await closeInTime(keys, clock)
     await signing
     expect([library.initialised, library.misuse, library.calls.includes('C_Finalize')]).toEqual([true, [], false])
     answer()
@@ -62,12 +68,7 @@ describe('the end', () => {
     library.onGenerate = () => new Promise((resolve) => (answer = resolve))
     const making = keys.generateKey('ca', 'P-256').then(() => 'made', (error: unknown) => (error as { code: string }).code)
     await turns(3)
-    const closing = keys[Symbol.asyncDispose]()
-    for (let i = 0; i < 20; i++) {
-      clock.advance(500)
-      await turns(2)
-    }
-    await closing
+    await closeInTime(keys, clock)
     expect([library.initialised, library.misuse, library.calls.includes('C_Finalize')]).toEqual([true, [], false])
     answer()
     await turns(3)
