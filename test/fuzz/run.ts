@@ -20,7 +20,7 @@ const chosen = positionals.length === 0 ? targets : targets.filter(({ name }) =>
 
 let findings = 0
 for (const target of chosen) {
-  const report = fuzzTarget(target, runs, seed, (done) => process.stderr.write(`${target.name}: ${done} of ${runs}\n`))
+  const report = fuzzTarget(target, runs, seed, { progress: (done) => process.stderr.write(`${target.name}: ${done} of ${runs}\n`) })
   console.log(formatReport(report))
   for (const { run, problem, input } of report.findings) console.log(`  FINDING in run ${run} of ${report.name}, seed ${seed}: ${problem}\n    input (base64): ${input}`)
   findings += report.findings.length
