@@ -24,9 +24,8 @@ const rows = present ? (JSON.parse(readFileSync(file, 'utf8')) as { cases: Row[]
 
 describe.skipIf(!present)('SPIFFE ID corpus', () => {
   it.each(rows.map((row) => [row.id, row] as const))('%s', (_id, row) => {
-    const accepted = judge(row)
     const wanted = row.expected === 'either' ? row.preferred : row.expected
-    if (wanted !== undefined) expect(accepted, row.reason).toBe(wanted === 'accept')
+    expect(wanted === undefined ? ['accept', 'reject'] : [wanted], row.reason).toContain(judge(row) ? 'accept' : 'reject')
   })
 })
 

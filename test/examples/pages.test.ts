@@ -65,7 +65,7 @@ describe('a page', () => {
   })
 
   it.each(pages.filter((page) => page !== 'docs/hsm.md'))('%s runs', async (page) => {
-    await user.run(`out/${fileName(page)}.js`)
+    await expect(user.run(`out/${fileName(page)}.js`)).resolves.toEqual(expect.any(String))
   })
 
   it.skipIf(!requires('softhsm'))('docs/hsm.md runs', async () => {

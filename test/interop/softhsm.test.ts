@@ -16,10 +16,10 @@ import { MemoryCertificateStore, createCertificateAuthority, createRootCertifica
 import { isPkiError } from '../../src/errors/index.ts'
 import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, exportPrivateKey } from '../../src/keys/index.ts'
 import type { KeyAlgorithm, KeyManager } from '../../src/keys/index.ts'
-import { keyManagerContract } from '../../src/testing/index.ts'
 import { Certificate, buildCertificateRequest, generalName, verifySignature } from '../../src/x509/index.ts'
 import type { Signer } from '../../src/x509/index.ts'
 import { code } from '../support/codes.ts'
+import { itKeepsTheContract } from '../support/contract.ts'
 import { requires } from '../support/requires.ts'
 
 const data = Buffer.from('to be signed')
@@ -74,7 +74,7 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
   const open = async (options: Partial<Pkcs11KeyManagerOptions> = {}, methods?: Parameters<typeof tampered>[0]): Promise<Pkcs11KeyManager> =>
     Pkcs11KeyManager.open({ module: methods === undefined ? token.modulePath : await load(methods), token: { label: token.label }, pin: () => token.pin, ...options })
 
-  for (const { name, run } of keyManagerContract({ open: () => open(), algorithms: ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048'], extractable: false })) it(`keeps the contract: ${name}`, run)
+  itKeepsTheContract({ open: () => open(), algorithms: ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048'], extractable: false })
 
   it.each(['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-3072', 'RSA-4096', 'RSA-PSS-2048'] as KeyAlgorithm[])('makes a key of %s that signs what node:crypto verifies', async (algorithm) => {
     await using keys = await open()

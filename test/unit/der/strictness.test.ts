@@ -82,12 +82,12 @@ describe('an element of an open type', () => {
     ['EXTERNAL', '28 05 06 03 55 04 03'], ['EMBEDDED PDV', '2b 02 05 00'], ['CHARACTER STRING', '3d 02 05 00'], ['an unsorted SET of several types', '31 05 05 00 02 01 01'], ['a SET OF with one element twice', '31 06 02 01 01 02 01 01'],
     ['a RELATIVE-OID', '0d 02 88 37'], ['an empty SEQUENCE', '30 00'], ['an empty UTF8String', '0c 00'], ['an implicit tag over what nobody knows', '80 01 01'], ['a TeletexString', '14 01 e9'],
   ])('may be %s', (_what, text) => {
-    for (const der of wrapped(hex(text))) checkWellFormed(der, 'x')
+    for (const der of wrapped(hex(text))) expect(() => checkWellFormed(der, 'x')).not.toThrow()
   })
 
   it('may have a time with a fraction (X.690 11.7.3)', () => {
-    for (const text of ['20260101000000.5Z', '20260101000000.000001Z', '00000101000000Z']) checkWellFormed(implicitly(tags.generalizedTime, text), 'x')
-    checkWellFormed(implicitly(tags.utcTime, '991231235959Z'), 'x')
+    for (const text of ['20260101000000.5Z', '20260101000000.000001Z', '00000101000000Z']) expect(() => checkWellFormed(implicitly(tags.generalizedTime, text), 'x')).not.toThrow()
+    expect(() => checkWellFormed(implicitly(tags.utcTime, '991231235959Z'), 'x')).not.toThrow()
   })
 
   it('goes 32 levels down and no deeper', () => {

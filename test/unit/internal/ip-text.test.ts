@@ -12,7 +12,9 @@ describe('ipVersion', () => {
   })
 
   it('agrees with the platform on what looks like an address', () => {
-    fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), fc.string({ unit: fc.constantFrom(...Array.from('0159af:.')), maxLength: 24 })), (text) => ipVersion(text) === isIP(text)), { numRuns: 3000 })
+    fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), fc.string({ unit: fc.constantFrom(...Array.from('0159af:.')), maxLength: 24 })), (text) => {
+      expect(ipVersion(text)).toBe(isIP(text))
+    }), { numRuns: 3000 })
   })
 
   it('takes no zone', () => {

@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { PkiError } from '../../../src/errors/index.ts'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
 import { FailoverKeyManager, MemoryKeyManager, failoverCodes } from '../../../src/keys/index.ts'
-import { FakeClock, keyManagerContract } from '../../../src/testing/index.ts'
+import { FakeClock } from '../../../src/testing/index.ts'
 import { verifySignature } from '../../../src/x509/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
+import { itKeepsTheContract } from '../../support/contract.ts'
 
 const data = Buffer.from('to be signed')
 /** A key pair, for a passphrase takes half a second each way. */
@@ -49,9 +50,9 @@ async function signs(signer: Signer | undefined): Promise<void> {
 }
 
 describe('FailoverKeyManager', () => {
-  for (const { name, run } of keyManagerContract({
+  itKeepsTheContract({
     open: async () => new FailoverKeyManager({ managers: [new MemoryKeyManager(), new MemoryKeyManager()] }), algorithms: ['P-256', 'RSA-2048'], extractable: true, durable: false,
-  })) it(name, run)
+  })
 
   it.each([...failoverCodes])('asks the next manager after %s', async (failure) => {
     const { first, second, keys } = await pair()

@@ -11,6 +11,7 @@ import { MemoryKeyManager, SoftwareSigner } from '../../../src/keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyManager } from '../../../src/keys/index.ts'
 import { FakeClock, keyManagerContract } from '../../../src/testing/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
+import { itKeepsTheContract } from '../../support/contract.ts'
 
 const algorithms: readonly KeyAlgorithm[] = ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048']
 const parent = await mkdtemp(join(tmpdir(), 'contract-'))
@@ -18,11 +19,11 @@ const directory = join(parent, 'keys')
 afterAll(() => rm(parent, { recursive: true }))
 
 describe('MemoryKeyManager', () => {
-  for (const { name, run } of keyManagerContract({ open: async () => new MemoryKeyManager(), algorithms, extractable: true, durable: false })) it(name, run)
+  itKeepsTheContract({ open: async () => new MemoryKeyManager(), algorithms, extractable: true, durable: false })
 })
 
 describe('FileKeyManager', () => {
-  for (const { name, run } of keyManagerContract({ open: () => FileKeyManager.open({ directory, passphrase: () => 'contract' }), algorithms, extractable: true })) it(name, run)
+  itKeepsTheContract({ open: () => FileKeyManager.open({ directory, passphrase: () => 'contract' }), algorithms, extractable: true })
 })
 
 describe('the contract itself', () => {

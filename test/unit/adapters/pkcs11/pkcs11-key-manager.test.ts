@@ -8,15 +8,15 @@ import { Pkcs11KeyManager, Pkcs11Module } from '../../../../src/adapters/pkcs11/
 import type { Pkcs11KeyManagerOptions, PinValue } from '../../../../src/adapters/pkcs11/index.ts'
 import { isPkiError } from '../../../../src/errors/index.ts'
 import type { KeyAlgorithm } from '../../../../src/keys/index.ts'
-import { keyManagerContract } from '../../../../src/testing/index.ts'
 import { verifySignature } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
+import { itKeepsTheContract } from '../../../support/contract.ts'
 import { CkrError, FakeLibrary, FakeToken, data, fakeSetup, signsRight, turns } from '../../../support/fake-token.ts'
 
 describe('on a library in memory', () => {
   const { open } = fakeSetup()
   const algorithms: readonly KeyAlgorithm[] = ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048']
-  for (const { name, run } of keyManagerContract({ open: () => open({ clock: undefined }), algorithms, extractable: false })) it(`keeps the contract: ${name}`, run)
+  itKeepsTheContract({ open: () => open({ clock: undefined }), algorithms, extractable: false })
 })
 
 describe('a call that fails', () => {
