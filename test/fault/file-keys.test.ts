@@ -1,27 +1,22 @@
 // What may happen to key files: a kill at every moment of a write, a full disk, a directory that is open to others, two processes.
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { createSecureFile } from '../../src/adapters/files/secure-file.ts'
 import { verifySignature } from '../../src/x509/index.ts'
 import { code } from '../support/codes.ts'
 import { requires } from '../support/requires.ts'
+import { temporaryFolders } from '../support/temporary.ts'
 
 const passphrase = 'a passphrase that nobody sees'
 const open = (directory: string) => FileKeyManager.open({ directory, passphrase: () => passphrase })
-const made: string[] = []
-const fresh = (): string => {
-  const parent = mkdtempSync(join(tmpdir(), 'file-keys-'))
-  made.push(parent)
-  return join(parent, 'keys')
-}
-afterAll(() => made.forEach((directory) => rmSync(directory, { recursive: true, force: true })))
+const newFolder = temporaryFolders('file-keys-')
+const fresh = (): string => join(newFolder(), 'keys')
 const writer = fileURLToPath(new URL('../support/key-writer.ts', import.meta.url))
 const steps = ['begin', 'created', 'written', 'synced', 'linked', 'unlinked', 'directory-synced'] as const
 
@@ -138,7 +133,7 @@ describe('key files', () => {
   })
 
   it('answer with a code when the place is no directory, or cannot be written', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'file-keys-')), 'file')
+    const file = join(newFolder(), 'file')
     writeFileSync(file, '')
     await expect(open(file)).rejects.toThrow(code('ERR_KEY_STORAGE'))
     await expect(open(join(file, 'below'))).rejects.toThrow(code('ERR_KEY_STORAGE'))
@@ -155,7 +150,7 @@ describe('key files', () => {
   })
 
   it('refuse a disk that is really full', async ({ skip }) => {
-    const mount = mkdtempSync(join(tmpdir(), 'full-'))
+    const mount = newFolder()
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k,mode=700', 'tmpfs', mount]).status !== 0) skip('this test mounts a small file system, which is not allowed here')
     try {
       await using keys = await open(mount)
@@ -170,12 +165,11 @@ describe('key files', () => {
       expect((await keys.getSigner('small'))?.publicKey.equals(first.publicKey)).toBe(true)
     } finally {
       spawnSync('umount', [mount])
-      rmSync(mount, { recursive: true, force: true })
     }
   })
 
   it('are read where the directory is read-only, and nothing else', async ({ skip }) => {
-    const mount = mkdtempSync(join(tmpdir(), 'read-only-'))
+    const mount = newFolder()
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', mount]).status !== 0) skip('this test mounts a small file system, which is not allowed here')
     try {
       await using keys = await open(mount)
@@ -187,7 +181,6 @@ describe('key files', () => {
       expect(await reader.listKeys()).toHaveLength(1)
     } finally {
       spawnSync('umount', [mount])
-      rmSync(mount, { recursive: true, force: true })
     }
   })
 

@@ -1,23 +1,20 @@
 // Key files under several managers at once, and on a disk that says that it did not write.
 
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import type { WriteStep } from '../../src/adapters/files/index.ts'
 import { code } from '../support/codes.ts'
+import { temporaryFolders } from '../support/temporary.ts'
 
 const passphrase = 'a passphrase that nobody sees'
-const made: string[] = []
-const fresh = (): string => {
-  made.push(mkdtempSync(join(tmpdir(), 'races-')))
-  return join(made.at(-1)!, 'keys')
-}
-afterAll(() => made.forEach((directory) => rmSync(directory, { recursive: true, force: true })))
+const newFolder = temporaryFolders('races-')
+const fresh = (): string => join(newFolder(), 'keys')
 afterEach(() => vi.restoreAllMocks())
 const open = (directory: string, onWriteStep?: (step: WriteStep) => void) => FileKeyManager.open({ directory, passphrase: () => passphrase, onWriteStep })
 
@@ -98,9 +95,10 @@ describe.skipIf(process.platform !== 'linux')('what is written is on the disk', 
       events.push(`sync ${fileOf(this)}`)
       return sync.call(this)
     })
-    const directory = join(fresh(), 'deeper')
+    const parent = newFolder()
+    const directory = join(parent, 'keys', 'deeper')
     await using keys = await open(directory, (step) => events.push(step))
-    expect(events).toEqual(['sync keys', `sync ${basename(made.at(-1)!)}`])
+    expect(events).toEqual(['sync keys', `sync ${basename(parent)}`])
     events.length = 0
     await keys.generateKey('ca', 'P-256')
     expect(events).toEqual(['sync deeper', 'begin', 'created', 'written', 'sync temporary', 'synced', 'linked', 'unlinked', 'sync ca', 'directory-synced'])

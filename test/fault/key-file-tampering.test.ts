@@ -1,24 +1,20 @@
 // Key files that somebody else wrote to: what stands above a key is believed only under the passphrase.
 
-import { chownSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chownSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inspect } from 'node:util'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { SoftwareSigner } from '../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../src/keys/index.ts'
 import { decodeOnePem, encodePem } from '../../src/internal/pem.ts'
 import { code } from '../support/codes.ts'
+import { temporaryFolders } from '../support/temporary.ts'
 
 const passphrase = 'a passphrase that nobody sees'
 const open = (directory: string, secret = passphrase) => FileKeyManager.open({ directory, passphrase: () => secret })
-const made: string[] = []
-const fresh = (): string => {
-  made.push(mkdtempSync(join(tmpdir(), 'tampered-')))
-  return join(made.at(-1)!, 'keys')
-}
-afterAll(() => made.forEach((directory) => rmSync(directory, { recursive: true, force: true })))
+const newFolder = temporaryFolders('tampered-')
+const fresh = (): string => join(newFolder(), 'keys')
 
 async function written(algorithm: KeyAlgorithm = 'RSA-2048'): Promise<{ readonly directory: string, readonly file: string }> {
   const directory = fresh()

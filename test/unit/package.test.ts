@@ -82,7 +82,7 @@ describe('peers', () => {
   })
 })
 
-describe.skipIf(!existsSync(join(root, 'src/index.ts')))('the root', () => {
+describe('the root', () => {
   let loaded: LoadedModules = { urls: [], native: [], globals: [] }
   beforeAll(() => {
     loaded = listImports('src/index.ts')

@@ -7,7 +7,7 @@ import { element, encodeGeneralizedTime, encodeTime, sequence } from '../../../s
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
-import { Certificate, DistinguishedName, RevocationList, assembleSigned, buildCertificate, buildRevocationList, encodeExtension, encodeIssuingDistributionPoint, extensionOids, generalName, keyPurposeOids, serialNumberFromBytes } from '../../../src/x509/index.ts'
+import { Certificate, DistinguishedName, RevocationList, assembleSigned, buildCertificate, buildRevocationList, encodeIssuingDistributionPoint, extensionOids, generalName, keyPurposeOids, serialNumberFromBytes } from '../../../src/x509/index.ts'
 import type { CertificateFields, RevocationListFields, RevokedCertificate } from '../../../src/x509/index.ts'
 import { newRequest } from '../../support/pki.ts'
 
@@ -206,7 +206,6 @@ describe('lints of CA certificates and lists', () => {
 
   it('lets a root of any path length pass', () => {
     expect(refused(() => runLints(caLints, { certificate: root, issuer: root }))).toBe('passes')
-    expect(encodeExtension({ oid: '1.2.3', critical: false, value: new Uint8Array(0) }).length).toBeGreaterThan(0)
   })
 
   const serial = (n: number): RevokedCertificate['serialNumber'] => serialNumberFromBytes(Uint8Array.of(1, n))

@@ -1,11 +1,12 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createCertificateAuthority, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial, readPluggedInMaterial } from '../../../src/ca/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../src/keys/index.ts'
 import { code } from '../../support/codes.ts'
+import { temporaryFolders } from '../../support/temporary.ts'
 
+const newFolder = temporaryFolders('plugged-in-')
 const rootSigner = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(rootSigner, { subject: 'CN=root', trustDomain: 'example.org' })
 const middleSigner = await SoftwareSigner.generate('P-384')
@@ -69,15 +70,11 @@ describe('plugged-in CA material', () => {
   })
 
   it('is not passed over where it cannot be read', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'plugged-in-'))
-    try {
-      await writeFile(join(directory, 'file'), '')
-      await mkdir(join(directory, 'odd', 'ca-key.pem'), { recursive: true })
-      await symlink('nowhere', join(directory, 'ca-cert.pem'))
-      for (const path of ['file', 'odd', '.']) await expect(readPluggedInMaterial(join(directory, path))).rejects.toThrow(code('ERR_CA_MATERIAL'))
-    } finally {
-      await rm(directory, { recursive: true })
-    }
+    const directory = newFolder()
+    await writeFile(join(directory, 'file'), '')
+    await mkdir(join(directory, 'odd', 'ca-key.pem'), { recursive: true })
+    await symlink('nowhere', join(directory, 'ca-cert.pem'))
+    for (const path of ['file', 'odd', '.']) await expect(readPluggedInMaterial(join(directory, path))).rejects.toThrow(code('ERR_CA_MATERIAL'))
   })
 
   it('refuses the key of another certificate when it is used', () => {
@@ -86,14 +83,10 @@ describe('plugged-in CA material', () => {
   })
 
   it('is undefined where there is none', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'plugged-in-'))
-    try {
-      expect(await readPluggedInMaterial(directory)).toBeUndefined()
-      expect(await readPluggedInMaterial(join(directory, 'absent'))).toBeUndefined()
-      for (const [name, text] of Object.entries(istio)) await writeFile(join(directory, name), text)
-      expect((await readPluggedInMaterial(directory))?.certificate.equals(ca)).toBe(true)
-    } finally {
-      await rm(directory, { recursive: true })
-    }
+    const directory = newFolder()
+    expect(await readPluggedInMaterial(directory)).toBeUndefined()
+    expect(await readPluggedInMaterial(join(directory, 'absent'))).toBeUndefined()
+    for (const [name, text] of Object.entries(istio)) await writeFile(join(directory, name), text)
+    expect((await readPluggedInMaterial(directory))?.certificate.equals(ca)).toBe(true)
   })
 })

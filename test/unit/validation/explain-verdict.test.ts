@@ -10,10 +10,7 @@ import type { Certificate } from '../../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, newSigner, time } from './test-pki.ts'
 import type { Authority } from './test-pki.ts'
 
-let root: Authority
-beforeAll(async () => {
-  root = await makeAuthority('root')
-})
+const root = await makeAuthority('root')
 
 const commonName = (text: string): DistinguishedName => DistinguishedName.fromDer(sequence(element(0x31, sequence(element(6, Uint8Array.of(0x55, 4, 3)), element(0x0c, Buffer.from(text))))))
 const options = (extra: object = {}): Parameters<typeof verifyPath>[1] => ({ anchors: [root.certificate], profile: 'spiffe', time, ...extra })

@@ -1,20 +1,15 @@
 // Certificate policies: RFC 5280 §6.1 with the graph of RFC 9618.
 
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { anyPolicy } from '../../../src/x509/index.ts'
 import type { ExtensionFields } from '../../../src/x509/index.ts'
 import { explainVerdict, verifyPath } from '../../../src/validation/index.ts'
 import type { PolicyInputs } from '../../../src/validation/index.ts'
-import { makeAuthority, makeLeaf, time } from './test-pki.ts'
-import type { Authority } from './test-pki.ts'
+import { makeAuthority, makeLeaf, rejectionOf, time } from './test-pki.ts'
 
 const [a, b, c] = ['1.2.3.1', '1.2.3.2', '1.2.3.3'] as const
 
-let root: Authority
-
-beforeAll(async () => {
-  root = await makeAuthority('root')
-})
+const root = await makeAuthority('root')
 
 /** The resulting set, or the code of the refusal. */
 async function result(policies: PolicyInputs, ...extensions: ExtensionFields[]): Promise<readonly string[] | string> {
@@ -28,7 +23,7 @@ async function result(policies: PolicyInputs, ...extensions: ExtensionFields[]):
   const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates, time, policies })
   if (verdict.ok) return [...verdict.path.validPolicies].sort()
   expect(explainVerdict(verdict)).toContain('RFC 5280')
-  return verdict.rejected[0]?.code ?? ''
+  return rejectionOf(verdict) ?? ''
 }
 
 describe('the resulting policy set', () => {
@@ -87,7 +82,7 @@ describe('an anchor that is a certificate (RFC 5937 §3)', () => {
     const issuing = await makeAuthority('issuing', anchor, { extensions: ofCa })
     const leaf = await makeLeaf(issuing, { extensions: ofLeaf })
     const verdict = verifyPath(leaf, { anchors: [anchor.certificate], intermediates: [issuing.certificate], time })
-    expect(verdict.ok ? verdict.path.validPolicies : verdict.rejected[0]?.code).toEqual(wanted)
+    expect(verdict.ok ? verdict.path.validPolicies : rejectionOf(verdict)).toEqual(wanted)
     // As a bare name and key it has nothing to say.
     const bare = { subject: anchor.name, publicKey: anchor.signer.publicKey }
     expect(verifyPath(leaf, { anchors: [bare], intermediates: [issuing.certificate], time }).ok).toBe(true)
@@ -104,7 +99,7 @@ describe('self-issued certificates (RFC 5280 §6.1.3 (d)(2), §6.1.4 (h))', () =
       intermediates.push(authority.certificate)
     }
     const verdict = verifyPath(await makeLeaf(authority, { extensions: leafExtensions }), { anchors: [root.certificate], intermediates, time, policies })
-    return verdict.ok ? [...verdict.path.validPolicies].sort() : (verdict.rejected[0]?.code ?? '')
+    return verdict.ok ? [...verdict.path.validPolicies].sort() : (rejectionOf(verdict) ?? '')
   }
   const some = { certificatePolicies: [a] }
   const any = { certificatePolicies: [anyPolicy] }

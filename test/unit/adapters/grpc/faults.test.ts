@@ -100,7 +100,7 @@ describe('what never answers', () => {
 describe('a client that leaves', () => {
   it.each([
     { what: 'by cancelling', leave: (gone: AbortController) => gone.abort(), raw: (signal: AbortSignal) => ({ signal }), status: 1 },
-    { what: 'because its time is over', leave: () => undefined, raw: () => ({ deadline: Date.now() + 200 }), status: 4 },
+    { what: 'because its time is over', leave: () => undefined, raw: () => ({ deadline: Date.now() + 1000 }), status: 4 },
   ])('$what gives its place to the next, whoever does not notice', async ({ leave, raw, status }) => {
     const { begun, hang } = hanging()
     let hangs = true
@@ -330,7 +330,7 @@ describe('connections', () => {
     const asking = callRaw(server, pki.root, request)
     await begun
     await server.close(20)
-    expect((await asking).code).toBeGreaterThan(0)
+    expect(await asking).toMatchObject({ code: 1, certChain: [] })
     await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
   })
 
