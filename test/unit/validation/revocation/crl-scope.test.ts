@@ -89,6 +89,17 @@ describe('extensions of a list', () => {
   })
 })
 
+describe('a list about one kind of certificates', () => {
+  it.each<[string, NonNullable<Fields['issuingDistributionPoint']>, NonNullable<Fields['issuingDistributionPoint']>, string]>([
+    ['its own kind', { onlyContainsCaCerts: true }, { onlyContainsUserCerts: true }, 'good'],
+    ['end entities alone, and the certificate is of a CA', { onlyContainsUserCerts: true }, { onlyContainsUserCerts: true }, 'ERR_REVOCATION_UNKNOWN'],
+    ['CAs alone, and the certificate is of an end entity', { onlyContainsCaCerts: true }, { onlyContainsCaCerts: true }, 'ERR_REVOCATION_UNKNOWN'],
+  ])('%s', async (_what, ofRoot, ofCa, wanted) => {
+    const lists = [await list({ issuingDistributionPoint: ofRoot }, root), await list({ issuingDistributionPoint: ofCa })]
+    expect(judge(chain, createCrlChecker({ lists, mode: 'hard-fail' }))).toBe(wanted)
+  })
+})
+
 describe('a delta', () => {
   const delta = (fields: Fields): Promise<RevocationList> => list({ crlNumber: 2, deltaCrlIndicator: 1, ...fields })
   it.each<[string, () => Promise<RevocationList>[], string]>([
@@ -214,6 +225,8 @@ describe('distribution points', () => {
     // The list of the CA itself covers the certificate too: take it away from there.
     const scoped = list({ issuingDistributionPoint: { name: point('elsewhere') } })
     expect(await outcome([scoped, list({ issuingDistributionPoint: { name: point('a') } }, crlIssuer)], { certificate, issuers })).toBe('ERR_REVOCATION_UNKNOWN')
+    // Nor is an indirect list of anybody else the one.
+    expect(await outcome([list({ issuingDistributionPoint: { name: point('a'), indirectCrl: true } })], { certificate, issuers })).toBe('ERR_REVOCATION_UNKNOWN')
     const serial = { serialNumber: certificate.serialNumber, revocationDate: at(-5) }
     expect(await ask({ thisUpdate: at(-0.5), issuingDistributionPoint: { name: point('a'), indirectCrl: true }, entries: [{ ...serial, certificateIssuer: [directory(ca.name)] }] })).toBe('ERR_REVOKED')
     expect(await ask({ thisUpdate: at(-0.5), issuingDistributionPoint: { name: point('a'), indirectCrl: true }, entries: [serial] })).toBe('good')
