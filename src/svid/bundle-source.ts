@@ -93,20 +93,21 @@ export class TrustBundleSet implements BundleSource {
   #become(bundles: ReadonlyMap<string, TrustBundle>): void {
     const before = this.#bundles
     this.#bundles = bundles
-    for (const [name, { trustDomain }] of before) if (!bundles.has(name)) this.#emit({ trustDomain, bundle: undefined })
-    for (const [name, bundle] of bundles) {
-      if (before.get(name)?.equals(bundle) !== true) this.#emit({ trustDomain: bundle.trustDomain, bundle })
-    }
+    const gone = [...before.values()].filter(({ trustDomain }) => !bundles.has(trustDomain.name))
+    const changed = [...bundles].filter(([name, bundle]) => before.get(name)?.equals(bundle) !== true)
+    this.#emit([...gone.map(({ trustDomain }) => ({ trustDomain, bundle: undefined })), ...changed.map(([, bundle]) => ({ trustDomain: bundle.trustDomain, bundle }))])
   }
 
-  #emit(change: TrustBundleChange): void {
-    // A listener that throws must not keep a new root from the others; the first error is thrown when all were told.
+  #emit(changes: readonly TrustBundleChange[]): void {
+    // A listener that throws must not keep a new root from the others, nor other changes from itself; the first error is thrown when all were told.
     const errors: unknown[] = []
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(change)
-      } catch (error) {
-        errors.push(error)
+    for (const change of changes) {
+      for (const listener of [...this.#listeners]) {
+        try {
+          listener(change)
+        } catch (error) {
+          errors.push(error)
+        }
       }
     }
     if (errors.length > 0) throw errors[0]

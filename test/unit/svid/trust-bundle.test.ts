@@ -258,4 +258,20 @@ describe('TrustBundle and TrustBundleSet', () => {
     set.set(a)
     expect(seen).toEqual(['a.org 1', 'a.org gone', 'b.org 0', 'b.org gone'])
   })
+
+  it('tells every listener every change, although one throws', () => {
+    const set = new TrustBundleSet([new TrustBundle('a.org')])
+    const seen: string[] = []
+    const failure = new TypeError('a listener')
+    set.onChange(({ trustDomain }) => {
+      seen.push(`first ${trustDomain.name}`)
+      throw failure
+    })
+    set.onChange(({ trustDomain }) => seen.push(`second ${trustDomain.name}`))
+    expect(() => {
+      set.replaceAll([new TrustBundle('b.org'), new TrustBundle('c.org')])
+    }).toThrow(failure)
+    expect(seen).toEqual(['a.org', 'b.org', 'c.org'].flatMap((name) => [`first ${name}`, `second ${name}`]))
+    expect([set.has('a.org'), set.has('b.org'), set.has('c.org')]).toEqual([false, true, true])
+  })
 })
