@@ -1,7 +1,7 @@
 // Trust bundles by rule number: B-1 to B-8, X-13 to X-15, J-12, F-4.
 
 import { generateKeyPairSync } from 'node:crypto'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
 import { JwtAuthority, TrustBundle, TrustBundleSet, formatBundleMap, formatSpiffeBundle, parseBundleMap, parseSpiffeBundle, requireBundle } from '../../../src/svid/index.ts'
@@ -10,14 +10,12 @@ import type { Certificate } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { makeAuthority } from '../validation/test-pki.ts'
 
-let first: Certificate
-let second: Certificate
-beforeAll(async () => {
-  first = (await makeAuthority('first')).certificate
-  second = (await makeAuthority('second')).certificate
-})
+const { certificate: first } = await makeAuthority('first')
+const { certificate: second } = await makeAuthority('second')
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const jwt = { ...ec.publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'jwt-svid' }
+/** Both coordinates, one behind the other. */
+const point = Buffer.concat([jwt.x, jwt.y].map((text) => Buffer.from(text as string, 'base64url')))
 const rsa = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }), kid: 'r1', use: 'jwt-svid' }
 const base64 = (certificate: Certificate): string => Buffer.from(certificate.der).toString('base64')
 const x509 = (certificate: Certificate): Record<string, unknown> => ({ kty: 'EC', use: 'x509-svid', x5c: [base64(certificate)] })
@@ -140,11 +138,16 @@ describe('JwtAuthority', () => {
     ['no kty', { kid: 'a' }, 'ERR_JWK_INVALID'],
     ['a curve of its own', { ...jwt, crv: 'P-224' }, 'ERR_JWK_INVALID'],
     ['a short coordinate', { ...jwt, x: 'AAAA' }, 'ERR_JWK_INVALID'],
+    ['a coordinate with an octet of the other', { ...jwt, x: point.subarray(0, 31).toString('base64url'), y: point.subarray(31).toString('base64url') }, 'ERR_JWK_INVALID'],
     ['an alg that does not fit', { ...jwt, alg: 'RS256' }, 'ERR_JWK_INVALID'],
     ['key_ops without verify', { ...jwt, key_ops: ['sign'] }, 'ERR_JWK_INVALID'],
     ['a symmetric key', { kty: 'oct', k: 'AAAA', kid: 'a' }, 'ERR_JWK_INVALID'],
   ])('refuses %s', (_name, jwk, wanted) => {
     expect(() => JwtAuthority.fromJwk(jwk)).toThrow(code(wanted))
+  })
+
+  it.each([undefined, 7, null, new String('k1')])('refuses %j for a kid', (keyId) => {
+    expect(() => JwtAuthority.from(keyId as never, ec.publicKey)).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 })
 
