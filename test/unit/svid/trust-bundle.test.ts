@@ -139,6 +139,8 @@ describe('JwtAuthority', () => {
     ['a curve of its own', { ...jwt, crv: 'P-224' }, 'ERR_JWK_INVALID'],
     ['a short coordinate', { ...jwt, x: 'AAAA' }, 'ERR_JWK_INVALID'],
     ['a coordinate with an octet of the other', { ...jwt, x: point.subarray(0, 31).toString('base64url'), y: point.subarray(31).toString('base64url') }, 'ERR_JWK_INVALID'],
+    ['a modulus with a zero octet before it (RFC 7518 §2)', { ...rsa, n: Buffer.concat([Buffer.of(0), Buffer.from(rsa.n as string, 'base64url')]).toString('base64url') }, 'ERR_JWK_INVALID'],
+    ['no octet of an exponent', { ...rsa, e: '' }, 'ERR_JWK_INVALID'],
     ['an alg that does not fit', { ...jwt, alg: 'RS256' }, 'ERR_JWK_INVALID'],
     ['key_ops without verify', { ...jwt, key_ops: ['sign'] }, 'ERR_JWK_INVALID'],
     ['a symmetric key', { kty: 'oct', k: 'AAAA', kid: 'a' }, 'ERR_JWK_INVALID'],
