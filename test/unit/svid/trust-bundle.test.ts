@@ -3,6 +3,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
+import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
 import { JwtAuthority, TrustBundle, TrustBundleSet, formatBundleMap, formatSpiffeBundle, parseBundleMap, parseSpiffeBundle, requireBundle } from '../../../src/svid/index.ts'
 import type { IgnoredKey, TrustBundleChange } from '../../../src/svid/index.ts'
@@ -17,6 +18,8 @@ const jwt = { ...ec.publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'jwt-sv
 /** Both coordinates, one behind the other. */
 const point = Buffer.concat([jwt.x, jwt.y].map((text) => Buffer.from(text as string, 'base64url')))
 const rsa = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }), kid: 'r1', use: 'jwt-svid' }
+const { certificate: third } = await makeAuthority('third', undefined, { signer: new SoftwareSigner(generateKeyPairSync('ed25519').privateKey) })
+const edwards = (): Record<string, unknown> => ({ ...third.publicKey.keyObject().export({ format: 'jwk' }), use: 'x509-svid', x5c: [base64(third)] })
 const base64 = (certificate: Certificate): string => Buffer.from(certificate.der).toString('base64')
 const x509 = (certificate: Certificate): Record<string, unknown> => ({ kty: 'EC', use: 'x509-svid', x5c: [base64(certificate)] })
 
@@ -103,6 +106,7 @@ describe('parseSpiffeBundle', () => {
     ['X-14 an empty x5c', () => ({ ...x509(first), x5c: [] })],
     ['X-14 a first value that is no certificate', () => ({ ...x509(first), x5c: ['AAAA', base64(first)] })],
     ['X-13 base64url', () => ({ ...x509(first), x5c: [`${base64(first).slice(0, -4)}-_-_`] })],
+    ['a certificate of Ed25519 under the name of X25519', () => ({ ...edwards(), crv: 'X25519' })],
     ['members of another key', () => ({ ...jwt, ...x509(first), use: 'x509-svid', kid: undefined })],
     ['a private key', () => ({ ...ec.privateKey.export({ format: 'jwk' }), kid: 'p', use: 'jwt-svid' })],
     ['J-12 no kid', () => ({ ...jwt, kid: undefined })],
@@ -125,6 +129,12 @@ describe('parseSpiffeBundle', () => {
     expect(read({ keys }).bundle.isEmpty).toBe(true)
   })
 
+  it('has authorities of Ed25519, with their members or without', () => {
+    const { bundle, ignored } = read({ keys: [edwards(), x509(first)] })
+    expect([bundle.x509Authorities.length, ignored]).toEqual([2, []])
+    expect(read(formatSpiffeBundle(bundle)).bundle.equals(bundle)).toBe(true)
+  })
+
   it('comes back as it was written', () => {
     const bundle = new TrustBundle('example.org', { x509Authorities: [first, second], jwtAuthorities: [JwtAuthority.fromJwk(jwt), JwtAuthority.fromJwk(rsa)], sequenceNumber: 2n ** 63n, refreshHintSeconds: 300 })
     expect(read(formatSpiffeBundle(bundle)).bundle.equals(bundle)).toBe(true)
@@ -140,6 +150,7 @@ describe('JwtAuthority', () => {
     ['a short coordinate', { ...jwt, x: 'AAAA' }, 'ERR_JWK_INVALID'],
     ['a coordinate with an octet of the other', { ...jwt, x: point.subarray(0, 31).toString('base64url'), y: point.subarray(31).toString('base64url') }, 'ERR_JWK_INVALID'],
     ['a modulus with a zero octet before it (RFC 7518 §2)', { ...rsa, n: Buffer.concat([Buffer.of(0), Buffer.from(rsa.n as string, 'base64url')]).toString('base64url') }, 'ERR_JWK_INVALID'],
+    ['a modulus without an end', { ...rsa, n: '_'.repeat(2052) }, 'ERR_JWK_INVALID'],
     ['no octet of an exponent', { ...rsa, e: '' }, 'ERR_JWK_INVALID'],
     ['an alg that does not fit', { ...jwt, alg: 'RS256' }, 'ERR_JWK_INVALID'],
     ['key_ops without verify', { ...jwt, key_ops: ['sign'] }, 'ERR_JWK_INVALID'],

@@ -337,6 +337,18 @@ describe('issueJwtSvid', () => {
     await expect(issueJwtSvid(fields, await SoftwareSigner.generate('Ed25519'))).rejects.toThrow(code('ERR_JWK_INVALID'))
   })
 
+  it('J-3 refuses an algorithm that is not one of the key', async () => {
+    const { id: name, publicKey } = new SoftwareSigner(own)
+    const other: Signer = { id: name, publicKey, signatureAlgorithm: 'ecdsa-with-SHA512', sign: (input) => sign('sha512', input, own) }
+    await expect(issueJwtSvid(fields, other)).rejects.toThrow(code('ERR_JWK_INVALID'))
+  })
+
+  it('does not let out the signature of another curve', async () => {
+    const { id: name, publicKey, signatureAlgorithm } = new SoftwareSigner(own)
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-521' })
+    await expect(issueJwtSvid(fields, { id: name, publicKey, signatureAlgorithm, sign: (input) => sign('sha256', input, privateKey) })).rejects.toThrow(code('ERR_JWT_SIGNATURE'))
+  })
+
   it('does not let out what does not verify', async () => {
     const good = new SoftwareSigner(own)
     const broken: Signer = { id: 'x', publicKey: good.publicKey, signatureAlgorithm: good.signatureAlgorithm, sign: () => sign('sha256', Buffer.from('other'), own) }

@@ -220,7 +220,7 @@ describe('verifyX509Svid', () => {
 
   it('F-4 two trust domains with CAs of the same names share nothing, in any order', async () => {
     const twin = await makeAuthority('root')
-    const twinIntermediate = await makeAuthority('intermediate', twin)
+    const twinIntermediate = await makeAuthority('ca', twin)
     const both = new TrustBundleSet([new TrustBundle('example.org', { x509Authorities: [root.certificate] }), new TrustBundle('twin.org', { x509Authorities: [twin.certificate] })])
     const own = await leafOf()
     const twins = await leafOf({ subjectAltName: [generalName.uri('spiffe://twin.org/a')] }, twinIntermediate)
@@ -268,9 +268,14 @@ describe('verifyX509Svid', () => {
     expect(verdict.ok).toBe(ok)
   })
 
+  it.each<[string, X509SvidOptions]>([['a time that is none', { time: new Date(Number.NaN) }], ['a purpose that is a misspelt name', { extendedKeyUsage: 'serverauth' }], ['a depth that is no count', { maxDepth: -1 }]])('throws for %s, which no peer can send', async (_what, options) => {
+    const chain = [await leafOf(), intermediate.certificate]
+    expect(() => verifyX509Svid(chain, { bundles, time, ...options })).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
   it('asks no matcher about a peer that is not who it says', async () => {
     let asked = 0
-    const forged = await leafOf({}, await makeAuthority('intermediate', foreign))
+    const forged = await leafOf({}, await makeAuthority('ca', foreign))
     expect(verifyX509Svid([forged, intermediate.certificate], { bundles, time, id: () => ++asked > 0 }).ok).toBe(false)
     expect(asked).toBe(0)
   })
