@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createSoftHsmToken } from '../../examples/main/softhsm.ts'
 import { errorCodes } from '../../src/errors/index.ts'
 import { userProject } from '../support/built-package.ts'
@@ -70,9 +70,9 @@ describe('a page', () => {
 
   it.skipIf(!requires('softhsm'))('docs/hsm.md runs', async () => {
     const token = await createSoftHsmToken('ca')
+    onTestFinished(() => token.dispose())
     const env = { SOFTHSM2_CONF: process.env['SOFTHSM2_CONF'], SOFTHSM2_MODULE: token.modulePath, HSM_PIN: token.pin }
     expect(await user.run('out/docs-hsm.js', { env })).toContain('BEGIN CERTIFICATE')
-    await token.dispose()
   })
 
   it('README.md: the quick start is plain JavaScript too', async () => {
