@@ -11,6 +11,7 @@ import { FakeClock } from '../../../src/testing/index.ts'
 import { generalName } from '../../../src/x509/index.ts'
 import type { Certificate, Signer } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
+import { deferred } from '../../support/deferred.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
@@ -210,16 +211,15 @@ describe('rotation', () => {
 
   it('lets nothing out that was being signed when its root went', async () => {
     const [first, second] = [await newRoot(), await newRoot()]
-    let sign!: () => void
-    const asked = new Promise<void>((resolve) => (sign = resolve))
+    const asked = deferred()
     const slow: Signer = { id: 'slow', publicKey: first.signer.publicKey, signatureAlgorithm: first.signer.signatureAlgorithm, sign: async (data) => {
-      await asked
+      await asked.promise
       return first.signer.sign(data)
     } }
     const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: first.certificate, signer: slow })
     const signing = authority.sign(authority.prepare(proven, content))
     await authority.rotate(second)
-    sign()
+    asked.resolve()
     await expect(signing).rejects.toThrow(code('ERR_PREPARED_EXPIRED'))
   })
 })

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { bitString, boolean, element, explicit, integer, octetString, oid, sequence, tags, utf8String } from '../../../src/der/index.ts'
 import { verifyPath } from '../../../src/validation/index.ts'
 import type { ProfileName } from '../../../src/validation/index.ts'
-import { Certificate, DistinguishedName, encodeBasicConstraints, extensionOids as oids, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
+import { Certificate, DistinguishedName, encodeBasicConstraints, encodeNameConstraints, extensionOids as oids, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
 import type { CertificateInput, Extension, ExtensionFields, GeneralName } from '../../../src/x509/index.ts'
 import { certificateParts as place, extensionList, makeAuthority, makeLeaf, newSigner, rejectionOf, resign, time } from './test-pki.ts'
 import type { Authority, Changes } from './test-pki.ts'
@@ -366,4 +366,19 @@ describe('policy qualifiers (RFC 5280 §4.2.1.4)', () => {
   ] as const)('%s, critical %s: %s', async (qualifier, critical, wanted) => {
     expect(both(await leafWith(policies(qualifier, critical)))).toEqual([wanted, wanted])
   })
+})
+
+it('an issuer without a name is one of section 6 alone (RFC 5280 §4.1.2.4)', async () => {
+  const nameless = { ...root, name: DistinguishedName.of([]) }
+  const leaf = await makeLeaf(nameless)
+  const anchors = [{ subject: nameless.name, publicKey: root.signer.publicKey }]
+  expect((['rfc5280', 'spiffe'] as const).map((profile) => rejectionOf(verifyPath(leaf, { anchors, time, profile })) ?? 'ok')).toEqual(['ERR_PATH_PROFILE', 'ok'])
+})
+
+it('name constraints of the web need not be critical (BR 7.1.2.5.2), others must be (RFC 5280 §4.2.1.10)', async () => {
+  const value = encodeNameConstraints({ permitted: [{ base: generalName.dns('example'), minimum: 0, maximum: undefined }], excluded: [] })
+  const { certificate, ...below } = await makeAuthority('below', root, { extensions: { extendedKeyUsage: [keyPurposeOids.serverAuth], other: [{ oid: oids.nameConstraints, critical: false, value }] } })
+  const leaf = await makeLeaf(below, { extensions: { extendedKeyUsage: [keyPurposeOids.serverAuth] } })
+  const judged = (profile: ProfileName): string => rejectionOf(verifyPath(leaf, { anchors: [root.certificate], intermediates: [certificate], time, profile, extendedKeyUsage: 'serverAuth' })) ?? 'ok'
+  expect([judged('rfc5280'), judged('webpki')]).toEqual(['ERR_PATH_PROFILE', 'ok'])
 })
