@@ -91,6 +91,14 @@ describe('limits', () => {
     expect(verifyPath(leaf, { anchors: [root.certificate], intermediates: [issuing.certificate], time, budget: { nameComparisons: 10_000_000 } }).ok).toBe(true)
   })
 
+  it('are not reached by one certificate that comes again and again', async () => {
+    const issuing = await makeAuthority('issuing', root)
+    const namesake = await makeAuthority('issuing', root)
+    const leaf = await makeLeaf(issuing)
+    const spentOn = (times: number) => verifyPath(leaf, { anchors: [root.certificate], intermediates: Array.from({ length: times }, () => Uint8Array.from(namesake.certificate.der)), time }).spent
+    expect({ ...spentOn(20), bytes: 0 }).toEqual({ ...spentOn(1), bytes: 0 })
+  })
+
   it('are counted per verification, not per validator', async () => {
     const issuing = await makeAuthority('issuing', root)
     const leaf = await makeLeaf(issuing)

@@ -299,7 +299,7 @@ describe('the profile webpki', () => {
     ['a common name that is one', 'ok', () => makeLeaf(issuing, { subject: DistinguishedName.parse('CN=web.example') })],
     ['a common name of another case', 'ERR_PATH_PROFILE', () => makeLeaf(issuing, { subject: DistinguishedName.parse('CN=Web.example') })],
     ['a wildcard over a registry', 'ERR_PATH_PROFILE', () => makeLeaf(issuing, { extensions: { subjectAltName: [generalName.dns('*.com')] } })],
-    ['a CA as leaf', 'ERR_PATH_PROFILE', async () => (await makeAuthority('below', issuing, { extensions: { extendedKeyUsage: [keyPurposeOids.serverAuth] } })).certificate],
+    ['a CA as leaf', 'ERR_PATH_PROFILE', async () => (await makeAuthority('below', issuing, { subject: DistinguishedName.parse('CN=web.example'), extensions: { keyUsage: ['digitalSignature'], extendedKeyUsage: [keyPurposeOids.serverAuth], subjectAltName: [generalName.dns('web.example')] } })).certificate],
   ])('%s', async (_name, wanted, make) => {
     expect(outcome(verifyPath(await make(), options({ profile: 'webpki', extendedKeyUsage: 'serverAuth' })))).toBe(wanted)
   })
