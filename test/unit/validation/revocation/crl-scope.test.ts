@@ -37,7 +37,7 @@ interface Asked extends Partial<CrlCheckerOptions> {
 }
 
 async function outcome(lists: readonly (RevocationList | Promise<RevocationList>)[], { certificate = leaf, ...options }: Asked = {}): Promise<string> {
-  return judge(chain, createCrlChecker({ lists: [rootList, ...(await Promise.all(lists))], mode: 'hard-fail', ...options }), certificate)
+  return judge(chain, createCrlChecker({ lists: [rootList, ...(await Promise.all(lists.map(async (each) => each)))], mode: 'hard-fail', ...options }), certificate)
 }
 
 const stale = { thisUpdate: at(-3), nextUpdate: at(-2) }
