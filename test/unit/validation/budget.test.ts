@@ -96,7 +96,7 @@ describe('limits', () => {
     const namesake = await makeAuthority('issuing', root)
     const leaf = await makeLeaf(issuing)
     const spentOn = (times: number) => verifyPath(leaf, { anchors: [root.certificate], intermediates: Array.from({ length: times }, () => Uint8Array.from(namesake.certificate.der)), time }).spent
-    expect({ ...spentOn(20), bytes: 0 }).toEqual({ ...spentOn(1), bytes: 0 })
+    for (const times of [2, 20]) expect({ ...spentOn(times), bytes: 0 }).toEqual({ ...spentOn(1), bytes: 0 })
   })
 
   it('are counted per verification, not per validator', async () => {
