@@ -124,6 +124,8 @@ describe('SpiffeId', () => {
   it('compares byte for byte', () => {
     expect(id.equals(SpiffeId.parse(text))).toBe(true)
     expect(id.equals('spiffe://example.org/ns/prod/sa/API')).toBe(false)
+    const [a, b] = [SpiffeId.parse('spiffe://a/z'), SpiffeId.parse('spiffe://b')]
+    expect([SpiffeId.compare(a, b), SpiffeId.compare(b, a), SpiffeId.compare(a, SpiffeId.parse('spiffe://a/z'))]).toEqual([-1, 1, 0])
     const sorted = ['spiffe://b', 'spiffe://a/z', 'spiffe://a', 'spiffe://b'].map(SpiffeId.parse).sort(SpiffeId.compare)
     expect(sorted.map(String)).toEqual(['spiffe://a', 'spiffe://a/z', 'spiffe://b', 'spiffe://b'])
   })

@@ -29,6 +29,7 @@ describe('TrustDomain', () => {
   it('compares, sorts and shows', () => {
     const a = TrustDomain.parse('a')
     expect([a.equals('a'), a.equals(TrustDomain.parse('a')), a.equals('A'), a.equals('b')]).toEqual([true, true, false, false])
+    expect([TrustDomain.compare(a, TrustDomain.parse('b')), TrustDomain.compare(TrustDomain.parse('b'), a), TrustDomain.compare(a, TrustDomain.parse('a'))]).toEqual([-1, 1, 0])
     expect([TrustDomain.parse('b'), a, TrustDomain.parse('a')].sort(TrustDomain.compare).map(String)).toEqual(['a', 'a', 'b'])
     expect(TrustDomain.from(a)).toBe(a)
     expect(JSON.stringify([a])).toBe('["a"]')
