@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, st
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { createSecureFile } from '../../src/adapters/files/secure-file.ts'
 import { verifySignature } from '../../src/x509/index.ts'
@@ -19,6 +19,16 @@ const newFolder = temporaryFolders('file-keys-')
 const fresh = (): string => join(newFolder(), 'keys')
 const writer = fileURLToPath(new URL('../support/key-writer.ts', import.meta.url))
 const steps = ['begin', 'created', 'written', 'synced', 'linked', 'unlinked', 'directory-synced'] as const
+
+const notAllowed = 'this test mounts a small file system, which is not allowed here'
+
+/** A small file system for one test; undefined where nobody may mount one. */
+function mounted(size: string): string | undefined {
+  const folder = newFolder()
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700`, 'tmpfs', folder]).status !== 0) return undefined
+  onTestFinished(() => void spawnSync('umount', [folder]))
+  return folder
+}
 
 describe('key files', () => {
   it.each(steps)('survive a kill at the moment "%s": no torn file, no lost key', async (step) => {
@@ -150,38 +160,28 @@ describe('key files', () => {
   })
 
   it('refuse a disk that is really full', async ({ skip }) => {
-    const mount = newFolder()
-    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k,mode=700', 'tmpfs', mount]).status !== 0) skip('this test mounts a small file system, which is not allowed here')
+    const mount = mounted('16k') ?? skip(notAllowed)
+    await using keys = await open(mount)
+    const first = await keys.generateKey('small', 'P-256')
+    writeFileSync(join(mount, 'filler'), '')
     try {
-      await using keys = await open(mount)
-      const first = await keys.generateKey('small', 'P-256')
-      writeFileSync(join(mount, 'filler'), '')
-      try {
-        writeFileSync(join(mount, 'filler'), Buffer.alloc(64 * 1024))
-      } catch {
-        // As full as it gets.
-      }
-      await expect(keys.generateKey('large', 'RSA-4096')).rejects.toThrow(code('ERR_KEY_STORAGE'))
-      expect((await keys.getSigner('small'))?.publicKey.equals(first.publicKey)).toBe(true)
-    } finally {
-      spawnSync('umount', [mount])
+      writeFileSync(join(mount, 'filler'), Buffer.alloc(64 * 1024))
+    } catch {
+      // As full as it gets.
     }
+    await expect(keys.generateKey('large', 'RSA-4096')).rejects.toThrow(code('ERR_KEY_STORAGE'))
+    expect((await keys.getSigner('small'))?.publicKey.equals(first.publicKey)).toBe(true)
   })
 
   it('are read where the directory is read-only, and nothing else', async ({ skip }) => {
-    const mount = newFolder()
-    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', mount]).status !== 0) skip('this test mounts a small file system, which is not allowed here')
-    try {
-      await using keys = await open(mount)
-      const made = await keys.generateKey('kept', 'P-256')
-      expect(spawnSync('mount', ['-o', 'remount,ro', mount]).status).toBe(0)
-      await using reader = await open(mount)
-      expect((await reader.getSigner('kept'))?.publicKey.equals(made.publicKey)).toBe(true)
-      for (const attempt of [() => reader.generateKey('other', 'P-256'), () => reader.rotateKey('kept'), () => reader.destroyKey('kept')]) await expect(attempt()).rejects.toThrow(code('ERR_KEY_STORAGE'))
-      expect(await reader.listKeys()).toHaveLength(1)
-    } finally {
-      spawnSync('umount', [mount])
-    }
+    const mount = mounted('1m') ?? skip(notAllowed)
+    await using keys = await open(mount)
+    const made = await keys.generateKey('kept', 'P-256')
+    expect(spawnSync('mount', ['-o', 'remount,ro', mount]).status).toBe(0)
+    await using reader = await open(mount)
+    expect((await reader.getSigner('kept'))?.publicKey.equals(made.publicKey)).toBe(true)
+    for (const attempt of [() => reader.generateKey('other', 'P-256'), () => reader.rotateKey('kept'), () => reader.destroyKey('kept')]) await expect(attempt()).rejects.toThrow(code('ERR_KEY_STORAGE'))
+    expect(await reader.listKeys()).toHaveLength(1)
   })
 
   it('open with their passphrase alone, and never show it', async () => {
