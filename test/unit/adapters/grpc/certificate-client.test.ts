@@ -93,6 +93,13 @@ describe('the client', () => {
     expect(read).toBe(2)
   })
 
+  it('makes one connection for calls that begin together', async () => {
+    const started = await start()
+    const client = await clientOf(started)
+    await Promise.all([1, 2, 3].map(() => client.createCertificate(csr)))
+    expect(started.server.connections).toBe(1)
+  })
+
   it('gives up on a CA that does not answer in its time', async () => {
     const client = await clientOf(await start({ issuance: { ...pki.issuance, issue: () => new Promise(() => undefined) } }), { timeoutMs: 100 })
     await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
