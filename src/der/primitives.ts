@@ -221,5 +221,5 @@ export function encodeOid(text: string): Uint8Array {
   return Uint8Array.from(octets)
 }
 
-/** id-ce and id-kp: RFC 5280 §4.2 and §4.2.1.12. */
-const familiarArcs = [familiarArc('2.5.29'), familiarArc('1.3.6.1.5.5.7.3')]
+/** id-ce and id-kp: RFC 5280 §4.2 and §4.2.1.12; the attributes of requests: RFC 2985 §5.4. */
+const familiarArcs = [familiarArc('2.5.29'), familiarArc('1.3.6.1.5.5.7.3'), familiarArc('1.2.840.113549.1.9')]

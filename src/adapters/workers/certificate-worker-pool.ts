@@ -21,7 +21,7 @@ export interface CertificateWorkerPoolOptions {
    * no message, so a thread less makes as many; in exchange this one is busy. Default false.
    */
   readonly mainThreadHelps?: boolean | undefined
-  /** Certificates a message. Default 16. */
+  /** Certificates a message. Default 32. */
   readonly batchSize?: number | undefined
   /** The module that a thread runs, where it is not the file beside this one: in a bundle, or from source. */
   readonly workerModule?: URL | undefined
@@ -74,7 +74,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
 
   /** @throws ERR_INVALID_ARGUMENT for no thread at all, or options that mean nothing */
   constructor(options: CertificateWorkerPoolOptions) {
-    const { signer, workers, batchSize = 16, mainThreadHelps, workerModule } = (options as CertificateWorkerPoolOptions | undefined) ?? ({} as Partial<CertificateWorkerPoolOptions>)
+    const { signer, workers, batchSize = 32, mainThreadHelps, workerModule } = (options as CertificateWorkerPoolOptions | undefined) ?? ({} as Partial<CertificateWorkerPoolOptions>)
     if (typeof signer?.privateKey !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'a pool has a SoftwareSigner, whose key its threads sign with')
     if (!isCount(workers)) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(workers)} workers; 1 to 1024 are wanted`)
     if (!isCount(batchSize)) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(batchSize)} certificates a message; 1 to 1024 are wanted`)
@@ -100,7 +100,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     if (this.#closed) return Promise.reject(closed())
     return new Promise((resolve, reject) => {
       this.#queue.push({ request, tbs, resolve, reject })
-      // A full batch leaves at once: no thread waits while this one still reads requests.
+      // Some leave at once: no thread waits while this one still reads requests.
       if (this.#queue.length % this.#batchSize === 0) this.#flush()
       else this.#flushSoon()
     })
@@ -195,7 +195,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     thread.batches.set(id, batch)
     if (thread.running === 0) thread.worker.ref()
     thread.running += batch.length
-    thread.worker.postMessage({ batch: id, jobs } satisfies WorkerRequest, [jobs.bytes.buffer])
+    thread.worker.postMessage({ batch: id, jobs } satisfies WorkerRequest, [jobs.buffer])
   }
 
   #startMissing(): void {
@@ -221,7 +221,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     if (thread.running === 0) thread.worker.unref()
     // The thread gets its next before this one is busy with what it made.
     this.#flush()
-    for (const { at, code, message } of failures) batch[at]?.reject(new PkiError(code, message))
+    for (const { at, code, message } of failures ?? []) batch[at]?.reject(new PkiError(code, message))
     unpack(signatures).forEach((signature, at) => batch[at]?.resolve(signature))
     if (this.pending === 0) this.#drained?.()
   }
@@ -253,4 +253,4 @@ function isCount(value: unknown): value is number {
 
 const batchesAhead = 2
 /** Certificates that this thread makes at a turn of its event loop. */
-const helpAtOnce = Number(process.env.HA ?? 4)
+const helpAtOnce = 4

@@ -18,16 +18,17 @@ parentPort?.on('message', (request: WorkerRequest) => {
 async function answer({ batch, jobs }: WorkerRequest): Promise<void> {
   const parts = unpack(jobs)
   const made: Uint8Array[] = []
-  const failures: WorkerFailure[] = []
+  let failures: WorkerFailure[] | undefined
   for (let at = 0; at < parts.length / 2; at++) {
     try {
       made.push(await proveAndSign(CertificateRequest.parse(parts[2 * at] as Uint8Array), parts[2 * at + 1] as Uint8Array, signer))
     } catch (error) {
       const known = isPkiError(error)
+      failures ??= []
       failures.push({ at, code: known ? error.code : 'ERR_INTERNAL', message: known ? error.message : 'a certificate worker failed' })
       made.push(new Uint8Array())
     }
   }
   const signatures = pack(made)
-  parentPort?.postMessage({ batch, signatures, failures } satisfies WorkerReply, [signatures.bytes.buffer])
+  parentPort?.postMessage({ batch, signatures, failures } satisfies WorkerReply, [signatures.buffer])
 }

@@ -9,23 +9,18 @@ export interface WorkerSetup {
   readonly pss: boolean
 }
 
-/** Byte strings one after the other. */
-export interface Packed {
-  readonly bytes: Uint8Array<ArrayBuffer>
-  readonly lengths: readonly number[]
-}
-
 /** Certificates to make: of each the request and the bytes to sign. */
 export interface WorkerRequest {
   readonly batch: number
-  readonly jobs: Packed
+  readonly jobs: Uint8Array<ArrayBuffer>
 }
 
 /** Of each the signature, and nothing for one that there is none for. */
 export interface WorkerReply {
   readonly batch: number
-  readonly signatures: Packed
-  readonly failures: readonly WorkerFailure[]
+  readonly signatures: Uint8Array<ArrayBuffer>
+  /** Absent where there are none. */
+  readonly failures: readonly WorkerFailure[] | undefined
 }
 
 /** Why the job at this place has no signature. */
@@ -35,19 +30,26 @@ export interface WorkerFailure {
   readonly message: string
 }
 
-export function pack(list: readonly Uint8Array[]): Packed {
-  const lengths = list.map(({ length }) => length)
-  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0))
-  let at = 0
-  for (const one of list) {
-    bytes.set(one, at)
+/** Byte strings in one buffer: how many, the length of each, then all of them. Numbers of 32 bits, as both threads of one machine have them. */
+export function pack(list: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let at = 4 * (1 + list.length)
+  const packed = new Uint8Array(list.reduce((sum, { length }) => sum + length, at))
+  const header = new Uint32Array(packed.buffer, 0, 1 + list.length)
+  header[0] = list.length
+  list.forEach((one, i) => {
+    header[1 + i] = one.length
+    packed.set(one, at)
     at += one.length
-  }
-  return { bytes, lengths }
+  })
+  return packed
 }
 
 /** Views. */
-export function unpack({ bytes, lengths }: Packed): Uint8Array[] {
-  let at = 0
-  return lengths.map((length) => bytes.subarray(at, (at += length)))
+export function unpack(packed: Uint8Array<ArrayBuffer>): Uint8Array[] {
+  const header = new Uint32Array(packed.buffer, 0, packed.length >> 2)
+  const count = header[0] as number
+  const list: Uint8Array[] = []
+  let at = 4 * (1 + count)
+  for (let i = 1; i <= count; i++) list.push(packed.subarray(at, (at += header[i] as number)))
+  return list
 }
