@@ -229,9 +229,9 @@ function askList(list: RevocationList, scope: readonly RevocationList[], query: 
 }
 
 interface FoundDelta {
-  readonly delta?: RevocationList
+  readonly delta?: RevocationList | undefined
   /** What a newer delta has revoked that cannot complete the list. */
-  readonly accusation?: RevokedEntry
+  readonly accusation?: RevokedEntry | undefined
 }
 
 /**
