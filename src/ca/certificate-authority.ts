@@ -8,7 +8,7 @@ import { TrustBundleSet } from '../svid/bundle-source.ts'
 import { TrustBundle } from '../svid/trust-bundle.ts'
 import type { BundleSource } from '../svid/index.ts'
 import { CertificateRequest, generateSerialNumber, isProvenRequest } from '../x509/index.ts'
-import type { Certificate, ProvenRequest, PublicKey, RevocationList, SerialNumber } from '../x509/index.ts'
+import type { Certificate, ProvenRequest, PublicKey, RevocationList, SerialNumber, SignOptions } from '../x509/index.ts'
 import { workloadProfile } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
 import type { CertificateStore } from './certificate-store.ts'
@@ -33,7 +33,7 @@ export interface CertificateAuthority extends BundleSource {
    *
    * @throws ERR_INVALID_ARGUMENT, ERR_PREPARED_EXPIRED, ERR_CA_SIGNATURE; what the signer throws
    */
-  sign(prepared: PreparedCertificate): Promise<IssuedCertificate>
+  sign(prepared: PreparedCertificate, options?: SignOptions): Promise<IssuedCertificate>
   /** As `prepare`, for a request that is proven where it is signed for. @throws as `prepare` */
   prepareUnproven(request: CertificateRequest, content: CertificateContent): UnprovenCertificate
   /**
@@ -116,11 +116,11 @@ class LocalCertificateAuthority implements CertificateAuthority {
     return this.#prepare(request.publicKey, content, undefined) as PreparedCertificate
   }
 
-  async sign(prepared: PreparedCertificate): Promise<IssuedCertificate> {
+  async sign(prepared: PreparedCertificate, options?: SignOptions): Promise<IssuedCertificate> {
     const { linted, issuer, request } = PreparedToken.use(prepared, this, this.#clock)
     if (request !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'the request of these bytes was not proven')
     this.#requireTrusted(issuer)
-    const signing = issuer.sign(linted)
+    const signing = issuer.sign(linted, options)
     return this.#answer(issuer, linted, signing instanceof Uint8Array ? signing : await signing)
   }
 

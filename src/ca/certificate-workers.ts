@@ -2,7 +2,7 @@
 
 import { PkiError } from '../errors/index.ts'
 import { verifySignature } from '../x509/index.ts'
-import type { CertificateRequest, PublicKey, SignatureAlgorithm, Signer } from '../x509/index.ts'
+import type { CertificateRequest, PublicKey, SignOptions, SignatureAlgorithm, Signer } from '../x509/index.ts'
 
 /** The cryptography of certificates, done elsewhere. `CertificateWorkerPool` of `spiffe-pki/workers` is one. */
 export interface CertificateWorkers {
@@ -31,9 +31,9 @@ export async function proveAndSign(request: CertificateRequest, tbs: Uint8Array,
  *
  * @throws ERR_CA_SIGNATURE; what the signer throws
  */
-export function signChecked(tbs: Uint8Array, signer: Signer, publicKey: PublicKey): Uint8Array | Promise<Uint8Array> {
+export function signChecked(tbs: Uint8Array, signer: Signer, publicKey: PublicKey, options?: SignOptions): Uint8Array | Promise<Uint8Array> {
   // A copy for the signer, which may be anybody's code: the bytes that it is given are not those that are compared.
-  const signing = signer.sign(tbs.slice())
+  const signing = signer.sign(tbs.slice(), options)
   return signing instanceof Promise ? signing.then((signature) => checked(signature, tbs, signer, publicKey)) : checked(signing, tbs, signer, publicKey)
 }
 

@@ -8,7 +8,7 @@ import type { TrustDomain } from '../spiffe/index.ts'
 import { Budget } from '../validation/budget.ts'
 import { checkNameConstraints } from '../validation/names/check-name-constraints.ts'
 import { Certificate, signatureAlgorithms } from '../x509/index.ts'
-import type { CertificateRequest, NameConstraints, PublicKey, Signer } from '../x509/index.ts'
+import type { CertificateRequest, NameConstraints, PublicKey, SignOptions, Signer } from '../x509/index.ts'
 import { lintCertificate } from './certificate-lints.ts'
 import { profileBelow, validitySeconds, LeafTemplate } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
@@ -80,8 +80,8 @@ export class Issuer {
   }
 
   /** The signature over what was linted, checked. @throws ERR_CA_SIGNATURE; what the signer throws */
-  sign({ tbs }: Certificate): Uint8Array | Promise<Uint8Array> {
-    return signChecked(tbs, this.signer, this.#publicKey)
+  sign({ tbs }: Certificate, options?: SignOptions): Uint8Array | Promise<Uint8Array> {
+    return signChecked(tbs, this.signer, this.#publicKey, options)
   }
 
   /** The same by workers, who prove the request before. @throws ERR_CA_MATERIAL where they have another key; what they throw */

@@ -136,7 +136,7 @@ class LocalIssuanceService implements IssuanceService {
     let issued: IssuedCertificate
     try {
       throwIfAborted(request)
-      issued = await (prepared.proven ? this.#authority.sign(prepared) : this.#authority.proveAndSign(prepared, this.#workers as CertificateWorkers))
+      issued = await (prepared.proven ? this.#authority.sign(prepared, request) : this.#authority.proveAndSign(prepared, this.#workers as CertificateWorkers))
     } catch (error) {
       // After a lost worker nobody knows whether it signed: the record stays "intended", which counts as issued.
       if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(serialNumber)

@@ -250,6 +250,22 @@ describe('records in memory', () => {
   })
 })
 
+describe('a signer that is busy', () => {
+  it('is told that the caller left', async () => {
+    const key = await SoftwareSigner.generate('P-256')
+    const certificate = await createRootCertificate(key, { subject: 'CN=root', trustDomain: 'example.org' })
+    const gone = new AbortController()
+    const signer: Signer = { id: 'busy', publicKey: key.publicKey, signatureAlgorithm: key.signatureAlgorithm, sign: (_data, { signal } = {}) => new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(new PkiError('ERR_ABORTED', 'the caller is gone')))
+      gone.abort()
+    }) }
+    const store = new MemoryCertificateStore()
+    const issuance = createIssuanceService({ authority: createCertificateAuthority({ trustDomain: 'example.org', certificate, signer }), store })
+    await expect(issuance.issue({ csr, signal: gone.signal }, callerOf())).rejects.toThrow(code('ERR_ABORTED'))
+    expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+  })
+})
+
 describe('threads', () => {
   it('are not asked for a caller that left while its intent was written', async () => {
     const { authority, signer } = await testPki()

@@ -203,6 +203,12 @@ describe('strength', () => {
     if (wanted === undefined) expect(check).not.toThrow()
     else expect(check).toThrow(code(wanted))
   })
+
+  it('is judged by each policy, though it was strong by another', () => {
+    const key = PublicKey.from(exported.RSA)
+    key.checkStrength()
+    expect(() => { key.checkStrength({ minimumRsaBits: 3072 }) }).toThrow(code('ERR_KEY_WEAK'))
+  })
 })
 
 describe('an algorithm identifier', () => {
