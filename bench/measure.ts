@@ -18,16 +18,19 @@ export interface MeasureOptions {
   readonly rounds: number
   /** Milliseconds that a contender gets in a round. */
   readonly turnMs: number
+  /** Milliseconds that it gets before the first round, for the compiler: what is measured is code that has been in use. */
+  readonly warmUpMs: number
 }
 
-export const fullMeasure: MeasureOptions = { rounds: 9, turnMs: 250 }
-export const shortMeasure: MeasureOptions = { rounds: 3, turnMs: 60 }
+export const fullMeasure: MeasureOptions = { rounds: 9, turnMs: 250, warmUpMs: 500 }
+export const shortMeasure: MeasureOptions = { rounds: 3, turnMs: 60, warmUpMs: 500 }
 
 /** Runs a row to its end. */
 export async function measureRow(row: BenchRow, options: MeasureOptions): Promise<MeasuredRow> {
   await row.setup?.()
   try {
     const names = Object.keys(row.peers)
+    for (const work of [row.ours, ...Object.values(row.peers)]) await warmUp(work, options.warmUpMs)
     const rounds: Record<string, number>[] = []
     for (let round = 0; round < options.rounds; round++) rounds.push(await measureRound(row, options.turnMs))
     const operations = row.operations ?? 1
@@ -42,6 +45,11 @@ export async function measureRow(row: BenchRow, options: MeasureOptions): Promis
   } finally {
     await row.teardown?.()
   }
+}
+
+async function warmUp(work: () => unknown, durationMs: number): Promise<void> {
+  const end = performance.now() + durationMs
+  while (performance.now() < end) await work()
 }
 
 /** Microseconds per call of each contender in one round. */
