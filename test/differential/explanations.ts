@@ -58,6 +58,7 @@ const stricter: readonly (readonly [reason: RegExp, clause: string])[] = [
 const explanations: readonly Explanation[] = [
   ...stricter.flatMap(([reason, clause]) => (['openssl', 'go'] as const).map((who): Explanation => ({ who, direction: 'stricter', questions: all, reason, clause }))),
   { who: 'go', direction: 'looser', questions: all, reason: /base 128 integer too large|invalid attribute type/, clause: 'X.690 §8.19.2: an arc of an object identifier may be of any size; those of Go have 31 bits' },
+  { who: 'go', direction: 'looser', questions: certificates, reason: /invalid attribute value: unsupported string type/, clause: 'RFC 5280 §4.1.2.4: the value of an attribute is ANY DEFINED BY its type, and that of a type nobody knows need be no string; a known type with it is refused' },
   { who: 'openssl', direction: 'looser', questions: certificates, reason: /^unsupported or invalid name syntax$/, clause: 'RFC 5280 §4.2.1.10: constraints on DNS names are for alternative names; OpenSSL holds a common name to them too, and cannot read this one' },
   { who: 'go', direction: 'looser', questions: certificates, reason: /unhandled critical extension/, clause: 'RFC 5280 §4.2.1.10, §4.2.1.11, §4.2.1.14: directory name constraints and policies are processed here; Go does not know them and refuses, as it has to' },
   { who: 'openssl', direction: 'looser', questions: certificates, reason: /^(permitted|excluded) subtree violation$/, clause: 'RFC 5280 §4.2.1.10: the email address of the subject counts where no alternative name is one; OpenSSL always counts it' },
