@@ -23,7 +23,7 @@ export interface MeasureOptions {
 }
 
 export const fullMeasure: MeasureOptions = { rounds: 9, turnMs: 250, warmUpMs: 500 }
-export const shortMeasure: MeasureOptions = { rounds: 3, turnMs: 60, warmUpMs: 500 }
+export const shortMeasure: MeasureOptions = { rounds: 7, turnMs: 60, warmUpMs: 500 }
 
 /** Runs a row to its end. */
 export async function measureRow(row: BenchRow, options: MeasureOptions): Promise<MeasuredRow> {
