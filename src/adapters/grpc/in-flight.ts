@@ -7,9 +7,8 @@ export class InFlightLimit {
   readonly limit: number
   #count = 0
 
-  /** @throws ERR_INVALID_ARGUMENT for what is no count: NaN is above nothing */
+  /** `limit` was checked to be a number, from 0 on: NaN is above nothing. */
   constructor(limit: number) {
-    if (!(limit >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `a limit of ${limit} requests in flight; a count is wanted`)
     this.limit = limit
   }
 
