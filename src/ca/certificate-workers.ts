@@ -8,6 +8,7 @@ import type { CertificateRequest, PublicKey, SignOptions, SignatureAlgorithm, Si
 export interface CertificateWorkers {
   /** The key that they sign with; they serve the CA that has it. */
   readonly publicKey: PublicKey
+  /** The one that they sign with: that of the CA's own signer. */
   readonly signatureAlgorithm: SignatureAlgorithm
   /**
    * Verifies the proof of possession, signs `tbs` only if it holds, and verifies what was signed: the caller does not do it again.

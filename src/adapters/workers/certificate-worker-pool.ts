@@ -17,7 +17,7 @@ export interface CertificateWorkerPoolOptions {
   /** Threads. */
   readonly workers: number
   /**
-   * Whether this thread proves and signs too, one certificate at a turn of its event loop, while every other thread has enough to do. It costs
+   * Whether this thread proves and signs too, up to four certificates at a turn of its event loop, while every other thread has enough to do. It costs
    * no message, so a thread less makes as many; in exchange this one is busy. Default false.
    */
   readonly mainThreadHelps?: boolean | undefined
@@ -51,7 +51,9 @@ interface Thread {
 
 /** Proves requests, signs and checks on other threads; an `IssuanceService` takes it as `workers`. */
 export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposable {
+  /** The signer's. */
   readonly publicKey: PublicKey
+  /** The signer's. */
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly #signer: SoftwareSigner
   readonly #helps: boolean
