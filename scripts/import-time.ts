@@ -1,5 +1,5 @@
-// What importing the built root costs over an empty Node process: the quickest of paired runs on both sides, for whatever else the machine
-// does only ever adds; at most 60 ms.
+// What importing the built root costs over an empty Node process: the quickest of paired runs on all sides, for whatever else the machine
+// does only ever adds; at most 60 ms. A slower machine gets as much more as it needs more for a peer in the same run.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -9,6 +9,8 @@ import { readArguments } from './command-line.ts'
 readArguments({ options: {} }, 'Usage: npm run import-time     measures what importing the built package costs; `npm run build` first')
 
 const limitMs = 60
+/** What @peculiar/x509 takes on the machine that the limit is for: two cores, Node 20. */
+const peerThereMs = 96
 const pairs = 15
 /** On a busy machine the quickest run comes late: noise only ever adds, so more pairs can only come nearer to the truth. */
 const mostPairs = 60
@@ -23,24 +25,32 @@ if (!existsSync(fileURLToPath(entry))) {
 let interrupted = 0
 const empty: number[] = []
 const root: number[] = []
-// Interleaved, so that a slow moment of the machine falls on both; the first pair only warms the file cache.
+const peer: number[] = []
+// Interleaved, so that a slow moment of the machine falls on all; the first round only warms the file cache.
 for (let i = 0; i <= mostPairs; i++) {
   const without = elapsedMs('')
   const withRoot = elapsedMs(`await import(${JSON.stringify(entry.href)})`)
+  const withPeer = elapsedMs("await import('reflect-metadata'); await import('@peculiar/x509')")
   if (i === 0) continue
   empty.push(without)
   root.push(withRoot)
-  if (i >= pairs && extraMs() <= limitMs) break
+  peer.push(withPeer)
+  if (i >= pairs && extraMs(root) <= allowedMs()) break
 }
-const extra = extraMs()
+const extra = extraMs(root)
 console.log(
   `import time: root ${Math.min(...root).toFixed(1)} ms, empty process ${Math.min(...empty).toFixed(1)} ms (medians ${median(root).toFixed(1)} and ${median(empty).toFixed(1)}), ` +
-    `extra ${extra.toFixed(1)} ms (limit ${limitMs} ms, ${root.length} pairs, Node ${process.version})`,
+    `extra ${extra.toFixed(1)} ms, ${(extra / extraMs(peer)).toFixed(2)} of @peculiar/x509 ` +
+    `(limit ${limitMs} ms, ${allowedMs().toFixed(1)} ms on this machine; ${root.length} pairs, Node ${process.version})`,
 )
-if (!(extra <= limitMs)) process.exitCode = 1
+if (!(extra <= allowedMs())) process.exitCode = 1
 
-function extraMs(): number {
-  return Math.min(...root) - Math.min(...empty)
+function extraMs(times: readonly number[]): number {
+  return Math.min(...times) - Math.min(...empty)
+}
+
+function allowedMs(): number {
+  return limitMs * Math.max(1, extraMs(peer) / peerThereMs)
 }
 
 function elapsedMs(code: string): number {

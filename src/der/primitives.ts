@@ -172,17 +172,18 @@ export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.leng
 /** What has one octet below id-ce or id-kp is nearly every identifier of a certificate: no arithmetic, and no string is made. */
 function familiarOid(bytes: Uint8Array, start: number, end: number): string | undefined {
   const last = bytes[end - 1] as number
-  for (const { prefix, texts } of familiarArcs) {
+  for (const { arc, prefix, texts } of familiarArcs) {
     if (prefix.length !== end - 1 - start) continue
     let at = 0
     while (at < prefix.length && bytes[start + at] === prefix[at]) at++
-    if (at === prefix.length) return texts[last]
+    if (at === prefix.length) return (texts[last] ??= `${arc}.${String(last)}`)
   }
   return undefined
 }
 
-function familiarArc(arc: string): { readonly prefix: Uint8Array, readonly texts: readonly string[] } {
-  return { prefix: encodeOid(arc), texts: Array.from({ length: 128 }, (_, last) => `${arc}.${String(last)}`) }
+/** Texts are made when they are first asked for: importing the package stays cheap. */
+function familiarArc(arc: string): { readonly arc: string, readonly prefix: Uint8Array, readonly texts: (string | undefined)[] } {
+  return { arc, prefix: encodeOid(arc), texts: new Array<undefined>(128).fill(undefined) }
 }
 
 /** Refuses OID content that is empty, too long, cut off or padded. @throws ERR_OID_INVALID */

@@ -43,6 +43,7 @@ const exponents: readonly unknown[] = ['65537', 'odd']
 
 /** A prime below 752 that divides the modulus (Boulder's goodkey bound), by one pass over 16-bit limbs per group of primes. */
 function smallFactor(modulus: Uint8Array): number | undefined {
+  primeGroups ??= findPrimeGroups()
   for (const group of primeGroups) {
     const rest = remainder(modulus, group.product)
     for (const prime of group.primes) if (rest % prime === 0) return prime
@@ -50,10 +51,11 @@ function smallFactor(modulus: Uint8Array): number | undefined {
   return undefined
 }
 
-/** Odd primes below 752, in groups whose product times 256 stays a safe integer. */
-const primeGroups: readonly { readonly product: number; readonly primes: readonly number[] }[] = groups()
+/** Made with the first RSA key: importing the package stays cheap. */
+let primeGroups: readonly { readonly product: number; readonly primes: readonly number[] }[] | undefined
 
-function groups(): { product: number; primes: number[] }[] {
+/** Odd primes below 752, in groups whose product times 256 stays a safe integer. */
+function findPrimeGroups(): { product: number; primes: number[] }[] {
   const found: { product: number; primes: number[] }[] = []
   for (const prime of oddPrimes(752)) {
     const last = found[found.length - 1]
