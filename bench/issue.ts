@@ -1,7 +1,7 @@
 // issue/…: a request comes in as PEM, a certificate goes out as PEM; proof of possession and the check of our own signature included.
 
 import 'reflect-metadata'
-import { KeyObject, createPublicKey, generateKeyPairSync, sign, verify, webcrypto } from 'node:crypto'
+import { generateKeyPairSync, webcrypto } from 'node:crypto'
 import { AuthorityKeyIdentifierExtension, BasicConstraintsExtension, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension, Pkcs10CertificateRequest, SubjectAlternativeNameExtension, SubjectKeyIdentifierExtension, X509CertificateGenerator } from '@peculiar/x509'
 import { CertificateWorkerPool } from '../src/adapters/workers/index.ts'
 import { createCertificateAuthority, createRootCertificate } from '../src/ca/index.ts'
@@ -9,8 +9,11 @@ import { createIssuanceService } from '../src/issuance/index.ts'
 import type { IssuanceService } from '../src/issuance/index.ts'
 import { SoftwareSigner } from '../src/keys/index.ts'
 import { SpiffeId } from '../src/spiffe/index.ts'
-import { CertificateRequest, buildCertificateRequest, generalName } from '../src/x509/index.ts'
+import { buildCertificateRequest, generalName } from '../src/x509/index.ts'
 import type { Caller } from '../src/auth/index.ts'
+import { bareCryptography, bareInput } from './bare-cryptography.ts'
+import { startBareThreads } from './bare-threads.ts'
+import type { BareThreads } from './bare-threads.ts'
 import type { BenchRow } from './row.ts'
 
 /** What @peculiar/x509 takes for `Crypto` and `CryptoKey`, which the types of Node do not name. */
@@ -31,10 +34,11 @@ export const rows: readonly BenchRow[] = [
 
 async function issueRow(name: string, signer: SoftwareSigner): Promise<BenchRow> {
   const service = await issuanceService(signer)
+  const input = bareInput(request, signer.privateKey())
   return {
     name,
     ours: async () => (await service.issue({ csr: pem }, caller)).certificate.toPem(),
-    peers: { 'node:crypto': bareCryptography(signer), 'node:crypto by subtle': bareCryptography(signer, true), '@peculiar/x509': await peculiarIssue(signer) },
+    peers: { 'node:crypto': bareCryptography(input), 'node:crypto by subtle': bareCryptography(input, true), '@peculiar/x509': await peculiarIssue(signer) },
     bars: { 'node:crypto': 0.9, ...(name === 'issue/p256' ? { '@peculiar/x509': 10 } : {}) },
   }
 }
@@ -55,26 +59,34 @@ async function workersRow(): Promise<BenchRow> {
       for (let i = 0; i < each; i++) (await service().issue({ csr: pem }, caller)).certificate.toPem()
     }))
   }
-  const bare = bareCryptography(signer)
+  const input = bareInput(request, signer.privateKey())
+  const bare = bareCryptography(input)
+  let threads: BareThreads | undefined
   return {
     name: 'issue/p256-workers',
     operations: inFlight * each,
     async setup() {
       pool = new CertificateWorkerPool({ signer, workers: 1, mainThreadHelps: true, workerModule: new URL('../test/support/certificate-worker.mjs', import.meta.url) })
       there = createIssuanceService({ authority, workers: pool })
+      threads = startBareThreads(input)
       // Two threads compile for themselves: what is measured is a server that has been at work for some seconds, on one core and on two.
       for (let i = 0; i < warmUps; i++) {
         await many(() => here)()
         await many(() => there)()
       }
     },
-    teardown: async () => pool?.[Symbol.asyncDispose](),
+    async teardown() {
+      await pool?.[Symbol.asyncDispose]()
+      await threads?.[Symbol.asyncDispose]()
+    },
     ours: many(() => there),
     peers: {
       'one core': many(() => here),
       'node:crypto': async () => {
         for (let i = 0; i < inFlight * each; i++) await bare()
       },
+      // What there is to be had: both cores, when this machine gives both.
+      'node:crypto by subtle, two threads': async () => threads?.run(inFlight * each),
     },
     bars: { 'one core': 1.7 },
   }
@@ -84,29 +96,6 @@ async function workersRow(): Promise<BenchRow> {
 export async function issuanceService(signer: SoftwareSigner): Promise<IssuanceService> {
   const certificate = await createRootCertificate(signer, { subject: 'CN=bench', trustDomain: 'example.org' })
   return createIssuanceService({ authority: createCertificateAuthority({ trustDomain: 'example.org', certificate, signer }) })
-}
-
-/**
- * The same cryptography and nothing else: import the key, verify the request, sign, verify what was signed. `bySubtle` imports the key by
- * WebCrypto, as we do before OpenSSL 3.2: the fastest import there is, for whoever can wait for a promise.
- */
-function bareCryptography(signer: SoftwareSigner, bySubtle = false): () => unknown {
-  const { info, signature, publicKey } = CertificateRequest.fromPem(pem)
-  const caKey = createPublicKey(signer.privateKey())
-  const privateKey = signer.privateKey()
-  // The fastest import of these on this Node, from what a request holds: a JWK before OpenSSL 3.2, SPKI after.
-  const spki = Buffer.from(publicKey.spki)
-  const slowSpki = /^3\.[01]\./.test(process.versions.openssl ?? '')
-  const importKey = (): KeyObject => (slowSpki
-    ? createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: spki.toString('base64url', 27, 59), y: spki.toString('base64url', 59, 91) }, format: 'jwk' })
-    : createPublicKey({ key: spki, format: 'der', type: 'spki' }))
-  const point = publicKey.subjectPublicKey as Uint8Array<ArrayBuffer>
-  const importBySubtle = async (): Promise<KeyObject> => KeyObject.from(await webcrypto.subtle.importKey('raw', point, { name: 'ECDSA', namedCurve: 'P-256' }, true, ['verify']))
-  return async () => {
-    if (!verify('sha256', info, bySubtle ? await importBySubtle() : importKey(), signature)) throw new Error('the request does not verify')
-    const made = sign('sha256', info, privateKey)
-    if (!verify('sha256', info, caKey, made)) throw new Error('the signature does not verify')
-  }
 }
 
 /** The same certificate by @peculiar/x509, which does not check what it signed. */
