@@ -1,6 +1,7 @@
 // CA certificates: a self-signed root, the intermediates below it, and a second certificate for a CA that has one.
 
 import { PkiError } from '../errors/index.ts'
+import { checkCounts } from '../internal/numbers.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { TrustDomain } from '../spiffe/index.ts'
@@ -137,8 +138,8 @@ async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate |
 
 /** What would be signed without a word: a CA that expired when it was made, a path length that no reader takes. */
 function checkNumbers({ ttlSeconds, pathLength }: Pick<CaCertificateOptions, 'ttlSeconds' | 'pathLength'>): void {
-  if (ttlSeconds !== undefined && !(Number.isSafeInteger(ttlSeconds) && ttlSeconds > 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `a validity of ${ttlSeconds} s; a positive whole number is wanted`)
-  if (pathLength !== undefined && !(Number.isInteger(pathLength) && pathLength >= 0 && pathLength <= 255)) throw new PkiError('ERR_INVALID_ARGUMENT', `a path length of ${pathLength}; 0 to 255 are wanted`)
+  checkCounts({ ttlSeconds }, 1)
+  checkCounts({ pathLength }, 0, 255)
 }
 
 function nameOf(options: CaCertificateOptions): DistinguishedName {

@@ -3,6 +3,7 @@
 
 import { encodeTime, explicit, headerLength, integer, sequence, tags, writeHeader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import { checkMeasures, isCount, requireCount } from '../internal/numbers.ts'
 import {
   DistinguishedName, KeyUsage, encodeAltName, encodeAuthorityKeyIdentifier, encodeBasicConstraints, encodeExtendedKeyUsage, encodeExtension, encodeSubjectKeyIdentifier, extensionOids, keyPurposeOids, signatureAlgorithms,
 } from '../x509/index.ts'
@@ -41,11 +42,13 @@ export const spireProfile: CertificateProfile = { ...workloadProfile, name: 'spi
 
 /** The profile as it is below one CA certificate. @throws ERR_INVALID_ARGUMENT for a profile that means nothing */
 export function profileBelow(issuer: Certificate, profile: CertificateProfile): CertificateProfile {
-  const { name, defaultTtlSeconds, maximumTtlSeconds, backdateSeconds, issuerDivisor } = profile
-  const isCount = (seconds: number, least: number): boolean => Number.isSafeInteger(seconds) && seconds >= least
-  if (!isCount(defaultTtlSeconds, 1) || !isCount(maximumTtlSeconds, defaultTtlSeconds) || !isCount(backdateSeconds, 0) || (issuerDivisor !== undefined && !(issuerDivisor >= 1))) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', `profile ${name}: seconds that are none, or a default above the maximum`)
-  }
+  const { name, defaultTtlSeconds, maximumTtlSeconds, issuerDivisor } = profile
+  // A default above the maximum would be more than may be asked for.
+  requireCount(`maximumTtlSeconds of profile ${name}`, maximumTtlSeconds, 1)
+  requireCount(`defaultTtlSeconds of profile ${name}`, defaultTtlSeconds, 1, maximumTtlSeconds)
+  requireCount(`backdateSeconds of profile ${name}`, profile.backdateSeconds, 0)
+  requireCount(`maximumNames of profile ${name}`, profile.maximumNames, 1, Infinity)
+  checkMeasures({ [`issuerDivisor of profile ${name}`]: issuerDivisor }, 1)
   if (issuerDivisor === undefined) return profile
   const part = Math.floor((issuer.notAfterMs - issuer.notBeforeMs) / 1000 / issuerDivisor)
   const maximum = Math.max(1, Math.min(maximumTtlSeconds, part))
@@ -65,7 +68,7 @@ export function leafKeyUsage(algorithm: PublicKeyAlgorithm | undefined): readonl
  */
 export function validitySeconds(profile: CertificateProfile, requested: number | undefined): number {
   if (requested === undefined) return profile.defaultTtlSeconds
-  if (!Number.isSafeInteger(requested) || requested <= 0) throw new PkiError('ERR_TTL', `a validity of ${requested} s; a positive whole number is wanted`)
+  if (!isCount(requested, 1)) throw new PkiError('ERR_TTL', `a validity of ${requested} s; a positive whole number is wanted`)
   if (requested > profile.maximumTtlSeconds) throw new PkiError('ERR_TTL', `a validity of ${requested} s; at most ${profile.maximumTtlSeconds} s are given`)
   return requested
 }

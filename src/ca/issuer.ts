@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { bitString } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import { requireCount } from '../internal/numbers.ts'
 import { SpiffeId } from '../spiffe/index.ts'
 import type { TrustDomain } from '../spiffe/index.ts'
 import { Budget } from '../validation/budget.ts'
@@ -108,9 +109,7 @@ export class Issuer {
   /** Whole seconds: RFC 5280 §4.1.2.5 knows no others, and the last one belongs to the validity. */
   validity({ ttlSeconds, maximumTtlSeconds }: CertificateContent, nowMs: number): { notBeforeMs: number, notAfterMs: number } {
     this.requireValid(nowMs)
-    if (maximumTtlSeconds !== undefined && !(Number.isSafeInteger(maximumTtlSeconds) && maximumTtlSeconds > 0)) {
-      throw new PkiError('ERR_INVALID_ARGUMENT', `a policy's limit of ${maximumTtlSeconds} s; a positive whole number is wanted`)
-    }
+    if (maximumTtlSeconds !== undefined) requireCount('maximumTtlSeconds of the content', maximumTtlSeconds, 1)
     const second = Math.floor(nowMs / 1000) * 1000
     const seconds = Math.min(validitySeconds(this.#profile, ttlSeconds), maximumTtlSeconds ?? Infinity)
     return {

@@ -1,12 +1,13 @@
 // Records in memory, for tests and for CAs whose certificates die with them.
 
 import { PkiError } from '../errors/index.ts'
+import { requireCount } from '../internal/numbers.ts'
 import type { SerialNumber } from '../x509/index.ts'
 import type { CertificateRecord, CertificateStore, IssuanceIntent, RevocationReason } from './certificate-store.ts'
 
 /** Options of `MemoryCertificateStore`. */
 export interface MemoryCertificateStoreOptions {
-  /** Records kept beside those of revoked certificates; above it the oldest that are not being signed are dropped. Default 100,000. */
+  /** Records kept beside those of revoked certificates; above it the oldest that are not being signed are dropped; Infinity for all. Default 100,000. */
   readonly maximumRecords?: number | undefined
 }
 
@@ -40,8 +41,7 @@ export class MemoryCertificateStore implements CertificateStore {
 
   /** @throws ERR_INVALID_ARGUMENT for a limit that is no count: nothing would ever be dropped */
   constructor(options: MemoryCertificateStoreOptions = {}) {
-    this.#maximum = options.maximumRecords ?? 100_000
-    if (!(this.#maximum >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `maximumRecords is a count, and not ${this.#maximum}`)
+    this.#maximum = requireCount('maximumRecords', options.maximumRecords ?? 100_000, 0, Infinity)
   }
 
   recordIntent({ serialNumber, identity, keyIdentifier, notAfter, intendedAt }: IssuanceIntent): void {

@@ -1,6 +1,7 @@
 // The lists of a CA: each with a number above the last, checked before it is given out. RFC 5280 §5.
 
 import { PkiError } from '../errors/index.ts'
+import { checkCounts } from '../internal/numbers.ts'
 import type { Clock } from '../runtime/index.ts'
 import { buildRevocationList } from '../x509/index.ts'
 import type { Certificate, PublicKey, RevocationList, RevokedCertificate, Signer } from '../x509/index.ts'
@@ -24,8 +25,7 @@ export class RevocationListIssuer {
 
   /** @throws ERR_INVALID_ARGUMENT */
   constructor(options: RevocationListIssuerOptions) {
-    const { ttlSeconds = defaultTtlSeconds } = options
-    if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds <= 0) throw new PkiError('ERR_INVALID_ARGUMENT', `revocation lists for ${ttlSeconds} s; a positive whole number is wanted`)
+    checkCounts({ revocationListTtlSeconds: options.ttlSeconds }, 1)
     this.#options = options
   }
 

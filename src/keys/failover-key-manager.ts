@@ -1,6 +1,7 @@
 // Several key managers that hold the same keys, used as one: the first that works signs.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
+import { checkMeasures } from '../internal/numbers.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../runtime/index.ts'
@@ -50,7 +51,7 @@ export class FailoverKeyManager implements KeyManager {
   constructor(options: FailoverKeyManagerOptions) {
     const { managers, retryAfterMs = 5000, clock = systemClock, logger = silentLogger, metrics = noMetrics } = Object(options) as Partial<FailoverKeyManagerOptions>
     // No moment is before NaN: a manager that failed would be asked by every call.
-    if (!(retryAfterMs >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', `retryAfterMs is ${retryAfterMs}; milliseconds from 0 on are wanted`)
+    checkMeasures({ retryAfterMs }, 0)
     if (!Array.isArray(managers) || managers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no key manager to use')
     this.#backends = (managers as readonly KeyManager[]).map((keys, place) => ({ keys, place, downUntil: Number.NEGATIVE_INFINITY }))
     this.#options = { retryAfterMs, clock, logger, metrics }

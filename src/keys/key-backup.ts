@@ -6,6 +6,7 @@ import {
 import type { ScryptOptions } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { decodeBase64 } from '../internal/bytes.ts'
+import { isCount } from '../internal/numbers.ts'
 import { PublicKey } from '../x509/index.ts'
 import { importPrivateKey } from './private-key.ts'
 import { isKeyAlgorithm, keyAlgorithmOf, keyIdPattern, requireKeyId, requirePrivateKey } from './key-algorithm.ts'
@@ -147,7 +148,7 @@ async function openForPassphrase(backup: Header, passphrase: string | Uint8Array
   if (protection.kind !== 'scrypt') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a recipient's key, not for a passphrase`)
   const { N, r, p } = protection
   // A backup is input: its cost may not be more than we would spend ourselves, twice over, nor the block or the lanes be what costs it.
-  const isCounts = [N, r, p].every((value) => Number.isInteger(value) && value > 0)
+  const isCounts = [N, r, p].every((value) => isCount(value, 1))
   const isDear = r > maxBlocks || p > maxBlocks || N * r * p > 2 * scryptCost.N * scryptCost.r * scryptCost.p
   if (!isCounts || isDear || (N & (N - 1)) !== 0) {
     throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')

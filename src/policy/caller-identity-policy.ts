@@ -4,6 +4,7 @@ import type { Caller } from '../auth/index.ts'
 import { isDnsName } from '../ca/certificate-lints.ts'
 import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
+import { checkCounts } from '../internal/numbers.ts'
 import { TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
 import { DistinguishedName, extensionOids, formatGeneralName, generalName } from '../x509/index.ts'
@@ -39,9 +40,7 @@ export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): Issu
   if ((options as Partial<CallerIdentityPolicyOptions> | undefined)?.trustDomain === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'trustDomain is that of the callers')
   const { maximumTtlSeconds, excess: onExcess = 'refuse' } = options
   const trustDomain = TrustDomain.from(options.trustDomain)
-  if (maximumTtlSeconds !== undefined && !(Number.isSafeInteger(maximumTtlSeconds) && maximumTtlSeconds > 0)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', `a limit of ${maximumTtlSeconds} s; a positive whole number is wanted`)
-  }
+  checkCounts({ maximumTtlSeconds }, 1)
   const aliases = new TrustDomainAliases(trustDomain, options.aliases ?? [])
   if (!excesses.includes(onExcess)) throw new PkiError('ERR_INVALID_ARGUMENT', `excess is ${JSON.stringify(onExcess)}; refuse or trim is wanted`)
   const trim = onExcess === 'trim'

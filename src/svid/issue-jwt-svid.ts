@@ -2,6 +2,7 @@
 
 import { integerContent, readWhole, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import { isCount } from '../internal/numbers.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { SpiffeId } from '../spiffe/index.ts'
@@ -37,7 +38,7 @@ export interface JwtSvidFields {
 export async function issueJwtSvid(fields: JwtSvidFields, signer: Signer): Promise<JwtSvid> {
   const id = SpiffeId.from(fields.id)
   const { ttlSeconds = defaultTtlSeconds, clock = systemClock, keyId, claims = {} } = fields
-  if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > maxTtlSeconds) {
+  if (!isCount(ttlSeconds, 1, maxTtlSeconds)) {
     throw new PkiError('ERR_TTL', `a life of 1 to ${maxTtlSeconds} whole seconds is wanted`)
   }
   const authority = JwtAuthority.from(keyId, signer.publicKey)

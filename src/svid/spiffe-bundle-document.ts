@@ -7,6 +7,7 @@ import type { PkiErrorCode } from '../errors/index.ts'
 import { decodeBase64, equalBytes } from '../internal/bytes.ts'
 import { formatJson, isJsonObject, parseJson } from '../internal/json.ts'
 import type { JsonObject, JsonValue } from '../internal/json.ts'
+import { checkCounts, requireCount } from '../internal/numbers.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import { Certificate } from '../x509/index.ts'
 import { TrustBundleSet } from './bundle-source.ts'
@@ -42,30 +43,31 @@ export interface SpiffeBundleOptions {
  * gives a bundle that revokes everything (rule B-4).
  *
  * @throws ERR_BUNDLE_MALFORMED `keys` is absent or no array, a number is broken
- * @throws ERR_JSON, ERR_LIMIT_EXCEEDED, ERR_TRUST_DOMAIN_INVALID
+ * @throws ERR_JSON, ERR_LIMIT_EXCEEDED, ERR_TRUST_DOMAIN_INVALID; ERR_INVALID_ARGUMENT for a limit that is none
  * @example
  * ```ts
  * const bundle = parseSpiffeBundle(document, { trustDomain: 'partner.org', onIgnoredKey: ({ index, reason }) => console.warn(index, reason) })
  * ```
  */
 export function parseSpiffeBundle(document: string | Uint8Array, options: SpiffeBundleOptions): TrustBundle {
-  const { maxBytes = defaultMaxBytes } = options
+  const { maxBytes = defaultMaxBytes, maxKeys } = options
+  checkCounts({ maxBytes, maxKeys }, 0, Infinity)
   return readSpiffeBundle(parseJson(document, { maxBytes, bigIntegers: true }), options)
 }
 
 /** How a SPIFFE bundle is written. */
 export interface FormatBundleOptions {
-  /** Spaces per level; 0, one line, if not given. */
+  /** Spaces per level, at most 100; 0, one line, if not given. */
   readonly indent?: number | undefined
 }
 
 /**
  * Writes a trust bundle in the SPIFFE format: one JWK per authority (rules X-13, J-12).
  *
- * @throws ERR_KEY_UNSUPPORTED an authority's key has no JWK form
+ * @throws ERR_KEY_UNSUPPORTED an authority's key has no JWK form; ERR_INVALID_ARGUMENT
  */
 export function formatSpiffeBundle(bundle: TrustBundle, options: FormatBundleOptions = {}): string {
-  return formatJson(spiffeBundleObject(bundle, { refreshHint: true }), options.indent)
+  return formatJson(spiffeBundleObject(bundle, { refreshHint: true }), indentOf(options))
 }
 
 /** A bundle from JSON that was read with big integers. For `bundle-map.ts`. */
@@ -74,7 +76,7 @@ function readSpiffeBundle(value: JsonValue, options: SpiffeBundleOptions): Trust
   const { keys } = value
   if (!Array.isArray(keys)) throw malformed(keys === undefined ? 'keys is absent (B-4)' : 'keys is no array (B-4)')
   const { maxKeys = defaultMaxKeys } = options
-  if (!(keys.length <= maxKeys)) {
+  if (keys.length > maxKeys) {
     throw new PkiError('ERR_LIMIT_EXCEEDED', `${keys.length} keys in one bundle, at most ${maxKeys} wanted`)
   }
   const sequence = wholeNumber(value, 'spiffe_sequence')
@@ -198,23 +200,23 @@ export interface BundleMapOptions {
  *
  * @throws ERR_BUNDLE_MALFORMED `trust_domains` is absent or no object, a bundle is malformed
  * @throws ERR_JSON also for a trust domain that appears twice
- * @throws ERR_TRUST_DOMAIN_INVALID, ERR_LIMIT_EXCEEDED
+ * @throws ERR_TRUST_DOMAIN_INVALID, ERR_LIMIT_EXCEEDED; ERR_INVALID_ARGUMENT for a limit that is none
  */
 export function parseBundleMap(document: string | Uint8Array, options: BundleMapOptions = {}): TrustBundleSet {
-  const { maxBytes = defaultMaxMapBytes, maxTrustDomains = defaultMaxTrustDomains, onIgnoredKey } = options
+  const { maxBytes = defaultMaxMapBytes, maxTrustDomains = defaultMaxTrustDomains, maxKeys, onIgnoredKey } = options
+  checkCounts({ maxBytes, maxTrustDomains, maxKeys }, 0, Infinity)
   const value = parseJson(document, { maxBytes, maxValues, bigIntegers: true })
   const domains = isJsonObject(value) ? value['trust_domains'] : undefined
   if (!isJsonObject(domains)) {
     throw new PkiError('ERR_BUNDLE_MALFORMED', 'not a bundle map: trust_domains is absent or no object (B-7)')
   }
   const names = Object.keys(domains)
-  if (!(names.length <= maxTrustDomains)) {
+  if (names.length > maxTrustDomains) {
     throw new PkiError('ERR_LIMIT_EXCEEDED', `${names.length} trust domains in one map, at most ${maxTrustDomains} wanted`)
   }
   return new TrustBundleSet(
     names.map((name) => {
-      const limits = options.maxKeys === undefined ? {} : { maxKeys: options.maxKeys }
-      const bundle = readSpiffeBundle(domains[name] ?? null, { trustDomain: plainName(name), onIgnoredKey, ...limits })
+      const bundle = readSpiffeBundle(domains[name] ?? null, { trustDomain: plainName(name), onIgnoredKey, maxKeys })
       return bundle.with({ refreshHintSeconds: undefined })
     }),
   )
@@ -224,13 +226,18 @@ export function parseBundleMap(document: string | Uint8Array, options: BundleMap
  * Writes a bundle map, trust domains by name, without refresh hints (rule B-8).
  *
  * @throws ERR_BUNDLE_DUPLICATE two bundles of one trust domain
- * @throws ERR_KEY_UNSUPPORTED an authority's key has no JWK form
+ * @throws ERR_KEY_UNSUPPORTED an authority's key has no JWK form; ERR_INVALID_ARGUMENT
  */
 export function formatBundleMap(bundles: Iterable<TrustBundle> | TrustBundleSet, options: FormatBundleOptions = {}): string {
   const set = bundles instanceof TrustBundleSet ? bundles : new TrustBundleSet(bundles)
   const domains: Record<string, JsonObject> = Object.create(null) as Record<string, JsonObject>
   for (const bundle of set.bundles) domains[bundle.trustDomain.name] = spiffeBundleObject(bundle, { refreshHint: false })
-  return formatJson({ trust_domains: domains }, options.indent)
+  return formatJson({ trust_domains: domains }, indentOf(options))
+}
+
+/** @throws ERR_INVALID_ARGUMENT for what is no number of spaces */
+function indentOf({ indent = 0 }: FormatBundleOptions): number {
+  return requireCount('indent', indent, 0, 100)
 }
 
 /** The key is the name itself: `spiffe://a` beside `a` would be one trust domain twice (B-7). */

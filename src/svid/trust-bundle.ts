@@ -4,6 +4,7 @@
 import { DerReader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { bytesKey } from '../internal/bytes.ts'
+import { checkCounts } from '../internal/numbers.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
@@ -169,9 +170,8 @@ function checkNumbers({ sequenceNumber, refreshHintSeconds }: TrustBundleContent
   if (sequenceNumber !== undefined && (typeof sequenceNumber !== 'bigint' || sequenceNumber < 0n)) {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'a sequence number is a BigInt of 0 or more (B-2)')
   }
-  if (refreshHintSeconds !== undefined && !(Number.isSafeInteger(refreshHintSeconds) && refreshHintSeconds >= 0)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a refresh hint is a whole number of seconds (B-3)')
-  }
+  // B-3: a whole number of seconds.
+  checkCounts({ refreshHintSeconds }, 0)
 }
 
 /** Far above any trust domain; bounds what a bundle from outside can cost. */

@@ -1,6 +1,7 @@
 // JWT-SVIDs verified: JWT-SVID.md section 4, signatures by jose. Rules J-1 to J-13.
 
 import { PkiError } from '../errors/index.ts'
+import { checkMeasures } from '../internal/numbers.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { matchId, requireMatch } from '../spiffe/index.ts'
@@ -70,9 +71,7 @@ function times({ time, clock = systemClock, clockSkewSeconds = defaultSkewSecond
   const nowMs = time === undefined ? clock.now() : time instanceof Date ? time.getTime() : Number.NaN
   // NaN compares false with everything: every token would be valid.
   if (Number.isNaN(nowMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
-  if (!(clockSkewSeconds >= 0 && clockSkewSeconds <= maxSkewSeconds)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', `a clock skew of 0 to ${maxSkewSeconds} seconds is wanted`)
-  }
+  checkMeasures({ clockSkewSeconds }, 0, maxSkewSeconds)
   return { nowMs, skewMs: clockSkewSeconds * 1000 }
 }
 

@@ -1,6 +1,7 @@
 // What one verification may spend. Inputs from outside choose how much work they cause; the budget is where that ends.
 
 import { PkiError } from '../errors/index.ts'
+import { requireCount } from '../internal/numbers.ts'
 
 /** Limits of one verification; each is a count. */
 export interface BudgetLimits {
@@ -42,8 +43,8 @@ export class Budget {
     this.limits = limits === undefined ? defaultBudget : { ...defaultBudget, ...limits }
     if (limits === undefined) return
     for (const [kind, limit] of Object.entries(this.limits)) {
-      // NaN and undefined compare false with everything: no limit at all.
-      if (!(limit >= 0) || !Object.hasOwn(defaultBudget, kind)) throw new PkiError('ERR_INVALID_ARGUMENT', `the budget ${kind} is not a count`)
+      if (!Object.hasOwn(defaultBudget, kind)) throw new PkiError('ERR_INVALID_ARGUMENT', `nothing called ${kind} is counted`)
+      requireCount(`the budget ${kind}`, limit, 0, Infinity)
     }
   }
 

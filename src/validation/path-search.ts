@@ -9,7 +9,7 @@ import { checkNestedPurpose, checkPathLength, checkValidity } from './checks/pat
 import type { IssuerCandidate } from './issuer-pool.ts'
 import { IssuerPool, inOrder } from './issuer-pool.ts'
 import { checkPolicies, policiesMatter } from './policies/check-policies.ts'
-import type { PolicyInputs } from './policies/policy-inputs.ts'
+import type { PolicyInputs } from './policies/check-policies.ts'
 import type { Rejection } from './rejection.ts'
 import { reject, rejectionOf } from './rejection.ts'
 import type { TrustAnchor } from './trust-anchor.ts'

@@ -3,6 +3,7 @@
 
 import { isPkiError, PkiError } from '../errors/index.ts'
 import { bytesKey } from '../internal/bytes.ts'
+import { checkCounts, requireCount } from '../internal/numbers.ts'
 import { systemClock } from '../runtime/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput, PublicKey } from '../x509/index.ts'
@@ -15,7 +16,7 @@ import { PathCompletion } from './path-completion.ts'
 import type { PathOptions, PathValidatorOptions } from './path-options.ts'
 import { isSpent, PathSearch, withAnchor } from './path-search.ts'
 import type { CompletePath, SearchSettings } from './path-search.ts'
-import { checkPolicyInputs } from './policies/policy-inputs.ts'
+import { checkPolicyInputs } from './policies/check-policies.ts'
 import { profileOf } from './profile.ts'
 import { reject, rejectionOf } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
@@ -45,7 +46,7 @@ export class PathValidator {
     if (given.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
     // A text has a method of the same name, which finds parts of it.
     if (!Array.isArray(knownCriticalExtensions)) throw new PkiError('ERR_INVALID_ARGUMENT', 'knownCriticalExtensions is a list of object identifiers')
-    if (!(remember >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'remember is a count')
+    checkCounts({ remember, maxDepth: options.maxDepth }, 0, Infinity)
     this.#rules = { profile: profileOf(options.profile), knownCriticalExtensions }
     this.#defaults = options
     const anchors = options.anchors.map((input) => new IssuerCandidate({ anchor: trustAnchorFrom(input) }, this.#rules))
@@ -70,7 +71,7 @@ export class PathValidator {
     const budget = new Budget(options.budget ?? this.#defaults.budget)
     const timeMs = this.#timeMs(options)
     const maxDepth = options.maxDepth ?? this.#defaults.maxDepth
-    if (maxDepth !== undefined && !(maxDepth >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maxDepth is a count')
+    if (maxDepth !== undefined) requireCount('maxDepth', maxDepth, 0, Infinity)
     checkPolicyInputs(options.policies ?? this.#defaults.policies)
     const purposes = purposeOids(options.extendedKeyUsage ?? this.#defaults.extendedKeyUsage)
     const rejections = new RejectionList()

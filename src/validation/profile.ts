@@ -1,6 +1,7 @@
 // Profiles: which rules beside those of RFC 5280 section 6 a path is held to. Data, so that a caller can write another.
 
 import { PkiError } from '../errors/index.ts'
+import { isCount } from '../internal/numbers.ts'
 import type { PublicKeyAlgorithm, SignatureAlgorithm } from '../x509/index.ts'
 
 /** The built-in profiles. */
@@ -91,7 +92,7 @@ export function profileOf(profile: ProfileName | ValidationProfile | undefined):
 function complete(profile: ValidationProfile): ValidationProfile {
   for (const [name, example] of Object.entries(rfc5280)) {
     const given: unknown = profile[name as keyof ValidationProfile]
-    const wrong = typeof given !== typeof example || Array.isArray(given) !== Array.isArray(example) || Number.isNaN(given)
+    const wrong = typeof given !== typeof example || Array.isArray(given) !== Array.isArray(example) || (typeof given === 'number' && !isCount(given, 0, Infinity))
     // Rules that are misspelt would be those that are held to least.
     if (wrong || (name === 'certificateRules' && !(ruleNames as readonly unknown[]).includes(given))) throw new PkiError('ERR_INVALID_ARGUMENT', `the validation profile has no valid ${name}`)
   }

@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Client, ServiceError } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
-import { checkNumbers } from '../../internal/numbers.ts'
+import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { CertificateRequest } from '../../x509/index.ts'
@@ -102,7 +102,7 @@ export async function createCertificateClient(options: CertificateClientOptions)
     throw new PkiError('ERR_INVALID_ARGUMENT', `address ${JSON.stringify(address)}; host:port is wanted, without a scheme: the connection is always TLS`)
   }
   const policy = retryPolicy(options.retry)
-  checkNumbers({ timeoutMs }, 1)
+  checkMeasures({ timeoutMs }, 1)
   const grpc = await loadGrpc(given)
   const clock = options.clock ?? systemClock
   const logger = options.logger ?? silentLogger
@@ -141,9 +141,7 @@ export async function createCertificateClient(options: CertificateClientOptions)
   return {
     async createCertificate(input, { ttlSeconds = 0, certSigner = '', impersonatedIdentity = '', signal } = {}) {
       const request = CertificateRequest.from(input)
-      if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 0) {
-        throw new PkiError('ERR_INVALID_ARGUMENT', `a validity of ${ttlSeconds} s; a whole number is wanted`)
-      }
+      checkCounts({ ttlSeconds }, 0)
       const message = create(IstioCertificateRequestSchema, {
         csr: request.toPem(),
         validityDuration: BigInt(ttlSeconds),
@@ -173,9 +171,9 @@ export async function createCertificateClient(options: CertificateClientOptions)
 
 /** @throws ERR_INVALID_ARGUMENT */
 function retryPolicy({ attempts, initialDelayMs, jitter }: Partial<RetryPolicy> = {}): RetryPolicy {
-  checkNumbers({ attempts }, 1)
-  checkNumbers({ initialDelayMs }, 0)
-  checkNumbers({ jitter }, 0, 1)
+  checkCounts({ attempts }, 1)
+  checkMeasures({ initialDelayMs }, 0)
+  checkMeasures({ jitter }, 0, 1)
   return {
     attempts: attempts ?? defaultRetryPolicy.attempts,
     initialDelayMs: initialDelayMs ?? defaultRetryPolicy.initialDelayMs,

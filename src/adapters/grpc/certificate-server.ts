@@ -6,7 +6,7 @@ import type { Server as TlsServer, TLSSocket, TlsOptions } from 'node:tls'
 import type { AddressInfo, Socket } from 'node:net'
 import type { ConnectionInjector, Server } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { checkNumbers } from '../../internal/numbers.ts'
+import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { Certificate } from '../../x509/index.ts'
@@ -83,8 +83,6 @@ export async function startCertificateServer(options: CertificateServerOptions):
     throw new PkiError('ERR_INVALID_ARGUMENT', 'a server wants issuance, authenticator, and tls with certificateChain, privateKey and clientRoots, each PEM text')
   }
   checkLimits(options)
-  const { port: wantedPort = 0 } = options
-  if (!(Number.isInteger(wantedPort) && wantedPort >= 0 && wantedPort < 65_536)) throw new PkiError('ERR_INVALID_ARGUMENT', `port ${String(wantedPort)}; 1 to 65535 is wanted, or 0 for one that is free`)
   const grpc = await loadGrpc(options.grpc)
   const logger = options.logger ?? silentLogger
   const connections = new ConnectionRegistry()
@@ -115,10 +113,11 @@ export async function startCertificateServer(options: CertificateServerOptions):
 }
 
 /** To grpc-js and Node a limit that is no positive number is often none at all. @throws ERR_INVALID_ARGUMENT */
-function checkLimits({ maxConnections, maxStreams, maxMessageBytes, maxSessionMemoryMb, maxConnectionAgeSeconds }: CertificateServerOptions): void {
-  checkNumbers({ maxConnections, maxStreams, maxMessageBytes, maxSessionMemoryMb }, 1, 2 ** 32 - 1)
+function checkLimits({ port, maxConnections, maxStreams, maxMessageBytes, maxSessionMemoryMb, maxConnectionAgeSeconds }: CertificateServerOptions): void {
+  checkCounts({ port }, 0, 65_535)
+  checkCounts({ maxConnections, maxStreams, maxMessageBytes, maxSessionMemoryMb }, 1, 2 ** 32 - 1)
   // A timer of the platform that is set for longer ends at once (2^31 ms).
-  checkNumbers({ maxConnectionAgeSeconds }, 0.001, 1_000_000)
+  checkMeasures({ maxConnectionAgeSeconds }, 0.001, 1_000_000)
 }
 
 /** OpenSSL says what is wrong with material, and nothing of what is in it; of bad roots it says nothing at all. */

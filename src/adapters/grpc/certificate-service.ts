@@ -4,7 +4,7 @@ import type { Metadata, ServerUnaryCall, ServiceError, UntypedServiceImplementat
 import { checkCaller, requireCaller } from '../../auth/index.ts'
 import type { Authenticator, Caller } from '../../auth/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { checkNumbers } from '../../internal/numbers.ts'
+import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import type { IssuanceService, IssuedCertificate } from '../../issuance/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
@@ -67,8 +67,8 @@ export function certificateServiceHandlers(options: CertificateServiceOptions): 
   if (typeof issuance?.issue !== 'function' || typeof authenticator?.authenticate !== 'function') {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'the service wants issuance and an authenticator')
   }
-  checkNumbers({ maxInFlight }, 0)
-  checkNumbers({ timeoutMs }, 1)
+  checkCounts({ maxInFlight }, 0)
+  checkMeasures({ timeoutMs }, 1)
   const service = new CertificateService(options)
   return {
     CreateCertificate: (call: Call, reply: sendUnaryData<IstioCertificateResponse>) => {

@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { checkNumbers } from '../../internal/numbers.ts'
+import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { requireKeyAlgorithm, requireKeyId } from '../../keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
@@ -287,8 +287,9 @@ export class Pkcs11KeyManager implements KeyManager {
 
 /** @throws ERR_INVALID_ARGUMENT */
 function checkLimits({ sessions, queueLimit, timeoutMs, failureThreshold, checkSignatures = 'always' }: Pkcs11KeyManagerOptions): void {
-  checkNumbers({ sessions, timeoutMs, failureThreshold }, 1)
-  checkNumbers({ queueLimit }, 0)
+  checkCounts({ sessions, failureThreshold }, 1)
+  checkCounts({ queueLimit }, 0)
+  checkMeasures({ timeoutMs }, 1)
   // A word that is neither must not be taken for the one that checks nothing.
   if (!['always', 'caller'].includes(checkSignatures)) throw new PkiError('ERR_INVALID_ARGUMENT', 'checkSignatures is always or caller')
 }

@@ -3,6 +3,7 @@
 
 import { Worker } from 'node:worker_threads'
 import { PkiError } from '../../errors/index.ts'
+import { checkCounts, requireCount } from '../../internal/numbers.ts'
 import type { SoftwareSigner } from '../../keys/index.ts'
 import type { CertificateRequest, PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
 import { proveAndSign } from '../../ca/index.ts'
@@ -14,14 +15,14 @@ import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.
 export interface CertificateWorkerPoolOptions {
   /** The CA's. Its private key is handed to every thread. */
   readonly signer: SoftwareSigner
-  /** Threads. */
+  /** Threads: 1 to 1,024. */
   readonly workers: number
   /**
    * Whether this thread proves and signs too, up to four certificates at a turn of its event loop, while every other thread has enough to do. It costs
    * no message, so a thread less makes as many; in exchange this one is busy. Default false.
    */
   readonly mainThreadHelps?: boolean | undefined
-  /** Certificates a message. Default 32. */
+  /** Certificates a message: 1 to 1,024. Default 32. */
   readonly batchSize?: number | undefined
   /** The module that a thread runs, where it is not the file beside this one: in a bundle, or from source. */
   readonly workerModule?: URL | undefined
@@ -78,8 +79,8 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
   constructor(options: CertificateWorkerPoolOptions) {
     const { signer, workers, batchSize = 32, mainThreadHelps, workerModule } = (options as CertificateWorkerPoolOptions | undefined) ?? ({} as Partial<CertificateWorkerPoolOptions>)
     if (typeof signer?.privateKey !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'a pool has a SoftwareSigner, whose key its threads sign with')
-    if (!isCount(workers)) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(workers)} workers; 1 to 1024 are wanted`)
-    if (!isCount(batchSize)) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(batchSize)} certificates a message; 1 to 1024 are wanted`)
+    checkCounts({ batchSize }, 1, 1024)
+    this.#size = requireCount('workers', workers, 1, 1024)
     this.publicKey = signer.publicKey
     this.signatureAlgorithm = signer.signatureAlgorithm
     this.#signer = signer
@@ -87,8 +88,7 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     this.#setup = { privateKey: signer.privateKey(), pss: signer.algorithm.startsWith('RSA-PSS') }
     this.#batchSize = batchSize
     this.#workerModule = workerModule ?? new URL('./certificate-worker.js', import.meta.url)
-    this.#size = workers
-    this.#ahead = batchSize * (workers * batchesAhead + 1)
+    this.#ahead = batchSize * (this.#size * batchesAhead + 1)
     this.#startMissing()
   }
 
@@ -247,10 +247,6 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
 
 function closed(): PkiError {
   return new PkiError('ERR_CLOSED', 'the worker pool was closed')
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1024
 }
 
 const batchesAhead = 2

@@ -2,12 +2,35 @@
 // as the tree of RFC 5280 §6.1.2 (a) does. Same results, linear size.
 // Certificate policies over a path: RFC 5280 §6.1.2 to §6.1.5, with the graph of RFC 9618.
 
+import { PkiError } from '../../errors/index.ts'
 import { anyPolicy } from '../../x509/index.ts'
 import type { Certificate, PolicyMapping } from '../../x509/index.ts'
 import type { Budget } from '../budget.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
-import type { PolicyInputs } from './policy-inputs.ts'
+// What a caller wants of certificate policies: RFC 5280 §6.1.1 (c), (e), (f), (g).
+
+/** The policy inputs of a path validation. */
+export interface PolicyInputs {
+  /** Policies that the caller accepts. Default: any. */
+  readonly initialPolicySet?: readonly string[] | undefined
+  /** Whether some policy of the set must hold for the path. Default false. */
+  readonly explicitPolicy?: boolean | undefined
+  /** Whether policy mappings are ignored from the start. Default false. */
+  readonly inhibitPolicyMapping?: boolean | undefined
+  /** Whether anyPolicy counts for nothing from the start. Default false. */
+  readonly inhibitAnyPolicy?: boolean | undefined
+}
+
+/** A text `'true'` would count as "no". @throws ERR_INVALID_ARGUMENT */
+export function checkPolicyInputs(inputs: PolicyInputs | undefined): void {
+  if (inputs === undefined) return
+  const { initialPolicySet, explicitPolicy, inhibitPolicyMapping, inhibitAnyPolicy } = inputs
+  if (initialPolicySet !== undefined && !Array.isArray(initialPolicySet)) throw new PkiError('ERR_INVALID_ARGUMENT', 'initialPolicySet is a list of object identifiers')
+  if ([explicitPolicy, inhibitPolicyMapping, inhibitAnyPolicy].some((flag: unknown) => flag !== undefined && typeof flag !== 'boolean')) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'explicitPolicy, inhibitPolicyMapping and inhibitAnyPolicy are true or false')
+  }
+}
 
 interface PolicyNode {
   readonly policy: string

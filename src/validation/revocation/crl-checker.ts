@@ -1,6 +1,7 @@
 // A RevocationChecker over CRLs that the caller has: how strict it is, is said per source.
 
 import { isPkiError, PkiError } from '../../errors/index.ts'
+import { checkMeasures } from '../../internal/numbers.ts'
 import { Certificate, RevocationList } from '../../x509/index.ts'
 import type { CertificateInput, RevocationListInput } from '../../x509/index.ts'
 import { reject, rejectionOf } from '../rejection.ts'
@@ -43,7 +44,7 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
   if (!Array.isArray((Object(options) as Partial<CrlCheckerOptions>).lists)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a checker wants lists and a mode')
   const { maximumAgeSeconds = Infinity } = options
   const isAsked = questionOf(options)
-  if (!(maximumAgeSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds is a count of seconds')
+  checkMeasures({ maximumAgeSeconds }, 0, Infinity)
   const given = options.lists.map((input) => RevocationList.from(input))
   const lists = given.filter((list) => isReadable(() => [list.issuer.comparisonKey, list.crlNumber, list.deltaCrlIndicator, list.issuingDistributionPoint, list.authorityKeyIdentifier]))
   const issuers = (options.issuers ?? []).map((input) => Certificate.from(input))

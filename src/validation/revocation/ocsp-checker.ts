@@ -2,6 +2,7 @@
 
 import { isPkiError, PkiError } from '../../errors/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'
+import { checkMeasures } from '../../internal/numbers.ts'
 import { Certificate, OcspResponse } from '../../x509/index.ts'
 import type { BasicOcspResponse, OcspCertificateId, OcspSingleResponse, PublicKey } from '../../x509/index.ts'
 import { reject, rejectionOf } from '../rejection.ts'
@@ -48,7 +49,9 @@ export function createOcspChecker(options: OcspCheckerOptions): RevocationChecke
   if (responses === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'a checker wants responses and a mode')
   const { mode, maximumAgeSeconds = Infinity, clockSkewSeconds = 60 } = options
   const isAsked = questionOf(options)
-  if (!(maximumAgeSeconds >= 0 && clockSkewSeconds >= 0)) throw new PkiError('ERR_INVALID_ARGUMENT', 'maximumAgeSeconds and clockSkewSeconds are counts of seconds')
+  checkMeasures({ maximumAgeSeconds }, 0, Infinity)
+  // Without an end to it, an answer from any future would be one of today.
+  checkMeasures({ clockSkewSeconds }, 0)
   const settings: Settings = {
     answersFor: answersFrom(responses), nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000,
     responders: options.responders ?? [], signedBy: new WeakMap(), sent: new WeakMap(),

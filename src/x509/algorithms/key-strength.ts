@@ -1,6 +1,7 @@
 // Which public keys are good enough to certify or to trust: SP 800-131A.
 
 import { PkiError } from '../../errors/index.ts'
+import { requireCount } from '../../internal/numbers.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 
 /** What a key must be. */
@@ -20,10 +21,10 @@ export interface KeyStrengthPolicy {
  */
 export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrengthPolicy = {}): void {
   const { minimumRsaBits = 2048, maximumRsaBits = 8192, rsaExponent = '65537' } = policy
-  // NaN compares false with everything, and another exponent would be any.
-  if (!(minimumRsaBits <= maximumRsaBits) || !exponents.includes(rsaExponent)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'minimumRsaBits and maximumRsaBits are counts in order, rsaExponent is "65537" or "odd"')
-  }
+  requireCount('minimumRsaBits', minimumRsaBits, 0)
+  requireCount('maximumRsaBits', maximumRsaBits, minimumRsaBits, Infinity)
+  // Another word would be any exponent.
+  if (!exponents.includes(rsaExponent)) throw new PkiError('ERR_INVALID_ARGUMENT', 'rsaExponent is "65537" or "odd"')
   if (info.algorithm === undefined) {
     throw new PkiError(info.problem?.code ?? 'ERR_KEY_UNSUPPORTED', `the public key is ${info.problem?.detail ?? 'of an unknown kind'}`)
   }

@@ -254,8 +254,8 @@ describe('TrustBundle and TrustBundleSet', () => {
 
   it('reads nothing under a limit that is no number', () => {
     const document = JSON.stringify({ keys: [] })
-    for (const limits of [{ maxBytes: Number.NaN }, { maxKeys: Number.NaN }]) expect(() => parseSpiffeBundle(document, { trustDomain: 'a.org', ...limits })).toThrow(code('ERR_LIMIT_EXCEEDED'))
-    expect(() => parseBundleMap(JSON.stringify({ trust_domains: {} }), { maxTrustDomains: Number.NaN })).toThrow(code('ERR_LIMIT_EXCEEDED'))
+    for (const limits of [{ maxBytes: Number.NaN }, { maxKeys: Number.NaN }]) expect(() => parseSpiffeBundle(document, { trustDomain: 'a.org', ...limits })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => parseBundleMap(JSON.stringify({ trust_domains: {} }), { maxTrustDomains: Number.NaN })).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it('tells each change that is one, and none after it is stopped', () => {
