@@ -3,6 +3,7 @@
 import { encodeOid, headerLength } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { equalBytes } from '../internal/bytes.ts'
+import { isPresentedName, isWildcard } from '../internal/host-text.ts'
 import { SpiffeId } from '../spiffe/index.ts'
 import type { TrustDomain } from '../spiffe/index.ts'
 import { extensionOids, keyPurposeOids, signatureAlgorithms } from '../x509/index.ts'
@@ -237,9 +238,13 @@ function lintExtendedKeyUsage({ certificate, profile }: LintInput): string | und
   return same && !found.includes(keyPurposeOids.any) ? undefined : "the purposes are not the profile's"
 }
 
-/** L25: labels of letters, digits and inner hyphens, in lower case, the last no number; one wildcard may be the whole first label. */
+/**
+ * L25: what a CA writes as a dNSName, which is less than a verifier reads. A host name (RFC 1034 §3.5, RFC 1123 §2.1) or a wildcard over at
+ * least two labels (RFC 9525 §6.3, BR 3.2.2.6), for no verifier here takes another; and in lower case: all spellings are one name
+ * (RFC 4343), so it has one here, or it could be in a certificate twice.
+ */
 export function isDnsName(name: string): boolean {
-  return name.length <= 253 && !/(^|\.)\d+$/.test(name) && /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name)
+  return isPresentedName(name) && name === name.toLowerCase() && (!name.startsWith('*.') || isWildcard(name))
 }
 
 const maximumOctets = 8 * 1024

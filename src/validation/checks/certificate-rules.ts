@@ -4,7 +4,7 @@
 // The CA/Browser Forum's Baseline Requirements for TLS certificates (BR), as far as a relying party can see them.
 
 import { equalBytes } from '../../internal/bytes.ts'
-import { ipVersion } from '../../internal/ip-text.ts'
+import { ipVersion, isHostName, isPresentedName } from '../../internal/host-text.ts'
 import { extensionOids as oids, formatIpAddress, keyPurposeOids, signatureAlgorithms } from '../../x509/index.ts'
 import type { Certificate, GeneralName, KeyUsageName } from '../../x509/index.ts'
 import { reject } from '../rejection.ts'
@@ -107,7 +107,7 @@ function checkAltNameSyntax(certificate: Certificate): Rejection | undefined {
 function isWellFormed(name: GeneralName): boolean {
   switch (name.type) {
     case 'dns':
-      return isPreferredName(name.value)
+      return isPresentedName(name.value)
     case 'email':
       return isMailbox(name.value)
     case 'uri':
@@ -117,23 +117,13 @@ function isWellFormed(name: GeneralName): boolean {
   }
 }
 
-/**
- * RFC 1034 §3.5 "preferred name syntax" as modified by RFC 1123 §2.1: letters, digits and hyphens. A whole first label may be the
- * wildcard of RFC 9525 §6.3, and the last label is never a number: that is an IP address in the wrong place.
- */
-function isPreferredName(value: string): boolean {
-  return value.length <= 253 && hostName.test(value)
-}
-
-const hostName = /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
-
 /** RFC 2821 §4.1.2: a dot-string or quoted string, then a domain or an address in brackets. */
 function isMailbox(value: string): boolean {
   const at = value.lastIndexOf('@')
   const domain = value.slice(at + 1)
   if (at < 1 || at > 64 || !localPart.test(value.slice(0, at))) return false
   if (domain.startsWith('[')) return domain.endsWith(']') && ipVersion(domain.slice(1, -1).replace(/^IPv6:/i, '')) !== 0
-  return !domain.startsWith('*') && isPreferredName(domain)
+  return isHostName(domain)
 }
 
 const localPart = /^(?:[^\s"(),.:;<>@[\\\]]+(?:\.[^\s"(),.:;<>@[\\\]]+)*|"(?:[^"\\]|\\.)*")$/

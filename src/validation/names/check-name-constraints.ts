@@ -2,13 +2,13 @@
 // Name constraints: RFC 5280 §4.2.1.10, §6.1.3 (b) and (c), §6.1.4 (g).
 // A name has to satisfy each CA above it by itself, which is the same as the intersections and unions of §6.1 without building them.
 
-import { ipVersion } from '../../internal/ip-text.ts'
+import { ipVersion, isDnsName, isWildcard } from '../../internal/host-text.ts'
 import { generalName, rdnComparisonKey } from '../../x509/index.ts'
 import type { Certificate, DistinguishedName, GeneralName, GeneralSubtree, NameConstraints } from '../../x509/index.ts'
 import type { Budget } from '../budget.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
-import { isDnsName, isWildcard, isWithinDomain, wildcardMeets } from './check-peer-name.ts'
+import { isWithinDomain, wildcardMeets } from './check-peer-name.ts'
 
 /** A name made ready for comparison; `unusable` is one that no constraint of its type can judge. */
 type PreparedName =

@@ -2,7 +2,7 @@
 
 import { isPkiError, PkiError } from '../../errors/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'
-import { ipVersion } from '../../internal/ip-text.ts'
+import { ipVersion, isDnsName, isWildcard } from '../../internal/host-text.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
 import { parseIpAddress } from '../../x509/index.ts'
@@ -11,16 +11,6 @@ import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
 
 // DNS names: as presented, as wanted, as a constraint. RFC 5280 §4.2.1.10, RFC 9525 §6.3.
-
-/** Labels of letters, digits, hyphens and underscores; no empty label, so no dot at either end. */
-export function isDnsName(name: string): boolean {
-  return name.length <= 253 && plainName.test(name)
-}
-
-/** A name whose whole first label is `*`, with at least two labels after it. */
-export function isWildcard(name: string): boolean {
-  return name.startsWith('*.') && isDnsName(name.slice(2)) && name.indexOf('.', 2) > 0
-}
 
 /**
  * Whether `name` is `base` or below it, letter case aside: "any DNS name that can be constructed by simply adding zero or more labels
@@ -49,8 +39,6 @@ function matchesHost(presented: string, wanted: string): boolean {
   const dot = wanted.indexOf('.')
   return dot > 0 && wanted.slice(dot + 1) === presented.slice(2)
 }
-
-const plainName = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i
 
 /** Who is wanted. `dns` is a host name without wildcard, an international one in its A-labels. */
 export type PeerName =

@@ -7,7 +7,7 @@ import {
 } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { ipVersion } from '../../internal/ip-text.ts'
+import { ipVersion } from '../../internal/host-text.ts'
 import { DistinguishedName } from './distinguished-name.ts'
 
 /** 4 or 16 octets of a textual address, without zone. @throws ERR_NAME_INVALID */

@@ -101,6 +101,7 @@ const leafCases: readonly LeafCase[] = [
   ['L24', 'a name that nobody decided on', () => leaf({}, { subjectAltName: [uri, dns] }), { wantedNames: [uri] }],
   ['L24', 'another address', () => leaf({}, { subjectAltName: [uri, generalName.ip('10.0.0.1')] }), { wantedNames: [uri, generalName.ip('10.0.0.2')] }],
   ['L25', 'a DNS name twice', () => leaf({}, { subjectAltName: [uri, dns, dns] })],
+  ['L25', 'a wildcard over one label', () => leaf({}, { subjectAltName: [uri, generalName.dns('*.example')] })],
   ['L25', 'a DNS name in upper case', () => leaf({}, { subjectAltName: [uri, generalName.dns('WEB.example.org')] })],
   ['L27', 'too many names', () => leaf({}, { subjectAltName: [uri, ...Array.from({ length: 100 }, (_, i) => generalName.dns(`n${i}.example.org`))] })],
   ['L28', 'a relative name of two', () => leaf({ subject: DistinguishedName.parse('CN=a+O=b') })],

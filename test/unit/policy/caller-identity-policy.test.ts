@@ -127,6 +127,7 @@ describe('what is refused', () => {
     foreign('a registered identifier', { type: 'registeredId', oid: '1.2.3.4' }, anyName),
     foreign('a DNS name in capitals', dns('API.example.org'), anyName),
     foreign('a bare wildcard', dns('*'), anyName),
+    foreign('a wildcard over one label', dns('*.example'), anyName),
     foreign('a wildcard within a name', dns('api.*.example.org'), anyName),
     foreign('an address as a DNS name', dns('10.0.0.1'), anyName),
     foreign('a DNS name that begins with a hyphen', dns('-a.example'), anyName),
