@@ -5,9 +5,10 @@ import { checkCounts } from '../internal/numbers.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { TrustDomain } from '../spiffe/index.ts'
-import { Certificate, DistinguishedName, PublicKey, buildCertificate, generalName, requireSigner, verifySignature } from '../x509/index.ts'
+import { Certificate, DistinguishedName, PublicKey, assembleSigned, encodeTbsCertificate, generalName, requireSigner } from '../x509/index.ts'
 import type { ExtensionFields, NameConstraints, Signer } from '../x509/index.ts'
 import { caLints, runLints } from './ca-lints.ts'
+import { signChecked } from './certificate-workers.ts'
 
 /** What a CA certificate says of itself. */
 export interface CaCertificateOptions {
@@ -114,7 +115,8 @@ interface Frame {
 }
 
 async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate | undefined, frame: Frame, options: CaCertificateOptions, pathLength: number | undefined, existing?: Certificate): Promise<Certificate> {
-  const certificate = await buildCertificate({
+  const { signatureAlgorithm } = signer
+  const tbs = encodeTbsCertificate({
     issuer: frame.issuer,
     subject: frame.subject,
     publicKey,
@@ -128,10 +130,8 @@ async function build(signer: Signer, publicKey: PublicKey, issuer: Certificate |
       subjectAltName: options.trustDomain === undefined ? undefined : [generalName.uri(TrustDomain.from(options.trustDomain).idString)],
       nameConstraints: options.nameConstraints,
     },
-  }, signer)
-  if (!verifySignature(signer.publicKey, signer.signatureAlgorithm, certificate.tbs, certificate.signature)) {
-    throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
-  }
+  }, signatureAlgorithm)
+  const certificate = Certificate.parse(assembleSigned(tbs, signatureAlgorithm, await signChecked(tbs, signatureAlgorithm, signer, issuer?.publicKey ?? publicKey)))
   runLints(caLints, { certificate, issuer: issuer ?? certificate, existing })
   return certificate
 }

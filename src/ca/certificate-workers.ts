@@ -24,21 +24,21 @@ export interface CertificateWorkers {
 export async function proveAndSign(request: CertificateRequest, tbs: Uint8Array, signer: Signer): Promise<Uint8Array> {
   await request.publicKey.prepare()
   request.verify()
-  return signChecked(tbs, signer, signer.publicKey)
+  return signChecked(tbs, signer.signatureAlgorithm, signer, signer.publicKey)
 }
 
 /**
- * The signature over `tbs`, if it verifies. A faulty one must not leave: it may tell the key (Bellcore), and nobody could use it.
+ * The signature over `tbs`, of a certificate or a list, if it verifies by the key and the algorithm that are named in it. A faulty one must not
+ * leave: it may tell the key (Bellcore), and nobody could use it.
  *
  * @throws ERR_CA_SIGNATURE; what the signer throws
  */
-export function signChecked(tbs: Uint8Array, signer: Signer, publicKey: PublicKey, options?: SignOptions): Uint8Array | Promise<Uint8Array> {
+export function signChecked(tbs: Uint8Array, algorithm: SignatureAlgorithm, signer: Signer, publicKey: PublicKey, options?: SignOptions): Uint8Array | Promise<Uint8Array> {
+  const checked = (signature: Uint8Array): Uint8Array => {
+    if (verifySignature(publicKey, algorithm, tbs, signature)) return signature
+    throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
+  }
   // A copy for the signer, which may be anybody's code: the bytes that it is given are not those that are compared.
   const signing = signer.sign(tbs.slice(), options)
-  return signing instanceof Promise ? signing.then((signature) => checked(signature, tbs, signer, publicKey)) : checked(signing, tbs, signer, publicKey)
-}
-
-function checked(signature: Uint8Array, tbs: Uint8Array, signer: Signer, publicKey: PublicKey): Uint8Array {
-  if (verifySignature(publicKey, signer.signatureAlgorithm, tbs, signature)) return signature
-  throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
+  return signing instanceof Promise ? signing.then(checked) : checked(signing)
 }

@@ -9,7 +9,7 @@ import type { TrustDomain } from '../spiffe/index.ts'
 import { Budget } from '../validation/budget.ts'
 import { checkNameConstraints } from '../validation/names/check-name-constraints.ts'
 import { Certificate, signatureAlgorithms } from '../x509/index.ts'
-import type { CertificateRequest, NameConstraints, PublicKey, SignOptions, Signer } from '../x509/index.ts'
+import type { CertificateRequest, NameConstraints, PublicKey, SignatureAlgorithm, SignOptions, Signer } from '../x509/index.ts'
 import { lintCertificate } from './certificate-lints.ts'
 import { profileBelow, validitySeconds, LeafTemplate } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
@@ -37,6 +37,8 @@ export class Issuer {
   /** Those of the roots that the chain ends in. */
   readonly anchors: readonly Certificate[]
   readonly #publicKey: PublicKey
+  /** That of the signer when it came: what is in every certificate of this issuer. */
+  readonly #algorithm: SignatureAlgorithm
   readonly #profile: CertificateProfile
   readonly #template: LeafTemplate
   /** What follows the signed bytes before there is a signature: the algorithm, and a signature that verifies nothing. */
@@ -51,6 +53,7 @@ export class Issuer {
     this.certificate = certificate
     this.signer = signer
     this.#publicKey = certificate.publicKey
+    this.#algorithm = signer.signatureAlgorithm
     this.#profile = profileBelow(certificate, profile)
     this.roots = roots
     const isRoot = roots.some((root) => root.equals(certificate))
@@ -61,8 +64,8 @@ export class Issuer {
     if (this.#trustDomain?.equals(trustDomain) === false) {
       throw new PkiError('ERR_CA_MATERIAL', `the CA certificate is of ${this.#trustDomain.name}, not of ${trustDomain.name} (X-4)`)
     }
-    this.#template = new LeafTemplate(certificate, signer.signatureAlgorithm, this.#profile)
-    this.#unsigned = Buffer.concat([signatureAlgorithms[signer.signatureAlgorithm].identifier, bitString(noSignature)])
+    this.#template = new LeafTemplate(certificate, this.#algorithm, this.#profile)
+    this.#unsigned = Buffer.concat([signatureAlgorithms[this.#algorithm].identifier, bitString(noSignature)])
     // No leaf lives longer than what is above it, however far up; several roots may vouch for it, the longest counts.
     const above = [certificate, ...this.chain]
     this.anchors = isRoot ? [certificate] : signersOf(this.chain.at(-1) as Certificate, roots)
@@ -82,12 +85,12 @@ export class Issuer {
 
   /** The signature over what was linted, checked. @throws ERR_CA_SIGNATURE; what the signer throws */
   sign({ tbs }: Certificate, options?: SignOptions): Uint8Array | Promise<Uint8Array> {
-    return signChecked(tbs, this.signer, this.#publicKey, options)
+    return signChecked(tbs, this.#algorithm, this.signer, this.#publicKey, options)
   }
 
   /** The same by workers, who prove the request before. @throws ERR_CA_MATERIAL where they have another key; what they throw */
   signBy(workers: CertificateWorkers, request: CertificateRequest, { tbs }: Certificate): Promise<Uint8Array> {
-    if (!this.#publicKey.equals(workers.publicKey) || workers.signatureAlgorithm !== this.signer.signatureAlgorithm) {
+    if (!this.#publicKey.equals(workers.publicKey) || workers.signatureAlgorithm !== this.#algorithm) {
       throw new PkiError('ERR_CA_MATERIAL', 'the workers sign with another key than the CA has')
     }
     return workers.proveAndSign(request, tbs)
@@ -103,7 +106,7 @@ export class Issuer {
 
   /** Has the key sign something that is no certificate: a CA is proved before it is used. @throws ERR_CA_SIGNATURE; what the signer throws */
   async prove(): Promise<void> {
-    await signChecked(Buffer.concat([Buffer.from('spiffe-pki: does this key sign? '), randomBytes(16)]), this.signer, this.#publicKey)
+    await signChecked(Buffer.concat([Buffer.from('spiffe-pki: does this key sign? '), randomBytes(16)]), this.#algorithm, this.signer, this.#publicKey)
   }
 
   /** Whole seconds: RFC 5280 §4.1.2.5 knows no others, and the last one belongs to the validity. */

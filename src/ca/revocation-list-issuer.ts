@@ -3,10 +3,11 @@
 import { PkiError } from '../errors/index.ts'
 import { checkCounts } from '../internal/numbers.ts'
 import type { Clock } from '../runtime/index.ts'
-import { buildRevocationList } from '../x509/index.ts'
-import type { Certificate, PublicKey, RevocationList, RevokedCertificate, Signer } from '../x509/index.ts'
+import { RevocationList, assembleSigned, encodeTbsRevocationList, requireSigner } from '../x509/index.ts'
+import type { Certificate, PublicKey, RevokedCertificate, Signer } from '../x509/index.ts'
 import { listLints, runLints, wholeSecond } from './ca-lints.ts'
 import type { PublishedList } from './ca-lints.ts'
+import { signChecked } from './certificate-workers.ts'
 import type { CertificateRecord, CertificateStore } from './certificate-store.ts'
 
 /** What lists are made from. */
@@ -57,15 +58,16 @@ export class RevocationListIssuer {
     if (thisUpdateMs >= certificate.notAfterMs) throw new PkiError('ERR_CA_EXPIRED', `the CA certificate is valid until ${certificate.notAfter.toISOString()}, and signs no list after`)
     const records = inOrder(revoked, thisUpdateMs)
     const lastNumber = this.#last
-    const list = await buildRevocationList({
+    const { signatureAlgorithm } = requireSigner(signer)
+    const tbs = encodeTbsRevocationList({
       issuer: certificate.subject,
       thisUpdate: new Date(thisUpdateMs),
       nextUpdate: new Date(Math.min(thisUpdateMs + ttlSeconds * 1000, certificate.notAfterMs)),
       crlNumber: this.#number(thisUpdateMs),
       authorityKeyIdentifier: keyIdentifier,
       entries: entriesOf(records, thisUpdateMs),
-    }, signer)
-    if (!list.verifySignatureBy(publicKey)) throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; the list was not let out`)
+    }, signatureAlgorithm)
+    const list = RevocationList.parse(assembleSigned(tbs, signatureAlgorithm, await signChecked(tbs, signatureAlgorithm, signer, publicKey)))
     runLints(listLints, { list, issuer: certificate, lastNumber, previous, records, maximumTtlSeconds: ttlSeconds, maximumOctets })
     this.#previous = { list, publicKey, notAfterMs: Float64Array.from(records, ({ notAfter }) => notAfter.getTime()) }
     return list
