@@ -1,5 +1,5 @@
 /**
- * Where private keys live: the contract of backends, keys in memory and in files, private keys as PEM, encrypted
+ * Where private keys live: the contract of backends, keys in memory and in files, private keys as PEM and encrypted, encrypted
  * backups, a bridge to WebCrypto.
  *
  * @module spiffe-pki/keys
@@ -14,6 +14,8 @@ export { FailoverKeyManager, failoverCodes } from './failover-key-manager.ts'
 export type { FailoverKeyManagerOptions } from './failover-key-manager.ts'
 export { exportPrivateKey, importPrivateKey } from './private-key.ts'
 export type { ExportPrivateKeyOptions, ImportPrivateKeyOptions } from './private-key.ts'
+export { decryptPkcs8, encryptPkcs8 } from './encrypted-pkcs8.ts'
+export type { Pkcs8Secret } from './encrypted-pkcs8.ts'
 export { openKeyBackup, sealKeyBackup } from './key-backup.ts'
 export type { BackedUpKey, BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
 export { bridgeToWebCrypto } from './webcrypto-bridge.ts'

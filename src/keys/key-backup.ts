@@ -1,12 +1,10 @@
 // EncryptedKeyBackup: one private key in an envelope that only a passphrase or a recipient's key opens. docs/key-backup.md has the format.
 
-import {
-  KeyObject, createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, scrypt,
-} from 'node:crypto'
-import type { ScryptOptions } from 'node:crypto'
+import { KeyObject, createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { decodeBase64 } from '../internal/bytes.ts'
-import { isCount } from '../internal/numbers.ts'
+import { deriveKey, isAffordable, requireNewPassphrase } from '../internal/passphrase.ts'
+import type { ScryptCost } from '../internal/passphrase.ts'
 import { PublicKey } from '../x509/index.ts'
 import { importPrivateKey } from './private-key.ts'
 import { isKeyAlgorithm, keyAlgorithmOf, keyIdPattern, requireKeyId, requirePrivateKey } from './key-algorithm.ts'
@@ -128,9 +126,9 @@ interface Sealed {
 }
 
 async function sealForPassphrase(passphrase: string | Uint8Array): Promise<Sealed> {
-  if (passphrase.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
+  requireNewPassphrase(passphrase)
   const salt = randomBytes(16)
-  const contentKey = await derive(passphrase, salt, scryptCost)
+  const contentKey = await deriveKey(passphrase, salt, scryptCost, 'ERR_KEY_BACKUP')
   return { contentKey, description: { kind: 'scrypt', salt: salt.toString('base64'), ...scryptCost } }
 }
 
@@ -147,13 +145,8 @@ async function openForPassphrase(backup: Header, passphrase: string | Uint8Array
   const { protection } = backup
   if (protection.kind !== 'scrypt') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a recipient's key, not for a passphrase`)
   const { N, r, p } = protection
-  // A backup is input: its cost may not be more than we would spend ourselves, twice over, nor the block or the lanes be what costs it.
-  const isCounts = [N, r, p].every((value) => isCount(value, 1))
-  const isDear = r > maxBlocks || p > maxBlocks || N * r * p > 2 * scryptCost.N * scryptCost.r * scryptCost.p
-  if (!isCounts || isDear || (N & (N - 1)) !== 0) {
-    throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')
-  }
-  return derive(passphrase, base64(protection.salt, 'salt'), { N, r, p })
+  if (!isAffordable({ N, r, p }, scryptCost)) throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')
+  return deriveKey(passphrase, base64(protection.salt, 'salt'), { N, r, p }, 'ERR_KEY_BACKUP')
 }
 
 function openForRecipient(backup: Header, recipient: KeyObject): Buffer {
@@ -178,19 +171,6 @@ function agree(privateKey: KeyObject, publicKey: KeyObject, ephemeral: Buffer, r
   const key = Buffer.from(hkdfSync('sha256', secret, Buffer.concat([ephemeral, recipient]), 'spiffe-pki key backup v1', 32))
   secret.fill(0)
   return key
-}
-
-function derive(passphrase: string | Uint8Array, salt: Buffer, cost: { N: number, r: number, p: number }): Promise<Buffer> {
-  const options: ScryptOptions = { ...cost, maxmem: 256 * cost.N * cost.r }
-  // What scrypt refuses at once it throws; what the executor throws, rejects.
-  return new Promise<Buffer>((resolve, reject) => {
-    scrypt(passphrase, salt, 32, options, (error, key) => {
-      if (error === null) resolve(key)
-      else reject(error)
-    })
-  }).catch((cause: unknown) => {
-    throw new PkiError('ERR_KEY_BACKUP', 'scrypt does not take the parameters of the backup', { cause })
-  })
 }
 
 function readBackup(backup: EncryptedKeyBackup): { nonce: Buffer, ciphertext: Buffer, header: Header } {
@@ -259,8 +239,7 @@ function checksumOf(ciphertext: Buffer): string {
 }
 
 /** OWASP's choice for interactive use is 2^17, 8, 1: 128 MiB and about a third of a second. */
-const scryptCost = { N: 2 ** 17, r: 8, p: 1 }
-const maxBlocks = 64
+const scryptCost: ScryptCost = { N: 2 ** 17, r: 8, p: 1 }
 /** Salts and keys have a tenth of it. */
 const maxShortText = 1024
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/

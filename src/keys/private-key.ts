@@ -1,11 +1,13 @@
 // Private keys in and out: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017), SEC 1 (RFC 5915), as PEM or DER.
 
-import { KeyObject, createCipheriv, createPrivateKey, randomBytes, scryptSync, sign, verify } from 'node:crypto'
-import { decodeOid, integer, octetString, oid, readWhole, sequence, smallInteger, tags } from '../der/index.ts'
+import { KeyObject, createPrivateKey, sign, verify } from 'node:crypto'
+import { decodeOid, readWhole, smallInteger, tags } from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
+import { requirePassphrase } from '../internal/passphrase.ts'
 import { decodePem, encodePem, looksLikePem } from '../internal/pem.ts'
 import { PublicKey } from '../x509/index.ts'
+import { encryptPkcs8Sync, pbes2Oids } from './encrypted-pkcs8.ts'
 import { keyAlgorithmOf, requirePrivateKey, signatureAlgorithmOf } from './key-algorithm.ts'
 
 /** How a private key is read. */
@@ -52,29 +54,16 @@ export function importPrivateKey(input: string | Uint8Array | KeyObject, options
 export function exportPrivateKey(key: KeyObject, options: ExportPrivateKeyOptions = {}): string {
   const { format = 'pkcs8', passphrase } = options
   requirePrivateKey(key)
-  if (passphrase?.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
+  if (passphrase !== undefined) {
+    if (format !== 'pkcs8') throw new PkiError('ERR_INVALID_ARGUMENT', 'only PKCS#8 is written encrypted')
+    // Not by the platform: it would derive the key with 2,048 rounds of PBKDF2, which is a second's work for a guesser of a million passphrases.
+    return encodePem('ENCRYPTED PRIVATE KEY', encryptPkcs8Sync(key, passphrase))
+  }
   try {
-    if (format === 'pkcs8' && passphrase !== undefined) return encryptedPem(key, passphraseBytes(passphrase))
-    if (passphrase !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'only PKCS#8 is written encrypted')
     return key.export({ type: format, format: 'pem' }) as string
   } catch (cause) {
-    if (cause instanceof PkiError) throw cause
     throw new PkiError('ERR_INVALID_ARGUMENT', `this key has no ${format} form`, { cause })
   }
-}
-
-/** The platform would derive the key with 2,048 rounds of PBKDF2, which is a second's work for a guesser of a million passphrases. */
-function encryptedPem(key: KeyObject, passphrase: Buffer): string {
-  const [salt, iv] = [randomBytes(16), randomBytes(16)]
-  const { N, r, p } = scryptCost
-  const secret = scryptSync(passphrase, salt, 32, { N, r, p, maxmem: 256 * N * r })
-  const plain = key.export({ type: 'pkcs8', format: 'der' })
-  const cipher = createCipheriv('aes-256-cbc', secret, iv)
-  const encrypted = Buffer.concat([cipher.update(plain), cipher.final()])
-  for (const one of [plain, secret, passphrase]) one.fill(0)
-  const derivation = sequence(oid(scryptOid), sequence(octetString(salt), integer(N), integer(r), integer(p), integer(32)))
-  const encryption = sequence(oid(pbes2), sequence(derivation, sequence(oid('2.16.840.1.101.3.4.1.42'), octetString(iv))))
-  return encodePem('ENCRYPTED PRIVATE KEY', sequence(encryption, octetString(encrypted)))
 }
 
 /** OpenSSL takes the public half that a private key carries on trust: one signature tells whether the two belong together. */
@@ -105,7 +94,7 @@ function readKey(input: string | Uint8Array, { passphrase }: ImportPrivateKeyOpt
   if (block.label !== 'ENCRYPTED PRIVATE KEY') return load({ key, format: 'der', type: type ?? 'pkcs8' })
   if (passphrase === undefined) throw new PkiError('ERR_KEY_PASSPHRASE', 'the private key is encrypted and no passphrase was given')
   checkDerivationCost(key)
-  return load({ key, format: 'der', type: 'pkcs8', passphrase: passphraseBytes(passphrase) })
+  return load({ key, format: 'der', type: 'pkcs8', passphrase: Buffer.from(requirePassphrase(passphrase)) })
 }
 
 /**
@@ -118,7 +107,7 @@ function checkDerivationCost(der: Uint8Array): void {
   try {
     let algorithm = readWhole(der, tags.sequence, 'EncryptedPrivateKeyInfo').expect(tags.sequence, 'encryptionAlgorithm').inner()
     scheme = readOid(algorithm)
-    if (scheme === pbes2) {
+    if (scheme === pbes2Oids.pbes2) {
       algorithm = algorithm.expect(tags.sequence, 'PBES2-params').inner().expect(tags.sequence, 'keyDerivationFunc').inner()
       scheme = readOid(algorithm)
     }
@@ -129,12 +118,12 @@ function checkDerivationCost(der: Uint8Array): void {
     if (isPkiError(cause)) throw new PkiError('ERR_KEY_MALFORMED', 'the bytes are no EncryptedPrivateKeyInfo', { cause })
     throw cause
   }
-  if (scheme !== scryptOid && !countedSchemes.test(scheme)) {
+  if (scheme !== pbes2Oids.scrypt && !countedSchemes.test(scheme)) {
     throw new PkiError('ERR_KEY_UNSUPPORTED', `the private key is encrypted by ${scheme}, which is not known here`)
   }
   const [first = Infinity, ...rest] = counts
   const isExcessiveScrypt = [first, ...rest].reduce((product, one) => product * one, 1) > maxScryptCost || rest.length !== 2
-  const excessive = scheme === scryptOid ? isExcessiveScrypt : first > maxIterations
+  const excessive = scheme === pbes2Oids.scrypt ? isExcessiveScrypt : first > maxIterations
   if (excessive) throw new PkiError('ERR_LIMIT_EXCEEDED', 'the key derivation of the private key costs more than is spent on a file from outside')
 }
 
@@ -170,21 +159,10 @@ function load(options: { key: Buffer, format: 'der', type: KeyForm, passphrase?:
   }
 }
 
-function passphraseBytes(passphrase: string | Uint8Array): Buffer {
-  if (typeof passphrase === 'string') return Buffer.from(passphrase, 'utf8')
-  // The platform quotes what it finds instead: a number may be the passphrase itself.
-  if (!(passphrase instanceof Uint8Array)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a passphrase is a string or octets')
-  return Buffer.from(passphrase)
-}
-
 const maxLength = 64 * 1024
 /** Three times what OWASP asks of PBKDF2 today, and twice the dearest scrypt that is written here: a second or two. */
 const maxIterations = 2_000_000
 const maxScryptCost = 2 ** 21
-/** The most memory that OpenSSL gives scrypt by default (32 MiB) allows N = 2^14; OWASP then asks for p = 5. */
-const scryptCost = { N: 2 ** 14, r: 8, p: 5 } as const
-const pbes2 = '1.2.840.113549.1.5.13'
-const scryptOid = '1.3.6.1.4.1.11591.4.11'
 /** PBES1 and PBKDF2 of PKCS#5, and the schemes of PKCS#12. */
 const countedSchemes = /^1\.2\.840\.113549\.1\.(?:5\.(?:1|3|4|6|10|11|12)|12\.1\.[1-6])$/
 type KeyForm = 'pkcs8' | 'pkcs1' | 'sec1'

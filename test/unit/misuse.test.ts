@@ -9,7 +9,7 @@ import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from '../../src/auth/index.ts'
 import { createCrossCertificate, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
-import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, exportPrivateKey, importPrivateKey, keyAlgorithmOf, sealKeyBackup } from '../../src/keys/index.ts'
+import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, decryptPkcs8, encryptPkcs8, exportPrivateKey, importPrivateKey, keyAlgorithmOf, sealKeyBackup } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
 import { TrustBundle, X509SvidValidator } from '../../src/svid/index.ts'
 import { combineRevocationCheckers, createCrlChecker, createOcspChecker, createPathValidator, requirePath, verifyPath } from '../../src/validation/index.ts'
@@ -124,6 +124,12 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['exportPrivateKey()', exportPrivateKey as Untyped],
   ['exportPrivateKey(pem)', exportPrivateKey as Untyped, exportPrivateKey(privateKey)],
   ['exportPrivateKey with a number', exportPrivateKey as Untyped, privateKey, { passphrase: 1234 }],
+  ['encryptPkcs8()', encryptPkcs8 as Untyped],
+  ['encryptPkcs8(key)', encryptPkcs8 as Untyped, privateKey],
+  ['encryptPkcs8 with a number', encryptPkcs8 as Untyped, privateKey, 1234],
+  ['encryptPkcs8 with an empty passphrase', encryptPkcs8 as Untyped, privateKey, ''],
+  ['decryptPkcs8()', decryptPkcs8 as Untyped],
+  ['decryptPkcs8 with a number', decryptPkcs8 as Untyped, new Uint8Array(), 1234],
   ['new SoftwareSigner()', made(SoftwareSigner)],
   ['new SoftwareSigner({})', made(SoftwareSigner), {}],
   ['keyAlgorithmOf()', keyAlgorithmOf as Untyped],
