@@ -13,6 +13,7 @@ export {
   integerContent,
   namedBits,
   nullContent,
+  oidContent,
   optionalTrue,
   smallInteger,
   wholeOctetsBitString,

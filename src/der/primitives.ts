@@ -142,6 +142,11 @@ function tagNumberError(n: number): PkiError {
 /** Longest content that is read, in octets (threats: CVE-2023-2650, huge sub-identifiers). */
 const maxOidOctets = 64
 
+/** The dotted text of the OBJECT IDENTIFIER read last. @throws ERR_OID_INVALID as `decodeOid` */
+export function oidContent({ bytes, contentStart, contentEnd }: DerReader): string {
+  return decodeOid(bytes, contentStart, contentEnd)
+}
+
 /**
  * Dotted text of OID content octets.
  *

@@ -2,7 +2,7 @@
 
 import { createCipheriv, createDecipheriv, createPrivateKey, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { decodeOid, integer, octetString, oid, readWhole, sequence, smallInteger, tags } from '../der/index.ts'
+import { integer, octetString, oid, oidContent, readWhole, sequence, smallInteger, tags } from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { deriveKey, deriveKeySync, isAffordable, requireNewPassphrase, requirePassphrase } from '../internal/passphrase.ts'
@@ -109,8 +109,7 @@ function readParts(der: Uint8Array): Parts {
 }
 
 function requireOid(reader: DerReader, wanted: string): void {
-  reader.expect(tags.oid, 'algorithm')
-  const found = decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
+  const found = oidContent(reader.expect(tags.oid, 'algorithm'))
   if (found !== wanted) throw new PkiError('ERR_KEY_MALFORMED', `algorithm ${found} where ${wanted} is wanted`)
 }
 

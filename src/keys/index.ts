@@ -4,7 +4,7 @@
  *
  * @module spiffe-pki/keys
  */
-export { generatePrivateKey, isKeyAlgorithm, keyAlgorithmOf, keyAlgorithms, keyIdPattern, requireKeyAlgorithm, requireKeyId } from './key-algorithm.ts'
+export { generatePrivateKey, isKeyAlgorithm, keyAlgorithmOf, keyAlgorithms, keyExists, keyIdPattern, keyNotFound, requireKeyAlgorithm, requireKeyId } from './key-algorithm.ts'
 export type { KeyAlgorithm } from './key-algorithm.ts'
 export type { KeyInfo, KeyManager } from './key-manager.ts'
 export { SoftwareSigner } from './software-signer.ts'

@@ -38,6 +38,16 @@ export function requireKeyId(id: string | undefined): string {
   throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
 }
 
+/** What a key manager answers an id with that it has a key for already. `where` stands behind: ` in the token`. */
+export function keyExists(id: string, where = ''): PkiError {
+  return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists${where}`)
+}
+
+/** What a key manager answers an id with that it has no key for, or not this version of it. */
+export function keyNotFound(id: string, version?: number, where = ''): PkiError {
+  return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key${where} is called ${id}` : `key ${id} has no version ${version}${where}`)
+}
+
 /** Whether `name` is a `KeyAlgorithm`. */
 export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
   return Object.hasOwn(keyAlgorithms, name)

@@ -3,7 +3,7 @@
 import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { generatePrivateKey, requireKeyAlgorithm, requireKeyId } from './key-algorithm.ts'
+import { generatePrivateKey, keyExists, keyNotFound, requireKeyAlgorithm, requireKeyId } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
 import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
@@ -30,10 +30,10 @@ export class MemoryKeyManager implements KeyManager {
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
     this.#check(id)
     requireKeyAlgorithm(algorithm)
-    if (this.#keys.has(id)) throw exists(id)
+    if (this.#keys.has(id)) throw keyExists(id)
     const signer = await newSigner(id, algorithm)
     this.#open()
-    if (this.#keys.has(id)) throw exists(id) // made by another call while this one waited
+    if (this.#keys.has(id)) throw keyExists(id) // made by another call while this one waited
     this.#add(id, signer)
     return signer
   }
@@ -73,7 +73,7 @@ export class MemoryKeyManager implements KeyManager {
     const id = taken.keyId
     this.#check(id)
     const signer = new SoftwareSigner(privateKey, { id, pss: taken.algorithm.startsWith('RSA-PSS') })
-    if (this.#keys.get(id)?.some((version) => version.signer.publicKey.equals(signer.publicKey)) === true) throw exists(id)
+    if (this.#keys.get(id)?.some((version) => version.signer.publicKey.equals(signer.publicKey)) === true) throw keyExists(id)
     this.#add(id, signer)
     return signer
   }
@@ -81,7 +81,7 @@ export class MemoryKeyManager implements KeyManager {
   async destroyKey(id: string, version?: number): Promise<void> {
     this.#current(id)
     const left = version === undefined ? [] : (this.#keys.get(id) ?? []).filter((found) => found.version !== version)
-    if (left.length === this.#keys.get(id)?.length) throw notFound(id, version)
+    if (left.length === this.#keys.get(id)?.length) throw keyNotFound(id, version)
     if (left.length > 0) {
       this.#keys.set(id, left)
       return
@@ -106,7 +106,7 @@ export class MemoryKeyManager implements KeyManager {
   #current(id: string): Version {
     this.#check(id)
     const found = this.#keys.get(id)?.at(-1)
-    if (found === undefined) throw notFound(id)
+    if (found === undefined) throw keyNotFound(id)
     return found
   }
 
@@ -122,12 +122,4 @@ export class MemoryKeyManager implements KeyManager {
 
 async function newSigner(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
   return new SoftwareSigner(await generatePrivateKey(algorithm), { id, pss: algorithm.startsWith('RSA-PSS') })
-}
-
-function exists(id: string): PkiError {
-  return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists`)
-}
-
-function notFound(id: string, version?: number): PkiError {
-  return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key is called ${id}` : `key ${id} has no version ${version}`)
 }

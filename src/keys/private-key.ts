@@ -1,7 +1,7 @@
 // Private keys in and out: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017), SEC 1 (RFC 5915), as PEM or DER.
 
 import { KeyObject, createPrivateKey, sign, verify } from 'node:crypto'
-import { decodeOid, readWhole, smallInteger, tags } from '../der/index.ts'
+import { oidContent, readWhole, smallInteger, tags } from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { requirePassphrase } from '../internal/passphrase.ts'
@@ -128,8 +128,7 @@ function checkDerivationCost(der: Uint8Array): void {
 }
 
 function readOid(reader: DerReader): string {
-  reader.expect(tags.oid, 'algorithm')
-  return decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
+  return oidContent(reader.expect(tags.oid, 'algorithm'))
 }
 
 /**

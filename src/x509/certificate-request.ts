@@ -3,12 +3,13 @@
 
 import type { Pkcs10CertificateRequest } from '@peculiar/x509'
 import {
-  DerReader, checkWellFormed, contextConstructed, decodeOid, explicit, integer, oid, sequence, setOf, smallInteger, tags, wholeOctetsBitString,
+  checkWellFormed, contextConstructed, explicit, integer, oid, oidContent, readWhole, sequence, setOf, smallInteger, tags,
 } from '../der/index.ts'
+import type { DerReader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { requireOctets } from '../internal/bytes.ts'
 import { decodeOnePem, encodePem } from '../internal/pem.ts'
-import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
+import { AlgorithmIdentifier, readSigned } from './algorithms/signature-algorithm.ts'
 import { PublicKey } from './algorithms/public-key.ts'
 import type { Signer } from './algorithms/signer.ts'
 import { verifySignature } from './algorithms/verify-signature.ts'
@@ -45,13 +46,8 @@ export class CertificateRequest extends CertificateExtensions {
   readonly attributes: readonly string[]
 
   private constructor(der: Uint8Array) {
-    const outer = new DerReader(der)
-    const request = outer.expect(tags.sequence, 'CertificationRequest').inner()
-    outer.finish('CertificationRequest')
-    const info = request.expect(tags.sequence, 'certificationRequestInfo').inner()
-    const infoDer = request.element()
-    const algorithm = request.expect(tags.sequence, 'signatureAlgorithm').element()
-    const signature = wholeOctetsBitString(request.expect(tags.bitString, 'signature'), 'signature')
+    const request = readWhole(der, tags.sequence, 'CertificationRequest')
+    const { tbs: infoDer, content: info, algorithm, signature } = readSigned(request, 'certificationRequestInfo')
     request.finish('CertificationRequest')
 
     const version = smallInteger(info.expect(tags.integer, 'version'), 'version')
@@ -174,8 +170,7 @@ function readAttributes(info: DerReader): { types: string[]; requested: DerReade
   while (!set.done) {
     if (types.length >= maxAttributes) throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${String(maxAttributes)} attributes`)
     const attribute = set.expect(tags.sequence, 'Attribute').inner()
-    attribute.expect(tags.oid, 'attribute type')
-    const type = decodeOid(attribute.bytes, attribute.contentStart, attribute.contentEnd)
+    const type = oidContent(attribute.expect(tags.oid, 'attribute type'))
     const values = attribute.expect(tags.set, 'attribute values').inner()
     checkWellFormed(attribute.element(), `attribute ${type}`)
     attribute.finish('Attribute')

@@ -3,11 +3,12 @@
 import { createHash } from 'node:crypto'
 import type { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { X509Certificate as PeculiarCertificate } from '@peculiar/x509'
-import { DerReader, bitStringContent, checkInteger, contextConstructed, contextPrimitive, headerLength, readTime, smallInteger, tags, wholeOctetsBitString, writeHeader } from '../der/index.ts'
+import { bitStringContent, checkInteger, contextConstructed, contextPrimitive, headerLength, readTime, readWhole, smallInteger, tags, writeHeader } from '../der/index.ts'
+import type { DerReader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { requireOctets } from '../internal/bytes.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
-import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
+import { AlgorithmIdentifier, checkSignedAlgorithm, readSigned } from './algorithms/signature-algorithm.ts'
 import { PublicKey } from './algorithms/public-key.ts'
 import { verifySignature } from './algorithms/verify-signature.ts'
 import { CertificateExtensions } from './certificate-extensions.ts'
@@ -212,23 +213,15 @@ interface Parts extends Pick<Certificate, 'tbs' | 'version' | 'serialNumberBytes
 
 /** Reads the frame; names, key and extensions' values stay as they are. */
 function readParts(der: Uint8Array): Parts {
-  const outer = new DerReader(der)
-  const certificate = outer.expect(tags.sequence, 'Certificate').inner()
-  outer.finish('Certificate')
-  const tbs = certificate.expect(tags.sequence, 'tbsCertificate').inner()
-  const tbsDer = certificate.element()
-  const algorithmDer = certificate.expect(tags.sequence, 'signatureAlgorithm').element()
-  const signature = wholeOctetsBitString(certificate.expect(tags.bitString, 'signatureValue'), 'signatureValue')
+  const certificate = readWhole(der, tags.sequence, 'Certificate')
+  const { tbs: tbsDer, content: tbs, algorithm: algorithmDer, signature } = readSigned(certificate, 'tbsCertificate')
   certificate.finish('Certificate')
 
   const version = readVersion(tbs)
   const serialNumberBytes = tbs.expect(tags.integer, 'serialNumber').content()
   checkInteger(der, tbs.contentStart, tbs.contentEnd, 'serialNumber')
   if (serialNumberBytes.length > maxSerialOctets) throw new PkiError('ERR_SERIAL_INVALID', `a serial number of ${String(serialNumberBytes.length)} octets; at most 20 are allowed (RFC 5280 4.1.2.2)`)
-  // RFC 5280 4.1.1.2: both identifiers MUST be the same.
-  if (Buffer.compare(tbs.expect(tags.sequence, 'signature').element(), algorithmDer) !== 0) {
-    throw new PkiError('ERR_ALGORITHM_MISMATCH', 'the algorithm inside the signed bytes differs from the one outside (RFC 5280 4.1.1.2)')
-  }
+  checkSignedAlgorithm(tbs, algorithmDer, 'RFC 5280 4.1.1.2')
   const issuer = tbs.expect(tags.sequence, 'issuer').element()
   const validity = tbs.expect(tags.sequence, 'validity').inner()
   const notBeforeMs = readTime(validity, 'notBefore')

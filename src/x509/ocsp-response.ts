@@ -2,13 +2,13 @@
 
 import { hash as digest } from 'node:crypto'
 import {
-  bitString, contextConstructed, contextPrimitive, decodeOid, element, encodeGeneralizedTime, explicit, generalizedTimeContent, nullContent, octetString, oid,
-  readWhole, sequence, tags, wholeOctetsBitString,
+  bitString, contextConstructed, contextPrimitive, element, encodeGeneralizedTime, explicit, generalizedTimeContent, nullContent, octetString, oid,
+  oidContent, readWhole, sequence, tags,
 } from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { requireOctets } from '../internal/bytes.ts'
-import { AlgorithmIdentifier, signatureAlgorithms } from './algorithms/signature-algorithm.ts'
+import { AlgorithmIdentifier, readSigned, signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 import type { PublicKey } from './algorithms/public-key.ts'
 import type { Signer } from './algorithms/signer.ts'
 import { verifySignature } from './algorithms/verify-signature.ts'
@@ -62,8 +62,7 @@ export class OcspResponse {
       const wrapper = reader.inner()
       const bytes = wrapper.expect(tags.sequence, 'responseBytes').inner()
       wrapper.finish('responseBytes')
-      bytes.expect(tags.oid, 'responseType')
-      const type = decodeOid(der, bytes.contentStart, bytes.contentEnd)
+      const type = oidContent(bytes.expect(tags.oid, 'responseType'))
       if (type !== basicResponse) throw new PkiError('ERR_OCSP_MALFORMED', `an OCSP response of type ${type}; id-pkix-ocsp-basic is wanted`)
       answer = BasicOcspResponse.parse(bytes.expect(tags.octetString, 'response').content())
       bytes.finish('responseBytes')
@@ -120,10 +119,10 @@ export class BasicOcspResponse {
 
   private constructor(der: Uint8Array) {
     const outer = readWhole(der, tags.sequence, 'BasicOCSPResponse')
-    const tbs = outer.expect(tags.sequence, 'tbsResponseData').inner()
-    this.tbs = outer.element()
-    this.signatureAlgorithm = AlgorithmIdentifier.parse(outer.expect(tags.sequence, 'signatureAlgorithm').element())
-    this.signature = wholeOctetsBitString(outer.expect(tags.bitString, 'signature'), 'signature')
+    const { tbs: tbsDer, content: tbs, algorithm, signature } = readSigned(outer, 'tbsResponseData')
+    this.tbs = tbsDer
+    this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
+    this.signature = signature
     this.certificates = outer.optional(contextConstructed(0)) ? readCertificates(outer) : []
     outer.finish('BasicOCSPResponse')
     readVersion(tbs)

@@ -1,11 +1,11 @@
 // A certificate revocation list: a view over its DER. RFC 5280 section 5.
 
 import type { X509Crl } from '@peculiar/x509'
-import { DerReader, contextConstructed, readTime, smallInteger, tags, wholeOctetsBitString } from '../der/index.ts'
+import { DerReader, contextConstructed, readTime, readWhole, smallInteger, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { requireOctets } from '../internal/bytes.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
-import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
+import { AlgorithmIdentifier, checkSignedAlgorithm, readSigned } from './algorithms/signature-algorithm.ts'
 import type { PublicKey } from './algorithms/public-key.ts'
 import { verifySignature } from './algorithms/verify-signature.ts'
 import { parseCrlNumber, parseDistributionPoints, parseIssuingDistributionPoint } from './extensions/revocation-extensions.ts'
@@ -55,20 +55,14 @@ export class RevocationList {
   #decoded: Map<string, unknown> | undefined
 
   private constructor(der: Uint8Array) {
-    const outer = new DerReader(der)
-    const list = outer.expect(tags.sequence, 'CertificateList').inner()
-    outer.finish('CertificateList')
-    const tbs = list.expect(tags.sequence, 'tbsCertList').inner()
-    this.tbs = list.element()
-    const algorithm = list.expect(tags.sequence, 'signatureAlgorithm').element()
-    this.signature = wholeOctetsBitString(list.expect(tags.bitString, 'signatureValue'), 'signatureValue')
+    const list = readWhole(der, tags.sequence, 'CertificateList')
+    const { tbs: tbsDer, content: tbs, algorithm, signature } = readSigned(list, 'tbsCertList')
     list.finish('CertificateList')
     this.der = der
+    this.tbs = tbsDer
+    this.signature = signature
     this.version = readVersion(tbs)
-    // RFC 5280 5.1.1.2: both identifiers MUST be the same.
-    if (Buffer.compare(tbs.expect(tags.sequence, 'signature').element(), algorithm) !== 0) {
-      throw new PkiError('ERR_ALGORITHM_MISMATCH', 'the algorithm inside the signed bytes differs from the one outside (RFC 5280 5.1.1.2)')
-    }
+    checkSignedAlgorithm(tbs, algorithm, 'RFC 5280 5.1.1.2')
     this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
     this.issuer = DistinguishedName.fromDer(tbs.expect(tags.sequence, 'issuer').element())
     this.thisUpdate = new Date(readTime(tbs, 'thisUpdate'))

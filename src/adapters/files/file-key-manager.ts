@@ -11,7 +11,7 @@ import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { decryptPrivateKey, encryptPrivateKey } from './encrypted-private-key.ts'
 import {
-  SoftwareSigner, generatePrivateKey, importPrivateKey, isKeyAlgorithm, keyIdPattern, openKeyBackup, requireKeyAlgorithm, requireKeyId, sealKeyBackup,
+  SoftwareSigner, generatePrivateKey, importPrivateKey, isKeyAlgorithm, keyExists, keyIdPattern, keyNotFound, openKeyBackup, requireKeyAlgorithm, requireKeyId, sealKeyBackup,
 } from '../../keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
 
@@ -79,7 +79,7 @@ export class FileKeyManager implements KeyManager {
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
     requireKeyAlgorithm(algorithm)
     const { versions, newest } = await this.#numbers(id)
-    if (versions.length > 0) throw exists(id)
+    if (versions.length > 0) throw keyExists(id)
     return this.#add(id, newest + 1, await generatePrivateKey(algorithm), algorithm)
   }
 
@@ -109,12 +109,12 @@ export class FileKeyManager implements KeyManager {
   async rotateKey(id: string): Promise<SoftwareSigner> {
     const { versions, newest } = await this.#numbers(id)
     // Opened, for what stands above the key is not to be believed before.
-    const { algorithm } = (await this.#read(id, versions.at(-1) ?? raise(notFound(id)))) ?? raise(notFound(id))
+    const { algorithm } = (await this.#read(id, versions.at(-1) ?? raise(keyNotFound(id)))) ?? raise(keyNotFound(id))
     return this.#addNext(id, newest + 1, await generatePrivateKey(algorithm), algorithm)
   }
 
   async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
-    const { signer, algorithm, created } = (await this.#read(id, await this.#current(id))) ?? raise(notFound(id))
+    const { signer, algorithm, created } = (await this.#read(id, await this.#current(id))) ?? raise(keyNotFound(id))
     return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm, created }, protection)
   }
 
@@ -126,7 +126,7 @@ export class FileKeyManager implements KeyManager {
     const id = taken.keyId
     const { versions, newest } = await this.#numbers(id)
     const restored = new SoftwareSigner(key, { pss: taken.algorithm.startsWith('RSA-PSS') })
-    for (const version of versions) if ((await this.#read(id, version))?.signer.publicKey.equals(restored.publicKey) === true) throw exists(id)
+    for (const version of versions) if ((await this.#read(id, version))?.signer.publicKey.equals(restored.publicKey) === true) throw keyExists(id)
     return this.#addNext(id, newest + 1, key, taken.algorithm)
   }
 
@@ -141,7 +141,7 @@ export class FileKeyManager implements KeyManager {
       this.#opened.delete(`${id}/${one}`)
       if (await removeSecureFile(this.#path(id, one))) removed++
     }
-    if (removed === 0) throw notFound(id, version)
+    if (removed === 0) throw keyNotFound(id, version)
     if (whole) await this.#forgetNumbers(id)
   }
 
@@ -161,7 +161,7 @@ export class FileKeyManager implements KeyManager {
 
   async #add(id: string, version: number, key: KeyObject, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
     const added = await this.#write(id, version, key, algorithm)
-    if (added === undefined) throw exists(id)
+    if (added === undefined) throw keyExists(id)
     return added
   }
 
@@ -234,7 +234,7 @@ export class FileKeyManager implements KeyManager {
 
   async #current(id: string): Promise<number> {
     const version = (await this.#versions(id)).at(-1)
-    if (version === undefined) throw notFound(id)
+    if (version === undefined) throw keyNotFound(id)
     return version
   }
 
@@ -268,14 +268,6 @@ function raise(error: PkiError): never {
 
 function foreign(id: string, version: number): PkiError {
   return new PkiError('ERR_KEY_STORAGE', `version ${version} of key ${id} is no file of this key manager`)
-}
-
-function exists(id: string): PkiError {
-  return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists`)
-}
-
-function notFound(id: string, version?: number): PkiError {
-  return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key is called ${id}` : `key ${id} has no version ${version}`)
 }
 
 /** What `fileText` writes above a key. */

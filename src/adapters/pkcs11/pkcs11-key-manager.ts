@@ -3,7 +3,7 @@
 import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
-import { requireKeyAlgorithm, requireKeyId } from '../../keys/index.ts'
+import { keyExists, keyNotFound, requireKeyAlgorithm, requireKeyId } from '../../keys/index.ts'
 import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
@@ -307,11 +307,11 @@ function versionOf({ tag }: KeyObject): number {
 }
 
 function exists(id: string): PkiError {
-  return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists in the token`)
+  return keyExists(id, ' in the token')
 }
 
 function notFound(id: string, version?: number): PkiError {
-  return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key in the token is called ${id}` : `key ${id} has no version ${version} in the token`)
+  return keyNotFound(id, version, ' in the token')
 }
 
 /** How often a version is tried whose number other processes take at the same time. */

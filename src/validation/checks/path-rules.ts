@@ -4,7 +4,7 @@
 // Whether a certificate may issue others: RFC 5280 §6.1.4 (k), (n), and pathLenConstraint (l), (m).
 // Key usage and extended key usage: RFC 5280 §4.2.1.3 and §4.2.1.12, nested through CAs as the web PKI has it (BR 7.1.2.10.6).
 
-import { decodeOid, readWhole, tags } from '../../der/index.ts'
+import { oidContent, readWhole, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { extensionOids, keyPurposeOids } from '../../x509/index.ts'
 import type { Certificate, KeyUsageName, PublicKey } from '../../x509/index.ts'
@@ -68,8 +68,7 @@ function unknownQualifier(certificate: Certificate): string | undefined {
     const list = qualifiers === undefined ? undefined : readWhole(qualifiers, tags.sequence, 'policyQualifiers')
     while (list?.done === false) {
       const one = list.expect(tags.sequence, 'PolicyQualifierInfo').inner()
-      one.expect(tags.oid, 'policyQualifierId')
-      const oid = decodeOid(one.bytes, one.contentStart, one.contentEnd)
+      const oid = oidContent(one.expect(tags.oid, 'policyQualifierId'))
       if (oid !== cpsQualifier && oid !== userNoticeQualifier) return oid
     }
   }

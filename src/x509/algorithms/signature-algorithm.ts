@@ -2,8 +2,9 @@
 // RFC 5758 (ECDSA), RFC 4055 (RSA), RFC 8410 (Ed25519).
 // AlgorithmIdentifier of a signature, as found on the wire: RFC 5280 section 4.1.1.2.
 
-import { contextConstructed, decodeOid, nullContent, readWhole, smallInteger, tags } from '../../der/index.ts'
+import { contextConstructed, nullContent, oidContent, readWhole, smallInteger, tags, wholeOctetsBitString } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
 
 /** A signature algorithm by its usual name. SHA-1 and MD5 have no row: they are never accepted. */
 export type SignatureAlgorithm =
@@ -96,14 +97,7 @@ export class AlgorithmIdentifier {
 
   static #read(der: Uint8Array): AlgorithmIdentifier {
     const reader = readWhole(der, tags.sequence, 'AlgorithmIdentifier')
-    reader.expect(tags.oid, 'algorithm')
-    const oid = decodeOid(der, reader.contentStart, reader.contentEnd)
-    let parameters: Uint8Array | undefined
-    if (!reader.done) {
-      reader.next()
-      parameters = reader.element()
-      reader.finish('AlgorithmIdentifier')
-    }
+    const { oid, parameters } = readAlgorithm(reader, 'AlgorithmIdentifier')
     return new AlgorithmIdentifier(der, oid, parameters)
   }
 
@@ -129,6 +123,41 @@ export class AlgorithmIdentifier {
     this.#judged ??= judge(this)
     return this.#judged
   }
+}
+
+/** The content of an AlgorithmIdentifier, to its end: an OID and whatever stands after it. @throws ERR_DER, ERR_OID_INVALID */
+export function readAlgorithm(reader: DerReader, what: string): { readonly oid: string; readonly parameters: Uint8Array | undefined } {
+  const oid = oidContent(reader.expect(tags.oid, 'algorithm'))
+  if (reader.done) return { oid, parameters: undefined }
+  reader.next()
+  const parameters = reader.element()
+  reader.finish(what)
+  return { oid, parameters }
+}
+
+/** What is signed, with what, and the signature: the parts of a certificate, a request, a list and an OCSP response. */
+export interface SignedParts {
+  /** The signed element. */
+  readonly tbs: Uint8Array
+  /** Its content. */
+  readonly content: DerReader
+  /** DER of the AlgorithmIdentifier. */
+  readonly algorithm: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** The beginning of `SIGNED{ToBeSigned}` (X.509 §6.2.1), as RFC 5280 §4.1, §5.1, RFC 2986 §4.2 and RFC 6960 §4.2.1 have it. @throws ERR_DER */
+export function readSigned(reader: DerReader, what: string): SignedParts {
+  const content = reader.expect(tags.sequence, what).inner()
+  const tbs = reader.element()
+  const algorithm = reader.expect(tags.sequence, 'signatureAlgorithm').element()
+  return { tbs, content, algorithm, signature: wholeOctetsBitString(reader.expect(tags.bitString, 'signature'), 'signature') }
+}
+
+/** Certificates and lists name the algorithm inside of the signed bytes too, and both MUST be the same. @throws ERR_DER, ERR_ALGORITHM_MISMATCH */
+export function checkSignedAlgorithm(content: DerReader, outer: Uint8Array, clause: string): void {
+  if (Buffer.compare(content.expect(tags.sequence, 'signature').element(), outer) === 0) return
+  throw new PkiError('ERR_ALGORITHM_MISMATCH', `the algorithm inside the signed bytes differs from the one outside (${clause})`)
 }
 
 function knownIdentifier(der: Uint8Array): AlgorithmIdentifier | undefined {
@@ -183,8 +212,7 @@ export function parsePssParameters(der: Uint8Array): { hash: HashName | undefine
     const inner = reader.inner()
     const mgf = inner.expect(tags.sequence, 'maskGenAlgorithm').inner()
     inner.finish('maskGenAlgorithm')
-    mgf.expect(tags.oid, 'maskGenAlgorithm')
-    if (decodeOid(mgf.bytes, mgf.contentStart, mgf.contentEnd) === '1.2.840.113549.1.1.8') mgfHash = readHash(mgf)
+    if (oidContent(mgf.expect(tags.oid, 'maskGenAlgorithm')) === '1.2.840.113549.1.1.8') mgfHash = readHash(mgf)
     mgf.finish('maskGenAlgorithm')
   }
   if (reader.optional(contextConstructed(2))) saltLength = readParameter(reader, 'saltLength')
@@ -203,8 +231,7 @@ function readParameter(reader: DerReader, what: string): number {
 
 function readHash(reader: DerReader): HashName | undefined {
   const inner = reader.expect(tags.sequence, 'hashAlgorithm').inner()
-  inner.expect(tags.oid, 'hashAlgorithm')
-  const oid = decodeOid(inner.bytes, inner.contentStart, inner.contentEnd)
+  const oid = oidContent(inner.expect(tags.oid, 'hashAlgorithm'))
   if (!inner.done) nullContent(inner.expect(tags.null, 'hashAlgorithm parameters'), 'hashAlgorithm parameters')
   inner.finish('hashAlgorithm')
   return hashByOid[oid]

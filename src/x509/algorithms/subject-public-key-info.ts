@@ -5,7 +5,7 @@ import type { DerReader } from '../../der/index.ts'
 import { decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
-import { parsePssParameters } from './signature-algorithm.ts'
+import { parsePssParameters, readAlgorithm } from './signature-algorithm.ts'
 import type { HashName, PublicKeyAlgorithm } from './signature-algorithm.ts'
 
 /** What the DER of a key says; `algorithm` is undefined where the key is of no supported kind, and `problem` says why. */
@@ -37,15 +37,7 @@ export function parseSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInf
   if (isPlainP256(spki)) return plainP256(spki)
   if (spki.length > maxSpkiOctets) throw new PkiError('ERR_KEY_MALFORMED', `a public key of ${String(spki.length)} octets; at most ${String(maxSpkiOctets)} are read`)
   const reader = readWhole(spki, tags.sequence, 'SubjectPublicKeyInfo')
-  const algorithm = reader.expect(tags.sequence, 'algorithm').inner()
-  algorithm.expect(tags.oid, 'algorithm')
-  const oid = decodeOid(spki, algorithm.contentStart, algorithm.contentEnd)
-  let parameters: Uint8Array | undefined
-  if (!algorithm.done) {
-    algorithm.next()
-    parameters = algorithm.element()
-    algorithm.finish('algorithm')
-  }
+  const { oid, parameters } = readAlgorithm(reader.expect(tags.sequence, 'algorithm').inner(), 'algorithm')
   const subjectPublicKey = wholeOctetsBitString(reader.expect(tags.bitString, 'subjectPublicKey'), 'subjectPublicKey')
   reader.finish('SubjectPublicKeyInfo')
 

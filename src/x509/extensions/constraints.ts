@@ -2,7 +2,8 @@
 // Certificate policies, mappings, constraints and inhibit-any: RFC 5280 sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14.
 
 import {
-  DerReader, boolean, checkWellFormed, contextConstructed, contextPrimitive, decodeOid, explicit, integer, oid, optionalTrue, readWhole, sequence, smallInteger, tags,
+  DerReader, boolean, checkWellFormed, contextConstructed, contextPrimitive, explicit, integer, oid, oidContent, optionalTrue, readWhole, sequence,
+  smallInteger, tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { encodeConstraintBase, readGeneralName } from '../names/general-name.ts'
@@ -199,8 +200,7 @@ function readQualifiers(list: DerReader): void {
 }
 
 function readOid(reader: DerReader, what: string): string {
-  reader.expect(tags.oid, what)
-  return decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
+  return oidContent(reader.expect(tags.oid, what))
 }
 
 const maxPolicies = 1000

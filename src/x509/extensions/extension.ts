@@ -1,7 +1,7 @@
 // Object identifiers of the extensions and purposes that this package knows by name.
 // The frame of an extension: RFC 5280 section 4.1.2.9. One per type, value inside an OCTET STRING.
 
-import { booleanContent, decodeOid, element, octetString, oid as oidElement, sequence, tags } from '../../der/index.ts'
+import { booleanContent, element, octetString, oid as oidElement, oidContent, sequence, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 
@@ -67,8 +67,7 @@ export function readExtensions(list: DerReader, what: string): Extension[] {
   while (!list.done) {
     if (extensions.length >= maxExtensions) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
     const reader = list.expect(tags.sequence, 'Extension').inner()
-    reader.expect(tags.oid, 'extnID')
-    const oid = decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
+    const oid = oidContent(reader.expect(tags.oid, 'extnID'))
     let critical = false
     if (reader.optional(tags.boolean)) {
       critical = booleanContent(reader, 'critical')

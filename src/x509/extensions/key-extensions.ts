@@ -2,7 +2,8 @@
 // Subject and authority key identifiers: RFC 5280 sections 4.2.1.1 and 4.2.1.2.
 
 import {
-  DerReader, checkInteger, contextConstructed, contextPrimitive, decodeOid, implicit, namedBitString, namedBits, octetString, oid, readWhole, sequence, tags,
+  DerReader, checkInteger, contextConstructed, contextPrimitive, implicit, namedBits, namedBitString, octetString, oid, oidContent, readWhole,
+  sequence, tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { readGeneralNames } from '../names/general-name.ts'
@@ -79,8 +80,7 @@ export function parseExtendedKeyUsage(der: Uint8Array): readonly string[] {
   const reader = readWhole(der, tags.sequence, 'extKeyUsage')
   const purposes: string[] = []
   while (!reader.done) {
-    reader.expect(tags.oid, 'KeyPurposeId')
-    purposes.push(decodeOid(der, reader.contentStart, reader.contentEnd))
+    purposes.push(oidContent(reader.expect(tags.oid, 'KeyPurposeId')))
     if (purposes.length > maxPurposes) throw new PkiError('ERR_LIMIT_EXCEEDED', `extKeyUsage: more than ${String(maxPurposes)} purposes`)
   }
   if (purposes.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'extKeyUsage: no purpose at all (RFC 5280: SIZE (1..MAX))')

@@ -3,7 +3,8 @@
 // Extensions of CRLs and of their entries: RFC 5280 sections 5.2 and 5.3.
 
 import {
-  DerReader, booleanContent, contextConstructed, contextPrimitive, decodeOid, element, encodeGeneralizedTime, explicit, integer, namedBitString, namedBits, oid, readTime, readWhole, sequence, tags,
+  DerReader, booleanContent, contextConstructed, contextPrimitive, element, encodeGeneralizedTime, explicit, integer, namedBits, namedBitString, oid,
+  oidContent, readTime, readWhole, sequence, tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { encodeGeneralName, readGeneralName, readGeneralNames } from '../names/general-name.ts'
@@ -143,8 +144,7 @@ export function parseInfoAccess(der: Uint8Array, what: string): readonly AccessD
   while (!list.done) {
     if (descriptions.length >= maxDescriptions) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxDescriptions)} entries`)
     const reader = list.expect(tags.sequence, 'AccessDescription').inner()
-    reader.expect(tags.oid, 'accessMethod')
-    const method = decodeOid(der, reader.contentStart, reader.contentEnd)
+    const method = oidContent(reader.expect(tags.oid, 'accessMethod'))
     const location = readGeneralName(reader)
     reader.finish('AccessDescription')
     descriptions.push({ method, location })

@@ -1,7 +1,7 @@
 // Distinguished names as text: RFC 4514, both ways.
 // Distinguished names: RFC 5280 section 4.1.2.4, compared by section 7.1, written by RFC 4514.
 
-import { checkWellFormed, decodeOid, isStringTag, readWhole, stringContent, tags } from '../../der/index.ts'
+import { checkWellFormed, isStringTag, oidContent, readWhole, stringContent, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { attributeName, encodeAttributes, isKnownAttribute, requireAttributeOid } from './attribute-types.ts'
@@ -270,8 +270,7 @@ function readRdns(der: Uint8Array): RelativeDistinguishedName[] {
 }
 
 function readAttribute(reader: DerReader): AttributeTypeAndValue {
-  reader.expect(tags.oid, 'attribute type')
-  const type = decodeOid(reader.bytes, reader.contentStart, reader.contentEnd)
+  const type = oidContent(reader.expect(tags.oid, 'attribute type'))
   const tag = reader.next()
   const der = reader.element()
   let value: string | undefined

@@ -3,7 +3,8 @@
 // Subject and issuer alternative names: RFC 5280 sections 4.2.1.6 and 4.2.1.7.
 
 import {
-  checkWellFormed, contextConstructed, contextPrimitive, decodeOid, element, encodeOid, explicit, ia5String, ia5Text, oid, readWhole, sequence, tags,
+  checkWellFormed, contextConstructed, contextPrimitive, element, encodeOid, explicit, ia5String, ia5Text, oid, oidContent, readWhole, sequence,
+  tags,
 } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
@@ -80,7 +81,7 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
     case contextPrimitive(7):
       return ipName(reader.content(), use)
     case contextPrimitive(8):
-      return { type: 'registeredId', oid: decodeOid(bytes, contentStart, contentEnd) }
+      return { type: 'registeredId', oid: oidContent(reader) }
     case contextConstructed(4): {
       // Name is a CHOICE, so its [4] is EXPLICIT (X.680 31.2.7).
       const inner = reader.inner().expect(tags.sequence, 'directoryName')
@@ -235,8 +236,7 @@ export function formatGeneralName(name: GeneralName): string {
 
 function readOtherName(reader: DerReader): GeneralName {
   const inner = reader.inner()
-  inner.expect(tags.oid, 'otherName type-id')
-  const type = decodeOid(inner.bytes, inner.contentStart, inner.contentEnd)
+  const type = oidContent(inner.expect(tags.oid, 'otherName type-id'))
   const value = inner.expect(contextConstructed(0), 'otherName value').inner()
   value.next()
   value.finish('otherName value')
