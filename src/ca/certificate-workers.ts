@@ -34,11 +34,13 @@ export async function proveAndSign(request: CertificateRequest, tbs: Uint8Array,
  * @throws ERR_CA_SIGNATURE; what the signer throws
  */
 export function signChecked(tbs: Uint8Array, algorithm: SignatureAlgorithm, signer: Signer, publicKey: PublicKey, options?: SignOptions): Uint8Array | Promise<Uint8Array> {
-  const checked = (signature: Uint8Array): Uint8Array => {
-    if (verifySignature(publicKey, algorithm, tbs, signature)) return signature
-    throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
-  }
   // A copy for the signer, which may be anybody's code: the bytes that it is given are not those that are compared.
   const signing = signer.sign(tbs.slice(), options)
-  return signing instanceof Promise ? signing.then(checked) : checked(signing)
+  if (signing instanceof Promise) return signing.then((signature) => checked(signature, tbs, algorithm, signer, publicKey))
+  return checked(signing, tbs, algorithm, signer, publicKey)
+}
+
+function checked(signature: Uint8Array, tbs: Uint8Array, algorithm: SignatureAlgorithm, signer: Signer, publicKey: PublicKey): Uint8Array {
+  if (verifySignature(publicKey, algorithm, tbs, signature)) return signature
+  throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
 }
