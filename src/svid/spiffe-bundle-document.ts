@@ -129,9 +129,8 @@ function readKeys(keys: readonly JsonValue[], options: SpiffeBundleOptions): Aut
 function readKey(jwk: JsonValue, { x509Authorities, jwtAuthorities }: Authorities, keyIds: Set<string>): void {
   if (!isJsonObject(jwk)) throw ignored('the entry is no object')
   refusePrivate(jwk)
-  const { kty, use } = jwk
-  // B-5: `use` is compared as it stands; wit-svid (incubating) is a use that we do not know.
-  if (typeof kty !== 'string' || !knownKeyTypes.has(kty)) throw ignored('kty is missing or unknown (B-5)')
+  const { use } = jwk
+  // B-5: `use` is compared as it stands; wit-svid (incubating) is a use that we do not know. A `kty` that is missing or unknown is no key's below.
   if (use === 'x509-svid') {
     x509Authorities.push(readX509Authority(jwk))
   } else if (use === 'jwt-svid') {
@@ -152,11 +151,9 @@ function readX509Authority(jwk: JsonObject): Certificate {
   const certificate = Certificate.parse(decodeBase64(first))
   // What verification will need, now: later it would be a failure of somebody's SVID.
   certificate.checkAll()
-  const { info } = certificate.publicKey
-  if (info.algorithm === undefined) throw ignored(`the certificate's key is ${info.problem?.detail ?? 'of an unknown kind'}`)
-  // RFC 7517 §4.7: the key of the certificate MUST match the other members. An entry that says two things says nothing.
+  // A key that is of no use has no JWK. RFC 7517 §4.7: the key of the certificate MUST match the other members. An entry that says two things says nothing.
   if (jwkOfPublicKey(certificate.publicKey).kty !== jwk['kty']) throw ignored('its kty is not that of its certificate (RFC 7517 4.7)')
-  if (hasKeyMembers(jwk) && !equalBytes(publicKeyOfJwk(jwk).subjectPublicKey, info.subjectPublicKey)) {
+  if (hasKeyMembers(jwk) && !equalBytes(publicKeyOfJwk(jwk).subjectPublicKey, certificate.publicKey.info.subjectPublicKey)) {
     throw ignored('its members and its certificate hold different keys (RFC 7517 4.7)')
   }
   return certificate
@@ -180,7 +177,6 @@ function ignored(reason: string): PkiError<'ERR_JWK_INVALID'> {
 
 const defaultMaxBytes = 1024 * 1024
 const defaultMaxKeys = 1000
-const knownKeyTypes: ReadonlySet<string> = new Set(['EC', 'RSA', 'OKP'])
 
 /** How a bundle map is read. */
 export interface BundleMapOptions {

@@ -18,6 +18,7 @@ const jwt = { ...ec.publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'jwt-sv
 /** Both coordinates, one behind the other. */
 const point = Buffer.concat([jwt.x, jwt.y].map((text) => Buffer.from(text as string, 'base64url')))
 const rsa = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }), kid: 'r1', use: 'jwt-svid' }
+const [p256, p384, p521] = ['P-256', 'P-384', 'P-521'].map((namedCurve) => generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'jwk' }))
 const { certificate: third } = await makeAuthority('third', undefined, { signer: new SoftwareSigner(generateKeyPairSync('ed25519').privateKey) })
 const edwards = (): Record<string, unknown> => ({ ...third.publicKey.keyObject().export({ format: 'jwk' }), use: 'x509-svid', x5c: [base64(third)] })
 const base64 = (certificate: Certificate): string => Buffer.from(certificate.der).toString('base64')
@@ -51,6 +52,7 @@ describe('parseSpiffeBundle', () => {
     const { bundle } = read({ keys: [] })
     expect([bundle.sequenceNumber, bundle.refreshHintSeconds]).toEqual([undefined, undefined])
     expect(read('{"keys":[],"spiffe_refresh_hint":9007199254740993}').bundle.refreshHintSeconds).toBeUndefined()
+    expect(read('{"keys":[],"spiffe_refresh_hint":9007199254740991}').bundle.refreshHintSeconds).toBe(9007199254740991)
     expect(read('{"keys":[],"spiffe_refresh_hint":0}').bundle.refreshHintSeconds).toBe(0)
   })
 
@@ -88,6 +90,9 @@ describe('parseSpiffeBundle', () => {
     ['B-5 no object', () => 1],
     ['B-5 no kty', () => ({ ...x509(first), kty: undefined })],
     ['B-5 an unknown kty', () => ({ ...x509(first), kty: 'oct2' })],
+    ['B-5 a JWT authority without kty', () => ({ ...jwt, kid: 'n', kty: undefined })],
+    ['B-5 a JWT authority of an unknown kty', () => ({ ...jwt, kid: 'u', kty: 'oct2' })],
+    ['B-5 a JWT authority whose kty is no text', () => ({ ...jwt, kid: 't', kty: ['EC'] })],
     ['a kty other than that of its certificate', () => ({ ...x509(first), kty: 'RSA' })],
     ['B-5 no use', () => ({ ...x509(first), use: undefined })],
     ['B-5 use in capitals', () => ({ ...x509(first), use: 'X509-SVID' })],
@@ -105,10 +110,12 @@ describe('parseSpiffeBundle', () => {
     ['X-14 no x5c', () => ({ ...x509(first), x5c: undefined })],
     ['X-14 an empty x5c', () => ({ ...x509(first), x5c: [] })],
     ['X-14 a first value that is no certificate', () => ({ ...x509(first), x5c: ['AAAA', base64(first)] })],
+    ['X-14 a certificate of a key that nobody can use', () => ({ ...x509(first), x5c: [Buffer.from(Buffer.from(first.der).toString('hex').replace('06082a8648ce3d030107', '06082a8648ce3d030101'), 'hex').toString('base64')] })],
     ['X-13 base64url', () => ({ ...x509(first), x5c: [`${base64(first).slice(0, -4)}-_-_`] })],
     ['a certificate of Ed25519 under the name of X25519', () => ({ ...edwards(), crv: 'X25519' })],
     ['members of another key', () => ({ ...jwt, ...x509(first), use: 'x509-svid', kid: undefined })],
     ['a private key', () => ({ ...ec.privateKey.export({ format: 'jwk' }), kid: 'p', use: 'jwt-svid' })],
+    ['a certificate beside a private key', () => ({ ...x509(first), d: 'AAAA' })],
     ['J-12 no kid', () => ({ ...jwt, kid: undefined })],
     ['J-12 a kid for the second time', () => ({ ...rsa, kid: 'k0' })],
     ['J-3 Ed25519', () => ({ ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'e', use: 'jwt-svid' })],
@@ -150,13 +157,42 @@ describe('JwtAuthority', () => {
     ['a short coordinate', { ...jwt, x: 'AAAA' }, 'ERR_JWK_INVALID'],
     ['a coordinate with an octet of the other', { ...jwt, x: point.subarray(0, 31).toString('base64url'), y: point.subarray(31).toString('base64url') }, 'ERR_JWK_INVALID'],
     ['a modulus with a zero octet before it (RFC 7518 §2)', { ...rsa, n: Buffer.concat([Buffer.of(0), Buffer.from(rsa.n as string, 'base64url')]).toString('base64url') }, 'ERR_JWK_INVALID'],
-    ['a modulus without an end', { ...rsa, n: '_'.repeat(2052) }, 'ERR_JWK_INVALID'],
+    ['a modulus without an end', { ...rsa, n: '_'.repeat(4096) }, 'ERR_JWK_INVALID'],
+    ['an even modulus', { ...rsa, n: Buffer.alloc(256, 0x80).toString('base64url') }, 'ERR_JWK_INVALID'],
+    ['an exponent of nine octets', { ...rsa, e: Buffer.alloc(9, 1).toString('base64url') }, 'ERR_JWK_INVALID'],
+    ['one coordinate', { ...jwt, y: undefined }, 'ERR_JWK_INVALID'],
+    ['a coordinate that is a number', { ...jwt, y: 7 }, 'ERR_JWK_INVALID'],
     ['no octet of an exponent', { ...rsa, e: '' }, 'ERR_JWK_INVALID'],
     ['an alg that does not fit', { ...jwt, alg: 'RS256' }, 'ERR_JWK_INVALID'],
     ['key_ops without verify', { ...jwt, key_ops: ['sign'] }, 'ERR_JWK_INVALID'],
+    ['key_ops that are a text', { ...jwt, key_ops: 'verify' }, 'ERR_JWK_INVALID'],
+    ['a private key', { ...ec.privateKey.export({ format: 'jwk' }), kid: 'p' }, 'ERR_JWK_INVALID'],
+    ['a kid of nothing', { ...jwt, kid: '' }, 'ERR_JWK_INVALID'],
+    ['a kid of 1,025 characters', { ...jwt, kid: 'k'.repeat(1025) }, 'ERR_JWK_INVALID'],
     ['a symmetric key', { kty: 'oct', k: 'AAAA', kid: 'a' }, 'ERR_JWK_INVALID'],
   ])('refuses %s', (_name, jwk, wanted) => {
     expect(() => JwtAuthority.fromJwk(jwk)).toThrow(code(wanted))
+  })
+
+  it.each<[string, Record<string, unknown>, readonly string[]]>([
+    ['a kid of 1,024 characters', { ...jwt, kid: 'k'.repeat(1024) }, ['ES256']],
+    ['key_ops with verify', { ...jwt, key_ops: ['verify'] }, ['ES256']],
+    ['P-384', { ...p384, kid: 'k' }, ['ES384']],
+    ['P-521', { ...p521, kid: 'k' }, ['ES512']],
+  ])('takes %s, and gives it back', (_name, jwk, algorithms) => {
+    const authority = JwtAuthority.fromJwk(jwk)
+    expect(authority.algorithms).toEqual(algorithms)
+    expect(authority.toJwk()).toMatchObject({ kty: 'EC', crv: jwk['crv'], x: jwk['x'], y: jwk['y'], kid: jwk['kid'] })
+    expect(JwtAuthority.fromJwk(authority.toJwk()).equals(authority)).toBe(true)
+  })
+
+  it('is another under another kid, or with another key', () => {
+    const authority = JwtAuthority.from('k1', ec.publicKey)
+    expect([JwtAuthority.fromJwk(jwt), JwtAuthority.from('k2', ec.publicKey), JwtAuthority.fromJwk({ ...p256, kid: 'k1' })].map((other) => authority.equals(other))).toEqual([true, false, false])
+  })
+
+  it('is no key that is weak', () => {
+    expect(() => JwtAuthority.from('k', generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)).toThrow(code('ERR_KEY_WEAK'))
   })
 
   it.each([undefined, 7, null, new String('k1')])('refuses %j for a kid', (keyId) => {
@@ -170,6 +206,7 @@ describe('bundle maps', () => {
   it('B-8 reads each trust domain apart, without hints', () => {
     const set = parseBundleMap(JSON.stringify({ trust_domains: { 'a.org': { keys: [x509(first)], spiffe_refresh_hint: 5 }, 'b.org': { keys: [] } } }))
     expect(set.bundles.map(({ trustDomain, refreshHintSeconds }) => [trustDomain.name, refreshHintSeconds])).toEqual([['a.org', undefined], ['b.org', undefined]])
+    expect(formatBundleMap([new TrustBundle('a.org', { refreshHintSeconds: 5 })])).not.toContain('hint')
     expect(parseBundleMap(formatBundleMap(set)).bundles.every((bundle, at) => bundle.equals(set.bundles[at]!))).toBe(true)
   })
 
