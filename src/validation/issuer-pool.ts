@@ -187,10 +187,7 @@ export class RememberedIssuers {
   add(issuer: IssuerCandidate): void {
     if (this.#capacity === 0 || issuer.certificate === undefined) return
     const key = keyOf(issuer.certificate.der)
-    if (this.#entries.get(key) === issuer) {
-      if (this.#entries.size < this.#capacity) return
-      this.#entries.delete(key)
-    }
+    this.#entries.delete(key)
     this.#entries.set(key, issuer)
     if (this.#entries.size > this.#capacity) this.#entries.delete(this.#entries.keys().next().value as string)
   }

@@ -203,6 +203,24 @@ describe('a validator that is kept', () => {
     expect(outcome(presented.verify(leaf))).toBe('ERR_PATH_ISSUER_UNKNOWN')
   })
 
+  it('forgets the intermediate that was used longest ago', async () => {
+    const names = ['a', 'b', 'c', 'd']
+    const leaves = await Promise.all(names.map(async (name) => {
+      const authority = await makeAuthority(name, root)
+      return { leaf: await makeLeaf(authority), intermediates: [authority.certificate.der] }
+    }))
+    const kept = createPathValidator({ anchors: [root.certificate], time, remember: 3 })
+    /** 1 where the signature of the intermediate was remembered, else 2. */
+    const checks = (at: number): number => {
+      const { leaf: { der }, intermediates } = leaves[at]!
+      return kept.verify(der, { intermediates }).spent.signatureChecks
+    }
+    expect([0, 1, 0, 2, 3].map(checks)).toEqual([2, 2, 1, 2, 2])
+    expect([0, 1].map(checks)).toEqual([1, 2])
+    const none = createPathValidator({ anchors: [root.certificate], time, remember: 0 })
+    for (let i = 0; i < 2; i++) expect(none.verify(leaves[0]!.leaf.der, { intermediates: leaves[0]!.intermediates }).spent.signatureChecks).toBe(2)
+  })
+
   it('says the same when its keys were prepared, whatever is wrong with some of them', async () => {
     const { der, publicKey } = root.certificate
     // A point that is not on the curve any more, under the same name.
