@@ -89,7 +89,7 @@ function scanName(text: string): number {
   if (text.length > maxTrustDomainLength + schemeLength) return fault.trustDomainTooLong
   const start = hasScheme(text) ? schemeLength : 0
   const end = scanTrustDomain(text, start)
-  if (end < 0) return end === fault.trustDomainMissing && text.length === 0 ? fault.empty : end
+  if (end < 0) return end
   // What follows a name can only be a path, and a trust domain has none.
   return end === text.length ? start : fault.trustDomainCharacter
 }

@@ -60,6 +60,14 @@ describe('SpiffeId.parse', () => {
     expect(SpiffeId.tryParse(input)).toBeUndefined()
   })
 
+  it('rejects a scheme with any one character changed (ID-8)', () => {
+    for (let at = 0; at < 'spiffe://'.length; at++) {
+      const changed = `${text.slice(0, at)}x${text.slice(at + 1)}`
+      expect([changed, SpiffeId.tryParse(changed)]).toEqual([changed, undefined])
+      expect([changed, TrustDomain.tryParse(changed.slice(0, 'spiffe://example.org'.length))]).toEqual([changed, undefined])
+    }
+  })
+
   it('accepts 2,048 bytes (ID-7)', () => {
     expect(SpiffeId.parse(`spiffe://td/${'a'.repeat(2048 - 12)}`).toString()).toHaveLength(2048)
   })

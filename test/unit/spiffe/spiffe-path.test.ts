@@ -18,6 +18,17 @@ describe('SPIFFE paths', () => {
     expect(() => splitSpiffePath(path as string)).toThrow(thrown)
   })
 
+  it.each([
+    ['a', 'ID-6'],
+    ['!', 'ID-6'],
+    ['/a!', 'ID-5'],
+    ['//', 'ID-6'],
+    ['/.', 'ID-6'],
+    [`/${'!'.repeat(2048)}`, 'ID-7'],
+  ])('says which rule %j breaks: %s', (path, rule) => {
+    expect(() => splitSpiffePath(path)).toThrow(expect.objectContaining({ message: expect.stringContaining(`(${rule})`) as string }))
+  })
+
   it('stops at the limit while joining (ID-7)', () => {
     const endless = { [Symbol.iterator]: () => ({ next: () => ({ done: false, value: 'a' }) }) }
     expect(() => joinSpiffePath(endless as unknown as string[])).toThrow(thrown)

@@ -26,6 +26,20 @@ describe('TrustDomain', () => {
     expect(TrustDomain.tryParse(input as string)).toBeUndefined()
   })
 
+  it.each([
+    ['', 'ID-1'],
+    ['spiffe://', 'ID-1'],
+    ['A', 'ID-3'],
+    ['a/b', 'ID-3'],
+    ['a'.repeat(256), 'ID-7'],
+    ['a'.repeat(265), 'ID-7'],
+    // Its length is looked at before what is in it.
+    ['A'.repeat(265), 'ID-7'],
+    [`spiffe://${'A'.repeat(255)}`, 'ID-3'],
+  ])('says which rule %j breaks: %s', (input, rule) => {
+    expect(() => TrustDomain.parse(input)).toThrow(expect.objectContaining({ message: expect.stringContaining(`(${rule})`) as string }))
+  })
+
   it('compares, sorts and shows', () => {
     const a = TrustDomain.parse('a')
     expect([a.equals('a'), a.equals(TrustDomain.parse('a')), a.equals('A'), a.equals('b')]).toEqual([true, true, false, false])
