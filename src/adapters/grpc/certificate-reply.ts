@@ -30,8 +30,7 @@ export function checkCertificateReply(
   if (certChain.length < 2) throw bad(`cert_chain has ${certChain.length} elements; a certificate and a root are wanted`)
   if (certChain.length > maxElements) throw bad(`cert_chain has ${certChain.length} elements; at most ${maxElements} are read`)
   const { chain, roots } = parse(certChain)
-  const [certificate] = chain
-  if (certificate === undefined || roots.length === 0) throw bad('cert_chain holds no certificate or no root')
+  const certificate = chain[0] as Certificate
   if (!certificate.publicKey.equals(request.publicKey)) throw bad('the certificate is for another key than the one of the request')
   // The last second belongs to the validity (RFC 5280 §4.1.2.5).
   if (certificate.notBeforeMs > nowMs) throw bad(`the certificate is not valid before ${certificate.notBefore.toISOString()}`)
@@ -48,6 +47,7 @@ function checkVerdict(verdict: Partial<ReturnType<ReplyVerifier>> | undefined): 
   throw bad(`the chain is refused: ${first === undefined ? 'no reason given' : `${first.message} (${first.code}, ${first.rule})`}`)
 }
 
+/** At least one certificate of each: a text without any is no PEM. */
 function parse(certChain: readonly string[]): { chain: Certificate[], roots: Certificate[] } {
   try {
     return {

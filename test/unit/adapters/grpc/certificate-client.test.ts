@@ -1,5 +1,6 @@
 // The client: what it sends, what it takes for an answer, and what it makes of a CA that fails.
 
+import * as grpc from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
 import { checkCertificateReply } from '../../../../src/adapters/grpc/certificate-reply.ts'
@@ -98,6 +99,18 @@ describe('the client', () => {
     const client = await clientOf(started)
     await Promise.all([1, 2, 3].map(() => client.createCertificate(csr)))
     expect(started.server.connections).toBe(1)
+  })
+
+  it('connects by the copy of grpc-js that it is given', async () => {
+    let made = 0
+    class Counted extends grpc.Client {
+      constructor(...args: ConstructorParameters<typeof grpc.Client>) {
+        super(...args)
+        made++
+      }
+    }
+    await (await clientOf(await start(), { grpc: { ...grpc, Client: Counted } })).createCertificate(csr)
+    expect(made).toBe(1)
   })
 
   it('gives up on a CA that does not answer in its time', async () => {
