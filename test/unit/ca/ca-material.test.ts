@@ -57,6 +57,11 @@ describe('material', () => {
     expect([certificate.issuer.toString(), chain, roots]).toEqual(['CN=ca', certificates(ca, middle), certificates(root)])
   })
 
+  it('may be of a CA that has a URI of another scheme, as X-4 lets it', async () => {
+    const named = await make({ name: 'CN=ca', parent: root, extensions: { subjectAltName: [generalName.uri('https://ca.example/')] } })
+    expect(authorityOf({ ...named, roots: certificates(root) }).chain).toHaveLength(1)
+  })
+
   it('may leave key usage out', async () => {
     const free = await make({ name: 'CN=ca', parent: root, extensions: { keyUsage: undefined } })
     expect(authorityOf({ ...free, roots: certificates(root) }).chain).toHaveLength(1)

@@ -1,5 +1,6 @@
 // Each lint has a certificate, or a revocation list, that breaks it and nothing before it.
 
+import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { caLints, createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, leafLints, lintCertificate, listLints, runLints, workloadProfile } from '../../../src/ca/index.ts'
 import type { CertificateRecord, LintInput, ListLintInput } from '../../../src/ca/index.ts'
@@ -7,13 +8,17 @@ import { element, encodeGeneralizedTime, encodeTime, sequence } from '../../../s
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
-import { Certificate, DistinguishedName, RevocationList, assembleSigned, buildCertificate, buildRevocationList, encodeIssuingDistributionPoint, extensionOids, generalName, keyPurposeOids, serialNumberFromBytes } from '../../../src/x509/index.ts'
+import { Certificate, DistinguishedName, PublicKey, RevocationList, assembleSigned, buildCertificate, buildRevocationList, encodeIssuingDistributionPoint, extensionOids, generalName, keyPurposeOids, serialNumberFromBytes } from '../../../src/x509/index.ts'
 import type { CertificateFields, RevocationListFields, RevokedCertificate } from '../../../src/x509/index.ts'
 import { newRequest } from '../../support/pki.ts'
 
 const now = Math.floor(Date.now() / 1000) * 1000
 const caSigner = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(caSigner, { subject: 'CN=root', trustDomain: 'example.org' })
+/** The same CA for fifty years. */
+const lasting = await createRootCertificate(caSigner, { subject: 'CN=root', trustDomain: 'example.org', ttlSeconds: 50 * 365 * 86_400, clock: { ...systemClock, now: () => now - 3_600_000 } })
+/** The same CA, which ends when the longest leaf does. */
+const ending = await createRootCertificate(caSigner, { subject: 'CN=root', trustDomain: 'example.org', ttlSeconds: workloadProfile.maximumTtlSeconds, clock: { ...systemClock, now: () => now } })
 const key = (await SoftwareSigner.generate('P-256')).publicKey
 const uri = generalName.uri('spiffe://example.org/web')
 const dns = generalName.dns('web.example.org')
@@ -62,6 +67,9 @@ const other = (oid: string, critical: boolean, value: Uint8Array): Partial<Exten
 const without = (name: keyof Extensions): Partial<Extensions> => ({ [name]: undefined })
 const odd = changed(await leaf(), '06082a8648ce3d030107', '06082a8648ce3d030101')
 const weak = await SoftwareSigner.generate('RSA-2048')
+const small = PublicKey.from(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)
+const commonName = (value: Uint8Array): DistinguishedName => DistinguishedName.fromDer(sequence(element(0x31, sequence(element(6, Uint8Array.of(0x55, 4, 3)), value))))
+const year2050 = Date.UTC(2050, 0)
 
 type LeafCase = readonly [lint: string, what: string, make: () => Promise<Certificate> | Certificate, changes?: Partial<LintInput>]
 const leafCases: readonly LeafCase[] = [
@@ -73,12 +81,20 @@ const leafCases: readonly LeafCase[] = [
     return Certificate.parse(sequence(tbs, algorithm, element(3, Uint8Array.of(0), made.signature)))
   }],
   ['L2', 'a short serial number', () => leaf({ serialNumber: Uint8Array.of(1, 2) })],
+  ['L2', 'a serial number of 8 octets', () => leaf({ serialNumber: new Uint8Array(8).fill(1) })],
+  ['L2', 'a negative serial number', async () => changed(await leaf({ serialNumber: new Uint8Array(9).fill(0x7f) }), `0209${'7f'.repeat(9)}`, `0209${'80'.repeat(9)}`)],
   ['L3', 'a signature algorithm that is none of ours', async () => Certificate.parse(Buffer.from(Buffer.from((await leaf()).der).toString('hex').replaceAll('300a06082a8648ce3d040302', '300a06082a8648ce3d040301'), 'hex'))],
   ['L4', 'a key that nobody can use', () => odd, { publicKey: odd.publicKey }],
+  ['L4', 'an RSA key of 1024 bits', () => leaf({ publicKey: small }), { publicKey: small }],
+  ['L4', "a CA's key that nobody can use", () => leaf(), { issuer: odd }],
   ['L5', 'the name of another CA', () => leaf({ issuer: DistinguishedName.parse('CN=other') })],
+  ['L5', 'a CA without a name', async () => changed(await leaf(), Buffer.from(root.subject.der).toString('hex'), '3000'), { issuer: await leaf() }],
   ['L6', 'an empty validity', () => leaf({ notAfter: fields.notBefore })],
   ['L6', "a validity beyond the CA's", () => leaf({ notAfter: new Date(root.notAfterMs + 1000) })],
   ['L7', 'a validity longer than the profile has', () => leaf({ notAfter: new Date(now + 91 * 86_400_000) })],
+  ['L6', "a validity that begins before the CA's", () => leaf({ notBefore: new Date(root.notBeforeMs - 1000) })],
+  ['L7', 'a validity of one second more than the profile has', () => leaf({ notAfter: new Date(now + workloadProfile.maximumTtlSeconds * 1000 + 1000) })],
+  ['L7', 'more backdating than the profile has', () => leaf({ notBefore: new Date(now - (workloadProfile.backdateSeconds + 2) * 1000) }), { issuer: lasting }],
   ['L7', 'a beginning in the future', () => leaf({ notBefore: new Date(now + 60_000) })],
   ['L8', 'a GeneralizedTime before 2050', async () => longTime(await leaf())],
   ['L9', 'a unique identifier', uniquelyIdentified],
@@ -88,38 +104,77 @@ const leafCases: readonly LeafCase[] = [
   ['L13', "the CA's own key", () => leaf({ publicKey: caSigner.publicKey }), { publicKey: caSigner.publicKey }],
   ['L14', 'a CA', () => leaf({}, { basicConstraints: { ca: true, pathLength: undefined } })],
   ['L14', 'no basic constraints', () => leaf({}, without('basicConstraints'))],
+  ['L14', 'basic constraints that are not critical', () => leaf({}, { ...without('basicConstraints'), ...other(extensionOids.basicConstraints, false, sequence()) })],
   ['L15', 'no key usage', () => leaf({}, without('keyUsage'))],
   ['L16', "a CA's key usage", () => leaf({}, { keyUsage: ['digitalSignature', 'keyCertSign'] })],
+  ['L16', 'a key usage for lists', () => leaf({}, { keyUsage: ['digitalSignature', 'cRLSign'] })],
+  ['L16', 'a key that may not sign', () => leaf({}, { keyUsage: ['keyAgreement'] })],
   ['L17', 'a key usage of RSA', () => leaf({}, { keyUsage: ['digitalSignature', 'keyEncipherment'] })],
+  ['L17', 'as many usages as an RSA key has, and others', () => leaf({ publicKey: weak.publicKey }, { keyUsage: ['digitalSignature', 'keyAgreement'] }), { publicKey: weak.publicKey }],
   ['L18', 'one purpose alone', () => leaf({}, { extendedKeyUsage: [keyPurposeOids.serverAuth] })],
+  ['L18', 'as many purposes, of which one is another', () => leaf({}, { extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.codeSigning] })],
+  ['L18', 'a purpose more', () => leaf({}, { extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.clientAuth, keyPurposeOids.codeSigning] })],
+  ['L18', 'purposes where the profile has none', () => leaf(), { profile: { ...workloadProfile, extendedKeyUsage: [] } }],
+  ['L18', 'any purpose, even of the profile', () => leaf({}, { extendedKeyUsage: [keyPurposeOids.any] }), { profile: { ...workloadProfile, extendedKeyUsage: [keyPurposeOids.any] } }],
   ['L18', 'any purpose', () => leaf({}, { extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.any] })],
   ['L20', 'no alternative name', () => leaf({}, without('subjectAltName'))],
+  ['L20', 'no alternative name beside a subject', () => leaf({ subject: DistinguishedName.parse('O=Example') }, without('subjectAltName'))],
+  ['L20', 'one that is not critical beside an empty subject', () => leaf({}, { subjectAltNameCritical: false })],
   ['L21', 'two URIs', () => leaf({}, { subjectAltName: [uri, generalName.uri('spiffe://example.org/api')] })],
   ['L21', 'no URI', () => leaf({}, { subjectAltName: [dns] })],
   ['L22', 'an ID without a path', () => leaf({}, { subjectAltName: [generalName.uri('spiffe://example.org')] })],
   ['L23', 'an ID of another trust domain', () => leaf({}, { subjectAltName: [generalName.uri('spiffe://example.com/web')] })],
   ['L24', 'a name that nobody decided on', () => leaf({}, { subjectAltName: [uri, dns] }), { wantedNames: [uri] }],
+  ['L24', 'a name less than was decided on', () => leaf(), { wantedNames: [uri, dns] }],
+  ['L24', 'another identity', () => leaf(), { wantedNames: [generalName.uri('spiffe://example.org/api')] }],
+  ['L24', 'another DNS name', () => leaf({}, { subjectAltName: [uri, dns] }), { wantedNames: [uri, generalName.dns('api.example.org')] }],
+  ['L24', 'the same text as a name of another type', () => leaf({}, { subjectAltName: [uri, dns] }), { wantedNames: [uri, { type: 'email', value: 'web.example.org' }] }],
   ['L24', 'another address', () => leaf({}, { subjectAltName: [uri, generalName.ip('10.0.0.1')] }), { wantedNames: [uri, generalName.ip('10.0.0.2')] }],
   ['L25', 'a DNS name twice', () => leaf({}, { subjectAltName: [uri, dns, dns] })],
   ['L25', 'a wildcard over one label', () => leaf({}, { subjectAltName: [uri, generalName.dns('*.example')] })],
   ['L25', 'a DNS name in upper case', () => leaf({}, { subjectAltName: [uri, generalName.dns('WEB.example.org')] })],
+  ['L25', 'an address as a DNS name', () => leaf({}, { subjectAltName: [uri, generalName.dns('10.0.0.1')] })],
+  ['L25', 'a DNS name of 254 characters', () => leaf({}, { subjectAltName: [uri, generalName.dns(`${'a.'.repeat(126)}bc`)] })],
   ['L27', 'too many names', () => leaf({}, { subjectAltName: [uri, ...Array.from({ length: 100 }, (_, i) => generalName.dns(`n${i}.example.org`))] })],
+  ['L27', 'more than 8 KiB', () => leaf({}, { subjectAltName: [uri, ...Array.from({ length: 90 }, (_, i) => generalName.dns(`n${i}.${'x'.repeat(60)}.${'y'.repeat(30)}.example.org`))] })],
   ['L28', 'a relative name of two', () => leaf({ subject: DistinguishedName.parse('CN=a+O=b') })],
-  ['L28', 'a control character', () => leaf({ subject: DistinguishedName.fromDer(sequence(element(0x31, sequence(element(6, Uint8Array.of(0x55, 4, 3)), element(0x0c, Buffer.from('a\u0001'))))) ) })],
-  ['L28', 'a value that is too long', () => leaf({ subject: DistinguishedName.fromDer(sequence(element(0x31, sequence(element(6, Uint8Array.of(0x55, 4, 3)), element(0x0c, Buffer.alloc(65, 'a')))))) })],
+  ['L28', 'a value of nothing', () => leaf({ subject: commonName(element(0x0c, new Uint8Array())) })],
+  ['L28', 'a value that is no text', () => leaf({ subject: commonName(element(5, new Uint8Array())) })],
+  ['L28', 'a delete character', () => leaf({ subject: commonName(element(0x0c, Buffer.from('a\u007f'))) })],
+  ['L28', 'a control character', () => leaf({ subject: commonName(element(0x0c, Buffer.from('a\u0001'))) })],
+  ['L28', 'a value that is too long', () => leaf({ subject: commonName(element(0x0c, Buffer.alloc(65, 'a'))) })],
   ['L29', 'the key identifier of another CA', () => leaf({}, { authorityKeyIdentifier: key.keyIdentifier })],
   ['L29', 'a critical one', () => leaf({}, { ...without('authorityKeyIdentifier'), ...other(extensionOids.authorityKeyIdentifier, true, sequence(element(0x80, caSigner.publicKey.keyIdentifier))) })],
   ['L29', 'one with issuer and serial number too', () => leaf({}, { ...without('authorityKeyIdentifier'), ...other(extensionOids.authorityKeyIdentifier, false, sequence(element(0x80, caSigner.publicKey.keyIdentifier), element(0xa1, element(0xa4, root.subject.der)), element(0x82, Uint8Array.of(1)))) })],
   ['L30', 'no subject key identifier', () => leaf({}, without('subjectKeyIdentifier'))],
+  ['L30', 'one of 19 octets', () => leaf({}, { subjectKeyIdentifier: new Uint8Array(19) })],
   ['L30', 'a critical one', () => leaf({}, { ...without('subjectKeyIdentifier'), ...other(extensionOids.subjectKeyIdentifier, true, element(4, key.keyIdentifier)) })],
   ['L32', 'a critical distribution point', () => leaf({}, other(extensionOids.crlDistributionPoints, true, sequence(sequence(element(0xa0, element(0xa0, element(0x86, Buffer.from('http://a/crl'))))))))],
   ['L32', 'a distribution point that is no HTTP address', () => leaf({}, { crlDistributionPoints: [{ name: { fullName: [generalName.uri('ldap://a/crl')] }, reasons: undefined, crlIssuer: undefined }] })],
+  ['L32', 'a distribution point that is the name of an issuer', () => leaf({}, { crlDistributionPoints: [{ name: undefined, reasons: undefined, crlIssuer: [{ type: 'directoryName', name: root.subject }] }] })],
 ]
 
 describe('lints of leaves', () => {
   it('let a good one pass', async () => {
     expect(outcome(await leaf())).toBe('passes')
     expect(outcome(await leaf({ subject: DistinguishedName.parse('O=Example') }, { subjectAltName: [uri, dns, generalName.ip('10.0.0.1')], crlDistributionPoints: [{ name: { fullName: [generalName.uri('http://a/crl')] }, reasons: undefined, crlIssuer: undefined }] }))).toBe('passes')
+  })
+
+  it.each<[string, () => Promise<Certificate>, Partial<LintInput>?]>([
+    ['a serial number of 9 octets', () => leaf({ serialNumber: new Uint8Array(9).fill(0x7f) })],
+    ['a serial number of 20 octets', () => leaf({ serialNumber: new Uint8Array(20).fill(0x7f) })],
+    ['a subject of 64 characters, with spaces', () => leaf({ subject: commonName(element(0x0c, Buffer.from(`a${' '.repeat(62)}b`))) })],
+    ['a CA of no trust domain', () => leaf(), { issuerTrustDomain: undefined }],
+    ['an address of its CA', () => leaf({}, { authorityInfoAccess: [{ method: '1.3.6.1.5.5.7.48.2', location: generalName.uri('http://a/ca') }] })],
+    ['a DNS name of 253 characters', () => leaf({}, { subjectAltName: [uri, generalName.dns(`${'a.'.repeat(126)}b`)] })],
+    ['no purposes, where the profile has none', () => leaf({}, without('extendedKeyUsage')), { profile: { ...workloadProfile, extendedKeyUsage: [] } }],
+    ['the longest validity of the profile, to the end of its CA', () => leaf({ notAfter: new Date(now + workloadProfile.maximumTtlSeconds * 1000) }), { issuer: ending }],
+    ['a beginning at this moment', () => leaf({ notBefore: new Date(now) })],
+    ['a hundred names', () => leaf({}, { subjectAltName: [uri, ...Array.from({ length: 99 }, (_, i) => generalName.dns(`n${i}.example.org`))] })],
+    ['a validity across the end of 2049', () => leaf({ notBefore: new Date(year2050 - 120_000), notAfter: new Date(year2050) }), { issuer: lasting, nowMs: year2050 - 1000 }],
+    ['a validity that begins in 2050', () => leaf({ notBefore: new Date(year2050), notAfter: new Date(year2050 + 1000) }), { issuer: lasting, nowMs: year2050 }],
+  ])('let %s pass', async (_what, make, changes) => {
+    expect(outcome(await make(), changes)).toBe('passes')
   })
 
   it('let what a CA issues pass, before and after its signature, read again too', async () => {
@@ -144,6 +199,7 @@ describe('lints of leaves', () => {
   })
 
   it.each([
+    ['L10', () => buildCertificate({ ...fields, extensions: {} }, caSigner)],
     ['L19', () => leaf({}, { keyUsage: ['keyAgreement'] })],
     ['L26', () => leaf({}, { subjectAltName: [uri, generalName.email('a@example.org')] })],
     ['L31', () => leaf({}, { nameConstraints: { permitted: [dns] } })],
