@@ -65,8 +65,8 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   const [certificateFile, keyFile, rootFile] = isKubernetes ? kubernetesNames : [istioNames[0], istioNames[1], istioNames[3]]
   // What is missing is said before what is in the others.
   const [certificateText, keyText, rootText] = [required(certificateFile), required(keyFile), required(rootFile)]
-  const [certificate, ...below] = inFile(certificateFile, () => Certificate.listFromPem(certificateText))
-  if (certificate === undefined) throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no certificate`)
+  // A text without any is no PEM.
+  const [certificate, ...below] = inFile(certificateFile, () => Certificate.listFromPem(certificateText) as [Certificate, ...Certificate[]])
   const signer = inFile(keyFile, () => new SoftwareSigner(importPrivateKey(keyText), { id: keyFile }))
   const roots = inFile(rootFile, () => Certificate.listFromPem(rootText))
   if (certificate.basicConstraints?.ca !== true) throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no CA certificate (RFC 5280 §4.2.1.9)`)

@@ -29,7 +29,7 @@ describe('plugged-in CA material', () => {
   it.each([
     { layout: 'Istio', files: istio },
     { layout: 'kubernetes.io/tls', files: kubernetes },
-    { layout: 'both: kubernetes.io/tls wins', files: { ...kubernetes, 'ca-cert.pem': 'nonsense' } },
+    { layout: 'both: kubernetes.io/tls wins', files: { ...kubernetes, 'ca-cert.pem': 'nonsense', 'cert-chain.pem': 'nonsense' } },
   ])('$layout', ({ files }) => {
     const material = parsePluggedInMaterial(files)
     expect(material?.chain.map(({ subject }) => subject.toString())).toEqual(['CN=middle'])
@@ -37,9 +37,21 @@ describe('plugged-in CA material', () => {
     expect(createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, chain, roots }).trustBundle().x509Authorities).toHaveLength(1)
   })
 
+  it('needs no chain above what is trusted itself', () => {
+    const trusted = { 'ca-cert.pem': ca.toPem(), 'ca-key.pem': key, 'root-cert.pem': ca.toPem() }
+    expect(parsePluggedInMaterial(trusted)?.chain).toEqual([])
+  })
+
   it('needs no chain below the root', () => {
     const direct = { 'ca-cert.pem': root.toPem(), 'ca-key.pem': exportPrivateKey(rootSigner.privateKey()), 'cert-chain.pem': '', 'root-cert.pem': root.toPem() }
     expect(parsePluggedInMaterial(direct)?.chain).toEqual([])
+  })
+
+  it('refuses an issuer with the right key and another name, and no certificate at all', async () => {
+    const namesake = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, middleSigner.publicKey, { subject: 'CN=other', pathLength: 1 })
+    for (const files of [{ ...istio, 'cert-chain.pem': namesake.toPem() }, { ...istio, 'cert-chain.pem': ca.toPem() }, { ...istio, 'ca-cert.pem': 'nonsense' }]) {
+      expect(() => parsePluggedInMaterial(files)).toThrow(code('ERR_CA_MATERIAL'))
+    }
   })
 
   it.each([

@@ -1,14 +1,15 @@
 // A CA over time: prepared bytes grow old, roots and keys change while certificates are made, lists outlive what they list.
 
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { MemoryCertificateStore, createCertificateAuthority, createIntermediateCertificate, createRootCertificate, spireProfile, workloadProfile } from '../../../src/ca/index.ts'
-import type { CertificateAuthorityOptions } from '../../../src/ca/index.ts'
+import { MemoryCertificateStore, createCertificateAuthority, createIntermediateCertificate, createRootCertificate, proveAndSign, spireProfile, workloadProfile } from '../../../src/ca/index.ts'
+import type { CertificateAuthorityOptions, CertificateWorkers } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
 import { X509SvidValidator } from '../../../src/svid/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
-import { generalName } from '../../../src/x509/index.ts'
+import { PublicKey, buildCertificateRequest, generalName } from '../../../src/x509/index.ts'
 import type { Certificate, Signer } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { deferred } from '../../support/deferred.ts'
@@ -75,6 +76,18 @@ describe('prepared bytes', () => {
   })
 })
 
+describe('a key that is too weak', () => {
+  it('is said to be, before anything is made for it', async () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
+    const weak: Signer = { id: 'weak', publicKey: PublicKey.from(privateKey), signatureAlgorithm: 'sha256WithRSAEncryption', sign: (data) => sign('sha256', data, privateKey) }
+    const request = await buildCertificateRequest({}, weak)
+    const { authority } = await timed()
+    expect(() => authority.prepare(request.verify(), content)).toThrow(code('ERR_KEY_WEAK'))
+    expect(() => authority.prepareUnproven(request, content)).toThrow(code('ERR_KEY_WEAK'))
+    for (const other of [undefined, request.der, proven]) expect(() => authority.prepareUnproven(other as never, content)).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
+
 describe('validity', () => {
   const seconds = ({ notBeforeMs, notAfterMs }: Certificate): number => (notAfterMs - notBeforeMs) / 1000
 
@@ -110,6 +123,24 @@ describe('validity', () => {
 })
 
 describe('rotation', () => {
+  it('has no key asked for a CA whose root is not trusted any more, neither here nor behind threads', async () => {
+    const [first, second] = [await newRoot(), await newRoot()]
+    let asked = 0
+    const count = <Answer>(work: () => Answer): Answer => {
+      asked++
+      return work()
+    }
+    const { publicKey, signatureAlgorithm } = first.signer
+    const signer: Signer = { id: 'counting', publicKey, signatureAlgorithm, sign: (data) => count(() => first.signer.sign(data)) }
+    const workers: CertificateWorkers = { publicKey, signatureAlgorithm, proveAndSign: (request, tbs) => count(() => proveAndSign(request, tbs, first.signer)) }
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: first.certificate, signer })
+    const [prepared, unproven] = [authority.prepare(proven, content), authority.prepareUnproven(proven.request, content)]
+    await authority.rotate(second)
+    await expect(authority.sign(prepared)).rejects.toThrow(code('ERR_PREPARED_EXPIRED'))
+    await expect(authority.proveAndSign(unproven, workers)).rejects.toThrow(code('ERR_PREPARED_EXPIRED'))
+    expect(asked).toBe(0)
+  })
+
   it('publishes a root, signs with it, drops the old one, and tells of each change', async () => {
     const [first, second] = [await newRoot(), await newRoot()]
     const authority = createCertificateAuthority({ trustDomain: 'example.org', ...first })

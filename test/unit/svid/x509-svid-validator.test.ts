@@ -188,8 +188,37 @@ describe('verifyX509Svid', () => {
     const ask = (...x509Authorities: Certificate[]): unknown => verifyX509Svid(chain, { bundles: new TrustBundle('example.org', { x509Authorities }), time })
     expect(ask(malformed, root.certificate)).toMatchObject({ ok: true })
     expect(ask(malformed)).toMatchObject({ ok: false, rejected: [{ code: 'ERR_BUNDLE_NOT_FOUND', rule: 'X-15' }] })
+    // Also where one that breaks X-4 is passed over.
+    const named = await makeAuthority('root', undefined, { signer: root.signer, extensions: { subjectAltName: [generalName.uri('spiffe://example.org/ca')] } })
+    expect([ask(named.certificate), ask(malformed, named.certificate), ask(malformed, named.certificate, root.certificate)]).toMatchObject([{ ok: false, rejected: [{ code: 'ERR_SVID_ISSUER' }] }, { ok: false, rejected: [{ code: 'ERR_SVID_ISSUER' }] }, { ok: true }])
     const keys = [malformed, root.certificate].map(({ der }) => ({ kty: 'EC', use: 'x509-svid', x5c: [Buffer.from(der).toString('base64')] }))
     expect(parseSpiffeBundle(JSON.stringify({ keys }), { trustDomain: 'example.org' }).x509Authorities).toHaveLength(1)
+  })
+
+  it('spends what it is given, for one verification or for all', async () => {
+    const chain = [await leafOf(), intermediate.certificate]
+    const [budget, enough] = [{ signatureChecks: 1 }, { signatureChecks: 2 }]
+    const wanted = { ok: false, rejected: [{ code: 'ERR_PATH_BUDGET' }] }
+    expect(verifyX509Svid(chain, { bundles, time, budget })).toMatchObject(wanted)
+    expect(new X509SvidValidator({ bundles, time }).verify(chain, { budget })).toMatchObject(wanted)
+    expect(new X509SvidValidator({ bundles, time, budget }).verify(chain, { budget: enough })).toMatchObject({ ok: true, spent: enough })
+  })
+
+  it('works out a bundle once', async () => {
+    const validator = new X509SvidValidator({ bundles, time })
+    const chain = [await leafOf(), intermediate.certificate]
+    expect([1, 2].map(() => validator.verify(chain).spent.signatureChecks)).toEqual([2, 0])
+  })
+
+  it('asks for revocation where it is told to', async () => {
+    const asked: string[] = []
+    const revocation = { check: ({ certificate }: { certificate: Certificate }) => {
+      asked.push(certificate.serialNumber)
+      return undefined
+    } }
+    const leaf = await leafOf()
+    verifyX509Svid([leaf, intermediate.certificate], { bundles, time, revocation: revocation as never })
+    expect(asked).toContain(leaf.serialNumber)
   })
 
   it('X-13 publishes what consumers read: one certificate, the use, no kid', async () => {

@@ -95,8 +95,19 @@ describe('the frame', () => {
     expect(() => CertificateRequest.parse(der)).toThrow(code(wanted))
   })
 
+  it('is up to 64 KiB, as octets, as text and as it is', () => {
+    const of = (octets: number): Uint8Array => requestDer({ attributes: [attribute('1.2.3.4', octetString(new Uint8Array(octets)))] })
+    // A signature of ECDSA is of 70 octets, or of a few less.
+    let whole = of(65_300)
+    while (whole.length !== 65_536) whole = of(65_300 + 65_536 - of(65_300).length)
+    const request = CertificateRequest.parse(whole)
+    expect(CertificateRequest.from(request)).toBe(request)
+    expect(CertificateRequest.from(request.toPem()).der).toEqual(whole)
+    expect(() => CertificateRequest.parse(concat(whole, Uint8Array.of(0)))).toThrow(code('ERR_CSR_TOO_LARGE'))
+  })
+
   it('is not PEM of more than 64 KiB', () => {
-    expect(() => CertificateRequest.fromPem(' '.repeat(100_000))).toThrow(code('ERR_CSR_TOO_LARGE'))
+    for (const read of [CertificateRequest.fromPem, CertificateRequest.from]) expect(() => read(' '.repeat(100_000))).toThrow(code('ERR_CSR_TOO_LARGE'))
     expect(CertificateRequest.parse(requestDer({ attributes: [attribute('1.2.3.4', octetString(new Uint8Array(63 * 1024)))] })).toPem()).toMatch(/^-----BEGIN CERTIFICATE REQUEST-----\n/)
   })
 
