@@ -118,6 +118,11 @@ describe('requireCaller', () => {
     { what: 'forgets the credential', authenticator: answers({ identities: [id], claims: {} }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
     { what: 'forgets the claims', authenticator: answers({ identities: [id], credential: 'x' }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
     { what: 'has claims that are a list', authenticator: answers({ identities: [id], credential: 'x', claims: [] }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'is nobody', authenticator: answers({ ...caller, identities: [] }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'has identities that are no list', authenticator: answers({ ...caller, identities: { length: 1, 0: id } }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'has an empty credential', authenticator: answers({ ...caller, credential: '' }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'has a pod that is null', authenticator: answers({ ...caller, kubernetes: null }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    { what: 'has the other half of a pod', authenticator: answers({ ...caller, kubernetes: { serviceAccount: 'api' } }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
     { what: 'has half a pod', authenticator: answers({ ...caller, kubernetes: { namespace: 'prod' } }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
   ])('denies what $what', async ({ authenticator, wanted }) => {
     await expect(requireCaller(authenticator, request())).rejects.toThrow(code(wanted))

@@ -4,13 +4,14 @@ import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { caLints, createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, leafLints, lintCertificate, listLints, runLints, workloadProfile } from '../../../src/ca/index.ts'
 import type { CertificateRecord, LintInput, ListLintInput } from '../../../src/ca/index.ts'
-import { element, encodeGeneralizedTime, encodeTime, sequence } from '../../../src/der/index.ts'
+import { element, encodeGeneralizedTime, encodeTime, oid, sequence } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
 import { Certificate, DistinguishedName, PublicKey, RevocationList, assembleSigned, buildCertificate, buildRevocationList, encodeIssuingDistributionPoint, extensionOids, generalName, keyPurposeOids, serialNumberFromBytes } from '../../../src/x509/index.ts'
 import type { CertificateFields, RevocationListFields, RevokedCertificate } from '../../../src/x509/index.ts'
 import { newRequest } from '../../support/pki.ts'
+import { certificateParts, resign } from '../validation/test-pki.ts'
 
 const now = Math.floor(Date.now() / 1000) * 1000
 const caSigner = await SoftwareSigner.generate('P-256')
@@ -63,11 +64,12 @@ async function uniquelyIdentified(): Promise<Certificate> {
   return changed(await leaf(), spki, `${spki}810200aa`)
 }
 
-const other = (oid: string, critical: boolean, value: Uint8Array): Partial<Extensions> => ({ other: [{ oid, critical, value }] })
+const other = (type: string, critical: boolean, value: Uint8Array): Partial<Extensions> => ({ other: [{ oid: type, critical, value }] })
 const without = (name: keyof Extensions): Partial<Extensions> => ({ [name]: undefined })
 const odd = changed(await leaf(), '06082a8648ce3d030107', '06082a8648ce3d030101')
 const weak = await SoftwareSigner.generate('RSA-2048')
 const small = PublicKey.from(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)
+const pkcs1WithoutNull = sequence(oid('1.2.840.113549.1.1.11'))
 const commonName = (value: Uint8Array): DistinguishedName => DistinguishedName.fromDer(sequence(element(0x31, sequence(element(6, Uint8Array.of(0x55, 4, 3)), value))))
 const year2050 = Date.UTC(2050, 0)
 
@@ -84,6 +86,7 @@ const leafCases: readonly LeafCase[] = [
   ['L2', 'a serial number of 8 octets', () => leaf({ serialNumber: new Uint8Array(8).fill(1) })],
   ['L2', 'a negative serial number', async () => changed(await leaf({ serialNumber: new Uint8Array(9).fill(0x7f) }), `0209${'7f'.repeat(9)}`, `0209${'80'.repeat(9)}`)],
   ['L3', 'a signature algorithm that is none of ours', async () => Certificate.parse(Buffer.from(Buffer.from((await leaf()).der).toString('hex').replaceAll('300a06082a8648ce3d040302', '300a06082a8648ce3d040301'), 'hex'))],
+  ['L3', 'parameters that are left out', async () => Certificate.parse(await resign((await leaf({}, {}, weak)).tbs, weak, (parts) => parts.with(certificateParts.algorithm, pkcs1WithoutNull), pkcs1WithoutNull))],
   ['L4', 'a key that nobody can use', () => odd, { publicKey: odd.publicKey }],
   ['L4', 'an RSA key of 1024 bits', () => leaf({ publicKey: small }), { publicKey: small }],
   ['L4', "a CA's key that nobody can use", () => leaf(), { issuer: odd }],

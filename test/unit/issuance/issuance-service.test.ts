@@ -118,7 +118,9 @@ describe('issue', () => {
     const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: pki.root, signer: lying })
     const issuance = createIssuanceService({ authority, store })
     await expect(issuance.issue({ csr: (await newRequest()).request }, callerOf())).rejects.toThrow(code('ERR_CA_SIGNATURE'))
-    expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+    const [record] = await store.findByIdentity(workloadId.toString())
+    expect(await issuance.status(record!.serialNumber)).toMatchObject({ state: 'failed' })
+    await expect(issuance.renew(record!.serialNumber, { csr: (await newRequest()).request }, callerOf())).rejects.toThrow(code('ERR_RENEWAL_REFUSED'))
   })
 })
 
