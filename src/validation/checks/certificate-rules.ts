@@ -64,7 +64,6 @@ function caFault(certificate: Certificate): Fault {
   const ca = basicConstraints?.ca === true
   const signs = keyUsage === undefined || keyUsage.has('keyCertSign')
   if (ca && keyUsage === undefined) return ['4.2.1.3', 'a CA without key usage']
-  if (keyUsage?.bits === 0) return ['4.2.1.3', 'key usage without any usage']
   if (keyUsage?.has('keyCertSign') === true && !ca) return ['4.2.1.9', 'keyCertSign in a certificate that is no CA']
   if (basicConstraints?.pathLength !== undefined && !(ca && signs)) return ['4.2.1.9', 'pathLenConstraint without cA and keyCertSign']
   if (ca && signs && certificate.extension(oids.basicConstraints)?.critical === false) return ['4.2.1.9', 'basic constraints of a CA that are not critical']

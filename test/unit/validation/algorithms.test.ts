@@ -37,6 +37,10 @@ describe('keys and signatures', () => {
     ['an RSA root that is shorter than the profile wants', () => ({ root: rsa(2048), profile: longRsa }), 'ERR_PATH_ALGORITHM'],
     ['the same as a bare key', () => ({ root: rsa(2048), anchor: 'key', profile: longRsa }), 'ERR_PATH_ALGORITHM'],
     ['an RSA leaf that is shorter than the profile wants', () => ({ leaf: rsa(2048), profile: longRsa }), 'ERR_PATH_ALGORITHM'],
+    ['an RSA root that is longer than the profile wants', () => ({ root: rsa(3072), profile: shortRsa }), 'ERR_PATH_ALGORITHM'],
+    ['an RSA root that is as long as the profile wants', () => ({ root: rsa(2048), profile: shortRsa }), 'ok'],
+    ['a known algorithm that the profile does not take', () => ({ profile: { ...validationProfiles.rfc5280, signatureAlgorithms: ['ecdsa-with-SHA384'] } }), 'ERR_PATH_ALGORITHM'],
+    ['a known key that the profile does not take', () => ({ leaf: curve('P-384'), profile: { ...validationProfiles.rfc5280, keyAlgorithms: ['P-256'] } }), 'ERR_PATH_ALGORITHM'],
     ['a bare key that is long enough', () => ({ root: rsa(3072), anchor: 'key', profile: longRsa }), 'ok'],
   ])('%s', async (_name, keys, wanted) => {
     expect(await outcome(keys())).toBe(wanted)
@@ -94,3 +98,4 @@ describe('parameters of an algorithm', () => {
 
 const pssIssuer = SoftwareSigner.generate('RSA-PSS-2048').then((signer) => makeAuthority('pss', undefined, { signer }))
 const longRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'long RSA', minimumRsaBits: 3072 }
+const shortRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'short RSA', maximumRsaBits: 2048 }

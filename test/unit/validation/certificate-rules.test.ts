@@ -1,11 +1,13 @@
 // How certificates must be made, one by one: RFC 5280 section 4 and, where no profile is lenient, its encodings.
 
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { bitString, boolean, element, explicit, integer, octetString, oid, sequence, tags, utf8String } from '../../../src/der/index.ts'
+import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { verifyPath } from '../../../src/validation/index.ts'
 import type { ProfileName } from '../../../src/validation/index.ts'
-import { Certificate, DistinguishedName, encodeBasicConstraints, encodeNameConstraints, extensionOids as oids, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
-import type { CertificateInput, Extension, ExtensionFields, GeneralName } from '../../../src/x509/index.ts'
+import { Certificate, DistinguishedName, PublicKey, encodeBasicConstraints, encodeNameConstraints, extensionOids as oids, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
+import type { CertificateInput, Extension, ExtensionFields, GeneralName, Signer } from '../../../src/x509/index.ts'
 import { certificateParts as place, extensionList, makeAuthority, makeLeaf, newSigner, rejectionOf, resign, time } from './test-pki.ts'
 import type { Authority, Changes } from './test-pki.ts'
 
@@ -97,9 +99,34 @@ describe('times (§4.1.2.5)', () => {
 })
 
 describe('key identifiers (§4.2.1.1, §4.2.1.2)', () => {
+  const without = { authorityKeyIdentifier: undefined }
+
   it('may be left out by who signs himself, not by who has the name of his issuer', async () => {
     const impostor = await makeLeaf(issuing, { subject: issuing.name, extensions: { authorityKeyIdentifier: undefined } })
     expect(both(impostor)).toEqual([profile, 'ok'])
+  })
+
+  it.each<[string, () => Promise<readonly [leaf: Certificate, anchor: Certificate]>, string]>([
+    ['an anchor that names itself, whatever its signature', async () => {
+      const { certificate } = await makeAuthority('root', undefined, { signer: root.signer, extensions: without })
+      return [await makeLeaf(root), certificate.withSignature(issuing.certificate.signature)]
+    }, 'ok'],
+    ['an anchor that signed itself, whatever name it gives', async () => {
+      const { certificate } = await makeAuthority('self', { name: root.name, signer: issuing.signer }, { signer: issuing.signer, extensions: without })
+      return [await makeLeaf({ name: DistinguishedName.parse('CN=self'), signer: issuing.signer }), certificate]
+    }, 'ok'],
+    ['an anchor that another signed', async () => {
+      const { certificate, ...authority } = await makeAuthority('trusted', root, { extensions: without })
+      return [await makeLeaf(authority), certificate]
+    }, profile],
+    ['a leaf that signed itself', async () => {
+      const { certificate } = await makeAuthority('self', undefined, { extensions: without })
+      return [certificate, certificate]
+    }, 'ok'],
+    ['a leaf with the key of its issuer and another name', async () => [await makeLeaf(root, { signer: root.signer, extensions: without }), root.certificate], profile],
+  ])('are not there: %s', async (_what, make, strict) => {
+    const [leaf, anchor] = await make()
+    expect((['rfc5280', 'spiffe'] as const).map((name) => rejectionOf(verifyPath(leaf, { anchors: [anchor], time, profile: name })) ?? 'ok')).toEqual([strict, 'ok'])
   })
 
   it('that do not match refuse nobody', async () => {
@@ -126,6 +153,8 @@ describe('key identifiers (§4.2.1.1, §4.2.1.2)', () => {
   it('a CA without a subject', async () => {
     const nameless = await makeAuthority('x', root, { subject: DistinguishedName.of([]) })
     expect(both(await makeLeaf(nameless), [nameless.certificate])[0]).toBe(profile)
+    const named = await makeAuthority('x', root, { subject: DistinguishedName.of([]), extensions: { subjectAltName: [generalName.dns('ca.example')] } })
+    expect(both(named.certificate)).toEqual([profile, 'ok'])
   })
 })
 
@@ -141,6 +170,9 @@ describe('extensions', () => {
     ['no basic constraints', { basicConstraints: undefined }, 'ok', 'ok'],
     ['cA FALSE written out', basic(sequence(boolean(false))), 'ERR_DER', 'ERR_DER'],
     ['a path length without cA', basic(sequence(integer(0))), profile, 'ok'],
+    ['a path length without cA, and no key usage', { ...basic(sequence(integer(0))), keyUsage: undefined }, profile, 'ok'],
+    ['a path length of a CA that may not sign', { ...basic(encodeBasicConstraints({ ca: true, pathLength: 0 })), subjectKeyIdentifier: Uint8Array.of(1), subjectAltName: undefined }, profile, 'ok'],
+    ['basic constraints that are not critical', { basicConstraints: undefined, other: [{ oid: oids.basicConstraints, critical: false, value: sequence() }] }, 'ok', 'ok'],
     ['a negative path length', basic(sequence(boolean(true), element(tags.integer, Uint8Array.of(0xff)))), 'ERR_DER', 'ERR_DER'],
     ['no purpose', { extendedKeyUsage: undefined, other: [{ oid: oids.extendedKeyUsage, critical: false, value: sequence() }] }, 'ERR_EXTENSION_MALFORMED', 'ERR_EXTENSION_MALFORMED'],
     ['no alternative name in the list', { subjectAltName: undefined, other: [{ oid: oids.subjectAltName, critical: true, value: sequence() }] }, 'ERR_NAME_INVALID', 'ERR_NAME_INVALID'],
@@ -180,6 +212,7 @@ describe('alternative names (§4.2.1.6)', () => {
     ['a wildcard', dns('*.example.com'), true],
     ['a label of 63', dns(`${'a'.repeat(63)}.example`), true],
     ['a label of 64', dns(`${'a'.repeat(64)}.example`), false],
+    ['a name of 253', dns(`${'a.'.repeat(126)}a`), true],
     ['a name of 254', dns(`${'a.'.repeat(126)}aa`), false],
     ['a period at the end', dns('web.example.'), false],
     ['a period in front', dns('.web.example'), false],
@@ -218,6 +251,8 @@ describe('alternative names (§4.2.1.6)', () => {
     ['a host that is a wildcard', email('u@*.example.com'), false],
     ['brackets around no address', email('u@[example.com]'), false],
     ['brackets that do not close', email('u@[192.0.2.1'), false],
+    ['brackets that do not close, an octet before the end', email('u@[192.0.2.11'), false],
+    ['64 octets of a user', email(`${'a'.repeat(64)}@example.com`), true],
     ['65 octets of a user', email(`${'a'.repeat(65)}@example.com`), false],
     ['a URI with an authority', uri('https://web.example/x?y#z'), true],
     ['a SPIFFE ID', uri('spiffe://example.org/x'), true],
@@ -233,6 +268,7 @@ describe('alternative names (§4.2.1.6)', () => {
     ['an authority of a port', uri('https://:443/'), false],
     ['an authority of a user', uri('https://u@/'), false],
     ['brackets around a host', uri('https://[web.example]/'), false],
+    ['brackets that do not close', uri('https://[2001:db8::1a/'), false],
     ['an IPv6 address without brackets', uri('https://2001:db8::1/'), false],
   ])('%s', async (_what, name, valid) => {
     const found = outcome(await names(name))
@@ -318,9 +354,37 @@ describe('path lengths', () => {
 })
 
 describe('the web', () => {
+  const rsa2048 = new SoftwareSigner(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)
+  /** Of a leaf, whose key signs nothing. */
+  const rsa2050 = { publicKey: PublicKey.from(generateKeyPairSync('rsa', { modulusLength: 2050 }).publicKey) } as Signer
+  const judged = (leaf: CertificateInput, anchor: Certificate, profileName: ProfileName): string =>
+    rejectionOf(verifyPath(leaf, { anchors: [anchor], time, profile: profileName, extendedKeyUsage: 'serverAuth' })) ?? 'ok'
+
+  it.each<[string, ExtensionFields, string]>([
+    ['nothing more', {}, 'ok'],
+    ['no authority key identifier', { authorityKeyIdentifier: undefined }, 'ok'],
+    ['the authority key identifier of another', { authorityKeyIdentifier: Uint8Array.of(1) }, profile],
+    ['purposes', { extendedKeyUsage: [keyPurposeOids.serverAuth] }, profile],
+  ])('a root with %s', async (_what, extensions, wanted) => {
+    const { certificate } = await makeAuthority('root', undefined, { signer: root.signer, extensions })
+    const leaf = await makeLeaf(root)
+    expect((['webpki', 'rfc5280'] as const).map((name) => judged(leaf, certificate, name))).toEqual([wanted, 'ok'])
+    // The same is no fault of a CA that is trusted and not its own issuer.
+    const { certificate: trusted, ...authority } = await makeAuthority('trusted', root, { extensions: { authorityKeyIdentifier: Uint8Array.of(1), extendedKeyUsage: [keyPurposeOids.serverAuth] } })
+    expect(judged(await makeLeaf(authority), trusted, 'webpki')).toBe('ok')
+  })
+
+  it('an anchor whose algorithm is spelled another way, as nobody relies on its signature (BR 7.1.3.2)', async () => {
+    const { certificate, ...authority } = await makeAuthority('rsa', undefined, { signer: rsa2048 })
+    const absent = sequence(oid('1.2.840.113549.1.1.11'))
+    const anchor = Certificate.parse(await resign(certificate.tbs, rsa2048, (parts) => parts.with(place.algorithm, absent), absent))
+    expect(judged(await makeLeaf(authority), anchor, 'webpki')).toBe('ok')
+  })
+
   it.each<[string, ExtensionFields, Changes, string]>([
     ['a unique subject', {}, {}, 'ok'],
     ['an address that is the common name', { subjectAltName: [generalName.ip('192.0.2.1')] }, { subject: DistinguishedName.parse('CN=192.0.2.1') }, 'ok'],
+    ['the domain of a wildcard that is the common name', { subjectAltName: [generalName.dns('*.web.example')] }, { subject: DistinguishedName.parse('CN=web.example') }, 'ok'],
     ['an address in another spelling', { subjectAltName: [generalName.ip('2001:db8::1')] }, { subject: DistinguishedName.parse('CN=2001:DB8::1') }, profile],
     ['an address in full', { subjectAltName: [generalName.ip('2001:db8::1')] }, { subject: DistinguishedName.parse('CN=2001:db8:0:0:0:0:0:1') }, profile],
     ['two common names', {}, { subject: DistinguishedName.of([['CN', 'web.example'], ['CN', 'web.example']]) }, profile],
@@ -334,6 +398,11 @@ describe('the web', () => {
     ['code signing beside TLS', { extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.codeSigning] }, {}, profile],
     ['a purpose of its own beside TLS', { extendedKeyUsage: [keyPurposeOids.serverAuth, '1.3.6.1.4.1.311.20.2.2'] }, {}, 'ok'],
     ['purposes that are critical', { extendedKeyUsage: undefined, other: [{ oid: oids.extendedKeyUsage, critical: true, value: sequence(element(tags.oid, Buffer.from('2b06010505070301', 'hex'))) }] }, {}, profile],
+    ['an authority key identifier that is critical', { authorityKeyIdentifier: undefined, other: [{ oid: oids.authorityKeyIdentifier, critical: true, value: sequence(element(0x80, Uint8Array.of(1))) }] }, {}, profile],
+    ['an RSA key of 2048 bits', {}, { signer: rsa2048 }, 'ok'],
+    ['key encipherment of an RSA key', { keyUsage: ['digitalSignature', 'keyEncipherment'] }, { signer: rsa2048 }, 'ok'],
+    ['key agreement of an RSA key', { keyUsage: ['digitalSignature', 'keyAgreement'] }, { signer: rsa2048 }, profile],
+    ['an RSA key of 2050 bits', {}, { signer: rsa2050 }, profile],
     ['the issuer and serial number of the authority', { authorityKeyIdentifier: undefined, other: [{ oid: oids.authorityKeyIdentifier, critical: false, value: sequence(element(0x80, Uint8Array.of(1)), element(0xa1, element(0x82, Buffer.from('a'))), element(0x82, Uint8Array.of(1))) }] }, {}, profile],
   ])('%s', async (_what, extensions, changes, wanted) => {
     const verdict = verifyPath(await leafWith(extensions, changes), { anchors: [root.certificate], intermediates: [issuing.certificate], time, profile: 'webpki', extendedKeyUsage: 'serverAuth' })
