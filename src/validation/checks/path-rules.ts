@@ -99,9 +99,8 @@ const processed: ReadonlySet<string> = new Set([
   extensionOids.subjectInfoAccess,
 ])
 
-/** A CA of version 3 whose key usage, where present, lets it sign certificates. */
+/** A CA, which only version 3 can say, whose key usage, where present, lets it sign certificates. */
 export function checkMayIssue(certificate: Certificate): Rejection | undefined {
-  if (certificate.version !== 3) return reject('ERR_PATH_NOT_CA', 'RFC 5280 §6.1.4 (k)', `a certificate of version ${certificate.version} issues others`, certificate)
   if (certificate.basicConstraints?.ca !== true) {
     return reject('ERR_PATH_NOT_CA', 'RFC 5280 §6.1.4 (k)', 'basic constraints do not say that the subject is a CA', certificate)
   }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import type { ProfileName, ValidationProfile } from '../../../src/validation/index.ts'
+import { PublicKey } from '../../../src/x509/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { certificateParts, makeAuthority, makeLeaf, rejectionOf, resign, time } from './test-pki.ts'
 
@@ -34,6 +35,8 @@ describe('keys and signatures', () => {
     ['Ed25519 over Ed25519', () => ({ root: ed25519(), leaf: ed25519() }), 'ok'],
     ['Ed25519 signs in the web PKI', () => ({ root: ed25519(), profile: 'webpki' }), 'ERR_PATH_ALGORITHM'],
     ['an Ed25519 leaf in the web PKI', () => ({ leaf: ed25519(), profile: 'webpki' }), 'ERR_PATH_ALGORITHM'],
+    ['a leaf whose point is not on its curve', () => ({ leaf: offCurve }), 'ERR_PATH_ALGORITHM'],
+    ['a bare key whose point is not on its curve', () => ({ root: offCurve, anchor: 'key' }), 'ERR_PATH_ALGORITHM'],
     ['an RSA root that is shorter than the profile wants', () => ({ root: rsa(2048), profile: longRsa }), 'ERR_PATH_ALGORITHM'],
     ['the same as a bare key', () => ({ root: rsa(2048), anchor: 'key', profile: longRsa }), 'ERR_PATH_ALGORITHM'],
     ['an RSA leaf that is shorter than the profile wants', () => ({ leaf: rsa(2048), profile: longRsa }), 'ERR_PATH_ALGORITHM'],
@@ -97,5 +100,10 @@ describe('parameters of an algorithm', () => {
 })
 
 const pssIssuer = SoftwareSigner.generate('RSA-PSS-2048').then((signer) => makeAuthority('pss', undefined, { signer }))
+/** A key of which nothing is asked but its octets; it signs with another. */
+const offCurve: Signer = {
+  id: 'off the curve', signatureAlgorithm: 'ecdsa-with-SHA256', sign: (data) => curve('P-256').sign(data),
+  publicKey: PublicKey.fromSpki(Uint8Array.from(curve('P-256').publicKey.spki).fill(1, 83)),
+}
 const longRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'long RSA', minimumRsaBits: 3072 }
 const shortRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'short RSA', maximumRsaBits: 2048 }

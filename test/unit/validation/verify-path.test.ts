@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Certificate, DistinguishedName, encodeBasicConstraints, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
+import type { ExtensionFields } from '../../../src/x509/index.ts'
 import { createPathValidator, explainVerdict, isVerifiedPath, requirePath, validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import type { PathValidatorOptions, Verdict } from '../../../src/validation/index.ts'
 import { makeAuthority, makeChain, makeLeaf, mutate, notAfter, notBefore, rejectionOf, time } from './test-pki.ts'
@@ -171,6 +172,7 @@ describe('settings that mean nothing', () => {
     ['a policy in the place of a set', () => verifyPath(leaf, options({ policies: { initialPolicySet: '2.5.29.32.0' as unknown as string[] } })), 'ERR_INVALID_ARGUMENT'],
     ['rules that are misspelt', () => verifyPath(leaf, options({ profile: { ...validationProfiles.webpki, certificateRules: 'webPKI' as 'webpki' } })), 'ERR_INVALID_ARGUMENT'],
     ['a key algorithm in the place of a list', () => verifyPath(leaf, options({ profile: { ...validationProfiles.webpki, keyAlgorithms: null as unknown as [] } })), 'ERR_INVALID_ARGUMENT'],
+    ['a purpose that is a number', () => verifyPath(leaf, options({ extendedKeyUsage: [1.2 as never] })), 'ERR_INVALID_ARGUMENT'],
     ['a purpose that is a misspelt name', () => verifyPath(leaf, options({ extendedKeyUsage: 'serverauth' })), 'ERR_INVALID_ARGUMENT'],
     ['half a profile', () => verifyPath(leaf, options({ profile: { name: 'half' } as typeof validationProfiles.rfc5280 })), 'ERR_INVALID_ARGUMENT'],
     ['an unknown profile', () => verifyPath(leaf, options({ profile: 'toString' as 'webpki' })), 'ERR_INVALID_ARGUMENT'],
@@ -246,6 +248,20 @@ describe('a validator that is kept', () => {
     for (const at of [60, 120, 200]) {
       expect(outcome(kept.verify(leaf, { intermediates: [mutate(issuing.certificate.der, at, 1)] }))).not.toBe('ok')
     }
+  })
+})
+
+describe('settings', () => {
+  const critical = (oid: string, value: Uint8Array): ExtensionFields => ({ other: [{ oid, critical: true, value }] })
+  it.each<[string, ExtensionFields, Partial<PathValidatorOptions>, string]>([
+    ['a critical extension that the caller knows', critical('1.2.3', Uint8Array.of(5, 0)), { knownCriticalExtensions: ['1.2.3'] }, 'ok'],
+    ['another one', critical('1.2.4', Uint8Array.of(5, 0)), { knownCriticalExtensions: ['1.2.3'] }, 'ERR_PATH_CRITICAL_EXTENSION'],
+    ['critical policies without qualifiers', critical(extensionOids.certificatePolicies, Buffer.from('3006300406022903', 'hex')), {}, 'ok'],
+    ['a purpose by its number', { extendedKeyUsage: ['1.3.6.1.5.5.7.3.17'] }, { extendedKeyUsage: '1.3.6.1.5.5.7.3.17' }, 'ok'],
+    ['a purpose by its number, which is another', {}, { extendedKeyUsage: '1.3.6.1.5.5.7.3.17' }, 'ERR_PATH_EXTENDED_KEY_USAGE'],
+    ['a key usage, and the leaf is for any', { keyUsage: undefined }, { keyUsage: ['keyAgreement'] }, 'ok'],
+  ])('%s', async (_what, extensions, changes, wanted) => {
+    expect(outcome(verifyPath(await makeLeaf(issuing, { extensions }), options(changes)))).toBe(wanted)
   })
 })
 
