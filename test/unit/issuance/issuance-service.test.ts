@@ -124,6 +124,48 @@ describe('issue', () => {
   })
 })
 
+describe('a caller', () => {
+  const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
+  const allowed = { allowed: true, rule: 'x', content, trimmed: [] } as const
+
+  it.each([
+    { what: 'that is gone', gone: true, csr: async () => (await newRequest()).request, wanted: 'ERR_ABORTED' },
+    { what: 'with a weak key', gone: false, csr: () => buildCertificateRequest({}, oddSigner('rsa1024')), wanted: 'ERR_KEY_WEAK' },
+  ])('$what has no policy asked', async ({ gone, csr, wanted }) => {
+    let asked = 0
+    const store = new MemoryCertificateStore()
+    const { issuance } = await testPki('P-256', { store, policy: { decide: () => {
+      asked++
+      return allowed
+    } } })
+    await expect(issuance.issue({ csr: await csr(), ...(gone ? { signal: AbortSignal.abort() } : {}) }, callerOf())).rejects.toThrow(code(wanted))
+    expect([asked, await store.findByIdentity(workloadId.toString())]).toEqual([0, []])
+  })
+
+  it.each([false, true])('that left while the policy decided has nothing on record, the answer coming later: %s', async (later) => {
+    const gone = new AbortController()
+    const store = new MemoryCertificateStore()
+    const { issuance } = await testPki('P-256', { store, policy: { decide: () => {
+      gone.abort()
+      return later ? Promise.resolve(allowed) : allowed
+    } } })
+    await expect(issuance.issue({ csr: (await newRequest()).request, signal: gone.signal }, callerOf())).rejects.toThrow(code('ERR_ABORTED'))
+    expect(await store.findByIdentity(workloadId.toString())).toEqual([])
+  })
+
+  it('is counted by what became of it', async () => {
+    const counts: unknown[] = []
+    const { issuance } = await testPki('P-256', { metrics: { count: (...args) => void counts.push(args), gauge: () => undefined, observe: () => undefined } })
+    const { request: csr } = await newRequest()
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
+    await expect(issuance.issue({ csr }, callerOf('spiffe://other.example/x'))).rejects.toThrow(code('ERR_POLICY_TRUST_DOMAIN'))
+    expect(counts).toEqual([
+      ['certificates_issued'], ['certificates_revoked', { reason: 'superseded' }], ['certificates_refused', { rule: 'trust-domain' }], ['certificates_failed', { code: 'ERR_POLICY_TRUST_DOMAIN' }],
+    ])
+  })
+})
+
 describe('the authority', () => {
   it('signs prepared bytes once, and those of no other CA', async () => {
     const [mine, other] = [await testPki(), await testPki()]

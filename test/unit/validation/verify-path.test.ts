@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { Certificate, DistinguishedName, encodeBasicConstraints, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import type { ExtensionFields } from '../../../src/x509/index.ts'
+import { systemClock } from '../../../src/runtime/index.ts'
 import { createPathValidator, explainVerdict, isVerifiedPath, requirePath, validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import type { PathValidatorOptions, Verdict } from '../../../src/validation/index.ts'
 import { makeAuthority, makeChain, makeLeaf, mutate, notAfter, notBefore, rejectionOf, time } from './test-pki.ts'
@@ -259,9 +260,26 @@ describe('settings', () => {
     ['critical policies without qualifiers', critical(extensionOids.certificatePolicies, Buffer.from('3006300406022903', 'hex')), {}, 'ok'],
     ['a purpose by its number', { extendedKeyUsage: ['1.3.6.1.5.5.7.3.17'] }, { extendedKeyUsage: '1.3.6.1.5.5.7.3.17' }, 'ok'],
     ['a purpose by its number, which is another', {}, { extendedKeyUsage: '1.3.6.1.5.5.7.3.17' }, 'ERR_PATH_EXTENDED_KEY_USAGE'],
+    ['a key usage that the leaf has', {}, { keyUsage: ['digitalSignature'] }, 'ok'],
+    ['a purpose, and the leaf has no key usage', { keyUsage: undefined }, { extendedKeyUsage: 'serverAuth' }, 'ok'],
+    ['a purpose, where any will not do', { extendedKeyUsage: [keyPurposeOids.any] }, { extendedKeyUsage: 'serverAuth', profile: { ...validationProfiles.rfc5280, acceptAnyExtendedKeyUsage: false } }, 'ERR_PATH_EXTENDED_KEY_USAGE'],
+    ['the time of a clock', {}, { time: undefined, clock: { ...systemClock, now: () => notAfter.getTime() + 1000 } }, 'ERR_PATH_EXPIRED'],
     ['a key usage, and the leaf is for any', { keyUsage: undefined }, { keyUsage: ['keyAgreement'] }, 'ok'],
   ])('%s', async (_what, extensions, changes, wanted) => {
     expect(outcome(verifyPath(await makeLeaf(issuing, { extensions }), options(changes)))).toBe(wanted)
+  })
+})
+
+describe('purposes of CAs', () => {
+  it.each([[true, 'ERR_PATH_EXTENDED_KEY_USAGE'], [false, 'ok']])('bind what is below, if the profile says so: %s', async (nestedExtendedKeyUsage, wanted) => {
+    const authority = await makeAuthority('client CA', root, { extensions: { extendedKeyUsage: [keyPurposeOids.clientAuth] } })
+    const profile = { ...validationProfiles.rfc5280, nestedExtendedKeyUsage }
+    expect(outcome(verifyPath(await makeLeaf(authority), options({ intermediates: [authority.certificate], profile, extendedKeyUsage: 'serverAuth' })))).toBe(wanted)
+  })
+
+  it('are not held against the key usage of one in the place of a leaf', async () => {
+    const { certificate } = await makeAuthority('CA', root, { extensions: { extendedKeyUsage: [keyPurposeOids.serverAuth] } })
+    expect(outcome(verifyPath(certificate, options({ extendedKeyUsage: 'serverAuth' })))).toBe('ok')
   })
 })
 
