@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { caLints, createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, leafLints, lintCertificate, listLints, runLints, workloadProfile } from '../../../src/ca/index.ts'
 import type { CertificateRecord, LintInput, ListLintInput } from '../../../src/ca/index.ts'
-import { element, encodeGeneralizedTime, encodeTime, oid, sequence } from '../../../src/der/index.ts'
+import { element, encodeGeneralizedTime, encodeTime, integer, oid, sequence } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
@@ -106,6 +106,7 @@ const leafCases: readonly LeafCase[] = [
   ['L12', 'another key', () => leaf(), { publicKey: weak.publicKey }],
   ['L13', "the CA's own key", () => leaf({ publicKey: caSigner.publicKey }), { publicKey: caSigner.publicKey }],
   ['L14', 'a CA', () => leaf({}, { basicConstraints: { ca: true, pathLength: undefined } })],
+  ['L14', 'a path length of no CA', () => leaf({}, { ...without('basicConstraints'), ...other(extensionOids.basicConstraints, true, sequence(integer(0))) })],
   ['L14', 'no basic constraints', () => leaf({}, without('basicConstraints'))],
   ['L14', 'basic constraints that are not critical', () => leaf({}, { ...without('basicConstraints'), ...other(extensionOids.basicConstraints, false, sequence()) })],
   ['L15', 'no key usage', () => leaf({}, without('keyUsage'))],

@@ -260,6 +260,8 @@ describe('settings', () => {
     ['critical policies without qualifiers', critical(extensionOids.certificatePolicies, Buffer.from('3006300406022903', 'hex')), {}, 'ok'],
     ['a purpose by its number', { extendedKeyUsage: ['1.3.6.1.5.5.7.3.17'] }, { extendedKeyUsage: '1.3.6.1.5.5.7.3.17' }, 'ok'],
     ['a purpose by its number, which is another', {}, { extendedKeyUsage: '1.3.6.1.5.5.7.3.17' }, 'ERR_PATH_EXTENDED_KEY_USAGE'],
+    ['two purposes', {}, { extendedKeyUsage: ['serverAuth', 'clientAuth'] }, 'ok'],
+    ['two purposes, of which the leaf has one', {}, { extendedKeyUsage: ['serverAuth', 'codeSigning'] }, 'ERR_PATH_EXTENDED_KEY_USAGE'],
     ['a key usage that the leaf has', {}, { keyUsage: ['digitalSignature'] }, 'ok'],
     ['a purpose, and the leaf has no key usage', { keyUsage: undefined }, { extendedKeyUsage: 'serverAuth' }, 'ok'],
     ['a purpose, where any will not do', { extendedKeyUsage: [keyPurposeOids.any] }, { extendedKeyUsage: 'serverAuth', profile: { ...validationProfiles.rfc5280, acceptAnyExtendedKeyUsage: false } }, 'ERR_PATH_EXTENDED_KEY_USAGE'],
