@@ -5,7 +5,7 @@ import { Certificate, DistinguishedName, encodeBasicConstraints, extensionOids, 
 import type { ExtensionFields } from '../../../src/x509/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { createPathValidator, explainVerdict, isVerifiedPath, requirePath, validationProfiles, verifyPath } from '../../../src/validation/index.ts'
-import type { PathValidatorOptions, Verdict } from '../../../src/validation/index.ts'
+import type { PathValidatorOptions, RevocationQuery, Verdict } from '../../../src/validation/index.ts'
 import { makeAuthority, makeChain, makeLeaf, mutate, notAfter, notBefore, rejectionOf, time } from './test-pki.ts'
 import type { Authority } from './test-pki.ts'
 
@@ -60,6 +60,23 @@ describe('a valid path', () => {
     const intermediates = [namesake, expired, crossed, issuing].map(({ certificate }) => certificate)
     expect(outcome(verifyPath(leaf, options({ intermediates })))).toBe('ok')
     expect(outcome(verifyPath(leaf, options({ intermediates: intermediates.slice(0, 2) })))).toBe('ERR_PATH_EXPIRED')
+  })
+
+  it('is of the certificates that lead to the anchor, after others that led nowhere', async () => {
+    const nobody = await makeAuthority('nobody')
+    const strangers = await Promise.all([1, 2, 3, 4].map(() => makeAuthority('ca', nobody, { signer: issuing.signer })))
+    const asked: (readonly (Certificate | undefined)[])[] = []
+    const revocation = { check: ({ certificate, issuer, above }: RevocationQuery) => {
+      asked.push([certificate, issuer.certificate, ...(above ?? []).map((one) => one.certificate)])
+      return undefined
+    } }
+    const verdict = verifyPath(leaf, options({ intermediates: [...strangers, issuing].map(({ certificate }) => certificate), revocation }))
+    expect(verdict.ok && verdict.path.certificates.map(({ serialNumber }) => serialNumber)).toEqual([leaf, issuing.certificate, root.certificate].map(({ serialNumber }) => serialNumber))
+    expect(asked.map((path) => path.map((one) => one?.serialNumber))).toContainEqual([leaf, issuing.certificate, root.certificate].map(({ serialNumber }) => serialNumber))
+    for (const path of asked) expect(path.map((one) => one?.serialNumber)).not.toContain(strangers[0]!.certificate.serialNumber)
+    const self = await makeAuthority('self')
+    const own = verifyPath(self.certificate, options({ anchors: [self.certificate] }))
+    expect(own.ok && own.path.certificates.length).toBe(1)
   })
 
   it('is not missed for a loop of cross-certificates', async () => {
@@ -117,6 +134,18 @@ describe('path length', () => {
     const rolled = await makeAuthority('upper', upper)
     const leafBelow = await makeLeaf(rolled)
     expect(outcome(verifyPath(leafBelow, options({ intermediates: [upper.certificate, rolled.certificate], maxDepth: 1 })))).toBe('ok')
+  })
+
+  it('does not count a self-issued root below another, nor an anchor, whatever it is', async () => {
+    const renewed = await makeAuthority('root', root)
+    const below = await makeAuthority('below', renewed)
+    const wide = { intermediates: [renewed.certificate, below.certificate], maxDepth: 1 }
+    expect(outcome(verifyPath(await makeLeaf(below), options(wide)))).toBe('ok')
+    for (const anchor of [root.certificate, { subject: root.name, publicKey: root.signer.publicKey }]) {
+      expect(outcome(verifyPath(await makeLeaf(root), options({ anchors: [anchor], maxDepth: 0 })))).toBe('ok')
+      expect(outcome(verifyPath(leaf, options({ anchors: [anchor], maxDepth: 0 })))).toBe('ERR_PATH_LENGTH')
+    }
+    expect(outcome(verifyPath(leaf, options({ anchors: [issuing.certificate], maxDepth: 0 })))).toBe('ok')
   })
 
   it('of the anchor holds too', async () => {
@@ -194,6 +223,14 @@ describe('a validator that is kept', () => {
     // The same certificate from other bytes, one bit of the signature changed.
     expect(outcome(kept.verify(mutate(leaf.der, leaf.der.length - 1, 1)))).toBe('ERR_PATH_SIGNATURE')
     expect(kept.verify(leaf.der)).toMatchObject({ ok: true, spent: { signatureChecks: 1 } })
+  })
+
+  it('remembers of a leaf who signed it, and of an intermediate with the same issuer key nothing by that', async () => {
+    const below = await makeAuthority('below', root, { signer: root.signer })
+    const again = await makeLeaf(below)
+    const kept = createPathValidator({ anchors: [root.certificate], time })
+    expect(outcome(kept.verify(again, { intermediates: [below.certificate] }))).toBe('ok')
+    expect(outcome(kept.verify(again, { intermediates: [mutate(below.certificate.der, below.certificate.der.length - 1, 1)] }))).toBe('ERR_PATH_SIGNATURE')
   })
 
   it('remembers the signatures of intermediates, its own and presented ones', () => {
