@@ -50,6 +50,15 @@ describe('keys and signatures', () => {
   })
 })
 
+it('of an anchor nobody asks what it is signed with, of an intermediate one does', async () => {
+  const upper = await makeAuthority('upper', undefined, { signer: curve('P-384') })
+  const authority = await makeAuthority('authority', upper)
+  const leaf = await makeLeaf(authority)
+  const profile: ValidationProfile = { ...validationProfiles.rfc5280, signatureAlgorithms: ['ecdsa-with-SHA256'] }
+  expect(rejectionOf(verifyPath(leaf, { anchors: [authority.certificate], time, profile })) ?? 'ok').toBe('ok')
+  expect(rejectionOf(verifyPath(leaf, { anchors: [upper.certificate], intermediates: [authority.certificate], time, profile }))).toBe('ERR_PATH_ALGORITHM')
+})
+
 describe('parameters of an algorithm', () => {
   const sha = (arc: string, parameters = '0500'): string => tlv('30', `0609608648016503040${arc}${parameters}`)
   const sha1 = tlv('30', '06052b0e03021a0500')

@@ -63,7 +63,8 @@ describe('a valid path', () => {
   })
 
   it('is of the certificates that lead to the anchor, after others that led nowhere', async () => {
-    const nobody = await makeAuthority('nobody')
+    // Of a shorter name than the root's: theirs come first.
+    const nobody = await makeAuthority('x')
     const strangers = await Promise.all([1, 2, 3, 4].map(() => makeAuthority('ca', nobody, { signer: issuing.signer })))
     const asked: (readonly (Certificate | undefined)[])[] = []
     const revocation = { check: ({ certificate, issuer, above }: RevocationQuery) => {
@@ -231,6 +232,21 @@ describe('a validator that is kept', () => {
     const kept = createPathValidator({ anchors: [root.certificate], time })
     expect(outcome(kept.verify(again, { intermediates: [below.certificate] }))).toBe('ok')
     expect(outcome(kept.verify(again, { intermediates: [mutate(below.certificate.der, below.certificate.der.length - 1, 1)] }))).toBe('ERR_PATH_SIGNATURE')
+  })
+
+  it('remembers a signature that does not hold as one', () => {
+    const kept = createPathValidator({ anchors: [root.certificate], intermediates: [mutate(issuing.certificate.der, issuing.certificate.der.length - 1, 1)], time })
+    for (const signatureChecks of [2, 1]) {
+      const verdict = kept.verify(leaf.der)
+      expect([outcome(verdict), verdict.spent.signatureChecks]).toEqual(['ERR_PATH_SIGNATURE', signatureChecks])
+    }
+  })
+
+  it('has each intermediate once', async () => {
+    const { certificate } = issuing
+    const { certificate: elsewhere } = await makeAuthority('elsewhere')
+    const kept = createPathValidator({ anchors: [elsewhere], intermediates: [certificate, certificate.der, Uint8Array.from(certificate.der), elsewhere], time })
+    expect(kept.verify(leaf)).toMatchObject({ ok: false, rejected: [{ code: 'ERR_PATH_ISSUER_UNKNOWN' }], spent: { candidates: 1 } })
   })
 
   it('remembers the signatures of intermediates, its own and presented ones', () => {

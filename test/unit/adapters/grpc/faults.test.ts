@@ -115,6 +115,20 @@ describe('a client that leaves', () => {
     expect(await callRaw(server, pki.root, request)).toMatchObject({ code: 0 })
   })
 
+  it('before it was looked at gets its answer at once, whoever hangs', async () => {
+    const { hang } = hanging()
+    const handlers = certificateServiceHandlers({ issuance: pki.issuance, authenticator: { name: 'x', authenticate: hang } })
+    const listening = new Set<unknown>()
+    const call = {
+      metadata: { get: () => [] }, getPeer: () => 'x:1', getAuthContext: () => ({}), cancelled: true, request: { csr: '', validityDuration: 0n },
+      on: (_name: string, listener: unknown) => listening.add(listener), off: (_name: string, listener: unknown) => listening.delete(listener),
+    }
+    const create = handlers['CreateCertificate'] as unknown as (call: unknown, reply: (error: unknown) => void) => void
+    const answer = await new Promise((resolve) => create(call, resolve))
+    expect(answer).toMatchObject({ code: 1 })
+    expect(listening.size).toBe(0)
+  })
+
   it('while its intent is written gets nothing signed', async () => {
     const inner = new MemoryCertificateStore()
     const [begun, gate] = [deferred(), deferred()]
