@@ -101,16 +101,35 @@ describe('the client', () => {
     expect(started.server.connections).toBe(1)
   })
 
-  it('connects by the copy of grpc-js that it is given', async () => {
-    let made = 0
+  it('connects by the copy of grpc-js that it is given, and keeps nothing open that failed', async () => {
+    const counts = { made: 0, closed: 0 }
     class Counted extends grpc.Client {
       constructor(...args: ConstructorParameters<typeof grpc.Client>) {
         super(...args)
-        made++
+        counts.made++
+      }
+
+      override close(): void {
+        counts.closed++
+        super.close()
       }
     }
-    await (await clientOf(await start(), { grpc: { ...grpc, Client: Counted } })).createCertificate(csr)
-    expect(made).toBe(1)
+    const client = await clientOf(await start(), { grpc: { ...grpc, Client: Counted } })
+    await client.createCertificate(csr)
+    expect(counts).toEqual({ made: 1, closed: 0 })
+    await expect(client.createCertificate(csr, { ttlSeconds: 1e9 })).rejects.toThrow(code('ERR_CA_REFUSED'))
+    expect(counts).toEqual({ made: 1, closed: 1 })
+  })
+
+  it('asks for nothing once it was closed', async () => {
+    let asked = 0
+    const client = await clientOf(await start(), { tls: () => {
+      asked++
+      return { roots: pki.root.toPem() }
+    } })
+    await client[Symbol.asyncDispose]()
+    await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_CLOSED'))
+    expect(asked).toBe(0)
   })
 
   it('gives up on a CA that does not answer in its time', async () => {
@@ -121,8 +140,13 @@ describe('the client', () => {
   it('refuses an answer that is larger than any chain', async () => {
     const { certificate } = await pki.issuance.issue({ csr }, callerOf())
     const roots = Array.from({ length: 2500 }, () => pki.root)
-    const client = await clientOf(await start({ issuance: { ...pki.issuance, issue: async () => ({ certificate, chain: [], roots }) } }), { retry: { attempts: 3 } })
+    let asked = 0
+    const client = await clientOf(await start({ issuance: { ...pki.issuance, issue: async () => {
+      asked++
+      return { certificate, chain: [], roots }
+    } } }), { retry: { attempts: 3 } })
     await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_MESSAGE_TOO_LARGE'))
+    expect(asked).toBe(1)
   })
 
   it('reads its token at every call, without the line feed of its file', async () => {

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CertificateWorkerPool } from '../../../../src/adapters/workers/index.ts'
 import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/index.ts'
@@ -20,11 +22,6 @@ const pools: CertificateWorkerPool[] = []
 afterEach(async () => {
   for (const pool of pools.splice(0)) await pool[Symbol.asyncDispose]()
 })
-
-/** Threads of this process that have not ended. */
-function activeWorkers(): number {
-  return process.getActiveResourcesInfo().filter((name) => /^(Worker|MessagePort)$/.test(name)).length
-}
 
 function poolOf(pki: TestPki, options: Partial<CertificateWorkerPoolOptions> = {}): CertificateWorkerPool {
   const pool = new CertificateWorkerPool({ signer: pki.signer, workers: 2, workerModule, ...options })
@@ -122,22 +119,35 @@ describe('CertificateWorkerPool', () => {
     const pool = poolOf(pki, { workers: 1, mainThreadHelps })
     const { request } = await newRequest()
     const made = Promise.all(Array.from({ length: 40 }, () => pool.proveAndSign(request, tbs)))
+    const terminate = vi.spyOn(Worker.prototype, 'terminate')
     const closing = pool[Symbol.asyncDispose]()
     expect(await made).toHaveLength(40)
     await closing
+    expect(terminate).toHaveBeenCalledTimes(1)
+    terminate.mockRestore()
     await expect(pool.proveAndSign(request, tbs)).rejects.toThrow(code('ERR_CLOSED'))
   })
 
   it('does not start a thread again and again that cannot start, and says why it was lost', async () => {
     const pki = await testPki()
+    const started: Worker[] = []
+    const note = (worker: Worker): void => void started.push(worker)
+    process.on('worker', note)
     const pool = poolOf(pki, { workers: 2, workerModule: new URL('./no-such-worker.mjs', import.meta.url) })
     const { request } = await newRequest()
     const lost = (await pool.proveAndSign(request, tbs).catch((error: unknown) => error)) as Error
     expect(lost).toMatchObject({ code: 'ERR_WORKER_LOST' })
     expect((lost.cause as Error).message).toContain('no-such-worker')
-    await vi.waitUntil(() => activeWorkers() === 0)
-    for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve))
-    expect(activeWorkers()).toBe(0)
+    await Promise.all(started.map((worker) => new Promise<void>((resolve) => {
+      if (worker.threadId === -1) resolve()
+      else worker.once('exit', () => resolve())
+    })))
+    const count = started.length
+    // Long enough for others to have been started: as long as a few threads live.
+    const others = 3
+    for (let i = 0; i < others; i++) await once(new Worker('', { eval: true }), 'exit')
+    expect(started.length).toBe(count + others)
+    process.off('worker', note)
     const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => pool.proveAndSign(request, tbs)))
     for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: code('ERR_WORKER_LOST') })
     expect(pool.pending).toBe(0)
