@@ -68,6 +68,7 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['createCertificateClient without an address', createCertificateClient as Untyped, { tls: client.tls }],
   ['createCertificateClient with no time', createCertificateClient as Untyped, { ...client, timeoutMs: Number.NaN }],
   ['createCertificateClient without an end', createCertificateClient as Untyped, { ...client, retry: { attempts: Number.NaN } }],
+  ['createCertificateClient with a delay that is none', createCertificateClient as Untyped, { ...client, retry: { initialDelayMs: Number.NaN } }],
   ['createCertificateClient with more jitter than delay', createCertificateClient as Untyped, { ...client, retry: { jitter: 2 } }],
   ['certificateServiceHandlers()', certificateServiceHandlers as Untyped],
   ['certificateServiceHandlers({})', certificateServiceHandlers as Untyped, {}],

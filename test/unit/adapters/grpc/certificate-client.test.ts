@@ -119,6 +119,9 @@ describe('the client', () => {
     expect(counts).toEqual({ made: 1, closed: 0 })
     await expect(client.createCertificate(csr, { ttlSeconds: 1e9 })).rejects.toThrow(code('ERR_CA_REFUSED'))
     expect(counts).toEqual({ made: 1, closed: 1 })
+    await client.createCertificate(csr)
+    await client[Symbol.asyncDispose]()
+    expect(counts).toEqual({ made: 2, closed: 2 })
   })
 
   it('asks for nothing once it was closed', async () => {
@@ -194,9 +197,12 @@ describe('the client', () => {
       queueMicrotask(callback)
       return () => undefined
     } }
-    const client = await clientOf(await start({ maxInFlight: 0 }), { clock, retry: { attempts: 3 } })
+    const lines: unknown[] = []
+    const note = (fields: unknown): void => void lines.push(fields)
+    const client = await clientOf(await start({ maxInFlight: 0 }), { clock, retry: { attempts: 3 }, logger: { debug: note, info: note, warn: note, error: note } })
     await expect(client.createCertificate(csr)).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
     expect(delays).toEqual([1000, 1000])
+    expect(lines).toMatchObject([1, 2].map((attempt) => ({ code: 'ERR_CA_UNAVAILABLE', attempt, delayMs: 1000 })))
   })
 
   const never = (): Promise<never> => new Promise(() => undefined)
