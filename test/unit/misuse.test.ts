@@ -29,7 +29,7 @@ const hsm = { module: '/nowhere.so', token: { label: 'x' }, pin: () => '1' }
 const signer = new SoftwareSigner(privateKey)
 const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
 
-const server = { issuance: {}, authenticator: {}, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
+const server = { ...service, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
 
 const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['createIssuanceService()', createIssuanceService as Untyped],
@@ -84,6 +84,7 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['startCertificateServer without a private key', startCertificateServer as Untyped, { ...server, tls: { certificateChain: 'x', clientRoots: '' } }],
   ['startCertificateServer without client roots', startCertificateServer as Untyped, { ...server, tls: { certificateChain: 'x', privateKey: 'x' } }],
   ['startCertificateServer at port 65536', startCertificateServer as Untyped, { ...server, port: 65_536 }],
+  ['startCertificateServer at port 1.5', startCertificateServer as Untyped, { ...server, port: 1.5 }],
   ['startCertificateServer at port -1', startCertificateServer as Untyped, { ...server, port: -1 }],
   ['createPathValidator with one anchor', createPathValidator as Untyped, { anchors: '-----BEGIN CERTIFICATE-----' }],
   ['verifyPath(leaf)', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----'],
