@@ -110,6 +110,14 @@ describe('the certificate service', () => {
     expect(answer).toMatchObject({ code: status, details: expect.stringContaining(text) })
   })
 
+  it('writes down who was given the identity of another', async () => {
+    const identity = 'spiffe://example.org/ns/prod/sa/other'
+    const { pki, server, log } = await start({ impersonation: { authorize: async () => callerOf(identity) } })
+    const { code: status } = await raw(server, pki.root, { csr: (await newRequest()).request.toPem(), metadata: { ImpersonatedIdentity: identity } })
+    expect(status).toBe(0)
+    expect(log).toContainEqual({ level: 'info', message: 'impersonation allowed', by: [workloadId.toString()], identity })
+  })
+
   it('takes no message over 64 KiB', async () => {
     const { pki, server } = await start()
     const answer = await raw(server, pki.root, { csr: 'x'.repeat(65 * 1024) })

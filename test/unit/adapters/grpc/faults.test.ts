@@ -245,8 +245,20 @@ describe('a host', () => {
 
   it('that is full says when to come back', async () => {
     const { server } = await start({ maxInFlight: 0 })
-    const { code: status, error } = await callRaw(server, pki.root, request)
+    const { code: status, error } = await callRaw(server, pki.root, request, { headers: [['authorization', 'Bearer secret-detail']] })
     expect([status, error?.metadata.get('grpc-retry-pushback-ms')]).toEqual([8, ['1000']])
+    // Nothing of what was sent comes back with it.
+    expect(error?.metadata.get('authorization')).toEqual([])
+  })
+
+  it.each<[PkiErrorCode, string, readonly string[]]>([
+    ['ERR_HSM_UNAVAILABLE', 'warn', ['1000']],
+    ['ERR_CA_SIGNATURE', 'error', []],
+    ['ERR_POLICY_DENIED', 'warn', []],
+  ])('that answers %s has a line of the level %s, and says when to come back: %j', async (thrown, level, comeBack) => {
+    const { server, log } = await start({ issuance: issuanceThat(() => Promise.reject(new PkiError(thrown, ''))) })
+    const { error } = await callRaw(server, pki.root, request)
+    expect([error?.metadata.get('grpc-retry-pushback-ms'), log]).toMatchObject([comeBack, [{ level, code: thrown }]])
   })
 
   it.each(['maxConnections', 'maxStreams', 'maxMessageBytes', 'maxConnectionAgeSeconds', 'maxSessionMemoryMb', 'maxInFlight'])('does not start with a %s that limits nothing', async (name) => {
