@@ -37,7 +37,8 @@ export const errorCodes = {
   ERR_ALGORITHM_UNSUPPORTED: 'The signature algorithm or its parameters are not supported.',
   ERR_ALGORITHM_MISMATCH: 'Two algorithm identifiers that must be identical differ, or the algorithm does not fit the key.',
   ERR_KEY_MALFORMED: 'The key is not a well-formed SubjectPublicKeyInfo or private key.',
-  ERR_KEY_UNSUPPORTED: 'The type, curve or parameters of the key are not supported (explicit EC parameters, P-224, DSA, ...).',
+  ERR_KEY_UNSUPPORTED: 'The type, curve or parameters of the key are not supported (P-224, DSA, a compressed point, ...).',
+  ERR_KEY_EXPLICIT_PARAMETERS: 'The EC key spells its curve out in place of naming it: who makes the key would choose the curve (RFC 5480 section 2.1.1).',
   ERR_KEY_WEAK: 'The key is too weak: RSA below 2048 bits, an exponent other than allowed, or a known weakness.',
 
   // keys

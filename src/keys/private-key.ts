@@ -32,7 +32,7 @@ export interface ExportPrivateKeyOptions {
  * bits, exponent 65537. An encrypted one is opened by PBES2 (PBKDF2, scrypt) or PKCS#12's and PKCS#5's older schemes, on the event loop; a file
  * that asks for more than 2,000,000 rounds, or scrypt of N·r·p above 2^21, is refused before it costs anything.
  *
- * @throws ERR_PEM, ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_LIMIT_EXCEEDED
+ * @throws ERR_PEM, ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_LIMIT_EXCEEDED
  * @throws ERR_INVALID_ARGUMENT for a KeyObject that holds no private key, a passphrase that is neither text nor octets
  */
 export function importPrivateKey(input: string | Uint8Array | KeyObject, options: ImportPrivateKeyOptions = {}): KeyObject {

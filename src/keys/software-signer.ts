@@ -36,7 +36,7 @@ export class SoftwareSigner implements Signer {
   readonly #input: KeyObject | SignKeyObjectInput
   readonly #immediate: boolean
 
-  /** @throws ERR_INVALID_ARGUMENT, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED */
+  /** @throws ERR_INVALID_ARGUMENT, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS */
   constructor(privateKey: KeyObject, options: SoftwareSignerOptions = {}) {
     this.publicKey = PublicKey.from(requirePrivateKey(privateKey))
     this.algorithm = keyAlgorithmOf(this.publicKey, options)

@@ -96,7 +96,7 @@ export class CertificateRequest extends CertificateExtensions {
   /**
    * Checks the proof of possession: the request's signature by the private half of its own key.
    *
-   * @throws ERR_CSR_SIGNATURE; ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED, ERR_ALGORITHM_UNSUPPORTED
+   * @throws ERR_CSR_SIGNATURE; ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_KEY_MALFORMED, ERR_ALGORITHM_UNSUPPORTED
    */
   verify(): ProvenRequest {
     if (this.signatureAlgorithm.signatureAlgorithm === undefined) {

@@ -42,7 +42,7 @@ const stricter: readonly (readonly [reason: RegExp, clause: string])[] = [
   [/^ERR_ALGORITHM_MISMATCH /, 'RFC 5280 §4.1.1.2, §5.1.1.2: the two algorithm identifiers are the same'],
   [/^ERR_ALGORITHM_UNSUPPORTED /, 'the parameters are not those of the algorithm (RFC 8410 §3: absent)'],
   [/^ERR_KEY_MALFORMED /, 'RFC 3279 §2.3, RFC 5480 §2, RFC 8410 §3: parameters and octets of the key'],
-  [/^ERR_KEY_UNSUPPORTED /, 'a key that no algorithm here can use'],
+  [/^ERR_KEY_(UNSUPPORTED|EXPLICIT_PARAMETERS) /, 'a key that no algorithm here can use'],
   [/^ERR_LIMIT_EXCEEDED /, 'a stated limit'],
   [/^ERR_PATH_ALGORITHM /, 'the profile names the keys that may stand in a path; a leaf whose key nobody here can use is of no use'],
   [/^ERR_PATH_NAME_CONSTRAINTS /, 'RFC 5280 §4.2.1.10: the email address in the subject is held to constraints (Go does not look); a wildcard may be the excluded host (OpenSSL compares the text); what cannot be judged is refused; directory names are compared by §7.1'],

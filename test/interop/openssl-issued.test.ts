@@ -151,7 +151,7 @@ describe.skipIf(!present)('requests of OpenSSL', () => {
     ['RSA with the exponent 3', 'ERR_KEY_WEAK', ['RSA', 'rsa_keygen_bits:2048', 'rsa_keygen_pubexp:3'], []],
     ['P-224', 'ERR_KEY_UNSUPPORTED', ['EC', 'ec_paramgen_curve:P-224'], []],
     ['secp256k1', 'ERR_KEY_UNSUPPORTED', ['EC', 'ec_paramgen_curve:secp256k1'], []],
-    ['explicit parameters', 'ERR_KEY_UNSUPPORTED', ['EC', 'ec_paramgen_curve:P-256', 'ec_param_enc:explicit'], []],
+    ['explicit parameters', 'ERR_KEY_EXPLICIT_PARAMETERS', ['EC', 'ec_paramgen_curve:P-256', 'ec_param_enc:explicit'], []],
     ['Ed448', 'ERR_KEY_UNSUPPORTED', ['ED448'], []],
     ['RSASSA-PSS bound to SHA-1', 'ERR_KEY_UNSUPPORTED', ['RSA-PSS', 'rsa_keygen_bits:2048', 'rsa_pss_keygen_md:sha1'], ['-sha1']],
     ['P-256, signed with SHA-1', 'ERR_ALGORITHM_UNSUPPORTED', undefined, ['-sha1']],

@@ -17,7 +17,7 @@ export interface KeyStrengthPolicy {
 /**
  * Refuses a key that is unsupported, too short, or of a known weakness.
  *
- * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED; ERR_INVALID_ARGUMENT for a policy that means nothing
+ * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_KEY_MALFORMED; ERR_INVALID_ARGUMENT for a policy that means nothing
  */
 export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrengthPolicy = {}): void {
   const { minimumRsaBits = 2048, maximumRsaBits = 8192, rsaExponent = '65537' } = policy

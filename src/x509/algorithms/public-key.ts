@@ -107,7 +107,7 @@ export class PublicKey {
   /**
    * The key for `node:crypto`; imported once.
    *
-   * @throws ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED (also for a point that is not on its curve)
+   * @throws ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_KEY_MALFORMED (also for a point that is not on its curve)
    */
   keyObject(): KeyObject {
     if (this.#keyObject === undefined) {
@@ -156,7 +156,7 @@ export class PublicKey {
   /**
    * Refuses keys that the policy does not allow.
    *
-   * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
+   * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_KEY_MALFORMED
    */
   checkStrength(policy?: KeyStrengthPolicy): void {
     if (policy === undefined && this.#isStrong) return

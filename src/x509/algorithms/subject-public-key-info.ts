@@ -74,8 +74,9 @@ type Judgement = Partial<SubjectPublicKeyInfo>
 
 function judgeEc(parameters: Uint8Array | undefined, point: Uint8Array): Judgement {
   if (parameters?.[0] !== tags.oid) {
-    const detail = parameters?.[0] === tags.sequence ? 'explicit EC parameters (CVE-2020-0601)' : 'an EC key without a named curve'
-    return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail } }
+    // RFC 5480 §2.1.1: specifiedCurve MUST NOT be used.
+    if (parameters?.[0] === tags.sequence) return { problem: { code: 'ERR_KEY_EXPLICIT_PARAMETERS', detail: 'an EC key with explicit parameters (CVE-2020-0601)' } }
+    return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'an EC key without a named curve' } }
   }
   const curve = curves[decodeOid(parameters, 2)]
   if (curve === undefined) return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `curve ${decodeOid(parameters, 2)}` } }

@@ -64,7 +64,7 @@ describe('issue', () => {
     }, wanted: 'ERR_CSR_SIGNATURE' },
     { what: 'RSA of 1024 bits', csr: async () => buildCertificateRequest({}, oddSigner('rsa1024')), wanted: 'ERR_KEY_WEAK' },
     { what: 'P-224', csr: async () => buildCertificateRequest({}, oddSigner('secp224r1')), wanted: 'ERR_KEY_UNSUPPORTED' },
-    { what: 'explicit EC parameters', csr: async () => buildCertificateRequest({}, oddSigner('explicit')), wanted: 'ERR_KEY_UNSUPPORTED' },
+    { what: 'explicit EC parameters', csr: async () => buildCertificateRequest({}, oddSigner('explicit')), wanted: 'ERR_KEY_EXPLICIT_PARAMETERS' },
     { what: 'a request for a CA', csr: async () => (await newRequest('P-256', { extensions: { basicConstraints: { ca: true } } })).request, wanted: 'ERR_CSR_CA_REQUESTED' },
     { what: "a request for a CA's key usage", csr: async () => (await newRequest('P-256', { extensions: { keyUsage: ['keyCertSign'] } })).request, wanted: 'ERR_CSR_CA_REQUESTED' },
     { what: 'a foreign SPIFFE ID', csr: async () => (await newRequest('P-256', san(generalName.uri('spiffe://example.org/ns/prod/sa/admin')))).request, wanted: 'ERR_CSR_SAN_FOREIGN' },

@@ -58,7 +58,7 @@ describe('a public key is described by its bytes', () => {
   it.each<readonly [string, Uint8Array, string]>([
     ['P-224', exported['P-224'], 'ERR_KEY_UNSUPPORTED'],
     ['secp256k1', exported.secp256k1, 'ERR_KEY_UNSUPPORTED'],
-    ['explicit EC parameters', exported.explicit, 'ERR_KEY_UNSUPPORTED'],
+    ['explicit EC parameters', exported.explicit, 'ERR_KEY_EXPLICIT_PARAMETERS'],
     ['an EC key without curve', spkiOf(ecKey, [], point(65)), 'ERR_KEY_UNSUPPORTED'],
     ['an EC key whose curve is implicit', spkiOf(ecKey, [nullElement()], point(65)), 'ERR_KEY_UNSUPPORTED'],
     ['a compressed point', spkiOf(ecKey, [curve.p256], point(33, 2)), 'ERR_KEY_UNSUPPORTED'],
