@@ -1,13 +1,7 @@
 // Where the CA of the main job keeps its keys.
 
 import { MemoryKeyManager } from 'spiffe-pki/keys'
-import type { KeyManager } from 'spiffe-pki/keys'
-
-/** A key manager, and how to call its place in a sentence. */
-export interface OpenKeys extends AsyncDisposable {
-  readonly manager: KeyManager
-  readonly place: string
-}
+import type { OpenKeys } from './softhsm.ts'
 
 export async function openKeys(hsm: boolean): Promise<OpenKeys> {
   if (hsm) {

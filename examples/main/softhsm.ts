@@ -7,7 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Pkcs11KeyManager } from 'spiffe-pki/pkcs11'
-import type { OpenKeys } from './key-storage.ts'
+import type { KeyManager } from 'spiffe-pki/keys'
+
+/** A key manager, and how to call its place in a sentence. */
+export interface OpenKeys extends AsyncDisposable {
+  readonly manager: KeyManager
+  readonly place: string
+}
 
 /** A token that is gone after `dispose`. Its library reads SOFTHSM2_CONF when it is first loaded. */
 export interface SoftHsmToken {

@@ -6,7 +6,7 @@ import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import { Certificate, DistinguishedName, PublicKey, assembleSigned, encodeTbsCertificate, generalName, requireSigner } from '../x509/index.ts'
-import type { ExtensionFields, NameConstraints, Signer } from '../x509/index.ts'
+import type { CertificateInput, ExtensionFields, NameConstraints, PublicKeyInput, Signer } from '../x509/index.ts'
 import { caLints, runLints } from './ca-lints.ts'
 import { signChecked } from './certificate-workers.ts'
 
@@ -37,6 +37,11 @@ export interface CaCredential {
   readonly signer: Signer
 }
 
+/** The same, its certificate in any form that certificates are taken in. */
+export interface CaCredentialInput extends Pick<CaCredential, 'signer'> {
+  readonly certificate: CertificateInput
+}
+
 /**
  * A self-signed root.
  *
@@ -56,8 +61,16 @@ export async function createRootCertificate(signer: Signer, options: CaCertifica
   return build(signer, publicKey, undefined, frame, options, options.pathLength)
 }
 
-/** An intermediate for the key `publicKey`, signed by `parent`. @throws as `createRootCertificate`; ERR_CA_EXPIRED */
-export async function createIntermediateCertificate(parent: CaCredential, publicKey: PublicKey, options: CaCertificateOptions): Promise<Certificate> {
+/**
+ * An intermediate for the key `publicKey`, signed by `parent`.
+ *
+ * @throws as `createRootCertificate`; ERR_CA_EXPIRED; as `Certificate.from` and `PublicKey.from`
+ * @example
+ * ```ts
+ * const intermediate = await createIntermediateCertificate({ certificate: root, signer }, csr.verify().publicKey, { subject: 'CN=example.org issuing' })
+ * ```
+ */
+export async function createIntermediateCertificate(parent: CaCredentialInput, publicKey: PublicKeyInput, options: CaCertificateOptions): Promise<Certificate> {
   return buildBelow(parent, publicKey, nameOf(options), { ...options, pathLength: options.pathLength ?? 0 })
 }
 
@@ -65,14 +78,14 @@ export async function createIntermediateCertificate(parent: CaCredential, public
  * Another certificate for a CA that has one, signed by `parent`: the same subject, key and key identifier, so that what the CA signed and
  * signs has a path to either root. Validity: as an intermediate's.
  *
- * @throws ERR_INVALID_ARGUMENT for what is no CA, and where neither `existing` nor `options` has a path length; as `createIntermediateCertificate`
+ * @throws ERR_INVALID_ARGUMENT for what is no CA, and where neither the existing certificate nor `options` has a path length; as `createIntermediateCertificate`
  * @example
  * ```ts
  * const cross = await createCrossCertificate({ certificate: oldRoot, signer: oldSigner }, newRoot, { pathLength: 1 })
  * ```
  */
-export async function createCrossCertificate(parent: CaCredential, existing: Certificate, options: CrossCertificateOptions = {}): Promise<Certificate> {
-  if (!(existing instanceof Certificate)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the existing certificate is a Certificate')
+export async function createCrossCertificate(parent: CaCredentialInput, given: CertificateInput, options: CrossCertificateOptions = {}): Promise<Certificate> {
+  const existing = Certificate.from(given)
   const { subject, publicKey, basicConstraints } = existing
   if (basicConstraints?.ca !== true) throw new PkiError('ERR_INVALID_ARGUMENT', `${subject.toString()} is no CA`)
   const pathLength = options.pathLength ?? basicConstraints.pathLength
@@ -83,12 +96,11 @@ export async function createCrossCertificate(parent: CaCredential, existing: Cer
   return buildBelow(parent, publicKey, subject, { ...options, subject, trustDomain, pathLength, nameConstraints }, existing)
 }
 
-async function buildBelow(parent: CaCredential, publicKey: PublicKey, subject: DistinguishedName, options: CaCertificateOptions & { readonly pathLength: number }, existing?: Certificate): Promise<Certificate> {
+async function buildBelow(parent: CaCredentialInput, key: PublicKeyInput, subject: DistinguishedName, options: CaCertificateOptions & { readonly pathLength: number }, existing?: Certificate): Promise<Certificate> {
   checkNumbers(options)
-  const { certificate: issuer, signer } = Object(parent) as CaCredential
-  if (!(issuer instanceof Certificate) || !(publicKey instanceof PublicKey)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a parent is a Certificate and its signer, and what is certified is a PublicKey')
-  }
+  const { certificate, signer } = Object(parent) as CaCredentialInput
+  const issuer = Certificate.from(certificate)
+  const publicKey = PublicKey.from(key)
   requireSigner(signer)
   const nowMs = (options.clock ?? systemClock).now()
   if (nowMs >= issuer.notAfterMs + 1000) throw new PkiError('ERR_CA_EXPIRED', `the certificate of ${issuer.subject.toString()} expired at ${issuer.notAfter.toISOString()}`)
@@ -144,8 +156,8 @@ function checkNumbers({ ttlSeconds, pathLength }: Pick<CaCertificateOptions, 'tt
 
 function nameOf(options: CaCertificateOptions): DistinguishedName {
   const { subject } = Object(options) as Partial<CaCertificateOptions>
-  const name = typeof subject === 'string' ? DistinguishedName.parse(subject) : subject
-  if (!(name instanceof DistinguishedName) || name.isEmpty) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA certificate needs a subject (RFC 5280 §4.1.2.6)')
+  const name = DistinguishedName.from(subject ?? '')
+  if (name.isEmpty) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA certificate needs a subject (RFC 5280 §4.1.2.6)')
   return name
 }
 

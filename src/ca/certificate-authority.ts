@@ -75,7 +75,13 @@ export interface CertificateAuthorityOptions extends SigningMaterial {
 /**
  * A CA for one trust domain.
  *
- * @throws ERR_CA_MATERIAL when certificate, key, chain and roots do not belong together; ERR_INVALID_ARGUMENT for a profile that means nothing
+ * @throws ERR_CA_MATERIAL when certificate, key, chain and roots do not belong together; ERR_INVALID_ARGUMENT for a profile that means nothing; as
+ * `Certificate.from` for one that cannot be read
+ * @example
+ * ```ts
+ * const ca = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer })
+ * const caIssuance = createIssuanceService({ authority: ca })
+ * ```
  */
 export function createCertificateAuthority(options: CertificateAuthorityOptions): CertificateAuthority {
   return new LocalCertificateAuthority(options)
@@ -91,6 +97,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   #issuer: Issuer
 
   constructor(options: CertificateAuthorityOptions) {
+    if (typeof (options as unknown) !== 'object' || (options as unknown) === null) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA wants trustDomain, certificate and signer')
     this.trustDomain = TrustDomain.from(options.trustDomain)
     this.#profile = options.profile ?? workloadProfile
     this.#clock = options.clock ?? systemClock

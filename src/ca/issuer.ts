@@ -8,8 +8,8 @@ import { SpiffeId } from '../spiffe/index.ts'
 import type { TrustDomain } from '../spiffe/index.ts'
 import { Budget } from '../validation/budget.ts'
 import { checkNameConstraints } from '../validation/names/check-name-constraints.ts'
-import { Certificate, signatureAlgorithms } from '../x509/index.ts'
-import type { CertificateRequest, NameConstraints, PublicKey, SignatureAlgorithm, SignOptions, Signer } from '../x509/index.ts'
+import { Certificate, requireSigner, signatureAlgorithms } from '../x509/index.ts'
+import type { CertificateInput, CertificateRequest, NameConstraints, PublicKey, SignatureAlgorithm, SignOptions, Signer } from '../x509/index.ts'
 import { lintCertificate } from './certificate-lints.ts'
 import { profileBelow, validitySeconds, LeafTemplate } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
@@ -17,15 +17,15 @@ import { signChecked } from './certificate-workers.ts'
 import type { CertificateWorkers } from './certificate-workers.ts'
 import type { CertificateContent } from './issued-certificate.ts'
 
-/** What a CA signs with. `CaMaterial` and `CaCredential` are some. */
+/** What a CA signs with; certificates in any form. `CaMaterial` and `CaCredential` are some. */
 export interface SigningMaterial {
-  readonly certificate: Certificate
+  readonly certificate: CertificateInput
   /** Signs for `certificate`. */
   readonly signer: Signer
   /** The issuers of `certificate`, the nearest first, without the root. Default none: a root, or signed by one. */
-  readonly chain?: readonly Certificate[] | undefined
+  readonly chain?: readonly CertificateInput[] | undefined
   /** Default: `certificate` itself, if it is self-signed. */
-  readonly roots?: readonly Certificate[] | undefined
+  readonly roots?: readonly CertificateInput[] | undefined
 }
 
 /** All that a signature needs, worked out once. */
@@ -49,7 +49,8 @@ export class Issuer {
   readonly #constraints: { readonly above: readonly Certificate[], readonly root: NameConstraints | undefined } | undefined
   readonly #trustDomain: TrustDomain | undefined
 
-  constructor({ certificate, signer, chain = [], roots = ownRoot(certificate) }: SigningMaterial, trustDomain: TrustDomain, profile: CertificateProfile) {
+  constructor(material: SigningMaterial, trustDomain: TrustDomain, profile: CertificateProfile) {
+    const { certificate, signer, chain, roots } = read(material)
     this.certificate = certificate
     this.signer = signer
     this.#publicKey = certificate.publicKey
@@ -132,6 +133,17 @@ export class Issuer {
     const fault = checkNameConstraints([leaf, ...this.#constraints.above], this.#constraints.root, new Budget())
     if (fault !== undefined) throw new PkiError('ERR_LINT', `L33 (${fault.rule}): ${fault.message}`)
   }
+}
+
+/** The material with its certificates parsed. @throws ERR_INVALID_ARGUMENT; as `Certificate.from` */
+function read(material: SigningMaterial): Pick<Issuer, 'certificate' | 'signer' | 'chain' | 'roots'> {
+  const { certificate: given, signer, chain = [], roots } = Object(material) as SigningMaterial
+  const certificate = Certificate.from(given)
+  const list = (certificates: readonly CertificateInput[]): readonly Certificate[] => {
+    if (!Array.isArray(certificates as unknown)) throw new PkiError('ERR_INVALID_ARGUMENT', 'chain and roots are lists of certificates')
+    return certificates.map((one) => Certificate.from(one))
+  }
+  return { certificate, signer: requireSigner(signer), chain: list(chain), roots: roots === undefined ? ownRoot(certificate) : list(roots) }
 }
 
 /** The key is the certificate's, the certificate is a CA's, and each of the chain is signed by the next, the last by a root. */

@@ -21,8 +21,8 @@ export interface CaMaterial extends CaCredential {
 export type CaFiles = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads a directory with `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`, or with `tls.crt`, `tls.key`, `ca.crt` if there is a
- * `tls.crt`.
+ * Reads a directory with `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`, or with `tls.crt`, `tls.key`, `ca.crt`; of both, the latter if
+ * there is a `tls.crt`.
  *
  * @returns undefined where there is none of the files: run a self-signed CA.
  * @throws ERR_CA_MATERIAL when some are there and some are missing or cannot be read, or when they do not belong together
@@ -53,7 +53,8 @@ export async function readPluggedInMaterial(directory: string): Promise<CaMateri
  */
 export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   if (typeof (files as unknown) !== 'object' || (files as unknown) === null) throw new PkiError('ERR_INVALID_ARGUMENT', 'the files are texts by their names')
-  const isKubernetes = files['tls.crt'] !== undefined
+  // A `tls.crt` decides, as in Istio; part of such a Secret, with nothing of the other layout beside it, is one as well: it is incomplete.
+  const isKubernetes = files['tls.crt'] !== undefined || istioNames.every((name) => files[name] === undefined)
   const names = isKubernetes ? kubernetesNames : istioNames
   if (names.every((name) => files[name] === undefined)) return undefined
   const required = (name: string): string => {

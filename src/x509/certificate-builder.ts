@@ -5,6 +5,7 @@ import { PkiError } from '../errors/index.ts'
 import { signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 import type { SignatureAlgorithm } from './algorithms/signature-algorithm.ts'
 import { PublicKey } from './algorithms/public-key.ts'
+import type { PublicKeyInput } from './algorithms/public-key.ts'
 import type { Signer } from './algorithms/signer.ts'
 import { Certificate } from './certificate.ts'
 import { encodeExtensionFields } from './extension-fields.ts'
@@ -16,12 +17,12 @@ import type { SerialNumber } from './serial-number.ts'
 
 /** What will be in a certificate. */
 export interface CertificateFields {
-  /** Name of whoever signs; the subject again for a self-signed one. */
-  readonly issuer: DistinguishedName
+  /** Name of whoever signs, parsed or as RFC 4514 text; the subject again for a self-signed one. */
+  readonly issuer: DistinguishedName | string
   /** Default: empty. */
-  readonly subject?: DistinguishedName | undefined
+  readonly subject?: DistinguishedName | string | undefined
   /** The key that is certified. */
-  readonly publicKey: PublicKey
+  readonly publicKey: PublicKeyInput
   /** First second of validity. */
   readonly notBefore: Date
   /** Last second of validity. */
@@ -35,13 +36,16 @@ export interface CertificateFields {
 /**
  * The exact bytes to sign for a certificate of version 3.
  *
- * @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID
+ * @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID; ERR_KEY_MALFORMED for a key that cannot be read
  */
 export function encodeTbsCertificate(fields: CertificateFields, algorithm: SignatureAlgorithm): Uint8Array {
-  const { issuer, subject = DistinguishedName.of([]), publicKey, notBefore, notAfter } = Object(fields) as Partial<CertificateFields>
-  if (!(issuer instanceof DistinguishedName) || !(publicKey instanceof PublicKey) || !(notBefore instanceof Date) || !(notAfter instanceof Date)) {
+  const { notBefore, notAfter, ...given } = Object(fields) as Partial<CertificateFields>
+  if (given.issuer === undefined || given.publicKey === undefined || !(notBefore instanceof Date) || !(notAfter instanceof Date)) {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'a certificate has an issuer, a publicKey, notBefore and notAfter')
   }
+  const issuer = DistinguishedName.from(given.issuer)
+  const subject = DistinguishedName.from(given.subject ?? '')
+  const publicKey = PublicKey.from(given.publicKey)
   if (!(notBefore.getTime() <= notAfter.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'notAfter is before notBefore')
   const serial = fields.serialNumber ?? generateSerialNumber()
   const extensions = encodeExtensionFields(fields.extensions ?? {}, subject.isEmpty)
@@ -65,7 +69,14 @@ export function assembleSigned(tbs: Uint8Array, algorithm: SignatureAlgorithm, s
 /**
  * Builds and signs a certificate. It is not judged: a CA goes through `ca/`, which lints and checks.
  *
- * @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID; what the signer throws
+ * @throws as `encodeTbsCertificate`; what the signer throws
+ * @example
+ * ```ts
+ * const selfSigned = await buildCertificate({
+ *   issuer: 'CN=web', subject: 'CN=web', publicKey: signer.publicKey, notBefore: new Date(), notAfter: new Date(Date.now() + 3_600_000),
+ *   extensions: { keyUsage: ['digitalSignature'], subjectAltName: [generalName.dns('web.example.org')] },
+ * }, signer)
+ * ```
  */
 export async function buildCertificate(fields: CertificateFields, signer: Signer): Promise<Certificate> {
   const { signatureAlgorithm } = requireSigner(signer)

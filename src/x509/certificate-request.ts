@@ -197,8 +197,8 @@ const maxAttributes = 32
 
 /** What a request asks for; the key is the signer's. */
 export interface CertificateRequestFields {
-  /** Default: empty. */
-  readonly subject?: DistinguishedName | undefined
+  /** Parsed, or RFC 4514 text. Default: empty. */
+  readonly subject?: DistinguishedName | string | undefined
   /** Extensions to ask for; a CA takes from them what its policy allows, often nothing. */
   readonly extensions?: ExtensionFields | undefined
 }
@@ -214,7 +214,8 @@ export interface CertificateRequestFields {
  */
 export async function buildCertificateRequest(fields: CertificateRequestFields, signer: Signer): Promise<CertificateRequest> {
   const { publicKey, signatureAlgorithm } = requireSigner(signer)
-  const { subject = DistinguishedName.of([]), extensions: asked = {} } = Object(fields) as CertificateRequestFields
+  const { subject: name = '', extensions: asked = {} } = Object(fields) as CertificateRequestFields
+  const subject = DistinguishedName.from(name)
   const extensions = encodeExtensionFields(asked, subject.isEmpty)
   const attributes = extensions.length === 0 ? [] : [sequence(oid(extensionRequest), setOf(sequence(...extensions.map(encodeExtension))))]
   const info = sequence(integer(0), subject.der, publicKey.spki, explicit(0, ...attributes))

@@ -13,6 +13,7 @@ import type { GeneralName } from './names/general-name.ts'
 import { extensionOids as oids, readable } from './extensions/extension.ts'
 import { extensionDecoder } from './certificate-extensions.ts'
 import { integer } from '../der/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 
 /** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 asks for. */
 export interface ExtensionFields {
@@ -51,14 +52,17 @@ export interface ExtensionFields {
 /**
  * The extensions in the order of RFC 5280's sections, `other` last and as it is.
  *
- * @throws ERR_INVALID_ARGUMENT for what no reader takes: an empty list, a negative count; ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_OID_INVALID
+ * @throws ERR_INVALID_ARGUMENT for what no reader takes (an empty list, a negative count), for a value of another shape, and for a name that is none:
+ * what is left out by a slip is a certificate that does not work; ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_OID_INVALID
  */
 export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: boolean): Extension[] {
+  for (const name of Object.keys(requireObject(fields))) {
+    if (!names.has(name)) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is no extension that is known by name; others go into \`other\`, encoded`)
+  }
   const list: Extension[] = []
   const add = (oid: string, critical: boolean, value: Uint8Array | undefined): void => {
     if (value !== undefined) list.push({ oid, critical, value: readable(value, extensionDecoder(oid), oid) })
   }
-  const encode = <T>(value: T | undefined, encoder: (value: T) => Uint8Array): Uint8Array | undefined => (value === undefined ? undefined : encoder(value))
 
   add(oids.authorityKeyIdentifier, false, encode(fields.authorityKeyIdentifier, encodeAuthorityKeyIdentifier))
   add(oids.subjectKeyIdentifier, false, encode(fields.subjectKeyIdentifier, (key) => encodeSubjectKeyIdentifier(key instanceof Uint8Array ? key : key.keyIdentifier)))
@@ -66,7 +70,7 @@ export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: b
   add(oids.certificatePolicies, false, encode(fields.certificatePolicies, encodeCertificatePolicies))
   add(oids.policyMappings, true, encode(fields.policyMappings, encodePolicyMappings))
   add(oids.subjectAltName, fields.subjectAltNameCritical ?? subjectIsEmpty, encode(fields.subjectAltName, encodeAltName))
-  add(oids.basicConstraints, true, encode(fields.basicConstraints, ({ ca, pathLength }) => encodeBasicConstraints({ ca, pathLength })))
+  add(oids.basicConstraints, true, encode(fields.basicConstraints, encodeBasicConstraintsOf))
   add(oids.nameConstraints, true, encode(fields.nameConstraints, ({ permitted = [], excluded = [] }) => encodeNameConstraints({ permitted: permitted.map(subtree), excluded: excluded.map(subtree) })))
   add(oids.policyConstraints, true, encode(fields.policyConstraints, encodePolicyConstraints))
   add(oids.extendedKeyUsage, false, encode(fields.extendedKeyUsage, encodeExtendedKeyUsage))
@@ -76,6 +80,35 @@ export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: b
   return [...list, ...(fields.other ?? [])]
 }
 
+/** What a value of another shape makes encoders throw is no error of theirs. @throws ERR_INVALID_ARGUMENT; what the encoder refuses by code */
+function encode<T>(value: T | undefined, encoder: (value: T) => Uint8Array): Uint8Array | undefined {
+  if (value === undefined) return undefined
+  try {
+    return encoder(value)
+  } catch (cause) {
+    if (isPkiError(cause)) throw cause
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the value of an extension has another shape than its type', { cause })
+  }
+}
+
+function requireObject(fields: ExtensionFields): ExtensionFields {
+  if (typeof (fields as unknown) === 'object' && (fields as unknown) !== null) return fields
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'extensions are an object of values by their names')
+}
+
+function encodeBasicConstraintsOf({ ca, pathLength }: NonNullable<ExtensionFields['basicConstraints']>): Uint8Array {
+  if (typeof (ca as unknown) !== 'boolean') throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints say with `ca` whether it is a CA')
+  return encodeBasicConstraints({ ca, pathLength })
+}
+
 function subtree(base: GeneralName): GeneralSubtree {
   return { base, minimum: 0, maximum: undefined }
 }
+
+/** Complete by its type. */
+const isName: Record<keyof ExtensionFields, true> = {
+  basicConstraints: true, keyUsage: true, extendedKeyUsage: true, subjectAltName: true, subjectAltNameCritical: true, subjectKeyIdentifier: true,
+  authorityKeyIdentifier: true, nameConstraints: true, certificatePolicies: true, policyMappings: true, policyConstraints: true, inhibitAnyPolicy: true,
+  crlDistributionPoints: true, authorityInfoAccess: true, other: true,
+}
+const names: ReadonlySet<string> = new Set(Object.keys(isName))

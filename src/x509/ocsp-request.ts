@@ -5,8 +5,9 @@ import { DerReader, contextConstructed, explicit, integer, integerContent, nullE
 import { PkiError } from '../errors/index.ts'
 import { equalBytes, requireOctets } from '../internal/bytes.ts'
 import { AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
-import type { PublicKey } from './algorithms/public-key.ts'
-import type { Certificate } from './certificate.ts'
+import { PublicKey } from './algorithms/public-key.ts'
+import { Certificate } from './certificate.ts'
+import type { CertificateInput } from './certificate.ts'
 import { encodeExtension, readExtensions } from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
 import type { DistinguishedName } from './names/distinguished-name.ts'
@@ -51,8 +52,19 @@ export class OcspCertificateId {
     return new OcspCertificateId(der)
   }
 
-  /** SHA-1 identifies, it protects nothing, and responders know it: RFC 5019 §2.1.1 has clients use it. */
-  static of(certificate: IdentifiedCertificate, issuer: CertificateIssuer, hash: 'sha1' | 'sha256' = 'sha1'): OcspCertificateId {
+  /**
+   * The identifier of a certificate of this issuer, each in any form that certificates are taken in. SHA-1 identifies, it protects nothing, and
+   * responders know it: RFC 5019 §2.1.1 has clients use it.
+   *
+   * @throws as `Certificate.from`
+   */
+  static of(
+    certificate: IdentifiedCertificate | CertificateInput, issuer: CertificateIssuer | CertificateInput, hash: 'sha1' | 'sha256' = 'sha1',
+  ): OcspCertificateId {
+    return OcspCertificateId.#of(isIdentified(certificate) ? certificate : Certificate.from(certificate), isIssuer(issuer) ? issuer : Certificate.from(issuer), hash)
+  }
+
+  static #of(certificate: IdentifiedCertificate, issuer: CertificateIssuer, hash: 'sha1' | 'sha256'): OcspCertificateId {
     return new OcspCertificateId(sequence(
       sequence(oid(hashOids[hash]), nullElement()),
       octetString(digest(hash, issuerName(certificate, issuer), 'buffer')),
@@ -68,6 +80,14 @@ export class OcspCertificateId {
     const named = [issuerName(certificate, issuer), issuer.subject.der].some((name) => equalBytes(this.issuerNameHash, digest(hash, name, 'buffer')))
     return named && equalBytes(this.issuerKeyHash, digest(hash, issuer.publicKey.subjectPublicKey, 'buffer'))
   }
+}
+
+function isIdentified(certificate: IdentifiedCertificate | CertificateInput): certificate is IdentifiedCertificate {
+  return (Object(certificate) as Partial<IdentifiedCertificate>).serialNumberBytes instanceof Uint8Array
+}
+
+function isIssuer(issuer: CertificateIssuer | CertificateInput): issuer is CertificateIssuer {
+  return (Object(issuer) as Partial<CertificateIssuer>).publicKey instanceof PublicKey && 'subject' in Object(issuer)
 }
 
 /** RFC 6960 §4.1.1: "the DER encoding of the issuer's name field in the certificate being checked", which the issuer may spell otherwise. */

@@ -36,8 +36,8 @@ export interface RevokedCertificate {
 
 /** What will be in a list. */
 export interface RevocationListFields {
-  /** Name of the CA, or of the CRL issuer. */
-  readonly issuer: DistinguishedName
+  /** Name of the CA, or of the CRL issuer, parsed or as RFC 4514 text. */
+  readonly issuer: DistinguishedName | string
   /** When the list is made; written to the second. */
   readonly thisUpdate: Date
   /** When the next one is there at the latest. */
@@ -69,10 +69,11 @@ export async function buildRevocationList(fields: RevocationListFields, signer: 
 
 /** The exact bytes to sign for a list. @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID */
 export function encodeTbsRevocationList(fields: RevocationListFields, algorithm: SignatureAlgorithm): Uint8Array {
-  const { issuer, thisUpdate, nextUpdate, entries: listed } = Object(fields) as Partial<RevocationListFields>
-  if (!(issuer instanceof DistinguishedName) || !(thisUpdate instanceof Date) || !(nextUpdate instanceof Date) || typeof listed?.[Symbol.iterator] !== 'function') {
+  const { issuer: name, thisUpdate, nextUpdate, entries: listed } = Object(fields) as Partial<RevocationListFields>
+  if (name === undefined || !(thisUpdate instanceof Date) || !(nextUpdate instanceof Date) || typeof listed?.[Symbol.iterator] !== 'function') {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'a list has an issuer, thisUpdate, nextUpdate and entries')
   }
+  const issuer = DistinguishedName.from(name)
   if (!(thisUpdate.getTime() < nextUpdate.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
   for (const number of [fields.crlNumber, fields.deltaCrlIndicator ?? 0n]) {
     if (typeof number === 'bigint' || Number.isSafeInteger(number)) continue

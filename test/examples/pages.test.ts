@@ -107,6 +107,13 @@ describe('a page', () => {
     expect(named.filter((code) => !Object.hasOwn(errorCodes, code))).toEqual([])
   })
 
+  it('an example that is published imports what is published', () => {
+    const published = manifest.files.filter((file) => file.startsWith('examples/'))
+    const sources = published.flatMap((file) => (file.includes('*') ? readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts')).map((name) => `examples/${name}`) : [file]))
+    const imported = sources.flatMap((file) => [...read(file).matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, target]) => join(dirname(file), target as string)))
+    expect(imported.filter((file) => !sources.includes(file))).toEqual([])
+  })
+
   it('README.md links to what is published', () => {
     const targets = [...read('README.md').matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) => target as string)
     const alwaysPublished = ['README.md', 'LICENSE', 'package.json']

@@ -7,15 +7,15 @@ import { certificateServiceHandlers, createCertificateClient, startCertificateSe
 import { Pkcs11KeyManager, Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from '../../src/auth/index.ts'
-import { createCrossCertificate, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../src/ca/index.ts'
+import { createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, decryptPkcs8, encryptPkcs8, exportPrivateKey, importPrivateKey, keyAlgorithmOf, sealKeyBackup } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
 import { TrustBundle, X509SvidValidator } from '../../src/svid/index.ts'
 import { combineRevocationCheckers, createCrlChecker, createOcspChecker, createPathValidator, requirePath, verifyPath } from '../../src/validation/index.ts'
 import {
-  Certificate, CertificateRequest, DistinguishedName, OcspRequest, OcspResponse, RevocationList, buildCertificate, buildCertificateRequest, buildOcspResponse,
-  buildRevocationList, parseSerialNumber,
+  Certificate, CertificateRequest, DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, RevocationList, buildCertificate, buildCertificateRequest,
+  buildOcspResponse, buildRevocationList, generalName, parseSerialNumber,
 } from '../../src/x509/index.ts'
 
 /** As JavaScript calls it: whatever comes. */
@@ -27,6 +27,8 @@ const client = { address: 'localhost:1', tls: () => ({ roots: '' }) }
 const service = { issuance: { issue: () => undefined }, authenticator: { authenticate: () => undefined } }
 const hsm = { module: '/nowhere.so', token: { label: 'x' }, pin: () => '1' }
 const signer = new SoftwareSigner(privateKey)
+const root = await createRootCertificate(signer, { subject: 'CN=root' })
+const fields = { issuer: 'CN=x', publicKey: signer.publicKey, notBefore: new Date(0), notAfter: new Date(1000) }
 const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
 
 const server = { ...service, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
@@ -110,6 +112,30 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
     [`${name}(undefined, signer)`, build as Untyped, undefined, signer] as const,
     [`${name}({}, signer)`, build as Untyped, {}, signer] as const,
   ]),
+  ['createCertificateAuthority()', createCertificateAuthority as Untyped],
+  ['createCertificateAuthority without a certificate', createCertificateAuthority as Untyped, { trustDomain: 'example.org', signer }],
+  ['createCertificateAuthority without a signer', createCertificateAuthority as Untyped, { trustDomain: 'example.org', certificate: root }],
+  ['createCertificateAuthority with one root that is no list', createCertificateAuthority as Untyped, { trustDomain: 'example.org', certificate: root, signer, roots: root }],
+  ['createCertificateAuthority with a chain that is no list', createCertificateAuthority as Untyped, { trustDomain: 'example.org', certificate: root, signer, chain: root.toPem() }],
+  ['OcspCertificateId.of()', OcspCertificateId.of as Untyped],
+  ['OcspCertificateId.of without an issuer', OcspCertificateId.of as Untyped, root],
+  ['buildCertificateRequest with a number as subject', buildCertificateRequest as Untyped, { subject: 5 }, signer],
+  ['buildCertificate with a number as subject', buildCertificate as Untyped, { ...fields, subject: 5 }, signer],
+  ['buildCertificate with a number as issuer', buildCertificate as Untyped, { ...fields, issuer: 5 }, signer],
+  ['buildCertificate with a number as key', buildCertificate as Untyped, { ...fields, publicKey: 5 }, signer],
+  ...Object.entries({
+    'a number': 5,
+    'a name that is none': { subjectAltNames: [generalName.dns('a')] },
+    'names that are no list': { subjectAltName: generalName.dns('a') },
+    'a name without a value': { subjectAltName: [{ type: 'dns' }] },
+    'a name of no kind': { subjectAltName: [{ type: 'hostname', value: 'a' }] },
+    'a purpose that is no list': { extendedKeyUsage: '1.3.6.1.5.5.7.3.1' },
+    'a usage that is no list': { keyUsage: 5 },
+    'true for the constraints of a CA': { basicConstraints: true },
+    'an identifier as it is read': { authorityKeyIdentifier: { keyIdentifier: signer.publicKey.keyIdentifier } },
+    'text for the identifier of a key': { subjectKeyIdentifier: 'aa' },
+    'one place that is no list': { crlDistributionPoints: { fullName: [] } },
+  }).map(([what, extensions]) => [`buildCertificateRequest with extensions that have ${what}`, buildCertificateRequest as Untyped, { extensions }, signer] as const),
   ['createRootCertificate(signer)', createRootCertificate as Untyped, signer],
   ['createRootCertificate(signer, {})', createRootCertificate as Untyped, signer, {}],
   ['createIntermediateCertificate()', createIntermediateCertificate as Untyped],

@@ -10,8 +10,8 @@ import { parseSubjectPublicKeyInfo } from './subject-public-key-info.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 import type { PublicKeyAlgorithm } from './signature-algorithm.ts'
 
-/** What `PublicKey.from` takes: a `KeyObject` (a private one gives its public half), SPKI DER, or a PEM `PUBLIC KEY`. */
-export type PublicKeyInput = PublicKey | KeyObject | Uint8Array | string
+/** What `PublicKey.from` takes: a `KeyObject` (a private one gives its public half), SPKI DER, a PEM `PUBLIC KEY`, or a key of `@peculiar/x509`. */
+export type PublicKeyInput = PublicKey | KeyObject | Uint8Array | string | { readonly rawData: ArrayBuffer }
 
 /**
  * A public key. Parsing takes any well-framed SubjectPublicKeyInfo; using a key that is not supported throws.
@@ -56,7 +56,11 @@ export class PublicKey {
         throw new PkiError('ERR_KEY_MALFORMED', 'the key has no public half that can be written', { cause })
       }
     }
-    if (typeof key !== 'string' || key.length > maxPemLength) throw new PkiError('ERR_INVALID_ARGUMENT', 'a public key is a KeyObject, SPKI DER or PEM text')
+    if (typeof key !== 'string') {
+      const { rawData } = Object(key) as { readonly rawData?: unknown }
+      if (rawData instanceof ArrayBuffer) return checked(new PublicKey(new Uint8Array(rawData)))
+    }
+    if (typeof key !== 'string' || key.length > maxPemLength) throw new PkiError('ERR_INVALID_ARGUMENT', 'a public key is a KeyObject, SPKI DER, PEM text, or a key of @peculiar/x509')
     let keyObject: KeyObject
     try {
       keyObject = createPublicKey(key)

@@ -149,11 +149,17 @@ export class DistinguishedName {
    * none; ERR_INVALID_ARGUMENT for what is no text
    */
   static parse(text: string): DistinguishedName {
-    if (typeof text !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a name is parsed from text')
+    if (typeof text !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a name is RFC 4514 text, such as CN=web,O=Example, or a DistinguishedName')
     const attributes = parseDistinguishedName(text)
     const name = new DistinguishedName(encodeAttributes(attributes))
     if (attributes.some((rdn) => rdn.some(([, value]) => typeof value !== 'string'))) void name.rdns
     return name
+  }
+
+  /** A name from either form: RFC 4514 text, or one that was parsed. @throws ERR_INVALID_ARGUMENT for anything else; as `parse` */
+  static from(name: DistinguishedName | string): DistinguishedName {
+    if (name instanceof DistinguishedName) return name
+    return DistinguishedName.parse(name)
   }
 
   /**

@@ -29,6 +29,7 @@ describe('plugged-in CA material', () => {
   it.each([
     { layout: 'Istio', files: istio },
     { layout: 'kubernetes.io/tls', files: kubernetes },
+    { layout: 'Istio, and a ca.crt beside it', files: { ...istio, 'ca.crt': 'nonsense' } },
     { layout: 'both: kubernetes.io/tls wins', files: { ...kubernetes, 'ca-cert.pem': 'nonsense', 'cert-chain.pem': 'nonsense' } },
   ])('$layout', ({ files }) => {
     const material = parsePluggedInMaterial(files)
@@ -58,6 +59,11 @@ describe('plugged-in CA material', () => {
     { what: 'a missing key', files: { ...istio, 'ca-key.pem': undefined }, wanted: 'ERR_CA_MATERIAL' },
     { what: 'a missing root', files: { ...istio, 'root-cert.pem': undefined }, wanted: 'ERR_CA_MATERIAL' },
     { what: 'an empty certificate', files: { ...istio, 'ca-cert.pem': ' ' }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'a missing tls.crt', files: { ...kubernetes, 'tls.crt': undefined }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'a tls.key alone', files: { 'tls.key': key }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'a ca.crt alone', files: { 'ca.crt': root.toPem() }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'a missing tls.key', files: { ...kubernetes, 'tls.key': undefined }, wanted: 'ERR_CA_MATERIAL' },
+    { what: 'a missing ca.crt', files: { ...kubernetes, 'ca.crt': undefined }, wanted: 'ERR_CA_MATERIAL' },
     { what: 'a missing chain above an intermediate', files: { ...istio, 'cert-chain.pem': undefined }, wanted: 'ERR_CA_MATERIAL' },
   ])('refuses $what', ({ files, wanted }) => {
     expect(() => parsePluggedInMaterial(files)).toThrow(code(wanted))
