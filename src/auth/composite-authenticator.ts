@@ -23,6 +23,7 @@ export function authenticationError(message: string, options?: { readonly cause?
  * ERR_CLIENT_CERTIFICATE_UNTRUSTED when one found a bad one; ERR_AUTHENTICATOR_FAILED when one could not tell
  */
 export async function requireCaller(authenticator: Authenticator, request: AuthenticationRequest): Promise<Caller> {
+  if (typeof (Object(authenticator) as Partial<Authenticator>).authenticate !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'an authenticator is wanted')
   let caller: Caller | undefined
   try {
     caller = await authenticator.authenticate(request)

@@ -144,6 +144,8 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   #prepare(publicKey: PublicKey, content: CertificateContent, request: CertificateRequest | undefined): PreparedToken {
+    const { subjectAltName } = Object(content) as Partial<CertificateContent>
+    if (!Array.isArray(subjectAltName)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the content of a certificate has subjectAltName, a list of names')
     publicKey.checkStrength()
     const nowMs = this.#clock.now()
     return new PreparedToken(this, this.#issuer, this.#issuer.prepare(publicKey, content, generateSerialNumber(), nowMs), request, nowMs, this.#clock.monotonic())

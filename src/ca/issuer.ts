@@ -140,7 +140,7 @@ function read(material: SigningMaterial): Pick<Issuer, 'certificate' | 'signer' 
   const { certificate: given, signer, chain = [], roots } = Object(material) as SigningMaterial
   const certificate = Certificate.from(given)
   const list = (certificates: readonly CertificateInput[]): readonly Certificate[] => {
-    if (!Array.isArray(certificates as unknown)) throw new PkiError('ERR_INVALID_ARGUMENT', 'chain and roots are lists of certificates')
+    if (!isList(certificates)) throw new PkiError('ERR_INVALID_ARGUMENT', 'chain and roots are lists of certificates')
     return certificates.map((one) => Certificate.from(one))
   }
   return { certificate, signer: requireSigner(signer), chain: list(chain), roots: roots === undefined ? ownRoot(certificate) : list(roots) }
@@ -185,3 +185,8 @@ function trustDomainOf(certificate: Certificate): TrustDomain | undefined {
 const noSignature = Uint8Array.of(0)
 /** Octets: RSA of 16,384 bits. */
 const maximumSignature = 2048
+
+/** `Array.isArray` takes the types of a read-only list's members away. */
+function isList(value: readonly CertificateInput[]): boolean {
+  return Array.isArray(value)
+}

@@ -2,6 +2,7 @@
 // It keeps no duplicate keys, no `__proto__`, no lone surrogates, and on request no rounding of integers above 2^53.
 
 import { PkiError } from '../errors/index.ts'
+import { requireOctets } from './bytes.ts'
 
 /** What JSON becomes here. Objects have no prototype. */
 export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject
@@ -31,6 +32,7 @@ export interface JsonOptions {
  */
 export function parseJson(input: string | Uint8Array, options: JsonOptions = {}): JsonValue {
   const maxBytes = options.maxBytes ?? defaultMaxBytes
+  if (typeof input !== 'string') requireOctets(input, 'JSON that is no text')
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
   if (!(size <= maxBytes)) throw limitError(`${size} bytes found, at most ${maxBytes} wanted`)
   return new JsonReader(typeof input === 'string' ? input : decodeUtf8(input), options).document()

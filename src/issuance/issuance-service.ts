@@ -204,7 +204,7 @@ class LocalIssuanceService implements IssuanceService {
   #decide(request: IssuanceRequest, caller: Caller): Decided | Promise<Decided> {
     throwIfAborted(request)
     checkCaller(caller, transport)
-    const csr = CertificateRequest.from(request.csr)
+    const csr = CertificateRequest.from((Object(request) as IssuanceRequest).csr)
     csr.publicKey.checkStrength()
     let decision: unknown
     try {
@@ -314,7 +314,8 @@ function identityOf(content: CertificateContent): string {
   return uri?.type === 'uri' ? uri.value : ''
 }
 
-function throwIfAborted({ signal }: IssuanceRequest): void {
+function throwIfAborted(request: IssuanceRequest): void {
+  const { signal } = Object(request) as Partial<IssuanceRequest>
   if (signal?.aborted === true) throw new PkiError('ERR_ABORTED', 'the caller is gone')
 }
 

@@ -32,7 +32,7 @@ export function assertSpiffePath(text: string): void {
  */
 export function joinSpiffePath(segments: readonly string[]): string {
   // A text is a list of its characters: `'ns'` would become `/n/s`.
-  if (typeof segments === 'string') throw new PkiError('ERR_SPIFFE_PATH_INVALID', 'a list of path segments is wanted, a string was given')
+  if (!Array.isArray(segments)) throw new PkiError('ERR_SPIFFE_PATH_INVALID', 'a list of path segments is wanted')
   let path = ''
   for (const segment of segments) {
     if (typeof segment !== 'string') throw notTextError('ERR_SPIFFE_PATH_INVALID', segment)

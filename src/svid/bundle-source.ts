@@ -52,9 +52,9 @@ export class TrustBundleSet implements BundleSource {
     return this.#bundles.has(TrustDomain.from(trustDomain).name)
   }
 
-  /** Puts a bundle in the place of the one of its trust domain, or adds it. */
+  /** Puts a bundle in the place of the one of its trust domain, or adds it. @throws ERR_INVALID_ARGUMENT for what is none */
   set(bundle: TrustBundle): void {
-    this.#become(new Map(this.#bundles).set(bundle.trustDomain.name, bundle))
+    this.#become(new Map(this.#bundles).set(requireTrustBundle(bundle).trustDomain.name, bundle))
   }
 
   /**
@@ -121,15 +121,22 @@ export class TrustBundleSet implements BundleSource {
  */
 export function requireBundle(trustDomain: TrustDomain, source: BundleSource): TrustBundle {
   const bundle = source.bundleFor(trustDomain)
-  if (bundle?.trustDomain.equals(trustDomain) === true) return bundle
-  const found = bundle === undefined ? 'no trust bundle' : `the trust bundle of ${bundle.trustDomain.name}`
-  throw new PkiError('ERR_BUNDLE_NOT_FOUND', `${found} found where that of ${trustDomain.name} is wanted (B-6)`)
+  // A promise, from a source whose author wanted to wait, has no trust domain.
+  const { trustDomain: found } = Object(bundle) as Partial<TrustBundle>
+  if (bundle !== undefined && found?.equals(trustDomain) === true) return bundle
+  const what = found === undefined ? 'no trust bundle' : `the trust bundle of ${found.name}`
+  throw new PkiError('ERR_BUNDLE_NOT_FOUND', `${what} found where that of ${trustDomain.name} is wanted (B-6)`)
+}
+
+function requireTrustBundle(bundle: TrustBundle): TrustBundle {
+  if ((Object(bundle) as Partial<TrustBundle>).trustDomain instanceof TrustDomain) return bundle
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'a TrustBundle is wanted')
 }
 
 function index(bundles: Iterable<TrustBundle>): ReadonlyMap<string, TrustBundle> {
   const byName = new Map<string, TrustBundle>()
   for (const bundle of bundles) {
-    const { name } = bundle.trustDomain
+    const { name } = requireTrustBundle(bundle).trustDomain
     if (byName.has(name)) throw new PkiError('ERR_BUNDLE_DUPLICATE', `two trust bundles of ${name} (B-7)`)
     byName.set(name, bundle)
   }

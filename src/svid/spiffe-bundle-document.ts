@@ -43,14 +43,14 @@ export interface SpiffeBundleOptions {
  * gives a bundle that revokes everything (rule B-4).
  *
  * @throws ERR_BUNDLE_MALFORMED `keys` is absent or no array, a number is broken
- * @throws ERR_JSON, ERR_LIMIT_EXCEEDED, ERR_TRUST_DOMAIN_INVALID; ERR_INVALID_ARGUMENT for a limit that is none
+ * @throws ERR_JSON, ERR_LIMIT_EXCEEDED, ERR_TRUST_DOMAIN_INVALID; ERR_INVALID_ARGUMENT for a limit that is none, and for what is no document
  * @example
  * ```ts
  * const bundle = parseSpiffeBundle(document, { trustDomain: 'partner.org', onIgnoredKey: ({ index, reason }) => console.warn(index, reason) })
  * ```
  */
 export function parseSpiffeBundle(document: string | Uint8Array, options: SpiffeBundleOptions): TrustBundle {
-  const { maxBytes = defaultMaxBytes, maxKeys } = options
+  const { maxBytes = defaultMaxBytes, maxKeys } = Object(options) as SpiffeBundleOptions
   checkCounts({ maxBytes, maxKeys }, 0, Infinity)
   return readSpiffeBundle(parseJson(document, { maxBytes, bigIntegers: true }), options)
 }

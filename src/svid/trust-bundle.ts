@@ -49,14 +49,18 @@ export class TrustBundle {
    */
   constructor(trustDomain: TrustDomain | string, content: TrustBundleContent = {}) {
     this.trustDomain = TrustDomain.from(trustDomain)
+    const { x509Authorities = [], jwtAuthorities = [] } = content
+    if (!Array.isArray(x509Authorities as unknown) || !Array.isArray(jwtAuthorities as unknown)) {
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'x509Authorities and jwtAuthorities are lists; `fromPem` reads certificates from text')
+    }
     const certificates = new Map<string, Certificate>()
-    for (const input of content.x509Authorities ?? []) {
+    for (const input of x509Authorities) {
       const certificate = Certificate.from(input)
       certificates.set(bytesKey(certificate.der), certificate)
       checkCount(certificates.size)
     }
     const keys = new Map<string, JwtAuthority>()
-    for (const authority of content.jwtAuthorities ?? []) {
+    for (const authority of jwtAuthorities) {
       if (keys.get(authority.keyId)?.equals(authority) === false) {
         throw new PkiError('ERR_INVALID_ARGUMENT', 'two JWT authorities have the same kid')
       }
@@ -79,7 +83,7 @@ export class TrustBundle {
    * @throws ERR_TRUST_DOMAIN_INVALID, ERR_PEM, ERR_LIMIT_EXCEEDED, and as `Certificate.parse`
    */
   static fromPem(pem: string | Uint8Array, options: { readonly trustDomain: TrustDomain | string }): TrustBundle {
-    return new TrustBundle(options.trustDomain, { x509Authorities: Certificate.listFromPem(pem) })
+    return new TrustBundle((Object(options) as typeof options).trustDomain, { x509Authorities: Certificate.listFromPem(pem) })
   }
 
   /**

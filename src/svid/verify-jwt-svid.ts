@@ -42,7 +42,7 @@ export interface JwtSvidOptions {
  * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for options that mean nothing
  */
 export async function verifyJwtSvid(token: string, options: JwtSvidOptions): Promise<JwtSvid> {
-  const wantedAudience = audiences(options.audience)
+  const wantedAudience = audiences((Object(options) as JwtSvidOptions).audience)
   const { nowMs, skewMs } = times(options)
   const wantedId = options.id === undefined || typeof options.id === 'function' ? options.id : matchId(options.id)
   const svid = JwtSvid.parseUnverified(token)

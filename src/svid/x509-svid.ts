@@ -57,8 +57,16 @@ export class X509Svid {
   /** Leaf first, then its issuers, without the root. */
   readonly certificates: readonly Certificate[]
 
-  /** @throws ERR_SVID_LEAF for a leaf that breaks a rule of X-1 to X-12; as `Certificate.from` */
+  /**
+   * @throws ERR_SVID_LEAF for a leaf that breaks a rule of X-1 to X-12; as `Certificate.from`
+   * @example
+   * ```ts
+   * const svid = new X509Svid(chain)
+   * console.log(svid.id.toString(), svid.leaf.notAfter)
+   * ```
+   */
   constructor(certificates: readonly CertificateInput[]) {
+    if (!Array.isArray(certificates)) throw new PkiError('ERR_INVALID_ARGUMENT', 'an X.509-SVID is a list of certificates, leaf first; `fromPem` reads one from text')
     this.certificates = Object.freeze(certificates.map((input) => Certificate.from(input)))
     const [leaf] = this.certificates
     if (leaf === undefined) throw new PkiError('ERR_SVID_LEAF', 'no certificate where an X.509-SVID is wanted')

@@ -47,11 +47,11 @@ export function encodeTbsCertificate(fields: CertificateFields, algorithm: Signa
   const subject = DistinguishedName.from(given.subject ?? '')
   const publicKey = PublicKey.from(given.publicKey)
   if (!(notBefore.getTime() <= notAfter.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'notAfter is before notBefore')
-  const serial = fields.serialNumber ?? generateSerialNumber()
+  const { serialNumber = generateSerialNumber() } = fields
   const extensions = encodeExtensionFields(fields.extensions ?? {}, subject.isEmpty)
   return sequence(
     explicit(0, integer(2)),
-    integer(typeof serial === 'string' ? serialNumberBytes(serial) : serial),
+    integer(serialNumber instanceof Uint8Array ? serialNumber : serialNumberBytes(serialNumber)),
     signatureAlgorithms[algorithm].identifier,
     issuer.der,
     sequence(encodeTime(notBefore.getTime()), encodeTime(notAfter.getTime())),

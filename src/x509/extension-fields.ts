@@ -10,7 +10,7 @@ import { encodeAuthorityKeyIdentifier, encodeSubjectKeyIdentifier, KeyUsage, enc
 import type { KeyUsageName } from './extensions/key-extensions.ts'
 import { encodeAltName } from './names/general-name.ts'
 import type { GeneralName } from './names/general-name.ts'
-import { extensionOids as oids, readable } from './extensions/extension.ts'
+import { extensionOids as oids, readable, requireExtensions } from './extensions/extension.ts'
 import { extensionDecoder } from './certificate-extensions.ts'
 import { integer } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
@@ -77,7 +77,7 @@ export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: b
   add(oids.crlDistributionPoints, false, encode(fields.crlDistributionPoints, encodeDistributionPoints))
   add(oids.inhibitAnyPolicy, true, encode(fields.inhibitAnyPolicy, (skip) => integer(skip)))
   add(oids.authorityInfoAccess, false, encode(fields.authorityInfoAccess, encodeInfoAccess))
-  return [...list, ...(fields.other ?? [])]
+  return [...list, ...requireExtensions(fields.other ?? [])]
 }
 
 /** What a value of another shape makes encoders throw is no error of theirs. @throws ERR_INVALID_ARGUMENT; what the encoder refuses by code */

@@ -2,6 +2,7 @@
 
 import { encodeTime, explicit, integer, sequence, tags, writeHeader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
+import { requireOctets } from '../internal/bytes.ts'
 import { signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 import type { SignatureAlgorithm } from './algorithms/signature-algorithm.ts'
 import type { Signer } from './algorithms/signer.ts'
@@ -10,7 +11,7 @@ import {
   encodeCrlNumber, encodeInvalidityDate, encodeReasonCode, encodeIssuingDistributionPoint, parseCrlNumber, parseIssuingDistributionPoint,
 } from './extensions/revocation-extensions.ts'
 import type { CrlReason, IssuingDistributionPoint } from './extensions/revocation-extensions.ts'
-import { encodeExtension, extensionOids as oids, readable } from './extensions/extension.ts'
+import { encodeExtension, extensionOids as oids, readable, requireExtensions } from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
 import { encodeAuthorityKeyIdentifier } from './extensions/key-extensions.ts'
 import { encodeAltName } from './names/general-name.ts'
@@ -94,6 +95,8 @@ export function encodeTbsRevocationList(fields: RevocationListFields, algorithm:
 
 /** What stands in fields is read back: a list that its readers refuse revokes nothing. */
 function listExtensions({ authorityKeyIdentifier, crlNumber, deltaCrlIndicator, issuingDistributionPoint, other = [] }: RevocationListFields): Extension[] {
+  requireOctets(authorityKeyIdentifier, 'authorityKeyIdentifier')
+  requireExtensions(other)
   const list: Extension[] = [{ oid: oids.authorityKeyIdentifier, critical: false, value: encodeAuthorityKeyIdentifier(authorityKeyIdentifier) }]
   const add = (oid: string, critical: boolean, value: Uint8Array, read: (der: Uint8Array) => unknown): void => {
     list.push({ oid, critical, value: readable(value, read, oid) })
@@ -109,9 +112,11 @@ function encodeEntries(entries: Iterable<RevokedCertificate>): Uint8Array {
   let at = 0
   let time: { readonly ms: number, readonly der: Uint8Array } | undefined
   for (const entry of entries) {
-    const serial = typeof entry.serialNumber === 'string' ? serialNumberBytes(entry.serialNumber) : entry.serialNumber
+    const { serialNumber, revocationDate } = Object(entry) as RevokedCertificate
+    const serial = serialNumber instanceof Uint8Array ? serialNumber : serialNumberBytes(serialNumber)
     if (serial.length === 0 || serial.length > 20) throw new PkiError('ERR_INVALID_ARGUMENT', `a serial number of ${serial.length} octets`)
-    const ms = entry.revocationDate.getTime()
+    if (!(revocationDate instanceof Date)) throw new PkiError('ERR_INVALID_ARGUMENT', 'an entry has a serialNumber and a revocationDate')
+    const ms = revocationDate.getTime()
     // Lists are mostly in order of time: neighbours share theirs.
     if (time?.ms !== ms) time = { ms, der: encodeTime(ms) }
     const extensions = entryExtensions(entry)

@@ -37,16 +37,24 @@ export function parseSerialNumber(text: string): SerialNumber {
   return serialNumberFromBytes(serialNumberBytes(`${sign}${digits.length % 2 === 0 ? digits : `0${digits}`}`.toUpperCase() as SerialNumber))
 }
 
-/** INTEGER content octets of a serial number: minimal two's complement. */
+/** INTEGER content octets of a serial number: minimal two's complement. @throws ERR_SERIAL_INVALID for text that `parseSerialNumber` did not make */
 export function serialNumberBytes(serial: SerialNumber): Uint8Array {
+  if (typeof serial !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number is text that `parseSerialNumber` made')
   if (serial.startsWith('-')) {
+    if (!/^-(?:[0-9A-Fa-f]{2})+$/.test(serial)) throw notParsed(serial)
     let octets = Math.ceil((serial.length - 1) / 2)
     const magnitude = BigInt(`0x${serial.slice(1)}`)
     if (magnitude > 1n << BigInt(octets * 8 - 1)) octets += 1
     return Uint8Array.from(Buffer.from(BigInt.asUintN(octets * 8, -magnitude).toString(16).padStart(octets * 2, '0'), 'hex'))
   }
   const magnitude = Buffer.from(serial, 'hex')
+  // Node stops at the first character that is no digit: of 01:02 it would be the number of another certificate.
+  if (magnitude.length === 0 || magnitude.length * 2 !== serial.length) throw notParsed(serial)
   return (magnitude[0] as number) >= 0x80 ? Uint8Array.of(0, ...magnitude) : Uint8Array.from(magnitude)
+}
+
+function notParsed(serial: string): PkiError {
+  return new PkiError('ERR_SERIAL_INVALID', `${JSON.stringify(serial.slice(0, 80))} is no serial number as \`parseSerialNumber\` makes them`)
 }
 
 /** Content octets of a new serial number: 128 random bits behind 01, so always positive and 17 octets long. */

@@ -6,16 +6,17 @@ import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { certificateServiceHandlers, createCertificateClient, startCertificateServer } from '../../src/adapters/grpc/index.ts'
 import { Pkcs11KeyManager, Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
-import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from '../../src/auth/index.ts'
+import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator, requireCaller } from '../../src/auth/index.ts'
 import { createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, decryptPkcs8, encryptPkcs8, exportPrivateKey, importPrivateKey, keyAlgorithmOf, sealKeyBackup } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
-import { TrustBundle, X509SvidValidator } from '../../src/svid/index.ts'
+import { SpiffeId } from '../../src/spiffe/index.ts'
+import { TrustBundle, TrustBundleSet, X509Svid, X509SvidValidator, parseSpiffeBundle, verifyJwtSvid } from '../../src/svid/index.ts'
 import { combineRevocationCheckers, createCrlChecker, createOcspChecker, createPathValidator, requirePath, verifyPath } from '../../src/validation/index.ts'
 import {
   Certificate, CertificateRequest, DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, RevocationList, buildCertificate, buildCertificateRequest,
-  buildOcspResponse, buildRevocationList, generalName, parseSerialNumber,
+  buildOcspResponse, buildRevocationList, generalName, parseSerialNumber, serialNumberBytes,
 } from '../../src/x509/index.ts'
 
 /** As JavaScript calls it: whatever comes. */
@@ -29,6 +30,11 @@ const hsm = { module: '/nowhere.so', token: { label: 'x' }, pin: () => '1' }
 const signer = new SoftwareSigner(privateKey)
 const root = await createRootCertificate(signer, { subject: 'CN=root' })
 const fields = { issuer: 'CN=x', publicKey: signer.publicKey, notBefore: new Date(0), notAfter: new Date(1000) }
+const list = { issuer: 'CN=x', thisUpdate: new Date(0), nextUpdate: new Date(1000), crlNumber: 1, authorityKeyIdentifier: new Uint8Array(20), entries: [] }
+const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer })
+const issuance = createIssuanceService({ authority })
+const caller = { identities: [SpiffeId.parse('spiffe://example.org/x')], credential: 'test', claims: {} }
+const proven = (await buildCertificateRequest({}, signer)).verify()
 const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
 
 const server = { ...service, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
@@ -123,12 +129,34 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['buildCertificate with a number as subject', buildCertificate as Untyped, { ...fields, subject: 5 }, signer],
   ['buildCertificate with a number as issuer', buildCertificate as Untyped, { ...fields, issuer: 5 }, signer],
   ['buildCertificate with a number as key', buildCertificate as Untyped, { ...fields, publicKey: 5 }, signer],
+  ['issue()', issuance.issue.bind(issuance) as Untyped, undefined, caller],
+  ['plan()', issuance.plan.bind(issuance) as Untyped, undefined, caller],
+  ['issue without a request', issuance.issue.bind(issuance) as Untyped, {}, caller],
+  ['prepare without content', authority.prepare.bind(authority) as Untyped, proven],
+  ['prepare with names that are no list', authority.prepare.bind(authority) as Untyped, proven, { subjectAltName: 'x' }],
+  ['new X509Svid()', made(X509Svid)],
+  ['new X509Svid(pem)', made(X509Svid), root.toPem()],
+  ['new TrustBundle with one certificate that is no list', made(TrustBundle), 'example.org', { x509Authorities: root }],
+  ['new TrustBundle with one key that is no list', made(TrustBundle), 'example.org', { jwtAuthorities: {} }],
+  ['new TrustBundleSet of what are no bundles', made(TrustBundleSet), [5]],
+  ['TrustBundleSet.set()', (bundle) => new TrustBundleSet().set(bundle as TrustBundle)],
+  ['parseSpiffeBundle()', parseSpiffeBundle as Untyped],
+  ['verifyJwtSvid()', verifyJwtSvid as Untyped],
+  ['requireCaller()', requireCaller as Untyped],
+  ['serialNumberBytes(number)', serialNumberBytes as Untyped, 5],
+  ['buildCertificate with a number as serial number', buildCertificate as Untyped, { ...fields, serialNumber: 5 }, signer],
+  ...Object.entries({
+    'nothing': [null], 'a number': [5], 'a serial number that is one': [{ serialNumber: 5, revocationDate: new Date(0) }],
+    'a date that is text': [{ serialNumber: '05', revocationDate: '2026' }],
+  }).map(([what, entries]) => [`buildRevocationList with an entry that is ${what}`, buildRevocationList as Untyped, { ...list, entries }, signer] as const),
+  ['buildRevocationList without a key identifier', buildRevocationList as Untyped, { ...list, authorityKeyIdentifier: undefined }, signer],
+  ['buildRevocationList with extensions that are none', buildRevocationList as Untyped, { ...list, other: [5] }, signer],
+  ['buildCertificate with other extensions that are none', buildCertificate as Untyped, { ...fields, extensions: { other: [{ oid: '1.2.3' }] } }, signer],
   ...Object.entries({
     'a number': 5,
     'a name that is none': { subjectAltNames: [generalName.dns('a')] },
     'names that are no list': { subjectAltName: generalName.dns('a') },
     'a name without a value': { subjectAltName: [{ type: 'dns' }] },
-    'a name of no kind': { subjectAltName: [{ type: 'hostname', value: 'a' }] },
     'a purpose that is no list': { extendedKeyUsage: '1.3.6.1.5.5.7.3.1' },
     'a usage that is no list': { keyUsage: 5 },
     'true for the constraints of a CA': { basicConstraints: true },

@@ -83,6 +83,17 @@ export function readExtensions(list: DerReader, what: string): Extension[] {
   return extensions
 }
 
+/** Those that a caller has encoded. @throws ERR_INVALID_ARGUMENT for what are none */
+export function requireExtensions(list: readonly Extension[]): readonly Extension[] {
+  const items: readonly unknown[] | undefined = Array.isArray(list) ? list : undefined
+  const areAll = items?.every((one) => {
+    const { oid, value } = Object(one) as Partial<Extension>
+    return typeof oid === 'string' && value instanceof Uint8Array
+  })
+  if (areAll === true) return list
+  throw new PkiError('ERR_INVALID_ARGUMENT', '`other` is a list of extensions, each with an oid, critical and the octets of its value')
+}
+
 /** DER of one extension. */
 export function encodeExtension({ oid, critical, value }: Extension): Uint8Array {
   const id = knownOids.get(oid) ?? oidElement(oid)

@@ -149,6 +149,7 @@ export function encodeConstraintBase(name: GeneralName): Uint8Array {
 }
 
 function encodeNameFor(name: GeneralName, use: GeneralNameUse): Uint8Array {
+  if (typeof (name as unknown) !== 'object' || (name as unknown) === null) throw noKind(name)
   switch (name.type) {
     case 'email':
       return textName(1, name.value, 'rfc822Name')
@@ -174,7 +175,14 @@ function encodeNameFor(name: GeneralName, use: GeneralNameUse): Uint8Array {
       return openName(3, name.der, name.type)
     case 'ediPartyName':
       return openName(5, name.der, name.type)
+    default:
+      throw noKind(name)
   }
+}
+
+function noKind(name: unknown): PkiError {
+  const { type } = Object(name) as { readonly type?: unknown }
+  return new PkiError('ERR_NAME_INVALID', `a name of the type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 64)) : typeof type}; those of RFC 5280 4.2.1.6 are wanted`)
 }
 
 function textName(n: number, value: string, what: string): Uint8Array {

@@ -266,6 +266,7 @@ describe('TrustBundle and TrustBundleSet', () => {
     const other = TrustDomain.parse('b.org')
     expect(bundle.bundleFor(other)).toBeUndefined()
     expect(() => requireBundle(other, { bundleFor: () => bundle })).toThrow(code('ERR_BUNDLE_NOT_FOUND'))
+    expect(() => requireBundle(bundle.trustDomain, { bundleFor: () => Promise.resolve(bundle) as never })).toThrow(code('ERR_BUNDLE_NOT_FOUND'))
     expect(() => new TrustBundleSet([bundle, bundle.with({ sequenceNumber: 1n })])).toThrow(code('ERR_BUNDLE_DUPLICATE'))
   })
 

@@ -164,3 +164,7 @@ describe('the text of an IP address', () => {
   })
 })
 
+
+it.each([[{ type: 'hostname', value: 'a' }], [{}], [undefined]])('a name of no kind is refused: %j', (name) => {
+  expect(() => encodeGeneralName(name as never)).toThrow(code('ERR_NAME_INVALID'))
+})

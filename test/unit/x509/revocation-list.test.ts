@@ -7,7 +7,7 @@ import {
   DistinguishedName, RevocationList, allReasons, buildRevocationList, encodeAltName, encodeAuthorityKeyIdentifier, encodeDistributionPoints, encodeExtension, encodeGeneralName, encodeIssuingDistributionPoint, extensionOids as oids,
   generalName, parseSerialNumber, serialNumberFromBytes, signatureAlgorithms,
 } from '../../../src/x509/index.ts'
-import type { GeneralName, IssuingDistributionPoint, RevocationListFields, RevokedCertificate, RevokedEntry } from '../../../src/x509/index.ts'
+import type { GeneralName, IssuingDistributionPoint, RevocationListFields, RevokedCertificate, RevokedEntry, SerialNumber } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { brokenName, concat, fromHex, hex, listDer, privateKey, start } from './encodings.ts'
 import type { ListParts } from './encodings.ts'
@@ -402,4 +402,10 @@ describe('many entries of one serial number', () => {
     expect(first).toHaveLength(1)
     for (const issuerOfOther of rest) expect(issuerOfOther).toBe(first)
   })
+})
+
+it.each(['01:02', 'ABC', '0g', '', '-', '-1', '0x01'])('a builder lists no other number than the one it is given: %j', async (serialNumber) => {
+  const entries = [{ serialNumber: serialNumber as SerialNumber, revocationDate: new Date(0) }]
+  const fields = { issuer: 'CN=x', thisUpdate: new Date(0), nextUpdate: new Date(1000), crlNumber: 1, authorityKeyIdentifier: new Uint8Array(20), entries }
+  await expect(buildRevocationList(fields, signer)).rejects.toThrow(code('ERR_SERIAL_INVALID'))
 })
