@@ -28,7 +28,15 @@ export interface ClientCertificateAuthenticatorOptions {
   readonly verify: (chain: readonly Certificate[]) => ClientChainVerdict
 }
 
-/** Authenticates by the SPIFFE ID of the client certificate, verified by this package whatever the TLS stack said of it. */
+/**
+ * Authenticates by the SPIFFE ID of the client certificate, verified by this package whatever the TLS stack said of it.
+ *
+ * @example
+ * ```ts
+ * const svids = new X509SvidValidator({ bundles })
+ * const byCertificate = new ClientCertificateAuthenticator({ verify: (presented) => svids.verify(presented, { extendedKeyUsage: 'clientAuth' }) })
+ * ```
+ */
 export class ClientCertificateAuthenticator implements Authenticator {
   /** `client-certificate`. */
   readonly name = 'client-certificate'

@@ -97,6 +97,11 @@ export interface CompositeAuthenticatorOptions {
  *
  * The reason of a failure goes to the log and the counter `authentication_failures`; what leaves the process is the transport's, and
  * is the same text for all.
+ *
+ * @example
+ * ```ts
+ * const composite = new CompositeAuthenticator({ authenticators: [authenticator], logger: console })
+ * ```
  */
 export class CompositeAuthenticator implements Authenticator {
   /** The names of its authenticators, joined by commas. */

@@ -26,6 +26,11 @@ export type CaFiles = Readonly<Record<string, string | undefined>>
  *
  * @returns undefined where there is none of the files: run a self-signed CA.
  * @throws ERR_CA_MATERIAL when some are there and some are missing or cannot be read, or when they do not belong together
+ * @example
+ * ```ts
+ * const material = await readPluggedInMaterial('/etc/cacerts')
+ * if (material !== undefined) createCertificateAuthority({ trustDomain: 'example.org', ...material })
+ * ```
  */
 export async function readPluggedInMaterial(directory: string): Promise<CaMaterial | undefined> {
   const files: Record<string, string> = {}

@@ -7,6 +7,12 @@ import { PkiError } from '../errors/index.ts'
  *
  * Definite, minimal lengths and single-octet tags only. `next` leaves the place of the element in `start`,
  * `contentStart` and `contentEnd`; nothing is decoded before it is asked for.
+ *
+ * @example
+ * ```ts
+ * const list = new DerReader(sequence(integer(1), integer(2))).expect(tags.sequence, 'list').inner()
+ * while (!list.done) console.log(list.expect(tags.integer, 'number').content())
+ * ```
  */
 export class DerReader {
   /** The bytes that are read, whole. */

@@ -38,7 +38,19 @@ function shorten(message: string): string {
   return `${message.slice(0, last >= 0xd800 && last < 0xdc00 ? end - 1 : end)}…`
 }
 
-/** Whether `value` is a `PkiError`, of this code if one is given. Works across copies of the package. */
+/**
+ * Whether `value` is a `PkiError`, of this code if one is given. Works across copies of the package.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   Certificate.fromPem(pem)
+ * } catch (error) {
+ *   if (!isPkiError(error, 'ERR_PEM')) throw error
+ *   console.warn(error.message)
+ * }
+ * ```
+ */
 export function isPkiError<Code extends PkiErrorCode = PkiErrorCode>(value: unknown, code?: Code): value is PkiError<Code> {
   if (!(value instanceof Error) || value.name !== 'PkiError') return false
   const found = (value as { code?: unknown }).code

@@ -76,7 +76,16 @@ export interface IssuanceServiceOptions {
   readonly metrics?: Metrics | undefined
 }
 
-/** The service for one CA. @throws ERR_INVALID_ARGUMENT without one */
+/**
+ * The service for one CA.
+ *
+ * @throws ERR_INVALID_ARGUMENT without one
+ * @example
+ * ```ts
+ * const service = createIssuanceService({ authority })
+ * const { certificate, chain: issuers } = await service.issue({ csr, ttlSeconds: 3600 }, caller)
+ * ```
+ */
 export function createIssuanceService(options: IssuanceServiceOptions): IssuanceService {
   if (typeof (options as Partial<IssuanceServiceOptions> | undefined)?.authority?.prepare !== 'function') {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'authority is a CA that createCertificateAuthority made')

@@ -15,7 +15,15 @@ interface Version {
   readonly signer: SoftwareSigner
 }
 
-/** A `KeyManager` that forgets everything when the process ends. */
+/**
+ * A `KeyManager` that forgets everything when the process ends.
+ *
+ * @example
+ * ```ts
+ * await using manager = new MemoryKeyManager()
+ * const caKey = await manager.generateKey('ca', 'P-256')
+ * ```
+ */
 export class MemoryKeyManager implements KeyManager {
   readonly #clock: Clock
   readonly #keys = new Map<string, Version[]>()

@@ -34,6 +34,10 @@ export interface ExportPrivateKeyOptions {
  *
  * @throws ERR_PEM, ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_LIMIT_EXCEEDED
  * @throws ERR_INVALID_ARGUMENT for a KeyObject that holds no private key, a passphrase that is neither text nor octets
+ * @example
+ * ```ts
+ * const privateKey = importPrivateKey(pem, { passphrase: readPassphrase() })
+ * ```
  */
 export function importPrivateKey(input: string | Uint8Array | KeyObject, options: ImportPrivateKeyOptions = {}): KeyObject {
   if (typeof input !== 'string' && !(input instanceof Uint8Array) && !(input instanceof KeyObject)) {
@@ -50,6 +54,11 @@ export function importPrivateKey(input: string | Uint8Array | KeyObject, options
  * PEM of a private key.
  *
  * @throws ERR_INVALID_ARGUMENT for a format that the key has not, a passphrase that is empty or neither text nor octets, a key that is not private
+ * @example
+ * ```ts
+ * const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+ * const encrypted = exportPrivateKey(privateKey, { passphrase: readPassphrase() }) // PKCS#8, scrypt
+ * ```
  */
 export function exportPrivateKey(key: KeyObject, options: ExportPrivateKeyOptions = {}): string {
   const { format = 'pkcs8', passphrase } = options

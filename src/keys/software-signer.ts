@@ -21,7 +21,15 @@ export interface SoftwareSignerOptions {
   readonly threadPool?: boolean | undefined
 }
 
-/** Signs with a `KeyObject`, at once or on the thread pool: see `threadPool`. */
+/**
+ * Signs with a `KeyObject`, at once or on the thread pool: see `threadPool`.
+ *
+ * @example
+ * ```ts
+ * const key = await SoftwareSigner.generate('P-256')
+ * const fromFile = new SoftwareSigner(importPrivateKey(pem))
+ * ```
+ */
 export class SoftwareSigner implements Signer {
   /** The `id` of the options; without one, `software:` and the key identifier in hexadecimal. */
   readonly id: string

@@ -35,6 +35,10 @@ export interface CallerIdentityPolicyOptions {
  * the 64 characters of RFC 5280 appendix A.
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID for options that mean nothing
+ * @example
+ * ```ts
+ * const policy = callerIdentityPolicy({ trustDomain: 'example.org', maximumTtlSeconds: 3600 })
+ * ```
  */
 export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): IssuancePolicy {
   if ((options as Partial<CallerIdentityPolicyOptions> | undefined)?.trustDomain === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'trustDomain is that of the callers')

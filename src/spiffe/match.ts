@@ -53,6 +53,10 @@ export function matchMemberOf(trustDomain: TrustDomain | string): SpiffeIdMatche
  *
  * @throws ERR_TRUST_DOMAIN_INVALID
  * @throws ERR_SPIFFE_PATH_INVALID a `*` within a segment, a `**` before the end, or no path
+ * @example
+ * ```ts
+ * matchPathPattern('example.org', '/ns/prod/sa/*')(SpiffeId.parse('spiffe://example.org/ns/prod/sa/api')) // true
+ * ```
  */
 export function matchPathPattern(trustDomain: TrustDomain | string, pattern: string): SpiffeIdMatcher {
   const domain = TrustDomain.from(trustDomain)

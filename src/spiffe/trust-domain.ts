@@ -7,6 +7,12 @@ import { fault, grammarError, hasScheme, maxTrustDomainLength, notTextError, sca
  * A trust domain name that keeps the grammar. Immutable; compare with `equals`, not `===`.
  *
  * A name is text and nothing else: `10.0.0.1` and `xn--...` are not resolved, folded or decoded (rule ID-4).
+ *
+ * @example
+ * ```ts
+ * const trustDomain = TrustDomain.parse('example.org')
+ * trustDomain.equals(TrustDomain.from('spiffe://example.org')) // true
+ * ```
  */
 export class TrustDomain {
   readonly #name: string

@@ -23,7 +23,15 @@ export interface TrustBundleChange {
   readonly bundle: TrustBundle | undefined
 }
 
-/** The bundle of each of several trust domains, apart from each other. Mutable and observable; each change is atomic. */
+/**
+ * The bundle of each of several trust domains, apart from each other. Mutable and observable; each change is atomic.
+ *
+ * @example
+ * ```ts
+ * const trusted = new TrustBundleSet([TrustBundle.fromPem(pem, { trustDomain: 'example.org' })])
+ * trusted.onChange(({ trustDomain }) => console.log(`${trustDomain.name} changed`))
+ * ```
+ */
 export class TrustBundleSet implements BundleSource {
   #bundles: ReadonlyMap<string, TrustBundle>
   readonly #listeners = new Set<(change: TrustBundleChange) => void>()

@@ -34,6 +34,10 @@ export interface JwtSvidFields {
  *
  * @throws ERR_JWK_INVALID a key or algorithm that no JWT-SVID may have (J-3), ERR_KEY_WEAK, ERR_TTL, ERR_SPIFFE_ID_INVALID
  * @throws ERR_INVALID_ARGUMENT, ERR_JWT_SIGNATURE the signer answered with a signature that does not verify; what `signer.sign` throws
+ * @example
+ * ```ts
+ * const jwt = await issueJwtSvid({ id: 'spiffe://example.org/web', audience: 'spiffe://example.org/db', keyId: 'jwt-1' }, signer)
+ * ```
  */
 export async function issueJwtSvid(fields: JwtSvidFields, signer: Signer): Promise<JwtSvid> {
   const id = SpiffeId.from(fields.id)

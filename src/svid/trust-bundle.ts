@@ -27,6 +27,12 @@ export interface TrustBundleContent {
  *
  * A bundle without authorities is valid and revokes everything (rule B-4). There is no way to join the bundles of two
  * trust domains into one (rule F-4).
+ *
+ * @example
+ * ```ts
+ * const bundle = new TrustBundle('example.org', { x509Authorities: [root] })
+ * const fromFile = TrustBundle.fromPem(pem, { trustDomain: 'example.org' })
+ * ```
  */
 export class TrustBundle {
   /** Whose bundle it is: it vouches for no other trust domain. */

@@ -67,7 +67,7 @@ export class X509Svid {
    */
   constructor(certificates: readonly CertificateInput[]) {
     if (!Array.isArray(certificates)) throw new PkiError('ERR_INVALID_ARGUMENT', 'an X.509-SVID is a list of certificates, leaf first; `fromPem` reads one from text')
-    this.certificates = Object.freeze(certificates.map((input) => Certificate.from(input)))
+    this.certificates = Object.freeze(certificates.map((input: CertificateInput) => Certificate.from(input)))
     const [leaf] = this.certificates
     if (leaf === undefined) throw new PkiError('ERR_SVID_LEAF', 'no certificate where an X.509-SVID is wanted')
     const read = readSvidLeaf(leaf)

@@ -175,7 +175,17 @@ export class PathValidator {
   }
 }
 
-/** A validator for these anchors and settings. @throws as the constructor */
+/**
+ * A validator for these anchors and settings.
+ *
+ * @throws as the constructor
+ * @example
+ * ```ts
+ * const paths = createPathValidator({ anchors: [root], extendedKeyUsage: 'serverAuth' })
+ * const verdict = paths.verify(leaf, { intermediates: chain, peer: { dns: 'web.example.org' } })
+ * if (!verdict.ok) console.error(explainVerdict(verdict))
+ * ```
+ */
 export function createPathValidator(options: PathValidatorOptions): PathValidator {
   return new PathValidator(options)
 }

@@ -28,6 +28,12 @@ export type CertificateRequestInput = CertificateRequest | Uint8Array | string |
 /**
  * A certification request. Its extension getters (`subjectAltName`, `basicConstraints`, …) give what the requester *asks* for, which
  * nobody has agreed to yet.
+ *
+ * @example
+ * ```ts
+ * const proven = CertificateRequest.from(pem).verify() // throws where the sender does not hold the key
+ * proven.publicKey.checkStrength()
+ * ```
  */
 export class CertificateRequest extends CertificateExtensions {
   /** DER of the whole request, as found. */

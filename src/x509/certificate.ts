@@ -26,6 +26,12 @@ export type CertificateInput = Certificate | Uint8Array | string | NodeCertifica
  *
  * `parse` checks the outer structure, the version rules and the list of extensions; names, the key and the values of extensions are
  * decoded when first asked for and then throw what is wrong with them. `checkAll` does all of it at once.
+ *
+ * @example
+ * ```ts
+ * const certificate = Certificate.from(pem) // or DER, or an object of node:crypto or @peculiar/x509
+ * console.log(certificate.subject.toString(), certificate.notAfter, certificate.subjectAltName)
+ * ```
  */
 export class Certificate extends CertificateExtensions {
   /** DER of the whole certificate, as found. */

@@ -61,6 +61,13 @@ export interface RevocationListFields {
  * Builds and signs a list of version 2.
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID; what the signer throws
+ * @example
+ * ```ts
+ * const revoked = await buildRevocationList({
+ *   issuer: root.subject, thisUpdate: new Date(), nextUpdate: new Date(Date.now() + 86_400_000), crlNumber: 1,
+ *   authorityKeyIdentifier: root.publicKey.keyIdentifier, entries: [{ serialNumber: leaf.serialNumber, revocationDate: new Date() }],
+ * }, signer)
+ * ```
  */
 export async function buildRevocationList(fields: RevocationListFields, signer: Signer): Promise<RevocationList> {
   const { signatureAlgorithm } = requireSigner(signer)

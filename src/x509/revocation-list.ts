@@ -28,6 +28,12 @@ export type RevocationListInput = RevocationList | Uint8Array | string | RawData
 
 /**
  * A CRL. `parse` checks the form of everything, entries included, and decodes none of them; an index for `find` is built when first used.
+ *
+ * @example
+ * ```ts
+ * const crl = RevocationList.from(pem)
+ * if (crl.verifySignatureBy(root.publicKey)) console.log(crl.find(leaf.serialNumber)?.reason)
+ * ```
  */
 export class RevocationList {
   /** DER of the whole list, as found. */

@@ -30,6 +30,8 @@ const given: Readonly<Record<string, string>> = {
   csr: "import('spiffe-pki/x509').CertificateRequest",
   bundles: "import('spiffe-pki/svid').BundleSource",
   token: 'any',
+  pem: 'string',
+  generateKeyPairSync: "typeof import('node:crypto').generateKeyPairSync",
   document: 'string',
   lists: "readonly import('spiffe-pki/x509').RevocationList[]",
   readPassphrase: '() => string',

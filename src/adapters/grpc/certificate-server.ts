@@ -76,6 +76,12 @@ export interface CertificateServer extends AsyncDisposable {
  * resumption, so every connection shows its certificate to today's roots.
  *
  * @throws ERR_PEER_NOT_INSTALLED, ERR_INVALID_ARGUMENT; ERR_SERVER_START also for TLS material that cannot be used
+ * @example
+ * ```ts
+ * const tls = { certificateChain: pem, privateKey: pem, clientRoots: root.toPem() }
+ * await using running = await startCertificateServer({ issuance, authenticator, tls, port: 15012 })
+ * running.updateTls(tls) // when the files were rotated
+ * ```
  */
 export async function startCertificateServer(options: CertificateServerOptions): Promise<CertificateServer> {
   const { tls, issuance, authenticator } = (options as Partial<CertificateServerOptions> | undefined) ?? {}

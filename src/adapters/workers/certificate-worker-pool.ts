@@ -50,7 +50,15 @@ interface Thread {
   running: number
 }
 
-/** Proves requests, signs and checks on other threads; an `IssuanceService` takes it as `workers`. */
+/**
+ * Proves requests, signs and checks on other threads; an `IssuanceService` takes it as `workers`.
+ *
+ * @example
+ * ```ts
+ * await using workers = new CertificateWorkerPool({ signer: await SoftwareSigner.generate('P-256'), workers: 2 })
+ * const fast = createIssuanceService({ authority, workers })
+ * ```
+ */
 export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposable {
   /** The signer's. */
   readonly publicKey: PublicKey

@@ -17,6 +17,11 @@ export type PublicKeyInput = PublicKey | KeyObject | Uint8Array | string | { rea
  * A public key. Parsing takes any well-framed SubjectPublicKeyInfo; using a key that is not supported throws.
  *
  * @see RFC 5280 section 4.1.2.7
+ * @example
+ * ```ts
+ * const publicKey = PublicKey.from(pem)
+ * publicKey.checkStrength() // throws ERR_KEY_WEAK for RSA of 1024 bits
+ * ```
  */
 export class PublicKey {
   /** DER of the SubjectPublicKeyInfo, as found. */

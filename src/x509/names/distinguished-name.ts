@@ -126,7 +126,14 @@ export interface AttributeTypeAndValue {
 /** A relative distinguished name: one attribute nearly always, several where they are joined by `+`. */
 export type RelativeDistinguishedName = readonly AttributeTypeAndValue[]
 
-/** A distinguished name: a view over its DER, decoded when first asked. */
+/**
+ * A distinguished name: a view over its DER, decoded when first asked.
+ *
+ * @example
+ * ```ts
+ * DistinguishedName.parse('CN=web,O=Example').equals(DistinguishedName.parse('CN=WEB, O=example')) // true
+ * ```
+ */
 export class DistinguishedName {
   /** DER of the RDNSequence, as found. */
   readonly der: Uint8Array
