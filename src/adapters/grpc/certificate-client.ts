@@ -38,7 +38,7 @@ export interface CertificateClientOptions {
   readonly tls: () => ClientTlsMaterial | Promise<ClientTlsMaterial>
   /** The name that the server's certificate must carry, where it is not the host of `address`. */
   readonly serverName?: string | undefined
-  /** A bearer token, asked for on every call; white space around it is no part of it; undefined sends none. */
+  /** A bearer token, asked for on every call; white space around it is no part of it; undefined or an empty one, such as that of a file that is being written, sends none. */
   readonly token?: (() => string | undefined | Promise<string | undefined>) | undefined
   /** Further headers, such as `clusterid`. */
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -194,7 +194,7 @@ async function requestMetadata(grpc: GrpcModule, options: CertificateClientOptio
   const metadata = new grpc.Metadata()
   for (const [name, value] of Object.entries(options.headers ?? {})) setHeader(metadata, name, value)
   const token = (await options.token?.())?.trim()
-  if (token !== undefined) setHeader(metadata, 'authorization', `Bearer ${token}`)
+  if (token !== undefined && token !== '') setHeader(metadata, 'authorization', `Bearer ${token}`)
   return metadata
 }
 

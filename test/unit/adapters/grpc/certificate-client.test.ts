@@ -158,10 +158,10 @@ describe('the client', () => {
       seen.push(asked.header('authorization'))
       return callerOf()
     } } })
-    const tokens = ['first\n', ' second\r\n', undefined]
+    const tokens = ['first\n', ' second\r\n', undefined, '', ' \n']
     const client = await clientOf(started, { token: () => tokens.shift() })
-    for (let i = 0; i < 3; i++) await client.createCertificate(csr)
-    expect(seen).toEqual([['Bearer first'], ['Bearer second'], []])
+    for (let i = 0; i < 5; i++) await client.createCertificate(csr)
+    expect(seen).toEqual([['Bearer first'], ['Bearer second'], [], [], []])
   })
 
   it.each([
