@@ -13,6 +13,7 @@ import type { Clock, Logger, Metrics } from '../runtime/index.ts'
 import { CertificateRequest } from '../x509/index.ts'
 import type { Certificate, CertificateRequestInput, PublicKey, SerialNumber } from '../x509/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
+import { Turnstile } from './turnstile.ts'
 
 /** What a caller asks for. */
 export interface IssuanceRequest {
@@ -106,6 +107,7 @@ class LocalIssuanceService implements IssuanceService {
   readonly #policy: IssuancePolicy
   readonly #store: CertificateStore
   readonly #workers: CertificateWorkers | undefined
+  readonly #turnstile = new Turnstile(provedAtOnce)
   readonly #isAdministrator: (caller: Caller) => boolean
   readonly #clock: Clock
   readonly #logger: Logger
@@ -136,8 +138,7 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   async #issue({ csr, content, rule, trimmed }: Decided, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
-    if (this.#workers === undefined) await csr.publicKey.prepare()
-    const prepared = this.#workers === undefined ? this.#authority.prepare(csr.verify(), content) : this.#authority.prepareUnproven(csr, content)
+    const prepared = this.#workers === undefined ? await this.#prove(csr, content, request) : this.#authority.prepareUnproven(csr, content)
     const { serialNumber } = prepared
     const recorded = this.#store.recordIntent(this.#intent(prepared, content, csr.publicKey))
     // A store that answers at once lets the bytes reach a thread at once.
@@ -155,6 +156,21 @@ class LocalIssuanceService implements IssuanceService {
     if (done !== undefined) await done
     this.#noteIssued(issued.certificate, content, caller, rule, trimmed)
     return issued
+  }
+
+  /** Proved and linted, on this thread. What comes after may wait for a store or a token, and holds nobody up. */
+  async #prove(csr: CertificateRequest, content: CertificateContent, request: IssuanceRequest): Promise<PreparedCertificate> {
+    const turn = this.#turnstile.enter()
+    try {
+      if (turn !== undefined) {
+        await turn
+        throwIfAborted(request)
+      }
+      await csr.publicKey.prepare()
+      return this.#authority.prepare(csr.verify(), content)
+    } finally {
+      this.#turnstile.leave()
+    }
   }
 
   #noteIssued({ serialNumber, notAfterMs }: Certificate, content: CertificateContent, caller: Caller, rule: string, trimmed: readonly string[]): void {
@@ -330,3 +346,5 @@ function throwIfAborted(request: IssuanceRequest): void {
 
 /** Who answers for callers, in messages. */
 const transport = 'the transport'
+/** Enough to keep the thread pool, which imports keys, in work; few enough that 1,000 requests do not wait for one another. */
+const provedAtOnce = 32

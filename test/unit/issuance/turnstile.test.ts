@@ -1,0 +1,111 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { MemoryCertificateStore } from '../../../src/ca/index.ts'
+import type { CertificateStore } from '../../../src/ca/index.ts'
+import { Turnstile } from '../../../src/issuance/turnstile.ts'
+import { PublicKey } from '../../../src/x509/index.ts'
+import { callerOf, newRequest, testPki } from '../../support/pki.ts'
+
+const code = (value: string) => expect.objectContaining({ code: value })
+
+afterEach(() => vi.restoreAllMocks())
+
+describe('a turnstile', () => {
+  it('lets so many in, and the others in the order of their coming', async () => {
+    const turnstile = new Turnstile(2)
+    const entered: string[] = []
+    const enter = async (name: string): Promise<void> => {
+      await turnstile.enter()
+      entered.push(name)
+    }
+    expect([turnstile.enter(), turnstile.enter()]).toEqual([undefined, undefined])
+    void enter('first')
+    void enter('second')
+    await turnOfTheLoop()
+    expect(entered).toEqual([])
+    turnstile.leave()
+    await turnOfTheLoop()
+    expect(entered).toEqual(['first'])
+    turnstile.leave()
+    await turnOfTheLoop()
+    expect(entered).toEqual(['first', 'second'])
+    turnstile.leave()
+    turnstile.leave()
+    expect([turnstile.enter(), turnstile.enter()]).toEqual([undefined, undefined])
+    expect(turnstile.enter()).toBeInstanceOf(Promise)
+  })
+
+  it('lets the event loop have a turn before one that had to wait', async () => {
+    const turnstile = new Turnstile(1)
+    void turnstile.enter()
+    let isIn = false
+    void turnstile.enter()?.then(() => (isIn = true))
+    turnstile.leave()
+    for (let i = 0; i < 100; i++) await Promise.resolve()
+    expect(isIn).toBe(false)
+    await turnOfTheLoop()
+    expect(isIn).toBe(true)
+  })
+})
+
+describe('many requests that come together', () => {
+  /** Counts how many keys are imported at once, and stops them if asked to. */
+  function watchImports(gate?: Promise<void>): { now: number, most: number, calls: number } {
+    const seen = { now: 0, most: 0, calls: 0 }
+    const prepare = Reflect.get(PublicKey.prototype, 'prepare') as (this: PublicKey) => Promise<void>
+    vi.spyOn(PublicKey.prototype, 'prepare').mockImplementation(async function (this: PublicKey) {
+      seen.calls++
+      seen.most = Math.max(seen.most, ++seen.now)
+      await gate
+      await prepare.call(this)
+      seen.now--
+    })
+    return seen
+  }
+
+  it('are proved a few at a time, and all answered', async () => {
+    const { issuance } = await testPki()
+    const csr = (await newRequest()).request.toPem()
+    const seen = watchImports()
+    const issued = await Promise.all(Array.from({ length: 200 }, async () => issuance.issue({ csr }, callerOf())))
+    expect(new Set(issued.map(({ certificate }) => certificate.serialNumber)).size).toBe(200)
+    expect(seen).toEqual({ now: 0, most: 32, calls: 200 })
+  })
+
+  it('do not wait for those that a store holds up', async () => {
+    const store: CertificateStore = new MemoryCertificateStore()
+    const record = store.recordIntent.bind(store)
+    let stuck = 64
+    store.recordIntent = (intent) => (stuck-- > 0 ? new Promise(() => undefined) : record(intent))
+    const { issuance } = await testPki('P-256', { store })
+    const csr = (await newRequest()).request.toPem()
+    for (let i = 0; i < 64; i++) void issuance.issue({ csr }, callerOf())
+    await expect(issuance.issue({ csr }, callerOf())).resolves.toHaveProperty('certificate')
+  })
+
+  it('do not wait for those that were refused', async () => {
+    const { issuance } = await testPki()
+    const { request } = await newRequest()
+    const forged = request.der.slice()
+    forged[forged.length - 1]! ^= 1
+    const refused = Promise.allSettled(Array.from({ length: 64 }, () => issuance.issue({ csr: forged }, callerOf())))
+    await expect(issuance.issue({ csr: request }, callerOf())).resolves.toHaveProperty('certificate')
+    expect((await refused).map((one) => one.status === 'rejected' && (one.reason as { code: string }).code)).toEqual(Array.from({ length: 64 }, () => 'ERR_CSR_SIGNATURE'))
+  })
+
+  it('cost nothing more where the caller went while they waited', async () => {
+    const { issuance } = await testPki()
+    const csr = (await newRequest()).request.toPem()
+    let open: (() => void) | undefined
+    const seen = watchImports(new Promise((resolve) => (open = resolve)))
+    const first = Array.from({ length: 32 }, () => issuance.issue({ csr }, callerOf()))
+    const caller = new AbortController()
+    const gone = issuance.issue({ csr, signal: caller.signal }, callerOf())
+    const last = issuance.issue({ csr }, callerOf())
+    caller.abort()
+    open?.()
+    await expect(gone).rejects.toThrow(code('ERR_ABORTED'))
+    await Promise.all([...first, last])
+    expect(seen.calls).toBe(33)
+  })
+})
