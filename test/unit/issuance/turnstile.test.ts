@@ -35,6 +35,26 @@ describe('a turnstile', () => {
     expect(turnstile.enter()).toBeInstanceOf(Promise)
   })
 
+  it('lets those in line in together when half of the places are free, and nobody past them', async () => {
+    const turnstile = new Turnstile(4)
+    for (let i = 0; i < 4; i++) expect(turnstile.enter()).toBeUndefined()
+    const entered: number[] = []
+    for (let i = 0; i < 6; i++) void turnstile.enter()?.then(() => entered.push(i))
+    turnstile.leave()
+    await turnOfTheLoop()
+    expect(entered).toEqual([])
+    void turnstile.enter()?.then(() => entered.push(6))
+    turnstile.leave()
+    await turnOfTheLoop()
+    expect(entered).toEqual([0, 1])
+    for (let i = 0; i < 4; i++) turnstile.leave()
+    await turnOfTheLoop()
+    expect(entered).toEqual([0, 1, 2, 3, 4, 5])
+    for (let i = 0; i < 4; i++) turnstile.leave()
+    await turnOfTheLoop()
+    expect(entered).toEqual([0, 1, 2, 3, 4, 5, 6])
+  })
+
   it('lets the event loop have a turn before one that had to wait', async () => {
     const turnstile = new Turnstile(1)
     void turnstile.enter()
