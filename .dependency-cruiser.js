@@ -21,8 +21,16 @@ const peers = {
 
 // What the package's root is made of may be entered by name: through the faces it would load the whole of each layer, and it is held to 60 ms.
 const rootModules = [
-  'auth/composite-authenticator', 'ca/certificate-lints', 'ca/certificate-store', 'ca/memory-certificate-store', 'policy/caller-identity-policy',
-  'svid/bundle-source', 'svid/trust-bundle', 'validation/budget', 'validation/names/check-name-constraints', 'validation/path-validator',
+  'auth/composite-authenticator',
+  'ca/certificate-lints',
+  'ca/certificate-store',
+  'ca/memory-certificate-store',
+  'policy/caller-identity-policy',
+  'svid/bundle-source',
+  'svid/trust-bundle',
+  'validation/budget',
+  'validation/names/check-name-constraints',
+  'validation/path-validator',
 ]
 
 const any = (names) => `(${names.flat().join('|')})`
@@ -31,23 +39,47 @@ const rule = (name, from, to) => ({ name, severity: 'error', from, to })
 export default {
   forbidden: [
     ...layers.map((layer, i) =>
-      rule(`layer: ${layer} may import only the layers below`,
+      rule(
+        `layer: ${layer} may import only the layers below`,
         { path: `^src/${any(layer)}/` },
-        { path: `^src/(${any(layers.slice(i))}/|index\\.ts)`, pathNot: '^src/$1/' })),
-    rule('door: enter another folder by its index.ts',
+        { path: `^src/(${any(layers.slice(i))}/|index\\.ts)`, pathNot: '^src/$1/' },
+      ),
+    ),
+    rule(
+      'door: enter another folder by its index.ts',
       { path: '^src/([^/]+)/' },
-      { path: '^src/[^/]+/.+', pathNot: ['^src/$1/', '^src/internal/', '/index\\.ts$', `^src/${any(rootModules)}\\.ts$`] }),
-    rule('root: no adapter, so no optional peer',
-      { path: '^src/index\\.ts$' }, { path: '^src/(adapters|testing)/' }),
-    rule('adapters do not import one another',
-      { path: '^src/adapters/([^/]+)/' }, { path: '^src/adapters/', pathNot: '^src/adapters/$1/' }),
+      {
+        path: '^src/[^/]+/.+',
+        pathNot: ['^src/$1/', '^src/internal/', '/index\\.ts$', `^src/${any(rootModules)}\\.ts$`],
+      },
+    ),
+    rule(
+      'root: no adapter, so no optional peer',
+      { path: '^src/index\\.ts$' },
+      { path: '^src/(adapters|testing)/' },
+    ),
+    rule(
+      'adapters do not import one another',
+      { path: '^src/adapters/([^/]+)/' },
+      { path: '^src/adapters/', pathNot: '^src/adapters/$1/' },
+    ),
     ...Object.entries(peers).map(([adapter, peer]) =>
-      rule(`peer: ${peer} only in adapters/${adapter}`,
-        { path: '^src/', pathNot: `^src/adapters/${adapter}/` }, { path: [`node_modules/${peer}/`, `^${peer}`] })),
-    rule('every importing folder has a layer',
-      { path: '^src/', pathNot: [`^src/${any(layers)}/`, '^src/index\\.ts$'] }, {}),
-    rule('every used folder has a layer',
-      { path: '^src/' }, { path: '^src/[^/]+/', pathNot: `^src/${any(layers)}/` }),
+      rule(
+        `peer: ${peer} only in adapters/${adapter}`,
+        { path: '^src/', pathNot: `^src/adapters/${adapter}/` },
+        { path: [`node_modules/${peer}/`, `^${peer}`] },
+      ),
+    ),
+    rule(
+      'every importing folder has a layer',
+      { path: '^src/', pathNot: [`^src/${any(layers)}/`, '^src/index\\.ts$'] },
+      {},
+    ),
+    rule(
+      'every used folder has a layer',
+      { path: '^src/' },
+      { path: '^src/[^/]+/', pathNot: `^src/${any(layers)}/` },
+    ),
     rule('no cycles', {}, { circular: true }),
   ],
   options: {

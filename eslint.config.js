@@ -1,7 +1,8 @@
 // Correctness by type, file size, and the rule that only `runtime` reads the clock or a weak random source.
 import tseslint from 'typescript-eslint'
 
-const clockMessage = 'Take a Clock (or randomness) through options: src/runtime is the only place that asks the platform.'
+const clockMessage =
+  'Take a Clock (or randomness) through options: src/runtime is the only place that asks the platform.'
 
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', 'docs/api/', 'src/adapters/**/gen/', '**/*.js', '**/*.mjs'] },
@@ -11,14 +12,23 @@ export default tseslint.config(
     rules: {
       'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
       'no-console': 'error',
-      'eqeqeq': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      eqeqeq: 'error',
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'only-allowed-literals' }],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
       // `void this.subject` is how a lazy field is decoded now: the getter is the call.
       '@typescript-eslint/no-meaningless-void-operator': 'off',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' },
+      ],
       // Static factories on classes with private state, and namespaced constants, are this package's idiom.
       '@typescript-eslint/no-extraneous-class': 'off',
       // A union with one overload per branch documents better than one wide signature.
@@ -31,12 +41,20 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     ignores: ['src/runtime/**'],
     rules: {
-      'no-restricted-properties': ['error',
+      'no-restricted-properties': [
+        'error',
         { object: 'Date', property: 'now', message: clockMessage },
-        { object: 'Math', property: 'random', message: clockMessage }],
-      'no-restricted-syntax': ['error',
+        { object: 'Math', property: 'random', message: clockMessage },
+      ],
+      'no-restricted-syntax': [
+        'error',
         { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: clockMessage },
-        { selector: "CallExpression[callee.object.name='process'][callee.property.name=/^(on|once|addListener|exit)$/]", message: 'A library leaves the process to its host.' }],
+        {
+          selector:
+            "CallExpression[callee.object.name='process'][callee.property.name=/^(on|once|addListener|exit)$/]",
+          message: 'A library leaves the process to its host.',
+        },
+      ],
     },
   },
   {

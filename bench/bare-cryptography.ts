@@ -15,7 +15,10 @@ export interface BareInput {
   readonly privateKey: KeyObject
 }
 
-export function bareInput({ info, signature, publicKey }: CertificateRequest, privateKey: KeyObject): BareInput {
+export function bareInput(
+  { info, signature, publicKey }: CertificateRequest,
+  privateKey: KeyObject,
+): BareInput {
   return { info, signature, spki: publicKey.spki, point: publicKey.subjectPublicKey, privateKey }
 }
 
@@ -29,13 +32,28 @@ export function bareCryptography(input: BareInput, bySubtle = false): () => Prom
   // The fastest import of these on this Node, from what a request holds: a JWK before OpenSSL 3.2, SPKI after.
   const spki = Buffer.from(input.spki)
   const slowSpki = /^3\.[01]\./.test(process.versions.openssl ?? '')
-  const importKey = (): KeyObject => (slowSpki
-    ? createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: spki.toString('base64url', 27, 59), y: spki.toString('base64url', 59, 91) }, format: 'jwk' })
-    : createPublicKey({ key: spki, format: 'der', type: 'spki' }))
+  const importKey = (): KeyObject =>
+    slowSpki
+      ? createPublicKey({
+          key: {
+            kty: 'EC',
+            crv: 'P-256',
+            x: spki.toString('base64url', 27, 59),
+            y: spki.toString('base64url', 59, 91),
+          },
+          format: 'jwk',
+        })
+      : createPublicKey({ key: spki, format: 'der', type: 'spki' })
   const point = input.point as Uint8Array<ArrayBuffer>
-  const importBySubtle = async (): Promise<KeyObject> => KeyObject.from(await webcrypto.subtle.importKey('raw', point, { name: 'ECDSA', namedCurve: 'P-256' }, true, ['verify']))
+  const importBySubtle = async (): Promise<KeyObject> =>
+    KeyObject.from(
+      await webcrypto.subtle.importKey('raw', point, { name: 'ECDSA', namedCurve: 'P-256' }, true, [
+        'verify',
+      ]),
+    )
   return async () => {
-    if (!verify('sha256', info, bySubtle ? await importBySubtle() : importKey(), signature)) throw new Error('the request does not verify')
+    if (!verify('sha256', info, bySubtle ? await importBySubtle() : importKey(), signature))
+      throw new Error('the request does not verify')
     const made = sign('sha256', info, privateKey)
     if (!verify('sha256', info, caKey, made)) throw new Error('the signature does not verify')
   }

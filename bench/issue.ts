@@ -2,7 +2,17 @@
 
 import 'reflect-metadata'
 import { generateKeyPairSync, webcrypto } from 'node:crypto'
-import { AuthorityKeyIdentifierExtension, BasicConstraintsExtension, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension, Pkcs10CertificateRequest, SubjectAlternativeNameExtension, SubjectKeyIdentifierExtension, X509CertificateGenerator } from '@peculiar/x509'
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Pkcs10CertificateRequest,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509'
 import { CertificateWorkerPool } from '../src/adapters/workers/index.ts'
 import { createCertificateAuthority, createRootCertificate } from '../src/ca/index.ts'
 import { createIssuanceService } from '../src/issuance/index.ts'
@@ -18,18 +28,30 @@ import type { BenchRow } from './row.ts'
 
 /** What @peculiar/x509 takes for `Crypto` and `CryptoKey`, which the types of Node do not name. */
 type PeculiarCrypto = NonNullable<Parameters<typeof X509CertificateGenerator.create>[1]>
-type PeculiarKey = Extract<Parameters<typeof AuthorityKeyIdentifierExtension.create>[0], { readonly extractable: boolean }>
+type PeculiarKey = Extract<
+  Parameters<typeof AuthorityKeyIdentifierExtension.create>[0],
+  { readonly extractable: boolean }
+>
 
 const id = SpiffeId.parse('spiffe://example.org/ns/production/sa/payments')
 const caller: Caller = { identities: [id], credential: 'bench', claims: {} }
 const subject = new SoftwareSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
-const request = await buildCertificateRequest({ extensions: { subjectAltName: [generalName.uri(id.toString())] } }, subject)
+const request = await buildCertificateRequest(
+  { extensions: { subjectAltName: [generalName.uri(id.toString())] } },
+  subject,
+)
 const pem = request.toPem()
 
 export const rows: readonly BenchRow[] = [
-  await issueRow('issue/p256', new SoftwareSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)),
+  await issueRow(
+    'issue/p256',
+    new SoftwareSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
+  ),
   await workersRow(),
-  await issueRow('issue/rsa2048', new SoftwareSigner(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)),
+  await issueRow(
+    'issue/rsa2048',
+    new SoftwareSigner(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey),
+  ),
 ]
 
 async function issueRow(name: string, signer: SoftwareSigner): Promise<BenchRow> {
@@ -38,7 +60,11 @@ async function issueRow(name: string, signer: SoftwareSigner): Promise<BenchRow>
   return {
     name,
     ours: async () => (await service.issue({ csr: pem }, caller)).certificate.toPem(),
-    peers: { 'node:crypto': bareCryptography(input), 'node:crypto by subtle': bareCryptography(input, true), '@peculiar/x509': await peculiarIssue(signer) },
+    peers: {
+      'node:crypto': bareCryptography(input),
+      'node:crypto by subtle': bareCryptography(input, true),
+      '@peculiar/x509': await peculiarIssue(signer),
+    },
     bars: { 'node:crypto': 0.9, ...(name === 'issue/p256' ? { '@peculiar/x509': 10 } : {}) },
   }
 }
@@ -55,9 +81,11 @@ async function workersRow(): Promise<BenchRow> {
   const each = 4
   const warmUps = 12
   const many = (service: () => IssuanceService) => async (): Promise<void> => {
-    await Promise.all(Array.from({ length: inFlight }, async () => {
-      for (let i = 0; i < each; i++) (await service().issue({ csr: pem }, caller)).certificate.toPem()
-    }))
+    await Promise.all(
+      Array.from({ length: inFlight }, async () => {
+        for (let i = 0; i < each; i++) (await service().issue({ csr: pem }, caller)).certificate.toPem()
+      }),
+    )
   }
   const input = bareInput(request, signer.privateKey())
   const bare = bareCryptography(input)
@@ -66,7 +94,12 @@ async function workersRow(): Promise<BenchRow> {
     name: 'issue/p256-workers',
     operations: inFlight * each,
     async setup() {
-      pool = new CertificateWorkerPool({ signer, workers: 1, mainThreadHelps: true, workerModule: new URL('../test/support/certificate-worker.mjs', import.meta.url) })
+      pool = new CertificateWorkerPool({
+        signer,
+        workers: 1,
+        mainThreadHelps: true,
+        workerModule: new URL('../test/support/certificate-worker.mjs', import.meta.url),
+      })
       there = createIssuanceService({ authority, workers: pool })
       threads = startBareThreads(input)
       // Two threads compile for themselves: what is measured is a server that has been at work for some seconds, on one core and on two.
@@ -95,34 +128,54 @@ async function workersRow(): Promise<BenchRow> {
 /** An issuance service with a self-signed root, everything else at its defaults. */
 export async function issuanceService(signer: SoftwareSigner): Promise<IssuanceService> {
   const certificate = await createRootCertificate(signer, { subject: 'CN=bench', trustDomain: 'example.org' })
-  return createIssuanceService({ authority: createCertificateAuthority({ trustDomain: 'example.org', certificate, signer }) })
+  return createIssuanceService({
+    authority: createCertificateAuthority({ trustDomain: 'example.org', certificate, signer }),
+  })
 }
 
 /** The same certificate by @peculiar/x509, which does not check what it signed. */
 async function peculiarIssue(signer: SoftwareSigner): Promise<() => unknown> {
   const { subtle } = webcrypto
   const isRsa = signer.algorithm.startsWith('RSA')
-  const algorithm = isRsa ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } : { name: 'ECDSA', namedCurve: 'P-256' }
+  const algorithm = isRsa
+    ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+    : { name: 'ECDSA', namedCurve: 'P-256' }
   const signingAlgorithm = isRsa ? algorithm : { name: 'ECDSA', hash: 'SHA-256' }
   const pkcs8 = signer.privateKey().export({ type: 'pkcs8', format: 'der' })
   const signingKey = await subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign'])
-  const caPublicKey = await subtle.importKey('spki', signer.publicKey.spki as Uint8Array<ArrayBuffer>, algorithm, true, ['verify'])
+  const caPublicKey = await subtle.importKey(
+    'spki',
+    signer.publicKey.spki as Uint8Array<ArrayBuffer>,
+    algorithm,
+    true,
+    ['verify'],
+  )
   const crypto = webcrypto as unknown as PeculiarCrypto
   return async () => {
     const csr = new Pkcs10CertificateRequest(pem)
     if (!(await csr.verify(crypto))) throw new Error('the request does not verify')
     const now = Date.now()
-    const certificate = await X509CertificateGenerator.create({
-      serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(16))).toString('hex'),
-      issuer: 'CN=bench', subject: '', notBefore: new Date(now - 120_000), notAfter: new Date(now + 86_400_000),
-      publicKey: csr.publicKey, signingKey: signingKey as PeculiarKey, signingAlgorithm,
-      extensions: [
-        new SubjectAlternativeNameExtension([{ type: 'url', value: id.toString() }], true),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true), new BasicConstraintsExtension(false, undefined, true),
-        new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']),
-        await AuthorityKeyIdentifierExtension.create(caPublicKey as PeculiarKey, false, crypto), await SubjectKeyIdentifierExtension.create(csr.publicKey, false, crypto),
-      ],
-    }, crypto)
+    const certificate = await X509CertificateGenerator.create(
+      {
+        serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(16))).toString('hex'),
+        issuer: 'CN=bench',
+        subject: '',
+        notBefore: new Date(now - 120_000),
+        notAfter: new Date(now + 86_400_000),
+        publicKey: csr.publicKey,
+        signingKey: signingKey as PeculiarKey,
+        signingAlgorithm,
+        extensions: [
+          new SubjectAlternativeNameExtension([{ type: 'url', value: id.toString() }], true),
+          new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+          new BasicConstraintsExtension(false, undefined, true),
+          new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']),
+          await AuthorityKeyIdentifierExtension.create(caPublicKey as PeculiarKey, false, crypto),
+          await SubjectKeyIdentifierExtension.create(csr.publicKey, false, crypto),
+        ],
+      },
+      crypto,
+    )
     return certificate.toString('pem')
   }
 }

@@ -8,7 +8,10 @@ const data = Buffer.alloc(400, 1)
 const loops = 20
 
 export const rows: readonly BenchRow[] = (['P-256', 'Ed25519'] as const).map((algorithm) => {
-  const { privateKey } = algorithm === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: algorithm })
+  const { privateKey } =
+    algorithm === 'Ed25519'
+      ? generateKeyPairSync('ed25519')
+      : generateKeyPairSync('ec', { namedCurve: algorithm })
   const signer = new SoftwareSigner(privateKey)
   const hash = algorithm === 'Ed25519' ? undefined : 'sha256'
   return {
@@ -17,9 +20,11 @@ export const rows: readonly BenchRow[] = (['P-256', 'Ed25519'] as const).map((al
     ours: () => {
       for (let i = 0; i < loops; i++) void signer.sign(data)
     },
-    peers: { 'node:crypto': () => {
-      for (let i = 0; i < loops; i++) sign(hash, data, privateKey)
-    } },
+    peers: {
+      'node:crypto': () => {
+        for (let i = 0; i < loops; i++) sign(hash, data, privateKey)
+      },
+    },
     bars: { 'node:crypto': 0.95 },
   }
 })

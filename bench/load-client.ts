@@ -38,12 +38,18 @@ export function drive({ clients, path, requests, inFlight, seconds }: DriveOptio
       }
       const number = sent++
       open++
-      clients[number % clients.length]!.makeUnaryRequest(path, same, same, requests[number % requests.length]!, (error) => {
-        open--
-        if (error === null) latencies.push(performance.now() - started)
-        else failed++
-        next()
-      })
+      clients[number % clients.length]!.makeUnaryRequest(
+        path,
+        same,
+        same,
+        requests[number % requests.length]!,
+        (error) => {
+          open--
+          if (error === null) latencies.push(performance.now() - started)
+          else failed++
+          next()
+        },
+      )
     }
     for (let i = 0; i < inFlight; i++) next()
   })
@@ -51,8 +57,15 @@ export function drive({ clients, path, requests, inFlight, seconds }: DriveOptio
 
 function result(latencies: number[], failed: number, elapsedMs: number): DriveResult {
   latencies.sort((a, b) => a - b)
-  const at = (share: number): number => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN
-  return { perSecond: (latencies.length * 1000) / elapsedMs, p50Ms: at(0.5), p99Ms: at(0.99), answered: latencies.length, failed }
+  const at = (share: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN
+  return {
+    perSecond: (latencies.length * 1000) / elapsedMs,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    answered: latencies.length,
+    failed,
+  }
 }
 
 const same = (bytes: Buffer): Buffer => bytes

@@ -30,16 +30,26 @@ const id = SpiffeId.parse('spiffe://example.org/ns/production/sa/load')
 const caller: Caller = { identities: [id], credential: 'bench', claims: {} }
 const caSigner = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(caSigner, { subject: 'CN=load', trustDomain: 'example.org' })
-const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: caSigner })
+const authority = createCertificateAuthority({
+  trustDomain: 'example.org',
+  certificate: root,
+  signer: caSigner,
+})
 const issuance = createIssuanceService({
   authority,
-  policy: callerIdentityPolicy({ trustDomain: id.trustDomain, mayHaveName: (name) => name.type === 'dns' && name.value === 'localhost' }),
+  policy: callerIdentityPolicy({
+    trustDomain: id.trustDomain,
+    mayHaveName: (name) => name.type === 'dns' && name.value === 'localhost',
+  }),
 })
 const validator = new X509SvidValidator({ bundles: authority.trustBundle() })
 const server = await startCertificateServer({
   issuance,
   authenticator: new CompositeAuthenticator({
-    authenticators: [new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }), new ApiKeyAuthenticator({ keys: [{ id: 'load', digest: hashApiKey('load'), identities: [id] }] })],
+    authenticators: [
+      new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }),
+      new ApiKeyAuthenticator({ keys: [{ id: 'load', digest: hashApiKey('load'), identities: [id] }] }),
+    ],
   }),
   tls: { ...(await credential()), clientRoots: root.toPem() },
   maxInFlight: 4096,
@@ -51,13 +61,22 @@ const certificatePath = certificateServiceDefinition.CreateCertificate.path
 const trivialPath = '/bench.Trivial/CreateCertificate'
 server.grpcServer.addService(
   { Trivial: { ...certificateServiceDefinition.CreateCertificate, path: trivialPath } },
-  { Trivial: (_call: unknown, answer: (error: null, value: unknown) => void) => answer(null, { $typeName: 'istio.v1.auth.IstioCertificateResponse', certChain: sample }) },
+  {
+    Trivial: (_call: unknown, answer: (error: null, value: unknown) => void) =>
+      answer(null, { $typeName: 'istio.v1.auth.IstioCertificateResponse', certChain: sample }),
+  },
 )
 
 const requests: string[] = []
 for (let i = 0; i < 64; i++) {
   const csr = (await newRequest()).toPem()
-  requests.push(certificateServiceDefinition.CreateCertificate.requestSerialize({ $typeName: 'istio.v1.auth.IstioCertificateRequest', csr, validityDuration: 0n }).toString('base64'))
+  requests.push(
+    certificateServiceDefinition.CreateCertificate.requestSerialize({
+      $typeName: 'istio.v1.auth.IstioCertificateRequest',
+      csr,
+      validityDuration: 0n,
+    }).toString('base64'),
+  )
 }
 const client = await credential()
 process.on('message', ({ measureSeconds }: { measureSeconds: number }) => {
@@ -65,16 +84,28 @@ process.on('message', ({ measureSeconds }: { measureSeconds: number }) => {
 })
 process.on('disconnect', () => process.exit())
 process.send?.({
-  address: `localhost:${server.port}`, roots: root.toPem(), clientCertificate: client.certificateChain, clientKey: client.privateKey, certificatePath, trivialPath, requests,
+  address: `localhost:${server.port}`,
+  roots: root.toPem(),
+  clientCertificate: client.certificateChain,
+  clientKey: client.privateKey,
+  certificatePath,
+  trivialPath,
+  requests,
 } satisfies ServerReady)
 
 async function newRequest(): ReturnType<typeof buildCertificateRequest> {
-  return buildCertificateRequest({ extensions: { subjectAltName: [generalName.uri(id.toString())] } }, await SoftwareSigner.generate('P-256'))
+  return buildCertificateRequest(
+    { extensions: { subjectAltName: [generalName.uri(id.toString())] } },
+    await SoftwareSigner.generate('P-256'),
+  )
 }
 
 async function credential(): Promise<{ certificateChain: string; privateKey: string }> {
   const key = await SoftwareSigner.generate('P-256')
-  const csr = await buildCertificateRequest({ extensions: { subjectAltName: [generalName.uri(id.toString()), generalName.dns('localhost')] } }, key)
+  const csr = await buildCertificateRequest(
+    { extensions: { subjectAltName: [generalName.uri(id.toString()), generalName.dns('localhost')] } },
+    key,
+  )
   const { certificate } = await issuance.issue({ csr }, caller)
   return { certificateChain: certificate.toPem(), privateKey: exportPrivateKey(key.privateKey()) }
 }

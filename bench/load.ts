@@ -27,11 +27,20 @@ export interface LoadResult {
 const connections = 4
 
 export async function runLoad({ short }: { readonly short: boolean }): Promise<LoadResult> {
-  const server = fork(new URL('./load-server.ts', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const server = fork(new URL('./load-server.ts', import.meta.url), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
   try {
     const ready = await message<ServerReady>(server)
-    const tls = credentials.createSsl(Buffer.from(ready.roots), Buffer.from(ready.clientKey), Buffer.from(ready.clientCertificate))
-    const clients = Array.from({ length: connections }, () => new Client(ready.address, tls, { 'grpc.use_local_subchannel_pool': 1 }))
+    const tls = credentials.createSsl(
+      Buffer.from(ready.roots),
+      Buffer.from(ready.clientKey),
+      Buffer.from(ready.clientCertificate),
+    )
+    const clients = Array.from(
+      { length: connections },
+      () => new Client(ready.address, tls, { 'grpc.use_local_subchannel_pool': 1 }),
+    )
     const requests = ready.requests.map((text) => Buffer.from(text, 'base64'))
     const seconds = short ? 1 : 5
     const rows: LoadRow[] = []
@@ -39,8 +48,17 @@ export async function runLoad({ short }: { readonly short: boolean }): Promise<L
     // Twice, alternating, so that both services and both halves of the run see the same machine; the first pass warms up.
     for (const pass of ['warm-up', 'measured'] as const) {
       for (const inFlight of [1, 64, 1000]) {
-        for (const [service, path] of [['trivial handler', ready.trivialPath], ['certificates', ready.certificatePath]] as const) {
-          const result = await drive({ clients, path, requests, inFlight, seconds: pass === 'warm-up' ? 1 : seconds })
+        for (const [service, path] of [
+          ['trivial handler', ready.trivialPath],
+          ['certificates', ready.certificatePath],
+        ] as const) {
+          const result = await drive({
+            clients,
+            path,
+            requests,
+            inFlight,
+            seconds: pass === 'warm-up' ? 1 : seconds,
+          })
           if (pass === 'measured') rows.push(report({ service, inFlight, ...result }))
         }
       }
@@ -55,12 +73,15 @@ export async function runLoad({ short }: { readonly short: boolean }): Promise<L
 }
 
 function summary(rows: readonly LoadRow[], inProcessPerSecond: number): LoadResult {
-  const rate = (service: LoadRow['service']): number => rows.find((row) => row.service === service && row.inFlight === 1000)!.perSecond
+  const rate = (service: LoadRow['service']): number =>
+    rows.find((row) => row.service === service && row.inFlight === 1000)!.perSecond
   const limit = 1 / (1 / rate('trivial handler') + 1 / inProcessPerSecond)
   const shareOfLimit = rate('certificates') / limit
   const lost = rows.reduce((sum, row) => sum + row.failed, 0)
   console.log(`\nIssuing in the server's process: ${inProcessPerSecond.toFixed(0)}/s.`)
-  console.log(`1,000 in flight: ${rate('certificates').toFixed(0)} certificates/s (bar 1000), ${shareOfLimit.toFixed(2)} of 1 / (1/h + 1/i) (bar 0.80); ${lost} requests failed.`)
+  console.log(
+    `1,000 in flight: ${rate('certificates').toFixed(0)} certificates/s (bar 1000), ${shareOfLimit.toFixed(2)} of 1 / (1/h + 1/i) (bar 0.80); ${lost} requests failed.`,
+  )
   return { load: rows, inProcessPerSecond, shareOfLimit }
 }
 

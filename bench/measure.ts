@@ -39,7 +39,12 @@ export async function measureRow(row: BenchRow, options: MeasureOptions): Promis
     return {
       name: row.name,
       medianUs: median((times) => times[ours]!) / operations,
-      ratios: Object.fromEntries(names.map((name) => [name, median((times) => (times[name]! * (row.scale?.[name] ?? 1)) / times[ours]!)])),
+      ratios: Object.fromEntries(
+        names.map((name) => [
+          name,
+          median((times) => (times[name]! * (row.scale?.[name] ?? 1)) / times[ours]!),
+        ]),
+      ),
       ...(extra === undefined ? {} : { extra }),
     }
   } finally {
@@ -54,14 +59,22 @@ async function warmUp(work: () => unknown, durationMs: number): Promise<void> {
 
 /** Microseconds per call of each contender in one round. */
 async function measureRound(row: BenchRow, turnMs: number): Promise<Record<string, number>> {
-  const bench = new Bench({ time: turnMs, iterations: 3, warmupTime: turnMs / 5, warmupIterations: 2, throws: true })
+  const bench = new Bench({
+    time: turnMs,
+    iterations: 3,
+    warmupTime: turnMs / 5,
+    warmupIterations: 2,
+    throws: true,
+  })
   bench.add(ours, row.ours)
   for (const [name, work] of Object.entries(row.peers)) bench.add(name, work)
   await bench.run()
-  return Object.fromEntries(bench.tasks.map((task) => {
-    if (!('latency' in task.result)) throw new Error(`${row.name}: ${task.name} was not measured`)
-    return [task.name, task.result.latency.p50 * 1000]
-  }))
+  return Object.fromEntries(
+    bench.tasks.map((task) => {
+      if (!('latency' in task.result)) throw new Error(`${row.name}: ${task.name} was not measured`)
+      return [task.name, task.result.latency.p50 * 1000]
+    }),
+  )
 }
 
 /** The middle value; of an even count, the mean of the two in the middle. */

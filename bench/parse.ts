@@ -2,14 +2,21 @@
 
 import 'reflect-metadata'
 import { X509Certificate as NodeCertificate } from 'node:crypto'
-import { KeyUsagesExtension, SubjectAlternativeNameExtension, X509Certificate as PeculiarCertificate } from '@peculiar/x509'
+import {
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  X509Certificate as PeculiarCertificate,
+} from '@peculiar/x509'
 import { Certificate, CertificateRequest, buildCertificateRequest, generalName } from '../src/x509/index.ts'
 import { p256Chain, p256Key } from './fixtures.ts'
 import type { BenchRow } from './row.ts'
 
 const { leaf } = await p256Chain()
 const der = leaf.der
-const request = await buildCertificateRequest({ extensions: { subjectAltName: [generalName.uri('spiffe://example.org/x')] } }, p256Key('csr').signer)
+const request = await buildCertificateRequest(
+  { extensions: { subjectAltName: [generalName.uri('spiffe://example.org/x')] } },
+  p256Key('csr').signer,
+)
 const requestPem = request.toPem()
 /** What is read goes here, so that reading it cannot be left out. */
 export let sink = 0
@@ -22,16 +29,19 @@ export const rows: readonly BenchRow[] = [
       for (let i = 0; i < loops(); i++) {
         const certificate = Certificate.parse(der)
         sink += certificate.serialNumber.length + certificate.notBeforeMs + certificate.notAfterMs
-        sink += certificate.subjectAltName!.length + certificate.keyUsage!.bits + certificate.publicKey.spki.length
+        sink +=
+          certificate.subjectAltName!.length + certificate.keyUsage!.bits + certificate.publicKey.spki.length
       }
     },
     peers: {
       // A hundredth of the work, scaled: the whole would take a second a call.
       '@peculiar/x509': () => {
         const certificate = new PeculiarCertificate(der as Uint8Array<ArrayBuffer>)
-        sink += certificate.serialNumber.length + certificate.notBefore.getTime() + certificate.notAfter.getTime()
+        sink +=
+          certificate.serialNumber.length + certificate.notBefore.getTime() + certificate.notAfter.getTime()
         sink += certificate.getExtension(SubjectAlternativeNameExtension)!.names.items.length
-        sink += certificate.getExtension(KeyUsagesExtension)!.usages + certificate.publicKey.rawData.byteLength
+        sink +=
+          certificate.getExtension(KeyUsagesExtension)!.usages + certificate.publicKey.rawData.byteLength
       },
       'node:crypto': () => {
         const certificate = new NodeCertificate(der)

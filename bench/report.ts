@@ -11,12 +11,18 @@ export function formatRow(row: BenchRow, measured: MeasuredRow): string {
     return `${formatRatio(ratio)} × ${name}${verdict}`
   })
   const extra = Object.entries(measured.extra ?? {}).map(([name, value]) => `${name} ${formatFigure(value)}`)
-  return [`${measured.name.padEnd(28)} ${formatFigure(measured.medianUs).padStart(10)} µs`, ...ratios, ...extra].join('   ')
+  return [
+    `${measured.name.padEnd(28)} ${formatFigure(measured.medianUs).padStart(10)} µs`,
+    ...ratios,
+    ...extra,
+  ].join('   ')
 }
 
 /** Names of the bars that a measured row misses. */
 export function missedBars(row: BenchRow, measured: MeasuredRow): string[] {
-  return Object.entries(row.bars ?? {}).filter(([name, bar]) => !((measured.ratios[name] ?? 0) >= bar)).map(([name]) => name)
+  return Object.entries(row.bars ?? {})
+    .filter(([name, bar]) => !((measured.ratios[name] ?? 0) >= bar))
+    .map(([name]) => name)
 }
 
 function formatRatio(ratio: number): string {

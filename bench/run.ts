@@ -10,7 +10,13 @@ import type { BenchRow } from './row.ts'
 
 /** Files of rows, and what the names in each begin with: to import one may take seconds. */
 const rowFiles = {
-  parse: ['parse'], 'spiffe-id': ['spiffe-id'], issue: ['issue'], verify: ['verify', 'ocsp'], keys: ['keys'], crl: ['crl'], pkcs11: ['pkcs11'],
+  parse: ['parse'],
+  'spiffe-id': ['spiffe-id'],
+  issue: ['issue'],
+  verify: ['verify', 'ocsp'],
+  keys: ['keys'],
+  crl: ['crl'],
+  pkcs11: ['pkcs11'],
 } as const
 
 const usage = `Usage: npm run bench -- [filter | load] [--json FILE] [--short]
@@ -20,7 +26,13 @@ const usage = `Usage: npm run bench -- [filter | load] [--json FILE] [--short]
   --short       a look instead of a measurement
 docs/bench.md says what each row is held to.`
 
-const { values, positionals } = readArguments({ allowPositionals: true, options: { json: { type: 'string' }, short: { type: 'boolean', default: false } } }, usage)
+const { values, positionals } = readArguments(
+  {
+    allowPositionals: true,
+    options: { json: { type: 'string' }, short: { type: 'boolean', default: false } },
+  },
+  usage,
+)
 checkReportFile(values.json, usage)
 if (positionals.length > 1) giveUp(`One filter at a time: ${positionals.join(' ')}`, usage)
 const [filter = ''] = positionals
@@ -32,9 +44,12 @@ if (filter === 'load') {
   const load = await runLoad({ short: values.short })
   writeReport(values.json, { ...machine, ...load })
 } else {
-  console.log('Each ratio says how many times as fast as the named one; all of a row are measured in turns in this run.\n')
+  console.log(
+    'Each ratio says how many times as fast as the named one; all of a row are measured in turns in this run.\n',
+  )
   const rows = await runRows(filter, values.short)
-  if (rows.length === 0) giveUp(`No row has "${filter}" in its name. These are there: ${(await rowNames()).join(', ')}.`, usage)
+  if (rows.length === 0)
+    giveUp(`No row has "${filter}" in its name. These are there: ${(await rowNames()).join(', ')}.`, usage)
   writeReport(values.json, { ...machine, rows })
 }
 
@@ -46,7 +61,11 @@ function filesFor(wanted: string): string[] {
 }
 
 async function rowNames(): Promise<string[]> {
-  const files = await Promise.all(Object.keys(rowFiles).map(async (file) => (await import(`./${file}.ts`)) as { rows: readonly BenchRow[] }))
+  const files = await Promise.all(
+    Object.keys(rowFiles).map(
+      async (file) => (await import(`./${file}.ts`)) as { rows: readonly BenchRow[] },
+    ),
+  )
   return files.flatMap(({ rows }) => rows.map(({ name }) => name))
 }
 
@@ -63,6 +82,9 @@ async function runRows(wanted: string, short: boolean): Promise<MeasuredRow[]> {
       missed.push(...missedBars(row, result).map((name) => `${row.name} against ${name}`))
     }
   }
-  if (missed.length > 0) console.log(`\nBelow the bar in this run: ${missed.join(', ')}. On a busy machine, run again before you look further.`)
+  if (missed.length > 0)
+    console.log(
+      `\nBelow the bar in this run: ${missed.join(', ')}. On a busy machine, run again before you look further.`,
+    )
   return measured
 }

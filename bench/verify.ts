@@ -10,26 +10,52 @@ import type { BenchRow } from './row.ts'
 
 const { leaf, intermediate, root } = await p256Chain()
 const validator = createPathValidator({ anchors: [root], intermediates: [intermediate], profile: 'spiffe' })
-const issuerKey = createPublicKey({ key: Buffer.from(intermediate.publicKey.spki), format: 'der', type: 'spki' })
+const issuerKey = createPublicKey({
+  key: Buffer.from(intermediate.publicKey.spki),
+  format: 'der',
+  type: 'spki',
+})
 type PeculiarCrypto = Parameters<X509ChainBuilder['build']>[1]
 const crypto = webcrypto as unknown as PeculiarCrypto
 const bytes = (der: Uint8Array): Uint8Array<ArrayBuffer> => der as Uint8Array<ArrayBuffer>
-const warmBuilder = new X509ChainBuilder({ certificates: [new PeculiarCertificate(bytes(intermediate.der)), new PeculiarCertificate(bytes(root.der))] })
+const warmBuilder = new X509ChainBuilder({
+  certificates: [new PeculiarCertificate(bytes(intermediate.der)), new PeculiarCertificate(bytes(root.der))],
+})
 const warmLeaf = new PeculiarCertificate(bytes(leaf.der))
 
 const ocspKey = p256Key('responder')
 const bench = DistinguishedName.parse('CN=bench')
 const ocspTime = new Date(Math.floor(Date.now() / 1000) * 1000)
 const ocspIssuer = { subject: bench, publicKey: ocspKey.signer.publicKey }
-const ocsp = await buildOcspResponse({ producedAt: ocspTime, responses: [{ certificateId: OcspCertificateId.of(leaf, ocspIssuer), certificateStatus: { status: 'good' }, thisUpdate: ocspTime, nextUpdate: new Date(ocspTime.getTime() + 3_600_000) }] }, ocspKey.signer)
+const ocsp = await buildOcspResponse(
+  {
+    producedAt: ocspTime,
+    responses: [
+      {
+        certificateId: OcspCertificateId.of(leaf, ocspIssuer),
+        certificateStatus: { status: 'good' },
+        thisUpdate: ocspTime,
+        nextUpdate: new Date(ocspTime.getTime() + 3_600_000),
+      },
+    ],
+  },
+  ocspKey.signer,
+)
 
 export const rows: readonly BenchRow[] = [
   {
     // A staple from its octets to "good": parsed, matched, fresh, signed by the issuer, whose key is known.
     name: 'ocsp/verify',
     ours: () => {
-      const query = { certificate: leaf, issuer: ocspIssuer, time: ocspTime, budget: new Budget(), verifyAuthority: () => undefined }
-      if (createOcspChecker({ responses: [ocsp.der], mode: 'hard-fail' }).check(query) !== undefined) throw new Error('refused')
+      const query = {
+        certificate: leaf,
+        issuer: ocspIssuer,
+        time: ocspTime,
+        budget: new Budget(),
+        verifyAuthority: () => undefined,
+      }
+      if (createOcspChecker({ responses: [ocsp.der], mode: 'hard-fail' }).check(query) !== undefined)
+        throw new Error('refused')
     },
     peers: {
       'node:crypto': () => {
@@ -55,17 +81,27 @@ export const rows: readonly BenchRow[] = [
   {
     name: 'verify/chain3-cold',
     ours: async () => {
-      const cold = createPathValidator({ anchors: [root.der], intermediates: [intermediate.der], profile: 'spiffe' })
+      const cold = createPathValidator({
+        anchors: [root.der],
+        intermediates: [intermediate.der],
+        profile: 'spiffe',
+      })
       await cold.prepare()
       if (!cold.verify(leaf.der).ok) throw new Error('refused')
     },
     peers: {
       'node:crypto': () => {
-        const [a, b, c] = [leaf, intermediate, root].map(({ der }) => new NodeCertificate(der)) as [NodeCertificate, NodeCertificate, NodeCertificate]
+        const [a, b, c] = [leaf, intermediate, root].map(({ der }) => new NodeCertificate(der)) as [
+          NodeCertificate,
+          NodeCertificate,
+          NodeCertificate,
+        ]
         if (!a.verify(b.publicKey) || !b.verify(c.publicKey)) throw new Error('refused')
       },
       '@peculiar/x509': () => {
-        const [a, b, c] = [leaf, intermediate, root].map(({ der }) => new PeculiarCertificate(bytes(der))) as [PeculiarCertificate, PeculiarCertificate, PeculiarCertificate]
+        const [a, b, c] = [leaf, intermediate, root].map(
+          ({ der }) => new PeculiarCertificate(bytes(der)),
+        ) as [PeculiarCertificate, PeculiarCertificate, PeculiarCertificate]
         return new X509ChainBuilder({ certificates: [b, c] }).build(a, crypto)
       },
     },

@@ -1,14 +1,23 @@
 // Quick start: a CA, a request, a certificate, and a check that it is whose it says it is.
 
 import {
-  MemoryKeyManager, SoftwareSigner, SpiffeId, X509SvidValidator, buildCertificateRequest, createCertificateAuthority,
-  createIssuanceService, createRootCertificate,
+  MemoryKeyManager,
+  SoftwareSigner,
+  SpiffeId,
+  X509SvidValidator,
+  buildCertificateRequest,
+  createCertificateAuthority,
+  createIssuanceService,
+  createRootCertificate,
 } from 'spiffe-pki'
 
 // 1. A certificate authority for the trust domain example.org, its key in memory.
 const keys = new MemoryKeyManager()
 const caKey = await keys.generateKey('root', 'P-256')
-const root = await createRootCertificate(caKey, { subject: 'CN=example.org root', trustDomain: 'example.org' })
+const root = await createRootCertificate(caKey, {
+  subject: 'CN=example.org root',
+  trustDomain: 'example.org',
+})
 const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: caKey })
 const issuance = createIssuanceService({ authority })
 
@@ -17,7 +26,11 @@ const workloadKey = await SoftwareSigner.generate('P-256')
 const csr = await buildCertificateRequest({}, workloadKey)
 
 // 3. Whoever authenticated the caller says who it is; the request cannot.
-const caller = { identities: [SpiffeId.parse('spiffe://example.org/ns/prod/sa/api')], credential: 'example', claims: {} }
+const caller = {
+  identities: [SpiffeId.parse('spiffe://example.org/ns/prod/sa/api')],
+  credential: 'example',
+  claims: {},
+}
 const { certificate, chain } = await issuance.issue({ csr, ttlSeconds: 3600 }, caller)
 console.log(certificate.toPem())
 

@@ -4,7 +4,13 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:tls'
 import type { AddressInfo } from 'node:net'
 import {
-  SoftwareSigner, SpiffeId, X509Svid, X509SvidValidator, buildCertificateRequest, createCertificateAuthority, createIssuanceService,
+  SoftwareSigner,
+  SpiffeId,
+  X509Svid,
+  X509SvidValidator,
+  buildCertificateRequest,
+  createCertificateAuthority,
+  createIssuanceService,
   createRootCertificate,
 } from 'spiffe-pki'
 import { exportPrivateKey } from 'spiffe-pki/keys'
@@ -20,14 +26,28 @@ const validator = new X509SvidValidator({ bundles: authority.trustBundle() })
 async function identity(id: string): Promise<{ cert: string; key: string; minVersion: 'TLSv1.3' }> {
   const signer = await SoftwareSigner.generate('P-256')
   const caller = { identities: [SpiffeId.parse(id)], credential: 'example', claims: {} }
-  const { certificate, chain } = await issuance.issue({ csr: await buildCertificateRequest({}, signer) }, caller)
-  return { cert: new X509Svid([certificate, ...chain]).toPem(), key: exportPrivateKey(signer.privateKey()), minVersion: 'TLSv1.3' }
+  const { certificate, chain } = await issuance.issue(
+    { csr: await buildCertificateRequest({}, signer) },
+    caller,
+  )
+  return {
+    cert: new X509Svid([certificate, ...chain]).toPem(),
+    key: exportPrivateKey(signer.privateKey()),
+    minVersion: 'TLSv1.3',
+  }
 }
 
 // rejectUnauthorized is off because OpenSSL knows no SPIFFE IDs: the validator decides, on both sides.
-const serverOptions = { ...(await identity('spiffe://example.org/server')), requestCert: true, rejectUnauthorized: false }
+const serverOptions = {
+  ...(await identity('spiffe://example.org/server')),
+  requestCert: true,
+  rejectUnauthorized: false,
+}
 const server = createServer(serverOptions, (socket) => {
-  const verdict = validator.verify(peerCertificates(socket), { id: 'spiffe://example.org/client', extendedKeyUsage: 'clientAuth' })
+  const verdict = validator.verify(peerCertificates(socket), {
+    id: 'spiffe://example.org/client',
+    extendedKeyUsage: 'clientAuth',
+  })
   if (verdict.ok) socket.end(`welcome, ${verdict.id}\n`)
   else socket.destroy()
 })
@@ -38,7 +58,10 @@ const { port } = server.address() as AddressInfo
 const client = await identity('spiffe://example.org/client')
 const socket = connect({ ...client, host: '127.0.0.1', port, rejectUnauthorized: false })
 await once(socket, 'secureConnect')
-const verdict = validator.verify(peerCertificates(socket), { id: 'spiffe://example.org/server', extendedKeyUsage: 'serverAuth' })
+const verdict = validator.verify(peerCertificates(socket), {
+  id: 'spiffe://example.org/server',
+  extendedKeyUsage: 'serverAuth',
+})
 if (!verdict.ok) throw new Error(verdict.rejected[0]?.message)
 console.log(`connected to ${verdict.id}`)
 for await (const text of socket.setEncoding('utf8')) console.log(String(text).trim())

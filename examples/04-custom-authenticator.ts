@@ -29,9 +29,15 @@ class BootstrapAuthenticator implements Authenticator {
 const bootstrap = new BootstrapAuthenticator({ password: 'correct horse', id: 'spiffe://example.org/new' })
 const authenticator = new CompositeAuthenticator({ authenticators: [bootstrap] })
 
-for (const headers of [{ 'x-bootstrap': 'correct horse' }, { 'x-bootstrap': 'guess' }, {}] as Record<string, string>[]) {
+for (const headers of [{ 'x-bootstrap': 'correct horse' }, { 'x-bootstrap': 'guess' }, {}] as Record<
+  string,
+  string
+>[]) {
   const request: AuthenticationRequest = {
-    transport: 'example', peer: undefined, tls: undefined, signal: new AbortController().signal,
+    transport: 'example',
+    peer: undefined,
+    tls: undefined,
+    signal: new AbortController().signal,
     header: (name) => (headers[name] === undefined ? [] : [headers[name]]),
   }
   await requireCaller(authenticator, request).then(

@@ -12,8 +12,10 @@ const service = new Map<string, (KeyObject | undefined)[]>()
 class RemoteKeyManager implements KeyManager {
   #closed = false
   async generateKey(id: string, algorithm: string): Promise<Signer> {
-    if (algorithm !== 'P-256') throw new PkiError('ERR_KEY_UNSUPPORTED', `${algorithm}: the service has P-256 alone`)
-    if (this.#versions(id).some((key) => key !== undefined)) throw new PkiError('ERR_KEY_EXISTS', `${id} is there`) // nothing awaited up to here: one of two makes it
+    if (algorithm !== 'P-256')
+      throw new PkiError('ERR_KEY_UNSUPPORTED', `${algorithm}: the service has P-256 alone`)
+    if (this.#versions(id).some((key) => key !== undefined))
+      throw new PkiError('ERR_KEY_EXISTS', `${id} is there`) // nothing awaited up to here: one of two makes it
     service.set(id, this.#versions(id))
     return this.#add(id)
   }
@@ -21,13 +23,33 @@ class RemoteKeyManager implements KeyManager {
   async getSigner(id: string, version?: number): Promise<Signer | undefined> {
     const versions = this.#versions(id)
     const key = version === undefined ? versions.findLast((one) => one !== undefined) : versions[version - 1]
-    return key && { id, publicKey: PublicKey.from(key), signatureAlgorithm: 'ecdsa-with-SHA256', sign: async (data) => sign('sha256', data, key) }
+    return (
+      key && {
+        id,
+        publicKey: PublicKey.from(key),
+        signatureAlgorithm: 'ecdsa-with-SHA256',
+        sign: async (data) => sign('sha256', data, key),
+      }
+    )
   }
 
   async listKeys(): Promise<readonly KeyInfo[]> {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
-    return [...service].flatMap(([id, versions]) => versions.flatMap((key, at) =>
-      (key ? [{ id, version: at + 1, algorithm: 'P-256' as const, created: new Date(0), current: versions.findLastIndex((one) => one) === at }] : [])))
+    return [...service].flatMap(([id, versions]) =>
+      versions.flatMap((key, at) =>
+        key
+          ? [
+              {
+                id,
+                version: at + 1,
+                algorithm: 'P-256' as const,
+                created: new Date(0),
+                current: versions.findLastIndex((one) => one) === at,
+              },
+            ]
+          : [],
+      ),
+    )
   }
 
   async rotateKey(id: string): Promise<Signer> {
@@ -35,18 +57,31 @@ class RemoteKeyManager implements KeyManager {
     return this.#add(id)
   }
 
-  backupKey = async (id: string): Promise<never> => Promise.reject(new PkiError((await this.getSigner(id)) ? 'ERR_KEY_NOT_EXTRACTABLE' : 'ERR_KEY_NOT_FOUND', `${id} stays with the service`))
-  restoreKey = async (): Promise<never> => Promise.reject(new PkiError(this.#closed ? 'ERR_CLOSED' : 'ERR_KEY_NOT_EXTRACTABLE', 'the service takes no keys in'))
+  backupKey = async (id: string): Promise<never> =>
+    Promise.reject(
+      new PkiError(
+        (await this.getSigner(id)) ? 'ERR_KEY_NOT_EXTRACTABLE' : 'ERR_KEY_NOT_FOUND',
+        `${id} stays with the service`,
+      ),
+    )
+  restoreKey = async (): Promise<never> =>
+    Promise.reject(
+      new PkiError(this.#closed ? 'ERR_CLOSED' : 'ERR_KEY_NOT_EXTRACTABLE', 'the service takes no keys in'),
+    )
 
   async destroyKey(id: string, version?: number): Promise<void> {
     if ((await this.getSigner(id, version)) === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `no ${id}`)
-    service.set(id, this.#versions(id).map((key, at) => (version === undefined || at === version - 1 ? undefined : key)))
+    service.set(
+      id,
+      this.#versions(id).map((key, at) => (version === undefined || at === version - 1 ? undefined : key)),
+    )
   }
 
   [Symbol.asyncDispose] = async (): Promise<void> => void (this.#closed = true)
   #versions(id: string): (KeyObject | undefined)[] {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
-    if (!/^[\w-][\w.-]{0,127}$/.test(id)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is letters, digits, dots, hyphens and underscores')
+    if (!/^[\w-][\w.-]{0,127}$/.test(id))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is letters, digits, dots, hyphens and underscores')
     return service.get(id) ?? []
   }
   async #add(id: string): Promise<Signer> {
@@ -55,6 +90,13 @@ class RemoteKeyManager implements KeyManager {
   }
 }
 
-for (const { run } of keyManagerContract({ open: async () => new RemoteKeyManager(), algorithms: ['P-256'], extractable: false })) await run()
-const root = await createRootCertificate(await new RemoteKeyManager().generateKey('root', 'P-256'), { subject: 'CN=kept elsewhere' })
+for (const { run } of keyManagerContract({
+  open: async () => new RemoteKeyManager(),
+  algorithms: ['P-256'],
+  extractable: false,
+}))
+  await run()
+const root = await createRootCertificate(await new RemoteKeyManager().generateKey('root', 'P-256'), {
+  subject: 'CN=kept elsewhere',
+})
 console.log(`the contract holds; a root made with a key of the service: ${root.serialNumber}`)

@@ -6,7 +6,10 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { readArguments } from './command-line.ts'
 
-readArguments({ options: {} }, 'Usage: npm run import-time     measures what importing the built package costs; `npm run build` first')
+readArguments(
+  { options: {} },
+  'Usage: npm run import-time     measures what importing the built package costs; `npm run build` first',
+)
 
 const limitMs = 60
 /** What @peculiar/x509 takes on the machine that the limit is for: two cores, Node 20. */
@@ -55,11 +58,16 @@ function allowedMs(): number {
 
 function elapsedMs(code: string): number {
   const start = performance.now()
-  const { status, signal, error, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+  const { status, signal, error, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    encoding: 'utf8',
+  })
   const elapsed = performance.now() - start
   if (status === 0) return elapsed
   // No exit code: the machine ended it, or had no room to start it. That says nothing of the package; an exit code does.
-  const what = status === null ? `did not run to its end (${error?.message ?? signal ?? 'unknown'})` : `failed with exit code ${status}: ${stderr}`
+  const what =
+    status === null
+      ? `did not run to its end (${error?.message ?? signal ?? 'unknown'})`
+      : `failed with exit code ${status}: ${stderr}`
   if (status !== null || ++interrupted > mostInterrupted) throw new Error(`a Node process ${what}`)
   console.log(`import time: a Node process ${what}; once more`)
   return elapsedMs(code)

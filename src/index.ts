@@ -6,7 +6,13 @@
 export { PkiError, isPkiError } from './errors/index.ts'
 export type { PkiErrorCode } from './errors/index.ts'
 export { SpiffeId, TrustDomain } from './spiffe/index.ts'
-export { Certificate, CertificateRequest, RevocationList, buildCertificateRequest, generalName } from './x509/index.ts'
+export {
+  Certificate,
+  CertificateRequest,
+  RevocationList,
+  buildCertificateRequest,
+  generalName,
+} from './x509/index.ts'
 export type { Signer } from './x509/index.ts'
 export { MemoryKeyManager } from './keys/memory-key-manager.ts'
 export { SoftwareSigner } from './keys/software-signer.ts'

@@ -9,5 +9,9 @@ export async function openKeys(hsm: boolean): Promise<OpenKeys> {
     return openSoftHsm()
   }
   const manager = new MemoryKeyManager()
-  return { manager, place: 'in the memory of this process', [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose]() }
+  return {
+    manager,
+    place: 'in the memory of this process',
+    [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose](),
+  }
 }

@@ -27,9 +27,13 @@ export interface SoftHsmToken {
 /** Makes a token. @throws when SoftHSM is not installed, with the command that installs it */
 export async function createSoftHsmToken(label = 'spiffe-pki'): Promise<SoftHsmToken> {
   const named = process.env['SOFTHSM2_MODULE']
-  if (named !== undefined && !existsSync(named)) throw new Error(`SOFTHSM2_MODULE names ${named}, which is not there: give it the path of libsofthsm2.so`)
+  if (named !== undefined && !existsSync(named))
+    throw new Error(`SOFTHSM2_MODULE names ${named}, which is not there: give it the path of libsofthsm2.so`)
   const modulePath = [named, ...usualPlaces].find((path) => path !== undefined && existsSync(path))
-  if (modulePath === undefined) throw new Error('SoftHSM is not installed: apt-get install softhsm2, or set SOFTHSM2_MODULE to the path of libsofthsm2.so')
+  if (modulePath === undefined)
+    throw new Error(
+      'SoftHSM is not installed: apt-get install softhsm2, or set SOFTHSM2_MODULE to the path of libsofthsm2.so',
+    )
   const directory = await mkdtemp(join(tmpdir(), 'softhsm-'))
   const tokens = join(directory, 'tokens')
   await mkdir(tokens)
@@ -40,21 +44,28 @@ export async function createSoftHsmToken(label = 'spiffe-pki'): Promise<SoftHsmT
   const command = ['--init-token', '--free', '--label', label, '--so-pin', '12345678', '--pin', pin]
   await promisify(execFile)('softhsm2-util', command).catch(async (error: unknown) => {
     await rm(directory, { recursive: true, force: true })
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error('softhsm2-util is not there: apt-get install softhsm2', { cause: error })
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new Error('softhsm2-util is not there: apt-get install softhsm2', { cause: error })
     throw error
   })
   return { modulePath, label, pin, directory, dispose: () => rm(directory, { recursive: true, force: true }) }
 }
 
 const usualPlaces = [
-  '/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofthsm2.so', '/usr/local/lib/softhsm/libsofthsm2.so',
+  '/usr/lib/softhsm/libsofthsm2.so',
+  '/usr/lib64/pkcs11/libsofthsm2.so',
+  '/usr/local/lib/softhsm/libsofthsm2.so',
   '/opt/homebrew/lib/softhsm/libsofthsm2.so',
 ]
 
 /** Keys of the main job in such a token. */
 export async function openSoftHsm(): Promise<OpenKeys> {
   const token = await createSoftHsmToken()
-  const manager = await Pkcs11KeyManager.open({ module: token.modulePath, token: { label: token.label }, pin: () => token.pin })
+  const manager = await Pkcs11KeyManager.open({
+    module: token.modulePath,
+    token: { label: token.label },
+    pin: () => token.pin,
+  })
   return {
     manager,
     place: `in the PKCS#11 token "${token.label}" (SoftHSM) and cannot leave it`,

@@ -16,15 +16,21 @@ const usage = `Usage: npm start [-- --serve] [--hsm]
   --hsm     keeps the CA's keys in a PKCS#11 token; needs SoftHSM (apt-get install softhsm2)`
 
 const trustDomain = 'example.org'
-const workloads = { web: `spiffe://${trustDomain}/ns/shop/sa/web`, payments: `spiffe://${trustDomain}/ns/shop/sa/payments` }
+const workloads = {
+  web: `spiffe://${trustDomain}/ns/shop/sa/web`,
+  payments: `spiffe://${trustDomain}/ns/shop/sa/payments`,
+}
 
-const { values } = readArguments({ options: { serve: { type: 'boolean', default: false }, hsm: { type: 'boolean', default: false } } }, usage)
+const { values } = readArguments(
+  { options: { serve: { type: 'boolean', default: false }, hsm: { type: 'boolean', default: false } } },
+  usage,
+)
 await main(values).catch((error: unknown) => {
   console.error(`\nIt ended early: ${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
   process.exitCode = 1
 })
 
-async function main(options: { readonly serve: boolean, readonly hsm: boolean }): Promise<void> {
+async function main(options: { readonly serve: boolean; readonly hsm: boolean }): Promise<void> {
   const apiKeys = { web: generateApiKey(), payments: generateApiKey() }
   console.log(`Two programs, "web" and "payments", will talk to each other, each sure of who is at the other end.
 For that each needs a name, a SPIFFE ID such as ${workloads.web},
@@ -45,7 +51,9 @@ and a certificate that proves it. A certificate authority (CA) gives them out.`)
   })
   showCertificate('root, the anchor of trust', ca.root)
   showCertificate('intermediate', ca.intermediate)
-  step(`It listens for certificate requests on ${ca.address}`, ['gRPC over TLS: the service that Istio agents speak'])
+  step(`It listens for certificate requests on ${ca.address}`, [
+    'gRPC over TLS: the service that Istio agents speak',
+  ])
 
   const web = await enrol('web', { ca, apiKey: apiKeys.web })
   step('Workload "web" made a key, sent a request (CSR), and got its certificate (SVID)', [
@@ -66,11 +74,16 @@ and a certificate that proves it. A certificate authority (CA) gives them out.`)
   ])
 
   const wanted = `spiffe://${trustDomain}/ns/shop/sa/accounts`
-  const refusal = await callPeer(web, { port: server.port, expect: wanted }).then(() => 'nobody objected', (error: unknown) => (error as Error).message)
+  const refusal = await callPeer(web, { port: server.port, expect: wanted }).then(
+    () => 'nobody objected',
+    (error: unknown) => (error as Error).message,
+  )
   step('"web" asked for somebody else, "accounts", at the same address, and hung up', [refusal])
 
   if (!options.serve) {
-    console.log('\nDone. Each side proved who it is, and each side checked. Next: npm start -- --serve, or examples/01-quick-start.ts.')
+    console.log(
+      '\nDone. Each side proved who it is, and each side checked. Next: npm start -- --serve, or examples/01-quick-start.ts.',
+    )
     return
   }
   const stop = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])

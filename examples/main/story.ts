@@ -13,13 +13,25 @@ export function step(text: string, details: readonly string[] = []): void {
 
 /** The fields of a certificate that matter here. */
 export function showCertificate(title: string, certificate: Certificate): void {
-  const { subject, issuer, subjectAltName = [], notBefore, notAfter, serialNumber, publicKey, keyUsage } = certificate
+  const {
+    subject,
+    issuer,
+    subjectAltName = [],
+    notBefore,
+    notAfter,
+    serialNumber,
+    publicKey,
+    keyUsage,
+  } = certificate
   console.log(`   ┌ ${title}`)
   const field = (name: string, value: string): void => console.log(`   │ ${name.padEnd(9)} ${value}`)
   if (!subject.isEmpty) field('subject', subject.toString())
   if (subjectAltName.length > 0) field('names', subjectAltName.map(formatGeneralName).join(', '))
   field('signed by', issuer.equals(subject) ? 'itself' : issuer.toString())
-  field('key', `${publicKey.algorithm ?? 'unknown'}${publicKey.algorithm === 'RSA' ? ` ${publicKey.bits}` : ''}, for ${keyUsage?.names.join(' and ') ?? 'anything'}`)
+  field(
+    'key',
+    `${publicKey.algorithm ?? 'unknown'}${publicKey.algorithm === 'RSA' ? ` ${publicKey.bits}` : ''}, for ${keyUsage?.names.join(' and ') ?? 'anything'}`,
+  )
   field('valid', `${time(notBefore)} to ${time(notAfter)}`)
   field('serial', serialNumber)
 }

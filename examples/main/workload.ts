@@ -19,7 +19,10 @@ export interface Workload {
 }
 
 /** Makes a key, asks for a certificate, checks what comes back. */
-export async function enrol(name: string, { ca, apiKey }: { readonly ca: EmbeddedCa, readonly apiKey: string }): Promise<Workload> {
+export async function enrol(
+  name: string,
+  { ca, apiKey }: { readonly ca: EmbeddedCa; readonly apiKey: string },
+): Promise<Workload> {
   const signer = await SoftwareSigner.generate('P-256')
   const validator = new X509SvidValidator({ bundles: ca.bundle })
   await using client = await createCertificateClient({
@@ -33,24 +36,47 @@ export async function enrol(name: string, { ca, apiKey }: { readonly ca: Embedde
 }
 
 /** A TLS server that answers one client alone. */
-export async function serve(workload: Workload, { allow }: { readonly allow: string }): Promise<AsyncDisposable & { readonly port: number }> {
-  const server = createServer({ ...tlsMaterial(workload), requestCert: true, rejectUnauthorized: false }, (socket) => {
-    socket.on('error', () => socket.destroy())
-    const verdict = workload.validator.verify(peerCertificates(socket), { id: allow, extendedKeyUsage: 'clientAuth' })
-    if (verdict.ok) socket.end(`hello ${verdict.id.path}, this is ${workload.svid.id.path}`)
-    else socket.destroy()
-  })
+export async function serve(
+  workload: Workload,
+  { allow }: { readonly allow: string },
+): Promise<AsyncDisposable & { readonly port: number }> {
+  const server = createServer(
+    { ...tlsMaterial(workload), requestCert: true, rejectUnauthorized: false },
+    (socket) => {
+      socket.on('error', () => socket.destroy())
+      const verdict = workload.validator.verify(peerCertificates(socket), {
+        id: allow,
+        extendedKeyUsage: 'clientAuth',
+      })
+      if (verdict.ok) socket.end(`hello ${verdict.id.path}, this is ${workload.svid.id.path}`)
+      else socket.destroy()
+    },
+  )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: async () => void server.close() }
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => void server.close(),
+  }
 }
 
 /** Connects, and sends nothing before the server has proved to be the one that is expected. */
-export async function callPeer(workload: Workload, { port, expect }: { readonly port: number, readonly expect: string }): Promise<{ peer: string, text: string }> {
+export async function callPeer(
+  workload: Workload,
+  { port, expect }: { readonly port: number; readonly expect: string },
+): Promise<{ peer: string; text: string }> {
   // Our validator decides, right below: OpenSSL knows host names and no SPIFFE IDs.
-  const socket: TLSSocket = connect({ ...tlsMaterial(workload), host: '127.0.0.1', port, rejectUnauthorized: false })
+  const socket: TLSSocket = connect({
+    ...tlsMaterial(workload),
+    host: '127.0.0.1',
+    port,
+    rejectUnauthorized: false,
+  })
   await once(socket, 'secureConnect')
-  const verdict = workload.validator.verify(peerCertificates(socket), { id: expect, extendedKeyUsage: 'serverAuth' })
+  const verdict = workload.validator.verify(peerCertificates(socket), {
+    id: expect,
+    extendedKeyUsage: 'serverAuth',
+  })
   if (!verdict.ok) {
     socket.destroy()
     throw new Error(verdict.rejected[0]?.message)
@@ -61,6 +87,6 @@ export async function callPeer(workload: Workload, { port, expect }: { readonly 
   return { peer: verdict.id.toString(), text }
 }
 
-function tlsMaterial({ svid, signer }: Workload): { cert: string, key: string, minVersion: 'TLSv1.3' } {
+function tlsMaterial({ svid, signer }: Workload): { cert: string; key: string; minVersion: 'TLSv1.3' } {
   return { cert: svid.toPem(), key: exportPrivateKey(signer.privateKey()), minVersion: 'TLSv1.3' }
 }

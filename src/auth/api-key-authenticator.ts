@@ -39,20 +39,31 @@ export class ApiKeyAuthenticator implements Authenticator {
   /** `api-key`. */
   readonly name = 'api-key'
   readonly #header: string
-  readonly #callers: readonly { readonly digest: Buffer, readonly caller: Caller }[]
+  readonly #callers: readonly { readonly digest: Buffer; readonly caller: Caller }[]
 
   /** @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for an entry that could not work */
   constructor(options: ApiKeyAuthenticatorOptions) {
-    if (!Array.isArray((options as Partial<ApiKeyAuthenticatorOptions> | undefined)?.keys)) throw new PkiError('ERR_INVALID_ARGUMENT', 'keys is an array of entries')
+    if (!Array.isArray((options as Partial<ApiKeyAuthenticatorOptions> | undefined)?.keys))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'keys is an array of entries')
     this.#header = (options.header ?? 'x-api-key').toLowerCase()
     const digests = new Set<string>()
     this.#callers = options.keys.map(({ id, digest, identities }) => {
-      if (!/^[0-9a-f]{64}$/.test(digest)) throw new PkiError('ERR_INVALID_ARGUMENT', `the digest of API key ${id} is not 64 lower-case hexadecimal digits`)
-      if (digest === hashOf('')) throw new PkiError('ERR_INVALID_ARGUMENT', `the digest of API key ${id} is that of no key at all`)
-      if (digests.has(digest)) throw new PkiError('ERR_INVALID_ARGUMENT', `API key ${id} is the key of another entry too`)
+      if (!/^[0-9a-f]{64}$/.test(digest))
+        throw new PkiError(
+          'ERR_INVALID_ARGUMENT',
+          `the digest of API key ${id} is not 64 lower-case hexadecimal digits`,
+        )
+      if (digest === hashOf(''))
+        throw new PkiError('ERR_INVALID_ARGUMENT', `the digest of API key ${id} is that of no key at all`)
+      if (digests.has(digest))
+        throw new PkiError('ERR_INVALID_ARGUMENT', `API key ${id} is the key of another entry too`)
       digests.add(digest)
       if (identities.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', `API key ${id} has no identity`)
-      const caller: Caller = { identities: identities.map((identity) => SpiffeId.from(identity)), credential: 'api-key', claims: { keyId: id } }
+      const caller: Caller = {
+        identities: identities.map((identity) => SpiffeId.from(identity)),
+        credential: 'api-key',
+        claims: { keyId: id },
+      }
       return { digest: Buffer.from(digest, 'hex'), caller }
     })
   }
@@ -65,8 +76,10 @@ export class ApiKeyAuthenticator implements Authenticator {
   #match(values: readonly string[]): Caller | undefined {
     const [key] = values
     if (key === undefined) return undefined
-    if (values.length > 1) throw authenticationError(`${values.length} values of ${this.#header}; one is wanted`)
-    if (key.length > maxKeyLength) throw authenticationError(`an API key of ${key.length} characters; at most ${maxKeyLength} are read`)
+    if (values.length > 1)
+      throw authenticationError(`${values.length} values of ${this.#header}; one is wanted`)
+    if (key.length > maxKeyLength)
+      throw authenticationError(`an API key of ${key.length} characters; at most ${maxKeyLength} are read`)
     const digest = createHash('sha256').update(key).digest()
     // Every entry is compared, so that the time says nothing about which one came close.
     let found: Caller | undefined
@@ -87,7 +100,8 @@ export function generateApiKey(): string {
  * @throws ERR_INVALID_ARGUMENT for an empty key, as a variable that is not set gives one: then anybody had it
  */
 export function hashApiKey(key: string): string {
-  if (typeof key !== 'string' || key === '') throw new PkiError('ERR_INVALID_ARGUMENT', 'an API key is a text, and not an empty one')
+  if (typeof key !== 'string' || key === '')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'an API key is a text, and not an empty one')
   return hashOf(key)
 }
 

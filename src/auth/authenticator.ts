@@ -11,7 +11,7 @@ export interface AuthenticationRequest {
   /** Every value of a header, by its lower-case name; empty when it was not sent. */
   header(name: string): readonly string[]
   /** The other end of the connection; undefined where there is none, as on a Unix socket. */
-  readonly peer: { readonly address: string, readonly port: number } | undefined
+  readonly peer: { readonly address: string; readonly port: number } | undefined
   /** Undefined on a connection without TLS. */
   readonly tls: TlsPeer | undefined
   /** Aborted when the caller is gone. */

@@ -9,15 +9,15 @@ import type { AuthenticationRequest, Authenticator, Caller } from './authenticat
 /** What the check of a client's chain answers; `verifyX509Svid` has this shape. */
 export type ClientChainVerdict =
   | {
-    readonly ok: true
-    /** Who the client is. */
-    readonly id: SpiffeId
-  }
+      readonly ok: true
+      /** Who the client is. */
+      readonly id: SpiffeId
+    }
   | {
-    readonly ok: false
-    /** Why not; the first is the one that the log shows. */
-    readonly rejected: readonly { readonly code: string, readonly rule: string, readonly message: string }[]
-  }
+      readonly ok: false
+      /** Why not; the first is the one that the log shows. */
+      readonly rejected: readonly { readonly code: string; readonly rule: string; readonly message: string }[]
+    }
 
 /** Options of `ClientCertificateAuthenticator`. */
 export interface ClientCertificateAuthenticatorOptions {
@@ -44,8 +44,13 @@ export class ClientCertificateAuthenticator implements Authenticator {
 
   /** @throws ERR_INVALID_ARGUMENT without a `verify` */
   constructor(options: ClientCertificateAuthenticatorOptions) {
-    if (typeof (options as Partial<ClientCertificateAuthenticatorOptions> | undefined)?.verify !== 'function') {
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'verify is a function that judges a chain, such as that of an X509SvidValidator')
+    if (
+      typeof (options as Partial<ClientCertificateAuthenticatorOptions> | undefined)?.verify !== 'function'
+    ) {
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'verify is a function that judges a chain, such as that of an X509SvidValidator',
+      )
     }
     this.#verify = options.verify
   }
@@ -56,15 +61,26 @@ export class ClientCertificateAuthenticator implements Authenticator {
     const leaf = chain?.[0]
     if (chain === undefined || leaf === undefined) return Promise.resolve(undefined)
     if (chain.length > maxChainLength) {
-      return Promise.reject(authenticationError(`a client chain of ${chain.length} certificates; at most ${maxChainLength} are read`))
+      return Promise.reject(
+        authenticationError(
+          `a client chain of ${chain.length} certificates; at most ${maxChainLength} are read`,
+        ),
+      )
     }
     return Promise.resolve(chain).then((presented) => {
       const verdict = this.#verify(presented)
       if (!verdict.ok) {
         const [first] = verdict.rejected
-        throw new PkiError('ERR_CLIENT_CERTIFICATE_UNTRUSTED', `the client certificate is not trusted: ${first?.message ?? 'no path'} (${first?.code ?? ''}, ${first?.rule ?? ''})`)
+        throw new PkiError(
+          'ERR_CLIENT_CERTIFICATE_UNTRUSTED',
+          `the client certificate is not trusted: ${first?.message ?? 'no path'} (${first?.code ?? ''}, ${first?.rule ?? ''})`,
+        )
       }
-      return { identities: [verdict.id], credential: 'x509', claims: { serialNumber: leaf.serialNumber, notAfter: leaf.notAfter.toISOString() } }
+      return {
+        identities: [verdict.id],
+        credential: 'x509',
+        claims: { serialNumber: leaf.serialNumber, notAfter: leaf.notAfter.toISOString() },
+      }
     })
   }
 }

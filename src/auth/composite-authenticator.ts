@@ -12,7 +12,10 @@ import type { AuthenticationError, AuthenticationRequest, Authenticator, Caller 
  *
  * @param message What was found and what was wanted; never the credential itself.
  */
-export function authenticationError(message: string, options?: { readonly cause?: unknown }): AuthenticationError {
+export function authenticationError(
+  message: string,
+  options?: { readonly cause?: unknown },
+): AuthenticationError {
   return new PkiError('ERR_CREDENTIAL_INVALID', message, options)
 }
 
@@ -22,15 +25,20 @@ export function authenticationError(message: string, options?: { readonly cause?
  * @throws ERR_CREDENTIAL_MISSING when no authenticator found a credential of its kind; ERR_CREDENTIAL_INVALID,
  * ERR_CLIENT_CERTIFICATE_UNTRUSTED when one found a bad one; ERR_AUTHENTICATOR_FAILED when one could not tell
  */
-export async function requireCaller(authenticator: Authenticator, request: AuthenticationRequest): Promise<Caller> {
-  if (typeof (Object(authenticator) as Partial<Authenticator>).authenticate !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'an authenticator is wanted')
+export async function requireCaller(
+  authenticator: Authenticator,
+  request: AuthenticationRequest,
+): Promise<Caller> {
+  if (typeof (Object(authenticator) as Partial<Authenticator>).authenticate !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'an authenticator is wanted')
   let caller: Caller | undefined
   try {
     caller = await authenticator.authenticate(request)
   } catch (cause) {
     throw isPkiError(cause) ? cause : authenticatorFailed(authenticator.name, cause)
   }
-  if (caller === undefined) throw new PkiError('ERR_CREDENTIAL_MISSING', `no credential that ${authenticator.name} knows was sent`)
+  if (caller === undefined)
+    throw new PkiError('ERR_CREDENTIAL_MISSING', `no credential that ${authenticator.name} knows was sent`)
   return checkCaller(caller, authenticator.name)
 }
 
@@ -41,13 +49,25 @@ export async function requireCaller(authenticator: Authenticator, request: Authe
  * @throws ERR_AUTHENTICATOR_FAILED
  */
 export function checkCaller(caller: Caller, name: string): Caller {
-  const { identities, credential, claims, kubernetes }: Readonly<Partial<Record<keyof Caller, unknown>>> = isObject(caller) ? caller : {}
-  if (!Array.isArray(identities) || identities.length === 0) throw failed(name, 'answered with a caller that has no identity')
-  if (identities.length > maxIdentities) throw failed(name, `answered with ${identities.length} identities; at most ${maxIdentities} are taken`)
-  if (!identities.every((id) => id instanceof SpiffeId)) throw failed(name, 'answered with an identity that is not a SpiffeId')
-  if (typeof credential !== 'string' || credential === '') throw failed(name, 'answered with a caller of no kind of credential')
+  const { identities, credential, claims, kubernetes }: Readonly<Partial<Record<keyof Caller, unknown>>> =
+    isObject(caller) ? caller : {}
+  if (!Array.isArray(identities) || identities.length === 0)
+    throw failed(name, 'answered with a caller that has no identity')
+  if (identities.length > maxIdentities)
+    throw failed(name, `answered with ${identities.length} identities; at most ${maxIdentities} are taken`)
+  if (!identities.every((id) => id instanceof SpiffeId))
+    throw failed(name, 'answered with an identity that is not a SpiffeId')
+  if (typeof credential !== 'string' || credential === '')
+    throw failed(name, 'answered with a caller of no kind of credential')
   if (!isObject(claims) || Array.isArray(claims)) throw failed(name, 'answered with a caller without claims')
-  if (kubernetes !== undefined && !(isObject(kubernetes) && typeof kubernetes['namespace'] === 'string' && typeof kubernetes['serviceAccount'] === 'string')) {
+  if (
+    kubernetes !== undefined &&
+    !(
+      isObject(kubernetes) &&
+      typeof kubernetes['namespace'] === 'string' &&
+      typeof kubernetes['serviceAccount'] === 'string'
+    )
+  ) {
     throw failed(name, 'answered with a caller of a pod without namespace or service account')
   }
   return caller
@@ -113,11 +133,18 @@ export class CompositeAuthenticator implements Authenticator {
 
   /** @throws ERR_INVALID_ARGUMENT for an empty list, and for another `onFailure` */
   constructor(options: CompositeAuthenticatorOptions) {
-    this.#authenticators = [...((options as Partial<CompositeAuthenticatorOptions> | undefined)?.authenticators ?? [])]
-    if (this.#authenticators.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no authenticators: nobody could ever be authenticated')
+    this.#authenticators = [
+      ...((options as Partial<CompositeAuthenticatorOptions> | undefined)?.authenticators ?? []),
+    ]
+    if (this.#authenticators.length === 0)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'no authenticators: nobody could ever be authenticated')
     this.name = this.#authenticators.map(({ name }) => name).join(', ')
     const { onFailure = 'deny' } = options
-    if (!onFailures.includes(onFailure)) throw new PkiError('ERR_INVALID_ARGUMENT', `onFailure is ${JSON.stringify(onFailure)}; deny or try-next is wanted`)
+    if (!onFailures.includes(onFailure))
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `onFailure is ${JSON.stringify(onFailure)}; deny or try-next is wanted`,
+      )
     this.#tryNext = onFailure === 'try-next'
     this.#logger = options.logger ?? silentLogger
     this.#metrics = options.metrics ?? noMetrics
@@ -132,8 +159,20 @@ export class CompositeAuthenticator implements Authenticator {
         if (caller !== undefined) return checkCaller(caller, authenticator.name)
       } catch (cause) {
         const error = isPkiError(cause) ? cause : authenticatorFailed(authenticator.name, cause)
-        this.#logger.warn({ authenticator: authenticator.name, code: error.code, reason: error.message, cause: causeOf(error), peer: request.peer?.address }, 'authentication failed')
-        this.#metrics.count('authentication_failures', { authenticator: authenticator.name, code: error.code })
+        this.#logger.warn(
+          {
+            authenticator: authenticator.name,
+            code: error.code,
+            reason: error.message,
+            cause: causeOf(error),
+            peer: request.peer?.address,
+          },
+          'authentication failed',
+        )
+        this.#metrics.count('authentication_failures', {
+          authenticator: authenticator.name,
+          code: error.code,
+        })
         if (!this.#tryNext) throw error
         first ??= error
       }

@@ -8,12 +8,24 @@ import { TrustBundleSet } from '../svid/bundle-source.ts'
 import { TrustBundle } from '../svid/trust-bundle.ts'
 import type { BundleSource } from '../svid/index.ts'
 import { CertificateRequest, generateSerialNumber, isProvenRequest } from '../x509/index.ts'
-import type { Certificate, ProvenRequest, PublicKey, RevocationList, SerialNumber, SignOptions } from '../x509/index.ts'
+import type {
+  Certificate,
+  ProvenRequest,
+  PublicKey,
+  RevocationList,
+  SerialNumber,
+  SignOptions,
+} from '../x509/index.ts'
 import { workloadProfile } from './certificate-profile.ts'
 import type { CertificateProfile } from './certificate-profile.ts'
 import type { CertificateStore } from './certificate-store.ts'
 import type { CertificateWorkers } from './certificate-workers.ts'
-import type { CertificateContent, IssuedCertificate, PreparedCertificate, UnprovenCertificate } from './issued-certificate.ts'
+import type {
+  CertificateContent,
+  IssuedCertificate,
+  PreparedCertificate,
+  UnprovenCertificate,
+} from './issued-certificate.ts'
 import { Issuer } from './issuer.ts'
 import type { SigningMaterial } from './issuer.ts'
 import { RevocationListIssuer } from './revocation-list-issuer.ts'
@@ -97,13 +109,18 @@ class LocalCertificateAuthority implements CertificateAuthority {
   #issuer: Issuer
 
   constructor(options: CertificateAuthorityOptions) {
-    if (typeof (options as unknown) !== 'object' || (options as unknown) === null) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA wants trustDomain, certificate and signer')
+    if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA wants trustDomain, certificate and signer')
     this.trustDomain = TrustDomain.from(options.trustDomain)
     this.#profile = options.profile ?? workloadProfile
     this.#clock = options.clock ?? systemClock
     this.#issuer = new Issuer(options, this.trustDomain, this.#profile)
     this.#bundles = new TrustBundleSet([this.#bundleOf(this.#issuer)])
-    this.#lists = new RevocationListIssuer({ store: options.store, ttlSeconds: options.revocationListTtlSeconds, clock: this.#clock })
+    this.#lists = new RevocationListIssuer({
+      store: options.store,
+      ttlSeconds: options.revocationListTtlSeconds,
+      clock: this.#clock,
+    })
   }
 
   get certificate(): Certificate {
@@ -119,36 +136,55 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   prepare(request: ProvenRequest, content: CertificateContent): PreparedCertificate {
-    if (!isProvenRequest(request)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a request whose signature was verified is wanted')
+    if (!isProvenRequest(request))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a request whose signature was verified is wanted')
     return this.#prepare(request.publicKey, content, undefined) as PreparedCertificate
   }
 
   async sign(prepared: PreparedCertificate, options?: SignOptions): Promise<IssuedCertificate> {
     const { linted, issuer, request } = PreparedToken.use(prepared, this, this.#clock)
-    if (request !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'the request of these bytes was not proven')
+    if (request !== undefined)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'the request of these bytes was not proven')
     this.#requireTrusted(issuer)
     const signing = issuer.sign(linted, options)
     return this.#answer(issuer, linted, signing instanceof Uint8Array ? signing : await signing)
   }
 
   prepareUnproven(request: CertificateRequest, content: CertificateContent): UnprovenCertificate {
-    if (!(request instanceof CertificateRequest)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a request is wanted')
+    if (!(request instanceof CertificateRequest))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a request is wanted')
     return this.#prepare(request.publicKey, content, request) as UnprovenCertificate
   }
 
   async proveAndSign(unproven: UnprovenCertificate, workers: CertificateWorkers): Promise<IssuedCertificate> {
     const { linted, issuer, request } = PreparedToken.use(unproven, this, this.#clock)
-    if (request === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'the request of these bytes was proven: they are for `sign`')
+    if (request === undefined)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'the request of these bytes was proven: they are for `sign`')
     this.#requireTrusted(issuer)
     return this.#answer(issuer, linted, await issuer.signBy(workers, request, linted))
   }
 
-  #prepare(publicKey: PublicKey, content: CertificateContent, request: CertificateRequest | undefined): PreparedToken {
+  #prepare(
+    publicKey: PublicKey,
+    content: CertificateContent,
+    request: CertificateRequest | undefined,
+  ): PreparedToken {
     const { subjectAltName } = Object(content) as Partial<CertificateContent>
-    if (!Array.isArray(subjectAltName)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the content of a certificate has subjectAltName, a list of names')
+    if (!Array.isArray(subjectAltName))
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'the content of a certificate has subjectAltName, a list of names',
+      )
     publicKey.checkStrength()
     const nowMs = this.#clock.now()
-    return new PreparedToken(this, this.#issuer, this.#issuer.prepare(publicKey, content, generateSerialNumber(), nowMs), request, nowMs, this.#clock.monotonic())
+    return new PreparedToken(
+      this,
+      this.#issuer,
+      this.#issuer.prepare(publicKey, content, generateSerialNumber(), nowMs),
+      request,
+      nowMs,
+      this.#clock.monotonic(),
+    )
   }
 
   #answer(issuer: Issuer, linted: Certificate, signature: Uint8Array): IssuedCertificate {
@@ -190,8 +226,15 @@ class LocalCertificateAuthority implements CertificateAuthority {
 
   /** Invariant: no client sees a chain that does not verify with the roots served at the same time. */
   #requireTrusted(issuer: Issuer): void {
-    if (issuer === this.#issuer || issuer.anchors.some((anchor) => this.#issuer.roots.some((root) => root.equals(anchor)))) return
-    throw new PkiError('ERR_PREPARED_EXPIRED', 'the roots above the CA that prepared these bytes are not trusted any more')
+    if (
+      issuer === this.#issuer ||
+      issuer.anchors.some((anchor) => this.#issuer.roots.some((root) => root.equals(anchor)))
+    )
+      return
+    throw new PkiError(
+      'ERR_PREPARED_EXPIRED',
+      'the roots above the CA that prepared these bytes are not trusted any more',
+    )
   }
 }
 
@@ -207,7 +250,14 @@ class PreparedToken {
   readonly #request: CertificateRequest | undefined
   #authority: object | undefined
 
-  constructor(authority: object, issuer: Issuer, linted: Certificate, request: CertificateRequest | undefined, wallMs: number, monotonicMs: number) {
+  constructor(
+    authority: object,
+    issuer: Issuer,
+    linted: Certificate,
+    request: CertificateRequest | undefined,
+    wallMs: number,
+    monotonicMs: number,
+  ) {
     this.serialNumber = linted.serialNumber
     this.#linted = linted
     this.#issuer = issuer
@@ -231,14 +281,34 @@ class PreparedToken {
   }
 
   /** What was linted and by whom it is to be signed, if `prepared` is of this CA, was not used, and is fresh. @throws ERR_INVALID_ARGUMENT, ERR_PREPARED_EXPIRED */
-  static use(prepared: unknown, authority: object, clock: Clock): { readonly linted: Certificate, readonly issuer: Issuer, readonly request: CertificateRequest | undefined } {
-    if (typeof prepared !== 'object' || prepared === null || !(#authority in prepared) || prepared.#authority !== authority) {
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'these bytes were not prepared by this CA, or were signed already')
+  static use(
+    prepared: unknown,
+    authority: object,
+    clock: Clock,
+  ): {
+    readonly linted: Certificate
+    readonly issuer: Issuer
+    readonly request: CertificateRequest | undefined
+  } {
+    if (
+      typeof prepared !== 'object' ||
+      prepared === null ||
+      !(#authority in prepared) ||
+      prepared.#authority !== authority
+    ) {
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'these bytes were not prepared by this CA, or were signed already',
+      )
     }
     prepared.#authority = undefined
     // Both clocks: the monotonic one stands still while a machine sleeps, the other may be set.
     const age = Math.max(clock.monotonic() - prepared.#monotonicMs, Math.abs(clock.now() - prepared.#wallMs))
-    if (age > maximumAgeMs) throw new PkiError('ERR_PREPARED_EXPIRED', `bytes that were prepared ${Math.round(age / 1000)} s ago; at most ${maximumAgeMs / 1000} s are taken`)
+    if (age > maximumAgeMs)
+      throw new PkiError(
+        'ERR_PREPARED_EXPIRED',
+        `bytes that were prepared ${Math.round(age / 1000)} s ago; at most ${maximumAgeMs / 1000} s are taken`,
+      )
     return { linted: prepared.#linted, issuer: prepared.#issuer, request: prepared.#request }
   }
 }

@@ -5,9 +5,26 @@ import { encodeTime, explicit, headerLength, integer, sequence, tags, writeHeade
 import { PkiError } from '../errors/index.ts'
 import { checkMeasures, isCount, requireCount } from '../internal/numbers.ts'
 import {
-  DistinguishedName, KeyUsage, encodeAltName, encodeAuthorityKeyIdentifier, encodeBasicConstraints, encodeExtendedKeyUsage, encodeExtension, encodeSubjectKeyIdentifier, extensionOids, keyPurposeOids, signatureAlgorithms,
+  DistinguishedName,
+  KeyUsage,
+  encodeAltName,
+  encodeAuthorityKeyIdentifier,
+  encodeBasicConstraints,
+  encodeExtendedKeyUsage,
+  encodeExtension,
+  encodeSubjectKeyIdentifier,
+  extensionOids,
+  keyPurposeOids,
+  signatureAlgorithms,
 } from '../x509/index.ts'
-import type { Certificate, GeneralName, KeyUsageName, PublicKey, PublicKeyAlgorithm, SignatureAlgorithm } from '../x509/index.ts'
+import type {
+  Certificate,
+  GeneralName,
+  KeyUsageName,
+  PublicKey,
+  PublicKeyAlgorithm,
+  SignatureAlgorithm,
+} from '../x509/index.ts'
 
 /** The template of leaf certificates. */
 export interface CertificateProfile {
@@ -38,7 +55,13 @@ export const workloadProfile: CertificateProfile = {
 }
 
 /** As `workloadProfile`, with the hour that SPIRE gives and its limit: a sixth of the CA's validity, so that a CA outlives its leaves by far. */
-export const spireProfile: CertificateProfile = { ...workloadProfile, name: 'spire', defaultTtlSeconds: 3600, issuerDivisor: 6, backdateSeconds: 10 }
+export const spireProfile: CertificateProfile = {
+  ...workloadProfile,
+  name: 'spire',
+  defaultTtlSeconds: 3600,
+  issuerDivisor: 6,
+  backdateSeconds: 10,
+}
 
 /** The profile as it is below one CA certificate. @throws ERR_INVALID_ARGUMENT for a profile that means nothing */
 export function profileBelow(issuer: Certificate, profile: CertificateProfile): CertificateProfile {
@@ -68,8 +91,13 @@ export function leafKeyUsage(algorithm: PublicKeyAlgorithm | undefined): readonl
  */
 export function validitySeconds(profile: CertificateProfile, requested: number | undefined): number {
   if (requested === undefined) return profile.defaultTtlSeconds
-  if (!isCount(requested, 1)) throw new PkiError('ERR_TTL', `a validity of ${requested} s; a positive whole number is wanted`)
-  if (requested > profile.maximumTtlSeconds) throw new PkiError('ERR_TTL', `a validity of ${requested} s; at most ${profile.maximumTtlSeconds} s are given`)
+  if (!isCount(requested, 1))
+    throw new PkiError('ERR_TTL', `a validity of ${requested} s; a positive whole number is wanted`)
+  if (requested > profile.maximumTtlSeconds)
+    throw new PkiError(
+      'ERR_TTL',
+      `a validity of ${requested} s; at most ${profile.maximumTtlSeconds} s are given`,
+    )
   return requested
 }
 
@@ -90,48 +118,76 @@ export class LeafTemplate {
   readonly #algorithmAndIssuer: Uint8Array
   readonly #authorityKeyIdentifier: Uint8Array
   /** Basic constraints, key usage and purposes, by whether the key is RSA. */
-  readonly #closing: { readonly rsa: Uint8Array, readonly other: Uint8Array }
-  #validity: { readonly notBeforeMs: number, readonly notAfterMs: number, readonly der: Uint8Array } | undefined
+  readonly #closing: { readonly rsa: Uint8Array; readonly other: Uint8Array }
+  #validity:
+    { readonly notBeforeMs: number; readonly notAfterMs: number; readonly der: Uint8Array } | undefined
 
   /** @throws ERR_CA_MATERIAL for a CA certificate without a subject key identifier */
   constructor(issuer: Certificate, algorithm: SignatureAlgorithm, profile: CertificateProfile) {
     const keyIdentifier = issuer.subjectKeyIdentifier
-    if (keyIdentifier === undefined) throw new PkiError('ERR_CA_MATERIAL', 'the CA certificate has no subject key identifier (RFC 5280 §4.2.1.2)')
+    if (keyIdentifier === undefined)
+      throw new PkiError(
+        'ERR_CA_MATERIAL',
+        'the CA certificate has no subject key identifier (RFC 5280 §4.2.1.2)',
+      )
     this.#algorithmAndIssuer = Buffer.concat([signatureAlgorithms[algorithm].identifier, issuer.subject.der])
-    this.#authorityKeyIdentifier = encodeExtension({ oid: extensionOids.authorityKeyIdentifier, critical: false, value: encodeAuthorityKeyIdentifier(keyIdentifier) })
+    this.#authorityKeyIdentifier = encodeExtension({
+      oid: extensionOids.authorityKeyIdentifier,
+      critical: false,
+      value: encodeAuthorityKeyIdentifier(keyIdentifier),
+    })
     this.#closing = { rsa: closingExtensions('RSA', profile), other: closingExtensions('P-256', profile) }
   }
 
   /** The certificate as far as it is known before it is signed: the exact bytes to sign, then `closing`. @throws ERR_NAME_INVALID, ERR_STRING_INVALID */
-  encode({ serialNumber, notBeforeMs, notAfterMs, subject, publicKey, subjectAltName }: LeafFields, closing: Uint8Array): Uint8Array {
-    return join([
-      version3,
-      integer(serialNumber),
-      this.#algorithmAndIssuer,
-      this.#encodeValidity(notBeforeMs, notAfterMs),
-      subject?.der ?? emptyName,
-      publicKey.spki,
-    ], [
-      this.#authorityKeyIdentifier,
-      subjectKeyIdentifierPrefix,
-      publicKey.keyIdentifier,
-      // The design's leaf has a critical SAN; beside a subject it may be either (X-3).
-      encodeExtension({ oid: extensionOids.subjectAltName, critical: true, value: encodeAltName(subjectAltName) }),
-      publicKey.algorithm === 'RSA' ? this.#closing.rsa : this.#closing.other,
-    ], closing)
+  encode(
+    { serialNumber, notBeforeMs, notAfterMs, subject, publicKey, subjectAltName }: LeafFields,
+    closing: Uint8Array,
+  ): Uint8Array {
+    return join(
+      [
+        version3,
+        integer(serialNumber),
+        this.#algorithmAndIssuer,
+        this.#encodeValidity(notBeforeMs, notAfterMs),
+        subject?.der ?? emptyName,
+        publicKey.spki,
+      ],
+      [
+        this.#authorityKeyIdentifier,
+        subjectKeyIdentifierPrefix,
+        publicKey.keyIdentifier,
+        // The design's leaf has a critical SAN; beside a subject it may be either (X-3).
+        encodeExtension({
+          oid: extensionOids.subjectAltName,
+          critical: true,
+          value: encodeAltName(subjectAltName),
+        }),
+        publicKey.algorithm === 'RSA' ? this.#closing.rsa : this.#closing.other,
+      ],
+      closing,
+    )
   }
 
   /** Certificates of one second and one lifetime share their validity. */
   #encodeValidity(notBeforeMs: number, notAfterMs: number): Uint8Array {
     if (this.#validity?.notBeforeMs !== notBeforeMs || this.#validity.notAfterMs !== notAfterMs) {
-      this.#validity = { notBeforeMs, notAfterMs, der: sequence(encodeTime(notBeforeMs), encodeTime(notAfterMs)) }
+      this.#validity = {
+        notBeforeMs,
+        notAfterMs,
+        der: sequence(encodeTime(notBeforeMs), encodeTime(notAfterMs)),
+      }
     }
     return this.#validity.der
   }
 }
 
 /** SEQUENCE { SEQUENCE { fields, [3] { SEQUENCE { extensions } } }, closing } into one buffer. */
-function join(fields: readonly Uint8Array[], extensions: readonly Uint8Array[], closing: Uint8Array): Uint8Array {
+function join(
+  fields: readonly Uint8Array[],
+  extensions: readonly Uint8Array[],
+  closing: Uint8Array,
+): Uint8Array {
   const listLength = lengthOf(extensions)
   const wrapperLength = headerLength(listLength) + listLength
   const tbsLength = lengthOf(fields) + headerLength(wrapperLength) + wrapperLength
@@ -164,9 +220,25 @@ function write(out: Uint8Array, at: number, parts: readonly Uint8Array[]): numbe
 function closingExtensions(algorithm: 'RSA' | 'P-256', profile: CertificateProfile): Uint8Array {
   const { basicConstraints, extendedKeyUsage, keyUsage } = extensionOids
   return Buffer.concat([
-    encodeExtension({ oid: keyUsage, critical: true, value: KeyUsage.of(...leafKeyUsage(algorithm)).toDer() }),
-    encodeExtension({ oid: basicConstraints, critical: true, value: encodeBasicConstraints({ ca: false, pathLength: undefined }) }),
-    ...(profile.extendedKeyUsage.length === 0 ? [] : [encodeExtension({ oid: extendedKeyUsage, critical: false, value: encodeExtendedKeyUsage(profile.extendedKeyUsage) })]),
+    encodeExtension({
+      oid: keyUsage,
+      critical: true,
+      value: KeyUsage.of(...leafKeyUsage(algorithm)).toDer(),
+    }),
+    encodeExtension({
+      oid: basicConstraints,
+      critical: true,
+      value: encodeBasicConstraints({ ca: false, pathLength: undefined }),
+    }),
+    ...(profile.extendedKeyUsage.length === 0
+      ? []
+      : [
+          encodeExtension({
+            oid: extendedKeyUsage,
+            critical: false,
+            value: encodeExtendedKeyUsage(profile.extendedKeyUsage),
+          }),
+        ]),
   ])
 }
 
@@ -176,5 +248,7 @@ const emptyName = DistinguishedName.of([]).der
 const keyIdentifierOctets = 20
 /** Everything of the extension but its 20 octets. */
 const subjectKeyIdentifierPrefix = encodeExtension({
-  oid: extensionOids.subjectKeyIdentifier, critical: false, value: encodeSubjectKeyIdentifier(new Uint8Array(keyIdentifierOctets)),
+  oid: extensionOids.subjectKeyIdentifier,
+  critical: false,
+  value: encodeSubjectKeyIdentifier(new Uint8Array(keyIdentifierOctets)),
 }).subarray(0, -keyIdentifierOctets)

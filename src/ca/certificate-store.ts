@@ -4,11 +4,27 @@ import type { SerialNumber } from '../x509/index.ts'
 
 /** Why a certificate is revoked: the names of RFC 5280 §5.3.1. */
 export type RevocationReason =
-  | 'unspecified' | 'keyCompromise' | 'cACompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation' | 'certificateHold' | 'privilegeWithdrawn' | 'aACompromise'
+  | 'unspecified'
+  | 'keyCompromise'
+  | 'cACompromise'
+  | 'affiliationChanged'
+  | 'superseded'
+  | 'cessationOfOperation'
+  | 'certificateHold'
+  | 'privilegeWithdrawn'
+  | 'aACompromise'
 
 /** Every `RevocationReason`. `removeFromCRL` is none: it belongs to delta lists alone. */
 export const revocationReasons: ReadonlySet<string> = new Set<RevocationReason>([
-  'unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'certificateHold', 'privilegeWithdrawn', 'aACompromise',
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'certificateHold',
+  'privilegeWithdrawn',
+  'aACompromise',
 ])
 
 /** What is known before the signature exists. */
@@ -32,7 +48,7 @@ export interface CertificateRecord extends IssuanceIntent {
   /** DER, once issued. */
   readonly certificate?: Uint8Array | undefined
   /** Why and since when it is revoked; undefined where it is not. */
-  readonly revocation?: { readonly reason: RevocationReason, readonly revokedAt: Date } | undefined
+  readonly revocation?: { readonly reason: RevocationReason; readonly revokedAt: Date } | undefined
 }
 
 /** Where records are kept. Every call returns when its effect is durable. */
@@ -40,7 +56,10 @@ export interface CertificateStore extends AsyncDisposable {
   /** @throws ERR_SERIAL_EXISTS */
   recordIntent(intent: IssuanceIntent): Promise<void> | void
   /** @throws ERR_CERTIFICATE_UNKNOWN */
-  recordOutcome(serialNumber: SerialNumber, outcome: { readonly certificate: Uint8Array } | { readonly failed: true }): Promise<void> | void
+  recordOutcome(
+    serialNumber: SerialNumber,
+    outcome: { readonly certificate: Uint8Array } | { readonly failed: true },
+  ): Promise<void> | void
   /** The record of a serial number; undefined where there is none. */
   find(serialNumber: SerialNumber): Promise<CertificateRecord | undefined>
   /** Every record of an identity, in the order of their intents. */

@@ -21,7 +21,11 @@ export interface CertificateWorkers {
 }
 
 /** What a worker does. @throws what `CertificateRequest.verify` throws, ERR_CA_SIGNATURE; what the signer throws */
-export async function proveAndSign(request: CertificateRequest, tbs: Uint8Array, signer: Signer): Promise<Uint8Array> {
+export async function proveAndSign(
+  request: CertificateRequest,
+  tbs: Uint8Array,
+  signer: Signer,
+): Promise<Uint8Array> {
   await request.publicKey.prepare()
   request.verify()
   return signChecked(tbs, signer.signatureAlgorithm, signer, signer.publicKey)
@@ -33,14 +37,30 @@ export async function proveAndSign(request: CertificateRequest, tbs: Uint8Array,
  *
  * @throws ERR_CA_SIGNATURE; what the signer throws
  */
-export function signChecked(tbs: Uint8Array, algorithm: SignatureAlgorithm, signer: Signer, publicKey: PublicKey, options?: SignOptions): Uint8Array | Promise<Uint8Array> {
+export function signChecked(
+  tbs: Uint8Array,
+  algorithm: SignatureAlgorithm,
+  signer: Signer,
+  publicKey: PublicKey,
+  options?: SignOptions,
+): Uint8Array | Promise<Uint8Array> {
   // A copy for the signer, which may be anybody's code: the bytes that it is given are not those that are compared.
   const signing = signer.sign(tbs.slice(), options)
-  if (signing instanceof Promise) return signing.then((signature) => checked(signature, tbs, algorithm, signer, publicKey))
+  if (signing instanceof Promise)
+    return signing.then((signature) => checked(signature, tbs, algorithm, signer, publicKey))
   return checked(signing, tbs, algorithm, signer, publicKey)
 }
 
-function checked(signature: Uint8Array, tbs: Uint8Array, algorithm: SignatureAlgorithm, signer: Signer, publicKey: PublicKey): Uint8Array {
+function checked(
+  signature: Uint8Array,
+  tbs: Uint8Array,
+  algorithm: SignatureAlgorithm,
+  signer: Signer,
+  publicKey: PublicKey,
+): Uint8Array {
   if (verifySignature(publicKey, algorithm, tbs, signature)) return signature
-  throw new PkiError('ERR_CA_SIGNATURE', `the signature of key ${signer.id} does not verify; it was not let out`)
+  throw new PkiError(
+    'ERR_CA_SIGNATURE',
+    `the signature of key ${signer.id} does not verify; it was not let out`,
+  )
 }

@@ -3,7 +3,12 @@
 import { PkiError } from '../errors/index.ts'
 import { requireCount } from '../internal/numbers.ts'
 import type { SerialNumber } from '../x509/index.ts'
-import type { CertificateRecord, CertificateStore, IssuanceIntent, RevocationReason } from './certificate-store.ts'
+import type {
+  CertificateRecord,
+  CertificateStore,
+  IssuanceIntent,
+  RevocationReason,
+} from './certificate-store.ts'
 
 /** Options of `MemoryCertificateStore`. */
 export interface MemoryCertificateStoreOptions {
@@ -45,15 +50,25 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   recordIntent({ serialNumber, identity, keyIdentifier, notAfter, intendedAt }: IssuanceIntent): void {
-    if (this.#find(serialNumber) !== undefined) throw new PkiError('ERR_SERIAL_EXISTS', `serial number ${serialNumber} was used before`)
+    if (this.#find(serialNumber) !== undefined)
+      throw new PkiError('ERR_SERIAL_EXISTS', `serial number ${serialNumber} was used before`)
     this.#entries.set(serialNumber, {
-      serialNumber, identity, notAfterMs: notAfter.getTime(), intendedAtMs: intendedAt.getTime(), keyIdentifier: this.#keep(keyIdentifier),
-      state: 'intended', certificate: undefined, revocation: undefined,
+      serialNumber,
+      identity,
+      notAfterMs: notAfter.getTime(),
+      intendedAtMs: intendedAt.getTime(),
+      keyIdentifier: this.#keep(keyIdentifier),
+      state: 'intended',
+      certificate: undefined,
+      revocation: undefined,
     })
     if (this.#entries.size > this.#maximum) this.#dropOldest()
   }
 
-  recordOutcome(serialNumber: SerialNumber, outcome: { readonly certificate: Uint8Array } | { readonly failed: true }): void {
+  recordOutcome(
+    serialNumber: SerialNumber,
+    outcome: { readonly certificate: Uint8Array } | { readonly failed: true },
+  ): void {
     const entry = this.#require(serialNumber)
     if ('failed' in outcome) {
       entry.state = 'failed'
@@ -69,7 +84,9 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   async findByIdentity(identity: string): Promise<readonly CertificateRecord[]> {
-    return [...this.#entries.values(), ...this.#revoked.values()].filter((entry) => entry.identity === identity).map(recordOf)
+    return [...this.#entries.values(), ...this.#revoked.values()]
+      .filter((entry) => entry.identity === identity)
+      .map(recordOf)
   }
 
   async revoke(serialNumber: SerialNumber, reason: RevocationReason, at: Date): Promise<CertificateRecord> {
@@ -107,7 +124,8 @@ export class MemoryCertificateStore implements CertificateStore {
 
   #require(serialNumber: SerialNumber): Entry {
     const entry = this.#find(serialNumber)
-    if (entry === undefined) throw new PkiError('ERR_CERTIFICATE_UNKNOWN', `no certificate has the serial number ${serialNumber}`)
+    if (entry === undefined)
+      throw new PkiError('ERR_CERTIFICATE_UNKNOWN', `no certificate has the serial number ${serialNumber}`)
     return entry
   }
 
@@ -120,10 +138,25 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 }
 
-function recordOf({ serialNumber, identity, keyIdentifier, notAfterMs, intendedAtMs, state, certificate, revocation }: Entry): CertificateRecord {
+function recordOf({
+  serialNumber,
+  identity,
+  keyIdentifier,
+  notAfterMs,
+  intendedAtMs,
+  state,
+  certificate,
+  revocation,
+}: Entry): CertificateRecord {
   return {
-    serialNumber, identity, keyIdentifier: copyOf(keyIdentifier), notAfter: new Date(notAfterMs), intendedAt: new Date(intendedAtMs), state,
-    certificate: certificate === undefined ? undefined : copyOf(certificate), revocation,
+    serialNumber,
+    identity,
+    keyIdentifier: copyOf(keyIdentifier),
+    notAfter: new Date(notAfterMs),
+    intendedAt: new Date(intendedAtMs),
+    state,
+    certificate: certificate === undefined ? undefined : copyOf(certificate),
+    revocation,
   }
 }
 

@@ -46,7 +46,11 @@ export async function readPluggedInMaterial(directory: string): Promise<CaMateri
     const { code } = cause as { readonly code?: unknown }
     if (code === 'ENOENT' && at === directory) return undefined
     // What is there and cannot be read is no reason to run another CA than the one that was meant.
-    throw new PkiError('ERR_CA_MATERIAL', `${at} cannot be read: ${typeof code === 'string' ? code : 'unknown reason'}`, { cause })
+    throw new PkiError(
+      'ERR_CA_MATERIAL',
+      `${at} cannot be read: ${typeof code === 'string' ? code : 'unknown reason'}`,
+      { cause },
+    )
   }
   return parsePluggedInMaterial(files)
 }
@@ -57,7 +61,8 @@ export async function readPluggedInMaterial(directory: string): Promise<CaMateri
  * @throws ERR_CA_MATERIAL, which names the file at fault; its `cause` is what is wrong in it; ERR_INVALID_ARGUMENT for what are no files
  */
 export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
-  if (typeof (files as unknown) !== 'object' || (files as unknown) === null) throw new PkiError('ERR_INVALID_ARGUMENT', 'the files are texts by their names')
+  if (typeof (files as unknown) !== 'object' || (files as unknown) === null)
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the files are texts by their names')
   // A `tls.crt` decides, as in Istio; part of such a Secret, with nothing of the other layout beside it, is one as well: it is incomplete.
   const isKubernetes = files['tls.crt'] !== undefined || istioNames.every((name) => files[name] === undefined)
   const names = isKubernetes ? kubernetesNames : istioNames
@@ -66,19 +71,34 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
     const text = files[name]
     if (text !== undefined && text.trim() !== '') return text
     const found = names.filter((other) => files[other] !== undefined)
-    throw new PkiError('ERR_CA_MATERIAL', `incomplete CA material: ${found.join(', ')} found, ${name} is missing or empty`)
+    throw new PkiError(
+      'ERR_CA_MATERIAL',
+      `incomplete CA material: ${found.join(', ')} found, ${name} is missing or empty`,
+    )
   }
-  const [certificateFile, keyFile, rootFile] = isKubernetes ? kubernetesNames : [istioNames[0], istioNames[1], istioNames[3]]
+  const [certificateFile, keyFile, rootFile] = isKubernetes
+    ? kubernetesNames
+    : [istioNames[0], istioNames[1], istioNames[3]]
   // What is missing is said before what is in the others.
-  const [certificateText, keyText, rootText] = [required(certificateFile), required(keyFile), required(rootFile)]
+  const [certificateText, keyText, rootText] = [
+    required(certificateFile),
+    required(keyFile),
+    required(rootFile),
+  ]
   // A text without any is no PEM.
-  const [certificate, ...below] = inFile(certificateFile, () => Certificate.listFromPem(certificateText) as [Certificate, ...Certificate[]])
+  const [certificate, ...below] = inFile(
+    certificateFile,
+    () => Certificate.listFromPem(certificateText) as [Certificate, ...Certificate[]],
+  )
   const signer = inFile(keyFile, () => new SoftwareSigner(importPrivateKey(keyText), { id: keyFile }))
   const roots = inFile(rootFile, () => Certificate.listFromPem(rootText))
-  if (certificate.basicConstraints?.ca !== true) throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no CA certificate (RFC 5280 §4.2.1.9)`)
-  if (!certificate.publicKey.equals(signer.publicKey)) throw new PkiError('ERR_CA_MATERIAL', `${keyFile} holds another key than the one of ${certificateFile}`)
+  if (certificate.basicConstraints?.ca !== true)
+    throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no CA certificate (RFC 5280 §4.2.1.9)`)
+  if (!certificate.publicKey.equals(signer.publicKey))
+    throw new PkiError('ERR_CA_MATERIAL', `${keyFile} holds another key than the one of ${certificateFile}`)
   const chainText = isKubernetes ? '' : (files['cert-chain.pem'] ?? '')
-  const listed = chainText.trim() === '' ? [] : inFile('cert-chain.pem', () => Certificate.listFromPem(chainText))
+  const listed =
+    chainText.trim() === '' ? [] : inFile('cert-chain.pem', () => Certificate.listFromPem(chainText))
   return { certificate, signer, roots, chain: orderedIssuers(certificate, [...below, ...listed], roots) }
 }
 
@@ -93,14 +113,24 @@ function inFile<Result>(name: string, read: () => Result): Result {
 }
 
 /** cert-chain.pem may repeat the signing certificate and the root: what is left is put into order by name and signature. */
-function orderedIssuers(certificate: Certificate, candidates: readonly Certificate[], roots: readonly Certificate[]): Certificate[] {
+function orderedIssuers(
+  certificate: Certificate,
+  candidates: readonly Certificate[],
+  roots: readonly Certificate[],
+): Certificate[] {
   const chain: Certificate[] = []
   let child = certificate
   const isRoot = (candidate: Certificate): boolean => roots.some((root) => root.equals(candidate))
   while (!isRoot(child) && !roots.some((root) => signedBy(child, root))) {
-    const issuer = candidates.find((candidate) => !isRoot(candidate) && candidate !== child && !chain.includes(candidate) && signedBy(child, candidate))
+    const issuer = candidates.find(
+      (candidate) =>
+        !isRoot(candidate) && candidate !== child && !chain.includes(candidate) && signedBy(child, candidate),
+    )
     if (issuer === undefined || chain.length >= maxChain) {
-      throw new PkiError('ERR_CA_MATERIAL', `${child.subject.toString()} is signed by none of the roots and by nothing in the chain`)
+      throw new PkiError(
+        'ERR_CA_MATERIAL',
+        `${child.subject.toString()} is signed by none of the roots and by nothing in the chain`,
+      )
     }
     chain.push(issuer)
     child = issuer

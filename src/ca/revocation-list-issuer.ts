@@ -45,7 +45,8 @@ export class RevocationListIssuer {
   async #make(certificate: Certificate, signer: Signer): Promise<RevocationList> {
     const { store, ttlSeconds = defaultTtlSeconds, clock } = this.#options
     const { publicKey, subjectKeyIdentifier: keyIdentifier } = certificate
-    if (store === undefined || keyIdentifier === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA without a store knows of no revocations')
+    if (store === undefined || keyIdentifier === undefined)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a CA without a store knows of no revocations')
     // After a rotation there is no list before.
     const previous = this.#previous?.publicKey.equals(publicKey) === true ? this.#previous : undefined
     const previousMs = previous?.list.thisUpdate.getTime()
@@ -55,21 +56,42 @@ export class RevocationListIssuer {
     const revoked = await store.revoked(new Date(lookBackMs))
     // After the answer, so that nothing in it is later than the list; and never before the list that is out, should the clock be set back.
     const thisUpdateMs = Math.max(wholeSecond(clock.now()), previousMs ?? 0)
-    if (thisUpdateMs >= certificate.notAfterMs) throw new PkiError('ERR_CA_EXPIRED', `the CA certificate is valid until ${certificate.notAfter.toISOString()}, and signs no list after`)
+    if (thisUpdateMs >= certificate.notAfterMs)
+      throw new PkiError(
+        'ERR_CA_EXPIRED',
+        `the CA certificate is valid until ${certificate.notAfter.toISOString()}, and signs no list after`,
+      )
     const records = inOrder(revoked, thisUpdateMs)
     const lastNumber = this.#last
     const { signatureAlgorithm } = requireSigner(signer)
-    const tbs = encodeTbsRevocationList({
-      issuer: certificate.subject,
-      thisUpdate: new Date(thisUpdateMs),
-      nextUpdate: new Date(Math.min(thisUpdateMs + ttlSeconds * 1000, certificate.notAfterMs)),
-      crlNumber: this.#number(thisUpdateMs),
-      authorityKeyIdentifier: keyIdentifier,
-      entries: entriesOf(records, thisUpdateMs),
-    }, signatureAlgorithm)
-    const list = RevocationList.parse(assembleSigned(tbs, signatureAlgorithm, await signChecked(tbs, signatureAlgorithm, signer, publicKey)))
-    runLints(listLints, { list, issuer: certificate, lastNumber, previous, records, maximumTtlSeconds: ttlSeconds, maximumOctets })
-    this.#previous = { list, publicKey, notAfterMs: Float64Array.from(records, ({ notAfter }) => notAfter.getTime()) }
+    const tbs = encodeTbsRevocationList(
+      {
+        issuer: certificate.subject,
+        thisUpdate: new Date(thisUpdateMs),
+        nextUpdate: new Date(Math.min(thisUpdateMs + ttlSeconds * 1000, certificate.notAfterMs)),
+        crlNumber: this.#number(thisUpdateMs),
+        authorityKeyIdentifier: keyIdentifier,
+        entries: entriesOf(records, thisUpdateMs),
+      },
+      signatureAlgorithm,
+    )
+    const list = RevocationList.parse(
+      assembleSigned(tbs, signatureAlgorithm, await signChecked(tbs, signatureAlgorithm, signer, publicKey)),
+    )
+    runLints(listLints, {
+      list,
+      issuer: certificate,
+      lastNumber,
+      previous,
+      records,
+      maximumTtlSeconds: ttlSeconds,
+      maximumOctets,
+    })
+    this.#previous = {
+      list,
+      publicKey,
+      notAfterMs: Float64Array.from(records, ({ notAfter }) => notAfter.getTime()),
+    }
     return list
   }
 
@@ -83,18 +105,30 @@ export class RevocationListIssuer {
 
 /** In the order of their revocation, which is that of the entries: two lists of the same state are alike. */
 function inOrder(records: readonly CertificateRecord[], thisUpdateMs: number): CertificateRecord[] {
-  return records.filter(({ revocation }) => revocation !== undefined).sort((a, b) => revocationMs(a, thisUpdateMs) - revocationMs(b, thisUpdateMs))
+  return records
+    .filter(({ revocation }) => revocation !== undefined)
+    .sort((a, b) => revocationMs(a, thisUpdateMs) - revocationMs(b, thisUpdateMs))
 }
 
-function* entriesOf(records: readonly CertificateRecord[], thisUpdateMs: number): Generator<RevokedCertificate> {
+function* entriesOf(
+  records: readonly CertificateRecord[],
+  thisUpdateMs: number,
+): Generator<RevokedCertificate> {
   for (const record of records) {
-    yield { serialNumber: record.serialNumber, revocationDate: new Date(revocationMs(record, thisUpdateMs)), reason: record.revocation?.reason }
+    yield {
+      serialNumber: record.serialNumber,
+      revocationDate: new Date(revocationMs(record, thisUpdateMs)),
+      reason: record.revocation?.reason,
+    }
   }
 }
 
 /** Clocks of several machines differ: never before the certificate, and never after the list that says so. */
 function revocationMs({ revocation, intendedAt }: CertificateRecord, thisUpdateMs: number): number {
-  return Math.min(wholeSecond(Math.max(revocation?.revokedAt.getTime() ?? 0, intendedAt.getTime())), thisUpdateMs)
+  return Math.min(
+    wholeSecond(Math.max(revocation?.revokedAt.getTime() ?? 0, intendedAt.getTime())),
+    thisUpdateMs,
+  )
 }
 
 const defaultTtlSeconds = 24 * 3600

@@ -58,17 +58,22 @@ export class DerReader {
   next(): number {
     const { bytes, end } = this
     let at = this.offset
-    if (at + 2 > end) throw new PkiError('ERR_DER', `an element is missing or cut off at offset ${String(at)}`)
+    if (at + 2 > end)
+      throw new PkiError('ERR_DER', `an element is missing or cut off at offset ${String(at)}`)
     this.start = at
     const tag = bytes[at] as number
-    if ((tag & 0x1f) === 0x1f) throw new PkiError('ERR_DER', `a tag of several octets at offset ${String(at)}; X.509 has none`)
-    if (tag === 0) throw new PkiError('ERR_DER', `tag 0 (end of contents, X.690 8.1.5) at offset ${String(at)}`)
+    if ((tag & 0x1f) === 0x1f)
+      throw new PkiError('ERR_DER', `a tag of several octets at offset ${String(at)}; X.509 has none`)
+    if (tag === 0)
+      throw new PkiError('ERR_DER', `tag 0 (end of contents, X.690 8.1.5) at offset ${String(at)}`)
     let length = bytes[at + 1] as number
     at += 2
     if (length >= 0x80) {
       const octets = length & 0x7f
-      if (octets === 0) throw new PkiError('ERR_DER', `an indefinite length at offset ${String(at - 1)} (X.690 10.1)`)
-      if (octets > 4 || at + octets > end) throw new PkiError('ERR_DER', `a length beyond the input at offset ${String(at - 1)}`)
+      if (octets === 0)
+        throw new PkiError('ERR_DER', `an indefinite length at offset ${String(at - 1)} (X.690 10.1)`)
+      if (octets > 4 || at + octets > end)
+        throw new PkiError('ERR_DER', `a length beyond the input at offset ${String(at - 1)}`)
       length = 0
       for (let i = 0; i < octets; i++) length = length * 256 + (bytes[at + i] as number)
       // X.690 10.1: the fewest octets that hold the length.
@@ -77,7 +82,11 @@ export class DerReader {
       }
       at += octets
     }
-    if (length > end - at) throw new PkiError('ERR_DER', `an element of ${String(length)} octets where ${String(end - at)} are left, at offset ${String(this.start)}`)
+    if (length > end - at)
+      throw new PkiError(
+        'ERR_DER',
+        `an element of ${String(length)} octets where ${String(end - at)} are left, at offset ${String(this.start)}`,
+      )
     this.tag = tag
     this.contentStart = at
     this.contentEnd = at + length
@@ -92,7 +101,11 @@ export class DerReader {
    */
   expect(tag: number, what: string): this {
     const found = this.next()
-    if (found !== tag) throw new PkiError('ERR_DER', `${what}: tag 0x${found.toString(16)} where 0x${tag.toString(16)} is wanted, at offset ${String(this.start)}`)
+    if (found !== tag)
+      throw new PkiError(
+        'ERR_DER',
+        `${what}: tag 0x${found.toString(16)} where 0x${tag.toString(16)} is wanted, at offset ${String(this.start)}`,
+      )
     return this
   }
 
@@ -124,7 +137,11 @@ export class DerReader {
    * @throws ERR_DER
    */
   finish(what: string): void {
-    if (this.offset !== this.end) throw new PkiError('ERR_DER', `${what}: ${String(this.end - this.offset)} octets too many at offset ${String(this.offset)}`)
+    if (this.offset !== this.end)
+      throw new PkiError(
+        'ERR_DER',
+        `${what}: ${String(this.end - this.offset)} octets too many at offset ${String(this.offset)}`,
+      )
   }
 }
 

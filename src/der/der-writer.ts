@@ -53,12 +53,16 @@ export function boolean(value: boolean): Uint8Array {
 export function integer(value: number | bigint | Uint8Array, tag: number = tags.integer): Uint8Array {
   if (value instanceof Uint8Array) {
     const [first, second] = value
-    if (first === undefined || (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80)))) {
+    if (
+      first === undefined ||
+      (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80)))
+    ) {
       throw new PkiError('ERR_INVALID_ARGUMENT', 'content octets of an INTEGER that are not minimal')
     }
     return element(tag, value)
   }
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(value)} is not a safe integer`)
+  if (typeof value === 'number' && !Number.isSafeInteger(value))
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${String(value)} is not a safe integer`)
   const octets: number[] = []
   let rest = BigInt(value)
   for (;;) {
@@ -76,7 +80,9 @@ export function unsignedInteger(magnitude: Uint8Array): Uint8Array {
   while (at < magnitude.length - 1 && magnitude[at] === 0) at++
   const trimmed = magnitude.subarray(at)
   if (trimmed.length === 0) return integer(0)
-  return (trimmed[0] as number) >= 0x80 ? element(tags.integer, Uint8Array.of(0), trimmed) : element(tags.integer, trimmed)
+  return (trimmed[0] as number) >= 0x80
+    ? element(tags.integer, Uint8Array.of(0), trimmed)
+    : element(tags.integer, trimmed)
 }
 
 /** OBJECT IDENTIFIER of dotted text. @throws ERR_OID_INVALID */
@@ -96,12 +102,14 @@ export function bitString(bytes: Uint8Array): Uint8Array {
 
 /** A named-bit list of at most 16 bits, first named bit = bit 0 of `bits`; trailing zeros are dropped (X.690 11.2.2). @throws ERR_INVALID_ARGUMENT */
 export function namedBitString(bits: number, tag: number = tags.bitString): Uint8Array {
-  if (bits >>> 0 !== bits || bits > 0xffff) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(bits)} is no list of 16 bits`)
+  if (bits >>> 0 !== bits || bits > 0xffff)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${String(bits)} is no list of 16 bits`)
   let length = 0
   for (let i = 0; i < 16; i++) if ((bits >> i) & 1) length = i + 1
   const octets = new Uint8Array(Math.ceil(length / 8) + 1)
   octets[0] = (octets.length - 1) * 8 - length
-  for (let i = 0; i < length; i++) if ((bits >> i) & 1) octets[1 + (i >> 3)] = (octets[1 + (i >> 3)] as number) | (0x80 >> (i & 7))
+  for (let i = 0; i < length; i++)
+    if ((bits >> i) & 1) octets[1 + (i >> 3)] = (octets[1 + (i >> 3)] as number) | (0x80 >> (i & 7))
   return element(tag, octets)
 }
 
@@ -112,13 +120,16 @@ export function nullElement(): Uint8Array {
 
 /** UTF8String. @throws ERR_STRING_INVALID for half a surrogate pair, which UTF-8 cannot hold */
 export function utf8String(text: string): Uint8Array {
-  if (loneSurrogate.test(text)) throw new PkiError('ERR_STRING_INVALID', `${JSON.stringify(text)} has half a surrogate pair`)
+  if (loneSurrogate.test(text))
+    throw new PkiError('ERR_STRING_INVALID', `${JSON.stringify(text)} has half a surrogate pair`)
   return element(tags.utf8String, Buffer.from(text, 'utf8'))
 }
 
 /** PrintableString where the text fits it, else UTF8String: the two that RFC 5280 §4.1.2.4 lets a CA write. @throws ERR_STRING_INVALID */
 export function directoryString(text: string): Uint8Array {
-  return /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text) ? element(tags.printableString, Buffer.from(text, 'latin1')) : utf8String(text)
+  return /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text)
+    ? element(tags.printableString, Buffer.from(text, 'latin1'))
+    : utf8String(text)
 }
 
 /** IA5String. @throws ERR_STRING_INVALID */
@@ -128,7 +139,11 @@ export function ia5String(text: string, tag: number = tags.ia5String): Uint8Arra
   const start = writeHeader(out, 0, tag, length)
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i)
-    if (code > 0x7f) throw new PkiError('ERR_STRING_INVALID', `character ${String(i)} of ${JSON.stringify(text)} does not fit an IA5String`)
+    if (code > 0x7f)
+      throw new PkiError(
+        'ERR_STRING_INVALID',
+        `character ${String(i)} of ${JSON.stringify(text)} does not fit an IA5String`,
+      )
     out[start + i] = code
   }
   return out

@@ -19,7 +19,13 @@ export {
   wholeOctetsBitString,
 } from './primitives.ts'
 export type { BitString } from './primitives.ts'
-export { encodeGeneralizedTime, encodeTime, generalizedTimeContent, readTime, utcTimeContent } from './time.ts'
+export {
+  encodeGeneralizedTime,
+  encodeTime,
+  generalizedTimeContent,
+  readTime,
+  utcTimeContent,
+} from './time.ts'
 export { ia5Text, isStringTag, stringContent } from './strings.ts'
 export {
   bitString,

@@ -56,7 +56,8 @@ export function booleanContent(reader: DerReader, what: string): boolean {
  */
 export function optionalTrue(reader: DerReader, what: string): boolean {
   if (!reader.optional(tags.boolean)) return false
-  if (!booleanContent(reader, what)) throw new PkiError('ERR_DER', `${what}: FALSE is the default and must be left out (X.690 11.5)`)
+  if (!booleanContent(reader, what))
+    throw new PkiError('ERR_DER', `${what}: FALSE is the default and must be left out (X.690 11.5)`)
   return true
 }
 
@@ -111,7 +112,11 @@ export function bitStringContent(reader: DerReader, what: string): BitString {
 /** The octets of a BIT STRING that has no unused bits: a key or a signature. @throws ERR_DER */
 export function wholeOctetsBitString(reader: DerReader, what: string): Uint8Array {
   const { bytes, unusedBits } = bitStringContent(reader, what)
-  if (unusedBits !== 0) throw new PkiError('ERR_DER', `${what}: a BIT STRING of ${String(unusedBits)} unused bits where there can be none`)
+  if (unusedBits !== 0)
+    throw new PkiError(
+      'ERR_DER',
+      `${what}: a BIT STRING of ${String(unusedBits)} unused bits where there can be none`,
+    )
   return bytes
 }
 
@@ -122,11 +127,14 @@ export function wholeOctetsBitString(reader: DerReader, what: string): Uint8Arra
  */
 export function namedBits(reader: DerReader, what: string): number {
   const { bytes, unusedBits } = bitStringContent(reader, what)
-  if (bytes.length === 0 || bytes.length > 2) throw new PkiError('ERR_DER', `${what}: a bit list of ${String(bytes.length)} octets`)
+  if (bytes.length === 0 || bytes.length > 2)
+    throw new PkiError('ERR_DER', `${what}: a bit list of ${String(bytes.length)} octets`)
   const last = bytes[bytes.length - 1] as number
-  if (((last >> unusedBits) & 1) === 0) throw new PkiError('ERR_DER', `${what}: a bit list that ends in zero bits (X.690 11.2.2)`)
+  if (((last >> unusedBits) & 1) === 0)
+    throw new PkiError('ERR_DER', `${what}: a bit list that ends in zero bits (X.690 11.2.2)`)
   let bits = 0
-  for (let i = 0; i < bytes.length * 8; i++) if (((bytes[i >> 3] as number) >> (7 - (i & 7))) & 1) bits |= 1 << i
+  for (let i = 0; i < bytes.length * 8; i++)
+    if (((bytes[i >> 3] as number) >> (7 - (i & 7))) & 1) bits |= 1 << i
   return bits
 }
 
@@ -162,7 +170,8 @@ export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.leng
   for (let i = start; i < end; i++) {
     const octet = bytes[i] as number
     if (large !== undefined) large = (large << 7n) | BigInt(octet & 0x7f)
-    else if (value > 0x3fffffff) large = (BigInt(value) << 7n) | BigInt(octet & 0x7f) // never truncated: CVE-2025-66030
+    else if (value > 0x3fffffff)
+      large = (BigInt(value) << 7n) | BigInt(octet & 0x7f) // never truncated: CVE-2025-66030
     else value = value * 128 + (octet & 0x7f)
     if (octet >= 0x80) continue
     if (text !== '') text += `.${large === undefined ? String(value) : large.toString()}`
@@ -187,7 +196,11 @@ function familiarOid(bytes: Uint8Array, start: number, end: number): string | un
 }
 
 /** Texts are made when they are first asked for: importing the package stays cheap. */
-function familiarArc(arc: string): { readonly arc: string, readonly prefix: Uint8Array, readonly texts: (string | undefined)[] } {
+function familiarArc(arc: string): {
+  readonly arc: string
+  readonly prefix: Uint8Array
+  readonly texts: (string | undefined)[]
+} {
   return { arc, prefix: encodeOid(arc), texts: new Array<undefined>(128).fill(undefined) }
 }
 
@@ -195,12 +208,16 @@ function familiarArc(arc: string): { readonly arc: string, readonly prefix: Uint
 export function checkOid(bytes: Uint8Array, start: number, end: number): void {
   if (end <= start) throw new PkiError('ERR_OID_INVALID', 'an object identifier without content')
   if (end - start > maxOidOctets) {
-    throw new PkiError('ERR_OID_INVALID', `an object identifier of ${String(end - start)} octets; at most ${String(maxOidOctets)} are read`)
+    throw new PkiError(
+      'ERR_OID_INVALID',
+      `an object identifier of ${String(end - start)} octets; at most ${String(maxOidOctets)} are read`,
+    )
   }
   let first = true
   for (let i = start; i < end; i++) {
     const octet = bytes[i] as number
-    if (first && octet === 0x80) throw new PkiError('ERR_OID_INVALID', 'an object identifier with a padded arc (X.690 8.19.2)')
+    if (first && octet === 0x80)
+      throw new PkiError('ERR_OID_INVALID', 'an object identifier with a padded arc (X.690 8.19.2)')
     first = octet < 0x80
   }
   if (!first) throw new PkiError('ERR_OID_INVALID', 'an object identifier that is cut off inside an arc')
@@ -212,20 +229,27 @@ export function checkOid(bytes: Uint8Array, start: number, end: number): void {
  * @throws ERR_OID_INVALID
  */
 export function encodeOid(text: string): Uint8Array {
-  if (text.length > 256 || !/^[0-2](\.(0|[1-9][0-9]*))+$/.test(text)) throw new PkiError('ERR_OID_INVALID', `"${text}" is not an object identifier`)
+  if (text.length > 256 || !/^[0-2](\.(0|[1-9][0-9]*))+$/.test(text))
+    throw new PkiError('ERR_OID_INVALID', `"${text}" is not an object identifier`)
   const arcs = text.split('.').map((arc) => BigInt(arc))
   const root = arcs[0] as bigint
   const second = arcs[1] as bigint
-  if (root < 2n && second > 39n) throw new PkiError('ERR_OID_INVALID', `"${text}": the second arc is above 39`)
+  if (root < 2n && second > 39n)
+    throw new PkiError('ERR_OID_INVALID', `"${text}": the second arc is above 39`)
   const octets: number[] = []
   for (const arc of [root * 40n + second, ...arcs.slice(2)]) {
     const groups = [Number(arc & 0x7fn)]
     for (let rest = arc >> 7n; rest > 0n; rest >>= 7n) groups.unshift(Number(rest & 0x7fn) | 0x80)
     octets.push(...groups)
   }
-  if (octets.length > maxOidOctets) throw new PkiError('ERR_OID_INVALID', `"${text}" is longer than ${String(maxOidOctets)} octets`)
+  if (octets.length > maxOidOctets)
+    throw new PkiError('ERR_OID_INVALID', `"${text}" is longer than ${String(maxOidOctets)} octets`)
   return Uint8Array.from(octets)
 }
 
 /** id-ce and id-kp: RFC 5280 §4.2 and §4.2.1.12; the attributes of requests: RFC 2985 §5.4. */
-const familiarArcs = [familiarArc('2.5.29'), familiarArc('1.3.6.1.5.5.7.3'), familiarArc('1.2.840.113549.1.9')]
+const familiarArcs = [
+  familiarArc('2.5.29'),
+  familiarArc('1.3.6.1.5.5.7.3'),
+  familiarArc('1.2.840.113549.1.9'),
+]

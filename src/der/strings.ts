@@ -16,7 +16,8 @@ export function isStringTag(tag: number): boolean {
  */
 export function stringContent(reader: DerReader, what: string): string {
   const decode = decoders[reader.tag]
-  if (decode === undefined) throw new PkiError('ERR_DER', `${what}: tag 0x${reader.tag.toString(16)} where a string is wanted`)
+  if (decode === undefined)
+    throw new PkiError('ERR_DER', `${what}: tag 0x${reader.tag.toString(16)} where a string is wanted`)
   return decode(reader.bytes, reader.contentStart, reader.contentEnd, what)
 }
 
@@ -55,29 +56,38 @@ function latin1(bytes: Uint8Array, start: number, end: number): string {
 }
 
 function bmp(bytes: Uint8Array, start: number, end: number, what: string): string {
-  if ((end - start) % 2 !== 0) throw new PkiError('ERR_STRING_INVALID', `${what}: a BMPString of an odd number of octets`)
+  if ((end - start) % 2 !== 0)
+    throw new PkiError('ERR_STRING_INVALID', `${what}: a BMPString of an odd number of octets`)
   let text = ''
   for (let i = start; i < end; i += 2) {
     const unit = (bytes[i] as number) * 256 + (bytes[i + 1] as number)
-    if (unit >= 0xd800 && unit <= 0xdfff) throw new PkiError('ERR_STRING_INVALID', `${what}: a BMPString with a surrogate`)
+    if (unit >= 0xd800 && unit <= 0xdfff)
+      throw new PkiError('ERR_STRING_INVALID', `${what}: a BMPString with a surrogate`)
     text += String.fromCharCode(unit)
   }
   return text
 }
 
 function universal(bytes: Uint8Array, start: number, end: number, what: string): string {
-  if ((end - start) % 4 !== 0) throw new PkiError('ERR_STRING_INVALID', `${what}: a UniversalString whose length is no multiple of four`)
+  if ((end - start) % 4 !== 0)
+    throw new PkiError('ERR_STRING_INVALID', `${what}: a UniversalString whose length is no multiple of four`)
   let text = ''
   for (let i = start; i < end; i += 4) {
-    const point = (((bytes[i] as number) * 256 + (bytes[i + 1] as number)) * 256 + (bytes[i + 2] as number)) * 256 + (bytes[i + 3] as number)
-    if (point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) throw new PkiError('ERR_STRING_INVALID', `${what}: a UniversalString with an impossible code point`)
+    const point =
+      (((bytes[i] as number) * 256 + (bytes[i + 1] as number)) * 256 + (bytes[i + 2] as number)) * 256 +
+      (bytes[i + 3] as number)
+    if (point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+      throw new PkiError('ERR_STRING_INVALID', `${what}: a UniversalString with an impossible code point`)
     text += String.fromCodePoint(point)
   }
   return text
 }
 
 function impossible(name: string, octet: number, what: string): PkiError {
-  return new PkiError('ERR_STRING_INVALID', `${what}: octet 0x${octet.toString(16).padStart(2, '0')} in a ${name}`)
+  return new PkiError(
+    'ERR_STRING_INVALID',
+    `${what}: octet 0x${octet.toString(16).padStart(2, '0')} in a ${name}`,
+  )
 }
 
 type Decoder = (bytes: Uint8Array, start: number, end: number, what: string) => string

@@ -13,7 +13,8 @@ import { tags } from './primitives.ts'
 export function readTime(reader: DerReader, what: string): number {
   const tag = reader.next()
   if (tag === tags.utcTime) return utcTimeContent(reader, what)
-  if (tag !== tags.generalizedTime) throw new PkiError('ERR_DER', `${what}: tag 0x${tag.toString(16)} where a time is wanted`)
+  if (tag !== tags.generalizedTime)
+    throw new PkiError('ERR_DER', `${what}: tag 0x${tag.toString(16)} where a time is wanted`)
   return generalizedTimeContent(reader, what)
 }
 
@@ -29,7 +30,13 @@ export function utcTimeContent(reader: DerReader, what: string): number {
 export function generalizedTimeContent(reader: DerReader, what: string): number {
   const { bytes, contentStart: at, contentEnd } = reader
   if (contentEnd - at !== 15 || bytes[at + 14] !== 0x5a) throw wrongForm(reader, what, 'YYYYMMDDHHMMSSZ')
-  return compose(bytes, at + 4, digits(bytes, at, reader, what) * 100 + digits(bytes, at + 2, reader, what), reader, what)
+  return compose(
+    bytes,
+    at + 4,
+    digits(bytes, at, reader, what) * 100 + digits(bytes, at + 2, reader, what),
+    reader,
+    what,
+  )
 }
 
 /**
@@ -39,14 +46,21 @@ export function generalizedTimeContent(reader: DerReader, what: string): number 
  */
 export function encodeTime(milliseconds: number): Uint8Array {
   if (!(milliseconds >= year1950 && milliseconds < year10000)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', `${String(milliseconds)} ms is not a time of the years 1950 to 9999`)
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `${String(milliseconds)} ms is not a time of the years 1950 to 9999`,
+    )
   }
   return encodeText(milliseconds, milliseconds < year2050 ? tags.utcTime : tags.generalizedTime)
 }
 
 /** DER of a GeneralizedTime (invalidity dates, OCSP), whole seconds. @throws ERR_INVALID_ARGUMENT */
 export function encodeGeneralizedTime(milliseconds: number): Uint8Array {
-  if (!(milliseconds >= year0 && milliseconds < year10000)) throw new PkiError('ERR_INVALID_ARGUMENT', `${String(milliseconds)} ms is not a time of the years 0 to 9999`)
+  if (!(milliseconds >= year0 && milliseconds < year10000))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `${String(milliseconds)} ms is not a time of the years 0 to 9999`,
+    )
   return encodeText(milliseconds, tags.generalizedTime)
 }
 
@@ -71,7 +85,8 @@ function compose(bytes: Uint8Array, at: number, year: number, reader: DerReader,
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
   const lastDay = month === 2 && leap ? 29 : (daysOfMonth[month - 1] ?? 0)
   // No leap second: X.690 11.8 has no form for it that POSIX time could hold.
-  if (day < 1 || day > lastDay || hour > 23 || minute > 59 || second > 59) throw wrongForm(reader, what, 'a date that exists')
+  if (day < 1 || day > lastDay || hour > 23 || minute > 59 || second > 59)
+    throw wrongForm(reader, what, 'a date that exists')
   return daysFromCivil(year, month, day) * 86_400_000 + ((hour * 60 + minute) * 60 + second) * 1000
 }
 
@@ -81,7 +96,14 @@ function daysFromCivil(year: number, month: number, day: number): number {
   const era = Math.floor(shifted / 400)
   const yearOfEra = shifted - era * 400
   const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1
-  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+  return (
+    era * 146_097 +
+    yearOfEra * 365 +
+    Math.floor(yearOfEra / 4) -
+    Math.floor(yearOfEra / 100) +
+    dayOfYear -
+    719_468
+  )
 }
 
 function digits(bytes: Uint8Array, at: number, reader: DerReader, what: string): number {

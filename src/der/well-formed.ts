@@ -30,7 +30,11 @@ function checkElement(reader: DerReader, what: string, depth: number): void {
 
 function checkConstructed(reader: DerReader, what: string, depth: number): void {
   const { tag } = reader
-  if (tag < 0x40 && !constructedTags.has(tag & 0x1f)) throw new PkiError('ERR_DER', `${what}: a constructed element of universal tag ${String(tag & 0x1f)} (X.690 10.2)`)
+  if (tag < 0x40 && !constructedTags.has(tag & 0x1f))
+    throw new PkiError(
+      'ERR_DER',
+      `${what}: a constructed element of universal tag ${String(tag & 0x1f)} (X.690 10.2)`,
+    )
   const inner = reader.inner()
   let before: Uint8Array | undefined
   while (!inner.done) {
@@ -39,16 +43,22 @@ function checkConstructed(reader: DerReader, what: string, depth: number): void 
     if (tag !== tags.set) continue
     const element = inner.element()
     // Components of a SET differ in their tags, so two of one tag are of a SET OF.
-    if (before?.[0] === element[0] && Buffer.compare(before as Uint8Array, element) > 0) throw new PkiError('ERR_DER', `${what}: a SET OF that is not in ascending order (X.690 11.6)`)
+    if (before?.[0] === element[0] && Buffer.compare(before as Uint8Array, element) > 0)
+      throw new PkiError('ERR_DER', `${what}: a SET OF that is not in ascending order (X.690 11.6)`)
     before = element
   }
 }
 
 function checkPrimitive(reader: DerReader, what: string): void {
   const { tag, bytes, contentStart, contentEnd } = reader
-  if (constructedTags.has(tag)) throw new PkiError('ERR_DER', `${what}: a primitive element of universal tag ${String(tag)}, which has components (X.690 8.9.1, 8.18)`)
+  if (constructedTags.has(tag))
+    throw new PkiError(
+      'ERR_DER',
+      `${what}: a primitive element of universal tag ${String(tag)}, which has components (X.690 8.9.1, 8.18)`,
+    )
   if (tag === tags.boolean) booleanContent(reader, what)
-  else if (tag === tags.integer || tag === tags.enumerated) checkInteger(bytes, contentStart, contentEnd, what)
+  else if (tag === tags.integer || tag === tags.enumerated)
+    checkInteger(bytes, contentStart, contentEnd, what)
   else if (tag === tags.bitString) bitStringContent(reader, what)
   else if (tag === tags.null) nullContent(reader, what)
   else if (tag === tags.oid || tag === relativeOid) checkOid(bytes, contentStart, contentEnd)
@@ -60,7 +70,11 @@ function checkPrimitive(reader: DerReader, what: string): void {
 function checkTime(reader: DerReader, what: string): void {
   const text = Buffer.from(reader.content().subarray(0, 64)).toString('latin1')
   const form = reader.tag === tags.utcTime ? utcTimeForm : generalizedTimeForm
-  if (!form.test(text)) throw new PkiError('ERR_TIME_INVALID', `${what}: ${JSON.stringify(text)} is no time in DER (X.690 11.7, 11.8)`)
+  if (!form.test(text))
+    throw new PkiError(
+      'ERR_TIME_INVALID',
+      `${what}: ${JSON.stringify(text)} is no time in DER (X.690 11.7, 11.8)`,
+    )
 }
 
 /** EXTERNAL, EMBEDDED PDV, SEQUENCE, SET, CHARACTER STRING: nothing but constructed; all other universal types are primitive in DER. */

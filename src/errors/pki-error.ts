@@ -21,7 +21,10 @@ export class PkiError<Code extends PkiErrorCode = PkiErrorCode> extends Error {
   readonly code: Code
 
   constructor(code: Code, message: string, options?: PkiErrorOptions) {
-    super(message.length > maxMessageLength ? shorten(message) : message, options?.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      message.length > maxMessageLength ? shorten(message) : message,
+      options?.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.code = code
   }
 
@@ -51,7 +54,10 @@ function shorten(message: string): string {
  * }
  * ```
  */
-export function isPkiError<Code extends PkiErrorCode = PkiErrorCode>(value: unknown, code?: Code): value is PkiError<Code> {
+export function isPkiError<Code extends PkiErrorCode = PkiErrorCode>(
+  value: unknown,
+  code?: Code,
+): value is PkiError<Code> {
   if (!(value instanceof Error) || value.name !== 'PkiError') return false
   const found = (value as { code?: unknown }).code
   return typeof found === 'string' && (code === undefined || found === code)

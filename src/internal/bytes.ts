@@ -41,7 +41,8 @@ export function decodeBase64(text: string): Uint8Array {
   const whole = padding === 0 ? length : length - 4
   let at = 0
   for (let i = 0; i < whole; i += 4) {
-    const bits = (sextet(text, i) << 18) | (sextet(text, i + 1) << 12) | (sextet(text, i + 2) << 6) | sextet(text, i + 3)
+    const bits =
+      (sextet(text, i) << 18) | (sextet(text, i + 1) << 12) | (sextet(text, i + 2) << 6) | sextet(text, i + 3)
     octets[at++] = bits >> 16
     octets[at++] = bits >> 8
     octets[at++] = bits
@@ -97,7 +98,8 @@ export function decodeBase64Lines(text: string, start: number, end: number): Uin
 
 /** Base64 with padding. Short inputs by table, for the reason that `decodeBase64` gives. */
 export function encodeBase64(octets: Uint8Array): string {
-  if (octets.length > longOctets) return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64')
+  if (octets.length > longOctets)
+    return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64')
   const whole = octets.length - (octets.length % 3)
   const pairs = (standardPairs ??= pairsOf(alphabet))
   const text = encodeWhole(octets, 0, whole, pairs)
@@ -119,8 +121,8 @@ export function encodeBase64Lines(octets: Uint8Array): string {
     const bits = ((octets[i] as number) << 16) | ((octets[i + 1] ?? 0) << 8) | (octets[i + 2] ?? 0)
     text[at] = letters[bits >> 18] as number
     text[at + 1] = letters[(bits >> 12) & 63] as number
-    text[at + 2] = i + 1 < length ? letters[(bits >> 6) & 63] as number : 0x3d
-    text[at + 3] = i + 2 < length ? letters[bits & 63] as number : 0x3d
+    text[at + 2] = i + 1 < length ? (letters[(bits >> 6) & 63] as number) : 0x3d
+    text[at + 3] = i + 2 < length ? (letters[bits & 63] as number) : 0x3d
     at += 4
     if (i % 48 === 45) text[at++] = 0x0a
   }
@@ -148,7 +150,8 @@ export function encodeBase64url(octets: Uint8Array, start = 0, end: number = oct
 export function decodeBase64url(text: string): Uint8Array {
   if (!/^[A-Za-z0-9_-]*$/.test(text)) throw new PkiError('ERR_BASE64', 'the text is not base64url')
   const octets = Buffer.from(text, 'base64url')
-  if (octets.toString('base64url') !== text) throw new PkiError('ERR_BASE64', 'the text is not canonical base64url')
+  if (octets.toString('base64url') !== text)
+    throw new PkiError('ERR_BASE64', 'the text is not canonical base64url')
   return plain(octets)
 }
 
@@ -196,7 +199,7 @@ const urlAlphabet = `${alphabet.slice(0, 62)}-_`
 /** By character code: the six bits, -1 for what is not of the alphabet. */
 const sextets = Int8Array.from({ length: 128 }, (_, code) => alphabet.indexOf(String.fromCharCode(code)))
 /** Room for one PEM body, written again each time, and the alphabet as octets. */
-let line: { readonly text: Buffer, readonly letters: Buffer } | undefined
+let line: { readonly text: Buffer; readonly letters: Buffer } | undefined
 // Made with the first text: importing the package stays cheap.
 let standardPairs: readonly string[] | undefined
 let urlPairs: readonly string[] | undefined

@@ -32,7 +32,12 @@ export function isPresentedName(name: string): boolean {
 
 /** Whether it is a wildcard that stands for hosts: `*` and at least two labels after it, for over one it would span a registry (BR 3.2.2.6). */
 export function isWildcard(name: string): boolean {
-  return name.length <= maxNameLength && name.startsWith('*.') && name.indexOf('.', 2) > 0 && isDnsName(name.slice(2))
+  return (
+    name.length <= maxNameLength &&
+    name.startsWith('*.') &&
+    name.indexOf('.', 2) > 0 &&
+    isDnsName(name.slice(2))
+  )
 }
 
 /** RFC 4291 §2.2: eight groups, one run of zeros as `::`, the last 32 bits perhaps as IPv4. */
@@ -46,7 +51,10 @@ function isIpv6(text: string): boolean {
   if (more.length > 0) return false
   const groups = (part: string): string[] => (part === '' ? [] : part.split(':'))
   const all = [...groups(head), ...groups(rest ?? '')]
-  return all.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) && (rest === undefined ? all.length === 8 : all.length <= 7)
+  return (
+    all.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) &&
+    (rest === undefined ? all.length === 8 : all.length <= 7)
+  )
 }
 
 const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'

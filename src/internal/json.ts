@@ -209,7 +209,8 @@ class JsonReader {
 
   #expect(wanted: number): void {
     this.#space()
-    if (this.#text.charCodeAt(this.#at) !== wanted) throw this.#error(`${String.fromCharCode(wanted)} is wanted`)
+    if (this.#text.charCodeAt(this.#at) !== wanted)
+      throw this.#error(`${String.fromCharCode(wanted)} is wanted`)
     this.#at++
   }
 
@@ -250,11 +251,20 @@ const defaultMaxBytes = 1024 * 1024
 const defaultMaxDepth = 32
 const defaultMaxValues = 100_000
 const maxNumberLength = 256
-const [quote, comma, colon, backslash, bracket, bracketEnd, brace, braceEnd] = [0x22, 0x2c, 0x3a, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
+const [quote, comma, colon, backslash, bracket, bracketEnd, brace, braceEnd] = [
+  0x22, 0x2c, 0x3a, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d,
+]
 /** In a pattern with `u`, a pair of surrogates is one character of another category. */
 const loneSurrogate = /\p{Cs}/u
 const integerPattern = /^-?[0-9]+$/
 const numberPattern = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const escapes: ReadonlyMap<string, string> = new Map([
-  ['"', '"'], ['\\', '\\'], ['/', '/'], ['b', '\b'], ['f', '\f'], ['n', '\n'], ['r', '\r'], ['t', '\t'],
+  ['"', '"'],
+  ['\\', '\\'],
+  ['/', '/'],
+  ['b', '\b'],
+  ['f', '\f'],
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
 ])

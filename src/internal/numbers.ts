@@ -16,12 +16,18 @@ export function isMeasure(value: unknown, least: number, most: number = Number.M
 
 /** Checks counts by their names; what is not given is not checked. @throws ERR_INVALID_ARGUMENT for what `isCount` is not true of */
 export function checkCounts(counts: Readonly<Record<string, unknown>>, least: number, most?: number): void {
-  for (const [name, value] of Object.entries(counts)) if (value !== undefined) requireCount(name, value, least, most)
+  for (const [name, value] of Object.entries(counts))
+    if (value !== undefined) requireCount(name, value, least, most)
 }
 
 /** Checks measures by their names; what is not given is not checked. @throws ERR_INVALID_ARGUMENT for what `isMeasure` is not true of */
-export function checkMeasures(measures: Readonly<Record<string, unknown>>, least: number, most?: number): void {
-  for (const [name, value] of Object.entries(measures)) if (value !== undefined && !isMeasure(value, least, most)) throw wrong(name, value, 'number', least, most)
+export function checkMeasures(
+  measures: Readonly<Record<string, unknown>>,
+  least: number,
+  most?: number,
+): void {
+  for (const [name, value] of Object.entries(measures))
+    if (value !== undefined && !isMeasure(value, least, most)) throw wrong(name, value, 'number', least, most)
 }
 
 /** One count that has to be there. @throws ERR_INVALID_ARGUMENT for what `isCount` is not true of, `undefined` too */
@@ -30,8 +36,21 @@ export function requireCount(name: string, value: unknown, least: number, most?:
   throw wrong(name, value, 'whole number', least, most)
 }
 
-function wrong(name: string, found: unknown, kind: string, least: number, most: number = Number.MAX_SAFE_INTEGER): PkiError {
-  const shown = typeof found === 'number' ? String(found) : typeof found === 'string' ? `the text ${JSON.stringify(found.slice(0, 40))}` : found === null ? 'null' : `of the type ${typeof found}`
+function wrong(
+  name: string,
+  found: unknown,
+  kind: string,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): PkiError {
+  const shown =
+    typeof found === 'number'
+      ? String(found)
+      : typeof found === 'string'
+        ? `the text ${JSON.stringify(found.slice(0, 40))}`
+        : found === null
+          ? 'null'
+          : `of the type ${typeof found}`
   const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of at least ${least}`
   return new PkiError('ERR_INVALID_ARGUMENT', `${name} is ${shown}; a ${kind} ${range} is wanted`)
 }

@@ -22,7 +22,8 @@ export function requirePassphrase(passphrase: string | Uint8Array): string | Uin
 
 /** One that is to protect something. @throws ERR_INVALID_ARGUMENT for an empty one too */
 export function requireNewPassphrase(passphrase: string | Uint8Array): string | Uint8Array {
-  if (requirePassphrase(passphrase).length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
+  if (requirePassphrase(passphrase).length === 0)
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
   return passphrase
 }
 
@@ -31,11 +32,22 @@ export function requireNewPassphrase(passphrase: string | Uint8Array): string | 
  * what costs it.
  */
 export function isAffordable({ N, r, p }: ScryptCost, own: ScryptCost): boolean {
-  return isCount(N, 2) && isCount(r, 1, maxBlocks) && isCount(p, 1, maxBlocks) && N * r * p <= 2 * own.N * own.r * own.p && (N & (N - 1)) === 0
+  return (
+    isCount(N, 2) &&
+    isCount(r, 1, maxBlocks) &&
+    isCount(p, 1, maxBlocks) &&
+    N * r * p <= 2 * own.N * own.r * own.p &&
+    (N & (N - 1)) === 0
+  )
 }
 
 /** 32 octets, off the event loop. @throws `code` where scrypt does not take the cost */
-export function deriveKey(passphrase: string | Uint8Array, salt: Uint8Array, cost: ScryptCost, code: PkiErrorCode): Promise<Buffer> {
+export function deriveKey(
+  passphrase: string | Uint8Array,
+  salt: Uint8Array,
+  cost: ScryptCost,
+  code: PkiErrorCode,
+): Promise<Buffer> {
   // What scrypt refuses at once it throws; what the executor throws, rejects.
   return new Promise<Buffer>((resolve, reject) => {
     scrypt(passphrase, salt, keyOctets, optionsOf(cost), (error, key) => {

@@ -4,7 +4,16 @@ import { checkCaller } from '../auth/composite-authenticator.ts'
 import type { Caller } from '../auth/index.ts'
 import { revocationReasons } from '../ca/certificate-store.ts'
 import { MemoryCertificateStore } from '../ca/memory-certificate-store.ts'
-import type { CertificateAuthority, CertificateContent, CertificateRecord, CertificateStore, CertificateWorkers, IssuedCertificate, PreparedCertificate, RevocationReason } from '../ca/index.ts'
+import type {
+  CertificateAuthority,
+  CertificateContent,
+  CertificateRecord,
+  CertificateStore,
+  CertificateWorkers,
+  IssuedCertificate,
+  PreparedCertificate,
+  RevocationReason,
+} from '../ca/index.ts'
 import { PkiError, errorCodes, isPkiError } from '../errors/index.ts'
 import { callerIdentityPolicy } from '../policy/caller-identity-policy.ts'
 import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
@@ -137,8 +146,15 @@ class LocalIssuanceService implements IssuanceService {
     }
   }
 
-  async #issue({ csr, content, rule, trimmed }: Decided, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
-    const prepared = this.#workers === undefined ? await this.#prove(csr, content, request) : this.#authority.prepareUnproven(csr, content)
+  async #issue(
+    { csr, content, rule, trimmed }: Decided,
+    request: IssuanceRequest,
+    caller: Caller,
+  ): Promise<IssuedCertificate> {
+    const prepared =
+      this.#workers === undefined
+        ? await this.#prove(csr, content, request)
+        : this.#authority.prepareUnproven(csr, content)
     const { serialNumber } = prepared
     const recorded = this.#store.recordIntent(this.#intent(prepared, content, csr.publicKey))
     // A store that answers at once lets the bytes reach a thread at once.
@@ -146,7 +162,9 @@ class LocalIssuanceService implements IssuanceService {
     let issued: IssuedCertificate
     try {
       throwIfAborted(request)
-      issued = await (prepared.proven ? this.#authority.sign(prepared, request) : this.#authority.proveAndSign(prepared, this.#workers as CertificateWorkers))
+      issued = await (prepared.proven
+        ? this.#authority.sign(prepared, request)
+        : this.#authority.proveAndSign(prepared, this.#workers as CertificateWorkers))
     } catch (error) {
       // After a lost worker nobody knows whether it signed: the record stays "intended", which counts as issued.
       if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(serialNumber)
@@ -159,7 +177,11 @@ class LocalIssuanceService implements IssuanceService {
   }
 
   /** Proved and linted, on this thread. What comes after may wait for a store or a token, and holds nobody up. */
-  async #prove(csr: CertificateRequest, content: CertificateContent, request: IssuanceRequest): Promise<PreparedCertificate> {
+  async #prove(
+    csr: CertificateRequest,
+    content: CertificateContent,
+    request: IssuanceRequest,
+  ): Promise<PreparedCertificate> {
     const turn = this.#turnstile.enter()
     try {
       if (turn !== undefined) {
@@ -173,11 +195,27 @@ class LocalIssuanceService implements IssuanceService {
     }
   }
 
-  #noteIssued({ serialNumber, notAfterMs }: Certificate, content: CertificateContent, caller: Caller, rule: string, trimmed: readonly string[]): void {
+  #noteIssued(
+    { serialNumber, notAfterMs }: Certificate,
+    content: CertificateContent,
+    caller: Caller,
+    rule: string,
+    trimmed: readonly string[],
+  ): void {
     this.#metrics.count('certificates_issued')
     if (this.#logger === silentLogger) return
     const notAfter = new Date(notAfterMs)
-    this.#logger.info({ serialNumber, identity: identityOf(content), notAfter, rule, trimmed: trimmed.length === 0 ? undefined : trimmed, credential: caller.credential }, 'certificate issued')
+    this.#logger.info(
+      {
+        serialNumber,
+        identity: identityOf(content),
+        notAfter,
+        rule,
+        trimmed: trimmed.length === 0 ? undefined : trimmed,
+        credential: caller.credential,
+      },
+      'certificate issued',
+    )
   }
 
   async plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan> {
@@ -186,15 +224,21 @@ class LocalIssuanceService implements IssuanceService {
     return { rule, trimmed, content, tbs, notAfter }
   }
 
-  async renew(serialNumber: SerialNumber, request: IssuanceRequest, caller: Caller): Promise<IssuedCertificate> {
+  async renew(
+    serialNumber: SerialNumber,
+    request: IssuanceRequest,
+    caller: Caller,
+  ): Promise<IssuedCertificate> {
     let identity: SpiffeId | undefined
     try {
       checkCaller(caller, transport)
       const record = await this.#require(serialNumber)
       const { state } = this.#statusOf(record)
-      if (state !== 'valid') throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is ${state}`)
+      if (state !== 'valid')
+        throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is ${state}`)
       identity = caller.identities.find((id) => id.toString() === record.identity)
-      if (identity === undefined) throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is not the caller's`)
+      if (identity === undefined)
+        throw new PkiError('ERR_RENEWAL_REFUSED', `certificate ${serialNumber} is not the caller's`)
     } catch (error) {
       throw this.#noteRefused('certificate not renewed', error, caller, serialNumber)
     }
@@ -205,19 +249,24 @@ class LocalIssuanceService implements IssuanceService {
     let identity: string
     try {
       checkCaller(caller, transport)
-      if (!revocationReasons.has(reason)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a reason of RFC 5280 §5.3.1 for a whole list is wanted')
+      if (!revocationReasons.has(reason))
+        throw new PkiError('ERR_INVALID_ARGUMENT', 'a reason of RFC 5280 §5.3.1 for a whole list is wanted')
       const record = await this.#require(serialNumber)
       identity = record.identity
       const isHolder = caller.identities.some((id) => id.toString() === identity)
       // A promise is no true: whoever writes an asynchronous check must not make everybody an administrator.
       const isAdministrator: unknown = isHolder || this.#isAdministrator(caller)
-      if (isAdministrator !== true) throw new PkiError('ERR_POLICY_DENIED', `certificate ${serialNumber} is not the caller's to revoke`)
+      if (isAdministrator !== true)
+        throw new PkiError('ERR_POLICY_DENIED', `certificate ${serialNumber} is not the caller's to revoke`)
       await this.#store.revoke(serialNumber, reason, new Date(this.#clock.now()))
     } catch (error) {
       throw this.#noteRefused('certificate not revoked', error, caller, serialNumber)
     }
     this.#metrics.count('certificates_revoked', { reason })
-    this.#logger.info({ serialNumber, identity, reason, by: caller.identities.map(String) }, 'certificate revoked')
+    this.#logger.info(
+      { serialNumber, identity, reason, by: caller.identities.map(String) },
+      'certificate revoked',
+    )
   }
 
   async status(serialNumber: SerialNumber): Promise<CertificateStatus | undefined> {
@@ -252,21 +301,31 @@ class LocalIssuanceService implements IssuanceService {
 
   /** Only `true` allows: a policy is somebody's code, and what it answers need not be what its types say. */
   #allowed(csr: CertificateRequest, answer: unknown): Decided {
-    const decision = (typeof answer === 'object' && answer !== null ? answer : {}) as Partial<IssuanceDecision>
+    const decision = (
+      typeof answer === 'object' && answer !== null ? answer : {}
+    ) as Partial<IssuanceDecision>
     if (decision.allowed === false) {
       const { code, reason, rule } = decision
       this.#metrics.count('certificates_refused', { rule: String(rule) })
-      throw new PkiError(code !== undefined && Object.hasOwn(errorCodes, code) ? code : 'ERR_POLICY_DENIED', `${String(reason)} (rule ${String(rule)})`)
+      throw new PkiError(
+        code !== undefined && Object.hasOwn(errorCodes, code) ? code : 'ERR_POLICY_DENIED',
+        `${String(reason)} (rule ${String(rule)})`,
+      )
     }
-    const { allowed, content, rule, trimmed } = decision as Partial<Extract<IssuanceDecision, { readonly allowed: true }>>
-    if (allowed !== true || content === undefined || !Array.isArray(content.subjectAltName)) throw new PkiError('ERR_POLICY_FAILED', 'the policy answered with something that is no decision')
+    const { allowed, content, rule, trimmed } = decision as Partial<
+      Extract<IssuanceDecision, { readonly allowed: true }>
+    >
+    if (allowed !== true || content === undefined || !Array.isArray(content.subjectAltName))
+      throw new PkiError('ERR_POLICY_FAILED', 'the policy answered with something that is no decision')
     return { csr, content, rule: String(rule), trimmed: Array.isArray(trimmed) ? trimmed : [] }
   }
 
   /** Nothing is let out that is not on record. */
   #recordIssued({ serialNumber, der }: Certificate): Promise<void> | undefined {
     try {
-      return this.#store.recordOutcome(serialNumber, { certificate: der })?.catch((error: unknown) => this.#notRecorded(serialNumber, error))
+      return this.#store
+        .recordOutcome(serialNumber, { certificate: der })
+        ?.catch((error: unknown) => this.#notRecorded(serialNumber, error))
     } catch (error) {
       return this.#notRecorded(serialNumber, error)
     }
@@ -282,7 +341,9 @@ class LocalIssuanceService implements IssuanceService {
     const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
     this.#metrics.count('certificates_failed', { code })
     if (this.#logger === silentLogger) return error
-    const { identities, credential } = (typeof caller === 'object' && (caller as unknown) !== null ? caller : {}) as Partial<Caller>
+    const { identities, credential } = (
+      typeof caller === 'object' && (caller as unknown) !== null ? caller : {}
+    ) as Partial<Caller>
     const names = Array.isArray(identities) ? identities.slice(0, 8).map(String) : []
     this.#logger.warn({ serialNumber, code, reason: textOf(error), identities: names, credential }, message)
     return error
@@ -297,13 +358,24 @@ class LocalIssuanceService implements IssuanceService {
     }
   }
 
-  #intent({ serialNumber, notAfter }: Pick<PreparedCertificate, 'serialNumber' | 'notAfter'>, content: CertificateContent, publicKey: PublicKey): Parameters<CertificateStore['recordIntent']>[0] {
-    return { serialNumber, notAfter, identity: identityOf(content), keyIdentifier: publicKey.keyIdentifier, intendedAt: new Date(this.#clock.now()) }
+  #intent(
+    { serialNumber, notAfter }: Pick<PreparedCertificate, 'serialNumber' | 'notAfter'>,
+    content: CertificateContent,
+    publicKey: PublicKey,
+  ): Parameters<CertificateStore['recordIntent']>[0] {
+    return {
+      serialNumber,
+      notAfter,
+      identity: identityOf(content),
+      keyIdentifier: publicKey.keyIdentifier,
+      intendedAt: new Date(this.#clock.now()),
+    }
   }
 
   async #require(serialNumber: SerialNumber): Promise<CertificateRecord> {
     const record = await this.#store.find(serialNumber)
-    if (record === undefined) throw new PkiError('ERR_CERTIFICATE_UNKNOWN', `no certificate has the serial number ${serialNumber}`)
+    if (record === undefined)
+      throw new PkiError('ERR_CERTIFICATE_UNKNOWN', `no certificate has the serial number ${serialNumber}`)
     return record
   }
 
@@ -314,11 +386,15 @@ class LocalIssuanceService implements IssuanceService {
 }
 
 function policyFailed(cause: unknown): PkiError {
-  return isPkiError(cause) ? cause : new PkiError('ERR_POLICY_FAILED', 'the policy could not decide', { cause })
+  return isPkiError(cause)
+    ? cause
+    : new PkiError('ERR_POLICY_FAILED', 'the policy could not decide', { cause })
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  )
 }
 
 /** For the log: stores and signers are anybody's, and so is the length of what they say. */

@@ -14,7 +14,8 @@ export class Turnstile {
 
   /** Undefined where there is a place at once. Whoever enters leaves, once. */
   enter(): Promise<void> | undefined {
-    if (this.#taken >= this.#places || this.#waiting.length > 0) return new Promise((resolve) => this.#waiting.push(resolve))
+    if (this.#taken >= this.#places || this.#waiting.length > 0)
+      return new Promise((resolve) => this.#waiting.push(resolve))
     this.#taken++
     return undefined
   }

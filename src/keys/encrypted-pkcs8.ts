@@ -2,10 +2,25 @@
 
 import { createCipheriv, createDecipheriv, createPrivateKey, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { integer, octetString, oid, oidContent, readWhole, sequence, smallInteger, tags } from '../der/index.ts'
+import {
+  integer,
+  octetString,
+  oid,
+  oidContent,
+  readWhole,
+  sequence,
+  smallInteger,
+  tags,
+} from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
-import { deriveKey, deriveKeySync, isAffordable, requireNewPassphrase, requirePassphrase } from '../internal/passphrase.ts'
+import {
+  deriveKey,
+  deriveKeySync,
+  isAffordable,
+  requireNewPassphrase,
+  requirePassphrase,
+} from '../internal/passphrase.ts'
 import type { ScryptCost } from '../internal/passphrase.ts'
 import { requirePrivateKey } from './key-algorithm.ts'
 
@@ -22,7 +37,10 @@ export interface Pkcs8Secret {
  *
  * @throws ERR_INVALID_ARGUMENT for a key that is not private, a passphrase that is empty or neither text nor octets
  */
-export async function encryptPkcs8(key: KeyObject, passphrase: string | Uint8Array): Promise<Pkcs8Secret & { readonly der: Uint8Array }> {
+export async function encryptPkcs8(
+  key: KeyObject,
+  passphrase: string | Uint8Array,
+): Promise<Pkcs8Secret & { readonly der: Uint8Array }> {
   requirePrivateKey(key)
   const salt = randomBytes(16)
   const secret = await deriveKey(requireNewPassphrase(passphrase), salt, ownCost, 'ERR_INTERNAL')
@@ -43,7 +61,10 @@ export function encryptPkcs8Sync(key: KeyObject, passphrase: string | Uint8Array
  *
  * @throws ERR_KEY_MALFORMED for other schemes too, and a cost above twice our own; ERR_KEY_PASSPHRASE; ERR_INVALID_ARGUMENT
  */
-export async function decryptPkcs8(der: Uint8Array, passphrase: string | Uint8Array): Promise<Pkcs8Secret & { readonly key: KeyObject }> {
+export async function decryptPkcs8(
+  der: Uint8Array,
+  passphrase: string | Uint8Array,
+): Promise<Pkcs8Secret & { readonly key: KeyObject }> {
   requirePassphrase(passphrase)
   const { salt, cost, iv, encrypted } = read(der)
   const secret = await deriveKey(passphrase, salt, cost, 'ERR_KEY_MALFORMED')
@@ -68,8 +89,14 @@ function encode(key: KeyObject, secret: Uint8Array, salt: Uint8Array): Uint8Arra
   const encrypted = Buffer.concat([cipher.update(plain), cipher.final()])
   plain.fill(0)
   const { N, r, p } = ownCost
-  const derivation = sequence(oid(pbes2Oids.scrypt), sequence(octetString(salt), integer(N), integer(r), integer(p), integer(secret.length)))
-  return sequence(sequence(oid(pbes2Oids.pbes2), sequence(derivation, sequence(oid(pbes2Oids.aes256Cbc), octetString(iv)))), octetString(encrypted))
+  const derivation = sequence(
+    oid(pbes2Oids.scrypt),
+    sequence(octetString(salt), integer(N), integer(r), integer(p), integer(secret.length)),
+  )
+  return sequence(
+    sequence(oid(pbes2Oids.pbes2), sequence(derivation, sequence(oid(pbes2Oids.aes256Cbc), octetString(iv)))),
+    octetString(encrypted),
+  )
 }
 
 interface Parts {
@@ -97,8 +124,11 @@ function readParts(der: Uint8Array): Parts {
   requireOid(kdf, pbes2Oids.scrypt)
   const scryptParameters = kdf.expect(tags.sequence, 'scrypt-params').inner()
   const salt = scryptParameters.expect(tags.octetString, 'salt').content()
-  const [N, r, p] = ['costParameter', 'blockSize', 'parallelizationParameter'].map((what) => smallInteger(scryptParameters.expect(tags.integer, what), what)) as [number, number, number]
-  if (!isAffordable({ N, r, p }, ownCost)) throw new PkiError('ERR_KEY_MALFORMED', 'scrypt parameters that are out of range')
+  const [N, r, p] = ['costParameter', 'blockSize', 'parallelizationParameter'].map((what) =>
+    smallInteger(scryptParameters.expect(tags.integer, what), what),
+  ) as [number, number, number]
+  if (!isAffordable({ N, r, p }, ownCost))
+    throw new PkiError('ERR_KEY_MALFORMED', 'scrypt parameters that are out of range')
   const scheme = parameters.expect(tags.sequence, 'encryptionScheme').inner()
   requireOid(scheme, pbes2Oids.aes256Cbc)
   const iv = scheme.expect(tags.octetString, 'IV').content()
@@ -110,10 +140,15 @@ function readParts(der: Uint8Array): Parts {
 
 function requireOid(reader: DerReader, wanted: string): void {
   const found = oidContent(reader.expect(tags.oid, 'algorithm'))
-  if (found !== wanted) throw new PkiError('ERR_KEY_MALFORMED', `algorithm ${found} where ${wanted} is wanted`)
+  if (found !== wanted)
+    throw new PkiError('ERR_KEY_MALFORMED', `algorithm ${found} where ${wanted} is wanted`)
 }
 
 /** The most memory that OpenSSL gives scrypt by default (32 MiB) allows N = 2^14; OWASP then asks for p = 5. */
 const ownCost: ScryptCost = { N: 2 ** 14, r: 8, p: 5 }
 /** RFC 8018 §A.4, RFC 7914 §7, RFC 3565 §4.1. */
-export const pbes2Oids = { pbes2: '1.2.840.113549.1.5.13', scrypt: '1.3.6.1.4.1.11591.4.11', aes256Cbc: '2.16.840.1.101.3.4.1.42' } as const
+export const pbes2Oids = {
+  pbes2: '1.2.840.113549.1.5.13',
+  scrypt: '1.3.6.1.4.1.11591.4.11',
+  aes256Cbc: '2.16.840.1.101.3.4.1.42',
+} as const

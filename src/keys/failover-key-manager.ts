@@ -45,15 +45,31 @@ export class FailoverKeyManager implements KeyManager {
   readonly #backends: readonly Backend[]
   /** The public key that the first manager has under an id, or an id and version, as far as it was asked. */
   readonly #known = new Map<string, PublicKey>()
-  readonly #options: { readonly retryAfterMs: number, readonly clock: Clock, readonly logger: Logger, readonly metrics: Metrics }
+  readonly #options: {
+    readonly retryAfterMs: number
+    readonly clock: Clock
+    readonly logger: Logger
+    readonly metrics: Metrics
+  }
 
   /** @throws ERR_INVALID_ARGUMENT for less than one manager, or a time that is none */
   constructor(options: FailoverKeyManagerOptions) {
-    const { managers, retryAfterMs = 5000, clock = systemClock, logger = silentLogger, metrics = noMetrics } = Object(options) as Partial<FailoverKeyManagerOptions>
+    const {
+      managers,
+      retryAfterMs = 5000,
+      clock = systemClock,
+      logger = silentLogger,
+      metrics = noMetrics,
+    } = Object(options) as Partial<FailoverKeyManagerOptions>
     // No moment is before NaN: a manager that failed would be asked by every call.
     checkMeasures({ retryAfterMs }, 0)
-    if (!Array.isArray(managers) || managers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no key manager to use')
-    this.#backends = (managers as readonly KeyManager[]).map((keys, place) => ({ keys, place, downUntil: Number.NEGATIVE_INFINITY }))
+    if (!Array.isArray(managers) || managers.length === 0)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'no key manager to use')
+    this.#backends = (managers as readonly KeyManager[]).map((keys, place) => ({
+      keys,
+      place,
+      downUntil: Number.NEGATIVE_INFINITY,
+    }))
     this.#options = { retryAfterMs, clock, logger, metrics }
   }
 
@@ -117,7 +133,8 @@ export class FailoverKeyManager implements KeyManager {
   async destroyKey(id: string, version?: number): Promise<void> {
     requireKeyId(id)
     // A version is another number elsewhere: what it is, is its public key.
-    const doomed = version === undefined ? undefined : await this.#try(({ keys }) => keys.getSigner(id, version))
+    const doomed =
+      version === undefined ? undefined : await this.#try(({ keys }) => keys.getSigner(id, version))
     if (version !== undefined && doomed === undefined) throw notFound(id)
     let destroyed = 0
     for (const { keys } of this.#backends) {
@@ -133,7 +150,9 @@ export class FailoverKeyManager implements KeyManager {
   /** Closes every manager; the first failure is thrown when all were asked. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#known.clear()
-    const outcomes = await Promise.allSettled(this.#backends.map(async ({ keys }) => keys[Symbol.asyncDispose]()))
+    const outcomes = await Promise.allSettled(
+      this.#backends.map(async ({ keys }) => keys[Symbol.asyncDispose]()),
+    )
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 
@@ -149,7 +168,8 @@ export class FailoverKeyManager implements KeyManager {
   #wrap(id: string, signer: Signer): Signer {
     const found = new Map<Backend, Signer>()
     return new FailoverSigner(id, signer, async (given, options) => {
-      if (!ArrayBuffer.isView(given)) throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array')
+      if (!ArrayBuffer.isView(given))
+        throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array')
       // A copy: a manager may be asked late, when the caller writes something else into its buffer.
       const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
       return this.#try(async (backend) => {
@@ -190,7 +210,10 @@ export class FailoverKeyManager implements KeyManager {
         }
         failure = error
         metrics.count('key_manager_failovers_total', { code: error.code })
-        logger.warn({ manager: backend.place, code: error.code }, 'a key manager failed; the next one is asked')
+        logger.warn(
+          { manager: backend.place, code: error.code },
+          'a key manager failed; the next one is asked',
+        )
       }
     }
     if (failure !== undefined) throw failure
@@ -214,8 +237,14 @@ export class FailoverKeyManager implements KeyManager {
  * (`ERR_ABORTED`), an argument that is wrong.
  */
 export const failoverCodes: ReadonlySet<PkiErrorCode> = new Set<PkiErrorCode>([
-  'ERR_HSM_UNAVAILABLE', 'ERR_HSM_SESSION_LIMIT', 'ERR_HSM_QUEUE_FULL', 'ERR_HSM_TIMEOUT', 'ERR_HSM_PIN', 'ERR_HSM_TOKEN_NOT_FOUND',
-  'ERR_PKCS11_LIBRARY', 'ERR_KEY_STORAGE',
+  'ERR_HSM_UNAVAILABLE',
+  'ERR_HSM_SESSION_LIMIT',
+  'ERR_HSM_QUEUE_FULL',
+  'ERR_HSM_TIMEOUT',
+  'ERR_HSM_PIN',
+  'ERR_HSM_TOKEN_NOT_FOUND',
+  'ERR_PKCS11_LIBRARY',
+  'ERR_KEY_STORAGE',
 ])
 
 interface Backend {
@@ -254,7 +283,8 @@ async function versionsOf(keys: KeyManager, id: string, publicKey: PublicKey | u
   const versions = (await keys.listKeys()).filter((info) => info.id === id).map(({ version }) => version)
   if (publicKey === undefined) return versions
   const same: number[] = []
-  for (const version of versions) if ((await keys.getSigner(id, version))?.publicKey.equals(publicKey) === true) same.push(version)
+  for (const version of versions)
+    if ((await keys.getSigner(id, version))?.publicKey.equals(publicKey) === true) same.push(version)
   return same
 }
 

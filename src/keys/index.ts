@@ -4,7 +4,17 @@
  *
  * @module spiffe-pki/keys
  */
-export { generatePrivateKey, isKeyAlgorithm, keyAlgorithmOf, keyAlgorithms, keyExists, keyIdPattern, keyNotFound, requireKeyAlgorithm, requireKeyId } from './key-algorithm.ts'
+export {
+  generatePrivateKey,
+  isKeyAlgorithm,
+  keyAlgorithmOf,
+  keyAlgorithms,
+  keyExists,
+  keyIdPattern,
+  keyNotFound,
+  requireKeyAlgorithm,
+  requireKeyId,
+} from './key-algorithm.ts'
 export type { KeyAlgorithm } from './key-algorithm.ts'
 export type { KeyInfo, KeyManager } from './key-manager.ts'
 export { SoftwareSigner } from './software-signer.ts'

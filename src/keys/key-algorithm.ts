@@ -10,9 +10,16 @@ import type { SignatureAlgorithm } from '../x509/index.ts'
  * A kind of key. `RSA-…` signs by PKCS#1 v1.5; `RSA-PSS-…` is an rsaEncryption key that signs by PSS.
  */
 export type KeyAlgorithm =
-  | 'P-256' | 'P-384' | 'P-521' | 'Ed25519'
-  | 'RSA-2048' | 'RSA-3072' | 'RSA-4096'
-  | 'RSA-PSS-2048' | 'RSA-PSS-3072' | 'RSA-PSS-4096'
+  | 'P-256'
+  | 'P-384'
+  | 'P-521'
+  | 'Ed25519'
+  | 'RSA-2048'
+  | 'RSA-3072'
+  | 'RSA-4096'
+  | 'RSA-PSS-2048'
+  | 'RSA-PSS-3072'
+  | 'RSA-PSS-4096'
 
 /** Every `KeyAlgorithm` with the signature algorithm of its signers. */
 export const keyAlgorithms: Readonly<Record<KeyAlgorithm, SignatureAlgorithm>> = {
@@ -35,7 +42,10 @@ export const keyIdPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 export function requireKeyId(id: string | undefined): string {
   // A pattern takes what is no text for the text that it becomes: nothing at all would be a key called "undefined".
   if (typeof id === 'string' && keyIdPattern.test(id)) return id
-  throw new PkiError('ERR_INVALID_ARGUMENT', 'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit')
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit',
+  )
 }
 
 /** What a key manager answers an id with that it has a key for already. `where` stands behind: ` in the token`. */
@@ -45,7 +55,10 @@ export function keyExists(id: string, where = ''): PkiError {
 
 /** What a key manager answers an id with that it has no key for, or not this version of it. */
 export function keyNotFound(id: string, version?: number, where = ''): PkiError {
-  return new PkiError('ERR_KEY_NOT_FOUND', version === undefined ? `no key${where} is called ${id}` : `key ${id} has no version ${version}${where}`)
+  return new PkiError(
+    'ERR_KEY_NOT_FOUND',
+    version === undefined ? `no key${where} is called ${id}` : `key ${id} has no version ${version}${where}`,
+  )
 }
 
 /** Whether `name` is a `KeyAlgorithm`. */
@@ -56,7 +69,10 @@ export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
 /** The name as a `KeyAlgorithm`. @throws ERR_KEY_UNSUPPORTED for a name that is none */
 export function requireKeyAlgorithm(name: string): KeyAlgorithm {
   if (isKeyAlgorithm(name)) return name
-  throw new PkiError('ERR_KEY_UNSUPPORTED', `${name} is no key algorithm; one of ${Object.keys(keyAlgorithms).join(', ')} is wanted`)
+  throw new PkiError(
+    'ERR_KEY_UNSUPPORTED',
+    `${name} is no key algorithm; one of ${Object.keys(keyAlgorithms).join(', ')} is wanted`,
+  )
 }
 
 /**
@@ -64,8 +80,12 @@ export function requireKeyAlgorithm(name: string): KeyAlgorithm {
  *
  * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
  */
-export function keyAlgorithmOf(publicKey: PublicKey, options: { readonly pss?: boolean | undefined } = {}): KeyAlgorithm {
-  if (!(publicKey instanceof PublicKey)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the algorithm is asked of a PublicKey')
+export function keyAlgorithmOf(
+  publicKey: PublicKey,
+  options: { readonly pss?: boolean | undefined } = {},
+): KeyAlgorithm {
+  if (!(publicKey instanceof PublicKey))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the algorithm is asked of a PublicKey')
   publicKey.checkStrength()
   const { algorithm, bits } = publicKey
   if (algorithm !== 'RSA' && algorithm !== 'RSA-PSS') return requireKeyAlgorithm(algorithm ?? 'unknown')
@@ -84,7 +104,10 @@ export function signatureAlgorithmOf(publicKey: PublicKey, algorithm: KeyAlgorit
   const name = `rsassa-pss-SHA${pss.hash.slice(3)}` as SignatureAlgorithm
   const { saltLength = 0 } = signatureAlgorithms[name]
   if (pss.saltLength > saltLength) {
-    throw new PkiError('ERR_KEY_UNSUPPORTED', `an RSASSA-PSS key whose salt has ${pss.saltLength} octets; with ${pss.hash} it has ${saltLength} here`)
+    throw new PkiError(
+      'ERR_KEY_UNSUPPORTED',
+      `an RSASSA-PSS key whose salt has ${pss.saltLength} octets; with ${pss.hash} it has ${saltLength} here`,
+    )
   }
   return name
 }
@@ -92,7 +115,8 @@ export function signatureAlgorithmOf(publicKey: PublicKey, algorithm: KeyAlgorit
 /** The key, if it is a private one. @throws ERR_INVALID_ARGUMENT for anything else */
 export function requirePrivateKey(key: KeyObject): KeyObject {
   const type: string = key instanceof KeyObject ? key.type : typeof key
-  if (type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', `a ${type} key where a private KeyObject is wanted`)
+  if (type !== 'private')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `a ${type} key where a private KeyObject is wanted`)
   return key
 }
 
@@ -100,7 +124,8 @@ export function requirePrivateKey(key: KeyObject): KeyObject {
 export async function generatePrivateKey(algorithm: KeyAlgorithm): Promise<KeyObject> {
   const generate = promisify(generateKeyPair)
   const bits = /^RSA-(?:PSS-)?(\d{4})$/.exec(requireKeyAlgorithm(algorithm))?.[1]
-  if (bits !== undefined) return (await generate('rsa', { modulusLength: Number(bits), publicExponent: 0x10001 })).privateKey
+  if (bits !== undefined)
+    return (await generate('rsa', { modulusLength: Number(bits), publicExponent: 0x10001 })).privateKey
   if (algorithm === 'Ed25519') return (await generate('ed25519')).privateKey
   return (await generate('ec', { namedCurve: algorithm })).privateKey
 }

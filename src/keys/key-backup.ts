@@ -1,25 +1,41 @@
 // EncryptedKeyBackup: one private key in an envelope that only a passphrase or a recipient's key opens. docs/key-backup.md has the format.
 
-import { KeyObject, createCipheriv, createDecipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes } from 'node:crypto'
+import {
+  KeyObject,
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+  randomBytes,
+} from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { decodeBase64 } from '../internal/bytes.ts'
 import { deriveKey, isAffordable, requireNewPassphrase } from '../internal/passphrase.ts'
 import type { ScryptCost } from '../internal/passphrase.ts'
 import { PublicKey } from '../x509/index.ts'
 import { importPrivateKey } from './private-key.ts'
-import { isKeyAlgorithm, keyAlgorithmOf, keyIdPattern, requireKeyId, requirePrivateKey } from './key-algorithm.ts'
+import {
+  isKeyAlgorithm,
+  keyAlgorithmOf,
+  keyIdPattern,
+  requireKeyId,
+  requirePrivateKey,
+} from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 
 /** What opens a backup: a passphrase, or an X25519 key pair whose public half is enough to make one. */
 export type BackupProtection =
   | {
-    /** A long one: scrypt makes each guess cost 128 MiB of memory. Text is taken as UTF-8. */
-    readonly passphrase: string | Uint8Array
-  }
+      /** A long one: scrypt makes each guess cost 128 MiB of memory. Text is taken as UTF-8. */
+      readonly passphrase: string | Uint8Array
+    }
   | {
-    /** An X25519 key: public to make a backup, private to open it. */
-    readonly recipient: KeyObject
-  }
+      /** An X25519 key: public to make a backup, private to open it. */
+      readonly recipient: KeyObject
+    }
 
 /** A backup: plain JSON values, base64 for octets. Everything but `ciphertext` is authenticated and readable. */
 export interface EncryptedKeyBackup {
@@ -33,8 +49,14 @@ export interface EncryptedKeyBackup {
   readonly created: string
   /** What opens it: the parameters of scrypt, or whose X25519 key; octets in base64. */
   readonly protection:
-    | { readonly kind: 'scrypt', readonly salt: string, readonly N: number, readonly r: number, readonly p: number }
-    | { readonly kind: 'x25519', readonly ephemeralKey: string, readonly recipientKeyId: string }
+    | {
+        readonly kind: 'scrypt'
+        readonly salt: string
+        readonly N: number
+        readonly r: number
+        readonly p: number
+      }
+    | { readonly kind: 'x25519'; readonly ephemeralKey: string; readonly recipientKeyId: string }
   /** AES-256-GCM: 12 octets. */
   readonly nonce: string
   /** PKCS#8, encrypted, followed by the tag of 16 octets. */
@@ -57,17 +79,27 @@ export interface BackedUpKey {
  * @throws ERR_INVALID_ARGUMENT for a recipient that is no X25519 key, an empty passphrase, an id that is malformed, an algorithm that is not the key's
  */
 export async function sealKeyBackup(
-  key: KeyObject, about: BackedUpKey, protection: BackupProtection,
+  key: KeyObject,
+  about: BackedUpKey,
+  protection: BackupProtection,
 ): Promise<EncryptedKeyBackup> {
   requirePrivateKey(key)
   const { keyId, algorithm, created } = Object(about) as Partial<BackedUpKey>
-  if (!(created instanceof Date) || Number.isNaN(created.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup has the time when its key was made')
+  if (!(created instanceof Date) || Number.isNaN(created.getTime()))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup has the time when its key was made')
   if (typeof algorithm !== 'string' || algorithmOf(key, algorithm) !== algorithm) {
     throw new PkiError('ERR_INVALID_ARGUMENT', `the key is none of ${String(algorithm)}`)
   }
   const given = readGiven(protection)
-  const { contentKey, description } = 'recipient' in given ? sealForRecipient(given.recipient) : await sealForPassphrase(given.passphrase)
-  const header = { version: 1, keyId: requireKeyId(keyId), algorithm, created: created.toISOString(), protection: description } as const
+  const { contentKey, description } =
+    'recipient' in given ? sealForRecipient(given.recipient) : await sealForPassphrase(given.passphrase)
+  const header = {
+    version: 1,
+    keyId: requireKeyId(keyId),
+    algorithm,
+    created: created.toISOString(),
+    protection: description,
+  } as const
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', contentKey, nonce)
   cipher.setAAD(authenticated(header))
@@ -75,7 +107,12 @@ export async function sealKeyBackup(
   const ciphertext = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
   plain.fill(0)
   contentKey.fill(0)
-  return { ...header, nonce: nonce.toString('base64'), ciphertext: ciphertext.toString('base64'), checksum: checksumOf(ciphertext) }
+  return {
+    ...header,
+    nonce: nonce.toString('base64'),
+    ciphertext: ciphertext.toString('base64'),
+    checksum: checksumOf(ciphertext),
+  }
 }
 
 /**
@@ -83,10 +120,16 @@ export async function sealKeyBackup(
  *
  * @throws ERR_KEY_BACKUP for one that is malformed, damaged, of another version, or of a key that is not what it says; ERR_KEY_PASSPHRASE for a wrong key
  */
-export async function openKeyBackup(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<KeyObject> {
+export async function openKeyBackup(
+  backup: EncryptedKeyBackup,
+  protection: BackupProtection,
+): Promise<KeyObject> {
   const { nonce, ciphertext, header } = readBackup(backup)
   const given = readGiven(protection)
-  const contentKey = 'recipient' in given ? openForRecipient(header, given.recipient) : await openForPassphrase(header, given.passphrase)
+  const contentKey =
+    'recipient' in given
+      ? openForRecipient(header, given.recipient)
+      : await openForPassphrase(header, given.passphrase)
   let plain: Buffer
   try {
     const decipher = createDecipheriv('aes-256-gcm', contentKey, nonce)
@@ -94,14 +137,20 @@ export async function openKeyBackup(backup: EncryptedKeyBackup, protection: Back
     decipher.setAuthTag(ciphertext.subarray(-16))
     plain = Buffer.concat([decipher.update(ciphertext.subarray(0, -16)), decipher.final()])
   } catch {
-    throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${header.keyId} does not open: a wrong passphrase or key, or a changed header`)
+    throw new PkiError(
+      'ERR_KEY_PASSPHRASE',
+      `the backup of ${header.keyId} does not open: a wrong passphrase or key, or a changed header`,
+    )
   } finally {
     contentKey.fill(0)
   }
   try {
     const key = importPrivateKey(plain)
     if (algorithmOf(key, header.algorithm) === header.algorithm) return key
-    throw new PkiError('ERR_KEY_BACKUP', `the key in the backup of ${header.keyId} is none of ${header.algorithm}`)
+    throw new PkiError(
+      'ERR_KEY_BACKUP',
+      `the key in the backup of ${header.keyId} is none of ${header.algorithm}`,
+    )
   } finally {
     plain.fill(0)
   }
@@ -116,7 +165,8 @@ function algorithmOf(key: KeyObject, named: KeyAlgorithm): KeyAlgorithm {
 function readGiven(protection: BackupProtection | null | undefined): BackupProtection {
   const { passphrase, recipient } = (protection ?? {}) as Record<string, unknown>
   if (recipient instanceof KeyObject) return { recipient }
-  if (recipient === undefined && (typeof passphrase === 'string' || passphrase instanceof Uint8Array)) return { passphrase }
+  if (recipient === undefined && (typeof passphrase === 'string' || passphrase instanceof Uint8Array))
+    return { passphrase }
   throw new PkiError('ERR_INVALID_ARGUMENT', 'a backup is protected by a passphrase or a recipient')
 }
 
@@ -138,28 +188,48 @@ function sealForRecipient(recipient: KeyObject): Sealed {
   const ephemeral = generateKeyPairSync('x25519')
   const ephemeralKey = rawPublic(ephemeral.publicKey)
   const contentKey = agree(ephemeral.privateKey, publicKey, ephemeralKey, rawPublic(publicKey))
-  return { contentKey, description: { kind: 'x25519', ephemeralKey: ephemeralKey.toString('base64'), recipientKeyId: recipientKeyId(publicKey) } }
+  return {
+    contentKey,
+    description: {
+      kind: 'x25519',
+      ephemeralKey: ephemeralKey.toString('base64'),
+      recipientKeyId: recipientKeyId(publicKey),
+    },
+  }
 }
 
 async function openForPassphrase(backup: Header, passphrase: string | Uint8Array): Promise<Buffer> {
   const { protection } = backup
-  if (protection.kind !== 'scrypt') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a recipient's key, not for a passphrase`)
+  if (protection.kind !== 'scrypt')
+    throw new PkiError(
+      'ERR_KEY_BACKUP',
+      `the backup of ${backup.keyId} is for a recipient's key, not for a passphrase`,
+    )
   const { N, r, p } = protection
-  if (!isAffordable({ N, r, p }, scryptCost)) throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')
+  if (!isAffordable({ N, r, p }, scryptCost))
+    throw new PkiError('ERR_KEY_BACKUP', 'the scrypt parameters of the backup are out of range')
   return deriveKey(passphrase, base64(protection.salt, 'salt'), { N, r, p }, 'ERR_KEY_BACKUP')
 }
 
 function openForRecipient(backup: Header, recipient: KeyObject): Buffer {
   const { protection } = backup
-  if (protection.kind !== 'x25519') throw new PkiError('ERR_KEY_BACKUP', `the backup of ${backup.keyId} is for a passphrase, not for a recipient's key`)
-  if (recipient.type !== 'private') throw new PkiError('ERR_INVALID_ARGUMENT', 'the recipient\'s private key is wanted to open a backup')
+  if (protection.kind !== 'x25519')
+    throw new PkiError(
+      'ERR_KEY_BACKUP',
+      `the backup of ${backup.keyId} is for a passphrase, not for a recipient's key`,
+    )
+  if (recipient.type !== 'private')
+    throw new PkiError('ERR_INVALID_ARGUMENT', "the recipient's private key is wanted to open a backup")
   const publicKey = x25519Public(recipient)
   if (recipientKeyId(publicKey) !== protection.recipientKeyId) {
     throw new PkiError('ERR_KEY_PASSPHRASE', `the backup of ${backup.keyId} is for another recipient`)
   }
   const raw = base64(protection.ephemeralKey, 'ephemeral key')
   try {
-    const ephemeral = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: raw.toString('base64url') }, format: 'jwk' })
+    const ephemeral = createPublicKey({
+      key: { kty: 'OKP', crv: 'X25519', x: raw.toString('base64url') },
+      format: 'jwk',
+    })
     return agree(recipient, ephemeral, raw, rawPublic(publicKey))
   } catch {
     throw new PkiError('ERR_KEY_BACKUP', 'the ephemeral key of the backup is malformed')
@@ -168,41 +238,60 @@ function openForRecipient(backup: Header, recipient: KeyObject): Buffer {
 
 function agree(privateKey: KeyObject, publicKey: KeyObject, ephemeral: Buffer, recipient: Buffer): Buffer {
   const secret = diffieHellman({ privateKey, publicKey })
-  const key = Buffer.from(hkdfSync('sha256', secret, Buffer.concat([ephemeral, recipient]), 'spiffe-pki key backup v1', 32))
+  const key = Buffer.from(
+    hkdfSync('sha256', secret, Buffer.concat([ephemeral, recipient]), 'spiffe-pki key backup v1', 32),
+  )
   secret.fill(0)
   return key
 }
 
-function readBackup(backup: EncryptedKeyBackup): { nonce: Buffer, ciphertext: Buffer, header: Header } {
+function readBackup(backup: EncryptedKeyBackup): { nonce: Buffer; ciphertext: Buffer; header: Header } {
   const found = backup as unknown as Record<string, unknown> | null
   const text = (name: string): string => {
     const value = found?.[name]
-    if (typeof value !== 'string' || value.length > 64 * 1024) throw new PkiError('ERR_KEY_BACKUP', `the backup has no ${name}`)
+    if (typeof value !== 'string' || value.length > 64 * 1024)
+      throw new PkiError('ERR_KEY_BACKUP', `the backup has no ${name}`)
     return value
   }
   if (found?.['version'] !== 1) throw new PkiError('ERR_KEY_BACKUP', 'a backup of version 1 is wanted')
   const ciphertext = base64(text('ciphertext'), 'ciphertext')
   const nonce = base64(text('nonce'), 'nonce')
-  if (nonce.length !== 12 || ciphertext.length < 17) throw new PkiError('ERR_KEY_BACKUP', 'the nonce or ciphertext of the backup is too short')
-  if (checksumOf(ciphertext) !== text('checksum')) throw new PkiError('ERR_KEY_BACKUP', 'the backup is damaged: its checksum differs')
+  if (nonce.length !== 12 || ciphertext.length < 17)
+    throw new PkiError('ERR_KEY_BACKUP', 'the nonce or ciphertext of the backup is too short')
+  if (checksumOf(ciphertext) !== text('checksum'))
+    throw new PkiError('ERR_KEY_BACKUP', 'the backup is damaged: its checksum differs')
   const algorithm = text('algorithm')
-  if (!isKeyAlgorithm(algorithm)) throw new PkiError('ERR_KEY_BACKUP', 'the backup is of a key of an unknown algorithm')
+  if (!isKeyAlgorithm(algorithm))
+    throw new PkiError('ERR_KEY_BACKUP', 'the backup is of a key of an unknown algorithm')
   const [keyId, created] = [text('keyId'), text('created')]
   // Both are shown to people, in messages too.
   if (!keyIdPattern.test(keyId) || !isoTime.test(created) || Number.isNaN(Date.parse(created))) {
     throw new PkiError('ERR_KEY_BACKUP', 'the id or the time in the backup is malformed')
   }
-  return { nonce, ciphertext, header: { version: 1, keyId, algorithm, created, protection: readProtection(found['protection']) } }
+  return {
+    nonce,
+    ciphertext,
+    header: { version: 1, keyId, algorithm, created, protection: readProtection(found['protection']) },
+  }
 }
 
 /** Its members and no others, of their types: what is authenticated is what is used. */
 function readProtection(value: unknown): EncryptedKeyBackup['protection'] {
-  const { kind, salt, N, r, p, ephemeralKey, recipientKeyId: recipient } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
+  const {
+    kind,
+    salt,
+    N,
+    r,
+    p,
+    ephemeralKey,
+    recipientKeyId: recipient,
+  } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
   const members = Object.keys(value ?? {}).length
   const isShort = (text: unknown): text is string => typeof text === 'string' && text.length <= maxShortText
   const isCost = typeof N === 'number' && typeof r === 'number' && typeof p === 'number'
   if (kind === 'scrypt' && members === 5 && isShort(salt) && isCost) return { kind, salt, N, r, p }
-  if (kind === 'x25519' && members === 3 && isShort(ephemeralKey) && isShort(recipient)) return { kind, ephemeralKey, recipientKeyId: recipient }
+  if (kind === 'x25519' && members === 3 && isShort(ephemeralKey) && isShort(recipient))
+    return { kind, ephemeralKey, recipientKeyId: recipient }
   throw new PkiError('ERR_KEY_BACKUP', 'the protection of the backup is malformed, or of an unknown kind')
 }
 
@@ -218,11 +307,20 @@ type Header = Pick<EncryptedKeyBackup, 'version' | 'keyId' | 'algorithm' | 'crea
 
 /** The header as it is authenticated: its members in this order, as JSON. */
 function authenticated({ version, keyId, algorithm, created, protection }: Header): Buffer {
-  return Buffer.from(JSON.stringify([version, keyId, algorithm, created, Object.entries(protection).sort(([a], [b]) => (a < b ? -1 : 1))]))
+  return Buffer.from(
+    JSON.stringify([
+      version,
+      keyId,
+      algorithm,
+      created,
+      Object.entries(protection).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
+  )
 }
 
 function x25519Public(key: KeyObject): KeyObject {
-  if (key.asymmetricKeyType !== 'x25519') throw new PkiError('ERR_INVALID_ARGUMENT', 'the recipient of a backup is an X25519 key')
+  if (key.asymmetricKeyType !== 'x25519')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the recipient of a backup is an X25519 key')
   return key.type === 'private' ? createPublicKey(key) : key
 }
 

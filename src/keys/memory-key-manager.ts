@@ -3,7 +3,13 @@
 import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { generatePrivateKey, keyExists, keyNotFound, requireKeyAlgorithm, requireKeyId } from './key-algorithm.ts'
+import {
+  generatePrivateKey,
+  keyExists,
+  keyNotFound,
+  requireKeyAlgorithm,
+  requireKeyId,
+} from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
 import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
@@ -49,13 +55,23 @@ export class MemoryKeyManager implements KeyManager {
   async getSigner(id: string, version?: number): Promise<SoftwareSigner | undefined> {
     this.#check(id)
     const versions = this.#keys.get(id)
-    return (version === undefined ? versions?.at(-1) : versions?.find((found) => found.version === version))?.signer
+    return (version === undefined ? versions?.at(-1) : versions?.find((found) => found.version === version))
+      ?.signer
   }
 
   async listKeys(): Promise<readonly KeyInfo[]> {
     this.#open()
-    return [...this.#keys].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([id, versions]) =>
-      versions.map(({ version, created, signer }, at) => ({ id, version, algorithm: signer.algorithm, created, current: at === versions.length - 1 })))
+    return [...this.#keys]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([id, versions]) =>
+        versions.map(({ version, created, signer }, at) => ({
+          id,
+          version,
+          algorithm: signer.algorithm,
+          created,
+          current: at === versions.length - 1,
+        })),
+      )
   }
 
   async rotateKey(id: string): Promise<SoftwareSigner> {
@@ -81,14 +97,16 @@ export class MemoryKeyManager implements KeyManager {
     const id = taken.keyId
     this.#check(id)
     const signer = new SoftwareSigner(privateKey, { id, pss: taken.algorithm.startsWith('RSA-PSS') })
-    if (this.#keys.get(id)?.some((version) => version.signer.publicKey.equals(signer.publicKey)) === true) throw keyExists(id)
+    if (this.#keys.get(id)?.some((version) => version.signer.publicKey.equals(signer.publicKey)) === true)
+      throw keyExists(id)
     this.#add(id, signer)
     return signer
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
     this.#current(id)
-    const left = version === undefined ? [] : (this.#keys.get(id) ?? []).filter((found) => found.version !== version)
+    const left =
+      version === undefined ? [] : (this.#keys.get(id) ?? []).filter((found) => found.version !== version)
     if (left.length === this.#keys.get(id)?.length) throw keyNotFound(id, version)
     if (left.length > 0) {
       this.#keys.set(id, left)
@@ -108,7 +126,10 @@ export class MemoryKeyManager implements KeyManager {
   #add(id: string, signer: SoftwareSigner): void {
     const version = (this.#newest.get(id) ?? 0) + 1
     this.#newest.set(id, version)
-    this.#keys.set(id, [...(this.#keys.get(id) ?? []), { version, created: new Date(this.#clock.now()), signer }])
+    this.#keys.set(id, [
+      ...(this.#keys.get(id) ?? []),
+      { version, created: new Date(this.#clock.now()), signer },
+    ])
   }
 
   #current(id: string): Version {

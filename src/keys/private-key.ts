@@ -39,7 +39,10 @@ export interface ExportPrivateKeyOptions {
  * const privateKey = importPrivateKey(pem, { passphrase: readPassphrase() })
  * ```
  */
-export function importPrivateKey(input: string | Uint8Array | KeyObject, options: ImportPrivateKeyOptions = {}): KeyObject {
+export function importPrivateKey(
+  input: string | Uint8Array | KeyObject,
+  options: ImportPrivateKeyOptions = {},
+): KeyObject {
   if (typeof input !== 'string' && !(input instanceof Uint8Array) && !(input instanceof KeyObject)) {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'a private key is a KeyObject, PEM text or PKCS#8 DER')
   }
@@ -86,22 +89,29 @@ function checkPair(key: KeyObject, publicKey: PublicKey): void {
   } catch {
     holds = false
   }
-  if (!holds) throw new PkiError('ERR_KEY_MALFORMED', 'the private key carries a public half that is not its own')
+  if (!holds)
+    throw new PkiError('ERR_KEY_MALFORMED', 'the private key carries a public half that is not its own')
 }
 
 function readKey(input: string | Uint8Array, { passphrase }: ImportPrivateKeyOptions): KeyObject {
-  if (input.length > maxLength) throw new PkiError('ERR_LIMIT_EXCEEDED', `a private key of ${input.length} characters; at most ${maxLength} are read`)
+  if (input.length > maxLength)
+    throw new PkiError(
+      'ERR_LIMIT_EXCEEDED',
+      `a private key of ${input.length} characters; at most ${maxLength} are read`,
+    )
   // The text before a block may begin with a 0, which is the first octet of DER too.
   const isPem = typeof input === 'string' || input[0] !== 0x30 || looksLikePem(input)
   if (!isPem) return load({ key: Buffer.from(input), format: 'der', type: 'pkcs8' })
   // An EC PARAMETERS block before the key is what openssl ecparam writes.
   const blocks = decodePem(input).filter(({ label }) => Object.hasOwn(pemTypes, label))
   const [block] = blocks
-  if (block === undefined || blocks.length !== 1) throw new PkiError('ERR_PEM', `${blocks.length} private keys in the text where one is wanted`)
+  if (block === undefined || blocks.length !== 1)
+    throw new PkiError('ERR_PEM', `${blocks.length} private keys in the text where one is wanted`)
   const type = pemTypes[block.label]
   const key = Buffer.from(block.der)
   if (block.label !== 'ENCRYPTED PRIVATE KEY') return load({ key, format: 'der', type: type ?? 'pkcs8' })
-  if (passphrase === undefined) throw new PkiError('ERR_KEY_PASSPHRASE', 'the private key is encrypted and no passphrase was given')
+  if (passphrase === undefined)
+    throw new PkiError('ERR_KEY_PASSPHRASE', 'the private key is encrypted and no passphrase was given')
   checkDerivationCost(key)
   return load({ key, format: 'der', type: 'pkcs8', passphrase: Buffer.from(requirePassphrase(passphrase)) })
 }
@@ -114,26 +124,42 @@ function checkDerivationCost(der: Uint8Array): void {
   let scheme: string
   const counts: number[] = []
   try {
-    let algorithm = readWhole(der, tags.sequence, 'EncryptedPrivateKeyInfo').expect(tags.sequence, 'encryptionAlgorithm').inner()
+    let algorithm = readWhole(der, tags.sequence, 'EncryptedPrivateKeyInfo')
+      .expect(tags.sequence, 'encryptionAlgorithm')
+      .inner()
     scheme = readOid(algorithm)
     if (scheme === pbes2Oids.pbes2) {
-      algorithm = algorithm.expect(tags.sequence, 'PBES2-params').inner().expect(tags.sequence, 'keyDerivationFunc').inner()
+      algorithm = algorithm
+        .expect(tags.sequence, 'PBES2-params')
+        .inner()
+        .expect(tags.sequence, 'keyDerivationFunc')
+        .inner()
       scheme = readOid(algorithm)
     }
     const parameters = algorithm.expect(tags.sequence, 'parameters').inner()
     parameters.next() // the salt
-    while (counts.length < 3 && parameters.optional(tags.integer)) counts.push(smallInteger(parameters, 'cost'))
+    while (counts.length < 3 && parameters.optional(tags.integer))
+      counts.push(smallInteger(parameters, 'cost'))
   } catch (cause) {
-    if (isPkiError(cause)) throw new PkiError('ERR_KEY_MALFORMED', 'the bytes are no EncryptedPrivateKeyInfo', { cause })
+    if (isPkiError(cause))
+      throw new PkiError('ERR_KEY_MALFORMED', 'the bytes are no EncryptedPrivateKeyInfo', { cause })
     throw cause
   }
   if (scheme !== pbes2Oids.scrypt && !countedSchemes.test(scheme)) {
-    throw new PkiError('ERR_KEY_UNSUPPORTED', `the private key is encrypted by ${scheme}, which is not known here`)
+    throw new PkiError(
+      'ERR_KEY_UNSUPPORTED',
+      `the private key is encrypted by ${scheme}, which is not known here`,
+    )
   }
   const [first = Infinity, ...rest] = counts
-  const isExcessiveScrypt = [first, ...rest].reduce((product, one) => product * one, 1) > maxScryptCost || rest.length !== 2
+  const isExcessiveScrypt =
+    [first, ...rest].reduce((product, one) => product * one, 1) > maxScryptCost || rest.length !== 2
   const excessive = scheme === pbes2Oids.scrypt ? isExcessiveScrypt : first > maxIterations
-  if (excessive) throw new PkiError('ERR_LIMIT_EXCEEDED', 'the key derivation of the private key costs more than is spent on a file from outside')
+  if (excessive)
+    throw new PkiError(
+      'ERR_LIMIT_EXCEEDED',
+      'the key derivation of the private key costs more than is spent on a file from outside',
+    )
 }
 
 function readOid(reader: DerReader): string {
@@ -153,16 +179,18 @@ function checkForm(key: Uint8Array, type: KeyForm): void {
   } catch {
     throw new PkiError('ERR_KEY_MALFORMED', `the bytes are no ${type} private key, and nothing else`)
   }
-  if (found !== secondTag[type]) throw new PkiError('ERR_KEY_MALFORMED', `the bytes are no ${type} private key; their label says so`)
+  if (found !== secondTag[type])
+    throw new PkiError('ERR_KEY_MALFORMED', `the bytes are no ${type} private key; their label says so`)
 }
 
-function load(options: { key: Buffer, format: 'der', type: KeyForm, passphrase?: Buffer }): KeyObject {
+function load(options: { key: Buffer; format: 'der'; type: KeyForm; passphrase?: Buffer }): KeyObject {
   if (options.passphrase === undefined) checkForm(options.key, options.type)
   try {
     return createPrivateKey(options)
   } catch {
     // The platform's error is not kept as a cause: nothing of a private key may reach a log.
-    if (options.passphrase !== undefined) throw new PkiError('ERR_KEY_PASSPHRASE', 'the private key does not open with this passphrase')
+    if (options.passphrase !== undefined)
+      throw new PkiError('ERR_KEY_PASSPHRASE', 'the private key does not open with this passphrase')
     throw new PkiError('ERR_KEY_MALFORMED', `the bytes are no ${options.type} private key`)
   }
 }
@@ -174,7 +202,14 @@ const maxScryptCost = 2 ** 21
 /** PBES1 and PBKDF2 of PKCS#5, and the schemes of PKCS#12. */
 const countedSchemes = /^1\.2\.840\.113549\.1\.(?:5\.(?:1|3|4|6|10|11|12)|12\.1\.[1-6])$/
 type KeyForm = 'pkcs8' | 'pkcs1' | 'sec1'
-const secondTag: Readonly<Record<KeyForm, number>> = { pkcs8: tags.sequence, pkcs1: tags.integer, sec1: tags.octetString }
+const secondTag: Readonly<Record<KeyForm, number>> = {
+  pkcs8: tags.sequence,
+  pkcs1: tags.integer,
+  sec1: tags.octetString,
+}
 const pemTypes: Readonly<Record<string, KeyForm>> = {
-  'PRIVATE KEY': 'pkcs8', 'ENCRYPTED PRIVATE KEY': 'pkcs8', 'RSA PRIVATE KEY': 'pkcs1', 'EC PRIVATE KEY': 'sec1',
+  'PRIVATE KEY': 'pkcs8',
+  'ENCRYPTED PRIVATE KEY': 'pkcs8',
+  'RSA PRIVATE KEY': 'pkcs1',
+  'EC PRIVATE KEY': 'sec1',
 }

@@ -5,7 +5,12 @@ import type { KeyObject, SignKeyObjectInput } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { PublicKey, signatureAlgorithms } from '../x509/index.ts'
 import type { SignatureAlgorithm, Signer } from '../x509/index.ts'
-import { generatePrivateKey, keyAlgorithmOf, requirePrivateKey, signatureAlgorithmOf } from './key-algorithm.ts'
+import {
+  generatePrivateKey,
+  keyAlgorithmOf,
+  requirePrivateKey,
+  signatureAlgorithmOf,
+} from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 
 /** Options of `SoftwareSigner`. */
@@ -53,18 +58,28 @@ export class SoftwareSigner implements Signer {
     const { hash, saltLength } = signatureAlgorithms[this.signatureAlgorithm]
     this.#privateKey = privateKey
     this.#hash = hash
-    this.#input = saltLength === undefined ? privateKey : { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }
+    this.#input =
+      saltLength === undefined
+        ? privateKey
+        : { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }
     this.#immediate = !(options.threadPool ?? !quick.has(this.algorithm))
   }
 
   /** A new key, and its signer. @throws ERR_KEY_UNSUPPORTED */
-  static async generate(algorithm: KeyAlgorithm, options: { readonly id?: string | undefined } = {}): Promise<SoftwareSigner> {
-    return new SoftwareSigner(await generatePrivateKey(algorithm), { ...options, pss: algorithm.startsWith('RSA-PSS') })
+  static async generate(
+    algorithm: KeyAlgorithm,
+    options: { readonly id?: string | undefined } = {},
+  ): Promise<SoftwareSigner> {
+    return new SoftwareSigner(await generatePrivateKey(algorithm), {
+      ...options,
+      pss: algorithm.startsWith('RSA-PSS'),
+    })
   }
 
   /** @throws ERR_INVALID_ARGUMENT for what are no octets */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    if (!ArrayBuffer.isView(data)) throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array')
+    if (!ArrayBuffer.isView(data))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array')
     if (this.#immediate) {
       try {
         return sign(this.#hash, data, this.#input)
@@ -91,4 +106,9 @@ export class SoftwareSigner implements Signer {
 }
 
 /** A third of a millisecond at most; waking a thread and being woken costs as much as half of that. */
-const quick: ReadonlySet<KeyAlgorithm> = new Set<KeyAlgorithm>(['P-256', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048'])
+const quick: ReadonlySet<KeyAlgorithm> = new Set<KeyAlgorithm>([
+  'P-256',
+  'Ed25519',
+  'RSA-2048',
+  'RSA-PSS-2048',
+])

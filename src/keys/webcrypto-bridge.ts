@@ -40,29 +40,48 @@ export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions =
   try {
     publicKey = await base.subtle.importKey('spki', signer.publicKey.spki, algorithm, true, ['verify'])
   } catch (cause) {
-    throw new PkiError('ERR_KEY_UNSUPPORTED', `the WebCrypto provider takes no public key for ${signer.signatureAlgorithm}`, { cause })
+    throw new PkiError(
+      'ERR_KEY_UNSUPPORTED',
+      `the WebCrypto provider takes no public key for ${signer.signatureAlgorithm}`,
+      { cause },
+    )
   }
   const usages = Object.freeze(['sign'])
-  const handle = { type: 'private', extractable: false, algorithm: shown(webAlgorithm(signer)), usages, [Symbol.toStringTag]: 'CryptoKey' } as const
+  const handle = {
+    type: 'private',
+    extractable: false,
+    algorithm: shown(webAlgorithm(signer)),
+    usages,
+    [Symbol.toStringTag]: 'CryptoKey',
+  } as const
   const privateKey = Object.freeze(handle) as unknown as webcrypto.CryptoKey
   const subtle = bound(base.subtle, (name, args) => {
     if (!args.includes(privateKey)) return undefined
     if (name === 'sign' && args[1] === privateKey) return sign(signer, algorithm, args[0], args[2])
-    if (name === 'exportKey' || name === 'wrapKey') return Promise.reject(new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${signer.id} stays where it is`))
-    return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', `key ${signer.id} signs, and does nothing else`))
+    if (name === 'exportKey' || name === 'wrapKey')
+      return Promise.reject(new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${signer.id} stays where it is`))
+    return Promise.reject(
+      new PkiError('ERR_INVALID_ARGUMENT', `key ${signer.id} signs, and does nothing else`),
+    )
   })
   const crypto = bound(base, () => undefined)
-  const bridged = new Proxy(crypto, { get: (target, name) => (name === 'subtle' ? subtle : Reflect.get(target, name)) as unknown })
+  const bridged = new Proxy(crypto, {
+    get: (target, name) => (name === 'subtle' ? subtle : Reflect.get(target, name)) as unknown,
+  })
   return { crypto: bridged, keys: { publicKey, privateKey } }
 }
 
 /** `target` with its methods bound to it, for they look at their `this`; `instead` may answer in place of one. */
-function bound<T extends object>(target: T, instead: (name: string | symbol, args: readonly unknown[]) => Promise<unknown> | undefined): T {
+function bound<T extends object>(
+  target: T,
+  instead: (name: string | symbol, args: readonly unknown[]) => Promise<unknown> | undefined,
+): T {
   return new Proxy(target, {
     get(_, name) {
       const member: unknown = Reflect.get(target, name, target)
       if (typeof member !== 'function') return member
-      return (...args: readonly unknown[]): unknown => instead(name, args) ?? Reflect.apply(member, target, args)
+      return (...args: readonly unknown[]): unknown =>
+        instead(name, args) ?? Reflect.apply(member, target, args)
     },
   })
 }
@@ -71,23 +90,37 @@ async function sign(signer: Signer, own: WebAlgorithm, asked: unknown, data: unk
   checkAlgorithm(signer, own, asked)
   const signature = await signer.sign(octets(data))
   const { namedCurve } = own
-  return (namedCurve === undefined ? Uint8Array.from(signature) : p1363(signature, coordinateOctets[namedCurve] ?? 0)).buffer
+  return (
+    namedCurve === undefined
+      ? Uint8Array.from(signature)
+      : p1363(signature, coordinateOctets[namedCurve] ?? 0)
+  ).buffer
 }
 
 function checkAlgorithm(signer: Signer, own: WebAlgorithm, asked: unknown): void {
-  const { name, hash, saltLength } = (typeof asked === 'string' ? { name: asked } : asked ?? {}) as Partial<Record<'name' | 'hash' | 'saltLength', unknown>>
-  const same = (value: unknown, wanted: string | undefined): boolean => typeof value === 'string' && value.toUpperCase() === wanted?.toUpperCase()
+  const { name, hash, saltLength } = (typeof asked === 'string' ? { name: asked } : (asked ?? {})) as Partial<
+    Record<'name' | 'hash' | 'saltLength', unknown>
+  >
+  const same = (value: unknown, wanted: string | undefined): boolean =>
+    typeof value === 'string' && value.toUpperCase() === wanted?.toUpperCase()
   const hashName = typeof hash === 'object' && hash !== null ? (hash as { name?: unknown }).name : hash
   // RSA keys carry their hash in WebCrypto; callers need not repeat it. Those of ECDSA must.
-  const hashFits = own.hash === undefined || same(hashName, own.hash.name) || (hash === undefined && own.namedCurve === undefined)
+  const hashFits =
+    own.hash === undefined ||
+    same(hashName, own.hash.name) ||
+    (hash === undefined && own.namedCurve === undefined)
   if (!same(name, own.name) || !hashFits || (own.saltLength !== undefined && saltLength !== own.saltLength)) {
-    throw new PkiError('ERR_ALGORITHM_MISMATCH', `key ${signer.id} signs by ${signer.signatureAlgorithm} and by nothing else`)
+    throw new PkiError(
+      'ERR_ALGORITHM_MISMATCH',
+      `key ${signer.id} signs by ${signer.signatureAlgorithm} and by nothing else`,
+    )
   }
 }
 
 function octets(data: unknown): Uint8Array {
   // A copy, as WebCrypto makes one: the caller may change its buffer while a token signs.
-  if (ArrayBuffer.isView(data)) return Uint8Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  if (ArrayBuffer.isView(data))
+    return Uint8Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
   if (data instanceof ArrayBuffer) return new Uint8Array(data.slice(0))
   throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is an ArrayBuffer or a view of one')
 }
@@ -96,10 +129,14 @@ function octets(data: unknown): Uint8Array {
 function p1363(der: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   const reader = readWhole(der, tags.sequence, 'ECDSA-Sig-Value')
   const out = new Uint8Array(2 * length)
-  for (const [at, what] of [[length, 'r'], [2 * length, 's']] as const) {
+  for (const [at, what] of [
+    [length, 'r'],
+    [2 * length, 's'],
+  ] as const) {
     const content = integerContent(reader.expect(tags.integer, what), what)
     const magnitude = content[0] === 0 ? content.subarray(1) : content
-    if ((content[0] ?? 0x80) >= 0x80 || magnitude.length > length) throw new PkiError('ERR_DER', `ECDSA-Sig-Value: ${what} is out of range`)
+    if ((content[0] ?? 0x80) >= 0x80 || magnitude.length > length)
+      throw new PkiError('ERR_DER', `ECDSA-Sig-Value: ${what} is out of range`)
     out.set(magnitude, at - magnitude.length)
   }
   reader.finish('ECDSA-Sig-Value')
@@ -128,7 +165,9 @@ function webAlgorithm({ publicKey, signatureAlgorithm }: Signer): WebAlgorithm {
   const { algorithm = '', bits } = publicKey
   if (algorithm in coordinateOctets) return { name: 'ECDSA', namedCurve: algorithm, ...hashed }
   const rsa = { modulusLength: bits, publicExponent: Uint8Array.of(1, 0, 1), ...hashed }
-  return saltLength === undefined ? { name: 'RSASSA-PKCS1-v1_5', ...rsa } : { name: 'RSA-PSS', ...rsa, saltLength }
+  return saltLength === undefined
+    ? { name: 'RSASSA-PKCS1-v1_5', ...rsa }
+    : { name: 'RSA-PSS', ...rsa, saltLength }
 }
 
 const coordinateOctets: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66 }

@@ -16,23 +16,23 @@ export interface PolicyRequest {
 /** Yes with what will be in the certificate, or no; either way by a rule that has a name. */
 export type IssuanceDecision =
   | {
-    readonly allowed: true
-    /** The name of the rule that decided, for logs and `plan`. */
-    readonly rule: string
-    /** What will be in the certificate. */
-    readonly content: CertificateContent
-    /** What was asked for and is left out, in words; empty where nothing is. */
-    readonly trimmed: readonly string[]
-  }
+      readonly allowed: true
+      /** The name of the rule that decided, for logs and `plan`. */
+      readonly rule: string
+      /** What will be in the certificate. */
+      readonly content: CertificateContent
+      /** What was asked for and is left out, in words; empty where nothing is. */
+      readonly trimmed: readonly string[]
+    }
   | {
-    readonly allowed: false
-    /** The name of the rule that refuses, for logs. */
-    readonly rule: string
-    /** What the caller gets as an error, such as `ERR_POLICY_DENIED`. */
-    readonly code: PkiErrorCode
-    /** What was asked for and what is allowed, in words. */
-    readonly reason: string
-  }
+      readonly allowed: false
+      /** The name of the rule that refuses, for logs. */
+      readonly rule: string
+      /** What the caller gets as an error, such as `ERR_POLICY_DENIED`. */
+      readonly code: PkiErrorCode
+      /** What was asked for and what is allowed, in words. */
+      readonly reason: string
+    }
 
 /** Allows, narrows or refuses. */
 export interface IssuancePolicy {

@@ -10,7 +10,11 @@ export interface Clock {
    * Runs `callback` once after `delayMs`; returns what stops it. It does not keep the process alive, for most timers are housekeeping; where
    * somebody awaits the end of it, `keepAlive` does, or a program would end in the middle of what it waits for.
    */
-  schedule(callback: () => void, delayMs: number, options?: { readonly keepAlive?: boolean | undefined }): () => void
+  schedule(
+    callback: () => void,
+    delayMs: number,
+    options?: { readonly keepAlive?: boolean | undefined },
+  ): () => void
 }
 
 /** The platform's clock. */

@@ -130,14 +130,21 @@ const trustDomainCharacters: Uint8Array = characterTable(`${lowerCase}0123456789
 const segmentCharacters: Uint8Array = characterTable(`${lowerCase}${lowerCase.toUpperCase()}0123456789.-_`)
 
 /** The error for a fault found in `text`, under the code of what was being parsed. */
-export function grammarError<Code extends SpiffeErrorCode>(code: Code, found: number, text: string): PkiError<Code> {
+export function grammarError<Code extends SpiffeErrorCode>(
+  code: Code,
+  found: number,
+  text: string,
+): PkiError<Code> {
   const { rule, reason } = reasons[found as Fault]
   return new PkiError(code, `${subjects[code]} ${quoted(text)}: ${reason} (${rule})`)
 }
 
 /** The error for a value that is no string at all. */
 export function notTextError<Code extends SpiffeErrorCode>(code: Code, value: unknown): PkiError<Code> {
-  return new PkiError(code, `${subjects[code]}: a string is wanted, ${value === null ? 'null' : typeof value} was given (ID-1)`)
+  return new PkiError(
+    code,
+    `${subjects[code]}: a string is wanted, ${value === null ? 'null' : typeof value} was given (ID-1)`,
+  )
 }
 
 /** `text` in double quotes, cut at 128 units, everything but printable ASCII escaped: it may come from a peer and go to a log. */
@@ -152,7 +159,10 @@ export function quoted(text: string): string {
   return `${out}"`
 }
 
-type SpiffeErrorCode = Extract<PkiErrorCode, 'ERR_SPIFFE_ID_INVALID' | 'ERR_TRUST_DOMAIN_INVALID' | 'ERR_SPIFFE_PATH_INVALID'>
+type SpiffeErrorCode = Extract<
+  PkiErrorCode,
+  'ERR_SPIFFE_ID_INVALID' | 'ERR_TRUST_DOMAIN_INVALID' | 'ERR_SPIFFE_PATH_INVALID'
+>
 
 const maxQuoted = 128
 
@@ -167,11 +177,20 @@ const reasons: Readonly<Record<Fault, { readonly rule: string; readonly reason: 
   [fault.tooLong]: { rule: 'ID-7', reason: `it is longer than ${maxSpiffeIdLength} bytes` },
   [fault.scheme]: { rule: 'ID-1', reason: 'it does not begin with spiffe:// in lower case' },
   [fault.trustDomainMissing]: { rule: 'ID-1', reason: 'the trust domain is empty' },
-  [fault.trustDomainTooLong]: { rule: 'ID-7', reason: `the trust domain is longer than ${maxTrustDomainLength} bytes` },
-  [fault.trustDomainCharacter]: { rule: 'ID-3', reason: 'a trust domain has only the characters a-z 0-9 . - _' },
+  [fault.trustDomainTooLong]: {
+    rule: 'ID-7',
+    reason: `the trust domain is longer than ${maxTrustDomainLength} bytes`,
+  },
+  [fault.trustDomainCharacter]: {
+    rule: 'ID-3',
+    reason: 'a trust domain has only the characters a-z 0-9 . - _',
+  },
   [fault.pathStart]: { rule: 'ID-6', reason: 'a path begins with /' },
   [fault.segmentEmpty]: { rule: 'ID-6', reason: 'a path segment is empty' },
   [fault.segmentDot]: { rule: 'ID-6', reason: 'a path segment is . or ..' },
-  [fault.segmentCharacter]: { rule: 'ID-5', reason: 'a path segment has only the characters a-z A-Z 0-9 . - _' },
+  [fault.segmentCharacter]: {
+    rule: 'ID-5',
+    reason: 'a path segment has only the characters a-z A-Z 0-9 . - _',
+  },
   [fault.trailingSlash]: { rule: 'ID-6', reason: 'it ends with /' },
 }

@@ -34,7 +34,9 @@ export function matchId(id: SpiffeId | string): SpiffeIdMatcher {
 export function matchOneOf(ids: Iterable<SpiffeId | string>): SpiffeIdMatcher {
   const wanted = new Set<string>()
   for (const id of ids) wanted.add(SpiffeId.from(id).toString())
-  return matcher(wanted.size === 0 ? 'no SPIFFE ID' : `one of ${[...wanted].join(', ')}`, (found) => wanted.has(found.toString()))
+  return matcher(wanted.size === 0 ? 'no SPIFFE ID' : `one of ${[...wanted].join(', ')}`, (found) =>
+    wanted.has(found.toString()),
+  )
 }
 
 /**
@@ -79,7 +81,10 @@ export function matchPathPattern(trustDomain: TrustDomain | string, pattern: str
 export function requireMatch(id: SpiffeId, wanted: SpiffeIdMatcher): SpiffeId {
   // Only `true` is a yes: an asynchronous function given by mistake answers with a promise, which is truthy.
   if ((wanted(id) as unknown) === true) return id
-  throw new PkiError('ERR_SPIFFE_ID_MISMATCH', `${id.toString()} found, ${wanted.description ?? 'another SPIFFE ID'} wanted`)
+  throw new PkiError(
+    'ERR_SPIFFE_ID_MISMATCH',
+    `${id.toString()} found, ${wanted.description ?? 'another SPIFFE ID'} wanted`,
+  )
 }
 
 function patternSegments(pattern: string): string[] {

@@ -3,7 +3,17 @@
 
 import { inspect } from 'node:util'
 import { PkiError } from '../errors/index.ts'
-import { grammarError, notTextError, quoted, fault, maxSpiffeIdLength, scanPath, scanSegment, scanSpiffeId, schemeLength } from './grammar.ts'
+import {
+  grammarError,
+  notTextError,
+  quoted,
+  fault,
+  maxSpiffeIdLength,
+  scanPath,
+  scanSegment,
+  scanSpiffeId,
+  schemeLength,
+} from './grammar.ts'
 import { TrustDomain } from './trust-domain.ts'
 
 /** Whether `text` is a path: empty, or segments each after a `/` (rules ID-5, ID-6). */
@@ -32,12 +42,14 @@ export function assertSpiffePath(text: string): void {
  */
 export function joinSpiffePath(segments: readonly string[]): string {
   // A text is a list of its characters: `'ns'` would become `/n/s`.
-  if (!Array.isArray(segments)) throw new PkiError('ERR_SPIFFE_PATH_INVALID', 'a list of path segments is wanted')
+  if (!Array.isArray(segments))
+    throw new PkiError('ERR_SPIFFE_PATH_INVALID', 'a list of path segments is wanted')
   let path = ''
   for (const segment of segments) {
     if (typeof segment !== 'string') throw notTextError('ERR_SPIFFE_PATH_INVALID', segment)
     // Before the scan, so that a long list of long segments costs no more than the longest path.
-    if (path.length + segment.length >= maxSpiffeIdLength) throw grammarError('ERR_SPIFFE_PATH_INVALID', fault.tooLong, path)
+    if (path.length + segment.length >= maxSpiffeIdLength)
+      throw grammarError('ERR_SPIFFE_PATH_INVALID', fault.tooLong, path)
     const found = scanSegment(segment)
     if (found !== 0) throw grammarError('ERR_SPIFFE_PATH_INVALID', found, segment)
     path += `/${segment}`

@@ -25,7 +25,10 @@ export class TrustDomainAliases {
       const parsed = TrustDomain.from(alias)
       if (!parsed.equals(this.trustDomain)) this.#aliases.set(parsed.name, parsed)
       if (this.#aliases.size > maxAliases) {
-        throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxAliases} aliases of ${this.trustDomain.name}`)
+        throw new PkiError(
+          'ERR_LIMIT_EXCEEDED',
+          `more than ${maxAliases} aliases of ${this.trustDomain.name}`,
+        )
       }
     }
   }

@@ -1,7 +1,15 @@
 // The name of a trust domain: SPIFFE-ID.md section 2.1.
 
 import { inspect } from 'node:util'
-import { fault, grammarError, hasScheme, maxTrustDomainLength, notTextError, scanTrustDomain, schemeLength } from './grammar.ts'
+import {
+  fault,
+  grammarError,
+  hasScheme,
+  maxTrustDomainLength,
+  notTextError,
+  scanTrustDomain,
+  schemeLength,
+} from './grammar.ts'
 
 /**
  * A trust domain name that keeps the grammar. Immutable; compare with `equals`, not `===`.

@@ -48,7 +48,9 @@ export class TrustBundleSet implements BundleSource {
 
   /** Its bundles at this moment, by name of the trust domain. */
   get bundles(): readonly TrustBundle[] {
-    return [...this.#bundles.values()].sort((left, right) => TrustDomain.compare(left.trustDomain, right.trustDomain))
+    return [...this.#bundles.values()].sort((left, right) =>
+      TrustDomain.compare(left.trustDomain, right.trustDomain),
+    )
   }
 
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
@@ -103,7 +105,10 @@ export class TrustBundleSet implements BundleSource {
     this.#bundles = bundles
     const gone = [...before.values()].filter(({ trustDomain }) => !bundles.has(trustDomain.name))
     const changed = [...bundles].filter(([name, bundle]) => before.get(name)?.equals(bundle) !== true)
-    this.#emit([...gone.map(({ trustDomain }) => ({ trustDomain, bundle: undefined })), ...changed.map(([, bundle]) => ({ trustDomain: bundle.trustDomain, bundle }))])
+    this.#emit([
+      ...gone.map(({ trustDomain }) => ({ trustDomain, bundle: undefined })),
+      ...changed.map(([, bundle]) => ({ trustDomain: bundle.trustDomain, bundle })),
+    ])
   }
 
   #emit(changes: readonly TrustBundleChange[]): void {
@@ -133,7 +138,10 @@ export function requireBundle(trustDomain: TrustDomain, source: BundleSource): T
   const { trustDomain: found } = Object(bundle) as Partial<TrustBundle>
   if (bundle !== undefined && found?.equals(trustDomain) === true) return bundle
   const what = found === undefined ? 'no trust bundle' : `the trust bundle of ${found.name}`
-  throw new PkiError('ERR_BUNDLE_NOT_FOUND', `${what} found where that of ${trustDomain.name} is wanted (B-6)`)
+  throw new PkiError(
+    'ERR_BUNDLE_NOT_FOUND',
+    `${what} found where that of ${trustDomain.name} is wanted (B-6)`,
+  )
 }
 
 function requireTrustBundle(bundle: TrustBundle): TrustBundle {

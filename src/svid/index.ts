@@ -8,8 +8,18 @@ export { TrustBundle } from './trust-bundle.ts'
 export type { TrustBundleContent } from './trust-bundle.ts'
 export { TrustBundleSet, requireBundle } from './bundle-source.ts'
 export type { BundleSource, TrustBundleChange } from './bundle-source.ts'
-export { formatSpiffeBundle, parseSpiffeBundle, formatBundleMap, parseBundleMap } from './spiffe-bundle-document.ts'
-export type { FormatBundleOptions, IgnoredKey, SpiffeBundleOptions, BundleMapOptions } from './spiffe-bundle-document.ts'
+export {
+  formatSpiffeBundle,
+  parseSpiffeBundle,
+  formatBundleMap,
+  parseBundleMap,
+} from './spiffe-bundle-document.ts'
+export type {
+  FormatBundleOptions,
+  IgnoredKey,
+  SpiffeBundleOptions,
+  BundleMapOptions,
+} from './spiffe-bundle-document.ts'
 export { JwtAuthority } from './jwt-authority.ts'
 export type { JwtSvidAlgorithm, JwkMembers, PublicJwk } from './jwt-authority.ts'
 // X.509-SVIDs

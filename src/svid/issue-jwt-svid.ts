@@ -47,18 +47,32 @@ export async function issueJwtSvid(fields: JwtSvidFields, signer: Signer): Promi
   }
   const authority = JwtAuthority.from(keyId, signer.publicKey)
   const alg = algorithms[signer.signatureAlgorithm]
-  if (alg === undefined || !authority.algorithms.includes(alg)) throw new PkiError('ERR_JWK_INVALID', `${signer.signatureAlgorithm} signs no JWT-SVID (J-3)`)
+  if (alg === undefined || !authority.algorithms.includes(alg))
+    throw new PkiError('ERR_JWK_INVALID', `${signer.signatureAlgorithm} signs no JWT-SVID (J-3)`)
   const reserved = Object.keys(claims).find((name) => ['sub', 'aud', 'exp', 'iat', 'nbf'].includes(name))
-  if (reserved !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', `the claim ${reserved} is not the caller's to give`)
+  if (reserved !== undefined)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `the claim ${reserved} is not the caller's to give`)
   // JSON.stringify would write what it answers with in the place of every claim.
-  if (typeof claims['toJSON'] === 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'the claims are no plain object: they have a function toJSON')
+  if (typeof claims['toJSON'] === 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the claims are no plain object: they have a function toJSON')
   const aud = audiences(fields.audience)
   const iat = Math.floor(clock.now() / 1000)
-  const payload = { ...claims, sub: id.toString(), aud: aud.length === 1 ? aud[0] : aud, iat, exp: iat + ttlSeconds }
+  const payload = {
+    ...claims,
+    sub: id.toString(),
+    aud: aud.length === 1 ? aud[0] : aud,
+    iat,
+    exp: iat + ttlSeconds,
+  }
   const input = `${encode({ alg, kid: keyId, typ: 'JWT' })}.${encode(payload)}`
   const signature = joseSignature(await signer.sign(new Uint8Array(Buffer.from(input))), alg)
   const bundles = new TrustBundle(id.trustDomain, { jwtAuthorities: [authority] })
-  return verifyJwtSvid(`${input}.${signature.toString('base64url')}`, { bundles, audience: aud, time: new Date(iat * 1000), id })
+  return verifyJwtSvid(`${input}.${signature.toString('base64url')}`, {
+    bundles,
+    audience: aud,
+    time: new Date(iat * 1000),
+    id,
+  })
 }
 
 function encode(value: unknown): string {
@@ -78,7 +92,8 @@ function joseSignature(signature: Uint8Array, alg: JwtSvidAlgorithm): Buffer {
   for (const end of [octets, 2 * octets]) {
     const number = integerContent(reader.expect(tags.integer, 'ECDSA signature'), 'ECDSA signature')
     const unsigned = number[0] === 0 ? number.subarray(1) : number
-    if (unsigned.length > octets) throw new PkiError('ERR_JWT_SIGNATURE', 'the signer answered with a signature of another curve')
+    if (unsigned.length > octets)
+      throw new PkiError('ERR_JWT_SIGNATURE', 'the signer answered with a signature of another curve')
     joined.set(unsigned, end - unsigned.length)
   }
   reader.finish('ECDSA signature')

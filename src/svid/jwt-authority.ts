@@ -45,9 +45,17 @@ export function jwkOfPublicKey(key: PublicKey): PublicJwk {
     // The uncompressed point: 4, x, y.
     const octets = (subjectPublicKey.length - 1) / 2
     const point = subjectPublicKey.subarray(1)
-    return { kty: 'EC', crv: algorithm, x: base64url(point.subarray(0, octets)), y: base64url(point.subarray(octets)) }
+    return {
+      kty: 'EC',
+      crv: algorithm,
+      x: base64url(point.subarray(0, octets)),
+      y: base64url(point.subarray(octets)),
+    }
   }
-  throw new PkiError(problem?.code ?? 'ERR_KEY_UNSUPPORTED', `the public key has no JWK form: ${problem?.detail ?? 'unknown kind'}`)
+  throw new PkiError(
+    problem?.code ?? 'ERR_KEY_UNSUPPORTED',
+    `the public key has no JWK form: ${problem?.detail ?? 'unknown kind'}`,
+  )
 }
 
 /**
@@ -75,7 +83,11 @@ function subjectPublicKeyInfo(jwk: JwkMembers): Uint8Array {
     const curve = typeof crv === 'string' ? curves.get(crv) : undefined
     if (curve === undefined) throw jwkError('a curve other than P-256, P-384, P-521')
     // RFC 7518 §6.2.1.2: each coordinate has the full length of the field.
-    const point = Uint8Array.of(4, ...coordinate(jwk, 'x', curve.octets), ...coordinate(jwk, 'y', curve.octets))
+    const point = Uint8Array.of(
+      4,
+      ...coordinate(jwk, 'x', curve.octets),
+      ...coordinate(jwk, 'y', curve.octets),
+    )
     return sequence(sequence(oid('1.2.840.10045.2.1'), oid(curve.oid)), bitString(point))
   }
   if (kty === 'OKP') {
@@ -100,7 +112,8 @@ function unsigned(jwk: JwkMembers, name: string): Uint8Array {
 
 function member(jwk: JwkMembers, name: string): Uint8Array {
   const value = jwk[name]
-  if (typeof value !== 'string' || value.length > maxMemberLength) throw jwkError(`no ${name}, or one that is too long`)
+  if (typeof value !== 'string' || value.length > maxMemberLength)
+    throw jwkError(`no ${name}, or one that is too long`)
   try {
     return decodeBase64url(value)
   } catch (cause) {
@@ -127,7 +140,8 @@ const curves: ReadonlyMap<string, { readonly oid: string; readonly octets: numbe
 ])
 
 /** The `alg` values of JWT-SVID.md section 2.1 (rule J-3). No other is ever accepted. */
-export type JwtSvidAlgorithm = 'RS256' | 'RS384' | 'RS512' | 'ES256' | 'ES384' | 'ES512' | 'PS256' | 'PS384' | 'PS512'
+export type JwtSvidAlgorithm =
+  'RS256' | 'RS384' | 'RS512' | 'ES256' | 'ES384' | 'ES512' | 'PS256' | 'PS384' | 'PS512'
 
 /** A public key by the `kid` that tokens name it by. */
 export class JwtAuthority {
@@ -140,12 +154,16 @@ export class JwtAuthority {
 
   private constructor(keyId: string, publicKey: PublicKey, algorithm: unknown) {
     if (keyId.length === 0 || keyId.length > maxKeyIdLength) {
-      throw new PkiError('ERR_JWK_INVALID', `a kid of ${keyId.length} characters found, 1 to ${maxKeyIdLength} wanted (J-12)`)
+      throw new PkiError(
+        'ERR_JWK_INVALID',
+        `a kid of ${keyId.length} characters found, 1 to ${maxKeyIdLength} wanted (J-12)`,
+      )
     }
     const algorithms = algorithmsOf(publicKey)
     // RFC 7517 §4.4: `alg` is the algorithm that the key is meant for.
     const allowed = algorithm === undefined ? algorithms : algorithms.filter((name) => name === algorithm)
-    if (allowed.length === 0) throw new PkiError('ERR_JWK_INVALID', 'an alg or kind of key that no JWT-SVID may have (J-3)')
+    if (allowed.length === 0)
+      throw new PkiError('ERR_JWK_INVALID', 'an alg or kind of key that no JWT-SVID may have (J-3)')
     this.keyId = keyId
     this.publicKey = publicKey
     this.algorithms = allowed
@@ -187,12 +205,21 @@ export class JwtAuthority {
   toJwk(): PublicJwk & { readonly kid: string; readonly use: 'jwt-svid'; readonly alg?: JwtSvidAlgorithm } {
     const [alg] = this.algorithms
     const narrowed = alg !== undefined && this.algorithms.length < algorithmsOf(this.publicKey).length
-    return { ...jwkOfPublicKey(this.publicKey), kid: this.keyId, use: 'jwt-svid', ...(narrowed ? { alg } : {}) }
+    return {
+      ...jwkOfPublicKey(this.publicKey),
+      kid: this.keyId,
+      use: 'jwt-svid',
+      ...(narrowed ? { alg } : {}),
+    }
   }
 
   /** Whether both are the same key, for the same algorithms, under the same `kid`. */
   equals(other: JwtAuthority): boolean {
-    return this.keyId === other.keyId && this.publicKey.equals(other.publicKey) && this.algorithms.join() === other.algorithms.join()
+    return (
+      this.keyId === other.keyId &&
+      this.publicKey.equals(other.publicKey) &&
+      this.algorithms.join() === other.algorithms.join()
+    )
   }
 }
 
@@ -217,7 +244,17 @@ function algorithmsOf(key: PublicKey): readonly JwtSvidAlgorithm[] {
   }
 }
 
-const allAlgorithms: readonly JwtSvidAlgorithm[] = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512']
+const allAlgorithms: readonly JwtSvidAlgorithm[] = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'PS256',
+  'PS384',
+  'PS512',
+]
 const maxKeyIdLength = 1024
 /** Exponent 3 is weak only with bad padding checks; published keys with it exist, and `node:crypto` checks padding strictly. */
 const keyPolicy = { rsaExponent: 'odd' } as const

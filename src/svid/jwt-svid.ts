@@ -52,10 +52,14 @@ export class JwtSvid {
   static parseUnverified(token: string): JwtSvid {
     if (typeof token !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a JWT-SVID is a string')
     if (token.length > maxTokenLength) {
-      throw new PkiError('ERR_LIMIT_EXCEEDED', `a token of ${token.length} characters, at most ${maxTokenLength} wanted`)
+      throw new PkiError(
+        'ERR_LIMIT_EXCEEDED',
+        `a token of ${token.length} characters, at most ${maxTokenLength} wanted`,
+      )
     }
     const [head = '', payload = '', signature = '', ...rest] = token.split('.', 4)
-    if (signature === '' || rest.length > 0) throw new PkiError('ERR_JWT_MALFORMED', 'not three parts in compact serialization (J-1)')
+    if (signature === '' || rest.length > 0)
+      throw new PkiError('ERR_JWT_MALFORMED', 'not three parts in compact serialization (J-1)')
     // J-3: the algorithm before everything else.
     const header = readHeader(object(head, 'header'))
     const claims = object(payload, 'payload')
@@ -76,13 +80,15 @@ interface Header {
 
 function readHeader(header: JsonObject): Header {
   const { alg, kid, typ } = header
-  if (!isJwtSvidAlgorithm(alg)) throw new PkiError('ERR_JWT_ALGORITHM', 'alg is absent or not on the list (J-3)')
+  if (!isJwtSvidAlgorithm(alg))
+    throw new PkiError('ERR_JWT_ALGORITHM', 'alg is absent or not on the list (J-3)')
   // jwk, jku, x5c, x5u, crit, b64: each a way to make a verifier use something else than the bundle.
   if (Object.keys(header).some((name) => name !== 'alg' && name !== 'kid' && name !== 'typ')) {
     throw new PkiError('ERR_JWT_HEADER', 'a header other than alg, kid and typ (J-2)')
   }
   if (typeof kid !== 'string' || kid === '') throw new PkiError('ERR_JWT_HEADER', 'no kid (J-4)')
-  if (typ !== undefined && typ !== 'JWT' && typ !== 'JOSE') throw new PkiError('ERR_JWT_HEADER', 'typ is neither JWT nor JOSE (J-5)')
+  if (typ !== undefined && typ !== 'JWT' && typ !== 'JOSE')
+    throw new PkiError('ERR_JWT_HEADER', 'typ is neither JWT nor JOSE (J-5)')
   return { alg, kid }
 }
 
@@ -132,7 +138,11 @@ function octets(part: string, what: string): Uint8Array {
 }
 
 function malformed(what: string, cause?: PkiError): PkiError<'ERR_JWT_MALFORMED'> {
-  return new PkiError('ERR_JWT_MALFORMED', `the ${what} of the token is no strict JSON object in canonical base64url`, { cause })
+  return new PkiError(
+    'ERR_JWT_MALFORMED',
+    `the ${what} of the token is no strict JSON object in canonical base64url`,
+    { cause },
+  )
 }
 
 function claimError(reason: string): PkiError<'ERR_JWT_CLAIM'> {

@@ -11,7 +11,13 @@ import { checkCounts, requireCount } from '../internal/numbers.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import { Certificate } from '../x509/index.ts'
 import { TrustBundleSet } from './bundle-source.ts'
-import { hasKeyMembers, jwkOfPublicKey, publicKeyOfJwk, refusePrivate, JwtAuthority } from './jwt-authority.ts'
+import {
+  hasKeyMembers,
+  jwkOfPublicKey,
+  publicKeyOfJwk,
+  refusePrivate,
+  JwtAuthority,
+} from './jwt-authority.ts'
 import { TrustBundle } from './trust-bundle.ts'
 
 /** An entry of `keys` that was passed over, and why. */
@@ -74,7 +80,8 @@ export function formatSpiffeBundle(bundle: TrustBundle, options: FormatBundleOpt
 function readSpiffeBundle(value: JsonValue, options: SpiffeBundleOptions): TrustBundle {
   if (!isJsonObject(value)) throw malformed('the bundle is no object')
   const { keys } = value
-  if (!Array.isArray(keys)) throw malformed(keys === undefined ? 'keys is absent (B-4)' : 'keys is no array (B-4)')
+  if (!Array.isArray(keys))
+    throw malformed(keys === undefined ? 'keys is absent (B-4)' : 'keys is no array (B-4)')
   const { maxKeys = defaultMaxKeys } = options
   if (keys.length > maxKeys) {
     throw new PkiError('ERR_LIMIT_EXCEEDED', `${keys.length} keys in one bundle, at most ${maxKeys} wanted`)
@@ -85,7 +92,8 @@ function readSpiffeBundle(value: JsonValue, options: SpiffeBundleOptions): Trust
     ...readKeys(keys as readonly JsonValue[], options),
     sequenceNumber: sequence,
     // A hint only (B-3): one of more than 285 million years is no hint.
-    refreshHintSeconds: hint === undefined || hint > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(hint),
+    refreshHintSeconds:
+      hint === undefined || hint > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(hint),
   })
 }
 
@@ -126,7 +134,11 @@ function readKeys(keys: readonly JsonValue[], options: SpiffeBundleOptions): Aut
 }
 
 /** Adds what one entry holds. @throws any PkiError: the entry is then ignored */
-function readKey(jwk: JsonValue, { x509Authorities, jwtAuthorities }: Authorities, keyIds: Set<string>): void {
+function readKey(
+  jwk: JsonValue,
+  { x509Authorities, jwtAuthorities }: Authorities,
+  keyIds: Set<string>,
+): void {
   if (!isJsonObject(jwk)) throw ignored('the entry is no object')
   refusePrivate(jwk)
   const { use } = jwk
@@ -152,8 +164,12 @@ function readX509Authority(jwk: JsonObject): Certificate {
   // What verification will need, now: later it would be a failure of somebody's SVID.
   certificate.checkAll()
   // A key that is of no use has no JWK. RFC 7517 §4.7: the key of the certificate MUST match the other members. An entry that says two things says nothing.
-  if (jwkOfPublicKey(certificate.publicKey).kty !== jwk['kty']) throw ignored('its kty is not that of its certificate (RFC 7517 4.7)')
-  if (hasKeyMembers(jwk) && !equalBytes(publicKeyOfJwk(jwk).subjectPublicKey, certificate.publicKey.info.subjectPublicKey)) {
+  if (jwkOfPublicKey(certificate.publicKey).kty !== jwk['kty'])
+    throw ignored('its kty is not that of its certificate (RFC 7517 4.7)')
+  if (
+    hasKeyMembers(jwk) &&
+    !equalBytes(publicKeyOfJwk(jwk).subjectPublicKey, certificate.publicKey.info.subjectPublicKey)
+  ) {
     throw ignored('its members and its certificate hold different keys (RFC 7517 4.7)')
   }
   return certificate
@@ -198,8 +214,16 @@ export interface BundleMapOptions {
  * @throws ERR_JSON also for a trust domain that appears twice
  * @throws ERR_TRUST_DOMAIN_INVALID, ERR_LIMIT_EXCEEDED; ERR_INVALID_ARGUMENT for a limit that is none
  */
-export function parseBundleMap(document: string | Uint8Array, options: BundleMapOptions = {}): TrustBundleSet {
-  const { maxBytes = defaultMaxMapBytes, maxTrustDomains = defaultMaxTrustDomains, maxKeys, onIgnoredKey } = options
+export function parseBundleMap(
+  document: string | Uint8Array,
+  options: BundleMapOptions = {},
+): TrustBundleSet {
+  const {
+    maxBytes = defaultMaxMapBytes,
+    maxTrustDomains = defaultMaxTrustDomains,
+    maxKeys,
+    onIgnoredKey,
+  } = options
   checkCounts({ maxBytes, maxTrustDomains, maxKeys }, 0, Infinity)
   const value = parseJson(document, { maxBytes, maxValues, bigIntegers: true })
   const domains = isJsonObject(value) ? value['trust_domains'] : undefined
@@ -208,11 +232,18 @@ export function parseBundleMap(document: string | Uint8Array, options: BundleMap
   }
   const names = Object.keys(domains)
   if (names.length > maxTrustDomains) {
-    throw new PkiError('ERR_LIMIT_EXCEEDED', `${names.length} trust domains in one map, at most ${maxTrustDomains} wanted`)
+    throw new PkiError(
+      'ERR_LIMIT_EXCEEDED',
+      `${names.length} trust domains in one map, at most ${maxTrustDomains} wanted`,
+    )
   }
   return new TrustBundleSet(
     names.map((name) => {
-      const bundle = readSpiffeBundle(domains[name] ?? null, { trustDomain: plainName(name), onIgnoredKey, maxKeys })
+      const bundle = readSpiffeBundle(domains[name] ?? null, {
+        trustDomain: plainName(name),
+        onIgnoredKey,
+        maxKeys,
+      })
       return bundle.with({ refreshHintSeconds: undefined })
     }),
   )
@@ -224,10 +255,14 @@ export function parseBundleMap(document: string | Uint8Array, options: BundleMap
  * @throws ERR_BUNDLE_DUPLICATE two bundles of one trust domain
  * @throws ERR_KEY_UNSUPPORTED an authority's key has no JWK form; ERR_INVALID_ARGUMENT
  */
-export function formatBundleMap(bundles: Iterable<TrustBundle> | TrustBundleSet, options: FormatBundleOptions = {}): string {
+export function formatBundleMap(
+  bundles: Iterable<TrustBundle> | TrustBundleSet,
+  options: FormatBundleOptions = {},
+): string {
   const set = bundles instanceof TrustBundleSet ? bundles : new TrustBundleSet(bundles)
   const domains: Record<string, JsonObject> = Object.create(null) as Record<string, JsonObject>
-  for (const bundle of set.bundles) domains[bundle.trustDomain.name] = spiffeBundleObject(bundle, { refreshHint: false })
+  for (const bundle of set.bundles)
+    domains[bundle.trustDomain.name] = spiffeBundleObject(bundle, { refreshHint: false })
   return formatJson({ trust_domains: domains }, indentOf(options))
 }
 

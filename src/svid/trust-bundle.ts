@@ -57,7 +57,10 @@ export class TrustBundle {
     this.trustDomain = TrustDomain.from(trustDomain)
     const { x509Authorities = [], jwtAuthorities = [] } = content
     if (!Array.isArray(x509Authorities as unknown) || !Array.isArray(jwtAuthorities as unknown)) {
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'x509Authorities and jwtAuthorities are lists; `fromPem` reads certificates from text')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'x509Authorities and jwtAuthorities are lists; `fromPem` reads certificates from text',
+      )
     }
     const certificates = new Map<string, Certificate>()
     for (const input of x509Authorities) {
@@ -88,8 +91,13 @@ export class TrustBundle {
    *
    * @throws ERR_TRUST_DOMAIN_INVALID, ERR_PEM, ERR_LIMIT_EXCEEDED, and as `Certificate.parse`
    */
-  static fromPem(pem: string | Uint8Array, options: { readonly trustDomain: TrustDomain | string }): TrustBundle {
-    return new TrustBundle((Object(options) as typeof options).trustDomain, { x509Authorities: Certificate.listFromPem(pem) })
+  static fromPem(
+    pem: string | Uint8Array,
+    options: { readonly trustDomain: TrustDomain | string },
+  ): TrustBundle {
+    return new TrustBundle((Object(options) as typeof options).trustDomain, {
+      x509Authorities: Certificate.listFromPem(pem),
+    })
   }
 
   /**
@@ -147,7 +155,9 @@ export class TrustBundle {
       this.x509Authorities.length === other.x509Authorities.length &&
       this.jwtAuthorities.length === other.jwtAuthorities.length &&
       other.x509Authorities.every((certificate) => this.hasX509Authority(certificate)) &&
-      other.jwtAuthorities.every((authority) => this.jwtAuthority(authority.keyId)?.equals(authority) === true)
+      other.jwtAuthorities.every(
+        (authority) => this.jwtAuthority(authority.keyId)?.equals(authority) === true,
+      )
     )
   }
 

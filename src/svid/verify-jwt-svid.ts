@@ -44,12 +44,17 @@ export interface JwtSvidOptions {
 export async function verifyJwtSvid(token: string, options: JwtSvidOptions): Promise<JwtSvid> {
   const wantedAudience = audiences((Object(options) as JwtSvidOptions).audience)
   const { nowMs, skewMs } = times(options)
-  const wantedId = options.id === undefined || typeof options.id === 'function' ? options.id : matchId(options.id)
+  const wantedId =
+    options.id === undefined || typeof options.id === 'function' ? options.id : matchId(options.id)
   const svid = JwtSvid.parseUnverified(token)
   const authority = findAuthority(svid, options.bundles)
   await checkSignature(svid, authority)
   // That took a while: a key that was taken out of the bundle meanwhile vouches for nothing any more (F-14).
-  if (!findAuthority(svid, options.bundles).equals(authority)) throw new PkiError('ERR_JWT_KEY_UNKNOWN', 'the key of the token was replaced while it was verified (J-12)')
+  if (!findAuthority(svid, options.bundles).equals(authority))
+    throw new PkiError(
+      'ERR_JWT_KEY_UNKNOWN',
+      'the key of the token was replaced while it was verified (J-12)',
+    )
   checkTimes(svid, nowMs, skewMs)
   if (!svid.audience.some((name) => wantedAudience.includes(name))) {
     throw new PkiError('ERR_JWT_AUDIENCE', 'the token is for another audience (J-7)')
@@ -67,10 +72,14 @@ export function audiences(wanted: string | readonly string[]): readonly string[]
   return [...(names as readonly string[])]
 }
 
-function times({ time, clock = systemClock, clockSkewSeconds = defaultSkewSeconds }: JwtSvidOptions): { nowMs: number; skewMs: number } {
+function times({ time, clock = systemClock, clockSkewSeconds = defaultSkewSeconds }: JwtSvidOptions): {
+  nowMs: number
+  skewMs: number
+} {
   const nowMs = time === undefined ? clock.now() : time instanceof Date ? time.getTime() : Number.NaN
   // NaN compares false with everything: every token would be valid.
-  if (Number.isNaN(nowMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
+  if (Number.isNaN(nowMs))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
   checkMeasures({ clockSkewSeconds }, 0, maxSkewSeconds)
   return { nowMs, skewMs: clockSkewSeconds * 1000 }
 }
@@ -78,12 +87,20 @@ function times({ time, clock = systemClock, clockSkewSeconds = defaultSkewSecond
 function findAuthority({ id, keyId, algorithm }: JwtSvid, bundles: BundleSource): JwtAuthority {
   const bundle = requireBundle(id.trustDomain, bundles)
   if (bundle.jwtAuthorities.length === 0) {
-    throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the bundle of ${id.trustDomainName} has no JWT authority (J-12)`)
+    throw new PkiError(
+      'ERR_BUNDLE_NOT_FOUND',
+      `the bundle of ${id.trustDomainName} has no JWT authority (J-12)`,
+    )
   }
   const authority = bundle.jwtAuthority(keyId)
-  if (authority === undefined) throw new PkiError('ERR_JWT_KEY_UNKNOWN', `no key in the bundle of ${id.trustDomainName} has the kid of the token (J-12)`)
+  if (authority === undefined)
+    throw new PkiError(
+      'ERR_JWT_KEY_UNKNOWN',
+      `no key in the bundle of ${id.trustDomainName} has the kid of the token (J-12)`,
+    )
   // RFC 8725 §3.1: the key says which algorithms it is for, not the token.
-  if (!authority.algorithms.includes(algorithm)) throw new PkiError('ERR_JWT_ALGORITHM', `${algorithm} does not fit the key (J-3)`)
+  if (!authority.algorithms.includes(algorithm))
+    throw new PkiError('ERR_JWT_ALGORITHM', `${algorithm} does not fit the key (J-3)`)
   return authority
 }
 
@@ -99,7 +116,8 @@ async function checkSignature({ token, algorithm }: JwtSvid, { publicKey }: JwtA
 
 function checkTimes({ expiresAt, notBefore, issuedAt }: JwtSvid, nowMs: number, skewMs: number): void {
   // RFC 7519 §4.1.4: the current time MUST be before `exp`.
-  if (nowMs - skewMs >= expiresAt.getTime()) throw new PkiError('ERR_JWT_EXPIRED', `the token expired at ${expiresAt.toISOString()} (J-8)`)
+  if (nowMs - skewMs >= expiresAt.getTime())
+    throw new PkiError('ERR_JWT_EXPIRED', `the token expired at ${expiresAt.toISOString()} (J-8)`)
   for (const begin of [notBefore, issuedAt]) {
     if (begin !== undefined && nowMs + skewMs < begin.getTime()) {
       throw new PkiError('ERR_JWT_NOT_YET_VALID', `the token begins at ${begin.toISOString()} (J-9)`)

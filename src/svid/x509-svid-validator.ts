@@ -5,7 +5,15 @@ import { SpiffeId } from '../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../spiffe/index.ts'
 import { Budget } from '../validation/budget.ts'
 import { createPathValidator } from '../validation/path-validator.ts'
-import type { PathOptions, PathValidator, RejectedPath, Rejection, Spent, Verdict, VerifiedPath } from '../validation/index.ts'
+import type {
+  PathOptions,
+  PathValidator,
+  RejectedPath,
+  Rejection,
+  Spent,
+  Verdict,
+  VerifiedPath,
+} from '../validation/index.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { requireBundle } from './bundle-source.ts'
@@ -14,7 +22,10 @@ import { checkSvidIssuer, readSvidLeaf } from './x509-svid.ts'
 import type { TrustBundle } from './trust-bundle.ts'
 
 /** How an SVID is verified. */
-export interface X509SvidOptions extends Pick<PathOptions, 'time' | 'budget' | 'revocation' | 'extendedKeyUsage' | 'maxDepth'> {
+export interface X509SvidOptions extends Pick<
+  PathOptions,
+  'time' | 'budget' | 'revocation' | 'extendedKeyUsage' | 'maxDepth'
+> {
   /** Whose SVID it must be. Default: anybody's of a trust domain that has a bundle; then authorise by `id` yourself. */
   readonly id?: SpiffeId | SpiffeIdMatcher | string | undefined
 }
@@ -30,21 +41,21 @@ export interface X509SvidValidatorOptions extends X509SvidOptions {
 /** An SVID that was verified, or why not, the most telling failure first. */
 export type X509SvidVerdict =
   | {
-    readonly ok: true
-    /** Who the peer is. */
-    readonly id: SpiffeId
-    /** The path from its certificate to an authority of its trust domain. */
-    readonly path: VerifiedPath
-    /** The work that it took, by kind. */
-    readonly spent: Spent
-  }
+      readonly ok: true
+      /** Who the peer is. */
+      readonly id: SpiffeId
+      /** The path from its certificate to an authority of its trust domain. */
+      readonly path: VerifiedPath
+      /** The work that it took, by kind. */
+      readonly spent: Spent
+    }
   | {
-    readonly ok: false
-    /** Every path that was tried and why it was refused; at least one. */
-    readonly rejected: readonly RejectedPath[]
-    /** The work that it took, by kind. */
-    readonly spent: Spent
-  }
+      readonly ok: false
+      /** Every path that was tried and why it was refused; at least one. */
+      readonly rejected: readonly RejectedPath[]
+      /** The work that it took, by kind. */
+      readonly spent: Spent
+    }
 
 /**
  * Verifies the SVIDs of peers, as often as wanted. Each trust domain has anchors of its own: never one pool for two (rule F-4).
@@ -64,8 +75,13 @@ export class X509SvidValidator {
 
   /** @throws ERR_INVALID_ARGUMENT without a source of bundles */
   constructor(options: X509SvidValidatorOptions) {
-    if (typeof (options as Partial<X509SvidValidatorOptions> | undefined)?.bundles?.bundleFor !== 'function') {
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'bundles is a TrustBundle, a TrustBundleSet, or another BundleSource')
+    if (
+      typeof (options as Partial<X509SvidValidatorOptions> | undefined)?.bundles?.bundleFor !== 'function'
+    ) {
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'bundles is a TrustBundle, a TrustBundleSet, or another BundleSource',
+      )
     }
     this.#options = options
   }
@@ -76,24 +92,43 @@ export class X509SvidValidator {
    * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for options that mean nothing
    */
   verify(chain: readonly CertificateInput[], options: X509SvidOptions = none): X509SvidVerdict {
-    if (!isArray(chain)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a chain is an array of certificates, the leaf first')
+    if (!isArray(chain))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a chain is an array of certificates, the leaf first')
     const wanted = matcherOf(options.id ?? this.#options.id)
     try {
       const [first, ...presented] = chain
-      if (first === undefined) return refused([{ code: 'ERR_SVID_LEAF', certificate: undefined, rule: 'X-11', message: 'the chain is empty', path: [] }])
+      if (first === undefined)
+        return refused([
+          {
+            code: 'ERR_SVID_LEAF',
+            certificate: undefined,
+            rule: 'X-11',
+            message: 'the chain is empty',
+            path: [],
+          },
+        ])
       const leaf = Certificate.from(first)
       const read = readSvidLeaf(leaf)
       if ('fault' in read) return refused([{ ...read.fault, path: [leaf] }])
       return this.#verifyPath(leaf, read.id, presented, wanted, options)
     } catch (error) {
       if (!isPkiError(error) || error.code === 'ERR_INVALID_ARGUMENT') throw error
-      return refused([{ code: error.code, certificate: undefined, rule: ruleOf(error), message: error.message, path: [] }])
+      return refused([
+        { code: error.code, certificate: undefined, rule: ruleOf(error), message: error.message, path: [] },
+      ])
     }
   }
 
-  #verifyPath(leaf: Certificate, id: SpiffeId, presented: readonly CertificateInput[], wanted: Wanted | undefined, options: X509SvidOptions): X509SvidVerdict {
+  #verifyPath(
+    leaf: Certificate,
+    id: SpiffeId,
+    presented: readonly CertificateInput[],
+    wanted: Wanted | undefined,
+    options: X509SvidOptions,
+  ): X509SvidVerdict {
     const bundle = requireBundle(id.trustDomain, this.#options.bundles)
-    const verify = (validator: PathValidator, intermediates: readonly CertificateInput[]): Verdict => validator.verify(leaf, { ...pathOptions(this.#options), ...pathOptions(options), intermediates })
+    const verify = (validator: PathValidator, intermediates: readonly CertificateInput[]): Verdict =>
+      validator.verify(leaf, { ...pathOptions(this.#options), ...pathOptions(options), intermediates })
     let verdict = verify(this.#validatorFor(bundle), presented)
     if (!verdict.ok) return verdict
     let fault = checkIssuers(verdict.path)
@@ -104,7 +139,8 @@ export class X509SvidValidator {
       if (again.ok && checkIssuers(again.path) === undefined) [verdict, fault] = [again, undefined]
     }
     fault ??= checkWanted(leaf, id, wanted)
-    if (fault !== undefined) return { ok: false, rejected: [{ ...fault, path: verdict.path.certificates }], spent: verdict.spent }
+    if (fault !== undefined)
+      return { ok: false, rejected: [{ ...fault, path: verdict.path.certificates }], spent: verdict.spent }
     return { ok: true, id, path: verdict.path, spent: verdict.spent }
   }
 
@@ -114,8 +150,16 @@ export class X509SvidValidator {
     if (validator === undefined) {
       // X-14: an authority that is malformed vouches for nobody, and takes none of the others with it.
       const anchors = bundle.x509Authorities.filter(isWellFormed)
-      if (anchors.length === 0) throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the bundle of ${bundle.trustDomain.name} has no X.509 authority (X-15)`)
-      validator = createPathValidator({ anchors, intermediates: this.#options.intermediates, profile: 'spiffe' })
+      if (anchors.length === 0)
+        throw new PkiError(
+          'ERR_BUNDLE_NOT_FOUND',
+          `the bundle of ${bundle.trustDomain.name} has no X.509 authority (X-15)`,
+        )
+      validator = createPathValidator({
+        anchors,
+        intermediates: this.#options.intermediates,
+        profile: 'spiffe',
+      })
       this.#validators.set(bundle, validator)
     }
     return validator
@@ -124,9 +168,12 @@ export class X509SvidValidator {
   #strictValidatorFor(bundle: TrustBundle): PathValidator | null {
     let validator = this.#strict.get(bundle)
     if (validator === undefined) {
-      const anchors = bundle.x509Authorities.filter((authority) => isWellFormed(authority) && keepsIssuerRules(authority))
+      const anchors = bundle.x509Authorities.filter(
+        (authority) => isWellFormed(authority) && keepsIssuerRules(authority),
+      )
       const intermediates = this.#options.intermediates?.filter(keepsIssuerRules)
-      validator = anchors.length === 0 ? null : createPathValidator({ anchors, intermediates, profile: 'spiffe' })
+      validator =
+        anchors.length === 0 ? null : createPathValidator({ anchors, intermediates, profile: 'spiffe' })
       this.#strict.set(bundle, validator)
     }
     return validator
@@ -134,7 +181,10 @@ export class X509SvidValidator {
 }
 
 /** Verifies one chain; for more than a few, keep an `X509SvidValidator`. */
-export function verifyX509Svid(chain: readonly CertificateInput[], options: X509SvidValidatorOptions): X509SvidVerdict {
+export function verifyX509Svid(
+  chain: readonly CertificateInput[],
+  options: X509SvidValidatorOptions,
+): X509SvidVerdict {
   return new X509SvidValidator(options).verify(chain)
 }
 
@@ -145,7 +195,8 @@ interface Wanted {
 
 function matcherOf(wanted: X509SvidOptions['id']): Wanted | undefined {
   if (wanted === undefined) return undefined
-  if (typeof wanted === 'function') return { matches: wanted, text: wanted.description ?? 'another SPIFFE ID' }
+  if (typeof wanted === 'function')
+    return { matches: wanted, text: wanted.description ?? 'another SPIFFE ID' }
   const exact = SpiffeId.from(wanted)
   return { matches: (found) => found.equals(exact), text: exact.toString() }
 }
@@ -153,7 +204,12 @@ function matcherOf(wanted: X509SvidOptions['id']): Wanted | undefined {
 function checkWanted(leaf: Certificate, id: SpiffeId, wanted: Wanted | undefined): Rejection | undefined {
   // Only `true` is a yes: an asynchronous function given by mistake answers with a promise, which is truthy.
   if (wanted === undefined || (wanted.matches(id) as unknown) === true) return undefined
-  return { code: 'ERR_SPIFFE_ID_MISMATCH', certificate: leaf, rule: 'X-12', message: `${id.toString()} found, ${wanted.text} wanted` }
+  return {
+    code: 'ERR_SPIFFE_ID_MISMATCH',
+    certificate: leaf,
+    rule: 'X-12',
+    message: `${id.toString()} found, ${wanted.text} wanted`,
+  }
 }
 
 /** The anchor's rules too, where the bundle has a certificate of it. */
@@ -188,8 +244,11 @@ function holds(check: () => boolean): boolean {
 
 function pathOptions({ time, budget, revocation, extendedKeyUsage, maxDepth }: X509SvidOptions): PathOptions {
   return {
-    ...(time === undefined ? {} : { time }), ...(budget === undefined ? {} : { budget }), ...(revocation === undefined ? {} : { revocation }),
-    ...(extendedKeyUsage === undefined ? {} : { extendedKeyUsage }), ...(maxDepth === undefined ? {} : { maxDepth }),
+    ...(time === undefined ? {} : { time }),
+    ...(budget === undefined ? {} : { budget }),
+    ...(revocation === undefined ? {} : { revocation }),
+    ...(extendedKeyUsage === undefined ? {} : { extendedKeyUsage }),
+    ...(maxDepth === undefined ? {} : { maxDepth }),
   }
 }
 

@@ -6,7 +6,7 @@ import type { Clock } from '../runtime/index.ts'
 export class FakeClock implements Clock {
   #now: number
   #monotonic = 0
-  readonly #timers = new Set<{ readonly at: number, readonly callback: () => void }>()
+  readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>()
 
   constructor(start: Date = new Date('2026-01-01T00:00:00Z')) {
     this.#now = start.getTime()

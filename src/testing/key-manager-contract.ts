@@ -47,143 +47,273 @@ export function keyManagerContract(options: KeyManagerContractOptions): readonly
     await test(keys, nextId())
   }
   return [
-    ...algorithms.map((algorithm) => ({ name: `makes a key of ${algorithm} that signs`, run: withKeys((keys, id) => makes(keys, id, algorithm)) })),
-    { name: 'makes no second key of one id', run: withKeys(async (keys, id) => {
-      const made = await keys.generateKey(id, first)
-      await refused('ERR_KEY_EXISTS', keys.generateKey(id, first))
-      holds((await keys.getSigner(id))?.publicKey.equals(made.publicKey) === true, 'the refused call changed the key')
-    }) },
-    { name: 'makes one key where it is asked twice at once', run: withKeys((keys, id) => makesOne(keys, id, first)) },
-    { name: 'makes no key of an algorithm that it does not know', run: withKeys(async (keys, id) => {
-      for (const name of ['', 'P-224', 'RSA-1024', 'rsa-2048', 'toString', '__proto__']) await refused('ERR_KEY_UNSUPPORTED', keys.generateKey(id, name as KeyAlgorithm))
-      holds((await keys.getSigner(id)) === undefined, 'a key was made all the same')
-    }) },
-    { name: 'finds what it made, and nothing else', run: withKeys(async (keys, id) => {
-      const made = await keys.generateKey(id, first)
-      const found = await keys.getSigner(id)
-      holds(found?.publicKey.equals(made.publicKey) === true, 'the signer found has another key')
-      for (const other of [`${id}-other`, id.slice(0, -1)]) holds((await keys.getSigner(other)) === undefined, 'a signer was found that nobody made')
-      for (const version of [0, 2, -1, 1.5, Number.NaN]) holds((await keys.getSigner(id, version)) === undefined, `version ${version} was found, which nobody made`)
-    }) },
-    { name: 'takes a name for one key only, whatever other names look like', run: withKeys((keys, id) => keepsNamesApart(keys, id, first)) },
-    { name: 'lists every version once', run: withKeys(async (keys, id) => {
-      await keys.generateKey(id, first)
-      await keys.rotateKey(id)
-      const listed = await listedOf(keys, id)
-      holds(JSON.stringify(listed.map(({ version, current, algorithm }) => [version, current, algorithm])) === JSON.stringify([[1, false, first], [2, true, first]]), 'the list is not one line a version, the last current')
-      holds(listed.every(({ created }) => created instanceof Date && !Number.isNaN(created.getTime())), 'a version has no time when it was made')
-    }) },
-    { name: 'lists by id, then by number: 10 comes after 9', run: withKeys(async (keys, id) => {
-      await keys.generateKey(id, first)
-      for (let i = 0; i < 10; i++) await keys.rotateKey(id)
-      const listed = await keys.listKeys()
-      const sorted = [...listed].sort((a, b) => (a.id === b.id ? a.version - b.version : a.id < b.id ? -1 : 1))
-      holds(listed.every((one, at) => one === sorted[at]), 'the list is not in order')
-      holds((await listedOf(keys, id)).at(-1)?.version === 11, 'the newest version is not the last')
-      holds((await keys.getSigner(id))?.publicKey.equals((await signerOf(keys, id, 11)).publicKey) === true, 'the current version is not the highest number')
-      await keys.destroyKey(id)
-    }) },
-    { name: 'rotates: the new version signs, the old one still does', run: withKeys(async (keys, id) => {
-      const old = await keys.generateKey(id, first)
-      const next = await keys.rotateKey(id)
-      holds(!next.publicKey.equals(old.publicKey), 'the new version has the old key')
-      holds((await keys.getSigner(id))?.publicKey.equals(next.publicKey) === true, 'the current signer is not the new version')
-      await signs(old)
-      await signs(next)
-      await refused('ERR_KEY_NOT_FOUND', keys.rotateKey(`${id}-other`))
-    }) },
-    { name: 'gives each version by its number', run: withKeys(async (keys, id) => {
-      const old = await keys.generateKey(id, first)
-      const next = await keys.rotateKey(id)
-      for (const [version, made] of [[1, old], [2, next]] as const) {
-        const found = await signerOf(keys, id, version)
-        holds(found.publicKey.equals(made.publicKey), `version ${version} is another key than was made`)
-        await signs(found)
-      }
-    }) },
-    { name: 'rotates as often as it is asked, at once too', run: withKeys(async (keys, id) => {
-      await keys.generateKey(id, first)
-      const made = await Promise.all([1, 2, 3, 4].map(() => keys.rotateKey(id)))
-      const listed = await listedOf(keys, id)
-      holds(JSON.stringify(listed.map(({ version }) => version)) === '[1,2,3,4,5]', 'versions are lost, or two have one number')
-      const found = await Promise.all([2, 3, 4, 5].map((version) => signerOf(keys, id, version)))
-      for (const one of made) holds(found.some(({ publicKey }) => publicKey.equals(one.publicKey)), 'a signer was given out whose version is not kept')
-    }) },
-    { name: 'destroys one version, then all', run: withKeys(async (keys, id) => {
-      await keys.generateKey(id, first)
-      const next = await keys.rotateKey(id)
-      await keys.destroyKey(id, 1)
-      holds((await keys.getSigner(id))?.publicKey.equals(next.publicKey) === true, 'the version that was kept is gone')
-      holds((await keys.getSigner(id, 1)) === undefined, 'the version that was destroyed is found')
-      await refused('ERR_KEY_NOT_FOUND', keys.destroyKey(id, 1))
-      await refused('ERR_KEY_NOT_FOUND', keys.destroyKey(id, 3))
-      await keys.destroyKey(id)
-      holds((await keys.getSigner(id)) === undefined, 'a destroyed key is found')
-      holds((await listedOf(keys, id)).length === 0, 'a destroyed key is listed')
-      await refused('ERR_KEY_NOT_FOUND', keys.destroyKey(id))
-    }) },
-    { name: 'gives no version number twice while a key stands', run: withKeys(async (keys, id) => {
-      await keys.generateKey(id, first)
-      await keys.rotateKey(id)
-      await keys.destroyKey(id, 2)
-      const next = await keys.rotateKey(id)
-      const listed = await listedOf(keys, id)
-      holds(JSON.stringify(listed.map(({ version, current }) => [version, current])) === JSON.stringify([[1, false], [3, true]]), 'the number of a destroyed version was given again')
-      holds((await keys.getSigner(id, 2)) === undefined, 'a destroyed version is found')
-      holds((await keys.getSigner(id, 3))?.publicKey.equals(next.publicKey) === true, 'the version listed is not the one that was made')
-      await keys.destroyKey(id)
-    }) },
-    { name: 'refuses ids that are no names', run: withKeys(async (keys) => {
-      for (const id of ['', '../up', 'a/b', '.hidden', 'a\\b', 'a\0b', 'a\n', ' a', 'ä', 'x'.repeat(129)]) {
-        await refused('ERR_INVALID_ARGUMENT', keys.generateKey(id, first))
-        await refused('ERR_INVALID_ARGUMENT', keys.getSigner(id))
-        await refused('ERR_INVALID_ARGUMENT', keys.rotateKey(id))
-        await refused('ERR_INVALID_ARGUMENT', keys.destroyKey(id))
-        await refused('ERR_INVALID_ARGUMENT', keys.backupKey(id, { passphrase: 'contract' }))
-      }
-    }) },
-    { name: 'signs many at a time, each right', run: withKeys(async (keys, id) => {
-      const signer = await keys.generateKey(id, first)
-      await Promise.all(Array.from({ length: 64 }, (_, i) => signs(signer, Buffer.from(`message ${i}`))))
-    }) },
-    { name: 'signs what it is given: nothing, much, and a part of a buffer', run: withKeys(async (keys, id) => {
-      const signer = await keys.generateKey(id, first)
-      const whole = new Uint8Array(70_000).fill(7)
-      for (const data of [new Uint8Array(0), whole, whole.subarray(3, 5), Buffer.from('a part of it').subarray(2, 6)]) await signs(signer, data)
-    }) },
-    { name: 'signs what was there when it was asked, whatever is written there since', run: withKeys(async (keys, id) => {
-      const signer = await keys.generateKey(id, first)
-      await Promise.all(Array.from({ length: 64 }, async (_, i) => {
-        const asked = Buffer.from(`message ${i}`)
-        const data = Uint8Array.from(asked)
-        const signing = signer.sign(data)
-        data.fill(0)
-        holds(verifySignature(signer.publicKey, signer.signatureAlgorithm, asked, await signing), 'the signature is of what was written there later')
-      }))
-    }) },
+    ...algorithms.map((algorithm) => ({
+      name: `makes a key of ${algorithm} that signs`,
+      run: withKeys((keys, id) => makes(keys, id, algorithm)),
+    })),
+    {
+      name: 'makes no second key of one id',
+      run: withKeys(async (keys, id) => {
+        const made = await keys.generateKey(id, first)
+        await refused('ERR_KEY_EXISTS', keys.generateKey(id, first))
+        holds(
+          (await keys.getSigner(id))?.publicKey.equals(made.publicKey) === true,
+          'the refused call changed the key',
+        )
+      }),
+    },
+    {
+      name: 'makes one key where it is asked twice at once',
+      run: withKeys((keys, id) => makesOne(keys, id, first)),
+    },
+    {
+      name: 'makes no key of an algorithm that it does not know',
+      run: withKeys(async (keys, id) => {
+        for (const name of ['', 'P-224', 'RSA-1024', 'rsa-2048', 'toString', '__proto__'])
+          await refused('ERR_KEY_UNSUPPORTED', keys.generateKey(id, name as KeyAlgorithm))
+        holds((await keys.getSigner(id)) === undefined, 'a key was made all the same')
+      }),
+    },
+    {
+      name: 'finds what it made, and nothing else',
+      run: withKeys(async (keys, id) => {
+        const made = await keys.generateKey(id, first)
+        const found = await keys.getSigner(id)
+        holds(found?.publicKey.equals(made.publicKey) === true, 'the signer found has another key')
+        for (const other of [`${id}-other`, id.slice(0, -1)])
+          holds((await keys.getSigner(other)) === undefined, 'a signer was found that nobody made')
+        for (const version of [0, 2, -1, 1.5, Number.NaN])
+          holds(
+            (await keys.getSigner(id, version)) === undefined,
+            `version ${version} was found, which nobody made`,
+          )
+      }),
+    },
+    {
+      name: 'takes a name for one key only, whatever other names look like',
+      run: withKeys((keys, id) => keepsNamesApart(keys, id, first)),
+    },
+    {
+      name: 'lists every version once',
+      run: withKeys(async (keys, id) => {
+        await keys.generateKey(id, first)
+        await keys.rotateKey(id)
+        const listed = await listedOf(keys, id)
+        holds(
+          JSON.stringify(listed.map(({ version, current, algorithm }) => [version, current, algorithm])) ===
+            JSON.stringify([
+              [1, false, first],
+              [2, true, first],
+            ]),
+          'the list is not one line a version, the last current',
+        )
+        holds(
+          listed.every(({ created }) => created instanceof Date && !Number.isNaN(created.getTime())),
+          'a version has no time when it was made',
+        )
+      }),
+    },
+    {
+      name: 'lists by id, then by number: 10 comes after 9',
+      run: withKeys(async (keys, id) => {
+        await keys.generateKey(id, first)
+        for (let i = 0; i < 10; i++) await keys.rotateKey(id)
+        const listed = await keys.listKeys()
+        const sorted = [...listed].sort((a, b) =>
+          a.id === b.id ? a.version - b.version : a.id < b.id ? -1 : 1,
+        )
+        holds(
+          listed.every((one, at) => one === sorted[at]),
+          'the list is not in order',
+        )
+        holds((await listedOf(keys, id)).at(-1)?.version === 11, 'the newest version is not the last')
+        holds(
+          (await keys.getSigner(id))?.publicKey.equals((await signerOf(keys, id, 11)).publicKey) === true,
+          'the current version is not the highest number',
+        )
+        await keys.destroyKey(id)
+      }),
+    },
+    {
+      name: 'rotates: the new version signs, the old one still does',
+      run: withKeys(async (keys, id) => {
+        const old = await keys.generateKey(id, first)
+        const next = await keys.rotateKey(id)
+        holds(!next.publicKey.equals(old.publicKey), 'the new version has the old key')
+        holds(
+          (await keys.getSigner(id))?.publicKey.equals(next.publicKey) === true,
+          'the current signer is not the new version',
+        )
+        await signs(old)
+        await signs(next)
+        await refused('ERR_KEY_NOT_FOUND', keys.rotateKey(`${id}-other`))
+      }),
+    },
+    {
+      name: 'gives each version by its number',
+      run: withKeys(async (keys, id) => {
+        const old = await keys.generateKey(id, first)
+        const next = await keys.rotateKey(id)
+        for (const [version, made] of [
+          [1, old],
+          [2, next],
+        ] as const) {
+          const found = await signerOf(keys, id, version)
+          holds(found.publicKey.equals(made.publicKey), `version ${version} is another key than was made`)
+          await signs(found)
+        }
+      }),
+    },
+    {
+      name: 'rotates as often as it is asked, at once too',
+      run: withKeys(async (keys, id) => {
+        await keys.generateKey(id, first)
+        const made = await Promise.all([1, 2, 3, 4].map(() => keys.rotateKey(id)))
+        const listed = await listedOf(keys, id)
+        holds(
+          JSON.stringify(listed.map(({ version }) => version)) === '[1,2,3,4,5]',
+          'versions are lost, or two have one number',
+        )
+        const found = await Promise.all([2, 3, 4, 5].map((version) => signerOf(keys, id, version)))
+        for (const one of made)
+          holds(
+            found.some(({ publicKey }) => publicKey.equals(one.publicKey)),
+            'a signer was given out whose version is not kept',
+          )
+      }),
+    },
+    {
+      name: 'destroys one version, then all',
+      run: withKeys(async (keys, id) => {
+        await keys.generateKey(id, first)
+        const next = await keys.rotateKey(id)
+        await keys.destroyKey(id, 1)
+        holds(
+          (await keys.getSigner(id))?.publicKey.equals(next.publicKey) === true,
+          'the version that was kept is gone',
+        )
+        holds((await keys.getSigner(id, 1)) === undefined, 'the version that was destroyed is found')
+        await refused('ERR_KEY_NOT_FOUND', keys.destroyKey(id, 1))
+        await refused('ERR_KEY_NOT_FOUND', keys.destroyKey(id, 3))
+        await keys.destroyKey(id)
+        holds((await keys.getSigner(id)) === undefined, 'a destroyed key is found')
+        holds((await listedOf(keys, id)).length === 0, 'a destroyed key is listed')
+        await refused('ERR_KEY_NOT_FOUND', keys.destroyKey(id))
+      }),
+    },
+    {
+      name: 'gives no version number twice while a key stands',
+      run: withKeys(async (keys, id) => {
+        await keys.generateKey(id, first)
+        await keys.rotateKey(id)
+        await keys.destroyKey(id, 2)
+        const next = await keys.rotateKey(id)
+        const listed = await listedOf(keys, id)
+        holds(
+          JSON.stringify(listed.map(({ version, current }) => [version, current])) ===
+            JSON.stringify([
+              [1, false],
+              [3, true],
+            ]),
+          'the number of a destroyed version was given again',
+        )
+        holds((await keys.getSigner(id, 2)) === undefined, 'a destroyed version is found')
+        holds(
+          (await keys.getSigner(id, 3))?.publicKey.equals(next.publicKey) === true,
+          'the version listed is not the one that was made',
+        )
+        await keys.destroyKey(id)
+      }),
+    },
+    {
+      name: 'refuses ids that are no names',
+      run: withKeys(async (keys) => {
+        for (const id of ['', '../up', 'a/b', '.hidden', 'a\\b', 'a\0b', 'a\n', ' a', 'ä', 'x'.repeat(129)]) {
+          await refused('ERR_INVALID_ARGUMENT', keys.generateKey(id, first))
+          await refused('ERR_INVALID_ARGUMENT', keys.getSigner(id))
+          await refused('ERR_INVALID_ARGUMENT', keys.rotateKey(id))
+          await refused('ERR_INVALID_ARGUMENT', keys.destroyKey(id))
+          await refused('ERR_INVALID_ARGUMENT', keys.backupKey(id, { passphrase: 'contract' }))
+        }
+      }),
+    },
+    {
+      name: 'signs many at a time, each right',
+      run: withKeys(async (keys, id) => {
+        const signer = await keys.generateKey(id, first)
+        await Promise.all(Array.from({ length: 64 }, (_, i) => signs(signer, Buffer.from(`message ${i}`))))
+      }),
+    },
+    {
+      name: 'signs what it is given: nothing, much, and a part of a buffer',
+      run: withKeys(async (keys, id) => {
+        const signer = await keys.generateKey(id, first)
+        const whole = new Uint8Array(70_000).fill(7)
+        for (const data of [
+          new Uint8Array(0),
+          whole,
+          whole.subarray(3, 5),
+          Buffer.from('a part of it').subarray(2, 6),
+        ])
+          await signs(signer, data)
+      }),
+    },
+    {
+      name: 'signs what was there when it was asked, whatever is written there since',
+      run: withKeys(async (keys, id) => {
+        const signer = await keys.generateKey(id, first)
+        await Promise.all(
+          Array.from({ length: 64 }, async (_, i) => {
+            const asked = Buffer.from(`message ${i}`)
+            const data = Uint8Array.from(asked)
+            const signing = signer.sign(data)
+            data.fill(0)
+            holds(
+              verifySignature(signer.publicKey, signer.signatureAlgorithm, asked, await signing),
+              'the signature is of what was written there later',
+            )
+          }),
+        )
+      }),
+    },
     ...(extractable ? leaves(algorithms, withKeys) : stays(first, withKeys)),
-    { name: durable ? 'has its keys when it is opened again' : 'is of no use once closed', run: async () => {
-      const id = nextId()
-      const before = await open()
-      const made = await Promise.all(algorithms.map((algorithm, at) => before.generateKey(`${id}-${at}`, algorithm)))
-      const listed = await before.listKeys()
-      const rotated = await before.rotateKey(`${id}-0`)
-      await before[Symbol.asyncDispose]()
-      await before[Symbol.asyncDispose]()
-      await refusesAll(before, `${id}-0`, first, extractable)
-      if (!durable) return
-      await using after = await open()
-      holds((await after.getSigner(`${id}-0`))?.publicKey.equals(rotated.publicKey) === true, 'the rotation is forgotten')
-      for (const [at, algorithm] of algorithms.entries()) {
-        const found = await signerOf(after, `${id}-${at}`, 1)
-        holds(found.publicKey.equals((made[at] as Signer).publicKey), 'the key is not there any more')
-        isOf(found, algorithm)
-        await signs(found)
-        const [was, is] = await Promise.all([listed, after.listKeys()].map(async (list) => (await list).find((one) => one.id === `${id}-${at}`)))
-        holds(was?.created.getTime() === is?.created.getTime() && was?.algorithm === is?.algorithm, 'a key is listed as another than before')
-        await after.destroyKey(`${id}-${at}`)
-      }
-    } },
+    {
+      name: durable ? 'has its keys when it is opened again' : 'is of no use once closed',
+      run: async () => {
+        const id = nextId()
+        const before = await open()
+        const made = await Promise.all(
+          algorithms.map((algorithm, at) => before.generateKey(`${id}-${at}`, algorithm)),
+        )
+        const listed = await before.listKeys()
+        const rotated = await before.rotateKey(`${id}-0`)
+        await before[Symbol.asyncDispose]()
+        await before[Symbol.asyncDispose]()
+        await refusesAll(before, `${id}-0`, first, extractable)
+        if (!durable) return
+        await using after = await open()
+        holds(
+          (await after.getSigner(`${id}-0`))?.publicKey.equals(rotated.publicKey) === true,
+          'the rotation is forgotten',
+        )
+        for (const [at, algorithm] of algorithms.entries()) {
+          const found = await signerOf(after, `${id}-${at}`, 1)
+          holds(found.publicKey.equals((made[at] as Signer).publicKey), 'the key is not there any more')
+          isOf(found, algorithm)
+          await signs(found)
+          const [was, is] = await Promise.all(
+            [listed, after.listKeys()].map(async (list) =>
+              (await list).find((one) => one.id === `${id}-${at}`),
+            ),
+          )
+          holds(
+            was?.created.getTime() === is?.created.getTime() && was?.algorithm === is?.algorithm,
+            'a key is listed as another than before',
+          )
+          await after.destroyKey(`${id}-${at}`)
+        }
+      },
+    },
   ]
 }
 
@@ -192,81 +322,144 @@ type WithKeys = (test: (keys: KeyManager, id: string) => Promise<void>) => () =>
 function leaves(algorithms: readonly KeyAlgorithm[], withKeys: WithKeys): ContractCase[] {
   const first = algorithms[0] ?? 'P-256'
   // A key pair where a passphrase is not what is tested: each takes a third of a second.
-  const [right, wrong] = [{ recipient: generateKeyPairSync('x25519').privateKey }, { recipient: generateKeyPairSync('x25519').privateKey }]
+  const [right, wrong] = [
+    { recipient: generateKeyPairSync('x25519').privateKey },
+    { recipient: generateKeyPairSync('x25519').privateKey },
+  ]
   const [passphrase, wrongPassphrase] = ['correct horse battery staple', 'incorrect pony battery staple']
   return [
-    { name: 'gives a backup that restores the key', run: withKeys(async (keys, id) => {
-      const made = await keys.generateKey(id, first)
-      const backup = await keys.backupKey(id, { passphrase })
-      await refused('ERR_KEY_EXISTS', keys.restoreKey(backup, { passphrase }))
-      await refused('ERR_KEY_PASSPHRASE', keys.restoreKey(backup, { passphrase: wrongPassphrase }))
-      await keys.destroyKey(id)
-      const restored = await keys.restoreKey(throughJson(backup), { passphrase })
-      holds(restored.publicKey.equals(made.publicKey), 'another key was restored')
-      await signs(restored)
-      await refused('ERR_KEY_NOT_FOUND', keys.backupKey(`${id}-other`, right))
-    }) },
-    { name: 'gives a backup that only its recipient opens', run: withKeys(async (keys, id) => {
-      const made = await keys.generateKey(id, first)
-      const backup = await keys.backupKey(id, { recipient: createPublicKey(right.recipient) })
-      await refused('ERR_KEY_PASSPHRASE', keys.restoreKey(backup, wrong))
-      await refused('ERR_KEY_BACKUP', keys.restoreKey(backup, { passphrase }))
-      await keys.destroyKey(id)
-      holds((await keys.restoreKey(throughJson(backup), right)).publicKey.equals(made.publicKey), 'another key was restored')
-    }) },
-    { name: 'restores a key beside a newer one, as its next version', run: withKeys(async (keys, id) => {
-      const old = await keys.generateKey(id, first)
-      const backup = await keys.backupKey(id, right)
-      await keys.rotateKey(id)
-      await keys.destroyKey(id, 1)
-      const restored = await keys.restoreKey(backup, right)
-      holds(restored.publicKey.equals(old.publicKey), 'another key was restored')
-      holds((await keys.getSigner(id))?.publicKey.equals(old.publicKey) === true, 'the restored version is not current')
-      holds(JSON.stringify((await listedOf(keys, id)).map(({ version }) => version)) === '[2,3]', 'the restored version has no number of its own')
-    }) },
-    { name: 'restores each kind of key as the kind that it was', run: withKeys(async (keys, id) => {
-      for (const algorithm of algorithms.filter((one) => one === first || one.startsWith('RSA-PSS'))) {
-        const named = `${id}-${algorithm}`
-        await keys.generateKey(named, algorithm)
-        const backup = await keys.backupKey(named, right)
-        await keys.destroyKey(named)
-        isOf(await keys.restoreKey(backup, right), algorithm)
-        isOf(await keys.rotateKey(named), algorithm)
-        await keys.destroyKey(named)
-      }
-    }) },
-    { name: 'restores nothing that was changed', run: withKeys(async (keys, id) => {
-      const made = await keys.generateKey(id, first)
-      const backup = await keys.backupKey(id, right)
-      await keys.destroyKey(id)
-      const other: KeyAlgorithm = first === 'P-384' ? 'P-256' : 'P-384'
-      for (const changed of [{ ...backup, algorithm: other }, { ...backup, created: '2020-01-01T00:00:00.000Z' }, { ...backup, keyId: `${id}-other` }]) await refused('ERR_KEY_PASSPHRASE', keys.restoreKey(changed, right))
-      for (const changed of [{ ...backup, version: 2 as never }, { ...backup, checksum: '' }, { ...backup, algorithm: 'none' as never }]) await refused('ERR_KEY_BACKUP', keys.restoreKey(changed, right))
-      holds((await listedOf(keys, id)).length + (await listedOf(keys, `${id}-other`)).length === 0, 'a key was restored all the same')
-      holds((await keys.restoreKey(backup, right)).publicKey.equals(made.publicKey), 'the backup does not open any more')
-    }) },
-    { name: 'shows no private octet, and no passphrase', run: withKeys(async (keys, id) => {
-      const signer = await keys.generateKey(id, first)
-      const backup = await keys.backupKey(id, { passphrase })
-      const failure: unknown = await keys.restoreKey(backup, { passphrase: wrongPassphrase }).catch((error: unknown) => error)
-      const exported = (await openKeyBackup(backup, { passphrase })).export({ format: 'jwk' })
-      const everything = [keys, signer, await keys.listKeys(), backup, failure]
-      const shown = inspect(everything, { depth: 20, showHidden: true, showProxy: true, maxArrayLength: null }) + JSON.stringify(everything)
-      for (const secret of [exported.d, exported.p, exported.q].filter((one) => one !== undefined)) {
-        const octets = Buffer.from(secret, 'base64url')
-        for (const form of [secret, octets.toString('hex'), octets.toString('base64'), octets.join(','), octets.toString('hex').replace(/..(?=.)/g, '$& ')]) holds(!shown.includes(form), 'what is shown has the private key in it')
-      }
-      for (const one of [passphrase, wrongPassphrase]) holds(!shown.includes(one), 'what is shown has the passphrase in it')
-    }) },
+    {
+      name: 'gives a backup that restores the key',
+      run: withKeys(async (keys, id) => {
+        const made = await keys.generateKey(id, first)
+        const backup = await keys.backupKey(id, { passphrase })
+        await refused('ERR_KEY_EXISTS', keys.restoreKey(backup, { passphrase }))
+        await refused('ERR_KEY_PASSPHRASE', keys.restoreKey(backup, { passphrase: wrongPassphrase }))
+        await keys.destroyKey(id)
+        const restored = await keys.restoreKey(throughJson(backup), { passphrase })
+        holds(restored.publicKey.equals(made.publicKey), 'another key was restored')
+        await signs(restored)
+        await refused('ERR_KEY_NOT_FOUND', keys.backupKey(`${id}-other`, right))
+      }),
+    },
+    {
+      name: 'gives a backup that only its recipient opens',
+      run: withKeys(async (keys, id) => {
+        const made = await keys.generateKey(id, first)
+        const backup = await keys.backupKey(id, { recipient: createPublicKey(right.recipient) })
+        await refused('ERR_KEY_PASSPHRASE', keys.restoreKey(backup, wrong))
+        await refused('ERR_KEY_BACKUP', keys.restoreKey(backup, { passphrase }))
+        await keys.destroyKey(id)
+        holds(
+          (await keys.restoreKey(throughJson(backup), right)).publicKey.equals(made.publicKey),
+          'another key was restored',
+        )
+      }),
+    },
+    {
+      name: 'restores a key beside a newer one, as its next version',
+      run: withKeys(async (keys, id) => {
+        const old = await keys.generateKey(id, first)
+        const backup = await keys.backupKey(id, right)
+        await keys.rotateKey(id)
+        await keys.destroyKey(id, 1)
+        const restored = await keys.restoreKey(backup, right)
+        holds(restored.publicKey.equals(old.publicKey), 'another key was restored')
+        holds(
+          (await keys.getSigner(id))?.publicKey.equals(old.publicKey) === true,
+          'the restored version is not current',
+        )
+        holds(
+          JSON.stringify((await listedOf(keys, id)).map(({ version }) => version)) === '[2,3]',
+          'the restored version has no number of its own',
+        )
+      }),
+    },
+    {
+      name: 'restores each kind of key as the kind that it was',
+      run: withKeys(async (keys, id) => {
+        for (const algorithm of algorithms.filter((one) => one === first || one.startsWith('RSA-PSS'))) {
+          const named = `${id}-${algorithm}`
+          await keys.generateKey(named, algorithm)
+          const backup = await keys.backupKey(named, right)
+          await keys.destroyKey(named)
+          isOf(await keys.restoreKey(backup, right), algorithm)
+          isOf(await keys.rotateKey(named), algorithm)
+          await keys.destroyKey(named)
+        }
+      }),
+    },
+    {
+      name: 'restores nothing that was changed',
+      run: withKeys(async (keys, id) => {
+        const made = await keys.generateKey(id, first)
+        const backup = await keys.backupKey(id, right)
+        await keys.destroyKey(id)
+        const other: KeyAlgorithm = first === 'P-384' ? 'P-256' : 'P-384'
+        for (const changed of [
+          { ...backup, algorithm: other },
+          { ...backup, created: '2020-01-01T00:00:00.000Z' },
+          { ...backup, keyId: `${id}-other` },
+        ])
+          await refused('ERR_KEY_PASSPHRASE', keys.restoreKey(changed, right))
+        for (const changed of [
+          { ...backup, version: 2 as never },
+          { ...backup, checksum: '' },
+          { ...backup, algorithm: 'none' as never },
+        ])
+          await refused('ERR_KEY_BACKUP', keys.restoreKey(changed, right))
+        holds(
+          (await listedOf(keys, id)).length + (await listedOf(keys, `${id}-other`)).length === 0,
+          'a key was restored all the same',
+        )
+        holds(
+          (await keys.restoreKey(backup, right)).publicKey.equals(made.publicKey),
+          'the backup does not open any more',
+        )
+      }),
+    },
+    {
+      name: 'shows no private octet, and no passphrase',
+      run: withKeys(async (keys, id) => {
+        const signer = await keys.generateKey(id, first)
+        const backup = await keys.backupKey(id, { passphrase })
+        const failure: unknown = await keys
+          .restoreKey(backup, { passphrase: wrongPassphrase })
+          .catch((error: unknown) => error)
+        const exported = (await openKeyBackup(backup, { passphrase })).export({ format: 'jwk' })
+        const everything = [keys, signer, await keys.listKeys(), backup, failure]
+        const shown =
+          inspect(everything, { depth: 20, showHidden: true, showProxy: true, maxArrayLength: null }) +
+          JSON.stringify(everything)
+        for (const secret of [exported.d, exported.p, exported.q].filter((one) => one !== undefined)) {
+          const octets = Buffer.from(secret, 'base64url')
+          for (const form of [
+            secret,
+            octets.toString('hex'),
+            octets.toString('base64'),
+            octets.join(','),
+            octets.toString('hex').replace(/..(?=.)/g, '$& '),
+          ])
+            holds(!shown.includes(form), 'what is shown has the private key in it')
+        }
+        for (const one of [passphrase, wrongPassphrase])
+          holds(!shown.includes(one), 'what is shown has the passphrase in it')
+      }),
+    },
   ]
 }
 
 function stays(first: KeyAlgorithm, withKeys: WithKeys): ContractCase[] {
-  return [{ name: 'gives no backup of a key that may not leave', run: withKeys(async (keys, id) => {
-    await keys.generateKey(id, first)
-    await refused('ERR_KEY_NOT_EXTRACTABLE', keys.backupKey(id, { passphrase: 'contract' }))
-    await refused('ERR_KEY_NOT_FOUND', keys.backupKey(`${id}-other`, { passphrase: 'contract' }))
-  }) }]
+  return [
+    {
+      name: 'gives no backup of a key that may not leave',
+      run: withKeys(async (keys, id) => {
+        await keys.generateKey(id, first)
+        await refused('ERR_KEY_NOT_EXTRACTABLE', keys.backupKey(id, { passphrase: 'contract' }))
+        await refused('ERR_KEY_NOT_FOUND', keys.backupKey(`${id}-other`, { passphrase: 'contract' }))
+      }),
+    },
+  ]
 }
 
 async function makes(keys: KeyManager, id: string, algorithm: KeyAlgorithm): Promise<void> {
@@ -275,15 +468,23 @@ async function makes(keys: KeyManager, id: string, algorithm: KeyAlgorithm): Pro
     isOf(signer, algorithm)
     await signs(signer)
   }
-  holds((await listedOf(keys, id)).every((one) => one.algorithm === algorithm), 'the key is listed as one of another algorithm')
+  holds(
+    (await listedOf(keys, id)).every((one) => one.algorithm === algorithm),
+    'the key is listed as one of another algorithm',
+  )
 }
 
 async function makesOne(keys: KeyManager, id: string, algorithm: KeyAlgorithm): Promise<void> {
   const outcomes = await Promise.allSettled([1, 2, 3, 4].map(() => keys.generateKey(id, algorithm)))
   const made = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
   holds(made.length === 1, `${made.length} of four calls made the key`)
-  for (const outcome of outcomes) if (outcome.status === 'rejected') await refused('ERR_KEY_EXISTS', Promise.reject(outcome.reason as Error))
-  holds((await signerOf(keys, id)).publicKey.equals((made[0] as Signer).publicKey), 'the key that was given out is not the one that is kept')
+  for (const outcome of outcomes)
+    if (outcome.status === 'rejected')
+      await refused('ERR_KEY_EXISTS', Promise.reject(outcome.reason as Error))
+  holds(
+    (await signerOf(keys, id)).publicKey.equals((made[0] as Signer).publicKey),
+    'the key that was given out is not the one that is kept',
+  )
   holds((await listedOf(keys, id)).length === 1, 'there is more than one version')
 }
 
@@ -301,10 +502,20 @@ async function keepsNamesApart(keys: KeyManager, id: string, algorithm: KeyAlgor
   for (const name of names.slice(1)) await keys.destroyKey(name)
 }
 
-async function refusesAll(keys: KeyManager, id: string, algorithm: KeyAlgorithm, extractable: boolean): Promise<void> {
+async function refusesAll(
+  keys: KeyManager,
+  id: string,
+  algorithm: KeyAlgorithm,
+  extractable: boolean,
+): Promise<void> {
   const backup = { keyId: id } as EncryptedKeyBackup
   const calls = [
-    () => keys.listKeys(), () => keys.getSigner(id), () => keys.generateKey(`${id}-new`, algorithm), () => keys.rotateKey(id), () => keys.destroyKey(id), () => keys.backupKey(id, { passphrase: 'contract' }),
+    () => keys.listKeys(),
+    () => keys.getSigner(id),
+    () => keys.generateKey(`${id}-new`, algorithm),
+    () => keys.rotateKey(id),
+    () => keys.destroyKey(id),
+    () => keys.backupKey(id, { passphrase: 'contract' }),
     ...(extractable ? [() => keys.restoreKey(backup, { passphrase: 'contract' })] : []),
   ]
   for (const call of calls) await refused('ERR_CLOSED', call())
@@ -321,17 +532,33 @@ async function listedOf(keys: KeyManager, id: string): Promise<Awaited<ReturnTyp
 }
 
 function isOf({ publicKey, signatureAlgorithm }: Signer, algorithm: KeyAlgorithm): void {
-  holds(signatureAlgorithm === keyAlgorithms[algorithm], `a key of ${algorithm} signs by ${signatureAlgorithm}`)
-  holds(keyAlgorithmOf(publicKey, { pss: algorithm.startsWith('RSA-PSS') }) === algorithm, `a key of ${algorithm} has a public key of another kind`)
+  holds(
+    signatureAlgorithm === keyAlgorithms[algorithm],
+    `a key of ${algorithm} signs by ${signatureAlgorithm}`,
+  )
+  holds(
+    keyAlgorithmOf(publicKey, { pss: algorithm.startsWith('RSA-PSS') }) === algorithm,
+    `a key of ${algorithm} has a public key of another kind`,
+  )
 }
 
 async function signs(signer: Signer, data: Uint8Array = Buffer.from('contract')): Promise<void> {
-  holds(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data)), `the signature of ${signer.id} does not verify`)
+  holds(
+    verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data)),
+    `the signature of ${signer.id} does not verify`,
+  )
 }
 
 async function refused(code: PkiErrorCode, attempt: Promise<unknown>): Promise<void> {
-  const outcome = await attempt.then(() => 'it was done', (error: unknown) => error)
-  if (!isPkiError(outcome, code)) throw new Error(`${code} is wanted, found: ${outcome instanceof Error ? outcome.message : String(outcome)}`, { cause: outcome })
+  const outcome = await attempt.then(
+    () => 'it was done',
+    (error: unknown) => error,
+  )
+  if (!isPkiError(outcome, code))
+    throw new Error(
+      `${code} is wanted, found: ${outcome instanceof Error ? outcome.message : String(outcome)}`,
+      { cause: outcome },
+    )
 }
 
 function throughJson(backup: EncryptedKeyBackup): EncryptedKeyBackup {

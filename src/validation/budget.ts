@@ -36,14 +36,22 @@ export const defaultBudget: BudgetLimits = {
 export class Budget {
   /** The most of each kind of work that may be spent. */
   readonly limits: BudgetLimits
-  readonly #spent: Record<BudgetKind, number> = { signatureChecks: 0, nameComparisons: 0, policyNodes: 0, pathLength: 0, candidates: 0, bytes: 0 }
+  readonly #spent: Record<BudgetKind, number> = {
+    signatureChecks: 0,
+    nameComparisons: 0,
+    policyNodes: 0,
+    pathLength: 0,
+    candidates: 0,
+    bytes: 0,
+  }
 
   /** @throws ERR_INVALID_ARGUMENT a limit that is no count, or of nothing that is counted; Infinity is a count */
   constructor(limits?: Partial<BudgetLimits>) {
     this.limits = limits === undefined ? defaultBudget : { ...defaultBudget, ...limits }
     if (limits === undefined) return
     for (const [kind, limit] of Object.entries(this.limits)) {
-      if (!Object.hasOwn(defaultBudget, kind)) throw new PkiError('ERR_INVALID_ARGUMENT', `nothing called ${kind} is counted`)
+      if (!Object.hasOwn(defaultBudget, kind))
+        throw new PkiError('ERR_INVALID_ARGUMENT', `nothing called ${kind} is counted`)
       requireCount(`the budget ${kind}`, limit, 0, Infinity)
     }
   }

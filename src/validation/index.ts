@@ -15,8 +15,25 @@ export type { PolicyInputs } from './policies/check-policies.ts'
 export { validationProfiles } from './profile.ts'
 export type { CertificateRules, ProfileName, ValidationProfile } from './profile.ts'
 export type { Rejection } from './rejection.ts'
-export type { PathAuthority, RevocationChecker, RevocationJudgement, RevocationQuery } from './revocation-contract.ts'
+export type {
+  PathAuthority,
+  RevocationChecker,
+  RevocationJudgement,
+  RevocationQuery,
+} from './revocation-contract.ts'
 export type { TrustAnchor, TrustAnchorFields, TrustAnchorInput } from './trust-anchor.ts'
-export type { AcceptedVerdict, RejectedPath, RejectedVerdict, Spent, Verdict, VerifiedPath } from './verdict.ts'
+export type {
+  AcceptedVerdict,
+  RejectedPath,
+  RejectedVerdict,
+  Spent,
+  Verdict,
+  VerifiedPath,
+} from './verdict.ts'
 export { combineRevocationCheckers, createCrlChecker, createOcspChecker } from './revocation/index.ts'
-export type { CrlCheckerOptions, OcspCheckerOptions, OcspResponseInput, RevocationMode } from './revocation/index.ts'
+export type {
+  CrlCheckerOptions,
+  OcspCheckerOptions,
+  OcspResponseInput,
+  RevocationMode,
+} from './revocation/index.ts'

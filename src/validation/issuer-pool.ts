@@ -5,7 +5,12 @@
 import { bytesKey, equalBytes } from '../internal/bytes.ts'
 import { extensionOids } from '../x509/index.ts'
 import type { Certificate, DistinguishedName, NameConstraints, PublicKey } from '../x509/index.ts'
-import { checkKey, checkSignatureAlgorithm, checkCriticalExtensions, checkMayIssue } from './checks/path-rules.ts'
+import {
+  checkKey,
+  checkSignatureAlgorithm,
+  checkCriticalExtensions,
+  checkMayIssue,
+} from './checks/path-rules.ts'
 import { checkRfc5280Rules, checkWebpkiRules } from './checks/certificate-rules.ts'
 import type { PathRole } from './checks/certificate-rules.ts'
 import type { ValidationProfile } from './profile.ts'
@@ -26,11 +31,16 @@ export class IssuerCandidate {
   readonly subject: DistinguishedName
   readonly publicKey: PublicKey
   readonly #rules: FormRules
-  #form: { readonly fault: Rejection | undefined; readonly selfIssued: boolean; readonly constrains: boolean } | undefined
+  #form:
+    | { readonly fault: Rejection | undefined; readonly selfIssued: boolean; readonly constrains: boolean }
+    | undefined
   #signedBy: PublicKey | undefined
   #notSignedBy: PublicKey[] | undefined
 
-  constructor(source: { readonly certificate: Certificate } | { readonly anchor: TrustAnchor }, rules: FormRules) {
+  constructor(
+    source: { readonly certificate: Certificate } | { readonly anchor: TrustAnchor },
+    rules: FormRules,
+  ) {
     const named = 'anchor' in source ? source.anchor : source.certificate
     this.anchor = 'anchor' in source ? source.anchor : undefined
     this.certificate = 'anchor' in source ? source.anchor.certificate : source.certificate
@@ -71,17 +81,32 @@ export class IssuerCandidate {
     else if ((this.#notSignedBy ??= []).length < maxRefuted) this.#notSignedBy.push(key)
   }
 
-  #judged(): { readonly fault: Rejection | undefined; readonly selfIssued: boolean; readonly constrains: boolean } {
+  #judged(): {
+    readonly fault: Rejection | undefined
+    readonly selfIssued: boolean
+    readonly constrains: boolean
+  } {
     this.#form ??= this.#judge()
     return this.#form
   }
 
   #judge(): { fault: Rejection | undefined; selfIssued: boolean; constrains: boolean } {
     const { certificate } = this
-    if (certificate === undefined) return { fault: checkKey(this.publicKey, this.#rules.profile), selfIssued: false, constrains: this.anchorConstraints !== undefined }
+    if (certificate === undefined)
+      return {
+        fault: checkKey(this.publicKey, this.#rules.profile),
+        selfIssued: false,
+        constrains: this.anchorConstraints !== undefined,
+      }
     try {
-      const fault = checkForm(certificate, this.anchor === undefined ? 'intermediate' : 'anchor', this.#rules) ?? checkMayIssue(certificate)
-      return { fault, selfIssued: certificate.isSelfIssued, constrains: certificate.extension(extensionOids.nameConstraints) !== undefined }
+      const fault =
+        checkForm(certificate, this.anchor === undefined ? 'intermediate' : 'anchor', this.#rules) ??
+        checkMayIssue(certificate)
+      return {
+        fault,
+        selfIssued: certificate.isSelfIssued,
+        constrains: certificate.extension(extensionOids.nameConstraints) !== undefined,
+      }
     } catch (error) {
       return { fault: rejectionOf(error, certificate), selfIssued: false, constrains: false }
     }
@@ -89,13 +114,19 @@ export class IssuerCandidate {
 }
 
 /** Checks that need nothing but the certificate's bytes. @throws PkiError for a malformed field or extension */
-export function checkForm(certificate: Certificate, role: PathRole, { profile, knownCriticalExtensions }: FormRules): Rejection | undefined {
+export function checkForm(
+  certificate: Certificate,
+  role: PathRole,
+  { profile, knownCriticalExtensions }: FormRules,
+): Rejection | undefined {
   certificate.checkAll()
   return (
     checkCriticalExtensions(certificate, knownCriticalExtensions) ??
     (role === 'anchor' ? undefined : checkSignatureAlgorithm(certificate, profile)) ??
     checkKey(certificate.publicKey, profile, certificate) ??
-    (profile.certificateRules === 'path' ? undefined : checkRfc5280Rules(certificate, role, profile.certificateRules === 'webpki')) ??
+    (profile.certificateRules === 'path'
+      ? undefined
+      : checkRfc5280Rules(certificate, role, profile.certificateRules === 'webpki')) ??
     (profile.certificateRules === 'webpki' ? checkWebpkiRules(certificate, role) : undefined)
   )
 }
@@ -140,10 +171,16 @@ export class IssuerPool {
 }
 
 /** Orders candidates for the issuer of `certificate`: anchors first, then by key identifiers, then by their bytes. */
-export function inOrder(candidates: readonly IssuerCandidate[], certificate: Certificate): readonly IssuerCandidate[] {
+export function inOrder(
+  candidates: readonly IssuerCandidate[],
+  certificate: Certificate,
+): readonly IssuerCandidate[] {
   if (candidates.length < 2) return candidates
   const wanted = certificate.authorityKeyIdentifier?.keyIdentifier
-  const ranked = candidates.map((candidate) => ({ candidate, rank: (candidate.anchor === undefined ? 3 : 0) + identifierRank(candidate, wanted) }))
+  const ranked = candidates.map((candidate) => ({
+    candidate,
+    rank: (candidate.anchor === undefined ? 3 : 0) + identifierRank(candidate, wanted),
+  }))
   ranked.sort((a, b) => a.rank - b.rank || Buffer.compare(bytesOf(a.candidate), bytesOf(b.candidate)))
   return ranked.map(({ candidate }) => candidate)
 }

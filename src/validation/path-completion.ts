@@ -28,7 +28,14 @@ export class PathCompletion implements CompletePathCheck {
   /** What all paths have in common. */
   #peerAnswer: { readonly fault: Rejection | undefined } | undefined
 
-  constructor(settings: SearchSettings, rules: FormRules, asked: { readonly peer: PeerName | readonly PeerName[] | undefined; readonly revocation: RevocationChecker | undefined }) {
+  constructor(
+    settings: SearchSettings,
+    rules: FormRules,
+    asked: {
+      readonly peer: PeerName | readonly PeerName[] | undefined
+      readonly revocation: RevocationChecker | undefined
+    },
+  ) {
     this.#settings = settings
     this.#rules = rules
     this.#peers = asked.peer === undefined ? noPeers : peersOf(asked.peer)
@@ -36,7 +43,11 @@ export class PathCompletion implements CompletePathCheck {
   }
 
   check(path: CompletePath): Rejection | undefined {
-    return checkConstraints(path, this.#settings.budget, this.#names) ?? this.#checkPeer(path) ?? this.#checkRevocation(path)
+    return (
+      checkConstraints(path, this.#settings.budget, this.#names) ??
+      this.#checkPeer(path) ??
+      this.#checkRevocation(path)
+    )
   }
 
   #checkPeer({ certificates: [leaf] }: CompletePath): Rejection | undefined {
@@ -53,11 +64,17 @@ export class PathCompletion implements CompletePathCheck {
   }
 
   #checkRevocation(path: CompletePath): Rejection | undefined {
-    return this.#revocation === undefined ? undefined : new PathRevocation(this.#revocation, this.#settings, this.#rules, this.#names).check(path)
+    return this.#revocation === undefined
+      ? undefined
+      : new PathRevocation(this.#revocation, this.#settings, this.#rules, this.#names).check(path)
   }
 }
 
-function checkConstraints({ certificates, issuers, anchor }: CompletePath, budget: Budget, names: PreparedNames): Rejection | undefined {
+function checkConstraints(
+  { certificates, issuers, anchor }: CompletePath,
+  budget: Budget,
+  names: PreparedNames,
+): Rejection | undefined {
   const constrained = anchor.nameConstraints !== undefined || issuers.some((issuer) => issuer.constrainsNames)
   return constrained ? checkNameConstraints(certificates, anchor.nameConstraints, budget, names) : undefined
 }
@@ -71,7 +88,11 @@ class PathRevocation implements CompletePathCheck {
   readonly #rules: FormRules
   readonly #names: PreparedNames
   /** Answers so far. One that is still open counts as good, so that two CRL issuers that vouch for each other come to an end. */
-  readonly #answers: { readonly certificate: Certificate; rejection: Rejection | undefined; open: boolean }[] = []
+  readonly #answers: {
+    readonly certificate: Certificate
+    rejection: Rejection | undefined
+    open: boolean
+  }[] = []
 
   constructor(checker: RevocationChecker, search: SearchSettings, rules: FormRules, names: PreparedNames) {
     this.#checker = checker
@@ -95,18 +116,28 @@ class PathRevocation implements CompletePathCheck {
   }
 
   /** `above`: the issuer first. */
-  #answerFor(certificate: Certificate, above: readonly IssuerCandidate[], anchor: IssuerCandidate, isTarget: boolean): Rejection | undefined {
+  #answerFor(
+    certificate: Certificate,
+    above: readonly IssuerCandidate[],
+    anchor: IssuerCandidate,
+    isTarget: boolean,
+  ): Rejection | undefined {
     const known = this.#answers.find((answer) => answer.certificate.equals(certificate))
     if (known !== undefined) return known.rejection
     const answer = { certificate, rejection: undefined as Rejection | undefined, open: true }
     this.#answers.push(answer)
     const rejection = this.#checker.check({ ...this.#query(certificate, above, anchor), isTarget })
-    answer.rejection = rejection?.code === 'ERR_REVOCATION_UNKNOWN' && saysNothingWillCome(certificate) ? undefined : rejection
+    answer.rejection =
+      rejection?.code === 'ERR_REVOCATION_UNKNOWN' && saysNothingWillCome(certificate) ? undefined : rejection
     answer.open = false
     return answer.rejection
   }
 
-  #query(certificate: Certificate, [issuer, ...above]: readonly IssuerCandidate[], anchor: IssuerCandidate): RevocationQuery {
+  #query(
+    certificate: Certificate,
+    [issuer, ...above]: readonly IssuerCandidate[],
+    anchor: IssuerCandidate,
+  ): RevocationQuery {
     return {
       certificate,
       issuer: issuer as IssuerCandidate,
@@ -118,7 +149,11 @@ class PathRevocation implements CompletePathCheck {
   }
 
   /** RFC 5280 §6.3.3 (f): the path of the authority ends at the anchor of the certificate in question. */
-  #verifyAuthority(authority: Certificate, purpose: 'crl' | 'ocsp', anchor: IssuerCandidate): Rejection | undefined {
+  #verifyAuthority(
+    authority: Certificate,
+    purpose: 'crl' | 'ocsp',
+    anchor: IssuerCandidate,
+  ): Rejection | undefined {
     try {
       const fault = this.#checkAuthority(authority, purpose)
       if (fault !== undefined) return fault
@@ -127,12 +162,31 @@ class PathRevocation implements CompletePathCheck {
       const settings = { ...this.#search, leafSignedBy: undefined, nestedPurposes: [], policies: undefined }
       const unchecked = purpose === 'ocsp' && authority.extension(ocspNoCheck) !== undefined
       // A stolen responder key would clear itself, or two of them each other.
-      if (purpose === 'ocsp' && !unchecked && this.#answers.some(({ certificate, open }) => open && certificate.equals(authority))) {
-        return reject('ERR_REVOCATION_UNKNOWN', 'RFC 6960 §4.2.2.2.1', 'the status of the responder hangs on its own word', authority)
+      if (
+        purpose === 'ocsp' &&
+        !unchecked &&
+        this.#answers.some(({ certificate, open }) => open && certificate.equals(authority))
+      ) {
+        return reject(
+          'ERR_REVOCATION_UNKNOWN',
+          'RFC 6960 §4.2.2.2.1',
+          'the status of the responder hangs on its own word',
+          authority,
+        )
       }
       // A path like any other (RFC 5280 §6.3.3 (f)): who is constrained in names cannot hand out authorities under others.
-      const completion: CompletePathCheck = { check: (path) => checkConstraints(path, settings.budget, this.#names) ?? (unchecked ? undefined : this.#check(path, undefined)) }
-      const search = new PathSearch(authority, new IssuerPool([anchor, ...settings.known]), settings, rejections, completion)
+      const completion: CompletePathCheck = {
+        check: (path) =>
+          checkConstraints(path, settings.budget, this.#names) ??
+          (unchecked ? undefined : this.#check(path, undefined)),
+      }
+      const search = new PathSearch(
+        authority,
+        new IssuerPool([anchor, ...settings.known]),
+        settings,
+        rejections,
+        completion,
+      )
       return search.run() === undefined ? rejections.sorted()[0] : undefined
     } catch (error) {
       return rejectionOf(error, authority)
@@ -145,7 +199,11 @@ class PathRevocation implements CompletePathCheck {
       checkValidity(authority, this.#search.timeMs) ??
       (purpose === 'crl'
         ? checkLeafKeyUsage(authority, ['cRLSign'])
-        : checkLeafPurpose(authority, [keyPurposeOids.ocspSigning], { ...this.#rules.profile, acceptAnyExtendedKeyUsage: false, requireExtendedKeyUsage: true }))
+        : checkLeafPurpose(authority, [keyPurposeOids.ocspSigning], {
+            ...this.#rules.profile,
+            acceptAnyExtendedKeyUsage: false,
+            requireExtendedKeyUsage: true,
+          }))
     )
   }
 }

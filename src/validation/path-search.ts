@@ -56,7 +56,13 @@ export class PathSearch {
   readonly #certificates: Certificate[]
 
   /** `pool`: the anchors and the intermediates that the validator keeps. */
-  constructor(leaf: Certificate, pool: IssuerPool, settings: SearchSettings, rejections: RejectionList, completion: CompletePathCheck) {
+  constructor(
+    leaf: Certificate,
+    pool: IssuerPool,
+    settings: SearchSettings,
+    rejections: RejectionList,
+    completion: CompletePathCheck,
+  ) {
     this.#in = settings
     this.#pool = pool
     this.#rejections = rejections
@@ -70,7 +76,11 @@ export class PathSearch {
   }
 
   /** `below`: intermediates up to and without the next issuer, self-issued ones not counted. */
-  #extend(certificate: Certificate, own: IssuerCandidate | undefined, below: number): CompletePath | undefined {
+  #extend(
+    certificate: Certificate,
+    own: IssuerCandidate | undefined,
+    below: number,
+  ): CompletePath | undefined {
     let tried = false
     for (const issuer of this.#issuersOf(certificate)) {
       this.#in.budget.spend('candidates')
@@ -106,29 +116,57 @@ export class PathSearch {
   }
 
   /** Cheap checks first; the signature last, as it is what costs. */
-  #checkLink(certificate: Certificate, own: IssuerCandidate | undefined, issuer: IssuerCandidate, below: number): Rejection | undefined {
+  #checkLink(
+    certificate: Certificate,
+    own: IssuerCandidate | undefined,
+    issuer: IssuerCandidate,
+    below: number,
+  ): Rejection | undefined {
     const { budget, timeMs, maxDepth, nestedPurposes } = this.#in
     const { fault, certificate: issuing } = issuer
     if (fault !== undefined) return fault
     if (issuing !== undefined) {
-      const limit = checkValidity(issuing, timeMs) ?? checkPathLength(issuing, below) ?? checkNestedPurpose(issuing, nestedPurposes)
+      const limit =
+        checkValidity(issuing, timeMs) ??
+        checkPathLength(issuing, below) ??
+        checkNestedPurpose(issuing, nestedPurposes)
       if (limit !== undefined) return limit
     }
     const depth = issuer.anchor === undefined && !issuer.isSelfIssued ? below + 1 : below
-    if (depth > maxDepth) return reject('ERR_PATH_LENGTH', 'maxDepth', `more than ${maxDepth} intermediate certificates`, issuing)
+    if (depth > maxDepth)
+      return reject('ERR_PATH_LENGTH', 'maxDepth', `more than ${maxDepth} intermediate certificates`, issuing)
     if (!budget.allowsLength(this.#certificates.length + 1)) {
-      return reject('ERR_PATH_LENGTH', 'budget', `a path of more than ${budget.limits.pathLength} certificates`, issuing)
+      return reject(
+        'ERR_PATH_LENGTH',
+        'budget',
+        `a path of more than ${budget.limits.pathLength} certificates`,
+        issuing,
+      )
     }
     if (this.#signatureHolds(certificate, own, issuer)) return undefined
-    return reject('ERR_PATH_SIGNATURE', 'RFC 5280 §6.1.3 (a)(1)', 'the signature does not verify with the key of the issuer', certificate)
+    return reject(
+      'ERR_PATH_SIGNATURE',
+      'RFC 5280 §6.1.3 (a)(1)',
+      'the signature does not verify with the key of the issuer',
+      certificate,
+    )
   }
 
-  #signatureHolds(certificate: Certificate, own: IssuerCandidate | undefined, { publicKey }: IssuerCandidate): boolean {
+  #signatureHolds(
+    certificate: Certificate,
+    own: IssuerCandidate | undefined,
+    { publicKey }: IssuerCandidate,
+  ): boolean {
     const known = own?.knownSignature(publicKey)
     if (known !== undefined) return known
     if (own === undefined && this.#in.leafSignedBy?.equals(publicKey) === true) return true
     this.#in.budget.spendSignatureCheck(publicKey.bits)
-    const holds = verifySignature(publicKey, certificate.signatureAlgorithm, certificate.tbs, certificate.signature)
+    const holds = verifySignature(
+      publicKey,
+      certificate.signatureAlgorithm,
+      certificate.tbs,
+      certificate.signature,
+    )
     own?.noteSignature(publicKey, holds)
     return holds
   }
@@ -179,12 +217,14 @@ export class PathSearch {
   /** The same name, key and alternative names twice: one CA, which a path never needs twice (RFC 4158 §2.4.2). */
   #isLoop(issuer: IssuerCandidate): boolean {
     if (issuer.anchor !== undefined || issuer.certificate === undefined) return false
-    for (const certificate of this.#certificates) if (isSameEntity(certificate, issuer.certificate)) return true
+    for (const certificate of this.#certificates)
+      if (isSameEntity(certificate, issuer.certificate)) return true
     return false
   }
 
   #note(fault: Rejection, issuer: IssuerCandidate): void {
-    const path = issuer.certificate === undefined ? this.#certificates : [...this.#certificates, issuer.certificate]
+    const path =
+      issuer.certificate === undefined ? this.#certificates : [...this.#certificates, issuer.certificate]
     this.#rejections.add(fault, path, fault.code === 'ERR_PATH_SIGNATURE' ? 'signature' : 'link')
   }
 }
@@ -193,7 +233,9 @@ export class PathSearch {
 export function withAnchor({ certificates, anchor }: CompletePath): readonly Certificate[] {
   const { certificate } = anchor
   const last = certificates[certificates.length - 1] as Certificate
-  return certificate === undefined || certificate.equals(last) ? [...certificates] : [...certificates, certificate]
+  return certificate === undefined || certificate.equals(last)
+    ? [...certificates]
+    : [...certificates, certificate]
 }
 
 /** Whether `error` is a spent budget. */
@@ -211,7 +253,12 @@ function isSameEntity(a: Certificate, b: Certificate): boolean {
 
 function unknownIssuer(certificate: Certificate): Rejection {
   const name = certificate.issuer.toString()
-  return reject('ERR_PATH_ISSUER_UNKNOWN', 'RFC 5280 §6.1.3 (a)(4)', `no certificate of the issuer ${JSON.stringify(name.slice(0, 300))} is at hand`, certificate)
+  return reject(
+    'ERR_PATH_ISSUER_UNKNOWN',
+    'RFC 5280 §6.1.3 (a)(4)',
+    `no certificate of the issuer ${JSON.stringify(name.slice(0, 300))} is at hand`,
+    certificate,
+  )
 }
 
 const shortChain = 8

@@ -41,16 +41,30 @@ export class PathValidator {
 
   /** @throws ERR_INVALID_ARGUMENT without an anchor, and for settings that mean nothing; the codes of `Certificate.from` for an anchor that is no certificate */
   constructor(options: PathValidatorOptions) {
-    const { knownCriticalExtensions = [], remember = 256, anchors: given } = (options as Partial<PathValidatorOptions> | undefined) ?? {}
-    if (!Array.isArray(given)) throw new PkiError('ERR_INVALID_ARGUMENT', 'anchors is an array of certificates that are trusted, or of names with their keys')
-    if (given.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
+    const {
+      knownCriticalExtensions = [],
+      remember = 256,
+      anchors: given,
+    } = (options as Partial<PathValidatorOptions> | undefined) ?? {}
+    if (!Array.isArray(given))
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'anchors is an array of certificates that are trusted, or of names with their keys',
+      )
+    if (given.length === 0)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
     // A text has a method of the same name, which finds parts of it.
-    if (!Array.isArray(knownCriticalExtensions)) throw new PkiError('ERR_INVALID_ARGUMENT', 'knownCriticalExtensions is a list of object identifiers')
+    if (!Array.isArray(knownCriticalExtensions))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'knownCriticalExtensions is a list of object identifiers')
     checkCounts({ remember, maxDepth: options.maxDepth }, 0, Infinity)
     this.#rules = { profile: profileOf(options.profile), knownCriticalExtensions }
     this.#defaults = options
-    const anchors = options.anchors.map((input) => new IssuerCandidate({ anchor: trustAnchorFrom(input) }, this.#rules))
-    this.#known = (options.intermediates ?? []).map((input) => new IssuerCandidate({ certificate: Certificate.from(input) }, this.#rules))
+    const anchors = options.anchors.map(
+      (input) => new IssuerCandidate({ anchor: trustAnchorFrom(input) }, this.#rules),
+    )
+    this.#known = (options.intermediates ?? []).map(
+      (input) => new IssuerCandidate({ certificate: Certificate.from(input) }, this.#rules),
+    )
     this.#pool = new IssuerPool([...anchors, ...this.#known])
     this.#remembered = new RememberedIssuers(remember)
   }
@@ -105,13 +119,24 @@ export class PathValidator {
 
   #timeMs({ time }: PathOptions): number {
     const wanted = time ?? this.#defaults.time
-    const timeMs = wanted === undefined ? (this.#defaults.clock ?? systemClock).now() : wanted instanceof Date ? wanted.getTime() : Number.NaN
+    const timeMs =
+      wanted === undefined
+        ? (this.#defaults.clock ?? systemClock).now()
+        : wanted instanceof Date
+          ? wanted.getTime()
+          : Number.NaN
     // NaN compares false with everything: every certificate would be valid.
-    if (Number.isNaN(timeMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
+    if (Number.isNaN(timeMs))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
     return timeMs
   }
 
-  #checkLeaf(leaf: Certificate, timeMs: number, purposes: readonly string[], options: PathOptions): Rejection | undefined {
+  #checkLeaf(
+    leaf: Certificate,
+    timeMs: number,
+    purposes: readonly string[],
+    options: PathOptions,
+  ): Rejection | undefined {
     return (
       checkForm(leaf, 'leaf', this.#rules) ??
       checkValidity(leaf, timeMs) ??
@@ -120,24 +145,41 @@ export class PathValidator {
     )
   }
 
-  #search(leaf: Certificate, timeMs: number, purposes: readonly string[], options: PathOptions, budget: Budget, rejections: RejectionList): CompletePath | undefined {
+  #search(
+    leaf: Certificate,
+    timeMs: number,
+    purposes: readonly string[],
+    options: PathOptions,
+    budget: Budget,
+    rejections: RejectionList,
+  ): CompletePath | undefined {
     const defaults = this.#defaults
     const settings: SearchSettings = {
       known: this.#known,
       leafSignedBy: this.#leaves.get(leaf),
-      presented: options.intermediates === undefined ? noCandidates : this.#present(options.intermediates, budget, rejections),
+      presented:
+        options.intermediates === undefined
+          ? noCandidates
+          : this.#present(options.intermediates, budget, rejections),
       timeMs,
       nestedPurposes: this.#rules.profile.nestedExtendedKeyUsage ? purposes : noPurposes,
       policies: options.policies ?? defaults.policies,
       maxDepth: options.maxDepth ?? defaults.maxDepth ?? Infinity,
       budget,
     }
-    const completion = new PathCompletion(settings, this.#rules, { peer: options.peer ?? defaults.peer, revocation: options.revocation ?? defaults.revocation })
+    const completion = new PathCompletion(settings, this.#rules, {
+      peer: options.peer ?? defaults.peer,
+      revocation: options.revocation ?? defaults.revocation,
+    })
     return new PathSearch(leaf, this.#pool, settings, rejections, completion).run()
   }
 
   /** Certificates that came with the leaf: nobody vouches for them, so what does not parse is passed over. */
-  #present(inputs: readonly CertificateInput[], budget: Budget, rejections: RejectionList): IssuerCandidate[] {
+  #present(
+    inputs: readonly CertificateInput[],
+    budget: Budget,
+    rejections: RejectionList,
+  ): IssuerCandidate[] {
     const presented: IssuerCandidate[] = []
     const seen = new Set<string>()
     for (const input of inputs) {
@@ -148,7 +190,11 @@ export class PathValidator {
         void certificate.subject.comparisonKey
         const key = bytesKey(certificate.der)
         if (seen.size === seen.add(key).size) continue
-        presented.push(remembered ?? this.#remembered.get(certificate.der) ?? new IssuerCandidate({ certificate }, this.#rules))
+        presented.push(
+          remembered ??
+            this.#remembered.get(certificate.der) ??
+            new IssuerCandidate({ certificate }, this.#rules),
+        )
       } catch (error) {
         rejections.add(rejectionOf(error, undefined), [], 'unread')
         // Each costs an error, however few bytes it has.
@@ -159,8 +205,15 @@ export class PathValidator {
   }
 
   /** `mayComeAgain`: the leaf was given as an object, not as octets that were parsed for this call. */
-  #accept(path: CompletePath, mayComeAgain: boolean, timeMs: number, options: PathOptions, budget: Budget): Verdict {
-    for (const issuer of path.issuers) if (issuer.anchor === undefined && !this.#known.includes(issuer)) this.#remembered.add(issuer)
+  #accept(
+    path: CompletePath,
+    mayComeAgain: boolean,
+    timeMs: number,
+    options: PathOptions,
+    budget: Budget,
+  ): Verdict {
+    for (const issuer of path.issuers)
+      if (issuer.anchor === undefined && !this.#known.includes(issuer)) this.#remembered.add(issuer)
     const [leaf] = path.certificates
     const [issuer] = path.issuers
     if (mayComeAgain && leaf !== undefined && issuer !== undefined) this.#leaves.set(leaf, issuer.publicKey)
@@ -219,5 +272,9 @@ export function requirePath(leaf: CertificateInput, options: PathValidatorOption
 
 /** Intermediates of a single call came with the leaf: they are taken one by one, not as settings that must be right. */
 function validatorOf(options: PathValidatorOptions): PathValidator {
-  return new PathValidator((options as Partial<PathValidatorOptions> | undefined)?.intermediates === undefined ? options : { ...options, intermediates: undefined })
+  return new PathValidator(
+    (options as Partial<PathValidatorOptions> | undefined)?.intermediates === undefined
+      ? options
+      : { ...options, intermediates: undefined },
+  )
 }

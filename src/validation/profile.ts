@@ -84,7 +84,8 @@ export function profileOf(profile: ProfileName | ValidationProfile | undefined):
   if (profile === undefined) return rfc5280
   if (typeof profile !== 'string') return complete(profile)
   const known = Object.hasOwn(validationProfiles, profile) ? validationProfiles[profile] : undefined
-  if (known === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(profile)} is no validation profile`)
+  if (known === undefined)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(profile)} is no validation profile`)
   return known
 }
 
@@ -92,9 +93,13 @@ export function profileOf(profile: ProfileName | ValidationProfile | undefined):
 function complete(profile: ValidationProfile): ValidationProfile {
   for (const [name, example] of Object.entries(rfc5280)) {
     const given: unknown = profile[name as keyof ValidationProfile]
-    const wrong = typeof given !== typeof example || Array.isArray(given) !== Array.isArray(example) || (typeof given === 'number' && !isCount(given, 0, Infinity))
+    const wrong =
+      typeof given !== typeof example ||
+      Array.isArray(given) !== Array.isArray(example) ||
+      (typeof given === 'number' && !isCount(given, 0, Infinity))
     // Rules that are misspelt would be those that are held to least.
-    if (wrong || (name === 'certificateRules' && !(ruleNames as readonly unknown[]).includes(given))) throw new PkiError('ERR_INVALID_ARGUMENT', `the validation profile has no valid ${name}`)
+    if (wrong || (name === 'certificateRules' && !(ruleNames as readonly unknown[]).includes(given)))
+      throw new PkiError('ERR_INVALID_ARGUMENT', `the validation profile has no valid ${name}`)
   }
   return profile
 }

@@ -17,13 +17,26 @@ export interface Rejection {
 }
 
 /** A rejection, in the order that reads well at the place that makes one. The message is one line, whatever it quotes, and not a long one. */
-export function reject(code: PkiErrorCode, rule: string, message: string, certificate?: Certificate): Rejection {
-  return { code, certificate, rule, message: shortened(printable(shortened(message, maxMessageLength)), maxMessageLength) }
+export function reject(
+  code: PkiErrorCode,
+  rule: string,
+  message: string,
+  certificate?: Certificate,
+): Rejection {
+  return {
+    code,
+    certificate,
+    rule,
+    message: shortened(printable(shortened(message, maxMessageLength)), maxMessageLength),
+  }
 }
 
 /** Text from outside: what would begin a line, move a terminal's cursor or turn the direction of text is written as an escape. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => `\\u{${(found.codePointAt(0) as number).toString(16)}}`)
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (found) => `\\u{${(found.codePointAt(0) as number).toString(16)}}`,
+  )
 }
 
 /** Not between the halves of a surrogate pair. */

@@ -52,7 +52,9 @@ export interface RevocationJudgement {
 }
 
 /** A checker from its judgement. */
-export function checkerThat(judge: (query: RevocationQuery) => RevocationJudgement): RevocationChecker & Required<Pick<RevocationChecker, 'judge'>> {
+export function checkerThat(
+  judge: (query: RevocationQuery) => RevocationJudgement,
+): RevocationChecker & Required<Pick<RevocationChecker, 'judge'>> {
   return { judge, check: (query) => judge(query).rejection }
 }
 

@@ -33,18 +33,37 @@ export type TrustAnchorInput = CertificateInput | TrustAnchorFields
 export function trustAnchorFrom(input: TrustAnchorInput): TrustAnchor {
   if (isFields(input)) {
     const subject = typeof input.subject === 'string' ? DistinguishedName.parse(input.subject) : input.subject
-    return { subject, publicKey: PublicKey.from(input.publicKey), certificate: undefined, nameConstraints: input.nameConstraints }
+    return {
+      subject,
+      publicKey: PublicKey.from(input.publicKey),
+      certificate: undefined,
+      nameConstraints: input.nameConstraints,
+    }
   }
   const certificate = Certificate.from(input)
-  return { subject: certificate.subject, publicKey: certificate.publicKey, certificate, nameConstraints: certificate.nameConstraints }
+  return {
+    subject: certificate.subject,
+    publicKey: certificate.publicKey,
+    certificate,
+    nameConstraints: certificate.nameConstraints,
+  }
 }
 
 function isFields(input: TrustAnchorInput): input is TrustAnchorFields {
-  if (typeof input !== 'object' || input instanceof Uint8Array || input instanceof Certificate || !('publicKey' in input)) return false
+  if (
+    typeof input !== 'object' ||
+    input instanceof Uint8Array ||
+    input instanceof Certificate ||
+    !('publicKey' in input)
+  )
+    return false
   // node:crypto's certificates have a subject (text) and a publicKey too, and @peculiar's have rawData.
   if ('raw' in input || 'rawData' in input) return false
   if (typeof input.subject !== 'string' && !(input.subject instanceof DistinguishedName)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the subject of a trust anchor is a DistinguishedName or RFC 4514 text')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'the subject of a trust anchor is a DistinguishedName or RFC 4514 text',
+    )
   }
   return true
 }

@@ -112,7 +112,10 @@ export class PathError extends PkiError {
 
   constructor(verdict: RejectedVerdict) {
     const first = verdict.rejected[0]
-    super(first?.code ?? 'ERR_PATH_ISSUER_UNKNOWN', first === undefined ? 'no path' : `${first.message} (${first.rule})`)
+    super(
+      first?.code ?? 'ERR_PATH_ISSUER_UNKNOWN',
+      first === undefined ? 'no path' : `${first.message} (${first.rule})`,
+    )
     Object.defineProperty(this, 'verdict', { value: verdict, enumerable: false })
     this.verdict = verdict
   }
@@ -125,12 +128,14 @@ export class PathError extends PkiError {
 export function explainVerdict(verdict: Verdict): string {
   // The same certificates stand in many paths.
   const described = new Map<Certificate, string>()
-  const chain = (path: readonly Certificate[], atFault?: Certificate): string[] => path.map((certificate, depth) => {
-    const text = described.get(certificate) ?? describe(certificate)
-    described.set(certificate, text)
-    return `   ${'  '.repeat(depth)}${depth === 0 ? '' : '└ issued by '}${text}${certificate === atFault ? '  <-- here' : ''}`
-  })
-  if (verdict.ok) return ['Accepted.', ...chain(verdict.path.certificates), spending(verdict.spent)].join('\n')
+  const chain = (path: readonly Certificate[], atFault?: Certificate): string[] =>
+    path.map((certificate, depth) => {
+      const text = described.get(certificate) ?? describe(certificate)
+      described.set(certificate, text)
+      return `   ${'  '.repeat(depth)}${depth === 0 ? '' : '└ issued by '}${text}${certificate === atFault ? '  <-- here' : ''}`
+    })
+  if (verdict.ok)
+    return ['Accepted.', ...chain(verdict.path.certificates), spending(verdict.spent)].join('\n')
   const { rejected, omitted = 0 } = verdict
   const tried = rejected.length + omitted
   const lines = [`Rejected: ${tried} ${tried === 1 ? 'path' : 'paths'} tried.`]
@@ -139,11 +144,15 @@ export function explainVerdict(verdict: Verdict): string {
   for (const { code, message, rule, path, certificate } of rejected) {
     if (length > maxTextLength) break
     shown++
-    const block = [`${shown}. ${code}: ${shortened(printable(message), 1024)} [${printable(rule)}]`, ...chain(path, certificate)]
+    const block = [
+      `${shown}. ${code}: ${shortened(printable(message), 1024)} [${printable(rule)}]`,
+      ...chain(path, certificate),
+    ]
     for (const line of block) length += line.length
     lines.push(...block)
   }
-  if (shown < tried) lines.push(`${tried - shown} more ${tried - shown === 1 ? 'path is' : 'paths are'} not shown.`)
+  if (shown < tried)
+    lines.push(`${tried - shown} more ${tried - shown === 1 ? 'path is' : 'paths are'} not shown.`)
   return [...lines, spending(verdict.spent)].join('\n')
 }
 
@@ -154,7 +163,11 @@ function spending(spent: Spent): string {
 
 function describe(certificate: Certificate): string {
   const subject = readable(() => certificate.subject.toString())
-  const names = (): string => (certificate.subjectAltName ?? []).slice(0, 3).map((name) => ('value' in name && typeof name.value === 'string' ? name.value : name.type)).join(', ')
+  const names = (): string =>
+    (certificate.subjectAltName ?? [])
+      .slice(0, 3)
+      .map((name) => ('value' in name && typeof name.value === 'string' ? name.value : name.type))
+      .join(', ')
   const shown = shortened(subject === '' ? readable(names) : subject, 200)
   return `${printable(JSON.stringify(shown))}, serial ${readable(() => certificate.serialNumber)}`
 }
@@ -189,7 +202,10 @@ export class RejectionList {
     const rank = ranks[end] + path.length
     if (this.#found.length >= maxRejections) {
       this.#omitted++
-      const weakest = this.#found.reduce((least, each, at) => (each.rank < (this.#found[least]?.rank ?? 0) ? at : least), 0)
+      const weakest = this.#found.reduce(
+        (least, each, at) => (each.rank < (this.#found[least]?.rank ?? 0) ? at : least),
+        0,
+      )
       if ((this.#found[weakest]?.rank ?? 0) >= rank) return
       this.#found.splice(weakest, 1)
     }
@@ -202,7 +218,14 @@ export class RejectionList {
   }
 }
 
-const ranks: Readonly<Record<PathEnd, number>> = { budget: 5000, complete: 4000, link: 3000, signature: 2000, 'dead-end': 1000, unread: 0 }
+const ranks: Readonly<Record<PathEnd, number>> = {
+  budget: 5000,
+  complete: 4000,
+  link: 3000,
+  signature: 2000,
+  'dead-end': 1000,
+  unread: 0,
+}
 
 const maxRejections = 64
 const maxTextLength = 64 * 1024

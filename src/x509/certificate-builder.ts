@@ -40,13 +40,22 @@ export interface CertificateFields {
  */
 export function encodeTbsCertificate(fields: CertificateFields, algorithm: SignatureAlgorithm): Uint8Array {
   const { notBefore, notAfter, ...given } = Object(fields) as Partial<CertificateFields>
-  if (given.issuer === undefined || given.publicKey === undefined || !(notBefore instanceof Date) || !(notAfter instanceof Date)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a certificate has an issuer, a publicKey, notBefore and notAfter')
+  if (
+    given.issuer === undefined ||
+    given.publicKey === undefined ||
+    !(notBefore instanceof Date) ||
+    !(notAfter instanceof Date)
+  ) {
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'a certificate has an issuer, a publicKey, notBefore and notAfter',
+    )
   }
   const issuer = DistinguishedName.from(given.issuer)
   const subject = DistinguishedName.from(given.subject ?? '')
   const publicKey = PublicKey.from(given.publicKey)
-  if (!(notBefore.getTime() <= notAfter.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'notAfter is before notBefore')
+  if (!(notBefore.getTime() <= notAfter.getTime()))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'notAfter is before notBefore')
   const { serialNumber = generateSerialNumber() } = fields
   const extensions = encodeExtensionFields(fields.extensions ?? {}, subject.isEmpty)
   return sequence(
@@ -62,7 +71,11 @@ export function encodeTbsCertificate(fields: CertificateFields, algorithm: Signa
 }
 
 /** DER of `SEQUENCE { signed bytes, algorithm, BIT STRING }`: a certificate, a request or a revocation list. */
-export function assembleSigned(tbs: Uint8Array, algorithm: SignatureAlgorithm, signature: Uint8Array): Uint8Array {
+export function assembleSigned(
+  tbs: Uint8Array,
+  algorithm: SignatureAlgorithm,
+  signature: Uint8Array,
+): Uint8Array {
   return sequence(tbs, signatureAlgorithms[algorithm].identifier, bitString(signature))
 }
 
@@ -87,6 +100,14 @@ export async function buildCertificate(fields: CertificateFields, signer: Signer
 /** The signer, if it is one by its looks. @throws ERR_INVALID_ARGUMENT for anything else */
 export function requireSigner(signer: Signer): Signer {
   const { sign, publicKey, signatureAlgorithm = '' } = Object(signer) as Record<keyof Signer, unknown>
-  if (typeof sign === 'function' && publicKey instanceof PublicKey && Object.hasOwn(signatureAlgorithms, signatureAlgorithm as string)) return signer
-  throw new PkiError('ERR_INVALID_ARGUMENT', 'a Signer is wanted: sign, publicKey and one of the signature algorithms')
+  if (
+    typeof sign === 'function' &&
+    publicKey instanceof PublicKey &&
+    Object.hasOwn(signatureAlgorithms, signatureAlgorithm as string)
+  )
+    return signer
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    'a Signer is wanted: sign, publicKey and one of the signature algorithms',
+  )
 }

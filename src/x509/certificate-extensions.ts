@@ -3,11 +3,29 @@
 import type { DerReader } from '../der/index.ts'
 import { parseInfoAccess, parseDistributionPoints } from './extensions/revocation-extensions.ts'
 import type { AccessDescription, DistributionPoint } from './extensions/revocation-extensions.ts'
-import { parseBasicConstraints, parseNameConstraints, parseCertificatePolicies, parseInhibitAnyPolicy, parsePolicyConstraints, parsePolicyMappings } from './extensions/constraints.ts'
-import type { BasicConstraints, NameConstraints, PolicyConstraints, PolicyInformation, PolicyMapping } from './extensions/constraints.ts'
+import {
+  parseBasicConstraints,
+  parseNameConstraints,
+  parseCertificatePolicies,
+  parseInhibitAnyPolicy,
+  parsePolicyConstraints,
+  parsePolicyMappings,
+} from './extensions/constraints.ts'
+import type {
+  BasicConstraints,
+  NameConstraints,
+  PolicyConstraints,
+  PolicyInformation,
+  PolicyMapping,
+} from './extensions/constraints.ts'
 import { readExtensions, extensionOids as oids } from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
-import { parseAuthorityKeyIdentifier, parseSubjectKeyIdentifier, KeyUsage, parseExtendedKeyUsage } from './extensions/key-extensions.ts'
+import {
+  parseAuthorityKeyIdentifier,
+  parseSubjectKeyIdentifier,
+  KeyUsage,
+  parseExtendedKeyUsage,
+} from './extensions/key-extensions.ts'
 import type { AuthorityKeyIdentifier } from './extensions/key-extensions.ts'
 import { parseAltName } from './names/general-name.ts'
 import type { GeneralName } from './names/general-name.ts'
@@ -146,10 +164,14 @@ export function extensionDecoder(oid: string): ((der: Uint8Array) => unknown) | 
 const parseKeyUsage = (der: Uint8Array): KeyUsage => KeyUsage.parse(der)
 const parseSubjectAltName = (der: Uint8Array): readonly GeneralName[] => parseAltName(der, 'subjectAltName')
 const parseIssuerAltName = (der: Uint8Array): readonly GeneralName[] => parseAltName(der, 'issuerAltName')
-const parseCrlDistributionPoints = (der: Uint8Array): readonly DistributionPoint[] => parseDistributionPoints(der, 'cRLDistributionPoints')
-const parseFreshestCrl = (der: Uint8Array): readonly DistributionPoint[] => parseDistributionPoints(der, 'freshestCRL')
-const parseAuthorityInfoAccess = (der: Uint8Array): readonly AccessDescription[] => parseInfoAccess(der, 'authorityInfoAccess')
-const parseSubjectInfoAccess = (der: Uint8Array): readonly AccessDescription[] => parseInfoAccess(der, 'subjectInfoAccess')
+const parseCrlDistributionPoints = (der: Uint8Array): readonly DistributionPoint[] =>
+  parseDistributionPoints(der, 'cRLDistributionPoints')
+const parseFreshestCrl = (der: Uint8Array): readonly DistributionPoint[] =>
+  parseDistributionPoints(der, 'freshestCRL')
+const parseAuthorityInfoAccess = (der: Uint8Array): readonly AccessDescription[] =>
+  parseInfoAccess(der, 'authorityInfoAccess')
+const parseSubjectInfoAccess = (der: Uint8Array): readonly AccessDescription[] =>
+  parseInfoAccess(der, 'subjectInfoAccess')
 
 const parsers: Readonly<Record<string, ((der: Uint8Array) => unknown) | undefined>> = {
   [oids.basicConstraints]: parseBasicConstraints,

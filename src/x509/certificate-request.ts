@@ -3,7 +3,17 @@
 
 import type { Pkcs10CertificateRequest } from '@peculiar/x509'
 import {
-  checkWellFormed, contextConstructed, explicit, integer, oid, oidContent, readWhole, sequence, setOf, smallInteger, tags,
+  checkWellFormed,
+  contextConstructed,
+  explicit,
+  integer,
+  oid,
+  oidContent,
+  readWhole,
+  sequence,
+  setOf,
+  smallInteger,
+  tags,
 } from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
@@ -53,11 +63,17 @@ export class CertificateRequest extends CertificateExtensions {
 
   private constructor(der: Uint8Array) {
     const request = readWhole(der, tags.sequence, 'CertificationRequest')
-    const { tbs: infoDer, content: info, algorithm, signature } = readSigned(request, 'certificationRequestInfo')
+    const {
+      tbs: infoDer,
+      content: info,
+      algorithm,
+      signature,
+    } = readSigned(request, 'certificationRequestInfo')
     request.finish('CertificationRequest')
 
     const version = smallInteger(info.expect(tags.integer, 'version'), 'version')
-    if (version !== 0) throw new PkiError('ERR_CSR_MALFORMED', `version ${String(version)} where 0 is wanted (RFC 2986 4.1)`)
+    if (version !== 0)
+      throw new PkiError('ERR_CSR_MALFORMED', `version ${String(version)} where 0 is wanted (RFC 2986 4.1)`)
     const subject = info.expect(tags.sequence, 'subject').element()
     const spki = info.expect(tags.sequence, 'subjectPKInfo').element()
     const { types, requested } = readAttributes(info)
@@ -106,7 +122,10 @@ export class CertificateRequest extends CertificateExtensions {
    */
   verify(): ProvenRequest {
     if (this.signatureAlgorithm.signatureAlgorithm === undefined) {
-      throw new PkiError('ERR_ALGORITHM_UNSUPPORTED', `the request is signed with ${this.signatureAlgorithm.oid}`)
+      throw new PkiError(
+        'ERR_ALGORITHM_UNSUPPORTED',
+        `the request is signed with ${this.signatureAlgorithm.oid}`,
+      )
     }
     if (!verifySignature(this.publicKey, this.signatureAlgorithm, this.info, this.signature)) {
       this.publicKey.keyObject() // so that an unusable key is called one, not a bad signature
@@ -119,7 +138,8 @@ export class CertificateRequest extends CertificateExtensions {
   checkAll(): void {
     void this.subject.rdns
     const { problem } = this.publicKey.info
-    if (problem?.code === 'ERR_KEY_MALFORMED') throw new PkiError(problem.code, `subjectPKInfo: ${problem.detail}`)
+    if (problem?.code === 'ERR_KEY_MALFORMED')
+      throw new PkiError(problem.code, `subjectPKInfo: ${problem.detail}`)
     this.checkExtensions()
   }
 
@@ -174,13 +194,18 @@ function readAttributes(info: DerReader): { types: string[]; requested: DerReade
   let requested: DerReader | undefined
   const set = info.expect(contextConstructed(0), 'attributes').inner()
   while (!set.done) {
-    if (types.length >= maxAttributes) throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${String(maxAttributes)} attributes`)
+    if (types.length >= maxAttributes)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${String(maxAttributes)} attributes`)
     const attribute = set.expect(tags.sequence, 'Attribute').inner()
     const type = oidContent(attribute.expect(tags.oid, 'attribute type'))
     const values = attribute.expect(tags.set, 'attribute values').inner()
     checkWellFormed(attribute.element(), `attribute ${type}`)
     attribute.finish('Attribute')
-    if (values.done) throw new PkiError('ERR_CSR_MALFORMED', `attribute ${type} without a value (RFC 2986 4.1: SET SIZE (1..MAX))`)
+    if (values.done)
+      throw new PkiError(
+        'ERR_CSR_MALFORMED',
+        `attribute ${type} without a value (RFC 2986 4.1: SET SIZE (1..MAX))`,
+      )
     if (types.includes(type)) throw new PkiError('ERR_CSR_MALFORMED', `attribute ${type} twice`)
     types.push(type)
     if (type !== extensionRequest) continue
@@ -191,7 +216,10 @@ function readAttributes(info: DerReader): { types: string[]; requested: DerReade
 }
 
 function tooLarge(length: number): PkiError {
-  return new PkiError('ERR_CSR_TOO_LARGE', `a certification request of ${String(length)} octets; at most ${String(maxOctets)} are read`)
+  return new PkiError(
+    'ERR_CSR_TOO_LARGE',
+    `a certification request of ${String(length)} octets; at most ${String(maxOctets)} are read`,
+  )
 }
 
 const pemLabels = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']
@@ -218,12 +246,18 @@ export interface CertificateRequestFields {
  * const request = await buildCertificateRequest({ extensions: { subjectAltName: [generalName.uri('spiffe://td.example/web')] } }, signer)
  * ```
  */
-export async function buildCertificateRequest(fields: CertificateRequestFields, signer: Signer): Promise<CertificateRequest> {
+export async function buildCertificateRequest(
+  fields: CertificateRequestFields,
+  signer: Signer,
+): Promise<CertificateRequest> {
   const { publicKey, signatureAlgorithm } = requireSigner(signer)
   const { subject: name = '', extensions: asked = {} } = Object(fields) as CertificateRequestFields
   const subject = DistinguishedName.from(name)
   const extensions = encodeExtensionFields(asked, subject.isEmpty)
-  const attributes = extensions.length === 0 ? [] : [sequence(oid(extensionRequest), setOf(sequence(...extensions.map(encodeExtension))))]
+  const attributes =
+    extensions.length === 0
+      ? []
+      : [sequence(oid(extensionRequest), setOf(sequence(...extensions.map(encodeExtension))))]
   const info = sequence(integer(0), subject.der, publicKey.spki, explicit(0, ...attributes))
   return CertificateRequest.parse(assembleSigned(info, signatureAlgorithm, await signer.sign(info)))
 }

@@ -3,7 +3,18 @@
 import { createHash } from 'node:crypto'
 import type { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { X509Certificate as PeculiarCertificate } from '@peculiar/x509'
-import { bitStringContent, checkInteger, contextConstructed, contextPrimitive, headerLength, readTime, readWhole, smallInteger, tags, writeHeader } from '../der/index.ts'
+import {
+  bitStringContent,
+  checkInteger,
+  contextConstructed,
+  contextPrimitive,
+  headerLength,
+  readTime,
+  readWhole,
+  smallInteger,
+  tags,
+  writeHeader,
+} from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { requireOctets } from '../internal/bytes.ts'
@@ -84,7 +95,11 @@ export class Certificate extends CertificateExtensions {
    */
   static parse(der: Uint8Array): Certificate {
     const { length } = requireOctets(der, 'the DER of a certificate')
-    if (length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a certificate of ${String(length)} octets; at most ${String(maxOctets)} are read`)
+    if (length > maxOctets)
+      throw new PkiError(
+        'ERR_LIMIT_EXCEEDED',
+        `a certificate of ${String(length)} octets; at most ${String(maxOctets)} are read`,
+      )
     return new Certificate(der, readParts(der))
   }
 
@@ -143,11 +158,23 @@ export class Certificate extends CertificateExtensions {
     der.set(tbs, tbsStart)
     der.set(algorithm, tbsStart + tbs.length)
     // The octet before the signature counts unused bits: none.
-    der.set(signature, 1 + writeHeader(der, tbsStart + tbs.length + algorithm.length, tags.bitString, bitsLength))
+    der.set(
+      signature,
+      1 + writeHeader(der, tbsStart + tbs.length + algorithm.length, tags.bitString, bitsLength),
+    )
     const signed = new Certificate(der, {
-      tbs: der.subarray(tbsStart, tbsStart + tbs.length), version: this.version, serialNumberBytes: this.serialNumberBytes,
-      signature: der.subarray(der.length - signature.length), issuer: this.issuer, subject: this.subject,
-      notBeforeMs: this.notBeforeMs, notAfterMs: this.notAfterMs, publicKey: this.publicKey, hasUniqueIdentifiers: this.hasUniqueIdentifiers, extensions: this, algorithmDer: algorithm,
+      tbs: der.subarray(tbsStart, tbsStart + tbs.length),
+      version: this.version,
+      serialNumberBytes: this.serialNumberBytes,
+      signature: der.subarray(der.length - signature.length),
+      issuer: this.issuer,
+      subject: this.subject,
+      notBeforeMs: this.notBeforeMs,
+      notAfterMs: this.notAfterMs,
+      publicKey: this.publicKey,
+      hasUniqueIdentifiers: this.hasUniqueIdentifiers,
+      extensions: this,
+      algorithmDer: algorithm,
     })
     signed.#serialNumber = this.#serialNumber
     signed.#signatureAlgorithm = this.#signatureAlgorithm
@@ -174,7 +201,8 @@ export class Certificate extends CertificateExtensions {
     void this.issuer.rdns
     void this.subject.rdns
     const { problem } = this.publicKey.info
-    if (problem?.code === 'ERR_KEY_MALFORMED') throw new PkiError(problem.code, `subjectPublicKeyInfo: ${problem.detail}`)
+    if (problem?.code === 'ERR_KEY_MALFORMED')
+      throw new PkiError(problem.code, `subjectPublicKeyInfo: ${problem.detail}`)
     this.checkExtensions()
   }
 
@@ -212,7 +240,19 @@ export class Certificate extends CertificateExtensions {
 }
 
 /** What a certificate is made of; slices of its DER. */
-interface Parts extends Pick<Certificate, 'tbs' | 'version' | 'serialNumberBytes' | 'signature' | 'issuer' | 'subject' | 'notBeforeMs' | 'notAfterMs' | 'publicKey' | 'hasUniqueIdentifiers'> {
+interface Parts extends Pick<
+  Certificate,
+  | 'tbs'
+  | 'version'
+  | 'serialNumberBytes'
+  | 'signature'
+  | 'issuer'
+  | 'subject'
+  | 'notBeforeMs'
+  | 'notAfterMs'
+  | 'publicKey'
+  | 'hasUniqueIdentifiers'
+> {
   readonly extensions: DerReader | CertificateExtensions | undefined
   readonly algorithmDer: Uint8Array
 }
@@ -220,13 +260,22 @@ interface Parts extends Pick<Certificate, 'tbs' | 'version' | 'serialNumberBytes
 /** Reads the frame; names, key and extensions' values stay as they are. */
 function readParts(der: Uint8Array): Parts {
   const certificate = readWhole(der, tags.sequence, 'Certificate')
-  const { tbs: tbsDer, content: tbs, algorithm: algorithmDer, signature } = readSigned(certificate, 'tbsCertificate')
+  const {
+    tbs: tbsDer,
+    content: tbs,
+    algorithm: algorithmDer,
+    signature,
+  } = readSigned(certificate, 'tbsCertificate')
   certificate.finish('Certificate')
 
   const version = readVersion(tbs)
   const serialNumberBytes = tbs.expect(tags.integer, 'serialNumber').content()
   checkInteger(der, tbs.contentStart, tbs.contentEnd, 'serialNumber')
-  if (serialNumberBytes.length > maxSerialOctets) throw new PkiError('ERR_SERIAL_INVALID', `a serial number of ${String(serialNumberBytes.length)} octets; at most 20 are allowed (RFC 5280 4.1.2.2)`)
+  if (serialNumberBytes.length > maxSerialOctets)
+    throw new PkiError(
+      'ERR_SERIAL_INVALID',
+      `a serial number of ${String(serialNumberBytes.length)} octets; at most 20 are allowed (RFC 5280 4.1.2.2)`,
+    )
   checkSignedAlgorithm(tbs, algorithmDer, 'RFC 5280 4.1.1.2')
   const issuer = tbs.expect(tags.sequence, 'issuer').element()
   const validity = tbs.expect(tags.sequence, 'validity').inner()
@@ -239,13 +288,18 @@ function readParts(der: Uint8Array): Parts {
   let hasUniqueIdentifiers = false
   for (const n of [1, 2]) {
     if (!tbs.optional(contextPrimitive(n))) continue
-    if (version === 1) throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a unique identifier in a certificate of version 1')
+    if (version === 1)
+      throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a unique identifier in a certificate of version 1')
     bitStringContent(tbs, 'uniqueIdentifier')
     hasUniqueIdentifiers = true
   }
   let list: DerReader | undefined
   if (tbs.optional(contextConstructed(3))) {
-    if (version !== 3) throw new PkiError('ERR_CERTIFICATE_MALFORMED', `extensions in a certificate of version ${String(version)}`)
+    if (version !== 3)
+      throw new PkiError(
+        'ERR_CERTIFICATE_MALFORMED',
+        `extensions in a certificate of version ${String(version)}`,
+      )
     const wrapper = tbs.inner()
     list = wrapper.expect(tags.sequence, 'extensions').inner()
     wrapper.finish('extensions')
@@ -253,8 +307,18 @@ function readParts(der: Uint8Array): Parts {
   tbs.finish('tbsCertificate')
 
   return {
-    tbs: tbsDer, version, serialNumberBytes, signature, issuer: DistinguishedName.fromDer(issuer), subject: DistinguishedName.fromDer(subject),
-    notBeforeMs, notAfterMs, publicKey: PublicKey.fromSpki(spki), hasUniqueIdentifiers, extensions: list, algorithmDer,
+    tbs: tbsDer,
+    version,
+    serialNumberBytes,
+    signature,
+    issuer: DistinguishedName.fromDer(issuer),
+    subject: DistinguishedName.fromDer(subject),
+    notBeforeMs,
+    notAfterMs,
+    publicKey: PublicKey.fromSpki(spki),
+    hasUniqueIdentifiers,
+    extensions: list,
+    algorithmDer,
   }
 }
 
@@ -265,7 +329,11 @@ function readVersion(tbs: DerReader): 1 | 2 | 3 {
   const value = smallInteger(wrapper.expect(tags.integer, 'version'), 'version')
   wrapper.finish('version')
   if (value === 0) throw new PkiError('ERR_DER', 'version 1 is the default and must be left out (X.690 11.5)')
-  if (value > 2) throw new PkiError('ERR_CERTIFICATE_MALFORMED', `version ${String(value + 1)}; only 1 to 3 exist (RFC 5280 4.1.2.1)`)
+  if (value > 2)
+    throw new PkiError(
+      'ERR_CERTIFICATE_MALFORMED',
+      `version ${String(value + 1)}; only 1 to 3 exist (RFC 5280 4.1.2.1)`,
+    )
   return (value + 1) as 2 | 3
 }
 

@@ -3,10 +3,21 @@
 import type { PublicKey } from './algorithms/public-key.ts'
 import { encodeInfoAccess, encodeDistributionPoints } from './extensions/revocation-extensions.ts'
 import type { AccessDescription, DistributionPoint } from './extensions/revocation-extensions.ts'
-import { encodeBasicConstraints, encodeNameConstraints, encodeCertificatePolicies, encodePolicyConstraints, encodePolicyMappings } from './extensions/constraints.ts'
+import {
+  encodeBasicConstraints,
+  encodeNameConstraints,
+  encodeCertificatePolicies,
+  encodePolicyConstraints,
+  encodePolicyMappings,
+} from './extensions/constraints.ts'
 import type { PolicyConstraints, PolicyMapping, GeneralSubtree } from './extensions/constraints.ts'
 import type { Extension } from './extensions/extension.ts'
-import { encodeAuthorityKeyIdentifier, encodeSubjectKeyIdentifier, KeyUsage, encodeExtendedKeyUsage } from './extensions/key-extensions.ts'
+import {
+  encodeAuthorityKeyIdentifier,
+  encodeSubjectKeyIdentifier,
+  KeyUsage,
+  encodeExtendedKeyUsage,
+} from './extensions/key-extensions.ts'
 import type { KeyUsageName } from './extensions/key-extensions.ts'
 import { encodeAltName } from './names/general-name.ts'
 import type { GeneralName } from './names/general-name.ts'
@@ -32,7 +43,12 @@ export interface ExtensionFields {
   /** The issuer's subjectKeyIdentifier (§4.2.1.1). */
   readonly authorityKeyIdentifier?: Uint8Array | undefined
   /** Critical; for CAs (§4.2.1.10). */
-  readonly nameConstraints?: { readonly permitted?: readonly GeneralName[] | undefined; readonly excluded?: readonly GeneralName[] | undefined } | undefined
+  readonly nameConstraints?:
+    | {
+        readonly permitted?: readonly GeneralName[] | undefined
+        readonly excluded?: readonly GeneralName[] | undefined
+      }
+    | undefined
   /** Object identifiers (§4.2.1.4). */
   readonly certificatePolicies?: readonly string[] | undefined
   /** Pairs of object identifiers; critical, for CAs (§4.2.1.5). */
@@ -57,7 +73,11 @@ export interface ExtensionFields {
  */
 export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: boolean): Extension[] {
   for (const name of Object.keys(requireObject(fields))) {
-    if (!names.has(name)) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is no extension that is known by name; others go into \`other\`, encoded`)
+    if (!names.has(name))
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `${JSON.stringify(name)} is no extension that is known by name; others go into \`other\`, encoded`,
+      )
   }
   const list: Extension[] = []
   const add = (oid: string, critical: boolean, value: Uint8Array | undefined): void => {
@@ -65,17 +85,41 @@ export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: b
   }
 
   add(oids.authorityKeyIdentifier, false, encode(fields.authorityKeyIdentifier, encodeAuthorityKeyIdentifier))
-  add(oids.subjectKeyIdentifier, false, encode(fields.subjectKeyIdentifier, (key) => encodeSubjectKeyIdentifier(key instanceof Uint8Array ? key : key.keyIdentifier)))
-  add(oids.keyUsage, true, encode(fields.keyUsage, (names) => KeyUsage.of(...names).toDer()))
+  add(
+    oids.subjectKeyIdentifier,
+    false,
+    encode(fields.subjectKeyIdentifier, (key) =>
+      encodeSubjectKeyIdentifier(key instanceof Uint8Array ? key : key.keyIdentifier),
+    ),
+  )
+  add(
+    oids.keyUsage,
+    true,
+    encode(fields.keyUsage, (names) => KeyUsage.of(...names).toDer()),
+  )
   add(oids.certificatePolicies, false, encode(fields.certificatePolicies, encodeCertificatePolicies))
   add(oids.policyMappings, true, encode(fields.policyMappings, encodePolicyMappings))
-  add(oids.subjectAltName, fields.subjectAltNameCritical ?? subjectIsEmpty, encode(fields.subjectAltName, encodeAltName))
+  add(
+    oids.subjectAltName,
+    fields.subjectAltNameCritical ?? subjectIsEmpty,
+    encode(fields.subjectAltName, encodeAltName),
+  )
   add(oids.basicConstraints, true, encode(fields.basicConstraints, encodeBasicConstraintsOf))
-  add(oids.nameConstraints, true, encode(fields.nameConstraints, ({ permitted = [], excluded = [] }) => encodeNameConstraints({ permitted: permitted.map(subtree), excluded: excluded.map(subtree) })))
+  add(
+    oids.nameConstraints,
+    true,
+    encode(fields.nameConstraints, ({ permitted = [], excluded = [] }) =>
+      encodeNameConstraints({ permitted: permitted.map(subtree), excluded: excluded.map(subtree) }),
+    ),
+  )
   add(oids.policyConstraints, true, encode(fields.policyConstraints, encodePolicyConstraints))
   add(oids.extendedKeyUsage, false, encode(fields.extendedKeyUsage, encodeExtendedKeyUsage))
   add(oids.crlDistributionPoints, false, encode(fields.crlDistributionPoints, encodeDistributionPoints))
-  add(oids.inhibitAnyPolicy, true, encode(fields.inhibitAnyPolicy, (skip) => integer(skip)))
+  add(
+    oids.inhibitAnyPolicy,
+    true,
+    encode(fields.inhibitAnyPolicy, (skip) => integer(skip)),
+  )
   add(oids.authorityInfoAccess, false, encode(fields.authorityInfoAccess, encodeInfoAccess))
   return [...list, ...requireExtensions(fields.other ?? [])]
 }
@@ -87,7 +131,9 @@ function encode<T>(value: T | undefined, encoder: (value: T) => Uint8Array): Uin
     return encoder(value)
   } catch (cause) {
     if (isPkiError(cause)) throw cause
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the value of an extension has another shape than its type', { cause })
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the value of an extension has another shape than its type', {
+      cause,
+    })
   }
 }
 
@@ -96,8 +142,12 @@ function requireObject(fields: ExtensionFields): ExtensionFields {
   throw new PkiError('ERR_INVALID_ARGUMENT', 'extensions are an object of values by their names')
 }
 
-function encodeBasicConstraintsOf({ ca, pathLength }: NonNullable<ExtensionFields['basicConstraints']>): Uint8Array {
-  if (typeof (ca as unknown) !== 'boolean') throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints say with `ca` whether it is a CA')
+function encodeBasicConstraintsOf({
+  ca,
+  pathLength,
+}: NonNullable<ExtensionFields['basicConstraints']>): Uint8Array {
+  if (typeof (ca as unknown) !== 'boolean')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints say with `ca` whether it is a CA')
   return encodeBasicConstraints({ ca, pathLength })
 }
 
@@ -107,8 +157,20 @@ function subtree(base: GeneralName): GeneralSubtree {
 
 /** Complete by its type. */
 const isName: Record<keyof ExtensionFields, true> = {
-  basicConstraints: true, keyUsage: true, extendedKeyUsage: true, subjectAltName: true, subjectAltNameCritical: true, subjectKeyIdentifier: true,
-  authorityKeyIdentifier: true, nameConstraints: true, certificatePolicies: true, policyMappings: true, policyConstraints: true, inhibitAnyPolicy: true,
-  crlDistributionPoints: true, authorityInfoAccess: true, other: true,
+  basicConstraints: true,
+  keyUsage: true,
+  extendedKeyUsage: true,
+  subjectAltName: true,
+  subjectAltNameCritical: true,
+  subjectKeyIdentifier: true,
+  authorityKeyIdentifier: true,
+  nameConstraints: true,
+  certificatePolicies: true,
+  policyMappings: true,
+  policyConstraints: true,
+  inhibitAnyPolicy: true,
+  crlDistributionPoints: true,
+  authorityInfoAccess: true,
+  other: true,
 }
 const names: ReadonlySet<string> = new Set(Object.keys(isName))

@@ -13,12 +13,19 @@ export interface RawData {
 }
 
 /** DER of an input that is bytes (DER, or PEM of one block), a `node:crypto` or an `@peculiar/x509` object. @throws ERR_INVALID_ARGUMENT, ERR_PEM */
-export function inputBytes(input: Uint8Array | NodeCertificate | RawData | undefined, labels: readonly string[], what: string): Uint8Array {
+export function inputBytes(
+  input: Uint8Array | NodeCertificate | RawData | undefined,
+  labels: readonly string[],
+  what: string,
+): Uint8Array {
   if (input instanceof Uint8Array) return looksLikePem(input) ? decodeOnePem(input, labels) : input
   if (input instanceof NodeCertificate) return new Uint8Array(input.raw)
   const { rawData } = (input ?? {}) as Partial<RawData>
   if (rawData instanceof ArrayBuffer) return new Uint8Array(rawData)
-  throw new PkiError('ERR_INVALID_ARGUMENT', `a ${what} is given as ours, DER, PEM, or an object of node:crypto or @peculiar/x509`)
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    `a ${what} is given as ours, DER, PEM, or an object of node:crypto or @peculiar/x509`,
+  )
 }
 
 /** A `node:crypto` certificate. @throws ERR_CERTIFICATE_MALFORMED */

@@ -2,8 +2,20 @@
 
 import { hash as digest } from 'node:crypto'
 import {
-  bitString, contextConstructed, contextPrimitive, element, encodeGeneralizedTime, explicit, generalizedTimeContent, nullContent, octetString, oid,
-  oidContent, readWhole, sequence, tags,
+  bitString,
+  contextConstructed,
+  contextPrimitive,
+  element,
+  encodeGeneralizedTime,
+  explicit,
+  generalizedTimeContent,
+  nullContent,
+  octetString,
+  oid,
+  oidContent,
+  readWhole,
+  sequence,
+  tags,
 } from '../der/index.ts'
 import type { DerReader } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
@@ -19,15 +31,22 @@ import type { CrlReason } from './extensions/revocation-extensions.ts'
 import { encodeExtension } from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
 import { DistinguishedName } from './names/distinguished-name.ts'
-import { OcspCertificateId, nonceExtension, readExtensionList, readNonce, readVersion } from './ocsp-request.ts'
+import {
+  OcspCertificateId,
+  nonceExtension,
+  readExtensionList,
+  readNonce,
+  readVersion,
+} from './ocsp-request.ts'
 
 /** OCSPResponseStatus; everything but `successful` says that there is no answer. */
-export type OcspResponseStatus = 'successful' | 'malformedRequest' | 'internalError' | 'tryLater' | 'sigRequired' | 'unauthorized'
+export type OcspResponseStatus =
+  'successful' | 'malformedRequest' | 'internalError' | 'tryLater' | 'sigRequired' | 'unauthorized'
 
 /** What a responder says of one certificate. */
 export type OcspCertificateStatus =
   | { readonly status: 'good' | 'unknown' }
-  | { readonly status: 'revoked', readonly revokedAt: Date, readonly reason: CrlReason }
+  | { readonly status: 'revoked'; readonly revokedAt: Date; readonly reason: CrlReason }
 
 /** One answer. */
 export interface OcspSingleResponse {
@@ -63,12 +82,20 @@ export class OcspResponse {
       const bytes = wrapper.expect(tags.sequence, 'responseBytes').inner()
       wrapper.finish('responseBytes')
       const type = oidContent(bytes.expect(tags.oid, 'responseType'))
-      if (type !== basicResponse) throw new PkiError('ERR_OCSP_MALFORMED', `an OCSP response of type ${type}; id-pkix-ocsp-basic is wanted`)
+      if (type !== basicResponse)
+        throw new PkiError(
+          'ERR_OCSP_MALFORMED',
+          `an OCSP response of type ${type}; id-pkix-ocsp-basic is wanted`,
+        )
       answer = BasicOcspResponse.parse(bytes.expect(tags.octetString, 'response').content())
       bytes.finish('responseBytes')
     }
     reader.finish('OCSPResponse')
-    if ((answer === undefined) === (status === 'successful')) throw new PkiError('ERR_OCSP_MALFORMED', `an OCSP response of status ${status} with${answer === undefined ? 'out' : ''} an answer`)
+    if ((answer === undefined) === (status === 'successful'))
+      throw new PkiError(
+        'ERR_OCSP_MALFORMED',
+        `an OCSP response of status ${status} with${answer === undefined ? 'out' : ''} an answer`,
+      )
     this.der = der
     this.status = status
     this.answer = answer
@@ -146,7 +173,13 @@ export class BasicOcspResponse {
   }
 
   /** Whether the responder names itself by this name or key. */
-  isBy({ subject, publicKey }: { readonly subject: DistinguishedName, readonly publicKey: PublicKey }): boolean {
+  isBy({
+    subject,
+    publicKey,
+  }: {
+    readonly subject: DistinguishedName
+    readonly publicKey: PublicKey
+  }): boolean {
     if ('name' in this.responder) return this.responder.name.equals(subject)
     return Buffer.compare(this.responder.keyHash, digest('sha1', publicKey.subjectPublicKey, 'buffer')) === 0
   }
@@ -157,7 +190,10 @@ export interface OcspResponseFields {
   /** When it is signed; written to the second. */
   readonly producedAt: Date
   /** One answer a certificate, 1 to 1,024. */
-  readonly responses: readonly (Pick<OcspSingleResponse, 'certificateId' | 'certificateStatus' | 'thisUpdate'> & { readonly nextUpdate?: Date | undefined })[]
+  readonly responses: readonly (Pick<
+    OcspSingleResponse,
+    'certificateId' | 'certificateStatus' | 'thisUpdate'
+  > & { readonly nextUpdate?: Date | undefined })[]
   /** That of the request. */
   readonly nonce?: Uint8Array | undefined
   /** The responder's own certificate, where it is not the issuer itself. */
@@ -183,12 +219,28 @@ export async function buildOcspResponse(fields: OcspResponseFields, signer: Sign
   )
   const signature = await signer.sign(tbs)
   const sent = certificates.length === 0 ? [] : [explicit(0, sequence(...certificates.map(({ der }) => der)))]
-  const basic = sequence(tbs, signatureAlgorithms[signatureAlgorithm].identifier, bitString(signature), ...sent)
-  return OcspResponse.parse(sequence(element(tags.enumerated, Uint8Array.of(0)), explicit(0, sequence(oid(basicResponse), octetString(basic)))))
+  const basic = sequence(
+    tbs,
+    signatureAlgorithms[signatureAlgorithm].identifier,
+    bitString(signature),
+    ...sent,
+  )
+  return OcspResponse.parse(
+    sequence(
+      element(tags.enumerated, Uint8Array.of(0)),
+      explicit(0, sequence(oid(basicResponse), octetString(basic))),
+    ),
+  )
 }
 
-function encodeSingle({ certificateId, certificateStatus, thisUpdate, nextUpdate }: OcspResponseFields['responses'][number]): Uint8Array {
-  if (nextUpdate !== undefined && !(thisUpdate.getTime() < nextUpdate.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
+function encodeSingle({
+  certificateId,
+  certificateStatus,
+  thisUpdate,
+  nextUpdate,
+}: OcspResponseFields['responses'][number]): Uint8Array {
+  if (nextUpdate !== undefined && !(thisUpdate.getTime() < nextUpdate.getTime()))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
   return sequence(
     certificateId.der,
     encodeStatus(certificateStatus),
@@ -206,13 +258,21 @@ function encodeStatus(status: OcspCertificateStatus): Uint8Array {
 
 function checkSize(der: Uint8Array): void {
   const { length } = requireOctets(der, 'the DER of an OCSP response')
-  if (length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP response of ${length} octets; at most ${maxOctets} are read`)
+  if (length > maxOctets)
+    throw new PkiError(
+      'ERR_LIMIT_EXCEEDED',
+      `an OCSP response of ${length} octets; at most ${maxOctets} are read`,
+    )
 }
 
 function readResponses(list: DerReader): OcspSingleResponse[] {
   const responses: OcspSingleResponse[] = []
   while (!list.done) {
-    if (responses.length >= maxResponses) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP response about more than ${maxResponses} certificates`)
+    if (responses.length >= maxResponses)
+      throw new PkiError(
+        'ERR_LIMIT_EXCEEDED',
+        `an OCSP response about more than ${maxResponses} certificates`,
+      )
     const one = list.expect(tags.sequence, 'SingleResponse').inner()
     const certificateId = OcspCertificateId.parse(one.expect(tags.sequence, 'certID').element())
     const certificateStatus = readStatus(one)
@@ -222,7 +282,8 @@ function readResponses(list: DerReader): OcspSingleResponse[] {
     one.finish('SingleResponse')
     responses.push({ certificateId, certificateStatus, thisUpdate, nextUpdate, extensions })
   }
-  if (responses.length === 0) throw new PkiError('ERR_OCSP_MALFORMED', 'an OCSP response about no certificate at all')
+  if (responses.length === 0)
+    throw new PkiError('ERR_OCSP_MALFORMED', 'an OCSP response about no certificate at all')
   return responses
 }
 
@@ -232,7 +293,8 @@ function readStatus(reader: DerReader): OcspCertificateStatus {
     nullContent(reader, 'certStatus')
     return { status: tag === contextPrimitive(0) ? 'good' : 'unknown' }
   }
-  if (tag !== contextConstructed(1)) throw new PkiError('ERR_OCSP_MALFORMED', `tag 0x${tag.toString(16)} is no certificate status`)
+  if (tag !== contextConstructed(1))
+    throw new PkiError('ERR_OCSP_MALFORMED', `tag 0x${tag.toString(16)} is no certificate status`)
   const info = reader.inner()
   const revokedAt = readTime(info, 'revocationTime')
   const reason = info.optional(contextConstructed(0)) ? parseReasonCode(info.content()) : 'unspecified'
@@ -249,10 +311,15 @@ function readResponder(reader: DerReader): BasicOcspResponse['responder'] {
     void name.rdns
     return { name }
   }
-  if (tag !== contextConstructed(2)) throw new PkiError('ERR_OCSP_MALFORMED', 'the responder names itself neither by name nor by key')
+  if (tag !== contextConstructed(2))
+    throw new PkiError('ERR_OCSP_MALFORMED', 'the responder names itself neither by name nor by key')
   const keyHash = inner.expect(tags.octetString, 'responderID').content()
   inner.finish('responderID')
-  if (keyHash.length !== 20) throw new PkiError('ERR_OCSP_MALFORMED', `a key hash of ${keyHash.length} octets; SHA-1 has 20 (RFC 6960 §4.2.1)`)
+  if (keyHash.length !== 20)
+    throw new PkiError(
+      'ERR_OCSP_MALFORMED',
+      `a key hash of ${keyHash.length} octets; SHA-1 has 20 (RFC 6960 §4.2.1)`,
+    )
   return { keyHash }
 }
 
@@ -262,7 +329,11 @@ function readCertificates(reader: DerReader): Uint8Array[] {
   wrapper.finish('certs')
   const certificates: Uint8Array[] = []
   while (!list.done) {
-    if (certificates.length >= maxCertificates) throw new PkiError('ERR_LIMIT_EXCEEDED', `an OCSP response with more than ${maxCertificates} certificates`)
+    if (certificates.length >= maxCertificates)
+      throw new PkiError(
+        'ERR_LIMIT_EXCEEDED',
+        `an OCSP response with more than ${maxCertificates} certificates`,
+      )
     certificates.push(list.expect(tags.sequence, 'Certificate').element())
   }
   return certificates
@@ -280,7 +351,15 @@ function readTime(reader: DerReader, what: string): Date {
 }
 
 /** The number is the place; 4 is not used. */
-const statuses: readonly (OcspResponseStatus | undefined)[] = ['successful', 'malformedRequest', 'internalError', 'tryLater', undefined, 'sigRequired', 'unauthorized']
+const statuses: readonly (OcspResponseStatus | undefined)[] = [
+  'successful',
+  'malformedRequest',
+  'internalError',
+  'tryLater',
+  undefined,
+  'sigRequired',
+  'unauthorized',
+]
 const basicResponse = '1.3.6.1.5.5.7.48.1.1'
 const maxOctets = 256 * 1024
 const maxResponses = 1024

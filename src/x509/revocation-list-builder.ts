@@ -8,10 +8,20 @@ import type { SignatureAlgorithm } from './algorithms/signature-algorithm.ts'
 import type { Signer } from './algorithms/signer.ts'
 import { assembleSigned, requireSigner } from './certificate-builder.ts'
 import {
-  encodeCrlNumber, encodeInvalidityDate, encodeReasonCode, encodeIssuingDistributionPoint, parseCrlNumber, parseIssuingDistributionPoint,
+  encodeCrlNumber,
+  encodeInvalidityDate,
+  encodeReasonCode,
+  encodeIssuingDistributionPoint,
+  parseCrlNumber,
+  parseIssuingDistributionPoint,
 } from './extensions/revocation-extensions.ts'
 import type { CrlReason, IssuingDistributionPoint } from './extensions/revocation-extensions.ts'
-import { encodeExtension, extensionOids as oids, readable, requireExtensions } from './extensions/extension.ts'
+import {
+  encodeExtension,
+  extensionOids as oids,
+  readable,
+  requireExtensions,
+} from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
 import { encodeAuthorityKeyIdentifier } from './extensions/key-extensions.ts'
 import { encodeAltName } from './names/general-name.ts'
@@ -69,23 +79,43 @@ export interface RevocationListFields {
  * }, signer)
  * ```
  */
-export async function buildRevocationList(fields: RevocationListFields, signer: Signer): Promise<RevocationList> {
+export async function buildRevocationList(
+  fields: RevocationListFields,
+  signer: Signer,
+): Promise<RevocationList> {
   const { signatureAlgorithm } = requireSigner(signer)
   const tbs = encodeTbsRevocationList(fields, signatureAlgorithm)
   return RevocationList.parse(assembleSigned(tbs, signatureAlgorithm, await signer.sign(tbs)))
 }
 
 /** The exact bytes to sign for a list. @throws ERR_INVALID_ARGUMENT, ERR_NAME_INVALID */
-export function encodeTbsRevocationList(fields: RevocationListFields, algorithm: SignatureAlgorithm): Uint8Array {
-  const { issuer: name, thisUpdate, nextUpdate, entries: listed } = Object(fields) as Partial<RevocationListFields>
-  if (name === undefined || !(thisUpdate instanceof Date) || !(nextUpdate instanceof Date) || typeof listed?.[Symbol.iterator] !== 'function') {
+export function encodeTbsRevocationList(
+  fields: RevocationListFields,
+  algorithm: SignatureAlgorithm,
+): Uint8Array {
+  const {
+    issuer: name,
+    thisUpdate,
+    nextUpdate,
+    entries: listed,
+  } = Object(fields) as Partial<RevocationListFields>
+  if (
+    name === undefined ||
+    !(thisUpdate instanceof Date) ||
+    !(nextUpdate instanceof Date) ||
+    typeof listed?.[Symbol.iterator] !== 'function'
+  ) {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'a list has an issuer, thisUpdate, nextUpdate and entries')
   }
   const issuer = DistinguishedName.from(name)
-  if (!(thisUpdate.getTime() < nextUpdate.getTime())) throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
+  if (!(thisUpdate.getTime() < nextUpdate.getTime()))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
   for (const number of [fields.crlNumber, fields.deltaCrlIndicator ?? 0n]) {
     if (typeof number === 'bigint' || Number.isSafeInteger(number)) continue
-    throw new PkiError('ERR_INVALID_ARGUMENT', `${number} is no CRL number: a BigInt, or a whole number that is exact`)
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `${number} is no CRL number: a BigInt, or a whole number that is exact`,
+    )
   }
   const entries = encodeEntries(listed)
   return sequence(
@@ -101,28 +131,54 @@ export function encodeTbsRevocationList(fields: RevocationListFields, algorithm:
 }
 
 /** What stands in fields is read back: a list that its readers refuse revokes nothing. */
-function listExtensions({ authorityKeyIdentifier, crlNumber, deltaCrlIndicator, issuingDistributionPoint, other = [] }: RevocationListFields): Extension[] {
+function listExtensions({
+  authorityKeyIdentifier,
+  crlNumber,
+  deltaCrlIndicator,
+  issuingDistributionPoint,
+  other = [],
+}: RevocationListFields): Extension[] {
   requireOctets(authorityKeyIdentifier, 'authorityKeyIdentifier')
   requireExtensions(other)
-  const list: Extension[] = [{ oid: oids.authorityKeyIdentifier, critical: false, value: encodeAuthorityKeyIdentifier(authorityKeyIdentifier) }]
-  const add = (oid: string, critical: boolean, value: Uint8Array, read: (der: Uint8Array) => unknown): void => {
+  const list: Extension[] = [
+    {
+      oid: oids.authorityKeyIdentifier,
+      critical: false,
+      value: encodeAuthorityKeyIdentifier(authorityKeyIdentifier),
+    },
+  ]
+  const add = (
+    oid: string,
+    critical: boolean,
+    value: Uint8Array,
+    read: (der: Uint8Array) => unknown,
+  ): void => {
     list.push({ oid, critical, value: readable(value, read, oid) })
   }
   add(oids.crlNumber, false, encodeCrlNumber(crlNumber), parseCrlNumber)
-  if (deltaCrlIndicator !== undefined) add(oids.deltaCrlIndicator, true, encodeCrlNumber(deltaCrlIndicator), parseCrlNumber)
-  if (issuingDistributionPoint !== undefined) add(oids.issuingDistributionPoint, true, encodeIssuingDistributionPoint(issuingDistributionPoint), parseIssuingDistributionPoint)
+  if (deltaCrlIndicator !== undefined)
+    add(oids.deltaCrlIndicator, true, encodeCrlNumber(deltaCrlIndicator), parseCrlNumber)
+  if (issuingDistributionPoint !== undefined)
+    add(
+      oids.issuingDistributionPoint,
+      true,
+      encodeIssuingDistributionPoint(issuingDistributionPoint),
+      parseIssuingDistributionPoint,
+    )
   return [...list, ...other]
 }
 
 function encodeEntries(entries: Iterable<RevokedCertificate>): Uint8Array {
   let out = new Uint8Array(64 * 1024)
   let at = 0
-  let time: { readonly ms: number, readonly der: Uint8Array } | undefined
+  let time: { readonly ms: number; readonly der: Uint8Array } | undefined
   for (const entry of entries) {
     const { serialNumber, revocationDate } = Object(entry) as RevokedCertificate
     const serial = serialNumber instanceof Uint8Array ? serialNumber : serialNumberBytes(serialNumber)
-    if (serial.length === 0 || serial.length > 20) throw new PkiError('ERR_INVALID_ARGUMENT', `a serial number of ${serial.length} octets`)
-    if (!(revocationDate instanceof Date)) throw new PkiError('ERR_INVALID_ARGUMENT', 'an entry has a serialNumber and a revocationDate')
+    if (serial.length === 0 || serial.length > 20)
+      throw new PkiError('ERR_INVALID_ARGUMENT', `a serial number of ${serial.length} octets`)
+    if (!(revocationDate instanceof Date))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'an entry has a serialNumber and a revocationDate')
     const ms = revocationDate.getTime()
     // Lists are mostly in order of time: neighbours share theirs.
     if (time?.ms !== ms) time = { ms, der: encodeTime(ms) }
@@ -143,21 +199,45 @@ function encodeEntries(entries: Iterable<RevokedCertificate>): Uint8Array {
   return out.subarray(0, at)
 }
 
-function entryExtensions({ reason = 'unspecified', invalidityDate, certificateIssuer }: RevokedCertificate): Uint8Array {
+function entryExtensions({
+  reason = 'unspecified',
+  invalidityDate,
+  certificateIssuer,
+}: RevokedCertificate): Uint8Array {
   if (invalidityDate === undefined && certificateIssuer === undefined) {
     const plain = reason === 'unspecified' ? nothing : reasonExtensions.get(reason)
     if (plain !== undefined) return plain
   }
   const list: Extension[] = []
-  if (reason !== 'unspecified') list.push({ oid: oids.reasonCode, critical: false, value: encodeReasonCode(reason) })
-  if (invalidityDate !== undefined) list.push({ oid: oids.invalidityDate, critical: false, value: encodeInvalidityDate(invalidityDate.getTime()) })
-  if (certificateIssuer !== undefined) list.push({ oid: oids.certificateIssuer, critical: true, value: encodeAltName(certificateIssuer) })
+  if (reason !== 'unspecified')
+    list.push({ oid: oids.reasonCode, critical: false, value: encodeReasonCode(reason) })
+  if (invalidityDate !== undefined)
+    list.push({
+      oid: oids.invalidityDate,
+      critical: false,
+      value: encodeInvalidityDate(invalidityDate.getTime()),
+    })
+  if (certificateIssuer !== undefined)
+    list.push({ oid: oids.certificateIssuer, critical: true, value: encodeAltName(certificateIssuer) })
   return sequence(...list.map(encodeExtension))
 }
 
 const nothing = new Uint8Array(0)
-const givenReasons = ['keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'certificateHold', 'removeFromCRL', 'privilegeWithdrawn', 'aACompromise'] as const
+const givenReasons = [
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'certificateHold',
+  'removeFromCRL',
+  'privilegeWithdrawn',
+  'aACompromise',
+] as const
 /** The entry extensions of an entry that gives a reason and nothing else. */
 const reasonExtensions: ReadonlyMap<CrlReason, Uint8Array> = new Map(
-  givenReasons.map((reason) => [reason, sequence(encodeExtension({ oid: oids.reasonCode, critical: false, value: encodeReasonCode(reason) }))]),
+  givenReasons.map((reason) => [
+    reason,
+    sequence(encodeExtension({ oid: oids.reasonCode, critical: false, value: encodeReasonCode(reason) })),
+  ]),
 )

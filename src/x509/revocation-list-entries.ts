@@ -4,7 +4,12 @@
 import { randomBytes } from 'node:crypto'
 import { checkInteger, DerReader, readTime, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
-import { crlReasons, parseCertificateIssuer, parseInvalidityDate, parseReasonCode } from './extensions/revocation-extensions.ts'
+import {
+  crlReasons,
+  parseCertificateIssuer,
+  parseInvalidityDate,
+  parseReasonCode,
+} from './extensions/revocation-extensions.ts'
 import type { CrlReason } from './extensions/revocation-extensions.ts'
 import { readExtensions, extensionOids as oids } from './extensions/extension.ts'
 import type { GeneralName } from './names/general-name.ts'
@@ -47,12 +52,14 @@ export function scanEntries(bytes: Uint8Array, start: number, end: number, versi
   let unknownCritical: string | undefined
   let count = 0
   while (!reader.done) {
-    if (++count > maxEntries) throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of more than ${maxEntries} entries`)
+    if (++count > maxEntries)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of more than ${maxEntries} entries`)
     reader.expect(tags.sequence, 'revokedCertificate')
     const { contentStart, contentEnd } = reader
     const extensionsAt = checkSerialAndTime(bytes, contentStart, contentEnd)
     if (extensionsAt === contentEnd) continue
-    if (version === 1) throw new PkiError('ERR_CRL_MALFORMED', 'entry extensions in a CRL of version 1 (RFC 5280 5.1.2.1)')
+    if (version === 1)
+      throw new PkiError('ERR_CRL_MALFORMED', 'entry extensions in a CRL of version 1 (RFC 5280 5.1.2.1)')
     if (isPlainReason(bytes, extensionsAt, contentEnd)) continue
     const found = checkEntryExtensions(bytes, extensionsAt, contentEnd)
     if (found.namesIssuer) issuerOffsets.push(reader.start)
@@ -127,14 +134,21 @@ export class RevokedEntryCursor {
 }
 
 /** The entry at an offset that a scan has seen. */
-export function readEntry(bytes: Uint8Array, offset: number, certificateIssuer: readonly GeneralName[] | undefined): RevokedEntry {
+export function readEntry(
+  bytes: Uint8Array,
+  offset: number,
+  certificateIssuer: readonly GeneralName[] | undefined,
+): RevokedEntry {
   const entry = new DerReader(bytes, offset).expect(tags.sequence, 'revokedCertificate').inner()
   const serialNumber = serialNumberFromBytes(entry.expect(tags.integer, 'userCertificate').content())
   const revocationDate = new Date(readTime(entry, 'revocationDate'))
   let reason: CrlReason = 'unspecified'
   let invalidityDate: Date | undefined
   if (!entry.done) {
-    for (const { oid, value } of readExtensions(entry.expect(tags.sequence, 'crlEntryExtensions').inner(), 'crlEntryExtensions')) {
+    for (const { oid, value } of readExtensions(
+      entry.expect(tags.sequence, 'crlEntryExtensions').inner(),
+      'crlEntryExtensions',
+    )) {
       if (oid === oids.reasonCode) reason = parseReasonCode(value)
       else if (oid === oids.invalidityDate) invalidityDate = new Date(parseInvalidityDate(value))
     }
@@ -147,7 +161,10 @@ export function readEntryIssuer(bytes: Uint8Array, offset: number): readonly Gen
   const entry = new DerReader(bytes, offset).expect(tags.sequence, 'revokedCertificate').inner()
   entry.next()
   entry.next()
-  const extension = readExtensions(entry.expect(tags.sequence, 'crlEntryExtensions').inner(), 'crlEntryExtensions').find(({ oid }) => oid === oids.certificateIssuer)
+  const extension = readExtensions(
+    entry.expect(tags.sequence, 'crlEntryExtensions').inner(),
+    'crlEntryExtensions',
+  ).find(({ oid }) => oid === oids.certificateIssuer)
   return extension === undefined ? undefined : parseCertificateIssuer(extension.value)
 }
 
@@ -161,19 +178,31 @@ function serialOffset(bytes: Uint8Array, entryOffset: number): number {
 function checkSerialAndTime(bytes: Uint8Array, start: number, end: number): number {
   const serialLength = bytes[start + 1] as number
   const serialEnd = start + 2 + serialLength
-  if (bytes[start] !== tags.integer || serialLength === 0 || serialLength > maxSerialOctets || serialEnd + 2 > end) {
-    throw new PkiError('ERR_CRL_MALFORMED', 'an entry without a serial number of 1 to 20 octets (RFC 5280 5.1.2.6)')
+  if (
+    bytes[start] !== tags.integer ||
+    serialLength === 0 ||
+    serialLength > maxSerialOctets ||
+    serialEnd + 2 > end
+  ) {
+    throw new PkiError(
+      'ERR_CRL_MALFORMED',
+      'an entry without a serial number of 1 to 20 octets (RFC 5280 5.1.2.6)',
+    )
   }
   checkInteger(bytes, start + 2, serialEnd, 'userCertificate')
   const tag = bytes[serialEnd]
   const wanted = tag === tags.utcTime ? 13 : tag === tags.generalizedTime ? 15 : 0
   const timeEnd = serialEnd + 2 + wanted
   if (wanted === 0 || bytes[serialEnd + 1] !== wanted || timeEnd > end || bytes[timeEnd - 1] !== zulu) {
-    throw new PkiError('ERR_TIME_INVALID', 'revocationDate: neither YYMMDDHHMMSSZ nor YYYYMMDDHHMMSSZ (RFC 5280 5.1.2.6)')
+    throw new PkiError(
+      'ERR_TIME_INVALID',
+      'revocationDate: neither YYMMDDHHMMSSZ nor YYYYMMDDHHMMSSZ (RFC 5280 5.1.2.6)',
+    )
   }
   for (let at = serialEnd + 2; at < timeEnd - 1; at++) {
     const digit = (bytes[at] as number) - 0x30
-    if (digit < 0 || digit > 9) throw new PkiError('ERR_TIME_INVALID', 'revocationDate: something other than digits')
+    if (digit < 0 || digit > 9)
+      throw new PkiError('ERR_TIME_INVALID', 'revocationDate: something other than digits')
   }
   return timeEnd
 }
@@ -185,7 +214,11 @@ function isPlainReason(bytes: Uint8Array, start: number, end: number): boolean {
   return crlReasons[bytes[end - 1] as number] !== undefined
 }
 
-function checkEntryExtensions(bytes: Uint8Array, start: number, end: number): { namesIssuer: boolean, unknownCritical: string | undefined } {
+function checkEntryExtensions(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): { namesIssuer: boolean; unknownCritical: string | undefined } {
   const rest = new DerReader(bytes, start, end)
   const list = rest.expect(tags.sequence, 'crlEntryExtensions').inner()
   rest.finish('revokedCertificate')
@@ -206,7 +239,21 @@ const maxEntries = 20_000_000
 const maxSerialOctets = 20
 const zulu = 0x5a
 /** SEQUENCE { SEQUENCE { id-ce-cRLReasons, OCTET STRING { ENUMERATED of one octet } } } up to the octet. */
-const plainReason = Uint8Array.of(0x30, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x15, 0x04, 0x03, 0x0a, 0x01)
+const plainReason = Uint8Array.of(
+  0x30,
+  0x0c,
+  0x30,
+  0x0a,
+  0x06,
+  0x03,
+  0x55,
+  0x1d,
+  0x15,
+  0x04,
+  0x03,
+  0x0a,
+  0x01,
+)
 
 /** A hash table of offsets. Its hash is seeded, so that nobody can write a list whose serial numbers all collide. */
 export class RevocationListIndex {
@@ -246,7 +293,12 @@ export class RevocationListIndex {
       if (stored === 0) return -1
       const offset = stored - 1
       const at = serialOffset(bytes, offset)
-      if (bytes[at - 1] === serial.length && equalAt(bytes, at, serial) && (accept === undefined || accept(offset))) return offset
+      if (
+        bytes[at - 1] === serial.length &&
+        equalAt(bytes, at, serial) &&
+        (accept === undefined || accept(offset))
+      )
+        return offset
     }
   }
 
@@ -272,7 +324,8 @@ export class RevocationListIndex {
       // Honest runs are short. No seed tells apart a serial number that is listed a million times, and each would walk past all before it.
       if (++steps <= longRun || !this.#isSerialAt(at, (this.#slots[slot] as number) - 1)) continue
       if (!this.#byIssuer) return
-      if (++same > maxSame) throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of more than ${maxSame} entries of one serial number`)
+      if (++same > maxSame)
+        throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of more than ${maxSame} entries of one serial number`)
     }
     this.#slots[slot] = offset + 1
   }

@@ -8,7 +8,11 @@ import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
 import { AlgorithmIdentifier, checkSignedAlgorithm, readSigned } from './algorithms/signature-algorithm.ts'
 import type { PublicKey } from './algorithms/public-key.ts'
 import { verifySignature } from './algorithms/verify-signature.ts'
-import { parseCrlNumber, parseDistributionPoints, parseIssuingDistributionPoint } from './extensions/revocation-extensions.ts'
+import {
+  parseCrlNumber,
+  parseDistributionPoints,
+  parseIssuingDistributionPoint,
+} from './extensions/revocation-extensions.ts'
 import type { DistributionPoint, IssuingDistributionPoint } from './extensions/revocation-extensions.ts'
 import { readExtensions, extensionOids as oids } from './extensions/extension.ts'
 import type { Extension } from './extensions/extension.ts'
@@ -18,7 +22,13 @@ import { inputBytes, toPeculiarCrl } from './interchange.ts'
 import type { RawData } from './interchange.ts'
 import { DistinguishedName } from './names/distinguished-name.ts'
 import type { GeneralName } from './names/general-name.ts'
-import { readEntry, readEntryIssuer, scanEntries, RevocationListIndex, RevokedEntryCursor } from './revocation-list-entries.ts'
+import {
+  readEntry,
+  readEntryIssuer,
+  scanEntries,
+  RevocationListIndex,
+  RevokedEntryCursor,
+} from './revocation-list-entries.ts'
 import type { EntryScan, RevokedEntry } from './revocation-list-entries.ts'
 import { serialNumberBytes } from './serial-number.ts'
 import type { SerialNumber } from './serial-number.ts'
@@ -57,7 +67,7 @@ export class RevocationList {
   readonly #scan: EntryScan | undefined
   #index: RevocationListIndex | undefined
   /** The issuer that was named last: it holds for many entries, and may be long. */
-  #named: { readonly offset: number, readonly issuer: readonly GeneralName[] | undefined } | undefined
+  #named: { readonly offset: number; readonly issuer: readonly GeneralName[] | undefined } | undefined
   #decoded: Map<string, unknown> | undefined
 
   private constructor(der: Uint8Array) {
@@ -73,15 +83,20 @@ export class RevocationList {
     this.issuer = DistinguishedName.fromDer(tbs.expect(tags.sequence, 'issuer').element())
     this.thisUpdate = new Date(readTime(tbs, 'thisUpdate'))
     const next = tbs.peek()
-    this.nextUpdate = next === tags.utcTime || next === tags.generalizedTime ? new Date(readTime(tbs, 'nextUpdate')) : undefined
+    this.nextUpdate =
+      next === tags.utcTime || next === tags.generalizedTime
+        ? new Date(readTime(tbs, 'nextUpdate'))
+        : undefined
     let entries: DerReader | undefined
     if (tbs.optional(tags.sequence)) {
       entries = tbs.inner()
-      if (entries.done) throw new PkiError('ERR_CRL_MALFORMED', 'revokedCertificates is there and empty (RFC 5280 5.1.2.6)')
+      if (entries.done)
+        throw new PkiError('ERR_CRL_MALFORMED', 'revokedCertificates is there and empty (RFC 5280 5.1.2.6)')
     }
     this.extensions = readListExtensions(tbs, this.version)
     tbs.finish('tbsCertList')
-    this.#scan = entries === undefined ? undefined : scanEntries(der, entries.offset, entries.end, this.version)
+    this.#scan =
+      entries === undefined ? undefined : scanEntries(der, entries.offset, entries.end, this.version)
   }
 
   /**
@@ -92,7 +107,8 @@ export class RevocationList {
    */
   static parse(der: Uint8Array): RevocationList {
     const { length } = requireOctets(der, 'the DER of a CRL')
-    if (length > maxOctets) throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of ${length} octets; at most ${maxOctets} are read`)
+    if (length > maxOctets)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `a CRL of ${length} octets; at most ${maxOctets} are read`)
     return new RevocationList(der)
   }
 
@@ -170,13 +186,19 @@ export class RevocationList {
    * @param isIssuer Whether the issuer that an entry is for is the certificate's; undefined stands for the issuer of the list. Without
    * it only entries for the issuer of the list are found.
    */
-  find(serial: SerialNumber | Uint8Array, isIssuer?: (names: readonly GeneralName[] | undefined) => boolean): RevokedEntry | undefined {
+  find(
+    serial: SerialNumber | Uint8Array,
+    isIssuer?: (names: readonly GeneralName[] | undefined) => boolean,
+  ): RevokedEntry | undefined {
     const scan = this.#scan
     if (scan === undefined) return undefined
     const octets = typeof serial === 'string' ? serialNumberBytes(serial) : serial
     this.#index ??= new RevocationListIndex(this.der, scan)
     const plain = scan.issuerOffsets.length === 0 && isIssuer === undefined
-    const accept = plain ? undefined : (offset: number): boolean => (isIssuer === undefined ? this.#isOwn(this.#issuerAt(offset)) : isIssuer(this.#issuerAt(offset)))
+    const accept = plain
+      ? undefined
+      : (offset: number): boolean =>
+          isIssuer === undefined ? this.#isOwn(this.#issuerAt(offset)) : isIssuer(this.#issuerAt(offset))
     const offset = this.#index.find(octets, accept)
     return offset < 0 ? undefined : readEntry(this.der, offset, this.#issuerAt(offset))
   }
@@ -247,7 +269,10 @@ export class RevocationList {
   }
 
   #isOwn(names: readonly GeneralName[] | undefined): boolean {
-    return names === undefined || names.some((name) => name.type === 'directoryName' && name.name.equals(this.issuer))
+    return (
+      names === undefined ||
+      names.some((name) => name.type === 'directoryName' && name.name.equals(this.issuer))
+    )
   }
 
   /** The issuer that holds at an offset: the last one named at or before it (RFC 5280 §5.3.3). */
@@ -262,7 +287,8 @@ export class RevocationList {
     }
     if (low === 0) return undefined
     const named = offsets[low - 1] as number
-    if (this.#named?.offset !== named) this.#named = { offset: named, issuer: readEntryIssuer(this.der, named) }
+    if (this.#named?.offset !== named)
+      this.#named = { offset: named, issuer: readEntryIssuer(this.der, named) }
     return this.#named.issuer
   }
 }
@@ -272,13 +298,18 @@ function readVersion(tbs: DerReader): 1 | 2 {
   if (tbs.peek() !== tags.integer) return 1
   tbs.next()
   const value = smallInteger(tbs, 'version')
-  if (value !== 1) throw new PkiError('ERR_CRL_MALFORMED', `version ${value + 1} where only 2 may be written; version 1 has no version field (RFC 5280 5.1.2.1)`)
+  if (value !== 1)
+    throw new PkiError(
+      'ERR_CRL_MALFORMED',
+      `version ${value + 1} where only 2 may be written; version 1 has no version field (RFC 5280 5.1.2.1)`,
+    )
   return 2
 }
 
 function readListExtensions(tbs: DerReader, version: 1 | 2): readonly Extension[] {
   if (!tbs.optional(contextConstructed(0))) return []
-  if (version === 1) throw new PkiError('ERR_CRL_MALFORMED', 'extensions in a CRL of version 1 (RFC 5280 5.1.2.1)')
+  if (version === 1)
+    throw new PkiError('ERR_CRL_MALFORMED', 'extensions in a CRL of version 1 (RFC 5280 5.1.2.1)')
   const wrapper = tbs.inner()
   const list = wrapper.expect(tags.sequence, 'crlExtensions').inner()
   wrapper.finish('crlExtensions')

@@ -11,7 +11,11 @@ export type SerialNumber = string & { readonly brand: unique symbol }
 
 /** The text form of INTEGER content octets. @throws ERR_SERIAL_INVALID above 20 octets */
 export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
-  if (content.length === 0 || content.length > maxOctets) throw new PkiError('ERR_SERIAL_INVALID', `a serial number of ${String(content.length)} octets; 1 to ${String(maxOctets)} are allowed`)
+  if (content.length === 0 || content.length > maxOctets)
+    throw new PkiError(
+      'ERR_SERIAL_INVALID',
+      `a serial number of ${String(content.length)} octets; 1 to ${String(maxOctets)} are allowed`,
+    )
   if ((content[0] as number) >= 0x80) {
     const magnitude = -BigInt.asIntN(content.length * 8, BigInt(`0x${Buffer.from(content).toString('hex')}`))
     const digits = magnitude.toString(16).toUpperCase()
@@ -28,24 +32,43 @@ export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
  * @throws ERR_SERIAL_INVALID
  */
 export function parseSerialNumber(text: string): SerialNumber {
-  if (typeof text !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number is parsed from text')
+  if (typeof text !== 'string')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number is parsed from text')
   if (text.length > 64 || !/^-?(?:[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*|[0-9a-fA-F]+)$/.test(text)) {
-    throw new PkiError('ERR_SERIAL_INVALID', `${JSON.stringify(text.slice(0, 80))} is no serial number in hexadecimal`)
+    throw new PkiError(
+      'ERR_SERIAL_INVALID',
+      `${JSON.stringify(text.slice(0, 80))} is no serial number in hexadecimal`,
+    )
   }
   const sign = text.startsWith('-') ? '-' : ''
-  const digits = text.slice(sign.length).replaceAll(':', '').replace(/^0+(?=.)/, '')
-  return serialNumberFromBytes(serialNumberBytes(`${sign}${digits.length % 2 === 0 ? digits : `0${digits}`}`.toUpperCase() as SerialNumber))
+  const digits = text
+    .slice(sign.length)
+    .replaceAll(':', '')
+    .replace(/^0+(?=.)/, '')
+  return serialNumberFromBytes(
+    serialNumberBytes(
+      `${sign}${digits.length % 2 === 0 ? digits : `0${digits}`}`.toUpperCase() as SerialNumber,
+    ),
+  )
 }
 
 /** INTEGER content octets of a serial number: minimal two's complement. @throws ERR_SERIAL_INVALID for text that `parseSerialNumber` did not make */
 export function serialNumberBytes(serial: SerialNumber): Uint8Array {
-  if (typeof serial !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number is text that `parseSerialNumber` made')
+  if (typeof serial !== 'string')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number is text that `parseSerialNumber` made')
   if (serial.startsWith('-')) {
     if (!/^-(?:[0-9A-Fa-f]{2})+$/.test(serial)) throw notParsed(serial)
     let octets = Math.ceil((serial.length - 1) / 2)
     const magnitude = BigInt(`0x${serial.slice(1)}`)
     if (magnitude > 1n << BigInt(octets * 8 - 1)) octets += 1
-    return Uint8Array.from(Buffer.from(BigInt.asUintN(octets * 8, -magnitude).toString(16).padStart(octets * 2, '0'), 'hex'))
+    return Uint8Array.from(
+      Buffer.from(
+        BigInt.asUintN(octets * 8, -magnitude)
+          .toString(16)
+          .padStart(octets * 2, '0'),
+        'hex',
+      ),
+    )
   }
   const magnitude = Buffer.from(serial, 'hex')
   // Node stops at the first character that is no digit: of 01:02 it would be the number of another certificate.
@@ -54,7 +77,10 @@ export function serialNumberBytes(serial: SerialNumber): Uint8Array {
 }
 
 function notParsed(serial: string): PkiError {
-  return new PkiError('ERR_SERIAL_INVALID', `${JSON.stringify(serial.slice(0, 80))} is no serial number as \`parseSerialNumber\` makes them`)
+  return new PkiError(
+    'ERR_SERIAL_INVALID',
+    `${JSON.stringify(serial.slice(0, 80))} is no serial number as \`parseSerialNumber\` makes them`,
+  )
 }
 
 /** Content octets of a new serial number: 128 random bits behind 01, so always positive and 17 octets long. */

@@ -12,10 +12,13 @@ if (!present) console.warn(`skipped: conformance corpora, ${data} is absent`)
 const corpora = present ? loaders.flatMap((load) => load(data)) : []
 
 describe.skipIf(!present)('conformance', () => {
-  it.each(corpora.map((corpus) => [corpus.name, corpus] as const))('%s meets its bar', async (_name, corpus) => {
-    const result = await score(corpus)
-    expect(result.falseAccepts).toEqual([])
-    expect(result.crashes).toEqual([])
-    expect(missedBars(corpus, result)).toEqual([])
-  })
+  it.each(corpora.map((corpus) => [corpus.name, corpus] as const))(
+    '%s meets its bar',
+    async (_name, corpus) => {
+      const result = await score(corpus)
+      expect(result.falseAccepts).toEqual([])
+      expect(result.crashes).toEqual([])
+      expect(missedBars(corpus, result)).toEqual([])
+    },
+  )
 })

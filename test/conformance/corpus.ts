@@ -22,14 +22,18 @@ export interface Corpus {
 export type CorpusLoader = (data: string) => Corpus[]
 
 /** Every JSON document of a folder, `.json` or `.json.gz`, by file name without these endings. */
-export function readDocuments(data: string, folder: string): { readonly name: string; readonly document: Record<string, unknown> }[] {
+export function readDocuments(
+  data: string,
+  folder: string,
+): { readonly name: string; readonly document: Record<string, unknown> }[] {
   const path = join(data, folder)
   if (!existsSync(path)) return []
   const documents = []
   for (const file of readdirSync(path).sort()) {
     if (!/\.json(\.gz)?$/.test(file)) continue
     const document = readDocument(join(path, file))
-    if (document !== undefined) documents.push({ name: basename(file).replace(/\.json(\.gz)?$/, ''), document })
+    if (document !== undefined)
+      documents.push({ name: basename(file).replace(/\.json(\.gz)?$/, ''), document })
   }
   return documents
 }
@@ -38,8 +42,12 @@ export function readDocuments(data: string, folder: string): { readonly name: st
 function readDocument(path: string): Record<string, unknown> | undefined {
   try {
     const content = readFileSync(path)
-    const document = JSON.parse((path.endsWith('.gz') ? gunzipSync(content) : content).toString('utf8')) as unknown
-    return typeof document === 'object' && document !== null ? (document as Record<string, unknown>) : undefined
+    const document = JSON.parse(
+      (path.endsWith('.gz') ? gunzipSync(content) : content).toString('utf8'),
+    ) as unknown
+    return typeof document === 'object' && document !== null
+      ? (document as Record<string, unknown>)
+      : undefined
   } catch (error) {
     console.warn(`passed over ${path}: ${String(error)}`)
     return undefined
@@ -48,7 +56,9 @@ function readDocument(path: string): Record<string, unknown> | undefined {
 
 /** The rows under a key of all documents of a folder that have such a list. */
 export function readRows<Row>(data: string, folder: string, key: string): Row[] {
-  return readDocuments(data, folder).flatMap(({ document }) => (Array.isArray(document[key]) ? (document[key] as Row[]) : []))
+  return readDocuments(data, folder).flatMap(({ document }) =>
+    Array.isArray(document[key]) ? (document[key] as Row[]) : [],
+  )
 }
 
 /** Where the data is: an argument, the environment, or beside the project. */

@@ -15,12 +15,16 @@ const usage = `Usage: npm run conformance [-- --data DIR] [--json FILE] [--only 
   --only NAME   one corpus alone
 docs/conformance.md says what they are.`
 
-const { values } = readArguments({ options: { data: { type: 'string' }, json: { type: 'string' }, only: { type: 'string' } } }, usage)
+const { values } = readArguments(
+  { options: { data: { type: 'string' }, json: { type: 'string' }, only: { type: 'string' } } },
+  usage,
+)
 checkReportFile(values.json, usage)
 const data = dataFolder(values.data)
 const named = values.data !== undefined || process.env['SPIFFE_PKI_CONFORMANCE'] !== undefined
 if (named && !existsSync(data)) giveUp(`There is no folder ${resolve(data)}.`, usage)
-if (named && !statSync(data).isDirectory()) giveUp(`${resolve(data)} is a file; the folder of the corpora is wanted.`, usage)
+if (named && !statSync(data).isDirectory())
+  giveUp(`${resolve(data)} is a file; the folder of the corpora is wanted.`, usage)
 const found = new Set<string>()
 const results: CorpusResult[] = []
 const missed: string[] = []
@@ -37,7 +41,8 @@ for (const load of loaders) {
   }
 }
 
-if (results.length === 0 && values.only !== undefined && found.size > 0) giveUp(`No corpus is called "${values.only}". These are there: ${[...found].join(', ')}.`, usage)
+if (results.length === 0 && values.only !== undefined && found.size > 0)
+  giveUp(`No corpus is called "${values.only}". These are there: ${[...found].join(', ')}.`, usage)
 if (results.length === 0 && named) giveUp(`There is no corpus in ${resolve(data)}.`, usage)
 if (results.length === 0) console.log(`Nothing was run: the corpora are not in ${resolve(data)}.\n\n${usage}`)
 writeReport(values.json, { corpora: results })
@@ -47,8 +52,10 @@ process.exitCode = missed.length > 0 ? 1 : 0
 
 function print(result: CorpusResult): void {
   const { name, total, scored, correct, falseAccepts, falseRejects, unsupported, crashes, slowest } = result
-  console.log(`${name}: ${total} cases, ${correct} of ${scored} correct, ${falseAccepts.length} false accepts, ${falseRejects.length} false rejects, ` +
-    `${unsupported} unsupported, ${crashes.length} crashes, slowest ${slowest.ms} ms (${slowest.id})`)
+  console.log(
+    `${name}: ${total} cases, ${correct} of ${scored} correct, ${falseAccepts.length} false accepts, ${falseRejects.length} false rejects, ` +
+      `${unsupported} unsupported, ${crashes.length} crashes, slowest ${slowest.ms} ms (${slowest.id})`,
+  )
   list('false accept', falseAccepts)
   list('false reject', falseRejects)
   list('crash', crashes)

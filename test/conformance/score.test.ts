@@ -29,7 +29,16 @@ it('counts false accepts, false rejects, unsupported cases and crashes apart', a
   ]
   const corpus = { name: 'x', bar: 1, cases }
   const result = await score(corpus)
-  expect(result).toMatchObject({ name: 'x', total: 8, scored: 7, correct: 3, falseAccepts: ['c'], falseRejects: ['b'], unsupported: 1, crashes: ['f', 'g'] })
+  expect(result).toMatchObject({
+    name: 'x',
+    total: 8,
+    scored: 7,
+    correct: 3,
+    falseAccepts: ['c'],
+    falseRejects: ['b'],
+    unsupported: 1,
+    crashes: ['f', 'g'],
+  })
   expect(missedBars(corpus, result).length).toBe(3)
   expect(missedBars({ ...corpus, cases: [] }, await score({ ...corpus, cases: [] }))).toEqual([])
 })
@@ -43,15 +52,27 @@ it('survives folders, files and cases that it does not know', async () => {
       'limbo/c.json': JSON.stringify({ testcases: [{ id: 'x', expected_result: 'FAILURE', novel: 1 }] }),
       'pkits/d.json': JSON.stringify({ cases: [{ id: 'y', expected: 'reject' }] }),
       'parser/e.json': JSON.stringify({ cases: [{ id: 'z', kind: 'novel', expect: 'may-accept', der: '' }] }),
-      'wycheproof/f.json': JSON.stringify({ testGroups: [{ type: 'Novel', tests: [{ tcId: 1, result: 'valid' }] }] }),
+      'wycheproof/f.json': JSON.stringify({
+        testGroups: [{ type: 'Novel', tests: [{ tcId: 1, result: 'valid' }] }],
+      }),
       'unknown/g.json': '[]',
     }
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(join(data, path, '..'), { recursive: true })
       writeFileSync(join(data, path), text)
     }
-    const results = await Promise.all(loaders.flatMap((load) => load(data)).filter(({ cases }) => cases.length > 0).map(score))
-    expect(results.map(({ name, total }) => [name, total])).toEqual([['limbo', 1], ['pkits', 1], ['wycheproof', 1], ['parser', 1]])
+    const results = await Promise.all(
+      loaders
+        .flatMap((load) => load(data))
+        .filter(({ cases }) => cases.length > 0)
+        .map(score),
+    )
+    expect(results.map(({ name, total }) => [name, total])).toEqual([
+      ['limbo', 1],
+      ['pkits', 1],
+      ['wycheproof', 1],
+      ['parser', 1],
+    ])
     expect(results.flatMap(({ falseAccepts }) => falseAccepts)).toEqual([])
   } finally {
     rmSync(data, { recursive: true, force: true })

@@ -39,7 +39,17 @@ export async function score(corpus: Corpus): Promise<CorpusResult> {
     else falseRejects.push(each.id)
   }
   const total = corpus.cases.length
-  return { name: corpus.name, total, scored: total - unsupported, correct, falseAccepts, falseRejects, unsupported, crashes, slowest }
+  return {
+    name: corpus.name,
+    total,
+    scored: total - unsupported,
+    correct,
+    falseAccepts,
+    falseRejects,
+    unsupported,
+    crashes,
+    slowest,
+  }
 }
 
 /** What keeps a corpus below its bar; empty = the bar is met. */
@@ -48,7 +58,9 @@ export function missedBars(corpus: Corpus, result: CorpusResult): string[] {
   if (result.falseAccepts.length > 0) missed.push(`${result.falseAccepts.length} false accepts`)
   if (result.crashes.length > 0) missed.push(`${result.crashes.length} crashes`)
   if (result.correct < corpus.bar * result.scored) {
-    missed.push(`${((100 * result.correct) / result.scored).toFixed(2)} % correct, ${(100 * corpus.bar).toFixed(0)} % wanted`)
+    missed.push(
+      `${((100 * result.correct) / result.scored).toFixed(2)} % correct, ${(100 * corpus.bar).toFixed(0)} % wanted`,
+    )
   }
   return missed
 }

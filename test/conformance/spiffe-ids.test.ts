@@ -25,13 +25,16 @@ const rows = present ? (JSON.parse(readFileSync(file, 'utf8')) as { cases: Row[]
 describe.skipIf(!present)('SPIFFE ID corpus', () => {
   it.each(rows.map((row) => [row.id, row] as const))('%s', (_id, row) => {
     const wanted = row.expected === 'either' ? row.preferred : row.expected
-    expect(wanted === undefined ? ['accept', 'reject'] : [wanted], row.reason).toContain(judge(row) ? 'accept' : 'reject')
+    expect(wanted === undefined ? ['accept', 'reject'] : [wanted], row.reason).toContain(
+      judge(row) ? 'accept' : 'reject',
+    )
   })
 })
 
 function judge(row: Row): boolean {
   try {
-    if (row.kind === 'member') return SpiffeId.parse(row.input).memberOf(TrustDomain.parse(row.trust_domain ?? ''))
+    if (row.kind === 'member')
+      return SpiffeId.parse(row.input).memberOf(TrustDomain.parse(row.trust_domain ?? ''))
     if (row.kind === 'trust-domain') {
       const trustDomain = TrustDomain.parse(row.input)
       expect(TrustDomain.tryParse(row.input)?.name).toBe(trustDomain.name)

@@ -36,11 +36,18 @@ export interface DifferentialReport {
 }
 
 /** The same cases for the same seed. */
-export async function runDifferential(runs: number, seed: number, onProgress?: (done: number) => void): Promise<DifferentialReport> {
+export async function runDifferential(
+  runs: number,
+  seed: number,
+  onProgress?: (done: number) => void,
+): Promise<DifferentialReport> {
   const pki = await fixedPki()
   const go = goJudge(pki)
   const ours = ourJudge(pki)
-  const others: [Disagreement['who'], Judge][] = [['openssl', opensslJudge(pki)], ...(go === undefined ? [] : [['go', go.judge] as [Disagreement['who'], Judge]])]
+  const others: [Disagreement['who'], Judge][] = [
+    ['openssl', opensslJudge(pki)],
+    ...(go === undefined ? [] : [['go', go.judge] as [Disagreement['who'], Judge]]),
+  ]
   const tally: Record<string, Record<string, number>> = {}
   const explained = new Map<Explanation, number>()
   const unexplained: Finding[] = []
@@ -51,7 +58,7 @@ export async function runDifferential(runs: number, seed: number, onProgress?: (
   }
   try {
     const source = generateCases(pki, seed)
-    for (let done = 0; done < runs; ) {
+    for (let done = 0; done < runs;) {
       const cases: Case[] = []
       while (cases.length < Math.min(batch, runs - done)) cases.push((await source.next()).value)
       const mine = ours(cases)
@@ -60,7 +67,14 @@ export async function runDifferential(runs: number, seed: number, onProgress?: (
         const { accepted, reason } = mine[at]!
         count(question, 'cases')
         if (accepted) count(question, 'ours')
-        const finding = (who: Disagreement['who'], why: string): Finding => ({ who, direction: accepted ? 'looser' : 'stricter', question, reason: why, run: done + at, der: Buffer.from(der).toString('base64') })
+        const finding = (who: Disagreement['who'], why: string): Finding => ({
+          who,
+          direction: accepted ? 'looser' : 'stricter',
+          question,
+          reason: why,
+          run: done + at,
+          der: Buffer.from(der).toString('base64'),
+        })
         for (const { who, opinions } of theirs) {
           const opinion = opinions[at]!
           if (opinion.accepted) count(question, who)
@@ -71,7 +85,13 @@ export async function runDifferential(runs: number, seed: number, onProgress?: (
           else explained.set(explanation, (explained.get(explanation) ?? 0) + 1)
         }
         const voices = theirs.filter(({ opinions }) => !abstains(opinions[at]!.reason))
-        if (accepted && voices.length > 1 && voices.every(({ opinions }) => !opinions[at]!.accepted)) alone.push(finding('openssl', theirs.map(({ who, opinions }) => `${who}: ${opinions[at]!.reason}`).join(' | ')))
+        if (accepted && voices.length > 1 && voices.every(({ opinions }) => !opinions[at]!.accepted))
+          alone.push(
+            finding(
+              'openssl',
+              theirs.map(({ who, opinions }) => `${who}: ${opinions[at]!.reason}`).join(' | '),
+            ),
+          )
       }
       done += cases.length
       onProgress?.(done)

@@ -16,7 +16,9 @@ export interface GoJudge {
 
 /** Undefined where Go is not installed. */
 export function goJudge(pki: FixedPki): GoJudge | undefined {
-  const go = ['go', '/usr/local/go/bin/go'].find((command) => spawnSync(command, ['version'], { stdio: 'ignore' }).status === 0)
+  const go = ['go', '/usr/local/go/bin/go'].find(
+    (command) => spawnSync(command, ['version'], { stdio: 'ignore' }).status === 0,
+  )
   if (go === undefined) {
     requires('go')
     return undefined
@@ -25,7 +27,13 @@ export function goJudge(pki: FixedPki): GoJudge | undefined {
   const program = join(folder, 'opinion')
   const built = spawnSync(go, ['build', '-o', program, '.'], {
     cwd: join(import.meta.dirname, 'go'),
-    env: { ...process.env, GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local', GOPROXY: 'off', GOCACHE: process.env['GOCACHE'] ?? join(tmpdir(), 'differential-go-cache') },
+    env: {
+      ...process.env,
+      GOFLAGS: '-mod=mod',
+      GOTOOLCHAIN: 'local',
+      GOPROXY: 'off',
+      GOCACHE: process.env['GOCACHE'] ?? join(tmpdir(), 'differential-go-cache'),
+    },
     encoding: 'utf8',
   })
   if (built.status !== 0) throw new Error(`go build: ${built.stderr}`)
@@ -36,10 +44,22 @@ export function goJudge(pki: FixedPki): GoJudge | undefined {
   ]
   return {
     judge: (cases) => {
-      const input = Buffer.concat([...fixed, ...cases.map(({ question, der }) => frame(letters[question], der))])
-      const { status, stdout, stderr } = spawnSync(program, [host, String(time.getTime() / 1000)], { input, encoding: 'utf8', maxBuffer: 1 << 28 })
+      const input = Buffer.concat([
+        ...fixed,
+        ...cases.map(({ question, der }) => frame(letters[question], der)),
+      ])
+      const { status, stdout, stderr } = spawnSync(program, [host, String(time.getTime() / 1000)], {
+        input,
+        encoding: 'utf8',
+        maxBuffer: 1 << 28,
+      })
       if (status !== 0) throw new Error(`go: ${stderr}`)
-      return stdout.split('\n').slice(0, cases.length).map((line): Opinion => (line === 'ok' ? { accepted: true, reason: '' } : { accepted: false, reason: line }))
+      return stdout
+        .split('\n')
+        .slice(0, cases.length)
+        .map((line): Opinion =>
+          line === 'ok' ? { accepted: true, reason: '' } : { accepted: false, reason: line },
+        )
     },
     close: () => rmSync(folder, { recursive: true, force: true }),
   }
@@ -52,4 +72,10 @@ function frame(letter: string, der: Uint8Array): Buffer {
   return Buffer.concat([head, der])
 }
 
-const letters: Readonly<Record<Question, string>> = { leaf: 'c', server: 's', issuer: 'i', request: 'q', list: 'l' }
+const letters: Readonly<Record<Question, string>> = {
+  leaf: 'c',
+  server: 's',
+  issuer: 'i',
+  request: 'q',
+  list: 'l',
+}

@@ -14,12 +14,16 @@ export function opensslJudge(pki: FixedPki): Judge {
     const folder = mkdtempSync(join(tmpdir(), 'differential-'))
     try {
       writeFileSync(join(folder, 'root.pem'), pki.root.certificate.toPem())
-      writeFileSync(join(folder, 'intermediates.pem'), pki.intermediates.map(({ certificate }) => certificate.toPem()).join(''))
+      writeFileSync(
+        join(folder, 'intermediates.pem'),
+        pki.intermediates.map(({ certificate }) => certificate.toPem()).join(''),
+      )
       writeFileSync(join(folder, 'leaf.pem'), pki.leaf.toPem())
       const opinions = new Map<string, Opinion>()
       for (const question of questions) {
         const files = cases.flatMap((one, at) => (one.question === question ? [write(folder, one, at)] : []))
-        if (files.length > 0) for (const [file, opinion] of ask(question, files, folder)) opinions.set(file, opinion)
+        if (files.length > 0)
+          for (const [file, opinion] of ask(question, files, folder)) opinions.set(file, opinion)
       }
       return cases.map((_, at) => opinions.get(fileName(at)) ?? { accepted: false, reason: 'unreadable' })
     } finally {
@@ -33,15 +37,47 @@ function ask(question: Question, files: readonly string[], cwd: string): Map<str
   const at = ['-policy_check', '-attime', String(time.getTime() / 1000)]
   switch (question) {
     case 'leaf':
-      return readVerify(run('openssl', ['verify', ...trust, ...at, '-untrusted', 'intermediates.pem', ...files], cwd))
+      return readVerify(
+        run('openssl', ['verify', ...trust, ...at, '-untrusted', 'intermediates.pem', ...files], cwd),
+      )
     case 'server':
-      return readVerify(run('openssl', ['verify', ...trust, ...at, '-untrusted', 'intermediates.pem', '-purpose', 'sslserver', '-verify_hostname', host, ...files], cwd))
+      return readVerify(
+        run(
+          'openssl',
+          [
+            'verify',
+            ...trust,
+            ...at,
+            '-untrusted',
+            'intermediates.pem',
+            '-purpose',
+            'sslserver',
+            '-verify_hostname',
+            host,
+            ...files,
+          ],
+          cwd,
+        ),
+      )
     case 'issuer':
-      return readEach(run('sh', ['-c', each(`openssl verify ${[...trust, ...at].join(' ')} -untrusted $f leaf.pem`, files)], cwd).all, /^leaf\.pem: OK$/m)
+      return readEach(
+        run(
+          'sh',
+          ['-c', each(`openssl verify ${[...trust, ...at].join(' ')} -untrusted $f leaf.pem`, files)],
+          cwd,
+        ).all,
+        /^leaf\.pem: OK$/m,
+      )
     case 'request':
-      return readEach(run('sh', ['-c', each('openssl req -in $f -verify -noout', files)], cwd).all, /verify OK/)
+      return readEach(
+        run('sh', ['-c', each('openssl req -in $f -verify -noout', files)], cwd).all,
+        /verify OK/,
+      )
     case 'list':
-      return readEach(run('sh', ['-c', each(`openssl crl -in $f ${trust.join(' ')} -noout`, files)], cwd).all, /verify OK/)
+      return readEach(
+        run('sh', ['-c', each(`openssl crl -in $f ${trust.join(' ')} -noout`, files)], cwd).all,
+        /verify OK/,
+      )
   }
 }
 
@@ -52,7 +88,8 @@ function each(command: string, files: readonly string[]): string {
 /** `verify` prints accepted files on its standard output; an error comes in two lines, the reason and the file, on the other. */
 function readVerify({ out, err }: Output): Map<string, Opinion> {
   const opinions = new Map<string, Opinion>()
-  for (const [, file] of out.matchAll(/^(case-\d+\.pem): OK$/gm)) opinions.set(file!, { accepted: true, reason: '' })
+  for (const [, file] of out.matchAll(/^(case-\d+\.pem): OK$/gm))
+    opinions.set(file!, { accepted: true, reason: '' })
   let reason = ''
   for (const line of err.split('\n')) {
     const found = /^error \d+ at \d+ depth lookup: ?(.*)$/.exec(line)
@@ -65,13 +102,26 @@ function readVerify({ out, err }: Output): Map<string, Opinion> {
 
 function readEach(text: string, good: RegExp): Map<string, Opinion> {
   return new Map(
-    text.split(/^@(?=case-)/m).slice(1).map((part) => {
-      const end = part.indexOf('\n')
-      const answer = part.slice(end + 1)
-      const lines = answer.trim().split('\n').map((line) => line.replace(/^[0-9A-F]+:error:[0-9A-F]+:/, '')) // the first is the cause
-      const reason = /depth lookup: ?(.*)$/m.exec(answer)?.[1] ?? lines.find((line) => /routines|failure|rror/.test(line)) ?? lines.at(-1) ?? ''
-      return [part.slice(0, end), good.test(answer) ? { accepted: true, reason: '' } : { accepted: false, reason }]
-    }),
+    text
+      .split(/^@(?=case-)/m)
+      .slice(1)
+      .map((part) => {
+        const end = part.indexOf('\n')
+        const answer = part.slice(end + 1)
+        const lines = answer
+          .trim()
+          .split('\n')
+          .map((line) => line.replace(/^[0-9A-F]+:error:[0-9A-F]+:/, '')) // the first is the cause
+        const reason =
+          /depth lookup: ?(.*)$/m.exec(answer)?.[1] ??
+          lines.find((line) => /routines|failure|rror/.test(line)) ??
+          lines.at(-1) ??
+          ''
+        return [
+          part.slice(0, end),
+          good.test(answer) ? { accepted: true, reason: '' } : { accepted: false, reason },
+        ]
+      }),
   )
 }
 
@@ -89,8 +139,14 @@ function run(command: string, args: readonly string[], cwd: string): Output {
 
 function write(folder: string, { question, der }: Case, at: number): string {
   const name = fileName(at)
-  const body = Buffer.from(der).toString('base64').replace(/(.{64})/g, '$1\n').trimEnd()
-  writeFileSync(join(folder, name), `-----BEGIN ${labels[question]}-----\n${body}\n-----END ${labels[question]}-----\n`)
+  const body = Buffer.from(der)
+    .toString('base64')
+    .replace(/(.{64})/g, '$1\n')
+    .trimEnd()
+  writeFileSync(
+    join(folder, name),
+    `-----BEGIN ${labels[question]}-----\n${body}\n-----END ${labels[question]}-----\n`,
+  )
   return name
 }
 
@@ -98,5 +154,11 @@ function fileName(at: number): string {
   return `case-${at}.pem`
 }
 
-const labels: Readonly<Record<Question, string>> = { leaf: 'CERTIFICATE', server: 'CERTIFICATE', issuer: 'CERTIFICATE', request: 'CERTIFICATE REQUEST', list: 'X509 CRL' }
+const labels: Readonly<Record<Question, string>> = {
+  leaf: 'CERTIFICATE',
+  server: 'CERTIFICATE',
+  issuer: 'CERTIFICATE',
+  request: 'CERTIFICATE REQUEST',
+  list: 'X509 CRL',
+}
 const questions = Object.keys(labels) as readonly Question[]

@@ -10,9 +10,18 @@ import { host, time } from './pki.ts'
 import type { FixedPki } from './pki.ts'
 
 export function ourJudge({ root, intermediates, leaf }: FixedPki): Judge {
-  const profile = { ...validationProfiles.rfc5280, certificateRules: 'path', acceptAnyExtendedKeyUsage: false } as const
+  const profile = {
+    ...validationProfiles.rfc5280,
+    certificateRules: 'path',
+    acceptAnyExtendedKeyUsage: false,
+  } as const
   const anchors = [root.certificate]
-  const whole = createPathValidator({ anchors, intermediates: intermediates.map(({ certificate }) => certificate), profile, time })
+  const whole = createPathValidator({
+    anchors,
+    intermediates: intermediates.map(({ certificate }) => certificate),
+    profile,
+    time,
+  })
   const alone = createPathValidator({ anchors, profile, time, remember: 0 })
   const issuerKey = PublicKey.from(root.signer.publicKey)
 
@@ -33,8 +42,11 @@ export function ourJudge({ root, intermediates, leaf }: FixedPki): Judge {
       case 'list': {
         const list = RevocationList.parse(der)
         list.checkAll()
-        if (!list.issuer.equals(root.name)) return { accepted: false, reason: 'ISSUER the list is of another issuer' }
-        return list.verifySignatureBy(issuerKey) ? accepted : { accepted: false, reason: 'SIGNATURE does not verify' }
+        if (!list.issuer.equals(root.name))
+          return { accepted: false, reason: 'ISSUER the list is of another issuer' }
+        return list.verifySignatureBy(issuerKey)
+          ? accepted
+          : { accepted: false, reason: 'SIGNATURE does not verify' }
       }
     }
   }
@@ -52,7 +64,10 @@ export function ourJudge({ root, intermediates, leaf }: FixedPki): Judge {
 function opinionOf(verdict: Verdict): Opinion {
   if (verdict.ok) return accepted
   const [first] = verdict.rejected
-  return { accepted: false, reason: first === undefined ? 'no path' : `${first.code} ${first.rule}: ${first.message}` }
+  return {
+    accepted: false,
+    reason: first === undefined ? 'no path' : `${first.code} ${first.rule}: ${first.message}`,
+  }
 }
 
 const accepted: Opinion = { accepted: true, reason: '' }

@@ -20,9 +20,17 @@ const differential = 'test/differential/run.ts'
 const errorsPage = 'scripts/errors-page.ts'
 const importTime = 'scripts/import-time.ts'
 
-function command(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): { status: number | null; stdout: string; stderr: string } {
+function command(
+  file: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): { status: number | null; stdout: string; stderr: string } {
   const { SPIFFE_PKI_CONFORMANCE: _, ...rest } = process.env
-  return spawnSync(process.execPath, ['--import', 'tsx', file, ...args], { cwd: root, encoding: 'utf8', env: { ...rest, ...env } })
+  return spawnSync(process.execPath, ['--import', 'tsx', file, ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...rest, ...env },
+  })
 }
 
 describe('a mistake', () => {
@@ -65,24 +73,32 @@ describe('a mistake', () => {
 })
 
 describe('what is asked for', () => {
-  it.each([start, conformance, fuzz, bench, differential, errorsPage, importTime])('%s --help shows the usage', (file) => {
-    const { status, stdout } = command(file, ['--help'])
-    expect(stdout).toContain('Usage: np')
-    expect(status).toBe(0)
-  })
+  it.each([start, conformance, fuzz, bench, differential, errorsPage, importTime])(
+    '%s --help shows the usage',
+    (file) => {
+      const { status, stdout } = command(file, ['--help'])
+      expect(stdout).toContain('Usage: np')
+      expect(status).toBe(0)
+    },
+  )
 
   it('npm run bench -- spiffe-id --json FILE writes machine, versions and ratios', () => {
     const file = join(folder, 'bench.json')
     expect(command(bench, ['spiffe-id', '--short', '--json', file]).status).toBe(0)
     const report = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
     expect(report).toMatchObject({
-      machine: expect.any(String), node: process.versions.node, openssl: process.versions.openssl,
+      machine: expect.any(String),
+      node: process.versions.node,
+      openssl: process.versions.openssl,
       rows: [{ name: 'spiffe-id/parse', medianUs: expect.any(Number), ratios: expect.any(Object) }],
     })
   })
 
   it('npm start -- --serve runs until it is told to stop, and then ends well', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', start, '--serve'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--import', 'tsx', start, '--serve'], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     let shown = ''
     for await (const part of child.stdout.setEncoding('utf8')) {
       shown += String(part)

@@ -13,13 +13,20 @@ const run = promisify(execFile)
 
 describe('examples', () => {
   it.each(examples)('%s has at most 60 lines', (name) => {
-    expect(readFileSync(folder + name, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(60)
+    expect(
+      readFileSync(folder + name, 'utf8')
+        .trimEnd()
+        .split('\n').length,
+    ).toBeLessThanOrEqual(60)
   })
 
-  it.each(examples.filter((name) => !name.includes('pkcs11') || requires('softhsm')))('%s runs', async (name) => {
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', folder + name])
-    expect(stdout.length).toBeGreaterThan(20)
-  })
+  it.each(examples.filter((name) => !name.includes('pkcs11') || requires('softhsm')))(
+    '%s runs',
+    async (name) => {
+      const { stdout } = await run(process.execPath, ['--import', 'tsx', folder + name])
+      expect(stdout.length).toBeGreaterThan(20)
+    },
+  )
 
   it('the main job ends well', async () => {
     const { stdout } = await run(process.execPath, ['--import', 'tsx', `${folder}main/start.ts`])

@@ -13,8 +13,13 @@ import { requires } from '../support/requires.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
-const manifest = JSON.parse(read('package.json')) as { exports: Record<string, unknown>, files: readonly string[] }
-const subpaths = Object.keys(manifest.exports).filter((name) => name !== './package.json').map((name) => `spiffe-pki${name.slice(1)}`)
+const manifest = JSON.parse(read('package.json')) as {
+  exports: Record<string, unknown>
+  files: readonly string[]
+}
+const subpaths = Object.keys(manifest.exports)
+  .filter((name) => name !== './package.json')
+  .map((name) => `spiffe-pki${name.slice(1)}`)
 const peers = ['@grpc/grpc-js', 'pkcs11js']
 
 /** What the examples of docstrings are given. One that needs another value has it declared here. */
@@ -47,7 +52,14 @@ const given: Readonly<Record<string, string>> = {
 }
 
 const pages = ['README.md', ...markdown('docs')].filter((page) => program(page) !== '')
-const allPages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...markdown('docs')]
+const allPages = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  ...markdown('docs'),
+]
 const examples = docstringExamples()
 
 let user: UserProject
@@ -56,7 +68,10 @@ beforeAll(async () => {
   user = await userProject()
   for (const page of pages) user.write(`${fileName(page)}.ts`, program(page))
   for (const { name, code } of examples) user.write(`${name}.ts`, code)
-  user.write('every-subpath.ts', subpaths.map((name, at) => `export * as layer${at} from '${name}'\n`).join(''))
+  user.write(
+    'every-subpath.ts',
+    subpaths.map((name, at) => `export * as layer${at} from '${name}'\n`).join(''),
+  )
   complaints = await user.compile()
 }, 180_000)
 afterAll(() => user.dispose())
@@ -73,7 +88,11 @@ describe('a page', () => {
   it.skipIf(!requires('softhsm'))('docs/hsm.md runs', async () => {
     const token = await createSoftHsmToken('ca')
     onTestFinished(() => token.dispose())
-    const env = { SOFTHSM2_CONF: process.env['SOFTHSM2_CONF'], SOFTHSM2_MODULE: token.modulePath, HSM_PIN: token.pin }
+    const env = {
+      SOFTHSM2_CONF: process.env['SOFTHSM2_CONF'],
+      SOFTHSM2_MODULE: token.modulePath,
+      HSM_PIN: token.pin,
+    }
     expect(await user.run('out/docs-hsm.js', { env })).toContain('BEGIN CERTIFICATE')
   })
 
@@ -83,12 +102,16 @@ describe('a page', () => {
   })
 
   it.each(allPages)('%s links to what is there', (page) => {
-    const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) => join(dirname(page), target as string))
+    const targets = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) =>
+      join(dirname(page), target as string),
+    )
     expect(targets.filter((target) => !existsSync(join(root, target)))).toEqual([])
   })
 
   it('docs/README.md links to every page', () => {
-    const linked = new Set([...read('docs/README.md').matchAll(/\]\((?!\.\.)([^)#\s]+)/g)].map(([, target]) => `docs/${target}`))
+    const linked = new Set(
+      [...read('docs/README.md').matchAll(/\]\((?!\.\.)([^)#\s]+)/g)].map(([, target]) => `docs/${target}`),
+    )
     expect(markdown('docs').filter((page) => page !== 'docs/README.md' && !linked.has(page))).toEqual([])
   })
 
@@ -99,9 +122,14 @@ describe('a page', () => {
 
   it('docs/rules.md has every rule that is cited by number', () => {
     const cited = (text: string): string[] => text.match(/\b(?:ID|X|J|B|F|W)-[0-9]+\b/g) ?? []
-    const listed = new Set(cited([...read('docs/rules.md').matchAll(/^\| (\S+) \|/gm)].map(([, rule]) => rule).join(' ')))
-    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).map((file) => `src/${file}`)
-    for (const file of [...allPages, ...sources]) expect([file, cited(read(file)).filter((rule) => !listed.has(rule))]).toEqual([file, []])
+    const listed = new Set(
+      cited([...read('docs/rules.md').matchAll(/^\| (\S+) \|/gm)].map(([, rule]) => rule).join(' ')),
+    )
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => `src/${file}`)
+    for (const file of [...allPages, ...sources])
+      expect([file, cited(read(file)).filter((rule) => !listed.has(rule))]).toEqual([file, []])
   })
 
   it.each(allPages)('%s names codes that exist', (page) => {
@@ -111,16 +139,30 @@ describe('a page', () => {
 
   it('an example that is published imports what is published', () => {
     const published = manifest.files.filter((file) => file.startsWith('examples/'))
-    const sources = published.flatMap((file) => (file.includes('*') ? readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts')).map((name) => `examples/${name}`) : [file]))
-    const imported = sources.flatMap((file) => [...read(file).matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, target]) => join(dirname(file), target as string)))
+    const sources = published.flatMap((file) =>
+      file.includes('*')
+        ? readdirSync(join(root, 'examples'))
+            .filter((name) => name.endsWith('.ts'))
+            .map((name) => `examples/${name}`)
+        : [file],
+    )
+    const imported = sources.flatMap((file) =>
+      [...read(file).matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, target]) =>
+        join(dirname(file), target as string),
+      ),
+    )
     expect(imported.filter((file) => !sources.includes(file))).toEqual([])
   })
 
   it('README.md links to what is published', () => {
-    const targets = [...read('README.md').matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, target]) => target as string)
+    const targets = [...read('README.md').matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(
+      ([, target]) => target as string,
+    )
     const alwaysPublished = ['README.md', 'LICENSE', 'package.json']
     const published = (target: string): boolean =>
-      [...manifest.files, ...alwaysPublished].some((file) => new RegExp(`^${file.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}(/|$)`).test(target))
+      [...manifest.files, ...alwaysPublished].some((file) =>
+        new RegExp(`^${file.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}(/|$)`).test(target),
+      )
     expect(targets.filter((target) => !published(target))).toEqual([])
   })
 })
@@ -132,9 +174,13 @@ describe('an @example', () => {
 })
 
 describe('a docstring', () => {
-  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  )
   it.each(files)('%s: @throws names codes that exist', (file) => {
-    const named = [...read(`src/${file}`).matchAll(/@throws [^@]*?(?=\*\/|\n \* @)/g)].flatMap(([text]) => text.match(/\bERR_[A-Z0-9_]*[A-Z0-9](?![A-Z0-9_…*])/g) ?? [])
+    const named = [...read(`src/${file}`).matchAll(/@throws [^@]*?(?=\*\/|\n \* @)/g)].flatMap(
+      ([text]) => text.match(/\bERR_[A-Z0-9_]*[A-Z0-9](?![A-Z0-9_…*])/g) ?? [],
+    )
     expect(named.filter((code) => !Object.hasOwn(errorCodes, code))).toEqual([])
   })
 })
@@ -145,10 +191,18 @@ describe('a subpath', () => {
   })
 
   it('takes undefined for every option: who has one as T | undefined passes it on under exactOptionalPropertyTypes', () => {
-    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !file.includes('gen'))
-    const strict = sources.flatMap((file) => [...read(`src/${file}`).matchAll(/^ {2}readonly (\w+)\?: (?!.*\| undefined$)(?!unknown$).*$/gm)].map(([line]) => `${file}: ${line.trim()}`))
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(
+      (file) => file.endsWith('.ts') && !file.includes('gen'),
+    )
+    const strict = sources.flatMap((file) =>
+      [...read(`src/${file}`).matchAll(/^ {2}readonly (\w+)\?: (?!.*\| undefined$)(?!unknown$).*$/gm)].map(
+        ([line]) => `${file}: ${line.trim()}`,
+      ),
+    )
     // What node:crypto and Web Cryptography hand over, and no caller.
-    expect(strict.filter((line) => !/^(keys\/webcrypto-bridge|adapters\/pkcs11\/cryptoki)\.ts:/.test(line))).toEqual([])
+    expect(
+      strict.filter((line) => !/^(keys\/webcrypto-bridge|adapters\/pkcs11\/cryptoki)\.ts:/.test(line)),
+    ).toEqual([])
   })
 
   it.each(subpaths)('%s loads by itself, without the optional peers', async (name) => {
@@ -157,11 +211,26 @@ describe('a subpath', () => {
   })
 
   it.each([
-    ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).createCertificateClient({ address: 'localhost:1', tls: () => ({ roots: '' }) })`],
-    ['@grpc/grpc-js', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/grpc')).startCertificateServer({ tls: { certificateChain: '', privateKey: '', clientRoots: '' }, issuance: {}, authenticator: {} })`],
-    ['pkcs11js', 'ERR_PKCS11_MODULE_NOT_INSTALLED', `(await import('spiffe-pki/pkcs11')).Pkcs11KeyManager.open({ module: '/none.so', token: { label: 'x' }, pin: () => '' })`],
+    [
+      '@grpc/grpc-js',
+      'ERR_PEER_NOT_INSTALLED',
+      `(await import('spiffe-pki/grpc')).createCertificateClient({ address: 'localhost:1', tls: () => ({ roots: '' }) })`,
+    ],
+    [
+      '@grpc/grpc-js',
+      'ERR_PEER_NOT_INSTALLED',
+      `(await import('spiffe-pki/grpc')).startCertificateServer({ tls: { certificateChain: '', privateKey: '', clientRoots: '' }, issuance: {}, authenticator: {} })`,
+    ],
+    [
+      'pkcs11js',
+      'ERR_PKCS11_MODULE_NOT_INSTALLED',
+      `(await import('spiffe-pki/pkcs11')).Pkcs11KeyManager.open({ module: '/none.so', token: { label: 'x' }, pin: () => '' })`,
+    ],
   ])('without %s says %s and what to install: %s', async (peer, code, call) => {
-    user.write('peer.mjs', `await ${call}.then(() => console.log('no error'), (error) => console.log(error.code, error.message))\n`)
+    user.write(
+      'peer.mjs',
+      `await ${call}.then(() => console.log('no error'), (error) => console.log(error.code, error.message))\n`,
+    )
     const shown = await user.run('peer.mjs', { without: peers })
     expect(shown).toContain(code)
     expect(shown).toContain(`npm install ${peer}`)
@@ -169,7 +238,9 @@ describe('a subpath', () => {
 })
 
 function complaintsAbout(name: string): string[] {
-  return complaints.split('\n').filter((line) => relative('', line).startsWith(`${name}.ts`) || line.includes(`/${name}.ts(`))
+  return complaints
+    .split('\n')
+    .filter((line) => relative('', line).startsWith(`${name}.ts`) || line.includes(`/${name}.ts(`))
 }
 
 /** The pages of a folder and the folders in it, without those that are generated. */
@@ -189,23 +260,33 @@ function program(page: string): string {
 }
 
 /** The examples of docstrings, each a module: the names of the package that it uses imported, the values that it is given declared. */
-function docstringExamples(): { readonly name: string, readonly code: string }[] {
+function docstringExamples(): { readonly name: string; readonly code: string }[] {
   const owners = new Map<string, string>()
   for (const [subpath, target] of Object.entries(manifest.exports)) {
     if (subpath === '.' || typeof target === 'string') continue
     const face = (target as { default: string }).default.replace('./dist/', 'src/').replace(/\.js$/, '.ts')
     for (const [, names] of read(face).matchAll(/^export (?!type)\{([^}]*)\}/gm)) {
-      for (const name of (names as string).split(',')) if (name.trim() !== '') owners.set(name.trim(), `spiffe-pki${subpath.slice(1)}`)
+      for (const name of (names as string).split(','))
+        if (name.trim() !== '') owners.set(name.trim(), `spiffe-pki${subpath.slice(1)}`)
     }
   }
-  const found: { name: string, code: string }[] = []
-  for (const file of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((one) => one.endsWith('.ts'))) {
+  const found: { name: string; code: string }[] = []
+  for (const file of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((one) =>
+    one.endsWith('.ts'),
+  )) {
     for (const [, text] of read(`src/${file}`).matchAll(/^ *\* @example\n((?: *\*(?! @|\/).*\n)+)/gm)) {
       const body = (text as string).replace(/^ *\* ?/gm, '').replace(/^```(ts)?$/gm, '')
       const used = new Set(body.replace(/'[^']*'|\/\/.*$/gm, '').match(/[A-Za-z]\w*/g))
-      const imports = [...used].filter((name) => owners.has(name)).map((name) => `import { ${name} } from '${owners.get(name)}'\n`)
-      const values = [...used].filter((name) => Object.hasOwn(given, name) && !new RegExp(`(?:const|using) \\{? ?${name}\\b`).test(body))
-      found.push({ name: `example-${file.replaceAll(/[/\\]/g, '-').replace(/\.ts$/, '')}-${found.length}`, code: `${imports.join('')}${values.map((name) => `declare const ${name}: ${given[name]}\n`).join('')}${body}\nexport {}\n` })
+      const imports = [...used]
+        .filter((name) => owners.has(name))
+        .map((name) => `import { ${name} } from '${owners.get(name)}'\n`)
+      const values = [...used].filter(
+        (name) => Object.hasOwn(given, name) && !new RegExp(`(?:const|using) \\{? ?${name}\\b`).test(body),
+      )
+      found.push({
+        name: `example-${file.replaceAll(/[/\\]/g, '-').replace(/\.ts$/, '')}-${found.length}`,
+        code: `${imports.join('')}${values.map((name) => `declare const ${name}: ${given[name]}\n`).join('')}${body}\nexport {}\n`,
+      })
     }
   }
   return found

@@ -1,7 +1,18 @@
 // What may happen to key files: a kill at every moment of a write, a full disk, a directory that is open to others, two processes.
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
@@ -25,7 +36,8 @@ const notAllowed = 'this test mounts a small file system, which is not allowed h
 /** A small file system for one test; undefined where nobody may mount one. */
 function mounted(size: string): string | undefined {
   const folder = newFolder()
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700`, 'tmpfs', folder]).status !== 0) return undefined
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700`, 'tmpfs', folder]).status !== 0)
+    return undefined
   onTestFinished(() => void spawnSync('umount', [folder]))
   return folder
 }
@@ -35,7 +47,15 @@ describe('key files', () => {
     const directory = fresh()
     await using before = await open(directory)
     const old = await before.generateKey('ca', 'P-256')
-    const { signal } = spawnSync(process.execPath, ['--import', 'tsx', writer, directory, passphrase, 'rotate', step])
+    const { signal } = spawnSync(process.execPath, [
+      '--import',
+      'tsx',
+      writer,
+      directory,
+      passphrase,
+      'rotate',
+      step,
+    ])
     expect(signal).toBe('SIGKILL')
     await using after = await open(directory)
     const versions = (await after.listKeys()).map(({ version }) => version)
@@ -43,7 +63,14 @@ describe('key files', () => {
     if (steps.indexOf(step) >= steps.indexOf('linked')) expect(versions).toEqual([1, 2])
     expect((await after.getSigner('ca', 1))?.publicKey.equals(old.publicKey)).toBe(true)
     const signer = (await after.getSigner('ca'))!
-    expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, Buffer.from('x'), await signer.sign(Buffer.from('x')))).toBe(true)
+    expect(
+      verifySignature(
+        signer.publicKey,
+        signer.signatureAlgorithm,
+        Buffer.from('x'),
+        await signer.sign(Buffer.from('x')),
+      ),
+    ).toBe(true)
     await after.rotateKey('ca')
   })
 
@@ -72,23 +99,34 @@ describe('key files', () => {
 
   it.each([
     { what: 'is open to others', change: (file: string) => chmodSync(file, 0o640) },
-    { what: 'is a symbolic link', change: (file: string) => {
-      renameSync(file, `${file}.moved`)
-      symlinkSync(`${file}.moved`, file)
-    } },
-    { what: 'is a directory', change: (file: string) => {
-      rmSync(file)
-      mkdirSync(file, { mode: 0o700 })
-    } },
+    {
+      what: 'is a symbolic link',
+      change: (file: string) => {
+        renameSync(file, `${file}.moved`)
+        symlinkSync(`${file}.moved`, file)
+      },
+    },
+    {
+      what: 'is a directory',
+      change: (file: string) => {
+        rmSync(file)
+        mkdirSync(file, { mode: 0o700 })
+      },
+    },
     { what: 'is too long', change: (file: string) => writeFileSync(file, Buffer.alloc(65 * 1024)) },
-    { what: 'has no time in it', change: (file: string) => writeFileSync(file, readFileSync(file, 'latin1').replace(/created: .*/, 'created: yesterday')) },
+    {
+      what: 'has no time in it',
+      change: (file: string) =>
+        writeFileSync(file, readFileSync(file, 'latin1').replace(/created: .*/, 'created: yesterday')),
+    },
   ])('are not read where one $what', async ({ change }) => {
     const directory = fresh()
     await using keys = await open(directory)
     await keys.generateKey('ca', 'P-256')
     change(join(directory, 'ca', '1.pem'))
     await using other = await open(directory)
-    for (const manager of [keys, other]) await expect(manager.getSigner('ca')).rejects.toThrow(code('ERR_KEY_STORAGE'))
+    for (const manager of [keys, other])
+      await expect(manager.getSigner('ca')).rejects.toThrow(code('ERR_KEY_STORAGE'))
   })
 
   it('are read anew where another process destroyed a version and made one of the same number', async () => {
@@ -100,7 +138,10 @@ describe('key files', () => {
     expect(await here.getSigner('ca')).toBeUndefined()
     const made = await there.generateKey('ca', 'P-256')
     const found = await here.getSigner('ca')
-    expect([found?.publicKey.equals(made.publicKey), found?.publicKey.equals(destroyed.publicKey)]).toEqual([true, false])
+    expect([found?.publicKey.equals(made.publicKey), found?.publicKey.equals(destroyed.publicKey)]).toEqual([
+      true,
+      false,
+    ])
     expect(await here.getSigner('ca')).toBe(found)
   })
 
@@ -112,7 +153,10 @@ describe('key files', () => {
     await here.destroyKey('ca', 2)
     await using there = await open(directory)
     const next = await there.rotateKey('ca')
-    expect((await here.listKeys()).map(({ version, current }) => [version, current])).toEqual([[1, false], [3, true]])
+    expect((await here.listKeys()).map(({ version, current }) => [version, current])).toEqual([
+      [1, false],
+      [3, true],
+    ])
     expect((await here.getSigner('ca'))?.publicKey.equals(next.publicKey)).toBe(true)
     // With the key go its numbers.
     await here.destroyKey('ca')
@@ -136,7 +180,11 @@ describe('key files', () => {
     await using keys = await open(directory)
     await keys.generateKey('ca', 'P-256')
     const run = promisify(execFile)
-    await Promise.all([1, 2, 3].map(() => run(process.execPath, ['--import', 'tsx', writer, directory, passphrase, 'rotate'])))
+    await Promise.all(
+      [1, 2, 3].map(() =>
+        run(process.execPath, ['--import', 'tsx', writer, directory, passphrase, 'rotate']),
+      ),
+    )
     expect((await keys.listKeys()).map(({ version }) => version)).toEqual([1, 2, 3, 4])
     expect(await createSecureFile(join(directory, 'ca', '1.pem'), 'another key')).toBe(false)
     expect(readFileSync(join(directory, 'ca', '1.pem'), 'utf8')).toContain('ENCRYPTED PRIVATE KEY')
@@ -151,9 +199,13 @@ describe('key files', () => {
 
   it.each(['ENOSPC', 'EROFS', 'EIO'])('answer with a code and leave nothing behind on %s', async (errno) => {
     const directory = fresh()
-    await using keys = await FileKeyManager.open({ directory, passphrase: () => passphrase, onWriteStep: (step) => {
-      if (step === 'written') throw Object.assign(new Error(errno), { code: errno })
-    } })
+    await using keys = await FileKeyManager.open({
+      directory,
+      passphrase: () => passphrase,
+      onWriteStep: (step) => {
+        if (step === 'written') throw Object.assign(new Error(errno), { code: errno })
+      },
+    })
     await expect(keys.generateKey('ca', 'P-256')).rejects.toThrow(code('ERR_KEY_STORAGE'))
     expect(readdirSync(join(directory, 'ca'))).toEqual([])
     expect(await keys.getSigner('ca')).toBeUndefined()
@@ -180,7 +232,12 @@ describe('key files', () => {
     expect(spawnSync('mount', ['-o', 'remount,ro', mount]).status).toBe(0)
     await using reader = await open(mount)
     expect((await reader.getSigner('kept'))?.publicKey.equals(made.publicKey)).toBe(true)
-    for (const attempt of [() => reader.generateKey('other', 'P-256'), () => reader.rotateKey('kept'), () => reader.destroyKey('kept')]) await expect(attempt()).rejects.toThrow(code('ERR_KEY_STORAGE'))
+    for (const attempt of [
+      () => reader.generateKey('other', 'P-256'),
+      () => reader.rotateKey('kept'),
+      () => reader.destroyKey('kept'),
+    ])
+      await expect(attempt()).rejects.toThrow(code('ERR_KEY_STORAGE'))
     expect(await reader.listKeys()).toHaveLength(1)
   })
 
@@ -193,7 +250,13 @@ describe('key files', () => {
     expect(error).toMatchObject({ code: 'ERR_KEY_PASSPHRASE' })
     const secret = signer.privateKey().export({ format: 'jwk' }).d!
     const shown = inspect([error, keys, other, signer], { depth: 12, showHidden: true })
-    for (const hidden of [passphrase, 'another secret', secret, Buffer.from(secret, 'base64url').toString('hex')]) expect(shown).not.toContain(hidden)
+    for (const hidden of [
+      passphrase,
+      'another secret',
+      secret,
+      Buffer.from(secret, 'base64url').toString('hex'),
+    ])
+      expect(shown).not.toContain(hidden)
     writeFileSync(join(directory, 'ca', '2.pem'), 'nonsense', { mode: 0o600 })
     await expect(keys.getSigner('ca')).rejects.toThrow(code('ERR_KEY_STORAGE'))
   })
@@ -202,7 +265,11 @@ describe('key files', () => {
     const directory = fresh()
     await using keys = await open(directory)
     const signer = await keys.generateKey('ca', 'P-256')
-    const text = execFileSync('openssl', ['pkcs8', '-in', join(directory, 'ca', '1.pem'), '-passin', `pass:${passphrase}`], { encoding: 'utf8' })
+    const text = execFileSync(
+      'openssl',
+      ['pkcs8', '-in', join(directory, 'ca', '1.pem'), '-passin', `pass:${passphrase}`],
+      { encoding: 'utf8' },
+    )
     expect(text).toBe(signer.privateKey().export({ type: 'pkcs8', format: 'pem' }))
   })
 })

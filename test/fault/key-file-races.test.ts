@@ -16,7 +16,8 @@ const passphrase = 'a passphrase that nobody sees'
 const newFolder = temporaryFolders('races-')
 const fresh = (): string => join(newFolder(), 'keys')
 afterEach(() => vi.restoreAllMocks())
-const open = (directory: string, onWriteStep?: (step: WriteStep) => void) => FileKeyManager.open({ directory, passphrase: () => passphrase, onWriteStep })
+const open = (directory: string, onWriteStep?: (step: WriteStep) => void) =>
+  FileKeyManager.open({ directory, passphrase: () => passphrase, onWriteStep })
 
 describe('several managers of one directory', () => {
   it('make one key where all make it at once', async () => {
@@ -25,45 +26,53 @@ describe('several managers of one directory', () => {
     const outcomes = await Promise.allSettled(managers.map((keys) => keys.generateKey('ca', 'P-256')))
     const won = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
     expect(won).toHaveLength(1)
-    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_KEY_EXISTS' })
-    for (const keys of managers) expect((await keys.getSigner('ca'))?.publicKey.equals(won[0]!.publicKey)).toBe(true)
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_KEY_EXISTS' })
+    for (const keys of managers)
+      expect((await keys.getSigner('ca'))?.publicKey.equals(won[0]!.publicKey)).toBe(true)
     expect(readdirSync(join(directory, 'ca'))).toEqual(['1.pem'])
   })
 
   // A few orders of a fixed generator: which comes first is the disk's business all the same.
-  it.each([1, 2, 3])('never see two keys under one number while one stands, nor a failure without a code: %i', async (seed) => {
-    const directory = fresh()
-    const managers = await Promise.all([1, 2, 3].map(() => open(directory)))
-    await managers[0]!.generateKey('ca', 'P-256')
-    let state = seed
-    const random = (below: number): number => (state = (state * 48_271) % 0x7fffffff) % below
-    const seen = new Map<number, string>()
-    const failures: unknown[] = []
-    await Promise.all(managers.map(async (keys) => {
-      for (let i = 0; i < 8; i++) {
-        const what = random(4)
-        try {
-          if (what === 0) await keys.rotateKey('ca')
-          else if (what === 1) await keys.destroyKey('ca', 1 + random(6))
-          else if (what === 2) await keys.getSigner('ca')
-          else await keys.listKeys()
-          for (const { version } of await keys.listKeys()) {
-            const signer = await keys.getSigner('ca', version)
-            if (signer === undefined) continue
-            const spki = Buffer.from(signer.publicKey.spki).toString('hex')
-            expect(seen.get(version) ?? spki).toBe(spki)
-            seen.set(version, spki)
+  it.each([1, 2, 3])(
+    'never see two keys under one number while one stands, nor a failure without a code: %i',
+    async (seed) => {
+      const directory = fresh()
+      const managers = await Promise.all([1, 2, 3].map(() => open(directory)))
+      await managers[0]!.generateKey('ca', 'P-256')
+      let state = seed
+      const random = (below: number): number => (state = (state * 48_271) % 0x7fffffff) % below
+      const seen = new Map<number, string>()
+      const failures: unknown[] = []
+      await Promise.all(
+        managers.map(async (keys) => {
+          for (let i = 0; i < 8; i++) {
+            const what = random(4)
+            try {
+              if (what === 0) await keys.rotateKey('ca')
+              else if (what === 1) await keys.destroyKey('ca', 1 + random(6))
+              else if (what === 2) await keys.getSigner('ca')
+              else await keys.listKeys()
+              for (const { version } of await keys.listKeys()) {
+                const signer = await keys.getSigner('ca', version)
+                if (signer === undefined) continue
+                const spki = Buffer.from(signer.publicKey.spki).toString('hex')
+                expect(seen.get(version) ?? spki).toBe(spki)
+                seen.set(version, spki)
+              }
+            } catch (error) {
+              failures.push(error)
+            }
+            // The last version is not destroyed, for then the numbers begin anew: another one is made beside it.
+            if ((await keys.listKeys()).length < 2)
+              await keys.rotateKey('ca').catch((error: unknown) => failures.push(error))
           }
-        } catch (error) {
-          failures.push(error)
-        }
-        // The last version is not destroyed, for then the numbers begin anew: another one is made beside it.
-        if ((await keys.listKeys()).length < 2) await keys.rotateKey('ca').catch((error: unknown) => failures.push(error))
-      }
-    }))
-    for (const failure of failures) expect(failure).toMatchObject({ code: 'ERR_KEY_NOT_FOUND' })
-    expect(readdirSync(join(directory, 'ca')).filter((name) => name.startsWith('.'))).toEqual([])
-  })
+        }),
+      )
+      for (const failure of failures) expect(failure).toMatchObject({ code: 'ERR_KEY_NOT_FOUND' })
+      expect(readdirSync(join(directory, 'ca')).filter((name) => name.startsWith('.'))).toEqual([])
+    },
+  )
 
   it('restore one backup at once as versions of the same key, each of which opens', async () => {
     const recipient = generateKeyPairSync('x25519')
@@ -72,9 +81,12 @@ describe('several managers of one directory', () => {
     const signer = await managers[0]!.generateKey('ca', 'P-256')
     const backup = await managers[0]!.backupKey('ca', { recipient: recipient.publicKey })
     await managers[0]!.destroyKey('ca')
-    const outcomes = await Promise.allSettled(managers.map((keys) => keys.restoreKey(backup, { recipient: recipient.privateKey })))
+    const outcomes = await Promise.allSettled(
+      managers.map((keys) => keys.restoreKey(backup, { recipient: recipient.privateKey })),
+    )
     expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
-    for (const { version } of await managers[0]!.listKeys()) expect((await managers[1]!.getSigner('ca', version))?.publicKey.equals(signer.publicKey)).toBe(true)
+    for (const { version } of await managers[0]!.listKeys())
+      expect((await managers[1]!.getSigner('ca', version))?.publicKey.equals(signer.publicKey)).toBe(true)
   })
 })
 
@@ -85,7 +97,8 @@ describe.skipIf(process.platform !== 'linux')('what is written is on the disk', 
     await handle.close()
     return Object.getPrototypeOf(handle) as FileHandle
   }
-  const fileOf = (handle: FileHandle): string => basename(readlinkSync(`/proc/self/fd/${handle.fd}`)).replace(/^\.writing-[0-9a-f]+$/, 'temporary')
+  const fileOf = (handle: FileHandle): string =>
+    basename(readlinkSync(`/proc/self/fd/${handle.fd}`)).replace(/^\.writing-[0-9a-f]+$/, 'temporary')
 
   it('before it has its name, its name before the call returns, and each new directory in the one above it', async () => {
     const events: string[] = []
@@ -101,7 +114,18 @@ describe.skipIf(process.platform !== 'linux')('what is written is on the disk', 
     expect(events).toEqual(['sync keys', `sync ${basename(parent)}`])
     events.length = 0
     await keys.generateKey('ca', 'P-256')
-    expect(events).toEqual(['sync deeper', 'begin', 'created', 'written', 'sync temporary', 'synced', 'linked', 'unlinked', 'sync ca', 'directory-synced'])
+    expect(events).toEqual([
+      'sync deeper',
+      'begin',
+      'created',
+      'written',
+      'sync temporary',
+      'synced',
+      'linked',
+      'unlinked',
+      'sync ca',
+      'directory-synced',
+    ])
     events.length = 0
     await keys.destroyKey('ca')
     expect(events).toEqual(['sync ca'])
@@ -114,7 +138,9 @@ describe.skipIf(process.platform !== 'linux')('what is written is on the disk', 
     const prototype = await fileHandles()
     const { sync } = prototype
     vi.spyOn(prototype, 'sync').mockImplementation(function (this: FileHandle) {
-      return fileOf(this) === name ? Promise.reject(Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })) : sync.call(this)
+      return fileOf(this) === name
+        ? Promise.reject(Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' }))
+        : sync.call(this)
     })
     await expect(keys.rotateKey('ca')).rejects.toThrow(code('ERR_KEY_STORAGE'))
     vi.restoreAllMocks()

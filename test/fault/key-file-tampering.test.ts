@@ -1,6 +1,15 @@
 // Key files that somebody else wrote to: what stands above a key is believed only under the passphrase.
 
-import { chownSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -12,11 +21,14 @@ import { code } from '../support/codes.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
 const passphrase = 'a passphrase that nobody sees'
-const open = (directory: string, secret = passphrase) => FileKeyManager.open({ directory, passphrase: () => secret })
+const open = (directory: string, secret = passphrase) =>
+  FileKeyManager.open({ directory, passphrase: () => secret })
 const newFolder = temporaryFolders('tampered-')
 const fresh = (): string => join(newFolder(), 'keys')
 
-async function written(algorithm: KeyAlgorithm = 'RSA-2048'): Promise<{ readonly directory: string, readonly file: string }> {
+async function written(
+  algorithm: KeyAlgorithm = 'RSA-2048',
+): Promise<{ readonly directory: string; readonly file: string }> {
   const directory = fresh()
   await using keys = await open(directory)
   await keys.generateKey('ca', algorithm)
@@ -24,13 +36,18 @@ async function written(algorithm: KeyAlgorithm = 'RSA-2048'): Promise<{ readonly
 }
 
 const label = 'ENCRYPTED PRIVATE KEY'
-const change = (from: string | RegExp, to: string) => (text: string): string => text.replace(from, to)
+const change =
+  (from: string | RegExp, to: string) =>
+  (text: string): string =>
+    text.replace(from, to)
 /** One octet of the DER, from its end. */
-const flipped = (fromEnd: number) => (text: string): string => {
-  const der = Buffer.from(decodeOnePem(text, [label]))
-  der[der.length - fromEnd]! ^= 0x80
-  return text.slice(0, text.indexOf('-----BEGIN')) + encodePem(label, der)
-}
+const flipped =
+  (fromEnd: number) =>
+  (text: string): string => {
+    const der = Buffer.from(decodeOnePem(text, [label]))
+    der[der.length - fromEnd]! ^= 0x80
+    return text.slice(0, text.indexOf('-----BEGIN')) + encodePem(label, der)
+  }
 
 describe('a key file', () => {
   it.each<[string, string, (text: string) => string]>([
@@ -40,18 +57,37 @@ describe('a key file', () => {
     ['its algorithm is none', 'ERR_KEY_STORAGE', change('RSA-2048', 'constructor')],
     ['its time is another', 'ERR_KEY_STORAGE', change(/created: \d{4}/, 'created: 2020')],
     ['its time is spelt otherwise', 'ERR_KEY_STORAGE', change(/(created: \S+?)\.\d+Z/, '$1Z')],
-    ['its MAC is another', 'ERR_KEY_STORAGE', (text) => text.replace(/mac: ./, (found) => (found.endsWith('A') ? 'mac: B' : 'mac: A'))],
+    [
+      'its MAC is another',
+      'ERR_KEY_STORAGE',
+      (text) => text.replace(/mac: ./, (found) => (found.endsWith('A') ? 'mac: B' : 'mac: A')),
+    ],
     ['its MAC is short', 'ERR_KEY_STORAGE', change(/mac: .{4}/, 'mac: ')],
     ['it has no MAC', 'ERR_KEY_STORAGE', change(/mac: .*\n/, '')],
     ['it has a line more', 'ERR_KEY_STORAGE', change('-----BEGIN', 'note: none\n-----BEGIN')],
     ['it has text after its end', 'ERR_KEY_STORAGE', (text) => `${text}algorithm: RSA-PSS-2048\n`],
     ['its lines end otherwise', 'ERR_KEY_STORAGE', (text) => text.replaceAll('\n', '\r\n')],
-    ['its key is on longer lines', 'ERR_KEY_STORAGE', (text) => text.slice(0, text.indexOf('-----BEGIN')) + `-----BEGIN ${label}-----\n${Buffer.from(decodeOnePem(text, [label])).toString('base64')}\n-----END ${label}-----\n`],
+    [
+      'its key is on longer lines',
+      'ERR_KEY_STORAGE',
+      (text) =>
+        text.slice(0, text.indexOf('-----BEGIN')) +
+        `-----BEGIN ${label}-----\n${Buffer.from(decodeOnePem(text, [label])).toString('base64')}\n-----END ${label}-----\n`,
+    ],
     ['it is there twice', 'ERR_PEM', (text) => text + text.slice(text.indexOf('-----BEGIN'))],
     ['its last block is another', 'ERR_KEY_PASSPHRASE', flipped(1)],
     ['it is empty', 'ERR_KEY_STORAGE', () => ''],
-    ['its key is not encrypted', 'ERR_PEM', (text) => text.slice(0, text.indexOf('-----BEGIN')) + encodePem('PRIVATE KEY', Buffer.alloc(100))],
-    ['its key is no EncryptedPrivateKeyInfo', 'ERR_KEY_MALFORMED', (text) => text.slice(0, text.indexOf('-----BEGIN')) + encodePem(label, Buffer.from('3003020100', 'hex'))],
+    [
+      'its key is not encrypted',
+      'ERR_PEM',
+      (text) => text.slice(0, text.indexOf('-----BEGIN')) + encodePem('PRIVATE KEY', Buffer.alloc(100)),
+    ],
+    [
+      'its key is no EncryptedPrivateKeyInfo',
+      'ERR_KEY_MALFORMED',
+      (text) =>
+        text.slice(0, text.indexOf('-----BEGIN')) + encodePem(label, Buffer.from('3003020100', 'hex')),
+    ],
   ])('is refused when %s', async (_what, wanted, changed) => {
     const { directory, file } = await written()
     const text = readFileSync(file, 'latin1')
@@ -73,7 +109,11 @@ describe('a key file', () => {
     await using keys = await open(directory)
     for (const fromEnd of [17, 24, 32, 40, 100]) {
       writeFileSync(file, flipped(fromEnd)(text))
-      await expect(keys.getSigner('ca')).rejects.toThrow(expect.objectContaining({ code: expect.stringMatching(/^ERR_KEY_(STORAGE|PASSPHRASE|MALFORMED)$/) as unknown }))
+      await expect(keys.getSigner('ca')).rejects.toThrow(
+        expect.objectContaining({
+          code: expect.stringMatching(/^ERR_KEY_(STORAGE|PASSPHRASE|MALFORMED)$/) as unknown,
+        }),
+      )
     }
   })
 
@@ -113,7 +153,13 @@ describe('a key directory', () => {
     renameSync(join(directory, 'ca'), elsewhere)
     symlinkSync(elsewhere, join(directory, 'ca'))
     await using keys = await open(directory)
-    for (const call of [() => keys.getSigner('ca'), () => keys.rotateKey('ca'), () => keys.listKeys(), () => keys.destroyKey('ca')]) await expect(call()).rejects.toThrow(code('ERR_KEY_STORAGE'))
+    for (const call of [
+      () => keys.getSigner('ca'),
+      () => keys.rotateKey('ca'),
+      () => keys.listKeys(),
+      () => keys.destroyKey('ca'),
+    ])
+      await expect(call()).rejects.toThrow(code('ERR_KEY_STORAGE'))
   })
 
   it('may have other files in it, and they are no keys', async () => {

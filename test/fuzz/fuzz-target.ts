@@ -34,7 +34,12 @@ export interface FuzzOptions {
   readonly now?: () => number
 }
 
-export function fuzzTarget(target: FuzzTarget, runs: number, seed: number, { progress, now = () => performance.now() }: FuzzOptions = {}): FuzzReport {
+export function fuzzTarget(
+  target: FuzzTarget,
+  runs: number,
+  seed: number,
+  { progress, now = () => performance.now() }: FuzzOptions = {},
+): FuzzReport {
   const refused: Record<string, number> = {}
   const findings: FuzzFinding[] = []
   let accepted = 0
@@ -44,12 +49,29 @@ export function fuzzTarget(target: FuzzTarget, runs: number, seed: number, { pro
     const problem = attempt(target, input, refused)
     const elapsed = now() - began
     if (problem === undefined) accepted++
-    else if (problem !== refusal) findings.push({ run, problem, input: Buffer.from(input as string).toString('base64').slice(0, 4000) })
+    else if (problem !== refusal)
+      findings.push({
+        run,
+        problem,
+        input: Buffer.from(input as string)
+          .toString('base64')
+          .slice(0, 4000),
+      })
     if (elapsed <= slowestMs) return
     // Machines are shared: only what is slow three times over is slow.
-    const best = elapsed > limitMs ? Math.min(elapsed, ...[1, 2, 3].map(() => time(() => attempt(target, input, {}), now))) : elapsed
+    const best =
+      elapsed > limitMs
+        ? Math.min(elapsed, ...[1, 2, 3].map(() => time(() => attempt(target, input, {}), now)))
+        : elapsed
     slowestMs = Math.max(slowestMs, best)
-    if (best > limitMs) findings.push({ run, problem: `took ${best.toFixed(0)} ms`, input: Buffer.from(input as string).toString('base64').slice(0, 4000) })
+    if (best > limitMs)
+      findings.push({
+        run,
+        problem: `took ${best.toFixed(0)} ms`,
+        input: Buffer.from(input as string)
+          .toString('base64')
+          .slice(0, 4000),
+      })
   }
   const random = new SeededRandom(seed)
   for (let run = 0; run < Math.min(runs, 2000); run++) once(target.input(random), run) // caches and compiled code are no growth
@@ -60,17 +82,23 @@ export function fuzzTarget(target: FuzzTarget, runs: number, seed: number, { pro
     if (findings.length >= 20) break
   }
   const growthKib = memoryKib() - before
-  if (growthKib > 64 * 1024) findings.push({ run: runs, problem: `memory grew by ${growthKib} KiB`, input: '' })
+  if (growthKib > 64 * 1024)
+    findings.push({ run: runs, problem: `memory grew by ${growthKib} KiB`, input: '' })
   return { name: target.name, runs, accepted, refused, slowestMs, growthKib, findings }
 }
 
 /** Undefined = accepted; `refusal` = refused as it should be; else what went wrong. */
-function attempt(target: FuzzTarget, input: Uint8Array | string, refused: Record<string, number>): string | undefined {
+function attempt(
+  target: FuzzTarget,
+  input: Uint8Array | string,
+  refused: Record<string, number>,
+): string | undefined {
   try {
     target.run(input)
     return undefined
   } catch (error) {
-    if (!isPkiError(error)) return error instanceof Error ? (error.stack ?? error.message).slice(0, 500) : String(error)
+    if (!isPkiError(error))
+      return error instanceof Error ? (error.stack ?? error.message).slice(0, 500) : String(error)
     refused[error.code] = (refused[error.code] ?? 0) + 1
     return refusal
   }

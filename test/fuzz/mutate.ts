@@ -12,7 +12,8 @@ interface Element {
 /** One to four mutations of a DER input. */
 export function mutateDer(input: Uint8Array, random: SeededRandom, other: Uint8Array): Uint8Array {
   let bytes: Uint8Array = new Uint8Array(input) // a copy, and no Buffer: slice() of one would be a view of the seed
-  for (let count = 1 + random.integer(4); count > 0; count--) bytes = random.pick(mutations)(bytes, random, other)
+  for (let count = 1 + random.integer(4); count > 0; count--)
+    bytes = random.pick(mutations)(bytes, random, other)
   return bytes.length > maxLength ? bytes.subarray(0, maxLength) : bytes
 }
 
@@ -52,7 +53,8 @@ const setOctet: Mutation = (bytes, random) => {
 
 const truncate: Mutation = (bytes, random) => bytes.slice(0, random.integer(bytes.length + 1))
 
-const append: Mutation = (bytes, random) => Uint8Array.from([...bytes, ...Array.from({ length: 1 + random.integer(8) }, () => random.integer(256))])
+const append: Mutation = (bytes, random) =>
+  Uint8Array.from([...bytes, ...Array.from({ length: 1 + random.integer(8) }, () => random.integer(256))])
 
 /** Replaces one element by nothing, itself twice, another one, or one of the second input; the lengths around it stay right. */
 const editElement: Mutation = (bytes, random, other) => {
@@ -83,7 +85,18 @@ const editContent: Mutation = (bytes, random) => {
     () => new Uint8Array(1 + random.integer(300)).fill(random.pick(oddOctets)),
     () => concat(Uint8Array.of(0), bytes.subarray(contentStart, end)),
     () => bytes.subarray(contentStart, end - random.integer(Math.max(1, end - contentStart))),
-    () => Uint8Array.from(Buffer.from(random.pick(['20260230000000Z', '991231235960Z', '500101000000Z', '99991231235959Z', '2601010000Z'] as const))),
+    () =>
+      Uint8Array.from(
+        Buffer.from(
+          random.pick([
+            '20260230000000Z',
+            '991231235960Z',
+            '500101000000Z',
+            '99991231235959Z',
+            '2601010000Z',
+          ] as const),
+        ),
+      ),
   ])()
   return replace(bytes, elements, chosen, encode(bytes[start]!, content))
 }
@@ -101,8 +114,20 @@ const editLength: Mutation = (bytes, random) => {
   const elements = elementsOf(bytes)
   if (elements.length === 0) return bytes
   const { start, contentStart, end } = random.pick(elements)
-  const lengths = [[0x80], [0x81, 0x01], [0x82, 0, end - contentStart], [0x84, 0x7f, 0xff, 0xff, 0xff], [0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], [(end - contentStart + 1) & 0x7f], [0xff]]
-  return concat(bytes.subarray(0, start + 1), Uint8Array.from(random.pick(lengths)), bytes.subarray(contentStart))
+  const lengths = [
+    [0x80],
+    [0x81, 0x01],
+    [0x82, 0, end - contentStart],
+    [0x84, 0x7f, 0xff, 0xff, 0xff],
+    [0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+    [(end - contentStart + 1) & 0x7f],
+    [0xff],
+  ]
+  return concat(
+    bytes.subarray(0, start + 1),
+    Uint8Array.from(random.pick(lengths)),
+    bytes.subarray(contentStart),
+  )
 }
 
 const nest: Mutation = (bytes, random) => {
@@ -111,7 +136,21 @@ const nest: Mutation = (bytes, random) => {
   return out
 }
 
-const mutations: readonly Mutation[] = [flipBit, flipBit, setOctet, truncate, append, editElement, editElement, editElement, editContent, editContent, editTag, editLength, nest]
+const mutations: readonly Mutation[] = [
+  flipBit,
+  flipBit,
+  setOctet,
+  truncate,
+  append,
+  editElement,
+  editElement,
+  editElement,
+  editContent,
+  editContent,
+  editTag,
+  editLength,
+  nest,
+]
 
 /** Every element that can be reached by well-formed lengths, also inside OCTET STRINGs, which extensions are. */
 function elementsOf(bytes: Uint8Array): Element[] {
@@ -135,7 +174,11 @@ function elementsOf(bytes: Uint8Array): Element[] {
   return found
 }
 
-function header(bytes: Uint8Array, at: number, to: number): { contentStart: number; end: number } | undefined {
+function header(
+  bytes: Uint8Array,
+  at: number,
+  to: number,
+): { contentStart: number; end: number } | undefined {
   let length = bytes[at + 1] ?? 0xff
   let contentStart = at + 2
   if (length >= 0x80) {
@@ -149,12 +192,20 @@ function header(bytes: Uint8Array, at: number, to: number): { contentStart: numb
 }
 
 /** The input with one element replaced, every length around it made right again. */
-function replace(bytes: Uint8Array, elements: readonly Element[], index: number, replacement: Uint8Array): Uint8Array {
+function replace(
+  bytes: Uint8Array,
+  elements: readonly Element[],
+  index: number,
+  replacement: Uint8Array,
+): Uint8Array {
   let { start, end, parent } = elements[index]!
   let current = replacement
   while (parent >= 0) {
     const outer = elements[parent]!
-    current = encode(bytes[outer.start]!, concat(bytes.subarray(outer.contentStart, start), current, bytes.subarray(end, outer.end)))
+    current = encode(
+      bytes[outer.start]!,
+      concat(bytes.subarray(outer.contentStart, start), current, bytes.subarray(end, outer.end)),
+    )
     ;({ start, end, parent } = outer)
   }
   return concat(bytes.subarray(0, start), current, bytes.subarray(end))
@@ -162,7 +213,14 @@ function replace(bytes: Uint8Array, elements: readonly Element[], index: number,
 
 function encode(tag: number, content: Uint8Array): Uint8Array {
   const { length } = content
-  const octets = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : length < 0x10000 ? [0x82, length >> 8, length & 0xff] : [0x83, length >> 16, (length >> 8) & 0xff, length & 0xff]
+  const octets =
+    length < 0x80
+      ? [length]
+      : length < 0x100
+        ? [0x81, length]
+        : length < 0x10000
+          ? [0x82, length >> 8, length & 0xff]
+          : [0x83, length >> 16, (length >> 8) & 0xff, length & 0xff]
   return concat(Uint8Array.of(tag, ...octets), content)
 }
 
@@ -172,5 +230,33 @@ function concat(...parts: readonly Uint8Array[]): Uint8Array {
 
 const maxLength = 64 * 1024
 const oddOctets = [0x00, 0x01, 0x7f, 0x80, 0x81, 0xfe, 0xff, 0x30, 0x2a] as const
-const oddTags = [0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0a, 0x0c, 0x13, 0x16, 0x17, 0x18, 0x30, 0x31, 0x80, 0x82, 0x86, 0x87, 0xa0, 0xa1, 0xa3, 0xa4, 0x1f, 0x3f, 0x00] as const
-const oddCharacters = ['\0', '\n', '\r\n', ' ', '-', '=', '==', '/', '//', '..', '/../', '%2e', ':', '@', '#', '?', '\u00e9', '\ud800', '\uffff', 'A', '_', '-----', '-----BEGIN X-----', '-----END '] as const
+const oddTags = [
+  0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0a, 0x0c, 0x13, 0x16, 0x17, 0x18, 0x30, 0x31, 0x80, 0x82, 0x86, 0x87,
+  0xa0, 0xa1, 0xa3, 0xa4, 0x1f, 0x3f, 0x00,
+] as const
+const oddCharacters = [
+  '\0',
+  '\n',
+  '\r\n',
+  ' ',
+  '-',
+  '=',
+  '==',
+  '/',
+  '//',
+  '..',
+  '/../',
+  '%2e',
+  ':',
+  '@',
+  '#',
+  '?',
+  '\u00e9',
+  '\ud800',
+  '\uffff',
+  'A',
+  '_',
+  '-----',
+  '-----BEGIN X-----',
+  '-----END ',
+] as const

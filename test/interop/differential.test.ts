@@ -14,7 +14,8 @@ describe.skipIf(!requires('openssl'))('other opinions', () => {
     expect(report.alone.map(summary), 'accepted by us alone').toEqual([])
     expect(report.unexplained.map(summary), 'disagreements without an explanation').toEqual([])
     // The generator has to make cases of every kind that are accepted, or the comparison says nothing.
-    for (const question of ['leaf', 'server', 'request', 'list']) expect(report.tally[question]?.['ours'], question).toBeGreaterThan(runs / 200)
+    for (const question of ['leaf', 'server', 'request', 'list'])
+      expect(report.tally[question]?.['ours'], question).toBeGreaterThan(runs / 200)
   })
 })
 

@@ -33,17 +33,34 @@ const stricter: readonly (readonly [string, RegExp])[] = [
 describe.skipIf(!present)("Go's crypto/x509", () => {
   it(`agrees over ${runs} generated chains, or a clause says why not`, async () => {
     const chains = await Promise.all(fc.sample(chainPlans, runs).map(makeChain))
-    const theirs = goVerdicts(chains.map(({ leaf, intermediates, root }) => ({ leaf: base64(leaf), intermediates: intermediates.map(base64), root: base64(root), time, host: 'web.example' })))
+    const theirs = goVerdicts(
+      chains.map(({ leaf, intermediates, root }) => ({
+        leaf: base64(leaf),
+        intermediates: intermediates.map(base64),
+        root: base64(root),
+        time,
+        host: 'web.example',
+      })),
+    )
     expect(theirs.length).toBe(runs)
     let both = 0
     for (const [at, { leaf, intermediates, root }] of chains.entries()) {
-      const verdict = verifyPath(leaf, { anchors: [root], intermediates, time, extendedKeyUsage: 'serverAuth', peer: { dns: 'web.example' } })
+      const verdict = verifyPath(leaf, {
+        anchors: [root],
+        intermediates,
+        time,
+        extendedKeyUsage: 'serverAuth',
+        peer: { dns: 'web.example' },
+      })
       if (verdict.ok) {
         expect(theirs[at], explainVerdict(verdict)).toBe('ok')
         both++
       } else if (theirs[at] === 'ok') {
         const [first] = verdict.rejected
-        expect(stricter.some(([code, rule]) => first?.code === code && rule.test(first.rule)), explainVerdict(verdict)).toBe(true)
+        expect(
+          stricter.some(([code, rule]) => first?.code === code && rule.test(first.rule)),
+          explainVerdict(verdict),
+        ).toBe(true)
       }
     }
     expect(both).toBeGreaterThan(runs / 20)
@@ -52,12 +69,25 @@ describe.skipIf(!present)("Go's crypto/x509", () => {
   it('says of leaves below constrained intermediates what we say', async () => {
     const chains = await constrainedChains()
     const now = new Date()
-    const theirs = goVerdicts(chains.map(({ leaf, intermediates, root }) => ({ leaf: base64(leaf), intermediates: intermediates.map(base64), root: base64(root), time: now })))
+    const theirs = goVerdicts(
+      chains.map(({ leaf, intermediates, root }) => ({
+        leaf: base64(leaf),
+        intermediates: intermediates.map(base64),
+        root: base64(root),
+        time: now,
+      })),
+    )
     for (const [at, { name, holds, goHolds, leaf, intermediates, root }] of chains.entries()) {
-      const verdict = verifyPath(leaf, { anchors: [root], intermediates, time: now, extendedKeyUsage: 'serverAuth' })
+      const verdict = verifyPath(leaf, {
+        anchors: [root],
+        intermediates,
+        time: now,
+        extendedKeyUsage: 'serverAuth',
+      })
       const what = `${name}: ${leaf.subjectAltName!.map(formatGeneralName).join(', ')}: ${theirs[at]}, ${explainVerdict(verdict)}`
       expect([verdict.ok, theirs[at] === 'ok'], what).toEqual([holds, goHolds])
-      if (!verdict.ok) expect(verdict.rejected[0]?.code, what).toMatch(/^ERR_PATH_(?:NAME_CONSTRAINTS|LENGTH)$/)
+      if (!verdict.ok)
+        expect(verdict.rejected[0]?.code, what).toMatch(/^ERR_PATH_(?:NAME_CONSTRAINTS|LENGTH)$/)
     }
   })
 })
@@ -66,9 +96,15 @@ function goVerdicts(chains: readonly object[]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'go-verify-'))
   try {
     const program = join(folder, 'verify')
-    const built = spawnSync(tool, ['build', '-o', program, '.'], { cwd: join(import.meta.dirname, 'go-verify'), env: { ...process.env, GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local' } })
+    const built = spawnSync(tool, ['build', '-o', program, '.'], {
+      cwd: join(import.meta.dirname, 'go-verify'),
+      env: { ...process.env, GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local' },
+    })
     if (built.status !== 0) throw new Error(`go build: ${built.stderr.toString()}`)
-    const { stdout } = spawnSync(program, { input: chains.map((chain) => `${JSON.stringify(chain)}\n`).join(''), maxBuffer: 1 << 28 })
+    const { stdout } = spawnSync(program, {
+      input: chains.map((chain) => `${JSON.stringify(chain)}\n`).join(''),
+      maxBuffer: 1 << 28,
+    })
     return stdout.toString().trim().split('\n')
   } finally {
     rmSync(folder, { recursive: true, force: true })

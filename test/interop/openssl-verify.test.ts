@@ -44,7 +44,14 @@ describe.skipIf(!present)('openssl verify', () => {
     await fc.assert(
       fc.asyncProperty(chainPlans, async (plan) => {
         const { leaf, intermediates, root } = await makeChain(plan)
-        const verdict = verifyPath(leaf, { anchors: [root], intermediates, time, profile, extendedKeyUsage: 'serverAuth', peer: { dns: 'web.example' } })
+        const verdict = verifyPath(leaf, {
+          anchors: [root],
+          intermediates,
+          time,
+          profile,
+          extendedKeyUsage: 'serverAuth',
+          peer: { dns: 'web.example' },
+        })
         const theirs = opensslAccepts(++count, leaf, intermediates, root)
         if (verdict.ok) {
           expect(theirs.accepted, `accepted here, refused by openssl: ${theirs.text}`).toBe(true)
@@ -53,7 +60,10 @@ describe.skipIf(!present)('openssl verify', () => {
           tally.neither++
         } else {
           const [first] = verdict.rejected
-          expect(stricter.some(([code, rule]) => first?.code === code && rule.test(first.rule)), explainVerdict(verdict)).toBe(true)
+          expect(
+            stricter.some(([code, rule]) => first?.code === code && rule.test(first.rule)),
+            explainVerdict(verdict),
+          ).toBe(true)
           tally.stricter++
         }
       }),
@@ -67,26 +77,62 @@ describe.skipIf(!present)('openssl verify', () => {
   it('says of leaves below constrained intermediates what we say', async () => {
     for (const [at, { name, holds, leaf, intermediates, root }] of (await constrainedChains()).entries()) {
       const verdict = verifyPath(leaf, { anchors: [root], intermediates, extendedKeyUsage: 'serverAuth' })
-      const [leafFile, chainFile, rootFile] = ['leaf', 'chain', 'root'].map((file) => join(folder, `constrained-${file}-${at}.pem`)) as [string, string, string]
+      const [leafFile, chainFile, rootFile] = ['leaf', 'chain', 'root'].map((file) =>
+        join(folder, `constrained-${file}-${at}.pem`),
+      ) as [string, string, string]
       writeFileSync(leafFile, leaf.toPem())
       writeFileSync(chainFile, intermediates.map((certificate) => certificate.toPem()).join(''))
       writeFileSync(rootFile, root.toPem())
-      const { status, stderr } = spawnSync(tool, ['verify', '-x509_strict', '-no-CApath', '-no-CAstore', '-CAfile', rootFile, '-untrusted', chainFile, '-purpose', 'sslserver', leafFile])
+      const { status, stderr } = spawnSync(tool, [
+        'verify',
+        '-x509_strict',
+        '-no-CApath',
+        '-no-CAstore',
+        '-CAfile',
+        rootFile,
+        '-untrusted',
+        chainFile,
+        '-purpose',
+        'sslserver',
+        leafFile,
+      ])
       const what = `${name}: ${leaf.subjectAltName!.map(formatGeneralName).join(', ')}: ${stderr.toString()}, ${explainVerdict(verdict)}`
       expect([verdict.ok, status === 0], what).toEqual([holds, holds])
-      if (!holds) expect(stderr.toString(), what).toMatch(/permitted subtree violation|excluded subtree violation|path length constraint exceeded/)
+      if (!holds)
+        expect(stderr.toString(), what).toMatch(
+          /permitted subtree violation|excluded subtree violation|path length constraint exceeded/,
+        )
     }
   })
 })
 
-function opensslAccepts(run: number, leaf: Certificate, intermediates: readonly Certificate[], root: Certificate): { accepted: boolean; text: string } {
-  const [leafFile, chainFile, rootFile] = ['leaf', 'chain', 'root'].map((name) => join(folder, `${name}-${run}.pem`)) as [string, string, string]
+function opensslAccepts(
+  run: number,
+  leaf: Certificate,
+  intermediates: readonly Certificate[],
+  root: Certificate,
+): { accepted: boolean; text: string } {
+  const [leafFile, chainFile, rootFile] = ['leaf', 'chain', 'root'].map((name) =>
+    join(folder, `${name}-${run}.pem`),
+  ) as [string, string, string]
   writeFileSync(leafFile, leaf.toPem())
   writeFileSync(chainFile, intermediates.map((certificate) => certificate.toPem()).join(''))
   writeFileSync(rootFile, root.toPem())
   const untrusted = intermediates.length === 0 ? [] : ['-untrusted', chainFile]
   const { status, stderr } = spawnSync(tool, [
-    'verify', '-no-CApath', '-no-CAstore', '-CAfile', rootFile, ...untrusted, '-attime', String(time.getTime() / 1000), '-purpose', 'sslserver', '-verify_hostname', 'web.example', leafFile,
+    'verify',
+    '-no-CApath',
+    '-no-CAstore',
+    '-CAfile',
+    rootFile,
+    ...untrusted,
+    '-attime',
+    String(time.getTime() / 1000),
+    '-purpose',
+    'sslserver',
+    '-verify_hostname',
+    'web.example',
+    leafFile,
   ])
   return { accepted: status === 0, text: stderr.toString() }
 }

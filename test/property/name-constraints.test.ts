@@ -6,7 +6,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Budget } from '../../src/validation/index.ts'
 import { checkNameConstraints } from '../../src/validation/names/index.ts'
-import { DistinguishedName, PublicKey, buildCertificate, generalName, parseIpAddress } from '../../src/x509/index.ts'
+import {
+  DistinguishedName,
+  PublicKey,
+  buildCertificate,
+  generalName,
+  parseIpAddress,
+} from '../../src/x509/index.ts'
 import type { Certificate, GeneralName, Signer } from '../../src/x509/index.ts'
 
 const runs = Number(process.env['SPIFFE_PKI_PROPERTY_RUNS'] ?? 600)
@@ -52,7 +58,10 @@ function referenceAllows(path: readonly Model[]): boolean {
   for (const certificate of [...path].reverse()) {
     const isFinal = certificate === path[0]
     if (!certificate.selfIssued || isFinal) {
-      for (const { kind, text } of [...certificate.names, { kind: 'directoryName' as const, text: certificate.subject }]) {
+      for (const { kind, text } of [
+        ...certificate.names,
+        { kind: 'directoryName' as const, text: certificate.subject },
+      ]) {
         const stands = standsFor(kind, text)
         if (!stands.every((name) => permitted.get(kind)?.has(name))) return false
         if (stands.some((name) => excluded.get(kind)?.has(name))) return false
@@ -61,9 +70,13 @@ function referenceAllows(path: readonly Model[]): boolean {
     for (const kind of kinds) {
       const bases = certificate.permitted.filter((base) => base.kind === kind)
       // (g)(1): "set the permitted_subtrees state variable to the intersection of its previous value and the value indicated".
-      if (bases.length > 0) for (const name of universe[kind]) if (!bases.some((base) => holds(kind, base.text, name))) permitted.get(kind)?.delete(name)
+      if (bases.length > 0)
+        for (const name of universe[kind])
+          if (!bases.some((base) => holds(kind, base.text, name))) permitted.get(kind)?.delete(name)
       // (g)(2): "set the excluded_subtrees state variable to the union".
-      for (const base of certificate.excluded) if (base.kind === kind) for (const name of universe[kind]) if (holds(kind, base.text, name)) excluded.get(kind)?.add(name)
+      for (const base of certificate.excluded)
+        if (base.kind === kind)
+          for (const name of universe[kind]) if (holds(kind, base.text, name)) excluded.get(kind)?.add(name)
     }
   }
   return true
@@ -80,7 +93,10 @@ function holds(kind: Kind, base: string, name: string): boolean {
   switch (kind) {
     case 'dns': {
       const [wanted, given] = [base.toLowerCase().split('.'), name.split('.')]
-      return wanted.length <= given.length && wanted.every((label, at) => label === given[given.length - wanted.length + at])
+      return (
+        wanted.length <= given.length &&
+        wanted.every((label, at) => label === given[given.length - wanted.length + at])
+      )
     }
     case 'uri':
       return hostHolds(base, name)
@@ -92,7 +108,10 @@ function holds(kind: Kind, base: string, name: string): boolean {
     }
     case 'ip': {
       const [address, length] = base.split('/') as [string, string]
-      return bits(name).length === bits(address).length && bits(name).slice(0, Number(length)) === bits(address).slice(0, Number(length))
+      return (
+        bits(name).length === bits(address).length &&
+        bits(name).slice(0, Number(length)) === bits(address).slice(0, Number(length))
+      )
     }
     case 'directoryName':
       return name === canonical(kind, base) || name.startsWith(`${canonical(kind, base)}/`)
@@ -117,25 +136,34 @@ function canonical(kind: Kind, text: string): string {
 
 /** The path as certificates; nothing here looks at signatures. */
 async function build(path: readonly Model[]): Promise<Certificate[]> {
-  return Promise.all(path.map(async (model) => {
-    const subject = nameOf(model.subject)
-    return buildCertificate(
-      {
-        issuer: model.selfIssued ? subject : DistinguishedName.parse('CN=issuer'),
-        subject,
-        publicKey: signer.publicKey,
-        notBefore: new Date(0),
-        notAfter: new Date(1000),
-        extensions: {
-          ...(model.names.length === 0 ? {} : { subjectAltName: model.names.map((name) => generalNameOf(name, false)) }),
-          ...(model.permitted.length + model.excluded.length === 0
-            ? {}
-            : { nameConstraints: { permitted: model.permitted.map((name) => generalNameOf(name, true)), excluded: model.excluded.map((name) => generalNameOf(name, true)) } }),
+  return Promise.all(
+    path.map(async (model) => {
+      const subject = nameOf(model.subject)
+      return buildCertificate(
+        {
+          issuer: model.selfIssued ? subject : DistinguishedName.parse('CN=issuer'),
+          subject,
+          publicKey: signer.publicKey,
+          notBefore: new Date(0),
+          notAfter: new Date(1000),
+          extensions: {
+            ...(model.names.length === 0
+              ? {}
+              : { subjectAltName: model.names.map((name) => generalNameOf(name, false)) }),
+            ...(model.permitted.length + model.excluded.length === 0
+              ? {}
+              : {
+                  nameConstraints: {
+                    permitted: model.permitted.map((name) => generalNameOf(name, true)),
+                    excluded: model.excluded.map((name) => generalNameOf(name, true)),
+                  },
+                }),
+          },
         },
-      },
-      signer,
-    )
-  }))
+        signer,
+      )
+    }),
+  )
 }
 
 function generalNameOf({ kind, text }: Text, isBase: boolean): GeneralName {
@@ -164,16 +192,27 @@ function nameOf(text: string): DistinguishedName {
 }
 
 const { publicKey } = generateKeyPairSync('ed25519')
-const signer: Signer = { id: 'none', publicKey: PublicKey.from(publicKey), signatureAlgorithm: 'Ed25519', sign: () => new Uint8Array(64) }
+const signer: Signer = {
+  id: 'none',
+  publicKey: PublicKey.from(publicKey),
+  signatureAlgorithm: 'Ed25519',
+  sign: () => new Uint8Array(64),
+}
 
 const kinds: readonly Kind[] = ['dns', 'uri', 'email', 'ip', 'directoryName']
 /** `z` is in no constraint, so that a set of subtrees can never hold all that a wildcard stands for without holding its parent. */
 const labels = ['a', 'b', 'z']
 
-const upTo = (depth: number, of: readonly string[]): string[] => (depth === 1 ? [...of] : [...of, ...upTo(depth - 1, of).flatMap((rest) => of.map((label) => `${label}.${rest}`))])
+const upTo = (depth: number, of: readonly string[]): string[] =>
+  depth === 1
+    ? [...of]
+    : [...of, ...upTo(depth - 1, of).flatMap((rest) => of.map((label) => `${label}.${rest}`))]
 const hosts = [...new Set(upTo(4, labels))]
 const baseHosts = [...new Set(upTo(3, ['a', 'b']))]
-const addresses = [...Array.from({ length: 16 }, (_, i) => `10.0.0.${String(i)}`), ...Array.from({ length: 4 }, (_, i) => `2001:db8::${String(i)}`)]
+const addresses = [
+  ...Array.from({ length: 16 }, (_, i) => `10.0.0.${String(i)}`),
+  ...Array.from({ length: 4 }, (_, i) => `2001:db8::${String(i)}`),
+]
 const directory = ['x', 'y', 'x/x', 'x/y', 'y/x', 'x/x/x', 'x/y/x']
 
 const universe: Readonly<Record<Kind, readonly string[]>> = {
@@ -185,18 +224,28 @@ const universe: Readonly<Record<Kind, readonly string[]>> = {
 }
 
 const anyCase = (text: string, upper: boolean): string => (upper ? text.toUpperCase() : text)
-const host = fc.tuple(fc.constantFrom(...upTo(3, labels)), fc.boolean()).map(([text, upper]) => anyCase(text, upper))
-const baseHost = fc.tuple(fc.constantFrom(...baseHosts), fc.boolean()).map(([text, upper]) => anyCase(text, upper))
+const host = fc
+  .tuple(fc.constantFrom(...upTo(3, labels)), fc.boolean())
+  .map(([text, upper]) => anyCase(text, upper))
+const baseHost = fc
+  .tuple(fc.constantFrom(...baseHosts), fc.boolean())
+  .map(([text, upper]) => anyCase(text, upper))
 const domain = fc.tuple(fc.constantFrom('', '.'), baseHost).map(([dot, text]) => dot + text)
 const local = fc.constantFrom('u', 'V')
-const text = (kind: Kind, texts: fc.Arbitrary<string>): fc.Arbitrary<Text> => texts.map((value) => ({ kind, text: value }))
-const directoryText = fc.tuple(fc.constantFrom(...directory), fc.boolean()).map(([value, upper]) => anyCase(value, upper))
+const text = (kind: Kind, texts: fc.Arbitrary<string>): fc.Arbitrary<Text> =>
+  texts.map((value) => ({ kind, text: value }))
+const directoryText = fc
+  .tuple(fc.constantFrom(...directory), fc.boolean())
+  .map(([value, upper]) => anyCase(value, upper))
 
 const name = fc.oneof(
   text('dns', host),
   text('dns', fc.constantFrom('*.a', '*.b.a', '*.A.b', '*.z')),
   text('uri', host),
-  text('email', fc.tuple(local, host).map(([user, at]) => `${user}@${at}`)),
+  text(
+    'email',
+    fc.tuple(local, host).map(([user, at]) => `${user}@${at}`),
+  ),
   text('ip', fc.constantFrom(...addresses)),
   text('directoryName', directoryText),
 )
@@ -204,8 +253,19 @@ const base = fc.oneof(
   text('dns', baseHost),
   text('uri', domain),
   text('email', domain),
-  text('email', fc.tuple(local, baseHost).map(([user, at]) => `${user}@${at}`)),
-  text('ip', fc.tuple(fc.constantFrom(...addresses), fc.constantFrom(0, 8, 28, 29, 30, 31, 32)).map(([address, length]) => `${address}/${String(address.includes(':') && length > 0 ? length + 96 : length)}`)),
+  text(
+    'email',
+    fc.tuple(local, baseHost).map(([user, at]) => `${user}@${at}`),
+  ),
+  text(
+    'ip',
+    fc
+      .tuple(fc.constantFrom(...addresses), fc.constantFrom(0, 8, 28, 29, 30, 31, 32))
+      .map(
+        ([address, length]) =>
+          `${address}/${String(address.includes(':') && length > 0 ? length + 96 : length)}`,
+      ),
+  ),
   text('directoryName', directoryText),
 )
 const model = (most: { names: number; bases: number }): fc.Arbitrary<Model> =>
@@ -217,5 +277,8 @@ const model = (most: { names: number; bases: number }): fc.Arbitrary<Model> =>
     excluded: fc.array(base, { maxLength: most.bases }),
   })
 const paths = fc
-  .tuple(model({ names: 2, bases: 0 }), fc.array(model({ names: 1, bases: 3 }), { minLength: 1, maxLength: 3 }))
+  .tuple(
+    model({ names: 2, bases: 0 }),
+    fc.array(model({ names: 1, bases: 3 }), { minLength: 1, maxLength: 3 }),
+  )
   .map(([leaf, above]) => [leaf, ...above])

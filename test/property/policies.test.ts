@@ -36,14 +36,26 @@ interface Node {
 /** The resulting set in order, or `refused`. `path`: from the anchor down. */
 function reference(path: readonly Model[], inputs: Inputs): readonly string[] | 'refused' {
   const n = path.length
-  let tree: Node | undefined = { policy: anyPolicy, expected: [anyPolicy], parent: undefined, depth: 0, children: [] }
-  let [explicit, inhibitAny, mapping] = [inputs.explicitPolicy, inputs.inhibitAnyPolicy, inputs.inhibitPolicyMapping].map((set) => (set ? 0 : n + 1)) as [number, number, number]
-  const at = (depth: number): Node[] => (tree === undefined ? [] : all(tree).filter((node) => node.depth === depth))
+  let tree: Node | undefined = {
+    policy: anyPolicy,
+    expected: [anyPolicy],
+    parent: undefined,
+    depth: 0,
+    children: [],
+  }
+  let [explicit, inhibitAny, mapping] = [
+    inputs.explicitPolicy,
+    inputs.inhibitAnyPolicy,
+    inputs.inhibitPolicyMapping,
+  ].map((set) => (set ? 0 : n + 1)) as [number, number, number]
+  const at = (depth: number): Node[] =>
+    tree === undefined ? [] : all(tree).filter((node) => node.depth === depth)
   const add = (parent: Node, policy: string, expected: readonly string[]): void => {
     parent.children.push({ policy, expected, parent, depth: parent.depth + 1, children: [] })
   }
   const prune = (depth: number): void => {
-    for (let level = depth - 1; level >= 0; level--) for (const node of at(level)) if (node.children.length === 0) remove(node)
+    for (let level = depth - 1; level >= 0; level--)
+      for (const node of at(level)) if (node.children.length === 0) remove(node)
   }
   const remove = (node: Node): void => {
     if (node.parent === undefined) tree = undefined
@@ -52,13 +64,19 @@ function reference(path: readonly Model[], inputs: Inputs): readonly string[] | 
   for (let i = 1; i <= n; i++) {
     const certificate = path[i - 1] as Model
     if (certificate.policies !== undefined && tree !== undefined) {
-      for (const policy of certificate.policies.filter((each) => each !== anyPolicy)) { // (d)(1)
+      for (const policy of certificate.policies.filter((each) => each !== anyPolicy)) {
+        // (d)(1)
         const parents = at(i - 1).filter(({ expected }) => expected.includes(policy))
         for (const parent of parents) add(parent, policy, [policy])
-        if (parents.length === 0) for (const parent of at(i - 1).filter((node) => node.policy === anyPolicy)) add(parent, policy, [policy])
+        if (parents.length === 0)
+          for (const parent of at(i - 1).filter((node) => node.policy === anyPolicy))
+            add(parent, policy, [policy])
       }
-      if (certificate.policies.includes(anyPolicy) && (inhibitAny > 0 || (i < n && certificate.selfIssued))) { // (d)(2)
-        for (const node of at(i - 1)) for (const policy of node.expected) if (!node.children.some((child) => child.policy === policy)) add(node, policy, [policy])
+      if (certificate.policies.includes(anyPolicy) && (inhibitAny > 0 || (i < n && certificate.selfIssued))) {
+        // (d)(2)
+        for (const node of at(i - 1))
+          for (const policy of node.expected)
+            if (!node.children.some((child) => child.policy === policy)) add(node, policy, [policy])
       }
       prune(i)
     }
@@ -70,21 +88,36 @@ function reference(path: readonly Model[], inputs: Inputs): readonly string[] | 
       break
     }
     if (certificate.mappings !== undefined) {
-      if (certificate.mappings.some(({ issuerDomainPolicy, subjectDomainPolicy }) => issuerDomainPolicy === anyPolicy || subjectDomainPolicy === anyPolicy)) return 'refused'
-      for (const policy of new Set(certificate.mappings.map(({ issuerDomainPolicy }) => issuerDomainPolicy))) {
-        const targets = certificate.mappings.filter(({ issuerDomainPolicy }) => issuerDomainPolicy === policy).map(({ subjectDomainPolicy }) => subjectDomainPolicy)
+      if (
+        certificate.mappings.some(
+          ({ issuerDomainPolicy, subjectDomainPolicy }) =>
+            issuerDomainPolicy === anyPolicy || subjectDomainPolicy === anyPolicy,
+        )
+      )
+        return 'refused'
+      for (const policy of new Set(
+        certificate.mappings.map(({ issuerDomainPolicy }) => issuerDomainPolicy),
+      )) {
+        const targets = certificate.mappings
+          .filter(({ issuerDomainPolicy }) => issuerDomainPolicy === policy)
+          .map(({ subjectDomainPolicy }) => subjectDomainPolicy)
         const nodes = at(i).filter((node) => node.policy === policy)
         if (mapping > 0) {
           for (const node of nodes) node.expected = targets
           // Of a node that is there, or of anyPolicy: its parent's.
-          if (nodes.length === 0) for (const any of at(i).filter((node) => node.policy === anyPolicy)) add(any.parent as Node, policy, targets)
+          if (nodes.length === 0)
+            for (const any of at(i).filter((node) => node.policy === anyPolicy))
+              add(any.parent as Node, policy, targets)
         } else {
           for (const node of nodes) remove(node)
           prune(i)
         }
       }
     }
-    if (!certificate.selfIssued) [explicit, mapping, inhibitAny] = [explicit, mapping, inhibitAny].map((count) => Math.max(0, count - 1)) as [number, number, number]
+    if (!certificate.selfIssued)
+      [explicit, mapping, inhibitAny] = [explicit, mapping, inhibitAny].map((count) =>
+        Math.max(0, count - 1),
+      ) as [number, number, number]
     explicit = Math.min(explicit, certificate.requireExplicitPolicy ?? explicit)
     mapping = Math.min(mapping, certificate.inhibitPolicyMapping ?? mapping)
     inhibitAny = Math.min(inhibitAny, certificate.inhibitAnyPolicy ?? inhibitAny)
@@ -92,7 +125,9 @@ function reference(path: readonly Model[], inputs: Inputs): readonly string[] | 
   const wanted = inputs.initialPolicySet
   const found = new Set<string>()
   if (tree !== undefined) {
-    const offered = all(tree).filter((node) => node.parent?.policy === anyPolicy && node.policy !== anyPolicy).map(({ policy }) => policy)
+    const offered = all(tree)
+      .filter((node) => node.parent?.policy === anyPolicy && node.policy !== anyPolicy)
+      .map(({ policy }) => policy)
     const any = at(n).some(({ policy }) => policy === anyPolicy)
     const everything = wanted === undefined || wanted.includes(anyPolicy)
     for (const policy of offered) if (everything || wanted.includes(policy)) found.add(policy)
@@ -108,15 +143,30 @@ function all(node: Node): Node[] {
 const policy = fc.constantFrom(...names)
 const count = fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined, freq: 2 })
 const model: fc.Arbitrary<Model> = fc.record({
-  policies: fc.option(fc.uniqueArray(fc.constantFrom(...names, anyPolicy), { minLength: 1, maxLength: 4 }), { nil: undefined, freq: 12 }),
-  mappings: fc.option(fc.array(fc.record({ issuerDomainPolicy: policy, subjectDomainPolicy: fc.oneof({ weight: 30, arbitrary: policy }, fc.constant(anyPolicy)) }), { minLength: 1, maxLength: 3 }), { nil: undefined, freq: 1 }),
+  policies: fc.option(fc.uniqueArray(fc.constantFrom(...names, anyPolicy), { minLength: 1, maxLength: 4 }), {
+    nil: undefined,
+    freq: 12,
+  }),
+  mappings: fc.option(
+    fc.array(
+      fc.record({
+        issuerDomainPolicy: policy,
+        subjectDomainPolicy: fc.oneof({ weight: 30, arbitrary: policy }, fc.constant(anyPolicy)),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    { nil: undefined, freq: 1 },
+  ),
   requireExplicitPolicy: count,
   inhibitPolicyMapping: fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined, freq: 1 }),
   inhibitAnyPolicy: fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined, freq: 1 }),
   selfIssued: fc.boolean(),
 })
 const inputs: fc.Arbitrary<Inputs> = fc.record({
-  initialPolicySet: fc.option(fc.uniqueArray(fc.constantFrom(...names, anyPolicy), { maxLength: 3 }), { nil: undefined, freq: 2 }),
+  initialPolicySet: fc.option(fc.uniqueArray(fc.constantFrom(...names, anyPolicy), { maxLength: 3 }), {
+    nil: undefined,
+    freq: 2,
+  }),
   explicitPolicy: fc.boolean(),
   inhibitPolicyMapping: fc.boolean(),
   inhibitAnyPolicy: fc.boolean(),
@@ -125,10 +175,16 @@ const inputs: fc.Arbitrary<Inputs> = fc.record({
 /** Only what policies read. */
 function certificateOf(each: Model): Certificate {
   const { requireExplicitPolicy, inhibitPolicyMapping } = each
-  const policyConstraints = requireExplicitPolicy === undefined && inhibitPolicyMapping === undefined ? undefined : { requireExplicitPolicy, inhibitPolicyMapping }
+  const policyConstraints =
+    requireExplicitPolicy === undefined && inhibitPolicyMapping === undefined
+      ? undefined
+      : { requireExplicitPolicy, inhibitPolicyMapping }
   return {
-    certificatePolicies: each.policies?.map((one) => ({ policy: one, qualifiers: undefined })), policyMappings: each.mappings, policyConstraints,
-    inhibitAnyPolicy: each.inhibitAnyPolicy, isSelfIssued: each.selfIssued,
+    certificatePolicies: each.policies?.map((one) => ({ policy: one, qualifiers: undefined })),
+    policyMappings: each.mappings,
+    policyConstraints,
+    inhibitAnyPolicy: each.inhibitAnyPolicy,
+    isSelfIssued: each.selfIssued,
   } as unknown as Certificate
 }
 

@@ -12,39 +12,97 @@ const runs = Number(process.env['PROPERTY_RUNS'] ?? 300)
 const { authority } = await testPki()
 const trustDomain = TrustDomain.parse('example.org')
 
-const label = fc.string({ unit: fc.constantFrom('a', 'b', 'z', '0', '9', '-', 'A', '*', '_', ''), maxLength: 70 })
+const label = fc.string({
+  unit: fc.constantFrom('a', 'b', 'z', '0', '9', '-', 'A', '*', '_', ''),
+  maxLength: 70,
+})
 const dns = fc.array(label, { minLength: 1, maxLength: 6 }).map((labels) => generalName.dns(labels.join('.')))
-const uri = fc.constantFrom(workloadId.toString(), 'spiffe://example.org/ns/prod/sa/admin', 'spiffe://example.org', 'spiffe://other.example/x', 'https://example.org/x', 'urn:x').map((value) => generalName.uri(value))
+const uri = fc
+  .constantFrom(
+    workloadId.toString(),
+    'spiffe://example.org/ns/prod/sa/admin',
+    'spiffe://example.org',
+    'spiffe://other.example/x',
+    'https://example.org/x',
+    'urn:x',
+  )
+  .map((value) => generalName.uri(value))
 const ip = fc.oneof(fc.ipV4(), fc.ipV6()).map((value) => generalName.ip(value))
-const other = fc.constantFrom<GeneralName>(generalName.email('a@example.org'), { type: 'registeredId', oid: '1.2.3.4' }, { type: 'directoryName', name: DistinguishedName.parse('CN=x') })
-const names = fc.array(fc.oneof({ arbitrary: dns, weight: 4 }, { arbitrary: uri, weight: 2 }, { arbitrary: ip, weight: 3 }, other), { maxLength: 130, size: 'max' })
+const other = fc.constantFrom<GeneralName>(
+  generalName.email('a@example.org'),
+  { type: 'registeredId', oid: '1.2.3.4' },
+  { type: 'directoryName', name: DistinguishedName.parse('CN=x') },
+)
+const names = fc.array(
+  fc.oneof({ arbitrary: dns, weight: 4 }, { arbitrary: uri, weight: 2 }, { arbitrary: ip, weight: 3 }, other),
+  { maxLength: 130, size: 'max' },
+)
 /** What somebody may well ask for. */
-const modest = fc.array(fc.oneof(fc.constantFrom('a.example.org', 'ab.example.org', 'abc.example.org').map((name) => generalName.dns(name)), ip, fc.constant(generalName.uri(workloadId.toString()))), { maxLength: 3 })
+const modest = fc.array(
+  fc.oneof(
+    fc
+      .constantFrom('a.example.org', 'ab.example.org', 'abc.example.org')
+      .map((name) => generalName.dns(name)),
+    ip,
+    fc.constant(generalName.uri(workloadId.toString())),
+  ),
+  { maxLength: 3 },
+)
 
 describe('callerIdentityPolicy', () => {
   it('gives the identity of the caller, names that it may have, and nothing that the CA refuses', async () => {
     const seen = { refused: 0, whole: 0, trimmed: 0 }
-    await fc.assert(fc.asyncProperty(fc.oneof(names, modest), fc.boolean(), fc.boolean(), fc.nat(4).map((chance) => chance === 0), async (subjectAltName, trim, commonName, ca) => {
-      const subject = commonName ? DistinguishedName.parse('CN=whoever') : undefined
-      const { request } = await newRequest('P-256', { ...(subject === undefined ? {} : { subject }), extensions: { ...(subjectAltName.length === 0 ? {} : { subjectAltName }), ...(ca ? { basicConstraints: { ca: true } } : {}) } })
-      const mayHave = (name: GeneralName): boolean => formatGeneralName(name).length % 3 !== 0
-      const decision = await callerIdentityPolicy({ trustDomain, mayHaveName: mayHave, excess: trim ? 'trim' : 'refuse' }).decide({ csr: request, ttlSeconds: 60 }, callerOf())
-      if (!decision.allowed) {
-        seen.refused++
-        return
-      }
-      seen[trim ? 'trimmed' : 'whole']++
-      const [identity, ...rest] = decision.content.subjectAltName
-      if (identity?.type !== 'uri' || identity.value !== workloadId.toString()) throw new Error('another identity')
-      for (const name of rest) {
-        if ((name.type !== 'dns' && name.type !== 'ip') || !mayHave(name)) throw new Error(`given: ${formatGeneralName(name)}`)
-        if (!subjectAltName.some((asked) => formatGeneralName(asked) === formatGeneralName(name))) throw new Error(`never asked for: ${formatGeneralName(name)}`)
-      }
-      if (!trim && ca) throw new Error('a CA was asked for')
-      if (!trim && subjectAltName.some((name) => !rest.some((given) => formatGeneralName(given) === formatGeneralName(name)) && formatGeneralName(name) !== `URI:${workloadId.toString()}`)) throw new Error('something was left out without a word')
-      // No fault of a requester becomes a fault of ours.
-      authority.prepare(request.verify(), decision.content)
-    }), { numRuns: runs })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(names, modest),
+        fc.boolean(),
+        fc.boolean(),
+        fc.nat(4).map((chance) => chance === 0),
+        async (subjectAltName, trim, commonName, ca) => {
+          const subject = commonName ? DistinguishedName.parse('CN=whoever') : undefined
+          const { request } = await newRequest('P-256', {
+            ...(subject === undefined ? {} : { subject }),
+            extensions: {
+              ...(subjectAltName.length === 0 ? {} : { subjectAltName }),
+              ...(ca ? { basicConstraints: { ca: true } } : {}),
+            },
+          })
+          const mayHave = (name: GeneralName): boolean => formatGeneralName(name).length % 3 !== 0
+          const decision = await callerIdentityPolicy({
+            trustDomain,
+            mayHaveName: mayHave,
+            excess: trim ? 'trim' : 'refuse',
+          }).decide({ csr: request, ttlSeconds: 60 }, callerOf())
+          if (!decision.allowed) {
+            seen.refused++
+            return
+          }
+          seen[trim ? 'trimmed' : 'whole']++
+          const [identity, ...rest] = decision.content.subjectAltName
+          if (identity?.type !== 'uri' || identity.value !== workloadId.toString())
+            throw new Error('another identity')
+          for (const name of rest) {
+            if ((name.type !== 'dns' && name.type !== 'ip') || !mayHave(name))
+              throw new Error(`given: ${formatGeneralName(name)}`)
+            if (!subjectAltName.some((asked) => formatGeneralName(asked) === formatGeneralName(name)))
+              throw new Error(`never asked for: ${formatGeneralName(name)}`)
+          }
+          if (!trim && ca) throw new Error('a CA was asked for')
+          if (
+            !trim &&
+            subjectAltName.some(
+              (name) =>
+                !rest.some((given) => formatGeneralName(given) === formatGeneralName(name)) &&
+                formatGeneralName(name) !== `URI:${workloadId.toString()}`,
+            )
+          )
+            throw new Error('something was left out without a word')
+          // No fault of a requester becomes a fault of ours.
+          authority.prepare(request.verify(), decision.content)
+        },
+      ),
+      { numRuns: runs },
+    )
     // Each outcome came up, so that what is said of it means something.
     expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(runs / 20)
   })

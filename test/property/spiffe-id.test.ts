@@ -18,7 +18,11 @@ const nearMiss = fc.string({
   unit: fc.oneof(characters('ab/.-_A9'), characters('/.:@?#%[]\\ \0\né\u212a\ud800')),
   maxLength: 24,
 })
-const anyText = fc.oneof(nearMiss.map((rest) => `spiffe://${rest}`), nearMiss, fc.string({ unit: 'binary', maxLength: 40 }))
+const anyText = fc.oneof(
+  nearMiss.map((rest) => `spiffe://${rest}`),
+  nearMiss,
+  fc.string({ unit: 'binary', maxLength: 40 }),
+)
 
 describe('SpiffeId', () => {
   it('accepts exactly the grammar', () => {
@@ -27,7 +31,8 @@ describe('SpiffeId', () => {
         const wanted = grammar.exec(text)
         const id = SpiffeId.tryParse(text)
         expect(id === undefined).toBe(wanted === null)
-        if (id !== undefined) expect([id.trustDomainName, id.path, id.toString()]).toEqual([wanted?.[1], wanted?.[2], text])
+        if (id !== undefined)
+          expect([id.trustDomainName, id.path, id.toString()]).toEqual([wanted?.[1], wanted?.[2], text])
       }),
       { numRuns: 5000 },
     )
@@ -36,7 +41,10 @@ describe('SpiffeId', () => {
   it('throws nothing but its own error', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.anything()), (value) => {
-        for (const parse of [(text: string) => SpiffeId.parse(text), (text: string) => TrustDomain.parse(text)]) {
+        for (const parse of [
+          (text: string) => SpiffeId.parse(text),
+          (text: string) => TrustDomain.parse(text),
+        ]) {
           try {
             parse(value as string)
           } catch (error) {

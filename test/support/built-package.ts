@@ -17,7 +17,10 @@ export interface UserProject {
   /** Compiles every `.ts` file as a strict ESM service does; the compiler's complaints, or nothing. Libraries' types are checked too. */
   compile(): Promise<string>
   /** Runs a file; rejects where it fails. */
-  run(file: string, options?: { readonly env?: NodeJS.ProcessEnv, readonly without?: readonly string[] }): Promise<string>
+  run(
+    file: string,
+    options?: { readonly env?: NodeJS.ProcessEnv; readonly without?: readonly string[] },
+  ): Promise<string>
   dispose(): void
 }
 
@@ -39,7 +42,10 @@ export async function userProject(): Promise<UserProject> {
     compile: () => tsc('-p', join(folder, 'tsconfig.json')),
     async run(file, { env = {}, without = [] } = {}) {
       const hooks = without.length === 0 ? [] : ['--import', './without.mjs']
-      const { stdout } = await run(process.execPath, [...hooks, file], { cwd: folder, env: { ...process.env, ...env, WITHOUT: without.join(' ') } })
+      const { stdout } = await run(process.execPath, [...hooks, file], {
+        cwd: folder,
+        env: { ...process.env, ...env, WITHOUT: without.join(' ') },
+      })
       return stdout
     },
     dispose: () => rmSync(folder, { recursive: true, force: true }),
@@ -47,13 +53,24 @@ export async function userProject(): Promise<UserProject> {
 }
 
 async function tsc(...args: string[]): Promise<string> {
-  const result = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...args]).catch((error: unknown) => error as { readonly stdout: string })
+  const result = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...args]).catch(
+    (error: unknown) => error as { readonly stdout: string },
+  )
   return result.stdout
 }
 
 const strict = {
-  target: 'es2022', module: 'nodenext', types: ['node'], outDir: 'out', rootDir: '.', skipLibCheck: false,
-  strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noImplicitReturns: true, verbatimModuleSyntax: true,
+  target: 'es2022',
+  module: 'nodenext',
+  types: ['node'],
+  outDir: 'out',
+  rootDir: '.',
+  skipLibCheck: false,
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noImplicitReturns: true,
+  verbatimModuleSyntax: true,
 }
 
 /** As if a package were not installed. */

@@ -17,10 +17,16 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** Everybody is `workloadId`, unless the options say otherwise. */
-export async function startTestServer(options: Partial<CertificateServerOptions> = {}, pki?: TestPki): Promise<TestServer> {
+export async function startTestServer(
+  options: Partial<CertificateServerOptions> = {},
+  pki?: TestPki,
+): Promise<TestServer> {
   const made = pki ?? (await testPki())
   const log: Record<string, unknown>[] = []
-  const note = (level: string) => (fields: Readonly<Record<string, unknown>>, message: string): void => void log.push({ ...fields, level, message })
+  const note =
+    (level: string) =>
+    (fields: Readonly<Record<string, unknown>>, message: string): void =>
+      void log.push({ ...fields, level, message })
   const server = await startCertificateServer({
     issuance: made.issuance,
     authenticator: { name: 'everybody', authenticate: async () => callerOf() },
@@ -61,8 +67,17 @@ export interface RawOptions {
 }
 
 /** Sends these octets as the message, on a connection of its own. */
-export async function callRaw(server: CertificateServer, roots: Certificate, message: Uint8Array, { gzip = false, ...options }: RawOptions = {}): Promise<RawAnswer> {
-  const client = new Client(`localhost:${server.port}`, credentials.createSsl(Buffer.from(roots.toPem())), gzip ? { 'grpc.default_compression_algorithm': compressionAlgorithms.gzip } : {})
+export async function callRaw(
+  server: CertificateServer,
+  roots: Certificate,
+  message: Uint8Array,
+  { gzip = false, ...options }: RawOptions = {},
+): Promise<RawAnswer> {
+  const client = new Client(
+    `localhost:${server.port}`,
+    credentials.createSsl(Buffer.from(roots.toPem())),
+    gzip ? { 'grpc.default_compression_algorithm': compressionAlgorithms.gzip } : {},
+  )
   try {
     return await callBy(client, message, options)
   } finally {
@@ -71,14 +86,31 @@ export async function callRaw(server: CertificateServer, roots: Certificate, mes
 }
 
 /** The same on the connection of a client. */
-export function callBy(client: Client, message: Uint8Array, { headers = [], deadline, signal }: Omit<RawOptions, 'gzip'> = {}): Promise<RawAnswer> {
+export function callBy(
+  client: Client,
+  message: Uint8Array,
+  { headers = [], deadline, signal }: Omit<RawOptions, 'gzip'> = {},
+): Promise<RawAnswer> {
   const metadata = new Metadata()
   for (const [name, value] of headers) metadata.add(name, value)
   const { path, responseDeserialize } = certificateServiceDefinition.CreateCertificate
   return new Promise((resolve) => {
-    const call = client.makeUnaryRequest(path, (octets: Buffer) => octets, responseDeserialize, Buffer.from(message), metadata, deadline === undefined ? {} : { deadline }, (error, reply) => {
-      resolve({ code: error?.code ?? 0, details: error?.details ?? '', certChain: reply?.certChain ?? [], error: error ?? undefined })
-    })
+    const call = client.makeUnaryRequest(
+      path,
+      (octets: Buffer) => octets,
+      responseDeserialize,
+      Buffer.from(message),
+      metadata,
+      deadline === undefined ? {} : { deadline },
+      (error, reply) => {
+        resolve({
+          code: error?.code ?? 0,
+          details: error?.details ?? '',
+          certChain: reply?.certChain ?? [],
+          error: error ?? undefined,
+        })
+      },
+    )
     signal?.addEventListener('abort', () => call.cancel(), { once: true })
   })
 }
@@ -101,12 +133,20 @@ export const proto = {
     return Buffer.concat([Buffer.from([(field << 3) | 2]), proto.varint(BigInt(content.length)), content])
   },
   /** `google.protobuf.Struct` as field 4 of a request; each value is an encoded `google.protobuf.Value`. */
-  metadata(entries: Readonly<Record<string, Uint8Array>> | readonly (readonly [string | Uint8Array, Uint8Array])[]): Buffer {
-    const list = Array.isArray(entries) ? (entries as readonly (readonly [string | Uint8Array, Uint8Array])[]) : Object.entries(entries as Record<string, Uint8Array>)
+  metadata(
+    entries: Readonly<Record<string, Uint8Array>> | readonly (readonly [string | Uint8Array, Uint8Array])[],
+  ): Buffer {
+    const list = Array.isArray(entries)
+      ? (entries as readonly (readonly [string | Uint8Array, Uint8Array])[])
+      : Object.entries(entries as Record<string, Uint8Array>)
     return proto.octets(4, proto.struct(list))
   },
   struct(entries: readonly (readonly [string | Uint8Array, Uint8Array])[]): Buffer {
-    return Buffer.concat(entries.map(([key, value]) => proto.octets(1, Buffer.concat([proto.octets(1, key), proto.octets(2, value)]))))
+    return Buffer.concat(
+      entries.map(([key, value]) =>
+        proto.octets(1, Buffer.concat([proto.octets(1, key), proto.octets(2, value)])),
+      ),
+    )
   },
   text: (value: string | Uint8Array): Buffer => proto.octets(3, value),
   nothing: (): Buffer => proto.number(1, 0n),

@@ -6,5 +6,6 @@ import type { KeyManagerContractOptions } from '../../src/testing/index.ts'
 
 /** A test for each case. */
 export function itKeepsTheContract(options: KeyManagerContractOptions): void {
-  for (const { name, run } of keyManagerContract(options)) it(`keeps the contract: ${name}`, async () => expect(run()).resolves.toBeUndefined())
+  for (const { name, run } of keyManagerContract(options))
+    it(`keeps the contract: ${name}`, async () => expect(run()).resolves.toBeUndefined())
 }

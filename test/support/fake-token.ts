@@ -39,7 +39,7 @@ interface FakeObject {
 interface FakeSession {
   readonly rw: boolean
   search: number[] | undefined
-  signing: { readonly key: KeyObject, readonly mechanism: Mechanism } | undefined
+  signing: { readonly key: KeyObject; readonly mechanism: Mechanism } | undefined
   running: boolean
 }
 
@@ -74,7 +74,12 @@ export class FakeToken {
 
   get flags(): number {
     if (!this.tellsOfWrongPins) return ck.CKF_LOGIN_REQUIRED
-    return ck.CKF_LOGIN_REQUIRED | (this.wrongPins > 0 ? ck.CKF_USER_PIN_COUNT_LOW : 0) | (this.wrongPins === 2 ? ck.CKF_USER_PIN_FINAL_TRY : 0) | (this.wrongPins >= 3 ? ck.CKF_USER_PIN_LOCKED : 0)
+    return (
+      ck.CKF_LOGIN_REQUIRED |
+      (this.wrongPins > 0 ? ck.CKF_USER_PIN_COUNT_LOW : 0) |
+      (this.wrongPins === 2 ? ck.CKF_USER_PIN_FINAL_TRY : 0) |
+      (this.wrongPins >= 3 ? ck.CKF_USER_PIN_LOCKED : 0)
+    )
   }
 }
 
@@ -85,7 +90,14 @@ export class FakeLibrary {
   /** Calls that no library should see: with a session of before, two operations at once, a finalised library. */
   readonly misuse: string[] = []
   readonly calls: string[] = []
-  mechanisms: readonly number[] = [ck.CKM_ECDSA_SHA256, ck.CKM_ECDSA_SHA384, ck.CKM_ECDSA_SHA512, ck.CKM_SHA256_RSA_PKCS, ck.CKM_SHA256_RSA_PKCS_PSS, ck.CKM_EDDSA]
+  mechanisms: readonly number[] = [
+    ck.CKM_ECDSA_SHA256,
+    ck.CKM_ECDSA_SHA384,
+    ck.CKM_ECDSA_SHA512,
+    ck.CKM_SHA256_RSA_PKCS,
+    ck.CKM_SHA256_RSA_PKCS_PSS,
+    ck.CKM_EDDSA,
+  ]
   /** Before each call; throws to fail it. */
   onCall: (name: string, args: readonly unknown[]) => void = () => undefined
   /** What is read of an attribute in place of what is there. */
@@ -115,27 +127,36 @@ export class FakeLibrary {
   }
 
   binding(): Pkcs11Binding {
-    const implementation = this.#implementation() as unknown as Record<string, (...args: unknown[]) => unknown>
+    const implementation = this.#implementation() as unknown as Record<
+      string,
+      (...args: unknown[]) => unknown
+    >
     const enter = (name: string, args: readonly unknown[]): void => {
       this.calls.push(name)
       if (name.startsWith('C_') && name !== 'C_Initialize' && !this.initialised) throw new CkrError(0x190)
       this.onCall(name, args)
     }
-    const proxy = new Proxy(implementation, { get: (target, name: string) => (...args: unknown[]): unknown => {
-      if (!name.endsWith('Async')) {
-        enter(name, args)
-        return target[name]!(...args)
-      }
-      return (async () => {
-        enter(name, args)
-        return target[name]!(...args)
-      })()
-    } })
-    return { PKCS11: class {
-      constructor() {
-        return proxy as never
-      }
-    } } as unknown as Pkcs11Binding
+    const proxy = new Proxy(implementation, {
+      get:
+        (target, name: string) =>
+        (...args: unknown[]): unknown => {
+          if (!name.endsWith('Async')) {
+            enter(name, args)
+            return target[name]!(...args)
+          }
+          return (async () => {
+            enter(name, args)
+            return target[name]!(...args)
+          })()
+        },
+    })
+    return {
+      PKCS11: class {
+        constructor() {
+          return proxy as never
+        }
+      },
+    } as unknown as Pkcs11Binding
   }
 
   #implementation(): Cryptoki {
@@ -157,7 +178,12 @@ export class FakeLibrary {
       if (object === undefined) throw new CkrError(0x82)
       return object
     }
-    const add = (token: FakeToken, template: readonly Attribute[], more: readonly Attribute[], key?: KeyObject): Handle => {
+    const add = (
+      token: FakeToken,
+      template: readonly Attribute[],
+      more: readonly Attribute[],
+      key?: KeyObject,
+    ): Handle => {
       const attributes = new Map([...template, ...more].map(({ type, value }) => [type, octetsOf(value)]))
       const number = this.#next++
       token.objects.set(number, { attributes, key })
@@ -171,13 +197,21 @@ export class FakeLibrary {
         this.initialised = true
       },
       C_Finalize: () => {
-        for (const { sessions } of this.tokens) if ([...sessions.values()].some(({ running }) => running)) this.misuse.push('finalised under a running call')
+        for (const { sessions } of this.tokens)
+          if ([...sessions.values()].some(({ running }) => running))
+            this.misuse.push('finalised under a running call')
         this.restart()
       },
       C_GetSlotList: () => this.tokens.flatMap((token, at) => (token.present ? [handleOf(at)] : [])),
       C_GetTokenInfo: (slot): TokenInfo => {
         const { label, serialNumber, flags } = slotOf(slot)
-        return { label: label.padEnd(32), serialNumber: serialNumber.padEnd(16), manufacturerID: '', model: '', flags }
+        return {
+          label: label.padEnd(32),
+          serialNumber: serialNumber.padEnd(16),
+          manufacturerID: '',
+          model: '',
+          flags,
+        }
       },
       C_GetMechanismList: (slot) => {
         slotOf(slot)
@@ -187,7 +221,12 @@ export class FakeLibrary {
         const token = slotOf(slot)
         if (token.sessions.size >= token.maxSessions) throw new CkrError(0xb1)
         const number = this.#next++
-        token.sessions.set(number, { rw: (flags & ck.CKF_RW_SESSION) !== 0, search: undefined, signing: undefined, running: false })
+        token.sessions.set(number, {
+          rw: (flags & ck.CKF_RW_SESSION) !== 0,
+          search: undefined,
+          signing: undefined,
+          running: false,
+        })
         return handleOf(number)
       },
       C_CloseSession: (handle) => {
@@ -215,8 +254,13 @@ export class FakeLibrary {
       C_FindObjectsInit: (handle, template) => {
         const { token, session } = sessionOf(handle)
         if (session.search !== undefined || session.running) throw new CkrError(0x90)
-        session.search = [...token.objects].filter(([, { attributes }]) => (token.loggedIn || attributes.get(ck.CKA_PRIVATE)?.[0] !== 1) &&
-          template.every(({ type, value }) => attributes.get(type)?.equals(octetsOf(value)) === true)).map(([number]) => number)
+        session.search = [...token.objects]
+          .filter(
+            ([, { attributes }]) =>
+              (token.loggedIn || attributes.get(ck.CKA_PRIVATE)?.[0] !== 1) &&
+              template.every(({ type, value }) => attributes.get(type)?.equals(octetsOf(value)) === true),
+          )
+          .map(([number]) => number)
       },
       C_FindObjects: (handle, maximum) => {
         const { session } = sessionOf(handle)
@@ -250,10 +294,21 @@ export class FakeLibrary {
           session.running = false
         }
         const { privateKey, publicKey, attributes } = newPair(mechanism, publicTemplate)
-        const made = (more: readonly Attribute[]): readonly Attribute[] => [{ type: ck.CKA_LOCAL, value: true }, ...more]
+        const made = (more: readonly Attribute[]): readonly Attribute[] => [
+          { type: ck.CKA_LOCAL, value: true },
+          ...more,
+        ]
         return {
           publicKey: add(token, publicTemplate, made(attributes), publicKey),
-          privateKey: add(token, privateTemplate, made([{ type: ck.CKA_ALWAYS_SENSITIVE, value: true }, { type: ck.CKA_NEVER_EXTRACTABLE, value: true }]), privateKey),
+          privateKey: add(
+            token,
+            privateTemplate,
+            made([
+              { type: ck.CKA_ALWAYS_SENSITIVE, value: true },
+              { type: ck.CKA_NEVER_EXTRACTABLE, value: true },
+            ]),
+            privateKey,
+          ),
         }
       },
       C_DestroyObject: (handle, object) => {
@@ -301,7 +356,9 @@ export async function turns(count = 20): Promise<void> {
 }
 
 export async function signsRight(signer: Signer): Promise<void> {
-  expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data))).toBe(true)
+  expect(verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data))).toBe(
+    true,
+  )
 }
 
 /** A token called `ca` in a library of its own, and managers on it. */
@@ -319,17 +376,27 @@ export function fakeSetup(): FakeSetup {
   const token = new FakeToken('ca')
   const library = new FakeLibrary(token)
   const clock = new FakeClock()
-  const load = (): Promise<Pkcs11Module> => Pkcs11Module.load('/in/memory', { pkcs11: library.binding(), clock })
+  const load = (): Promise<Pkcs11Module> =>
+    Pkcs11Module.load('/in/memory', { pkcs11: library.binding(), clock })
   const open = async (options: Partial<Pkcs11KeyManagerOptions> = {}): Promise<Pkcs11KeyManager> => {
     const module = options.module ?? (await load())
     try {
-      return await Pkcs11KeyManager.open({ token: { label: 'ca' }, pin: () => '1234', clock, ...options, module })
+      return await Pkcs11KeyManager.open({
+        token: { label: 'ca' },
+        pin: () => '1234',
+        clock,
+        ...options,
+        module,
+      })
     } finally {
       // The manager has its own share.
       if (options.module === undefined) await (module as Pkcs11Module).close()
     }
   }
-  const objectsOf = (objectClass: number): FakeObject[] => [...token.objects.values()].filter(({ attributes }) => numberOf(attributes.get(ck.CKA_CLASS)!) === objectClass)
+  const objectsOf = (objectClass: number): FakeObject[] =>
+    [...token.objects.values()].filter(
+      ({ attributes }) => numberOf(attributes.get(ck.CKA_CLASS)!) === objectClass,
+    )
   return { token, library, clock, load, open, objectsOf }
 }
 
@@ -340,27 +407,60 @@ function octetsOf(value: Attribute['value']): Buffer {
 }
 
 /** CKA_EC_PARAMS by the names of `node:crypto`. */
-const curveNames: Readonly<Record<string, string>> = { '06082a8648ce3d030107': 'P-256', '06052b81040022': 'P-384', '06052b81040023': 'P-521' }
+const curveNames: Readonly<Record<string, string>> = {
+  '06082a8648ce3d030107': 'P-256',
+  '06052b81040022': 'P-384',
+  '06052b81040023': 'P-521',
+}
 /** RSA keys take long to make: one for all. */
-let rsa: { readonly publicKey: KeyObject, readonly privateKey: KeyObject } | undefined
+let rsa: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } | undefined
 
-function newPair(mechanism: number, template: readonly Attribute[]): { readonly privateKey: KeyObject, readonly publicKey: KeyObject, readonly attributes: readonly Attribute[] } {
-  const attribute = (type: number): Attribute['value'] | undefined => template.find((one) => one.type === type)?.value
+function newPair(
+  mechanism: number,
+  template: readonly Attribute[],
+): {
+  readonly privateKey: KeyObject
+  readonly publicKey: KeyObject
+  readonly attributes: readonly Attribute[]
+} {
+  const attribute = (type: number): Attribute['value'] | undefined =>
+    template.find((one) => one.type === type)?.value
   const octets = (text: string | undefined): Buffer => Buffer.from(text!, 'base64url')
   if (mechanism === ck.CKM_RSA_PKCS_KEY_PAIR_GEN) {
-    const pair = attribute(ck.CKA_MODULUS_BITS) === 2048 ? (rsa ??= generateKeyPairSync('rsa', { modulusLength: 2048 })) : generateKeyPairSync('rsa', { modulusLength: attribute(ck.CKA_MODULUS_BITS) as number })
+    const pair =
+      attribute(ck.CKA_MODULUS_BITS) === 2048
+        ? (rsa ??= generateKeyPairSync('rsa', { modulusLength: 2048 }))
+        : generateKeyPairSync('rsa', { modulusLength: attribute(ck.CKA_MODULUS_BITS) as number })
     const { n, e } = pair.publicKey.export({ format: 'jwk' })
-    return { ...pair, attributes: [{ type: ck.CKA_MODULUS, value: octets(n) }, { type: ck.CKA_PUBLIC_EXPONENT, value: octets(e) }] }
+    return {
+      ...pair,
+      attributes: [
+        { type: ck.CKA_MODULUS, value: octets(n) },
+        { type: ck.CKA_PUBLIC_EXPONENT, value: octets(e) },
+      ],
+    }
   }
-  const pair = mechanism === ck.CKM_EC_KEY_PAIR_GEN ? generateKeyPairSync('ec', { namedCurve: curveNames[(attribute(ck.CKA_EC_PARAMS) as Buffer).toString('hex')]! }) : generateKeyPairSync('ed25519')
+  const pair =
+    mechanism === ck.CKM_EC_KEY_PAIR_GEN
+      ? generateKeyPairSync('ec', {
+          namedCurve: curveNames[(attribute(ck.CKA_EC_PARAMS) as Buffer).toString('hex')]!,
+        })
+      : generateKeyPairSync('ed25519')
   const { x, y } = pair.publicKey.export({ format: 'jwk' })
   const point = y === undefined ? octets(x) : Buffer.concat([Buffer.of(4), octets(x), octets(y)])
   return { ...pair, attributes: [{ type: ck.CKA_EC_POINT, value: Buffer.from(octetString(point)) }] }
 }
 
 function signatureOf(key: KeyObject, { mechanism, parameter }: Mechanism, data: Buffer): Buffer {
-  const hashes: Readonly<Record<number, string>> = { [ck.CKM_ECDSA_SHA256]: 'sha256', [ck.CKM_ECDSA_SHA384]: 'sha384', [ck.CKM_ECDSA_SHA512]: 'sha512', [ck.CKM_SHA256_RSA_PKCS]: 'sha256', [ck.CKM_SHA256_RSA_PKCS_PSS]: 'sha256' }
+  const hashes: Readonly<Record<number, string>> = {
+    [ck.CKM_ECDSA_SHA256]: 'sha256',
+    [ck.CKM_ECDSA_SHA384]: 'sha384',
+    [ck.CKM_ECDSA_SHA512]: 'sha512',
+    [ck.CKM_SHA256_RSA_PKCS]: 'sha256',
+    [ck.CKM_SHA256_RSA_PKCS_PSS]: 'sha256',
+  }
   const hash = hashes[mechanism] ?? null
-  if (mechanism === ck.CKM_SHA256_RSA_PKCS_PSS) return sign(hash, data, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: parameter!.saltLen })
+  if (mechanism === ck.CKM_SHA256_RSA_PKCS_PSS)
+    return sign(hash, data, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: parameter!.saltLen })
   return sign(hash, data, { key, dsaEncoding: 'ieee-p1363' })
 }

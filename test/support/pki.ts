@@ -23,26 +23,48 @@ export interface TestPki {
 export const workloadId: SpiffeId = SpiffeId.parse('spiffe://example.org/ns/prod/sa/api')
 
 export function callerOf(...ids: readonly string[]): Caller {
-  return { identities: (ids.length === 0 ? [workloadId] : ids).map((id) => SpiffeId.from(id)), credential: 'test', claims: {} }
+  return {
+    identities: (ids.length === 0 ? [workloadId] : ids).map((id) => SpiffeId.from(id)),
+    credential: 'test',
+    claims: {},
+  }
 }
 
 /** `localhost` may be asked for by everybody: servers of tests are reached by it. */
-export async function testPki(algorithm: KeyAlgorithm = 'P-256', options: Partial<IssuanceServiceOptions> = {}): Promise<TestPki> {
+export async function testPki(
+  algorithm: KeyAlgorithm = 'P-256',
+  options: Partial<IssuanceServiceOptions> = {},
+): Promise<TestPki> {
   const signer = await SoftwareSigner.generate(algorithm)
   const root = await createRootCertificate(signer, { subject: 'CN=test root', trustDomain: 'example.org' })
   const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer })
-  const policy = callerIdentityPolicy({ trustDomain: authority.trustDomain, mayHaveName: (name) => name.type === 'dns' && name.value === 'localhost' })
+  const policy = callerIdentityPolicy({
+    trustDomain: authority.trustDomain,
+    mayHaveName: (name) => name.type === 'dns' && name.value === 'localhost',
+  })
   return { signer, root, authority, issuance: createIssuanceService({ authority, policy, ...options }) }
 }
 
-export async function newRequest(algorithm: KeyAlgorithm = 'P-256', extra: Parameters<typeof buildCertificateRequest>[0] = {}): Promise<{ signer: SoftwareSigner; request: CertificateRequest }> {
+export async function newRequest(
+  algorithm: KeyAlgorithm = 'P-256',
+  extra: Parameters<typeof buildCertificateRequest>[0] = {},
+): Promise<{ signer: SoftwareSigner; request: CertificateRequest }> {
   const signer = await SoftwareSigner.generate(algorithm)
   return { signer, request: await buildCertificateRequest(extra, signer) }
 }
 
 /** A TLS credential with the name localhost. */
-export async function tlsCredential(pki: TestPki, id: SpiffeId = workloadId): Promise<{ certificateChain: string; privateKey: string; certificate: Certificate }> {
-  const { signer, request } = await newRequest('P-256', { extensions: { subjectAltName: [generalName.uri(id.toString()), generalName.dns('localhost')] } })
+export async function tlsCredential(
+  pki: TestPki,
+  id: SpiffeId = workloadId,
+): Promise<{ certificateChain: string; privateKey: string; certificate: Certificate }> {
+  const { signer, request } = await newRequest('P-256', {
+    extensions: { subjectAltName: [generalName.uri(id.toString()), generalName.dns('localhost')] },
+  })
   const { certificate, chain } = await pki.issuance.issue({ csr: request }, callerOf(id.toString()))
-  return { certificateChain: [certificate, ...chain].map((one) => one.toPem()).join(''), privateKey: exportPrivateKey(signer.privateKey()), certificate }
+  return {
+    certificateChain: [certificate, ...chain].map((one) => one.toPem()).join(''),
+    privateKey: exportPrivateKey(signer.privateKey()),
+    certificate,
+  }
 }

@@ -16,7 +16,8 @@ export function requires(tool: RequiredTool): boolean {
   if (present === undefined) {
     present = probes[tool]()
     answers.set(tool, present)
-    if (!present && process.env['SPIFFE_PKI_REQUIRE_ALL'] !== '1') console.log(`skipped: ${tool} is not installed (${hints[tool]})`)
+    if (!present && process.env['SPIFFE_PKI_REQUIRE_ALL'] !== '1')
+      console.log(`skipped: ${tool} is not installed (${hints[tool]})`)
   }
   if (!present && process.env['SPIFFE_PKI_REQUIRE_ALL'] === '1') {
     throw new Error(`SPIFFE_PKI_REQUIRE_ALL=1 and ${tool} is not installed (${hints[tool]})`)
@@ -26,7 +27,9 @@ export function requires(tool: RequiredTool): boolean {
 
 /** Path of SoftHSM's PKCS#11 module; undefined where it is not installed. */
 function softhsmModule(): string | undefined {
-  return [process.env['SOFTHSM2_MODULE'], ...softhsmModules].find((path) => path !== undefined && existsSync(path))
+  return [process.env['SOFTHSM2_MODULE'], ...softhsmModules].find(
+    (path) => path !== undefined && existsSync(path),
+  )
 }
 
 const answers = new Map<RequiredTool, boolean>()
@@ -41,7 +44,8 @@ const softhsmModules = [
   '/opt/homebrew/lib/softhsm/libsofthsm2.so',
 ]
 
-const runs = (command: string, ...args: string[]): boolean => spawnSync(command, args, { stdio: 'ignore' }).status === 0
+const runs = (command: string, ...args: string[]): boolean =>
+  spawnSync(command, args, { stdio: 'ignore' }).status === 0
 
 const probes: Record<RequiredTool, () => boolean> = {
   openssl: () => runs('openssl', 'version'),

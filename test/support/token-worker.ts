@@ -9,11 +9,13 @@ const signer = (await keys.getSigner('shared'))!
 let left = Number(count)
 let right = 0
 await keys.rotateKey('of-the-child')
-await Promise.all(Array.from({ length: 8 }, async () => {
-  while (left-- > 0) {
-    const data = Buffer.from(`child ${left}`)
-    if (verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data))) right++
-  }
-}))
+await Promise.all(
+  Array.from({ length: 8 }, async () => {
+    while (left-- > 0) {
+      const data = Buffer.from(`child ${left}`)
+      if (verifySignature(signer.publicKey, signer.signatureAlgorithm, data, await signer.sign(data))) right++
+    }
+  }),
+)
 await keys.rotateKey('of-the-child')
 console.log(right)

@@ -1,20 +1,33 @@
 // Whatever takes a certificate or a key takes it in every form: ours, DER, PEM, node:crypto's object, @peculiar/x509's.
 
 import { describe, expect, it } from 'vitest'
-import { createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate } from '../../src/ca/index.ts'
+import {
+  createCertificateAuthority,
+  createCrossCertificate,
+  createIntermediateCertificate,
+  createRootCertificate,
+} from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../src/keys/index.ts'
 import { SpiffeId } from '../../src/spiffe/index.ts'
 import { TrustBundle, X509Svid, X509SvidValidator } from '../../src/svid/index.ts'
 import { requirePath, verifyPath } from '../../src/validation/index.ts'
-import { OcspCertificateId, PublicKey, buildCertificate, buildCertificateRequest } from '../../src/x509/index.ts'
+import {
+  OcspCertificateId,
+  PublicKey,
+  buildCertificate,
+  buildCertificateRequest,
+} from '../../src/x509/index.ts'
 import type { Certificate, CertificateInput, PublicKeyInput } from '../../src/x509/index.ts'
 
 const trustDomain = 'example.org'
 const rootKey = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(rootKey, { subject: 'CN=root', trustDomain })
 const signer = await SoftwareSigner.generate('P-256')
-const ca = await createIntermediateCertificate({ certificate: root, signer: rootKey }, signer.publicKey, { subject: 'CN=ca', trustDomain })
+const ca = await createIntermediateCertificate({ certificate: root, signer: rootKey }, signer.publicKey, {
+  subject: 'CN=ca',
+  trustDomain,
+})
 const workload = await SoftwareSigner.generate('P-256')
 const csr = await buildCertificateRequest({ subject: 'CN=web' }, workload)
 const caller = { identities: [SpiffeId.parse('spiffe://example.org/web')], credential: 'test', claims: {} }
@@ -24,9 +37,9 @@ const { certificate: leaf } = await issuance.issue({ csr }, caller)
 
 type Forms = Readonly<Record<string, (certificate: Certificate) => CertificateInput>>
 const forms: Forms = {
-  'ours': (certificate) => certificate,
-  'DER': ({ der }) => Buffer.from(der),
-  'PEM': (certificate) => certificate.toPem(),
+  ours: (certificate) => certificate,
+  DER: ({ der }) => Buffer.from(der),
+  PEM: (certificate) => certificate.toPem(),
   'node:crypto': (certificate) => certificate.toNode(),
   '@peculiar/x509': (certificate) => certificate.toPeculiar(),
 }
@@ -43,16 +56,34 @@ describe.each(Object.entries(forms))('%s', (_name, form) => {
   })
 
   it('is taken by a CA, also when it rotates', async () => {
-    const made = createCertificateAuthority({ trustDomain, certificate: aCa, signer, chain: [], roots: [aRoot] })
+    const made = createCertificateAuthority({
+      trustDomain,
+      certificate: aCa,
+      signer,
+      chain: [],
+      roots: [aRoot],
+    })
     await made.rotate({ certificate: aCa, signer, roots: [aRoot] })
-    expect([made.certificate.equals(ca), made.roots[0]?.equals(root), made.chain[0]?.equals(ca)]).toEqual([true, true, true])
-    expect((await createIssuanceService({ authority: made }).issue({ csr }, caller)).roots[0]?.equals(root)).toBe(true)
-    expect(createCertificateAuthority({ trustDomain, certificate: aRoot, signer: rootKey }).roots[0]?.equals(root)).toBe(true)
+    expect([made.certificate.equals(ca), made.roots[0]?.equals(root), made.chain[0]?.equals(ca)]).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect(
+      (await createIssuanceService({ authority: made }).issue({ csr }, caller)).roots[0]?.equals(root),
+    ).toBe(true)
+    expect(
+      createCertificateAuthority({ trustDomain, certificate: aRoot, signer: rootKey }).roots[0]?.equals(root),
+    ).toBe(true)
   })
 
   it('is taken by those who make certificates of CAs', async () => {
     const parent = { certificate: aRoot, signer: rootKey }
-    expect((await createIntermediateCertificate(parent, workload.publicKey, { subject: 'CN=x' })).issuer.equals(root.subject)).toBe(true)
+    expect(
+      (await createIntermediateCertificate(parent, workload.publicKey, { subject: 'CN=x' })).issuer.equals(
+        root.subject,
+      ),
+    ).toBe(true)
     expect((await createCrossCertificate(parent, aCa)).publicKey.equals(ca.publicKey)).toBe(true)
   })
 
@@ -71,13 +102,25 @@ describe.each<readonly [string, () => PublicKeyInput]>([
 ])('a key: %s', (_name, key) => {
   it('is taken by PublicKey, buildCertificate and createIntermediateCertificate', async () => {
     expect(PublicKey.from(key()).equals(workload.publicKey)).toBe(true)
-    const built = await buildCertificate({ issuer: 'CN=a', subject: 'CN=a', publicKey: key(), notBefore: new Date(0), notAfter: new Date(1000) }, workload)
-    const below = await createIntermediateCertificate({ certificate: root, signer: rootKey }, key(), { subject: 'CN=x' })
+    const built = await buildCertificate(
+      { issuer: 'CN=a', subject: 'CN=a', publicKey: key(), notBefore: new Date(0), notAfter: new Date(1000) },
+      workload,
+    )
+    const below = await createIntermediateCertificate({ certificate: root, signer: rootKey }, key(), {
+      subject: 'CN=x',
+    })
     for (const one of [built, below]) expect(one.publicKey.equals(workload.publicKey)).toBe(true)
   })
 })
 
-it.each([['ours', csr], ['DER', csr.der], ['PEM', csr.toPem()], ['@peculiar/x509', csr.toPeculiar()]])('a request: %s is taken by issuance', async (_name, request) => {
-  expect((await issuance.issue({ csr: request }, caller)).certificate.publicKey.equals(workload.publicKey)).toBe(true)
+it.each([
+  ['ours', csr],
+  ['DER', csr.der],
+  ['PEM', csr.toPem()],
+  ['@peculiar/x509', csr.toPeculiar()],
+])('a request: %s is taken by issuance', async (_name, request) => {
+  expect(
+    (await issuance.issue({ csr: request }, caller)).certificate.publicKey.equals(workload.publicKey),
+  ).toBe(true)
   expect((await issuance.plan({ csr: request }, caller)).rule).toBe('caller-identity')
 })

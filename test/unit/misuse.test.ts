@@ -3,25 +3,79 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
-import { certificateServiceHandlers, createCertificateClient, startCertificateServer } from '../../src/adapters/grpc/index.ts'
+import {
+  certificateServiceHandlers,
+  createCertificateClient,
+  startCertificateServer,
+} from '../../src/adapters/grpc/index.ts'
 import { Pkcs11KeyManager, Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
-import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator, requireCaller } from '../../src/auth/index.ts'
-import { createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../src/ca/index.ts'
+import {
+  ApiKeyAuthenticator,
+  ClientCertificateAuthenticator,
+  CompositeAuthenticator,
+  requireCaller,
+} from '../../src/auth/index.ts'
+import {
+  createCertificateAuthority,
+  createCrossCertificate,
+  createIntermediateCertificate,
+  createRootCertificate,
+  parsePluggedInMaterial,
+} from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
-import { FailoverKeyManager, SoftwareSigner, bridgeToWebCrypto, decryptPkcs8, encryptPkcs8, exportPrivateKey, importPrivateKey, keyAlgorithmOf, sealKeyBackup } from '../../src/keys/index.ts'
+import {
+  FailoverKeyManager,
+  SoftwareSigner,
+  bridgeToWebCrypto,
+  decryptPkcs8,
+  encryptPkcs8,
+  exportPrivateKey,
+  importPrivateKey,
+  keyAlgorithmOf,
+  sealKeyBackup,
+} from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
 import { SpiffeId } from '../../src/spiffe/index.ts'
-import { TrustBundle, TrustBundleSet, X509Svid, X509SvidValidator, parseSpiffeBundle, verifyJwtSvid } from '../../src/svid/index.ts'
-import { combineRevocationCheckers, createCrlChecker, createOcspChecker, createPathValidator, requirePath, verifyPath } from '../../src/validation/index.ts'
 import {
-  Certificate, CertificateRequest, DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, RevocationList, buildCertificate, buildCertificateRequest,
-  buildOcspResponse, buildRevocationList, generalName, parseSerialNumber, serialNumberBytes,
+  TrustBundle,
+  TrustBundleSet,
+  X509Svid,
+  X509SvidValidator,
+  parseSpiffeBundle,
+  verifyJwtSvid,
+} from '../../src/svid/index.ts'
+import {
+  combineRevocationCheckers,
+  createCrlChecker,
+  createOcspChecker,
+  createPathValidator,
+  requirePath,
+  verifyPath,
+} from '../../src/validation/index.ts'
+import {
+  Certificate,
+  CertificateRequest,
+  DistinguishedName,
+  OcspCertificateId,
+  OcspRequest,
+  OcspResponse,
+  RevocationList,
+  buildCertificate,
+  buildCertificateRequest,
+  buildOcspResponse,
+  buildRevocationList,
+  generalName,
+  parseSerialNumber,
+  serialNumberBytes,
 } from '../../src/x509/index.ts'
 
 /** As JavaScript calls it: whatever comes. */
 type Untyped = (...args: unknown[]) => unknown
-const made = (type: unknown): Untyped => (...args) => Reflect.construct(type as new () => unknown, args) as unknown
+const made =
+  (type: unknown): Untyped =>
+  (...args) =>
+    Reflect.construct(type as new () => unknown, args) as unknown
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const about = { keyId: 'ca', algorithm: 'P-256', created: new Date(0) }
 const client = { address: 'localhost:1', tls: () => ({ roots: '' }) }
@@ -29,8 +83,20 @@ const service = { issuance: { issue: () => undefined }, authenticator: { authent
 const hsm = { module: '/nowhere.so', token: { label: 'x' }, pin: () => '1' }
 const signer = new SoftwareSigner(privateKey)
 const root = await createRootCertificate(signer, { subject: 'CN=root' })
-const fields = { issuer: 'CN=x', publicKey: signer.publicKey, notBefore: new Date(0), notAfter: new Date(1000) }
-const list = { issuer: 'CN=x', thisUpdate: new Date(0), nextUpdate: new Date(1000), crlNumber: 1, authorityKeyIdentifier: new Uint8Array(20), entries: [] }
+const fields = {
+  issuer: 'CN=x',
+  publicKey: signer.publicKey,
+  notBefore: new Date(0),
+  notAfter: new Date(1000),
+}
+const list = {
+  issuer: 'CN=x',
+  thisUpdate: new Date(0),
+  nextUpdate: new Date(1000),
+  crlNumber: 1,
+  authorityKeyIdentifier: new Uint8Array(20),
+  entries: [],
+}
 const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer })
 const issuance = createIssuanceService({ authority })
 const caller = { identities: [SpiffeId.parse('spiffe://example.org/x')], credential: 'test', claims: {} }
@@ -58,13 +124,35 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['FileKeyManager.open without a directory', FileKeyManager.open as Untyped, { passphrase: () => 'x' }],
   ['FileKeyManager.open without a passphrase', FileKeyManager.open as Untyped, { directory: '/nowhere' }],
   ['Pkcs11KeyManager.open()', Pkcs11KeyManager.open as Untyped],
-  ['Pkcs11KeyManager.open without a module', Pkcs11KeyManager.open as Untyped, { token: { label: 'x' }, pin: () => '1' }],
-  ['Pkcs11KeyManager.open without a token', Pkcs11KeyManager.open as Untyped, { module: '/nowhere.so', pin: () => '1' }],
-  ['Pkcs11KeyManager.open with a PIN that is no function', Pkcs11KeyManager.open as Untyped, { module: '/nowhere.so', token: { label: 'x' }, pin: '1' }],
-  ...(['sessions', 'queueLimit', 'timeoutMs', 'failureThreshold'] as const).map((name) => (
-    [`Pkcs11KeyManager.open with ${name} that is no number`, Pkcs11KeyManager.open as Untyped, { ...hsm, [name]: Number.NaN }] as const)),
+  [
+    'Pkcs11KeyManager.open without a module',
+    Pkcs11KeyManager.open as Untyped,
+    { token: { label: 'x' }, pin: () => '1' },
+  ],
+  [
+    'Pkcs11KeyManager.open without a token',
+    Pkcs11KeyManager.open as Untyped,
+    { module: '/nowhere.so', pin: () => '1' },
+  ],
+  [
+    'Pkcs11KeyManager.open with a PIN that is no function',
+    Pkcs11KeyManager.open as Untyped,
+    { module: '/nowhere.so', token: { label: 'x' }, pin: '1' },
+  ],
+  ...(['sessions', 'queueLimit', 'timeoutMs', 'failureThreshold'] as const).map(
+    (name) =>
+      [
+        `Pkcs11KeyManager.open with ${name} that is no number`,
+        Pkcs11KeyManager.open as Untyped,
+        { ...hsm, [name]: Number.NaN },
+      ] as const,
+  ),
   ['Pkcs11KeyManager.open without a session', Pkcs11KeyManager.open as Untyped, { ...hsm, sessions: 0 }],
-  ['Pkcs11KeyManager.open with a word for checkSignatures that is none', Pkcs11KeyManager.open as Untyped, { ...hsm, checkSignatures: 'Always' }],
+  [
+    'Pkcs11KeyManager.open with a word for checkSignatures that is none',
+    Pkcs11KeyManager.open as Untyped,
+    { ...hsm, checkSignatures: 'Always' },
+  ],
   ['Pkcs11Module.load()', Pkcs11Module.load as Untyped],
   ['Pkcs11Module.load of nothing', Pkcs11Module.load as Untyped, ''],
   ['Pkcs11Module.load({})', Pkcs11Module.load as Untyped, {}],
@@ -74,27 +162,83 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['createCertificateClient({})', createCertificateClient as Untyped, {}],
   ['createCertificateClient without roots', createCertificateClient as Untyped, { address: client.address }],
   ['createCertificateClient without an address', createCertificateClient as Untyped, { tls: client.tls }],
-  ['createCertificateClient with no time', createCertificateClient as Untyped, { ...client, timeoutMs: Number.NaN }],
-  ['createCertificateClient without an end', createCertificateClient as Untyped, { ...client, retry: { attempts: Number.NaN } }],
-  ['createCertificateClient with a delay that is none', createCertificateClient as Untyped, { ...client, retry: { initialDelayMs: Number.NaN } }],
-  ['createCertificateClient with more jitter than delay', createCertificateClient as Untyped, { ...client, retry: { jitter: 2 } }],
+  [
+    'createCertificateClient with no time',
+    createCertificateClient as Untyped,
+    { ...client, timeoutMs: Number.NaN },
+  ],
+  [
+    'createCertificateClient without an end',
+    createCertificateClient as Untyped,
+    { ...client, retry: { attempts: Number.NaN } },
+  ],
+  [
+    'createCertificateClient with a delay that is none',
+    createCertificateClient as Untyped,
+    { ...client, retry: { initialDelayMs: Number.NaN } },
+  ],
+  [
+    'createCertificateClient with more jitter than delay',
+    createCertificateClient as Untyped,
+    { ...client, retry: { jitter: 2 } },
+  ],
   ['certificateServiceHandlers()', certificateServiceHandlers as Untyped],
   ['certificateServiceHandlers({})', certificateServiceHandlers as Untyped, {}],
-  ['certificateServiceHandlers without an authenticator', certificateServiceHandlers as Untyped, { issuance: service.issuance }],
-  ['certificateServiceHandlers without issuance', certificateServiceHandlers as Untyped, { authenticator: service.authenticator }],
-  ['certificateServiceHandlers with a limit that is none', certificateServiceHandlers as Untyped, { ...service, maxInFlight: Number.NaN }],
-  ['certificateServiceHandlers with a time that is none', certificateServiceHandlers as Untyped, { ...service, timeoutMs: '30' }],
-  ['startCertificateServer with a limit that is none', startCertificateServer as Untyped, { ...service, tls: { certificateChain: '' }, maxConnections: Number.NaN }],
-  ['startCertificateServer with an age that no timer takes', startCertificateServer as Untyped, { ...service, tls: { certificateChain: '' }, maxConnectionAgeSeconds: 2 ** 31 }],
+  [
+    'certificateServiceHandlers without an authenticator',
+    certificateServiceHandlers as Untyped,
+    { issuance: service.issuance },
+  ],
+  [
+    'certificateServiceHandlers without issuance',
+    certificateServiceHandlers as Untyped,
+    { authenticator: service.authenticator },
+  ],
+  [
+    'certificateServiceHandlers with a limit that is none',
+    certificateServiceHandlers as Untyped,
+    { ...service, maxInFlight: Number.NaN },
+  ],
+  [
+    'certificateServiceHandlers with a time that is none',
+    certificateServiceHandlers as Untyped,
+    { ...service, timeoutMs: '30' },
+  ],
+  [
+    'startCertificateServer with a limit that is none',
+    startCertificateServer as Untyped,
+    { ...service, tls: { certificateChain: '' }, maxConnections: Number.NaN },
+  ],
+  [
+    'startCertificateServer with an age that no timer takes',
+    startCertificateServer as Untyped,
+    { ...service, tls: { certificateChain: '' }, maxConnectionAgeSeconds: 2 ** 31 },
+  ],
   ['startCertificateServer()', startCertificateServer as Untyped],
-  ['createCertificateClient with an http URL', createCertificateClient as Untyped, { address: 'http://localhost:1', tls: () => ({ roots: '' }) }],
+  [
+    'createCertificateClient with an http URL',
+    createCertificateClient as Untyped,
+    { address: 'http://localhost:1', tls: () => ({ roots: '' }) },
+  ],
   ['startCertificateServer({})', startCertificateServer as Untyped, {}],
-  ['startCertificateServer without a private key', startCertificateServer as Untyped, { ...server, tls: { certificateChain: 'x', clientRoots: '' } }],
-  ['startCertificateServer without client roots', startCertificateServer as Untyped, { ...server, tls: { certificateChain: 'x', privateKey: 'x' } }],
+  [
+    'startCertificateServer without a private key',
+    startCertificateServer as Untyped,
+    { ...server, tls: { certificateChain: 'x', clientRoots: '' } },
+  ],
+  [
+    'startCertificateServer without client roots',
+    startCertificateServer as Untyped,
+    { ...server, tls: { certificateChain: 'x', privateKey: 'x' } },
+  ],
   ['startCertificateServer at port 65536', startCertificateServer as Untyped, { ...server, port: 65_536 }],
   ['startCertificateServer at port 1.5', startCertificateServer as Untyped, { ...server, port: 1.5 }],
   ['startCertificateServer at port -1', startCertificateServer as Untyped, { ...server, port: -1 }],
-  ['createPathValidator with one anchor', createPathValidator as Untyped, { anchors: '-----BEGIN CERTIFICATE-----' }],
+  [
+    'createPathValidator with one anchor',
+    createPathValidator as Untyped,
+    { anchors: '-----BEGIN CERTIFICATE-----' },
+  ],
   ['verifyPath(leaf)', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----'],
   ['verifyPath(leaf, {})', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----', {}],
   ...Object.entries({ Certificate, CertificateRequest, RevocationList }).flatMap(([name, type]) => [
@@ -113,30 +257,72 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['DistinguishedName.of()', DistinguishedName.of as Untyped],
   ['DistinguishedName.of octets', DistinguishedName.of as Untyped, [['CN', new Uint8Array([5, 0])]]],
   ['parseSerialNumber()', parseSerialNumber as Untyped],
-  ...Object.entries({ buildCertificate, buildCertificateRequest, buildOcspResponse, buildRevocationList, createRootCertificate }).map(([name, build]) => [`${name}()`, build as Untyped] as const),
+  ...Object.entries({
+    buildCertificate,
+    buildCertificateRequest,
+    buildOcspResponse,
+    buildRevocationList,
+    createRootCertificate,
+  }).map(([name, build]) => [`${name}()`, build as Untyped] as const),
   ...Object.entries({ buildCertificate, buildOcspResponse, buildRevocationList }).flatMap(([name, build]) => [
     [`${name}(undefined, signer)`, build as Untyped, undefined, signer] as const,
     [`${name}({}, signer)`, build as Untyped, {}, signer] as const,
   ]),
   ['createCertificateAuthority()', createCertificateAuthority as Untyped],
-  ['createCertificateAuthority without a certificate', createCertificateAuthority as Untyped, { trustDomain: 'example.org', signer }],
-  ['createCertificateAuthority without a signer', createCertificateAuthority as Untyped, { trustDomain: 'example.org', certificate: root }],
-  ['createCertificateAuthority with one root that is no list', createCertificateAuthority as Untyped, { trustDomain: 'example.org', certificate: root, signer, roots: root }],
-  ['createCertificateAuthority with a chain that is no list', createCertificateAuthority as Untyped, { trustDomain: 'example.org', certificate: root, signer, chain: root.toPem() }],
+  [
+    'createCertificateAuthority without a certificate',
+    createCertificateAuthority as Untyped,
+    { trustDomain: 'example.org', signer },
+  ],
+  [
+    'createCertificateAuthority without a signer',
+    createCertificateAuthority as Untyped,
+    { trustDomain: 'example.org', certificate: root },
+  ],
+  [
+    'createCertificateAuthority with one root that is no list',
+    createCertificateAuthority as Untyped,
+    { trustDomain: 'example.org', certificate: root, signer, roots: root },
+  ],
+  [
+    'createCertificateAuthority with a chain that is no list',
+    createCertificateAuthority as Untyped,
+    { trustDomain: 'example.org', certificate: root, signer, chain: root.toPem() },
+  ],
   ['OcspCertificateId.of()', OcspCertificateId.of as Untyped],
   ['OcspCertificateId.of without an issuer', OcspCertificateId.of as Untyped, root],
-  ['buildCertificateRequest with a number as subject', buildCertificateRequest as Untyped, { subject: 5 }, signer],
-  ['buildCertificate with a number as subject', buildCertificate as Untyped, { ...fields, subject: 5 }, signer],
+  [
+    'buildCertificateRequest with a number as subject',
+    buildCertificateRequest as Untyped,
+    { subject: 5 },
+    signer,
+  ],
+  [
+    'buildCertificate with a number as subject',
+    buildCertificate as Untyped,
+    { ...fields, subject: 5 },
+    signer,
+  ],
   ['buildCertificate with a number as issuer', buildCertificate as Untyped, { ...fields, issuer: 5 }, signer],
   ['buildCertificate with a number as key', buildCertificate as Untyped, { ...fields, publicKey: 5 }, signer],
   ['issue()', issuance.issue.bind(issuance) as Untyped, undefined, caller],
   ['plan()', issuance.plan.bind(issuance) as Untyped, undefined, caller],
   ['issue without a request', issuance.issue.bind(issuance) as Untyped, {}, caller],
   ['prepare without content', authority.prepare.bind(authority) as Untyped, proven],
-  ['prepare with names that are no list', authority.prepare.bind(authority) as Untyped, proven, { subjectAltName: 'x' }],
+  [
+    'prepare with names that are no list',
+    authority.prepare.bind(authority) as Untyped,
+    proven,
+    { subjectAltName: 'x' },
+  ],
   ['new X509Svid()', made(X509Svid)],
   ['new X509Svid(pem)', made(X509Svid), root.toPem()],
-  ['new TrustBundle with one certificate that is no list', made(TrustBundle), 'example.org', { x509Authorities: root }],
+  [
+    'new TrustBundle with one certificate that is no list',
+    made(TrustBundle),
+    'example.org',
+    { x509Authorities: root },
+  ],
   ['new TrustBundle with one key that is no list', made(TrustBundle), 'example.org', { jwtAuthorities: {} }],
   ['new TrustBundleSet of what are no bundles', made(TrustBundleSet), [5]],
   ['TrustBundleSet.set()', (bundle) => new TrustBundleSet().set(bundle as TrustBundle)],
@@ -144,14 +330,44 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['verifyJwtSvid()', verifyJwtSvid as Untyped],
   ['requireCaller()', requireCaller as Untyped],
   ['serialNumberBytes(number)', serialNumberBytes as Untyped, 5],
-  ['buildCertificate with a number as serial number', buildCertificate as Untyped, { ...fields, serialNumber: 5 }, signer],
+  [
+    'buildCertificate with a number as serial number',
+    buildCertificate as Untyped,
+    { ...fields, serialNumber: 5 },
+    signer,
+  ],
   ...Object.entries({
-    'nothing': [null], 'a number': [5], 'a serial number that is one': [{ serialNumber: 5, revocationDate: new Date(0) }],
+    nothing: [null],
+    'a number': [5],
+    'a serial number that is one': [{ serialNumber: 5, revocationDate: new Date(0) }],
     'a date that is text': [{ serialNumber: '05', revocationDate: '2026' }],
-  }).map(([what, entries]) => [`buildRevocationList with an entry that is ${what}`, buildRevocationList as Untyped, { ...list, entries }, signer] as const),
-  ['buildRevocationList without a key identifier', buildRevocationList as Untyped, { ...list, authorityKeyIdentifier: undefined }, signer],
-  ['buildRevocationList with extensions that are none', buildRevocationList as Untyped, { ...list, other: [5] }, signer],
-  ['buildCertificate with other extensions that are none', buildCertificate as Untyped, { ...fields, extensions: { other: [{ oid: '1.2.3' }] } }, signer],
+  }).map(
+    ([what, entries]) =>
+      [
+        `buildRevocationList with an entry that is ${what}`,
+        buildRevocationList as Untyped,
+        { ...list, entries },
+        signer,
+      ] as const,
+  ),
+  [
+    'buildRevocationList without a key identifier',
+    buildRevocationList as Untyped,
+    { ...list, authorityKeyIdentifier: undefined },
+    signer,
+  ],
+  [
+    'buildRevocationList with extensions that are none',
+    buildRevocationList as Untyped,
+    { ...list, other: [5] },
+    signer,
+  ],
+  [
+    'buildCertificate with other extensions that are none',
+    buildCertificate as Untyped,
+    { ...fields, extensions: { other: [{ oid: '1.2.3' }] } },
+    signer,
+  ],
   ...Object.entries({
     'a number': 5,
     'a name that is none': { subjectAltNames: [generalName.dns('a')] },
@@ -160,14 +376,30 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
     'a purpose that is no list': { extendedKeyUsage: '1.3.6.1.5.5.7.3.1' },
     'a usage that is no list': { keyUsage: 5 },
     'true for the constraints of a CA': { basicConstraints: true },
-    'an identifier as it is read': { authorityKeyIdentifier: { keyIdentifier: signer.publicKey.keyIdentifier } },
+    'an identifier as it is read': {
+      authorityKeyIdentifier: { keyIdentifier: signer.publicKey.keyIdentifier },
+    },
     'text for the identifier of a key': { subjectKeyIdentifier: 'aa' },
     'one place that is no list': { crlDistributionPoints: { fullName: [] } },
-  }).map(([what, extensions]) => [`buildCertificateRequest with extensions that have ${what}`, buildCertificateRequest as Untyped, { extensions }, signer] as const),
+  }).map(
+    ([what, extensions]) =>
+      [
+        `buildCertificateRequest with extensions that have ${what}`,
+        buildCertificateRequest as Untyped,
+        { extensions },
+        signer,
+      ] as const,
+  ),
   ['createRootCertificate(signer)', createRootCertificate as Untyped, signer],
   ['createRootCertificate(signer, {})', createRootCertificate as Untyped, signer, {}],
   ['createIntermediateCertificate()', createIntermediateCertificate as Untyped],
-  ['createIntermediateCertificate without a parent', createIntermediateCertificate as Untyped, undefined, signer.publicKey, { subject: 'CN=x' }],
+  [
+    'createIntermediateCertificate without a parent',
+    createIntermediateCertificate as Untyped,
+    undefined,
+    signer.publicKey,
+    { subject: 'CN=x' },
+  ],
   ['createCrossCertificate()', createCrossCertificate as Untyped],
   ['parsePluggedInMaterial()', parsePluggedInMaterial as Untyped],
   ['createPathValidator()', createPathValidator as Untyped],
@@ -180,7 +412,12 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['createOcspChecker({})', createOcspChecker as Untyped, {}],
   ['combineRevocationCheckers()', combineRevocationCheckers as Untyped],
   ['importPrivateKey()', importPrivateKey as Untyped],
-  ['importPrivateKey of an encrypted key with a number', importPrivateKey as Untyped, exportPrivateKey(privateKey, { passphrase: '1234' }), { passphrase: 1234 }],
+  [
+    'importPrivateKey of an encrypted key with a number',
+    importPrivateKey as Untyped,
+    exportPrivateKey(privateKey, { passphrase: '1234' }),
+    { passphrase: 1234 },
+  ],
   ['exportPrivateKey()', exportPrivateKey as Untyped],
   ['exportPrivateKey(pem)', exportPrivateKey as Untyped, exportPrivateKey(privateKey)],
   ['exportPrivateKey with a number', exportPrivateKey as Untyped, privateKey, { passphrase: 1234 }],
@@ -197,17 +434,38 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['sealKeyBackup()', sealKeyBackup as Untyped],
   ['sealKeyBackup(key)', sealKeyBackup as Untyped, privateKey],
   ['sealKeyBackup without a protection', sealKeyBackup as Untyped, privateKey, about],
-  ['sealKeyBackup without an id', sealKeyBackup as Untyped, privateKey, { ...about, keyId: undefined }, { passphrase: 'x' }],
-  ['sealKeyBackup without a time', sealKeyBackup as Untyped, privateKey, { ...about, created: '2026-01-01' }, { passphrase: 'x' }],
+  [
+    'sealKeyBackup without an id',
+    sealKeyBackup as Untyped,
+    privateKey,
+    { ...about, keyId: undefined },
+    { passphrase: 'x' },
+  ],
+  [
+    'sealKeyBackup without a time',
+    sealKeyBackup as Untyped,
+    privateKey,
+    { ...about, created: '2026-01-01' },
+    { passphrase: 'x' },
+  ],
   ['new FailoverKeyManager()', made(FailoverKeyManager)],
   ['new FailoverKeyManager({})', made(FailoverKeyManager), {}],
-  ['new FailoverKeyManager with a time that is none', made(FailoverKeyManager), { managers: [new FailoverKeyManager({ managers: [{} as never] })], retryAfterMs: Number.NaN }],
+  [
+    'new FailoverKeyManager with a time that is none',
+    made(FailoverKeyManager),
+    { managers: [new FailoverKeyManager({ managers: [{} as never] })], retryAfterMs: Number.NaN },
+  ],
   ['bridgeToWebCrypto()', bridgeToWebCrypto as Untyped],
   ['bridgeToWebCrypto({})', bridgeToWebCrypto as Untyped, {}],
 ]
 
 describe('misuse', () => {
-  it.each(calls.map(([name, call, ...args]) => [name, () => call(...args)] as const))('%s', async (_name, call) => {
-    await expect(Promise.resolve().then(call)).rejects.toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }))
-  })
+  it.each(calls.map(([name, call, ...args]) => [name, () => call(...args)] as const))(
+    '%s',
+    async (_name, call) => {
+      await expect(Promise.resolve().then(call)).rejects.toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+      )
+    },
+  )
 })

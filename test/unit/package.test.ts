@@ -92,9 +92,12 @@ describe('the root', () => {
     expect(loaded.urls.some((url) => url.includes('/src/index.ts'))).toBe(true)
   })
 
-  test.each([...Object.keys(manifest.peerDependencies), 'reflect-metadata', '@peculiar/'])('loads no %s', (name) => {
-    expect(loaded.urls.filter((url) => url.includes(`/node_modules/${name}`))).toEqual([])
-  })
+  test.each([...Object.keys(manifest.peerDependencies), 'reflect-metadata', '@peculiar/'])(
+    'loads no %s',
+    (name) => {
+      expect(loaded.urls.filter((url) => url.includes(`/node_modules/${name}`))).toEqual([])
+    },
+  )
 
   test('loads no adapter and nothing of testing', () => {
     expect(loaded.urls.filter((url) => /\/src\/(adapters|testing|cli)\//.test(url))).toEqual([])

@@ -13,17 +13,28 @@ export interface EncryptedPrivateKey {
 }
 
 /** Encrypts a private key, with a MAC over it and what is said about it. @throws ERR_INVALID_ARGUMENT for a passphrase that is empty or none */
-export async function encryptPrivateKey(key: KeyObject, passphrase: string | Uint8Array, about: string): Promise<EncryptedPrivateKey> {
+export async function encryptPrivateKey(
+  key: KeyObject,
+  passphrase: string | Uint8Array,
+  about: string,
+): Promise<EncryptedPrivateKey> {
   const { der, secret, salt } = await encryptPkcs8(key, passphrase)
   return { der, mac: macOf(secret, salt, about, der) }
 }
 
 /** Opens what `encryptPrivateKey` wrote. @throws ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_STORAGE for what was changed since */
-export async function decryptPrivateKey({ der, mac }: EncryptedPrivateKey, passphrase: string | Uint8Array, about: string): Promise<KeyObject> {
+export async function decryptPrivateKey(
+  { der, mac }: EncryptedPrivateKey,
+  passphrase: string | Uint8Array,
+  about: string,
+): Promise<KeyObject> {
   const { key, secret, salt } = await decryptPkcs8(der, passphrase)
   if (timingSafeEqual(macOf(secret, salt, about, der), mac)) return key
   // It opens, so the passphrase is right and something else is wrong.
-  throw new PkiError('ERR_KEY_STORAGE', 'the key file is not as it was written: its key, its description or its place was changed')
+  throw new PkiError(
+    'ERR_KEY_STORAGE',
+    'the key file is not as it was written: its key, its description or its place was changed',
+  )
 }
 
 /** Both are of one derivation: its output is the key of AES, and HKDF makes another of it for the MAC (RFC 5869 §3.2). The former is wiped. */

@@ -5,15 +5,38 @@ import { join } from 'node:path'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { decodeBase64, encodeBase64 } from '../../internal/bytes.ts'
 import { decodeOnePem, encodePem } from '../../internal/pem.ts'
-import { createSecureFile, listSecureDirectories, listSecureFiles, readSecureFile, removeSecureFile, secureDirectory } from './secure-file.ts'
+import {
+  createSecureFile,
+  listSecureDirectories,
+  listSecureFiles,
+  readSecureFile,
+  removeSecureFile,
+  secureDirectory,
+} from './secure-file.ts'
 import type { OnWriteStep } from './secure-file.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { decryptPrivateKey, encryptPrivateKey } from './encrypted-private-key.ts'
 import {
-  SoftwareSigner, generatePrivateKey, importPrivateKey, isKeyAlgorithm, keyExists, keyIdPattern, keyNotFound, openKeyBackup, requireKeyAlgorithm, requireKeyId, sealKeyBackup,
+  SoftwareSigner,
+  generatePrivateKey,
+  importPrivateKey,
+  isKeyAlgorithm,
+  keyExists,
+  keyIdPattern,
+  keyNotFound,
+  openKeyBackup,
+  requireKeyAlgorithm,
+  requireKeyId,
+  sealKeyBackup,
 } from '../../keys/index.ts'
-import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
+import type {
+  BackupProtection,
+  EncryptedKeyBackup,
+  KeyAlgorithm,
+  KeyInfo,
+  KeyManager,
+} from '../../keys/index.ts'
 
 /** Options of `FileKeyManager.open`. */
 export interface FileKeyManagerOptions {
@@ -70,8 +93,10 @@ export class FileKeyManager implements KeyManager {
    */
   static async open(options: FileKeyManagerOptions): Promise<FileKeyManager> {
     const { directory, passphrase } = (options as Partial<FileKeyManagerOptions> | undefined) ?? {}
-    if (typeof directory !== 'string' || directory === '') throw new PkiError('ERR_INVALID_ARGUMENT', 'directory is the path of one')
-    if (typeof passphrase !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'passphrase is a function that answers with it')
+    if (typeof directory !== 'string' || directory === '')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'directory is the path of one')
+    if (typeof passphrase !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'passphrase is a function that answers with it')
     await secureDirectory(options.directory)
     return new FileKeyManager(options)
   }
@@ -100,7 +125,14 @@ export class FileKeyManager implements KeyManager {
       const versions = await this.#versions(id)
       for (const version of versions) {
         const about = await this.#about(id, version)
-        if (about !== undefined) keys.push({ id, version, algorithm: about.algorithm, created: about.created, current: version === versions.at(-1) })
+        if (about !== undefined)
+          keys.push({
+            id,
+            version,
+            algorithm: about.algorithm,
+            created: about.created,
+            current: version === versions.at(-1),
+          })
       }
     }
     return keys
@@ -109,12 +141,14 @@ export class FileKeyManager implements KeyManager {
   async rotateKey(id: string): Promise<SoftwareSigner> {
     const { versions, newest } = await this.#numbers(id)
     // Opened, for what stands above the key is not to be believed before.
-    const { algorithm } = (await this.#read(id, versions.at(-1) ?? raise(keyNotFound(id)))) ?? raise(keyNotFound(id))
+    const { algorithm } =
+      (await this.#read(id, versions.at(-1) ?? raise(keyNotFound(id)))) ?? raise(keyNotFound(id))
     return this.#addNext(id, newest + 1, await generatePrivateKey(algorithm), algorithm)
   }
 
   async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
-    const { signer, algorithm, created } = (await this.#read(id, await this.#current(id))) ?? raise(keyNotFound(id))
+    const { signer, algorithm, created } =
+      (await this.#read(id, await this.#current(id))) ?? raise(keyNotFound(id))
     return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm, created }, protection)
   }
 
@@ -126,7 +160,9 @@ export class FileKeyManager implements KeyManager {
     const id = taken.keyId
     const { versions, newest } = await this.#numbers(id)
     const restored = new SoftwareSigner(key, { pss: taken.algorithm.startsWith('RSA-PSS') })
-    for (const version of versions) if ((await this.#read(id, version))?.signer.publicKey.equals(restored.publicKey) === true) throw keyExists(id)
+    for (const version of versions)
+      if ((await this.#read(id, version))?.signer.publicKey.equals(restored.publicKey) === true)
+        throw keyExists(id)
     return this.#addNext(id, newest + 1, key, taken.algorithm)
   }
 
@@ -135,7 +171,8 @@ export class FileKeyManager implements KeyManager {
     const doomed = version === undefined ? versions : versions.filter((one) => one === version)
     const whole = doomed.length === versions.length
     // Before the file goes, or a crash between the two would free the number.
-    if (!whole && version === newest && doomed.length > 0) await createSecureFile(this.#path(id, version, 'destroyed'), '')
+    if (!whole && version === newest && doomed.length > 0)
+      await createSecureFile(this.#path(id, version, 'destroyed'), '')
     let removed = 0
     for (const one of doomed) {
       this.#opened.delete(`${id}/${one}`)
@@ -152,7 +189,12 @@ export class FileKeyManager implements KeyManager {
   }
 
   /** As `#add`, with the next number where another process took this one. */
-  async #addNext(id: string, first: number, key: KeyObject, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
+  async #addNext(
+    id: string,
+    first: number,
+    key: KeyObject,
+    algorithm: KeyAlgorithm,
+  ): Promise<SoftwareSigner> {
     for (let version = first; ; version++) {
       const added = await this.#write(id, version, key, algorithm)
       if (added !== undefined) return added
@@ -165,9 +207,18 @@ export class FileKeyManager implements KeyManager {
     return added
   }
 
-  async #write(id: string, version: number, key: KeyObject, algorithm: KeyAlgorithm): Promise<SoftwareSigner | undefined> {
+  async #write(
+    id: string,
+    version: number,
+    key: KeyObject,
+    algorithm: KeyAlgorithm,
+  ): Promise<SoftwareSigner | undefined> {
     const created = new Date(this.#clock.now())
-    const { der, mac } = await encryptPrivateKey(key, await this.#options.passphrase(), description(id, version, algorithm, created))
+    const { der, mac } = await encryptPrivateKey(
+      key,
+      await this.#options.passphrase(),
+      description(id, version, algorithm, created),
+    )
     await secureDirectory(join(this.#options.directory, id))
     const text = fileText(algorithm, created, mac, der)
     if (!(await createSecureFile(this.#path(id, version), text, this.#options.onWriteStep))) return undefined
@@ -192,9 +243,15 @@ export class FileKeyManager implements KeyManager {
     const der = decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], maxFileOctets)
     if (fileText(algorithm, created, mac, der) !== text) throw foreign(id, version)
     const passphrase = await this.#options.passphrase()
-    const key = importPrivateKey(await decryptPrivateKey({ der, mac }, passphrase, description(id, version, algorithm, created)).catch((cause: unknown) => {
-      throw isPkiError(cause) ? new PkiError(cause.code, `key ${id}, version ${version}: ${cause.message}`, { cause }) : cause
-    }))
+    const key = importPrivateKey(
+      await decryptPrivateKey({ der, mac }, passphrase, description(id, version, algorithm, created)).catch(
+        (cause: unknown) => {
+          throw isPkiError(cause)
+            ? new PkiError(cause.code, `key ${id}, version ${version}: ${cause.message}`, { cause })
+            : cause
+        },
+      ),
+    )
     const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
     if (signer.algorithm !== algorithm) throw foreign(id, version)
     const stored = { ...about, signer }
@@ -217,7 +274,7 @@ export class FileKeyManager implements KeyManager {
   }
 
   /** The versions, ascending, and the highest number that was given, destroyed versions too. */
-  async #numbers(id: string): Promise<{ readonly versions: readonly number[], readonly newest: number }> {
+  async #numbers(id: string): Promise<{ readonly versions: readonly number[]; readonly newest: number }> {
     this.#checkOpen()
     requireKeyId(id)
     const names = await listSecureFiles(join(this.#options.directory, id), this.#clock.now())
@@ -259,7 +316,11 @@ function description(id: string, version: number, algorithm: KeyAlgorithm, creat
 
 /** Ascending. */
 function numbersOf(names: readonly string[], kind: FileKind): number[] {
-  return names.flatMap((name) => (/^[1-9]\d{0,8}\.[a-z]+$/.test(name) && name.endsWith(`.${kind}`) ? [Number.parseInt(name, 10)] : [])).sort((a, b) => a - b)
+  return names
+    .flatMap((name) =>
+      /^[1-9]\d{0,8}\.[a-z]+$/.test(name) && name.endsWith(`.${kind}`) ? [Number.parseInt(name, 10)] : [],
+    )
+    .sort((a, b) => a - b)
 }
 
 function raise(error: PkiError): never {
@@ -271,6 +332,7 @@ function foreign(id: string, version: number): PkiError {
 }
 
 /** What `fileText` writes above a key. */
-const aboutPattern = /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\nmac: ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n/
+const aboutPattern =
+  /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\nmac: ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n/
 /** RSA-4096 takes a tenth of it. */
 const maxFileOctets = 64 * 1024

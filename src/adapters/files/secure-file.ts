@@ -7,7 +7,8 @@ import { dirname, join, resolve } from 'node:path'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 
 /** The moments of a write, in order; tests end the process at each. */
-export type WriteStep = 'begin' | 'created' | 'written' | 'synced' | 'linked' | 'unlinked' | 'directory-synced'
+export type WriteStep =
+  'begin' | 'created' | 'written' | 'synced' | 'linked' | 'unlinked' | 'directory-synced'
 
 /** Told of each moment of a write. */
 export type OnWriteStep = (step: WriteStep) => void | Promise<void>
@@ -20,7 +21,11 @@ export type OnWriteStep = (step: WriteStep) => void | Promise<void>
  * @returns false where the name is taken
  * @throws ERR_KEY_STORAGE
  */
-export async function createSecureFile(path: string, content: string, onStep: OnWriteStep = ignore): Promise<boolean> {
+export async function createSecureFile(
+  path: string,
+  content: string,
+  onStep: OnWriteStep = ignore,
+): Promise<boolean> {
   const directory = dirname(path)
   const temporary = join(directory, `${temporaryPrefix}${randomBytes(12).toString('hex')}`)
   try {
@@ -35,10 +40,13 @@ export async function createSecureFile(path: string, content: string, onStep: On
       await file.close()
     }
     await onStep('synced')
-    const taken = await link(temporary, path).then(() => false, (error: unknown) => {
-      if (codeOf(error) === 'EEXIST') return true
-      throw error
-    })
+    const taken = await link(temporary, path).then(
+      () => false,
+      (error: unknown) => {
+        if (codeOf(error) === 'EEXIST') return true
+        throw error
+      },
+    )
     await onStep('linked')
     await rm(temporary)
     await onStep('unlinked')
@@ -64,8 +72,10 @@ export async function readSecureFile(path: string, limit: number): Promise<strin
       const found = await file.stat()
       if (!found.isFile()) throw new PkiError('ERR_KEY_STORAGE', `${path} is no file`)
       if ((found.mode & 0o077) !== 0) throw openToOthers(path, found.mode, '600')
-      if (found.uid !== (process.geteuid?.() ?? found.uid)) throw new PkiError('ERR_KEY_STORAGE', `${path} belongs to another user (${found.uid})`)
-      if (found.size > limit) throw new PkiError('ERR_KEY_STORAGE', `${path} has ${found.size} octets; at most ${limit} are read`)
+      if (found.uid !== (process.geteuid?.() ?? found.uid))
+        throw new PkiError('ERR_KEY_STORAGE', `${path} belongs to another user (${found.uid})`)
+      if (found.size > limit)
+        throw new PkiError('ERR_KEY_STORAGE', `${path} has ${found.size} octets; at most ${limit} are read`)
       return await file.readFile('latin1')
     } finally {
       await file.close()
@@ -109,7 +119,8 @@ export async function secureDirectory(path: string): Promise<void> {
     const { mode, uid } = found
     if ((mode & 0o077) !== 0) throw openToOthers(`directory ${path}`, mode, '700')
     // Its owner may put other files in the place of ours.
-    if (uid !== (process.geteuid?.() ?? uid)) throw new PkiError('ERR_KEY_STORAGE', `directory ${path} belongs to another user (${uid})`)
+    if (uid !== (process.geteuid?.() ?? uid))
+      throw new PkiError('ERR_KEY_STORAGE', `directory ${path} belongs to another user (${uid})`)
   } catch (error) {
     throw storageError('open', error)
   }
@@ -118,7 +129,9 @@ export async function secureDirectory(path: string): Promise<void> {
 /** Names of the directories in a directory; what else lies there is none of ours. @throws ERR_KEY_STORAGE */
 export async function listSecureDirectories(path: string): Promise<readonly string[]> {
   try {
-    return (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map(({ name }) => name)
+    return (await readdir(path, { withFileTypes: true }))
+      .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+      .map(({ name }) => name)
   } catch (error) {
     throw storageError('read', error)
   }
@@ -133,7 +146,8 @@ export async function listSecureFiles(path: string, nowMs: number): Promise<read
   let names: string[]
   try {
     // As with files: what a link points to may be anybody's.
-    if ((await lstat(path)).isSymbolicLink()) throw new PkiError('ERR_KEY_STORAGE', `${path} is a symbolic link`)
+    if ((await lstat(path)).isSymbolicLink())
+      throw new PkiError('ERR_KEY_STORAGE', `${path} is a symbolic link`)
     names = await readdir(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return []
@@ -141,7 +155,10 @@ export async function listSecureFiles(path: string, nowMs: number): Promise<read
   }
   for (const name of names.filter((one) => one.startsWith(temporaryPrefix))) {
     const file = join(path, name)
-    const age = await stat(file).then(({ mtimeMs }) => nowMs - mtimeMs, () => 0)
+    const age = await stat(file).then(
+      ({ mtimeMs }) => nowMs - mtimeMs,
+      () => 0,
+    )
     if (age > staleMs) await rm(file, { force: true }).catch(ignore)
   }
   return names.filter((name) => !name.startsWith(temporaryPrefix))
@@ -150,11 +167,18 @@ export async function listSecureFiles(path: string, nowMs: number): Promise<read
 /** A file system's refusal, without what was being written. */
 function storageError(verb: string, error: unknown): PkiError {
   if (isPkiError(error)) return error
-  return new PkiError('ERR_KEY_STORAGE', `cannot ${verb} ${pathOf(error) ?? 'a key file'}: ${codeOf(error) ?? 'unknown reason'}`, { cause: error })
+  return new PkiError(
+    'ERR_KEY_STORAGE',
+    `cannot ${verb} ${pathOf(error) ?? 'a key file'}: ${codeOf(error) ?? 'unknown reason'}`,
+    { cause: error },
+  )
 }
 
 function openToOthers(what: string, mode: number, wanted: string): PkiError {
-  return new PkiError('ERR_KEY_STORAGE', `${what} is open to others (mode ${(mode & 0o777).toString(8)}); ${wanted} is wanted`)
+  return new PkiError(
+    'ERR_KEY_STORAGE',
+    `${what} is open to others (mode ${(mode & 0o777).toString(8)}); ${wanted} is wanted`,
+  )
 }
 
 function pathOf(error: unknown): string | undefined {

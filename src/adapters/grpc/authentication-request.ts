@@ -8,10 +8,15 @@ import { Certificate } from '../../x509/index.ts'
 export type TlsPeerOf = (call: ServerUnaryCall<unknown, unknown>) => TlsPeer | undefined
 
 /** The view of a call. `signal` is aborted when the client cancels or its connection ends. */
-export function authenticationRequestOf(call: ServerUnaryCall<unknown, unknown>, tlsPeerOf: TlsPeerOf, signal: AbortSignal): AuthenticationRequest {
+export function authenticationRequestOf(
+  call: ServerUnaryCall<unknown, unknown>,
+  tlsPeerOf: TlsPeerOf,
+  signal: AbortSignal,
+): AuthenticationRequest {
   return {
     transport: 'grpc',
-    header: (name) => call.metadata.get(name).map((value) => (typeof value === 'string' ? value : value.toString('latin1'))),
+    header: (name) =>
+      call.metadata.get(name).map((value) => (typeof value === 'string' ? value : value.toString('latin1'))),
     peer: parsePeer(call.getPeer()),
     get tls() {
       return tlsPeerOf(call)

@@ -77,7 +77,10 @@ export interface CertificateClient extends AsyncDisposable {
    * what was asked for, ERR_MESSAGE_TOO_LARGE, ERR_ABORTED, ERR_CLOSED, ERR_TIMEOUT where `tls` or `token` does not answer,
    * ERR_INVALID_ARGUMENT for a TTL, token or header that cannot be sent; as `CertificateRequest.from`
    */
-  createCertificate(request: CertificateRequestInput, options?: CreateCertificateOptions): Promise<CertificateReply>
+  createCertificate(
+    request: CertificateRequestInput,
+    options?: CreateCertificateOptions,
+  ): Promise<CertificateReply>
 }
 
 /**
@@ -93,13 +96,24 @@ export interface CertificateClient extends AsyncDisposable {
  * ```
  */
 export async function createCertificateClient(options: CertificateClientOptions): Promise<CertificateClient> {
-  const { address, tls, grpc: given, timeoutMs = 10_000 } = (options as Partial<CertificateClientOptions> | undefined) ?? {}
+  const {
+    address,
+    tls,
+    grpc: given,
+    timeoutMs = 10_000,
+  } = (options as Partial<CertificateClientOptions> | undefined) ?? {}
   if (typeof address !== 'string' || typeof tls !== 'function') {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a client wants address, host:port, and tls, a function that gives the roots of the server')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'a client wants address, host:port, and tls, a function that gives the roots of the server',
+    )
   }
   // grpc-js would look for a host of that name, at every attempt.
   if (/^(?:https?|grpcs?):/i.test(address)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', `address ${JSON.stringify(address)}; host:port is wanted, without a scheme: the connection is always TLS`)
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `address ${JSON.stringify(address)}; host:port is wanted, without a scheme: the connection is always TLS`,
+    )
   }
   const policy = retryPolicy(options.retry)
   checkMeasures({ timeoutMs }, 1)
@@ -125,7 +139,10 @@ export async function createCertificateClient(options: CertificateClientOptions)
     if (connection === failed) connection = undefined
     failed.close()
   }
-  const attempt = async (message: IstioCertificateRequest, signal: AbortSignal | undefined): Promise<IstioCertificateResponse> => {
+  const attempt = async (
+    message: IstioCertificateRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<IstioCertificateResponse> => {
     throwIfClosed()
     // Whoever is asked for them may wait for a vault or a file for ever.
     const asked = Promise.all([connection ?? connect(), requestMetadata(grpc, options)])
@@ -139,13 +156,19 @@ export async function createCertificateClient(options: CertificateClientOptions)
   }
 
   return {
-    async createCertificate(input, { ttlSeconds = 0, certSigner = '', impersonatedIdentity = '', signal } = {}) {
+    async createCertificate(
+      input,
+      { ttlSeconds = 0, certSigner = '', impersonatedIdentity = '', signal } = {},
+    ) {
       const request = CertificateRequest.from(input)
       checkCounts({ ttlSeconds }, 0)
       const message = create(IstioCertificateRequestSchema, {
         csr: request.toPem(),
         validityDuration: BigInt(ttlSeconds),
-        metadata: { CertSigner: certSigner, ...(impersonatedIdentity === '' ? {} : { ImpersonatedIdentity: impersonatedIdentity }) },
+        metadata: {
+          CertSigner: certSigner,
+          ...(impersonatedIdentity === '' ? {} : { ImpersonatedIdentity: impersonatedIdentity }),
+        },
       })
       for (let count = 1; ; count++) {
         try {
@@ -153,10 +176,14 @@ export async function createCertificateClient(options: CertificateClientOptions)
           return checkCertificateReply(certChain, request, clock.now(), options.verify)
         } catch (error) {
           const failure = clientError(error)
-          const mayPass = isServiceError(error) && isRetryable(error.code) && failure.code !== 'ERR_MESSAGE_TOO_LARGE'
+          const mayPass =
+            isServiceError(error) && isRetryable(error.code) && failure.code !== 'ERR_MESSAGE_TOO_LARGE'
           if (!mayPass || signal?.aborted === true || count >= policy.attempts) throw failure
           const delayMs = Math.max(retryDelayMs(policy, count), pushbackMs(error))
-          logger.info({ code: failure.code, reason: failure.message, attempt: count, delayMs }, 'certificate request failed; trying again')
+          logger.info(
+            { code: failure.code, reason: failure.message, attempt: count, delayMs },
+            'certificate request failed; trying again',
+          )
           await wait(clock, delayMs, signal)
         }
       }
@@ -186,11 +213,16 @@ function channelOptions(serverName: string | undefined): Record<string, string |
     'grpc.max_receive_message_length': maxReplyBytes,
     'grpc.enable_retries': 0, // the policy above is the one that retries
     'grpc.use_local_subchannel_pool': 1, // a dropped connection is really dropped
-    ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+    ...(serverName === undefined
+      ? {}
+      : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
   }
 }
 
-async function requestMetadata(grpc: GrpcModule, options: CertificateClientOptions): Promise<RequestMetadata> {
+async function requestMetadata(
+  grpc: GrpcModule,
+  options: CertificateClientOptions,
+): Promise<RequestMetadata> {
   const metadata = new grpc.Metadata()
   for (const [name, value] of Object.entries(options.headers ?? {})) setHeader(metadata, name, value)
   const token = (await options.token?.())?.trim()
@@ -201,7 +233,10 @@ async function requestMetadata(grpc: GrpcModule, options: CertificateClientOptio
 /** What grpc-js would say of a header that it cannot send has the whole of it in it: a token must not get into an error. */
 function setHeader(metadata: RequestMetadata, name: string, value: string): void {
   if (!/^[0-9a-z_.-]+$/i.test(name) || !/^[ -~]*$/.test(value)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', `header ${JSON.stringify(name)} cannot be sent: its name or its value has characters that no header has`)
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `header ${JSON.stringify(name)} cannot be sent: its name or its value has characters that no header has`,
+    )
   }
   metadata.set(name, value)
 }
@@ -209,16 +244,28 @@ function setHeader(metadata: RequestMetadata, name: string, value: string): void
 type RequestMetadata = InstanceType<GrpcModule['Metadata']>
 
 function call(
-  client: Client, message: IstioCertificateRequest, metadata: RequestMetadata, options: { deadline: number }, signal: AbortSignal | undefined,
+  client: Client,
+  message: IstioCertificateRequest,
+  metadata: RequestMetadata,
+  options: { deadline: number },
+  signal: AbortSignal | undefined,
 ): Promise<IstioCertificateResponse> {
   return new Promise((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = certificateServiceDefinition.CreateCertificate
-    const running = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, options, (error, reply) => {
-      signal?.removeEventListener('abort', cancel)
-      if (error !== null) reject(error)
-      else if (reply === undefined) reject(new PkiError('ERR_CA_REPLY', 'the CA answered with no message'))
-      else resolve(reply)
-    })
+    const running = client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      message,
+      metadata,
+      options,
+      (error, reply) => {
+        signal?.removeEventListener('abort', cancel)
+        if (error !== null) reject(error)
+        else if (reply === undefined) reject(new PkiError('ERR_CA_REPLY', 'the CA answered with no message'))
+        else resolve(reply)
+      },
+    )
     const cancel = (): void => running.cancel()
     if (signal?.aborted === true) cancel()
     else signal?.addEventListener('abort', cancel, { once: true })
@@ -227,7 +274,8 @@ function call(
 
 function clientError(error: unknown): PkiError {
   if (isPkiError(error)) return error
-  if (!isServiceError(error)) return new PkiError('ERR_CA_UNAVAILABLE', 'the request to the CA failed', { cause: error })
+  if (!isServiceError(error))
+    return new PkiError('ERR_CA_UNAVAILABLE', 'the request to the CA failed', { cause: error })
   // What grpc-js gives this status to, most of the time, is no answer of the CA.
   const answered: number = error.code
   const text = `${answered === status.UNAVAILABLE ? 'the CA cannot be reached, or takes no requests now' : 'the CA answered'}: ${error.details}`
@@ -240,11 +288,17 @@ function codeOf({ code, details }: ServiceError): PkiErrorCode {
   if (found === status.UNAUTHENTICATED) return 'ERR_CA_UNAUTHENTICATED'
   if (found === status.INVALID_ARGUMENT || found === status.PERMISSION_DENIED) return 'ERR_CA_REFUSED'
   // What grpc-js answers to a message over its limit; there is no code that says which resource it was.
-  return found === status.RESOURCE_EXHAUSTED && /message larger than max/i.test(details) ? 'ERR_MESSAGE_TOO_LARGE' : 'ERR_CA_UNAVAILABLE'
+  return found === status.RESOURCE_EXHAUSTED && /message larger than max/i.test(details)
+    ? 'ERR_MESSAGE_TOO_LARGE'
+    : 'ERR_CA_UNAVAILABLE'
 }
 
 function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number' && typeof (error as Partial<ServiceError>).details === 'string'
+  return (
+    error instanceof Error &&
+    typeof (error as Partial<ServiceError>).code === 'number' &&
+    typeof (error as Partial<ServiceError>).details === 'string'
+  )
 }
 
 /** A chain and a bundle of many roots. */

@@ -15,8 +15,14 @@ export interface CertificateReply {
 }
 
 /** Judges the chain, leaf first, given the roots that came with it, and at once; all but `ok: true` refuses the answer. */
-export type ReplyVerifier = (chain: readonly Certificate[], roots: readonly Certificate[]) =>
-  { readonly ok: boolean, readonly rejected?: readonly { readonly code: string, readonly rule: string, readonly message: string }[] | undefined }
+export type ReplyVerifier = (
+  chain: readonly Certificate[],
+  roots: readonly Certificate[],
+) => {
+  readonly ok: boolean
+  readonly rejected?:
+    readonly { readonly code: string; readonly rule: string; readonly message: string }[] | undefined
+}
 
 /**
  * Reads `cert_chain`: one certificate per element, the last being a bundle of one or more roots.
@@ -25,16 +31,24 @@ export type ReplyVerifier = (chain: readonly Certificate[], roots: readonly Cert
  * @throws ERR_CA_REPLY
  */
 export function checkCertificateReply(
-  certChain: readonly string[], request: CertificateRequest, nowMs: number, verify: ReplyVerifier | undefined,
+  certChain: readonly string[],
+  request: CertificateRequest,
+  nowMs: number,
+  verify: ReplyVerifier | undefined,
 ): CertificateReply {
-  if (certChain.length < 2) throw bad(`cert_chain has ${certChain.length} elements; a certificate and a root are wanted`)
-  if (certChain.length > maxElements) throw bad(`cert_chain has ${certChain.length} elements; at most ${maxElements} are read`)
+  if (certChain.length < 2)
+    throw bad(`cert_chain has ${certChain.length} elements; a certificate and a root are wanted`)
+  if (certChain.length > maxElements)
+    throw bad(`cert_chain has ${certChain.length} elements; at most ${maxElements} are read`)
   const { chain, roots } = parse(certChain)
   const certificate = chain[0] as Certificate
-  if (!certificate.publicKey.equals(request.publicKey)) throw bad('the certificate is for another key than the one of the request')
+  if (!certificate.publicKey.equals(request.publicKey))
+    throw bad('the certificate is for another key than the one of the request')
   // The last second belongs to the validity (RFC 5280 §4.1.2.5).
-  if (certificate.notBeforeMs > nowMs) throw bad(`the certificate is not valid before ${certificate.notBefore.toISOString()}`)
-  if (certificate.notAfterMs + 1000 <= nowMs) throw bad(`the certificate expired at ${certificate.notAfter.toISOString()}`)
+  if (certificate.notBeforeMs > nowMs)
+    throw bad(`the certificate is not valid before ${certificate.notBefore.toISOString()}`)
+  if (certificate.notAfterMs + 1000 <= nowMs)
+    throw bad(`the certificate expired at ${certificate.notAfter.toISOString()}`)
   if (verify !== undefined) checkVerdict(verify(chain, roots))
   return { certificate, chain, roots }
 }
@@ -44,11 +58,13 @@ function checkVerdict(verdict: Partial<ReturnType<ReplyVerifier>> | undefined): 
   if (verdict?.ok === true) return
   if (verdict?.ok !== false) throw bad('the chain is refused: its verifier gave no verdict')
   const [first] = verdict.rejected ?? []
-  throw bad(`the chain is refused: ${first === undefined ? 'no reason given' : `${first.message} (${first.code}, ${first.rule})`}`)
+  throw bad(
+    `the chain is refused: ${first === undefined ? 'no reason given' : `${first.message} (${first.code}, ${first.rule})`}`,
+  )
 }
 
 /** At least one certificate of each: a text without any is no PEM. */
-function parse(certChain: readonly string[]): { chain: Certificate[], roots: Certificate[] } {
+function parse(certChain: readonly string[]): { chain: Certificate[]; roots: Certificate[] } {
   try {
     return {
       // Istio's own servers may put several certificates into one element when a plugged-in chain has them.
@@ -56,7 +72,10 @@ function parse(certChain: readonly string[]): { chain: Certificate[], roots: Cer
       roots: Certificate.listFromPem(certChain.at(-1) ?? ''),
     }
   } catch (cause) {
-    throw bad(`cert_chain cannot be read: ${isPkiError(cause) ? `${cause.code}: ${cause.message}` : 'malformed'}`, cause)
+    throw bad(
+      `cert_chain cannot be read: ${isPkiError(cause) ? `${cause.code}: ${cause.message}` : 'malformed'}`,
+      cause,
+    )
   }
 }
 

@@ -85,8 +85,15 @@ export interface CertificateServer extends AsyncDisposable {
  */
 export async function startCertificateServer(options: CertificateServerOptions): Promise<CertificateServer> {
   const { tls, issuance, authenticator } = (options as Partial<CertificateServerOptions> | undefined) ?? {}
-  if (![tls?.certificateChain, tls?.privateKey, tls?.clientRoots].every(isText) || issuance === undefined || authenticator === undefined) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a server wants issuance, authenticator, and tls with certificateChain, privateKey and clientRoots, each PEM text')
+  if (
+    ![tls?.certificateChain, tls?.privateKey, tls?.clientRoots].every(isText) ||
+    issuance === undefined ||
+    authenticator === undefined
+  ) {
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'a server wants issuance, authenticator, and tls with certificateChain, privateKey and clientRoots, each PEM text',
+    )
   }
   checkLimits(options)
   const grpc = await loadGrpc(options.grpc)
@@ -99,9 +106,14 @@ export async function startCertificateServer(options: CertificateServerOptions):
     'grpc.max_connection_age_ms': (options.maxConnectionAgeSeconds ?? 1800) * 1000,
     'grpc.max_connection_age_grace_ms': 60_000,
   })
-  grpcServer.addService(certificateServiceDefinition, certificateServiceHandlers({ ...options, tlsPeerOf: (call) => connections.find(call.getPeer()) }))
+  grpcServer.addService(
+    certificateServiceDefinition,
+    certificateServiceHandlers({ ...options, tlsPeerOf: (call) => connections.find(call.getPeer()) }),
+  )
   const injector = grpcServer.createConnectionInjector(grpc.ServerCredentials.createInsecure()) // TLS ends here, above it
-  const tlsServer = usable('ERR_SERVER_START', options.tls, () => createTlsServer(options, connections, injector, logger))
+  const tlsServer = usable('ERR_SERVER_START', options.tls, () =>
+    createTlsServer(options, connections, injector, logger),
+  )
   const sockets = liveSockets(tlsServer)
   const { address, port } = await listen(tlsServer, options, logger)
   const server: CertificateServer = {
@@ -111,15 +123,26 @@ export async function startCertificateServer(options: CertificateServerOptions):
     get connections() {
       return connections.size
     },
-    updateTls: (material) => usable('ERR_INVALID_ARGUMENT', material, () => tlsServer.setSecureContext(secureContextOptions(material))),
-    close: (graceMs = 5_000) => closeAll({ tlsServer, injector, grpcServer, sockets, clock: options.clock ?? systemClock }, graceMs),
+    updateTls: (material) =>
+      usable('ERR_INVALID_ARGUMENT', material, () =>
+        tlsServer.setSecureContext(secureContextOptions(material)),
+      ),
+    close: (graceMs = 5_000) =>
+      closeAll({ tlsServer, injector, grpcServer, sockets, clock: options.clock ?? systemClock }, graceMs),
     [Symbol.asyncDispose]: () => server.close(),
   }
   return server
 }
 
 /** To grpc-js and Node a limit that is no positive number is often none at all. @throws ERR_INVALID_ARGUMENT */
-function checkLimits({ port, maxConnections, maxStreams, maxMessageBytes, maxSessionMemoryMb, maxConnectionAgeSeconds }: CertificateServerOptions): void {
+function checkLimits({
+  port,
+  maxConnections,
+  maxStreams,
+  maxMessageBytes,
+  maxSessionMemoryMb,
+  maxConnectionAgeSeconds,
+}: CertificateServerOptions): void {
   checkCounts({ port }, 0, 65_535)
   checkCounts({ maxConnections, maxStreams, maxMessageBytes, maxSessionMemoryMb }, 1, 2 ** 32 - 1)
   // A timer of the platform that is set for longer ends at once (2^31 ms).
@@ -127,24 +150,36 @@ function checkLimits({ port, maxConnections, maxStreams, maxMessageBytes, maxSes
 }
 
 /** OpenSSL says what is wrong with material, and nothing of what is in it; of bad roots it says nothing at all. */
-function usable<Result>(code: 'ERR_SERVER_START' | 'ERR_INVALID_ARGUMENT', material: ServerTlsMaterial, use: () => Result): Result {
+function usable<Result>(
+  code: 'ERR_SERVER_START' | 'ERR_INVALID_ARGUMENT',
+  material: ServerTlsMaterial,
+  use: () => Result,
+): Result {
   try {
     if (material.clientRoots.trim() !== '') Certificate.listFromPem(material.clientRoots)
     return use()
   } catch (cause) {
-    throw new PkiError(code, `the TLS material cannot be used: ${faultOf(Object(material) as ServerTlsMaterial) ?? (cause instanceof Error ? cause.message : 'unknown')}`, { cause })
+    throw new PkiError(
+      code,
+      `the TLS material cannot be used: ${faultOf(Object(material) as ServerTlsMaterial) ?? (cause instanceof Error ? cause.message : 'unknown')}`,
+      { cause },
+    )
   }
 }
 
 /** Which of the three it is, in words: OpenSSL's are "DECODER routines::unsupported". */
 function faultOf({ certificateChain, privateKey, clientRoots }: ServerTlsMaterial): string | undefined {
-  if (![certificateChain, privateKey, clientRoots].every(isText)) return 'certificateChain, privateKey and clientRoots are PEM text each'
+  if (![certificateChain, privateKey, clientRoots].every(isText))
+    return 'certificateChain, privateKey and clientRoots are PEM text each'
   const certificate = attempt(() => new X509Certificate(certificateChain))
   if (certificate === undefined) return 'certificateChain holds no certificate in PEM'
   const key = attempt(() => createPrivateKey(privateKey))
   if (key === undefined) return 'privateKey is no private key in PEM, or an encrypted one'
-  if (!certificate.checkPrivateKey(key)) return 'privateKey is not the key of the first certificate of certificateChain'
-  return attempt(() => clientRoots.trim() === '' || Certificate.listFromPem(clientRoots)) === undefined ? 'clientRoots holds something else than certificates in PEM' : undefined
+  if (!certificate.checkPrivateKey(key))
+    return 'privateKey is not the key of the first certificate of certificateChain'
+  return attempt(() => clientRoots.trim() === '' || Certificate.listFromPem(clientRoots)) === undefined
+    ? 'clientRoots holds something else than certificates in PEM'
+    : undefined
 }
 
 function attempt<Result>(read: () => Result): Result | undefined {
@@ -170,7 +205,12 @@ function secureContextOptions(material: ServerTlsMaterial): TlsOptions {
   }
 }
 
-function createTlsServer(options: CertificateServerOptions, connections: ConnectionRegistry, injector: ConnectionInjector, logger: Logger): TlsServer {
+function createTlsServer(
+  options: CertificateServerOptions,
+  connections: ConnectionRegistry,
+  injector: ConnectionInjector,
+  logger: Logger,
+): TlsServer {
   const server = createServer({
     ...secureContextOptions(options.tls),
     ALPNProtocols: ['h2'],
@@ -184,7 +224,10 @@ function createTlsServer(options: CertificateServerOptions, connections: Connect
     try {
       connections.add(socket)
     } catch (error) {
-      logger.warn({ code: isPkiError(error) ? error.code : 'ERR_INTERNAL', peer: socket.remoteAddress }, 'client certificate is malformed')
+      logger.warn(
+        { code: isPkiError(error) ? error.code : 'ERR_INTERNAL', peer: socket.remoteAddress },
+        'client certificate is malformed',
+      )
       socket.destroy()
       return
     }
@@ -200,13 +243,16 @@ function createTlsServer(options: CertificateServerOptions, connections: Connect
 
 function listen(server: TlsServer, options: CertificateServerOptions, logger: Logger): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
-    const failed = (cause: Error): void => reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
+    const failed = (cause: Error): void =>
+      reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
     server.once('error', failed)
     try {
       server.listen(options.port ?? 0, options.host ?? '127.0.0.1', () => {
         server.off('error', failed)
         // A connection that cannot be accepted, for want of files for one, would else end the process.
-        server.on('error', (error: Error) => logger.error({ reason: error.message }, 'a connection cannot be accepted'))
+        server.on('error', (error: Error) =>
+          logger.error({ reason: error.message }, 'a connection cannot be accepted'),
+        )
         resolve(server.address() as AddressInfo)
       })
     } catch (cause) {
@@ -233,7 +279,10 @@ interface Running {
   readonly clock: Clock
 }
 
-async function closeAll({ tlsServer, injector, grpcServer, sockets, clock }: Running, graceMs: number): Promise<void> {
+async function closeAll(
+  { tlsServer, injector, grpcServer, sockets, clock }: Running,
+  graceMs: number,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => tlsServer.close(() => resolve()))
   injector.drain(graceMs) // closes every session; streams in flight may end
   // Whoever shook no hands, or never spoke HTTP/2, has no session that could be closed, and would hold the server open for as long as it likes.

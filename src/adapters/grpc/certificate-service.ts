@@ -1,6 +1,12 @@
 // The handler of Istio's certificate service: authenticate → issue → one certificate per element, the roots last.
 
-import type { Metadata, ServerUnaryCall, ServiceError, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
+import type {
+  Metadata,
+  ServerUnaryCall,
+  ServiceError,
+  UntypedServiceImplementation,
+  sendUnaryData,
+} from '@grpc/grpc-js'
 import { checkCaller, requireCaller } from '../../auth/index.ts'
 import type { Authenticator, Caller } from '../../auth/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
@@ -14,7 +20,15 @@ import type { TlsPeerOf } from './authentication-request.ts'
 import { certificateChainElements } from './certificate-chain.ts'
 import type { IstioCertificateRequest, IstioCertificateResponse } from './gen/istio/v1/auth/ca_pb.ts'
 import { InFlightLimit } from './in-flight.ts'
-import { StatusAnswer, authenticationFailure, errorTypeOf, impersonationFailure, issuanceFailure, retryPushback, status } from './status.ts'
+import {
+  StatusAnswer,
+  authenticationFailure,
+  errorTypeOf,
+  impersonationFailure,
+  issuanceFailure,
+  retryPushback,
+  status,
+} from './status.ts'
 import type { FailureAnswer } from './status.ts'
 
 /** Decides whether a caller may ask for another's identity, and answers with who it then is: that identity, and no other. */
@@ -63,7 +77,8 @@ type Call = ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>
  * ```
  */
 export function certificateServiceHandlers(options: CertificateServiceOptions): UntypedServiceImplementation {
-  const { issuance, authenticator, maxInFlight, timeoutMs } = (options as Partial<CertificateServiceOptions> | undefined) ?? {}
+  const { issuance, authenticator, maxInFlight, timeoutMs } =
+    (options as Partial<CertificateServiceOptions> | undefined) ?? {}
   if (typeof issuance?.issue !== 'function' || typeof authenticator?.authenticate !== 'function') {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'the service wants issuance and an authenticator')
   }
@@ -72,13 +87,17 @@ export function certificateServiceHandlers(options: CertificateServiceOptions): 
   const service = new CertificateService(options)
   return {
     CreateCertificate: (call: Call, reply: sendUnaryData<IstioCertificateResponse>) => {
-      service.createCertificate(call).then(
-        (response) => reply(null, response),
-        (error: unknown) => {
-          const told: unknown = error instanceof StatusAnswer ? error : new StatusAnswer(issuanceFailure(undefined))
-          reply(told as Partial<ServiceError>)
-        },
-      ).catch((error: unknown) => service.noteUnanswered(error, call))
+      service
+        .createCertificate(call)
+        .then(
+          (response) => reply(null, response),
+          (error: unknown) => {
+            const told: unknown =
+              error instanceof StatusAnswer ? error : new StatusAnswer(issuanceFailure(undefined))
+            reply(told as Partial<ServiceError>)
+          },
+        )
+        .catch((error: unknown) => service.noteUnanswered(error, call))
     },
   }
 }
@@ -120,8 +139,10 @@ class CertificateService {
     try {
       return await Promise.race([this.#answer(work), end.reached])
     } catch (error) {
-      const { aborted, reason } = work.gone.signal as { readonly aborted: boolean, readonly reason: unknown }
-      throw aborted ? this.#refused(issuanceFailure(reason), reason, call) : this.#refused(answerAt(work.stage, error), error, call)
+      const { aborted, reason } = work.gone.signal as { readonly aborted: boolean; readonly reason: unknown }
+      throw aborted
+        ? this.#refused(issuanceFailure(reason), reason, call)
+        : this.#refused(answerAt(work.stage, error), error, call)
     } finally {
       end.stop()
       this.#inFlight.leave()
@@ -134,7 +155,7 @@ class CertificateService {
   }
 
   /** Rejects when the client leaves or the time is over: whoever is waited for then, and does not notice, must not hold a place. */
-  #endOf({ call, gone }: Work): { readonly reached: Promise<never>, readonly stop: () => void } {
+  #endOf({ call, gone }: Work): { readonly reached: Promise<never>; readonly stop: () => void } {
     const { timeoutMs = 30_000 } = this.#options
     let stop = (): void => undefined
     const reached = new Promise<never>((_resolve, reject) => {
@@ -143,7 +164,10 @@ class CertificateService {
         reject(error)
       }
       const left = (): void => end(new PkiError('ERR_ABORTED', 'the client left before it was answered'))
-      const stopTimer = this.#clock.schedule(() => end(new PkiError('ERR_TIMEOUT', `no answer in ${timeoutMs} ms`)), timeoutMs)
+      const stopTimer = this.#clock.schedule(
+        () => end(new PkiError('ERR_TIMEOUT', `no answer in ${timeoutMs} ms`)),
+        timeoutMs,
+      )
       // grpc-js says "cancelled" of streams that end well, too: nobody listens then.
       stop = () => {
         call.off('cancelled', left)
@@ -156,7 +180,10 @@ class CertificateService {
   }
 
   async #answer(work: Work): Promise<IstioCertificateResponse> {
-    const { call, gone: { signal } } = work
+    const {
+      call,
+      gone: { signal },
+    } = work
     const authenticated = await this.#authenticate(call, signal)
     const identity = metadataText(call, 'ImpersonatedIdentity')
     if (identity !== '') work.stage = 'impersonation'
@@ -164,7 +191,10 @@ class CertificateService {
     work.stage = 'issuance'
     try {
       const { csr, validityDuration } = call.request
-      const issued = await this.#signer(metadataText(call, 'CertSigner')).issue({ csr, ttlSeconds: requestedSeconds(validityDuration), signal }, caller)
+      const issued = await this.#signer(metadataText(call, 'CertSigner')).issue(
+        { csr, ttlSeconds: requestedSeconds(validityDuration), signal },
+        caller,
+      )
       signal.throwIfAborted()
       this.#metrics.count('citadel_server_success_cert_issuance_count')
       return this.#response(issued)
@@ -183,11 +213,15 @@ class CertificateService {
   /** Whoever allows it: what comes of it is exactly the one identity that was asked for. */
   async #impersonate(caller: Caller, identity: string): Promise<Caller> {
     const { impersonation } = this.#options
-    if (impersonation === undefined) throw new PkiError('ERR_CREDENTIAL_INVALID', 'impersonation is asked for and not set up here')
+    if (impersonation === undefined)
+      throw new PkiError('ERR_CREDENTIAL_INVALID', 'impersonation is asked for and not set up here')
     const wanted = SpiffeId.parse(identity)
     const answer = checkCaller(await impersonation.authorize(caller, identity), 'the judge of impersonation')
     if (answer.identities.length !== 1 || answer.identities[0]?.equals(wanted) !== true) {
-      throw new PkiError('ERR_AUTHENTICATOR_FAILED', 'the judge of impersonation answered with another identity than the one asked for')
+      throw new PkiError(
+        'ERR_AUTHENTICATOR_FAILED',
+        'the judge of impersonation answered with another identity than the one asked for',
+      )
     }
     this.#logger.info({ by: caller.identities.map(String), identity }, 'impersonation allowed')
     return answer
@@ -202,15 +236,20 @@ class CertificateService {
   }
 
   #response(issued: IssuedCertificate): IstioCertificateResponse {
-    return { $typeName: 'istio.v1.auth.IstioCertificateResponse', certChain: certificateChainElements(issued) }
+    return {
+      $typeName: 'istio.v1.auth.IstioCertificateResponse',
+      certChain: certificateChainElements(issued),
+    }
   }
 
   #refused(answer: FailureAnswer, error: unknown, call: Call): StatusAnswer {
     const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
-    if (answer.code === status.UNAUTHENTICATED) this.#metrics.count('citadel_server_authentication_failure_count')
+    if (answer.code === status.UNAUTHENTICATED)
+      this.#metrics.count('citadel_server_authentication_failure_count')
     else this.#metrics.count('citadel_server_csr_sign_err_count', { error: errorTypeOf(code), code })
     const fields = { code, reason: textOf(error), peer: call.getPeer() }
-    if (answer.code === status.INTERNAL) this.#logger.error({ ...fields, error }, 'certificate request failed')
+    if (answer.code === status.INTERNAL)
+      this.#logger.error({ ...fields, error }, 'certificate request failed')
     else this.#logger.warn(fields, 'certificate request refused')
     const comeBack = answer.code === status.RESOURCE_EXHAUSTED || answer.code === status.UNAVAILABLE
     return new StatusAnswer(answer, comeBack ? retryAfter(call) : null)
@@ -243,5 +282,7 @@ function metadataText(call: Call, name: string): string {
 
 /** Seconds asked for; 0 and less leave it to the CA. An int64 too large for a number is too large for any CA. */
 function requestedSeconds(duration: bigint): number | undefined {
-  return duration <= 0n ? undefined : Number(duration > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : duration)
+  return duration <= 0n
+    ? undefined
+    : Number(duration > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : duration)
 }

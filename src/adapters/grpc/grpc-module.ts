@@ -11,6 +11,8 @@ export async function loadGrpc(given?: GrpcModule): Promise<GrpcModule> {
   try {
     return await import('@grpc/grpc-js')
   } catch (cause) {
-    throw new PkiError('ERR_PEER_NOT_INSTALLED', 'this needs @grpc/grpc-js: npm install @grpc/grpc-js', { cause })
+    throw new PkiError('ERR_PEER_NOT_INSTALLED', 'this needs @grpc/grpc-js: npm install @grpc/grpc-js', {
+      cause,
+    })
   }
 }

@@ -18,7 +18,8 @@ export class InFlightLimit {
 
   /** @throws ERR_OVERLOADED at the limit */
   enter(): void {
-    if (this.#count >= this.limit) throw new PkiError('ERR_OVERLOADED', `${this.limit} requests are in flight already`)
+    if (this.#count >= this.limit)
+      throw new PkiError('ERR_OVERLOADED', `${this.limit} requests are in flight already`)
     this.#count++
   }
 

@@ -11,7 +11,12 @@ export type { CertificateServiceOptions, ImpersonationAuthorizer } from './certi
 export { startCertificateServer } from './certificate-server.ts'
 export type { CertificateServer, CertificateServerOptions, ServerTlsMaterial } from './certificate-server.ts'
 export { createCertificateClient } from './certificate-client.ts'
-export type { CertificateClient, CertificateClientOptions, ClientTlsMaterial, CreateCertificateOptions } from './certificate-client.ts'
+export type {
+  CertificateClient,
+  CertificateClientOptions,
+  ClientTlsMaterial,
+  CreateCertificateOptions,
+} from './certificate-client.ts'
 export type { CertificateReply, ReplyVerifier } from './certificate-reply.ts'
 export type { RetryPolicy } from './retry.ts'
 export type { TlsPeerOf } from './authentication-request.ts'

@@ -24,7 +24,11 @@ export function isRetryable(code: number): boolean {
 }
 
 /** Milliseconds to wait after attempt number `attempt` (the first is 1). `draw` is from 0 to 1. */
-export function retryDelayMs(policy: RetryPolicy, attempt: number, draw: number = randomInt(1 << 20) / (1 << 20)): number {
+export function retryDelayMs(
+  policy: RetryPolicy,
+  attempt: number,
+  draw: number = randomInt(1 << 20) / (1 << 20),
+): number {
   return policy.initialDelayMs * 2 ** (attempt - 1) * (1 + policy.jitter * (2 * draw - 1))
 }
 
@@ -41,17 +45,27 @@ export function wait(clock: Clock, delayMs: number, signal: AbortSignal | undefi
       stop()
       reject(new PkiError('ERR_ABORTED', 'aborted while waiting to try again'))
     }
-    const stop = clock.schedule(() => {
-      signal?.removeEventListener('abort', aborted)
-      resolve()
-    }, delayMs, { keepAlive: true })
+    const stop = clock.schedule(
+      () => {
+        signal?.removeEventListener('abort', aborted)
+        resolve()
+      },
+      delayMs,
+      { keepAlive: true },
+    )
     if (signal?.aborted === true) aborted()
     else signal?.addEventListener('abort', aborted, { once: true })
   })
 }
 
 /** What is waited for, if it comes in time. @throws ERR_TIMEOUT; ERR_ABORTED when the signal is aborted */
-export function within<T>(clock: Clock, timeoutMs: number, signal: AbortSignal | undefined, awaited: Promise<T>, what: string): Promise<T> {
+export function within<T>(
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  awaited: Promise<T>,
+  what: string,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const end = (): void => {
       stop()
@@ -61,10 +75,14 @@ export function within<T>(clock: Clock, timeoutMs: number, signal: AbortSignal |
       end()
       reject(new PkiError('ERR_ABORTED', `aborted while ${what} was waited for`))
     }
-    const stop = clock.schedule(() => {
-      end()
-      reject(new PkiError('ERR_TIMEOUT', `${what} did not come in ${timeoutMs} ms`))
-    }, timeoutMs, { keepAlive: true })
+    const stop = clock.schedule(
+      () => {
+        end()
+        reject(new PkiError('ERR_TIMEOUT', `${what} did not come in ${timeoutMs} ms`))
+      },
+      timeoutMs,
+      { keepAlive: true },
+    )
     if (signal?.aborted === true) aborted()
     else signal?.addEventListener('abort', aborted, { once: true })
     awaited.finally(end).then(resolve, reject)
@@ -72,5 +90,10 @@ export function within<T>(clock: Clock, timeoutMs: number, signal: AbortSignal |
 }
 
 const retryable: ReadonlySet<number> = new Set([
-  status.CANCELLED, status.DEADLINE_EXCEEDED, status.RESOURCE_EXHAUSTED, status.ABORTED, status.INTERNAL, status.UNAVAILABLE,
+  status.CANCELLED,
+  status.DEADLINE_EXCEEDED,
+  status.RESOURCE_EXHAUSTED,
+  status.ABORTED,
+  status.INTERNAL,
+  status.UNAVAILABLE,
 ])

@@ -3,12 +3,19 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { MessageShape } from '@bufbuild/protobuf'
 import type { MethodDefinition } from '@grpc/grpc-js'
-import { IstioCertificateRequestSchema, IstioCertificateResponseSchema, IstioCertificateService } from './gen/istio/v1/auth/ca_pb.ts'
+import {
+  IstioCertificateRequestSchema,
+  IstioCertificateResponseSchema,
+  IstioCertificateService,
+} from './gen/istio/v1/auth/ca_pb.ts'
 
 /** `/istio.v1.auth.IstioCertificateService/CreateCertificate`, for `Server.addService` and for clients. */
 export interface CertificateServiceDefinition {
   /** The one method: a CSR in, a chain out. */
-  readonly CreateCertificate: MethodDefinition<MessageShape<typeof IstioCertificateRequestSchema>, MessageShape<typeof IstioCertificateResponseSchema>>
+  readonly CreateCertificate: MethodDefinition<
+    MessageShape<typeof IstioCertificateRequestSchema>,
+    MessageShape<typeof IstioCertificateResponseSchema>
+  >
   /** As grpc-js's `ServiceDefinition` has it. */
   readonly [method: string]: CertificateServiceDefinition['CreateCertificate']
 }

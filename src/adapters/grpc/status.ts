@@ -4,8 +4,17 @@ import type { Metadata } from '@grpc/grpc-js'
 import { isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
 
-type StatusName = 'OK' | 'CANCELLED' | 'INVALID_ARGUMENT' | 'DEADLINE_EXCEEDED' | 'PERMISSION_DENIED' | 'RESOURCE_EXHAUSTED' | 'ABORTED' | 'INTERNAL' |
-  'UNAVAILABLE' | 'UNAUTHENTICATED'
+type StatusName =
+  | 'OK'
+  | 'CANCELLED'
+  | 'INVALID_ARGUMENT'
+  | 'DEADLINE_EXCEEDED'
+  | 'PERMISSION_DENIED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'ABORTED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE'
+  | 'UNAUTHENTICATED'
 
 /** Status codes of gRPC that this adapter sends or reads. */
 export const status: Readonly<Record<StatusName, number>> = {
@@ -44,10 +53,16 @@ export interface FailureAnswer {
 }
 
 /** Every failed authentication gets this one answer: the reason is for the log. */
-export const authenticationFailure: FailureAnswer = { code: status.UNAUTHENTICATED, details: 'request authenticate failure' }
+export const authenticationFailure: FailureAnswer = {
+  code: status.UNAUTHENTICATED,
+  details: 'request authenticate failure',
+}
 
 /** Every refused impersonation gets this one. */
-export const impersonationFailure: FailureAnswer = { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' }
+export const impersonationFailure: FailureAnswer = {
+  code: status.UNAUTHENTICATED,
+  details: 'request impersonation authentication failure',
+}
 
 /** The answer for what issuance threw: the requester's faults are explained to it, ours have a code and no words. */
 export function issuanceFailure(error: unknown): FailureAnswer {
@@ -62,11 +77,15 @@ export function issuanceFailure(error: unknown): FailureAnswer {
 export function grpcStatusOf(code: PkiErrorCode): number {
   const exact = exactStatuses[code]
   if (exact !== undefined) return exact
-  return requesterPrefixes.some((prefix) => code.startsWith(prefix)) ? status.INVALID_ARGUMENT : status.INTERNAL
+  return requesterPrefixes.some((prefix) => code.startsWith(prefix))
+    ? status.INVALID_ARGUMENT
+    : status.INTERNAL
 }
 
 /** What Istio's counters call an error. */
-export function errorTypeOf(code: PkiErrorCode): 'TTL_ERROR' | 'CSR_ERROR' | 'CA_NOT_READY' | 'CERT_GEN_ERROR' | 'UNKNOWN' {
+export function errorTypeOf(
+  code: PkiErrorCode,
+): 'TTL_ERROR' | 'CSR_ERROR' | 'CA_NOT_READY' | 'CERT_GEN_ERROR' | 'UNKNOWN' {
   if (code === 'ERR_TTL') return 'TTL_ERROR'
   const found = grpcStatusOf(code)
   if (found === status.INVALID_ARGUMENT) return 'CSR_ERROR'
@@ -102,6 +121,16 @@ const exactStatuses: Partial<Record<PkiErrorCode, number>> = {
 
 /** Codes of what a request can get wrong. */
 const requesterPrefixes = [
-  'ERR_CSR_', 'ERR_PEM', 'ERR_BASE64', 'ERR_DER', 'ERR_OID_', 'ERR_STRING_', 'ERR_NAME_', 'ERR_EXTENSION_', 'ERR_ALGORITHM_', 'ERR_SPIFFE_',
-  'ERR_TRUST_DOMAIN_', 'ERR_POLICY_',
+  'ERR_CSR_',
+  'ERR_PEM',
+  'ERR_BASE64',
+  'ERR_DER',
+  'ERR_OID_',
+  'ERR_STRING_',
+  'ERR_NAME_',
+  'ERR_EXTENSION_',
+  'ERR_ALGORITHM_',
+  'ERR_SPIFFE_',
+  'ERR_TRUST_DOMAIN_',
+  'ERR_POLICY_',
 ]

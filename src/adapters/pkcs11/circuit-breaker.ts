@@ -35,7 +35,8 @@ export class CircuitBreaker {
 
   /** @throws the failure that opened it. */
   check(): void {
-    if (this.#open !== undefined) throw new PkiError('ERR_HSM_UNAVAILABLE', `not tried: ${this.#open.message}`, { cause: this.#open })
+    if (this.#open !== undefined)
+      throw new PkiError('ERR_HSM_UNAVAILABLE', `not tried: ${this.#open.message}`, { cause: this.#open })
   }
 
   /** A call went well. */

@@ -14,7 +14,12 @@ export interface Attribute {
 /** A mechanism with its parameter. */
 export interface Mechanism {
   readonly mechanism: number
-  readonly parameter?: { readonly type: number; readonly hashAlg: number; readonly mgf: number; readonly saltLen: number }
+  readonly parameter?: {
+    readonly type: number
+    readonly hashAlg: number
+    readonly mgf: number
+    readonly saltLen: number
+  }
 }
 
 /** What is read of CK_TOKEN_INFO; text fields are blank-padded. */
@@ -42,7 +47,11 @@ export interface Cryptoki {
   C_FindObjectsInit(session: Handle, template: readonly Attribute[]): void
   C_FindObjects(session: Handle, maximum: number): Handle[]
   C_FindObjectsFinal(session: Handle): void
-  C_GetAttributeValue(session: Handle, object: Handle, template: readonly { readonly type: number }[]): readonly { readonly value: Buffer }[]
+  C_GetAttributeValue(
+    session: Handle,
+    object: Handle,
+    template: readonly { readonly type: number }[],
+  ): readonly { readonly value: Buffer }[]
   C_GenerateKeyPairAsync(
     session: Handle,
     mechanism: Mechanism,

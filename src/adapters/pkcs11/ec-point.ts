@@ -32,11 +32,15 @@ export const edwards25519Parameters: Buffer = Buffer.from('130c65647761726473323
 export function ecSpki(parameters: Uint8Array, ecPoint: Uint8Array): Uint8Array {
   const curve = (Object.keys(curves) as CurveName[]).find((name) => ecParameters(name).equals(parameters))
   if (curve === undefined) {
-    throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key on the curve ${Buffer.from(parameters.subarray(0, 64)).toString('hex')}`)
+    throw new PkiError(
+      'ERR_KEY_UNSUPPORTED',
+      `the token has a key on the curve ${Buffer.from(parameters.subarray(0, 64)).toString('hex')}`,
+    )
   }
   const octets = 1 + 2 * curves[curve].coordinateOctets
   const point = pointOctets(ecPoint, octets)
-  if (point[0] !== 4) throw new PkiError('ERR_KEY_MALFORMED', 'the EC point in the token is not an uncompressed one')
+  if (point[0] !== 4)
+    throw new PkiError('ERR_KEY_MALFORMED', 'the EC point in the token is not an uncompressed one')
   return sequence(sequence(oid('1.2.840.10045.2.1'), parameters), bitString(point))
 }
 
@@ -54,7 +58,10 @@ export function rsaSpki(modulus: Uint8Array, publicExponent: Uint8Array): Uint8A
 /** `r || s` as the token gives it → ECDSA-Sig-Value, in one piece, for it is made with each signature. @throws ERR_HSM_SIGNATURE for a wrong length, or 0 */
 export function ecdsaSignatureToDer(raw: Uint8Array, coordinateOctets: number): Uint8Array {
   if (raw.length !== 2 * coordinateOctets) {
-    throw new PkiError('ERR_HSM_SIGNATURE', `an ECDSA signature of ${String(raw.length)} octets; ${String(2 * coordinateOctets)} are wanted`)
+    throw new PkiError(
+      'ERR_HSM_SIGNATURE',
+      `an ECDSA signature of ${String(raw.length)} octets; ${String(2 * coordinateOctets)} are wanted`,
+    )
   }
   const r = firstOctet(raw, 0, coordinateOctets)
   const s = firstOctet(raw, coordinateOctets, raw.length)
@@ -71,7 +78,8 @@ export function ecdsaSignatureToDer(raw: Uint8Array, coordinateOctets: number): 
   out[header - 1] = content
   out[header] = tags.integer
   out[header + 1] = rOctets
-  for (let from = r, to = header + 2 + rPad; from < coordinateOctets; from++, to++) out[to] = raw[from] as number
+  for (let from = r, to = header + 2 + rPad; from < coordinateOctets; from++, to++)
+    out[to] = raw[from] as number
   const second = header + 2 + rOctets
   out[second] = tags.integer
   out[second + 1] = sOctets
@@ -91,9 +99,17 @@ function pointOctets(ecPoint: Uint8Array, octets: number): Uint8Array {
   try {
     reader = readWhole(ecPoint, tags.octetString, 'CKA_EC_POINT')
   } catch (cause) {
-    throw new PkiError('ERR_KEY_MALFORMED', `CKA_EC_POINT of ${String(ecPoint.length)} octets is neither a point nor a DER OCTET STRING`, { cause })
+    throw new PkiError(
+      'ERR_KEY_MALFORMED',
+      `CKA_EC_POINT of ${String(ecPoint.length)} octets is neither a point nor a DER OCTET STRING`,
+      { cause },
+    )
   }
   const point = ecPoint.subarray(reader.offset, reader.end)
-  if (point.length !== octets) throw new PkiError('ERR_KEY_MALFORMED', `an EC point of ${String(point.length)} octets; ${String(octets)} are wanted`)
+  if (point.length !== octets)
+    throw new PkiError(
+      'ERR_KEY_MALFORMED',
+      `an EC point of ${String(point.length)} octets; ${String(octets)} are wanted`,
+    )
   return point
 }

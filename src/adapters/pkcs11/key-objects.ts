@@ -30,12 +30,17 @@ export interface KeyObject {
 
 /** CKA_ID of a key: version, time and algorithm, and enough randomness that two processes never choose the same. */
 export function encodeTag({ version, created, algorithm }: KeyTag): Buffer {
-  return Buffer.from(`spiffe-pki:${version}:${created.getTime()}:${algorithm}:${randomBytes(8).toString('hex')}`)
+  return Buffer.from(
+    `spiffe-pki:${version}:${created.getTime()}:${algorithm}:${randomBytes(8).toString('hex')}`,
+  )
 }
 
 function decodeTag(objectId: Buffer): KeyTag | undefined {
-  const [, version, created, algorithm] = /^spiffe-pki:(\d{1,9}):(\d{1,15}):([A-Za-z0-9-]{1,16}):[0-9a-f]{16}$/.exec(objectId.toString('latin1')) ?? []
-  if (version === undefined || created === undefined || algorithm === undefined || !isKeyAlgorithm(algorithm)) return undefined
+  const [, version, created, algorithm] =
+    /^spiffe-pki:(\d{1,9}):(\d{1,15}):([A-Za-z0-9-]{1,16}):[0-9a-f]{16}$/.exec(objectId.toString('latin1')) ??
+    []
+  if (version === undefined || created === undefined || algorithm === undefined || !isKeyAlgorithm(algorithm))
+    return undefined
   return { version: Number(version), created: new Date(Number(created)), algorithm }
 }
 
@@ -49,49 +54,92 @@ export interface KeyPairTemplates {
 export function keyPairTemplates(algorithm: KeyAlgorithm, label: string, objectId: Buffer): KeyPairTemplates {
   const kind = kindOf(algorithm)
   const common: Attribute[] = [
-    { type: ck.CKA_KEY_TYPE, value: kind.keyType }, { type: ck.CKA_TOKEN, value: true },
-    { type: ck.CKA_ID, value: objectId }, { type: ck.CKA_LABEL, value: label },
+    { type: ck.CKA_KEY_TYPE, value: kind.keyType },
+    { type: ck.CKA_TOKEN, value: true },
+    { type: ck.CKA_ID, value: objectId },
+    { type: ck.CKA_LABEL, value: label },
   ]
   return {
     mechanism: kind.mechanism,
     publicTemplate: [
-      { type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, ...common, { type: ck.CKA_PRIVATE, value: false }, { type: ck.CKA_VERIFY, value: true },
+      { type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY },
+      ...common,
+      { type: ck.CKA_PRIVATE, value: false },
+      { type: ck.CKA_VERIFY, value: true },
       ...kind.parameters,
     ],
     privateTemplate: [
-      { type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY }, ...common, { type: ck.CKA_PRIVATE, value: true }, { type: ck.CKA_SENSITIVE, value: true },
-      { type: ck.CKA_EXTRACTABLE, value: false }, { type: ck.CKA_SIGN, value: true }, { type: ck.CKA_DECRYPT, value: false },
-      { type: ck.CKA_DERIVE, value: false }, { type: ck.CKA_UNWRAP, value: false },
+      { type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY },
+      ...common,
+      { type: ck.CKA_PRIVATE, value: true },
+      { type: ck.CKA_SENSITIVE, value: true },
+      { type: ck.CKA_EXTRACTABLE, value: false },
+      { type: ck.CKA_SIGN, value: true },
+      { type: ck.CKA_DECRYPT, value: false },
+      { type: ck.CKA_DERIVE, value: false },
+      { type: ck.CKA_UNWRAP, value: false },
     ],
   }
 }
 
-function kindOf(algorithm: KeyAlgorithm): { readonly keyType: number, readonly mechanism: number, readonly parameters: readonly Attribute[] } {
+function kindOf(algorithm: KeyAlgorithm): {
+  readonly keyType: number
+  readonly mechanism: number
+  readonly parameters: readonly Attribute[]
+} {
   const bits = /^RSA-(?:PSS-)?(\d{4})$/.exec(algorithm)?.[1]
   if (bits !== undefined) {
     return {
-      keyType: ck.CKK_RSA, mechanism: ck.CKM_RSA_PKCS_KEY_PAIR_GEN,
-      parameters: [{ type: ck.CKA_MODULUS_BITS, value: Number(bits) }, { type: ck.CKA_PUBLIC_EXPONENT, value: Buffer.from('010001', 'hex') }],
+      keyType: ck.CKK_RSA,
+      mechanism: ck.CKM_RSA_PKCS_KEY_PAIR_GEN,
+      parameters: [
+        { type: ck.CKA_MODULUS_BITS, value: Number(bits) },
+        { type: ck.CKA_PUBLIC_EXPONENT, value: Buffer.from('010001', 'hex') },
+      ],
     }
   }
   if (algorithm === 'Ed25519') {
     const parameters = [{ type: ck.CKA_EC_PARAMS, value: edwards25519Parameters }]
     return { keyType: ck.CKK_EC_EDWARDS, mechanism: ck.CKM_EC_EDWARDS_KEY_PAIR_GEN, parameters }
   }
-  return { keyType: ck.CKK_EC, mechanism: ck.CKM_EC_KEY_PAIR_GEN, parameters: [{ type: ck.CKA_EC_PARAMS, value: ecParameters(algorithm as CurveName) }] }
+  return {
+    keyType: ck.CKK_EC,
+    mechanism: ck.CKM_EC_KEY_PAIR_GEN,
+    parameters: [{ type: ck.CKA_EC_PARAMS, value: ecParameters(algorithm as CurveName) }],
+  }
 }
 
 /** Every private key that fits the filter. */
-export function findPrivateKeys(cryptoki: Cryptoki, session: Handle, filter: readonly Attribute[]): readonly KeyObject[] {
-  return findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY }, ...filter]).flatMap((handle) => unlessGone(() => {
-    const [label, objectId] = attributes(cryptoki, session, handle, [ck.CKA_LABEL, ck.CKA_ID]) as [Buffer, Buffer]
-    return { handle, label: label.toString('utf8'), objectId, tag: decodeTag(objectId) }
-  }) ?? [])
+export function findPrivateKeys(
+  cryptoki: Cryptoki,
+  session: Handle,
+  filter: readonly Attribute[],
+): readonly KeyObject[] {
+  return findObjects(cryptoki, session, [
+    { type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY },
+    ...filter,
+  ]).flatMap(
+    (handle) =>
+      unlessGone(() => {
+        const [label, objectId] = attributes(cryptoki, session, handle, [ck.CKA_LABEL, ck.CKA_ID]) as [
+          Buffer,
+          Buffer,
+        ]
+        return { handle, label: label.toString('utf8'), objectId, tag: decodeTag(objectId) }
+      }) ?? [],
+  )
 }
 
 /** Handles and versions of the public keys that were made here under a label. They outlive the private key of a version that was destroyed. */
-export function findPublicVersions(cryptoki: Cryptoki, session: Handle, label: string): readonly { readonly handle: Handle, readonly version: number }[] {
-  return findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, { type: ck.CKA_LABEL, value: label }]).flatMap((handle) => {
+export function findPublicVersions(
+  cryptoki: Cryptoki,
+  session: Handle,
+  label: string,
+): readonly { readonly handle: Handle; readonly version: number }[] {
+  return findObjects(cryptoki, session, [
+    { type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY },
+    { type: ck.CKA_LABEL, value: label },
+  ]).flatMap((handle) => {
     const tag = unlessGone(() => decodeTag(attributes(cryptoki, session, handle, [ck.CKA_ID])[0] as Buffer))
     return tag === undefined ? [] : [{ handle, version: tag.version }]
   })
@@ -116,7 +164,8 @@ export function findObjects(cryptoki: Cryptoki, session: Handle, template: reado
     const batch = cryptoki.C_FindObjects(session, 32)
     found.push(...batch)
     if (batch.length < 32) break
-    if (found.length > maxObjects) throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxObjects} objects in the token fit`)
+    if (found.length > maxObjects)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxObjects} objects in the token fit`)
   }
   cryptoki.C_FindObjectsFinal(session)
   return found
@@ -127,18 +176,32 @@ export function findObjects(cryptoki: Cryptoki, session: Handle, template: reado
  *
  * @throws ERR_HSM_KEY_PROTECTION
  */
-export function checkProtection(cryptoki: Cryptoki, session: Handle, handle: Handle, madeHere: boolean): void {
+export function checkProtection(
+  cryptoki: Cryptoki,
+  session: Handle,
+  handle: Handle,
+  madeHere: boolean,
+): void {
   const wanted: readonly (readonly [number, string, boolean])[] = [
-    [ck.CKA_SENSITIVE, 'CKA_SENSITIVE', true], [ck.CKA_EXTRACTABLE, 'CKA_EXTRACTABLE', false],
+    [ck.CKA_SENSITIVE, 'CKA_SENSITIVE', true],
+    [ck.CKA_EXTRACTABLE, 'CKA_EXTRACTABLE', false],
     ...(madeHere ? whereItWasMade : []),
   ]
-  const values = attributes(cryptoki, session, handle, wanted.map(([type]) => type))
+  const values = attributes(
+    cryptoki,
+    session,
+    handle,
+    wanted.map(([type]) => type),
+  )
   wanted.forEach(([, name, value], at) => {
     // CK_BBOOL is one octet, 0 or 1 (PKCS #11 v3.0 §3): what is neither says nothing, and is not taken for the better of the two.
     const found = values[at]
     if (found?.length !== 1 || found[0] !== (value ? 1 : 0)) {
       const told = found?.subarray(0, 8).toString('hex') ?? 'absent'
-      throw new PkiError('ERR_HSM_KEY_PROTECTION', `the token says ${name} is ${told} for this key; ${String(value)} is wanted`)
+      throw new PkiError(
+        'ERR_HSM_KEY_PROTECTION',
+        `the token says ${name} is ${told} for this key; ${String(value)} is wanted`,
+      )
     }
   })
 }
@@ -149,10 +212,15 @@ export function checkProtection(cryptoki: Cryptoki, session: Handle, handle: Han
  * @throws ERR_HSM_KEY_AMBIGUOUS, ERR_KEY_NOT_FOUND, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
  */
 export function readPublicKey(cryptoki: Cryptoki, session: Handle, objectId: Buffer): PublicKey {
-  const found = findObjects(cryptoki, session, [{ type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY }, { type: ck.CKA_ID, value: objectId }])
+  const found = findObjects(cryptoki, session, [
+    { type: ck.CKA_CLASS, value: ck.CKO_PUBLIC_KEY },
+    { type: ck.CKA_ID, value: objectId },
+  ])
   const [handle] = found
-  if (handle === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', 'the token has the private key and no public key of its CKA_ID')
-  if (found.length > 1) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} public keys in the token have this CKA_ID`)
+  if (handle === undefined)
+    throw new PkiError('ERR_KEY_NOT_FOUND', 'the token has the private key and no public key of its CKA_ID')
+  if (found.length > 1)
+    throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} public keys in the token have this CKA_ID`)
   const publicKey = PublicKey.from(readSpki(cryptoki, session, handle))
   // A point that is on no curve, a modulus of 0: now, not with the first signature.
   publicKey.keyObject()
@@ -162,11 +230,18 @@ export function readPublicKey(cryptoki: Cryptoki, session: Handle, objectId: Buf
 function readSpki(cryptoki: Cryptoki, session: Handle, handle: Handle): Uint8Array {
   const keyType = ulong(attributes(cryptoki, session, handle, [ck.CKA_KEY_TYPE])[0] as Buffer)
   if (keyType === ck.CKK_RSA) {
-    const [modulus, exponent] = attributes(cryptoki, session, handle, [ck.CKA_MODULUS, ck.CKA_PUBLIC_EXPONENT]) as [Buffer, Buffer]
+    const [modulus, exponent] = attributes(cryptoki, session, handle, [
+      ck.CKA_MODULUS,
+      ck.CKA_PUBLIC_EXPONENT,
+    ]) as [Buffer, Buffer]
     return rsaSpki(modulus, exponent)
   }
-  if (keyType !== ck.CKK_EC && keyType !== ck.CKK_EC_EDWARDS) throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key of type 0x${keyType.toString(16)}`)
-  const [parameters, point] = attributes(cryptoki, session, handle, [ck.CKA_EC_PARAMS, ck.CKA_EC_POINT]) as [Buffer, Buffer]
+  if (keyType !== ck.CKK_EC && keyType !== ck.CKK_EC_EDWARDS)
+    throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key of type 0x${keyType.toString(16)}`)
+  const [parameters, point] = attributes(cryptoki, session, handle, [ck.CKA_EC_PARAMS, ck.CKA_EC_POINT]) as [
+    Buffer,
+    Buffer,
+  ]
   return keyType === ck.CKK_EC_EDWARDS ? ed25519Spki(point) : ecSpki(parameters, point)
 }
 
@@ -179,20 +254,37 @@ function readSpki(cryptoki: Cryptoki, session: Handle, handle: Handle): Uint8Arr
 export function algorithmOf(tag: KeyTag | undefined, publicKey: PublicKey): KeyAlgorithm {
   const algorithm = keyAlgorithmOf(publicKey, { pss: tag?.algorithm.startsWith('RSA-PSS') })
   if (tag === undefined || tag.algorithm === algorithm) return algorithm
-  throw new PkiError('ERR_ALGORITHM_MISMATCH', `the token has a key of ${algorithm} where its CKA_ID says ${tag.algorithm}`)
+  throw new PkiError(
+    'ERR_ALGORITHM_MISMATCH',
+    `the token has a key of ${algorithm} where its CKA_ID says ${tag.algorithm}`,
+  )
 }
 
-function attributes(cryptoki: Cryptoki, session: Handle, handle: Handle, types: readonly number[]): readonly Buffer[] {
-  return cryptoki.C_GetAttributeValue(session, handle, types.map((type) => ({ type }))).map(({ value }) => Buffer.from(value))
+function attributes(
+  cryptoki: Cryptoki,
+  session: Handle,
+  handle: Handle,
+  types: readonly number[],
+): readonly Buffer[] {
+  return cryptoki
+    .C_GetAttributeValue(
+      session,
+      handle,
+      types.map((type) => ({ type })),
+    )
+    .map(({ value }) => Buffer.from(value))
 }
 
 /** CK_ULONG of this machine, little-endian wherever PKCS #11 libraries run; types are small. @throws ERR_KEY_MALFORMED */
 function ulong(value: Buffer): number {
-  if (value.length < 4 || value.length > 8) throw new PkiError('ERR_KEY_MALFORMED', `the token gives a number of ${value.length} octets`)
+  if (value.length < 4 || value.length > 8)
+    throw new PkiError('ERR_KEY_MALFORMED', `the token gives a number of ${value.length} octets`)
   return value.readUInt32LE(0)
 }
 
 const whereItWasMade = [
-  [ck.CKA_ALWAYS_SENSITIVE, 'CKA_ALWAYS_SENSITIVE', true], [ck.CKA_NEVER_EXTRACTABLE, 'CKA_NEVER_EXTRACTABLE', true], [ck.CKA_LOCAL, 'CKA_LOCAL', true],
+  [ck.CKA_ALWAYS_SENSITIVE, 'CKA_ALWAYS_SENSITIVE', true],
+  [ck.CKA_NEVER_EXTRACTABLE, 'CKA_NEVER_EXTRACTABLE', true],
+  [ck.CKA_LOCAL, 'CKA_LOCAL', true],
 ] as const
 const maxObjects = 10_000

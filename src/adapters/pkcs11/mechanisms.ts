@@ -28,24 +28,42 @@ export interface SigningPlan {
  *
  * @throws ERR_ALGORITHM_MISMATCH where the algorithm does not fit the key, ERR_ALGORITHM_UNSUPPORTED where the token cannot do it.
  */
-export function signingPlan(algorithm: SignatureAlgorithm, key: PublicKey, mechanisms: ReadonlySet<number>): SigningPlan {
+export function signingPlan(
+  algorithm: SignatureAlgorithm,
+  key: PublicKey,
+  mechanisms: ReadonlySet<number>,
+): SigningPlan {
   const row = signatureAlgorithms[algorithm]
   const keyAlgorithm = key.algorithm
   if (keyAlgorithm === undefined || !row.keys.includes(keyAlgorithm)) {
-    throw new PkiError('ERR_ALGORITHM_MISMATCH', `a key of kind ${String(keyAlgorithm)} does not sign with ${algorithm}`)
+    throw new PkiError(
+      'ERR_ALGORITHM_MISMATCH',
+      `a key of kind ${String(keyAlgorithm)} does not sign with ${algorithm}`,
+    )
   }
   if (row.hash === undefined) {
-    return choose(algorithm, mechanisms, [{ mechanism: { mechanism: ck.CKM_EDDSA }, rawOctets: 64, input: copy, toX509: sameOf(64) }])
+    return choose(algorithm, mechanisms, [
+      { mechanism: { mechanism: ck.CKM_EDDSA }, rawOctets: 64, input: copy, toX509: sameOf(64) },
+    ])
   }
   if (isCurve(keyAlgorithm)) return choose(algorithm, mechanisms, ecdsaPlans(keyAlgorithm, row.hash))
   const rawOctets = key.bits >> 3
   const saltLen = row.saltLength
-  return choose(algorithm, mechanisms, saltLen === undefined ? pkcs1Plans(row.hash, rawOctets) : pssPlans(row.hash, rawOctets, saltLen))
+  return choose(
+    algorithm,
+    mechanisms,
+    saltLen === undefined ? pkcs1Plans(row.hash, rawOctets) : pssPlans(row.hash, rawOctets, saltLen),
+  )
 }
 
-function choose(algorithm: SignatureAlgorithm, mechanisms: ReadonlySet<number>, plans: readonly SigningPlan[]): SigningPlan {
+function choose(
+  algorithm: SignatureAlgorithm,
+  mechanisms: ReadonlySet<number>,
+  plans: readonly SigningPlan[],
+): SigningPlan {
   const plan = plans.find(({ mechanism }) => mechanisms.has(mechanism.mechanism))
-  if (plan === undefined) throw new PkiError('ERR_ALGORITHM_UNSUPPORTED', `the token has no mechanism for ${algorithm}`)
+  if (plan === undefined)
+    throw new PkiError('ERR_ALGORITHM_UNSUPPORTED', `the token has no mechanism for ${algorithm}`)
   return plan
 }
 
@@ -64,7 +82,12 @@ function pkcs1Plans(hashName: HashName, rawOctets: number): SigningPlan[] {
   const toX509 = sameOf(rawOctets)
   return [
     { mechanism: { mechanism: hashes[hashName].pkcs1 }, rawOctets, input: copy, toX509 },
-    { mechanism: { mechanism: ck.CKM_RSA_PKCS }, rawOctets, input: (data) => Buffer.concat([prefix, digest(hashName, data)]), toX509 },
+    {
+      mechanism: { mechanism: ck.CKM_RSA_PKCS },
+      rawOctets,
+      input: (data) => Buffer.concat([prefix, digest(hashName, data)]),
+      toX509,
+    },
   ]
 }
 
@@ -74,14 +97,20 @@ function pssPlans(hashName: HashName, rawOctets: number, saltLen: number): Signi
   const toX509 = sameOf(rawOctets)
   return [
     { mechanism: { mechanism: pss, parameter }, rawOctets, input: copy, toX509 },
-    { mechanism: { mechanism: ck.CKM_RSA_PKCS_PSS, parameter }, rawOctets, input: (data) => digest(hashName, data), toX509 },
+    {
+      mechanism: { mechanism: ck.CKM_RSA_PKCS_PSS, parameter },
+      rawOctets,
+      input: (data) => digest(hashName, data),
+      toX509,
+    },
   ]
 }
 
 /** CKM_ECDSA over anything longer than the order signs a truncation without a word, so the length is checked here. */
 function digest(hashName: HashName, data: Uint8Array): Buffer {
   const value = hash(hashName, data, 'buffer')
-  if (value.length !== hashes[hashName].octets) throw new PkiError('ERR_INTERNAL', `a ${hashName} digest of ${String(value.length)} octets`)
+  if (value.length !== hashes[hashName].octets)
+    throw new PkiError('ERR_INTERNAL', `a ${hashName} digest of ${String(value.length)} octets`)
   return value
 }
 
@@ -91,7 +120,11 @@ function copy(data: Uint8Array): Buffer {
 
 function sameOf(octets: number): (raw: Uint8Array) => Uint8Array {
   return (raw) => {
-    if (raw.length !== octets) throw new PkiError('ERR_HSM_SIGNATURE', `a signature of ${String(raw.length)} octets; ${String(octets)} are wanted`)
+    if (raw.length !== octets)
+      throw new PkiError(
+        'ERR_HSM_SIGNATURE',
+        `a signature of ${String(raw.length)} octets; ${String(octets)} are wanted`,
+      )
     return new Uint8Array(raw)
   }
 }

@@ -4,14 +4,28 @@ import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { keyExists, keyNotFound, requireKeyAlgorithm, requireKeyId } from '../../keys/index.ts'
-import type { BackupProtection, EncryptedKeyBackup, KeyAlgorithm, KeyInfo, KeyManager } from '../../keys/index.ts'
+import type {
+  BackupProtection,
+  EncryptedKeyBackup,
+  KeyAlgorithm,
+  KeyInfo,
+  KeyManager,
+} from '../../keys/index.ts'
 import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import type { PublicKey } from '../../x509/index.ts'
 import { ck } from './cryptoki.ts'
 import type { Cryptoki, Handle } from './cryptoki.ts'
 import {
-  algorithmOf, checkProtection, encodeTag, findObjects, findPrivateKeys, findPublicVersions, keyPairTemplates, readPublicKey, unlessGone,
+  algorithmOf,
+  checkProtection,
+  encodeTag,
+  findObjects,
+  findPrivateKeys,
+  findPublicVersions,
+  keyPairTemplates,
+  readPublicKey,
+  unlessGone,
 } from './key-objects.ts'
 import type { KeyObject, KeyTag } from './key-objects.ts'
 import { Pkcs11Module } from './pkcs11-module.ts'
@@ -62,7 +76,11 @@ export class Pkcs11KeyManager implements KeyManager {
   readonly #ownModule: Pkcs11Module | undefined
   readonly #checkSignatures: CheckSignatures
 
-  private constructor(connection: TokenConnection, options: Pkcs11KeyManagerOptions, ownModule: Pkcs11Module | undefined) {
+  private constructor(
+    connection: TokenConnection,
+    options: Pkcs11KeyManagerOptions,
+    ownModule: Pkcs11Module | undefined,
+  ) {
     const { clock = systemClock, checkSignatures = 'always' } = options
     this.#connection = connection
     this.#clock = clock
@@ -82,21 +100,43 @@ export class Pkcs11KeyManager implements KeyManager {
    * ```
    */
   static async open(options: Pkcs11KeyManagerOptions): Promise<Pkcs11KeyManager> {
-    const { module: library, token: selector, pin } = (options as Partial<Pkcs11KeyManagerOptions> | undefined) ?? {}
+    const {
+      module: library,
+      token: selector,
+      pin,
+    } = (options as Partial<Pkcs11KeyManagerOptions> | undefined) ?? {}
     if (typeof library !== 'string' && !(library instanceof Pkcs11Module)) {
-      throw new PkiError('ERR_INVALID_ARGUMENT', "module is the path of the vendor's library, or a Pkcs11Module")
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        "module is the path of the vendor's library, or a Pkcs11Module",
+      )
     }
     if (selector?.label === undefined && selector?.serialNumber === undefined) {
       throw new PkiError('ERR_INVALID_ARGUMENT', 'token is chosen by its label or its serialNumber')
     }
-    if (typeof pin !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'pin is a function that answers with it')
+    if (typeof pin !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'pin is a function that answers with it')
     checkLimits(options)
     const { sessions = 8, queueLimit = 4096, timeoutMs = 10_000, failureThreshold = 5 } = options
     const { clock = systemClock, logger = silentLogger, metrics = noMetrics } = options
-    const ownModule = typeof options.module === 'string' ? await Pkcs11Module.load(options.module, { clock }) : undefined
+    const ownModule =
+      typeof options.module === 'string' ? await Pkcs11Module.load(options.module, { clock }) : undefined
     const module = ownModule ?? (options.module as Pkcs11Module)
-    const token = new Token(module, { selector: options.token, pin: options.pin, useFinalPinTry: options.useFinalPinTry === true, logger })
-    const connection = new TokenConnection(token, { sessions, queueLimit, timeoutMs, failureThreshold, clock, logger, metrics })
+    const token = new Token(module, {
+      selector: options.token,
+      pin: options.pin,
+      useFinalPinTry: options.useFinalPinTry === true,
+      logger,
+    })
+    const connection = new TokenConnection(token, {
+      sessions,
+      queueLimit,
+      timeoutMs,
+      failureThreshold,
+      clock,
+      logger,
+      metrics,
+    })
     try {
       await connection.start()
     } catch (error) {
@@ -133,7 +173,8 @@ export class Pkcs11KeyManager implements KeyManager {
 
   async getSigner(id: string, version?: number): Promise<Pkcs11Signer | undefined> {
     const versions = await this.#versions(id)
-    const found = version === undefined ? versions.at(-1) : versions.find((object) => versionOf(object) === version)
+    const found =
+      version === undefined ? versions.at(-1) : versions.find((object) => versionOf(object) === version)
     return found === undefined ? undefined : this.#signer(id, found)
   }
 
@@ -144,23 +185,41 @@ export class Pkcs11KeyManager implements KeyManager {
    * id that is none or empty
    */
   async signerOf(objectId: Uint8Array): Promise<Pkcs11Signer> {
-    if (!(objectId instanceof Uint8Array) || objectId.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'a CKA_ID is one octet or more')
+    if (!(objectId instanceof Uint8Array) || objectId.length === 0)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a CKA_ID is one octet or more')
     const value = Buffer.from(objectId)
-    const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_ID, value }]))
+    const found = await this.#connection.run(async ({ handle }, cryptoki) =>
+      findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_ID, value }]),
+    )
     const [object] = found
     const shown = value.toString('hex')
-    if (object === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has the CKA_ID ${shown}`)
-    if (found.length > 1) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} private keys in the token have the CKA_ID ${shown}`)
+    if (object === undefined)
+      throw new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has the CKA_ID ${shown}`)
+    if (found.length > 1)
+      throw new PkiError(
+        'ERR_HSM_KEY_AMBIGUOUS',
+        `${found.length} private keys in the token have the CKA_ID ${shown}`,
+      )
     return this.#signer(object.label === '' ? shown : object.label, object)
   }
 
   async listKeys(): Promise<readonly KeyInfo[]> {
-    const objects = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, []))
-    const made = objects.flatMap((object) => (object.tag === undefined ? [] : [{ id: object.label, ...object.tag }]))
+    const objects = await this.#connection.run(async ({ handle }, cryptoki) =>
+      findPrivateKeys(cryptoki, handle, []),
+    )
+    const made = objects.flatMap((object) =>
+      object.tag === undefined ? [] : [{ id: object.label, ...object.tag }],
+    )
     const newest = new Map<string, number>()
     for (const { id, version } of made) newest.set(id, Math.max(version, newest.get(id) ?? 0))
     return made
-      .map(({ id, version, algorithm, created }) => ({ id, version, algorithm, created, current: newest.get(id) === version }))
+      .map(({ id, version, algorithm, created }) => ({
+        id,
+        version,
+        algorithm,
+        created,
+        current: newest.get(id) === version,
+      }))
       .sort((a, b) => (a.id === b.id ? a.version - b.version : a.id < b.id ? -1 : 1))
   }
 
@@ -168,12 +227,19 @@ export class Pkcs11KeyManager implements KeyManager {
     const current = (await this.#versions(id)).at(-1)
     if (current === undefined) throw notFound(id)
     const algorithm = current.tag?.algorithm ?? (await this.#signer(id, current)).algorithm
-    return this.#make(id, algorithm, (versions, publicVersions) => Math.max(0, ...versions, ...publicVersions) + 1)
+    return this.#make(
+      id,
+      algorithm,
+      (versions, publicVersions) => Math.max(0, ...versions, ...publicVersions) + 1,
+    )
   }
 
   async backupKey(id: string, _protection: BackupProtection): Promise<EncryptedKeyBackup> {
     if ((await this.#versions(id)).length === 0) throw notFound(id)
-    throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${id} never leaves its token; back it up by the token's own means`)
+    throw new PkiError(
+      'ERR_KEY_NOT_EXTRACTABLE',
+      `key ${id} never leaves its token; back it up by the token's own means`,
+    )
   }
 
   async restoreKey(_backup: EncryptedKeyBackup, _protection: BackupProtection): Promise<Pkcs11Signer> {
@@ -185,7 +251,8 @@ export class Pkcs11KeyManager implements KeyManager {
     requireKeyId(id)
     // Several of one version go together: this is the way out where they stand in each other's way.
     const versions = await this.#objects(id)
-    const doomed = version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
+    const doomed =
+      version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
     if (doomed.length === 0) throw notFound(id, version)
     const whole = doomed.length === versions.length
     await this.#connection.write(async ({ handle: session }, cryptoki) => {
@@ -196,7 +263,9 @@ export class Pkcs11KeyManager implements KeyManager {
         if (!whole && object.tag?.version === newest) cryptoki.C_DestroyObject(session, object.handle)
         else destroyPair(cryptoki, session, object.objectId)
       }
-      if (whole) for (const { handle } of findPublicVersions(cryptoki, session, id)) cryptoki.C_DestroyObject(session, handle)
+      if (whole)
+        for (const { handle } of findPublicVersions(cryptoki, session, id))
+          cryptoki.C_DestroyObject(session, handle)
     })
   }
 
@@ -211,11 +280,16 @@ export class Pkcs11KeyManager implements KeyManager {
     requireKeyId(id)
     for (let attempt = 1; ; attempt++) {
       const ordered = await this.#objects(id)
-      const twin = ordered.find((object, at) => at > 0 && versionOf(object) === versionOf(ordered[at - 1] as KeyObject))
+      const twin = ordered.find(
+        (object, at) => at > 0 && versionOf(object) === versionOf(ordered[at - 1] as KeyObject),
+      )
       if (twin === undefined) return ordered
       // Two processes that made the same version both give way within moments; what somebody else put there stays.
       if (twin.tag === undefined || attempt === maxAttempts) {
-        throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `several private keys in the token are version ${versionOf(twin)} of ${id}`)
+        throw new PkiError(
+          'ERR_HSM_KEY_AMBIGUOUS',
+          `several private keys in the token are version ${versionOf(twin)} of ${id}`,
+        )
       }
       await this.#wait(attempt)
     }
@@ -232,18 +306,39 @@ export class Pkcs11KeyManager implements KeyManager {
     })
   }
 
-  #signerWith(id: string, { objectId, tag }: Pick<KeyObject, 'objectId' | 'tag'>, publicKey: PublicKey): Pkcs11Signer {
-    return new Pkcs11Signer(this.#connection, { id, algorithm: algorithmOf(tag, publicKey), publicKey, objectId, checkSignatures: this.#checkSignatures })
+  #signerWith(
+    id: string,
+    { objectId, tag }: Pick<KeyObject, 'objectId' | 'tag'>,
+    publicKey: PublicKey,
+  ): Pkcs11Signer {
+    return new Pkcs11Signer(this.#connection, {
+      id,
+      algorithm: algorithmOf(tag, publicKey),
+      publicKey,
+      objectId,
+      checkSignatures: this.#checkSignatures,
+    })
   }
 
   /** Makes a version; which one, is asked when no other write of this process is on its way. */
-  async #make(id: string, algorithm: KeyAlgorithm, choose: (versions: readonly number[], publicVersions: readonly number[]) => number): Promise<Pkcs11Signer> {
+  async #make(
+    id: string,
+    algorithm: KeyAlgorithm,
+    choose: (versions: readonly number[], publicVersions: readonly number[]) => number,
+  ): Promise<Pkcs11Signer> {
     for (let attempt = 1; ; attempt++) {
       const signer = await this.#connection.write(async (session, cryptoki) => {
         const { handle } = session
         const versions = findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]).map(versionOf)
-        const version = choose(versions, findPublicVersions(cryptoki, handle, id).map((one) => one.version))
-        return this.#generate(session, cryptoki, id, { version, created: new Date(this.#clock.now()), algorithm })
+        const version = choose(
+          versions,
+          findPublicVersions(cryptoki, handle, id).map((one) => one.version),
+        )
+        return this.#generate(session, cryptoki, id, {
+          version,
+          created: new Date(this.#clock.now()),
+          algorithm,
+        })
       })
       if (signer !== undefined) return signer
       if (attempt === maxAttempts) throw exists(id)
@@ -253,22 +348,33 @@ export class Pkcs11KeyManager implements KeyManager {
 
   /** Every private key of this label, in the order of versions. */
   async #objects(id: string): Promise<readonly KeyObject[]> {
-    const found = await this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]))
+    const found = await this.#connection.run(async ({ handle }, cryptoki) =>
+      findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]),
+    )
     return [...found].sort((a, b) => versionOf(a) - versionOf(b))
   }
 
   /** For another process to finish; of two that gave way, not both come back at the same moment. */
   #wait(attempt: number): Promise<void> {
-    return new Promise<void>((resolve) => this.#clock.schedule(resolve, 1 + randomInt(5 * 2 ** attempt), { keepAlive: true }))
+    return new Promise<void>((resolve) =>
+      this.#clock.schedule(resolve, 1 + randomInt(5 * 2 ** attempt), { keepAlive: true }),
+    )
   }
 
   /** Undefined where another process made the same version meanwhile: whoever sees the other gives way, so never do both stay. */
-  async #generate({ handle: session, moduleEpoch }: TokenSession, cryptoki: Cryptoki, id: string, tag: KeyTag): Promise<Pkcs11Signer | undefined> {
+  async #generate(
+    { handle: session, moduleEpoch }: TokenSession,
+    cryptoki: Cryptoki,
+    id: string,
+    tag: KeyTag,
+  ): Promise<Pkcs11Signer | undefined> {
     const objectId = encodeTag(tag)
     const { algorithm, version } = tag
     const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(algorithm, id, objectId)
     const { module } = this.#connection.token
-    const { privateKey } = await module.start(moduleEpoch, (running) => running.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate))
+    const { privateKey } = await module.start(moduleEpoch, (running) =>
+      running.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate),
+    )
     try {
       checkProtection(cryptoki, session, privateKey, true)
       const named = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }])
@@ -286,19 +392,30 @@ export class Pkcs11KeyManager implements KeyManager {
 }
 
 /** @throws ERR_INVALID_ARGUMENT */
-function checkLimits({ sessions, queueLimit, timeoutMs, failureThreshold, checkSignatures = 'always' }: Pkcs11KeyManagerOptions): void {
+function checkLimits({
+  sessions,
+  queueLimit,
+  timeoutMs,
+  failureThreshold,
+  checkSignatures = 'always',
+}: Pkcs11KeyManagerOptions): void {
   checkCounts({ sessions, failureThreshold }, 1)
   checkCounts({ queueLimit }, 0)
   checkMeasures({ timeoutMs }, 1)
   // A word that is neither must not be taken for the one that checks nothing.
-  if (!['always', 'caller'].includes(checkSignatures)) throw new PkiError('ERR_INVALID_ARGUMENT', 'checkSignatures is always or caller')
+  if (!['always', 'caller'].includes(checkSignatures))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'checkSignatures is always or caller')
 }
 
 /** Both objects of a key pair, the private one first: where that is all that is done, no key is left that cannot be used. */
 function destroyPair(cryptoki: Cryptoki, session: Handle, objectId: Buffer): void {
   for (const objectClass of [ck.CKO_PRIVATE_KEY, ck.CKO_PUBLIC_KEY]) {
-    const template = [{ type: ck.CKA_CLASS, value: objectClass }, { type: ck.CKA_ID, value: objectId }]
-    for (const handle of findObjects(cryptoki, session, template)) unlessGone(() => cryptoki.C_DestroyObject(session, handle))
+    const template = [
+      { type: ck.CKA_CLASS, value: objectClass },
+      { type: ck.CKA_ID, value: objectId },
+    ]
+    for (const handle of findObjects(cryptoki, session, template))
+      unlessGone(() => cryptoki.C_DestroyObject(session, handle))
   }
 }
 
@@ -316,4 +433,3 @@ function notFound(id: string, version?: number): PkiError {
 
 /** How often a version is tried whose number other processes take at the same time. */
 const maxAttempts = 8
-

@@ -53,20 +53,29 @@ export class Pkcs11Module implements AsyncDisposable {
    */
   static async load(path: string, options: Pkcs11ModuleOptions = {}): Promise<Pkcs11Module> {
     // The binding takes what is no text for a path of its own making, this very program among them.
-    if (typeof path !== 'string' || path === '') throw new PkiError('ERR_INVALID_ARGUMENT', "the path of the vendor's library is wanted")
+    if (typeof path !== 'string' || path === '')
+      throw new PkiError('ERR_INVALID_ARGUMENT', "the path of the vendor's library is wanted")
     const binding = options.pkcs11 ?? (await loadPkcs11Binding())
     const cryptoki = new binding.PKCS11()
     try {
       cryptoki.load(path)
     } catch (cause) {
-      throw new PkiError('ERR_PKCS11_LIBRARY', `the PKCS#11 library ${JSON.stringify(path)} cannot be loaded`, { cause })
+      throw new PkiError(
+        'ERR_PKCS11_LIBRARY',
+        `the PKCS#11 library ${JSON.stringify(path)} cannot be loaded`,
+        { cause },
+      )
     }
     const module = new Pkcs11Module(path, cryptoki, options.clock ?? systemClock)
     try {
       module.#initialise()
     } catch (cause) {
       const { message } = hsmError(cause, 'C_Initialize')
-      throw new PkiError('ERR_PKCS11_LIBRARY', `the PKCS#11 library ${JSON.stringify(path)} cannot be initialised: ${message}`, { cause })
+      throw new PkiError(
+        'ERR_PKCS11_LIBRARY',
+        `the PKCS#11 library ${JSON.stringify(path)} cannot be initialised: ${message}`,
+        { cause },
+      )
     }
     return module
   }
@@ -88,7 +97,8 @@ export class Pkcs11Module implements AsyncDisposable {
    * finalised before all have come back: doing so under a running call is undefined (PKCS #11 v3.0 §5.4).
    */
   start<T>(epoch: number, call: (cryptoki: Cryptoki) => Promise<T>): Promise<T> {
-    if (this.#reinitialising !== undefined || epoch !== this.#epoch) throw deviceLost('the PKCS#11 library was initialised anew')
+    if (this.#reinitialising !== undefined || epoch !== this.#epoch)
+      throw deviceLost('the PKCS#11 library was initialised anew')
     const result = call(this.functions)
     this.#pending++
     result.then(this.#finished, this.#finished)
@@ -189,7 +199,8 @@ export class Pkcs11Module implements AsyncDisposable {
   }
 
   async #reinitialise(): Promise<void> {
-    if (!(await this.#drain())) throw deviceLost('calls still hang in the PKCS#11 library, so it cannot be initialised anew')
+    if (!(await this.#drain()))
+      throw deviceLost('calls still hang in the PKCS#11 library, so it cannot be initialised anew')
     this.#reinitialisedAt = this.#clock.monotonic()
     if (this.#owner && this.#initialised) {
       this.#initialised = false

@@ -41,9 +41,12 @@ export class Pkcs11Signer implements Signer {
   readonly #checks: boolean
   #plan: SigningPlan | undefined
   /** A handle means something for one connection only. */
-  #handle: { readonly handle: Handle, readonly tokenEpoch: number } | undefined
+  #handle: { readonly handle: Handle; readonly tokenEpoch: number } | undefined
 
-  constructor(connection: TokenConnection, { id, algorithm, publicKey, objectId, checkSignatures }: Pkcs11SignerFields) {
+  constructor(
+    connection: TokenConnection,
+    { id, algorithm, publicKey, objectId, checkSignatures }: Pkcs11SignerFields,
+  ) {
     this.id = id
     this.publicKey = publicKey
     this.algorithm = algorithm
@@ -59,10 +62,14 @@ export class Pkcs11Signer implements Signer {
    * @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED, ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT for what are no octets
    */
   sign(given: Uint8Array, { signal }: SignOptions = {}): Promise<Uint8Array> {
-    if (!ArrayBuffer.isView(given)) return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array'))
+    if (!ArrayBuffer.isView(given))
+      return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array'))
     // A copy: a session may be free only when the caller has written something else into its buffer.
     const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
-    const signature = this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data), signal)
+    const signature = this.#connection.run(
+      (session, cryptoki) => this.#signWith(session, cryptoki, data),
+      signal,
+    )
     return this.#checks ? this.#checked(data, signature) : signature
   }
 
@@ -70,20 +77,29 @@ export class Pkcs11Signer implements Signer {
   async #checked(data: Uint8Array, signing: Promise<Uint8Array>): Promise<Uint8Array> {
     const signature = await signing
     if (!(await this.#verifies(data, signature))) {
-      throw new PkiError('ERR_HSM_SIGNATURE', `the token's signature with key ${this.id} does not verify; it was not let out`)
+      throw new PkiError(
+        'ERR_HSM_SIGNATURE',
+        `the token's signature with key ${this.id} does not verify; it was not let out`,
+      )
     }
     return signature
   }
 
   #signWith(session: TokenSession, cryptoki: Cryptoki, data: Uint8Array): Promise<Uint8Array> {
-    const plan = (this.#plan ??= signingPlan(this.signatureAlgorithm, this.publicKey, this.#connection.token.mechanisms))
+    const plan = (this.#plan ??= signingPlan(
+      this.signatureAlgorithm,
+      this.publicKey,
+      this.#connection.token.mechanisms,
+    ))
     const input = plan.input(data)
     session.input = input // the native thread reads it while script goes on
     try {
       cryptoki.C_SignInit(session.handle, plan.mechanism, this.#handleIn(session, cryptoki))
       // Through the module, which is not finalised while a native thread is in it.
       return this.#connection.token.module
-        .start(session.moduleEpoch, (running) => running.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)))
+        .start(session.moduleEpoch, (running) =>
+          running.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)),
+        )
         .then((raw) => plan.toX509(raw), this.#forget)
     } catch (error) {
       return this.#forget(error)
@@ -98,10 +114,18 @@ export class Pkcs11Signer implements Signer {
 
   #handleIn(session: TokenSession, cryptoki: Cryptoki): Handle {
     if (this.#handle?.tokenEpoch !== session.tokenEpoch) {
-      const found = findObjects(cryptoki, session.handle, [{ type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY }, { type: ck.CKA_ID, value: this.#objectId }])
+      const found = findObjects(cryptoki, session.handle, [
+        { type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY },
+        { type: ck.CKA_ID, value: this.#objectId },
+      ])
       const [handle] = found
-      if (handle === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', `key ${this.id} is no longer in the token`)
-      if (found.length > 1) throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} private keys in the token have the CKA_ID of ${this.id}`)
+      if (handle === undefined)
+        throw new PkiError('ERR_KEY_NOT_FOUND', `key ${this.id} is no longer in the token`)
+      if (found.length > 1)
+        throw new PkiError(
+          'ERR_HSM_KEY_AMBIGUOUS',
+          `${found.length} private keys in the token have the CKA_ID of ${this.id}`,
+        )
       this.#handle = { handle, tokenEpoch: session.tokenEpoch }
     }
     return this.#handle.handle
@@ -110,7 +134,8 @@ export class Pkcs11Signer implements Signer {
   #verifies(data: Uint8Array, signature: Uint8Array): Promise<boolean> {
     const { hash, saltLength } = signatureAlgorithms[this.signatureAlgorithm]
     const key = this.publicKey.keyObject()
-    const input = saltLength === undefined ? key : { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }
+    const input =
+      saltLength === undefined ? key : { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }
     return new Promise((resolve) => {
       verify(hash, data, input, signature, (error, holds) => resolve(error === null && holds))
     })

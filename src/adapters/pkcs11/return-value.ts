@@ -17,7 +17,13 @@ export class HsmError extends PkiError {
   /** Whose fault it is: the session's, the device's, the PIN's, a limit's or the request's. */
   readonly failureClass: FailureClass
 
-  constructor(code: PkiErrorCode, message: string, returnValue: string, failureClass: FailureClass, cause?: unknown) {
+  constructor(
+    code: PkiErrorCode,
+    message: string,
+    returnValue: string,
+    failureClass: FailureClass,
+    cause?: unknown,
+  ) {
     super(code, message, { cause })
     this.returnValue = returnValue
     this.failureClass = failureClass
@@ -39,11 +45,24 @@ export function hsmError(error: unknown, doing: string): PkiError {
   if (isPkiError(error)) return error
   const value = returnValueOf(error)
   // A TypeError of the binding, for one: the arguments were ours, so it is no fault of the token.
-  if (value === undefined) return new HsmError('ERR_HSM_REFUSED', `${doing} failed inside the PKCS#11 binding`, 'none', 'request', error)
+  if (value === undefined)
+    return new HsmError(
+      'ERR_HSM_REFUSED',
+      `${doing} failed inside the PKCS#11 binding`,
+      'none',
+      'request',
+      error,
+    )
   const row = returnValues.get(value)
   // An unknown value, a vendor's own: the state of the session is unknown too, so it is not used again.
   const [name, failureClass] = row ?? [`0x${value.toString(16)}`, 'session' as const]
-  return new HsmError(codeOf[failureClass], `${doing} failed: the token answered ${name}`, name, failureClass, error)
+  return new HsmError(
+    codeOf[failureClass],
+    `${doing} failed: the token answered ${name}`,
+    name,
+    failureClass,
+    error,
+  )
 }
 
 /** A device failure that was found by looking, not by a return value. */

@@ -78,7 +78,8 @@ export class SessionPool {
       if (session !== undefined) return this.#lease(session)
     }
     const { queueLimit } = this.#options
-    if (this.#waiting.size >= queueLimit) throw new PkiError('ERR_HSM_QUEUE_FULL', `${String(queueLimit)} operations wait for a session already`)
+    if (this.#waiting.size >= queueLimit)
+      throw new PkiError('ERR_HSM_QUEUE_FULL', `${String(queueLimit)} operations wait for a session already`)
     return this.#wait(signal)
   }
 
@@ -140,7 +141,11 @@ export class SessionPool {
       this.#options.close(session)
       return
     }
-    this.#busy.set(session, { since: this.#options.clock.monotonic(), operation: undefined, reject: undefined })
+    this.#busy.set(session, {
+      since: this.#options.clock.monotonic(),
+      operation: undefined,
+      reject: undefined,
+    })
     this.release(session)
   }
 
@@ -178,7 +183,11 @@ export class SessionPool {
   }
 
   #lease(session: TokenSession): TokenSession {
-    this.#busy.set(session, { since: this.#options.clock.monotonic(), operation: undefined, reject: undefined })
+    this.#busy.set(session, {
+      since: this.#options.clock.monotonic(),
+      operation: undefined,
+      reject: undefined,
+    })
     this.#armWatch()
     return session
   }
@@ -210,7 +219,10 @@ export class SessionPool {
   #grow(): void {
     const { size, clock } = this.#options
     if (this.#ceiling < size && clock.monotonic() - this.#ceilingSince > ceilingMs) this.#ceiling = size
-    while (this.#waiting.size > this.#opening && this.#idle.length + this.#busy.size + this.#opening < this.#ceiling) {
+    while (
+      this.#waiting.size > this.#opening &&
+      this.#idle.length + this.#busy.size + this.#opening < this.#ceiling
+    ) {
       this.#opening++
       void this.#openOne()
     }
@@ -266,14 +278,21 @@ export class SessionPool {
     for (const waiter of this.#waiting) {
       if (waiter.since > latest) break
       this.#waiting.delete(waiter)
-      waiter.reject(new PkiError('ERR_HSM_TIMEOUT', `no session of the token was free for ${String(this.#options.timeoutMs)} ms`))
+      waiter.reject(
+        new PkiError(
+          'ERR_HSM_TIMEOUT',
+          `no session of the token was free for ${String(this.#options.timeoutMs)} ms`,
+        ),
+      )
     }
     for (const [session, lease] of this.#busy) {
       if (lease.since > latest || lease.reject === undefined) continue
       lease.since = Number.POSITIVE_INFINITY
       const drop = (): void => this.#drop(session)
       lease.operation?.then(drop, drop)
-      lease.reject(new PkiError('ERR_HSM_TIMEOUT', `the token did not answer for ${String(this.#options.timeoutMs)} ms`))
+      lease.reject(
+        new PkiError('ERR_HSM_TIMEOUT', `the token did not answer for ${String(this.#options.timeoutMs)} ms`),
+      )
     }
   }
 }
@@ -284,7 +303,9 @@ function first<T>(set: ReadonlySet<T>): T | undefined {
 }
 
 function aborted(signal: AbortSignal): PkiError {
-  return new PkiError('ERR_ABORTED', 'the operation was stopped while it waited for a session', { cause: signal.reason })
+  return new PkiError('ERR_ABORTED', 'the operation was stopped while it waited for a session', {
+    cause: signal.reason,
+  })
 }
 
 /** How long the pool stays small after CKR_SESSION_COUNT before it asks for more again. */

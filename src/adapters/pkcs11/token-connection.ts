@@ -142,7 +142,10 @@ export class TokenConnection {
     const close = (): void => this.token.close(session)
     running.then(close, close)
     try {
-      return await this.#limited(running, Math.max(writeTimeouts * this.#options.timeoutMs, leastWriteTimeoutMs))
+      return await this.#limited(
+        running,
+        Math.max(writeTimeouts * this.#options.timeoutMs, leastWriteTimeoutMs),
+      )
     } catch (error) {
       const failure = hsmError(error, 'the operation')
       await this.#recover(failure, session.tokenEpoch)
@@ -152,7 +155,13 @@ export class TokenConnection {
 
   #limited<T>(running: Promise<T>, timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      const late = (): void => reject(new PkiError('ERR_HSM_TIMEOUT', `the token did not answer for ${String(timeoutMs)} ms; it may do what it was asked yet`))
+      const late = (): void =>
+        reject(
+          new PkiError(
+            'ERR_HSM_TIMEOUT',
+            `the token did not answer for ${String(timeoutMs)} ms; it may do what it was asked yet`,
+          ),
+        )
       const stop = this.#options.clock.schedule(late, timeoutMs)
       running.then(resolve, reject).finally(stop)
     })
@@ -194,7 +203,9 @@ export class TokenConnection {
     this.#breaker.failed(failure, gone)
     if (!this.#breaker.isOpen) return
     this.token.module.setHealth(this, false)
-    this.#pool.failWaiting(new PkiError('ERR_HSM_UNAVAILABLE', `given up waiting: ${failure.message}`, { cause: failure }))
+    this.#pool.failWaiting(
+      new PkiError('ERR_HSM_UNAVAILABLE', `given up waiting: ${failure.message}`, { cause: failure }),
+    )
   }
 
   #reconnect(): Promise<void> {
@@ -214,20 +225,30 @@ export class TokenConnection {
       await this.start()
     } catch (error) {
       if (!needsInitialisation(error)) throw error
-      if (!module.mayReinitialise(this)) throw deviceLost('the token is lost; its library is not initialised anew while it serves other tokens')
+      if (!module.mayReinitialise(this))
+        throw deviceLost(
+          'the token is lost; its library is not initialised anew while it serves other tokens',
+        )
       await module.reinitialise(epoch)
       await this.start()
     }
     module.setHealth(this, true)
     this.#options.metrics.count('hsm_reconnects_total')
-    this.#options.logger.info({ token: this.token.label, serialNumber: this.token.serialNumber }, 'connected to the token again')
+    this.#options.logger.info(
+      { token: this.token.label, serialNumber: this.token.serialNumber },
+      'connected to the token again',
+    )
   }
 }
 
 /** Whether the token worked and said no: about a key, or a request. */
 function isAnswer(failure: PkiError): boolean {
-  return failure.code === 'ERR_KEY_NOT_FOUND' || failure.code === 'ERR_HSM_KEY_AMBIGUOUS' || failure.code === 'ERR_HSM_KEY_PROTECTION' ||
+  return (
+    failure.code === 'ERR_KEY_NOT_FOUND' ||
+    failure.code === 'ERR_HSM_KEY_AMBIGUOUS' ||
+    failure.code === 'ERR_HSM_KEY_PROTECTION' ||
     (failure instanceof HsmError && failure.failureClass === 'request' && failure.returnValue !== 'none')
+  )
 }
 
 function needsInitialisation(error: unknown): boolean {

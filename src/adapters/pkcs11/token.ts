@@ -20,7 +20,10 @@ export interface TokenSelector {
  * Gives the user PIN when a login needs it; may ask a vault or a person. A buffer is overwritten after use; a string cannot be,
  * and the binding makes one for the moment of C_Login in any case.
  */
-export type PinSource = (token: { readonly label: string; readonly serialNumber: string }) => PinValue | Promise<PinValue>
+export type PinSource = (token: {
+  readonly label: string
+  readonly serialNumber: string
+}) => PinValue | Promise<PinValue>
 
 /** A PIN, UTF-8. */
 export type PinValue = Uint8Array | string
@@ -55,7 +58,10 @@ export class Token {
   /** Sessions that the token did not close when it was asked; it may have them still. */
   #unclosed: TokenSession[] = []
 
-  constructor(module: Pkcs11Module, options: { selector: TokenSelector; pin: PinSource; useFinalPinTry: boolean; logger: Logger }) {
+  constructor(
+    module: Pkcs11Module,
+    options: { selector: TokenSelector; pin: PinSource; useFinalPinTry: boolean; logger: Logger },
+  ) {
     this.module = module
     this.#selector = options.selector
     this.#pin = options.pin
@@ -129,7 +135,12 @@ export class Token {
     } catch (error) {
       throw hsmError(error, 'C_OpenSession')
     }
-    const session: TokenSession = { handle, moduleEpoch: this.#moduleEpoch, tokenEpoch: this.#epoch, input: undefined }
+    const session: TokenSession = {
+      handle,
+      moduleEpoch: this.#moduleEpoch,
+      tokenEpoch: this.#epoch,
+      input: undefined,
+    }
     try {
       if (this.#loginRequired && !this.#isLoggedIn(session)) {
         this.#loggingIn ??= this.#login(session).finally(() => {
@@ -158,7 +169,8 @@ export class Token {
     } catch (error) {
       // Where it is not gone already, with the token or the library, every bad moment of a token would cost it a session for good.
       const value = returnValueOf(error)
-      if ((value === undefined || !sessionGone.has(value)) && this.#unclosed.length < maxUnclosed) this.#unclosed.push(session)
+      if ((value === undefined || !sessionGone.has(value)) && this.#unclosed.length < maxUnclosed)
+        this.#unclosed.push(session)
     }
   }
 
@@ -176,7 +188,9 @@ export class Token {
       for (const slot of cryptoki.C_GetSlotList(true)) {
         try {
           const info = cryptoki.C_GetTokenInfo(slot)
-          const isOther = (label !== undefined && trimmed(info.label) !== label) || (serialNumber !== undefined && trimmed(info.serialNumber) !== serialNumber)
+          const isOther =
+            (label !== undefined && trimmed(info.label) !== label) ||
+            (serialNumber !== undefined && trimmed(info.serialNumber) !== serialNumber)
           if (!isOther) found.push([slot, info])
           else if (trimmed(info.label) !== '') others.push(JSON.stringify(trimmed(info.label)))
         } catch (error) {
@@ -188,12 +202,26 @@ export class Token {
     }
     const [only] = found
     if (only !== undefined && found.length === 1) return only
-    const wanted = [...(label === undefined ? [] : [`label ${JSON.stringify(label)}`]), ...(serialNumber === undefined ? [] : [`serial number ${JSON.stringify(serialNumber)}`])].join(' and ')
-    const shown = others.length === 0 ? 'none that was initialised' : `others: ${others.slice(0, 8).join(', ')}`
-    const what = found.length === 0 ? `no token has the ${wanted}; the library shows ${shown}` : `${String(found.length)} tokens have the ${wanted}; one is wanted: give its serial number too`
+    const wanted = [
+      ...(label === undefined ? [] : [`label ${JSON.stringify(label)}`]),
+      ...(serialNumber === undefined ? [] : [`serial number ${JSON.stringify(serialNumber)}`]),
+    ].join(' and ')
+    const shown =
+      others.length === 0 ? 'none that was initialised' : `others: ${others.slice(0, 8).join(', ')}`
+    const what =
+      found.length === 0
+        ? `no token has the ${wanted}; the library shows ${shown}`
+        : `${String(found.length)} tokens have the ${wanted}; one is wanted: give its serial number too`
     // One that was connected before is lost; whether it ever was there, is the question of the first time only.
-    if (found.length === 0 && this.#serialNumber !== '') throw new HsmError('ERR_HSM_UNAVAILABLE', `the token is gone: ${what}`, 'none', 'device', failure)
-    throw new HsmError('ERR_HSM_TOKEN_NOT_FOUND', what, 'none', found.length === 0 ? 'device' : 'request', failure)
+    if (found.length === 0 && this.#serialNumber !== '')
+      throw new HsmError('ERR_HSM_UNAVAILABLE', `the token is gone: ${what}`, 'none', 'device', failure)
+    throw new HsmError(
+      'ERR_HSM_TOKEN_NOT_FOUND',
+      what,
+      'none',
+      found.length === 0 ? 'device' : 'request',
+      failure,
+    )
   }
 
   #isLoggedIn(session: TokenSession): boolean {
@@ -213,8 +241,15 @@ export class Token {
       if (octets.length === 0 || octets.length > maxPinOctets || !isUtf8(octets)) {
         throw new PkiError('ERR_INVALID_ARGUMENT', `a PIN is 1 to ${String(maxPinOctets)} octets of UTF-8`)
       }
-      if (this.module.isRefusedPin(this.#serialNumber, octets)) throw this.#refuse('the token refused this very PIN before; it is not sent again', 'none')
-      if (this.isStale(session)) throw new HsmError('ERR_HSM_UNAVAILABLE', 'the token was lost while the PIN was asked for', 'none', 'session')
+      if (this.module.isRefusedPin(this.#serialNumber, octets))
+        throw this.#refuse('the token refused this very PIN before; it is not sent again', 'none')
+      if (this.isStale(session))
+        throw new HsmError(
+          'ERR_HSM_UNAVAILABLE',
+          'the token was lost while the PIN was asked for',
+          'none',
+          'session',
+        )
       this.#sendPin(session, octets, flags)
     } finally {
       octets.fill(0)
@@ -223,7 +258,11 @@ export class Token {
 
   #sendPin(session: TokenSession, octets: Uint8Array, flagsBefore: number): void {
     try {
-      this.module.functions.C_Login(session.handle, ck.CKU_USER, Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('utf8'))
+      this.module.functions.C_Login(
+        session.handle,
+        ck.CKU_USER,
+        Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('utf8'),
+      )
       this.#unclearLogins = 0
       this.#logger.info({ token: this.#label, serialNumber: this.#serialNumber }, 'logged in to the token')
     } catch (error) {
@@ -232,14 +271,23 @@ export class Token {
       if (value === ckr.USER_ALREADY_LOGGED_IN) return
       const failure = hsmError(error, 'C_Login')
       const returnValue = failure instanceof HsmError ? failure.returnValue : 'none'
-      if ((failure instanceof HsmError && failure.failureClass === 'pin') || this.#countedWrongPin(flagsBefore)) {
+      if (
+        (failure instanceof HsmError && failure.failureClass === 'pin') ||
+        this.#countedWrongPin(flagsBefore)
+      ) {
         this.module.rememberRefusedPin(this.#serialNumber, octets)
-        throw this.#refuse(`the token refused the PIN with ${returnValue}; nothing tries again by itself`, returnValue)
+        throw this.#refuse(
+          `the token refused the PIN with ${returnValue}; nothing tries again by itself`,
+          returnValue,
+        )
       }
       // Whoever tries again and again, as after any other failure, would lock a token that answers a wrong PIN in its own way.
       const judged = pinVerdict(value)
       if (judged === 'unknown' || (judged === 'unclear' && ++this.#unclearLogins >= maxUnclearLogins)) {
-        throw this.#refuse(`the token answered a login with ${returnValue}, and may count it as a wrong PIN; nothing tries again by itself`, returnValue)
+        throw this.#refuse(
+          `the token answered a login with ${returnValue}, and may count it as a wrong PIN; nothing tries again by itself`,
+          returnValue,
+        )
       }
       throw failure
     }
@@ -248,19 +296,29 @@ export class Token {
   /** Whether the token says now that a wrong PIN was sent, and did not say so before. */
   #countedWrongPin(flagsBefore: number): boolean {
     try {
-      return (this.module.functions.C_GetTokenInfo(this.#slot as Handle).flags & ~flagsBefore & wrongPinFlags) !== 0
+      return (
+        (this.module.functions.C_GetTokenInfo(this.#slot as Handle).flags & ~flagsBefore & wrongPinFlags) !==
+        0
+      )
     } catch {
       return false // gone: it did not judge anything
     }
   }
 
   #checkPinCounter(flags: number): void {
-    if ((flags & ck.CKF_USER_PIN_LOCKED) !== 0) throw this.#refuse('the PIN of the token is locked', 'CKF_USER_PIN_LOCKED')
+    if ((flags & ck.CKF_USER_PIN_LOCKED) !== 0)
+      throw this.#refuse('the PIN of the token is locked', 'CKF_USER_PIN_LOCKED')
     if ((flags & ck.CKF_USER_PIN_FINAL_TRY) !== 0 && !this.#useFinalPinTry) {
-      throw this.#refuse('one more wrong PIN would lock the token; log in by hand first', 'CKF_USER_PIN_FINAL_TRY')
+      throw this.#refuse(
+        'one more wrong PIN would lock the token; log in by hand first',
+        'CKF_USER_PIN_FINAL_TRY',
+      )
     }
     if ((flags & ck.CKF_USER_PIN_COUNT_LOW) !== 0) {
-      this.#logger.warn({ token: this.#label, serialNumber: this.#serialNumber }, 'a wrong PIN was sent to the token since the last login')
+      this.#logger.warn(
+        { token: this.#label, serialNumber: this.#serialNumber },
+        'a wrong PIN was sent to the token since the last login',
+      )
     }
   }
 
@@ -300,6 +358,8 @@ const sessionGone: ReadonlySet<number> = new Set([0xb0, 0xb3, 0x32, 0xe0, 0x190]
 const maxUnclosed = 1024
 const wrongPinFlags = ck.CKF_USER_PIN_COUNT_LOW | ck.CKF_USER_PIN_FINAL_TRY | ck.CKF_USER_PIN_LOCKED
 /** HOST_MEMORY, SLOT_ID_INVALID, CANT_LOCK, DEVICE_REMOVED, no such function or session, token gone, another kind of user or session, not initialised. */
-const unjudged: ReadonlySet<number> = new Set([0x02, 0x03, 0x0a, 0x32, 0x54, 0x90, 0xb0, 0xb3, 0xb7, 0xe0, 0xe1, 0x103, 0x104, 0x105, 0x190])
+const unjudged: ReadonlySet<number> = new Set([
+  0x02, 0x03, 0x0a, 0x32, 0x54, 0x90, 0xb0, 0xb3, 0xb7, 0xe0, 0xe1, 0x103, 0x104, 0x105, 0x190,
+])
 /** GENERAL_ERROR, FUNCTION_FAILED, DEVICE_ERROR, DEVICE_MEMORY, FUNCTION_CANCELED. */
 const failedOnTheWay: ReadonlySet<number> = new Set([0x05, 0x06, 0x30, 0x31, 0x50])

@@ -85,8 +85,18 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
 
   /** @throws ERR_INVALID_ARGUMENT for no thread at all, or options that mean nothing */
   constructor(options: CertificateWorkerPoolOptions) {
-    const { signer, workers, batchSize = 32, mainThreadHelps, workerModule } = (options as CertificateWorkerPoolOptions | undefined) ?? ({} as Partial<CertificateWorkerPoolOptions>)
-    if (typeof signer?.privateKey !== 'function') throw new PkiError('ERR_INVALID_ARGUMENT', 'a pool has a SoftwareSigner, whose key its threads sign with')
+    const {
+      signer,
+      workers,
+      batchSize = 32,
+      mainThreadHelps,
+      workerModule,
+    } = (options as CertificateWorkerPoolOptions | undefined) ?? ({} as Partial<CertificateWorkerPoolOptions>)
+    if (typeof signer?.privateKey !== 'function')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'a pool has a SoftwareSigner, whose key its threads sign with',
+      )
     checkCounts({ batchSize }, 1, 1024)
     this.#size = requireCount('workers', workers, 1, 1024)
     this.publicKey = signer.publicKey
@@ -155,7 +165,10 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     const makers = this.#threads.length + (this.#helps ? 1 : 0)
     while (this.#queue.length > 0) {
       const [thread] = [...this.#threads].sort((a, b) => a.running - b.running)
-      const share = Math.min(batchesAhead * this.#batchSize, Math.ceil((this.pending + this.#waiting.length * this.#batchSize) / makers))
+      const share = Math.min(
+        batchesAhead * this.#batchSize,
+        Math.ceil((this.pending + this.#waiting.length * this.#batchSize) / makers),
+      )
       if (thread === undefined || thread.running >= share) {
         this.#help()
         break
@@ -246,7 +259,8 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     const doomed = [...thread.batches.values()].flat()
     thread.batches.clear()
     this.#threads.splice(place, 1)
-    for (const { reject } of doomed) reject(new PkiError('ERR_WORKER_LOST', 'the thread that signed the certificate ended', { cause }))
+    for (const { reject } of doomed)
+      reject(new PkiError('ERR_WORKER_LOST', 'the thread that signed the certificate ended', { cause }))
     // Also when it is being closed: what waits is made first, by another thread if need be.
     this.#flush()
     if (this.pending === 0) this.#drained?.()

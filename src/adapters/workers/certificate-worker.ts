@@ -21,11 +21,21 @@ async function answer({ batch, jobs }: WorkerRequest): Promise<void> {
   let failures: WorkerFailure[] | undefined
   for (let at = 0; at < parts.length / 2; at++) {
     try {
-      made.push(await proveAndSign(CertificateRequest.parse(parts[2 * at] as Uint8Array), parts[2 * at + 1] as Uint8Array, signer))
+      made.push(
+        await proveAndSign(
+          CertificateRequest.parse(parts[2 * at] as Uint8Array),
+          parts[2 * at + 1] as Uint8Array,
+          signer,
+        ),
+      )
     } catch (error) {
       const known = isPkiError(error)
       failures ??= []
-      failures.push({ at, code: known ? error.code : 'ERR_INTERNAL', message: known ? error.message : 'a certificate worker failed' })
+      failures.push({
+        at,
+        code: known ? error.code : 'ERR_INTERNAL',
+        message: known ? error.message : 'a certificate worker failed',
+      })
       made.push(new Uint8Array())
     }
   }

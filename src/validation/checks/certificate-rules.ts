@@ -5,7 +5,12 @@
 
 import { equalBytes } from '../../internal/bytes.ts'
 import { ipVersion, isHostName, isPresentedName } from '../../internal/host-text.ts'
-import { extensionOids as oids, formatIpAddress, keyPurposeOids, signatureAlgorithms } from '../../x509/index.ts'
+import {
+  extensionOids as oids,
+  formatIpAddress,
+  keyPurposeOids,
+  signatureAlgorithms,
+} from '../../x509/index.ts'
 import type { Certificate, GeneralName, KeyUsageName } from '../../x509/index.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
@@ -14,9 +19,19 @@ import type { Rejection } from '../rejection.ts'
 export type PathRole = 'leaf' | 'intermediate' | 'anchor'
 
 /** The rules of section 4; those that the web PKI relaxes are named by `webpki`. */
-export function checkRfc5280Rules(certificate: Certificate, role: PathRole, webpki: boolean): Rejection | undefined {
-  const broken = fieldFault(certificate, role) ?? nameFault(certificate) ?? keyIdentifierFault(certificate, role) ?? caFault(certificate) ?? criticalityFault(certificate, webpki)
-  if (broken !== undefined) return reject('ERR_PATH_PROFILE', `RFC 5280 §${broken[0]}`, broken[1], certificate)
+export function checkRfc5280Rules(
+  certificate: Certificate,
+  role: PathRole,
+  webpki: boolean,
+): Rejection | undefined {
+  const broken =
+    fieldFault(certificate, role) ??
+    nameFault(certificate) ??
+    keyIdentifierFault(certificate, role) ??
+    caFault(certificate) ??
+    criticalityFault(certificate, webpki)
+  if (broken !== undefined)
+    return reject('ERR_PATH_PROFILE', `RFC 5280 §${broken[0]}`, broken[1], certificate)
   return checkAltNameSyntax(certificate)
 }
 
@@ -27,7 +42,8 @@ type Fault = readonly [string, string] | undefined
 function fieldFault({ serialNumberBytes, hasUniqueIdentifiers }: Certificate, role: PathRole): Fault {
   const first = serialNumberBytes[0] ?? 0
   if (first >= 0x80) return ['4.1.2.2', 'a negative serial number']
-  if (first === 0 && serialNumberBytes.length === 1 && role !== 'anchor') return ['4.1.2.2', 'serial number 0']
+  if (first === 0 && serialNumberBytes.length === 1 && role !== 'anchor')
+    return ['4.1.2.2', 'serial number 0']
   return hasUniqueIdentifiers ? ['4.1.2.8', 'a unique identifier of the issuer or the subject'] : undefined
 }
 
@@ -37,7 +53,9 @@ function nameFault(certificate: Certificate): Fault {
   if (certificate.basicConstraints?.ca === true) return ['4.1.2.6', 'a CA whose subject is an empty name']
   const altName = certificate.extension(oids.subjectAltName)
   if (altName === undefined) return ['4.1.2.6', 'neither a subject nor a subject alternative name']
-  return altName.critical ? undefined : ['4.2.1.6', 'the subject is empty and the subject alternative name is not critical']
+  return altName.critical
+    ? undefined
+    : ['4.2.1.6', 'the subject is empty and the subject alternative name is not critical']
 }
 
 /** §4.2.1.1: in every certificate but a self-signed one; §4.2.1.2: in every CA's. */
@@ -45,7 +63,8 @@ function keyIdentifierFault(certificate: Certificate, role: PathRole): Fault {
   if (certificate.authorityKeyIdentifier?.keyIdentifier === undefined && !isSelfSigned(certificate, role)) {
     return ['4.2.1.1', 'the authority key identifier has no key identifier']
   }
-  if (certificate.basicConstraints?.ca === true && certificate.subjectKeyIdentifier === undefined) return ['4.2.1.2', 'a CA without subject key identifier']
+  if (certificate.basicConstraints?.ca === true && certificate.subjectKeyIdentifier === undefined)
+    return ['4.2.1.2', 'a CA without subject key identifier']
   return undefined
 }
 
@@ -56,7 +75,9 @@ function keyIdentifierFault(certificate: Certificate, role: PathRole): Fault {
 function isSelfSigned(certificate: Certificate, role: PathRole): boolean {
   if (role === 'intermediate') return false
   if (certificate.isSelfIssued && role === 'anchor') return true
-  return (certificate.isSelfIssued || role === 'anchor') && certificate.verifySignatureBy(certificate.publicKey)
+  return (
+    (certificate.isSelfIssued || role === 'anchor') && certificate.verifySignatureBy(certificate.publicKey)
+  )
 }
 
 function caFault(certificate: Certificate): Fault {
@@ -64,10 +85,14 @@ function caFault(certificate: Certificate): Fault {
   const ca = basicConstraints?.ca === true
   const signs = keyUsage === undefined || keyUsage.has('keyCertSign')
   if (ca && keyUsage === undefined) return ['4.2.1.3', 'a CA without key usage']
-  if (keyUsage?.has('keyCertSign') === true && !ca) return ['4.2.1.9', 'keyCertSign in a certificate that is no CA']
-  if (basicConstraints?.pathLength !== undefined && !(ca && signs)) return ['4.2.1.9', 'pathLenConstraint without cA and keyCertSign']
-  if (ca && signs && certificate.extension(oids.basicConstraints)?.critical === false) return ['4.2.1.9', 'basic constraints of a CA that are not critical']
-  if (!ca && certificate.extension(oids.nameConstraints) !== undefined) return ['4.2.1.10', 'name constraints in a certificate that is no CA']
+  if (keyUsage?.has('keyCertSign') === true && !ca)
+    return ['4.2.1.9', 'keyCertSign in a certificate that is no CA']
+  if (basicConstraints?.pathLength !== undefined && !(ca && signs))
+    return ['4.2.1.9', 'pathLenConstraint without cA and keyCertSign']
+  if (ca && signs && certificate.extension(oids.basicConstraints)?.critical === false)
+    return ['4.2.1.9', 'basic constraints of a CA that are not critical']
+  if (!ca && certificate.extension(oids.nameConstraints) !== undefined)
+    return ['4.2.1.10', 'name constraints in a certificate that is no CA']
   return undefined
 }
 
@@ -77,12 +102,17 @@ function criticalityFault(certificate: Certificate, webpki: boolean): Fault {
     if (rule === undefined || rule.critical === critical) continue
     // BR 7.1.2.5.2: "As an explicit exception from RFC 5280" name constraints need not be critical.
     if (webpki && oid === oids.nameConstraints) continue
-    return [rule.section, `${rule.name} is ${critical ? '' : 'not '}critical, and must ${critical ? 'not ' : ''}be`]
+    return [
+      rule.section,
+      `${rule.name} is ${critical ? '' : 'not '}critical, and must ${critical ? 'not ' : ''}be`,
+    ]
   }
   return undefined
 }
 
-const criticality: Readonly<Record<string, { readonly name: string; readonly critical: boolean; readonly section: string } | undefined>> = {
+const criticality: Readonly<
+  Record<string, { readonly name: string; readonly critical: boolean; readonly section: string } | undefined>
+> = {
   [oids.authorityKeyIdentifier]: { name: 'authority key identifier', critical: false, section: '4.2.1.1' },
   [oids.subjectKeyIdentifier]: { name: 'subject key identifier', critical: false, section: '4.2.1.2' },
   [oids.nameConstraints]: { name: 'name constraints', critical: true, section: '4.2.1.10' },
@@ -121,7 +151,8 @@ function isMailbox(value: string): boolean {
   const at = value.lastIndexOf('@')
   const domain = value.slice(at + 1)
   if (at < 1 || at > 64 || !localPart.test(value.slice(0, at))) return false
-  if (domain.startsWith('[')) return domain.endsWith(']') && ipVersion(domain.slice(1, -1).replace(/^IPv6:/i, '')) !== 0
+  if (domain.startsWith('['))
+    return domain.endsWith(']') && ipVersion(domain.slice(1, -1).replace(/^IPv6:/i, '')) !== 0
   return isHostName(domain)
 }
 
@@ -132,22 +163,30 @@ function isAbsoluteUri(value: string): boolean {
   const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(value)?.[1]
   if (authority === undefined) return /^[a-z][a-z0-9+.-]*:[^\s]+$/i.test(value)
   const host = authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d*$/, '')
-  return host.startsWith('[') ? host.endsWith(']') && ipVersion(host.slice(1, -1)) === 6 : host !== '' && !host.includes(':')
+  return host.startsWith('[')
+    ? host.endsWith(']') && ipVersion(host.slice(1, -1)) === 6
+    : host !== '' && !host.includes(':')
 }
 
 /** The rules for a certificate in this place of the path. */
 export function checkWebpkiRules(certificate: Certificate, role: PathRole): Rejection | undefined {
-  const broken = generalFault(certificate, role) ?? (role === 'leaf' ? subscriberFault(certificate) : role === 'anchor' ? rootFault(certificate) : undefined)
-  return broken === undefined ? undefined : reject('ERR_PATH_PROFILE', `BR ${broken[0]}`, broken[1], certificate)
+  const broken =
+    generalFault(certificate, role) ??
+    (role === 'leaf' ? subscriberFault(certificate) : role === 'anchor' ? rootFault(certificate) : undefined)
+  return broken === undefined
+    ? undefined
+    : reject('ERR_PATH_PROFILE', `BR ${broken[0]}`, broken[1], certificate)
 }
 
 function generalFault(certificate: Certificate, role: PathRole): Fault {
   if (certificate.version !== 3) return ['7.1.1', `a certificate of version ${certificate.version}`]
   const { signatureAlgorithm: name, der } = certificate.signatureAlgorithm
   // "When encoded, the AlgorithmIdentifier MUST be byte-for-byte identical"; of an anchor nobody looks at the signature.
-  if (role !== 'anchor' && name !== undefined && !equalBytes(der, signatureAlgorithms[name].identifier)) return ['7.1.3.2', `another encoding of ${name}`]
+  if (role !== 'anchor' && name !== undefined && !equalBytes(der, signatureAlgorithms[name].identifier))
+    return ['7.1.3.2', `another encoding of ${name}`]
   const { modulus, bits } = certificate.publicKey.info
-  if (modulus !== undefined && bits % 8 !== 0) return ['6.1.5', `an RSA modulus of ${bits} bits, no multiple of 8`]
+  if (modulus !== undefined && bits % 8 !== 0)
+    return ['6.1.5', `an RSA modulus of ${bits} bits, no multiple of 8`]
   const authority = certificate.authorityKeyIdentifier
   if (authority?.issuer !== undefined || authority?.serialNumber !== undefined) {
     return ['7.1.2.11.1', 'the authority key identifier names an issuer and serial number']
@@ -156,11 +195,16 @@ function generalFault(certificate: Certificate, role: PathRole): Fault {
 }
 
 function rootFault(certificate: Certificate): Fault {
-  if (certificate.isSelfIssued && certificate.extendedKeyUsage !== undefined) return ['7.1.2.1.2', 'a root with extended key usage']
+  if (certificate.isSelfIssued && certificate.extendedKeyUsage !== undefined)
+    return ['7.1.2.1.2', 'a root with extended key usage']
   const authority = certificate.authorityKeyIdentifier
   if (!certificate.isSelfIssued || authority === undefined) return undefined
   const subject = certificate.subjectKeyIdentifier
-  if (authority.keyIdentifier === undefined || subject === undefined || !equalBytes(authority.keyIdentifier, subject)) {
+  if (
+    authority.keyIdentifier === undefined ||
+    subject === undefined ||
+    !equalBytes(authority.keyIdentifier, subject)
+  ) {
     return ['7.1.2.1.3', "a root's authority key identifier that is not its subject key identifier"]
   }
   return undefined
@@ -168,7 +212,9 @@ function rootFault(certificate: Certificate): Fault {
 
 function subscriberFault(certificate: Certificate): Fault {
   if (certificate.basicConstraints?.ca === true) return ['7.1.2.7.8', 'a CA where a subscriber stands']
-  const usage = certificate.keyUsage?.names.find((name) => !(isRsa(certificate) ? rsaUsages : ecUsages).includes(name))
+  const usage = certificate.keyUsage?.names.find(
+    (name) => !(isRsa(certificate) ? rsaUsages : ecUsages).includes(name),
+  )
   if (usage !== undefined) return ['7.1.2.7.11', `key usage ${usage} in a subscriber's certificate`]
   const purposes = certificate.extension(oids.extendedKeyUsage)
   if (purposes?.critical === true) return ['7.1.2.7.6', 'extended key usage that is critical']
@@ -180,11 +226,14 @@ function subscriberFault(certificate: Certificate): Fault {
 function altNameFault(certificate: Certificate): Fault {
   const extension = certificate.extension(oids.subjectAltName)
   if (extension === undefined) return ['7.1.2.7.12', 'no subject alternative name']
-  if (extension.critical && !certificate.subject.isEmpty) return ['7.1.2.7.12', 'a critical subject alternative name beside a subject']
+  if (extension.critical && !certificate.subject.isEmpty)
+    return ['7.1.2.7.12', 'a critical subject alternative name beside a subject']
   for (const name of certificate.subjectAltName ?? []) {
-    if (name.type !== 'dns' && name.type !== 'ip') return ['7.1.2.7.12', `an alternative name of the type ${name.type}`]
+    if (name.type !== 'dns' && name.type !== 'ip')
+      return ['7.1.2.7.12', `an alternative name of the type ${name.type}`]
     // A wildcard over one label stands for a whole registry; which longer suffixes are public needs a list that is not ours.
-    if (name.type === 'dns' && /^\*(\.[^.]*)?$/.test(name.value)) return ['3.2.2.6', `${name.value} spans a public suffix`]
+    if (name.type === 'dns' && /^\*(\.[^.]*)?$/.test(name.value))
+      return ['3.2.2.6', `${name.value} spans a public suffix`]
   }
   return undefined
 }
@@ -199,10 +248,14 @@ function commonNameFault(certificate: Certificate): Fault {
   if (commonName === undefined) return undefined
   if (found.length > 1) return ['7.1.4.3', 'more than one common name']
   for (const name of certificate.subjectAltName ?? []) {
-    if (name.type === 'dns' && (name.value === commonName || name.value === `*.${commonName}`)) return undefined
+    if (name.type === 'dns' && (name.value === commonName || name.value === `*.${commonName}`))
+      return undefined
     if (name.type === 'ip' && formatIpAddress(name.address) === commonName) return undefined
   }
-  return ['7.1.4.3', `the common name ${JSON.stringify(commonName).slice(0, 300)} is no subject alternative name`]
+  return [
+    '7.1.4.3',
+    `the common name ${JSON.stringify(commonName).slice(0, 300)} is no subject alternative name`,
+  ]
 }
 
 function isRsa(certificate: Certificate): boolean {

@@ -14,12 +14,24 @@ import type { Rejection } from '../rejection.ts'
 
 /** Whether the certificate is valid at a time, in ms since the epoch. */
 export function checkValidity(certificate: Certificate, timeMs: number): Rejection | undefined {
-  if (timeMs > certificate.notAfterMs) return outside(certificate, timeMs, 'ERR_PATH_EXPIRED', `valid until ${iso(certificate.notAfterMs)}`)
-  if (timeMs < certificate.notBeforeMs) return outside(certificate, timeMs, 'ERR_PATH_NOT_YET_VALID', `valid from ${iso(certificate.notBeforeMs)}`)
+  if (timeMs > certificate.notAfterMs)
+    return outside(certificate, timeMs, 'ERR_PATH_EXPIRED', `valid until ${iso(certificate.notAfterMs)}`)
+  if (timeMs < certificate.notBeforeMs)
+    return outside(
+      certificate,
+      timeMs,
+      'ERR_PATH_NOT_YET_VALID',
+      `valid from ${iso(certificate.notBeforeMs)}`,
+    )
   return undefined
 }
 
-function outside(certificate: Certificate, timeMs: number, code: 'ERR_PATH_EXPIRED' | 'ERR_PATH_NOT_YET_VALID', found: string): Rejection {
+function outside(
+  certificate: Certificate,
+  timeMs: number,
+  code: 'ERR_PATH_EXPIRED' | 'ERR_PATH_NOT_YET_VALID',
+  found: string,
+): Rejection {
   return reject(code, 'RFC 5280 §6.1.3 (a)(2)', `${found}; the time is ${iso(timeMs)}`, certificate)
 }
 
@@ -28,36 +40,74 @@ function iso(timeMs: number): string {
 }
 
 /** The algorithm a certificate is signed with; of an anchor nothing is asked, as nobody relies on its own signature. */
-export function checkSignatureAlgorithm(certificate: Certificate, profile: ValidationProfile): Rejection | undefined {
+export function checkSignatureAlgorithm(
+  certificate: Certificate,
+  profile: ValidationProfile,
+): Rejection | undefined {
   const { signatureAlgorithm: name, oid } = certificate.signatureAlgorithm
   if (name !== undefined && profile.signatureAlgorithms.includes(name)) return undefined
   const found = name ?? `the algorithm ${oid}, with these parameters`
-  return reject('ERR_PATH_ALGORITHM', `profile ${profile.name}: signature algorithms`, `signed with ${found}, which is not taken`, certificate)
+  return reject(
+    'ERR_PATH_ALGORITHM',
+    `profile ${profile.name}: signature algorithms`,
+    `signed with ${found}, which is not taken`,
+    certificate,
+  )
 }
 
 /** The kind and size of a key: a certificate's, or an anchor's without one. */
-export function checkKey(key: PublicKey, profile: ValidationProfile, certificate?: Certificate): Rejection | undefined {
+export function checkKey(
+  key: PublicKey,
+  profile: ValidationProfile,
+  certificate?: Certificate,
+): Rejection | undefined {
   const { algorithm, bits, problem, modulus } = key.info
   const rule = `profile ${profile.name}: keys`
   if (algorithm === undefined || !profile.keyAlgorithms.includes(algorithm)) {
-    return reject('ERR_PATH_ALGORITHM', rule, `the public key is ${algorithm ?? problem?.detail ?? 'of an unknown kind'}, which is not taken`, certificate)
+    return reject(
+      'ERR_PATH_ALGORITHM',
+      rule,
+      `the public key is ${algorithm ?? problem?.detail ?? 'of an unknown kind'}, which is not taken`,
+      certificate,
+    )
   }
   if (modulus !== undefined && (bits < profile.minimumRsaBits || bits > profile.maximumRsaBits)) {
     const wanted = `${profile.minimumRsaBits} to ${profile.maximumRsaBits}`
     return reject('ERR_PATH_ALGORITHM', rule, `an RSA key of ${bits} bits; ${wanted} are taken`, certificate)
   }
   // The key of a leaf is never imported here, so nobody else would notice.
-  if (!key.isOnCurve) return reject('ERR_PATH_ALGORITHM', 'SP 800-56A §5.6.2.3', 'the public key is a point that is not on its curve', certificate)
+  if (!key.isOnCurve)
+    return reject(
+      'ERR_PATH_ALGORITHM',
+      'SP 800-56A §5.6.2.3',
+      'the public key is a point that is not on its curve',
+      certificate,
+    )
   return undefined
 }
 
 /** Refuses a critical extension that neither this package processes nor the caller says it does. */
-export function checkCriticalExtensions(certificate: Certificate, alsoKnown: readonly string[]): Rejection | undefined {
+export function checkCriticalExtensions(
+  certificate: Certificate,
+  alsoKnown: readonly string[],
+): Rejection | undefined {
   for (const { oid, critical } of certificate.extensions) {
     if (!critical || alsoKnown.includes(oid)) continue
-    if (!processed.has(oid)) return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2', `the critical extension ${oid} is not known`, certificate)
+    if (!processed.has(oid))
+      return reject(
+        'ERR_PATH_CRITICAL_EXTENSION',
+        'RFC 5280 §4.2',
+        `the critical extension ${oid} is not known`,
+        certificate,
+      )
     const qualifier = oid === extensionOids.certificatePolicies ? unknownQualifier(certificate) : undefined
-    if (qualifier !== undefined) return reject('ERR_PATH_CRITICAL_EXTENSION', 'RFC 5280 §4.2.1.4', `the policy qualifier ${qualifier} in critical policies is not known`, certificate)
+    if (qualifier !== undefined)
+      return reject(
+        'ERR_PATH_CRITICAL_EXTENSION',
+        'RFC 5280 §4.2.1.4',
+        `the policy qualifier ${qualifier} in critical policies is not known`,
+        certificate,
+      )
   }
   return undefined
 }
@@ -65,7 +115,8 @@ export function checkCriticalExtensions(certificate: Certificate, alsoKnown: rea
 /** "MUST be able to interpret this extension (including the optional qualifier), or MUST reject the certificate." Those of the RFC are texts for people. */
 function unknownQualifier(certificate: Certificate): string | undefined {
   for (const { qualifiers } of certificate.certificatePolicies ?? []) {
-    const list = qualifiers === undefined ? undefined : readWhole(qualifiers, tags.sequence, 'policyQualifiers')
+    const list =
+      qualifiers === undefined ? undefined : readWhole(qualifiers, tags.sequence, 'policyQualifiers')
     while (list?.done === false) {
       const one = list.expect(tags.sequence, 'PolicyQualifierInfo').inner()
       const oid = oidContent(one.expect(tags.oid, 'policyQualifierId'))
@@ -102,11 +153,21 @@ const processed: ReadonlySet<string> = new Set([
 /** A CA, which only version 3 can say, whose key usage, where present, lets it sign certificates. */
 export function checkMayIssue(certificate: Certificate): Rejection | undefined {
   if (certificate.basicConstraints?.ca !== true) {
-    return reject('ERR_PATH_NOT_CA', 'RFC 5280 §6.1.4 (k)', 'basic constraints do not say that the subject is a CA', certificate)
+    return reject(
+      'ERR_PATH_NOT_CA',
+      'RFC 5280 §6.1.4 (k)',
+      'basic constraints do not say that the subject is a CA',
+      certificate,
+    )
   }
   const { keyUsage } = certificate
   if (keyUsage !== undefined && !keyUsage.has('keyCertSign')) {
-    return reject('ERR_PATH_NOT_CA', 'RFC 5280 §6.1.4 (n)', `key usage is ${keyUsage.toString()}; keyCertSign is wanted`, certificate)
+    return reject(
+      'ERR_PATH_NOT_CA',
+      'RFC 5280 §6.1.4 (n)',
+      `key usage is ${keyUsage.toString()}; keyCertSign is wanted`,
+      certificate,
+    )
   }
   return undefined
 }
@@ -115,7 +176,12 @@ export function checkMayIssue(certificate: Certificate): Rejection | undefined {
 export function checkPathLength(certificate: Certificate, below: number): Rejection | undefined {
   const limit = certificate.basicConstraints?.pathLength
   if (limit === undefined || below <= limit) return undefined
-  return reject('ERR_PATH_LENGTH', 'RFC 5280 §6.1.4 (l)', `pathLenConstraint is ${limit} and ${below} intermediate certificates follow`, certificate)
+  return reject(
+    'ERR_PATH_LENGTH',
+    'RFC 5280 §6.1.4 (l)',
+    `pathLenConstraint is ${limit} and ${below} intermediate certificates follow`,
+    certificate,
+  )
 }
 
 /** A purpose by its short name, or any by object identifier. */
@@ -125,15 +191,27 @@ export type KeyPurpose = keyof typeof keyPurposeOids | (string & {})
 export function keyPurposeOid(purpose: KeyPurpose): string {
   if (Object.hasOwn(keyPurposeOids, purpose)) return keyPurposeOids[purpose as keyof typeof keyPurposeOids]
   if (typeof purpose === 'string' && /^[0-2](\.\d+)+$/.test(purpose)) return purpose
-  throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(purpose)} is neither the name of a purpose nor an object identifier`)
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    `${JSON.stringify(purpose)} is neither the name of a purpose nor an object identifier`,
+  )
 }
 
 /** The leaf may be used for every purpose in `wanted` (object identifiers). */
-export function checkLeafPurpose(leaf: Certificate, wanted: readonly string[], profile: ValidationProfile): Rejection | undefined {
+export function checkLeafPurpose(
+  leaf: Certificate,
+  wanted: readonly string[],
+  profile: ValidationProfile,
+): Rejection | undefined {
   const found = leaf.extendedKeyUsage
   if (found === undefined) {
     if (!profile.requireExtendedKeyUsage) return checkConsistent(leaf, wanted)
-    return reject('ERR_PATH_EXTENDED_KEY_USAGE', `profile ${profile.name}: extended key usage`, 'extended key usage is missing', leaf)
+    return reject(
+      'ERR_PATH_EXTENDED_KEY_USAGE',
+      `profile ${profile.name}: extended key usage`,
+      'extended key usage is missing',
+      leaf,
+    )
   }
   return checkPurpose(leaf, found, wanted, profile.acceptAnyExtendedKeyUsage) ?? checkConsistent(leaf, wanted)
 }
@@ -150,7 +228,12 @@ export function checkLeafKeyUsage(leaf: Certificate, wanted: readonly KeyUsageNa
   if (keyUsage === undefined) return undefined
   for (const usage of wanted) {
     if (keyUsage.has(usage)) continue
-    return reject('ERR_PATH_KEY_USAGE', 'RFC 5280 §4.2.1.3', `key usage is ${keyUsage.toString()}; ${usage} is wanted`, leaf)
+    return reject(
+      'ERR_PATH_KEY_USAGE',
+      'RFC 5280 §4.2.1.3',
+      `key usage is ${keyUsage.toString()}; ${usage} is wanted`,
+      leaf,
+    )
   }
   return undefined
 }
@@ -162,7 +245,12 @@ function checkConsistent(leaf: Certificate, wanted: readonly string[]): Rejectio
   for (const purpose of wanted) {
     const usages = consistent[purpose]
     if (usages === undefined || usages.some((usage) => keyUsage.has(usage))) continue
-    return reject('ERR_PATH_KEY_USAGE', 'RFC 5280 §4.2.1.12', `key usage is ${keyUsage.toString()}; one of ${usages.join(', ')} is wanted for ${purpose}`, leaf)
+    return reject(
+      'ERR_PATH_KEY_USAGE',
+      'RFC 5280 §4.2.1.12',
+      `key usage is ${keyUsage.toString()}; one of ${usages.join(', ')} is wanted for ${purpose}`,
+      leaf,
+    )
   }
   return undefined
 }
@@ -172,15 +260,30 @@ const consistent: Readonly<Record<string, readonly KeyUsageName[] | undefined>> 
   [keyPurposeOids.serverAuth]: ['digitalSignature', 'keyEncipherment', 'keyAgreement'],
   [keyPurposeOids.clientAuth]: ['digitalSignature', 'keyAgreement'],
   [keyPurposeOids.codeSigning]: ['digitalSignature'],
-  [keyPurposeOids.emailProtection]: ['digitalSignature', 'contentCommitment', 'keyEncipherment', 'keyAgreement'],
+  [keyPurposeOids.emailProtection]: [
+    'digitalSignature',
+    'contentCommitment',
+    'keyEncipherment',
+    'keyAgreement',
+  ],
   [keyPurposeOids.timeStamping]: ['digitalSignature', 'contentCommitment'],
   [keyPurposeOids.ocspSigning]: ['digitalSignature', 'contentCommitment'],
 }
 
-function checkPurpose(certificate: Certificate, found: readonly string[], wanted: readonly string[], anyWillDo: boolean): Rejection | undefined {
+function checkPurpose(
+  certificate: Certificate,
+  found: readonly string[],
+  wanted: readonly string[],
+  anyWillDo: boolean,
+): Rejection | undefined {
   for (const purpose of wanted) {
     if (found.includes(purpose) || (anyWillDo && found.includes(keyPurposeOids.any))) continue
-    return reject('ERR_PATH_EXTENDED_KEY_USAGE', 'RFC 5280 §4.2.1.12', `extended key usage is ${found.join(', ')}; ${purpose} is wanted`, certificate)
+    return reject(
+      'ERR_PATH_EXTENDED_KEY_USAGE',
+      'RFC 5280 §4.2.1.12',
+      `extended key usage is ${found.join(', ')}; ${purpose} is wanted`,
+      certificate,
+    )
   }
   return undefined
 }

@@ -43,21 +43,21 @@ function matchesHost(presented: string, wanted: string): boolean {
 /** Who is wanted. `dns` is a host name without wildcard, an international one in its A-labels. */
 export type PeerName =
   | {
-    /** A host name in A-labels, without a final dot. */
-    readonly dns: string
-  }
+      /** A host name in A-labels, without a final dot. */
+      readonly dns: string
+    }
   | {
-    /** An IPv4 or IPv6 address as text. */
-    readonly ip: string
-  }
+      /** An IPv4 or IPv6 address as text. */
+      readonly ip: string
+    }
   | {
-    /** A mailbox; the host in any case. */
-    readonly email: string
-  }
+      /** A mailbox; the host in any case. */
+      readonly email: string
+    }
   | {
-    /** The one URI of the certificate must be this ID, or match. */
-    readonly spiffeId: SpiffeId | SpiffeIdMatcher | string
-  }
+      /** The one URI of the certificate must be this ID, or match. */
+      readonly spiffeId: SpiffeId | SpiffeIdMatcher | string
+    }
 
 /**
  * The wanted names as a list. An empty one would ask for nothing, and of two names in one object only one would be looked at.
@@ -69,7 +69,11 @@ export function peersOf(wanted: PeerName | readonly PeerName[]): readonly PeerNa
   if (peers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'a list of wanted peers without any')
   for (const peer of peers as readonly unknown[]) {
     const kinds = typeof peer === 'object' && peer !== null ? peerKinds.filter((kind) => kind in peer) : []
-    if (kinds.length !== 1) throw new PkiError('ERR_INVALID_ARGUMENT', `a wanted peer has one of ${peerKinds.join(', ')}; ${kinds.length} are there`)
+    if (kinds.length !== 1)
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `a wanted peer has one of ${peerKinds.join(', ')}; ${kinds.length} are there`,
+      )
   }
   return peers
 }
@@ -84,23 +88,43 @@ const peerKinds = ['dns', 'ip', 'email', 'spiffeId'] as const
 export function checkPeerName(leaf: Certificate, wanted: PeerName): Rejection | undefined {
   if ('spiffeId' in wanted) return checkSpiffeId(leaf, wanted.spiffeId)
   const { matches, rule, text } = matcherOf(wanted)
-  return (leaf.subjectAltName ?? []).some(matches) ? undefined : reject('ERR_PATH_PEER_NAME', rule, `the certificate is not for ${text}`, leaf)
+  return (leaf.subjectAltName ?? []).some(matches)
+    ? undefined
+    : reject('ERR_PATH_PEER_NAME', rule, `the certificate is not for ${text}`, leaf)
 }
 
-function matcherOf(wanted: Exclude<PeerName, { readonly spiffeId: unknown }>): { matches: (name: GeneralName) => boolean, rule: string, text: string } {
+function matcherOf(wanted: Exclude<PeerName, { readonly spiffeId: unknown }>): {
+  matches: (name: GeneralName) => boolean
+  rule: string
+  text: string
+} {
   if ('dns' in wanted) {
     // Asked before the case is folded: folding turns some letters outside ASCII, such as the Kelvin sign, into ASCII ones.
-    if (!isDnsName(wanted.dns) || ipVersion(wanted.dns) !== 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted DNS name is no host name')
+    if (!isDnsName(wanted.dns) || ipVersion(wanted.dns) !== 0)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted DNS name is no host name')
     const host = wanted.dns.toLowerCase()
-    return { rule: 'RFC 9525 §6.3', text: `host ${host}`, matches: (name) => name.type === 'dns' && matchesHost(name.value.toLowerCase(), host) }
+    return {
+      rule: 'RFC 9525 §6.3',
+      text: `host ${host}`,
+      matches: (name) => name.type === 'dns' && matchesHost(name.value.toLowerCase(), host),
+    }
   }
   if ('ip' in wanted) {
     const address = parseIpAddress(wanted.ip)
-    return { rule: 'RFC 9525 §6.4', text: `address ${wanted.ip}`, matches: (name) => name.type === 'ip' && equalBytes(name.address, address) }
+    return {
+      rule: 'RFC 9525 §6.4',
+      text: `address ${wanted.ip}`,
+      matches: (name) => name.type === 'ip' && equalBytes(name.address, address),
+    }
   }
-  if (!/^.+@[^@]+$/.test(wanted.email)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted email address has no local part or no host')
+  if (!/^.+@[^@]+$/.test(wanted.email))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted email address has no local part or no host')
   const mailbox = canonicalMailbox(wanted.email)
-  return { rule: 'RFC 5280 §7.5', text: 'the wanted email address', matches: (name) => name.type === 'email' && canonicalMailbox(name.value) === mailbox }
+  return {
+    rule: 'RFC 5280 §7.5',
+    text: 'the wanted email address',
+    matches: (name) => name.type === 'email' && canonicalMailbox(name.value) === mailbox,
+  }
 }
 
 /** RFC 5280 §7.5: the local part is compared as it stands, the host in any case. */
@@ -109,10 +133,14 @@ function canonicalMailbox(address: string): string {
   return address.slice(0, at + 1) + address.slice(at + 1).toLowerCase()
 }
 
-function checkSpiffeId(leaf: Certificate, wanted: SpiffeId | SpiffeIdMatcher | string): Rejection | undefined {
+function checkSpiffeId(
+  leaf: Certificate,
+  wanted: SpiffeId | SpiffeIdMatcher | string,
+): Rejection | undefined {
   const uris = (leaf.subjectAltName ?? []).filter((name) => name.type === 'uri')
   const [uri] = uris
-  if (uris.length !== 1 || uri?.type !== 'uri') return reject('ERR_PATH_PEER_NAME', 'X-1', `${uris.length} URI names where one is wanted`, leaf)
+  if (uris.length !== 1 || uri?.type !== 'uri')
+    return reject('ERR_PATH_PEER_NAME', 'X-1', `${uris.length} URI names where one is wanted`, leaf)
   let found: SpiffeId
   try {
     found = SpiffeId.parse(uri.value)
@@ -120,7 +148,16 @@ function checkSpiffeId(leaf: Certificate, wanted: SpiffeId | SpiffeIdMatcher | s
     if (!isPkiError(error)) throw error
     return reject('ERR_PATH_PEER_NAME', 'X-2', error.message, leaf)
   }
-  if (!found.hasPath) return reject('ERR_PATH_PEER_NAME', 'X-2', `${found.toString()} has no path: it names a trust domain, not a workload`, leaf)
-  const matches = typeof wanted === 'function' ? (wanted(found) as unknown) === true : SpiffeId.from(wanted).equals(found)
-  return matches ? undefined : reject('ERR_PATH_PEER_NAME', 'X-12', `${found.toString()} is not the wanted SPIFFE ID`, leaf)
+  if (!found.hasPath)
+    return reject(
+      'ERR_PATH_PEER_NAME',
+      'X-2',
+      `${found.toString()} has no path: it names a trust domain, not a workload`,
+      leaf,
+    )
+  const matches =
+    typeof wanted === 'function' ? (wanted(found) as unknown) === true : SpiffeId.from(wanted).equals(found)
+  return matches
+    ? undefined
+    : reject('ERR_PATH_PEER_NAME', 'X-12', `${found.toString()} is not the wanted SPIFFE ID`, leaf)
 }

@@ -26,9 +26,17 @@ export interface PolicyInputs {
 export function checkPolicyInputs(inputs: PolicyInputs | undefined): void {
   if (inputs === undefined) return
   const { initialPolicySet, explicitPolicy, inhibitPolicyMapping, inhibitAnyPolicy } = inputs
-  if (initialPolicySet !== undefined && !Array.isArray(initialPolicySet)) throw new PkiError('ERR_INVALID_ARGUMENT', 'initialPolicySet is a list of object identifiers')
-  if ([explicitPolicy, inhibitPolicyMapping, inhibitAnyPolicy].some((flag: unknown) => flag !== undefined && typeof flag !== 'boolean')) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'explicitPolicy, inhibitPolicyMapping and inhibitAnyPolicy are true or false')
+  if (initialPolicySet !== undefined && !Array.isArray(initialPolicySet))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'initialPolicySet is a list of object identifiers')
+  if (
+    [explicitPolicy, inhibitPolicyMapping, inhibitAnyPolicy].some(
+      (flag: unknown) => flag !== undefined && typeof flag !== 'boolean',
+    )
+  ) {
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'explicitPolicy, inhibitPolicyMapping and inhibitAnyPolicy are true or false',
+    )
   }
 }
 
@@ -86,7 +94,8 @@ class PolicyGraph {
       if (parents !== undefined) next.set(policy, node(policy, parents))
     }
     if (anyCounts && policies.includes(anyPolicy)) {
-      for (const [policy, parents] of expecting) if (!next.has(policy)) next.set(policy, node(policy, parents))
+      for (const [policy, parents] of expecting)
+        if (!next.has(policy)) next.set(policy, node(policy, parents))
     }
     this.#depths.push(next)
     this.#prune(this.#depths.length - 2)
@@ -172,10 +181,19 @@ function rootDepth(): Map<string, PolicyNode> {
 export type PolicyOutcome = { readonly policies: readonly string[] } | { readonly rejection: Rejection }
 
 /** Whether policies can refuse this path at all: most paths have none, and then nothing is computed until asked for. */
-export function policiesMatter(path: readonly Certificate[], inputs: PolicyInputs | undefined, anchor: Certificate | undefined): boolean {
-  if (inputs?.explicitPolicy === true || anchor?.policyConstraints?.requireExplicitPolicy !== undefined) return true
+export function policiesMatter(
+  path: readonly Certificate[],
+  inputs: PolicyInputs | undefined,
+  anchor: Certificate | undefined,
+): boolean {
+  if (inputs?.explicitPolicy === true || anchor?.policyConstraints?.requireExplicitPolicy !== undefined)
+    return true
   for (const certificate of path) {
-    if (certificate.policyConstraints?.requireExplicitPolicy !== undefined || certificate.policyMappings !== undefined) return true
+    if (
+      certificate.policyConstraints?.requireExplicitPolicy !== undefined ||
+      certificate.policyMappings !== undefined
+    )
+      return true
   }
   return false
 }
@@ -186,11 +204,17 @@ export function policiesMatter(path: readonly Certificate[], inputs: PolicyInput
  *
  * @throws ERR_PATH_BUDGET
  */
-export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs = {}, anchor?: Certificate, budget?: Budget): PolicyOutcome {
+export function checkPolicies(
+  path: readonly Certificate[],
+  inputs: PolicyInputs = {},
+  anchor?: Certificate,
+  budget?: Budget,
+): PolicyOutcome {
   const length = path.length
   const graph = new PolicyGraph(budget)
   // §6.1.2 (d), (e), (f): counts of certificates after which the indicator holds.
-  const initially = (inhibited: boolean | undefined, ofAnchor: number | undefined): number => (inhibited === true ? 0 : Math.min(length + 1, ofAnchor ?? length + 1))
+  const initially = (inhibited: boolean | undefined, ofAnchor: number | undefined): number =>
+    inhibited === true ? 0 : Math.min(length + 1, ofAnchor ?? length + 1)
   let explicitPolicy = initially(inputs.explicitPolicy, anchor?.policyConstraints?.requireExplicitPolicy)
   let inhibitAny = initially(inputs.inhibitAnyPolicy, anchor?.inhibitAnyPolicy)
   let mapping = initially(inputs.inhibitPolicyMapping, anchor?.policyConstraints?.inhibitPolicyMapping)
@@ -201,8 +225,13 @@ export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs
     const selfIssued = certificate.isSelfIssued
     const policies = certificate.certificatePolicies
     if (policies === undefined) graph.clear()
-    else if (!graph.isEmpty) graph.extend(policies.map(({ policy }) => policy), inhibitAny > 0 || (!isLeaf && selfIssued))
-    if (explicitPolicy === 0 && graph.isEmpty) return refuse('§6.1.3 (f)', 'no policy is valid here and one is required', certificate)
+    else if (!graph.isEmpty)
+      graph.extend(
+        policies.map(({ policy }) => policy),
+        inhibitAny > 0 || (!isLeaf && selfIssued),
+      )
+    if (explicitPolicy === 0 && graph.isEmpty)
+      return refuse('§6.1.3 (f)', 'no policy is valid here and one is required', certificate)
     const constraints = certificate.policyConstraints
     if (isLeaf) {
       // §6.1.5 (a), (b)
@@ -212,7 +241,11 @@ export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs
     }
     const mappings = certificate.policyMappings
     if (mappings !== undefined) {
-      if (mappings.some((each) => each.issuerDomainPolicy === anyPolicy || each.subjectDomainPolicy === anyPolicy)) {
+      if (
+        mappings.some(
+          (each) => each.issuerDomainPolicy === anyPolicy || each.subjectDomainPolicy === anyPolicy,
+        )
+      ) {
         return refuse('§6.1.4 (a)', 'a policy mapping from or to anyPolicy', certificate)
       }
       graph.map(mappings, mapping > 0)
@@ -230,7 +263,11 @@ export function checkPolicies(path: readonly Certificate[], inputs: PolicyInputs
 
   const policies = userConstrained(graph, inputs.initialPolicySet)
   if (explicitPolicy === 0 && policies.length === 0) {
-    return refuse('§6.1.5 (g)', 'no policy that the caller accepts is valid for the path, and one is required', path[0])
+    return refuse(
+      '§6.1.5 (g)',
+      'no policy that the caller accepts is valid for the path, and one is required',
+      path[0],
+    )
   }
   return { policies }
 }
@@ -240,7 +277,9 @@ function userConstrained(graph: PolicyGraph, wanted: readonly string[] | undefin
   if (graph.isEmpty) return []
   const offered = graph.constrainedSet()
   if (wanted === undefined || wanted.includes(anyPolicy)) return [...offered]
-  return offered.has(anyPolicy) ? [...new Set(wanted)] : [...new Set(wanted)].filter((policy) => offered.has(policy))
+  return offered.has(anyPolicy)
+    ? [...new Set(wanted)]
+    : [...new Set(wanted)].filter((policy) => offered.has(policy))
 }
 
 function refuse(section: string, message: string, certificate: Certificate | undefined): PolicyOutcome {

@@ -41,16 +41,26 @@ export interface CrlCheckerOptions {
  * ```
  */
 export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker {
-  if (!Array.isArray((Object(options) as Partial<CrlCheckerOptions>).lists)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a checker wants lists and a mode')
+  if (!Array.isArray((Object(options) as Partial<CrlCheckerOptions>).lists))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a checker wants lists and a mode')
   const { maximumAgeSeconds = Infinity } = options
   const isAsked = questionOf(options)
   checkMeasures({ maximumAgeSeconds }, 0, Infinity)
   const given = options.lists.map((input) => RevocationList.from(input))
-  const lists = given.filter((list) => isReadable(() => [list.issuer.comparisonKey, list.crlNumber, list.deltaCrlIndicator, list.issuingDistributionPoint, list.authorityKeyIdentifier]))
+  const lists = given.filter((list) =>
+    isReadable(() => [
+      list.issuer.comparisonKey,
+      list.crlNumber,
+      list.deltaCrlIndicator,
+      list.issuingDistributionPoint,
+      list.authorityKeyIdentifier,
+    ]),
+  )
   const issuers = (options.issuers ?? []).map((input) => Certificate.from(input))
   const settings = {
     scopes: byScope(lists),
-    nothingFound: lists.length === given.length ? 'no list is about it' : 'no list is about it, and one is malformed',
+    nothingFound:
+      lists.length === given.length ? 'no list is about it' : 'no list is about it, and one is malformed',
     issuers: new CrlIssuers(issuers.filter((certificate) => isReadable(() => certificate.checkAll()))),
     covered: new WeakMap(),
     maximumAgeMs: maximumAgeSeconds * 1000,
@@ -59,7 +69,10 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
     if (!isAsked(query)) return letThrough
     try {
       const answer = crlStatus(query, settings)
-      return { rejection: rejectionFor(answer, options.mode, query.certificate), knownGood: answer.status === 'good' }
+      return {
+        rejection: rejectionFor(answer, options.mode, query.certificate),
+        knownGood: answer.status === 'good',
+      }
     } catch (error) {
       return { rejection: rejectionOf(error, query.certificate), knownGood: false }
     }
@@ -71,10 +84,22 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
  *
  * @throws ERR_INVALID_ARGUMENT for a mode or scope that is none: a word that is misspelt must not decide what is refused
  */
-export function questionOf({ mode, scope = 'chain' }: Pick<CrlCheckerOptions, 'mode' | 'scope'>): (query: RevocationQuery) => boolean {
-  if (!modes.includes(mode)) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(mode)} is no mode; one of ${modes.join(', ')} is wanted`)
-  if (!scopes.includes(scope)) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(scope)} is no scope; chain or leaf is wanted`)
-  return ({ certificate, isTarget }) => mode !== 'off' && (scope === 'chain' || isTarget === true || certificate.basicConstraints?.ca !== true)
+export function questionOf({
+  mode,
+  scope = 'chain',
+}: Pick<CrlCheckerOptions, 'mode' | 'scope'>): (query: RevocationQuery) => boolean {
+  if (!modes.includes(mode))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `${JSON.stringify(mode)} is no mode; one of ${modes.join(', ')} is wanted`,
+    )
+  if (!scopes.includes(scope))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `${JSON.stringify(scope)} is no scope; chain or leaf is wanted`,
+    )
+  return ({ certificate, isTarget }) =>
+    mode !== 'off' && (scope === 'chain' || isTarget === true || certificate.basicConstraints?.ca !== true)
 }
 
 const modes: readonly RevocationMode[] = ['off', 'soft-fail', 'hard-fail']
@@ -90,11 +115,25 @@ function isReadable(read: () => unknown): boolean {
   }
 }
 
-function rejectionFor(answer: CrlStatus, mode: RevocationMode, certificate: Certificate): Rejection | undefined {
+function rejectionFor(
+  answer: CrlStatus,
+  mode: RevocationMode,
+  certificate: Certificate,
+): Rejection | undefined {
   if (answer.status === 'revoked') {
     const { reason, revocationDate } = answer.entry
-    return reject('ERR_REVOKED', 'RFC 5280 §6.3.3 (j)', `it was revoked at ${revocationDate.toISOString()}, reason ${reason}`, certificate)
+    return reject(
+      'ERR_REVOKED',
+      'RFC 5280 §6.3.3 (j)',
+      `it was revoked at ${revocationDate.toISOString()}, reason ${reason}`,
+      certificate,
+    )
   }
   if (answer.status === 'good' || mode === 'soft-fail') return undefined
-  return reject('ERR_REVOCATION_UNKNOWN', 'RFC 5280 §6.3.3 (l)', `its status cannot be determined: ${answer.reason}`, certificate)
+  return reject(
+    'ERR_REVOCATION_UNKNOWN',
+    'RFC 5280 §6.3.3 (l)',
+    `its status cannot be determined: ${answer.reason}`,
+    certificate,
+  )
 }

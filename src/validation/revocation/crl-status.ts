@@ -6,7 +6,15 @@ import { sequence } from '../../der/index.ts'
 import { equalBytes, toHex } from '../../internal/bytes.ts'
 import { allReasons, DistinguishedName, encodeGeneralName, extensionOids } from '../../x509/index.ts'
 import type {
-  Certificate, DistributionPoint, DistributionPointName, GeneralName, IssuingDistributionPoint, PublicKey, ReasonFlags, RevocationList, RevokedEntry,
+  Certificate,
+  DistributionPoint,
+  DistributionPointName,
+  GeneralName,
+  IssuingDistributionPoint,
+  PublicKey,
+  ReasonFlags,
+  RevocationList,
+  RevokedEntry,
 } from '../../x509/index.ts'
 import type { RevocationQuery } from '../revocation-contract.ts'
 
@@ -21,7 +29,10 @@ export class CrlIssuers {
   }
 
   /** The key that signed the list, if it may; otherwise why not. @throws ERR_PATH_BUDGET */
-  keyOf(list: RevocationList, query: RevocationQuery): { readonly key: PublicKey } | { readonly fault: string } {
+  keyOf(
+    list: RevocationList,
+    query: RevocationQuery,
+  ): { readonly key: PublicKey } | { readonly fault: string } {
     let fault = 'nobody of the name of its issuer is known'
     // Who stands in the path is verified, and ends at the same anchor.
     for (const authority of [query.issuer, ...(query.above ?? [])]) {
@@ -47,7 +58,8 @@ export class CrlIssuers {
     const wanted = list.authorityKeyIdentifier?.keyIdentifier
     const named = this.#certificates.filter((certificate) => certificate.subject.equals(list.issuer))
     if (wanted === undefined) return named
-    const fits = (certificate: Certificate): boolean => certificate.subjectKeyIdentifier !== undefined && equalBytes(certificate.subjectKeyIdentifier, wanted)
+    const fits = (certificate: Certificate): boolean =>
+      certificate.subjectKeyIdentifier !== undefined && equalBytes(certificate.subjectKeyIdentifier, wanted)
     return [...named.filter(fits), ...named.filter((certificate) => !fits(certificate))]
   }
 
@@ -61,22 +73,36 @@ export class CrlIssuers {
 }
 
 /** Why a list is not about a certificate at a distribution point; undefined = it is. */
-function scopeFault(list: RevocationList, certificate: Certificate, point: DistributionPoint, namesOf: () => readonly string[], { covered }: CrlSettings): string | undefined {
+function scopeFault(
+  list: RevocationList,
+  certificate: Certificate,
+  point: DistributionPoint,
+  namesOf: () => readonly string[],
+  { covered }: CrlSettings,
+): string | undefined {
   const scope = list.issuingDistributionPoint
   if (point.crlIssuer === undefined) {
     if (!list.issuer.equals(certificate.issuer)) return 'its issuer is not the one of the certificate'
   } else {
     // §6.3.3 (b)(1): "verify that the issuer field in the complete CRL matches cRLIssuer in the DP and that the complete CRL contains
     // an issuing distribution point extension with the indirectCRL boolean asserted".
-    if (!directoryNames(point.crlIssuer).some((name) => name.equals(list.issuer))) return 'its issuer is not the one that the distribution point names'
-    if (scope?.indirectCrl !== true && !list.issuer.equals(certificate.issuer)) return 'it is not an indirect list'
+    if (!directoryNames(point.crlIssuer).some((name) => name.equals(list.issuer)))
+      return 'its issuer is not the one that the distribution point names'
+    if (scope?.indirectCrl !== true && !list.issuer.equals(certificate.issuer))
+      return 'it is not an indirect list'
   }
-  return scope === undefined ? undefined : kindFault(scope, certificate) ?? nameFault(scope, list, namesOf, covered)
+  return scope === undefined
+    ? undefined
+    : (kindFault(scope, certificate) ?? nameFault(scope, list, namesOf, covered))
 }
 
 /** The point that a certificate without the extension has: its issuer's name, all reasons (§6.3.3, last paragraph). */
 function implicitPoint(certificate: Certificate): DistributionPoint {
-  return { name: { fullName: [{ type: 'directoryName', name: certificate.issuer }] }, reasons: undefined, crlIssuer: undefined }
+  return {
+    name: { fullName: [{ type: 'directoryName', name: certificate.issuer }] },
+    reasons: undefined,
+    crlIssuer: undefined,
+  }
 }
 
 /** The directory names among general names. */
@@ -93,7 +119,12 @@ function kindFault(scope: IssuingDistributionPoint, certificate: Certificate): s
 }
 
 /** §6.3.3 (b)(2)(i): one name is in both; a point without a name stands for its issuer's names. */
-function nameFault(scope: IssuingDistributionPoint, list: RevocationList, namesOf: () => readonly string[], covered: CrlSettings['covered']): string | undefined {
+function nameFault(
+  scope: IssuingDistributionPoint,
+  list: RevocationList,
+  namesOf: () => readonly string[],
+  covered: CrlSettings['covered'],
+): string | undefined {
   if (scope.name === undefined) return undefined
   let names = covered.get(list)
   if (names === undefined) covered.set(list, (names = new Set(pointKeys(scope.name, list.issuer))))
@@ -118,14 +149,16 @@ function pointKeys(name: DistributionPointName, base: DistinguishedName): readon
 }
 
 function nameKey(name: GeneralName): string {
-  return name.type === 'directoryName' ? `directoryName ${name.name.comparisonKey}` : toHex(encodeGeneralName(name))
+  return name.type === 'directoryName'
+    ? `directoryName ${name.name.comparisonKey}`
+    : toHex(encodeGeneralName(name))
 }
 
 /** What the lists say. */
 export type CrlStatus =
-  | { readonly status: 'revoked', readonly entry: RevokedEntry }
+  | { readonly status: 'revoked'; readonly entry: RevokedEntry }
   | { readonly status: 'good' }
-  | { readonly status: 'unknown', readonly reason: string }
+  | { readonly status: 'unknown'; readonly reason: string }
 
 /** How lists are used. */
 export interface CrlSettings {
@@ -146,7 +179,9 @@ export function crlStatus(query: RevocationQuery, settings: CrlSettings): CrlSta
   // (RFC 5280 §6.3.3 has no rule against it, and CAs that change keys depend on it).
   const ownWord = { counts: false, heard: false }
   const first = statusFrom(query, settings, ownWord)
-  return first.status === 'unknown' && ownWord.heard ? statusFrom(query, settings, { counts: true, heard: false }) : first
+  return first.status === 'unknown' && ownWord.heard
+    ? statusFrom(query, settings, { counts: true, heard: false })
+    : first
 }
 
 /** Whether a list that the certificate in question signed itself counts, and whether there was one. */
@@ -177,7 +212,10 @@ function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: OwnW
       for (const list of scope) {
         if (list.deltaCrlIndicator !== undefined) continue
         // (d), (e)
-        const interim = (point.reasons ?? allReasons) & (list.issuingDistributionPoint?.onlySomeReasons ?? allReasons) & allReasons
+        const interim =
+          (point.reasons ?? allReasons) &
+          (list.issuingDistributionPoint?.onlySomeReasons ?? allReasons) &
+          allReasons
         if (interim === 0) continue
         query.budget.spend('nameComparisons', 2 + (point.crlIssuer?.length ?? 0))
         const fault = scopeFault(list, certificate, point, namesOf, settings)
@@ -199,15 +237,29 @@ function statusFrom(query: RevocationQuery, settings: CrlSettings, ownWord: OwnW
   }
   if (covered === allReasons) return { status: 'good' }
   const found = reason === undefined ? settings.nothingFound : `a list was found and ${reason}`
-  return { status: 'unknown', reason: covered === 0 ? found : `the lists at hand do not cover every reason; ${found}` }
+  return {
+    status: 'unknown',
+    reason: covered === 0 ? found : `the lists at hand do not cover every reason; ${found}`,
+  }
 }
 
 /** Steps (a) and (c) to (k) for one complete list. */
-function askList(list: RevocationList, scope: readonly RevocationList[], query: RevocationQuery, settings: CrlSettings, ownWord: OwnWord): CrlStatus {
+function askList(
+  list: RevocationList,
+  scope: readonly RevocationList[],
+  query: RevocationQuery,
+  settings: CrlSettings,
+  ownWord: OwnWord,
+): CrlStatus {
   const critical = unknownCritical(list)
-  if (critical !== undefined) return { status: 'unknown', reason: `it has the critical extension ${critical}, which is not known, or must not be critical` }
+  if (critical !== undefined)
+    return {
+      status: 'unknown',
+      reason: `it has the critical extension ${critical}, which is not known, or must not be critical`,
+    }
   // RFC 5280 §5.2.3: "Conforming CRL issuers MUST include this extension in all CRLs"; without it the order of lists cannot be told.
-  if (list.version === 2 && list.crlNumber === undefined) return { status: 'unknown', reason: 'it has no CRL number' }
+  if (list.version === 2 && list.crlNumber === undefined)
+    return { status: 'unknown', reason: 'it has no CRL number' }
   const signed = settings.issuers.keyOf(list, query)
   if ('fault' in signed) return { status: 'unknown', reason: signed.fault }
   if (!ownWord.counts && signed.key.equals(query.certificate.publicKey)) {
@@ -221,11 +273,15 @@ function askList(list: RevocationList, scope: readonly RevocationList[], query: 
   // RFC 5280 §5.2.4: both together are one list, with thisUpdate and nextUpdate of the delta.
   if (stale !== undefined && (delta === undefined || isFromFuture(list, query.time))) {
     // A list that is past its time cannot clear anybody; what it revoked for good stays revoked.
-    return base !== undefined && isForGood(base) ? { status: 'revoked', entry: base } : { status: 'unknown', reason: stale }
+    return base !== undefined && isForGood(base)
+      ? { status: 'revoked', entry: base }
+      : { status: 'unknown', reason: stale }
   }
-  const entry = delta === undefined ? base : findEntry(delta, query) ?? base
+  const entry = delta === undefined ? base : (findEntry(delta, query) ?? base)
   // (k): an entry "removeFromCRL" takes a certificate off hold. §5.3.1 has it in deltas alone, and step (k) in either; OpenSSL as well.
-  return entry === undefined || entry.reason === 'removeFromCRL' ? { status: 'good' } : { status: 'revoked', entry }
+  return entry === undefined || entry.reason === 'removeFromCRL'
+    ? { status: 'good' }
+    : { status: 'revoked', entry }
 }
 
 interface FoundDelta {
@@ -239,7 +295,13 @@ interface FoundDelta {
  * ones that are past their time, or build on a list that is not at hand, complete nothing and clear nobody. What they revoked is revoked all
  * the same: for good where they are past their time, as in a complete list.
  */
-function findDelta(list: RevocationList, scope: readonly RevocationList[], key: PublicKey, query: RevocationQuery, settings: CrlSettings): FoundDelta {
+function findDelta(
+  list: RevocationList,
+  scope: readonly RevocationList[],
+  key: PublicKey,
+  query: RevocationQuery,
+  settings: CrlSettings,
+): FoundDelta {
   const number = list.crlNumber
   if (number === undefined) return {}
   for (const delta of scope) {
@@ -251,9 +313,14 @@ function findDelta(list: RevocationList, scope: readonly RevocationList[], key: 
     const completes = current && from <= number
     // Looked up before its signature is checked: a caller may keep any number of deltas of the past.
     const entry = completes ? undefined : findEntry(delta, query)
-    if (!completes && (entry === undefined || !(isForGood(entry) || (current && entry.reason !== 'removeFromCRL')))) continue
+    if (
+      !completes &&
+      (entry === undefined || !(isForGood(entry) || (current && entry.reason !== 'removeFromCRL')))
+    )
+      continue
     const signed = settings.issuers.keyOf(delta, query)
-    if ('key' in signed && signed.key.equals(key)) return entry === undefined ? { delta } : { accusation: entry }
+    if ('key' in signed && signed.key.equals(key))
+      return entry === undefined ? { delta } : { accusation: entry }
   }
   return {}
 }
@@ -281,7 +348,9 @@ function freshnessFault(list: RevocationList, time: Date, maximumAgeMs: number):
   // RFC 5280 §5.1.2.5: "Conforming CRL issuers MUST include the nextUpdate field in all CRLs."
   if (list.nextUpdate === undefined) return 'it does not say when the next one comes'
   if (now >= list.nextUpdate.getTime() + 1000) return 'it is past its next update'
-  return now - list.thisUpdate.getTime() > maximumAgeMs ? 'it is older than this verification takes' : undefined
+  return now - list.thisUpdate.getTime() > maximumAgeMs
+    ? 'it is older than this verification takes'
+    : undefined
 }
 
 function isFromFuture(list: RevocationList, time: Date): boolean {
@@ -289,7 +358,10 @@ function isFromFuture(list: RevocationList, time: Date): boolean {
 }
 
 function unknownCritical(list: RevocationList): string | undefined {
-  return list.extensions.find(({ oid, critical }) => critical && !mayBeCritical.has(oid))?.oid ?? list.unknownCriticalEntryExtension
+  return (
+    list.extensions.find(({ oid, critical }) => critical && !mayBeCritical.has(oid))?.oid ??
+    list.unknownCriticalEntryExtension
+  )
 }
 
 function sameExtension(a: RevocationList, b: RevocationList, oid: string): boolean {
@@ -321,4 +393,8 @@ function byNumber(a: RevocationList, b: RevocationList): number {
 }
 
 /** RFC 5280 §5.2.4 and §5.2.5; §5.2.2 leaves it open. The CRL number (§5.2.3), the key identifier (§4.2.1.1) and the freshest CRL (§5.2.6) are not critical. */
-const mayBeCritical: ReadonlySet<string> = new Set([extensionOids.deltaCrlIndicator, extensionOids.issuingDistributionPoint, extensionOids.issuerAltName])
+const mayBeCritical: ReadonlySet<string> = new Set([
+  extensionOids.deltaCrlIndicator,
+  extensionOids.issuingDistributionPoint,
+  extensionOids.issuerAltName,
+])

@@ -22,7 +22,8 @@ export interface OcspCheckerOptions {
    * Responses about any certificates, in any order; a staple of the TLS handshake is one. What does not parse is passed over. A function is
    * asked once for each certificate of a verification, so that one checker can serve a cache that changes.
    */
-  readonly responses: readonly OcspResponseInput[] | ((certificate: Certificate) => readonly OcspResponseInput[])
+  readonly responses:
+    readonly OcspResponseInput[] | ((certificate: Certificate) => readonly OcspResponseInput[])
   /** `soft-fail`: only a response that says "revoked" refuses; `hard-fail`: a certificate without a good answer is refused. */
   readonly mode: RevocationMode
   /** The nonce of the request: then only responses that repeat it count. */
@@ -37,7 +38,10 @@ export interface OcspCheckerOptions {
   readonly scope?: 'chain' | 'leaf' | undefined
 }
 
-type Answer = { readonly status: 'good', readonly response: OcspSingleResponse } | { readonly status: 'revoked', readonly response: OcspSingleResponse, readonly stale: boolean } | { readonly status: 'unknown', readonly rule: string, readonly reason: string }
+type Answer =
+  | { readonly status: 'good'; readonly response: OcspSingleResponse }
+  | { readonly status: 'revoked'; readonly response: OcspSingleResponse; readonly stale: boolean }
+  | { readonly status: 'unknown'; readonly rule: string; readonly reason: string }
 
 /**
  * Checks certificates against OCSP responses.
@@ -46,15 +50,21 @@ type Answer = { readonly status: 'good', readonly response: OcspSingleResponse }
  */
 export function createOcspChecker(options: OcspCheckerOptions): RevocationChecker {
   const { responses } = Object(options) as Partial<OcspCheckerOptions>
-  if (responses === undefined) throw new PkiError('ERR_INVALID_ARGUMENT', 'a checker wants responses and a mode')
+  if (responses === undefined)
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'a checker wants responses and a mode')
   const { mode, maximumAgeSeconds = Infinity, clockSkewSeconds = 60 } = options
   const isAsked = questionOf(options)
   checkMeasures({ maximumAgeSeconds }, 0, Infinity)
   // Without an end to it, an answer from any future would be one of today.
   checkMeasures({ clockSkewSeconds }, 0)
   const settings: Settings = {
-    answersFor: answersFrom(responses), nonce: options.nonce, maximumAgeMs: maximumAgeSeconds * 1000, skewMs: clockSkewSeconds * 1000,
-    responders: options.responders ?? [], signedBy: new WeakMap(), sent: new WeakMap(),
+    answersFor: answersFrom(responses),
+    nonce: options.nonce,
+    maximumAgeMs: maximumAgeSeconds * 1000,
+    skewMs: clockSkewSeconds * 1000,
+    responders: options.responders ?? [],
+    signedBy: new WeakMap(),
+    sent: new WeakMap(),
   }
   return checkerThat((query) => {
     if (!isAsked(query)) return letThrough
@@ -74,10 +84,18 @@ export function createOcspChecker(options: OcspCheckerOptions): RevocationChecke
  *
  * @throws ERR_INVALID_ARGUMENT for no source at all, and for another `sufficient`
  */
-export function combineRevocationCheckers(checkers: readonly RevocationChecker[], options: { readonly sufficient?: 'all' | 'one' | undefined } = {}): RevocationChecker {
-  if (((checkers as readonly unknown[] | undefined)?.length ?? 0) === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'no source of revocations')
+export function combineRevocationCheckers(
+  checkers: readonly RevocationChecker[],
+  options: { readonly sufficient?: 'all' | 'one' | undefined } = {},
+): RevocationChecker {
+  if (((checkers as readonly unknown[] | undefined)?.length ?? 0) === 0)
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'no source of revocations')
   const { sufficient = 'all' } = options
-  if (!sufficiencies.includes(sufficient)) throw new PkiError('ERR_INVALID_ARGUMENT', `sufficient is ${JSON.stringify(sufficient)}; all or one is wanted`)
+  if (!sufficiencies.includes(sufficient))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `sufficient is ${JSON.stringify(sufficient)}; all or one is wanted`,
+    )
   return checkerThat((query) => {
     let unknown: Rejection | undefined
     let knownGood = false
@@ -118,7 +136,11 @@ function answersFrom(responses: OcspCheckerOptions['responses']): Settings['answ
     let known = asked.get(budget)
     if (known === undefined) asked.set(budget, (known = { about: new Map(), read: new Map() }))
     let answers = known.about.get(certificate)
-    if (answers === undefined) known.about.set(certificate, (answers = responses(certificate).flatMap((input) => readOnce(input, known.read, budget))))
+    if (answers === undefined)
+      known.about.set(
+        certificate,
+        (answers = responses(certificate).flatMap((input) => readOnce(input, known.read, budget))),
+      )
     return answers
   }
 }
@@ -129,7 +151,11 @@ interface AnswersOfOne {
   readonly read: Map<OcspResponseInput, readonly BasicOcspResponse[]>
 }
 
-function readOnce(input: OcspResponseInput, read: AnswersOfOne['read'], budget: Budget): readonly BasicOcspResponse[] {
+function readOnce(
+  input: OcspResponseInput,
+  read: AnswersOfOne['read'],
+  budget: Budget,
+): readonly BasicOcspResponse[] {
   let answers = read.get(input)
   if (answers === undefined) {
     if (input instanceof Uint8Array) budget.spend('bytes', input.length)
@@ -152,11 +178,19 @@ function readAnswer(input: OcspResponseInput): BasicOcspResponse[] {
 function rejectionFor(answer: Answer, mode: RevocationMode, certificate: Certificate): Rejection | undefined {
   if (answer.status === 'revoked') {
     const status = answer.response.certificateStatus
-    const said = status.status === 'revoked' ? `it was revoked at ${status.revokedAt.toISOString()}, reason ${status.reason}` : 'it was revoked'
+    const said =
+      status.status === 'revoked'
+        ? `it was revoked at ${status.revokedAt.toISOString()}, reason ${status.reason}`
+        : 'it was revoked'
     return reject('ERR_REVOKED', 'RFC 6960 §2.2', said, certificate)
   }
   if (answer.status === 'good' || mode === 'soft-fail') return undefined
-  return reject('ERR_REVOCATION_UNKNOWN', answer.rule, `its status cannot be determined: ${answer.reason}`, certificate)
+  return reject(
+    'ERR_REVOCATION_UNKNOWN',
+    answer.rule,
+    `its status cannot be determined: ${answer.reason}`,
+    certificate,
+  )
 }
 
 /** "Revoked" of any current response wins, then the latest of "good" and of "revoked" past its time. @throws ERR_PATH_BUDGET */
@@ -167,13 +201,20 @@ function ocspStatus(query: RevocationQuery, settings: Settings): Answer {
 /** A response may hold several answers about one certificate; its signature is checked once, and only where one of them could count. */
 function askAnswer(answer: BasicOcspResponse, query: RevocationQuery, settings: Settings): Answer {
   const about = answer.responses.filter(({ certificateId }) => isAbout(certificateId, query))
-  const found = about.map((response) => responseFault(answer, response, query, settings) ?? statusOf(response, staleFault(response, query.time.getTime(), settings)))
+  const found = about.map(
+    (response) =>
+      responseFault(answer, response, query, settings) ??
+      statusOf(response, staleFault(response, query.time.getTime(), settings)),
+  )
   const counts = found.some(({ status }) => status !== 'unknown')
   return (counts ? responderFault(answer, query, settings) : undefined) ?? worst(found) ?? notAbout
 }
 
 /** An answer with the right serial number costs three hashes: it counts as sixteen comparisons. @throws ERR_PATH_BUDGET */
-function isAbout(certificateId: OcspCertificateId, { certificate, issuer, budget }: RevocationQuery): boolean {
+function isAbout(
+  certificateId: OcspCertificateId,
+  { certificate, issuer, budget }: RevocationQuery,
+): boolean {
   const sameNumber = equalBytes(certificateId.serialNumberBytes, certificate.serialNumberBytes)
   budget.spend('nameComparisons', sameNumber ? 16 : 1)
   return sameNumber && certificateId.identifies(certificate, issuer)
@@ -188,52 +229,108 @@ function worst(answers: readonly Answer[]): Answer | undefined {
   const accused = telling.filter((answer) => answer.status === 'revoked')
   const current = accused.find(({ stale }) => !stale)
   if (current !== undefined) return current
-  const good = telling.filter((answer) => answer.status === 'good').find(({ response }) => accused.every((each) => each.response.thisUpdate < response.thisUpdate))
-  return good ?? accused.toSorted((a, b) => a.response.thisUpdate.getTime() - b.response.thisUpdate.getTime()).at(-1) ?? telling.at(-1)
+  const good = telling
+    .filter((answer) => answer.status === 'good')
+    .find(({ response }) => accused.every((each) => each.response.thisUpdate < response.thisUpdate))
+  return (
+    good ??
+    accused.toSorted((a, b) => a.response.thisUpdate.getTime() - b.response.thisUpdate.getTime()).at(-1) ??
+    telling.at(-1)
+  )
 }
 
 /** An answer that is past its time cannot clear anybody; what it revoked for good stays revoked. The same holds of CRLs. */
 function statusOf(response: OcspSingleResponse, stale: Answer | undefined): Answer {
   const { certificateStatus } = response
-  if (certificateStatus.status === 'revoked' && (stale === undefined || certificateStatus.reason !== 'certificateHold')) {
+  if (
+    certificateStatus.status === 'revoked' &&
+    (stale === undefined || certificateStatus.reason !== 'certificateHold')
+  ) {
     return { status: 'revoked', response, stale: stale !== undefined }
   }
   if (stale !== undefined) return stale
-  return certificateStatus.status === 'good' ? { status: 'good', response } : unknown('RFC 6960 §2.2', 'the responder does not know it')
+  return certificateStatus.status === 'good'
+    ? { status: 'good', response }
+    : unknown('RFC 6960 §2.2', 'the responder does not know it')
 }
 
 /** What is wrong with one answer, signature aside. */
-function responseFault(answer: BasicOcspResponse, response: OcspSingleResponse, query: RevocationQuery, settings: Settings): Answer | undefined {
-  const critical = [...answer.extensions, ...response.extensions].find(({ oid, critical: must }) => must && oid !== nonceOid)
-  if (critical !== undefined) return unknown('RFC 6960 §4.4', `the response has the critical extension ${critical.oid}, which is not known`)
-  if (settings.nonce !== undefined && (answer.nonce === undefined || !equalBytes(answer.nonce, settings.nonce))) {
-    return unknown('RFC 9654 §2.1', answer.nonce === undefined ? 'the response does not repeat the nonce' : 'the response has the nonce of another request')
+function responseFault(
+  answer: BasicOcspResponse,
+  response: OcspSingleResponse,
+  query: RevocationQuery,
+  settings: Settings,
+): Answer | undefined {
+  const critical = [...answer.extensions, ...response.extensions].find(
+    ({ oid, critical: must }) => must && oid !== nonceOid,
+  )
+  if (critical !== undefined)
+    return unknown(
+      'RFC 6960 §4.4',
+      `the response has the critical extension ${critical.oid}, which is not known`,
+    )
+  if (
+    settings.nonce !== undefined &&
+    (answer.nonce === undefined || !equalBytes(answer.nonce, settings.nonce))
+  ) {
+    return unknown(
+      'RFC 9654 §2.1',
+      answer.nonce === undefined
+        ? 'the response does not repeat the nonce'
+        : 'the response has the nonce of another request',
+    )
   }
   const latest = query.time.getTime() + settings.skewMs
   const { thisUpdate, nextUpdate } = response
-  if (thisUpdate.getTime() > latest || answer.producedAt.getTime() > latest) return unknown(timesRule, 'the response is from the future')
-  return nextUpdate !== undefined && nextUpdate.getTime() < thisUpdate.getTime() ? unknown(timesRule, 'the response ends before it begins') : undefined
+  if (thisUpdate.getTime() > latest || answer.producedAt.getTime() > latest)
+    return unknown(timesRule, 'the response is from the future')
+  return nextUpdate !== undefined && nextUpdate.getTime() < thisUpdate.getTime()
+    ? unknown(timesRule, 'the response ends before it begins')
+    : undefined
 }
 
 /** RFC 6960 §3.2 5 and 6, §4.2.2.1; the last second of an answer belongs to it. */
-function staleFault({ thisUpdate, nextUpdate }: OcspSingleResponse, now: number, { maximumAgeMs }: Settings): Answer | undefined {
-  if (nextUpdate === undefined && maximumAgeMs === Infinity) return unknown('RFC 6960 §4.2.2.1', 'the response does not say how long it holds, and no greatest age was given')
-  if (nextUpdate !== undefined && now >= nextUpdate.getTime() + 1000) return unknown('RFC 6960 §3.2 6', 'the response is past its next update')
-  return now - thisUpdate.getTime() > maximumAgeMs ? unknown(timesRule, 'the response is older than this verification takes') : undefined
+function staleFault(
+  { thisUpdate, nextUpdate }: OcspSingleResponse,
+  now: number,
+  { maximumAgeMs }: Settings,
+): Answer | undefined {
+  if (nextUpdate === undefined && maximumAgeMs === Infinity)
+    return unknown(
+      'RFC 6960 §4.2.2.1',
+      'the response does not say how long it holds, and no greatest age was given',
+    )
+  if (nextUpdate !== undefined && now >= nextUpdate.getTime() + 1000)
+    return unknown('RFC 6960 §3.2 6', 'the response is past its next update')
+  return now - thisUpdate.getTime() > maximumAgeMs
+    ? unknown(timesRule, 'the response is older than this verification takes')
+    : undefined
 }
 
 /** RFC 6960 §4.2.2.2: the issuer itself, or who was certified for it by that very issuer. */
-function responderFault(answer: BasicOcspResponse, query: RevocationQuery, settings: Settings): Answer | undefined {
+function responderFault(
+  answer: BasicOcspResponse,
+  query: RevocationQuery,
+  settings: Settings,
+): Answer | undefined {
   const { issuer } = query
   if (answer.isBy(issuer)) {
-    if (issuer.certificate?.keyUsage?.has('digitalSignature') === false && !issuer.certificate.keyUsage.has('keyCertSign')) return unknown('RFC 6960 §4.2.2.2', 'the issuer may not sign')
+    if (
+      issuer.certificate?.keyUsage?.has('digitalSignature') === false &&
+      !issuer.certificate.keyUsage.has('keyCertSign')
+    )
+      return unknown('RFC 6960 §4.2.2.2', 'the issuer may not sign')
     if (isSignedBy(answer, issuer.publicKey, query, settings)) return undefined
   }
-  let fault = unknown('RFC 6960 §4.2.2.2', 'it was signed neither by the issuer nor by a responder of the issuer')
+  let fault = unknown(
+    'RFC 6960 §4.2.2.2',
+    'it was signed neither by the issuer nor by a responder of the issuer',
+  )
   for (const responder of respondersOf(answer, settings)) {
     if (!responder.issuer.equals(issuer.subject) || !signedByIssuer(responder, query)) continue
     const refused = query.verifyAuthority(responder, 'ocsp')
-    if (refused !== undefined) fault = unknown('RFC 6960 §4.2.2.2', `its responder is refused: ${refused.message}`)
+    if (refused !== undefined)
+      fault = unknown('RFC 6960 §4.2.2.2', `its responder is refused: ${refused.message}`)
     else if (isSignedBy(answer, responder.publicKey, query, settings)) return undefined
     else fault = unknown('RFC 6960 §3.2 2', 'its signature does not verify')
   }
@@ -261,7 +358,12 @@ function signedByIssuer(responder: Certificate, { issuer, budget }: RevocationQu
   return responder.verifySignatureBy(issuer.publicKey)
 }
 
-function isSignedBy(answer: BasicOcspResponse, key: PublicKey, { budget }: RevocationQuery, { signedBy }: Settings): boolean {
+function isSignedBy(
+  answer: BasicOcspResponse,
+  key: PublicKey,
+  { budget }: RevocationQuery,
+  { signedBy }: Settings,
+): boolean {
   if (signedBy.get(answer)?.equals(key) === true) return true
   budget.spendSignatureCheck(key.bits)
   if (!answer.verifySignatureBy(key)) return false

@@ -24,20 +24,35 @@ export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrength
   requireCount('minimumRsaBits', minimumRsaBits, 0)
   requireCount('maximumRsaBits', maximumRsaBits, minimumRsaBits, Infinity)
   // Another word would be any exponent.
-  if (!exponents.includes(rsaExponent)) throw new PkiError('ERR_INVALID_ARGUMENT', 'rsaExponent is "65537" or "odd"')
+  if (!exponents.includes(rsaExponent))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'rsaExponent is "65537" or "odd"')
   if (info.algorithm === undefined) {
-    throw new PkiError(info.problem?.code ?? 'ERR_KEY_UNSUPPORTED', `the public key is ${info.problem?.detail ?? 'of an unknown kind'}`)
+    throw new PkiError(
+      info.problem?.code ?? 'ERR_KEY_UNSUPPORTED',
+      `the public key is ${info.problem?.detail ?? 'of an unknown kind'}`,
+    )
   }
   const { modulus, exponent, bits } = info
   if (modulus === undefined || exponent === undefined) return
-  if (bits < minimumRsaBits) throw new PkiError('ERR_KEY_WEAK', `RSA of ${String(bits)} bits; at least ${String(minimumRsaBits)} are wanted`)
-  if (bits > maximumRsaBits) throw new PkiError('ERR_KEY_UNSUPPORTED', `RSA of ${String(bits)} bits; at most ${String(maximumRsaBits)} are taken`)
+  if (bits < minimumRsaBits)
+    throw new PkiError(
+      'ERR_KEY_WEAK',
+      `RSA of ${String(bits)} bits; at least ${String(minimumRsaBits)} are wanted`,
+    )
+  if (bits > maximumRsaBits)
+    throw new PkiError(
+      'ERR_KEY_UNSUPPORTED',
+      `RSA of ${String(bits)} bits; at most ${String(maximumRsaBits)} are taken`,
+    )
   const isF4 = exponent.length === 3 && exponent[0] === 1 && exponent[1] === 0 && exponent[2] === 1
   if (!isF4 && rsaExponent === '65537') throw new PkiError('ERR_KEY_WEAK', 'an RSA exponent other than 65537')
   const factor = smallFactor(modulus)
-  if (factor !== undefined) throw new PkiError('ERR_KEY_WEAK', `an RSA modulus that ${String(factor)} divides`)
-  if (hasClosePrimes(modulus)) throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus whose primes are close to each other (CVE-2022-26320)')
-  if (isRocaModulus(modulus)) throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus of the generator of CVE-2017-15361 (ROCA)')
+  if (factor !== undefined)
+    throw new PkiError('ERR_KEY_WEAK', `an RSA modulus that ${String(factor)} divides`)
+  if (hasClosePrimes(modulus))
+    throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus whose primes are close to each other (CVE-2022-26320)')
+  if (isRocaModulus(modulus))
+    throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus of the generator of CVE-2017-15361 (ROCA)')
 }
 
 const exponents: readonly unknown[] = ['65537', 'odd']
@@ -116,7 +131,9 @@ function isSquare(n: bigint): boolean {
   return root * root === n
 }
 
-const squareRests: readonly (readonly [number, ReadonlySet<number>])[] = [64, 63, 65, 11].map((modulus) => [modulus, new Set(Array.from({ length: modulus }, (_, i) => (i * i) % modulus))] as const)
+const squareRests: readonly (readonly [number, ReadonlySet<number>])[] = [64, 63, 65, 11].map(
+  (modulus) => [modulus, new Set(Array.from({ length: modulus }, (_, i) => (i * i) % modulus))] as const,
+)
 const squareModulus = 64n * 63n * 65n * 11n
 const fermatSteps = 100
 

@@ -52,7 +52,8 @@ export class PublicKey {
     if (key instanceof PublicKey) return key
     if (key instanceof Uint8Array) return checked(new PublicKey(key))
     if (key instanceof KeyObject) {
-      if (key.type === 'secret') throw new PkiError('ERR_INVALID_ARGUMENT', 'a secret key where a public or private one is wanted')
+      if (key.type === 'secret')
+        throw new PkiError('ERR_INVALID_ARGUMENT', 'a secret key where a public or private one is wanted')
       try {
         const publicKey = key.type === 'private' ? createPublicKey(key) : key
         return new PublicKey(new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })), publicKey)
@@ -65,7 +66,11 @@ export class PublicKey {
       const { rawData } = Object(key) as { readonly rawData?: unknown }
       if (rawData instanceof ArrayBuffer) return checked(new PublicKey(new Uint8Array(rawData)))
     }
-    if (typeof key !== 'string' || key.length > maxPemLength) throw new PkiError('ERR_INVALID_ARGUMENT', 'a public key is a KeyObject, SPKI DER, PEM text, or a key of @peculiar/x509')
+    if (typeof key !== 'string' || key.length > maxPemLength)
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'a public key is a KeyObject, SPKI DER, PEM text, or a key of @peculiar/x509',
+      )
     let keyObject: KeyObject
     try {
       keyObject = createPublicKey(key)
@@ -110,7 +115,10 @@ export class PublicKey {
   get isOnCurve(): boolean {
     if (this.#keyObject !== undefined) return true // OpenSSL imports no other
     const { algorithm, subjectPublicKey } = this.info
-    return (algorithm !== 'P-256' && algorithm !== 'P-384' && algorithm !== 'P-521') || isOnCurve(algorithm, subjectPublicKey.subarray(1))
+    return (
+      (algorithm !== 'P-256' && algorithm !== 'P-384' && algorithm !== 'P-521') ||
+      isOnCurve(algorithm, subjectPublicKey.subarray(1))
+    )
   }
 
   /**
@@ -124,7 +132,11 @@ export class PublicKey {
       try {
         this.#keyObject = createPublicKey(input)
       } catch (cause) {
-        throw new PkiError('ERR_KEY_MALFORMED', `the public key is no valid ${this.info.algorithm ?? ''} key`, { cause })
+        throw new PkiError(
+          'ERR_KEY_MALFORMED',
+          `the public key is no valid ${this.info.algorithm ?? ''} key`,
+          { cause },
+        )
       }
     }
     return this.#keyObject
@@ -139,7 +151,16 @@ export class PublicKey {
     if (!slowSpkiDecoder || this.#keyObject !== undefined) return
     try {
       const { algorithm, subjectPublicKey } = this.info
-      if (algorithm === 'P-256') this.#keyObject = KeyObject.from(await webcrypto.subtle.importKey('raw', subjectPublicKey as Uint8Array<ArrayBuffer>, ecdsaP256, true, verifyOnly))
+      if (algorithm === 'P-256')
+        this.#keyObject = KeyObject.from(
+          await webcrypto.subtle.importKey(
+            'raw',
+            subjectPublicKey as Uint8Array<ArrayBuffer>,
+            ecdsaP256,
+            true,
+            verifyOnly,
+          ),
+        )
     } catch {
       // `keyObject` fails as well, with a code.
     }
@@ -180,7 +201,8 @@ function checked(key: PublicKey): PublicKey {
 }
 
 /** A public key in a form that the verifying functions of `node:crypto` import by themselves. */
-export type OneShotKey = JsonWebKeyInput | { readonly key: Buffer, readonly format: 'der', readonly type: 'spki' | 'pkcs1' }
+export type OneShotKey =
+  JsonWebKeyInput | { readonly key: Buffer; readonly format: 'der'; readonly type: 'spki' | 'pkcs1' }
 
 /**
  * What is imported the fastest on this Node. OpenSSL 3.0 spends 100 µs in its DER decoder for SPKI, which PKCS#1 and JWK avoid;
@@ -190,11 +212,19 @@ export type OneShotKey = JsonWebKeyInput | { readonly key: Buffer, readonly form
  */
 function keyInput(key: PublicKey): OneShotKey {
   const { algorithm, problem, subjectPublicKey: octets } = key.info
-  if (algorithm === undefined) throw new PkiError(problem?.code ?? 'ERR_KEY_UNSUPPORTED', `the public key is ${problem?.detail ?? 'of an unknown kind'}`)
+  if (algorithm === undefined)
+    throw new PkiError(
+      problem?.code ?? 'ERR_KEY_UNSUPPORTED',
+      `the public key is ${problem?.detail ?? 'of an unknown kind'}`,
+    )
   if (algorithm === 'RSA') return { key: buffer(octets), format: 'der', type: 'pkcs1' }
-  if (algorithm === 'Ed25519') return { key: { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(octets) }, format: 'jwk' }
+  if (algorithm === 'Ed25519')
+    return { key: { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(octets) }, format: 'jwk' }
   if (algorithm === 'P-256' && slowSpkiDecoder) {
-    return { key: { kty: 'EC', crv: 'P-256', x: encodeBase64url(octets, 1, 33), y: encodeBase64url(octets, 33, 65) }, format: 'jwk' }
+    return {
+      key: { kty: 'EC', crv: 'P-256', x: encodeBase64url(octets, 1, 33), y: encodeBase64url(octets, 33, 65) },
+      format: 'jwk',
+    }
   }
   return { key: buffer(key.spki), format: 'der', type: 'spki' }
 }

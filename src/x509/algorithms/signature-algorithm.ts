@@ -2,7 +2,15 @@
 // RFC 5758 (ECDSA), RFC 4055 (RSA), RFC 8410 (Ed25519).
 // AlgorithmIdentifier of a signature, as found on the wire: RFC 5280 section 4.1.1.2.
 
-import { contextConstructed, nullContent, oidContent, readWhole, smallInteger, tags, wholeOctetsBitString } from '../../der/index.ts'
+import {
+  contextConstructed,
+  nullContent,
+  oidContent,
+  readWhole,
+  smallInteger,
+  tags,
+  wholeOctetsBitString,
+} from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 
@@ -68,7 +76,12 @@ function row(
 }
 
 /** RFC 4055 §3.1: hash, MGF1 with the same hash, salt as long as the hash. `shaArc` is the last arc of the SHA-2 OID. */
-function pssRow(name: SignatureAlgorithm, hash: HashName, shaArc: string, saltLength: number): SignatureAlgorithmInfo {
+function pssRow(
+  name: SignatureAlgorithm,
+  hash: HashName,
+  shaArc: string,
+  saltLength: number,
+): SignatureAlgorithmInfo {
   const sha = `300d06096086480165030402${shaArc}0500`
   const parameters = `3034a00f${sha}a11c301a06092a864886f70d010108${sha}a2030201${saltLength.toString(16)}`
   return row(name, rsaPss, hash, `304106092a864886f70d01010a${parameters}`, saltLength)
@@ -82,7 +95,8 @@ export class AlgorithmIdentifier {
   readonly oid: string
   /** DER of the parameters; undefined where they are absent. */
   readonly parameters: Uint8Array | undefined
-  #judged: { readonly name: SignatureAlgorithm | undefined; readonly saltLength: number | undefined } | undefined
+  #judged:
+    { readonly name: SignatureAlgorithm | undefined; readonly saltLength: number | undefined } | undefined
 
   private constructor(der: Uint8Array, oid: string, parameters: Uint8Array | undefined) {
     this.der = der
@@ -126,7 +140,10 @@ export class AlgorithmIdentifier {
 }
 
 /** The content of an AlgorithmIdentifier, to its end: an OID and whatever stands after it. @throws ERR_DER, ERR_OID_INVALID */
-export function readAlgorithm(reader: DerReader, what: string): { readonly oid: string; readonly parameters: Uint8Array | undefined } {
+export function readAlgorithm(
+  reader: DerReader,
+  what: string,
+): { readonly oid: string; readonly parameters: Uint8Array | undefined } {
   const oid = oidContent(reader.expect(tags.oid, 'algorithm'))
   if (reader.done) return { oid, parameters: undefined }
   reader.next()
@@ -151,13 +168,21 @@ export function readSigned(reader: DerReader, what: string): SignedParts {
   const content = reader.expect(tags.sequence, what).inner()
   const tbs = reader.element()
   const algorithm = reader.expect(tags.sequence, 'signatureAlgorithm').element()
-  return { tbs, content, algorithm, signature: wholeOctetsBitString(reader.expect(tags.bitString, 'signature'), 'signature') }
+  return {
+    tbs,
+    content,
+    algorithm,
+    signature: wholeOctetsBitString(reader.expect(tags.bitString, 'signature'), 'signature'),
+  }
 }
 
 /** Certificates and lists name the algorithm inside of the signed bytes too, and both MUST be the same. @throws ERR_DER, ERR_ALGORITHM_MISMATCH */
 export function checkSignedAlgorithm(content: DerReader, outer: Uint8Array, clause: string): void {
   if (Buffer.compare(content.expect(tags.sequence, 'signature').element(), outer) === 0) return
-  throw new PkiError('ERR_ALGORITHM_MISMATCH', `the algorithm inside the signed bytes differs from the one outside (${clause})`)
+  throw new PkiError(
+    'ERR_ALGORITHM_MISMATCH',
+    `the algorithm inside the signed bytes differs from the one outside (${clause})`,
+  )
 }
 
 function knownIdentifier(der: Uint8Array): AlgorithmIdentifier | undefined {
@@ -176,9 +201,13 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 
 let knownIdentifiers: readonly AlgorithmIdentifier[] | undefined
 
-function judge(identifier: AlgorithmIdentifier): { name: SignatureAlgorithm | undefined; saltLength: number | undefined } {
+function judge(identifier: AlgorithmIdentifier): {
+  name: SignatureAlgorithm | undefined
+  saltLength: number | undefined
+} {
   for (const info of Object.values(signatureAlgorithms)) {
-    if (Buffer.compare(identifier.der, info.identifier) === 0) return { name: info.name, saltLength: info.saltLength }
+    if (Buffer.compare(identifier.der, info.identifier) === 0)
+      return { name: info.name, saltLength: info.saltLength }
   }
   // RFC 4055 §5: "Implementations MUST accept the parameters being absent as well as present."
   if (identifier.parameters === undefined) return { name: pkcs1ByOid[identifier.oid], saltLength: undefined }
@@ -212,7 +241,8 @@ export function parsePssParameters(der: Uint8Array): { hash: HashName | undefine
     const inner = reader.inner()
     const mgf = inner.expect(tags.sequence, 'maskGenAlgorithm').inner()
     inner.finish('maskGenAlgorithm')
-    if (oidContent(mgf.expect(tags.oid, 'maskGenAlgorithm')) === '1.2.840.113549.1.1.8') mgfHash = readHash(mgf)
+    if (oidContent(mgf.expect(tags.oid, 'maskGenAlgorithm')) === '1.2.840.113549.1.1.8')
+      mgfHash = readHash(mgf)
     mgf.finish('maskGenAlgorithm')
   }
   if (reader.optional(contextConstructed(2))) saltLength = readParameter(reader, 'saltLength')
@@ -232,7 +262,8 @@ function readParameter(reader: DerReader, what: string): number {
 function readHash(reader: DerReader): HashName | undefined {
   const inner = reader.expect(tags.sequence, 'hashAlgorithm').inner()
   const oid = oidContent(inner.expect(tags.oid, 'hashAlgorithm'))
-  if (!inner.done) nullContent(inner.expect(tags.null, 'hashAlgorithm parameters'), 'hashAlgorithm parameters')
+  if (!inner.done)
+    nullContent(inner.expect(tags.null, 'hashAlgorithm parameters'), 'hashAlgorithm parameters')
   inner.finish('hashAlgorithm')
   return hashByOid[oid]
 }

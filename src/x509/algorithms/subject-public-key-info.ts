@@ -35,22 +35,35 @@ export interface SubjectPublicKeyInfo {
  */
 export function parseSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
   if (isPlainP256(spki)) return plainP256(spki)
-  if (spki.length > maxSpkiOctets) throw new PkiError('ERR_KEY_MALFORMED', `a public key of ${String(spki.length)} octets; at most ${String(maxSpkiOctets)} are read`)
+  if (spki.length > maxSpkiOctets)
+    throw new PkiError(
+      'ERR_KEY_MALFORMED',
+      `a public key of ${String(spki.length)} octets; at most ${String(maxSpkiOctets)} are read`,
+    )
   const reader = readWhole(spki, tags.sequence, 'SubjectPublicKeyInfo')
   const { oid, parameters } = readAlgorithm(reader.expect(tags.sequence, 'algorithm').inner(), 'algorithm')
-  const subjectPublicKey = wholeOctetsBitString(reader.expect(tags.bitString, 'subjectPublicKey'), 'subjectPublicKey')
+  const subjectPublicKey = wholeOctetsBitString(
+    reader.expect(tags.bitString, 'subjectPublicKey'),
+    'subjectPublicKey',
+  )
   reader.finish('SubjectPublicKeyInfo')
 
   const info = { ...unsupported, oid, subjectPublicKey }
   if (oid === '1.2.840.10045.2.1') return { ...info, ...judgeEc(parameters, subjectPublicKey) }
   if (oid === '1.2.840.113549.1.1.1') {
     const isNull = parameters?.length === 2 && parameters[0] === tags.null
-    return { ...info, ...(isNull ? judgeRsa('RSA', subjectPublicKey) : malformed('rsaEncryption parameters that are not NULL (RFC 3279 §2.3.1)')) }
+    return {
+      ...info,
+      ...(isNull
+        ? judgeRsa('RSA', subjectPublicKey)
+        : malformed('rsaEncryption parameters that are not NULL (RFC 3279 §2.3.1)')),
+    }
   }
   if (oid === '1.2.840.113549.1.1.10') return { ...info, ...judgePss(parameters, subjectPublicKey) }
   if (oid === '1.3.101.112') {
     if (parameters !== undefined) return { ...info, ...malformed('Ed25519 with parameters (RFC 8410 §3)') }
-    if (subjectPublicKey.length !== 32) return { ...info, ...malformed(`an Ed25519 key of ${String(subjectPublicKey.length)} octets`) }
+    if (subjectPublicKey.length !== 32)
+      return { ...info, ...malformed(`an Ed25519 key of ${String(subjectPublicKey.length)} octets`) }
     return { ...info, algorithm: 'Ed25519', problem: undefined, bits: 256 }
   }
   return { ...info, problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `key algorithm ${oid}` } }
@@ -65,8 +78,14 @@ function isPlainP256(spki: Uint8Array): boolean {
 
 function plainP256(spki: Uint8Array): SubjectPublicKeyInfo {
   return {
-    algorithm: 'P-256', problem: undefined, bits: 256, modulus: undefined, exponent: undefined, pss: undefined,
-    oid: '1.2.840.10045.2.1', subjectPublicKey: spki.subarray(p256Prefix.length - 1),
+    algorithm: 'P-256',
+    problem: undefined,
+    bits: 256,
+    modulus: undefined,
+    exponent: undefined,
+    pss: undefined,
+    oid: '1.2.840.10045.2.1',
+    subjectPublicKey: spki.subarray(p256Prefix.length - 1),
   }
 }
 
@@ -75,14 +94,23 @@ type Judgement = Partial<SubjectPublicKeyInfo>
 function judgeEc(parameters: Uint8Array | undefined, point: Uint8Array): Judgement {
   if (parameters?.[0] !== tags.oid) {
     // RFC 5480 §2.1.1: specifiedCurve MUST NOT be used.
-    if (parameters?.[0] === tags.sequence) return { problem: { code: 'ERR_KEY_EXPLICIT_PARAMETERS', detail: 'an EC key with explicit parameters (CVE-2020-0601)' } }
+    if (parameters?.[0] === tags.sequence)
+      return {
+        problem: {
+          code: 'ERR_KEY_EXPLICIT_PARAMETERS',
+          detail: 'an EC key with explicit parameters (CVE-2020-0601)',
+        },
+      }
     return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'an EC key without a named curve' } }
   }
   const curve = curves[decodeOid(parameters, 2)]
-  if (curve === undefined) return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `curve ${decodeOid(parameters, 2)}` } }
+  if (curve === undefined)
+    return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `curve ${decodeOid(parameters, 2)}` } }
   // RFC 5480 §2.2: uncompressed is the form every implementation has; compressed points are refused by name.
-  if (point[0] === 2 || point[0] === 3) return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'a compressed EC point' } }
-  if (point[0] !== 4 || point.length !== 1 + 2 * curve.octets) return malformed(`an EC point of ${String(point.length)} octets for ${curve.name}`)
+  if (point[0] === 2 || point[0] === 3)
+    return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'a compressed EC point' } }
+  if (point[0] !== 4 || point.length !== 1 + 2 * curve.octets)
+    return malformed(`an EC point of ${String(point.length)} octets for ${curve.name}`)
   return { algorithm: curve.name, problem: undefined, bits: curve.bits }
 }
 
@@ -91,7 +119,10 @@ function judgePss(parameters: Uint8Array | undefined, key: Uint8Array): Judgemen
   if (parameters === undefined) return judged
   try {
     const pss = parsePssParameters(parameters)
-    if (pss.hash === undefined) return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'RSASSA-PSS parameters with SHA-1 or two hashes' } }
+    if (pss.hash === undefined)
+      return {
+        problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'RSASSA-PSS parameters with SHA-1 or two hashes' },
+      }
     return { ...judged, pss }
   } catch {
     return malformed('RSASSA-PSS parameters')
@@ -112,9 +143,16 @@ function judgeRsa(algorithm: 'RSA' | 'RSA-PSS', key: Uint8Array): Judgement {
   }
   const bits = modulus.length * 8 - Math.clz32(modulus[0] as number) + 24
   // RFC 8017 §3.1: n is a product of odd primes, e odd and at least 3; with e = 1 a signature is its own digest.
-  if (!isOdd(modulus) || !isOdd(exponent) || (exponent.length === 1 && exponent[0] === 1)) return malformed('an RSA key whose modulus or exponent is even, or whose exponent is 1')
+  if (!isOdd(modulus) || !isOdd(exponent) || (exponent.length === 1 && exponent[0] === 1))
+    return malformed('an RSA key whose modulus or exponent is even, or whose exponent is 1')
   // Before any arithmetic: CVE-2023-29409, CVE-2023-2650.
-  if (bits > maxRsaBits || exponent.length > maxExponentOctets) return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `RSA of ${String(bits)} bits, exponent of ${String(exponent.length)} octets` } }
+  if (bits > maxRsaBits || exponent.length > maxExponentOctets)
+    return {
+      problem: {
+        code: 'ERR_KEY_UNSUPPORTED',
+        detail: `RSA of ${String(bits)} bits, exponent of ${String(exponent.length)} octets`,
+      },
+    }
   return { algorithm, problem: undefined, bits, modulus, exponent }
 }
 
@@ -125,7 +163,8 @@ function isOdd(magnitude: Uint8Array): boolean {
 function positive(reader: DerReader, what: string): Uint8Array {
   const content = integerContent(reader.expect(tags.integer, what), what)
   const first = content[0] as number
-  if (first >= 0x80 || (first === 0 && content.length === 1)) throw new PkiError('ERR_KEY_MALFORMED', `${what} is not positive`)
+  if (first >= 0x80 || (first === 0 && content.length === 1))
+    throw new PkiError('ERR_KEY_MALFORMED', `${what} is not positive`)
   return first === 0 ? content.subarray(1) : content
 }
 
@@ -136,14 +175,26 @@ function malformed(detail: string): Judgement {
 /** SEQUENCE, id-ecPublicKey, prime256v1, BIT STRING of 66 octets, 04 of the point. */
 const p256Prefix = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')
 
-const unsupported = { algorithm: undefined, problem: undefined, bits: 0, modulus: undefined, exponent: undefined, pss: undefined }
+const unsupported = {
+  algorithm: undefined,
+  problem: undefined,
+  bits: 0,
+  modulus: undefined,
+  exponent: undefined,
+  pss: undefined,
+}
 
 /** Enough for RSA-8192 with parameters. */
 const maxSpkiOctets = 2048
 const maxRsaBits = 8192
 const maxExponentOctets = 8
 
-const curves: Readonly<Record<string, { readonly name: 'P-256' | 'P-384' | 'P-521'; readonly octets: number; readonly bits: number } | undefined>> = {
+const curves: Readonly<
+  Record<
+    string,
+    { readonly name: 'P-256' | 'P-384' | 'P-521'; readonly octets: number; readonly bits: number } | undefined
+  >
+> = {
   '1.2.840.10045.3.1.7': { name: 'P-256', octets: 32, bits: 256 },
   '1.3.132.0.34': { name: 'P-384', octets: 48, bits: 384 },
   '1.3.132.0.35': { name: 'P-521', octets: 66, bits: 521 },

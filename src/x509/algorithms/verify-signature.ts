@@ -33,9 +33,15 @@ export function verifySignature(
       const saltLength = typeof algorithm === 'string' ? row.saltLength : (algorithm.saltLength as number)
       // RFC 4055 §3.3: the parameters of the key bind the signature: same hash, at least that much salt.
       if (pss !== undefined && (pss.hash !== row.hash || saltLength < pss.saltLength)) return false
-      return verify(row.hash, data, withOptions(keyOrInput, { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }), signature)
+      return verify(
+        row.hash,
+        data,
+        withOptions(keyOrInput, { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }),
+        signature,
+      )
     }
-    if (encoding === 'ieee-p1363') return verify(row.hash, data, withOptions(keyOrInput, { dsaEncoding: encoding }), signature)
+    if (encoding === 'ieee-p1363')
+      return verify(row.hash, data, withOptions(keyOrInput, { dsaEncoding: encoding }), signature)
     return verify(row.hash, data, keyOrInput, signature)
   } catch {
     return false

@@ -2,8 +2,20 @@
 // Certificate policies, mappings, constraints and inhibit-any: RFC 5280 sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14.
 
 import {
-  DerReader, boolean, checkWellFormed, contextConstructed, contextPrimitive, explicit, integer, oid, oidContent, optionalTrue, readWhole, sequence,
-  smallInteger, tags,
+  DerReader,
+  boolean,
+  checkWellFormed,
+  contextConstructed,
+  contextPrimitive,
+  explicit,
+  integer,
+  oid,
+  oidContent,
+  optionalTrue,
+  readWhole,
+  sequence,
+  smallInteger,
+  tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { encodeConstraintBase, readGeneralName } from '../names/general-name.ts'
@@ -20,7 +32,9 @@ export interface BasicConstraints {
 export function parseBasicConstraints(der: Uint8Array): BasicConstraints {
   const reader = readWhole(der, tags.sequence, 'basicConstraints')
   const ca = optionalTrue(reader, 'cA')
-  const pathLength = reader.done ? undefined : smallInteger(reader.expect(tags.integer, 'pathLenConstraint'), 'pathLenConstraint')
+  const pathLength = reader.done
+    ? undefined
+    : smallInteger(reader.expect(tags.integer, 'pathLenConstraint'), 'pathLenConstraint')
   reader.finish('basicConstraints')
   return { ca, pathLength }
 }
@@ -30,7 +44,6 @@ export function encodeBasicConstraints({ ca, pathLength }: BasicConstraints): Ui
   if (!ca) return sequence()
   return pathLength === undefined ? sequence(boolean(true)) : sequence(boolean(true), integer(pathLength))
 }
-
 
 /** A subtree of names. `minimum` is 0 and `maximum` absent in this profile; other values are reported, the validator refuses them. */
 export interface GeneralSubtree {
@@ -52,17 +65,21 @@ export function parseNameConstraints(der: Uint8Array): NameConstraints {
   const excluded = reader.optional(contextConstructed(1)) ? readSubtrees(reader.inner()) : undefined
   reader.finish('nameConstraints')
   // RFC 5280: "Conforming CAs MUST NOT issue certificates where name constraints is an empty sequence."
-  if (permitted === undefined && excluded === undefined) throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameConstraints: neither permitted nor excluded subtrees')
+  if (permitted === undefined && excluded === undefined)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameConstraints: neither permitted nor excluded subtrees')
   return { permitted: permitted ?? [], excluded: excluded ?? [] }
 }
 
 /** DER of the name constraints extension. */
 export function encodeNameConstraints({ permitted, excluded }: NameConstraints): Uint8Array {
-  const trees = (list: readonly GeneralSubtree[]): Uint8Array[] => list.map(({ base, minimum, maximum }) => sequence(
-    encodeConstraintBase(base),
-    ...(minimum === 0 ? [] : [integer(minimum, contextPrimitive(0))]),
-    ...(maximum === undefined ? [] : [integer(maximum, contextPrimitive(1))]),
-  ))
+  const trees = (list: readonly GeneralSubtree[]): Uint8Array[] =>
+    list.map(({ base, minimum, maximum }) =>
+      sequence(
+        encodeConstraintBase(base),
+        ...(minimum === 0 ? [] : [integer(minimum, contextPrimitive(0))]),
+        ...(maximum === undefined ? [] : [integer(maximum, contextPrimitive(1))]),
+      ),
+    )
   return sequence(
     ...(permitted.length === 0 ? [] : [explicit(0, ...trees(permitted))]),
     ...(excluded.length === 0 ? [] : [explicit(1, ...trees(excluded))]),
@@ -72,19 +89,25 @@ export function encodeNameConstraints({ permitted, excluded }: NameConstraints):
 function readSubtrees(list: DerReader): GeneralSubtree[] {
   const subtrees: GeneralSubtree[] = []
   while (!list.done) {
-    if (subtrees.length >= maxSubtrees) throw new PkiError('ERR_LIMIT_EXCEEDED', `nameConstraints: more than ${String(maxSubtrees)} subtrees`)
+    if (subtrees.length >= maxSubtrees)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `nameConstraints: more than ${String(maxSubtrees)} subtrees`)
     const reader = list.expect(tags.sequence, 'GeneralSubtree').inner()
     const base = readGeneralName(reader, 'constraint')
     let minimum = 0
     if (reader.optional(contextPrimitive(0))) {
       minimum = smallInteger(reader, 'minimum')
-      if (minimum === 0) throw new PkiError('ERR_DER', 'minimum: 0 is the default and must be left out (X.690 11.5)')
+      if (minimum === 0)
+        throw new PkiError('ERR_DER', 'minimum: 0 is the default and must be left out (X.690 11.5)')
     }
     const maximum = reader.optional(contextPrimitive(1)) ? smallInteger(reader, 'maximum') : undefined
     reader.finish('GeneralSubtree')
     subtrees.push({ base, minimum, maximum })
   }
-  if (subtrees.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameConstraints: an empty list of subtrees (RFC 5280: SIZE (1..MAX))')
+  if (subtrees.length === 0)
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      'nameConstraints: an empty list of subtrees (RFC 5280: SIZE (1..MAX))',
+    )
   return subtrees
 }
 
@@ -129,11 +152,17 @@ export function parseCertificatePolicies(der: Uint8Array): readonly PolicyInform
       readQualifiers(reader.inner())
     }
     reader.finish('PolicyInformation')
-    if (seen.has(policy)) throw new PkiError('ERR_EXTENSION_MALFORMED', `certificatePolicies: ${policy} twice (RFC 5280 4.2.1.4)`)
-    if (seen.add(policy).size > maxPolicies) throw new PkiError('ERR_LIMIT_EXCEEDED', `certificatePolicies: more than ${String(maxPolicies)}`)
+    if (seen.has(policy))
+      throw new PkiError('ERR_EXTENSION_MALFORMED', `certificatePolicies: ${policy} twice (RFC 5280 4.2.1.4)`)
+    if (seen.add(policy).size > maxPolicies)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `certificatePolicies: more than ${String(maxPolicies)}`)
     policies.push({ policy, qualifiers })
   }
-  if (policies.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'certificatePolicies: no policy at all (RFC 5280: SIZE (1..MAX))')
+  if (policies.length === 0)
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      'certificatePolicies: no policy at all (RFC 5280: SIZE (1..MAX))',
+    )
   return policies
 }
 
@@ -143,22 +172,35 @@ export function parsePolicyMappings(der: Uint8Array): readonly PolicyMapping[] {
   const mappings: PolicyMapping[] = []
   while (!list.done) {
     const reader = list.expect(tags.sequence, 'policyMapping').inner()
-    mappings.push({ issuerDomainPolicy: readOid(reader, 'issuerDomainPolicy'), subjectDomainPolicy: readOid(reader, 'subjectDomainPolicy') })
+    mappings.push({
+      issuerDomainPolicy: readOid(reader, 'issuerDomainPolicy'),
+      subjectDomainPolicy: readOid(reader, 'subjectDomainPolicy'),
+    })
     reader.finish('policyMapping')
-    if (mappings.length > maxPolicies) throw new PkiError('ERR_LIMIT_EXCEEDED', `policyMappings: more than ${String(maxPolicies)}`)
+    if (mappings.length > maxPolicies)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `policyMappings: more than ${String(maxPolicies)}`)
   }
-  if (mappings.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyMappings: no mapping at all (RFC 5280: SIZE (1..MAX))')
+  if (mappings.length === 0)
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      'policyMappings: no mapping at all (RFC 5280: SIZE (1..MAX))',
+    )
   return mappings
 }
 
 /** @throws ERR_DER, ERR_EXTENSION_MALFORMED */
 export function parsePolicyConstraints(der: Uint8Array): PolicyConstraints {
   const reader = readWhole(der, tags.sequence, 'policyConstraints')
-  const requireExplicitPolicy = reader.optional(contextPrimitive(0)) ? smallInteger(reader, 'requireExplicitPolicy') : undefined
-  const inhibitPolicyMapping = reader.optional(contextPrimitive(1)) ? smallInteger(reader, 'inhibitPolicyMapping') : undefined
+  const requireExplicitPolicy = reader.optional(contextPrimitive(0))
+    ? smallInteger(reader, 'requireExplicitPolicy')
+    : undefined
+  const inhibitPolicyMapping = reader.optional(contextPrimitive(1))
+    ? smallInteger(reader, 'inhibitPolicyMapping')
+    : undefined
   reader.finish('policyConstraints')
   // RFC 5280 4.2.1.11: "Conforming CAs MUST NOT issue certificates where policy constraints is an empty sequence."
-  if (requireExplicitPolicy === undefined && inhibitPolicyMapping === undefined) throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyConstraints: empty')
+  if (requireExplicitPolicy === undefined && inhibitPolicyMapping === undefined)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyConstraints: empty')
   return { requireExplicitPolicy, inhibitPolicyMapping }
 }
 
@@ -177,11 +219,16 @@ export function encodeCertificatePolicies(policies: readonly string[]): Uint8Arr
 
 /** DER of a policy mappings extension. */
 export function encodePolicyMappings(mappings: readonly PolicyMapping[]): Uint8Array {
-  return sequence(...mappings.map((mapping) => sequence(oid(mapping.issuerDomainPolicy), oid(mapping.subjectDomainPolicy))))
+  return sequence(
+    ...mappings.map((mapping) => sequence(oid(mapping.issuerDomainPolicy), oid(mapping.subjectDomainPolicy))),
+  )
 }
 
 /** DER of a policy constraints extension. */
-export function encodePolicyConstraints({ requireExplicitPolicy, inhibitPolicyMapping }: PolicyConstraints): Uint8Array {
+export function encodePolicyConstraints({
+  requireExplicitPolicy,
+  inhibitPolicyMapping,
+}: PolicyConstraints): Uint8Array {
   return sequence(
     ...(requireExplicitPolicy === undefined ? [] : [integer(requireExplicitPolicy, contextPrimitive(0))]),
     ...(inhibitPolicyMapping === undefined ? [] : [integer(inhibitPolicyMapping, contextPrimitive(1))]),
@@ -189,7 +236,8 @@ export function encodePolicyConstraints({ requireExplicitPolicy, inhibitPolicyMa
 }
 
 function readQualifiers(list: DerReader): void {
-  if (list.peek() < 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyQualifiers: an empty list (RFC 5280: SIZE (1..MAX))')
+  if (list.peek() < 0)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyQualifiers: an empty list (RFC 5280: SIZE (1..MAX))')
   while (!list.done) {
     const reader = list.expect(tags.sequence, 'PolicyQualifierInfo').inner()
     readOid(reader, 'policyQualifierId')

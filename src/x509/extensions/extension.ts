@@ -1,7 +1,15 @@
 // Object identifiers of the extensions and purposes that this package knows by name.
 // The frame of an extension: RFC 5280 section 4.1.2.9. One per type, value inside an OCTET STRING.
 
-import { booleanContent, element, octetString, oid as oidElement, oidContent, sequence, tags } from '../../der/index.ts'
+import {
+  booleanContent,
+  element,
+  octetString,
+  oid as oidElement,
+  oidContent,
+  sequence,
+  tags,
+} from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 
@@ -63,20 +71,27 @@ export interface Extension {
  */
 export function readExtensions(list: DerReader, what: string): Extension[] {
   const extensions: Extension[] = []
-  if (list.peek() < 0) throw new PkiError('ERR_DER', `${what}: an empty list of extensions (RFC 5280: SIZE (1..MAX))`)
+  if (list.peek() < 0)
+    throw new PkiError('ERR_DER', `${what}: an empty list of extensions (RFC 5280: SIZE (1..MAX))`)
   while (!list.done) {
-    if (extensions.length >= maxExtensions) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
+    if (extensions.length >= maxExtensions)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
     const reader = list.expect(tags.sequence, 'Extension').inner()
     const oid = oidContent(reader.expect(tags.oid, 'extnID'))
     let critical = false
     if (reader.optional(tags.boolean)) {
       critical = booleanContent(reader, 'critical')
-      if (!critical) throw new PkiError('ERR_DER', `extension ${oid}: critical FALSE is the default and must be left out (X.690 11.5)`)
+      if (!critical)
+        throw new PkiError(
+          'ERR_DER',
+          `extension ${oid}: critical FALSE is the default and must be left out (X.690 11.5)`,
+        )
     }
     const value = reader.expect(tags.octetString, 'extnValue').content()
     reader.finish('Extension')
     for (const known of extensions) {
-      if (known.oid === oid) throw new PkiError('ERR_EXTENSION_DUPLICATE', `${what}: extension ${oid} twice (RFC 5280 4.2)`)
+      if (known.oid === oid)
+        throw new PkiError('ERR_EXTENSION_DUPLICATE', `${what}: extension ${oid} twice (RFC 5280 4.2)`)
     }
     extensions.push({ oid, critical, value })
   }
@@ -91,7 +106,10 @@ export function requireExtensions(list: readonly Extension[]): readonly Extensio
     return typeof oid === 'string' && value instanceof Uint8Array
   })
   if (areAll === true) return list
-  throw new PkiError('ERR_INVALID_ARGUMENT', '`other` is a list of extensions, each with an oid, critical and the octets of its value')
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    '`other` is a list of extensions, each with an oid, critical and the octets of its value',
+  )
 }
 
 /** DER of one extension. */
@@ -106,18 +124,28 @@ export function encodeExtension({ oid, critical, value }: Extension): Uint8Array
  *
  * @throws ERR_INVALID_ARGUMENT
  */
-export function readable(value: Uint8Array, read: ((der: Uint8Array) => unknown) | undefined, oid: string): Uint8Array {
+export function readable(
+  value: Uint8Array,
+  read: ((der: Uint8Array) => unknown) | undefined,
+  oid: string,
+): Uint8Array {
   try {
     read?.(value)
     return value
   } catch (cause) {
     if (isPkiError(cause, 'ERR_LIMIT_EXCEEDED')) return value
-    throw new PkiError('ERR_INVALID_ARGUMENT', `extension ${oid} cannot have this value: ${(cause as Error).message}`, { cause })
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `extension ${oid} cannot have this value: ${(cause as Error).message}`,
+      { cause },
+    )
   }
 }
 
 /** The extensions of nearly every certificate, encoded once. */
-const knownOids: ReadonlyMap<string, Uint8Array> = new Map(Object.values(extensionOids).map((oid) => [oid, oidElement(oid)]))
+const knownOids: ReadonlyMap<string, Uint8Array> = new Map(
+  Object.values(extensionOids).map((oid) => [oid, oidElement(oid)]),
+)
 const criticalTrue = element(tags.boolean, Uint8Array.of(0xff))
 
 const maxExtensions = 100

@@ -2,8 +2,19 @@
 // Subject and authority key identifiers: RFC 5280 sections 4.2.1.1 and 4.2.1.2.
 
 import {
-  DerReader, checkInteger, contextConstructed, contextPrimitive, implicit, namedBits, namedBitString, octetString, oid, oidContent, readWhole,
-  sequence, tags,
+  DerReader,
+  checkInteger,
+  contextConstructed,
+  contextPrimitive,
+  implicit,
+  namedBits,
+  namedBitString,
+  octetString,
+  oid,
+  oidContent,
+  readWhole,
+  sequence,
+  tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { readGeneralNames } from '../names/general-name.ts'
@@ -37,7 +48,12 @@ export class KeyUsage {
 
   /** The usages named. @throws ERR_INVALID_ARGUMENT for a name that is none: a usage that is left out by a slip is a certificate that does not work */
   static of(...usages: readonly KeyUsageName[]): KeyUsage {
-    for (const name of usages) if (!names.includes(name)) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is no key usage (RFC 5280 4.2.1.3)`)
+    for (const name of usages)
+      if (!names.includes(name))
+        throw new PkiError(
+          'ERR_INVALID_ARGUMENT',
+          `${JSON.stringify(name)} is no key usage (RFC 5280 4.2.1.3)`,
+        )
     return new KeyUsage(usages.reduce((bits, name) => bits | (1 << names.indexOf(name)), 0))
   }
 
@@ -81,9 +97,11 @@ export function parseExtendedKeyUsage(der: Uint8Array): readonly string[] {
   const purposes: string[] = []
   while (!reader.done) {
     purposes.push(oidContent(reader.expect(tags.oid, 'KeyPurposeId')))
-    if (purposes.length > maxPurposes) throw new PkiError('ERR_LIMIT_EXCEEDED', `extKeyUsage: more than ${String(maxPurposes)} purposes`)
+    if (purposes.length > maxPurposes)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `extKeyUsage: more than ${String(maxPurposes)} purposes`)
   }
-  if (purposes.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'extKeyUsage: no purpose at all (RFC 5280: SIZE (1..MAX))')
+  if (purposes.length === 0)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'extKeyUsage: no purpose at all (RFC 5280: SIZE (1..MAX))')
   return purposes
 }
 
@@ -106,7 +124,8 @@ export function parseSubjectKeyIdentifier(der: Uint8Array): Uint8Array {
   const reader = new DerReader(der)
   const identifier = reader.expect(tags.octetString, 'subjectKeyIdentifier').content()
   reader.finish('subjectKeyIdentifier')
-  if (identifier.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'subjectKeyIdentifier: no octets')
+  if (identifier.length === 0)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'subjectKeyIdentifier: no octets')
   return identifier
 }
 
@@ -119,7 +138,9 @@ export function encodeSubjectKeyIdentifier(identifier: Uint8Array): Uint8Array {
 export function parseAuthorityKeyIdentifier(der: Uint8Array): AuthorityKeyIdentifier {
   const reader = readWhole(der, tags.sequence, 'authorityKeyIdentifier')
   const keyIdentifier = reader.optional(contextPrimitive(0)) ? reader.content() : undefined
-  const issuer = reader.optional(contextConstructed(1)) ? readGeneralNames(reader.inner(), 'authorityCertIssuer') : undefined
+  const issuer = reader.optional(contextConstructed(1))
+    ? readGeneralNames(reader.inner(), 'authorityCertIssuer')
+    : undefined
   let serialNumber: SerialNumber | undefined
   if (reader.optional(contextPrimitive(2))) {
     checkInteger(der, reader.contentStart, reader.contentEnd, 'authorityCertSerialNumber')
@@ -128,7 +149,10 @@ export function parseAuthorityKeyIdentifier(der: Uint8Array): AuthorityKeyIdenti
   reader.finish('authorityKeyIdentifier')
   // RFC 5280 appendix A.2: both or neither.
   if ((issuer === undefined) !== (serialNumber === undefined)) {
-    throw new PkiError('ERR_EXTENSION_MALFORMED', 'authorityKeyIdentifier: issuer and serial number come together (RFC 5280 4.2.1.1)')
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      'authorityKeyIdentifier: issuer and serial number come together (RFC 5280 4.2.1.1)',
+    )
   }
   return { keyIdentifier, issuer, serialNumber }
 }

@@ -3,8 +3,22 @@
 // Extensions of CRLs and of their entries: RFC 5280 sections 5.2 and 5.3.
 
 import {
-  DerReader, booleanContent, contextConstructed, contextPrimitive, element, encodeGeneralizedTime, explicit, integer, namedBits, namedBitString, oid,
-  oidContent, readTime, readWhole, sequence, tags,
+  DerReader,
+  booleanContent,
+  contextConstructed,
+  contextPrimitive,
+  element,
+  encodeGeneralizedTime,
+  explicit,
+  integer,
+  namedBits,
+  namedBitString,
+  oid,
+  oidContent,
+  readTime,
+  readWhole,
+  sequence,
+  tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { encodeGeneralName, readGeneralName, readGeneralNames } from '../names/general-name.ts'
@@ -12,8 +26,7 @@ import type { GeneralName } from '../names/general-name.ts'
 
 /** Where a list is: full names, or the DER of an RDN relative to the CRL issuer's name. */
 export type DistributionPointName =
-  | { readonly fullName: readonly GeneralName[] }
-  | { readonly nameRelativeToCrlIssuer: Uint8Array }
+  { readonly fullName: readonly GeneralName[] } | { readonly nameRelativeToCrlIssuer: Uint8Array }
 
 /** Revocation reasons as a bit set, ReasonFlags order: bit 1 keyCompromise … bit 8 aACompromise. */
 export type ReasonFlags = number
@@ -44,17 +57,25 @@ export function parseDistributionPoints(der: Uint8Array, what: string): readonly
   const list = readWhole(der, tags.sequence, what)
   const points: DistributionPoint[] = []
   while (!list.done) {
-    if (points.length >= maxPoints) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxPoints)} distribution points`)
+    if (points.length >= maxPoints)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxPoints)} distribution points`)
     const reader = list.expect(tags.sequence, 'DistributionPoint').inner()
     const name = readPointName(reader)
     const reasons = reader.optional(contextPrimitive(1)) ? namedBits(reader, 'reasons') : undefined
-    const crlIssuer = reader.optional(contextConstructed(2)) ? readGeneralNames(reader.inner(), 'cRLIssuer') : undefined
+    const crlIssuer = reader.optional(contextConstructed(2))
+      ? readGeneralNames(reader.inner(), 'cRLIssuer')
+      : undefined
     reader.finish('DistributionPoint')
     // RFC 5280 4.2.1.13: "a DistributionPoint MUST NOT consist of only the reasons field".
-    if (name === undefined && crlIssuer === undefined) throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: a point with neither name nor issuer`)
+    if (name === undefined && crlIssuer === undefined)
+      throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: a point with neither name nor issuer`)
     points.push({ name, reasons, crlIssuer })
   }
-  if (points.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: no distribution point at all (RFC 5280: SIZE (1..MAX))`)
+  if (points.length === 0)
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      `${what}: no distribution point at all (RFC 5280: SIZE (1..MAX))`,
+    )
   return points
 }
 
@@ -64,15 +85,30 @@ export function parseIssuingDistributionPoint(der: Uint8Array): IssuingDistribut
   const name = readPointName(reader)
   const onlyContainsUserCerts = optionalFlag(reader, 1)
   const onlyContainsCaCerts = optionalFlag(reader, 2)
-  const onlySomeReasons = reader.optional(contextPrimitive(3)) ? namedBits(reader, 'onlySomeReasons') : undefined
+  const onlySomeReasons = reader.optional(contextPrimitive(3))
+    ? namedBits(reader, 'onlySomeReasons')
+    : undefined
   const indirectCrl = optionalFlag(reader, 4)
   const onlyContainsAttributeCerts = optionalFlag(reader, 5)
   reader.finish('issuingDistributionPoint')
-  const onlyFlags = Number(onlyContainsUserCerts) + Number(onlyContainsCaCerts) + Number(onlyContainsAttributeCerts)
-  if (onlyFlags > 1) throw new PkiError('ERR_EXTENSION_MALFORMED', 'issuingDistributionPoint: more than one onlyContains flag (RFC 5280 5.2.5)')
+  const onlyFlags =
+    Number(onlyContainsUserCerts) + Number(onlyContainsCaCerts) + Number(onlyContainsAttributeCerts)
+  if (onlyFlags > 1)
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      'issuingDistributionPoint: more than one onlyContains flag (RFC 5280 5.2.5)',
+    )
   // RFC 5280 5.2.5: "Conforming CRLs issuers MUST NOT issue CRLs where the DER encoding of the IDP is an empty sequence."
-  if (reader.end === reader.bytes.length && der.length === 2) throw new PkiError('ERR_EXTENSION_MALFORMED', 'issuingDistributionPoint: empty')
-  return { name, onlyContainsUserCerts, onlyContainsCaCerts, onlySomeReasons, indirectCrl, onlyContainsAttributeCerts }
+  if (reader.end === reader.bytes.length && der.length === 2)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'issuingDistributionPoint: empty')
+  return {
+    name,
+    onlyContainsUserCerts,
+    onlyContainsCaCerts,
+    onlySomeReasons,
+    indirectCrl,
+    onlyContainsAttributeCerts,
+  }
 }
 
 /** DER of distribution points. */
@@ -90,12 +126,15 @@ export function encodeDistributionPoints(points: readonly DistributionPoint[]): 
 
 /** DER of an issuing distribution point. */
 export function encodeIssuingDistributionPoint(point: Partial<IssuingDistributionPoint>): Uint8Array {
-  const flag = (n: number, set: boolean | undefined): Uint8Array[] => (set === true ? [element(contextPrimitive(n), Uint8Array.of(0xff))] : [])
+  const flag = (n: number, set: boolean | undefined): Uint8Array[] =>
+    set === true ? [element(contextPrimitive(n), Uint8Array.of(0xff))] : []
   return sequence(
     ...encodePointName(point.name),
     ...flag(1, point.onlyContainsUserCerts),
     ...flag(2, point.onlyContainsCaCerts),
-    ...(point.onlySomeReasons === undefined ? [] : [namedBitString(point.onlySomeReasons, contextPrimitive(3))]),
+    ...(point.onlySomeReasons === undefined
+      ? []
+      : [namedBitString(point.onlySomeReasons, contextPrimitive(3))]),
     ...flag(4, point.indirectCrl),
     ...flag(5, point.onlyContainsAttributeCerts),
   )
@@ -107,7 +146,8 @@ function readPointName(reader: DerReader): DistributionPointName | undefined {
   const tag = inner.next()
   inner.finish('distributionPoint')
   if (tag === contextConstructed(0)) return { fullName: readGeneralNames(inner.inner(), 'fullName') }
-  if (tag !== contextConstructed(1)) throw new PkiError('ERR_DER', `distributionPoint: tag 0x${tag.toString(16)}`)
+  if (tag !== contextConstructed(1))
+    throw new PkiError('ERR_DER', `distributionPoint: tag 0x${tag.toString(16)}`)
   const rdn = inner.content()
   if (rdn.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameRelativeToCRLIssuer: no attribute')
   const attributes = inner.inner()
@@ -125,7 +165,11 @@ function encodePointName(name: DistributionPointName | undefined): Uint8Array[] 
 /** `[n] IMPLICIT BOOLEAN DEFAULT FALSE`. */
 function optionalFlag(reader: DerReader, n: number): boolean {
   if (!reader.optional(contextPrimitive(n))) return false
-  if (!booleanContent(reader, 'issuingDistributionPoint')) throw new PkiError('ERR_DER', 'issuingDistributionPoint: FALSE is the default and must be left out (X.690 11.5)')
+  if (!booleanContent(reader, 'issuingDistributionPoint'))
+    throw new PkiError(
+      'ERR_DER',
+      'issuingDistributionPoint: FALSE is the default and must be left out (X.690 11.5)',
+    )
   return true
 }
 
@@ -142,33 +186,54 @@ export function parseInfoAccess(der: Uint8Array, what: string): readonly AccessD
   const list = readWhole(der, tags.sequence, what)
   const descriptions: AccessDescription[] = []
   while (!list.done) {
-    if (descriptions.length >= maxDescriptions) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxDescriptions)} entries`)
+    if (descriptions.length >= maxDescriptions)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxDescriptions)} entries`)
     const reader = list.expect(tags.sequence, 'AccessDescription').inner()
     const method = oidContent(reader.expect(tags.oid, 'accessMethod'))
     const location = readGeneralName(reader)
     reader.finish('AccessDescription')
     descriptions.push({ method, location })
   }
-  if (descriptions.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: no entry at all (RFC 5280: SIZE (1..MAX))`)
+  if (descriptions.length === 0)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: no entry at all (RFC 5280: SIZE (1..MAX))`)
   return descriptions
 }
 
 /** DER of an information access extension. */
 export function encodeInfoAccess(descriptions: readonly AccessDescription[]): Uint8Array {
-  return sequence(...descriptions.map(({ method, location }) => sequence(oid(method), encodeGeneralName(location))))
+  return sequence(
+    ...descriptions.map(({ method, location }) => sequence(oid(method), encodeGeneralName(location))),
+  )
 }
 
 const maxDescriptions = 1000
 
 /** Why a certificate was revoked: CRLReason, RFC 5280 §5.3.1. */
 export type CrlReason =
-  | 'unspecified' | 'keyCompromise' | 'cACompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation'
-  | 'certificateHold' | 'removeFromCRL' | 'privilegeWithdrawn' | 'aACompromise'
+  | 'unspecified'
+  | 'keyCompromise'
+  | 'cACompromise'
+  | 'affiliationChanged'
+  | 'superseded'
+  | 'cessationOfOperation'
+  | 'certificateHold'
+  | 'removeFromCRL'
+  | 'privilegeWithdrawn'
+  | 'aACompromise'
 
 /** The reasons by number; 7 is not used. */
 export const crlReasons: readonly (CrlReason | undefined)[] = [
-  'unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation',
-  'certificateHold', undefined, 'removeFromCRL', 'privilegeWithdrawn', 'aACompromise',
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'certificateHold',
+  undefined,
+  'removeFromCRL',
+  'privilegeWithdrawn',
+  'aACompromise',
 ]
 
 /** CRL number or base CRL number: up to 20 octets. @throws ERR_DER, ERR_EXTENSION_MALFORMED */
@@ -177,9 +242,15 @@ export function parseCrlNumber(der: Uint8Array): bigint {
   const content = reader.expect(tags.integer, 'cRLNumber').content()
   reader.finish('cRLNumber')
   const leadingZero = content.length > 1 && content[0] === 0 && (content[1] as number) < 0x80
-  if (content.length === 0 || leadingZero) throw new PkiError('ERR_DER', 'cRLNumber: an INTEGER that is not minimal')
-  if ((content[0] as number) >= 0x80) throw new PkiError('ERR_EXTENSION_MALFORMED', 'cRLNumber: negative (RFC 5280 5.2.3)')
-  if (content.length > 20) throw new PkiError('ERR_EXTENSION_MALFORMED', `cRLNumber: ${content.length} octets; at most 20 are allowed (RFC 5280 5.2.3)`)
+  if (content.length === 0 || leadingZero)
+    throw new PkiError('ERR_DER', 'cRLNumber: an INTEGER that is not minimal')
+  if ((content[0] as number) >= 0x80)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'cRLNumber: negative (RFC 5280 5.2.3)')
+  if (content.length > 20)
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      `cRLNumber: ${content.length} octets; at most 20 are allowed (RFC 5280 5.2.3)`,
+    )
   return BigInt(`0x${Buffer.from(content).toString('hex')}`)
 }
 
@@ -189,14 +260,22 @@ export function parseReasonCode(der: Uint8Array): CrlReason {
   const content = reader.expect(tags.enumerated, 'reasonCode').content()
   reader.finish('reasonCode')
   const reason = content.length === 1 ? crlReasons[content[0] as number] : undefined
-  if (reason === undefined) throw new PkiError('ERR_EXTENSION_MALFORMED', 'reasonCode: a number that names no reason (RFC 5280 5.3.1)')
+  if (reason === undefined)
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      'reasonCode: a number that names no reason (RFC 5280 5.3.1)',
+    )
   return reason
 }
 
 /** Milliseconds since the epoch. @throws ERR_DER, ERR_TIME_INVALID */
 export function parseInvalidityDate(der: Uint8Array): number {
   const reader = new DerReader(der)
-  if (reader.peek() !== tags.generalizedTime) throw new PkiError('ERR_EXTENSION_MALFORMED', 'invalidityDate: a GeneralizedTime is wanted (RFC 5280 5.3.2)')
+  if (reader.peek() !== tags.generalizedTime)
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      'invalidityDate: a GeneralizedTime is wanted (RFC 5280 5.3.2)',
+    )
   const time = readTime(reader, 'invalidityDate')
   reader.finish('invalidityDate')
   return time
@@ -217,7 +296,8 @@ export function encodeCrlNumber(number: bigint | number): Uint8Array {
 /** DER of a reason code. @throws ERR_INVALID_ARGUMENT for what is no reason */
 export function encodeReasonCode(reason: CrlReason): Uint8Array {
   const number = crlReasons.indexOf(reason)
-  if (number < 0) throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(reason)} is no reason (RFC 5280 5.3.1)`)
+  if (number < 0)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(reason)} is no reason (RFC 5280 5.3.1)`)
   return element(tags.enumerated, Uint8Array.of(number))
 }
 

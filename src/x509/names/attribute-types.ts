@@ -34,7 +34,9 @@ const attributeTypes: readonly AttributeType[] = [
 ]
 
 const nameByOid: ReadonlyMap<string, string> = new Map(attributeTypes.map(({ name, oid }) => [oid, name]))
-const oidByName: ReadonlyMap<string, string> = new Map(attributeTypes.map(({ name, oid }) => [name.toLowerCase(), oid]))
+const oidByName: ReadonlyMap<string, string> = new Map(
+  attributeTypes.map(({ name, oid }) => [name.toLowerCase(), oid]),
+)
 
 /** The short name of an attribute type, or its object identifier. */
 export function attributeName(oid: string): string {
@@ -50,7 +52,11 @@ export function isKnownAttribute(oid: string): boolean {
 export function requireAttributeOid(type: string): string {
   const known = oidByName.get(type.toLowerCase())
   if (known !== undefined) return known
-  if (!/^[0-9]+(\.[0-9]+)+$/.test(type)) throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(type.slice(0, 64))} is no attribute type; write its object identifier`)
+  if (!/^[0-9]+(\.[0-9]+)+$/.test(type))
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      `${JSON.stringify(type.slice(0, 64))} is no attribute type; write its object identifier`,
+    )
   return type
 }
 
@@ -70,7 +76,10 @@ function encodeAttribute([type, value]: EncodableAttribute): Uint8Array {
   if (value instanceof Uint8Array) return sequence(oid(id), value)
   const bound = upperBounds[id] ?? 32_768
   if (value.length === 0 || value.length > bound) {
-    throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: ${String(value.length)} characters where 1 to ${String(bound)} are allowed (RFC 5280 appendix A)`)
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      `attribute ${type}: ${String(value.length)} characters where 1 to ${String(bound)} are allowed (RFC 5280 appendix A)`,
+    )
   }
   // Whoever shows the name writes it to a terminal or a log.
   if (/\p{Cc}|\p{Cs}/u.test(value)) {
@@ -85,7 +94,10 @@ function encodeValue(id: string, value: string): Uint8Array {
   // RFC 5280 appendix A: X520countryName is PrintableString (SIZE (2)), X520SerialNumber and X520dnQualifier are PrintableString.
   const der = directoryString(value)
   if (der[0] !== tags.printableString || (id === '2.5.4.6' && value.length !== 2)) {
-    throw new PkiError('ERR_NAME_INVALID', `attribute ${attributeName(id)}: a PrintableString${id === '2.5.4.6' ? ' of two characters' : ''} is wanted (RFC 5280 appendix A)`)
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      `attribute ${attributeName(id)}: a PrintableString${id === '2.5.4.6' ? ' of two characters' : ''} is wanted (RFC 5280 appendix A)`,
+    )
   }
   return der
 }

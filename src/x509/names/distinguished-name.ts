@@ -15,12 +15,19 @@ interface TextAttribute {
 
 /** RFC 4514 §2: the last RDN first, `,` between RDNs, `+` inside one. */
 function formatDistinguishedName(rdns: readonly (readonly TextAttribute[])[]): string {
-  return [...rdns].reverse().map((rdn) => rdn.map(formatAttribute).join('+')).join(',')
+  return [...rdns]
+    .reverse()
+    .map((rdn) => rdn.map(formatAttribute).join('+'))
+    .join(',')
 }
 
 /** The attributes of RFC 4514 text in the order of the encoding. @throws ERR_NAME_INVALID */
 function parseDistinguishedName(text: string): EncodableAttribute[][] {
-  if (text.length > maxTextLength) throw new PkiError('ERR_NAME_INVALID', `a name of ${String(text.length)} characters; at most ${String(maxTextLength)} are read`)
+  if (text.length > maxTextLength)
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      `a name of ${String(text.length)} characters; at most ${String(maxTextLength)} are read`,
+    )
   if (text === '') return []
   const rdns: EncodableAttribute[][] = []
   let rdn: EncodableAttribute[] = []
@@ -75,7 +82,12 @@ function readValue(text: string, from: number): { content: string | Uint8Array; 
   }
   // Blanks at the end do not belong to the value unless escaped (RFC 4514 §3).
   try {
-    return { content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(octets.slice(0, kept))), end: at }
+    return {
+      content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+        Uint8Array.from(octets.slice(0, kept)),
+      ),
+      end: at,
+    }
   } catch (cause) {
     throw new PkiError('ERR_NAME_INVALID', 'escaped octets that are not UTF-8', { cause })
   }
@@ -86,7 +98,8 @@ function readHexValue(text: string, from: number): { content: Uint8Array; end: n
   const digits = /^(?:[0-9a-fA-F]{2})+/.exec(text.slice(from + 1))?.[0] ?? ''
   let end = from + 1 + digits.length
   while (text[end] === ' ') end++
-  if (digits === '' || (end < text.length && text[end] !== ',' && text[end] !== '+')) throw invalid(text, from, 'a # without the hexadecimal octets of a value')
+  if (digits === '' || (end < text.length && text[end] !== ',' && text[end] !== '+'))
+    throw invalid(text, from, 'a # without the hexadecimal octets of a value')
   return { content: Uint8Array.from(Buffer.from(digits, 'hex')), end }
 }
 
@@ -101,14 +114,22 @@ function escapeValue(value: string): string {
     const character = value[i] as string
     const code = value.charCodeAt(i)
     if (code < 0x20 || code === 0x7f) out += `\\${code.toString(16).padStart(2, '0').toUpperCase()}`
-    else if ('"+,;<>\\='.includes(character) || (i === 0 && character === '#') || (character === ' ' && (i === 0 || i === value.length - 1))) out += `\\${character}`
+    else if (
+      '"+,;<>\\='.includes(character) ||
+      (i === 0 && character === '#') ||
+      (character === ' ' && (i === 0 || i === value.length - 1))
+    )
+      out += `\\${character}`
     else out += character
   }
   return out
 }
 
 function invalid(text: string, at: number, what: string): PkiError {
-  return new PkiError('ERR_NAME_INVALID', `${what} at character ${String(at)} of ${JSON.stringify(text.slice(0, 100))} (RFC 4514)`)
+  return new PkiError(
+    'ERR_NAME_INVALID',
+    `${what} at character ${String(at)} of ${JSON.stringify(text.slice(0, 100))} (RFC 4514)`,
+  )
 }
 
 const maxTextLength = 16 * 1024
@@ -156,7 +177,11 @@ export class DistinguishedName {
    * none; ERR_INVALID_ARGUMENT for what is no text
    */
   static parse(text: string): DistinguishedName {
-    if (typeof text !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a name is RFC 4514 text, such as CN=web,O=Example, or a DistinguishedName')
+    if (typeof text !== 'string')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'a name is RFC 4514 text, such as CN=web,O=Example, or a DistinguishedName',
+      )
     const attributes = parseDistinguishedName(text)
     const name = new DistinguishedName(encodeAttributes(attributes))
     if (attributes.some((rdn) => rdn.some(([, value]) => typeof value !== 'string'))) void name.rdns
@@ -175,8 +200,10 @@ export class DistinguishedName {
    * @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID
    */
   static of(attributes: readonly NameAttribute[]): DistinguishedName {
-    const isText = (one: unknown): boolean => Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'string'
-    if (!isListOf(attributes, isText)) throw new PkiError('ERR_INVALID_ARGUMENT', 'a name is a list of types, each with its text')
+    const isText = (one: unknown): boolean =>
+      Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'string'
+    if (!isListOf(attributes, isText))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a name is a list of types, each with its text')
     return new DistinguishedName(encodeAttributes(attributes.map((attribute) => [attribute])))
   }
 
@@ -194,7 +221,11 @@ export class DistinguishedName {
   /** The text values of an attribute type, by short name or object identifier, in the order of the encoding. */
   values(type: string): readonly string[] {
     const oid = requireAttributeOid(type)
-    return this.rdns.flat().flatMap((attribute) => (attribute.type === oid && attribute.value !== undefined ? [attribute.value] : []))
+    return this.rdns
+      .flat()
+      .flatMap((attribute) =>
+        attribute.type === oid && attribute.value !== undefined ? [attribute.value] : [],
+      )
   }
 
   /** RFC 4514 text, most specific attribute first. */
@@ -249,7 +280,12 @@ function prepare(value: string): string {
  * validator takes two names for the same that differ in a NUL, and a path through both would be accepted here alone.
  */
 function fold(value: string): string {
-  return value.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\u03C2', '\u03C3').replaceAll('\u00DF', 'ss')
+  return value
+    .normalize('NFKC')
+    .toLowerCase()
+    .normalize('NFKC')
+    .replaceAll('\u03C2', '\u03C3')
+    .replaceAll('\u00DF', 'ss')
 }
 
 /** Printable, that is. */
@@ -267,13 +303,16 @@ function readRdns(der: Uint8Array): RelativeDistinguishedName[] {
   let attributes = 0
   while (!sequence.done) {
     const set = sequence.expect(tags.set, 'RelativeDistinguishedName').inner()
-    if (set.peek() < 0) throw new PkiError('ERR_NAME_INVALID', 'an empty RelativeDistinguishedName (X.501: SET SIZE (1..MAX))')
+    if (set.peek() < 0)
+      throw new PkiError('ERR_NAME_INVALID', 'an empty RelativeDistinguishedName (X.501: SET SIZE (1..MAX))')
     const rdn: AttributeTypeAndValue[] = []
     let previous: Uint8Array | undefined
     while (!set.done) {
       const attribute = set.expect(tags.sequence, 'AttributeTypeAndValue').inner()
-      if (++attributes > maxAttributes) throw new PkiError('ERR_LIMIT_EXCEEDED', `a name of more than ${String(maxAttributes)} attributes`)
-      if (previous !== undefined && Buffer.compare(previous, set.element()) > 0) throw new PkiError('ERR_DER', 'a SET OF out of order (X.690 11.6)')
+      if (++attributes > maxAttributes)
+        throw new PkiError('ERR_LIMIT_EXCEEDED', `a name of more than ${String(maxAttributes)} attributes`)
+      if (previous !== undefined && Buffer.compare(previous, set.element()) > 0)
+        throw new PkiError('ERR_DER', 'a SET OF out of order (X.690 11.6)')
       previous = set.element()
       rdn.push(readAttribute(attribute))
     }
@@ -301,7 +340,11 @@ function readAttribute(reader: DerReader): AttributeTypeAndValue {
 /** To sort a run of combining characters, which comparison needs (RFC 4518 §2.3), takes time by the square of its length. */
 function readText(reader: DerReader, type: string): string {
   const value = stringContent(reader, `attribute ${type}`)
-  if (value.length > maxMarks && longRunOfMarks.test(value)) throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: more than ${String(maxMarks)} combining characters in a row`)
+  if (value.length > maxMarks && longRunOfMarks.test(value))
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      `attribute ${type}: more than ${String(maxMarks)} combining characters in a row`,
+    )
   return value
 }
 

@@ -3,7 +3,18 @@
 // Subject and issuer alternative names: RFC 5280 sections 4.2.1.6 and 4.2.1.7.
 
 import {
-  checkWellFormed, contextConstructed, contextPrimitive, element, encodeOid, explicit, ia5String, ia5Text, oid, oidContent, readWhole, sequence,
+  checkWellFormed,
+  contextConstructed,
+  contextPrimitive,
+  element,
+  encodeOid,
+  explicit,
+  ia5String,
+  ia5Text,
+  oid,
+  oidContent,
+  readWhole,
+  sequence,
   tags,
 } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
@@ -14,20 +25,29 @@ import { DistinguishedName } from './distinguished-name.ts'
 /** 4 or 16 octets of a textual address, without zone. @throws ERR_NAME_INVALID */
 export function parseIpAddress(text: string): Uint8Array {
   if (ipVersion(text) === 4) return Uint8Array.from(text.split('.'), Number)
-  if (ipVersion(text) !== 6 || text.includes('%')) throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
+  if (ipVersion(text) !== 6 || text.includes('%'))
+    throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
   const dotted = /^(.*:)([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)$/.exec(text)
-  const plain = dotted === null ? text : `${dotted[1] as string}${groupsOf(parseIpAddress(dotted[2] as string)).map(hex).join(':')}`
+  const plain =
+    dotted === null
+      ? text
+      : `${dotted[1] as string}${groupsOf(parseIpAddress(dotted[2] as string))
+          .map(hex)
+          .join(':')}`
   const [head = '', tail] = plain.split('::')
   const left = head === '' ? [] : head.split(':')
   const right = tail === undefined || tail === '' ? [] : tail.split(':')
   const groups = [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right]
-  return Uint8Array.from(groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]))
+  return Uint8Array.from(
+    groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]),
+  )
 }
 
 /** Text of 4 or 16 octets; IPv6 with its longest run of zero groups as `::` (RFC 5952). @throws ERR_NAME_INVALID */
 export function formatIpAddress(address: Uint8Array): string {
   if (address.length === 4) return address.join('.')
-  if (address.length !== 16) throw new PkiError('ERR_NAME_INVALID', `an IP address of ${String(address.length)} octets`)
+  if (address.length !== 16)
+    throw new PkiError('ERR_NAME_INVALID', `an IP address of ${String(address.length)} octets`)
   const groups = groupsOf(address)
   let best = { start: 0, length: 0 }
   for (let start = 0; start < 8; start++) {
@@ -41,7 +61,10 @@ export function formatIpAddress(address: Uint8Array): string {
 }
 
 function groupsOf(address: Uint8Array): number[] {
-  return Array.from({ length: address.length / 2 }, (_, i) => (address[2 * i] as number) * 256 + (address[2 * i + 1] as number))
+  return Array.from(
+    { length: address.length / 2 },
+    (_, i) => (address[2 * i] as number) * 256 + (address[2 * i + 1] as number),
+  )
 }
 
 function hex(group: number): string {
@@ -77,7 +100,10 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
     case contextPrimitive(2):
       return { type: 'dns', value: nameText(bytes, contentStart, contentEnd, 'dNSName') }
     case contextPrimitive(6):
-      return { type: 'uri', value: uriText(nameText(bytes, contentStart, contentEnd, 'uniformResourceIdentifier')) }
+      return {
+        type: 'uri',
+        value: uriText(nameText(bytes, contentStart, contentEnd, 'uniformResourceIdentifier')),
+      }
     case contextPrimitive(7):
       return ipName(reader.content(), use)
     case contextPrimitive(8):
@@ -105,7 +131,11 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
 /** RFC 5280 §4.2.1.6: "The name MUST follow the URI syntax"; its characters (RFC 3986 §2) are what can be told without the scheme. */
 function uriText(text: string): string {
   for (let at = 0; at < text.length; at++) {
-    if (uriCharacters[text.charCodeAt(at)] !== 1) throw new PkiError('ERR_NAME_INVALID', `uniformResourceIdentifier: the character ${JSON.stringify(text.charAt(at))} in a URI (RFC 3986 §2)`)
+    if (uriCharacters[text.charCodeAt(at)] !== 1)
+      throw new PkiError(
+        'ERR_NAME_INVALID',
+        `uniformResourceIdentifier: the character ${JSON.stringify(text.charAt(at))} in a URI (RFC 3986 §2)`,
+      )
   }
   return text
 }
@@ -119,7 +149,11 @@ function nameText(bytes: Uint8Array, start: number, end: number, what: string): 
 function checkText(bytes: Uint8Array, start: number, end: number, what: string): void {
   for (let i = start; i < end; i++) {
     const octet = bytes[i] as number
-    if (octet < 0x20 || octet === 0x7f) throw new PkiError('ERR_NAME_INVALID', `${what}: the control character 0x${octet.toString(16).padStart(2, '0')} in a name`)
+    if (octet < 0x20 || octet === 0x7f)
+      throw new PkiError(
+        'ERR_NAME_INVALID',
+        `${what}: the control character 0x${octet.toString(16).padStart(2, '0')} in a name`,
+      )
   }
 }
 
@@ -131,10 +165,12 @@ function checkText(bytes: Uint8Array, start: number, end: number, what: string):
 export function readGeneralNames(reader: DerReader, what: string): GeneralName[] {
   const names: GeneralName[] = []
   while (!reader.done) {
-    if (names.length >= maxNames) throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxNames)} names`)
+    if (names.length >= maxNames)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxNames)} names`)
     names.push(readGeneralName(reader))
   }
-  if (names.length === 0) throw new PkiError('ERR_NAME_INVALID', `${what}: no name at all (RFC 5280: SIZE (1..MAX))`)
+  if (names.length === 0)
+    throw new PkiError('ERR_NAME_INVALID', `${what}: no name at all (RFC 5280: SIZE (1..MAX))`)
   return names
 }
 
@@ -182,7 +218,10 @@ function encodeNameFor(name: GeneralName, use: GeneralNameUse): Uint8Array {
 
 function noKind(name: unknown): PkiError {
   const { type } = Object(name) as { readonly type?: unknown }
-  return new PkiError('ERR_NAME_INVALID', `a name of the type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 64)) : typeof type}; those of RFC 5280 4.2.1.6 are wanted`)
+  return new PkiError(
+    'ERR_NAME_INVALID',
+    `a name of the type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 64)) : typeof type}; those of RFC 5280 4.2.1.6 are wanted`,
+  )
 }
 
 function textName(n: number, value: string, what: string): Uint8Array {
@@ -193,7 +232,8 @@ function textName(n: number, value: string, what: string): Uint8Array {
 
 /** A kind that is passed through as it is: `[n]` around anything well-formed. */
 function openName(n: number, der: Uint8Array, what: string): Uint8Array {
-  if (der[0] !== contextConstructed(n)) throw new PkiError('ERR_NAME_INVALID', `${what}: its DER begins with [${String(n)}] (RFC 5280 4.2.1.6)`)
+  if (der[0] !== contextConstructed(n))
+    throw new PkiError('ERR_NAME_INVALID', `${what}: its DER begins with [${String(n)}] (RFC 5280 4.2.1.6)`)
   checkWellFormed(der, what)
   return der
 }
@@ -213,7 +253,8 @@ export const generalName: {
   uri: (value) => ({ type: 'uri', value }),
   email: (value) => ({ type: 'email', value }),
   ip(text) {
-    if (ipVersion(text) === 0) throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
+    if (ipVersion(text) === 0)
+      throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
     const address = parseIpAddress(text)
     return { type: 'ip', address, value: formatIpAddress(address) }
   },
@@ -256,13 +297,17 @@ function readOtherName(reader: DerReader): GeneralName {
 function ipName(octets: Uint8Array, use: GeneralNameUse): GeneralName {
   const { length } = octets
   checkIpLength(length, use)
-  const value = use === 'name' ? formatIpAddress(octets) : `${formatIpAddress(octets.subarray(0, length / 2))}/${formatIpAddress(octets.subarray(length / 2))}`
+  const value =
+    use === 'name'
+      ? formatIpAddress(octets)
+      : `${formatIpAddress(octets.subarray(0, length / 2))}/${formatIpAddress(octets.subarray(length / 2))}`
   return { type: 'ip', address: octets, value }
 }
 
 function checkIpLength(length: number, use: GeneralNameUse): void {
   const fits = use === 'name' ? length === 4 || length === 16 : length === 8 || length === 32
-  if (!fits) throw new PkiError('ERR_NAME_INVALID', `iPAddress: ${String(length)} octets (RFC 5280 4.2.1.6, 4.2.1.10)`)
+  if (!fits)
+    throw new PkiError('ERR_NAME_INVALID', `iPAddress: ${String(length)} octets (RFC 5280 4.2.1.6, 4.2.1.10)`)
 }
 
 /** Bounds memory on hostile input; real certificates stay below 200. */
@@ -278,4 +323,6 @@ export function encodeAltName(names: readonly GeneralName[]): Uint8Array {
   return sequence(...names.map(encodeGeneralName))
 }
 
-const uriCharacters: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => (/[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=%]/.test(String.fromCharCode(code)) ? 1 : 0))
+const uriCharacters: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=%]/.test(String.fromCharCode(code)) ? 1 : 0,
+)

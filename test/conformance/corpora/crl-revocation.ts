@@ -7,7 +7,11 @@ import { Certificate, RevocationList } from '../../../src/x509/index.ts'
 import type { CertificateInput, RevocationListInput } from '../../../src/x509/index.ts'
 
 /** Lists and issuers that cannot be read are passed over, as a relying party that finds them would. */
-export function crlRevocation(lists: readonly RevocationListInput[], issuers: readonly CertificateInput[], need: 'required' | 'if-available' = 'required'): RevocationChecker {
+export function crlRevocation(
+  lists: readonly RevocationListInput[],
+  issuers: readonly CertificateInput[],
+  need: 'required' | 'if-available' = 'required',
+): RevocationChecker {
   return createCrlChecker({
     lists: lists.flatMap((input) => readable(() => RevocationList.from(input))),
     issuers: issuers.flatMap((input) => readable(() => Certificate.from(input))),

@@ -8,4 +8,12 @@ import { loadSpiffeIds } from './spiffe-ids.ts'
 import { loadSvids } from './svids.ts'
 import { loadWycheproof } from './wycheproof.ts'
 
-export const loaders: readonly CorpusLoader[] = [loadLimbo, loadBetterTls, loadPkits, loadSvids, loadSpiffeIds, loadWycheproof, loadParser]
+export const loaders: readonly CorpusLoader[] = [
+  loadLimbo,
+  loadBetterTls,
+  loadPkits,
+  loadSvids,
+  loadSpiffeIds,
+  loadWycheproof,
+  loadParser,
+]

@@ -23,13 +23,17 @@ export function verifyJws(group: JwsGroup, jws: string): boolean | 'unsupported'
   const members = parseJson(decodeBase64url(header))
   if (!isJsonObject(members)) return false
   const { alg, kid, crit } = members as Readonly<Record<string, unknown>>
-  if (typeof alg !== 'string' || crit !== undefined || (kid !== undefined && typeof kid !== 'string')) return false
+  if (typeof alg !== 'string' || crit !== undefined || (kid !== undefined && typeof kid !== 'string'))
+    return false
   const algorithm = algorithms[alg]
   const candidates = keys.filter((jwk) => kid === undefined || jwk['kid'] === undefined || jwk['kid'] === kid)
   const [jwk] = candidates
   if (algorithm === undefined || jwk === undefined || candidates.length > 1) return false
   if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return false
-  const authority = JwtAuthority.fromJwk({ ...jwk, kid: typeof jwk['kid'] === 'string' ? jwk['kid'] : 'unnamed' })
+  const authority = JwtAuthority.fromJwk({
+    ...jwk,
+    kid: typeof jwk['kid'] === 'string' ? jwk['kid'] : 'unnamed',
+  })
   if (!(authority.algorithms as readonly string[]).includes(alg)) return false
   const signed = new Uint8Array(Buffer.from(`${header}.${payload}`))
   decodeBase64url(payload)
@@ -39,8 +43,12 @@ export function verifyJws(group: JwsGroup, jws: string): boolean | 'unsupported'
 /** Whether the header of the token has another `alg` than the key: refusing it is right (RFC 7517 §4.4), though some accept it. */
 export function namesAnotherAlgorithm(group: JwsGroup, jws: string): boolean {
   try {
-    const header = JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString()) as { alg?: unknown }
-    return keysOf(group.public)?.every((jwk) => jwk['alg'] !== undefined && jwk['alg'] !== header.alg) === true
+    const header = JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString()) as {
+      alg?: unknown
+    }
+    return (
+      keysOf(group.public)?.every((jwk) => jwk['alg'] !== undefined && jwk['alg'] !== header.alg) === true
+    )
   } catch {
     return false
   }

@@ -45,21 +45,42 @@ export const loadLimbo: CorpusLoader = (data) => {
 
 /** `soft` lists cases whose outcome BetterTLS itself calls a warning. */
 export const loadBetterTls: CorpusLoader = (data) => {
-  const documents = readDocuments(data, 'bettertls').filter(({ document }) => Array.isArray(document['testcases']))
+  const documents = readDocuments(data, 'bettertls').filter(({ document }) =>
+    Array.isArray(document['testcases']),
+  )
   if (documents.length === 0) return []
-  const soft = new Set(documents.flatMap(({ document }) => (Array.isArray(document['soft']) ? (document['soft'] as string[]) : [])))
+  const soft = new Set(
+    documents.flatMap(({ document }) =>
+      Array.isArray(document['soft']) ? (document['soft'] as string[]) : [],
+    ),
+  )
   const rows = documents.flatMap(({ document }) => document['testcases'] as Testcase[])
-  return [{ name: 'bettertls', bar: 1, cases: rows.map((row) => (soft.has(row.id) ? { ...toCase(row, 'rfc5280'), expected: 'either' } : toCase(row, 'rfc5280'))) }]
+  return [
+    {
+      name: 'bettertls',
+      bar: 1,
+      cases: rows.map((row) =>
+        soft.has(row.id) ? { ...toCase(row, 'rfc5280'), expected: 'either' } : toCase(row, 'rfc5280'),
+      ),
+    },
+  ]
 }
 
 function toCase(row: Testcase, profile: ProfileName): CorpusCase {
-  return { id: row.id, expected: row.expected_result === 'SUCCESS' ? 'accept' : 'reject', run: () => run(row, profile) }
+  return {
+    id: row.id,
+    expected: row.expected_result === 'SUCCESS' ? 'accept' : 'reject',
+    run: () => run(row, profile),
+  }
 }
 
 function run(row: Testcase, profile: ProfileName): boolean | 'unsupported' {
   if (row.features?.some((feature) => missingFeatures.has(feature)) === true) return 'unsupported'
   const crls = row.crls ?? []
-  const names = [...(row.expected_peer_name ? [row.expected_peer_name] : []), ...(row.expected_peer_names ?? [])]
+  const names = [
+    ...(row.expected_peer_name ? [row.expected_peer_name] : []),
+    ...(row.expected_peer_names ?? []),
+  ]
   const peer = peerNames(names)
   const revocation = crls.length === 0 ? undefined : crlRevocation(crls, row.untrusted_intermediates)
   if (peer === 'unsupported') return 'unsupported'
@@ -68,18 +89,26 @@ function run(row: Testcase, profile: ProfileName): boolean | 'unsupported' {
     intermediates: row.untrusted_intermediates,
     time: new Date(row.validation_time ?? anyTime),
     profile,
-    extendedKeyUsage: row.extended_key_usage?.length ? row.extended_key_usage.map((name) => purposes[name] ?? name) : [row.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth'],
+    extendedKeyUsage: row.extended_key_usage?.length
+      ? row.extended_key_usage.map((name) => purposes[name] ?? name)
+      : [row.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth'],
     keyUsage: row.key_usage,
     maxDepth: row.max_chain_depth ?? undefined,
     peer,
     revocation,
   })
-  return verdict.ok && (!row.signature_algorithms?.length || row.signature_algorithms.includes(schemaName(verdict.path.leaf.signatureAlgorithm.signatureAlgorithm)))
+  return (
+    verdict.ok &&
+    (!row.signature_algorithms?.length ||
+      row.signature_algorithms.includes(schemaName(verdict.path.leaf.signatureAlgorithm.signatureAlgorithm)))
+  )
 }
 
 /** `RSA_WITH_SHA256`, `ECDSA_WITH_SHA384`, `RSASSA_PSS`, `ED25519`. */
 function schemaName(algorithm: string | undefined): string {
-  const parts = /^(?:(ecdsa)-with-(SHA\d+)|(sha\d+)With(RSA)Encryption|(rsassa-pss)-.*|(Ed25519))$/.exec(algorithm ?? '')
+  const parts = /^(?:(ecdsa)-with-(SHA\d+)|(sha\d+)With(RSA)Encryption|(rsassa-pss)-.*|(Ed25519))$/.exec(
+    algorithm ?? '',
+  )
   if (parts === null) return 'none'
   const [, ecdsa, ecdsaHash, rsaHash, rsa, pss] = parts
   if (pss !== undefined) return 'RSASSA_PSS'
@@ -88,7 +117,10 @@ function schemaName(algorithm: string | undefined): string {
 }
 
 /** Names of purposes in the schema that are not ours. */
-const purposes: Readonly<Record<string, KeyPurpose | undefined>> = { anyExtendedKeyUsage: 'any', OCSPSigning: 'ocspSigning' }
+const purposes: Readonly<Record<string, KeyPurpose | undefined>> = {
+  anyExtendedKeyUsage: 'any',
+  OCSPSigning: 'ocspSigning',
+}
 
 /** Refusing wildcards over longer public suffixes needs the public suffix list, which is data that we do not carry. */
 const missingFeatures: ReadonlySet<string> = new Set(['pedantic-public-suffix-wildcard'])

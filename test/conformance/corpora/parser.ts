@@ -16,7 +16,13 @@ const expectations = { 'must-accept': 'accept', 'may-accept': 'either', 'must-re
 export const loadParser: CorpusLoader = (data) => {
   const rows = readRows<Row>(data, 'parser', 'cases')
   if (rows.length === 0) return []
-  return [{ name: 'parser', bar: 1, cases: rows.map((row) => ({ id: row.id, expected: expectations[row.expect], run: () => run(row) })) }]
+  return [
+    {
+      name: 'parser',
+      bar: 1,
+      cases: rows.map((row) => ({ id: row.id, expected: expectations[row.expect], run: () => run(row) })),
+    },
+  ]
 }
 
 function run({ kind, der }: Row): boolean | 'unsupported' {

@@ -3,7 +3,9 @@
 import type { PeerName } from '../../../src/validation/index.ts'
 
 /** `unsupported` where a kind of name is none that we know. */
-export function peerNames(names: readonly { readonly kind: string; readonly value: string }[]): readonly PeerName[] | undefined | 'unsupported' {
+export function peerNames(
+  names: readonly { readonly kind: string; readonly value: string }[],
+): readonly PeerName[] | undefined | 'unsupported' {
   const wanted: PeerName[] = []
   for (const { kind, value } of names) {
     if (kind === 'DNS') wanted.push({ dns: value })

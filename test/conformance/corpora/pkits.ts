@@ -30,7 +30,11 @@ export const loadPkits: CorpusLoader = (data) => {
   const cases = documents.flatMap(({ document }) => {
     const certificates = document['certificates'] as Files
     const crls = document['crls'] as Files
-    return (document['cases'] as PkitsCase[]).map((row) => ({ id: row.id, expected: row.expected, run: () => run(row, certificates, crls) }))
+    return (document['cases'] as PkitsCase[]).map((row) => ({
+      id: row.id,
+      expected: row.expected,
+      run: () => run(row, certificates, crls),
+    }))
   })
   return [{ name: 'pkits', bar: 1, cases }]
 }
@@ -39,7 +43,13 @@ function run(row: PkitsCase, certificates: Files, crls: Files): boolean | 'unsup
   // DSA is not an algorithm of this package, so that a path that needs it is refused for it.
   if (row.features?.includes('dsa') === true && row.expected === 'accept') return 'unsupported'
   const intermediates = row.intermediates.map((name) => bytes(certificates[name]!))
-  const revocation = row.revocation === 'none' ? undefined : crlRevocation(row.crls.map((name) => bytes(crls[name]!)), intermediates)
+  const revocation =
+    row.revocation === 'none'
+      ? undefined
+      : crlRevocation(
+          row.crls.map((name) => bytes(crls[name]!)),
+          intermediates,
+        )
   const verdict = verifyPath(bytes(certificates[row.end_entity]!), {
     anchors: [bytes(certificates[row.trust_anchor]!)],
     intermediates,

@@ -17,7 +17,13 @@ export const loadSpiffeIds: CorpusLoader = (data) => {
   // The folder holds SVIDs as well: those have a chain.
   const rows = readRows<Row>(data, 'spiffe', 'cases').filter((row) => typeof row.input === 'string')
   if (rows.length === 0) return []
-  return [{ name: 'spiffe-ids', bar: 1, cases: rows.map((row) => ({ id: row.id, expected: row.expected, run: () => run(row) })) }]
+  return [
+    {
+      name: 'spiffe-ids',
+      bar: 1,
+      cases: rows.map((row) => ({ id: row.id, expected: row.expected, run: () => run(row) })),
+    },
+  ]
 }
 
 function run(row: Row): boolean | 'unsupported' {
@@ -30,7 +36,10 @@ function run(row: Row): boolean | 'unsupported' {
     }
     case 'id': {
       const id = SpiffeId.parse(row.input)
-      return (row.trust_domain === undefined || id.trustDomain.name === row.trust_domain) && (row.path === undefined || id.path === row.path)
+      return (
+        (row.trust_domain === undefined || id.trustDomain.name === row.trust_domain) &&
+        (row.path === undefined || id.path === row.path)
+      )
     }
     default:
       return 'unsupported'

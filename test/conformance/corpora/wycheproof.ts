@@ -27,7 +27,9 @@ interface Group extends JwsGroup {
 }
 
 export const loadWycheproof: CorpusLoader = (data) => {
-  const documents = readDocuments(data, 'wycheproof').filter(({ document }) => Array.isArray(document['testGroups']))
+  const documents = readDocuments(data, 'wycheproof').filter(({ document }) =>
+    Array.isArray(document['testGroups']),
+  )
   if (documents.length === 0) return []
   const cases: CorpusCase[] = []
   for (const { name, document } of documents) {
@@ -35,7 +37,11 @@ export const loadWycheproof: CorpusLoader = (data) => {
       for (const vector of group.tests) {
         const id = `wycheproof::${name.replace(/_test$/, '')}::tc${vector.tcId}`
         const open = vector.jws !== undefined && namesAnotherAlgorithm(group, vector.jws)
-        cases.push({ id, expected: open && vector.result === 'valid' ? 'either' : expectations[vector.result], run: () => run(group, vector) })
+        cases.push({
+          id,
+          expected: open && vector.result === 'valid' ? 'either' : expectations[vector.result],
+          run: () => run(group, vector),
+        })
       }
     }
   }
@@ -53,7 +59,11 @@ function run(group: Group, vector: Vector): boolean | 'unsupported' {
 }
 
 /** Hashes other than SHA-2 of 256 bits and more, and MGF1 with another hash, are left out on purpose. */
-function algorithmOf(group: Group): { readonly algorithm: SignatureAlgorithm | AlgorithmIdentifier; readonly encoding: EcdsaEncoding } | undefined {
+function algorithmOf(
+  group: Group,
+):
+  | { readonly algorithm: SignatureAlgorithm | AlgorithmIdentifier; readonly encoding: EcdsaEncoding }
+  | undefined {
   const hash = hashes[group.sha ?? '']
   switch (group.type) {
     case 'EcdsaVerify':
@@ -73,13 +83,22 @@ function algorithmOf(group: Group): { readonly algorithm: SignatureAlgorithm | A
   }
 }
 
-const hashes: Readonly<Record<string, '256' | '384' | '512' | undefined>> = { 'SHA-256': '256', 'SHA-384': '384', 'SHA-512': '512' }
+const hashes: Readonly<Record<string, '256' | '384' | '512' | undefined>> = {
+  'SHA-256': '256',
+  'SHA-384': '384',
+  'SHA-512': '512',
+}
 
 /** RSASSA-PSS with its parameters: RFC 4055 §3.1. */
 function pssIdentifier(hash: '256' | '384' | '512', saltLength: number): AlgorithmIdentifier {
   const sha = sequence(oid(`2.16.840.1.101.3.4.2.${{ 256: 1, 384: 2, 512: 3 }[hash]}`), nullElement())
   const mgf = sequence(oid('1.2.840.113549.1.1.8'), sha)
-  return AlgorithmIdentifier.parse(sequence(oid('1.2.840.113549.1.1.10'), sequence(explicit(0, sha), explicit(1, mgf), explicit(2, integer(saltLength)))))
+  return AlgorithmIdentifier.parse(
+    sequence(
+      oid('1.2.840.113549.1.1.10'),
+      sequence(explicit(0, sha), explicit(1, mgf), explicit(2, integer(saltLength))),
+    ),
+  )
 }
 
 function hex(text: string): Uint8Array {

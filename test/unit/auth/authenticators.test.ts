@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import {
-  ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator, authenticationError, generateApiKey, hashApiKey, requireCaller,
+  ApiKeyAuthenticator,
+  ClientCertificateAuthenticator,
+  CompositeAuthenticator,
+  authenticationError,
+  generateApiKey,
+  hashApiKey,
+  requireCaller,
 } from '../../../src/auth/index.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from '../../../src/auth/index.ts'
 import { SpiffeId } from '../../../src/spiffe/index.ts'
@@ -23,21 +29,31 @@ const caller: Caller = { identities: [id], credential: 'test', claims: {} }
 const silent: Authenticator = { name: 'silent', authenticate: async () => undefined }
 const good: Authenticator = { name: 'good', authenticate: async () => caller }
 const bad: Authenticator = { name: 'bad', authenticate: () => Promise.reject(authenticationError('stale')) }
-const broken: Authenticator = { name: 'broken', authenticate: () => Promise.reject(new TypeError('secret-detail')) }
-const answers = (value: unknown): Authenticator => ({ name: 'odd', authenticate: async () => value as Caller })
+const broken: Authenticator = {
+  name: 'broken',
+  authenticate: () => Promise.reject(new TypeError('secret-detail')),
+}
+const answers = (value: unknown): Authenticator => ({
+  name: 'odd',
+  authenticate: async () => value as Caller,
+})
 
 describe('an API key', () => {
   it('is never the empty text', async () => {
     expect(() => hashApiKey('')).toThrow(code('ERR_INVALID_ARGUMENT'))
     expect(() => hashApiKey(undefined as unknown as string)).toThrow(code('ERR_INVALID_ARGUMENT'))
     const digest = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
-    expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'unset', digest, identities: [id] }] })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'unset', digest, identities: [id] }] })).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
   })
 })
 
 describe('CompositeAuthenticator', () => {
   it('refuses an onFailure that is misspelt', () => {
-    expect(() => new CompositeAuthenticator({ authenticators: [good], onFailure: 'tryNext' as 'try-next' })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(
+      () => new CompositeAuthenticator({ authenticators: [good], onFailure: 'tryNext' as 'try-next' }),
+    ).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it.each([
@@ -52,7 +68,11 @@ describe('CompositeAuthenticator', () => {
     { authenticators: [broken, bad], onFailure: 'try-next', result: 'ERR_AUTHENTICATOR_FAILED' },
     { authenticators: [answers({ identities: [] })], onFailure: 'deny', result: 'ERR_AUTHENTICATOR_FAILED' },
     { authenticators: [answers(null)], onFailure: 'deny', result: 'ERR_AUTHENTICATOR_FAILED' },
-    { authenticators: [answers({ identities: ['spiffe://example.org/x'] })], onFailure: 'deny', result: 'ERR_AUTHENTICATOR_FAILED' },
+    {
+      authenticators: [answers({ identities: ['spiffe://example.org/x'] })],
+      onFailure: 'deny',
+      result: 'ERR_AUTHENTICATOR_FAILED',
+    },
   ] as const)('case %#: $onFailure → $result', async ({ authenticators, onFailure, result }) => {
     const composite = new CompositeAuthenticator({ authenticators, onFailure })
     const answer = requireCaller(composite, request())
@@ -70,8 +90,12 @@ describe('CompositeAuthenticator', () => {
       metrics: { count: (...args) => counts.push(args), gauge: ignore, observe: ignore },
     })
     await expect(composite.authenticate(request())).rejects.toThrow(code('ERR_CREDENTIAL_INVALID'))
-    expect(lines).toEqual([{ authenticator: 'bad', code: 'ERR_CREDENTIAL_INVALID', reason: 'stale', peer: '127.0.0.1' }])
-    expect(counts).toEqual([['authentication_failures', { authenticator: 'bad', code: 'ERR_CREDENTIAL_INVALID' }]])
+    expect(lines).toEqual([
+      { authenticator: 'bad', code: 'ERR_CREDENTIAL_INVALID', reason: 'stale', peer: '127.0.0.1' },
+    ])
+    expect(counts).toEqual([
+      ['authentication_failures', { authenticator: 'bad', code: 'ERR_CREDENTIAL_INVALID' }],
+    ])
   })
 
   it('logs what broke an authenticator by its name, not by its words', async () => {
@@ -97,33 +121,102 @@ describe('CompositeAuthenticator', () => {
     const gone = new AbortController()
     gone.abort()
     let asked = 0
-    const counting: Authenticator = { name: 'counting', authenticate: async () => { asked++; return undefined } }
+    const counting: Authenticator = {
+      name: 'counting',
+      authenticate: async () => {
+        asked++
+        return undefined
+      },
+    }
     const composite = new CompositeAuthenticator({ authenticators: [counting, counting] })
-    await expect(composite.authenticate({ ...request(), signal: gone.signal })).rejects.toThrow(code('ERR_ABORTED'))
+    await expect(composite.authenticate({ ...request(), signal: gone.signal })).rejects.toThrow(
+      code('ERR_ABORTED'),
+    )
     expect(asked).toBe(1)
   })
 })
 
 describe('requireCaller', () => {
-  it.each<{ readonly what: string, readonly authenticator: Authenticator, readonly wanted: string }>([
-    { what: 'throws', authenticator: { name: 'x', authenticate: () => { throw new TypeError('bug') } }, wanted: 'ERR_AUTHENTICATOR_FAILED' },
+  it.each<{ readonly what: string; readonly authenticator: Authenticator; readonly wanted: string }>([
+    {
+      what: 'throws',
+      authenticator: {
+        name: 'x',
+        authenticate: () => {
+          throw new TypeError('bug')
+        },
+      },
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
     { what: 'rejects', authenticator: broken, wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'rejects with nothing', authenticator: { name: 'x', authenticate: () => Promise.reject(undefined as unknown as Error) }, wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    {
+      what: 'rejects with nothing',
+      authenticator: { name: 'x', authenticate: () => Promise.reject(undefined as unknown as Error) },
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
     { what: 'has a code', authenticator: bad, wanted: 'ERR_CREDENTIAL_INVALID' },
     { what: 'answers with true', authenticator: answers(true), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'answers with a text', authenticator: answers('spiffe://example.org/x'), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    {
+      what: 'answers with a text',
+      authenticator: answers('spiffe://example.org/x'),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
     { what: 'answers with a list', authenticator: answers([caller]), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'has an identity that is text, among others', authenticator: answers({ ...caller, identities: [id, id.toString()] }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'has more identities than anybody', authenticator: answers({ ...caller, identities: Array.from({ length: 65 }, () => id) }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'forgets the credential', authenticator: answers({ identities: [id], claims: {} }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'forgets the claims', authenticator: answers({ identities: [id], credential: 'x' }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'has claims that are a list', authenticator: answers({ identities: [id], credential: 'x', claims: [] }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'is nobody', authenticator: answers({ ...caller, identities: [] }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'has identities that are no list', authenticator: answers({ ...caller, identities: { length: 1, 0: id } }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'has an empty credential', authenticator: answers({ ...caller, credential: '' }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'has a pod that is null', authenticator: answers({ ...caller, kubernetes: null }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'has the other half of a pod', authenticator: answers({ ...caller, kubernetes: { serviceAccount: 'api' } }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
-    { what: 'has half a pod', authenticator: answers({ ...caller, kubernetes: { namespace: 'prod' } }), wanted: 'ERR_AUTHENTICATOR_FAILED' },
+    {
+      what: 'has an identity that is text, among others',
+      authenticator: answers({ ...caller, identities: [id, id.toString()] }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'has more identities than anybody',
+      authenticator: answers({ ...caller, identities: Array.from({ length: 65 }, () => id) }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'forgets the credential',
+      authenticator: answers({ identities: [id], claims: {} }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'forgets the claims',
+      authenticator: answers({ identities: [id], credential: 'x' }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'has claims that are a list',
+      authenticator: answers({ identities: [id], credential: 'x', claims: [] }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'is nobody',
+      authenticator: answers({ ...caller, identities: [] }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'has identities that are no list',
+      authenticator: answers({ ...caller, identities: { length: 1, 0: id } }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'has an empty credential',
+      authenticator: answers({ ...caller, credential: '' }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'has a pod that is null',
+      authenticator: answers({ ...caller, kubernetes: null }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'has the other half of a pod',
+      authenticator: answers({ ...caller, kubernetes: { serviceAccount: 'api' } }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
+    {
+      what: 'has half a pod',
+      authenticator: answers({ ...caller, kubernetes: { namespace: 'prod' } }),
+      wanted: 'ERR_AUTHENTICATOR_FAILED',
+    },
   ])('denies what $what', async ({ authenticator, wanted }) => {
     await expect(requireCaller(authenticator, request())).rejects.toThrow(code(wanted))
   })
@@ -141,16 +234,27 @@ describe('requireCaller', () => {
 
 describe('ApiKeyAuthenticator', () => {
   const key = generateApiKey()
-  const authenticator = new ApiKeyAuthenticator({ keys: [{ id: 'ci', digest: hashApiKey(key), identities: [id] }] })
+  const authenticator = new ApiKeyAuthenticator({
+    keys: [{ id: 'ci', digest: hashApiKey(key), identities: [id] }],
+  })
 
   it('knows its keys', async () => {
-    expect(await authenticator.authenticate(request({ 'x-api-key': [key] }))).toEqual({ identities: [id], credential: 'api-key', claims: { keyId: 'ci' } })
+    expect(await authenticator.authenticate(request({ 'x-api-key': [key] }))).toEqual({
+      identities: [id],
+      credential: 'api-key',
+      claims: { keyId: 'ci' },
+    })
     expect(await authenticator.authenticate(request())).toBeUndefined()
   })
 
-  it.each([[['']], [['wrong']], [[generateApiKey()]], [['x'.repeat(10_000)]], [[key, key]]])('refuses %#', async (values) => {
-    await expect(authenticator.authenticate(request({ 'x-api-key': values }))).rejects.toThrow(code('ERR_CREDENTIAL_INVALID'))
-  })
+  it.each([[['']], [['wrong']], [[generateApiKey()]], [['x'.repeat(10_000)]], [[key, key]]])(
+    'refuses %#',
+    async (values) => {
+      await expect(authenticator.authenticate(request({ 'x-api-key': values }))).rejects.toThrow(
+        code('ERR_CREDENTIAL_INVALID'),
+      )
+    },
+  )
 
   it.each([
     { digest: 'ABC', identities: [id], code: 'ERR_INVALID_ARGUMENT' },
@@ -162,24 +266,47 @@ describe('ApiKeyAuthenticator', () => {
 
   it('takes keys of up to 512 characters', async () => {
     const [longest, tooLong] = ['x'.repeat(512), 'x'.repeat(513)]
-    const own = new ApiKeyAuthenticator({ keys: [longest, tooLong].map((one, i) => ({ id: String(i), digest: hashApiKey(one), identities: [id] })) })
-    expect(await own.authenticate(request({ 'x-api-key': [longest] }))).toMatchObject({ claims: { keyId: '0' } })
-    await expect(own.authenticate(request({ 'x-api-key': [tooLong] }))).rejects.toThrow(code('ERR_CREDENTIAL_INVALID'))
+    const own = new ApiKeyAuthenticator({
+      keys: [longest, tooLong].map((one, i) => ({
+        id: String(i),
+        digest: hashApiKey(one),
+        identities: [id],
+      })),
+    })
+    expect(await own.authenticate(request({ 'x-api-key': [longest] }))).toMatchObject({
+      claims: { keyId: '0' },
+    })
+    await expect(own.authenticate(request({ 'x-api-key': [tooLong] }))).rejects.toThrow(
+      code('ERR_CREDENTIAL_INVALID'),
+    )
   })
 
   it('refuses one key for two entries: which one holds would depend on their order', () => {
     const digest = hashApiKey(key)
-    expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'a', digest, identities: [id] }, { id: 'b', digest, identities: [id] }] })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(
+      () =>
+        new ApiKeyAuthenticator({
+          keys: [
+            { id: 'a', digest, identities: [id] },
+            { id: 'b', digest, identities: [id] },
+          ],
+        }),
+    ).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it('asks for its header in lower case, as transports have it', async () => {
-    const own = new ApiKeyAuthenticator({ header: 'X-Own-Key', keys: [{ id: 'ci', digest: hashApiKey(key), identities: [id] }] })
+    const own = new ApiKeyAuthenticator({
+      header: 'X-Own-Key',
+      keys: [{ id: 'ci', digest: hashApiKey(key), identities: [id] }],
+    })
     expect(await own.authenticate(request({ 'x-own-key': [key] }))).toMatchObject({ credential: 'api-key' })
   })
 
   it('never tells the key', async () => {
     const secret = 'a-guess-that-failed'
-    const error: unknown = await authenticator.authenticate(request({ 'x-api-key': [secret] })).catch((cause: unknown) => cause)
+    const error: unknown = await authenticator
+      .authenticate(request({ 'x-api-key': [secret] }))
+      .catch((cause: unknown) => cause)
     expect(JSON.stringify([error, String(error)])).not.toContain(secret)
   })
 })
@@ -187,7 +314,9 @@ describe('ApiKeyAuthenticator', () => {
 describe('ClientCertificateAuthenticator', () => {
   const leaf = { serialNumber: '01', notAfter: new Date(0) } as unknown as Certificate
   const trusted = new ClientCertificateAuthenticator({ verify: () => ({ ok: true, id }) })
-  const untrusted = new ClientCertificateAuthenticator({ verify: () => ({ ok: false, rejected: [{ code: 'ERR_X', rule: 'X-1', message: 'no path' }] }) })
+  const untrusted = new ClientCertificateAuthenticator({
+    verify: () => ({ ok: false, rejected: [{ code: 'ERR_X', rule: 'X-1', message: 'no path' }] }),
+  })
 
   it('has nothing to say without a certificate', async () => {
     expect(await trusted.authenticate(request())).toBeUndefined()
@@ -195,15 +324,27 @@ describe('ClientCertificateAuthenticator', () => {
   })
 
   it('takes the identity of a verified chain', async () => {
-    expect(await trusted.authenticate(request({}, [leaf]))).toMatchObject({ identities: [id], credential: 'x509' })
+    expect(await trusted.authenticate(request({}, [leaf]))).toMatchObject({
+      identities: [id],
+      credential: 'x509',
+    })
   })
 
   it('refuses an untrusted one with a code of its own', async () => {
-    await expect(untrusted.authenticate(request({}, [leaf]))).rejects.toThrow(code('ERR_CLIENT_CERTIFICATE_UNTRUSTED'))
+    await expect(untrusted.authenticate(request({}, [leaf]))).rejects.toThrow(
+      code('ERR_CLIENT_CERTIFICATE_UNTRUSTED'),
+    )
   })
 
   it('looks at chains of up to ten certificates', async () => {
-    expect(await trusted.authenticate(request({}, Array.from({ length: 10 }, () => leaf)))).toMatchObject({ identities: [id] })
+    expect(
+      await trusted.authenticate(
+        request(
+          {},
+          Array.from({ length: 10 }, () => leaf),
+        ),
+      ),
+    ).toMatchObject({ identities: [id] })
   })
 
   it('refuses an endless chain before looking at it', async () => {

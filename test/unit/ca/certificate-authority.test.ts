@@ -1,7 +1,14 @@
 // What a CA must not do, found by people who tried: outlive its root, ignore path lengths and name constraints, be its own root.
 
 import { describe, expect, it } from 'vitest'
-import { MemoryCertificateStore, createCertificateAuthority, createCrossCertificate, createIntermediateCertificate, createRootCertificate, parsePluggedInMaterial } from '../../../src/ca/index.ts'
+import {
+  MemoryCertificateStore,
+  createCertificateAuthority,
+  createCrossCertificate,
+  createIntermediateCertificate,
+  createRootCertificate,
+  parsePluggedInMaterial,
+} from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
@@ -18,14 +25,24 @@ const code = (value: string) => expect.objectContaining({ code: value })
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
 const rootSigner = await SoftwareSigner.generate('P-256')
 const caSigner = await SoftwareSigner.generate('P-256')
-const rootOf = (options: Partial<CaCertificateOptions> = {}) => createRootCertificate(rootSigner, { subject: 'CN=root', ...options })
+const rootOf = (options: Partial<CaCertificateOptions> = {}) =>
+  createRootCertificate(rootSigner, { subject: 'CN=root', ...options })
 const proven = (await newRequest()).request.verify()
 
 describe('a CA below a root', () => {
   it('gives no leaf that outlives the root', async () => {
     const root = await rootOf({ ttlSeconds: 3600 })
-    const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
-    const { notAfter } = createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] }).prepare(proven, content)
+    const ca = await createIntermediateCertificate(
+      { certificate: root, signer: rootSigner },
+      caSigner.publicKey,
+      { subject: 'CN=ca' },
+    )
+    const { notAfter } = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: ca,
+      signer: caSigner,
+      roots: [root],
+    }).prepare(proven, content)
     expect(notAfter.getTime()).toBeLessThanOrEqual(root.notAfterMs)
   })
 
@@ -34,49 +51,133 @@ describe('a CA below a root', () => {
     { what: 'the longest of several', twins: [3600, 7200], given: 7200 },
     { what: 'itself, where every root lasts longer', twins: [3600, 20 * 365 * 86_400], given: 10_000 },
   ])('gives no leaf that outlives $what', async ({ twins, given }) => {
-    const ca = await createIntermediateCertificate({ certificate: await rootOf(), signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca', ttlSeconds: 10_000 })
+    const ca = await createIntermediateCertificate(
+      { certificate: await rootOf(), signer: rootSigner },
+      caSigner.publicKey,
+      { subject: 'CN=ca', ttlSeconds: 10_000 },
+    )
     const roots = await Promise.all(twins.map((ttlSeconds) => rootOf({ ttlSeconds })))
-    const { notAfter } = createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots }).prepare(proven, content)
+    const { notAfter } = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: ca,
+      signer: caSigner,
+      roots,
+    }).prepare(proven, content)
     expect(Math.abs(notAfter.getTime() - Date.now() - given * 1000)).toBeLessThan(60_000)
   })
 
   it('is not its own root', async () => {
-    const ca = await createIntermediateCertificate({ certificate: await rootOf(), signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
-    expect(() => createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner })).toThrow(code('ERR_CA_MATERIAL'))
+    const ca = await createIntermediateCertificate(
+      { certificate: await rootOf(), signer: rootSigner },
+      caSigner.publicKey,
+      { subject: 'CN=ca' },
+    )
+    expect(() =>
+      createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner }),
+    ).toThrow(code('ERR_CA_MATERIAL'))
   })
 
   it('is refused where a path length does not allow it', async () => {
     const root = await rootOf({ pathLength: 0 })
-    await expect(createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(
+      createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, {
+        subject: 'CN=ca',
+      }),
+    ).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
     const free = await rootOf()
-    const ca = await createIntermediateCertificate({ certificate: free, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
-    expect(() => createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] })).toThrow(code('ERR_CA_MATERIAL'))
+    const ca = await createIntermediateCertificate(
+      { certificate: free, signer: rootSigner },
+      caSigner.publicKey,
+      { subject: 'CN=ca' },
+    )
+    expect(() =>
+      createCertificateAuthority({
+        trustDomain: 'example.org',
+        certificate: ca,
+        signer: caSigner,
+        roots: [root],
+      }),
+    ).toThrow(code('ERR_CA_MATERIAL'))
   })
 
   it('may be of another trust domain than what is above it, and of no other than its own (X-4)', async () => {
     const root = await rootOf({ trustDomain: 'other.example' })
-    const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca', trustDomain: 'example.org' })
-    expect(createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] }).chain).toHaveLength(1)
-    expect(() => createCertificateAuthority({ trustDomain: 'other.example', certificate: ca, signer: caSigner, roots: [root] })).toThrow(code('ERR_CA_MATERIAL'))
+    const ca = await createIntermediateCertificate(
+      { certificate: root, signer: rootSigner },
+      caSigner.publicKey,
+      { subject: 'CN=ca', trustDomain: 'example.org' },
+    )
+    expect(
+      createCertificateAuthority({
+        trustDomain: 'example.org',
+        certificate: ca,
+        signer: caSigner,
+        roots: [root],
+      }).chain,
+    ).toHaveLength(1)
+    expect(() =>
+      createCertificateAuthority({
+        trustDomain: 'other.example',
+        certificate: ca,
+        signer: caSigner,
+        roots: [root],
+      }),
+    ).toThrow(code('ERR_CA_MATERIAL'))
   })
 
-  it.each([{ ttlSeconds: 0 }, { ttlSeconds: -1 }, { ttlSeconds: 1.5 }, { ttlSeconds: Number.NaN }, { ttlSeconds: Infinity }, { pathLength: -1 }, { pathLength: 1.5 }, { pathLength: 2 ** 40 }])('is not made with %j', async (options) => {
+  it.each([
+    { ttlSeconds: 0 },
+    { ttlSeconds: -1 },
+    { ttlSeconds: 1.5 },
+    { ttlSeconds: Number.NaN },
+    { ttlSeconds: Infinity },
+    { pathLength: -1 },
+    { pathLength: 1.5 },
+    { pathLength: 2 ** 40 },
+  ])('is not made with %j', async (options) => {
     await expect(rootOf(options)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
-    await expect(createIntermediateCertificate({ certificate: await rootOf(), signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca', ...options })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(
+      createIntermediateCertificate({ certificate: await rootOf(), signer: rootSigner }, caSigner.publicKey, {
+        subject: 'CN=ca',
+        ...options,
+      }),
+    ).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it('keeps the name constraints above it, before it signs', async () => {
     const root = await rootOf({ nameConstraints: { permitted: [generalName.uri('other.example')] } })
-    const ca = await createIntermediateCertificate({ certificate: root, signer: rootSigner }, caSigner.publicKey, { subject: 'CN=ca' })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [root] })
+    const ca = await createIntermediateCertificate(
+      { certificate: root, signer: rootSigner },
+      caSigner.publicKey,
+      { subject: 'CN=ca' },
+    )
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: ca,
+      signer: caSigner,
+      roots: [root],
+    })
     expect(() => authority.prepare(proven, content)).toThrow(code('ERR_LINT'))
-    const fitting = createCertificateAuthority({ trustDomain: 'other.example', certificate: ca, signer: caSigner, roots: [root] })
-    expect(fitting.prepare(proven, { subjectAltName: [generalName.uri('spiffe://other.example/x')] }).tbs.length).toBeGreaterThan(100)
+    const fitting = createCertificateAuthority({
+      trustDomain: 'other.example',
+      certificate: ca,
+      signer: caSigner,
+      roots: [root],
+    })
+    expect(
+      fitting.prepare(proven, { subjectAltName: [generalName.uri('spiffe://other.example/x')] }).tbs.length,
+    ).toBeGreaterThan(100)
   })
 
   it('signs in the last second of its validity', async () => {
     const root = await rootOf()
-    const at = (ms: number) => createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, clock: { ...systemClock, now: () => root.notAfterMs + ms } })
+    const at = (ms: number) =>
+      createCertificateAuthority({
+        trustDomain: 'example.org',
+        certificate: root,
+        signer: rootSigner,
+        clock: { ...systemClock, now: () => root.notAfterMs + ms },
+      })
     expect(() => at(1000).prepare(proven, content)).toThrow(code('ERR_CA_EXPIRED'))
     expect(at(-5000).prepare(proven, content).notAfter.getTime()).toBe(root.notAfterMs)
   })
@@ -85,23 +186,53 @@ describe('a CA below a root', () => {
 describe('a cross-certificate', () => {
   it('gives what is below one root a path to the other', async () => {
     const newSigner = await SoftwareSigner.generate('P-384')
-    const newRoot = await createRootCertificate(newSigner, { subject: 'CN=new root', trustDomain: 'example.org', nameConstraints: { permitted: [generalName.uri('example.org')] } })
-    const ca = await createIntermediateCertificate({ certificate: newRoot, signer: newSigner }, caSigner.publicKey, { subject: 'CN=ca' })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: ca, signer: caSigner, roots: [newRoot] })
+    const newRoot = await createRootCertificate(newSigner, {
+      subject: 'CN=new root',
+      trustDomain: 'example.org',
+      nameConstraints: { permitted: [generalName.uri('example.org')] },
+    })
+    const ca = await createIntermediateCertificate(
+      { certificate: newRoot, signer: newSigner },
+      caSigner.publicKey,
+      { subject: 'CN=ca' },
+    )
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: ca,
+      signer: caSigner,
+      roots: [newRoot],
+    })
     const { certificate } = await authority.sign(authority.prepare(proven, content))
     const oldRoot = await rootOf()
-    const cross = await createCrossCertificate({ certificate: oldRoot, signer: rootSigner }, newRoot, { pathLength: 1 })
-    expect(verifyPath(certificate, { anchors: [oldRoot], intermediates: [ca, cross], profile: 'spiffe' }).ok).toBe(true)
-    expect(verifyPath(certificate, { anchors: [newRoot], intermediates: [ca, cross], profile: 'spiffe' }).ok).toBe(true)
+    const cross = await createCrossCertificate({ certificate: oldRoot, signer: rootSigner }, newRoot, {
+      pathLength: 1,
+    })
+    expect(
+      verifyPath(certificate, { anchors: [oldRoot], intermediates: [ca, cross], profile: 'spiffe' }).ok,
+    ).toBe(true)
+    expect(
+      verifyPath(certificate, { anchors: [newRoot], intermediates: [ca, cross], profile: 'spiffe' }).ok,
+    ).toBe(true)
     expect(cross.nameConstraints).toEqual(newRoot.nameConstraints)
     expect(cross.subjectAltName).toEqual(newRoot.subjectAltName)
   })
 
   it('keeps a key identifier that is not ours', async () => {
-    const foreign = await buildCertificate({
-      issuer: DistinguishedName.parse('CN=foreign'), subject: DistinguishedName.parse('CN=foreign'), publicKey: caSigner.publicKey, notBefore: new Date(Date.now() - 1000), notAfter: new Date(Date.now() + 60_000),
-      extensions: { basicConstraints: { ca: true, pathLength: 0 }, keyUsage: ['keyCertSign', 'cRLSign'], subjectKeyIdentifier: Uint8Array.of(1, 2, 3) },
-    }, caSigner)
+    const foreign = await buildCertificate(
+      {
+        issuer: DistinguishedName.parse('CN=foreign'),
+        subject: DistinguishedName.parse('CN=foreign'),
+        publicKey: caSigner.publicKey,
+        notBefore: new Date(Date.now() - 1000),
+        notAfter: new Date(Date.now() + 60_000),
+        extensions: {
+          basicConstraints: { ca: true, pathLength: 0 },
+          keyUsage: ['keyCertSign', 'cRLSign'],
+          subjectKeyIdentifier: Uint8Array.of(1, 2, 3),
+        },
+      },
+      caSigner,
+    )
     const cross = await createCrossCertificate({ certificate: await rootOf(), signer: rootSigner }, foreign)
     expect(cross.subjectKeyIdentifier).toEqual(Uint8Array.of(1, 2, 3))
     expect(cross.basicConstraints).toEqual({ ca: true, pathLength: 0 })
@@ -112,7 +243,9 @@ describe('a cross-certificate', () => {
     const pki = await testPki()
     const { certificate: leaf } = await pki.issuance.issue({ csr: (await newRequest()).request }, callerOf())
     const parent = { certificate, signer: rootSigner }
-    await expect(createCrossCertificate(parent, leaf, { pathLength: 0 })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(createCrossCertificate(parent, leaf, { pathLength: 0 })).rejects.toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
     await expect(createCrossCertificate(parent, pki.root)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 })
@@ -120,30 +253,60 @@ describe('a cross-certificate', () => {
 describe('plugged-in material', () => {
   it('is judged when it is read', async () => {
     const root = await rootOf()
-    const files = { 'tls.crt': root.toPem(), 'tls.key': exportPrivateKey(caSigner.privateKey()), 'ca.crt': root.toPem() }
+    const files = {
+      'tls.crt': root.toPem(),
+      'tls.key': exportPrivateKey(caSigner.privateKey()),
+      'ca.crt': root.toPem(),
+    }
     expect(() => parsePluggedInMaterial(files)).toThrow(code('ERR_CA_MATERIAL'))
     const pki = await testPki()
     const { signer, request } = await newRequest()
     const { certificate } = await pki.issuance.issue({ csr: request }, callerOf())
-    expect(() => parsePluggedInMaterial({ 'tls.crt': certificate.toPem(), 'tls.key': exportPrivateKey(signer.privateKey()), 'ca.crt': pki.root.toPem() })).toThrow(code('ERR_CA_MATERIAL'))
+    expect(() =>
+      parsePluggedInMaterial({
+        'tls.crt': certificate.toPem(),
+        'tls.key': exportPrivateKey(signer.privateKey()),
+        'ca.crt': pki.root.toPem(),
+      }),
+    ).toThrow(code('ERR_CA_MATERIAL'))
   })
 })
 
 describe('names and times of leaves', () => {
   it.each([['1.2.3.4'], ['a.1'], ['A.example'], ['*']])('a DNS name %s is none', async (name) => {
     const { authority } = await testPki()
-    expect(() => authority.prepare(proven, { subjectAltName: [...content.subjectAltName, generalName.dns(name)] })).toThrow(code('ERR_LINT'))
+    expect(() =>
+      authority.prepare(proven, { subjectAltName: [...content.subjectAltName, generalName.dns(name)] }),
+    ).toThrow(code('ERR_LINT'))
   })
 
   it('no DNS name twice', async () => {
     const { authority } = await testPki()
-    expect(() => authority.prepare(proven, { subjectAltName: [...content.subjectAltName, generalName.dns('a.example'), generalName.dns('a.example')] })).toThrow(code('ERR_LINT'))
+    expect(() =>
+      authority.prepare(proven, {
+        subjectAltName: [
+          ...content.subjectAltName,
+          generalName.dns('a.example'),
+          generalName.dns('a.example'),
+        ],
+      }),
+    ).toThrow(code('ERR_LINT'))
   })
 
-  it.each([[undefined, 3600], [1800, 1800], [7200, 3600]])('a policy of an hour: asked for %s s, given %i s', async (ttlSeconds, given) => {
+  it.each([
+    [undefined, 3600],
+    [1800, 1800],
+    [7200, 3600],
+  ])('a policy of an hour: asked for %s s, given %i s', async (ttlSeconds, given) => {
     const { authority } = await testPki()
-    const issuance = createIssuanceService({ authority, policy: callerIdentityPolicy({ trustDomain: TrustDomain.from('example.org'), maximumTtlSeconds: 3600 }) })
-    const { certificate } = await issuance.issue({ csr: (await newRequest()).request, ttlSeconds }, callerOf())
+    const issuance = createIssuanceService({
+      authority,
+      policy: callerIdentityPolicy({ trustDomain: TrustDomain.from('example.org'), maximumTtlSeconds: 3600 }),
+    })
+    const { certificate } = await issuance.issue(
+      { csr: (await newRequest()).request, ttlSeconds },
+      callerOf(),
+    )
     expect((certificate.notAfterMs - certificate.notBeforeMs) / 1000).toBe(given + 120)
   })
 })
@@ -152,7 +315,12 @@ describe('revocation lists', () => {
   it('list what was revoked, with a number above the last', async () => {
     const store = new MemoryCertificateStore()
     const root = await rootOf({ trustDomain: 'example.org' })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store })
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: root,
+      signer: rootSigner,
+      store,
+    })
     const issuance = createIssuanceService({ authority, store })
     const { certificate } = await issuance.issue({ csr: (await newRequest()).request }, callerOf())
     const before = await authority.revocationList()
@@ -160,7 +328,12 @@ describe('revocation lists', () => {
     const after = await authority.revocationList()
     expect([before.entryCount, after.entryCount]).toEqual([0, 1])
     expect(after.crlNumber! > before.crlNumber!).toBe(true)
-    const verdict = (list: typeof after) => verifyPath(certificate, { anchors: [root], profile: 'spiffe', revocation: createCrlChecker({ lists: [list], mode: 'hard-fail' }) })
+    const verdict = (list: typeof after) =>
+      verifyPath(certificate, {
+        anchors: [root],
+        profile: 'spiffe',
+        revocation: createCrlChecker({ lists: [list], mode: 'hard-fail' }),
+      })
     expect(verdict(before).ok).toBe(true)
     expect(verdict(after)).toMatchObject({ ok: false, rejected: [{ code: 'ERR_REVOKED' }] })
   })
@@ -169,20 +342,38 @@ describe('revocation lists', () => {
     const clock = new FakeClock(new Date())
     const store = new MemoryCertificateStore()
     const root = await rootOf({ trustDomain: 'example.org', clock })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store, clock, revocationListTtlSeconds: 600 })
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: root,
+      signer: rootSigner,
+      store,
+      clock,
+      revocationListTtlSeconds: 600,
+    })
     const issuance = createIssuanceService({ authority, store, clock })
-    const { certificate } = await issuance.issue({ csr: (await newRequest()).request, ttlSeconds: 300 }, callerOf())
+    const { certificate } = await issuance.issue(
+      { csr: (await newRequest()).request, ttlSeconds: 300 },
+      callerOf(),
+    )
     await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
     const listedAfter = async (seconds: number): Promise<boolean> => {
       clock.advance(seconds * 1000)
       return (await authority.revocationList()).has(certificate.serialNumber)
     }
-    expect([await listedAfter(0), await listedAfter(299), await listedAfter(10_000), await listedAfter(600), await listedAfter(1)]).toEqual([true, true, true, false, false])
+    expect([
+      await listedAfter(0),
+      await listedAfter(299),
+      await listedAfter(10_000),
+      await listedAfter(600),
+      await listedAfter(1),
+    ]).toEqual([true, true, true, false, false])
   })
 
   it('have the later contents under the greater number, however slow the store is', async () => {
     let release = (): void => undefined
-    const gate = new Promise<void>((resolve) => { release = resolve })
+    const gate = new Promise<void>((resolve) => {
+      release = resolve
+    })
     class SlowOnce extends MemoryCertificateStore {
       #asked = 0
       override async revoked(at: Date): ReturnType<MemoryCertificateStore['revoked']> {
@@ -193,7 +384,12 @@ describe('revocation lists', () => {
     }
     const store = new SlowOnce()
     const root = await rootOf({ trustDomain: 'example.org' })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store })
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: root,
+      signer: rootSigner,
+      store,
+    })
     const issuance = createIssuanceService({ authority, store })
     const { certificate } = await issuance.issue({ csr: (await newRequest()).request }, callerOf())
     const first = authority.revocationList()
@@ -208,7 +404,13 @@ describe('revocation lists', () => {
     const clock = new FakeClock(new Date('2026-03-01T00:00:00.500Z'))
     const store = new MemoryCertificateStore()
     const root = await rootOf({ trustDomain: 'example.org', clock })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store, clock })
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: root,
+      signer: rootSigner,
+      store,
+      clock,
+    })
     const issuance = createIssuanceService({ authority, store, clock })
     const serials: SerialNumber[] = []
     for (const revokedAt of ['2026-04-01T00:00:00Z', '2026-03-01T00:00:00.700Z', '2020-01-01T00:00:00Z']) {
@@ -220,7 +422,11 @@ describe('revocation lists', () => {
       const list = await authority.revocationList()
       return serials.map((serial) => list.find(serial)!.revocationDate.toISOString())
     }
-    expect(await dates()).toEqual(['2026-03-01T00:00:00.000Z', '2026-03-01T00:00:00.000Z', '2026-03-01T00:00:00.000Z'])
+    expect(await dates()).toEqual([
+      '2026-03-01T00:00:00.000Z',
+      '2026-03-01T00:00:00.000Z',
+      '2026-03-01T00:00:00.000Z',
+    ])
     clock.advance(60_000)
     expect((await dates())[0]).toBe('2026-03-01T00:01:00.000Z')
     clock.setWallClock(new Date('2026-02-28T00:00:00Z'))
@@ -230,7 +436,12 @@ describe('revocation lists', () => {
   it('are not given out where the store forgets', async () => {
     const store = new MemoryCertificateStore()
     const root = await rootOf({ trustDomain: 'example.org' })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store })
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: root,
+      signer: rootSigner,
+      store,
+    })
     const issuance = createIssuanceService({ authority, store })
     const { certificate } = await issuance.issue({ csr: (await newRequest()).request }, callerOf())
     await issuance.revoke(certificate.serialNumber, 'keyCompromise', callerOf())
@@ -242,7 +453,13 @@ describe('revocation lists', () => {
   it('are not signed by a CA that has expired', async () => {
     const clock = new FakeClock(new Date())
     const root = await rootOf({ ttlSeconds: 60, clock })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: rootSigner, store: new MemoryCertificateStore(), clock })
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: root,
+      signer: rootSigner,
+      store: new MemoryCertificateStore(),
+      clock,
+    })
     clock.advance(61_000)
     await expect(authority.revocationList()).rejects.toThrow(code('ERR_CA_EXPIRED'))
   })

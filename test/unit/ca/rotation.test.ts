@@ -2,7 +2,15 @@
 
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { MemoryCertificateStore, createCertificateAuthority, createIntermediateCertificate, createRootCertificate, proveAndSign, spireProfile, workloadProfile } from '../../../src/ca/index.ts'
+import {
+  MemoryCertificateStore,
+  createCertificateAuthority,
+  createIntermediateCertificate,
+  createRootCertificate,
+  proveAndSign,
+  spireProfile,
+  workloadProfile,
+} from '../../../src/ca/index.ts'
 import type { CertificateAuthorityOptions, CertificateWorkers } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
@@ -18,15 +26,30 @@ import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
 const proven = (await newRequest()).request.verify()
 
-async function newRoot(clock?: FakeClock, ttlSeconds?: number): Promise<{ certificate: Certificate, signer: SoftwareSigner }> {
+async function newRoot(
+  clock?: FakeClock,
+  ttlSeconds?: number,
+): Promise<{ certificate: Certificate; signer: SoftwareSigner }> {
   const signer = await SoftwareSigner.generate('P-256')
-  return { signer, certificate: await createRootCertificate(signer, { subject: 'CN=root', trustDomain: 'example.org', clock, ttlSeconds }) }
+  return {
+    signer,
+    certificate: await createRootCertificate(signer, {
+      subject: 'CN=root',
+      trustDomain: 'example.org',
+      clock,
+      ttlSeconds,
+    }),
+  }
 }
 
 async function timed(options: Partial<CertificateAuthorityOptions> = {}, ttlSeconds?: number) {
   const clock = new FakeClock()
   const root = await newRoot(clock, ttlSeconds)
-  return { clock, root, authority: createCertificateAuthority({ trustDomain: 'example.org', ...root, clock, ...options }) }
+  return {
+    clock,
+    root,
+    authority: createCertificateAuthority({ trustDomain: 'example.org', ...root, clock, ...options }),
+  }
 }
 
 describe('prepared bytes', () => {
@@ -39,8 +62,14 @@ describe('prepared bytes', () => {
 
   it.each([
     { what: 'after that', age: (clock: FakeClock) => clock.advance(60_001) },
-    { what: 'after the machine slept', age: (clock: FakeClock) => clock.setWallClock(new Date(clock.now() + 60_001)) },
-    { what: 'after the clock was set back', age: (clock: FakeClock) => clock.setWallClock(new Date(clock.now() - 60_001)) },
+    {
+      what: 'after the machine slept',
+      age: (clock: FakeClock) => clock.setWallClock(new Date(clock.now() + 60_001)),
+    },
+    {
+      what: 'after the clock was set back',
+      age: (clock: FakeClock) => clock.setWallClock(new Date(clock.now() - 60_001)),
+    },
   ])('are not signed $what, nor later', async ({ age }) => {
     const { authority, clock, root } = await timed()
     const prepared = authority.prepare(proven, content)
@@ -53,38 +82,71 @@ describe('prepared bytes', () => {
   })
 
   it.each([undefined, null, 'prepared', 1, {}])('are not %s', async (prepared) => {
-    await expect((await timed()).authority.sign(prepared as never)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect((await timed()).authority.sign(prepared as never)).rejects.toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
   })
 
   it('are out of reach of who holds them, and of the signer', async () => {
     const { root, clock } = await timed()
-    const changing: Signer = { id: 'changing', publicKey: root.signer.publicKey, signatureAlgorithm: root.signer.signatureAlgorithm, sign: (data) => {
-      data[20]! ^= 1 // of the serial number
-      return root.signer.sign(data)
-    } }
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root.certificate, signer: changing, clock })
+    const changing: Signer = {
+      id: 'changing',
+      publicKey: root.signer.publicKey,
+      signatureAlgorithm: root.signer.signatureAlgorithm,
+      sign: (data) => {
+        data[20]! ^= 1 // of the serial number
+        return root.signer.sign(data)
+      },
+    }
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: root.certificate,
+      signer: changing,
+      clock,
+    })
     const prepared = authority.prepare(proven, content)
     prepared.tbs[20]! ^= 1
     await expect(authority.sign(prepared)).rejects.toThrow(code('ERR_CA_SIGNATURE'))
   })
 
-  it.each([undefined, null, 'signature', 7, new Uint8Array(0), [1, 2]])('get no signature that is %s', async (signature) => {
-    const { root, clock } = await timed()
-    const signer: Signer = { id: 'odd', publicKey: root.signer.publicKey, signatureAlgorithm: root.signer.signatureAlgorithm, sign: () => signature as never }
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root.certificate, signer, clock })
-    await expect(authority.sign(authority.prepare(proven, content))).rejects.toThrow(code('ERR_CA_SIGNATURE'))
-  })
+  it.each([undefined, null, 'signature', 7, new Uint8Array(0), [1, 2]])(
+    'get no signature that is %s',
+    async (signature) => {
+      const { root, clock } = await timed()
+      const signer: Signer = {
+        id: 'odd',
+        publicKey: root.signer.publicKey,
+        signatureAlgorithm: root.signer.signatureAlgorithm,
+        sign: () => signature as never,
+      }
+      const authority = createCertificateAuthority({
+        trustDomain: 'example.org',
+        certificate: root.certificate,
+        signer,
+        clock,
+      })
+      await expect(authority.sign(authority.prepare(proven, content))).rejects.toThrow(
+        code('ERR_CA_SIGNATURE'),
+      )
+    },
+  )
 })
 
 describe('a key that is too weak', () => {
   it('is said to be, before anything is made for it', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
-    const weak: Signer = { id: 'weak', publicKey: PublicKey.from(privateKey), signatureAlgorithm: 'sha256WithRSAEncryption', sign: (data) => sign('sha256', data, privateKey) }
+    const weak: Signer = {
+      id: 'weak',
+      publicKey: PublicKey.from(privateKey),
+      signatureAlgorithm: 'sha256WithRSAEncryption',
+      sign: (data) => sign('sha256', data, privateKey),
+    }
     const request = await buildCertificateRequest({}, weak)
     const { authority } = await timed()
     expect(() => authority.prepare(request.verify(), content)).toThrow(code('ERR_KEY_WEAK'))
     expect(() => authority.prepareUnproven(request, content)).toThrow(code('ERR_KEY_WEAK'))
-    for (const other of [undefined, request.der, proven]) expect(() => authority.prepareUnproven(other as never, content)).toThrow(code('ERR_INVALID_ARGUMENT'))
+    for (const other of [undefined, request.der, proven])
+      expect(() => authority.prepareUnproven(other as never, content)).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 })
 
@@ -93,8 +155,18 @@ describe('validity', () => {
 
   it.each([
     { what: 'the hour of SPIRE', caTtl: 24 * 3600, asked: undefined, given: 3600 },
-    { what: 'a sixth of the CA', caTtl: 24 * 3600, asked: (24 * 3600 + 120) / 6, given: (24 * 3600 + 120) / 6 },
-    { what: 'a sixth of a CA of three hours, by default', caTtl: 3 * 3600, asked: undefined, given: (3 * 3600 + 120) / 6 },
+    {
+      what: 'a sixth of the CA',
+      caTtl: 24 * 3600,
+      asked: (24 * 3600 + 120) / 6,
+      given: (24 * 3600 + 120) / 6,
+    },
+    {
+      what: 'a sixth of a CA of three hours, by default',
+      caTtl: 3 * 3600,
+      asked: undefined,
+      given: (3 * 3600 + 120) / 6,
+    },
     { what: 'ninety days of a CA of ten years', caTtl: undefined, asked: 90 * 86_400, given: 90 * 86_400 },
   ])('the SPIRE profile gives $what', async ({ caTtl, asked, given }) => {
     const { authority } = await timed({ profile: spireProfile }, caTtl)
@@ -112,13 +184,23 @@ describe('validity', () => {
 
   it.each([0, -5, 0.5, Number.NaN])('a policy cannot limit it to %s s', async (maximumTtlSeconds) => {
     const { authority } = await timed()
-    expect(() => authority.prepare(proven, { ...content, maximumTtlSeconds })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => authority.prepare(proven, { ...content, maximumTtlSeconds })).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
   })
 
   it.each([
-    { defaultTtlSeconds: Number.NaN }, { defaultTtlSeconds: 0 }, { maximumTtlSeconds: -1 }, { maximumTtlSeconds: 3600 }, { backdateSeconds: -1 }, { backdateSeconds: 0.5 }, { issuerDivisor: 0 },
+    { defaultTtlSeconds: Number.NaN },
+    { defaultTtlSeconds: 0 },
+    { maximumTtlSeconds: -1 },
+    { maximumTtlSeconds: 3600 },
+    { backdateSeconds: -1 },
+    { backdateSeconds: 0.5 },
+    { issuerDivisor: 0 },
   ])('a profile cannot have %j', async (change) => {
-    await expect(timed({ profile: { ...workloadProfile, ...change } })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(timed({ profile: { ...workloadProfile, ...change } })).rejects.toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
   })
 })
 
@@ -131,10 +213,26 @@ describe('rotation', () => {
       return work()
     }
     const { publicKey, signatureAlgorithm } = first.signer
-    const signer: Signer = { id: 'counting', publicKey, signatureAlgorithm, sign: (data) => count(() => first.signer.sign(data)) }
-    const workers: CertificateWorkers = { publicKey, signatureAlgorithm, proveAndSign: (request, tbs) => count(() => proveAndSign(request, tbs, first.signer)) }
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: first.certificate, signer })
-    const [prepared, unproven] = [authority.prepare(proven, content), authority.prepareUnproven(proven.request, content)]
+    const signer: Signer = {
+      id: 'counting',
+      publicKey,
+      signatureAlgorithm,
+      sign: (data) => count(() => first.signer.sign(data)),
+    }
+    const workers: CertificateWorkers = {
+      publicKey,
+      signatureAlgorithm,
+      proveAndSign: (request, tbs) => count(() => proveAndSign(request, tbs, first.signer)),
+    }
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: first.certificate,
+      signer,
+    })
+    const [prepared, unproven] = [
+      authority.prepare(proven, content),
+      authority.prepareUnproven(proven.request, content),
+    ]
     await authority.rotate(second)
     await expect(authority.sign(prepared)).rejects.toThrow(code('ERR_PREPARED_EXPIRED'))
     await expect(authority.proveAndSign(unproven, workers)).rejects.toThrow(code('ERR_PREPARED_EXPIRED'))
@@ -171,7 +269,10 @@ describe('rotation', () => {
   it('swaps an intermediate with its chain', async () => {
     const root = await newRoot()
     const next = await SoftwareSigner.generate('P-384')
-    const intermediate = await createIntermediateCertificate(root, next.publicKey, { subject: 'CN=ca', trustDomain: 'example.org' })
+    const intermediate = await createIntermediateCertificate(root, next.publicKey, {
+      subject: 'CN=ca',
+      trustDomain: 'example.org',
+    })
     const authority = createCertificateAuthority({ trustDomain: 'example.org', ...root })
     expect(authority.chain).toEqual([])
     await authority.rotate({ certificate: intermediate, signer: next, roots: [root.certificate] })
@@ -189,30 +290,70 @@ describe('rotation', () => {
       throw new TypeError('a listener')
     })
     authority.onTrustBundleChange(() => void told.push('second'))
-    await expect(authority.rotate({ ...second, roots: [first.certificate, second.certificate] })).rejects.toThrow(TypeError)
+    await expect(
+      authority.rotate({ ...second, roots: [first.certificate, second.certificate] }),
+    ).rejects.toThrow(TypeError)
     expect(told).toEqual(['first', 'second'])
     expect(authority.certificate).toBe(second.certificate)
   })
 
   it.each([
-    { what: "another CA's key", wanted: 'ERR_CA_MATERIAL', material: async () => ({ ...(await newRoot()), signer: await SoftwareSigner.generate('P-256') }) },
-    { what: 'a CA of another trust domain', wanted: 'ERR_CA_MATERIAL', material: async () => {
-      const signer = await SoftwareSigner.generate('P-256')
-      return { signer, certificate: await createRootCertificate(signer, { subject: 'CN=root', trustDomain: 'other.example' }) }
-    } },
-    { what: 'a CA that expired', wanted: 'ERR_CA_EXPIRED', material: async () => newRoot(new FakeClock(new Date('2000-01-01T00:00:00Z'))) },
-    { what: 'a CA that is not valid yet', wanted: 'ERR_CA_EXPIRED', material: async () => newRoot(new FakeClock(new Date('2100-01-01T00:00:00Z'))) },
-    { what: 'a key that signs wrongly', wanted: 'ERR_CA_SIGNATURE', material: async () => {
-      const { certificate, signer } = await newRoot()
-      const wrong = await SoftwareSigner.generate('P-256')
-      return { certificate, signer: { id: 'wrong', publicKey: signer.publicKey, signatureAlgorithm: signer.signatureAlgorithm, sign: (data: Uint8Array) => wrong.sign(data) } }
-    } },
+    {
+      what: "another CA's key",
+      wanted: 'ERR_CA_MATERIAL',
+      material: async () => ({ ...(await newRoot()), signer: await SoftwareSigner.generate('P-256') }),
+    },
+    {
+      what: 'a CA of another trust domain',
+      wanted: 'ERR_CA_MATERIAL',
+      material: async () => {
+        const signer = await SoftwareSigner.generate('P-256')
+        return {
+          signer,
+          certificate: await createRootCertificate(signer, {
+            subject: 'CN=root',
+            trustDomain: 'other.example',
+          }),
+        }
+      },
+    },
+    {
+      what: 'a CA that expired',
+      wanted: 'ERR_CA_EXPIRED',
+      material: async () => newRoot(new FakeClock(new Date('2000-01-01T00:00:00Z'))),
+    },
+    {
+      what: 'a CA that is not valid yet',
+      wanted: 'ERR_CA_EXPIRED',
+      material: async () => newRoot(new FakeClock(new Date('2100-01-01T00:00:00Z'))),
+    },
+    {
+      what: 'a key that signs wrongly',
+      wanted: 'ERR_CA_SIGNATURE',
+      material: async () => {
+        const { certificate, signer } = await newRoot()
+        const wrong = await SoftwareSigner.generate('P-256')
+        return {
+          certificate,
+          signer: {
+            id: 'wrong',
+            publicKey: signer.publicKey,
+            signatureAlgorithm: signer.signatureAlgorithm,
+            sign: (data: Uint8Array) => wrong.sign(data),
+          },
+        }
+      },
+    },
   ])('refuses $what, and goes on with what it has', async ({ wanted, material }) => {
     const { authority, root } = await testPki()
     let told = 0
     authority.onTrustBundleChange(() => told++)
     await expect(authority.rotate(await material())).rejects.toThrow(code(wanted))
-    expect((await authority.sign(authority.prepare(proven, content))).certificate.verifySignatureBy(root.publicKey)).toBe(true)
+    expect(
+      (await authority.sign(authority.prepare(proven, content))).certificate.verifySignatureBy(
+        root.publicKey,
+      ),
+    ).toBe(true)
     expect(told).toBe(0)
   })
 
@@ -230,10 +371,22 @@ describe('rotation', () => {
 
   it('trusts what was prepared as long as one of several roots of its key stays', async () => {
     const root = await newRoot()
-    const twin = await createRootCertificate(root.signer, { subject: 'CN=root', trustDomain: 'example.org', ttlSeconds: 7200 })
+    const twin = await createRootCertificate(root.signer, {
+      subject: 'CN=root',
+      trustDomain: 'example.org',
+      ttlSeconds: 7200,
+    })
     const signer = await SoftwareSigner.generate('P-256')
-    const certificate = await createIntermediateCertificate(root, signer.publicKey, { subject: 'CN=ca', trustDomain: 'example.org' })
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, roots: [root.certificate, twin] })
+    const certificate = await createIntermediateCertificate(root, signer.publicKey, {
+      subject: 'CN=ca',
+      trustDomain: 'example.org',
+    })
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate,
+      signer,
+      roots: [root.certificate, twin],
+    })
     const prepared = authority.prepare(proven, content)
     const next = await newRoot()
     await authority.rotate({ ...next, roots: [twin, next.certificate] })
@@ -243,11 +396,20 @@ describe('rotation', () => {
   it('lets nothing out that was being signed when its root went', async () => {
     const [first, second] = [await newRoot(), await newRoot()]
     const asked = deferred()
-    const slow: Signer = { id: 'slow', publicKey: first.signer.publicKey, signatureAlgorithm: first.signer.signatureAlgorithm, sign: async (data) => {
-      await asked.promise
-      return first.signer.sign(data)
-    } }
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: first.certificate, signer: slow })
+    const slow: Signer = {
+      id: 'slow',
+      publicKey: first.signer.publicKey,
+      signatureAlgorithm: first.signer.signatureAlgorithm,
+      sign: async (data) => {
+        await asked.promise
+        return first.signer.sign(data)
+      },
+    }
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: first.certificate,
+      signer: slow,
+    })
     const signing = authority.sign(authority.prepare(proven, content))
     await authority.rotate(second)
     asked.resolve()
@@ -264,7 +426,10 @@ describe('revocation lists over time', () => {
     const store = new MemoryCertificateStore()
     const { clock, authority } = await timed({ store })
     const issuance = createIssuanceService({ authority, store, clock })
-    const { certificate } = await issuance.issue({ csr: (await newRequest()).request, ttlSeconds: 3600 }, callerOf())
+    const { certificate } = await issuance.issue(
+      { csr: (await newRequest()).request, ttlSeconds: 3600 },
+      callerOf(),
+    )
     await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
     return { clock, authority }
   }

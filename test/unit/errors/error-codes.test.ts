@@ -24,8 +24,14 @@ describe('errorCodes', () => {
       })
     expect(rows.map(([code]) => code).toSorted()).toEqual(codes.toSorted())
     const noAdvice = 'Read the message: it says what was found and what was wanted.'
-    expect(readFileSync(join(root, 'docs/errors.md'), 'utf8').split('\n').filter((line) => line.includes(noAdvice)), 'codes without advice').toEqual([])
-    for (const [code, meaning] of rows) expect(meaning, code).toBe(errorCodes[code as keyof typeof errorCodes])
+    expect(
+      readFileSync(join(root, 'docs/errors.md'), 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(noAdvice)),
+      'codes without advice',
+    ).toEqual([])
+    for (const [code, meaning] of rows)
+      expect(meaning, code).toBe(errorCodes[code as keyof typeof errorCodes])
   })
 
   test('each code is used by the sources', () => {
@@ -33,18 +39,27 @@ describe('errorCodes', () => {
   })
 
   test('each code is asserted by a test', () => {
-    expect(unmentioned(['test'], /\.test\.ts$/, (text) => text.replace(/\/\/ .*$/gm, '').replace(/new PkiError\('\w+'/g, ''))).toEqual([])
+    expect(
+      unmentioned(['test'], /\.test\.ts$/, (text) =>
+        text.replace(/\/\/ .*$/gm, '').replace(/new PkiError\('\w+'/g, ''),
+      ),
+    ).toEqual([])
   })
 })
 
 /** The codes that no such file of these folders names, in the part of its text that counts. */
-function unmentioned(folders: readonly string[], files: RegExp, part = (text: string): string => text): string[] {
+function unmentioned(
+  folders: readonly string[],
+  files: RegExp,
+  part = (text: string): string => text,
+): string[] {
   const found = new Set<string>()
   for (const folder of folders) {
     for (const file of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })) {
       const path = `${folder}/${file.replaceAll('\\', '/')}`
       if (!files.test(path)) continue
-      for (const [code] of part(readFileSync(join(root, path), 'utf8')).matchAll(/ERR_[A-Z0-9_]+/g)) found.add(code)
+      for (const [code] of part(readFileSync(join(root, path), 'utf8')).matchAll(/ERR_[A-Z0-9_]+/g))
+        found.add(code)
     }
   }
   return codes.filter((code) => !found.has(code))

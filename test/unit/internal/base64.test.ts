@@ -1,39 +1,79 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { decodeBase64, decodeBase64Lines, decodeBase64url, encodeBase64, encodeBase64Lines, encodeBase64url } from '../../../src/internal/bytes.ts'
+import {
+  decodeBase64,
+  decodeBase64Lines,
+  decodeBase64url,
+  encodeBase64,
+  encodeBase64Lines,
+  encodeBase64url,
+} from '../../../src/internal/bytes.ts'
 
 const malformed = expect.objectContaining({ code: 'ERR_BASE64' })
 
 describe('base64', () => {
-  it.each([0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 300, 4095, 4096, 4097, 12_287, 12_288, 12_289, 50_000])('%i octets agree with the platform, both ways', (length) => {
-    const octets = randomBytes(length)
-    const text = octets.toString('base64')
-    expect(encodeBase64(octets)).toBe(text)
-    expect(Buffer.from(decodeBase64(text))).toEqual(octets)
-    expect(encodeBase64url(octets)).toBe(octets.toString('base64url'))
-    const lines = text.replace(/.{1,64}/g, '$&\n')
-    expect(encodeBase64Lines(octets)).toBe(lines)
-    expect(Buffer.from(decodeBase64Lines(lines, 0, lines.length))).toEqual(octets)
-    expect(Buffer.from(decodeBase64Lines(`x\t\r\n${lines.replaceAll('\n', ' \r\n')}y`, 1, lines.replaceAll('\n', ' \r\n').length + 4))).toEqual(octets)
-    expect(Buffer.from(decodeBase64url(octets.toString('base64url')))).toEqual(octets)
-  })
+  it.each([0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 300, 4095, 4096, 4097, 12_287, 12_288, 12_289, 50_000])(
+    '%i octets agree with the platform, both ways',
+    (length) => {
+      const octets = randomBytes(length)
+      const text = octets.toString('base64')
+      expect(encodeBase64(octets)).toBe(text)
+      expect(Buffer.from(decodeBase64(text))).toEqual(octets)
+      expect(encodeBase64url(octets)).toBe(octets.toString('base64url'))
+      const lines = text.replace(/.{1,64}/g, '$&\n')
+      expect(encodeBase64Lines(octets)).toBe(lines)
+      expect(Buffer.from(decodeBase64Lines(lines, 0, lines.length))).toEqual(octets)
+      expect(
+        Buffer.from(
+          decodeBase64Lines(
+            `x\t\r\n${lines.replaceAll('\n', ' \r\n')}y`,
+            1,
+            lines.replaceAll('\n', ' \r\n').length + 4,
+          ),
+        ),
+      ).toEqual(octets)
+      expect(Buffer.from(decodeBase64url(octets.toString('base64url')))).toEqual(octets)
+    },
+  )
 
   it('breaks lines after 64 characters, whatever is left over', () => {
     const octets = randomBytes(200)
     for (let length = 0; length <= 200; length++) {
-      expect(encodeBase64Lines(octets.subarray(0, length))).toBe(octets.toString('base64', 0, length).replace(/.{1,64}/g, '$&\n'))
+      expect(encodeBase64Lines(octets.subarray(0, length))).toBe(
+        octets.toString('base64', 0, length).replace(/.{1,64}/g, '$&\n'),
+      )
     }
   })
 
   it('encodes a part', () => {
     const octets = randomBytes(70)
-    for (let end = 1; end < 70; end++) expect(encodeBase64url(octets, 1, end)).toBe(octets.toString('base64url', 1, end))
+    for (let end = 1; end < 70; end++)
+      expect(encodeBase64url(octets, 1, end)).toBe(octets.toString('base64url', 1, end))
   })
 
   const long = Buffer.alloc(20_000, 7).toString('base64')
   it.each([
-    'A', 'AA', 'AAA', 'AAAA=', '=', '==', '====', 'A===', 'AA=A', 'AB==', 'AAB=', 'AAAA ', ' AAAA', 'AA\nAA', 'AA-_', 'AAA\u00e9', 'AAA\u0141', 'AA==AAAA',
-    `${long.slice(0, -4)}AA-_`, `${long.slice(0, -8)}AA==AAAA`, `${long} AAA`,
+    'A',
+    'AA',
+    'AAA',
+    'AAAA=',
+    '=',
+    '==',
+    '====',
+    'A===',
+    'AA=A',
+    'AB==',
+    'AAB=',
+    'AAAA ',
+    ' AAAA',
+    'AA\nAA',
+    'AA-_',
+    'AAA\u00e9',
+    'AAA\u0141',
+    'AA==AAAA',
+    `${long.slice(0, -4)}AA-_`,
+    `${long.slice(0, -8)}AA==AAAA`,
+    `${long} AAA`,
   ])('refuses %#', (text) => {
     expect(() => decodeBase64(text)).toThrow(malformed)
     if (!/[\sé]/.test(text)) expect(() => decodeBase64Lines(text, 0, text.length)).toThrow(malformed)

@@ -9,33 +9,108 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 describe('parseJson', () => {
   it.each([
-    'null', 'true', 'false', '0', '-1', '1.5', '1e3', '1E-2', '1.25e+2', '9007199254740991', '""', '"a"', '[]', '{}',
-    ' [ 1 , 2 ] ', '\t\r\n{"a":[{"b":null}]}', '"\\u0041\\n\\/\\\\\\"\\b\\f\\r\\t"', '"\\ud83e\\udd2f🤯"', '"\u2028\u007f"',
-    '{"":1,"toString":2,"hasOwnProperty":3,"constructor":"x","prototype":{}}', '{"b":1,"a":2,"10":3}', '[[[[]]]]',
+    'null',
+    'true',
+    'false',
+    '0',
+    '-1',
+    '1.5',
+    '1e3',
+    '1E-2',
+    '1.25e+2',
+    '9007199254740991',
+    '""',
+    '"a"',
+    '[]',
+    '{}',
+    ' [ 1 , 2 ] ',
+    '\t\r\n{"a":[{"b":null}]}',
+    '"\\u0041\\n\\/\\\\\\"\\b\\f\\r\\t"',
+    '"\\ud83e\\udd2f🤯"',
+    '"\u2028\u007f"',
+    '{"":1,"toString":2,"hasOwnProperty":3,"constructor":"x","prototype":{}}',
+    '{"b":1,"a":2,"10":3}',
+    '[[[[]]]]',
   ])('reads %j as the platform does', (text) => {
     expect(JSON.parse(formatJson(parseJson(text)))).toEqual(JSON.parse(text))
     expect(formatJson(parseJson(bytes(text)))).toBe(JSON.stringify(JSON.parse(text)))
   })
 
   it.each([
-    '', ' ', '[', ']', '{', '}', '[1', '[1,', '[1,]', '[,1]', '{"a"', '{"a":', '{"a":1', '{"a":1,', '{"a":1,}', '{a:1}', "{'a':1}",
-    '{1:2}', '{"a" 1}', '[1 2]', '1 2', 'nul', 'nulll', 'True', 'NaN', 'Infinity', '-', '+1', '01', '-01', '.5', '1.', '1e', '1e+',
-    '0x1', '1_0', '"', '"a', '"\\', '"\\"', '"\\x"', '"\\u12"', '"\\u12g4"', '"\n"', '"\0"', '"\u001f"', '/**/1', '1//', '\ufeff1',
-    '\u00a01', '1e999', '-1e999', '"\\ud800"', '"\\udc00\\ud800"', '"\\ud800x"', '[undefined]',
+    '',
+    ' ',
+    '[',
+    ']',
+    '{',
+    '}',
+    '[1',
+    '[1,',
+    '[1,]',
+    '[,1]',
+    '{"a"',
+    '{"a":',
+    '{"a":1',
+    '{"a":1,',
+    '{"a":1,}',
+    '{a:1}',
+    "{'a':1}",
+    '{1:2}',
+    '{"a" 1}',
+    '[1 2]',
+    '1 2',
+    'nul',
+    'nulll',
+    'True',
+    'NaN',
+    'Infinity',
+    '-',
+    '+1',
+    '01',
+    '-01',
+    '.5',
+    '1.',
+    '1e',
+    '1e+',
+    '0x1',
+    '1_0',
+    '"',
+    '"a',
+    '"\\',
+    '"\\"',
+    '"\\x"',
+    '"\\u12"',
+    '"\\u12g4"',
+    '"\n"',
+    '"\0"',
+    '"\u001f"',
+    '/**/1',
+    '1//',
+    '\ufeff1',
+    '\u00a01',
+    '1e999',
+    '-1e999',
+    '"\\ud800"',
+    '"\\udc00\\ud800"',
+    '"\\ud800x"',
+    '[undefined]',
   ])('refuses %j', (text) => {
     expect(() => parseJson(text)).toThrow(malformed)
     expect(() => parseJson(bytes(text))).toThrow(malformed)
   })
 
-  it.each(['{"a":1,"a":1}', '{"a":1,"\\u0061":2}', '[{"x":{"a":1,"b":2,"a":3}}]'])('refuses the duplicate key in %s', (text) => {
-    expect(() => parseJson(text)).toThrow(malformed)
-  })
+  it.each(['{"a":1,"a":1}', '{"a":1,"\\u0061":2}', '[{"x":{"a":1,"b":2,"a":3}}]'])(
+    'refuses the duplicate key in %s',
+    (text) => {
+      expect(() => parseJson(text)).toThrow(malformed)
+    },
+  )
 
-  it.each([
-    '{"__proto__":1}', '{"a":{"\\u005f_proto__":{}}}', '{"constructor":{"prototype":{}}}',
-  ])('refuses the way to a prototype in %s', (text) => {
-    expect(() => parseJson(text)).toThrow(malformed)
-  })
+  it.each(['{"__proto__":1}', '{"a":{"\\u005f_proto__":{}}}', '{"constructor":{"prototype":{}}}'])(
+    'refuses the way to a prototype in %s',
+    (text) => {
+      expect(() => parseJson(text)).toThrow(malformed)
+    },
+  )
 
   it('makes objects without a prototype', () => {
     const value = parseJson('{"a":{}}')
@@ -45,7 +120,11 @@ describe('parseJson', () => {
   })
 
   it.each([
-    [[0xff]], [[0x22, 0xc0, 0x80, 0x22]], [[0x22, 0xed, 0xa0, 0x80, 0x22]], [[0x22, 0xe2, 0x82, 0x22]], [[0xef, 0xbb, 0xbf, 0x31]],
+    [[0xff]],
+    [[0x22, 0xc0, 0x80, 0x22]],
+    [[0x22, 0xed, 0xa0, 0x80, 0x22]],
+    [[0x22, 0xe2, 0x82, 0x22]],
+    [[0xef, 0xbb, 0xbf, 0x31]],
   ])('refuses the bytes %j, which are not UTF-8 without byte order mark', (input) => {
     expect(() => parseJson(Uint8Array.from(input))).toThrow(malformed)
   })
@@ -83,7 +162,12 @@ describe('parseJson', () => {
   })
 
   it.each([
-    '['.repeat(500_000), '{"a":'.repeat(200_000), '"'.repeat(500_001), '"\\'.repeat(200_000), ' '.repeat(1_000_000), '9'.repeat(1_000_000),
+    '['.repeat(500_000),
+    '{"a":'.repeat(200_000),
+    '"'.repeat(500_001),
+    '"\\'.repeat(200_000),
+    ' '.repeat(1_000_000),
+    '9'.repeat(1_000_000),
     `[${'1,'.repeat(400_000)}`,
   ])('refuses a long malformed document without a stack overflow (%#)', (text) => {
     expect(() => parseJson(text)).toThrow(expect.objectContaining({ name: 'PkiError' }))
@@ -92,7 +176,18 @@ describe('parseJson', () => {
 
 describe('parseJson against the platform', () => {
   const token = fc.constantFrom(
-    ...Array.from('{}[],:"\\ 019-+.eEtfnu'), 'true', 'null', '"a"', '"b":', '1', '{"a":', '[1,', '\\u0041', '\\ud800', '\n', '"__proto__":',
+    ...Array.from('{}[],:"\\ 019-+.eEtfnu'),
+    'true',
+    'null',
+    '"a"',
+    '"b":',
+    '1',
+    '{"a":',
+    '[1,',
+    '\\u0041',
+    '\\ud800',
+    '\n',
+    '"__proto__":',
   )
   const platform = (text: string): { value: unknown } | undefined => {
     try {
@@ -104,16 +199,19 @@ describe('parseJson against the platform', () => {
 
   it('accepts nothing that JSON.parse refuses, and reads the same', () => {
     fc.assert(
-      fc.property(fc.array(token, { maxLength: 12 }).map((tokens) => tokens.join('')), (text) => {
-        let value: JsonValue
-        try {
-          value = parseJson(text)
-        } catch (error) {
-          expect(error).toMatchObject({ name: 'PkiError' })
-          return
-        }
-        expect(formatJson(value)).toBe(JSON.stringify(platform(text)?.value))
-      }),
+      fc.property(
+        fc.array(token, { maxLength: 12 }).map((tokens) => tokens.join('')),
+        (text) => {
+          let value: JsonValue
+          try {
+            value = parseJson(text)
+          } catch (error) {
+            expect(error).toMatchObject({ name: 'PkiError' })
+            return
+          }
+          expect(formatJson(value)).toBe(JSON.stringify(platform(text)?.value))
+        },
+      ),
       { numRuns: 5000 },
     )
   })

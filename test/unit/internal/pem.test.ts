@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeOnePem, decodePem, decodePemBlocks, encodePem, looksLikePem } from '../../../src/internal/pem.ts'
+import {
+  decodeOnePem,
+  decodePem,
+  decodePemBlocks,
+  encodePem,
+  looksLikePem,
+} from '../../../src/internal/pem.ts'
 import { code } from '../../support/codes.ts'
 
 const octets = Uint8Array.from(randomBytes(100))
@@ -18,7 +24,10 @@ describe('decodePem', () => {
     ['with text around it', `subject=CN = a\n\n${block}trailing text: with a colon\n`],
     ['with blanks after its lines', block.replaceAll('\n', ' \t\n')],
     ['with an empty line in it', `${begin}\n\n${body}\n${end}`],
-    ['on lines of another length', `${begin}\n${body.replaceAll('\n', '').replace(/.{1,76}/g, '$&\n')}${end}\n`],
+    [
+      'on lines of another length',
+      `${begin}\n${body.replaceAll('\n', '').replace(/.{1,76}/g, '$&\n')}${end}\n`,
+    ],
   ])('reads a block %s', (_, text) => {
     expect(decodePem(text)).toEqual([{ label: 'CERTIFICATE', der: octets }])
     expect(decodePem(Buffer.from(text))).toEqual([{ label: 'CERTIFICATE', der: octets }])
@@ -26,7 +35,11 @@ describe('decodePem', () => {
 
   it('reads several blocks, with their labels, in order', () => {
     const other = encodePem('X509 CRL', Uint8Array.of(1))
-    expect(decodePem(block + other + block).map(({ label }) => label)).toEqual(['CERTIFICATE', 'X509 CRL', 'CERTIFICATE'])
+    expect(decodePem(block + other + block).map(({ label }) => label)).toEqual([
+      'CERTIFICATE',
+      'X509 CRL',
+      'CERTIFICATE',
+    ])
     expect(decodePemBlocks(block + other + block, ['CERTIFICATE'])).toHaveLength(2)
     expect(decodeOnePem(block + other, ['X509 CRL'])).toEqual(Uint8Array.of(1))
     expect(decodePem('')).toEqual([])
@@ -64,45 +77,95 @@ describe('decodePem', () => {
 
   it('has limits', () => {
     expect(() => decodePem(block, 50)).toThrow(code('ERR_LIMIT_EXCEEDED'))
-    expect(() => decodePem('-----BEGIN A-----\nAA==\n-----END A-----\n'.repeat(65_537))).toThrow(code('ERR_LIMIT_EXCEEDED'))
+    expect(() => decodePem('-----BEGIN A-----\nAA==\n-----END A-----\n'.repeat(65_537))).toThrow(
+      code('ERR_LIMIT_EXCEEDED'),
+    )
   })
 
   it('says what it found instead of what was wanted', () => {
-    expect(() => decodePemBlocks(block, ['X509 CRL'])).toThrow(expect.objectContaining({ code: 'ERR_PEM', message: expect.stringContaining('CERTIFICATE') as unknown }))
+    expect(() => decodePemBlocks(block, ['X509 CRL'])).toThrow(
+      expect.objectContaining({
+        code: 'ERR_PEM',
+        message: expect.stringContaining('CERTIFICATE') as unknown,
+      }),
+    )
     expect(() => decodeOnePem(block + block, ['CERTIFICATE'])).toThrow(code('ERR_PEM'))
     expect(() => decodePemBlocks('', ['CERTIFICATE'])).toThrow(code('ERR_PEM'))
   })
 
   it('reads what it wrote, whatever stands around it', () => {
-    fc.assert(fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 5 }), fc.constantFrom('\n', '\r\n'), (all, lineEnd) => {
-      const text = all.map((one, i) => `text ${i}\n${encodePem('X509 CRL', one)}`).join('').replaceAll('\n', lineEnd)
-      expect(decodePem(text).map(({ der }) => der)).toEqual(all)
-    }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 5 }),
+        fc.constantFrom('\n', '\r\n'),
+        (all, lineEnd) => {
+          const text = all
+            .map((one, i) => `text ${i}\n${encodePem('X509 CRL', one)}`)
+            .join('')
+            .replaceAll('\n', lineEnd)
+          expect(decodePem(text).map(({ der }) => der)).toEqual(all)
+        },
+      ),
+    )
   })
 })
 
 describe('a body', () => {
   // Above 16 Ki characters another decoder is used: both have the same rules.
-  const bodies = [['short', randomBytes(99)], ['long', randomBytes(30_000)]] as const
+  const bodies = [
+    ['short', randomBytes(99)],
+    ['long', randomBytes(30_000)],
+  ] as const
   const rows: readonly (readonly [string, (base64: string) => string])[] = [
-    ['a vertical tab', (base64) => `${base64}\v`], ['a form feed', (base64) => `\f${base64}`], ['a no-break space', (base64) => `${base64}\u00a0`], ['a line separator', (base64) => `${base64}\u2028`], ['a NUL', (base64) => `${base64}\0`],
-    ['a mark of byte order', (base64) => `\ufeff${base64}`], ['a letter that looks like one', (base64) => base64.replace(/^./, '\u0410')], ['a full-width letter', (base64) => base64.replace(/^./, '\uff21')],
-    ['one character less', (base64) => base64.slice(1)], ['three characters more', (base64) => `${base64}AAA`], ['a padded quantum more', (base64) => `${base64.slice(0, -4)}AA==AA==`], ['padding alone', (base64) => `${base64}====`],
-    ['padding at its beginning', (base64) => `=${base64.slice(1)}`], ['bits left over', (base64) => `${base64}AB==`], ['bits left over of two octets', (base64) => `${base64}AAB=`], ['a comment', (base64) => `${base64}\n# comment`],
+    ['a vertical tab', (base64) => `${base64}\v`],
+    ['a form feed', (base64) => `\f${base64}`],
+    ['a no-break space', (base64) => `${base64}\u00a0`],
+    ['a line separator', (base64) => `${base64}\u2028`],
+    ['a NUL', (base64) => `${base64}\0`],
+    ['a mark of byte order', (base64) => `\ufeff${base64}`],
+    ['a letter that looks like one', (base64) => base64.replace(/^./, '\u0410')],
+    ['a full-width letter', (base64) => base64.replace(/^./, '\uff21')],
+    ['one character less', (base64) => base64.slice(1)],
+    ['three characters more', (base64) => `${base64}AAA`],
+    ['a padded quantum more', (base64) => `${base64.slice(0, -4)}AA==AA==`],
+    ['padding alone', (base64) => `${base64}====`],
+    ['padding at its beginning', (base64) => `=${base64.slice(1)}`],
+    ['bits left over', (base64) => `${base64}AB==`],
+    ['bits left over of two octets', (base64) => `${base64}AAB=`],
+    ['a comment', (base64) => `${base64}\n# comment`],
     ['a checksum of OpenPGP', (base64) => `${base64}\n=aaaa`],
   ]
-  it.each(bodies.flatMap(([length, bytes]) => rows.map(([what, change]) => [length, what, bytes, change] as const)))('that is %s is refused with %s', (_length, _what, bytes, change) => {
+  it.each(
+    bodies.flatMap(([length, bytes]) => rows.map(([what, change]) => [length, what, bytes, change] as const)),
+  )('that is %s is refused with %s', (_length, _what, bytes, change) => {
     const base64 = bytes.toString('base64')
-    expect(decodePem(`${begin}\n${base64}\n${end}`)).toEqual([{ label: 'CERTIFICATE', der: new Uint8Array(bytes) }])
+    expect(decodePem(`${begin}\n${base64}\n${end}`)).toEqual([
+      { label: 'CERTIFICATE', der: new Uint8Array(bytes) },
+    ])
     expect(() => decodePem(`${begin}\n${change(base64)}\n${end}`)).toThrow(code('ERR_PEM'))
     // As octets, nothing of it becomes another character.
     expect(() => decodePem(Buffer.from(`${begin}\n${change(base64)}\n${end}`))).toThrow(code('ERR_PEM'))
   })
 
   it.each([
-    ['six dashes', `-${block}`], ['four dashes', block.slice(1)], ['a label of two blanks', encodePem('X509  CRL', octets)], ['a label that ends in a blank', encodePem('CERTIFICATE ', octets)], ['a label with a line end', encodePem('X509\nCRL', octets)],
-    ['a label with a letter beyond ASCII', encodePem('CERTIFICAT\u0415', octets)], ['another block in it', `${begin}\n${block}${end}\n`], ['an END line of six dashes', block.replace(end, `${end}-`)], ['a mark of byte order before it', `\ufeff${block}`],
-    ['its lines numbered', block.split('\n').map((text, i) => `${i} ${text}`).join('\n')], ['a second BEGIN line', `${begin}\n${block}`], ['blanks before its lines', block.replaceAll(/^/gm, '  ')],
+    ['six dashes', `-${block}`],
+    ['four dashes', block.slice(1)],
+    ['a label of two blanks', encodePem('X509  CRL', octets)],
+    ['a label that ends in a blank', encodePem('CERTIFICATE ', octets)],
+    ['a label with a line end', encodePem('X509\nCRL', octets)],
+    ['a label with a letter beyond ASCII', encodePem('CERTIFICAT\u0415', octets)],
+    ['another block in it', `${begin}\n${block}${end}\n`],
+    ['an END line of six dashes', block.replace(end, `${end}-`)],
+    ['a mark of byte order before it', `\ufeff${block}`],
+    [
+      'its lines numbered',
+      block
+        .split('\n')
+        .map((text, i) => `${i} ${text}`)
+        .join('\n'),
+    ],
+    ['a second BEGIN line', `${begin}\n${block}`],
+    ['blanks before its lines', block.replaceAll(/^/gm, '  ')],
   ])('has its own lines around it, without %s', (_what, text) => {
     // Either it is no block at all, or a malformed one; never a certificate.
     let found: readonly unknown[] = []
@@ -115,23 +178,40 @@ describe('a body', () => {
   })
 
   it('is read, or refused by a code, whichever character is changed', () => {
-    fc.assert(fc.property(fc.nat(), fc.oneof(fc.constantFrom(...Array.from('\r\n -=:AZaz09+/\0')), fc.string({ unit: 'binary', minLength: 1, maxLength: 1 })), (place, character) => {
-      const index = place % block.length
-      let found: readonly { readonly der: Uint8Array }[]
-      try {
-        found = decodePem(block.slice(0, index) + character + block.slice(index + 1))
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'ERR_PEM' })
-        return
-      }
-      // No text means less than it holds: one block, or none where the first dashes are gone.
-      expect(found.length).toBeLessThanOrEqual(1)
-    }), { numRuns: 3000 })
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.oneof(
+          fc.constantFrom(...Array.from('\r\n -=:AZaz09+/\0')),
+          fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+        ),
+        (place, character) => {
+          const index = place % block.length
+          let found: readonly { readonly der: Uint8Array }[]
+          try {
+            found = decodePem(block.slice(0, index) + character + block.slice(index + 1))
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'ERR_PEM' })
+            return
+          }
+          // No text means less than it holds: one block, or none where the first dashes are gone.
+          expect(found.length).toBeLessThanOrEqual(1)
+        },
+      ),
+      { numRuns: 3000 },
+    )
   })
 
   it('costs what its length is, however many marks there are', () => {
     const million = 1_000_000
-    for (const text of ['-----BEGIN '.repeat(million / 11), '-----END '.repeat(million / 9), '\n'.repeat(million), `${begin}\n${'\n'.repeat(million)}`, '-'.repeat(million), `${begin}\n`.repeat(million / 28)]) {
+    for (const text of [
+      '-----BEGIN '.repeat(million / 11),
+      '-----END '.repeat(million / 9),
+      '\n'.repeat(million),
+      `${begin}\n${'\n'.repeat(million)}`,
+      '-'.repeat(million),
+      `${begin}\n`.repeat(million / 28),
+    ]) {
       // A quadratic scan takes minutes, which the limit of a test is not.
       try {
         decodePem(text)

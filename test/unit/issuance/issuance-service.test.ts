@@ -5,19 +5,35 @@ import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
-import { PublicKey, buildCertificateRequest, generalName, keyPurposeOids, parseSerialNumber } from '../../../src/x509/index.ts'
-import type { Signer , encodeExtension} from '../../../src/x509/index.ts'
+import {
+  PublicKey,
+  buildCertificateRequest,
+  generalName,
+  keyPurposeOids,
+  parseSerialNumber,
+} from '../../../src/x509/index.ts'
+import type { Signer, encodeExtension } from '../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 
 /** A signer over a key that the package would not make. */
 function oddSigner(type: 'rsa1024' | 'secp224r1' | 'explicit'): Signer {
-  const privateKey = type === 'rsa1024'
-    ? generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
-    : generateKeyPairSync('ec', { namedCurve: type === 'explicit' ? 'P-256' : 'secp224r1', ...(type === 'explicit' ? { paramEncoding: 'explicit' as const } : {}) }).privateKey
+  const privateKey =
+    type === 'rsa1024'
+      ? generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
+      : generateKeyPairSync('ec', {
+          namedCurve: type === 'explicit' ? 'P-256' : 'secp224r1',
+          ...(type === 'explicit' ? { paramEncoding: 'explicit' as const } : {}),
+        }).privateKey
   const { sign } = process.getBuiltinModule('node:crypto')
-  return { id: type, publicKey: PublicKey.from(privateKey), signatureAlgorithm: type === 'rsa1024' ? 'sha256WithRSAEncryption' : 'ecdsa-with-SHA256', sign: (data) => sign('sha256', data, createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' }))) }
+  return {
+    id: type,
+    publicKey: PublicKey.from(privateKey),
+    signatureAlgorithm: type === 'rsa1024' ? 'sha256WithRSAEncryption' : 'ecdsa-with-SHA256',
+    sign: (data) =>
+      sign('sha256', data, createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' }))),
+  }
 }
 
 describe('issue', () => {
@@ -41,65 +57,150 @@ describe('issue', () => {
     const { issuance } = await testPki()
     const { request } = await newRequest()
     const serials = new Set<string>()
-    for (let i = 0; i < 600; i++) serials.add((await issuance.issue({ csr: request }, callerOf())).certificate.serialNumber)
+    for (let i = 0; i < 600; i++)
+      serials.add((await issuance.issue({ csr: request }, callerOf())).certificate.serialNumber)
     expect(serials.size).toBe(600)
   })
 
   it('never outlives the CA', async () => {
     const { issuance, root } = await testPki()
     const { request } = await newRequest()
-    expect((await issuance.issue({ csr: request, ttlSeconds: 90 * 86_400 }, callerOf())).certificate.notAfterMs).toBeLessThanOrEqual(root.notAfterMs)
+    expect(
+      (await issuance.issue({ csr: request, ttlSeconds: 90 * 86_400 }, callerOf())).certificate.notAfterMs,
+    ).toBeLessThanOrEqual(root.notAfterMs)
   })
 
-  const san = (...names: Parameters<typeof encodeExtension>[] | ReturnType<typeof generalName.dns>[]) => ({ extensions: { subjectAltName: names as ReturnType<typeof generalName.dns>[] } })
+  const san = (...names: Parameters<typeof encodeExtension>[] | ReturnType<typeof generalName.dns>[]) => ({
+    extensions: { subjectAltName: names as ReturnType<typeof generalName.dns>[] },
+  })
   it.each([
-    { what: 'over 64 KiB', csr: async () => (await newRequest('P-256', { extensions: { other: [{ oid: '1.2.3.4', critical: false, value: new Uint8Array(70_000) }] } }).catch((error: unknown) => { throw error })).request, wanted: 'ERR_CSR_TOO_LARGE' },
-    { what: 'PEM over the limit', csr: async () => `-----BEGIN CERTIFICATE REQUEST-----\n${'A'.repeat(200_000)}\n-----END CERTIFICATE REQUEST-----\n`, wanted: 'ERR_CSR_TOO_LARGE' },
+    {
+      what: 'over 64 KiB',
+      csr: async () =>
+        (
+          await newRequest('P-256', {
+            extensions: { other: [{ oid: '1.2.3.4', critical: false, value: new Uint8Array(70_000) }] },
+          }).catch((error: unknown) => {
+            throw error
+          })
+        ).request,
+      wanted: 'ERR_CSR_TOO_LARGE',
+    },
+    {
+      what: 'PEM over the limit',
+      csr: async () =>
+        `-----BEGIN CERTIFICATE REQUEST-----\n${'A'.repeat(200_000)}\n-----END CERTIFICATE REQUEST-----\n`,
+      wanted: 'ERR_CSR_TOO_LARGE',
+    },
     { what: 'PEM of another label', csr: async () => (await testPki()).root.toPem(), wanted: 'ERR_PEM' },
     { what: 'bytes that are none', csr: async () => Uint8Array.of(0x30, 0), wanted: 'ERR_DER' },
-    { what: 'a bad signature', csr: async () => {
-      const der = (await newRequest()).request.der.slice()
-      der[der.length - 1]! ^= 1
-      return der
-    }, wanted: 'ERR_CSR_SIGNATURE' },
-    { what: 'RSA of 1024 bits', csr: async () => buildCertificateRequest({}, oddSigner('rsa1024')), wanted: 'ERR_KEY_WEAK' },
-    { what: 'P-224', csr: async () => buildCertificateRequest({}, oddSigner('secp224r1')), wanted: 'ERR_KEY_UNSUPPORTED' },
-    { what: 'explicit EC parameters', csr: async () => buildCertificateRequest({}, oddSigner('explicit')), wanted: 'ERR_KEY_EXPLICIT_PARAMETERS' },
-    { what: 'a request for a CA', csr: async () => (await newRequest('P-256', { extensions: { basicConstraints: { ca: true } } })).request, wanted: 'ERR_CSR_CA_REQUESTED' },
-    { what: "a request for a CA's key usage", csr: async () => (await newRequest('P-256', { extensions: { keyUsage: ['keyCertSign'] } })).request, wanted: 'ERR_CSR_CA_REQUESTED' },
-    { what: 'a foreign SPIFFE ID', csr: async () => (await newRequest('P-256', san(generalName.uri('spiffe://example.org/ns/prod/sa/admin')))).request, wanted: 'ERR_CSR_SAN_FOREIGN' },
-    { what: 'a foreign DNS name', csr: async () => (await newRequest('P-256', san(generalName.dns('bank.example')))).request, wanted: 'ERR_CSR_SAN_FOREIGN' },
-    { what: 'an extension that is not given', csr: async () => (await newRequest('P-256', { extensions: { nameConstraints: { permitted: [generalName.dns('x')] } } })).request, wanted: 'ERR_CSR_EXTENSION' },
-    { what: "the CA's own key", csr: async (signer: SoftwareSigner) => buildCertificateRequest({}, signer), wanted: 'ERR_LINT' },
+    {
+      what: 'a bad signature',
+      csr: async () => {
+        const der = (await newRequest()).request.der.slice()
+        der[der.length - 1]! ^= 1
+        return der
+      },
+      wanted: 'ERR_CSR_SIGNATURE',
+    },
+    {
+      what: 'RSA of 1024 bits',
+      csr: async () => buildCertificateRequest({}, oddSigner('rsa1024')),
+      wanted: 'ERR_KEY_WEAK',
+    },
+    {
+      what: 'P-224',
+      csr: async () => buildCertificateRequest({}, oddSigner('secp224r1')),
+      wanted: 'ERR_KEY_UNSUPPORTED',
+    },
+    {
+      what: 'explicit EC parameters',
+      csr: async () => buildCertificateRequest({}, oddSigner('explicit')),
+      wanted: 'ERR_KEY_EXPLICIT_PARAMETERS',
+    },
+    {
+      what: 'a request for a CA',
+      csr: async () =>
+        (await newRequest('P-256', { extensions: { basicConstraints: { ca: true } } })).request,
+      wanted: 'ERR_CSR_CA_REQUESTED',
+    },
+    {
+      what: "a request for a CA's key usage",
+      csr: async () => (await newRequest('P-256', { extensions: { keyUsage: ['keyCertSign'] } })).request,
+      wanted: 'ERR_CSR_CA_REQUESTED',
+    },
+    {
+      what: 'a foreign SPIFFE ID',
+      csr: async () =>
+        (await newRequest('P-256', san(generalName.uri('spiffe://example.org/ns/prod/sa/admin')))).request,
+      wanted: 'ERR_CSR_SAN_FOREIGN',
+    },
+    {
+      what: 'a foreign DNS name',
+      csr: async () => (await newRequest('P-256', san(generalName.dns('bank.example')))).request,
+      wanted: 'ERR_CSR_SAN_FOREIGN',
+    },
+    {
+      what: 'an extension that is not given',
+      csr: async () =>
+        (
+          await newRequest('P-256', {
+            extensions: { nameConstraints: { permitted: [generalName.dns('x')] } },
+          })
+        ).request,
+      wanted: 'ERR_CSR_EXTENSION',
+    },
+    {
+      what: "the CA's own key",
+      csr: async (signer: SoftwareSigner) => buildCertificateRequest({}, signer),
+      wanted: 'ERR_LINT',
+    },
   ])('refuses a request: $what', async ({ csr, wanted }) => {
     const pki = await testPki()
-    await expect((async () => pki.issuance.issue({ csr: await csr(pki.signer) }, callerOf()))()).rejects.toThrow(code(wanted))
+    await expect(
+      (async () => pki.issuance.issue({ csr: await csr(pki.signer) }, callerOf()))(),
+    ).rejects.toThrow(code(wanted))
   })
 
-  it.each([[91 * 86_400], [0], [-1], [1.5], [Number.NaN], [Infinity]])('refuses a validity of %s s', async (ttlSeconds) => {
-    const { issuance } = await testPki()
-    await expect(issuance.issue({ csr: (await newRequest()).request, ttlSeconds }, callerOf())).rejects.toThrow(code('ERR_TTL'))
-  })
+  it.each([[91 * 86_400], [0], [-1], [1.5], [Number.NaN], [Infinity]])(
+    'refuses a validity of %s s',
+    async (ttlSeconds) => {
+      const { issuance } = await testPki()
+      await expect(
+        issuance.issue({ csr: (await newRequest()).request, ttlSeconds }, callerOf()),
+      ).rejects.toThrow(code('ERR_TTL'))
+    },
+  )
 
   it.each([
     { callers: ['spiffe://other.example/x'], wanted: 'ERR_POLICY_TRUST_DOMAIN' },
     { callers: ['spiffe://example.org/a', 'spiffe://example.org/b'], wanted: 'ERR_POLICY_IDENTITY' },
   ])('refuses a caller: $wanted', async ({ callers, wanted }) => {
     const { issuance } = await testPki()
-    await expect(issuance.issue({ csr: (await newRequest()).request }, callerOf(...callers))).rejects.toThrow(code(wanted))
+    await expect(issuance.issue({ csr: (await newRequest()).request }, callerOf(...callers))).rejects.toThrow(
+      code(wanted),
+    )
   })
 
   it('takes the one of several identities that the request names', async () => {
     const { issuance } = await testPki()
     const { request } = await newRequest('P-256', san(generalName.uri('spiffe://example.org/b')))
-    const { certificate } = await issuance.issue({ csr: request }, callerOf('spiffe://example.org/a', 'spiffe://example.org/b'))
+    const { certificate } = await issuance.issue(
+      { csr: request },
+      callerOf('spiffe://example.org/a', 'spiffe://example.org/b'),
+    )
     expect(certificate.subjectAltName).toEqual([{ type: 'uri', value: 'spiffe://example.org/b' }])
   })
 
   it('trims where the policy says so, and says what', async () => {
     const { authority } = await testPki()
-    const issuance = createIssuanceService({ authority, policy: callerIdentityPolicy({ trustDomain: authority.trustDomain, excess: 'trim' }) })
-    const { request } = await newRequest('P-256', { extensions: { basicConstraints: { ca: true }, subjectAltName: [generalName.dns('bank.example')] } })
+    const issuance = createIssuanceService({
+      authority,
+      policy: callerIdentityPolicy({ trustDomain: authority.trustDomain, excess: 'trim' }),
+    })
+    const { request } = await newRequest('P-256', {
+      extensions: { basicConstraints: { ca: true }, subjectAltName: [generalName.dns('bank.example')] },
+    })
     const plan = await issuance.plan({ csr: request }, callerOf())
     expect(plan.trimmed).toHaveLength(2)
     expect(plan.content.subjectAltName).toEqual([{ type: 'uri', value: workloadId.toString() }])
@@ -107,20 +208,35 @@ describe('issue', () => {
 
   it('does nothing for a caller that is gone', async () => {
     const { issuance } = await testPki()
-    await expect(issuance.issue({ csr: (await newRequest()).request, signal: AbortSignal.abort() }, callerOf())).rejects.toThrow(code('ERR_ABORTED'))
+    await expect(
+      issuance.issue({ csr: (await newRequest()).request, signal: AbortSignal.abort() }, callerOf()),
+    ).rejects.toThrow(code('ERR_ABORTED'))
   })
 
   it('lets no wrong signature out, and records the failure', async () => {
     const pki = await testPki()
     const store = new MemoryCertificateStore()
     const other = await SoftwareSigner.generate('P-256')
-    const lying: Signer = { id: 'lying', publicKey: pki.signer.publicKey, signatureAlgorithm: 'ecdsa-with-SHA256', sign: (data) => other.sign(data) }
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: pki.root, signer: lying })
+    const lying: Signer = {
+      id: 'lying',
+      publicKey: pki.signer.publicKey,
+      signatureAlgorithm: 'ecdsa-with-SHA256',
+      sign: (data) => other.sign(data),
+    }
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: pki.root,
+      signer: lying,
+    })
     const issuance = createIssuanceService({ authority, store })
-    await expect(issuance.issue({ csr: (await newRequest()).request }, callerOf())).rejects.toThrow(code('ERR_CA_SIGNATURE'))
+    await expect(issuance.issue({ csr: (await newRequest()).request }, callerOf())).rejects.toThrow(
+      code('ERR_CA_SIGNATURE'),
+    )
     const [record] = await store.findByIdentity(workloadId.toString())
     expect(await issuance.status(record!.serialNumber)).toMatchObject({ state: 'failed' })
-    await expect(issuance.renew(record!.serialNumber, { csr: (await newRequest()).request }, callerOf())).rejects.toThrow(code('ERR_RENEWAL_REFUSED'))
+    await expect(
+      issuance.renew(record!.serialNumber, { csr: (await newRequest()).request }, callerOf()),
+    ).rejects.toThrow(code('ERR_RENEWAL_REFUSED'))
   })
 })
 
@@ -129,39 +245,77 @@ describe('a caller', () => {
   const allowed = { allowed: true, rule: 'x', content, trimmed: [] } as const
 
   it.each([
-    { what: 'that is gone', gone: true, csr: async () => (await newRequest()).request, wanted: 'ERR_ABORTED' },
-    { what: 'with a weak key', gone: false, csr: () => buildCertificateRequest({}, oddSigner('rsa1024')), wanted: 'ERR_KEY_WEAK' },
+    {
+      what: 'that is gone',
+      gone: true,
+      csr: async () => (await newRequest()).request,
+      wanted: 'ERR_ABORTED',
+    },
+    {
+      what: 'with a weak key',
+      gone: false,
+      csr: () => buildCertificateRequest({}, oddSigner('rsa1024')),
+      wanted: 'ERR_KEY_WEAK',
+    },
   ])('$what has no policy asked', async ({ gone, csr, wanted }) => {
     let asked = 0
     const store = new MemoryCertificateStore()
-    const { issuance } = await testPki('P-256', { store, policy: { decide: () => {
-      asked++
-      return allowed
-    } } })
-    await expect(issuance.issue({ csr: await csr(), ...(gone ? { signal: AbortSignal.abort() } : {}) }, callerOf())).rejects.toThrow(code(wanted))
+    const { issuance } = await testPki('P-256', {
+      store,
+      policy: {
+        decide: () => {
+          asked++
+          return allowed
+        },
+      },
+    })
+    await expect(
+      issuance.issue({ csr: await csr(), ...(gone ? { signal: AbortSignal.abort() } : {}) }, callerOf()),
+    ).rejects.toThrow(code(wanted))
     expect([asked, await store.findByIdentity(workloadId.toString())]).toEqual([0, []])
   })
 
-  it.each([false, true])('that left while the policy decided has nothing on record, the answer coming later: %s', async (later) => {
-    const gone = new AbortController()
-    const store = new MemoryCertificateStore()
-    const { issuance } = await testPki('P-256', { store, policy: { decide: () => {
-      gone.abort()
-      return later ? Promise.resolve(allowed) : allowed
-    } } })
-    await expect(issuance.issue({ csr: (await newRequest()).request, signal: gone.signal }, callerOf())).rejects.toThrow(code('ERR_ABORTED'))
-    expect(await store.findByIdentity(workloadId.toString())).toEqual([])
-  })
+  it.each([false, true])(
+    'that left while the policy decided has nothing on record, the answer coming later: %s',
+    async (later) => {
+      const gone = new AbortController()
+      const store = new MemoryCertificateStore()
+      const { issuance } = await testPki('P-256', {
+        store,
+        policy: {
+          decide: () => {
+            gone.abort()
+            return later ? Promise.resolve(allowed) : allowed
+          },
+        },
+      })
+      await expect(
+        issuance.issue({ csr: (await newRequest()).request, signal: gone.signal }, callerOf()),
+      ).rejects.toThrow(code('ERR_ABORTED'))
+      expect(await store.findByIdentity(workloadId.toString())).toEqual([])
+    },
+  )
 
   it('is counted by what became of it', async () => {
     const counts: unknown[] = []
-    const { issuance } = await testPki('P-256', { metrics: { count: (...args) => void counts.push(args), gauge: () => undefined, observe: () => undefined } })
+    const { issuance } = await testPki('P-256', {
+      metrics: {
+        count: (...args) => void counts.push(args),
+        gauge: () => undefined,
+        observe: () => undefined,
+      },
+    })
     const { request: csr } = await newRequest()
     const { certificate } = await issuance.issue({ csr }, callerOf())
     await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
-    await expect(issuance.issue({ csr }, callerOf('spiffe://other.example/x'))).rejects.toThrow(code('ERR_POLICY_TRUST_DOMAIN'))
+    await expect(issuance.issue({ csr }, callerOf('spiffe://other.example/x'))).rejects.toThrow(
+      code('ERR_POLICY_TRUST_DOMAIN'),
+    )
     expect(counts).toEqual([
-      ['certificates_issued'], ['certificates_revoked', { reason: 'superseded' }], ['certificates_refused', { rule: 'trust-domain' }], ['certificates_failed', { code: 'ERR_POLICY_TRUST_DOMAIN' }],
+      ['certificates_issued'],
+      ['certificates_revoked', { reason: 'superseded' }],
+      ['certificates_refused', { rule: 'trust-domain' }],
+      ['certificates_failed', { code: 'ERR_POLICY_TRUST_DOMAIN' }],
     ])
   })
 })
@@ -181,22 +335,41 @@ describe('the authority', () => {
   it('takes no request that was not verified', async () => {
     const { authority } = await testPki()
     const { request } = await newRequest()
-    expect(() => authority.prepare({ request, publicKey: request.publicKey }, { subjectAltName: [] })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() =>
+      authority.prepare({ request, publicKey: request.publicKey }, { subjectAltName: [] }),
+    ).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it.each([
     { what: 'no name at all', names: [] },
-    { what: 'two URIs', names: [generalName.uri('spiffe://example.org/a'), generalName.uri('spiffe://example.org/b')] },
+    {
+      what: 'two URIs',
+      names: [generalName.uri('spiffe://example.org/a'), generalName.uri('spiffe://example.org/b')],
+    },
     { what: 'a URI that is no SPIFFE ID', names: [generalName.uri('https://example.org/a')] },
     { what: 'an ID without a path', names: [generalName.uri('spiffe://example.org')] },
     { what: 'an ID of another trust domain', names: [generalName.uri('spiffe://other.example/a')] },
-    { what: 'a DNS name that is none', names: [generalName.uri('spiffe://example.org/a'), generalName.dns('a..b')] },
-    { what: 'an email address', names: [generalName.uri('spiffe://example.org/a'), generalName.email('a@example.org')] },
-    { what: 'too many names', names: [generalName.uri('spiffe://example.org/a'), ...Array.from({ length: 100 }, (_, i) => generalName.dns(`n${i}.example.org`))] },
+    {
+      what: 'a DNS name that is none',
+      names: [generalName.uri('spiffe://example.org/a'), generalName.dns('a..b')],
+    },
+    {
+      what: 'an email address',
+      names: [generalName.uri('spiffe://example.org/a'), generalName.email('a@example.org')],
+    },
+    {
+      what: 'too many names',
+      names: [
+        generalName.uri('spiffe://example.org/a'),
+        ...Array.from({ length: 100 }, (_, i) => generalName.dns(`n${i}.example.org`)),
+      ],
+    },
   ])('lints: $what', async ({ names }) => {
     const { authority } = await testPki()
     const proven = (await newRequest()).request.verify()
-    expect(() => authority.prepare(proven, { subjectAltName: names })).toThrow(expect.objectContaining({ code: expect.stringMatching(/ERR_LINT|ERR_NAME_INVALID/) }))
+    expect(() => authority.prepare(proven, { subjectAltName: names })).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/ERR_LINT|ERR_NAME_INVALID/) }),
+    )
   })
 })
 
@@ -207,20 +380,35 @@ describe('the authority and its time', () => {
   ])('signs nothing $what', async ({ ms }) => {
     const pki = await testPki()
     const clock = { ...systemClock, now: () => Date.now() + ms }
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: pki.root, signer: pki.signer, clock })
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate: pki.root,
+      signer: pki.signer,
+      clock,
+    })
     const proven = (await newRequest()).request.verify()
-    expect(() => authority.prepare(proven, { subjectAltName: [generalName.uri(workloadId.toString())] })).toThrow(code('ERR_CA_EXPIRED'))
+    expect(() =>
+      authority.prepare(proven, { subjectAltName: [generalName.uri(workloadId.toString())] }),
+    ).toThrow(code('ERR_CA_EXPIRED'))
   })
 })
 
 describe('records', () => {
   it('have a limit that is one', () => {
-    expect(() => new MemoryCertificateStore({ maximumRecords: Number.NaN })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => new MemoryCertificateStore({ maximumRecords: Number.NaN })).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
   })
 
   it('takes no serial number twice, and drops the oldest past its limit', async () => {
     const store = new MemoryCertificateStore({ maximumRecords: 2 })
-    const intent = (serial: string) => ({ serialNumber: parseSerialNumber(serial), identity: 'x', keyIdentifier: new Uint8Array(20), notAfter: new Date(), intendedAt: new Date() })
+    const intent = (serial: string) => ({
+      serialNumber: parseSerialNumber(serial),
+      identity: 'x',
+      keyIdentifier: new Uint8Array(20),
+      notAfter: new Date(),
+      intendedAt: new Date(),
+    })
     store.recordIntent(intent('01'))
     expect(() => store.recordIntent(intent('01'))).toThrow(code('ERR_SERIAL_EXISTS'))
     store.recordOutcome(parseSerialNumber('01'), { certificate: new Uint8Array(1) })
@@ -235,13 +423,26 @@ describe('records', () => {
     const { certificate } = await issuance.issue({ csr: request }, callerOf())
     const serial = certificate.serialNumber
     expect(await issuance.status(serial)).toMatchObject({ state: 'valid', identity: workloadId.toString() })
-    expect((await issuance.renew(serial, { csr: request }, callerOf())).certificate.serialNumber).not.toBe(serial)
-    await expect(issuance.renew(serial, { csr: request }, callerOf('spiffe://example.org/x'))).rejects.toThrow(code('ERR_RENEWAL_REFUSED'))
-    await expect(issuance.revoke(serial, 'keyCompromise', callerOf('spiffe://example.org/x'))).rejects.toThrow(code('ERR_POLICY_DENIED'))
+    expect((await issuance.renew(serial, { csr: request }, callerOf())).certificate.serialNumber).not.toBe(
+      serial,
+    )
+    await expect(
+      issuance.renew(serial, { csr: request }, callerOf('spiffe://example.org/x')),
+    ).rejects.toThrow(code('ERR_RENEWAL_REFUSED'))
+    await expect(
+      issuance.revoke(serial, 'keyCompromise', callerOf('spiffe://example.org/x')),
+    ).rejects.toThrow(code('ERR_POLICY_DENIED'))
     await issuance.revoke(serial, 'keyCompromise', callerOf())
-    expect(await issuance.status(serial)).toMatchObject({ state: 'revoked', revocation: { reason: 'keyCompromise' } })
-    await expect(issuance.renew(serial, { csr: request }, callerOf())).rejects.toThrow(code('ERR_RENEWAL_REFUSED'))
+    expect(await issuance.status(serial)).toMatchObject({
+      state: 'revoked',
+      revocation: { reason: 'keyCompromise' },
+    })
+    await expect(issuance.renew(serial, { csr: request }, callerOf())).rejects.toThrow(
+      code('ERR_RENEWAL_REFUSED'),
+    )
     expect(await issuance.status(parseSerialNumber('01'))).toBeUndefined()
-    await expect(issuance.revoke(parseSerialNumber('01'), 'superseded', callerOf())).rejects.toThrow(code('ERR_CERTIFICATE_UNKNOWN'))
+    await expect(issuance.revoke(parseSerialNumber('01'), 'superseded', callerOf())).rejects.toThrow(
+      code('ERR_CERTIFICATE_UNKNOWN'),
+    )
   })
 })

@@ -70,7 +70,7 @@ describe('a turnstile', () => {
 
 describe('many requests that come together', () => {
   /** Counts how many keys are imported at once, and stops them if asked to. */
-  function watchImports(gate?: Promise<void>): { now: number, most: number, calls: number } {
+  function watchImports(gate?: Promise<void>): { now: number; most: number; calls: number } {
     const seen = { now: 0, most: 0, calls: 0 }
     const prepare = Reflect.get(PublicKey.prototype, 'prepare') as (this: PublicKey) => Promise<void>
     vi.spyOn(PublicKey.prototype, 'prepare').mockImplementation(async function (this: PublicKey) {
@@ -87,7 +87,9 @@ describe('many requests that come together', () => {
     const { issuance } = await testPki()
     const csr = (await newRequest()).request.toPem()
     const seen = watchImports()
-    const issued = await Promise.all(Array.from({ length: 200 }, async () => issuance.issue({ csr }, callerOf())))
+    const issued = await Promise.all(
+      Array.from({ length: 200 }, async () => issuance.issue({ csr }, callerOf())),
+    )
     expect(new Set(issued.map(({ certificate }) => certificate.serialNumber)).size).toBe(200)
     expect(seen).toEqual({ now: 0, most: 32, calls: 200 })
   })
@@ -108,9 +110,13 @@ describe('many requests that come together', () => {
     const { request } = await newRequest()
     const forged = request.der.slice()
     forged[forged.length - 1]! ^= 1
-    const refused = Promise.allSettled(Array.from({ length: 64 }, () => issuance.issue({ csr: forged }, callerOf())))
+    const refused = Promise.allSettled(
+      Array.from({ length: 64 }, () => issuance.issue({ csr: forged }, callerOf())),
+    )
     await expect(issuance.issue({ csr: request }, callerOf())).resolves.toHaveProperty('certificate')
-    expect((await refused).map((one) => one.status === 'rejected' && (one.reason as { code: string }).code)).toEqual(Array.from({ length: 64 }, () => 'ERR_CSR_SIGNATURE'))
+    expect(
+      (await refused).map((one) => one.status === 'rejected' && (one.reason as { code: string }).code),
+    ).toEqual(Array.from({ length: 64 }, () => 'ERR_CSR_SIGNATURE'))
   })
 
   it('cost nothing more where the caller went while they waited', async () => {

@@ -22,9 +22,19 @@ interface Fields {
 
 /** An EncryptedPrivateKeyInfo with the salt of the good one. */
 function made(changes: Partial<Fields> = {}): Uint8Array {
-  const { pbes2, kdf, cipher, cost, iv } = { pbes2: '1.2.840.113549.1.5.13', kdf: '1.3.6.1.4.1.11591.4.11', cipher: '2.16.840.1.101.3.4.1.42', cost: [2 ** 14, 8, 5], iv: new Uint8Array(16), ...changes }
+  const { pbes2, kdf, cipher, cost, iv } = {
+    pbes2: '1.2.840.113549.1.5.13',
+    kdf: '1.3.6.1.4.1.11591.4.11',
+    cipher: '2.16.840.1.101.3.4.1.42',
+    cost: [2 ** 14, 8, 5],
+    iv: new Uint8Array(16),
+    ...changes,
+  }
   const derivation = sequence(oid(kdf), sequence(octetString(salt), ...cost.map((one) => integer(one))))
-  return sequence(sequence(oid(pbes2), sequence(derivation, sequence(oid(cipher), octetString(iv)))), octetString(new Uint8Array(48)))
+  return sequence(
+    sequence(oid(pbes2), sequence(derivation, sequence(oid(cipher), octetString(iv)))),
+    octetString(new Uint8Array(48)),
+  )
 }
 
 describe('an encrypted private key', () => {
@@ -38,8 +48,14 @@ describe('an encrypted private key', () => {
   })
 
   it('is one that the platform opens, and importPrivateKey', () => {
-    expect(createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8', passphrase }).equals(privateKey)).toBe(true)
-    expect(importPrivateKey(encodePem('ENCRYPTED PRIVATE KEY', der), { passphrase }).equals(privateKey)).toBe(true)
+    expect(
+      createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8', passphrase }).equals(
+        privateKey,
+      ),
+    ).toBe(true)
+    expect(importPrivateKey(encodePem('ENCRYPTED PRIVATE KEY', der), { passphrase }).equals(privateKey)).toBe(
+      true,
+    )
   })
 
   it('is also what exportPrivateKey writes', async () => {
@@ -58,7 +74,12 @@ describe('an encrypted private key', () => {
     ['that is none', new Uint8Array(0), passphrase, 'ERR_KEY_MALFORMED'],
     ['that goes on', Buffer.concat([der, Buffer.alloc(1)]), passphrase, 'ERR_KEY_MALFORMED'],
     ['that is cut short', der.subarray(0, -1), passphrase, 'ERR_KEY_MALFORMED'],
-    ['that is not encrypted', privateKey.export({ type: 'pkcs8', format: 'der' }), passphrase, 'ERR_KEY_MALFORMED'],
+    [
+      'that is not encrypted',
+      privateKey.export({ type: 'pkcs8', format: 'der' }),
+      passphrase,
+      'ERR_KEY_MALFORMED',
+    ],
     ['by the right scheme, of nothing', made(), passphrase, 'ERR_KEY_PASSPHRASE'],
     ['by PBES1', made({ pbes2: '1.2.840.113549.1.5.10' }), passphrase, 'ERR_KEY_MALFORMED'],
     ['by PBKDF2', made({ kdf: '1.2.840.113549.1.5.12' }), passphrase, 'ERR_KEY_MALFORMED'],
@@ -67,7 +88,12 @@ describe('an encrypted private key', () => {
     ['without a cost', made({ cost: [] }), passphrase, 'ERR_KEY_MALFORMED'],
     ['at twice the cost', made({ cost: [2 ** 15, 8, 5] }), passphrase, 'ERR_KEY_PASSPHRASE'],
     ['at more', made({ cost: [2 ** 16, 8, 5] }), passphrase, 'ERR_KEY_MALFORMED'],
-    ['at a cost that is no power of two', made({ cost: [2 ** 14 + 1, 8, 5] }), passphrase, 'ERR_KEY_MALFORMED'],
+    [
+      'at a cost that is no power of two',
+      made({ cost: [2 ** 14 + 1, 8, 5] }),
+      passphrase,
+      'ERR_KEY_MALFORMED',
+    ],
     ['of blocks alone', made({ cost: [2, 65, 1] }), passphrase, 'ERR_KEY_MALFORMED'],
     ['of lanes alone', made({ cost: [2, 1, 65] }), passphrase, 'ERR_KEY_MALFORMED'],
   ])('%s', async (_what, bytes, given, wanted) => {
@@ -78,14 +104,32 @@ describe('an encrypted private key', () => {
 describe('the cost of scrypt in an input', () => {
   const own = { N: 2 ** 14, r: 8, p: 5 }
   it.each<[string, number, number, number, boolean]>([
-    ['our own', 2 ** 14, 8, 5, true], ['twice our own', 2 ** 15, 8, 5, true], ['more', 2 ** 15, 8, 6, false], ['the least', 2, 1, 1, true], ['64 blocks', 2, 64, 1, true], ['65 blocks', 2, 65, 1, false],
-    ['64 lanes', 2, 1, 64, true], ['65 lanes', 2, 1, 65, false], ['N of 1', 1, 1, 1, false], ['N of 0', 0, 8, 5, false], ['N of 3', 3, 8, 5, false], ['N of -2', -2, 8, 5, false], ['N of 1.5', 1.5, 1, 1, false],
-    ['N of 2^32', 2 ** 32, 1, 1, false], ['N of Infinity', Infinity, 8, 5, false], ['N of NaN', Number.NaN, 8, 5, false], ['r of 0', 2, 0, 1, false], ['p of 0', 2, 1, 0, false], ['r of NaN', 2, Number.NaN, 1, false],
+    ['our own', 2 ** 14, 8, 5, true],
+    ['twice our own', 2 ** 15, 8, 5, true],
+    ['more', 2 ** 15, 8, 6, false],
+    ['the least', 2, 1, 1, true],
+    ['64 blocks', 2, 64, 1, true],
+    ['65 blocks', 2, 65, 1, false],
+    ['64 lanes', 2, 1, 64, true],
+    ['65 lanes', 2, 1, 65, false],
+    ['N of 1', 1, 1, 1, false],
+    ['N of 0', 0, 8, 5, false],
+    ['N of 3', 3, 8, 5, false],
+    ['N of -2', -2, 8, 5, false],
+    ['N of 1.5', 1.5, 1, 1, false],
+    ['N of 2^32', 2 ** 32, 1, 1, false],
+    ['N of Infinity', Infinity, 8, 5, false],
+    ['N of NaN', Number.NaN, 8, 5, false],
+    ['r of 0', 2, 0, 1, false],
+    ['p of 0', 2, 1, 0, false],
+    ['r of NaN', 2, Number.NaN, 1, false],
   ])('%s', (_what, N, r, p, affordable) => {
     expect(isAffordable({ N, r, p }, own)).toBe(affordable)
   })
 
   it('is an error of the code that is named, where scrypt takes it for none', async () => {
-    await expect(deriveKey('x', new Uint8Array(16), { N: 3, r: 8, p: 1 }, 'ERR_KEY_BACKUP')).rejects.toThrow(code('ERR_KEY_BACKUP'))
+    await expect(deriveKey('x', new Uint8Array(16), { N: 3, r: 8, p: 1 }, 'ERR_KEY_BACKUP')).rejects.toThrow(
+      code('ERR_KEY_BACKUP'),
+    )
   })
 })

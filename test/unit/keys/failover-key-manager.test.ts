@@ -29,15 +29,23 @@ class Fragile extends MemoryKeyManager {
     if (signer === undefined) return undefined
     const fail = (): void => this.#check()
     return new Proxy(signer, {
-      get: (target, name) => (name === 'sign' ? async (input: Uint8Array) => {
-        fail()
-        return target.sign(input)
-      } : Reflect.get(target, name, target) as unknown),
+      get: (target, name) =>
+        name === 'sign'
+          ? async (input: Uint8Array) => {
+              fail()
+              return target.sign(input)
+            }
+          : (Reflect.get(target, name, target) as unknown),
     })
   }
 }
 
-async function pair(): Promise<{ first: Fragile, second: Fragile, clock: FakeClock, keys: FailoverKeyManager }> {
+async function pair(): Promise<{
+  first: Fragile
+  second: Fragile
+  clock: FakeClock
+  keys: FailoverKeyManager
+}> {
   const [first, second, clock] = [new Fragile(), new Fragile(), new FakeClock()]
   const keys = new FailoverKeyManager({ managers: [first, second], clock })
   await keys.generateKey('root', 'P-256')
@@ -46,12 +54,17 @@ async function pair(): Promise<{ first: Fragile, second: Fragile, clock: FakeClo
 }
 
 async function signs(signer: Signer | undefined): Promise<void> {
-  expect(verifySignature(signer!.publicKey, signer!.signatureAlgorithm, data, await signer!.sign(data))).toBe(true)
+  expect(verifySignature(signer!.publicKey, signer!.signatureAlgorithm, data, await signer!.sign(data))).toBe(
+    true,
+  )
 }
 
 describe('FailoverKeyManager', () => {
   itKeepsTheContract({
-    open: async () => new FailoverKeyManager({ managers: [new MemoryKeyManager(), new MemoryKeyManager()] }), algorithms: ['P-256', 'RSA-2048'], extractable: true, durable: false,
+    open: async () => new FailoverKeyManager({ managers: [new MemoryKeyManager(), new MemoryKeyManager()] }),
+    algorithms: ['P-256', 'RSA-2048'],
+    extractable: true,
+    durable: false,
   })
 
   it.each([...failoverCodes])('asks the next manager after %s', async (failure) => {
@@ -65,16 +78,24 @@ describe('FailoverKeyManager', () => {
     await signs(await keys.getSigner('root'))
   })
 
-  it.each(['ERR_HSM_SIGNATURE', 'ERR_HSM_REFUSED', 'ERR_KEY_NOT_FOUND', 'ERR_HSM_KEY_PROTECTION', 'ERR_HSM_KEY_AMBIGUOUS', 'ERR_CLOSED', 'ERR_INTERNAL', 'ERR_ABORTED'] as const)(
-    'does not paper over %s', async (failure) => {
-      const { first, second, keys } = await pair()
-      const signer = await keys.getSigner('root')
-      await signs(signer)
-      second.asked = 0
-      first.failure = failure
-      await expect(signer!.sign(data)).rejects.toThrow(code(failure))
-      expect(second.asked).toBe(0)
-    })
+  it.each([
+    'ERR_HSM_SIGNATURE',
+    'ERR_HSM_REFUSED',
+    'ERR_KEY_NOT_FOUND',
+    'ERR_HSM_KEY_PROTECTION',
+    'ERR_HSM_KEY_AMBIGUOUS',
+    'ERR_CLOSED',
+    'ERR_INTERNAL',
+    'ERR_ABORTED',
+  ] as const)('does not paper over %s', async (failure) => {
+    const { first, second, keys } = await pair()
+    const signer = await keys.getSigner('root')
+    await signs(signer)
+    second.asked = 0
+    first.failure = failure
+    await expect(signer!.sign(data)).rejects.toThrow(code(failure))
+    expect(second.asked).toBe(0)
+  })
 
   it('passes a manager over until its time is up, then one call tries it', async () => {
     const { first, clock, keys } = await pair()
@@ -114,7 +135,8 @@ describe('FailoverKeyManager', () => {
 
   it('says of what is no backup that it is none', async () => {
     const { keys } = await pair()
-    for (const none of [undefined, null, 7, {}]) await expect(keys.restoreKey(none as never, protection)).rejects.toThrow(code('ERR_KEY_BACKUP'))
+    for (const none of [undefined, null, 7, {}])
+      await expect(keys.restoreKey(none as never, protection)).rejects.toThrow(code('ERR_KEY_BACKUP'))
   })
 
   it('signs with no other key, and with the same one under another version', async () => {
@@ -127,7 +149,10 @@ describe('FailoverKeyManager', () => {
     const fresh = await new FailoverKeyManager({ managers: [first, second] }).rotateKey('root')
     first.failure = 'ERR_HSM_UNAVAILABLE'
     // The second manager does not hold what was made since: the failure of the first is what the caller sees.
-    const there = await new FailoverKeyManager({ managers: [first, second], clock: new FakeClock() }).getSigner('root')
+    const there = await new FailoverKeyManager({
+      managers: [first, second],
+      clock: new FakeClock(),
+    }).getSigner('root')
     expect(there!.publicKey.equals(fresh.publicKey)).toBe(false)
     first.failure = undefined
     const kept = await new FailoverKeyManager({ managers: [first, second] }).getSigner('root')

@@ -27,9 +27,24 @@ async function issue(certificate: Certificate, signer: Signer) {
 
 describe('a restored CA', () => {
   it.each([
-    { what: 'a passphrase', algorithm: 'P-256', sealing: { passphrase: 'correct horse' }, opening: { passphrase: 'correct horse' } },
-    { what: "a recipient's key", algorithm: 'Ed25519', sealing: { recipient: recipient.publicKey }, opening: { recipient: recipient.privateKey } },
-    { what: 'a passphrase', algorithm: 'RSA-PSS-2048', sealing: { passphrase: 'correct horse' }, opening: { passphrase: 'correct horse' } },
+    {
+      what: 'a passphrase',
+      algorithm: 'P-256',
+      sealing: { passphrase: 'correct horse' },
+      opening: { passphrase: 'correct horse' },
+    },
+    {
+      what: "a recipient's key",
+      algorithm: 'Ed25519',
+      sealing: { recipient: recipient.publicKey },
+      opening: { recipient: recipient.privateKey },
+    },
+    {
+      what: 'a passphrase',
+      algorithm: 'RSA-PSS-2048',
+      sealing: { passphrase: 'correct horse' },
+      opening: { passphrase: 'correct horse' },
+    },
   ] as const)('signs as before: $algorithm under $what', async ({ algorithm, sealing, opening }) => {
     // On the first machine: everything that leaves it is text.
     await using lost = new MemoryKeyManager()
@@ -41,7 +56,10 @@ describe('a restored CA', () => {
 
     // On the second, in another kind of backend.
     const { backup, root: pem } = JSON.parse(carried)
-    await using keys = await FileKeyManager.open({ directory: join(second, algorithm), passphrase: () => 'another one' })
+    await using keys = await FileKeyManager.open({
+      directory: join(second, algorithm),
+      passphrase: () => 'another one',
+    })
     const signer = await keys.restoreKey(backup, opening)
     expect(signer.publicKey.equals(root.publicKey)).toBe(true)
     expect(signer.signatureAlgorithm).toBe(original.signatureAlgorithm)

@@ -3,10 +3,17 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { noMetrics, silentLogger, systemClock } from '../../../src/runtime/index.ts'
 
 describe('a program whose last timer it is', () => {
-  test.each([{ options: '{ keepAlive: true }', delayMs: 1, printed: 'waited' }, { options: 'undefined', delayMs: 60_000, printed: '' }])('with options $options prints "$printed"', ({ options, delayMs, printed }) => {
+  test.each([
+    { options: '{ keepAlive: true }', delayMs: 1, printed: 'waited' },
+    { options: 'undefined', delayMs: 60_000, printed: '' },
+  ])('with options $options prints "$printed"', ({ options, delayMs, printed }) => {
     const runtime = new URL('../../../src/runtime/index.ts', import.meta.url).href
     const program = `import { systemClock } from ${JSON.stringify(runtime)}; systemClock.schedule(() => console.log('waited'), ${delayMs}, ${options})`
-    expect(execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { encoding: 'utf8' }).trim()).toBe(printed)
+    expect(
+      execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+        encoding: 'utf8',
+      }).trim(),
+    ).toBe(printed)
   })
 })
 
@@ -77,7 +84,8 @@ describe('systemClock', () => {
 
 describe('defaults', () => {
   test('silentLogger and noMetrics take everything and do nothing', () => {
-    for (const level of ['debug', 'info', 'warn', 'error'] as const) expect(silentLogger[level]({ a: 1 }, 'text')).toBeUndefined()
+    for (const level of ['debug', 'info', 'warn', 'error'] as const)
+      expect(silentLogger[level]({ a: 1 }, 'text')).toBeUndefined()
     expect(noMetrics.count('certificates_total', { kind: 'leaf' }, 2)).toBeUndefined()
     expect(noMetrics.gauge('queue_length', 3)).toBeUndefined()
     expect(noMetrics.observe('signing_seconds', 0.1)).toBeUndefined()

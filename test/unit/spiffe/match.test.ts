@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import {
-  SpiffeId, TrustDomain, matchAny, matchId, matchMemberOf, matchOneOf, matchPathPattern, requireMatch,
+  SpiffeId,
+  TrustDomain,
+  matchAny,
+  matchId,
+  matchMemberOf,
+  matchOneOf,
+  matchPathPattern,
+  requireMatch,
 } from '../../../src/spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../../../src/spiffe/index.ts'
 
@@ -26,7 +33,9 @@ describe('matchers', () => {
 
   it('refuses what is no ID or trust domain at once, not at the first match', () => {
     expect(() => matchId('td/a')).toThrow(expect.objectContaining({ code: 'ERR_SPIFFE_ID_INVALID' }))
-    expect(() => matchOneOf(['spiffe://td/a', ''])).toThrow(expect.objectContaining({ code: 'ERR_SPIFFE_ID_INVALID' }))
+    expect(() => matchOneOf(['spiffe://td/a', ''])).toThrow(
+      expect.objectContaining({ code: 'ERR_SPIFFE_ID_INVALID' }),
+    )
     expect(() => matchMemberOf('TD')).toThrow(expect.objectContaining({ code: 'ERR_TRUST_DOMAIN_INVALID' }))
   })
 })
@@ -48,16 +57,25 @@ describe('matchPathPattern', () => {
     expect(matchPathPattern('td', pattern)(SpiffeId.fromPath('td', path))).toBe(expected)
   })
 
-  it.each(['', 'a', '/', '/a/', '/a*', '/**/a', '/***', '/a/../b', undefined])('refuses the pattern %j', (pattern) => {
-    expect(() => matchPathPattern('td', pattern as string)).toThrow(expect.objectContaining({ code: 'ERR_SPIFFE_PATH_INVALID' }))
-  })
+  it.each(['', 'a', '/', '/a/', '/a*', '/**/a', '/***', '/a/../b', undefined])(
+    'refuses the pattern %j',
+    (pattern) => {
+      expect(() => matchPathPattern('td', pattern as string)).toThrow(
+        expect.objectContaining({ code: 'ERR_SPIFFE_PATH_INVALID' }),
+      )
+    },
+  )
 })
 
 describe('requireMatch', () => {
   it('gives the ID or says what was wanted', () => {
     expect(requireMatch(a, matchId(a))).toBe(a)
-    expect(() => requireMatch(b, matchId(a))).toThrow(expect.objectContaining({ code: 'ERR_SPIFFE_ID_MISMATCH' }))
-    expect(() => requireMatch(b, () => false)).toThrow(expect.objectContaining({ code: 'ERR_SPIFFE_ID_MISMATCH' }))
+    expect(() => requireMatch(b, matchId(a))).toThrow(
+      expect.objectContaining({ code: 'ERR_SPIFFE_ID_MISMATCH' }),
+    )
+    expect(() => requireMatch(b, () => false)).toThrow(
+      expect.objectContaining({ code: 'ERR_SPIFFE_ID_MISMATCH' }),
+    )
   })
 
   it('takes only true for a yes', () => {

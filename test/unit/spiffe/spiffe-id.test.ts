@@ -17,7 +17,12 @@ describe('SpiffeId.parse', () => {
     [`spiffe://${'a'.repeat(255)}/x`, 'a'.repeat(255), '/x'],
   ])('accepts %s', (input, trustDomain, path) => {
     const id = SpiffeId.parse(input)
-    expect([id.trustDomainName, id.trustDomain.name, id.path, id.toString()]).toEqual([trustDomain, trustDomain, path, input])
+    expect([id.trustDomainName, id.trustDomain.name, id.path, id.toString()]).toEqual([
+      trustDomain,
+      trustDomain,
+      path,
+      input,
+    ])
     expect(id.hasPath).toBe(path !== '')
   })
 
@@ -64,7 +69,10 @@ describe('SpiffeId.parse', () => {
     for (let at = 0; at < 'spiffe://'.length; at++) {
       const changed = `${text.slice(0, at)}x${text.slice(at + 1)}`
       expect([changed, SpiffeId.tryParse(changed)]).toEqual([changed, undefined])
-      expect([changed, TrustDomain.tryParse(changed.slice(0, 'spiffe://example.org'.length))]).toEqual([changed, undefined])
+      expect([changed, TrustDomain.tryParse(changed.slice(0, 'spiffe://example.org'.length))]).toEqual([
+        changed,
+        undefined,
+      ])
     }
   })
 
@@ -100,14 +108,22 @@ describe('SpiffeId from parts', () => {
     expect(SpiffeId.from(text).equals(id)).toBe(true)
   })
 
-  it.each(['x', '/', '/a/', '//', '/./a', '/a b', '/é', 7 as unknown as string])('refuses the path %j', (path) => {
-    expect(() => SpiffeId.fromPath('td', path)).toThrow(thrown('ERR_SPIFFE_PATH_INVALID'))
-    expect(() => SpiffeId.parse('spiffe://td/x').appendPath(path)).toThrow(thrown('ERR_SPIFFE_PATH_INVALID'))
-  })
+  it.each(['x', '/', '/a/', '//', '/./a', '/a b', '/é', 7 as unknown as string])(
+    'refuses the path %j',
+    (path) => {
+      expect(() => SpiffeId.fromPath('td', path)).toThrow(thrown('ERR_SPIFFE_PATH_INVALID'))
+      expect(() => SpiffeId.parse('spiffe://td/x').appendPath(path)).toThrow(
+        thrown('ERR_SPIFFE_PATH_INVALID'),
+      )
+    },
+  )
 
-  it.each(['', '.', '..', 'a/b', 'a b', '%', null as unknown as string])('refuses the segment %j', (segment) => {
-    expect(() => SpiffeId.fromSegments('td', ['a', segment])).toThrow(thrown('ERR_SPIFFE_PATH_INVALID'))
-  })
+  it.each(['', '.', '..', 'a/b', 'a b', '%', null as unknown as string])(
+    'refuses the segment %j',
+    (segment) => {
+      expect(() => SpiffeId.fromSegments('td', ['a', segment])).toThrow(thrown('ERR_SPIFFE_PATH_INVALID'))
+    },
+  )
 
   it('refuses a foreign trust domain and a whole that is too long', () => {
     expect(() => SpiffeId.fromPath('TD', '/x')).toThrow(thrown('ERR_TRUST_DOMAIN_INVALID'))
@@ -133,8 +149,14 @@ describe('SpiffeId', () => {
     expect(id.equals(SpiffeId.parse(text))).toBe(true)
     expect(id.equals('spiffe://example.org/ns/prod/sa/API')).toBe(false)
     const [a, b] = [SpiffeId.parse('spiffe://a/z'), SpiffeId.parse('spiffe://b')]
-    expect([SpiffeId.compare(a, b), SpiffeId.compare(b, a), SpiffeId.compare(a, SpiffeId.parse('spiffe://a/z'))]).toEqual([-1, 1, 0])
-    const sorted = ['spiffe://b', 'spiffe://a/z', 'spiffe://a', 'spiffe://b'].map(SpiffeId.parse).sort(SpiffeId.compare)
+    expect([
+      SpiffeId.compare(a, b),
+      SpiffeId.compare(b, a),
+      SpiffeId.compare(a, SpiffeId.parse('spiffe://a/z')),
+    ]).toEqual([-1, 1, 0])
+    const sorted = ['spiffe://b', 'spiffe://a/z', 'spiffe://a', 'spiffe://b']
+      .map(SpiffeId.parse)
+      .sort(SpiffeId.compare)
     expect(sorted.map(String)).toEqual(['spiffe://a', 'spiffe://a/z', 'spiffe://b', 'spiffe://b'])
   })
 

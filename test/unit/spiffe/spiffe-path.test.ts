@@ -4,14 +4,29 @@ import { assertSpiffePath, isSpiffePath, joinSpiffePath, splitSpiffePath } from 
 const thrown = expect.objectContaining({ code: 'ERR_SPIFFE_PATH_INVALID' }) as unknown
 
 describe('SPIFFE paths', () => {
-  it.each([['', []], ['/a', ['a']], ['/a/B/..c', ['a', 'B', '..c']]])('splits and joins %j', (path, segments) => {
+  it.each([
+    ['', []],
+    ['/a', ['a']],
+    ['/a/B/..c', ['a', 'B', '..c']],
+  ])('splits and joins %j', (path, segments) => {
     expect(isSpiffePath(path)).toBe(true)
     expect(splitSpiffePath(path)).toEqual(segments)
     expect(joinSpiffePath(segments)).toBe(path)
   })
 
   it.each([
-    'a', '/', '/a/', '//a', '/..', '/a/./b', '/ä', '/a?', '/'.repeat(5000), `/${'a'.repeat(2048)}`, 0, null,
+    'a',
+    '/',
+    '/a/',
+    '//a',
+    '/..',
+    '/a/./b',
+    '/ä',
+    '/a?',
+    '/'.repeat(5000),
+    `/${'a'.repeat(2048)}`,
+    0,
+    null,
   ])('refuses %j', (path) => {
     expect(isSpiffePath(path as string)).toBe(false)
     expect(() => assertSpiffePath(path as string)).toThrow(thrown)
@@ -26,7 +41,9 @@ describe('SPIFFE paths', () => {
     ['/.', 'ID-6'],
     [`/${'!'.repeat(2048)}`, 'ID-7'],
   ])('says which rule %j breaks: %s', (path, rule) => {
-    expect(() => splitSpiffePath(path)).toThrow(expect.objectContaining({ message: expect.stringContaining(`(${rule})`) as string }))
+    expect(() => splitSpiffePath(path)).toThrow(
+      expect.objectContaining({ message: expect.stringContaining(`(${rule})`) as string }),
+    )
   })
 
   it('stops at the limit while joining (ID-7)', () => {

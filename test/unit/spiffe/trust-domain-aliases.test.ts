@@ -16,7 +16,10 @@ describe('TrustDomainAliases', () => {
     expect(aliases.expand(ours).map(String)).toEqual(['spiffe://old/a', 'spiffe://new/a', 'spiffe://older/a'])
     expect(aliases.expand(foreign)).toEqual([foreign])
     expect(aliases.expandAll([ours, SpiffeId.parse('spiffe://new/a'), foreign]).map(String)).toEqual([
-      'spiffe://old/a', 'spiffe://new/a', 'spiffe://older/a', 'spiffe://foreign/a',
+      'spiffe://old/a',
+      'spiffe://new/a',
+      'spiffe://older/a',
+      'spiffe://foreign/a',
     ])
   })
 
@@ -30,9 +33,13 @@ describe('TrustDomainAliases', () => {
   })
 
   it('refuses bad names and too many', () => {
-    expect(() => new TrustDomainAliases('new', ['OLD'])).toThrow(expect.objectContaining({ code: 'ERR_TRUST_DOMAIN_INVALID' }))
+    expect(() => new TrustDomainAliases('new', ['OLD'])).toThrow(
+      expect.objectContaining({ code: 'ERR_TRUST_DOMAIN_INVALID' }),
+    )
     const many = Array.from({ length: 257 }, (_, at) => `td${at}`)
-    expect(() => new TrustDomainAliases('new', many)).toThrow(expect.objectContaining({ code: 'ERR_LIMIT_EXCEEDED' }))
+    expect(() => new TrustDomainAliases('new', many)).toThrow(
+      expect.objectContaining({ code: 'ERR_LIMIT_EXCEEDED' }),
+    )
   })
 
   it('says so when an alias makes the ID too long (ID-7)', () => {

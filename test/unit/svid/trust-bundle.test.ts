@@ -5,7 +5,16 @@ import { describe, expect, it } from 'vitest'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
-import { JwtAuthority, TrustBundle, TrustBundleSet, formatBundleMap, formatSpiffeBundle, parseBundleMap, parseSpiffeBundle, requireBundle } from '../../../src/svid/index.ts'
+import {
+  JwtAuthority,
+  TrustBundle,
+  TrustBundleSet,
+  formatBundleMap,
+  formatSpiffeBundle,
+  parseBundleMap,
+  parseSpiffeBundle,
+  requireBundle,
+} from '../../../src/svid/index.ts'
 import type { IgnoredKey, TrustBundleChange } from '../../../src/svid/index.ts'
 import type { Certificate } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
@@ -17,29 +26,55 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const jwt = { ...ec.publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'jwt-svid' }
 /** Both coordinates, one behind the other. */
 const point = Buffer.concat([jwt.x, jwt.y].map((text) => Buffer.from(text as string, 'base64url')))
-const rsa = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }), kid: 'r1', use: 'jwt-svid' }
-const [p256, p384, p521] = ['P-256', 'P-384', 'P-521'].map((namedCurve) => generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'jwk' }))
-const { certificate: third } = await makeAuthority('third', undefined, { signer: new SoftwareSigner(generateKeyPairSync('ed25519').privateKey) })
-const edwards = (): Record<string, unknown> => ({ ...third.publicKey.keyObject().export({ format: 'jwk' }), use: 'x509-svid', x5c: [base64(third)] })
+const rsa = {
+  ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }),
+  kid: 'r1',
+  use: 'jwt-svid',
+}
+const [p256, p384, p521] = ['P-256', 'P-384', 'P-521'].map((namedCurve) =>
+  generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'jwk' }),
+)
+const { certificate: third } = await makeAuthority('third', undefined, {
+  signer: new SoftwareSigner(generateKeyPairSync('ed25519').privateKey),
+})
+const edwards = (): Record<string, unknown> => ({
+  ...third.publicKey.keyObject().export({ format: 'jwk' }),
+  use: 'x509-svid',
+  x5c: [base64(third)],
+})
 const base64 = (certificate: Certificate): string => Buffer.from(certificate.der).toString('base64')
-const x509 = (certificate: Certificate): Record<string, unknown> => ({ kty: 'EC', use: 'x509-svid', x5c: [base64(certificate)] })
+const x509 = (certificate: Certificate): Record<string, unknown> => ({
+  kty: 'EC',
+  use: 'x509-svid',
+  x5c: [base64(certificate)],
+})
 
 function read(document: unknown): { bundle: TrustBundle; ignored: IgnoredKey[] } {
   const ignored: IgnoredKey[] = []
   const text = typeof document === 'string' ? document : JSON.stringify(document)
-  return { bundle: parseSpiffeBundle(text, { trustDomain: 'example.org', onIgnoredKey: (key) => ignored.push(key) }), ignored }
+  return {
+    bundle: parseSpiffeBundle(text, { trustDomain: 'example.org', onIgnoredKey: (key) => ignored.push(key) }),
+    ignored,
+  }
 }
 
 describe('parseSpiffeBundle', () => {
   it('B-1 reads a bundle with members that nobody knows', () => {
-    const { bundle, ignored } = read({ keys: [x509(first), jwt, rsa], spiffe_sequence: 7, spiffe_refresh_hint: 60, more: {} })
+    const { bundle, ignored } = read({
+      keys: [x509(first), jwt, rsa],
+      spiffe_sequence: 7,
+      spiffe_refresh_hint: 60,
+      more: {},
+    })
     expect(bundle.x509Authorities.map(({ der }) => Buffer.compare(der, first.der))).toEqual([0])
     expect(bundle.jwtAuthorities.map(({ keyId }) => keyId)).toEqual(['k1', 'r1'])
     expect([bundle.sequenceNumber, bundle.refreshHintSeconds, ignored.length]).toEqual([7n, 60, 0])
   })
 
   it('B-2 keeps every bit of the sequence', () => {
-    expect(read('{"keys":[],"spiffe_sequence":18446744073709551615}').bundle.sequenceNumber).toBe(18446744073709551615n)
+    expect(read('{"keys":[],"spiffe_sequence":18446744073709551615}').bundle.sequenceNumber).toBe(
+      18446744073709551615n,
+    )
     for (const exact of [0n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n, 2n ** 64n + 1n]) {
       const { bundle } = read(`{"keys":[],"spiffe_sequence":${exact}}`)
       expect(bundle.sequenceNumber).toBe(exact)
@@ -51,8 +86,12 @@ describe('parseSpiffeBundle', () => {
   it('B-2, B-3 are optional, and a hint that nobody could wait for is none', () => {
     const { bundle } = read({ keys: [] })
     expect([bundle.sequenceNumber, bundle.refreshHintSeconds]).toEqual([undefined, undefined])
-    expect(read('{"keys":[],"spiffe_refresh_hint":9007199254740993}').bundle.refreshHintSeconds).toBeUndefined()
-    expect(read('{"keys":[],"spiffe_refresh_hint":9007199254740991}').bundle.refreshHintSeconds).toBe(9007199254740991)
+    expect(
+      read('{"keys":[],"spiffe_refresh_hint":9007199254740993}').bundle.refreshHintSeconds,
+    ).toBeUndefined()
+    expect(read('{"keys":[],"spiffe_refresh_hint":9007199254740991}').bundle.refreshHintSeconds).toBe(
+      9007199254740991,
+    )
     expect(read('{"keys":[],"spiffe_refresh_hint":0}').bundle.refreshHintSeconds).toBe(0)
   })
 
@@ -60,9 +99,21 @@ describe('parseSpiffeBundle', () => {
     ['B-2 a sequence with a fraction', { keys: [], spiffe_sequence: 1.5 }, 'ERR_BUNDLE_MALFORMED'],
     ['B-2 a negative sequence', { keys: [], spiffe_sequence: -1 }, 'ERR_BUNDLE_MALFORMED'],
     ['B-2 a sequence as text', { keys: [], spiffe_sequence: '1' }, 'ERR_BUNDLE_MALFORMED'],
-    ['B-2 a negative sequence of 64 bits', '{"keys":[],"spiffe_sequence":-9223372036854775808}', 'ERR_BUNDLE_MALFORMED'],
-    ['B-2 a sequence with an exponent beyond 2^53', '{"keys":[],"spiffe_sequence":1e19}', 'ERR_BUNDLE_MALFORMED'],
-    ['B-2 a sequence of a thousand digits', `{"keys":[],"spiffe_sequence":${'9'.repeat(1000)}}`, 'ERR_LIMIT_EXCEEDED'],
+    [
+      'B-2 a negative sequence of 64 bits',
+      '{"keys":[],"spiffe_sequence":-9223372036854775808}',
+      'ERR_BUNDLE_MALFORMED',
+    ],
+    [
+      'B-2 a sequence with an exponent beyond 2^53',
+      '{"keys":[],"spiffe_sequence":1e19}',
+      'ERR_BUNDLE_MALFORMED',
+    ],
+    [
+      'B-2 a sequence of a thousand digits',
+      `{"keys":[],"spiffe_sequence":${'9'.repeat(1000)}}`,
+      'ERR_LIMIT_EXCEEDED',
+    ],
     ['B-2 a sequence that is null', { keys: [], spiffe_sequence: null }, 'ERR_BUNDLE_MALFORMED'],
     ['B-2 a sequence twice', '{"keys":[],"spiffe_sequence":1,"spiffe_sequence":2}', 'ERR_JSON'],
     ['B-3 a negative hint', { keys: [], spiffe_refresh_hint: -1 }, 'ERR_BUNDLE_MALFORMED'],
@@ -106,11 +157,25 @@ describe('parseSpiffeBundle', () => {
     ['X-14 x5c with null first', () => ({ ...x509(first), x5c: [null, base64(first)] })],
     ['X-14 x5c with a line break', () => ({ ...x509(first), x5c: [`${base64(first)}\n`] })],
     ['X-14 x5c in PEM', () => ({ ...x509(first), x5c: [first.toPem()] })],
-    ['X-14 two certificates in one value', () => ({ ...x509(first), x5c: [Buffer.concat([first.der, second.der]).toString('base64')] })],
+    [
+      'X-14 two certificates in one value',
+      () => ({ ...x509(first), x5c: [Buffer.concat([first.der, second.der]).toString('base64')] }),
+    ],
     ['X-14 no x5c', () => ({ ...x509(first), x5c: undefined })],
     ['X-14 an empty x5c', () => ({ ...x509(first), x5c: [] })],
     ['X-14 a first value that is no certificate', () => ({ ...x509(first), x5c: ['AAAA', base64(first)] })],
-    ['X-14 a certificate of a key that nobody can use', () => ({ ...x509(first), x5c: [Buffer.from(Buffer.from(first.der).toString('hex').replace('06082a8648ce3d030107', '06082a8648ce3d030101'), 'hex').toString('base64')] })],
+    [
+      'X-14 a certificate of a key that nobody can use',
+      () => ({
+        ...x509(first),
+        x5c: [
+          Buffer.from(
+            Buffer.from(first.der).toString('hex').replace('06082a8648ce3d030107', '06082a8648ce3d030101'),
+            'hex',
+          ).toString('base64'),
+        ],
+      }),
+    ],
     ['X-13 base64url', () => ({ ...x509(first), x5c: [`${base64(first).slice(0, -4)}-_-_`] })],
     ['a certificate of Ed25519 under the name of X25519', () => ({ ...edwards(), crv: 'X25519' })],
     ['members of another key', () => ({ ...jwt, ...x509(first), use: 'x509-svid', kid: undefined })],
@@ -118,8 +183,22 @@ describe('parseSpiffeBundle', () => {
     ['a certificate beside a private key', () => ({ ...x509(first), d: 'AAAA' })],
     ['J-12 no kid', () => ({ ...jwt, kid: undefined })],
     ['J-12 a kid for the second time', () => ({ ...rsa, kid: 'k0' })],
-    ['J-3 Ed25519', () => ({ ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'e', use: 'jwt-svid' })],
-    ['RSA 1024', () => ({ ...generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' }), kid: 'w', use: 'jwt-svid' })],
+    [
+      'J-3 Ed25519',
+      () => ({
+        ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }),
+        kid: 'e',
+        use: 'jwt-svid',
+      }),
+    ],
+    [
+      'RSA 1024',
+      () => ({
+        ...generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' }),
+        kid: 'w',
+        use: 'jwt-svid',
+      }),
+    ],
     ['a point that is not on the curve', () => ({ ...jwt, kid: 'o', y: jwt.x })],
   ])('passes over one entry, alone: %s', (_name, make) => {
     const { bundle, ignored } = read({ keys: [{ ...jwt, kid: 'k0' }, make(), x509(second)] })
@@ -128,8 +207,14 @@ describe('parseSpiffeBundle', () => {
   })
 
   it('X-14 takes the first value of x5c and ignores the others', () => {
-    const { bundle } = read({ keys: [{ ...x509(first), x5c: [base64(first), base64(second), 'rubbish', 1] }] })
-    expect(bundle.x509Authorities.map((found) => bundle.hasX509Authority(first) && Buffer.compare(found.der, first.der))).toEqual([0])
+    const { bundle } = read({
+      keys: [{ ...x509(first), x5c: [base64(first), base64(second), 'rubbish', 1] }],
+    })
+    expect(
+      bundle.x509Authorities.map(
+        (found) => bundle.hasX509Authority(first) && Buffer.compare(found.der, first.der),
+      ),
+    ).toEqual([0])
   })
 
   it.each([[[]], [[{ kty: 'EC' }]]])('B-4 a bundle of nothing usable is valid and empty', (keys) => {
@@ -143,10 +228,19 @@ describe('parseSpiffeBundle', () => {
   })
 
   it('comes back as it was written', () => {
-    const bundle = new TrustBundle('example.org', { x509Authorities: [first, second], jwtAuthorities: [JwtAuthority.fromJwk(jwt), JwtAuthority.fromJwk(rsa)], sequenceNumber: 2n ** 63n, refreshHintSeconds: 300 })
+    const bundle = new TrustBundle('example.org', {
+      x509Authorities: [first, second],
+      jwtAuthorities: [JwtAuthority.fromJwk(jwt), JwtAuthority.fromJwk(rsa)],
+      sequenceNumber: 2n ** 63n,
+      refreshHintSeconds: 300,
+    })
     expect(read(formatSpiffeBundle(bundle)).bundle.equals(bundle)).toBe(true)
     const [entry] = (JSON.parse(formatSpiffeBundle(bundle)) as { keys: Record<string, unknown>[] }).keys
-    expect([entry?.['use'], entry?.['kid'], (entry?.['x5c'] as string[]).length]).toEqual(['x509-svid', undefined, 1])
+    expect([entry?.['use'], entry?.['kid'], (entry?.['x5c'] as string[]).length]).toEqual([
+      'x509-svid',
+      undefined,
+      1,
+    ])
   })
 })
 
@@ -155,11 +249,26 @@ describe('JwtAuthority', () => {
     ['no kty', { kid: 'a' }, 'ERR_JWK_INVALID'],
     ['a curve of its own', { ...jwt, crv: 'P-224' }, 'ERR_JWK_INVALID'],
     ['a short coordinate', { ...jwt, x: 'AAAA' }, 'ERR_JWK_INVALID'],
-    ['a coordinate with an octet of the other', { ...jwt, x: point.subarray(0, 31).toString('base64url'), y: point.subarray(31).toString('base64url') }, 'ERR_JWK_INVALID'],
-    ['a modulus with a zero octet before it (RFC 7518 §2)', { ...rsa, n: Buffer.concat([Buffer.of(0), Buffer.from(rsa.n as string, 'base64url')]).toString('base64url') }, 'ERR_JWK_INVALID'],
+    [
+      'a coordinate with an octet of the other',
+      { ...jwt, x: point.subarray(0, 31).toString('base64url'), y: point.subarray(31).toString('base64url') },
+      'ERR_JWK_INVALID',
+    ],
+    [
+      'a modulus with a zero octet before it (RFC 7518 §2)',
+      {
+        ...rsa,
+        n: Buffer.concat([Buffer.of(0), Buffer.from(rsa.n as string, 'base64url')]).toString('base64url'),
+      },
+      'ERR_JWK_INVALID',
+    ],
     ['a modulus without an end', { ...rsa, n: '_'.repeat(4096) }, 'ERR_JWK_INVALID'],
     ['an even modulus', { ...rsa, n: Buffer.alloc(256, 0x80).toString('base64url') }, 'ERR_JWK_INVALID'],
-    ['an exponent of nine octets', { ...rsa, e: Buffer.alloc(9, 1).toString('base64url') }, 'ERR_JWK_INVALID'],
+    [
+      'an exponent of nine octets',
+      { ...rsa, e: Buffer.alloc(9, 1).toString('base64url') },
+      'ERR_JWK_INVALID',
+    ],
     ['one coordinate', { ...jwt, y: undefined }, 'ERR_JWK_INVALID'],
     ['a coordinate that is a number', { ...jwt, y: 7 }, 'ERR_JWK_INVALID'],
     ['no octet of an exponent', { ...rsa, e: '' }, 'ERR_JWK_INVALID'],
@@ -182,17 +291,31 @@ describe('JwtAuthority', () => {
   ])('takes %s, and gives it back', (_name, jwk, algorithms) => {
     const authority = JwtAuthority.fromJwk(jwk)
     expect(authority.algorithms).toEqual(algorithms)
-    expect(authority.toJwk()).toMatchObject({ kty: 'EC', crv: jwk['crv'], x: jwk['x'], y: jwk['y'], kid: jwk['kid'] })
+    expect(authority.toJwk()).toMatchObject({
+      kty: 'EC',
+      crv: jwk['crv'],
+      x: jwk['x'],
+      y: jwk['y'],
+      kid: jwk['kid'],
+    })
     expect(JwtAuthority.fromJwk(authority.toJwk()).equals(authority)).toBe(true)
   })
 
   it('is another under another kid, or with another key', () => {
     const authority = JwtAuthority.from('k1', ec.publicKey)
-    expect([JwtAuthority.fromJwk(jwt), JwtAuthority.from('k2', ec.publicKey), JwtAuthority.fromJwk({ ...p256, kid: 'k1' })].map((other) => authority.equals(other))).toEqual([true, false, false])
+    expect(
+      [
+        JwtAuthority.fromJwk(jwt),
+        JwtAuthority.from('k2', ec.publicKey),
+        JwtAuthority.fromJwk({ ...p256, kid: 'k1' }),
+      ].map((other) => authority.equals(other)),
+    ).toEqual([true, false, false])
   })
 
   it('is no key that is weak', () => {
-    expect(() => JwtAuthority.from('k', generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)).toThrow(code('ERR_KEY_WEAK'))
+    expect(() =>
+      JwtAuthority.from('k', generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey),
+    ).toThrow(code('ERR_KEY_WEAK'))
   })
 
   it.each([undefined, 7, null, new String('k1')])('refuses %j for a kid', (keyId) => {
@@ -204,23 +327,50 @@ describe('bundle maps', () => {
   const map = (domains: string): string => `{"trust_domains":${domains}}`
 
   it('B-8 reads each trust domain apart, without hints', () => {
-    const set = parseBundleMap(JSON.stringify({ trust_domains: { 'a.org': { keys: [x509(first)], spiffe_refresh_hint: 5 }, 'b.org': { keys: [] } } }))
-    expect(set.bundles.map(({ trustDomain, refreshHintSeconds }) => [trustDomain.name, refreshHintSeconds])).toEqual([['a.org', undefined], ['b.org', undefined]])
+    const set = parseBundleMap(
+      JSON.stringify({
+        trust_domains: { 'a.org': { keys: [x509(first)], spiffe_refresh_hint: 5 }, 'b.org': { keys: [] } },
+      }),
+    )
+    expect(
+      set.bundles.map(({ trustDomain, refreshHintSeconds }) => [trustDomain.name, refreshHintSeconds]),
+    ).toEqual([
+      ['a.org', undefined],
+      ['b.org', undefined],
+    ])
     expect(formatBundleMap([new TrustBundle('a.org', { refreshHintSeconds: 5 })])).not.toContain('hint')
-    expect(parseBundleMap(formatBundleMap(set)).bundles.every((bundle, at) => bundle.equals(set.bundles[at]!))).toBe(true)
+    expect(
+      parseBundleMap(formatBundleMap(set)).bundles.every((bundle, at) => bundle.equals(set.bundles[at]!)),
+    ).toBe(true)
   })
 
   it.each<[string, string, PkiErrorCode]>([
     ['B-7 a trust domain twice', map('{"a.org":{"keys":[]},"a.org":{"keys":[]}}'), 'ERR_JSON'],
     ['B-7 twice by an escape', map('{"a.org":{"keys":[]},"\\u0061.org":{"keys":[]}}'), 'ERR_JSON'],
-    ['B-7 a sequence twice in one bundle', map('{"a.org":{"keys":[],"spiffe_sequence":1,"spiffe_sequence":2}}'), 'ERR_JSON'],
+    [
+      'B-7 a sequence twice in one bundle',
+      map('{"a.org":{"keys":[],"spiffe_sequence":1,"spiffe_sequence":2}}'),
+      'ERR_JSON',
+    ],
     ['B-7 trust_domains twice', '{"trust_domains":{},"trust_domains":{"a.org":{"keys":[]}}}', 'ERR_JSON'],
     ['B-7 trust_domains is an array', map('[{"keys":[]}]'), 'ERR_BUNDLE_MALFORMED'],
     ['B-7 trust_domains is null', map('null'), 'ERR_BUNDLE_MALFORMED'],
     ['B-7 an empty name', map('{"":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
     ['B-7 a name with a port', map('{"a.org:1":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
-    ['more trust domains than 10,000', map(JSON.stringify(Object.fromEntries(Array.from({ length: 10_001 }, (_, at) => [`t${at}.org`, { keys: [] }])))), 'ERR_LIMIT_EXCEEDED'],
-    ['too many keys in one bundle', map(JSON.stringify({ 'a.org': { keys: Array(1001).fill({}) } })), 'ERR_LIMIT_EXCEEDED'],
+    [
+      'more trust domains than 10,000',
+      map(
+        JSON.stringify(
+          Object.fromEntries(Array.from({ length: 10_001 }, (_, at) => [`t${at}.org`, { keys: [] }])),
+        ),
+      ),
+      'ERR_LIMIT_EXCEEDED',
+    ],
+    [
+      'too many keys in one bundle',
+      map(JSON.stringify({ 'a.org': { keys: Array(1001).fill({}) } })),
+      'ERR_LIMIT_EXCEEDED',
+    ],
     ['B-7 by its ID', map('{"spiffe://a.org":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
     ['no trust domain', map('{"A.org":{"keys":[]}}'), 'ERR_TRUST_DOMAIN_INVALID'],
     ['B-7 no trust_domains', '{}', 'ERR_BUNDLE_MALFORMED'],
@@ -233,9 +383,26 @@ describe('bundle maps', () => {
 
   it('B-2 keeps every bit of each sequence, B-5 passes over each bad entry with the name of its bundle', () => {
     const ignored: IgnoredKey[] = []
-    const set = parseBundleMap(map(`{"b.org":{"keys":[{"kty":"EC"},${JSON.stringify(x509(first))}],"spiffe_sequence":9007199254740993},"a.org":{"keys":[1]}}`), { onIgnoredKey: (key) => ignored.push(key) })
-    expect(set.bundles.map(({ trustDomain, sequenceNumber, x509Authorities }) => [trustDomain.name, sequenceNumber, x509Authorities.length])).toEqual([['a.org', undefined, 0], ['b.org', 9007199254740993n, 1]])
-    expect(ignored.map(({ trustDomain, index }) => [trustDomain, index])).toEqual([['b.org', 0], ['a.org', 0]])
+    const set = parseBundleMap(
+      map(
+        `{"b.org":{"keys":[{"kty":"EC"},${JSON.stringify(x509(first))}],"spiffe_sequence":9007199254740993},"a.org":{"keys":[1]}}`,
+      ),
+      { onIgnoredKey: (key) => ignored.push(key) },
+    )
+    expect(
+      set.bundles.map(({ trustDomain, sequenceNumber, x509Authorities }) => [
+        trustDomain.name,
+        sequenceNumber,
+        x509Authorities.length,
+      ]),
+    ).toEqual([
+      ['a.org', undefined, 0],
+      ['b.org', 9007199254740993n, 1],
+    ])
+    expect(ignored.map(({ trustDomain, index }) => [trustDomain, index])).toEqual([
+      ['b.org', 0],
+      ['a.org', 0],
+    ])
   })
 
   it('reads an empty map', () => {
@@ -245,15 +412,25 @@ describe('bundle maps', () => {
 
 describe('TrustBundle and TrustBundleSet', () => {
   it('reads PEM and DER, each certificate once', () => {
-    const bundle = TrustBundle.fromPem(first.toPem() + second.toPem() + first.toPem(), { trustDomain: 'a.org' })
+    const bundle = TrustBundle.fromPem(first.toPem() + second.toPem() + first.toPem(), {
+      trustDomain: 'a.org',
+    })
     expect(bundle.x509Authorities).toHaveLength(2)
     expect(TrustBundle.fromDer(bundle.toDer(), { trustDomain: 'a.org' }).equals(bundle)).toBe(true)
     expect(TrustBundle.fromDer(new Uint8Array(), { trustDomain: 'a.org' }).isEmpty).toBe(true)
-    expect(() => TrustBundle.fromDer(bundle.toDer().subarray(1), { trustDomain: 'a.org' })).toThrow(code('ERR_DER'))
+    expect(() => TrustBundle.fromDer(bundle.toDer().subarray(1), { trustDomain: 'a.org' })).toThrow(
+      code('ERR_DER'),
+    )
     expect(() => TrustBundle.fromPem('none', { trustDomain: 'a.org' })).toThrow(code('ERR_PEM'))
-    expect(() => TrustBundle.fromPem(`${first.toPem()}-----BEGIN CERTIFICATE-----\nAAAA`, { trustDomain: 'a.org' })).toThrow(code('ERR_PEM'))
-    expect(() => TrustBundle.fromDer(Buffer.concat([first.der, Uint8Array.of(0)]), { trustDomain: 'a.org' })).toThrow(code('ERR_DER'))
-    expect(() => TrustBundle.fromDer(Buffer.concat([first.der, second.der]).subarray(0, -1), { trustDomain: 'a.org' })).toThrow(code('ERR_DER'))
+    expect(() =>
+      TrustBundle.fromPem(`${first.toPem()}-----BEGIN CERTIFICATE-----\nAAAA`, { trustDomain: 'a.org' }),
+    ).toThrow(code('ERR_PEM'))
+    expect(() =>
+      TrustBundle.fromDer(Buffer.concat([first.der, Uint8Array.of(0)]), { trustDomain: 'a.org' }),
+    ).toThrow(code('ERR_DER'))
+    expect(() =>
+      TrustBundle.fromDer(Buffer.concat([first.der, second.der]).subarray(0, -1), { trustDomain: 'a.org' }),
+    ).toThrow(code('ERR_DER'))
     // What was read is a copy: bytes that change afterwards change no bundle.
     const bytes = Uint8Array.from(first.der)
     const kept = TrustBundle.fromDer(bytes, { trustDomain: 'a.org' })
@@ -266,13 +443,22 @@ describe('TrustBundle and TrustBundleSet', () => {
     const other = TrustDomain.parse('b.org')
     expect(bundle.bundleFor(other)).toBeUndefined()
     expect(() => requireBundle(other, { bundleFor: () => bundle })).toThrow(code('ERR_BUNDLE_NOT_FOUND'))
-    expect(() => requireBundle(bundle.trustDomain, { bundleFor: () => Promise.resolve(bundle) as never })).toThrow(code('ERR_BUNDLE_NOT_FOUND'))
-    expect(() => new TrustBundleSet([bundle, bundle.with({ sequenceNumber: 1n })])).toThrow(code('ERR_BUNDLE_DUPLICATE'))
+    expect(() =>
+      requireBundle(bundle.trustDomain, { bundleFor: () => Promise.resolve(bundle) as never }),
+    ).toThrow(code('ERR_BUNDLE_NOT_FOUND'))
+    expect(() => new TrustBundleSet([bundle, bundle.with({ sequenceNumber: 1n })])).toThrow(
+      code('ERR_BUNDLE_DUPLICATE'),
+    )
   })
 
   it('takes a trust domain out by its ID as by its name (F-14), and says what names none', () => {
     const set = new TrustBundleSet([new TrustBundle('a.org'), new TrustBundle('b.org')])
-    expect([set.has('spiffe://a.org'), set.delete('spiffe://a.org'), set.delete('b.org'), set.size]).toEqual([true, true, true, 0])
+    expect([set.has('spiffe://a.org'), set.delete('spiffe://a.org'), set.delete('b.org'), set.size]).toEqual([
+      true,
+      true,
+      true,
+      0,
+    ])
     expect(() => set.delete('A.org')).toThrow(code('ERR_TRUST_DOMAIN_INVALID'))
     expect(() => set.has('spiffe://a.org/x')).toThrow(code('ERR_TRUST_DOMAIN_INVALID'))
   })
@@ -280,7 +466,9 @@ describe('TrustBundle and TrustBundleSet', () => {
   it('keeps the algorithm that a key is bound to, and sees that as a change (RFC 7517 §4.4)', () => {
     const [wide, narrow] = [read({ keys: [rsa] }).bundle, read({ keys: [{ ...rsa, alg: 'PS256' }] }).bundle]
     const again = read(formatSpiffeBundle(narrow)).bundle
-    expect([wide, narrow, again].map(({ jwtAuthorities: [key] }) => key?.algorithms.length)).toEqual([6, 1, 1])
+    expect([wide, narrow, again].map(({ jwtAuthorities: [key] }) => key?.algorithms.length)).toEqual([
+      6, 1, 1,
+    ])
     expect([wide.equals(narrow), again.equals(narrow)]).toEqual([false, true])
     expect(formatSpiffeBundle(wide)).not.toContain('"alg"')
     const set = new TrustBundleSet([wide])
@@ -292,14 +480,21 @@ describe('TrustBundle and TrustBundleSet', () => {
 
   it('reads nothing under a limit that is no number', () => {
     const document = JSON.stringify({ keys: [] })
-    for (const limits of [{ maxBytes: Number.NaN }, { maxKeys: Number.NaN }]) expect(() => parseSpiffeBundle(document, { trustDomain: 'a.org', ...limits })).toThrow(code('ERR_INVALID_ARGUMENT'))
-    expect(() => parseBundleMap(JSON.stringify({ trust_domains: {} }), { maxTrustDomains: Number.NaN })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    for (const limits of [{ maxBytes: Number.NaN }, { maxKeys: Number.NaN }])
+      expect(() => parseSpiffeBundle(document, { trustDomain: 'a.org', ...limits })).toThrow(
+        code('ERR_INVALID_ARGUMENT'),
+      )
+    expect(() =>
+      parseBundleMap(JSON.stringify({ trust_domains: {} }), { maxTrustDomains: Number.NaN }),
+    ).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it('tells each change that is one, and none after it is stopped', () => {
     const set = new TrustBundleSet()
     const seen: string[] = []
-    const stop = set.onChange(({ trustDomain, bundle }: TrustBundleChange) => seen.push(`${trustDomain.name} ${bundle?.x509Authorities.length ?? 'gone'}`))
+    const stop = set.onChange(({ trustDomain, bundle }: TrustBundleChange) =>
+      seen.push(`${trustDomain.name} ${bundle?.x509Authorities.length ?? 'gone'}`),
+    )
     const a = TrustBundle.fromPem(first.toPem(), { trustDomain: 'a.org' })
     set.set(a)
     set.set(TrustBundle.fromPem(first.toPem(), { trustDomain: 'a.org' }))

@@ -5,7 +5,15 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { matchMemberOf } from '../../../src/spiffe/index.ts'
-import { JwtAuthority, JwtSvid, TrustBundle, TrustBundleSet, issueJwtSvid, parseSpiffeBundle, verifyJwtSvid } from '../../../src/svid/index.ts'
+import {
+  JwtAuthority,
+  JwtSvid,
+  TrustBundle,
+  TrustBundleSet,
+  issueJwtSvid,
+  parseSpiffeBundle,
+  verifyJwtSvid,
+} from '../../../src/svid/index.ts'
 import type { JwtSvidFields, JwtSvidOptions } from '../../../src/svid/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
@@ -23,7 +31,8 @@ const now = 1_780_000_000
 const options: JwtSvidOptions = { bundles, audience: 'me', time: new Date(now * 1000) }
 const header = { alg: 'ES256', kid: 'k1', typ: 'JWT' }
 const claims = { sub: id, aud: ['me', 'other'], exp: now + 300, iat: now }
-const part = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+const part = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
 function token(head: unknown = header, payload: unknown = claims, key = own): string {
   const input = `${part(head)}.${part(payload)}`
@@ -45,7 +54,11 @@ describe('verifyJwtSvid accepts', () => {
     ['J-8 an exp in another spelling', header, `{"sub":"${id}","aud":"me","exp":${now + 300}.0e0}`],
     ['J-9 an nbf and iat of 0', header, { ...claims, nbf: 0, iat: 0 }],
     ['J-9 an nbf with a fraction', header, { ...claims, nbf: now + 59.9999 }],
-    ['J-13 any jti, and claims of others', header, { ...claims, jti: 'x', iss: 'https://example.org', more: { deep: [1] } }],
+    [
+      'J-13 any jti, and claims of others',
+      header,
+      { ...claims, jti: 'x', iss: 'https://example.org', more: { deep: [1] } },
+    ],
   ])('%s', async (_name, head, payload) => {
     const svid = await verifyJwtSvid(token(head, payload), options)
     expect(svid.id.toString()).toBe(id)
@@ -53,30 +66,60 @@ describe('verifyJwtSvid accepts', () => {
   })
 
   it('one of several audiences, an ID, a matcher', async () => {
-    for (const more of [{ audience: ['x', 'other'], id }, { id: matchMemberOf('example.org') }]) expect((await verifyJwtSvid(token(), { ...options, ...more })).id.toString()).toBe(id)
+    for (const more of [{ audience: ['x', 'other'], id }, { id: matchMemberOf('example.org') }])
+      expect((await verifyJwtSvid(token(), { ...options, ...more })).id.toString()).toBe(id)
   })
 })
 
 const whole = token()
 const [head0, payload0, signature0] = whole.split('.') as [string, string, string]
 const hmac = part({ alg: 'HS256', kid: 'k1' })
-const hmacOf = (key: string): string => `${hmac}.${payload0}.${createHmac('sha256', Buffer.from(key, 'base64url')).update(`${hmac}.${payload0}`).digest('base64url')}`
+const hmacOf = (key: string): string =>
+  `${hmac}.${payload0}.${createHmac('sha256', Buffer.from(key, 'base64url')).update(`${hmac}.${payload0}`).digest('base64url')}`
 
 describe('verifyJwtSvid refuses', () => {
   it.each<[string, string, string]>([
     ['J-1 nothing', '', 'ERR_JWT_MALFORMED'],
     ['J-1 two parts', `${head0}.${payload0}`, 'ERR_JWT_MALFORMED'],
     ['J-1 four parts', `${whole}.x`, 'ERR_JWT_MALFORMED'],
-    ['J-1 JSON serialization', JSON.stringify({ payload: payload0, protected: head0, signature: signature0 }), 'ERR_JWT_MALFORMED'],
+    [
+      'J-1 JSON serialization',
+      JSON.stringify({ payload: payload0, protected: head0, signature: signature0 }),
+      'ERR_JWT_MALFORMED',
+    ],
     ['J-1 five parts, encrypted', `${whole}.x.y`, 'ERR_JWT_MALFORMED'],
     ['padding', `${whole}=`, 'ERR_JWT_MALFORMED'],
     ['white space', `${whole}\n`, 'ERR_JWT_MALFORMED'],
     ['Bearer in front', `Bearer ${whole}`, 'ERR_JWT_MALFORMED'],
     ['an array for a payload', token(header, []), 'ERR_JWT_MALFORMED'],
-    ['a claim twice', token(header, `{"sub":"${id}","aud":"me","exp":1,"exp":${now + 300}}`), 'ERR_JWT_MALFORMED'],
+    [
+      'a claim twice',
+      token(header, `{"sub":"${id}","aud":"me","exp":1,"exp":${now + 300}}`),
+      'ERR_JWT_MALFORMED',
+    ],
     ['too long', 'a'.repeat(16_385), 'ERR_LIMIT_EXCEEDED'],
-    ...['jwk', 'jku', 'x5c', 'x5u', 'crit', 'b64', 'cty', 'x'].map((name): [string, string, string] => [`J-2 header ${name}`, token({ ...header, [name]: 'x' }), 'ERR_JWT_HEADER']),
-    ...['none', 'HS256', 'EdDSA', 'Ed25519', 'es256', 'ES256K', '', undefined, null, ['ES256'], 'constructor'].map((alg): [string, string, string] => [`J-3 alg ${String(alg)}`, token({ ...header, alg }), 'ERR_JWT_ALGORITHM']),
+    ...['jwk', 'jku', 'x5c', 'x5u', 'crit', 'b64', 'cty', 'x'].map((name): [string, string, string] => [
+      `J-2 header ${name}`,
+      token({ ...header, [name]: 'x' }),
+      'ERR_JWT_HEADER',
+    ]),
+    ...[
+      'none',
+      'HS256',
+      'EdDSA',
+      'Ed25519',
+      'es256',
+      'ES256K',
+      '',
+      undefined,
+      null,
+      ['ES256'],
+      'constructor',
+    ].map((alg): [string, string, string] => [
+      `J-3 alg ${String(alg)}`,
+      token({ ...header, alg }),
+      'ERR_JWT_ALGORITHM',
+    ]),
     ['J-3 before all else', `${hmac}.!.!`, 'ERR_JWT_ALGORITHM'],
     ['J-3 an alg of another kind of key', token({ ...header, alg: 'RS256' }), 'ERR_JWT_ALGORITHM'],
     ['J-3 an alg of another curve', token({ ...header, alg: 'ES384' }), 'ERR_JWT_ALGORITHM'],
@@ -88,11 +131,31 @@ describe('verifyJwtSvid refuses', () => {
     ['J-6 no sub', token(header, { ...claims, sub: undefined }), 'ERR_JWT_CLAIM'],
     ['J-6 sub is no SPIFFE ID', token(header, { ...claims, sub: 'https://example.org/x' }), 'ERR_JWT_CLAIM'],
     ['J-6 sub is no text', token(header, { ...claims, sub: [id] }), 'ERR_JWT_CLAIM'],
-    ['J-6 another trust domain, own key', token(header, { ...claims, sub: 'spiffe://foreign.org/x' }), 'ERR_JWT_KEY_UNKNOWN'],
-    ['J-6 another trust domain, its kid, own key', token({ ...header, kid: 'f1' }, { ...claims, sub: 'spiffe://foreign.org/x' }), 'ERR_JWT_SIGNATURE'],
-    ['J-6 own trust domain, foreign key', token({ ...header, kid: 'f1' }, claims, foreign), 'ERR_JWT_KEY_UNKNOWN'],
-    ['J-6 an unknown trust domain', token(header, { ...claims, sub: 'spiffe://unknown.org/x' }), 'ERR_BUNDLE_NOT_FOUND'],
-    ['B-4 a bundle that revokes everything', token(header, { ...claims, sub: 'spiffe://empty.org/x' }), 'ERR_BUNDLE_NOT_FOUND'],
+    [
+      'J-6 another trust domain, own key',
+      token(header, { ...claims, sub: 'spiffe://foreign.org/x' }),
+      'ERR_JWT_KEY_UNKNOWN',
+    ],
+    [
+      'J-6 another trust domain, its kid, own key',
+      token({ ...header, kid: 'f1' }, { ...claims, sub: 'spiffe://foreign.org/x' }),
+      'ERR_JWT_SIGNATURE',
+    ],
+    [
+      'J-6 own trust domain, foreign key',
+      token({ ...header, kid: 'f1' }, claims, foreign),
+      'ERR_JWT_KEY_UNKNOWN',
+    ],
+    [
+      'J-6 an unknown trust domain',
+      token(header, { ...claims, sub: 'spiffe://unknown.org/x' }),
+      'ERR_BUNDLE_NOT_FOUND',
+    ],
+    [
+      'B-4 a bundle that revokes everything',
+      token(header, { ...claims, sub: 'spiffe://empty.org/x' }),
+      'ERR_BUNDLE_NOT_FOUND',
+    ],
     ['J-7 no aud', token(header, { ...claims, aud: undefined }), 'ERR_JWT_CLAIM'],
     ['J-7 no audience in aud', token(header, { ...claims, aud: [] }), 'ERR_JWT_CLAIM'],
     ['J-7 aud is no text', token(header, { ...claims, aud: ['me', 1] }), 'ERR_JWT_CLAIM'],
@@ -106,35 +169,95 @@ describe('verifyJwtSvid refuses', () => {
     ['J-9 nbf is no number', token(header, { ...claims, nbf: null }), 'ERR_JWT_CLAIM'],
     ['J-12 an unknown kid', token({ ...header, kid: 'k2' }), 'ERR_JWT_KEY_UNKNOWN'],
     ['another key', token(header, claims, foreign), 'ERR_JWT_SIGNATURE'],
-    ['a changed payload', `${head0}.${part({ ...claims, exp: now + 301 })}.${signature0}`, 'ERR_JWT_SIGNATURE'],
-    ['a signature of zeros', `${head0}.${payload0}.${Buffer.alloc(64).toString('base64url')}`, 'ERR_JWT_SIGNATURE'],
-    ['J-1 an unprotected header', JSON.stringify({ payload: payload0, header: { alg: 'ES256', kid: 'k1' }, signature: signature0 }), 'ERR_JWT_MALFORMED'],
+    [
+      'a changed payload',
+      `${head0}.${part({ ...claims, exp: now + 301 })}.${signature0}`,
+      'ERR_JWT_SIGNATURE',
+    ],
+    [
+      'a signature of zeros',
+      `${head0}.${payload0}.${Buffer.alloc(64).toString('base64url')}`,
+      'ERR_JWT_SIGNATURE',
+    ],
+    [
+      'J-1 an unprotected header',
+      JSON.stringify({ payload: payload0, header: { alg: 'ES256', kid: 'k1' }, signature: signature0 }),
+      'ERR_JWT_MALFORMED',
+    ],
     ['J-1 an array of tokens', [whole] as unknown as string, 'ERR_INVALID_ARGUMENT'],
     ['J-1 a header that is no object', token('null'), 'ERR_JWT_MALFORMED'],
     ['J-1 a header that is a text', token('"ES256"'), 'ERR_JWT_MALFORMED'],
-    ['J-1 a byte order mark before the header', token(`\ufeff${JSON.stringify(header)}`), 'ERR_JWT_MALFORMED'],
-    ['J-1 bits left over in the header', `${head0.slice(0, -1)}${String.fromCharCode(head0.charCodeAt(head0.length - 1) + 1)}.${payload0}.${signature0}`, 'ERR_JWT_MALFORMED'],
-    ['J-1 bits left over in the signature', `${head0}.${payload0}.${signature0.slice(0, -1)}${signature0.endsWith('A') ? 'B' : String.fromCharCode(signature0.charCodeAt(signature0.length - 1) + 1)}`, 'ERR_JWT_MALFORMED'],
+    [
+      'J-1 a byte order mark before the header',
+      token(`\ufeff${JSON.stringify(header)}`),
+      'ERR_JWT_MALFORMED',
+    ],
+    [
+      'J-1 bits left over in the header',
+      `${head0.slice(0, -1)}${String.fromCharCode(head0.charCodeAt(head0.length - 1) + 1)}.${payload0}.${signature0}`,
+      'ERR_JWT_MALFORMED',
+    ],
+    [
+      'J-1 bits left over in the signature',
+      `${head0}.${payload0}.${signature0.slice(0, -1)}${signature0.endsWith('A') ? 'B' : String.fromCharCode(signature0.charCodeAt(signature0.length - 1) + 1)}`,
+      'ERR_JWT_MALFORMED',
+    ],
     ['J-1 base64 in place of base64url', `${head0}.${payload0}.+${signature0.slice(1)}`, 'ERR_JWT_MALFORMED'],
-    ['J-1 a payload that is not UTF-8', `${head0}.${Buffer.from([0x7b, 0xff, 0x7d]).toString('base64url')}.${signature0}`, 'ERR_JWT_MALFORMED'],
-    ['J-1 a payload nested too deep', token(header, `{"sub":"${id}","aud":"me","exp":${now + 300},"x":${'['.repeat(40)}${']'.repeat(40)}}`), 'ERR_JWT_MALFORMED'],
-    ['J-1 a payload with __proto__', token(header, `{"__proto__":{},"sub":"${id}","aud":"me","exp":${now + 300}}`), 'ERR_JWT_MALFORMED'],
+    [
+      'J-1 a payload that is not UTF-8',
+      `${head0}.${Buffer.from([0x7b, 0xff, 0x7d]).toString('base64url')}.${signature0}`,
+      'ERR_JWT_MALFORMED',
+    ],
+    [
+      'J-1 a payload nested too deep',
+      token(header, `{"sub":"${id}","aud":"me","exp":${now + 300},"x":${'['.repeat(40)}${']'.repeat(40)}}`),
+      'ERR_JWT_MALFORMED',
+    ],
+    [
+      'J-1 a payload with __proto__',
+      token(header, `{"__proto__":{},"sub":"${id}","aud":"me","exp":${now + 300}}`),
+      'ERR_JWT_MALFORMED',
+    ],
     ['J-2 b64 and crit (RFC 7797)', token({ ...header, b64: false, crit: ['b64'] }), 'ERR_JWT_HEADER'],
     ['J-2 an empty crit', token({ ...header, crit: [] }), 'ERR_JWT_HEADER'],
-    ['J-2 the key of the signer in jwk', token({ ...header, jwk: foreign.export({ format: 'jwk' }) }, claims, foreign), 'ERR_JWT_HEADER'],
+    [
+      'J-2 the key of the signer in jwk',
+      token({ ...header, jwk: foreign.export({ format: 'jwk' }) }, claims, foreign),
+      'ERR_JWT_HEADER',
+    ],
     ['J-2 a header by the name of a member of Object', token({ ...header, toString: 'x' }), 'ERR_JWT_HEADER'],
     ['J-3 alg twice', token('{"alg":"none","alg":"ES256","kid":"k1"}'), 'ERR_JWT_MALFORMED'],
-    ['J-3 alg twice by an escape', token('{"alg":"ES256","\\u0061lg":"none","kid":"k1"}'), 'ERR_JWT_MALFORMED'],
+    [
+      'J-3 alg twice by an escape',
+      token('{"alg":"ES256","\\u0061lg":"none","kid":"k1"}'),
+      'ERR_JWT_MALFORMED',
+    ],
     ['J-3 none without a signature', `${part({ alg: 'none' })}.${payload0}.`, 'ERR_JWT_MALFORMED'],
     ['J-3 an HMAC by the public key', hmacOf(own.export({ format: 'jwk' }).x ?? ''), 'ERR_JWT_ALGORITHM'],
     ['J-4 a kid that is null', token({ ...header, kid: null }), 'ERR_JWT_HEADER'],
     ['J-5 typ null', token({ ...header, typ: null }), 'ERR_JWT_HEADER'],
     ['J-5 typ of a WIT-SVID', token({ ...header, typ: 'wit+jwt' }), 'ERR_JWT_HEADER'],
     ['J-6 sub with a slash at its end', token(header, { ...claims, sub: `${id}/` }), 'ERR_JWT_CLAIM'],
-    ['J-6 sub in capitals', token(header, { ...claims, sub: id.replace('example', 'Example') }), 'ERR_JWT_CLAIM'],
-    ['J-6 sub with percent encoding', token(header, { ...claims, sub: 'spiffe://example.org/ns%2Fprod' }), 'ERR_JWT_CLAIM'],
-    ['J-6 sub longer than 2,048 bytes', token(header, { ...claims, sub: `spiffe://example.org/${'a'.repeat(2048)}` }), 'ERR_JWT_CLAIM'],
-    ['J-6 sub twice', token(header, `{"sub":"spiffe://foreign.org/x","sub":"${id}","aud":"me","exp":${now + 300}}`), 'ERR_JWT_MALFORMED'],
+    [
+      'J-6 sub in capitals',
+      token(header, { ...claims, sub: id.replace('example', 'Example') }),
+      'ERR_JWT_CLAIM',
+    ],
+    [
+      'J-6 sub with percent encoding',
+      token(header, { ...claims, sub: 'spiffe://example.org/ns%2Fprod' }),
+      'ERR_JWT_CLAIM',
+    ],
+    [
+      'J-6 sub longer than 2,048 bytes',
+      token(header, { ...claims, sub: `spiffe://example.org/${'a'.repeat(2048)}` }),
+      'ERR_JWT_CLAIM',
+    ],
+    [
+      'J-6 sub twice',
+      token(header, `{"sub":"spiffe://foreign.org/x","sub":"${id}","aud":"me","exp":${now + 300}}`),
+      'ERR_JWT_MALFORMED',
+    ],
     ['J-7 aud is null', token(header, { ...claims, aud: null }), 'ERR_JWT_CLAIM'],
     ['J-7 aud is an object', token(header, { ...claims, aud: { me: 'me' } }), 'ERR_JWT_CLAIM'],
     ['J-7 aud within an array', token(header, { ...claims, aud: [['me']] }), 'ERR_JWT_CLAIM'],
@@ -146,10 +269,22 @@ describe('verifyJwtSvid refuses', () => {
     ['J-8 exp in an array', token(header, { ...claims, exp: [now + 300] }), 'ERR_JWT_CLAIM'],
     ['J-8 a negative exp', token(header, { ...claims, exp: -1 }), 'ERR_JWT_CLAIM'],
     ['J-8 exp a second beyond time', token(header, { ...claims, exp: 8.64e12 + 1 }), 'ERR_JWT_CLAIM'],
-    ['J-8 exp above 2^53', token(header, `{"sub":"${id}","aud":"me","exp":9007199254740993}`), 'ERR_JWT_CLAIM'],
+    [
+      'J-8 exp above 2^53',
+      token(header, `{"sub":"${id}","aud":"me","exp":9007199254740993}`),
+      'ERR_JWT_CLAIM',
+    ],
     ['J-8 exp above 2^1024', token(header, `{"sub":"${id}","aud":"me","exp":1e400}`), 'ERR_JWT_MALFORMED'],
-    ['J-8 exp of ten thousand digits', token(header, `{"sub":"${id}","aud":"me","exp":${'9'.repeat(10_000)}}`), 'ERR_JWT_MALFORMED'],
-    ['J-8 exp in hexadecimal', token(header, `{"sub":"${id}","aud":"me","exp":0x7fffffff}`), 'ERR_JWT_MALFORMED'],
+    [
+      'J-8 exp of ten thousand digits',
+      token(header, `{"sub":"${id}","aud":"me","exp":${'9'.repeat(10_000)}}`),
+      'ERR_JWT_MALFORMED',
+    ],
+    [
+      'J-8 exp in hexadecimal',
+      token(header, `{"sub":"${id}","aud":"me","exp":0x7fffffff}`),
+      'ERR_JWT_MALFORMED',
+    ],
     ['J-8 exp in milliseconds', token(header, { ...claims, exp: now * 1e6 }), 'ERR_JWT_CLAIM'],
     ['J-9 a negative iat', token(header, { ...claims, iat: -1 }), 'ERR_JWT_CLAIM'],
     ['J-9 iat as text', token(header, { ...claims, iat: String(now) }), 'ERR_JWT_CLAIM'],
@@ -157,11 +292,27 @@ describe('verifyJwtSvid refuses', () => {
     ['J-9 an nbf in milliseconds', token(header, { ...claims, nbf: now * 1000 }), 'ERR_JWT_NOT_YET_VALID'],
     ['J-12 a kid in capitals', token({ ...header, kid: 'K1' }), 'ERR_JWT_KEY_UNKNOWN'],
     ['J-12 a kid with a blank', token({ ...header, kid: 'k1 ' }), 'ERR_JWT_KEY_UNKNOWN'],
-    ['J-12 a kid by the name of a member of Object', token({ ...header, kid: 'constructor' }), 'ERR_JWT_KEY_UNKNOWN'],
-    ['a signature one octet short', `${head0}.${payload0}.${Buffer.from(signature0, 'base64url').subarray(1).toString('base64url')}`, 'ERR_JWT_SIGNATURE'],
-    ['a signature one octet long', `${head0}.${payload0}.${Buffer.concat([Buffer.from(signature0, 'base64url'), Buffer.alloc(1)]).toString('base64url')}`, 'ERR_JWT_SIGNATURE'],
+    [
+      'J-12 a kid by the name of a member of Object',
+      token({ ...header, kid: 'constructor' }),
+      'ERR_JWT_KEY_UNKNOWN',
+    ],
+    [
+      'a signature one octet short',
+      `${head0}.${payload0}.${Buffer.from(signature0, 'base64url').subarray(1).toString('base64url')}`,
+      'ERR_JWT_SIGNATURE',
+    ],
+    [
+      'a signature one octet long',
+      `${head0}.${payload0}.${Buffer.concat([Buffer.from(signature0, 'base64url'), Buffer.alloc(1)]).toString('base64url')}`,
+      'ERR_JWT_SIGNATURE',
+    ],
     ['no signature', `${head0}.${payload0}.`, 'ERR_JWT_MALFORMED'],
-    ['a signature in DER', `${head0}.${payload0}.${sign('sha256', Buffer.from(`${head0}.${payload0}`), own).toString('base64url')}`, 'ERR_JWT_SIGNATURE'],
+    [
+      'a signature in DER',
+      `${head0}.${payload0}.${sign('sha256', Buffer.from(`${head0}.${payload0}`), own).toString('base64url')}`,
+      'ERR_JWT_SIGNATURE',
+    ],
   ])('%s', async (_name, refused, wanted) => {
     await expect(verifyJwtSvid(refused, options)).rejects.toThrow(code(wanted))
   })
@@ -172,21 +323,38 @@ describe('verifyJwtSvid refuses', () => {
     ['J-10 undefined wanted', { audience: undefined as unknown as string }, 'ERR_INVALID_ARGUMENT'],
     ['no time', { time: new Date(Number.NaN) }, 'ERR_INVALID_ARGUMENT'],
     ['a time as text', { time: '2026-06-01' as unknown as Date }, 'ERR_INVALID_ARGUMENT'],
-    ['a clock without a time', { time: undefined, clock: { now: () => Number.NaN } as never }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'a clock without a time',
+      { time: undefined, clock: { now: () => Number.NaN } as never },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['a skew that is no number', { clockSkewSeconds: Number.NaN }, 'ERR_INVALID_ARGUMENT'],
     ['J-10 an audience that is no text', { audience: [1] as unknown as string }, 'ERR_INVALID_ARGUMENT'],
     ['a skew of an hour', { clockSkewSeconds: 3600 }, 'ERR_INVALID_ARGUMENT'],
     ['another ID', { id: `${id}x` }, 'ERR_SPIFFE_ID_MISMATCH'],
     ['another trust domain', { id: matchMemberOf('foreign.org') }, 'ERR_SPIFFE_ID_MISMATCH'],
-    ['an asynchronous matcher', { id: (async () => Promise.resolve(false)) as never }, 'ERR_SPIFFE_ID_MISMATCH'],
-    ['a source with the bundle of another', { bundles: { bundleFor: () => new TrustBundle('other.org') } }, 'ERR_BUNDLE_NOT_FOUND'],
+    [
+      'an asynchronous matcher',
+      { id: (async () => Promise.resolve(false)) as never },
+      'ERR_SPIFFE_ID_MISMATCH',
+    ],
+    [
+      'a source with the bundle of another',
+      { bundles: { bundleFor: () => new TrustBundle('other.org') } },
+      'ERR_BUNDLE_NOT_FOUND',
+    ],
   ])('options: %s', async (_name, changes, wanted) => {
     await expect(verifyJwtSvid(token(), { ...options, ...changes })).rejects.toThrow(code(wanted))
   })
 })
 
 describe('the edges of time, without skew', () => {
-  const at = (milliseconds: number, changes: object): Promise<JwtSvid> => verifyJwtSvid(token(header, { ...claims, ...changes }), { ...options, clockSkewSeconds: 0, time: new Date(now * 1000 + milliseconds) })
+  const at = (milliseconds: number, changes: object): Promise<JwtSvid> =>
+    verifyJwtSvid(token(header, { ...claims, ...changes }), {
+      ...options,
+      clockSkewSeconds: 0,
+      time: new Date(now * 1000 + milliseconds),
+    })
 
   it.each<[string, number, object, string?]>([
     ['J-8 the last millisecond before exp', -1, { iat: undefined, exp: now }],
@@ -204,19 +372,40 @@ describe('the edges of time, without skew', () => {
 })
 
 describe('the keys of a bundle', () => {
-  const jwk = (key: typeof own, more: object): object => ({ ...key.export({ format: 'jwk' }), d: undefined, ...more })
-  const bundleOf = (...keys: object[]): TrustBundle => parseSpiffeBundle(JSON.stringify({ keys }), { trustDomain: 'example.org' })
-  const ask = (bundle: TrustBundle, key = own): Promise<JwtSvid> => verifyJwtSvid(token(header, claims, key), { ...options, bundles: bundle })
+  const jwk = (key: typeof own, more: object): object => ({
+    ...key.export({ format: 'jwk' }),
+    d: undefined,
+    ...more,
+  })
+  const bundleOf = (...keys: object[]): TrustBundle =>
+    parseSpiffeBundle(JSON.stringify({ keys }), { trustDomain: 'example.org' })
+  const ask = (bundle: TrustBundle, key = own): Promise<JwtSvid> =>
+    verifyJwtSvid(token(header, claims, key), { ...options, bundles: bundle })
 
   it('J-12 of two keys under one kid the first counts, and alone', async () => {
-    const bundle = bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid' }), jwk(foreign, { kid: 'k1', use: 'jwt-svid' }))
+    const bundle = bundleOf(
+      jwk(own, { kid: 'k1', use: 'jwt-svid' }),
+      jwk(foreign, { kid: 'k1', use: 'jwt-svid' }),
+    )
     await expect(ask(bundle)).resolves.toBeInstanceOf(JwtSvid)
     await expect(ask(bundle, foreign)).rejects.toThrow(code('ERR_JWT_SIGNATURE'))
-    expect(() => new TrustBundle('example.org', { jwtAuthorities: [JwtAuthority.from('k1', own), JwtAuthority.from('k1', foreign)] })).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(
+      () =>
+        new TrustBundle('example.org', {
+          jwtAuthorities: [JwtAuthority.from('k1', own), JwtAuthority.from('k1', foreign)],
+        }),
+    ).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it('J-12 an entry that cannot be used takes no kid', async () => {
-    await expect(ask(bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid', y: 'AAAA' }), jwk(own, { kid: 'k1', use: 'jwt-svid' })))).resolves.toBeInstanceOf(JwtSvid)
+    await expect(
+      ask(
+        bundleOf(
+          jwk(own, { kid: 'k1', use: 'jwt-svid', y: 'AAAA' }),
+          jwk(own, { kid: 'k1', use: 'jwt-svid' }),
+        ),
+      ),
+    ).resolves.toBeInstanceOf(JwtSvid)
   })
 
   it.each<[string, object, string]>([
@@ -225,7 +414,11 @@ describe('the keys of a bundle', () => {
     ['wit-svid', { kid: 'k1', use: 'wit-svid' }, 'ERR_BUNDLE_NOT_FOUND'],
     ['nothing', { kid: 'k1' }, 'ERR_BUNDLE_NOT_FOUND'],
     ['jwt-svid, for another algorithm', { kid: 'k1', use: 'jwt-svid', alg: 'ES384' }, 'ERR_BUNDLE_NOT_FOUND'],
-    ['jwt-svid, for encryption', { kid: 'k1', use: 'jwt-svid', key_ops: ['encrypt'] }, 'ERR_BUNDLE_NOT_FOUND'],
+    [
+      'jwt-svid, for encryption',
+      { kid: 'k1', use: 'jwt-svid', key_ops: ['encrypt'] },
+      'ERR_BUNDLE_NOT_FOUND',
+    ],
     ['jwt-svid, under a kid that is a number', { kid: 1, use: 'jwt-svid' }, 'ERR_BUNDLE_NOT_FOUND'],
   ])('J-12 no key of the use %s', async (_use, more, wanted) => {
     await expect(ask(bundleOf(jwk(own, more)))).rejects.toThrow(code(wanted))
@@ -233,10 +426,17 @@ describe('the keys of a bundle', () => {
 
   it('J-12 no key of an X.509 authority, though it has a kid', async () => {
     const { certificate } = await makeAuthority('root', undefined, { signer: new SoftwareSigner(own) })
-    const entry = { kty: 'EC', kid: 'k1', use: 'x509-svid', x5c: [Buffer.from(certificate.der).toString('base64')] }
+    const entry = {
+      kty: 'EC',
+      kid: 'k1',
+      use: 'x509-svid',
+      x5c: [Buffer.from(certificate.der).toString('base64')],
+    }
     expect(bundleOf(entry).x509Authorities).toHaveLength(1)
     await expect(ask(bundleOf(entry))).rejects.toThrow(code('ERR_BUNDLE_NOT_FOUND'))
-    await expect(ask(bundleOf(entry, jwk(foreign, { kid: 'k1', use: 'jwt-svid' })))).rejects.toThrow(code('ERR_JWT_SIGNATURE'))
+    await expect(ask(bundleOf(entry, jwk(foreign, { kid: 'k1', use: 'jwt-svid' })))).rejects.toThrow(
+      code('ERR_JWT_SIGNATURE'),
+    )
   })
 
   it.each(['RS256', 'PS256'] as const)('J-3 an RSA key that is for %s takes nothing else', async (alg) => {
@@ -253,11 +453,42 @@ describe('the keys of a bundle', () => {
   })
 
   it.each<[string, (set: TrustBundleSet) => void, string?]>([
-    ['is taken out', (set) => { set.set(new TrustBundle('example.org')) }, 'ERR_BUNDLE_NOT_FOUND'],
-    ['is replaced', (set) => { set.set(bundleOf(jwk(foreign, { kid: 'k1', use: 'jwt-svid' }))) }, 'ERR_JWT_KEY_UNKNOWN'],
-    ['gets another kid', (set) => { set.set(bundleOf(jwk(own, { kid: 'k2', use: 'jwt-svid' }))) }, 'ERR_JWT_KEY_UNKNOWN'],
-    ['goes with its trust domain', (set) => { set.delete('example.org') }, 'ERR_BUNDLE_NOT_FOUND'],
-    ['gets company', (set) => { set.set(bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid' }), jwk(foreign, { kid: 'k2', use: 'jwt-svid' }))) }],
+    [
+      'is taken out',
+      (set) => {
+        set.set(new TrustBundle('example.org'))
+      },
+      'ERR_BUNDLE_NOT_FOUND',
+    ],
+    [
+      'is replaced',
+      (set) => {
+        set.set(bundleOf(jwk(foreign, { kid: 'k1', use: 'jwt-svid' })))
+      },
+      'ERR_JWT_KEY_UNKNOWN',
+    ],
+    [
+      'gets another kid',
+      (set) => {
+        set.set(bundleOf(jwk(own, { kid: 'k2', use: 'jwt-svid' })))
+      },
+      'ERR_JWT_KEY_UNKNOWN',
+    ],
+    [
+      'goes with its trust domain',
+      (set) => {
+        set.delete('example.org')
+      },
+      'ERR_BUNDLE_NOT_FOUND',
+    ],
+    [
+      'gets company',
+      (set) => {
+        set.set(
+          bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid' }), jwk(foreign, { kid: 'k2', use: 'jwt-svid' })),
+        )
+      },
+    ],
   ])('J-12 a key that %s while a token is verified', async (_what, change, wanted) => {
     const set = new TrustBundleSet([bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid' }))])
     const asked = verifyJwtSvid(token(), { ...options, bundles: set })
@@ -277,23 +508,30 @@ describe('the keys of a bundle', () => {
     const set = new TrustBundleSet([bundleOf(jwk(own, { kid: 'k1', use: 'jwt-svid' }))])
     await verifyJwtSvid(token(), { ...options, bundles: set })
     set.set(bundleOf(jwk(foreign, { kid: 'k2', use: 'jwt-svid' })))
-    await expect(verifyJwtSvid(token(), { ...options, bundles: set })).rejects.toThrow(code('ERR_JWT_KEY_UNKNOWN'))
+    await expect(verifyJwtSvid(token(), { ...options, bundles: set })).rejects.toThrow(
+      code('ERR_JWT_KEY_UNKNOWN'),
+    )
   })
 })
 
 describe('issueJwtSvid', () => {
   const fields: JwtSvidFields = { id, audience: 'me', keyId: 'k1' }
 
-  it.each(['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-PSS-2048'] as const)('signs with %s what verifies', async (algorithm) => {
-    const signer = await SoftwareSigner.generate(algorithm)
-    const bundle = new TrustBundle('example.org', { jwtAuthorities: [JwtAuthority.from('k1', signer.publicKey)] })
-    for (let round = 0; round < 8; round++) {
-      const { token: made } = await issueJwtSvid({ ...fields, claims: { jti: String(round) } }, signer)
-      const svid = await verifyJwtSvid(made, { bundles: bundle, audience: 'me', id })
-      expect(svid.claims['jti']).toBe(String(round))
-      expect(svid.expiresAt.getTime() - svid.issuedAt!.getTime()).toBe(300_000)
-    }
-  })
+  it.each(['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-PSS-2048'] as const)(
+    'signs with %s what verifies',
+    async (algorithm) => {
+      const signer = await SoftwareSigner.generate(algorithm)
+      const bundle = new TrustBundle('example.org', {
+        jwtAuthorities: [JwtAuthority.from('k1', signer.publicKey)],
+      })
+      for (let round = 0; round < 8; round++) {
+        const { token: made } = await issueJwtSvid({ ...fields, claims: { jti: String(round) } }, signer)
+        const svid = await verifyJwtSvid(made, { bundles: bundle, audience: 'me', id })
+        expect(svid.claims['jti']).toBe(String(round))
+        expect(svid.expiresAt.getTime() - svid.issuedAt!.getTime()).toBe(300_000)
+      }
+    },
+  )
 
   it('never shows the token', async () => {
     const svid = await issueJwtSvid(fields, new SoftwareSigner(own))
@@ -310,7 +548,11 @@ describe('issueJwtSvid', () => {
     ['no SPIFFE ID', { id: 'https://x' }, 'ERR_SPIFFE_ID_INVALID'],
     ['a claim that is set already', { claims: { exp: 1 } }, 'ERR_INVALID_ARGUMENT'],
     ['claims that are no JSON', { claims: { big: 1n } }, 'ERR_INVALID_ARGUMENT'],
-    ['claims that answer for all', { claims: { toJSON: () => ({ sub: id, aud: ['me', 'other'], exp: 4_000_000_000 }) } }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'claims that answer for all',
+      { claims: { toJSON: () => ({ sub: id, aud: ['me', 'other'], exp: 4_000_000_000 }) } },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['J-6 a sub among the claims', { claims: { sub: id } }, 'ERR_INVALID_ARGUMENT'],
     ['J-7 an audience among the claims', { claims: { aud: 'me' } }, 'ERR_INVALID_ARGUMENT'],
     ['J-7 an empty audience', { audience: ['me', ''] }, 'ERR_INVALID_ARGUMENT'],
@@ -319,39 +561,78 @@ describe('issueJwtSvid', () => {
     ['an endless life', { ttlSeconds: Infinity }, 'ERR_TTL'],
     ['a kid that is too long', { keyId: 'k'.repeat(1025) }, 'ERR_JWK_INVALID'],
     ['claims that nobody could send', { claims: { x: 'x'.repeat(20_000) } }, 'ERR_LIMIT_EXCEEDED'],
-    ['a claim that receivers refuse', { claims: JSON.parse('{"__proto__":{}}') as Record<string, unknown> }, 'ERR_JWT_MALFORMED'],
+    [
+      'a claim that receivers refuse',
+      { claims: JSON.parse('{"__proto__":{}}') as Record<string, unknown> },
+      'ERR_JWT_MALFORMED',
+    ],
   ])('refuses %s', async (_name, changes, wanted) => {
-    await expect(issueJwtSvid({ ...fields, ...changes }, new SoftwareSigner(own))).rejects.toThrow(code(wanted))
+    await expect(issueJwtSvid({ ...fields, ...changes }, new SoftwareSigner(own))).rejects.toThrow(
+      code(wanted),
+    )
   })
 
   it('J-1 to J-8 writes compact form with alg, kid and typ, one audience as text, whole seconds', async () => {
-    const { token: made } = await issueJwtSvid({ ...fields, claims: { toJSON: 'x' } }, new SoftwareSigner(own))
-    const [head, payload] = made.split('.').slice(0, 2).map((each) => JSON.parse(Buffer.from(each, 'base64url').toString()) as Record<string, unknown>)
+    const { token: made } = await issueJwtSvid(
+      { ...fields, claims: { toJSON: 'x' } },
+      new SoftwareSigner(own),
+    )
+    const [head, payload] = made
+      .split('.')
+      .slice(0, 2)
+      .map((each) => JSON.parse(Buffer.from(each, 'base64url').toString()) as Record<string, unknown>)
     expect(head).toEqual({ alg: 'ES256', kid: 'k1', typ: 'JWT' })
-    expect(payload).toEqual({ sub: id, aud: 'me', iat: expect.any(Number), exp: (payload?.['iat'] as number) + 300, toJSON: 'x' })
+    expect(payload).toEqual({
+      sub: id,
+      aud: 'me',
+      iat: expect.any(Number),
+      exp: (payload?.['iat'] as number) + 300,
+      toJSON: 'x',
+    })
     expect(Number.isInteger(payload?.['iat'])).toBe(true)
-    expect((await issueJwtSvid({ ...fields, audience: ['a', 'b'] }, new SoftwareSigner(own))).audience).toEqual(['a', 'b'])
+    expect(
+      (await issueJwtSvid({ ...fields, audience: ['a', 'b'] }, new SoftwareSigner(own))).audience,
+    ).toEqual(['a', 'b'])
   })
 
   it('J-3 refuses Ed25519', async () => {
-    await expect(issueJwtSvid(fields, await SoftwareSigner.generate('Ed25519'))).rejects.toThrow(code('ERR_JWK_INVALID'))
+    await expect(issueJwtSvid(fields, await SoftwareSigner.generate('Ed25519'))).rejects.toThrow(
+      code('ERR_JWK_INVALID'),
+    )
   })
 
   it('J-3 refuses an algorithm that is not one of the key', async () => {
     const { id: name, publicKey } = new SoftwareSigner(own)
-    const other: Signer = { id: name, publicKey, signatureAlgorithm: 'ecdsa-with-SHA512', sign: (input) => sign('sha512', input, own) }
+    const other: Signer = {
+      id: name,
+      publicKey,
+      signatureAlgorithm: 'ecdsa-with-SHA512',
+      sign: (input) => sign('sha512', input, own),
+    }
     await expect(issueJwtSvid(fields, other)).rejects.toThrow(code('ERR_JWK_INVALID'))
   })
 
   it('does not let out the signature of another curve', async () => {
     const { id: name, publicKey, signatureAlgorithm } = new SoftwareSigner(own)
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-521' })
-    await expect(issueJwtSvid(fields, { id: name, publicKey, signatureAlgorithm, sign: (input) => sign('sha256', input, privateKey) })).rejects.toThrow(code('ERR_JWT_SIGNATURE'))
+    await expect(
+      issueJwtSvid(fields, {
+        id: name,
+        publicKey,
+        signatureAlgorithm,
+        sign: (input) => sign('sha256', input, privateKey),
+      }),
+    ).rejects.toThrow(code('ERR_JWT_SIGNATURE'))
   })
 
   it('does not let out what does not verify', async () => {
     const good = new SoftwareSigner(own)
-    const broken: Signer = { id: 'x', publicKey: good.publicKey, signatureAlgorithm: good.signatureAlgorithm, sign: () => sign('sha256', Buffer.from('other'), own) }
+    const broken: Signer = {
+      id: 'x',
+      publicKey: good.publicKey,
+      signatureAlgorithm: good.signatureAlgorithm,
+      sign: () => sign('sha256', Buffer.from('other'), own),
+    }
     await expect(issueJwtSvid(fields, broken)).rejects.toThrow(code('ERR_JWT_SIGNATURE'))
   })
 })

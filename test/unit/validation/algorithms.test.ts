@@ -9,9 +9,11 @@ import { PublicKey } from '../../../src/x509/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { certificateParts, makeAuthority, makeLeaf, rejectionOf, resign, time } from './test-pki.ts'
 
-const rsa = (modulusLength: number): Signer => new SoftwareSigner(generateKeyPairSync('rsa', { modulusLength }).privateKey)
+const rsa = (modulusLength: number): Signer =>
+  new SoftwareSigner(generateKeyPairSync('rsa', { modulusLength }).privateKey)
 const ed25519 = (): Signer => new SoftwareSigner(generateKeyPairSync('ed25519').privateKey)
-const curve = (namedCurve: string): Signer => new SoftwareSigner(generateKeyPairSync('ec', { namedCurve }).privateKey)
+const curve = (namedCurve: string): Signer =>
+  new SoftwareSigner(generateKeyPairSync('ec', { namedCurve }).privateKey)
 
 interface Keys {
   readonly root?: Signer
@@ -20,10 +22,17 @@ interface Keys {
   readonly profile?: ProfileName | ValidationProfile
 }
 
-async function outcome({ root: rootSigner, leaf: leafSigner, anchor = 'certificate', profile = 'rfc5280' }: Keys): Promise<string> {
+async function outcome({
+  root: rootSigner,
+  leaf: leafSigner,
+  anchor = 'certificate',
+  profile = 'rfc5280',
+}: Keys): Promise<string> {
   const root = await makeAuthority('root', undefined, rootSigner === undefined ? {} : { signer: rootSigner })
   const leaf = await makeLeaf(root, leafSigner === undefined ? {} : { signer: leafSigner })
-  const anchors = [anchor === 'certificate' ? root.certificate : { subject: root.name, publicKey: root.signer.publicKey }]
+  const anchors = [
+    anchor === 'certificate' ? root.certificate : { subject: root.name, publicKey: root.signer.publicKey },
+  ]
   return rejectionOf(verifyPath(leaf, { anchors, time, profile, extendedKeyUsage: 'serverAuth' })) ?? 'ok'
 }
 
@@ -36,14 +45,46 @@ describe('keys and signatures', () => {
     ['Ed25519 signs in the web PKI', () => ({ root: ed25519(), profile: 'webpki' }), 'ERR_PATH_ALGORITHM'],
     ['an Ed25519 leaf in the web PKI', () => ({ leaf: ed25519(), profile: 'webpki' }), 'ERR_PATH_ALGORITHM'],
     ['a leaf whose point is not on its curve', () => ({ leaf: offCurve }), 'ERR_PATH_ALGORITHM'],
-    ['a bare key whose point is not on its curve', () => ({ root: offCurve, anchor: 'key' }), 'ERR_PATH_ALGORITHM'],
-    ['an RSA root that is shorter than the profile wants', () => ({ root: rsa(2048), profile: longRsa }), 'ERR_PATH_ALGORITHM'],
-    ['the same as a bare key', () => ({ root: rsa(2048), anchor: 'key', profile: longRsa }), 'ERR_PATH_ALGORITHM'],
-    ['an RSA leaf that is shorter than the profile wants', () => ({ leaf: rsa(2048), profile: longRsa }), 'ERR_PATH_ALGORITHM'],
-    ['an RSA root that is longer than the profile wants', () => ({ root: rsa(3072), profile: shortRsa }), 'ERR_PATH_ALGORITHM'],
-    ['an RSA root that is as long as the profile wants', () => ({ root: rsa(2048), profile: shortRsa }), 'ok'],
-    ['a known algorithm that the profile does not take', () => ({ profile: { ...validationProfiles.rfc5280, signatureAlgorithms: ['ecdsa-with-SHA384'] } }), 'ERR_PATH_ALGORITHM'],
-    ['a known key that the profile does not take', () => ({ leaf: curve('P-384'), profile: { ...validationProfiles.rfc5280, keyAlgorithms: ['P-256'] } }), 'ERR_PATH_ALGORITHM'],
+    [
+      'a bare key whose point is not on its curve',
+      () => ({ root: offCurve, anchor: 'key' }),
+      'ERR_PATH_ALGORITHM',
+    ],
+    [
+      'an RSA root that is shorter than the profile wants',
+      () => ({ root: rsa(2048), profile: longRsa }),
+      'ERR_PATH_ALGORITHM',
+    ],
+    [
+      'the same as a bare key',
+      () => ({ root: rsa(2048), anchor: 'key', profile: longRsa }),
+      'ERR_PATH_ALGORITHM',
+    ],
+    [
+      'an RSA leaf that is shorter than the profile wants',
+      () => ({ leaf: rsa(2048), profile: longRsa }),
+      'ERR_PATH_ALGORITHM',
+    ],
+    [
+      'an RSA root that is longer than the profile wants',
+      () => ({ root: rsa(3072), profile: shortRsa }),
+      'ERR_PATH_ALGORITHM',
+    ],
+    [
+      'an RSA root that is as long as the profile wants',
+      () => ({ root: rsa(2048), profile: shortRsa }),
+      'ok',
+    ],
+    [
+      'a known algorithm that the profile does not take',
+      () => ({ profile: { ...validationProfiles.rfc5280, signatureAlgorithms: ['ecdsa-with-SHA384'] } }),
+      'ERR_PATH_ALGORITHM',
+    ],
+    [
+      'a known key that the profile does not take',
+      () => ({ leaf: curve('P-384'), profile: { ...validationProfiles.rfc5280, keyAlgorithms: ['P-256'] } }),
+      'ERR_PATH_ALGORITHM',
+    ],
     ['a bare key that is long enough', () => ({ root: rsa(3072), anchor: 'key', profile: longRsa }), 'ok'],
   ])('%s', async (_name, keys, wanted) => {
     expect(await outcome(keys())).toBe(wanted)
@@ -54,13 +95,28 @@ it('of an anchor nobody asks what it is signed with, of an intermediate one does
   const upper = await makeAuthority('upper', undefined, { signer: curve('P-384') })
   const authority = await makeAuthority('authority', upper)
   const leaf = await makeLeaf(authority)
-  const profile: ValidationProfile = { ...validationProfiles.rfc5280, signatureAlgorithms: ['ecdsa-with-SHA256'] }
-  expect(rejectionOf(verifyPath(leaf, { anchors: [authority.certificate], time, profile })) ?? 'ok').toBe('ok')
-  expect(rejectionOf(verifyPath(leaf, { anchors: [upper.certificate], intermediates: [authority.certificate], time, profile }))).toBe('ERR_PATH_ALGORITHM')
+  const profile: ValidationProfile = {
+    ...validationProfiles.rfc5280,
+    signatureAlgorithms: ['ecdsa-with-SHA256'],
+  }
+  expect(rejectionOf(verifyPath(leaf, { anchors: [authority.certificate], time, profile })) ?? 'ok').toBe(
+    'ok',
+  )
+  expect(
+    rejectionOf(
+      verifyPath(leaf, {
+        anchors: [upper.certificate],
+        intermediates: [authority.certificate],
+        time,
+        profile,
+      }),
+    ),
+  ).toBe('ERR_PATH_ALGORITHM')
 })
 
 describe('parameters of an algorithm', () => {
-  const sha = (arc: string, parameters = '0500'): string => tlv('30', `0609608648016503040${arc}${parameters}`)
+  const sha = (arc: string, parameters = '0500'): string =>
+    tlv('30', `0609608648016503040${arc}${parameters}`)
   const sha1 = tlv('30', '06052b0e03021a0500')
   const mgf = (hash: string): string => tlv('30', `06092a864886f70d010108${hash}`)
   const pss = (...parts: string[]): string => tlv('30', `06092a864886f70d01010a${tlv('30', parts.join(''))}`)
@@ -90,15 +146,29 @@ describe('parameters of an algorithm', () => {
     const issuer = await pssIssuer
     const algorithm = Uint8Array.from(Buffer.from(identifier, 'hex'))
     const made = await makeLeaf(issuer)
-    const leaf = await resign(made.tbs, issuer.signer, (parts) => parts.with(certificateParts.algorithm, algorithm), algorithm)
+    const leaf = await resign(
+      made.tbs,
+      issuer.signer,
+      (parts) => parts.with(certificateParts.algorithm, algorithm),
+      algorithm,
+    )
     const verdict = verifyPath(leaf, { anchors: [issuer.certificate], time })
     expect(rejectionOf(verdict) ?? 'ok').toBe(wanted)
   })
 
-  it.each<[ProfileName, string]>([['rfc5280', 'ok'], ['spiffe', 'ok'], ['webpki', 'BR 7.1.3.2']])('PKCS #1 v1.5 without NULL, under %s: %s', async (profile, wanted) => {
+  it.each<[ProfileName, string]>([
+    ['rfc5280', 'ok'],
+    ['spiffe', 'ok'],
+    ['webpki', 'BR 7.1.3.2'],
+  ])('PKCS #1 v1.5 without NULL, under %s: %s', async (profile, wanted) => {
     const absent = Uint8Array.from(Buffer.from('300b06092a864886f70d01010b', 'hex'))
     const issuer = await makeAuthority('rsa', undefined, { signer: rsa(2048) })
-    const leaf = await resign((await makeLeaf(issuer)).tbs, issuer.signer, (parts) => parts.with(certificateParts.algorithm, absent), absent)
+    const leaf = await resign(
+      (await makeLeaf(issuer)).tbs,
+      issuer.signer,
+      (parts) => parts.with(certificateParts.algorithm, absent),
+      absent,
+    )
     const verdict = verifyPath(leaf, { anchors: [issuer.certificate], time, profile })
     expect(verdict.ok ? 'ok' : verdict.rejected[0]?.rule).toBe(wanted)
   })
@@ -108,10 +178,14 @@ describe('parameters of an algorithm', () => {
   }
 })
 
-const pssIssuer = SoftwareSigner.generate('RSA-PSS-2048').then((signer) => makeAuthority('pss', undefined, { signer }))
+const pssIssuer = SoftwareSigner.generate('RSA-PSS-2048').then((signer) =>
+  makeAuthority('pss', undefined, { signer }),
+)
 /** A key of which nothing is asked but its octets; it signs with another. */
 const offCurve: Signer = {
-  id: 'off the curve', signatureAlgorithm: 'ecdsa-with-SHA256', sign: (data) => curve('P-256').sign(data),
+  id: 'off the curve',
+  signatureAlgorithm: 'ecdsa-with-SHA256',
+  sign: (data) => curve('P-256').sign(data),
   publicKey: PublicKey.fromSpki(Uint8Array.from(curve('P-256').publicKey.spki).fill(1, 83)),
 }
 const longRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'long RSA', minimumRsaBits: 3072 }

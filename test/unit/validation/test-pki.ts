@@ -2,12 +2,40 @@
 
 import { generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { bitString, boolean, explicit, octetString, oid, readWhole, sequence, tags } from '../../../src/der/index.ts'
+import {
+  bitString,
+  boolean,
+  explicit,
+  octetString,
+  oid,
+  readWhole,
+  sequence,
+  tags,
+} from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { verifyPath } from '../../../src/validation/index.ts'
 import type { PathValidatorOptions, RevocationChecker, Verdict } from '../../../src/validation/index.ts'
-import { DistinguishedName, OcspCertificateId, buildCertificate, buildOcspResponse, buildRevocationList, generalName, keyPurposeOids, signatureAlgorithms } from '../../../src/x509/index.ts'
-import type { Certificate, Extension, ExtensionFields, OcspResponse, OcspResponseFields, PublicKey, RevocationList, RevocationListFields, Signer } from '../../../src/x509/index.ts'
+import {
+  DistinguishedName,
+  OcspCertificateId,
+  buildCertificate,
+  buildOcspResponse,
+  buildRevocationList,
+  generalName,
+  keyPurposeOids,
+  signatureAlgorithms,
+} from '../../../src/x509/index.ts'
+import type {
+  Certificate,
+  Extension,
+  ExtensionFields,
+  OcspResponse,
+  OcspResponseFields,
+  PublicKey,
+  RevocationList,
+  RevocationListFields,
+  Signer,
+} from '../../../src/x509/index.ts'
 
 /** A name with a key, and a certificate that some issuer gave it. */
 export interface Authority {
@@ -45,34 +73,71 @@ export function newSigner(namedCurve: 'P-256' | 'P-384' | 'P-521' = 'P-256'): Si
 }
 
 /** A CA; self-signed without an issuer. */
-export async function makeAuthority(name: string, issuer?: Issuer, changes: Changes = {}): Promise<Authority> {
+export async function makeAuthority(
+  name: string,
+  issuer?: Issuer,
+  changes: Changes = {},
+): Promise<Authority> {
   const subject = changes.subject ?? DistinguishedName.parse(`CN=${name}`)
   const signer = changes.signer ?? newSigner()
-  const extensions = { basicConstraints: { ca: true }, keyUsage: ['keyCertSign', 'cRLSign'], subjectKeyIdentifier: signer.publicKey } as const
-  return { certificate: await make(issuer ?? { name: subject, signer }, subject, signer.publicKey, extensions, changes), signer, name: subject }
+  const extensions = {
+    basicConstraints: { ca: true },
+    keyUsage: ['keyCertSign', 'cRLSign'],
+    subjectKeyIdentifier: signer.publicKey,
+  } as const
+  return {
+    certificate: await make(
+      issuer ?? { name: subject, signer },
+      subject,
+      signer.publicKey,
+      extensions,
+      changes,
+    ),
+    signer,
+    name: subject,
+  }
 }
 
 /** A leaf for `web.example`, good for TLS both ways. */
 export async function makeLeaf(issuer: Issuer, changes: Changes = {}): Promise<Certificate> {
   const { publicKey } = changes.signer ?? newSigner()
-  return make(issuer, changes.subject, publicKey, {
-    basicConstraints: { ca: false },
-    keyUsage: ['digitalSignature'],
-    extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.clientAuth],
-    subjectAltName: [generalName.dns('web.example')],
-  }, changes)
+  return make(
+    issuer,
+    changes.subject,
+    publicKey,
+    {
+      basicConstraints: { ca: false },
+      keyUsage: ['digitalSignature'],
+      extendedKeyUsage: [keyPurposeOids.serverAuth, keyPurposeOids.clientAuth],
+      subjectAltName: [generalName.dns('web.example')],
+    },
+    changes,
+  )
 }
 
-function make(issuer: Issuer, subject: DistinguishedName | undefined, publicKey: PublicKey, extensions: ExtensionFields, changes: Changes): Promise<Certificate> {
-  return buildCertificate({
-    issuer: issuer.name,
-    subject,
-    publicKey,
-    notBefore: changes.notBefore ?? notBefore,
-    notAfter: changes.notAfter ?? notAfter,
-    serialNumber: changes.serialNumber,
-    extensions: { ...extensions, authorityKeyIdentifier: issuer.signer.publicKey.keyIdentifier, ...changes.extensions },
-  }, issuer.signer)
+function make(
+  issuer: Issuer,
+  subject: DistinguishedName | undefined,
+  publicKey: PublicKey,
+  extensions: ExtensionFields,
+  changes: Changes,
+): Promise<Certificate> {
+  return buildCertificate(
+    {
+      issuer: issuer.name,
+      subject,
+      publicKey,
+      notBefore: changes.notBefore ?? notBefore,
+      notAfter: changes.notAfter ?? notAfter,
+      serialNumber: changes.serialNumber,
+      extensions: {
+        ...extensions,
+        authorityKeyIdentifier: issuer.signer.publicKey.keyIdentifier,
+        ...changes.extensions,
+      },
+    },
+    issuer.signer,
+  )
 }
 
 /** A root, a CA below it, and a leaf of that CA. */
@@ -94,39 +159,101 @@ export function rejectionOf(verdict: Verdict): string | undefined {
 }
 
 /** What a checker makes of the leaf of a chain, or of another certificate of its CA: `good`, or a code. */
-export function judge({ root, ca, leaf }: Chain, revocation: RevocationChecker, certificate: Certificate = leaf, options: Partial<PathValidatorOptions> = {}): string {
-  return rejectionOf(verifyPath(certificate, { anchors: [root.certificate], intermediates: [ca.certificate], time, revocation, ...options })) ?? 'good'
+export function judge(
+  { root, ca, leaf }: Chain,
+  revocation: RevocationChecker,
+  certificate: Certificate = leaf,
+  options: Partial<PathValidatorOptions> = {},
+): string {
+  return (
+    rejectionOf(
+      verifyPath(certificate, {
+        anchors: [root.certificate],
+        intermediates: [ca.certificate],
+        time,
+        revocation,
+        ...options,
+      }),
+    ) ?? 'good'
+  )
 }
 
 /** A list that has nobody, and counts at `time`. */
 export function makeList(by: Issuer, fields: Partial<RevocationListFields> = {}): Promise<RevocationList> {
   const authorityKeyIdentifier = by.signer.publicKey.keyIdentifier
-  return buildRevocationList({ issuer: by.name, thisUpdate: at(-1), nextUpdate: at(1), crlNumber: 1, authorityKeyIdentifier, entries: [], ...fields }, by.signer)
+  return buildRevocationList(
+    {
+      issuer: by.name,
+      thisUpdate: at(-1),
+      nextUpdate: at(1),
+      crlNumber: 1,
+      authorityKeyIdentifier,
+      entries: [],
+      ...fields,
+    },
+    by.signer,
+  )
 }
 
 /** Somebody who signs lists, and no certificates. */
-export async function makeCrlIssuer(issuer: Issuer, subject = 'CN=lists', extensions: ExtensionFields = {}): Promise<Authority> {
+export async function makeCrlIssuer(
+  issuer: Issuer,
+  subject = 'CN=lists',
+  extensions: ExtensionFields = {},
+): Promise<Authority> {
   const signer = newSigner()
   const name = DistinguishedName.parse(subject)
-  const certificate = await makeLeaf(issuer, { signer, subject: name, extensions: { keyUsage: ['cRLSign'], extendedKeyUsage: undefined, subjectAltName: undefined, subjectKeyIdentifier: signer.publicKey, ...extensions } })
+  const certificate = await makeLeaf(issuer, {
+    signer,
+    subject: name,
+    extensions: {
+      keyUsage: ['cRLSign'],
+      extendedKeyUsage: undefined,
+      subjectAltName: undefined,
+      subjectKeyIdentifier: signer.publicKey,
+      ...extensions,
+    },
+  })
   return { certificate, signer, name }
 }
 
 /** An answer to OCSP about a certificate of this issuer: good, and of use at `time`. */
-export function makeAnswer(issuer: Issuer, certificate: Certificate, changes: Partial<OcspAnswer> = {}): OcspAnswer {
-  const certificateId = OcspCertificateId.of(certificate, { subject: issuer.name, publicKey: issuer.signer.publicKey })
-  return { certificateId, certificateStatus: { status: 'good' }, thisUpdate: at(-1), nextUpdate: at(1), ...changes }
+export function makeAnswer(
+  issuer: Issuer,
+  certificate: Certificate,
+  changes: Partial<OcspAnswer> = {},
+): OcspAnswer {
+  const certificateId = OcspCertificateId.of(certificate, {
+    subject: issuer.name,
+    publicKey: issuer.signer.publicKey,
+  })
+  return {
+    certificateId,
+    certificateStatus: { status: 'good' },
+    thisUpdate: at(-1),
+    nextUpdate: at(1),
+    ...changes,
+  }
 }
 
 /** A response of one answer or more. */
-export function respond(answers: readonly OcspAnswer[], signer: Signer, fields: Partial<OcspResponseFields> = {}): Promise<OcspResponse> {
+export function respond(
+  answers: readonly OcspAnswer[],
+  signer: Signer,
+  fields: Partial<OcspResponseFields> = {},
+): Promise<OcspResponse> {
   return buildOcspResponse({ producedAt: at(-1), responses: answers, ...fields }, signer)
 }
 
 /** Somebody who answers for a CA, and whose own status is not asked for: id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1). */
 export function makeResponder(issuer: Issuer, changes: Changes = {}): Promise<Certificate> {
   const other = [{ oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }]
-  const extensions = { extendedKeyUsage: [keyPurposeOids.ocspSigning], subjectAltName: [generalName.dns('ocsp.example')], other, ...changes.extensions }
+  const extensions = {
+    extendedKeyUsage: [keyPurposeOids.ocspSigning],
+    subjectAltName: [generalName.dns('ocsp.example')],
+    other,
+    ...changes.extensions,
+  }
   return makeLeaf(issuer, { subject: DistinguishedName.parse('CN=responder'), ...changes, extensions })
 }
 
@@ -138,7 +265,12 @@ export function mutate(der: Uint8Array, at: number, xor: number): Uint8Array {
 }
 
 /** What is signed, its parts changed, signed again: for what no builder of ours makes. */
-export async function resign(tbs: Uint8Array, signer: Signer, edit: (parts: Uint8Array[]) => Uint8Array[], algorithm: Uint8Array = signatureAlgorithms[signer.signatureAlgorithm].identifier): Promise<Uint8Array> {
+export async function resign(
+  tbs: Uint8Array,
+  signer: Signer,
+  edit: (parts: Uint8Array[]) => Uint8Array[],
+  algorithm: Uint8Array = signatureAlgorithms[signer.signatureAlgorithm].identifier,
+): Promise<Uint8Array> {
   const reader = readWhole(tbs, tags.sequence, 'signed bytes')
   const parts: Uint8Array[] = []
   while (!reader.done) {
@@ -150,10 +282,20 @@ export async function resign(tbs: Uint8Array, signer: Signer, edit: (parts: Uint
 }
 
 /** Places of the parts of a certificate of version 3. */
-export const certificateParts = { version: 0, serialNumber: 1, algorithm: 2, issuer: 3, validity: 4, subject: 5, publicKey: 6, extensions: 7 } as const
+export const certificateParts = {
+  version: 0,
+  serialNumber: 1,
+  algorithm: 2,
+  issuer: 3,
+  validity: 4,
+  subject: 5,
+  publicKey: 6,
+  extensions: 7,
+} as const
 
 /** DER of an extension list, as the last part of what is signed has it. */
 export function extensionList(tag: number, extensions: readonly Extension[]): Uint8Array {
-  const encode = (extension: Extension): Uint8Array => sequence(oid(extension.oid), ...(extension.critical ? [boolean(true)] : []), octetString(extension.value))
+  const encode = (extension: Extension): Uint8Array =>
+    sequence(oid(extension.oid), ...(extension.critical ? [boolean(true)] : []), octetString(extension.value))
   return explicit(tag, sequence(...extensions.map(encode)))
 }

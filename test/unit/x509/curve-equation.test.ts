@@ -28,7 +28,14 @@ describe('PublicKey.isOnCurve', () => {
     const root = await makeAuthority('root')
     const signer = newSigner()
     const publicKey = PublicKey.fromSpki(mutate(signer.publicKey.spki, signer.publicKey.spki.length - 1, 1))
-    const leaf = await makeLeaf(root, { signer: { id: 'x', publicKey, signatureAlgorithm: signer.signatureAlgorithm, sign: (data) => signer.sign(data) } })
+    const leaf = await makeLeaf(root, {
+      signer: {
+        id: 'x',
+        publicKey,
+        signatureAlgorithm: signer.signatureAlgorithm,
+        sign: (data) => signer.sign(data),
+      },
+    })
     const verdict = verifyPath(leaf, { anchors: [root.certificate], time })
     expect(rejectionOf(verdict)).toBe('ERR_PATH_ALGORITHM')
   })

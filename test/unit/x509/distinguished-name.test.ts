@@ -1,43 +1,99 @@
 // Distinguished names: RFC 4514 text both ways, comparison by RFC 5280 section 7.1, and what is no name.
 
 import { describe, expect, it } from 'vitest'
-import { bitString, element, integer, nullElement, oid, sequence, setOf, tags, utf8String } from '../../../src/der/index.ts'
+import {
+  bitString,
+  element,
+  integer,
+  nullElement,
+  oid,
+  sequence,
+  setOf,
+  tags,
+  utf8String,
+} from '../../../src/der/index.ts'
 import { DistinguishedName, rdnComparisonKey } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { concat, fromHex, hex } from './encodings.ts'
 
-const text = (tag: number, value: string, encoding: BufferEncoding = 'latin1'): Uint8Array => element(tag, Buffer.from(value, encoding))
+const text = (tag: number, value: string, encoding: BufferEncoding = 'latin1'): Uint8Array =>
+  element(tag, Buffer.from(value, encoding))
 const printable = (value: string): Uint8Array => text(tags.printableString, value)
 const teletex = (value: string): Uint8Array => text(tags.teletexString, value)
 const bmp = (value: string): Uint8Array => element(tags.bmpString, Buffer.from(value, 'utf16le').swap16())
-const universal = (value: string): Uint8Array => element(tags.universalString, Buffer.concat([...value].map((point) => Buffer.from([0, ...fromHex((point.codePointAt(0) as number).toString(16).padStart(6, '0'))]))))
+const universal = (value: string): Uint8Array =>
+  element(
+    tags.universalString,
+    Buffer.concat(
+      [...value].map((point) =>
+        Buffer.from([0, ...fromHex((point.codePointAt(0) as number).toString(16).padStart(6, '0'))]),
+      ),
+    ),
+  )
 const cn = '2.5.4.3'
 const o = '2.5.4.10'
 const attribute = (type: string, value: Uint8Array): Uint8Array => sequence(oid(type), value)
 /** One attribute per RDN. */
-const nameOf = (...attributes: readonly (readonly [string, Uint8Array])[]): DistinguishedName => DistinguishedName.fromDer(sequence(...attributes.map(([type, value]) => setOf(attribute(type, value)))))
-const attributesOf = (name: DistinguishedName): (string | undefined)[][] => name.rdns.map((rdn) => rdn.flatMap(({ type, value }) => [type, value]))
+const nameOf = (...attributes: readonly (readonly [string, Uint8Array])[]): DistinguishedName =>
+  DistinguishedName.fromDer(sequence(...attributes.map(([type, value]) => setOf(attribute(type, value)))))
+const attributesOf = (name: DistinguishedName): (string | undefined)[][] =>
+  name.rdns.map((rdn) => rdn.flatMap(({ type, value }) => [type, value]))
 
 describe('characters that are not seen', () => {
   // RFC 4518 §2.2 maps them to nothing; a path by such a name would be accepted here and nowhere else.
-  it.each(['\u0000root', 'ro\u0000ot', 'ro\u00adot', 'root\u200b', '\ufeffroot', 'ro\u0085ot', 'root\u007f'])('make another name: %j', (text) => {
-    const found = (value: string): DistinguishedName => DistinguishedName.fromDer(sequence(setOf(sequence(oid('2.5.4.3'), utf8String(value)))))
-    expect(found(text).equals(found('root'))).toBe(false)
-    expect(found(text).equals(found(text.toUpperCase()))).toBe(true)
-  })
+  it.each(['\u0000root', 'ro\u0000ot', 'ro\u00adot', 'root\u200b', '\ufeffroot', 'ro\u0085ot', 'root\u007f'])(
+    'make another name: %j',
+    (text) => {
+      const found = (value: string): DistinguishedName =>
+        DistinguishedName.fromDer(sequence(setOf(sequence(oid('2.5.4.3'), utf8String(value)))))
+      expect(found(text).equals(found('root'))).toBe(false)
+      expect(found(text).equals(found(text.toUpperCase()))).toBe(true)
+    },
+  )
 })
 
 describe('RFC 4514 text', () => {
   it.each<readonly [string, (string | undefined)[][]]>([
     ['', []],
     ['CN=web', [[cn, 'web']]],
-    ['CN=web,OU=Shop,O=Example', [[o, 'Example'], ['2.5.4.11', 'Shop'], [cn, 'web']]],
-    ['CN=a+OU=b,O=c', [[o, 'c'], [cn, 'a', '2.5.4.11', 'b']]],
+    [
+      'CN=web,OU=Shop,O=Example',
+      [
+        [o, 'Example'],
+        ['2.5.4.11', 'Shop'],
+        [cn, 'web'],
+      ],
+    ],
+    [
+      'CN=a+OU=b,O=c',
+      [
+        [o, 'c'],
+        [cn, 'a', '2.5.4.11', 'b'],
+      ],
+    ],
     ['CN=a+CN=b', [[cn, 'a', cn, 'b']]],
-    ['DC=web,DC=example', [['0.9.2342.19200300.100.1.25', 'example'], ['0.9.2342.19200300.100.1.25', 'web']]],
+    [
+      'DC=web,DC=example',
+      [
+        ['0.9.2342.19200300.100.1.25', 'example'],
+        ['0.9.2342.19200300.100.1.25', 'web'],
+      ],
+    ],
     ['emailAddress=a@example.org', [['1.2.840.113549.1.9.1', 'a@example.org']]],
     ['C=DE', [['2.5.4.6', 'DE']]],
-    ['UID=1,serialNumber=0-9,SN=s,GN=g,title=t,ST=x,L=l,STREET=y', [['2.5.4.9', 'y'], ['2.5.4.7', 'l'], ['2.5.4.8', 'x'], ['2.5.4.12', 't'], ['2.5.4.42', 'g'], ['2.5.4.4', 's'], ['2.5.4.5', '0-9'], ['0.9.2342.19200300.100.1.1', '1']]],
+    [
+      'UID=1,serialNumber=0-9,SN=s,GN=g,title=t,ST=x,L=l,STREET=y',
+      [
+        ['2.5.4.9', 'y'],
+        ['2.5.4.7', 'l'],
+        ['2.5.4.8', 'x'],
+        ['2.5.4.12', 't'],
+        ['2.5.4.42', 'g'],
+        ['2.5.4.4', 's'],
+        ['2.5.4.5', '0-9'],
+        ['0.9.2342.19200300.100.1.1', '1'],
+      ],
+    ],
     [String.raw`CN=\ lead`, [[cn, ' lead']]],
     [String.raw`CN=trail\ `, [[cn, 'trail ']]],
     [String.raw`CN=\ `, [[cn, ' ']]],
@@ -187,15 +243,35 @@ describe('two names are the same (RFC 5280 §7.1)', () => {
     ['in another case', DistinguishedName.parse('CN=Web Server'), DistinguishedName.parse('CN=wEB sERVER')],
     ['beyond ASCII too', DistinguishedName.parse('CN=ÄPFEL'), DistinguishedName.parse('CN=äpfel')],
     ['with other white space inside', DistinguishedName.parse('CN=a   b'), DistinguishedName.parse('CN=a b')],
-    ['with white space around', DistinguishedName.parse(String.raw`CN=\ a b\ `), DistinguishedName.parse('CN=a b')],
+    [
+      'with white space around',
+      DistinguishedName.parse(String.raw`CN=\ a b\ `),
+      DistinguishedName.parse('CN=a b'),
+    ],
     ['as PrintableString and UTF8String', nameOf([cn, printable('web')]), nameOf([cn, utf8String('WEB')])],
-    ['as TeletexString and UTF8String', nameOf([cn, teletex('b\xfccher')]), nameOf([cn, utf8String('Bücher')])],
+    [
+      'as TeletexString and UTF8String',
+      nameOf([cn, teletex('b\xfccher')]),
+      nameOf([cn, utf8String('Bücher')]),
+    ],
     ['as BMPString and UTF8String', nameOf([cn, bmp('Bücher')]), nameOf([cn, utf8String('bücher')])],
     ['as UniversalString and UTF8String', nameOf([cn, universal('a😀')]), nameOf([cn, utf8String('A😀')])],
     ['in compatibility form', nameOf([cn, utf8String('Ａ\u030a')]), nameOf([cn, utf8String('Å')])],
-    ['with the attributes of one RDN in another order', DistinguishedName.fromDer(sequence(setOf(attribute(cn, utf8String('a')), attribute(cn, printable('b'))))), DistinguishedName.fromDer(sequence(setOf(attribute(cn, printable('a')), attribute(cn, utf8String('b')))))],
+    [
+      'with the attributes of one RDN in another order',
+      DistinguishedName.fromDer(
+        sequence(setOf(attribute(cn, utf8String('a')), attribute(cn, printable('b')))),
+      ),
+      DistinguishedName.fromDer(
+        sequence(setOf(attribute(cn, printable('a')), attribute(cn, utf8String('b')))),
+      ),
+    ],
     ['with an empty name', DistinguishedName.of([]), DistinguishedName.parse('')],
-    ['with values that are no text', nameOf(['2.5.4.45', bitString(Uint8Array.of(1))]), nameOf(['2.5.4.45', bitString(Uint8Array.of(1))])],
+    [
+      'with values that are no text',
+      nameOf(['2.5.4.45', bitString(Uint8Array.of(1))]),
+      nameOf(['2.5.4.45', bitString(Uint8Array.of(1))]),
+    ],
   ])('%s', (_how, a, b) => {
     expect(a.equals(b)).toBe(true)
     expect(b.equals(a)).toBe(true)
@@ -209,12 +285,36 @@ describe('two names are the same (RFC 5280 §7.1)', () => {
     ['with white space where none was', DistinguishedName.parse('CN=a b'), DistinguishedName.parse('CN=ab')],
     ['with more behind', DistinguishedName.parse('CN=a,O=b'), DistinguishedName.parse('O=b')],
     ['with an attribute twice', DistinguishedName.parse('CN=a+CN=a'), DistinguishedName.parse('CN=a')],
-    ['with bits that differ', nameOf(['2.5.4.45', bitString(Uint8Array.of(1))]), nameOf(['2.5.4.45', bitString(Uint8Array.of(2))])],
-    ['with text that looks like the form of a value that is no text', nameOf(['1.2.3.4', utf8String('#03020001')]), nameOf(['1.2.3.4', bitString(Uint8Array.of(1))])],
-    ['with a value that looks like two RDNs', nameOf([cn, utf8String(`a\u0001${o}=b`)]), nameOf([cn, utf8String('a')], [o, utf8String('b')])],
-    ['with a value that looks like two RDNs and their lengths', nameOf([cn, utf8String(`a\u0001${o}=1:b`)]), nameOf([cn, utf8String('a')], [o, utf8String('b')])],
-    ['with a value that looks like two attributes', nameOf([o, utf8String(`b\u0002${cn}=a`)]), DistinguishedName.parse('CN=a+O=b')],
-    ['with a value that looks like two attributes and their lengths', nameOf([o, utf8String(`b\u0002${cn}=1:a`)]), DistinguishedName.parse('CN=a+O=b')],
+    [
+      'with bits that differ',
+      nameOf(['2.5.4.45', bitString(Uint8Array.of(1))]),
+      nameOf(['2.5.4.45', bitString(Uint8Array.of(2))]),
+    ],
+    [
+      'with text that looks like the form of a value that is no text',
+      nameOf(['1.2.3.4', utf8String('#03020001')]),
+      nameOf(['1.2.3.4', bitString(Uint8Array.of(1))]),
+    ],
+    [
+      'with a value that looks like two RDNs',
+      nameOf([cn, utf8String(`a\u0001${o}=b`)]),
+      nameOf([cn, utf8String('a')], [o, utf8String('b')]),
+    ],
+    [
+      'with a value that looks like two RDNs and their lengths',
+      nameOf([cn, utf8String(`a\u0001${o}=1:b`)]),
+      nameOf([cn, utf8String('a')], [o, utf8String('b')]),
+    ],
+    [
+      'with a value that looks like two attributes',
+      nameOf([o, utf8String(`b\u0002${cn}=a`)]),
+      DistinguishedName.parse('CN=a+O=b'),
+    ],
+    [
+      'with a value that looks like two attributes and their lengths',
+      nameOf([o, utf8String(`b\u0002${cn}=1:a`)]),
+      DistinguishedName.parse('CN=a+O=b'),
+    ],
   ])('not %s', (_how, a, b) => {
     expect(a.equals(b)).toBe(false)
     expect(b.equals(a)).toBe(false)
@@ -248,21 +348,67 @@ describe('the DER of a name', () => {
     ['with a SEQUENCE for an RDN', sequence(sequence(attribute(cn, utf8String('a')))), 'ERR_DER'],
     ['with an attribute that is none', sequence(setOf(oid(cn))), 'ERR_DER'],
     ['with an attribute without value', sequence(setOf(sequence(oid(cn)))), 'ERR_DER'],
-    ['with an attribute of two values', sequence(setOf(sequence(oid(cn), utf8String('a'), utf8String('b')))), 'ERR_DER'],
-    ['with a type that is no object identifier', sequence(setOf(sequence(utf8String('CN'), utf8String('a')))), 'ERR_DER'],
-    ['with a type that is cut off', sequence(setOf(sequence(fromHex('06025581'), utf8String('a')))), 'ERR_OID_INVALID'],
-    ['with attributes out of order', sequence(element(tags.set, attribute(o, utf8String('a')), attribute(cn, utf8String('a')))), 'ERR_DER'],
+    [
+      'with an attribute of two values',
+      sequence(setOf(sequence(oid(cn), utf8String('a'), utf8String('b')))),
+      'ERR_DER',
+    ],
+    [
+      'with a type that is no object identifier',
+      sequence(setOf(sequence(utf8String('CN'), utf8String('a')))),
+      'ERR_DER',
+    ],
+    [
+      'with a type that is cut off',
+      sequence(setOf(sequence(fromHex('06025581'), utf8String('a')))),
+      'ERR_OID_INVALID',
+    ],
+    [
+      'with attributes out of order',
+      sequence(element(tags.set, attribute(o, utf8String('a')), attribute(cn, utf8String('a')))),
+      'ERR_DER',
+    ],
     ['with a value that is a number', sequence(setOf(attribute(cn, integer(1)))), 'ERR_NAME_INVALID'],
-    ['with octets that are not UTF-8', sequence(setOf(attribute(cn, fromHex('0c02c3c3')))), 'ERR_STRING_INVALID'],
-    ['with a PrintableString that is none', sequence(setOf(attribute(cn, printable('a@b')))), 'ERR_STRING_INVALID'],
+    [
+      'with octets that are not UTF-8',
+      sequence(setOf(attribute(cn, fromHex('0c02c3c3')))),
+      'ERR_STRING_INVALID',
+    ],
+    [
+      'with a PrintableString that is none',
+      sequence(setOf(attribute(cn, printable('a@b')))),
+      'ERR_STRING_INVALID',
+    ],
     ['with an odd BMPString', sequence(setOf(attribute(cn, fromHex('1e03004100')))), 'ERR_STRING_INVALID'],
-    ['with a BMPString of surrogates', sequence(setOf(attribute(cn, fromHex('1e04d83dde00')))), 'ERR_STRING_INVALID'],
-    ['with a UniversalString beyond Unicode', sequence(setOf(attribute(cn, fromHex('1c0400110000')))), 'ERR_STRING_INVALID'],
-    ['with a sequence that is not DER inside', sequence(setOf(attribute('2.5.4.16', sequence(fromHex('010101'))))), 'ERR_DER'],
-    ['with 257 attributes', sequence(...Array.from({ length: 257 }, () => setOf(attribute(cn, utf8String('a'))))), 'ERR_LIMIT_EXCEEDED'],
+    [
+      'with a BMPString of surrogates',
+      sequence(setOf(attribute(cn, fromHex('1e04d83dde00')))),
+      'ERR_STRING_INVALID',
+    ],
+    [
+      'with a UniversalString beyond Unicode',
+      sequence(setOf(attribute(cn, fromHex('1c0400110000')))),
+      'ERR_STRING_INVALID',
+    ],
+    [
+      'with a sequence that is not DER inside',
+      sequence(setOf(attribute('2.5.4.16', sequence(fromHex('010101'))))),
+      'ERR_DER',
+    ],
+    [
+      'with 257 attributes',
+      sequence(...Array.from({ length: 257 }, () => setOf(attribute(cn, utf8String('a'))))),
+      'ERR_LIMIT_EXCEEDED',
+    ],
   ])('is refused when it is asked for: %s', (_what, der, wanted) => {
     const name = DistinguishedName.fromDer(der)
-    for (const use of [() => name.rdns, () => name.toString(), () => name.comparisonKey, () => name.values('CN')]) expect(use).toThrow(code(wanted))
+    for (const use of [
+      () => name.rdns,
+      () => name.toString(),
+      () => name.comparisonKey,
+      () => name.values('CN'),
+    ])
+      expect(use).toThrow(code(wanted))
     expect(hex(name.der)).toBe(hex(der))
   })
 })
@@ -286,7 +432,11 @@ describe('combining characters in a row', () => {
     ['halfwidth voicing marks among them', `a${'\uFF9E\u0334'.repeat(33)}`],
     ['at the beginning', marks.repeat(33)],
   ])('are refused: %s', (_what, value) => {
-    for (const read of [(name: DistinguishedName) => name.rdns, (name: DistinguishedName) => name.comparisonKey, (name: DistinguishedName) => name.toString()]) {
+    for (const read of [
+      (name: DistinguishedName) => name.rdns,
+      (name: DistinguishedName) => name.comparisonKey,
+      (name: DistinguishedName) => name.toString(),
+    ]) {
       expect(() => read(named(value))).toThrow(code('ERR_NAME_INVALID'))
     }
   })

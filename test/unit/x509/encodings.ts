@@ -6,7 +6,8 @@ import { bitString, encodeTime, explicit, integer, sequence } from '../../../src
 import { DistinguishedName, encodeExtension, signatureAlgorithms } from '../../../src/x509/index.ts'
 
 export const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex')
-export const fromHex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'))
+export const fromHex = (text: string): Uint8Array =>
+  Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'))
 export const concat = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(parts))
 
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -41,10 +42,18 @@ export function certificateDer(parts: CertificateParts = {}): Uint8Array {
   const inner = parts.algorithm ?? algorithm
   return sequence(
     sequence(
-      ...(parts.version ?? [explicit(0, integer(2))]), parts.serialNumber ?? integer(1), inner, parts.issuer ?? name, parts.validity ?? sequence(start, end),
-      parts.subject ?? name, parts.spki ?? spki, ...(parts.rest ?? []),
+      ...(parts.version ?? [explicit(0, integer(2))]),
+      parts.serialNumber ?? integer(1),
+      inner,
+      parts.issuer ?? name,
+      parts.validity ?? sequence(start, end),
+      parts.subject ?? name,
+      parts.spki ?? spki,
+      ...(parts.rest ?? []),
     ),
-    parts.outerAlgorithm ?? inner, parts.signature ?? bitString(Uint8Array.of(1, 2, 3)), ...(parts.after ?? []),
+    parts.outerAlgorithm ?? inner,
+    parts.signature ?? bitString(Uint8Array.of(1, 2, 3)),
+    ...(parts.after ?? []),
   )
 }
 
@@ -77,9 +86,16 @@ export function listDer(parts: ListParts = {}): Uint8Array {
   const inner = parts.algorithm ?? algorithm
   return sequence(
     sequence(
-      ...(parts.version ?? [integer(1)]), inner, parts.issuer ?? name, ...(parts.times ?? [start, end]), ...(parts.entries === undefined ? [] : [sequence(...parts.entries)]),
-      ...(parts.extensions === undefined ? [] : [explicit(0, sequence(...parts.extensions))]), ...(parts.rest ?? []),
+      ...(parts.version ?? [integer(1)]),
+      inner,
+      parts.issuer ?? name,
+      ...(parts.times ?? [start, end]),
+      ...(parts.entries === undefined ? [] : [sequence(...parts.entries)]),
+      ...(parts.extensions === undefined ? [] : [explicit(0, sequence(...parts.extensions))]),
+      ...(parts.rest ?? []),
     ),
-    parts.outerAlgorithm ?? inner, parts.signature ?? bitString(Uint8Array.of(1, 2, 3)), ...(parts.after ?? []),
+    parts.outerAlgorithm ?? inner,
+    parts.signature ?? bitString(Uint8Array.of(1, 2, 3)),
+    ...(parts.after ?? []),
   )
 }

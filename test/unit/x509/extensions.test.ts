@@ -1,15 +1,55 @@
 // Every extension of RFC 5280 section 4.2: built and read back, and malformed in every way its ASN.1 and DER allow.
 
 import { describe, expect, it } from 'vitest'
-import { bitString, boolean, element, encodeTime, explicit, ia5String, implicit, integer, nullElement, octetString, oid, sequence, setOf, utf8String } from '../../../src/der/index.ts'
+import {
+  bitString,
+  boolean,
+  element,
+  encodeTime,
+  explicit,
+  ia5String,
+  implicit,
+  integer,
+  nullElement,
+  octetString,
+  oid,
+  sequence,
+  setOf,
+  utf8String,
+} from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import {
-  Certificate, DistinguishedName, KeyUsage, allReasons, anyPolicy, buildCertificate, encodeAltName, encodeBasicConstraints, encodeDistributionPoints, encodeExtension, encodeExtensionFields, encodeGeneralName,
-  encodeInfoAccess, encodeIssuingDistributionPoint, encodeNameConstraints, extensionOids as oids, generalName, keyPurposeOids,
+  Certificate,
+  DistinguishedName,
+  KeyUsage,
+  allReasons,
+  anyPolicy,
+  buildCertificate,
+  encodeAltName,
+  encodeBasicConstraints,
+  encodeDistributionPoints,
+  encodeExtension,
+  encodeExtensionFields,
+  encodeGeneralName,
+  encodeInfoAccess,
+  encodeIssuingDistributionPoint,
+  encodeNameConstraints,
+  extensionOids as oids,
+  generalName,
+  keyPurposeOids,
 } from '../../../src/x509/index.ts'
 import type { Extension, ExtensionFields, GeneralName } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
-import { brokenName, certificateDer, certificateWithExtension, concat, extensionList, fromHex, hex, privateKey } from './encodings.ts'
+import {
+  brokenName,
+  certificateDer,
+  certificateWithExtension,
+  concat,
+  extensionList,
+  fromHex,
+  hex,
+  privateKey,
+} from './encodings.ts'
 
 const signer = new SoftwareSigner(privateKey)
 const subject = DistinguishedName.parse('CN=leaf')
@@ -19,59 +59,224 @@ const directory: GeneralName = { type: 'directoryName', name: DistinguishedName.
 const subnet: GeneralName = { type: 'ip', address: fromHex('0a000000ff000000'), value: '10.0.0.0/255.0.0.0' }
 const relative = setOf(sequence(oid('2.5.4.3'), utf8String('part 7')))
 const tree = (base: GeneralName, minimum = 0, maximum?: number) => ({ base, minimum, maximum })
-const other = (type: string, value: Uint8Array, critical = false): ExtensionFields => ({ other: [{ oid: type, critical, value }] })
+const other = (type: string, value: Uint8Array, critical = false): ExtensionFields => ({
+  other: [{ oid: type, critical, value }],
+})
 const fullName = { name: { fullName: [uri] }, reasons: undefined, crlIssuer: undefined }
 
 async function built(extensions: ExtensionFields): Promise<Certificate> {
   const dates = { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2027-01-01T00:00:00Z') }
-  return buildCertificate({ issuer: subject, subject, publicKey: signer.publicKey, ...dates, extensions }, signer)
+  return buildCertificate(
+    { issuer: subject, subject, publicKey: signer.publicKey, ...dates, extensions },
+    signer,
+  )
 }
 
 type Field =
-  | 'basicConstraints' | 'keyUsage' | 'extendedKeyUsage' | 'subjectAltName' | 'issuerAltName' | 'subjectKeyIdentifier' | 'authorityKeyIdentifier' | 'nameConstraints' | 'certificatePolicies'
-  | 'policyMappings' | 'policyConstraints' | 'inhibitAnyPolicy' | 'crlDistributionPoints' | 'freshestCrl' | 'authorityInfoAccess' | 'subjectInfoAccess'
+  | 'basicConstraints'
+  | 'keyUsage'
+  | 'extendedKeyUsage'
+  | 'subjectAltName'
+  | 'issuerAltName'
+  | 'subjectKeyIdentifier'
+  | 'authorityKeyIdentifier'
+  | 'nameConstraints'
+  | 'certificatePolicies'
+  | 'policyMappings'
+  | 'policyConstraints'
+  | 'inhibitAnyPolicy'
+  | 'crlDistributionPoints'
+  | 'freshestCrl'
+  | 'authorityInfoAccess'
+  | 'subjectInfoAccess'
 const fields: readonly Field[] = [
-  'basicConstraints', 'keyUsage', 'extendedKeyUsage', 'subjectAltName', 'issuerAltName', 'subjectKeyIdentifier', 'authorityKeyIdentifier', 'nameConstraints', 'certificatePolicies',
-  'policyMappings', 'policyConstraints', 'inhibitAnyPolicy', 'crlDistributionPoints', 'freshestCrl', 'authorityInfoAccess', 'subjectInfoAccess',
+  'basicConstraints',
+  'keyUsage',
+  'extendedKeyUsage',
+  'subjectAltName',
+  'issuerAltName',
+  'subjectKeyIdentifier',
+  'authorityKeyIdentifier',
+  'nameConstraints',
+  'certificatePolicies',
+  'policyMappings',
+  'policyConstraints',
+  'inhibitAnyPolicy',
+  'crlDistributionPoints',
+  'freshestCrl',
+  'authorityInfoAccess',
+  'subjectInfoAccess',
 ]
 
 const everyKind: readonly GeneralName[] = [
-  dns, generalName.uri('spiffe://td.example/a'), generalName.email('a@example.org'), generalName.ip('192.0.2.1'), generalName.ip('2001:db8::1'), directory, { type: 'registeredId', oid: '1.2.3.4' },
-  { type: 'otherName', oid: '1.2.3.5', value: utf8String('x') }, { type: 'x400Address', der: explicit(3, nullElement()) }, { type: 'ediPartyName', der: explicit(5, explicit(1, utf8String('x'))) },
+  dns,
+  generalName.uri('spiffe://td.example/a'),
+  generalName.email('a@example.org'),
+  generalName.ip('192.0.2.1'),
+  generalName.ip('2001:db8::1'),
+  directory,
+  { type: 'registeredId', oid: '1.2.3.4' },
+  { type: 'otherName', oid: '1.2.3.5', value: utf8String('x') },
+  { type: 'x400Address', der: explicit(3, nullElement()) },
+  { type: 'ediPartyName', der: explicit(5, explicit(1, utf8String('x'))) },
 ]
 
 describe('built and read back', () => {
   it.each<readonly [Field, critical: boolean, ExtensionFields, unknown]>([
     ['basicConstraints', true, { basicConstraints: { ca: true } }, { ca: true, pathLength: undefined }],
-    ['basicConstraints', true, { basicConstraints: { ca: true, pathLength: 0 } }, { ca: true, pathLength: 0 }],
-    ['basicConstraints', true, { basicConstraints: { ca: true, pathLength: 2 ** 31 - 1 } }, { ca: true, pathLength: 2 ** 31 - 1 }],
+    [
+      'basicConstraints',
+      true,
+      { basicConstraints: { ca: true, pathLength: 0 } },
+      { ca: true, pathLength: 0 },
+    ],
+    [
+      'basicConstraints',
+      true,
+      { basicConstraints: { ca: true, pathLength: 2 ** 31 - 1 } },
+      { ca: true, pathLength: 2 ** 31 - 1 },
+    ],
     ['basicConstraints', true, { basicConstraints: { ca: false } }, { ca: false, pathLength: undefined }],
     ['keyUsage', true, { keyUsage: ['digitalSignature'] }, KeyUsage.of('digitalSignature')],
     ['keyUsage', true, { keyUsage: ['cRLSign', 'keyCertSign'] }, KeyUsage.of('keyCertSign', 'cRLSign')],
     ['keyUsage', true, { keyUsage: ['decipherOnly'] }, KeyUsage.of('decipherOnly')],
-    ['extendedKeyUsage', false, { extendedKeyUsage: Object.values(keyPurposeOids) }, Object.values(keyPurposeOids)],
+    [
+      'extendedKeyUsage',
+      false,
+      { extendedKeyUsage: Object.values(keyPurposeOids) },
+      Object.values(keyPurposeOids),
+    ],
     ['subjectAltName', false, { subjectAltName: everyKind }, everyKind],
     ['subjectAltName', true, { subjectAltName: [dns], subjectAltNameCritical: true }, [dns]],
     ['issuerAltName', false, other(oids.issuerAltName, encodeAltName(everyKind)), everyKind],
-    ['subjectKeyIdentifier', false, { subjectKeyIdentifier: signer.publicKey }, signer.publicKey.keyIdentifier],
+    [
+      'subjectKeyIdentifier',
+      false,
+      { subjectKeyIdentifier: signer.publicKey },
+      signer.publicKey.keyIdentifier,
+    ],
     ['subjectKeyIdentifier', false, { subjectKeyIdentifier: Uint8Array.of(1) }, Uint8Array.of(1)],
-    ['authorityKeyIdentifier', false, { authorityKeyIdentifier: Uint8Array.of(1, 2) }, { keyIdentifier: Uint8Array.of(1, 2) }],
+    [
+      'authorityKeyIdentifier',
+      false,
+      { authorityKeyIdentifier: Uint8Array.of(1, 2) },
+      { keyIdentifier: Uint8Array.of(1, 2) },
+    ],
     ['authorityKeyIdentifier', false, other(oids.authorityKeyIdentifier, sequence()), {}],
-    ['authorityKeyIdentifier', false, other(oids.authorityKeyIdentifier, sequence(implicit(0, Uint8Array.of(1)), explicit(1, encodeGeneralName(directory)), implicit(2, fromHex('00ff')))), { keyIdentifier: Uint8Array.of(1), issuer: [directory], serialNumber: 'FF' }],
-    ['nameConstraints', true, { nameConstraints: { permitted: [dns, subnet], excluded: [directory] } }, { permitted: [tree(dns), tree(subnet)], excluded: [tree(directory)] }],
-    ['nameConstraints', true, { nameConstraints: { excluded: [dns] } }, { permitted: [], excluded: [tree(dns)] }],
-    ['nameConstraints', false, other(oids.nameConstraints, encodeNameConstraints({ permitted: [tree(dns, 1, 3)], excluded: [tree(dns, 0, 0)] })), { permitted: [tree(dns, 1, 3)], excluded: [tree(dns, 0, 0)] }],
-    ['certificatePolicies', false, { certificatePolicies: ['1.2.3', anyPolicy] }, [{ policy: '1.2.3' }, { policy: anyPolicy }]],
-    ['certificatePolicies', false, other(oids.certificatePolicies, sequence(sequence(oid('1.2.3'), sequence(sequence(oid('1.3.6.1.5.5.7.2.1'), ia5String('http://a')))))), [{ policy: '1.2.3', qualifiers: sequence(sequence(oid('1.3.6.1.5.5.7.2.1'), ia5String('http://a'))) }]],
-    ['policyMappings', true, { policyMappings: [{ issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.4' }, { issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.5' }] }, [{ issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.4' }, { issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.5' }]],
-    ['policyConstraints', true, { policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: 200 } }, { requireExplicitPolicy: 0, inhibitPolicyMapping: 200 }],
-    ['policyConstraints', true, { policyConstraints: { requireExplicitPolicy: undefined, inhibitPolicyMapping: 1 } }, { inhibitPolicyMapping: 1 }],
+    [
+      'authorityKeyIdentifier',
+      false,
+      other(
+        oids.authorityKeyIdentifier,
+        sequence(
+          implicit(0, Uint8Array.of(1)),
+          explicit(1, encodeGeneralName(directory)),
+          implicit(2, fromHex('00ff')),
+        ),
+      ),
+      { keyIdentifier: Uint8Array.of(1), issuer: [directory], serialNumber: 'FF' },
+    ],
+    [
+      'nameConstraints',
+      true,
+      { nameConstraints: { permitted: [dns, subnet], excluded: [directory] } },
+      { permitted: [tree(dns), tree(subnet)], excluded: [tree(directory)] },
+    ],
+    [
+      'nameConstraints',
+      true,
+      { nameConstraints: { excluded: [dns] } },
+      { permitted: [], excluded: [tree(dns)] },
+    ],
+    [
+      'nameConstraints',
+      false,
+      other(
+        oids.nameConstraints,
+        encodeNameConstraints({ permitted: [tree(dns, 1, 3)], excluded: [tree(dns, 0, 0)] }),
+      ),
+      { permitted: [tree(dns, 1, 3)], excluded: [tree(dns, 0, 0)] },
+    ],
+    [
+      'certificatePolicies',
+      false,
+      { certificatePolicies: ['1.2.3', anyPolicy] },
+      [{ policy: '1.2.3' }, { policy: anyPolicy }],
+    ],
+    [
+      'certificatePolicies',
+      false,
+      other(
+        oids.certificatePolicies,
+        sequence(sequence(oid('1.2.3'), sequence(sequence(oid('1.3.6.1.5.5.7.2.1'), ia5String('http://a'))))),
+      ),
+      [{ policy: '1.2.3', qualifiers: sequence(sequence(oid('1.3.6.1.5.5.7.2.1'), ia5String('http://a'))) }],
+    ],
+    [
+      'policyMappings',
+      true,
+      {
+        policyMappings: [
+          { issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.4' },
+          { issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.5' },
+        ],
+      },
+      [
+        { issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.4' },
+        { issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.5' },
+      ],
+    ],
+    [
+      'policyConstraints',
+      true,
+      { policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: 200 } },
+      { requireExplicitPolicy: 0, inhibitPolicyMapping: 200 },
+    ],
+    [
+      'policyConstraints',
+      true,
+      { policyConstraints: { requireExplicitPolicy: undefined, inhibitPolicyMapping: 1 } },
+      { inhibitPolicyMapping: 1 },
+    ],
     ['inhibitAnyPolicy', true, { inhibitAnyPolicy: 0 }, 0],
     ['inhibitAnyPolicy', true, { inhibitAnyPolicy: 128 }, 128],
-    ['crlDistributionPoints', false, { crlDistributionPoints: [fullName, { name: { nameRelativeToCrlIssuer: relative }, reasons: allReasons, crlIssuer: [directory] }, { name: undefined, reasons: 2, crlIssuer: [directory] }] }, [fullName, { name: { nameRelativeToCrlIssuer: relative }, reasons: allReasons, crlIssuer: [directory] }, { name: undefined, reasons: 2, crlIssuer: [directory] }]],
+    [
+      'crlDistributionPoints',
+      false,
+      {
+        crlDistributionPoints: [
+          fullName,
+          { name: { nameRelativeToCrlIssuer: relative }, reasons: allReasons, crlIssuer: [directory] },
+          { name: undefined, reasons: 2, crlIssuer: [directory] },
+        ],
+      },
+      [
+        fullName,
+        { name: { nameRelativeToCrlIssuer: relative }, reasons: allReasons, crlIssuer: [directory] },
+        { name: undefined, reasons: 2, crlIssuer: [directory] },
+      ],
+    ],
     ['freshestCrl', false, other(oids.freshestCrl, encodeDistributionPoints([fullName])), [fullName]],
-    ['authorityInfoAccess', false, { authorityInfoAccess: [{ method: '1.3.6.1.5.5.7.48.1', location: uri }, { method: '1.3.6.1.5.5.7.48.2', location: directory }] }, [{ method: '1.3.6.1.5.5.7.48.1', location: uri }, { method: '1.3.6.1.5.5.7.48.2', location: directory }]],
-    ['subjectInfoAccess', false, other(oids.subjectInfoAccess, encodeInfoAccess([{ method: '1.3.6.1.5.5.7.48.5', location: uri }])), [{ method: '1.3.6.1.5.5.7.48.5', location: uri }]],
+    [
+      'authorityInfoAccess',
+      false,
+      {
+        authorityInfoAccess: [
+          { method: '1.3.6.1.5.5.7.48.1', location: uri },
+          { method: '1.3.6.1.5.5.7.48.2', location: directory },
+        ],
+      },
+      [
+        { method: '1.3.6.1.5.5.7.48.1', location: uri },
+        { method: '1.3.6.1.5.5.7.48.2', location: directory },
+      ],
+    ],
+    [
+      'subjectInfoAccess',
+      false,
+      other(oids.subjectInfoAccess, encodeInfoAccess([{ method: '1.3.6.1.5.5.7.48.5', location: uri }])),
+      [{ method: '1.3.6.1.5.5.7.48.5', location: uri }],
+    ],
   ])('%s, critical %s: %o', async (field, critical, extensions, wanted) => {
     const certificate = await built(extensions)
     expect(certificate.extensions.map(({ oid: type }) => type)).toEqual([oids[field]])
@@ -79,55 +284,128 @@ describe('built and read back', () => {
     expect(certificate[field]).toEqual(wanted)
     expect(certificate[field]).toBe(certificate[field])
     expect(fields.filter((one) => certificate[one] !== undefined)).toEqual([field])
-    expect(() => { certificate.checkAll() }).not.toThrow()
+    expect(() => {
+      certificate.checkAll()
+    }).not.toThrow()
   })
 
   it('all at once, in the order of the standard, other extensions behind', async () => {
     const extra: Extension = { oid: '1.2.3.4.5', critical: true, value: fromHex('00') }
     const certificate = await built({
-      other: [extra], authorityInfoAccess: [{ method: '1.3.6.1.5.5.7.48.1', location: uri }], inhibitAnyPolicy: 1, crlDistributionPoints: [fullName], extendedKeyUsage: [keyPurposeOids.serverAuth], policyConstraints: { requireExplicitPolicy: 1, inhibitPolicyMapping: 1 },
-      nameConstraints: { permitted: [dns] }, basicConstraints: { ca: true }, subjectAltName: [dns], policyMappings: [{ issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.4' }], certificatePolicies: ['1.2.3'], keyUsage: ['keyCertSign'],
-      subjectKeyIdentifier: signer.publicKey, authorityKeyIdentifier: signer.publicKey.keyIdentifier,
+      other: [extra],
+      authorityInfoAccess: [{ method: '1.3.6.1.5.5.7.48.1', location: uri }],
+      inhibitAnyPolicy: 1,
+      crlDistributionPoints: [fullName],
+      extendedKeyUsage: [keyPurposeOids.serverAuth],
+      policyConstraints: { requireExplicitPolicy: 1, inhibitPolicyMapping: 1 },
+      nameConstraints: { permitted: [dns] },
+      basicConstraints: { ca: true },
+      subjectAltName: [dns],
+      policyMappings: [{ issuerDomainPolicy: '1.2.3', subjectDomainPolicy: '1.2.4' }],
+      certificatePolicies: ['1.2.3'],
+      keyUsage: ['keyCertSign'],
+      subjectKeyIdentifier: signer.publicKey,
+      authorityKeyIdentifier: signer.publicKey.keyIdentifier,
     })
     expect(certificate.extensions.map(({ oid: type }) => type)).toEqual([
-      oids.authorityKeyIdentifier, oids.subjectKeyIdentifier, oids.keyUsage, oids.certificatePolicies, oids.policyMappings, oids.subjectAltName, oids.basicConstraints, oids.nameConstraints, oids.policyConstraints,
-      oids.extendedKeyUsage, oids.crlDistributionPoints, oids.inhibitAnyPolicy, oids.authorityInfoAccess, '1.2.3.4.5',
+      oids.authorityKeyIdentifier,
+      oids.subjectKeyIdentifier,
+      oids.keyUsage,
+      oids.certificatePolicies,
+      oids.policyMappings,
+      oids.subjectAltName,
+      oids.basicConstraints,
+      oids.nameConstraints,
+      oids.policyConstraints,
+      oids.extendedKeyUsage,
+      oids.crlDistributionPoints,
+      oids.inhibitAnyPolicy,
+      oids.authorityInfoAccess,
+      '1.2.3.4.5',
     ])
     expect(certificate.extension('1.2.3.4.5')).toEqual(extra)
-    expect(() => { certificate.checkAll() }).not.toThrow()
+    expect(() => {
+      certificate.checkAll()
+    }).not.toThrow()
   })
 
   it('subject alternative names are critical where the subject is empty', () => {
     expect(encodeExtensionFields({ subjectAltName: [dns] }, true)[0]?.critical).toBe(true)
     expect(encodeExtensionFields({ subjectAltName: [dns] }, false)[0]?.critical).toBe(false)
-    expect(encodeExtensionFields({ subjectAltName: [dns], subjectAltNameCritical: false }, true)[0]?.critical).toBe(false)
+    expect(
+      encodeExtensionFields({ subjectAltName: [dns], subjectAltNameCritical: false }, true)[0]?.critical,
+    ).toBe(false)
   })
 
   it.each<readonly [string, ExtensionFields, string]>([
     ['a path length below zero', { basicConstraints: { ca: true, pathLength: -1 } }, 'ERR_INVALID_ARGUMENT'],
-    ['a path length that is no whole number', { basicConstraints: { ca: true, pathLength: 1.5 } }, 'ERR_INVALID_ARGUMENT'],
-    ['a path length that nobody reads', { basicConstraints: { ca: true, pathLength: 2 ** 31 } }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'a path length that is no whole number',
+      { basicConstraints: { ca: true, pathLength: 1.5 } },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'a path length that nobody reads',
+      { basicConstraints: { ca: true, pathLength: 2 ** 31 } },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['no key usage', { keyUsage: [] }, 'ERR_INVALID_ARGUMENT'],
-    ['a key usage that is none', { keyUsage: ['digitalSignature', 'keyCertsign' as never] }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'a key usage that is none',
+      { keyUsage: ['digitalSignature', 'keyCertsign' as never] },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['no purpose', { extendedKeyUsage: [] }, 'ERR_INVALID_ARGUMENT'],
     ['a purpose that is none', { extendedKeyUsage: ['serverAuth'] }, 'ERR_OID_INVALID'],
     ['no subject alternative name', { subjectAltName: [] }, 'ERR_INVALID_ARGUMENT'],
     ['a name with NUL', { subjectAltName: [generalName.dns('a\0')] }, 'ERR_NAME_INVALID'],
-    ['an IP address of 5 octets', { subjectAltName: [{ type: 'ip', address: new Uint8Array(5), value: '' }] }, 'ERR_NAME_INVALID'],
+    [
+      'an IP address of 5 octets',
+      { subjectAltName: [{ type: 'ip', address: new Uint8Array(5), value: '' }] },
+      'ERR_NAME_INVALID',
+    ],
     ['a key identifier of no octets', { subjectKeyIdentifier: new Uint8Array(0) }, 'ERR_INVALID_ARGUMENT'],
     ['name constraints without names', { nameConstraints: {} }, 'ERR_INVALID_ARGUMENT'],
-    ['an address without mask as constraint', { nameConstraints: { permitted: [generalName.ip('10.0.0.0')] } }, 'ERR_NAME_INVALID'],
+    [
+      'an address without mask as constraint',
+      { nameConstraints: { permitted: [generalName.ip('10.0.0.0')] } },
+      'ERR_NAME_INVALID',
+    ],
     ['no policy', { certificatePolicies: [] }, 'ERR_INVALID_ARGUMENT'],
     ['a policy twice', { certificatePolicies: ['1.2.3', '1.2.3'] }, 'ERR_INVALID_ARGUMENT'],
     ['no mapping', { policyMappings: [] }, 'ERR_INVALID_ARGUMENT'],
-    ['no policy constraint', { policyConstraints: { requireExplicitPolicy: undefined, inhibitPolicyMapping: undefined } }, 'ERR_INVALID_ARGUMENT'],
-    ['a count below zero', { policyConstraints: { requireExplicitPolicy: -1, inhibitPolicyMapping: undefined } }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'no policy constraint',
+      { policyConstraints: { requireExplicitPolicy: undefined, inhibitPolicyMapping: undefined } },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'a count below zero',
+      { policyConstraints: { requireExplicitPolicy: -1, inhibitPolicyMapping: undefined } },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['any policy inhibited after less than nothing', { inhibitAnyPolicy: -1 }, 'ERR_INVALID_ARGUMENT'],
     ['no distribution point', { crlDistributionPoints: [] }, 'ERR_INVALID_ARGUMENT'],
-    ['a distribution point of reasons only', { crlDistributionPoints: [{ name: undefined, reasons: 2, crlIssuer: undefined }] }, 'ERR_INVALID_ARGUMENT'],
-    ['a distribution point for no reason', { crlDistributionPoints: [{ ...fullName, reasons: 0 }] }, 'ERR_INVALID_ARGUMENT'],
-    ['a distribution point without location', { crlDistributionPoints: [{ ...fullName, name: { fullName: [] } }] }, 'ERR_INVALID_ARGUMENT'],
-    ['a relative name that is no RDN', { crlDistributionPoints: [{ ...fullName, name: { nameRelativeToCrlIssuer: sequence() } }] }, 'ERR_DER'],
+    [
+      'a distribution point of reasons only',
+      { crlDistributionPoints: [{ name: undefined, reasons: 2, crlIssuer: undefined }] },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'a distribution point for no reason',
+      { crlDistributionPoints: [{ ...fullName, reasons: 0 }] },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'a distribution point without location',
+      { crlDistributionPoints: [{ ...fullName, name: { fullName: [] } }] },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'a relative name that is no RDN',
+      { crlDistributionPoints: [{ ...fullName, name: { nameRelativeToCrlIssuer: sequence() } }] },
+      'ERR_DER',
+    ],
     ['nowhere to get information', { authorityInfoAccess: [] }, 'ERR_INVALID_ARGUMENT'],
   ])('not built: %s', async (_what, extensions, wanted) => {
     expect(() => encodeExtensionFields(extensions, false)).toThrow(code(wanted))
@@ -141,13 +419,24 @@ describe('key usage', () => {
     expect(usage.names).toEqual(['digitalSignature', 'cRLSign', 'decipherOnly'])
     expect(String(usage)).toBe('digitalSignature, cRLSign, decipherOnly')
     expect(JSON.stringify(usage)).toBe('["digitalSignature","cRLSign","decipherOnly"]')
-    expect([usage.has('cRLSign'), usage.has('keyCertSign'), usage.has('nosuch' as never)]).toEqual([true, false, false])
+    expect([usage.has('cRLSign'), usage.has('keyCertSign'), usage.has('nosuch' as never)]).toEqual([
+      true,
+      false,
+      false,
+    ])
     expect(KeyUsage.parse(usage.toDer())).toEqual(usage)
   })
 
   it.each([
-    ['digitalSignature', '03020780'], ['contentCommitment', '03020640'], ['keyEncipherment', '03020520'], ['dataEncipherment', '03020410'], ['keyAgreement', '03020308'],
-    ['keyCertSign', '03020204'], ['cRLSign', '03020102'], ['encipherOnly', '03020001'], ['decipherOnly', '0303070080'],
+    ['digitalSignature', '03020780'],
+    ['contentCommitment', '03020640'],
+    ['keyEncipherment', '03020520'],
+    ['dataEncipherment', '03020410'],
+    ['keyAgreement', '03020308'],
+    ['keyCertSign', '03020204'],
+    ['cRLSign', '03020102'],
+    ['encipherOnly', '03020001'],
+    ['decipherOnly', '0303070080'],
   ] as const)('%s is %s', (usage, der) => {
     expect(hex(KeyUsage.of(usage).toDer())).toBe(der)
     expect(KeyUsage.parse(fromHex(der)).names).toEqual([usage])
@@ -189,7 +478,11 @@ const points: readonly (readonly [string, Uint8Array, string])[] = [
   ['a relative name that is none', point(explicit(0, explicit(1, utf8String('a')))), 'ERR_DER'],
   ['an issuer without names', point(explicit(2)), 'ERR_NAME_INVALID'],
   ['more behind a point', point(pointName, nullElement()), 'ERR_DER'],
-  ['1,001 points', sequence(...Array.from({ length: 1001 }, () => sequence(pointName))), 'ERR_LIMIT_EXCEEDED'],
+  [
+    '1,001 points',
+    sequence(...Array.from({ length: 1001 }, () => sequence(pointName))),
+    'ERR_LIMIT_EXCEEDED',
+  ],
 ]
 const accesses: readonly (readonly [string, Uint8Array, string])[] = [
   ['an empty list', sequence(), 'ERR_EXTENSION_MALFORMED'],
@@ -200,7 +493,11 @@ const accesses: readonly (readonly [string, Uint8Array, string])[] = [
   ['a method that is none', point(utf8String('ocsp'), some), 'ERR_DER'],
   ['a method that is cut off', point(fromHex('06022a81'), some), 'ERR_OID_INVALID'],
   ['a location of no kind', point(oid('1.2.3'), nullElement()), 'ERR_NAME_INVALID'],
-  ['1,001 entries', sequence(...Array.from({ length: 1001 }, () => sequence(oid('1.2.3'), some))), 'ERR_LIMIT_EXCEEDED'],
+  [
+    '1,001 entries',
+    sequence(...Array.from({ length: 1001 }, () => sequence(oid('1.2.3'), some))),
+    'ERR_LIMIT_EXCEEDED',
+  ],
 ]
 
 const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, string])[]>> = {
@@ -257,9 +554,17 @@ const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, 
     ['an issuer without names', sequence(explicit(1), implicit(2, Uint8Array.of(1))), 'ERR_NAME_INVALID'],
     ['a serial number that is padded', sequence(explicit(1, some), implicit(2, fromHex('0001'))), 'ERR_DER'],
     ['a serial number without content', sequence(explicit(1, some), implicit(2, nothing)), 'ERR_DER'],
-    ['a serial number of 21 octets', sequence(explicit(1, some), implicit(2, new Uint8Array(21).fill(1))), 'ERR_SERIAL_INVALID'],
+    [
+      'a serial number of 21 octets',
+      sequence(explicit(1, some), implicit(2, new Uint8Array(21).fill(1))),
+      'ERR_SERIAL_INVALID',
+    ],
     ['a constructed key identifier', sequence(explicit(0, octetString(Uint8Array.of(1)))), 'ERR_DER'],
-    ['fields out of order', sequence(explicit(1, some), implicit(2, Uint8Array.of(1)), implicit(0, Uint8Array.of(1))), 'ERR_DER'],
+    [
+      'fields out of order',
+      sequence(explicit(1, some), implicit(2, Uint8Array.of(1)), implicit(0, Uint8Array.of(1))),
+      'ERR_DER',
+    ],
     ['two of them', twice(sequence()), 'ERR_DER'],
   ],
   nameConstraints: [
@@ -269,28 +574,68 @@ const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, 
     ['fields out of order', sequence(explicit(1, sequence(some)), explicit(0, sequence(some))), 'ERR_DER'],
     ['a name and no subtree', sequence(explicit(0, some)), 'ERR_DER'],
     ['a subtree without name', sequence(explicit(0, sequence())), 'ERR_DER'],
-    ['a minimum of 0, which is the default', sequence(explicit(0, sequence(some, implicit(0, Uint8Array.of(0))))), 'ERR_DER'],
-    ['a minimum below zero', sequence(explicit(0, sequence(some, implicit(0, Uint8Array.of(0xff))))), 'ERR_DER'],
-    ['a maximum that is padded', sequence(explicit(0, sequence(some, implicit(1, fromHex('0001'))))), 'ERR_DER'],
-    ['a maximum before the minimum', sequence(explicit(0, sequence(some, implicit(1, Uint8Array.of(1)), implicit(0, Uint8Array.of(1))))), 'ERR_DER'],
+    [
+      'a minimum of 0, which is the default',
+      sequence(explicit(0, sequence(some, implicit(0, Uint8Array.of(0))))),
+      'ERR_DER',
+    ],
+    [
+      'a minimum below zero',
+      sequence(explicit(0, sequence(some, implicit(0, Uint8Array.of(0xff))))),
+      'ERR_DER',
+    ],
+    [
+      'a maximum that is padded',
+      sequence(explicit(0, sequence(some, implicit(1, fromHex('0001'))))),
+      'ERR_DER',
+    ],
+    [
+      'a maximum before the minimum',
+      sequence(explicit(0, sequence(some, implicit(1, Uint8Array.of(1)), implicit(0, Uint8Array.of(1))))),
+      'ERR_DER',
+    ],
     ['an address without mask', sequence(explicit(0, sequence(fromHex('87040a000000')))), 'ERR_NAME_INVALID'],
     ['more inside', sequence(explicit(0, sequence(some)), nullElement()), 'ERR_DER'],
     ['two of them', twice(sequence(explicit(0, sequence(some)))), 'ERR_DER'],
-    ['10,001 subtrees', sequence(explicit(0, ...Array.from({ length: 10_001 }, () => sequence(some)))), 'ERR_LIMIT_EXCEEDED'],
+    [
+      '10,001 subtrees',
+      sequence(explicit(0, ...Array.from({ length: 10_001 }, () => sequence(some)))),
+      'ERR_LIMIT_EXCEEDED',
+    ],
   ],
   certificatePolicies: [
     ['an empty list', sequence(), 'ERR_EXTENSION_MALFORMED'],
     ['a policy and no information', sequence(oid('1.2.3')), 'ERR_DER'],
     ['information without policy', point(), 'ERR_DER'],
-    ['a policy twice', sequence(sequence(oid('1.2.3')), sequence(oid('1.2.4')), sequence(oid('1.2.3'))), 'ERR_EXTENSION_MALFORMED'],
+    [
+      'a policy twice',
+      sequence(sequence(oid('1.2.3')), sequence(oid('1.2.4')), sequence(oid('1.2.3'))),
+      'ERR_EXTENSION_MALFORMED',
+    ],
     ['no qualifier', point(oid('1.2.3'), sequence()), 'ERR_EXTENSION_MALFORMED'],
     ['a qualifier of nothing', point(oid('1.2.3'), sequence(sequence(oid('1.2.3')))), 'ERR_DER'],
-    ['a qualifier that is not DER', point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), fromHex('010101')))), 'ERR_DER'],
-    ['a qualifier of two values', point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), nullElement(), nullElement()))), 'ERR_DER'],
-    ['more behind the qualifiers', point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), nullElement())), nullElement()), 'ERR_DER'],
+    [
+      'a qualifier that is not DER',
+      point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), fromHex('010101')))),
+      'ERR_DER',
+    ],
+    [
+      'a qualifier of two values',
+      point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), nullElement(), nullElement()))),
+      'ERR_DER',
+    ],
+    [
+      'more behind the qualifiers',
+      point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), nullElement())), nullElement()),
+      'ERR_DER',
+    ],
     ['a policy that is cut off', point(fromHex('06022a81')), 'ERR_OID_INVALID'],
     ['two lists', twice(point(oid('1.2.3'))), 'ERR_DER'],
-    ['1,001 policies', sequence(...Array.from({ length: 1001 }, (_, i) => sequence(oid(`1.2.${i}`)))), 'ERR_LIMIT_EXCEEDED'],
+    [
+      '1,001 policies',
+      sequence(...Array.from({ length: 1001 }, (_, i) => sequence(oid(`1.2.${i}`)))),
+      'ERR_LIMIT_EXCEEDED',
+    ],
   ],
   policyMappings: [
     ['an empty list', sequence(), 'ERR_EXTENSION_MALFORMED'],
@@ -298,7 +643,11 @@ const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, 
     ['three policies', point(oid('1.2.3'), oid('1.2.3'), oid('1.2.3')), 'ERR_DER'],
     ['text', point(oid('1.2.3'), utf8String('b')), 'ERR_DER'],
     ['two lists', twice(point(oid('1.2.3'), oid('1.2.4'))), 'ERR_DER'],
-    ['1,001 mappings', sequence(...Array.from({ length: 1001 }, () => sequence(oid('1.2.3'), oid('1.2.4')))), 'ERR_LIMIT_EXCEEDED'],
+    [
+      '1,001 mappings',
+      sequence(...Array.from({ length: 1001 }, () => sequence(oid('1.2.3'), oid('1.2.4')))),
+      'ERR_LIMIT_EXCEEDED',
+    ],
   ],
   policyConstraints: [
     ['an empty sequence', sequence(), 'ERR_EXTENSION_MALFORMED'],
@@ -306,7 +655,11 @@ const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, 
     ['a count that is padded', sequence(implicit(0, fromHex('0001'))), 'ERR_DER'],
     ['a count without content', sequence(implicit(1, nothing)), 'ERR_DER'],
     ['a count in explicit form', sequence(explicit(0, integer(1))), 'ERR_DER'],
-    ['counts out of order', sequence(implicit(1, Uint8Array.of(1)), implicit(0, Uint8Array.of(1))), 'ERR_DER'],
+    [
+      'counts out of order',
+      sequence(implicit(1, Uint8Array.of(1)), implicit(0, Uint8Array.of(1))),
+      'ERR_DER',
+    ],
     ['two of them', twice(sequence(implicit(0, Uint8Array.of(1)))), 'ERR_DER'],
   ],
   inhibitAnyPolicy: [
@@ -324,12 +677,18 @@ const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, 
 }
 
 describe('malformed, and refused when it is read', () => {
-  it.each(Object.entries(malformed).flatMap(([field, rows]) => rows.map((row) => [field as Field, ...row] as const)))('%s: %s', (field, _what, value, wanted) => {
+  it.each(
+    Object.entries(malformed).flatMap(([field, rows]) =>
+      rows.map((row) => [field as Field, ...row] as const),
+    ),
+  )('%s: %s', (field, _what, value, wanted) => {
     const certificate = Certificate.parse(certificateWithExtension(oids[field], value))
     for (const one of fields) if (one !== field) expect(certificate[one]).toBeUndefined()
     expect(() => certificate[field]).toThrow(code(wanted))
     expect(() => certificate[field]).toThrow(code(wanted))
-    expect(() => { certificate.checkAll() }).toThrow(code(wanted))
+    expect(() => {
+      certificate.checkAll()
+    }).toThrow(code(wanted))
     expect(hex(certificate.extension(oids[field])?.value ?? nothing)).toBe(hex(value))
   })
 })
@@ -340,8 +699,16 @@ describe('the list of extensions', () => {
 
   it.each<readonly [string, readonly Uint8Array[], string]>([
     ['is empty', [], 'ERR_DER'],
-    ['has one type twice', [sequence(id, value), sequence(oid('1.2.3.5'), value), sequence(id, value)], 'ERR_EXTENSION_DUPLICATE'],
-    ['has a known type twice', [sequence(oid(oids.keyUsage), value), sequence(oid(oids.keyUsage), boolean(true), value)], 'ERR_EXTENSION_DUPLICATE'],
+    [
+      'has one type twice',
+      [sequence(id, value), sequence(oid('1.2.3.5'), value), sequence(id, value)],
+      'ERR_EXTENSION_DUPLICATE',
+    ],
+    [
+      'has a known type twice',
+      [sequence(oid(oids.keyUsage), value), sequence(oid(oids.keyUsage), boolean(true), value)],
+      'ERR_EXTENSION_DUPLICATE',
+    ],
     ['has critical FALSE, which is the default', [sequence(id, boolean(false), value)], 'ERR_DER'],
     ['has critical neither 00 nor FF', [sequence(id, fromHex('010101'), value)], 'ERR_DER'],
     ['has a value that is no OCTET STRING', [sequence(id, nullElement())], 'ERR_DER'],
@@ -352,15 +719,33 @@ describe('the list of extensions', () => {
     ['has a type without content', [sequence(fromHex('0600'), value)], 'ERR_OID_INVALID'],
     ['has a type that is cut off', [sequence(fromHex('0603551d91'), value)], 'ERR_OID_INVALID'],
     ['has something that is no extension', [setOf(id, value)], 'ERR_DER'],
-    ['has 101 extensions', Array.from({ length: 101 }, (_, i) => sequence(oid(`1.2.3.${i}`), value)), 'ERR_LIMIT_EXCEEDED'],
+    [
+      'has 101 extensions',
+      Array.from({ length: 101 }, (_, i) => sequence(oid(`1.2.3.${i}`), value)),
+      'ERR_LIMIT_EXCEEDED',
+    ],
   ])('%s', (_what, elements, wanted) => {
-    expect(() => Certificate.parse(certificateDer({ rest: [extensionList(...elements)] }))).toThrow(code(wanted))
+    expect(() => Certificate.parse(certificateDer({ rest: [extensionList(...elements)] }))).toThrow(
+      code(wanted),
+    )
   })
 
   it('has types known and unknown, of id-ce and not', () => {
     const types = ['2.5.29.0', '2.5.29.127', '2.5.29.128', '2.5.29', '2.5.30.17', '2.999.1', '1.2.3.4']
-    const certificate = Certificate.parse(certificateDer({ rest: [extensionList(...types.map((type) => encodeExtension({ oid: type, critical: type === '2.999.1', value: nullElement() })))] }))
-    expect(certificate.extensions).toEqual(types.map((type) => ({ oid: type, critical: type === '2.999.1', value: nullElement() })))
+    const certificate = Certificate.parse(
+      certificateDer({
+        rest: [
+          extensionList(
+            ...types.map((type) =>
+              encodeExtension({ oid: type, critical: type === '2.999.1', value: nullElement() }),
+            ),
+          ),
+        ],
+      }),
+    )
+    expect(certificate.extensions).toEqual(
+      types.map((type) => ({ oid: type, critical: type === '2.999.1', value: nullElement() })),
+    )
     expect(certificate.extension('2.5.29.1')).toBeUndefined()
   })
 })
@@ -368,7 +753,9 @@ describe('the list of extensions', () => {
 describe('encoders', () => {
   it('leave defaults out', () => {
     expect(hex(encodeBasicConstraints({ ca: false, pathLength: undefined }))).toBe('3000')
-    expect(hex(encodeIssuingDistributionPoint({ onlyContainsUserCerts: false, indirectCrl: true }))).toBe('30038401ff')
+    expect(hex(encodeIssuingDistributionPoint({ onlyContainsUserCerts: false, indirectCrl: true }))).toBe(
+      '30038401ff',
+    )
     expect(hex(encodeTime(0))).toBe('170d3730303130313030303030305a')
   })
 })

@@ -1,9 +1,28 @@
 // GeneralName, every kind, between bytes and objects: RFC 5280 section 4.2.1.6.
 
 import { describe, expect, it } from 'vitest'
-import { DerReader, element, encodeOid, explicit, ia5String, nullElement, oid, sequence, utf8String } from '../../../src/der/index.ts'
 import {
-  DistinguishedName, encodeAltName, encodeGeneralName, encodeNameConstraints, formatGeneralName, formatIpAddress, generalName, parseIpAddress, readGeneralName, readGeneralNames,
+  DerReader,
+  element,
+  encodeOid,
+  explicit,
+  ia5String,
+  nullElement,
+  oid,
+  sequence,
+  utf8String,
+} from '../../../src/der/index.ts'
+import {
+  DistinguishedName,
+  encodeAltName,
+  encodeGeneralName,
+  encodeNameConstraints,
+  formatGeneralName,
+  formatIpAddress,
+  generalName,
+  parseIpAddress,
+  readGeneralName,
+  readGeneralNames,
 } from '../../../src/x509/index.ts'
 import type { GeneralName, GeneralNameUse } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
@@ -24,16 +43,61 @@ const kinds: readonly (readonly [kind: string, der: Uint8Array, name: GeneralNam
   ['rfc822Name', ascii(0x81, 'a@example.org'), generalName.email('a@example.org'), 'email:a@example.org'],
   ['dNSName', ascii(0x82, '*.example.org'), generalName.dns('*.example.org'), 'DNS:*.example.org'],
   ['dNSName of no characters', ascii(0x82, ''), generalName.dns(''), 'DNS:'],
-  ['dNSName with blanks, which are not judged here', ascii(0x82, ' a b'), generalName.dns(' a b'), 'DNS: a b'],
-  ['uniformResourceIdentifier', ascii(0x86, 'spiffe://td.example/a%20b'), generalName.uri('spiffe://td.example/a%20b'), 'URI:spiffe://td.example/a%20b'],
+  [
+    'dNSName with blanks, which are not judged here',
+    ascii(0x82, ' a b'),
+    generalName.dns(' a b'),
+    'DNS: a b',
+  ],
+  [
+    'uniformResourceIdentifier',
+    ascii(0x86, 'spiffe://td.example/a%20b'),
+    generalName.uri('spiffe://td.example/a%20b'),
+    'URI:spiffe://td.example/a%20b',
+  ],
   ['iPAddress of 4 octets', fromHex('87 04 0a000001'), generalName.ip('10.0.0.1'), 'IP:10.0.0.1'],
-  ['iPAddress of 16 octets', fromHex('87 10 20010db8000000000000000000000007'), generalName.ip('2001:db8::7'), 'IP:2001:db8::7'],
-  ['registeredID', element(0x88, encodeOid('1.2.840.113549')), { type: 'registeredId', oid: '1.2.840.113549' }, 'RID:1.2.840.113549'],
-  ['directoryName', explicit(4, subject.der), { type: 'directoryName', name: subject }, 'dirName:CN=web,O=Example'],
-  ['directoryName of an empty name', explicit(4, sequence()), { type: 'directoryName', name: DistinguishedName.of([]) }, 'dirName:'],
-  ['otherName', explicit(0, oid(upn), explicit(0, utf8String('a@example.org'))), { type: 'otherName', oid: upn, value: utf8String('a@example.org') }, `otherName:${upn}`],
-  ['x400Address', explicit(3, sequence(utf8String('x'))), { type: 'x400Address', der: explicit(3, sequence(utf8String('x'))) }, 'x400Address'],
-  ['ediPartyName', explicit(5, explicit(1, utf8String('x'))), { type: 'ediPartyName', der: explicit(5, explicit(1, utf8String('x'))) }, 'ediPartyName'],
+  [
+    'iPAddress of 16 octets',
+    fromHex('87 10 20010db8000000000000000000000007'),
+    generalName.ip('2001:db8::7'),
+    'IP:2001:db8::7',
+  ],
+  [
+    'registeredID',
+    element(0x88, encodeOid('1.2.840.113549')),
+    { type: 'registeredId', oid: '1.2.840.113549' },
+    'RID:1.2.840.113549',
+  ],
+  [
+    'directoryName',
+    explicit(4, subject.der),
+    { type: 'directoryName', name: subject },
+    'dirName:CN=web,O=Example',
+  ],
+  [
+    'directoryName of an empty name',
+    explicit(4, sequence()),
+    { type: 'directoryName', name: DistinguishedName.of([]) },
+    'dirName:',
+  ],
+  [
+    'otherName',
+    explicit(0, oid(upn), explicit(0, utf8String('a@example.org'))),
+    { type: 'otherName', oid: upn, value: utf8String('a@example.org') },
+    `otherName:${upn}`,
+  ],
+  [
+    'x400Address',
+    explicit(3, sequence(utf8String('x'))),
+    { type: 'x400Address', der: explicit(3, sequence(utf8String('x'))) },
+    'x400Address',
+  ],
+  [
+    'ediPartyName',
+    explicit(5, explicit(1, utf8String('x'))),
+    { type: 'ediPartyName', der: explicit(5, explicit(1, utf8String('x'))) },
+    'ediPartyName',
+  ],
 ]
 
 describe('a GeneralName', () => {
@@ -46,7 +110,9 @@ describe('a GeneralName', () => {
   it('of every kind in one list, in order', () => {
     const list = encodeAltName(kinds.map(([, , name]) => name))
     expect(hex(list)).toBe(hex(sequence(...kinds.map(([, der]) => der))))
-    expect(readGeneralNames(new DerReader(list.subarray(2 + (list.length > 0x101 ? 2 : 1))), 'names')).toEqual(kinds.map(([, , name]) => name))
+    expect(
+      readGeneralNames(new DerReader(list.subarray(2 + (list.length > 0x101 ? 2 : 1))), 'names'),
+    ).toEqual(kinds.map(([, , name]) => name))
   })
 
   it.each<readonly [string, Uint8Array, string]>([
@@ -65,7 +131,9 @@ describe('a GeneralName', () => {
     ['URI with a backslash', ascii(0x86, 'https://a\\b'), 'ERR_NAME_INVALID'],
     ['URI with NUL', ascii(0x86, 'https://a\0'), 'ERR_NAME_INVALID'],
     ['URI beyond ASCII', ascii(0x86, 'https://\xe9'), 'ERR_STRING_INVALID'],
-    ...[0, 3, 5, 8, 15, 17, 32].map((count) => [`iPAddress of ${count} octets`, octets(0x87, count), 'ERR_NAME_INVALID'] as const),
+    ...[0, 3, 5, 8, 15, 17, 32].map(
+      (count) => [`iPAddress of ${count} octets`, octets(0x87, count), 'ERR_NAME_INVALID'] as const,
+    ),
     ['registeredID without content', fromHex('8800'), 'ERR_OID_INVALID'],
     ['registeredID with a padded arc', fromHex('8803 2a8001'), 'ERR_OID_INVALID'],
     ['registeredID that is cut off', fromHex('8802 2a81'), 'ERR_OID_INVALID'],
@@ -77,9 +145,21 @@ describe('a GeneralName', () => {
     ['otherName without a value', explicit(0, oid(upn)), 'ERR_DER'],
     ['otherName with a value that is not [0]', explicit(0, oid(upn), utf8String('a')), 'ERR_DER'],
     ['otherName with an empty [0]', explicit(0, oid(upn), explicit(0)), 'ERR_DER'],
-    ['otherName with two values', explicit(0, oid(upn), explicit(0, nullElement(), nullElement())), 'ERR_DER'],
-    ['otherName with more behind it', explicit(0, oid(upn), explicit(0, nullElement()), nullElement()), 'ERR_DER'],
-    ['otherName with a value that is not DER', explicit(0, oid(upn), explicit(0, fromHex('010101'))), 'ERR_DER'],
+    [
+      'otherName with two values',
+      explicit(0, oid(upn), explicit(0, nullElement(), nullElement())),
+      'ERR_DER',
+    ],
+    [
+      'otherName with more behind it',
+      explicit(0, oid(upn), explicit(0, nullElement()), nullElement()),
+      'ERR_DER',
+    ],
+    [
+      'otherName with a value that is not DER',
+      explicit(0, oid(upn), explicit(0, fromHex('010101'))),
+      'ERR_DER',
+    ],
     ['x400Address with content that is not DER', explicit(3, fromHex('010101')), 'ERR_DER'],
     ['ediPartyName with content that is cut off', explicit(5, fromHex('0c05')), 'ERR_DER'],
   ])('is not read: %s', (_what, der, wanted) => {
@@ -92,31 +172,69 @@ describe('a GeneralName', () => {
     ['dNSName beyond ASCII', generalName.dns('bücher.example'), 'ERR_STRING_INVALID'],
     ['URI with a blank', generalName.uri('spiffe://td/a b'), 'ERR_NAME_INVALID'],
     ['URI beyond ASCII', generalName.uri('spiffe://td/é'), 'ERR_STRING_INVALID'],
-    ...[0, 3, 5, 8, 15, 17, 32].map((count) => [`iPAddress of ${count} octets`, { type: 'ip', address: new Uint8Array(count), value: '' } as const, 'ERR_NAME_INVALID'] as const),
+    ...[0, 3, 5, 8, 15, 17, 32].map(
+      (count) =>
+        [
+          `iPAddress of ${count} octets`,
+          { type: 'ip', address: new Uint8Array(count), value: '' } as const,
+          'ERR_NAME_INVALID',
+        ] as const,
+    ),
     ['registeredID that is none', { type: 'registeredId', oid: '1.40.3.' }, 'ERR_OID_INVALID'],
     ['registeredID with a second arc above 39', { type: 'registeredId', oid: '1.40' }, 'ERR_OID_INVALID'],
-    ['directoryName that is malformed', { type: 'directoryName', name: DistinguishedName.fromDer(brokenName) }, 'ERR_NAME_INVALID'],
-    ['otherName of a type that is none', { type: 'otherName', oid: 'upn', value: nullElement() }, 'ERR_OID_INVALID'],
+    [
+      'directoryName that is malformed',
+      { type: 'directoryName', name: DistinguishedName.fromDer(brokenName) },
+      'ERR_NAME_INVALID',
+    ],
+    [
+      'otherName of a type that is none',
+      { type: 'otherName', oid: 'upn', value: nullElement() },
+      'ERR_OID_INVALID',
+    ],
     ['otherName without a value', { type: 'otherName', oid: upn, value: new Uint8Array(0) }, 'ERR_DER'],
-    ['otherName with two values', { type: 'otherName', oid: upn, value: concat(nullElement(), nullElement()) }, 'ERR_DER'],
-    ['x400Address that is another kind', { type: 'x400Address', der: ascii(0x82, 'admin.example') }, 'ERR_NAME_INVALID'],
-    ['x400Address with a second name behind it', { type: 'x400Address', der: concat(explicit(3, nullElement()), ascii(0x82, 'admin.example')) }, 'ERR_DER'],
+    [
+      'otherName with two values',
+      { type: 'otherName', oid: upn, value: concat(nullElement(), nullElement()) },
+      'ERR_DER',
+    ],
+    [
+      'x400Address that is another kind',
+      { type: 'x400Address', der: ascii(0x82, 'admin.example') },
+      'ERR_NAME_INVALID',
+    ],
+    [
+      'x400Address with a second name behind it',
+      { type: 'x400Address', der: concat(explicit(3, nullElement()), ascii(0x82, 'admin.example')) },
+      'ERR_DER',
+    ],
     ['ediPartyName of no octets', { type: 'ediPartyName', der: new Uint8Array(0) }, 'ERR_NAME_INVALID'],
-    ['ediPartyName that is another kind', { type: 'ediPartyName', der: explicit(3, nullElement()) }, 'ERR_NAME_INVALID'],
+    [
+      'ediPartyName that is another kind',
+      { type: 'ediPartyName', der: explicit(3, nullElement()) },
+      'ERR_NAME_INVALID',
+    ],
   ])('is not written: %s', (_what, name, wanted) => {
     expect(() => encodeGeneralName(name)).toThrow(code(wanted))
   })
 
   it('lists have one name at least and 10,000 at most', () => {
-    expect(() => readGeneralNames(new DerReader(new Uint8Array(0)), 'names')).toThrow(code('ERR_NAME_INVALID'))
+    expect(() => readGeneralNames(new DerReader(new Uint8Array(0)), 'names')).toThrow(
+      code('ERR_NAME_INVALID'),
+    )
     const one = ascii(0x82, 'a')
-    expect(readGeneralNames(new DerReader(concat(...Array.from({ length: 10_000 }, () => one))), 'names')).toHaveLength(10_000)
-    expect(() => readGeneralNames(new DerReader(concat(...Array.from({ length: 10_001 }, () => one))), 'names')).toThrow(code('ERR_LIMIT_EXCEEDED'))
+    expect(
+      readGeneralNames(new DerReader(concat(...Array.from({ length: 10_000 }, () => one))), 'names'),
+    ).toHaveLength(10_000)
+    expect(() =>
+      readGeneralNames(new DerReader(concat(...Array.from({ length: 10_001 }, () => one))), 'names'),
+    ).toThrow(code('ERR_LIMIT_EXCEEDED'))
   })
 })
 
 describe('an iPAddress of a name constraint', () => {
-  const subtrees = (base: GeneralName): Uint8Array => encodeNameConstraints({ permitted: [{ base, minimum: 0, maximum: undefined }], excluded: [] })
+  const subtrees = (base: GeneralName): Uint8Array =>
+    encodeNameConstraints({ permitted: [{ base, minimum: 0, maximum: undefined }], excluded: [] })
 
   it.each([
     ['8', fromHex('0a000000 ff000000'), '10.0.0.0/255.0.0.0'],
@@ -129,7 +247,9 @@ describe('an iPAddress of a name constraint', () => {
 
   it.each([0, 4, 7, 9, 16, 31, 33])('does not have %i octets', (count) => {
     expect(() => read(octets(0x87, count), 'constraint')).toThrow(code('ERR_NAME_INVALID'))
-    expect(() => subtrees({ type: 'ip', address: new Uint8Array(count), value: '' })).toThrow(code('ERR_NAME_INVALID'))
+    expect(() => subtrees({ type: 'ip', address: new Uint8Array(count), value: '' })).toThrow(
+      code('ERR_NAME_INVALID'),
+    )
   })
 })
 
@@ -154,7 +274,25 @@ describe('the text of an IP address', () => {
     expect(generalName.ip(text)).toEqual({ type: 'ip', address: fromHex(address), value: canonical })
   })
 
-  it.each(['', '1.2.3', '1.2.3.4.5', '256.1.1.1', '01.2.3.4', '1.2.3.4 ', ':', ':::', '1::2::3', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '12345::', 'g::', 'fe80::1%eth0', '::1.2.3.256', '10.0.0.0/8', 'example.org'])('%j is none', (text) => {
+  it.each([
+    '',
+    '1.2.3',
+    '1.2.3.4.5',
+    '256.1.1.1',
+    '01.2.3.4',
+    '1.2.3.4 ',
+    ':',
+    ':::',
+    '1::2::3',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    '12345::',
+    'g::',
+    'fe80::1%eth0',
+    '::1.2.3.256',
+    '10.0.0.0/8',
+    'example.org',
+  ])('%j is none', (text) => {
     expect(() => parseIpAddress(text)).toThrow(code('ERR_NAME_INVALID'))
     expect(() => generalName.ip(text)).toThrow(code('ERR_NAME_INVALID'))
   })
@@ -164,7 +302,9 @@ describe('the text of an IP address', () => {
   })
 })
 
-
-it.each([[{ type: 'hostname', value: 'a' }], [{}], [undefined]])('a name of no kind is refused: %j', (name) => {
-  expect(() => encodeGeneralName(name as never)).toThrow(code('ERR_NAME_INVALID'))
-})
+it.each([[{ type: 'hostname', value: 'a' }], [{}], [undefined]])(
+  'a name of no kind is refused: %j',
+  (name) => {
+    expect(() => encodeGeneralName(name as never)).toThrow(code('ERR_NAME_INVALID'))
+  },
+)

@@ -3,30 +3,83 @@
 import { X509Certificate as NodeCertificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
-import { Certificate, CertificateRequest, DistinguishedName, RevocationList, buildCertificate, buildCertificateRequest, buildRevocationList, generalName, parseSerialNumber } from '../../../src/x509/index.ts'
+import {
+  Certificate,
+  CertificateRequest,
+  DistinguishedName,
+  RevocationList,
+  buildCertificate,
+  buildCertificateRequest,
+  buildRevocationList,
+  generalName,
+  parseSerialNumber,
+} from '../../../src/x509/index.ts'
 import { bitString, explicit, integer, sequence } from '../../../src/der/index.ts'
 import { code } from '../../support/codes.ts'
 import { algorithm, certificateDer, concat, hex, listDer, privateKey, spki } from './encodings.ts'
 
 const signer = new SoftwareSigner(privateKey)
-const subject = DistinguishedName.of([['O', 'Example'], ['CN', 'interchange']])
-const certificate = await buildCertificate({
-  issuer: subject, subject, publicKey: signer.publicKey, serialNumber: parseSerialNumber('00cafe'), notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2027-01-01T00:00:00Z'),
-  extensions: { basicConstraints: { ca: true }, subjectAltName: [generalName.dns('a.example'), generalName.uri('spiffe://td.example/a')] },
-}, signer)
-const request = await buildCertificateRequest({ subject, extensions: { subjectAltName: [generalName.dns('a.example')] } }, signer)
-const list = await buildRevocationList({
-  issuer: subject, thisUpdate: new Date('2026-01-01T00:00:00Z'), nextUpdate: new Date('2026-01-02T00:00:00Z'), crlNumber: 1, authorityKeyIdentifier: signer.publicKey.keyIdentifier,
-  entries: [{ serialNumber: parseSerialNumber('0815'), revocationDate: new Date('2026-01-01T00:00:00Z'), reason: 'superseded' }],
-}, signer)
+const subject = DistinguishedName.of([
+  ['O', 'Example'],
+  ['CN', 'interchange'],
+])
+const certificate = await buildCertificate(
+  {
+    issuer: subject,
+    subject,
+    publicKey: signer.publicKey,
+    serialNumber: parseSerialNumber('00cafe'),
+    notBefore: new Date('2026-01-01T00:00:00Z'),
+    notAfter: new Date('2027-01-01T00:00:00Z'),
+    extensions: {
+      basicConstraints: { ca: true },
+      subjectAltName: [generalName.dns('a.example'), generalName.uri('spiffe://td.example/a')],
+    },
+  },
+  signer,
+)
+const request = await buildCertificateRequest(
+  { subject, extensions: { subjectAltName: [generalName.dns('a.example')] } },
+  signer,
+)
+const list = await buildRevocationList(
+  {
+    issuer: subject,
+    thisUpdate: new Date('2026-01-01T00:00:00Z'),
+    nextUpdate: new Date('2026-01-02T00:00:00Z'),
+    crlNumber: 1,
+    authorityKeyIdentifier: signer.publicKey.keyIdentifier,
+    entries: [
+      {
+        serialNumber: parseSerialNumber('0815'),
+        revocationDate: new Date('2026-01-01T00:00:00Z'),
+        reason: 'superseded',
+      },
+    ],
+  },
+  signer,
+)
 
 /** The bytes in the middle of others, as from a socket. */
-const within = (der: Uint8Array): Uint8Array => concat(Uint8Array.of(1, 2, 3), der, Uint8Array.of(4)).subarray(3, 3 + der.length)
+const within = (der: Uint8Array): Uint8Array =>
+  concat(Uint8Array.of(1, 2, 3), der, Uint8Array.of(4)).subarray(3, 3 + der.length)
 const rawData = (der: Uint8Array): { rawData: ArrayBuffer } => ({ rawData: Uint8Array.from(der).buffer })
 const crlf = (pem: string): string => `Bag Attributes\r\n${pem.replaceAll('\n', '\r\n')}\r\nmore text\r\n`
-type AnyKind = { readonly der: Uint8Array, toPem(): string, toPeculiar(): { readonly rawData: ArrayBuffer } }
-const kinds: readonly (readonly [string, AnyKind, (input: never) => { readonly der: Uint8Array }, label: string, malformed: string])[] = [
-  ['certificate', certificate, (input) => Certificate.from(input), 'CERTIFICATE', 'ERR_CERTIFICATE_MALFORMED'],
+type AnyKind = { readonly der: Uint8Array; toPem(): string; toPeculiar(): { readonly rawData: ArrayBuffer } }
+const kinds: readonly (readonly [
+  string,
+  AnyKind,
+  (input: never) => { readonly der: Uint8Array },
+  label: string,
+  malformed: string,
+])[] = [
+  [
+    'certificate',
+    certificate,
+    (input) => Certificate.from(input),
+    'CERTIFICATE',
+    'ERR_CERTIFICATE_MALFORMED',
+  ],
   ['request', request, (input) => CertificateRequest.from(input), 'CERTIFICATE REQUEST', 'ERR_CSR_MALFORMED'],
   ['list', list, (input) => RevocationList.from(input), 'X509 CRL', 'ERR_CRL_MALFORMED'],
 ]
@@ -58,7 +111,11 @@ describe.each(kinds)('a %s', (_kind, ours, from, label) => {
     ['a number', 5, 'ERR_INVALID_ARGUMENT'],
     ['an object', {}, 'ERR_INVALID_ARGUMENT'],
     ['rawData that is text', { rawData: 'MII=' }, 'ERR_INVALID_ARGUMENT'],
-    ['rawData that is octets, which @peculiar/x509 never has', { rawData: new Uint8Array(3) }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'rawData that is octets, which @peculiar/x509 never has',
+      { rawData: new Uint8Array(3) },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['rawData of nothing', { rawData: new ArrayBuffer(0) }, 'ERR_DER'],
     ['no octets', new Uint8Array(0), 'ERR_DER'],
     ['no text', '', 'ERR_PEM'],
@@ -74,7 +131,8 @@ describe.each(kinds)('a %s', (_kind, ours, from, label) => {
   it('is not one of the other kinds', () => {
     for (const [, other] of kinds) {
       if (other === ours) continue
-      for (const input of [other.der, other.toPeculiar(), other.toPem()]) expect(() => from(input as never)).toThrow(expect.objectContaining({ name: 'PkiError' }))
+      for (const input of [other.der, other.toPeculiar(), other.toPem()])
+        expect(() => from(input as never)).toThrow(expect.objectContaining({ name: 'PkiError' }))
     }
   })
 })
@@ -86,7 +144,10 @@ describe('a certificate of node:crypto', () => {
     expect(node).toBeInstanceOf(NodeCertificate)
     expect(hex(node.raw)).toBe(hex(certificate.der))
     expect(node.serialNumber).toBe(certificate.serialNumber)
-    expect([new Date(node.validFrom).getTime(), new Date(node.validTo).getTime()]).toEqual([certificate.notBeforeMs, certificate.notAfterMs])
+    expect([new Date(node.validFrom).getTime(), new Date(node.validTo).getTime()]).toEqual([
+      certificate.notBeforeMs,
+      certificate.notAfterMs,
+    ])
     expect(node.subject).toBe('O=Example\nCN=interchange')
     expect(node.subjectAltName).toBe('DNS:a.example, URI:spiffe://td.example/a')
     expect(node.ca).toBe(true)
@@ -109,13 +170,18 @@ describe('objects of @peculiar/x509', () => {
   it('say the same of a certificate', () => {
     const theirs = certificate.toPeculiar()
     expect(theirs.serialNumber.toUpperCase()).toBe(certificate.serialNumber)
-    expect([theirs.notBefore.getTime(), theirs.notAfter.getTime()]).toEqual([certificate.notBeforeMs, certificate.notAfterMs])
+    expect([theirs.notBefore.getTime(), theirs.notAfter.getTime()]).toEqual([
+      certificate.notBeforeMs,
+      certificate.notAfterMs,
+    ])
     expect(Buffer.from(theirs.publicKey.rawData).toString('hex')).toBe(hex(certificate.publicKey.spki))
     expect(theirs.subject).toBe('O=Example, CN=interchange')
   })
 
   it('say the same of a request and a list', () => {
-    expect(request.toPeculiar().extensions.map(({ type }) => type)).toEqual(request.extensions.map(({ oid }) => oid))
+    expect(request.toPeculiar().extensions.map(({ type }) => type)).toEqual(
+      request.extensions.map(({ oid }) => oid),
+    )
     expect(list.toPeculiar().entries.map(({ serialNumber }) => serialNumber)).toEqual(['0815'])
   })
 })
@@ -127,8 +193,16 @@ describe('what others do not take has a code', () => {
   it.each<readonly [string, () => unknown, string]>([
     ['a certificate, node:crypto', () => broken.toNode(), 'ERR_CERTIFICATE_MALFORMED'],
     ['a certificate, @peculiar/x509', () => broken.toPeculiar(), 'ERR_CERTIFICATE_MALFORMED'],
-    ['a request', () => CertificateRequest.parse(sequence(info, algorithm, bitString(Uint8Array.of(1)))).toPeculiar(), 'ERR_CSR_MALFORMED'],
-    ['a list', () => RevocationList.parse(listDer({ issuer: sequence(integer(1)) })).toPeculiar(), 'ERR_CRL_MALFORMED'],
+    [
+      'a request',
+      () => CertificateRequest.parse(sequence(info, algorithm, bitString(Uint8Array.of(1)))).toPeculiar(),
+      'ERR_CSR_MALFORMED',
+    ],
+    [
+      'a list',
+      () => RevocationList.parse(listDer({ issuer: sequence(integer(1)) })).toPeculiar(),
+      'ERR_CRL_MALFORMED',
+    ],
   ])('%s', (_what, convert, wanted) => {
     expect(convert).toThrow(code(wanted))
   })
@@ -145,9 +219,14 @@ describe('several in one text', () => {
   })
 
   it('older labels are known', () => {
-    expect(Certificate.fromPem(certificate.toPem().replaceAll('CERTIFICATE', 'X509 CERTIFICATE')).equals(certificate)).toBe(true)
-    expect(hex(CertificateRequest.fromPem(request.toPem().replaceAll('CERTIFICATE', 'NEW CERTIFICATE')).der)).toBe(hex(request.der))
+    expect(
+      Certificate.fromPem(certificate.toPem().replaceAll('CERTIFICATE', 'X509 CERTIFICATE')).equals(
+        certificate,
+      ),
+    ).toBe(true)
+    expect(
+      hex(CertificateRequest.fromPem(request.toPem().replaceAll('CERTIFICATE', 'NEW CERTIFICATE')).der),
+    ).toBe(hex(request.der))
     expect(hex(RevocationList.fromPem(list.toPem().replaceAll('X509 CRL', 'CRL')).der)).toBe(hex(list.der))
   })
 })
-

@@ -1,9 +1,30 @@
 // OCSP requests and responses as bytes: what is read, and what is refused with which code.
 
 import { describe, expect, it } from 'vitest'
-import { boolean, element, encodeGeneralizedTime, encodeTime, explicit, integer, nullElement, octetString, oid, sequence } from '../../../src/der/index.ts'
+import {
+  boolean,
+  element,
+  encodeGeneralizedTime,
+  encodeTime,
+  explicit,
+  integer,
+  nullElement,
+  octetString,
+  oid,
+  sequence,
+} from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
-import { BasicOcspResponse, DistinguishedName, OcspCertificateId, OcspRequest, OcspResponse, buildOcspResponse, encodeGeneralName, encodeExtension, generalName } from '../../../src/x509/index.ts'
+import {
+  BasicOcspResponse,
+  DistinguishedName,
+  OcspCertificateId,
+  OcspRequest,
+  OcspResponse,
+  buildOcspResponse,
+  encodeGeneralName,
+  encodeExtension,
+  generalName,
+} from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 
 const signer = await SoftwareSigner.generate('P-256')
@@ -11,7 +32,8 @@ const issuer = { subject: DistinguishedName.parse('CN=issuer'), publicKey: signe
 const certificate = { serialNumberBytes: Uint8Array.of(0x12, 0x34) }
 const id = OcspCertificateId.of(certificate, issuer)
 const nothing = new Uint8Array(0)
-const extension = (type: string, value: Uint8Array, critical = false): Uint8Array => encodeExtension({ oid: type, critical, value })
+const extension = (type: string, value: Uint8Array, critical = false): Uint8Array =>
+  encodeExtension({ oid: type, critical, value })
 const nonceOid = '1.3.6.1.5.5.7.48.1.2'
 const some = extension('1.2.3.4', nullElement())
 const must = extension('1.2.3.4', nullElement(), true)
@@ -29,32 +51,78 @@ describe('a certificate identifier', () => {
   })
 
   it('by another hash identifies nothing', () => {
-    const made = OcspCertificateId.parse(sequence(sequence(oid('2.16.840.1.101.3.4.2.2')), octetString(new Uint8Array(48)), octetString(new Uint8Array(48)), integer(1)))
+    const made = OcspCertificateId.parse(
+      sequence(
+        sequence(oid('2.16.840.1.101.3.4.2.2')),
+        octetString(new Uint8Array(48)),
+        octetString(new Uint8Array(48)),
+        integer(1),
+      ),
+    )
     expect(made.hash).toBeUndefined()
     expect(made.identifies({ serialNumberBytes: Uint8Array.of(1) }, issuer)).toBe(false)
   })
 
   it.each([
-    ['a serial number that is padded', sequence(sequence(oid('1.3.14.3.2.26')), octetString(nothing), octetString(nothing), element(2, Uint8Array.of(0, 1)))],
-    ['more than belongs there', sequence(sequence(oid('1.3.14.3.2.26')), octetString(nothing), octetString(nothing), integer(1), nullElement())],
+    [
+      'a serial number that is padded',
+      sequence(
+        sequence(oid('1.3.14.3.2.26')),
+        octetString(nothing),
+        octetString(nothing),
+        element(2, Uint8Array.of(0, 1)),
+      ),
+    ],
+    [
+      'more than belongs there',
+      sequence(
+        sequence(oid('1.3.14.3.2.26')),
+        octetString(nothing),
+        octetString(nothing),
+        integer(1),
+        nullElement(),
+      ),
+    ],
   ])('refuses %s', (_, der) => {
     expect(() => OcspCertificateId.parse(der)).toThrow(code('ERR_DER'))
   })
 })
 
 describe('a request', () => {
-  const request = (parts: { before?: readonly Uint8Array[]; list?: readonly Uint8Array[]; extensions?: readonly Uint8Array[]; after?: readonly Uint8Array[]; outside?: readonly Uint8Array[] } = {}): Uint8Array =>
+  const request = (
+    parts: {
+      before?: readonly Uint8Array[]
+      list?: readonly Uint8Array[]
+      extensions?: readonly Uint8Array[]
+      after?: readonly Uint8Array[]
+      outside?: readonly Uint8Array[]
+    } = {},
+  ): Uint8Array =>
     sequence(
-      sequence(...(parts.before ?? []), sequence(...(parts.list ?? [sequence(id.der)])), ...(parts.extensions === undefined ? [] : [explicit(2, sequence(...parts.extensions))]), ...(parts.after ?? [])),
+      sequence(
+        ...(parts.before ?? []),
+        sequence(...(parts.list ?? [sequence(id.der)])),
+        ...(parts.extensions === undefined ? [] : [explicit(2, sequence(...parts.extensions))]),
+        ...(parts.after ?? []),
+      ),
       ...(parts.outside ?? []),
     )
 
   it.each([
     ['a plain one', {}],
-    ['a name of the requestor', { before: [explicit(1, encodeGeneralName(generalName.dns('client.example')))] }],
+    [
+      'a name of the requestor',
+      { before: [explicit(1, encodeGeneralName(generalName.dns('client.example')))] },
+    ],
     ['a signature, which is not looked at', { outside: [explicit(0, sequence(nullElement()))] }],
-    ['extensions that are not known', { extensions: [some], list: [sequence(id.der, explicit(0, sequence(some)))] }],
-    ['nonces of 1 and 128 octets', { extensions: [extension(nonceOid, octetString(Buffer.alloc(128, 1)), true)] }],
+    [
+      'extensions that are not known',
+      { extensions: [some], list: [sequence(id.der, explicit(0, sequence(some)))] },
+    ],
+    [
+      'nonces of 1 and 128 octets',
+      { extensions: [extension(nonceOid, octetString(Buffer.alloc(128, 1)), true)] },
+    ],
   ])('is read with %s', (_, parts) => {
     expect(OcspRequest.parse(request(parts)).certificateIds[0]!.identifies(certificate, issuer)).toBe(true)
   })
@@ -64,17 +132,49 @@ describe('a request', () => {
     ['of version 2', request({ before: [explicit(0, integer(1))] }), 'ERR_OCSP_MALFORMED'],
     ['that says version 1', request({ before: [explicit(0, integer(0))] }), 'ERR_OCSP_MALFORMED'],
     ['with a critical extension', request({ extensions: [must] }), 'ERR_OCSP_MALFORMED'],
-    ['with a critical extension for one certificate', request({ list: [sequence(id.der, explicit(0, sequence(must)))] }), 'ERR_OCSP_MALFORMED'],
+    [
+      'with a critical extension for one certificate',
+      request({ list: [sequence(id.der, explicit(0, sequence(must)))] }),
+      'ERR_OCSP_MALFORMED',
+    ],
     ['with an extension twice', request({ extensions: [some, some] }), 'ERR_EXTENSION_DUPLICATE'],
     ['with a list of no extensions', request({ extensions: [] }), 'ERR_DER'],
-    ['with an empty nonce', request({ extensions: [extension(nonceOid, octetString(nothing))] }), 'ERR_OCSP_MALFORMED'],
-    ['with a nonce of 129 octets', request({ extensions: [extension(nonceOid, octetString(new Uint8Array(129)))] }), 'ERR_OCSP_MALFORMED'],
-    ['with bare octets as nonce', request({ extensions: [extension(nonceOid, Buffer.alloc(16, 1))] }), 'ERR_DER'],
-    ['with two names of the requestor', request({ before: [explicit(1, encodeGeneralName(generalName.dns('a')), encodeGeneralName(generalName.dns('b')))] }), 'ERR_DER'],
-    ['with two signatures', request({ outside: [explicit(0, sequence(nullElement()), nullElement())] }), 'ERR_DER'],
+    [
+      'with an empty nonce',
+      request({ extensions: [extension(nonceOid, octetString(nothing))] }),
+      'ERR_OCSP_MALFORMED',
+    ],
+    [
+      'with a nonce of 129 octets',
+      request({ extensions: [extension(nonceOid, octetString(new Uint8Array(129)))] }),
+      'ERR_OCSP_MALFORMED',
+    ],
+    [
+      'with bare octets as nonce',
+      request({ extensions: [extension(nonceOid, Buffer.alloc(16, 1))] }),
+      'ERR_DER',
+    ],
+    [
+      'with two names of the requestor',
+      request({
+        before: [
+          explicit(1, encodeGeneralName(generalName.dns('a')), encodeGeneralName(generalName.dns('b'))),
+        ],
+      }),
+      'ERR_DER',
+    ],
+    [
+      'with two signatures',
+      request({ outside: [explicit(0, sequence(nullElement()), nullElement())] }),
+      'ERR_DER',
+    ],
     ['with more inside', request({ after: [nullElement()] }), 'ERR_DER'],
     ['with more behind', Buffer.concat([request(), Uint8Array.of(0)]), 'ERR_DER'],
-    ['for 257 certificates', request({ list: Array.from({ length: 257 }, () => sequence(id.der)) }), 'ERR_LIMIT_EXCEEDED'],
+    [
+      'for 257 certificates',
+      request({ list: Array.from({ length: 257 }, () => sequence(id.der)) }),
+      'ERR_LIMIT_EXCEEDED',
+    ],
     ['above 64 KiB', new Uint8Array(64 * 1024 + 1), 'ERR_LIMIT_EXCEEDED'],
   ])('is refused %s', (_, der, wanted) => {
     expect(() => OcspRequest.parse(der)).toThrow(code(wanted))
@@ -84,21 +184,47 @@ describe('a request', () => {
 describe('a response', () => {
   const time = encodeGeneralizedTime(Date.parse('2026-06-01T00:00:00Z'))
   const good = element(0x80)
-  const single = (...rest: readonly Uint8Array[]): Uint8Array => sequence(id.der, ...(rest.length === 0 ? [good, time] : rest))
+  const single = (...rest: readonly Uint8Array[]): Uint8Array =>
+    sequence(id.der, ...(rest.length === 0 ? [good, time] : rest))
   const byKey = explicit(2, octetString(new Uint8Array(20)))
-  interface Parts { before?: readonly Uint8Array[]; responder?: Uint8Array; produced?: Uint8Array; singles?: readonly Uint8Array[]; extensions?: readonly Uint8Array[]; after?: readonly Uint8Array[]; outside?: readonly Uint8Array[]; signature?: Uint8Array }
+  interface Parts {
+    before?: readonly Uint8Array[]
+    responder?: Uint8Array
+    produced?: Uint8Array
+    singles?: readonly Uint8Array[]
+    extensions?: readonly Uint8Array[]
+    after?: readonly Uint8Array[]
+    outside?: readonly Uint8Array[]
+    signature?: Uint8Array
+  }
   const basic = (parts: Parts = {}): Uint8Array =>
     sequence(
-      sequence(...(parts.before ?? []), parts.responder ?? byKey, parts.produced ?? time, sequence(...(parts.singles ?? [single()])), ...(parts.extensions === undefined ? [] : [explicit(1, sequence(...parts.extensions))]), ...(parts.after ?? [])),
-      sequence(oid('1.2.840.10045.4.3.2')), parts.signature ?? element(3, Uint8Array.of(0, 1)), ...(parts.outside ?? []),
+      sequence(
+        ...(parts.before ?? []),
+        parts.responder ?? byKey,
+        parts.produced ?? time,
+        sequence(...(parts.singles ?? [single()])),
+        ...(parts.extensions === undefined ? [] : [explicit(1, sequence(...parts.extensions))]),
+        ...(parts.after ?? []),
+      ),
+      sequence(oid('1.2.840.10045.4.3.2')),
+      parts.signature ?? element(3, Uint8Array.of(0, 1)),
+      ...(parts.outside ?? []),
     )
-  const certificates = (count: number): Uint8Array => explicit(0, sequence(...Array.from({ length: count }, () => sequence(nullElement()))))
+  const certificates = (count: number): Uint8Array =>
+    explicit(0, sequence(...Array.from({ length: count }, () => sequence(nullElement()))))
 
   it.each([
     ['by key', {}],
     ['by name', { responder: explicit(1, issuer.subject.der) }],
     ['with certificates, which are not looked at', { outside: [certificates(16)] }],
-    ['with extensions', { extensions: [some, extension(nonceOid, octetString(Uint8Array.of(1)))], singles: [single(good, time, explicit(1, sequence(some)))] }],
+    [
+      'with extensions',
+      {
+        extensions: [some, extension(nonceOid, octetString(Uint8Array.of(1)))],
+        singles: [single(good, time, explicit(1, sequence(some)))],
+      },
+    ],
     ['about 1,024 certificates', { singles: Array.from({ length: 1024 }, () => single()) }],
   ])('is read %s', (_, parts) => {
     const { responses } = BasicOcspResponse.parse(basic(parts))
@@ -107,31 +233,73 @@ describe('a response', () => {
 
   it.each([
     ['unspecified, where no reason is given', element(0xa1, time), 'unspecified'],
-    ['of a stated reason', element(0xa1, time, explicit(0, element(10, Uint8Array.of(6)))), 'certificateHold'],
+    [
+      'of a stated reason',
+      element(0xa1, time, explicit(0, element(10, Uint8Array.of(6)))),
+      'certificateHold',
+    ],
   ])('says revoked, %s', (_, status, reason) => {
-    expect(BasicOcspResponse.parse(basic({ singles: [single(status, time)] })).responses[0]!.certificateStatus).toEqual({ status: 'revoked', revokedAt: new Date('2026-06-01T00:00:00Z'), reason })
+    expect(
+      BasicOcspResponse.parse(basic({ singles: [single(status, time)] })).responses[0]!.certificateStatus,
+    ).toEqual({ status: 'revoked', revokedAt: new Date('2026-06-01T00:00:00Z'), reason })
   })
 
   it.each([
     ['of version 2', { before: [explicit(0, integer(1))] }, 'ERR_OCSP_MALFORMED'],
     ['that says version 1', { before: [explicit(0, integer(0))] }, 'ERR_OCSP_MALFORMED'],
     ['of a responder of no kind', { responder: explicit(3, octetString(nothing)) }, 'ERR_OCSP_MALFORMED'],
-    ['of a key hash of 32 octets', { responder: explicit(2, octetString(new Uint8Array(32))) }, 'ERR_OCSP_MALFORMED'],
+    [
+      'of a key hash of 32 octets',
+      { responder: explicit(2, octetString(new Uint8Array(32))) },
+      'ERR_OCSP_MALFORMED',
+    ],
     ['of a name and more', { responder: explicit(1, issuer.subject.der, nullElement()) }, 'ERR_DER'],
     ['produced at a UTCTime', { produced: encodeTime(Date.parse('2026-06-01T00:00:00Z')) }, 'ERR_DER'],
-    ['produced at a fraction of a second', { produced: element(24, Buffer.from('20260601000000.5Z')) }, 'ERR_TIME_INVALID'],
+    [
+      'produced at a fraction of a second',
+      { produced: element(24, Buffer.from('20260601000000.5Z')) },
+      'ERR_TIME_INVALID',
+    ],
     ['about no certificate', { singles: [] }, 'ERR_OCSP_MALFORMED'],
-    ['about 1,025 certificates', { singles: Array.from({ length: 1025 }, () => single()) }, 'ERR_LIMIT_EXCEEDED'],
+    [
+      'about 1,025 certificates',
+      { singles: Array.from({ length: 1025 }, () => single()) },
+      'ERR_LIMIT_EXCEEDED',
+    ],
     ['of a status of no kind', { singles: [single(element(0x83), time)] }, 'ERR_OCSP_MALFORMED'],
-    ['of a status good with content', { singles: [single(element(0x80, Uint8Array.of(1)), time)] }, 'ERR_DER'],
-    ['of a reason of no kind', { singles: [single(element(0xa1, time, explicit(0, element(10, Uint8Array.of(7)))), time)] }, 'ERR_EXTENSION_MALFORMED'],
-    ['of two reasons', { singles: [single(element(0xa1, time, explicit(0, element(10, Uint8Array.of(1))), nullElement()), time)] }, 'ERR_DER'],
+    [
+      'of a status good with content',
+      { singles: [single(element(0x80, Uint8Array.of(1)), time)] },
+      'ERR_DER',
+    ],
+    [
+      'of a reason of no kind',
+      { singles: [single(element(0xa1, time, explicit(0, element(10, Uint8Array.of(7)))), time)] },
+      'ERR_EXTENSION_MALFORMED',
+    ],
+    [
+      'of two reasons',
+      {
+        singles: [
+          single(element(0xa1, time, explicit(0, element(10, Uint8Array.of(1))), nullElement()), time),
+        ],
+      },
+      'ERR_DER',
+    ],
     ['without thisUpdate', { singles: [single(good)] }, 'ERR_DER'],
     ['with two times as nextUpdate', { singles: [single(good, time, explicit(0, time, time))] }, 'ERR_DER'],
     ['with more in an answer', { singles: [single(good, time, nullElement())] }, 'ERR_DER'],
     ['with an extension twice', { extensions: [some, some] }, 'ERR_EXTENSION_DUPLICATE'],
-    ['with critical FALSE', { extensions: [sequence(oid('1.2.3.4'), boolean(false), octetString(nothing))] }, 'ERR_DER'],
-    ['with a nonce of 129 octets', { extensions: [extension(nonceOid, octetString(new Uint8Array(129)))] }, 'ERR_OCSP_MALFORMED'],
+    [
+      'with critical FALSE',
+      { extensions: [sequence(oid('1.2.3.4'), boolean(false), octetString(nothing))] },
+      'ERR_DER',
+    ],
+    [
+      'with a nonce of 129 octets',
+      { extensions: [extension(nonceOid, octetString(new Uint8Array(129)))] },
+      'ERR_OCSP_MALFORMED',
+    ],
     ['with bare octets as nonce', { extensions: [extension(nonceOid, Buffer.alloc(16, 1))] }, 'ERR_DER'],
     ['with 17 certificates', { outside: [certificates(17)] }, 'ERR_LIMIT_EXCEEDED'],
     ['with a signature of half an octet', { signature: element(3, Uint8Array.of(4, 0x10)) }, 'ERR_DER'],
@@ -147,16 +315,32 @@ describe('a response', () => {
 
   it('with a refusal and an answer is neither', () => {
     const bytes = explicit(0, sequence(oid('1.3.6.1.5.5.7.48.1.1'), octetString(basic())))
-    expect(OcspResponse.parse(sequence(element(10, Uint8Array.of(0)), bytes)).answer?.responses).toHaveLength(1)
-    expect(() => OcspResponse.parse(sequence(element(10, Uint8Array.of(3)), bytes))).toThrow(code('ERR_OCSP_MALFORMED'))
+    expect(OcspResponse.parse(sequence(element(10, Uint8Array.of(0)), bytes)).answer?.responses).toHaveLength(
+      1,
+    )
+    expect(() => OcspResponse.parse(sequence(element(10, Uint8Array.of(3)), bytes))).toThrow(
+      code('ERR_OCSP_MALFORMED'),
+    )
   })
 
   it('is of the responder that it names, by name or key', async () => {
-    const stranger = { subject: DistinguishedName.parse('CN=stranger'), publicKey: (await SoftwareSigner.generate('P-256')).publicKey }
+    const stranger = {
+      subject: DistinguishedName.parse('CN=stranger'),
+      publicKey: (await SoftwareSigner.generate('P-256')).publicKey,
+    }
     const byName = BasicOcspResponse.parse(basic({ responder: explicit(1, issuer.subject.der) }))
     expect([byName.isBy(issuer), byName.isBy(stranger)]).toEqual([true, false])
-    const { answer } = await buildOcspResponse({ producedAt: new Date(0), responses: [{ certificateId: id, certificateStatus: { status: 'good' }, thisUpdate: new Date(0) }] }, signer)
+    const { answer } = await buildOcspResponse(
+      {
+        producedAt: new Date(0),
+        responses: [{ certificateId: id, certificateStatus: { status: 'good' }, thisUpdate: new Date(0) }],
+      },
+      signer,
+    )
     expect([answer!.isBy(issuer), answer!.isBy(stranger)]).toEqual([true, false])
-    expect([answer!.verifySignatureBy(issuer.publicKey), answer!.verifySignatureBy(stranger.publicKey)]).toEqual([true, false])
+    expect([
+      answer!.verifySignatureBy(issuer.publicKey),
+      answer!.verifySignatureBy(stranger.publicKey),
+    ]).toEqual([true, false])
   })
 })

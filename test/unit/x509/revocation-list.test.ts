@@ -1,13 +1,47 @@
 // Revocation lists: RFC 5280 section 5. Entries are held against a slow scan with nothing but the DER reader.
 
 import { describe, expect, it } from 'vitest'
-import { DerReader, bitString, boolean, element, encodeTime, explicit, implicit, integer, nullElement, octetString, sequence, tags, utf8String } from '../../../src/der/index.ts'
+import {
+  DerReader,
+  bitString,
+  boolean,
+  element,
+  encodeTime,
+  explicit,
+  implicit,
+  integer,
+  nullElement,
+  octetString,
+  sequence,
+  tags,
+  utf8String,
+} from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import {
-  DistinguishedName, RevocationList, allReasons, buildRevocationList, encodeAltName, encodeAuthorityKeyIdentifier, encodeDistributionPoints, encodeExtension, encodeGeneralName, encodeIssuingDistributionPoint, extensionOids as oids,
-  generalName, parseSerialNumber, serialNumberFromBytes, signatureAlgorithms,
+  DistinguishedName,
+  RevocationList,
+  allReasons,
+  buildRevocationList,
+  encodeAltName,
+  encodeAuthorityKeyIdentifier,
+  encodeDistributionPoints,
+  encodeExtension,
+  encodeGeneralName,
+  encodeIssuingDistributionPoint,
+  extensionOids as oids,
+  generalName,
+  parseSerialNumber,
+  serialNumberFromBytes,
+  signatureAlgorithms,
 } from '../../../src/x509/index.ts'
-import type { GeneralName, IssuingDistributionPoint, RevocationListFields, RevokedCertificate, RevokedEntry, SerialNumber } from '../../../src/x509/index.ts'
+import type {
+  GeneralName,
+  IssuingDistributionPoint,
+  RevocationListFields,
+  RevokedCertificate,
+  RevokedEntry,
+  SerialNumber,
+} from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { brokenName, concat, fromHex, hex, listDer, privateKey, start } from './encodings.ts'
 import type { ListParts } from './encodings.ts'
@@ -18,13 +52,33 @@ const text = (tag: number, value: string): Uint8Array => element(tag, Buffer.fro
 const uri = generalName.uri('http://crl.example/a.crl')
 const named = (name: string): GeneralName => ({ type: 'directoryName', name: DistinguishedName.parse(name) })
 const fields = (changes: Partial<RevocationListFields> = {}): RevocationListFields => ({
-  issuer, thisUpdate: new Date('2026-01-01T00:00:00Z'), nextUpdate: new Date('2026-01-02T00:00:00Z'), crlNumber: 1, authorityKeyIdentifier: Uint8Array.of(1), entries: [], ...changes,
+  issuer,
+  thisUpdate: new Date('2026-01-01T00:00:00Z'),
+  nextUpdate: new Date('2026-01-02T00:00:00Z'),
+  crlNumber: 1,
+  authorityKeyIdentifier: Uint8Array.of(1),
+  entries: [],
+  ...changes,
 })
-const built = (changes: Partial<RevocationListFields> = {}): Promise<RevocationList> => buildRevocationList(fields(changes), signer)
-const extension = (type: string, value: Uint8Array, critical = false): Uint8Array => encodeExtension({ oid: type, critical, value })
-const entry = (...extensions: readonly Uint8Array[]): Uint8Array => sequence(integer(7), start, ...(extensions.length === 0 ? [] : [sequence(...extensions)]))
+const built = (changes: Partial<RevocationListFields> = {}): Promise<RevocationList> =>
+  buildRevocationList(fields(changes), signer)
+const extension = (type: string, value: Uint8Array, critical = false): Uint8Array =>
+  encodeExtension({ oid: type, critical, value })
+const entry = (...extensions: readonly Uint8Array[]): Uint8Array =>
+  sequence(integer(7), start, ...(extensions.length === 0 ? [] : [sequence(...extensions)]))
 const twice = (value: Uint8Array): Uint8Array => concat(value, value)
-const reasons = ['unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'certificateHold', 'removeFromCRL', 'privilegeWithdrawn', 'aACompromise'] as const
+const reasons = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'certificateHold',
+  'removeFromCRL',
+  'privilegeWithdrawn',
+  'aACompromise',
+] as const
 
 /** What an entry says, as it is compared. */
 interface Plain {
@@ -69,9 +123,21 @@ function slowScan(der: Uint8Array): Plain[] {
   return plain
 }
 
-const numbers: Readonly<Record<string, number>> = { unspecified: 0, keyCompromise: 1, cACompromise: 2, affiliationChanged: 3, superseded: 4, cessationOfOperation: 5, certificateHold: 6, removeFromCRL: 8, privilegeWithdrawn: 9, aACompromise: 10 }
+const numbers: Readonly<Record<string, number>> = {
+  unspecified: 0,
+  keyCompromise: 1,
+  cACompromise: 2,
+  affiliationChanged: 3,
+  superseded: 4,
+  cessationOfOperation: 5,
+  certificateHold: 6,
+  removeFromCRL: 8,
+  privilegeWithdrawn: 9,
+  aACompromise: 10,
+}
 const digits = (date: Date): string => `${date.toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`
-const serialContent = ({ serialNumber }: RevokedEntry): string => hex(element(2, contentOf(serialNumber)).subarray(2))
+const serialContent = ({ serialNumber }: RevokedEntry): string =>
+  hex(element(2, contentOf(serialNumber)).subarray(2))
 const contentOf = (serial: string): Uint8Array => {
   const magnitude = fromHex(serial)
   return (magnitude[0] as number) >= 0x80 ? concat(Uint8Array.of(0), magnitude) : magnitude
@@ -93,24 +159,39 @@ function sequenceOf(seed: number): (below: number) => number {
   }
 }
 
-function randomEntries(count: number, next: (below: number) => number, issuers: readonly GeneralName[]): RevokedCertificate[] {
+function randomEntries(
+  count: number,
+  next: (below: number) => number,
+  issuers: readonly GeneralName[],
+): RevokedCertificate[] {
   return Array.from({ length: count }, (_, i) => {
     const serial = Uint8Array.from({ length: 1 + next(19) }, () => next(256))
     serial[0] = 1 + next(0x7f)
     return {
       // Few short ones, so that some are there twice; and content octets that begin with 00.
-      serialNumber: i % 3 === 0 ? Uint8Array.of(1 + next(40)) : i % 3 === 1 ? concat(Uint8Array.of(0, 0x80 | next(128)), serial.subarray(0, 17)) : serial,
-      revocationDate: new Date(1_600_000_000_000 + next(1_000_000) * 1000 + (i % 11 === 0 ? 3_000_000_000_000 : 0)),
+      serialNumber:
+        i % 3 === 0
+          ? Uint8Array.of(1 + next(40))
+          : i % 3 === 1
+            ? concat(Uint8Array.of(0, 0x80 | next(128)), serial.subarray(0, 17))
+            : serial,
+      revocationDate: new Date(
+        1_600_000_000_000 + next(1_000_000) * 1000 + (i % 11 === 0 ? 3_000_000_000_000 : 0),
+      ),
       reason: next(2) === 0 ? undefined : reasons[next(reasons.length)],
       invalidityDate: next(5) === 0 ? new Date(1_500_000_000_000 + next(1000) * 1000) : undefined,
-      certificateIssuer: issuers.length > 0 && next(6) === 0 ? [issuers[next(issuers.length)] as GeneralName] : undefined,
+      certificateIssuer:
+        issuers.length > 0 && next(6) === 0 ? [issuers[next(issuers.length)] as GeneralName] : undefined,
     }
   })
 }
 
 describe('entries are those of a slow scan', () => {
   const issuers = [named('CN=one'), named('CN=two'), generalName.dns('three.example')]
-  const cases = [0, 1, 2, 3, 10, 257, 2000].flatMap((count) => [[count, 'direct', [] as GeneralName[]] as const, [count, 'indirect', issuers] as const])
+  const cases = [0, 1, 2, 3, 10, 257, 2000].flatMap((count) => [
+    [count, 'direct', [] as GeneralName[]] as const,
+    [count, 'indirect', issuers] as const,
+  ])
 
   it.each(cases)('%i of them, %s', async (count, _kind, names) => {
     const list = await built({ entries: randomEntries(count, sequenceOf(count + names.length), names) })
@@ -118,7 +199,9 @@ describe('entries are those of a slow scan', () => {
     expect(scanned).toHaveLength(count)
     expect(list.entryCount).toBe(count)
     expect([...list.entries()].map(plainly)).toEqual(scanned)
-    expect(() => { list.checkAll() }).not.toThrow()
+    expect(() => {
+      list.checkAll()
+    }).not.toThrow()
     expect(list.version).toBe(2)
 
     const read: Omit<Plain, 'invalid' | 'issuer'>[] = []
@@ -126,9 +209,14 @@ describe('entries are those of a slow scan', () => {
     for (const cursor = list.cursor(); cursor.next();) {
       const serial = hex(cursor.bytes.subarray(cursor.serialStart, cursor.serialEnd))
       if (!first.has(serial)) first.set(serial, cursor.start)
-      if (list.offsetOf(cursor) !== first.get(serial)) expect(list.offsetOf(cursor), serial).toBe(first.get(serial))
+      if (list.offsetOf(cursor) !== first.get(serial))
+        expect(list.offsetOf(cursor), serial).toBe(first.get(serial))
       const date = new Date(cursor.revocationMs)
-      read.push({ serial, revoked: digits(date).slice(date.getUTCFullYear() < 2050 ? 2 : 0), reason: Math.max(cursor.reasonCode, 0) })
+      read.push({
+        serial,
+        revoked: digits(date).slice(date.getUTCFullYear() < 2050 ? 2 : 0),
+        reason: Math.max(cursor.reasonCode, 0),
+      })
       expect(cursor.isReasonCritical).toBe(false)
     }
     expect(read).toEqual(scanned.map(({ serial, revoked, reason }) => ({ serial, revoked, reason })))
@@ -140,20 +228,30 @@ describe('entries are those of a slow scan', () => {
       const found = list.find(fromHex(serial))
       expect(found === undefined ? undefined : plainly(found)).toEqual(own)
       expect(list.has(fromHex(serial))).toBe(own !== undefined)
-      if (serial !== '0102' && serial !== 'ff') expect(list.has(serialNumberFromBytes(fromHex(serial)))).toBe(own !== undefined)
+      if (serial !== '0102' && serial !== 'ff')
+        expect(list.has(serialNumberFromBytes(fromHex(serial)))).toBe(own !== undefined)
     }
     for (const wanted of ['', ...names.map((name) => hex(encodeAltName([name])))]) {
       for (const serial of serials.slice(0, 300)) {
-        const found = list.find(fromHex(serial), (issuing) => (issuing === undefined ? '' : hex(encodeAltName(issuing))) === wanted)
-        expect(found === undefined ? undefined : plainly(found)).toEqual(scanned.find((one) => one.serial === serial && one.issuer === wanted))
+        const found = list.find(
+          fromHex(serial),
+          (issuing) => (issuing === undefined ? '' : hex(encodeAltName(issuing))) === wanted,
+        )
+        expect(found === undefined ? undefined : plainly(found)).toEqual(
+          scanned.find((one) => one.serial === serial && one.issuer === wanted),
+        )
       }
     }
-    expect(list.indexByteLength).toBe(count === 0 ? 0 : 4 * 2 ** Math.ceil(Math.log2(Math.max(2, count * 1.34))))
+    expect(list.indexByteLength).toBe(
+      count === 0 ? 0 : 4 * 2 ** Math.ceil(Math.log2(Math.max(2, count * 1.34))),
+    )
   })
 
   it('of another list are found here, or not', async () => {
     const entries = randomEntries(300, sequenceOf(7), [])
-    const [whole, half, empty] = await Promise.all([entries, entries.slice(0, 150), []].map((some) => built({ entries: some })))
+    const [whole, half, empty] = await Promise.all(
+      [entries, entries.slice(0, 150), []].map((some) => built({ entries: some })),
+    )
     const inHalf = new Set(slowScan(half!.der).map(({ serial }) => serial))
     for (const cursor = whole!.cursor(); cursor.next();) {
       const serial = hex(cursor.bytes.subarray(cursor.serialStart, cursor.serialEnd))
@@ -163,16 +261,30 @@ describe('entries are those of a slow scan', () => {
 
   it('with serial numbers that no CA should have given', () => {
     const contents = ['00', 'ff', '80', 'ff7f', `7f${'00'.repeat(19)}`, `80${'00'.repeat(19)}`]
-    const list = RevocationList.parse(listDer({ entries: contents.map((content) => sequence(element(2, fromHex(content)), start)) }))
-    expect([...list.entries()].map(({ serialNumber }) => serialNumber)).toEqual(contents.map((content) => serialNumberFromBytes(fromHex(content))))
-    for (const content of contents) expect([list.has(fromHex(content)), list.has(serialNumberFromBytes(fromHex(content)))]).toEqual([true, true])
-    expect([list.has(parseSerialNumber('01')), list.has(parseSerialNumber('-02')), list.has(new Uint8Array(0))]).toEqual([false, false, false])
+    const list = RevocationList.parse(
+      listDer({ entries: contents.map((content) => sequence(element(2, fromHex(content)), start)) }),
+    )
+    expect([...list.entries()].map(({ serialNumber }) => serialNumber)).toEqual(
+      contents.map((content) => serialNumberFromBytes(fromHex(content))),
+    )
+    for (const content of contents)
+      expect([list.has(fromHex(content)), list.has(serialNumberFromBytes(fromHex(content)))]).toEqual([
+        true,
+        true,
+      ])
+    expect([
+      list.has(parseSerialNumber('01')),
+      list.has(parseSerialNumber('-02')),
+      list.has(new Uint8Array(0)),
+    ]).toEqual([false, false, false])
   })
 })
 
 describe('entries', () => {
   it.each(reasons)('give the reason %s', async (reason) => {
-    const list = await built({ entries: [{ serialNumber: Uint8Array.of(1), revocationDate: new Date(0), reason }] })
+    const list = await built({
+      entries: [{ serialNumber: Uint8Array.of(1), revocationDate: new Date(0), reason }],
+    })
     expect([...list.entries()].map((one) => one.reason)).toEqual([reason])
     // RFC 5280 5.3.1: the extension SHOULD be absent instead of unspecified.
     expect(hex(list.tbs).includes('551d15')).toBe(reason !== 'unspecified')
@@ -184,49 +296,132 @@ describe('entries', () => {
     ['nothing inside', [sequence()], 'ERR_CRL_MALFORMED'],
     ['no time', [sequence(integer(1))], 'ERR_CRL_MALFORMED'],
     ['a serial number without content', [sequence(fromHex('0200'), start)], 'ERR_CRL_MALFORMED'],
-    ['a serial number of 21 octets', [sequence(element(2, new Uint8Array(21).fill(1)), start)], 'ERR_CRL_MALFORMED'],
+    [
+      'a serial number of 21 octets',
+      [sequence(element(2, new Uint8Array(21).fill(1)), start)],
+      'ERR_CRL_MALFORMED',
+    ],
     ['a serial number in a long length', [sequence(fromHex('02810101'), start)], 'ERR_CRL_MALFORMED'],
     ['a serial number that is padded', [sequence(fromHex('02020001'), start)], 'ERR_DER'],
-    ['a serial number of another type', [sequence(octetString(Uint8Array.of(1)), start)], 'ERR_CRL_MALFORMED'],
+    [
+      'a serial number of another type',
+      [sequence(octetString(Uint8Array.of(1)), start)],
+      'ERR_CRL_MALFORMED',
+    ],
     ['a time of another type', [sequence(integer(1), utf8String('260101000000Z'))], 'ERR_TIME_INVALID'],
     ['a time without seconds', [sequence(integer(1), text(0x17, '2601010000Z'))], 'ERR_TIME_INVALID'],
     ['a time with a zone', [sequence(integer(1), text(0x17, '260101000000+0000'))], 'ERR_TIME_INVALID'],
     ['a time of letters', [sequence(integer(1), text(0x17, '26010100o000Z'))], 'ERR_TIME_INVALID'],
-    ['a GeneralizedTime with a fraction', [sequence(integer(1), text(0x18, '20260101000000.0Z'))], 'ERR_TIME_INVALID'],
+    [
+      'a GeneralizedTime with a fraction',
+      [sequence(integer(1), text(0x18, '20260101000000.0Z'))],
+      'ERR_TIME_INVALID',
+    ],
     ['an empty list of extensions', [sequence(integer(1), start, sequence())], 'ERR_DER'],
-    ['more behind the extensions', [sequence(integer(1), start, sequence(extension('1.2.3', nullElement())), nullElement())], 'ERR_DER'],
+    [
+      'more behind the extensions',
+      [sequence(integer(1), start, sequence(extension('1.2.3', nullElement())), nullElement())],
+      'ERR_DER',
+    ],
     ['something that is no extension', [sequence(integer(1), start, integer(1))], 'ERR_DER'],
-    ['an extension twice', [entry(extension('1.2.3', nullElement()), extension('1.2.3', nullElement()))], 'ERR_EXTENSION_DUPLICATE'],
-    ['a reason that is none: 7', [entry(extension(oids.reasonCode, fromHex('0a0107')))], 'ERR_EXTENSION_MALFORMED'],
-    ['a reason that is none: 11', [entry(extension(oids.reasonCode, fromHex('0a010b')))], 'ERR_EXTENSION_MALFORMED'],
-    ['a reason that is none: -1', [entry(extension(oids.reasonCode, fromHex('0a01ff')))], 'ERR_EXTENSION_MALFORMED'],
-    ['a reason of two octets', [entry(extension(oids.reasonCode, fromHex('0a020001')))], 'ERR_EXTENSION_MALFORMED'],
-    ['a reason without content', [entry(extension(oids.reasonCode, fromHex('0a00')))], 'ERR_EXTENSION_MALFORMED'],
+    [
+      'an extension twice',
+      [entry(extension('1.2.3', nullElement()), extension('1.2.3', nullElement()))],
+      'ERR_EXTENSION_DUPLICATE',
+    ],
+    [
+      'a reason that is none: 7',
+      [entry(extension(oids.reasonCode, fromHex('0a0107')))],
+      'ERR_EXTENSION_MALFORMED',
+    ],
+    [
+      'a reason that is none: 11',
+      [entry(extension(oids.reasonCode, fromHex('0a010b')))],
+      'ERR_EXTENSION_MALFORMED',
+    ],
+    [
+      'a reason that is none: -1',
+      [entry(extension(oids.reasonCode, fromHex('0a01ff')))],
+      'ERR_EXTENSION_MALFORMED',
+    ],
+    [
+      'a reason of two octets',
+      [entry(extension(oids.reasonCode, fromHex('0a020001')))],
+      'ERR_EXTENSION_MALFORMED',
+    ],
+    [
+      'a reason without content',
+      [entry(extension(oids.reasonCode, fromHex('0a00')))],
+      'ERR_EXTENSION_MALFORMED',
+    ],
     ['a reason that is an INTEGER', [entry(extension(oids.reasonCode, integer(1)))], 'ERR_DER'],
     ['two reasons', [entry(extension(oids.reasonCode, twice(fromHex('0a0101'))))], 'ERR_DER'],
-    ['an invalidity date in UTCTime', [entry(extension(oids.invalidityDate, text(0x17, '260101000000Z')))], 'ERR_EXTENSION_MALFORMED'],
-    ['an invalidity date that is none', [entry(extension(oids.invalidityDate, text(0x18, '20260230000000Z')))], 'ERR_TIME_INVALID'],
-    ['two invalidity dates', [entry(extension(oids.invalidityDate, twice(text(0x18, '20260101000000Z'))))], 'ERR_DER'],
-    ['an issuer without names', [entry(extension(oids.certificateIssuer, sequence(), true))], 'ERR_NAME_INVALID'],
-    ['an issuer of another type', [entry(extension(oids.certificateIssuer, encodeGeneralName(uri), true))], 'ERR_DER'],
-    ['an issuer with more behind it', [entry(extension(oids.certificateIssuer, concat(encodeAltName([uri]), nullElement()), true))], 'ERR_DER'],
+    [
+      'an invalidity date in UTCTime',
+      [entry(extension(oids.invalidityDate, text(0x17, '260101000000Z')))],
+      'ERR_EXTENSION_MALFORMED',
+    ],
+    [
+      'an invalidity date that is none',
+      [entry(extension(oids.invalidityDate, text(0x18, '20260230000000Z')))],
+      'ERR_TIME_INVALID',
+    ],
+    [
+      'two invalidity dates',
+      [entry(extension(oids.invalidityDate, twice(text(0x18, '20260101000000Z'))))],
+      'ERR_DER',
+    ],
+    [
+      'an issuer without names',
+      [entry(extension(oids.certificateIssuer, sequence(), true))],
+      'ERR_NAME_INVALID',
+    ],
+    [
+      'an issuer of another type',
+      [entry(extension(oids.certificateIssuer, encodeGeneralName(uri), true))],
+      'ERR_DER',
+    ],
+    [
+      'an issuer with more behind it',
+      [entry(extension(oids.certificateIssuer, concat(encodeAltName([uri]), nullElement()), true))],
+      'ERR_DER',
+    ],
   ])('are not %s', (_what, entries, wanted) => {
     expect(() => RevocationList.parse(listDer({ entries }))).toThrow(code(wanted))
-    if (entries.length > 0) expect(() => RevocationList.parse(listDer({ entries: [entry(), ...entries, entry()] }))).toThrow(code(wanted))
+    if (entries.length > 0)
+      expect(() => RevocationList.parse(listDer({ entries: [entry(), ...entries, entry()] }))).toThrow(
+        code(wanted),
+      )
   })
 
   it('with a day that does not exist throw when they are read, and are found before', () => {
-    const list = RevocationList.parse(listDer({ entries: [sequence(integer(7), text(0x17, '260230000000Z'))] }))
+    const list = RevocationList.parse(
+      listDer({ entries: [sequence(integer(7), text(0x17, '260230000000Z'))] }),
+    )
     expect(list.has(parseSerialNumber('07'))).toBe(true)
     expect(() => list.find(parseSerialNumber('07'))).toThrow(code('ERR_TIME_INVALID'))
     expect(() => [...list.entries()]).toThrow(code('ERR_TIME_INVALID'))
-    expect(() => { list.checkAll() }).toThrow(code('ERR_TIME_INVALID'))
+    expect(() => {
+      list.checkAll()
+    }).toThrow(code('ERR_TIME_INVALID'))
   })
 
   it('with a critical extension that is not known say so for the whole list', () => {
-    const list = (...entries: readonly Uint8Array[]): string | undefined => RevocationList.parse(listDer({ entries })).unknownCriticalEntryExtension
-    expect(list(entry(extension('1.2.3', nullElement())), entry(extension(oids.reasonCode, fromHex('0a0101'), true)))).toBeUndefined()
-    expect(list(entry(), entry(extension('1.2.3', nullElement(), true)), entry(extension('1.2.4', nullElement(), true)))).toBe('1.2.3')
+    const list = (...entries: readonly Uint8Array[]): string | undefined =>
+      RevocationList.parse(listDer({ entries })).unknownCriticalEntryExtension
+    expect(
+      list(
+        entry(extension('1.2.3', nullElement())),
+        entry(extension(oids.reasonCode, fromHex('0a0101'), true)),
+      ),
+    ).toBeUndefined()
+    expect(
+      list(
+        entry(),
+        entry(extension('1.2.3', nullElement(), true)),
+        entry(extension('1.2.4', nullElement(), true)),
+      ),
+    ).toBe('1.2.3')
   })
 })
 
@@ -235,17 +430,37 @@ describe('the list', () => {
     ['version 1 written out, which is the default', { version: [integer(0)] }, 'ERR_CRL_MALFORMED'],
     ['version 3', { version: [integer(2)] }, 'ERR_CRL_MALFORMED'],
     ['version 0', { version: [integer(-1)] }, 'ERR_DER'],
-    ['version 1 with extensions', { version: [], extensions: [extension(oids.crlNumber, integer(1))] }, 'ERR_CRL_MALFORMED'],
-    ['version 1 with extensions of an entry', { version: [], entries: [entry(extension(oids.reasonCode, fromHex('0a0101')))] }, 'ERR_CRL_MALFORMED'],
-    ['another algorithm outside', { outerAlgorithm: signatureAlgorithms['ecdsa-with-SHA384'].identifier }, 'ERR_ALGORITHM_MISMATCH'],
+    [
+      'version 1 with extensions',
+      { version: [], extensions: [extension(oids.crlNumber, integer(1))] },
+      'ERR_CRL_MALFORMED',
+    ],
+    [
+      'version 1 with extensions of an entry',
+      { version: [], entries: [entry(extension(oids.reasonCode, fromHex('0a0101')))] },
+      'ERR_CRL_MALFORMED',
+    ],
+    [
+      'another algorithm outside',
+      { outerAlgorithm: signatureAlgorithms['ecdsa-with-SHA384'].identifier },
+      'ERR_ALGORITHM_MISMATCH',
+    ],
     ['an issuer of another type', { issuer: utf8String('CN=a') }, 'ERR_DER'],
     ['no date', { times: [] }, 'ERR_DER'],
     ['a date that is none', { times: [text(0x17, '260230000000Z')] }, 'ERR_TIME_INVALID'],
     ['a next update that is none', { times: [start, text(0x18, '20260230000000Z')] }, 'ERR_TIME_INVALID'],
     ['three dates', { times: [start, start, start] }, 'ERR_DER'],
     ['an empty list of extensions', { extensions: [] }, 'ERR_DER'],
-    ['an extension twice', { extensions: [extension(oids.crlNumber, integer(1)), extension(oids.crlNumber, integer(1))] }, 'ERR_EXTENSION_DUPLICATE'],
-    ['more behind the extensions', { extensions: [extension(oids.crlNumber, integer(1))], rest: [nullElement()] }, 'ERR_DER'],
+    [
+      'an extension twice',
+      { extensions: [extension(oids.crlNumber, integer(1)), extension(oids.crlNumber, integer(1))] },
+      'ERR_EXTENSION_DUPLICATE',
+    ],
+    [
+      'more behind the extensions',
+      { extensions: [extension(oids.crlNumber, integer(1))], rest: [nullElement()] },
+      'ERR_DER',
+    ],
     ['a signature of bits that are no octets', { signature: element(3, fromHex('01fe')) }, 'ERR_DER'],
     ['a signature of another type', { signature: octetString(Uint8Array.of(1)) }, 'ERR_DER'],
     ['more behind the signature', { after: [bitString(Uint8Array.of(1))] }, 'ERR_DER'],
@@ -255,8 +470,19 @@ describe('the list', () => {
 
   it('may be of version 1, without a next update, without entries', () => {
     const list = RevocationList.parse(listDer({ version: [], times: [start] }))
-    expect([list.version, list.nextUpdate, list.entryCount, list.extensions.length, list.crlNumber, list.indexByteLength]).toEqual([1, undefined, 0, 0, undefined, 0])
-    expect([list.has(parseSerialNumber('01')), list.find(parseSerialNumber('01')), [...list.entries()]]).toEqual([false, undefined, []])
+    expect([
+      list.version,
+      list.nextUpdate,
+      list.entryCount,
+      list.extensions.length,
+      list.crlNumber,
+      list.indexByteLength,
+    ]).toEqual([1, undefined, 0, 0, undefined, 0])
+    expect([
+      list.has(parseSerialNumber('01')),
+      list.find(parseSerialNumber('01')),
+      [...list.entries()],
+    ]).toEqual([false, undefined, []])
     const one = RevocationList.parse(listDer({ version: [], times: [start], entries: [entry()] }))
     expect([one.version, one.has(parseSerialNumber('07'))]).toEqual([1, true])
   })
@@ -264,12 +490,22 @@ describe('the list', () => {
   it('has an issuer that throws when it is read', () => {
     const list = RevocationList.parse(listDer({ issuer: brokenName }))
     expect(() => list.issuer.rdns).toThrow(code('ERR_NAME_INVALID'))
-    expect(() => { list.checkAll() }).toThrow(code('ERR_NAME_INVALID'))
+    expect(() => {
+      list.checkAll()
+    }).toThrow(code('ERR_NAME_INVALID'))
   })
 })
 
-type Field = 'authorityKeyIdentifier' | 'crlNumber' | 'deltaCrlIndicator' | 'issuingDistributionPoint' | 'freshestCrl'
-const plainPoint: IssuingDistributionPoint = { name: undefined, onlyContainsUserCerts: false, onlyContainsCaCerts: false, onlySomeReasons: undefined, indirectCrl: false, onlyContainsAttributeCerts: false }
+type Field =
+  'authorityKeyIdentifier' | 'crlNumber' | 'deltaCrlIndicator' | 'issuingDistributionPoint' | 'freshestCrl'
+const plainPoint: IssuingDistributionPoint = {
+  name: undefined,
+  onlyContainsUserCerts: false,
+  onlyContainsCaCerts: false,
+  onlySomeReasons: undefined,
+  indirectCrl: false,
+  onlyContainsAttributeCerts: false,
+}
 const fullName = { fullName: [uri] }
 const flag = (n: number, octet = 'ff'): Uint8Array => implicit(n, fromHex(octet))
 const crlNumbers: readonly (readonly [string, Uint8Array, string])[] = [
@@ -284,30 +520,81 @@ const crlNumbers: readonly (readonly [string, Uint8Array, string])[] = [
 
 describe('extensions of the list', () => {
   it.each<readonly [Field, critical: boolean, Partial<RevocationListFields>, unknown]>([
-    ['authorityKeyIdentifier', false, { authorityKeyIdentifier: fromHex('aabb') }, { keyIdentifier: fromHex('aabb') }],
+    [
+      'authorityKeyIdentifier',
+      false,
+      { authorityKeyIdentifier: fromHex('aabb') },
+      { keyIdentifier: fromHex('aabb') },
+    ],
     ['crlNumber', false, { crlNumber: 0 }, 0n],
     ['crlNumber', false, { crlNumber: 128 }, 128n],
     ['crlNumber', false, { crlNumber: 2n ** 159n - 1n }, 2n ** 159n - 1n],
     ['deltaCrlIndicator', true, { deltaCrlIndicator: 7 }, 7n],
-    ['issuingDistributionPoint', true, { issuingDistributionPoint: { name: fullName } }, { ...plainPoint, name: fullName }],
-    ['issuingDistributionPoint', true, { issuingDistributionPoint: { onlyContainsUserCerts: true } }, { ...plainPoint, onlyContainsUserCerts: true }],
-    ['issuingDistributionPoint', true, { issuingDistributionPoint: { onlyContainsCaCerts: true, indirectCrl: true } }, { ...plainPoint, onlyContainsCaCerts: true, indirectCrl: true }],
-    ['issuingDistributionPoint', true, { issuingDistributionPoint: { onlyContainsAttributeCerts: true } }, { ...plainPoint, onlyContainsAttributeCerts: true }],
-    ['issuingDistributionPoint', true, { issuingDistributionPoint: { onlySomeReasons: allReasons, name: fullName } }, { ...plainPoint, onlySomeReasons: allReasons, name: fullName }],
-    ['freshestCrl', false, { other: [{ oid: oids.freshestCrl, critical: false, value: encodeDistributionPoints([{ name: fullName, reasons: 2, crlIssuer: undefined }]) }] }, [{ name: fullName, reasons: 2 }]],
+    [
+      'issuingDistributionPoint',
+      true,
+      { issuingDistributionPoint: { name: fullName } },
+      { ...plainPoint, name: fullName },
+    ],
+    [
+      'issuingDistributionPoint',
+      true,
+      { issuingDistributionPoint: { onlyContainsUserCerts: true } },
+      { ...plainPoint, onlyContainsUserCerts: true },
+    ],
+    [
+      'issuingDistributionPoint',
+      true,
+      { issuingDistributionPoint: { onlyContainsCaCerts: true, indirectCrl: true } },
+      { ...plainPoint, onlyContainsCaCerts: true, indirectCrl: true },
+    ],
+    [
+      'issuingDistributionPoint',
+      true,
+      { issuingDistributionPoint: { onlyContainsAttributeCerts: true } },
+      { ...plainPoint, onlyContainsAttributeCerts: true },
+    ],
+    [
+      'issuingDistributionPoint',
+      true,
+      { issuingDistributionPoint: { onlySomeReasons: allReasons, name: fullName } },
+      { ...plainPoint, onlySomeReasons: allReasons, name: fullName },
+    ],
+    [
+      'freshestCrl',
+      false,
+      {
+        other: [
+          {
+            oid: oids.freshestCrl,
+            critical: false,
+            value: encodeDistributionPoints([{ name: fullName, reasons: 2, crlIssuer: undefined }]),
+          },
+        ],
+      },
+      [{ name: fullName, reasons: 2 }],
+    ],
   ])('%s is read back, critical %s: %o', async (field, critical, changes, wanted) => {
     const list = await built(changes)
     expect(list[field]).toEqual(wanted)
     expect(list.extension(oids[field])?.critical).toBe(critical)
-    expect(() => { list.checkAll() }).not.toThrow()
+    expect(() => {
+      list.checkAll()
+    }).not.toThrow()
     expect(list.verifySignatureBy(signer.publicKey)).toBe(true)
   })
 
   const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, string])[]>> = {
     crlNumber: crlNumbers,
     deltaCrlIndicator: crlNumbers,
-    authorityKeyIdentifier: [['an OCTET STRING', octetString(Uint8Array.of(1)), 'ERR_DER'], ['more behind it', concat(encodeAuthorityKeyIdentifier(Uint8Array.of(1)), nullElement()), 'ERR_DER']],
-    freshestCrl: [['an empty list', sequence(), 'ERR_EXTENSION_MALFORMED'], ['an empty point', sequence(sequence()), 'ERR_EXTENSION_MALFORMED']],
+    authorityKeyIdentifier: [
+      ['an OCTET STRING', octetString(Uint8Array.of(1)), 'ERR_DER'],
+      ['more behind it', concat(encodeAuthorityKeyIdentifier(Uint8Array.of(1)), nullElement()), 'ERR_DER'],
+    ],
+    freshestCrl: [
+      ['an empty list', sequence(), 'ERR_EXTENSION_MALFORMED'],
+      ['an empty point', sequence(sequence()), 'ERR_EXTENSION_MALFORMED'],
+    ],
     issuingDistributionPoint: [
       ['an empty sequence', sequence(), 'ERR_EXTENSION_MALFORMED'],
       ['only user and only CA certificates', sequence(flag(1), flag(2)), 'ERR_EXTENSION_MALFORMED'],
@@ -328,11 +615,17 @@ describe('extensions of the list', () => {
     ],
   }
 
-  it.each(Object.entries(malformed).flatMap(([field, rows]) => rows.map((row) => [field as Field, ...row] as const)))('%s throws when it is read: %s', (field, _what, value, wanted) => {
+  it.each(
+    Object.entries(malformed).flatMap(([field, rows]) =>
+      rows.map((row) => [field as Field, ...row] as const),
+    ),
+  )('%s throws when it is read: %s', (field, _what, value, wanted) => {
     const list = RevocationList.parse(listDer({ extensions: [extension(oids[field], value)] }))
     for (const one of Object.keys(malformed) as Field[]) if (one !== field) expect(list[one]).toBeUndefined()
     expect(() => list[field]).toThrow(code(wanted))
-    expect(() => { list.checkAll() }).toThrow(code(wanted))
+    expect(() => {
+      list.checkAll()
+    }).toThrow(code(wanted))
   })
 })
 
@@ -340,7 +633,11 @@ describe('a list is not built', () => {
   const one: RevokedCertificate = { serialNumber: Uint8Array.of(1), revocationDate: new Date(0) }
 
   it.each<readonly [string, Partial<RevocationListFields>, string]>([
-    ['with a next update that is not later', { nextUpdate: new Date('2026-01-01T00:00:00Z') }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'with a next update that is not later',
+      { nextUpdate: new Date('2026-01-01T00:00:00Z') },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['with a date that is none', { thisUpdate: new Date(Number.NaN) }, 'ERR_INVALID_ARGUMENT'],
     ['with a number below zero', { crlNumber: -1 }, 'ERR_INVALID_ARGUMENT'],
     ['with a number of 21 octets', { crlNumber: 2n ** 160n }, 'ERR_INVALID_ARGUMENT'],
@@ -349,14 +646,42 @@ describe('a list is not built', () => {
     ['with a base number that is none', { deltaCrlIndicator: 1.5 }, 'ERR_INVALID_ARGUMENT'],
     ['with a base number below zero', { deltaCrlIndicator: -1n }, 'ERR_INVALID_ARGUMENT'],
     ['with an empty distribution point', { issuingDistributionPoint: {} }, 'ERR_INVALID_ARGUMENT'],
-    ['with flags that contradict each other', { issuingDistributionPoint: { onlyContainsUserCerts: true, onlyContainsCaCerts: true } }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'with flags that contradict each other',
+      { issuingDistributionPoint: { onlyContainsUserCerts: true, onlyContainsCaCerts: true } },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['for no reason', { issuingDistributionPoint: { onlySomeReasons: 0 } }, 'ERR_INVALID_ARGUMENT'],
-    ['with a serial number without octets', { entries: [{ ...one, serialNumber: new Uint8Array(0) }] }, 'ERR_INVALID_ARGUMENT'],
-    ['with a serial number of 21 octets', { entries: [{ ...one, serialNumber: new Uint8Array(21).fill(1) }] }, 'ERR_INVALID_ARGUMENT'],
-    ['with a serial number that is padded', { entries: [{ ...one, serialNumber: fromHex('0001') }] }, 'ERR_DER'],
-    ['with a reason that is none', { entries: [{ ...one, reason: 'keycompromise' as never }] }, 'ERR_INVALID_ARGUMENT'],
-    ['with a reason that is none, and a date', { entries: [{ ...one, reason: 'keycompromise' as never, invalidityDate: new Date(0) }] }, 'ERR_INVALID_ARGUMENT'],
-    ['with a revocation date before 1950', { entries: [{ ...one, revocationDate: new Date('1949-12-31T23:59:59Z') }] }, 'ERR_INVALID_ARGUMENT'],
+    [
+      'with a serial number without octets',
+      { entries: [{ ...one, serialNumber: new Uint8Array(0) }] },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'with a serial number of 21 octets',
+      { entries: [{ ...one, serialNumber: new Uint8Array(21).fill(1) }] },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'with a serial number that is padded',
+      { entries: [{ ...one, serialNumber: fromHex('0001') }] },
+      'ERR_DER',
+    ],
+    [
+      'with a reason that is none',
+      { entries: [{ ...one, reason: 'keycompromise' as never }] },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'with a reason that is none, and a date',
+      { entries: [{ ...one, reason: 'keycompromise' as never, invalidityDate: new Date(0) }] },
+      'ERR_INVALID_ARGUMENT',
+    ],
+    [
+      'with a revocation date before 1950',
+      { entries: [{ ...one, revocationDate: new Date('1949-12-31T23:59:59Z') }] },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['with an issuer without names', { entries: [{ ...one, certificateIssuer: [] }] }, 'ERR_NAME_INVALID'],
   ])('%s', async (_what, changes, wanted) => {
     await expect(built(changes)).rejects.toThrow(code(wanted))
@@ -382,13 +707,23 @@ it('decodes an extension once, however often it is asked for', async () => {
 
 describe('many entries of one serial number', () => {
   const again = (count: number, named?: string): Promise<RevocationList> =>
-    built({ entries: Array.from({ length: count }, (_, at) => ({ serialNumber: Uint8Array.of(7), revocationDate: new Date(at * 1000), certificateIssuer: at === 0 && named !== undefined ? [nameOf(named)] : undefined })) })
+    built({
+      entries: Array.from({ length: count }, (_, at) => ({
+        serialNumber: Uint8Array.of(7),
+        revocationDate: new Date(at * 1000),
+        certificateIssuer: at === 0 && named !== undefined ? [nameOf(named)] : undefined,
+      })),
+    })
   const nameOf = named
 
   // Without a bound on what is walked past, half a million of them took minutes.
   it('are found by the first, whatever their number', async () => {
     const list = await again(500_000)
-    expect([list.has(Uint8Array.of(7)), list.has(Uint8Array.of(8)), list.find(Uint8Array.of(7))?.revocationDate.getTime()]).toEqual([true, false, 0])
+    expect([
+      list.has(Uint8Array.of(7)),
+      list.has(Uint8Array.of(8)),
+      list.find(Uint8Array.of(7))?.revocationDate.getTime(),
+    ]).toEqual([true, false, 0])
   })
 
   it('are a limit where each may be of another issuer', async () => {
@@ -398,14 +733,26 @@ describe('many entries of one serial number', () => {
   })
 
   it('share the issuer that was named once', async () => {
-    const [first, ...rest] = [...(await again(3, 'CN=a')).entries()].map(({ certificateIssuer }) => certificateIssuer)
+    const [first, ...rest] = [...(await again(3, 'CN=a')).entries()].map(
+      ({ certificateIssuer }) => certificateIssuer,
+    )
     expect(first).toHaveLength(1)
     for (const issuerOfOther of rest) expect(issuerOfOther).toBe(first)
   })
 })
 
-it.each(['01:02', 'ABC', '0g', '', '-', '-1', '0x01'])('a builder lists no other number than the one it is given: %j', async (serialNumber) => {
-  const entries = [{ serialNumber: serialNumber as SerialNumber, revocationDate: new Date(0) }]
-  const fields = { issuer: 'CN=x', thisUpdate: new Date(0), nextUpdate: new Date(1000), crlNumber: 1, authorityKeyIdentifier: new Uint8Array(20), entries }
-  await expect(buildRevocationList(fields, signer)).rejects.toThrow(code('ERR_SERIAL_INVALID'))
-})
+it.each(['01:02', 'ABC', '0g', '', '-', '-1', '0x01'])(
+  'a builder lists no other number than the one it is given: %j',
+  async (serialNumber) => {
+    const entries = [{ serialNumber: serialNumber as SerialNumber, revocationDate: new Date(0) }]
+    const fields = {
+      issuer: 'CN=x',
+      thisUpdate: new Date(0),
+      nextUpdate: new Date(1000),
+      crlNumber: 1,
+      authorityKeyIdentifier: new Uint8Array(20),
+      entries,
+    }
+    await expect(buildRevocationList(fields, signer)).rejects.toThrow(code('ERR_SERIAL_INVALID'))
+  },
+)

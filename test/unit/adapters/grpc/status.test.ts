@@ -25,10 +25,18 @@ describe('grpcStatusOf', () => {
 
 describe('issuanceFailure', () => {
   it("names the requester's fault", () => {
-    expect(issuanceFailure(new PkiError('ERR_CSR_SIGNATURE', 'it does not verify'))).toEqual({ code: 3, details: 'CSR signing error (ERR_CSR_SIGNATURE: it does not verify)' })
+    expect(issuanceFailure(new PkiError('ERR_CSR_SIGNATURE', 'it does not verify'))).toEqual({
+      code: 3,
+      details: 'CSR signing error (ERR_CSR_SIGNATURE: it does not verify)',
+    })
   })
 
-  it.each([new PkiError('ERR_HSM_REFUSED', 'secret-detail'), new TypeError('secret-detail'), 'secret-detail', undefined])('says nothing of ours: %#', (error) => {
+  it.each([
+    new PkiError('ERR_HSM_REFUSED', 'secret-detail'),
+    new TypeError('secret-detail'),
+    'secret-detail',
+    undefined,
+  ])('says nothing of ours: %#', (error) => {
     const answer = issuanceFailure(error)
     expect(answer.code).toBe(status.INTERNAL)
     expect(answer.details).not.toContain('secret-detail')
@@ -37,13 +45,27 @@ describe('issuanceFailure', () => {
 
 describe('the retry policy', () => {
   it('waits 100, 200, 400, 800 ms, a tenth more or less', () => {
-    expect([1, 2, 3, 4].map((attempt) => retryDelayMs(defaultRetryPolicy, attempt, 0.5))).toEqual([100, 200, 400, 800])
+    expect([1, 2, 3, 4].map((attempt) => retryDelayMs(defaultRetryPolicy, attempt, 0.5))).toEqual([
+      100, 200, 400, 800,
+    ])
     expect(retryDelayMs(defaultRetryPolicy, 1, 0)).toBeCloseTo(90)
     expect(retryDelayMs(defaultRetryPolicy, 1, 1)).toBeCloseTo(110)
-    for (let i = 0; i < 100; i++) expect(Math.abs(retryDelayMs(defaultRetryPolicy, 1) - 100)).toBeLessThanOrEqual(10)
+    for (let i = 0; i < 100; i++)
+      expect(Math.abs(retryDelayMs(defaultRetryPolicy, 1) - 100)).toBeLessThanOrEqual(10)
   })
 
-  it.each([[1, true], [4, true], [8, true], [10, true], [13, true], [14, true], [3, false], [7, false], [16, false], [5, false]])('status %i: %s', (code, again) => {
+  it.each([
+    [1, true],
+    [4, true],
+    [8, true],
+    [10, true],
+    [13, true],
+    [14, true],
+    [3, false],
+    [7, false],
+    [16, false],
+    [5, false],
+  ])('status %i: %s', (code, again) => {
     expect(isRetryable(code)).toBe(again)
   })
 
@@ -52,7 +74,9 @@ describe('the retry policy', () => {
     const waiting = wait(systemClock, 3_600_000, given.signal)
     given.abort()
     await expect(waiting).rejects.toThrow(expect.objectContaining({ code: 'ERR_ABORTED' }))
-    await expect(wait(systemClock, 3_600_000, given.signal)).rejects.toThrow(expect.objectContaining({ code: 'ERR_ABORTED' }))
+    await expect(wait(systemClock, 3_600_000, given.signal)).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_ABORTED' }),
+    )
   })
 })
 

@@ -38,16 +38,26 @@ describe('the end', () => {
     const keys = await open()
     const signer = await keys.generateKey('ca', 'P-256')
     const signing = Promise.allSettled(Array.from({ length: 50 }, () => signsRight(signer)))
-    const rotating = keys.rotateKey('ca').then(() => 'rotated', (error: unknown) => (error as { code: string }).code)
+    const rotating = keys.rotateKey('ca').then(
+      () => 'rotated',
+      (error: unknown) => (error as { code: string }).code,
+    )
     await turns(1)
     await keys[Symbol.asyncDispose]()
-    const refused = (await signing).flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []))
+    const refused = (await signing).flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+    )
     expect(refused.filter((reason) => !isPkiError(reason, 'ERR_CLOSED'))).toEqual([])
     // There are eight sessions: what ran on them ended, and what waited for one did not begin.
     expect(refused.length).toBeGreaterThan(50 / 2)
     expect(refused.length).toBeLessThan(50)
     expect(['rotated', 'ERR_CLOSED']).toContain(await rotating)
-    expect([library.initialised, library.openSessions, library.misuse, keys.health]).toEqual([false, 0, [], 'closed'])
+    expect([library.initialised, library.openSessions, library.misuse, keys.health]).toEqual([
+      false,
+      0,
+      [],
+      'closed',
+    ])
   })
 
   it('does not finalise under a call that hangs', async () => {
@@ -60,7 +70,11 @@ describe('the end', () => {
     await turns(3)
     await closeInTime(keys, clock)
     await signing
-    expect([library.initialised, library.misuse, library.calls.includes('C_Finalize')]).toEqual([true, [], false])
+    expect([library.initialised, library.misuse, library.calls.includes('C_Finalize')]).toEqual([
+      true,
+      [],
+      false,
+    ])
     answer()
     await turns(3)
     expect(library.misuse).toEqual([])
@@ -71,10 +85,17 @@ describe('the end', () => {
     const keys = await open({ timeoutMs: 1000 })
     let answer = (): void => undefined
     library.onGenerate = () => new Promise((resolve) => (answer = resolve))
-    const making = keys.generateKey('ca', 'P-256').then(() => 'made', (error: unknown) => (error as { code: string }).code)
+    const making = keys.generateKey('ca', 'P-256').then(
+      () => 'made',
+      (error: unknown) => (error as { code: string }).code,
+    )
     await turns(3)
     await closeInTime(keys, clock)
-    expect([library.initialised, library.misuse, library.calls.includes('C_Finalize')]).toEqual([true, [], false])
+    expect([library.initialised, library.misuse, library.calls.includes('C_Finalize')]).toEqual([
+      true,
+      [],
+      false,
+    ])
     answer()
     await turns(3)
     // Made it was, in a library that nobody finalised.

@@ -11,11 +11,26 @@ import type { KeyAlgorithm } from '../../../../src/keys/index.ts'
 import { verifySignature } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
 import { itKeepsTheContract } from '../../../support/contract.ts'
-import { CkrError, FakeLibrary, FakeToken, data, fakeSetup, signsRight, turns } from '../../../support/fake-token.ts'
+import {
+  CkrError,
+  FakeLibrary,
+  FakeToken,
+  data,
+  fakeSetup,
+  signsRight,
+  turns,
+} from '../../../support/fake-token.ts'
 
 describe('on a library in memory', () => {
   const { open } = fakeSetup()
-  const algorithms: readonly KeyAlgorithm[] = ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-2048', 'RSA-PSS-2048']
+  const algorithms: readonly KeyAlgorithm[] = [
+    'P-256',
+    'P-384',
+    'P-521',
+    'Ed25519',
+    'RSA-2048',
+    'RSA-PSS-2048',
+  ]
   itKeepsTheContract({ open: () => open({ clock: undefined }), algorithms, extractable: false })
 })
 
@@ -23,10 +38,11 @@ describe('a call that fails', () => {
   /** Everything that a manager does, each step whether or not the one before was done. */
   async function everything(keys: Pkcs11KeyManager): Promise<readonly unknown[]> {
     const failures: unknown[] = []
-    const step = async <T>(work: () => Promise<T>): Promise<T | undefined> => work().catch((error: unknown) => {
-      failures.push(error)
-      return undefined
-    })
+    const step = async <T>(work: () => Promise<T>): Promise<T | undefined> =>
+      work().catch((error: unknown) => {
+        failures.push(error)
+        return undefined
+      })
     const signer = await step(() => keys.generateKey('ca', 'P-256'))
     if (signer !== undefined) await step(() => signsRight(signer))
     await step(() => keys.rotateKey('ca'))
@@ -39,73 +55,99 @@ describe('a call that fails', () => {
   }
 
   const values = [0x05, 0x06, 0x07, 0x30, 0x32, 0x54, 0x82, 0x90, 0xb1, 0xb3, 0xe0, 0x101, 0x190, 0x80000001]
-  it.each(values)('with %i is answered by a code, wherever it fails, and leaves no session and no operation behind', async (value) => {
-    // How many calls there are, is counted in a run without failure.
-    const { library: counted, open: openCounted } = fakeSetup()
-    await using first = await openCounted()
-    expect(await everything(first)).toEqual([])
-    const total = counted.calls.length
-    expect(total).toBeGreaterThan(40)
-    for (let failing = 1; failing <= total; failing++) {
-      const { library, token, open, objectsOf } = fakeSetup()
-      let calls = 0
-      let failed = ''
-      library.onCall = (name) => {
-        if (++calls !== failing || !name.startsWith('C_')) return
-        failed = name
-        throw new CkrError(value)
+  it.each(values)(
+    'with %i is answered by a code, wherever it fails, and leaves no session and no operation behind',
+    async (value) => {
+      // How many calls there are, is counted in a run without failure.
+      const { library: counted, open: openCounted } = fakeSetup()
+      await using first = await openCounted()
+      expect(await everything(first)).toEqual([])
+      const total = counted.calls.length
+      expect(total).toBeGreaterThan(40)
+      for (let failing = 1; failing <= total; failing++) {
+        const { library, token, open, objectsOf } = fakeSetup()
+        let calls = 0
+        let failed = ''
+        library.onCall = (name) => {
+          if (++calls !== failing || !name.startsWith('C_')) return
+          failed = name
+          throw new CkrError(value)
+        }
+        const opened: unknown = await open().catch((error: unknown) => error)
+        if (opened instanceof Pkcs11KeyManager) {
+          for (const failure of await everything(opened))
+            expect(isPkiError(failure), inspect(failure)).toBe(true)
+          await turns(3)
+          // No session but those of the pool, and nothing begun on them.
+          expect(library.openSessions).toBeLessThanOrEqual(8)
+          if (library.initialised)
+            expect(
+              [...token.sessions.values()].filter(
+                ({ search, signing, running }) => search !== undefined || signing !== undefined || running,
+              ),
+            ).toEqual([])
+          // A token that says that a session is gone, is believed; what it only failed to close, is closed with the next.
+          if (opened.health === 'ready' && failed !== 'C_CloseSession')
+            expect([failed, library.openSessions]).toEqual([failed, opened.sessions.open])
+          // No private key without its public one: it could not be used.
+          const ids = (objectClass: number): string[] =>
+            objectsOf(objectClass)
+              .map(({ attributes }) => attributes.get(ck.CKA_ID)!.toString())
+              .sort()
+          // A token that says of a key it keeps that it is gone (0x82), is believed.
+          if (failed !== 'C_DestroyObject' || value !== 0x82)
+            for (const id of ids(ck.CKO_PRIVATE_KEY)) expect(ids(ck.CKO_PUBLIC_KEY)).toContain(id)
+          await opened[Symbol.asyncDispose]()
+          await opened[Symbol.asyncDispose]()
+        } else expect(isPkiError(opened), inspect(opened)).toBe(true)
+        expect(library.misuse).toEqual([])
+        expect(token.sentPins.length).toBeLessThanOrEqual(3)
+        // A library that was asked to finalise and refused, was asked.
+        if (library.initialised)
+          expect(library.calls.filter((name) => name === 'C_Finalize').length).toBeGreaterThan(0)
+        else expect(library.openSessions).toBe(0)
       }
-      const opened: unknown = await open().catch((error: unknown) => error)
-      if (opened instanceof Pkcs11KeyManager) {
-        for (const failure of await everything(opened)) expect(isPkiError(failure), inspect(failure)).toBe(true)
-        await turns(3)
-        // No session but those of the pool, and nothing begun on them.
-        expect(library.openSessions).toBeLessThanOrEqual(8)
-        if (library.initialised) expect([...token.sessions.values()].filter(({ search, signing, running }) => search !== undefined || signing !== undefined || running)).toEqual([])
-        // A token that says that a session is gone, is believed; what it only failed to close, is closed with the next.
-        if (opened.health === 'ready' && failed !== 'C_CloseSession') expect([failed, library.openSessions]).toEqual([failed, opened.sessions.open])
-        // No private key without its public one: it could not be used.
-        const ids = (objectClass: number): string[] => objectsOf(objectClass).map(({ attributes }) => attributes.get(ck.CKA_ID)!.toString()).sort()
-        // A token that says of a key it keeps that it is gone (0x82), is believed.
-        if (failed !== 'C_DestroyObject' || value !== 0x82) for (const id of ids(ck.CKO_PRIVATE_KEY)) expect(ids(ck.CKO_PUBLIC_KEY)).toContain(id)
-        await opened[Symbol.asyncDispose]()
-        await opened[Symbol.asyncDispose]()
-      } else expect(isPkiError(opened), inspect(opened)).toBe(true)
-      expect(library.misuse).toEqual([])
-      expect(token.sentPins.length).toBeLessThanOrEqual(3)
-      // A library that was asked to finalise and refused, was asked.
-      if (library.initialised) expect(library.calls.filter((name) => name === 'C_Finalize').length).toBeGreaterThan(0)
-      else expect(library.openSessions).toBe(0)
-    }
-  }, 120_000)
+    },
+    120_000,
+  )
 
-  it.each(values)('with %i from some moment on, and all after it, is answered by a code; the manager is back when the library is', async (value) => {
-    for (let failing = 12; failing <= 90; failing += 3) {
-      const { library, token, clock, open } = fakeSetup()
-      await using keys = await open()
-      const kept = await keys.generateKey('kept', 'P-256')
-      let calls = 0
-      library.onCall = (name) => {
-        if (++calls >= failing && name.startsWith('C_')) throw new CkrError(value)
+  it.each(values)(
+    'with %i from some moment on, and all after it, is answered by a code; the manager is back when the library is',
+    async (value) => {
+      for (let failing = 12; failing <= 90; failing += 3) {
+        const { library, token, clock, open } = fakeSetup()
+        await using keys = await open()
+        const kept = await keys.generateKey('kept', 'P-256')
+        let calls = 0
+        library.onCall = (name) => {
+          if (++calls >= failing && name.startsWith('C_')) throw new CkrError(value)
+        }
+        for (const failure of await everything(keys)) expect(isPkiError(failure), inspect(failure)).toBe(true)
+        library.onCall = () => undefined
+        // What the token may have counted as a wrong PIN, a person has to look at.
+        if (keys.health === 'pin-refused') await keys.allowLogin()
+        clock.advance(5000)
+        await turns()
+        await kept
+          .sign(data)
+          .catch((error: unknown) => expect(error).toMatchObject({ code: 'ERR_HSM_UNAVAILABLE' }))
+        clock.advance(5000)
+        await turns()
+        await signsRight(kept)
+        expect([keys.health, library.misuse]).toEqual(['ready', []])
+        expect(token.sentPins.length).toBeLessThanOrEqual(4)
+        if ([0x32, 0xb3, 0xe0, 0x190].includes(value)) continue
+        await keys.rotateKey('kept')
+        expect(library.openSessions).toBe(keys.sessions.open)
+        expect(
+          [...token.sessions.values()].filter(
+            ({ search, signing, running }) => search !== undefined || signing !== undefined || running,
+          ),
+        ).toEqual([])
       }
-      for (const failure of await everything(keys)) expect(isPkiError(failure), inspect(failure)).toBe(true)
-      library.onCall = () => undefined
-      // What the token may have counted as a wrong PIN, a person has to look at.
-      if (keys.health === 'pin-refused') await keys.allowLogin()
-      clock.advance(5000)
-      await turns()
-      await kept.sign(data).catch((error: unknown) => expect(error).toMatchObject({ code: 'ERR_HSM_UNAVAILABLE' }))
-      clock.advance(5000)
-      await turns()
-      await signsRight(kept)
-      expect([keys.health, library.misuse]).toEqual(['ready', []])
-      expect(token.sentPins.length).toBeLessThanOrEqual(4)
-      if ([0x32, 0xb3, 0xe0, 0x190].includes(value)) continue
-      await keys.rotateKey('kept')
-      expect(library.openSessions).toBe(keys.sessions.open)
-      expect([...token.sessions.values()].filter(({ search, signing, running }) => search !== undefined || signing !== undefined || running)).toEqual([])
-    }
-  }, 120_000)
+    },
+    120_000,
+  )
 
   it.each(values)('with %i, wherever it fails, does not have a wrong PIN sent again', async (value) => {
     for (let failing = 1; failing <= 12; failing++) {
@@ -128,8 +170,11 @@ describe('the PIN', () => {
   it('that is wrong is sent once, whoever asks and however often', async () => {
     const { token, load, open } = fakeSetup()
     const module = await load()
-    for (let i = 0; i < 3; i++) await expect(open({ module, pin: () => '0000' })).rejects.toThrow(code('ERR_HSM_PIN'))
-    await expect(Promise.all([open({ module, pin: () => '0000' }), open({ module, pin: () => Buffer.from('0000') })])).rejects.toThrow(code('ERR_HSM_PIN'))
+    for (let i = 0; i < 3; i++)
+      await expect(open({ module, pin: () => '0000' })).rejects.toThrow(code('ERR_HSM_PIN'))
+    await expect(
+      Promise.all([open({ module, pin: () => '0000' }), open({ module, pin: () => Buffer.from('0000') })]),
+    ).rejects.toThrow(code('ERR_HSM_PIN'))
     expect(token.sentPins).toEqual(['0000'])
     await using keys = await open({ module })
     expect(keys.health).toBe('ready')
@@ -139,10 +184,12 @@ describe('the PIN', () => {
     const { token, clock, open } = fakeSetup()
     let pin = '1234'
     let asked = 0
-    await using keys = await open({ pin: () => {
-      asked++
-      return pin
-    } })
+    await using keys = await open({
+      pin: () => {
+        asked++
+        return pin
+      },
+    })
     const signer = await keys.generateKey('ca', 'P-256')
     token.remove()
     token.pin = '5678'
@@ -151,7 +198,11 @@ describe('the PIN', () => {
     for (let i = 0; i < 100; i++) {
       clock.advance(1000)
       await turns(3)
-      await signer.sign(data).catch((error: unknown) => expect((error as { code: string }).code).toMatch(/^ERR_HSM_(PIN|UNAVAILABLE)$/))
+      await signer
+        .sign(data)
+        .catch((error: unknown) =>
+          expect((error as { code: string }).code).toMatch(/^ERR_HSM_(PIN|UNAVAILABLE)$/),
+        )
     }
     expect(token.sentPins).toEqual(['1234', '1234'])
     expect([keys.health, asked]).toEqual(['pin-refused', 2])
@@ -167,11 +218,20 @@ describe('the PIN', () => {
   })
 
   it.each([
-    ['a code of its own', 0x80000136, true, 1], ['a code of its own, and no flag', 0x80000136, false, 1], ['CKR_ARGUMENTS_BAD, and no flag', 0x07, false, 1], ['CKR_FUNCTION_REJECTED, and no flag', 0x200, false, 1],
-    ['CKR_GENERAL_ERROR', 0x05, true, 1], ['CKR_FUNCTION_FAILED', 0x06, true, 1], ['CKR_DEVICE_ERROR', 0x30, true, 1],
+    ['a code of its own', 0x80000136, true, 1],
+    ['a code of its own, and no flag', 0x80000136, false, 1],
+    ['CKR_ARGUMENTS_BAD, and no flag', 0x07, false, 1],
+    ['CKR_FUNCTION_REJECTED, and no flag', 0x200, false, 1],
+    ['CKR_GENERAL_ERROR', 0x05, true, 1],
+    ['CKR_FUNCTION_FAILED', 0x06, true, 1],
+    ['CKR_DEVICE_ERROR', 0x30, true, 1],
     // Nothing tells this from a device that failed: once more, and no more.
-    ['CKR_GENERAL_ERROR, and no flag', 0x05, false, 2], ['CKR_DEVICE_ERROR, and no flag', 0x30, false, 2],
-    ['CKR_PIN_EXPIRED', 0xa3, false, 1], ['CKR_PIN_LOCKED', 0xa4, false, 1], ['CKR_PIN_LEN_RANGE', 0xa2, false, 1], ['CKR_USER_PIN_NOT_INITIALIZED', 0x102, false, 1],
+    ['CKR_GENERAL_ERROR, and no flag', 0x05, false, 2],
+    ['CKR_DEVICE_ERROR, and no flag', 0x30, false, 2],
+    ['CKR_PIN_EXPIRED', 0xa3, false, 1],
+    ['CKR_PIN_LOCKED', 0xa4, false, 1],
+    ['CKR_PIN_LEN_RANGE', 0xa2, false, 1],
+    ['CKR_USER_PIN_NOT_INITIALIZED', 0x102, false, 1],
   ])('that is wrong locks no token that answers it with %s', async (_what, answer, tells, attempts) => {
     const { token, clock, open } = fakeSetup()
     let pin = '1234'
@@ -194,7 +254,10 @@ describe('the PIN', () => {
     await signsRight(signer)
   })
 
-  it.each([['one try is left', 2, 'ERR_HSM_PIN'], ['it is locked', 3, 'ERR_HSM_PIN']])('is not sent where %s', async (_what, wrongPins, wanted) => {
+  it.each([
+    ['one try is left', 2, 'ERR_HSM_PIN'],
+    ['it is locked', 3, 'ERR_HSM_PIN'],
+  ])('is not sent where %s', async (_what, wrongPins, wanted) => {
     const { token, open } = fakeSetup()
     token.wrongPins = wrongPins
     await expect(open()).rejects.toThrow(code(wanted))
@@ -204,7 +267,15 @@ describe('the PIN', () => {
     expect(keys.health).toBe('ready')
   })
 
-  it.each<[string, unknown]>([['nothing', undefined], ['null', null], ['a number', 1234], ['an empty text', ''], ['no octets', new Uint8Array(0)], ['octets that are no UTF-8', Uint8Array.of(0x31, 0xff)], ['too much', 'x'.repeat(1025)]])('is not sent where its source gives %s', async (_what, pin) => {
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['a number', 1234],
+    ['an empty text', ''],
+    ['no octets', new Uint8Array(0)],
+    ['octets that are no UTF-8', Uint8Array.of(0x31, 0xff)],
+    ['too much', 'x'.repeat(1025)],
+  ])('is not sent where its source gives %s', async (_what, pin) => {
     const { token, library, open } = fakeSetup()
     await expect(open({ pin: () => pin as PinValue })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
     expect([token.sentPins, library.openSessions]).toEqual([[], 0])
@@ -223,19 +294,25 @@ describe('the PIN', () => {
   it('whose source fails is asked for once, and nothing is left open', async () => {
     const { token, library, open } = fakeSetup()
     let asked = 0
-    await expect(open({ pin: () => {
-      asked++
-      throw new Error('the vault is sealed')
-    } })).rejects.toThrow(expect.objectContaining({ name: 'PkiError' }))
+    await expect(
+      open({
+        pin: () => {
+          asked++
+          throw new Error('the vault is sealed')
+        },
+      }),
+    ).rejects.toThrow(expect.objectContaining({ name: 'PkiError' }))
     expect([asked, token.sentPins, library.openSessions, library.initialised]).toEqual([1, [], 0, false])
   })
 
   it('is asked for once, however many sessions are opened at once', async () => {
     const { token, open } = fakeSetup()
-    await using keys = await open({ pin: async () => {
-      await turns(2)
-      return '1234'
-    } })
+    await using keys = await open({
+      pin: async () => {
+        await turns(2)
+        return '1234'
+      },
+    })
     const signer = await keys.generateKey('ca', 'P-256')
     await Promise.all(Array.from({ length: 50 }, () => signsRight(signer)))
     expect(token.sentPins).toEqual(['1234'])
@@ -248,7 +325,14 @@ describe('the PIN', () => {
     token.pin = pin
     const shown: unknown[] = []
     const log = (fields: unknown, message?: unknown): void => void shown.push(fields, message)
-    const logger = { trace: log, debug: log, info: log, warn: log, error: log, fatal: log } as unknown as NonNullable<Pkcs11KeyManagerOptions['logger']>
+    const logger = {
+      trace: log,
+      debug: log,
+      info: log,
+      warn: log,
+      error: log,
+      fatal: log,
+    } as unknown as NonNullable<Pkcs11KeyManagerOptions['logger']>
     const keys = await open({ pin: () => pin, logger })
     const signer = await keys.generateKey('ca', 'P-256')
     token.remove()
@@ -256,14 +340,31 @@ describe('the PIN', () => {
     Object.assign(token, { present: true, pin: 'other', wrongPinAnswer: 0x30 })
     clock.advance(5000)
     await turns()
-    shown.push(await signer.sign(data).catch((error: unknown) => error), await keys.allowLogin().catch((error: unknown) => error), keys, signer, library.calls)
+    shown.push(
+      await signer.sign(data).catch((error: unknown) => error),
+      await keys.allowLogin().catch((error: unknown) => error),
+      keys,
+      signer,
+      library.calls,
+    )
     for (const wrong of [0xa0, 0x80000001]) {
       token.wrongPinAnswer = wrong
       shown.push(await open({ pin: () => pin, logger }).catch((error: unknown) => error))
     }
-    const forms = inspect(shown, { depth: 20, showHidden: true, showProxy: true }) + JSON.stringify(shown) + serialize(shown.map((one) => (one instanceof Error ? structuredClone(one) : String(one)))).toString('latin1')
+    const forms =
+      inspect(shown, { depth: 20, showHidden: true, showProxy: true }) +
+      JSON.stringify(shown) +
+      serialize(shown.map((one) => (one instanceof Error ? structuredClone(one) : String(one)))).toString(
+        'latin1',
+      )
     expect(shown.length).toBeGreaterThan(10)
-    for (const form of [pin, Buffer.from(pin).toString('hex'), Buffer.from(pin).toString('base64'), [...Buffer.from(pin)].join(',')]) expect(forms).not.toContain(form)
+    for (const form of [
+      pin,
+      Buffer.from(pin).toString('hex'),
+      Buffer.from(pin).toString('base64'),
+      [...Buffer.from(pin)].join(','),
+    ])
+      expect(forms).not.toContain(form)
     await keys[Symbol.asyncDispose]()
   })
 })
@@ -274,10 +375,15 @@ describe('a token', () => {
     await using keys = await open()
     const signer = await keys.generateKey('ca', 'P-256')
     let done = 0
-    const outcomes = await Promise.all(Array.from({ length: 400 }, async () => {
-      if (++done === 200) setImmediate(() => token.remove())
-      return signer.sign(data).then((signature) => verifySignature(signer.publicKey, signer.signatureAlgorithm, data, signature), (error: unknown) => (error as { code: string }).code)
-    }))
+    const outcomes = await Promise.all(
+      Array.from({ length: 400 }, async () => {
+        if (++done === 200) setImmediate(() => token.remove())
+        return signer.sign(data).then(
+          (signature) => verifySignature(signer.publicKey, signer.signatureAlgorithm, data, signature),
+          (error: unknown) => (error as { code: string }).code,
+        )
+      }),
+    )
     expect(outcomes.filter((one) => one !== true && one !== 'ERR_HSM_UNAVAILABLE')).toEqual([])
     expect(outcomes).toContain('ERR_HSM_UNAVAILABLE')
     expect(keys.health).toBe('unavailable')
@@ -300,7 +406,9 @@ describe('a token', () => {
     library.restart()
     await signsRight(signer)
     library.restart()
-    await keys.rotateKey('ca').catch((error: unknown) => expect(error).toMatchObject({ code: 'ERR_HSM_UNAVAILABLE' }))
+    await keys
+      .rotateKey('ca')
+      .catch((error: unknown) => expect(error).toMatchObject({ code: 'ERR_HSM_UNAVAILABLE' }))
     await keys.rotateKey('ca')
     expect(token.sentPins).toHaveLength(3)
     expect([library.openSessions, library.misuse]).toEqual([keys.sessions.open, []])
@@ -310,14 +418,31 @@ describe('a token', () => {
     const tokens = [new FakeToken('ca', '1'), new FakeToken('ca', '2'), new FakeToken('web', '3')]
     const library = new FakeLibrary(...tokens)
     await using module = await Pkcs11Module.load('/in/memory', { pkcs11: library.binding() })
-    const open = (token: { label?: string, serialNumber?: string }) => Pkcs11KeyManager.open({ module, token, pin: () => '1234' })
-    for (const selector of [{ label: 'ca' }, { label: 'c' }, { label: 'CA' }, { serialNumber: '4' }, { label: 'ca', serialNumber: '3' }]) await expect(open(selector)).rejects.toThrow(code('ERR_HSM_TOKEN_NOT_FOUND'))
+    const open = (token: { label?: string; serialNumber?: string }) =>
+      Pkcs11KeyManager.open({ module, token, pin: () => '1234' })
+    for (const selector of [
+      { label: 'ca' },
+      { label: 'c' },
+      { label: 'CA' },
+      { serialNumber: '4' },
+      { label: 'ca', serialNumber: '3' },
+    ])
+      await expect(open(selector)).rejects.toThrow(code('ERR_HSM_TOKEN_NOT_FOUND'))
     await expect(open({})).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
     // Settings that would let signatures out unchecked, or limit nothing.
-    for (const settings of [{ checkSignatures: 'Always' as 'always' }, { sessions: Number.NaN }, { queueLimit: Number.NaN }, { timeoutMs: Number.NaN }, { failureThreshold: -1 }]) {
-      await expect(Pkcs11KeyManager.open({ module, token: { label: 'web' }, pin: () => '1234', ...settings })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    for (const settings of [
+      { checkSignatures: 'Always' as 'always' },
+      { sessions: Number.NaN },
+      { queueLimit: Number.NaN },
+      { timeoutMs: Number.NaN },
+      { failureThreshold: -1 },
+    ]) {
+      await expect(
+        Pkcs11KeyManager.open({ module, token: { label: 'web' }, pin: () => '1234', ...settings }),
+      ).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
     }
-    for (const selector of [{ label: 'web' }, { serialNumber: '2' }, { label: 'ca', serialNumber: '1' }]) await (await open(selector))[Symbol.asyncDispose]()
+    for (const selector of [{ label: 'web' }, { serialNumber: '2' }, { label: 'ca', serialNumber: '1' }])
+      await (await open(selector))[Symbol.asyncDispose]()
     expect(tokens.map(({ sentPins }) => sentPins.length)).toEqual([1, 1, 1])
   })
 
@@ -327,7 +452,12 @@ describe('a token', () => {
     const signer = await keys.generateKey('ca', 'P-256')
     let answer = (): void => undefined
     library.onGenerate = () => new Promise((resolve) => (answer = resolve))
-    const outcomes = [keys.generateKey('web', 'P-256'), keys.generateKey('api', 'P-256')].map((call) => call.then(() => 'made', (error: unknown) => (error as { code: string }).code))
+    const outcomes = [keys.generateKey('web', 'P-256'), keys.generateKey('api', 'P-256')].map((call) =>
+      call.then(
+        () => 'made',
+        (error: unknown) => (error as { code: string }).code,
+      ),
+    )
     await turns(3)
     library.onGenerate = () => undefined
     await signsRight(signer)
@@ -348,7 +478,9 @@ describe('a token', () => {
     const { open } = fakeSetup()
     await using keys = await open()
     await using other = await open()
-    const signers = await Promise.all(Array.from({ length: 12 }, (_, i) => keys.generateKey(`key-${i}`, 'P-256')))
+    const signers = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => keys.generateKey(`key-${i}`, 'P-256')),
+    )
     const kept = await keys.generateKey('kept', 'P-256')
     for (const signer of signers) await signsRight(signer)
     for (const signer of signers) await other.destroyKey(signer.id)
@@ -374,7 +506,14 @@ describe('a token', () => {
     const { token, open } = fakeSetup()
     const warnings: unknown[] = []
     const silent = (): void => undefined
-    const logger = { trace: silent, debug: silent, info: silent, error: silent, fatal: silent, warn: (fields: unknown) => void warnings.push(fields) } as unknown as NonNullable<Pkcs11KeyManagerOptions['logger']>
+    const logger = {
+      trace: silent,
+      debug: silent,
+      info: silent,
+      error: silent,
+      fatal: silent,
+      warn: (fields: unknown) => void warnings.push(fields),
+    } as unknown as NonNullable<Pkcs11KeyManagerOptions['logger']>
     await (await open({ logger }))[Symbol.asyncDispose]()
     expect(warnings).toEqual([])
     token.wrongPins = 1
@@ -390,11 +529,18 @@ describe('a token', () => {
     let endless = false
     const { PKCS11 } = library.binding()
     const inner = new PKCS11()
-    const endlessly = { PKCS11: class {
-      constructor() {
-        return new Proxy(inner, { get: (target, name) => (name === 'C_FindObjects' && endless ? () => Array.from({ length: 32 }, () => Buffer.alloc(8)) : Reflect.get(target, name) as unknown) }) as never
-      }
-    } } as never
+    const endlessly = {
+      PKCS11: class {
+        constructor() {
+          return new Proxy(inner, {
+            get: (target, name) =>
+              name === 'C_FindObjects' && endless
+                ? () => Array.from({ length: 32 }, () => Buffer.alloc(8))
+                : (Reflect.get(target, name) as unknown),
+          }) as never
+        }
+      },
+    } as never
     await using module = await Pkcs11Module.load('/in/memory', { pkcs11: endlessly })
     await using other = await Pkcs11KeyManager.open({ module, token: { label: 'ca' }, pin: () => '1234' })
     endless = true

@@ -13,11 +13,14 @@ import { code } from '../../../support/codes.ts'
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 const full = (): HsmError => new HsmError('ERR_HSM_SESSION_LIMIT', 'as told', 'CKR_SESSION_COUNT', 'limit')
 
-function setup(options: { size?: number, queueLimit?: number, open?: () => Promise<void> } = {}) {
+function setup(options: { size?: number; queueLimit?: number; open?: () => Promise<void> } = {}) {
   const clock = new FakeClock()
   const state = { opened: 0, closed: 0, stale: new Set<TokenSession>() }
   const pool = new SessionPool({
-    size: options.size ?? 2, queueLimit: options.queueLimit ?? 100, timeoutMs: 1000, clock,
+    size: options.size ?? 2,
+    queueLimit: options.queueLimit ?? 100,
+    timeoutMs: 1000,
+    clock,
     open: async () => {
       await options.open?.()
       return { handle: Buffer.of(++state.opened), moduleEpoch: 1, tokenEpoch: 1, input: undefined }
@@ -25,7 +28,8 @@ function setup(options: { size?: number, queueLimit?: number, open?: () => Promi
     close: () => state.closed++,
     isStale: (session) => state.stale.has(session),
   })
-  const outcome = (acquired: TokenSession | Promise<TokenSession>): Promise<unknown> => Promise.resolve(acquired).catch((error: unknown) => (error as PkiError).code)
+  const outcome = (acquired: TokenSession | Promise<TokenSession>): Promise<unknown> =>
+    Promise.resolve(acquired).catch((error: unknown) => (error as PkiError).code)
   return { clock, state, pool, outcome }
 }
 
@@ -125,9 +129,12 @@ describe('SessionPool', () => {
   it('shares what a token has, and asks for more after a while', async () => {
     let limit = 1
     let sessions = 0
-    const { pool, clock } = setup({ size: 4, open: async () => {
-      if (++sessions > limit) throw full()
-    } })
+    const { pool, clock } = setup({
+      size: 4,
+      open: async () => {
+        if (++sessions > limit) throw full()
+      },
+    })
     const first = await pool.acquire()
     const second = pool.acquire()
     await turn()
@@ -146,9 +153,11 @@ describe('SessionPool', () => {
 
   it('tells one who waits why no session could be opened, and tries again for the next', async () => {
     let failures = 1
-    const { pool, outcome } = setup({ open: async () => {
-      if (failures-- > 0) throw new PkiError('ERR_HSM_PIN', 'as told')
-    } })
+    const { pool, outcome } = setup({
+      open: async () => {
+        if (failures-- > 0) throw new PkiError('ERR_HSM_PIN', 'as told')
+      },
+    })
     const outcomes = await Promise.all([outcome(pool.acquire()), outcome(pool.acquire())])
     expect(outcomes.filter((one) => one === 'ERR_HSM_PIN')).toHaveLength(1)
     expect(pool.counts.open).toBe(1)
@@ -157,7 +166,10 @@ describe('SessionPool', () => {
   it('closes every session when it is closed: those that run when they have run, those that are being opened when they are open', async () => {
     let opened = (): void => undefined
     let slow = false
-    const { pool, state, outcome } = setup({ size: 3, open: () => (slow ? new Promise((resolve) => (opened = resolve)) : Promise.resolve()) })
+    const { pool, state, outcome } = setup({
+      size: 3,
+      open: () => (slow ? new Promise((resolve) => (opened = resolve)) : Promise.resolve()),
+    })
     const [a, b] = await Promise.all([pool.acquire(), pool.acquire()])
     pool.release(a)
     slow = true
@@ -199,47 +211,66 @@ describe('SessionPool', () => {
   })
 
   it('loses no session and lends none twice, whatever happens in whatever order', async () => {
-    const step = fc.constantFrom('acquire', 'release', 'discard', 'stale', 'advance', 'abort', 'shed', 'fail next', 'full next')
-    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      const failures: Error[] = []
-      const { pool, state, clock } = setup({ size: 3, queueLimit: 5, open: async () => {
-        const failure = failures.shift()
-        if (failure !== undefined) throw failure
-      } })
-      const held: TokenSession[] = []
-      const controllers: AbortController[] = []
-      const take = async (signal: AbortSignal): Promise<void> => {
-        try {
-          const session = await pool.acquire(signal)
-          expect(held).not.toContain(session)
-          held.push(session)
-        } catch (error) {
-          expect((error as PkiError).code).toMatch(/^ERR_(HSM_QUEUE_FULL|HSM_TIMEOUT|ABORTED|HSM_UNAVAILABLE|HSM_SESSION_LIMIT|CLOSED)$/)
+    const step = fc.constantFrom(
+      'acquire',
+      'release',
+      'discard',
+      'stale',
+      'advance',
+      'abort',
+      'shed',
+      'fail next',
+      'full next',
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const failures: Error[] = []
+        const { pool, state, clock } = setup({
+          size: 3,
+          queueLimit: 5,
+          open: async () => {
+            const failure = failures.shift()
+            if (failure !== undefined) throw failure
+          },
+        })
+        const held: TokenSession[] = []
+        const controllers: AbortController[] = []
+        const take = async (signal: AbortSignal): Promise<void> => {
+          try {
+            const session = await pool.acquire(signal)
+            expect(held).not.toContain(session)
+            held.push(session)
+          } catch (error) {
+            expect((error as PkiError).code).toMatch(
+              /^ERR_(HSM_QUEUE_FULL|HSM_TIMEOUT|ABORTED|HSM_UNAVAILABLE|HSM_SESSION_LIMIT|CLOSED)$/,
+            )
+          }
         }
-      }
-      for (const one of steps) {
-        if (one === 'acquire') {
-          const controller = new AbortController()
-          controllers.push(controller)
-          void take(controller.signal)
-        } else if (one === 'release') pool.release(held.shift() as TokenSession)
-        else if (one === 'discard') pool.discard(held.shift() as TokenSession)
-        else if (one === 'stale' && held[0] !== undefined) state.stale.add(held[0])
-        else if (one === 'advance') clock.advance(700)
-        else if (one === 'abort') controllers.shift()?.abort()
-        else if (one === 'shed') pool.shed()
-        else if (one === 'fail next') failures.push(new PkiError('ERR_HSM_UNAVAILABLE', 'as told'))
-        else failures.push(full())
-        await turn()
-        expect(state.opened - state.closed).toBe(pool.counts.open)
-        expect(pool.counts.open).toBeLessThanOrEqual(3)
-        expect(pool.counts.busy).toBe(held.length)
-      }
-      const closing = pool.close()
-      for (const session of held.splice(0)) pool.release(session)
-      await closing
-      expect(state.opened).toBe(state.closed)
-    }), { numRuns: 300 })
+        for (const one of steps) {
+          if (one === 'acquire') {
+            const controller = new AbortController()
+            controllers.push(controller)
+            void take(controller.signal)
+          } else if (one === 'release') pool.release(held.shift() as TokenSession)
+          else if (one === 'discard') pool.discard(held.shift() as TokenSession)
+          else if (one === 'stale' && held[0] !== undefined) state.stale.add(held[0])
+          else if (one === 'advance') clock.advance(700)
+          else if (one === 'abort') controllers.shift()?.abort()
+          else if (one === 'shed') pool.shed()
+          else if (one === 'fail next') failures.push(new PkiError('ERR_HSM_UNAVAILABLE', 'as told'))
+          else failures.push(full())
+          await turn()
+          expect(state.opened - state.closed).toBe(pool.counts.open)
+          expect(pool.counts.open).toBeLessThanOrEqual(3)
+          expect(pool.counts.busy).toBe(held.length)
+        }
+        const closing = pool.close()
+        for (const session of held.splice(0)) pool.release(session)
+        await closing
+        expect(state.opened).toBe(state.closed)
+      }),
+      { numRuns: 300 },
+    )
   })
 })
 
@@ -248,10 +279,16 @@ describe('CircuitBreaker', () => {
   function breaker(answers: readonly boolean[]) {
     const clock = new FakeClock()
     const probes: number[] = []
-    const made = new CircuitBreaker({ clock, threshold: 3, firstProbeMs: 100, longestProbeMs: 400, probe: async () => {
-      probes.push(clock.monotonic())
-      if (answers[probes.length - 1] !== true) throw failure
-    } })
+    const made = new CircuitBreaker({
+      clock,
+      threshold: 3,
+      firstProbeMs: 100,
+      longestProbeMs: 400,
+      probe: async () => {
+        probes.push(clock.monotonic())
+        if (answers[probes.length - 1] !== true) throw failure
+      },
+    })
     return { clock, probes, made }
   }
 
@@ -265,7 +302,9 @@ describe('CircuitBreaker', () => {
     expect(made.isOpen).toBe(false)
     made.check()
     made.failed(failure, false)
-    expect(() => made.check()).toThrow(expect.objectContaining({ code: 'ERR_HSM_UNAVAILABLE', cause: failure }))
+    expect(() => made.check()).toThrow(
+      expect.objectContaining({ code: 'ERR_HSM_UNAVAILABLE', cause: failure }),
+    )
     const gone = breaker([]).made
     gone.failed(failure, true)
     expect(gone.isOpen).toBe(true)

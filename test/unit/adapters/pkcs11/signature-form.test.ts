@@ -9,14 +9,21 @@ import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { code } from '../../../support/codes.ts'
 
 describe('ECDSA-Sig-Value', () => {
-  const shapes = ['01', '7f', '80', 'ff', '0001', '0080', '00ff', '000001'].map((hex) => Buffer.from(hex, 'hex'))
-  const numbers = (octets: number): Buffer[] => shapes.flatMap((shape) => [
-    Buffer.concat([shape, Buffer.alloc(octets - shape.length, 0xa5)]), Buffer.concat([Buffer.alloc(octets - shape.length), shape]),
-  ])
+  const shapes = ['01', '7f', '80', 'ff', '0001', '0080', '00ff', '000001'].map((hex) =>
+    Buffer.from(hex, 'hex'),
+  )
+  const numbers = (octets: number): Buffer[] =>
+    shapes.flatMap((shape) => [
+      Buffer.concat([shape, Buffer.alloc(octets - shape.length, 0xa5)]),
+      Buffer.concat([Buffer.alloc(octets - shape.length), shape]),
+    ])
 
   it.each([32, 48, 66])('is DER for each shape of two numbers of %i octets', (octets) => {
     for (const r of numbers(octets)) {
-      for (const s of numbers(octets)) expect(ecdsaSignatureToDer(Buffer.concat([r, s]), octets)).toEqual(sequence(unsignedInteger(r), unsignedInteger(s)))
+      for (const s of numbers(octets))
+        expect(ecdsaSignatureToDer(Buffer.concat([r, s]), octets)).toEqual(
+          sequence(unsignedInteger(r), unsignedInteger(s)),
+        )
     }
   })
 
@@ -33,11 +40,19 @@ describe('ECDSA-Sig-Value', () => {
 })
 
 describe('signatures that stay as they are', () => {
-  it.each(['RSA-2048', 'RSA-PSS-2048', 'Ed25519'] as const)('have the length of the key: %s', async (algorithm) => {
-    const { publicKey, signatureAlgorithm } = await SoftwareSigner.generate(algorithm)
-    const plan = signingPlan(signatureAlgorithm, publicKey, new Set([ck.CKM_RSA_PKCS, ck.CKM_RSA_PKCS_PSS, ck.CKM_EDDSA]))
-    const raw = Buffer.alloc(plan.rawOctets, 1)
-    expect(plan.toX509(raw)).toEqual(new Uint8Array(raw))
-    for (const wrong of [raw.subarray(1), Buffer.alloc(0), Buffer.concat([raw, raw])]) expect(() => plan.toX509(wrong)).toThrow(code('ERR_HSM_SIGNATURE'))
-  })
+  it.each(['RSA-2048', 'RSA-PSS-2048', 'Ed25519'] as const)(
+    'have the length of the key: %s',
+    async (algorithm) => {
+      const { publicKey, signatureAlgorithm } = await SoftwareSigner.generate(algorithm)
+      const plan = signingPlan(
+        signatureAlgorithm,
+        publicKey,
+        new Set([ck.CKM_RSA_PKCS, ck.CKM_RSA_PKCS_PSS, ck.CKM_EDDSA]),
+      )
+      const raw = Buffer.alloc(plan.rawOctets, 1)
+      expect(plan.toX509(raw)).toEqual(new Uint8Array(raw))
+      for (const wrong of [raw.subarray(1), Buffer.alloc(0), Buffer.concat([raw, raw])])
+        expect(() => plan.toX509(wrong)).toThrow(code('ERR_HSM_SIGNATURE'))
+    },
+  )
 })

@@ -9,7 +9,12 @@ import { makeAuthority, makeLeaf, newSigner } from '../test-pki.ts'
 const { dns, uri, email, ip } = generalName
 const signer = newSigner()
 const issuer = makeAuthority('ca', undefined, { signer })
-const leafOf = async (names: readonly GeneralName[]): Promise<Certificate> => makeLeaf(await issuer, { signer, subject: DistinguishedName.parse('CN=web.example'), extensions: { subjectAltName: names } })
+const leafOf = async (names: readonly GeneralName[]): Promise<Certificate> =>
+  makeLeaf(await issuer, {
+    signer,
+    subject: DistinguishedName.parse('CN=web.example'),
+    extensions: { subjectAltName: names },
+  })
 
 describe('checkPeerName', () => {
   it.each<[string, GeneralName[], PeerName, boolean]>([
@@ -46,11 +51,21 @@ describe('checkPeerName', () => {
     ['a SPIFFE ID', [uri('spiffe://td/a')], { spiffeId: SpiffeId.parse('spiffe://td/a') }, true],
     ['a SPIFFE ID as text', [uri('spiffe://td/a')], { spiffeId: 'spiffe://td/a' }, true],
     ['a matcher', [uri('spiffe://td/a')], { spiffeId: matchAny() }, true],
-    ['a matcher that answers with something else', [uri('spiffe://td/a')], { spiffeId: (() => 1) as never }, false],
+    [
+      'a matcher that answers with something else',
+      [uri('spiffe://td/a')],
+      { spiffeId: (() => 1) as never },
+      false,
+    ],
     ['another SPIFFE ID', [uri('spiffe://td/b')], { spiffeId: 'spiffe://td/a' }, false],
     ['two URIs', [uri('spiffe://td/a'), uri('spiffe://td/b')], { spiffeId: 'spiffe://td/a' }, false],
     ['X-2 an ID without a path', [uri('spiffe://td')], { spiffeId: matchAny() }, false],
-    ['X-2 an ID without a path, though it is wanted', [uri('spiffe://td')], { spiffeId: 'spiffe://td' }, false],
+    [
+      'X-2 an ID without a path, though it is wanted',
+      [uri('spiffe://td')],
+      { spiffeId: 'spiffe://td' },
+      false,
+    ],
     ['no SPIFFE ID', [uri('https://td/a')], { spiffeId: matchAny() }, false],
   ])('%s', async (_, names, wanted, matches) => {
     const fault = checkPeerName(await leafOf(names), wanted)
