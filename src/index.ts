@@ -1,29 +1,25 @@
 /**
- * The paved path: what the README needs, without an adapter or an optional peer. Each layer has a subpath of its own with all of it.
+ * The paved path: what the README needs, without an adapter or an optional
+ * peer. Each layer has a subpath of its own with all of it.
  *
  * @module spiffe-pki
  */
 export { PkiError, isPkiError } from './errors/index.ts'
 export type { PkiErrorCode } from './errors/index.ts'
 export { SpiffeId, TrustDomain } from './spiffe/index.ts'
-export {
-  Certificate,
-  CertificateRequest,
-  RevocationList,
-  buildCertificateRequest,
-  generalName,
-} from './x509/index.ts'
+export { Certificate, CertificateRequest, Crl, buildCertificateRequest, generalName } from './x509/index.ts'
 export type { Signer } from './x509/index.ts'
 export { MemoryKeyManager } from './keys/memory-key-manager.ts'
 export { SoftwareSigner } from './keys/software-signer.ts'
 export type { KeyManager } from './keys/index.ts'
-export { createPathValidator, verifyPath } from './validation/path-validator.ts'
+export { createPathValidator } from './validation/path-validator.ts'
+export { verifyPath } from './validation/verify-path.ts'
 export { TrustBundle } from './svid/trust-bundle.ts'
 export { X509Svid } from './svid/x509-svid.ts'
 export { X509SvidValidator } from './svid/x509-svid-validator.ts'
 export { CompositeAuthenticator } from './auth/composite-authenticator.ts'
 export type { Authenticator, Caller } from './auth/index.ts'
-export { createIntermediateCertificate, createRootCertificate } from './ca/ca-certificate.ts'
-export { createCertificateAuthority } from './ca/certificate-authority.ts'
+export { createIntermediateCertificate, createRootCertificate } from './ca/authority/ca-certificate.ts'
+export { createCertificateAuthority } from './ca/authority/certificate-authority.ts'
 export { createIssuanceService } from './issuance/issuance-service.ts'
 export type { IssuanceService } from './issuance/index.ts'

@@ -1,44 +1,43 @@
 /**
- * A certificate authority: roots and intermediates, prepare → lint → sign → check, records, plugged-in material.
+ * A certificate authority: roots and intermediates, prepare → lint → sign →
+ * check, records, plugged-in material.
  *
  * @module spiffe-pki/ca
  */
-export { createCertificateAuthority } from './certificate-authority.ts'
-export type { CertificateAuthority, CertificateAuthorityOptions } from './certificate-authority.ts'
-export type { SigningMaterial } from './issuer.ts'
-export { proveAndSign } from './certificate-workers.ts'
-export type { CertificateWorkers } from './certificate-workers.ts'
+export { createCertificateAuthority } from './authority/certificate-authority.ts'
+export type { CertificateAuthority } from './authority/certificate-authority.ts'
 export {
   createCrossCertificate,
   createIntermediateCertificate,
   createRootCertificate,
-} from './ca-certificate.ts'
-export type {
-  CaCertificateOptions,
-  CaCredential,
-  CaCredentialInput,
-  CrossCertificateOptions,
-} from './ca-certificate.ts'
-export { isDnsName, leafLints, lintCertificate } from './certificate-lints.ts'
-export { caLints, listLints, runLints } from './ca-lints.ts'
-export type { CaLint, CaLintInput, ListLintInput, PublishedList } from './ca-lints.ts'
-export type { CertificateLint, LintInput, LintSubject } from './certificate-lints.ts'
-export { spireProfile, workloadProfile } from './certificate-profile.ts'
-export type { CertificateProfile } from './certificate-profile.ts'
+} from './authority/ca-certificate.ts'
+export { lintCertificate } from './lints/leaf-lints.ts'
+export type { CrlIssuer } from './crl/crl-issuer.ts'
+export type { CaStorage } from './records/ca-storage.ts'
+export { createMemoryStorage } from './records/memory-storage.ts'
+export { spireProfile, workloadProfile } from './profile/certificate-profile.ts'
+export type { CertificateProfile } from './profile/certificate-profile.ts'
 export type {
   CertificateContent,
   IssuedCertificate,
   PreparedCertificate,
-  UnprovenCertificate,
-} from './issued-certificate.ts'
-export type {
-  CertificateRecord,
-  CertificateStore,
-  IssuanceIntent,
-  RevocationReason,
-} from './certificate-store.ts'
-export { revocationReasons } from './certificate-store.ts'
-export { MemoryCertificateStore } from './memory-certificate-store.ts'
-export type { MemoryCertificateStoreOptions } from './memory-certificate-store.ts'
-export { parsePluggedInMaterial, readPluggedInMaterial } from './plugged-in-material.ts'
-export type { CaFiles, CaMaterial } from './plugged-in-material.ts'
+} from './authority/issued-certificate.ts'
+export type { RevocationReason } from './crl/revocation-reason.ts'
+export { createRevocationLookup } from './crl/revocation-lookup.ts'
+export type { RevocationLookup } from './crl/revocation-lookup.ts'
+export type { CrlStore } from './crl/crl-store.ts'
+export type { CertificateRecord } from './records/certificate-record.ts'
+export type { CertificateStore } from './records/certificate-store.ts'
+export type { AuthorityStore } from './records/authority-store.ts'
+export type { AuditStore } from './records/audit-store.ts'
+export type { LeaseStore } from './records/lease-store.ts'
+export { holdLease } from './leases/held-lease.ts'
+export { exportRecords } from './rows/export-records.ts'
+export { parsePluggedInMaterial, readPluggedInMaterial } from './plugged-in/plugged-in-material.ts'
+export type { CaMaterial } from './plugged-in/plugged-in-material.ts'
+export { createRotatingAuthority } from './rotation/rotating-authority.ts'
+export { planRotation } from './rotation/rotation-plan.ts'
+export { createLocalUpstream } from './upstream/local-upstream.ts'
+export type { UpstreamAuthority } from './upstream/upstream-authority.ts'
+export { createRegistrationAuthority } from './registration/registration-authority.ts'
+export type { RemoteSigner } from './registration/remote-signer.ts'

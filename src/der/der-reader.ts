@@ -1,18 +1,12 @@
-// A strict, bounded cursor over DER: X.690 sections 8.1 and 10.1. It slices, it never copies.
+// A strict, bounded cursor over DER (X.690 sections 8.1 and 10.1). It returns views and never copies.
 
 import { PkiError } from '../errors/index.ts'
 
 /**
  * Reads one element after the other between two offsets of a byte array.
  *
- * Definite, minimal lengths and single-octet tags only. `next` leaves the place of the element in `start`,
- * `contentStart` and `contentEnd`; nothing is decoded before it is asked for.
- *
- * @example
- * ```ts
- * const list = new DerReader(sequence(integer(1), integer(2))).expect(tags.sequence, 'list').inner()
- * while (!list.done) console.log(list.expect(tags.integer, 'number').content())
- * ```
+ * Definite, minimal lengths and single-octet tags only. `next` sets `start`, `contentStart` and `contentEnd`
+ * to the offsets of the element; it does not decode the content.
  */
 export class DerReader {
   /** The bytes that are read, whole. */
@@ -51,41 +45,29 @@ export class DerReader {
   }
 
   /**
-   * Reads the next element of any type and returns its tag.
+   * Reads the next element of any type and returns its tag; `what` names it in errors.
    *
    * @throws ERR_DER where the element is cut off, or its length is indefinite or not minimal.
    */
-  next(): number {
+  next(what = 'an element'): number {
     const { bytes, end } = this
     let at = this.offset
-    if (at + 2 > end)
-      throw new PkiError('ERR_DER', `an element is missing or cut off at offset ${String(at)}`)
+    if (at + 2 > end) throw absent(what, at, end)
     this.start = at
     const tag = bytes[at] as number
-    if ((tag & 0x1f) === 0x1f)
-      throw new PkiError('ERR_DER', `a tag of several octets at offset ${String(at)}; X.509 has none`)
-    if (tag === 0)
-      throw new PkiError('ERR_DER', `tag 0 (end of contents, X.690 8.1.5) at offset ${String(at)}`)
+    if ((tag & 0x1f) === 0x1f || tag === 0) throw wrongTag(what, tag, at)
     let length = bytes[at + 1] as number
     at += 2
     if (length >= 0x80) {
       const octets = length & 0x7f
-      if (octets === 0)
-        throw new PkiError('ERR_DER', `an indefinite length at offset ${String(at - 1)} (X.690 10.1)`)
-      if (octets > 4 || at + octets > end)
-        throw new PkiError('ERR_DER', `a length beyond the input at offset ${String(at - 1)}`)
-      length = 0
-      for (let i = 0; i < octets; i++) length = length * 256 + (bytes[at + i] as number)
-      // X.690 10.1: the fewest octets that hold the length.
-      if (length < 0x80 || (octets > 1 && bytes[at] === 0)) {
-        throw new PkiError('ERR_DER', `a length that is not minimal at offset ${String(at - 1)} (X.690 10.1)`)
-      }
+      length = longLength(bytes, at, end, what)
       at += octets
     }
     if (length > end - at)
       throw new PkiError(
         'ERR_DER',
-        `an element of ${String(length)} octets where ${String(end - at)} are left, at offset ${String(this.start)}`,
+        `${what}: the element at offset ${this.start} has a length of ${length} octets; ${end - at} ` +
+          'octets are left',
       )
     this.tag = tag
     this.contentStart = at
@@ -100,16 +82,16 @@ export class DerReader {
    * @throws ERR_DER
    */
   expect(tag: number, what: string): this {
-    const found = this.next()
+    const found = this.next(what)
     if (found !== tag)
       throw new PkiError(
         'ERR_DER',
-        `${what}: tag 0x${found.toString(16)} where 0x${tag.toString(16)} is wanted, at offset ${String(this.start)}`,
+        `${what}: found tag 0x${found.toString(16)}, expected 0x${tag.toString(16)}, at offset ${this.start}`,
       )
     return this
   }
 
-  /** Reads the next element if it has this tag; otherwise stays where it is and returns false. */
+  /** Reads the next element if it has this tag; otherwise leaves the offset unchanged and returns false. */
   optional(tag: number): boolean {
     if (this.peek() !== tag) return false
     this.next()
@@ -132,7 +114,7 @@ export class DerReader {
   }
 
   /**
-   * Refuses what follows the last element that belongs here.
+   * Refuses octets after the last expected element.
    *
    * @throws ERR_DER
    */
@@ -140,13 +122,14 @@ export class DerReader {
     if (this.offset !== this.end)
       throw new PkiError(
         'ERR_DER',
-        `${what}: ${String(this.end - this.offset)} octets too many at offset ${String(this.offset)}`,
+        `${what}: ${this.end - this.offset} unexpected octets at offset ${this.offset}, after the last ` +
+          'element',
       )
   }
 }
 
 /**
- * A reader over the content of the single element that `bytes` must be.
+ * A reader over the content of `bytes`, which must be exactly one element with this tag.
  *
  * @throws ERR_DER on another tag or trailing octets.
  */
@@ -154,4 +137,31 @@ export function readWhole(bytes: Uint8Array, tag: number, what: string): DerRead
   const outer = new DerReader(bytes)
   outer.expect(tag, what).finish(what)
   return outer.inner()
+}
+
+/**
+ * Reads a long-form length that begins at `at`: definite, within the input,
+ * in the fewest octets (X.690 10.1).
+ */
+function longLength(bytes: Uint8Array, at: number, end: number, what: string): number {
+  const octets = (bytes[at - 1] as number) & 0x7f
+  if (octets === 0)
+    throw new PkiError('ERR_DER', `${what}: an indefinite length at offset ${at - 1} (X.690 10.1)`)
+  if (octets > 4 || at + octets > end)
+    throw new PkiError('ERR_DER', `${what}: a length beyond the input at offset ${at - 1}`)
+  let length = 0
+  for (let i = 0; i < octets; i++) length = length * 256 + (bytes[at + i] as number)
+  if (length < 0x80 || (octets > 1 && bytes[at] === 0))
+    throw new PkiError('ERR_DER', `${what}: a length that is not minimal at offset ${at - 1} (X.690 10.1)`)
+  return length
+}
+
+function absent(what: string, at: number, end: number): PkiError {
+  return new PkiError('ERR_DER', `${what}: ${at >= end ? 'missing' : 'cut off'} at offset ${at}`)
+}
+
+function wrongTag(what: string, tag: number, at: number): PkiError {
+  const found =
+    tag === 0 ? 'tag 0 (end of contents, X.690 8.1.5)' : 'a tag of several octets, which X.509 does not use,'
+  return new PkiError('ERR_DER', `${what}: ${found} at offset ${at}`)
 }

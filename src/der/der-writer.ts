@@ -1,4 +1,4 @@
-// DER out: one function per type, each returning a whole element. X.690 sections 8 and 10.
+// DER encoding: one function per type, each returning a complete element (X.690 sections 8 and 10).
 
 import { PkiError } from '../errors/index.ts'
 import { encodeOid, contextConstructed, contextPrimitive, tags } from './primitives.ts'
@@ -21,7 +21,7 @@ export function headerLength(length: number): number {
   return length < 0x80 ? 2 : length < 0x100 ? 3 : length < 0x10000 ? 4 : length < 0x1000000 ? 5 : 6
 }
 
-/** Writes tag and length at `at`; returns where the content begins. */
+/** Writes tag and length at `at`; returns the offset where the content begins. */
 export function writeHeader(out: Uint8Array, at: number, tag: number, length: number): number {
   out[at] = tag
   const octets = headerLength(length) - 2
@@ -49,18 +49,12 @@ export function boolean(value: boolean): Uint8Array {
   return Uint8Array.of(tags.boolean, 1, value ? 0xff : 0)
 }
 
-/** INTEGER of a number, a bigint, or content octets, which must be minimal already (X.690 8.3.2). @throws ERR_INVALID_ARGUMENT */
+/**
+ * INTEGER from a number, a bigint, or content octets, which must be minimal already (X.690 8.3.2).
+ * @throws ERR_INVALID_ARGUMENT
+ */
 export function integer(value: number | bigint | Uint8Array, tag: number = tags.integer): Uint8Array {
-  if (value instanceof Uint8Array) {
-    const [first, second] = value
-    if (
-      first === undefined ||
-      (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80)))
-    ) {
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'content octets of an INTEGER that are not minimal')
-    }
-    return element(tag, value)
-  }
+  if (value instanceof Uint8Array) return integerOf(value, tag)
   if (typeof value === 'number' && !Number.isSafeInteger(value))
     throw new PkiError('ERR_INVALID_ARGUMENT', `${String(value)} is not a safe integer`)
   const octets: number[] = []
@@ -74,7 +68,15 @@ export function integer(value: number | bigint | Uint8Array, tag: number = tags.
   return element(tag, Uint8Array.from(octets))
 }
 
-/** INTEGER from an unsigned big-endian magnitude of any padding. */
+function integerOf(content: Uint8Array, tag: number): Uint8Array {
+  const [first, second = -1] = content
+  const isPadded = (first === 0 && second >= 0 && second < 0x80) || (first === 0xff && second >= 0x80)
+  if (first === undefined || isPadded)
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the content octets of an INTEGER are not minimal')
+  return element(tag, content)
+}
+
+/** INTEGER from an unsigned big-endian magnitude; leading zero octets are allowed. */
 export function unsignedInteger(magnitude: Uint8Array): Uint8Array {
   let at = 0
   while (at < magnitude.length - 1 && magnitude[at] === 0) at++
@@ -85,7 +87,7 @@ export function unsignedInteger(magnitude: Uint8Array): Uint8Array {
     : element(tags.integer, trimmed)
 }
 
-/** OBJECT IDENTIFIER of dotted text. @throws ERR_OID_INVALID */
+/** OBJECT IDENTIFIER from dotted text. @throws ERR_OID_INVALID */
 export function oid(text: string): Uint8Array {
   return element(tags.oid, encodeOid(text))
 }
@@ -100,10 +102,14 @@ export function bitString(bytes: Uint8Array): Uint8Array {
   return element(tags.bitString, noUnusedBits, bytes)
 }
 
-/** A named-bit list of at most 16 bits, first named bit = bit 0 of `bits`; trailing zeros are dropped (X.690 11.2.2). @throws ERR_INVALID_ARGUMENT */
+/**
+ * A named-bit list of at most 16 bits, first named bit = bit 0 of `bits`;
+ * trailing zeros are dropped (X.690 11.2.2).
+ * @throws ERR_INVALID_ARGUMENT
+ */
 export function namedBitString(bits: number, tag: number = tags.bitString): Uint8Array {
   if (bits >>> 0 !== bits || bits > 0xffff)
-    throw new PkiError('ERR_INVALID_ARGUMENT', `${String(bits)} is no list of 16 bits`)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${String(bits)} is not a 16-bit unsigned integer`)
   let length = 0
   for (let i = 0; i < 16; i++) if ((bits >> i) & 1) length = i + 1
   const octets = new Uint8Array(Math.ceil(length / 8) + 1)
@@ -118,14 +124,21 @@ export function nullElement(): Uint8Array {
   return Uint8Array.of(tags.null, 0)
 }
 
-/** UTF8String. @throws ERR_STRING_INVALID for half a surrogate pair, which UTF-8 cannot hold */
+/** UTF8String. @throws ERR_STRING_INVALID for a lone surrogate, which UTF-8 cannot encode */
 export function utf8String(text: string): Uint8Array {
   if (loneSurrogate.test(text))
-    throw new PkiError('ERR_STRING_INVALID', `${JSON.stringify(text)} has half a surrogate pair`)
+    throw new PkiError(
+      'ERR_STRING_INVALID',
+      `${JSON.stringify(text)} has a lone surrogate, which UTF-8 cannot encode`,
+    )
   return element(tags.utf8String, Buffer.from(text, 'utf8'))
 }
 
-/** PrintableString where the text fits it, else UTF8String: the two that RFC 5280 §4.1.2.4 lets a CA write. @throws ERR_STRING_INVALID */
+/**
+ * PrintableString if the text fits it, else UTF8String: the two types that
+ * RFC 5280 §4.1.2.4 allows a CA to write.
+ * @throws ERR_STRING_INVALID
+ */
 export function directoryString(text: string): Uint8Array {
   return /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text)
     ? element(tags.printableString, Buffer.from(text, 'latin1'))
@@ -142,7 +155,7 @@ export function ia5String(text: string, tag: number = tags.ia5String): Uint8Arra
     if (code > 0x7f)
       throw new PkiError(
         'ERR_STRING_INVALID',
-        `character ${String(i)} of ${JSON.stringify(text)} does not fit an IA5String`,
+        `character ${String(i)} of ${JSON.stringify(text)} is not ASCII, as an IA5String requires`,
       )
     out[start + i] = code
   }

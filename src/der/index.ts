@@ -1,8 +1,5 @@
-/**
- * Strict DER: a bounded cursor that slices, decoders for primitive types, and writers.
- *
- * @module spiffe-pki/der
- */
+// Strict DER: a bounded cursor that slices, decoders for primitive types,
+// and writers. Not a subpath of the package.
 export { DerReader, readWhole } from './der-reader.ts'
 export { checkWellFormed } from './well-formed.ts'
 export { contextConstructed, contextPrimitive, tags, checkOid, decodeOid, encodeOid } from './primitives.ts'
@@ -11,10 +8,10 @@ export {
   booleanContent,
   checkInteger,
   integerContent,
+  lenientNamedBits,
   namedBits,
   nullContent,
   oidContent,
-  optionalTrue,
   smallInteger,
   wholeOctetsBitString,
 } from './primitives.ts'

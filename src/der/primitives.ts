@@ -1,6 +1,5 @@
-// Tag octets of the universal types (X.680 section 8.6) and the makers of context-specific ones.
-// Decoders for the contents of primitive DER types: X.690 sections 8.2, 8.3, 8.6 and 11.1 to 11.2.
-// Object identifiers between content octets and dotted text: X.690 section 8.19.
+// Universal tags (X.680 section 8.6), context-specific tags, and decoders
+// for primitive types (X.690 section 8) and object identifiers.
 
 import { PkiError } from '../errors/index.ts'
 import type { DerReader } from './der-reader.ts'
@@ -34,7 +33,10 @@ export function contextPrimitive(n: number): number {
   return 0x80 | n
 }
 
-/** The tag of a constructed `[n]`, n from 0 to 30: EXPLICIT, or IMPLICIT over a constructed type. @throws ERR_INVALID_ARGUMENT */
+/**
+ * The tag of a constructed `[n]`, n from 0 to 30: EXPLICIT, or IMPLICIT over a constructed type.
+ * @throws ERR_INVALID_ARGUMENT
+ */
 export function contextConstructed(n: number): number {
   if (n >>> 0 !== n || n > 30) throw tagNumberError(n)
   return 0xa0 | n
@@ -44,31 +46,19 @@ export function contextConstructed(n: number): number {
 export function booleanContent(reader: DerReader, what: string): boolean {
   const octet = reader.bytes[reader.contentStart]
   if (reader.contentEnd - reader.contentStart !== 1 || (octet !== 0 && octet !== 0xff)) {
-    throw new PkiError('ERR_DER', `${what}: a BOOLEAN that is not one octet 00 or FF (X.690 11.1)`)
+    throw new PkiError('ERR_DER', `${what}: the content of a BOOLEAN is not one octet 00 or FF (X.690 11.1)`)
   }
   return octet === 0xff
 }
 
-/**
- * `BOOLEAN DEFAULT FALSE`: reads the next element if it is one. DER leaves the default out (X.690 11.5).
- *
- * @throws ERR_DER for an encoded FALSE.
- */
-export function optionalTrue(reader: DerReader, what: string): boolean {
-  if (!reader.optional(tags.boolean)) return false
-  if (!booleanContent(reader, what))
-    throw new PkiError('ERR_DER', `${what}: FALSE is the default and must be left out (X.690 11.5)`)
-  return true
-}
-
 /** Refuses INTEGER content that is empty or padded (X.690 8.3.2). @throws ERR_DER */
 export function checkInteger(bytes: Uint8Array, start: number, end: number, what: string): void {
-  if (end <= start) throw new PkiError('ERR_DER', `${what}: an INTEGER without content`)
+  if (end <= start) throw new PkiError('ERR_DER', `${what}: the INTEGER has no content`)
   if (end - start === 1) return
   const first = bytes[start] as number
   const second = bytes[start + 1] as number
   if ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80)) {
-    throw new PkiError('ERR_DER', `${what}: an INTEGER that is not minimal (X.690 8.3.2)`)
+    throw new PkiError('ERR_DER', `${what}: the INTEGER is not minimal (X.690 8.3.2)`)
   }
 }
 
@@ -78,33 +68,33 @@ export function integerContent(reader: DerReader, what: string): Uint8Array {
   return reader.content()
 }
 
-/** The INTEGER read last as a number from 0 to 2^31 - 1. @throws ERR_DER on any other. */
+/** The INTEGER read last as a number from 0 to 2^31 - 1. @throws ERR_DER on any other value. */
 export function smallInteger(reader: DerReader, what: string): number {
   const { bytes, contentStart, contentEnd } = reader
   checkInteger(bytes, contentStart, contentEnd, what)
   if (contentEnd - contentStart > 4 || (bytes[contentStart] as number) >= 0x80) {
-    throw new PkiError('ERR_DER', `${what}: an INTEGER below 0 or above 2^31 - 1`)
+    throw new PkiError('ERR_DER', `${what}: the INTEGER is below 0 or above 2^31 - 1`)
   }
   let value = 0
   for (let i = contentStart; i < contentEnd; i++) value = value * 256 + (bytes[i] as number)
   return value
 }
 
-/** A BIT STRING: its octets and how many bits of the last one do not count. */
+/** A BIT STRING: its octets, and the number of unused bits in the last one. */
 export interface BitString {
   readonly bytes: Uint8Array
   readonly unusedBits: number
 }
 
-/** BIT STRING content; unused bits are zero (X.690 11.2.1). @throws ERR_DER */
+/** BIT STRING content; unused bits must be zero (X.690 11.2.1). @throws ERR_DER */
 export function bitStringContent(reader: DerReader, what: string): BitString {
   const { bytes, contentStart, contentEnd } = reader
   const unusedBits = bytes[contentStart] as number
   if (contentEnd <= contentStart || unusedBits > 7 || (unusedBits > 0 && contentEnd - contentStart === 1)) {
-    throw new PkiError('ERR_DER', `${what}: a BIT STRING with a wrong count of unused bits`)
+    throw new PkiError('ERR_DER', `${what}: the BIT STRING has an invalid count of unused bits`)
   }
   if (unusedBits > 0 && ((bytes[contentEnd - 1] as number) & ((1 << unusedBits) - 1)) !== 0) {
-    throw new PkiError('ERR_DER', `${what}: a BIT STRING whose unused bits are not zero (X.690 11.2.1)`)
+    throw new PkiError('ERR_DER', `${what}: the unused bits of the BIT STRING are not zero (X.690 11.2.1)`)
   }
   return { bytes: bytes.subarray(contentStart + 1, contentEnd), unusedBits }
 }
@@ -115,39 +105,54 @@ export function wholeOctetsBitString(reader: DerReader, what: string): Uint8Arra
   if (unusedBits !== 0)
     throw new PkiError(
       'ERR_DER',
-      `${what}: a BIT STRING of ${String(unusedBits)} unused bits where there can be none`,
+      `${what}: the BIT STRING has ${String(unusedBits)} unused bits; 0 are allowed here`,
     )
   return bytes
 }
 
 /**
- * A named-bit list (KeyUsage, ReasonFlags) as a number, first named bit = bit 0. DER drops trailing zeros (X.690 11.2.2).
+ * A named-bit list (KeyUsage, ReasonFlags) as a number, first named bit =
+ * bit 0. DER drops trailing zeros (X.690 11.2.2).
  *
  * @throws ERR_DER on a list that is empty, padded or longer than 16 bits.
  */
 export function namedBits(reader: DerReader, what: string): number {
-  const { bytes, unusedBits } = bitStringContent(reader, what)
-  if (bytes.length === 0 || bytes.length > 2)
-    throw new PkiError('ERR_DER', `${what}: a bit list of ${String(bytes.length)} octets`)
-  const last = bytes[bytes.length - 1] as number
-  if (((last >> unusedBits) & 1) === 0)
-    throw new PkiError('ERR_DER', `${what}: a bit list that ends in zero bits (X.690 11.2.2)`)
-  let bits = 0
-  for (let i = 0; i < bytes.length * 8; i++)
-    if (((bytes[i >> 3] as number) >> (7 - (i & 7))) & 1) bits |= 1 << i
+  const bits = lenientNamedBits(reader, what)
+  const { bytes, contentStart, contentEnd } = reader
+  if ((((bytes[contentEnd - 1] as number) >> (bytes[contentStart] as number)) & 1) === 0)
+    throw new PkiError('ERR_DER', `${what}: the named-bit list ends in zero bits (X.690 11.2.2)`)
   return bits
 }
 
-/** NULL content: nothing. @throws ERR_DER */
+/**
+ * The same, but trailing zero bits are accepted, as some CAs write keyUsage; at least one bit must be set.
+ * @throws ERR_DER
+ */
+export function lenientNamedBits(reader: DerReader, what: string): number {
+  const { bytes } = bitStringContent(reader, what)
+  if (bytes.length === 0 || bytes.length > 2)
+    throw new PkiError(
+      'ERR_DER',
+      `${what}: the named-bit list has ${String(bytes.length)} octets; 1 or 2 are expected`,
+    )
+  let bits = 0
+  for (let i = 0; i < bytes.length * 8; i++)
+    if (((bytes[i >> 3] as number) >> (7 - (i & 7))) & 1) bits |= 1 << i
+  if (bits === 0) throw new PkiError('ERR_DER', `${what}: the named-bit list has no bit set`)
+  return bits
+}
+
+/** NULL content, which must be empty. @throws ERR_DER */
 export function nullContent(reader: DerReader, what: string): void {
-  if (reader.contentEnd !== reader.contentStart) throw new PkiError('ERR_DER', `${what}: a NULL with content`)
+  if (reader.contentEnd !== reader.contentStart)
+    throw new PkiError('ERR_DER', `${what}: the NULL has content`)
 }
 
 function tagNumberError(n: number): PkiError {
-  return new PkiError('ERR_INVALID_ARGUMENT', `[${String(n)}] does not fit a tag of one octet`)
+  return new PkiError('ERR_INVALID_ARGUMENT', `[${String(n)}] is not a tag of one octet; expected 0 to 30`)
 }
 
-/** Longest content that is read, in octets (threats: CVE-2023-2650, huge sub-identifiers). */
+/** The longest content that is read, in octets (CVE-2023-2650: huge sub-identifiers). */
 const maxOidOctets = 64
 
 /** The dotted text of the OBJECT IDENTIFIER read last. @throws ERR_OID_INVALID as `decodeOid` */
@@ -158,7 +163,7 @@ export function oidContent({ bytes, contentStart, contentEnd }: DerReader): stri
 /**
  * Dotted text of OID content octets.
  *
- * @throws ERR_OID_INVALID where it is empty, cut off, padded or longer than 64 octets.
+ * @throws ERR_OID_INVALID for content that is empty, truncated, padded or longer than 64 octets.
  */
 export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
   checkOid(bytes, start, end)
@@ -171,7 +176,8 @@ export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.leng
     const octet = bytes[i] as number
     if (large !== undefined) large = (large << 7n) | BigInt(octet & 0x7f)
     else if (value > 0x3fffffff)
-      large = (BigInt(value) << 7n) | BigInt(octet & 0x7f) // never truncated: CVE-2025-66030
+      // No truncation of large sub-identifiers (CVE-2025-66030).
+      large = (BigInt(value) << 7n) | BigInt(octet & 0x7f)
     else value = value * 128 + (octet & 0x7f)
     if (octet >= 0x80) continue
     if (text !== '') text += `.${large === undefined ? String(value) : large.toString()}`
@@ -183,7 +189,10 @@ export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.leng
   return text
 }
 
-/** What has one octet below id-ce or id-kp is nearly every identifier of a certificate: no arithmetic, and no string is made. */
+/**
+ * Fast path: nearly every identifier in a certificate is id-ce or id-kp and
+ * one octet. It needs no arithmetic and creates no string.
+ */
 function familiarOid(bytes: Uint8Array, start: number, end: number): string | undefined {
   const last = bytes[end - 1] as number
   for (const { arc, prefix, texts } of familiarArcs) {
@@ -195,7 +204,7 @@ function familiarOid(bytes: Uint8Array, start: number, end: number): string | un
   return undefined
 }
 
-/** Texts are made when they are first asked for: importing the package stays cheap. */
+/** The texts are created on first use, so that importing the package stays cheap. */
 function familiarArc(arc: string): {
   readonly arc: string
   readonly prefix: Uint8Array
@@ -204,23 +213,27 @@ function familiarArc(arc: string): {
   return { arc, prefix: encodeOid(arc), texts: new Array<undefined>(128).fill(undefined) }
 }
 
-/** Refuses OID content that is empty, too long, cut off or padded. @throws ERR_OID_INVALID */
+/** Refuses OID content that is empty, too long, truncated or padded. @throws ERR_OID_INVALID */
 export function checkOid(bytes: Uint8Array, start: number, end: number): void {
-  if (end <= start) throw new PkiError('ERR_OID_INVALID', 'an object identifier without content')
+  if (end <= start) throw new PkiError('ERR_OID_INVALID', 'the object identifier has no content')
   if (end - start > maxOidOctets) {
     throw new PkiError(
       'ERR_OID_INVALID',
-      `an object identifier of ${String(end - start)} octets; at most ${String(maxOidOctets)} are read`,
+      `the object identifier has ${String(end - start)} octets; at most ${String(maxOidOctets)} are read`,
     )
   }
   let first = true
   for (let i = start; i < end; i++) {
     const octet = bytes[i] as number
     if (first && octet === 0x80)
-      throw new PkiError('ERR_OID_INVALID', 'an object identifier with a padded arc (X.690 8.19.2)')
+      throw new PkiError(
+        'ERR_OID_INVALID',
+        'the object identifier has a padded sub-identifier (X.690 8.19.2)',
+      )
     first = octet < 0x80
   }
-  if (!first) throw new PkiError('ERR_OID_INVALID', 'an object identifier that is cut off inside an arc')
+  if (!first)
+    throw new PkiError('ERR_OID_INVALID', 'the object identifier is truncated inside a sub-identifier')
 }
 
 /**

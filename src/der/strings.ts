@@ -12,16 +12,22 @@ export function isStringTag(tag: number): boolean {
 /**
  * The text of the string element read last, by its tag.
  *
- * @throws ERR_STRING_INVALID where the octets are impossible for the type; ERR_DER where it is no string.
+ * @throws ERR_STRING_INVALID for octets that are not valid for the type; ERR_DER for another type.
  */
 export function stringContent(reader: DerReader, what: string): string {
   const decode = decoders[reader.tag]
   if (decode === undefined)
-    throw new PkiError('ERR_DER', `${what}: tag 0x${reader.tag.toString(16)} where a string is wanted`)
+    throw new PkiError(
+      'ERR_DER',
+      `${what}: found tag 0x${reader.tag.toString(16)}, expected a character string type`,
+    )
   return decode(reader.bytes, reader.contentStart, reader.contentEnd, what)
 }
 
-/** Octets below 0x80 as text: IA5String, whatever its tag says. @throws ERR_STRING_INVALID */
+/**
+ * Octets below 0x80 as text; as for IA5String, whatever the tag of the element.
+ * @throws ERR_STRING_INVALID
+ */
 export function ia5Text(bytes: Uint8Array, start: number, end: number, what: string): string {
   for (let i = start; i < end; i++) {
     const octet = bytes[i] as number
@@ -46,23 +52,23 @@ function utf8(bytes: Uint8Array, start: number, end: number, what: string): stri
   try {
     return utf8Decoder.decode(bytes.subarray(start, end))
   } catch (cause) {
-    throw new PkiError('ERR_STRING_INVALID', `${what}: octets that are not UTF-8`, { cause })
+    throw new PkiError('ERR_STRING_INVALID', `${what}: the octets are not UTF-8`, { cause })
   }
 }
 
-/** All at once: characters put together one by one cost a string each. */
+/** One call for all octets: concatenating single characters allocates a string for each. */
 function latin1(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
 }
 
 function bmp(bytes: Uint8Array, start: number, end: number, what: string): string {
   if ((end - start) % 2 !== 0)
-    throw new PkiError('ERR_STRING_INVALID', `${what}: a BMPString of an odd number of octets`)
+    throw new PkiError('ERR_STRING_INVALID', `${what}: the BMPString has an odd number of octets`)
   let text = ''
   for (let i = start; i < end; i += 2) {
     const unit = (bytes[i] as number) * 256 + (bytes[i + 1] as number)
     if (unit >= 0xd800 && unit <= 0xdfff)
-      throw new PkiError('ERR_STRING_INVALID', `${what}: a BMPString with a surrogate`)
+      throw new PkiError('ERR_STRING_INVALID', `${what}: the BMPString contains a surrogate`)
     text += String.fromCharCode(unit)
   }
   return text
@@ -70,14 +76,17 @@ function bmp(bytes: Uint8Array, start: number, end: number, what: string): strin
 
 function universal(bytes: Uint8Array, start: number, end: number, what: string): string {
   if ((end - start) % 4 !== 0)
-    throw new PkiError('ERR_STRING_INVALID', `${what}: a UniversalString whose length is no multiple of four`)
+    throw new PkiError(
+      'ERR_STRING_INVALID',
+      `${what}: the length of the UniversalString is not a multiple of four`,
+    )
   let text = ''
   for (let i = start; i < end; i += 4) {
     const point =
       (((bytes[i] as number) * 256 + (bytes[i + 1] as number)) * 256 + (bytes[i + 2] as number)) * 256 +
       (bytes[i + 3] as number)
     if (point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-      throw new PkiError('ERR_STRING_INVALID', `${what}: a UniversalString with an impossible code point`)
+      throw new PkiError('ERR_STRING_INVALID', `${what}: the UniversalString contains an invalid code point`)
     text += String.fromCodePoint(point)
   }
   return text
@@ -86,7 +95,7 @@ function universal(bytes: Uint8Array, start: number, end: number, what: string):
 function impossible(name: string, octet: number, what: string): PkiError {
   return new PkiError(
     'ERR_STRING_INVALID',
-    `${what}: octet 0x${octet.toString(16).padStart(2, '0')} in a ${name}`,
+    `${what}: octet 0x${octet.toString(16).padStart(2, '0')} is not allowed in a ${name}`,
   )
 }
 
@@ -100,7 +109,7 @@ const decoders: Readonly<Record<number, Decoder | undefined>> = {
   [tags.ia5String]: ia5Text,
   [tags.numericString]: charset('NumericString', /[0-9 ]/),
   [tags.visibleString]: charset('VisibleString', /[ -~]/),
-  // T.61 in theory; latin-1 is what certificates with it hold.
+  // T.61 by the standard; certificates that use it contain latin-1 in practice.
   [tags.teletexString]: latin1,
   [tags.bmpString]: bmp,
   [tags.universalString]: universal,

@@ -5,16 +5,19 @@ import type { DerReader } from './der-reader.ts'
 import { tags } from './primitives.ts'
 
 /**
- * Reads a `Time` as milliseconds since the epoch. GeneralizedTime before 2050 is read too: RFC 5280 §4.1.2.5 forbids CAs to write it,
- * and roots that people trust have it.
+ * Reads a `Time` as milliseconds since the epoch. GeneralizedTime before 2050 is accepted: RFC 5280 §4.1.2.5
+ * forbids CAs to write it, but some widely trusted roots contain it.
  *
  * @throws ERR_TIME_INVALID, ERR_DER
  */
 export function readTime(reader: DerReader, what: string): number {
-  const tag = reader.next()
+  const tag = reader.next(what)
   if (tag === tags.utcTime) return utcTimeContent(reader, what)
   if (tag !== tags.generalizedTime)
-    throw new PkiError('ERR_DER', `${what}: tag 0x${tag.toString(16)} where a time is wanted`)
+    throw new PkiError(
+      'ERR_DER',
+      `${what}: found tag 0x${tag.toString(16)}, expected a UTCTime or GeneralizedTime`,
+    )
   return generalizedTimeContent(reader, what)
 }
 
@@ -40,7 +43,8 @@ export function generalizedTimeContent(reader: DerReader, what: string): number 
 }
 
 /**
- * DER of a `Time` for milliseconds since the epoch, whole seconds; UTCTime before 2050, GeneralizedTime after.
+ * DER of a `Time` for milliseconds since the epoch, whole seconds; UTCTime
+ * before 2050, GeneralizedTime after.
  *
  * @throws ERR_INVALID_ARGUMENT outside the years 1950 to 9999.
  */
@@ -48,7 +52,7 @@ export function encodeTime(milliseconds: number): Uint8Array {
   if (!(milliseconds >= year1950 && milliseconds < year10000)) {
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      `${String(milliseconds)} ms is not a time of the years 1950 to 9999`,
+      `${String(milliseconds)} ms is not a time in the years 1950 to 9999`,
     )
   }
   return encodeText(milliseconds, milliseconds < year2050 ? tags.utcTime : tags.generalizedTime)
@@ -59,7 +63,7 @@ export function encodeGeneralizedTime(milliseconds: number): Uint8Array {
   if (!(milliseconds >= year0 && milliseconds < year10000))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      `${String(milliseconds)} ms is not a time of the years 0 to 9999`,
+      `${String(milliseconds)} ms is not a time in the years 0 to 9999`,
     )
   return encodeText(milliseconds, tags.generalizedTime)
 }
@@ -84,13 +88,16 @@ function compose(bytes: Uint8Array, at: number, year: number, reader: DerReader,
   const second = digits(bytes, at + 8, reader, what)
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
   const lastDay = month === 2 && leap ? 29 : (daysOfMonth[month - 1] ?? 0)
-  // No leap second: X.690 11.8 has no form for it that POSIX time could hold.
+  // No leap seconds: POSIX time cannot represent them.
   if (day < 1 || day > lastDay || hour > 23 || minute > 59 || second > 59)
     throw wrongForm(reader, what, 'a date that exists')
   return daysFromCivil(year, month, day) * 86_400_000 + ((hour * 60 + minute) * 60 + second) * 1000
 }
 
-/** Days since 1970-01-01 in the proleptic Gregorian calendar; `Date.UTC` would remap the years 0 to 99. */
+/**
+ * Days since 1970-01-01 in the proleptic Gregorian calendar. `Date.UTC` is
+ * not used: it maps the years 0 to 99 to 1900 to 1999.
+ */
 function daysFromCivil(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year
   const era = Math.floor(shifted / 400)
@@ -115,7 +122,7 @@ function digits(bytes: Uint8Array, at: number, reader: DerReader, what: string):
 
 function wrongForm(reader: DerReader, what: string, wanted: string): PkiError {
   const found = JSON.stringify(Buffer.from(reader.content().subarray(0, 32)).toString('latin1'))
-  return new PkiError('ERR_TIME_INVALID', `${what}: ${found} where ${wanted} is wanted (RFC 5280 4.1.2.5)`)
+  return new PkiError('ERR_TIME_INVALID', `${what}: found ${found}, expected ${wanted} (RFC 5280 4.1.2.5)`)
 }
 
 const daysOfMonth = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]

@@ -3,7 +3,5 @@
  *
  * @module spiffe-pki/errors
  */
-export { errorCodes } from './error-codes.ts'
 export type { PkiErrorCode } from './error-codes.ts'
 export { PkiError, isPkiError } from './pki-error.ts'
-export type { PkiErrorOptions } from './pki-error.ts'

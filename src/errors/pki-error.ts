@@ -1,20 +1,21 @@
-// The one error class of the package: switch on `code`, read `message`, log `cause`.
+// The error class of the package: switch on `code`, read `message`, log `cause`.
 
 import type { PkiErrorCode } from './error-codes.ts'
 
-/** What an error was caused by. */
+/** The cause of an error. @inline */
 export interface PkiErrorOptions {
-  /** The error underneath; never sent to a peer. */
+  /** The underlying error; never sent to a peer. */
   readonly cause?: unknown
 }
 
-/** Longest message kept, in UTF-16 units: text from outside is quoted in messages (CVE-2025-61729). */
+/** The longest message, in UTF-16 units, because messages quote text from outside (CVE-2025-61729). */
 const maxMessageLength = 1024
 
 /**
  * Every failure that input, a peer, a backend or misuse can cause.
  *
- * The message says what was found and what was wanted; it never holds private keys, PINs, tokens or passphrases.
+ * The message says what was found and what was expected. It never contains
+ * private keys, PINs, tokens or passphrases.
  */
 export class PkiError<Code extends PkiErrorCode = PkiErrorCode> extends Error {
   /** Stable, from the catalogue `errorCodes`. */
@@ -29,12 +30,15 @@ export class PkiError<Code extends PkiErrorCode = PkiErrorCode> extends Error {
   }
 
   static {
-    // On the prototype, so that an instance shows its fields only.
+    // On the prototype, so that an instance shows only its own fields.
     Object.defineProperty(this.prototype, 'name', { value: 'PkiError', configurable: true, writable: true })
   }
 }
 
-/** Not between the halves of a surrogate pair: encoders throw at half of one, and messages go out in headers. */
+/**
+ * Never between the halves of a surrogate pair: encoders throw on a lone
+ * surrogate, and messages are sent in headers.
+ */
 function shorten(message: string): string {
   const end = maxMessageLength - 1
   const last = message.charCodeAt(end - 1)

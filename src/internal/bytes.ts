@@ -1,15 +1,15 @@
-// Bytes compared and joined.
-// Strict base64 and base64url: RFC 4648 sections 3.5, 4 and 5. The platform's decoders ignore garbage and stop at "=".
+// Comparing and joining octets; strict base64 and base64url (RFC 4648 sections 3.5, 4 and 5). The platform's
+// decoders ignore invalid characters and stop at "=".
 
 import { PkiError } from '../errors/index.ts'
 
-/** The octets, if they are some. @throws ERR_INVALID_ARGUMENT for anything else, which is what JavaScript may give */
+/** The value, if it is a Uint8Array. @throws ERR_INVALID_ARGUMENT for any other type */
 export function requireOctets(octets: Uint8Array, what: string): Uint8Array {
   if (octets instanceof Uint8Array) return octets
-  throw new PkiError('ERR_INVALID_ARGUMENT', `${what} is given as octets, a Uint8Array`)
+  throw new PkiError('ERR_INVALID_ARGUMENT', `${what} must be a Uint8Array`)
 }
 
-/** Whether both hold the same octets. Not constant-time: never for secrets. */
+/** Whether both hold the same octets. Not constant-time: do not use it for secrets. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0
 }
@@ -25,10 +25,11 @@ export function bytesKey(bytes: Uint8Array): string {
 }
 
 /**
- * Octets of canonical base64: alphabet of section 4, padded, no white space, no bits left over.
+ * Octets of canonical base64: alphabet of section 4, padded, no white space, unused bits zero.
  *
- * Short texts are decoded here and not by the platform: its decoder uses the widest vector instructions, after which a processor may run
- * at a lower clock for microseconds, and the signature that follows a request pays for it (measured: 14 µs a request).
+ * Short texts are decoded here in place of the platform's decoder, which uses the
+ * widest vector instructions. After these a processor may run at a lower clock for
+ * microseconds, which slows the signature that follows (measured: 14 µs a request).
  *
  * @throws ERR_BASE64
  */
@@ -61,7 +62,8 @@ export function decodeBase64(text: string): Uint8Array {
 }
 
 /**
- * Canonical base64 between two offsets of a text, white space anywhere (RFC 7468 §2). Short texts in one pass.
+ * Canonical base64 between two offsets of a text, with white space anywhere
+ * (RFC 7468 §2). Short texts are decoded in one pass.
  *
  * @throws ERR_BASE64
  */
@@ -85,18 +87,32 @@ export function decodeBase64Lines(text: string, start: number, end: number): Uin
       bits = 0
       count = 0
     } else if (code === 0x3d) padding++
-    else if (code !== 0x0a && code !== 0x0d && code !== 0x20 && code !== 0x09) throw notCanonical()
+    else if (!isWhiteSpace(code)) throw notCanonical()
   }
-  // What is left over: three characters and a "=", or two and two, the bits that no octet needs being zero (RFC 4648 §3.5).
-  if (count === 3 && padding === 1 && (bits & 3) === 0) {
-    octets[at++] = bits >> 10
-    octets[at++] = bits >> 2
-  } else if (count === 2 && padding === 2 && (bits & 15) === 0) octets[at++] = bits >> 4
-  else if (count !== 0 || padding !== 0) throw notCanonical()
-  return octets.subarray(0, at)
+  return octets.subarray(0, writeRest(octets, at, bits, count, padding))
 }
 
-/** Base64 with padding. Short inputs by table, for the reason that `decodeBase64` gives. */
+/**
+ * Decodes the last one or two octets: three characters and one "=", or two and two; unused bits must be zero
+ * (RFC 4648 §3.5). Returns the offset after them.
+ */
+function writeRest(octets: Uint8Array, at: number, bits: number, count: number, padding: number): number {
+  if (count === 0 && padding === 0) return at
+  if (count === 2 && padding === 2 && (bits & 15) === 0) {
+    octets[at] = bits >> 4
+    return at + 1
+  }
+  if (count !== 3 || padding !== 1 || (bits & 3) !== 0) throw notCanonical()
+  octets[at] = bits >> 10
+  octets[at + 1] = bits >> 2
+  return at + 2
+}
+
+function isWhiteSpace(code: number): boolean {
+  return code === 0x0a || code === 0x0d || code === 0x20 || code === 0x09
+}
+
+/** Base64 with padding. Short inputs are encoded by a table, for the reason given at `decodeBase64`. */
 export function encodeBase64(octets: Uint8Array): string {
   if (octets.length > longOctets)
     return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64')
@@ -110,7 +126,10 @@ export function encodeBase64(octets: Uint8Array): string {
   return rest === 2 ? `${text}${pair}${(pairs[bits & 0xfff] as string).charAt(0)}=` : `${text}${pair}==`
 }
 
-/** Base64 in lines of 64 characters, `\n` after each (RFC 7468 §2). Short inputs by table, for the reason that `decodeBase64` gives. */
+/**
+ * Base64 in lines of 64 characters, each ending with `\n` (RFC 7468 §2). Short inputs are encoded by a table,
+ * for the reason given at `decodeBase64`.
+ */
 export function encodeBase64Lines(octets: Uint8Array): string {
   const { length } = octets
   if (length > longOctets) return encodeBase64(octets).replace(/.{1,64}/g, '$&\n')
@@ -130,7 +149,10 @@ export function encodeBase64Lines(octets: Uint8Array): string {
   return text.toString('latin1', 0, at)
 }
 
-/** Base64url without padding of the octets from `start` to `end`; for short values, such as coordinates of a key. */
+/**
+ * Base64url without padding of the octets from `start` to `end`; for short
+ * values, such as the coordinates of a key.
+ */
 export function encodeBase64url(octets: Uint8Array, start = 0, end: number = octets.length): string {
   const whole = start + (end - start) - ((end - start) % 3)
   const pairs = (urlPairs ??= pairsOf(urlAlphabet))
@@ -162,7 +184,9 @@ function sextet(text: string, at: number): number {
   return value
 }
 
-/** The platform's decoder, which is lenient: one comparison finds every other spelling of the same octets. */
+/**
+ * The platform's decoder is lenient: encoding its result again and comparing finds every non-canonical input.
+ */
 function decodeLong(text: string): Uint8Array {
   const octets = Buffer.from(text, 'base64')
   if (octets.toString('base64') !== text) throw notCanonical()
@@ -173,7 +197,7 @@ function notCanonical(): PkiError {
   return new PkiError('ERR_BASE64', 'the text is not canonical, padded base64')
 }
 
-/** Without Buffer's pool behind it and without its methods. */
+/** A plain Uint8Array that does not share Buffer's pool. */
 function plain(octets: Buffer): Uint8Array {
   return new Uint8Array(octets)
 }
@@ -187,7 +211,7 @@ function encodeWhole(octets: Uint8Array, start: number, end: number, table: read
   return text
 }
 
-/** Every pair of characters, by the twelve bits that it stands for. */
+/** Every pair of characters, indexed by the twelve bits that it encodes. */
 function pairsOf(letters: string): string[] {
   return Array.from({ length: 4096 }, (_, bits) => letters.charAt(bits >> 6) + letters.charAt(bits & 63))
 }
@@ -196,10 +220,10 @@ const longText = 16 * 1024
 const longOctets = 4 * 1024
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const urlAlphabet = `${alphabet.slice(0, 62)}-_`
-/** By character code: the six bits, -1 for what is not of the alphabet. */
+/** Indexed by character code: the six bits, or -1 for a character outside the alphabet. */
 const sextets = Int8Array.from({ length: 128 }, (_, code) => alphabet.indexOf(String.fromCharCode(code)))
-/** Room for one PEM body, written again each time, and the alphabet as octets. */
+/** A reusable buffer for one PEM body, and the alphabet as octets. */
 let line: { readonly text: Buffer; readonly letters: Buffer } | undefined
-// Made with the first text: importing the package stays cheap.
+// Created with the first text, so that importing the package stays cheap.
 let standardPairs: readonly string[] | undefined
 let urlPairs: readonly string[] | undefined

@@ -1,24 +1,24 @@
-// A strict reader and a plain writer for JSON from outside: RFC 8259, with the limits and refusals that `JSON.parse` lacks.
-// It keeps no duplicate keys, no `__proto__`, no lone surrogates, and on request no rounding of integers above 2^53.
+// A strict JSON reader and a plain writer for documents from outside (RFC 8259). The reader refuses duplicate
+// keys, `__proto__` and lone surrogates, enforces limits, and on request keeps integers above 2^53 exact.
 
 import { PkiError } from '../errors/index.ts'
 import { requireOctets } from './bytes.ts'
 
-/** What JSON becomes here. Objects have no prototype. */
+/** A parsed JSON value. Objects have no prototype. */
 export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject
 
-/** A JSON object: own keys only, `Object.prototype` is not behind it. */
+/** A JSON object: own keys only, no prototype. */
 export interface JsonObject {
   readonly [key: string]: JsonValue | undefined
 }
 
-/** Limits of one document, and how its integers are read. */
+/** Limits for one document, and how integers are read. */
 export interface JsonOptions {
-  /** Longest document in bytes of UTF-8; 1 MiB if not given. */
+  /** The longest document, in bytes of UTF-8; default 1 MiB. */
   readonly maxBytes?: number | undefined
-  /** Deepest nesting of arrays and objects; 32 if not given. */
+  /** The deepest nesting of arrays and objects; default 32. */
   readonly maxDepth?: number | undefined
-  /** Most values (scalars, arrays and objects together); 100,000 if not given. */
+  /** The maximum number of values (scalars, arrays and objects together); default 100,000. */
   readonly maxValues?: number | undefined
   /** Reads integers outside ±(2^53 - 1) as BigInt instead of rounding them (rule B-2). */
   readonly bigIntegers?: boolean | undefined
@@ -27,14 +27,15 @@ export interface JsonOptions {
 /**
  * Reads one JSON document.
  *
- * @throws ERR_JSON not JSON, not UTF-8, a key twice in one object, a key that could reach a prototype
- * @throws ERR_LIMIT_EXCEEDED longer, deeper or of more values than the limits
+ * @throws ERR_JSON not JSON, not UTF-8, a duplicate key, or a key that can reach a prototype
+ * @throws ERR_LIMIT_EXCEEDED longer, deeper or more values than the limits
  */
 export function parseJson(input: string | Uint8Array, options: JsonOptions = {}): JsonValue {
   const maxBytes = options.maxBytes ?? defaultMaxBytes
-  if (typeof input !== 'string') requireOctets(input, 'JSON that is no text')
+  if (typeof input !== 'string') requireOctets(input, 'JSON must be a string or octets')
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
-  if (!(size <= maxBytes)) throw limitError(`${size} bytes found, at most ${maxBytes} wanted`)
+  if (!(size <= maxBytes))
+    throw limitError(`the JSON document has ${size} bytes; at most ${maxBytes} are read`)
   return new JsonReader(typeof input === 'string' ? input : decodeUtf8(input), options).document()
 }
 
@@ -44,7 +45,8 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
 }
 
 /**
- * Writes JSON, a BigInt as an integer; members that are `undefined` are left out. `indent` is spaces per level, 0 for one line.
+ * Writes JSON, a BigInt as an integer; members that are `undefined` are omitted. `indent` is the number of
+ * spaces per level, 0 for one line.
  */
 export function formatJson(value: JsonValue, indent = 0, level = 0): string {
   if (typeof value === 'bigint') return value.toString()
@@ -83,7 +85,7 @@ class JsonReader {
   }
 
   #value(depth: number): JsonValue {
-    if (this.#valuesLeft-- <= 0) throw limitError('more values in one document than the limit')
+    if (this.#valuesLeft-- <= 0) throw limitError('the document has more values than the limit')
     this.#space()
     switch (this.#text.charCodeAt(this.#at)) {
       case brace:
@@ -109,15 +111,16 @@ class JsonReader {
     if (this.#closes(braceEnd)) return members
     do {
       this.#space()
-      if (this.#text.charCodeAt(this.#at) !== quote) throw this.#error('a key in double quotes is wanted')
+      if (this.#text.charCodeAt(this.#at) !== quote) throw this.#error('expected a key in double quotes')
       const key = this.#string()
-      if (key in members) throw this.#error('a key appears twice in one object')
+      if (key in members) throw this.#error('duplicate key in one object')
       this.#expect(colon)
       const value = this.#value(depth)
-      // Harmless here, where objects have no prototype, and not in code that copies or merges what it was given.
-      if (key === '__proto__') throw this.#error('the key __proto__ is refused')
+      // Objects here have no prototype, but code that copies or merges them into
+      // other objects would be affected.
+      if (key === '__proto__') throw this.#error('the key __proto__ is not allowed')
       if (key === 'constructor' && isJsonObject(value) && 'prototype' in value) {
-        throw this.#error('the key constructor with a prototype in it is refused')
+        throw this.#error('the key constructor is not allowed with an object that has the key prototype')
       }
       members[key] = value
     } while (this.#continues(braceEnd))
@@ -140,8 +143,8 @@ class JsonReader {
     for (;;) {
       const unit = text.charCodeAt(this.#at)
       if (unit === quote) break
-      // NaN, the end of the text, compares false with everything.
-      if (!(unit >= 0x20)) throw this.#error('a string without end, or a control character in it')
+      // At the end of the text the code is NaN, for which every comparison is false.
+      if (!(unit >= 0x20)) throw this.#error('unterminated string, or a control character in it')
       if (unit === backslash) {
         out += text.slice(start, this.#at) + this.#escape()
         start = this.#at
@@ -158,7 +161,8 @@ class JsonReader {
     const letter = this.#text.charAt(this.#at + 1)
     if (letter === 'u') {
       const digits = this.#text.slice(this.#at + 2, this.#at + 6)
-      if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw this.#error('\\u is wanted with four hexadecimal digits')
+      if (!/^[0-9a-fA-F]{4}$/.test(digits))
+        throw this.#error('\\u is not followed by four hexadecimal digits')
       this.#at += 6
       return String.fromCharCode(Number.parseInt(digits, 16))
     }
@@ -171,18 +175,18 @@ class JsonReader {
   #number(): number | bigint {
     numberPattern.lastIndex = this.#at
     const literal = numberPattern.exec(this.#text)?.[0]
-    if (literal === undefined) throw this.#error('a value is wanted')
-    // Reading the digits of a BigInt takes more than linear time.
-    if (literal.length > maxNumberLength) throw limitError(`a number of ${literal.length} characters found`)
+    if (literal === undefined) throw this.#error('expected a value')
+    // Converting digits to BigInt takes more than linear time.
+    if (literal.length > maxNumberLength) throw limitError(`a number has ${literal.length} characters`)
     const value = Number(literal)
-    if (!Number.isFinite(value)) throw this.#error('a number beyond the range of IEEE 754')
+    if (!Number.isFinite(value)) throw this.#error('a number is outside the range of IEEE 754 double')
     this.#at += literal.length
     const exact = Number.isSafeInteger(value) || !this.#bigIntegers || !integerPattern.test(literal)
     return exact ? value : BigInt(literal)
   }
 
   #word<T extends boolean | null>(word: string, value: T): T {
-    if (!this.#text.startsWith(word, this.#at)) throw this.#error('a value is wanted')
+    if (!this.#text.startsWith(word, this.#at)) throw this.#error('expected a value')
     this.#at += word.length
     return value
   }
@@ -192,7 +196,7 @@ class JsonReader {
     this.#at++
   }
 
-  /** Whether the array or object just begun is empty; steps over its end. */
+  /** Whether the array or object that was just opened is empty; moves past its end if so. */
   #closes(end: number): boolean {
     this.#space()
     if (this.#text.charCodeAt(this.#at) !== end) return false
@@ -200,7 +204,7 @@ class JsonReader {
     return true
   }
 
-  /** Steps over a comma (true) or the end (false). */
+  /** Moves past a comma (true) or the closing bracket (false). */
   #continues(end: number): boolean {
     if (this.#closes(end)) return false
     this.#expect(comma)
@@ -210,7 +214,7 @@ class JsonReader {
   #expect(wanted: number): void {
     this.#space()
     if (this.#text.charCodeAt(this.#at) !== wanted)
-      throw this.#error(`${String.fromCharCode(wanted)} is wanted`)
+      throw this.#error(`expected ${String.fromCharCode(wanted)}`)
     this.#at++
   }
 
@@ -222,7 +226,7 @@ class JsonReader {
     }
   }
 
-  /** Tells where, never what: documents may hold tokens. */
+  /** The message gives the offset and never the text: documents may contain tokens. */
   #error(reason: string): PkiError<'ERR_JSON'> {
     return new PkiError('ERR_JSON', `not strict JSON at offset ${this.#at}: ${reason}`)
   }
@@ -230,7 +234,7 @@ class JsonReader {
 
 function decodeUtf8(bytes: Uint8Array): string {
   try {
-    // With `ignoreBOM` a byte order mark stays in the text, where the reader refuses it (RFC 8259 section 8.1).
+    // `ignoreBOM` keeps a byte order mark in the text, so that the reader refuses it (RFC 8259 section 8.1).
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (cause) {
     throw new PkiError('ERR_JSON', 'not strict JSON: the bytes are not UTF-8', { cause })
@@ -254,7 +258,7 @@ const maxNumberLength = 256
 const [quote, comma, colon, backslash, bracket, bracketEnd, brace, braceEnd] = [
   0x22, 0x2c, 0x3a, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d,
 ]
-/** In a pattern with `u`, a pair of surrogates is one character of another category. */
+/** In a pattern with the flag `u`, a surrogate pair is one character of another category. */
 const loneSurrogate = /\p{Cs}/u
 const integerPattern = /^-?[0-9]+$/
 const numberPattern = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y

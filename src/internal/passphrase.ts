@@ -1,12 +1,13 @@
-// Passphrases, and the keys that scrypt (RFC 7914) makes of them.
+// Passphrases, and keys derived from them by scrypt (RFC 7914).
 
+import { isUtf8 } from 'node:buffer'
 import { scrypt, scryptSync } from 'node:crypto'
 import type { ScryptOptions } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { isCount } from './numbers.ts'
 
-/** What scrypt costs: 128·N·r octets of memory, and time that grows with N·r·p. */
+/** The cost of scrypt: 128·N·r octets of memory, and time proportional to N·r·p. */
 export interface ScryptCost {
   readonly N: number
   readonly r: number
@@ -16,20 +17,40 @@ export interface ScryptCost {
 /** The passphrase, if it is text or octets. @throws ERR_INVALID_ARGUMENT */
 export function requirePassphrase(passphrase: string | Uint8Array): string | Uint8Array {
   if (typeof passphrase === 'string' || passphrase instanceof Uint8Array) return passphrase
-  // The platform quotes what it finds instead: a number may be the passphrase itself.
-  throw new PkiError('ERR_INVALID_ARGUMENT', 'a passphrase is a string or octets')
+  // The platform's own error would quote the value, which may be the passphrase.
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'a passphrase must be a string or octets')
 }
 
-/** One that is to protect something. @throws ERR_INVALID_ARGUMENT for an empty one too */
+/**
+ * A passphrase for new data.
+ * @throws ERR_INVALID_ARGUMENT also for an empty one, and for text that ends in a line feed
+ */
 export function requireNewPassphrase(passphrase: string | Uint8Array): string | Uint8Array {
   if (requirePassphrase(passphrase).length === 0)
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'an empty passphrase protects nothing')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the passphrase is empty')
+  if (endsInLineFeed(passphrase)) {
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'the passphrase ends in a line feed or carriage return, as a file written by an editor does; remove ' +
+        'the line end',
+    )
+  }
   return passphrase
 }
 
 /**
- * Whether a cost that stands in some input is one of scrypt, and at most twice what we spend ourselves: neither the blocks nor the lanes may be
- * what costs it.
+ * Whether a secret is text that ends in CR or LF. Octets that are not UTF-8
+ * are a random key, which may end in any octet.
+ */
+export function endsInLineFeed(secret: string | Uint8Array): boolean {
+  if (typeof secret === 'string') return /[\r\n]$/.test(secret)
+  const last = secret.at(-1)
+  return (last === 0x0a || last === 0x0d) && isUtf8(secret)
+}
+
+/**
+ * Whether a cost read from input is valid for scrypt and at most twice our
+ * own cost, in memory and in blocks and lanes.
  */
 export function isAffordable({ N, r, p }: ScryptCost, own: ScryptCost): boolean {
   return (
@@ -41,30 +62,30 @@ export function isAffordable({ N, r, p }: ScryptCost, own: ScryptCost): boolean 
   )
 }
 
-/** 32 octets, off the event loop. @throws `code` where scrypt does not take the cost */
+/** 32 octets, computed off the event loop. @throws `code` if scrypt rejects the cost */
 export function deriveKey(
   passphrase: string | Uint8Array,
   salt: Uint8Array,
   cost: ScryptCost,
   code: PkiErrorCode,
 ): Promise<Buffer> {
-  // What scrypt refuses at once it throws; what the executor throws, rejects.
+  // scrypt throws for invalid parameters; inside the executor, a throw rejects the promise.
   return new Promise<Buffer>((resolve, reject) => {
     scrypt(passphrase, salt, keyOctets, optionsOf(cost), (error, key) => {
       if (error === null) resolve(key)
       else reject(error)
     })
   }).catch((cause: unknown) => {
-    throw new PkiError(code, 'scrypt does not take these parameters', { cause })
+    throw new PkiError(code, 'scrypt rejects these parameters', { cause })
   })
 }
 
-/** The same on the event loop, with a cost of our own. */
+/** The same, synchronously, with our own cost. */
 export function deriveKeySync(passphrase: string | Uint8Array, salt: Uint8Array, cost: ScryptCost): Buffer {
   return scryptSync(passphrase, salt, keyOctets, optionsOf(cost))
 }
 
-/** Twice the memory that it takes. */
+/** Twice the memory that scrypt needs at this cost. */
 function optionsOf({ N, r, p }: ScryptCost): ScryptOptions {
   return { N, r, p, maxmem: 256 * N * r }
 }

@@ -1,6 +1,7 @@
-// PEM: RFC 7468, strict inside a block, tolerant of CRLF and of text around blocks.
+// PEM (RFC 7468): blocks with a requested label are parsed strictly; other
+// blocks and text around blocks are skipped.
 
-import { PkiError } from '../errors/index.ts'
+import { isPkiError, PkiError } from '../errors/index.ts'
 import { decodeBase64Lines, encodeBase64Lines } from './bytes.ts'
 
 /** One block: its label and octets. */
@@ -10,83 +11,116 @@ export interface PemBlock {
 }
 
 /**
- * Every block of a text, in order; other text between blocks is passed over (RFC 7468 §5.2).
+ * The blocks with one of these labels (all blocks without `labels`), in order. Blocks with other labels (keys
+ * with headers, PGP, OpenVPN), text around blocks (RFC 7468 §2, §5.2) and a byte order mark are skipped.
  *
- * @throws ERR_PEM where a block is cut off, nested, empty, has headers, or holds no canonical base64, or its marks have no line of their own;
- * ERR_LIMIT_EXCEEDED; ERR_INVALID_ARGUMENT for what is neither text nor octets
+ * @throws ERR_PEM for a requested block that is truncated, nested, empty, has headers, is not canonical
+ *   base64, or whose BEGIN or END does not have its own line; ERR_LIMIT_EXCEEDED; ERR_INVALID_ARGUMENT for
+ *   another type than string or octets
  */
-export function decodePem(pem: string | Uint8Array, limit: number = defaultLimit): PemBlock[] {
-  if (typeof pem !== 'string' && !(pem instanceof Uint8Array))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'PEM is text or octets')
-  if (pem.length > limit)
-    throw new PkiError(
-      'ERR_LIMIT_EXCEEDED',
-      `PEM of ${String(pem.length)} characters; at most ${String(limit)} are read`,
-    )
-  const text =
-    typeof pem === 'string' ? pem : Buffer.from(pem.buffer, pem.byteOffset, pem.length).toString('latin1')
+export function decodePem(
+  pem: string | Uint8Array,
+  labels?: readonly string[] | ((label: string) => boolean),
+  maxLength: number = defaultMaxLength,
+): PemBlock[] {
+  const text = textOf(pem, maxLength)
+  const isAsked = typeof labels === 'function' ? labels : (label: string) => labels?.includes(label) !== false
   const blocks: PemBlock[] = []
-  let at = 0
-  for (;;) {
-    const begin = text.indexOf(beginMark, at)
-    const stray = text.indexOf(endMark, at)
-    if (stray >= 0 && (begin < 0 || stray < begin))
-      throw new PkiError('ERR_PEM', 'an END line without its BEGIN line')
-    if (begin < 0) return blocks
+  for (let at = 0; ;) {
+    const mark = nextMark(text, at)
+    if (mark === undefined) return blocks
+    if (!isAsked(mark.label)) {
+      at = mark.end
+      continue
+    }
     if (blocks.length >= maxBlocks)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxBlocks} PEM blocks`)
-    if (begin > 0 && text[begin - 1] !== '\n' && text[begin - 1] !== '\r')
-      throw new PkiError('ERR_PEM', 'a BEGIN line that does not start its line')
-    const labelEnd = text.indexOf('-----', begin + beginMark.length)
-    const label = text.slice(begin + beginMark.length, labelEnd)
-    if (labelEnd < 0 || label.length > 64 || !/^[A-Z0-9]+(?:[ -][A-Z0-9]+)*$/.test(label)) {
-      throw new PkiError('ERR_PEM', 'a BEGIN line whose label is malformed')
+    let end: Mark
+    try {
+      end = blockAt(text, mark, blocks)
+    } catch (error) {
+      throw blocks.length > 0 && isPkiError(error, 'ERR_PEM') ? placed(error, blocks.length + 1) : error
     }
-    const bodyStart = labelEnd + 5
-    if (!endsLine(text, bodyStart))
-      throw new PkiError('ERR_PEM', `a ${label} block whose BEGIN line goes on after its dashes`)
-    const end = text.indexOf(endMark, bodyStart)
-    if (end < 0) throw new PkiError('ERR_PEM', `a ${label} block without its END line`)
-    const endLine = `${endMark}${label}-----`
-    if (text[end - 1] !== '\n' && text[end - 1] !== '\r')
-      throw new PkiError('ERR_PEM', `a ${label} block whose END line does not start its line`)
-    if (!text.startsWith(endLine, end))
-      throw new PkiError('ERR_PEM', `a ${label} block that ends with another label`)
-    blocks.push({ label, der: decodeBody(text, bodyStart, end, label) })
-    at = end + endLine.length
-    if (!endsLine(text, at))
-      throw new PkiError('ERR_PEM', `a ${label} block whose END line goes on after its dashes`)
+    at = end.end
   }
 }
 
-/** The octets of every block with one of these labels. @throws ERR_PEM where there is none; as `decodePem` */
+/** Adds the block that begins at a mark; returns its END mark. */
+function blockAt(text: string, mark: Mark, blocks: PemBlock[]): Mark {
+  if (!startsLine(text, mark.start)) throw fault(mark.label, 'BEGIN is not at the start of its line')
+  if (mark.kind === endMark) throw fault(mark.label, 'an END line has no BEGIN line before it')
+  const end = endOf(text, mark)
+  blocks.push({ label: mark.label, der: decodeBody(text, mark.end, end.start, mark.label) })
+  return end
+}
+
+/** Adds the place of the block among the requested blocks, from 1. */
+function placed(error: PkiError, place: number): PkiError {
+  return new PkiError('ERR_PEM', `block ${place}: ${error.message}`, { cause: error })
+}
+
+/** The octets of every block with one of these labels. @throws ERR_PEM if there is none; as `decodePem` */
 export function decodePemBlocks(
   pem: string | Uint8Array,
   labels: readonly string[],
-  limit?: number,
+  maxLength?: number,
 ): Uint8Array[] {
-  const blocks = decodePem(pem, limit)
-  const wanted = blocks.filter(({ label }) => labels.includes(label))
-  if (wanted.length === 0) {
-    const found =
-      blocks.length === 0
-        ? 'no PEM block'
-        : `PEM blocks labelled ${[...new Set(blocks.map(({ label }) => label))].slice(0, 5).join(', ')}`
-    throw new PkiError('ERR_PEM', `${found} where ${labels[0] as string} is wanted`)
+  const blocks = decodePem(pem, labels, maxLength)
+  if (blocks.length === 0) {
+    throw new PkiError(
+      'ERR_PEM',
+      `expected a PEM block labelled ${labels[0] as string}, found ${foundLabels(textOf(pem, Infinity))}`,
+    )
   }
-  return wanted.map(({ der }) => der)
+  return blocks.map(({ der }) => der)
 }
 
-/** The octets of the only block with one of these labels. @throws ERR_PEM where there are several; as `decodePemBlocks` */
+/**
+ * The octets of the only block with one of these labels.
+ * @throws ERR_PEM if there are several; as `decodePemBlocks`
+ */
 export function decodeOnePem(
   pem: string | Uint8Array,
   labels: readonly string[],
-  limit?: number,
+  maxLength?: number,
 ): Uint8Array {
-  const found = decodePemBlocks(pem, labels, limit)
+  const only = typeof pem === 'string' ? onlyBlock(pem, labels[0] as string, maxLength) : undefined
+  if (only !== undefined) return only
+  const found = decodePemBlocks(pem, labels, maxLength)
   if (found.length !== 1)
-    throw new PkiError('ERR_PEM', `${String(found.length)} ${labels[0] as string} blocks where one is wanted`)
+    throw new PkiError(
+      'ERR_PEM',
+      `expected one PEM block labelled ${labels[0] as string}, found ${found.length}`,
+    )
   return found[0] as Uint8Array
+}
+
+/**
+ * For speed alone (row parse/request-pem): a text that is one block from its first character to its last. A
+ * dash is not a base64 character, so a dash in the body is refused and there is no second block. Undefined
+ * for every other text, and for an invalid body: `decodePem` then reads the text and reports the fault.
+ */
+function onlyBlock(text: string, label: string, maxLength = defaultMaxLength): Uint8Array | undefined {
+  const begin = beginMark.length + label.length + dashes.length
+  const last = text.endsWith('\n') ? text.length - 1 : text.length
+  const end = last - endMark.length - label.length - dashes.length
+  const isFramed =
+    end > begin &&
+    text.length <= maxLength &&
+    text.startsWith(beginMark) &&
+    text.startsWith(label, beginMark.length) &&
+    text.startsWith(`${dashes}\n`, begin - dashes.length) &&
+    text[end - 1] === '\n' &&
+    text.startsWith(endMark, end) &&
+    text.startsWith(label, end + endMark.length) &&
+    text.startsWith(dashes, last - dashes.length)
+  if (!isFramed) return undefined
+  try {
+    const octets = decodeBase64Lines(text, begin, end)
+    return octets.length === 0 ? undefined : octets
+  } catch {
+    return undefined
+  }
 }
 
 /** One block: lines of 64 characters, `\n` after each. */
@@ -96,9 +130,66 @@ export function encodePem(label: string, der: Uint8Array): string {
 
 /** Whether bytes look like text with a PEM block, not DER. */
 export function looksLikePem(bytes: Uint8Array): boolean {
-  // 30 and a length of several octets: no text has the second.
+  // 30 and a length of several octets: the second octet does not occur in text.
   if (bytes[0] === 0x30 && (bytes[1] ?? 0) >= 0x80) return false
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(beginMark)
+}
+
+/** A BEGIN or END mark: where it starts, and where the text after its dashes begins. */
+interface Mark {
+  readonly kind: typeof beginMark | typeof endMark
+  readonly label: string
+  readonly start: number
+  readonly end: number
+}
+
+/** Octets as latin-1: an octet above 7F becomes a character outside the PEM alphabet. */
+function textOf(pem: string | Uint8Array, maxLength: number): string {
+  if (typeof pem !== 'string' && !(pem instanceof Uint8Array))
+    throw new PkiError('ERR_INVALID_ARGUMENT', `PEM must be a string or octets, found a ${typeof pem}`)
+  if (pem.length > maxLength)
+    throw new PkiError(
+      'ERR_LIMIT_EXCEEDED',
+      `the PEM text has ${pem.length} characters; at most ${maxLength} are read`,
+    )
+  return typeof pem === 'string'
+    ? pem
+    : Buffer.from(pem.buffer, pem.byteOffset, pem.length).toString('latin1')
+}
+
+/** The next mark at the start of a line, optionally after blanks. Dashes elsewhere are text. */
+function nextMark(text: string, from: number): Mark | undefined {
+  for (let at = from; ; at += dashes.length) {
+    at = text.indexOf(dashes, at)
+    if (at < 0) return undefined
+    if (!startsLine(text, at) && !followsBlanks(text, at)) continue
+    const mark = markAt(text, at)
+    if (mark !== undefined) return mark
+  }
+}
+
+function markAt(text: string, at: number): Mark | undefined {
+  const kind = text.startsWith(beginMark, at) ? beginMark : text.startsWith(endMark, at) ? endMark : undefined
+  if (kind === undefined) return undefined
+  const labelStart = at + kind.length
+  const labelEnd = text.indexOf(dashes, labelStart)
+  if (labelEnd < 0 || labelEnd - labelStart > maxLabelLength) return undefined
+  const label = text.slice(labelStart, labelEnd)
+  if (/[\r\n]/.test(label)) return undefined
+  return { kind, label, start: at, end: labelEnd + dashes.length }
+}
+
+/** The END mark of a requested block. @throws ERR_PEM */
+function endOf(text: string, begin: Mark): Mark {
+  const { label } = begin
+  if (!endsLine(text, begin.end)) throw fault(label, 'text follows the dashes of the BEGIN line')
+  const start = text.indexOf(endMark, begin.end)
+  const end = start < 0 ? undefined : markAt(text, start)
+  if (end === undefined) throw fault(label, 'no END line')
+  if (!startsLine(text, start)) throw fault(label, 'END is not at the start of its line')
+  if (end.label !== label) throw fault(label, 'the END line has another label')
+  if (!endsLine(text, end.end)) throw fault(label, 'text follows the dashes of the END line')
+  return end
 }
 
 function decodeBody(text: string, start: number, end: number, label: string): Uint8Array {
@@ -107,23 +198,67 @@ function decodeBody(text: string, start: number, end: number, label: string): Ui
     octets = decodeBase64Lines(text, start, end)
   } catch (cause) {
     const body = text.slice(start, end)
-    if (body.includes(':') || body.includes('-'))
-      throw new PkiError('ERR_PEM', `a ${label} block with headers or a line of dashes inside`)
-    throw new PkiError('ERR_PEM', `a ${label} block that is not canonical base64`, { cause })
+    const hasHeaders = body.includes(':') || body.includes('-')
+    throw fault(
+      label,
+      hasHeaders ? 'the block has headers or a line of dashes inside' : 'the content is not canonical base64',
+      cause,
+    )
   }
-  if (octets.length === 0) throw new PkiError('ERR_PEM', `a ${label} block without content`)
+  if (octets.length === 0) throw fault(label, 'the block is empty')
   return octets
 }
 
-/** Whether nothing but blanks follows on this line. */
+function foundLabels(text: string): string {
+  const labels = new Set<string>()
+  for (let at = 0; labels.size < 5;) {
+    const mark = nextMark(text, at)
+    if (mark === undefined) break
+    if (mark.kind === beginMark) labels.add(`"${shownLabel(mark.label)}"`)
+    at = mark.end
+  }
+  return labels.size === 0 ? 'no PEM block' : `only ${[...labels].join(', ')}`
+}
+
+/** A label shortened for a message: in a damaged file, the label can contain key material. */
+function shownLabel(label: string): string {
+  return /^[\w.#/-]{1,16}(?: [\w.#/-]{1,16}){0,5}$/.test(label)
+    ? label
+    : `with a label of ${label.length} characters`
+}
+
+function fault(label: string, what: string, cause?: unknown): PkiError {
+  return new PkiError('ERR_PEM', `PEM block ${shownLabel(label)}: ${what} (RFC 7468)`, { cause })
+}
+
+/**
+ * Whether an offset is at the start of a line. A byte order mark (as text,
+ * or as latin-1 octets) does not count as text.
+ */
+function startsLine(text: string, at: number): boolean {
+  if (at === 0) return true
+  const before = text[at - 1]
+  if (before === '\n' || before === '\r') return true
+  return (at === 1 && before === '\uFEFF') || (at === 3 && text.startsWith('\u00EF\u00BB\u00BF'))
+}
+
+/** Whether only blanks, 64 at most, precede an offset on its line: an indented mark is an error, not text. */
+function followsBlanks(text: string, at: number): boolean {
+  return /(?:^|[\r\n])[ \t]{1,64}$/.test(text.slice(Math.max(0, at - 65), at))
+}
+
+/** Whether only blanks follow on this line. */
 function endsLine(text: string, at: number): boolean {
   let code = text.charCodeAt(at)
   while (code === 0x20 || code === 0x09) code = text.charCodeAt(++at)
   return Number.isNaN(code) || code === 0x0a || code === 0x0d
 }
 
+const dashes = '-----'
 const beginMark = '-----BEGIN '
 const endMark = '-----END '
+/** A longer label makes the line text. */
+const maxLabelLength = 64
 const maxBlocks = 65_536
-/** 64 MiB: a CRL of a million entries fits. */
-const defaultLimit = 64 * 1024 * 1024
+/** 64 MiB: enough for a CRL with a million entries. */
+const defaultMaxLength = 64 * 1024 * 1024

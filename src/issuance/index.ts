@@ -4,11 +4,6 @@
  * @module spiffe-pki/issuance
  */
 export { createIssuanceService } from './issuance-service.ts'
-export type {
-  CertificateStatus,
-  IssuancePlan,
-  IssuanceRequest,
-  IssuanceService,
-  IssuanceServiceOptions,
-} from './issuance-service.ts'
+export type { IssuanceService } from './issuance-contract.ts'
+export type { IssuanceRequest } from './admission.ts'
 export type { IssuedCertificate } from '../ca/index.ts'

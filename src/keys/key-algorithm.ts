@@ -1,13 +1,15 @@
-// Which keys can be made and how they may be called, and with which algorithm each signs.
+// Key algorithms with their signature algorithms, and the syntax of key ids.
 
+import { readOptions } from '../internal/options.ts'
 import { KeyObject, generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import { PkiError } from '../errors/index.ts'
-import { PublicKey, signatureAlgorithms } from '../x509/index.ts'
+import { PublicKey } from '../x509/index.ts'
+import { signatureAlgorithms } from '../x509/internal.ts'
 import type { SignatureAlgorithm } from '../x509/index.ts'
 
 /**
- * A kind of key. `RSA-…` signs by PKCS#1 v1.5; `RSA-PSS-…` is an rsaEncryption key that signs by PSS.
+ * A type of key. `RSA-…` signs by PKCS#1 v1.5; `RSA-PSS-…` is an rsaEncryption key that signs by PSS.
  */
 export type KeyAlgorithm =
   | 'P-256'
@@ -35,29 +37,29 @@ export const keyAlgorithms: Readonly<Record<KeyAlgorithm, SignatureAlgorithm>> =
   'RSA-PSS-4096': 'rsassa-pss-SHA256',
 }
 
-/** Ids are names of files and labels of tokens too, so they are of the characters that both have. */
+/** Ids are used as names of files and labels of tokens, so they contain only characters that both allow. */
 export const keyIdPattern: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
-/** The id of a key: text that fits `keyIdPattern`. @throws ERR_INVALID_ARGUMENT for anything else */
+/** The id of a key: text that matches `keyIdPattern`. @throws ERR_INVALID_ARGUMENT for anything else */
 export function requireKeyId(id: string | undefined): string {
-  // A pattern takes what is no text for the text that it becomes: nothing at all would be a key called "undefined".
+  // A pattern converts other types to text: undefined would become a key with the id "undefined".
   if (typeof id === 'string' && keyIdPattern.test(id)) return id
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
-    'a key id is 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit',
+    'a key id must be 1 to 128 letters, digits, dots, hyphens and underscores, the first a letter or digit',
   )
 }
 
-/** What a key manager answers an id with that it has a key for already. `where` stands behind: ` in the token`. */
+/** ERR_KEY_EXISTS: the key manager already has a key with this id. `where` is appended: ` in the token`. */
 export function keyExists(id: string, where = ''): PkiError {
-  return new PkiError('ERR_KEY_EXISTS', `a key called ${id} exists${where}`)
+  return new PkiError('ERR_KEY_EXISTS', `a key with the id ${id} exists${where}`)
 }
 
-/** What a key manager answers an id with that it has no key for, or not this version of it. */
+/** ERR_KEY_NOT_FOUND: the key manager has no key with this id, or not this version of it. */
 export function keyNotFound(id: string, version?: number, where = ''): PkiError {
   return new PkiError(
     'ERR_KEY_NOT_FOUND',
-    version === undefined ? `no key${where} is called ${id}` : `key ${id} has no version ${version}${where}`,
+    version === undefined ? `no key${where} has the id ${id}` : `key ${id} has no version ${version}${where}`,
   )
 }
 
@@ -66,17 +68,18 @@ export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
   return Object.hasOwn(keyAlgorithms, name)
 }
 
-/** The name as a `KeyAlgorithm`. @throws ERR_KEY_UNSUPPORTED for a name that is none */
+/** The name as a `KeyAlgorithm`. @throws ERR_KEY_UNSUPPORTED for an unknown name */
 export function requireKeyAlgorithm(name: string): KeyAlgorithm {
   if (isKeyAlgorithm(name)) return name
   throw new PkiError(
     'ERR_KEY_UNSUPPORTED',
-    `${name} is no key algorithm; one of ${Object.keys(keyAlgorithms).join(', ')} is wanted`,
+    `unknown key algorithm ${name}; expected one of ${Object.keys(keyAlgorithms).join(', ')}`,
   )
 }
 
 /**
- * The algorithm of an existing key. RSA keys sign by PKCS#1 v1.5 unless `pss` is asked for or the key is bound to it.
+ * The algorithm of an existing key. RSA keys sign by PKCS#1 v1.5 unless
+ * `pss` is set or the key is restricted to PSS.
  *
  * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
  */
@@ -84,19 +87,22 @@ export function keyAlgorithmOf(
   publicKey: PublicKey,
   options: { readonly pss?: boolean | undefined } = {},
 ): KeyAlgorithm {
+  const { pss } = readOptions<{ readonly pss?: boolean | undefined }>('keyAlgorithmOf', options, {
+    pss: 'optional',
+  })
   if (!(publicKey instanceof PublicKey))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the algorithm is asked of a PublicKey')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'publicKey must be a PublicKey')
   publicKey.checkStrength()
   const { algorithm, bits } = publicKey
   if (algorithm !== 'RSA' && algorithm !== 'RSA-PSS') return requireKeyAlgorithm(algorithm ?? 'unknown')
-  return requireKeyAlgorithm(`RSA-${options.pss === true || algorithm === 'RSA-PSS' ? 'PSS-' : ''}${bits}`)
+  return requireKeyAlgorithm(`RSA-${pss === true || algorithm === 'RSA-PSS' ? 'PSS-' : ''}${bits}`)
 }
 
 /**
- * What a key of an algorithm signs with. An id-RSASSA-PSS key may be bound to one hash and a least length of salt (RFC 4055 §3.1): then with
- * that hash, and a salt as long as it.
+ * The signature algorithm of a key. An id-RSASSA-PSS key may be restricted to one hash and a minimum salt
+ * length (RFC 4055 §3.1): then that hash is used, with a salt of the same length.
  *
- * @throws ERR_KEY_UNSUPPORTED where the salt would have to be longer than the hash
+ * @throws ERR_KEY_UNSUPPORTED if the salt would have to be longer than the hash
  */
 export function signatureAlgorithmOf(publicKey: PublicKey, algorithm: KeyAlgorithm): SignatureAlgorithm {
   const { pss } = publicKey.info
@@ -106,17 +112,18 @@ export function signatureAlgorithmOf(publicKey: PublicKey, algorithm: KeyAlgorit
   if (pss.saltLength > saltLength) {
     throw new PkiError(
       'ERR_KEY_UNSUPPORTED',
-      `an RSASSA-PSS key whose salt has ${pss.saltLength} octets; with ${pss.hash} it has ${saltLength} here`,
+      `the RSASSA-PSS key requires a salt of ${pss.saltLength} octets; with ${pss.hash} it has ` +
+        `${saltLength} here`,
     )
   }
   return name
 }
 
-/** The key, if it is a private one. @throws ERR_INVALID_ARGUMENT for anything else */
+/** The key, if it is a private key. @throws ERR_INVALID_ARGUMENT for anything else */
 export function requirePrivateKey(key: KeyObject): KeyObject {
   const type: string = key instanceof KeyObject ? key.type : typeof key
   if (type !== 'private')
-    throw new PkiError('ERR_INVALID_ARGUMENT', `a ${type} key where a private KeyObject is wanted`)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `found a ${type} key, expected a private KeyObject`)
   return key
 }
 

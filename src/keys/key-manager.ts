@@ -1,45 +1,52 @@
-// The contract of key backends: memory, files, PKCS#11 tokens, yours.
+// The contract of key backends: memory, files, PKCS#11 tokens, or custom ones.
 
 import type { Signer } from '../x509/index.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
-import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
+import type { BackupProtection, EncryptedKeyBackup } from './backup/key-backup.ts'
 
-/** What is known of a key without touching it. */
+/** Information about a key, available without using it. */
 export interface KeyInfo {
-  /** The id that it was made with. */
+  /** The id of the key. */
   readonly id: string
-  /** Counts from 1; `rotateKey` goes on from the highest that the key ever had, so a number never means two keys. */
+  /**
+   * Starts at 1. `rotateKey` continues after the highest number that the key ever had, so a number never
+   * identifies two keys.
+   */
   readonly version: number
-  /** What it is, and what it signs with. */
+  /** The algorithm of the key, which also determines its signature algorithm. */
   readonly algorithm: KeyAlgorithm
-  /** When it was made, as the backend tells. */
+  /** The creation time as stored in the backend. */
   readonly created: Date
-  /** Whether `getSigner` answers with this version. */
+  /** Whether `getSigner` returns this version. */
   readonly current: boolean
 }
 
 /**
- * Makes, keeps and uses private keys, which never leave it but as an encrypted backup.
+ * Creates, stores and uses private keys. A key leaves the manager only as an encrypted backup.
  *
- * Every implementation passes `keyManagerContract` of `spiffe-pki/testing`.
+ * Every implementation passes `contracts.KeyManager` of `spiffe-pki/testing`.
  */
 export interface KeyManager extends AsyncDisposable {
   /**
-   * Makes a key, version 1; so does the next one of an id whose key was destroyed with all versions.
+   * Creates version 1 of a key. After a key was destroyed with all versions,
+   * its id starts at version 1 again.
    *
-   * @throws ERR_KEY_EXISTS, ERR_KEY_UNSUPPORTED, ERR_INVALID_ARGUMENT for an id that is malformed
+   * @throws ERR_KEY_EXISTS, ERR_KEY_UNSUPPORTED, ERR_INVALID_ARGUMENT for a malformed id
    */
   generateKey(id: string, algorithm: KeyAlgorithm): Promise<Signer>
-  /** The signer of the current version, or of the one asked for. */
+  /** The signer of the current version, or of the given one. */
   getSigner(id: string, version?: number): Promise<Signer | undefined>
   /** Every version of every key, by id, then version. */
   listKeys(): Promise<readonly KeyInfo[]>
-  /** Makes a new version of a key; the old ones stay until destroyed. @throws ERR_KEY_NOT_FOUND */
+  /** Creates a new version of a key; the old ones stay until destroyed. @throws ERR_KEY_NOT_FOUND */
   rotateKey(id: string): Promise<Signer>
   /** The current version, encrypted. @throws ERR_KEY_NOT_FOUND, ERR_KEY_NOT_EXTRACTABLE */
   backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup>
-  /** Brings a key back under its id, as its next version. @throws ERR_KEY_EXISTS when that very key is there, ERR_KEY_BACKUP */
+  /**
+   * Restores a key under its id, as its next version.
+   * @throws ERR_KEY_EXISTS if the same key exists already, ERR_KEY_BACKUP
+   */
   restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<Signer>
-  /** Destroys one version, or the key with all of them. @throws ERR_KEY_NOT_FOUND */
+  /** Destroys one version, or all versions of the key. @throws ERR_KEY_NOT_FOUND */
   destroyKey(id: string, version?: number): Promise<void>
 }

@@ -1,5 +1,6 @@
-// Keys in the memory of this process: for tests, short-lived workload keys, and CAs that start anew.
+// Keys in the memory of this process: for tests, short-lived workload keys, and CAs without persistent state.
 
+import { readOptions } from '../internal/options.ts'
 import { PkiError } from '../errors/index.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
@@ -12,7 +13,7 @@ import {
 } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
-import type { BackupProtection, EncryptedKeyBackup } from './key-backup.ts'
+import type { BackupProtection, EncryptedKeyBackup } from './backup/key-backup.ts'
 import { SoftwareSigner } from './software-signer.ts'
 
 interface Version {
@@ -21,8 +22,13 @@ interface Version {
   readonly signer: SoftwareSigner
 }
 
+interface MemoryKeyManagerOptions {
+  /** The clock for creation times. Default `systemClock`. */
+  readonly clock?: Clock | undefined
+}
+
 /**
- * A `KeyManager` that forgets everything when the process ends.
+ * A `KeyManager` that keeps keys in memory only.
  *
  * @example
  * ```ts
@@ -33,12 +39,13 @@ interface Version {
 export class MemoryKeyManager implements KeyManager {
   readonly #clock: Clock
   readonly #keys = new Map<string, Version[]>()
-  /** The highest number that each key ever had, destroyed versions too. */
+  /** The highest version number of each key, including destroyed versions. */
   readonly #newest = new Map<string, number>()
   #closed = false
 
-  constructor(options: { readonly clock?: Clock | undefined } = {}) {
-    this.#clock = options.clock ?? systemClock
+  constructor(options: MemoryKeyManagerOptions = {}) {
+    const { clock } = readOptions<MemoryKeyManagerOptions>('MemoryKeyManager', options, { clock: 'optional' })
+    this.#clock = clock ?? systemClock
   }
 
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
@@ -47,7 +54,7 @@ export class MemoryKeyManager implements KeyManager {
     if (this.#keys.has(id)) throw keyExists(id)
     const signer = await newSigner(id, algorithm)
     this.#open()
-    if (this.#keys.has(id)) throw keyExists(id) // made by another call while this one waited
+    if (this.#keys.has(id)) throw keyExists(id) // created by a concurrent call
     this.#add(id, signer)
     return signer
   }
@@ -83,16 +90,16 @@ export class MemoryKeyManager implements KeyManager {
 
   async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
     const { signer, created } = this.#current(id)
-    // Loaded when a backup is made or read: few programs do, and all of them pay for what their import loads.
-    const { sealKeyBackup } = await import('./key-backup.ts')
+    // Loaded with the first backup or restore, because few programs use them.
+    const { sealKeyBackup } = await import('./backup/key-backup.ts')
     return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm: signer.algorithm, created }, protection)
   }
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
     this.#open()
-    // What was opened is what is used, though the caller's object change meanwhile.
+    // The copy is used, even if the caller changes its object meanwhile.
     const taken = { ...backup }
-    const { openKeyBackup } = await import('./key-backup.ts')
+    const { openKeyBackup } = await import('./backup/key-backup.ts')
     const privateKey = await openKeyBackup(taken, protection)
     const id = taken.keyId
     this.#check(id)
@@ -116,7 +123,7 @@ export class MemoryKeyManager implements KeyManager {
     this.#newest.delete(id)
   }
 
-  /** Forgets every key; later calls are ERR_CLOSED. */
+  /** Releases every key; later calls throw ERR_CLOSED. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#keys.clear()

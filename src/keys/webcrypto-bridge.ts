@@ -1,40 +1,49 @@
-// A Signer as a WebCrypto provider, so that what takes a `Crypto` (the generators of @peculiar/x509, …) signs with a key that stays where it is.
-// W3C WebCrypto §14.3.3 (sign); ECDSA signatures there are r and s side by side (IEEE P1363), in X.509 they are DER (RFC 3279 §2.2.3).
+// Presents a Signer as a WebCrypto provider (W3C WebCrypto §14.3.3), so that code with a `Crypto` argument,
+// such as @peculiar/x509, can sign with it.
 
+import { readOptions } from '../internal/options.ts'
 import { webcrypto } from 'node:crypto'
 import { integerContent, readWhole, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
-import { requireSigner, signatureAlgorithms } from '../x509/index.ts'
+import { requireSigner, signatureAlgorithms } from '../x509/internal.ts'
 import type { Signer } from '../x509/index.ts'
 
-/** A provider, and the only key pair that it signs with. */
+/** A provider, and its only signing key pair. @inline */
 export interface BridgedSigner {
   /**
-   * Everything but signing with `keys.privateKey` goes to the provider underneath. Pass it as an argument; it is set nowhere. Its type is the
-   * platform's own: that of the DOM library where a project has it, else Node's.
+   * Every operation but signing with `keys.privateKey` is delegated to the
+   * underlying provider. Pass it as an argument; it is not installed globally. Its
+   * type is that of the DOM library if the project has it, else Node's.
    */
   readonly crypto: typeof globalThis.crypto
-  /** The private half is a handle: it holds no key, and cannot be exported. */
+  /** The private half is a handle: it contains no key, and cannot be exported. */
   readonly keys: webcrypto.CryptoKeyPair
 }
 
-/** Options of `bridgeToWebCrypto`. */
+/** Options of `bridgeToWebCrypto`. @inline */
 export interface BridgeOptions {
-  /** The provider underneath: of the platform (default), or for example `new Crypto()` of `@peculiar/webcrypto`. */
-  // eslint-disable-next-line @typescript-eslint/no-duplicate-type-constituents -- two types where a project has the DOM library
+  /**
+   * The underlying provider: the platform's by default, or for example `new
+   * Crypto()` of `@peculiar/webcrypto`.
+   */
+  // Two types if a project has the DOM library, one otherwise.
+  // eslint-disable-next-line @typescript-eslint/no-duplicate-type-constituents
   readonly crypto?: webcrypto.Crypto | typeof globalThis.crypto | undefined
 }
 
 /**
- * Bridges a signer to WebCrypto. The private key names its one algorithm, hash and salt length, so that generators choose what it can do.
+ * Bridges a signer to WebCrypto. The private key names its only algorithm,
+ * hash and salt length, so that generators choose them.
  *
- * @throws ERR_KEY_UNSUPPORTED where the provider does not take the public key; what it signs rejects with ERR_ALGORITHM_MISMATCH for another
- * algorithm, ERR_KEY_NOT_EXTRACTABLE for an export, ERR_INVALID_ARGUMENT for any other use of the private key
- * @throws ERR_INVALID_ARGUMENT for what is no signer
+ * @throws ERR_KEY_UNSUPPORTED if the provider does not accept the public key; `sign` rejects with
+ *   ERR_ALGORITHM_MISMATCH for another algorithm, ERR_KEY_NOT_EXTRACTABLE for an export, ERR_INVALID_ARGUMENT
+ *   for any other use of the private key
+ * @throws ERR_INVALID_ARGUMENT if the value is not a signer
  */
 export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions = {}): Promise<BridgedSigner> {
   requireSigner(signer)
-  const base = options.crypto ?? webcrypto
+  const given = readOptions<BridgeOptions>('bridgeToWebCrypto', options, { crypto: 'optional' })
+  const base = given.crypto ?? webcrypto
   const algorithm = webAlgorithm(signer)
   let publicKey: webcrypto.CryptoKey
   try {
@@ -42,7 +51,7 @@ export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions =
   } catch (cause) {
     throw new PkiError(
       'ERR_KEY_UNSUPPORTED',
-      `the WebCrypto provider takes no public key for ${signer.signatureAlgorithm}`,
+      `the WebCrypto provider does not accept a public key for ${signer.signatureAlgorithm}`,
       { cause },
     )
   }
@@ -59,10 +68,8 @@ export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions =
     if (!args.includes(privateKey)) return undefined
     if (name === 'sign' && args[1] === privateKey) return sign(signer, algorithm, args[0], args[2])
     if (name === 'exportKey' || name === 'wrapKey')
-      return Promise.reject(new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${signer.id} stays where it is`))
-    return Promise.reject(
-      new PkiError('ERR_INVALID_ARGUMENT', `key ${signer.id} signs, and does nothing else`),
-    )
+      return Promise.reject(new PkiError('ERR_KEY_NOT_EXTRACTABLE', `key ${signer.id} cannot be exported`))
+    return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', `key ${signer.id} can be used to sign only`))
   })
   const crypto = bound(base, () => undefined)
   const bridged = new Proxy(crypto, {
@@ -71,7 +78,7 @@ export async function bridgeToWebCrypto(signer: Signer, options: BridgeOptions =
   return { crypto: bridged, keys: { publicKey, privateKey } }
 }
 
-/** `target` with its methods bound to it, for they look at their `this`; `instead` may answer in place of one. */
+/** `target` with bound methods, because they need their `this`; `instead` replaces some of them. */
 function bound<T extends object>(
   target: T,
   instead: (name: string | symbol, args: readonly unknown[]) => Promise<unknown> | undefined,
@@ -104,7 +111,7 @@ function checkAlgorithm(signer: Signer, own: WebAlgorithm, asked: unknown): void
   const same = (value: unknown, wanted: string | undefined): boolean =>
     typeof value === 'string' && value.toUpperCase() === wanted?.toUpperCase()
   const hashName = typeof hash === 'object' && hash !== null ? (hash as { name?: unknown }).name : hash
-  // RSA keys carry their hash in WebCrypto; callers need not repeat it. Those of ECDSA must.
+  // In WebCrypto an RSA key includes its hash, so callers need not repeat it. For ECDSA they must.
   const hashFits =
     own.hash === undefined ||
     same(hashName, own.hash.name) ||
@@ -112,7 +119,7 @@ function checkAlgorithm(signer: Signer, own: WebAlgorithm, asked: unknown): void
   if (!same(name, own.name) || !hashFits || (own.saltLength !== undefined && saltLength !== own.saltLength)) {
     throw new PkiError(
       'ERR_ALGORITHM_MISMATCH',
-      `key ${signer.id} signs by ${signer.signatureAlgorithm} and by nothing else`,
+      `key ${signer.id} signs with ${signer.signatureAlgorithm} only`,
     )
   }
 }
@@ -122,10 +129,13 @@ function octets(data: unknown): Uint8Array {
   if (ArrayBuffer.isView(data))
     return Uint8Array.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
   if (data instanceof ArrayBuffer) return new Uint8Array(data.slice(0))
-  throw new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is an ArrayBuffer or a view of one')
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'data must be an ArrayBuffer or a view of one')
 }
 
-/** r and s, each as long as the order of the curve. @throws ERR_DER for a signature that is no ECDSA-Sig-Value of this curve */
+/**
+ * r and s, each as long as the order of the curve.
+ * @throws ERR_DER for a signature that is not an ECDSA-Sig-Value of this curve
+ */
 function p1363(der: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   const reader = readWhole(der, tags.sequence, 'ECDSA-Sig-Value')
   const out = new Uint8Array(2 * length)
@@ -143,7 +153,7 @@ function p1363(der: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   return out
 }
 
-/** What the handle shows cannot be changed, and is not what is compared with. */
+/** The handle's properties are frozen copies; comparisons do not use them. */
 function shown(algorithm: WebAlgorithm): WebAlgorithm {
   Object.freeze(algorithm.hash)
   return Object.freeze(algorithm)

@@ -1,14 +1,16 @@
-// Time, as this package asks for it: nothing else in `src` reads the wall clock or makes timers.
+// The Clock contract and the system clock: the only code in `src` that reads
+// the wall clock or creates timers.
 
 /** Wall time, monotonic time and timers. Tests pass a fake one. */
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch. */
   now(): number
-  /** Milliseconds on a clock that never goes back; only differences mean anything. */
+  /** Milliseconds on a clock that never goes back; only differences are meaningful. */
   monotonic(): number
   /**
-   * Runs `callback` once after `delayMs`; returns what stops it. It does not keep the process alive, for most timers are housekeeping; where
-   * somebody awaits the end of it, `keepAlive` does, or a program would end in the middle of what it waits for.
+   * Runs `callback` once after `delayMs`; returns a function that cancels it. The timer does not keep the
+   * process alive unless `keepAlive` is true: set it where a promise depends on the timer, so that Node does
+   * not exit before the promise settles.
    */
   schedule(
     callback: () => void,

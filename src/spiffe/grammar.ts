@@ -1,6 +1,6 @@
-// The grammar of SPIFFE-ID.md section 2 (rules ID-1 to ID-8) as scans over UTF-16 units.
-// Nothing is decoded, folded or normalised.
-// Faults as errors: the rule's number, what is wrong and where, the text in printable ASCII.
+// The grammar of SPIFFE-ID.md section 2 (rules ID-1 to ID-8) as scans over UTF-16
+// units, without decoding, case folding or normalisation. Error messages give the
+// rule's number, the fault, its position and the text in printable ASCII.
 
 import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
@@ -8,13 +8,15 @@ import type { PkiErrorCode } from '../errors/index.ts'
 /** Rule ID-7: the longest SPIFFE ID that every implementation must support, in bytes. */
 export const maxSpiffeIdLength = 2048
 
-/** Rule ID-7: the longest trust domain name, in bytes (RFC 3986 section 3.2.2, as SPIFFE-ID.md 2.1 cites it). */
+/**
+ * Rule ID-7: the longest trust domain name, in bytes (RFC 3986 section 3.2.2, as SPIFFE-ID.md 2.1 cites it).
+ */
 export const maxTrustDomainLength = 255
 
 /** `spiffe://`: where the trust domain begins. */
 export const schemeLength = 9
 
-/** What a scan found wrong, as a negative number; the offset of the path otherwise. */
+/** The fault that a scan found, as a negative number; otherwise the result is an offset. */
 export const fault = {
   empty: -1,
   tooLong: -2,
@@ -29,13 +31,14 @@ export const fault = {
   trailingSlash: -11,
 } as const
 
-/** One of `fault`. */
+/** A value of `fault`. */
 export type Fault = (typeof fault)[keyof typeof fault]
 
-/** Offset of the path in a SPIFFE ID (the length if it has none), or a `Fault`. */
+/** The offset of the path in a SPIFFE ID (the length if it has none), or a `Fault`. */
 export function scanSpiffeId(text: string): number {
   const { length } = text
-  // Every legal character is one byte, so the count of UTF-16 units is the length in bytes of anything that passes below.
+  // Every legal character is one byte, so the number of UTF-16 units equals
+  // the length in bytes for any text that passes.
   if (length > maxSpiffeIdLength) return fault.tooLong
   if (!hasScheme(text)) return length === 0 ? fault.empty : fault.scheme
   const end = scanTrustDomain(text, schemeLength)
@@ -44,7 +47,10 @@ export function scanSpiffeId(text: string): number {
   return pathFault === 0 ? end : pathFault
 }
 
-/** Offset of the first character after the trust domain name that begins at `start` (`/` or the end), or a `Fault`. */
+/**
+ * Offset of the first character after the trust domain name that begins at
+ * `start` (`/` or the end), or a `Fault`.
+ */
 export function scanTrustDomain(text: string, start: number): number {
   const { length } = text
   let at = start
@@ -93,9 +99,9 @@ export function scanSegment(text: string): Fault | 0 {
   return 0
 }
 
-/** Rule ID-8: the scheme is matched as it must be written; upper case is refused, not folded. */
+/** Rule ID-8: the scheme must be lower case; upper case is refused, not folded. */
 export function hasScheme(text: string): boolean {
-  // Unit by unit: several times as fast as `startsWith` on the hot path.
+  // Compared unit by unit: several times as fast as `startsWith` on this hot path.
   return (
     text.charCodeAt(0) === 0x73 &&
     text.charCodeAt(1) === 0x70 &&
@@ -109,7 +115,10 @@ export function hasScheme(text: string): boolean {
   )
 }
 
-/** Which fault a segment of no legal characters is: it ends the text, another `/` follows, or a foreign character does. */
+/**
+ * Which fault a segment without legal characters is: end of text, an empty
+ * segment before `/`, or an illegal character.
+ */
 function emptySegment(text: string, at: number): Fault {
   if (at === text.length) return fault.trailingSlash
   return text.charCodeAt(at) === slash ? fault.segmentEmpty : fault.segmentCharacter
@@ -139,15 +148,18 @@ export function grammarError<Code extends SpiffeErrorCode>(
   return new PkiError(code, `${subjects[code]} ${quoted(text)}: ${reason} (${rule})`)
 }
 
-/** The error for a value that is no string at all. */
+/** The error for a value that is not a string. */
 export function notTextError<Code extends SpiffeErrorCode>(code: Code, value: unknown): PkiError<Code> {
   return new PkiError(
     code,
-    `${subjects[code]}: a string is wanted, ${value === null ? 'null' : typeof value} was given (ID-1)`,
+    `${subjects[code]}: found ${value === null ? 'null' : typeof value}, expected a string (ID-1)`,
   )
 }
 
-/** `text` in double quotes, cut at 128 units, everything but printable ASCII escaped: it may come from a peer and go to a log. */
+/**
+ * `text` in double quotes, cut at 128 units, with everything but printable
+ * ASCII escaped, because it may come from a peer and be logged.
+ */
 export function quoted(text: string): string {
   let out = '"'
   for (let at = 0; at < text.length; at++) {

@@ -3,7 +3,7 @@
 import { pathFormError, SpiffeId } from './spiffe-id.ts'
 import { TrustDomain } from './trust-domain.ts'
 
-/** What an Istio SPIFFE ID names. */
+/** The parts of an Istio SPIFFE ID. */
 export interface IstioIdentity {
   /** The mesh's trust domain. */
   readonly trustDomain: TrustDomain
@@ -13,54 +13,52 @@ export interface IstioIdentity {
   readonly serviceAccount: string
 }
 
-/** The parts of an Istio SPIFFE ID, the trust domain as object or text. */
-export interface IstioIdentityInput {
-  /** The mesh's trust domain. */
-  readonly trustDomain: TrustDomain | string
-  /** A Kubernetes namespace. */
-  readonly namespace: string
-  /** The service account that the workload runs as. */
-  readonly serviceAccount: string
-}
+/** SPIFFE IDs of an Istio mesh: built and parsed. */
+export const istio: {
+  /**
+   * The SPIFFE ID of a service account. Each part is one path segment; an empty part or one with `/` is
+   * refused (Istio would build a malformed ID from it).
+   *
+   * @throws ERR_TRUST_DOMAIN_INVALID, ERR_SPIFFE_PATH_INVALID, ERR_SPIFFE_ID_INVALID
+   */
+  spiffeId(identity: Omit<IstioIdentity, 'trustDomain'> & { trustDomain: TrustDomain | string }): SpiffeId
+  /**
+   * Parses an Istio SPIFFE ID. Stricter than Istio, which does not check characters and accepts empty parts.
+   *
+   * @throws ERR_SPIFFE_ID_INVALID
+   * @throws ERR_SPIFFE_PATH_INVALID the path is not `/ns/<namespace>/sa/<service account>`
+   */
+  parse(id: SpiffeId | string): IstioIdentity
+  /** Like `parse`, with `undefined` instead of an error. */
+  tryParse(id: SpiffeId | string): IstioIdentity | undefined
+  /**
+   * A trust domain as Istio reads it from its mesh configuration: every `@` becomes
+   * a `.` (such values once named Google service accounts). For mesh configuration
+   * only, never for IDs from outside: rule ID-2 forbids `@` there.
+   *
+   * @throws ERR_TRUST_DOMAIN_INVALID
+   */
+  trustDomain(text: string): TrustDomain
+} = Object.freeze({
+  spiffeId({ trustDomain, namespace, serviceAccount }: Parameters<typeof istio.spiffeId>[0]) {
+    return SpiffeId.fromSegments(trustDomain, ['ns', namespace, 'sa', serviceAccount])
+  },
 
-/**
- * The SPIFFE ID of a service account. Each part is one path segment; an empty one or one with `/` is refused
- * (Istio makes a malformed ID of it).
- *
- * @throws ERR_TRUST_DOMAIN_INVALID, ERR_SPIFFE_PATH_INVALID, ERR_SPIFFE_ID_INVALID
- */
-export function istioSpiffeId({ trustDomain, namespace, serviceAccount }: IstioIdentityInput): SpiffeId {
-  return SpiffeId.fromSegments(trustDomain, ['ns', namespace, 'sa', serviceAccount])
-}
+  parse(id: SpiffeId | string) {
+    const parsed = SpiffeId.from(id)
+    const identity = identityOf(parsed)
+    if (identity === undefined) throw pathFormError(parsed.path, '/ns/<namespace>/sa/<service account>')
+    return identity
+  },
 
-/**
- * Takes an Istio SPIFFE ID apart. Stricter than Istio, whose reader checks no characters and takes empty parts.
- *
- * @throws ERR_SPIFFE_ID_INVALID
- * @throws ERR_SPIFFE_PATH_INVALID the path is not `/ns/<namespace>/sa/<service account>`
- */
-export function parseIstioSpiffeId(id: SpiffeId | string): IstioIdentity {
-  const parsed = SpiffeId.from(id)
-  const identity = identityOf(parsed)
-  if (identity === undefined) throw pathFormError(parsed.path, '/ns/<namespace>/sa/<service account>')
-  return identity
-}
+  tryParse(id: SpiffeId | string) {
+    const parsed = id instanceof SpiffeId ? id : SpiffeId.tryParse(id)
+    return parsed === undefined ? undefined : identityOf(parsed)
+  },
 
-/** Like `parseIstioSpiffeId`, with `undefined` instead of an error. */
-export function tryParseIstioSpiffeId(id: SpiffeId | string): IstioIdentity | undefined {
-  const parsed = id instanceof SpiffeId ? id : SpiffeId.tryParse(id)
-  return parsed === undefined ? undefined : identityOf(parsed)
-}
-
-/**
- * A trust domain as Istio reads its own setting: every `@` becomes a `.` (it once named Google service accounts).
- * For values of a mesh configuration only, never for IDs from outside: rule ID-2 forbids `@` there.
- *
- * @throws ERR_TRUST_DOMAIN_INVALID
- */
-export function istioTrustDomain(text: string): TrustDomain {
-  return TrustDomain.parse(typeof text === 'string' ? text.replaceAll('@', '.') : text)
-}
+  trustDomain: (text: string) =>
+    TrustDomain.parse(typeof text === 'string' ? text.replaceAll('@', '.') : text),
+})
 
 function identityOf(id: SpiffeId): IstioIdentity | undefined {
   const [ns, namespace, sa, serviceAccount, more] = id.segments

@@ -1,5 +1,5 @@
-// Paths of SPIFFE IDs, taken alone: SPIFFE-ID.md section 2.2.
-// A SPIFFE ID: SPIFFE-ID.md section 2, by the grammar and never by a URL parser (rule ID-4).
+// SPIFFE IDs and their paths (SPIFFE-ID.md section 2), parsed by the grammar
+// and never by a URL parser (rule ID-4).
 
 import { inspect } from 'node:util'
 import { PkiError } from '../errors/index.ts'
@@ -16,14 +16,14 @@ import {
 } from './grammar.ts'
 import { TrustDomain } from './trust-domain.ts'
 
-/** Whether `text` is a path: empty, or segments each after a `/` (rules ID-5, ID-6). */
+/** Whether `text` is a path: empty, or segments that each follow a `/` (rules ID-5, ID-6). */
 export function isSpiffePath(text: string): boolean {
   if (typeof text !== 'string' || text.length > maxSpiffeIdLength) return false
   return text === '' || scanPath(text, 0) === 0
 }
 
 /**
- * Refuses what is no path; `''` is one.
+ * Refuses a text that is not a path; `''` is a path.
  *
  * @throws ERR_SPIFFE_PATH_INVALID
  */
@@ -35,19 +35,19 @@ export function assertSpiffePath(text: string): void {
 }
 
 /**
- * `['ns', 'prod']` to `/ns/prod`; no segments to `''`. A segment with a `/` in it is refused, so that text from outside
- * cannot become two segments.
+ * Joins `['ns', 'prod']` to `/ns/prod`, no segments to `''`. A segment with a `/` in it is refused, so that
+ * text from outside cannot become two segments.
  *
  * @throws ERR_SPIFFE_PATH_INVALID
  */
 export function joinSpiffePath(segments: readonly string[]): string {
-  // A text is a list of its characters: `'ns'` would become `/n/s`.
+  // A string is iterable: `'ns'` would become `/n/s`.
   if (!Array.isArray(segments))
-    throw new PkiError('ERR_SPIFFE_PATH_INVALID', 'a list of path segments is wanted')
+    throw new PkiError('ERR_SPIFFE_PATH_INVALID', 'expected an array of path segments')
   let path = ''
   for (const segment of segments) {
     if (typeof segment !== 'string') throw notTextError('ERR_SPIFFE_PATH_INVALID', segment)
-    // Before the scan, so that a long list of long segments costs no more than the longest path.
+    // Checked before the scan, so that a long list of long segments costs no more than the longest path.
     if (path.length + segment.length >= maxSpiffeIdLength)
       throw grammarError('ERR_SPIFFE_PATH_INVALID', fault.tooLong, path)
     const found = scanSegment(segment)
@@ -58,7 +58,7 @@ export function joinSpiffePath(segments: readonly string[]): string {
 }
 
 /**
- * `/ns/prod` to `['ns', 'prod']`; `''` to none.
+ * Splits `/ns/prod` to `['ns', 'prod']`; `''` to an empty array.
  *
  * @throws ERR_SPIFFE_PATH_INVALID
  */
@@ -67,20 +67,22 @@ export function splitSpiffePath(path: string): string[] {
   return path === '' ? [] : path.slice(1).split('/')
 }
 
-/** The error of a path that is legal but not of the form asked for. */
+/** The error for a valid path that does not have the expected form. */
 export function pathFormError(path: string, form: string): PkiError<'ERR_SPIFFE_PATH_INVALID'> {
-  return new PkiError('ERR_SPIFFE_PATH_INVALID', `path ${quoted(path)} found, ${form} wanted`)
+  return new PkiError('ERR_SPIFFE_PATH_INVALID', `found the path ${quoted(path)}, expected ${form}`)
 }
 
 /**
- * A SPIFFE ID that keeps the grammar: `spiffe://<trust domain>` and a path, which may be empty.
+ * A SPIFFE ID that conforms to the grammar: `spiffe://<trust domain>` and a path, which may be empty.
  *
- * Immutable. The text is kept as it was given; parsing changes nothing, so two IDs are equal if and only if their texts are.
+ * Immutable. The text is kept unchanged, so two IDs are equal if and only if their texts are.
  *
  * @example
+ * ```ts
  * const id = SpiffeId.parse('spiffe://example.org/ns/prod/sa/api')
  * id.trustDomain.name // 'example.org'
  * id.path // '/ns/prod/sa/api'
+ * ```
  */
 export class SpiffeId {
   readonly #text: string
@@ -93,7 +95,7 @@ export class SpiffeId {
   }
 
   static {
-    // Private fields do not show: without this, `console.log` prints an empty object.
+    // `console.log` does not show private fields: without this, it prints an empty object.
     Object.defineProperty(this.prototype, inspect.custom, {
       value(this: SpiffeId): string {
         return #text in this ? `SpiffeId(${this.#text})` : 'SpiffeId'
@@ -121,7 +123,7 @@ export class SpiffeId {
   }
 
   /**
-   * The value itself, or its text parsed: for options that take either.
+   * Returns the value itself, or parses its text: for options that accept either.
    *
    * @throws ERR_SPIFFE_ID_INVALID
    */
@@ -155,9 +157,9 @@ export class SpiffeId {
     return left.#text < right.#text ? -1 : 1
   }
 
-  /** The trust domain that must vouch for this ID. */
+  /** The trust domain of this ID; its bundle verifies SVIDs with this ID. */
   get trustDomain(): TrustDomain {
-    // Made on demand: many callers compare whole IDs and never ask.
+    // Created on demand: many callers compare whole IDs only.
     return (this.#trustDomain ??= TrustDomain.parse(this.trustDomainName))
   }
 
@@ -176,7 +178,7 @@ export class SpiffeId {
     return this.#pathStart < this.#text.length
   }
 
-  /** The path taken apart; empty for the ID of a trust domain. */
+  /** The segments of the path; empty for the ID of a trust domain. */
   get segments(): readonly string[] {
     return splitSpiffePath(this.path)
   }
@@ -188,7 +190,7 @@ export class SpiffeId {
       : this.trustDomainName === trustDomain
   }
 
-  /** Whether both are the same ID. A text that is no SPIFFE ID equals nothing. */
+  /** Whether both are the same ID. A text that is not a SPIFFE ID equals nothing. */
   equals(other: SpiffeId | string): boolean {
     return this.#text === (other instanceof SpiffeId ? other.#text : other)
   }
@@ -240,7 +242,7 @@ export class SpiffeId {
     return this.#text
   }
 
-  /** Both parts have been checked; only the whole length is left. */
+  /** Both parts are checked already; only the total length is left. */
   static #join(trustDomain: TrustDomain, path: string): SpiffeId {
     const prefix = trustDomain.idString
     if (prefix.length + path.length > maxSpiffeIdLength) {

@@ -1,17 +1,17 @@
-// Several names for one trust domain, as in a mesh that was renamed (Istio's trustDomainAliases).
+// Several names for one trust domain, as after the rename of a mesh (Istio's trustDomainAliases).
 
 import { PkiError } from '../errors/index.ts'
 import type { SpiffeId } from './spiffe-id.ts'
 import { TrustDomain } from './trust-domain.ts'
 
 /**
- * A trust domain and the further names it goes by.
+ * A trust domain and its aliases.
  *
- * An alias makes two names one identity for authorisation; it does not make one trust bundle of two: each SVID is still
- * verified with the bundle of the trust domain it names (rule F-4).
+ * For authorisation, an alias and the trust domain are the same. Bundles are not merged: each SVID is
+ * verified with the bundle of the trust domain that it names (rule F-4).
  */
 export class TrustDomainAliases {
-  /** The name that `canonical` gives. */
+  /** The primary name, returned by `canonical`. */
   readonly trustDomain: TrustDomain
   readonly #aliases = new Map<string, TrustDomain>()
 
@@ -33,7 +33,7 @@ export class TrustDomainAliases {
     }
   }
 
-  /** The further names, without the trust domain's own and without repetition. */
+  /** The aliases, without the trust domain's own name and without duplicates. */
   get aliases(): readonly TrustDomain[] {
     return [...this.#aliases.values()]
   }
@@ -45,8 +45,9 @@ export class TrustDomainAliases {
   }
 
   /**
-   * The ID under every name of the trust domain: itself first, then the others. An ID of a foreign trust domain stands
-   * for itself alone (Istio gives it our aliases too, which would let a foreigner's ID pass for one of ours).
+   * The ID under every name of the trust domain: itself first, then the others.
+   * An ID of a foreign trust domain is returned alone (Istio adds our aliases to
+   * it too, which would let a foreign ID pass for a local one).
    *
    * @throws ERR_SPIFFE_ID_INVALID an alias makes the ID longer than 2,048 bytes
    */
@@ -56,7 +57,7 @@ export class TrustDomainAliases {
     return [id, ...others.map((name) => id.withTrustDomain(name))]
   }
 
-  /** `expand` over several IDs, each result once, in order. */
+  /** `expand` over several IDs, in order, without duplicates. */
   expandAll(ids: Iterable<SpiffeId>): SpiffeId[] {
     const expanded = new Map<string, SpiffeId>()
     for (const id of ids) for (const one of this.expand(id)) expanded.set(one.toString(), one)
@@ -64,7 +65,7 @@ export class TrustDomainAliases {
   }
 
   /**
-   * The ID under the trust domain's own name; a foreign ID as it is.
+   * The ID under the trust domain's primary name; a foreign ID is returned unchanged.
    *
    * @throws ERR_SPIFFE_ID_INVALID the ID would be longer than 2,048 bytes
    */
@@ -72,12 +73,12 @@ export class TrustDomainAliases {
     return this.#aliases.has(id.trustDomainName) ? id.withTrustDomain(this.trustDomain) : id
   }
 
-  /** Whether both IDs name the same workload, aliases considered. */
+  /** Whether both IDs name the same workload, with aliases treated as equal. */
   equivalent(left: SpiffeId, right: SpiffeId): boolean {
     if (left.equals(right)) return true
     return left.path === right.path && this.has(left.trustDomain) && this.has(right.trustDomain)
   }
 }
 
-/** Far above any mesh; bounds what `expand` makes of one ID. */
+/** Far above any real mesh; limits the output of `expand`. */
 const maxAliases = 256

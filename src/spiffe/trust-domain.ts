@@ -12,9 +12,9 @@ import {
 } from './grammar.ts'
 
 /**
- * A trust domain name that keeps the grammar. Immutable; compare with `equals`, not `===`.
+ * A trust domain name that conforms to the grammar. Immutable; compare with `equals`, not `===`.
  *
- * A name is text and nothing else: `10.0.0.1` and `xn--...` are not resolved, folded or decoded (rule ID-4).
+ * The name is compared as text: `10.0.0.1` and `xn--...` are not resolved, folded or decoded (rule ID-4).
  *
  * @example
  * ```ts
@@ -30,7 +30,7 @@ export class TrustDomain {
   }
 
   static {
-    // Private fields do not show: without this, `console.log` prints an empty object.
+    // `console.log` does not show private fields: without this, it prints an empty object.
     Object.defineProperty(this.prototype, inspect.custom, {
       value(this: TrustDomain): string {
         return #name in this ? `TrustDomain(${this.#name})` : 'TrustDomain'
@@ -58,7 +58,7 @@ export class TrustDomain {
   }
 
   /**
-   * The value itself, or its text parsed: for options that take either.
+   * Returns the value itself, or parses its text: for options that accept either.
    *
    * @throws ERR_TRUST_DOMAIN_INVALID
    */
@@ -77,12 +77,12 @@ export class TrustDomain {
     return this.#name
   }
 
-  /** `spiffe://example.org`: the ID that a signing authority of the trust domain may carry (rule ID-9). */
+  /** `spiffe://example.org`: the ID that a CA certificate of the trust domain may carry (rule ID-9). */
   get idString(): string {
     return `spiffe://${this.#name}`
   }
 
-  /** Whether both are the same name. A text that is no trust domain name equals nothing. */
+  /** Whether both are the same name. A text that is not a trust domain name equals nothing. */
   equals(other: TrustDomain | string): boolean {
     return this.#name === (other instanceof TrustDomain ? other.#name : other)
   }
@@ -104,6 +104,6 @@ function scanName(text: string): number {
   const start = hasScheme(text) ? schemeLength : 0
   const end = scanTrustDomain(text, start)
   if (end < 0) return end
-  // What follows a name can only be a path, and a trust domain has none.
+  // After the name only a path can follow, and a trust domain has no path.
   return end === text.length ? start : fault.trustDomainCharacter
 }

@@ -1,30 +1,30 @@
-// Where verification gets trust bundles from: the contract, and the set that rotation writes to.
+// The source of trust bundles for verification: the contract, and the mutable set that rotation updates.
 
 import { PkiError } from '../errors/index.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import type { TrustBundle } from './trust-bundle.ts'
 
 /**
- * Gives the bundle of one trust domain, or nothing: then no SVID of that trust domain is valid.
+ * Returns the bundle of one trust domain, or undefined: then no SVID of that trust domain is valid.
  *
- * Answers at once from memory. An implementation must never answer with the bundle of another trust domain (rules B-6, F-4);
- * verification checks that it did not.
+ * Returns at once from memory. An implementation must never return the bundle of another trust domain (rules
+ * B-6, F-4); verification checks this.
  */
 export interface BundleSource {
-  /** The bundle of this very trust domain, at once; undefined where there is none. */
+  /** The bundle of exactly this trust domain, synchronously; undefined if there is none. */
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined
 }
 
-/** What changed in a `TrustBundleSet`; `bundle` is undefined when the trust domain was removed. */
+/** A change in a `TrustBundleSet`; `bundle` is undefined if the trust domain was removed. @inline */
 export interface TrustBundleChange {
-  /** Whose bundle it is. */
+  /** The trust domain of the bundle. */
   readonly trustDomain: TrustDomain
-  /** The bundle from now on; undefined where it was removed. */
+  /** The new bundle; undefined if it was removed. */
   readonly bundle: TrustBundle | undefined
 }
 
 /**
- * The bundle of each of several trust domains, apart from each other. Mutable and observable; each change is atomic.
+ * The bundles of several trust domains, kept separate. Mutable and observable; each change is atomic.
  *
  * @example
  * ```ts
@@ -41,12 +41,12 @@ export class TrustBundleSet implements BundleSource {
     this.#bundles = index(bundles)
   }
 
-  /** How many trust domains it has. */
+  /** The number of trust domains. */
   get size(): number {
     return this.#bundles.size
   }
 
-  /** Its bundles at this moment, by name of the trust domain. */
+  /** The current bundles, sorted by the name of the trust domain. */
   get bundles(): readonly TrustBundle[] {
     return [...this.#bundles.values()].sort((left, right) =>
       TrustDomain.compare(left.trustDomain, right.trustDomain),
@@ -57,20 +57,23 @@ export class TrustBundleSet implements BundleSource {
     return this.#bundles.get(trustDomain.name)
   }
 
-  /** Whether it has a bundle of this trust domain. @throws ERR_TRUST_DOMAIN_INVALID */
+  /** Whether the set has a bundle of this trust domain. @throws ERR_TRUST_DOMAIN_INVALID */
   has(trustDomain: TrustDomain | string): boolean {
     return this.#bundles.has(TrustDomain.from(trustDomain).name)
   }
 
-  /** Puts a bundle in the place of the one of its trust domain, or adds it. @throws ERR_INVALID_ARGUMENT for what is none */
+  /**
+   * Adds or replaces the bundle of a trust domain.
+   * @throws ERR_INVALID_ARGUMENT if the value is not a TrustBundle
+   */
   set(bundle: TrustBundle): void {
     this.#become(new Map(this.#bundles).set(requireTrustBundle(bundle).trustDomain.name, bundle))
   }
 
   /**
-   * Takes a trust domain out (rule F-14): its SVIDs are invalid from now on. Whether there was one.
+   * Removes a trust domain (rule F-14): its SVIDs are then invalid. Returns whether the set had its bundle.
    *
-   * @throws ERR_TRUST_DOMAIN_INVALID for what names no trust domain, which would stay in
+   * @throws ERR_TRUST_DOMAIN_INVALID for an invalid name, so that a typo does not leave the bundle in place
    */
   delete(trustDomain: TrustDomain | string): boolean {
     const bundles = new Map(this.#bundles)
@@ -80,17 +83,19 @@ export class TrustBundleSet implements BundleSource {
   }
 
   /**
-   * Becomes exactly these bundles, all at once (SPIFFE_Trust_Domain_and_Bundle.md, appendix B.1).
+   * Replaces all bundles at once by these (SPIFFE_Trust_Domain_and_Bundle.md, appendix B.1).
    *
-   * @throws ERR_BUNDLE_DUPLICATE nothing has changed then
+   * @throws ERR_BUNDLE_DUPLICATE; the set is then unchanged
    */
   replaceAll(bundles: Iterable<TrustBundle>): void {
     this.#become(index(bundles))
   }
 
-  /** Calls `listener` after each change that made a difference, once per trust domain. Returns what stops it. */
+  /**
+   * Calls `listener` after each effective change, once per trust domain. Returns a function that stops it.
+   */
   onChange(listener: (change: TrustBundleChange) => void): () => void {
-    // Wrapped, so that the same function given twice is two listeners and stopping one leaves the other.
+    // Wrapped, so that the same function registered twice is two listeners, and stopping one keeps the other.
     const own = (change: TrustBundleChange): void => {
       listener(change)
     }
@@ -112,7 +117,8 @@ export class TrustBundleSet implements BundleSource {
   }
 
   #emit(changes: readonly TrustBundleChange[]): void {
-    // A listener that throws must not keep a new root from the others, nor other changes from itself; the first error is thrown when all were told.
+    // A listener that throws must not prevent the call of other listeners, nor later calls of itself. The
+    // first error is thrown after all calls.
     const errors: unknown[] = []
     for (const change of changes) {
       for (const listener of [...this.#listeners]) {
@@ -128,25 +134,26 @@ export class TrustBundleSet implements BundleSource {
 }
 
 /**
- * The bundle of a trust domain from a source that may be somebody else's code.
+ * Reads the bundle of a trust domain from a source that may be user code.
  *
- * @throws ERR_BUNDLE_NOT_FOUND there is none, or the source gave that of another trust domain (rule B-6)
+ * @throws ERR_BUNDLE_NOT_FOUND if there is none, or if the source returned the bundle of another trust domain
+ * (rule B-6)
  */
 export function requireBundle(trustDomain: TrustDomain, source: BundleSource): TrustBundle {
   const bundle = source.bundleFor(trustDomain)
-  // A promise, from a source whose author wanted to wait, has no trust domain.
+  // A Promise, returned by mistake from an async source, has no trust domain.
   const { trustDomain: found } = Object(bundle) as Partial<TrustBundle>
   if (bundle !== undefined && found?.equals(trustDomain) === true) return bundle
   const what = found === undefined ? 'no trust bundle' : `the trust bundle of ${found.name}`
   throw new PkiError(
     'ERR_BUNDLE_NOT_FOUND',
-    `${what} found where that of ${trustDomain.name} is wanted (B-6)`,
+    `found ${what}, expected the bundle of ${trustDomain.name} (B-6)`,
   )
 }
 
 function requireTrustBundle(bundle: TrustBundle): TrustBundle {
   if ((Object(bundle) as Partial<TrustBundle>).trustDomain instanceof TrustDomain) return bundle
-  throw new PkiError('ERR_INVALID_ARGUMENT', 'a TrustBundle is wanted')
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'expected a TrustBundle')
 }
 
 function index(bundles: Iterable<TrustBundle>): ReadonlyMap<string, TrustBundle> {

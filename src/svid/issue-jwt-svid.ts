@@ -1,5 +1,6 @@
-// JWT-SVIDs issued, by any Signer: JWT-SVID.md sections 2 and 3, RFC 7515 section 3.1.
+// Issues JWT-SVIDs with any Signer: JWT-SVID.md sections 2 and 3, RFC 7515 section 3.1.
 
+import { readOptions } from '../internal/options.ts'
 import { integerContent, readWhole, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { isCount } from '../internal/numbers.ts'
@@ -13,49 +14,61 @@ import type { JwtSvid } from './jwt-svid.ts'
 import { TrustBundle } from './trust-bundle.ts'
 import { audiences, verifyJwtSvid } from './verify-jwt-svid.ts'
 
-/** What a JWT-SVID is made of. */
+/** The contents of a JWT-SVID. @inline */
 export interface JwtSvidFields {
   /** The workload: `sub`. */
   readonly id: SpiffeId | string
-  /** Who may accept it; one is best: each audience can use the token at the others (J-7). */
+  /** The audiences; one is best, because each audience can use the token at the others (J-7). */
   readonly audience: string | readonly string[]
-  /** The `kid` under which the bundle of the trust domain has the key. */
+  /** The `kid` of the key in the bundle of the trust domain. */
   readonly keyId: string
-  /** Seconds until it expires, 1 to 86,400; 300 if not given. */
+  /** Seconds until it expires, 1 to 86,400. Default 300. */
   readonly ttlSeconds?: number | undefined
-  /** More claims, JSON values; `sub`, `aud`, `exp`, `iat` and `nbf` cannot be given here. */
+  /** Further claims, as JSON values; `sub`, `aud`, `exp`, `iat` and `nbf` are not allowed here. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
-  /** Tells the time of issue. Default `systemClock`. */
+  /** The clock for the time of issue. Default `systemClock`. */
   readonly clock?: Clock | undefined
 }
 
 /**
- * Signs a JWT-SVID with a P-256, P-384, P-521 or RSA key, and verifies it as a receiver would before it is let out.
+ * Signs a JWT-SVID with a P-256, P-384, P-521 or RSA key, and verifies it as a receiver would before
+ * returning it.
  *
- * @throws ERR_JWK_INVALID a key or algorithm that no JWT-SVID may have (J-3), ERR_KEY_WEAK, ERR_TTL, ERR_SPIFFE_ID_INVALID
- * @throws ERR_INVALID_ARGUMENT, ERR_JWT_SIGNATURE the signer answered with a signature that does not verify; what `signer.sign` throws
+ * @throws ERR_JWK_INVALID a key or algorithm that is not allowed for JWT-SVIDs (J-3); ERR_KEY_WEAK, ERR_TTL,
+ * ERR_SPIFFE_ID_INVALID
+ * @throws ERR_INVALID_ARGUMENT; ERR_JWT_SIGNATURE the signer returned a signature that does not verify; the
+ * errors of `signer.sign`
  * @example
  * ```ts
- * const jwt = await issueJwtSvid({ id: 'spiffe://example.org/web', audience: 'spiffe://example.org/db', keyId: 'jwt-1' }, signer)
+ * const jwt = await issueJwtSvid({ id: 'spiffe://example.org/web', audience: 'spiffe://example.org/db',
+ * keyId: 'jwt-1' }, signer)
  * ```
  */
 export async function issueJwtSvid(fields: JwtSvidFields, signer: Signer): Promise<JwtSvid> {
-  const id = SpiffeId.from(fields.id)
-  const { ttlSeconds = defaultTtlSeconds, clock = systemClock, keyId, claims = {} } = fields
+  const read = readOptions<JwtSvidFields>('issueJwtSvid', fields, {
+    id: 'required',
+    audience: 'required',
+    keyId: 'required',
+    ttlSeconds: 'guard',
+    claims: 'optional',
+    clock: 'optional',
+  })
+  const id = SpiffeId.from(read.id)
+  const { ttlSeconds = defaultTtlSeconds, clock = systemClock, keyId, claims = {} } = read
   if (!isCount(ttlSeconds, 1, maxTtlSeconds)) {
-    throw new PkiError('ERR_TTL', `a life of 1 to ${maxTtlSeconds} whole seconds is wanted`)
+    throw new PkiError('ERR_TTL', `ttlSeconds must be an integer from 1 to ${maxTtlSeconds}`)
   }
   const authority = JwtAuthority.from(keyId, signer.publicKey)
   const alg = algorithms[signer.signatureAlgorithm]
   if (alg === undefined || !authority.algorithms.includes(alg))
-    throw new PkiError('ERR_JWK_INVALID', `${signer.signatureAlgorithm} signs no JWT-SVID (J-3)`)
+    throw new PkiError('ERR_JWK_INVALID', `${signer.signatureAlgorithm} is not allowed for JWT-SVIDs (J-3)`)
   const reserved = Object.keys(claims).find((name) => ['sub', 'aud', 'exp', 'iat', 'nbf'].includes(name))
   if (reserved !== undefined)
-    throw new PkiError('ERR_INVALID_ARGUMENT', `the claim ${reserved} is not the caller's to give`)
-  // JSON.stringify would write what it answers with in the place of every claim.
+    throw new PkiError('ERR_INVALID_ARGUMENT', `the claim ${reserved} is reserved and must not be given`)
+  // JSON.stringify would write the result of toJSON in place of all claims.
   if (typeof claims['toJSON'] === 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the claims are no plain object: they have a function toJSON')
-  const aud = audiences(fields.audience)
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the claims have a toJSON function; expected a plain object')
+  const aud = audiences(read.audience)
   const iat = Math.floor(clock.now() / 1000)
   const payload = {
     ...claims,
@@ -79,11 +92,11 @@ function encode(value: unknown): string {
   try {
     return Buffer.from(JSON.stringify(value)).toString('base64url')
   } catch (cause) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the claims are no JSON', { cause })
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the claims are not JSON', { cause })
   }
 }
 
-/** X.509 writes ECDSA signatures as DER, JWS as `r || s` of the field's length (RFC 7518 §3.4). */
+/** X.509 encodes ECDSA signatures as DER, JWS as `r || s`, each of the field's length (RFC 7518 §3.4). */
 function joseSignature(signature: Uint8Array, alg: JwtSvidAlgorithm): Buffer {
   const octets = fieldOctets[alg]
   if (octets === undefined) return Buffer.from(signature)
@@ -93,14 +106,14 @@ function joseSignature(signature: Uint8Array, alg: JwtSvidAlgorithm): Buffer {
     const number = integerContent(reader.expect(tags.integer, 'ECDSA signature'), 'ECDSA signature')
     const unsigned = number[0] === 0 ? number.subarray(1) : number
     if (unsigned.length > octets)
-      throw new PkiError('ERR_JWT_SIGNATURE', 'the signer answered with a signature of another curve')
+      throw new PkiError('ERR_JWT_SIGNATURE', 'the signer returned a signature of another curve')
     joined.set(unsigned, end - unsigned.length)
   }
   reader.finish('ECDSA signature')
   return joined
 }
 
-/** That of SPIRE. */
+/** The same value as in SPIRE. */
 const defaultTtlSeconds = 300
 const maxTtlSeconds = 86_400
 const fieldOctets: Readonly<Partial<Record<JwtSvidAlgorithm, number>>> = { ES256: 32, ES384: 48, ES512: 66 }

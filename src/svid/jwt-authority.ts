@@ -1,24 +1,23 @@
-// Public JSON Web Keys, strictly: RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2.
-// A JWK becomes a SubjectPublicKeyInfo, so that keys from both worlds are judged by the same rules.
-// A key that signs JWT-SVIDs of a trust domain: rules J-3, J-12.
+// Public JSON Web Keys (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2) as SubjectPublicKeyInfo,
+// and keys that sign JWT-SVIDs (rules J-3, J-12).
 
 import { bitString, nullElement, oid, sequence, unsignedInteger } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { decodeBase64url } from '../internal/bytes.ts'
 import { PublicKey } from '../x509/index.ts'
-import type { PublicKeyInput } from '../x509/index.ts'
+import type { PublicKeyInput } from '../x509/internal.ts'
 
-/** The members that make a public key, and nothing else. */
+/** The members that make up a public key. @inline */
 export type PublicJwk =
   | { readonly kty: 'EC'; readonly crv: 'P-256' | 'P-384' | 'P-521'; readonly x: string; readonly y: string }
   | { readonly kty: 'RSA'; readonly n: string; readonly e: string }
   | { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string }
 
-/** A JWK as it was read: members by name, nothing checked. */
+/** A JWK as parsed: members by name, unchecked. @inline */
 export type JwkMembers = Readonly<Record<string, unknown>>
 
 /**
- * The key of a JWK; other members are not looked at, except private ones, which are refused.
+ * The key of a JWK. Other members are ignored, except private ones, which are refused.
  *
  * @throws ERR_JWK_INVALID
  */
@@ -31,7 +30,7 @@ export function publicKeyOfJwk(jwk: JwkMembers): PublicKey {
 }
 
 /**
- * The JWK of a key. RSA keys that are bound to RSASSA-PSS lose that binding: JWK has no word for it.
+ * The JWK of a key. An RSA key restricted to RSASSA-PSS loses that restriction: JWK cannot express it.
  *
  * @throws ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
  */
@@ -59,7 +58,7 @@ export function jwkOfPublicKey(key: PublicKey): PublicJwk {
 }
 
 /**
- * Refuses a JWK with a member of a private or symmetric key: whoever published it has lost it.
+ * Refuses a JWK with a member of a private or symmetric key: a published private key is compromised.
  *
  * @throws ERR_JWK_INVALID
  */
@@ -68,7 +67,7 @@ export function refusePrivate(jwk: JwkMembers): void {
   if (found !== undefined) throw jwkError(`the member ${found} of a private key`)
 }
 
-/** Whether the JWK has members of the key itself, not only `kty` and what surrounds it. */
+/** Whether the JWK has members of the key itself, beyond `kty` and metadata. */
 export function hasKeyMembers(jwk: JwkMembers): boolean {
   return ['crv', 'x', 'y', 'n', 'e'].some((name) => jwk[name] !== undefined)
 }
@@ -99,11 +98,14 @@ function subjectPublicKeyInfo(jwk: JwkMembers): Uint8Array {
 
 function coordinate(jwk: JwkMembers, name: string, octets: number): Uint8Array {
   const value = member(jwk, name)
-  if (value.length !== octets) throw jwkError(`${name} of ${value.length} octets, ${octets} wanted`)
+  if (value.length !== octets) throw jwkError(`${name} with ${value.length} octets in place of ${octets}`)
   return value
 }
 
-/** Base64urlUInt, RFC 7518 §2: the fewest octets that hold the value; zero is no modulus and no exponent. */
+/**
+ * Base64urlUInt, RFC 7518 §2: the fewest octets that represent the value;
+ * zero is neither a modulus nor an exponent.
+ */
 function unsigned(jwk: JwkMembers, name: string): Uint8Array {
   const value = member(jwk, name)
   if (value.length === 0 || value[0] === 0) throw jwkError(`${name} is empty or begins with a zero octet`)
@@ -113,7 +115,7 @@ function unsigned(jwk: JwkMembers, name: string): Uint8Array {
 function member(jwk: JwkMembers, name: string): Uint8Array {
   const value = jwk[name]
   if (typeof value !== 'string' || value.length > maxMemberLength)
-    throw jwkError(`no ${name}, or one that is too long`)
+    throw jwkError(`an absent or too long ${name}`)
   try {
     return decodeBase64url(value)
   } catch (cause) {
@@ -122,14 +124,14 @@ function member(jwk: JwkMembers, name: string): Uint8Array {
 }
 
 function jwkError(found: string): PkiError<'ERR_JWK_INVALID'> {
-  return new PkiError('ERR_JWK_INVALID', `JWK: ${found} found where a public key is wanted`)
+  return new PkiError('ERR_JWK_INVALID', `JWK: found ${found}, expected a public key`)
 }
 
 function base64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url')
 }
 
-/** RSA-8192 in base64url, with room. */
+/** RSA-8192 in base64url, with a margin. */
 const maxMemberLength = 2048
 /** RFC 7518 §6.2.2, §6.3.2, §6.4. */
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
@@ -139,31 +141,31 @@ const curves: ReadonlyMap<string, { readonly oid: string; readonly octets: numbe
   ['P-521', { oid: '1.3.132.0.35', octets: 66 }],
 ])
 
-/** The `alg` values of JWT-SVID.md section 2.1 (rule J-3). No other is ever accepted. */
+/** The `alg` values of JWT-SVID.md section 2.1 (rule J-3). No other is ever accepted. @inline */
 export type JwtSvidAlgorithm =
   'RS256' | 'RS384' | 'RS512' | 'ES256' | 'ES384' | 'ES512' | 'PS256' | 'PS384' | 'PS512'
 
-/** A public key by the `kid` that tokens name it by. */
+/** A public key with the `kid` by which tokens refer to it. */
 export class JwtAuthority {
   /** The `kid`, 1 to 1,024 characters. */
   readonly keyId: string
   /** The key that verifies the tokens. */
   readonly publicKey: PublicKey
-  /** The algorithms that a token may be signed with by this key; one if the JWK has `alg`. */
+  /** The algorithms that a token of this key may have; one if the JWK has `alg`. */
   readonly algorithms: readonly JwtSvidAlgorithm[]
 
   private constructor(keyId: string, publicKey: PublicKey, algorithm: unknown) {
     if (keyId.length === 0 || keyId.length > maxKeyIdLength) {
       throw new PkiError(
         'ERR_JWK_INVALID',
-        `a kid of ${keyId.length} characters found, 1 to ${maxKeyIdLength} wanted (J-12)`,
+        `the kid has ${keyId.length} characters; expected 1 to ${maxKeyIdLength} (J-12)`,
       )
     }
     const algorithms = algorithmsOf(publicKey)
-    // RFC 7517 §4.4: `alg` is the algorithm that the key is meant for.
+    // RFC 7517 §4.4: `alg` is the intended algorithm of the key.
     const allowed = algorithm === undefined ? algorithms : algorithms.filter((name) => name === algorithm)
     if (allowed.length === 0)
-      throw new PkiError('ERR_JWK_INVALID', 'an alg or kind of key that no JWT-SVID may have (J-3)')
+      throw new PkiError('ERR_JWK_INVALID', 'the alg or type of the key is not allowed for JWT-SVIDs (J-3)')
     this.keyId = keyId
     this.publicKey = publicKey
     this.algorithms = allowed
@@ -172,36 +174,39 @@ export class JwtAuthority {
   /**
    * An authority from a key: EC P-256, P-384, P-521, or RSA of 2048 to 8192 bits.
    *
-   * @throws ERR_JWK_INVALID, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED; ERR_INVALID_ARGUMENT for a `kid` that is no string
+   * @throws ERR_JWK_INVALID, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED; ERR_INVALID_ARGUMENT if
+   * the `kid` is not a string
    */
   static from(keyId: string, key: PublicKeyInput): JwtAuthority {
-    if (typeof keyId !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a kid is a string')
+    if (typeof keyId !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'the kid must be a string')
     const publicKey = PublicKey.from(key)
     publicKey.checkStrength(keyPolicy)
     return new JwtAuthority(keyId, publicKey, undefined)
   }
 
   /**
-   * An authority from a JWK with `kid`. `use` is not looked at: that is the bundle's matter.
+   * An authority from a JWK with `kid`. `use` is ignored here; the reader of the bundle checks it.
    *
    * @throws ERR_JWK_INVALID, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
    */
   static fromJwk(jwk: JwkMembers): JwtAuthority {
     const { kid, alg } = jwk
-    if (typeof kid !== 'string') throw new PkiError('ERR_JWK_INVALID', 'a JWK without kid (J-12)')
+    if (typeof kid !== 'string') throw new PkiError('ERR_JWK_INVALID', 'the JWK has no kid (J-12)')
     const operations = jwk['key_ops']
-    // RFC 7517 §4.3: a key that says what it is for is for nothing else.
+    // RFC 7517 §4.3: `key_ops` restricts the operations of a key.
     if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
-      throw new PkiError('ERR_JWK_INVALID', 'a JWK whose key_ops do not hold verify')
+      throw new PkiError('ERR_JWK_INVALID', 'the key_ops of the JWK do not include verify')
     }
     const publicKey = publicKeyOfJwk(jwk)
     publicKey.checkStrength(keyPolicy)
-    // A point that is not on its curve shows itself now, and not as a bad signature of somebody's token.
+    // Detects a point that is not on its curve now, instead of as an invalid signature of a token later.
     publicKey.keyObject()
     return new JwtAuthority(kid, publicKey, alg)
   }
 
-  /** The JWK: `kid`, `use` and the key; `alg` where the key is not for every algorithm that it fits, so that who reads it again knows. */
+  /**
+   * The JWK: `kid`, `use` and the key; also `alg` if the key is restricted to one of its possible algorithms.
+   */
   toJwk(): PublicJwk & { readonly kid: string; readonly use: 'jwt-svid'; readonly alg?: JwtSvidAlgorithm } {
     const [alg] = this.algorithms
     const narrowed = alg !== undefined && this.algorithms.length < algorithmsOf(this.publicKey).length
@@ -225,10 +230,13 @@ export class JwtAuthority {
 
 /** Whether a value is an `alg` that a JWT-SVID may have. */
 export function isJwtSvidAlgorithm(value: unknown): value is JwtSvidAlgorithm {
-  return typeof value === 'string' && (allAlgorithms as readonly string[]).includes(value)
+  return typeof value === 'string' && (jwtSvidAlgorithms as readonly string[]).includes(value)
 }
 
-/** RFC 7518 §3.4 and §3.3: ECDSA algorithms fix the curve, RSA ones fit every RSA key. Ed25519 is not on the list (J-3). */
+/**
+ * RFC 7518 §3.4 and §3.3: an ECDSA algorithm fixes the curve; an RSA algorithm allows every RSA key. Ed25519
+ * is not allowed (J-3).
+ */
 function algorithmsOf(key: PublicKey): readonly JwtSvidAlgorithm[] {
   switch (key.algorithm) {
     case 'P-256':
@@ -244,7 +252,8 @@ function algorithmsOf(key: PublicKey): readonly JwtSvidAlgorithm[] {
   }
 }
 
-const allAlgorithms: readonly JwtSvidAlgorithm[] = [
+/** Every `alg` of a JWT-SVID (J-3). */
+export const jwtSvidAlgorithms: readonly JwtSvidAlgorithm[] = [
   'RS256',
   'RS384',
   'RS512',
@@ -256,5 +265,8 @@ const allAlgorithms: readonly JwtSvidAlgorithm[] = [
   'PS512',
 ]
 const maxKeyIdLength = 1024
-/** Exponent 3 is weak only with bad padding checks; published keys with it exist, and `node:crypto` checks padding strictly. */
+/**
+ * Exponent 3 is weak only with bad padding checks; published keys with it
+ * exist, and `node:crypto` checks padding strictly.
+ */
 const keyPolicy = { rsaExponent: 'odd' } as const

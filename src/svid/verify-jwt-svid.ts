@@ -1,73 +1,106 @@
-// JWT-SVIDs verified: JWT-SVID.md section 4, signatures by jose. Rules J-1 to J-13.
+// Verifies JWT-SVIDs: JWT-SVID.md section 4, signatures by jose, rules J-1 to J-13.
 
 import { PkiError } from '../errors/index.ts'
 import { checkMeasures } from '../internal/numbers.ts'
+import { readOptions } from '../internal/options.ts'
+import type { OptionKinds } from '../internal/options.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { matchId, requireMatch } from '../spiffe/index.ts'
+import { match } from '../spiffe/index.ts'
+
 import type { SpiffeId, SpiffeIdMatcher } from '../spiffe/index.ts'
+import { whyNone } from './bundle-authorities.ts'
 import { requireBundle } from './bundle-source.ts'
 import type { BundleSource } from './bundle-source.ts'
 import type { JwtAuthority } from './jwt-authority.ts'
 import { JwtSvid } from './jwt-svid.ts'
 
-/** How a JWT-SVID is verified. */
+/** Options for verifying a JWT-SVID. @inline */
 export interface JwtSvidOptions {
-  /** Bundles by trust domain; only that of the token's own trust domain is asked. */
+  /** Bundles by trust domain; only the bundle of the token's own trust domain is used. */
   readonly bundles: BundleSource
-  /** The verifier's own name, or names, one of which must be in `aud`. Never empty: there is no way to skip this check (J-10). */
+  /**
+   * The name or names of the verifier, one of which must be in `aud`. Never empty: this check cannot be
+   * skipped (J-10).
+   */
   readonly audience: string | readonly string[]
-  /** Whose token it must be. Default: anybody's of a trust domain that has a bundle; then authorise by `id` yourself. */
-  readonly id?: SpiffeId | SpiffeIdMatcher | string | undefined
-  /** The time to verify for; now if not given. */
+  /**
+   * The expected identity. Default: any identity of a trust domain that has a bundle; the caller must then
+   * authorise by `id`.
+   */
+  readonly id?: SpiffeId | SpiffeIdMatcher | string
+  /** The time to verify for. Default: now. */
   readonly time?: Date | undefined
-  /** Where "now" comes from. */
+  /** The clock that provides the current time. */
   readonly clock?: Clock | undefined
-  /** How far clocks may differ, in seconds, 0 to 300; 60 if not given (J-8). */
+  /** Maximum clock difference, in seconds, 0 to 300. Default 60 (J-8). */
   readonly clockSkewSeconds?: number | undefined
+  /**
+   * How far in the future `exp` may be, in seconds. Default 86,400. A token without a near expiry is
+   * equivalent to a password, and its use is not tracked (J-13).
+   */
+  readonly maxTtlSeconds?: number | undefined
+}
+
+const optionKinds: OptionKinds<JwtSvidOptions> = {
+  bundles: 'required',
+  audience: 'required',
+  id: 'guard',
+  // `undefined` means the time of the clock, which is stricter than any other time for an expired token.
+  time: 'optional',
+  clock: 'optional',
+  clockSkewSeconds: 'optional',
+  maxTtlSeconds: 'optional',
 }
 
 /**
- * Verifies a token as it came, without `Bearer `.
+ * Verifies a token as received, without the prefix `Bearer `.
  *
- * The key is looked up by `kid` in the bundle of the trust domain of `sub`, and nowhere else (J-6). `jti` is not tracked (J-13):
- * a bearer token can be replayed until it expires.
+ * The key is looked up by `kid` only in the bundle of the trust domain of `sub` (J-6). `jti` is not tracked
+ * (J-13): a bearer token can be replayed until it expires.
  *
  * @example
  * const { id } = await verifyJwtSvid(token, { bundles, audience: 'spiffe://example.org/ns/prod/sa/api' })
  *
- * @throws ERR_JWT_MALFORMED (J-1), ERR_JWT_ALGORITHM (J-3), ERR_JWT_HEADER (J-2, J-4, J-5), ERR_JWT_CLAIM (J-6 to J-9),
- *   ERR_BUNDLE_NOT_FOUND, ERR_JWT_KEY_UNKNOWN (J-12), ERR_JWT_SIGNATURE, ERR_JWT_EXPIRED (J-8), ERR_JWT_NOT_YET_VALID (J-9),
+ * @throws ERR_JWT_MALFORMED (J-1), ERR_JWT_ALGORITHM (J-3), ERR_JWT_HEADER (J-2, J-4, J-5), ERR_JWT_CLAIM
+ * (J-6 to J-9),
+ *   ERR_BUNDLE_NOT_FOUND, ERR_JWT_KEY_UNKNOWN (J-12), ERR_JWT_SIGNATURE, ERR_JWT_EXPIRED (J-8),
+ * ERR_JWT_NOT_YET_VALID (J-9),
  *   ERR_JWT_AUDIENCE (J-7), ERR_SPIFFE_ID_MISMATCH, ERR_LIMIT_EXCEEDED
- * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for options that mean nothing
+ * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for invalid options
  */
-export async function verifyJwtSvid(token: string, options: JwtSvidOptions): Promise<JwtSvid> {
-  const wantedAudience = audiences((Object(options) as JwtSvidOptions).audience)
+export async function verifyJwtSvid(token: string, given: JwtSvidOptions): Promise<JwtSvid> {
+  const options = readOptions('verifyJwtSvid', given, optionKinds)
+  const wantedAudience = audiences(options.audience)
   const { nowMs, skewMs } = times(options)
+  const { maxTtlSeconds = defaultMaxTtlSeconds } = options
+  checkMeasures({ maxTtlSeconds }, 1)
   const wantedId =
-    options.id === undefined || typeof options.id === 'function' ? options.id : matchId(options.id)
+    options.id === undefined || typeof options.id === 'function' ? options.id : match.id(options.id)
   const svid = JwtSvid.parseUnverified(token)
   const authority = findAuthority(svid, options.bundles)
   await checkSignature(svid, authority)
-  // That took a while: a key that was taken out of the bundle meanwhile vouches for nothing any more (F-14).
+  // Verification is asynchronous: a key that was removed from the bundle meanwhile must not be accepted
+  // (F-14).
   if (!findAuthority(svid, options.bundles).equals(authority))
     throw new PkiError(
       'ERR_JWT_KEY_UNKNOWN',
       'the key of the token was replaced while it was verified (J-12)',
     )
   checkTimes(svid, nowMs, skewMs)
+  checkEnd(svid, nowMs + skewMs, maxTtlSeconds)
   if (!svid.audience.some((name) => wantedAudience.includes(name))) {
     throw new PkiError('ERR_JWT_AUDIENCE', 'the token is for another audience (J-7)')
   }
-  if (wantedId !== undefined) requireMatch(svid.id, wantedId)
+  if (wantedId !== undefined) match.require(svid.id, wantedId)
   return svid
 }
 
-/** The audiences wanted, checked. @throws ERR_INVALID_ARGUMENT for none (J-10) */
+/** The expected audiences, checked. @throws ERR_INVALID_ARGUMENT for an empty list (J-10) */
 export function audiences(wanted: string | readonly string[]): readonly string[] {
   const names: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted]
   if (names.length === 0 || !names.every((name) => typeof name === 'string' && name !== '')) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'an audience is wanted, at least one and none empty (J-10)')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'expected at least one audience, as non-empty strings (J-10)')
   }
   return [...(names as readonly string[])]
 }
@@ -79,7 +112,7 @@ function times({ time, clock = systemClock, clockSkewSeconds = defaultSkewSecond
   const nowMs = time === undefined ? clock.now() : time instanceof Date ? time.getTime() : Number.NaN
   // NaN compares false with everything: every token would be valid.
   if (Number.isNaN(nowMs))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is not a valid Date')
   checkMeasures({ clockSkewSeconds }, 0, maxSkewSeconds)
   return { nowMs, skewMs: clockSkewSeconds * 1000 }
 }
@@ -89,7 +122,7 @@ function findAuthority({ id, keyId, algorithm }: JwtSvid, bundles: BundleSource)
   if (bundle.jwtAuthorities.length === 0) {
     throw new PkiError(
       'ERR_BUNDLE_NOT_FOUND',
-      `the bundle of ${id.trustDomainName} has no JWT authority (J-12)`,
+      `the bundle of ${id.trustDomainName} has no JWT authority (J-12)${whyNone(bundle)}`,
     )
   }
   const authority = bundle.jwtAuthority(keyId)
@@ -98,15 +131,15 @@ function findAuthority({ id, keyId, algorithm }: JwtSvid, bundles: BundleSource)
       'ERR_JWT_KEY_UNKNOWN',
       `no key in the bundle of ${id.trustDomainName} has the kid of the token (J-12)`,
     )
-  // RFC 8725 §3.1: the key says which algorithms it is for, not the token.
+  // RFC 8725 §3.1: the key, not the token, determines the allowed algorithms.
   if (!authority.algorithms.includes(algorithm))
-    throw new PkiError('ERR_JWT_ALGORITHM', `${algorithm} does not fit the key (J-3)`)
+    throw new PkiError('ERR_JWT_ALGORITHM', `${algorithm} is not an algorithm of the key (J-3)`)
   return authority
 }
 
 async function checkSignature({ token, algorithm }: JwtSvid, { publicKey }: JwtAuthority): Promise<void> {
   try {
-    // Loaded when the first token comes: who uses certificates alone does not pay for it.
+    // Loaded with the first token: a service that uses only certificates does not load it.
     const { compactVerify } = await import('jose/jws/compact/verify')
     await compactVerify(token, publicKey.keyObject(), { algorithms: [algorithm] })
   } catch (cause) {
@@ -125,6 +158,16 @@ function checkTimes({ expiresAt, notBefore, issuedAt }: JwtSvid, nowMs: number, 
   }
 }
 
-/** As go-spiffe has it. */
+function checkEnd({ expiresAt }: JwtSvid, nowMs: number, maxTtlSeconds: number): void {
+  if (expiresAt.getTime() <= nowMs + maxTtlSeconds * 1000) return
+  throw new PkiError(
+    'ERR_JWT_CLAIM',
+    `exp is ${expiresAt.toISOString()}, more than ${maxTtlSeconds} s after ` +
+      `${new Date(nowMs).toISOString()} (J-8)`,
+  )
+}
+
+const defaultMaxTtlSeconds = 86_400
+/** The same value as in go-spiffe. */
 const defaultSkewSeconds = 60
 const maxSkewSeconds = 300

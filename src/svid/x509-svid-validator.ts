@@ -1,64 +1,77 @@
-// X.509-SVIDs verified: the leaf's rules, the bundle of its own trust domain, a path, the ID that is wanted. X509-SVID.md section 5.
+// Verifies X.509-SVIDs: the rules for the leaf, the bundle of its own trust domain, a path, the expected ID
+// (X509-SVID.md section 5).
 
 import { isPkiError, PkiError } from '../errors/index.ts'
+import { readOptions } from '../internal/options.ts'
+import type { OptionKinds } from '../internal/options.ts'
 import { SpiffeId } from '../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../spiffe/index.ts'
 import { Budget } from '../validation/budget.ts'
 import { createPathValidator } from '../validation/path-validator.ts'
-import type {
-  PathOptions,
-  PathValidator,
-  RejectedPath,
-  Rejection,
-  Spent,
-  Verdict,
-  VerifiedPath,
-} from '../validation/index.ts'
+import { PathError } from '../validation/verdict.ts'
+import type { PathValidator, Rejection, VerifiedPath } from '../validation/index.ts'
+import type { PathOptions, RejectedPath, RejectedVerdict, Spent } from '../validation/internal.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
+import { whyNone } from './bundle-authorities.ts'
 import { requireBundle } from './bundle-source.ts'
 import type { BundleSource } from './bundle-source.ts'
 import { checkSvidIssuer, readSvidLeaf } from './x509-svid.ts'
 import type { TrustBundle } from './trust-bundle.ts'
 
-/** How an SVID is verified. */
+/** Options for verifying an SVID. @inline */
 export interface X509SvidOptions extends Pick<
   PathOptions,
   'time' | 'budget' | 'revocation' | 'extendedKeyUsage' | 'maxDepth'
 > {
-  /** Whose SVID it must be. Default: anybody's of a trust domain that has a bundle; then authorise by `id` yourself. */
-  readonly id?: SpiffeId | SpiffeIdMatcher | string | undefined
+  /**
+   * The expected identity. Default: any identity of a trust domain that has a bundle; the caller must then
+   * authorise by the `id` of the verdict.
+   */
+  readonly id?: SpiffeId | SpiffeIdMatcher | string
 }
 
-/** Options of `X509SvidValidator`; those of one verification are defaults here. */
+/** Options of `X509SvidValidator`; the options of one verification are defaults here. @inline */
 export interface X509SvidValidatorOptions extends X509SvidOptions {
-  /** Where the trust bundle of each trust domain is; asked at every verification. */
+  /** The source of each trust domain's bundle; called at every verification. */
   readonly bundles: BundleSource
-  /** Issuers to look for beside those that peers present. */
+  /** Further issuer candidates, in addition to those that peers present. */
   readonly intermediates?: readonly CertificateInput[] | undefined
 }
 
-/** An SVID that was verified, or why not, the most telling failure first. */
-export type X509SvidVerdict =
-  | {
-      readonly ok: true
-      /** Who the peer is. */
-      readonly id: SpiffeId
-      /** The path from its certificate to an authority of its trust domain. */
-      readonly path: VerifiedPath
-      /** The work that it took, by kind. */
-      readonly spent: Spent
-    }
-  | {
-      readonly ok: false
-      /** Every path that was tried and why it was refused; at least one. */
-      readonly rejected: readonly RejectedPath[]
-      /** The work that it took, by kind. */
-      readonly spent: Spent
-    }
+/** The value undefined would skip a check that the caller intended: these keys are guards. */
+const verifyOptionKinds: OptionKinds<X509SvidOptions> = {
+  id: 'guard',
+  time: 'optional',
+  budget: 'optional',
+  revocation: 'guard',
+  extendedKeyUsage: 'guard',
+  maxDepth: 'guard',
+}
+
+const validatorOptionKinds: OptionKinds<X509SvidValidatorOptions> = {
+  ...verifyOptionKinds,
+  bundles: 'required',
+  intermediates: 'optional',
+}
+
+/** A verified SVID. @inline */
+export interface AcceptedX509Svid {
+  readonly ok: true
+  /** The identity of the peer. */
+  readonly id: SpiffeId
+  /** The path from its certificate to an authority of its trust domain. */
+  readonly path: VerifiedPath
+  /** The work of the verification, by kind. */
+  readonly spent: Spent
+}
+
+/** A verified SVID, or the reasons for rejection, the most specific first. */
+export type X509SvidVerdict = AcceptedX509Svid | RejectedVerdict
 
 /**
- * Verifies the SVIDs of peers, as often as wanted. Each trust domain has anchors of its own: never one pool for two (rule F-4).
+ * Verifies the SVIDs of peers, any number of times. Each trust domain has separate anchors, never a common
+ * pool (rule F-4).
  *
  * @example
  * ```ts
@@ -68,119 +81,117 @@ export type X509SvidVerdict =
  */
 export class X509SvidValidator {
   readonly #options: X509SvidValidatorOptions
-  /** A bundle is immutable, so what was worked out of it holds as long as it does. */
+  readonly #expected: Expected | undefined
+  readonly #pathOptions: PathOptions
+  /** A bundle is immutable, so its validator stays valid for the lifetime of the bundle. */
   readonly #validators = new WeakMap<TrustBundle, PathValidator>()
-  /** The same without CAs that break X-4; null where no anchor is left. */
-  readonly #strict = new WeakMap<TrustBundle, PathValidator | null>()
 
-  /** @throws ERR_INVALID_ARGUMENT without a source of bundles */
+  /**
+   * @throws ERR_INVALID_ARGUMENT without a source of bundles, and for an unknown option;
+   * ERR_SPIFFE_ID_INVALID
+   */
   constructor(options: X509SvidValidatorOptions) {
-    if (
-      typeof (options as Partial<X509SvidValidatorOptions> | undefined)?.bundles?.bundleFor !== 'function'
-    ) {
+    const read = readOptions<X509SvidValidatorOptions>('X509SvidValidator', options, validatorOptionKinds)
+    if (typeof (read.bundles as Partial<BundleSource>).bundleFor !== 'function') {
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'bundles is a TrustBundle, a TrustBundleSet, or another BundleSource',
+        'bundles must be a TrustBundle, a TrustBundleSet, or another BundleSource',
       )
     }
-    this.#options = options
+    this.#options = read
+    this.#expected = expectedFrom(read.id)
+    this.#pathOptions = pathOptions(read)
   }
 
   /**
-   * Verifies a chain as it was presented, leaf first. Never throws for what a peer can send.
+   * Verifies a presented chain, leaf first. Never throws because of the peer's input.
    *
-   * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for options that mean nothing
+   * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for invalid options, for an unknown option, and for a
+   * restricting option that is given as undefined
    */
   verify(chain: readonly CertificateInput[], options: X509SvidOptions = none): X509SvidVerdict {
     if (!isArray(chain))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'a chain is an array of certificates, the leaf first')
-    const wanted = matcherOf(options.id ?? this.#options.id)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a chain must be an array of certificates, the leaf first')
+    const asked =
+      options === none
+        ? none
+        : readOptions<X509SvidOptions>('X509SvidValidator.verify', options, verifyOptionKinds)
+    const expected = asked.id === undefined ? this.#expected : expectedFrom(asked.id)
     try {
-      const [first, ...presented] = chain
+      const [first, ...intermediates] = chain
       if (first === undefined)
-        return refused([
-          {
-            code: 'ERR_SVID_LEAF',
-            certificate: undefined,
-            rule: 'X-11',
-            message: 'the chain is empty',
-            path: [],
-          },
-        ])
+        return refused({
+          code: 'ERR_SVID_LEAF',
+          certificate: undefined,
+          rule: 'X-11',
+          message: 'the chain is empty',
+        })
       const leaf = Certificate.from(first)
       const read = readSvidLeaf(leaf)
-      if ('fault' in read) return refused([{ ...read.fault, path: [leaf] }])
-      return this.#verifyPath(leaf, read.id, presented, wanted, options)
+      if ('fault' in read) return refused(read.fault, leaf)
+      return this.#verifyPath(leaf, read.id, expected, { ...pathOptions(asked), intermediates })
     } catch (error) {
       if (!isPkiError(error) || error.code === 'ERR_INVALID_ARGUMENT') throw error
-      return refused([
-        { code: error.code, certificate: undefined, rule: ruleOf(error), message: error.message, path: [] },
-      ])
+      return refused({
+        code: error.code,
+        certificate: undefined,
+        rule: ruleOf(error),
+        message: error.message,
+      })
     }
+  }
+
+  /**
+   * Like `verify`, for callers that prefer an exception. @throws PathError with the verdict and the code of
+   * its first rejection
+   */
+  verifyOrThrow(chain: readonly CertificateInput[], options: X509SvidOptions = none): AcceptedX509Svid {
+    const verdict = this.verify(chain, options)
+    if (!verdict.ok) throw new PathError(verdict)
+    return verdict
   }
 
   #verifyPath(
     leaf: Certificate,
     id: SpiffeId,
-    presented: readonly CertificateInput[],
-    wanted: Wanted | undefined,
-    options: X509SvidOptions,
+    expected: Expected | undefined,
+    options: PathOptions,
   ): X509SvidVerdict {
     const bundle = requireBundle(id.trustDomain, this.#options.bundles)
-    const verify = (validator: PathValidator, intermediates: readonly CertificateInput[]): Verdict =>
-      validator.verify(leaf, { ...pathOptions(this.#options), ...pathOptions(options), intermediates })
-    let verdict = verify(this.#validatorFor(bundle), presented)
+    const verdict = this.#validatorFor(bundle).verify(leaf, options)
     if (!verdict.ok) return verdict
-    let fault = checkIssuers(verdict.path)
-    if (fault !== undefined) {
-      // One CA that breaks X-4 closes its own path, not one that leads past it.
-      const strict = this.#strictValidatorFor(bundle)
-      const again = strict === null ? verdict : verify(strict, presented.filter(keepsIssuerRules))
-      if (again.ok && checkIssuers(again.path) === undefined) [verdict, fault] = [again, undefined]
-    }
-    fault ??= checkWanted(leaf, id, wanted)
-    if (fault !== undefined)
-      return { ok: false, rejected: [{ ...fault, path: verdict.path.certificates }], spent: verdict.spent }
-    return { ok: true, id, path: verdict.path, spent: verdict.spent }
+    const fault = checkExpected(leaf, id, expected)
+    return fault === undefined
+      ? Object.freeze({ ok: true, id, path: verdict.path, spent: verdict.spent })
+      : rejectedBy([Object.freeze({ ...fault, path: verdict.path.certificates })], verdict.spent)
   }
 
   /** @throws ERR_BUNDLE_NOT_FOUND */
   #validatorFor(bundle: TrustBundle): PathValidator {
     let validator = this.#validators.get(bundle)
     if (validator === undefined) {
-      // X-14: an authority that is malformed vouches for nobody, and takes none of the others with it.
-      const anchors = bundle.x509Authorities.filter(isWellFormed)
+      // X-14: a malformed authority is not in the bundle.
+      const anchors = bundle.x509Authorities
       if (anchors.length === 0)
         throw new PkiError(
           'ERR_BUNDLE_NOT_FOUND',
-          `the bundle of ${bundle.trustDomain.name} has no X.509 authority (X-15)`,
+          `the bundle of ${bundle.trustDomain.name} has no X.509 authority (X-15)${whyNone(bundle)}`,
         )
       validator = createPathValidator({
+        ...this.#pathOptions,
         anchors,
         intermediates: this.#options.intermediates,
         profile: 'spiffe',
+        // X-4: a CA that breaks a rule invalidates only the paths through it.
+        checkIssuer: checkSvidIssuer,
       })
       this.#validators.set(bundle, validator)
     }
     return validator
   }
-
-  #strictValidatorFor(bundle: TrustBundle): PathValidator | null {
-    let validator = this.#strict.get(bundle)
-    if (validator === undefined) {
-      const anchors = bundle.x509Authorities.filter(
-        (authority) => isWellFormed(authority) && keepsIssuerRules(authority),
-      )
-      const intermediates = this.#options.intermediates?.filter(keepsIssuerRules)
-      validator =
-        anchors.length === 0 ? null : createPathValidator({ anchors, intermediates, profile: 'spiffe' })
-      this.#strict.set(bundle, validator)
-    }
-    return validator
-  }
 }
 
-/** Verifies one chain; for more than a few, keep an `X509SvidValidator`. */
+/** Verifies one chain; for more than a few, keep an `X509SvidValidator`. @throws as its constructor */
 export function verifyX509Svid(
   chain: readonly CertificateInput[],
   options: X509SvidValidatorOptions,
@@ -188,80 +199,60 @@ export function verifyX509Svid(
   return new X509SvidValidator(options).verify(chain)
 }
 
-interface Wanted {
+interface Expected {
   readonly matches: SpiffeIdMatcher
   readonly text: string
 }
 
-function matcherOf(wanted: X509SvidOptions['id']): Wanted | undefined {
-  if (wanted === undefined) return undefined
-  if (typeof wanted === 'function')
-    return { matches: wanted, text: wanted.description ?? 'another SPIFFE ID' }
-  const exact = SpiffeId.from(wanted)
+function expectedFrom(id: X509SvidOptions['id']): Expected | undefined {
+  if (id === undefined) return undefined
+  if (typeof id === 'function') return { matches: id, text: id.description ?? 'another SPIFFE ID' }
+  const exact = SpiffeId.from(id)
   return { matches: (found) => found.equals(exact), text: exact.toString() }
 }
 
-function checkWanted(leaf: Certificate, id: SpiffeId, wanted: Wanted | undefined): Rejection | undefined {
-  // Only `true` is a yes: an asynchronous function given by mistake answers with a promise, which is truthy.
-  if (wanted === undefined || (wanted.matches(id) as unknown) === true) return undefined
+function checkExpected(
+  leaf: Certificate,
+  id: SpiffeId,
+  expected: Expected | undefined,
+): Rejection | undefined {
+  // Only `true` accepts: an asynchronous matcher returns a promise, which is truthy.
+  if (expected === undefined || (expected.matches(id) as unknown) === true) return undefined
   return {
     code: 'ERR_SPIFFE_ID_MISMATCH',
     certificate: leaf,
     rule: 'X-12',
-    message: `${id.toString()} found, ${wanted.text} wanted`,
+    message: `the SPIFFE ID is ${id.toString()}, expected ${expected.text}`,
   }
 }
 
-/** The anchor's rules too, where the bundle has a certificate of it. */
-function checkIssuers({ certificates }: VerifiedPath): Rejection | undefined {
-  for (const issuer of certificates.slice(1)) {
-    const fault = checkSvidIssuer(issuer)
-    if (fault !== undefined) return fault
-  }
-  return undefined
+function pathOptions(options: X509SvidOptions): PathOptions {
+  const {
+    id: _id,
+    bundles: _bundles,
+    intermediates: _intermediates,
+    ...rest
+  } = options as X509SvidValidatorOptions
+  return rest
 }
 
-function keepsIssuerRules(input: CertificateInput): boolean {
-  // What cannot be read is passed over by path building too.
-  return holds(() => checkSvidIssuer(Certificate.from(input)) === undefined)
+function refused(fault: Rejection, leaf?: Certificate): RejectedVerdict {
+  return rejectedBy(
+    [Object.freeze({ ...fault, path: Object.freeze(leaf === undefined ? [] : [leaf]) })],
+    nothing,
+  )
 }
 
-function isWellFormed(certificate: Certificate): boolean {
-  return holds(() => {
-    certificate.checkAll()
-    return true
-  })
-}
-
-function holds(check: () => boolean): boolean {
-  try {
-    return check()
-  } catch (error) {
-    if (!isPkiError(error)) throw error
-    return false
-  }
-}
-
-function pathOptions({ time, budget, revocation, extendedKeyUsage, maxDepth }: X509SvidOptions): PathOptions {
-  return {
-    ...(time === undefined ? {} : { time }),
-    ...(budget === undefined ? {} : { budget }),
-    ...(revocation === undefined ? {} : { revocation }),
-    ...(extendedKeyUsage === undefined ? {} : { extendedKeyUsage }),
-    ...(maxDepth === undefined ? {} : { maxDepth }),
-  }
-}
-
-function refused(rejected: readonly RejectedPath[]): X509SvidVerdict {
-  return { ok: false, rejected, spent: nothing }
+function rejectedBy(rejected: readonly RejectedPath[], spent: Spent): RejectedVerdict {
+  return Object.freeze({ ok: false, rejected: Object.freeze(rejected), spent })
 }
 
 function ruleOf({ code }: PkiError): string {
   return code === 'ERR_BUNDLE_NOT_FOUND' ? 'X-15' : 'RFC 5280 §4'
 }
 
-const none: X509SvidOptions = {}
-const nothing: Spent = new Budget().spent
+const none: X509SvidOptions = Object.freeze({})
+const nothing: Spent = Object.freeze(new Budget().spent)
 
 /** `Array.isArray` would make the elements `any`. */
 const isArray: (value: unknown) => boolean = Array.isArray

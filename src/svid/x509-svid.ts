@@ -1,75 +1,67 @@
-// What X509-SVID.md lays on a leaf beyond RFC 5280: rules X-1 to X-12.
-// An X.509-SVID as its holder has it: certificates, leaf first, and what identifies it. X509-SVID.md.
+// The rules of X509-SVID.md for a leaf beyond RFC 5280: X-1 to X-12. An X.509-SVID as its holder has it:
+// certificates, leaf first, and its ID.
 
-import { isPkiError, PkiError } from '../errors/index.ts'
+import { PkiError } from '../errors/index.ts'
 import { SpiffeId } from '../spiffe/index.ts'
+import { readSpiffeId } from '../validation/names/spiffe-id-of.ts'
 import type { Rejection } from '../validation/index.ts'
 import { Certificate, extensionOids, keyPurposeOids } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 
-/** The ID of a leaf that keeps the rules, or the first rule that it breaks. @throws what reading a malformed extension throws */
+/** The ID of a leaf, or the first rule that it breaks. @throws the errors of reading a malformed extension */
 export function readSvidLeaf(leaf: Certificate): { readonly id: SpiffeId } | { readonly fault: Rejection } {
-  const fault = (rule: string, message: string): { fault: Rejection } => ({
-    fault: { code: 'ERR_SVID_LEAF', certificate: leaf, rule, message },
-  })
-  const uris = (leaf.subjectAltName ?? []).filter((name) => name.type === 'uri')
-  const [uri] = uris
-  // Every URI counts, whatever its scheme.
-  if (uris.length !== 1 || uri?.type !== 'uri')
-    return fault('X-1', `${uris.length} URI names where exactly one is wanted`)
-  let id: SpiffeId
-  try {
-    id = SpiffeId.parse(uri.value)
-  } catch (error) {
-    if (!isPkiError(error)) throw error
-    return fault('X-12', error.message)
-  }
-  if (!id.hasPath)
-    return fault('X-2', `${id.toString()} has no path: it names a trust domain, not a workload`)
+  const found = readSpiffeId(leaf.subjectAltName)
+  const broken: BrokenRule =
+    'fault' in found ? [found.rule, found.fault] : (subjectFault(leaf) ?? keyUsageFault(leaf))
+  if (broken === undefined) return found as { readonly id: SpiffeId }
+  return { fault: { code: 'ERR_SVID_LEAF', certificate: leaf, rule: broken[0], message: broken[1] } }
+}
+
+/** Rule and text. */
+type BrokenRule = readonly [string, string] | undefined
+
+/** X-3, X-6. */
+function subjectFault(leaf: Certificate): BrokenRule {
   if (leaf.subject.isEmpty && leaf.extension(extensionOids.subjectAltName)?.critical !== true)
-    return fault('X-3', 'the subject is empty and the alternative name is not critical')
-  if (leaf.basicConstraints?.ca === true) return fault('X-6', 'the leaf is a CA certificate')
+    return ['X-3', 'the subject is empty and the subject alternative name is not critical']
+  return leaf.basicConstraints?.ca === true ? ['X-6', 'the leaf is a CA certificate'] : undefined
+}
+
+/** X-8, X-9, X-12. */
+function keyUsageFault(leaf: Certificate): BrokenRule {
   const { keyUsage } = leaf
   if (keyUsage === undefined || leaf.extension(extensionOids.keyUsage)?.critical !== true)
-    return fault('X-8', 'key usage is absent or not critical')
-  if (!keyUsage.has('digitalSignature')) return fault('X-9', 'key usage lacks digitalSignature')
-  if (keyUsage.has('keyCertSign') || keyUsage.has('cRLSign'))
-    return fault('X-12', 'key usage of a CA in a leaf')
-  return { id }
+    return ['X-8', `key usage is ${keyUsage === undefined ? 'absent' : 'not critical'}`]
+  if (!keyUsage.has('digitalSignature'))
+    return ['X-9', `key usage is ${keyUsage.toString()}; expected digitalSignature`]
+  return keyUsage.has('keyCertSign') || keyUsage.has('cRLSign')
+    ? ['X-12', `key usage is ${keyUsage.toString()}, a key usage of CAs, in a leaf`]
+    : undefined
 }
 
-/** X-4: a CA certificate that names a SPIFFE ID names a trust domain, without a path. It is then an SVID: X-1 holds for it as well. */
+/**
+ * The rules for a signing certificate. X-6: it is a CA. X-4: if it has a SPIFFE ID, that is a trust domain
+ * without a path; it is then an SVID, and X-1 applies too.
+ */
 export function checkSvidIssuer(issuer: Certificate): Rejection | undefined {
-  const uris = (issuer.subjectAltName ?? []).filter((name) => name.type === 'uri')
-  for (const name of uris) {
-    if (!name.value.toLowerCase().startsWith('spiffe:')) continue
-    if (uris.length > 1)
-      return {
-        code: 'ERR_SVID_ISSUER',
-        certificate: issuer,
-        rule: 'X-1',
-        message: `a CA certificate with a SPIFFE ID and ${uris.length} URI names`,
-      }
-    // ID-11: the bundle standard's own example of a CA ends in a slash that the grammar forbids.
-    if (SpiffeId.tryParse(name.value.replace(/\/$/, ''))?.hasPath === false) continue
-    return {
-      code: 'ERR_SVID_ISSUER',
-      certificate: issuer,
-      rule: 'X-4',
-      message: 'a CA certificate whose SPIFFE ID is malformed or has a path',
-    }
+  const fault = (rule: string, message: string): Rejection => ({
+    code: 'ERR_SVID_ISSUER',
+    certificate: issuer,
+    rule,
+    message,
+  })
+  if (issuer.basicConstraints?.ca !== true) return fault('X-6', 'the signing certificate is not a CA')
+  const names = issuer.subjectAltName
+  if (names === undefined) return undefined
+  const uris = names.filter((name) => name.type === 'uri')
+  for (const { value } of uris) {
+    if (!value.toLowerCase().startsWith('spiffe:')) continue
+    if (uris.length > 1) return fault('X-1', `the CA has a SPIFFE ID and ${uris.length} URI names`)
+    // ID-11: the example of a CA in the bundle standard ends in a slash that the grammar forbids.
+    if (SpiffeId.tryParse(value.replace(/\/$/, ''))?.hasPath === false) continue
+    return fault('X-4', 'the SPIFFE ID of the CA certificate is malformed or has a path')
   }
   return undefined
-}
-
-/** X-10: purposes, where they are given, are both of TLS. Said by the standard to issuers; asked of leaves on request. */
-export function hasBothTlsPurposes(leaf: Certificate): boolean {
-  const { extendedKeyUsage } = leaf
-  return (
-    extendedKeyUsage === undefined ||
-    (extendedKeyUsage.includes(keyPurposeOids.serverAuth) &&
-      extendedKeyUsage.includes(keyPurposeOids.clientAuth))
-  )
 }
 
 /** The certificates of an X.509-SVID. The private key stays with its `Signer` or `KeyObject`. */
@@ -91,12 +83,12 @@ export class X509Svid {
     if (!Array.isArray(certificates))
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'an X.509-SVID is a list of certificates, leaf first; `fromPem` reads one from text',
+        'an X.509-SVID must be a list of certificates, leaf first; `fromPem` reads one from text',
       )
     this.certificates = Object.freeze(certificates.map((input: CertificateInput) => Certificate.from(input)))
     const [leaf] = this.certificates
     if (leaf === undefined)
-      throw new PkiError('ERR_SVID_LEAF', 'no certificate where an X.509-SVID is wanted')
+      throw new PkiError('ERR_SVID_LEAF', 'an X.509-SVID has at least one certificate; the list is empty')
     const read = readSvidLeaf(leaf)
     if ('fault' in read) throw new PkiError('ERR_SVID_LEAF', `${read.fault.message} (${read.fault.rule})`)
     this.id = read.id
@@ -112,7 +104,20 @@ export class X509Svid {
     return this.certificates[0] as Certificate
   }
 
-  /** Leaf first, one block each: what TLS servers and files take. */
+  /**
+   * X-10: extended key usage, where present, has both purposes of TLS. A rule
+   * for issuers: verification does not check it.
+   */
+  get hasBothTlsPurposes(): boolean {
+    const { extendedKeyUsage } = this.leaf
+    return (
+      extendedKeyUsage === undefined ||
+      (extendedKeyUsage.includes(keyPurposeOids.serverAuth) &&
+        extendedKeyUsage.includes(keyPurposeOids.clientAuth))
+    )
+  }
+
+  /** Leaf first, one block each: the format of TLS servers and files. */
   toPem(): string {
     return this.certificates.map((certificate) => certificate.toPem()).join('')
   }

@@ -1,4 +1,4 @@
-// Time that moves when it is told to.
+// A clock that tests advance explicitly.
 
 import type { Clock } from '../runtime/index.ts'
 
@@ -28,12 +28,12 @@ export class FakeClock implements Clock {
     }
   }
 
-  /** Timers that wait. */
+  /** The number of pending timers. */
   get pending(): number {
     return this.#timers.size
   }
 
-  /** Lets time pass, and runs what is due in its order. */
+  /** Advances the time, and runs due timers in their order. */
   advance(ms: number): void {
     const end = this.#monotonic + ms
     for (;;) {
@@ -46,7 +46,7 @@ export class FakeClock implements Clock {
     this.#move(end - this.#monotonic)
   }
 
-  /** Sets the wall clock alone, as an administrator or a suspended machine does. */
+  /** Sets only the wall clock, as an administrator or a suspended machine does. */
   setWallClock(time: Date): void {
     this.#now = time.getTime()
   }

@@ -1,8 +1,9 @@
 /**
- * For tests of what you build on this package: the contract of key managers, a clock that is told what time it is.
+ * For tests of your own implementations: contract suites for any test runner, and a clock that the test
+ * controls.
  *
  * @module spiffe-pki/testing
  */
 export { FakeClock } from './fake-clock.ts'
-export { keyManagerContract } from './key-manager-contract.ts'
-export type { ContractCase, KeyManagerContractOptions } from './key-manager-contract.ts'
+export { contracts } from './contracts.ts'
+export type { ContractCase } from './contracts/contract-case.ts'

@@ -1,88 +1,117 @@
-// What one verification may spend. Inputs from outside choose how much work they cause; the budget is where that ends.
+// The budget of one verification: limits the work that input from outside can cause.
 
 import { PkiError } from '../errors/index.ts'
 import { requireCount } from '../internal/numbers.ts'
 
-/** Limits of one verification; each is a count. */
+/** Limits of one verification. @inline */
 export interface BudgetLimits {
-  /** Signature verifications, of certificates, CRLs and OCSP responses together; keys that are slow count as several. */
-  readonly signatureChecks: number
+  /**
+   * Signature verifications of certificates, CRLs and OCSP responses together; slow keys count several times.
+   */
+  readonly maxSignatureChecks: number
   /** Comparisons of one name with another, or with one subtree of a name constraint. */
-  readonly nameComparisons: number
-  /** Steps over the graph of valid policies: a policy, a mapping or a node that is looked at (RFC 9618). */
-  readonly policyNodes: number
-  /** Certificates in a path, leaf and anchor included. */
-  readonly pathLength: number
-  /** Issuer candidates looked at while paths are built; what was presented for one and cannot be read counts too. */
-  readonly candidates: number
-  /** DER bytes of the certificates and OCSP responses that one verification takes. */
-  readonly bytes: number
+  readonly maxNameComparisons: number
+  /** Steps over the graph of valid policies: visits of a policy, a mapping or a node (RFC 9618). */
+  readonly maxPolicyNodes: number
+  /** Certificates in a path, including leaf and anchor. */
+  readonly maxPathCertificates: number
+  /** Issuer candidates tried while building paths; an unreadable presented certificate counts too. */
+  readonly maxCandidates: number
+  /** Octets of DER of the certificates and OCSP responses that one verification reads. */
+  readonly maxOctets: number
 }
 
-/** What is counted. */
-export type BudgetKind = keyof BudgetLimits
+/** The kinds of work; the limit of `signatureChecks` is `maxSignatureChecks`, and so on. @inline */
+export type BudgetKind =
+  'signatureChecks' | 'nameComparisons' | 'policyNodes' | 'pathCertificates' | 'candidates' | 'octets'
 
-/** The limits of a verification that says nothing of its own. */
-export const defaultBudget: BudgetLimits = {
-  signatureChecks: 100,
-  nameComparisons: 250_000,
-  policyNodes: 50_000,
-  pathLength: 10,
-  candidates: 1_000,
-  bytes: 4 * 1024 * 1024,
-}
+/** The default limits. */
+export const defaultBudget: BudgetLimits = Object.freeze({
+  maxSignatureChecks: 100,
+  maxNameComparisons: 250_000,
+  maxPolicyNodes: 50_000,
+  maxPathCertificates: 10,
+  maxCandidates: 1_000,
+  maxOctets: 4 * 1024 * 1024,
+})
 
-/** Counts what a verification spends, and ends it when a limit is passed. */
+const limitOf = {
+  signatureChecks: 'maxSignatureChecks',
+  nameComparisons: 'maxNameComparisons',
+  policyNodes: 'maxPolicyNodes',
+  pathCertificates: 'maxPathCertificates',
+  candidates: 'maxCandidates',
+  octets: 'maxOctets',
+} as const satisfies Record<BudgetKind, keyof BudgetLimits>
+
+/** Counts the work of a verification, and stops it at a limit. */
 export class Budget {
-  /** The most of each kind of work that may be spent. */
+  /** The limits. */
   readonly limits: BudgetLimits
   readonly #spent: Record<BudgetKind, number> = {
     signatureChecks: 0,
     nameComparisons: 0,
     policyNodes: 0,
-    pathLength: 0,
+    pathCertificates: 0,
     candidates: 0,
-    bytes: 0,
+    octets: 0,
   }
 
-  /** @throws ERR_INVALID_ARGUMENT a limit that is no count, or of nothing that is counted; Infinity is a count */
+  /**
+   * @throws ERR_INVALID_ARGUMENT an unknown limit, or one that is neither a
+   *   whole number of 0 or more nor Infinity
+   */
   constructor(limits?: Partial<BudgetLimits>) {
-    this.limits = limits === undefined ? defaultBudget : { ...defaultBudget, ...limits }
-    if (limits === undefined) return
-    for (const [kind, limit] of Object.entries(this.limits)) {
-      if (!Object.hasOwn(defaultBudget, kind))
-        throw new PkiError('ERR_INVALID_ARGUMENT', `nothing called ${kind} is counted`)
-      requireCount(`the budget ${kind}`, limit, 0, Infinity)
-    }
+    this.limits = limits === undefined ? defaultBudget : readLimits(limits)
   }
 
-  /** What was spent so far; of `pathLength`, the longest path looked at. */
+  /** The work so far; `pathCertificates` is the length of the longest path tried. */
   get spent(): Readonly<Record<BudgetKind, number>> {
     return { ...this.#spent }
   }
 
-  /** @throws `ERR_PATH_BUDGET` when the limit is passed; the verification answers with it as its verdict. */
+  /** @throws ERR_PATH_BUDGET when a limit is exceeded, which ends the verification */
   spend(kind: BudgetKind, count = 1): void {
     const spent = (this.#spent[kind] += count)
-    if (spent > this.limits[kind]) {
-      throw new PkiError('ERR_PATH_BUDGET', `the verification wanted more than ${this.limits[kind]} ${kind}`)
+    const limit = limitOf[kind]
+    if (spent > this.limits[limit]) {
+      throw new PkiError(
+        'ERR_PATH_BUDGET',
+        `the verification needs more ${kind} than the budget allows (${limit} ${this.limits[limit]})`,
+      )
     }
   }
 
   /**
-   * One check of a signature with a key of so many bits. Measured with the slowest exponent that is taken: P-256 0.15 ms, RSA up to 4096 bits
-   * 0.3 ms, P-384 0.6 ms, P-521 and longer RSA 1.2 ms. So P-384 counts twice and the slowest four times, which still allows 25.
+   * One signature check including the import of its key, weighted by key size in bits. The weights are
+   * measured CPU time: P-256 and RSA up to 4096 bits count 1, P-384 counts 6, P-521 and longer RSA keys
+   * (slowest accepted exponent) count 10.
    *
    * @throws as `spend`
    */
   spendSignatureCheck(bits: number): void {
-    this.spend('signatureChecks', bits === 521 || bits > 4096 ? 4 : bits === 384 ? 2 : 1)
+    this.spend('signatureChecks', bits === 521 || bits > 4096 ? 10 : bits === 384 ? 6 : 1)
   }
 
-  /** Notes the length of a path; whether the limit allows it. A path that is too long ends that path, not the verification. */
+  /**
+   * Records the length of a path; false if it is above the limit. A longer
+   * path is refused; the search continues.
+   */
   allowsLength(length: number): boolean {
-    if (length > this.limits.pathLength) return false
-    if (length > this.#spent.pathLength) this.#spent.pathLength = length
+    if (length > this.limits.maxPathCertificates) return false
+    if (length > this.#spent.pathCertificates) this.#spent.pathCertificates = length
     return true
   }
+}
+
+function readLimits(limits: Partial<BudgetLimits>): BudgetLimits {
+  const read = { ...defaultBudget, ...(Object(limits) as Partial<BudgetLimits>) }
+  for (const [name, limit] of Object.entries(read)) {
+    if (!Object.hasOwn(defaultBudget, name)) {
+      const known = Object.keys(defaultBudget).join(', ')
+      throw new PkiError('ERR_INVALID_ARGUMENT', `budget has no limit ${name}; its limits are ${known}`)
+    }
+    requireCount(`budget.${name}`, limit, 0, Infinity)
+  }
+  return Object.freeze(read)
 }

@@ -1,47 +1,131 @@
-// What a caller says about the path that is wanted.
+// The options of one path validation, and their reader.
 
+import { PkiError } from '../errors/index.ts'
+import { readOptions } from '../internal/options.ts'
+import type { OptionKinds } from '../internal/options.ts'
+import { requireCount } from '../internal/numbers.ts'
 import type { Clock } from '../runtime/index.ts'
-import type { CertificateInput, KeyUsageName } from '../x509/index.ts'
+import type { Certificate, CertificateInput } from '../x509/index.ts'
+import type { KeyUsageName, Tolerance } from '../x509/internal.ts'
 import type { BudgetLimits } from './budget.ts'
-import type { KeyPurpose } from './checks/path-rules.ts'
+import type { KeyPurpose } from './checks/key-purposes.ts'
+import { peersOf } from './names/check-peer-name.ts'
 import type { PeerName } from './names/index.ts'
-import type { PolicyInputs } from './policies/check-policies.ts'
+import { checkPolicyInputs } from './policies/policy-inputs.ts'
+import type { PolicyInputs } from './policies/policy-inputs.ts'
 import type { ProfileName, ValidationProfile } from './profile.ts'
+import type { Rejection } from './rejection.ts'
 import type { RevocationChecker } from './revocation-contract.ts'
 import type { TrustAnchorInput } from './trust-anchor.ts'
 
-/** What may differ from one verification to the next. */
+/** Options that can differ between verifications. @inline */
 export interface PathOptions {
-  /** Certificates that may stand between leaf and anchor, in any order; what does not parse is passed over. */
+  /** Certificates that may be between leaf and anchor, in any order; one that does not parse is ignored. */
   readonly intermediates?: readonly CertificateInput[] | undefined
-  /** The time to verify for. Default: now. */
+  /** The time of the verification. Default: now. */
   readonly time?: Date | undefined
-  /** Purposes that the leaf must be good for. Default: not asked. */
-  readonly extendedKeyUsage?: KeyPurpose | readonly KeyPurpose[] | undefined
-  /** Key usages that the leaf must have, where it has the extension. Default: not asked. */
-  readonly keyUsage?: readonly KeyUsageName[] | undefined
-  /** Whose certificate the leaf must be; of several, all must match, and an empty list is a mistake. Default: not asked. */
-  readonly peer?: PeerName | readonly PeerName[] | undefined
+  /** Purposes that the leaf must allow. Default: not checked. */
+  readonly extendedKeyUsage?: KeyPurpose | readonly KeyPurpose[]
+  /** Key usages that the leaf must have, if it has the extension. Default: not checked. */
+  readonly keyUsage?: readonly KeyUsageName[]
+  /** The expected peer; of several, all must match, and an empty list is refused. Default: not checked. */
+  readonly peer?: PeerName | readonly PeerName[]
   /** Inputs of RFC 5280 §6.1.1 (c), (e), (f), (g). Default: any policy, nothing inhibited. */
-  readonly policies?: PolicyInputs | undefined
-  /** Most intermediate certificates, self-issued ones not counted. Default: only the budget limits it. */
-  readonly maxDepth?: number | undefined
-  /** How much work this verification may cause; what is not named has its default. */
+  readonly policies?: PolicyInputs
+  /**
+   * Maximum number of intermediate certificates, without self-issued ones. Default: limited by the budget
+   * only.
+   */
+  readonly maxDepth?: number
+  /** The budget of this verification; omitted limits have their defaults. */
   readonly budget?: Partial<BudgetLimits> | undefined
-  /** Asked, last, about every certificate below the anchor. Default: revocation is not checked. */
-  readonly revocation?: RevocationChecker | undefined
+  /** Called last, for every certificate below the anchor. Default: revocation is not checked. */
+  readonly revocation?: RevocationChecker
+  /**
+   * An additional rule for issuers, called for the certificate of every issuer in a path, including the
+   * anchor's, while paths are built. A rejection excludes the paths through that issuer; undefined accepts
+   * it. Default: no additional rule.
+   */
+  readonly checkIssuer?: (issuer: Certificate) => Rejection | undefined
 }
 
-/** What a validator keeps. */
+/** The settings of a validator. @inline */
 export interface PathValidatorOptions extends PathOptions {
-  /** What is trusted, at least one. A certificate's own constraints hold too (RFC 5937). */
+  /**
+   * The trust anchors, at least one. A certificate's own constraints apply too (RFC 5937). An anchor that
+   * cannot be read is skipped and reported in `PathValidator.ignored`.
+   */
   readonly anchors: readonly TrustAnchorInput[]
   /** Default `rfc5280`. */
   readonly profile?: ProfileName | ValidationProfile | undefined
   /** Object identifiers of critical extensions that the caller processes. */
   readonly knownCriticalExtensions?: readonly string[] | undefined
-  /** Intermediate certificates of verified paths that are remembered, signatures included. Default 256; 0 = none. */
-  readonly remember?: number | undefined
-  /** Tells the time where `time` is not given. */
+  /** Tolerances for certificates made by other software, by name; see `tolerances`. Default: none. */
+  readonly tolerances?: readonly Tolerance[] | undefined
+  /**
+   * The number of remembered intermediates of verified paths, including their
+   * signature checks. Default 256; 0 remembers none.
+   */
+  readonly maxRememberedIssuers?: number | undefined
+  /** The clock for verifications without `time`. */
   readonly clock?: Clock | undefined
+}
+
+/** Options that are refused when present but undefined, because the default checks less. */
+const pathOptionKinds: OptionKinds<PathOptions> = {
+  intermediates: 'optional',
+  time: 'optional',
+  extendedKeyUsage: 'guard',
+  keyUsage: 'guard',
+  peer: 'guard',
+  policies: 'guard',
+  maxDepth: 'guard',
+  budget: 'optional',
+  revocation: 'guard',
+  checkIssuer: 'guard',
+}
+
+const validatorOptionKinds: OptionKinds<PathValidatorOptions> = {
+  ...pathOptionKinds,
+  anchors: 'required',
+  profile: 'optional',
+  knownCriticalExtensions: 'optional',
+  tolerances: 'optional',
+  maxRememberedIssuers: 'optional',
+  clock: 'optional',
+}
+
+/** @throws ERR_INVALID_ARGUMENT */
+export function readPathOptions(caller: string, options: PathOptions): PathOptions {
+  const read = readOptions<PathOptions>(caller, options, pathOptionKinds)
+  checkValues(read)
+  return read
+}
+
+/** @throws ERR_INVALID_ARGUMENT */
+export function readValidatorOptions(caller: string, options: PathValidatorOptions): PathValidatorOptions {
+  const read = readOptions<PathValidatorOptions>(caller, options, validatorOptionKinds)
+  checkValues(read)
+  return read
+}
+
+function checkValues(options: PathOptions): void {
+  const { intermediates, time, keyUsage, peer, policies, maxDepth, revocation, checkIssuer } = options
+  if (maxDepth !== undefined) requireCount('maxDepth', maxDepth, 0, Infinity)
+  if (policies !== undefined) checkPolicyInputs(policies)
+  if (peer !== undefined) peersOf(peer)
+  // NaN compares false with everything: every certificate would be valid.
+  if (time !== undefined && !(time instanceof Date && !Number.isNaN(time.getTime())))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'time must be a valid Date')
+  if (intermediates !== undefined && !Array.isArray(intermediates))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'intermediates must be an array of certificates')
+  if (keyUsage !== undefined && !Array.isArray(keyUsage))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'keyUsage must be an array of key usage names')
+  if (
+    revocation !== undefined &&
+    typeof (Object(revocation) as { readonly check?: unknown }).check !== 'function'
+  )
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'revocation must be a RevocationChecker')
+  if (checkIssuer !== undefined && typeof checkIssuer !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'checkIssuer must be a function')
 }

@@ -1,231 +1,311 @@
-// The validator: anchors and settings kept, leaves verified against them.
-// One verification with everything given at once. For more than one against the same anchors, keep a `PathValidator`.
+// The path validator: keeps anchors and settings, and verifies leaves against them.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
-import { bytesKey } from '../internal/bytes.ts'
-import { checkCounts, requireCount } from '../internal/numbers.ts'
+import { bytesKey, equalBytes } from '../internal/bytes.ts'
+import { requireCount } from '../internal/numbers.ts'
 import { systemClock } from '../runtime/index.ts'
-import { Certificate } from '../x509/index.ts'
-import type { CertificateInput, PublicKey } from '../x509/index.ts'
+import { Certificate, PublicKey } from '../x509/index.ts'
+import { readTolerances } from '../x509/internal.ts'
+import type { CertificateInput } from '../x509/index.ts'
 import { Budget } from './budget.ts'
-import { checkLeafKeyUsage, checkLeafPurpose, keyPurposeOid, checkValidity } from './checks/path-rules.ts'
-import type { KeyPurpose } from './checks/path-rules.ts'
-import { checkForm, IssuerCandidate, IssuerPool, RememberedIssuers } from './issuer-pool.ts'
-import type { FormRules } from './issuer-pool.ts'
-import { PathCompletion } from './path-completion.ts'
+import { checkForm } from './checks/certificate-form.ts'
+import { checkLeafKeyUsage, checkLeafPurpose, purposeOids } from './checks/key-purposes.ts'
+import { checkValidity } from './checks/path-rules.ts'
+import { describeIgnored, readEach } from './ignored-input.ts'
+import type { IgnoredInput } from './ignored-input.ts'
+import { readPathOptions, readValidatorOptions } from './path-options.ts'
 import type { PathOptions, PathValidatorOptions } from './path-options.ts'
-import { isSpent, PathSearch, withAnchor } from './path-search.ts'
-import type { CompletePath, SearchSettings } from './path-search.ts'
-import { checkPolicyInputs } from './policies/check-policies.ts'
 import { profileOf } from './profile.ts'
+import type { FormRules } from './profile.ts'
 import { reject, rejectionOf } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
-import { trustAnchorFrom } from './trust-anchor.ts'
-import { RejectionList, PathError, VerifiedPath } from './verdict.ts'
-import type { Verdict } from './verdict.ts'
+import { IssuerCandidate } from './search/issuer-candidate.ts'
+import { IssuerPool } from './search/issuer-pool.ts'
+import { PathCompletion } from './search/path-completion.ts'
+import { PathSearch } from './search/path-search.ts'
+import { withAnchor } from './search/search-settings.ts'
+import type { CompletePath, SearchSettings } from './search/search-settings.ts'
+import { RejectionList } from './search/rejection-list.ts'
+import { RememberedIssuers } from './search/remembered-issuers.ts'
+import { ownCertificate, trustAnchorFrom } from './trust-anchor.ts'
+import type { TrustAnchorInput } from './trust-anchor.ts'
+import { PathError, VerifiedPath } from './verdict.ts'
+import type { AcceptedVerdict, Verdict } from './verdict.ts'
 
 /**
- * Verifies certificates against one set of trust anchors, as often as wanted.
+ * Makes `validator` accept the signature of `leaf` by `issuerKey` without checking it; everything else is
+ * checked. A CA uses it before signing, to determine whether a leaf would be accepted. Not part of the public
+ * API.
+ */
+export let assumeLeafSignature: (validator: PathValidator, leaf: Certificate, issuerKey: PublicKey) => void
+
+/**
+ * Verifies certificates against one set of trust anchors.
  *
- * What only depends on bytes is worked out once: the form of anchors and intermediates, and the signatures of paths that were verified,
- * those of intermediates by their bytes, that of a leaf as long as the same `Certificate` is given. Time, names, purposes, constraints and revocation are asked every time.
+ * Results that depend only on octets are kept: the form of anchors and intermediates, and the signatures of
+ * verified paths. Intermediates are identified by their octets, a leaf by its `Certificate` object. Time,
+ * names, purposes, constraints and revocation are checked every time. Inputs are copied: the caller may
+ * change its octets after the call.
  */
 export class PathValidator {
+  /**
+   * Anchors and intermediates that could not be read, each with index, subject
+   * and reason; the others are used.
+   */
+  readonly ignored: readonly IgnoredInput[]
   readonly #rules: FormRules
   readonly #defaults: PathValidatorOptions
   readonly #known: readonly IssuerCandidate[]
   readonly #pool: IssuerPool
   readonly #remembered: RememberedIssuers
-  /** A client on a long connection is verified with every call, by the `Certificate` that the connection was accepted with. */
-  readonly #leaves = new WeakMap<Certificate, PublicKey>()
+  /** A client on a long-lived connection is verified on every call with the same `Certificate` object. */
+  readonly #leaves = new WeakMap<Certificate, RememberedLeaf>()
 
-  /** @throws ERR_INVALID_ARGUMENT without an anchor, and for settings that mean nothing; the codes of `Certificate.from` for an anchor that is no certificate */
+  /**
+   * @throws ERR_INVALID_ARGUMENT without an anchor, for an unknown option and for invalid settings; if no
+   *   anchor can be read, the code of `Certificate.from` for the first one
+   */
   constructor(options: PathValidatorOptions) {
-    const {
-      knownCriticalExtensions = [],
-      remember = 256,
-      anchors: given,
-    } = (options as Partial<PathValidatorOptions> | undefined) ?? {}
-    if (!Array.isArray(given))
+    const read = readValidatorOptions('PathValidator', options)
+    const { anchors, intermediates = [], knownCriticalExtensions = [], maxRememberedIssuers = 256 } = read
+    if (!Array.isArray(anchors) || anchors.length === 0)
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'anchors is an array of certificates that are trusted, or of names with their keys',
+        'anchors must be an array with at least one trusted certificate, or name with its key',
       )
-    if (given.length === 0)
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'no trust anchor: nothing could ever be verified')
-    // A text has a method of the same name, which finds parts of it.
+    // A string also has the method `includes`, which finds substrings.
     if (!Array.isArray(knownCriticalExtensions))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'knownCriticalExtensions is a list of object identifiers')
-    checkCounts({ remember, maxDepth: options.maxDepth }, 0, Infinity)
-    this.#rules = { profile: profileOf(options.profile), knownCriticalExtensions }
-    this.#defaults = options
-    const anchors = options.anchors.map(
-      (input) => new IssuerCandidate({ anchor: trustAnchorFrom(input) }, this.#rules),
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'knownCriticalExtensions must be an array of object identifiers',
+      )
+    requireCount('maxRememberedIssuers', maxRememberedIssuers, 0, Infinity)
+    const tolerances = readTolerances('PathValidator', read.tolerances ?? [])
+    this.#rules = {
+      profile: profileOf(read.profile),
+      knownCriticalExtensions: [...(knownCriticalExtensions as readonly string[])],
+      tolerances,
+    }
+    this.#defaults = read
+    const ignored: IgnoredInput[] = []
+    const trusted = readEach('anchors', anchors, ignored, (input) =>
+      trustAnchorFrom(input as TrustAnchorInput, tolerances),
     )
-    this.#known = (options.intermediates ?? []).map(
-      (input) => new IssuerCandidate({ certificate: Certificate.from(input) }, this.#rules),
-    )
-    this.#pool = new IssuerPool([...anchors, ...this.#known])
-    this.#remembered = new RememberedIssuers(remember)
+    const [first] = ignored
+    if (trusted.length === 0 && first !== undefined)
+      throw new PkiError(first.code, `no trust anchor can be used: ${describeIgnored(first)}`)
+    this.#known = readEach('intermediates', intermediates, ignored, (input) => {
+      const certificate = ownCertificate(input, tolerances)
+      void certificate.subject.comparisonKey
+      return new IssuerCandidate({ certificate }, this.#rules)
+    })
+    this.ignored = Object.freeze(ignored)
+    this.#pool = new IssuerPool([
+      ...trusted.map((anchor) => new IssuerCandidate({ anchor }, this.#rules)),
+      ...this.#known,
+    ])
+    this.#remembered = new RememberedIssuers(maxRememberedIssuers, this.#rules)
   }
 
-  /** Imports the keys of anchors and intermediates ahead of their first use, at the start of a service: see `PublicKey.prepare`. */
+  static {
+    assumeLeafSignature = (validator, leaf, issuerKey) => {
+      validator.#rememberLeaf(leaf, issuerKey)
+    }
+  }
+
+  /**
+   * Imports the keys of anchors and intermediates before their first use, when
+   * a service starts: see `PublicKey.prepare`.
+   */
   async prepare(): Promise<void> {
     for (const { publicKey } of this.#pool.candidates()) await publicKey.prepare()
   }
 
   /**
-   * Looks for a path from the leaf to an anchor that passes every check.
+   * Searches for a path from the leaf to an anchor that passes every check.
    *
-   * Never throws for what a peer can send: a leaf that does not parse is a verdict too.
+   * Never throws for input of a peer: a leaf that does not parse gives a verdict too.
    *
-   * @throws ERR_INVALID_ARGUMENT for options that mean nothing
+   * @throws ERR_INVALID_ARGUMENT for invalid or unknown options, and for a
+   *   restricting option that is present but undefined
    */
   verify(leaf: CertificateInput, options: PathOptions = none): Verdict {
-    const budget = new Budget(options.budget ?? this.#defaults.budget)
-    const timeMs = this.#timeMs(options)
-    const maxDepth = options.maxDepth ?? this.#defaults.maxDepth
-    if (maxDepth !== undefined) requireCount('maxDepth', maxDepth, 0, Infinity)
-    checkPolicyInputs(options.policies ?? this.#defaults.policies)
-    const purposes = purposeOids(options.extendedKeyUsage ?? this.#defaults.extendedKeyUsage)
+    const asked =
+      options === none
+        ? this.#defaults
+        : { ...this.#defaults, ...readPathOptions('PathValidator.verify', options) }
+    const timeMs = asked.time?.getTime() ?? this.#nowMs()
+    const purposes = purposeOids(asked.extendedKeyUsage)
+    const budget = new Budget(asked.budget)
     const rejections = new RejectionList()
     let certificate: Certificate | undefined
     try {
-      certificate = Certificate.from(leaf)
-      budget.spend('bytes', certificate.der.length)
-      const fault = this.#checkLeaf(certificate, timeMs, purposes, options)
+      certificate = this.#read(leaf)
+      budget.spend('octets', certificate.der.length)
+      const fault = this.#checkLeaf(certificate, timeMs, purposes, asked)
       if (fault === undefined) {
-        const path = this.#search(certificate, timeMs, purposes, options, budget, rejections)
-        if (path !== undefined) return this.#accept(path, certificate === leaf, timeMs, options, budget)
+        const presented = this.#present(options.intermediates ?? noInputs, budget, rejections)
+        const path = this.#search(certificate, asked, { timeMs, purposes, presented }, budget, rejections)
+        if (path !== undefined) return this.#accept(path, certificate === leaf, timeMs, asked, budget)
       } else {
         rejections.add(fault, [certificate], 'link')
       }
     } catch (error) {
-      // A value of the wrong type is the caller's mistake; bytes that are wrong are the peer's.
+      // A value of the wrong type is a mistake of the caller; malformed octets come from the peer.
       if (isPkiError(error, 'ERR_INVALID_ARGUMENT')) throw error
       const path = certificate === undefined ? [] : [certificate]
-      if (isSpent(error)) rejections.add(reject('ERR_PATH_BUDGET', 'budget', error.message), path, 'budget')
+      if (isPkiError(error, 'ERR_PATH_BUDGET'))
+        rejections.add(reject('ERR_PATH_BUDGET', 'budget', error.message), path, 'budget')
       else rejections.add(rejectionOf(error, certificate), path, 'link')
     }
-    return { ok: false, rejected: rejections.sorted(), omitted: rejections.omitted, spent: budget.spent }
+    for (const each of this.ignored)
+      rejections.add(reject(each.code, 'RFC 5280 §4', describeIgnored(each)), [], 'unread')
+    return Object.freeze({
+      ok: false,
+      rejected: rejections.sorted(),
+      omitted: rejections.omitted,
+      spent: budget.spent,
+      time: new Date(timeMs),
+    })
   }
 
-  /** The verified path, or an error with the verdict. @throws PathError with the code of the most telling rejection */
-  require(leaf: CertificateInput, options: PathOptions = none): VerifiedPath {
+  /** Like `verify`, but throws. @throws PathError with the verdict and the code of its first rejection */
+  verifyOrThrow(leaf: CertificateInput, options: PathOptions = none): AcceptedVerdict {
     const verdict = this.verify(leaf, options)
     if (!verdict.ok) throw new PathError(verdict)
-    return verdict.path
+    return verdict
   }
 
-  #timeMs({ time }: PathOptions): number {
-    const wanted = time ?? this.#defaults.time
-    const timeMs =
-      wanted === undefined
-        ? (this.#defaults.clock ?? systemClock).now()
-        : wanted instanceof Date
-          ? wanted.getTime()
-          : Number.NaN
+  #read(input: CertificateInput): Certificate {
+    const { tolerances } = this.#rules
+    return tolerances.length === 0 ? Certificate.from(input) : Certificate.from(input, { tolerances })
+  }
+
+  #nowMs(): number {
+    const nowMs = (this.#defaults.clock ?? systemClock).now()
     // NaN compares false with everything: every certificate would be valid.
-    if (Number.isNaN(timeMs))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'the time to verify for is no valid Date')
-    return timeMs
+    if (Number.isNaN(nowMs)) throw new PkiError('ERR_INVALID_ARGUMENT', 'the clock returned an invalid time')
+    return nowMs
   }
 
   #checkLeaf(
     leaf: Certificate,
     timeMs: number,
     purposes: readonly string[],
-    options: PathOptions,
+    { keyUsage = noUsages }: PathOptions,
   ): Rejection | undefined {
     return (
       checkForm(leaf, 'leaf', this.#rules) ??
       checkValidity(leaf, timeMs) ??
-      checkLeafKeyUsage(leaf, options.keyUsage ?? this.#defaults.keyUsage ?? []) ??
+      checkLeafKeyUsage(leaf, keyUsage) ??
       checkLeafPurpose(leaf, purposes, this.#rules.profile)
     )
   }
 
   #search(
     leaf: Certificate,
-    timeMs: number,
-    purposes: readonly string[],
-    options: PathOptions,
+    asked: PathOptions,
+    {
+      timeMs,
+      purposes,
+      presented,
+    }: Pick<SearchSettings, 'timeMs' | 'presented'> & { readonly purposes: readonly string[] },
     budget: Budget,
     rejections: RejectionList,
   ): CompletePath | undefined {
-    const defaults = this.#defaults
     const settings: SearchSettings = {
       known: this.#known,
-      leafSignedBy: this.#leaves.get(leaf),
-      presented:
-        options.intermediates === undefined
-          ? noCandidates
-          : this.#present(options.intermediates, budget, rejections),
+      leafSignedBy: this.#leafSignedBy(leaf),
+      presented,
       timeMs,
       nestedPurposes: this.#rules.profile.nestedExtendedKeyUsage ? purposes : noPurposes,
-      policies: options.policies ?? defaults.policies,
-      maxDepth: options.maxDepth ?? defaults.maxDepth ?? Infinity,
+      policies: asked.policies,
+      maxDepth: asked.maxDepth ?? Infinity,
+      checkIssuer: asked.checkIssuer,
+      leafMayBeAnchor: this.#rules.tolerances.includes('self-signed-leaf-anchor'),
       budget,
     }
-    const completion = new PathCompletion(settings, this.#rules, {
-      peer: options.peer ?? defaults.peer,
-      revocation: options.revocation ?? defaults.revocation,
-    })
+    const completion = new PathCompletion(settings, this.#rules, asked)
     return new PathSearch(leaf, this.#pool, settings, rejections, completion).run()
   }
 
-  /** Certificates that came with the leaf: nobody vouches for them, so what does not parse is passed over. */
+  /** Copies of both: the octets of the objects may belong to the caller. */
+  #rememberLeaf(leaf: Certificate, key: PublicKey): void {
+    this.#leaves.set(leaf, { der: leaf.der.slice(), signedBy: PublicKey.fromSpki(key.spki) })
+  }
+
+  #leafSignedBy(leaf: Certificate): PublicKey | undefined {
+    const known = this.#leaves.get(leaf)
+    // The octets of the object may belong to the caller and may have changed since.
+    return known !== undefined && equalBytes(known.der, leaf.der) ? known.signedBy : undefined
+  }
+
+  /** Certificates sent with the leaf. They are not trusted, so one that does not parse is ignored. */
   #present(
     inputs: readonly CertificateInput[],
     budget: Budget,
     rejections: RejectionList,
-  ): IssuerCandidate[] {
+  ): readonly IssuerCandidate[] {
+    if (inputs.length === 0) return noCandidates
     const presented: IssuerCandidate[] = []
-    const seen = new Set<string>()
+    const seen = inputs.length === 1 ? undefined : new Set<string>()
     for (const input of inputs) {
       try {
-        const remembered = input instanceof Uint8Array ? this.#remembered.get(input) : undefined
-        const certificate = remembered?.certificate ?? Certificate.from(input)
-        budget.spend('bytes', certificate.der.length)
-        void certificate.subject.comparisonKey
-        const key = bytesKey(certificate.der)
-        if (seen.size === seen.add(key).size) continue
-        presented.push(
-          remembered ??
-            this.#remembered.get(certificate.der) ??
-            new IssuerCandidate({ certificate }, this.#rules),
-        )
+        const candidate = this.#candidateFrom(input)
+        const { der, subject } = candidate.certificate as Certificate
+        budget.spend('octets', der.length)
+        void subject.comparisonKey
+        if (seen !== undefined && seen.size === seen.add(bytesKey(der)).size) continue
+        presented.push(candidate)
       } catch (error) {
         rejections.add(rejectionOf(error, undefined), [], 'unread')
-        // Each costs an error, however few bytes it has.
+        // Each unreadable one costs an error, whatever its length.
         budget.spend('candidates')
       }
     }
     return presented
   }
 
-  /** `mayComeAgain`: the leaf was given as an object, not as octets that were parsed for this call. */
+  #candidateFrom(input: CertificateInput): IssuerCandidate {
+    const known = input instanceof Uint8Array ? this.#remembered.get(input) : undefined
+    if (known !== undefined) return known
+    const certificate = this.#read(input)
+    return this.#remembered.get(certificate.der) ?? new IssuerCandidate({ certificate }, this.#rules)
+  }
+
+  /** `mayComeAgain`: the leaf was given as an object, not as octets parsed for this call. */
   #accept(
     path: CompletePath,
     mayComeAgain: boolean,
     timeMs: number,
-    options: PathOptions,
+    { policies }: PathOptions,
     budget: Budget,
-  ): Verdict {
-    for (const issuer of path.issuers)
-      if (issuer.anchor === undefined && !this.#known.includes(issuer)) this.#remembered.add(issuer)
-    const [leaf] = path.certificates
-    const [issuer] = path.issuers
-    if (mayComeAgain && leaf !== undefined && issuer !== undefined) this.#leaves.set(leaf, issuer.publicKey)
+  ): AcceptedVerdict {
+    const { certificates, issuers, anchor } = path
+    for (let at = issuers.length - 2; at >= 0; at--) {
+      const issuer = issuers[at] as IssuerCandidate
+      if (!this.#known.includes(issuer))
+        this.#remembered.add(issuer, (issuers[at + 1] as IssuerCandidate).publicKey)
+    }
+    const leaf = certificates[0] as Certificate
+    const { publicKey } = issuers[0] as IssuerCandidate
+    if (mayComeAgain && this.#leafSignedBy(leaf)?.equals(publicKey) !== true)
+      this.#rememberLeaf(leaf, publicKey)
     const verified = VerifiedPath.seal({
-      certificates: withAnchor(path),
-      anchor: path.anchor,
+      certificates: Object.freeze(withAnchor(path)),
+      anchor,
       timeMs,
-      below: path.certificates,
-      policyInputs: options.policies ?? this.#defaults.policies,
+      below: certificates,
+      policyInputs: policies,
     })
-    return { ok: true, path: verified, spent: budget.spent }
+    return Object.freeze({ ok: true, path: verified, spent: budget.spent })
   }
+}
+
+interface RememberedLeaf {
+  /** A copy of the verified octets. */
+  readonly der: Uint8Array
+  readonly signedBy: PublicKey
 }
 
 /**
@@ -243,38 +323,8 @@ export function createPathValidator(options: PathValidatorOptions): PathValidato
   return new PathValidator(options)
 }
 
-function purposeOids(wanted: KeyPurpose | readonly KeyPurpose[] | undefined): readonly string[] {
-  if (wanted === undefined) return noPurposes
-  return typeof wanted === 'string' ? [keyPurposeOid(wanted)] : wanted.map(keyPurposeOid)
-}
-
-const none: PathOptions = {}
+const none: PathOptions = Object.freeze({})
+const noUsages: readonly never[] = []
 const noPurposes: readonly string[] = []
+const noInputs: readonly CertificateInput[] = []
 const noCandidates: readonly IssuerCandidate[] = []
-
-/**
- * Looks for a path from the leaf to one of the anchors that passes RFC 5280 section 6 and the profile.
- *
- * @example
- * const verdict = verifyPath(leaf, { anchors: [root], intermediates: chain, extendedKeyUsage: 'serverAuth' })
- * if (!verdict.ok) console.error(explainVerdict(verdict))
- *
- * @throws ERR_INVALID_ARGUMENT without an anchor; the codes of `Certificate.from` for an anchor that is no certificate
- */
-export function verifyPath(leaf: CertificateInput, options: PathValidatorOptions): Verdict {
-  return validatorOf(options).verify(leaf, options)
-}
-
-/** The same, for callers that want an exception. @throws PathError with the code of the most telling rejection; as `verifyPath` */
-export function requirePath(leaf: CertificateInput, options: PathValidatorOptions): VerifiedPath {
-  return validatorOf(options).require(leaf, options)
-}
-
-/** Intermediates of a single call came with the leaf: they are taken one by one, not as settings that must be right. */
-function validatorOf(options: PathValidatorOptions): PathValidator {
-  return new PathValidator(
-    (options as Partial<PathValidatorOptions> | undefined)?.intermediates === undefined
-      ? options
-      : { ...options, intermediates: undefined },
-  )
-}

@@ -1,37 +1,40 @@
-// Why a path, or one certificate of it, was refused: data first, text second.
+// The reason why a path, or one certificate of it, was refused.
 
-import { isPkiError } from '../errors/index.ts'
+import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import type { Certificate } from '../x509/index.ts'
 
 /** The first check that a certificate or a path failed. */
 export interface Rejection {
-  /** What went wrong, to switch on: `ERR_PATH_EXPIRED`, `ERR_REVOKED`, … */
+  /** The error code: `ERR_PATH_EXPIRED`, `ERR_REVOKED`, … */
   readonly code: PkiErrorCode
-  /** The certificate at fault; undefined when the fault is the path's as a whole. */
+  /** The certificate at fault; undefined if the fault concerns the path as a whole. */
   readonly certificate: Certificate | undefined
-  /** The clause that was broken: `RFC 5280 §6.1.3 (a)(2)`, `X-12`. */
+  /** The broken clause: `RFC 5280 §6.1.3 (a)(2)`, `X-12`. */
   readonly rule: string
-  /** What was found and what was wanted. */
+  /** What was found and what was expected. */
   readonly message: string
 }
 
-/** A rejection, in the order that reads well at the place that makes one. The message is one line, whatever it quotes, and not a long one. */
+/** Creates a rejection. The message is one line of bounded length, whatever it quotes. */
 export function reject(
   code: PkiErrorCode,
   rule: string,
   message: string,
   certificate?: Certificate,
 ): Rejection {
-  return {
+  return Object.freeze({
     code,
     certificate,
     rule,
     message: shortened(printable(shortened(message, maxMessageLength)), maxMessageLength),
-  }
+  })
 }
 
-/** Text from outside: what would begin a line, move a terminal's cursor or turn the direction of text is written as an escape. */
+/**
+ * Escapes characters from outside that would begin a line, move a terminal's
+ * cursor or change the direction of text.
+ */
 export function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
@@ -39,16 +42,32 @@ export function printable(text: string): string {
   )
 }
 
-/** Not between the halves of a surrogate pair. */
+/** Does not cut between the halves of a surrogate pair. */
 export function shortened(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
 }
 
-/** An error as the rejection of `certificate`. @throws the error where it is none of ours, or a spent budget */
+/** An error as the rejection of `certificate`. @throws errors other than PkiError, and an exhausted budget */
 export function rejectionOf(error: unknown, certificate: Certificate | undefined): Rejection {
   if (!isPkiError(error) || error.code === 'ERR_PATH_BUDGET') throw error
   return reject(error.code, 'RFC 5280 §4', error.message, certificate)
 }
 
-/** As errors have it. */
+/**
+ * The result of a caller's hook, which must be undefined or a rejection, not a promise or a boolean.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function answerOf(hook: string, answer: unknown): Rejection | undefined {
+  if (answer === undefined) return undefined
+  const { code, rule, message } = Object(answer) as Partial<Rejection>
+  if (typeof code === 'string' && typeof rule === 'string' && typeof message === 'string')
+    return answer as Rejection
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    `${hook} must return undefined or a rejection with code, rule and message, not a promise`,
+  )
+}
+
+/** Limited like the messages of errors. */
 const maxMessageLength = 1024

@@ -1,62 +1,70 @@
-// How a path validation asks whether one of its certificates is revoked (RFC 5280 §6.1.3 (a)(3)).
+// The contract of revocation checkers for path validation (RFC 5280 §6.1.3 (a)(3)).
 
 import type { Certificate, DistinguishedName, PublicKey } from '../x509/index.ts'
 import type { Budget } from './budget.ts'
 import type { Rejection } from './rejection.ts'
 
-/** Who stands above a certificate in a path: a certificate's name and key, or an anchor's. */
-export interface PathAuthority {
+/** An issuer above a certificate in a path: the name and key of a certificate or an anchor. @inline */
+interface PathAuthority {
   /** The name that certificates below give as their issuer. */
   readonly subject: DistinguishedName
-  /** The key that verifies what it signed. */
+  /** The key that verifies its signatures. */
   readonly publicKey: PublicKey
-  /** Undefined for an anchor that was given as a name and a key. */
+  /** Undefined for an anchor given as name and key. */
   readonly certificate?: Certificate | undefined
 }
 
-/** One certificate of a path that passed every other check, and who issued it. */
+/** One certificate of a path that passed every other check, and its issuers. */
 export interface RevocationQuery {
-  /** The certificate that is asked about. */
+  /** The certificate whose status is requested. */
   readonly certificate: Certificate
-  /** Who issued it. */
+  /** Its issuer. */
   readonly issuer: PathAuthority
-  /** Those above the issuer, the anchor last; they may issue indirect CRLs. */
+  /** The certificates above the issuer, the anchor last; they may issue indirect CRLs. */
   readonly above?: readonly PathAuthority[] | undefined
-  /** The time that the path is verified for. */
+  /** The time of the verification. */
   readonly time: Date
-  /** What the verification may still spend; charge it for work that the input decides on. */
+  /** The remaining budget of the verification; charge it for work that depends on input. */
   readonly budget: Budget
-  /** Whether the certificate is the one that the verification is about, and none above it. */
+  /** Whether the certificate is the leaf of the verification. */
   readonly isTarget?: boolean | undefined
   /**
-   * Checks that another certificate (an indirect CRL's issuer, an OCSP responder) has a path to the same anchors at the
-   * same time. RFC 5280 §6.3.3 (f): the anchor must be the one of the target's path.
+   * Checks that another certificate (issuer of an indirect CRL, OCSP responder) has a path to the same
+   * anchors at the same time. RFC 5280 §6.3.3 (f): the anchor must be that of the certificate's path.
    */
   verifyAuthority(certificate: Certificate, purpose: 'crl' | 'ocsp'): Rejection | undefined
 }
 
-/** Answers `undefined` for a certificate that may be used. */
+/** Returns `undefined` for a certificate that may be used. */
 export interface RevocationChecker {
-  /** Why the certificate is refused; undefined where it may be used. */
+  /** The reason why the certificate is refused; undefined if it may be used. */
   check(query: RevocationQuery): Rejection | undefined
-  /** What `check` says, and how sure it is; for those who combine sources. Without it, what `check` lets pass counts as known to be good. */
+  /**
+   * The result of `check` and its certainty, for combining sources. Without this method, a certificate that
+   * `check` accepts counts as known to be good.
+   */
   judge?(query: RevocationQuery): RevocationJudgement
 }
 
-/** To be let through and to be known to be good are two things: a lenient source, or one that was not asked, lets everything through. */
+/**
+ * The result of `judge`. A source can accept a certificate without positive information: a lenient source
+ * accepts every unknown certificate.
+ *
+ * @inline
+ */
 export interface RevocationJudgement {
-  /** Why the certificate is refused; undefined where it may be used. */
+  /** The reason why the certificate is refused; undefined if it may be used. */
   readonly rejection: Rejection | undefined
-  /** Whether the source has an answer of its own that the certificate is good. */
+  /** Whether the source has positive information that the certificate is good. */
   readonly knownGood: boolean
 }
 
-/** A checker from its judgement. */
+/** A checker made from a `judge` method. */
 export function checkerThat(
   judge: (query: RevocationQuery) => RevocationJudgement,
 ): RevocationChecker & Required<Pick<RevocationChecker, 'judge'>> {
   return { judge, check: (query) => judge(query).rejection }
 }
 
-/** The judgement on a certificate that a source lets through without an answer. */
+/** The result for a certificate that a source accepts without information. */
 export const letThrough: RevocationJudgement = { rejection: undefined, knownGood: false }

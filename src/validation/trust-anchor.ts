@@ -1,52 +1,85 @@
-// Trust anchors: RFC 5280 §6.1.1 (d), and RFC 5937 where an anchor is a certificate with constraints of its own.
+// Trust anchors: RFC 5280 §6.1.1 (d), and RFC 5937 where an anchor is a
+// certificate with constraints of its own.
 
+import { readOptions } from '../internal/options.ts'
 import { PkiError } from '../errors/index.ts'
 import { Certificate, DistinguishedName, PublicKey } from '../x509/index.ts'
-import type { CertificateInput, NameConstraints, PublicKeyInput } from '../x509/index.ts'
+import type { CertificateInput } from '../x509/index.ts'
+import type { GeneralSubtree, NameConstraints, PublicKeyInput, Tolerance } from '../x509/internal.ts'
 
-/** A name and a key that are trusted. */
+/** A trusted name and key. */
 export interface TrustAnchor {
-  /** The name that certificates give as their issuer. */
+  /** The issuer name of certificates below the anchor. */
   readonly subject: DistinguishedName
-  /** The key that signs them. */
+  /** The key that verifies their signatures. */
   readonly publicKey: PublicKey
-  /** The certificate that the anchor was given as. */
+  /** The certificate of the anchor, if given as one. */
   readonly certificate: Certificate | undefined
-  /** Holds for every path that ends here. */
+  /** Constraints on every path that ends at this anchor. */
   readonly nameConstraints: NameConstraints | undefined
 }
 
-/** An anchor without a certificate; the name as RFC 4514 text, or ours. */
-export interface TrustAnchorFields {
+/** An anchor without a certificate; the name as RFC 4514 text, or parsed. @inline */
+interface TrustAnchorFields {
   /** The name that certificates give as their issuer. */
   readonly subject: DistinguishedName | string
-  /** The key that signs them. */
+  /** The key that verifies their signatures. */
   readonly publicKey: PublicKeyInput
-  /** Names that paths from it may have (RFC 5937). */
+  /** The permitted and excluded names of paths below it (RFC 5937). */
   readonly nameConstraints?: NameConstraints | undefined
 }
 
-/** A certificate in any form, or a name with a key. */
+/** A certificate in any form, or a name with a key. @inline */
 export type TrustAnchorInput = CertificateInput | TrustAnchorFields
 
-/** An anchor from what a caller trusts. @throws as `Certificate.from`, `PublicKey.from` and `DistinguishedName.parse` */
-export function trustAnchorFrom(input: TrustAnchorInput): TrustAnchor {
+/**
+ * A trust anchor from the caller's input; its octets are copied.
+ *
+ * @throws as `Certificate.from`, `PublicKey.from` and
+ *   `DistinguishedName.parse`; errors of reading subject and constraints
+ */
+export function trustAnchorFrom(input: TrustAnchorInput, tolerances: readonly Tolerance[]): TrustAnchor {
   if (isFields(input)) {
-    const subject = typeof input.subject === 'string' ? DistinguishedName.parse(input.subject) : input.subject
-    return {
-      subject,
-      publicKey: PublicKey.from(input.publicKey),
+    const { subject, publicKey, nameConstraints } = readOptions<TrustAnchorFields>('a trust anchor', input, {
+      subject: 'required',
+      publicKey: 'required',
+      // If it were omitted by mistake, the anchor would accept every name.
+      nameConstraints: 'guard',
+    })
+    return Object.freeze({
+      subject:
+        typeof subject === 'string'
+          ? DistinguishedName.parse(subject)
+          : DistinguishedName.fromDer(subject.der),
+      publicKey: PublicKey.fromSpki(PublicKey.from(publicKey).spki),
       certificate: undefined,
-      nameConstraints: input.nameConstraints,
-    }
+      nameConstraints: nameConstraints && ownConstraints(nameConstraints),
+    })
   }
-  const certificate = Certificate.from(input)
-  return {
+  const certificate = ownCertificate(input, tolerances)
+  void certificate.subject.comparisonKey
+  return Object.freeze({
     subject: certificate.subject,
     publicKey: certificate.publicKey,
     certificate,
     nameConstraints: certificate.nameConstraints,
+  })
+}
+
+/** A frozen copy: the validator keeps the lists after the call. */
+function ownConstraints({ permitted, excluded }: NameConstraints): NameConstraints {
+  const copy = (list: unknown): readonly GeneralSubtree[] => {
+    if (!Array.isArray(list ?? []))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'nameConstraints of a trust anchor must have two arrays')
+    return Object.freeze([...((list ?? []) as readonly GeneralSubtree[])])
   }
+  return Object.freeze({ permitted: copy(permitted), excluded: copy(excluded) })
+}
+
+/** A certificate over private octets. @throws as `Certificate.from` */
+export function ownCertificate(input: CertificateInput, tolerances: readonly Tolerance[]): Certificate {
+  const { der, tolerances: known } = Certificate.from(input, { tolerances })
+  return Certificate.parse(der.slice(), { tolerances: known })
 }
 
 function isFields(input: TrustAnchorInput): input is TrustAnchorFields {
@@ -57,12 +90,12 @@ function isFields(input: TrustAnchorInput): input is TrustAnchorFields {
     !('publicKey' in input)
   )
     return false
-  // node:crypto's certificates have a subject (text) and a publicKey too, and @peculiar's have rawData.
+  // Certificates of node:crypto also have subject (text) and publicKey, those of @peculiar have rawData.
   if ('raw' in input || 'rawData' in input) return false
   if (typeof input.subject !== 'string' && !(input.subject instanceof DistinguishedName)) {
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'the subject of a trust anchor is a DistinguishedName or RFC 4514 text',
+      'the subject of a trust anchor must be a DistinguishedName or RFC 4514 text',
     )
   }
   return true

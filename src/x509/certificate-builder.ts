@@ -1,5 +1,6 @@
-// Fields → to-be-signed bytes → Signer → certificate. RFC 5280 section 4.1.
+// Builds a certificate: fields → to-be-signed bytes → Signer → certificate (RFC 5280 section 4.1).
 
+import { readOptions } from '../internal/options.ts'
 import { bitString, encodeTime, explicit, integer, sequence } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { signatureAlgorithms } from './algorithms/signature-algorithm.ts'
@@ -15,13 +16,13 @@ import { DistinguishedName } from './names/distinguished-name.ts'
 import { generateSerialNumber, serialNumberBytes } from './serial-number.ts'
 import type { SerialNumber } from './serial-number.ts'
 
-/** What will be in a certificate. */
+/** The fields of a certificate. @inline */
 export interface CertificateFields {
-  /** Name of whoever signs, parsed or as RFC 4514 text; the subject again for a self-signed one. */
+  /** The issuer's name, parsed or as RFC 4514 text; the subject again for a self-signed certificate. */
   readonly issuer: DistinguishedName | string
   /** Default: empty. */
   readonly subject?: DistinguishedName | string | undefined
-  /** The key that is certified. */
+  /** The key to certify. */
   readonly publicKey: PublicKeyInput
   /** First second of validity. */
   readonly notBefore: Date
@@ -29,7 +30,7 @@ export interface CertificateFields {
   readonly notAfter: Date
   /** Default: 128 random bits. */
   readonly serialNumber?: SerialNumber | Uint8Array | undefined
-  /** Only these; nothing is added. */
+  /** Exactly these extensions; none is added. */
   readonly extensions?: ExtensionFields | undefined
 }
 
@@ -48,7 +49,7 @@ export function encodeTbsCertificate(fields: CertificateFields, algorithm: Signa
   ) {
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'a certificate has an issuer, a publicKey, notBefore and notAfter',
+      'a certificate needs issuer, publicKey, notBefore and notAfter',
     )
   }
   const issuer = DistinguishedName.from(given.issuer)
@@ -70,7 +71,9 @@ export function encodeTbsCertificate(fields: CertificateFields, algorithm: Signa
   )
 }
 
-/** DER of `SEQUENCE { signed bytes, algorithm, BIT STRING }`: a certificate, a request or a revocation list. */
+/**
+ * DER of `SEQUENCE { signed bytes, algorithm, BIT STRING }`: a certificate, a request or a revocation list.
+ */
 export function assembleSigned(
   tbs: Uint8Array,
   algorithm: SignatureAlgorithm,
@@ -80,24 +83,37 @@ export function assembleSigned(
 }
 
 /**
- * Builds and signs a certificate. It is not judged: a CA goes through `ca/`, which lints and checks.
+ * Builds and signs a certificate. The certificate is not linted or verified:
+ * a CA uses `spiffe-pki/ca`, which does both.
  *
- * @throws as `encodeTbsCertificate`; what the signer throws
+ * @throws as `encodeTbsCertificate`; the errors of the signer
  * @example
  * ```ts
  * const selfSigned = await buildCertificate({
- *   issuer: 'CN=web', subject: 'CN=web', publicKey: signer.publicKey, notBefore: new Date(), notAfter: new Date(Date.now() + 3_600_000),
+ *   issuer: 'CN=web', subject: 'CN=web', publicKey: signer.publicKey,
+ *   notBefore: new Date(), notAfter: new Date(Date.now() + 3_600_000),
  *   extensions: { keyUsage: ['digitalSignature'], subjectAltName: [generalName.dns('web.example.org')] },
  * }, signer)
  * ```
  */
 export async function buildCertificate(fields: CertificateFields, signer: Signer): Promise<Certificate> {
   const { signatureAlgorithm } = requireSigner(signer)
-  const tbs = encodeTbsCertificate(fields, signatureAlgorithm)
+  const read = readOptions<CertificateFields>('buildCertificate', fields, certificateFields)
+  const tbs = encodeTbsCertificate(read, signatureAlgorithm)
   return Certificate.parse(assembleSigned(tbs, signatureAlgorithm, await signer.sign(tbs)))
 }
 
-/** The signer, if it is one by its looks. @throws ERR_INVALID_ARGUMENT for anything else */
+const certificateFields = {
+  issuer: 'required',
+  subject: 'optional',
+  publicKey: 'required',
+  notBefore: 'required',
+  notAfter: 'required',
+  serialNumber: 'optional',
+  extensions: 'optional',
+} as const
+
+/** The signer, if it has the members of the contract. @throws ERR_INVALID_ARGUMENT for anything else */
 export function requireSigner(signer: Signer): Signer {
   const { sign, publicKey, signatureAlgorithm = '' } = Object(signer) as Record<keyof Signer, unknown>
   if (
@@ -108,6 +124,6 @@ export function requireSigner(signer: Signer): Signer {
     return signer
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
-    'a Signer is wanted: sign, publicKey and one of the signature algorithms',
+    'a Signer must have sign, publicKey and one of the signature algorithms',
   )
 }

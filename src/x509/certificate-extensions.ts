@@ -1,6 +1,8 @@
-// The extensions of a certificate, each decoded when first asked for: RFC 5280 section 4.2.
+// The extensions of a certificate or request, each decoded on first use (RFC 5280 section 4.2).
 
 import type { DerReader } from '../der/index.ts'
+import { freezeDeep } from '../internal/freeze-deep.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import { parseInfoAccess, parseDistributionPoints } from './extensions/revocation-extensions.ts'
 import type { AccessDescription, DistributionPoint } from './extensions/revocation-extensions.ts'
 import {
@@ -28,26 +30,42 @@ import {
 } from './extensions/key-extensions.ts'
 import type { AuthorityKeyIdentifier } from './extensions/key-extensions.ts'
 import { parseAltName } from './names/general-name.ts'
-import type { GeneralName } from './names/general-name.ts'
+import { noTolerances } from './tolerances.ts'
+import type { Tolerance } from './tolerances.ts'
+import type { GeneralName, GeneralNameUse } from './names/general-name.ts'
 
 /**
- * Extensions with a typed getter each: undefined where the extension is absent, a `PkiError` where its value is malformed.
- * Certificates have them, and requests ask for them.
+ * Extensions, with a typed getter each: undefined for an absent extension, a thrown `PkiError` for a
+ * malformed value. Base class of certificates and requests.
  */
 export abstract class CertificateExtensions {
-  /** Every extension in the order of the encoding, known or not. */
-  readonly extensions: readonly Extension[]
-  /** Values that were asked for, each at the place of its extension. */
+  #extensions: readonly Extension[] | (() => DerReader | undefined)
+  /** Decoded values, each at the index of its extension. */
   #decoded: unknown[] | undefined
+  /** The tolerances with which this object was read; frozen. */
+  readonly tolerances: readonly Tolerance[]
 
-  /** `list` is the content of `SEQUENCE OF Extension`, or who has read it before; undefined where there are none. */
-  protected constructor(list: DerReader | CertificateExtensions | undefined) {
+  /**
+   * `list` is the content of `SEQUENCE OF Extension`, or an object that has already parsed it; undefined if
+   * there are no extensions. A function is called on the first access to an extension; it is used for octets
+   * that are known to be well-formed.
+   */
+  protected constructor(
+    list: DerReader | CertificateExtensions | (() => DerReader | undefined) | undefined,
+    tolerances: readonly Tolerance[] = noTolerances,
+  ) {
+    this.tolerances = tolerances
     if (list instanceof CertificateExtensions) {
-      this.extensions = list.extensions
+      this.#extensions = list.#extensions
       this.#decoded = list.#decoded
-    } else {
-      this.extensions = list === undefined ? none : readExtensions(list, 'extensions')
-    }
+    } else this.#extensions = typeof list === 'function' ? list : readList(list, tolerances)
+  }
+
+  /** Every extension in the order of the encoding, known or unknown. Frozen. */
+  get extensions(): readonly Extension[] {
+    if (typeof this.#extensions === 'function')
+      this.#extensions = readList(this.#extensions(), this.tolerances)
+    return this.#extensions
   }
 
   /** The extension of this type, if present. */
@@ -56,12 +74,12 @@ export abstract class CertificateExtensions {
     return undefined
   }
 
-  /** Whether the subject is a CA, and how many CAs may follow (RFC 5280 §4.2.1.9). */
+  /** Whether the subject is a CA, and its path length constraint (RFC 5280 §4.2.1.9). */
   get basicConstraints(): BasicConstraints | undefined {
     return this.#decode(oids.basicConstraints, parseBasicConstraints)
   }
 
-  /** What the key may be used for (§4.2.1.3). */
+  /** The allowed uses of the key (§4.2.1.3). */
   get keyUsage(): KeyUsage | undefined {
     return this.#decode(oids.keyUsage, parseKeyUsage)
   }
@@ -76,7 +94,7 @@ export abstract class CertificateExtensions {
     return this.#decode(oids.subjectAltName, parseSubjectAltName)
   }
 
-  /** Further names of the issuer (§4.2.1.7); nothing is decided by them. */
+  /** Alternative names of the issuer (§4.2.1.7); path validation does not use them. */
   get issuerAltName(): readonly GeneralName[] | undefined {
     return this.#decode(oids.issuerAltName, parseIssuerAltName)
   }
@@ -86,7 +104,7 @@ export abstract class CertificateExtensions {
     return this.#decode(oids.subjectKeyIdentifier, parseSubjectKeyIdentifier)
   }
 
-  /** Which key of the issuer signed (§4.2.1.1): a hint for building paths. */
+  /** The key identifier of the issuer (§4.2.1.1): a hint for building paths. */
   get authorityKeyIdentifier(): AuthorityKeyIdentifier | undefined {
     return this.#decode(oids.authorityKeyIdentifier, parseAuthorityKeyIdentifier)
   }
@@ -101,79 +119,115 @@ export abstract class CertificateExtensions {
     return this.#decode(oids.certificatePolicies, parseCertificatePolicies)
   }
 
-  /** Policies of the subject's domain that count as others of the issuer's (§4.2.1.5). */
+  /** Mappings of policies between the domains of issuer and subject (§4.2.1.5). */
   get policyMappings(): readonly PolicyMapping[] | undefined {
     return this.#decode(oids.policyMappings, parsePolicyMappings)
   }
 
-  /** After how many certificates a policy is required, or mapping inhibited (§4.2.1.11). */
+  /** The number of certificates after which a policy is required, or mapping is inhibited (§4.2.1.11). */
   get policyConstraints(): PolicyConstraints | undefined {
     return this.#decode(oids.policyConstraints, parsePolicyConstraints)
   }
 
-  /** After how many certificates anyPolicy counts no more (§4.2.1.14). */
+  /** The number of certificates after which anyPolicy is no longer accepted (§4.2.1.14). */
   get inhibitAnyPolicy(): number | undefined {
     return this.#decode(oids.inhibitAnyPolicy, parseInhibitAnyPolicy)
   }
 
-  /** Where its CRLs are (§4.2.1.13). */
+  /** Locations of CRLs (§4.2.1.13). */
   get crlDistributionPoints(): readonly DistributionPoint[] | undefined {
     return this.#decode(oids.crlDistributionPoints, parseCrlDistributionPoints)
   }
 
-  /** Where delta CRLs are (§4.2.1.15). */
+  /** Locations of delta CRLs (§4.2.1.15). */
   get freshestCrl(): readonly DistributionPoint[] | undefined {
     return this.#decode(oids.freshestCrl, parseFreshestCrl)
   }
 
-  /** Where the issuer's certificate and its OCSP responder are (§4.2.2.1). */
+  /** Locations of the issuer's certificate and its OCSP responder (§4.2.2.1). */
   get authorityInfoAccess(): readonly AccessDescription[] | undefined {
     return this.#decode(oids.authorityInfoAccess, parseAuthorityInfoAccess)
   }
 
-  /** Where services of the subject are (§4.2.2.2). */
+  /** Locations of services of the subject (§4.2.2.2). */
   get subjectInfoAccess(): readonly AccessDescription[] | undefined {
     return this.#decode(oids.subjectInfoAccess, parseSubjectInfoAccess)
   }
 
-  /** Decodes every known extension now. @throws the first fault found */
+  /**
+   * Decodes every known extension now, except those that only give locations. @throws the first fault found
+   */
   protected checkExtensions(): void {
     for (const { oid } of this.extensions) {
-      const parse = parsers[oid]
+      const parse = oid in locations ? undefined : parsers[oid]
       if (parse !== undefined) this.#decode(oid, parse)
     }
   }
 
-  #decode<T>(oid: string, parse: (der: Uint8Array) => T): T | undefined {
+  /**
+   * Checks the extensions that only give locations (CRL distribution points, information access,
+   * issuerAltName), including URI characters. RFC 5280 section 6 does not read them.
+   *
+   * @throws ERR_EXTENSION_MALFORMED, ERR_NAME_INVALID, ERR_STRING_INVALID,
+   *   ERR_DER, …; the message names the extension
+   */
+  checkLocations(): void {
+    for (const { oid, value } of this.extensions) {
+      const location = locations[oid]
+      if (location === undefined) continue
+      const [name, parse] = location
+      try {
+        parse(value, name, this.tolerances, 'name')
+      } catch (cause) {
+        if (!isPkiError(cause)) throw cause
+        const { code, message } = cause
+        throw new PkiError(code, message.startsWith(name) ? message : `${name}: ${message}`, { cause })
+      }
+    }
+  }
+
+  #decode<T>(oid: string, parse: Parser<T>): T | undefined {
     const { extensions } = this
     for (let at = 0; at < extensions.length; at++) {
       const extension = extensions[at] as Extension
       if (extension.oid !== oid) continue
       this.#decoded ??= new Array(extensions.length)
-      return (this.#decoded[at] ??= parse(extension.value)) as T
+      return (this.#decoded[at] ??= handedOut(parse(extension.value, this.tolerances))) as T
     }
     return undefined
   }
 }
 
-/** The decoder of a certificate extension; undefined where the type is not known. */
+function readList(list: DerReader | undefined, tolerances: readonly Tolerance[]): readonly Extension[] {
+  return list === undefined ? none : Object.freeze(readExtensions(list, 'extensions', tolerances))
+}
+
+/** Frozen, including all nested values. Octets cannot be frozen. */
+function handedOut<T>(value: T): T {
+  return ArrayBuffer.isView(value) ? value : Object.freeze(freezeDeep(value))
+}
+
+/** The decoder of a certificate extension; undefined for an unknown type. */
 export function extensionDecoder(oid: string): ((der: Uint8Array) => unknown) | undefined {
-  return parsers[oid]
+  const parse = parsers[oid]
+  return parse === undefined ? undefined : (der) => parse(der, noTolerances)
 }
 
 const parseKeyUsage = (der: Uint8Array): KeyUsage => KeyUsage.parse(der)
-const parseSubjectAltName = (der: Uint8Array): readonly GeneralName[] => parseAltName(der, 'subjectAltName')
-const parseIssuerAltName = (der: Uint8Array): readonly GeneralName[] => parseAltName(der, 'issuerAltName')
-const parseCrlDistributionPoints = (der: Uint8Array): readonly DistributionPoint[] =>
-  parseDistributionPoints(der, 'cRLDistributionPoints')
-const parseFreshestCrl = (der: Uint8Array): readonly DistributionPoint[] =>
-  parseDistributionPoints(der, 'freshestCRL')
-const parseAuthorityInfoAccess = (der: Uint8Array): readonly AccessDescription[] =>
-  parseInfoAccess(der, 'authorityInfoAccess')
-const parseSubjectInfoAccess = (der: Uint8Array): readonly AccessDescription[] =>
-  parseInfoAccess(der, 'subjectInfoAccess')
+const parseSubjectAltName: Parser<readonly GeneralName[]> = (der, tolerances) =>
+  parseAltName(der, 'subjectAltName', tolerances)
+const parseIssuerAltName: Parser<readonly GeneralName[]> = (der, tolerances) =>
+  parseAltName(der, 'issuerAltName', tolerances, 'location')
+const parseCrlDistributionPoints: Parser<readonly DistributionPoint[]> = (der, tolerances) =>
+  parseDistributionPoints(der, 'cRLDistributionPoints', tolerances)
+const parseFreshestCrl: Parser<readonly DistributionPoint[]> = (der, tolerances) =>
+  parseDistributionPoints(der, 'freshestCRL', tolerances)
+const parseAuthorityInfoAccess: Parser<readonly AccessDescription[]> = (der, tolerances) =>
+  parseInfoAccess(der, 'authorityInfoAccess', tolerances)
+const parseSubjectInfoAccess: Parser<readonly AccessDescription[]> = (der, tolerances) =>
+  parseInfoAccess(der, 'subjectInfoAccess', tolerances)
 
-const parsers: Readonly<Record<string, ((der: Uint8Array) => unknown) | undefined>> = {
+const parsers: Readonly<Record<string, Parser<unknown> | undefined>> = {
   [oids.basicConstraints]: parseBasicConstraints,
   [oids.keyUsage]: parseKeyUsage,
   [oids.extendedKeyUsage]: parseExtendedKeyUsage,
@@ -192,4 +246,22 @@ const parsers: Readonly<Record<string, ((der: Uint8Array) => unknown) | undefine
   [oids.subjectInfoAccess]: parseSubjectInfoAccess,
 }
 
-const none: readonly Extension[] = []
+type LocationParser = (
+  der: Uint8Array,
+  what: string,
+  tolerances: readonly Tolerance[],
+  use: GeneralNameUse,
+) => unknown
+
+/** The extensions that RFC 5280 section 6 does not use. */
+const locations: Readonly<Record<string, readonly [name: string, parse: LocationParser] | undefined>> = {
+  [oids.issuerAltName]: ['issuerAltName', parseAltName],
+  [oids.crlDistributionPoints]: ['cRLDistributionPoints', parseDistributionPoints],
+  [oids.freshestCrl]: ['freshestCRL', parseDistributionPoints],
+  [oids.authorityInfoAccess]: ['authorityInfoAccess', parseInfoAccess],
+  [oids.subjectInfoAccess]: ['subjectInfoAccess', parseInfoAccess],
+}
+
+const none: readonly Extension[] = Object.freeze([])
+
+type Parser<T> = (der: Uint8Array, tolerances: readonly Tolerance[]) => T

@@ -1,47 +1,39 @@
-// A certification request (CSR): a view over its DER. RFC 2986 (PKCS #10), extension requests by RFC 2985 section 5.4.2.
-// A certification request from any Signer. RFC 2986; extension request by RFC 2985 section 5.4.2.
+// A certification request (CSR): a view over its DER. RFC 2986 (PKCS #10),
+// extension requests by RFC 2985 section 5.4.2.
 
+import { describeSignatureAlgorithm } from './algorithms/signature-fault.ts'
 import type { Pkcs10CertificateRequest } from '@peculiar/x509'
-import {
-  checkWellFormed,
-  contextConstructed,
-  explicit,
-  integer,
-  oid,
-  oidContent,
-  readWhole,
-  sequence,
-  setOf,
-  smallInteger,
-  tags,
-} from '../der/index.ts'
-import type { DerReader } from '../der/index.ts'
+import { readWhole, smallInteger, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
 import { requireOctets } from '../internal/bytes.ts'
 import { decodeOnePem, encodePem } from '../internal/pem.ts'
 import { AlgorithmIdentifier, readSigned } from './algorithms/signature-algorithm.ts'
 import { PublicKey } from './algorithms/public-key.ts'
-import type { Signer } from './algorithms/signer.ts'
-import { verifySignature } from './algorithms/verify-signature.ts'
-import { assembleSigned, requireSigner } from './certificate-builder.ts'
+import { verifySignatureOnce } from './algorithms/verify-signature.ts'
 import { CertificateExtensions } from './certificate-extensions.ts'
-import { encodeExtensionFields } from './extension-fields.ts'
-import type { ExtensionFields } from './extension-fields.ts'
-import { encodeExtension } from './extensions/extension.ts'
 import { inputBytes, toPeculiarRequest } from './interchange.ts'
 import type { RawData } from './interchange.ts'
+import { defineInspect, formatKey, formatNames, formatRows, readable, readableList } from './describe.ts'
 import { DistinguishedName } from './names/distinguished-name.ts'
+import { formatGeneralName } from './names/general-name.ts'
+import { readAttributes, readChallengePassword } from './request-attributes.ts'
+import type { RequestAttribute } from './request-attributes.ts'
 
-/** Every form a request is taken in: ours, DER, PEM of one block, `@peculiar/x509`'s. */
+/**
+ * Every accepted form of a request: an object of this class, DER, PEM with one block, or an object of
+ * `@peculiar/x509`.
+ *
+ * @inline
+ */
 export type CertificateRequestInput = CertificateRequest | Uint8Array | string | RawData
 
 /**
- * A certification request. Its extension getters (`subjectAltName`, `basicConstraints`, …) give what the requester *asks* for, which
- * nobody has agreed to yet.
+ * A certification request. Its extension getters (`subjectAltName`, `basicConstraints`, …) return what the
+ * sender *requests*; no policy has approved it.
  *
  * @example
  * ```ts
- * const proven = CertificateRequest.from(pem).verify() // throws where the sender does not hold the key
+ * const proven = CertificateRequest.from(pem).verify() // throws if the sender does not hold the key
  * proven.publicKey.checkStrength()
  * ```
  */
@@ -50,16 +42,17 @@ export class CertificateRequest extends CertificateExtensions {
   readonly der: Uint8Array
   /** DER of the CertificationRequestInfo: the signed bytes; a view. */
   readonly info: Uint8Array
-  /** The name that is asked for: a wish, often empty. */
+  /** The requested name, often empty. */
   readonly subject: DistinguishedName
-  /** The key that a certificate is asked for. */
+  /** The key to be certified. */
   readonly publicKey: PublicKey
-  /** What the request is signed with. */
+  /** The signature algorithm of the request. */
   readonly signatureAlgorithm: AlgorithmIdentifier
   /** The signature, as it is in the BIT STRING; `verify` checks it. */
   readonly signature: Uint8Array
   /** Types of the attributes, dotted, in order. */
   readonly attributes: readonly string[]
+  readonly #attributes: readonly RequestAttribute[]
 
   private constructor(der: Uint8Array) {
     const request = readWhole(der, tags.sequence, 'CertificationRequest')
@@ -73,32 +66,33 @@ export class CertificateRequest extends CertificateExtensions {
 
     const version = smallInteger(info.expect(tags.integer, 'version'), 'version')
     if (version !== 0)
-      throw new PkiError('ERR_CSR_MALFORMED', `version ${String(version)} where 0 is wanted (RFC 2986 4.1)`)
+      throw new PkiError('ERR_CSR_MALFORMED', `found version ${String(version)}, expected 0 (RFC 2986 4.1)`)
     const subject = info.expect(tags.sequence, 'subject').element()
     const spki = info.expect(tags.sequence, 'subjectPKInfo').element()
-    const { types, requested } = readAttributes(info)
+    const { attributes, requested } = readAttributes(info)
     info.finish('certificationRequestInfo')
 
     super(requested)
     this.der = der
     this.info = infoDer
-    this.subject = DistinguishedName.fromDer(subject)
-    this.publicKey = PublicKey.fromSpki(spki)
+    this.subject = DistinguishedName.over(subject)
+    this.publicKey = PublicKey.over(spki)
     this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
     this.signature = signature
-    this.attributes = types
+    this.#attributes = attributes
+    this.attributes = Object.freeze(attributes.map(({ type }) => type))
   }
 
   /**
-   * Parses DER; the signature is not checked, see `verify`.
+   * Parses a copy of DER; the signature is not checked, see `verify`.
    *
-   * @throws ERR_CSR_TOO_LARGE above 64 KiB, ERR_CSR_MALFORMED, ERR_DER, ERR_EXTENSION_DUPLICATE, ERR_OID_INVALID, ERR_INVALID_ARGUMENT for what
-   * are no octets
+   * @throws ERR_CSR_TOO_LARGE above 64 KiB, ERR_CSR_MALFORMED, ERR_DER, ERR_EXTENSION_DUPLICATE,
+   *   ERR_OID_INVALID, ERR_INVALID_ARGUMENT if not given octets
    */
   static parse(der: Uint8Array): CertificateRequest {
     const { length } = requireOctets(der, 'the DER of a certification request')
     if (length > maxOctets) throw tooLarge(length)
-    return new CertificateRequest(der)
+    return new CertificateRequest(new Uint8Array(der))
   }
 
   /** A request in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
@@ -108,30 +102,47 @@ export class CertificateRequest extends CertificateExtensions {
     return CertificateRequest.parse(inputBytes(input, pemLabels, 'certification request'))
   }
 
-  /** The one request of a PEM text. @throws ERR_PEM, ERR_CSR_TOO_LARGE; as `parse` */
+  /** The request in a PEM text that contains exactly one. @throws ERR_PEM, ERR_CSR_TOO_LARGE; as `parse` */
   static fromPem(pem: string | Uint8Array): CertificateRequest {
-    const { length } = typeof pem === 'string' ? pem : requireOctets(pem, 'PEM that is no text')
+    const { length } = typeof pem === 'string' ? pem : requireOctets(pem, 'PEM must be a string or octets')
     if (length > maxPemLength) throw tooLarge(length)
-    return CertificateRequest.parse(decodeOnePem(pem, pemLabels))
+    const der = decodeOnePem(pem, pemLabels)
+    if (der.length > maxOctets) throw tooLarge(der.length)
+    return new CertificateRequest(der)
   }
 
   /**
-   * Checks the proof of possession: the request's signature by the private half of its own key.
+   * Checks the proof of possession: the request is signed with the private half of its own key.
    *
-   * @throws ERR_CSR_SIGNATURE; ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_KEY_MALFORMED, ERR_ALGORITHM_UNSUPPORTED
+   * @throws ERR_CSR_SIGNATURE; ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS,
+   *   ERR_KEY_MALFORMED, ERR_ALGORITHM_UNSUPPORTED
    */
   verify(): ProvenRequest {
     if (this.signatureAlgorithm.signatureAlgorithm === undefined) {
       throw new PkiError(
         'ERR_ALGORITHM_UNSUPPORTED',
-        `the request is signed with ${this.signatureAlgorithm.oid}`,
+        `the request is signed with ${describeSignatureAlgorithm(this.signatureAlgorithm)}, ` +
+          'which is not supported',
       )
     }
-    if (!verifySignature(this.publicKey, this.signatureAlgorithm, this.info, this.signature)) {
-      this.publicKey.keyObject() // so that an unusable key is called one, not a bad signature
+    if (!verifySignatureOnce(this.publicKey, this.signatureAlgorithm, this.info, this.signature)) {
+      this.publicKey.keyObject() // reports an unusable key with its own code, not as a bad signature
       throw new PkiError('ERR_CSR_SIGNATURE', 'the signature of the request does not verify with its own key')
     }
     return new Proven(this)
+  }
+
+  /** DER of the values of an attribute, by its type; undefined if the request does not have it. */
+  attributeValues(type: string): readonly Uint8Array[] | undefined {
+    return this.#attributes.find((attribute) => attribute.type === type)?.values
+  }
+
+  /**
+   * The challenge password (RFC 2985 §5.4.1). A secret: `toString` and `toJSON` do not show it.
+   * @throws ERR_CSR_MALFORMED, ERR_STRING_INVALID
+   */
+  get challengePassword(): string | undefined {
+    return readChallengePassword(this.#attributes)
   }
 
   /** Decodes the subject, the key and every requested extension now. @throws the first fault found */
@@ -141,6 +152,7 @@ export class CertificateRequest extends CertificateExtensions {
     if (problem?.code === 'ERR_KEY_MALFORMED')
       throw new PkiError(problem.code, `subjectPKInfo: ${problem.detail}`)
     this.checkExtensions()
+    this.checkLocations()
   }
 
   /** One PEM block. */
@@ -148,26 +160,55 @@ export class CertificateRequest extends CertificateExtensions {
     return encodePem('CERTIFICATE REQUEST', this.der)
   }
 
-  /** The request as `@peculiar/x509` has it; loads that package on first use. */
+  /**
+   * The main fields, one per line; also the output of `util.inspect`. An
+   * unreadable field is shown with the reason.
+   */
+  override toString(): string {
+    return formatRows('CertificateRequest', [
+      ['subject', () => (this.subject.isEmpty ? undefined : this.subject.toString())],
+      ['names', () => formatNames(this.subjectAltName)],
+      ['key', () => formatKey(this.publicKey)],
+      ['signed with', () => this.signatureAlgorithm.signatureAlgorithm ?? this.signatureAlgorithm.oid],
+      ['attributes', () => this.attributes.join(', ')],
+    ])
+  }
+
+  /** The main fields. Never throws: an unreadable field holds the reason. */
+  toJSON(): Record<string, unknown> {
+    return {
+      subject: readable(() => this.subject.toString()),
+      subjectAltName: readableList(() => this.subjectAltName?.map(formatGeneralName)),
+      keyAlgorithm: readable(() => formatKey(this.publicKey)),
+      signatureAlgorithm: readable(
+        () => this.signatureAlgorithm.signatureAlgorithm ?? this.signatureAlgorithm.oid,
+      ),
+      attributes: this.attributes,
+    }
+  }
+
+  /** The request as an object of `@peculiar/x509`, which is loaded on first use. */
   toPeculiar(): Pkcs10CertificateRequest {
     return toPeculiarRequest(this.der)
   }
 }
 
+defineInspect(CertificateRequest.prototype)
+
 /** A request whose signature was verified; only `CertificateRequest.verify` makes one. */
 export interface ProvenRequest {
   /** The request whose signature was verified. */
   readonly request: CertificateRequest
-  /** Its key, which the sender was shown to hold. */
+  /** Its key; the sender has proved possession of the private half. */
   readonly publicKey: PublicKey
 }
 
-/** Whether `value` really came from `CertificateRequest.verify`: types are gone at run time. */
+/** Whether `value` was made by `CertificateRequest.verify`, checked at run time. */
 export function isProvenRequest(value: unknown): value is ProvenRequest {
   return Proven.is(value)
 }
 
-/** The private field is the proof: nothing outside this file can make an object that has it. */
+/** The private field can be set only in this file, so its presence is the proof. */
 class Proven implements ProvenRequest {
   readonly #request: CertificateRequest
 
@@ -188,76 +229,14 @@ class Proven implements ProvenRequest {
   }
 }
 
-/** `[0] IMPLICIT SET OF Attribute`: the types, and the content of the one extension request. */
-function readAttributes(info: DerReader): { types: string[]; requested: DerReader | undefined } {
-  const types: string[] = []
-  let requested: DerReader | undefined
-  const set = info.expect(contextConstructed(0), 'attributes').inner()
-  while (!set.done) {
-    if (types.length >= maxAttributes)
-      throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${String(maxAttributes)} attributes`)
-    const attribute = set.expect(tags.sequence, 'Attribute').inner()
-    const type = oidContent(attribute.expect(tags.oid, 'attribute type'))
-    const values = attribute.expect(tags.set, 'attribute values').inner()
-    checkWellFormed(attribute.element(), `attribute ${type}`)
-    attribute.finish('Attribute')
-    if (values.done)
-      throw new PkiError(
-        'ERR_CSR_MALFORMED',
-        `attribute ${type} without a value (RFC 2986 4.1: SET SIZE (1..MAX))`,
-      )
-    if (types.includes(type)) throw new PkiError('ERR_CSR_MALFORMED', `attribute ${type} twice`)
-    types.push(type)
-    if (type !== extensionRequest) continue
-    requested = values.expect(tags.sequence, 'extensionRequest').inner()
-    values.finish('extensionRequest: one value (RFC 2985 5.4.2)')
-  }
-  return { types, requested: requested?.done === true ? undefined : requested }
-}
-
 function tooLarge(length: number): PkiError {
   return new PkiError(
     'ERR_CSR_TOO_LARGE',
-    `a certification request of ${String(length)} octets; at most ${String(maxOctets)} are read`,
+    `the certification request has ${String(length)} octets; at most ${String(maxOctets)} are read`,
   )
 }
 
 const pemLabels = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']
-const extensionRequest = '1.2.840.113549.1.9.14'
 const maxOctets = 64 * 1024
-/** base64 of the octets, line ends and the two marks. */
+/** Base64 of the octets, line ends and the two marks. */
 const maxPemLength = Math.ceil((maxOctets * 4) / 3) + 8 * 1024
-const maxAttributes = 32
-
-/** What a request asks for; the key is the signer's. */
-export interface CertificateRequestFields {
-  /** Parsed, or RFC 4514 text. Default: empty. */
-  readonly subject?: DistinguishedName | string | undefined
-  /** Extensions to ask for; a CA takes from them what its policy allows, often nothing. */
-  readonly extensions?: ExtensionFields | undefined
-}
-
-/**
- * Builds a request for the signer's key and signs it: the proof of possession.
- *
- * @throws ERR_NAME_INVALID, ERR_INVALID_ARGUMENT; what the signer throws
- * @example
- * ```ts
- * const request = await buildCertificateRequest({ extensions: { subjectAltName: [generalName.uri('spiffe://td.example/web')] } }, signer)
- * ```
- */
-export async function buildCertificateRequest(
-  fields: CertificateRequestFields,
-  signer: Signer,
-): Promise<CertificateRequest> {
-  const { publicKey, signatureAlgorithm } = requireSigner(signer)
-  const { subject: name = '', extensions: asked = {} } = Object(fields) as CertificateRequestFields
-  const subject = DistinguishedName.from(name)
-  const extensions = encodeExtensionFields(asked, subject.isEmpty)
-  const attributes =
-    extensions.length === 0
-      ? []
-      : [sequence(oid(extensionRequest), setOf(sequence(...extensions.map(encodeExtension))))]
-  const info = sequence(integer(0), subject.der, publicKey.spki, explicit(0, ...attributes))
-  return CertificateRequest.parse(assembleSigned(info, signatureAlgorithm, await signer.sign(info)))
-}

@@ -1,4 +1,4 @@
-// Extensions as people write them, into DER. What a builder takes, for certificates and for requests.
+// Encodes the extensions that builders accept as plain objects, for certificates and requests.
 
 import type { PublicKey } from './algorithms/public-key.ts'
 import { encodeInfoAccess, encodeDistributionPoints } from './extensions/revocation-extensions.ts'
@@ -26,19 +26,19 @@ import { extensionDecoder } from './certificate-extensions.ts'
 import { integer } from '../der/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 
-/** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 asks for. */
+/** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 requires. @inline */
 export interface ExtensionFields {
-  /** Critical; a path length is for CAs alone (RFC 5280 §4.2.1.9). */
+  /** Critical; a path length is allowed for CAs only (RFC 5280 §4.2.1.9). */
   readonly basicConstraints?: { readonly ca: boolean; readonly pathLength?: number | undefined } | undefined
-  /** Critical, at least one (§4.2.1.3). */
+  /** Critical, at least one usage (§4.2.1.3). */
   readonly keyUsage?: readonly KeyUsageName[] | undefined
   /** Purposes as object identifiers. */
   readonly extendedKeyUsage?: readonly string[] | undefined
-  /** Critical where the subject is empty (§4.2.1.6). */
+  /** Critical if the subject is empty (§4.2.1.6). */
   readonly subjectAltName?: readonly GeneralName[] | undefined
-  /** Default: critical exactly where the subject is empty (X-3). */
+  /** Default: critical if and only if the subject is empty (X-3). */
   readonly subjectAltNameCritical?: boolean | undefined
-  /** The octets, or the key to make them of (RFC 7093 §2 method 1). */
+  /** The octets, or the key to compute them from (RFC 7093 §2 method 1). */
   readonly subjectKeyIdentifier?: Uint8Array | PublicKey | undefined
   /** The issuer's subjectKeyIdentifier (§4.2.1.1). */
   readonly authorityKeyIdentifier?: Uint8Array | undefined
@@ -55,28 +55,29 @@ export interface ExtensionFields {
   readonly policyMappings?: readonly PolicyMapping[] | undefined
   /** Critical, for CAs (§4.2.1.11). */
   readonly policyConstraints?: PolicyConstraints | undefined
-  /** Count of certificates; critical, for CAs (§4.2.1.14). */
+  /** A number of certificates; critical, for CAs (§4.2.1.14). */
   readonly inhibitAnyPolicy?: number | undefined
-  /** Where its CRLs are (§4.2.1.13). */
+  /** Locations of CRLs (§4.2.1.13). */
   readonly crlDistributionPoints?: readonly DistributionPoint[] | undefined
-  /** Where the issuer's certificate and its OCSP responder are (§4.2.2.1). */
+  /** Locations of the issuer's certificate and its OCSP responder (§4.2.2.1). */
   readonly authorityInfoAccess?: readonly AccessDescription[] | undefined
   /** Any other extension, already encoded. */
   readonly other?: readonly Extension[] | undefined
 }
 
 /**
- * The extensions in the order of RFC 5280's sections, `other` last and as it is.
+ * The extensions in the order of RFC 5280's sections; `other` last, unchanged.
  *
- * @throws ERR_INVALID_ARGUMENT for what no reader takes (an empty list, a negative count), for a value of another shape, and for a name that is none:
- * what is left out by a slip is a certificate that does not work; ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_OID_INVALID
+ * @throws ERR_INVALID_ARGUMENT for a value that readers refuse (an empty list, a negative count), a value of
+ *   another shape, or an unknown field name, so that a typo cannot silently omit an extension;
+ *   ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_OID_INVALID
  */
 export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: boolean): Extension[] {
   for (const name of Object.keys(requireObject(fields))) {
     if (!names.has(name))
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        `${JSON.stringify(name)} is no extension that is known by name; others go into \`other\`, encoded`,
+        `unknown extension name ${JSON.stringify(name)}; put other extensions into \`other\`, encoded`,
       )
   }
   const list: Extension[] = []
@@ -124,22 +125,29 @@ export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: b
   return [...list, ...requireExtensions(fields.other ?? [])]
 }
 
-/** What a value of another shape makes encoders throw is no error of theirs. @throws ERR_INVALID_ARGUMENT; what the encoder refuses by code */
+/**
+ * Turns errors that an encoder throws for a value of another shape into ERR_INVALID_ARGUMENT.
+ * @throws ERR_INVALID_ARGUMENT; errors of the encoder that have a code
+ */
 function encode<T>(value: T | undefined, encoder: (value: T) => Uint8Array): Uint8Array | undefined {
   if (value === undefined) return undefined
   try {
     return encoder(value)
   } catch (cause) {
     if (isPkiError(cause)) throw cause
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the value of an extension has another shape than its type', {
-      cause,
-    })
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'the value of an extension does not have the shape of its type',
+      {
+        cause,
+      },
+    )
   }
 }
 
 function requireObject(fields: ExtensionFields): ExtensionFields {
   if (typeof (fields as unknown) === 'object' && (fields as unknown) !== null) return fields
-  throw new PkiError('ERR_INVALID_ARGUMENT', 'extensions are an object of values by their names')
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'extensions must be an object of values by their names')
 }
 
 function encodeBasicConstraintsOf({
@@ -147,7 +155,7 @@ function encodeBasicConstraintsOf({
   pathLength,
 }: NonNullable<ExtensionFields['basicConstraints']>): Uint8Array {
   if (typeof (ca as unknown) !== 'boolean')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints say with `ca` whether it is a CA')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints must have the boolean `ca`')
   return encodeBasicConstraints({ ca, pathLength })
 }
 

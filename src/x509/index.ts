@@ -1,117 +1,37 @@
 /**
- * Certificates, certification requests and revocation lists: read as views over their bytes, built and signed with any `Signer`.
+ * Certificates, certification requests, revocation lists and OCSP messages: read as views over their bytes,
+ * built and signed with any `Signer`. Exports for the layers of this package only are in `internal.ts`.
  *
  * @module spiffe-pki/x509
  */
-export { signatureAlgorithms, AlgorithmIdentifier } from './algorithms/signature-algorithm.ts'
-export type {
-  HashName,
-  PublicKeyAlgorithm,
-  SignatureAlgorithm,
-  SignatureAlgorithmInfo,
-} from './algorithms/signature-algorithm.ts'
-export { PublicKey } from './algorithms/public-key.ts'
-export type { OneShotKey, PublicKeyInput } from './algorithms/public-key.ts'
-export type { SubjectPublicKeyInfo } from './algorithms/subject-public-key-info.ts'
-export type { KeyStrengthPolicy } from './algorithms/key-strength.ts'
-export type { SignOptions, Signer } from './algorithms/signer.ts'
-export { verifySignature } from './algorithms/verify-signature.ts'
-export type { EcdsaEncoding } from './algorithms/verify-signature.ts'
-
-export { DistinguishedName, rdnComparisonKey } from './names/distinguished-name.ts'
-export type { AttributeTypeAndValue, RelativeDistinguishedName } from './names/distinguished-name.ts'
-export type { NameAttribute } from './names/attribute-types.ts'
-export {
-  encodeGeneralName,
-  formatGeneralName,
-  generalName,
-  readGeneralName,
-  readGeneralNames,
-  encodeAltName,
-  formatIpAddress,
-  parseIpAddress,
-} from './names/general-name.ts'
-export type { GeneralName, GeneralNameUse } from './names/general-name.ts'
-
-export { anyPolicy, extensionOids, keyPurposeOids, encodeExtension } from './extensions/extension.ts'
-export {
-  generateSerialNumber,
-  parseSerialNumber,
-  serialNumberBytes,
-  serialNumberFromBytes,
-} from './serial-number.ts'
-export type { SerialNumber } from './serial-number.ts'
-
-export type {
-  AccessDescription,
-  DistributionPoint,
-  DistributionPointName,
-  IssuingDistributionPoint,
-  ReasonFlags,
-  CrlReason,
-} from './extensions/revocation-extensions.ts'
-export { OcspCertificateId, OcspRequest } from './ocsp-request.ts'
-export type { CertificateIssuer, IdentifiedCertificate } from './ocsp-request.ts'
-export { BasicOcspResponse, OcspResponse, buildOcspResponse } from './ocsp-response.ts'
-export type {
-  OcspCertificateStatus,
-  OcspResponseFields,
-  OcspResponseStatus,
-  OcspSingleResponse,
-} from './ocsp-response.ts'
-export {
-  encodeInfoAccess,
-  allReasons,
-  encodeDistributionPoints,
-  encodeIssuingDistributionPoint,
-} from './extensions/revocation-extensions.ts'
-export type {
-  BasicConstraints,
-  GeneralSubtree,
-  NameConstraints,
-  PolicyConstraints,
-  PolicyInformation,
-  PolicyMapping,
-} from './extensions/constraints.ts'
-export {
-  encodeBasicConstraints,
-  encodeNameConstraints,
-  encodeCertificatePolicies,
-  encodePolicyConstraints,
-  encodePolicyMappings,
-} from './extensions/constraints.ts'
-export type { Extension } from './extensions/extension.ts'
-export {
-  encodeAuthorityKeyIdentifier,
-  encodeSubjectKeyIdentifier,
-  KeyUsage,
-  encodeExtendedKeyUsage,
-} from './extensions/key-extensions.ts'
-export type { AuthorityKeyIdentifier, KeyUsageName } from './extensions/key-extensions.ts'
-
+// Read, build and sign: certificates, requests, lists, OCSP messages.
 export { Certificate } from './certificate.ts'
-export { peerCertificates } from './tls-peer.ts'
 export type { CertificateInput } from './certificate.ts'
-export { CertificateExtensions } from './certificate-extensions.ts'
-export type { RawData } from './interchange.ts'
-export {
-  buildCertificate,
-  assembleSigned,
-  encodeTbsCertificate,
-  requireSigner,
-} from './certificate-builder.ts'
-export type { CertificateFields } from './certificate-builder.ts'
-export { CertificateRequest, isProvenRequest, buildCertificateRequest } from './certificate-request.ts'
-export type {
-  CertificateRequestInput,
-  ProvenRequest,
-  CertificateRequestFields,
-} from './certificate-request.ts'
-export type { ExtensionFields } from './extension-fields.ts'
-export { encodeExtensionFields } from './extension-fields.ts'
-export { RevocationList } from './revocation-list.ts'
-export type { RevocationListInput } from './revocation-list.ts'
-export { RevokedEntryCursor } from './revocation-list-entries.ts'
-export type { RevokedEntry } from './revocation-list-entries.ts'
-export { buildRevocationList, encodeTbsRevocationList } from './revocation-list-builder.ts'
-export type { RevocationListFields, RevokedCertificate } from './revocation-list-builder.ts'
+export { buildCertificate } from './certificate-builder.ts'
+export { CertificateRequest } from './certificate-request.ts'
+export { buildCertificateRequest } from './certificate-request-builder.ts'
+export type { ProvenRequest } from './certificate-request.ts'
+export { Crl } from './crl/crl.ts'
+export type { RevokedEntry } from './crl/revoked-entry.ts'
+export { buildCrl } from './crl/crl-builder.ts'
+export { OcspCertificateId } from './ocsp/ocsp-certificate-id.ts'
+export { OcspRequest } from './ocsp/ocsp-request.ts'
+export { OcspResponse } from './ocsp/ocsp-response.ts'
+export { buildOcspResponse } from './ocsp/ocsp-response-builder.ts'
+export { peerCertificates } from './tls-peer.ts'
+
+// Tolerances for certificates made by other software.
+
+// Names, serial numbers and extensions, as accepted by builders and returned by readers.
+export { DistinguishedName } from './names/distinguished-name.ts'
+export { generalName } from './names/general-name.ts'
+export type { GeneralName } from './names/general-name.ts'
+export { parseSerialNumber } from './serial-number.ts'
+export type { SerialNumber } from './serial-number.ts'
+export { extensionOids, keyPurposeOids } from './extensions/extension.ts'
+
+// Keys and signatures: the `Signer` contract that key managers implement.
+export { PublicKey } from './algorithms/public-key.ts'
+export type { Signer } from './algorithms/signer.ts'
+export type { SignatureAlgorithm } from './algorithms/signature-algorithm.ts'
+export { verifySignature } from './algorithms/verify-signature.ts'

@@ -1,4 +1,5 @@
-// To and from the objects of node:crypto and @peculiar/x509. The latter needs a Reflect polyfill and 200 ms to load, so it is loaded late.
+// Conversion to and from objects of node:crypto and @peculiar/x509. The latter needs a Reflect polyfill and
+// 200 ms to load, so it is loaded on first use.
 
 import { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { Pkcs10CertificateRequest, X509Certificate, X509Crl } from '@peculiar/x509'
@@ -6,13 +7,16 @@ import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { decodeOnePem, looksLikePem } from '../internal/pem.ts'
 
-/** What `@peculiar/x509` objects are recognised by. */
+/** The members by which an `@peculiar/x509` object is recognised. */
 export interface RawData {
   /** DER. */
   readonly rawData: ArrayBuffer
 }
 
-/** DER of an input that is bytes (DER, or PEM of one block), a `node:crypto` or an `@peculiar/x509` object. @throws ERR_INVALID_ARGUMENT, ERR_PEM */
+/**
+ * DER of an input that is bytes (DER, or PEM of one block), a `node:crypto` or an `@peculiar/x509` object.
+ * @throws ERR_INVALID_ARGUMENT, ERR_PEM
+ */
 export function inputBytes(
   input: Uint8Array | NodeCertificate | RawData | undefined,
   labels: readonly string[],
@@ -24,7 +28,7 @@ export function inputBytes(
   if (rawData instanceof ArrayBuffer) return new Uint8Array(rawData)
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
-    `a ${what} is given as ours, DER, PEM, or an object of node:crypto or @peculiar/x509`,
+    `a ${what} must be a spiffe-pki object, DER, PEM, or an object of node:crypto or @peculiar/x509`,
   )
 }
 
@@ -33,7 +37,7 @@ export function toNodeCertificate(der: Uint8Array): NodeCertificate {
   try {
     return new NodeCertificate(der)
   } catch (cause) {
-    throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'node:crypto does not take this certificate', { cause })
+    throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'node:crypto cannot parse this certificate', { cause })
   }
 }
 
@@ -59,6 +63,6 @@ function convert<T>(code: PkiErrorCode, make: (peculiar: typeof import('@peculia
   try {
     return make(peculiar)
   } catch (cause) {
-    throw new PkiError(code, '@peculiar/x509 does not take these bytes', { cause })
+    throw new PkiError(code, '@peculiar/x509 cannot parse these bytes', { cause })
   }
 }

@@ -4,17 +4,17 @@ import { randomBytes } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 
 /**
- * A serial number as text: upper-case hexadecimal of its magnitude without leading zeros (an even count of digits), `-` before a
- * negative one. Equal numbers have equal text.
+ * A serial number as text: upper-case hexadecimal of its magnitude without leading zeros (an even count of
+ * digits), `-` before a negative one. Equal numbers have equal text.
  */
 export type SerialNumber = string & { readonly brand: unique symbol }
 
-/** The text form of INTEGER content octets. @throws ERR_SERIAL_INVALID above 20 octets */
+/** The text form of INTEGER content octets. @throws ERR_SERIAL_INVALID above 1024 octets */
 export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
   if (content.length === 0 || content.length > maxOctets)
     throw new PkiError(
       'ERR_SERIAL_INVALID',
-      `a serial number of ${String(content.length)} octets; 1 to ${String(maxOctets)} are allowed`,
+      `the serial number has ${content.length} octets; 1 to ${maxOctets} are read`,
     )
   if ((content[0] as number) >= 0x80) {
     const magnitude = -BigInt.asIntN(content.length * 8, BigInt(`0x${Buffer.from(content).toString('hex')}`))
@@ -26,18 +26,18 @@ export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
 }
 
 /**
- * A serial number from text: hexadecimal of any case, colons between octets allowed. Zero and a `-` before it are read too, because
- * certificates with such numbers exist and are looked up by them; that new ones are positive (RFC 5280 §4.1.2.2) is the CA's lint.
+ * A serial number from text: hexadecimal of any case, colons between octets allowed. Zero and negative
+ * numbers are accepted, because certificates with them exist and must be found; the lints of the CA require
+ * new ones to be positive (RFC 5280 §4.1.2.2).
  *
  * @throws ERR_SERIAL_INVALID
  */
 export function parseSerialNumber(text: string): SerialNumber {
-  if (typeof text !== 'string')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number is parsed from text')
-  if (text.length > 64 || !/^-?(?:[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*|[0-9a-fA-F]+)$/.test(text)) {
+  if (typeof text !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number must be a string')
+  if (text.length > 3 * maxOctets || !/^-?(?:[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*|[0-9a-fA-F]+)$/.test(text)) {
     throw new PkiError(
       'ERR_SERIAL_INVALID',
-      `${JSON.stringify(text.slice(0, 80))} is no serial number in hexadecimal`,
+      `${JSON.stringify(text.slice(0, 80))} is not a serial number in hexadecimal`,
     )
   }
   const sign = text.startsWith('-') ? '-' : ''
@@ -52,10 +52,16 @@ export function parseSerialNumber(text: string): SerialNumber {
   )
 }
 
-/** INTEGER content octets of a serial number: minimal two's complement. @throws ERR_SERIAL_INVALID for text that `parseSerialNumber` did not make */
+/**
+ * INTEGER content octets of a serial number: minimal two's complement.
+ * @throws ERR_SERIAL_INVALID for text that is not a result of `parseSerialNumber`
+ */
 export function serialNumberBytes(serial: SerialNumber): Uint8Array {
   if (typeof serial !== 'string')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number is text that `parseSerialNumber` made')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'a serial number must be a string in the form of `parseSerialNumber`',
+    )
   if (serial.startsWith('-')) {
     if (!/^-(?:[0-9A-Fa-f]{2})+$/.test(serial)) throw notParsed(serial)
     let octets = Math.ceil((serial.length - 1) / 2)
@@ -71,7 +77,8 @@ export function serialNumberBytes(serial: SerialNumber): Uint8Array {
     )
   }
   const magnitude = Buffer.from(serial, 'hex')
-  // Node stops at the first character that is no digit: of 01:02 it would be the number of another certificate.
+  // BigInt conversion of Node stops at the first invalid character: 01:02
+  // would become the number of another certificate.
   if (magnitude.length === 0 || magnitude.length * 2 !== serial.length) throw notParsed(serial)
   return (magnitude[0] as number) >= 0x80 ? Uint8Array.of(0, ...magnitude) : Uint8Array.from(magnitude)
 }
@@ -79,11 +86,14 @@ export function serialNumberBytes(serial: SerialNumber): Uint8Array {
 function notParsed(serial: string): PkiError {
   return new PkiError(
     'ERR_SERIAL_INVALID',
-    `${JSON.stringify(serial.slice(0, 80))} is no serial number as \`parseSerialNumber\` makes them`,
+    `${JSON.stringify(serial.slice(0, 80))} is not a serial number in the form of \`parseSerialNumber\``,
   )
 }
 
-/** Content octets of a new serial number: 128 random bits behind 01, so always positive and 17 octets long. */
+/**
+ * Content octets of a new serial number: 01 followed by 128 random bits, so
+ * always positive and 17 octets long.
+ */
 export function generateSerialNumber(random: (size: number) => Uint8Array = pooledRandomBytes): Uint8Array {
   const octets = new Uint8Array(17)
   octets[0] = 1
@@ -91,10 +101,14 @@ export function generateSerialNumber(random: (size: number) => Uint8Array = pool
   return octets
 }
 
-/** Octets from one call to the platform's generator for many; each is handed out once and then forgotten. */
+/**
+ * One call to the platform's generator yields octets for many numbers; each
+ * is used once and then overwritten.
+ */
 function pooledRandomBytes(size: number): Uint8Array {
   if (poolAt + size > pool.length) {
-    pool = new Uint8Array(randomBytes(poolOctets)) // not a Buffer: its slice() would be a view of what is wiped below
+    // Not a Buffer: slice() of a Buffer is a view of the octets that are wiped below.
+    pool = new Uint8Array(randomBytes(poolOctets))
     poolAt = 0
   }
   const octets = pool.slice(poolAt, poolAt + size)
@@ -106,4 +120,5 @@ function pooledRandomBytes(size: number): Uint8Array {
 const poolOctets = 4096
 let pool: Uint8Array = new Uint8Array(0)
 let poolAt = 0
-const maxOctets = 20
+/** RFC 5280 4.1.2.2 allows 20; certificates with more exist and must be found. */
+const maxOctets = 1024

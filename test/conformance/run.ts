@@ -8,8 +8,10 @@ import { loaders } from './corpora/index.ts'
 import { missedBars, score } from './score.ts'
 import type { CorpusResult } from './score.ts'
 
-const usage = `Usage: npm run conformance [-- --data DIR] [--json FILE] [--only NAME]
-  --data DIR    where the corpora are: folders bettertls, limbo, parser, pkits, spiffe, wycheproof, or some of them
+const usage =
+  `Usage: npm run conformance [-- --data DIR] [--json FILE] [--only NAME]
+  --data DIR    where the corpora are: folders bettertls, limbo, parser, pkits, spiffe, wycheproof, ` +
+  `or some of them
                 (default: SPIFFE_PKI_CONFORMANCE, or ../shared/conformance)
   --json FILE   also writes the results there
   --only NAME   one corpus alone
@@ -24,7 +26,7 @@ const data = dataFolder(values.data)
 const named = values.data !== undefined || process.env['SPIFFE_PKI_CONFORMANCE'] !== undefined
 if (named && !existsSync(data)) giveUp(`There is no folder ${resolve(data)}.`, usage)
 if (named && !statSync(data).isDirectory())
-  giveUp(`${resolve(data)} is a file; the folder of the corpora is wanted.`, usage)
+  giveUp(`${resolve(data)} is a file; expected the folder of the corpora.`, usage)
 const found = new Set<string>()
 const results: CorpusResult[] = []
 const missed: string[] = []
@@ -43,17 +45,16 @@ for (const load of loaders) {
 
 if (results.length === 0 && values.only !== undefined && found.size > 0)
   giveUp(`No corpus is called "${values.only}". These are there: ${[...found].join(', ')}.`, usage)
-if (results.length === 0 && named) giveUp(`There is no corpus in ${resolve(data)}.`, usage)
-if (results.length === 0) console.log(`Nothing was run: the corpora are not in ${resolve(data)}.\n\n${usage}`)
+if (results.length === 0) giveUp(`Nothing was run: there is no corpus in ${resolve(data)}.`, usage)
 writeReport(values.json, { corpora: results })
 for (const what of missed) console.log(`BAR MISSED  ${what}`)
-// The corpora are beside the project and no part of it: nothing can be installed where they are absent.
 process.exitCode = missed.length > 0 ? 1 : 0
 
 function print(result: CorpusResult): void {
   const { name, total, scored, correct, falseAccepts, falseRejects, unsupported, crashes, slowest } = result
   console.log(
-    `${name}: ${total} cases, ${correct} of ${scored} correct, ${falseAccepts.length} false accepts, ${falseRejects.length} false rejects, ` +
+    `${name}: ${total} cases, ${correct} of ${scored} correct, ${falseAccepts.length} false ` +
+      `accepts, ${falseRejects.length} false rejects, ` +
       `${unsupported} unsupported, ${crashes.length} crashes, slowest ${slowest.ms} ms (${slowest.id})`,
   )
   list('false accept', falseAccepts)

@@ -59,7 +59,8 @@ export function missedBars(corpus: Corpus, result: CorpusResult): string[] {
   if (result.crashes.length > 0) missed.push(`${result.crashes.length} crashes`)
   if (result.correct < corpus.bar * result.scored) {
     missed.push(
-      `${((100 * result.correct) / result.scored).toFixed(2)} % correct, ${(100 * corpus.bar).toFixed(0)} % wanted`,
+      `${((100 * result.correct) / result.scored).toFixed(2)} % correct, ` +
+        `${(100 * corpus.bar).toFixed(0)} % wanted`,
     )
   }
   return missed

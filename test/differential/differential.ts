@@ -5,11 +5,13 @@ import type { Explanation } from './explanations.ts'
 import { generateCases } from './generate.ts'
 import { goJudge } from './go-opinion.ts'
 import { opensslJudge } from './openssl-opinion.ts'
-import type { Case, Judge, Question } from './opinion.ts'
+import type { Case, Judge, Opinion, Question } from './opinion.ts'
 import { ourJudge } from './our-opinion.ts'
 import { fixedPki } from './pki.ts'
 
-/** Who disagrees: `looser` means that we accept what they refuse, `stricter` that we refuse what they accept. */
+/**
+ * Who disagrees: `looser` means that we accept what they refuse, `stricter` that we refuse what they accept.
+ */
 export interface Disagreement {
   readonly who: 'openssl' | 'go'
   readonly direction: 'looser' | 'stricter'
@@ -31,8 +33,15 @@ export interface DifferentialReport {
   readonly explained: ReadonlyMap<Explanation, number>
   /** Disagreements that no clause explains; the first of each kind in full. */
   readonly unexplained: readonly Finding[]
-  /** Cases that we accept and every other opinion refuses, where there are two beside ours; with one, what it refuses is explained or not. */
+  /**
+   * Cases that we accept and every other opinion refuses, where there are two beside ours; with one, what it
+   * refuses is explained or not.
+   */
   readonly alone: readonly Finding[]
+}
+
+interface OthersOpinion extends Opinion {
+  readonly who: Disagreement['who']
 }
 
 /** The same cases for the same seed. */
@@ -56,6 +65,30 @@ export async function runDifferential(
     const row = (tally[question] ??= {})
     row[what] = (row[what] ?? 0) + 1
   }
+  const compare = ({ question, der }: Case, run: number, mine: Opinion, theirs: OthersOpinion[]): void => {
+    const { accepted } = mine
+    const finding = (who: Disagreement['who'], reason: string): Finding => ({
+      who,
+      direction: accepted ? 'looser' : 'stricter',
+      question,
+      reason,
+      run,
+      der: Buffer.from(der).toString('base64'),
+    })
+    count(question, 'cases')
+    if (accepted) count(question, 'ours')
+    for (const opinion of theirs) {
+      if (opinion.accepted) count(question, opinion.who)
+      if (opinion.accepted === accepted) continue
+      const found = finding(opinion.who, accepted ? opinion.reason : mine.reason)
+      const explanation = explain(found)
+      if (explanation === undefined) unexplained.push(found)
+      else explained.set(explanation, (explained.get(explanation) ?? 0) + 1)
+    }
+    const voices = theirs.filter(({ reason }) => !abstains(reason))
+    if (accepted && voices.length > 1 && voices.every((opinion) => !opinion.accepted))
+      alone.push(finding('openssl', theirs.map(({ who, reason }) => `${who}: ${reason}`).join(' | ')))
+  }
   try {
     const source = generateCases(pki, seed)
     for (let done = 0; done < runs;) {
@@ -63,36 +96,13 @@ export async function runDifferential(
       while (cases.length < Math.min(batch, runs - done)) cases.push((await source.next()).value)
       const mine = ours(cases)
       const theirs = others.map(([who, judge]) => ({ who, opinions: judge(cases) }))
-      for (const [at, { question, der }] of cases.entries()) {
-        const { accepted, reason } = mine[at]!
-        count(question, 'cases')
-        if (accepted) count(question, 'ours')
-        const finding = (who: Disagreement['who'], why: string): Finding => ({
-          who,
-          direction: accepted ? 'looser' : 'stricter',
-          question,
-          reason: why,
-          run: done + at,
-          der: Buffer.from(der).toString('base64'),
-        })
-        for (const { who, opinions } of theirs) {
-          const opinion = opinions[at]!
-          if (opinion.accepted) count(question, who)
-          if (opinion.accepted === accepted) continue
-          const found = finding(who, accepted ? opinion.reason : reason)
-          const explanation = explain(found)
-          if (explanation === undefined) unexplained.push(found)
-          else explained.set(explanation, (explained.get(explanation) ?? 0) + 1)
-        }
-        const voices = theirs.filter(({ opinions }) => !abstains(opinions[at]!.reason))
-        if (accepted && voices.length > 1 && voices.every(({ opinions }) => !opinions[at]!.accepted))
-          alone.push(
-            finding(
-              'openssl',
-              theirs.map(({ who, opinions }) => `${who}: ${opinions[at]!.reason}`).join(' | '),
-            ),
-          )
-      }
+      for (const [at, found] of cases.entries())
+        compare(
+          found,
+          done + at,
+          mine[at]!,
+          theirs.map(({ who, opinions }) => ({ who, ...opinions[at]! })),
+        )
       done += cases.length
       onProgress?.(done)
     }

@@ -1,17 +1,16 @@
-// Cases from a seed: fields at random, then (mostly) octets changed with DER in mind, then (mostly) signed again, so that what is inside
-// is judged and not only the signature.
+// Cases from a seed: fields at random, then (mostly) octets changed with DER in mind, then (mostly) signed
+// again, so that what is inside is judged and not only the signature.
 
 import { boolean, integer, octetString, sequence, utf8String } from '../../src/der/index.ts'
 import {
   DistinguishedName,
-  assembleSigned,
   buildCertificateRequest,
-  encodeTbsCertificate,
-  encodeTbsRevocationList,
   generalName,
   keyPurposeOids,
 } from '../../src/x509/index.ts'
-import type { ExtensionFields, GeneralName, KeyUsageName } from '../../src/x509/index.ts'
+import { assembleSigned, encodeTbsCertificate, encodeTbsCrl } from '../../src/x509/internal.ts'
+import type { GeneralName } from '../../src/x509/index.ts'
+import type { ExtensionFields, KeyUsageName } from '../../src/x509/internal.ts'
 import type { SoftwareSigner } from '../../src/keys/index.ts'
 import { mutateDer } from '../fuzz/mutate.ts'
 import { SeededRandom } from '../fuzz/random.ts'
@@ -202,7 +201,7 @@ function authorityExtensions(issuer: Issuer, random: SeededRandom): ExtensionFie
 }
 
 function listPart(issuer: Issuer, random: SeededRandom): Uint8Array {
-  return encodeTbsRevocationList(
+  return encodeTbsCrl(
     {
       issuer: issuer.name,
       thisUpdate: notBefore,

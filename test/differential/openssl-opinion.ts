@@ -1,5 +1,5 @@
-// OpenSSL's opinion, by its command line: `verify` takes many files at once; `req`, `crl` and other intermediates need a call each, made
-// by one shell.
+// OpenSSL's opinion, by its command line: `verify` takes many files at once; `req`, `crl` and other
+// intermediates need a call each, made by one shell.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -85,7 +85,10 @@ function each(command: string, files: readonly string[]): string {
   return `for f in ${files.join(' ')}; do echo "@$f"; ${command} 2>&1; done`
 }
 
-/** `verify` prints accepted files on its standard output; an error comes in two lines, the reason and the file, on the other. */
+/**
+ * `verify` prints accepted files on its standard output; an error comes in two lines, the reason and the
+ * file, on the other.
+ */
 function readVerify({ out, err }: Output): Map<string, Opinion> {
   const opinions = new Map<string, Opinion>()
   for (const [, file] of out.matchAll(/^(case-\d+\.pem): OK$/gm))

@@ -1,10 +1,11 @@
-// Our own opinion. Section 6 without what section 4 asks of CAs: the profile that accepts most is the one to be afraid for. Only
-// anyExtendedKeyUsage is not taken for a purpose, as OpenSSL has it: RFC 5280 §4.2.1.12 leaves it open, and Go takes it.
+// Our own opinion. Section 6 without what section 4 asks of CAs: the profile that accepts most is the one to
+// be afraid for. Only anyExtendedKeyUsage is not taken for a purpose, as OpenSSL has it: RFC 5280 §4.2.1.12
+// leaves it open, and Go takes it.
 
 import { isPkiError } from '../../src/errors/index.ts'
 import { createPathValidator, validationProfiles } from '../../src/validation/index.ts'
 import type { Verdict } from '../../src/validation/index.ts'
-import { CertificateRequest, PublicKey, RevocationList } from '../../src/x509/index.ts'
+import { CertificateRequest, PublicKey, Crl } from '../../src/x509/index.ts'
 import type { Case, Judge, Opinion } from './opinion.ts'
 import { host, time } from './pki.ts'
 import type { FixedPki } from './pki.ts'
@@ -22,7 +23,7 @@ export function ourJudge({ root, intermediates, leaf }: FixedPki): Judge {
     profile,
     time,
   })
-  const alone = createPathValidator({ anchors, profile, time, remember: 0 })
+  const alone = createPathValidator({ anchors, profile, time, maxRememberedIssuers: 0 })
   const issuerKey = PublicKey.from(root.signer.publicKey)
 
   const judge = ({ question, der }: Case): Opinion => {
@@ -40,7 +41,7 @@ export function ourJudge({ root, intermediates, leaf }: FixedPki): Judge {
         return accepted
       }
       case 'list': {
-        const list = RevocationList.parse(der)
+        const list = Crl.parse(der)
         list.checkAll()
         if (!list.issuer.equals(root.name))
           return { accepted: false, reason: 'ISSUER the list is of another issuer' }

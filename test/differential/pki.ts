@@ -1,5 +1,5 @@
-// The fixed part of every case: a root, three intermediates and a leaf. Keys come from constants and Ed25519 signs without randomness, so
-// that a seed gives the same bytes everywhere.
+// The fixed part of every case: a root, three intermediates and a leaf. Keys come from constants and Ed25519
+// signs without randomness, so that a seed gives the same bytes everywhere.
 
 import { createECDH, createHash, createPrivateKey } from 'node:crypto'
 import { SoftwareSigner } from '../../src/keys/index.ts'
@@ -11,7 +11,8 @@ import {
   generalName,
   keyPurposeOids,
 } from '../../src/x509/index.ts'
-import type { Certificate, ExtensionFields, GeneralName } from '../../src/x509/index.ts'
+import type { Certificate, GeneralName } from '../../src/x509/index.ts'
+import type { ExtensionFields } from '../../src/x509/internal.ts'
 
 export const host = 'web.example'
 export const time: Date = new Date('2026-06-01T00:00:00Z')

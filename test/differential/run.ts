@@ -5,7 +5,8 @@ import { runDifferential } from './differential.ts'
 import type { Finding } from './differential.ts'
 
 const usage =
-  'Usage: npx tsx test/differential/run.ts [--runs N] [--seed S]     docs/differential.md says what is asked of whom'
+  'Usage: npx tsx test/differential/run.ts [--runs N] [--seed S]     docs/differential.md says what ' +
+  'is asked of whom'
 const { values } = readArguments(
   { options: { runs: { type: 'string', default: '2000' }, seed: { type: 'string', default: '1' } } },
   usage,
@@ -21,7 +22,8 @@ for (const [{ who, direction, questions, reason, clause }, count] of [...report.
   ([, a], [, b]) => b - a,
 )) {
   console.log(
-    `${String(count).padStart(7)}  we are ${direction} than ${who}  ${questions.join(',')}  ${reason.source}  [${clause}]`,
+    `${String(count).padStart(7)}  we are ` +
+      `${direction} than ${who}  ${questions.join(',')}  ${reason.source}  [${clause}]`,
   )
 }
 print('Unexplained disagreements', report.unexplained)

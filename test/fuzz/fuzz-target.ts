@@ -74,7 +74,8 @@ export function fuzzTarget(
       })
   }
   const random = new SeededRandom(seed)
-  for (let run = 0; run < Math.min(runs, 2000); run++) once(target.input(random), run) // caches and compiled code are no growth
+  // Caches and compiled code are no growth
+  for (let run = 0; run < Math.min(runs, 2000); run++) once(target.input(random), run)
   const before = memoryKib()
   for (let run = 2000; run < runs; run++) {
     once(target.input(random), run)

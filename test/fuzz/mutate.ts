@@ -11,7 +11,8 @@ interface Element {
 
 /** One to four mutations of a DER input. */
 export function mutateDer(input: Uint8Array, random: SeededRandom, other: Uint8Array): Uint8Array {
-  let bytes: Uint8Array = new Uint8Array(input) // a copy, and no Buffer: slice() of one would be a view of the seed
+  // A copy, and no Buffer: slice() of one would be a view of the seed
+  let bytes: Uint8Array = new Uint8Array(input)
   for (let count = 1 + random.integer(4); count > 0; count--)
     bytes = random.pick(mutations)(bytes, random, other)
   return bytes.length > maxLength ? bytes.subarray(0, maxLength) : bytes
@@ -56,7 +57,10 @@ const truncate: Mutation = (bytes, random) => bytes.slice(0, random.integer(byte
 const append: Mutation = (bytes, random) =>
   Uint8Array.from([...bytes, ...Array.from({ length: 1 + random.integer(8) }, () => random.integer(256))])
 
-/** Replaces one element by nothing, itself twice, another one, or one of the second input; the lengths around it stay right. */
+/**
+ * Replaces one element by nothing, itself twice, another one, or one of the second input; the lengths around
+ * it stay right.
+ */
 const editElement: Mutation = (bytes, random, other) => {
   const elements = elementsOf(bytes)
   if (elements.length === 0) return bytes
@@ -152,7 +156,9 @@ const mutations: readonly Mutation[] = [
   nest,
 ]
 
-/** Every element that can be reached by well-formed lengths, also inside OCTET STRINGs, which extensions are. */
+/**
+ * Every element that can be reached by well-formed lengths, also inside OCTET STRINGs, which extensions are.
+ */
 function elementsOf(bytes: Uint8Array): Element[] {
   const found: Element[] = []
   const walk = (from: number, to: number, parent: number, depth: number): boolean => {

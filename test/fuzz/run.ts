@@ -46,5 +46,9 @@ function formatReport({ name, runs: count, accepted, refused, slowestMs, growthK
     .sort(([, a], [, b]) => b - a)
     .slice(0, 4)
     .map(([code, times]) => `${code} ${times}`)
-  return `${name.padEnd(12)} ${count} runs, ${accepted} accepted, slowest ${slowestMs.toFixed(1)} ms, memory ${growthKib >= 0 ? '+' : ''}${growthKib} KiB, refused: ${top.join(', ')}`
+  return (
+    `${name.padEnd(12)} ${count} runs, ${accepted} accepted, slowest ` +
+    `${slowestMs.toFixed(1)} ms, memory ${growthKib >= 0 ? '+' : ''}${growthKib} KiB, refused: ` +
+    top.join(', ')
+  )
 }

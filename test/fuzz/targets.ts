@@ -1,4 +1,5 @@
-// One target per parser: what it is fed, and everything that it then answers. Anything but a PkiError is a finding.
+// One target per parser: what it is fed, and everything that it then answers. Anything but a PkiError is a
+// finding.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { PkiError } from '../../src/errors/index.ts'
@@ -15,7 +16,7 @@ import {
 import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../src/internal/bytes.ts'
 import { decodePem, encodePem } from '../../src/internal/pem.ts'
 import { exportPrivateKey, importPrivateKey, SoftwareSigner } from '../../src/keys/index.ts'
-import { SpiffeId, TrustDomain, tryParseIstioSpiffeId } from '../../src/spiffe/index.ts'
+import { SpiffeId, TrustDomain, istio } from '../../src/spiffe/index.ts'
 import {
   JwtAuthority,
   JwtSvid,
@@ -27,7 +28,8 @@ import {
   parseSpiffeBundle,
   verifyX509Svid,
 } from '../../src/svid/index.ts'
-import { Budget, createOcspChecker } from '../../src/validation/index.ts'
+import { createOcspChecker } from '../../src/validation/index.ts'
+import { Budget } from '../../src/validation/budget.ts'
 import {
   Certificate,
   CertificateRequest,
@@ -35,18 +37,20 @@ import {
   OcspCertificateId,
   OcspRequest,
   OcspResponse,
-  RevocationList,
+  Crl,
   buildCertificate,
   buildCertificateRequest,
   buildOcspResponse,
-  buildRevocationList,
+  buildCrl,
+  generalName,
+  keyPurposeOids,
+} from '../../src/x509/index.ts'
+import {
   encodeAltName,
   encodeGeneralName,
-  generalName,
   generateSerialNumber,
-  keyPurposeOids,
   readGeneralNames,
-} from '../../src/x509/index.ts'
+} from '../../src/x509/internal.ts'
 import { mutateDer, mutateText } from './mutate.ts'
 import type { SeededRandom } from './random.ts'
 
@@ -110,7 +114,7 @@ const request = await buildCertificateRequest(
   { subject, extensions: { subjectAltName: sans, keyUsage: ['digitalSignature'] } },
   signer,
 )
-const list = await buildRevocationList(
+const list = await buildCrl(
   {
     issuer: subject,
     thisUpdate: notBefore,
@@ -238,7 +242,7 @@ export const targets: readonly FuzzTarget[] = [
     name: 'crl',
     input: fromDer([list.der]),
     run: (input) => {
-      const crl = RevocationList.parse(bytes(input))
+      const crl = Crl.parse(bytes(input))
       crl.checkAll()
       for (const { serialNumber } of crl.entries())
         if (crl.find(serialNumber, () => true) === undefined)
@@ -267,9 +271,8 @@ export const targets: readonly FuzzTarget[] = [
           verifyAuthority: () => undefined,
         }
         if (
-          createOcspChecker({ responses: [octets], mode: 'hard-fail', maximumAgeSeconds: 60 }).check(
-            query,
-          ) === undefined
+          createOcspChecker({ responses: [octets], mode: 'hard-fail', maxAgeSeconds: 60 }).check(query) ===
+          undefined
         )
           throw new Error('a revoked certificate is good')
       } catch (error) {
@@ -307,7 +310,7 @@ export const targets: readonly FuzzTarget[] = [
     run: (input) => {
       const id = SpiffeId.parse(text(input))
       requireSame(Buffer.from(id.toString()), Buffer.from(text(input)))
-      tryParseIstioSpiffeId(id)
+      istio.tryParse(id)
       TrustDomain.parse(id.trustDomainName)
     },
   },

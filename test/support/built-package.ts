@@ -1,4 +1,5 @@
-// The package as somebody installs it: built, below a node_modules of its own, with this repository's dependencies around it.
+// The package as somebody installs it: built, below a node_modules of its own, with this repository's
+// dependencies around it.
 
 import { execFile } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,7 +15,10 @@ export interface UserProject {
   readonly folder: string
   /** Writes a file there. */
   write(name: string, text: string): void
-  /** Compiles every `.ts` file as a strict ESM service does; the compiler's complaints, or nothing. Libraries' types are checked too. */
+  /**
+   * Compiles every `.ts` file as a strict ESM service does; the compiler's complaints, or nothing. Libraries'
+   * types are checked too.
+   */
   compile(): Promise<string>
   /** Runs a file; rejects where it fails. */
   run(
@@ -74,9 +78,11 @@ const strict = {
 }
 
 /** As if a package were not installed. */
-const withoutPeers = `import { register } from 'node:module'
+const withoutPeers =
+  `import { register } from 'node:module'
 const hooks = \`export async function resolve(specifier, context, next) {
-  if (process.env.WITHOUT.split(' ').includes(specifier)) throw Object.assign(new Error('Cannot find package ' + specifier), { code: 'ERR_MODULE_NOT_FOUND' })
+  if (process.env.WITHOUT.split(' ').includes(specifier)) throw Object.assign(new Error('Cannot ` +
+  `find package ' + specifier), { code: 'ERR_MODULE_NOT_FOUND' })
   return next(specifier, context)
 }\`
 register('data:text/javascript,' + encodeURIComponent(hooks))

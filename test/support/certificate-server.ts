@@ -3,8 +3,9 @@
 import { Client, Metadata, compressionAlgorithms, credentials } from '@grpc/grpc-js'
 import type { ServiceError } from '@grpc/grpc-js'
 import { afterEach } from 'vitest'
-import { certificateServiceDefinition, startCertificateServer } from '../../src/adapters/grpc/index.ts'
-import type { CertificateServer, CertificateServerOptions } from '../../src/adapters/grpc/index.ts'
+import { certificateServiceDefinition, createCertificateServer } from '../../src/adapters/grpc/index.ts'
+import type { CertificateServer } from '../../src/adapters/grpc/certificate-service/index.ts'
+import type { CertificateServerOptions } from '../../src/adapters/grpc/certificate-service/index.ts'
 import type { Certificate } from '../../src/x509/index.ts'
 import { callerOf, testPki, tlsCredential } from './pki.ts'
 import type { TestPki } from './pki.ts'
@@ -27,7 +28,7 @@ export async function startTestServer(
     (level: string) =>
     (fields: Readonly<Record<string, unknown>>, message: string): void =>
       void log.push({ ...fields, level, message })
-  const server = await startCertificateServer({
+  const server = await createCertificateServer({
     issuance: made.issuance,
     authenticator: { name: 'everybody', authenticate: async () => callerOf() },
     tls: { ...(await tlsCredential(made)), clientRoots: made.root.toPem() },

@@ -1,4 +1,5 @@
-// The certificate worker from source: a thread does not inherit the loader of its process, so it registers one of its own.
+// The certificate worker from source: a thread does not inherit the loader
+// of its process, so it registers one of its own.
 
 import { register } from 'tsx/esm/api'
 

@@ -1,9 +1,11 @@
-// A certificate worker that ends when it sees its second batch, before it can answer it.
+// A certificate worker that ends when it sees its second batch (or the one
+// that DYING_BATCH counts), before it can answer it.
 
 import { parentPort } from 'node:worker_threads'
 
 await import('./certificate-worker.mjs')
+const last = Number(process.env.DYING_BATCH ?? 2)
 let batches = 0
 parentPort.on('message', () => {
-  if (++batches === 2) process.exit(1)
+  if (++batches === last) process.exit(1)
 })

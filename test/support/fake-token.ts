@@ -1,12 +1,20 @@
-// A PKCS#11 library in memory: tokens, sessions, objects and logins as PKCS #11 v3.0 has them, and whatever goes wrong when a test says so.
+// A PKCS#11 library in memory: tokens, sessions, objects and logins as PKCS #11 v3.0 has them, and whatever
+// goes wrong when a test says so.
 
 import { constants, generateKeyPairSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { expect } from 'vitest'
-import { ck } from '../../src/adapters/pkcs11/cryptoki.ts'
-import type { Attribute, Cryptoki, Handle, Mechanism, TokenInfo } from '../../src/adapters/pkcs11/cryptoki.ts'
+import { ck } from '../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
+import type {
+  Attribute,
+  Cryptoki,
+  Handle,
+  Mechanism,
+  TokenInfo,
+} from '../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
 import { Pkcs11KeyManager, Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
-import type { Pkcs11Binding, Pkcs11KeyManagerOptions } from '../../src/adapters/pkcs11/index.ts'
+import type { Pkcs11Binding } from '../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
+import type { Pkcs11KeyManagerOptions } from '../../src/adapters/pkcs11/pkcs11-options.ts'
 import { octetString } from '../../src/der/index.ts'
 import { FakeClock } from '../../src/testing/index.ts'
 import { verifySignature } from '../../src/x509/index.ts'
@@ -39,7 +47,9 @@ interface FakeObject {
 interface FakeSession {
   readonly rw: boolean
   search: number[] | undefined
-  signing: { readonly key: KeyObject; readonly mechanism: Mechanism } | undefined
+  signing:
+    { readonly key: KeyObject; readonly mechanism: Mechanism; readonly alwaysLogin: boolean } | undefined
+  contextLogin: boolean
   running: boolean
 }
 
@@ -87,7 +97,9 @@ export class FakeToken {
 export class FakeLibrary {
   readonly tokens: readonly FakeToken[]
   initialised = false
-  /** Calls that no library should see: with a session of before, two operations at once, a finalised library. */
+  /**
+   * Calls that no library should see: with a session of before, two operations at once, a finalised library.
+   */
   readonly misuse: string[] = []
   readonly calls: string[] = []
   mechanisms: readonly number[] = [
@@ -225,6 +237,7 @@ export class FakeLibrary {
           rw: (flags & ck.CKF_RW_SESSION) !== 0,
           search: undefined,
           signing: undefined,
+          contextLogin: false,
           running: false,
         })
         return handleOf(number)
@@ -239,9 +252,11 @@ export class FakeLibrary {
         const { token, session } = sessionOf(handle)
         return { state: (session.rw ? 2 : 0) + (token.loggedIn ? 1 : 0) }
       },
-      C_Login: (handle, _user, pin) => {
-        const { token } = sessionOf(handle)
-        if (token.loggedIn) throw new CkrError(0x100)
+      C_Login: (handle, user, pin) => {
+        const { token, session } = sessionOf(handle)
+        // PKCS #11 v3.0 section 5.6.8: for the operation that was begun.
+        if (user === ck.CKU_CONTEXT_SPECIFIC && session.signing === undefined) throw new CkrError(0x91)
+        if (user === ck.CKU_USER && token.loggedIn) throw new CkrError(0x100)
         token.sentPins.push(pin)
         if (token.wrongPins >= 3) throw new CkrError(0xa4)
         if (pin !== token.pin) {
@@ -250,6 +265,7 @@ export class FakeLibrary {
         }
         token.wrongPins = 0
         token.loggedIn = true
+        session.contextLogin = user === ck.CKU_CONTEXT_SPECIFIC
       },
       C_FindObjectsInit: (handle, template) => {
         const { token, session } = sessionOf(handle)
@@ -323,15 +339,18 @@ export class FakeLibrary {
           this.misuse.push('two operations on one session')
           throw new CkrError(0x90)
         }
-        const { key } = objectOf(token, object)
+        const { key, attributes } = objectOf(token, object)
         if (key?.type !== 'private') throw new CkrError(0x60)
-        session.signing = { key, mechanism }
+        const alwaysLogin = attributes.get(ck.CKA_ALWAYS_AUTHENTICATE)?.[0] === 1
+        session.signing = { key, mechanism, alwaysLogin }
+        session.contextLogin = false
       },
       C_SignAsync: async (handle, data) => {
         const { token, session } = sessionOf(handle)
         if (session.signing === undefined) throw new CkrError(0x91)
-        const { key, mechanism } = session.signing
+        const { key, mechanism, alwaysLogin } = session.signing
         session.signing = undefined
+        if (alwaysLogin && !session.contextLogin) throw new CkrError(0x101)
         session.running = true
         try {
           // As a native thread, which reads its input when it comes to it.

@@ -1,13 +1,12 @@
-// Rotates a key in a directory, and kills itself at a moment of the write if it is told one: key-writer.ts DIRECTORY PASSPHRASE rotate [STEP]
+// Rotates a key in a directory, and kills itself at a step of the write if it is told one: key-writer.ts
+// DIRECTORY PASSPHRASE rotate [STEP]
 
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
+import { watchWriteSteps } from './write-steps.ts'
 
 const [directory = '', passphrase = '', , killAt] = process.argv.slice(2)
-const keys = await FileKeyManager.open({
-  directory,
-  passphrase: () => passphrase,
-  onWriteStep: (step) => {
-    if (step === killAt) process.kill(process.pid, 'SIGKILL')
-  },
+await watchWriteSteps((step) => {
+  if (step === killAt) process.kill(process.pid, 'SIGKILL')
 })
+const keys = await FileKeyManager.open({ directory, passphrase: () => passphrase })
 await keys.rotateKey('ca')

@@ -39,13 +39,15 @@ export async function resolve(specifier, context, next) {
   return result
 }`
 
-const childCode = `
+const childCode =
+  `
 import { createRequire, register } from 'node:module'
 import { MessageChannel } from 'node:worker_threads'
 const require = createRequire(import.meta.url)
 const { port1, port2 } = new MessageChannel()
 const urls = new Set()
-register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hookCode)}), { data: { port: port2 }, transferList: [port2] })
+register('data:text/javascript,' + ` +
+  `encodeURIComponent(${JSON.stringify(hookCode)}), { data: { port: port2 }, transferList: [port2] })
 port1.on('message', (url) => urls.add(url))
 const cjsBefore = new Set(Object.keys(require.cache))
 const nativeBefore = new Set(process.report.getReport().sharedObjects)
@@ -55,8 +57,10 @@ await import(process.argv[1])
 await new Promise((resolve) => setImmediate(resolve))
 port1.close()
 for (const file of Object.keys(require.cache)) if (!cjsBefore.has(file)) urls.add(file)
-const native = process.report.getReport().sharedObjects.filter((file) => file.endsWith('.node') && !nativeBefore.has(file))
+const native = process.report.getReport().sharedObjects.filter((file) => file.endsWith('.node') && ` +
+  `!nativeBefore.has(file))
 const globals = Object.getOwnPropertyNames(globalThis).filter((name) => !globalsBefore.has(name))
-  .concat(Object.getOwnPropertyNames(Reflect).filter((name) => !reflectBefore.has(name)).map((name) => 'Reflect.' + name))
+  .concat(Object.getOwnPropertyNames(Reflect).filter((name) => !reflectBefore.has(name)).map((name) ` +
+  `=> 'Reflect.' + name))
 console.log(${JSON.stringify(marker)} + JSON.stringify({ urls: [...urls], native, globals }))
 process.exit(0)`

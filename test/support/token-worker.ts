@@ -1,4 +1,5 @@
-// Signs and rotates in a token that another process uses too: token-worker.ts MODULE LABEL PIN SIGNATURES. Prints how many were right.
+// Signs and rotates in a token that another process uses too: token-worker.ts MODULE LABEL PIN SIGNATURES.
+// Prints how many were right.
 
 import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
 import { verifySignature } from '../../src/x509/index.ts'

@@ -1,32 +1,38 @@
-// Which Cryptoki mechanism makes which X.509 signature on a given token: PKCS #11 v3.0 §2.1 (RSA), §2.3 (EC, Edwards).
+// The Cryptoki mechanism for each X.509 signature algorithm on a given token
+// (PKCS #11 v3.0 §2.1 RSA, §2.3 EC and Edwards).
 
 import { hash } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { signatureAlgorithms } from '../../x509/index.ts'
-import type { HashName, PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
-import { ck } from './cryptoki.ts'
-import type { Mechanism } from './cryptoki.ts'
-import { curves, ecdsaSignatureToDer } from './ec-point.ts'
-import type { CurveName } from './ec-point.ts'
+import { signatureAlgorithms } from '../../x509/internal.ts'
+import type { PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
+import type { HashName } from '../../x509/internal.ts'
+import { ck } from './cryptoki/cryptoki.ts'
+import type { Mechanism } from './cryptoki/cryptoki.ts'
+import { curves, ecdsaSignatureToDer } from './objects/ec-point.ts'
+import type { CurveName } from './objects/ec-point.ts'
 
-/** How one key makes one kind of signature. */
+/** How one key creates one kind of signature. */
 export interface SigningPlan {
   readonly mechanism: Mechanism
-  /** Octets that the token answers with. */
+  /** The length of the token's output in octets. */
   readonly rawOctets: number
-  /** What is handed to the token for `data`: always a copy or a digest, because a native thread reads it while script goes on. */
+  /**
+   * The input for the token: always a copy or a digest, because a native
+   * thread reads it concurrently with JavaScript.
+   */
   input(data: Uint8Array): Buffer
-  /** The token's octets in X.509 form. @throws ERR_HSM_SIGNATURE */
+  /** Converts the token's output to X.509 form. @throws ERR_HSM_SIGNATURE */
   toX509(raw: Uint8Array): Uint8Array
 }
 
 /**
  * The plan for a key on a token that has these mechanisms.
  *
- * Tokens differ: SoftHSM 2.6 has no CKM_ECDSA_SHA256, cloud HSMs may have only the mechanisms that hash. Where both forms exist,
- * ECDSA hashes here, because the data is then 64 octets at most on the way to the token.
+ * Tokens differ: SoftHSM 2.6 has no CKM_ECDSA_SHA256, cloud HSMs may have only the mechanisms that hash. If
+ * both forms exist, ECDSA data is hashed here, so that at most 64 octets are sent to the token.
  *
- * @throws ERR_ALGORITHM_MISMATCH where the algorithm does not fit the key, ERR_ALGORITHM_UNSUPPORTED where the token cannot do it.
+ * @throws ERR_ALGORITHM_MISMATCH if the algorithm is not one of the key, ERR_ALGORITHM_UNSUPPORTED if the
+ * token has no mechanism for it.
  */
 export function signingPlan(
   algorithm: SignatureAlgorithm,
@@ -38,7 +44,7 @@ export function signingPlan(
   if (keyAlgorithm === undefined || !row.keys.includes(keyAlgorithm)) {
     throw new PkiError(
       'ERR_ALGORITHM_MISMATCH',
-      `a key of kind ${String(keyAlgorithm)} does not sign with ${algorithm}`,
+      `a key of the type ${String(keyAlgorithm)} does not sign with ${algorithm}`,
     )
   }
   if (row.hash === undefined) {
@@ -106,11 +112,11 @@ function pssPlans(hashName: HashName, rawOctets: number, saltLen: number): Signi
   ]
 }
 
-/** CKM_ECDSA over anything longer than the order signs a truncation without a word, so the length is checked here. */
+/** CKM_ECDSA silently truncates data longer than the order, so the length is checked here. */
 function digest(hashName: HashName, data: Uint8Array): Buffer {
   const value = hash(hashName, data, 'buffer')
   if (value.length !== hashes[hashName].octets)
-    throw new PkiError('ERR_INTERNAL', `a ${hashName} digest of ${String(value.length)} octets`)
+    throw new PkiError('ERR_INTERNAL', `the ${hashName} digest has ${String(value.length)} octets`)
   return value
 }
 
@@ -123,7 +129,7 @@ function sameOf(octets: number): (raw: Uint8Array) => Uint8Array {
     if (raw.length !== octets)
       throw new PkiError(
         'ERR_HSM_SIGNATURE',
-        `a signature of ${String(raw.length)} octets; ${String(octets)} are wanted`,
+        `the signature has ${String(raw.length)} octets; expected ${String(octets)}`,
       )
     return new Uint8Array(raw)
   }

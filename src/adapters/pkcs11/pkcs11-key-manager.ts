@@ -1,9 +1,9 @@
-// Keys in a PKCS#11 token: made there, used there, never seen outside.
+// A KeyManager over a PKCS#11 token: keys are generated and used in it, and never exported.
 
 import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
-import { keyExists, keyNotFound, requireKeyAlgorithm, requireKeyId } from '../../keys/index.ts'
+import { readOptions } from '../../internal/options.ts'
+import { keyExists, keyNotFound, requireKeyAlgorithm, requireKeyId } from '../../keys/internal.ts'
 import type {
   BackupProtection,
   EncryptedKeyBackup,
@@ -11,132 +11,94 @@ import type {
   KeyInfo,
   KeyManager,
 } from '../../keys/index.ts'
-import { noMetrics, silentLogger, systemClock } from '../../runtime/index.ts'
-import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
-import type { PublicKey } from '../../x509/index.ts'
-import { ck } from './cryptoki.ts'
-import type { Cryptoki, Handle } from './cryptoki.ts'
+import type { Clock, Logger } from '../../runtime/index.ts'
+import { PublicKey } from '../../x509/index.ts'
+import type { PublicKeyInput } from '../../x509/internal.ts'
+import { Pkcs11Module } from './cryptoki/pkcs11-module.ts'
+import { generateKeyPair } from './generate-key-pair.ts'
+import { findKeys, requireLabel, takenVersions } from './find-keys.ts'
+import type { KeySelector } from './find-keys.ts'
 import {
-  algorithmOf,
-  checkProtection,
-  encodeTag,
-  findObjects,
+  destroy,
+  destroyPair,
   findPrivateKeys,
   findPublicVersions,
-  keyPairTemplates,
-  readPublicKey,
+  listPrivateKeys,
   unlessGone,
-} from './key-objects.ts'
-import type { KeyObject, KeyTag } from './key-objects.ts'
-import { Pkcs11Module } from './pkcs11-module.ts'
+  versionOf,
+} from './objects/key-objects.ts'
+import type { TokenObject } from './objects/key-objects.ts'
+import { checkProtection, needsContextLogin } from './objects/key-protection.ts'
+import { templateVariants } from './objects/key-templates.ts'
+import { algorithmOf, readPublicKey } from './objects/public-key-of.ts'
+import { readPkcs11Options } from './pkcs11-options.ts'
+import type { Pkcs11KeyManagerOptions, ReadPkcs11Options } from './pkcs11-options.ts'
 import { Pkcs11Signer } from './pkcs11-signer.ts'
 import type { CheckSignatures } from './pkcs11-signer.ts'
-import type { SessionPoolCounts } from './session-pool.ts'
-import { TokenConnection } from './token-connection.ts'
-import type { TokenHealth } from './token-connection.ts'
-import { Token } from './token.ts'
-import type { PinSource, TokenSelector, TokenSession } from './token.ts'
+import type { SessionPoolCounts } from './token/session-pool.ts'
+import { TokenConnection } from './token/token-connection.ts'
+import type { TokenHealth } from './token/token-connection.ts'
+import { Token } from './token/token.ts'
 
-/** Options of `Pkcs11KeyManager.open`. */
-export interface Pkcs11KeyManagerOptions {
-  /** The vendor's library: its path, or one that other tokens of this process share. */
-  readonly module: string | Pkcs11Module
-  /** By label, serial number or both; exactly one token has to match. */
-  readonly token: TokenSelector
-  /** Asked at each login; a PIN that the token refused is never sent again. */
-  readonly pin: PinSource
-  /** Operations at a time. Default 8. */
-  readonly sessions?: number | undefined
-  /** Operations that may wait for a session. Default 4,096. */
-  readonly queueLimit?: number | undefined
-  /** For a session, and again for the token's answer; twelve times as long, and 120,000 at least, for the making of a key. Default 10,000. */
-  readonly timeoutMs?: number | undefined
-  /** Failures in a row after which calls fail at once, until the token is back. Default 5. */
-  readonly failureThreshold?: number | undefined
-  /** Whether to log in when one more wrong PIN would lock the token. Default false. */
-  readonly useFinalPinTry?: boolean | undefined
+export type { KeySelector } from './find-keys.ts'
+
+/** The public half of a key, if the token has only the private half. @inline */
+export interface PublicKeyOption {
   /**
-   * `always`: each signature is verified before it is let out, which costs as much as a signature of a software token.
-   * `caller`: only its form is checked, and whoever asked for it verifies it. A `CertificateAuthority` of this package does, with each
-   * certificate, so nothing is lost where such CAs are all that signs with these keys. Default `always`.
+   * For example `certificate.publicKey` of the CA certificate. Each signature
+   * is verified with it, whatever the value of `checkSignatures`.
    */
-  readonly checkSignatures?: CheckSignatures | undefined
-  /** Times waiting, and the breaker. Default `systemClock`. */
-  readonly clock?: Clock | undefined
-  /** Told of lost and refound tokens, refused PINs and keys that are not taken. Default: none. */
-  readonly logger?: Logger | undefined
-  /** Counts `hsm_failures_total{class}` and `hsm_reconnects_total`. Default: none. */
-  readonly metrics?: Metrics | undefined
+  readonly publicKey?: PublicKeyInput | undefined
 }
 
-/** A `KeyManager` over one token. Keys are found by label; those made here carry version and algorithm in their CKA_ID. */
+/**
+ * A `KeyManager` over one token. A key generated here has its id as CKA_LABEL, and version, algorithm and
+ * time in CKA_ID; on a token whose CKA_ID has two octets they are in CKA_LABEL.
+ */
 export class Pkcs11KeyManager implements KeyManager {
   readonly #connection: TokenConnection
   readonly #clock: Clock
+  readonly #logger: Logger
   readonly #ownModule: Pkcs11Module | undefined
   readonly #checkSignatures: CheckSignatures
+  /** The first template that this token has not refused. */
+  #variant = 0
 
   private constructor(
     connection: TokenConnection,
-    options: Pkcs11KeyManagerOptions,
+    options: ReadPkcs11Options,
     ownModule: Pkcs11Module | undefined,
   ) {
-    const { clock = systemClock, checkSignatures = 'always' } = options
     this.#connection = connection
-    this.#clock = clock
-    this.#checkSignatures = checkSignatures
+    this.#clock = options.connection.clock
+    this.#logger = options.connection.logger
+    this.#checkSignatures = options.checkSignatures
     this.#ownModule = ownModule
   }
 
   /**
-   * Connects and logs in, so that a wrong label or PIN shows here.
+   * Connects and logs in, so that a wrong label or PIN fails here.
    *
-   * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY, ERR_HSM_TOKEN_NOT_FOUND, ERR_HSM_PIN, ERR_HSM_UNAVAILABLE, ERR_INVALID_ARGUMENT
+   * @throws ERR_PKCS11_MODULE_NOT_INSTALLED, ERR_PKCS11_LIBRARY, ERR_HSM_TOKEN_NOT_FOUND, ERR_HSM_PIN,
+   *   ERR_HSM_UNAVAILABLE, ERR_INVALID_ARGUMENT
    * @example
    * ```ts
    * const module = '/usr/lib/softhsm/libsofthsm2.so'
-   * await using manager = await Pkcs11KeyManager.open({ module, token: { label: 'ca' }, pin: () => readPassphrase() })
+   * const token = { label: 'ca' }
+   * await using manager = await Pkcs11KeyManager.open({ module, token, pin: () => readPassphrase() })
    * const issuing = (await manager.getSigner('issuing')) ?? (await manager.generateKey('issuing', 'P-256'))
    * ```
    */
   static async open(options: Pkcs11KeyManagerOptions): Promise<Pkcs11KeyManager> {
-    const {
-      module: library,
-      token: selector,
-      pin,
-    } = (options as Partial<Pkcs11KeyManagerOptions> | undefined) ?? {}
-    if (typeof library !== 'string' && !(library instanceof Pkcs11Module)) {
-      throw new PkiError(
-        'ERR_INVALID_ARGUMENT',
-        "module is the path of the vendor's library, or a Pkcs11Module",
-      )
-    }
-    if (selector?.label === undefined && selector?.serialNumber === undefined) {
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'token is chosen by its label or its serialNumber')
-    }
-    if (typeof pin !== 'function')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'pin is a function that answers with it')
-    checkLimits(options)
-    const { sessions = 8, queueLimit = 4096, timeoutMs = 10_000, failureThreshold = 5 } = options
-    const { clock = systemClock, logger = silentLogger, metrics = noMetrics } = options
-    const ownModule =
-      typeof options.module === 'string' ? await Pkcs11Module.load(options.module, { clock }) : undefined
-    const module = ownModule ?? (options.module as Pkcs11Module)
-    const token = new Token(module, {
-      selector: options.token,
-      pin: options.pin,
-      useFinalPinTry: options.useFinalPinTry === true,
-      logger,
-    })
-    const connection = new TokenConnection(token, {
-      sessions,
-      queueLimit,
-      timeoutMs,
-      failureThreshold,
-      clock,
-      logger,
-      metrics,
-    })
+    const read = readPkcs11Options(options)
+    const { library, selector, pin, useFinalPinTry, connection: limits } = read
+    const { clock, logger } = limits
+    const ownModule = typeof library === 'string' ? await Pkcs11Module.load(library, { clock }) : undefined
+    const module = ownModule ?? (library as Pkcs11Module)
+    const connection = new TokenConnection(
+      new Token(module, { selector, pin, useFinalPinTry, logger }),
+      limits,
+    )
     try {
       await connection.start()
     } catch (error) {
@@ -144,10 +106,10 @@ export class Pkcs11KeyManager implements KeyManager {
       await ownModule?.close()
       throw error
     }
-    return new Pkcs11KeyManager(connection, options, ownModule)
+    return new Pkcs11KeyManager(connection, read, ownModule)
   }
 
-  /** Whether the token answers, and since when not. */
+  /** Whether the token answers, and the reason if not. */
   get health(): TokenHealth {
     return this.#connection.health
   }
@@ -157,7 +119,7 @@ export class Pkcs11KeyManager implements KeyManager {
     return this.#connection.counts
   }
 
-  /** Says that the PIN source has another PIN now, after ERR_HSM_PIN. */
+  /** Allows the PIN source to be called again after ERR_HSM_PIN. @throws ERR_HSM_PIN, ERR_HSM_UNAVAILABLE */
   allowLogin(): Promise<void> {
     return this.#connection.allowLogin()
   }
@@ -165,262 +127,219 @@ export class Pkcs11KeyManager implements KeyManager {
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<Pkcs11Signer> {
     requireKeyAlgorithm(algorithm)
     requireKeyId(id)
-    return this.#make(id, algorithm, (versions) => {
+    return this.#make(id, algorithm, ({ versions }) => {
       if (versions.length > 0) throw exists(id)
       return 1
     })
   }
 
-  async getSigner(id: string, version?: number): Promise<Pkcs11Signer | undefined> {
-    const versions = await this.#versions(id)
+  /**
+   * The signer of the current version, or of the given one. Finds keys of
+   * other programs by CKA_LABEL, which may contain blanks.
+   *
+   * @throws ERR_KEY_NOT_FOUND for a private key whose public half the token does not have;
+   *   ERR_HSM_KEY_AMBIGUOUS, ERR_HSM_KEY_PROTECTION
+   */
+  async getSigner(
+    id: string,
+    version?: number,
+    options: PublicKeyOption = {},
+  ): Promise<Pkcs11Signer | undefined> {
+    const publicKey = readPublicKeyOption('getSigner', options)
+    const versions = await this.#versions(requireLabel(id))
     const found =
       version === undefined ? versions.at(-1) : versions.find((object) => versionOf(object) === version)
-    return found === undefined ? undefined : this.#signer(id, found)
+    return found === undefined ? undefined : this.#signer(id, found, publicKey)
   }
 
   /**
-   * The signer of a key that somebody else made, by its CKA_ID; by its label, `getSigner` finds it.
+   * The signer of a key of another program, by its CKA_ID, its CKA_LABEL, or both.
    *
-   * @throws ERR_KEY_NOT_FOUND, ERR_HSM_KEY_AMBIGUOUS for more than one private key of this id, ERR_HSM_KEY_PROTECTION, ERR_INVALID_ARGUMENT for an
-   * id that is none or empty
+   * @throws ERR_KEY_NOT_FOUND; ERR_HSM_KEY_AMBIGUOUS if several private keys
+   *   match; ERR_HSM_KEY_PROTECTION; ERR_INVALID_ARGUMENT
    */
-  async signerOf(objectId: Uint8Array): Promise<Pkcs11Signer> {
-    if (!(objectId instanceof Uint8Array) || objectId.length === 0)
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'a CKA_ID is one octet or more')
-    const value = Buffer.from(objectId)
-    const found = await this.#connection.run(async ({ handle }, cryptoki) =>
-      findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_ID, value }]),
-    )
+  async signerOf(key: Uint8Array | KeySelector, options: PublicKeyOption = {}): Promise<Pkcs11Signer> {
+    const publicKey = readPublicKeyOption('signerOf', options)
+    const { find, shown } = findKeys(key)
+    const found = await this.#connection.run(async ({ handle }, cryptoki) => find(cryptoki, handle))
     const [object] = found
-    const shown = value.toString('hex')
     if (object === undefined)
-      throw new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has the CKA_ID ${shown}`)
-    if (found.length > 1)
-      throw new PkiError(
-        'ERR_HSM_KEY_AMBIGUOUS',
-        `${found.length} private keys in the token have the CKA_ID ${shown}`,
-      )
-    return this.#signer(object.label === '' ? shown : object.label, object)
+      throw new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has ${shown}`)
+    if (found.length > 1) {
+      throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} private keys in the token have ${shown}`)
+    }
+    return this.#signer(object.label === '' ? object.objectId.toString('hex') : object.id, object, publicKey)
   }
 
   async listKeys(): Promise<readonly KeyInfo[]> {
     const objects = await this.#connection.run(async ({ handle }, cryptoki) =>
-      findPrivateKeys(cryptoki, handle, []),
+      listPrivateKeys(cryptoki, handle),
     )
-    const made = objects.flatMap((object) =>
-      object.tag === undefined ? [] : [{ id: object.label, ...object.tag }],
-    )
+    const made = objects.flatMap(({ id, tag }) => (tag === undefined ? [] : [{ id, ...tag }]))
     const newest = new Map<string, number>()
     for (const { id, version } of made) newest.set(id, Math.max(version, newest.get(id) ?? 0))
     return made
-      .map(({ id, version, algorithm, created }) => ({
-        id,
-        version,
-        algorithm,
-        created,
-        current: newest.get(id) === version,
-      }))
+      .map((key) => ({ ...key, current: newest.get(key.id) === key.version }))
       .sort((a, b) => (a.id === b.id ? a.version - b.version : a.id < b.id ? -1 : 1))
   }
 
   async rotateKey(id: string): Promise<Pkcs11Signer> {
-    const current = (await this.#versions(id)).at(-1)
+    const current = (await this.#versions(requireKeyId(id))).at(-1)
     if (current === undefined) throw notFound(id)
-    const algorithm = current.tag?.algorithm ?? (await this.#signer(id, current)).algorithm
-    return this.#make(
-      id,
-      algorithm,
-      (versions, publicVersions) => Math.max(0, ...versions, ...publicVersions) + 1,
-    )
+    const algorithm = current.tag?.algorithm ?? (await this.#signer(id, current, undefined)).algorithm
+    return this.#make(id, algorithm, ({ versions, published }) => Math.max(0, ...versions, ...published) + 1)
   }
 
   async backupKey(id: string, _protection: BackupProtection): Promise<EncryptedKeyBackup> {
-    if ((await this.#versions(id)).length === 0) throw notFound(id)
+    if ((await this.#versions(requireKeyId(id))).length === 0) throw notFound(id)
     throw new PkiError(
       'ERR_KEY_NOT_EXTRACTABLE',
-      `key ${id} never leaves its token; back it up by the token's own means`,
+      `the key ${id} cannot be exported from its token; use the backup of the token`,
     )
   }
 
   async restoreKey(_backup: EncryptedKeyBackup, _protection: BackupProtection): Promise<Pkcs11Signer> {
-    if (this.health === 'closed') throw new PkiError('ERR_CLOSED', 'the token was closed')
-    throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', 'a key that was outside of this token is not brought in')
+    if (this.health === 'closed') throw new PkiError('ERR_CLOSED', 'the key manager was closed')
+    throw new PkiError('ERR_KEY_NOT_EXTRACTABLE', 'a token does not import keys that existed outside of it')
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
     requireKeyId(id)
-    // Several of one version go together: this is the way out where they stand in each other's way.
+    // All keys of an ambiguous version are destroyed, which resolves the ambiguity.
     const versions = await this.#objects(id)
     const doomed =
       version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
     if (doomed.length === 0) throw notFound(id, version)
     const whole = doomed.length === versions.length
     await this.#connection.write(async ({ handle: session }, cryptoki) => {
-      const published = findPublicVersions(cryptoki, session, id)
-      const newest = Math.max(0, ...published.map((one) => one.version))
+      const newest = Math.max(0, ...findPublicVersions(cryptoki, session, id).map(versionOf))
       for (const object of doomed) {
-        // The public key of the newest version stays while the key does: it keeps the number from being given again.
-        if (!whole && object.tag?.version === newest) cryptoki.C_DestroyObject(session, object.handle)
-        else destroyPair(cryptoki, session, object.objectId)
+        // The public key of the newest version stays as long as the key, to reserve its number.
+        if (!whole && object.tag?.version === newest) destroy(cryptoki, session, object.handle)
+        else destroyPair(cryptoki, session, object)
       }
-      if (whole)
-        for (const { handle } of findPublicVersions(cryptoki, session, id))
-          cryptoki.C_DestroyObject(session, handle)
+      if (!whole) return
+      for (const { handle } of findPublicVersions(cryptoki, session, id)) destroy(cryptoki, session, handle)
     })
   }
 
-  /** Ends the sessions, logs out, and finalises the library where this manager loaded it; later calls are ERR_CLOSED. */
+  /**
+   * Closes the sessions, logs out, and finalises the library if this manager
+   * loaded it; later calls throw ERR_CLOSED.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection.close()
     await this.#ownModule?.close()
   }
 
-  /** Every version of a key, oldest first; a key that somebody else made has one. @throws ERR_HSM_KEY_AMBIGUOUS */
-  async #versions(id: string): Promise<readonly KeyObject[]> {
-    requireKeyId(id)
+  /** Every version of a key, oldest first. @throws ERR_HSM_KEY_AMBIGUOUS */
+  async #versions(id: string): Promise<readonly TokenObject[]> {
     for (let attempt = 1; ; attempt++) {
       const ordered = await this.#objects(id)
       const twin = ordered.find(
-        (object, at) => at > 0 && versionOf(object) === versionOf(ordered[at - 1] as KeyObject),
+        (object, at) => at > 0 && versionOf(object) === versionOf(ordered[at - 1] as TokenObject),
       )
       if (twin === undefined) return ordered
-      // Two processes that made the same version both give way within moments; what somebody else put there stays.
+      // Two processes that generated the same version both destroy theirs shortly
+      // after; keys of other programs stay.
       if (twin.tag === undefined || attempt === maxAttempts) {
         throw new PkiError(
           'ERR_HSM_KEY_AMBIGUOUS',
-          `several private keys in the token are version ${versionOf(twin)} of ${id}`,
+          `several private keys in the token are version ${versionOf(twin)} of ${id}; signerOf selects ` +
+            'one by its CKA_ID',
         )
       }
       await this.#wait(attempt)
     }
   }
 
-  #signer(id: string, object: KeyObject): Promise<Pkcs11Signer> {
+  #objects(id: string): Promise<readonly TokenObject[]> {
+    return this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, id))
+  }
+
+  #signer(id: string, object: TokenObject, given: PublicKey | undefined): Promise<Pkcs11Signer> {
     return this.#connection.run(async ({ handle: session }, cryptoki) => {
-      const publicKey = unlessGone(() => {
+      const found = unlessGone(() => {
         checkProtection(cryptoki, session, object.handle, object.tag !== undefined)
-        return readPublicKey(cryptoki, session, object.objectId)
+        const contextLogin = needsContextLogin(cryptoki, session, object.handle)
+        return { contextLogin, publicKey: given ?? readPublicKey(cryptoki, session, object) }
       })
-      if (publicKey === undefined) throw notFound(id, object.tag?.version)
-      return this.#signerWith(id, object, publicKey)
+      if (found === undefined) throw notFound(id, object.tag?.version)
+      const checkSignatures = given === undefined ? this.#checkSignatures : 'always'
+      return this.#signerWith(id, object, { ...found, checkSignatures })
     })
   }
 
   #signerWith(
     id: string,
-    { objectId, tag }: Pick<KeyObject, 'objectId' | 'tag'>,
-    publicKey: PublicKey,
+    { label, objectId, tag }: TokenObject,
+    fields: {
+      readonly publicKey: PublicKey
+      readonly contextLogin: boolean
+      readonly checkSignatures: CheckSignatures
+    },
   ): Pkcs11Signer {
-    return new Pkcs11Signer(this.#connection, {
-      id,
-      algorithm: algorithmOf(tag, publicKey),
-      publicKey,
-      objectId,
-      checkSignatures: this.#checkSignatures,
-    })
+    const algorithm = algorithmOf(tag, fields.publicKey)
+    return new Pkcs11Signer(this.#connection, { id, algorithm, name: { label, objectId }, ...fields })
   }
 
-  /** Makes a version; which one, is asked when no other write of this process is on its way. */
+  /** Generates a version. Its number is chosen while no other write of this process runs. */
   async #make(
     id: string,
     algorithm: KeyAlgorithm,
-    choose: (versions: readonly number[], publicVersions: readonly number[]) => number,
+    choose: (taken: ReturnType<typeof takenVersions>) => number,
   ): Promise<Pkcs11Signer> {
     for (let attempt = 1; ; attempt++) {
-      const signer = await this.#connection.write(async (session, cryptoki) => {
-        const { handle } = session
-        const versions = findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]).map(versionOf)
-        const version = choose(
-          versions,
-          findPublicVersions(cryptoki, handle, id).map((one) => one.version),
-        )
-        return this.#generate(session, cryptoki, id, {
-          version,
-          created: new Date(this.#clock.now()),
-          algorithm,
-        })
+      const made = await this.#connection.write(async (session, cryptoki) => {
+        const version = choose(takenVersions(cryptoki, session.handle, id))
+        const place = {
+          module: this.#connection.token.module,
+          session,
+          cryptoki,
+          firstVariant: this.#variant,
+          onAccepted: (variant: number, refusal: PkiError | undefined) => this.#accepted(variant, refusal),
+        }
+        return generateKeyPair(place, id, { version, created: new Date(this.#clock.now()), algorithm })
       })
-      if (signer !== undefined) return signer
+      if (made !== undefined) {
+        const { key, publicKey } = made
+        return this.#signerWith(id, key, {
+          publicKey,
+          contextLogin: false,
+          checkSignatures: this.#checkSignatures,
+        })
+      }
       if (attempt === maxAttempts) throw exists(id)
       await this.#wait(attempt)
     }
   }
 
-  /** Every private key of this label, in the order of versions. */
-  async #objects(id: string): Promise<readonly KeyObject[]> {
-    const found = await this.#connection.run(async ({ handle }, cryptoki) =>
-      findPrivateKeys(cryptoki, handle, [{ type: ck.CKA_LABEL, value: id }]),
+  #accepted(variant: number, refusal: PkiError | undefined): void {
+    this.#variant = variant
+    if (refusal === undefined) return
+    const { token } = this.#connection
+    this.#logger.warn(
+      { token: token.label, change: templateVariants[variant]?.change },
+      `the token refused a template of a key pair and accepted another: ${refusal.message}`,
     )
-    return [...found].sort((a, b) => versionOf(a) - versionOf(b))
   }
 
-  /** For another process to finish; of two that gave way, not both come back at the same moment. */
+  /**
+   * Waits a random time for another process, so that two that destroyed their
+   * keys do not retry at the same moment.
+   */
   #wait(attempt: number): Promise<void> {
     return new Promise<void>((resolve) =>
       this.#clock.schedule(resolve, 1 + randomInt(5 * 2 ** attempt), { keepAlive: true }),
     )
   }
-
-  /** Undefined where another process made the same version meanwhile: whoever sees the other gives way, so never do both stay. */
-  async #generate(
-    { handle: session, moduleEpoch }: TokenSession,
-    cryptoki: Cryptoki,
-    id: string,
-    tag: KeyTag,
-  ): Promise<Pkcs11Signer | undefined> {
-    const objectId = encodeTag(tag)
-    const { algorithm, version } = tag
-    const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(algorithm, id, objectId)
-    const { module } = this.#connection.token
-    const { privateKey } = await module.start(moduleEpoch, (running) =>
-      running.C_GenerateKeyPairAsync(session, { mechanism }, publicTemplate, privateTemplate),
-    )
-    try {
-      checkProtection(cryptoki, session, privateKey, true)
-      const named = findPrivateKeys(cryptoki, session, [{ type: ck.CKA_LABEL, value: id }])
-      const rivals = named.filter((one) => versionOf(one) === version && !one.objectId.equals(objectId))
-      const publicKey = readPublicKey(cryptoki, session, objectId)
-      // What was made is what was asked for: not a shorter modulus, not another curve.
-      if (rivals.length === 0) return this.#signerWith(id, { objectId, tag }, publicKey)
-    } catch (error) {
-      destroyPair(cryptoki, session, objectId)
-      throw error
-    }
-    destroyPair(cryptoki, session, objectId)
-    return undefined
-  }
 }
 
-/** @throws ERR_INVALID_ARGUMENT */
-function checkLimits({
-  sessions,
-  queueLimit,
-  timeoutMs,
-  failureThreshold,
-  checkSignatures = 'always',
-}: Pkcs11KeyManagerOptions): void {
-  checkCounts({ sessions, failureThreshold }, 1)
-  checkCounts({ queueLimit }, 0)
-  checkMeasures({ timeoutMs }, 1)
-  // A word that is neither must not be taken for the one that checks nothing.
-  if (!['always', 'caller'].includes(checkSignatures))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'checkSignatures is always or caller')
-}
-
-/** Both objects of a key pair, the private one first: where that is all that is done, no key is left that cannot be used. */
-function destroyPair(cryptoki: Cryptoki, session: Handle, objectId: Buffer): void {
-  for (const objectClass of [ck.CKO_PRIVATE_KEY, ck.CKO_PUBLIC_KEY]) {
-    const template = [
-      { type: ck.CKA_CLASS, value: objectClass },
-      { type: ck.CKA_ID, value: objectId },
-    ]
-    for (const handle of findObjects(cryptoki, session, template))
-      unlessGone(() => cryptoki.C_DestroyObject(session, handle))
-  }
-}
-
-function versionOf({ tag }: KeyObject): number {
-  return tag?.version ?? 1
+function readPublicKeyOption(method: string, options: PublicKeyOption): PublicKey | undefined {
+  const { publicKey } = readOptions<PublicKeyOption>(`Pkcs11KeyManager.${method}`, options, {
+    publicKey: 'optional',
+  })
+  return publicKey === undefined ? undefined : PublicKey.from(publicKey)
 }
 
 function exists(id: string): PkiError {
@@ -431,5 +350,5 @@ function notFound(id: string, version?: number): PkiError {
   return keyNotFound(id, version, ' in the token')
 }
 
-/** How often a version is tried whose number other processes take at the same time. */
+/** How often a version is tried while other processes use its number. */
 const maxAttempts = 8

@@ -1,130 +1,140 @@
-// A Signer over a key in a token: one operation per session, and no signature leaves that does not verify, unless its caller checks it.
+// A Signer over a key in a token. By default it verifies each signature before returning it.
 
 import { constants, verify } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { keyAlgorithms } from '../../keys/index.ts'
+import { keyAlgorithms } from '../../keys/internal.ts'
 import type { KeyAlgorithm } from '../../keys/index.ts'
-import { signatureAlgorithms } from '../../x509/index.ts'
-import type { PublicKey, SignOptions, SignatureAlgorithm, Signer } from '../../x509/index.ts'
-import { ck } from './cryptoki.ts'
-import type { Cryptoki, Handle } from './cryptoki.ts'
-import { findObjects } from './key-objects.ts'
+import { signatureAlgorithms } from '../../x509/internal.ts'
+import type { PublicKey, SignatureAlgorithm, Signer } from '../../x509/index.ts'
+import type { SignOptions } from '../../x509/internal.ts'
+import { ck } from './cryptoki/cryptoki.ts'
+import type { Cryptoki, Handle } from './cryptoki/cryptoki.ts'
+import { findCounterparts } from './objects/key-objects.ts'
+import type { ObjectName } from './objects/key-name.ts'
 import { signingPlan } from './mechanisms.ts'
 import type { SigningPlan } from './mechanisms.ts'
-import type { TokenConnection } from './token-connection.ts'
-import type { TokenSession } from './token.ts'
+import type { TokenConnection } from './token/token-connection.ts'
+import type { TokenSession } from './token/token.ts'
 
-/** Which key of which token. */
+/** The key and its token. @inline */
 export interface Pkcs11SignerFields {
   readonly id: string
   readonly algorithm: KeyAlgorithm
   readonly publicKey: PublicKey
-  readonly objectId: Buffer
+  /** CKA_LABEL and CKA_ID of the private key. */
+  readonly name: ObjectName
+  /** Whether each signature needs its own login (CKA_ALWAYS_AUTHENTICATE). */
+  readonly contextLogin: boolean
   readonly checkSignatures: CheckSignatures
 }
 
-/** Who finds out that a token signed wrong: this package, before the signature is let out, or whoever asked for it. */
+/**
+ * Which side verifies the signatures of a token: this package before returning them, or the caller. @inline
+ */
 export type CheckSignatures = 'always' | 'caller'
 
-/** Signs in the token, on a session of the pool; the event loop goes on meanwhile. */
+/** Signs in the token, on a session of the pool, without blocking the event loop. */
 export class Pkcs11Signer implements Signer {
   /** The label of the key in the token. */
   readonly id: string
   /** The public half of the key, read from the token. */
   readonly publicKey: PublicKey
-  /** What the key is, and what it signs with. */
+  /** The algorithm of the key, which also determines its signature algorithm. */
   readonly algorithm: KeyAlgorithm
-  /** What it signs with, the only one that it ever uses. */
+  /** The only signature algorithm of this signer. */
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly #connection: TokenConnection
-  readonly #objectId: Buffer
+  readonly #name: ObjectName
+  readonly #key: string
+  readonly #contextLogin: boolean
   readonly #checks: boolean
   #plan: SigningPlan | undefined
-  /** A handle means something for one connection only. */
+  /** A handle is valid for one connection only. */
   #handle: { readonly handle: Handle; readonly tokenEpoch: number } | undefined
 
   constructor(
     connection: TokenConnection,
-    { id, algorithm, publicKey, objectId, checkSignatures }: Pkcs11SignerFields,
+    { id, algorithm, publicKey, name, contextLogin, checkSignatures }: Pkcs11SignerFields,
   ) {
     this.id = id
     this.publicKey = publicKey
     this.algorithm = algorithm
     this.signatureAlgorithm = keyAlgorithms[algorithm]
     this.#connection = connection
-    this.#objectId = objectId
+    this.#name = name
+    this.#key = `${name.objectId.toString('hex')}/${name.label}`
+    this.#contextLogin = contextLogin
     this.#checks = checkSignatures !== 'caller'
   }
 
   /**
-   * Waits for a session of the pool, and for the token. A signal ends the first: what the token was asked, it does.
+   * Waits for a session of the pool, and for the token. A signal ends the wait
+   * for a session; an operation in the token is not interrupted.
    *
-   * @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED, ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT for what are no octets
+   * @throws ERR_HSM_*, ERR_KEY_NOT_FOUND, ERR_ALGORITHM_UNSUPPORTED, ERR_ABORTED, ERR_CLOSED,
+   *   ERR_INVALID_ARGUMENT for data that is not octets
    */
   sign(given: Uint8Array, { signal }: SignOptions = {}): Promise<Uint8Array> {
     if (!ArrayBuffer.isView(given))
-      return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', 'what is signed is a Uint8Array'))
-    // A copy: a session may be free only when the caller has written something else into its buffer.
+      return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', 'the data to sign must be a Uint8Array'))
+    // A copy: the caller may change its buffer before a session is free.
     const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
-    const signature = this.#connection.run(
-      (session, cryptoki) => this.#signWith(session, cryptoki, data),
+    const signature = this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data), {
       signal,
-    )
+      key: this.#key,
+    })
     return this.#checks ? this.#checked(data, signature) : signature
   }
 
-  /** Outside the session: the next signature runs in the token while this one is checked on another thread. */
+  /**
+   * Outside the session: the token can create the next signature while this
+   * one is verified on another thread.
+   */
   async #checked(data: Uint8Array, signing: Promise<Uint8Array>): Promise<Uint8Array> {
     const signature = await signing
     if (!(await this.#verifies(data, signature))) {
       throw new PkiError(
         'ERR_HSM_SIGNATURE',
-        `the token's signature with key ${this.id} does not verify; it was not let out`,
+        `the token's signature with the key ${this.id} does not verify with its public key; it is not ` +
+          'returned',
       )
     }
     return signature
   }
 
-  #signWith(session: TokenSession, cryptoki: Cryptoki, data: Uint8Array): Promise<Uint8Array> {
-    const plan = (this.#plan ??= signingPlan(
-      this.signatureAlgorithm,
-      this.publicKey,
-      this.#connection.token.mechanisms,
-    ))
+  async #signWith(session: TokenSession, cryptoki: Cryptoki, data: Uint8Array): Promise<Uint8Array> {
+    const { token } = this.#connection
+    const plan = (this.#plan ??= signingPlan(this.signatureAlgorithm, this.publicKey, token.mechanisms))
     const input = plan.input(data)
-    session.input = input // the native thread reads it while script goes on
+    session.input = input // a native thread reads it concurrently
+    const pin = this.#contextLogin ? await token.requestPin() : undefined
     try {
       cryptoki.C_SignInit(session.handle, plan.mechanism, this.#handleIn(session, cryptoki))
-      // Through the module, which is not finalised while a native thread is in it.
-      return this.#connection.token.module
-        .start(session.moduleEpoch, (running) =>
-          running.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)),
-        )
-        .then((raw) => plan.toX509(raw), this.#forget)
+      if (pin !== undefined) token.logInForOperation(session, pin)
+      // Through the module, which is not finalised while a native thread runs in it.
+      const raw = await token.module.start(session.moduleEpoch, (running) =>
+        running.C_SignAsync(session.handle, input, Buffer.alloc(plan.rawOctets)),
+      )
+      return plan.toX509(raw)
     } catch (error) {
-      return this.#forget(error)
+      // The handle may be the cause: the next attempt looks the key up again.
+      this.#handle = undefined
+      throw error
+    } finally {
+      pin?.fill(0)
     }
-  }
-
-  /** The handle may be what is wrong: the next try looks the key up again. */
-  readonly #forget = (error: unknown): never => {
-    this.#handle = undefined
-    throw error
   }
 
   #handleIn(session: TokenSession, cryptoki: Cryptoki): Handle {
     if (this.#handle?.tokenEpoch !== session.tokenEpoch) {
-      const found = findObjects(cryptoki, session.handle, [
-        { type: ck.CKA_CLASS, value: ck.CKO_PRIVATE_KEY },
-        { type: ck.CKA_ID, value: this.#objectId },
-      ])
+      const found = findCounterparts(cryptoki, session.handle, ck.CKO_PRIVATE_KEY, this.#name)
       const [handle] = found
       if (handle === undefined)
         throw new PkiError('ERR_KEY_NOT_FOUND', `key ${this.id} is no longer in the token`)
       if (found.length > 1)
         throw new PkiError(
           'ERR_HSM_KEY_AMBIGUOUS',
-          `${found.length} private keys in the token have the CKA_ID of ${this.id}`,
+          `${found.length} private keys in the token have the CKA_ID and CKA_LABEL of ${this.id}`,
         )
       this.#handle = { handle, tokenEpoch: session.tokenEpoch }
     }

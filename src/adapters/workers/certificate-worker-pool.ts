@@ -1,155 +1,157 @@
-// Threads that do the cryptography of certificates, for servers that sign thousands a second. Jobs travel in batches: a message each would
-// cost as much as the signature saves.
+// Threads for the cryptography of certificates, for servers that sign thousands per second. Jobs are sent in
+// batches: one message per job would cost as much as the thread saves.
 
-import { Worker } from 'node:worker_threads'
 import { PkiError } from '../../errors/index.ts'
-import { checkCounts, requireCount } from '../../internal/numbers.ts'
+import { requireCount } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
 import type { SoftwareSigner } from '../../keys/index.ts'
 import type { CertificateRequest, PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
-import { proveAndSign } from '../../ca/index.ts'
-import type { CertificateWorkers } from '../../ca/index.ts'
-import { pack, unpack } from './worker-messages.ts'
-import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.ts'
+import type { SignOptions } from '../../x509/internal.ts'
+import type { CertificateWorkers } from '../../ca/internal.ts'
+import { proveRequest, signCertificate } from './certificate-job.ts'
+import type { WorkerSetup } from './worker-messages.ts'
+import { WorkerThread } from './worker-thread.ts'
+import type { ThreadEvents, WorkerJob } from './worker-thread.ts'
 
-/** Options of `CertificateWorkerPool`. */
+/** Options of `CertificateWorkerPool`. @inline */
 export interface CertificateWorkerPoolOptions {
-  /** The CA's. Its private key is handed to every thread. */
+  /** The signer of the CA. Every thread gets its private key. */
   readonly signer: SoftwareSigner
-  /** Threads: 1 to 1,024. */
+  /** Number of threads: 1 to 1,024. */
   readonly workers: number
   /**
-   * Whether this thread proves and signs too, up to four certificates at a turn of its event loop, while every other thread has enough to do. It costs
-   * no message, so a thread less makes as many; in exchange this one is busy. Default false.
+   * Whether this thread runs jobs too, a few per turn of its event loop, while every other thread has enough
+   * jobs. It needs no messages, so one thread less achieves the same rate; in exchange this thread is busy.
+   * Default false.
    */
   readonly mainThreadHelps?: boolean | undefined
-  /** Certificates a message: 1 to 1,024. Default 32. */
+  /** Jobs per message: 1 to 1,024. Default 32. */
   readonly batchSize?: number | undefined
-  /** The module that a thread runs, where it is not the file beside this one: in a bundle, or from source. */
+  /**
+   * Maximum number of requests that wait for their proof; further ones are refused with ERR_OVERLOADED.
+   * Signatures are never refused. Default 10,000.
+   */
+  readonly maxQueued?: number | undefined
+  /** The module that a thread runs, if it is not the file beside this one: in a bundle, or from source. */
   readonly workerModule?: URL | undefined
 }
 
-interface Pending {
-  readonly request: CertificateRequest
-  readonly tbs: Uint8Array
-  readonly resolve: (signature: Uint8Array) => void
-  readonly reject: (error: Error) => void
-}
-
-/** A batch that waits for room: one promise for all of it. */
-interface Waiting {
-  readonly promise: Promise<void>
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
-  count: number
-}
-
-interface Thread {
-  readonly worker: Worker
-  readonly batches: Map<number, readonly Pending[]>
-  /** Certificates in these batches. */
-  running: number
-}
-
 /**
- * Proves requests, signs and checks on other threads; an `IssuanceService` takes it as `workers`.
+ * Verifies requests and signs on other threads, for one CA key: the option `workers` of
+ * `createCertificateAuthority`. The creator of a pool disposes it, after the CA's last certificate.
  *
  * @example
  * ```ts
- * await using workers = new CertificateWorkerPool({ signer: await SoftwareSigner.generate('P-256'), workers: 2 })
- * const fast = createIssuanceService({ authority, workers })
+ * const poolKey = await SoftwareSigner.generate('P-256')
+ * await using workers = new CertificateWorkerPool({ signer: poolKey, workers: 2 })
+ * const poolRoot = await createRootCertificate(poolKey, { subject: 'CN=root', trustDomain: 'example.org' })
+ * const fast = createCertificateAuthority({
+ *   trustDomain: 'example.org', certificate: poolRoot, signer: poolKey, workers,
+ * })
  * ```
  */
 export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposable {
-  /** The signer's. */
+  /** The public key of the signer. */
   readonly publicKey: PublicKey
-  /** The signer's. */
+  /** The signature algorithm of the signer. */
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly #signer: SoftwareSigner
   readonly #helps: boolean
   readonly #setup: WorkerSetup
   readonly #workerModule: URL
   readonly #batchSize: number
-  readonly #threads: Thread[] = []
+  readonly #maxQueued: number
   readonly #size: number
-  /** Certificates that are prepared ahead of their signature. */
-  readonly #ahead: number
-  readonly #queue: Pending[] = []
-  /** Who waits for room. */
-  readonly #waiting: Waiting[] = []
+  readonly #threads: WorkerThread[] = []
+  readonly #events: ThreadEvents
+  /** Run before proofs: started certificates are finished first, so that few are prepared and unsigned. */
+  readonly #toSign: WorkerJob[] = []
+  readonly #toProve: WorkerJob[] = []
   #flushing = false
   #helping = false
-  #madeHere = 0
-  #nextBatch = 0
+  /** The number of jobs that this thread is running. */
+  #here = 0
   #closed = false
   #drained: (() => void) | undefined
 
-  /** @throws ERR_INVALID_ARGUMENT for no thread at all, or options that mean nothing */
+  /** @throws ERR_INVALID_ARGUMENT */
   constructor(options: CertificateWorkerPoolOptions) {
-    const {
-      signer,
-      workers,
-      batchSize = 32,
-      mainThreadHelps,
-      workerModule,
-    } = (options as CertificateWorkerPoolOptions | undefined) ?? ({} as Partial<CertificateWorkerPoolOptions>)
-    if (typeof signer?.privateKey !== 'function')
-      throw new PkiError(
-        'ERR_INVALID_ARGUMENT',
-        'a pool has a SoftwareSigner, whose key its threads sign with',
-      )
-    checkCounts({ batchSize }, 1, 1024)
-    this.#size = requireCount('workers', workers, 1, 1024)
+    const read = readOptions('CertificateWorkerPool', options, {
+      signer: 'required',
+      workers: 'required',
+      mainThreadHelps: 'optional',
+      batchSize: 'optional',
+      maxQueued: 'optional',
+      workerModule: 'optional',
+    })
+    const { signer } = read
+    if (typeof (signer as Partial<SoftwareSigner>).privateKey !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'CertificateWorkerPool: signer must be a SoftwareSigner')
+    this.#size = requireCount('workers', read.workers, 1, 1024)
+    this.#batchSize = requireCount('batchSize', read.batchSize ?? 32, 1, 1024)
+    this.#maxQueued = requireCount('maxQueued', read.maxQueued ?? 10_000, 1, Infinity)
     this.publicKey = signer.publicKey
     this.signatureAlgorithm = signer.signatureAlgorithm
     this.#signer = signer
-    this.#helps = mainThreadHelps === true
+    this.#helps = read.mainThreadHelps === true
     this.#setup = { privateKey: signer.privateKey(), pss: signer.algorithm.startsWith('RSA-PSS') }
-    this.#batchSize = batchSize
-    this.#workerModule = workerModule ?? new URL('./certificate-worker.js', import.meta.url)
-    this.#ahead = batchSize * (this.#size * batchesAhead + 1)
+    this.#workerModule = read.workerModule ?? new URL('./certificate-worker.js', import.meta.url)
+    this.#events = {
+      answered: () => this.#flush(),
+      settled: () => this.#noteSettled(),
+      lost: (thread) => this.#forget(thread),
+    }
     this.#startMissing()
   }
 
-  /** Certificates that wait or are being signed. */
+  /** The number of waiting and running jobs. */
   get pending(): number {
-    return this.#threads.reduce((count, { running }) => count + running, this.#queue.length + this.#madeHere)
+    const queued = this.#toSign.length + this.#toProve.length
+    return this.#threads.reduce((count, { running }) => count + running, queued + this.#here)
   }
 
-  /** @throws what `CertificateRequest.verify` throws, ERR_CA_SIGNATURE, ERR_WORKER_LOST, ERR_CLOSED */
-  proveAndSign(request: CertificateRequest, tbs: Uint8Array): Promise<Uint8Array> {
-    if (this.#closed) return Promise.reject(closed())
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ request, tbs, resolve, reject })
-      // Some leave at once: no thread waits while this one still reads requests.
-      if (this.#queue.length % this.#batchSize === 0) this.#flush()
-      else this.#flushSoon()
+  /**
+   * @throws as `CertificateRequest.verify`; ERR_OVERLOADED, ERR_ABORTED, ERR_WORKER_LOST, ERR_CLOSED
+   */
+  async prove(request: CertificateRequest, options?: SignOptions): Promise<void> {
+    if (this.#toProve.length >= this.#maxQueued)
+      throw new PkiError('ERR_OVERLOADED', `${this.#maxQueued} requests wait for a certificate worker`)
+    const { signal } = read('prove', options)
+    await new Promise<Uint8Array>((resolve, reject) => {
+      this.#add(this.#toProve, { request, signal, resolve, reject })
     })
   }
 
-  /** @throws ERR_CLOSED */
-  room(): Promise<void> | undefined {
-    if (this.#waiting.length === 0 && this.pending < this.#ahead) return undefined
-    const last = this.#waiting.at(-1)
-    if (last !== undefined && last.count < this.#batchSize) {
-      last.count++
-      return last.promise
-    }
-    let settle: Pick<Waiting, 'resolve' | 'reject'> | undefined
-    const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }))
-    this.#waiting.push({ ...(settle as unknown as Pick<Waiting, 'resolve' | 'reject'>), promise, count: 1 })
-    this.#flushSoon()
-    return promise
+  /**
+   * @throws ERR_CA_MATERIAL if `tbs` certifies another key than `publicKey`; ERR_DER, ERR_ABORTED,
+   * ERR_WORKER_LOST, ERR_CLOSED
+   */
+  sign(tbs: Uint8Array, publicKey: PublicKey, options?: SignOptions): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const { signal } = read('sign', options)
+      this.#add(this.#toSign, { tbs, publicKey, signal, resolve, reject })
+    })
   }
 
-  /** Lets what is pending end, then ends the threads. */
+  /** Waits for the pending jobs, then ends the threads. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    for (const { reject } of this.#waiting.splice(0)) reject(closed())
     if (this.pending > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+    await Promise.all(this.#threads.map((thread) => thread.terminate()))
   }
 
-  /** What arrived in this turn of the event loop travels together. */
+  #add(queue: WorkerJob[], job: WorkerJob): void {
+    if (this.#closed) {
+      job.reject(new PkiError('ERR_CLOSED', 'the worker pool was closed'))
+      return
+    }
+    queue.push(job)
+    // A full batch is sent at once, so that no thread is idle while this one still reads requests.
+    if (queue.length % this.#batchSize === 0) this.#flush()
+    else this.#flushSoon()
+  }
+
+  /** Jobs that arrive in the same turn of the event loop are sent together. */
   #flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
@@ -159,118 +161,105 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     })
   }
 
-  /** Two batches a thread: one that it works on, and one that waits for it; and never more than its share, so that all end together. */
+  /**
+   * Two batches per thread: one in progress and one waiting; and never more than the thread's share, so that
+   * all threads end together.
+   */
   #flush(): void {
-    if (this.#queue.length > 0) this.#startMissing()
+    if (this.#queued > 0) this.#startMissing()
     const makers = this.#threads.length + (this.#helps ? 1 : 0)
-    while (this.#queue.length > 0) {
-      const [thread] = [...this.#threads].sort((a, b) => a.running - b.running)
-      const share = Math.min(
-        batchesAhead * this.#batchSize,
-        Math.ceil((this.pending + this.#waiting.length * this.#batchSize) / makers),
-      )
+    while (this.#queued > 0) {
+      const thread = this.#leastBusy()
+      const share = Math.min(batchesAhead * this.#batchSize, Math.ceil(this.pending / makers))
       if (thread === undefined || thread.running >= share) {
         this.#help()
         break
       }
-      this.#send(thread, this.#queue.splice(0, Math.min(this.#batchSize, share - thread.running)))
+      const jobs = this.#take(Math.min(this.#batchSize, share - thread.running))
+      if (jobs.length > 0) thread.send(jobs)
     }
-    this.#admit()
+    if (this.#queued === 0) this.#noteSettled()
   }
 
-  /** A batch at a turn of the event loop, as long as there is room. They come back by `proveAndSign`, or never: a policy refused them. */
-  #admit(): void {
-    if (this.#waiting.length === 0 || this.pending >= this.#ahead) return
-    this.#waiting.shift()?.resolve()
-    this.#flushSoon()
+  get #queued(): number {
+    return this.#toSign.length + this.#toProve.length
   }
 
-  /** A few certificates, then whatever else this thread has to do. */
+  #leastBusy(): WorkerThread | undefined {
+    let least: WorkerThread | undefined
+    for (const thread of this.#threads)
+      if (least === undefined || thread.running < least.running) least = thread
+    return least
+  }
+
+  /** The next jobs; those that were aborted while waiting are rejected. */
+  #take(count: number): WorkerJob[] {
+    const jobs = this.#toSign.splice(0, count)
+    if (jobs.length < count) jobs.push(...this.#toProve.splice(0, count - jobs.length))
+    return jobs.filter(({ signal, reject }) => {
+      if (signal?.aborted !== true) return true
+      reject(new PkiError('ERR_ABORTED', 'the job was aborted by its signal while it waited'))
+      return false
+    })
+  }
+
+  /** Runs a few jobs on this thread, then yields to its other work. */
   #help(): void {
     if (!this.#helps || this.#helping) return
     this.#helping = true
     setImmediate(() => {
-      void this.#makeHere().then(() => {
+      void this.#workHere().then(() => {
         this.#helping = false
         this.#flush()
-        if (this.pending === 0) this.#drained?.()
       })
     })
   }
 
-  async #makeHere(): Promise<void> {
-    for (let made = 0; made < helpAtOnce; made++) {
-      const next = this.#queue.shift()
-      if (next === undefined) return
-      this.#madeHere = 1
+  async #workHere(): Promise<void> {
+    const jobs = this.#take(helpAtOnce)
+    this.#here = jobs.length
+    for (const job of jobs) {
       try {
-        next.resolve(await proveAndSign(next.request, next.tbs, this.#signer))
+        if (job.tbs === undefined) {
+          await proveRequest(job.request)
+          job.resolve(nothing)
+        } else {
+          job.resolve(await signCertificate(job.tbs, job.publicKey.spki, this.#signer))
+        }
       } catch (error) {
-        next.reject(error as Error)
+        job.reject(error as Error)
       }
-      this.#madeHere = 0
+      this.#here--
     }
   }
 
-  #send(thread: Thread, batch: readonly Pending[]): void {
-    const id = this.#nextBatch++
-    const jobs = pack(batch.flatMap(({ request, tbs }) => [request.der, tbs]))
-    thread.batches.set(id, batch)
-    if (thread.running === 0) thread.worker.ref()
-    thread.running += batch.length
-    thread.worker.postMessage({ batch: id, jobs } satisfies WorkerRequest, [jobs.buffer])
-  }
-
   #startMissing(): void {
-    while (this.#threads.length < this.#size) this.#threads.push(this.#start())
+    while (this.#threads.length < this.#size)
+      this.#threads.push(new WorkerThread(this.#workerModule, this.#setup, this.#events))
   }
 
-  #start(): Thread {
-    const worker = new Worker(this.#workerModule, { workerData: this.#setup })
-    const thread: Thread = { worker, batches: new Map(), running: 0 }
-    worker.on('message', (reply: WorkerReply) => this.#settle(thread, reply))
-    worker.on('error', (cause) => this.#lost(thread, cause))
-    worker.on('exit', () => this.#lost(thread, undefined))
-    // After the listeners, which undo it. A thread keeps its program alive as long as somebody waits for it, and no longer.
-    worker.unref()
-    return thread
-  }
-
-  #settle(thread: Thread, { batch: id, signatures, failures }: WorkerReply): void {
-    const batch = thread.batches.get(id)
-    if (batch === undefined) return
-    thread.batches.delete(id)
-    thread.running -= batch.length
-    if (thread.running === 0) thread.worker.unref()
-    // The thread gets its next before this one is busy with what it made.
-    this.#flush()
-    for (const { at, code, message } of failures ?? []) batch[at]?.reject(new PkiError(code, message))
-    unpack(signatures).forEach((signature, at) => batch[at]?.resolve(signature))
+  #noteSettled(): void {
     if (this.pending === 0) this.#drained?.()
   }
 
   /**
-   * Only what the thread was working on is lost. Another takes its place when there is work for it, and no sooner: a thread that cannot even start
-   * (a bundle without its module) would be started for ever.
+   * A lost thread is replaced only when there is work: a thread that cannot start at all (a bundle without
+   * its module) would otherwise be started in an endless loop.
    */
-  #lost(thread: Thread, cause: unknown): void {
+  #forget(thread: WorkerThread): void {
     const place = this.#threads.indexOf(thread)
-    if (place < 0) return
-    const doomed = [...thread.batches.values()].flat()
-    thread.batches.clear()
-    this.#threads.splice(place, 1)
-    for (const { reject } of doomed)
-      reject(new PkiError('ERR_WORKER_LOST', 'the thread that signed the certificate ended', { cause }))
-    // Also when it is being closed: what waits is made first, by another thread if need be.
+    if (place >= 0) this.#threads.splice(place, 1)
+    // Also while the pool closes: waiting jobs are completed first, by another thread if necessary.
     this.#flush()
-    if (this.pending === 0) this.#drained?.()
   }
 }
 
-function closed(): PkiError {
-  return new PkiError('ERR_CLOSED', 'the worker pool was closed')
+function read(caller: string, options: SignOptions | undefined): SignOptions {
+  return options === undefined ? noOptions : readOptions(caller, options, { signal: 'optional' })
 }
 
+const noOptions: SignOptions = {}
+const nothing = new Uint8Array()
 const batchesAhead = 2
-/** Certificates that this thread makes at a turn of its event loop. */
-const helpAtOnce = 4
+/** Jobs that this thread runs per turn of its event loop. */
+const helpAtOnce = 8

@@ -1,15 +1,15 @@
-// A thread that proves requests, signs and checks. Started by `CertificateWorkerPool`.
+// A thread that proves requests and signs certificates. `CertificateWorkerPool` starts it.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { isPkiError } from '../../errors/index.ts'
 import { SoftwareSigner } from '../../keys/index.ts'
 import { CertificateRequest } from '../../x509/index.ts'
-import { proveAndSign } from '../../ca/index.ts'
+import { proveRequest, signCertificate } from './certificate-job.ts'
 import { pack, unpack } from './worker-messages.ts'
 import type { WorkerFailure, WorkerReply, WorkerRequest, WorkerSetup } from './worker-messages.ts'
 
 const { privateKey, pss } = workerData as WorkerSetup
-const signer = new SoftwareSigner(privateKey, { pss })
+const signer = new SoftwareSigner(privateKey, { pss, threadPool: false })
 
 parentPort?.on('message', (request: WorkerRequest) => {
   void answer(request)
@@ -21,13 +21,7 @@ async function answer({ batch, jobs }: WorkerRequest): Promise<void> {
   let failures: WorkerFailure[] | undefined
   for (let at = 0; at < parts.length / 2; at++) {
     try {
-      made.push(
-        await proveAndSign(
-          CertificateRequest.parse(parts[2 * at] as Uint8Array),
-          parts[2 * at + 1] as Uint8Array,
-          signer,
-        ),
-      )
+      made.push(await perform(parts[2 * at] as Uint8Array, parts[2 * at + 1] as Uint8Array))
     } catch (error) {
       const known = isPkiError(error)
       failures ??= []
@@ -36,9 +30,17 @@ async function answer({ batch, jobs }: WorkerRequest): Promise<void> {
         code: known ? error.code : 'ERR_INTERNAL',
         message: known ? error.message : 'a certificate worker failed',
       })
-      made.push(new Uint8Array())
+      made.push(nothing)
     }
   }
   const signatures = pack(made)
   parentPort?.postMessage({ batch, signatures, failures } satisfies WorkerReply, [signatures.buffer])
 }
+
+async function perform(first: Uint8Array, tbs: Uint8Array): Promise<Uint8Array> {
+  if (tbs.length > 0) return signCertificate(tbs, first, signer)
+  await proveRequest(CertificateRequest.parse(first))
+  return nothing
+}
+
+const nothing = new Uint8Array()

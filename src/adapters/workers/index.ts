@@ -1,7 +1,6 @@
 /**
- * Threads that prove requests and sign, for servers that sign thousands a second. Nothing to install.
+ * Threads that verify requests and sign, for servers that sign thousands per second. Needs no peer package.
  *
  * @module spiffe-pki/workers
  */
 export { CertificateWorkerPool } from './certificate-worker-pool.ts'
-export type { CertificateWorkerPoolOptions } from './certificate-worker-pool.ts'

@@ -1,36 +1,45 @@
-// What the pool and its workers say to each other: many certificates a message, their bytes in one buffer that is handed over.
+// The messages between the pool and its threads: many jobs in one message,
+// their octets in one transferred buffer.
 
 import type { KeyObject } from 'node:crypto'
 import type { PkiErrorCode } from '../../errors/index.ts'
 
-/** What a worker is started with. A KeyObject crosses threads without its octets being written out. */
+/** The start data of a thread. A KeyObject is passed to a thread without exporting its octets. */
 export interface WorkerSetup {
   readonly privateKey: KeyObject
   readonly pss: boolean
 }
 
-/** Certificates to make: of each the request and the bytes to sign. */
+/** Jobs for one thread. */
 export interface WorkerRequest {
   readonly batch: number
+  /**
+   * Two parts per job: DER of a request and an empty part, to verify it; or SPKI and TBSCertificate, to sign.
+   */
   readonly jobs: Uint8Array<ArrayBuffer>
 }
 
-/** Of each the signature, and nothing for one that there is none for. */
+/** The results of the jobs of one batch, in order. */
 export interface WorkerReply {
   readonly batch: number
+  /** One signature per job; empty for a proof, and for a failed job. */
   readonly signatures: Uint8Array<ArrayBuffer>
-  /** Absent where there are none. */
+  /** Undefined if no job failed. */
   readonly failures: readonly WorkerFailure[] | undefined
 }
 
-/** Why the job at this place has no signature. */
+/** The failure of a job. */
 export interface WorkerFailure {
+  /** The index of the job in its batch. */
   readonly at: number
   readonly code: PkiErrorCode
   readonly message: string
 }
 
-/** Byte strings in one buffer: how many, the length of each, then all of them. Numbers of 32 bits, as both threads of one machine have them. */
+/**
+ * Packs octet strings into one buffer: their count, the length of each, then all of them. Native 32-bit
+ * integers, because both threads are on the same machine.
+ */
 export function pack(list: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let at = 4 * (1 + list.length)
   const packed = new Uint8Array(list.reduce((sum, { length }) => sum + length, at))
@@ -44,7 +53,7 @@ export function pack(list: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return packed
 }
 
-/** Views. */
+/** Views over the parts of a buffer created by `pack`. */
 export function unpack(packed: Uint8Array<ArrayBuffer>): Uint8Array[] {
   const header = new Uint32Array(packed.buffer, 0, packed.length >> 2)
   const count = header[0] as number

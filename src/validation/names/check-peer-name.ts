@@ -1,46 +1,19 @@
-// Whether a certificate is the wanted peer's: RFC 9525 §6, RFC 5280 §4.2.1.6, SPIFFE X-1 and X-2. The common name is never a host.
+// Checks that a certificate belongs to the expected peer (RFC 9525 §6, RFC 5280 §4.2.1.6, SPIFFE X-1 and
+// X-2). The common name is never used as a host name.
 
-import { isPkiError, PkiError } from '../../errors/index.ts'
+import { PkiError } from '../../errors/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'
-import { ipVersion, isDnsName, isWildcard } from '../../internal/host-text.ts'
+import { ipVersion, isDnsName } from '../../internal/host-text.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
-import { parseIpAddress } from '../../x509/index.ts'
+import { parseIpAddress } from '../../x509/internal.ts'
 import type { Certificate, GeneralName } from '../../x509/index.ts'
 import { reject } from '../rejection.ts'
 import type { Rejection } from '../rejection.ts'
+import { matchesHost } from './dns-match.ts'
+import { readSpiffeId } from './spiffe-id-of.ts'
 
-// DNS names: as presented, as wanted, as a constraint. RFC 5280 §4.2.1.10, RFC 9525 §6.3.
-
-/**
- * Whether `name` is `base` or below it, letter case aside: "any DNS name that can be constructed by simply adding zero or more labels
- * to the left-hand side". An empty base holds every name. Both in lower case.
- */
-export function isWithinDomain(name: string, base: string): boolean {
-  if (base === '') return true
-  return name.endsWith(base) && (name.length === base.length || name[name.length - base.length - 1] === '.')
-}
-
-/**
- * Whether some name that the wildcard stands for is within `base`: `*.example.com` may be `secret.example.com`, which an excluded
- * `secret.example.com` must catch (CVE-2025-61727). Both in lower case.
- */
-export function wildcardMeets(wildcard: string, base: string): boolean {
-  const parent = wildcard.slice(2)
-  if (isWithinDomain(parent, base)) return true
-  const dot = base.indexOf('.')
-  return dot > 0 && base.slice(dot + 1) === parent
-}
-
-/** Whether a presented name, which may be a wildcard, stands for the wanted host: a wildcard is exactly one label. Both in lower case. */
-function matchesHost(presented: string, wanted: string): boolean {
-  if (!presented.startsWith('*.')) return presented === wanted
-  if (!isWildcard(presented)) return false
-  const dot = wanted.indexOf('.')
-  return dot > 0 && wanted.slice(dot + 1) === presented.slice(2)
-}
-
-/** Who is wanted. `dns` is a host name without wildcard, an international one in its A-labels. */
+/** The expected peer. `dns` is a host name without wildcard; an internationalised one in A-labels. @inline */
 export type PeerName =
   | {
       /** A host name in A-labels, without a final dot. */
@@ -51,28 +24,29 @@ export type PeerName =
       readonly ip: string
     }
   | {
-      /** A mailbox; the host in any case. */
+      /** A mailbox; the case of the host is ignored. */
       readonly email: string
     }
   | {
-      /** The one URI of the certificate must be this ID, or match. */
+      /** The only URI of the certificate must be this ID, or match. */
       readonly spiffeId: SpiffeId | SpiffeIdMatcher | string
     }
 
 /**
- * The wanted names as a list. An empty one would ask for nothing, and of two names in one object only one would be looked at.
+ * The expected names as a list. An empty list would check nothing; of two names in one object, only one would
+ * be checked.
  *
  * @throws ERR_INVALID_ARGUMENT
  */
 export function peersOf(wanted: PeerName | readonly PeerName[]): readonly PeerName[] {
   const peers = (Array.isArray(wanted) ? wanted : [wanted]) as readonly PeerName[]
-  if (peers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'a list of wanted peers without any')
+  if (peers.length === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'peer must not be an empty list')
   for (const peer of peers as readonly unknown[]) {
     const kinds = typeof peer === 'object' && peer !== null ? peerKinds.filter((kind) => kind in peer) : []
     if (kinds.length !== 1)
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        `a wanted peer has one of ${peerKinds.join(', ')}; ${kinds.length} are there`,
+        `a peer must have exactly one of ${peerKinds.join(', ')}; it has ${kinds.length}`,
       )
   }
   return peers
@@ -81,9 +55,10 @@ export function peersOf(wanted: PeerName | readonly PeerName[]): readonly PeerNa
 const peerKinds = ['dns', 'ip', 'email', 'spiffeId'] as const
 
 /**
- * Whether the leaf has a name that is the wanted one.
+ * Whether the leaf has the expected name.
  *
- * @throws ERR_INVALID_ARGUMENT for a wanted name that no certificate could have; ERR_NAME_INVALID, ERR_SPIFFE_ID_INVALID
+ * @throws ERR_INVALID_ARGUMENT for a name that no certificate can have;
+ *   ERR_NAME_INVALID, ERR_SPIFFE_ID_INVALID
  */
 export function checkPeerName(leaf: Certificate, wanted: PeerName): Rejection | undefined {
   if ('spiffeId' in wanted) return checkSpiffeId(leaf, wanted.spiffeId)
@@ -99,9 +74,10 @@ function matcherOf(wanted: Exclude<PeerName, { readonly spiffeId: unknown }>): {
   text: string
 } {
   if ('dns' in wanted) {
-    // Asked before the case is folded: folding turns some letters outside ASCII, such as the Kelvin sign, into ASCII ones.
+    // Checked before case folding, which turns some letters outside ASCII, such
+    // as the Kelvin sign, into ASCII.
     if (!isDnsName(wanted.dns) || ipVersion(wanted.dns) !== 0)
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted DNS name is no host name')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'the DNS name of peer is not a host name')
     const host = wanted.dns.toLowerCase()
     return {
       rule: 'RFC 9525 §6.3',
@@ -118,16 +94,16 @@ function matcherOf(wanted: Exclude<PeerName, { readonly spiffeId: unknown }>): {
     }
   }
   if (!/^.+@[^@]+$/.test(wanted.email))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the wanted email address has no local part or no host')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'the email address of peer has no local part or no host')
   const mailbox = canonicalMailbox(wanted.email)
   return {
     rule: 'RFC 5280 §7.5',
-    text: 'the wanted email address',
+    text: 'the expected email address',
     matches: (name) => name.type === 'email' && canonicalMailbox(name.value) === mailbox,
   }
 }
 
-/** RFC 5280 §7.5: the local part is compared as it stands, the host in any case. */
+/** RFC 5280 §7.5: the local part is compared exactly, the host without case. */
 function canonicalMailbox(address: string): string {
   const at = address.lastIndexOf('@')
   return address.slice(0, at + 1) + address.slice(at + 1).toLowerCase()
@@ -137,27 +113,22 @@ function checkSpiffeId(
   leaf: Certificate,
   wanted: SpiffeId | SpiffeIdMatcher | string,
 ): Rejection | undefined {
-  const uris = (leaf.subjectAltName ?? []).filter((name) => name.type === 'uri')
-  const [uri] = uris
-  if (uris.length !== 1 || uri?.type !== 'uri')
-    return reject('ERR_PATH_PEER_NAME', 'X-1', `${uris.length} URI names where one is wanted`, leaf)
-  let found: SpiffeId
-  try {
-    found = SpiffeId.parse(uri.value)
-  } catch (error) {
-    if (!isPkiError(error)) throw error
-    return reject('ERR_PATH_PEER_NAME', 'X-2', error.message, leaf)
-  }
-  if (!found.hasPath)
-    return reject(
-      'ERR_PATH_PEER_NAME',
-      'X-2',
-      `${found.toString()} has no path: it names a trust domain, not a workload`,
-      leaf,
-    )
+  const found = readSpiffeId(leaf.subjectAltName)
+  if ('fault' in found) return reject('ERR_PATH_PEER_NAME', found.rule, found.fault, leaf)
+  const { id } = found
+  // Only `true` accepts: an asynchronous matcher returns a promise, which is truthy.
   const matches =
-    typeof wanted === 'function' ? (wanted(found) as unknown) === true : SpiffeId.from(wanted).equals(found)
+    typeof wanted === 'function' ? (wanted(id) as unknown) === true : SpiffeId.from(wanted).equals(id)
   return matches
     ? undefined
-    : reject('ERR_PATH_PEER_NAME', 'X-12', `${found.toString()} is not the wanted SPIFFE ID`, leaf)
+    : reject(
+        'ERR_PATH_PEER_NAME',
+        'X-12',
+        `the SPIFFE ID is ${id.toString()}, expected ${textOf(wanted)}`,
+        leaf,
+      )
+}
+
+function textOf(wanted: SpiffeId | SpiffeIdMatcher | string): string {
+  return typeof wanted === 'function' ? (wanted.description ?? 'another one') : wanted.toString()
 }

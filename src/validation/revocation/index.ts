@@ -1,6 +1,7 @@
-// Revocation: the inner face of this folder.
+// Revocation: internal exports of this folder.
 
-export { createCrlChecker } from './crl-checker.ts'
-export { combineRevocationCheckers, createOcspChecker } from './ocsp-checker.ts'
-export type { OcspCheckerOptions, OcspResponseInput } from './ocsp-checker.ts'
-export type { CrlCheckerOptions, RevocationMode } from './crl-checker.ts'
+export { combineRevocationCheckers } from './combine-checkers.ts'
+export { createCrlChecker } from './crl/crl-checker.ts'
+export type { CrlCheckerOptions } from './crl/crl-checker.ts'
+export { createOcspChecker } from './ocsp/ocsp-checker.ts'
+export type { OcspCheckerOptions } from './ocsp/ocsp-checker.ts'

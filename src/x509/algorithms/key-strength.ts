@@ -1,31 +1,40 @@
-// Which public keys are good enough to certify or to trust: SP 800-131A.
+// Which public keys are strong enough to certify or to trust (SP 800-131A).
 
 import { PkiError } from '../../errors/index.ts'
+import { toHex } from '../../internal/bytes.ts'
 import { requireCount } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 
-/** What a key must be. */
+/** Requirements on a public key. @inline */
 export interface KeyStrengthPolicy {
-  /** Fewest bits of an RSA modulus. Default 2048. */
-  readonly minimumRsaBits?: number | undefined
-  /** Most bits of an RSA modulus. Default 8192; certificates are issued for 2048, 3072 and 4096 only. */
-  readonly maximumRsaBits?: number | undefined
-  /** RSA exponents that are taken: exactly 65537, or any odd one from 3. Default 65537. */
+  /** The minimum size of an RSA modulus in bits; default 2048. */
+  readonly minRsaBits?: number | undefined
+  /**
+   * The maximum size of an RSA modulus in bits; default 8192. Certificates are
+   * issued for 2048, 3072 and 4096 only.
+   */
+  readonly maxRsaBits?: number | undefined
+  /** The accepted RSA exponents: exactly 65537, or any odd one from 3; default 65537. */
   readonly rsaExponent?: '65537' | 'odd' | undefined
 }
+
+/** The default policy, read once. */
+interface ReadPolicy {
+  readonly minRsaBits: number
+  readonly maxRsaBits: number
+  readonly rsaExponent: '65537' | 'odd'
+}
+const defaults: ReadPolicy = { minRsaBits: 2048, maxRsaBits: 8192, rsaExponent: '65537' }
 
 /**
  * Refuses a key that is unsupported, too short, or of a known weakness.
  *
- * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_KEY_MALFORMED; ERR_INVALID_ARGUMENT for a policy that means nothing
+ * @throws ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_KEY_MALFORMED;
+ *   ERR_INVALID_ARGUMENT for an invalid policy
  */
-export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrengthPolicy = {}): void {
-  const { minimumRsaBits = 2048, maximumRsaBits = 8192, rsaExponent = '65537' } = policy
-  requireCount('minimumRsaBits', minimumRsaBits, 0)
-  requireCount('maximumRsaBits', maximumRsaBits, minimumRsaBits, Infinity)
-  // Another word would be any exponent.
-  if (!exponents.includes(rsaExponent))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'rsaExponent is "65537" or "odd"')
+export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrengthPolicy = defaults): void {
+  const { minRsaBits, maxRsaBits, rsaExponent } = policy === defaults ? defaults : readPolicy(policy)
   if (info.algorithm === undefined) {
     throw new PkiError(
       info.problem?.code ?? 'ERR_KEY_UNSUPPORTED',
@@ -34,30 +43,57 @@ export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrength
   }
   const { modulus, exponent, bits } = info
   if (modulus === undefined || exponent === undefined) return
-  if (bits < minimumRsaBits)
-    throw new PkiError(
-      'ERR_KEY_WEAK',
-      `RSA of ${String(bits)} bits; at least ${String(minimumRsaBits)} are wanted`,
-    )
-  if (bits > maximumRsaBits)
-    throw new PkiError(
-      'ERR_KEY_UNSUPPORTED',
-      `RSA of ${String(bits)} bits; at most ${String(maximumRsaBits)} are taken`,
-    )
-  const isF4 = exponent.length === 3 && exponent[0] === 1 && exponent[1] === 0 && exponent[2] === 1
-  if (!isF4 && rsaExponent === '65537') throw new PkiError('ERR_KEY_WEAK', 'an RSA exponent other than 65537')
+  if (bits < minRsaBits)
+    throw new PkiError('ERR_KEY_WEAK', `the RSA key has ${bits} bits; the minimum is ${minRsaBits}`)
+  if (bits > maxRsaBits)
+    throw new PkiError('ERR_KEY_UNSUPPORTED', `the RSA key has ${bits} bits; the maximum is ${maxRsaBits}`)
+  if (!isF4(exponent) && rsaExponent === '65537')
+    throw new PkiError('ERR_KEY_WEAK', 'the RSA exponent is not 65537')
+  refuseWeakModulus(modulus)
+}
+
+/** 65537. */
+function isF4(exponent: Uint8Array): boolean {
+  return exponent.length === 3 && exponent[0] === 1 && exponent[1] === 0 && exponent[2] === 1
+}
+
+/** Known weaknesses of a modulus. @throws ERR_KEY_WEAK */
+function refuseWeakModulus(modulus: Uint8Array): void {
   const factor = smallFactor(modulus)
   if (factor !== undefined)
-    throw new PkiError('ERR_KEY_WEAK', `an RSA modulus that ${String(factor)} divides`)
+    throw new PkiError('ERR_KEY_WEAK', `the RSA modulus is divisible by ${String(factor)}`)
   if (hasClosePrimes(modulus))
-    throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus whose primes are close to each other (CVE-2022-26320)')
+    throw new PkiError(
+      'ERR_KEY_WEAK',
+      'the primes of the RSA modulus are close to each other (CVE-2022-26320)',
+    )
   if (isRocaModulus(modulus))
-    throw new PkiError('ERR_KEY_WEAK', 'an RSA modulus of the generator of CVE-2017-15361 (ROCA)')
+    throw new PkiError('ERR_KEY_WEAK', 'the RSA modulus was made by the generator of CVE-2017-15361 (ROCA)')
+}
+
+/** @throws ERR_INVALID_ARGUMENT for an unknown key, or a bound that is not an integer */
+function readPolicy(policy: KeyStrengthPolicy): ReadPolicy {
+  const read = readOptions<KeyStrengthPolicy>('checkStrength', policy, {
+    minRsaBits: 'optional',
+    maxRsaBits: 'optional',
+    rsaExponent: 'optional',
+  })
+  const { minRsaBits = defaults.minRsaBits, maxRsaBits = defaults.maxRsaBits } = read
+  const { rsaExponent = defaults.rsaExponent } = read
+  requireCount('minRsaBits', minRsaBits, 0)
+  requireCount('maxRsaBits', maxRsaBits, minRsaBits, Infinity)
+  // Any other value would accept every exponent.
+  if (!exponents.includes(rsaExponent))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'rsaExponent must be "65537" or "odd"')
+  return { minRsaBits, maxRsaBits, rsaExponent }
 }
 
 const exponents: readonly unknown[] = ['65537', 'odd']
 
-/** A prime below 752 that divides the modulus (Boulder's goodkey bound), by one pass over 16-bit limbs per group of primes. */
+/**
+ * A prime below 752 that divides the modulus (the bound of Boulder's
+ * goodkey), found in one pass over 16-bit limbs per group of primes.
+ */
 function smallFactor(modulus: Uint8Array): number | undefined {
   primeGroups ??= findPrimeGroups()
   for (const group of primeGroups) {
@@ -67,7 +103,7 @@ function smallFactor(modulus: Uint8Array): number | undefined {
   return undefined
 }
 
-/** Made with the first RSA key: importing the package stays cheap. */
+/** Created with the first RSA key, so that importing the package stays cheap. */
 let primeGroups: readonly { readonly product: number; readonly primes: readonly number[] }[] | undefined
 
 /** Odd primes below 752, in groups whose product times 256 stays a safe integer. */
@@ -85,21 +121,24 @@ function findPrimeGroups(): { product: number; primes: number[] }[] {
   return found
 }
 
-/** Those below a limit. */
+/** The odd primes below a limit. */
 function oddPrimes(limit: number): number[] {
   const primes: number[] = []
   for (let n = 3; n < limit; n += 2) if (primes.every((prime) => n % prime !== 0)) primes.push(n)
   return primes
 }
 
-/** By a divisor that is a safe integer when multiplied by 256. */
+/** The divisor times 256 must be a safe integer. */
 function remainder(modulus: Uint8Array, divisor: number): number {
   let rest = 0
   for (const octet of modulus) rest = (rest * 256 + octet) % divisor
   return rest
 }
 
-/** Whether Fermat's method finds the primes in a hundred steps: the modulus is then a² - b² with a next to its root. */
+/**
+ * Whether Fermat's method finds the primes within a hundred steps: the
+ * modulus is then a² - b² with a close to its square root.
+ */
 function hasClosePrimes(modulus: Uint8Array): boolean {
   const n = toBigInt(modulus)
   let a = squareRoot(n)
@@ -113,7 +152,7 @@ function hasClosePrimes(modulus: Uint8Array): boolean {
   return false
 }
 
-/** Newton's method from above; what is left after the decimal point is cut off. */
+/** Newton's method from above, rounded down. */
 function squareRoot(n: bigint): bigint {
   let root = 1n << BigInt((n.toString(16).length * 4 + 1) >> 1)
   for (;;) {
@@ -123,7 +162,7 @@ function squareRoot(n: bigint): bigint {
   }
 }
 
-/** All but one in a hundred are told by their remainders. */
+/** The remainders exclude 99 of 100 candidates without a square root. */
 function isSquare(n: bigint): boolean {
   const rest = Number(n % squareModulus)
   for (const [modulus, squares] of squareRests) if (!squares.has(rest % modulus)) return false
@@ -137,22 +176,26 @@ const squareRests: readonly (readonly [number, ReadonlySet<number>])[] = [64, 63
 const squareModulus = 64n * 63n * 65n * 11n
 const fermatSteps = 100
 
-// Whether the coordinates of a public key are a point of its curve: SP 800-56A §5.6.2.3.4, without the import that node:crypto needs for it.
+// Whether the coordinates of a public key are a point on its curve (SP 800-56A §5.6.2.3.4), without the
+// import that node:crypto needs for this check.
 
-/** The curves y² = x³ - 3x + b over a prime field that keys may have. */
+/** The supported curves, y² = x³ - 3x + b over a prime field. */
 type CurveName = 'P-256' | 'P-384' | 'P-521'
 
-/** Both coordinates below p, and the equation holds. Nothing here is secret, so it may take any time it likes. */
+/**
+ * Both coordinates are below p, and the equation holds. The input is public, so constant time is not needed.
+ */
 export function isOnCurve(curve: CurveName, coordinates: Uint8Array): boolean {
   const { p, b } = equations[curve]
-  const half = coordinates.length / 2
-  const x = toBigInt(coordinates.subarray(0, half))
-  const y = toBigInt(coordinates.subarray(half))
+  // One text for both: each call into the platform costs as much as the arithmetic.
+  const text = toHex(coordinates)
+  const x = BigInt(`0x${text.slice(0, coordinates.length)}`)
+  const y = BigInt(`0x${text.slice(coordinates.length)}`)
   return x < p && y < p && (x * (x * x - 3n) + b - y * y) % p === 0n
 }
 
 function toBigInt(octets: Uint8Array): bigint {
-  return BigInt(`0x${Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('hex')}`)
+  return BigInt(`0x${toHex(octets)}`)
 }
 
 /** SP 800-186 §3.2.1. */
@@ -167,14 +210,18 @@ const equations: Readonly<Record<CurveName, { readonly p: bigint; readonly b: bi
   },
   'P-521': {
     p: 2n ** 521n - 1n,
-    b: 0x51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00n,
+    b: BigInt(
+      '0x51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e' +
+        '156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00',
+    ),
   },
 }
 
-// Recognises RSA moduli made by the broken generator of CVE-2017-15361 ("ROCA"): its primes are 65537^a plus a multiple of a
-// primorial M, so the modulus is a power of 65537 modulo every prime that divides M. Public data only; no factoring.
+// Detects RSA moduli made by the faulty generator of CVE-2017-15361 ("ROCA"): its
+// primes are 65537^a plus a multiple of a primorial M, so the modulus is a power of
+// 65537 modulo every prime that divides M. Public data only; no factoring.
 
-/** Whether the modulus has the fingerprint; by chance one in some 2^27 has it. */
+/** Whether the modulus has the fingerprint; about one in 2^27 ordinary moduli has it. */
 function isRocaModulus(modulus: Uint8Array): boolean {
   subgroups ??= findSubgroups()
   return subgroups.every(({ prime, powers }) => powers.has(remainder(modulus, prime)))
@@ -185,10 +232,13 @@ interface Subgroup {
   readonly powers: ReadonlySet<number>
 }
 
-/** Made with the first RSA key: importing the package stays cheap. */
+/** Created with the first RSA key, so that importing the package stays cheap. */
 let subgroups: readonly Subgroup[] | undefined
 
-/** For each odd prime up to 167, which divide M for every key size: the powers of 65537; those where every rest is one tell nothing. */
+/**
+ * For each odd prime up to 167 (they divide M for every key size): the powers of 65537. Primes for which
+ * every remainder is a power are omitted.
+ */
 function findSubgroups(): Subgroup[] {
   const found = []
   for (const prime of oddPrimes(168)) {
@@ -196,6 +246,6 @@ function findSubgroups(): Subgroup[] {
     for (let power = 1; !powers.has(power); power = (power * 65537) % prime) powers.add(power)
     if (powers.size < prime - 1) found.push({ prime, powers })
   }
-  // The smallest subgroups refuse most: an ordinary modulus is done after one or two.
+  // The smallest subgroups first: an ordinary modulus is rejected after one or two.
   return found.sort((a, b) => a.powers.size / a.prime - b.powers.size / b.prime)
 }

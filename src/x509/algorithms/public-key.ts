@@ -1,20 +1,37 @@
-// A public key: the bytes of its SubjectPublicKeyInfo, judged by DER, imported into node:crypto when first used.
+// A public key: the DER of its SubjectPublicKeyInfo, checked on the bytes
+// and imported into node:crypto on first use.
 
 import { KeyObject, createPublicKey, hash, webcrypto } from 'node:crypto'
-import type { JsonWebKeyInput } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { encodeBase64url } from '../../internal/bytes.ts'
+import { encodeBase64url, requireOctets } from '../../internal/bytes.ts'
+import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { isOnCurve, checkKeyStrength } from './key-strength.ts'
 import type { KeyStrengthPolicy } from './key-strength.ts'
 import { parseSubjectPublicKeyInfo } from './subject-public-key-info.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 import type { PublicKeyAlgorithm } from './signature-algorithm.ts'
 
-/** What `PublicKey.from` takes: a `KeyObject` (a private one gives its public half), SPKI DER, a PEM `PUBLIC KEY`, or a key of `@peculiar/x509`. */
+/**
+ * The key argument of `node:crypto` for verifying one signature: the imported key if there is one, else
+ * octets or a JWK that `node:crypto` imports for that call alone. Not part of the package's public API.
+ *
+ * @throws as `PublicKey.keyObject` for a key that is not supported
+ */
+export let keyForOneUse: (key: PublicKey) => KeyObject | ImportedKey
+
+/** A key as octets or JWK, for `node:crypto` to import. */
+type ImportedKey = Exclude<Parameters<typeof createPublicKey>[0], string | Buffer | KeyObject>
+
+/**
+ * The input of `PublicKey.from`: a `KeyObject` (of a private one, the public half is used), SPKI DER, a PEM
+ * `PUBLIC KEY`, or a key of `@peculiar/x509`.
+ *
+ * @inline
+ */
 export type PublicKeyInput = PublicKey | KeyObject | Uint8Array | string | { readonly rawData: ArrayBuffer }
 
 /**
- * A public key. Parsing takes any well-framed SubjectPublicKeyInfo; using a key that is not supported throws.
+ * A public key. Parsing accepts any well-framed SubjectPublicKeyInfo; using an unsupported key throws.
  *
  * @see RFC 5280 section 4.1.2.7
  * @example
@@ -29,17 +46,32 @@ export class PublicKey {
   #info: SubjectPublicKeyInfo | undefined
   #keyObject: KeyObject | undefined
   #keyIdentifier: Uint8Array | undefined
-  #wasUsed = false
-  /** By the default policy; told once, for an RSA modulus takes a fifth of a millisecond. */
+  /** The result for the default policy, kept because the check of an RSA modulus takes 0.2 ms. */
   #isStrong = false
+
+  static {
+    keyForOneUse = (key) => key.#keyObject ?? keyInput(key)
+  }
 
   private constructor(spki: Uint8Array, keyObject?: KeyObject) {
     this.spki = spki
     this.#keyObject = keyObject
   }
 
-  /** A view over SPKI DER; nothing is decoded yet. */
+  /**
+   * A key over a copy of SPKI DER; nothing is decoded yet. @throws ERR_INVALID_ARGUMENT if the value is not
+   * octets
+   */
   static fromSpki(spki: Uint8Array): PublicKey {
+    return new PublicKey(new Uint8Array(requireOctets(spki, 'the DER of a public key')))
+  }
+
+  /**
+   * Over octets that never change: those of a copied certificate.
+   *
+   * @internal
+   */
+  static over(spki: Uint8Array): PublicKey {
     return new PublicKey(spki)
   }
 
@@ -50,26 +82,28 @@ export class PublicKey {
    */
   static from(key: PublicKeyInput): PublicKey {
     if (key instanceof PublicKey) return key
-    if (key instanceof Uint8Array) return checked(new PublicKey(key))
+    if (key instanceof Uint8Array) return checked(PublicKey.fromSpki(key))
     if (key instanceof KeyObject) {
       if (key.type === 'secret')
-        throw new PkiError('ERR_INVALID_ARGUMENT', 'a secret key where a public or private one is wanted')
+        throw new PkiError('ERR_INVALID_ARGUMENT', 'found a secret key, expected a public or private one')
       try {
         const publicKey = key.type === 'private' ? createPublicKey(key) : key
         return new PublicKey(new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })), publicKey)
       } catch (cause) {
-        // A private key may carry a public point that OpenSSL loads and cannot write.
-        throw new PkiError('ERR_KEY_MALFORMED', 'the key has no public half that can be written', { cause })
+        // OpenSSL loads some private keys with a public point that it cannot export.
+        throw new PkiError('ERR_KEY_MALFORMED', 'the public half of the private key cannot be exported', {
+          cause,
+        })
       }
     }
     if (typeof key !== 'string') {
       const { rawData } = Object(key) as { readonly rawData?: unknown }
-      if (rawData instanceof ArrayBuffer) return checked(new PublicKey(new Uint8Array(rawData)))
+      if (rawData instanceof ArrayBuffer) return checked(PublicKey.fromSpki(new Uint8Array(rawData)))
     }
     if (typeof key !== 'string' || key.length > maxPemLength)
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'a public key is a KeyObject, SPKI DER, PEM text, or a key of @peculiar/x509',
+        'a public key must be a KeyObject, SPKI DER, PEM text, or a key of @peculiar/x509',
       )
     let keyObject: KeyObject
     try {
@@ -80,18 +114,18 @@ export class PublicKey {
     return PublicKey.from(keyObject)
   }
 
-  /** What the DER says about the key. @throws ERR_KEY_MALFORMED, ERR_DER, ERR_OID_INVALID */
+  /** The properties of the key, read from its DER. @throws ERR_KEY_MALFORMED, ERR_DER, ERR_OID_INVALID */
   get info(): SubjectPublicKeyInfo {
-    this.#info ??= parseSubjectPublicKeyInfo(this.spki)
+    this.#info ??= freezeDeep(parseSubjectPublicKeyInfo(this.spki))
     return this.#info
   }
 
-  /** The kind of key; undefined where it is not supported (DSA, other curves, explicit parameters). */
+  /** The key algorithm; undefined if not supported (DSA, other curves, explicit parameters). */
   get algorithm(): PublicKeyAlgorithm | undefined {
     return this.info.algorithm
   }
 
-  /** Bits of the curve's field or of the modulus; 0 where not supported. */
+  /** Bits of the curve's field or of the modulus; 0 if not supported. */
   get bits(): number {
     return this.info.bits
   }
@@ -108,12 +142,13 @@ export class PublicKey {
   }
 
   /**
-   * Whether the point of an EC key is on its curve; true for keys of other kinds. Far cheaper than an import, for keys that are not used.
+   * Whether the point of an EC key is on its curve; true for other kinds of
+   * keys. Far cheaper than an import, for keys that are never used.
    *
    * @throws ERR_KEY_MALFORMED, ERR_DER
    */
   get isOnCurve(): boolean {
-    if (this.#keyObject !== undefined) return true // OpenSSL imports no other
+    if (this.#keyObject !== undefined) return true // OpenSSL imports only points on the curve
     const { algorithm, subjectPublicKey } = this.info
     return (
       (algorithm !== 'P-256' && algorithm !== 'P-384' && algorithm !== 'P-521') ||
@@ -124,7 +159,8 @@ export class PublicKey {
   /**
    * The key for `node:crypto`; imported once.
    *
-   * @throws ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS, ERR_KEY_MALFORMED (also for a point that is not on its curve)
+   * @throws ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS,
+   *   ERR_KEY_MALFORMED (also for a point that is not on its curve)
    */
   keyObject(): KeyObject {
     if (this.#keyObject === undefined) {
@@ -134,7 +170,7 @@ export class PublicKey {
       } catch (cause) {
         throw new PkiError(
           'ERR_KEY_MALFORMED',
-          `the public key is no valid ${this.info.algorithm ?? ''} key`,
+          `the public key is not a valid ${this.info.algorithm ?? ''} key`,
           { cause },
         )
       }
@@ -143,9 +179,9 @@ export class PublicKey {
   }
 
   /**
-   * Imports the key ahead of its use, in the way that is fastest on this Node and needs a promise: before OpenSSL 3.2, WebCrypto takes the
-   * bare point of an EC key, and import and first verification cost a fifth less. Elsewhere it does nothing; nor does it say what is wrong
-   * with a key, which `keyObject` does.
+   * Imports the key before its use, in the fastest way, which is asynchronous. Before OpenSSL 3.2, WebCrypto
+   * accepts the bare point of an EC key, which makes import and first verification a fifth cheaper. Otherwise
+   * does nothing. Errors are reported by `keyObject`, not here.
    */
   async prepare(): Promise<void> {
     if (!slowSpkiDecoder || this.#keyObject !== undefined) return
@@ -162,20 +198,8 @@ export class PublicKey {
           ),
         )
     } catch {
-      // `keyObject` fails as well, with a code.
+      // `keyObject` fails too, and reports a code.
     }
-  }
-
-  /**
-   * The key for one verification. That of a request is used once: `node:crypto` then imports it for the call and frees it with it, which a
-   * `KeyObject` leaves to the garbage collector at ten times the price. From the second use on it is imported and kept.
-   *
-   * @throws as `keyObject`
-   */
-  verificationKey(): KeyObject | OneShotKey {
-    if (this.#keyObject !== undefined || this.#wasUsed) return this.keyObject()
-    this.#wasUsed = true
-    return keyInput(this)
   }
 
   /** Whether both are the same SubjectPublicKeyInfo, byte for byte. */
@@ -200,17 +224,13 @@ function checked(key: PublicKey): PublicKey {
   return key
 }
 
-/** A public key in a form that the verifying functions of `node:crypto` import by themselves. */
-export type OneShotKey =
-  JsonWebKeyInput | { readonly key: Buffer; readonly format: 'der'; readonly type: 'spki' | 'pkcs1' }
-
 /**
- * What is imported the fastest on this Node. OpenSSL 3.0 spends 100 µs in its DER decoder for SPKI, which PKCS#1 and JWK avoid;
- * from 3.2 on SPKI is as fast for EC keys.
+ * The fastest import on this Node. OpenSSL 3.0 spends 100 µs in its DER decoder for SPKI, which PKCS#1 and
+ * JWK avoid; since 3.2, SPKI is as fast for EC keys.
  *
  * @throws ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
  */
-function keyInput(key: PublicKey): OneShotKey {
+function keyInput(key: PublicKey): ImportedKey {
   const { algorithm, problem, subjectPublicKey: octets } = key.info
   if (algorithm === undefined)
     throw new PkiError(
@@ -229,7 +249,7 @@ function keyInput(key: PublicKey): OneShotKey {
   return { key: buffer(key.spki), format: 'der', type: 'spki' }
 }
 
-/** Of a hash as text: as octets it would be memory outside of the heap, for as long as the key lives. */
+/** Hash input as a string: octets would take memory outside the heap for the lifetime of the key. */
 function leftmostOctets(text: string, count: number): Uint8Array {
   const octets = new Uint8Array(count)
   for (let at = 0; at < count; at++) octets[at] = text.charCodeAt(at)

@@ -1,6 +1,5 @@
-// The one table of signature algorithms: a row is all that the rest of the package knows of one.
-// RFC 5758 (ECDSA), RFC 4055 (RSA), RFC 8410 (Ed25519).
-// AlgorithmIdentifier of a signature, as found on the wire: RFC 5280 section 4.1.1.2.
+// The table of signature algorithms (RFC 5758 ECDSA, RFC 4055 RSA, RFC 8410 Ed25519) and the
+// AlgorithmIdentifier of RFC 5280 section 4.1.1.2.
 
 import {
   contextConstructed,
@@ -14,7 +13,7 @@ import {
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 
-/** A signature algorithm by its usual name. SHA-1 and MD5 have no row: they are never accepted. */
+/** The usual name of a signature algorithm. SHA-1 and MD5 are not in the table: they are never accepted. */
 export type SignatureAlgorithm =
   | 'ecdsa-with-SHA256'
   | 'ecdsa-with-SHA384'
@@ -27,23 +26,23 @@ export type SignatureAlgorithm =
   | 'rsassa-pss-SHA512'
   | 'Ed25519'
 
-/** A public key algorithm that signatures are verified with. */
+/** A public key algorithm for verifying signatures. @inline */
 export type PublicKeyAlgorithm = 'P-256' | 'P-384' | 'P-521' | 'RSA' | 'RSA-PSS' | 'Ed25519'
 
 /** A hash function, as `node:crypto` names it. */
 export type HashName = 'sha256' | 'sha384' | 'sha512'
 
-/** What is known of one signature algorithm. */
+/** One row of the table of signature algorithms. */
 export interface SignatureAlgorithmInfo {
-  /** The name that this package gives it. */
+  /** The name used in this package. */
   readonly name: SignatureAlgorithm
-  /** Public keys that can make such a signature. */
+  /** The type of key for this algorithm. */
   readonly keys: readonly PublicKeyAlgorithm[]
-  /** The hash; undefined where the algorithm hashes by itself. */
+  /** The hash; undefined if the algorithm includes its own. */
   readonly hash: HashName | undefined
-  /** Octets of salt of RSASSA-PSS; undefined for the others. */
+  /** The salt length of RSASSA-PSS in octets; undefined for other algorithms. */
   readonly saltLength: number | undefined
-  /** DER of the AlgorithmIdentifier, parameters exact. */
+  /** DER of the AlgorithmIdentifier, with its exact parameters. */
   readonly identifier: Uint8Array
 }
 
@@ -75,7 +74,10 @@ function row(
   return { name, keys, hash, saltLength, identifier: Uint8Array.from(Buffer.from(identifier, 'hex')) }
 }
 
-/** RFC 4055 §3.1: hash, MGF1 with the same hash, salt as long as the hash. `shaArc` is the last arc of the SHA-2 OID. */
+/**
+ * RFC 4055 §3.1: hash, MGF1 with the same hash, salt as long as the hash.
+ * `shaArc` is the last arc of the SHA-2 OID.
+ */
 function pssRow(
   name: SignatureAlgorithm,
   hash: HashName,
@@ -93,7 +95,7 @@ export class AlgorithmIdentifier {
   readonly der: Uint8Array
   /** The object identifier, dotted. */
   readonly oid: string
-  /** DER of the parameters; undefined where they are absent. */
+  /** DER of the parameters; undefined if absent. */
   readonly parameters: Uint8Array | undefined
   #judged:
     { readonly name: SignatureAlgorithm | undefined; readonly saltLength: number | undefined } | undefined
@@ -115,20 +117,20 @@ export class AlgorithmIdentifier {
     return new AlgorithmIdentifier(der, oid, parameters)
   }
 
-  /** Those of the table, read once: nearly every certificate has one of them. */
+  /** The identifiers of the table, parsed once: nearly every certificate has one of them. */
   static readTable(): readonly AlgorithmIdentifier[] {
     return Object.values(signatureAlgorithms).map(({ identifier }) => AlgorithmIdentifier.#read(identifier))
   }
 
   /**
-   * The supported algorithm that the identifier names; undefined where its parameters are not those of the algorithm. Of PKCS #1 v1.5
-   * they are NULL, and absent is taken too (RFC 4055 §5).
+   * The supported algorithm that the identifier names; undefined if its parameters are not valid for the
+   * algorithm. For PKCS #1 v1.5 they are NULL; absent parameters are accepted too (RFC 4055 §5).
    */
   get signatureAlgorithm(): SignatureAlgorithm | undefined {
     return this.#judge().name
   }
 
-  /** Octets of salt of an RSASSA-PSS signature. */
+  /** The salt length of an RSASSA-PSS signature, in octets. */
   get saltLength(): number | undefined {
     return this.#judge().saltLength
   }
@@ -139,7 +141,7 @@ export class AlgorithmIdentifier {
   }
 }
 
-/** The content of an AlgorithmIdentifier, to its end: an OID and whatever stands after it. @throws ERR_DER, ERR_OID_INVALID */
+/** The content of an AlgorithmIdentifier: an OID and everything after it. @throws ERR_DER, ERR_OID_INVALID */
 export function readAlgorithm(
   reader: DerReader,
   what: string,
@@ -152,7 +154,10 @@ export function readAlgorithm(
   return { oid, parameters }
 }
 
-/** What is signed, with what, and the signature: the parts of a certificate, a request, a list and an OCSP response. */
+/**
+ * The parts of a signed object (certificate, request, list, OCSP response):
+ * signed bytes, algorithm and signature.
+ */
 export interface SignedParts {
   /** The signed element. */
   readonly tbs: Uint8Array
@@ -163,7 +168,11 @@ export interface SignedParts {
   readonly signature: Uint8Array
 }
 
-/** The beginning of `SIGNED{ToBeSigned}` (X.509 §6.2.1), as RFC 5280 §4.1, §5.1, RFC 2986 §4.2 and RFC 6960 §4.2.1 have it. @throws ERR_DER */
+/**
+ * Reads the beginning of `SIGNED{ToBeSigned}` (X.509 §6.2.1; RFC 5280 §4.1,
+ * §5.1; RFC 2986 §4.2; RFC 6960 §4.2.1).
+ * @throws ERR_DER
+ */
 export function readSigned(reader: DerReader, what: string): SignedParts {
   const content = reader.expect(tags.sequence, what).inner()
   const tbs = reader.element()
@@ -176,7 +185,10 @@ export function readSigned(reader: DerReader, what: string): SignedParts {
   }
 }
 
-/** Certificates and lists name the algorithm inside of the signed bytes too, and both MUST be the same. @throws ERR_DER, ERR_ALGORITHM_MISMATCH */
+/**
+ * The algorithm inside the signed bytes of a certificate or list must equal the one outside.
+ * @throws ERR_DER, ERR_ALGORITHM_MISMATCH
+ */
 export function checkSignedAlgorithm(content: DerReader, outer: Uint8Array, clause: string): void {
   if (Buffer.compare(content.expect(tags.sequence, 'signature').element(), outer) === 0) return
   throw new PkiError(
@@ -191,7 +203,7 @@ function knownIdentifier(der: Uint8Array): AlgorithmIdentifier | undefined {
   return undefined
 }
 
-/** From the end, where they differ. */
+/** Compared from the end, where identifiers differ. */
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   let at = a.length
   if (at !== b.length) return false
@@ -216,14 +228,14 @@ function judge(identifier: AlgorithmIdentifier): {
       const { hash, saltLength } = parsePssParameters(identifier.parameters)
       return { name: hash === undefined ? undefined : pssByHash[hash], saltLength }
     } catch {
-      // malformed parameters name no algorithm
+      // Malformed parameters: not a supported algorithm.
     }
   }
   return { name: undefined, saltLength: undefined }
 }
 
 /**
- * RSASSA-PSS-params (RFC 4055 §3.1) in their other legal forms: another salt length, hash parameters left out.
+ * RSASSA-PSS-params (RFC 4055 §3.1) in their other valid forms: another salt length, absent hash parameters.
  * `hash` is undefined for SHA-1 (the default), for MGF1 with another hash, and for other trailers.
  */
 export function parsePssParameters(der: Uint8Array): { hash: HashName | undefined; saltLength: number } {
@@ -251,7 +263,7 @@ export function parsePssParameters(der: Uint8Array): { hash: HashName | undefine
   return { hash: hash === mgfHash && trailer === 1 ? hash : undefined, saltLength }
 }
 
-/** A default that is written out is against X.690 11.5, and RFC 4055 §3.1 has it taken all the same. */
+/** An encoded default breaks X.690 11.5, but RFC 4055 §3.1 requires readers to accept it. */
 function readParameter(reader: DerReader, what: string): number {
   const inner = reader.inner()
   const value = smallInteger(inner.expect(tags.integer, what), what)

@@ -1,5 +1,6 @@
-// SubjectPublicKeyInfo, judged by its DER: RFC 5480 (EC), RFC 8017 (RSA), RFC 4055 (RSA-PSS), RFC 8410 (Ed25519).
-// `node:crypto` hides explicit curve parameters and loads RSA-1024 without a word, so the bytes decide.
+// SubjectPublicKeyInfo, checked on its DER: RFC 5480 (EC), RFC 8017 (RSA), RFC 4055 (RSA-PSS), RFC 8410
+// (Ed25519). `node:crypto` is not used for this: it hides explicit curve parameters and loads RSA-1024
+// without an error.
 
 import type { DerReader } from '../../der/index.ts'
 import { decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'
@@ -8,37 +9,40 @@ import type { PkiErrorCode } from '../../errors/index.ts'
 import { parsePssParameters, readAlgorithm } from './signature-algorithm.ts'
 import type { HashName, PublicKeyAlgorithm } from './signature-algorithm.ts'
 
-/** What the DER of a key says; `algorithm` is undefined where the key is of no supported kind, and `problem` says why. */
+/**
+ * The properties of a key, read from its DER; `algorithm` is undefined for
+ * an unsupported key, and `problem` gives the reason.
+ */
 export interface SubjectPublicKeyInfo {
-  /** What the key is; undefined where it cannot be used. */
+  /** The kind of key; undefined if it cannot be used. */
   readonly algorithm: PublicKeyAlgorithm | undefined
-  /** Why it cannot be used; undefined where it can. */
+  /** Why it cannot be used; undefined if it can. */
   readonly problem: { readonly code: PkiErrorCode; readonly detail: string } | undefined
   /** Object identifier of the key algorithm, dotted. */
   readonly oid: string
   /** The octets of the subjectPublicKey BIT STRING. */
   readonly subjectPublicKey: Uint8Array
-  /** Bits of the field or modulus; 0 where not supported. */
+  /** Bits of the field or modulus; 0 if not supported. */
   readonly bits: number
   /** RSA only: unsigned, big-endian, no leading zeros. */
   readonly modulus: Uint8Array | undefined
   /** RSA: the public exponent, big-endian. */
   readonly exponent: Uint8Array | undefined
-  /** RSA-PSS keys with parameters only: what signatures must use. */
+  /** Only for RSA-PSS keys with parameters: the parameters that signatures must use. */
   readonly pss: { readonly hash: HashName | undefined; readonly saltLength: number } | undefined
 }
 
 /**
- * Reads the frame of a SubjectPublicKeyInfo; a key inside that is not supported is described, not refused.
+ * Reads the frame of a SubjectPublicKeyInfo; an unsupported key inside is described, not refused.
  *
- * @throws ERR_KEY_MALFORMED, ERR_DER where the frame is broken.
+ * @throws ERR_KEY_MALFORMED, ERR_DER for a malformed frame
  */
 export function parseSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
   if (isPlainP256(spki)) return plainP256(spki)
   if (spki.length > maxSpkiOctets)
     throw new PkiError(
       'ERR_KEY_MALFORMED',
-      `a public key of ${String(spki.length)} octets; at most ${String(maxSpkiOctets)} are read`,
+      `the public key has ${String(spki.length)} octets; at most ${String(maxSpkiOctets)} are read`,
     )
   const reader = readWhole(spki, tags.sequence, 'SubjectPublicKeyInfo')
   const { oid, parameters } = readAlgorithm(reader.expect(tags.sequence, 'algorithm').inner(), 'algorithm')
@@ -69,7 +73,7 @@ export function parseSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInf
   return { ...info, problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `key algorithm ${oid}` } }
 }
 
-/** The one encoding of a P-256 key with an uncompressed point, which is what nearly every certificate and request has. */
+/** The encoding of a P-256 key with an uncompressed point, which nearly every certificate and request has. */
 function isPlainP256(spki: Uint8Array): boolean {
   if (spki.length !== 91) return false
   for (let i = 0; i < p256Prefix.length; i++) if (spki[i] !== p256Prefix[i]) return false
@@ -106,7 +110,8 @@ function judgeEc(parameters: Uint8Array | undefined, point: Uint8Array): Judgeme
   const curve = curves[decodeOid(parameters, 2)]
   if (curve === undefined)
     return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `curve ${decodeOid(parameters, 2)}` } }
-  // RFC 5480 §2.2: uncompressed is the form every implementation has; compressed points are refused by name.
+  // RFC 5480 §2.2: every implementation supports uncompressed points;
+  // compressed points are refused with their own message.
   if (point[0] === 2 || point[0] === 3)
     return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'a compressed EC point' } }
   if (point[0] !== 4 || point.length !== 1 + 2 * curve.octets)
@@ -142,10 +147,11 @@ function judgeRsa(algorithm: 'RSA' | 'RSA-PSS', key: Uint8Array): Judgement {
     return malformed('an RSA public key that is not two positive INTEGERs')
   }
   const bits = modulus.length * 8 - Math.clz32(modulus[0] as number) + 24
-  // RFC 8017 §3.1: n is a product of odd primes, e odd and at least 3; with e = 1 a signature is its own digest.
+  // RFC 8017 §3.1: n is a product of odd primes, e odd and at least 3; with e
+  // = 1 a signature is its own digest.
   if (!isOdd(modulus) || !isOdd(exponent) || (exponent.length === 1 && exponent[0] === 1))
     return malformed('an RSA key whose modulus or exponent is even, or whose exponent is 1')
-  // Before any arithmetic: CVE-2023-29409, CVE-2023-2650.
+  // Checked before any arithmetic (CVE-2023-29409, CVE-2023-2650).
   if (bits > maxRsaBits || exponent.length > maxExponentOctets)
     return {
       problem: {
@@ -172,7 +178,7 @@ function malformed(detail: string): Judgement {
   return { problem: { code: 'ERR_KEY_MALFORMED', detail } }
 }
 
-/** SEQUENCE, id-ecPublicKey, prime256v1, BIT STRING of 66 octets, 04 of the point. */
+/** SEQUENCE, id-ecPublicKey, prime256v1, BIT STRING of 66 octets, 04 before the point. */
 const p256Prefix = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')
 
 const unsupported = {

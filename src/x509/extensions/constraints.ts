@@ -1,5 +1,5 @@
-// Basic constraints: RFC 5280 section 4.2.1.9. Name constraints: section 4.2.1.10.
-// Certificate policies, mappings, constraints and inhibit-any: RFC 5280 sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14.
+// Basic constraints, name constraints and policy extensions: RFC 5280
+// sections 4.2.1.9, 4.2.1.10, 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14.
 
 import {
   DerReader,
@@ -11,27 +11,34 @@ import {
   integer,
   oid,
   oidContent,
-  optionalTrue,
   readWhole,
   sequence,
   smallInteger,
   tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { noTolerances, refuseExplicitDefault } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
+import { defaultFalse } from './extension.ts'
 import { encodeConstraintBase, readGeneralName } from '../names/general-name.ts'
 import type { GeneralName } from '../names/general-name.ts'
 
-/** Whether the subject is a CA, and how many intermediates may follow it. */
+/** Whether the subject is a CA, and its path length constraint. */
 export interface BasicConstraints {
   readonly ca: boolean
-  /** Most non-self-issued intermediate certificates below this one; undefined = no limit. */
+  /**
+   * The maximum number of non-self-issued intermediate certificates below this one; undefined means no limit.
+   */
   readonly pathLength: number | undefined
 }
 
 /** @throws ERR_DER */
-export function parseBasicConstraints(der: Uint8Array): BasicConstraints {
+export function parseBasicConstraints(
+  der: Uint8Array,
+  tolerances: readonly Tolerance[] = noTolerances,
+): BasicConstraints {
   const reader = readWhole(der, tags.sequence, 'basicConstraints')
-  const ca = optionalTrue(reader, 'cA')
+  const ca = defaultFalse(reader, tags.boolean, 'cA', tolerances, 'basicConstraints')
   const pathLength = reader.done
     ? undefined
     : smallInteger(reader.expect(tags.integer, 'pathLenConstraint'), 'pathLenConstraint')
@@ -45,28 +52,38 @@ export function encodeBasicConstraints({ ca, pathLength }: BasicConstraints): Ui
   return pathLength === undefined ? sequence(boolean(true)) : sequence(boolean(true), integer(pathLength))
 }
 
-/** A subtree of names. `minimum` is 0 and `maximum` absent in this profile; other values are reported, the validator refuses them. */
+/**
+ * A subtree of names. `minimum` must be 0 and `maximum` absent in this profile; other values are returned
+ * here, and the validator refuses them.
+ */
 export interface GeneralSubtree {
   readonly base: GeneralName
   readonly minimum: number
   readonly maximum: number | undefined
 }
 
-/** Which names certificates further down may have. */
+/** The names that certificates below the CA may have. */
 export interface NameConstraints {
   readonly permitted: readonly GeneralSubtree[]
   readonly excluded: readonly GeneralSubtree[]
 }
 
 /** @throws ERR_DER, ERR_NAME_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
-export function parseNameConstraints(der: Uint8Array): NameConstraints {
+export function parseNameConstraints(
+  der: Uint8Array,
+  tolerances: readonly Tolerance[] = noTolerances,
+): NameConstraints {
   const reader = readWhole(der, tags.sequence, 'nameConstraints')
-  const permitted = reader.optional(contextConstructed(0)) ? readSubtrees(reader.inner()) : undefined
-  const excluded = reader.optional(contextConstructed(1)) ? readSubtrees(reader.inner()) : undefined
+  const permitted = reader.optional(contextConstructed(0))
+    ? readSubtrees(reader.inner(), tolerances)
+    : undefined
+  const excluded = reader.optional(contextConstructed(1))
+    ? readSubtrees(reader.inner(), tolerances)
+    : undefined
   reader.finish('nameConstraints')
   // RFC 5280: "Conforming CAs MUST NOT issue certificates where name constraints is an empty sequence."
   if (permitted === undefined && excluded === undefined)
-    throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameConstraints: neither permitted nor excluded subtrees')
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameConstraints has no permitted or excluded subtrees')
   return { permitted: permitted ?? [], excluded: excluded ?? [] }
 }
 
@@ -86,18 +103,17 @@ export function encodeNameConstraints({ permitted, excluded }: NameConstraints):
   )
 }
 
-function readSubtrees(list: DerReader): GeneralSubtree[] {
+function readSubtrees(list: DerReader, tolerances: readonly Tolerance[]): GeneralSubtree[] {
   const subtrees: GeneralSubtree[] = []
   while (!list.done) {
     if (subtrees.length >= maxSubtrees)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `nameConstraints: more than ${String(maxSubtrees)} subtrees`)
     const reader = list.expect(tags.sequence, 'GeneralSubtree').inner()
-    const base = readGeneralName(reader, 'constraint')
+    const base = readGeneralName(reader, 'constraint', tolerances)
     let minimum = 0
     if (reader.optional(contextPrimitive(0))) {
       minimum = smallInteger(reader, 'minimum')
-      if (minimum === 0)
-        throw new PkiError('ERR_DER', 'minimum: 0 is the default and must be left out (X.690 11.5)')
+      if (minimum === 0) refuseExplicitDefault('nameConstraints: minimum 0', tolerances)
     }
     const maximum = reader.optional(contextPrimitive(1)) ? smallInteger(reader, 'maximum') : undefined
     reader.finish('GeneralSubtree')
@@ -106,22 +122,22 @@ function readSubtrees(list: DerReader): GeneralSubtree[] {
   if (subtrees.length === 0)
     throw new PkiError(
       'ERR_EXTENSION_MALFORMED',
-      'nameConstraints: an empty list of subtrees (RFC 5280: SIZE (1..MAX))',
+      'nameConstraints: a list of subtrees is empty (RFC 5280: SIZE (1..MAX))',
     )
   return subtrees
 }
 
 const maxSubtrees = 10_000
 
-/** A policy and the DER of its qualifiers, which are shown and never judged. */
+/** A policy and the DER of its qualifiers, which are displayed and not evaluated. */
 export interface PolicyInformation {
   /** Object identifier. */
   readonly policy: string
-  /** DER, as it stands. */
+  /** The DER, unchanged. */
   readonly qualifiers: Uint8Array | undefined
 }
 
-/** An issuer's policy that its subject calls by another name. */
+/** A policy of the issuer and the subject's policy that is equivalent to it. */
 export interface PolicyMapping {
   /** Object identifier. */
   readonly issuerDomainPolicy: string
@@ -129,15 +145,18 @@ export interface PolicyMapping {
   readonly subjectDomainPolicy: string
 }
 
-/** After how many certificates a policy is required, and mapping forbidden. */
+/** Numbers of certificates after which a policy is required, and after which mapping is inhibited. */
 export interface PolicyConstraints {
   /** Certificates that may follow before a policy is required. */
   readonly requireExplicitPolicy: number | undefined
-  /** Certificates that may follow before policies are mapped no more. */
+  /** Certificates that may follow before policies are no longer mapped. */
   readonly inhibitPolicyMapping: number | undefined
 }
 
-/** No policy twice (RFC 5280 4.2.1.4). @throws ERR_DER, ERR_OID_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
+/**
+ * Duplicate policies are refused (RFC 5280 4.2.1.4).
+ * @throws ERR_DER, ERR_OID_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED
+ */
 export function parseCertificatePolicies(der: Uint8Array): readonly PolicyInformation[] {
   const list = readWhole(der, tags.sequence, 'certificatePolicies')
   const policies: PolicyInformation[] = []
@@ -153,7 +172,10 @@ export function parseCertificatePolicies(der: Uint8Array): readonly PolicyInform
     }
     reader.finish('PolicyInformation')
     if (seen.has(policy))
-      throw new PkiError('ERR_EXTENSION_MALFORMED', `certificatePolicies: ${policy} twice (RFC 5280 4.2.1.4)`)
+      throw new PkiError(
+        'ERR_EXTENSION_MALFORMED',
+        `certificatePolicies: ${policy} repeats (RFC 5280 4.2.1.4)`,
+      )
     if (seen.add(policy).size > maxPolicies)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `certificatePolicies: more than ${String(maxPolicies)}`)
     policies.push({ policy, qualifiers })
@@ -161,7 +183,7 @@ export function parseCertificatePolicies(der: Uint8Array): readonly PolicyInform
   if (policies.length === 0)
     throw new PkiError(
       'ERR_EXTENSION_MALFORMED',
-      'certificatePolicies: no policy at all (RFC 5280: SIZE (1..MAX))',
+      'certificatePolicies: the list is empty (RFC 5280: SIZE (1..MAX))',
     )
   return policies
 }
@@ -183,7 +205,7 @@ export function parsePolicyMappings(der: Uint8Array): readonly PolicyMapping[] {
   if (mappings.length === 0)
     throw new PkiError(
       'ERR_EXTENSION_MALFORMED',
-      'policyMappings: no mapping at all (RFC 5280: SIZE (1..MAX))',
+      'policyMappings: the list is empty (RFC 5280: SIZE (1..MAX))',
     )
   return mappings
 }
@@ -198,13 +220,14 @@ export function parsePolicyConstraints(der: Uint8Array): PolicyConstraints {
     ? smallInteger(reader, 'inhibitPolicyMapping')
     : undefined
   reader.finish('policyConstraints')
-  // RFC 5280 4.2.1.11: "Conforming CAs MUST NOT issue certificates where policy constraints is an empty sequence."
+  // RFC 5280 4.2.1.11: "Conforming CAs MUST NOT issue certificates where
+  // policy constraints is an empty sequence."
   if (requireExplicitPolicy === undefined && inhibitPolicyMapping === undefined)
-    throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyConstraints: empty')
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyConstraints is empty')
   return { requireExplicitPolicy, inhibitPolicyMapping }
 }
 
-/** How many more certificates anyPolicy counts in. @throws ERR_DER */
+/** The number of further certificates in which anyPolicy is accepted. @throws ERR_DER */
 export function parseInhibitAnyPolicy(der: Uint8Array): number {
   const reader = new DerReader(der)
   const skipCerts = smallInteger(reader.expect(tags.integer, 'inhibitAnyPolicy'), 'inhibitAnyPolicy')
@@ -237,7 +260,10 @@ export function encodePolicyConstraints({
 
 function readQualifiers(list: DerReader): void {
   if (list.peek() < 0)
-    throw new PkiError('ERR_EXTENSION_MALFORMED', 'policyQualifiers: an empty list (RFC 5280: SIZE (1..MAX))')
+    throw new PkiError(
+      'ERR_EXTENSION_MALFORMED',
+      'policyQualifiers: the list is empty (RFC 5280: SIZE (1..MAX))',
+    )
   while (!list.done) {
     const reader = list.expect(tags.sequence, 'PolicyQualifierInfo').inner()
     readOid(reader, 'policyQualifierId')

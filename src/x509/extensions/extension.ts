@@ -1,5 +1,5 @@
-// Object identifiers of the extensions and purposes that this package knows by name.
-// The frame of an extension: RFC 5280 section 4.1.2.9. One per type, value inside an OCTET STRING.
+// Object identifiers of known extensions and purposes, and the frame of an
+// extension (RFC 5280 section 4.1.2.9).
 
 import {
   booleanContent,
@@ -12,6 +12,8 @@ import {
 } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import { acceptedBy, noTolerances, refuseExplicitDefault } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
 
 /** Certificate, CRL and CRL entry extensions: RFC 5280 sections 4.2, 5.2 and 5.3. */
 export const extensionOids = {
@@ -52,10 +54,10 @@ export const keyPurposeOids = {
   ocspSigning: '1.3.6.1.5.5.7.3.9',
 } as const
 
-/** The special policy that stands for all: RFC 5280 section 4.2.1.4. */
+/** The special policy that matches every policy (RFC 5280 section 4.2.1.4). */
 export const anyPolicy = '2.5.29.32.0'
 
-/** One extension as found. */
+/** One extension as found. @inline */
 export interface Extension {
   /** Object identifier, dotted. */
   readonly oid: string
@@ -65,40 +67,55 @@ export interface Extension {
 }
 
 /**
- * Reads `SEQUENCE OF Extension` with no type twice.
+ * Reads `SEQUENCE OF Extension`; a duplicate type is refused.
  *
  * @throws ERR_EXTENSION_DUPLICATE, ERR_DER, ERR_OID_INVALID, ERR_LIMIT_EXCEEDED
  */
-export function readExtensions(list: DerReader, what: string): Extension[] {
+export function readExtensions(
+  list: DerReader,
+  what: string,
+  tolerances: readonly Tolerance[] = noTolerances,
+): Extension[] {
   const extensions: Extension[] = []
-  if (list.peek() < 0)
-    throw new PkiError('ERR_DER', `${what}: an empty list of extensions (RFC 5280: SIZE (1..MAX))`)
+  if (list.done && !tolerances.includes('empty-extensions')) {
+    throw new PkiError(
+      'ERR_DER',
+      `${what}: the list of extensions is empty (RFC 5280 4.1: SIZE ` +
+        `(1..MAX))${acceptedBy('empty-extensions')}`,
+    )
+  }
   while (!list.done) {
     if (extensions.length >= maxExtensions)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
     const reader = list.expect(tags.sequence, 'Extension').inner()
     const oid = oidContent(reader.expect(tags.oid, 'extnID'))
-    let critical = false
-    if (reader.optional(tags.boolean)) {
-      critical = booleanContent(reader, 'critical')
-      if (!critical)
-        throw new PkiError(
-          'ERR_DER',
-          `extension ${oid}: critical FALSE is the default and must be left out (X.690 11.5)`,
-        )
-    }
+    const critical = defaultFalse(reader, tags.boolean, 'critical', tolerances, oid)
     const value = reader.expect(tags.octetString, 'extnValue').content()
     reader.finish('Extension')
     for (const known of extensions) {
       if (known.oid === oid)
-        throw new PkiError('ERR_EXTENSION_DUPLICATE', `${what}: extension ${oid} twice (RFC 5280 4.2)`)
+        throw new PkiError('ERR_EXTENSION_DUPLICATE', `${what}: duplicate extension ${oid} (RFC 5280 4.2)`)
     }
-    extensions.push({ oid, critical, value })
+    extensions.push(Object.freeze({ oid, critical, value }))
   }
   return extensions
 }
 
-/** Those that a caller has encoded. @throws ERR_INVALID_ARGUMENT for what are none */
+/** `BOOLEAN DEFAULT FALSE` with this tag; an encoded FALSE is refused unless tolerated. @throws ERR_DER */
+export function defaultFalse(
+  reader: DerReader,
+  tag: number,
+  what: string,
+  tolerances: readonly Tolerance[],
+  extension = '',
+): boolean {
+  if (!reader.optional(tag)) return false
+  if (booleanContent(reader, what)) return true
+  refuseExplicitDefault(`${extension === '' ? '' : `extension ${extension}: `}${what} FALSE`, tolerances)
+  return false
+}
+
+/** Checks extensions that a caller has encoded. @throws ERR_INVALID_ARGUMENT for another type */
 export function requireExtensions(list: readonly Extension[]): readonly Extension[] {
   const items: readonly unknown[] | undefined = Array.isArray(list) ? list : undefined
   const areAll = items?.every((one) => {
@@ -108,7 +125,7 @@ export function requireExtensions(list: readonly Extension[]): readonly Extensio
   if (areAll === true) return list
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
-    '`other` is a list of extensions, each with an oid, critical and the octets of its value',
+    '`other` must be a list of extensions, each with oid, critical and the octets of its value',
   )
 }
 
@@ -119,8 +136,8 @@ export function encodeExtension({ oid, critical, value }: Extension): Uint8Array
 }
 
 /**
- * The value itself, after its own decoder has read it: what a builder was given (an empty list, a negative count, contradicting flags) may
- * be no value of the type, and a signature over it would be wasted. Our limits are no part of the type.
+ * Decodes the encoded value again: a builder may have been given values that are invalid for the type (an
+ * empty list, a negative count, contradicting flags). Limits of this package are not applied.
  *
  * @throws ERR_INVALID_ARGUMENT
  */

@@ -1,5 +1,5 @@
-// Key usage and extended key usage: RFC 5280 sections 4.2.1.3 and 4.2.1.12.
-// Subject and authority key identifiers: RFC 5280 sections 4.2.1.1 and 4.2.1.2.
+// Key usage, extended key usage, and the subject and authority key
+// identifiers: RFC 5280 sections 4.2.1.3, 4.2.1.12, 4.2.1.1 and 4.2.1.2.
 
 import {
   DerReader,
@@ -7,7 +7,7 @@ import {
   contextConstructed,
   contextPrimitive,
   implicit,
-  namedBits,
+  lenientNamedBits,
   namedBitString,
   octetString,
   oid,
@@ -21,6 +21,8 @@ import { readGeneralNames } from '../names/general-name.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import { serialNumberFromBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'
+import { noTolerances } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
 
 const names = [
   'digitalSignature',
@@ -34,7 +36,7 @@ const names = [
   'decipherOnly',
 ] as const
 
-/** A purpose of the key, by its ASN.1 name. */
+/** A key usage, by its ASN.1 name. */
 export type KeyUsageName = (typeof names)[number]
 
 /** A set of key usages. */
@@ -46,33 +48,40 @@ export class KeyUsage {
     this.bits = bits
   }
 
-  /** The usages named. @throws ERR_INVALID_ARGUMENT for a name that is none: a usage that is left out by a slip is a certificate that does not work */
+  /**
+   * A set of the named usages.
+   * @throws ERR_INVALID_ARGUMENT for an unknown name, so that a typo cannot silently omit a usage
+   */
   static of(...usages: readonly KeyUsageName[]): KeyUsage {
     for (const name of usages)
       if (!names.includes(name))
         throw new PkiError(
           'ERR_INVALID_ARGUMENT',
-          `${JSON.stringify(name)} is no key usage (RFC 5280 4.2.1.3)`,
+          `unknown key usage ${JSON.stringify(name)} (RFC 5280 4.2.1.3)`,
         )
     return new KeyUsage(usages.reduce((bits, name) => bits | (1 << names.indexOf(name)), 0))
   }
 
-  /** Parses the extension's value. @throws ERR_DER */
+  /**
+   * Parses the extension's value. Trailing zero bits are accepted, because
+   * roots of public CAs have them (X.690 11.2.2).
+   * @throws ERR_DER
+   */
   static parse(der: Uint8Array): KeyUsage {
     const reader = new DerReader(der)
-    const bits = namedBits(reader.expect(tags.bitString, 'keyUsage'), 'keyUsage')
+    const bits = lenientNamedBits(reader.expect(tags.bitString, 'keyUsage'), 'keyUsage')
     reader.finish('keyUsage')
     return new KeyUsage(bits)
   }
 
-  /** Whether this usage is among them. */
+  /** Whether this usage is in the set. */
   has(name: KeyUsageName): boolean {
     return ((this.bits >> names.indexOf(name)) & 1) === 1
   }
 
   /** The usages in the order of the standard. */
   get names(): readonly KeyUsageName[] {
-    return names.filter((name) => this.has(name))
+    return Object.freeze(names.filter((name) => this.has(name)))
   }
 
   /** DER of the extension's value. */
@@ -85,7 +94,7 @@ export class KeyUsage {
     return this.names.join(', ')
   }
 
-  /** The names: what a set is in JSON. */
+  /** The names, for JSON. */
   toJSON(): readonly KeyUsageName[] {
     return this.names
   }
@@ -101,7 +110,7 @@ export function parseExtendedKeyUsage(der: Uint8Array): readonly string[] {
       throw new PkiError('ERR_LIMIT_EXCEEDED', `extKeyUsage: more than ${String(maxPurposes)} purposes`)
   }
   if (purposes.length === 0)
-    throw new PkiError('ERR_EXTENSION_MALFORMED', 'extKeyUsage: no purpose at all (RFC 5280: SIZE (1..MAX))')
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'extKeyUsage: the list is empty (RFC 5280: SIZE (1..MAX))')
   return purposes
 }
 
@@ -112,7 +121,7 @@ export function encodeExtendedKeyUsage(purposes: readonly string[]): Uint8Array 
 
 const maxPurposes = 256
 
-/** Which key signed: by identifier, or by its certificate's issuer and serial number. */
+/** Identifies the issuer's key: by key identifier, or by issuer and serial number of its certificate. */
 export interface AuthorityKeyIdentifier {
   readonly keyIdentifier: Uint8Array | undefined
   readonly issuer: readonly GeneralName[] | undefined
@@ -125,7 +134,7 @@ export function parseSubjectKeyIdentifier(der: Uint8Array): Uint8Array {
   const identifier = reader.expect(tags.octetString, 'subjectKeyIdentifier').content()
   reader.finish('subjectKeyIdentifier')
   if (identifier.length === 0)
-    throw new PkiError('ERR_EXTENSION_MALFORMED', 'subjectKeyIdentifier: no octets')
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'subjectKeyIdentifier: the identifier is empty')
   return identifier
 }
 
@@ -135,11 +144,14 @@ export function encodeSubjectKeyIdentifier(identifier: Uint8Array): Uint8Array {
 }
 
 /** @throws ERR_DER, ERR_EXTENSION_MALFORMED, ERR_NAME_INVALID */
-export function parseAuthorityKeyIdentifier(der: Uint8Array): AuthorityKeyIdentifier {
+export function parseAuthorityKeyIdentifier(
+  der: Uint8Array,
+  tolerances: readonly Tolerance[] = noTolerances,
+): AuthorityKeyIdentifier {
   const reader = readWhole(der, tags.sequence, 'authorityKeyIdentifier')
   const keyIdentifier = reader.optional(contextPrimitive(0)) ? reader.content() : undefined
   const issuer = reader.optional(contextConstructed(1))
-    ? readGeneralNames(reader.inner(), 'authorityCertIssuer')
+    ? readGeneralNames(reader.inner(), 'authorityCertIssuer', tolerances)
     : undefined
   let serialNumber: SerialNumber | undefined
   if (reader.optional(contextPrimitive(2))) {
@@ -151,13 +163,13 @@ export function parseAuthorityKeyIdentifier(der: Uint8Array): AuthorityKeyIdenti
   if ((issuer === undefined) !== (serialNumber === undefined)) {
     throw new PkiError(
       'ERR_EXTENSION_MALFORMED',
-      'authorityKeyIdentifier: issuer and serial number come together (RFC 5280 4.2.1.1)',
+      'authorityKeyIdentifier: issuer and serial number must both be present or absent (RFC 5280 4.2.1.1)',
     )
   }
   return { keyIdentifier, issuer, serialNumber }
 }
 
-/** DER of an authority key identifier of the keyIdentifier form, the only one that is issued (threats L29). */
+/** DER of an authority key identifier with keyIdentifier only, the one form that is issued. */
 export function encodeAuthorityKeyIdentifier(keyIdentifier: Uint8Array): Uint8Array {
   return sequence(implicit(0, keyIdentifier))
 }

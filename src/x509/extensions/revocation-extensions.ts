@@ -1,10 +1,8 @@
-// CRL distribution points, freshest CRL and issuing distribution point: RFC 5280 sections 4.2.1.13, 4.2.1.15 and 5.2.5.
-// Authority and subject information access: RFC 5280 sections 4.2.2.1 and 4.2.2.2.
-// Extensions of CRLs and of their entries: RFC 5280 sections 5.2 and 5.3.
+// Extensions about revocation: distribution points, information access, and those of CRLs and their entries
+// (RFC 5280 sections 4.2.1.13, 4.2.1.15, 4.2.2, 5.2 and 5.3).
 
 import {
   DerReader,
-  booleanContent,
   contextConstructed,
   contextPrimitive,
   element,
@@ -21,10 +19,13 @@ import {
   tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { noTolerances } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
+import { defaultFalse } from './extension.ts'
 import { encodeGeneralName, readGeneralName, readGeneralNames } from '../names/general-name.ts'
-import type { GeneralName } from '../names/general-name.ts'
+import type { GeneralName, GeneralNameUse } from '../names/general-name.ts'
 
-/** Where a list is: full names, or the DER of an RDN relative to the CRL issuer's name. */
+/** The name of a distribution point: full names, or the DER of an RDN relative to the CRL issuer's name. */
 export type DistributionPointName =
   { readonly fullName: readonly GeneralName[] } | { readonly nameRelativeToCrlIssuer: Uint8Array }
 
@@ -34,10 +35,10 @@ export type ReasonFlags = number
 /** All reasons that ReasonFlags can name (bits 1 to 8). */
 export const allReasons: ReasonFlags = 0x1fe
 
-/** One place to find a CRL at. */
+/** One location of a CRL. */
 export interface DistributionPoint {
   readonly name: DistributionPointName | undefined
-  /** Undefined = all reasons. */
+  /** Undefined means all reasons. */
   readonly reasons: ReasonFlags | undefined
   readonly crlIssuer: readonly GeneralName[] | undefined
 }
@@ -53,43 +54,53 @@ export interface IssuingDistributionPoint {
 }
 
 /** @throws ERR_DER, ERR_NAME_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
-export function parseDistributionPoints(der: Uint8Array, what: string): readonly DistributionPoint[] {
+export function parseDistributionPoints(
+  der: Uint8Array,
+  what: string,
+  tolerances: readonly Tolerance[] = noTolerances,
+  use: GeneralNameUse = 'location',
+): readonly DistributionPoint[] {
   const list = readWhole(der, tags.sequence, what)
   const points: DistributionPoint[] = []
   while (!list.done) {
     if (points.length >= maxPoints)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxPoints)} distribution points`)
     const reader = list.expect(tags.sequence, 'DistributionPoint').inner()
-    const name = readPointName(reader)
+    const name = readPointName(reader, tolerances, use)
     const reasons = reader.optional(contextPrimitive(1)) ? namedBits(reader, 'reasons') : undefined
     const crlIssuer = reader.optional(contextConstructed(2))
-      ? readGeneralNames(reader.inner(), 'cRLIssuer')
+      ? readGeneralNames(reader.inner(), 'cRLIssuer', tolerances)
       : undefined
     reader.finish('DistributionPoint')
     // RFC 5280 4.2.1.13: "a DistributionPoint MUST NOT consist of only the reasons field".
     if (name === undefined && crlIssuer === undefined)
-      throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: a point with neither name nor issuer`)
+      throw new PkiError(
+        'ERR_EXTENSION_MALFORMED',
+        `${what}: a distribution point has neither name nor CRL issuer`,
+      )
     points.push({ name, reasons, crlIssuer })
   }
   if (points.length === 0)
-    throw new PkiError(
-      'ERR_EXTENSION_MALFORMED',
-      `${what}: no distribution point at all (RFC 5280: SIZE (1..MAX))`,
-    )
+    throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: the list is empty (RFC 5280: SIZE (1..MAX))`)
   return points
 }
 
 /** @throws ERR_DER, ERR_NAME_INVALID, ERR_EXTENSION_MALFORMED */
-export function parseIssuingDistributionPoint(der: Uint8Array): IssuingDistributionPoint {
+export function parseIssuingDistributionPoint(
+  der: Uint8Array,
+  tolerances: readonly Tolerance[] = noTolerances,
+): IssuingDistributionPoint {
+  const optionalFlag = (from: DerReader, n: number, what: string): boolean =>
+    defaultFalse(from, contextPrimitive(n), what, tolerances, 'issuingDistributionPoint')
   const reader = readWhole(der, tags.sequence, 'issuingDistributionPoint')
-  const name = readPointName(reader)
-  const onlyContainsUserCerts = optionalFlag(reader, 1)
-  const onlyContainsCaCerts = optionalFlag(reader, 2)
+  const name = readPointName(reader, tolerances)
+  const onlyContainsUserCerts = optionalFlag(reader, 1, 'onlyContainsUserCerts')
+  const onlyContainsCaCerts = optionalFlag(reader, 2, 'onlyContainsCACerts')
   const onlySomeReasons = reader.optional(contextPrimitive(3))
     ? namedBits(reader, 'onlySomeReasons')
     : undefined
-  const indirectCrl = optionalFlag(reader, 4)
-  const onlyContainsAttributeCerts = optionalFlag(reader, 5)
+  const indirectCrl = optionalFlag(reader, 4, 'indirectCRL')
+  const onlyContainsAttributeCerts = optionalFlag(reader, 5, 'onlyContainsAttributeCerts')
   reader.finish('issuingDistributionPoint')
   const onlyFlags =
     Number(onlyContainsUserCerts) + Number(onlyContainsCaCerts) + Number(onlyContainsAttributeCerts)
@@ -98,9 +109,10 @@ export function parseIssuingDistributionPoint(der: Uint8Array): IssuingDistribut
       'ERR_EXTENSION_MALFORMED',
       'issuingDistributionPoint: more than one onlyContains flag (RFC 5280 5.2.5)',
     )
-  // RFC 5280 5.2.5: "Conforming CRLs issuers MUST NOT issue CRLs where the DER encoding of the IDP is an empty sequence."
+  // RFC 5280 5.2.5: "Conforming CRLs issuers MUST NOT issue CRLs where the DER
+  // encoding of the IDP is an empty sequence."
   if (reader.end === reader.bytes.length && der.length === 2)
-    throw new PkiError('ERR_EXTENSION_MALFORMED', 'issuingDistributionPoint: empty')
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'issuingDistributionPoint is empty')
   return {
     name,
     onlyContainsUserCerts,
@@ -140,16 +152,22 @@ export function encodeIssuingDistributionPoint(point: Partial<IssuingDistributio
   )
 }
 
-function readPointName(reader: DerReader): DistributionPointName | undefined {
+function readPointName(
+  reader: DerReader,
+  tolerances: readonly Tolerance[],
+  use: GeneralNameUse = 'location',
+): DistributionPointName | undefined {
   if (!reader.optional(contextConstructed(0))) return undefined
   const inner = reader.inner()
   const tag = inner.next()
   inner.finish('distributionPoint')
-  if (tag === contextConstructed(0)) return { fullName: readGeneralNames(inner.inner(), 'fullName') }
+  if (tag === contextConstructed(0))
+    return { fullName: readGeneralNames(inner.inner(), 'fullName', tolerances, use) }
   if (tag !== contextConstructed(1))
-    throw new PkiError('ERR_DER', `distributionPoint: tag 0x${tag.toString(16)}`)
+    throw new PkiError('ERR_DER', `distributionPoint: unexpected tag 0x${tag.toString(16)}`)
   const rdn = inner.content()
-  if (rdn.length === 0) throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameRelativeToCRLIssuer: no attribute')
+  if (rdn.length === 0)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameRelativeToCRLIssuer: the name has no attribute')
   const attributes = inner.inner()
   while (!attributes.done) attributes.expect(tags.sequence, 'nameRelativeToCRLIssuer')
   return { nameRelativeToCrlIssuer: element(tags.set, rdn) }
@@ -162,27 +180,21 @@ function encodePointName(name: DistributionPointName | undefined): Uint8Array[] 
   return [explicit(0, explicit(1, set.expect(tags.set, 'nameRelativeToCRLIssuer').content()))]
 }
 
-/** `[n] IMPLICIT BOOLEAN DEFAULT FALSE`. */
-function optionalFlag(reader: DerReader, n: number): boolean {
-  if (!reader.optional(contextPrimitive(n))) return false
-  if (!booleanContent(reader, 'issuingDistributionPoint'))
-    throw new PkiError(
-      'ERR_DER',
-      'issuingDistributionPoint: FALSE is the default and must be left out (X.690 11.5)',
-    )
-  return true
-}
-
 const maxPoints = 1000
 
-/** Where to reach something, and how: `1.3.6.1.5.5.7.48.1` OCSP, `1.3.6.1.5.5.7.48.2` issuer certificates. */
+/** A location and its access method: `1.3.6.1.5.5.7.48.1` OCSP, `1.3.6.1.5.5.7.48.2` issuer certificates. */
 export interface AccessDescription {
   readonly method: string
   readonly location: GeneralName
 }
 
 /** @throws ERR_DER, ERR_OID_INVALID, ERR_NAME_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
-export function parseInfoAccess(der: Uint8Array, what: string): readonly AccessDescription[] {
+export function parseInfoAccess(
+  der: Uint8Array,
+  what: string,
+  tolerances: readonly Tolerance[] = noTolerances,
+  use: GeneralNameUse = 'location',
+): readonly AccessDescription[] {
   const list = readWhole(der, tags.sequence, what)
   const descriptions: AccessDescription[] = []
   while (!list.done) {
@@ -190,12 +202,12 @@ export function parseInfoAccess(der: Uint8Array, what: string): readonly AccessD
       throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxDescriptions)} entries`)
     const reader = list.expect(tags.sequence, 'AccessDescription').inner()
     const method = oidContent(reader.expect(tags.oid, 'accessMethod'))
-    const location = readGeneralName(reader)
+    const location = readGeneralName(reader, use, tolerances)
     reader.finish('AccessDescription')
     descriptions.push({ method, location })
   }
   if (descriptions.length === 0)
-    throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: no entry at all (RFC 5280: SIZE (1..MAX))`)
+    throw new PkiError('ERR_EXTENSION_MALFORMED', `${what}: the list is empty (RFC 5280: SIZE (1..MAX))`)
   return descriptions
 }
 
@@ -208,7 +220,7 @@ export function encodeInfoAccess(descriptions: readonly AccessDescription[]): Ui
 
 const maxDescriptions = 1000
 
-/** Why a certificate was revoked: CRLReason, RFC 5280 §5.3.1. */
+/** The reason for a revocation: CRLReason, RFC 5280 §5.3.1. @inline */
 export type CrlReason =
   | 'unspecified'
   | 'keyCompromise'
@@ -243,13 +255,13 @@ export function parseCrlNumber(der: Uint8Array): bigint {
   reader.finish('cRLNumber')
   const leadingZero = content.length > 1 && content[0] === 0 && (content[1] as number) < 0x80
   if (content.length === 0 || leadingZero)
-    throw new PkiError('ERR_DER', 'cRLNumber: an INTEGER that is not minimal')
+    throw new PkiError('ERR_DER', 'cRLNumber: the INTEGER is not minimal')
   if ((content[0] as number) >= 0x80)
-    throw new PkiError('ERR_EXTENSION_MALFORMED', 'cRLNumber: negative (RFC 5280 5.2.3)')
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'cRLNumber is negative (RFC 5280 5.2.3)')
   if (content.length > 20)
     throw new PkiError(
       'ERR_EXTENSION_MALFORMED',
-      `cRLNumber: ${content.length} octets; at most 20 are allowed (RFC 5280 5.2.3)`,
+      `cRLNumber has ${content.length} octets; at most 20 are allowed (RFC 5280 5.2.3)`,
     )
   return BigInt(`0x${Buffer.from(content).toString('hex')}`)
 }
@@ -261,10 +273,7 @@ export function parseReasonCode(der: Uint8Array): CrlReason {
   reader.finish('reasonCode')
   const reason = content.length === 1 ? crlReasons[content[0] as number] : undefined
   if (reason === undefined)
-    throw new PkiError(
-      'ERR_EXTENSION_MALFORMED',
-      'reasonCode: a number that names no reason (RFC 5280 5.3.1)',
-    )
+    throw new PkiError('ERR_EXTENSION_MALFORMED', 'reasonCode: the number is not a reason (RFC 5280 5.3.1)')
   return reason
 }
 
@@ -274,7 +283,7 @@ export function parseInvalidityDate(der: Uint8Array): number {
   if (reader.peek() !== tags.generalizedTime)
     throw new PkiError(
       'ERR_EXTENSION_MALFORMED',
-      'invalidityDate: a GeneralizedTime is wanted (RFC 5280 5.3.2)',
+      'invalidityDate: expected a GeneralizedTime (RFC 5280 5.3.2)',
     )
   const time = readTime(reader, 'invalidityDate')
   reader.finish('invalidityDate')
@@ -282,10 +291,13 @@ export function parseInvalidityDate(der: Uint8Array): number {
 }
 
 /** @throws ERR_DER, ERR_NAME_INVALID */
-export function parseCertificateIssuer(der: Uint8Array): readonly GeneralName[] {
+export function parseCertificateIssuer(
+  der: Uint8Array,
+  tolerances: readonly Tolerance[] = noTolerances,
+): readonly GeneralName[] {
   const reader = new DerReader(der)
   reader.expect(tags.sequence, 'certificateIssuer').finish('certificateIssuer')
-  return readGeneralNames(reader.inner(), 'certificateIssuer')
+  return readGeneralNames(reader.inner(), 'certificateIssuer', tolerances)
 }
 
 /** DER of a CRL number. */
@@ -293,11 +305,14 @@ export function encodeCrlNumber(number: bigint | number): Uint8Array {
   return integer(BigInt(number))
 }
 
-/** DER of a reason code. @throws ERR_INVALID_ARGUMENT for what is no reason */
+/** DER of a reason code. @throws ERR_INVALID_ARGUMENT for an unknown reason */
 export function encodeReasonCode(reason: CrlReason): Uint8Array {
   const number = crlReasons.indexOf(reason)
   if (number < 0)
-    throw new PkiError('ERR_INVALID_ARGUMENT', `${JSON.stringify(reason)} is no reason (RFC 5280 5.3.1)`)
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `unknown revocation reason ${JSON.stringify(reason)} (RFC 5280 5.3.1)`,
+    )
   return element(tags.enumerated, Uint8Array.of(number))
 }
 

@@ -1,5 +1,5 @@
-// Attribute types of distinguished names: short names for text (RFC 4514 §3, RFC 4519) and bounds (RFC 5280 appendix A).
-// Attributes of a name into DER: the string type that RFC 5280 section 4.1.2.4 asks for, within the bounds of appendix A.
+// Attribute types of distinguished names: short names (RFC 4514 §3, RFC 4519), string types (RFC 5280 section
+// 4.1.2.4) and bounds (appendix A).
 
 import { directoryString, ia5String, oid, sequence, setOf, tags, utf8String } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
@@ -43,19 +43,22 @@ export function attributeName(oid: string): string {
   return nameByOid.get(oid) ?? oid
 }
 
-/** Whether the type is one of those above: each is a character string by its standard. */
+/** Whether the type is in the table; all types in it are character strings. */
 export function isKnownAttribute(oid: string): boolean {
   return nameByOid.has(oid)
 }
 
-/** The object identifier of a type given by short name (any case) or as one. @throws ERR_NAME_INVALID */
+/**
+ * The object identifier of a type given by short name (any case) or object identifier.
+ * @throws ERR_NAME_INVALID
+ */
 export function requireAttributeOid(type: string): string {
   const known = oidByName.get(type.toLowerCase())
   if (known !== undefined) return known
   if (!/^[0-9]+(\.[0-9]+)+$/.test(type))
     throw new PkiError(
       'ERR_NAME_INVALID',
-      `${JSON.stringify(type.slice(0, 64))} is no attribute type; write its object identifier`,
+      `unknown attribute type ${JSON.stringify(type.slice(0, 64))}; write its object identifier`,
     )
   return type
 }
@@ -63,10 +66,13 @@ export function requireAttributeOid(type: string): string {
 /** Type, as short name (`CN`) or object identifier, and text. */
 export type NameAttribute = readonly [type: string, value: string]
 
-/** The same, or with the DER of a value that has no text. */
+/** The same, or with the DER of a value that is not a string. */
 export type EncodableAttribute = readonly [type: string, value: string | Uint8Array]
 
-/** DER of an RDNSequence, one inner list per RDN. @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID */
+/**
+ * DER of an RDNSequence, one inner list per RDN.
+ * @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID
+ */
 export function encodeAttributes(rdns: readonly (readonly EncodableAttribute[])[]): Uint8Array {
   return sequence(...rdns.map((rdn) => setOf(...rdn.map(encodeAttribute))))
 }
@@ -78,12 +84,13 @@ function encodeAttribute([type, value]: EncodableAttribute): Uint8Array {
   if (value.length === 0 || value.length > bound) {
     throw new PkiError(
       'ERR_NAME_INVALID',
-      `attribute ${type}: ${String(value.length)} characters where 1 to ${String(bound)} are allowed (RFC 5280 appendix A)`,
+      `attribute ${type} has ${String(value.length)} characters; 1 to ${String(bound)} are allowed (RFC ` +
+        '5280 appendix A)',
     )
   }
-  // Whoever shows the name writes it to a terminal or a log.
+  // The name may be shown in a terminal or a log.
   if (/\p{Cc}|\p{Cs}/u.test(value)) {
-    throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: a control character or half a surrogate pair`)
+    throw new PkiError('ERR_NAME_INVALID', `attribute ${type} has a control character or a lone surrogate`)
   }
   return sequence(oid(id), encodeValue(id, value))
 }
@@ -91,12 +98,15 @@ function encodeAttribute([type, value]: EncodableAttribute): Uint8Array {
 function encodeValue(id: string, value: string): Uint8Array {
   if (id === '1.2.840.113549.1.9.1' || id === '0.9.2342.19200300.100.1.25') return ia5String(value)
   if (id !== '2.5.4.6' && id !== '2.5.4.5' && id !== '2.5.4.46') return utf8String(value)
-  // RFC 5280 appendix A: X520countryName is PrintableString (SIZE (2)), X520SerialNumber and X520dnQualifier are PrintableString.
+  // RFC 5280 appendix A: X520countryName is PrintableString (SIZE (2)),
+  // X520SerialNumber and X520dnQualifier are PrintableString.
   const der = directoryString(value)
   if (der[0] !== tags.printableString || (id === '2.5.4.6' && value.length !== 2)) {
     throw new PkiError(
       'ERR_NAME_INVALID',
-      `attribute ${attributeName(id)}: a PrintableString${id === '2.5.4.6' ? ' of two characters' : ''} is wanted (RFC 5280 appendix A)`,
+      `attribute ${attributeName(id)} must be a ` +
+        `PrintableString${id === '2.5.4.6' ? ' of two characters' : ''} ` +
+        '(RFC 5280 appendix A)',
     )
   }
   return der

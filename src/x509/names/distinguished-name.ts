@@ -1,9 +1,12 @@
-// Distinguished names as text: RFC 4514, both ways.
-// Distinguished names: RFC 5280 section 4.1.2.4, compared by section 7.1, written by RFC 4514.
+// Distinguished names: read by RFC 5280 section 4.1.2.4, compared by section 7.1, and as RFC 4514 text.
 
 import { checkWellFormed, isStringTag, oidContent, readWhole, stringContent, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { requireOctets } from '../../internal/bytes.ts'
+import { freezeDeep } from '../../internal/freeze-deep.ts'
+import { acceptedBy, noTolerances } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
 import { attributeName, encodeAttributes, isKnownAttribute, requireAttributeOid } from './attribute-types.ts'
 import type { EncodableAttribute, NameAttribute } from './attribute-types.ts'
 
@@ -26,7 +29,7 @@ function parseDistinguishedName(text: string): EncodableAttribute[][] {
   if (text.length > maxTextLength)
     throw new PkiError(
       'ERR_NAME_INVALID',
-      `a name of ${String(text.length)} characters; at most ${String(maxTextLength)} are read`,
+      `the name has ${String(text.length)} characters; at most ${String(maxTextLength)} are read`,
     )
   if (text === '') return []
   const rdns: EncodableAttribute[][] = []
@@ -34,7 +37,7 @@ function parseDistinguishedName(text: string): EncodableAttribute[][] {
   let at = 0
   for (;;) {
     const equals = text.indexOf('=', at)
-    if (equals < 0) throw invalid(text, at, 'an attribute without "="')
+    if (equals < 0) throw invalid(text, at, 'an attribute has no "="')
     const type = text.slice(at, equals).trim()
     const value = readValue(text, equals + 1)
     rdn.push([type, value.content])
@@ -58,7 +61,7 @@ function readValue(text: string, from: number): { content: string | Uint8Array; 
   for (; at < text.length; at++) {
     const character = text[at] as string
     if (character === ',' || character === '+') break
-    if ('"<>;'.includes(character)) throw invalid(text, at, `a ${character} that is not escaped`)
+    if ('"<>;'.includes(character)) throw invalid(text, at, `an unescaped ${character}`)
     if (character === '\\') {
       const pair = text.slice(at + 1, at + 3)
       const escaped = text[at + 1]
@@ -69,18 +72,18 @@ function readValue(text: string, from: number): { content: string | Uint8Array; 
         octets.push(escaped.charCodeAt(0))
         at += 1
       } else {
-        throw invalid(text, at, 'a backslash that escapes nothing')
+        throw invalid(text, at, 'a backslash without a character to escape')
       }
       kept = octets.length
       continue
     }
     const point = String.fromCodePoint(text.codePointAt(at) as number)
-    if (/\p{Cs}/u.test(point)) throw invalid(text, at, 'half a surrogate pair')
+    if (/\p{Cs}/u.test(point)) throw invalid(text, at, 'a lone surrogate')
     octets.push(...Buffer.from(point, 'utf8'))
     at += point.length - 1
     if (character !== ' ') kept = octets.length
   }
-  // Blanks at the end do not belong to the value unless escaped (RFC 4514 §3).
+  // Trailing blanks are not part of the value unless escaped (RFC 4514 §3).
   try {
     return {
       content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
@@ -89,23 +92,25 @@ function readValue(text: string, from: number): { content: string | Uint8Array; 
       end: at,
     }
   } catch (cause) {
-    throw new PkiError('ERR_NAME_INVALID', 'escaped octets that are not UTF-8', { cause })
+    throw new PkiError('ERR_NAME_INVALID', 'escaped octets are not UTF-8', { cause })
   }
 }
 
-/** `#` and the DER of the value in hexadecimal (RFC 4514 §2.4); what it holds is checked with the whole name. */
+/** `#` and the DER of the value in hexadecimal (RFC 4514 §2.4); the DER is checked with the whole name. */
 function readHexValue(text: string, from: number): { content: Uint8Array; end: number } {
   const digits = /^(?:[0-9a-fA-F]{2})+/.exec(text.slice(from + 1))?.[0] ?? ''
   let end = from + 1 + digits.length
   while (text[end] === ' ') end++
   if (digits === '' || (end < text.length && text[end] !== ',' && text[end] !== '+'))
-    throw invalid(text, from, 'a # without the hexadecimal octets of a value')
+    throw invalid(text, from, 'a # is not followed by hexadecimal octets')
   return { content: Uint8Array.from(Buffer.from(digits, 'hex')), end }
 }
 
 function formatAttribute({ type, value, der }: TextAttribute): string {
-  // RFC 4514 §2.4: what has no string form, or no name for its type, is written as # and the hexadecimal DER.
-  return `${attributeName(type)}=${value === undefined || !isKnownAttribute(type) ? `#${Buffer.from(der).toString('hex')}` : escapeValue(value)}`
+  // RFC 4514 §2.4: a value without a string form, or of a type without a short
+  // name, is written as # and hexadecimal DER.
+  const asText = value !== undefined && isKnownAttribute(type)
+  return `${attributeName(type)}=${asText ? escapeValue(value) : `#${Buffer.from(der).toString('hex')}`}`
 }
 
 function escapeValue(value: string): string {
@@ -135,20 +140,20 @@ function invalid(text: string, at: number, what: string): PkiError {
 const maxTextLength = 16 * 1024
 
 /** One attribute of a relative distinguished name. */
-export interface AttributeTypeAndValue {
+interface AttributeTypeAndValue {
   /** Object identifier of the type, dotted. */
   readonly type: string
-  /** The text of the value; undefined where it is no character string. */
+  /** The text of the value; undefined if it is not a character string. */
   readonly value: string | undefined
   /** DER of the value. */
   readonly der: Uint8Array
 }
 
-/** A relative distinguished name: one attribute nearly always, several where they are joined by `+`. */
+/** A relative distinguished name: nearly always one attribute, several if joined by `+`. */
 export type RelativeDistinguishedName = readonly AttributeTypeAndValue[]
 
 /**
- * A distinguished name: a view over its DER, decoded when first asked.
+ * A distinguished name as a view over its DER, decoded on first use.
  *
  * @example
  * ```ts
@@ -158,29 +163,45 @@ export type RelativeDistinguishedName = readonly AttributeTypeAndValue[]
 export class DistinguishedName {
   /** DER of the RDNSequence, as found. */
   readonly der: Uint8Array
+  readonly #tolerances: readonly Tolerance[]
   #rdns: readonly RelativeDistinguishedName[] | undefined
   #comparisonKey: string | undefined
 
-  private constructor(der: Uint8Array) {
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances) {
     this.der = der
-  }
-
-  /** A view over the DER of a whole RDNSequence; its inside is checked when first asked for. */
-  static fromDer(der: Uint8Array): DistinguishedName {
-    return new DistinguishedName(der)
+    this.#tolerances = tolerances
   }
 
   /**
-   * A name from RFC 4514 text, most specific attribute first: `CN=web,O=Example`. Values may be `#` and hexadecimal DER.
+   * A name over a copy of the DER of a whole RDNSequence; the content is checked on first use.
    *
-   * @throws ERR_NAME_INVALID; ERR_OID_INVALID, ERR_STRING_INVALID for a type or a value that cannot be encoded; ERR_DER for hexadecimal that is
-   * none; ERR_INVALID_ARGUMENT for what is no text
+   * @throws ERR_INVALID_ARGUMENT if the value is not octets
+   */
+  static fromDer(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances): DistinguishedName {
+    return new DistinguishedName(new Uint8Array(requireOctets(der, 'the DER of a name')), tolerances)
+  }
+
+  /**
+   * Over octets that never change: those of a copied certificate.
+   *
+   * @internal
+   */
+  static over(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances): DistinguishedName {
+    return new DistinguishedName(der, tolerances)
+  }
+
+  /**
+   * A name from RFC 4514 text, most specific attribute first:
+   * `CN=web,O=Example`. Values may be `#` and hexadecimal DER.
+   *
+   * @throws ERR_NAME_INVALID; ERR_OID_INVALID, ERR_STRING_INVALID for a type or a value that cannot be
+   *   encoded; ERR_DER for hexadecimal that is not DER; ERR_INVALID_ARGUMENT for another type than string
    */
   static parse(text: string): DistinguishedName {
     if (typeof text !== 'string')
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'a name is RFC 4514 text, such as CN=web,O=Example, or a DistinguishedName',
+        'a name must be RFC 4514 text, such as CN=web,O=Example, or a DistinguishedName',
       )
     const attributes = parseDistinguishedName(text)
     const name = new DistinguishedName(encodeAttributes(attributes))
@@ -188,14 +209,18 @@ export class DistinguishedName {
     return name
   }
 
-  /** A name from either form: RFC 4514 text, or one that was parsed. @throws ERR_INVALID_ARGUMENT for anything else; as `parse` */
+  /**
+   * A name from either form: RFC 4514 text, or one that was parsed.
+   * @throws ERR_INVALID_ARGUMENT for anything else; as `parse`
+   */
   static from(name: DistinguishedName | string): DistinguishedName {
     if (name instanceof DistinguishedName) return name
     return DistinguishedName.parse(name)
   }
 
   /**
-   * A name of one attribute per RDN, in the order of the encoding (most general first): `of([['O', 'Example'], ['CN', 'web']])`.
+   * A name of one attribute per RDN, in the order of the encoding (most
+   * general first): `of([['O', 'Example'], ['CN', 'web']])`.
    *
    * @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID
    */
@@ -203,22 +228,27 @@ export class DistinguishedName {
     const isText = (one: unknown): boolean =>
       Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'string'
     if (!isListOf(attributes, isText))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'a name is a list of types, each with its text')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'a name must be an array of [type, text] pairs')
     return new DistinguishedName(encodeAttributes(attributes.map((attribute) => [attribute])))
   }
 
-  /** Whether there is no attribute at all. */
+  /** Whether there are no attributes. */
   get isEmpty(): boolean {
     return this.der.length === 2
   }
 
-  /** The relative distinguished names in the order of the encoding. @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID */
+  /**
+   * The relative distinguished names in the order of the encoding.
+   * @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID
+   */
   get rdns(): readonly RelativeDistinguishedName[] {
-    this.#rdns ??= readRdns(this.der)
+    this.#rdns ??= freezeDeep(readRdns(this.der, this.#tolerances))
     return this.#rdns
   }
 
-  /** The text values of an attribute type, by short name or object identifier, in the order of the encoding. */
+  /**
+   * The text values of an attribute type, by short name or object identifier, in the order of the encoding.
+   */
   values(type: string): readonly string[] {
     const oid = requireAttributeOid(type)
     return this.rdns
@@ -233,13 +263,14 @@ export class DistinguishedName {
     return formatDistinguishedName(this.rdns)
   }
 
-  /** The same as `toString`: what a name is in JSON. */
+  /** The same as `toString`, for JSON. */
   toJSON(): string {
     return this.toString()
   }
 
   /**
-   * Equal for names that RFC 5280 §7.1 calls the same (case, white space and string types do not count), different for all others.
+   * A key that is equal exactly for names that RFC 5280 §7.1 treats as equal
+   * (ignoring case, white space and string types).
    */
   get comparisonKey(): string {
     this.#comparisonKey ??= this.rdns.map(rdnComparisonKey).join('\u0001')
@@ -256,28 +287,34 @@ function isListOf(list: unknown, isOne: (value: unknown) => boolean): boolean {
   return Array.isArray(list) && list.every(isOne)
 }
 
-/** What `comparisonKey` is made of; also compares the start of a name with a directory name constraint. */
+/**
+ * The parts of `comparisonKey`; also used to compare the start of a name with a directory name constraint.
+ */
 export function rdnComparisonKey(rdn: RelativeDistinguishedName): string {
   const keys = rdn.map(attributeComparisonKey)
   return keys.length === 1 ? (keys[0] as string) : keys.sort().join('\u0002')
 }
 
-/** The length stands before the text: a value that holds one of the separators must not look like two attributes. */
+/** The length precedes the text, so that a value with a separator in it cannot look like two attributes. */
 function attributeComparisonKey({ type, value, der }: AttributeTypeAndValue): string {
   if (value === undefined) return `${type}#${Buffer.from(der).toString('hex')}`
   const prepared = prepare(value)
   return `${type}=${String(prepared.length)}:${prepared}`
 }
 
-/** String preparation in short (RFC 4518): compatibility form, one case, inner white space one blank, none outside. */
+/**
+ * Simplified string preparation (RFC 4518): compatibility form, case
+ * folding, inner white space as one blank, none at the ends.
+ */
 function prepare(value: string): string {
   const folded = isPlainAscii(value) ? value.toLowerCase() : fold(value)
   return folded.replace(/[\t-\r\p{Zs}]+/gu, ' ').replace(/^ | $/g, '')
 }
 
 /**
- * RFC 4518 §2.2: letters by RFC 3454 B.2, which has one sigma and no sharp s. What is not seen stays, where the RFC maps it to nothing: no other
- * validator takes two names for the same that differ in a NUL, and a path through both would be accepted here alone.
+ * RFC 4518 §2.2: letters by RFC 3454 B.2, with one sigma and no sharp s. Invisible characters are kept, where
+ * the RFC maps them to nothing: no other validator treats names that differ in a NUL as equal, and only this
+ * one would accept a path through both.
  */
 function fold(value: string): string {
   return value
@@ -288,7 +325,7 @@ function fold(value: string): string {
     .replaceAll('\u00DF', 'ss')
 }
 
-/** Printable, that is. */
+/** Printable characters only. */
 function isPlainAscii(value: string): boolean {
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i)
@@ -297,39 +334,47 @@ function isPlainAscii(value: string): boolean {
   return true
 }
 
-function readRdns(der: Uint8Array): RelativeDistinguishedName[] {
+function readRdns(der: Uint8Array, tolerances: readonly Tolerance[]): RelativeDistinguishedName[] {
   const sequence = readWhole(der, tags.sequence, 'Name')
   const rdns: RelativeDistinguishedName[] = []
   let attributes = 0
   while (!sequence.done) {
     const set = sequence.expect(tags.set, 'RelativeDistinguishedName').inner()
     if (set.peek() < 0)
-      throw new PkiError('ERR_NAME_INVALID', 'an empty RelativeDistinguishedName (X.501: SET SIZE (1..MAX))')
+      throw new PkiError(
+        'ERR_NAME_INVALID',
+        'a RelativeDistinguishedName is empty (X.501: SET SIZE (1..MAX))',
+      )
     const rdn: AttributeTypeAndValue[] = []
     let previous: Uint8Array | undefined
     while (!set.done) {
       const attribute = set.expect(tags.sequence, 'AttributeTypeAndValue').inner()
       if (++attributes > maxAttributes)
-        throw new PkiError('ERR_LIMIT_EXCEEDED', `a name of more than ${String(maxAttributes)} attributes`)
+        throw new PkiError('ERR_LIMIT_EXCEEDED', `the name has more than ${String(maxAttributes)} attributes`)
       if (previous !== undefined && Buffer.compare(previous, set.element()) > 0)
-        throw new PkiError('ERR_DER', 'a SET OF out of order (X.690 11.6)')
+        throw new PkiError('ERR_DER', 'a SET OF is not in ascending order (X.690 11.6)')
       previous = set.element()
-      rdn.push(readAttribute(attribute))
+      rdn.push(readAttribute(attribute, tolerances))
     }
     rdns.push(rdn)
   }
   return rdns
 }
 
-function readAttribute(reader: DerReader): AttributeTypeAndValue {
+function readAttribute(reader: DerReader, tolerances: readonly Tolerance[]): AttributeTypeAndValue {
   const type = oidContent(reader.expect(tags.oid, 'attribute type'))
-  const tag = reader.next()
+  const tag = reader.next('attribute value')
   const der = reader.element()
   let value: string | undefined
-  if (isStringTag(tag)) value = readText(reader, type)
+  if (isStringTag(tag) && !(tag === tags.visibleString && isKnownAttribute(type)))
+    value = readText(reader, type, tolerances)
   else if (isKnownAttribute(type) || (tag !== tags.bitString && tag !== tags.sequence)) {
-    // Beside strings, X.520 names things by BIT STRING (uniqueIdentifier) and SEQUENCE (postalAddress); nobody reads a name by other types.
-    throw new PkiError('ERR_NAME_INVALID', `attribute ${type}: a value with tag ${tag} (RFC 5280 appendix A)`)
+    // Besides strings, X.520 has attributes of type BIT STRING (uniqueIdentifier) and SEQUENCE
+    // (postalAddress); other types are refused.
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      `${attributeLabel(type)}: the value has tag ${tag}, which is not a string type (RFC 5280 appendix A)`,
+    )
   } else {
     checkWellFormed(der, `attribute ${type}`)
   }
@@ -337,19 +382,45 @@ function readAttribute(reader: DerReader): AttributeTypeAndValue {
   return { type, value, der }
 }
 
-/** To sort a run of combining characters, which comparison needs (RFC 4518 §2.3), takes time by the square of its length. */
-function readText(reader: DerReader, type: string): string {
-  const value = stringContent(reader, `attribute ${type}`)
-  if (value.length > maxMarks && longRunOfMarks.test(value))
+/**
+ * The text; undefined if the octets are invalid for the type and that is
+ * tolerated: the octets are compared then.
+ */
+function readString(reader: DerReader, type: string, tolerances: readonly Tolerance[]): string | undefined {
+  const isLenient = tolerances.includes('invalid-string-octets')
+  try {
+    return stringContent(reader, attributeLabel(type))
+  } catch (cause) {
+    if (!isPkiError(cause, 'ERR_STRING_INVALID')) throw cause
+    if (isLenient) return undefined
+    throw new PkiError('ERR_STRING_INVALID', `${cause.message}${acceptedBy('invalid-string-octets')}`, {
+      cause,
+    })
+  }
+}
+
+/** `CN (2.5.4.3)`, or the object identifier alone. */
+function attributeLabel(type: string): string {
+  const name = attributeName(type)
+  return name === type ? `attribute ${type}` : `attribute ${name} (${type})`
+}
+
+/** Sorting a run of combining characters, as comparison needs (RFC 4518 §2.3), takes quadratic time. */
+function readText(reader: DerReader, type: string, tolerances: readonly Tolerance[]): string | undefined {
+  const value = readString(reader, type, tolerances)
+  if (value !== undefined && value.length > maxMarks && longRunOfMarks.test(value))
     throw new PkiError(
       'ERR_NAME_INVALID',
-      `attribute ${type}: more than ${String(maxMarks)} combining characters in a row`,
+      `${attributeLabel(type)}: more than ${String(maxMarks)} combining characters in a row`,
     )
   return value
 }
 
-/** Far above any real name; bounds work on hostile ones. */
+/** Far above any real name; limits the cost of hostile ones. */
 const maxAttributes = 256
-/** Twice what the Stream-Safe Text Format of UAX #15 allows. The last two become combining characters in compatibility form. */
+/**
+ * Twice the limit of the Stream-Safe Text Format of UAX #15. The last two
+ * become combining characters in compatibility form.
+ */
 const maxMarks = 64
 const longRunOfMarks = /[\p{M}\uFF9E\uFF9F]{65}/u

@@ -1,6 +1,4 @@
-// IP addresses between octets and text: RFC 5952 out, what node:net accepts in.
-// GeneralName, every kind: RFC 5280 section 4.2.1.6.
-// Subject and issuer alternative names: RFC 5280 sections 4.2.1.6 and 4.2.1.7.
+// GeneralName of every kind (RFC 5280 sections 4.2.1.6 and 4.2.1.7) and IP addresses as text (RFC 5952).
 
 import {
   checkWellFormed,
@@ -20,13 +18,15 @@ import {
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { ipVersion } from '../../internal/host-text.ts'
+import { noTolerances } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
 import { DistinguishedName } from './distinguished-name.ts'
 
-/** 4 or 16 octets of a textual address, without zone. @throws ERR_NAME_INVALID */
+/** The 4 or 16 octets of a textual address without zone. @throws ERR_NAME_INVALID */
 export function parseIpAddress(text: string): Uint8Array {
   if (ipVersion(text) === 4) return Uint8Array.from(text.split('.'), Number)
   if (ipVersion(text) !== 6 || text.includes('%'))
-    throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
+    throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is not an IP address`)
   const dotted = /^(.*:)([0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)$/.exec(text)
   const plain =
     dotted === null
@@ -43,11 +43,17 @@ export function parseIpAddress(text: string): Uint8Array {
   )
 }
 
-/** Text of 4 or 16 octets; IPv6 with its longest run of zero groups as `::` (RFC 5952). @throws ERR_NAME_INVALID */
+/**
+ * Text of 4 or 16 octets; IPv6 with its longest run of zero groups as `::` (RFC 5952).
+ * @throws ERR_NAME_INVALID
+ */
 export function formatIpAddress(address: Uint8Array): string {
   if (address.length === 4) return address.join('.')
   if (address.length !== 16)
-    throw new PkiError('ERR_NAME_INVALID', `an IP address of ${String(address.length)} octets`)
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      `an IP address has ${String(address.length)} octets; expected 4 or 16`,
+    )
   const groups = groupsOf(address)
   let best = { start: 0, length: 0 }
   for (let start = 0; start < 8; start++) {
@@ -71,7 +77,7 @@ function hex(group: number): string {
   return group.toString(16)
 }
 
-/** A name of any kind that a certificate can carry. Text is as found: never normalised. */
+/** A name of any kind that a certificate can contain. The text is unchanged, never normalised. */
 export type GeneralName =
   | { readonly type: 'otherName'; readonly oid: string; readonly value: Uint8Array }
   | { readonly type: 'email'; readonly value: string }
@@ -83,16 +89,24 @@ export type GeneralName =
   | { readonly type: 'ip'; readonly address: Uint8Array; readonly value: string }
   | { readonly type: 'registeredId'; readonly oid: string }
 
-/** Where a GeneralName stands: an iPAddress has 4 or 16 octets in a name, 8 or 32 (address and mask) in a name constraint. */
-export type GeneralNameUse = 'name' | 'constraint'
+/**
+ * The context of a GeneralName. An iPAddress has 4 or 16 octets in a name, 8 or 32 (address and mask) in a
+ * constraint. A location (CDP, AIA, issuerAltName) is not used by RFC 5280 section 6; its URI is accepted
+ * unchecked, because AD CS writes blanks and backslashes there.
+ */
+export type GeneralNameUse = 'name' | 'constraint' | 'location'
 
 /**
  * Reads the next element as a GeneralName.
  *
  * @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID, ERR_OID_INVALID
  */
-export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name'): GeneralName {
-  const tag = reader.next()
+export function readGeneralName(
+  reader: DerReader,
+  use: GeneralNameUse = 'name',
+  tolerances: readonly Tolerance[] = noTolerances,
+): GeneralName {
+  const tag = reader.next('GeneralName')
   const { bytes, contentStart, contentEnd } = reader
   switch (tag) {
     case contextPrimitive(1):
@@ -102,7 +116,7 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
     case contextPrimitive(6):
       return {
         type: 'uri',
-        value: uriText(nameText(bytes, contentStart, contentEnd, 'uniformResourceIdentifier')),
+        value: uriText(nameText(bytes, contentStart, contentEnd, 'uniformResourceIdentifier'), use),
       }
     case contextPrimitive(7):
       return ipName(reader.content(), use)
@@ -112,7 +126,7 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
       // Name is a CHOICE, so its [4] is EXPLICIT (X.680 31.2.7).
       const inner = reader.inner().expect(tags.sequence, 'directoryName')
       inner.finish('directoryName')
-      const name = DistinguishedName.fromDer(inner.element())
+      const name = DistinguishedName.over(inner.element(), tolerances)
       void name.rdns
       return { type: 'directoryName', name }
     }
@@ -124,23 +138,34 @@ export function readGeneralName(reader: DerReader, use: GeneralNameUse = 'name')
       return { type: tag === contextConstructed(3) ? 'x400Address' : 'ediPartyName', der: reader.element() }
     }
     default:
-      throw new PkiError('ERR_NAME_INVALID', `tag 0x${tag.toString(16)} is no GeneralName (RFC 5280 4.2.1.6)`)
+      throw new PkiError(
+        'ERR_NAME_INVALID',
+        `tag 0x${tag.toString(16)} is not a kind of GeneralName (RFC 5280 4.2.1.6)`,
+      )
   }
 }
 
-/** RFC 5280 §4.2.1.6: "The name MUST follow the URI syntax"; its characters (RFC 3986 §2) are what can be told without the scheme. */
-function uriText(text: string): string {
+/**
+ * RFC 5280 §4.2.1.6: "The name MUST follow the URI syntax"; without the
+ * scheme, only its characters can be checked (RFC 3986 §2).
+ */
+function uriText(text: string, use: GeneralNameUse = 'name'): string {
+  if (use === 'location') return text
   for (let at = 0; at < text.length; at++) {
     if (uriCharacters[text.charCodeAt(at)] !== 1)
       throw new PkiError(
         'ERR_NAME_INVALID',
-        `uniformResourceIdentifier: the character ${JSON.stringify(text.charAt(at))} in a URI (RFC 3986 §2)`,
+        `uniformResourceIdentifier: the character ${JSON.stringify(text.charAt(at))} is not allowed in a ` +
+          'URI (RFC 3986 §2)',
       )
   }
   return text
 }
 
-/** No name of these three has control characters, and what stops reading at a NUL would read another name. */
+/**
+ * No valid name of these kinds has control characters; software that stops at a NUL would read a different
+ * name.
+ */
 function nameText(bytes: Uint8Array, start: number, end: number, what: string): string {
   checkText(bytes, start, end, what)
   return ia5Text(bytes, start, end, what)
@@ -152,7 +177,7 @@ function checkText(bytes: Uint8Array, start: number, end: number, what: string):
     if (octet < 0x20 || octet === 0x7f)
       throw new PkiError(
         'ERR_NAME_INVALID',
-        `${what}: the control character 0x${octet.toString(16).padStart(2, '0')} in a name`,
+        `${what}: the name has the control character 0x${octet.toString(16).padStart(2, '0')}`,
       )
   }
 }
@@ -162,24 +187,34 @@ function checkText(bytes: Uint8Array, start: number, end: number, what: string):
  *
  * @throws as `readGeneralName`, and ERR_LIMIT_EXCEEDED above `maxNames`
  */
-export function readGeneralNames(reader: DerReader, what: string): GeneralName[] {
+export function readGeneralNames(
+  reader: DerReader,
+  what: string,
+  tolerances: readonly Tolerance[] = noTolerances,
+  use: GeneralNameUse = 'name',
+): GeneralName[] {
   const names: GeneralName[] = []
   while (!reader.done) {
     if (names.length >= maxNames)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxNames)} names`)
-    names.push(readGeneralName(reader))
+    names.push(readGeneralName(reader, use, tolerances))
   }
   if (names.length === 0)
-    throw new PkiError('ERR_NAME_INVALID', `${what}: no name at all (RFC 5280: SIZE (1..MAX))`)
+    throw new PkiError('ERR_NAME_INVALID', `${what}: the list of names is empty (RFC 5280: SIZE (1..MAX))`)
   return names
 }
 
-/** DER of a GeneralName: nothing that `readGeneralName` would refuse. @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID, ERR_OID_INVALID */
+/**
+ * DER of a GeneralName that `readGeneralName` accepts.
+ * @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID, ERR_OID_INVALID
+ */
 export function encodeGeneralName(name: GeneralName): Uint8Array {
   return encodeNameFor(name, 'name')
 }
 
-/** DER of the base of a name constraint: an iPAddress is an address and a mask. @throws as `encodeGeneralName` */
+/**
+ * DER of the base of a name constraint: an iPAddress is an address and a mask. @throws as `encodeGeneralName`
+ */
 export function encodeConstraintBase(name: GeneralName): Uint8Array {
   return encodeNameFor(name, 'constraint')
 }
@@ -220,7 +255,8 @@ function noKind(name: unknown): PkiError {
   const { type } = Object(name) as { readonly type?: unknown }
   return new PkiError(
     'ERR_NAME_INVALID',
-    `a name of the type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 64)) : typeof type}; those of RFC 5280 4.2.1.6 are wanted`,
+    `unknown name type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 64)) : typeof type}; ` +
+      'expected one of RFC 5280 4.2.1.6',
   )
 }
 
@@ -230,15 +266,18 @@ function textName(n: number, value: string, what: string): Uint8Array {
   return der
 }
 
-/** A kind that is passed through as it is: `[n]` around anything well-formed. */
+/** A kind that is kept as DER: `[n]` around any well-formed element. */
 function openName(n: number, der: Uint8Array, what: string): Uint8Array {
   if (der[0] !== contextConstructed(n))
-    throw new PkiError('ERR_NAME_INVALID', `${what}: its DER begins with [${String(n)}] (RFC 5280 4.2.1.6)`)
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      `${what}: expected DER that begins with [${String(n)}] (RFC 5280 4.2.1.6)`,
+    )
   checkWellFormed(der, what)
   return der
 }
 
-/** Shorthands for the kinds that are written often: `generalName.dns('web.example')`. */
+/** Constructors of common kinds of names: `generalName.dns('web.example')`. */
 export const generalName: {
   /** A host name in A-labels; checked when it is encoded. */
   dns(value: string): GeneralName
@@ -248,16 +287,19 @@ export const generalName: {
   email(value: string): GeneralName
   /** An IPv4 or IPv6 address from its text. @throws ERR_NAME_INVALID */
   ip(text: string): GeneralName
+  /** One line of text: `DNS:web.example`, `URI:spiffe://td/x`, `IP:10.0.0.1`. */
+  format(name: GeneralName): string
 } = {
   dns: (value) => ({ type: 'dns', value }),
   uri: (value) => ({ type: 'uri', value }),
   email: (value) => ({ type: 'email', value }),
   ip(text) {
     if (ipVersion(text) === 0)
-      throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is no IP address`)
+      throw new PkiError('ERR_NAME_INVALID', `${JSON.stringify(text)} is not an IP address`)
     const address = parseIpAddress(text)
     return { type: 'ip', address, value: formatIpAddress(address) }
   },
+  format: (name) => formatGeneralName(name),
 }
 
 /** One line of text: `DNS:web.example`, `URI:spiffe://td/x`, `IP:10.0.0.1`. */
@@ -298,24 +340,32 @@ function ipName(octets: Uint8Array, use: GeneralNameUse): GeneralName {
   const { length } = octets
   checkIpLength(length, use)
   const value =
-    use === 'name'
+    use !== 'constraint'
       ? formatIpAddress(octets)
       : `${formatIpAddress(octets.subarray(0, length / 2))}/${formatIpAddress(octets.subarray(length / 2))}`
   return { type: 'ip', address: octets, value }
 }
 
 function checkIpLength(length: number, use: GeneralNameUse): void {
-  const fits = use === 'name' ? length === 4 || length === 16 : length === 8 || length === 32
+  const fits = use !== 'constraint' ? length === 4 || length === 16 : length === 8 || length === 32
   if (!fits)
-    throw new PkiError('ERR_NAME_INVALID', `iPAddress: ${String(length)} octets (RFC 5280 4.2.1.6, 4.2.1.10)`)
+    throw new PkiError('ERR_NAME_INVALID', `iPAddress has ${length} octets (RFC 5280 4.2.1.6, 4.2.1.10)`)
 }
 
-/** Bounds memory on hostile input; real certificates stay below 200. */
+/** Limits memory on hostile input; real certificates have below 200. */
 const maxNames = 10_000
 
-/** Every name, of every kind, in order; at least one. @throws ERR_DER, ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_LIMIT_EXCEEDED */
-export function parseAltName(der: Uint8Array, what: string): readonly GeneralName[] {
-  return readGeneralNames(readWhole(der, tags.sequence, what), what)
+/**
+ * Every name, of every kind, in order; at least one.
+ * @throws ERR_DER, ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_LIMIT_EXCEEDED
+ */
+export function parseAltName(
+  der: Uint8Array,
+  what: string,
+  tolerances: readonly Tolerance[] = noTolerances,
+  use: GeneralNameUse = 'name',
+): readonly GeneralName[] {
+  return readGeneralNames(readWhole(der, tags.sequence, what), what, tolerances, use)
 }
 
 /** DER of a subject or issuer alternative name extension. */

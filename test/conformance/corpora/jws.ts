@@ -1,10 +1,11 @@
-// JSON Web Signatures of the vectors: compact form, a JWK or a set of them, verified with our keys and our verify function.
-// How a key is chosen is that of JWT-SVIDs (rules J-2 to J-5, J-12): by `kid` where the token has one, never by trial.
+// JSON Web Signatures of the vectors: compact form, a JWK or a set of them, verified with our keys and our
+// verify function. How a key is chosen is that of JWT-SVIDs (rules J-2 to J-5, J-12): by `kid` where the
+// token has one, never by trial.
 
 import { decodeBase64url } from '../../../src/internal/bytes.ts'
 import { isJsonObject, parseJson } from '../../../src/internal/json.ts'
 import { JwtAuthority } from '../../../src/svid/index.ts'
-import type { JwkMembers } from '../../../src/svid/index.ts'
+import type { JwkMembers } from '../../../src/svid/jwt-authority.ts'
 import { verifySignature } from '../../../src/x509/index.ts'
 import type { SignatureAlgorithm } from '../../../src/x509/index.ts'
 
@@ -26,10 +27,8 @@ export function verifyJws(group: JwsGroup, jws: string): boolean | 'unsupported'
   if (typeof alg !== 'string' || crit !== undefined || (kid !== undefined && typeof kid !== 'string'))
     return false
   const algorithm = algorithms[alg]
-  const candidates = keys.filter((jwk) => kid === undefined || jwk['kid'] === undefined || jwk['kid'] === kid)
-  const [jwk] = candidates
-  if (algorithm === undefined || jwk === undefined || candidates.length > 1) return false
-  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return false
+  const jwk = signingKey(keys, kid)
+  if (algorithm === undefined || jwk === undefined) return false
   const authority = JwtAuthority.fromJwk({
     ...jwk,
     kid: typeof jwk['kid'] === 'string' ? jwk['kid'] : 'unnamed',
@@ -40,7 +39,18 @@ export function verifyJws(group: JwsGroup, jws: string): boolean | 'unsupported'
   return verifySignature(authority.publicKey, algorithm, signed, decodeBase64url(signature), 'ieee-p1363')
 }
 
-/** Whether the header of the token has another `alg` than the key: refusing it is right (RFC 7517 §4.4), though some accept it. */
+/** The only key that the token's `kid` can mean, if it is for signatures. */
+function signingKey(keys: readonly JwkMembers[], kid: string | undefined): JwkMembers | undefined {
+  const candidates = keys.filter((jwk) => kid === undefined || jwk['kid'] === undefined || jwk['kid'] === kid)
+  const [jwk] = candidates
+  if (jwk === undefined || candidates.length > 1) return undefined
+  return jwk['use'] === undefined || jwk['use'] === 'sig' ? jwk : undefined
+}
+
+/**
+ * Whether the header of the token has another `alg` than the key: refusing it is right (RFC 7517 §4.4),
+ * though some accept it.
+ */
 export function namesAnotherAlgorithm(group: JwsGroup, jws: string): boolean {
   try {
     const header = JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString()) as {

@@ -1,8 +1,9 @@
 // x509-limbo's schema: the limbo corpus itself, and BetterTLS converted to it.
 
 import { verifyPath } from '../../../src/validation/index.ts'
-import type { KeyPurpose, ProfileName } from '../../../src/validation/index.ts'
-import type { KeyUsageName } from '../../../src/x509/index.ts'
+import type { KeyPurpose } from '../../../src/validation/checks/key-purposes.ts'
+import type { ProfileName } from '../../../src/validation/profile.ts'
+import type { KeyUsageName } from '../../../src/x509/internal.ts'
 import { crlRevocation } from './crl-revocation.ts'
 import { peerNames } from './peer-names.ts'
 import { readDocuments, readRows } from '../corpus.ts'
@@ -76,32 +77,40 @@ function toCase(row: Testcase, profile: ProfileName): CorpusCase {
 
 function run(row: Testcase, profile: ProfileName): boolean | 'unsupported' {
   if (row.features?.some((feature) => missingFeatures.has(feature)) === true) return 'unsupported'
-  const crls = row.crls ?? []
-  const names = [
+  const peer = peerNames([
     ...(row.expected_peer_name ? [row.expected_peer_name] : []),
     ...(row.expected_peer_names ?? []),
-  ]
-  const peer = peerNames(names)
-  const revocation = crls.length === 0 ? undefined : crlRevocation(crls, row.untrusted_intermediates)
+  ])
   if (peer === 'unsupported') return 'unsupported'
   const verdict = verifyPath(row.peer_certificate, {
     anchors: row.trusted_certs,
     intermediates: row.untrusted_intermediates,
     time: new Date(row.validation_time ?? anyTime),
     profile,
-    extendedKeyUsage: row.extended_key_usage?.length
-      ? row.extended_key_usage.map((name) => purposes[name] ?? name)
-      : [row.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth'],
-    keyUsage: row.key_usage,
-    maxDepth: row.max_chain_depth ?? undefined,
-    peer,
-    revocation,
+    extendedKeyUsage: purposesOf(row),
+    ...(peer === undefined ? {} : { peer }),
+    ...limitsOf(row),
   })
   return (
     verdict.ok &&
     (!row.signature_algorithms?.length ||
       row.signature_algorithms.includes(schemaName(verdict.path.leaf.signatureAlgorithm.signatureAlgorithm)))
   )
+}
+
+function purposesOf(row: Testcase): string[] {
+  if (row.extended_key_usage?.length) return row.extended_key_usage.map((name) => purposes[name] ?? name)
+  return [row.validation_kind === 'CLIENT' ? 'clientAuth' : 'serverAuth']
+}
+
+/** The options that a row may leave out. */
+function limitsOf(row: Testcase): Partial<Parameters<typeof verifyPath>[1]> {
+  const { crls, key_usage: keyUsage, max_chain_depth: maxDepth } = row
+  return {
+    ...(keyUsage === null || keyUsage === undefined ? {} : { keyUsage }),
+    ...(maxDepth === null || maxDepth === undefined ? {} : { maxDepth }),
+    ...(crls?.length ? { revocation: crlRevocation(crls, row.untrusted_intermediates) } : {}),
+  }
 }
 
 /** `RSA_WITH_SHA256`, `ECDSA_WITH_SHA384`, `RSASSA_PSS`, `ED25519`. */
@@ -122,7 +131,10 @@ const purposes: Readonly<Record<string, KeyPurpose | undefined>> = {
   OCSPSigning: 'ocspSigning',
 }
 
-/** Refusing wildcards over longer public suffixes needs the public suffix list, which is data that we do not carry. */
+/**
+ * Refusing wildcards over longer public suffixes needs the public suffix list, which is data that we do not
+ * carry.
+ */
 const missingFeatures: ReadonlySet<string> = new Set(['pedantic-public-suffix-wildcard'])
 
 const anyTime = '2026-11-20T00:00:00Z'

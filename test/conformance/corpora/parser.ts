@@ -49,7 +49,7 @@ interface CrlParser {
 }
 
 function parseCrl(input: Uint8Array): boolean | 'unsupported' {
-  const parser = (x509 as { RevocationList?: CrlParser }).RevocationList
+  const parser = (x509 as { Crl?: CrlParser }).Crl
   if (parser === undefined) return 'unsupported'
   parser.parse(input).checkAll?.()
   return true

@@ -1,6 +1,6 @@
 // The peers that a case wants, as the validator takes them.
 
-import type { PeerName } from '../../../src/validation/index.ts'
+import type { PeerName } from '../../../src/validation/names/index.ts'
 
 /** `unsupported` where a kind of name is none that we know. */
 export function peerNames(

@@ -1,4 +1,5 @@
-// NIST PKITS: section 6 of RFC 5280 with policies and CRLs. Its certificates are of 2011 and follow the rules of section 4 loosely.
+// NIST PKITS: section 6 of RFC 5280 with policies and CRLs. Its certificates are of 2011 and follow the rules
+// of section 4 loosely.
 
 import { validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import { bytes, readDocuments } from '../corpus.ts'
@@ -56,12 +57,12 @@ function run(row: PkitsCase, certificates: Files, crls: Files): boolean | 'unsup
     time: new Date(row.validation_time),
     profile: { ...validationProfiles.rfc5280, certificateRules: 'path' },
     policies: {
-      initialPolicySet: row.initial_policy_set,
+      ...(row.initial_policy_set === undefined ? {} : { initialPolicySet: row.initial_policy_set }),
       explicitPolicy: row.initial_explicit_policy,
       inhibitPolicyMapping: row.initial_policy_mapping_inhibit,
       inhibitAnyPolicy: row.initial_inhibit_any_policy,
     },
-    revocation,
+    ...(revocation === undefined ? {} : { revocation }),
   })
   if (!verdict.ok) return false
   const wanted = row.expected_user_constrained_policy_set

@@ -1,8 +1,10 @@
 // Wycheproof's signature vectors through our verify function: ECDSA, RSA, Ed25519, and the signatures of JWS.
 
 import { explicit, integer, nullElement, oid, sequence } from '../../../src/der/index.ts'
-import { AlgorithmIdentifier, PublicKey, verifySignature } from '../../../src/x509/index.ts'
-import type { EcdsaEncoding, SignatureAlgorithm } from '../../../src/x509/index.ts'
+import { PublicKey, verifySignature } from '../../../src/x509/index.ts'
+import { AlgorithmIdentifier } from '../../../src/x509/internal.ts'
+import type { SignatureAlgorithm } from '../../../src/x509/index.ts'
+import type { EcdsaEncoding } from '../../../src/x509/internal.ts'
 import { readDocuments } from '../corpus.ts'
 import type { CorpusCase, CorpusLoader } from '../corpus.ts'
 import { namesAnotherAlgorithm, verifyJws } from './jws.ts'

@@ -1,14 +1,18 @@
+// CA material from mounted files: reading, rotation, and what is refused.
+
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   createCertificateAuthority,
+  createCrossCertificate,
   createIntermediateCertificate,
   createRootCertificate,
   parsePluggedInMaterial,
   readPluggedInMaterial,
 } from '../../../src/ca/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../src/keys/index.ts'
+import { generalName } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { temporaryFolders } from '../../support/temporary.ts'
 
@@ -67,6 +71,31 @@ describe('plugged-in CA material', () => {
       }).trustBundle().x509Authorities,
     ).toHaveLength(1)
   })
+
+  it.each([
+    { limit: 'a path length that allows the CA and not its leaves', options: { pathLength: 0 } },
+    {
+      limit: 'a name constraint of another trust domain',
+      options: { nameConstraints: { permitted: [generalName.uri('other.example')] } },
+    },
+  ])(
+    'takes the other one of two issuers with one name and key, where one has $limit',
+    async ({ options }) => {
+      const limited = await createCrossCertificate({ certificate: root, signer: rootSigner }, middle, options)
+      for (const two of [
+        [middle, limited],
+        [limited, middle],
+      ]) {
+        const text = two.map((one) => one.toPem()).join('')
+        const material = parsePluggedInMaterial({ ...istio, 'cert-chain.pem': text })!
+        const authority = createCertificateAuthority({ trustDomain: 'example.org', ...material })
+        expect(authority.chain.map(({ serialNumber }) => serialNumber)).toEqual([
+          ca.serialNumber,
+          middle.serialNumber,
+        ])
+      }
+    },
+  )
 
   it('needs no chain above what is trusted itself', () => {
     const trusted = { 'ca-cert.pem': ca.toPem(), 'ca-key.pem': key, 'root-cert.pem': ca.toPem() }

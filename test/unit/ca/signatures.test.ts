@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from 'vitest'
 import {
-  MemoryCertificateStore,
   createCertificateAuthority,
   createCrossCertificate,
   createIntermediateCertificate,
@@ -10,7 +9,7 @@ import {
 } from '../../../src/ca/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { generalName } from '../../../src/x509/index.ts'
-import type { Certificate, RevocationList, SignatureAlgorithm, Signer } from '../../../src/x509/index.ts'
+import type { Certificate, Crl, SignatureAlgorithm, Signer } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { newRequest } from '../../support/pki.ts'
 
@@ -20,33 +19,31 @@ const other = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(good, { subject: 'CN=root', trustDomain: 'example.org' })
 const rsaRoot = await createRootCertificate(rsa, { subject: 'CN=root', trustDomain: 'example.org' })
 const otherRoot = await createRootCertificate(other, { subject: 'CN=other root', trustDomain: 'example.org' })
-const proven = (await newRequest()).request.verify()
+const { request: csr } = await newRequest()
 
 interface Ca {
   readonly certificate: Certificate
   readonly signer: Signer
 }
 
-const authorityOf = (ca: Ca) =>
-  createCertificateAuthority({ ...ca, trustDomain: 'example.org', store: new MemoryCertificateStore() })
-const signed: readonly (readonly [what: string, make: (ca: Ca) => Promise<Certificate | RevocationList>])[] =
+const authorityOf = (ca: Ca) => createCertificateAuthority({ ...ca, trustDomain: 'example.org' })
+const signed: readonly (readonly [what: string, make: (ca: Ca) => Promise<Certificate | Crl>])[] = [
+  ['a root', ({ signer }) => createRootCertificate(signer, { subject: 'CN=new root' })],
+  ['an intermediate', (ca) => createIntermediateCertificate(ca, other.publicKey, { subject: 'CN=ca' })],
+  ['a cross-certificate', (ca) => createCrossCertificate(ca, otherRoot, { pathLength: 0 })],
+  ['a list', (ca) => authorityOf(ca).issueCrl()],
   [
-    ['a root', ({ signer }) => createRootCertificate(signer, { subject: 'CN=new root' })],
-    ['an intermediate', (ca) => createIntermediateCertificate(ca, other.publicKey, { subject: 'CN=ca' })],
-    ['a cross-certificate', (ca) => createCrossCertificate(ca, otherRoot, { pathLength: 0 })],
-    ['a list', (ca) => authorityOf(ca).revocationList()],
-    [
-      'a leaf',
-      async (ca) => {
-        const authority = authorityOf(ca)
-        return (
-          await authority.sign(
-            authority.prepare(proven, { subjectAltName: [generalName.uri('spiffe://example.org/x')] }),
-          )
-        ).certificate
-      },
-    ],
-  ]
+    'a leaf',
+    async (ca) => {
+      const authority = authorityOf(ca)
+      return (
+        await authority.sign(
+          await authority.prepare(csr, { subjectAltName: [generalName.uri('spiffe://example.org/x')] }),
+        )
+      ).certificate
+    },
+  ],
+]
 
 function signerOf(signer: SoftwareSigner, changes: Partial<Signer>): Signer {
   return {

@@ -24,7 +24,6 @@ import {
   nullElement,
   octetString,
   oid,
-  optionalTrue,
   readTime,
   readWhole,
   sequence,
@@ -87,12 +86,6 @@ describe('primitives', () => {
 
   it.each(['01 01 01', '01 01 fe', '01 00', '01 02 ff ff'])('refuses BOOLEAN %s', (text) => {
     expect(() => booleanContent(at(text), 'x')).toThrow(code('ERR_DER'))
-  })
-
-  it('refuses a FALSE that is the default', () => {
-    expect(() => optionalTrue(new DerReader(hex('01 01 00')), 'x')).toThrow(code('ERR_DER'))
-    expect(optionalTrue(new DerReader(hex('01 01 ff')), 'x')).toBe(true)
-    expect(optionalTrue(new DerReader(hex('')), 'x')).toBe(false)
   })
 
   it.each(['02 00', '02 02 00 7f', '02 02 ff 80', '02 03 00 00 80'])('refuses INTEGER %s', (text) => {

@@ -1,4 +1,5 @@
-// What BER lets a sender choose and DER does not: X.690 sections 8, 10 and 11, one table a rule, and each rule against trees of any shape.
+// What BER lets a sender choose and DER does not: X.690 sections 8, 10 and 11, one table a rule, and each
+// rule against trees of any shape.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

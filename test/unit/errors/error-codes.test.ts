@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { errorCodes } from '../../../src/errors/index.ts'
+import { errorCodes } from '../../../src/errors/internal.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const codes = Object.keys(errorCodes)

@@ -1,3 +1,5 @@
+// PkiError and its catalogue of codes.
+
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { PkiError, isPkiError } from '../../../src/errors/index.ts'

@@ -1,3 +1,5 @@
+// Strict base64 and base64url (RFC 4648).
+
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {

@@ -1,7 +1,9 @@
+// IP addresses, DNS names, host names and wildcards as text.
+
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isDnsName as isIssuedName } from '../../../src/ca/index.ts'
+import { isDnsName as isIssuedName } from '../../../src/ca/lints/dns-name.ts'
 import {
   ipVersion,
   isDnsName,
@@ -68,7 +70,10 @@ describe('ipVersion', () => {
   })
 })
 
-/** In this order: compared as a name of the DNS; a host name; presented in a certificate; a wildcard that stands for hosts; issued by a CA of ours. */
+/**
+ * In this order: compared as a name of the DNS; a host name; presented in a certificate; a wildcard that
+ * stands for hosts; issued by a CA of ours.
+ */
 type Kinds = readonly [dns: boolean, host: boolean, presented: boolean, wildcard: boolean, issued: boolean]
 const all: Kinds = [true, true, true, false, true]
 const none: Kinds = [false, false, false, false, false]

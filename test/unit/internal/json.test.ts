@@ -1,3 +1,5 @@
+// The strict JSON reader and writer (RFC 8259).
+
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatJson, isJsonObject, parseJson } from '../../../src/internal/json.ts'
@@ -235,7 +237,8 @@ describe('formatJson', () => {
     expect(formatJson(value)).toBe(text)
     expect(formatJson(parseJson(text, { bigIntegers: true }))).toBe(text)
     expect(formatJson(value, 2)).toBe(
-      '{\n  "a": 18446744073709551615,\n  "b": [\n    1,\n    "x\\n",\n    null,\n    true,\n    {}\n  ],\n  "d": []\n}',
+      '{\n  "a": 18446744073709551615,\n  "b": [\n    1,\n    "x\\n",\n    null,\n    true,\n    ' +
+        '{}\n  ],\n  "d": []\n}',
     )
   })
 })

@@ -1,3 +1,5 @@
+// Strict PEM (RFC 7468).
+
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -56,14 +58,12 @@ describe('decodePem', () => {
     ['nothing in it', `${begin}\n${end}`],
     ['white space in it', `${begin}\n \n${end}`],
     ['headers', `${begin}\nProc-Type: 4,ENCRYPTED\n\n${body}\n${end}`],
+    ['blanks before its BEGIN line', `  ${block}`],
     ['a BEGIN line that does not start its line', `x${block}`],
     ['an END line that does not start its line', `${begin}\n${body}${end}\n`],
     ['base64 on the BEGIN line', `${begin}${body}\n${end}\n`],
     ['text after the END line', `${begin}\n${body}\n${end}x\n`],
-    ['a label in lower case', block.replaceAll('CERTIFICATE', 'certificate')],
-    ['no label', '-----BEGIN -----\nAAAA\n-----END -----\n'],
     ['a label without its dashes', '-----BEGIN CERTIFICATE\nAAAA\n-----END CERTIFICATE-----\n'],
-    ['a label that is too long', encodePem('A'.repeat(65), octets)],
     ['a character that is not of the alphabet', block.replace(body, `*${body.slice(1)}`)],
     ['the URL alphabet', `${begin}\nAA_A\n${end}`],
     ['no padding', `${begin}\nAA\n${end}`],
@@ -76,7 +76,7 @@ describe('decodePem', () => {
   })
 
   it('has limits', () => {
-    expect(() => decodePem(block, 50)).toThrow(code('ERR_LIMIT_EXCEEDED'))
+    expect(() => decodePem(block, undefined, 50)).toThrow(code('ERR_LIMIT_EXCEEDED'))
     expect(() => decodePem('-----BEGIN A-----\nAA==\n-----END A-----\n'.repeat(65_537))).toThrow(
       code('ERR_LIMIT_EXCEEDED'),
     )
@@ -156,7 +156,6 @@ describe('a body', () => {
     ['a label with a letter beyond ASCII', encodePem('CERTIFICAT\u0415', octets)],
     ['another block in it', `${begin}\n${block}${end}\n`],
     ['an END line of six dashes', block.replace(end, `${end}-`)],
-    ['a mark of byte order before it', `\ufeff${block}`],
     [
       'its lines numbered',
       block
@@ -170,7 +169,7 @@ describe('a body', () => {
     // Either it is no block at all, or a malformed one; never a certificate.
     let found: readonly unknown[] = []
     try {
-      found = decodePem(text)
+      found = decodePem(text, ['CERTIFICATE'])
     } catch (error) {
       expect(error).toMatchObject({ code: 'ERR_PEM' })
     }
@@ -219,6 +218,41 @@ describe('a body', () => {
         expect(error).toMatchObject({ code: 'ERR_PEM' })
       }
     }
+  })
+})
+
+describe('a block of another label, and text around blocks', () => {
+  const lines = (...all: readonly string[]): string => `${all.join('\n')}\n`
+  it.each([
+    ['a byte order mark', `\ufeff${block}`],
+    [
+      'a label in lower case',
+      lines('-----BEGIN certificate-----', 'AAAA', '-----END certificate-----') + block,
+    ],
+    ['a label with a slash', lines('-----BEGIN A/B #7-----', '*', '-----END A/B #7-----') + block],
+    [
+      'headers',
+      lines('-----BEGIN RSA PRIVATE KEY-----', 'Proc-Type: 4', '', 'x', '-----END RSA PRIVATE KEY-----') +
+        block,
+    ],
+    ['nothing inside', lines('-----BEGIN X-----', '-----END X-----') + block],
+    ['no end', lines('-----BEGIN X-----', 'AAAA') + block],
+    ['an end alone', lines('-----END X-----') + block],
+    ['a label of 65 characters', encodePem('A'.repeat(65), octets) + block],
+    ['a comment with dashes', lines('# -----BEGIN CERTIFICATE-----', '-----', '----- x') + block],
+    [
+      'a checksum line of PGP',
+      lines('-----BEGIN PGP SIGNATURE-----', 'V: 1', '', 'A', '=a/b', '-----END PGP SIGNATURE-----') + block,
+    ],
+  ])('with %s is passed over', (_what, text) => {
+    for (const given of [text, Buffer.from(text)])
+      expect(decodePem(given, ['CERTIFICATE'])).toEqual([{ label: 'CERTIFICATE', der: octets }])
+  })
+
+  it('is named where nothing else is found', () => {
+    expect(() => decodePemBlocks(encodePem('X.509 CERTIFICATE', octets), ['CERTIFICATE'])).toThrow(
+      /expected a PEM block labelled CERTIFICATE, found only "X.509 CERTIFICATE"/,
+    )
   })
 })
 

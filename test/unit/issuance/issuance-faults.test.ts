@@ -1,35 +1,35 @@
-// What goes wrong around issuing: policies, stores, signers and hosts that fail, callers that leave, CAs that change in the middle.
+// What goes wrong around issuing: policies, stores, signers and hosts that fail, callers that leave, CAs that
+// change in the middle.
 
 import { describe, expect, it } from 'vitest'
-import {
-  MemoryCertificateStore,
-  createCertificateAuthority,
-  createRootCertificate,
-  proveAndSign,
-} from '../../../src/ca/index.ts'
-import type { CertificateAuthority, CertificateStore, CertificateWorkers } from '../../../src/ca/index.ts'
+import { createCertificateAuthority, createRootCertificate } from '../../../src/ca/index.ts'
+import { MemoryCertificateStore } from '../../../src/ca/records/memory-certificate-store.ts'
+import type { CertificateAuthority, CertificateStore } from '../../../src/ca/index.ts'
+import type { CertificateWorkers } from '../../../src/ca/internal.ts'
 import { PkiError } from '../../../src/errors/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
-import type { IssuanceServiceOptions } from '../../../src/issuance/index.ts'
+import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-contract.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import type { IssuancePolicy } from '../../../src/policy/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import type { Logger } from '../../../src/runtime/index.ts'
 import { X509SvidValidator } from '../../../src/svid/index.ts'
 import { generalName } from '../../../src/x509/index.ts'
-import type { Signer } from '../../../src/x509/index.ts'
+import type { CertificateRequest, Signer } from '../../../src/x509/index.ts'
+import { recordsOf, storageOf, storedIn } from '../../support/storage.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 const { request: csr } = await newRequest()
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
 
-/** Workers that are none: the CA's key on this thread. */
-function workersOf(
-  { publicKey, signatureAlgorithm }: Signer,
-  work: CertificateWorkers['proveAndSign'],
-): CertificateWorkers {
-  return { publicKey, signatureAlgorithm, proveAndSign: work }
+/** A CA whose workers are this thread; they sign with `work`. */
+async function behindWorkers(work: CertificateWorkers['sign']): Promise<CertificateAuthority> {
+  const { root: certificate, signer } = await testPki()
+  const { publicKey, signatureAlgorithm } = signer
+  const prove = async (request: CertificateRequest): Promise<void> => void request.verify()
+  const workers = { publicKey, signatureAlgorithm, prove, sign: work }
+  return createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, workers })
 }
 
 interface Line {
@@ -49,7 +49,10 @@ function recorder(): { readonly lines: Line[]; readonly logger: Logger } {
 }
 
 /** A service whose signer counts. */
-async function counted(options: Partial<IssuanceServiceOptions> = {}) {
+async function counted({
+  store = new MemoryCertificateStore(),
+  ...options
+}: Partial<IssuanceServiceOptions> & { readonly store?: CertificateStore } = {}) {
   const key = await SoftwareSigner.generate('P-256')
   const count = { signatures: 0 }
   const signer: Signer = {
@@ -62,8 +65,8 @@ async function counted(options: Partial<IssuanceServiceOptions> = {}) {
     },
   }
   const certificate = await createRootCertificate(key, { subject: 'CN=root', trustDomain: 'example.org' })
-  const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer })
-  const store = new MemoryCertificateStore()
+  const storage = storageOf(store)
+  const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, storage })
   const { lines, logger } = recorder()
   return {
     count,
@@ -71,7 +74,7 @@ async function counted(options: Partial<IssuanceServiceOptions> = {}) {
     store,
     lines,
     certificate,
-    issuance: createIssuanceService({ authority, store, logger, ...options }),
+    issuance: createIssuanceService({ authority, logger, ...options }),
   }
 }
 
@@ -166,7 +169,7 @@ describe('a policy', () => {
     const { issuance, store, count, lines } = await counted({ policy })
     await expect(issuance.issue({ csr }, callerOf())).rejects.toThrow(code(wanted))
     await expect(issuance.plan({ csr }, callerOf())).rejects.toThrow(code(wanted))
-    expect([count.signatures, await store.findByIdentity(workloadId.toString())]).toEqual([0, []])
+    expect([count.signatures, await recordsOf(store)]).toEqual([0, []])
     expect(lines).toMatchObject([
       { level: 'warn', code: wanted, identities: [workloadId.toString()], credential: 'test' },
     ])
@@ -216,7 +219,7 @@ describe('a caller', () => {
       get: (target, name) =>
         name === 'recordIntent'
           ? async (intent: never) => {
-              inner.recordIntent(intent)
+              void inner.recordIntent(intent)
               gone.abort()
             }
           : (Reflect.get(target, name) as unknown),
@@ -226,7 +229,7 @@ describe('a caller', () => {
       code('ERR_ABORTED'),
     )
     expect(count.signatures).toBe(0)
-    expect(await inner.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+    expect(await recordsOf(inner)).toMatchObject([{ state: 'failed' }])
     expect(lines).toContainEqual(code('ERR_ABORTED'))
   })
 
@@ -279,10 +282,14 @@ describe('a caller', () => {
 describe('a store', () => {
   it.each(['throws', 'rejects'] as const)('that %s at the intent: nothing is signed', async (how) => {
     const { issuance, count, lines } = await counted({ store: failing('recordIntent', how) })
-    await expect(issuance.issue({ csr }, callerOf())).rejects.toThrow('the disk is full')
+    await expect(issuance.issue({ csr }, callerOf())).rejects.toThrow(code('ERR_STORE_UNAVAILABLE'))
     expect(count.signatures).toBe(0)
     expect(lines).toMatchObject([
-      { level: 'warn', message: 'certificate not issued', reason: 'the disk is full' },
+      {
+        level: 'warn',
+        message: 'certificate not issued',
+        reason: 'the certificate store failed: the disk is full',
+      },
     ])
   })
 
@@ -291,8 +298,8 @@ describe('a store', () => {
     async (how) => {
       const inner = new MemoryCertificateStore()
       const { issuance, count, lines } = await counted({ store: failing('recordOutcome', how, inner) })
-      await expect(issuance.issue({ csr }, callerOf())).rejects.toThrow('the disk is full')
-      const [record] = await inner.findByIdentity(workloadId.toString())
+      await expect(issuance.issue({ csr }, callerOf())).rejects.toThrow(code('ERR_STORE_UNAVAILABLE'))
+      const [record] = await recordsOf(inner)
       expect([count.signatures, record!.state]).toEqual([1, 'intended'])
       expect(await issuance.status(record!.serialNumber)).toMatchObject({ state: 'unknown outcome' })
       expect(lines).toMatchObject([
@@ -310,7 +317,10 @@ describe('a store', () => {
       await expect(issuance.revoke(certificate.serialNumber, 'superseded', callerOf())).rejects.toThrow(
         'the disk is full',
       )
-      expect(lines.at(-1)).toMatchObject({ message: 'certificate not revoked', reason: 'the disk is full' })
+      expect(lines.at(-1)).toMatchObject({
+        message: 'certificate not revoked',
+        reason: 'the certificate store failed: the disk is full',
+      })
     },
   )
 
@@ -324,8 +334,10 @@ describe('a store', () => {
       sign: () => Promise.reject(new PkiError('ERR_HSM_UNAVAILABLE', 'gone')),
     }
     const { issuance, lines } = await counted({
-      authority: createCertificateAuthority({ trustDomain: 'example.org', certificate, signer }),
-      store: failing('recordOutcome', 'rejects'),
+      authority: storedIn(
+        createCertificateAuthority({ trustDomain: 'example.org', certificate, signer }),
+        failing('recordOutcome', 'rejects'),
+      ),
     })
     await expect(issuance.issue({ csr }, callerOf())).rejects.toThrow(code('ERR_HSM_UNAVAILABLE'))
     expect(lines.map(({ message }) => message)).toEqual([
@@ -335,39 +347,45 @@ describe('a store', () => {
   })
 
   it('that fails behind threads: as in front of them', async () => {
-    const { authority, signer } = await testPki()
     let made = 0
-    const workers = workersOf(signer, (request, tbs) => {
-      made++
-      return proveAndSign(request, tbs, signer)
-    })
+    const { root: certificate, signer } = await testPki()
+    const { publicKey, signatureAlgorithm } = signer
+    const workers: CertificateWorkers = {
+      publicKey,
+      signatureAlgorithm,
+      prove: async (request) => void request.verify(),
+      sign: async (tbs) => {
+        made++
+        return signer.sign(tbs)
+      },
+    }
+    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, workers })
     await expect(
-      createIssuanceService({ authority, workers, store: failing('recordIntent', 'rejects') }).issue(
+      createIssuanceService({ authority: storedIn(authority, failing('recordIntent', 'rejects')) }).issue(
         { csr },
         callerOf(),
       ),
-    ).rejects.toThrow('the disk is full')
+    ).rejects.toThrow(code('ERR_STORE_UNAVAILABLE'))
     expect(made).toBe(0)
     const inner = new MemoryCertificateStore()
     await expect(
-      createIssuanceService({ authority, workers, store: failing('recordOutcome', 'rejects', inner) }).issue(
-        { csr },
-        callerOf(),
-      ),
-    ).rejects.toThrow('the disk is full')
-    expect(await inner.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'intended' }])
+      createIssuanceService({
+        authority: storedIn(authority, failing('recordOutcome', 'rejects', inner)),
+      }).issue({ csr }, callerOf()),
+    ).rejects.toThrow(code('ERR_STORE_UNAVAILABLE'))
+    expect(await recordsOf(inner)).toMatchObject([{ state: 'intended' }])
   })
 })
 
 describe('a failure', () => {
   it('is on record before the caller hears of it, here and behind threads', async () => {
-    const { authority, signer } = await testPki()
+    const { authority } = await testPki()
     const broken: CertificateAuthority = Object.assign(Object.create(authority) as CertificateAuthority, {
       prepare: authority.prepare.bind(authority),
       sign: () => Promise.reject(new PkiError('ERR_CA_SIGNATURE', '')),
     })
-    const workers = workersOf(signer, () => Promise.reject(new PkiError('ERR_CSR_SIGNATURE', '')))
-    for (const options of [{ authority: broken }, { authority, workers }]) {
+    const lost = await behindWorkers(() => Promise.reject(new PkiError('ERR_CLOSED', '')))
+    for (const options of [{ authority: broken }, { authority: lost }]) {
       const inner = new MemoryCertificateStore()
       const slow: CertificateStore = new Proxy(inner, {
         get: (target, name) => {
@@ -381,38 +399,13 @@ describe('a failure', () => {
         },
       })
       await expect(
-        createIssuanceService({ ...options, store: slow }).issue({ csr }, callerOf()),
+        createIssuanceService({ ...options, authority: storedIn(options.authority, slow) }).issue(
+          { csr },
+          callerOf(),
+        ),
       ).rejects.toThrow(/^$/)
-      expect(await inner.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+      expect(await recordsOf(inner)).toMatchObject([{ state: 'failed' }])
     }
-  })
-})
-
-describe('records in memory', () => {
-  it('keep what was revoked, whatever else is dropped', async () => {
-    const store = new MemoryCertificateStore({ maximumRecords: 3 })
-    const { issuance } = await counted({ store })
-    const { certificate } = await issuance.issue({ csr }, callerOf())
-    await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
-    for (let i = 0; i < 5; i++) await issuance.issue({ csr }, callerOf())
-    await issuance.revoke(certificate.serialNumber, 'keyCompromise', callerOf())
-    expect(await issuance.status(certificate.serialNumber)).toMatchObject({
-      state: 'revoked',
-      revocation: { reason: 'superseded' },
-    })
-    expect(await store.findByIdentity(workloadId.toString())).toHaveLength(4)
-    expect(await store.revoked(new Date())).toHaveLength(1)
-    expect(() =>
-      store.recordIntent({
-        serialNumber: certificate.serialNumber,
-        identity: '',
-        keyIdentifier: new Uint8Array(20),
-        notAfter: new Date(),
-        intendedAt: new Date(),
-      }),
-    ).toThrow(code('ERR_SERIAL_EXISTS'))
-    await store[Symbol.asyncDispose]()
-    expect(await issuance.status(certificate.serialNumber)).toBeUndefined()
   })
 })
 
@@ -433,19 +426,22 @@ describe('a signer that is busy', () => {
     }
     const store = new MemoryCertificateStore()
     const issuance = createIssuanceService({
-      authority: createCertificateAuthority({ trustDomain: 'example.org', certificate, signer }),
-      store,
+      authority: createCertificateAuthority({
+        trustDomain: 'example.org',
+        certificate,
+        signer,
+        storage: storageOf(store),
+      }),
     })
     await expect(issuance.issue({ csr, signal: gone.signal }, callerOf())).rejects.toThrow(
       code('ERR_ABORTED'),
     )
-    expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+    expect(await recordsOf(store)).toMatchObject([{ state: 'failed' }])
   })
 })
 
 describe('threads', () => {
   it('are not asked for a caller that left while its intent was written', async () => {
-    const { authority, signer } = await testPki()
     const gone = new AbortController()
     const inner = new MemoryCertificateStore()
     const store = new Proxy(inner, {
@@ -460,62 +456,30 @@ describe('threads', () => {
       },
     })
     let asked = 0
-    const workers = workersOf(signer, () => {
+    const authority = await behindWorkers(() => {
       asked++
       return new Promise(() => undefined)
     })
     await expect(
-      createIssuanceService({ authority, workers, store }).issue({ csr, signal: gone.signal }, callerOf()),
+      createIssuanceService({ authority: storedIn(authority, store) }).issue(
+        { csr, signal: gone.signal },
+        callerOf(),
+      ),
     ).rejects.toThrow(code('ERR_ABORTED'))
-    expect([asked, (await inner.findByIdentity(workloadId.toString()))[0]!.state]).toEqual([0, 'failed'])
-  })
-
-  it.each(['another key', 'another algorithm'])('with %s are asked for nothing', async (what) => {
-    const { authority, signer } = await testPki('RSA-2048')
-    const other =
-      what === 'another key'
-        ? await SoftwareSigner.generate('RSA-2048')
-        : new SoftwareSigner(signer.privateKey(), { pss: true })
-    let asked = 0
-    const workers = workersOf(other, () => {
-      asked++
-      return Promise.resolve(new Uint8Array(256))
-    })
-    await expect(createIssuanceService({ authority, workers }).issue({ csr }, callerOf())).rejects.toThrow(
-      code('ERR_CA_MATERIAL'),
-    )
-    expect(asked).toBe(0)
+    expect([asked, (await recordsOf(inner))[0]!.state]).toEqual([0, 'failed'])
   })
 
   it.each([undefined, 'signature', new Uint8Array(0), new Uint8Array(65_537)])(
     'that answer with what cannot be a signature get nothing out',
     async (answer) => {
-      const { authority, signer } = await testPki()
+      const authority = await behindWorkers(() => Promise.resolve(answer as Uint8Array))
       const store = new MemoryCertificateStore()
-      const workers = workersOf(signer, () => Promise.resolve(answer as Uint8Array))
       await expect(
-        createIssuanceService({ authority, store, workers }).issue({ csr }, callerOf()),
+        createIssuanceService({ authority: storedIn(authority, store) }).issue({ csr }, callerOf()),
       ).rejects.toThrow(code('ERR_CA_SIGNATURE'))
-      expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+      expect(await recordsOf(store)).toMatchObject([{ state: 'failed' }])
     },
   )
-
-  it('sign what is unproven, and this thread what is proven: neither takes the other', async () => {
-    const { authority, signer } = await testPki()
-    const workers = workersOf(signer, (request, tbs) => proveAndSign(request, tbs, signer))
-    const unproven = authority.prepareUnproven(csr, content)
-    const prepared = authority.prepare(csr.verify(), content)
-    expect([unproven.proven, prepared.proven]).toEqual([false, true])
-    await expect(authority.sign(unproven as never)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
-    await expect(authority.proveAndSign(prepared as never, workers)).rejects.toThrow(
-      code('ERR_INVALID_ARGUMENT'),
-    )
-    expect(
-      (
-        await authority.proveAndSign(authority.prepareUnproven(csr, content), workers)
-      ).certificate.publicKey.equals(csr.publicKey),
-    ).toBe(true)
-  })
 })
 
 describe('a certificate in time', () => {
@@ -568,16 +532,14 @@ describe('a rotation in the middle', () => {
           : value.bind(target)
       },
     })
-    const asking = createIssuanceService({ authority, store }).issue({ csr }, callerOf())
+    const asking = createIssuanceService({ authority: storedIn(authority, store) }).issue({ csr }, callerOf())
     if (keep) {
       const { certificate, chain } = await asking
       expect(new X509SvidValidator({ bundles: authority }).verify([certificate, ...chain]).ok).toBe(true)
     } else {
       await expect(asking).rejects.toThrow(code('ERR_PREPARED_EXPIRED'))
     }
-    expect(await inner.findByIdentity(workloadId.toString())).toMatchObject([
-      { state: keep ? 'issued' : 'failed' },
-    ])
+    expect(await recordsOf(inner)).toMatchObject([{ state: keep ? 'issued' : 'failed' }])
   })
 
   it('of many: each answer verifies with the roots that came with it and with those served', async () => {
@@ -594,7 +556,7 @@ describe('a rotation in the middle', () => {
           : value.bind(target)
       },
     })
-    const issuance = createIssuanceService({ authority, store: slow })
+    const issuance = createIssuanceService({ authority: storedIn(authority, slow) })
     const validator = new X509SvidValidator({ bundles: authority })
     let verified = 0
     const worker = async (): Promise<void> => {

@@ -1,6 +1,9 @@
+// The issuance service: decision, signing, records, events.
+
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { MemoryCertificateStore, createCertificateAuthority } from '../../../src/ca/index.ts'
+import { createCertificateAuthority } from '../../../src/ca/index.ts'
+import { MemoryCertificateStore } from '../../../src/ca/records/memory-certificate-store.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
@@ -11,9 +14,13 @@ import {
   generalName,
   keyPurposeOids,
   parseSerialNumber,
+  CertificateRequest,
+  Crl,
 } from '../../../src/x509/index.ts'
-import type { Signer, encodeExtension } from '../../../src/x509/index.ts'
+import type { Signer } from '../../../src/x509/index.ts'
+import type { encodeExtension } from '../../../src/x509/internal.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
+import { recordsOf, storedIn } from '../../support/storage.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 
@@ -228,11 +235,11 @@ describe('issue', () => {
       certificate: pki.root,
       signer: lying,
     })
-    const issuance = createIssuanceService({ authority, store })
+    const issuance = createIssuanceService({ authority: storedIn(authority, store) })
     await expect(issuance.issue({ csr: (await newRequest()).request }, callerOf())).rejects.toThrow(
       code('ERR_CA_SIGNATURE'),
     )
-    const [record] = await store.findByIdentity(workloadId.toString())
+    const [record] = await recordsOf(store)
     expect(await issuance.status(record!.serialNumber)).toMatchObject({ state: 'failed' })
     await expect(
       issuance.renew(record!.serialNumber, { csr: (await newRequest()).request }, callerOf()),
@@ -272,7 +279,7 @@ describe('a caller', () => {
     await expect(
       issuance.issue({ csr: await csr(), ...(gone ? { signal: AbortSignal.abort() } : {}) }, callerOf()),
     ).rejects.toThrow(code(wanted))
-    expect([asked, await store.findByIdentity(workloadId.toString())]).toEqual([0, []])
+    expect([asked, await recordsOf(store)]).toEqual([0, []])
   })
 
   it.each([false, true])(
@@ -292,7 +299,7 @@ describe('a caller', () => {
       await expect(
         issuance.issue({ csr: (await newRequest()).request, signal: gone.signal }, callerOf()),
       ).rejects.toThrow(code('ERR_ABORTED'))
-      expect(await store.findByIdentity(workloadId.toString())).toEqual([])
+      expect(await recordsOf(store)).toEqual([])
     },
   )
 
@@ -312,32 +319,69 @@ describe('a caller', () => {
       code('ERR_POLICY_TRUST_DOMAIN'),
     )
     expect(counts).toEqual([
-      ['certificates_issued'],
+      ['certificates_issued', { trust_domain: 'example.org', namespace: 'prod', service_account: 'api' }],
       ['certificates_revoked', { reason: 'superseded' }],
       ['certificates_refused', { rule: 'trust-domain' }],
       ['certificates_failed', { code: 'ERR_POLICY_TRUST_DOMAIN' }],
+      ['csr_errors_total', { error_type: 'ERR_POLICY_TRUST_DOMAIN', trust_domain: 'example.org' }],
     ])
+  })
+
+  it('is measured: how many are in progress, and how long each took', async () => {
+    const seen: unknown[] = []
+    const { issuance } = await testPki('P-256', {
+      metrics: {
+        count: () => undefined,
+        gauge: (...args) => void seen.push(args),
+        observe: (name, seconds) => void seen.push([name, seconds >= 0]),
+      },
+    })
+    const { request: csr } = await newRequest()
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    await issuance.renew(certificate.serialNumber, { csr }, callerOf())
+    expect(seen).toEqual([
+      ['issuance_requests_in_progress', 1],
+      ['issuance_requests_in_progress', 0],
+      ['csr_processing_duration_seconds', true],
+      ['issuance_requests_in_progress', 1],
+      ['issuance_requests_in_progress', 0],
+      ['certificate_rotation_duration_seconds', true],
+    ])
+  })
+
+  it('that revokes gets its answer when the list is published, where that is asked for', async () => {
+    const { authority, issuance } = await testPki('P-256', { publishRevocations: true })
+    const { request: csr } = await newRequest()
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
+    const [stored] = await authority.storage.crls.list()
+    expect(Crl.parse(stored!.crl).has(certificate.serialNumber)).toBe(true)
   })
 })
 
 describe('the authority', () => {
   it('signs prepared bytes once, and those of no other CA', async () => {
     const [mine, other] = [await testPki(), await testPki()]
-    const proven = (await newRequest()).request.verify()
+    const { request: csr } = await newRequest()
     const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
-    const prepared = mine.authority.prepare(proven, content)
+    const prepared = await mine.authority.prepare(csr, content)
     await expect(other.authority.sign(prepared)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
     expect((await mine.authority.sign(prepared)).certificate.tbs).toEqual(prepared.tbs)
     await expect(mine.authority.sign(prepared)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
     await expect(mine.authority.sign({ ...prepared })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
-  it('takes no request that was not verified', async () => {
+  it('takes no request that proves nothing, and nothing else for one', async () => {
     const { authority } = await testPki()
     const { request } = await newRequest()
-    expect(() =>
-      authority.prepare({ request, publicKey: request.publicKey }, { subjectAltName: [] }),
-    ).toThrow(code('ERR_INVALID_ARGUMENT'))
+    const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
+    const forged = request.der.slice()
+    forged[forged.length - 1]! ^= 1
+    await expect(authority.prepare(CertificateRequest.parse(forged), content)).rejects.toThrow(
+      code('ERR_CSR_SIGNATURE'),
+    )
+    const like = { ...request } as never
+    await expect(authority.prepare(like, content)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it.each([
@@ -366,8 +410,8 @@ describe('the authority', () => {
     },
   ])('lints: $what', async ({ names }) => {
     const { authority } = await testPki()
-    const proven = (await newRequest()).request.verify()
-    expect(() => authority.prepare(proven, { subjectAltName: names })).toThrow(
+    const { request: csr } = await newRequest()
+    await expect(authority.prepare(csr, { subjectAltName: names })).rejects.toThrow(
       expect.objectContaining({ code: expect.stringMatching(/ERR_LINT|ERR_NAME_INVALID/) }),
     )
   })
@@ -375,46 +419,29 @@ describe('the authority', () => {
 
 describe('the authority and its time', () => {
   it.each([
-    { what: 'before the CA is valid', ms: -3_600_000 },
-    { what: 'after it expired', ms: 3651 * 86_400_000 },
-  ])('signs nothing $what', async ({ ms }) => {
+    { what: 'before the CA is valid', ms: -3_600_000, wanted: 'ERR_CA_NOT_YET_VALID' },
+    { what: 'after it expired', ms: 3651 * 86_400_000, wanted: 'ERR_CA_EXPIRED' },
+  ])('signs nothing $what', async ({ ms, wanted }) => {
     const pki = await testPki()
-    const clock = { ...systemClock, now: () => Date.now() + ms }
+    let offset = 0
+    const clock = { ...systemClock, now: () => Date.now() + offset }
     const authority = createCertificateAuthority({
       trustDomain: 'example.org',
       certificate: pki.root,
       signer: pki.signer,
       clock,
     })
-    const proven = (await newRequest()).request.verify()
-    expect(() =>
-      authority.prepare(proven, { subjectAltName: [generalName.uri(workloadId.toString())] }),
-    ).toThrow(code('ERR_CA_EXPIRED'))
+    const { request: csr } = await newRequest()
+    offset = ms
+    await expect(
+      authority.prepare(csr, { subjectAltName: [generalName.uri(workloadId.toString())] }),
+    ).rejects.toThrow(code(wanted))
   })
 })
 
 describe('records', () => {
   it('have a limit that is one', () => {
-    expect(() => new MemoryCertificateStore({ maximumRecords: Number.NaN })).toThrow(
-      code('ERR_INVALID_ARGUMENT'),
-    )
-  })
-
-  it('takes no serial number twice, and drops the oldest past its limit', async () => {
-    const store = new MemoryCertificateStore({ maximumRecords: 2 })
-    const intent = (serial: string) => ({
-      serialNumber: parseSerialNumber(serial),
-      identity: 'x',
-      keyIdentifier: new Uint8Array(20),
-      notAfter: new Date(),
-      intendedAt: new Date(),
-    })
-    store.recordIntent(intent('01'))
-    expect(() => store.recordIntent(intent('01'))).toThrow(code('ERR_SERIAL_EXISTS'))
-    store.recordOutcome(parseSerialNumber('01'), { certificate: new Uint8Array(1) })
-    for (const serial of ['02', '03']) store.recordIntent(intent(serial))
-    expect(await store.find(parseSerialNumber('01'))).toBeUndefined()
-    expect(await store.find(parseSerialNumber('03'))).toMatchObject({ state: 'intended' })
+    expect(() => new MemoryCertificateStore({ maxRecords: Number.NaN })).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it('knows the status of what it issued, revokes, and renews what is still good', async () => {
@@ -422,7 +449,7 @@ describe('records', () => {
     const { request } = await newRequest()
     const { certificate } = await issuance.issue({ csr: request }, callerOf())
     const serial = certificate.serialNumber
-    expect(await issuance.status(serial)).toMatchObject({ state: 'valid', identity: workloadId.toString() })
+    expect(await issuance.status(serial)).toMatchObject({ state: 'valid', identity: workloadId })
     expect((await issuance.renew(serial, { csr: request }, callerOf())).certificate.serialNumber).not.toBe(
       serial,
     )
@@ -445,4 +472,45 @@ describe('records', () => {
       code('ERR_CERTIFICATE_UNKNOWN'),
     )
   })
+})
+
+describe('source', () => {
+  it('the policy sees the address; what is no address is refused', async () => {
+    const { authority } = await testPki()
+    const seen: unknown[] = []
+    const inner = callerIdentityPolicy({ trustDomain: authority.trustDomain })
+    const policy: typeof inner = {
+      decide: (asked, caller) => {
+        seen.push(asked.source)
+        return inner.decide(asked, caller)
+      },
+    }
+    await using issuance = createIssuanceService({ authority, policy })
+    const { request } = await newRequest()
+    await issuance.issue({ csr: request, source: '192.0.2.1' }, callerOf())
+    await issuance.plan({ csr: request, source: 'fe80::1%eth0' }, callerOf())
+    await issuance.issue({ csr: request }, callerOf())
+    expect(seen).toEqual(['192.0.2.1', 'fe80::1%eth0', undefined])
+    for (const source of ['localhost', '', '10.0.0.1, 10.0.0.2', 7])
+      await expect(
+        issuance.issue({ csr: request, source: source as string }, callerOf()),
+      ).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' })
+  })
+})
+
+it('the usage watch sees each certificate that was issued, and cannot stop one', async () => {
+  const { authority } = await testPki()
+  const seen: { identity: unknown; source?: string | undefined; ttlSeconds: number }[] = []
+  const usage = {
+    record: (one: (typeof seen)[number]) => {
+      seen.push(one)
+      throw new Error('full')
+    },
+  }
+  await using issuance = createIssuanceService({ authority, usage })
+  const { request } = await newRequest()
+  await issuance.issue({ csr: request, ttlSeconds: 3600, source: '192.0.2.1' }, callerOf())
+  await issuance.plan({ csr: request }, callerOf())
+  expect(seen).toMatchObject([{ identity: workloadId, source: '192.0.2.1', ttlSeconds: 3720 }])
+  expect(() => createIssuanceService({ authority, usage: {} as never })).toThrow(code('ERR_INVALID_ARGUMENT'))
 })

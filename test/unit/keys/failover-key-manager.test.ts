@@ -1,8 +1,12 @@
+// Failover between key managers with the same keys.
+
 import { generateKeyPairSync } from 'node:crypto'
+import '../../support/cheap-scrypt.ts'
 import { describe, expect, it } from 'vitest'
 import { PkiError } from '../../../src/errors/index.ts'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
-import { FailoverKeyManager, MemoryKeyManager, failoverCodes } from '../../../src/keys/index.ts'
+import { FailoverKeyManager, MemoryKeyManager } from '../../../src/keys/index.ts'
+import { failoverCodes } from '../../../src/keys/failover/failover-key-manager.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { verifySignature } from '../../../src/x509/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'

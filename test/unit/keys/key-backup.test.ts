@@ -1,4 +1,5 @@
-// A backup as an attacker's input: every field changed, another kind put in its place, costs that nobody can pay.
+// A backup as an attacker's input: every field changed, another kind put in its place, costs that nobody can
+// pay.
 
 import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'

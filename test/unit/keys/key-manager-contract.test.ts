@@ -1,5 +1,6 @@
 // The contract, run by the backends that need nothing installed; test/interop has the one in a token.
 
+import '../../support/cheap-scrypt.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -14,7 +15,7 @@ import type {
   KeyAlgorithm,
   KeyManager,
 } from '../../../src/keys/index.ts'
-import { FakeClock, keyManagerContract } from '../../../src/testing/index.ts'
+import { FakeClock, contracts } from '../../../src/testing/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { itKeepsTheContract } from '../../support/contract.ts'
 
@@ -70,17 +71,17 @@ describe('the contract itself', () => {
   const rows: readonly Broken[] = [
     {
       what: 'gives the old key as the new version',
-      caught: 'rotates: the new version signs, the old one still does',
+      caught: 'rotates: the new version signs, and the old one still signs',
       open: broken((inner) => ({ rotateKey: async (id) => (await inner.getSigner(id))! })),
     },
     {
       what: 'gives the current version whichever is asked for',
-      caught: 'gives each version by its number',
+      caught: 'returns each version by its number',
       open: broken((inner) => ({ getSigner: (id) => inner.getSigner(id) })),
     },
     {
       what: 'finds a key for any version number',
-      caught: 'finds what it made, and nothing else',
+      caught: 'finds only the keys that were created',
       open: broken((inner) => ({
         getSigner: async (id, version) => (await inner.getSigner(id, version)) ?? inner.getSigner(id),
       })),
@@ -88,18 +89,18 @@ describe('the contract itself', () => {
     {
       what: 'makes a weaker key than it was asked for',
       algorithm: 'P-384',
-      caught: 'makes a key of P-384 that signs',
+      caught: 'creates a key of P-384 that signs',
       open: broken((inner) => ({ generateKey: (id) => inner.generateKey(id, 'P-256') })),
     },
     {
       what: 'signs by PKCS#1 v1.5 where it was asked for PSS',
       algorithm: 'RSA-PSS-2048',
-      caught: 'makes a key of RSA-PSS-2048 that signs',
+      caught: 'creates a key of RSA-PSS-2048 that signs',
       open: broken((inner) => ({ generateKey: (id) => inner.generateKey(id, 'RSA-2048') })),
     },
     {
       what: 'lists another algorithm',
-      caught: 'makes a key of P-256 that signs',
+      caught: 'creates a key of P-256 that signs',
       open: broken((inner) => ({
         listKeys: async () =>
           (await inner.listKeys()).map((one) => ({ ...one, algorithm: 'P-384' as const })),
@@ -107,7 +108,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'replaces a key of the same name',
-      caught: 'makes no second key of one id',
+      caught: 'refuses a second key with the same id',
       open: broken((inner) => ({
         generateKey: async (id, algorithm) => {
           await inner.destroyKey(id).catch(() => undefined)
@@ -117,7 +118,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'gives out a key that it does not keep when two ask at once',
-      caught: 'makes one key where it is asked twice at once',
+      caught: 'creates one key for two concurrent calls with the same id',
       open: broken((inner) => ({
         generateKey: async (id, algorithm) => {
           if ((await inner.listKeys()).some((one) => one.id === id))
@@ -128,7 +129,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'takes the first letters for the name',
-      caught: 'takes a name for one key only, whatever other names look like',
+      caught: 'does not confuse keys with similar names',
       open: broken((inner) => ({
         destroyKey: async (id, version) => {
           if (version === undefined)
@@ -150,14 +151,14 @@ describe('the contract itself', () => {
     },
     {
       what: 'takes a bad name where it does not make a key',
-      caught: 'refuses ids that are no names',
+      caught: 'refuses malformed ids',
       open: broken((inner) => ({
         getSigner: async (id, version) => inner.getSigner(id, version).catch(() => undefined),
       })),
     },
     {
       what: 'loses a rotation when two ask at once',
-      caught: 'rotates as often as it is asked, at once too',
+      caught: 'rotates once per call, also for concurrent calls',
       open: broken((inner) => {
         let running: Promise<SoftwareSigner> | undefined
         return { rotateKey: (id) => (running ??= inner.rotateKey(id).finally(() => (running = undefined))) }
@@ -165,7 +166,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'signs later than it was asked',
-      caught: 'signs what was there when it was asked, whatever is written there since',
+      caught: 'signs the data at the time of the call, even if the buffer changes later',
       open: broken((inner) => ({
         generateKey: async (id, algorithm) => {
           const signer = await inner.generateKey(id, algorithm)
@@ -180,7 +181,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'signs the whole buffer behind a part of it',
-      caught: 'signs what it is given: nothing, much, and a part of a buffer',
+      caught: 'signs empty data, long data and a part of a buffer',
       open: broken((inner) => ({
         generateKey: async (id, algorithm) => {
           const signer = await inner.generateKey(id, algorithm)
@@ -190,7 +191,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'signs a digest of what is too long',
-      caught: 'signs what it is given: nothing, much, and a part of a buffer',
+      caught: 'signs empty data, long data and a part of a buffer',
       open: broken((inner) => ({
         generateKey: async (id, algorithm) => {
           const signer = await inner.generateKey(id, algorithm)
@@ -215,7 +216,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'restores what was changed',
-      caught: 'restores nothing that was changed',
+      caught: 'refuses a changed backup',
       open: broken((inner) => {
         const made = new Map<string, EncryptedKeyBackup>()
         return {
@@ -231,7 +232,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'opens a backup with any key',
-      caught: 'gives a backup that only its recipient opens',
+      caught: 'creates a backup that only its recipient can decrypt',
       open: broken((inner) => {
         let used: BackupProtection | undefined
         return {
@@ -247,7 +248,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'shows its keys',
-      caught: 'shows no private octet, and no passphrase',
+      caught: 'does not reveal private keys or passphrases',
       open: broken((inner) => ({
         generateKey: async (id, algorithm) => {
           const signer = await inner.generateKey(id, algorithm)
@@ -257,7 +258,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'tells the passphrase in an error',
-      caught: 'shows no private octet, and no passphrase',
+      caught: 'does not reveal private keys or passphrases',
       open: broken((inner) => ({
         restoreKey: (backup, protection) =>
           inner.restoreKey(backup, protection).catch((cause: unknown) => {
@@ -269,7 +270,7 @@ describe('the contract itself', () => {
     },
     {
       what: 'goes on when it was closed',
-      caught: 'is of no use once closed',
+      caught: 'refuses every call once closed',
       open: broken((inner) => ({
         getSigner: (id, version) => inner.getSigner(id, version).catch(() => undefined),
       })),
@@ -277,7 +278,7 @@ describe('the contract itself', () => {
     {
       what: 'forgets a rotation',
       durable: true,
-      caught: 'has its keys when it is opened again',
+      caught: 'keeps its keys when it is opened again',
       open: (shared) =>
         broken(() => ({
           generateKey: (id, algorithm) => shared.generateKey(id, algorithm),
@@ -294,7 +295,7 @@ describe('the contract itself', () => {
     'fails a manager that $what',
     async ({ open, caught, algorithm = 'P-256', durable = false }) => {
       const shared = new MemoryKeyManager()
-      const cases = keyManagerContract({
+      const cases = contracts.KeyManager({
         open: async () => open(shared),
         algorithms: [algorithm],
         extractable: true,
@@ -306,11 +307,13 @@ describe('the contract itself', () => {
 
   it('names each of its cases once', () => {
     for (const extractable of [true, false]) {
-      const names = keyManagerContract({
-        open: async () => new MemoryKeyManager(),
-        algorithms,
-        extractable,
-      }).map(({ name }) => name)
+      const names = contracts
+        .KeyManager({
+          open: async () => new MemoryKeyManager(),
+          algorithms,
+          extractable,
+        })
+        .map(({ name }) => name)
       expect(new Set(names).size).toBe(names.length)
     }
   })

@@ -1,5 +1,6 @@
 // A CA that is lost with its machine, and comes back from the backup of its key.
 
+import '../../support/cheap-scrypt.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

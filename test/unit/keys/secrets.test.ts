@@ -1,5 +1,7 @@
-// What holds a private key shows nothing of it: printed, as JSON, cloned, serialized, walked through, or in whatever it throws.
+// What holds a private key shows nothing of it: printed, as JSON, cloned, serialized, walked through, or in
+// whatever it throws.
 
+import '../../support/cheap-scrypt.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -1,3 +1,5 @@
+// A signer as a WebCrypto provider.
+
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { inspect } from 'node:util'
@@ -219,54 +221,62 @@ describe('bridgeToWebCrypto', () => {
     ).toBe(256)
   })
 
-  it("signs with its own key only: that of another bridge is nothing to it, that of the platform is the platform's", async () => {
-    const [one, other] = [
-      await bridgeToWebCrypto(await elsewhere('P-256')),
-      await bridgeToWebCrypto(await elsewhere('P-256')),
-    ]
-    const algorithm = { name: 'ECDSA', hash: 'SHA-256' }
-    await expect(
-      one.crypto.subtle.sign(algorithm, other.keys.privateKey, new Uint8Array(1)),
-    ).rejects.toThrow()
-    await expect(webcrypto.subtle.sign(algorithm, one.keys.privateKey, new Uint8Array(1))).rejects.toThrow()
-    const own = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, [
-      'sign',
-      'verify',
-    ])
-    const signature = await one.crypto.subtle.sign(algorithm, own.privateKey, new Uint8Array(1))
-    expect(await webcrypto.subtle.verify(algorithm, own.publicKey, signature, new Uint8Array(1))).toBe(true)
-    expect(await one.crypto.subtle.verify(algorithm, one.keys.publicKey, signature, new Uint8Array(1))).toBe(
-      false,
-    )
-    // A look-alike of the handle is no key.
-    await expect(
-      one.crypto.subtle.sign(algorithm, { ...one.keys.privateKey }, new Uint8Array(1)),
-    ).rejects.toThrow()
-    expect(structuredClone({ ...one.keys.privateKey })).not.toHaveProperty('sign')
-  })
+  it(
+    'signs with its own key only: that of another bridge is nothing to it, that of the platform is ' +
+      "the platform's",
+    async () => {
+      const [one, other] = [
+        await bridgeToWebCrypto(await elsewhere('P-256')),
+        await bridgeToWebCrypto(await elsewhere('P-256')),
+      ]
+      const algorithm = { name: 'ECDSA', hash: 'SHA-256' }
+      await expect(
+        one.crypto.subtle.sign(algorithm, other.keys.privateKey, new Uint8Array(1)),
+      ).rejects.toThrow()
+      await expect(webcrypto.subtle.sign(algorithm, one.keys.privateKey, new Uint8Array(1))).rejects.toThrow()
+      const own = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, [
+        'sign',
+        'verify',
+      ])
+      const signature = await one.crypto.subtle.sign(algorithm, own.privateKey, new Uint8Array(1))
+      expect(await webcrypto.subtle.verify(algorithm, own.publicKey, signature, new Uint8Array(1))).toBe(true)
+      expect(
+        await one.crypto.subtle.verify(algorithm, one.keys.publicKey, signature, new Uint8Array(1)),
+      ).toBe(false)
+      // A look-alike of the handle is no key.
+      await expect(
+        one.crypto.subtle.sign(algorithm, { ...one.keys.privateKey }, new Uint8Array(1)),
+      ).rejects.toThrow()
+      expect(structuredClone({ ...one.keys.privateKey })).not.toHaveProperty('sign')
+    },
+  )
 
-  it('leaves digests and random numbers to the provider, and answers every other use of its key by a code', async () => {
-    const { crypto, keys } = await bridgeToWebCrypto(await elsewhere('P-256'))
-    expect(Buffer.from(await crypto.subtle.digest('SHA-256', new Uint8Array(0))).toString('hex')).toMatch(
-      /^e3b0c442/,
-    )
-    expect(crypto.randomUUID()).toMatch(/^[0-9a-f-]{36}$/)
-    const { subtle } = crypto as unknown as {
-      subtle: Record<string, (...args: unknown[]) => Promise<unknown>>
-    }
-    for (const format of ['pkcs8', 'jwk', 'raw', 'spki'])
-      await expect(subtle['exportKey']!(format, keys.privateKey)).rejects.toThrow(
-        code('ERR_KEY_NOT_EXTRACTABLE'),
+  it(
+    'leaves digests and random numbers to the provider, and answers every other use of its key by ' +
+      'a code',
+    async () => {
+      const { crypto, keys } = await bridgeToWebCrypto(await elsewhere('P-256'))
+      expect(Buffer.from(await crypto.subtle.digest('SHA-256', new Uint8Array(0))).toString('hex')).toMatch(
+        /^e3b0c442/,
       )
-    const calls: readonly [string, readonly unknown[]][] = [
-      ['encrypt', ['RSA-OAEP', keys.privateKey, new Uint8Array(1)]],
-      ['decrypt', ['RSA-OAEP', keys.privateKey, new Uint8Array(1)]],
-      ['deriveBits', ['ECDH', keys.privateKey, 8]],
-      ['deriveKey', ['ECDH', keys.privateKey, 'AES-GCM', true, []]],
-      ['verify', ['ECDSA', keys.privateKey, new Uint8Array(1), new Uint8Array(1)]],
-      ['unwrapKey', ['raw', new Uint8Array(1), keys.privateKey, 'AES-KW', 'AES-GCM', true, []]],
-    ]
-    for (const [name, args] of calls)
-      await expect(subtle[name]!(...args)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
-  })
+      expect(crypto.randomUUID()).toMatch(/^[0-9a-f-]{36}$/)
+      const { subtle } = crypto as unknown as {
+        subtle: Record<string, (...args: unknown[]) => Promise<unknown>>
+      }
+      for (const format of ['pkcs8', 'jwk', 'raw', 'spki'])
+        await expect(subtle['exportKey']!(format, keys.privateKey)).rejects.toThrow(
+          code('ERR_KEY_NOT_EXTRACTABLE'),
+        )
+      const calls: readonly [string, readonly unknown[]][] = [
+        ['encrypt', ['RSA-OAEP', keys.privateKey, new Uint8Array(1)]],
+        ['decrypt', ['RSA-OAEP', keys.privateKey, new Uint8Array(1)]],
+        ['deriveBits', ['ECDH', keys.privateKey, 8]],
+        ['deriveKey', ['ECDH', keys.privateKey, 'AES-GCM', true, []]],
+        ['verify', ['ECDSA', keys.privateKey, new Uint8Array(1), new Uint8Array(1)]],
+        ['unwrapKey', ['raw', new Uint8Array(1), keys.privateKey, 'AES-KW', 'AES-GCM', true, []]],
+      ]
+      for (const [name, args] of calls)
+        await expect(subtle[name]!(...args)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    },
+  )
 })

@@ -1,6 +1,10 @@
+// The system clock and its timers.
+
 import { execFileSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { noMetrics, silentLogger, systemClock } from '../../../src/runtime/index.ts'
+import { systemClock } from '../../../src/runtime/index.ts'
+import { noMetrics } from '../../../src/runtime/metrics.ts'
+import { silentLogger } from '../../../src/runtime/internal.ts'
 
 describe('a program whose last timer it is', () => {
   test.each([
@@ -8,7 +12,9 @@ describe('a program whose last timer it is', () => {
     { options: 'undefined', delayMs: 60_000, printed: '' },
   ])('with options $options prints "$printed"', ({ options, delayMs, printed }) => {
     const runtime = new URL('../../../src/runtime/index.ts', import.meta.url).href
-    const program = `import { systemClock } from ${JSON.stringify(runtime)}; systemClock.schedule(() => console.log('waited'), ${delayMs}, ${options})`
+    const program =
+      `import { systemClock } from ` +
+      `${JSON.stringify(runtime)}; systemClock.schedule(() => console.log('waited'), ${delayMs}, ${options})`
     expect(
       execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
         encoding: 'utf8',
@@ -86,8 +92,8 @@ describe('defaults', () => {
   test('silentLogger and noMetrics take everything and do nothing', () => {
     for (const level of ['debug', 'info', 'warn', 'error'] as const)
       expect(silentLogger[level]({ a: 1 }, 'text')).toBeUndefined()
-    expect(noMetrics.count('certificates_total', { kind: 'leaf' }, 2)).toBeUndefined()
-    expect(noMetrics.gauge('queue_length', 3)).toBeUndefined()
-    expect(noMetrics.observe('signing_seconds', 0.1)).toBeUndefined()
+    expect(noMetrics.count('certificates_revoked', { reason: 'superseded' }, 2)).toBeUndefined()
+    expect(noMetrics.gauge('audit_pending_entries', 3)).toBeUndefined()
+    expect(noMetrics.observe('csr_processing_duration_seconds', 0.1)).toBeUndefined()
   })
 })

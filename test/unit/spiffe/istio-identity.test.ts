@@ -1,23 +1,19 @@
-import { describe, expect, it } from 'vitest'
-import {
-  SpiffeId,
-  istioSpiffeId,
-  istioTrustDomain,
-  parseIstioSpiffeId,
-  tryParseIstioSpiffeId,
-} from '../../../src/spiffe/index.ts'
+// Istio's SPIFFE IDs.
 
-describe('istioSpiffeId', () => {
+import { describe, expect, it } from 'vitest'
+import { SpiffeId, istio } from '../../../src/spiffe/index.ts'
+
+describe('istio.spiffeId', () => {
   it('names a service account, both ways', () => {
-    const id = istioSpiffeId({ trustDomain: 'cluster.local', namespace: 'prod', serviceAccount: 'api' })
+    const id = istio.spiffeId({ trustDomain: 'cluster.local', namespace: 'prod', serviceAccount: 'api' })
     expect(id.toString()).toBe('spiffe://cluster.local/ns/prod/sa/api')
-    const parsed = parseIstioSpiffeId(id)
+    const parsed = istio.parse(id)
     expect([parsed.trustDomain.name, parsed.namespace, parsed.serviceAccount]).toEqual([
       'cluster.local',
       'prod',
       'api',
     ])
-    expect(istioSpiffeId(parsed).equals(id)).toBe(true)
+    expect(istio.spiffeId(parsed).equals(id)).toBe(true)
   })
 
   // Istio's own reader takes all of these as parts.
@@ -29,21 +25,19 @@ describe('istioSpiffeId', () => {
     ['prod', 'a@b'],
     [undefined as unknown as string, 'api'],
   ])('refuses namespace %j, service account %j', (namespace, serviceAccount) => {
-    expect(() => istioSpiffeId({ trustDomain: 'td', namespace, serviceAccount })).toThrow(
+    expect(() => istio.spiffeId({ trustDomain: 'td', namespace, serviceAccount })).toThrow(
       expect.objectContaining({ code: 'ERR_SPIFFE_PATH_INVALID' }),
     )
   })
 })
 
-describe('parseIstioSpiffeId', () => {
+describe('istio.parse', () => {
   it.each(['', '/ns/a', '/ns/a/sa', '/ns/a/sa/b/c', '/ns/a/SA/b', '/x/a/sa/b'])(
     'refuses the path %j',
     (path) => {
       const id = SpiffeId.fromPath('td', path)
-      expect(() => parseIstioSpiffeId(id)).toThrow(
-        expect.objectContaining({ code: 'ERR_SPIFFE_PATH_INVALID' }),
-      )
-      expect(tryParseIstioSpiffeId(id)).toBeUndefined()
+      expect(() => istio.parse(id)).toThrow(expect.objectContaining({ code: 'ERR_SPIFFE_PATH_INVALID' }))
+      expect(istio.tryParse(id)).toBeUndefined()
     },
   )
 
@@ -54,20 +48,20 @@ describe('parseIstioSpiffeId', () => {
     'spiffe://td/ns/a/sa/b/',
     'spiffe://TD/ns/a/sa/b',
   ])('refuses %j', (text) => {
-    expect(() => parseIstioSpiffeId(text)).toThrow(expect.objectContaining({ code: 'ERR_SPIFFE_ID_INVALID' }))
-    expect(tryParseIstioSpiffeId(text)).toBeUndefined()
+    expect(() => istio.parse(text)).toThrow(expect.objectContaining({ code: 'ERR_SPIFFE_ID_INVALID' }))
+    expect(istio.tryParse(text)).toBeUndefined()
   })
 
   it('takes text', () => {
-    expect(tryParseIstioSpiffeId('spiffe://td/ns/a/sa/b')?.namespace).toBe('a')
+    expect(istio.tryParse('spiffe://td/ns/a/sa/b')?.namespace).toBe('a')
   })
 })
 
-describe('istioTrustDomain', () => {
+describe('istio.trustDomain', () => {
   it('reads @ as a dot', () => {
-    expect(istioTrustDomain('sa@project.iam').name).toBe('sa.project.iam')
+    expect(istio.trustDomain('sa@project.iam').name).toBe('sa.project.iam')
     for (const text of ['A', null as unknown as string]) {
-      expect(() => istioTrustDomain(text)).toThrow(
+      expect(() => istio.trustDomain(text)).toThrow(
         expect.objectContaining({ code: 'ERR_TRUST_DOMAIN_INVALID' }),
       )
     }

@@ -1,3 +1,5 @@
+// SPIFFE IDs (SPIFFE-ID.md section 2).
+
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { SpiffeId, TrustDomain } from '../../../src/spiffe/index.ts'

@@ -1,5 +1,12 @@
+// Paths of SPIFFE IDs (rules ID-5, ID-6).
+
 import { describe, expect, it } from 'vitest'
-import { assertSpiffePath, isSpiffePath, joinSpiffePath, splitSpiffePath } from '../../../src/spiffe/index.ts'
+import {
+  assertSpiffePath,
+  isSpiffePath,
+  joinSpiffePath,
+  splitSpiffePath,
+} from '../../../src/spiffe/spiffe-id.ts'
 
 const thrown = expect.objectContaining({ code: 'ERR_SPIFFE_PATH_INVALID' }) as unknown
 

@@ -1,3 +1,5 @@
+// Trust domain aliases.
+
 import { describe, expect, it } from 'vitest'
 import { SpiffeId, TrustDomain, TrustDomainAliases } from '../../../src/spiffe/index.ts'
 

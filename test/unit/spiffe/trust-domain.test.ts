@@ -1,3 +1,5 @@
+// Trust domain names (SPIFFE-ID.md section 2.1).
+
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { TrustDomain } from '../../../src/spiffe/index.ts'

@@ -3,6 +3,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { PkiErrorCode } from '../../../src/errors/index.ts'
+import { encodePem } from '../../../src/internal/pem.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
 import {
@@ -13,9 +14,10 @@ import {
   formatSpiffeBundle,
   parseBundleMap,
   parseSpiffeBundle,
-  requireBundle,
 } from '../../../src/svid/index.ts'
-import type { IgnoredKey, TrustBundleChange } from '../../../src/svid/index.ts'
+import { requireBundle } from '../../../src/svid/internal.ts'
+import type { IgnoredKey } from '../../../src/svid/bundle-authorities.ts'
+import type { TrustBundleChange } from '../../../src/svid/bundle-source.ts'
 import type { Certificate } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { makeAuthority } from '../validation/test-pki.ts'
@@ -42,6 +44,13 @@ const edwards = (): Record<string, unknown> => ({
   use: 'x509-svid',
   x5c: [base64(third)],
 })
+const digits = (text: string): string => Buffer.from(text).toString('hex')
+/** With the first octets of one kind in the place of others. */
+const replaced = (der: Uint8Array, octets: string, others: string): Uint8Array => {
+  const hex = Buffer.from(der).toString('hex')
+  expect(hex).toContain(octets)
+  return new Uint8Array(Buffer.from(hex.replace(octets, others), 'hex'))
+}
 const base64 = (certificate: Certificate): string => Buffer.from(certificate.der).toString('base64')
 const x509 = (certificate: Certificate): Record<string, unknown> => ({
   kty: 'EC',
@@ -204,6 +213,33 @@ describe('parseSpiffeBundle', () => {
     const { bundle, ignored } = read({ keys: [{ ...jwt, kid: 'k0' }, make(), x509(second)] })
     expect(ignored.map(({ index }) => index)).toEqual([1])
     expect(bundle.x509Authorities).toHaveLength(1)
+  })
+
+  it('R21 reads the JWK set of the Workload API, which has no use, where it is asked to', () => {
+    const { use: _use, ...workloadApi } = jwt
+    const document = JSON.stringify({ keys: [workloadApi, { ...rsa, use: undefined }] })
+    const asked = parseSpiffeBundle(document, { trustDomain: 'example.org', keysWithoutUse: 'jwt-svid' })
+    expect(asked.jwtAuthorities.map(({ keyId }) => keyId)).toEqual(['k1', 'r1'])
+    expect(asked.ignored).toEqual([])
+    const { bundle, ignored } = read(document)
+    expect([bundle.isEmpty, ignored.length]).toEqual([true, 2])
+    expect(bundle.ignored).toEqual(ignored)
+    expect(bundle.ignored[0]?.reason).toContain("keysWithoutUse: 'jwt-svid'")
+    // A use that is there is still compared; one without a kid is no key.
+    for (const odd of [
+      { ...jwt, use: 'wit-svid' },
+      { ...workloadApi, kid: undefined },
+      { ...workloadApi, use: null },
+    ])
+      expect(
+        parseSpiffeBundle(JSON.stringify({ keys: [odd] }), {
+          trustDomain: 'example.org',
+          keysWithoutUse: 'jwt-svid',
+        }).ignored,
+      ).toHaveLength(1)
+    expect(() =>
+      parseSpiffeBundle(document, { trustDomain: 'example.org', keysWithoutUse: 'x509' as 'jwt-svid' }),
+    ).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
   it('X-14 takes the first value of x5c and ignores the others', () => {
@@ -381,29 +417,33 @@ describe('bundle maps', () => {
     expect(() => parseBundleMap(document)).toThrow(code(wanted))
   })
 
-  it('B-2 keeps every bit of each sequence, B-5 passes over each bad entry with the name of its bundle', () => {
-    const ignored: IgnoredKey[] = []
-    const set = parseBundleMap(
-      map(
-        `{"b.org":{"keys":[{"kty":"EC"},${JSON.stringify(x509(first))}],"spiffe_sequence":9007199254740993},"a.org":{"keys":[1]}}`,
-      ),
-      { onIgnoredKey: (key) => ignored.push(key) },
-    )
-    expect(
-      set.bundles.map(({ trustDomain, sequenceNumber, x509Authorities }) => [
-        trustDomain.name,
-        sequenceNumber,
-        x509Authorities.length,
-      ]),
-    ).toEqual([
-      ['a.org', undefined, 0],
-      ['b.org', 9007199254740993n, 1],
-    ])
-    expect(ignored.map(({ trustDomain, index }) => [trustDomain, index])).toEqual([
-      ['b.org', 0],
-      ['a.org', 0],
-    ])
-  })
+  it(
+    'B-2 keeps every bit of each sequence, B-5 passes over each bad entry with the name of its ' + 'bundle',
+    () => {
+      const ignored: IgnoredKey[] = []
+      const set = parseBundleMap(
+        map(
+          `{"b.org":{"keys":[{"kty":"EC"},${JSON.stringify(x509(first))}` +
+            `],"spiffe_sequence":9007199254740993},"a.org":{"keys":[1]}}`,
+        ),
+        { onIgnoredKey: (key) => ignored.push(key) },
+      )
+      expect(
+        set.bundles.map(({ trustDomain, sequenceNumber, x509Authorities }) => [
+          trustDomain.name,
+          sequenceNumber,
+          x509Authorities.length,
+        ]),
+      ).toEqual([
+        ['a.org', undefined, 0],
+        ['b.org', 9007199254740993n, 1],
+      ])
+      expect(ignored.map(({ trustDomain, index }) => [trustDomain, index])).toEqual([
+        ['b.org', 0],
+        ['a.org', 0],
+      ])
+    },
+  )
 
   it('reads an empty map', () => {
     expect(parseBundleMap(map('{}')).size).toBe(0)
@@ -436,6 +476,62 @@ describe('TrustBundle and TrustBundleSet', () => {
     const kept = TrustBundle.fromDer(bytes, { trustDomain: 'a.org' })
     bytes.fill(0)
     expect(kept.hasX509Authority(first)).toBe(true)
+  })
+
+  it.each<[string, (bad: Certificate) => string | Uint8Array, PkiErrorCode]>([
+    ['no DER', () => Buffer.from('no DER'), 'ERR_DER'],
+    ['a serial number cut off', ({ der }) => der.subarray(0, -4), 'ERR_DER'],
+    ['another version', ({ der }) => replaced(der, 'a003020102', 'a003020107'), 'ERR_CERTIFICATE_MALFORMED'],
+    [
+      'a date that does not exist',
+      ({ der }) => replaced(der, digits('261231'), digits('261331')),
+      'ERR_TIME_INVALID',
+    ],
+    ['an odd extension', ({ der }) => replaced(der, '30030101ff', '30030102ff'), 'ERR_DER'],
+  ])('keeps the authorities beside one that cannot be read, and says which: %s', (_what, spoil, wanted) => {
+    const pem = (der: string | Uint8Array): string =>
+      typeof der === 'string' ? der : encodePem('CERTIFICATE', der)
+    const blocks = [first.toPem(), pem(spoil(second)), third.toPem()]
+    const bundle = TrustBundle.fromPem(blocks.join('a comment\n'), { trustDomain: 'a.org' })
+    expect(bundle.x509Authorities).toEqual([first, third])
+    expect(bundle.ignored).toEqual([
+      expect.objectContaining({ trustDomain: 'a.org', index: 1, code: wanted }),
+    ])
+    const inCode = new TrustBundle('a.org', { x509Authorities: [first, spoil(second), third] })
+    expect(inCode.ignored).toEqual(bundle.ignored)
+    if (wanted === 'ERR_DER') return
+    // Where nobody is left, the error says who was there.
+    expect(() => TrustBundle.fromPem(blocks[1] as string, { trustDomain: 'a.org' })).toThrow(code(wanted))
+  })
+
+  it('says which authority is of no type of certificate', () => {
+    for (const bad of [5, undefined, {}])
+      expect(
+        () => new TrustBundle('a.org', { x509Authorities: [first, bad as unknown as Certificate] }),
+      ).toThrow(
+        expect.objectContaining({
+          code: 'ERR_INVALID_ARGUMENT',
+          message: expect.stringContaining('x509Authorities[1]'),
+        }),
+      )
+  })
+
+  it('reads the octets of certificates once: what changes later changes no bundle', () => {
+    const bytes = Uint8Array.from(first.der)
+    const pem = Buffer.from(first.toPem())
+    const bundles = [
+      new TrustBundle('a.org', { x509Authorities: [bytes] }),
+      TrustBundle.fromPem(pem, { trustDomain: 'a.org' }),
+      TrustBundle.fromDer(bytes, { trustDomain: 'a.org' }),
+    ]
+    bytes.fill(0)
+    pem.fill(0)
+    for (const bundle of bundles) {
+      expect(bundle.hasX509Authority(first)).toBe(true)
+      expect(
+        [bundle, bundle.x509Authorities, bundle.jwtAuthorities, bundle.ignored].every(Object.isFrozen),
+      ).toBe(true)
+    }
   })
 
   it('F-4 never answers for another trust domain', () => {

@@ -1,10 +1,11 @@
-// JWT-SVIDs by rule number: J-1 to J-13. Tokens are made with node:crypto alone, so that issuing does not vouch for verifying.
+// JWT-SVIDs by rule number: J-1 to J-13. Tokens are made with node:crypto alone, so that issuing does not
+// vouch for verifying.
 
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
-import { matchMemberOf } from '../../../src/spiffe/index.ts'
+import { match } from '../../../src/spiffe/index.ts'
 import {
   JwtAuthority,
   JwtSvid,
@@ -14,7 +15,8 @@ import {
   parseSpiffeBundle,
   verifyJwtSvid,
 } from '../../../src/svid/index.ts'
-import type { JwtSvidFields, JwtSvidOptions } from '../../../src/svid/index.ts'
+import type { JwtSvidFields } from '../../../src/svid/issue-jwt-svid.ts'
+import type { JwtSvidOptions } from '../../../src/svid/verify-jwt-svid.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { makeAuthority } from '../validation/test-pki.ts'
@@ -36,7 +38,8 @@ const part = (value: unknown): string =>
 
 function token(head: unknown = header, payload: unknown = claims, key = own): string {
   const input = `${part(head)}.${part(payload)}`
-  return `${input}.${sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
+  return `${input}.${signature.toString('base64url')}`
 }
 
 describe('verifyJwtSvid accepts', () => {
@@ -50,7 +53,7 @@ describe('verifyJwtSvid accepts', () => {
     ['J-9 not before within the skew', header, { ...claims, nbf: now + 60 }],
     ['J-9 without iat', header, { ...claims, iat: undefined }],
     ['J-7 an audience twice', header, { ...claims, aud: ['me', 'me'] }],
-    ['J-8 an exp as far as time goes', header, { ...claims, exp: 8.64e12 }],
+    ['J-8 an exp a day ahead', header, { ...claims, exp: now + 86_400 }],
     ['J-8 an exp in another spelling', header, `{"sub":"${id}","aud":"me","exp":${now + 300}.0e0}`],
     ['J-9 an nbf and iat of 0', header, { ...claims, nbf: 0, iat: 0 }],
     ['J-9 an nbf with a fraction', header, { ...claims, nbf: now + 59.9999 }],
@@ -65,8 +68,21 @@ describe('verifyJwtSvid accepts', () => {
     expect(svid.keyId).toBe('k1')
   })
 
+  it('an exp as far ahead as the verifier says', async () => {
+    const far = token(header, { ...claims, exp: now + 90 * 86_400 })
+    await expect(verifyJwtSvid(far, options)).rejects.toThrow(code('ERR_JWT_CLAIM'))
+    expect((await verifyJwtSvid(far, { ...options, maxTtlSeconds: 90 * 86_400 })).keyId).toBe('k1')
+  })
+
+  it('no option by a slip', async () => {
+    for (const slip of [{ id: undefined }, { spiffeId: id }, { audience: undefined }])
+      await expect(verifyJwtSvid(token(), { ...options, ...slip } as never)).rejects.toThrow(
+        code('ERR_INVALID_ARGUMENT'),
+      )
+  })
+
   it('one of several audiences, an ID, a matcher', async () => {
-    for (const more of [{ audience: ['x', 'other'], id }, { id: matchMemberOf('example.org') }])
+    for (const more of [{ audience: ['x', 'other'], id }, { id: match.memberOf('example.org') }])
       expect((await verifyJwtSvid(token(), { ...options, ...more })).id.toString()).toBe(id)
   })
 })
@@ -75,7 +91,8 @@ const whole = token()
 const [head0, payload0, signature0] = whole.split('.') as [string, string, string]
 const hmac = part({ alg: 'HS256', kid: 'k1' })
 const hmacOf = (key: string): string =>
-  `${hmac}.${payload0}.${createHmac('sha256', Buffer.from(key, 'base64url')).update(`${hmac}.${payload0}`).digest('base64url')}`
+  `${hmac}.${payload0}` +
+  `.${createHmac('sha256', Buffer.from(key, 'base64url')).update(`${hmac}.${payload0}`).digest('base64url')}`
 
 describe('verifyJwtSvid refuses', () => {
   it.each<[string, string, string]>([
@@ -130,6 +147,13 @@ describe('verifyJwtSvid refuses', () => {
     ['J-5 typ in lower case', token({ ...header, typ: 'jwt' }), 'ERR_JWT_HEADER'],
     ['J-6 no sub', token(header, { ...claims, sub: undefined }), 'ERR_JWT_CLAIM'],
     ['J-6 sub is no SPIFFE ID', token(header, { ...claims, sub: 'https://example.org/x' }), 'ERR_JWT_CLAIM'],
+    [
+      'J-6 sub names a trust domain',
+      token(header, { ...claims, sub: 'spiffe://example.org' }),
+      'ERR_JWT_CLAIM',
+    ],
+    ['J-8 exp a century ahead', token(header, { ...claims, exp: now + 100 * 365 * 86_400 }), 'ERR_JWT_CLAIM'],
+    ['J-8 exp a day and two minutes ahead', token(header, { ...claims, exp: now + 86_520 }), 'ERR_JWT_CLAIM'],
     ['J-6 sub is no text', token(header, { ...claims, sub: [id] }), 'ERR_JWT_CLAIM'],
     [
       'J-6 another trust domain, own key',
@@ -194,12 +218,17 @@ describe('verifyJwtSvid refuses', () => {
     ],
     [
       'J-1 bits left over in the header',
-      `${head0.slice(0, -1)}${String.fromCharCode(head0.charCodeAt(head0.length - 1) + 1)}.${payload0}.${signature0}`,
+      head0.slice(0, -1) +
+        `${String.fromCharCode(head0.charCodeAt(head0.length - 1) + 1)}.${payload0}.${signature0}`,
       'ERR_JWT_MALFORMED',
     ],
     [
       'J-1 bits left over in the signature',
-      `${head0}.${payload0}.${signature0.slice(0, -1)}${signature0.endsWith('A') ? 'B' : String.fromCharCode(signature0.charCodeAt(signature0.length - 1) + 1)}`,
+      `${head0}.${payload0}` +
+        `.${signature0.slice(0, -1)}` +
+        (signature0.endsWith('A')
+          ? 'B'
+          : String.fromCharCode(signature0.charCodeAt(signature0.length - 1) + 1)),
       'ERR_JWT_MALFORMED',
     ],
     ['J-1 base64 in place of base64url', `${head0}.${payload0}.+${signature0.slice(1)}`, 'ERR_JWT_MALFORMED'],
@@ -304,13 +333,15 @@ describe('verifyJwtSvid refuses', () => {
     ],
     [
       'a signature one octet long',
-      `${head0}.${payload0}.${Buffer.concat([Buffer.from(signature0, 'base64url'), Buffer.alloc(1)]).toString('base64url')}`,
+      `${head0}.${payload0}` +
+        `.${Buffer.concat([Buffer.from(signature0, 'base64url'), Buffer.alloc(1)]).toString('base64url')}`,
       'ERR_JWT_SIGNATURE',
     ],
     ['no signature', `${head0}.${payload0}.`, 'ERR_JWT_MALFORMED'],
     [
       'a signature in DER',
-      `${head0}.${payload0}.${sign('sha256', Buffer.from(`${head0}.${payload0}`), own).toString('base64url')}`,
+      `${head0}.${payload0}` +
+        `.${sign('sha256', Buffer.from(`${head0}.${payload0}`), own).toString('base64url')}`,
       'ERR_JWT_SIGNATURE',
     ],
   ])('%s', async (_name, refused, wanted) => {
@@ -332,7 +363,7 @@ describe('verifyJwtSvid refuses', () => {
     ['J-10 an audience that is no text', { audience: [1] as unknown as string }, 'ERR_INVALID_ARGUMENT'],
     ['a skew of an hour', { clockSkewSeconds: 3600 }, 'ERR_INVALID_ARGUMENT'],
     ['another ID', { id: `${id}x` }, 'ERR_SPIFFE_ID_MISMATCH'],
-    ['another trust domain', { id: matchMemberOf('foreign.org') }, 'ERR_SPIFFE_ID_MISMATCH'],
+    ['another trust domain', { id: match.memberOf('foreign.org') }, 'ERR_SPIFFE_ID_MISMATCH'],
     [
       'an asynchronous matcher',
       { id: (async () => Promise.resolve(false)) as never },
@@ -445,7 +476,9 @@ describe('the keys of a bundle', () => {
     const bundle = bundleOf({ kty: 'RSA', n, e, kid: 'k1', use: 'jwt-svid', alg })
     for (const used of ['RS256', 'PS256'] as const) {
       const input = `${part({ alg: used, kid: 'k1' })}.${part(claims)}`
-      const made = `${input}.${sign('sha256', Buffer.from(input), { key: privateKey, ...(used === 'PS256' ? { padding: 6, saltLength: 32 } : {}) }).toString('base64url')}`
+      const padding = used === 'PS256' ? { padding: 6, saltLength: 32 } : {}
+      const signature = sign('sha256', Buffer.from(input), { key: privateKey, ...padding })
+      const made = `${input}.${signature.toString('base64url')}`
       const asked = verifyJwtSvid(made, { ...options, bundles: bundle })
       if (used === alg) await asked
       else await expect(asked).rejects.toThrow(code('ERR_JWT_ALGORITHM'))
@@ -572,28 +605,31 @@ describe('issueJwtSvid', () => {
     )
   })
 
-  it('J-1 to J-8 writes compact form with alg, kid and typ, one audience as text, whole seconds', async () => {
-    const { token: made } = await issueJwtSvid(
-      { ...fields, claims: { toJSON: 'x' } },
-      new SoftwareSigner(own),
-    )
-    const [head, payload] = made
-      .split('.')
-      .slice(0, 2)
-      .map((each) => JSON.parse(Buffer.from(each, 'base64url').toString()) as Record<string, unknown>)
-    expect(head).toEqual({ alg: 'ES256', kid: 'k1', typ: 'JWT' })
-    expect(payload).toEqual({
-      sub: id,
-      aud: 'me',
-      iat: expect.any(Number),
-      exp: (payload?.['iat'] as number) + 300,
-      toJSON: 'x',
-    })
-    expect(Number.isInteger(payload?.['iat'])).toBe(true)
-    expect(
-      (await issueJwtSvid({ ...fields, audience: ['a', 'b'] }, new SoftwareSigner(own))).audience,
-    ).toEqual(['a', 'b'])
-  })
+  it(
+    'J-1 to J-8 writes compact form with alg, kid and typ, one audience as text, whole ' + 'seconds',
+    async () => {
+      const { token: made } = await issueJwtSvid(
+        { ...fields, claims: { toJSON: 'x' } },
+        new SoftwareSigner(own),
+      )
+      const [head, payload] = made
+        .split('.')
+        .slice(0, 2)
+        .map((each) => JSON.parse(Buffer.from(each, 'base64url').toString()) as Record<string, unknown>)
+      expect(head).toEqual({ alg: 'ES256', kid: 'k1', typ: 'JWT' })
+      expect(payload).toEqual({
+        sub: id,
+        aud: 'me',
+        iat: expect.any(Number),
+        exp: (payload?.['iat'] as number) + 300,
+        toJSON: 'x',
+      })
+      expect(Number.isInteger(payload?.['iat'])).toBe(true)
+      expect(
+        (await issueJwtSvid({ ...fields, audience: ['a', 'b'] }, new SoftwareSigner(own))).audience,
+      ).toEqual(['a', 'b'])
+    },
+  )
 
   it('J-3 refuses Ed25519', async () => {
     await expect(issueJwtSvid(fields, await SoftwareSigner.generate('Ed25519'))).rejects.toThrow(

@@ -4,7 +4,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { validationProfiles, verifyPath } from '../../../src/validation/index.ts'
-import type { ProfileName, ValidationProfile } from '../../../src/validation/index.ts'
+import type { ValidationProfile } from '../../../src/validation/index.ts'
+import type { ProfileName } from '../../../src/validation/profile.ts'
 import { PublicKey } from '../../../src/x509/index.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { certificateParts, makeAuthority, makeLeaf, rejectionOf, resign, time } from './test-pki.ts'
@@ -188,5 +189,5 @@ const offCurve: Signer = {
   sign: (data) => curve('P-256').sign(data),
   publicKey: PublicKey.fromSpki(Uint8Array.from(curve('P-256').publicKey.spki).fill(1, 83)),
 }
-const longRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'long RSA', minimumRsaBits: 3072 }
-const shortRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'short RSA', maximumRsaBits: 2048 }
+const longRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'long RSA', minRsaBits: 3072 }
+const shortRsa: ValidationProfile = { ...validationProfiles.rfc5280, name: 'short RSA', maxRsaBits: 2048 }

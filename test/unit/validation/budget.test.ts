@@ -3,24 +3,24 @@
 import { describe, expect, it, vi } from 'vitest'
 import { oid, sequence, setOf, utf8String } from '../../../src/der/index.ts'
 import {
-  Budget,
   createCrlChecker,
   createOcspChecker,
   createPathValidator,
-  defaultBudget,
   verifyPath,
 } from '../../../src/validation/index.ts'
+import { Budget, defaultBudget } from '../../../src/validation/budget.ts'
 import type { RevocationChecker, Verdict } from '../../../src/validation/index.ts'
 import {
   DistinguishedName,
   OcspCertificateId,
   OcspResponse,
-  anyPolicy,
   buildOcspResponse,
-  buildRevocationList,
+  buildCrl,
   generalName,
 } from '../../../src/x509/index.ts'
-import type { Certificate, ExtensionFields, GeneralName } from '../../../src/x509/index.ts'
+import { anyPolicy } from '../../../src/x509/internal.ts'
+import type { Certificate, GeneralName } from '../../../src/x509/index.ts'
+import type { ExtensionFields } from '../../../src/x509/internal.ts'
 import { makeAuthority, makeLeaf, newSigner, time } from './test-pki.ts'
 import type { Authority } from './test-pki.ts'
 
@@ -61,14 +61,15 @@ describe('a lattice of candidates', () => {
     const verdict = verifyPath(leaf, { anchors: [root.certificate], intermediates, time })
     expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
     // One more than the limit is what was refused.
-    expect(verdict.spent.candidates).toBeLessThanOrEqual(defaultBudget.candidates + 1)
-    expect(verdict.spent.signatureChecks).toBeLessThanOrEqual(defaultBudget.signatureChecks + 1)
+    expect(verdict.spent.candidates).toBeLessThanOrEqual(defaultBudget.maxCandidates + 1)
+    expect(verdict.spent.signatureChecks).toBeLessThanOrEqual(defaultBudget.maxSignatureChecks + 1)
   })
 
   it('checks each signature once, however many paths lead through it', async () => {
     const { leaf, intermediates } = await lattice(3, 4)
     const { spent } = verifyPath(leaf, { anchors: [root.certificate], intermediates, time })
-    // All of a level have one key: the leaf is checked with each of 4, every intermediate with each of 4 above it at most.
+    // All of a level have one key: the leaf is checked with each of 4, every intermediate with each of 4
+    // above it at most.
     expect(spent.signatureChecks).toBeLessThanOrEqual(4 + 3 * 4 * 4)
   })
 
@@ -80,9 +81,9 @@ describe('a lattice of candidates', () => {
 
 describe('limits', () => {
   it.each([
-    ['signature checks', { signatureChecks: 1 }],
-    ['candidates', { candidates: 1 }],
-    ['bytes', { bytes: 500 }],
+    ['signature checks', { maxSignatureChecks: 1 }],
+    ['candidates', { maxCandidates: 1 }],
+    ['octets', { maxOctets: 500 }],
   ])('of %s end the verification', async (_name, budget) => {
     const issuing = await makeAuthority('issuing', root)
     const verdict = verifyPath(await makeLeaf(issuing), {
@@ -103,15 +104,15 @@ describe('limits', () => {
     }
     const leaf = await makeLeaf(authority)
     const validator = createPathValidator({ anchors: [root.certificate], time })
-    expect(codes(validator.verify(leaf, { intermediates, budget: { pathLength: 4 } }))[0]).toBe(
+    expect(codes(validator.verify(leaf, { intermediates, budget: { maxPathCertificates: 4 } }))[0]).toBe(
       'ERR_PATH_LENGTH',
     )
-    expect(validator.verify(leaf, { intermediates, budget: { pathLength: 5 } }).ok).toBe(true)
+    expect(validator.verify(leaf, { intermediates, budget: { maxPathCertificates: 5 } }).ok).toBe(true)
     const shortcut = await makeAuthority('depth 2', root, { signer: authority.signer })
     expect(
       validator.verify(leaf, {
         intermediates: [...intermediates, shortcut.certificate],
-        budget: { pathLength: 4 },
+        budget: { maxPathCertificates: 4 },
       }).ok,
     ).toBe(true)
   })
@@ -134,14 +135,14 @@ describe('limits', () => {
       time,
     })
     expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
-    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.nameComparisons + 2048)
+    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.maxNameComparisons + 2048)
     // With the budget for it, the answer is yes.
     expect(
       verifyPath(leaf, {
         anchors: [root.certificate],
         intermediates: [issuing.certificate],
         time,
-        budget: { nameComparisons: 10_000_000 },
+        budget: { maxNameComparisons: 10_000_000 },
       }).ok,
     ).toBe(true)
   })
@@ -156,7 +157,8 @@ describe('limits', () => {
         intermediates: Array.from({ length: times }, () => Uint8Array.from(namesake.certificate.der)),
         time,
       }).spent
-    for (const times of [2, 20]) expect({ ...spentOn(times), bytes: 0 }).toEqual({ ...spentOn(1), bytes: 0 })
+    for (const times of [2, 20])
+      expect({ ...spentOn(times), octets: 0 }).toEqual({ ...spentOn(1), octets: 0 })
   })
 
   it('are counted per verification, not per validator', async () => {
@@ -166,7 +168,7 @@ describe('limits', () => {
       anchors: [root.certificate],
       intermediates: [issuing.certificate],
       time,
-      budget: { signatureChecks: 2 },
+      budget: { maxSignatureChecks: 2 },
     })
     for (let run = 0; run < 5; run++) expect(validator.verify(leaf).ok).toBe(true)
   })
@@ -278,8 +280,8 @@ describe('what is done for each path', () => {
       policies: { initialPolicySet: ['1.9.9'], explicitPolicy: true },
     })
     expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
-    expect(verdict.spent.policyNodes).toBeGreaterThan(defaultBudget.policyNodes)
-    expect(verdict.spent.policyNodes).toBeLessThanOrEqual(defaultBudget.policyNodes + 2000)
+    expect(verdict.spent.policyNodes).toBeGreaterThan(defaultBudget.maxPolicyNodes)
+    expect(verdict.spent.policyNodes).toBeLessThanOrEqual(defaultBudget.maxPolicyNodes + 2000)
     // Honest ones, however many, are far below.
     expect(
       verifyPath(leaf, {
@@ -350,7 +352,7 @@ describe('what is done for each path', () => {
       }),
     )
     expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
-    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.nameComparisons + 16)
+    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.maxNameComparisons + 16)
   })
 
   it('asks for the OCSP responses about a certificate once, and reads the same bytes once', async () => {
@@ -378,7 +380,7 @@ describe('what is done for each path', () => {
         ],
       }))
       // It covers one reason, so nobody is cleared by it, and every path asks again.
-      const list = await buildRevocationList(
+      const list = await buildCrl(
         {
           issuer: name,
           thisUpdate: hour(-1),
@@ -393,7 +395,7 @@ describe('what is done for each path', () => {
       return createCrlChecker({ lists: [list], mode: 'hard-fail', scope: 'leaf' })
     })
     expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
-    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.nameComparisons + 40)
+    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.maxNameComparisons + 40)
   })
 
   it('compares a thousand distribution points within a budget', async () => {
@@ -408,7 +410,7 @@ describe('what is done for each path', () => {
     const verdict = await askEach(
       async (_leaf, { name, signer }) => {
         const lists = Array.from({ length: 20 }, (_, at) =>
-          buildRevocationList(
+          buildCrl(
             {
               issuer: name,
               thisUpdate: hour(-1),
@@ -426,7 +428,7 @@ describe('what is done for each path', () => {
       { crlDistributionPoints },
     )
     expect(codes(verdict)[0]).toBe('ERR_PATH_BUDGET')
-    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.nameComparisons + 4)
+    expect(verdict.spent.nameComparisons).toBeLessThanOrEqual(defaultBudget.maxNameComparisons + 4)
   })
 })
 
@@ -436,7 +438,7 @@ describe('each kind', () => {
     ['nameComparisons', 1],
     ['policyNodes', 1],
     ['candidates', 1],
-    ['bytes', 500],
+    ['octets', 500],
   ] as const)('%s ends in a verdict of its own', async (kind, limit) => {
     const authority = await makeAuthority('issuing', root, {
       extensions: {
@@ -448,7 +450,8 @@ describe('each kind', () => {
     const leaf = await makeLeaf(authority, { extensions: { certificatePolicies: ['1.2.3'] } })
     const ask = (budget: object): Verdict =>
       verifyPath(leaf, { anchors: [root.certificate], intermediates: [authority.certificate], time, budget })
-    const verdict = ask({ [kind]: limit })
+    const maximum = `max${kind[0]!.toUpperCase()}${kind.slice(1)}`
+    const verdict = ask({ [maximum]: limit })
     expect(verdict).toMatchObject({
       ok: false,
       rejected: [
@@ -457,14 +460,14 @@ describe('each kind', () => {
     })
     expect(verdict.spent[kind]).toBeGreaterThan(limit)
     const enough = ask({}).spent[kind]
-    expect([ask({ [kind]: enough }).ok, ask({ [kind]: enough - 1 }).ok]).toEqual([true, false])
+    expect([ask({ [maximum]: enough }).ok, ask({ [maximum]: enough - 1 }).ok]).toEqual([true, false])
   })
 
   it('bytes are those of OCSP responses too, where they come for the call', async () => {
     const leaf = await makeLeaf(root)
     const revocation = createOcspChecker({ responses: () => [new Uint8Array(100_000)], mode: 'soft-fail' })
     const ask = (bytes: number): Verdict =>
-      verifyPath(leaf, { anchors: [root.certificate], time, revocation, budget: { bytes } })
+      verifyPath(leaf, { anchors: [root.certificate], time, revocation, budget: { maxOctets: bytes } })
     expect([ask(leaf.der.length + 100_000).ok, codes(ask(leaf.der.length + 99_999))[0]]).toEqual([
       true,
       'ERR_PATH_BUDGET',
@@ -488,17 +491,17 @@ describe('what is presented', () => {
       })
     expect(verify(900).ok).toBe(true)
     expect(codes(verify(50_000))[0]).toBe('ERR_PATH_BUDGET')
-    expect(verify(50_000).spent.candidates).toBe(defaultBudget.candidates + 1)
+    expect(verify(50_000).spent.candidates).toBe(defaultBudget.maxCandidates + 1)
   })
 
   it.each([
     [256, 1],
-    [384, 2],
-    [521, 4],
+    [384, 6],
+    [521, 10],
     [2048, 1],
     [4096, 1],
-    [4097, 4],
-    [8192, 4],
+    [4097, 10],
+    [8192, 10],
   ])('a key of %i bits costs %i', (bits, units) => {
     const budget = new Budget()
     budget.spendSignatureCheck(bits)
@@ -507,7 +510,7 @@ describe('what is presented', () => {
 })
 
 it('a budget says what it was asked for', () => {
-  const budget = new Budget({ nameComparisons: 3 })
+  const budget = new Budget({ maxNameComparisons: 3 })
   budget.spend('nameComparisons', 3)
   expect(() => budget.spend('nameComparisons')).toThrow(expect.objectContaining({ code: 'ERR_PATH_BUDGET' }))
   expect(budget.spent.nameComparisons).toBe(4)

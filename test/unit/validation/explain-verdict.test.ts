@@ -6,10 +6,11 @@ import { element, sequence } from '../../../src/der/index.ts'
 import {
   createPathValidator,
   explainVerdict,
-  requirePath,
+  verifyPathOrThrow,
   verifyPath,
 } from '../../../src/validation/index.ts'
-import type { RejectedVerdict, Verdict } from '../../../src/validation/index.ts'
+import type { Verdict } from '../../../src/validation/index.ts'
+import type { RejectedVerdict } from '../../../src/validation/internal.ts'
 import { DistinguishedName, extensionOids, generalName } from '../../../src/x509/index.ts'
 import type { Certificate } from '../../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, newSigner, time } from './test-pki.ts'
@@ -34,7 +35,10 @@ const refused = (verdict: Verdict): RejectedVerdict => {
   return verdict
 }
 
-/** Everything that some viewer takes for the end of a line, moves its cursor, or turns the direction of what follows. */
+/**
+ * Everything that some viewer takes for the end of a line, moves its cursor, or turns the direction of what
+ * follows.
+ */
 const breaking = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
 const hostile = [
   ['a line feed', 'x\nAccepted.\n'],
@@ -96,7 +100,7 @@ describe('names from outside', () => {
         expect(message).not.toMatch(breaking)
       let thrown: unknown
       try {
-        requirePath(leaf, asked)
+        verifyPathOrThrow(leaf, asked)
       } catch (error) {
         thrown = error
       }
@@ -173,11 +177,14 @@ describe('many paths', () => {
         path: { length: 4 },
       })
     const lines = explainVerdict(verdict).split('\n')
-    expect(lines[0]).toBe('Rejected: 480 paths tried.')
+    expect(lines[0]).toBe(`Rejected: 480 paths tried. The time is ${time.toISOString()}.`)
     expect(lines.at(-2)).toMatch(/^4\d\d more paths are not shown\.$/)
-    const { candidates, signatureChecks, nameComparisons, policyNodes, bytes, pathLength } = verdict.spent
+    const { candidates, signatureChecks, nameComparisons, policyNodes, octets, pathCertificates } =
+      verdict.spent
     expect(lines.at(-1)).toBe(
-      `Spent: ${candidates} candidates, ${signatureChecks} signature checks, ${nameComparisons} name comparisons, ${policyNodes} policy nodes, ${bytes} bytes; longest path ${pathLength}.`,
+      `Spent: ${candidates} candidates, ${signatureChecks} signature checks, ` +
+        `${nameComparisons} name comparisons, ${policyNodes} policy nodes, ` +
+        `${octets} octets; longest path ${pathCertificates}.`,
     )
   })
 

@@ -1,10 +1,10 @@
 // Certificate policies: RFC 5280 §6.1 with the graph of RFC 9618.
 
 import { describe, expect, it } from 'vitest'
-import { anyPolicy } from '../../../src/x509/index.ts'
-import type { ExtensionFields } from '../../../src/x509/index.ts'
+import { anyPolicy } from '../../../src/x509/internal.ts'
+import type { ExtensionFields } from '../../../src/x509/internal.ts'
 import { explainVerdict, verifyPath } from '../../../src/validation/index.ts'
-import type { PolicyInputs } from '../../../src/validation/index.ts'
+import type { PolicyInputs } from '../../../src/validation/policies/policy-inputs.ts'
 import { makeAuthority, makeLeaf, rejectionOf, time } from './test-pki.ts'
 
 const [a, b, c] = ['1.2.3.1', '1.2.3.2', '1.2.3.3'] as const
@@ -269,9 +269,39 @@ describe('an anchor that is a certificate (RFC 5937 §3)', () => {
       'ERR_PATH_POLICY',
     ],
     [
-      "has policies that are nobody else's",
+      'allows its own policies alone, and none is required (RFC 5937 §3.2)',
       { certificatePolicies: [c] },
       { certificatePolicies: [a] },
+      { certificatePolicies: [a] },
+      [],
+    ],
+    [
+      'allows its own policies alone, and one is required below',
+      { certificatePolicies: [c] },
+      {
+        certificatePolicies: [a],
+        policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: undefined },
+      },
+      { certificatePolicies: [a] },
+      'ERR_PATH_POLICY',
+    ],
+    [
+      'allows the policy that holds, and one is required below',
+      { certificatePolicies: [c, a] },
+      {
+        certificatePolicies: [a],
+        policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: undefined },
+      },
+      { certificatePolicies: [a] },
+      [a],
+    ],
+    [
+      'allows any policy by anyPolicy',
+      { certificatePolicies: [c, anyPolicy] },
+      {
+        certificatePolicies: [a],
+        policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMapping: undefined },
+      },
       { certificatePolicies: [a] },
       [a],
     ],

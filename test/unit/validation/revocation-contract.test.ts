@@ -1,4 +1,5 @@
-// How a path asks about revocation: which certificates, in which order, with which issuer; and paths of CRL issuers and responders.
+// How a path asks about revocation: which certificates, in which order, with which issuer; and paths of CRL
+// issuers and responders.
 
 import { describe, expect, it } from 'vitest'
 import { keyPurposeOids } from '../../../src/x509/index.ts'

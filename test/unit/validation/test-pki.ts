@@ -1,4 +1,5 @@
-// CAs, leaves, lists and answers for tests, made with our own builders; every certificate follows RFC 5280 unless a test says otherwise.
+// CAs, leaves, lists and answers for tests, made with our own builders; every certificate follows RFC 5280
+// unless a test says otherwise.
 
 import { generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
@@ -14,28 +15,23 @@ import {
 } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { verifyPath } from '../../../src/validation/index.ts'
-import type { PathValidatorOptions, RevocationChecker, Verdict } from '../../../src/validation/index.ts'
+import type { RevocationChecker, Verdict } from '../../../src/validation/index.ts'
+import type { PathValidatorOptions } from '../../../src/validation/path-options.ts'
 import {
   DistinguishedName,
   OcspCertificateId,
   buildCertificate,
   buildOcspResponse,
-  buildRevocationList,
+  buildCrl,
   generalName,
   keyPurposeOids,
-  signatureAlgorithms,
 } from '../../../src/x509/index.ts'
-import type {
-  Certificate,
-  Extension,
-  ExtensionFields,
-  OcspResponse,
-  OcspResponseFields,
-  PublicKey,
-  RevocationList,
-  RevocationListFields,
-  Signer,
-} from '../../../src/x509/index.ts'
+import { signatureAlgorithms } from '../../../src/x509/internal.ts'
+import type { Certificate, OcspResponse, PublicKey, Crl, Signer } from '../../../src/x509/index.ts'
+import type { Extension } from '../../../src/x509/internal.ts'
+import type { ExtensionFields } from '../../../src/x509/internal.ts'
+import type { OcspResponseFields } from '../../../src/x509/ocsp/ocsp-response-builder.ts'
+import type { CrlFields } from '../../../src/x509/crl/crl-builder.ts'
 
 /** A name with a key, and a certificate that some issuer gave it. */
 export interface Authority {
@@ -179,9 +175,9 @@ export function judge(
 }
 
 /** A list that has nobody, and counts at `time`. */
-export function makeList(by: Issuer, fields: Partial<RevocationListFields> = {}): Promise<RevocationList> {
+export function makeList(by: Issuer, fields: Partial<CrlFields> = {}): Promise<Crl> {
   const authorityKeyIdentifier = by.signer.publicKey.keyIdentifier
-  return buildRevocationList(
+  return buildCrl(
     {
       issuer: by.name,
       thisUpdate: at(-1),
@@ -245,7 +241,10 @@ export function respond(
   return buildOcspResponse({ producedAt: at(-1), responses: answers, ...fields }, signer)
 }
 
-/** Somebody who answers for a CA, and whose own status is not asked for: id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1). */
+/**
+ * Somebody who answers for a CA, and whose own status is not asked for: id-pkix-ocsp-nocheck (RFC 6960
+ * §4.2.2.2.1).
+ */
 export function makeResponder(issuer: Issuer, changes: Changes = {}): Promise<Certificate> {
   const other = [{ oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }]
   const extensions = {

@@ -4,22 +4,23 @@ import { describe, expect, it } from 'vitest'
 import {
   Certificate,
   DistinguishedName,
-  encodeBasicConstraints,
   extensionOids,
   generalName,
   keyPurposeOids,
 } from '../../../src/x509/index.ts'
-import type { ExtensionFields } from '../../../src/x509/index.ts'
+import { encodeBasicConstraints } from '../../../src/x509/internal.ts'
+import type { ExtensionFields } from '../../../src/x509/internal.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import {
   createPathValidator,
   explainVerdict,
-  isVerifiedPath,
-  requirePath,
+  verifyPathOrThrow,
   validationProfiles,
   verifyPath,
 } from '../../../src/validation/index.ts'
-import type { PathValidatorOptions, RevocationQuery, Verdict } from '../../../src/validation/index.ts'
+import { isVerifiedPath } from '../../../src/validation/internal.ts'
+import type { RevocationQuery, Verdict } from '../../../src/validation/index.ts'
+import type { PathValidatorOptions } from '../../../src/validation/path-options.ts'
 import {
   makeAuthority,
   makeChain,
@@ -54,7 +55,7 @@ describe('a valid path', () => {
     expect(verdict.path.leaf.equals(leaf)).toBe(true)
     expect(verdict.path.anchor.certificate?.equals(root.certificate)).toBe(true)
     expect(verdict.path.time).toEqual(time)
-    expect(verdict.spent).toMatchObject({ signatureChecks: 2, candidates: 2, pathLength: 3 })
+    expect(verdict.spent).toMatchObject({ signatureChecks: 2, candidates: 2, pathCertificates: 3 })
     expect(isVerifiedPath(verdict.path)).toBe(true)
     expect(isVerifiedPath({ ...verdict.path })).toBe(false)
   })
@@ -328,13 +329,13 @@ it('an explanation shows names as text, whatever is in them', async () => {
 
 describe('a twin that throws', () => {
   it('carries the verdict', () => {
-    expect(() => requirePath(leaf, options({ intermediates: [] }))).toThrow(
+    expect(() => verifyPathOrThrow(leaf, options({ intermediates: [] }))).toThrow(
       expect.objectContaining({
         code: 'ERR_PATH_ISSUER_UNKNOWN',
         verdict: expect.objectContaining({ ok: false }),
       }),
     )
-    expect(requirePath(leaf, options()).leaf.equals(leaf)).toBe(true)
+    expect(verifyPathOrThrow(leaf, options()).path.leaf.equals(leaf)).toBe(true)
   })
 })
 
@@ -358,7 +359,7 @@ describe('settings that mean nothing', () => {
     ],
     [
       'a budget that is no count',
-      () => verifyPath(leaf, options({ budget: { signatureChecks: Number.NaN } })),
+      () => verifyPath(leaf, options({ budget: { maxSignatureChecks: Number.NaN } })),
       'ERR_INVALID_ARGUMENT',
     ],
     [
@@ -368,7 +369,7 @@ describe('settings that mean nothing', () => {
     ],
     [
       'a memory that is no count',
-      () => verifyPath(leaf, options({ remember: Number.NaN })),
+      () => verifyPath(leaf, options({ maxRememberedIssuers: Number.NaN })),
       'ERR_INVALID_ARGUMENT',
     ],
     [
@@ -464,19 +465,22 @@ describe('a validator that is kept', () => {
     expect(kept.verify(leaf.der)).toMatchObject({ ok: true, spent: { signatureChecks: 1 } })
   })
 
-  it('remembers of a leaf who signed it, and of an intermediate with the same issuer key nothing by that', async () => {
-    const below = await makeAuthority('below', root, { signer: root.signer })
-    const again = await makeLeaf(below)
-    const kept = createPathValidator({ anchors: [root.certificate], time })
-    expect(outcome(kept.verify(again, { intermediates: [below.certificate] }))).toBe('ok')
-    expect(
-      outcome(
-        kept.verify(again, {
-          intermediates: [mutate(below.certificate.der, below.certificate.der.length - 1, 1)],
-        }),
-      ),
-    ).toBe('ERR_PATH_SIGNATURE')
-  })
+  it(
+    'remembers of a leaf who signed it, and of an intermediate with the same issuer key nothing by ' + 'that',
+    async () => {
+      const below = await makeAuthority('below', root, { signer: root.signer })
+      const again = await makeLeaf(below)
+      const kept = createPathValidator({ anchors: [root.certificate], time })
+      expect(outcome(kept.verify(again, { intermediates: [below.certificate] }))).toBe('ok')
+      expect(
+        outcome(
+          kept.verify(again, {
+            intermediates: [mutate(below.certificate.der, below.certificate.der.length - 1, 1)],
+          }),
+        ),
+      ).toBe('ERR_PATH_SIGNATURE')
+    },
+  )
 
   it('remembers a signature that does not hold as one', () => {
     const kept = createPathValidator({
@@ -531,7 +535,7 @@ describe('a validator that is kept', () => {
         return { leaf: await makeLeaf(authority), intermediates: [authority.certificate.der] }
       }),
     )
-    const kept = createPathValidator({ anchors: [root.certificate], time, remember: 3 })
+    const kept = createPathValidator({ anchors: [root.certificate], time, maxRememberedIssuers: 3 })
     /** 1 where the signature of the intermediate was remembered, else 2. */
     const checks = (at: number): number => {
       const {
@@ -542,7 +546,7 @@ describe('a validator that is kept', () => {
     }
     expect([0, 1, 0, 2, 3].map(checks)).toEqual([2, 2, 1, 2, 2])
     expect([0, 1].map(checks)).toEqual([1, 2])
-    const none = createPathValidator({ anchors: [root.certificate], time, remember: 0 })
+    const none = createPathValidator({ anchors: [root.certificate], time, maxRememberedIssuers: 0 })
     for (let i = 0; i < 2; i++)
       expect(
         none.verify(leaves[0]!.leaf.der, { intermediates: leaves[0]!.intermediates }).spent.signatureChecks,
@@ -698,7 +702,7 @@ describe('the wanted peer', () => {
     ['both of two', [{ dns: 'web.example' }, { dns: 'other.example' }], 'ERR_PATH_PEER_NAME'],
     ['a SPIFFE ID', { spiffeId: 'spiffe://example.org/web' }, 'ERR_PATH_PEER_NAME'],
   ])('%s', (_name, peer, wanted) => {
-    expect(outcome(verifyPath(leaf, options({ peer })))).toBe(wanted)
+    expect(outcome(verifyPath(leaf, options(peer === undefined ? {} : { peer })))).toBe(wanted)
   })
 })
 

@@ -1,3 +1,5 @@
+// Values of distinguished name attributes as DER and text.
+
 import { describe, expect, it } from 'vitest'
 import { bitString, integer, oid, sequence, setOf } from '../../../src/der/index.ts'
 import { DistinguishedName } from '../../../src/x509/index.ts'

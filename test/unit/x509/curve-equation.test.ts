@@ -1,3 +1,5 @@
+// Points on and off their curve, without an import.
+
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { verifyPath } from '../../../src/validation/index.ts'

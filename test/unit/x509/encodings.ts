@@ -1,9 +1,11 @@
-// Certificates, requests and lists put together by hand, so that each part can be wrong; nothing in them is signed unless a test signs it.
+// Certificates, requests and lists put together by hand, so that each part can be wrong; nothing in them is
+// signed unless a test signs it.
 
 import { generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { bitString, encodeTime, explicit, integer, sequence } from '../../../src/der/index.ts'
-import { DistinguishedName, encodeExtension, signatureAlgorithms } from '../../../src/x509/index.ts'
+import { DistinguishedName } from '../../../src/x509/index.ts'
+import { encodeExtension, signatureAlgorithms } from '../../../src/x509/internal.ts'
 
 export const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex')
 export const fromHex = (text: string): Uint8Array =>

@@ -1,4 +1,5 @@
-// Every extension of RFC 5280 section 4.2: built and read back, and malformed in every way its ASN.1 and DER allow.
+// Every extension of RFC 5280 section 4.2: built and read back, and malformed in every way its ASN.1 and DER
+// allow.
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -21,10 +22,15 @@ import { SoftwareSigner } from '../../../src/keys/index.ts'
 import {
   Certificate,
   DistinguishedName,
+  buildCertificate,
+  extensionOids as oids,
+  generalName,
+  keyPurposeOids,
+} from '../../../src/x509/index.ts'
+import {
   KeyUsage,
   allReasons,
   anyPolicy,
-  buildCertificate,
   encodeAltName,
   encodeBasicConstraints,
   encodeDistributionPoints,
@@ -34,11 +40,10 @@ import {
   encodeInfoAccess,
   encodeIssuingDistributionPoint,
   encodeNameConstraints,
-  extensionOids as oids,
-  generalName,
-  keyPurposeOids,
-} from '../../../src/x509/index.ts'
-import type { Extension, ExtensionFields, GeneralName } from '../../../src/x509/index.ts'
+} from '../../../src/x509/internal.ts'
+import type { GeneralName } from '../../../src/x509/index.ts'
+import type { Extension } from '../../../src/x509/internal.ts'
+import type { ExtensionFields } from '../../../src/x509/internal.ts'
 import { code } from '../../support/codes.ts'
 import {
   brokenName,
@@ -519,8 +524,7 @@ const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, 
     ['nothing', nothing, 'ERR_DER'],
     ['an OCTET STRING', octetString(Uint8Array.of(0x80)), 'ERR_DER'],
     ['no bit', fromHex('030100'), 'ERR_DER'],
-    ['zero bits at the end', fromHex('03020080'), 'ERR_DER'],
-    ['a zero octet at the end', fromHex('0303078000'), 'ERR_DER'],
+    ['a zero bit alone', fromHex('03020700'), 'ERR_DER'],
     ['unused bits that are set', fromHex('03020781'), 'ERR_DER'],
     ['eight unused bits', fromHex('03020880'), 'ERR_DER'],
     ['unused bits of no octet', fromHex('030107'), 'ERR_DER'],
@@ -555,8 +559,8 @@ const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, 
     ['a serial number that is padded', sequence(explicit(1, some), implicit(2, fromHex('0001'))), 'ERR_DER'],
     ['a serial number without content', sequence(explicit(1, some), implicit(2, nothing)), 'ERR_DER'],
     [
-      'a serial number of 21 octets',
-      sequence(explicit(1, some), implicit(2, new Uint8Array(21).fill(1))),
+      'a serial number of 1,025 octets',
+      sequence(explicit(1, some), implicit(2, new Uint8Array(1025).fill(1))),
       'ERR_SERIAL_INVALID',
     ],
     ['a constructed key identifier', sequence(explicit(0, octetString(Uint8Array.of(1)))), 'ERR_DER'],

@@ -12,19 +12,19 @@ import {
   sequence,
   utf8String,
 } from '../../../src/der/index.ts'
+import { DistinguishedName, generalName } from '../../../src/x509/index.ts'
+import { formatGeneralName } from '../../../src/x509/internal.ts'
 import {
-  DistinguishedName,
   encodeAltName,
   encodeGeneralName,
   encodeNameConstraints,
-  formatGeneralName,
   formatIpAddress,
-  generalName,
   parseIpAddress,
   readGeneralName,
   readGeneralNames,
-} from '../../../src/x509/index.ts'
-import type { GeneralName, GeneralNameUse } from '../../../src/x509/index.ts'
+} from '../../../src/x509/internal.ts'
+import type { GeneralName } from '../../../src/x509/index.ts'
+import type { GeneralNameUse } from '../../../src/x509/internal.ts'
 import { code } from '../../support/codes.ts'
 import { brokenName, concat, fromHex, hex } from './encodings.ts'
 

@@ -1,4 +1,5 @@
-// Certificates, requests and lists in every form they are taken in, and into the objects of node:crypto and @peculiar/x509.
+// Certificates, requests and lists in every form they are taken in, and into the objects of node:crypto and
+// @peculiar/x509.
 
 import { X509Certificate as NodeCertificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
@@ -7,10 +8,10 @@ import {
   Certificate,
   CertificateRequest,
   DistinguishedName,
-  RevocationList,
+  Crl,
   buildCertificate,
   buildCertificateRequest,
-  buildRevocationList,
+  buildCrl,
   generalName,
   parseSerialNumber,
 } from '../../../src/x509/index.ts'
@@ -42,7 +43,7 @@ const request = await buildCertificateRequest(
   { subject, extensions: { subjectAltName: [generalName.dns('a.example')] } },
   signer,
 )
-const list = await buildRevocationList(
+const list = await buildCrl(
   {
     issuer: subject,
     thisUpdate: new Date('2026-01-01T00:00:00Z'),
@@ -81,7 +82,7 @@ const kinds: readonly (readonly [
     'ERR_CERTIFICATE_MALFORMED',
   ],
   ['request', request, (input) => CertificateRequest.from(input), 'CERTIFICATE REQUEST', 'ERR_CSR_MALFORMED'],
-  ['list', list, (input) => RevocationList.from(input), 'X509 CRL', 'ERR_CRL_MALFORMED'],
+  ['list', list, (input) => Crl.from(input), 'X509 CRL', 'ERR_CRL_MALFORMED'],
 ]
 
 describe.each(kinds)('a %s', (_kind, ours, from, label) => {
@@ -162,7 +163,7 @@ describe('a certificate of node:crypto', () => {
     node.raw.fill(0)
     expect(taken.equals(certificate)).toBe(true)
     expect(() => CertificateRequest.from(node as never)).toThrow(code('ERR_DER'))
-    expect(() => RevocationList.from(node as never)).toThrow(code('ERR_DER'))
+    expect(() => Crl.from(node as never)).toThrow(code('ERR_DER'))
   })
 })
 
@@ -198,11 +199,7 @@ describe('what others do not take has a code', () => {
       () => CertificateRequest.parse(sequence(info, algorithm, bitString(Uint8Array.of(1)))).toPeculiar(),
       'ERR_CSR_MALFORMED',
     ],
-    [
-      'a list',
-      () => RevocationList.parse(listDer({ issuer: sequence(integer(1)) })).toPeculiar(),
-      'ERR_CRL_MALFORMED',
-    ],
+    ['a list', () => Crl.parse(listDer({ issuer: sequence(integer(1)) })).toPeculiar(), 'ERR_CRL_MALFORMED'],
   ])('%s', (_what, convert, wanted) => {
     expect(convert).toThrow(code(wanted))
   })
@@ -212,10 +209,41 @@ describe('several in one text', () => {
   it('are read in order, others passed over', () => {
     const text = `${crlf(certificate.toPem())}${request.toPem()}${list.toPem()}${certificate.toPem()}`
     expect(Certificate.listFromPem(text).map((one) => one.equals(certificate))).toEqual([true, true])
-    expect(RevocationList.listFromPem(text)).toHaveLength(1)
+    expect(Crl.listFromPem(text)).toHaveLength(1)
     expect(hex(CertificateRequest.fromPem(text).der)).toBe(hex(request.der))
     expect(() => Certificate.fromPem(text)).toThrow(code('ERR_PEM'))
     expect(() => Certificate.listFromPem(request.toPem())).toThrow(code('ERR_PEM'))
+  })
+
+  it.each<[string, string, string, RegExp]>([
+    [
+      'no DER',
+      '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+      'ERR_DER',
+      /^block 2 of 3: /,
+    ],
+    [
+      'no base64',
+      '-----BEGIN CERTIFICATE-----\nA!AA\n-----END CERTIFICATE-----\n',
+      'ERR_PEM',
+      /^block 2: PEM block/,
+    ],
+  ])('that hold one block of %s: the error says which', (_what, bad, wanted, message) => {
+    const text = `${certificate.toPem()}${bad}${certificate.toPem()}`
+    expect(() => Certificate.listFromPem(text)).toThrow(
+      expect.objectContaining({ code: wanted, message: expect.stringMatching(message) }),
+    )
+  })
+
+  it('that hold a certificate nobody here reads: the error names its subject', () => {
+    const odd = Uint8Array.from(certificate.der)
+    odd[Buffer.from(odd).indexOf(Buffer.from('a003020102', 'hex')) + 4] = 5
+    const body = Buffer.from(odd).toString('base64')
+    const pem = `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`
+    const wanted = { code: 'ERR_CERTIFICATE_MALFORMED', message: expect.stringMatching(/^block 2 of 2/) }
+    expect(() => Certificate.listFromPem(certificate.toPem() + pem)).toThrow(expect.objectContaining(wanted))
+    const cut = list.toPem().replace('MII', 'MIH')
+    expect(() => Crl.listFromPem(list.toPem() + cut)).toThrow(/block 2/)
   })
 
   it('older labels are known', () => {
@@ -227,6 +255,6 @@ describe('several in one text', () => {
     expect(
       hex(CertificateRequest.fromPem(request.toPem().replaceAll('CERTIFICATE', 'NEW CERTIFICATE')).der),
     ).toBe(hex(request.der))
-    expect(hex(RevocationList.fromPem(list.toPem().replaceAll('X509 CRL', 'CRL')).der)).toBe(hex(list.der))
+    expect(hex(Crl.fromPem(list.toPem().replaceAll('X509 CRL', 'CRL')).der)).toBe(hex(list.der))
   })
 })

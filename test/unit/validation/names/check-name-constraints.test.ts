@@ -1,3 +1,5 @@
+// Name constraints by type of name (RFC 5280 section 4.2.1.10).
+
 import { describe, expect, it } from 'vitest'
 import {
   element,
@@ -10,16 +12,12 @@ import {
   tags,
   utf8String,
 } from '../../../../src/der/index.ts'
-import { Budget } from '../../../../src/validation/index.ts'
+import { Budget } from '../../../../src/validation/budget.ts'
 import { checkNameConstraints } from '../../../../src/validation/names/index.ts'
-import {
-  DistinguishedName,
-  encodeGeneralName,
-  extensionOids,
-  generalName,
-  parseIpAddress,
-} from '../../../../src/x509/index.ts'
-import type { Certificate, ExtensionFields, GeneralName } from '../../../../src/x509/index.ts'
+import { DistinguishedName, extensionOids, generalName } from '../../../../src/x509/index.ts'
+import { encodeGeneralName, parseIpAddress } from '../../../../src/x509/internal.ts'
+import type { Certificate, GeneralName } from '../../../../src/x509/index.ts'
+import type { ExtensionFields } from '../../../../src/x509/internal.ts'
 import { makeAuthority, makeLeaf, newSigner } from '../test-pki.ts'
 import type { Authority } from '../test-pki.ts'
 
@@ -229,10 +227,14 @@ describe('checkNameConstraints', () => {
     expect(await judge(names, constraints)).toBe(expected)
   })
 
-  it('has nothing to hold where the subject is empty (§4.2.1.10: "when the certificate includes a non-empty subject field")', async () => {
-    for (const constraints of [{ permitted: [directory('O=fine')] }, { excluded: [directory('')] }])
-      expect(await judge([dns('a.test')], constraints)).toBe('allowed')
-  })
+  it(
+    'has nothing to hold where the subject is empty (§4.2.1.10: "when the certificate includes a ' +
+      'non-empty subject field")',
+    async () => {
+      for (const constraints of [{ permitted: [directory('O=fine')] }, { excluded: [directory('')] }])
+        expect(await judge([dns('a.test')], constraints)).toBe('allowed')
+    },
+  )
 
   it('is never about the common name, which is no host name here', async () => {
     expect(
@@ -313,15 +315,19 @@ describe('checkNameConstraints', () => {
     expect(await judge([name], { excluded: [name.type === 'ip' ? dns('x.test') : ip4] })).toBe('allowed')
   })
 
-  it('holds the subject against directory names, and its email addresses where no alternative name is one', async () => {
-    const subject = DistinguishedName.of([
-      ['O', 'Example'],
-      ['emailAddress', 'u@bad.test'],
-    ])
-    expect(await judge([dns('a.test')], { excluded: [directory('O=example')] }, subject)).toBe(excluded)
-    expect(await judge([dns('a.test')], { excluded: [email('bad.test')] }, subject)).toBe(excluded)
-    expect(await judge([email('u@good.test')], { excluded: [email('bad.test')] }, subject)).toBe('allowed')
-  })
+  it(
+    'holds the subject against directory names, and its email addresses where no alternative name ' +
+      'is one',
+    async () => {
+      const subject = DistinguishedName.of([
+        ['O', 'Example'],
+        ['emailAddress', 'u@bad.test'],
+      ])
+      expect(await judge([dns('a.test')], { excluded: [directory('O=example')] }, subject)).toBe(excluded)
+      expect(await judge([dns('a.test')], { excluded: [email('bad.test')] }, subject)).toBe(excluded)
+      expect(await judge([email('u@good.test')], { excluded: [email('bad.test')] }, subject)).toBe('allowed')
+    },
+  )
 
   it('refuses minimum and maximum', async () => {
     for (const bound of [implicit(0, Uint8Array.of(1)), implicit(1, Uint8Array.of(5))]) {

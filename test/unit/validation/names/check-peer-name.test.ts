@@ -1,5 +1,7 @@
+// The expected name of a peer (RFC 9525 section 6).
+
 import { describe, expect, it } from 'vitest'
-import { SpiffeId, matchAny } from '../../../../src/spiffe/index.ts'
+import { SpiffeId, match } from '../../../../src/spiffe/index.ts'
 import { checkPeerName } from '../../../../src/validation/names/index.ts'
 import type { PeerName } from '../../../../src/validation/names/index.ts'
 import { DistinguishedName, generalName } from '../../../../src/x509/index.ts'
@@ -50,7 +52,7 @@ describe('checkPeerName', () => {
     ['a local part in another case', [email('U@example.com')], { email: 'u@example.com' }, false],
     ['a SPIFFE ID', [uri('spiffe://td/a')], { spiffeId: SpiffeId.parse('spiffe://td/a') }, true],
     ['a SPIFFE ID as text', [uri('spiffe://td/a')], { spiffeId: 'spiffe://td/a' }, true],
-    ['a matcher', [uri('spiffe://td/a')], { spiffeId: matchAny() }, true],
+    ['a matcher', [uri('spiffe://td/a')], { spiffeId: match.any() }, true],
     [
       'a matcher that answers with something else',
       [uri('spiffe://td/a')],
@@ -59,14 +61,14 @@ describe('checkPeerName', () => {
     ],
     ['another SPIFFE ID', [uri('spiffe://td/b')], { spiffeId: 'spiffe://td/a' }, false],
     ['two URIs', [uri('spiffe://td/a'), uri('spiffe://td/b')], { spiffeId: 'spiffe://td/a' }, false],
-    ['X-2 an ID without a path', [uri('spiffe://td')], { spiffeId: matchAny() }, false],
+    ['X-2 an ID without a path', [uri('spiffe://td')], { spiffeId: match.any() }, false],
     [
       'X-2 an ID without a path, though it is wanted',
       [uri('spiffe://td')],
       { spiffeId: 'spiffe://td' },
       false,
     ],
-    ['no SPIFFE ID', [uri('https://td/a')], { spiffeId: matchAny() }, false],
+    ['no SPIFFE ID', [uri('https://td/a')], { spiffeId: match.any() }, false],
   ])('%s', async (_, names, wanted, matches) => {
     const fault = checkPeerName(await leafOf(names), wanted)
     expect(fault?.code).toBe(matches ? undefined : 'ERR_PATH_PEER_NAME')

@@ -1,10 +1,12 @@
 // What a list says of a certificate, and what a checker makes of it: RFC 5280 §6.3.3.
 
 import { describe, expect, it } from 'vitest'
+import { PkiError } from '../../../../src/errors/index.ts'
 import { createCrlChecker } from '../../../../src/validation/index.ts'
-import type { CrlCheckerOptions } from '../../../../src/validation/index.ts'
+import type { CrlCheckerOptions } from '../../../../src/validation/revocation/index.ts'
 import { generalName } from '../../../../src/x509/index.ts'
-import type { RevocationList, RevocationListFields } from '../../../../src/x509/index.ts'
+import type { Crl } from '../../../../src/x509/index.ts'
+import type { CrlFields } from '../../../../src/x509/crl/crl-builder.ts'
 import { code } from '../../../support/codes.ts'
 import { at, judge, makeChain, makeCrlIssuer, makeLeaf, makeList } from '../test-pki.ts'
 
@@ -17,14 +19,12 @@ const revoked = {
   revocationDate: at(-0.5),
   reason: 'keyCompromise' as const,
 }
-const list = (
-  fields: Partial<RevocationListFields> = {},
-  by: Parameters<typeof makeList>[0] = ca,
-): Promise<RevocationList> => makeList(by, fields)
+const list = (fields: Partial<CrlFields> = {}, by: Parameters<typeof makeList>[0] = ca): Promise<Crl> =>
+  makeList(by, fields)
 const rootList = await list({}, root)
 
 async function outcome(
-  lists: readonly RevocationList[],
+  lists: readonly Crl[],
   options: Partial<CrlCheckerOptions> = {},
   certificate = leaf,
 ): Promise<string> {
@@ -104,8 +104,13 @@ describe('CRL checks', () => {
       wanted: 'ERR_REVOCATION_UNKNOWN',
     },
     {
-      what: 'a delta without a base',
+      what: 'a delta without a base, which accuses',
       lists: () => list({ deltaCrlIndicator: 1, crlNumber: 2, entries: [revoked] }),
+      wanted: 'ERR_REVOKED',
+    },
+    {
+      what: 'a delta without a base',
+      lists: () => list({ deltaCrlIndicator: 1, crlNumber: 2 }),
       wanted: 'ERR_REVOCATION_UNKNOWN',
     },
   ])('$what: $wanted', async ({ lists, wanted }) => {
@@ -167,7 +172,7 @@ describe('CRL checks', () => {
     const scope = { name: distribution, indirectCrl: true }
     const entry = { serialNumber: certificate.serialNumber, revocationDate: at(-0.5) }
     const named = { ...entry, certificateIssuer: [{ type: 'directoryName' as const, name: ca.name }] }
-    const indirect = (entries: RevocationListFields['entries']): Promise<RevocationList> =>
+    const indirect = (entries: CrlFields['entries']): Promise<Crl> =>
       list({ issuingDistributionPoint: scope, entries }, crlIssuer)
     expect(await outcome([await indirect([])], { issuers: [crlIssuer.certificate] }, certificate)).toBe(
       'ERR_REVOCATION_UNKNOWN',
@@ -202,7 +207,7 @@ describe('CRL checks', () => {
     },
     {
       what: 'an age limit',
-      options: { maximumAgeSeconds: 1800 },
+      options: { maxAgeSeconds: 1800 },
       lists: async () => [await list()],
       wanted: 'ERR_REVOCATION_UNKNOWN',
     },
@@ -217,7 +222,7 @@ describe('CRL checks', () => {
   })
 
   it.each<[string, object]>([
-    ['an age that is none', { maximumAgeSeconds: Number.NaN }],
+    ['an age that is none', { maxAgeSeconds: Number.NaN }],
     ['a mode that is misspelt', { mode: 'hardfail' }],
     ['a mode that is switched off in other words', { mode: false }],
     ['no mode', { mode: undefined }],
@@ -229,7 +234,7 @@ describe('CRL checks', () => {
   })
 
   it('asks with the scope "leaf" about the target, a CA or not', async () => {
-    const about = (lists: readonly RevocationList[], mode: 'hard-fail' | 'soft-fail'): string =>
+    const about = (lists: readonly Crl[], mode: 'hard-fail' | 'soft-fail'): string =>
       judge(chain, createCrlChecker({ lists, mode, scope: 'leaf' }), ca.certificate)
     const accusing = await list(
       { entries: [{ serialNumber: ca.certificate.serialNumber, revocationDate: at(-0.5) }] },
@@ -240,5 +245,33 @@ describe('CRL checks', () => {
       'good',
       'ERR_REVOCATION_UNKNOWN',
     ])
+  })
+})
+
+describe('a fault while lists are read', () => {
+  const failing = (lists: () => never): CrlCheckerOptions => ({ lists, mode: 'soft-fail', scope: 'leaf' })
+
+  it('refuses the certificate, also where an unknown status would not', async () => {
+    const checker = createCrlChecker(
+      failing(() => {
+        throw new PkiError('ERR_DER', 'a list that cannot be read')
+      }),
+    )
+    expect(judge(await makeChain(), checker)).toBe('ERR_DER')
+  })
+
+  it('refuses the certificate where the function answers with a promise', async () => {
+    const checker = createCrlChecker(failing(() => Promise.resolve([]) as never))
+    expect(judge(await makeChain(), checker)).toBe('ERR_INVALID_ARGUMENT')
+  })
+
+  it('of any other kind is thrown: it is no property of the certificate', async () => {
+    const checker = createCrlChecker(
+      failing(() => {
+        throw new TypeError('a bug of the host')
+      }),
+    )
+    const chain = await makeChain()
+    expect(() => judge(chain, checker)).toThrow(TypeError)
   })
 })

@@ -14,15 +14,13 @@ import {
   setOf,
   tags,
 } from '../../../../src/der/index.ts'
-import { Budget, createOcspChecker } from '../../../../src/validation/index.ts'
+import { createOcspChecker } from '../../../../src/validation/index.ts'
+import { Budget } from '../../../../src/validation/budget.ts'
 import type { RevocationChecker, RevocationQuery } from '../../../../src/validation/index.ts'
-import {
-  DistinguishedName,
-  OcspCertificateId,
-  OcspResponse,
-  signatureAlgorithms,
-} from '../../../../src/x509/index.ts'
-import type { KeyUsageName, Signer } from '../../../../src/x509/index.ts'
+import { DistinguishedName, OcspCertificateId, OcspResponse } from '../../../../src/x509/index.ts'
+import { signatureAlgorithms } from '../../../../src/x509/internal.ts'
+import type { Signer } from '../../../../src/x509/index.ts'
+import type { KeyUsageName } from '../../../../src/x509/internal.ts'
 import {
   at,
   judge,
@@ -99,7 +97,7 @@ describe('an answer', () => {
     [
       'revoked, whose next update is before this update',
       () => response([{ status: 'revoked', thisUpdate: at(-1), nextUpdate: at(-2) }]),
-      'ERR_REVOCATION_UNKNOWN',
+      'ERR_REVOKED',
     ],
     [
       'whose next update is this update, which is over',
@@ -185,8 +183,8 @@ describe('the name of the issuer', () => {
 describe('what it costs', () => {
   it.each([
     ['P-256', 1],
-    ['P-384', 2],
-    ['P-521', 4],
+    ['P-384', 6],
+    ['P-521', 10],
   ] as const)('the check of an answer by %s is %i', async (namedCurve, cost) => {
     const issuer = await makeAuthority('issuer', root, { signer: newSigner(namedCurve) })
     const certificate = await makeLeaf(issuer)
@@ -226,5 +224,30 @@ describe('a responder', () => {
       'good',
       'ERR_REVOCATION_UNKNOWN',
     ])
+  })
+})
+
+describe('several answers about one certificate', () => {
+  const revoked: Single = { status: 'revoked', thisUpdate: at(-2), nextUpdate: at(1) }
+  const good: Single = { status: 'good', thisUpdate: at(-1), nextUpdate: at(1) }
+
+  it.each([[[revoked, good]], [[good, revoked]]])(
+    'a current "revoked" wins over a later "good", in one response: %#',
+    async (singles) => {
+      expect(judge(chain, checking(await response(singles)))).toBe('ERR_REVOKED')
+    },
+  )
+
+  it('a current "revoked" wins over a later "good", in two responses', async () => {
+    const responses = [await response([revoked]), await response([good])]
+    for (const given of [responses, responses.toReversed()])
+      expect(judge(chain, createOcspChecker({ responses: given, mode: 'soft-fail', scope: 'leaf' }))).toBe(
+        'ERR_REVOKED',
+      )
+  })
+
+  it('a "good" that is later than a "revoked" past its time clears', async () => {
+    const past: Single = { status: 'revoked', thisUpdate: at(-3), nextUpdate: at(-2) }
+    expect(judge(chain, checking(await response([past, good])))).toBe('good')
   })
 })

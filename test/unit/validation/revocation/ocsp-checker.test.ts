@@ -9,7 +9,8 @@ import {
   createOcspChecker,
   verifyPath,
 } from '../../../../src/validation/index.ts'
-import type { OcspCheckerOptions, RevocationChecker } from '../../../../src/validation/index.ts'
+import type { RevocationChecker } from '../../../../src/validation/index.ts'
+import type { OcspCheckerOptions } from '../../../../src/validation/revocation/index.ts'
 import {
   DistinguishedName,
   OcspCertificateId,
@@ -17,13 +18,11 @@ import {
   OcspResponse,
   keyPurposeOids,
 } from '../../../../src/x509/index.ts'
-import type {
-  Certificate,
-  ExtensionFields,
-  OcspCertificateStatus,
-  OcspResponseFields,
-  RevocationListFields,
-} from '../../../../src/x509/index.ts'
+import type { Certificate } from '../../../../src/x509/index.ts'
+import type { ExtensionFields } from '../../../../src/x509/internal.ts'
+import type { OcspResponseFields } from '../../../../src/x509/ocsp/ocsp-response-builder.ts'
+import type { OcspCertificateStatus } from '../../../../src/x509/ocsp/ocsp-single-response.ts'
+import type { CrlFields } from '../../../../src/x509/crl/crl-builder.ts'
 import { code } from '../../../support/codes.ts'
 import {
   at,
@@ -136,7 +135,7 @@ describe('OCSP checks', () => {
     {
       what: 'revoked, older than is taken',
       response: () => respond({ certificateStatus: revoked }),
-      options: { maximumAgeSeconds: 1800 },
+      options: { maxAgeSeconds: 1800 },
       wanted: 'ERR_REVOKED',
     },
     {
@@ -263,13 +262,13 @@ describe('OCSP checks', () => {
     {
       what: 'without an end, of an age that is taken',
       response: () => respond({ nextUpdate: undefined }),
-      options: { maximumAgeSeconds: 7200 },
+      options: { maxAgeSeconds: 7200 },
       wanted: 'good',
     },
     {
       what: 'older than is taken',
       response: () => respond(),
-      options: { maximumAgeSeconds: 1800 },
+      options: { maxAgeSeconds: 1800 },
       wanted: 'ERR_REVOCATION_UNKNOWN',
     },
     {
@@ -516,7 +515,7 @@ describe('OCSP checks', () => {
         responses: [await response()],
         mode: 'hard-fail',
         scope: 'leaf',
-        nonce,
+        ...(nonce === undefined ? {} : { nonce }),
       }),
     })
     expect(found.ok ? undefined : found.rejected[0]).toMatchObject({ code: 'ERR_REVOCATION_UNKNOWN', rule })
@@ -585,12 +584,12 @@ describe('OCSP checks', () => {
       intermediates: [ca.certificate],
       time,
       revocation,
-      budget: { signatureChecks: 4 },
+      budget: { maxSignatureChecks: 4 },
     })
     expect(found.ok ? 'good' : found.rejected.map((one) => one.code)).toContain('ERR_PATH_BUDGET')
   })
 
-  it.each([{ maximumAgeSeconds: -1 }, { clockSkewSeconds: Number.NaN }])(
+  it.each([{ maxAgeSeconds: -1 }, { clockSkewSeconds: Number.NaN }])(
     'refuses options that mean nothing',
     (options) => {
       expect(() => createOcspChecker({ responses: [], mode: 'hard-fail', ...options })).toThrow(
@@ -601,7 +600,7 @@ describe('OCSP checks', () => {
 })
 
 describe('several sources', () => {
-  const lists = async (entries: RevocationListFields['entries'] = []): Promise<RevocationChecker> =>
+  const lists = async (entries: CrlFields['entries'] = []): Promise<RevocationChecker> =>
     createCrlChecker({ lists: [await makeList(ca, { entries })], mode: 'hard-fail', scope: 'leaf' })
   const ocsp = async (status?: OcspCertificateStatus): Promise<RevocationChecker> =>
     createOcspChecker({

@@ -1,0 +1,127 @@
+// Every open connection of a server, by source: limits their number, and selects the one to close when there
+// are too many.
+
+import type { Socket } from 'node:net'
+import { metricNames } from '../../../runtime/index.ts'
+import type { Logger, Metrics } from '../../../runtime/index.ts'
+import type { ResolvedLimits } from './admission-limits.ts'
+import { Connection, Source } from './connection.ts'
+import { sourceOf } from './source-address.ts'
+
+/** The connections of one server. */
+export class Connections {
+  readonly #limits: ResolvedLimits
+  readonly #logger: Logger
+  readonly #metrics: Metrics
+  readonly #sources = new Map<string, Source>()
+  readonly #bySocket = new Map<string, Connection>()
+  #size = 0
+
+  constructor(limits: ResolvedLimits, logger: Logger, metrics: Metrics) {
+    this.#limits = limits
+    this.#logger = logger
+    this.#metrics = metrics
+  }
+
+  /** The number of open connections, including those in the TLS handshake. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Counts an accepted socket. Undefined, and the socket is destroyed, if the limit is reached. */
+  accept(socket: Socket, local: boolean): Connection | undefined {
+    const { remoteAddress } = socket
+    // A socket that was already reset has no address, and Node 20 and 22 would never close it.
+    const source = remoteAddress === undefined && !local ? undefined : this.#sourceAt(sourceOf(remoteAddress))
+    const refusal = source === undefined ? 'reset' : this.#makeRoom(source)
+    if (source === undefined || refusal !== undefined) {
+      this.refuse(socket, refusal ?? 'reset')
+      source?.settle()
+      return undefined
+    }
+    const connection = new Connection(socket, source)
+    this.#add(connection)
+    return connection
+  }
+
+  /**
+   * The connection of a socket with these addresses: a TLS socket has the addresses of the socket below it.
+   */
+  find(socket: Socket): Connection | undefined {
+    return this.#bySocket.get(keyOf(socket))
+  }
+
+  /** Closes every connection at once. */
+  destroyAll(): void {
+    for (const source of this.#sources.values())
+      for (const connection of source.connections) connection.socket.destroy()
+  }
+
+  /** Destroys a socket, counts it and logs the reason. */
+  refuse(socket: Socket, reason: 'reset' | 'source' | 'connections'): void {
+    this.#metrics.count(metricNames.grpcConnectionsRefused, { reason })
+    const limit = reason === 'source' ? this.#limits.maxConnectionsPerSource : this.#limits.maxConnections
+    if (reason === 'reset') this.#logger.debug({ reason }, 'connection was reset before it was accepted')
+    else this.#logger.warn({ reason, limit, peer: socket.remoteAddress }, 'connection refused: too many')
+    socket.destroy()
+  }
+
+  /** The limit that was reached, if any. */
+  #makeRoom(source: Source): 'source' | 'connections' | undefined {
+    const { maxConnections, maxConnectionsPerSource } = this.#limits
+    if (source.connections.size >= maxConnectionsPerSource && !this.#evict(source)) return 'source'
+    if (this.#size >= maxConnections && !this.#evict(this.#fullest())) return 'connections'
+    return undefined
+  }
+
+  #sourceAt(address: string): Source {
+    const known = this.#sources.get(address)
+    if (known !== undefined) return known
+    const source = new Source(address, () => this.#sources.delete(address))
+    this.#sources.set(address, source)
+    return source
+  }
+
+  #add(connection: Connection): void {
+    const { socket, source } = connection
+    const key = keyOf(socket)
+    this.#size++
+    source.connections.add(connection)
+    source.strangers.add(connection)
+    if (socket.remoteAddress !== undefined) this.#bySocket.set(key, connection)
+    socket.once('close', () => {
+      this.#size--
+      connection.setTimer(undefined)
+      source.connections.delete(connection)
+      source.strangers.delete(connection)
+      if (this.#bySocket.get(key) === connection) this.#bySocket.delete(key)
+      source.settle()
+    })
+  }
+
+  /** Closes the oldest unauthenticated connection; false if there is none. */
+  #evict(source: Source | undefined): boolean {
+    const oldest = source?.strangers.values().next().value
+    if (source === undefined || oldest === undefined) return false
+    source.strangers.delete(oldest)
+    this.#metrics.count(metricNames.grpcConnectionsRefused, { reason: 'evicted' })
+    this.#logger.warn(
+      { source: source.address, connections: source.connections.size, limit: this.#limits.maxConnections },
+      'connection of a stranger closed: too many connections',
+    )
+    oldest.socket.destroy()
+    return true
+  }
+
+  #fullest(): Source | undefined {
+    let fullest: Source | undefined
+    for (const source of this.#sources.values())
+      if (source.strangers.size > (fullest?.strangers.size ?? 0)) fullest = source
+    return fullest
+  }
+}
+
+/** One connection has one pair of addresses, also behind a wildcard address. */
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
+}

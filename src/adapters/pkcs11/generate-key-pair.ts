@@ -1,0 +1,169 @@
+// C_GenerateKeyPair on tokens of different vendors: templates are tried in
+// turn, and a pair with wrong attributes is destroyed.
+
+import type { PublicKey } from '../../x509/index.ts'
+import type { Cryptoki, Handle } from './cryptoki/cryptoki.ts'
+import type { Pkcs11Module } from './cryptoki/pkcs11-module.ts'
+import { HsmError, hsmError, returnValueOf } from './cryptoki/return-value.ts'
+import {
+  destroy,
+  findPrivateKeys,
+  findPrivateKeysByObjectId,
+  nameOf,
+  versionOf,
+} from './objects/key-objects.ts'
+import type { TokenObject } from './objects/key-objects.ts'
+import { readName } from './objects/key-name.ts'
+import type { KeyTag, ObjectName } from './objects/key-name.ts'
+import { checkProtection } from './objects/key-protection.ts'
+import { keyPairTemplates, templateAttributes, templateVariants } from './objects/key-templates.ts'
+import type { TemplateVariant } from './objects/key-templates.ts'
+import { algorithmOf, readPublicKey } from './objects/public-key-of.ts'
+import type { TokenSession } from './token/token.ts'
+
+/** A generated key pair. */
+export interface GeneratedKeyPair {
+  readonly key: TokenObject
+  readonly publicKey: PublicKey
+}
+
+/** Where and how a key pair is generated. */
+export interface GenerationPlace {
+  readonly module: Pkcs11Module
+  readonly session: TokenSession
+  readonly cryptoki: Cryptoki
+  /** The first variant to try; this token refused those before it. */
+  readonly firstVariant: number
+  /** Called with the variant that the token accepted, and what it refused before. */
+  readonly onAccepted: (variant: number, refusal: HsmError | undefined) => void
+}
+
+/**
+ * Generates a key pair. Undefined if another process generated the same version meanwhile: the process that
+ * sees the other pair destroys its own, so both never stay. After a failure, the pair is destroyed by the
+ * handles that C_GenerateKeyPair returned, because the token may have changed its CKA_ID.
+ *
+ * @throws ERR_HSM_REFUSED, which names the attributes; ERR_HSM_KEY_PROTECTION; ERR_HSM_UNAVAILABLE
+ */
+export async function generateKeyPair(
+  place: GenerationPlace,
+  id: string,
+  tag: KeyTag,
+): Promise<GeneratedKeyPair | undefined> {
+  let refusal: HsmError | undefined
+  for (let at = place.firstVariant; ; at++) {
+    const variant = templateVariants[at]
+    if (variant === undefined) throw refusedTemplates(refusal)
+    try {
+      const made = await generateWith(place, id, tag, variant)
+      place.onAccepted(at, refusal)
+      return made
+    } catch (error) {
+      if (!isTemplateRefusal(error)) throw error
+      const failure = hsmError(error, 'C_GenerateKeyPair')
+      if (failure instanceof HsmError) refusal = failure
+    }
+  }
+}
+
+async function generateWith(
+  { module, session, cryptoki }: GenerationPlace,
+  id: string,
+  tag: KeyTag,
+  variant: TemplateVariant,
+): Promise<GeneratedKeyPair | undefined> {
+  const name = unusedName(cryptoki, session.handle, id, tag, variant)
+  const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(tag.algorithm, name, variant)
+  const handles = await module.start(session.moduleEpoch, (running) =>
+    running.C_GenerateKeyPairAsync(session.handle, { mechanism }, publicTemplate, privateTemplate),
+  )
+  let made: GeneratedKeyPair | undefined
+  try {
+    made = checkPair(cryptoki, session.handle, handles.privateKey, { id, tag, name })
+  } finally {
+    if (made === undefined) {
+      // The private half first: if the second call fails, no unusable private key remains.
+      destroy(cryptoki, session.handle, handles.privateKey)
+      destroy(cryptoki, session.handle, handles.publicKey)
+    }
+  }
+  return made
+}
+
+/** A CKA_ID that no private key of the token has. With two octets, a collision is possible. */
+function unusedName(
+  cryptoki: Cryptoki,
+  session: Handle,
+  id: string,
+  tag: KeyTag,
+  variant: TemplateVariant,
+): ObjectName {
+  let name = variant.name(id, tag)
+  for (let attempt = 0; attempt < 16 && isUsed(cryptoki, session, name); attempt++)
+    name = variant.name(id, tag)
+  return name
+}
+
+function isUsed(cryptoki: Cryptoki, session: Handle, { objectId }: ObjectName): boolean {
+  return objectId.length === 2 && findPrivateKeysByObjectId(cryptoki, session, objectId).length > 0
+}
+
+/** Undefined if another process generated the same version, or chose the same CKA_ID. */
+function checkPair(
+  cryptoki: Cryptoki,
+  session: Handle,
+  handle: Handle,
+  { id, tag, name }: { readonly id: string; readonly tag: KeyTag; readonly name: ObjectName },
+): GeneratedKeyPair | undefined {
+  const found = nameOf(cryptoki, session, handle)
+  if (!found.objectId.equals(name.objectId) || found.label !== name.label) throw changedName(name, found)
+  checkProtection(cryptoki, session, handle, true)
+  const isRival = (one: TokenObject): boolean => !one.objectId.equals(name.objectId)
+  const rivals = findPrivateKeys(cryptoki, session, id).filter(
+    (one) => versionOf(one) === tag.version && isRival(one),
+  )
+  const twins = findPrivateKeysByObjectId(cryptoki, session, name.objectId)
+  const key: TokenObject = { handle, ...name, ...readName(name) }
+  const publicKey = readPublicKey(cryptoki, session, key)
+  // Checks that the token generated the requested key: not a shorter modulus, not another curve.
+  algorithmOf(tag, publicKey)
+  return rivals.length === 0 && twins.length <= 1 ? { key, publicKey } : undefined
+}
+
+/** A failure that another template may avoid. */
+function isTemplateRefusal(error: unknown): boolean {
+  if (error instanceof HsmError) return error.returnValue === nameChanged
+  const value = returnValueOf(error)
+  return value !== undefined && templateRefusals.has(value)
+}
+
+function changedName(wanted: ObjectName, found: ObjectName): HsmError {
+  const attribute = found.label === wanted.label ? 'CKA_ID' : 'CKA_LABEL'
+  return new HsmError(
+    'ERR_HSM_REFUSED',
+    `the token changed ${attribute}: a CKA_ID of ${wanted.objectId.length} octets has ` +
+      `${found.objectId.length} in the token`,
+    nameChanged,
+    'request',
+  )
+}
+
+function refusedTemplates(refusal: HsmError | undefined): HsmError {
+  const last = refusal?.message ?? 'no template is left'
+  return new HsmError(
+    'ERR_HSM_REFUSED',
+    `the token refused every template of the key pair, also with a CKA_ID of 2 octets (${last}); one of ` +
+      'these attributes is not supported by ' +
+      `the token: ${templateAttributes}`,
+    refusal?.returnValue ?? 'none',
+    'request',
+    refusal,
+  )
+}
+
+const nameChanged = 'none (name changed)'
+/**
+ * ATTRIBUTE_READ_ONLY, TYPE_INVALID, VALUE_INVALID, DATA_LEN_RANGE,
+ * TEMPLATE_INCOMPLETE, TEMPLATE_INCONSISTENT.
+ */
+const templateRefusals: ReadonlySet<number> = new Set([0x10, 0x12, 0x13, 0x21, 0xd0, 0xd1])

@@ -1,0 +1,142 @@
+// Finds the public half of a private key: its public object, the private
+// key's own attributes, or a certificate.
+
+import { PkiError } from '../../../errors/index.ts'
+import { keyAlgorithmOf } from '../../../keys/internal.ts'
+import type { KeyAlgorithm } from '../../../keys/index.ts'
+import { Certificate, PublicKey } from '../../../x509/index.ts'
+import { ck } from '../cryptoki/cryptoki.ts'
+import type { Cryptoki, Handle } from '../cryptoki/cryptoki.ts'
+import { ecSpki, ed25519Spki, rsaSpki } from './ec-point.ts'
+import { attributes, findCounterparts, optionalAttribute } from './key-objects.ts'
+import type { TokenObject } from './key-objects.ts'
+import type { KeyTag } from './key-name.ts'
+
+/**
+ * The public half of a private key, from the first of: the public object with its CKA_ID; CKA_PUBLIC_KEY_INFO
+ * of the private key; its modulus and public exponent, or its point; a certificate with its CKA_ID.
+ *
+ * @throws ERR_HSM_KEY_AMBIGUOUS, ERR_KEY_NOT_FOUND, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
+ */
+export function readPublicKey(cryptoki: Cryptoki, session: Handle, key: TokenObject): PublicKey {
+  const spki =
+    fromPublicObject(cryptoki, session, key) ??
+    optionalAttribute(cryptoki, session, key.handle, ck.CKA_PUBLIC_KEY_INFO) ??
+    fromPrivateKey(cryptoki, session, key.handle) ??
+    fromCertificate(cryptoki, session, key)
+  if (spki === undefined) {
+    throw new PkiError(
+      'ERR_KEY_NOT_FOUND',
+      `the token has the private key ${JSON.stringify(key.label)} (CKA_ID ${shownId(key)}) and neither a ` +
+        'public object nor a ' +
+        'certificate with its CKA_ID: write one of them into the token (pkcs11-tool --write-object FILE ' +
+        '--type pubkey --id ID), ' +
+        'or give publicKey to getSigner or signerOf, for example that of the CA certificate',
+    )
+  }
+  const publicKey = PublicKey.from(spki)
+  // Imported now, so that an invalid point is found before the first signature.
+  publicKey.keyObject()
+  return publicKey
+}
+
+/**
+ * The signature algorithm of a key. For RSA its tag decides between PSS and
+ * PKCS#1 v1.5; a key of another program signs with PKCS#1 v1.5. Any logged-in
+ * program can write CKA_ID, so everything else is read from the key.
+ *
+ * @throws ERR_ALGORITHM_MISMATCH for a tag that names another algorithm; ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED
+ */
+export function algorithmOf(tag: KeyTag | undefined, publicKey: PublicKey): KeyAlgorithm {
+  const algorithm = keyAlgorithmOf(publicKey, { pss: tag?.algorithm.startsWith('RSA-PSS') ?? false })
+  if (tag === undefined || tag.algorithm === algorithm) return algorithm
+  throw new PkiError(
+    'ERR_ALGORITHM_MISMATCH',
+    `the key in the token is ${algorithm}; expected ${tag.algorithm} by its CKA_ID or CKA_LABEL`,
+  )
+}
+
+function fromPublicObject(cryptoki: Cryptoki, session: Handle, key: TokenObject): Uint8Array | undefined {
+  const found = findCounterparts(cryptoki, session, ck.CKO_PUBLIC_KEY, key)
+  const [handle] = found
+  if (handle === undefined) return undefined
+  if (found.length > 1) {
+    throw new PkiError(
+      'ERR_HSM_KEY_AMBIGUOUS',
+      `${found.length} public keys in the token have the CKA_ID ${shownId(key)} and the label ` +
+        JSON.stringify(key.label),
+    )
+  }
+  const keyType = keyTypeOf(cryptoki, session, handle)
+  if (keyType === ck.CKK_RSA) {
+    const [modulus, exponent] = attributes(cryptoki, session, handle, [
+      ck.CKA_MODULUS,
+      ck.CKA_PUBLIC_EXPONENT,
+    ])
+    return rsaSpki(modulus as Buffer, exponent as Buffer)
+  }
+  const [parameters, point] = attributes(cryptoki, session, handle, [ck.CKA_EC_PARAMS, ck.CKA_EC_POINT])
+  return ecOrEdwards(keyType, parameters as Buffer, point as Buffer)
+}
+
+/**
+ * PKCS #11 v3.0 section 2.1.3: an RSA private key has its modulus. Some
+ * tokens keep the point with an EC private key.
+ */
+function fromPrivateKey(cryptoki: Cryptoki, session: Handle, handle: Handle): Uint8Array | undefined {
+  const optional = (type: number): Buffer | undefined => optionalAttribute(cryptoki, session, handle, type)
+  const keyType = keyTypeOf(cryptoki, session, handle)
+  if (keyType === ck.CKK_RSA) {
+    const modulus = optional(ck.CKA_MODULUS)
+    // The exponent may be missing: it is then 65537, the only accepted value.
+    const exponent = optional(ck.CKA_PUBLIC_EXPONENT) ?? Buffer.from('010001', 'hex')
+    return modulus === undefined ? undefined : rsaSpki(modulus, exponent)
+  }
+  const parameters = optional(ck.CKA_EC_PARAMS)
+  const point = optional(ck.CKA_EC_POINT)
+  return parameters === undefined || point === undefined ? undefined : ecOrEdwards(keyType, parameters, point)
+}
+
+/** PKCS #11 v3.0 section 4.6.3: the CKA_ID of a certificate is that of its key pair. */
+function fromCertificate(cryptoki: Cryptoki, session: Handle, key: TokenObject): Uint8Array | undefined {
+  const keys = findCounterparts(cryptoki, session, ck.CKO_CERTIFICATE, key).flatMap((handle) => {
+    const der = optionalAttribute(cryptoki, session, handle, ck.CKA_VALUE)
+    return der === undefined ? [] : [Certificate.parse(der).publicKey]
+  })
+  const [first] = keys
+  // A renewed certificate may have the same key.
+  if (first !== undefined && keys.some((one) => !one.equals(first))) {
+    throw new PkiError(
+      'ERR_HSM_KEY_AMBIGUOUS',
+      `certificates of different keys in the token have the CKA_ID ${shownId(key)}; give publicKey`,
+    )
+  }
+  return first?.spki
+}
+
+function ecOrEdwards(keyType: number, parameters: Buffer, point: Buffer): Uint8Array {
+  if (keyType === ck.CKK_EC) return ecSpki(parameters, point)
+  if (keyType === ck.CKK_EC_EDWARDS) return ed25519Spki(point)
+  throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key of the type 0x${keyType.toString(16)}`)
+}
+
+function keyTypeOf(cryptoki: Cryptoki, session: Handle, handle: Handle): number {
+  const keyType = ulong(attributes(cryptoki, session, handle, [ck.CKA_KEY_TYPE])[0] as Buffer)
+  if (keyType === ck.CKK_RSA || keyType === ck.CKK_EC || keyType === ck.CKK_EC_EDWARDS) return keyType
+  throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key of the type 0x${keyType.toString(16)}`)
+}
+
+/**
+ * CK_ULONG of this machine, little-endian wherever PKCS #11 libraries run; types are small.
+ * @throws ERR_KEY_MALFORMED
+ */
+function ulong(value: Buffer): number {
+  if (value.length < 4 || value.length > 8) {
+    throw new PkiError('ERR_KEY_MALFORMED', `CKA_KEY_TYPE has ${value.length} octets in the token`)
+  }
+  return value.readUInt32LE(0)
+}
+
+function shownId({ objectId }: TokenObject): string {
+  return objectId.length === 0 ? 'empty' : objectId.toString('hex')
+}

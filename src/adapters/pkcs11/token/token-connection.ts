@@ -1,0 +1,324 @@
+// A token connection with recovery: runs operations, classifies failures, retries once, reconnects.
+
+import { PkiError } from '../../../errors/index.ts'
+import { metricNames } from '../../../runtime/index.ts'
+import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
+import { CircuitBreaker } from './circuit-breaker.ts'
+import type { Cryptoki } from '../cryptoki/cryptoki.ts'
+import { HsmError, ckr, deviceLost, hsmError, returnValueOf } from '../cryptoki/return-value.ts'
+import { SessionPool } from './session-pool.ts'
+import type { SessionPoolCounts } from './session-pool.ts'
+import { KeyFailures } from './key-failures.ts'
+import type { Token, TokenSession } from './token.ts'
+
+/**
+ * `ready`: calls pass. `unavailable`: calls fail at once until the token
+ * works again. `pin-refused`: a new PIN is needed.
+ */
+export type TokenHealth = 'ready' | 'unavailable' | 'pin-refused' | 'closed'
+
+/** Sizes, limits, and the sinks for log and metrics. */
+export interface TokenConnectionOptions {
+  readonly maxSessions: number
+  readonly maxWaiting: number
+  readonly timeoutMs: number
+  readonly maxFailures: number
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** What an operation receives: an exclusive session, and a function that starts a call on it. */
+export type Operation<T> = (session: TokenSession, cryptoki: Cryptoki) => Promise<T>
+
+/** How one operation is run. */
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly key?: string | undefined
+}
+
+/** Runs operations on a token, over a pool, with one retry, reconnection and a breaker. */
+export class TokenConnection {
+  readonly token: Token
+  readonly #pool: SessionPool
+  readonly #breaker: CircuitBreaker
+  readonly #options: TokenConnectionOptions
+  readonly #keyFailures: KeyFailures
+  #reconnecting: Promise<void> | undefined
+  #writing: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  constructor(token: Token, options: TokenConnectionOptions) {
+    this.token = token
+    this.#options = options
+    const { maxSessions, maxWaiting, timeoutMs, clock } = options
+    this.#pool = new SessionPool({
+      size: maxSessions,
+      queueLimit: maxWaiting,
+      timeoutMs,
+      clock,
+      open: () => token.open('read'),
+      close: (session) => {
+        token.close(session)
+      },
+      isStale: (session) => token.isStale(session),
+    })
+    this.#breaker = new CircuitBreaker({
+      clock,
+      threshold: options.maxFailures,
+      firstProbeMs: 100,
+      longestProbeMs: 2_000,
+      probe: () => this.#reconnect(),
+    })
+    this.#keyFailures = new KeyFailures(options.maxFailures, clock)
+    token.module.attach(this)
+  }
+
+  get health(): TokenHealth {
+    if (this.#closed) return 'closed'
+    if (this.token.login.refusal !== undefined) return 'pin-refused'
+    return this.#breaker.isOpen ? 'unavailable' : 'ready'
+  }
+
+  get counts(): SessionPoolCounts {
+    return this.#pool.counts
+  }
+
+  /** Finds the token and logs in, so that a wrong label or PIN fails at the start. */
+  async start(): Promise<void> {
+    this.token.connect()
+    this.#pool.adopt(await this.token.open('read'))
+  }
+
+  /**
+   * Runs a repeatable operation: after the loss of a session or of the token it is
+   * retried once. A signal ends the wait for a session; a running call is not
+   * stopped. `key` names the key that the operation uses, to count its failures.
+   *
+   * @throws ERR_HSM_UNAVAILABLE, ERR_HSM_QUEUE_FULL, ERR_HSM_TIMEOUT,
+   *   ERR_HSM_REFUSED, ERR_HSM_PIN, ERR_ABORTED, ERR_CLOSED
+   */
+  async run<T>(operation: Operation<T>, { signal, key }: RunOptions = {}): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const isLast = attempt === maxAttempts
+      this.#check(isLast ? undefined : key)
+      const { epoch } = this.token
+      let session: TokenSession | undefined
+      try {
+        const acquired = this.#pool.acquire(signal)
+        session = acquired instanceof Promise ? await acquired : acquired
+        const result = await this.#pool.watch(session, operation(session, this.token.module.functions))
+        this.#pool.release(session)
+        this.#breaker.succeeded()
+        if (key !== undefined) this.#keyFailures.succeeded(key)
+        return result
+      } catch (error) {
+        const failure = hsmError(error, 'the operation')
+        const again =
+          session === undefined
+            ? await this.#recover(failure, epoch)
+            : await this.#failedIn(session, failure, key, isLast)
+        if (!again || isLast) throw failure
+      }
+    }
+  }
+
+  #check(key: string | undefined): void {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
+    this.#breaker.check()
+    if (key !== undefined) this.#keyFailures.check(key)
+  }
+
+  /** Handles a failed operation; resolves to whether a retry makes sense. */
+  async #failedIn(
+    session: TokenSession,
+    failure: PkiError,
+    key: string | undefined,
+    isLast: boolean,
+  ): Promise<boolean> {
+    const isOfKey = key !== undefined && this.#isOfKey(failure, session, key, isLast)
+    this.#pool.discard(session)
+    if (isAnswer(failure)) this.#breaker.succeeded()
+    if (!isOfKey) return this.#recover(failure, session.tokenEpoch)
+    this.#report(failure)
+    if (isLast) this.#keyFailures.failed(key, failure)
+    return true
+  }
+
+  /**
+   * Whether a failure that looks like the loss of session or token concerns only the key: the
+   * token still has the session. A device failure first counts against the token, because
+   * libraries that lost their device may still report the session; if it recurs after
+   * reconnecting, or the key failed in the same way before, it counts against the key.
+   */
+  #isOfKey(failure: PkiError, session: TokenSession, key: string, isRepeated: boolean): boolean {
+    if (!(failure instanceof HsmError)) return false
+    const { failureClass } = failure
+    if (failureClass !== 'session' && failureClass !== 'device') return false
+    if (failureClass === 'device' && !isRepeated && !this.#keyFailures.has(key)) return false
+    return this.token.hasSession(session)
+  }
+
+  /**
+   * Runs an operation that changes the token, one after the other, on its own session; it is never retried.
+   * After ERR_HSM_TIMEOUT the outcome is unknown: the token may still complete it.
+   */
+  write<T>(operation: Operation<T>): Promise<T> {
+    const result = this.#writing.then(() => this.#write(operation))
+    this.#writing = result.catch(() => undefined)
+    return result
+  }
+
+  /**
+   * Allows the PIN source to be called again after a refusal, and connects.
+   * @throws ERR_HSM_PIN and as `run`
+   */
+  async allowLogin(): Promise<void> {
+    this.token.login.allow()
+    await this.#reconnect()
+  }
+
+  /** Ends running operations, closes all sessions (which ends the login) and unregisters from the library. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#breaker.stop()
+    await this.#limited(this.#writing, this.#options.timeoutMs).catch(() => undefined)
+    await this.#pool.close()
+    this.token.closeLeftovers()
+    await this.token.module.detach(this)
+  }
+
+  async #write<T>(operation: Operation<T>): Promise<T> {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the token was closed')
+    this.#breaker.check()
+    const session = await this.#openForWriting()
+    const running = operation(session, this.token.module.functions)
+    // When the call returns, however late: until then it uses its session.
+    const close = (): void => this.token.close(session)
+    running.then(close, close)
+    try {
+      return await this.#limited(
+        running,
+        Math.max(writeTimeouts * this.#options.timeoutMs, leastWriteTimeoutMs),
+      )
+    } catch (error) {
+      const failure = hsmError(error, 'the operation')
+      await this.#recover(failure, session.tokenEpoch)
+      throw failure
+    }
+  }
+
+  #limited<T>(running: Promise<T>, timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = (): void =>
+        reject(
+          new PkiError(
+            'ERR_HSM_TIMEOUT',
+            `the token did not answer for ${String(timeoutMs)} ms; it may still complete the operation`,
+          ),
+        )
+      const stop = this.#options.clock.schedule(late, timeoutMs)
+      running.then(resolve, reject).finally(stop)
+    })
+  }
+
+  async #openForWriting(): Promise<TokenSession> {
+    for (let attempt = 1; ; attempt++) {
+      const epoch = this.token.epoch
+      try {
+        return await this.token.open('write')
+      } catch (error) {
+        const failure = hsmError(error, 'opening a session')
+        const full = failure instanceof HsmError && failure.failureClass === 'limit' && this.#pool.shed()
+        if (attempt === maxAttempts || !(full || (await this.#recover(failure, epoch)))) throw failure
+      }
+    }
+  }
+
+  /** Recovers as the failure requires; resolves to whether a retry makes sense. */
+  async #recover(failure: PkiError, epoch: number): Promise<boolean> {
+    if (failure.code === 'ERR_HSM_TIMEOUT') this.#failed(failure, false)
+    if (!(failure instanceof HsmError) || this.#closed) return false
+    const { failureClass } = failure
+    this.#report(failure)
+    if (failureClass !== 'session' && failureClass !== 'device') return false
+    this.#failed(failure, false)
+    if (failureClass === 'session') return true
+    try {
+      if (epoch === this.token.epoch || this.#reconnecting !== undefined) await this.#reconnect()
+      return true
+    } catch (error) {
+      this.#failed(hsmError(error, 'connecting again'), true)
+      return false
+    }
+  }
+
+  #report(failure: PkiError): void {
+    if (!(failure instanceof HsmError)) return
+    const { failureClass, returnValue } = failure
+    this.#options.metrics.count(metricNames.hsmFailures, { class: failureClass })
+    if (failureClass !== 'session' && failureClass !== 'device') return
+    this.#options.logger.warn({ token: this.token.label, returnValue, class: failureClass }, failure.message)
+  }
+
+  #failed(failure: PkiError, gone: boolean): void {
+    this.#breaker.failed(failure, gone)
+    if (!this.#breaker.isOpen) return
+    this.token.module.setHealth(this, false)
+    this.#pool.failWaiting(
+      new PkiError('ERR_HSM_UNAVAILABLE', `the wait was ended: ${failure.message}`, { cause: failure }),
+    )
+  }
+
+  #reconnect(): Promise<void> {
+    this.#reconnecting ??= this.#connectAgain().finally(() => {
+      this.#reconnecting = undefined
+    })
+    return this.#reconnecting
+  }
+
+  async #connectAgain(): Promise<void> {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the token was closed')
+    if (this.token.login.refusal !== undefined) throw this.token.login.refusal
+    while (this.#pool.shed());
+    const { module } = this.token
+    const { epoch } = module
+    try {
+      await this.start()
+    } catch (error) {
+      if (!needsInitialisation(error)) throw error
+      if (!module.mayReinitialise(this))
+        throw deviceLost('the token is lost; its library is not initialised again while other tokens use it')
+      await module.reinitialise(epoch)
+      await this.start()
+    }
+    module.setHealth(this, true)
+    this.#options.metrics.count(metricNames.hsmReconnects)
+    this.#options.logger.info(
+      { token: this.token.label, serialNumber: this.token.serialNumber },
+      'connected to the token again',
+    )
+  }
+}
+
+/** Whether the token works and refused the operation, because of a key or of the request. */
+function isAnswer(failure: PkiError): boolean {
+  return (
+    failure.code === 'ERR_KEY_NOT_FOUND' ||
+    failure.code === 'ERR_HSM_KEY_AMBIGUOUS' ||
+    failure.code === 'ERR_HSM_KEY_PROTECTION' ||
+    (failure instanceof HsmError && failure.failureClass === 'request' && failure.returnValue !== 'none')
+  )
+}
+
+function needsInitialisation(error: unknown): boolean {
+  if (error instanceof HsmError) return error.failureClass === 'device' || error.failureClass === 'session'
+  return returnValueOf(error) === ckr.CRYPTOKI_NOT_INITIALIZED
+}
+
+/** K9: at most one retry per request. */
+const maxAttempts = 2
+/** Generating an RSA key takes a minute on some tokens. */
+const writeTimeouts = 12
+const leastWriteTimeoutMs = 120_000

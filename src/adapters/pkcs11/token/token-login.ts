@@ -1,0 +1,203 @@
+// The login to a token. A PIN that the token refused is never sent again: three wrong PINs lock most tokens.
+
+import { isUtf8 } from 'node:buffer'
+import { PkiError } from '../../../errors/index.ts'
+import { endsInLineFeed } from '../../../internal/passphrase.ts'
+import type { Logger } from '../../../runtime/index.ts'
+import { ck } from '../cryptoki/cryptoki.ts'
+import type { Handle } from '../cryptoki/cryptoki.ts'
+import type { Pkcs11Module } from '../cryptoki/pkcs11-module.ts'
+import { HsmError, ckr, hsmError, returnValueOf } from '../cryptoki/return-value.ts'
+import { pinVerdict } from './pin-verdict.ts'
+
+/**
+ * Returns the user PIN for a login; may be asynchronous. A buffer is overwritten after use; a string cannot
+ * be, and the binding creates one during C_Login in any case.
+ */
+export type PinSource = (token: {
+  readonly label: string
+  readonly serialNumber: string
+}) => PinValue | Promise<PinValue>
+
+/** A PIN, UTF-8. @inline */
+export type PinValue = Uint8Array | string
+
+/** The token to log in to, as currently connected. */
+export interface LoginTarget {
+  readonly slot: Handle
+  readonly label: string
+  readonly serialNumber: string
+}
+
+/**
+ * The user type: the user, once per token; or the user again for one operation (PKCS #11 v3.0 section 5.6.8).
+ */
+export type LoginKind = 'user' | 'context-specific'
+
+/** The logins to one token. */
+export class TokenLogin {
+  readonly #module: Pkcs11Module
+  readonly #source: PinSource
+  readonly #useFinalPinTry: boolean
+  readonly #logger: Logger
+  #refusal: HsmError | undefined
+  /** Consecutive logins for which it is unknown whether the token checked the PIN. */
+  #unclear = 0
+
+  constructor(
+    module: Pkcs11Module,
+    options: { readonly pin: PinSource; readonly useFinalPinTry: boolean; readonly logger: Logger },
+  ) {
+    this.#module = module
+    this.#source = options.pin
+    this.#useFinalPinTry = options.useFinalPinTry
+    this.#logger = options.logger
+  }
+
+  /** The refusal that stops all logins, until `allow`. */
+  get refusal(): HsmError | undefined {
+    return this.#refusal
+  }
+
+  /** Allows the PIN source to be called again. Refused PINs are still not sent again. */
+  allow(): void {
+    this.#refusal = undefined
+    this.#unclear = 0
+  }
+
+  /**
+   * Gets a PIN from the source; the caller overwrites it.
+   *
+   * @throws ERR_HSM_PIN; ERR_INVALID_ARGUMENT for octets that cannot be a PIN, which are not sent
+   */
+  async requestPin(target: LoginTarget): Promise<Uint8Array> {
+    if (this.#refusal !== undefined) throw this.#refusal
+    // Fails for a removed token before the source is called.
+    this.#checkFlags(target, this.#module.functions.C_GetTokenInfo(target.slot).flags)
+    const { label, serialNumber } = target
+    const octets = pinOctets(await this.#source({ label, serialNumber }))
+    try {
+      checkPin(octets)
+      if (this.#module.isRefusedPin(serialNumber, octets)) {
+        throw this.#refuse(target, 'the token has refused this PIN before; it is not sent again', 'none')
+      }
+      return octets
+    } catch (error) {
+      octets.fill(0)
+      throw error
+    }
+  }
+
+  /** Sends a PIN, once. @throws ERR_HSM_PIN, ERR_HSM_UNAVAILABLE */
+  sendPin(session: Handle, target: LoginTarget, octets: Uint8Array, kind: LoginKind): void {
+    const { functions } = this.#module
+    const { flags } = functions.C_GetTokenInfo(target.slot)
+    const user = kind === 'user' ? ck.CKU_USER : ck.CKU_CONTEXT_SPECIFIC
+    const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('utf8')
+    try {
+      functions.C_Login(session, user, text)
+    } catch (error) {
+      // Another session of this process has logged in already; the login is per token, not per session.
+      if (kind === 'user' && returnValueOf(error) === ckr.USER_ALREADY_LOGGED_IN) return
+      throw this.#judge(error, target, octets, flags)
+    }
+    this.#unclear = 0
+    if (kind === 'user') this.#logger.info(about(target), 'logged in to the token')
+  }
+
+  #judge(error: unknown, target: LoginTarget, octets: Uint8Array, flagsBefore: number): PkiError {
+    const failure = hsmError(error, 'C_Login')
+    const returnValue = failure instanceof HsmError ? failure.returnValue : 'none'
+    const isPinFailure = failure instanceof HsmError && failure.failureClass === 'pin'
+    if (isPinFailure || this.#countedWrongPin(target, flagsBefore)) {
+      this.#module.rememberRefusedPin(target.serialNumber, octets)
+      return this.#refuse(
+        target,
+        `the token refused the PIN with ${returnValue}; it is not sent again until allowLogin is called`,
+        returnValue,
+      )
+    }
+    // Repeating a login after an unknown failure would lock a token that answers
+    // a wrong PIN with a vendor-defined value.
+    const verdict = pinVerdict(returnValueOf(error))
+    if (verdict === 'unknown' || (verdict === 'unclear' && ++this.#unclear >= maxUnclearLogins)) {
+      return this.#refuse(
+        target,
+        `the token returned ${returnValue} for a login and may count it as a wrong PIN; it is not ` +
+          'repeated until ' +
+          'allowLogin is called',
+        returnValue,
+      )
+    }
+    return failure
+  }
+
+  /** Whether the flags of the token show a wrong PIN since the last check. */
+  #countedWrongPin({ slot }: LoginTarget, flagsBefore: number): boolean {
+    try {
+      return (this.#module.functions.C_GetTokenInfo(slot).flags & ~flagsBefore & wrongPinFlags) !== 0
+    } catch {
+      return false // The token is gone, so it did not check the PIN.
+    }
+  }
+
+  #checkFlags(target: LoginTarget, flags: number): void {
+    if ((flags & ck.CKF_USER_PIN_LOCKED) !== 0) {
+      throw this.#refuse(target, 'the PIN of the token is locked', 'CKF_USER_PIN_LOCKED')
+    }
+    if ((flags & ck.CKF_USER_PIN_FINAL_TRY) !== 0 && !this.#useFinalPinTry) {
+      throw this.#refuse(
+        target,
+        'one more wrong PIN would lock the token; log in with another tool first, which resets the counter',
+        'CKF_USER_PIN_FINAL_TRY',
+      )
+    }
+    if ((flags & ck.CKF_USER_PIN_COUNT_LOW) !== 0) {
+      this.#logger.warn(about(target), 'a wrong PIN was sent to the token since the last login')
+    }
+  }
+
+  #refuse(target: LoginTarget, message: string, returnValue: string): HsmError {
+    this.#refusal = new HsmError('ERR_HSM_PIN', message, returnValue, 'pin')
+    this.#logger.error({ ...about(target), returnValue }, message)
+    return this.#refusal
+  }
+}
+
+/** A copy of text; for octets the caller's own buffer, which is overwritten. @throws ERR_INVALID_ARGUMENT */
+function pinOctets(pin: unknown): Uint8Array {
+  if (typeof pin === 'string') return Buffer.from(pin, 'utf8')
+  if (pin instanceof Uint8Array) return pin
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'the PIN source returned neither text nor octets')
+}
+
+/** An unset variable, or a file with a line end, would use up one of few attempts. */
+function checkPin(octets: Uint8Array): void {
+  if (octets.length === 0 || octets.length > maxPinOctets || !isUtf8(octets)) {
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `the PIN has ${octets.length} octets or is not UTF-8; 1 to ${maxPinOctets} octets of UTF-8 are ` +
+        'required. It was not sent',
+    )
+  }
+  if (endsInLineFeed(octets)) {
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'the PIN ends in a line feed or carriage return, as a file written by an editor does; remove the ' +
+        'line end. It was not sent',
+    )
+  }
+}
+
+function about({ label, serialNumber }: LoginTarget): {
+  readonly token: string
+  readonly serialNumber: string
+} {
+  return { token: label, serialNumber }
+}
+
+/** Above the limit of any known token. */
+const maxPinOctets = 1024
+/** No known token locks before the third wrong PIN. */
+const maxUnclearLogins = 2
+const wrongPinFlags = ck.CKF_USER_PIN_COUNT_LOW | ck.CKF_USER_PIN_FINAL_TRY | ck.CKF_USER_PIN_LOCKED

@@ -1,0 +1,43 @@
+// Verifies proofs of possession on this thread, for a CA without workers.
+
+import { PkiError } from '../../errors/index.ts'
+import type { CertificateRequest } from '../../x509/index.ts'
+import { Turnstile } from './turnstile.ts'
+
+/** Verifies requests a few at a time, in the order of their arrival. */
+export class RequestProver {
+  readonly #turnstile = new Turnstile(provedAtOnce)
+
+  /**
+   * Verifies the proof of possession, then calls `then` in the same turn, so that nothing can be interleaved
+   * between the two.
+   *
+   * @throws as `CertificateRequest.verify` and `then`; ERR_ABORTED if `signal` is aborted while the request
+   * waits
+   */
+  async prove<Result>(
+    request: CertificateRequest,
+    signal: AbortSignal | undefined,
+    then: () => Result,
+  ): Promise<Result> {
+    const turn = this.#turnstile.enter()
+    try {
+      // Without a promise in between, requests that arrive in the same turn would never queue.
+      await turn
+      throwIfAborted(signal)
+      request.verify()
+      return then()
+    } finally {
+      this.#turnstile.leave()
+    }
+  }
+}
+
+/** @throws ERR_ABORTED */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true)
+    throw new PkiError('ERR_ABORTED', 'the request for a certificate was aborted by its signal')
+}
+
+/** The longest delay of the event loop: 32 verifications. */
+const provedAtOnce = 32

@@ -1,0 +1,30 @@
+// Times and numbers of lists: whole seconds, renewal at two thirds of a life, numbers that rise. RFC 5280
+// §5.1.2, §5.2.3.
+
+import type { Crl } from '../../x509/index.ts'
+
+/** What a list can express. */
+export function wholeSecond(ms: number): number {
+  return Math.floor(ms / 1000) * 1000
+}
+
+/** A list is renewed at two thirds of its life. */
+export function isCurrent({ thisUpdate, nextUpdate }: Crl, nowMs: number): boolean {
+  const startMs = thisUpdate.getTime()
+  return nextUpdate !== undefined && nowMs < startMs + ((nextUpdate.getTime() - startMs) * 2) / 3
+}
+
+/**
+ * Above the numbers of the last lists; at least the time in milliseconds, so that it also grows where a store
+ * in memory was lost with its process. Complete lists have even numbers and deltas odd ones: lists of one
+ * scope made at different times never have the same number (RFC 5280 §5.2.3), whichever processes make them.
+ */
+export function nextNumber(
+  thisUpdateMs: number,
+  lastNumbers: readonly (bigint | undefined)[],
+  kind: 'complete' | 'delta',
+): bigint {
+  let number = BigInt(thisUpdateMs)
+  for (const last of lastNumbers) if (last !== undefined && last >= number) number = last + 1n
+  return number % 2n === (kind === 'delta' ? 1n : 0n) ? number : number + 1n
+}

@@ -1,0 +1,39 @@
+// Whether a CA has revoked a certificate of a verified path, from the
+// records of the CA itself and not from a list.
+
+import type { Rejection, VerifiedPath } from '../../validation/index.ts'
+import { keyIdentifierOf } from '../records/certificate-record.ts'
+import type { CertificateStore } from '../records/certificate-store.ts'
+
+/** Undefined where no certificate of the path is revoked. It rejects where the store does. */
+export type RevocationLookup = (path: VerifiedPath, signal?: AbortSignal) => Promise<Rejection | undefined>
+
+/**
+ * Looks up every certificate of a path below the trust anchor. Certificates
+ * without a record, such as those of another CA of the trust domain, count as
+ * not revoked: their revocation is known from the lists of their issuer.
+ *
+ * @example
+ * ```ts
+ * const revocation = createRevocationLookup(storage.certificates)
+ * ```
+ */
+export function createRevocationLookup(store: Pick<CertificateStore, 'find'>): RevocationLookup {
+  return async (path) => {
+    for (const certificate of path.certificates) {
+      const keyIdentifier = certificate.authorityKeyIdentifier?.keyIdentifier
+      if (keyIdentifier === undefined) continue
+      const { serialNumber } = certificate
+      const record = await store.find({ issuer: keyIdentifierOf(keyIdentifier), serialNumber })
+      if (record?.revocation === undefined) continue
+      const { reason, revokedAt } = record.revocation
+      return {
+        code: 'ERR_REVOKED',
+        message: `certificate ${serialNumber} was revoked at ${revokedAt.toISOString()} (${reason})`,
+        certificate,
+        rule: 'RFC 5280 §6.1.3 (a)(3)',
+      }
+    }
+    return undefined
+  }
+}

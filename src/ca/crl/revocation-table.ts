@@ -1,0 +1,160 @@
+// The revocations of one issuer as its lists have them, continued from the store's last change.
+
+import type { Turns } from '../../internal/turns.ts'
+import type { SerialNumber } from '../../x509/index.ts'
+import type { KeyIdentifier } from '../records/certificate-record.ts'
+import type { CertificateStore, RevokedRecord } from '../records/certificate-store.ts'
+import { completeList } from './crl-shards.ts'
+import { EntryRuns } from './entry-runs.ts'
+import type { ListedEntry } from './entry-runs.ts'
+
+/** Reads each change of the store once, and keeps the entries of every list that was asked for. */
+export class RevocationTable {
+  readonly #store: CertificateStore
+  readonly #issuer: KeyIdentifier
+  /** Many small maps: one large one would grow in steps that hold the event loop. */
+  #entries: Map<SerialNumber, ListedEntry>[] = emptyMaps()
+  #runs = new Map<string, EntryRuns>()
+  readonly #shards = new Set<string>()
+  /** Records whose revocation is still to come by our clock: their date moves on with it. */
+  readonly #early = new Map<SerialNumber, RevokedRecord>()
+  #cursor: string | undefined
+  #notExpiredMs = Infinity
+  #sequence = 0
+
+  constructor(store: CertificateStore, issuer: KeyIdentifier) {
+    this.#store = store
+    this.#issuer = issuer
+  }
+
+  /** The shards that revoked certificates stand in. */
+  get shards(): ReadonlySet<string> {
+    return this.#shards
+  }
+
+  /**
+   * Takes in what has changed since the last call. A certificate whose revocation has a later time than
+   * `nowMs` counts as revoked then: the clocks of several machines differ.
+   */
+  async update(notExpiredMs: number, nowMs: number, turns: Turns): Promise<void> {
+    if (notExpiredMs < this.#notExpiredMs) {
+      this.#forget()
+      this.#notExpiredMs = notExpiredMs
+    }
+    const notExpiredAt = new Date(notExpiredMs)
+    if (this.#early.size > 0) await this.#apply([...this.#early.values()], nowMs, turns)
+    for (;;) {
+      const query = { issuer: this.#issuer, notExpiredAt, limit: pageSize }
+      const { items, next } = await this.#store.revocations(
+        this.#cursor === undefined ? query : { ...query, after: this.#cursor },
+      )
+      await this.#apply(items, nowMs, turns)
+      this.#cursor = next ?? this.#cursor
+      if (items.length === 0 || next === undefined) return
+      await turns.give()
+    }
+  }
+
+  find(serialNumber: SerialNumber): ListedEntry | undefined {
+    return this.#mapOf(serialNumber).get(serialNumber)
+  }
+
+  /** The entries of one list. */
+  async runsOf(shard: string, turns: Turns): Promise<EntryRuns> {
+    const known = this.#runs.get(shard)
+    if (known !== undefined) return known
+    const entries: ListedEntry[] = []
+    for (const map of this.#entries) {
+      for (const entry of map.values()) if (isOf(entry, shard)) entries.push(entry)
+      await turns.give()
+    }
+    for (const entry of entries) entry.uses++
+    const runs = await EntryRuns.of(entries, turns)
+    this.#runs.set(shard, runs)
+    return runs
+  }
+
+  /** Takes certificates that expired before a time from one list; forgets those that are on no other. */
+  async dropExpired(runs: EntryRuns, beforeMs: number, turns: Turns): Promise<void> {
+    for (const entry of await runs.dropExpired(beforeMs, turns))
+      if (--entry.uses === 0 && this.find(entry.serialNumber) === entry)
+        this.#mapOf(entry.serialNumber).delete(entry.serialNumber)
+  }
+
+  async #apply(items: readonly RevokedRecord[], nowMs: number, turns: Turns): Promise<void> {
+    const removed: ListedEntry[] = []
+    const added: ListedEntry[] = []
+    for (const record of items) {
+      const { serialNumber, shard } = record
+      const map = this.#mapOf(serialNumber)
+      const before = map.get(serialNumber)
+      const entry = this.#entryOf(record, nowMs)
+      if (entry !== undefined && isEarly(record, nowMs)) this.#early.set(serialNumber, record)
+      else this.#early.delete(serialNumber)
+      if (before !== undefined && entry !== undefined && isSame(before, entry)) continue
+      if (before !== undefined) removed.push(before)
+      if (entry === undefined) map.delete(serialNumber)
+      else {
+        map.set(serialNumber, entry)
+        added.push(entry)
+        this.#shards.add(shard)
+      }
+    }
+    for (const [shard, runs] of this.#runs) {
+      const coming = added.filter((entry) => isOf(entry, shard))
+      for (const entry of coming) entry.uses++
+      const leaving = removed.filter((entry) => isOf(entry, shard))
+      await runs.apply(leaving, coming, turns)
+    }
+  }
+
+  #entryOf({ serialNumber, shard, ...record }: RevokedRecord, nowMs: number): ListedEntry | undefined {
+    const { revocation, notAfter, intendedAt } = record
+    if (revocation === undefined) return undefined
+    const revokedMs = Math.min(Math.max(revocation.revokedAt.getTime(), intendedAt.getTime()), nowMs)
+    return {
+      serialNumber,
+      revocationSeconds: Math.floor(revokedMs / 1000),
+      reason: revocation.reason,
+      notAfterSeconds: Math.floor(notAfter.getTime() / 1000),
+      intendedSeconds: Math.floor(intendedAt.getTime() / 1000),
+      shard,
+      sequence: ++this.#sequence,
+      uses: 0,
+      seen: 0,
+    }
+  }
+
+  #mapOf(serialNumber: SerialNumber): Map<SerialNumber, ListedEntry> {
+    const { length } = serialNumber
+    const at = (serialNumber.charCodeAt(length - 1) & 31) * 32 + (serialNumber.charCodeAt(length - 2) & 31)
+    return this.#entries[at] as Map<SerialNumber, ListedEntry>
+  }
+
+  #forget(): void {
+    this.#entries = emptyMaps()
+    this.#runs = new Map()
+    this.#early.clear()
+    this.#cursor = undefined
+  }
+}
+
+/** Whether a certificate is on the list of a shard. */
+export function isOf(entry: ListedEntry, shard: string): boolean {
+  return shard === completeList || entry.shard === shard
+}
+
+function isEarly({ revocation, intendedAt }: RevokedRecord, nowMs: number): boolean {
+  return Math.max(revocation?.revokedAt.getTime() ?? 0, intendedAt.getTime()) > nowMs
+}
+
+function isSame(a: ListedEntry, b: ListedEntry): boolean {
+  return a.reason === b.reason && a.revocationSeconds === b.revocationSeconds
+}
+
+function emptyMaps(): Map<SerialNumber, ListedEntry>[] {
+  return Array.from({ length: 1024 }, () => new Map<SerialNumber, ListedEntry>())
+}
+
+/** Few enough that a page is taken in within a slice. */
+const pageSize = 1000

@@ -1,0 +1,75 @@
+// The second face of ca, for storage adapters only: how records, lists and
+// authorities become rows, and the refusals in common.
+export {
+  cursorAfter,
+  cursorAfterChange,
+  readCertificateQuery,
+  readRevocationsQuery,
+} from './records/certificate-query.ts'
+export {
+  intentColumns,
+  intentValues,
+  recordColumns,
+  recordOfRow,
+  revokedRecordOfRow,
+  unrecordedValues,
+} from './rows/certificate-row.ts'
+export {
+  authorityColumns,
+  authorityOfRow,
+  authorityValues,
+  crlColumns,
+  crlNumberOfRow,
+  crlOfRow,
+  crlValues,
+} from './rows/list-rows.ts'
+export { blockColumns, blockOfRow, blockValues } from './rows/block-row.ts'
+export { RowReader } from './rows/row-reader.ts'
+export type { ColumnValue, Row } from './rows/row-reader.ts'
+export { revocationsStatement, searchStatement } from './rows/search-statement.ts'
+export {
+  serialExists,
+  idempotencyKeyUsed,
+  certificateUnknown,
+  notRenewable,
+  otherOutcome,
+  notOnHold,
+  staleFence,
+  otherList,
+  otherVersion,
+} from './rows/refusals.ts'
+export {
+  blockedSubjectText,
+  blockingSubjects,
+  blocksFull,
+  maxRenewalBlocks,
+  renewalBlocked,
+} from './blocks/renewal-blocks.ts'
+export type { BlockedSubject, RenewalBlock, RenewalBlockStore } from './blocks/renewal-blocks.ts'
+export { replacesRevocation } from './crl/revocation-reason.ts'
+export { shardNamedIn } from './crl/crl-shards.ts'
+export type { CertificateWorkers } from './authority/certificate-workers.ts'
+export { keyIdentifierOf } from './records/certificate-record.ts'
+export type { CertificateState, KeyIdentifier, Revocation } from './records/certificate-record.ts'
+export { revocationReasons } from './crl/revocation-reason.ts'
+export type { StoredCrl } from './crl/crl-store.ts'
+export type {
+  CertificateQuery,
+  IssuanceOutcome,
+  Page,
+  PruneOptions,
+  PruneResult,
+  RevocationsQuery,
+  RevokedRecord,
+  RevokeOptions,
+  WriteOptions,
+} from './records/certificate-store.ts'
+export type { SequencedEntry } from './records/audit-store.ts'
+export { requireLeaseTerms } from './records/lease-store.ts'
+export type { Fence, Lease } from './records/lease-store.ts'
+export { openRotatingAuthority } from './rotation/rotating-authority.ts'
+export { callRemoteCa } from './registration/remote-call.ts'
+export { certificatesOf, isSelfSigned } from './registration/remote-certificates.ts'
+export type { CertificateId, IssuanceIntent } from './records/certificate-record.ts'
+export type { AuthorityRecord } from './records/authority-store.ts'
+export type { RotatingAuthority } from './rotation/rotation-contract.ts'

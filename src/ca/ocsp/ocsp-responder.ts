@@ -1,0 +1,228 @@
+// Answers OCSP requests from the records of the CA (RFC 6960, RFC 5019): signed by a delegated key, kept
+// while they are current.
+
+import { isPkiError } from '../../errors/index.ts'
+import { equalBytes } from '../../internal/bytes.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { OcspCertificateId, OcspRequest, OcspResponse, buildOcspResponse } from '../../x509/index.ts'
+import type { Certificate, Signer } from '../../x509/index.ts'
+import { serialNumberFromBytes } from '../../x509/internal.ts'
+import type { OcspCertificateStatus, OcspResponseFields } from '../../x509/internal.ts'
+import type { CaStorage } from '../records/ca-storage.ts'
+import { keyIdentifierOf } from '../records/certificate-record.ts'
+import type { KeyIdentifier } from '../records/certificate-record.ts'
+import { ResponderKey } from './responder-key.ts'
+
+/** What a responder says to one request. */
+export interface OcspAnswer {
+  /** DER of the OCSPResponse. */
+  readonly response: Uint8Array
+  /**
+   * How long a cache may keep it, in seconds; 0 for a response with a nonce, and for one that says why there
+   * is no answer.
+   */
+  readonly maxAgeSeconds: number
+  /**
+   * What the store or the signer failed with, where the response is `tryLater`; for the log, not for the
+   * client.
+   */
+  readonly failure?: unknown
+}
+
+/** What answers are made with. */
+export interface OcspSettings {
+  readonly storage: CaStorage
+  readonly clock: Clock
+  /** From thisUpdate to nextUpdate. */
+  readonly ttlSeconds: number
+}
+
+/** What is asked, and what the store says to it. */
+interface OcspQuestion {
+  readonly certificateIds: readonly OcspCertificateId[]
+  readonly nonce: Uint8Array | undefined
+  readonly statuses: readonly OcspCertificateStatus[]
+  /** Undefined for an answer that is not kept. */
+  readonly cacheKey: string | undefined
+}
+
+type SingleResponse = OcspResponseFields['responses'][number]
+
+/** The responder of one CA: it has a delegated key for each key that the CA signs or has signed with. */
+export class OcspResponder {
+  readonly #settings: OcspSettings
+  readonly #keys = new Map<KeyIdentifier, ResponderKey>()
+  /** Signed answers about one certificate, in the order of their use. */
+  readonly #signed = new Map<string, { readonly answered: SingleResponse; readonly response: Uint8Array }>()
+
+  /** Answers that are being signed before they are asked for. */
+  readonly #ahead = new Set<string>()
+
+  constructor(settings: OcspSettings) {
+    this.#settings = settings
+  }
+
+  /** Adds the key of a CA certificate. */
+  add({ certificate, signer }: { readonly certificate: Certificate; readonly signer: Signer }): void {
+    const key = keyIdentifierOf(certificate.subjectKeyIdentifier ?? new Uint8Array())
+    if (this.#keys.get(key)?.issuer.equals(certificate) !== true)
+      this.#keys.set(key, new ResponderKey(certificate, signer, this.#settings.clock))
+    for (const [other, { issuer }] of this.#keys)
+      if (this.#settings.clock.now() >= issuer.notAfterMs) this.#keys.delete(other)
+  }
+
+  /** Never throws for what a stranger sends: the refusals of RFC 6960 §2.3 say what was wrong. */
+  async answer(der: Uint8Array): Promise<OcspAnswer> {
+    let request: OcspRequest
+    try {
+      request = OcspRequest.parse(der)
+    } catch (error) {
+      if (!isPkiError(error)) throw error
+      return refusal('malformedRequest')
+    }
+    const key = this.#keyFor(request)
+    if (key === undefined) return refusal('unauthorized')
+    try {
+      return await this.#signedAnswer(request, key)
+    } catch (failure) {
+      // The store or the signer is away. RFC 6960 §2.3: the client may come again.
+      return { ...refusal('tryLater'), failure }
+    }
+  }
+
+  /** One response is signed by the delegate of one CA key: all certificates must be of that key, and few. */
+  #keyFor({ certificateIds }: OcspRequest): ResponderKey | undefined {
+    if (certificateIds.length > maxCertificates) return undefined
+    return [...this.#keys.values()].find(({ issuer }) => certificateIds.every((id) => isOf(issuer, id)))
+  }
+
+  async #signedAnswer({ certificateIds, nonce }: OcspRequest, key: ResponderKey): Promise<OcspAnswer> {
+    const statuses = await Promise.all(certificateIds.map((id) => this.#statusOf(id, key.issuer)))
+    const [onlyId, ...others] = certificateIds
+    const cacheKey =
+      nonce === undefined && others.length === 0
+        ? Buffer.from((onlyId as OcspCertificateId).der).toString('latin1')
+        : undefined
+    const known =
+      cacheKey === undefined ? undefined : this.#current(cacheKey, statuses[0] as OcspCertificateStatus)
+    if (known !== undefined) {
+      if (known.isEnding) this.#signAhead(cacheKey as string, onlyId as OcspCertificateId, statuses, key)
+      return known.answer
+    }
+    return this.#sign({ certificateIds, nonce, statuses, cacheKey }, key)
+  }
+
+  /**
+   * What is still asked for gets its next answer before the last one ends, so that no client waits for the
+   * signature. A failure is that of the next client.
+   */
+  #signAhead(
+    cacheKey: string,
+    id: OcspCertificateId,
+    statuses: readonly OcspCertificateStatus[],
+    key: ResponderKey,
+  ): void {
+    if (this.#ahead.has(cacheKey) || this.#ahead.size >= maxAhead) return
+    this.#ahead.add(cacheKey)
+    this.#sign({ certificateIds: [id], nonce: undefined, statuses, cacheKey }, key)
+      .catch(() => undefined)
+      .finally(() => this.#ahead.delete(cacheKey))
+  }
+
+  async #sign(
+    { certificateIds, nonce, statuses, cacheKey }: OcspQuestion,
+    key: ResponderKey,
+  ): Promise<OcspAnswer> {
+    const { signer, certificate } = await key.credential()
+    const nowMs = wholeSecond(this.#settings.clock.now())
+    // Not beyond the certificate of the responder: the answer is verified with it.
+    const nextUpdateMs = Math.min(nowMs + this.#settings.ttlSeconds * 1000, certificate.notAfterMs)
+    const responses = certificateIds.map((certificateId, i) => ({
+      certificateId,
+      certificateStatus: statuses[i] as OcspCertificateStatus,
+      thisUpdate: new Date(nowMs),
+      nextUpdate: new Date(nextUpdateMs),
+    }))
+    const producedAt = new Date(nowMs)
+    const { der } = await buildOcspResponse(
+      { producedAt, responses, certificates: [certificate], ...(nonce && { nonce }) },
+      signer,
+    )
+    if (cacheKey === undefined) return { response: der, maxAgeSeconds: 0 }
+    this.#keep(cacheKey, responses[0] as SingleResponse, der)
+    return { response: der, maxAgeSeconds: Math.floor((nextUpdateMs - nowMs) / 2000) }
+  }
+
+  async #statusOf(id: OcspCertificateId, issuer: Certificate): Promise<OcspCertificateStatus> {
+    // No certificate of this CA has a serial number of more than 20 octets (RFC 5280 §4.1.2.2).
+    if (id.serialNumberBytes.length > 20) return { status: 'unknown' }
+    const record = await this.#settings.storage.certificates.find({
+      issuer: keyIdentifierOf(issuer.subjectKeyIdentifier ?? new Uint8Array()),
+      serialNumber: serialNumberFromBytes(id.serialNumberBytes),
+    })
+    if (record === undefined || record.state === 'failed') return { status: 'unknown' }
+    const { revocation } = record
+    // A certificate whose outcome is not recorded counts as issued.
+    if (revocation === undefined) return { status: 'good' }
+    const revokedAt = new Date(wholeSecond(revocation.revokedAt.getTime()))
+    return { status: 'revoked', revokedAt, reason: revocation.reason }
+  }
+
+  /** A signed answer that still says what the store says, in the first half of its life. */
+  #current(
+    cacheKey: string,
+    status: OcspCertificateStatus,
+  ): { readonly answer: OcspAnswer; readonly isEnding: boolean } | undefined {
+    const found = this.#signed.get(cacheKey)
+    if (found === undefined) return undefined
+    const { thisUpdate, nextUpdate, certificateStatus } = found.answered
+    const startMs = thisUpdate.getTime()
+    const middleMs = (startMs + (nextUpdate?.getTime() ?? startMs)) / 2
+    const nowMs = this.#settings.clock.now()
+    this.#signed.delete(cacheKey)
+    if (nowMs < startMs || nowMs >= middleMs || !isSame(certificateStatus, status)) return undefined
+    this.#signed.set(cacheKey, found)
+    return {
+      answer: { response: found.response, maxAgeSeconds: Math.floor((middleMs - nowMs) / 1000) },
+      isEnding: nowMs >= middleMs - (middleMs - startMs) / 5,
+    }
+  }
+
+  #keep(cacheKey: string, answered: SingleResponse, response: Uint8Array): void {
+    this.#signed.set(cacheKey, { answered, response })
+    if (this.#signed.size <= maxSigned) return
+    const [oldest] = this.#signed.keys()
+    if (oldest !== undefined) this.#signed.delete(oldest)
+  }
+}
+
+function refusal(status: 'malformedRequest' | 'unauthorized' | 'tryLater'): OcspAnswer {
+  return { response: OcspResponse.refusal(status).der, maxAgeSeconds: 0 }
+}
+
+/** By the hashes of name and key; the algorithm may or may not have its NULL parameters. */
+function isOf(issuer: Certificate, id: OcspCertificateId): boolean {
+  if (id.hash === undefined) return false
+  const expected = OcspCertificateId.of({ serialNumberBytes: id.serialNumberBytes }, issuer, id.hash)
+  return (
+    equalBytes(expected.issuerNameHash, id.issuerNameHash) &&
+    equalBytes(expected.issuerKeyHash, id.issuerKeyHash)
+  )
+}
+
+function isSame(a: OcspCertificateStatus, b: OcspCertificateStatus): boolean {
+  if (a.status !== 'revoked' || b.status !== 'revoked') return a.status === b.status
+  return a.reason === b.reason && a.revokedAt?.getTime() === b.revokedAt?.getTime()
+}
+
+/** GeneralizedTime of OCSP has no fractions. */
+function wholeSecond(ms: number): number {
+  return Math.floor(ms / 1000) * 1000
+}
+
+/** Signed answers that are kept: some 1 KiB each. */
+const maxSigned = 10_000
+/** Signed ahead at once. */
+const maxAhead = 32
+/** In one request: clients ask about one, and each is a look-up in the store. */
+const maxCertificates = 16

@@ -1,0 +1,96 @@
+// The delegated key that signs OCSP responses for one CA key: short-lived, replaced before it ends.
+
+import { PkiError } from '../../errors/index.ts'
+import { SoftwareSigner } from '../../keys/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { Certificate, keyPurposeOids } from '../../x509/index.ts'
+import type { PublicKey, Signer } from '../../x509/index.ts'
+import { assembleSigned, encodeTbsCertificate, requireSigner } from '../../x509/internal.ts'
+import { signChecked } from '../authority/sign-checked.ts'
+
+/** A key and the certificate by which the CA delegates OCSP to it (RFC 6960 §4.2.2.2). */
+export interface ResponderCredential {
+  readonly signer: Signer
+  readonly certificate: Certificate
+}
+
+/**
+ * Creates a new key and certificate if there is none, or half of the validity is over. The key is kept in
+ * memory: a restarted process creates another one.
+ */
+export class ResponderKey {
+  readonly issuer: Certificate
+  readonly #issuerSigner: Signer
+  readonly #clock: Clock
+  #current: ResponderCredential | undefined
+  #making: Promise<ResponderCredential> | undefined
+
+  constructor(issuer: Certificate, issuerSigner: Signer, clock: Clock) {
+    this.issuer = issuer
+    this.#issuerSigner = issuerSigner
+    this.#clock = clock
+  }
+
+  /** @throws ERR_CA_EXPIRED, ERR_CA_SIGNATURE; what the signer of the CA throws */
+  credential(): Promise<ResponderCredential> {
+    const current = this.#current
+    if (current !== undefined && this.#clock.now() < renewAtMs(current.certificate))
+      return Promise.resolve(current)
+    this.#making ??= this.#make().finally(() => {
+      this.#making = undefined
+    })
+    return this.#making
+  }
+
+  async #make(): Promise<ResponderCredential> {
+    const signer = await SoftwareSigner.generate('P-256')
+    const certificate = await this.#certify(signer.publicKey)
+    this.#current = { signer, certificate }
+    return this.#current
+  }
+
+  async #certify(publicKey: PublicKey): Promise<Certificate> {
+    const { issuer } = this
+    const nowMs = this.#clock.now()
+    if (nowMs >= issuer.notAfterMs)
+      throw new PkiError(
+        'ERR_CA_EXPIRED',
+        `${issuer.subject.toString()} is valid until ${issuer.notAfter.toISOString()} and certifies no ` +
+          'OCSP ' +
+          `responder after; the clock says ${new Date(nowMs).toISOString()}`,
+      )
+    const { signatureAlgorithm } = requireSigner(this.#issuerSigner)
+    const tbs = encodeTbsCertificate(
+      {
+        issuer: issuer.subject,
+        subject: 'CN=OCSP responder',
+        publicKey,
+        notBefore: new Date(Math.max(nowMs - backdateMs, issuer.notBeforeMs)),
+        notAfter: new Date(Math.min(nowMs + ttlMs, issuer.notAfterMs)),
+        extensions: {
+          authorityKeyIdentifier: issuer.subjectKeyIdentifier,
+          subjectKeyIdentifier: publicKey,
+          keyUsage: ['digitalSignature'],
+          basicConstraints: { ca: false },
+          extendedKeyUsage: [keyPurposeOids.ocspSigning],
+          other: [noCheck],
+        },
+      },
+      signatureAlgorithm,
+    )
+    const signature = await signChecked(tbs, signatureAlgorithm, this.#issuerSigner, issuer.publicKey)
+    return Certificate.parse(assembleSigned(tbs, signatureAlgorithm, signature))
+  }
+}
+
+function renewAtMs({ notBeforeMs, notAfterMs }: Certificate): number {
+  return (notBeforeMs + notAfterMs) / 2
+}
+
+/**
+ * id-pkix-ocsp-nocheck: the revocation of the responder itself cannot be checked, so its certificate is
+ * short-lived (RFC 6960 §4.2.2.2.1).
+ */
+const noCheck = { oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: Uint8Array.of(5, 0) }
+const ttlMs = 24 * 3600 * 1000
+const backdateMs = 120_000

@@ -1,0 +1,149 @@
+// CA material that somebody else made, in the files that Istio and Kubernetes name.
+
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { readMountedFiles } from '../../internal/mounted-files.ts'
+import { SoftwareSigner, importPrivateKey } from '../../keys/index.ts'
+import { createPathValidator } from '../../validation/path-validator.ts'
+import { Certificate } from '../../x509/index.ts'
+import type { CaCredential } from '../authority/ca-certificate.ts'
+
+/** A signing certificate with its key, its issuers and the roots. */
+export interface CaMaterial extends CaCredential {
+  /** The private key of the file, in memory. */
+  readonly signer: SoftwareSigner
+  /**
+   * Every other certificate of the files, each once, without roots: those of a path that verifies now first,
+   * the nearest first. `createCertificateAuthority` takes the path that is good for what it signs. Frozen.
+   */
+  readonly chain: readonly Certificate[]
+  /** The certificates of the file of roots, each once. Frozen. */
+  readonly roots: readonly Certificate[]
+}
+
+/** Files by name, as text; absent ones are undefined. @inline */
+export type CaFiles = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads a directory with `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`, or
+ * with `tls.crt`, `tls.key`, `ca.crt`; of both, the latter if there is a `tls.crt`. The
+ * files are of one generation, although the directory may change meanwhile: in a volume of
+ * Kubernetes they are read from the directory that `..data` names.
+ *
+ * @returns undefined where none of the files exists: run a self-signed CA.
+ * @throws ERR_CA_MATERIAL where some of the files are missing or cannot be read, where they do not belong
+ *   together, or where they change all the time
+ * @example
+ * ```ts
+ * const material = await readPluggedInMaterial('/etc/cacerts')
+ * if (material !== undefined) createCertificateAuthority({ trustDomain: 'example.org', ...material })
+ * ```
+ */
+export async function readPluggedInMaterial(directory: string): Promise<CaMaterial | undefined> {
+  return parsePluggedInMaterial(
+    await readMountedFiles(directory, [...istioNames, ...kubernetesNames], 'ERR_CA_MATERIAL'),
+  )
+}
+
+/**
+ * The same from texts.
+ *
+ * @throws ERR_CA_MATERIAL, which names the file at fault; its `cause` is what is wrong in it;
+ *   ERR_INVALID_ARGUMENT for what are no files
+ */
+export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
+  if (typeof (files as unknown) !== 'object' || (files as unknown) === null)
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'parsePluggedInMaterial: files must be an object with the text of each file by its name',
+    )
+  // A `tls.crt` decides, as in Istio; part of such a Secret, with nothing of
+  // the other layout beside it, is one as well: it is incomplete.
+  const isKubernetes = files['tls.crt'] !== undefined || istioNames.every((name) => files[name] === undefined)
+  const names = isKubernetes ? kubernetesNames : istioNames
+  if (names.every((name) => files[name] === undefined)) return undefined
+  const required = (name: string): string => {
+    const text = files[name]
+    if (text !== undefined && text.trim() !== '') return text
+    const found = names.filter((other) => files[other] !== undefined)
+    throw new PkiError(
+      'ERR_CA_MATERIAL',
+      `incomplete CA material: ${found.join(', ')} found, ${name} is missing or empty`,
+    )
+  }
+  const [certificateFile, keyFile, rootFile] = isKubernetes
+    ? kubernetesNames
+    : [istioNames[0], istioNames[1], istioNames[3]]
+  // What is missing is said before what is in the others.
+  const [certificateText, keyText, rootText] = [
+    required(certificateFile),
+    required(keyFile),
+    required(rootFile),
+  ]
+  // A text without any is no PEM.
+  const [certificate, ...below] = inFile(
+    certificateFile,
+    () => Certificate.listFromPem(certificateText) as [Certificate, ...Certificate[]],
+  )
+  const signer = inFile(keyFile, () => new SoftwareSigner(importPrivateKey(keyText), { id: keyFile }))
+  const roots = inFile(rootFile, () => unique(Certificate.listFromPem(rootText)))
+  if (certificate.basicConstraints?.ca !== true)
+    throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no CA certificate (RFC 5280 §4.2.1.9)`)
+  if (!certificate.publicKey.equals(signer.publicKey))
+    throw new PkiError('ERR_CA_MATERIAL', `${keyFile} holds another key than the one of ${certificateFile}`)
+  const chainText = isKubernetes ? '' : (files['cert-chain.pem'] ?? '')
+  const listed =
+    chainText.trim() === '' ? [] : inFile('cert-chain.pem', () => Certificate.listFromPem(chainText))
+  const candidates = unique([...below, ...listed]).filter(
+    (one) => !one.equals(certificate) && !roots.some((root) => root.equals(one)),
+  )
+  const chain = roots.some((root) => root.equals(certificate))
+    ? []
+    : issuersOf(certificate, candidates, roots)
+  return Object.freeze({ certificate, signer, roots: Object.freeze(roots), chain: Object.freeze(chain) })
+}
+
+/** The same error with the name of the file in front. */
+function inFile<Result>(name: string, read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    if (!isPkiError(cause)) throw cause
+    throw new PkiError('ERR_CA_MATERIAL', `${name}: ${cause.message} (${cause.code})`, { cause })
+  }
+}
+
+/**
+ * The candidates, those on a path to a root that verifies now first. Only the CA can choose among several
+ * paths: a path length or name constraint may allow the CA and not its leaves. Material that is not valid now
+ * may be for later.
+ *
+ * @throws ERR_CA_MATERIAL where no path exists at any time
+ */
+function issuersOf(
+  certificate: Certificate,
+  candidates: readonly Certificate[],
+  roots: readonly Certificate[],
+): readonly Certificate[] {
+  if (roots.length === 0) throw new PkiError('ERR_CA_MATERIAL', 'the file of roots has no certificate')
+  const verdict = createPathValidator({ anchors: roots, profile: 'spiffe' }).verify(certificate, {
+    intermediates: candidates,
+  })
+  if (verdict.ok) {
+    const path = verdict.path.certificates.slice(1).filter((one) => !roots.some((root) => root.equals(one)))
+    return unique([...path, ...candidates])
+  }
+  if (verdict.rejected.some(({ code }) => code === 'ERR_PATH_EXPIRED' || code === 'ERR_PATH_NOT_YET_VALID'))
+    return candidates
+  throw new PkiError(
+    'ERR_CA_MATERIAL',
+    `no path leads from ${certificate.subject.toString()} through the certificates found to a root: ` +
+      (verdict.rejected[0]?.message ?? ''),
+  )
+}
+
+function unique(certificates: readonly Certificate[]): Certificate[] {
+  return certificates.filter((one, at) => certificates.findIndex((other) => other.equals(one)) === at)
+}
+
+const istioNames = ['ca-cert.pem', 'ca-key.pem', 'cert-chain.pem', 'root-cert.pem'] as const
+const kubernetesNames = ['tls.crt', 'tls.key', 'ca.crt'] as const

@@ -1,0 +1,284 @@
+// A registration authority: decides and verifies here, has another CA sign, and records what it answered.
+
+import { createHash } from 'node:crypto'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { requireCount } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { TrustDomain } from '../../spiffe/index.ts'
+import { TrustBundle, TrustBundleSet } from '../../svid/index.ts'
+import { CertificateRequest, parseSerialNumber } from '../../x509/index.ts'
+import type { Certificate, SerialNumber } from '../../x509/index.ts'
+import type { SignOptions } from '../../x509/internal.ts'
+import { generateSerialNumber } from '../../x509/internal.ts'
+import type { CertificateAuthority } from '../authority/certificate-authority.ts'
+import type {
+  CertificateContent,
+  IssuedCertificate,
+  PreparedCertificate,
+} from '../authority/issued-certificate.ts'
+import { throwIfAborted } from '../authority/request-prover.ts'
+import { createRevocationLookup } from '../crl/revocation-lookup.ts'
+import { readProfile, validitySeconds, workloadProfile } from '../profile/certificate-profile.ts'
+import type { CertificateProfile } from '../profile/certificate-profile.ts'
+import type { CaStorage } from '../records/ca-storage.ts'
+import { keyIdentifierOf } from '../records/certificate-record.ts'
+import { createMemoryStorage } from '../records/memory-storage.ts'
+import { checkRemoteLeaf } from './check-remote-leaf.ts'
+import { readRoots } from './remote-certificates.ts'
+import { remoteRecords } from './remote-records.ts'
+import type { RemoteSigner, RemoteSigningRequest } from './remote-signer.ts'
+
+/** Options of `createRegistrationAuthority`. @inline */
+export interface RegistrationAuthorityOptions {
+  readonly trustDomain: TrustDomain | string
+  /** Signs what was decided. */
+  readonly signer: RemoteSigner
+  /** The validity, the purposes and the number of names. Default `workloadProfile`. */
+  readonly profile?: CertificateProfile | undefined
+  /** Where what was decided and what was answered is kept. Default: in memory. */
+  readonly storage?: CaStorage | undefined
+  readonly clock?: Clock | undefined
+}
+
+/**
+ * An authority for `createIssuanceService` whose certificates another CA signs. Each request is forwarded
+ * after
+ * our own decision; the answer must have the key of the request and exactly the names that were decided on,
+ * no
+ * longer validity, a chain to a root of the CA and the purposes of the profile. The decision is on record,
+ * under
+ * a request number, before it is forwarded, and the certificate, under its serial number, before it is handed
+ * out. CRLs and OCSP responses are those of the CA: `issueCrl`, `answerOcsp` and `rotate` throw
+ * ERR_CA_REFUSED.
+ *
+ * @throws ERR_CA_UNAVAILABLE and others of the signer, which is asked for its roots; ERR_INVALID_ARGUMENT
+ * @example
+ * ```ts
+ * const registration = await createRegistrationAuthority({ trustDomain: 'example.org', signer: remoteSigner
+ * })
+ * const forwarding = createIssuanceService({ authority: registration })
+ * ```
+ */
+export async function createRegistrationAuthority(
+  options: RegistrationAuthorityOptions,
+): Promise<CertificateAuthority> {
+  const read = readOptions('createRegistrationAuthority', options, {
+    trustDomain: 'required',
+    signer: 'required',
+    profile: 'optional',
+    storage: 'optional',
+    clock: 'optional',
+  })
+  return new RegistrationAuthority(read, await rootsOf(read.signer))
+}
+
+/** What was decided, until it is forwarded. */
+interface Pending {
+  readonly request: RemoteSigningRequest
+  readonly monotonicMs: number
+}
+
+class RegistrationAuthority implements CertificateAuthority {
+  readonly trustDomain: TrustDomain
+  readonly storage: CaStorage
+  readonly revocation: CertificateAuthority['revocation']
+  readonly #signer: RemoteSigner
+  readonly #profile: CertificateProfile
+  readonly #clock: Clock
+  readonly #bundles: TrustBundleSet
+  readonly #keyIdentifier: Uint8Array
+  readonly #pending = new WeakMap<PreparedCertificate, Pending>()
+  #roots: readonly Certificate[]
+  /** When each root was in an answer last. */
+  #seen: readonly { readonly root: Certificate; readonly lastMs: number }[] = []
+  #chain: readonly Certificate[] = Object.freeze([])
+
+  constructor(options: RegistrationAuthorityOptions, roots: readonly Certificate[]) {
+    this.trustDomain = TrustDomain.from(options.trustDomain)
+    this.#signer = options.signer
+    this.#profile = readProfile(options.profile ?? workloadProfile)
+    this.#clock = options.clock ?? systemClock
+    this.#roots = this.#withEarlier(roots)
+    this.#bundles = new TrustBundleSet([this.#bundle()])
+    const digest = createHash('sha256').update(`registration authority ${this.trustDomain.name}`).digest()
+    this.#keyIdentifier = new Uint8Array(digest.subarray(0, 20))
+    const own = keyIdentifierOf(this.#keyIdentifier)
+    const storage = options.storage ?? createMemoryStorage({ clock: this.#clock })
+    const certificates = remoteRecords(storage.certificates, (issuer) => issuer === own)
+    this.storage = Object.freeze({
+      ...storage,
+      certificates,
+      [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+    })
+    this.revocation = createRevocationLookup(certificates)
+  }
+
+  /** The issuer of the last certificate; the first root before there is one. */
+  get certificate(): Certificate {
+    return (this.#chain[0] ?? this.#roots[0]) as Certificate
+  }
+
+  get chain(): readonly Certificate[] {
+    return this.#chain
+  }
+
+  get roots(): readonly Certificate[] {
+    return this.#roots
+  }
+
+  async prepare(
+    request: CertificateRequest,
+    content: CertificateContent,
+    options: SignOptions = {},
+  ): Promise<PreparedCertificate> {
+    if (!(request instanceof CertificateRequest))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'prepare: the request must be a CertificateRequest')
+    throwIfAborted(options.signal)
+    request.publicKey.checkStrength()
+    const { publicKey } = request.verify()
+    const { subjectAltName, subject, ttlSeconds, maxTtlSeconds = Infinity } = content
+    const given: unknown = subjectAltName
+    if (!Array.isArray(given) || given.length > this.#profile.maxNames)
+      throw new PkiError('ERR_LINT', `more names than the ${this.#profile.maxNames} of the profile`)
+    requireCount('maxTtlSeconds of the content', maxTtlSeconds, 1, Infinity)
+    const asked = validitySeconds(this.#profile, ttlSeconds)
+    const seconds = Math.min(asked, maxTtlSeconds)
+    const nowMs = Math.floor(this.#clock.now() / 1000) * 1000
+    const notAfter = new Date(nowMs + seconds * 1000)
+    const prepared: PreparedCertificate = Object.freeze({
+      serialNumber: requestNumber(),
+      issuerKeyIdentifier: new Uint8Array(this.#keyIdentifier),
+      keyIdentifier: new Uint8Array(publicKey.keyIdentifier),
+      // What is forwarded: the CA makes the certificate.
+      tbs: new Uint8Array(request.info),
+      notAfter,
+      shortened:
+        seconds < asked
+          ? Object.freeze({ by: 'policy' as const, from: new Date(nowMs + asked * 1000), to: notAfter })
+          : undefined,
+    })
+    const names = Object.freeze(subjectAltName.map((name) => Object.freeze({ ...name })))
+    this.#pending.set(prepared, {
+      request: { csr: request, subjectAltName: names, subject, ttlSeconds: seconds },
+      monotonicMs: this.#clock.monotonic(),
+    })
+    return prepared
+  }
+
+  async sign(prepared: PreparedCertificate, options: SignOptions = {}): Promise<IssuedCertificate> {
+    const pending = this.#pending.get(prepared)
+    if (pending === undefined)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'sign: not prepared by this authority, or forwarded before')
+    this.#pending.delete(prepared)
+    if (this.#clock.monotonic() - pending.monotonicMs > maxAgeMs)
+      throw new PkiError(
+        'ERR_PREPARED_EXPIRED',
+        'the request was prepared over 60 s ago; it was not forwarded',
+      )
+    throwIfAborted(options.signal)
+    const answer = await asked(this.#signer, () =>
+      this.#signer.sign({ ...pending.request, signal: options.signal }),
+    )
+    const { certificate, chain, roots } = checkRemoteLeaf(answer, pending.request, {
+      signer: this.#signer.name,
+      trustDomain: this.trustDomain,
+      profile: this.#profile,
+      nowMs: this.#clock.now(),
+    })
+    this.#take(chain, roots)
+    return Object.freeze({ certificate, chain, roots: this.#roots, shortened: prepared.shortened })
+  }
+
+  trustBundle(): TrustBundle {
+    return this.#bundles.bundleFor(this.trustDomain) as TrustBundle
+  }
+
+  bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
+    return this.#bundles.bundleFor(trustDomain)
+  }
+
+  onTrustBundleChange(listener: (bundle: TrustBundle) => void): () => void {
+    return this.#bundles.onChange(({ bundle }) => {
+      if (bundle !== undefined) listener(bundle)
+    })
+  }
+
+  issueCrl(): Promise<never> {
+    return Promise.reject(this.#elsewhere('CRLs'))
+  }
+
+  async issueCrls(): Promise<readonly never[]> {
+    return Object.freeze([])
+  }
+
+  answerOcsp(): Promise<never> {
+    return Promise.reject(this.#elsewhere('OCSP responses'))
+  }
+
+  rotate(): Promise<never> {
+    return Promise.reject(this.#elsewhere('keys'))
+  }
+
+  #elsewhere(what: string): PkiError {
+    return new PkiError(
+      'ERR_CA_REFUSED',
+      `a registration authority has no ${what}: they are those of ${this.#signer.name}`,
+    )
+  }
+
+  #take(chain: readonly Certificate[], answered: readonly Certificate[]): void {
+    this.#chain = chain
+    const roots = this.#withEarlier(answered)
+    const isSame =
+      roots.length === this.#roots.length &&
+      roots.every((root, at) => root.equals(this.#roots[at] as Certificate))
+    if (isSame) return
+    this.#roots = roots
+    this.#bundles.set(this.#bundle())
+  }
+
+  /** A root that the CA no longer names stays until the last leaf below it has expired (R1). */
+  #withEarlier(roots: readonly Certificate[]): readonly Certificate[] {
+    const nowMs = this.#clock.now()
+    const keptMs = nowMs - (this.#profile.maxTtlSeconds + toleranceSeconds) * 1000
+    const earlier = this.#seen.filter(
+      ({ root, lastMs }) =>
+        lastMs >= keptMs && nowMs < root.notAfterMs + 1000 && !roots.some((one) => one.equals(root)),
+    )
+    this.#seen = [...roots.map((root) => ({ root, lastMs: nowMs })), ...earlier].slice(0, maxKept)
+    return Object.freeze(this.#seen.map(({ root }) => root))
+  }
+
+  #bundle(): TrustBundle {
+    return new TrustBundle(this.trustDomain, { x509Authorities: this.#roots })
+  }
+}
+
+async function rootsOf(signer: RemoteSigner): Promise<readonly Certificate[]> {
+  const roots = readRoots(signer.name, await asked(signer, () => signer.roots()))
+  if (roots.length > 0) return roots
+  throw new PkiError('ERR_CA_REPLY', `${signer.name} has no root`)
+}
+
+/** A signer may be a user's code. */
+async function asked<Answer>({ name }: RemoteSigner, perform: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await perform()
+  } catch (cause) {
+    if (isPkiError(cause)) throw cause
+    throw new PkiError('ERR_CA_UNAVAILABLE', `${name} failed: ${String(cause)}`, { cause })
+  }
+}
+
+function requestNumber(): SerialNumber {
+  return parseSerialNumber(Buffer.from(generateSerialNumber()).toString('hex'))
+}
+
+/** Of prepared bytes, as for every authority. */
+const maxAgeMs = 60_000
+/** Of a certificate's end, as `checkRemoteLeaf` accepts it. */
+const toleranceSeconds = 300
+/** Roots, with those of before. */
+const maxKept = 128

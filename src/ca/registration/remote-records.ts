@@ -1,0 +1,60 @@
+// The records of certificates that another CA numbers: the intent has a number of ours, the outcome the CA's.
+
+import { PkiError } from '../../errors/index.ts'
+import { Certificate } from '../../x509/index.ts'
+import { keyIdentifierOf } from '../records/certificate-record.ts'
+import type { CertificateId, IssuanceIntent } from '../records/certificate-record.ts'
+import { certificateUnknown } from '../rows/refusals.ts'
+import type { CertificateStore, IssuanceOutcome, WriteOptions } from '../records/certificate-store.ts'
+
+/**
+ * The store of a registration authority. What it decides is on record before it is forwarded, under a request
+ * number; the certificate is on record, under its issuer and serial number, before it is handed out.
+ *
+ * @param isOurs Whether an issuer is the registration authority: then the serial number is a request number.
+ */
+export function remoteRecords(
+  store: CertificateStore,
+  isOurs: (issuer: CertificateId['issuer']) => boolean,
+): CertificateStore {
+  /** What is being forwarded: as many as there are calls. */
+  const forwarded = new Map<string, IssuanceIntent>()
+  const recordIntent = async (intent: IssuanceIntent, options?: WriteOptions): Promise<void> => {
+    if (!isOurs(intent.issuer)) return store.recordIntent(intent, options)
+    // The key of a retry leads to the certificate, not to the request.
+    await store.recordIntent({ ...intent, idempotencyKey: undefined }, options)
+    forwarded.set(intent.serialNumber, intent)
+  }
+  const recordOutcome = async (
+    id: CertificateId,
+    outcome: IssuanceOutcome,
+    options?: WriteOptions,
+  ): Promise<void> => {
+    if (!isOurs(id.issuer)) return store.recordOutcome(id, outcome, options)
+    const intent = forwarded.get(id.serialNumber)
+    // Whatever the store answers: nobody asks again with the certificate.
+    forwarded.delete(id.serialNumber)
+    if (!('certificate' in outcome)) return store.recordOutcome(id, outcome, options)
+    // A certificate is never on record under a request number.
+    if (intent === undefined) throw certificateUnknown(id)
+    const certificate = Certificate.parse(outcome.certificate)
+    const keyIdentifier = certificate.authorityKeyIdentifier?.keyIdentifier
+    if (keyIdentifier === undefined)
+      throw new PkiError('ERR_CA_REPLY', 'the certificate of the CA has no authority key identifier')
+    const { serialNumber, tbs, notAfter } = certificate
+    const own = { issuer: keyIdentifierOf(keyIdentifier), serialNumber }
+    await store.recordIntent({ ...intent, ...own, tbs, notAfter })
+    await store.recordOutcome(own, outcome, options)
+    // The request is answered: only the certificate counts.
+    await store.recordOutcome(id, { failed: true })
+  }
+  // Around an empty object: a frozen store would not let its methods be replaced.
+  return new Proxy({} as CertificateStore, {
+    get(_empty, name) {
+      if (name === 'recordIntent') return recordIntent
+      if (name === 'recordOutcome') return recordOutcome
+      const value: unknown = Reflect.get(store, name, store)
+      return typeof value === 'function' ? (value.bind(store) as unknown) : value
+    },
+  })
+}

@@ -1,0 +1,340 @@
+// The CA that follows the states on record: what they say is what it signs with and what it trusts.
+
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { readOptions } from '../../internal/options.ts'
+import { Certificate } from '../../x509/index.ts'
+import type { CertificateInput } from '../../x509/index.ts'
+import { createCertificateAuthority } from '../authority/certificate-authority.ts'
+import type { CertificateAuthority } from '../authority/certificate-authority.ts'
+import type { SigningMaterial } from '../authority/signing-material.ts'
+import { createLocalUpstream } from '../upstream/local-upstream.ts'
+import type { UpstreamAuthority } from '../upstream/upstream-authority.ts'
+import { keyIdentifierOf } from '../records/certificate-record.ts'
+import { materialOf } from './authority-material.ts'
+import type { HeldAuthority } from './held-authority.ts'
+import type {
+  RotatingAuthority,
+  RotationChange,
+  RotationEvent,
+  RotationStatus,
+  StepOptions,
+} from './rotation-contract.ts'
+import type { RotatingSettings } from './rotating-options.ts'
+import { RotationDriver, dueStep } from './rotation-driver.ts'
+import type { RotationState } from './rotation-state.ts'
+import type { InternalStepOptions } from './steps/rotation-context.ts'
+import type { RotationSteps } from './steps/rotation-steps.ts'
+
+/** A `CertificateAuthority` with the states of its authorities. */
+export class FollowingAuthority implements RotatingAuthority {
+  readonly #steps: RotationSteps
+  readonly #settings: RotatingSettings
+  readonly #listeners = new Set<(event: RotationEvent) => void>()
+  readonly #driver: RotationDriver
+  #authority: CertificateAuthority | undefined
+  /** What the CA was told last. */
+  #applied = ''
+  /** Key identifiers of tainted authorities. */
+  #tainted: ReadonlySet<string> = new Set()
+  /** Who signs here and who is tainted, as it was taken over last. */
+  #followed = ''
+  /** The last call; calls take effect one after the other. */
+  #calls: Promise<unknown> = Promise.resolve()
+
+  private constructor(steps: RotationSteps, settings: RotatingSettings) {
+    this.#steps = steps
+    this.#settings = settings
+    this.#driver = new RotationDriver(steps, settings, {
+      run: () => this.run(),
+      failed: (error) => this.#tell({ kind: 'failed', error }),
+    })
+  }
+
+  /** @throws as `createRotatingAuthority` */
+  static async open(steps: RotationSteps, settings: RotatingSettings): Promise<FollowingAuthority> {
+    const opened = new FollowingAuthority(steps, settings)
+    await opened.#refreshRoots((await steps.state()).usable === undefined)
+    await opened.#bootstrap()
+    await opened.#openAuthority(await steps.state())
+    opened.#driver.start()
+    return opened
+  }
+
+  get authority(): CertificateAuthority {
+    return this.#authority as CertificateAuthority
+  }
+
+  prepareNext(options?: StepOptions): Promise<RotationChange> {
+    return this.#step('prepareNext', options, (read) => this.#steps.prepare(read))
+  }
+
+  publish(options?: StepOptions): Promise<RotationChange> {
+    return this.#step('publish', options, (read) => this.#steps.publish(read))
+  }
+
+  async activate(options: StepOptions & { readonly share?: number } = {}): Promise<RotationChange> {
+    const { share, ...others } = readOptions('activate', options, { ...stepKinds, share: 'guard' })
+    if (share !== undefined && !(typeof share === 'number' && share >= 0 && share <= 1))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'activate: share must be a number from 0 to 1')
+    return this.#step('activate', others, (read) =>
+      this.#steps.activate({ ...read, ...(share === undefined ? {} : { share }) }),
+    )
+  }
+
+  taint(id: string, options?: StepOptions): Promise<RotationChange> {
+    return this.#step('taint', options, (read) => this.#steps.taint(id, read))
+  }
+
+  retire(id: string, options?: StepOptions): Promise<RotationChange> {
+    return this.#step('retire', options, (read) => this.#steps.retire(id, read))
+  }
+
+  revoke(id: string, options?: StepOptions): Promise<RotationChange> {
+    return this.#step('revoke', options, (read) => this.#steps.revoke(id, read))
+  }
+
+  async status(): Promise<RotationStatus> {
+    const state = await this.#steps.state()
+    await this.#catchUp(state)
+    const canaryShare = state.next?.details.share ?? 0
+    const authorities = state.held.map((one) => {
+      const { id, state: name, since } = one.record
+      const isNext = name === 'prepared' || name === 'published'
+      const readyMs = isNext ? this.#steps.readyMs(state, one) : -Infinity
+      return Object.freeze({
+        ...{ id, state: name, since, certificate: one.certificate },
+        share: name === 'active' ? 1 - canaryShare : (one.details.share ?? 0),
+        readyAt: Number.isFinite(readyMs) ? new Date(readyMs) : undefined,
+      })
+    })
+    const due = await dueStep(this.#steps, state)
+    return Object.freeze({ authorities: Object.freeze(authorities), due })
+  }
+
+  run(): Promise<readonly RotationChange[]> {
+    return this.#serialised(async () => {
+      await this.#refreshRoots(false)
+      const changes = await this.#driver.takeSteps((change) => this.#follow(change))
+      await this.#follow(undefined)
+      return changes
+    })
+  }
+
+  asUpstream(): UpstreamAuthority {
+    const { trustDomain } = this.#settings
+    const { clock, name } = this.#steps.context
+    const upstream = createLocalUpstream({
+      ...{ trustDomain, clock },
+      ca: async () => {
+        const state = await this.#steps.state()
+        return this.#materialOf(state, state.active as HeldAuthority)
+      },
+      maxTtlSeconds: this.#steps.context.caTtlSeconds,
+    })
+    return Object.freeze<UpstreamAuthority>({
+      name,
+      issueIntermediate: (request) => upstream.issueIntermediate(request),
+      roots: (signal) => upstream.roots(signal),
+      watchRoots: (listener) =>
+        this.onEvent((event) => {
+          if (event.kind === 'changed') listener()
+        }),
+    })
+  }
+
+  isTainted(certificate: CertificateInput): boolean {
+    const issuer = Certificate.from(certificate).authorityKeyIdentifier?.keyIdentifier
+    return issuer !== undefined && this.#tainted.has(keyIdentifierOf(issuer))
+  }
+
+  onEvent(listener: (event: RotationEvent) => void): () => void {
+    const own = (event: RotationEvent): void => listener(event)
+    this.#listeners.add(own)
+    return () => void this.#listeners.delete(own)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#driver.stop(() => this.#calls)
+    this.#listeners.clear()
+  }
+
+  async #step(
+    caller: string,
+    options: StepOptions | undefined,
+    perform: (read: InternalStepOptions) => Promise<RotationChange>,
+  ): Promise<RotationChange> {
+    const read = readOptions(caller, options, stepKinds)
+    return this.#serialised(async () => {
+      const change = await perform(read).catch(async (error: unknown) => {
+        // A step of several writes may have done the first of them.
+        await this.#follow(undefined).catch(() => undefined)
+        throw error
+      })
+      if (read.dryRun !== true) await this.#follow(change)
+      return change
+    })
+  }
+
+  #serialised<Result>(perform: () => Promise<Result>): Promise<Result> {
+    const result = this.#calls.then(perform)
+    this.#calls = result.catch(() => undefined)
+    return result
+  }
+
+  /**
+   * The upstream may be down: then what is on record is what is trusted. @throws where nothing is on
+   * record
+   */
+  async #refreshRoots(required: boolean): Promise<void> {
+    try {
+      await this.#steps.refreshRoots()
+    } catch (error) {
+      if (required) throw error
+      this.#tell({ kind: 'failed', error })
+    }
+  }
+
+  /** Nobody signs, or who signs has expired: nothing is lost by the next one signing at once (R7). */
+  async #bootstrap(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      if ((await this.#steps.state()).usable !== undefined) return
+      try {
+        await this.#steps.prepare({})
+        await this.#steps.publish({})
+        await this.#steps.activate({})
+      } catch (error) {
+        // Another process was first: its authority is the one.
+        if (!isPkiError(error, 'ERR_STORE_CONFLICT') || attempt >= maxAttempts) throw error
+      }
+    }
+  }
+
+  /** Those that have signed come first: their CRLs and OCSP responses go on. */
+  async #openAuthority(state: RotationState): Promise<void> {
+    const { trustDomain, profile, authority, logger } = this.#settings
+    const { storage, clock } = this.#steps.context
+    const active = await this.#materialOf(state, state.active as HeldAuthority)
+    this.#authority = createCertificateAuthority({
+      ...active,
+      ...authority,
+      trustDomain,
+      profile,
+      storage,
+      clock,
+    })
+    for (const one of state.earlier) {
+      if (state.hasExpired(one)) continue
+      try {
+        await this.authority.rotate(await this.#materialOf(state, one))
+      } catch (error) {
+        logger.error({ id: one.record.id, error }, 'the CRLs of an earlier authority cannot go on')
+      }
+    }
+    await this.#apply(state)
+  }
+
+  /**
+   * Who is said to sign does so, and who is said to be tainted is: a step is on record before it is taken
+   * over here, and another process may have taken it. What changes neither does not wait for a step in
+   * progress.
+   */
+  async #catchUp(state: RotationState): Promise<void> {
+    if (rolesOf(state) === this.#followed) return
+    await this.#serialised(() => this.#follow(undefined)).catch((error: unknown) =>
+      this.#tell({ kind: 'failed', error }),
+    )
+  }
+
+  /** Takes over what is on record, and tells the listeners. */
+  async #follow(change: RotationChange | undefined): Promise<void> {
+    await this.#apply(await this.#steps.state())
+    if (change === undefined || change.changes.length === 0) return
+    const { step, changes } = change
+    this.#settings.logger.info(
+      { step, changes: changes.map(({ id, to }) => `${id} ${to}`) },
+      'authority rotation',
+    )
+    this.#tell({ kind: 'changed', change })
+  }
+
+  async #apply(state: RotationState): Promise<void> {
+    try {
+      await this.#signWith(state)
+    } finally {
+      // After the change: who renews at once must not get a leaf of the tainted one again.
+      this.#tellTainted(state)
+    }
+    this.#followed = rolesOf(state)
+  }
+
+  async #signWith(state: RotationState): Promise<void> {
+    const { active, next } = state
+    if (active === undefined) return
+    const canary = next?.details.share === undefined ? undefined : next
+    const materials = [await this.#materialOf(state, active)]
+    if (canary !== undefined) materials.push(await this.#materialOf(state, canary))
+    const print = fingerprint(materials, canary?.details.share)
+    if (print === this.#applied) return
+    const [main, other] = materials
+    await this.authority.rotate(main as SigningMaterial)
+    if (other !== undefined) await this.authority.rotate(other, { share: canary?.details.share as number })
+    this.#applied = print
+  }
+
+  #materialOf(state: RotationState, one: HeldAuthority): Promise<SigningMaterial> {
+    return materialOf(this.#steps.context, one, this.#steps.roots(state))
+  }
+
+  #tellTainted(state: RotationState): void {
+    const tainted = state.held.filter(({ record }) => record.state === 'tainted')
+    const before = this.#tainted
+    const keyOf = ({ certificate }: HeldAuthority): string =>
+      keyIdentifierOf(certificate.subjectKeyIdentifier ?? new Uint8Array())
+    this.#tainted = new Set(tainted.map(keyOf))
+    for (const one of tainted)
+      if (!before.has(keyOf(one)))
+        this.#tell({ kind: 'tainted', id: one.record.id, certificate: one.certificate })
+  }
+
+  /** A listener that throws must not stop a rotation. */
+  #tell(event: RotationEvent): void {
+    if (event.kind === 'failed')
+      this.#settings.logger.error(
+        { error: String(event.error) },
+        'the rotation could not go on; it tries again',
+      )
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(Object.freeze(event))
+      } catch (error) {
+        this.#settings.logger.error({ error: String(error) }, 'a listener of the rotation failed')
+      }
+    }
+  }
+}
+
+/** Who signs, for which share, and who is tainted. */
+function rolesOf({ held }: RotationState): string {
+  const roles = held.filter(
+    ({ record: { state }, details: { share } }) =>
+      state === 'active' || state === 'tainted' || share !== undefined,
+  )
+  return JSON.stringify(roles.map(({ record: { id, state }, details: { share } }) => [id, state, share]))
+}
+
+function fingerprint(materials: readonly SigningMaterial[], share: number | undefined): string {
+  const parts = materials.map(({ certificate, roots = [] }) =>
+    [certificate, ...roots].map((one) => Certificate.from(one).toPem()).join(''),
+  )
+  return JSON.stringify([parts, share])
+}
+
+const stepKinds = {
+  dryRun: 'optional',
+  force: 'guard',
+  id: 'guard',
+  signal: 'optional',
+} as const
+
+/** Of beginning, where several processes begin at the same time. */
+const maxAttempts = 5

@@ -1,0 +1,198 @@
+// When each step of a rotation may happen, worked out from lifetimes and intervals; what cannot hold is
+// refused.
+
+import { PkiError } from '../../errors/index.ts'
+import { checkCounts, requireCount } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+
+/** Options of `planRotation`; every number is in seconds. @inline */
+export interface RotationPlanOptions {
+  /** Life of each CA certificate. */
+  readonly caTtlSeconds: number
+  /** The longest life of what it signs. */
+  readonly leafTtlSeconds: number
+  /** How often relying parties fetch the trust bundle. Default 300. */
+  readonly refreshHintSeconds?: number | undefined
+  /** How many fetches in a row a relying party may miss. Default 2. */
+  readonly missedRefreshes?: number | undefined
+  /** How often each process of the CA looks what is due. Default 60. */
+  readonly pollIntervalSeconds?: number | undefined
+  /** How far the clock of a relying party may be from that of the CA. Default 60. */
+  readonly clockSkewSeconds?: number | undefined
+  /** How far notBefore of a leaf lies in the past: that of the profile. Default 120. */
+  readonly backdateSeconds?: number | undefined
+  /** What is left of the life of the CA above, at least. Default: no CA is above. */
+  readonly upstreamTtlSeconds?: number | undefined
+}
+
+/** What `planRotation` returns. Seconds. @inline */
+export interface RotationPlan {
+  /** From the making of a CA certificate: its successor is prepared and published. */
+  readonly prepareAfterSeconds: number
+  /** From the making of a CA certificate: its successor signs. */
+  readonly activateAfterSeconds: number
+  /** At least this long a successor is in the trust bundle before it signs. */
+  readonly publishedForSeconds: number
+  /** From the activation of its successor: a CA leaves the trust bundle, its leaves have expired. */
+  readonly revokeAfterSeconds: number
+  /** Preparing and activating come earlier by up to this; drawn once for each CA. */
+  readonly jitterSeconds: number
+}
+
+/**
+ * Computes when each step of a rotation may happen. A successor is prepared and published at half of the life
+ * of a CA, signs after five sixths of it, and the last sixth is for the leaves that were signed before. The
+ * result holds for every CA of a sequence, with the jitter.
+ *
+ * @throws ERR_ROTATION_PLAN where a successor would sign before every relying party has it, where a leaf
+ * would
+ *   outlive its CA, or where a slow clock refuses a new leaf; the message says which number to change, and to
+ *   what; ERR_INVALID_ARGUMENT
+ * @example
+ * ```ts
+ * const { publishedForSeconds } = planRotation({ caTtlSeconds: 86_400, leafTtlSeconds: 3600 })
+ * ```
+ */
+export function planRotation(options: RotationPlanOptions): RotationPlan {
+  const numbers = readPlanOptions(options)
+  const { caTtlSeconds, leafTtlSeconds, pollIntervalSeconds, clockSkewSeconds } = numbers
+  const publishedForSeconds = publishedFor(numbers)
+  requirePublication(numbers, publishedForSeconds)
+  requireLeafLife(numbers)
+  requireClocks(numbers)
+  return Object.freeze({
+    prepareAfterSeconds: Math.floor(caTtlSeconds / 2),
+    activateAfterSeconds: Math.floor((caTtlSeconds * 5) / 6),
+    publishedForSeconds,
+    revokeAfterSeconds: leafTtlSeconds + pollIntervalSeconds + clockSkewSeconds + 1,
+    jitterSeconds: Math.floor(caTtlSeconds / 20),
+  })
+}
+
+/**
+ * The same times without the checks, for a CA that runs with a configuration which `planRotation` refuses:
+ * each step still waits for what it needs, and the end of the CA cuts leaves.
+ */
+export function unplannedRotation(options: RotationPlanOptions): RotationPlan {
+  const numbers = readPlanOptions(options)
+  const { caTtlSeconds, leafTtlSeconds, pollIntervalSeconds, clockSkewSeconds } = numbers
+  return Object.freeze({
+    prepareAfterSeconds: Math.floor(caTtlSeconds / 2),
+    activateAfterSeconds: Math.floor((caTtlSeconds * 5) / 6),
+    publishedForSeconds: Math.min(publishedFor(numbers), Math.floor(caTtlSeconds / 3)),
+    revokeAfterSeconds: leafTtlSeconds + pollIntervalSeconds + clockSkewSeconds + 1,
+    jitterSeconds: Math.floor(caTtlSeconds / 20),
+  })
+}
+
+type Numbers = Readonly<Record<keyof Omit<RotationPlanOptions, 'upstreamTtlSeconds'>, number>> &
+  Pick<RotationPlanOptions, 'upstreamTtlSeconds'>
+
+function readPlanOptions(options: RotationPlanOptions): Numbers {
+  const read = readOptions('planRotation', options, {
+    caTtlSeconds: 'required',
+    leafTtlSeconds: 'required',
+    refreshHintSeconds: 'guard',
+    missedRefreshes: 'guard',
+    pollIntervalSeconds: 'guard',
+    clockSkewSeconds: 'guard',
+    backdateSeconds: 'guard',
+    upstreamTtlSeconds: 'guard',
+  })
+  const { refreshHintSeconds = 300, missedRefreshes = 2, pollIntervalSeconds = 60 } = read
+  const { clockSkewSeconds = 60, backdateSeconds = 120, upstreamTtlSeconds } = read
+  const caTtlSeconds = requireCount('caTtlSeconds', read.caTtlSeconds, 1, maxSeconds)
+  const leafTtlSeconds = requireCount('leafTtlSeconds', read.leafTtlSeconds, 1, maxSeconds)
+  checkCounts({ refreshHintSeconds, pollIntervalSeconds, upstreamTtlSeconds }, 1, maxSeconds)
+  checkCounts({ missedRefreshes, clockSkewSeconds, backdateSeconds }, 0, maxSeconds)
+  return {
+    ...{ caTtlSeconds, leafTtlSeconds, refreshHintSeconds, missedRefreshes, pollIntervalSeconds },
+    ...{ clockSkewSeconds, backdateSeconds, upstreamTtlSeconds },
+  }
+}
+
+/**
+ * Every process of the CA serves a new root one poll after it was published at the latest; every relying
+ * party
+ * has it after the fetches that it may miss and one more.
+ */
+function publishedFor(numbers: Numbers): number {
+  const { refreshHintSeconds, missedRefreshes, pollIntervalSeconds, clockSkewSeconds } = numbers
+  return (missedRefreshes + 1) * refreshHintSeconds + pollIntervalSeconds + clockSkewSeconds
+}
+
+/** From preparing to activating is a third of the life; either may be late by one poll. */
+function requirePublication(numbers: Numbers, publishedForSeconds: number): void {
+  const { caTtlSeconds, refreshHintSeconds, missedRefreshes, pollIntervalSeconds, clockSkewSeconds } = numbers
+  const third = Math.floor(caTtlSeconds / 3)
+  if (publishedForSeconds + 2 * pollIntervalSeconds <= third) return
+  const most = Math.floor((third - 3 * pollIntervalSeconds - clockSkewSeconds) / (missedRefreshes + 1))
+  throw refused(
+    `a CA must be in the trust bundle for ${publishedForSeconds} s before it signs ` +
+      `(${missedRefreshes + 1} times refreshHintSeconds of ${refreshHintSeconds}, ` +
+      'the poll and the clock skew); ' +
+      `a third of caTtlSeconds of ${caTtlSeconds}, less two polls, is ` +
+      `${Math.max(0, third - 2 * pollIntervalSeconds)} s`,
+    longerCa(numbers),
+    most >= 1 && caTtlSeconds >= 6 * lastLeaf(numbers) ? `refreshHintSeconds to at most ${most}` : undefined,
+  )
+}
+
+/** The last sixth of the life is for the leaves that were signed before the successor. */
+function requireLeafLife(numbers: Numbers): void {
+  const { caTtlSeconds, leafTtlSeconds, upstreamTtlSeconds } = numbers
+  const sixth = Math.floor(caTtlSeconds / 6)
+  if (lastLeaf(numbers) > sixth) {
+    const most = sixth - (lastLeaf(numbers) - leafTtlSeconds)
+    throw refused(
+      'a leaf that is signed just before the rotation outlives its CA: leafTtlSeconds is ' +
+        `${leafTtlSeconds}, with two polls and the clock skew ${lastLeaf(numbers)}; ` +
+        'a sixth of caTtlSeconds of ' +
+        `${caTtlSeconds} is ${sixth}`,
+      longerCa(numbers),
+      most >= 1 ? `leafTtlSeconds to at most ${most}` : undefined,
+    )
+  }
+  if (upstreamTtlSeconds !== undefined && caTtlSeconds > upstreamTtlSeconds)
+    throw refused(
+      `the CA above ends ${caTtlSeconds - upstreamTtlSeconds} s before the CA: caTtlSeconds is ` +
+        `${caTtlSeconds}, upstreamTtlSeconds ${upstreamTtlSeconds}`,
+      upstreamTtlSeconds >= leastCaTtl(numbers) ? `caTtlSeconds to at most ${upstreamTtlSeconds}` : undefined,
+      `upstreamTtlSeconds to at least ${caTtlSeconds}`,
+    )
+}
+
+/** From the time that the successor was due to the end of the last leaf, as relying parties see it. */
+function lastLeaf({ leafTtlSeconds, pollIntervalSeconds, clockSkewSeconds }: Numbers): number {
+  return leafTtlSeconds + 2 * pollIntervalSeconds + clockSkewSeconds
+}
+
+/** The shortest life of a CA with which the other numbers hold. */
+function leastCaTtl(numbers: Numbers): number {
+  return Math.max(3 * (publishedFor(numbers) + 2 * numbers.pollIntervalSeconds), 6 * lastLeaf(numbers))
+}
+
+function longerCa(numbers: Numbers): string {
+  const least = leastCaTtl(numbers)
+  const { upstreamTtlSeconds = Infinity } = numbers
+  const above = upstreamTtlSeconds < least ? `, and upstreamTtlSeconds to at least ${least}` : ''
+  return `caTtlSeconds to at least ${least}${above}`
+}
+
+function requireClocks({ clockSkewSeconds, backdateSeconds }: Numbers): void {
+  if (clockSkewSeconds <= backdateSeconds) return
+  throw refused(
+    `a relying party whose clock is ${clockSkewSeconds} s slow refuses a new leaf: notBefore is ` +
+      `${backdateSeconds} s in the past`,
+    `backdateSeconds to at least ${clockSkewSeconds}`,
+    `clockSkewSeconds to at most ${backdateSeconds}`,
+  )
+}
+
+function refused(what: string, ...advice: readonly (string | undefined)[]): PkiError {
+  const changes = advice.filter((one) => one !== undefined)
+  return new PkiError('ERR_ROTATION_PLAN', `${what}: change ${changes.join(', or ')}`)
+}
+
+/** 100 years: times stay exact. */
+const maxSeconds = 100 * 365 * 24 * 3600

@@ -1,0 +1,79 @@
+// Where the certificate of a new authority comes from: itself, or the CA above.
+
+import type { Certificate, Signer } from '../../../x509/index.ts'
+import { buildCertificateRequest, generalName } from '../../../x509/index.ts'
+import { createCrossCertificate, createRootCertificate } from '../../authority/ca-certificate.ts'
+import type { CaCertificateOptions, CaCredential } from '../../authority/ca-certificate.ts'
+import { readRoots } from '../../registration/remote-certificates.ts'
+import { checkIntermediate } from '../../upstream/check-intermediate.ts'
+import type { UpstreamAuthority } from '../../upstream/upstream-authority.ts'
+import { proveMaterial } from './prove-material.ts'
+import type { ProofSettings } from './prove-material.ts'
+
+/** A certificate for a new key, proven. */
+interface MadeAuthority {
+  readonly certificate: Certificate
+  readonly chain: readonly Certificate[]
+  /** Empty where the certificate is a root. */
+  readonly anchors: readonly Certificate[]
+  readonly cross?: Certificate | undefined
+}
+
+/** Makes the certificates of authorities. */
+export interface AuthorityOrigin {
+  make(signer: Signer, subject: string, signal: AbortSignal | undefined): Promise<MadeAuthority>
+  /** The certificate of the new key by the CA before it; undefined where none is wanted. */
+  cross(made: MadeAuthority, before: CaCredential | undefined): Promise<Certificate | undefined>
+  /** The roots that are trusted beside those above the authorities on record. */
+  roots(signal?: AbortSignal): Promise<readonly Certificate[]>
+}
+
+/** What both kinds need. */
+export interface OriginSettings extends ProofSettings {
+  readonly ttlSeconds: number
+  readonly nameConstraints: CaCertificateOptions['nameConstraints']
+  readonly pathLength: number
+}
+
+/** Self-signed roots. */
+export function selfSignedOrigin(settings: OriginSettings, crossSign: boolean): AuthorityOrigin {
+  const { trustDomain, ttlSeconds, nameConstraints, pathLength, clock } = settings
+  const constraints = nameConstraints === undefined ? {} : { nameConstraints }
+  return {
+    async make(signer, subject) {
+      const certificate = await createRootCertificate(signer, {
+        ...{ subject, trustDomain, pathLength, ttlSeconds, clock },
+        ...constraints,
+      })
+      await proveMaterial({ certificate, signer }, settings)
+      return { certificate, chain: [], anchors: [] }
+    },
+    async cross({ certificate }, before) {
+      if (!crossSign || before === undefined) return undefined
+      const remaining = (before.certificate.notAfterMs - clock.now()) / 1000
+      return createCrossCertificate(before, certificate, {
+        ...{ pathLength: pathLength - 1, clock },
+        ttlSeconds: Math.max(1, Math.floor(remaining)),
+      })
+    },
+    roots: async () => [],
+  }
+}
+
+/** Intermediates below a CA above. */
+export function upstreamOrigin(settings: OriginSettings, upstream: UpstreamAuthority): AuthorityOrigin {
+  const { trustDomain, ttlSeconds, profile } = settings
+  return {
+    async make(signer, subject, signal) {
+      const csr = await buildCertificateRequest(
+        { subject, extensions: { subjectAltName: [generalName.uri(trustDomain.idString)] } },
+        signer,
+      )
+      const answer = await upstream.issueIntermediate({ csr, ttlSeconds, signal })
+      const minTtlSeconds = Math.min(profile.defaultTtlSeconds, Math.floor(ttlSeconds / 6))
+      return checkIntermediate(upstream.name, answer, { ...settings, csr, signer, minTtlSeconds })
+    },
+    cross: async () => undefined,
+    roots: async (signal) => readRoots(`the upstream ${upstream.name}`, await upstream.roots(signal)),
+  }
+}

@@ -1,0 +1,36 @@
+// What the steps of a rotation are given, and the options that only the schedule gives.
+
+import type { KeyAlgorithm, KeyManager } from '../../../keys/index.ts'
+import type { Clock } from '../../../runtime/index.ts'
+import type { CaStorage } from '../../records/ca-storage.ts'
+import type { Fence } from '../../records/lease-store.ts'
+import type { RotationChange, StepOptions } from '../rotation-contract.ts'
+import type { RotationPlan } from '../rotation-plan.ts'
+import type { AuthorityOrigin } from './authority-origin.ts'
+import type { ProofSettings } from './prove-material.ts'
+
+/** Everything that the steps of one name need. */
+export interface RotationContext {
+  /** Of the authorities and of their key. */
+  readonly name: string
+  readonly subject: string
+  readonly storage: CaStorage
+  readonly keys: KeyManager
+  readonly algorithm: KeyAlgorithm
+  readonly origin: AuthorityOrigin
+  readonly plan: RotationPlan
+  readonly caTtlSeconds: number
+  /** A CA that ends sooner is not activated. */
+  readonly leafTtlSeconds: number
+  readonly clock: Clock
+  readonly random: () => number
+  /** For the certificate that is thrown away. */
+  readonly proof: ProofSettings
+  /** Audit entries for the transaction of a step. */
+  readonly auditOf: ((change: RotationChange) => readonly Uint8Array[]) | undefined
+}
+
+/** Options that only the driver gives. */
+export interface InternalStepOptions extends StepOptions {
+  readonly fence?: Fence | undefined
+}

@@ -1,0 +1,64 @@
+// The keys of the authorities of one name: a new version for each, and the one that a cut-off start has left.
+
+import { PkiError } from '../../../errors/index.ts'
+import type { KeyAlgorithm, KeyManager } from '../../../keys/index.ts'
+import type { Signer } from '../../../x509/index.ts'
+import type { HeldAuthority } from '../held-authority.ts'
+
+/** A key that no certificate on record has. */
+export interface UnusedKey {
+  readonly signer: Signer
+  readonly version: number
+  /** Whether it was made by this call. */
+  readonly isNew: boolean
+}
+
+/**
+ * A key that no certificate on record has: that of an attempt which was cut short, or a new one. So restarts
+ * do
+ * not heap up keys. Only a version above every one on record counts: a lower one may have signed.
+ */
+export async function unusedKey(
+  keys: KeyManager,
+  id: string,
+  algorithm: KeyAlgorithm,
+  held: readonly HeldAuthority[],
+): Promise<UnusedKey> {
+  const newest = Math.max(0, ...held.map(({ record }) => record.keyVersion))
+  const versionsOf = async (): Promise<number[]> =>
+    (await keys.listKeys()).filter((key) => key.id === id).map((key) => key.version)
+  const before = await versionsOf()
+  let version = before.findLast((one) => one > newest)
+  const isNew = version === undefined
+  if (version === undefined) {
+    if (before.length === 0) await keys.generateKey(id, algorithm)
+    else await keys.rotateKey(id)
+    version = Math.max(...(await versionsOf()))
+  }
+  const signer = await keys.getSigner(id, version)
+  if (signer !== undefined) return { signer, version, isNew }
+  throw new PkiError('ERR_KEY_NOT_FOUND', `the key ${id} (version ${version}) is listed and is not there`)
+}
+
+/**
+ * The key of an authority on record.
+ * @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER where it is another key
+ */
+export async function signerOf(keys: KeyManager, { record, certificate }: HeldAuthority): Promise<Signer> {
+  const { keyId, keyVersion } = record
+  const signer = await keys.getSigner(keyId, keyVersion)
+  const name = `${keyId} (version ${keyVersion})`
+  if (signer === undefined)
+    throw new PkiError(
+      'ERR_KEY_NOT_FOUND',
+      `the store has the certificate ${certificate.subject.toString()}; its key ${name} is not there: ` +
+        'restore it from a backup',
+    )
+  if (!signer.publicKey.equals(certificate.publicKey))
+    throw new PkiError(
+      'ERR_STORE_OWNER',
+      `the key ${name} is not that of the certificate ${certificate.subject.toString()} in the store: ` +
+        'one of them belongs to another CA',
+    )
+  return signer
+}

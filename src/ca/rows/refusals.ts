@@ -1,0 +1,67 @@
+// Error messages that all stores share.
+
+import { PkiError } from '../../errors/index.ts'
+import type { CertificateId } from '../records/certificate-record.ts'
+import type { Fence } from '../records/lease-store.ts'
+
+/** A certificate as shown in messages. */
+function certificateIdText({ issuer, serialNumber }: CertificateId): string {
+  return `${serialNumber} of issuer ${issuer}`
+}
+
+/** The serial number exists already. */
+export function serialExists(id: CertificateId): PkiError {
+  return new PkiError('ERR_SERIAL_EXISTS', `certificate ${certificateIdText(id)} has a record already`)
+}
+
+/** The idempotency key exists already. */
+export function idempotencyKeyUsed(): PkiError {
+  return new PkiError('ERR_IDEMPOTENCY_KEY', 'the idempotency key was used for an earlier certificate')
+}
+
+/** The record does not exist. */
+export function certificateUnknown(id: CertificateId): PkiError {
+  return new PkiError('ERR_CERTIFICATE_UNKNOWN', `certificate ${certificateIdText(id)} has no record`)
+}
+
+/** The certificate to renew has no record or was revoked. */
+export function notRenewable(renews: CertificateId, state: 'not recorded' | 'revoked'): PkiError {
+  return new PkiError('ERR_RENEWAL_REFUSED', `certificate ${certificateIdText(renews)} is ${state}`)
+}
+
+/** Another outcome is recorded. */
+export function otherOutcome(id: CertificateId, recorded: string, given: string): PkiError {
+  return new PkiError(
+    'ERR_STORE_CONFLICT',
+    `certificate ${certificateIdText(id)} is recorded as ${recorded}; it cannot become ${given}`,
+  )
+}
+
+/** The certificate is not on hold. */
+export function notOnHold(id: CertificateId): PkiError {
+  return new PkiError('ERR_STORE_CONFLICT', `certificate ${certificateIdText(id)} is not on hold`)
+}
+
+/** A later epoch of the lease was acquired. */
+export function staleFence({ name, epoch }: Fence, current: number | undefined): PkiError {
+  return new PkiError(
+    'ERR_LEASE_STALE',
+    `lease ${name}: the write has epoch ${epoch}; the current one is ${current ?? 'none'}`,
+  )
+}
+
+/** Another CRL was stored first, or the number is not higher. */
+export function otherList(number: bigint, expected: bigint | undefined, last: bigint | undefined): PkiError {
+  return new PkiError(
+    'ERR_STORE_CONFLICT',
+    `CRL ${number} expects ${expected ?? 'none'} before it; the last stored one is ${last ?? 'none'}`,
+  )
+}
+
+/** Another change of the authority was stored first. */
+export function otherVersion(id: string, given: number, stored: number): PkiError {
+  return new PkiError(
+    'ERR_STORE_CONFLICT',
+    `authority ${id}: version ${given} was given; the stored one is ${stored}`,
+  )
+}

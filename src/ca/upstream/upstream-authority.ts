@@ -1,0 +1,46 @@
+// The contract of an upstream: a CA above ours, which certifies our keys and says which roots are trusted.
+
+import type { Certificate, CertificateRequest } from '../../x509/index.ts'
+
+/** A request for the certificate of an intermediate CA. @inline */
+export interface UpstreamRequest {
+  /** Subject, URI of the trust domain and proof of possession of the new key. */
+  readonly csr: CertificateRequest
+  /** The validity that is wanted; a shorter one is accepted. */
+  readonly ttlSeconds: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What an upstream answers. It is verified before use. @inline */
+export interface UpstreamAnswer {
+  /** The certificate of our key. */
+  readonly certificate: Certificate
+  /** The CA certificates above it, without the root, in any order. */
+  readonly chain: readonly Certificate[]
+  /** The roots that the upstream trusts now. */
+  readonly roots: readonly Certificate[]
+}
+
+/**
+ * Gives a `RotatingAuthority` its certificates, and says which roots are trusted. Answers are verified: key,
+ * names, validity, chain, purposes.
+ *
+ * Every implementation passes `contracts.UpstreamAuthority` of `spiffe-pki/testing`.
+ */
+export interface UpstreamAuthority {
+  /** For logs and errors. */
+  readonly name: string
+  /**
+   * Certifies the key of the request as an intermediate CA.
+   * @throws ERR_CA_REFUSED, ERR_CA_UNAUTHENTICATED, ERR_CA_UNAVAILABLE, ERR_ABORTED
+   */
+  issueIntermediate(request: UpstreamRequest): Promise<UpstreamAnswer>
+  /** The roots that are trusted now. @throws as `issueIntermediate` */
+  roots(signal?: AbortSignal): Promise<readonly Certificate[]>
+  /**
+   * Calls `listener` after a change of the roots; returns what stops it. Without it, `roots` is asked again
+   * and
+   * again.
+   */
+  watchRoots?(listener: () => void): () => void
+}

@@ -1,0 +1,12 @@
+// Freezes returned values: a caller that changed a shared value would change the result of later callers.
+
+/**
+ * The value, with every array and plain object in it frozen; octets, dates and objects of classes stay as
+ * they are.
+ */
+export function freezeDeep<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return value
+  for (const part of Object.values(value)) freezeDeep(part)
+  return Object.freeze(value)
+}

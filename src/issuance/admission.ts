@@ -1,0 +1,94 @@
+// What comes in is read once, copied, and checked for its form, before anything is decided or awaited.
+
+import { checkCaller } from '../auth/require-caller.ts'
+import type { Caller } from '../auth/index.ts'
+import { PkiError } from '../errors/index.ts'
+import { parseIpAddress } from '../internal/ip-address.ts'
+import { readOptions } from '../internal/options.ts'
+import { CertificateRequest } from '../x509/index.ts'
+import type { CertificateRequestInput } from '../x509/internal.ts'
+
+/** What a caller asks for. */
+export interface IssuanceRequest {
+  /** At most 64 KiB; octets are copied. */
+  readonly csr: CertificateRequestInput
+  /** The validity in seconds. Default: the profile's. */
+  readonly ttlSeconds?: number | undefined
+  /**
+   * Makes a retry return the first certificate and not a second one: 1 to 256 characters, chosen by the
+   * caller for each certificate that it wants. It counts for one identity and one key; with another key it is
+   * refused with ERR_IDEMPOTENCY_KEY.
+   */
+  readonly idempotencyKey?: string
+  /**
+   * The IP address of the caller, for policies with networks and limits by source. Of the connection, never
+   * of a header that the caller may have written.
+   */
+  readonly source?: string | undefined
+  /** Ends the request while nothing is signed: ERR_ABORTED. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A request and its caller, as copies that code outside cannot change. */
+export interface AdmittedRequest {
+  /** Its proof of possession is not verified yet. */
+  readonly csr: CertificateRequest
+  readonly ttlSeconds: number | undefined
+  readonly idempotencyKey: string | undefined
+  readonly source: string | undefined
+  readonly signal: AbortSignal | undefined
+  readonly caller: Caller
+}
+
+/**
+ * Size and form of the request, strength of its key, form of the caller. @throws as `IssuanceService.issue`
+ */
+export function admit(method: string, request: IssuanceRequest, caller: Caller): AdmittedRequest {
+  const { csr, ttlSeconds, idempotencyKey, source, signal } = readOptions<IssuanceRequest>(method, request, {
+    csr: 'required',
+    ttlSeconds: 'optional',
+    idempotencyKey: 'guard',
+    source: 'optional',
+    signal: 'optional',
+  })
+  throwIfAborted(signal)
+  const checked = admitCaller(caller)
+  if (idempotencyKey !== undefined && !isIdempotencyKey(idempotencyKey))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `${method}: idempotencyKey must be text of 1 to 256 characters`,
+    )
+  if (source !== undefined && (typeof source !== 'string' || parseIpAddress(source) === undefined))
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${method}: source must be an IP address`)
+  const copy = copyOf(csr)
+  copy.publicKey.checkStrength()
+  return { csr: copy, ttlSeconds, idempotencyKey, source, signal, caller: checked }
+}
+
+/** A frozen copy of a caller. @throws ERR_AUTHENTICATOR_FAILED */
+export function admitCaller(caller: Caller): Caller {
+  return checkCaller(caller, 'the transport')
+}
+
+/** @throws ERR_ABORTED */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true)
+    throw new PkiError('ERR_ABORTED', 'the request was aborted before its certificate was signed')
+}
+
+/** The signature of the request is verified later over these octets, so they must not be shared. */
+function copyOf(input: CertificateRequestInput): CertificateRequest {
+  if (typeof input === 'string') return CertificateRequest.fromPem(input)
+  if (input instanceof CertificateRequest) return CertificateRequest.parse(Uint8Array.from(input.der))
+  // Above the limit `from` refuses without a copy.
+  if (input instanceof Uint8Array && input.length <= maxPemOctets)
+    return CertificateRequest.from(Uint8Array.from(input))
+  const { der } = CertificateRequest.from(input)
+  return CertificateRequest.parse(Uint8Array.from(der))
+}
+
+function isIdempotencyKey(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 0 && value.length <= 256
+}
+
+const maxPemOctets = 256 * 1024

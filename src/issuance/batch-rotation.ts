@@ -1,0 +1,197 @@
+// Batch rotation: certificates that expire soon are renewed from standing requests, each once, a batch at a
+// time. Its state is the store: a certificate that was renewed has a successor on record.
+
+import { createHash } from 'node:crypto'
+import type { CaStorage, CertificateRecord } from '../ca/index.ts'
+import type { CertificateId } from '../ca/internal.ts'
+import { PkiError } from '../errors/index.ts'
+import { checkCounts, checkMeasures } from '../internal/numbers.ts'
+import { readOptions } from '../internal/options.ts'
+import { waitFor } from '../internal/waiting.ts'
+import type { Clock } from '../runtime/index.ts'
+import type { SpiffeId } from '../spiffe/index.ts'
+import type { CertificateRequestInput } from '../x509/internal.ts'
+import type { IssuanceAnswer } from './issuance-answer.ts'
+import { BatchLease } from './records/batch-lease.ts'
+import { ask } from './records/store-calls.ts'
+
+/** Options of `rotateExpiring`. @inline */
+export interface BatchRotationOptions {
+  /** Renews what expires within so many seconds from the start. */
+  readonly thresholdSeconds: number
+  /**
+   * The standing request for a certificate: the CSR that its holder left, or one made with a key that the
+   * caller holds. Undefined: there is none, and the certificate is skipped. At most `concurrency` calls run
+   * at once.
+   */
+  readonly requestFor: (
+    certificate: CertificateRecord,
+  ) => CertificateRequestInput | undefined | Promise<CertificateRequestInput | undefined>
+  /** Certificates that are read at once: 1 to 1,000. Default 100. */
+  readonly batchSize?: number | undefined
+  /** Renewals in progress at once: 1 to 256. Default 16. */
+  readonly concurrency?: number | undefined
+  /** The pause between two batches, in milliseconds. Default 0. */
+  readonly delayMs?: number | undefined
+  /** Begins no further renewal; those in progress end, and then the iteration throws ERR_ABORTED. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What became of one certificate. Frozen. @inline */
+export interface RotationResult extends CertificateId {
+  readonly identity: SpiffeId
+  /** `skipped`: it was renewed before, or there is no standing request. */
+  readonly outcome: 'renewed' | 'skipped' | 'failed'
+  readonly startedAt: Date
+  readonly endedAt: Date
+  /** The new certificate, where it was renewed. */
+  readonly answer: IssuanceAnswer | undefined
+  /** Why it failed. */
+  readonly error: unknown
+  /** The results of this run, with this one. */
+  readonly progress: { readonly renewed: number; readonly skipped: number; readonly failed: number }
+}
+
+/** What a run needs of the service. */
+export interface BatchRotationContext {
+  readonly storage: CaStorage
+  readonly clock: Clock
+  /** Renews one certificate; the store takes the idempotency key once. */
+  readonly renew: (
+    record: CertificateRecord,
+    csr: CertificateRequestInput,
+    idempotencyKey: string,
+  ) => Promise<IssuanceAnswer>
+}
+
+/** @throws ERR_INVALID_ARGUMENT at once; the rest as `IssuanceService.rotateExpiring` */
+export function rotateExpiring(
+  context: BatchRotationContext,
+  options: BatchRotationOptions,
+): AsyncIterableIterator<RotationResult> {
+  const read = readOptions<BatchRotationOptions>('rotateExpiring', options, {
+    thresholdSeconds: 'required',
+    requestFor: 'required',
+    batchSize: 'optional',
+    concurrency: 'optional',
+    delayMs: 'optional',
+    signal: 'optional',
+  })
+  const { thresholdSeconds, requestFor, batchSize = 100, concurrency = 16, delayMs = 0, signal } = read
+  checkMeasures({ thresholdSeconds, delayMs }, 0)
+  checkCounts({ batchSize }, 1, 1000)
+  checkCounts({ concurrency }, 1, 256)
+  if (typeof requestFor !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'rotateExpiring: requestFor is not a function')
+  return run(context, { thresholdSeconds, requestFor, batchSize, concurrency, delayMs, signal })
+}
+
+/** With the defaults. */
+type RunOptions = Readonly<
+  Record<'thresholdSeconds' | 'batchSize' | 'concurrency' | 'delayMs', number> &
+    Pick<BatchRotationOptions, 'requestFor' | 'signal'>
+>
+
+async function* run(context: BatchRotationContext, options: RunOptions): AsyncGenerator<RotationResult> {
+  const { storage, clock } = context
+  const { thresholdSeconds, batchSize, concurrency, delayMs, signal } = options
+  const lease = await BatchLease.wait(storage.leases, clock, signal)
+  const inProgress = new Set<Promise<Finished>>()
+  const progress = { renewed: 0, skipped: 0, failed: 0 }
+  const counted = ({ result, done }: Finished): RotationResult => {
+    inProgress.delete(done())
+    progress[result.outcome]++
+    return Object.freeze({ ...result, progress: Object.freeze({ ...progress }) })
+  }
+  try {
+    const startMs = clock.now()
+    const query = {
+      state: 'issued',
+      revoked: false,
+      notAfterFrom: new Date(startMs),
+      notAfterBefore: new Date(startMs + thresholdSeconds * 1000),
+      intendedBefore: new Date(startMs + 1),
+      limit: batchSize,
+    } as const
+    let after: string | undefined
+    do {
+      const page = await ask(storage.certificates, (store) => store.query({ ...query, after }))
+      for (const record of page.items) {
+        // A successor of this run may expire within the threshold as well.
+        if (record.renews !== undefined && record.intendedAt.getTime() >= startMs) continue
+        if (signal?.aborted === true || lease.isLost) break
+        inProgress.add(begin(context, options, record))
+        if (inProgress.size >= concurrency) yield counted(await Promise.race(inProgress))
+      }
+      while (inProgress.size > 0) yield counted(await Promise.race(inProgress))
+      if (signal?.aborted === true) throw new PkiError('ERR_ABORTED', 'the batch rotation was aborted')
+      if (lease.isLost) throw new PkiError('ERR_LEASE_STALE', 'another process has begun a batch rotation')
+      after = page.next
+      if (after !== undefined && delayMs > 0) await waitFor(clock, delayMs, signal)
+    } while (after !== undefined)
+  } finally {
+    await Promise.all(inProgress)
+    await lease.release()
+  }
+}
+
+interface Finished {
+  readonly result: Omit<RotationResult, 'progress'>
+  /** Its own promise, to be taken out of those in progress. */
+  readonly done: () => Promise<Finished>
+}
+
+function begin(
+  context: BatchRotationContext,
+  options: RunOptions,
+  record: CertificateRecord,
+): Promise<Finished> {
+  const finished: Promise<Finished> = rotate(context, options, record).then((result) => ({
+    result,
+    done: () => finished,
+  }))
+  return finished
+}
+
+/** Never rejects: a failure is an outcome. */
+async function rotate(
+  { storage, clock, renew }: BatchRotationContext,
+  { requestFor }: RunOptions,
+  record: CertificateRecord,
+): Promise<Omit<RotationResult, 'progress'>> {
+  const { issuer, serialNumber, identity } = record
+  const startedAt = new Date(clock.now())
+  const ended = (
+    outcome: RotationResult['outcome'],
+    { answer, error }: { answer?: IssuanceAnswer; error?: unknown } = {},
+  ): Omit<RotationResult, 'progress'> => {
+    const endedAt = new Date(clock.now())
+    return { issuer, serialNumber, identity, outcome, startedAt, endedAt, answer, error }
+  }
+  try {
+    const key = await nextKey(storage, { issuer, serialNumber })
+    if (key === undefined) return ended('skipped')
+    const csr = await requestFor(record)
+    if (csr === undefined) return ended('skipped')
+    return ended('renewed', { answer: await renew(record, csr, key) })
+  } catch (error) {
+    return ended('failed', { error })
+  }
+}
+
+/**
+ * The idempotency key of the next attempt; undefined where the certificate has a successor. A successor of
+ * unknown outcome was never answered, since its run has ended: it does not count, and its key is not used
+ * again.
+ */
+async function nextKey(
+  { certificates }: CaStorage,
+  { issuer, serialNumber }: CertificateId,
+): Promise<string | undefined> {
+  const query = { renews: { issuer, serialNumber }, limit: 1000 } as const
+  const { items } = await ask(certificates, (store) => store.query(query))
+  if (items.some(({ state }) => state === 'issued')) return undefined
+  const attempt = items.filter(({ state }) => state !== 'failed').length
+  const text = JSON.stringify(['batch rotation', issuer, serialNumber, attempt])
+  return createHash('sha256').update(text).digest('hex')
+}

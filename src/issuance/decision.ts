@@ -1,0 +1,103 @@
+// The policy is asked, and its answer is checked and copied: a policy is user code, and may answer with
+// anything.
+
+import type { CertificateContent } from '../ca/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
+import { errorCodes } from '../errors/internal.ts'
+import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
+import type { SpiffeId } from '../spiffe/index.ts'
+import { SpiffeId as SpiffeIdParser } from '../spiffe/index.ts'
+import type { AdmittedRequest } from './admission.ts'
+
+/** What the policy allows. */
+export interface Decision {
+  readonly content: CertificateContent
+  /** The one SPIFFE ID in the content. */
+  readonly identity: SpiffeId
+  /** The name of the rule that allows it. */
+  readonly rule: string
+  /** What was asked for and is left out, in words. */
+  readonly trimmed: readonly string[]
+}
+
+/** Thrown when the policy refuses, so that a refusal and a failure are counted apart. */
+export class PolicyRefusal extends PkiError {
+  readonly policyRule: string
+
+  constructor(code: PkiError['code'], reason: string, rule: string) {
+    super(code, `${reason} (rule ${rule})`)
+    this.policyRule = rule
+  }
+}
+
+/**
+ * @throws what the policy refuses with; ERR_POLICY_FAILED when it throws, or answers with something that is
+ * not a decision
+ */
+export async function decide(
+  policy: IssuancePolicy,
+  { csr, ttlSeconds, source, caller }: AdmittedRequest,
+  dryRun = false,
+): Promise<Decision> {
+  let answer: unknown
+  try {
+    answer = await policy.decide({ csr, ttlSeconds, source, dryRun }, caller)
+  } catch (cause) {
+    if (isPkiError(cause)) throw cause
+    throw new PkiError('ERR_POLICY_FAILED', `the policy threw ${nameOf(cause)}`, { cause })
+  }
+  const decision = Object(answer) as Partial<Record<keyof AllKeys, unknown>>
+  if (decision.allowed === false) throw refusalOf(decision)
+  if (decision.allowed !== true) throw noDecision('allowed is neither true nor false')
+  const content = contentOf(decision.content)
+  const trimmed = Array.isArray(decision.trimmed) ? decision.trimmed.slice(0, 100).map(String) : []
+  return { content, identity: identityOf(content), rule: String(decision.rule), trimmed }
+}
+
+type AllKeys = Extract<IssuanceDecision, { allowed: true }> & Extract<IssuanceDecision, { allowed: false }>
+
+function refusalOf({ code, reason, rule }: Partial<Record<keyof AllKeys, unknown>>): PolicyRefusal {
+  const known = typeof code === 'string' && Object.hasOwn(errorCodes, code)
+  return new PolicyRefusal(
+    known ? (code as PkiError['code']) : 'ERR_POLICY_DENIED',
+    String(reason),
+    String(rule),
+  )
+}
+
+/** A copy: it is used after the proof of possession, which takes time. */
+function contentOf(content: unknown): CertificateContent {
+  const { subjectAltName, ...rest } = Object(content) as Partial<CertificateContent>
+  if (!Array.isArray(subjectAltName) || !subjectAltName.every((name) => Object(name) === name))
+    throw noDecision('content.subjectAltName is not an array of names')
+  return Object.freeze({
+    ...rest,
+    subjectAltName: Object.freeze([...(subjectAltName as CertificateContent['subjectAltName'])]),
+  })
+}
+
+/** Every certificate of this service is for one workload: records, renewals and quotas go by its identity. */
+function identityOf({ subjectAltName }: CertificateContent): SpiffeId {
+  let count = 0
+  let uri = ''
+  for (const name of subjectAltName) {
+    if (name.type !== 'uri') continue
+    count++
+    uri = name.value
+  }
+  if (count !== 1)
+    throw noDecision(`content.subjectAltName has ${count} URIs; exactly one, a SPIFFE ID, is expected`)
+  try {
+    return SpiffeIdParser.parse(uri)
+  } catch (cause) {
+    throw new PkiError('ERR_POLICY_FAILED', 'the URI that the policy allows is not a SPIFFE ID', { cause })
+  }
+}
+
+function noDecision(found: string): PkiError {
+  return new PkiError('ERR_POLICY_FAILED', `the policy did not answer with a decision: ${found}`)
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
+}

@@ -1,0 +1,173 @@
+// What adapters and embedding services call: issue, plan, renew, revoke, release, status.
+
+import type { Caller } from '../auth/index.ts'
+import type { CaStorage, CertificateAuthority, CertificateContent, RevocationReason } from '../ca/index.ts'
+import type { BlockedSubject, CertificateQuery, Page, RenewalBlock } from '../ca/internal.ts'
+import type { IssuancePolicy, UsageWatch } from '../policy/index.ts'
+import type { Clock, Logger, Metrics } from '../runtime/index.ts'
+import type { CertificateInput } from '../x509/index.ts'
+import type { IssuanceRequest } from './admission.ts'
+import type { IssuanceAnswer } from './issuance-answer.ts'
+import type { BatchRotationOptions, RotationResult } from './batch-rotation.ts'
+import type { CertificateReference } from './records/certificate-lookup.ts'
+import type { CertificateStatus } from './records/certificate-status.ts'
+import type { KeyReuse } from './records/key-reuse.ts'
+
+/** What `issue` would do. @inline */
+export interface IssuancePlan {
+  /** The policy's rule that allows it. */
+  readonly rule: string
+  /** What was asked for and would not be in the certificate, in words: names, extensions, validity. */
+  readonly trimmed: readonly string[]
+  readonly content: CertificateContent
+  readonly notAfter: Date
+  /** The bytes that would be signed, with a serial number that is not used again. */
+  readonly tbs: Uint8Array
+}
+
+/** Options of `revoke`. @inline */
+export interface RevokeCertificateOptions {
+  /**
+   * The certificate itself, for one that has no record: after a restored
+   * backup, for instance. The CA's signature on it is verified.
+   */
+  readonly certificate?: CertificateInput
+}
+
+/**
+ * Issues, renews and revokes. Every method takes a copy of what it is given. A certificate is named by its
+ * serial number, or by `{ issuer, serialNumber }` with the key identifier of its issuer; anything else, a
+ * `Certificate` too, is refused with ERR_INVALID_ARGUMENT.
+ */
+export interface IssuanceService {
+  /**
+   * Decides, signs and records.
+   *
+   * @throws ERR_CSR_*, ERR_PEM, ERR_DER, ERR_KEY_*, ERR_POLICY_*, ERR_TTL, ERR_ABORTED,
+   *   ERR_AUTHENTICATOR_FAILED, ERR_CA_*, ERR_LINT, ERR_PREPARED_EXPIRED, ERR_STORE_FULL,
+   *   ERR_STORE_UNAVAILABLE, ERR_IDEMPOTENCY_KEY, ERR_RENEWAL_BLOCKED, ERR_KEY_REUSED, ERR_INVALID_ARGUMENT;
+   *   what the signer throws
+   */
+  issue(request: IssuanceRequest, caller: Caller): Promise<IssuanceAnswer>
+  /** The same path up to the signature: nothing is signed and nothing recorded. @throws as `issue` */
+  plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan>
+  /**
+   * As `issue`, for the holder of a certificate that is valid and not revoked: looked up again when the
+   * intent and the outcome are recorded.
+   *
+   * @throws as `issue`; ERR_CERTIFICATE_UNKNOWN, ERR_RENEWAL_REFUSED
+   */
+  renew(certificate: CertificateReference, request: IssuanceRequest, caller: Caller): Promise<IssuanceAnswer>
+  /**
+   * By the holder or an administrator. `certificateHold` can be ended by `release`.
+   *
+   * @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED, ERR_POLICY_FAILED,
+   *   ERR_INVALID_ARGUMENT, ERR_STORE_UNAVAILABLE
+   */
+  revoke(
+    certificate: CertificateReference,
+    reason: RevocationReason,
+    caller: Caller,
+    options?: RevokeCertificateOptions,
+  ): Promise<void>
+  /**
+   * Ends a hold; only by an administrator.
+   * @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED, ERR_STORE_CONFLICT for one not on hold;
+   *   ERR_INVALID_ARGUMENT
+   */
+  release(certificate: CertificateReference, caller: Caller): Promise<void>
+  /** What is on record; undefined for an unknown certificate. @throws ERR_INVALID_ARGUMENT */
+  status(certificate: CertificateReference): Promise<CertificateStatus | undefined>
+  /** The status of every certificate that a query finds, by page. @throws as `CertificateStore.query` */
+  search(query: CertificateQuery): Promise<Page<CertificateStatus>>
+  /**
+   * Adds to the block-list; only by an administrator. A blocked identity and a blocked key get no
+   * certificate, by `issue` or `renew`; a blocked certificate is not renewed, and its identity may still ask
+   * for another. What is being signed meanwhile is refused when its outcome is recorded. `status` and
+   * revocation do not change. `subject` is one of `{ identity }`, `{ keyIdentifier }` and `{ certificate }`;
+   * `reason` is text of 1 to 1,024 characters.
+   *
+   * @throws ERR_POLICY_DENIED, ERR_POLICY_FAILED, ERR_STORE_FULL, ERR_STORE_UNAVAILABLE;
+   *   ERR_INVALID_ARGUMENT also where the storage has no block-list
+   */
+  block(subject: BlockedSubject, reason: string, caller: Caller): Promise<void>
+  /** Removes from the block-list; only by an administrator. False: it was not there. @throws as `block` */
+  unblock(subject: BlockedSubject, caller: Caller): Promise<boolean>
+  /** The block-list. */
+  blocks(): Promise<readonly RenewalBlock[]>
+  /**
+   * Renews certificates that expire soon from standing requests, each once, and tells what became of each.
+   * The state is the store: after a kill the next run goes on, and nothing is renewed twice. One run at a
+   * time in all processes: the next waits, after a kill for at most 15 seconds. The caller of each renewal is
+   * the identity of the certificate with the credential `standing-request`; the policy decides as ever. A
+   * failure is an outcome and does not stop the run.
+   *
+   * @throws ERR_INVALID_ARGUMENT at once; ERR_ABORTED, ERR_LEASE_STALE, ERR_STORE_UNAVAILABLE from the
+   * iteration
+   * @example
+   * ```ts
+   * const requests = new Map([['spiffe://example.org/ns/prod/sa/api', csr]])
+   * const rotation = issuance.rotateExpiring({
+   *   thresholdSeconds: 8 * 3600,
+   *   requestFor: ({ identity }) => requests.get(String(identity)),
+   * })
+   * for await (const { serialNumber, outcome } of rotation) console.log(serialNumber, outcome)
+   * ```
+   */
+  rotateExpiring(options: BatchRotationOptions): AsyncIterableIterator<RotationResult>
+}
+
+/** Options of `createIssuanceService`. @inline */
+export interface IssuanceServiceOptions {
+  /** The CA that signs. Its storage holds the records. */
+  readonly authority: CertificateAuthority
+  /** Default: `callerIdentityPolicy` for the trust domain of the authority. */
+  readonly policy?: IssuancePolicy
+  /**
+   * Only the storage of `authority`, which is the default: another one is
+   * refused, because CRLs are made from that of the CA.
+   */
+  readonly storage?: CaStorage | undefined
+  /**
+   * Callers that may revoke certificates of other identities, and release
+   * holds. Only the literal `true` allows it. Default: none.
+   */
+  readonly isAdministrator?: ((caller: Caller) => boolean) | undefined
+  /**
+   * Writes a record of each decision into `authority.storage.audit`, in the
+   * transaction that it describes: a certificate without its record does not leave the
+   * CA. `openAuditLog` makes the transparency log of them. Of the refusals of one caller ten a second are
+   * recorded, of all callers a hundred; the number of the others stands in the next record. Default false.
+   */
+  readonly audit?: boolean | undefined
+  /**
+   * What is done where the key of a request has a certificate of another identity on record: `report` issues,
+   * with a line in the log and `keyAlsoOf` in the audit record; `refuse` throws ERR_KEY_REUSED. Of two
+   * requests at once with one key, both may be refused. Default `allow`.
+   */
+  readonly keyReuse?: KeyReuse | undefined
+  /**
+   * Whether `revoke` and `release` resolve only when the CRLs that say so are published. Where that fails
+   * they reject, and the revocation stays in the store. Default false: lists follow when they are next asked
+   * for.
+   */
+  readonly publishRevocations?: boolean | undefined
+  /**
+   * How often expired records are settled and removed (`CertificateStore.prune`), in seconds. Default 3,600,
+   * and the first time a minute after the start; Infinity for a storage that something else prunes.
+   */
+  readonly pruneIntervalSeconds?: number | undefined
+  /**
+   * Counts each certificate that was issued by identity, source, key and validity. What it throws is ignored.
+   */
+  readonly usage?: Pick<UsageWatch, 'record'> | undefined
+  /**
+   * How long a record stays after notAfter, in seconds: at least the life of one CRL (RFC 5280 §3.3). Default
+   * 48 h.
+   */
+  readonly lookBackSeconds?: number | undefined
+  readonly clock?: Clock | undefined
+  /** Logs one line for every outcome: issued, revoked, released, and each refusal. */
+  readonly logger?: Logger | undefined
+  readonly metrics?: Metrics | undefined
+}

@@ -1,0 +1,184 @@
+// Intent durable → sign → outcome durable → answer: no certificate leaves the CA that is not on record.
+
+import type { Caller } from '../auth/index.ts'
+import { keyIdentifierOf } from '../ca/internal.ts'
+import type {
+  CertificateAuthority,
+  CertificateStore,
+  IssuedCertificate,
+  PreparedCertificate,
+} from '../ca/index.ts'
+import type { CertificateId, IssuanceIntent } from '../ca/internal.ts'
+import { isPkiError } from '../errors/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import type { SpiffeId } from '../spiffe/index.ts'
+import type { SignOptions } from '../x509/internal.ts'
+import { throwIfAborted } from './admission.ts'
+import type { AdmittedRequest } from './admission.ts'
+import type { AuditTrail } from './records/audit-trail.ts'
+import type { Decision } from './decision.ts'
+import { trimmedOf } from './issuance-answer.ts'
+import type { IssuanceAnswer } from './issuance-answer.ts'
+import { Idempotency } from './records/idempotency.ts'
+import type { IssuanceEvents } from './issuance-events.ts'
+import { keyReused, otherHolderOf } from './records/key-reuse.ts'
+import type { KeyReuse } from './records/key-reuse.ts'
+import { ask, storeFailure } from './records/store-calls.ts'
+
+/** What signing needs. */
+export interface RecordedSigningOptions {
+  readonly authority: CertificateAuthority
+  readonly store: CertificateStore
+  readonly clock: Clock
+  readonly trail: AuditTrail
+  readonly events: IssuanceEvents
+  readonly keyReuse: KeyReuse
+}
+
+/** Signs what was decided, on record. */
+export class RecordedSigning {
+  readonly #authority: CertificateAuthority
+  readonly #store: CertificateStore
+  readonly #clock: Clock
+  readonly #trail: AuditTrail
+  readonly #events: IssuanceEvents
+  readonly #idempotency: Idempotency
+  readonly #keyReuse: KeyReuse
+
+  constructor({ authority, store, clock, trail, events, keyReuse }: RecordedSigningOptions) {
+    this.#authority = authority
+    this.#store = store
+    this.#clock = clock
+    this.#trail = trail
+    this.#events = events
+    this.#keyReuse = keyReuse
+    this.#idempotency = new Idempotency(authority, store)
+  }
+
+  /** @throws as `IssuanceService.issue` */
+  async issue(
+    request: AdmittedRequest,
+    decision: Decision,
+    renews: CertificateId | undefined,
+  ): Promise<IssuanceAnswer> {
+    const idempotencyKey = this.#idempotency.keyOf(request, decision)
+    if (idempotencyKey !== undefined) {
+      const earlier = await this.#idempotency.find(idempotencyKey, request.csr, decision)
+      if (earlier !== undefined) return earlier
+    }
+    return this.issueOnce(request, decision, renews, idempotencyKey)
+  }
+
+  /** As `issue`, without a look for the certificate of an earlier request. @throws as `issue` */
+  async issueOnce(
+    request: AdmittedRequest,
+    decision: Decision,
+    renews: CertificateId | undefined,
+    idempotencyKey: string | undefined,
+  ): Promise<IssuanceAnswer> {
+    const { csr, signal, caller } = request
+    const { content, identity, rule } = decision
+    const prepared = await this.#authority.prepare(csr, content, signOptions(signal))
+    const { serialNumber } = prepared
+    const issuer = keyIdentifierOf(prepared.issuerKeyIdentifier)
+    const id = { issuer, serialNumber }
+    const intent: IssuanceIntent = {
+      issuer,
+      serialNumber,
+      tbs: prepared.tbs,
+      identity,
+      keyIdentifier: keyIdentifierOf(csr.publicKey.keyIdentifier),
+      notAfter: prepared.notAfter,
+      intendedAt: new Date(this.#clock.now()),
+      caller: recordedCaller(caller),
+      rule,
+      renews,
+      idempotencyKey,
+      shard: prepared.shard,
+    }
+    await this.#recordIntent(intent)
+    const keyAlsoOf = await this.#checkKey(intent)
+    const issued = await this.#sign(prepared, intent, { caller, keyAlsoOf }, signal)
+    const trimmed = trimmedOf(decision, prepared)
+    const { notAfter } = issued.certificate
+    this.#events.tell({ kind: 'issued', id, identity, notAfter, rule, trimmed, caller, renews })
+    const { certificate, chain, roots, shortened } = issued
+    return Object.freeze({ certificate, chain, roots, shortened, rule, trimmed })
+  }
+
+  async #recordIntent(intent: IssuanceIntent): Promise<void> {
+    try {
+      await this.#store.recordIntent(intent)
+    } catch (cause) {
+      throw storeFailure(cause)
+    }
+  }
+
+  /** The other identity of the key, where that is reported. @throws ERR_KEY_REUSED */
+  async #checkKey(intent: IssuanceIntent): Promise<SpiffeId | undefined> {
+    if (this.#keyReuse === 'allow') return undefined
+    const { issuer, serialNumber, identity } = intent
+    const id = { issuer, serialNumber }
+    try {
+      const other = await otherHolderOf(this.#store, intent)
+      if (other === undefined) return undefined
+      if (this.#keyReuse === 'refuse') throw keyReused(intent)
+      this.#events.tell({ kind: 'key reused', id, identity, other })
+      return other.identity
+    } catch (error) {
+      await this.#recordFailure(id)
+      throw error
+    }
+  }
+
+  async #sign(
+    prepared: PreparedCertificate,
+    { issuer, serialNumber, identity, rule, renews }: IssuanceIntent,
+    by: { readonly caller: Caller; readonly keyAlsoOf: SpiffeId | undefined },
+    signal: AbortSignal | undefined,
+  ): Promise<IssuedCertificate> {
+    const id = { issuer, serialNumber }
+    let issued: IssuedCertificate
+    try {
+      throwIfAborted(signal)
+      issued = await this.#authority.sign(prepared, signOptions(signal))
+    } catch (error) {
+      // A worker that is lost may have signed: the record stays `intended`, which counts as issued.
+      if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(id)
+      throw error
+    }
+    try {
+      const certificate = issued.certificate.der
+      const record = this.#trail.issued(id, identity, certificate, { ...by, rule, renews })
+      await this.#store.recordOutcome(id, { certificate }, record)
+    } catch (cause) {
+      const error = storeFailure(cause)
+      // Revoked or blocked while this one was signed: this one is discarded.
+      if (isPkiError(error, 'ERR_RENEWAL_REFUSED') || isPkiError(error, 'ERR_RENEWAL_BLOCKED'))
+        await this.#recordFailure(id)
+      else this.#events.tell({ kind: 'unrecorded', id, error })
+      throw error
+    }
+    return issued
+  }
+
+  /**
+   * The caller gets the first failure; without an outcome the record stays `intended`, which counts as
+   * issued.
+   */
+  async #recordFailure(id: CertificateId): Promise<void> {
+    try {
+      await ask(this.#store, (store) => store.recordOutcome(id, { failed: true }))
+    } catch (error) {
+      this.#events.tell({ kind: 'unrecorded', id, error })
+    }
+  }
+}
+
+function signOptions(signal: AbortSignal | undefined): SignOptions | undefined {
+  return signal === undefined ? undefined : { signal }
+}
+
+function recordedCaller({ credential, identities }: Caller): IssuanceIntent['caller'] {
+  return { credential, identities }
+}

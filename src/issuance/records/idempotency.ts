@@ -1,0 +1,69 @@
+// A retry with the same idempotency key gets the first certificate.
+
+import { createHash } from 'node:crypto'
+import { keyIdentifierOf } from '../../ca/internal.ts'
+import type { CertificateAuthority, CertificateRecord, CertificateStore } from '../../ca/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { Certificate } from '../../x509/index.ts'
+import type { CertificateRequest } from '../../x509/index.ts'
+import type { AdmittedRequest } from '../admission.ts'
+import type { Decision } from '../decision.ts'
+import type { IssuanceAnswer } from '../issuance-answer.ts'
+import { ask } from './store-calls.ts'
+
+/**
+ * Finds what was issued for a key before. The store refuses a second record of one key, whatever two requests
+ * do at once.
+ */
+export class Idempotency {
+  readonly #authority: CertificateAuthority
+  readonly #store: CertificateStore
+
+  constructor(authority: CertificateAuthority, store: CertificateStore) {
+    this.#authority = authority
+    this.#store = store
+  }
+
+  /**
+   * The key in the store: bound to the identity, so that callers cannot take or probe the keys of one
+   * another.
+   */
+  keyOf({ idempotencyKey }: AdmittedRequest, { identity }: Decision): string | undefined {
+    if (idempotencyKey === undefined) return undefined
+    return createHash('sha256')
+      .update(JSON.stringify([identity.toString(), idempotencyKey]))
+      .digest('hex')
+  }
+
+  /**
+   * @throws ERR_IDEMPOTENCY_KEY where the key belongs to another request, or its first request has not ended
+   */
+  async find(
+    idempotencyKey: string,
+    csr: CertificateRequest,
+    { rule, trimmed }: Decision,
+  ): Promise<IssuanceAnswer | undefined> {
+    const { items } = await ask(this.#store, (store) => store.query({ idempotencyKey }))
+    const [record] = items
+    if (record === undefined || record.state === 'failed') return undefined
+    const certificate = this.#reusable(record, csr)
+    const { chain, roots } = this.#authority
+    return Object.freeze({ certificate, chain, roots, rule, trimmed })
+  }
+
+  #reusable(record: CertificateRecord, csr: CertificateRequest): Certificate {
+    const { certificate: der, state, serialNumber, revocation, issuer } = record
+    if (der === undefined) throw used(`its certificate ${serialNumber} is recorded as ${state}`)
+    if (record.keyIdentifier !== keyIdentifierOf(csr.publicKey.keyIdentifier))
+      throw used(`its certificate ${serialNumber} is for another key`)
+    if (revocation !== undefined) throw used(`its certificate ${serialNumber} is revoked`)
+    const current = this.#authority.certificate.subjectKeyIdentifier
+    if (current === undefined || keyIdentifierOf(current) !== issuer)
+      throw used(`its certificate ${serialNumber} was issued by an earlier CA certificate`)
+    return Certificate.parse(der)
+  }
+}
+
+function used(why: string): PkiError {
+  return new PkiError('ERR_IDEMPOTENCY_KEY', `the idempotency key was used before: ${why}`)
+}

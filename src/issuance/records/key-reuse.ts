@@ -1,0 +1,32 @@
+// One key for two identities: whoever has it is both of them.
+
+import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
+import type { IssuanceIntent } from '../../ca/internal.ts'
+import { PkiError } from '../../errors/index.ts'
+import { ask } from './store-calls.ts'
+
+/** What is done about it. @inline */
+export type KeyReuse = 'allow' | 'report' | 'refuse'
+
+/**
+ * The first record of another identity with the same key; failed signings do not count. Called when the
+ * intent is on record: of two requests at once at least one finds the other.
+ */
+export async function otherHolderOf(
+  store: CertificateStore,
+  { keyIdentifier, identity }: Pick<IssuanceIntent, 'keyIdentifier' | 'identity'>,
+): Promise<CertificateRecord | undefined> {
+  let after: string | undefined
+  do {
+    const page = await ask(store, (asked) => asked.query({ keyIdentifier, after, limit: 1000 }))
+    const other = page.items.find((one) => one.state !== 'failed' && !one.identity.equals(identity))
+    if (other !== undefined) return other
+    after = page.next
+  } while (after !== undefined)
+  return undefined
+}
+
+/** The refusal. It does not name the other identity, which may be a secret to the caller. */
+export function keyReused({ keyIdentifier }: Pick<IssuanceIntent, 'keyIdentifier'>): PkiError {
+  return new PkiError('ERR_KEY_REUSED', `the key ${keyIdentifier} has a certificate of another identity`)
+}

@@ -1,0 +1,49 @@
+// How many refusals become records of the audit log: a caller that is refused again and again must not fill
+// it.
+
+import type { Clock } from '../../runtime/index.ts'
+
+/** Counts refusals by caller and second, in bounded memory. */
+export class RefusalBudget {
+  readonly #clock: Clock
+  readonly #ofCaller = new Map<string, number>()
+  #secondStartMs = -Infinity
+  #ofAll = 0
+  #suppressed = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /**
+   * Takes one record for a caller. Undefined: the refusal is counted and not recorded; else how many were
+   * counted since the record before.
+   */
+  take(caller: string): number | undefined {
+    const nowMs = this.#clock.monotonic()
+    if (nowMs - this.#secondStartMs >= 1000) {
+      this.#secondStartMs = nowMs
+      this.#ofAll = 0
+      this.#ofCaller.clear()
+    }
+    const taken = this.#ofCaller.get(caller) ?? 0
+    if (taken >= maxOfCaller || this.#ofAll >= maxOfAll) {
+      this.#suppressed++
+      return undefined
+    }
+    this.#ofAll++
+    this.#ofCaller.set(caller, taken + 1)
+    return this.takeSuppressed()
+  }
+
+  /** How many were counted since the record before. */
+  takeSuppressed(): number {
+    const suppressed = this.#suppressed
+    this.#suppressed = 0
+    return suppressed
+  }
+}
+
+/** Records a second: of one caller, and of all. */
+const maxOfCaller = 10
+const maxOfAll = 100

@@ -1,0 +1,49 @@
+// A refusal is told and recorded once, at the end of the method that refuses.
+
+import type { IssuanceEvents } from '../issuance-events.ts'
+import type { AuditTrail } from './audit-trail.ts'
+import { serialNumberOf } from './certificate-lookup.ts'
+import type { CertificateReference } from './certificate-lookup.ts'
+import type { IssuanceAction } from './event-lines.ts'
+
+/** Tells and records the refusals of one service. */
+export class Refusals {
+  readonly #events: IssuanceEvents
+  readonly #trail: AuditTrail
+
+  constructor(events: IssuanceEvents, trail: AuditTrail) {
+    this.#events = events
+    this.#trail = trail
+  }
+
+  /** Runs a method; what it throws is told, recorded and thrown. */
+  async tell<Answer>(
+    action: IssuanceAction,
+    caller: unknown,
+    reference: CertificateReference | undefined,
+    run: () => Promise<Answer>,
+  ): Promise<Answer> {
+    try {
+      return await run()
+    } catch (error) {
+      const serialNumber = reference === undefined ? undefined : serialNumberOf(reference)
+      this.#events.tell({ kind: 'refused', action, error, caller, serialNumber })
+      await this.#record(action, error, caller, serialNumber)
+      throw error
+    }
+  }
+
+  /** The caller gets the reason of the refusal, whatever becomes of its record. */
+  async #record(
+    action: IssuanceAction,
+    error: unknown,
+    caller: unknown,
+    serialNumber: string | undefined,
+  ): Promise<void> {
+    try {
+      await this.#trail.refused(action, error, caller, serialNumber)
+    } catch (failure) {
+      this.#events.tell({ kind: 'refusal unrecorded', action, error: failure })
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// Retention: expired records are settled and removed on a schedule.
+
+import type { CertificateStore } from '../../ca/index.ts'
+import { checkMeasures } from '../../internal/numbers.ts'
+import type { Clock } from '../../runtime/index.ts'
+import type { IssuanceEvents } from '../issuance-events.ts'
+import { ask } from './store-calls.ts'
+
+/** What retention needs. */
+export interface RetentionOptions {
+  readonly store: CertificateStore
+  readonly clock: Clock
+  readonly events: IssuanceEvents
+  /** Default 3,600, the first time after a minute at most; Infinity: never. */
+  readonly pruneIntervalSeconds?: number | undefined
+  /** Default 48 h. */
+  readonly lookBackSeconds?: number | undefined
+}
+
+/** Calls `prune` of a store until it is disposed. A failure is told, and the next time comes. */
+export class Retention implements AsyncDisposable {
+  readonly #options: RetentionOptions
+  readonly #lookBackSeconds: number
+  readonly #intervalMs: number
+  #stopTimer: () => void = () => undefined
+  #running: Promise<void> = Promise.resolve()
+  #closed = false
+
+  /** @throws ERR_INVALID_ARGUMENT */
+  constructor(options: RetentionOptions) {
+    const { pruneIntervalSeconds = 3600, lookBackSeconds = 48 * 3600, clock } = options
+    checkMeasures({ pruneIntervalSeconds }, 1, Infinity)
+    checkMeasures({ lookBackSeconds }, 0)
+    this.#options = options
+    this.#lookBackSeconds = lookBackSeconds
+    this.#intervalMs = pruneIntervalSeconds * 1000
+    if (pruneIntervalSeconds === Infinity) return
+    // A process that is restarted more often than the interval prunes too.
+    this.#stopTimer = clock.schedule(this.#run, Math.min(this.#intervalMs, firstMs))
+  }
+
+  /** Stops; resolves when a prune that runs has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#stopTimer()
+    await this.#running
+  }
+
+  readonly #run = (): void => {
+    this.#running = this.#prune().then(() => {
+      // From the end on: a prune that takes longer than the interval does not overlap the next.
+      if (!this.#closed) this.#stopTimer = this.#options.clock.schedule(this.#run, this.#intervalMs)
+    })
+  }
+
+  async #prune(): Promise<void> {
+    const { store, clock, events } = this.#options
+    const options = { now: new Date(clock.now()), lookBackSeconds: this.#lookBackSeconds }
+    try {
+      const result = await ask(store, (asked) => asked.prune(options))
+      events.tell({ kind: 'pruned', result })
+    } catch (error) {
+      events.tell({ kind: 'not pruned', error })
+    }
+  }
+}
+
+const firstMs = 60_000

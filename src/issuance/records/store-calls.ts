@@ -1,0 +1,27 @@
+// Calls into a store: an ordinary error of a backend becomes one of ours that says where it comes from.
+
+import type { CertificateStore } from '../../ca/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+
+/**
+ * What the store answers.
+ *
+ * @throws what the store throws, if it is a `PkiError`; else ERR_STORE_UNAVAILABLE with the cause
+ */
+export async function ask<Answer>(
+  store: CertificateStore,
+  call: (store: CertificateStore) => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await call(store)
+  } catch (cause) {
+    throw storeFailure(cause)
+  }
+}
+
+/** What a failed call into a store is thrown as. */
+export function storeFailure(cause: unknown): PkiError {
+  if (isPkiError(cause)) return cause
+  const text = cause instanceof Error ? cause.message.slice(0, 200) : typeof cause
+  return new PkiError('ERR_STORE_UNAVAILABLE', `the certificate store failed: ${text}`, { cause })
+}

@@ -1,0 +1,45 @@
+// A certificate that has no record and was signed by this CA: after a restored backup, for instance.
+
+import { keyIdentifierOf, shardNamedIn } from '../../ca/internal.ts'
+import type { RevokeOptions } from '../../ca/internal.ts'
+import type { CertificateAuthority } from '../../ca/index.ts'
+import type { CertificateId } from '../../ca/internal.ts'
+import { PkiError } from '../../errors/index.ts'
+import { SpiffeId } from '../../spiffe/index.ts'
+import type { Certificate } from '../../x509/index.ts'
+import { serialNumberOf } from './certificate-lookup.ts'
+import type { CertificateReference } from './certificate-lookup.ts'
+
+/** What is recorded of it. */
+export type Unrecorded = CertificateId & NonNullable<RevokeOptions['unrecorded']>
+
+/** @throws ERR_CERTIFICATE_UNKNOWN for a certificate of another CA or number, or without one SPIFFE ID */
+export function unrecordedOf(
+  authority: CertificateAuthority,
+  reference: CertificateReference,
+  certificate: Certificate,
+): Unrecorded {
+  const signer = [authority.certificate, ...authority.chain, ...authority.roots].find((ca) =>
+    certificate.verifySignatureBy(ca.publicKey),
+  )
+  const [uri, ...others] = certificate.subjectAltName?.filter(({ type }) => type === 'uri') ?? []
+  const serialNumber = serialNumberOf(reference)
+  if (signer === undefined || certificate.serialNumber !== serialNumber)
+    throw new PkiError(
+      'ERR_CERTIFICATE_UNKNOWN',
+      `the certificate with serial number ${certificate.serialNumber} is not ${String(serialNumber)} of this CA`,
+    )
+  if (uri?.type !== 'uri' || others.length > 0)
+    throw new PkiError('ERR_CERTIFICATE_UNKNOWN', 'the certificate does not have exactly one SPIFFE ID')
+  const issuer = keyIdentifierOf(signer.subjectKeyIdentifier ?? signer.publicKey.keyIdentifier)
+  return {
+    issuer,
+    shard: shardNamedIn(certificate, issuer),
+    serialNumber: certificate.serialNumber,
+    certificate: certificate.der,
+    identity: SpiffeId.parse(uri.value),
+    keyIdentifier: keyIdentifierOf(certificate.publicKey.keyIdentifier),
+    notBefore: certificate.notBefore,
+    notAfter: certificate.notAfter,
+  }
+}

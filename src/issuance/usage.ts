@@ -1,0 +1,23 @@
+// Tells the usage watch of a certificate that was issued.
+
+import { createHash } from 'node:crypto'
+import type { AdmittedRequest } from './admission.ts'
+import type { Decision } from './decision.ts'
+import type { IssuanceAnswer } from './issuance-answer.ts'
+import type { IssuanceServiceOptions } from './issuance-contract.ts'
+
+/** A watch that fails changes nothing: the certificate is issued. */
+export function countUsage(
+  usage: NonNullable<IssuanceServiceOptions['usage']>,
+  { csr, source }: AdmittedRequest,
+  { identity }: Decision,
+  { certificate }: IssuanceAnswer,
+): void {
+  try {
+    const ttlSeconds = (certificate.notAfterMs - certificate.notBeforeMs) / 1000
+    const keyId = createHash('sha256').update(csr.publicKey.spki).digest('hex')
+    usage.record({ identity, ttlSeconds, source, keyId })
+  } catch {
+    // Nothing of the caller is wrong.
+  }
+}

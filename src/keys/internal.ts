@@ -1,0 +1,12 @@
+// The second entry point of keys, for the layers above only: not part of the package's public API.
+export { decryptPkcs8, encryptPkcs8 } from './private-key/encrypted-pkcs8.ts'
+export {
+  isKeyAlgorithm,
+  keyAlgorithmOf,
+  keyAlgorithms,
+  keyExists,
+  keyIdPattern,
+  keyNotFound,
+  requireKeyAlgorithm,
+  requireKeyId,
+} from './key-algorithm.ts'

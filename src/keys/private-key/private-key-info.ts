@@ -1,0 +1,117 @@
+// PrivateKeyInfo and OneAsymmetricKey (RFC 5958 section 2), both versions,
+// independent of the OpenSSL release.
+
+import type { KeyObject } from 'node:crypto'
+import {
+  contextConstructed,
+  contextPrimitive,
+  integer,
+  octetString,
+  oidContent,
+  readWhole,
+  sequence,
+  smallInteger,
+  tags,
+  wholeOctetsBitString,
+} from '../../der/index.ts'
+import type { DerReader } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { ecPublicKeyOid, isPublicKeyOf, loadEcPrivateKey } from './ec-private-key.ts'
+import { malformedKey, readingKey } from './malformed-key.ts'
+import { loadPlatformKey } from './platform-key.ts'
+import type { PrivateKeyForm } from './private-key-form.ts'
+
+/**
+ * Loads DER of an unencrypted form.
+ * @throws ERR_KEY_MALFORMED, ERR_KEY_UNSUPPORTED, ERR_KEY_EXPLICIT_PARAMETERS
+ */
+export function loadPrivateKey(
+  der: Uint8Array,
+  form: Exclude<PrivateKeyForm, 'encrypted PKCS#8'>,
+): KeyObject {
+  return readingKey(() => {
+    if (form === 'SEC 1') return loadEcPrivateKey(der)
+    return form === 'PKCS#1' ? load(Buffer.from(der), 'pkcs1', 'PKCS#1') : loadPrivateKeyInfo(der)
+  })
+}
+
+function loadPrivateKeyInfo(der: Uint8Array): KeyObject {
+  const info = readInfo(der)
+  const key = loadInfo(info)
+  if (info.publicKey !== undefined && !isPublicKeyOf(info.publicKey, key)) {
+    throw malformedKey('its public key (RFC 5958 section 2) does not belong to the private key')
+  }
+  return key
+}
+
+/** Releases of OpenSSL before 3.5 refuse version 2, so the key is loaded as version 1. */
+function loadInfo({ algorithm, privateKey }: PrivateKeyInfo): KeyObject {
+  const identifier = readWhole(algorithm, tags.sequence, 'privateKeyAlgorithm')
+  const oid = oidContent(identifier.expect(tags.oid, 'algorithm'))
+  const name = algorithms[oid]
+  if (name === undefined) {
+    throw new PkiError('ERR_KEY_UNSUPPORTED', `the algorithm ${oid} of the private key is not supported`)
+  }
+  if (oid === ecPublicKeyOid) {
+    if (identifier.done) throw malformedKey('the algorithm of an EC key has no named curve')
+    identifier.next()
+    return loadEcPrivateKey(privateKey, identifier.element())
+  }
+  // The platform ignores octets after the inner structure.
+  readWhole(privateKey, oid === ed25519 ? tags.octetString : tags.sequence, name)
+  const rewritten = Buffer.from(sequence(integer(0), algorithm, octetString(privateKey)))
+  try {
+    return load(rewritten, 'pkcs8', `a private key of the algorithm ${name}`)
+  } finally {
+    rewritten.fill(0)
+  }
+}
+
+interface PrivateKeyInfo {
+  /** The AlgorithmIdentifier, whole. */
+  readonly algorithm: Uint8Array
+  readonly privateKey: Uint8Array
+  readonly publicKey: Uint8Array | undefined
+}
+
+function readInfo(der: Uint8Array): PrivateKeyInfo {
+  const reader = readWhole(der, tags.sequence, 'PrivateKeyInfo')
+  const version = smallInteger(reader.expect(tags.integer, 'version'), 'version')
+  if (version > 1) throw malformedKey(`version ${version}; expected 0 (v1) or 1 (v2) (RFC 5958 section 2)`)
+  const algorithm = reader.expect(tags.sequence, 'privateKeyAlgorithm').element()
+  const privateKey = reader.expect(tags.octetString, 'privateKey').content()
+  reader.optional(contextConstructed(0)) // attributes, which are not used
+  const publicKey = readPublicKey(reader)
+  reader.finish('PrivateKeyInfo')
+  if (version === 0 && publicKey !== undefined) {
+    throw malformedKey('it has version 0 (v1) and a public key, which only v2 has (RFC 5958 section 2)')
+  }
+  return { algorithm, privateKey, publicKey }
+}
+
+/** `[1] IMPLICIT BIT STRING`. Older releases of ring (Rust) tag it explicitly. */
+function readPublicKey(reader: DerReader): Uint8Array | undefined {
+  if (reader.optional(contextPrimitive(1))) return wholeOctetsBitString(reader, 'publicKey')
+  if (!reader.optional(contextConstructed(1))) return undefined
+  const inner = reader.inner()
+  const publicKey = wholeOctetsBitString(inner.expect(tags.bitString, 'publicKey'), 'publicKey')
+  inner.finish('publicKey')
+  return publicKey
+}
+
+function load(key: Buffer, type: 'pkcs8' | 'pkcs1', what: string): KeyObject {
+  try {
+    return loadPlatformKey({ key, type })
+  } catch {
+    // The platform's error is not kept as cause: no part of a private key may reach a log.
+    throw malformedKey(`the content is not ${what}`)
+  }
+}
+
+const ed25519 = '1.3.101.112'
+const algorithms: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.1.1': 'rsaEncryption',
+  '1.2.840.113549.1.1.10': 'id-RSASSA-PSS',
+  [ecPublicKeyOid]: 'id-ecPublicKey',
+  [ed25519]: 'id-Ed25519',
+}

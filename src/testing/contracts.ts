@@ -1,0 +1,97 @@
+// Every contract that users implement, with the cases that an implementation must pass.
+
+import { auditStoreContract, authorityStoreContract } from './contracts/ca-storage-contract.ts'
+import { caStorageContract, crlStoreContract, leaseStoreContract } from './contracts/ca-storage-contract.ts'
+import { authenticatorContract, issuancePolicyContract } from './contracts/caller-contracts.ts'
+import { certificateStoreContract } from './contracts/certificate-store-contract.ts'
+import { identityProviderContract } from './contracts/identity-provider-contract.ts'
+import { keyManagerContract } from './contracts/key-manager-contract.ts'
+import { clockContract, loggerContract, metricsContract } from './contracts/runtime-contracts.ts'
+import { caClientContract, secretSourceContract, tileStoreContract } from './contracts/secret-contracts.ts'
+import { oneTimeStoreContract } from './contracts/one-time-store-contract.ts'
+import { signerContract } from './contracts/signer-contract.ts'
+import { remoteSignerContract } from './contracts/remote-signer-contract.ts'
+import { upstreamAuthorityContract } from './contracts/upstream-contract.ts'
+import { bundleSourceContract, revocationCheckerContract } from './contracts/trust-contracts.ts'
+
+/**
+ * The suite of each contract, by the contract's name. A suite is a list of cases for any test runner. A case
+ * has a name and a function `run`, which resolves if the implementation keeps the contract.
+ *
+ * @example
+ * ```ts
+ * const open = async () => new MemoryKeyManager()
+ * const facts = { extractable: true, durable: false }
+ * for (const { name, run } of contracts.KeyManager({ open, algorithms: ['P-256'], ...facts }))
+ *   it(name, run)
+ * ```
+ */
+export const contracts: {
+  /** Stores audit entries in sequence. */
+  readonly AuditStore: typeof auditStoreContract
+  /** Recognises one kind of credential. */
+  readonly Authenticator: typeof authenticatorContract
+  /** Stores the authorities of one CA. */
+  readonly AuthorityStore: typeof authorityStoreContract
+  /** Returns trust bundles by trust domain. */
+  readonly BundleSource: typeof bundleSourceContract
+  /** Obtains certificates from a CA. */
+  readonly CaClient: typeof caClientContract
+  /** Every store of a CA: includes the suites of its stores. */
+  readonly CaStorage: typeof caStorageContract
+  /** Stores certificates and revocations. */
+  readonly CertificateStore: typeof certificateStoreContract
+  /** Provides the time and timers. Without `advance` the suite waits for about half a second. */
+  readonly Clock: typeof clockContract
+  /** Stores the last list of each issuer. */
+  readonly CrlStore: typeof crlStoreContract
+  /** Validates tokens, and determines what their holders may do. */
+  readonly IdentityProvider: typeof identityProviderContract
+  /** Decides which certificates a caller may have. */
+  readonly IssuancePolicy: typeof issuancePolicyContract
+  /** Creates, stores and uses private keys. */
+  readonly KeyManager: typeof keyManagerContract
+  /** Grants leases by the clock of the store. */
+  readonly LeaseStore: typeof leaseStoreContract
+  /** Writes structured lines. */
+  readonly Logger: typeof loggerContract
+  /** Counts, sets and observes. */
+  readonly Metrics: typeof metricsContract
+  /** Stores values for one use. */
+  readonly OneTimeStore: typeof oneTimeStoreContract
+  /** Has a CA elsewhere sign leaves. */
+  readonly RemoteSigner: typeof remoteSignerContract
+  /** Says whether a certificate of a path is revoked. */
+  readonly RevocationChecker: typeof revocationCheckerContract
+  /** Supplies secrets by name. */
+  readonly SecretSource: typeof secretSourceContract
+  /** Signs with one private key. */
+  readonly Signer: typeof signerContract
+  /** Stores the tiles of the audit log. */
+  readonly TileStore: typeof tileStoreContract
+  /** Certifies our intermediates. */
+  readonly UpstreamAuthority: typeof upstreamAuthorityContract
+} = Object.freeze({
+  AuditStore: auditStoreContract,
+  Authenticator: authenticatorContract,
+  AuthorityStore: authorityStoreContract,
+  BundleSource: bundleSourceContract,
+  CaClient: caClientContract,
+  CaStorage: caStorageContract,
+  CertificateStore: certificateStoreContract,
+  Clock: clockContract,
+  CrlStore: crlStoreContract,
+  IdentityProvider: identityProviderContract,
+  IssuancePolicy: issuancePolicyContract,
+  KeyManager: keyManagerContract,
+  LeaseStore: leaseStoreContract,
+  Logger: loggerContract,
+  Metrics: metricsContract,
+  OneTimeStore: oneTimeStoreContract,
+  RemoteSigner: remoteSignerContract,
+  RevocationChecker: revocationCheckerContract,
+  SecretSource: secretSourceContract,
+  Signer: signerContract,
+  TileStore: tileStoreContract,
+  UpstreamAuthority: upstreamAuthorityContract,
+})

@@ -1,0 +1,62 @@
+// Records for the contract suites of stores. Each has an issuer, serial number and names that no other case
+// uses.
+
+import { randomBytes } from 'node:crypto'
+import { keyIdentifierOf } from '../../ca/internal.ts'
+import type { CertificateStore } from '../../ca/index.ts'
+import type { CertificateId, IssuanceIntent } from '../../ca/internal.ts'
+import type { KeyIdentifier } from '../../ca/internal.ts'
+import { systemClock } from '../../runtime/index.ts'
+import { SpiffeId } from '../../spiffe/index.ts'
+import { parseSerialNumber } from '../../x509/index.ts'
+import type { SerialNumber } from '../../x509/index.ts'
+
+/** A key identifier that is used nowhere else. */
+export function anyKeyIdentifier(): KeyIdentifier {
+  return keyIdentifierOf(randomBytes(20))
+}
+
+/** A serial number of 128 random bits. */
+export function anySerialNumber(): SerialNumber {
+  return parseSerialNumber(`01${randomBytes(16).toString('hex')}`)
+}
+
+/** An identity that is used nowhere else. */
+export function anyIdentity(): SpiffeId {
+  return SpiffeId.parse(`spiffe://example.org/contract/${randomBytes(8).toString('hex')}`)
+}
+
+/** An intent whose certificate is valid for an hour. */
+export function anyIntent(fields: Partial<IssuanceIntent> = {}): IssuanceIntent {
+  const now = Math.floor(systemClock.now() / 1000) * 1000
+  const identity = fields.identity ?? anyIdentity()
+  return {
+    issuer: anyKeyIdentifier(),
+    serialNumber: anySerialNumber(),
+    tbs: randomBytes(400),
+    identity,
+    keyIdentifier: anyKeyIdentifier(),
+    notAfter: new Date(now + 3_600_000),
+    intendedAt: new Date(now),
+    caller: { credential: 'contract', identities: [identity] },
+    rule: 'contract-rule',
+    ...fields,
+  }
+}
+
+/** Records an intent and its certificate. */
+export async function issued(
+  store: CertificateStore,
+  fields: Partial<IssuanceIntent> = {},
+): Promise<IssuanceIntent & { readonly certificate: Uint8Array }> {
+  const intent = anyIntent(fields)
+  const certificate = randomBytes(480)
+  await store.recordIntent(intent)
+  await store.recordOutcome(intent, { certificate })
+  return { ...intent, certificate }
+}
+
+/** The two fields that identify a certificate. */
+export function idOf({ issuer, serialNumber }: CertificateId): CertificateId {
+  return { issuer, serialNumber }
+}

@@ -1,0 +1,68 @@
+// Malformed certificates or lists in an input are skipped, and reported with their index.
+
+import { X509Certificate } from 'node:crypto'
+import { isPkiError, PkiError } from '../errors/index.ts'
+import type { PkiErrorCode } from '../errors/index.ts'
+import { Certificate } from '../x509/index.ts'
+import { printable, shortened } from './rejection.ts'
+
+/** A skipped input of a long-lived object, and the reason. @inline */
+export interface IgnoredInput {
+  /** The option that contained it: `anchors`, `intermediates`, `lists`, …  */
+  readonly option: string
+  /** Its index in the option, from 0. */
+  readonly index: number
+  /** The subject of the certificate, or the issuer of the list, if readable; text from outside, escaped. */
+  readonly name: string | undefined
+  /** The reason as an error code. */
+  readonly code: PkiErrorCode
+  /** The reason as text. */
+  readonly reason: string
+}
+
+/**
+ * Reads each input; a malformed one is added to `ignored`.
+ *
+ * @throws ERR_INVALID_ARGUMENT for an input of the wrong type, which is a
+ *   mistake of the caller; the message has its index
+ */
+export function readEach<Input, Output>(
+  option: string,
+  inputs: readonly Input[],
+  ignored: IgnoredInput[],
+  read: (input: Input) => Output,
+): Output[] {
+  const outputs: Output[] = []
+  for (const [index, input] of inputs.entries()) {
+    try {
+      outputs.push(read(input))
+    } catch (error) {
+      if (!isPkiError(error)) throw error
+      const { code, message } = error
+      if (code === 'ERR_INVALID_ARGUMENT')
+        throw new PkiError(code, `${option}[${index}]: ${message}`, { cause: error })
+      ignored.push(Object.freeze({ option, index, name: subjectOf(input), code, reason: message }))
+    }
+  }
+  return outputs
+}
+
+/** One line of text about an ignored input. */
+export function describeIgnored({ option, index, name, reason }: IgnoredInput): string {
+  return `${option}[${index}]${name === undefined ? '' : ` (${name})`} is ignored: ${reason}`
+}
+
+/**
+ * The subject of a certificate that this package refuses; OpenSSL is more
+ * lenient, and the name is only displayed.
+ */
+export function subjectOf(input: unknown): string | undefined {
+  const bytes = input instanceof Certificate ? input.der : input
+  if (typeof bytes !== 'string' && !(bytes instanceof Uint8Array)) return undefined
+  try {
+    const { subject } = new X509Certificate(bytes)
+    return shortened(printable(subject.trim().replaceAll('\n', ', ')), 200)
+  } catch {
+    return undefined
+  }
+}

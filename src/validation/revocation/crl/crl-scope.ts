@@ -1,0 +1,130 @@
+// Determines which certificates a CRL covers: compares its issuing distribution point with a certificate's
+// distribution point (RFC 5280 §6.3.3 (b)).
+
+import { isPkiError } from '../../../errors/index.ts'
+import { sequence } from '../../../der/index.ts'
+import { toHex } from '../../../internal/bytes.ts'
+import { DistinguishedName } from '../../../x509/index.ts'
+import { encodeGeneralName } from '../../../x509/internal.ts'
+import type { Certificate, Crl, GeneralName } from '../../../x509/index.ts'
+import type {
+  DistributionPoint,
+  DistributionPointName,
+  IssuingDistributionPoint,
+} from '../../../x509/internal.ts'
+
+/** The names in the scope of a list, computed once. */
+export type CoveredNames = WeakMap<Crl, ReadonlySet<string>>
+
+/** Why a list does not cover a certificate at a distribution point; undefined if it does. */
+export function scopeFault(
+  list: Crl,
+  certificate: Certificate,
+  point: DistributionPoint,
+  namesOf: () => readonly string[],
+  covered: CoveredNames,
+): string | undefined {
+  const scope = list.issuingDistributionPoint
+  if (point.crlIssuer === undefined) {
+    if (!list.issuer.equals(certificate.issuer)) return 'its issuer is not the issuer of the certificate'
+  } else {
+    // §6.3.3 (b)(1): "verify that the issuer field in the complete CRL matches cRLIssuer in the DP and that
+    // the complete CRL contains
+    // an issuing distribution point extension with the indirectCRL boolean asserted".
+    if (!directoryNames(point.crlIssuer).some((name) => name.equals(list.issuer)))
+      return 'its issuer is not the cRLIssuer of the distribution point'
+    if (scope?.indirectCrl !== true && !list.issuer.equals(certificate.issuer))
+      return 'it is not an indirect list'
+  }
+  return scope === undefined
+    ? undefined
+    : (kindFault(scope, certificate) ?? nameFault(scope, list, namesOf, covered))
+}
+
+/**
+ * The implicit point of a certificate without the extension: its issuer's name, all reasons (§6.3.3, last
+ * paragraph).
+ */
+export function implicitPoint(certificate: Certificate): DistributionPoint {
+  return {
+    name: { fullName: [{ type: 'directoryName', name: certificate.issuer }] },
+    reasons: undefined,
+    crlIssuer: undefined,
+  }
+}
+
+/** The directory names among general names. */
+export function directoryNames(names: readonly GeneralName[]): readonly DistinguishedName[] {
+  return names.flatMap((name) => (name.type === 'directoryName' ? [name.name] : []))
+}
+
+/** §6.3.3 (b)(2)(ii) to (iv). */
+function kindFault(scope: IssuingDistributionPoint, certificate: Certificate): string | undefined {
+  const isCa = certificate.basicConstraints?.ca === true
+  if (scope.onlyContainsUserCerts && isCa) return 'it covers end entities only'
+  if (scope.onlyContainsCaCerts && !isCa) return 'it covers CAs only'
+  return scope.onlyContainsAttributeCerts ? 'it covers attribute certificates only' : undefined
+}
+
+/**
+ * Whether a list of the certificate's issuer may cover the certificate if another extension of the list is
+ * malformed. A list with a malformed scope may cover it too.
+ */
+export function mayBeAbout(list: Crl, certificate: Certificate): boolean {
+  try {
+    const scope = list.issuingDistributionPoint
+    return scope === undefined || kindFault(scope, certificate) === undefined
+  } catch (error) {
+    if (isPkiError(error)) return true
+    throw error
+  }
+}
+
+/** §6.3.3 (b)(2)(i): a common name is required; a point without a name has its issuer's names. */
+function nameFault(
+  scope: IssuingDistributionPoint,
+  list: Crl,
+  namesOf: () => readonly string[],
+  covered: CoveredNames,
+): string | undefined {
+  if (scope.name === undefined) return undefined
+  let names = covered.get(list)
+  if (names === undefined) covered.set(list, (names = new Set(pointKeys(scope.name, list.issuer))))
+  return namesOf().some((key) => names.has(key)) ? undefined : 'it has another distribution point'
+}
+
+/** The names of a point, or its issuer if it has no name. */
+export function namesOfPoint(point: DistributionPoint, certificate: Certificate): readonly string[] {
+  const base = directoryNames(point.crlIssuer ?? [])[0] ?? certificate.issuer
+  return point.name === undefined ? (point.crlIssuer ?? []).map(nameKey) : pointKeys(point.name, base)
+}
+
+export function countOfNames({ name, crlIssuer }: DistributionPoint): number {
+  return (crlIssuer?.length ?? 0) + (name !== undefined && 'fullName' in name ? name.fullName.length : 1)
+}
+
+/** Equal keys mean equal names. */
+function pointKeys(name: DistributionPointName, base: DistinguishedName): readonly string[] {
+  if ('fullName' in name) return name.fullName.map(nameKey)
+  const relative = DistinguishedName.fromDer(sequence(name.nameRelativeToCrlIssuer)).comparisonKey
+  return [`directoryName ${base.isEmpty ? relative : `${base.comparisonKey}\u0001${relative}`}`]
+}
+
+function nameKey(name: GeneralName): string {
+  return name.type === 'directoryName'
+    ? `directoryName ${name.name.comparisonKey}`
+    : toHex(encodeGeneralName(name))
+}
+
+/**
+ * The distribution points of a certificate. Malformed points are ignored; the implicit point is used in any
+ * case.
+ */
+export function explicitPoints(certificate: Certificate): readonly DistributionPoint[] {
+  try {
+    return certificate.crlDistributionPoints ?? []
+  } catch (error) {
+    if (isPkiError(error)) return []
+    throw error
+  }
+}

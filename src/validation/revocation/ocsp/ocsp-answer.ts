@@ -1,0 +1,32 @@
+// The status in one OCSP response, and the settings for judging responses.
+
+import type { Certificate, PublicKey } from '../../../x509/index.ts'
+import type { BasicOcspResponse, OcspSingleResponse } from '../../../x509/internal.ts'
+import type { RevocationQuery } from '../../revocation-contract.ts'
+
+/** An answer, or the reason why there is none. */
+export type OcspAnswer =
+  | { readonly status: 'good'; readonly response: OcspSingleResponse }
+  | { readonly status: 'revoked'; readonly response: OcspSingleResponse; readonly stale: boolean }
+  | { readonly status: 'unknown'; readonly rule: string; readonly reason: string }
+
+/** The inputs of a checker. */
+export interface OcspSettings {
+  readonly answersFor: (query: RevocationQuery) => readonly BasicOcspResponse[]
+  readonly nonce: Uint8Array | undefined
+  readonly maxAgeMs: number
+  readonly skewMs: number
+  readonly responders: readonly Certificate[]
+  /** Keys that verified an earlier response. */
+  readonly signedBy: WeakMap<BasicOcspResponse, PublicKey>
+  /** Certificates included in responses, parsed before. */
+  readonly sent: WeakMap<BasicOcspResponse, readonly Certificate[]>
+}
+
+/** The result without an answer: the clause and the reason. */
+export function unknown(rule: string, reason: string): Extract<OcspAnswer, { status: 'unknown' }> {
+  return { status: 'unknown', rule, reason }
+}
+
+/** The result if no response covers the certificate. */
+export const notAbout: OcspAnswer = unknown('RFC 6960 §3.2 1', 'no OCSP response covers it')

@@ -1,0 +1,79 @@
+// The OCSP responses given to a checker, each read once.
+
+import { isPkiError } from '../../../errors/index.ts'
+import { OcspResponse } from '../../../x509/index.ts'
+import type { Certificate } from '../../../x509/index.ts'
+import type { BasicOcspResponse } from '../../../x509/internal.ts'
+import type { Budget } from '../../budget.ts'
+import { PkiError } from '../../../errors/index.ts'
+import type { OcspSettings } from './ocsp-answer.ts'
+
+/** A response as octets or parsed; a parsed one is verified only once, however often it is used. @inline */
+export type OcspResponseInput = OcspResponse | Uint8Array
+
+type ResponsesOption =
+  readonly OcspResponseInput[] | ((certificate: Certificate) => readonly OcspResponseInput[])
+
+/** The answers for a certificate. */
+export function answersFrom(responses: ResponsesOption): OcspSettings['answersFor'] {
+  if (typeof responses !== 'function') {
+    const answers = responses.flatMap(readAnswer)
+    return () => answers
+  }
+  // One verification has one budget, and may try the same certificate in hundreds of paths.
+  const asked = new WeakMap<Budget, AnswersOfOne>()
+  return ({ certificate, budget }) => {
+    let known = asked.get(budget)
+    if (known === undefined) asked.set(budget, (known = { about: new Map(), read: new Map() }))
+    let answers = known.about.get(certificate)
+    if (answers === undefined)
+      known.about.set(
+        certificate,
+        (answers = responsesOf(responses(certificate)).flatMap((input) =>
+          readOnce(input, known.read, budget),
+        )),
+      )
+    return answers
+  }
+}
+
+/**
+ * The responses of one verification, cached by certificate and by octets, because one staple may be given for
+ * every certificate.
+ */
+interface AnswersOfOne {
+  readonly about: Map<Certificate, readonly BasicOcspResponse[]>
+  readonly read: Map<OcspResponseInput, readonly BasicOcspResponse[]>
+}
+
+function readOnce(
+  input: OcspResponseInput,
+  read: AnswersOfOne['read'],
+  budget: Budget,
+): readonly BasicOcspResponse[] {
+  let answers = read.get(input)
+  if (answers === undefined) {
+    if (input instanceof Uint8Array) budget.spend('octets', input.length)
+    read.set(input, (answers = readAnswer(input)))
+  }
+  return answers
+}
+
+function readAnswer(input: OcspResponseInput): BasicOcspResponse[] {
+  try {
+    const { answer } = OcspResponse.from(input)
+    return answer === undefined ? [] : [answer]
+  } catch (error) {
+    // An unverified response that cannot be parsed is ignored.
+    if (isPkiError(error) && error.code !== 'ERR_INVALID_ARGUMENT') return []
+    throw error
+  }
+}
+
+function responsesOf(given: unknown): readonly OcspResponseInput[] {
+  if (Array.isArray(given)) return given as readonly OcspResponseInput[]
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    'the function responses must return an array of OCSP responses, not a promise',
+  )
+}

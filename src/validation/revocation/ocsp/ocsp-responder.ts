@@ -1,0 +1,95 @@
+// Identifies the signer of an OCSP response, and checks its authority (RFC 6960 §4.2.2.2).
+
+import { Certificate } from '../../../x509/index.ts'
+import type { PublicKey } from '../../../x509/index.ts'
+import { signatureFault } from '../../../x509/internal.ts'
+import type { BasicOcspResponse } from '../../../x509/internal.ts'
+import type { RevocationQuery } from '../../revocation-contract.ts'
+import { Reasons } from '../reasons.ts'
+import { unknown } from './ocsp-answer.ts'
+import type { OcspAnswer, OcspSettings } from './ocsp-answer.ts'
+
+/** Why the answers of a response do not count because of its signer. */
+export interface ResponderFault {
+  readonly answer: OcspAnswer
+  /**
+   * Whether its "revoked" still counts: the signer is a responder of the issuer, but its certificate breaks a
+   * rule of the profile.
+   */
+  readonly mayAccuse: boolean
+}
+
+/** RFC 6960 §4.2.2.2: the issuer itself, or a responder certified by that issuer for this purpose. */
+export function responderFault(
+  answer: BasicOcspResponse,
+  query: RevocationQuery,
+  settings: OcspSettings,
+): ResponderFault | undefined {
+  const { issuer } = query
+  const faults = new Reasons()
+  let rule = delegation
+  if (answer.isBy(issuer)) {
+    if (!mayIssuerSign(issuer))
+      return { answer: unknown(delegation, 'the issuer may not sign'), mayAccuse: false }
+    const broken = answerFault(answer, issuer.publicKey, query, settings)
+    if (broken === undefined) return undefined
+    faults.add(broken)
+    rule = signatureRule
+  }
+  let mayAccuse = false
+  for (const responder of respondersOf(answer, settings)) {
+    if (!responder.issuer.equals(issuer.subject) || !signedByIssuer(responder, query)) continue
+    const refused = query.verifyAuthority(responder, 'ocsp')
+    const broken = answerFault(answer, responder.publicKey, query, settings)
+    if (refused !== undefined) {
+      faults.add(`its responder is refused: ${refused.message}`)
+      mayAccuse ||= refused.code === 'ERR_PATH_PROFILE' && broken === undefined
+    } else if (broken === undefined) return undefined
+    else faults.add(broken)
+    rule = refused === undefined ? signatureRule : delegation
+  }
+  const noResponder = 'it is signed neither by the issuer nor by a responder of the issuer'
+  return { answer: unknown(rule, faults.isEmpty ? noResponder : faults.join(', ')), mayAccuse }
+}
+
+function mayIssuerSign({ certificate }: RevocationQuery['issuer']): boolean {
+  const usage = certificate?.keyUsage
+  return usage === undefined || usage.has('digitalSignature') || usage.has('keyCertSign')
+}
+
+function respondersOf(answer: BasicOcspResponse, { responders, sent }: OcspSettings): Certificate[] {
+  let read = sent.get(answer)
+  if (read === undefined) sent.set(answer, (read = answer.certificates.flatMap(readCertificate)))
+  return [...read, ...responders].filter((certificate) => answer.isBy(certificate))
+}
+
+function readCertificate(der: Uint8Array): Certificate[] {
+  try {
+    const certificate = Certificate.parse(der)
+    certificate.checkAll()
+    return [certificate]
+  } catch {
+    return [] // unreadable included certificates are ignored
+  }
+}
+
+function signedByIssuer(responder: Certificate, { issuer, budget }: RevocationQuery): boolean {
+  budget.spendSignatureCheck(issuer.publicKey.bits)
+  return responder.verifySignatureBy(issuer.publicKey)
+}
+
+function answerFault(
+  answer: BasicOcspResponse,
+  key: PublicKey,
+  { budget }: RevocationQuery,
+  { signedBy }: OcspSettings,
+): string | undefined {
+  if (signedBy.get(answer)?.equals(key) === true) return undefined
+  budget.spendSignatureCheck(key.bits)
+  const fault = signatureFault(answer, key)
+  if (fault === undefined) signedBy.set(answer, key)
+  return fault
+}
+
+const delegation = 'RFC 6960 §4.2.2.2'
+const signatureRule = 'RFC 6960 §3.2 2'

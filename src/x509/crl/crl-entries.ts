@@ -1,0 +1,136 @@
+// The entries of a CRL: lookup by serial number, iteration in order, and the issuers of the listed
+// certificates (RFC 5280 §5.1.2.6, §5.3.3).
+
+import { DerReader } from '../../der/index.ts'
+import type { GeneralName } from '../names/general-name.ts'
+import { serialNumberBytes } from '../serial-number.ts'
+import type { SerialNumber } from '../serial-number.ts'
+import { noTolerances } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
+import { RevokedEntryCursor } from './entry-cursor.ts'
+import { CrlIndex } from './entry-index.ts'
+import { serialStart } from './entry-octets.ts'
+import { scanEntries } from './entry-scan.ts'
+import type { EntryScan } from './entry-scan.ts'
+import { readEntry, readEntryIssuer } from './revoked-entry.ts'
+import type { RevokedEntry } from './revoked-entry.ts'
+
+/** Names of an issuer; undefined means the issuer of the list. */
+export type EntryIssuer = readonly GeneralName[] | undefined
+
+/** The entries of one list; the index is built when first used. */
+export class CrlEntries {
+  readonly #der: Uint8Array
+  readonly #scan: EntryScan
+  readonly #tolerances: readonly Tolerance[]
+  /** Whether the list has entries of other issuers (RFC 5280 §5.2.5). */
+  readonly #isIndirect: () => boolean
+  #index: CrlIndex | undefined
+  /** The last issuer that was read: it applies to many entries, and may be long. */
+  #named: { readonly offset: number; readonly issuer: EntryIssuer } | undefined
+
+  constructor(der: Uint8Array, scan: EntryScan, tolerances: readonly Tolerance[], isIndirect: () => boolean) {
+    this.#der = der
+    this.#scan = scan
+    this.#tolerances = tolerances
+    this.#isIndirect = isIndirect
+  }
+
+  /** The results of one pass over the entries. */
+  get scan(): EntryScan {
+    return this.#scan
+  }
+
+  /** The size of the index in octets; builds the index. */
+  get indexByteLength(): number {
+    return this.#indexNow().byteLength
+  }
+
+  /** Every entry in order whose serial number can be read. */
+  *all(): Generator<RevokedEntry, void, undefined> {
+    const reader = new DerReader(this.#der, this.#scan.start, this.#scan.end)
+    while (!reader.done) {
+      reader.next()
+      if (serialStart(this.#der, reader.contentStart, reader.contentEnd) >= 0) yield this.#read(reader.start)
+    }
+  }
+
+  /** The first entry of a serial number whose issuer `isIssuer` accepts. */
+  find(
+    serial: SerialNumber | Uint8Array,
+    isIssuer?: (names: EntryIssuer) => boolean,
+  ): RevokedEntry | undefined {
+    const octets = octetsOf(serial)
+    const accept = isIssuer && ((offset: number): boolean => isIssuer(this.#issuerAt(offset)))
+    const offset = this.#indexNow().find(octets, accept)
+    return offset < 0 ? undefined : this.#read(offset)
+  }
+
+  /** Whether a serial number is listed, for any issuer; decodes nothing. */
+  has(serial: SerialNumber | Uint8Array): boolean {
+    return this.#indexNow().find(octetsOf(serial)) >= 0
+  }
+
+  /** Whether an entry names its own issuer, or may do so. */
+  get areOfSeveralIssuers(): boolean {
+    return this.#scan.issuerOffsets.length > 0
+  }
+
+  /** The entries, read in place. */
+  cursor(): RevokedEntryCursor {
+    return new RevokedEntryCursor(this.#der, this.#scan.start, this.#scan.end, this.#tolerances)
+  }
+
+  /**
+   * The offset of the first entry with the serial number of a cursor, of this list or another; -1 if there is
+   * none.
+   */
+  offsetOf({ bytes, serialStart: start, serialEnd }: RevokedEntryCursor): number {
+    return this.#indexNow().findBetween(bytes, start, serialEnd)
+  }
+
+  #indexNow(): CrlIndex {
+    return (this.#index ??= new CrlIndex(this.#der, this.#scan))
+  }
+
+  #read(offset: number): RevokedEntry {
+    return readEntry(this.#der, offset, this.#issuerAt(offset), this.#tolerances)
+  }
+
+  /** The issuer at an offset: the last one named at or before it (RFC 5280 §5.3.3). */
+  #issuerAt(offset: number): EntryIssuer {
+    const offsets = this.#scan.issuerOffsets
+    let low = 0
+    let high = offsets.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((offsets[middle] as number) <= offset) low = middle + 1
+      else high = middle
+    }
+    if (low === 0) return undefined
+    const at = offsets[low - 1] as number
+    if (this.#named?.offset !== at) this.#named = { offset: at, issuer: this.#issuerNamedAt(at) }
+    return this.#named.issuer
+  }
+
+  /**
+   * In an indirect list, an unreadable issuer matches no certificate: the serial number of one CA must not
+   * revoke the certificate of another. In a list of one issuer, it is that issuer.
+   */
+  #issuerNamedAt(offset: number): EntryIssuer {
+    const names = readEntryIssuer(this.#der, offset, this.#tolerances)
+    return names ?? (this.#isIndirect() ? noNames : undefined)
+  }
+}
+
+/** Encoded entries that stand in no list yet. @throws ERR_DER, ERR_LIMIT_EXCEEDED */
+export function scannedEntries(octets: Uint8Array): CrlEntries {
+  const scan = scanEntries(octets, 0, octets.length, 2, noTolerances)
+  return new CrlEntries(octets, scan, noTolerances, () => false)
+}
+
+function octetsOf(serial: SerialNumber | Uint8Array): Uint8Array {
+  return typeof serial === 'string' ? serialNumberBytes(serial) : serial
+}
+
+const noNames: readonly GeneralName[] = Object.freeze([])

@@ -1,0 +1,306 @@
+// A certificate revocation list: a view over its DER. RFC 5280 section 5.
+
+import type { X509Crl } from '@peculiar/x509'
+import { PkiError } from '../../errors/index.ts'
+import { requireOctets } from '../../internal/bytes.ts'
+import { freezeDeep } from '../../internal/freeze-deep.ts'
+import { decodeOnePem, decodePemBlocks, encodePem } from '../../internal/pem.ts'
+import type { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
+import type { PublicKey } from '../algorithms/public-key.ts'
+import { verifySignature } from '../algorithms/verify-signature.ts'
+import {
+  parseCrlNumber,
+  parseDistributionPoints,
+  parseIssuingDistributionPoint,
+} from '../extensions/revocation-extensions.ts'
+import type { DistributionPoint, IssuingDistributionPoint } from '../extensions/revocation-extensions.ts'
+import { extensionOids as oids } from '../extensions/extension.ts'
+import type { Extension } from '../extensions/extension.ts'
+import { parseAuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
+import type { AuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
+import { defineInspect } from '../describe.ts'
+import { inputBytes, toPeculiarCrl } from '../interchange.ts'
+import type { RawData } from '../interchange.ts'
+import type { DistinguishedName } from '../names/distinguished-name.ts'
+import type { GeneralName } from '../names/general-name.ts'
+import type { SerialNumber } from '../serial-number.ts'
+import { parseBlocks } from '../pem-blocks.ts'
+import { noTolerances, readParseOptions } from '../tolerances.ts'
+import type { ParseOptions, Tolerance } from '../tolerances.ts'
+import { CrlEntries } from './crl-entries.ts'
+import { readCrlFields } from './crl-fields.ts'
+import { crlToJson, formatCrl } from './describe-crl.ts'
+import { RevokedEntryCursor } from './entry-cursor.ts'
+import type { EntryFault, scanEntries } from './entry-scan.ts'
+import { ifReadable } from './revoked-entry.ts'
+import type { RevokedEntry } from './revoked-entry.ts'
+
+/**
+ * Every accepted form of a list: an object of this class, DER, PEM with one block, or an object of
+ * `@peculiar/x509`. @inline
+ */
+export type CrlInput = Crl | Uint8Array | string | RawData
+
+/**
+ * The list of octets that nobody else has, whose entries were scanned; set by the class, which alone can
+ * make one.
+ * @throws as `Crl.parse`
+ */
+export let crlOfScan: (der: Uint8Array, scan: typeof scanEntries) => Crl
+
+/**
+ * A CRL. `parse` checks the form of everything, entries included, and decodes none of them; an index for
+ * `find` is built when first used.
+ *
+ * @example
+ * ```ts
+ * const crl = Crl.from(pem)
+ * if (crl.verifySignatureBy(root.publicKey)) console.log(crl.find(leaf.serialNumber)?.reason)
+ * ```
+ */
+export class Crl {
+  /** DER of the whole list, as found. */
+  readonly der: Uint8Array
+  /** DER of the TBSCertList: the signed bytes; a view. */
+  readonly tbs: Uint8Array
+  /** The version number as usually written: 2 is the version with extensions. */
+  readonly version: 1 | 2
+  /** The signature algorithm. */
+  readonly signatureAlgorithm: AlgorithmIdentifier
+  /** The signature, as it is in the BIT STRING. */
+  readonly signature: Uint8Array
+  /** The name of the signer. */
+  readonly issuer: DistinguishedName
+  /** The issue date. */
+  readonly thisUpdate: Date
+  /** The latest date of the next list; undefined if the list does not contain it. */
+  readonly nextUpdate: Date | undefined
+  /** Every extension of the list, known or unknown. */
+  readonly extensions: readonly Extension[]
+  /** The tolerances with which this list was read; frozen. */
+  readonly tolerances: readonly Tolerance[]
+  readonly #entries: CrlEntries | undefined
+  #decoded: Map<string, unknown> | undefined
+
+  static {
+    crlOfScan = (der, scan) => new Crl(der, noTolerances, scan)
+  }
+
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[], scan?: typeof scanEntries) {
+    const fields = readCrlFields(der, tolerances, scan)
+    this.der = der
+    this.tolerances = tolerances
+    this.tbs = fields.tbs
+    this.signature = fields.signature
+    this.version = fields.version
+    this.signatureAlgorithm = fields.signatureAlgorithm
+    this.issuer = fields.issuer
+    this.thisUpdate = fields.thisUpdate
+    this.nextUpdate = fields.nextUpdate
+    this.extensions = fields.extensions
+    this.#entries =
+      fields.entries && new CrlEntries(der, fields.entries, tolerances, () => this.#isIndirect())
+  }
+
+  /**
+   * Parses a copy of DER.
+   *
+   * @throws ERR_CRL_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_ALGORITHM_MISMATCH, ERR_EXTENSION_DUPLICATE,
+   * ERR_EXTENSION_MALFORMED,
+   * ERR_LIMIT_EXCEEDED above 1 GiB or 20,000,000 entries
+   */
+  static parse(der: Uint8Array, options?: ParseOptions): Crl {
+    const { length } = requireOctets(der, 'the DER of a CRL')
+    if (length > maxOctets)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `the CRL has ${length} octets; at most ${maxOctets} are read`)
+    return new Crl(new Uint8Array(der), readParseOptions('Crl.parse', options))
+  }
+
+  /** A list in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
+  static from(input: CrlInput, options?: ParseOptions): Crl {
+    if (input instanceof Crl) return input
+    if (typeof input === 'string') return Crl.fromPem(input, options)
+    return Crl.parse(inputBytes(input, pemLabels, 'CRL'), options)
+  }
+
+  /** The list in a PEM text that contains exactly one. @throws ERR_PEM; as `parse` */
+  static fromPem(pem: string | Uint8Array, options?: ParseOptions): Crl {
+    return Crl.parse(decodeOnePem(pem, pemLabels), options)
+  }
+
+  /** Every list of a PEM text, in order. @throws ERR_PEM; as `parse` */
+  static listFromPem(pem: string | Uint8Array, options?: ParseOptions): Crl[] {
+    return parseBlocks(decodePemBlocks(pem, pemLabels), (der) => Crl.parse(der, options))
+  }
+
+  /** The number of listed certificates. */
+  get entryCount(): number {
+    return this.#entries?.scan.count ?? 0
+  }
+
+  /**
+   * Entries that violate RFC 5280 §5.1.2.6 or §5.3: a date without seconds, an undefined reason code. At most
+   * the first 16. A list with such an entry can revoke the certificates that it lists, but cannot show that
+   * any certificate is good.
+   */
+  get entryFaults(): readonly EntryFault[] {
+    return this.#entries?.scan.faults ?? noFaults
+  }
+
+  /**
+   * An unknown critical entry extension: the list must then not be used for any certificate (RFC 5280 §5.3).
+   */
+  get unknownCriticalEntryExtension(): string | undefined {
+    return this.#entries?.scan.unknownCritical
+  }
+
+  /** Identifies the issuer's signing key (RFC 5280 §5.2.1). */
+  get authorityKeyIdentifier(): AuthorityKeyIdentifier | undefined {
+    return this.#decode(oids.authorityKeyIdentifier, parseAuthorityKeyIdentifier)
+  }
+
+  /** Increases from list to list (§5.2.3). */
+  get crlNumber(): bigint | undefined {
+    return this.#decode(oids.crlNumber, (der) => parseCrlNumber(der))
+  }
+
+  /** The number of the list that this one extends; undefined for a complete list. */
+  get deltaCrlIndicator(): bigint | undefined {
+    return this.#decode(oids.deltaCrlIndicator, (der) => parseCrlNumber(der))
+  }
+
+  /** The scope of the list, if it does not cover everything (§5.2.5). */
+  get issuingDistributionPoint(): IssuingDistributionPoint | undefined {
+    return this.#decode(oids.issuingDistributionPoint, parseIssuingDistributionPoint)
+  }
+
+  /** Locations of delta CRLs for this list (§5.2.6). */
+  get freshestCrl(): readonly DistributionPoint[] | undefined {
+    return this.#decode(oids.freshestCrl, (der, tolerances) =>
+      parseDistributionPoints(der, 'freshestCRL', tolerances),
+    )
+  }
+
+  /** The extension of this type, if present. */
+  extension(oid: string): Extension | undefined {
+    return this.extensions.find((extension) => extension.oid === oid)
+  }
+
+  /** Every entry in order, decoded during iteration; without entries whose serial number cannot be read. */
+  *entries(): Generator<RevokedEntry, void, undefined> {
+    if (this.#entries !== undefined) yield* this.#entries.all()
+  }
+
+  /**
+   * The entry of a certificate, by serial number.
+   *
+   * @throws ERR_LIMIT_EXCEEDED for a list that names issuers and has more than 1,024 entries of one serial
+   * number
+   * @param isIssuer Whether the issuer of an entry is that of the certificate; undefined means the issuer of
+   * the list. Without this function, only entries of the issuer of the list are found.
+   */
+  find(
+    serial: SerialNumber | Uint8Array,
+    isIssuer?: (names: readonly GeneralName[] | undefined) => boolean,
+  ): RevokedEntry | undefined {
+    const entries = this.#entries
+    if (isIssuer !== undefined || entries?.areOfSeveralIssuers !== true)
+      return entries?.find(serial, isIssuer)
+    return entries.find(serial, (names) => this.#isOwn(names))
+  }
+
+  /** Whether a certificate of the list's own issuer is listed; decodes nothing. */
+  has(serial: SerialNumber | Uint8Array): boolean {
+    if (this.#entries?.areOfSeveralIssuers === true) return this.find(serial) !== undefined
+    return this.#entries?.has(serial) === true
+  }
+
+  /** Every entry in order, read in place: for lists with too many entries for an object each. */
+  cursor(): RevokedEntryCursor {
+    return this.#entries?.cursor() ?? new RevokedEntryCursor(this.der, 0, 0, this.tolerances)
+  }
+
+  /**
+   * The offset of the first entry with the serial number of a cursor, of this list or another; -1 if there is
+   * none.
+   */
+  offsetOf(cursor: RevokedEntryCursor): number {
+    return this.#entries?.offsetOf(cursor) ?? -1
+  }
+
+  /** The size of the index in octets; builds the index. */
+  get indexByteLength(): number {
+    return this.#entries?.indexByteLength ?? 0
+  }
+
+  /** Whether the signature verifies with this key; checks nothing else of the issuer. */
+  verifySignatureBy(issuerKey: PublicKey): boolean {
+    return verifySignature(issuerKey, this.signatureAlgorithm, this.tbs, this.signature)
+  }
+
+  /**
+   * Decodes the issuer, every known extension and every entry now. @throws the first fault found, in the list
+   * or in an entry
+   */
+  checkAll(): void {
+    void this.issuer.rdns
+    void this.authorityKeyIdentifier
+    void this.crlNumber
+    void this.deltaCrlIndicator
+    void this.issuingDistributionPoint
+    void this.freshestCrl
+    const [fault] = this.entryFaults
+    if (fault !== undefined) throw new PkiError(fault.code, fault.reason)
+    for (const entry of this.entries()) void entry
+  }
+
+  /** One PEM block. */
+  toPem(): string {
+    return encodePem('X509 CRL', this.der)
+  }
+
+  /**
+   * The main fields, one per line; also the output of `util.inspect`. Entries are counted, not listed.
+   */
+  toString(): string {
+    return formatCrl(this)
+  }
+
+  /** The main fields as strings. Never throws: an unreadable field holds the reason. */
+  toJSON(): Record<string, unknown> {
+    return crlToJson(this)
+  }
+
+  /** The list as an object of `@peculiar/x509`, which is loaded on first use. */
+  toPeculiar(): X509Crl {
+    return toPeculiarCrl(this.der)
+  }
+
+  #decode<T>(oid: string, parse: (der: Uint8Array, tolerances: readonly Tolerance[]) => T): T | undefined {
+    const known = this.#decoded?.get(oid)
+    if (known !== undefined) return known as T
+    const extension = this.extension(oid)
+    if (extension === undefined) return undefined
+    const value = freezeDeep(parse(extension.value, this.tolerances))
+    this.#decoded ??= new Map()
+    this.#decoded.set(oid, value)
+    return value
+  }
+
+  #isOwn(names: readonly GeneralName[] | undefined): boolean {
+    return (
+      names === undefined ||
+      names.some((name) => name.type === 'directoryName' && name.name.equals(this.issuer))
+    )
+  }
+
+  #isIndirect(): boolean {
+    return ifReadable(() => this.issuingDistributionPoint)?.indirectCrl === true
+  }
+}
+
+defineInspect(Crl.prototype)
+
+const pemLabels = ['X509 CRL', 'CRL']
+const maxOctets = 1024 ** 3
+const noFaults: readonly EntryFault[] = Object.freeze([])

@@ -1,0 +1,121 @@
+// An index from serial number to CRL entry, by open addressing over the bytes of the list: 5 to 11 octets per
+// entry, and no objects.
+
+import { randomBytes } from 'node:crypto'
+import { DerReader } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { serialOffset, serialStart } from './entry-octets.ts'
+import type { EntryScan } from './entry-scan.ts'
+
+/**
+ * A hash table of offsets. The hash is seeded, so that an attacker cannot create a list whose serial numbers
+ * all collide.
+ */
+export class CrlIndex {
+  readonly #bytes: Uint8Array
+  /** Offset of an entry, plus one; 0 = free. */
+  readonly #slots: Uint32Array
+  readonly #mask: number
+  readonly #seed: number
+  /**
+   * Whether entries of one serial number may have several issuers; otherwise only the first one is found.
+   */
+  readonly #byIssuer: boolean
+
+  /** @throws ERR_LIMIT_EXCEEDED more than 1,024 entries of one serial number, in a list that names issuers */
+  constructor(bytes: Uint8Array, scan: EntryScan) {
+    this.#bytes = bytes
+    this.#byIssuer = scan.issuerOffsets.length > 0
+    const capacity = 2 ** Math.ceil(Math.log2(Math.max(2, scan.count * 1.34)))
+    this.#slots = new Uint32Array(capacity)
+    this.#mask = capacity - 1
+    this.#seed = randomBytes(4).readUInt32LE()
+    const isEverySerialReadable = scan.faults.length === 0
+    const reader = new DerReader(bytes, scan.start, scan.end)
+    while (!reader.done) {
+      reader.next()
+      if (isEverySerialReadable || serialStart(bytes, reader.contentStart, reader.contentEnd) >= 0)
+        this.#insert(reader.start)
+    }
+  }
+
+  /** The size in octets, without the list itself. */
+  get byteLength(): number {
+    return this.#slots.byteLength
+  }
+
+  /** The offset of the first entry with this serial number that `accept` accepts; -1 if there is none. */
+  find(serial: Uint8Array, accept?: (offset: number) => boolean): number {
+    const bytes = this.#bytes
+    for (let slot = this.#hash(serial, 0, serial.length); ; slot = (slot + 1) & this.#mask) {
+      const stored = this.#slots[slot] as number
+      if (stored === 0) return -1
+      const offset = stored - 1
+      const at = serialOffset(bytes, offset)
+      if (
+        bytes[at - 1] === serial.length &&
+        equalAt(bytes, at, serial) &&
+        (accept === undefined || accept(offset))
+      )
+        return offset
+    }
+  }
+
+  /** Like `find`, for a serial number in place, between two offsets of any bytes. */
+  findBetween(wanted: Uint8Array, start: number, end: number): number {
+    const bytes = this.#bytes
+    for (let slot = this.#hash(wanted, start, end); ; slot = (slot + 1) & this.#mask) {
+      const stored = this.#slots[slot] as number
+      if (stored === 0) return -1
+      const at = serialOffset(bytes, stored - 1)
+      if (bytes[at - 1] !== end - start) continue
+      let same = 0
+      while (same < end - start && bytes[at + same] === wanted[start + same]) same++
+      if (same === end - start) return stored - 1
+    }
+  }
+
+  #insert(offset: number): void {
+    const at = serialOffset(this.#bytes, offset)
+    let slot = this.#hash(this.#bytes, at, at + (this.#bytes[at - 1] as number))
+    let same = 0
+    for (let steps = 0; this.#slots[slot] !== 0; slot = (slot + 1) & this.#mask) {
+      // Ordinary runs are short. No seed separates equal serial numbers: if one is listed a million times,
+      // each lookup would pass all of these entries.
+      if (++steps <= longRun || !this.#isSerialAt(at, (this.#slots[slot] as number) - 1)) continue
+      if (!this.#byIssuer) return
+      if (++same > maxSame)
+        throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxSame} CRL entries have one serial number`)
+    }
+    this.#slots[slot] = offset + 1
+  }
+
+  #isSerialAt(at: number, offset: number): boolean {
+    const bytes = this.#bytes
+    const other = serialOffset(bytes, offset)
+    const length = bytes[at - 1] as number
+    if (bytes[other - 1] !== length) return false
+    for (let i = 0; i < length; i++) if (bytes[at + i] !== bytes[other + i]) return false
+    return true
+  }
+
+  /** Multiplies and rotates over the octets, then mixes (the finaliser of MurmurHash3). */
+  #hash(bytes: Uint8Array, start: number, end: number): number {
+    let hash = this.#seed
+    for (let at = start; at < end; at++) {
+      hash = Math.imul(hash ^ (bytes[at] as number), 0x5bd1e995)
+      hash ^= hash >>> 15
+    }
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+    return (hash ^ (hash >>> 13)) & this.#mask
+  }
+}
+
+/** The length of a run of occupied slots above which its cause is checked. */
+const longRun = 64
+const maxSame = 1024
+
+function equalAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
+  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false
+  return true
+}

@@ -1,0 +1,76 @@
+// Checks the octets of a CRL entry in place and without exceptions, because a list has up to millions of
+// entries (RFC 5280 §5.1.2.6).
+
+import { tags } from '../../der/index.ts'
+import { crlReasons } from '../extensions/revocation-extensions.ts'
+
+/**
+ * The offset of the serial number's content octets in the content of an entry; -1 if it cannot be read.
+ */
+export function serialStart(bytes: Uint8Array, start: number, end: number): number {
+  const length = bytes[start + 1] as number
+  const at = start + 2
+  if (end - start < 3 || bytes[start] !== tags.integer || length === 0 || length > maxSerialOctets) return -1
+  if (at + length > end) return -1
+  // X.690 8.3.2: the first nine bits are neither all one nor all zero.
+  const first = bytes[at] as number
+  const isPadded =
+    length > 1 && (first === 0 || first === 0xff) && (bytes[at + 1] as number) >> 7 === first >> 7
+  return isPadded ? -1 : at
+}
+
+/**
+ * The end of the revocation date that begins at `start`; -1 if it is not a date in the form of RFC 5280
+ * §4.1.2.5.
+ */
+export function dateEnd(bytes: Uint8Array, start: number, end: number): number {
+  const tag = bytes[start]
+  const length = tag === tags.utcTime ? 13 : tag === tags.generalizedTime ? 15 : 0
+  const at = start + 2
+  const stop = at + length
+  if (length === 0 || stop > end || bytes[start + 1] !== length || bytes[stop - 1] !== zulu) return -1
+  for (let digit = at; digit < stop - 1; digit++)
+    if ((bytes[digit] as number) < 0x30 || (bytes[digit] as number) > 0x39) return -1
+  return isCalendarDate(bytes, stop - 11, length === 15 ? two(bytes, at) : 20) ? stop : -1
+}
+
+/** Whether the digits from the month on are a valid date; the last two digits of the year precede them. */
+function isCalendarDate(bytes: Uint8Array, at: number, century: number): boolean {
+  const day = two(bytes, at + 2)
+  if (two(bytes, at + 4) > 23 || two(bytes, at + 6) > 59 || two(bytes, at + 8) > 59 || day < 1) return false
+  if (day <= 28) return (daysOfMonth[two(bytes, at)] ?? 0) > 0
+  const year = two(bytes, at - 2)
+  const isLeap = year % 4 === 0 && (year !== 0 || century % 4 === 0)
+  const month = two(bytes, at)
+  return day <= (month === 2 && isLeap ? 29 : (daysOfMonth[month] ?? 0))
+}
+
+function two(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) - 0x30) * 10 + (bytes[at + 1] as number) - 0x30
+}
+
+/** The only extension of nearly all entries with extensions: a reason, not critical. */
+export function isPlainReason(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== plainReason.length + 1) return false
+  for (let i = 0; i < plainReason.length; i++) if (bytes[start + i] !== plainReason[i]) return false
+  return crlReasons[bytes[end - 1] as number] !== undefined
+}
+
+/**
+ * The position of the serial number's content octets in an entry whose serial number can be read.
+ */
+export function serialOffset(bytes: Uint8Array, entryOffset: number): number {
+  const length = bytes[entryOffset + 1] as number
+  return entryOffset + (length < 0x80 ? 4 : 4 + (length & 0x7f))
+}
+
+/**
+ * RFC 5280 5.1.2.6 allows 20. Certificates with more exist and are revoked. The index reads a length of one
+ * octet.
+ */
+export const maxSerialOctets = 127
+const zulu = 0x5a
+/** Indexed by month, from 1. */
+const daysOfMonth = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+/** SEQUENCE { SEQUENCE { id-ce-cRLReasons, OCTET STRING { ENUMERATED of one octet } } } up to the octet. */
+const plainReason = Uint8Array.from([0x30, 12, 0x30, 10, 0x06, 3, 0x55, 0x1d, 0x15, 0x04, 3, 0x0a, 1])

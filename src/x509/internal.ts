@@ -1,0 +1,65 @@
+// Encoders, tables and readers of x509 for the layers above; not part of the public API.
+export { AlgorithmIdentifier, signatureAlgorithms } from './algorithms/signature-algorithm.ts'
+export type { HashName } from './algorithms/signature-algorithm.ts'
+export { rdnComparisonKey } from './names/distinguished-name.ts'
+export {
+  encodeAltName,
+  encodeGeneralName,
+  formatIpAddress,
+  parseIpAddress,
+  readGeneralName,
+  readGeneralNames,
+} from './names/general-name.ts'
+export type { GeneralNameUse } from './names/general-name.ts'
+export type { NameAttribute } from './names/attribute-types.ts'
+export type { EcdsaEncoding } from './algorithms/verify-signature.ts'
+export { anyPolicy, encodeExtension } from './extensions/extension.ts'
+export { generateSerialNumber, serialNumberBytes, serialNumberFromBytes } from './serial-number.ts'
+export { BasicOcspResponse } from './ocsp/basic-ocsp-response.ts'
+export type { OcspSingleResponse } from './ocsp/ocsp-single-response.ts'
+export {
+  allReasons,
+  encodeDistributionPoints,
+  encodeInfoAccess,
+  encodeIssuingDistributionPoint,
+} from './extensions/revocation-extensions.ts'
+export type {
+  DistributionPoint,
+  DistributionPointName,
+  IssuingDistributionPoint,
+  ReasonFlags,
+} from './extensions/revocation-extensions.ts'
+export { encodeBasicConstraints, encodeNameConstraints } from './extensions/constraints.ts'
+export type { GeneralSubtree, NameConstraints, PolicyMapping } from './extensions/constraints.ts'
+export {
+  KeyUsage,
+  encodeAuthorityKeyIdentifier,
+  encodeExtendedKeyUsage,
+  encodeSubjectKeyIdentifier,
+} from './extensions/key-extensions.ts'
+export { acceptedBy, readTolerances } from './tolerances.ts'
+export { certificateOfLayout } from './certificate.ts'
+export { assembleSigned, encodeTbsCertificate, requireSigner } from './certificate-builder.ts'
+export { isProvenRequest } from './certificate-request.ts'
+export { encodeExtensionFields } from './extension-fields.ts'
+export { RevokedEntryCursor } from './crl/entry-cursor.ts'
+export { encodeCrlEntries, encodeCrlFrame, encodeTbsCrl } from './crl/crl-builder.ts'
+export { assembleCrl, parseCrlInTurns } from './crl/crl-in-turns.ts'
+export { scannedEntries } from './crl/crl-entries.ts'
+export { verifySignatureAsync } from './algorithms/verify-signature.ts'
+export { crlReasons } from './extensions/revocation-extensions.ts'
+export type { CrlReason } from './extensions/revocation-extensions.ts'
+export { describeSignatureAlgorithm, signatureFault } from './algorithms/signature-fault.ts'
+export type { CertificateRequestInput } from './certificate-request.ts'
+export type { PublicKeyInput } from './algorithms/public-key.ts'
+export type { ExtensionFields } from './extension-fields.ts'
+export type { RevokedCertificate } from './crl/crl-builder.ts'
+export type { KeyUsageName } from './extensions/key-extensions.ts'
+export type { PublicKeyAlgorithm } from './algorithms/signature-algorithm.ts'
+export type { Tolerance } from './tolerances.ts'
+export type { CrlInput } from './crl/crl.ts'
+export { formatGeneralName } from './names/general-name.ts'
+export type { OcspResponseFields } from './ocsp/ocsp-response-builder.ts'
+export type { OcspCertificateStatus } from './ocsp/ocsp-single-response.ts'
+export type { Extension } from './extensions/extension.ts'
+export type { SignOptions } from './algorithms/signer.ts'

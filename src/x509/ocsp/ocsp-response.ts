@@ -1,0 +1,84 @@
+// OCSP responses: a view over their DER. RFC 6960 §4.2.
+
+import { contextConstructed, element, oidContent, readWhole, sequence, tags } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { BasicOcspResponse, checkOcspSize } from './basic-ocsp-response.ts'
+
+/** OCSPResponseStatus; every value except `successful` means that there is no answer. */
+export type OcspResponseStatus =
+  'successful' | 'malformedRequest' | 'internalError' | 'tryLater' | 'sigRequired' | 'unauthorized'
+
+/** An OCSP response. `answer` is present if the status is `successful`. */
+export class OcspResponse {
+  /** DER of the whole response. */
+  readonly der: Uint8Array
+  /** `successful`, or the reason why there is no answer. */
+  readonly status: OcspResponseStatus
+  /** The signed answer; undefined unless `status` is `successful`. */
+  readonly answer: BasicOcspResponse | undefined
+
+  private constructor(der: Uint8Array) {
+    const reader = readWhole(der, tags.sequence, 'OCSPResponse')
+    const octets = reader.expect(tags.enumerated, 'responseStatus').content()
+    const status = octets.length === 1 ? statuses[octets[0] as number] : undefined
+    if (status === undefined) throw new PkiError('ERR_OCSP_MALFORMED', 'the OCSP response status is unknown')
+    let answer: BasicOcspResponse | undefined
+    if (reader.optional(contextConstructed(0))) {
+      const wrapper = reader.inner()
+      const bytes = wrapper.expect(tags.sequence, 'responseBytes').inner()
+      wrapper.finish('responseBytes')
+      const type = oidContent(bytes.expect(tags.oid, 'responseType'))
+      if (type !== basicResponse)
+        throw new PkiError(
+          'ERR_OCSP_MALFORMED',
+          `the OCSP response has the type ${type}; expected id-pkix-ocsp-basic`,
+        )
+      answer = BasicOcspResponse.parse(bytes.expect(tags.octetString, 'response').content())
+      bytes.finish('responseBytes')
+    }
+    reader.finish('OCSPResponse')
+    if ((answer === undefined) === (status === 'successful'))
+      throw new PkiError(
+        'ERR_OCSP_MALFORMED',
+        `the OCSP response has the status ${status} with${answer === undefined ? 'out' : ''} an answer`,
+      )
+    this.der = der
+    this.status = status
+    this.answer = answer
+  }
+
+  /**
+   * Parses a copy of DER.
+   *
+   * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_OID_INVALID, ERR_NAME_INVALID,
+   * ERR_EXTENSION_DUPLICATE, ERR_EXTENSION_MALFORMED,
+   * ERR_LIMIT_EXCEEDED above 256 KiB, 1,024 answers or 16 certificates
+   */
+  static parse(der: Uint8Array): OcspResponse {
+    checkOcspSize(der)
+    return new OcspResponse(new Uint8Array(der))
+  }
+
+  /** Like `parse`, for a response that was parsed before. @throws as `parse` */
+  static from(input: OcspResponse | Uint8Array): OcspResponse {
+    return input instanceof OcspResponse ? input : OcspResponse.parse(input)
+  }
+
+  /** An unsigned response that gives the reason why there is no answer. */
+  static refusal(status: Exclude<OcspResponseStatus, 'successful'>): OcspResponse {
+    return new OcspResponse(sequence(element(tags.enumerated, Uint8Array.of(statuses.indexOf(status)))))
+  }
+}
+
+/** id-pkix-ocsp-basic. */
+export const basicResponse = '1.3.6.1.5.5.7.48.1.1'
+/** The index is the number; 4 is not used. */
+const statuses: readonly (OcspResponseStatus | undefined)[] = [
+  'successful',
+  'malformedRequest',
+  'internalError',
+  'tryLater',
+  undefined,
+  'sigRequired',
+  'unauthorized',
+]

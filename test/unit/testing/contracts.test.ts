@@ -1,0 +1,280 @@
+// The suites of the contracts: what this package has of each passes, what breaks one fails, and none is
+// missing.
+
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, readFileSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { publicNames } from '../../../scripts/public-names.ts'
+import { createTileDirectory } from '../../../src/adapters/files/index.ts'
+import { ApiKeyAuthenticator } from '../../../src/auth/index.ts'
+import type { Authenticator } from '../../../src/auth/index.ts'
+import { createLocalUpstream, createMemoryStorage } from '../../../src/ca/index.ts'
+import { SoftwareSigner } from '../../../src/keys/index.ts'
+import { Authorizer, callerIdentityPolicy, createIdentityProvider } from '../../../src/policy/index.ts'
+import { systemClock } from '../../../src/runtime/index.ts'
+import { PkiError } from '../../../src/errors/index.ts'
+import { localCaClient } from '../../../src/secrets/index.ts'
+import type { Secret, SecretSource } from '../../../src/secrets/index.ts'
+import { TrustBundleSet } from '../../../src/svid/index.ts'
+import { FakeClock, contracts } from '../../../src/testing/index.ts'
+import type { ContractCase } from '../../../src/testing/index.ts'
+import { createCrlChecker } from '../../../src/validation/index.ts'
+import { deferred } from '../../support/deferred.ts'
+import { alice, bearerTokens, orderPolicies, shop } from '../../support/bearer.ts'
+import { itKeeps } from '../../support/contract.ts'
+import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
+
+const pki = await testPki()
+const key = ApiKeyAuthenticator.generateKey()
+const apiKeys = new ApiKeyAuthenticator({
+  keys: [{ id: 'ci', digest: ApiKeyAuthenticator.digestOf(key), identities: [workloadId] }],
+})
+const headerOf = (value: string) => ({
+  header: (name: string): readonly string[] => (name === 'x-api-key' ? [value] : []),
+})
+const credentials = {
+  valid: headerOf(key),
+  invalid: [headerOf('another'), headerOf('')],
+  identities: [workloadId.toString()],
+}
+const holder = {
+  token: 'alice',
+  spiffeId: alice.toString(),
+  invalid: ['eve'],
+  allowed: ['/orders/1', 'GET'],
+  refused: ['/orders/1', 'PUT'],
+} as const
+const request = { csr: (await newRequest()).request, ttlSeconds: undefined }
+const policy = callerIdentityPolicy({ trustDomain: 'example.org' })
+const decided = {
+  allowed: [request, callerOf()],
+  refused: [request, callerOf('spiffe://other.example/api')],
+} as const
+const good = await pki.issuance.issue({ csr: (await newRequest()).request }, callerOf())
+const bad = await pki.issuance.issue({ csr: (await newRequest()).request }, callerOf())
+await pki.issuance.revoke(bad.certificate.serialNumber, 'keyCompromise', callerOf())
+const list = await pki.authority.issueCrl()
+const paths = {
+  good: { leaf: good.certificate, anchors: [pki.root] },
+  revoked: { leaf: bad.certificate, anchors: [pki.root] },
+}
+const advance = (clock: unknown, ms: number): void => (clock as FakeClock).advance(ms)
+
+function openLogger() {
+  const lines: string[] = []
+  const line = (fields: object, message: string): void => void lines.push(JSON.stringify(fields) + message)
+  return { logger: { debug: line, info: line, warn: line, error: line }, lines: () => lines }
+}
+
+function openMetrics() {
+  const values = new Map<string, number>()
+  const id = (name: string, labels: object = {}): string => name + JSON.stringify(labels)
+  return {
+    metrics: {
+      count: (name: string, labels?: object, by = 1) =>
+        void values.set(id(name, labels), (values.get(id(name, labels)) ?? 0) + by),
+      gauge: (name: string, value: number, labels?: object) => void values.set(id(name, labels), value),
+      observe: () => undefined,
+    },
+    value: (name: string, labels: object) => values.get(id(name, labels)),
+  }
+}
+
+/** One certificate under one name, kept in memory. */
+class OneSecret implements SecretSource {
+  #secret: Secret = { ...secret }
+  #changed = deferred()
+
+  async get(name: string, signal?: AbortSignal): Promise<Secret> {
+    if (signal?.aborted === true) throw new PkiError('ERR_ABORTED', 'the call was aborted')
+    return { ...this.#secret, name }
+  }
+
+  async *watch(_name: string, signal: AbortSignal): AsyncIterable<Secret> {
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    while (!signal.aborted) {
+      const next = this.#changed
+      yield this.#secret
+      await Promise.race([next.promise, aborted])
+    }
+  }
+
+  change(): void {
+    this.#secret = { ...secret }
+    this.#changed.resolve()
+    this.#changed = deferred()
+  }
+}
+
+const secret: Secret = {
+  type: 'certificate',
+  name: 'default',
+  id: workloadId,
+  certificates: [good.certificate],
+  privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+}
+const signer = await SoftwareSigner.generate('P-256')
+const upstreamCa = { certificate: pki.root, signer: pki.signer }
+const tiles = mkdtempSync(join(tmpdir(), 'tiles-'))
+
+const kept: Readonly<Record<string, readonly ContractCase[]>> = {
+  'Authenticator: API keys': contracts.Authenticator({ open: () => apiKeys, ...credentials }),
+  'BundleSource: a CA': contracts.BundleSource({ open: () => pki.authority, trustDomain: 'example.org' }),
+  'BundleSource: a set': contracts.BundleSource({
+    open: () => new TrustBundleSet([pki.authority.trustBundle()]),
+    trustDomain: 'example.org',
+  }),
+  'CaClient: local': contracts.CaClient({ open: () => localCaClient(pki.issuance, callerOf()) }),
+  'Clock: fake': contracts.Clock({ open: () => new FakeClock(), advance }),
+  'Clock: the platform': contracts.Clock({ open: () => systemClock }),
+  'CrlStore: memory': contracts.CrlStore({ open: async () => createMemoryStorage() }),
+  'IdentityProvider: tokens and policies': contracts.IdentityProvider({
+    open: () =>
+      createIdentityProvider({
+        authorizer: new Authorizer(orderPolicies, shop),
+        authenticator: bearerTokens,
+      }),
+    ...holder,
+  }),
+  'IssuancePolicy: caller identity': contracts.IssuancePolicy({ open: () => policy, ...decided }),
+  Logger: contracts.Logger({ open: openLogger }),
+  Metrics: contracts.Metrics({ open: openMetrics }),
+  'RevocationChecker: CRLs': contracts.RevocationChecker({
+    open: () => createCrlChecker({ lists: [list], mode: 'hard-fail' }),
+    ...paths,
+  }),
+  'Signer: software': contracts.Signer({ open: () => signer }),
+  'SecretSource: in memory': contracts.SecretSource({
+    open: () => new OneSecret(),
+    name: 'default',
+    change: (source) => void (source instanceof OneSecret && source.change()),
+  }),
+  'Signer: RSA': contracts.Signer({ open: () => SoftwareSigner.generate('RSA-2048') }),
+  'TileStore: a directory': contracts.TileStore({ open: () => createTileDirectory(tiles) }),
+  'UpstreamAuthority: a CA in this process': contracts.UpstreamAuthority({
+    open: () => createLocalUpstream({ trustDomain: 'example.org', ca: upstreamCa }),
+    trustDomain: 'example.org',
+  }),
+}
+
+describe.each(Object.entries(kept))('%s', (_name, cases) => {
+  itKeeps(cases)
+})
+
+/** The names of the cases that fail. */
+async function failures(cases: readonly ContractCase[]): Promise<string[]> {
+  const failed: string[] = []
+  for (const { name, run } of cases)
+    await run().catch(() => {
+      failed.push(name)
+    })
+  return failed
+}
+
+const everybody: Authenticator = { name: 'all', authenticate: async () => callerOf() }
+const isDeaf = { check: () => undefined }
+const broken: Readonly<Record<string, readonly ContractCase[]>> = {
+  Authenticator: contracts.Authenticator({ open: () => everybody, ...credentials }),
+  BundleSource: contracts.BundleSource({
+    open: () => ({ bundleFor: () => pki.authority.trustBundle() }),
+    trustDomain: 'example.org',
+  }),
+  CaClient: contracts.CaClient({ open: () => ({ issue: async () => good }) }),
+  Clock: contracts.Clock({
+    open: () => ({
+      now: () => 0,
+      monotonic: () => 0,
+      schedule(callback) {
+        callback()
+        return () => undefined
+      },
+    }),
+    advance: () => undefined,
+  }),
+  IdentityProvider: contracts.IdentityProvider({
+    open: () => ({
+      validateIdentity: async () => callerOf(),
+      spiffeIdOf: () => workloadId,
+      isAuthorized: async () => ({ allowed: false }) as never,
+    }),
+    ...holder,
+  }),
+  IssuancePolicy: contracts.IssuancePolicy({
+    open: () => ({ decide: () => ({ allowed: false, rule: '', code: 'ERR_LINT', reason: '' }) }),
+    ...decided,
+  }),
+  Logger: contracts.Logger({ open: () => ({ ...openLogger(), lines: () => [] }) }),
+  Metrics: contracts.Metrics({ open: () => ({ ...openMetrics(), value: () => 1 }) }),
+  RevocationChecker: contracts.RevocationChecker({ open: () => isDeaf, ...paths }),
+  SecretSource: contracts.SecretSource({
+    open: () => ({ get: () => Promise.reject(new Error('none')), async *watch() {} }),
+    name: 'default',
+    change: () => undefined,
+  }),
+  Signer: contracts.Signer({
+    open: () => ({
+      id: 'a',
+      publicKey: signer.publicKey,
+      signatureAlgorithm: signer.signatureAlgorithm,
+      sign: () => new Uint8Array(64),
+    }),
+  }),
+  UpstreamAuthority: contracts.UpstreamAuthority({
+    open: () => ({
+      name: 'broken',
+      roots: async () => [pki.root],
+      issueIntermediate: async () => ({ certificate: pki.root, chain: [], roots: [pki.root] }),
+    }),
+    trustDomain: 'example.org',
+  }),
+  TileStore: contracts.TileStore({
+    open: () => ({ read: async () => new Uint8Array(1), write: async () => undefined }),
+  }),
+}
+
+it.each(Object.entries(broken))('%s: an implementation that breaks it fails', async (_name, cases) => {
+  expect(await failures(cases)).not.toEqual([])
+})
+
+/** Interfaces with methods that this package implements and users call: not contracts. */
+const ours = [
+  'AuthenticationRequest',
+  'RevocationQuery',
+  'CertificateAuthority',
+  'CaService',
+  'CrlIssuer',
+  'IssuanceService',
+  'SqliteStorage',
+  'TlsIdentity',
+  'X509Source',
+]
+
+/** Contracts that have no suite yet. */
+const withoutSuite = [
+  'Attestor',
+  'AuditWitness',
+  'GuardedFetcher',
+  'ImpersonationAuthorizer',
+  'PodIndex',
+  'WorkloadSource',
+]
+
+it('every public interface with methods has a suite, or is one that this package implements', () => {
+  const names = new Set([...publicNames().values()].flat().map(({ name }) => name))
+  const root = new URL('../../../src/', import.meta.url)
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  )
+  const found = files.flatMap((file) => {
+    const text = readFileSync(new URL(file, root), 'utf8')
+    return [...text.matchAll(/^export interface (\w+)[^{]*\{\n(.*?)^\}/gms)]
+      .filter(([, name = '', body = '']) => names.has(name) && /^ {2}\w+\??(<[^>]*>)?\(/m.test(body))
+      .map(([, name = '']) => name)
+  })
+  expect(found.length).toBeGreaterThan(10)
+  const known = new Set<string>([...Object.keys(contracts), ...ours, ...withoutSuite])
+  expect([...new Set(found)].filter((name) => !known.has(name))).toEqual([])
+  expect([...ours, ...withoutSuite].filter((name) => !found.includes(name))).toEqual([])
+})
