@@ -1,69 +1,85 @@
-// Who is calling: the contract between transports, which know a connection, and authenticators, which know credentials.
+// The contract between transports, which describe a connection, and authenticators, which verify credentials.
 
 import type { PkiError } from '../errors/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
 import type { Certificate } from '../x509/index.ts'
 
-/** What a transport knows about a caller; the gRPC and HTTP adapters make one. */
+/** A call as its transport describes it; built by the gRPC and HTTP adapters. */
 export interface AuthenticationRequest {
-  /** What the call came over; for logs and for authenticators that serve one transport alone. */
+  /** The protocol of the call; for logs, and for authenticators that serve one transport only. */
   readonly transport: 'grpc' | 'http' | (string & {})
-  /** Every value of a header, by its lower-case name; empty when it was not sent. */
+  /** Every value of a header, by its lower-case name; an empty array when it was not sent. */
   header(name: string): readonly string[]
-  /** The other end of the connection; undefined where there is none, as on a Unix socket. */
+  /** The address of the peer; undefined if it has none, as on a Unix socket. */
   readonly peer: { readonly address: string; readonly port: number } | undefined
   /** Undefined on a connection without TLS. */
   readonly tls: TlsPeer | undefined
-  /** Aborted when the caller is gone. */
+  /** Aborted when the caller has disconnected. */
   readonly signal: AbortSignal
 }
 
-/** The client's side of a TLS handshake. */
+/** The client's side of a TLS handshake. @inline */
 export interface TlsPeer {
-  /** As the client sent it, leaf first; empty when it sent none. The handshake proved possession of the leaf's key, nothing else. */
+  /**
+   * As the client sent it, leaf first; empty if it sent none. The handshake
+   * proves possession of the leaf's key only.
+   */
   readonly presentedChain: readonly Certificate[]
-  /** The chain that the TLS stack itself verified; empty when it did not or was not asked to. */
+  /** The chain that the TLS stack itself verified; empty if it verified none. */
   readonly verifiedChain: readonly Certificate[]
 }
 
 /** A caller whose credential was verified. */
 export interface Caller {
-  /** At least one. */
+  /** At least one, at most 64. */
   readonly identities: readonly SpiffeId[]
   /** The kind of credential: `x509`, `kubernetes-jwt`, `oidc`, `xfcc`, `api-key`, … */
   readonly credential: string
-  /** Present when the credential is bound to a pod. */
+  /** Present when the credential is bound to a Kubernetes service account. */
   readonly kubernetes?: KubernetesCaller | undefined
-  /** Verified facts, for policy and audit. Never the credential itself. */
+  /**
+   * Verified facts for policy and audit, as JSON data: null, boolean, number,
+   * bigint, string, arrays and objects. Never the credential.
+   */
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** Where in Kubernetes a caller runs. */
+/** Where in Kubernetes a caller runs. @inline */
 export interface KubernetesCaller {
-  /** The namespace of the pod. */
+  /** The namespace of the service account and the pod. */
   readonly namespace: string
-  /** The service account that the pod runs as. */
+  /** The name of the service account. */
   readonly serviceAccount: string
-  /** The name of the pod, where the credential says it. */
+  /** The name of the pod, if the credential contains it. */
   readonly podName?: string | undefined
-  /** The UID of the pod, where the credential says it: a new pod of the same name has another. */
+  /** The UID of the pod, if the credential contains it: a new pod with the same name has another. */
   readonly podUid?: string | undefined
-  /** The cluster that vouches for the credential, where there are several. */
+  /** The name of the node, if the credential contains it. */
+  readonly nodeName?: string | undefined
+  /** The cluster that issued the credential, if there are several. */
   readonly cluster?: string | undefined
 }
 
 /**
  * Recognises one kind of credential.
  *
- * `undefined` says "no credential of my kind here, ask the next"; a thrown `AuthenticationError` says "it is here and it is bad".
- * Any other failure (a lookup that does not answer) is thrown too, and denies as well.
+ * `undefined` means "no credential of this kind was sent, try the next authenticator". A thrown
+ * `AuthenticationError` means "a credential of this kind was sent and is not valid". Any other error (a
+ * lookup that does not answer) denies the call as well.
  */
 export interface Authenticator {
-  /** A short name for logs, metrics and the messages of its failures, such as `api-key`. */
+  /** A short name for logs, metrics and error messages, such as `api-key`. */
   readonly name: string
-  /** The caller of a request, at once or later. @throws `AuthenticationError` for a credential of this kind that is bad; anything else denies too */
+  /**
+   * Resolves to the caller of a request. @throws `AuthenticationError` for an invalid credential of this kind
+   */
   authenticate(request: AuthenticationRequest): Promise<Caller | undefined>
 }
 
-/** What an authenticator throws for a credential that is present and bad; made by `authenticationError`. */
+/**
+ * What an authenticator throws for a credential that was sent and is not
+ * valid; made by `authenticationError`.
+ *
+ * @inline
+ */
 export type AuthenticationError = PkiError<'ERR_CREDENTIAL_INVALID' | 'ERR_CLIENT_CERTIFICATE_UNTRUSTED'>

@@ -1,88 +1,170 @@
-// The client's own certificate as its credential: mutual TLS.
+// Authenticates the client certificate of mutual TLS, which this package verifies on every call.
 
 import { PkiError } from '../errors/index.ts'
-import type { SpiffeId } from '../spiffe/index.ts'
+import { readOptions } from '../internal/options.ts'
+import { systemClock } from '../runtime/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { X509SvidValidator } from '../svid/index.ts'
 import type { Certificate } from '../x509/index.ts'
-import { authenticationError } from './composite-authenticator.ts'
+import type { BundleSource } from '../svid/index.ts'
+import type { X509SvidOptions, X509SvidValidatorOptions } from '../svid/internal.ts'
+import type { Rejection, RevocationChecker, VerifiedPath } from '../validation/index.ts'
+import type { RejectedPath } from '../validation/internal.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
+import { RefusedChains } from './refused-chains.ts'
+import { authenticationError } from './require-caller.ts'
 
-/** What the check of a client's chain answers; `verifyX509Svid` has this shape. */
-export type ClientChainVerdict =
-  | {
-      readonly ok: true
-      /** Who the client is. */
-      readonly id: SpiffeId
-    }
-  | {
-      readonly ok: false
-      /** Why not; the first is the one that the log shows. */
-      readonly rejected: readonly { readonly code: string; readonly rule: string; readonly message: string }[]
-    }
+/**
+ * Looks up the certificates of a verified path in records that are read asynchronously, such as a CA's store.
+ * Undefined means that none is revoked; an error denies the call.
+ */
+export type RevocationLookup = (path: VerifiedPath, signal: AbortSignal) => Promise<Rejection | undefined>
 
-/** Options of `ClientCertificateAuthenticator`. */
-export interface ClientCertificateAuthenticatorOptions {
-  /**
-   * Checks the chain as the client sent it, leaf first, against the trust bundles of now. Asked on every call, also on a long-lived or
-   * resumed connection: a handshake of an hour ago knows nothing of a bundle or a revocation of since.
-   */
-  readonly verify: (chain: readonly Certificate[]) => ClientChainVerdict
+/** A source of trust bundles that can also check for revocation, as a `CertificateAuthority` does. @inline */
+interface RevocationAwareBundleSource extends BundleSource {
+  /** Checks against the records of the CA that these bundles belong to. */
+  readonly revocation?: RevocationChecker | RevocationLookup | undefined
 }
 
 /**
- * Authenticates by the SPIFFE ID of the client certificate, verified by this package whatever the TLS stack said of it.
+ * Options of `ClientCertificateAuthenticator`. Exactly one is required of `revocation` (as an option or from
+ * the source) and `dangerouslyWithoutRevocation`.
+ *
+ * @inline
+ */
+export interface ClientCertificateAuthenticatorOptions extends Pick<
+  X509SvidValidatorOptions,
+  'intermediates' | 'maxDepth' | 'budget' | 'id'
+> {
+  /**
+   * Trust bundles by trust domain: a CA, a `TrustBundle`, a `TrustBundleSet`.
+   * Only the bundle of the client's own trust domain is used.
+   */
+  readonly bundles: RevocationAwareBundleSource
+  /** Checks the certificates of a chain for revocation. Default: the checker of `bundles`, if it has one. */
+  readonly revocation?: RevocationChecker | RevocationLookup | undefined
+  /**
+   * Accepts revoked certificates until they expire. Only for CAs that never
+   * revoke; only the lifetime then limits a stolen key.
+   */
+  readonly dangerouslyWithoutRevocation?: boolean | undefined
+  /** The clock for verification; default `systemClock`. */
+  readonly clock?: Clock | undefined
+}
+
+/**
+ * Authenticates by the SPIFFE ID of the client certificate (X509-SVID section 5).
+ *
+ * The whole presented chain is verified on every call, also on a long-lived or resumed connection: the
+ * handshake may be older than the current trust bundle or a revocation. The extended key usage `clientAuth`
+ * is required where the certificate has that extension.
  *
  * @example
  * ```ts
- * const svids = new X509SvidValidator({ bundles })
- * const byCertificate = new ClientCertificateAuthenticator({ verify: (presented) => svids.verify(presented, { extendedKeyUsage: 'clientAuth' }) })
+ * const byCertificate = new ClientCertificateAuthenticator({ bundles, revocation: checker })
  * ```
  */
 export class ClientCertificateAuthenticator implements Authenticator {
   /** `client-certificate`. */
   readonly name = 'client-certificate'
-  readonly #verify: ClientCertificateAuthenticatorOptions['verify']
+  readonly #validator: X509SvidValidator
+  readonly #lookup: RevocationLookup | undefined
+  readonly #clock: Clock
+  readonly #refused: RefusedChains
 
-  /** @throws ERR_INVALID_ARGUMENT without a `verify` */
+  /** @throws ERR_INVALID_ARGUMENT without bundles, or without a choice about revocation */
   constructor(options: ClientCertificateAuthenticatorOptions) {
-    if (
-      typeof (options as Partial<ClientCertificateAuthenticatorOptions> | undefined)?.verify !== 'function'
-    ) {
-      throw new PkiError(
-        'ERR_INVALID_ARGUMENT',
-        'verify is a function that judges a chain, such as that of an X509SvidValidator',
-      )
-    }
-    this.#verify = options.verify
+    const {
+      clock,
+      dangerouslyWithoutRevocation,
+      revocation: own,
+      ...validation
+    } = readOptions<ClientCertificateAuthenticatorOptions>('ClientCertificateAuthenticator', options, {
+      bundles: 'required',
+      revocation: 'guard',
+      dangerouslyWithoutRevocation: 'optional',
+      intermediates: 'optional',
+      maxDepth: 'guard',
+      budget: 'guard',
+      id: 'guard',
+      clock: 'optional',
+    })
+    const revocation = revocationOf(own, validation.bundles, dangerouslyWithoutRevocation === true)
+    this.#validator = new X509SvidValidator({
+      ...validation,
+      budget: { ...peerBudget, ...validation.budget },
+      extendedKeyUsage: 'clientAuth',
+      ...(typeof revocation === 'object' ? { revocation } : {}),
+    })
+    this.#lookup = typeof revocation === 'function' ? revocation : undefined
+    this.#clock = clock ?? systemClock
+    this.#refused = new RefusedChains(this.#clock)
   }
 
-  /** The holder of the presented chain; undefined where none was presented. @throws ERR_CLIENT_CERTIFICATE_UNTRUSTED, ERR_CREDENTIAL_INVALID */
-  authenticate(request: AuthenticationRequest): Promise<Caller | undefined> {
+  /**
+   * The identity of the presented chain; undefined if no certificate was presented.
+   *
+   * @throws ERR_CLIENT_CERTIFICATE_UNTRUSTED the chain does not verify;
+   *   ERR_CREDENTIAL_INVALID it is longer than 10 certificates
+   */
+  async authenticate(request: AuthenticationRequest): Promise<Caller | undefined> {
     const chain = request.tls?.presentedChain
     const leaf = chain?.[0]
-    if (chain === undefined || leaf === undefined) return Promise.resolve(undefined)
+    if (chain === undefined || leaf === undefined) return undefined
     if (chain.length > maxChainLength) {
-      return Promise.reject(
-        authenticationError(
-          `a client chain of ${chain.length} certificates; at most ${maxChainLength} are read`,
-        ),
+      throw authenticationError(
+        `the client presented a chain of ${chain.length} certificates; at most ${maxChainLength} are read`,
       )
     }
-    return Promise.resolve(chain).then((presented) => {
-      const verdict = this.#verify(presented)
-      if (!verdict.ok) {
-        const [first] = verdict.rejected
-        throw new PkiError(
-          'ERR_CLIENT_CERTIFICATE_UNTRUSTED',
-          `the client certificate is not trusted: ${first?.message ?? 'no path'} (${first?.code ?? ''}, ${first?.rule ?? ''})`,
-        )
-      }
-      return {
-        identities: [verdict.id],
-        credential: 'x509',
-        claims: { serialNumber: leaf.serialNumber, notAfter: leaf.notAfter.toISOString() },
-      }
-    })
+    const known = this.#refused.find(chain)
+    if (known !== undefined) throw known
+    const time = new Date(this.#clock.now())
+    const verdict = this.#validator.verify(chain, { time } satisfies X509SvidOptions)
+    if (!verdict.ok) throw this.#refused.remember(chain, untrusted(leaf, verdict.rejected[0]))
+    const revoked = await this.#lookup?.(verdict.path, request.signal)
+    if (revoked !== undefined) throw untrusted(leaf, revoked)
+    return {
+      identities: [verdict.id],
+      credential: 'x509',
+      claims: { serialNumber: leaf.serialNumber, notAfter: leaf.notAfter.toISOString() },
+    }
   }
 }
 
+function untrusted(leaf: Certificate, first: RejectedPath | Rejection | undefined): PkiError {
+  return new PkiError(
+    'ERR_CLIENT_CERTIFICATE_UNTRUSTED',
+    `the client certificate with serial number ${leaf.serialNumber} is not trusted: ` +
+      `${first?.message ?? 'no path'} (${first?.code ?? ''}, ${first?.rule ?? ''})`,
+  )
+}
+
+function revocationOf(
+  own: ClientCertificateAuthenticatorOptions['revocation'],
+  bundles: RevocationAwareBundleSource,
+  without: boolean,
+): RevocationChecker | RevocationLookup | undefined {
+  if (without) {
+    if (own === undefined) return undefined
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'ClientCertificateAuthenticator: revocation and dangerouslyWithoutRevocation exclude each other',
+    )
+  }
+  const given = own ?? bundles.revocation
+  if (typeof given === 'function' || typeof given?.check === 'function') return given
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    given === undefined
+      ? 'ClientCertificateAuthenticator: the option revocation is required, because bundles has no ' +
+          'revocation checker; ' +
+          'give a RevocationChecker, or dangerouslyWithoutRevocation: true'
+      : 'ClientCertificateAuthenticator: revocation is neither a function nor an object with the method ' +
+          'check',
+  )
+}
+
 const maxChainLength = 10
+
+/** The client chooses the keys in its chain: enough for two signatures of P-521 and as many of their CRLs. */
+const peerBudget = { maxSignatureChecks: 40 }

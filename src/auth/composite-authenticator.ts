@@ -1,122 +1,37 @@
-// How authenticators say no, and how callers are checked before anything is done for them.
-// Several authenticators as one, asked in order.
+// Tries several authenticators in order, and logs and counts refusals.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
-import { noMetrics, silentLogger } from '../runtime/index.ts'
+import { readOptions } from '../internal/options.ts'
+import { metricNames } from '../runtime/index.ts'
+import { safeLogger, safeMetrics } from '../runtime/internal.ts'
 import type { Logger, Metrics } from '../runtime/index.ts'
-import { SpiffeId } from '../spiffe/index.ts'
-import type { AuthenticationError, AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
+import type { AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
+import { authenticatorFailed, checkCaller, requireAuthenticator } from './require-caller.ts'
 
-/**
- * A credential that is present and bad. The text is for the log: transports answer every failed authentication alike.
- *
- * @param message What was found and what was wanted; never the credential itself.
- */
-export function authenticationError(
-  message: string,
-  options?: { readonly cause?: unknown },
-): AuthenticationError {
-  return new PkiError('ERR_CREDENTIAL_INVALID', message, options)
-}
-
-/**
- * The caller, or an error: there is no anonymous caller.
- *
- * @throws ERR_CREDENTIAL_MISSING when no authenticator found a credential of its kind; ERR_CREDENTIAL_INVALID,
- * ERR_CLIENT_CERTIFICATE_UNTRUSTED when one found a bad one; ERR_AUTHENTICATOR_FAILED when one could not tell
- */
-export async function requireCaller(
-  authenticator: Authenticator,
-  request: AuthenticationRequest,
-): Promise<Caller> {
-  if (typeof (Object(authenticator) as Partial<Authenticator>).authenticate !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'an authenticator is wanted')
-  let caller: Caller | undefined
-  try {
-    caller = await authenticator.authenticate(request)
-  } catch (cause) {
-    throw isPkiError(cause) ? cause : authenticatorFailed(authenticator.name, cause)
-  }
-  if (caller === undefined)
-    throw new PkiError('ERR_CREDENTIAL_MISSING', `no credential that ${authenticator.name} knows was sent`)
-  return checkCaller(caller, authenticator.name)
-}
-
-/**
- * Checks what an authenticator answered: a caller without an identity, or with one that is no SpiffeId, is nobody; so is one without a kind of
- * credential or claims, which policies and records rely on.
- *
- * @throws ERR_AUTHENTICATOR_FAILED
- */
-export function checkCaller(caller: Caller, name: string): Caller {
-  const { identities, credential, claims, kubernetes }: Readonly<Partial<Record<keyof Caller, unknown>>> =
-    isObject(caller) ? caller : {}
-  if (!Array.isArray(identities) || identities.length === 0)
-    throw failed(name, 'answered with a caller that has no identity')
-  if (identities.length > maxIdentities)
-    throw failed(name, `answered with ${identities.length} identities; at most ${maxIdentities} are taken`)
-  if (!identities.every((id) => id instanceof SpiffeId))
-    throw failed(name, 'answered with an identity that is not a SpiffeId')
-  if (typeof credential !== 'string' || credential === '')
-    throw failed(name, 'answered with a caller of no kind of credential')
-  if (!isObject(claims) || Array.isArray(claims)) throw failed(name, 'answered with a caller without claims')
-  if (
-    kubernetes !== undefined &&
-    !(
-      isObject(kubernetes) &&
-      typeof kubernetes['namespace'] === 'string' &&
-      typeof kubernetes['serviceAccount'] === 'string'
-    )
-  ) {
-    throw failed(name, 'answered with a caller of a pod without namespace or service account')
-  }
-  return caller
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
-}
-
-/** An authenticator that could not tell, which denies as a bad credential does. */
-function authenticatorFailed(name: string, cause: unknown): PkiError<'ERR_AUTHENTICATOR_FAILED'> {
-  return new PkiError('ERR_AUTHENTICATOR_FAILED', `${name} could not judge the credential`, { cause })
-}
-
-function failed(name: string, what: string): PkiError<'ERR_AUTHENTICATOR_FAILED'> {
-  return new PkiError('ERR_AUTHENTICATOR_FAILED', `${name} ${what}`)
-}
-
-/** What broke an authenticator, by name: the words of a parser may quote the credential. */
-function causeOf({ cause }: PkiError): string | undefined {
-  if (cause === undefined) return undefined
-  if (!(cause instanceof Error)) return typeof cause
-  const { code } = cause as { readonly code?: unknown }
-  return typeof code === 'string' ? code : cause.name
-}
-
-const maxIdentities = 64
-const onFailures: readonly unknown[] = ['deny', 'try-next']
-
-/** Options of `CompositeAuthenticator`. */
+/** Options of `CompositeAuthenticator`. @inline */
 export interface CompositeAuthenticatorOptions {
-  /** Asked in this order; the first that answers with a caller decides. */
+  /** Tried in this order; the first that returns a caller decides. */
   readonly authenticators: readonly Authenticator[]
   /**
-   * What a bad credential does: `deny` at once, or `try-next` as Istio does, where a stale client certificate beside a good token is
-   * allowed. With `try-next`, the first failure is thrown if nobody vouches for the caller. Default `deny`.
+   * The effect of an invalid credential. `deny` ends the call. `try-next` continues with the next
+   * authenticator, as Istio does, where a stale client certificate beside a valid token is allowed. If no
+   * authenticator returns a caller, the first failure is thrown. Default `deny`.
    */
   readonly onFailure?: 'deny' | 'try-next' | undefined
-  /** Gets a warning with code and reason for every failure, also for one that `try-next` forgives. Default: none. */
+  /**
+   * Logs a warning with code and reason for every failure, also for one after
+   * which `try-next` continues. Default: none.
+   */
   readonly logger?: Logger | undefined
   /** Counts `authentication_failures{authenticator, code}`. Default: none. */
   readonly metrics?: Metrics | undefined
 }
 
 /**
- * Asks authenticators in order.
+ * Tries authenticators in order.
  *
- * The reason of a failure goes to the log and the counter `authentication_failures`; what leaves the process is the transport's, and
- * is the same text for all.
+ * The reason of a failure goes to the log and to the counter `authentication_failures`; the transport answers
+ * every failure with the same text.
  *
  * @example
  * ```ts
@@ -131,26 +46,41 @@ export class CompositeAuthenticator implements Authenticator {
   readonly #logger: Logger
   readonly #metrics: Metrics
 
-  /** @throws ERR_INVALID_ARGUMENT for an empty list, and for another `onFailure` */
+  /**
+   * @throws ERR_INVALID_ARGUMENT an empty list, an object that is not an
+   *   authenticator, an unknown `onFailure`
+   */
   constructor(options: CompositeAuthenticatorOptions) {
-    this.#authenticators = [
-      ...((options as Partial<CompositeAuthenticatorOptions> | undefined)?.authenticators ?? []),
-    ]
+    const { authenticators, onFailure, logger, metrics } = readOptions('CompositeAuthenticator', options, {
+      authenticators: 'required',
+      onFailure: 'optional',
+      logger: 'optional',
+      metrics: 'optional',
+    })
+    this.#authenticators = [...authenticators]
     if (this.#authenticators.length === 0)
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'no authenticators: nobody could ever be authenticated')
-    this.name = this.#authenticators.map(({ name }) => name).join(', ')
-    const { onFailure = 'deny' } = options
-    if (!onFailures.includes(onFailure))
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        `onFailure is ${JSON.stringify(onFailure)}; deny or try-next is wanted`,
+        'CompositeAuthenticator: authenticators is empty, so every call would be denied',
+      )
+    for (const one of this.#authenticators) requireAuthenticator('CompositeAuthenticator', one)
+    this.name = this.#authenticators.map(({ name }) => name).join(', ')
+    if (onFailure !== undefined && !onFailures.includes(onFailure))
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `CompositeAuthenticator: onFailure is ${JSON.stringify(onFailure)}; expected deny or try-next`,
       )
     this.#tryNext = onFailure === 'try-next'
-    this.#logger = options.logger ?? silentLogger
-    this.#metrics = options.metrics ?? noMetrics
+    this.#logger = safeLogger('CompositeAuthenticator', logger)
+    this.#metrics = safeMetrics('CompositeAuthenticator', metrics)
   }
 
-  /** The first caller that an authenticator answers with. @throws ERR_CREDENTIAL_INVALID, ERR_CLIENT_CERTIFICATE_UNTRUSTED, ERR_AUTHENTICATOR_FAILED; ERR_ABORTED when the caller is gone */
+  /**
+   * The first caller that an authenticator returns.
+   *
+   * @throws ERR_CREDENTIAL_INVALID, ERR_CLIENT_CERTIFICATE_UNTRUSTED, ERR_AUTHENTICATOR_FAILED; ERR_ABORTED
+   *   when the caller has disconnected
+   */
   async authenticate(request: AuthenticationRequest): Promise<Caller | undefined> {
     let first: PkiError | undefined
     for (const authenticator of this.#authenticators) {
@@ -159,26 +89,34 @@ export class CompositeAuthenticator implements Authenticator {
         if (caller !== undefined) return checkCaller(caller, authenticator.name)
       } catch (cause) {
         const error = isPkiError(cause) ? cause : authenticatorFailed(authenticator.name, cause)
-        this.#logger.warn(
-          {
-            authenticator: authenticator.name,
-            code: error.code,
-            reason: error.message,
-            cause: causeOf(error),
-            peer: request.peer?.address,
-          },
-          'authentication failed',
-        )
-        this.#metrics.count('authentication_failures', {
-          authenticator: authenticator.name,
-          code: error.code,
-        })
+        this.#report(authenticator, error, request)
         if (!this.#tryNext) throw error
         first ??= error
       }
-      if (request.signal.aborted) throw new PkiError('ERR_ABORTED', 'the caller is gone')
+      if (request.signal.aborted) throw new PkiError('ERR_ABORTED', 'the caller has disconnected')
     }
     if (first !== undefined) throw first
     return undefined
   }
+
+  #report({ name }: Authenticator, error: PkiError, { peer }: AuthenticationRequest): void {
+    const { code, message: reason } = error
+    this.#logger.warn(
+      { authenticator: name, code, reason, cause: causeOf(error), peer: peer?.address },
+      'authentication failed',
+    )
+    this.#metrics.count(metricNames.authenticationFailures, { authenticator: name, code })
+  }
 }
+
+/**
+ * The cause of a failure by its code or class name: the text of a parser's error may quote the credential.
+ */
+function causeOf({ cause }: PkiError): string | undefined {
+  if (cause === undefined) return undefined
+  if (!(cause instanceof Error)) return typeof cause
+  const { code } = cause as { readonly code?: unknown }
+  return typeof code === 'string' ? code : cause.name
+}
+
+const onFailures: readonly unknown[] = ['deny', 'try-next']

@@ -1,119 +1,158 @@
-// The default policy: a caller gets a certificate for who it is, and for nothing else.
+// The default policy: a caller gets a certificate for its authenticated identity only.
 
 import type { Caller } from '../auth/index.ts'
-import { isDnsName } from '../ca/certificate-lints.ts'
-import { PkiError } from '../errors/index.ts'
+import { isDnsName } from '../ca/lints/dns-name.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { checkCounts } from '../internal/numbers.ts'
+import { readOptions } from '../internal/options.ts'
 import { TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
-import { DistinguishedName, extensionOids, formatGeneralName, generalName } from '../x509/index.ts'
+import { DistinguishedName, extensionOids, generalName } from '../x509/index.ts'
+import { formatGeneralName } from '../x509/internal.ts'
 import type { CertificateRequest, GeneralName } from '../x509/index.ts'
 import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from './issuance-policy.ts'
 
-/** Options of `callerIdentityPolicy`. */
+/** Options of `callerIdentityPolicy`. @inline */
 export interface CallerIdentityPolicyOptions {
-  /** Only identities of this trust domain get certificates. */
+  /** Only identities in this trust domain get certificates. */
   readonly trustDomain: TrustDomain | string
-  /** Former names of the trust domain: a caller of one of them gets its identity under the name of today. Default none. */
+  /**
+   * Former names of the trust domain: a caller of one of them gets its
+   * identity under the current name. Default: none.
+   */
   readonly aliases?: Iterable<TrustDomain | string> | undefined
   /**
-   * DNS names and IP addresses that a caller may have beside its identity, by `true` and nothing else; default none. DNS names are well-formed
-   * and in lower case; a first label `*` is a wildcard, so do not judge by the end of the name alone.
+   * Called for each requested DNS name and IP address; only the literal `true` allows
+   * it. DNS names are well-formed and in lower case. A first label `*` is a wildcard,
+   * so compare whole names and not their ends. Default: none is allowed.
    */
   readonly mayHaveName?: ((name: GeneralName, caller: Caller) => boolean) | undefined
-  /** What is asked for beyond what is allowed: `refuse`, or `trim` it and say so in the decision. Default `refuse`. */
+  /**
+   * What happens to a request for more than is allowed: `refuse` it, or `trim`
+   * it and list the cuts in the decision. Default `refuse`.
+   */
   readonly excess?: 'refuse' | 'trim' | undefined
-  /** A shorter limit than the profile's, in seconds; what is longer is narrowed to it, the profile's default too. */
-  readonly maximumTtlSeconds?: number | undefined
+  /**
+   * A limit below the profile's, in seconds. A longer validity, also the
+   * profile's default, is shortened to it.
+   */
+  readonly maxTtlSeconds?: number | undefined
 }
 
 /**
- * A policy that takes identities from authentication alone. Rules: `caller-identity`, `trust-domain`, `csr-ca`, `csr-names`, `csr-extensions`.
+ * A policy that takes identities from authentication alone. Rules: `caller-identity`, `trust-domain`,
+ * `csr-ca`, `csr-names`, `csr-extensions`.
  *
- * Of the request's subject it takes one thing: whether there is a common name. Then the certificate's is the identity, where it is no longer than
- * the 64 characters of RFC 5280 appendix A.
+ * If the subject of the request has a common name, the certificate gets the identity as its common name,
+ * provided that it fits the 64 characters of RFC 5280 appendix A. The subject is not used otherwise.
  *
- * @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID for options that mean nothing
+ * @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID for invalid options
  * @example
  * ```ts
- * const policy = callerIdentityPolicy({ trustDomain: 'example.org', maximumTtlSeconds: 3600 })
+ * const policy = callerIdentityPolicy({ trustDomain: 'example.org', maxTtlSeconds: 3600 })
  * ```
  */
 export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): IssuancePolicy {
-  if ((options as Partial<CallerIdentityPolicyOptions> | undefined)?.trustDomain === undefined)
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'trustDomain is that of the callers')
-  const { maximumTtlSeconds, excess: onExcess = 'refuse' } = options
-  const trustDomain = TrustDomain.from(options.trustDomain)
-  checkCounts({ maximumTtlSeconds }, 1)
-  const aliases = new TrustDomainAliases(trustDomain, options.aliases ?? [])
+  const read = readOptions('callerIdentityPolicy', options, {
+    trustDomain: 'required',
+    aliases: 'optional',
+    mayHaveName: 'optional',
+    excess: 'optional',
+    maxTtlSeconds: 'guard',
+  })
+  const { maxTtlSeconds, mayHaveName, excess: onExcess = 'refuse' } = read
+  const trustDomain = TrustDomain.from(read.trustDomain)
+  checkCounts({ maxTtlSeconds }, 1)
+  const aliases = new TrustDomainAliases(trustDomain, read.aliases ?? [])
   if (!excesses.includes(onExcess))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      `excess is ${JSON.stringify(onExcess)}; refuse or trim is wanted`,
+      `callerIdentityPolicy: excess is ${JSON.stringify(onExcess)}; expected refuse or trim`,
     )
-  const trim = onExcess === 'trim'
+  if (mayHaveName !== undefined && typeof mayHaveName !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'callerIdentityPolicy: mayHaveName is not a function')
+  const settings = { trustDomain, aliases, trim: onExcess === 'trim', maxTtlSeconds }
+  return { decide: (request, caller) => decideByIdentity(settings, request, caller, mayHaveName) }
+}
+
+/** What `callerIdentityPolicy` has read. */
+export interface IdentitySettings {
+  readonly trustDomain: TrustDomain
+  readonly aliases: TrustDomainAliases
+  readonly trim: boolean
+  readonly maxTtlSeconds: number | undefined
+}
+
+/** The decision of `callerIdentityPolicy`; for policies that add to it. */
+export function decideByIdentity(
+  { trustDomain, aliases, trim, maxTtlSeconds }: IdentitySettings,
+  request: PolicyRequest,
+  caller: Caller,
+  mayHaveName: CallerIdentityPolicyOptions['mayHaveName'],
+): IssuanceDecision {
+  const { csr } = request
+  const trimmed: string[] = []
+  const trimInto = trim ? trimmed : undefined
+  const asked = csr.subjectAltName ?? noNames
+  const own = identityOf(caller, asked)
+  if (own === undefined)
+    return refuse(
+      'caller-identity',
+      'ERR_POLICY_IDENTITY',
+      `the caller has ${caller.identities.length} identities and the request names none of them, or ` +
+        'several',
+    )
+  if (!own.hasPath)
+    return refuse(
+      'caller-identity',
+      'ERR_POLICY_IDENTITY',
+      `${own.toString()} has no path: it names a trust domain, not a workload (X-2)`,
+    )
+  const identity = aliases.canonical(own)
+  if (!identity.memberOf(trustDomain))
+    return refuse(
+      'trust-domain',
+      'ERR_POLICY_TRUST_DOMAIN',
+      `${identity.toString()} is not in the trust domain ${trustDomain.name}`,
+    )
+  const tooMuch = tooManyNames(asked)
+  if (tooMuch !== undefined) return refuse('csr-names', 'ERR_LIMIT_EXCEEDED', tooMuch)
+
+  const { allowed, foreign } = sortNames(asked, [own.toString(), identity.toString()], caller, mayHaveName)
+  const refused =
+    excess(trimInto, 'csr-ca', 'ERR_CSR_CA_REQUESTED', caRequest(csr)) ??
+    excess(
+      trimInto,
+      'csr-names',
+      'ERR_CSR_SAN_FOREIGN',
+      foreign.length === 0
+        ? undefined
+        : `the request asks for ${foreign.slice(0, 5).map(formatGeneralName).join(', ')}; ` +
+            `${identity.toString()} may not have it`,
+    ) ??
+    excess(trimInto, 'csr-extensions', 'ERR_CSR_EXTENSION', unknownExtension(csr))
+  if (refused !== undefined) return refused
+
+  const subjectAltName = [generalName.uri(identity.toString()), ...allowed]
   return {
-    decide(request: PolicyRequest, caller: Caller): IssuanceDecision {
-      const { csr } = request
-      const trimmed: string[] = []
-      const trimInto = trim ? trimmed : undefined
-      const asked = csr.subjectAltName ?? noNames
-      const own = identityOf(caller, asked)
-      if (own === undefined)
-        return refuse(
-          'caller-identity',
-          'ERR_POLICY_IDENTITY',
-          `the caller has ${caller.identities.length} identities and the request names none of them, or several`,
-        )
-      if (!own.hasPath)
-        return refuse(
-          'caller-identity',
-          'ERR_POLICY_IDENTITY',
-          `${own.toString()} is a trust domain and no workload (X-2)`,
-        )
-      const identity = aliases.canonical(own)
-      if (!identity.memberOf(trustDomain))
-        return refuse(
-          'trust-domain',
-          'ERR_POLICY_TRUST_DOMAIN',
-          `${identity.toString()} is not of ${trustDomain.name}`,
-        )
-      const tooMuch = tooManyNames(asked)
-      if (tooMuch !== undefined) return refuse('csr-names', 'ERR_LIMIT_EXCEEDED', tooMuch)
-
-      const { allowed, foreign } = sortNames(asked, [own.toString(), identity.toString()], caller, options)
-      const refused =
-        excess(trimInto, 'csr-ca', 'ERR_CSR_CA_REQUESTED', caRequest(csr)) ??
-        excess(
-          trimInto,
-          'csr-names',
-          'ERR_CSR_SAN_FOREIGN',
-          foreign.length === 0
-            ? undefined
-            : `the request asks for ${foreign.slice(0, 5).map(formatGeneralName).join(', ')}, which ${identity.toString()} may not have`,
-        ) ??
-        excess(trimInto, 'csr-extensions', 'ERR_CSR_EXTENSION', unknownExtension(csr))
-      if (refused !== undefined) return refused
-
-      const subjectAltName = [generalName.uri(identity.toString()), ...allowed]
-      return {
-        allowed: true,
-        rule: 'caller-identity',
-        trimmed,
-        content: {
-          subjectAltName,
-          subject: subjectOf(csr, identity),
-          ttlSeconds: request.ttlSeconds,
-          maximumTtlSeconds,
-        },
-      }
+    allowed: true,
+    rule: 'caller-identity',
+    trimmed,
+    content: {
+      subjectAltName,
+      subject: subjectOf(csr, identity),
+      ttlSeconds: request.ttlSeconds,
+      maxTtlSeconds,
     },
   }
 }
 
 /** The only identity, or the one of several that the request names. */
-function identityOf({ identities }: Caller, asked: readonly GeneralName[]): SpiffeId | undefined {
+export function identityOf(
+  { identities }: Pick<Caller, 'identities'>,
+  asked: readonly GeneralName[],
+): SpiffeId | undefined {
   const [first] = identities
   if (first === undefined || identities.every((id) => id.equals(first))) return first
   const named = identities.filter((id) =>
@@ -122,23 +161,23 @@ function identityOf({ identities }: Caller, asked: readonly GeneralName[]): Spif
   return named.length === 1 ? named[0] : undefined
 }
 
-/** More than a certificate holds: the requester's fault, to be told before anybody is asked about each name. */
+/** More names than a certificate can hold: refused before `mayHaveName` is called for each. */
 function tooManyNames(asked: readonly GeneralName[]): string | undefined {
-  if (asked.length > maximumNames)
-    return `the request asks for ${asked.length} names; at most ${maximumNames} are given`
+  if (asked.length > maxNames)
+    return `the request asks for ${asked.length} names; at most ${maxNames} are allowed`
   let length = 0
   for (const name of asked) if ('value' in name && typeof name.value === 'string') length += name.value.length
-  return length > maximumNamesLength
-    ? `the request asks for names of ${length} characters; at most ${maximumNamesLength} are given`
+  return length > maxNamesLength
+    ? `the request asks for names of ${length} characters; at most ${maxNamesLength} are allowed`
     : undefined
 }
 
-/** Each name once: a request that repeats itself is no fault of ours. */
+/** Splits the names into allowed and foreign ones, each once. */
 function sortNames(
   asked: readonly GeneralName[],
   own: readonly string[],
   caller: Caller,
-  { mayHaveName }: CallerIdentityPolicyOptions,
+  mayHaveName: CallerIdentityPolicyOptions['mayHaveName'],
 ): { allowed: GeneralName[]; foreign: GeneralName[] } {
   let allowed: Map<string, GeneralName> | undefined
   const foreign: GeneralName[] = []
@@ -153,16 +192,25 @@ function sortNames(
   return { allowed: [...(allowed?.values() ?? [])], foreign }
 }
 
-/** Istio's dual use: a request with a common name gets one, which is the identity's and not the request's. */
+/**
+ * Istio's dual use: a request with a common name gets one. Its value is the identity, not the requested text.
+ */
 function subjectOf({ subject }: CertificateRequest, identity: SpiffeId): DistinguishedName | undefined {
   const text = identity.toString()
-  if (
-    subject.isEmpty ||
-    text.length > maximumCommonName ||
-    !subject.values('CN').some((value) => value !== '')
-  )
-    return undefined
+  if (text.length > maxCommonName || !hasCommonName(subject)) return undefined
   return DistinguishedName.of([['CN', text]])
+}
+
+/**
+ * A subject that cannot be read is ignored: its text is not used, so it is no reason to refuse the request.
+ */
+function hasCommonName(subject: DistinguishedName): boolean {
+  try {
+    return subject.values('CN').some((value) => value !== '')
+  } catch (error) {
+    if (isPkiError(error)) return false
+    throw error
+  }
 }
 
 function caRequest({ basicConstraints, keyUsage }: CertificateRequest): string | undefined {
@@ -172,13 +220,13 @@ function caRequest({ basicConstraints, keyUsage }: CertificateRequest): string |
     : undefined
 }
 
-/** Extensions that say nothing beyond the profile may be asked for; what they say is not looked at. */
+/** The extensions in `harmless` may be requested; their values are ignored, because the profile sets them. */
 function unknownExtension(csr: CertificateRequest): string | undefined {
   const found = csr.extensions.find(({ oid }) => !harmless.has(oid))
   return found === undefined ? undefined : `the request asks for extension ${found.oid}`
 }
 
-/** What a request has too much of: refused, or trimmed and said so. */
+/** Refuses what exceeds the permission, or records it in `trimmed`. */
 function excess(
   trimmed: string[] | undefined,
   rule: string,
@@ -197,10 +245,13 @@ function refuse(rule: string, code: PkiErrorCode, reason: string): IssuanceDecis
 
 const noNames: readonly GeneralName[] = []
 const excesses: readonly unknown[] = ['refuse', 'trim']
-/** As many as the profiles have, the identity included; their length leaves room for the rest of a certificate of 8 KiB. */
-const maximumNames = 99
-const maximumNamesLength = 5 * 1024
-const maximumCommonName = 64
+/**
+ * Profiles allow 100 names, the identity included; 5 KiB of names leave room
+ * for the rest of a certificate of 8 KiB.
+ */
+const maxNames = 99
+const maxNamesLength = 5 * 1024
+const maxCommonName = 64
 const harmless: ReadonlySet<string> = new Set([
   extensionOids.subjectAltName,
   extensionOids.basicConstraints,

@@ -1,41 +1,48 @@
-// Who may have which certificate, and why.
+// The contract of issuance policies: who may have which certificate, and why.
 
 import type { Caller } from '../auth/index.ts'
 import type { CertificateContent } from '../ca/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import type { CertificateRequest } from '../x509/index.ts'
 
-/** What a policy judges. */
+/** The input of a policy. */
 export interface PolicyRequest {
-  /** Its names and extensions are wishes: nobody has agreed to them. */
+  /** Its names and extensions are requests only; its signature is not verified yet. */
   readonly csr: CertificateRequest
-  /** Validity that is asked for, in seconds; undefined leaves it to the profile. */
+  /** The requested validity in seconds; undefined: the profile's default. */
   readonly ttlSeconds: number | undefined
+  /** The address that the request came from, as its transport saw it; undefined where there is none. */
+  readonly source?: string | undefined
+  /** True for `plan`: nothing will be issued, so nothing is counted. */
+  readonly dryRun?: boolean | undefined
 }
 
-/** Yes with what will be in the certificate, or no; either way by a rule that has a name. */
+/** Allowed with the content of the certificate, or refused; in both cases by a named rule. */
 export type IssuanceDecision =
   | {
       readonly allowed: true
       /** The name of the rule that decided, for logs and `plan`. */
       readonly rule: string
-      /** What will be in the certificate. */
+      /** The content of the certificate. */
       readonly content: CertificateContent
-      /** What was asked for and is left out, in words; empty where nothing is. */
+      /** What was requested but omitted or shortened, as text; empty if nothing. */
       readonly trimmed: readonly string[]
     }
   | {
       readonly allowed: false
-      /** The name of the rule that refuses, for logs. */
+      /** The name of the rule that refused, for logs. */
       readonly rule: string
-      /** What the caller gets as an error, such as `ERR_POLICY_DENIED`. */
+      /** The error code for the caller, such as `ERR_POLICY_DENIED`. */
       readonly code: PkiErrorCode
-      /** What was asked for and what is allowed, in words. */
+      /** What was requested and what is allowed, as text. */
       readonly reason: string
     }
 
 /** Allows, narrows or refuses. */
 export interface IssuancePolicy {
-  /** Decides about one request. A `PkiError` that it throws is its refusal; anything else is a failure of the service (`ERR_POLICY_FAILED`). */
+  /**
+   * Decides one request. A thrown `PkiError` refuses it; any other error is
+   * `ERR_POLICY_FAILED`, and nothing is issued.
+   */
   decide(request: PolicyRequest, caller: Caller): IssuanceDecision | Promise<IssuanceDecision>
 }

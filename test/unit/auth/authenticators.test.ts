@@ -1,11 +1,10 @@
+// API keys, composite authenticators and the checks of the callers that they return.
+
 import { describe, expect, it } from 'vitest'
 import {
   ApiKeyAuthenticator,
-  ClientCertificateAuthenticator,
   CompositeAuthenticator,
   authenticationError,
-  generateApiKey,
-  hashApiKey,
   requireCaller,
 } from '../../../src/auth/index.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from '../../../src/auth/index.ts'
@@ -40,8 +39,10 @@ const answers = (value: unknown): Authenticator => ({
 
 describe('an API key', () => {
   it('is never the empty text', async () => {
-    expect(() => hashApiKey('')).toThrow(code('ERR_INVALID_ARGUMENT'))
-    expect(() => hashApiKey(undefined as unknown as string)).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => ApiKeyAuthenticator.digestOf('')).toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(() => ApiKeyAuthenticator.digestOf(undefined as unknown as string)).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
     const digest = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
     expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'unset', digest, identities: [id] }] })).toThrow(
       code('ERR_INVALID_ARGUMENT'),
@@ -76,7 +77,7 @@ describe('CompositeAuthenticator', () => {
   ] as const)('case %#: $onFailure → $result', async ({ authenticators, onFailure, result }) => {
     const composite = new CompositeAuthenticator({ authenticators, onFailure })
     const answer = requireCaller(composite, request())
-    if (result === 'caller') expect(await answer).toBe(caller)
+    if (result === 'caller') expect(await answer).toEqual(caller)
     else await expect(answer).rejects.toThrow(code(result))
   })
 
@@ -221,21 +222,55 @@ describe('requireCaller', () => {
     await expect(requireCaller(authenticator, request())).rejects.toThrow(code(wanted))
   })
 
+  it('answers with a frozen copy: what the authenticator keeps cannot change who is calling', async () => {
+    const identities = [id]
+    const claims = { groups: ['reader'], nested: { a: 1 } }
+    const kubernetes = { namespace: 'prod', serviceAccount: 'api' }
+    const answer = await requireCaller(
+      answers({ identities, credential: 'x', claims, kubernetes }),
+      request(),
+    )
+    identities.push(SpiffeId.parse('spiffe://example.org/admin'))
+    claims.groups.push('admin')
+    claims.nested.a = 2
+    kubernetes.namespace = 'kube-system'
+    expect(answer).toEqual({
+      identities: [id],
+      credential: 'x',
+      claims: { groups: ['reader'], nested: { a: 1 } },
+      kubernetes: { namespace: 'prod', serviceAccount: 'api' },
+    })
+    const parts = [answer, answer.identities, answer.claims, answer.kubernetes, answer.claims['groups']]
+    expect(parts.every((part) => Object.isFrozen(part))).toBe(true)
+    expect(answer.claims['constructor']).toBeUndefined()
+  })
+
+  it.each<readonly [string, unknown]>([
+    ['a function', () => 'admin'],
+    ['a class instance', new Date(0)],
+    ['a Map', new Map([['a', 1]])],
+    ['more depth than JSON from outside has', Array.from({ length: 20 }).reduce((inner) => [inner], 'x')],
+    ['more values than anybody reads', Array.from({ length: 10_001 }, () => 1)],
+  ])('refuses claims with %s', async (_, claim) => {
+    const odd = answers({ identities: [id], credential: 'x', claims: { claim } })
+    await expect(requireCaller(odd, request())).rejects.toThrow(code('ERR_AUTHENTICATOR_FAILED'))
+  })
+
   it('takes a caller of many identities', async () => {
     const many = { ...caller, identities: Array.from({ length: 64 }, () => id) }
-    expect(await requireCaller(answers(many), request())).toBe(many)
+    expect(await requireCaller(answers(many), request())).toEqual(many)
   })
 
   it('takes a caller of a pod', async () => {
     const pod = { ...caller, kubernetes: { namespace: 'prod', serviceAccount: 'api' } }
-    expect(await requireCaller(answers(pod), request())).toBe(pod)
+    expect(await requireCaller(answers(pod), request())).toEqual(pod)
   })
 })
 
 describe('ApiKeyAuthenticator', () => {
-  const key = generateApiKey()
+  const key = ApiKeyAuthenticator.generateKey()
   const authenticator = new ApiKeyAuthenticator({
-    keys: [{ id: 'ci', digest: hashApiKey(key), identities: [id] }],
+    keys: [{ id: 'ci', digest: ApiKeyAuthenticator.digestOf(key), identities: [id] }],
   })
 
   it('knows its keys', async () => {
@@ -247,7 +282,7 @@ describe('ApiKeyAuthenticator', () => {
     expect(await authenticator.authenticate(request())).toBeUndefined()
   })
 
-  it.each([[['']], [['wrong']], [[generateApiKey()]], [['x'.repeat(10_000)]], [[key, key]]])(
+  it.each([[['']], [['wrong']], [[ApiKeyAuthenticator.generateKey()]], [['x'.repeat(10_000)]], [[key, key]]])(
     'refuses %#',
     async (values) => {
       await expect(authenticator.authenticate(request({ 'x-api-key': values }))).rejects.toThrow(
@@ -258,8 +293,12 @@ describe('ApiKeyAuthenticator', () => {
 
   it.each([
     { digest: 'ABC', identities: [id], code: 'ERR_INVALID_ARGUMENT' },
-    { digest: hashApiKey(key), identities: [], code: 'ERR_INVALID_ARGUMENT' },
-    { digest: hashApiKey(key), identities: ['https://example.org'], code: 'ERR_SPIFFE_ID_INVALID' },
+    { digest: ApiKeyAuthenticator.digestOf(key), identities: [], code: 'ERR_INVALID_ARGUMENT' },
+    {
+      digest: ApiKeyAuthenticator.digestOf(key),
+      identities: ['https://example.org'],
+      code: 'ERR_SPIFFE_ID_INVALID',
+    },
   ])('refuses an entry that could not work: $code', ({ digest, identities, code: wanted }) => {
     expect(() => new ApiKeyAuthenticator({ keys: [{ id: 'x', digest, identities }] })).toThrow(code(wanted))
   })
@@ -269,7 +308,7 @@ describe('ApiKeyAuthenticator', () => {
     const own = new ApiKeyAuthenticator({
       keys: [longest, tooLong].map((one, i) => ({
         id: String(i),
-        digest: hashApiKey(one),
+        digest: ApiKeyAuthenticator.digestOf(one),
         identities: [id],
       })),
     })
@@ -282,7 +321,7 @@ describe('ApiKeyAuthenticator', () => {
   })
 
   it('refuses one key for two entries: which one holds would depend on their order', () => {
-    const digest = hashApiKey(key)
+    const digest = ApiKeyAuthenticator.digestOf(key)
     expect(
       () =>
         new ApiKeyAuthenticator({
@@ -297,7 +336,7 @@ describe('ApiKeyAuthenticator', () => {
   it('asks for its header in lower case, as transports have it', async () => {
     const own = new ApiKeyAuthenticator({
       header: 'X-Own-Key',
-      keys: [{ id: 'ci', digest: hashApiKey(key), identities: [id] }],
+      keys: [{ id: 'ci', digest: ApiKeyAuthenticator.digestOf(key), identities: [id] }],
     })
     expect(await own.authenticate(request({ 'x-own-key': [key] }))).toMatchObject({ credential: 'api-key' })
   })
@@ -308,47 +347,5 @@ describe('ApiKeyAuthenticator', () => {
       .authenticate(request({ 'x-api-key': [secret] }))
       .catch((cause: unknown) => cause)
     expect(JSON.stringify([error, String(error)])).not.toContain(secret)
-  })
-})
-
-describe('ClientCertificateAuthenticator', () => {
-  const leaf = { serialNumber: '01', notAfter: new Date(0) } as unknown as Certificate
-  const trusted = new ClientCertificateAuthenticator({ verify: () => ({ ok: true, id }) })
-  const untrusted = new ClientCertificateAuthenticator({
-    verify: () => ({ ok: false, rejected: [{ code: 'ERR_X', rule: 'X-1', message: 'no path' }] }),
-  })
-
-  it('has nothing to say without a certificate', async () => {
-    expect(await trusted.authenticate(request())).toBeUndefined()
-    expect(await trusted.authenticate(request({}, []))).toBeUndefined()
-  })
-
-  it('takes the identity of a verified chain', async () => {
-    expect(await trusted.authenticate(request({}, [leaf]))).toMatchObject({
-      identities: [id],
-      credential: 'x509',
-    })
-  })
-
-  it('refuses an untrusted one with a code of its own', async () => {
-    await expect(untrusted.authenticate(request({}, [leaf]))).rejects.toThrow(
-      code('ERR_CLIENT_CERTIFICATE_UNTRUSTED'),
-    )
-  })
-
-  it('looks at chains of up to ten certificates', async () => {
-    expect(
-      await trusted.authenticate(
-        request(
-          {},
-          Array.from({ length: 10 }, () => leaf),
-        ),
-      ),
-    ).toMatchObject({ identities: [id] })
-  })
-
-  it('refuses an endless chain before looking at it', async () => {
-    const chain = Array.from({ length: 11 }, () => leaf)
-    await expect(trusted.authenticate(request({}, chain))).rejects.toThrow(code('ERR_CREDENTIAL_INVALID'))
   })
 })

@@ -3,16 +3,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Caller } from '../../../src/auth/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
-import type { CallerIdentityPolicyOptions, IssuanceDecision } from '../../../src/policy/index.ts'
+import type { IssuanceDecision } from '../../../src/policy/index.ts'
+import type { CallerIdentityPolicyOptions } from '../../../src/policy/caller-identity-policy.ts'
 import { TrustDomain } from '../../../src/spiffe/index.ts'
-import {
-  DistinguishedName,
-  extensionOids,
-  formatGeneralName,
-  generalName,
-  keyPurposeOids,
-} from '../../../src/x509/index.ts'
+import { DistinguishedName, extensionOids, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
+import { formatGeneralName } from '../../../src/x509/internal.ts'
 import type { GeneralName } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { callerOf, newRequest } from '../../support/pki.ts'
 
 type Ask = NonNullable<Parameters<typeof newRequest>[1]>
@@ -120,6 +117,10 @@ describe('what is given', () => {
       ask: subject('CN=whoever'),
       ids: [long],
     },
+    {
+      what: 'nothing of a subject that cannot be read: CN=* in a PrintableString, as node-forge writes it',
+      ask: { subject: DistinguishedName.fromDer(Buffer.from('300c310a3008060355040313012a', 'hex')) },
+    },
     { what: 'nothing of a subject without a common name', ask: subject('O=Example,OU=Payments') },
     {
       what: 'nothing of what the profile has anyway',
@@ -178,15 +179,17 @@ describe('what is given', () => {
   })
 
   it.each([
-    { ttlSeconds: undefined, maximumTtlSeconds: undefined },
-    { ttlSeconds: 60, maximumTtlSeconds: undefined },
-    { ttlSeconds: 7200, maximumTtlSeconds: 3600 },
+    { ttlSeconds: undefined, maxTtlSeconds: undefined },
+    { ttlSeconds: 60, maxTtlSeconds: undefined },
+    { ttlSeconds: 7200, maxTtlSeconds: 3600 },
   ])(
-    'leaves $ttlSeconds s, with a limit of $maximumTtlSeconds s, to the CA',
-    async ({ ttlSeconds, maximumTtlSeconds }) => {
-      expect(await decide({ what: '', options: { maximumTtlSeconds } }, ttlSeconds)).toMatchObject({
+    'leaves $ttlSeconds s, with a limit of $maxTtlSeconds s, to the CA',
+    async ({ ttlSeconds, maxTtlSeconds }) => {
+      expect(
+        await decide({ what: '', options: maxTtlSeconds === undefined ? {} : { maxTtlSeconds } }, ttlSeconds),
+      ).toMatchObject({
         allowed: true,
-        content: { ttlSeconds, maximumTtlSeconds },
+        content: { ttlSeconds, maxTtlSeconds },
       })
     },
   )
@@ -368,8 +371,8 @@ describe('what is refused', () => {
 })
 
 describe('options that mean nothing', () => {
-  it.each([0, -1, 1.5, Number.NaN, Infinity])('a limit of %s s', (maximumTtlSeconds) => {
-    expect(() => callerIdentityPolicy({ trustDomain, maximumTtlSeconds })).toThrow(
+  it.each([0, -1, 1.5, Number.NaN, Infinity])('a limit of %s s', (maxTtlSeconds) => {
+    expect(() => callerIdentityPolicy({ trustDomain, maxTtlSeconds })).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
     )
   })
@@ -386,5 +389,16 @@ describe('options', () => {
     expect(() => callerIdentityPolicy({ trustDomain, excess: 'Trim' as 'trim' })).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
     )
+  })
+})
+
+describe('options', () => {
+  it.each<readonly [string, object]>([
+    ['a misspelt key', { trustDomain: 'example.org', mayHaveNames: () => true }],
+    ['a limit that is undefined', { trustDomain: 'example.org', maxTtlSeconds: undefined }],
+    ['a mayHaveName that is no function', { trustDomain: 'example.org', mayHaveName: true }],
+    ['no trust domain', {}],
+  ])('are refused with %s', (_, options) => {
+    expect(() => callerIdentityPolicy(options as never)).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 })

@@ -1,0 +1,52 @@
+// The text of a file that may have any size: it is measured before it is read.
+
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+
+/** The longest file that is read, in octets. */
+export const maxPolicyBytes: number = 4 * 1024 * 1024
+
+/**
+ * @throws ERR_POLICY_FAILED where it cannot be read, is no regular file, or is not UTF-8; ERR_LIMIT_EXCEEDED
+ */
+export async function readText(path: string): Promise<string> {
+  let file: FileHandle | undefined
+  try {
+    // A FIFO would wait for its writer; with this flag it opens at once, and is refused below.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readOctets(file, path))
+  } catch (cause) {
+    if (isPkiError(cause)) throw cause
+    const reason = cause instanceof Error ? cause.message : 'unknown'
+    throw new PkiError('ERR_POLICY_FAILED', `the policy file cannot be read: ${reason}`, { cause })
+  } finally {
+    await file?.close()
+  }
+}
+
+async function readOctets(file: FileHandle, path: string): Promise<Uint8Array> {
+  const stat = await file.stat()
+  if (!stat.isFile())
+    throw new PkiError('ERR_POLICY_FAILED', `the policy file cannot be read: ${path} is no regular file`)
+  if (stat.size > maxPolicyBytes) throw tooLarge(path, stat.size)
+  // One octet more than was measured: a file that has grown since is noticed.
+  const octets = Buffer.alloc(stat.size + 1)
+  let length = 0
+  for (;;) {
+    const { bytesRead } = await file.read(octets, length, octets.length - length)
+    length += bytesRead
+    if (bytesRead === 0 || length === octets.length) break
+  }
+  if (length > stat.size) throw new PkiError('ERR_POLICY_FAILED', `${path} is being written; read it again`)
+  return octets.subarray(0, length)
+}
+
+/** @throws ERR_LIMIT_EXCEEDED */
+export function tooLarge(path: string, octets: number): PkiError<'ERR_LIMIT_EXCEEDED'> {
+  return new PkiError(
+    'ERR_LIMIT_EXCEEDED',
+    `${path} has ${octets} octets; at most ${maxPolicyBytes} are read`,
+  )
+}

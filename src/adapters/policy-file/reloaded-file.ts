@@ -1,0 +1,102 @@
+// A file that can be changed while the service runs: what it says is taken as a whole, or not at all.
+
+import { requireCount } from '../../internal/numbers.ts'
+import { systemClock } from '../../runtime/index.ts'
+import { safeLogger } from '../../runtime/internal.ts'
+import type { Clock, Logger } from '../../runtime/index.ts'
+import { readText } from './read-text.ts'
+
+/** How a file is read again. @inline */
+export interface ReloadOptions {
+  /** How often the file is read again, in milliseconds. Default 5,000; 0: only by `reload`. */
+  readonly pollMs?: number | undefined
+  readonly clock?: Clock | undefined
+  /** Gets a line for each policy that was taken, and for each that was refused. */
+  readonly logger?: Logger | undefined
+}
+
+/** What the text of a file says; it throws where the text is refused. */
+type Parse<Value> = (text: string, path: string) => Promise<Value>
+
+/** The value of a file, now. */
+export class ReloadedFile<Value> {
+  readonly #path: string
+  readonly #parse: Parse<Value>
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #pollMs: number
+  #text: string
+  #value: Value
+  /** The reason that was logged last: it is logged once. */
+  #refused: string | undefined
+  #cancel: () => void = () => undefined
+  #closed = false
+
+  private constructor(
+    path: string,
+    parse: Parse<Value>,
+    first: { readonly text: string; readonly value: Value },
+    owner: string,
+    { pollMs = 5000, clock = systemClock, logger }: ReloadOptions,
+  ) {
+    this.#path = path
+    this.#parse = parse
+    this.#text = first.text
+    this.#value = first.value
+    this.#clock = clock
+    this.#logger = safeLogger(owner, logger)
+    this.#pollMs = requireCount('pollMs', pollMs, 0)
+    this.#schedule()
+  }
+
+  /** @throws what `readText` and `parse` throw; ERR_INVALID_ARGUMENT */
+  static async open<Value>(
+    owner: string,
+    path: string,
+    parse: Parse<Value>,
+    options: ReloadOptions,
+  ): Promise<ReloadedFile<Value>> {
+    const text = await readText(path)
+    return new ReloadedFile(path, parse, { text, value: await parse(text, path) }, owner, options)
+  }
+
+  get value(): Value {
+    return this.#value
+  }
+
+  /** Whether another value was taken. @throws what `readText` and `parse` throw */
+  async reload(): Promise<boolean> {
+    const text = await readText(this.#path)
+    if (text === this.#text || this.#closed) return false
+    this.#value = await this.#parse(text, this.#path)
+    this.#text = text
+    this.#refused = undefined
+    this.#logger.info({ file: this.#path }, 'policy taken')
+    return true
+  }
+
+  /** Ends the polling; the last value stays. */
+  close(): void {
+    this.#closed = true
+    this.#cancel()
+  }
+
+  #schedule(): void {
+    if (this.#pollMs === 0 || this.#closed) return
+    this.#cancel = this.#clock.schedule(() => {
+      void this.#poll()
+    }, this.#pollMs)
+  }
+
+  async #poll(): Promise<void> {
+    try {
+      await this.reload()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown'
+      if (reason !== this.#refused)
+        this.#logger.error({ file: this.#path, reason }, 'policy refused; the last one stays')
+      this.#refused = reason
+    }
+    this.#schedule()
+  }
+}

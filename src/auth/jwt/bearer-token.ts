@@ -1,0 +1,44 @@
+// A bearer token in a header (RFC 6750 section 2.1): exactly one value with exactly one token.
+
+import type { AuthenticationRequest } from '../authenticator.ts'
+import { authenticationError } from '../require-caller.ts'
+
+/**
+ * The single value of a header that carries a credential; undefined if the header was not sent. @throws
+ * ERR_CREDENTIAL_INVALID
+ */
+export function singleHeader(
+  request: AuthenticationRequest,
+  name: string,
+  maxLength: number,
+): string | undefined {
+  const values = request.header(name)
+  const [value] = values
+  if (value === undefined) return undefined
+  // Proxies and services differ in which of several values they read (threats 7).
+  if (values.length > 1) throw authenticationError(`found ${values.length} values of ${name}, expected one`)
+  if (value.length > maxLength)
+    throw authenticationError(`${name} has ${value.length} characters; at most ${maxLength} are read`)
+  return value
+}
+
+/**
+ * The token after `Bearer `; undefined if the header was not sent or has another scheme.
+ *
+ * @throws ERR_CREDENTIAL_INVALID several values, no token after the scheme, or characters not allowed in a
+ * token
+ */
+export function bearerToken(request: AuthenticationRequest, header = 'authorization'): string | undefined {
+  const value = singleHeader(request, header, maxTokenLength + bearer.length)
+  // RFC 9110 §11.1: the scheme is case-insensitive.
+  if (value === undefined || !/^bearer(?:$|[^!#$%&'*+.^_`|~0-9a-z-])/i.test(value)) return undefined
+  const token = value.slice(bearer.length)
+  if (value.charAt(bearer.length - 1) !== ' ' || !token68.test(token))
+    throw authenticationError(`${header} is not the word Bearer, one space and one token`)
+  return token
+}
+
+const bearer = 'Bearer '
+/** As for JWT-SVIDs: twice the header size that HTTP servers accept. */
+const maxTokenLength = 16 * 1024
+const token68 = /^[A-Za-z0-9._~+/-]+=*$/

@@ -1,0 +1,69 @@
+// How bundles of a federated trust domain come into force, and what certificates of a trust domain may be.
+
+import { PkiError } from '../errors/index.ts'
+import { checkCounts } from '../internal/numbers.ts'
+import { readOptions } from '../internal/options.ts'
+import type { TrustBundle } from '../svid/index.ts'
+
+/** Who puts bundles in force. @inline */
+export type FederationMode = 'manual' | 'automatic' | 'conditional'
+
+/** Whether an offered bundle may replace the one in force. @inline */
+export type ConditionalTest = (offered: TrustBundle, current: TrustBundle | undefined) => boolean
+
+/** What certificates of a trust domain may be; for the policies of whoever issues and verifies. @inline */
+export interface TrustDomainPolicy {
+  readonly defaultTtlSeconds?: number | undefined
+  readonly maxTtlSeconds?: number | undefined
+  /** `uri`, `dns`, `ip`, `email`. */
+  readonly sanKinds?: readonly string[] | undefined
+  readonly keyUsages?: readonly string[] | undefined
+  readonly keyAlgorithms?: readonly string[] | undefined
+  /** What happens where revocation cannot be found out: `hard-fail`, `soft-fail`, or `off`. */
+  readonly revocation?: 'hard-fail' | 'soft-fail' | 'off' | undefined
+}
+
+/** A frozen copy. @throws ERR_INVALID_ARGUMENT */
+export function copyPolicy(policy: TrustDomainPolicy | undefined): TrustDomainPolicy {
+  const read = readOptions<TrustDomainPolicy>('TrustDomainRegistry', policy, {
+    defaultTtlSeconds: 'guard',
+    maxTtlSeconds: 'guard',
+    sanKinds: 'guard',
+    keyUsages: 'guard',
+    keyAlgorithms: 'guard',
+    revocation: 'guard',
+  })
+  const { defaultTtlSeconds, maxTtlSeconds, revocation } = read
+  checkCounts({ defaultTtlSeconds, maxTtlSeconds }, 1)
+  if (defaultTtlSeconds !== undefined && maxTtlSeconds !== undefined && defaultTtlSeconds > maxTtlSeconds)
+    throw bad('defaultTtlSeconds is above maxTtlSeconds')
+  if (revocation !== undefined && !revocations.includes(revocation))
+    throw bad(`revocation is none of ${revocations.join(', ')}`)
+  const lists = Object.fromEntries(
+    (['sanKinds', 'keyUsages', 'keyAlgorithms'] as const)
+      .filter((key) => read[key] !== undefined)
+      .map((key) => [key, textsOf(key, read[key])]),
+  )
+  return Object.freeze({ ...read, ...lists })
+}
+
+/** @throws ERR_INVALID_ARGUMENT */
+export function readMode(mode: FederationMode, accepts: unknown): FederationMode {
+  if (!modes.includes(mode)) throw bad(`mode is none of ${modes.join(', ')}`)
+  if ((mode === 'conditional') !== (typeof accepts === 'function'))
+    throw bad('the mode conditional needs the function accepts, and no other mode has it')
+  return mode
+}
+
+function textsOf(key: string, list: unknown): readonly string[] {
+  if (!Array.isArray(list) || !list.every((text) => typeof text === 'string'))
+    throw bad(`${key} is no list of texts`)
+  return Object.freeze([...(list as readonly string[])])
+}
+
+function bad(what: string): PkiError<'ERR_INVALID_ARGUMENT'> {
+  return new PkiError('ERR_INVALID_ARGUMENT', `TrustDomainRegistry: ${what}`)
+}
+
+const modes: readonly string[] = ['manual', 'automatic', 'conditional'] satisfies FederationMode[]
+const revocations: readonly string[] = ['hard-fail', 'soft-fail', 'off']

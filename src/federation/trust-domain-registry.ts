@@ -1,0 +1,363 @@
+// Our trust domain and those that it federates with: aliases, policies and bundles, each domain apart from
+// the others.
+
+import { PkiError } from '../errors/index.ts'
+import { readOptions } from '../internal/options.ts'
+import { systemClock } from '../runtime/index.ts'
+import type { Clock } from '../runtime/index.ts'
+import { SpiffeId, TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'
+import { TrustBundle } from '../svid/index.ts'
+import type { BundleSource } from '../svid/index.ts'
+import { copyPolicy, readMode } from './federation-rules.ts'
+import type { ConditionalTest, FederationMode, TrustDomainPolicy } from './federation-rules.ts'
+
+/** One trust domain of the registry, as it is now. @inline */
+export interface RegisteredTrustDomain {
+  readonly trustDomain: TrustDomain
+  /** `own` for ours. */
+  readonly mode: FederationMode | 'own'
+  /** Undefined until one is accepted, and where the federation is over. */
+  readonly bundle: TrustBundle | undefined
+  readonly policy: TrustDomainPolicy
+  readonly expiresAt: Date | undefined
+  /** Whether its SVIDs can be verified now. */
+  readonly trusted: boolean
+}
+
+/** What has changed. @inline */
+export interface RegistryChange {
+  readonly trustDomain: TrustDomain
+  /** `bundle`: another bundle is in force, or the first; `removed` and `expired`: none is. */
+  readonly kind: 'bundle' | 'removed' | 'expired'
+  readonly bundle: TrustBundle | undefined
+}
+
+/** Our own trust domain. @inline */
+interface OwnTrustDomain {
+  readonly trustDomain: TrustDomain | string
+  /**
+   * Former names: an ID of one of them means the same workload. Each needs a bundle of its own to be
+   * verified.
+   */
+  readonly aliases?: Iterable<TrustDomain | string> | undefined
+  readonly bundle?: TrustBundle | undefined
+  readonly policy?: TrustDomainPolicy | undefined
+}
+
+/** A federated trust domain. @inline */
+export interface FederatedTrustDomain {
+  readonly trustDomain: TrustDomain | string
+  /**
+   * Who puts a bundle in force. `manual`: only `setBundle`. `automatic`: `offerBundle`, as whatever fetches
+   * bundles calls it. `conditional`: `offerBundle`, where `accepts` answers true.
+   */
+  readonly mode: FederationMode
+  /**
+   * For `conditional`: whether a bundle may replace the one in force. Anything but `true` refuses, an error
+   * too.
+   */
+  readonly accepts?: ConditionalTest | undefined
+  /** The first bundle. */
+  readonly bundle?: TrustBundle | undefined
+  readonly policy?: TrustDomainPolicy | undefined
+  /** From then on nothing of the trust domain is valid. Default: never. */
+  readonly expiresAt?: Date | undefined
+}
+
+/** Options of `TrustDomainRegistry`. @inline */
+export interface TrustDomainRegistryOptions {
+  readonly own: OwnTrustDomain
+  readonly federated?: Iterable<FederatedTrustDomain> | undefined
+  readonly clock?: Clock | undefined
+}
+
+interface Entry {
+  readonly trustDomain: TrustDomain
+  readonly mode: FederationMode | 'own'
+  readonly accepts: ConditionalTest | undefined
+  readonly policy: TrustDomainPolicy
+  readonly expiresAtMs: number
+  bundle: TrustBundle | undefined
+  /** Listeners were told that it has expired. */
+  expired: boolean
+}
+
+/**
+ * The trust domains that count, and the bundle of each. It is a `BundleSource`: an SVID is verified by the
+ * bundle of the trust domain that it names, and by no other (rules B-6, F-4). A federation that is over has
+ * no bundle, from that moment on.
+ *
+ * Holds 1,000 trust domains at most.
+ *
+ * @example
+ * ```ts
+ * const registry = new TrustDomainRegistry({
+ *   own: { trustDomain: 'example.org', aliases: ['old.example'], bundle },
+ *   federated: [{ trustDomain: 'partner.test', mode: 'automatic', expiresAt: new Date('2027-01-01') }],
+ * })
+ * const validator = new X509SvidValidator({ bundles: registry })
+ * ```
+ */
+export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
+  /** Our trust domain and its former names. */
+  readonly aliases: TrustDomainAliases
+  readonly #clock: Clock
+  readonly #entries = new Map<string, Entry>()
+  readonly #listeners = new Set<(change: RegistryChange) => void>()
+  #cancel: () => void = () => undefined
+  #closed = false
+
+  /**
+   * @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID; ERR_BUNDLE_DUPLICATE a trust domain twice;
+   * ERR_LIMIT_EXCEEDED
+   */
+  constructor(options: TrustDomainRegistryOptions) {
+    const read = readOptions('TrustDomainRegistry', options, {
+      own: 'required',
+      federated: 'optional',
+      clock: 'optional',
+    })
+    const own = readOptions('TrustDomainRegistry', read.own, {
+      trustDomain: 'required',
+      aliases: 'optional',
+      bundle: 'optional',
+      policy: 'optional',
+    })
+    this.#clock = read.clock ?? systemClock
+    this.aliases = new TrustDomainAliases(own.trustDomain, own.aliases ?? [])
+    const { trustDomain } = this.aliases
+    this.#add({
+      trustDomain,
+      mode: 'own',
+      accepts: undefined,
+      policy: copyPolicy(own.policy),
+      expiresAtMs: Infinity,
+      bundle: own.bundle && requireBundleOf(own.bundle, trustDomain),
+      expired: false,
+    })
+    for (const one of read.federated ?? []) this.#add(this.#read(one))
+    this.#schedule()
+  }
+
+  /**
+   * The bundle in force; undefined for a trust domain that is not registered, has no bundle yet, or has
+   * expired.
+   */
+  bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
+    const entry = this.#entries.get(trustDomain.name)
+    return entry === undefined || this.#isOver(entry) ? undefined : entry.bundle
+  }
+
+  /**
+   * The trust domain of that name; undefined where it is not registered. An alias of ours is no trust domain
+   * of its own.
+   */
+  get(trustDomain: TrustDomain | string): RegisteredTrustDomain | undefined {
+    const entry = this.#entries.get(TrustDomain.from(trustDomain).name)
+    if (entry === undefined) return undefined
+    const { mode, policy, expiresAtMs } = entry
+    const bundle = this.bundleFor(entry.trustDomain)
+    return Object.freeze({
+      trustDomain: entry.trustDomain,
+      mode,
+      bundle,
+      policy,
+      expiresAt: expiresAtMs === Infinity ? undefined : new Date(expiresAtMs),
+      trusted: bundle !== undefined,
+    })
+  }
+
+  /** All of them: ours first, then by name. */
+  list(): readonly RegisteredTrustDomain[] {
+    const [own = '', ...others] = this.#entries.keys()
+    return [own, ...others.sort()].map((name) => this.get(name) as RegisteredTrustDomain)
+  }
+
+  /** Whether an ID is of our trust domain, under its name or a former one. */
+  isOwn(id: SpiffeId | string): boolean {
+    return this.aliases.has(SpiffeId.from(id).trustDomain)
+  }
+
+  /**
+   * Adds a federated trust domain, or replaces all that is known of it.
+   *
+   * @throws ERR_INVALID_ARGUMENT, also for our own trust domain; ERR_TRUST_DOMAIN_INVALID, ERR_LIMIT_EXCEEDED
+   */
+  federate(federated: FederatedTrustDomain): void {
+    const entry = this.#read(federated)
+    const before = this.bundleFor(entry.trustDomain)
+    const known = this.#entries.get(entry.trustDomain.name)
+    if (known?.mode === 'own')
+      throw bad(`${entry.trustDomain.name} is our own trust domain and cannot be federated with`)
+    this.#entries.delete(entry.trustDomain.name)
+    this.#add(entry)
+    this.#schedule()
+    this.#tellBundle(entry, before)
+  }
+
+  /** Ends a federation. Whether there was one. @throws ERR_INVALID_ARGUMENT for our own trust domain */
+  remove(trustDomain: TrustDomain | string): boolean {
+    const { name } = TrustDomain.from(trustDomain)
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return false
+    if (entry.mode === 'own') throw bad(`${name} is our own trust domain and cannot be removed`)
+    this.#entries.delete(name)
+    this.#tell({ trustDomain: entry.trustDomain, kind: 'removed', bundle: undefined })
+    return true
+  }
+
+  /**
+   * Puts a bundle in force, as an operator does. It has to be of a registered trust domain.
+   *
+   * @throws ERR_BUNDLE_NOT_FOUND for one that is not registered; ERR_INVALID_ARGUMENT for what is no bundle
+   */
+  setBundle(bundle: TrustBundle): void {
+    const entry = this.#entryOf(bundle)
+    const before = this.bundleFor(entry.trustDomain)
+    entry.bundle = bundle
+    this.#tellBundle(entry, before)
+  }
+
+  /**
+   * Offers a bundle that was fetched. It is put in force where the mode of its trust domain lets it.
+   *
+   * @returns whether it is in force now
+   * @throws ERR_BUNDLE_NOT_FOUND for one that is not registered; ERR_INVALID_ARGUMENT for what is no bundle
+   */
+  offerBundle(bundle: TrustBundle): boolean {
+    const entry = this.#entryOf(bundle)
+    if (this.#isOver(entry)) return false
+    if (entry.bundle?.equals(bundle) === true) return true
+    if (!this.#mayReplace(entry, bundle)) return false
+    this.setBundle(bundle)
+    return true
+  }
+
+  /** Calls `listener` after each change. Returns what stops it. */
+  onChange(listener: (change: RegistryChange) => void): () => void {
+    const own = (change: RegistryChange): void => {
+      listener(change)
+    }
+    this.#listeners.add(own)
+    return () => {
+      this.#listeners.delete(own)
+    }
+  }
+
+  /** Ends the timer and forgets the listeners. Bundles stay, and expire. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#cancel()
+    this.#listeners.clear()
+    return Promise.resolve()
+  }
+
+  #read(federated: FederatedTrustDomain): Entry {
+    const read = readOptions('TrustDomainRegistry', federated, {
+      trustDomain: 'required',
+      mode: 'required',
+      accepts: 'guard',
+      bundle: 'optional',
+      policy: 'optional',
+      expiresAt: 'guard',
+    })
+    const trustDomain = TrustDomain.from(read.trustDomain)
+    const { expiresAt } = read
+    if (this.aliases.has(trustDomain))
+      throw bad(`${trustDomain.name} is a name of our own trust domain and cannot be federated with`)
+    if (expiresAt !== undefined && !(expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime())))
+      throw bad('expiresAt is no date')
+    return {
+      trustDomain,
+      mode: readMode(read.mode, read.accepts),
+      accepts: read.accepts,
+      policy: copyPolicy(read.policy),
+      expiresAtMs: expiresAt?.getTime() ?? Infinity,
+      bundle: read.bundle && requireBundleOf(read.bundle, trustDomain),
+      expired: false,
+    }
+  }
+
+  #add(entry: Entry): void {
+    const { name } = entry.trustDomain
+    if (this.#entries.has(name))
+      throw new PkiError('ERR_BUNDLE_DUPLICATE', `the trust domain ${name} stands twice (B-7)`)
+    if (this.#entries.size >= maxTrustDomains)
+      throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxTrustDomains} trust domains`)
+    this.#entries.set(name, entry)
+  }
+
+  #entryOf(bundle: TrustBundle): Entry {
+    if (!(bundle instanceof TrustBundle)) throw bad('expected a TrustBundle')
+    const { name } = bundle.trustDomain
+    const entry = this.#entries.get(name)
+    if (entry !== undefined) return entry
+    throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the trust domain ${name} is not registered`)
+  }
+
+  #mayReplace({ mode, accepts, bundle: current }: Entry, bundle: TrustBundle): boolean {
+    if (mode === 'automatic') return true
+    if (mode !== 'conditional') return false
+    try {
+      return (accepts?.(bundle, current) as unknown) === true
+    } catch {
+      return false
+    }
+  }
+
+  #isOver({ expiresAtMs }: Entry): boolean {
+    return this.#clock.now() >= expiresAtMs
+  }
+
+  /** Wakes up for the next expiry: the bundle is out of force without it, but listeners want to be told. */
+  #schedule(): void {
+    this.#cancel()
+    if (this.#closed) return
+    const next = Math.min(
+      ...[...this.#entries.values()].filter(({ expired }) => !expired).map(({ expiresAtMs }) => expiresAtMs),
+    )
+    if (next === Infinity) return
+    const waitMs = Math.min(Math.max(next - this.#clock.now(), 0), maxWaitMs)
+    this.#cancel = this.#clock.schedule(() => {
+      for (const entry of this.#entries.values()) {
+        if (entry.expired || !this.#isOver(entry)) continue
+        entry.expired = true
+        this.#tell({ trustDomain: entry.trustDomain, kind: 'expired', bundle: undefined })
+      }
+      this.#schedule()
+    }, waitMs)
+  }
+
+  #tellBundle({ trustDomain }: Entry, before: TrustBundle | undefined): void {
+    const bundle = this.bundleFor(trustDomain)
+    if (bundle === before || (bundle !== undefined && before?.equals(bundle) === true)) return
+    this.#tell({ trustDomain, kind: bundle === undefined ? 'removed' : 'bundle', bundle })
+  }
+
+  #tell(change: RegistryChange): void {
+    // A listener that throws must not keep a new root from the others; the first error is thrown when all
+    // were told.
+    const errors: unknown[] = []
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(Object.freeze(change))
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+}
+
+function requireBundleOf(bundle: TrustBundle, trustDomain: TrustDomain): TrustBundle {
+  if (bundle instanceof TrustBundle && bundle.trustDomain.equals(trustDomain)) return bundle
+  throw bad(`the bundle is none of ${trustDomain.name} (B-6)`)
+}
+
+function bad(what: string): PkiError<'ERR_INVALID_ARGUMENT'> {
+  return new PkiError('ERR_INVALID_ARGUMENT', `TrustDomainRegistry: ${what}`)
+}
+
+const maxTrustDomains = 1000
+/** Longer timers overflow to one millisecond. */
+const maxWaitMs = 24 * 3600 * 1000

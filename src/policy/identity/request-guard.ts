@@ -1,0 +1,134 @@
+// Authenticates a request, decides it, and logs and counts what was refused: what the middleware of every
+// transport does.
+
+import { requireCaller } from '../../auth/index.ts'
+import type { AuthenticationRequest, Authenticator, Caller } from '../../auth/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { metricNames } from '../../runtime/index.ts'
+import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
+import type { Logger, Metrics } from '../../runtime/index.ts'
+import type { SpiffeId } from '../../spiffe/index.ts'
+import type { AuthorizationDecision, Authorizer } from '../authorization/authorizer.ts'
+import type { AuthorizationRequest } from '../authorization/facts.ts'
+
+/** What the middleware of every transport takes. */
+export interface RequestGuardOptions {
+  /** Decides: an `Authorizer`, or what `openAuthorizationFile` opened. */
+  readonly authorizer: Pick<Authorizer, 'decide'>
+  /** Verifies tokens and other credentials. Default: callers are known by their certificate alone. */
+  readonly authenticator?: Authenticator | undefined
+  /**
+   * Lets the SPIFFE ID of a token be the `principal` that policies name. A token can be stolen and sent by
+   * anybody. Default false: principals are those of certificates.
+   */
+  readonly tokensAsPrincipals?: boolean | undefined
+  /** Logs the reason of each refusal, which the caller is not told. Default: none. */
+  readonly logger?: Logger | undefined
+  /** Counts `mtls_policy_violations_total{policy}`. Default: none. */
+  readonly metrics?: Metrics | undefined
+}
+
+/** What becomes of a request. */
+export type Judgement =
+  | {
+      readonly outcome: 'allowed' | 'denied'
+      readonly caller: Caller | undefined
+      readonly principal: SpiffeId | undefined
+      readonly decision: AuthorizationDecision
+    }
+  | { readonly outcome: 'unauthenticated' | 'unavailable' }
+
+/** Judges requests. */
+export class RequestGuard {
+  readonly #authorizer: Pick<Authorizer, 'decide'>
+  readonly #authenticator: Authenticator | undefined
+  readonly #tokensAsPrincipals: boolean
+  readonly #logger: Logger
+  readonly #metrics: Metrics
+
+  /** @throws ERR_INVALID_ARGUMENT */
+  constructor(owner: string, options: RequestGuardOptions) {
+    const { authorizer, authenticator, tokensAsPrincipals, logger, metrics } = options
+    if (typeof (Object(authorizer) as Partial<Authorizer>).decide !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', `${owner}: authorizer needs the method decide`)
+    if (authenticator !== undefined && typeof authenticator.authenticate !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', `${owner}: authenticator needs the method authenticate`)
+    this.#authorizer = authorizer
+    this.#authenticator = authenticator
+    this.#tokensAsPrincipals = tokensAsPrincipals === true
+    this.#logger = safeLogger(owner, logger)
+    this.#metrics = safeMetrics(owner, metrics)
+  }
+
+  /**
+   * @param peerId the SPIFFE ID that the peer has proven in the handshake
+   * @param facts all that the transport knows beside the caller
+   */
+  async judge(
+    request: AuthenticationRequest,
+    peerId: SpiffeId | undefined,
+    facts: Omit<AuthorizationRequest, 'principal' | 'claims'>,
+  ): Promise<Judgement> {
+    const about = { peer: request.peer?.address, method: facts.method, path: pathOf(facts.path) }
+    try {
+      const caller = await this.#callerOf(request)
+      const principal = peerId ?? (caller && this.principalOf(caller))
+      const decision = this.#authorizer.decide({ ...facts, principal, claims: caller?.claims })
+      if (decision.audited.length > 0)
+        this.#logger.info({ ...about, rules: decision.audited, rule: decision.rule }, 'request audited')
+      // Only `true` allows.
+      if ((decision.allowed as unknown) === true) return { outcome: 'allowed', caller, principal, decision }
+      const who = principal?.toString() ?? caller?.identities.map(String).join(' ')
+      this.refuse({ ...about, identity: who, reason: decision.reason }, decision.rule)
+      if (caller === undefined && principal === undefined) return { outcome: 'unauthenticated' }
+      return { outcome: 'denied', caller, principal, decision }
+    } catch (error) {
+      return this.#failed(about, error)
+    }
+  }
+
+  /** The SPIFFE ID that policies name as principal. @throws ERR_POLICY_IDENTITY for several */
+  principalOf(caller: Caller): SpiffeId | undefined {
+    const byCertificate = caller.credential === 'x509' || caller.credential === 'xfcc'
+    return byCertificate || this.#tokensAsPrincipals ? spiffeIdOf(caller) : undefined
+  }
+
+  /** Logs and counts a refusal. */
+  refuse(fields: object, rule: string): void {
+    this.#metrics.count(metricNames.mtlsPolicyViolations, { policy: rule })
+    this.#logger.warn({ ...fields, rule }, 'request refused')
+  }
+
+  /** There is no decision: the credential was refused, or nothing can verify it now. */
+  #failed(about: object, error: unknown): Judgement {
+    const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
+    const reason = error instanceof Error ? error.message.slice(0, 1024) : 'unknown'
+    this.refuse({ ...about, code, reason }, code)
+    return { outcome: code === 'ERR_AUTHENTICATOR_UNAVAILABLE' ? 'unavailable' : 'unauthenticated' }
+  }
+
+  /** Undefined where no credential was sent. */
+  async #callerOf(request: AuthenticationRequest): Promise<Caller | undefined> {
+    if (this.#authenticator === undefined) return undefined
+    try {
+      return await requireCaller(this.#authenticator, request)
+    } catch (error) {
+      if (isPkiError(error, 'ERR_CREDENTIAL_MISSING')) return undefined
+      throw error
+    }
+  }
+}
+
+/** The one SPIFFE ID of a caller. @throws ERR_POLICY_IDENTITY for several */
+export function spiffeIdOf({ identities }: Caller): SpiffeId {
+  const [first] = identities
+  if (first !== undefined && identities.every((id) => id.equals(first))) return first
+  throw new PkiError(
+    'ERR_POLICY_IDENTITY',
+    `the caller has ${identities.length} identities, and one is wanted`,
+  )
+}
+
+function pathOf(path: string | undefined): string | undefined {
+  return path?.split('?', 1)[0]?.slice(0, 256)
+}

@@ -1,0 +1,155 @@
+// The policy as data: what a file or an object may have in it. Everything else is refused, with its place.
+
+import { isDnsName } from '../../ca/lints/dns-name.ts'
+import { isPkiError } from '../../errors/index.ts'
+import { parseIpNetwork } from '../../internal/ip-address.ts'
+import { TrustDomain } from '../../spiffe/index.ts'
+import { DocumentReader } from '../document-reader.ts'
+import type { PolicyFault } from '../document-reader.ts'
+import { parseIdentityPattern } from './identity-pattern.ts'
+import { compileTimeWindow, weekdays } from './time-window.ts'
+import type { TimeWindow } from './time-window.ts'
+
+/** Whom a rate is counted for. */
+type RateLimitScope = 'identity' | 'namespace' | 'caller' | 'source' | 'all'
+
+/** One rule. A rule is applied to every caller that has an identity which matches. */
+export interface PolicyRule {
+  /** For decisions, logs and records: unique in the policy. */
+  readonly name: string
+  /** A path such as `/ns/{ns}/sa/{sa}`, a whole SPIFFE ID, or `*`. */
+  readonly identity: string
+  /** `deny` refuses; of the rules that allow there must be one. Default `allow`. */
+  readonly effect?: 'allow' | 'deny' | undefined
+  /** Kinds of credentials that the rule is for, such as `x509`. Default: all. */
+  readonly credentials?: readonly string[] | undefined
+  /** Claims of the caller that must be there with one of these values; a caller without them is refused. */
+  readonly requiredClaims?:
+    Readonly<Record<string, string | number | boolean | readonly (string | number | boolean)[]>> | undefined
+  /** Longer validities are cut. */
+  readonly maxTtlSeconds?: number | undefined
+  /**
+   * DNS names that may be requested: `{sa}.{ns}.svc.cluster.local`, with the placeholders of `identity`.
+   * Default: none.
+   */
+  readonly dnsNames?: readonly string[] | undefined
+  /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile takes. */
+  readonly keyAlgorithms?: readonly string[] | undefined
+  /**
+   * Networks that requests come from, such as `10.0.0.0/8` or `fd00::/8`. A request without a known address
+   * is in none of them, and a rule that denies applies to it. Default: any.
+   */
+  readonly networks?: readonly string[] | undefined
+  /** When certificates are issued. Default: always. */
+  readonly during?: readonly TimeWindow[] | undefined
+  /** How many certificates, for whom. */
+  readonly rateLimit?:
+    { readonly per: RateLimitScope; readonly count: number; readonly windowSeconds: number } | undefined
+}
+
+/** A whole policy. */
+export interface PolicyDocument {
+  readonly trustDomain: string
+  /** Former names of the trust domain. */
+  readonly aliases?: readonly string[] | undefined
+  /** For requests without a validity. Default: the profile's. */
+  readonly defaultTtlSeconds?: number | undefined
+  /** For every rule. */
+  readonly maxTtlSeconds?: number | undefined
+  /** What happens to a request for names that it may not have. Default `refuse`. */
+  readonly excess?: 'refuse' | 'trim' | undefined
+  readonly rules: readonly PolicyRule[]
+}
+
+/** Checks every value, and returns the same data as a document. @throws what `fault` throws */
+export function readPolicyDocument(value: unknown, fault: PolicyFault): PolicyDocument {
+  const document = new DocumentReader(value, [], fault)
+  const trustDomain = document.text('trustDomain') ?? document.missing('trustDomain')
+  if (!isTrustDomain(trustDomain))
+    fault(['trustDomain'], `${JSON.stringify(trustDomain)} is not a trust domain`)
+  document.list('aliases', (alias, path) => {
+    if (typeof alias !== 'string' || !isTrustDomain(alias)) fault(path, 'expected the name of a trust domain')
+  })
+  document.count('defaultTtlSeconds')
+  document.count('maxTtlSeconds')
+  document.oneOf('excess', ['refuse', 'trim'])
+  const names = new Set<string>()
+  const rules = document.list('rules', (rule, path) => {
+    checkRule(new DocumentReader(rule, path, fault), trustDomain, names)
+  })
+  if (rules === undefined) document.missing('rules')
+  document.finish()
+  return value as PolicyDocument
+}
+
+function checkRule(rule: DocumentReader, trustDomain: string, names: Set<string>): void {
+  const name = rule.text('name') ?? rule.missing('name')
+  if (names.has(name)) rule.fault('name', `the name ${JSON.stringify(name)} stands twice`)
+  names.add(name)
+  const pattern = parseIdentityPattern(rule.text('identity') ?? rule.missing('identity'), trustDomain)
+  if (typeof pattern === 'string') return rule.fault('identity', pattern)
+  rule.oneOf('effect', ['allow', 'deny'])
+  rule.texts('credentials')
+  rule.texts('keyAlgorithms')
+  rule.claims('requiredClaims')
+  rule.count('maxTtlSeconds')
+  rule.list('dnsNames', (template, path) => {
+    const problem = dnsTemplateFault(template, pattern.placeholders)
+    if (problem !== undefined) rule.faultAt(path, problem)
+  })
+  rule.list('networks', (network, path) => {
+    const problem = networkFault(network)
+    if (problem !== undefined) rule.faultAt(path, problem)
+  })
+  rule.list('during', (window, path) => {
+    checkWindow(new DocumentReader(window, path, rule.faultAt))
+  })
+  const limit = rule.object('rateLimit')
+  if (limit !== undefined) {
+    if (limit.oneOf('per', ['identity', 'namespace', 'caller', 'source', 'all']) === undefined)
+      limit.missing('per')
+    for (const key of ['count', 'windowSeconds']) if (limit.count(key) === undefined) limit.missing(key)
+    limit.finish()
+  }
+  rule.finish()
+}
+
+function checkWindow(window: DocumentReader): void {
+  window.list('days', (day, path) => {
+    if (!(weekdays as readonly unknown[]).includes(day))
+      window.faultAt(path, 'expected mon, tue, wed, thu, fri, sat or sun')
+  })
+  for (const name of ['from', 'to', 'timeZone']) window.text(name)
+  window.finish()
+  const test = compileTimeWindow(window.value)
+  if (typeof test === 'string') window.faultAt(window.path, test)
+}
+
+function dnsTemplateFault(template: unknown, placeholders: readonly string[]): string | undefined {
+  if (typeof template !== 'string') return 'expected a DNS name as text'
+  const unknown = [...template.matchAll(/\{([^}]*)\}/g)].find(
+    ([, name]) => !placeholders.includes(name as string),
+  )
+  if (unknown !== undefined) return `${unknown[0]} is not a placeholder of identity`
+  return isDnsName(template.replace(/\{[^}]*\}/g, 'x'))
+    ? undefined
+    : `${JSON.stringify(template)} is not a DNS name`
+}
+
+function networkFault(network: unknown): string | undefined {
+  try {
+    parseIpNetwork(network as string)
+    return undefined
+  } catch (error) {
+    if (isPkiError(error)) return error.message
+    throw error
+  }
+}
+
+function isTrustDomain(name: string): boolean {
+  try {
+    return TrustDomain.from(name).name === name
+  } catch {
+    return false
+  }
+}

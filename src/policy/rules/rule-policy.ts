@@ -1,0 +1,281 @@
+// The policy over rules: who gets a certificate comes from authentication, and every rule that matches is
+// applied.
+
+import type { Caller } from '../../auth/index.ts'
+import type { CertificateContent } from '../../ca/index.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
+import { isInNetwork, parseIpAddress, parseIpNetwork, sourceOfAddress } from '../../internal/ip-address.ts'
+import type { IpNetwork } from '../../internal/ip-address.ts'
+import { readOptions } from '../../internal/options.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { TrustDomain, TrustDomainAliases } from '../../spiffe/index.ts'
+import type { SpiffeId } from '../../spiffe/index.ts'
+import type { GeneralName } from '../../x509/index.ts'
+import { refuseDocument } from '../document-reader.ts'
+import type { PolicyFault } from '../document-reader.ts'
+import { decideByIdentity, identityOf } from '../caller-identity-policy.ts'
+import type { IdentitySettings } from '../caller-identity-policy.ts'
+import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from '../issuance-policy.ts'
+import { parseIdentityPattern, placeholderValues } from './identity-pattern.ts'
+import type { IdentityPattern } from './identity-pattern.ts'
+import { readPolicyDocument } from './policy-document.ts'
+import type { PolicyDocument, PolicyRule } from './policy-document.ts'
+import { RateLimiter } from './rate-limiter.ts'
+import { RuleIndex } from './rule-index.ts'
+import { compileTimeWindow } from './time-window.ts'
+import type { TimeTest } from './time-window.ts'
+
+/** A rule with its pattern, windows and limiter. */
+interface CompiledRule {
+  readonly rule: PolicyRule
+  readonly place: number
+  readonly pattern: IdentityPattern
+  readonly networks: readonly IpNetwork[] | undefined
+  readonly during: readonly TimeTest[] | undefined
+  readonly limiter: RateLimiter | undefined
+}
+
+/** A rule that matches, and the identity of the caller that it matches. */
+interface Match extends CompiledRule {
+  readonly identity: SpiffeId
+}
+
+/** Options of `createRulePolicy`. */
+export interface RulePolicyOptions {
+  readonly clock?: Pick<Clock, 'now' | 'monotonic'> | undefined
+  /**
+   * Reports a fault of the document with its place; it has to throw. Default: ERR_POLICY_INVALID with
+   * `rules[2].identity`.
+   */
+  readonly fault?: PolicyFault | undefined
+}
+
+/**
+ * A policy from data. The identity in the certificate is the caller's own, as with `callerIdentityPolicy`. Of
+ * the rules whose pattern matches any identity of the caller:
+ *
+ * - one that denies refuses the request, where its conditions (`during`, `networks`, `keyAlgorithms`,
+ *   `requiredClaims`) hold;
+ * - one that allows must match the identity that the certificate is for;
+ * - the conditions and rate limits of all that allow must hold, and the shortest `maxTtlSeconds` cuts the
+ *   validity;
+ * - a DNS name is allowed where one of the rules for that identity has it.
+ *
+ * The decision names the rules that allowed, or the one that refused.
+ *
+ * @throws ERR_POLICY_INVALID for a document with an unknown key or a value of another type or shape;
+ * ERR_INVALID_ARGUMENT
+ * @example
+ * ```ts
+ * const rules = [{ name: 'services', identity: '/ns/{ns}/sa/{sa}', maxTtlSeconds: 3600 }]
+ * const byRules = createRulePolicy({ trustDomain: 'example.org', rules })
+ * ```
+ */
+export function createRulePolicy(document: PolicyDocument, given?: RulePolicyOptions): IssuancePolicy {
+  const { clock = systemClock, fault = refuseDocument } = readOptions('createRulePolicy', given, {
+    clock: 'optional',
+    fault: 'optional',
+  })
+  return new RulePolicy(readPolicyDocument(copyOf(document, fault), fault), clock)
+}
+
+/** A copy: the policy must not change with the object that it was made from. */
+function copyOf(document: PolicyDocument, fault: PolicyFault): PolicyDocument {
+  try {
+    return structuredClone(document)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.slice(0, 200) : 'unknown'
+    return fault([], `is not data: ${reason}`)
+  }
+}
+
+class RulePolicy implements IssuancePolicy {
+  readonly #document: PolicyDocument
+  readonly #settings: IdentitySettings
+  readonly #rules: RuleIndex<CompiledRule>
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>
+
+  constructor(document: PolicyDocument, clock: Pick<Clock, 'now' | 'monotonic'>) {
+    const trustDomain = TrustDomain.from(document.trustDomain)
+    const aliases = new TrustDomainAliases(trustDomain, document.aliases ?? [])
+    this.#document = document
+    this.#settings = { trustDomain, aliases, trim: document.excess === 'trim', maxTtlSeconds: undefined }
+    this.#rules = new RuleIndex(
+      document.rules.map((rule, place) => compile(rule, place, document.trustDomain)),
+    )
+    this.#clock = clock
+  }
+
+  decide(request: PolicyRequest, caller: Caller): IssuanceDecision {
+    const own = identityOf(caller, request.csr.subjectAltName ?? [])
+    const { aliases, trustDomain } = this.#settings
+    const identity = own && aliases.canonical(own)
+    const matches = this.#matchesOf(caller)
+    const forIdentity = matches.filter((match) => identity !== undefined && match.identity.equals(identity))
+    const decision = decideByIdentity(this.#settings, request, caller, (name) => mayHave(name, forIdentity))
+    // First what is wrong with caller and request themselves, then whether they may.
+    if (!decision.allowed || identity?.memberOf(trustDomain) !== true) return decision
+    const denied = matches.find(
+      (match) => match.rule.effect === 'deny' && this.#unmetBy(match, request, caller) === undefined,
+    )
+    if (denied !== undefined)
+      return refuse(denied.rule.name, 'ERR_POLICY_DENIED', `${denied.identity.toString()} is denied`)
+    const allowing = forIdentity.filter(({ rule }) => rule.effect !== 'deny')
+    if (allowing.length === 0)
+      return refuse('no-rule', 'ERR_POLICY_DENIED', `no rule allows ${identity.toString()}`)
+    const applied = matches.filter(({ rule }) => rule.effect !== 'deny')
+    for (const match of applied) {
+      const unmet = this.#unmetBy(match, request, caller)
+      if (unmet !== undefined) return refuse(match.rule.name, 'ERR_POLICY_DENIED', unmet)
+    }
+    return this.#limited(request, caller, applied) ?? this.#allowed(decision, applied, allowing)
+  }
+
+  /**
+   * Of every identity of the caller: a rule for one of them counts also when the certificate is for another.
+   */
+  #matchesOf({ identities, credential }: Caller): Match[] {
+    const once = new Map(identities.map((id) => [this.#settings.aliases.canonical(id).toString(), id]))
+    const matches: Match[] = []
+    for (const id of once.values()) {
+      const identity = this.#settings.aliases.canonical(id)
+      if (!identity.memberOf(this.#settings.trustDomain)) continue
+      for (const compiled of this.#rules.find(identity))
+        if (compiled.rule.credentials?.includes(credential) !== false) matches.push({ ...compiled, identity })
+    }
+    return matches
+  }
+
+  /**
+   * Which condition of the rule does not hold, in words. Conditions of a rule that denies say when it denies.
+   */
+  #unmetBy(
+    { rule, during, networks }: Match,
+    { csr, source }: PolicyRequest,
+    { claims }: Caller,
+  ): string | undefined {
+    const { keyAlgorithms, requiredClaims = {} } = rule
+    const { algorithm = 'of an unknown algorithm' } = csr.publicKey
+    if (keyAlgorithms?.includes(algorithm) === false)
+      return `the key is ${algorithm}; allowed: ${keyAlgorithms.join(', ')}`
+    if (networks !== undefined && !comesFrom(source, networks, rule.effect === 'deny'))
+      return `not from ${source ?? 'a caller without an address'}`
+    const nowMs = this.#clock.now()
+    if (during?.some((isIn) => isIn(nowMs)) === false) return `not at ${new Date(nowMs).toISOString()}`
+    const odd = Object.entries(requiredClaims).find(([name, wanted]) => !hasClaim(claims, name, wanted))
+    return odd && `the claim ${JSON.stringify(odd[0])} of the caller is absent or has another value`
+  }
+
+  /** A token of each limit, or none at all: what is refused by the second limit must not use up the first. */
+  #limited(
+    { dryRun, source }: PolicyRequest,
+    caller: Caller,
+    matches: readonly Match[],
+  ): IssuanceDecision | undefined {
+    if (dryRun === true) return undefined
+    const taken: (() => void)[] = []
+    for (const match of matches) {
+      const { limiter, rule } = match
+      if (limiter === undefined) continue
+      const key = limitKey(match, caller, source)
+      const waitSeconds = limiter.take(key, this.#clock.monotonic())
+      if (waitSeconds > 0) {
+        for (const giveBack of taken) giveBack()
+        return refuse(rule.name, 'ERR_POLICY_RATE', `too many certificates; again in ${waitSeconds} s`)
+      }
+      taken.push(() => {
+        limiter.giveBack(key)
+      })
+    }
+    return undefined
+  }
+
+  #allowed(
+    { content, trimmed }: IssuanceDecision & { readonly allowed: true },
+    matches: readonly Match[],
+    allowing: readonly Match[],
+  ): IssuanceDecision {
+    const { defaultTtlSeconds, maxTtlSeconds: all } = this.#document
+    const ttlSeconds = content.ttlSeconds ?? defaultTtlSeconds
+    const limits = matches.map(({ rule }) => ({ by: rule.name, seconds: rule.maxTtlSeconds ?? Infinity }))
+    limits.push({ by: 'maxTtlSeconds of the policy', seconds: all ?? Infinity })
+    const shortest = limits.reduce((a, b) => (b.seconds < a.seconds ? b : a))
+    const maxTtlSeconds = shortest.seconds === Infinity ? undefined : shortest.seconds
+    const cut =
+      maxTtlSeconds !== undefined && ttlSeconds !== undefined && ttlSeconds > maxTtlSeconds
+        ? [`validity: ${ttlSeconds} s cut to ${maxTtlSeconds} s by ${shortest.by}`]
+        : []
+    const narrowed: CertificateContent = { ...content, ttlSeconds, maxTtlSeconds }
+    const rule = allowing.map((match) => match.rule.name).join(', ')
+    return { allowed: true, rule, content: narrowed, trimmed: [...trimmed, ...cut] }
+  }
+}
+
+function compile(rule: PolicyRule, place: number, trustDomain: string): CompiledRule {
+  return {
+    rule,
+    place,
+    // Both were checked with the document.
+    pattern: parseIdentityPattern(rule.identity, trustDomain) as IdentityPattern,
+    networks: rule.networks?.map(parseIpNetwork),
+    during: rule.during?.map((window) => compileTimeWindow(window) as TimeTest),
+    limiter: rule.rateLimit && new RateLimiter(rule.rateLimit),
+  }
+}
+
+function mayHave(name: GeneralName, matches: readonly Match[]): boolean {
+  if (name.type !== 'dns') return false
+  return matches.some(({ rule, pattern, identity }) => {
+    if (rule.dnsNames === undefined || rule.effect === 'deny') return false
+    const values = placeholderValues(pattern, identity.path.slice(1).split('/'))
+    // A segment may have characters that a DNS name cannot: then no name is allowed by it.
+    return rule.dnsNames.some(
+      (template) => template.replace(/\{([^}]*)\}/g, (_, key: string) => values[key] ?? '') === name.value,
+    )
+  })
+}
+
+/**
+ * Nobody can tell where a caller without an address is: a rule that allows is not for it, and one that denies
+ * is.
+ */
+function comesFrom(
+  source: string | undefined,
+  networks: readonly IpNetwork[],
+  withoutAddress: boolean,
+): boolean {
+  const address = source === undefined ? undefined : parseIpAddress(source)
+  return address === undefined ? withoutAddress : networks.some((network) => isInNetwork(address, network))
+}
+
+function hasClaim(claims: Caller['claims'], name: string, wanted: unknown): boolean {
+  const found = Object.hasOwn(claims, name) ? claims[name] : undefined
+  const allowed: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted]
+  // A claim that is a list, such as groups, has each of its values.
+  return Array.isArray(found) ? found.some((one) => allowed.includes(one)) : allowed.includes(found)
+}
+
+function limitKey({ rule, identity }: Match, caller: Caller, source: string | undefined): string {
+  switch (rule.rateLimit?.per) {
+    case 'namespace':
+      return namespaceOf(identity)
+    case 'caller':
+      return `${caller.credential} ${caller.identities.map(String).sort().join(' ')}`
+    case 'source':
+      return source === undefined ? '' : sourceOfAddress(source)
+    case 'all':
+      return ''
+    default:
+      return identity.toString()
+  }
+}
+
+/** Istio's namespace where the path has it, else the path without its last segment. */
+function namespaceOf({ path }: SpiffeId): string {
+  return /^\/ns\/[^/]+/.exec(path)?.[0] ?? path.slice(0, path.lastIndexOf('/'))
+}
+
+function refuse(rule: string, code: PkiErrorCode, reason: string): IssuanceDecision {
+  return { allowed: false, rule, code, reason }
+}
