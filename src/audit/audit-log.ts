@@ -1,0 +1,295 @@
+// The audit log: reads the sequenced entries of the store, adds them to the tiles, and signs a checkpoint
+// over them.
+
+import { PkiError } from '../errors/index.ts'
+import { encodeBase64, equalBytes } from '../internal/bytes.ts'
+import { requireCount } from '../internal/numbers.ts'
+import { readOptions } from '../internal/options.ts'
+import { systemClock } from '../runtime/index.ts'
+import type { Clock, Logger } from '../runtime/index.ts'
+import { safeLogger } from '../runtime/internal.ts'
+import type { Signer } from '../x509/index.ts'
+import { formatCheckpoint, readCheckpoint } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { consistencyProof, inclusionProof, rootHash } from './merkle-tree.ts'
+import { noteKeyOf, signNote } from './signed-note.ts'
+import type { NoteKey } from './signed-note.ts'
+import { TileReader } from './tiles.ts'
+import type { TileStore } from './tiles.ts'
+import { TileWriter } from './tile-writer.ts'
+
+/** The part of a storage that the log reads: `CaStorage.audit` implements it. */
+export interface AuditSequence {
+  /**
+   * Assigns the next indexes to at most `limit` entries. `fence` is the lease of the only process that
+   * sequences.
+   */
+  sequence(limit: number, fence?: { readonly name: string; readonly epoch: number }): Promise<unknown>
+  /** Sequenced entries from `index` on, at most `limit`. */
+  read(
+    index: number,
+    limit: number,
+  ): Promise<readonly { readonly index: number; readonly entry: Uint8Array }[]>
+}
+
+/** A record with its place in the log. @inline */
+interface AuditLogEntry {
+  readonly index: number
+  readonly entry: Uint8Array
+}
+
+/** Receives the records that the log adds. @inline */
+type AuditSink = (entries: readonly AuditLogEntry[]) => void | Promise<void>
+
+/** A witness: checks that this log only grows, and signs its checkpoints. */
+export interface AuditWitness {
+  readonly key: NoteKey
+  /**
+   * Returns one signature line (`— name base64`), or throws. `proof` is the consistency proof from the
+   * checkpoint of `olderSize` to this one.
+   */
+  cosign(note: string, olderSize: number, proof: readonly Uint8Array[]): Promise<string>
+}
+
+/** Options of `openAuditLog`. */
+export interface AuditLogOptions {
+  /** The name of the log, without spaces: `ca.example.org/audit`. Each checkpoint contains it. */
+  readonly origin: string
+  /** An Ed25519 key that is used for nothing else. */
+  readonly signer: Signer
+  readonly entries: AuditSequence
+  readonly tiles: TileStore
+  /**
+   * The witnesses whose cosignatures each checkpoint carries. If a witness does not answer, that is logged,
+   * and the checkpoint is published without its cosignature.
+   */
+  readonly witnesses?: readonly AuditWitness[] | undefined
+  /** Maximum number of entries integrated at once. Default 4,096. */
+  readonly maxBatch?: number | undefined
+  /**
+   * Receive each batch of records before the checkpoint over it is signed, in the order of the log: a
+   * callback, or `createAuditFile`. After a crash a batch may come twice, with the same indexes. A sink that
+   * fails is logged, and the log goes on; until it resolves, no checkpoint is signed.
+   */
+  readonly sinks?: readonly AuditSink[] | undefined
+  readonly clock?: Pick<Clock, 'now'> | undefined
+  readonly logger?: Logger | undefined
+}
+
+/** Proves, with only the key of the log, that an entry is in the log. */
+export interface AuditReceipt {
+  readonly index: number
+  /** The signed checkpoint as text. */
+  readonly checkpoint: string
+  /** The audit path from the leaf up, 32 octets each. */
+  readonly proof: readonly Uint8Array[]
+}
+
+/**
+ * Opens the log: reads the checkpoint, verifies its signature, and checks that the tiles yield its root.
+ *
+ * @throws ERR_NOTE_INVALID the checkpoint is not signed by this key; ERR_AUDIT_LOG tiles are missing or yield
+ * another root
+ */
+export async function openAuditLog(given: AuditLogOptions): Promise<AuditLog> {
+  const options = readOptions('openAuditLog', given, {
+    origin: 'required',
+    signer: 'required',
+    entries: 'required',
+    tiles: 'required',
+    witnesses: 'optional',
+    sinks: 'optional',
+    maxBatch: 'optional',
+    clock: 'optional',
+    logger: 'optional',
+  })
+  const key = noteKeyOf(options.origin, options.signer.publicKey)
+  const note = await options.tiles.read(checkpointPath)
+  const text = note === undefined ? undefined : Buffer.from(note).toString('utf8')
+  const checkpoint = text === undefined ? undefined : readCheckpoint(text, key)
+  const size = checkpoint?.size ?? 0
+  const writer = await TileWriter.open(options.tiles, size)
+  const root = await rootHash(size, new TileReader(options.tiles, size).subtree)
+  if (checkpoint !== undefined && !equalBytes(root, checkpoint.root)) throw otherRoot(checkpoint, root)
+  return new AuditLog(options, key, writer, { note: text ?? '', size, root })
+}
+
+/** The last checkpoint: its text and its parsed fields. */
+interface Latest {
+  readonly note: string
+  readonly size: number
+  readonly root: Uint8Array
+}
+
+/** One log, to which only one process adds. */
+export class AuditLog {
+  /** Verifies checkpoints of this log: give it to auditors over a separate channel. */
+  readonly key: NoteKey
+  readonly #options: AuditLogOptions
+  readonly #logger: Logger
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #maxBatch: number
+  /** Undefined after a failure: the state in memory may then differ from what was written. */
+  #writer: TileWriter | undefined
+  #latest: Latest
+  #running: Promise<Checkpoint> | undefined
+  #integratedAtMs: number
+
+  /** Use `openAuditLog`. */
+  constructor(options: AuditLogOptions, key: NoteKey, writer: TileWriter, latest: Latest) {
+    this.key = key
+    this.#options = options
+    this.#logger = safeLogger('openAuditLog', options.logger)
+    this.#clock = options.clock ?? systemClock
+    this.#maxBatch = requireCount('maxBatch', options.maxBatch ?? 4096, 1, 65_536)
+    this.#writer = writer
+    this.#latest = latest
+    this.#integratedAtMs = this.#clock.now()
+  }
+
+  /** The number of entries covered by the last checkpoint. */
+  get size(): number {
+    return this.#latest.size
+  }
+
+  /** The last signed checkpoint as text; empty before the first. */
+  get checkpoint(): string {
+    return this.#latest.note
+  }
+
+  /** When `integrate` last completed: for health checks of the CA. */
+  get integratedAt(): Date {
+    return new Date(this.#integratedAtMs)
+  }
+
+  /**
+   * Adds all durable entries of the store and signs a checkpoint over them. Overlapping calls share one run.
+   * Tiles are written before the checkpoint, so the next call repairs the log after a crash in between.
+   *
+   * @throws ERR_LEASE_STALE another process sequences; ERR_AUDIT_LOG the store has a gap; the errors of the
+   * tile store and the signer
+   */
+  integrate(fence?: { readonly name: string; readonly epoch: number }): Promise<Checkpoint> {
+    this.#running ??= this.#integrate(fence).finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #integrate(
+    fence: { readonly name: string; readonly epoch: number } | undefined,
+  ): Promise<Checkpoint> {
+    const older = this.#latest
+    const size = await this.#addEntries(fence)
+    if (size > older.size || older.note === '') this.#latest = await this.#publish(older.size, size)
+    this.#integratedAtMs = this.#clock.now()
+    return { origin: this.#options.origin, size, root: this.#latest.root }
+  }
+
+  /** @returns the number of leaves in the tiles */
+  async #addEntries(fence: { readonly name: string; readonly epoch: number } | undefined): Promise<number> {
+    const { entries, tiles } = this.#options
+    const writer = this.#writer ?? (await TileWriter.open(tiles, this.#latest.size))
+    this.#writer = undefined
+    for (;;) {
+      await entries.sequence(this.#maxBatch, fence)
+      const batch = await entries.read(writer.size, this.#maxBatch)
+      if (batch.length === 0) break
+      requireNoGap(batch, writer.size)
+      await writer.add(batch.map(({ entry }) => entry))
+      await this.#tellSinks(batch)
+      // What came meanwhile is for the next run: under load this one would never end.
+      if (batch.length < this.#maxBatch) break
+    }
+    await writer.writeEdges()
+    this.#writer = writer
+    return writer.size
+  }
+
+  async #tellSinks(batch: readonly AuditLogEntry[]): Promise<void> {
+    for (const sink of this.#options.sinks ?? []) {
+      try {
+        // A copy: what a sink does with it must not reach another.
+        await sink(batch.map(({ index, entry }) => Object.freeze({ index, entry: Uint8Array.from(entry) })))
+      } catch (error) {
+        const reason = error instanceof Error ? error.message.slice(0, 1024) : 'unknown'
+        const { index } = batch[0] as AuditLogEntry
+        this.#logger.error({ index, count: batch.length, reason }, 'a sink of the audit log failed')
+      }
+    }
+  }
+
+  async #publish(olderSize: number, size: number): Promise<Latest> {
+    const { tiles, origin, signer } = this.#options
+    const reader = new TileReader(tiles, size)
+    const root = await rootHash(size, reader.subtree)
+    const note = await signNote(formatCheckpoint({ origin, size, root }), this.key, signer)
+    const signed = note + (await this.#cosignatures(note, olderSize, reader, size))
+    readCheckpoint(signed, this.key)
+    await tiles.write(checkpointPath, Buffer.from(signed))
+    return { note: signed, size, root }
+  }
+
+  async #cosignatures(note: string, olderSize: number, reader: TileReader, size: number): Promise<string> {
+    const { witnesses = [] } = this.#options
+    if (witnesses.length === 0) return ''
+    const proof = await consistencyProof(olderSize, size, reader.subtree)
+    const lines = await Promise.all(
+      witnesses.map(async (witness) => {
+        try {
+          const line = await witness.cosign(note, olderSize, proof)
+          readCheckpoint(note + line, this.key, [witness.key])
+          return line
+        } catch (error) {
+          const reason = error instanceof Error ? error.message.slice(0, 1024) : 'unknown'
+          this.#logger.warn(
+            { witness: witness.key.name, size, reason },
+            'a witness did not cosign the checkpoint',
+          )
+          return ''
+        }
+      }),
+    )
+    return lines.join('')
+  }
+
+  /**
+   * The proof that entry `index` is in the log.
+   *
+   * @throws ERR_INVALID_ARGUMENT for an index that no checkpoint covers yet; ERR_AUDIT_LOG
+   */
+  async receipt(index: number): Promise<AuditReceipt> {
+    const { note, size } = this.#latest
+    requireCount('index', index, 0, Math.max(0, size - 1))
+    if (size === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'the log has no checkpoint with entries yet')
+    const proof = await inclusionProof(index, size, new TileReader(this.#options.tiles, size).subtree)
+    return Object.freeze({ index, checkpoint: note, proof: Object.freeze(proof) })
+  }
+
+  /** The proof that the log of `olderSize` entries is a prefix of the current log. */
+  async consistency(olderSize: number): Promise<readonly Uint8Array[]> {
+    const size = this.size
+    requireCount('olderSize', olderSize, 0, size)
+    return consistencyProof(olderSize, size, new TileReader(this.#options.tiles, size).subtree)
+  }
+}
+
+/** The path of the checkpoint in the tile store. */
+export const checkpointPath = 'checkpoint'
+
+function requireNoGap(batch: readonly { readonly index: number }[], from: number): void {
+  const odd = batch.findIndex(({ index }, i) => index !== from + i)
+  if (odd >= 0)
+    throw new PkiError(
+      'ERR_AUDIT_LOG',
+      `the store has audit entry ${batch[odd]?.index} where ${from + odd} was expected`,
+    )
+}
+
+function otherRoot({ origin, size, root }: Checkpoint, found: Uint8Array): PkiError {
+  return new PkiError(
+    'ERR_AUDIT_LOG',
+    `the tiles of ${origin} have the root ${encodeBase64(found)}; the checkpoint of size ${size} has ` +
+      encodeBase64(root),
+  )
+}

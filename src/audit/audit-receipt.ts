@@ -1,0 +1,34 @@
+// Receipts: proof that an entry is in the log, verified with only the key of the log.
+
+import { PkiError } from '../errors/index.ts'
+import type { AuditReceipt } from './audit-log.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import { leafHash, verifyInclusion } from './merkle-tree.ts'
+import type { NoteKey } from './signed-note.ts'
+
+/**
+ * Verifies by `receipt` that `entry` is in the log of `key`.
+ *
+ * @throws ERR_NOTE_INVALID the checkpoint is malformed or not signed by `key`; ERR_AUDIT_LOG the proof from
+ * the entry does not yield the signed root
+ * @example
+ * ```ts
+ * verifyAuditReceipt(encodeAuditRecord(record), await log.receipt(0), log.key)
+ * ```
+ */
+export function verifyAuditReceipt(
+  entry: Uint8Array,
+  receipt: AuditReceipt,
+  key: NoteKey,
+  witnesses: readonly NoteKey[] = [],
+): void {
+  const checkpoint = readCheckpoint(receipt.checkpoint, key, witnesses)
+  const { index, proof } = receipt
+  if (!Number.isSafeInteger(index) || index < 0 || !Array.isArray(proof) || proof.length > 64)
+    throw new PkiError('ERR_AUDIT_LOG', 'a receipt must have an index of at least 0 and at most 64 hashes')
+  if (!verifyInclusion({ index, hash: leafHash(entry) }, checkpoint, proof))
+    throw new PkiError(
+      'ERR_AUDIT_LOG',
+      `the receipt does not prove entry ${index} in ${checkpoint.origin}, size ${checkpoint.size}`,
+    )
+}

@@ -1,0 +1,15 @@
+/**
+ * The audit log: records of the CA's actions in a transparency log. Third-party tools can verify its
+ * checkpoints, tiles and proofs (C2SP tlog-tiles, tlog-checkpoint, signed-note; RFC 6962 hashes).
+ *
+ * @module spiffe-pki/audit
+ */
+// Append, prove, verify.
+export { openAuditLog } from './audit-log.ts'
+export type { AuditLog, AuditWitness } from './audit-log.ts'
+export { decodeAuditRecord, encodeAuditRecord } from './audit-record.ts'
+export type { AuditRecord } from './audit-record.ts'
+export { verifyAuditLog } from './verify-audit-log.ts'
+export type { TileStore } from './tiles.ts'
+export { verifyAuditReceipt } from './audit-receipt.ts'
+export { formatNoteKey, parseNoteKey } from './signed-note.ts'
