@@ -1,18 +1,22 @@
-// A private key as it stands in a file: encrypted by `encryptPkcs8`, whose CBC says nothing of who wrote it; a MAC beside it does.
+// A private key as stored in a file: encrypted by `encryptPkcs8` (CBC, which
+// does not authenticate), with a MAC beside it.
 
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { decryptPkcs8, encryptPkcs8 } from '../../keys/index.ts'
+import { decryptPkcs8, encryptPkcs8 } from '../../keys/internal.ts'
 
-/** A private key that is encrypted, and what holds it and its description together. */
+/** An encrypted private key and the MAC over it and its description. */
 export interface EncryptedPrivateKey {
   readonly der: Uint8Array
-  /** HMAC-SHA-256 over the description and the DER, under a key that the passphrase gives too. */
+  /** HMAC-SHA-256 over the description and the DER, under a key derived from the passphrase. */
   readonly mac: Uint8Array
 }
 
-/** Encrypts a private key, with a MAC over it and what is said about it. @throws ERR_INVALID_ARGUMENT for a passphrase that is empty or none */
+/**
+ * Encrypts a private key, with a MAC over it and its description.
+ * @throws ERR_INVALID_ARGUMENT for an empty passphrase or one of another type
+ */
 export async function encryptPrivateKey(
   key: KeyObject,
   passphrase: string | Uint8Array,
@@ -22,7 +26,10 @@ export async function encryptPrivateKey(
   return { der, mac: macOf(secret, salt, about, der) }
 }
 
-/** Opens what `encryptPrivateKey` wrote. @throws ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_STORAGE for what was changed since */
+/**
+ * Decrypts the output of `encryptPrivateKey`.
+ * @throws ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_STORAGE if the file was changed
+ */
 export async function decryptPrivateKey(
   { der, mac }: EncryptedPrivateKey,
   passphrase: string | Uint8Array,
@@ -30,14 +37,17 @@ export async function decryptPrivateKey(
 ): Promise<KeyObject> {
   const { key, secret, salt } = await decryptPkcs8(der, passphrase)
   if (timingSafeEqual(macOf(secret, salt, about, der), mac)) return key
-  // It opens, so the passphrase is right and something else is wrong.
+  // The content decrypts, so the passphrase is correct and other data was changed.
   throw new PkiError(
     'ERR_KEY_STORAGE',
-    'the key file is not as it was written: its key, its description or its place was changed',
+    'the MAC of the key file does not verify: its key, its description or its path was changed',
   )
 }
 
-/** Both are of one derivation: its output is the key of AES, and HKDF makes another of it for the MAC (RFC 5869 §3.2). The former is wiped. */
+/**
+ * One derivation for both: the output of scrypt is the AES key, and HKDF derives the MAC key from it (RFC
+ * 5869 §3.2). The scrypt output is overwritten after use.
+ */
 function macOf(secret: Buffer, salt: Uint8Array, about: string, der: Uint8Array): Buffer {
   const key = Buffer.from(hkdfSync('sha256', secret, salt, 'spiffe-pki key file v1', 32))
   secret.fill(0)

@@ -1,35 +1,21 @@
-// Keys in files: one directory a key, one encrypted file a version. Several processes may share them.
+// A KeyManager that stores keys in files: one directory per key, one
+// encrypted file per version, shared between processes.
 
+import { createHmac, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { decodeBase64, encodeBase64 } from '../../internal/bytes.ts'
-import { decodeOnePem, encodePem } from '../../internal/pem.ts'
+import { checkCounts } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import { requirePassphrase } from '../../internal/passphrase.ts'
+import { SoftwareSigner, generatePrivateKey, openKeyBackup, sealKeyBackup } from '../../keys/index.ts'
 import {
-  createSecureFile,
-  listSecureDirectories,
-  listSecureFiles,
-  readSecureFile,
-  removeSecureFile,
-  secureDirectory,
-} from './secure-file.ts'
-import type { OnWriteStep } from './secure-file.ts'
-import { systemClock } from '../../runtime/index.ts'
-import type { Clock } from '../../runtime/index.ts'
-import { decryptPrivateKey, encryptPrivateKey } from './encrypted-private-key.ts'
-import {
-  SoftwareSigner,
-  generatePrivateKey,
-  importPrivateKey,
-  isKeyAlgorithm,
   keyExists,
   keyIdPattern,
   keyNotFound,
-  openKeyBackup,
   requireKeyAlgorithm,
   requireKeyId,
-  sealKeyBackup,
-} from '../../keys/index.ts'
+} from '../../keys/internal.ts'
 import type {
   BackupProtection,
   EncryptedKeyBackup,
@@ -37,68 +23,104 @@ import type {
   KeyInfo,
   KeyManager,
 } from '../../keys/index.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import type { FileAccess } from './file-access.ts'
+import { maxKeyFileOctets, openKeyFile, readKeyFileHeader, writeKeyFile } from './key-file.ts'
+import type { KeyFileHeader, OpenedKeyFile } from './key-file.ts'
+import {
+  listSecureDirectories,
+  listSecureFiles,
+  requireSameDirectory,
+  secureDirectory,
+} from './secure-directory.ts'
+import type { SecureDirectory } from './secure-directory.ts'
+import { createSecureFile, readSecureFile, removeSecureFile, replaceSecureFile } from './secure-file.ts'
 
-/** Options of `FileKeyManager.open`. */
+/** Returns the passphrase; may be asynchronous, for example to read it from a vault. @inline */
+export type PassphraseSource = () => string | Uint8Array | Promise<string | Uint8Array>
+
+/** Options of `FileKeyManager.open`. @inline */
 export interface FileKeyManagerOptions {
-  /** Made if it is not there; mode 0700. */
+  /** Created if missing, with mode 0700. */
   readonly directory: string
-  /** Asked whenever a file is written or first read; may ask a vault. */
-  readonly passphrase: () => string | Uint8Array | Promise<string | Uint8Array>
-  /** Tells the time that a key is made at. Default `systemClock`. */
+  /**
+   * Called whenever a file is written or first read. One directory has one
+   * passphrase: `changePassphrase` replaces it.
+   */
+  readonly passphrase: PassphraseSource
+  /** The clock for the creation time of keys; default `systemClock`. */
   readonly clock?: Clock | undefined
-  /** Told of each moment of a write; for tests that end the process there. */
-  readonly onWriteStep?: OnWriteStep | undefined
+  /**
+   * The number of a group that may also read and write the directory and its files, for a Kubernetes volume
+   * with `fsGroup` (the kubelet sets group permissions at each mount). Every member of the group can then
+   * replace keys and try passphrases. Default: only the owner.
+   */
+  readonly dangerouslyAllowGroupId?: number | undefined
 }
 
-interface About {
-  readonly algorithm: KeyAlgorithm
-  readonly created: Date
-  readonly mac: Uint8Array
-  readonly text: string
-}
-
-/** A key, or the mark of a number that is not given again. */
+/** A key, or the marker of a version number that is not used again. */
 type FileKind = 'pem' | 'destroyed'
 
-interface Stored extends About {
-  readonly signer: SoftwareSigner
-}
-
 /**
- * A `KeyManager` over a directory: `<id>/<version>.pem`, each an `ENCRYPTED PRIVATE KEY` that `openssl pkcs8` opens, with the algorithm and
- * time as text above it, and a MAC under the passphrase over all of it and its place: a file that was changed, or put in the place of another,
- * is ERR_KEY_STORAGE when it is used. What `listKeys` says was not checked, for that needs no passphrase. A file is never changed: a rotation
- * adds one. Where the newest version of several was destroyed, an empty `<version>.destroyed` keeps its number from being given again.
+ * A `KeyManager` over a directory. Each version of a key is the file `<id>/<version>.pem`: an `ENCRYPTED
+ * PRIVATE KEY` that `openssl pkcs8` can decrypt, with algorithm and time as text above it, and a MAC under
+ * the passphrase over all of it and its path. A file that was changed or moved is refused with
+ * ERR_KEY_STORAGE when it is used. `listKeys` needs no passphrase, so it does not verify the MAC. Files are
+ * never changed: a rotation adds one. When the newest of several versions is destroyed, an empty
+ * `<version>.destroyed` reserves its number.
  */
 export class FileKeyManager implements KeyManager {
-  readonly #options: FileKeyManagerOptions
+  /** The directory as the caller named it, and its resolved path. */
+  readonly #named: string
+  readonly #directory: SecureDirectory
+  readonly #access: FileAccess
   readonly #clock: Clock
-  readonly #opened = new Map<string, Stored>()
+  readonly #opened = new Map<string, OpenedKeyFile>()
+  readonly #digestKey = randomBytes(32)
+  #passphrase: PassphraseSource
+  /** Files that were decrypted, with a keyed digest of their passphrase. */
+  #proven: { readonly text: string; readonly digest: string } | undefined
   #closed = false
 
-  private constructor(options: FileKeyManagerOptions) {
-    this.#options = options
+  private constructor(
+    options: Readonly<FileKeyManagerOptions>,
+    directory: SecureDirectory,
+    access: FileAccess,
+  ) {
+    this.#named = options.directory
+    this.#directory = directory
+    this.#access = access
+    this.#passphrase = options.passphrase
     this.#clock = options.clock ?? systemClock
   }
 
   /**
-   * Opens a directory, or makes it.
+   * Opens a directory, creating it if missing.
    *
-   * @throws ERR_KEY_STORAGE for a directory that cannot be made or is open to others; ERR_INVALID_ARGUMENT
+   * @throws ERR_KEY_STORAGE for a directory that cannot be created or is
+   *   accessible to others; ERR_INVALID_ARGUMENT
    * @example
    * ```ts
-   * await using manager = await FileKeyManager.open({ directory: '/var/lib/ca/keys', passphrase: () => readPassphrase() })
+   * const directory = '/var/lib/ca/keys'
+   * await using manager = await FileKeyManager.open({ directory, passphrase: () => readPassphrase() })
    * const issuing = (await manager.getSigner('issuing')) ?? (await manager.generateKey('issuing', 'P-256'))
    * ```
    */
   static async open(options: FileKeyManagerOptions): Promise<FileKeyManager> {
-    const { directory, passphrase } = (options as Partial<FileKeyManagerOptions> | undefined) ?? {}
+    const read = readOptions<FileKeyManagerOptions>('FileKeyManager.open', options, {
+      directory: 'required',
+      passphrase: 'required',
+      clock: 'optional',
+      dangerouslyAllowGroupId: 'optional',
+    })
+    const { directory, passphrase, dangerouslyAllowGroupId: groupId } = read
     if (typeof directory !== 'string' || directory === '')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'directory is the path of one')
-    if (typeof passphrase !== 'function')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'passphrase is a function that answers with it')
-    await secureDirectory(options.directory)
-    return new FileKeyManager(options)
+      throw invalid('directory must be the path of a directory')
+    requireSource(passphrase)
+    checkCounts({ dangerouslyAllowGroupId: groupId }, 0)
+    const access: FileAccess = { groupId }
+    return new FileKeyManager(read, await secureDirectory(directory, access), access)
   }
 
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
@@ -113,18 +135,17 @@ export class FileKeyManager implements KeyManager {
     const wanted = version ?? versions.at(-1)
     if (wanted === undefined || !versions.includes(wanted)) return undefined
     const found = await this.#read(id, wanted)
-    // Destroyed by another process since it was listed: the one before it is current now.
+    // Another process destroyed it since it was listed: the version before it is now current.
     return found === undefined && version === undefined ? this.getSigner(id) : found?.signer
   }
 
   async listKeys(): Promise<readonly KeyInfo[]> {
     this.#checkOpen()
     const keys: KeyInfo[] = []
-    for (const id of [...(await listSecureDirectories(this.#options.directory))].sort()) {
-      if (!keyIdPattern.test(id)) continue
+    for (const id of await this.#ids()) {
       const versions = await this.#versions(id)
       for (const version of versions) {
-        const about = await this.#about(id, version)
+        const about = await this.#header(id, version)
         if (about !== undefined)
           keys.push({
             id,
@@ -140,7 +161,7 @@ export class FileKeyManager implements KeyManager {
 
   async rotateKey(id: string): Promise<SoftwareSigner> {
     const { versions, newest } = await this.#numbers(id)
-    // Opened, for what stands above the key is not to be believed before.
+    // Decrypted, because the description above the key is not authenticated before that.
     const { algorithm } =
       (await this.#read(id, versions.at(-1) ?? raise(keyNotFound(id)))) ?? raise(keyNotFound(id))
     return this.#addNext(id, newest + 1, await generatePrivateKey(algorithm), algorithm)
@@ -154,7 +175,7 @@ export class FileKeyManager implements KeyManager {
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
     this.#checkOpen()
-    // What was opened is what is used, though the caller's object change meanwhile.
+    // The copy is used, even if the caller changes its object meanwhile.
     const taken = { ...backup }
     const key = await openKeyBackup(taken, protection)
     const id = taken.keyId
@@ -170,7 +191,7 @@ export class FileKeyManager implements KeyManager {
     const { versions, newest } = await this.#numbers(id)
     const doomed = version === undefined ? versions : versions.filter((one) => one === version)
     const whole = doomed.length === versions.length
-    // Before the file goes, or a crash between the two would free the number.
+    // Written before the file is removed: a crash between the two would free the number.
     if (!whole && version === newest && doomed.length > 0)
       await createSecureFile(this.#path(id, version, 'destroyed'), '')
     let removed = 0
@@ -182,13 +203,33 @@ export class FileKeyManager implements KeyManager {
     if (whole) await this.#forgetNumbers(id)
   }
 
-  /** Forgets what was read; later calls are ERR_CLOSED. The files stay. */
+  /**
+   * Encrypts every key of the directory under another passphrase, which the manager then uses. Repeat an
+   * interrupted call: files that the new passphrase decrypts are skipped. No other process may write to the
+   * directory meanwhile; other managers need the new passphrase afterwards.
+   *
+   * @throws ERR_KEY_PASSPHRASE for a key that neither passphrase decrypts;
+   *   ERR_KEY_STORAGE, ERR_INVALID_ARGUMENT
+   */
+  async changePassphrase(passphrase: PassphraseSource): Promise<void> {
+    requireSource(passphrase)
+    this.#checkOpen()
+    const [before, after] = [await this.#passphrase(), await passphrase()]
+    for (const id of await this.#ids()) {
+      for (const version of await this.#versions(id)) await this.#encryptAnew(id, version, before, after)
+    }
+    this.#passphrase = passphrase
+    this.#proven = undefined
+    this.#opened.clear()
+  }
+
+  /** Releases the cached keys; later calls throw ERR_CLOSED. The files stay. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#opened.clear()
   }
 
-  /** As `#add`, with the next number where another process took this one. */
+  /** Like `#add`, with the next number if another process took this one. */
   async #addNext(
     id: string,
     first: number,
@@ -213,59 +254,88 @@ export class FileKeyManager implements KeyManager {
     key: KeyObject,
     algorithm: KeyAlgorithm,
   ): Promise<SoftwareSigner | undefined> {
-    const created = new Date(this.#clock.now())
-    const { der, mac } = await encryptPrivateKey(
-      key,
-      await this.#options.passphrase(),
-      description(id, version, algorithm, created),
-    )
-    await secureDirectory(join(this.#options.directory, id))
-    const text = fileText(algorithm, created, mac, der)
-    if (!(await createSecureFile(this.#path(id, version), text, this.#options.onWriteStep))) return undefined
-    // Another process made and destroyed this version since the numbers were read: whoever does so leaves the mark first.
-    if ((await readSecureFile(this.#path(id, version, 'destroyed'), 0)) !== undefined) {
+    const passphrase = await this.#passphrase()
+    await this.#requireSamePassphrase(passphrase)
+    const about = { algorithm, created: new Date(this.#clock.now()) }
+    const file = await writeKeyFile({ id, version }, key, about, passphrase)
+    await secureDirectory(join(this.#directory.path, id), this.#access)
+    if (!(await createSecureFile(this.#path(id, version), file.text))) return undefined
+    // Another process that created and destroyed this version since the numbers
+    // were read has written its marker first.
+    if ((await readSecureFile(this.#path(id, version, 'destroyed'), 0, this.#access)) !== undefined) {
       await removeSecureFile(this.#path(id, version))
       return undefined
     }
-    const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
-    this.#opened.set(`${id}/${version}`, { algorithm, created, mac, text, signer })
-    return signer
+    this.#opened.set(`${id}/${version}`, file)
+    return file.signer
   }
 
-  async #read(id: string, version: number): Promise<Stored | undefined> {
-    const about = await this.#about(id, version)
+  async #read(id: string, version: number): Promise<OpenedKeyFile | undefined> {
+    const header = await this.#header(id, version)
     const known = this.#opened.get(`${id}/${version}`)
-    // Another process may have destroyed this version and made one of the same number: what counts is what the file holds now.
-    if (about !== undefined && known?.text === about.text) return known
+    // Another process may have destroyed this version and created another with
+    // the same number: compare the content of the file.
+    if (header !== undefined && known?.text === header.text) return known
     this.#opened.delete(`${id}/${version}`)
-    if (about === undefined) return undefined
-    const { algorithm, created, mac, text } = about
-    const der = decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], maxFileOctets)
-    if (fileText(algorithm, created, mac, der) !== text) throw foreign(id, version)
-    const passphrase = await this.#options.passphrase()
-    const key = importPrivateKey(
-      await decryptPrivateKey({ der, mac }, passphrase, description(id, version, algorithm, created)).catch(
-        (cause: unknown) => {
-          throw isPkiError(cause)
-            ? new PkiError(cause.code, `key ${id}, version ${version}: ${cause.message}`, { cause })
-            : cause
-        },
-      ),
-    )
-    const signer = new SoftwareSigner(key, { id, pss: algorithm.startsWith('RSA-PSS') })
-    if (signer.algorithm !== algorithm) throw foreign(id, version)
-    const stored = { ...about, signer }
-    this.#opened.set(`${id}/${version}`, stored)
-    return stored
+    if (header === undefined) return undefined
+    const opened = await openKeyFile({ id, version }, header, await this.#passphrase())
+    this.#opened.set(`${id}/${version}`, opened)
+    return opened
   }
 
-  /** What stands above the key; the key stays encrypted. */
-  async #about(id: string, version: number): Promise<About | undefined> {
-    const text = await readSecureFile(this.#path(id, version), maxFileOctets)
-    if (text === undefined) return undefined
-    const [, algorithm = '', created = '', mac = ''] = aboutPattern.exec(text) ?? []
-    if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw foreign(id, version)
-    return { algorithm, created: new Date(created), mac: decodeBase64(mac), text }
+  async #header(id: string, version: number): Promise<KeyFileHeader | undefined> {
+    const text = await readSecureFile(this.#path(id, version), maxKeyFileOctets, this.#access)
+    return text === undefined ? undefined : readKeyFileHeader({ id, version }, text)
+  }
+
+  async #encryptAnew(
+    id: string,
+    version: number,
+    before: string | Uint8Array,
+    after: string | Uint8Array,
+  ): Promise<void> {
+    const place = { id, version }
+    const header = await this.#header(id, version)
+    if (header === undefined) return
+    let opened: OpenedKeyFile
+    try {
+      opened = await openKeyFile(place, header, before)
+    } catch (error) {
+      if (!isPkiError(error, 'ERR_KEY_PASSPHRASE')) throw error
+      await openKeyFile(place, header, after) // an earlier call completed this step
+      return
+    }
+    const file = await writeKeyFile(place, opened.signer.privateKey(), header, after)
+    await replaceSecureFile(this.#path(id, version), file.text)
+  }
+
+  /** A new key must use the passphrase of the existing keys; otherwise some of them would not decrypt. */
+  async #requireSamePassphrase(passphrase: string | Uint8Array): Promise<void> {
+    const digest = createHmac('sha256', this.#digestKey).update(requirePassphrase(passphrase)).digest('hex')
+    for (const id of await this.#ids()) {
+      for (const version of await this.#versions(id)) {
+        const header = await this.#header(id, version)
+        if (header === undefined) continue
+        if (this.#proven?.text === header.text && this.#proven.digest === digest) return
+        await openKeyFile({ id, version }, header, passphrase).catch((cause: unknown) => {
+          if (!isPkiError(cause, 'ERR_KEY_PASSPHRASE')) throw cause
+          throw new PkiError(
+            'ERR_KEY_PASSPHRASE',
+            `${cause.message}: a directory has one passphrase, and changePassphrase replaces it`,
+            { cause },
+          )
+        })
+        this.#proven = { text: header.text, digest }
+        return
+      }
+    }
+  }
+
+  /** The ids of the keys, sorted. */
+  async #ids(): Promise<readonly string[]> {
+    await requireSameDirectory(this.#named, this.#directory, this.#access)
+    const names = await listSecureDirectories(this.#directory.path)
+    return names.filter((name) => keyIdPattern.test(name)).sort()
   }
 
   /** Ascending. */
@@ -273,18 +343,19 @@ export class FileKeyManager implements KeyManager {
     return (await this.#numbers(id)).versions
   }
 
-  /** The versions, ascending, and the highest number that was given, destroyed versions too. */
+  /** The versions, ascending, and the highest number ever used, including destroyed versions. */
   async #numbers(id: string): Promise<{ readonly versions: readonly number[]; readonly newest: number }> {
     this.#checkOpen()
     requireKeyId(id)
-    const names = await listSecureFiles(join(this.#options.directory, id), this.#clock.now())
+    await requireSameDirectory(this.#named, this.#directory, this.#access)
+    const names = await listSecureFiles(join(this.#directory.path, id), this.#clock.now())
     const versions = numbersOf(names, 'pem')
     return { versions, newest: Math.max(0, ...versions, ...numbersOf(names, 'destroyed')) }
   }
 
-  /** The key is gone with all its versions: the next of this id begins anew. */
+  /** The key is destroyed with all its versions: the next key with this id starts at version 1. */
   async #forgetNumbers(id: string): Promise<void> {
-    const names = await listSecureFiles(join(this.#options.directory, id), this.#clock.now())
+    const names = await listSecureFiles(join(this.#directory.path, id), this.#clock.now())
     if (numbersOf(names, 'pem').length > 0) return
     for (const one of numbersOf(names, 'destroyed')) await removeSecureFile(this.#path(id, one, 'destroyed'))
   }
@@ -296,22 +367,12 @@ export class FileKeyManager implements KeyManager {
   }
 
   #path(id: string, version: number, kind: FileKind = 'pem'): string {
-    return join(this.#options.directory, id, `${version}.${kind}`)
+    return join(this.#directory.path, id, `${version}.${kind}`)
   }
 
   #checkOpen(): void {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
   }
-}
-
-/** The whole file: nothing else is read, so nothing else may stand in it. */
-function fileText(algorithm: KeyAlgorithm, created: Date, mac: Uint8Array, der: Uint8Array): string {
-  return `algorithm: ${algorithm}\ncreated: ${created.toISOString()}\nmac: ${encodeBase64(mac)}\n${encodePem('ENCRYPTED PRIVATE KEY', der)}`
-}
-
-/** What the MAC covers beside the key. */
-function description(id: string, version: number, algorithm: KeyAlgorithm, created: Date): string {
-  return `${id}/${version}\n${algorithm}\n${created.toISOString()}\n`
 }
 
 /** Ascending. */
@@ -327,12 +388,10 @@ function raise(error: PkiError): never {
   throw error
 }
 
-function foreign(id: string, version: number): PkiError {
-  return new PkiError('ERR_KEY_STORAGE', `version ${version} of key ${id} is no file of this key manager`)
+function requireSource(source: unknown): void {
+  if (typeof source !== 'function') throw invalid('passphrase must be a function that returns the passphrase')
 }
 
-/** What `fileText` writes above a key. */
-const aboutPattern =
-  /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\nmac: ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n/
-/** RSA-4096 takes a tenth of it. */
-const maxFileOctets = 64 * 1024
+function invalid(what: string): PkiError {
+  return new PkiError('ERR_INVALID_ARGUMENT', `FileKeyManager: ${what}`)
+}

@@ -1,8 +1,12 @@
 /**
- * Keys in encrypted files. Nothing to install.
+ * Keys in encrypted files; certificates of workloads read from files and written to files. Needs no peer
+ * package.
  *
  * @module spiffe-pki/files
  */
 export { FileKeyManager } from './file-key-manager.ts'
-export type { FileKeyManagerOptions } from './file-key-manager.ts'
-export type { OnWriteStep, WriteStep } from './secure-file.ts'
+export { createFileSink } from './workload/file-sink.ts'
+export { createFileSource } from './workload/file-source.ts'
+export { createAuditFile } from './audit-file.ts'
+export { createTileDirectory } from './tile-directory.ts'
+export { watchPluggedInMaterial } from './plugged-in/watch-material.ts'

@@ -1,0 +1,265 @@
+// Writes the certificate, key and roots of a source into a directory, for programs that read files: always
+// one whole set, rewritten at each renewal.
+
+import { randomBytes } from 'node:crypto'
+import { lstat, mkdir, open, readFile, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { PkiError } from '../../../errors/index.ts'
+import { isCount } from '../../../internal/numbers.ts'
+import { readOptions } from '../../../internal/options.ts'
+import type { OptionKinds } from '../../../internal/options.ts'
+import { exportPrivateKey } from '../../../keys/index.ts'
+import { systemClock } from '../../../runtime/index.ts'
+import { safeLogger } from '../../../runtime/internal.ts'
+import type { Clock, Logger } from '../../../runtime/index.ts'
+import type { X509Identity, X509Source } from '../../../secrets/index.ts'
+import { codeOf, syncDirectory } from '../file-access.ts'
+
+/** Options of `createFileSink`. @inline */
+export interface FileSinkOptions {
+  readonly source: X509Source
+  /** Where the files are written; made if it is not there. Nobody else writes in it. */
+  readonly directory: string
+  /** Permissions of the files. Default 0o600: their owner alone reads the key. */
+  readonly mode?: number
+  /** Called after each set, to make a program read it: `nginx -s reload`. What it throws is logged. */
+  readonly onWritten?: ((directory: string) => void | Promise<void>) | undefined
+  readonly clock?: Clock | undefined
+  readonly logger?: Logger | undefined
+}
+
+/** A directory that follows a source. @inline */
+export interface FileSink extends AsyncDisposable {
+  /** Why the last set was not written; undefined after a success. It is tried again every 10 s. */
+  readonly lastError: Error | undefined
+}
+
+const optionKinds: OptionKinds<FileSinkOptions> = {
+  source: 'required',
+  directory: 'required',
+  mode: 'guard',
+  onWritten: 'optional',
+  clock: 'optional',
+  logger: 'optional',
+}
+
+/**
+ * Writes `cert-chain.pem`, `key.pem` and `root-cert.pem` now and after each change of the source, until it is
+ * disposed of. The three are links into a directory of one generation, and the link `..data` to it is
+ * replaced in one step: after a kill at any moment the set of before or the new one is there, whole. A
+ * program that opens the files one by one may open them before and after a change: tell it to read again in
+ * `onWritten`.
+ *
+ * @throws ERR_SVID_UNAVAILABLE before the source is ready; ERR_SECRET_FILES where the first set cannot be
+ * written; ERR_INVALID_ARGUMENT
+ * @example
+ * ```ts
+ * import { execFile } from 'node:child_process'
+ * await source.ready()
+ * const onWritten = () => void execFile('nginx', ['-s', 'reload'])
+ * await using sink = await createFileSink({ source, directory: '/run/certs', onWritten })
+ * ```
+ */
+export async function createFileSink(options: FileSinkOptions): Promise<FileSink> {
+  const read = readOptions('createFileSink', options, optionKinds)
+  const { source, directory, mode = 0o600 } = read
+  if (typeof (source as Partial<X509Source>).onChange !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSink: source must be an X509Source')
+  if (typeof directory !== 'string' || directory === '')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSink: directory must be a path')
+  if (!isCount(mode, 0o400, 0o777))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSink: mode must be permissions such as 0o600')
+  const sink = new FollowingSink({ ...read, directory: resolve(directory), mode })
+  await sink.open()
+  return sink
+}
+
+class FollowingSink implements FileSink {
+  readonly #options: Readonly<FileSinkOptions & { readonly mode: number }>
+  readonly #clock: Clock
+  readonly #logger: Logger
+  #stop = (): void => undefined
+  #cancelRetry = (): void => undefined
+  #lastError: Error | undefined
+  #wanted: X509Identity | undefined
+  #writing: Promise<void> | undefined
+  #closed = false
+
+  constructor(options: Readonly<FileSinkOptions & { readonly mode: number }>) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#logger = safeLogger('createFileSink', options.logger)
+  }
+
+  get lastError(): Error | undefined {
+    return this.#lastError
+  }
+
+  async open(): Promise<void> {
+    const { source } = this.#options
+    await this.#write(source.current)
+    this.#stop = source.onChange((identity) => this.#follow(identity))
+    // A change during the first writing.
+    this.#follow(source.current)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#stop()
+    await this.#writing
+    // Also of one that the last writing asked for.
+    this.#cancelRetry()
+  }
+
+  /** Writes the newest set; those that a slow disk misses are skipped. */
+  #follow(identity: X509Identity): void {
+    this.#wanted = identity
+    this.#writing ??= this.#drain().finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#wanted !== undefined && !this.#closed) {
+      const identity = this.#wanted
+      this.#wanted = undefined
+      // What waits to be tried again is older.
+      this.#cancelRetry()
+      try {
+        await this.#write(identity)
+      } catch (error) {
+        this.#lastError = error as Error
+        this.#logger.error({ reason: String(error) }, 'certificate files not written; the old ones stay')
+        this.#cancelRetry = this.#clock.schedule(() => this.#follow(identity), retryMs)
+      }
+    }
+  }
+
+  async #write({ svid, privateKey, bundle }: X509Identity): Promise<void> {
+    const { directory, mode, onWritten, source } = this.#options
+    // The configured bundle of a trust domain is the one that peers are verified with.
+    const { x509Authorities } = source.bundleFor(bundle.trustDomain) ?? bundle
+    const isNew = await writeFileSet(directory, mode, {
+      'cert-chain.pem': svid.toPem(),
+      'key.pem': exportPrivateKey(privateKey),
+      'root-cert.pem': x509Authorities.map((root) => root.toPem()).join(''),
+    })
+    this.#lastError = undefined
+    if (!isNew) return
+    this.#logger.info({ directory, serialNumber: svid.leaf.serialNumber }, 'certificate files written')
+    try {
+      await onWritten?.(directory)
+    } catch (error) {
+      this.#logger.error({ reason: String(error) }, 'onWritten of the file sink failed')
+    }
+  }
+}
+
+/**
+ * Writes files as one set. False where the set that is there is the same.
+ *
+ * @throws ERR_SECRET_FILES
+ */
+async function writeFileSet(
+  directory: string,
+  mode: number,
+  files: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  try {
+    await mkdir(directory, { recursive: true, mode: directoryMode(mode) })
+    const names = Object.keys(files)
+    const before = await readlink(join(directory, dataLink)).catch(() => undefined)
+    if (before !== undefined && (await isSame(join(directory, before), files))) return false
+    if (before === undefined) await takeOver(directory, names, mode)
+    for (const name of names) await replaceLink(directory, name, join(dataLink, name))
+    await replaceLink(directory, dataLink, await writeGeneration(directory, mode, files))
+    await syncDirectory(directory)
+    await prune(directory)
+    return true
+  } catch (cause) {
+    throw new PkiError(
+      'ERR_SECRET_FILES',
+      `the certificate files in ${directory} cannot be written: ${codeOf(cause) ?? String(cause)}`,
+      { cause },
+    )
+  }
+}
+
+/** Files of before that are no links become a generation of their own, so that the change is one step too. */
+async function takeOver(directory: string, names: readonly string[], mode: number): Promise<void> {
+  const found: Record<string, string> = {}
+  for (const name of names) {
+    const text = await readFile(join(directory, name), 'latin1').catch(() => undefined)
+    if (text !== undefined) found[name] = text
+  }
+  if (Object.keys(found).length === 0) return
+  await replaceLink(directory, dataLink, await writeGeneration(directory, mode, found))
+}
+
+/** A new directory with these files, durable. Returns its name. */
+async function writeGeneration(
+  directory: string,
+  mode: number,
+  files: Readonly<Record<string, string>>,
+): Promise<string> {
+  const name = `${generationPrefix}${randomBytes(12).toString('hex')}`
+  const place = join(directory, name)
+  await mkdir(place, { mode: 0o700 })
+  for (const [file, text] of Object.entries(files)) {
+    const handle = await open(join(place, file), 'wx', 0o600)
+    try {
+      await handle.writeFile(text, 'latin1')
+      // Not left to the umask of this process.
+      await handle.chmod(mode)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+  const handle = await open(place, 'r')
+  try {
+    await handle.chmod(directoryMode(mode))
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  return name
+}
+
+/** In one step: whoever opens the name finds the old target or the new one. */
+async function replaceLink(directory: string, name: string, target: string): Promise<void> {
+  const path = join(directory, name)
+  if ((await readlink(path).catch(() => undefined)) === target) return
+  const temporary = join(directory, `${temporaryLinkPrefix}${randomBytes(12).toString('hex')}`)
+  await symlink(target, temporary)
+  await rename(temporary, path)
+}
+
+async function isSame(place: string, files: Readonly<Record<string, string>>): Promise<boolean> {
+  for (const [name, text] of Object.entries(files))
+    if ((await readFile(join(place, name), 'latin1').catch(() => undefined)) !== text) return false
+  return true
+}
+
+/** Removes what no link leads to: sets of before, and what a kill left. */
+async function prune(directory: string): Promise<void> {
+  const current = await readlink(join(directory, dataLink))
+  for (const name of await readdir(directory)) {
+    if (name === current) continue
+    const path = join(directory, name)
+    if (name.startsWith(generationPrefix) && (await lstat(path)).isDirectory())
+      await rm(path, { recursive: true, force: true })
+    if (name.startsWith(temporaryLinkPrefix)) await rm(path, { force: true })
+  }
+}
+
+/** Whoever may read the files may enter the directory. */
+function directoryMode(mode: number): number {
+  return 0o700 | (mode & 0o040 ? 0o050 : 0) | (mode & 0o004 ? 0o005 : 0)
+}
+
+/** The names of Kubernetes volumes, which readers of such sets know. */
+const dataLink = '..data'
+const generationPrefix = '..set-'
+const temporaryLinkPrefix = '..link-'
+const retryMs = 10_000

@@ -1,0 +1,6 @@
+/**
+ * The storage of a CA in PostgreSQL, for several processes. Needs the optional peer `pg`.
+ *
+ * @module spiffe-pki/postgres
+ */
+export { createPostgresStorage } from './postgres-storage.ts'

@@ -1,0 +1,40 @@
+// The clock of this process against the latest time on record: a clock that went back issues nothing.
+
+import type { Clock } from '../../runtime/index.ts'
+import type { Connections } from './connections.ts'
+import { requireClock, timeStatement } from './open-schema.ts'
+
+/** Compares at every intent, and records the time at most once a second. */
+export class StoreClock {
+  readonly #connections: Connections
+  readonly #schema: string
+  readonly #clock: Clock
+  #latestMs: number
+  #recordedAtMs: number
+  #recording: Promise<void> | undefined
+
+  constructor(connections: Connections, schema: string, clock: Clock, latestMs: number) {
+    this.#connections = connections
+    this.#schema = schema
+    this.#clock = clock
+    this.#latestMs = latestMs
+    this.#recordedAtMs = clock.monotonic()
+  }
+
+  /** @throws ERR_STORE_CLOCK; errors of the server */
+  async require(): Promise<void> {
+    requireClock(this.#clock.now(), this.#latestMs)
+    if (this.#clock.monotonic() - this.#recordedAtMs < 1000) return
+    this.#recording ??= this.#record().finally(() => {
+      this.#recording = undefined
+    })
+    await this.#recording
+    requireClock(this.#clock.now(), this.#latestMs)
+  }
+
+  async #record(): Promise<void> {
+    const [row] = await this.#connections.query(timeStatement(this.#schema), this.#clock.now())
+    this.#latestMs = Number(row?.['value'])
+    this.#recordedAtMs = this.#clock.monotonic()
+  }
+}

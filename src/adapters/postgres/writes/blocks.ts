@@ -1,0 +1,73 @@
+// The block-list: its store, and the look-up of what a batch of issuance rests on.
+
+import {
+  blockColumns,
+  blockOfRow,
+  blockValues,
+  blockedSubjectText,
+  blocksFull,
+  maxRenewalBlocks,
+  renewalBlocked,
+} from '../../../ca/internal.ts'
+import type { RenewalBlockStore } from '../../../ca/internal.ts'
+import type { PkiError } from '../../../errors/index.ts'
+import { begin } from '../connections.ts'
+import type { Connections, Run } from '../connections.ts'
+import type { StoreCalls } from '../store-calls.ts'
+import { addAudit } from './audit-writes.ts'
+import { auditOf } from './own-octets.ts'
+
+/** Answers why a certificate of these subjects is refused. */
+export async function lookUpBlocks(
+  run: Run,
+  S: string,
+  subjects: readonly (readonly string[])[],
+): Promise<(of: readonly string[]) => PkiError | undefined> {
+  if (subjects.length === 0) return () => undefined
+  const text = `SELECT subject, reason FROM ${S}.renewal_blocks WHERE subject = ANY ($1::text[])`
+  const found = await run({ text }, [...new Set(subjects.flat())])
+  const reasons = new Map(found.map(({ subject, reason }) => [subject, reason]))
+  return (of) => {
+    const subject = of.find((one) => reasons.has(one))
+    return subject === undefined ? undefined : renewalBlocked(subject, String(reasons.get(subject)))
+  }
+}
+
+export function blockStore(connections: Connections, calls: StoreCalls, S: string): RenewalBlockStore {
+  const table = `${S}.renewal_blocks`
+  // Waits for every transaction that has looked blocks up, and those that come later see the change.
+  const exclusive = { text: `${begin.text}; LOCK TABLE ${table} IN SHARE ROW EXCLUSIVE MODE` }
+  const insert =
+    `INSERT INTO ${table} (${blockColumns.join(', ')}) VALUES ($1, $2, $3) ` +
+    'ON CONFLICT (subject) DO UPDATE SET reason = excluded.reason, since_ms = excluded.since_ms'
+  return Object.freeze<RenewalBlockStore>({
+    async add(block, options) {
+      const [values, audit] = [blockValues(block), auditOf(options)]
+      const counts = `SELECT count(*) AS count, count(*) FILTER (WHERE subject = $1) AS same FROM ${table}`
+      await calls.write(() =>
+        connections.transaction(async (run) => {
+          const [row] = await run({ text: counts }, values[0])
+          if (Number(row?.['same']) === 0 && Number(row?.['count']) >= maxRenewalBlocks) throw blocksFull()
+          await run({ text: insert }, ...values)
+          await addAudit(run, S, audit)
+        }, exclusive),
+      )
+    },
+    remove(subject, options) {
+      const audit = auditOf(options)
+      const remove = `DELETE FROM ${table} WHERE subject = $1 RETURNING subject`
+      return calls.write(() =>
+        connections.transaction(async (run) => {
+          const removed = await run({ text: remove }, blockedSubjectText(subject))
+          if (removed.length > 0) await addAudit(run, S, audit)
+          return removed.length > 0
+        }, exclusive),
+      )
+    },
+    list: () =>
+      calls.read(async () => {
+        const text = `SELECT ${blockColumns.join(', ')} FROM ${table} ORDER BY subject`
+        return Object.freeze((await connections.query({ text })).map(blockOfRow))
+      }),
+  })
+}

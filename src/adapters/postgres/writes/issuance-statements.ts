@@ -1,0 +1,90 @@
+// The SQL of intents and outcomes, for the tables of one schema.
+
+import { intentColumns } from '../../../ca/internal.ts'
+import { begin, prepared } from '../connections.ts'
+import type { Statement } from '../connections.ts'
+import { givenSql, octetsSql } from './batch-values.ts'
+
+/** Statements over a batch: $1 is JSON, $2 its octets. */
+export interface IssuanceStatements {
+  /** Begins a transaction in which no block can be added. */
+  readonly begin: Statement
+  /** Inserts intents that are not blocked, in their order; answers with those that were inserted. */
+  readonly insertIntents: Statement
+  /** Inserts rows, also blocked ones. */
+  readonly insertUnrecorded: Statement
+  /** Which certificates have a record. */
+  readonly known: Statement
+  /** Certificates that are to be renewed. */
+  readonly renewed: Statement
+  /** Records outcomes; answers with those that were recorded. */
+  readonly settle: Statement
+  /** What outcomes that were not recorded rest on. */
+  readonly open: Statement
+}
+
+/** `S` is the quoted name of the schema. */
+export function issuanceStatements(S: string): IssuanceStatements {
+  const table = `${S}.certificates`
+  const ids = 'issuer text, serial_number text'
+  const byId = 'c.serial_number = given.serial_number AND c.issuer = given.issuer'
+  const rows = givenSql(`position bigint, ${intentColumns.map(typeSql).join(', ')}`)
+  const insert = (where: string): Statement =>
+    prepared(
+      `INSERT INTO ${table} (${intentColumns.join(', ')}) ` +
+        `SELECT ${intentColumns.map(selectSql).join(', ')} FROM ${rows} ${where} ` +
+        'ORDER BY position ON CONFLICT DO NOTHING RETURNING issuer, serial_number',
+    )
+  return {
+    // Adding a block waits for this transaction, or this one sees the block.
+    begin: { text: `${begin.text}; LOCK TABLE ${S}.renewal_blocks IN SHARE MODE` },
+    insertIntents: insert(`WHERE ${unblockedSql(S, 'given')}`),
+    insertUnrecorded: insert(''),
+    known: prepared(`SELECT c.issuer, c.serial_number FROM ${givenSql(ids)} JOIN ${table} c ON ${byId}`),
+    // Locked, so that a revocation that comes now waits for the renewal, or the renewal for it.
+    renewed: prepared(
+      `SELECT c.issuer, c.serial_number, c.revocation_reason FROM ${givenSql(ids)} ` +
+        `JOIN ${table} c ON ${byId} ORDER BY c.serial_number, c.issuer FOR SHARE OF c`,
+    ),
+    // `is_checked`: what it renews was looked up and locked, and its blocks were looked up.
+    settle: prepared(
+      `UPDATE ${table} c SET state = CASE WHEN given.is_failed THEN 'failed' ELSE 'issued' END, ` +
+        `certificate = ${octetsSql('certificate')}, tbs = CASE WHEN given.is_failed THEN c.tbs END, ` +
+        'idempotency_key = CASE WHEN given.is_failed THEN NULL ELSE c.idempotency_key END ' +
+        `FROM ${givenSql(`${ids}, ${outcomeColumns}`)} ` +
+        `WHERE ${byId} AND c.state = 'intended' ` +
+        'AND (given.is_failed OR given.is_checked OR ' +
+        `(c.renews_issuer IS NULL AND ${unblockedSql(S, 'c')})) ` +
+        'RETURNING c.issuer, c.serial_number',
+    ),
+    open: prepared(
+      'SELECT c.issuer, c.serial_number, c.state, c.certificate, c.identity, c.key_identifier, ' +
+        `c.renews_issuer, c.renews_serial_number FROM ${givenSql(ids)} JOIN ${table} c ON ${byId} ` +
+        'ORDER BY c.serial_number, c.issuer FOR UPDATE OF c',
+    ),
+  }
+}
+
+/** As `blockingSubjects` makes them. */
+function unblockedSql(S: string, row: string): string {
+  const subjects = [
+    `'identity ' || ${row}.identity`,
+    `'key ' || ${row}.key_identifier`,
+    `'certificate ' || ${row}.renews_issuer || ' ' || ${row}.renews_serial_number`,
+  ]
+  const list = subjects.join(', ')
+  return `NOT EXISTS (SELECT FROM ${S}.renewal_blocks b WHERE b.subject = ANY (ARRAY[${list}]))`
+}
+
+const outcomeColumns = 'is_failed boolean, is_checked boolean, certificate_start int, certificate_length int'
+
+type Column = (typeof intentColumns)[number]
+
+function typeSql(column: Column): string {
+  if (column === 'tbs' || column === 'certificate') return `${column}_start int, ${column}_length int`
+  return `${column} ${column.endsWith('_ms') ? 'bigint' : 'text'}`
+}
+
+function selectSql(column: Column): string {
+  return column === 'tbs' || column === 'certificate' ? octetsSql(column) : `given.${column}`
+}

@@ -1,0 +1,121 @@
+// The certificate store on SQLite: converts records to rows, and rows to records.
+
+import {
+  cursorAfter,
+  cursorAfterChange,
+  intentValues,
+  readCertificateQuery,
+  readRevocationsQuery,
+  recordOfRow,
+  revocationsStatement,
+  revokedRecordOfRow,
+  searchStatement,
+  unrecordedValues,
+} from '../../ca/internal.ts'
+import type { ColumnValue, Revocation, Row } from '../../ca/internal.ts'
+import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
+import type { CertificateId, IssuanceIntent } from '../../ca/internal.ts'
+import type {
+  CertificateQuery,
+  IssuanceOutcome,
+  Page,
+  PruneOptions,
+  PruneResult,
+  RevocationsQuery,
+  RevokedRecord,
+  RevokeOptions,
+  WriteOptions,
+} from '../../ca/internal.ts'
+import type { Key } from './messages.ts'
+import type { StoreThread } from './store-thread.ts'
+
+export class SqliteCertificates implements CertificateStore {
+  readonly #thread: StoreThread
+
+  constructor(thread: StoreThread) {
+    this.#thread = thread
+  }
+
+  async recordIntent(intent: IssuanceIntent, options?: WriteOptions): Promise<void> {
+    await this.#thread.call('intent', intentValues(intent).map(copied), auditOf(options))
+  }
+
+  async recordOutcome(id: CertificateId, outcome: IssuanceOutcome, options?: WriteOptions): Promise<void> {
+    const certificate = 'certificate' in outcome ? new Uint8Array(outcome.certificate) : null
+    await this.#thread.call('outcome', keyOf(id), certificate, auditOf(options))
+  }
+
+  async find(id: CertificateId): Promise<CertificateRecord | undefined> {
+    const row = await this.#thread.call('find', keyOf(id))
+    return row === null ? undefined : recordOfRow(row)
+  }
+
+  async revoke(
+    id: CertificateId,
+    { reason, revokedAt }: Revocation,
+    options?: RevokeOptions,
+  ): Promise<CertificateRecord> {
+    const unrecorded = options?.unrecorded
+    const values = unrecorded === undefined ? null : unrecordedValues(id, unrecorded).map(copied)
+    const atMs = revokedAt.getTime()
+    return recordOfRow(await this.#thread.call('revoke', keyOf(id), reason, atMs, values, auditOf(options)))
+  }
+
+  async release(id: CertificateId, options?: WriteOptions): Promise<CertificateRecord> {
+    return recordOfRow(await this.#thread.call('release', keyOf(id), auditOf(options)))
+  }
+
+  async revocations(query: RevocationsQuery): Promise<Page<RevokedRecord>> {
+    const read = readRevocationsQuery(query)
+    const { sql, values } = revocationsStatement(read, placeholder)
+    const rows = await this.#thread.call('search', sql, values)
+    const last = rows.at(-1)?.['change'] as number | undefined
+    const items = Object.freeze(rows.map(revokedRecordOfRow))
+    return Object.freeze({ items, next: cursorAfterChange(last ?? read.position) })
+  }
+
+  async query(query: CertificateQuery): Promise<Page<CertificateRecord>> {
+    const read = readCertificateQuery(query)
+    const { sql, values } = searchStatement(read, placeholder)
+    const rows = await this.#thread.call('search', sql, values)
+    const items = Object.freeze(rows.slice(0, read.limit).map(recordOfRow))
+    return Object.freeze({
+      items,
+      next: rows.length > read.limit ? nextOf(read.byExpiry, rows.at(-2)) : undefined,
+    })
+  }
+
+  async prune({ now, lookBackSeconds }: PruneOptions): Promise<PruneResult> {
+    const all = { lapsed: 0, removed: 0 }
+    for (;;) {
+      // One transaction per step: other calls wait for at most one step.
+      const step = await this.#thread.call('prune', now.getTime(), lookBackSeconds * 1000)
+      all.lapsed += step.lapsed
+      all.removed += step.removed
+      if (step.lapsed === 0 && step.removed === 0) return all
+    }
+  }
+}
+
+/**
+ * Octets that are kept after the call are copied, each into a separate buffer, because a message transfers
+ * whole buffers.
+ */
+export function copied(value: ColumnValue): ColumnValue {
+  return value instanceof Uint8Array ? new Uint8Array(value) : value
+}
+
+export function auditOf(options: WriteOptions | undefined): readonly Uint8Array[] {
+  return options?.audit === undefined ? none : options.audit.map((entry) => new Uint8Array(entry))
+}
+
+function keyOf({ issuer, serialNumber }: CertificateId): Key {
+  return [issuer, serialNumber]
+}
+
+function nextOf(byExpiry: boolean, last: Row | undefined): string {
+  return cursorAfter(byExpiry, last?.['not_after_ms'] as number, last?.['sequence'] as number)
+}
+
+const placeholder = (): string => '?'
+const none: readonly Uint8Array[] = []

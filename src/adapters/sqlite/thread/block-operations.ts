@@ -1,0 +1,54 @@
+// The block-list inside a transaction: its writes, and the look-up of each intent and outcome.
+
+import {
+  blockColumns,
+  blockingSubjects,
+  blocksFull,
+  maxRenewalBlocks,
+  renewalBlocked,
+} from '../../../ca/internal.ts'
+import type { KeyIdentifier } from '../../../ca/internal.ts'
+import type { CertificateId } from '../../../ca/internal.ts'
+import type { Audit, StoreOperations } from '../messages.ts'
+import type { BlockableIntent } from './certificate-operations.ts'
+import type { Database } from './database.ts'
+
+type BlockOperations = Pick<StoreOperations, 'block' | 'unblock' | 'blocks'> & {
+  readonly requireUnblocked: (intent: BlockableIntent) => void
+}
+
+export function blockOperations(database: Database, audit: (entries: Audit) => void): BlockOperations {
+  const reasonOf = (subject: string): string | undefined =>
+    database.value(reasonSql, subject) as string | undefined
+  return {
+    block(values, entries) {
+      const isNew = reasonOf(values[0] as string) === undefined
+      if (isNew && (database.value(countSql) as number) >= maxRenewalBlocks) throw blocksFull()
+      audit(entries)
+      database.run(blockSql, ...values)
+      return null
+    },
+    unblock(subject, entries) {
+      if (reasonOf(subject) === undefined) return false
+      audit(entries)
+      database.run('DELETE FROM renewal_blocks WHERE subject = ?', subject)
+      return true
+    },
+    blocks: () => database.all(`SELECT ${blockColumns.join(', ')} FROM renewal_blocks ORDER BY subject`),
+    requireUnblocked({ identity, keyIdentifier, renewsIssuer, renewsSerial }) {
+      const renews =
+        renewsIssuer === null
+          ? undefined
+          : ({ issuer: renewsIssuer, serialNumber: renewsSerial } as CertificateId)
+      const intent = { identity: identity as string, keyIdentifier: keyIdentifier as KeyIdentifier, renews }
+      for (const subject of blockingSubjects(intent)) {
+        const reason = reasonOf(subject)
+        if (reason !== undefined) throw renewalBlocked(subject, reason)
+      }
+    },
+  }
+}
+
+const reasonSql = 'SELECT reason FROM renewal_blocks WHERE subject = ?'
+const countSql = 'SELECT count(*) FROM renewal_blocks'
+const blockSql = `INSERT OR REPLACE INTO renewal_blocks (${blockColumns.join(', ')}) VALUES (?, ?, ?)`
