@@ -1,0 +1,184 @@
+// The handler for `node:http` and whatever is built on it: routes, methods, limits.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { CertificateAuthority } from '../../ca/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { requireCount } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock, Logger } from '../../runtime/index.ts'
+import { safeLogger } from '../../runtime/internal.ts'
+import type { BundleSource } from '../../svid/index.ts'
+import { plainReply, sendReply } from './reply.ts'
+import type { Reply } from './reply.ts'
+import { readBody } from './request-body.ts'
+import { Resources } from './resources.ts'
+import type { Readiness } from './resources.ts'
+
+/** Options of `createHttpHandler`. */
+export interface HttpHandlerOptions {
+  /** The CA whose lists, certificates and OCSP answers are served. */
+  readonly authority: CertificateAuthority
+  /**
+   * Whose bundle of the CA's trust domain `/bundle` and `/keys` serve.
+   * Default: the CA, which has no JWT authorities.
+   */
+  readonly bundles?: BundleSource | undefined
+  /**
+   * The https URL, without a slash at its end, under which OIDC relying parties find this handler. Then it
+   * serves `/.well-known/openid-configuration` and `/keys`; JWT-SVIDs need it as their `iss`.
+   */
+  readonly oidcIssuer?: string | undefined
+  /**
+   * What `/ready` and `/live` answer: that of a CA service is `() => service.health()`. Default: ready while
+   * the certificate of the CA is valid.
+   */
+  readonly readiness?: (() => Readiness | Promise<Readiness>) | undefined
+  /**
+   * How long caches may keep lists, certificates and bundles, in seconds: as
+   * long a revocation may go unseen. Default 60.
+   */
+  readonly maxAgeSeconds?: number | undefined
+  /** Requests that are being answered at once; further ones get 503. Default 256. */
+  readonly maxRequests?: number | undefined
+  /** From the head of a POST to its whole body, in milliseconds. Default 5,000. */
+  readonly bodyTimeoutMs?: number | undefined
+  readonly clock?: Clock | undefined
+  readonly logger?: Logger | undefined
+}
+
+/**
+ * A handler: for `http.createServer`, or as middleware, where `next` gets what it does not serve.
+ * @inline
+ */
+export type HttpHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next?: (error?: unknown) => void,
+) => void
+
+/**
+ * Serves public data: CRLs, OCSP, CA certificates, the SPIFFE bundle, keys of JWT-SVIDs,
+ * `/live`, `/ready`. CRLs and OCSP responses are served over plain http (RFC 5280 §8: a
+ * verifier that fetched CRLs over TLS would need a CRL to verify TLS).
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http'
+ * createServer(createHttpHandler({ authority })).listen(8080)
+ * ```
+ */
+export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
+  const options = readOptions('createHttpHandler', given, {
+    authority: 'required',
+    bundles: 'optional',
+    oidcIssuer: 'optional',
+    readiness: 'optional',
+    maxAgeSeconds: 'optional',
+    maxRequests: 'optional',
+    bodyTimeoutMs: 'optional',
+    clock: 'optional',
+    logger: 'optional',
+  })
+  const { authority, oidcIssuer, clock = systemClock } = options
+  if (oidcIssuer !== undefined && !/^https:\/\/[^/?#]+(\/[^?#]*[^/?#])?$/.test(oidcIssuer))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'createHttpHandler: oidcIssuer must be an https URL without query and final slash, found ' +
+        JSON.stringify(oidcIssuer),
+    )
+  const logger = safeLogger('createHttpHandler', options.logger)
+  const resources = new Resources({
+    authority,
+    bundles: options.bundles ?? authority,
+    oidcIssuer,
+    clock,
+    readiness: options.readiness ?? (() => validityOf(authority, clock)),
+    maxAgeSeconds: requireCount('maxAgeSeconds', options.maxAgeSeconds ?? 60, 0),
+    onFailure: (error, message) => logger.error({ code: codeOf(error), reason: reasonOf(error) }, message),
+  })
+  const limits = {
+    maxBytes: maxBodyBytes,
+    timeoutMs: requireCount('bodyTimeoutMs', options.bodyTimeoutMs ?? 5000, 1),
+    clock,
+  }
+  const maxRequests = requireCount('maxRequests', options.maxRequests ?? 256, 1)
+  let running = 0
+
+  return (request, response, next) => {
+    if (running >= maxRequests) {
+      sendReply(request, response, plainReply(503, 'too many requests at once', { 'retry-after': '1' }))
+      return
+    }
+    running++
+    void answer(request, resources, limits)
+      .catch((error: unknown) => {
+        const path = request.url?.slice(0, 256)
+        logger.error(
+          { code: codeOf(error), reason: reasonOf(error), path },
+          'an HTTP request could not be answered',
+        )
+        return plainReply(503, 'not available at the moment', { 'retry-after': '5' })
+      })
+      .then((reply) => {
+        if (reply !== undefined) sendReply(request, response, reply)
+        else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
+        else next()
+      })
+      .finally(() => {
+        running--
+      })
+  }
+}
+
+/** Undefined where the path is not served here. */
+async function answer(
+  request: IncomingMessage,
+  resources: Resources,
+  limits: Parameters<typeof readBody>[1],
+): Promise<Reply | undefined> {
+  const { method = '', url = '' } = request
+  const [path = ''] = url.split('?', 1)
+  if (path === '/ocsp' || path === '/ocsp/') return answerPost(request, resources, limits)
+  if (!resources.serves(path)) return undefined
+  if (method !== 'GET' && method !== 'HEAD')
+    return plainReply(405, 'only GET and HEAD', { allow: 'GET, HEAD' })
+  return path.length > maxPathLength ? plainReply(414, 'the path is too long') : resources.get(path)
+}
+
+async function answerPost(
+  request: IncomingMessage,
+  resources: Resources,
+  limits: Parameters<typeof readBody>[1],
+): Promise<Reply> {
+  if (request.method !== 'POST') return plainReply(405, 'only POST', { allow: 'POST' })
+  if (request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() !== 'application/ocsp-request')
+    return plainReply(415, 'the content type must be application/ocsp-request')
+  const body = await readBody(request, limits)
+  // What was not read must not be taken for the next request.
+  if (!('octets' in body)) return plainReply(body.status, body.reason, { connection: 'close' })
+  return resources.ocsp(body.octets)
+}
+
+function codeOf(error: unknown): string {
+  return isPkiError(error) ? error.code : 'ERR_INTERNAL'
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.slice(0, 1024) : 'unknown'
+}
+
+function validityOf({ certificate }: CertificateAuthority, clock: Clock): Readiness {
+  const nowMs = clock.now()
+  const valid = nowMs >= certificate.notBeforeMs && nowMs < certificate.notAfterMs
+  if (valid) return { ready: true, problems: [] }
+  const { subject, notBefore, notAfter } = certificate
+  const validity = `${notBefore.toISOString()} to ${notAfter.toISOString()}`
+  return { ready: false, problems: [`${subject.toString()} is valid from ${validity}`] }
+}
+
+/** An OCSP request about 16 certificates has some 2 KiB. */
+const maxBodyBytes = 16 * 1024
+/** Of the base64 of such a request. */
+const maxPathLength = 24 * 1024

@@ -1,0 +1,59 @@
+// One HTTP answer: entity tags, conditional requests, lifetimes (RFC 9110 §8.8, §13; RFC 9111 §5.2).
+
+import { createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** What a resource answers with. */
+export interface Reply {
+  readonly status: number
+  readonly type: string
+  readonly body: Uint8Array | string
+  /** How long caches may keep it; 0: `no-store`. */
+  readonly maxAgeSeconds: number
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+/** A short plain-text response with the reason of a failure. */
+export function plainReply(status: number, text: string, headers?: Readonly<Record<string, string>>): Reply {
+  return { status, type: 'text/plain; charset=utf-8', body: `${text}\n`, maxAgeSeconds: 0, headers }
+}
+
+/** Sends it; 304 where the client has it already, no body for HEAD. */
+export function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
+  const cacheable = reply.status === 200 && reply.maxAgeSeconds > 0
+  const headers: Record<string, string | number> = {
+    ...reply.headers,
+    'content-type': reply.type,
+    'x-content-type-options': 'nosniff',
+    'cache-control': cacheable ? `public, max-age=${reply.maxAgeSeconds}` : 'no-store',
+  }
+  if (cacheable) {
+    const tag = tagOf(body)
+    headers['etag'] = tag
+    if (request.method !== 'POST' && hasTag(request.headers['if-none-match'], tag)) {
+      response.writeHead(304, { etag: tag, 'cache-control': headers['cache-control'] as string }).end()
+      return
+    }
+  }
+  headers['content-length'] = body.length
+  response.writeHead(reply.status, headers)
+  if (request.method === 'HEAD') response.end()
+  else response.end(body)
+}
+
+/** A list of many megabytes is hashed once, and not for everybody who asks for it. */
+function tagOf(body: Uint8Array): string {
+  const known = tags.get(body)
+  if (known !== undefined) return known
+  const tag = `"${createHash('sha256').update(body).digest('base64url')}"`
+  tags.set(body, tag)
+  return tag
+}
+
+const tags = new WeakMap<Uint8Array, string>()
+
+function hasTag(header: string | undefined, tag: string): boolean {
+  if (header === undefined) return false
+  return header.split(',', 64).some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === tag)
+}

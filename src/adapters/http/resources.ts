@@ -1,0 +1,197 @@
+// What can be fetched: lists, OCSP answers, CA certificates, bundles, keys of JWT-SVIDs, health.
+
+import { PkiError } from '../../errors/index.ts'
+import { decodeBase64 } from '../../internal/bytes.ts'
+import { encodePem } from '../../internal/pem.ts'
+import { formatSpiffeBundle } from '../../svid/index.ts'
+import type { BundleSource } from '../../svid/index.ts'
+import type { CertificateAuthority } from '../../ca/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import type { Crl } from '../../x509/index.ts'
+import { plainReply } from './reply.ts'
+import type { Reply } from './reply.ts'
+
+/** What a readiness check found. */
+export interface Readiness {
+  readonly ready: boolean
+  /** What is wrong, one sentence each. */
+  readonly problems: readonly string[]
+  /** False where only a restart of the process helps: `/live` answers 503 then. Default true. */
+  readonly live?: boolean | undefined
+}
+
+/** Where resources come from. */
+export interface ResourceSources {
+  readonly authority: CertificateAuthority
+  readonly bundles: BundleSource
+  /** The URL of this service as OIDC relying parties have it; undefined: no OIDC documents. */
+  readonly oidcIssuer: string | undefined
+  readonly readiness: () => Readiness | Promise<Readiness>
+  /** Told of what a client only sees as a refusal. */
+  readonly onFailure: (error: unknown, message: string) => void
+  readonly clock: Pick<Clock, 'monotonic' | 'now'>
+  /** How long caches may keep lists, certificates and bundles. */
+  readonly maxAgeSeconds: number
+}
+
+/** Answers to GET and HEAD, by path. */
+export class Resources {
+  readonly #sources: ResourceSources
+  /** The lists of the last look, for requests that come soon after it. */
+  #lists: { readonly untilMs: number; readonly made: Promise<readonly Crl[]> } | undefined
+
+  constructor(sources: ResourceSources) {
+    this.#sources = sources
+  }
+
+  /** Whether something may be at this path, whatever the method. */
+  serves(path: string): boolean {
+    return this.#fixed[path] !== undefined || path.startsWith('/crl/') || path.startsWith('/ocsp/')
+  }
+
+  /** Undefined where nothing is at this path. */
+  async get(path: string): Promise<Reply | undefined> {
+    const fixed = this.#fixed[path]
+    if (fixed !== undefined) return fixed()
+    const list = /^\/crl\/([0-9A-Fa-f]{2,128})(?:\/(\d{1,4}))?(\.delta)?\.crl$/.exec(path)
+    if (list !== null)
+      return this.#crlOf((list[1] as string).toUpperCase(), list[2] ?? '', list[3] !== undefined)
+    const ocsp = /^\/ocsp\/(.+)$/.exec(path)?.[1]
+    return ocsp === undefined ? undefined : this.#ocspByGet(ocsp)
+  }
+
+  /** RFC 6960 appendix A.1. */
+  async ocsp(request: Uint8Array): Promise<Reply> {
+    const { response, maxAgeSeconds, failure } = await this.#sources.authority.answerOcsp(request)
+    if (failure !== undefined) this.#sources.onFailure(failure, 'an OCSP request was answered with tryLater')
+    return { status: 200, type: 'application/ocsp-response', body: response, maxAgeSeconds }
+  }
+
+  readonly #fixed: Readonly<Record<string, () => Reply | undefined | Promise<Reply | undefined>>> =
+    Object.assign(Object.create(null) as object, {
+      // The list of the key that signs comes first.
+      '/crl': async () => this.#crlReply((await this.#currentLists())[0]),
+      '/ca.cer': () => this.#cached('application/pkix-cert', this.#sources.authority.certificate.der),
+      '/ca.pem': () => this.#cached('application/x-pem-file', this.#chainPem()),
+      '/bundle': () => this.#bundle(),
+      '/keys': () => this.#keys(),
+      '/.well-known/openid-configuration': () => this.#discovery(),
+      '/live': () => this.#live(),
+      '/ready': () => this.#ready(),
+    })
+
+  /**
+   * A list by the key identifier of its issuer, its shard and its kind, as `crlDistribution` makes the
+   * URLs.
+   */
+  async #crlOf(issuer: string, shard: string, isDelta: boolean): Promise<Reply | undefined> {
+    const suffix = `/${issuer}/${shard}.crl`
+    const list = (await this.#currentLists()).find((one) => {
+      const octets = one.authorityKeyIdentifier?.keyIdentifier
+      const name = one.issuingDistributionPoint?.name
+      const uris = name !== undefined && 'fullName' in name ? name.fullName : []
+      return (
+        octets !== undefined &&
+        Buffer.from(octets).toString('hex').toUpperCase() === issuer &&
+        (one.deltaCrlIndicator !== undefined) === isDelta &&
+        (shard === ''
+          ? name === undefined
+          : uris.some((uri) => uri.type === 'uri' && uri.value.endsWith(suffix)))
+      )
+    })
+    return this.#crlReply(list)
+  }
+
+  /**
+   * To find that a list is still current costs a look at every entry: strangers that ask share one look
+   * in `listAgeMs`.
+   */
+  #currentLists(): Promise<readonly Crl[]> {
+    const nowMs = this.#sources.clock.monotonic()
+    if (this.#lists === undefined || nowMs >= this.#lists.untilMs) {
+      const made = this.#sources.authority.issueCrls()
+      this.#lists = { untilMs: nowMs + listAgeMs, made }
+      made.catch(() => {
+        this.#lists = undefined
+      })
+    }
+    return this.#lists.made
+  }
+
+  /** Caches keep it for `maxAgeSeconds` at most, and never beyond its nextUpdate. */
+  #crlReply(list: Crl | undefined): Reply | undefined {
+    if (list === undefined) return undefined
+    const leftMs = (list.nextUpdate?.getTime() ?? Infinity) - this.#sources.clock.now()
+    const maxAgeSeconds = Math.max(0, Math.min(this.#sources.maxAgeSeconds, Math.floor(leftMs / 1000)))
+    return { status: 200, type: 'application/pkix-crl', body: list.der, maxAgeSeconds }
+  }
+
+  /** The base64 of the request in the path, in which the client has escaped what a path cannot carry. */
+  async #ocspByGet(text: string): Promise<Reply> {
+    let request: Uint8Array
+    try {
+      request = decodeBase64(decodeURIComponent(text))
+    } catch (error) {
+      if (!(error instanceof URIError) && !(error instanceof PkiError)) throw error
+      return plainReply(400, 'the path after /ocsp/ must be the base64 of an OCSP request, percent-encoded')
+    }
+    return this.ocsp(request)
+  }
+
+  #chainPem(): string {
+    const { certificate, chain, roots } = this.#sources.authority
+    const all = [certificate, ...chain, ...roots]
+    const once = all.filter((one, i) => all.findIndex((other) => other.equals(one)) === i)
+    return once.map(({ der }) => encodePem('CERTIFICATE', der)).join('')
+  }
+
+  #bundle(): Reply | undefined {
+    const { authority, bundles } = this.#sources
+    const bundle = bundles.bundleFor(authority.trustDomain)
+    return bundle && this.#cached('application/json', formatSpiffeBundle(bundle))
+  }
+
+  /** JWKS for OIDC relying parties, which take `use: "sig"` and no other (RFC 7517 §4.2). */
+  #keys(): Reply | undefined {
+    const { authority, bundles, oidcIssuer } = this.#sources
+    if (oidcIssuer === undefined) return undefined
+    const authorities = bundles.bundleFor(authority.trustDomain)?.jwtAuthorities ?? []
+    const keys = authorities.map((one) => ({ ...one.toJwk(), use: 'sig' }))
+    return this.#cached('application/json', JSON.stringify({ keys }))
+  }
+
+  #discovery(): Reply | undefined {
+    const { authority, bundles, oidcIssuer } = this.#sources
+    if (oidcIssuer === undefined) return undefined
+    const authorities = bundles.bundleFor(authority.trustDomain)?.jwtAuthorities ?? []
+    const algorithms = [...new Set(authorities.flatMap((one) => one.algorithms))]
+    const document = {
+      issuer: oidcIssuer,
+      jwks_uri: `${oidcIssuer}/keys`,
+      // Required by the discovery specification; there is nothing to authorize at.
+      authorization_endpoint: '',
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: algorithms,
+    }
+    return this.#cached('application/json', JSON.stringify(document))
+  }
+
+  async #live(): Promise<Reply> {
+    const { live, problems } = await this.#sources.readiness()
+    return live === false ? plainReply(503, problems.join('\n')) : plainReply(200, 'live')
+  }
+
+  async #ready(): Promise<Reply> {
+    const { ready, problems } = await this.#sources.readiness()
+    const body = JSON.stringify({ ready: ready, problems })
+    return { status: ready ? 200 : 503, type: 'application/json', body, maxAgeSeconds: 0 }
+  }
+
+  #cached(type: string, body: Uint8Array | string): Reply {
+    return { status: 200, type, body, maxAgeSeconds: this.#sources.maxAgeSeconds }
+  }
+}
+
+/** How old the lists may be that are handed out. */
+const listAgeMs = 5000

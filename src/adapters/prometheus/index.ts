@@ -1,0 +1,6 @@
+/**
+ * The metrics of this package in a registry of `prom-client`.
+ *
+ * @module spiffe-pki/prometheus
+ */
+export { createPrometheusMetrics } from './prometheus-metrics.ts'
