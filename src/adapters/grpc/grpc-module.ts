@@ -1,4 +1,4 @@
-// The optional peer @grpc/grpc-js: loaded when something is started, or given by the caller.
+// The optional peer @grpc/grpc-js, loaded on first use or given by the caller.
 
 import { PkiError } from '../../errors/index.ts'
 
@@ -11,7 +11,7 @@ export async function loadGrpc(given?: GrpcModule): Promise<GrpcModule> {
   try {
     return await import('@grpc/grpc-js')
   } catch (cause) {
-    throw new PkiError('ERR_PEER_NOT_INSTALLED', 'this needs @grpc/grpc-js: npm install @grpc/grpc-js', {
+    throw new PkiError('ERR_PEER_NOT_INSTALLED', '@grpc/grpc-js is required: npm install @grpc/grpc-js', {
       cause,
     })
   }

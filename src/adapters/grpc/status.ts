@@ -1,4 +1,4 @@
-// The one table from codes to gRPC statuses, as Istio's CA answers: its agents retry some statuses and give up at others.
+// The table from error codes to gRPC statuses, as in Istio's CA: Istio's agents retry only some statuses.
 
 import type { Metadata } from '@grpc/grpc-js'
 import { isPkiError } from '../../errors/index.ts'
@@ -9,9 +9,11 @@ type StatusName =
   | 'CANCELLED'
   | 'INVALID_ARGUMENT'
   | 'DEADLINE_EXCEEDED'
+  | 'NOT_FOUND'
   | 'PERMISSION_DENIED'
   | 'RESOURCE_EXHAUSTED'
   | 'ABORTED'
+  | 'UNIMPLEMENTED'
   | 'INTERNAL'
   | 'UNAVAILABLE'
   | 'UNAUTHENTICATED'
@@ -22,25 +24,27 @@ export const status: Readonly<Record<StatusName, number>> = {
   CANCELLED: 1,
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
   PERMISSION_DENIED: 7,
   RESOURCE_EXHAUSTED: 8,
   ABORTED: 10,
+  UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
   UNAUTHENTICATED: 16,
 }
 
-/** What the caller of a failed request is told: grpc-js sends the code and details of such an error. */
+/** An error whose code and details grpc-js sends to the caller. */
 export class StatusAnswer extends Error {
   readonly code: number
   readonly details: string
-  /** Trailers; grpc-js takes null for none. */
+  /** Trailers; grpc-js expects null for no trailers. */
   readonly metadata: Metadata | null
 
   constructor({ code, details }: FailureAnswer, metadata: Metadata | null = null) {
     super(details)
     this.code = code
-    // grpc-js throws at half of a surrogate pair, where nobody catches it: such text is not sent.
+    // grpc-js throws an uncaught exception for a lone surrogate, so such text is not sent.
     this.details = Buffer.from(details).toString()
     this.metadata = metadata
   }
@@ -52,19 +56,28 @@ export interface FailureAnswer {
   readonly details: string
 }
 
-/** Every failed authentication gets this one answer: the reason is for the log. */
+/** The response to every failed authentication: the reason is only logged. */
 export const authenticationFailure: FailureAnswer = {
   code: status.UNAUTHENTICATED,
   details: 'request authenticate failure',
 }
 
-/** Every refused impersonation gets this one. */
+/** The response to every refused impersonation. */
 export const impersonationFailure: FailureAnswer = {
   code: status.UNAUTHENTICATED,
   details: 'request impersonation authentication failure',
 }
 
-/** The answer for what issuance threw: the requester's faults are explained to it, ours have a code and no words. */
+/** A service that verifies credentials cannot be reached now. */
+export const unavailableFailure: FailureAnswer = {
+  code: status.UNAVAILABLE,
+  details: 'request cannot be authenticated now',
+}
+
+/**
+ * The response to an error of issuance: faults of the requester are explained; for internal errors only the
+ * code is sent.
+ */
 export function issuanceFailure(error: unknown): FailureAnswer {
   const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
   const found = grpcStatusOf(code)
@@ -82,7 +95,7 @@ export function grpcStatusOf(code: PkiErrorCode): number {
     : status.INTERNAL
 }
 
-/** What Istio's counters call an error. */
+/** The error names of Istio's counters. */
 export function errorTypeOf(
   code: PkiErrorCode,
 ): 'TTL_ERROR' | 'CSR_ERROR' | 'CA_NOT_READY' | 'CERT_GEN_ERROR' | 'UNKNOWN' {
@@ -93,7 +106,7 @@ export function errorTypeOf(
   return found === status.INTERNAL || found === status.ABORTED ? 'CERT_GEN_ERROR' : 'UNKNOWN'
 }
 
-/** The trailer that says when to come back, in milliseconds. */
+/** The trailer with the retry delay in milliseconds. */
 export const retryPushback = 'grpc-retry-pushback-ms'
 
 const exactStatuses: Partial<Record<PkiErrorCode, number>> = {
@@ -103,13 +116,21 @@ const exactStatuses: Partial<Record<PkiErrorCode, number>> = {
   ERR_POLICY_FAILED: status.INTERNAL,
   ERR_CLOSED: status.UNAVAILABLE,
   ERR_OVERLOADED: status.RESOURCE_EXHAUSTED,
+  ERR_POLICY_RATE: status.RESOURCE_EXHAUSTED,
   ERR_HSM_QUEUE_FULL: status.RESOURCE_EXHAUSTED,
   ERR_HSM_UNAVAILABLE: status.UNAVAILABLE,
+  ERR_STORE_FULL: status.RESOURCE_EXHAUSTED,
+  ERR_STORE_UNAVAILABLE: status.UNAVAILABLE,
+  ERR_STORE_FAILED: status.UNAVAILABLE,
+  ERR_STORE_CLOCK: status.UNAVAILABLE,
   ERR_MESSAGE_TOO_LARGE: status.RESOURCE_EXHAUSTED,
   ERR_CREDENTIAL_MISSING: status.UNAUTHENTICATED,
   ERR_CREDENTIAL_INVALID: status.UNAUTHENTICATED,
   ERR_CLIENT_CERTIFICATE_UNTRUSTED: status.UNAUTHENTICATED,
   ERR_AUTHENTICATOR_FAILED: status.UNAUTHENTICATED,
+  ERR_AUTHENTICATOR_UNAVAILABLE: status.UNAVAILABLE,
+  ERR_KUBERNETES_FORBIDDEN: status.UNAUTHENTICATED,
+  ERR_IMPERSONATION_DENIED: status.UNAUTHENTICATED,
   ERR_TTL: status.INVALID_ARGUMENT,
   ERR_LIMIT_EXCEEDED: status.INVALID_ARGUMENT,
   ERR_KEY_WEAK: status.INVALID_ARGUMENT,
@@ -119,7 +140,7 @@ const exactStatuses: Partial<Record<PkiErrorCode, number>> = {
   ERR_INVALID_ARGUMENT: status.INTERNAL,
 }
 
-/** Codes of what a request can get wrong. */
+/** Codes for faults of a request. */
 const requesterPrefixes = [
   'ERR_CSR_',
   'ERR_PEM',

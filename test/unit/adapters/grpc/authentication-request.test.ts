@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import {
   authenticationRequestOf,
   tlsPeerFromAuthContext,
-} from '../../../../src/adapters/grpc/authentication-request.ts'
+} from '../../../../src/adapters/grpc/certificate-service/authentication-request.ts'
 import { code } from '../../../support/codes.ts'
 import { testPki } from '../../../support/pki.ts'
 

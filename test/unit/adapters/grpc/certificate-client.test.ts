@@ -3,12 +3,12 @@
 import * as grpc from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
-import { checkCertificateReply } from '../../../../src/adapters/grpc/certificate-reply.ts'
+import { checkCertificateReply } from '../../../../src/adapters/grpc/certificate-service/certificate-reply.ts'
+import type { CertificateClient } from '../../../../src/adapters/grpc/certificate-service/index.ts'
 import type {
-  CertificateClient,
   CertificateClientOptions,
   CertificateServerOptions,
-} from '../../../../src/adapters/grpc/index.ts'
+} from '../../../../src/adapters/grpc/certificate-service/index.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import { systemClock } from '../../../../src/runtime/index.ts'
 import { Certificate, generalName } from '../../../../src/x509/index.ts'
@@ -210,7 +210,7 @@ describe('the client', () => {
           ...pki.issuance,
           issue: async () => {
             asked++
-            return { certificate, chain: [], roots }
+            return { certificate, chain: [], roots, rule: 'test', trimmed: [] }
           },
         },
       }),

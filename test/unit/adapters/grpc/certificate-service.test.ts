@@ -12,18 +12,19 @@ import {
 import { loadGrpc } from '../../../../src/adapters/grpc/grpc-module.ts'
 import type {
   CertificateClient,
-  CertificateClientOptions,
   CertificateServer,
+} from '../../../../src/adapters/grpc/certificate-service/index.ts'
+import type {
+  CertificateClientOptions,
   CertificateServerOptions,
-  IstioCertificateRequest,
-} from '../../../../src/adapters/grpc/index.ts'
+} from '../../../../src/adapters/grpc/certificate-service/index.ts'
+import type { IstioCertificateRequest } from '../../../../src/adapters/grpc/gen/istio/v1/auth/ca_pb.ts'
 import {
   ApiKeyAuthenticator,
   ClientCertificateAuthenticator,
   CompositeAuthenticator,
-  generateApiKey,
-  hashApiKey,
 } from '../../../../src/auth/index.ts'
+import { PkiError } from '../../../../src/errors/index.ts'
 import { X509SvidValidator } from '../../../../src/svid/index.ts'
 import { Certificate } from '../../../../src/x509/index.ts'
 import { callRaw, closedAfterEach, startTestServer } from '../../../support/certificate-server.ts'
@@ -33,17 +34,20 @@ import { deferred } from '../../../support/deferred.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 import type { TestPki } from '../../../support/pki.ts'
 
-const key = generateApiKey()
+const key = ApiKeyAuthenticator.generateKey()
 const keep = closedAfterEach()
 
 /** Client certificates and API keys. */
 async function start(options: Partial<CertificateServerOptions> = {}, pki?: TestPki): Promise<TestServer> {
   const made = pki ?? (await testPki())
-  const validator = new X509SvidValidator({ bundles: made.authority.trustBundle() })
   const authenticator = new CompositeAuthenticator({
     authenticators: [
-      new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }),
-      new ApiKeyAuthenticator({ keys: [{ id: 't', digest: hashApiKey(key), identities: [workloadId] }] }),
+      new ClientCertificateAuthenticator({
+        bundles: made.authority,
+      }),
+      new ApiKeyAuthenticator({
+        keys: [{ id: 't', digest: ApiKeyAuthenticator.digestOf(key), identities: [workloadId] }],
+      }),
     ],
   })
   return keep(await startTestServer({ authenticator, ...options }, made))
@@ -84,26 +88,29 @@ function raw(
 }
 
 describe('the certificate service', () => {
-  it('issues over gRPC: one certificate an element, each ending with a line feed, the root last', async () => {
-    const { pki, server } = await start()
-    const { request } = await newRequest()
-    const { code: status, certChain } = await raw(server, pki.root, {
-      csr: request.toPem(),
-      validityDuration: 3600n,
-      metadata: { CertSigner: '' },
-    })
-    expect(status).toBe(0)
-    expect(certChain).toHaveLength(2)
-    expect(
-      certChain.every(
-        (pem) => pem.endsWith('-----END CERTIFICATE-----\n') && pem.split('BEGIN').length === 2,
-      ),
-    ).toBe(true)
-    const [leaf, root] = certChain.map((pem) => Certificate.fromPem(pem))
-    expect(leaf!.publicKey.equals(request.publicKey)).toBe(true)
-    expect(root!.equals(pki.root)).toBe(true)
-    expect(leaf!.notAfterMs - leaf!.notBeforeMs).toBe((3600 + 120) * 1000)
-  })
+  it(
+    'issues over gRPC: one certificate an element, each ending with a line feed, the root ' + 'last',
+    async () => {
+      const { pki, server } = await start()
+      const { request } = await newRequest()
+      const { code: status, certChain } = await raw(server, pki.root, {
+        csr: request.toPem(),
+        validityDuration: 3600n,
+        metadata: { CertSigner: '' },
+      })
+      expect(status).toBe(0)
+      expect(certChain).toHaveLength(2)
+      expect(
+        certChain.every(
+          (pem) => pem.endsWith('-----END CERTIFICATE-----\n') && pem.split('BEGIN').length === 2,
+        ),
+      ).toBe(true)
+      const [leaf, root] = certChain.map((pem) => Certificate.fromPem(pem))
+      expect(leaf!.publicKey.equals(request.publicKey)).toBe(true)
+      expect(root!.equals(pki.root)).toBe(true)
+      expect(leaf!.notAfterMs - leaf!.notBeforeMs).toBe((3600 + 120) * 1000)
+    },
+  )
 
   it('keeps several roots together in the last element', async () => {
     const pki = await testPki()
@@ -160,6 +167,17 @@ describe('the certificate service', () => {
     )
     expect(answer).toMatchObject({ code: 16, details: 'request authenticate failure' })
     expect(log).toContainEqual(code(logged))
+  })
+
+  it('asks to come back when an authenticator cannot reach what it needs', async () => {
+    const authenticator = {
+      name: 'away',
+      authenticate: () => Promise.reject(new PkiError('ERR_AUTHENTICATOR_UNAVAILABLE', 'secret-detail')),
+    }
+    const { pki, server, log } = await start({ authenticator })
+    const answer = await raw(server, pki.root, { csr: (await newRequest()).request.toPem() })
+    expect(answer).toMatchObject({ code: 14, details: 'request cannot be authenticated now' })
+    expect(log).toContainEqual(code('ERR_AUTHENTICATOR_UNAVAILABLE'))
   })
 
   it('refuses an untrusted client certificate with a code of its own', async () => {
@@ -289,13 +307,14 @@ describe('the certificate service', () => {
   it('runs in a grpc-js server that is not ours', async () => {
     const pki = await testPki()
     const credential = await tlsCredential(pki)
-    const validator = new X509SvidValidator({ bundles: pki.authority.trustBundle() })
     const server = new Server()
     server.addService(
       certificateServiceDefinition,
       certificateServiceHandlers({
         issuance: pki.issuance,
-        authenticator: new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }),
+        authenticator: new ClientCertificateAuthenticator({
+          bundles: pki.authority,
+        }),
       }),
     )
     const root = Buffer.from(pki.root.toPem())

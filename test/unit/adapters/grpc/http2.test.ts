@@ -5,7 +5,8 @@ import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } fro
 import { connect as tls } from 'node:tls'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import type { CertificateServer, CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
+import type { CertificateServer } from '../../../../src/adapters/grpc/certificate-service/index.ts'
+import type { CertificateServerOptions } from '../../../../src/adapters/grpc/certificate-service/index.ts'
 import { callRaw, closedAfterEach, proto, startTestServer } from '../../../support/certificate-server.ts'
 import type { TestServer } from '../../../support/certificate-server.ts'
 import { deferred } from '../../../support/deferred.ts'
@@ -179,46 +180,50 @@ describe('frames by hand', () => {
     return Buffer.concat([head, payload])
   }
 
-  it('several authorization headers are one to authenticators, never a list that a parser would take apart', async () => {
-    const seen = deferred<readonly string[]>()
-    const { server } = await start({
-      authenticator: {
-        name: 'x',
-        authenticate: async (asked) => {
-          seen.resolve(asked.header('authorization'))
-          return undefined
+  it(
+    'several authorization headers are one to authenticators, never a list that a parser would ' +
+      'take apart',
+    async () => {
+      const seen = deferred<readonly string[]>()
+      const { server } = await start({
+        authenticator: {
+          name: 'x',
+          authenticate: async (asked) => {
+            seen.resolve(asked.header('authorization'))
+            return undefined
+          },
         },
-      },
-    })
-    const socket = tls({
-      host: '127.0.0.1',
-      port: server.port,
-      servername: 'localhost',
-      ca: pki.root.toPem(),
-      ALPNProtocols: ['h2'],
-    })
-    await once(socket, 'secureConnect')
-    const pairs = [
-      [':method', 'POST'],
-      [':scheme', 'https'],
-      [':path', path],
-      [':authority', 'localhost'],
-      ['content-type', 'application/grpc'],
-      ['te', 'trailers'],
-      ['authorization', 'Bearer first'],
-      ['authorization', 'Bearer second'],
-    ] as const
-    socket.write(
-      Buffer.concat([
-        Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
-        frame(4, 0, 0, new Uint8Array(0)),
-        frame(1, 4, 1, Buffer.concat(pairs.map(([name, value]) => field(name, value)))),
-        frame(0, 1, 1, framed(request)),
-      ]),
-    )
-    expect(await seen.promise).toEqual(['Bearer first'])
-    socket.destroy()
-  })
+      })
+      const socket = tls({
+        host: '127.0.0.1',
+        port: server.port,
+        servername: 'localhost',
+        ca: pki.root.toPem(),
+        ALPNProtocols: ['h2'],
+      })
+      await once(socket, 'secureConnect')
+      const pairs = [
+        [':method', 'POST'],
+        [':scheme', 'https'],
+        [':path', path],
+        [':authority', 'localhost'],
+        ['content-type', 'application/grpc'],
+        ['te', 'trailers'],
+        ['authorization', 'Bearer first'],
+        ['authorization', 'Bearer second'],
+      ] as const
+      socket.write(
+        Buffer.concat([
+          Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+          frame(4, 0, 0, new Uint8Array(0)),
+          frame(1, 4, 1, Buffer.concat(pairs.map(([name, value]) => field(name, value)))),
+          frame(0, 1, 1, framed(request)),
+        ]),
+      )
+      expect(await seen.promise).toEqual(['Bearer first'])
+      socket.destroy()
+    },
+  )
 
   it.each([
     { what: 'that are noise', octets: Buffer.alloc(2000, 0x5a) },

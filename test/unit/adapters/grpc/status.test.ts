@@ -1,8 +1,15 @@
+// The mapping of error codes to gRPC statuses, and the text that callers get.
+
 import { describe, expect, it } from 'vitest'
 import { PkiError } from '../../../../src/errors/index.ts'
 import { grpcStatusOf, issuanceFailure, status } from '../../../../src/adapters/grpc/status.ts'
-import { isRetryable, retryDelayMs, defaultRetryPolicy, wait } from '../../../../src/adapters/grpc/retry.ts'
-import { InFlightLimit } from '../../../../src/adapters/grpc/in-flight.ts'
+import {
+  isRetryable,
+  retryDelayMs,
+  defaultRetryPolicy,
+} from '../../../../src/adapters/grpc/certificate-service/retry.ts'
+import { InFlightLimit } from '../../../../src/adapters/grpc/server/work-line.ts'
+import { waitFor } from '../../../../src/internal/waiting.ts'
 import { systemClock } from '../../../../src/runtime/index.ts'
 
 describe('grpcStatusOf', () => {
@@ -13,6 +20,9 @@ describe('grpcStatusOf', () => {
     ['ERR_KEY_WEAK', status.INVALID_ARGUMENT],
     ['ERR_TTL', status.INVALID_ARGUMENT],
     ['ERR_CREDENTIAL_MISSING', status.UNAUTHENTICATED],
+    ['ERR_AUTHENTICATOR_UNAVAILABLE', status.UNAVAILABLE],
+    ['ERR_KUBERNETES_FORBIDDEN', status.UNAUTHENTICATED],
+    ['ERR_IMPERSONATION_DENIED', status.UNAUTHENTICATED],
     ['ERR_OVERLOADED', status.RESOURCE_EXHAUSTED],
     ['ERR_HSM_UNAVAILABLE', status.UNAVAILABLE],
     ['ERR_HSM_SIGNATURE', status.INTERNAL],
@@ -71,10 +81,10 @@ describe('the retry policy', () => {
 
   it('ends the wait when its caller gives up', async () => {
     const given = new AbortController()
-    const waiting = wait(systemClock, 3_600_000, given.signal)
+    const waiting = waitFor(systemClock, 3_600_000, given.signal)
     given.abort()
     await expect(waiting).rejects.toThrow(expect.objectContaining({ code: 'ERR_ABORTED' }))
-    await expect(wait(systemClock, 3_600_000, given.signal)).rejects.toThrow(
+    await expect(waitFor(systemClock, 3_600_000, given.signal)).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_ABORTED' }),
     )
   })

@@ -6,13 +6,8 @@ import {
   certificateServiceDefinition,
   certificateServiceHandlers,
 } from '../../../../src/adapters/grpc/index.ts'
-import type { CertificateServerOptions } from '../../../../src/adapters/grpc/index.ts'
-import {
-  ApiKeyAuthenticator,
-  ClientCertificateAuthenticator,
-  generateApiKey,
-  hashApiKey,
-} from '../../../../src/auth/index.ts'
+import type { CertificateServerOptions } from '../../../../src/adapters/grpc/certificate-service/index.ts'
+import { ApiKeyAuthenticator, ClientCertificateAuthenticator } from '../../../../src/auth/index.ts'
 import {
   createCertificateAuthority,
   createIntermediateCertificate,
@@ -21,7 +16,6 @@ import {
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { SpiffeId } from '../../../../src/spiffe/index.ts'
-import { X509SvidValidator } from '../../../../src/svid/index.ts'
 import { Certificate } from '../../../../src/x509/index.ts'
 import {
   callBy,
@@ -31,6 +25,7 @@ import {
   startTestServer,
 } from '../../../support/certificate-server.ts'
 import type { RawAnswer, RawOptions, TestServer } from '../../../support/certificate-server.ts'
+import { code } from '../../../support/codes.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 
 const keep = closedAfterEach()
@@ -291,43 +286,48 @@ describe('messages', () => {
 })
 
 describe('cert_chain', () => {
-  it('has the leaf, each issuer, and the roots together: one certificate an element, but for the last', async () => {
-    const [rootKey, upperKey, lowerKey] = [
-      await SoftwareSigner.generate('P-256'),
-      await SoftwareSigner.generate('P-256'),
-      await SoftwareSigner.generate('P-256'),
-    ]
-    const root = await createRootCertificate(rootKey, { subject: 'CN=root', trustDomain: 'example.org' })
-    const upper = await createIntermediateCertificate(
-      { certificate: root, signer: rootKey },
-      upperKey.publicKey,
-      { subject: 'CN=upper', trustDomain: 'example.org', pathLength: 1 },
-    )
-    const lower = await createIntermediateCertificate(
-      { certificate: upper, signer: upperKey },
-      lowerKey.publicKey,
-      { subject: 'CN=lower', trustDomain: 'example.org' },
-    )
-    const authority = createCertificateAuthority({
-      trustDomain: 'example.org',
-      certificate: lower,
-      signer: lowerKey,
-      chain: [upper],
-      roots: [root, pki.root],
-    })
-    const { certChain } = await send(request, { issuance: createIssuanceService({ authority }) })
-    expect(certChain).toHaveLength(4)
-    expect(certChain.map((pem) => pem.split('-----BEGIN CERTIFICATE-----').length - 1)).toEqual([1, 1, 1, 2])
-    expect(certChain.every((pem) => pem.endsWith('-----END CERTIFICATE-----\n'))).toBe(true)
-    const [leaf, ...rest] = certChain.flatMap((pem) => Certificate.listFromPem(pem))
-    expect(rest.map((one) => one.subject.toString())).toEqual([
-      'CN=lower',
-      'CN=upper',
-      'CN=root',
-      'CN=test root',
-    ])
-    expect(leaf!.verifySignatureBy(lower.publicKey)).toBe(true)
-  })
+  it(
+    'has the leaf, each issuer, and the roots together: one certificate an element, but for the ' + 'last',
+    async () => {
+      const [rootKey, upperKey, lowerKey] = [
+        await SoftwareSigner.generate('P-256'),
+        await SoftwareSigner.generate('P-256'),
+        await SoftwareSigner.generate('P-256'),
+      ]
+      const root = await createRootCertificate(rootKey, { subject: 'CN=root', trustDomain: 'example.org' })
+      const upper = await createIntermediateCertificate(
+        { certificate: root, signer: rootKey },
+        upperKey.publicKey,
+        { subject: 'CN=upper', trustDomain: 'example.org', pathLength: 1 },
+      )
+      const lower = await createIntermediateCertificate(
+        { certificate: upper, signer: upperKey },
+        lowerKey.publicKey,
+        { subject: 'CN=lower', trustDomain: 'example.org' },
+      )
+      const authority = createCertificateAuthority({
+        trustDomain: 'example.org',
+        certificate: lower,
+        signer: lowerKey,
+        chain: [upper],
+        roots: [root, pki.root],
+      })
+      const { certChain } = await send(request, { issuance: createIssuanceService({ authority }) })
+      expect(certChain).toHaveLength(4)
+      expect(certChain.map((pem) => pem.split('-----BEGIN CERTIFICATE-----').length - 1)).toEqual([
+        1, 1, 1, 2,
+      ])
+      expect(certChain.every((pem) => pem.endsWith('-----END CERTIFICATE-----\n'))).toBe(true)
+      const [leaf, ...rest] = certChain.flatMap((pem) => Certificate.listFromPem(pem))
+      expect(rest.map((one) => one.subject.toString())).toEqual([
+        'CN=lower',
+        'CN=upper',
+        'CN=root',
+        'CN=test root',
+      ])
+      expect(leaf!.verifySignatureBy(lower.publicKey)).toBe(true)
+    },
+  )
 
   it('follows the CA when it rotates', async () => {
     const own = await testPki()
@@ -353,9 +353,9 @@ describe('cert_chain', () => {
 })
 
 describe('headers', () => {
-  const key = generateApiKey()
+  const key = ApiKeyAuthenticator.generateKey()
   const authenticator = new ApiKeyAuthenticator({
-    keys: [{ id: 'ci', digest: hashApiKey(key), identities: [workloadId] }],
+    keys: [{ id: 'ci', digest: ApiKeyAuthenticator.digestOf(key), identities: [workloadId] }],
   })
   const opaque = { code: 16, details: 'request authenticate failure', certChain: [] }
 
@@ -551,10 +551,11 @@ describe('impersonation', () => {
 describe('a client certificate', () => {
   it('is judged at every call: a connection of before knows nothing of the roots of now', async () => {
     const own = await testPki()
-    const validator = new X509SvidValidator({ bundles: own.authority })
     const { server } = await start({
       issuance: own.issuance,
-      authenticator: new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }),
+      authenticator: new ClientCertificateAuthenticator({
+        bundles: own.authority,
+      }),
     })
     const credential = await tlsCredential(own)
     const client = new Client(
@@ -577,6 +578,28 @@ describe('a client certificate', () => {
   })
 })
 
+describe('a client certificate that is revoked', () => {
+  it('is refused at the next call of its connection, and gets no other one', async () => {
+    const own = await testPki()
+    const { server, log } = await start({
+      issuance: own.issuance,
+      authenticator: new ClientCertificateAuthenticator({ bundles: own.authority }),
+    })
+    const credential = await tlsCredential(own)
+    const tlsOfClient = credentials.createSsl(
+      Buffer.from(pki.root.toPem()),
+      Buffer.from(credential.privateKey),
+      Buffer.from(credential.certificateChain),
+    )
+    const client = new Client(`localhost:${server.port}`, tlsOfClient)
+    keep({ [Symbol.asyncDispose]: async () => client.close() })
+    expect(await callBy(client, request)).toMatchObject({ code: 0 })
+    await own.issuance.revoke(credential.certificate.serialNumber, 'keyCompromise', callerOf())
+    expect(await callBy(client, request)).toMatchObject({ code: 16, certChain: [] })
+    expect(log).toContainEqual(code('ERR_CLIENT_CERTIFICATE_UNTRUSTED'))
+  })
+})
+
 describe('a port without TLS', () => {
   it('has no client certificates', async () => {
     const server = new Server()
@@ -584,7 +607,9 @@ describe('a port without TLS', () => {
       certificateServiceDefinition,
       certificateServiceHandlers({
         issuance: pki.issuance,
-        authenticator: new ClientCertificateAuthenticator({ verify: () => ({ ok: true, id: workloadId }) }),
+        authenticator: new ClientCertificateAuthenticator({
+          bundles: pki.authority,
+        }),
       }),
     )
     const port = await new Promise<number>((resolve, reject) =>

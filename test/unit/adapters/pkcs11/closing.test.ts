@@ -1,4 +1,5 @@
-// The end of a manager: what runs is waited for, what hangs is not, and the library is finalised by the last one, never under a call.
+// The end of a manager: what runs is waited for, what hangs is not, and the library is finalised by the last
+// one, never under a call.
 
 import { describe, expect, it } from 'vitest'
 import { code } from '../../../support/codes.ts'

@@ -1,11 +1,13 @@
-// The key manager on a library in memory: whatever the library answers, no session is lost, no PIN is sent twice.
+// The key manager on a library in memory: whatever the library answers, no session is lost, no PIN is sent
+// twice.
 
 import { inspect } from 'node:util'
 import { serialize } from 'node:v8'
 import { describe, expect, it } from 'vitest'
-import { ck } from '../../../../src/adapters/pkcs11/cryptoki.ts'
+import { ck } from '../../../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
 import { Pkcs11KeyManager, Pkcs11Module } from '../../../../src/adapters/pkcs11/index.ts'
-import type { Pkcs11KeyManagerOptions, PinValue } from '../../../../src/adapters/pkcs11/index.ts'
+import type { Pkcs11KeyManagerOptions } from '../../../../src/adapters/pkcs11/pkcs11-options.ts'
+import type { PinValue } from '../../../../src/adapters/pkcs11/token/token-login.ts'
 import { isPkiError } from '../../../../src/errors/index.ts'
 import type { KeyAlgorithm } from '../../../../src/keys/index.ts'
 import { verifySignature } from '../../../../src/x509/index.ts'
@@ -86,7 +88,8 @@ describe('a call that fails', () => {
                 ({ search, signing, running }) => search !== undefined || signing !== undefined || running,
               ),
             ).toEqual([])
-          // A token that says that a session is gone, is believed; what it only failed to close, is closed with the next.
+          // A token that says that a session is gone, is believed; what it only failed to close, is closed
+          // with the next.
           if (opened.health === 'ready' && failed !== 'C_CloseSession')
             expect([failed, library.openSessions]).toEqual([failed, opened.sessions.open])
           // No private key without its public one: it could not be used.
@@ -112,7 +115,8 @@ describe('a call that fails', () => {
   )
 
   it.each(values)(
-    'with %i from some moment on, and all after it, is answered by a code; the manager is back when the library is',
+    'with %i from some moment on, and all after it, is answered by a code; the manager is back when ' +
+      'the library is',
     async (value) => {
       for (let failing = 12; failing <= 90; failing += 3) {
         const { library, token, clock, open } = fakeSetup()
@@ -432,10 +436,10 @@ describe('a token', () => {
     // Settings that would let signatures out unchecked, or limit nothing.
     for (const settings of [
       { checkSignatures: 'Always' as 'always' },
-      { sessions: Number.NaN },
-      { queueLimit: Number.NaN },
+      { maxSessions: Number.NaN },
+      { maxWaiting: Number.NaN },
       { timeoutMs: Number.NaN },
-      { failureThreshold: -1 },
+      { maxFailures: -1 },
     ]) {
       await expect(
         Pkcs11KeyManager.open({ module, token: { label: 'web' }, pin: () => '1234', ...settings }),
@@ -446,33 +450,37 @@ describe('a token', () => {
     expect(tokens.map(({ sentPins }) => sentPins.length)).toEqual([1, 1, 1])
   })
 
-  it('that never answers to the making of a key fails that call alone, and closes its session when it does', async () => {
-    const { library, clock, open } = fakeSetup()
-    await using keys = await open({ timeoutMs: 1000 })
-    const signer = await keys.generateKey('ca', 'P-256')
-    let answer = (): void => undefined
-    library.onGenerate = () => new Promise((resolve) => (answer = resolve))
-    const outcomes = [keys.generateKey('web', 'P-256'), keys.generateKey('api', 'P-256')].map((call) =>
-      call.then(
-        () => 'made',
-        (error: unknown) => (error as { code: string }).code,
-      ),
-    )
-    await turns(3)
-    library.onGenerate = () => undefined
-    await signsRight(signer)
-    // Making an RSA key takes some tokens a minute: more time than for a signature.
-    clock.advance(30_000)
-    await turns(3)
-    await signsRight(signer)
-    clock.advance(120_000)
-    await turns(5)
-    expect(await Promise.all(outcomes)).toEqual(['ERR_HSM_TIMEOUT', 'made'])
-    expect(library.openSessions).toBe(keys.sessions.open + 1)
-    answer()
-    await turns(5)
-    expect([library.openSessions, library.misuse, keys.health]).toEqual([keys.sessions.open, [], 'ready'])
-  })
+  it(
+    'that never answers to the making of a key fails that call alone, and closes its session when ' +
+      'it does',
+    async () => {
+      const { library, clock, open } = fakeSetup()
+      await using keys = await open({ timeoutMs: 1000 })
+      const signer = await keys.generateKey('ca', 'P-256')
+      let answer = (): void => undefined
+      library.onGenerate = () => new Promise((resolve) => (answer = resolve))
+      const outcomes = [keys.generateKey('web', 'P-256'), keys.generateKey('api', 'P-256')].map((call) =>
+        call.then(
+          () => 'made',
+          (error: unknown) => (error as { code: string }).code,
+        ),
+      )
+      await turns(3)
+      library.onGenerate = () => undefined
+      await signsRight(signer)
+      // Making an RSA key takes some tokens a minute: more time than for a signature.
+      clock.advance(30_000)
+      await turns(3)
+      await signsRight(signer)
+      clock.advance(120_000)
+      await turns(5)
+      expect(await Promise.all(outcomes)).toEqual(['ERR_HSM_TIMEOUT', 'made'])
+      expect(library.openSessions).toBe(keys.sessions.open + 1)
+      answer()
+      await turns(5)
+      expect([library.openSessions, library.misuse, keys.health]).toEqual([keys.sessions.open, [], 'ready'])
+    },
+  )
 
   it('that says of many keys in a row that they are gone works, and is not passed over', async () => {
     const { open } = fakeSetup()

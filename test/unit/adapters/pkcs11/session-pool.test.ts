@@ -2,10 +2,10 @@
 
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { CircuitBreaker } from '../../../../src/adapters/pkcs11/circuit-breaker.ts'
-import { HsmError } from '../../../../src/adapters/pkcs11/return-value.ts'
-import { SessionPool } from '../../../../src/adapters/pkcs11/session-pool.ts'
-import type { TokenSession } from '../../../../src/adapters/pkcs11/token.ts'
+import { CircuitBreaker } from '../../../../src/adapters/pkcs11/token/circuit-breaker.ts'
+import { HsmError } from '../../../../src/adapters/pkcs11/cryptoki/return-value.ts'
+import { SessionPool } from '../../../../src/adapters/pkcs11/token/session-pool.ts'
+import type { TokenSession } from '../../../../src/adapters/pkcs11/token/token.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
 import { code } from '../../../support/codes.ts'
@@ -163,31 +163,35 @@ describe('SessionPool', () => {
     expect(pool.counts.open).toBe(1)
   })
 
-  it('closes every session when it is closed: those that run when they have run, those that are being opened when they are open', async () => {
-    let opened = (): void => undefined
-    let slow = false
-    const { pool, state, outcome } = setup({
-      size: 3,
-      open: () => (slow ? new Promise((resolve) => (opened = resolve)) : Promise.resolve()),
-    })
-    const [a, b] = await Promise.all([pool.acquire(), pool.acquire()])
-    pool.release(a)
-    slow = true
-    const [again, opening] = [pool.acquire(), outcome(pool.acquire())]
-    const closing = pool.close()
-    expect(await opening).toBe('ERR_CLOSED')
-    expect(() => pool.acquire()).toThrow(code('ERR_CLOSED'))
-    pool.release(b)
-    pool.discard(await again)
-    await closing
-    await pool.close()
-    expect(state.opened - state.closed).toBe(0)
-    opened()
-    await turn()
-    expect(state).toMatchObject({ opened: 3, closed: 3 })
-    pool.adopt({ handle: Buffer.of(9), moduleEpoch: 1, tokenEpoch: 1, input: undefined })
-    expect(state.closed).toBe(4)
-  })
+  it(
+    'closes every session when it is closed: those that run when they have run, those that are ' +
+      'being opened when they are open',
+    async () => {
+      let opened = (): void => undefined
+      let slow = false
+      const { pool, state, outcome } = setup({
+        size: 3,
+        open: () => (slow ? new Promise((resolve) => (opened = resolve)) : Promise.resolve()),
+      })
+      const [a, b] = await Promise.all([pool.acquire(), pool.acquire()])
+      pool.release(a)
+      slow = true
+      const [again, opening] = [pool.acquire(), outcome(pool.acquire())]
+      const closing = pool.close()
+      expect(await opening).toBe('ERR_CLOSED')
+      expect(() => pool.acquire()).toThrow(code('ERR_CLOSED'))
+      pool.release(b)
+      pool.discard(await again)
+      await closing
+      await pool.close()
+      expect(state.opened - state.closed).toBe(0)
+      opened()
+      await turn()
+      expect(state).toMatchObject({ opened: 3, closed: 3 })
+      pool.adopt({ handle: Buffer.of(9), moduleEpoch: 1, tokenEpoch: 1, input: undefined })
+      expect(state.closed).toBe(4)
+    },
+  )
 
   it('waits no longer for a call that hangs than for any other, when it is closed', async () => {
     const { pool, clock } = setup()

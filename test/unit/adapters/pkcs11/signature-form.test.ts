@@ -1,8 +1,8 @@
 // What a token gives as a signature, and what X.509 wants: RFC 3279 §2.2.3.
 
 import { describe, expect, it } from 'vitest'
-import { ecdsaSignatureToDer } from '../../../../src/adapters/pkcs11/ec-point.ts'
-import { ck } from '../../../../src/adapters/pkcs11/cryptoki.ts'
+import { ecdsaSignatureToDer } from '../../../../src/adapters/pkcs11/objects/ec-point.ts'
+import { ck } from '../../../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
 import { signingPlan } from '../../../../src/adapters/pkcs11/mechanisms.ts'
 import { sequence, unsignedInteger } from '../../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'

@@ -1,3 +1,5 @@
+// Certificates signed by worker threads: results, failures and lost workers.
+
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -6,18 +8,21 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CertificateWorkerPool } from '../../../../src/adapters/workers/index.ts'
-import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/index.ts'
-import { MemoryCertificateStore } from '../../../../src/ca/index.ts'
+import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/certificate-worker-pool.ts'
+import { createCertificateAuthority } from '../../../../src/ca/index.ts'
+import { MemoryCertificateStore } from '../../../../src/ca/records/memory-certificate-store.ts'
+import type { CertificateAuthority, CertificateStore } from '../../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
+import type { IssuanceService } from '../../../../src/issuance/index.ts'
+import type { IssuanceServiceOptions } from '../../../../src/issuance/issuance-contract.ts'
 import { CertificateRequest, generalName, verifySignature } from '../../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../../support/pki.ts'
+import { recordsOf, storageOf } from '../../../support/storage.ts'
 import type { TestPki } from '../../../support/pki.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 const workerModule = new URL('../../../support/certificate-worker.mjs', import.meta.url)
 const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
-/** What is signed in tests that are about nothing but the signature. */
-const tbs = Uint8Array.of(1, 2, 3)
 const pools: CertificateWorkerPool[] = []
 afterEach(async () => {
   for (const pool of pools.splice(0)) await pool[Symbol.asyncDispose]()
@@ -29,12 +34,31 @@ function poolOf(pki: TestPki, options: Partial<CertificateWorkerPoolOptions> = {
   return pool
 }
 
+/** An authority and issuance whose certificates the pool makes. */
+function behind(
+  { root, signer }: TestPki,
+  workers: CertificateWorkerPool,
+  {
+    store = new MemoryCertificateStore(),
+    ...options
+  }: Partial<IssuanceServiceOptions> & { readonly store?: CertificateStore } = {},
+): { readonly authority: CertificateAuthority; readonly issuance: IssuanceService } {
+  const authority = createCertificateAuthority({
+    trustDomain: 'example.org',
+    certificate: root,
+    signer,
+    workers,
+    storage: storageOf(store),
+  })
+  return { authority, issuance: createIssuanceService({ authority, ...options }) }
+}
+
 describe('CertificateWorkerPool', () => {
   it.each(['P-256', 'RSA-2048', 'RSA-PSS-2048', 'Ed25519'] as const)(
     'issues with a CA key of %s, each certificate for its own request',
     async (algorithm) => {
       const pki = await testPki(algorithm)
-      const issuance = createIssuanceService({ authority: pki.authority, workers: poolOf(pki) })
+      const { issuance } = behind(pki, poolOf(pki))
       const requests = await Promise.all(Array.from({ length: 60 }, async () => (await newRequest()).request))
       const issued = await Promise.all(requests.map((csr) => issuance.issue({ csr }, callerOf())))
       issued.forEach(({ certificate }, i) => {
@@ -49,7 +73,7 @@ describe('CertificateWorkerPool', () => {
   it('shares the work with this thread where it may', async () => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 1, mainThreadHelps: true })
-    const issuance = createIssuanceService({ authority: pki.authority, workers: pool })
+    const { issuance } = behind(pki, pool)
     const here = vi.spyOn(pki.signer, 'sign')
     const requests = await Promise.all(Array.from({ length: 60 }, async () => (await newRequest()).request))
     await issuance.issue({ csr: requests[0]! }, callerOf())
@@ -60,21 +84,21 @@ describe('CertificateWorkerPool', () => {
       expect(certificate.publicKey.equals(requests[i]!.publicKey)).toBe(true)
       expect(certificate.verifySignatureBy(pki.root.publicKey)).toBe(true)
     })
+    // Of requests this thread may have taken proofs alone; of signatures that
+    // arrive in one turn it takes some.
+    here.mockClear()
+    await Promise.all(issued.map(({ certificate }) => pool.sign(certificate.tbs, certificate.publicKey)))
     expect(here.mock.calls.length).toBeGreaterThan(0)
-    expect(here.mock.calls.length).toBeLessThanOrEqual(30)
+    expect(here.mock.calls.length).toBeLessThan(60)
     expect(pool.pending).toBe(0)
   })
 
   it.each([false, true])(
-    'answers each bad request with its own code, and records the failure; this thread helps: %s',
+    'answers each bad request with its own code, and records nothing of it; this thread helps: %s',
     async (mainThreadHelps) => {
       const pki = await testPki()
       const store = new MemoryCertificateStore()
-      const issuance = createIssuanceService({
-        authority: pki.authority,
-        store,
-        workers: poolOf(pki, { workers: 1, mainThreadHelps }),
-      })
+      const { issuance } = behind(pki, poolOf(pki, { workers: 1, mainThreadHelps }), { store })
       const good = (await newRequest()).request
       const broken = good.der.slice()
       broken[broken.length - 1]! ^= 1
@@ -91,32 +115,27 @@ describe('CertificateWorkerPool', () => {
           reason: { name: 'PkiError', code: 'ERR_CSR_SIGNATURE' },
         })
       expect(third).toMatchObject({ status: 'rejected', reason: { code: 'ERR_TTL' } })
-      expect((await store.findByIdentity(workloadId.toString())).map(({ state }) => state).sort()).toEqual([
-        'failed',
-        'failed',
-        'issued',
-      ])
+      expect((await recordsOf(store)).map(({ state }) => state).sort()).toEqual(['issued'])
     },
   )
 
-  it('fails what a lost thread was working on, leaves its outcome open, and goes on with another', async () => {
+  it('fails the work of a lost thread, leaves its outcome open, and goes on with another', async () => {
     const pki = await testPki()
     const store = new MemoryCertificateStore()
-    // The thread ends when it has answered its first batch and sees a second.
+    process.env.DYING_BATCH = '4'
+    // A proof and a signature for the first certificate, a proof for the second: the thread ends when it is
+    // to sign.
     const pool = poolOf(pki, {
       workers: 1,
       workerModule: new URL('../../../support/dying-certificate-worker.mjs', import.meta.url),
     })
-    const issuance = createIssuanceService({ authority: pki.authority, store, workers: pool })
+    const { issuance } = behind(pki, pool, { store })
     const { request } = await newRequest()
     await issuance.issue({ csr: request }, callerOf())
     await expect(issuance.issue({ csr: request }, callerOf())).rejects.toThrow(code('ERR_WORKER_LOST'))
     await issuance.issue({ csr: request }, callerOf())
-    expect((await store.findByIdentity(workloadId.toString())).map(({ state }) => state)).toEqual([
-      'issued',
-      'intended',
-      'issued',
-    ])
+    delete process.env.DYING_BATCH
+    expect((await recordsOf(store)).map(({ state }) => state)).toEqual(['issued', 'intended', 'issued'])
   })
 
   it('does not start threads for ever that cannot start, and says why they did not', async () => {
@@ -125,7 +144,7 @@ describe('CertificateWorkerPool', () => {
     const { request } = await newRequest()
     const pool = poolOf(pki, { workers: 1, workerModule: absent })
     for (let i = 0; i < 3; i++) {
-      const error = await pool.proveAndSign(request, tbs).catch((cause: unknown) => cause)
+      const error = await pool.prove(request).catch((cause: unknown) => cause)
       expect(error).toMatchObject({ code: 'ERR_WORKER_LOST', cause: expect.any(Error) })
     }
     await pool[Symbol.asyncDispose]()
@@ -139,7 +158,7 @@ describe('CertificateWorkerPool', () => {
       workerModule: new URL('../../../support/dying-certificate-worker.mjs', import.meta.url),
     })
     const { request } = await newRequest()
-    const made = Promise.allSettled(Array.from({ length: 8 }, () => pool.proveAndSign(request, tbs)))
+    const made = Promise.allSettled(Array.from({ length: 8 }, () => pool.prove(request)))
     await pool[Symbol.asyncDispose]()
     const outcomes = await made
     for (const outcome of outcomes)
@@ -151,14 +170,14 @@ describe('CertificateWorkerPool', () => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 1, mainThreadHelps })
     const { request } = await newRequest()
-    const made = Promise.all(Array.from({ length: 40 }, () => pool.proveAndSign(request, tbs)))
+    const made = Promise.all(Array.from({ length: 40 }, () => pool.prove(request)))
     const terminate = vi.spyOn(Worker.prototype, 'terminate')
     const closing = pool[Symbol.asyncDispose]()
     expect(await made).toHaveLength(40)
     await closing
     expect(terminate).toHaveBeenCalledTimes(1)
     terminate.mockRestore()
-    await expect(pool.proveAndSign(request, tbs)).rejects.toThrow(code('ERR_CLOSED'))
+    await expect(pool.prove(request)).rejects.toThrow(code('ERR_CLOSED'))
   })
 
   it('does not start a thread again and again that cannot start, and says why it was lost', async () => {
@@ -168,7 +187,7 @@ describe('CertificateWorkerPool', () => {
     process.on('worker', note)
     const pool = poolOf(pki, { workers: 2, workerModule: new URL('./no-such-worker.mjs', import.meta.url) })
     const { request } = await newRequest()
-    const lost = (await pool.proveAndSign(request, tbs).catch((error: unknown) => error)) as Error
+    const lost = (await pool.prove(request).catch((error: unknown) => error)) as Error
     expect(lost).toMatchObject({ code: 'ERR_WORKER_LOST' })
     expect((lost.cause as Error).message).toContain('no-such-worker')
     await Promise.all(
@@ -186,9 +205,7 @@ describe('CertificateWorkerPool', () => {
     for (let i = 0; i < others; i++) await once(new Worker('', { eval: true }), 'exit')
     expect(started.length).toBe(count + others)
     process.off('worker', note)
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 50 }, () => pool.proveAndSign(request, tbs)),
-    )
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => pool.prove(request)))
     for (const outcome of outcomes)
       expect(outcome).toMatchObject({ status: 'rejected', reason: code('ERR_WORKER_LOST') })
     expect(pool.pending).toBe(0)
@@ -202,7 +219,7 @@ describe('CertificateWorkerPool', () => {
       workerModule: new URL('../../../support/dying-certificate-worker.mjs', import.meta.url),
     })
     const { request } = await newRequest()
-    const outcomes = Promise.allSettled(Array.from({ length: 6 }, () => pool.proveAndSign(request, tbs)))
+    const outcomes = Promise.allSettled(Array.from({ length: 6 }, () => pool.prove(request)))
     await pool[Symbol.asyncDispose]()
     for (const outcome of await outcomes)
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_WORKER_LOST' })
@@ -213,69 +230,97 @@ describe('CertificateWorkerPool', () => {
     const [mine, other] = [await testPki(), await testPki()]
     const pool = poolOf(mine)
     const { request } = await newRequest()
-    const { certificate } = await mine.authority.proveAndSign(
-      mine.authority.prepareUnproven(request, content),
-      pool,
-    )
+    const { authority } = behind(mine, pool)
+    const { certificate } = await authority.sign(await authority.prepare(request, content))
     expect(certificate.verifySignatureBy(mine.root.publicKey)).toBe(true)
-    const store = new MemoryCertificateStore()
-    await expect(
-      createIssuanceService({ authority: other.authority, workers: pool, store }).issue(
-        { csr: request },
-        callerOf(),
-      ),
-    ).rejects.toThrow(code('ERR_CA_MATERIAL'))
-    expect(await store.findByIdentity(workloadId.toString())).toMatchObject([{ state: 'failed' }])
+    expect(() => behind(other, pool)).toThrow(code('ERR_CA_MATERIAL'))
+    const material = { certificate: other.root, signer: other.signer, workers: pool }
+    await expect(authority.rotate(material)).rejects.toThrow(code('ERR_CA_MATERIAL'))
     expect(pool.pending).toBe(0)
   })
 
   it.each([false, true])(
-    'signs nothing for a request that proves nothing; this thread helps: %s',
+    'signs only for the key of the request; this thread helps: %s',
     async (mainThreadHelps) => {
       const pki = await testPki()
       const pool = poolOf(pki, { workers: 1, batchSize: 1, mainThreadHelps })
-      const { request } = await newRequest()
-      const forged = request.der.slice()
-      forged[forged.length - 1]! ^= 1
-      const outcomes = await Promise.allSettled(
-        [CertificateRequest.parse(forged), request, CertificateRequest.parse(forged), request].map((each) =>
-          pool.proveAndSign(each, tbs),
-        ),
-      )
-      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled'])
-      for (const outcome of outcomes) {
-        if (outcome.status === 'rejected')
-          expect(outcome.reason).toMatchObject({ name: 'PkiError', code: 'ERR_CSR_SIGNATURE' })
-        else expect(verifySignature(pool.publicKey, pool.signatureAlgorithm, tbs, outcome.value)).toBe(true)
-      }
+      const [mine, other] = [(await newRequest()).request, (await newRequest()).request]
+      const { tbs } = await pki.authority.prepare(mine, content)
+      const made = Array.from({ length: 6 }, (_, i) => pool.sign(tbs, (i % 2 === 0 ? mine : other).publicKey))
+      const outcomes = await Promise.allSettled([...made, pool.sign(Uint8Array.of(1, 2, 3), mine.publicKey)])
+      outcomes.forEach((outcome, i) => {
+        if (outcome.status === 'fulfilled') {
+          expect(i % 2).toBe(0)
+          expect(verifySignature(pool.publicKey, pool.signatureAlgorithm, tbs, outcome.value)).toBe(true)
+        } else {
+          expect(outcome.reason).toMatchObject({ code: i === 6 ? 'ERR_DER' : 'ERR_CA_MATERIAL' })
+        }
+      })
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(3)
     },
   )
 
-  it('has what waits for room prepare nothing yet', async () => {
+  it.each([false, true])('proves each request by itself; this thread helps: %s', async (mainThreadHelps) => {
     const pki = await testPki()
-    const pool = poolOf(pki, { workers: 1, batchSize: 4 })
-    const prepare = vi.spyOn(pki.authority, 'prepareUnproven')
-    const issuance = createIssuanceService({ authority: pki.authority, workers: pool })
+    const pool = poolOf(pki, { workers: 1, batchSize: 1, mainThreadHelps })
     const { request } = await newRequest()
-    const issued = Promise.all(Array.from({ length: 50 }, () => issuance.issue({ csr: request }, callerOf())))
-    const atOnce = prepare.mock.calls.length
-    expect(atOnce).toBeLessThanOrEqual(12)
-    // A request that its policy refuses takes no room from those behind it.
-    const refused = await Promise.allSettled(
-      Array.from({ length: 10 }, () =>
-        issuance.issue({ csr: request }, callerOf('spiffe://other.example/x')),
+    const forged = request.der.slice()
+    forged[forged.length - 1]! ^= 1
+    const outcomes = await Promise.allSettled(
+      [CertificateRequest.parse(forged), request, CertificateRequest.parse(forged), request].map((each) =>
+        pool.prove(each),
       ),
     )
-    for (const outcome of refused) expect(outcome).toMatchObject({ status: 'rejected' })
-    expect(await issued).toHaveLength(50)
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled'])
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected')
+        expect(outcome.reason).toMatchObject({ name: 'PkiError', code: 'ERR_CSR_SIGNATURE' })
+  })
+
+  it('refuses requests beyond its queue, and no signature', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1, batchSize: 1, maxQueued: 5 })
+    const { request } = await newRequest()
+    const { tbs } = await pki.authority.prepare(request, content)
+    const proofs = Promise.allSettled(Array.from({ length: 50 }, () => pool.prove(request)))
+    const signatures = Promise.all(Array.from({ length: 50 }, () => pool.sign(tbs, request.publicKey)))
+    const refused = (await proofs).filter((outcome) => outcome.status === 'rejected')
+    expect(refused.length).toBeGreaterThan(0)
+    expect(refused.length).toBeLessThan(50)
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'ERR_OVERLOADED' })
+    expect(await signatures).toHaveLength(50)
+  })
+
+  it('finishes what was begun before it begins something else', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1, batchSize: 1 })
+    const { request } = await newRequest()
+    const { tbs } = await pki.authority.prepare(request, content)
+    const order: string[] = []
+    const proofs = Array.from({ length: 10 }, () => pool.prove(request).then(() => order.push('proof')))
+    await pool.sign(tbs, request.publicKey).then(() => order.push('signature'))
+    await Promise.all(proofs)
+    expect(order.indexOf('signature')).toBeLessThan(4)
+  })
+
+  it('does no job whose caller left while it waited', async () => {
+    const pki = await testPki()
+    const pool = poolOf(pki, { workers: 1, batchSize: 1 })
+    const gone = new AbortController()
+    const { request } = await newRequest()
+    const jobs = Array.from({ length: 10 }, () => pool.prove(request, { signal: gone.signal }))
+    const outcomes = Promise.allSettled(jobs)
+    gone.abort()
+    const codes = (await outcomes).map((one) => (one.status === 'rejected' ? one.reason : undefined))
+    expect(codes.at(-1)).toMatchObject({ code: 'ERR_ABORTED' })
     expect(pool.pending).toBe(0)
   })
 
-  it('turns away who waits for room when it is closed, and nothing is on record of it', async () => {
+  it('refuses when it is closed, and no certificate is on record that was not made', async () => {
     const pki = await testPki()
     const pool = poolOf(pki, { workers: 1, batchSize: 1 })
     const store = new MemoryCertificateStore()
-    const issuance = createIssuanceService({ authority: pki.authority, workers: pool, store })
+    const { issuance } = behind(pki, pool, { store })
     const { request } = await newRequest()
     const outcomes = Promise.allSettled(
       Array.from({ length: 10 }, () => issuance.issue({ csr: request }, callerOf())),
@@ -285,7 +330,9 @@ describe('CertificateWorkerPool', () => {
     for (const outcome of await outcomes)
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'ERR_CLOSED' })
     expect(made).toBeLessThan(10)
-    expect(await store.findByIdentity(workloadId.toString())).toHaveLength(made)
+    const states = (await recordsOf(store)).map(({ state }) => state)
+    expect(states.filter((state) => state === 'issued')).toHaveLength(made)
+    expect(states).not.toContain('intended')
   })
 
   it('keeps its program alive while somebody waits for it, and no longer', () => {
@@ -296,8 +343,12 @@ describe('CertificateWorkerPool', () => {
       import { buildCertificateRequest } from '${root.href}x509/index.ts'
       const signer = await SoftwareSigner.generate('Ed25519')
       const request = await buildCertificateRequest({}, signer)
-      const pool = new CertificateWorkerPool({ signer, workers: 2, workerModule: new URL('${workerModule.href}') })
-      for (let i = 0; i < 2; i++) console.log((await pool.proveAndSign(request, Uint8Array.of(1))).length)`
+      const workerModule = new URL('${workerModule.href}')
+      const pool = new CertificateWorkerPool({ signer, workers: 2, workerModule })
+      for (let i = 0; i < 2; i++) {
+        await pool.prove(request)
+        console.log('proven')
+      }`
     // Without a reference it would end with exit code 13, before the answer; with one that stays, never.
     const directory = mkdtempSync(join(tmpdir(), 'pool-'))
     try {
@@ -307,7 +358,7 @@ describe('CertificateWorkerPool', () => {
           encoding: 'utf8',
           timeout: 60_000,
         }).trim(),
-      ).toBe('64\n64')
+      ).toBe('proven\nproven')
     } finally {
       rmSync(directory, { recursive: true })
     }

@@ -1,0 +1,122 @@
+// A port of a grpc-js server with mutual TLS by SPIFFE ID.
+
+import type { AddressInfo } from 'node:net'
+import type { Server as TlsServer } from 'node:tls'
+import type { Server } from '@grpc/grpc-js'
+import { PkiError } from '../../../errors/index.ts'
+import { checkCounts } from '../../../internal/numbers.ts'
+import { readOptions } from '../../../internal/options.ts'
+import type { OptionKinds } from '../../../internal/options.ts'
+import type { SpiffeId, SpiffeIdMatcher } from '../../../spiffe/index.ts'
+import { loadGrpc } from '../grpc-module.ts'
+import type { GrpcModule } from '../grpc-module.ts'
+import type { GrpcTlsIdentity } from './tls-identity.ts'
+
+/**
+ * Options of `listenGrpc`.
+ *
+ * @inline
+ */
+export interface ListenGrpcOptions {
+  /** The accepted clients. Required: no default accepts every client. */
+  readonly authorize: SpiffeId | SpiffeIdMatcher | string
+  /** Default `127.0.0.1`. */
+  readonly host?: string | undefined
+  /** Default 0: a free port. */
+  readonly port?: number | undefined
+  /** A connection is closed at this age. Default 24 hours; Infinity for no limit. */
+  readonly maxConnectionAgeSeconds?: number | undefined
+  /** The copy of `@grpc/grpc-js` that created the server. Default: the installed one. */
+  readonly grpc?: GrpcModule | undefined
+}
+
+const optionKinds: OptionKinds<ListenGrpcOptions> = {
+  authorize: 'required',
+  host: 'optional',
+  port: 'optional',
+  maxConnectionAgeSeconds: 'optional',
+  grpc: 'optional',
+}
+
+/** A listening port. */
+export interface GrpcListener extends AsyncDisposable {
+  readonly host: string
+  /** The port; the assigned one if 0 was given. */
+  readonly port: number
+  /** The verified client of a call on this port; undefined for a call on another port. */
+  peerOf(call: { getPeer(): string }): SpiffeId | undefined
+  /** Stops accepting, waits up to `graceMs` (default 5,000) for calls in progress, then closes the rest. */
+  close(graceMs?: number): Promise<void>
+}
+
+/**
+ * Opens a port for the services of a grpc-js server. No octet of a call is processed before the client is
+ * verified by the bundle of its own trust domain and authorized. New handshakes use the current SVID and
+ * bundles, and connections with revoked certificates are closed.
+ *
+ * Server credentials of grpc-js cannot verify a peer before its session starts. So this package opens the
+ * port and passes its connections to the server.
+ *
+ * @throws ERR_PEER_NOT_INSTALLED, ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID, ERR_SVID_UNAVAILABLE,
+ * ERR_SERVER_START
+ * @example
+ * ```ts
+ * const listener = await listenGrpc(server, identity, { authorize: 'spiffe://example.org/shop', port: 8443 })
+ * ```
+ */
+export async function listenGrpc(
+  server: Server,
+  identity: GrpcTlsIdentity,
+  given: ListenGrpcOptions,
+): Promise<GrpcListener> {
+  const options = readOptions('listenGrpc', given, optionKinds)
+  const { authorize, host = '127.0.0.1', port = 0, maxConnectionAgeSeconds } = options
+  checkCounts({ port }, 0, 65_535)
+  if (typeof (Object(identity) as Partial<GrpcTlsIdentity>).secureServer !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'listenGrpc: identity must come from createTlsIdentity')
+  const grpc = await loadGrpc(options.grpc)
+  const peers = new Map<string, SpiffeId>()
+  const tlsServer = identity.secureServer(
+    { authorize, alpn: ['h2'], maxConnectionAgeSeconds },
+    (socket, peer) => {
+      const address = `${socket.remoteAddress}:${socket.remotePort}`
+      // grpc-js identifies a peer by its address only: two connections with one address could be confused.
+      if (socket.remoteAddress === undefined || peers.has(address)) {
+        socket.destroy()
+        return
+      }
+      peers.set(address, peer.id)
+      socket.once('close', () => peers.delete(address))
+      socket.on('error', () => undefined)
+      injector.injectConnection(socket)
+    },
+  )
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure()) // behind TLS
+  await listen(tlsServer, host, port)
+  const address = tlsServer.address() as AddressInfo
+  const listener: GrpcListener = {
+    host: address.address,
+    port: address.port,
+    peerOf: (call) => peers.get(call.getPeer()),
+    close: (graceMs = 5_000) =>
+      new Promise((resolve) => {
+        tlsServer.close(() => resolve())
+        injector.drain(graceMs)
+      }),
+    [Symbol.asyncDispose]: () => listener.close(),
+  }
+  return listener
+}
+
+function listen(server: TlsServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: Error) => {
+      reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
+    })
+    server.listen({ host, port }, () => {
+      // A connection that cannot be accepted, for lack of descriptors, must not end the process.
+      server.on('error', () => undefined)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,76 @@
+// A CA that speaks Istio's certificate service, as the one that signs for a registration authority.
+
+import type { RemoteSigner } from '../../ca/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { readOptions } from '../../internal/options.ts'
+import { Certificate } from '../../x509/index.ts'
+import type { CertificateInput } from '../../x509/index.ts'
+import type { CertificateClient } from './certificate-service/index.ts'
+
+/** Options of `createIstioSigner`. @inline */
+export interface IstioSignerOptions {
+  /** Its creator closes it. */
+  readonly client: CertificateClient
+  /**
+   * The roots of the CA before its first answer, such as `root-cert.pem`; later ones are those of its
+   * answers.
+   */
+  readonly roots:
+    readonly CertificateInput[] | (() => readonly CertificateInput[] | Promise<readonly CertificateInput[]>)
+  /**
+   * Asks for the certificate of the workload by `ImpersonatedIdentity`, which the CA must allow to the
+   * credential
+   * of `client`. Default true; false: the CA takes the identity from that credential.
+   */
+  readonly impersonate?: boolean
+}
+
+/**
+ * A signer for `createRegistrationAuthority`: forwards requests to a CA of Istio's protocol. Such a CA
+ * decides on
+ * the names itself; an answer with other names than those that were decided on is refused.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ * @example
+ * ```ts
+ * const remoteSigner = createIstioSigner({ client, roots: [root] })
+ * await createRegistrationAuthority({ trustDomain: 'example.org', signer: remoteSigner })
+ * ```
+ */
+export function createIstioSigner(options: IstioSignerOptions): RemoteSigner {
+  const {
+    client,
+    roots,
+    impersonate = true,
+  } = readOptions('createIstioSigner', options, {
+    client: 'required',
+    roots: 'required',
+    impersonate: 'guard',
+  })
+  if (typeof (client as Partial<CertificateClient>).createCertificate !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'createIstioSigner: client must have createCertificate')
+  return Object.freeze<RemoteSigner>({
+    name: 'a CA of Istio',
+    async sign({ csr, subjectAltName, ttlSeconds, signal }) {
+      const [identity] = subjectAltName.filter(({ type }) => type === 'uri')
+      if (identity?.type !== 'uri' || subjectAltName.length !== 1)
+        throw new PkiError(
+          'ERR_CA_REFUSED',
+          "a CA of Istio's protocol signs for one SPIFFE ID and no other name",
+        )
+      const {
+        certificate,
+        chain,
+        roots: trusted,
+      } = await client.createCertificate(csr, {
+        ...{ ttlSeconds, signal },
+        ...(impersonate ? { impersonatedIdentity: identity.value } : {}),
+      })
+      return Object.freeze({ certificate, chain: Object.freeze(chain.slice(1)), roots: trusted })
+    },
+    async roots() {
+      const given = typeof roots === 'function' ? await roots() : roots
+      return Object.freeze(given.map((root) => Certificate.from(root)))
+    },
+  })
+}

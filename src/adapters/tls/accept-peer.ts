@@ -1,0 +1,91 @@
+// Verifies the peer after a handshake: registers the connection, or destroys the socket.
+
+import type { TLSSocket } from 'node:tls'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
+import type { Certificate } from '../../x509/index.ts'
+import type { TlsPeerIdentity } from './connection-registry.ts'
+import type { PeerPurpose } from './peer-verifier.ts'
+import type { SourceTlsIdentity } from './tls-identity.ts'
+
+/** The requirements for the peer of a connection. */
+export interface AcceptOptions {
+  readonly authorize: SpiffeIdMatcher
+  readonly purpose: PeerPurpose
+  /** The chain stored with the session that the connection resumes. */
+  readonly remembered?: readonly Certificate[] | undefined
+  /** Called when the peer is no longer accepted, before the socket is destroyed. */
+  readonly onClose?: ((reason: PkiError) => void) | undefined
+}
+
+/**
+ * Verifies the peer of a socket whose handshake has just finished, synchronously, before any application data
+ * is read or written. A refused socket is destroyed with the reason.
+ */
+export function acceptPeer(
+  identity: SourceTlsIdentity,
+  socket: TLSSocket,
+  { authorize, purpose, remembered, onClose }: AcceptOptions,
+): TlsPeerIdentity | PkiError {
+  const verify = (chain: readonly Certificate[]): TlsPeerIdentity =>
+    identity.verifier.verify(chain, purpose, authorize)
+  let peer: TlsPeerIdentity
+  try {
+    peer = verify(identity.verifier.presentedChain(socket, remembered))
+  } catch (error) {
+    const reason = asPkiError(error)
+    identity.logger.warn(
+      { address: socket.remoteAddress, code: reason.code, reason: reason.message },
+      'TLS peer refused',
+    )
+    return reason
+  }
+  peers.set(socket, peer)
+  // HTTP/2 hands out a Proxy in the place of its socket: it passes properties on, and is another object.
+  Object.defineProperty(socket, behindProxy, { value: socket })
+  identity.connections.add({
+    socket,
+    peer,
+    recheck: () => {
+      try {
+        verify(peer.chain)
+        return undefined
+      } catch (error) {
+        return asPkiError(error)
+      }
+    },
+    close: (reason) => {
+      onClose?.(reason)
+      socket.destroy(reason)
+    },
+  })
+  return peer
+}
+
+/**
+ * The verified peer of a TLS socket of this adapter: of `request.socket`, or of `session.socket` in HTTP/2.
+ * Undefined for a socket whose peer this adapter did not verify.
+ *
+ * @example
+ * ```ts
+ * createHttpsServer(identity, { authorize: match.memberOf('example.org') }, (request, response) => {
+ *   response.end(`hello, ${peerOf(request.socket)?.id}`)
+ * })
+ * ```
+ */
+export function peerOf(socket: object): TlsPeerIdentity | undefined {
+  const found = peers.get(socket)
+  if (found !== undefined) return found
+  const real = (socket as { readonly [behindProxy]?: object })[behindProxy]
+  return real === undefined ? undefined : peers.get(real)
+}
+
+function asPkiError(error: unknown): PkiError {
+  if (isPkiError(error)) return error
+  return new PkiError('ERR_TLS_PEER', `the peer cannot be verified: ${String(error)}`, { cause: error })
+}
+
+/** Keyed by socket and released with it: not state shared between calls. */
+const peers = new WeakMap<object, TlsPeerIdentity>()
+
+const behindProxy: unique symbol = Symbol('socket')

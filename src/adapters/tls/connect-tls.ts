@@ -1,0 +1,102 @@
+// A TLS client that sends and delivers no data before the server is verified and authorized.
+
+import { connect } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { PkiError } from '../../errors/index.ts'
+import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
+import type { Certificate } from '../../x509/index.ts'
+import { acceptPeer, peerOf } from './accept-peer.ts'
+import type { SourceTlsIdentity } from './tls-identity.ts'
+
+/**
+ * A resumable session with the chain of its full handshake, because a resumed handshake does not contain the
+ * chain.
+ */
+interface KeptSession {
+  readonly session: Buffer
+  readonly chain: readonly Certificate[]
+}
+
+/** Sessions by address, for one identity and one authorization. */
+export class SessionCache {
+  readonly #sessions = new Map<string, KeptSession>()
+  readonly #max: number
+
+  constructor(max = 100) {
+    this.#max = max
+  }
+
+  /** Each session is used once: TLS 1.3 issues a new one with each connection (RFC 8446 §C.4). */
+  take(address: string): KeptSession | undefined {
+    const kept = this.#sessions.get(address)
+    this.#sessions.delete(address)
+    return kept
+  }
+
+  keep(address: string, kept: KeptSession): void {
+    if (this.#max === 0) return
+    this.#sessions.delete(address)
+    this.#sessions.set(address, kept)
+    if (this.#sessions.size <= this.#max) return
+    for (const [oldest] of this.#sessions) {
+      this.#sessions.delete(oldest)
+      return
+    }
+  }
+
+  /** Called after a change of the own certificate or of the roots. */
+  clear(): void {
+    this.#sessions.clear()
+  }
+}
+
+/**
+ * Connects. Data written before `secureConnect` is queued; if the server is refused, the socket is destroyed
+ * and the queued data is never sent.
+ */
+export function connectGuarded(
+  identity: SourceTlsIdentity,
+  authorize: SpiffeIdMatcher,
+  sessions: SessionCache,
+  options: ConnectionOptions,
+): TLSSocket {
+  const { host = '', port, path = '', servername = '' } = options
+  const address = `${host}|${String(port)}|${path}|${servername}`
+  const kept = sessions.take(address)
+  const socket = connect({
+    ...options,
+    secureContext: identity.secureContext(),
+    // OpenSSL cannot check SPIFFE IDs or bundles; the verification below does, before any data is sent.
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+    ...(kept === undefined ? {} : { session: kept.session }),
+  })
+  gate(socket, () =>
+    acceptPeer(identity, socket, { authorize, purpose: 'serverAuth', remembered: kept?.chain }),
+  )
+  socket.on('session', (session: Buffer) => {
+    const peer = peerOf(socket)
+    if (peer !== undefined) sessions.keep(address, { session, chain: peer.chain })
+  })
+  return socket
+}
+
+/**
+ * `secure` fires inside the handshake's last step, before any queued octet is encrypted. Node's own listener,
+ * which announces `secureConnect`, runs only after the peer was accepted.
+ */
+function gate(socket: TLSSocket, accept: () => object): void {
+  const announce = socket.listeners('secure') as (() => void)[]
+  if (announce.length === 0) {
+    socket.destroy(
+      new PkiError('ERR_INTERNAL', 'this version of Node does not report the end of a TLS handshake'),
+    )
+    return
+  }
+  socket.removeAllListeners('secure')
+  socket.once('secure', () => {
+    const outcome = accept()
+    if (outcome instanceof PkiError) socket.destroy(outcome)
+    else for (const listener of announce) listener.call(socket)
+  })
+}

@@ -1,0 +1,16 @@
+/**
+ * Mutual TLS by SPIFFE ID for node:tls, https, http2 and fetch: certificates that rotate, peers verified
+ * before the first octet. `fetchDispatcher` needs the optional peer `undici`; the rest needs no peer package.
+ *
+ * @module spiffe-pki/tls
+ */
+export { createTlsIdentity } from './create-tls-identity.ts'
+export type { TlsIdentity } from './tls-identity.ts'
+export type { ConnectionRegistry } from './connection-registry.ts'
+export { peerOf } from './accept-peer.ts'
+export { guardServer, tlsServerOptions } from './guard-server.ts'
+export { createHttp2Server, createHttpsServer, createTlsServer } from './servers.ts'
+export { connectTls, httpsAgent } from './clients.ts'
+export { tlsClientOptions } from './client-options.ts'
+export { fetchDispatcher } from './fetch-dispatcher.ts'
+export { requireSpiffePeer, spiffePeerHook } from './require-spiffe-peer.ts'

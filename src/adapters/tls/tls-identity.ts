@@ -1,0 +1,197 @@
+// The identity of this process in TLS, and the verification of its peers: one object for servers and clients
+// of every protocol.
+
+import { constants } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+import type { SecureContext, Server, TLSSocket } from 'node:tls'
+import type { Duplex } from 'node:stream'
+import { PkiError } from '../../errors/index.ts'
+import { systemClock } from '../../runtime/index.ts'
+import { safeLogger } from '../../runtime/internal.ts'
+import type { Clock, Logger } from '../../runtime/index.ts'
+import type { X509Identity, X509Source } from '../../secrets/index.ts'
+import type { RevocationChecker } from '../../validation/index.ts'
+import { ConnectionRegistry } from './connection-registry.ts'
+import type { TlsPeerIdentity } from './connection-registry.ts'
+import { PeerVerifier } from './peer-verifier.ts'
+import type { PeerAuthorization } from './peer-verifier.ts'
+
+/** Options of `createTlsIdentity`. @inline */
+export interface TlsIdentityOptions {
+  /** The SVID of this process, and the bundles that verify its peers. */
+  readonly source: X509Source
+  /**
+   * Called at each handshake, each resumption and each `recheck`. If absent, peers are not checked for
+   * revocation.
+   */
+  readonly revocation?: RevocationChecker
+  /** Default `TLSv1.2`. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  readonly clock?: Clock | undefined
+  /** Receives a line for each refused peer and each closed connection. */
+  readonly logger?: Logger | undefined
+}
+
+/** The identity of this process in TLS. */
+export interface TlsIdentity extends AsyncDisposable {
+  /** The SVID with its private key for the next handshake. @throws ERR_SVID_UNAVAILABLE */
+  readonly current: X509Identity
+  /**
+   * The live connections of this identity, by peer: close those of one SPIFFE ID, serial number or issuer.
+   */
+  readonly connections: ConnectionRegistry
+  /**
+   * Verifies the peer of every live connection again, with the current bundles, revocation and authorization,
+   * and closes the connections that fail. This also happens when the source changes; call it after a new CRL
+   * or a changed authorization. Returns the number of closed connections.
+   */
+  recheck(): number
+  /**
+   * TLS over a connected socket, for protocols without an adapter here. It emits `secureConnect` once the
+   * server is verified and authorized, and transfers no data before that. If the server is refused, it emits
+   * `error`.
+   *
+   * @throws ERR_SVID_UNAVAILABLE, ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID
+   */
+  secureClient(socket: Duplex, options: SecureClientOptions): TLSSocket
+  /**
+   * A TLS server, not listening yet, that passes on only the sockets of verified and authorized clients.
+   *
+   * @throws ERR_SVID_UNAVAILABLE, ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID
+   */
+  secureServer(
+    options: SecureServerOptions,
+    onConnection: (socket: TLSSocket, peer: TlsPeerIdentity) => void,
+  ): Server
+}
+
+/**
+ * The server that a connection accepts, and the offered protocols.
+ *
+ * @inline
+ */
+export interface SecureClientOptions {
+  /** The SPIFFE ID that the server must have, or a matcher. */
+  readonly id: PeerAuthorization
+  /** Protocols to offer, the preferred first, such as `['h2']`. */
+  readonly alpn?: readonly string[] | undefined
+  /** The host name by which the server selects its certificate. */
+  readonly servername?: string | undefined
+}
+
+/**
+ * The clients that a server accepts, and its protocols.
+ *
+ * @inline
+ */
+export interface SecureServerOptions {
+  readonly authorize: PeerAuthorization
+  readonly alpn?: readonly string[] | undefined
+  /** A connection is closed at this age. Default 24 hours; Infinity for no limit. */
+  readonly maxConnectionAgeSeconds?: number | undefined
+}
+
+/** The part of Node's TLS options that an identity sets. */
+export interface TlsCredentials {
+  readonly cert: string
+  readonly key: string
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly ca: string[]
+  readonly secureOptions: number
+}
+
+/** The members of an identity that servers and clients of this adapter use. */
+export abstract class SourceTlsIdentity implements TlsIdentity {
+  readonly source: X509Source
+  readonly connections: ConnectionRegistry = new ConnectionRegistry()
+  readonly verifier: PeerVerifier
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly #minVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly #stop: () => void
+  readonly #listeners = new Set<() => void>()
+  #context: { readonly identity: X509Identity; readonly context: SecureContext } | undefined
+
+  constructor({ source, revocation, minVersion, clock, logger }: Readonly<TlsIdentityOptions>) {
+    if (typeof (source as Partial<X509Source>).onChange !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'createTlsIdentity: source must be an X509Source')
+    this.source = source
+    this.clock = clock ?? systemClock
+    this.logger = safeLogger('createTlsIdentity', logger)
+    this.verifier = new PeerVerifier({ bundles: source, revocation, clock: this.clock })
+    this.#minVersion = minVersion ?? 'TLSv1.2'
+    this.#stop = source.onChange(() => {
+      for (const listener of [...this.#listeners]) listener()
+      this.recheck()
+    })
+  }
+
+  abstract secureClient(socket: Duplex, options: SecureClientOptions): TLSSocket
+
+  abstract secureServer(
+    options: SecureServerOptions,
+    onConnection: (socket: TLSSocket, peer: TlsPeerIdentity) => void,
+  ): Server
+
+  get current(): X509Identity {
+    return this.source.current
+  }
+
+  /** The inputs of a secure context. */
+  credentials(): TlsCredentials {
+    const { svid, privateKey } = this.source.current
+    return {
+      cert: svid.toPem(),
+      key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      minVersion: this.#minVersion,
+      // No authority, because the PeerVerifier verifies peers. Without this key Node would load its own list
+      // of public CAs.
+      ca: [],
+      // A renegotiation (TLS 1.2) could change the peer's certificate after it was verified.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    }
+  }
+
+  /** One context per SVID, because creating one costs more than a handshake. */
+  secureContext(): SecureContext {
+    const identity = this.source.current
+    if (this.#context?.identity !== identity)
+      this.#context = { identity, context: createSecureContext(this.credentials()) }
+    return this.#context.context
+  }
+
+  /** Calls `listener` after each new SVID. Returns a function that stops it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  recheck(): number {
+    let closed = 0
+    for (const connection of this.connections) {
+      const fault = connection.recheck()
+      if (fault === undefined) continue
+      closed++
+      this.logger.warn(
+        { peer: connection.peer.id.toString(), code: fault.code, reason: fault.message },
+        'connection closed: its peer is no longer accepted',
+      )
+      connection.close(fault)
+    }
+    return closed
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop()
+    this.#listeners.clear()
+    this.connections.closeAll(new PkiError('ERR_CLOSED', 'the TLS identity was disposed of'))
+  }
+}
+
+/** The implementation behind a `TlsIdentity`. @throws ERR_INVALID_ARGUMENT */
+export function requireTlsIdentity(identity: TlsIdentity): SourceTlsIdentity {
+  if (identity instanceof SourceTlsIdentity) return identity
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'identity must come from createTlsIdentity')
+}

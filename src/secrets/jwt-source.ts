@@ -1,0 +1,313 @@
+// A source of JWT-SVIDs for outgoing calls: one token per audience and identity, fetched again at half of its
+// life.
+
+import { PkiError, isPkiError } from '../errors/index.ts'
+import { LruMap } from '../internal/lru-map.ts'
+import { checkCounts, checkMeasures } from '../internal/numbers.ts'
+import { readOptions } from '../internal/options.ts'
+import type { OptionKinds } from '../internal/options.ts'
+import { abortable } from '../internal/waiting.ts'
+import { systemClock } from '../runtime/index.ts'
+import { safeLogger } from '../runtime/internal.ts'
+import type { Clock, Logger } from '../runtime/index.ts'
+import { SpiffeId, match } from '../spiffe/index.ts'
+import type { SpiffeIdMatcher } from '../spiffe/index.ts'
+import { JwtSvid, verifyJwtSvid } from '../svid/index.ts'
+import type { BundleSource } from '../svid/index.ts'
+import { backoffMs } from './renewal/backoff.ts'
+
+/** A request for one token; what was not asked for is absent. @inline */
+interface TokenRequest {
+  readonly audience: string
+  readonly id?: SpiffeId
+  readonly hint?: string
+  /** Aborted when the source is closed, and when `timeoutSeconds` are over. */
+  readonly signal: AbortSignal
+}
+
+/** Options of `createJwtSource`. @inline */
+export interface JwtSourceOptions {
+  /**
+   * Obtains one token: `(request) => agent.fetchJwtSvid(request)` from a Workload API,
+   * `({ audience }) => issueJwtSvid({ id, audience, keyId }, signer)` from a key of this process.
+   */
+  readonly fetchToken: (request: TokenRequest) => Promise<JwtSvid | string>
+  /** Whose token it must be, where a call does not name an identity: a SPIFFE ID or a matcher. */
+  readonly id?: SpiffeId | SpiffeIdMatcher | string
+  /** With them each token is verified before use, and dropped when its key leaves the bundle. */
+  readonly bundles?: BundleSource
+  /** How far in the future `exp` may be, in seconds. Default 86,400. */
+  readonly maxTtlSeconds?: number | undefined
+  /** How many tokens are held; the one used least recently makes room. Default 1,000. */
+  readonly maxTokens?: number | undefined
+  /** How long one fetch may take, in seconds. Default 30. */
+  readonly timeoutSeconds?: number | undefined
+  readonly clock?: Clock | undefined
+  readonly logger?: Logger | undefined
+}
+
+/** Which of several identities the token is for. @inline */
+interface TokenChoice {
+  /** The SPIFFE ID in `sub`. */
+  readonly id?: SpiffeId | string
+  /** The hint of the identity, where the Workload API gives hints (rule W-12). */
+  readonly hint?: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Current JWT-SVIDs, by audience. @inline */
+export interface JwtSource extends AsyncDisposable {
+  /**
+   * A token for this audience, valid now. Until half of its life is over it comes from memory; then it is
+   * fetched anew, once for all who ask. Where that fails, the token that is still valid is used on.
+   *
+   * @throws what `fetchToken` throws; ERR_CA_REPLY for a token that is refused; ERR_TIMEOUT;
+   * ERR_LIMIT_EXCEEDED when `maxTokens` are being fetched; ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT,
+   * ERR_SPIFFE_ID_INVALID
+   */
+  token(audience: string, choice?: TokenChoice): Promise<string>
+  /** The same with its claims. @throws as `token` */
+  svid(audience: string, choice?: TokenChoice): Promise<JwtSvid>
+}
+
+const optionKinds: OptionKinds<JwtSourceOptions> = {
+  fetchToken: 'required',
+  id: 'guard',
+  bundles: 'guard',
+  maxTtlSeconds: 'optional',
+  maxTokens: 'optional',
+  timeoutSeconds: 'optional',
+  clock: 'optional',
+  logger: 'optional',
+}
+
+/**
+ * A source of JWT-SVIDs.
+ *
+ * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID
+ * @example
+ * ```ts
+ * await using jwt = createJwtSource({ fetchToken: (request) => agent.fetchJwtSvid(request) })
+ * const authorization = `Bearer ${await jwt.token('orders-api')}`
+ * ```
+ */
+export function createJwtSource(options: JwtSourceOptions): JwtSource {
+  return new CachingJwtSource(readOptions('createJwtSource', options, optionKinds))
+}
+
+interface Held {
+  readonly svid: JwtSvid
+  /** On the wall clock and on the monotonic clock: the earlier one counts. */
+  readonly half: Moment
+  readonly end: Moment
+}
+
+interface Moment {
+  readonly wallMs: number
+  readonly monotonicMs: number
+}
+
+interface Entry {
+  held: Held | undefined
+  flight: Promise<JwtSvid> | undefined
+  failures: number
+  /** Until this monotonic time the last failure is the answer. */
+  retryMs: number
+  failure: unknown
+}
+
+class CachingJwtSource implements JwtSource {
+  readonly #options: Readonly<JwtSourceOptions>
+  readonly #matchesId: SpiffeIdMatcher | undefined
+  readonly #maxTtlSeconds: number
+  readonly #timeoutSeconds: number
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #entries: LruMap<string, Entry>
+  readonly #closed = new AbortController()
+
+  constructor(options: Readonly<JwtSourceOptions>) {
+    const {
+      fetchToken,
+      id,
+      bundles,
+      maxTtlSeconds = 86_400,
+      maxTokens = 1_000,
+      timeoutSeconds = 30,
+    } = options
+    if (typeof fetchToken !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'createJwtSource: fetchToken must be a function')
+    if (bundles !== undefined && typeof (bundles as Partial<BundleSource>).bundleFor !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'createJwtSource: bundles must be a BundleSource')
+    checkMeasures({ maxTtlSeconds, timeoutSeconds }, 1)
+    checkCounts({ maxTokens }, 1)
+    this.#options = options
+    this.#matchesId = id === undefined || typeof id === 'function' ? id : match.id(id)
+    this.#maxTtlSeconds = maxTtlSeconds
+    this.#timeoutSeconds = timeoutSeconds
+    this.#clock = options.clock ?? systemClock
+    this.#logger = safeLogger('createJwtSource', options.logger)
+    this.#entries = new LruMap(maxTokens, ({ flight }) => flight === undefined)
+  }
+
+  async token(audience: string, choice?: TokenChoice): Promise<string> {
+    return (await this.svid(audience, choice)).token
+  }
+
+  async svid(audience: string, choice?: TokenChoice): Promise<JwtSvid> {
+    const { id, hint, signal } = readOptions('token', choice, {
+      id: 'guard',
+      hint: 'guard',
+      signal: 'optional',
+    })
+    this.#requireOpen()
+    const wanted = wantedToken(audience, id, hint)
+    const entry = this.#entryOf(JSON.stringify([audience, wanted.id?.toString(), hint]))
+    const fromMemory = this.#fromMemory(entry)
+    if (fromMemory !== undefined) return fromMemory
+    const { held } = entry
+    entry.flight ??= this.#fetch(entry, wanted)
+    try {
+      return await abortable(entry.flight, signal)
+    } catch (error) {
+      this.#requireOpen()
+      if (signal?.aborted === true || held === undefined || !this.#isUsable(held)) throw error
+      return held.svid
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort()
+    const flights = [...this.#entries.entries()].flatMap(([, { flight }]) =>
+      flight === undefined ? [] : [flight.catch(() => undefined)],
+    )
+    this.#entries.clear()
+    await Promise.all(flights)
+  }
+
+  #entryOf(key: string): Entry {
+    const known = this.#entries.get(key)
+    if (known !== undefined) return known
+    const entry: Entry = {
+      held: undefined,
+      flight: undefined,
+      failures: 0,
+      retryMs: -Infinity,
+      failure: undefined,
+    }
+    if (this.#entries.set(key, entry) !== undefined) return entry
+    throw new PkiError('ERR_LIMIT_EXCEEDED', 'createJwtSource: maxTokens tokens are being fetched now')
+  }
+
+  /**
+   * The token that is given without a fetch: before half of its life, or while the last failure is the
+   * answer.
+   *
+   * @throws that failure
+   */
+  #fromMemory({ held, flight, retryMs, failure }: Entry): JwtSvid | undefined {
+    const usable = held !== undefined && this.#isUsable(held) ? held : undefined
+    if (usable !== undefined && !this.#isPast(usable.half)) return usable.svid
+    if (flight !== undefined || this.#clock.monotonic() >= retryMs) return undefined
+    if (usable !== undefined) return usable.svid
+    throw failure
+  }
+
+  async #fetch(entry: Entry, wanted: Omit<TokenRequest, 'signal'>): Promise<JwtSvid> {
+    const timer = new AbortController()
+    const stop = this.#clock.schedule(() => timer.abort(), this.#timeoutSeconds * 1000, { keepAlive: true })
+    const signal = AbortSignal.any([this.#closed.signal, timer.signal])
+    try {
+      // In a later turn: `entry.flight` is set before anything can fail.
+      await Promise.resolve()
+      const answer = await abortable(this.#options.fetchToken({ ...wanted, signal }), signal)
+      const svid = await this.#check(answer, wanted)
+      entry.held = this.#hold(svid)
+      entry.failures = 0
+      entry.retryMs = -Infinity
+      entry.failure = undefined
+      return svid
+    } catch (cause) {
+      this.#requireOpen()
+      const error = timer.signal.aborted ? timedOut(this.#timeoutSeconds, cause) : cause
+      entry.failure = error
+      entry.retryMs = this.#clock.monotonic() + backoffMs(entry.failures++)
+      const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
+      this.#logger.warn({ code, audience: wanted.audience, reason: String(error) }, 'no new JWT-SVID')
+      throw error
+    } finally {
+      stop()
+      entry.flight = undefined
+    }
+  }
+
+  async #check(answer: JwtSvid | string, wanted: Omit<TokenRequest, 'signal'>): Promise<JwtSvid> {
+    const { audience, id } = wanted
+    try {
+      const token = typeof answer === 'string' ? answer : answer.token
+      const svid = JwtSvid.parseUnverified(token)
+      const nowMs = this.#clock.now()
+      const endMs = svid.expiresAt.getTime()
+      if (!svid.audience.includes(audience)) throw refused('it is for another audience (J-7)')
+      if (endMs <= nowMs) throw refused(`it expired at ${svid.expiresAt.toISOString()} (J-8)`)
+      if (endMs > nowMs + this.#maxTtlSeconds * 1000)
+        throw refused(`exp is more than ${this.#maxTtlSeconds} s from now (J-8)`)
+      const expected = id === undefined ? this.#matchesId : match.id(id)
+      if (expected !== undefined) match.require(svid.id, expected)
+      const { bundles } = this.#options
+      if (bundles === undefined) return svid
+      const { maxTtlSeconds } = this.#options
+      return await verifyJwtSvid(token, { bundles, audience, maxTtlSeconds, clock: this.#clock })
+    } catch (cause) {
+      if (isPkiError(cause, 'ERR_CA_REPLY')) throw cause
+      throw refused(cause instanceof Error ? cause.message : 'it cannot be read', cause)
+    }
+  }
+
+  #hold(svid: JwtSvid): Held {
+    const [wallMs, monotonicMs] = [this.#clock.now(), this.#clock.monotonic()]
+    const leftMs = svid.expiresAt.getTime() - wallMs
+    const after = (ms: number): Moment => ({ wallMs: wallMs + ms, monotonicMs: monotonicMs + ms })
+    return { svid, half: after(leftMs / 2), end: after(leftMs) }
+  }
+
+  /** Either clock decides: one stops while the machine is suspended, the other may be set back. */
+  #isPast({ wallMs, monotonicMs }: Moment): boolean {
+    return this.#clock.now() >= wallMs || this.#clock.monotonic() >= monotonicMs
+  }
+
+  #isUsable({ svid, end }: Held): boolean {
+    const { bundles } = this.#options
+    if (this.#isPast(end)) return false
+    return (
+      bundles === undefined || bundles.bundleFor(svid.id.trustDomain)?.jwtAuthority(svid.keyId) !== undefined
+    )
+  }
+
+  #requireOpen(): void {
+    if (this.#closed.signal.aborted) throw new PkiError('ERR_CLOSED', 'the source of JWT-SVIDs was closed')
+  }
+}
+
+/** @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID */
+function wantedToken(
+  audience: string,
+  id: SpiffeId | string | undefined,
+  hint: string | undefined,
+): Omit<TokenRequest, 'signal'> {
+  if (typeof audience !== 'string' || audience === '' || (hint !== undefined && typeof hint !== 'string'))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'token: audience and hint must be texts, audience not empty')
+  return {
+    audience,
+    ...(id === undefined ? {} : { id: SpiffeId.from(id) }),
+    ...(hint === undefined ? {} : { hint }),
+  }
+}
+
+function refused(reason: string, cause?: unknown): PkiError {
+  return new PkiError('ERR_CA_REPLY', `the JWT-SVID that was fetched is refused: ${reason}`, { cause })
+}
+
+function timedOut(seconds: number, cause: unknown): PkiError {
+  return new PkiError('ERR_TIMEOUT', `no JWT-SVID was obtained within ${seconds} s`, { cause })
+}

@@ -1,0 +1,273 @@
+// Many identities in one process: a source for each SPIFFE ID, renewed by one queue, with a limit on requests
+// at one time; those that nobody uses are forgotten.
+
+import { PkiError } from '../../errors/index.ts'
+import { LruMap } from '../../internal/lru-map.ts'
+import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import type { OptionKinds } from '../../internal/options.ts'
+import { abortable } from '../../internal/waiting.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { SpiffeId } from '../../spiffe/index.ts'
+import type { CaClient } from '../ca-client.ts'
+import { PriorityGate, priorities } from '../renewal/priority-gate.ts'
+import type { Priority, Turn } from '../renewal/priority-gate.ts'
+import { RenewalQueue } from '../renewal/renewal-queue.ts'
+import { checkRenewalPolicy } from '../renewal/renewal-schedule.ts'
+import { UsedSource } from './used-source.ts'
+import { RenewingX509Source } from '../x509-source.ts'
+import type { X509Identity, X509Source, X509SourceOptions } from '../x509-source.ts'
+
+/** Options of `createX509Sources`. @inline */
+export interface X509SourcesOptions extends Omit<X509SourceOptions, 'ca' | 'id'> {
+  /** The CA as this identity: an impersonating client for instance, or one that has its token. */
+  readonly caFor: (id: SpiffeId) => CaClient
+  /** How many identities are held; of those not in use the one asked for least recently makes room. */
+  readonly maxIdentities?: number | undefined
+  /** How many requests to CAs are under way at one time. Default 8, as in ztunnel. */
+  readonly maxConcurrentRequests?: number | undefined
+  /** After this time without use an identity is forgotten, in seconds. Default 3,600. */
+  readonly idleSeconds?: number | undefined
+}
+
+/** How soon an identity is wanted, and for how long the caller waits. @inline */
+interface IdentityDemand {
+  /**
+   * `realtime` (default) for a connection that waits, `warmup` for one that will come. Renewals are
+   * `background`.
+   */
+  readonly priority?: Priority | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The identities of one process, by SPIFFE ID. @inline */
+export interface X509Sources extends AsyncDisposable {
+  /** How many identities are held. */
+  readonly size: number
+  /** The SVID that is held and valid, at once; undefined where there is none. Counts as a use. */
+  current(id: SpiffeId | string): X509Identity | undefined
+  /**
+   * The SVID of an identity: the one held, or a new one. After a failure the next attempt is made by the
+   * source after a pause, and a call meanwhile fails at once.
+   *
+   * @throws ERR_SVID_UNAVAILABLE with the failure as its cause; what the CA throws; ERR_LIMIT_EXCEEDED when
+   * every identity that is held is in use; ERR_ABORTED, ERR_CLOSED, ERR_SPIFFE_ID_INVALID
+   */
+  identity(id: SpiffeId | string, demand?: IdentityDemand): Promise<X509Identity>
+  /**
+   * The source of an identity, in use until it is disposed of: it is renewed and never forgotten.
+   *
+   * @throws ERR_LIMIT_EXCEEDED, ERR_CLOSED, ERR_SPIFFE_ID_INVALID
+   */
+  use(id: SpiffeId | string, demand?: Pick<IdentityDemand, 'priority'>): X509Source
+}
+
+const optionKinds: OptionKinds<X509SourcesOptions> = {
+  caFor: 'required',
+  maxIdentities: 'optional',
+  maxConcurrentRequests: 'optional',
+  idleSeconds: 'optional',
+  bundles: 'guard',
+  algorithm: 'optional',
+  ttlSeconds: 'optional',
+  renewal: 'optional',
+  maxClockSkewSeconds: 'optional',
+  clock: 'optional',
+  logger: 'optional',
+  metrics: 'optional',
+}
+
+/**
+ * The identities of a process that acts for many workloads, such as a proxy of a node. By default they are
+ * renewed between 30 % and 70 % of their validity: many that were obtained at one time are not renewed at one
+ * time.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ * @example
+ * ```ts
+ * await using sources = createX509Sources({ caFor: (id) => localCaClient(issuance, callerFor(id)) })
+ * const { svid } = await sources.identity('spiffe://example.org/ns/prod/sa/api')
+ * await using source = sources.use(svid.id)
+ * ```
+ */
+export function createX509Sources(options: X509SourcesOptions): X509Sources {
+  return new SourcesById(readOptions('createX509Sources', options, optionKinds))
+}
+
+interface Entry {
+  readonly source: RenewingX509Source
+  users: number
+  lastUseMs: number
+  priority: Priority
+  turn: Turn<X509Identity> | undefined
+}
+
+class SourcesById implements X509Sources {
+  readonly #caFor: X509SourcesOptions['caFor']
+  readonly #sourceOptions: Omit<X509SourceOptions, 'ca' | 'id'>
+  readonly #clock: Clock
+  readonly #queue: RenewalQueue
+  readonly #gate: PriorityGate
+  readonly #entries: LruMap<string, Entry>
+  readonly #idleMs: number
+  readonly #closing = new Set<Promise<void>>()
+  #cancelSweep = (): void => undefined
+  #closed = false
+
+  constructor(options: Readonly<X509SourcesOptions>) {
+    const {
+      caFor,
+      maxIdentities = 10_000,
+      maxConcurrentRequests = 8,
+      idleSeconds = 3_600,
+      ...sourceOptions
+    } = options
+    if (typeof caFor !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'createX509Sources: caFor must be a function')
+    checkCounts({ maxIdentities, maxConcurrentRequests }, 1)
+    checkMeasures({ idleSeconds }, 1)
+    const renewal = { ...wideRenewal, ...options.renewal }
+    checkRenewalPolicy(renewal)
+    this.#caFor = caFor
+    this.#sourceOptions = { ...sourceOptions, renewal }
+    this.#clock = options.clock ?? systemClock
+    this.#queue = new RenewalQueue(this.#clock)
+    this.#gate = new PriorityGate(maxConcurrentRequests)
+    this.#entries = new LruMap(maxIdentities, ({ users }) => users === 0)
+    this.#idleMs = idleSeconds * 1000
+    this.#scheduleSweep()
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  current(id: SpiffeId | string): X509Identity | undefined {
+    const key = typeof id === 'string' ? id : id.toString()
+    const entry = this.#entries.peek(key)
+    if (entry === undefined) return undefined
+    const nowMs = this.#clock.monotonic()
+    // To a second: giving an entry a new place costs several times the look-up.
+    if (nowMs - entry.lastUseMs > 1_000) this.#entries.get(key)
+    entry.lastUseMs = nowMs
+    return entry.source.valid
+  }
+
+  async identity(id: SpiffeId | string, demand?: IdentityDemand): Promise<X509Identity> {
+    const { priority, signal } = readDemand(demand)
+    const { source } = this.#entryOf(SpiffeId.from(id), priority)
+    const valid = source.valid
+    if (valid !== undefined) return valid
+    const { lastError } = source.status
+    // Its next attempt has a time: callers in a hurry do not make more of them.
+    if (lastError === undefined || source.isRenewing) return abortable(source.renew(), signal)
+    throw new PkiError('ERR_SVID_UNAVAILABLE', `no SVID of ${String(id)}: ${lastError.message}`, {
+      cause: lastError,
+    })
+  }
+
+  use(id: SpiffeId | string, demand?: Pick<IdentityDemand, 'priority'>): X509Source {
+    const entry = this.#entryOf(SpiffeId.from(id), readDemand(demand).priority)
+    entry.users++
+    return new UsedSource(entry.source, () => {
+      entry.users--
+      entry.lastUseMs = this.#clock.monotonic()
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#cancelSweep()
+    this.#queue.close()
+    for (const [, { source }] of this.#entries.entries()) this.#close(source)
+    this.#entries.clear()
+    await Promise.all(this.#closing)
+  }
+
+  #entryOf(id: SpiffeId, priority: Priority): Entry {
+    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the sources were closed')
+    const key = id.toString()
+    const known = this.#entries.get(key)
+    if (known !== undefined) {
+      known.lastUseMs = this.#clock.monotonic()
+      if (known.source.valid === undefined) {
+        known.priority = highest(known.priority, priority)
+        known.turn?.raise(known.priority)
+      }
+      return known
+    }
+    return this.#add(id, key, priority)
+  }
+
+  #add(id: SpiffeId, key: string, priority: Priority): Entry {
+    // The place first: a source begins with a request.
+    const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = {
+      ...{ users: 0, lastUseMs: this.#clock.monotonic(), priority, turn: undefined },
+      source: undefined as unknown as RenewingX509Source,
+    }
+    const evicted = this.#entries.set(key, entry)
+    if (evicted === undefined)
+      throw new PkiError(
+        'ERR_LIMIT_EXCEEDED',
+        `${this.#entries.size} identities are in use, which is maxIdentities: ${key} is not added`,
+      )
+    for (const { source } of evicted) this.#close(source)
+    const inTurn = (attempt: () => Promise<X509Identity>): Promise<X509Identity> => {
+      const turn = this.#gate.run(entry.priority, attempt)
+      entry.turn = turn
+      return turn.result.finally(() => {
+        entry.turn = undefined
+        // What follows is a renewal.
+        entry.priority = 'background'
+      })
+    }
+    try {
+      const options = { ...this.#sourceOptions, ca: this.#caFor(id), id }
+      entry.source = new RenewingX509Source(options, { queue: this.#queue, inTurn })
+    } catch (error) {
+      this.#entries.delete(key)
+      throw error
+    }
+    return entry
+  }
+
+  #scheduleSweep(): void {
+    this.#cancelSweep = this.#clock.schedule(() => {
+      const before = this.#clock.monotonic() - this.#idleMs
+      for (const [key, { source, users, lastUseMs }] of [...this.#entries.entries()]) {
+        if (users > 0 || lastUseMs > before) continue
+        this.#entries.delete(key)
+        this.#close(source)
+      }
+      this.#scheduleSweep()
+    }, this.#idleMs / 4)
+  }
+
+  #close(source: RenewingX509Source): void {
+    const closing = source[Symbol.asyncDispose]().finally(() => {
+      this.#closing.delete(closing)
+    })
+    this.#closing.add(closing)
+  }
+}
+
+function readDemand(demand: IdentityDemand | undefined): {
+  readonly priority: Priority
+  readonly signal: AbortSignal | undefined
+} {
+  const { priority = 'realtime', signal } = readOptions<IdentityDemand>('identity', demand, {
+    priority: 'optional',
+    signal: 'optional',
+  })
+  if (!priorities.includes(priority))
+    throw new PkiError('ERR_INVALID_ARGUMENT', `priority must be one of ${priorities.join(', ')}`)
+  return { priority, signal }
+}
+
+function highest(left: Priority, right: Priority): Priority {
+  return priorities.indexOf(left) > priorities.indexOf(right) ? left : right
+}
+
+/** At ± 1 % those of one start would be renewed within 2 % of their validity, at 25 times the mean rate. */
+const wideRenewal = { ratio: 0.5, jitter: 0.2 }

@@ -1,0 +1,83 @@
+// A limit on work that runs at one time, with three priorities.
+
+/** The later in the list, the sooner it runs: renewals, identities to be needed, identities awaited. */
+export const priorities = ['background', 'warmup', 'realtime'] as const
+
+export type Priority = (typeof priorities)[number]
+
+interface Waiting {
+  readonly start: () => void
+  started: boolean
+  priority: number
+}
+
+/** What waits for its turn; its priority may rise. */
+export interface Turn<T> {
+  readonly result: Promise<T>
+  raise(priority: Priority): void
+}
+
+/** At most `maxConcurrent` at a time; of those that wait, the highest priority first, then the first come. */
+export class PriorityGate {
+  readonly #maxConcurrent: number
+  readonly #waiting: Waiting[][] = priorities.map(() => [])
+  #running = 0
+
+  constructor(maxConcurrent: number) {
+    this.#maxConcurrent = maxConcurrent
+  }
+
+  /** The most that ran at one time is `maxConcurrent`. */
+  get running(): number {
+    return this.#running
+  }
+
+  run<T>(priority: Priority, work: () => Promise<T>): Turn<T> {
+    let entry: Waiting | undefined
+    const result = new Promise<T>((resolve, reject) => {
+      entry = {
+        started: false,
+        priority: priorities.indexOf(priority),
+        start: () => {
+          work()
+            .then(resolve, reject)
+            .finally(() => {
+              this.#running--
+              this.#next()
+            })
+        },
+      }
+      this.#waiting[entry.priority]?.push(entry)
+    })
+    this.#next()
+    return {
+      result,
+      raise: (to) => {
+        const wanted = priorities.indexOf(to)
+        if (entry === undefined || entry.started || entry.priority >= wanted) return
+        entry.priority = wanted
+        // Its old place is passed over when it is reached.
+        this.#waiting[wanted]?.push(entry)
+      },
+    }
+  }
+
+  #next(): void {
+    while (this.#running < this.#maxConcurrent) {
+      const entry = this.#take()
+      if (entry === undefined) return
+      entry.started = true
+      this.#running++
+      entry.start()
+    }
+  }
+
+  #take(): Waiting | undefined {
+    for (let level = priorities.length - 1; level >= 0; level--) {
+      const line = this.#waiting[level] as Waiting[]
+      for (let entry = line.shift(); entry !== undefined; entry = line.shift())
+        if (!entry.started && entry.priority === level) return entry
+    }
+    return undefined
+  }
+}

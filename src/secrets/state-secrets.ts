@@ -1,0 +1,44 @@
+// Named secrets out of the state of a workload: a name is followed until its signal aborts.
+
+import { PkiError } from '../errors/index.ts'
+import type { LatestValue } from './latest-value.ts'
+import type { Secret, SecretSource } from './secret.ts'
+import { secretNames, secretOf } from './workload-state.ts'
+import type { WorkloadState } from './workload-state.ts'
+
+/** The `SecretSource` of a state that changes. */
+export class StateSecrets implements SecretSource {
+  readonly #states: LatestValue<WorkloadState>
+  readonly #closed: AbortSignal
+
+  constructor(states: LatestValue<WorkloadState>, closed: AbortSignal) {
+    this.#states = states
+    this.#closed = closed
+  }
+
+  async get(name: string, signal?: AbortSignal): Promise<Secret> {
+    for await (const state of this.#states.follow(this.#end(signal))) {
+      const secret = secretOf(state, name)
+      if (secret !== undefined) return secret
+      throw new PkiError(
+        'ERR_SECRET_UNKNOWN',
+        `there is no secret ${JSON.stringify(name.slice(0, 256))}; there are default, ROOTCA, ALL, ` +
+          secretNames(state).slice(0, 16).join(', '),
+      )
+    }
+    if (this.#closed.aborted) throw new PkiError('ERR_CLOSED', 'the source of secrets was closed')
+    throw new PkiError('ERR_ABORTED', `aborted while the secret ${JSON.stringify(name)} was awaited`)
+  }
+
+  async *watch(name: string, signal: AbortSignal): AsyncGenerator<Secret | undefined, void, undefined> {
+    for await (const state of this.#states.follow(this.#end(signal))) yield secretOf(state, name)
+  }
+
+  async *watchNames(signal: AbortSignal): AsyncGenerator<readonly string[], void, undefined> {
+    for await (const state of this.#states.follow(this.#end(signal))) yield secretNames(state)
+  }
+
+  #end(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#closed : AbortSignal.any([signal, this.#closed])
+  }
+}

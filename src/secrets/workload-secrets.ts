@@ -1,0 +1,207 @@
+// The identities of a workload, with bundles, revocation lists and JWT-SVIDs, as one source for proxies and
+// for the Workload API.
+
+import { PkiError } from '../errors/index.ts'
+import { checkMeasures } from '../internal/numbers.ts'
+import { readOptions } from '../internal/options.ts'
+import type { OptionKinds } from '../internal/options.ts'
+import { safeLogger } from '../runtime/internal.ts'
+import type { Logger } from '../runtime/index.ts'
+import type { SpiffeId } from '../spiffe/index.ts'
+import type { JwtSvid, TrustBundle, TrustBundleSet } from '../svid/index.ts'
+import type { Crl } from '../x509/index.ts'
+import { LatestValue } from './latest-value.ts'
+import type { Secret, SecretSource } from './secret.ts'
+import { StateSecrets } from './state-secrets.ts'
+import type { JwtSvidRequest, WorkloadIdentity, WorkloadSource, WorkloadState } from './workload-state.ts'
+import type { X509Identity, X509Source } from './x509-source.ts'
+
+/**
+ * Options of `createWorkloadSecrets`.
+ *
+ * @inline
+ */
+export interface WorkloadSecretsOptions {
+  /**
+   * One per identity; the first is the default one. Several have different SPIFFE IDs. They stay the caller's
+   * to dispose of.
+   */
+  readonly sources: readonly X509Source[]
+  /** Bundles of the own and of federated trust domains; one given here wins over that of a source. */
+  readonly bundles?: TrustBundleSet
+  /** Revocation lists, asked for at each change and at `update`. */
+  readonly crls?: (() => readonly Crl[]) | undefined
+  /** Issues one JWT-SVID for an identity of this workload. Default: none are issued. */
+  readonly issueJwtSvid?:
+    | ((id: SpiffeId, audience: readonly string[], signal: AbortSignal | undefined) => Promise<JwtSvid>)
+    | undefined
+  readonly logger?: Logger | undefined
+}
+
+/** The secrets of one workload, by name and as a whole. */
+export interface WorkloadSecrets extends SecretSource, WorkloadSource, AsyncDisposable {
+  watchNames(signal: AbortSignal): AsyncIterable<readonly string[]>
+  /** Reads sources, bundles and revocation lists anew; call it after a new revocation list. */
+  update(): void
+}
+
+/**
+ * What a workload has, from its X.509 sources: for `createSdsServer` and `createWorkloadApiServer`. There is
+ * a state as soon as every
+ * source has an SVID.
+ *
+ * @throws ERR_INVALID_ARGUMENT no source, or something that is none
+ * @example
+ * ```ts
+ * await using secrets = createWorkloadSecrets({ sources: [source] })
+ * const { name } = await secrets.get('ROOTCA')
+ * ```
+ */
+export function createWorkloadSecrets(given: WorkloadSecretsOptions): WorkloadSecrets {
+  const options = readOptions('createWorkloadSecrets', given, optionKinds)
+  const { sources, bundles } = options
+  if (!Array.isArray(sources) || sources.length === 0 || !sources.every(isSource))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'createWorkloadSecrets: sources must be a list of at least one X509Source',
+    )
+  checkMeasures({ sources: sources.length }, 1, maxIdentities)
+  if (bundles !== undefined && typeof bundles.onChange !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'createWorkloadSecrets: bundles must be a TrustBundleSet')
+  return new SourcedSecrets(options)
+}
+
+const optionKinds: OptionKinds<WorkloadSecretsOptions> = {
+  sources: 'required',
+  bundles: 'guard',
+  crls: 'optional',
+  issueJwtSvid: 'optional',
+  logger: 'optional',
+}
+
+class SourcedSecrets implements WorkloadSecrets {
+  readonly #options: Readonly<WorkloadSecretsOptions>
+  readonly #logger: Logger
+  readonly #states = new LatestValue<WorkloadState>()
+  readonly #closed = new AbortController()
+  readonly #secrets = new StateSecrets(this.#states, this.#closed.signal)
+  readonly #stops: readonly (() => void)[]
+  readonly #known: (X509Identity | undefined)[]
+  readonly fetchJwtSvids?: ((request: JwtSvidRequest) => Promise<readonly JwtSvid[]>) | undefined
+
+  constructor(options: Readonly<WorkloadSecretsOptions>) {
+    this.#options = { ...options, sources: [...options.sources] }
+    this.#logger = safeLogger('createWorkloadSecrets', options.logger)
+    this.#known = options.sources.map(currentOf)
+    const { sources, bundles, issueJwtSvid } = this.#options
+    this.#stops = [
+      ...sources.map((source, at) =>
+        source.onChange((identity) => {
+          this.#known[at] = identity
+          this.update()
+        }),
+      ),
+      ...(bundles === undefined ? [] : [bundles.onChange(() => this.update())]),
+    ]
+    if (issueJwtSvid !== undefined) this.fetchJwtSvids = (request) => this.#issue(issueJwtSvid, request)
+    this.update()
+  }
+
+  get state(): WorkloadState | undefined {
+    return this.#states.value
+  }
+
+  onChange(listener: (state: WorkloadState) => void): () => void {
+    return this.#states.listen(listener)
+  }
+
+  get(name: string, signal?: AbortSignal): Promise<Secret> {
+    return this.#secrets.get(name, signal)
+  }
+
+  watch(name: string, signal: AbortSignal): AsyncIterable<Secret | undefined> {
+    return this.#secrets.watch(name, signal)
+  }
+
+  watchNames(signal: AbortSignal): AsyncIterable<readonly string[]> {
+    return this.#secrets.watchNames(signal)
+  }
+
+  update(): void {
+    if (this.#closed.signal.aborted) return
+    const known = this.#known.filter((identity) => identity !== undefined)
+    // Half of the identities would be a state in which the others are withdrawn (W-6).
+    if (known.length < this.#options.sources.length) return
+    this.#states.set(
+      Object.freeze({
+        identities: Object.freeze(known.map(identityOf)),
+        bundles: Object.freeze(this.#bundles(known)),
+        crls: Object.freeze(this.#crls()),
+      }),
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort()
+    for (const stop of this.#stops) stop()
+  }
+
+  #bundles(known: readonly X509Identity[]): TrustBundle[] {
+    const { bundles, sources } = this.#options
+    const found = new Map<string, TrustBundle>()
+    for (const [at, { bundle }] of known.entries()) {
+      const { trustDomain } = bundle
+      found.set(trustDomain.name, sources[at]?.bundleFor(trustDomain) ?? bundle)
+    }
+    for (const bundle of bundles?.bundles ?? []) found.set(bundle.trustDomain.name, bundle)
+    return [...found.values()].sort((left, right) =>
+      left.trustDomain.name < right.trustDomain.name ? -1 : 1,
+    )
+  }
+
+  #crls(): readonly Crl[] {
+    try {
+      return [...(this.#options.crls?.() ?? [])]
+    } catch (error) {
+      // The lists of before still revoke whom they revoked.
+      this.#logger.error({ reason: String(error) }, 'revocation lists cannot be read; those of before stay')
+      return this.#states.value?.crls ?? []
+    }
+  }
+
+  async #issue(
+    issue: NonNullable<WorkloadSecretsOptions['issueJwtSvid']>,
+    { id, audience, hint, signal }: JwtSvidRequest,
+  ): Promise<readonly JwtSvid[]> {
+    const ids = (this.#states.value?.identities ?? [])
+      .filter((one) => hint === undefined || one.hint === hint)
+      .map(({ svid }) => svid.id)
+    const wanted = id === undefined ? ids : ids.filter((one) => one.equals(id))
+    if (wanted.length === 0)
+      throw new PkiError(
+        'ERR_POLICY_DENIED',
+        `the workload has no identity${id === undefined ? '' : ` ${id.toString()}`}`,
+      )
+    return Promise.all(wanted.map((one) => issue(one, audience, signal)))
+  }
+}
+
+function isSource(value: unknown): value is X509Source {
+  const { onChange, bundleFor } = Object(value) as Partial<X509Source>
+  return typeof onChange === 'function' && typeof bundleFor === 'function'
+}
+
+/** undefined before the first SVID: then the source tells of it. */
+function currentOf(source: X509Source): X509Identity | undefined {
+  try {
+    return source.current
+  } catch {
+    return undefined
+  }
+}
+
+function identityOf({ svid, privateKey }: X509Identity): WorkloadIdentity {
+  return Object.freeze({ svid, privateKey })
+}
+
+const maxIdentities = 10_000

@@ -1,0 +1,117 @@
+// Everything that one workload has at one moment, and the contract of whatever supplies it.
+
+import type { KeyObject } from 'node:crypto'
+import { SpiffeId } from '../spiffe/index.ts'
+import type { TrustDomain } from '../spiffe/index.ts'
+import type { JwtSvid, TrustBundle, X509Svid } from '../svid/index.ts'
+import type { Crl } from '../x509/index.ts'
+import type { CertificateSecret, Secret, ValidationSecret } from './secret.ts'
+
+/**
+ * One X.509 identity of a workload, with its private key.
+ *
+ * @inline
+ */
+export interface WorkloadIdentity {
+  readonly svid: X509Svid
+  readonly privateKey: KeyObject
+  /**
+   * Which identity is meant for which use, where a workload has several; unique among them, at most 1,024
+   * octets.
+   */
+  readonly hint?: string | undefined
+}
+
+/**
+ * What a workload has at one moment: the whole of it, never a difference (rule W-6).
+ *
+ * @inline
+ */
+export interface WorkloadState {
+  /** The first is the default identity (rule W-12). None: the workload has no identity. */
+  readonly identities: readonly WorkloadIdentity[]
+  /** One per trust domain, of the own and of the federated ones; never merged (rule F-4). */
+  readonly bundles: readonly TrustBundle[]
+  readonly crls: readonly Crl[]
+}
+
+/**
+ * A request for JWT-SVIDs.
+ *
+ * @inline
+ */
+export interface JwtSvidRequest {
+  /** Default: one token for each identity of the workload. */
+  readonly id?: SpiffeId | undefined
+  /** At least one. */
+  readonly audience: readonly string[]
+  /** Only that of the identity with this hint. */
+  readonly hint?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Supplies the state of one workload and tells of each change. */
+export interface WorkloadSource {
+  /** The state of this moment; undefined before there is one. */
+  readonly state: WorkloadState | undefined
+  /** Calls `listener` after each change. Returns what stops it. */
+  onChange(listener: (state: WorkloadState) => void): () => void
+  /**
+   * JWT-SVIDs of the workload, those of the default identity first; a source without it has none. @throws
+   * ERR_POLICY_DENIED for an identity that is not the workload's
+   */
+  readonly fetchJwtSvids?: ((request: JwtSvidRequest) => Promise<readonly JwtSvid[]>) | undefined
+}
+
+/** The secret with this name, of the names that `SecretSource` lists; undefined where the state has none. */
+export function secretOf(state: WorkloadState, name: string): Secret | undefined {
+  const [first] = state.identities
+  if (name === 'default') return first === undefined ? undefined : certificateSecret(name, first)
+  if (name === 'ALL') return validationSecret(name, state, state.bundles)
+  if (name === 'ROOTCA')
+    return first === undefined ? undefined : authoritiesOf(name, state, first.svid.id.trustDomain)
+  const id = SpiffeId.tryParse(name)
+  if (id === undefined) return undefined
+  if (!id.hasPath) return authoritiesOf(name, state, id.trustDomain)
+  const found = state.identities.find(({ svid }) => svid.id.equals(id))
+  return found === undefined ? undefined : certificateSecret(name, found)
+}
+
+/** Every name but the short ones: each SPIFFE ID of an identity, each trust domain of a bundle. */
+export function secretNames({ identities, bundles }: WorkloadState): readonly string[] {
+  const names = [
+    ...identities.map(({ svid }) => svid.id.toString()),
+    ...bundles.map(({ trustDomain }) => trustDomain.idString),
+  ]
+  return [...new Set(names)]
+}
+
+function certificateSecret(name: string, { svid, privateKey }: WorkloadIdentity): CertificateSecret {
+  return Object.freeze({
+    type: 'certificate',
+    name,
+    id: svid.id,
+    certificates: svid.certificates,
+    privateKey,
+  } as const)
+}
+
+function authoritiesOf(
+  name: string,
+  state: WorkloadState,
+  trustDomain: TrustDomain,
+): ValidationSecret | undefined {
+  const bundle = state.bundles.find((one) => one.trustDomain.equals(trustDomain))
+  return bundle === undefined ? undefined : validationSecret(name, state, [bundle])
+}
+
+function validationSecret(
+  name: string,
+  { crls }: WorkloadState,
+  bundles: readonly TrustBundle[],
+): ValidationSecret {
+  const authorities = bundles.map(({ trustDomain, x509Authorities }) =>
+    Object.freeze({ trustDomain, certificates: x509Authorities }),
+  )
+  return Object.freeze({ type: 'validation', name, authorities: Object.freeze(authorities), crls } as const)
+}
