@@ -1,0 +1,222 @@
+// Makes the directory of a CA from an archive: whole, checked, and under its name only at the end.
+
+import { randomBytes } from 'node:crypto'
+import { lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { createSqliteStorage } from '../../adapters/sqlite/index.ts'
+import { encodeAuditRecord } from '../../audit/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { checkCounts } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import { requirePassphrase } from '../../internal/passphrase.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { TrustDomain } from '../../spiffe/index.ts'
+import { damaged, readArchive } from './archive-cipher.ts'
+import { contentOf, readEntries } from './archive-entries.ts'
+import type { ArchiveEntry } from './archive-entries.ts'
+import { manifestName, maxManifestOctets, parseManifest } from './backup-manifest.ts'
+import type { BackupManifest } from './backup-manifest.ts'
+import { keyFileName, syncDirectory, systemError } from './create-backup.ts'
+import type { PassphraseSource } from './create-backup.ts'
+
+/** Which archives are good enough. @inline */
+export interface BackupRequirements {
+  /** The archive. */
+  readonly path: string
+  /** That of the archive. */
+  readonly passphrase: PassphraseSource
+  /** The CA that is expected. Default: any. */
+  readonly trustDomain?: TrustDomain | string
+  /** Refuses an archive that was made before. Default: any age. */
+  readonly notBefore?: Date
+  /** Refuses an archive with fewer entries of the audit log. Default 0. */
+  readonly minAuditSize?: number
+  readonly clock?: Clock | undefined
+  /** As for `createSqliteStorage`. */
+  readonly workerModule?: URL | undefined
+}
+
+/** Options of `restoreBackup`. @inline */
+export interface RestoreOptions extends BackupRequirements {
+  /** Made by the call, for `createCaService`; must not exist. */
+  readonly directory: string
+}
+
+/** What was restored. Frozen. @inline */
+export interface RestoredBackup {
+  readonly trustDomain: TrustDomain
+  /** When the archive was made: what was issued and revoked after that is not in it. */
+  readonly created: Date
+  /** Entries of the audit log under `checkpoint`; undefined where the log was off. */
+  readonly auditSize: number | undefined
+  readonly checkpoint: string | undefined
+  /** Whether the key files are there; otherwise `createCaService` needs the `keys` of then. */
+  readonly hasKeyFiles: boolean
+}
+
+/**
+ * Makes the directory of a CA from a backup. It appears under its name when everything in it was checked and
+ * is on the disk; an existing directory is never touched. The CA goes on with the same root, keys, records
+ * and audit log; the next CRL has a number by the clock, which is above any that was published since the
+ * backup. What was issued and revoked since then is not known to it: revoke such certificates again with
+ * `revoke(…, { certificate })`.
+ *
+ * @throws ERR_BACKUP_DAMAGED for a damaged, truncated or reordered archive; ERR_KEY_PASSPHRASE;
+ * ERR_BACKUP_TOO_OLD; ERR_STORE_OWNER for another CA; ERR_STORE_SCHEMA for a newer schema; ERR_STORE_CLOCK
+ * where the clock is before the backup; ERR_STORE_UNAVAILABLE; ERR_INVALID_ARGUMENT also for a directory that
+ * exists
+ * @example
+ * ```ts
+ * const directory = '/var/lib/ca'
+ * await restoreBackup({ path: '/backup/ca-2026-11-30', directory, passphrase: readPassphrase })
+ * ```
+ */
+export async function restoreBackup(options: RestoreOptions): Promise<RestoredBackup> {
+  const read = readOptions<RestoreOptions>('restoreBackup', options, {
+    ...requirementKinds,
+    directory: 'required',
+  })
+  checkRequirements('restoreBackup', read)
+  if (typeof read.directory !== 'string' || read.directory === '')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'restoreBackup: directory must be a path')
+  const directory = resolve(read.directory)
+  const temporary = `${directory}.restoring-${randomBytes(8).toString('hex')}`
+  try {
+    if (await exists(directory))
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `restoreBackup: ${directory} exists; choose one that does not`,
+      )
+    await mkdir(temporary, { mode: 0o700 })
+    const manifest = await extract(read, temporary)
+    await finishStore(read, temporary, manifest)
+    await syncDirectory(temporary)
+    await rename(temporary, directory)
+    await syncDirectory(dirname(directory))
+    return Object.freeze({
+      trustDomain: TrustDomain.from(manifest.trustDomain),
+      created: new Date(manifest.created),
+      auditSize: manifest.audit?.size,
+      checkpoint: manifest.audit?.checkpoint,
+      hasKeyFiles: manifest.keyStorage === 'files',
+    })
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
+    throw systemError('restoreBackup', error)
+  }
+}
+
+/** How the options of restoring and verifying are read. */
+export const requirementKinds = {
+  path: 'required',
+  passphrase: 'required',
+  trustDomain: 'guard',
+  notBefore: 'guard',
+  minAuditSize: 'guard',
+  clock: 'optional',
+  workerModule: 'optional',
+} as const
+
+/** @throws ERR_INVALID_ARGUMENT */
+export function checkRequirements(
+  caller: string,
+  { path, passphrase, notBefore, minAuditSize }: BackupRequirements,
+): void {
+  if (typeof path !== 'string' || path === '')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: path must be the path of a file`)
+  if (typeof passphrase !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: passphrase is not a function`)
+  if (notBefore !== undefined && (!(notBefore instanceof Date) || Number.isNaN(notBefore.getTime())))
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: notBefore must be a Date`)
+  checkCounts({ minAuditSize }, 0)
+}
+
+/** Reads the whole archive: nothing of it is used before its last chunk was authenticated. */
+async function extract(required: BackupRequirements, directory: string): Promise<BackupManifest> {
+  const passphrase = requirePassphrase(await required.passphrase())
+  const file = await open(required.path, 'r')
+  try {
+    let manifest: BackupManifest | undefined
+    const seen = new Set<string>()
+    for await (const entry of readEntries(readArchive(file, passphrase))) {
+      if (seen.has(entry.name)) throw damaged(`it has ${entry.name} twice`)
+      seen.add(entry.name)
+      if (manifest === undefined) manifest = await readManifest(entry, required)
+      else await writeEntryFile(entry, directory)
+    }
+    if (manifest === undefined || !seen.has('ca.sqlite')) throw damaged('it has no manifest or no store')
+    return manifest
+  } finally {
+    await file.close()
+  }
+}
+
+async function readManifest(
+  entry: ArchiveEntry,
+  { trustDomain, notBefore, minAuditSize = 0 }: BackupRequirements,
+): Promise<BackupManifest> {
+  if (entry.name !== manifestName) throw damaged('its first entry is not the manifest')
+  const manifest = parseManifest(await contentOf(entry, maxManifestOctets))
+  const { created, audit } = manifest
+  if (trustDomain !== undefined && TrustDomain.from(trustDomain).name !== manifest.trustDomain)
+    throw new PkiError(
+      'ERR_STORE_OWNER',
+      `the backup is of ${JSON.stringify(manifest.trustDomain)}; ` +
+        `${TrustDomain.from(trustDomain).name} is expected`,
+    )
+  if (notBefore !== undefined && new Date(created) < notBefore)
+    throw new PkiError(
+      'ERR_BACKUP_TOO_OLD',
+      `the backup is of ${created}; one of ${notBefore.toISOString()} or later is expected`,
+    )
+  if ((audit?.size ?? 0) < minAuditSize)
+    throw new PkiError(
+      'ERR_BACKUP_TOO_OLD',
+      `the backup has ${audit?.size ?? 0} entries of the audit log; at least ${minAuditSize} are expected`,
+    )
+  return manifest
+}
+
+async function writeEntryFile(entry: ArchiveEntry, directory: string): Promise<void> {
+  const isKeyFile = keyFileName.test(entry.name)
+  if (entry.name !== 'ca.sqlite' && !isKeyFile)
+    throw damaged(`it has the entry ${JSON.stringify(entry.name)}`)
+  if (isKeyFile && entry.octets > maxKeyFileOctets) throw damaged(`${entry.name} has ${entry.octets} octets`)
+  const path = join(directory, entry.name)
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const file = await open(path, 'wx', 0o600)
+  try {
+    for await (const part of entry.content()) await file.writeFile(part)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await syncDirectory(dirname(path))
+}
+
+/** Opens the store, which checks whose it is, its schema and the clock, and records the restoration. */
+async function finishStore(
+  { clock = systemClock, workerModule }: BackupRequirements,
+  directory: string,
+  { trustDomain, audit, created }: BackupManifest,
+): Promise<void> {
+  const path = join(directory, 'ca.sqlite')
+  await using storage = await createSqliteStorage({ path, owner: trustDomain, clock, workerModule })
+  if (audit === null) return
+  const time = new Date(clock.now())
+  const details = { action: 'restored', backup: created }
+  await storage.audit.append([encodeAuditRecord({ event: 'configuration', time, details })])
+}
+
+function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+      throw error
+    },
+  )
+}
+
+const maxKeyFileOctets = 64 * 1024

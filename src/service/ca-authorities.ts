@@ -1,0 +1,126 @@
+// The root and the issuing authority of a CA service: both rotate, the issuing one below the root.
+
+import { encodeAuditRecord } from '../audit/index.ts'
+import type { CertificateAuthority } from '../ca/index.ts'
+import type { RotatingAuthority } from '../ca/internal.ts'
+import { openRotatingAuthority } from '../ca/internal.ts'
+import { isPkiError } from '../errors/index.ts'
+import type { KeyManager } from '../keys/index.ts'
+import type { Certificate } from '../x509/index.ts'
+import type { ReadCaServiceOptions } from './ca-service-options.ts'
+
+/** Everything that authorities are made from. */
+export interface AuthoritiesContext extends Pick<
+  ReadCaServiceOptions,
+  | 'trustDomain'
+  | 'profile'
+  | 'crlTtlSeconds'
+  | 'crlDistribution'
+  | 'rootTtlSeconds'
+  | 'issuingTtlSeconds'
+  | 'rotation'
+  | 'clock'
+  | 'logger'
+> {
+  readonly storage: CertificateAuthority['storage']
+  readonly keys: KeyManager
+  readonly audit: boolean
+}
+
+/** The authorities of a service, and the call that takes the steps which are due. */
+export class ServiceAuthorities implements AsyncDisposable {
+  readonly root: RotatingAuthority
+  readonly issuing: RotatingAuthority
+
+  private constructor(root: RotatingAuthority, issuing: RotatingAuthority) {
+    this.root = root
+    this.issuing = issuing
+  }
+
+  /**
+   * Finds the authorities of the store with their keys, or makes them. Numbers with which a rotation cannot
+   * hold
+   * are refused where `rotation` is given, and logged where not.
+   *
+   * @throws as `createRotatingAuthority`
+   */
+  static async open(context: AuthoritiesContext): Promise<ServiceAuthorities> {
+    const { rotation, rootTtlSeconds = 3650 * day, issuingTtlSeconds = 365 * day } = context
+    const { crossSign, automatic: _automatic, ...times } = rotation ?? {}
+    const { trustDomain, profile, storage, keys, clock, logger, crlTtlSeconds, crlDistribution } = context
+    const shared = {
+      ...{ trustDomain, profile, storage, keys, clock, logger, ...times, automatic: false },
+      ...(context.audit ? { auditOf: (change: Change) => [recordOf(change, clock.now())] } : {}),
+    }
+    const strict = rotation !== undefined
+    const root = await openRotatingAuthority(
+      {
+        ...{ ...shared, name: 'root', ttlSeconds: rootTtlSeconds, leafTtlSeconds: issuingTtlSeconds },
+        ...(crossSign === undefined ? {} : { crossSign }),
+      },
+      strict,
+    )
+    try {
+      const upstream = root.asUpstream()
+      const lists = { crlTtlSeconds, crlDistribution }
+      const issuing = { ...shared, ...lists, name: 'issuing', ttlSeconds: issuingTtlSeconds, upstream }
+      return new ServiceAuthorities(root, await openRotatingAuthority(issuing, strict))
+    } catch (error) {
+      await root[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  get authority(): CertificateAuthority {
+    return this.issuing.authority
+  }
+
+  /** The root that signs the issuing certificates from now on. */
+  get rootCertificate(): Certificate {
+    return this.root.authority.certificate
+  }
+
+  /** Takes the steps that are due: the root first, so that what is below it follows. */
+  async renew(): Promise<void> {
+    await this.root.run()
+    await this.#leaveTaintedRoot()
+    await this.issuing.run()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.issuing[Symbol.asyncDispose]()
+    await this.root[Symbol.asyncDispose]()
+  }
+
+  /** What a doubted root has certified is doubted. */
+  async #leaveTaintedRoot(): Promise<void> {
+    const { authorities } = await this.issuing.status()
+    const active = authorities.find(({ state }) => state === 'active')
+    if (active === undefined || !this.root.isTainted(active.certificate)) return
+    try {
+      await this.issuing.taint(active.id)
+    } catch (error) {
+      // It goes on when relying parties have the new root.
+      if (!isPkiError(error, 'ERR_ROTATION_EARLY')) throw error
+    }
+  }
+}
+
+type Change = Parameters<NonNullable<Parameters<typeof openRotatingAuthority>[0]['auditOf']>>[0]
+
+/** One record for a step, whatever it has changed. */
+function recordOf({ step, changes, addedRoots, removedRoots }: Change, nowMs: number): Uint8Array {
+  const serialNumbers = (roots: readonly Certificate[]): string[] => roots.map((root) => root.serialNumber)
+  return encodeAuditRecord({
+    event: 'authority',
+    time: new Date(nowMs),
+    details: {
+      step,
+      changes: changes.map(({ id, from, to, share }) => ({ id, from, to, share })),
+      addedRoots: serialNumbers(addedRoots),
+      removedRoots: serialNumbers(removedRoots),
+    },
+  })
+}
+
+const day = 24 * 3600

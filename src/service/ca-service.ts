@@ -1,0 +1,308 @@
+// One call that opens or creates a CA that outlives its process: keys in encrypted files, everything else in
+// SQLite.
+
+import { mkdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { FileKeyManager } from '../adapters/files/index.ts'
+import { createSqliteStorage } from '../adapters/sqlite/index.ts'
+import type { SqliteStorage } from '../adapters/sqlite/index.ts'
+import type { AuditLog } from '../audit/index.ts'
+import type { CaStorage, CertificateAuthority } from '../ca/index.ts'
+import type { RotatingAuthority } from '../ca/internal.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
+import { createIssuanceService } from '../issuance/index.ts'
+import type { IssuanceService } from '../issuance/index.ts'
+import type { KeyManager } from '../keys/index.ts'
+import { safeMetrics } from '../runtime/internal.ts'
+import type { Clock } from '../runtime/index.ts'
+import type { Certificate, Crl } from '../x509/index.ts'
+import { ServiceBackups } from './backup/service-backups.ts'
+import type { BackupOptions, BackupResult } from './backup/create-backup.ts'
+import { openServiceAudit } from './ca-audit.ts'
+import { ServiceAuthorities } from './ca-authorities.ts'
+import { CaHealthCheck } from './ca-health.ts'
+import type { CaHealth } from './ca-health.ts'
+import { readCaServiceOptions } from './ca-service-options.ts'
+import type { CaServiceOptions, ReadCaServiceOptions } from './ca-service-options.ts'
+import { numberedByLeader, seekLeadership } from './leadership.ts'
+import type { Leadership } from './leadership.ts'
+import { OperationRecords } from './recorded-operations.ts'
+import { RootFile } from './root-file.ts'
+
+/** A running CA. Disposing of it ends what is in progress and releases the store. */
+export interface CaService extends AsyncDisposable {
+  /** Issues, renews, revokes. */
+  readonly issuance: IssuanceService
+  /** Signs; has the trust bundle, the CRLs and the issuing certificate. */
+  readonly authority: CertificateAuthority
+  /** Every record; where it has `failure`, that says why it does not write. */
+  readonly storage: CaStorage & Partial<Pick<SqliteStorage, 'failure' | 'pending'>>
+  /** Every decision, in a transparency log; undefined where `audit` is false. */
+  readonly audit: AuditLog | undefined
+  /** The keys `root`, `issuing` and `audit`: back them up. */
+  readonly keys: KeyManager
+  /** The root that signs now. Relying parties trust each of `authority.roots`, which are in `root.pem`. */
+  readonly root: Certificate
+  /** The root and the issuing authority: their states, and every step of their rotation by hand. */
+  readonly authorities: { readonly root: RotatingAuthority; readonly issuing: RotatingAuthority }
+  /**
+   * Makes a backup: the store, the encrypted key files or the names of the keys, and the head of the audit
+   * log, in
+   * one encrypted file. Issuance goes on meanwhile. The file appears under its name when it is whole and on
+   * the disk.
+   * `restoreBackup` makes a directory from it, `verifyBackup` tries that.
+   *
+   * @throws ERR_INVALID_ARGUMENT also for a file that exists, and with a `storage` that was given: a
+   * database server has
+   * backups of its own; ERR_STORE_UNAVAILABLE, ERR_STORE_FAILED, ERR_CLOSED
+   */
+  backup(options: BackupOptions): Promise<BackupResult>
+  /**
+   * What is wrong: with the store, the key that signs, the age of the CRLs, the end of the root and of the
+   * chain, the lag of the audit log. It never rejects; calls within five seconds share one look. For
+   * `readiness` of `createHttpHandler`.
+   */
+  health(): Promise<CaHealth>
+}
+
+/**
+ * Opens the CA in a directory, or creates it: the keys `root` and `issuing` in encrypted files, the store in
+ * SQLite, the authority, the CRLs and the audit log and the issuance service. Opened again, it goes on: the
+ * same CA, its records, its revocations, the next CRL number. While it runs it replaces the issuing
+ * authority,
+ * and in time the root, each by one with a new key that is published before it signs; it keeps the CRLs
+ * current
+ * and removes records after the look-back. With a `storage` that several processes have, they are one CA.
+ *
+ * @throws ERR_STORE_LOCKED while another process has the directory; ERR_STORE_OWNER for keys or a store of
+ * another CA, or a store that is lost; ERR_KEY_NOT_FOUND, ERR_KEY_PASSPHRASE, ERR_KEY_STORAGE;
+ * ERR_ROTATION_PLAN for `rotation`; ERR_INVALID_ARGUMENT; as `createSqliteStorage`
+ * @example
+ * ```ts
+ * const trustDomain = 'example.org'
+ * await using service = await createCaService({ directory: '/var/lib/ca', trustDomain, passphrase:
+ * readPassphrase })
+ * ```
+ */
+export async function createCaService(options: CaServiceOptions): Promise<CaService> {
+  const read = readCaServiceOptions(options)
+  const directory = resolve(read.directory)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const { clock, logger } = read
+  // The store first: its lock keeps a second process from the keys.
+  const storage = read.storage ?? (await openFile(directory, read))
+  let keys = read.keys
+  let leadership: Leadership | undefined
+  try {
+    keys ??= await FileKeyManager.open({
+      directory: join(directory, 'keys'),
+      passphrase: read.passphrase as NonNullable<typeof read.passphrase>,
+      clock,
+    })
+    await requireStore(directory, storage)
+    const owned = read.keys === undefined ? keys : undefined
+    const records = new OperationRecords(storage.audit, clock, read.audit)
+    keys = records.keys(keys)
+    await records.append('configuration', { action: 'opened', ...configurationOf(read) })
+    if (read.storage !== undefined) leadership = await seekLeadership(storage.leases, clock, logger)
+    const numbered = leadership === undefined ? storage : numberedByLeader(storage, leadership, clock)
+    const recorded = records.storage(numbered)
+    const authorities = await ServiceAuthorities.open({ ...read, storage: recorded, keys })
+    const { authority } = authorities
+    const rootFile = new RootFile(directory, read.logger)
+    await rootFile.keep(authority.roots)
+    authority.onTrustBundleChange(({ x509Authorities }) => void rootFile.update(x509Authorities))
+    const log = read.audit ? await openServiceAudit(join(directory, 'audit'), read, keys, storage) : undefined
+    const { policy, isAdministrator, publishRevocations, keyReuse, audit, metrics, lookBackSeconds } = read
+    const issuance = createIssuanceService({
+      authority,
+      ...(policy === undefined ? {} : { policy }),
+      ...{ isAdministrator, publishRevocations, keyReuse, audit, logger, metrics, clock, lookBackSeconds },
+    })
+    const check = new CaHealthCheck({
+      ...{ authority, keys, clock, hasAudit: log !== undefined },
+      metrics: safeMetrics('createCaService', metrics),
+      storeFailure: () => (storage as Partial<SqliteStorage>).failure,
+    })
+    const tasks = notedTasks(leaderTasks(authorities, log, leadership), check)
+    await tasks.integrate()
+    await tasks.issueCrls()
+    const stop = maintain(read, authorities, log && tasks.integrate, tasks.issueCrls, check)
+    const held = leadership
+    const backups = new ServiceBackups(
+      { directory, trustDomain: read.trustDomain.name, storage, keys, log, clock },
+      { storage: read.storage === undefined, keys: read.keys === undefined },
+    )
+    return Object.freeze({
+      ...{ issuance, authority, storage, audit: log, keys },
+      health: () => check.health(),
+      authorities: Object.freeze({ root: authorities.root, issuing: authorities.issuing }),
+      get root() {
+        return authorities.rootCertificate
+      },
+      backup: (wanted: BackupOptions) => backups.make(wanted),
+      async [Symbol.asyncDispose]() {
+        await backups.settled()
+        await stop()
+        await authorities[Symbol.asyncDispose]()
+        await rootFile.settled
+        await issuance[Symbol.asyncDispose]()
+        await held?.[Symbol.asyncDispose]()
+        if (read.storage === undefined) await storage[Symbol.asyncDispose]()
+        await owned?.[Symbol.asyncDispose]()
+      },
+    })
+  } catch (error) {
+    await leadership?.[Symbol.asyncDispose]()
+    if (read.storage === undefined) await storage[Symbol.asyncDispose]()
+    if (read.keys === undefined) await keys?.[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** What the operator has chosen, for the audit log: no secret, no code. */
+function configurationOf(read: ReadCaServiceOptions): Record<string, string | number> {
+  const { trustDomain, crlTtlSeconds, lookBackSeconds, rootTtlSeconds, issuingTtlSeconds, keyReuse } = read
+  const chosen = { crlTtlSeconds, lookBackSeconds, rootTtlSeconds, issuingTtlSeconds, keyReuse }
+  const given = Object.entries(chosen).filter(([, value]) => value !== undefined)
+  return {
+    trustDomain: trustDomain.name,
+    policy: read.policy === undefined ? 'default' : 'given',
+    keys: read.keys === undefined ? 'files' : 'given',
+    ...(Object.fromEntries(given) as Record<string, string | number>),
+  }
+}
+
+function openFile(directory: string, options: ReadCaServiceOptions): Promise<SqliteStorage> {
+  const { trustDomain, acceptEarlierClock = false, clock, workerModule } = options
+  return createSqliteStorage({
+    path: join(directory, 'ca.sqlite'),
+    owner: trustDomain.name,
+    ...{ acceptEarlierClock, clock, workerModule },
+  })
+}
+
+interface LeaderTasks {
+  readonly integrate: () => Promise<unknown>
+  /** Undefined where another process leads. */
+  readonly issueCrls: () => Promise<readonly Crl[] | undefined>
+}
+
+/** What one process of several does; without a lease there is only one. */
+function leaderTasks(
+  { authority }: ServiceAuthorities,
+  log: AuditLog | undefined,
+  leadership: Leadership | undefined,
+): LeaderTasks {
+  if (leadership === undefined)
+    return { integrate: async () => log?.integrate(), issueCrls: () => authority.issueCrls() }
+  return {
+    integrate: () => leadership.lead(async (fence) => log?.integrate(fence)),
+    // Each list carries the epoch: see `numberedByLeader`.
+    issueCrls: () => leadership.lead(() => authority.issueCrls()),
+  }
+}
+
+/**
+ * A root that was published and is in no store: the records are lost, and a new CA would clear whoever was
+ * revoked. @throws ERR_STORE_OWNER
+ */
+async function requireStore(directory: string, storage: CaStorage): Promise<void> {
+  const path = join(directory, 'root.pem')
+  if ((await storage.authorities.list()).length > 0) return
+  const pem = await readFile(path, 'utf8').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  })
+  if (pem !== undefined)
+    throw new PkiError(
+      'ERR_STORE_OWNER',
+      `${path} is there and ca.sqlite has no authority: restore ca.sqlite from a backup, ` +
+        'or remove root.pem to begin a new CA',
+    )
+}
+
+/** What a CA does by itself. Returns what ends it. */
+function maintain(
+  { clock, logger, metrics, crlTtlSeconds, crlDistribution, rotation, storage }: ReadCaServiceOptions,
+  authorities: ServiceAuthorities,
+  integrate: (() => Promise<unknown>) | undefined,
+  issueCrls: () => Promise<unknown>,
+  check: CaHealthCheck,
+): () => Promise<void> {
+  // A list is signed at two thirds of its life: six looks a life leave time for several attempts. With other
+  // processes, which revoke too and wait for the list, the leader looks every second.
+  const lifeSeconds = Math.min(crlTtlSeconds, crlDistribution?.deltaTtlSeconds ?? Infinity)
+  const lookSeconds = storage === undefined ? Math.min(3600, Math.max(1, lifeSeconds / 6)) : 1
+  const repeat = (what: string, seconds: number, perform: () => Promise<unknown>): (() => Promise<void>) =>
+    repeated(clock, seconds * 1000, perform, (error) =>
+      logger.error(
+        { code: codeOf(error), message: String(error) },
+        `the CA could not ${what}; it tries again`,
+      ),
+    )
+  const stops = [
+    ...(rotation?.automatic === false
+      ? []
+      : [repeat('rotate its authorities', rotation?.pollIntervalSeconds ?? 60, () => authorities.renew())]),
+    repeat('issue CRLs', lookSeconds, issueCrls),
+    ...(integrate === undefined ? [] : [repeat('sign an audit checkpoint', 1, integrate)]),
+    // What it finds is in the metrics.
+    ...(metrics === undefined ? [] : [repeat('look at its health', 15, () => check.health())]),
+  ]
+  return async () => {
+    await Promise.all(stops.map((stop) => stop()))
+    await integrate?.().catch(() => undefined)
+  }
+}
+
+/** The health of a part follows from its last attempt. */
+function notedTasks(tasks: LeaderTasks, check: CaHealthCheck): LeaderTasks {
+  const noted = async <T>(part: 'crl' | 'audit', perform: () => Promise<T>): Promise<T> => {
+    try {
+      const result = await perform()
+      check.attempted(part)
+      return result
+    } catch (error) {
+      check.attempted(part, error)
+      throw error
+    }
+  }
+  return {
+    integrate: () => noted('audit', tasks.integrate),
+    issueCrls: () =>
+      noted('crl', async () => {
+        const lists = await tasks.issueCrls()
+        if (lists !== undefined) check.issued(lists)
+        return lists
+      }),
+  }
+}
+
+/** Performs again and again, each time `intervalMs` after the last time has ended. */
+function repeated(
+  clock: Clock,
+  intervalMs: number,
+  perform: () => Promise<unknown>,
+  failed: (error: unknown) => void,
+): () => Promise<void> {
+  let isStopped = false
+  let running: Promise<unknown> = Promise.resolve()
+  let cancel = (): void => undefined
+  const schedule = (): void => {
+    if (isStopped) return
+    cancel = clock.schedule(() => {
+      running = perform().catch(failed).then(schedule)
+    }, intervalMs)
+  }
+  schedule()
+  return async () => {
+    isStopped = true
+    cancel()
+    await running
+  }
+}
+
+function codeOf(error: unknown): string {
+  return isPkiError(error) ? error.code : 'ERR_INTERNAL'
+}

@@ -1,0 +1,57 @@
+// Several processes over one storage: one of them leads, which numbers CRLs and sequences the audit log.
+
+import type { CaStorage, LeaseStore } from '../ca/index.ts'
+import { holdLease } from '../ca/index.ts'
+import { otherList } from '../ca/internal.ts'
+import { PkiError } from '../errors/index.ts'
+import { waitFor } from '../internal/waiting.ts'
+import type { Clock, Logger } from '../runtime/index.ts'
+
+/** The lease of the leader. */
+export type Leadership = Awaited<ReturnType<typeof holdLease>>
+
+/** Tries to lead, and goes on trying. */
+export function seekLeadership(leases: LeaseStore, clock: Clock, logger: Logger): Promise<Leadership> {
+  return holdLease({ leases, name: 'ca', clock, logger })
+}
+
+/**
+ * The storage of a CA that numbers lists only while it leads, each with the epoch of its lease. Where another
+ * process leads, it waits for the next list of that one, and has the caller read it as after any conflict.
+ */
+export function numberedByLeader(storage: CaStorage, leadership: Leadership, clock: Clock): CaStorage {
+  const { certificates, authorities, crls, leases, audit, blocks } = storage
+  const fenced: CaStorage['crls'] = {
+    last: (issuer, shard) => crls.last(issuer, shard),
+    list: () => crls.list(),
+    async publish(crl, options) {
+      const { number, issuer, shard } = crl
+      const { expectedNumber } = options
+      for (let waitedMs = 0; ; waitedMs += lookMs) {
+        const isPublished = await leadership.lead(async (fence) => {
+          await crls.publish(crl, { ...options, fence })
+          return true
+        })
+        if (isPublished === true) return
+        const last = await crls.last(issuer, shard)
+        if (last?.number !== expectedNumber) throw otherList(number, expectedNumber, last?.number)
+        if (waitedMs >= maxWaitMs)
+          throw new PkiError(
+            'ERR_LEASE_STALE',
+            `another process numbers CRLs and has published none after ${String(expectedNumber ?? 'none')} ` +
+              `for ${maxWaitMs / 1000} s`,
+          )
+        await waitFor(clock, lookMs, undefined)
+      }
+    },
+  }
+  return Object.freeze({
+    ...{ certificates, authorities, crls: Object.freeze(fenced), leases, audit },
+    ...(blocks === undefined ? {} : { blocks }),
+    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+  })
+}
+
+const lookMs = 100
+/** Longer than a lease: by then this process leads, or another one does. */
+const maxWaitMs = 30_000
