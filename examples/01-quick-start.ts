@@ -1,4 +1,4 @@
-// Quick start: a CA, a request, a certificate, and a check that it is whose it says it is.
+// Quick start: create a CA, issue a certificate for a request, and verify it.
 
 import {
   MemoryKeyManager,
@@ -21,11 +21,11 @@ const root = await createRootCertificate(caKey, {
 const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: caKey })
 const issuance = createIssuanceService({ authority })
 
-// 2. A workload makes a key and a request: its private key stays where it is.
+// 2. A workload generates a key and a request. The private key is never sent.
 const workloadKey = await SoftwareSigner.generate('P-256')
 const csr = await buildCertificateRequest({}, workloadKey)
 
-// 3. Whoever authenticated the caller says who it is; the request cannot.
+// 3. The identity comes from the authentication of the caller, never from the request.
 const caller = {
   identities: [SpiffeId.parse('spiffe://example.org/ns/prod/sa/api')],
   credential: 'example',
@@ -34,7 +34,7 @@ const caller = {
 const { certificate, chain } = await issuance.issue({ csr, ttlSeconds: 3600 }, caller)
 console.log(certificate.toPem())
 
-// 4. A peer checks it against the trust bundle, and that it is the one it wants to talk to.
+// 4. A peer verifies the chain with its trust bundle, and compares the SPIFFE ID.
 const validator = new X509SvidValidator({ bundles: authority.trustBundle() })
 const verdict = validator.verify([certificate, ...chain], { id: 'spiffe://example.org/ns/prod/sa/api' })
 console.log(verdict.ok ? `trusted: ${verdict.id}` : verdict.rejected)

@@ -1,68 +1,52 @@
-// Mutual TLS with node:tls: each side checks the SPIFFE ID of the other before it says a word.
+// Mutual TLS by SPIFFE ID: each side verifies the other before the first octet, and certificates renew
+// themselves.
 
 import { once } from 'node:events'
-import { connect, createServer } from 'node:tls'
+import { get } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   SoftwareSigner,
   SpiffeId,
-  X509Svid,
-  X509SvidValidator,
-  buildCertificateRequest,
   createCertificateAuthority,
   createIssuanceService,
   createRootCertificate,
 } from 'spiffe-pki'
-import { exportPrivateKey } from 'spiffe-pki/keys'
-import { peerCertificates } from 'spiffe-pki/x509'
+import { createX509Source, localCaClient } from 'spiffe-pki/secrets'
+import { createHttpsServer, createTlsIdentity, httpsAgent, peerOf } from 'spiffe-pki/tls'
+import type { TlsIdentity } from 'spiffe-pki/tls'
 
 const caKey = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(caKey, { subject: 'CN=root', trustDomain: 'example.org' })
 const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer: caKey })
 const issuance = createIssuanceService({ authority })
-const validator = new X509SvidValidator({ bundles: authority.trustBundle() })
 
-/** What node:tls needs to be somebody. */
-async function identity(id: string): Promise<{ cert: string; key: string; minVersion: 'TLSv1.3' }> {
-  const signer = await SoftwareSigner.generate('P-256')
+/** A workload with an SVID that renews itself. Here the CA is in the same process. */
+async function identityOf(id: string): Promise<TlsIdentity> {
   const caller = { identities: [SpiffeId.parse(id)], credential: 'example', claims: {} }
-  const { certificate, chain } = await issuance.issue(
-    { csr: await buildCertificateRequest({}, signer) },
-    caller,
-  )
-  return {
-    cert: new X509Svid([certificate, ...chain]).toPem(),
-    key: exportPrivateKey(signer.privateKey()),
-    minVersion: 'TLSv1.3',
-  }
+  const source = createX509Source({ ca: localCaClient(issuance, caller), id })
+  await source.ready()
+  return createTlsIdentity({ source })
 }
 
-// rejectUnauthorized is off because OpenSSL knows no SPIFFE IDs: the validator decides, on both sides.
-const serverOptions = {
-  ...(await identity('spiffe://example.org/server')),
-  requestCert: true,
-  rejectUnauthorized: false,
-}
-const server = createServer(serverOptions, (socket) => {
-  const verdict = validator.verify(peerCertificates(socket), {
-    id: 'spiffe://example.org/client',
-    extendedKeyUsage: 'clientAuth',
-  })
-  if (verdict.ok) socket.end(`welcome, ${verdict.id}\n`)
-  else socket.destroy()
-})
+const serverIdentity = await identityOf('spiffe://example.org/server')
+const server = createHttpsServer(
+  serverIdentity,
+  { authorize: 'spiffe://example.org/client' },
+  (request, response) => {
+    response.end(`welcome, ${peerOf(request.socket)?.id}`)
+  },
+)
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 
+const clientIdentity = await identityOf('spiffe://example.org/client')
+const agent = httpsAgent(clientIdentity, { id: 'spiffe://example.org/server', node: { keepAlive: false } })
 const { port } = server.address() as AddressInfo
-const client = await identity('spiffe://example.org/client')
-const socket = connect({ ...client, host: '127.0.0.1', port, rejectUnauthorized: false })
-await once(socket, 'secureConnect')
-const verdict = validator.verify(peerCertificates(socket), {
-  id: 'spiffe://example.org/server',
-  extendedKeyUsage: 'serverAuth',
-})
-if (!verdict.ok) throw new Error(verdict.rejected[0]?.message)
-console.log(`connected to ${verdict.id}`)
-for await (const text of socket.setEncoding('utf8')) console.log(String(text).trim())
+// The second request resumes the TLS session of the first; its peer is verified again.
+for (let request = 1; request <= 2; request++) {
+  const [response] = (await once(get({ host: '127.0.0.1', port, agent }), 'response')) as [IncomingMessage]
+  for await (const text of response.setEncoding('utf8')) console.log(String(text))
+}
+agent.destroy()
 server.close()

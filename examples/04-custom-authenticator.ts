@@ -1,4 +1,5 @@
-// Your own authenticator: callers prove themselves by a password that rotates, and get the identity that goes with it.
+// Your own authenticator: callers prove themselves by a password that rotates, and get the identity that goes
+// with it.
 
 import { timingSafeEqual, createHash } from 'node:crypto'
 import { CompositeAuthenticator, SpiffeId } from 'spiffe-pki'
@@ -18,7 +19,8 @@ class BootstrapAuthenticator implements Authenticator {
 
   async authenticate(request: AuthenticationRequest): Promise<Caller | undefined> {
     const [password, ...others] = request.header('x-bootstrap')
-    if (password === undefined) return undefined // no credential of this kind: the next authenticator is asked
+    // No credential of this kind: the next authenticator is asked
+    if (password === undefined) return undefined
     if (others.length > 0) throw authenticationError('several x-bootstrap headers')
     const digest = createHash('sha256').update(password).digest()
     if (!timingSafeEqual(digest, this.#digest)) throw authenticationError('a wrong bootstrap password')

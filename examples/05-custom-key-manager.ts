@@ -1,9 +1,10 @@
-// Your own key manager: keys are kept by a service across the network, and only signatures come back. It passes the exported contract.
+// Your own key manager: keys are kept by a service across the network, and only signatures come back. It
+// passes the exported contract.
 
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { PkiError, createRootCertificate, type KeyManager, type Signer } from 'spiffe-pki'
 import type { KeyInfo } from 'spiffe-pki/keys'
-import { keyManagerContract } from 'spiffe-pki/testing'
+import { contracts } from 'spiffe-pki/testing'
 import { PublicKey } from 'spiffe-pki/x509'
 
 // Stands for the service. A faulty one cannot harm: the CA verifies what comes back before it lets it out.
@@ -15,7 +16,8 @@ class RemoteKeyManager implements KeyManager {
     if (algorithm !== 'P-256')
       throw new PkiError('ERR_KEY_UNSUPPORTED', `${algorithm}: the service has P-256 alone`)
     if (this.#versions(id).some((key) => key !== undefined))
-      throw new PkiError('ERR_KEY_EXISTS', `${id} is there`) // nothing awaited up to here: one of two makes it
+      // Nothing awaited up to here: one of two makes it
+      throw new PkiError('ERR_KEY_EXISTS', `${id} is there`)
     service.set(id, this.#versions(id))
     return this.#add(id)
   }
@@ -90,13 +92,8 @@ class RemoteKeyManager implements KeyManager {
   }
 }
 
-for (const { run } of keyManagerContract({
-  open: async () => new RemoteKeyManager(),
-  algorithms: ['P-256'],
-  extractable: false,
-}))
-  await run()
-const root = await createRootCertificate(await new RemoteKeyManager().generateKey('root', 'P-256'), {
-  subject: 'CN=kept elsewhere',
-})
+const open = async () => new RemoteKeyManager()
+for (const { run } of contracts.KeyManager({ open, algorithms: ['P-256'], extractable: false })) await run()
+const caKey = await new RemoteKeyManager().generateKey('root', 'P-256')
+const root = await createRootCertificate(caKey, { subject: 'CN=kept elsewhere' })
 console.log(`the contract holds; a root made with a key of the service: ${root.serialNumber}`)

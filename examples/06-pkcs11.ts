@@ -1,4 +1,5 @@
-// A CA whose keys are in a PKCS#11 token: made there, sensitive, never extractable. SoftHSM stands for the HSM.
+// A CA whose keys are in a PKCS#11 token: made there, sensitive, never extractable. SoftHSM stands for the
+// HSM.
 
 import {
   SoftwareSigner,

@@ -1,23 +1,16 @@
-// The CA of the main job: a root, an intermediate below it, issuance, and Istio's certificate service on loopback.
+// The CA of the main job: createCaService over a directory, and Istio's certificate service on loopback.
 
-import { startCertificateServer } from 'spiffe-pki/grpc'
+import { createCertificateServer } from 'spiffe-pki/grpc'
 import { ApiKeyAuthenticator, ClientCertificateAuthenticator, CompositeAuthenticator } from 'spiffe-pki/auth'
-import type { ApiKeyEntry } from 'spiffe-pki/auth'
-import {
-  createCertificateAuthority,
-  createIntermediateCertificate,
-  createRootCertificate,
-} from 'spiffe-pki/ca'
-import { createIssuanceService } from 'spiffe-pki/issuance'
 import type { IssuanceService } from 'spiffe-pki/issuance'
 import { SoftwareSigner, exportPrivateKey } from 'spiffe-pki/keys'
-import type { KeyManager } from 'spiffe-pki/keys'
 import { callerIdentityPolicy } from 'spiffe-pki/policy'
+import { createCaService } from 'spiffe-pki/service'
 import { SpiffeId, TrustDomain } from 'spiffe-pki/spiffe'
-import { X509SvidValidator } from 'spiffe-pki/svid'
 import type { TrustBundle } from 'spiffe-pki/svid'
 import { buildCertificateRequest, generalName } from 'spiffe-pki/x509'
-import type { Certificate, Signer } from 'spiffe-pki/x509'
+import type { Certificate } from 'spiffe-pki/x509'
+import type { CaPlace } from './ca-place.ts'
 
 /** A running CA. */
 export interface EmbeddedCa extends AsyncDisposable {
@@ -25,39 +18,24 @@ export interface EmbeddedCa extends AsyncDisposable {
   readonly root: Certificate
   readonly intermediate: Certificate
   readonly bundle: TrustBundle
+  /** Certificates on record from earlier runs; at most 1,000 are counted. */
+  readonly earlier: number
 }
 
 /** What it needs. */
 export interface EmbeddedCaOptions {
   readonly trustDomain: string
-  readonly keys: KeyManager
-  readonly apiKeys: readonly ApiKeyEntry[]
+  readonly place: CaPlace
+  /** As `ApiKeyAuthenticator` takes them. */
+  readonly apiKeys: ConstructorParameters<typeof ApiKeyAuthenticator>[0]['keys']
 }
 
-export async function startCa({ trustDomain, keys, apiKeys }: EmbeddedCaOptions): Promise<EmbeddedCa> {
-  const rootSigner = await signerFor(keys, 'root')
-  const root = await createRootCertificate(rootSigner, {
-    subject: `CN=${trustDomain} root`,
-    trustDomain,
-    pathLength: 1,
-  })
-  const signer = await signerFor(keys, 'intermediate')
-  const intermediate = await createIntermediateCertificate(
-    { certificate: root, signer: rootSigner },
-    signer.publicKey,
-    { subject: `CN=${trustDomain} intermediate`, trustDomain },
-  )
-
-  const authority = createCertificateAuthority({
-    trustDomain,
-    certificate: intermediate,
-    signer,
-    roots: [root],
-  })
-  const bundle = authority.trustBundle()
+export async function startCa({ trustDomain, place, apiKeys }: EmbeddedCaOptions): Promise<EmbeddedCa> {
   const self = SpiffeId.parse(`spiffe://${trustDomain}/ns/pki/sa/ca`)
-  const issuance = createIssuanceService({
-    authority,
+  const ca = await createCaService({
+    directory: place.directory,
+    trustDomain,
+    ...(place.keys === undefined ? { passphrase: place.passphrase } : { keys: place.keys }),
     // The CA's own server certificate has a host name; nobody else's has.
     policy: callerIdentityPolicy({
       trustDomain: TrustDomain.from(trustDomain),
@@ -65,13 +43,17 @@ export async function startCa({ trustDomain, keys, apiKeys }: EmbeddedCaOptions)
         name.type === 'dns' && name.value === 'localhost' && caller.identities.some((id) => id.equals(self)),
     }),
   })
-  const validator = new X509SvidValidator({ bundles: bundle, intermediates: [intermediate] })
-  const server = await startCertificateServer({
+  const { authority, issuance, root, storage } = ca
+  const bundle = authority.trustBundle()
+  const { items: earlier } = await storage.certificates.query({ state: 'issued', limit: 1000 })
+  const server = await createCertificateServer({
     issuance,
     authenticator: new CompositeAuthenticator({
       authenticators: [
         new ClientCertificateAuthenticator({
-          verify: (chain) => validator.verify(chain, { extendedKeyUsage: 'clientAuth' }),
+          bundles: bundle,
+          intermediates: [authority.certificate],
+          revocation: authority.revocation,
         }),
         new ApiKeyAuthenticator({ keys: apiKeys }),
       ],
@@ -81,15 +63,14 @@ export async function startCa({ trustDomain, keys, apiKeys }: EmbeddedCaOptions)
   return {
     address: `localhost:${server.port}`,
     root,
-    intermediate,
+    intermediate: authority.certificate,
     bundle,
-    [Symbol.asyncDispose]: () => server.close(),
+    earlier: earlier.length,
+    async [Symbol.asyncDispose]() {
+      await server.close()
+      await ca[Symbol.asyncDispose]()
+    },
   }
-}
-
-/** A CA that starts again finds its key where it left it. */
-async function signerFor(keys: KeyManager, id: string): Promise<Signer> {
-  return (await keys.getSigner(id)) ?? (await keys.generateKey(id, 'P-256'))
 }
 
 async function serverCertificate(

@@ -32,7 +32,8 @@ export async function createSoftHsmToken(label = 'spiffe-pki'): Promise<SoftHsmT
   const modulePath = [named, ...usualPlaces].find((path) => path !== undefined && existsSync(path))
   if (modulePath === undefined)
     throw new Error(
-      'SoftHSM is not installed: apt-get install softhsm2, or set SOFTHSM2_MODULE to the path of libsofthsm2.so',
+      'SoftHSM is not installed: apt-get install softhsm2, or set SOFTHSM2_MODULE to the path of ' +
+        'libsofthsm2.so',
     )
   const directory = await mkdtemp(join(tmpdir(), 'softhsm-'))
   const tokens = join(directory, 'tokens')

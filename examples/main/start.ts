@@ -1,19 +1,27 @@
 // npm start: a CA, two workloads, and a connection between them that each side has checked.
 //   npm start                 runs once and ends
 //   npm start -- --serve      keeps the CA and the server running until Ctrl-C
+//   npm start -- --data DIR   keeps the CA there for the next start; CA_PASSPHRASE opens its keys
+//   npm start -- --policy FILE  shows what a policy allows, narrows and refuses, and ends
 //   npm start -- --hsm        keeps the CA's keys in a PKCS#11 token (SoftHSM)
+//   npm start -- --mesh       a CA, agents and two real Envoys: rotations and a revocation under traffic
 
 import { once } from 'node:events'
 import { readArguments } from '../../scripts/command-line.ts'
-import { generateApiKey, hashApiKey } from 'spiffe-pki/auth'
+import { ApiKeyAuthenticator } from 'spiffe-pki/auth'
 import { startCa } from './embedded-ca.ts'
-import { openKeys } from './key-storage.ts'
+import { openPlace } from './ca-place.ts'
+import { showPolicy } from './policy-story.ts'
 import { callPeer, enrol, serve } from './workload.ts'
 import { showCertificate, step } from './story.ts'
 
-const usage = `Usage: npm start [-- --serve] [--hsm]
-  --serve   keeps the CA and the server running until Ctrl-C
-  --hsm     keeps the CA's keys in a PKCS#11 token; needs SoftHSM (apt-get install softhsm2)`
+const usage = `Usage: npm start [-- --serve] [--data DIR | --hsm] | [-- --policy FILE] | [-- --mesh [--ttl N]]
+  --serve     keeps the CA and the server running until Ctrl-C
+  --data DIR  keeps the CA in that directory for the next start; CA_PASSPHRASE opens its keys
+  --policy FILE  shows what the policy in FILE allows, narrows and refuses; examples/main/policy.yaml is one
+  --hsm       keeps the CA's keys in a PKCS#11 token; needs SoftHSM (apt-get install softhsm2)
+  --mesh      a CA, agents and two real Envoys that talk mutual TLS; certificates and the root change meanwhile
+  --ttl N     how long the certificates of the mesh live, in seconds, 6 to 3600; 60 if not given`
 
 const trustDomain = 'example.org'
 const workloads = {
@@ -22,35 +30,71 @@ const workloads = {
 }
 
 const { values } = readArguments(
-  { options: { serve: { type: 'boolean', default: false }, hsm: { type: 'boolean', default: false } } },
+  {
+    options: {
+      serve: { type: 'boolean', default: false },
+      data: { type: 'string' },
+      hsm: { type: 'boolean', default: false },
+      policy: { type: 'string' },
+      mesh: { type: 'boolean', default: false },
+      ttl: { type: 'string', default: '60' },
+    },
+  },
   usage,
 )
-await main(values).catch((error: unknown) => {
+await story(values).catch((error: unknown) => {
   console.error(`\nIt ended early: ${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
   process.exitCode = 1
 })
 
-async function main(options: { readonly serve: boolean; readonly hsm: boolean }): Promise<void> {
-  const apiKeys = { web: generateApiKey(), payments: generateApiKey() }
-  console.log(`Two programs, "web" and "payments", will talk to each other, each sure of who is at the other end.
-For that each needs a name, a SPIFFE ID such as ${workloads.web},
-and a certificate that proves it. A certificate authority (CA) gives them out.`)
+function story(given: typeof values): Promise<void> {
+  if (given.mesh) return mesh(given.ttl)
+  return given.policy === undefined ? main(given) : showPolicy(given.policy)
+}
 
-  await using keys = await openKeys(options.hsm)
+async function mesh(ttl: string): Promise<void> {
+  const seconds = Number(ttl)
+  if (!Number.isInteger(seconds) || seconds < 6 || seconds > 3600)
+    throw new Error(`--ttl is ${JSON.stringify(ttl)}; it must be a whole number from 6 to 3600`)
+  // Loaded here: the other story needs none of it.
+  const { runMesh } = await import('./mesh.ts')
+  await runMesh(seconds)
+}
+
+async function main(options: {
+  readonly serve: boolean
+  readonly data?: string | undefined
+  readonly hsm: boolean
+}): Promise<void> {
+  const apiKeys = { web: ApiKeyAuthenticator.generateKey(), payments: ApiKeyAuthenticator.generateKey() }
+  console.log(
+    `Two programs, "web" and "payments", will talk to each other, each sure of who is at ` +
+      `the other end.
+For that each needs a name, a SPIFFE ID such as ${workloads.web},
+and a certificate that proves it. A certificate authority (CA) gives them out.`,
+  )
+
+  await using place = await openPlace({ data: options.data, hsm: options.hsm })
   step(`A certificate authority starts for the trust domain ${trustDomain}`, [
-    `its keys live ${keys.place}`,
+    `its keys live ${place.keysPlace}`,
     'everybody in the trust domain knows the root; the intermediate below it signs from day to day',
   ])
   await using ca = await startCa({
     trustDomain,
-    keys: keys.manager,
+    place,
     apiKeys: [
-      { id: 'web', digest: hashApiKey(apiKeys.web), identities: [workloads.web] },
-      { id: 'payments', digest: hashApiKey(apiKeys.payments), identities: [workloads.payments] },
+      { id: 'web', digest: ApiKeyAuthenticator.digestOf(apiKeys.web), identities: [workloads.web] },
+      {
+        id: 'payments',
+        digest: ApiKeyAuthenticator.digestOf(apiKeys.payments),
+        identities: [workloads.payments],
+      },
     ],
   })
   showCertificate('root, the anchor of trust', ca.root)
   showCertificate('intermediate', ca.intermediate)
+  if (ca.earlier > 0)
+    step('It is the CA of an earlier start, and goes on', [`certificates on record: ${ca.earlier}`])
   step(`It listens for certificate requests on ${ca.address}`, [
     'gRPC over TLS: the service that Istio agents speak',
   ])
@@ -82,7 +126,8 @@ and a certificate that proves it. A certificate authority (CA) gives them out.`)
 
   if (!options.serve) {
     console.log(
-      '\nDone. Each side proved who it is, and each side checked. Next: npm start -- --serve, or examples/01-quick-start.ts.',
+      '\nDone. Each side proved who it is, and each side checked. Next: npm start -- --serve, or ' +
+        'examples/01-quick-start.ts.',
     )
     return
   }

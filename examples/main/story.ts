@@ -1,7 +1,7 @@
 // What the console shows.
 
 import type { Certificate } from 'spiffe-pki/x509'
-import { formatGeneralName } from 'spiffe-pki/x509'
+import { generalName } from 'spiffe-pki/x509'
 
 let number = 0
 
@@ -26,11 +26,13 @@ export function showCertificate(title: string, certificate: Certificate): void {
   console.log(`   ┌ ${title}`)
   const field = (name: string, value: string): void => console.log(`   │ ${name.padEnd(9)} ${value}`)
   if (!subject.isEmpty) field('subject', subject.toString())
-  if (subjectAltName.length > 0) field('names', subjectAltName.map(formatGeneralName).join(', '))
+  if (subjectAltName.length > 0) field('names', subjectAltName.map(generalName.format).join(', '))
   field('signed by', issuer.equals(subject) ? 'itself' : issuer.toString())
   field(
     'key',
-    `${publicKey.algorithm ?? 'unknown'}${publicKey.algorithm === 'RSA' ? ` ${publicKey.bits}` : ''}, for ${keyUsage?.names.join(' and ') ?? 'anything'}`,
+    (publicKey.algorithm ?? 'unknown') +
+      `${publicKey.algorithm === 'RSA' ? ` ${publicKey.bits}` : ''}, for ` +
+      (keyUsage?.names.join(' and ') ?? 'anything'),
   )
   field('valid', `${time(notBefore)} to ${time(notAfter)}`)
   field('serial', serialNumber)

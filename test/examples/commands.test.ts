@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'commands-'))
@@ -33,31 +33,75 @@ function command(
   })
 }
 
+/**
+ * The same in this process: a start of Node with its loader costs most of a second, and a mistake ends at
+ * once.
+ */
+async function commandHere(
+  file: string,
+  args: readonly string[],
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  const { argv, exitCode } = process
+  const written = { log: '', error: '' }
+  const spies = [
+    vi.spyOn(console, 'log').mockImplementation((line) => void (written.log += `${line}\n`)),
+    vi.spyOn(console, 'error').mockImplementation((line) => void (written.error += `${line}\n`)),
+    vi.spyOn(process, 'exit').mockImplementation((status) => {
+      throw new Exit(Number(status))
+    }),
+  ]
+  vi.stubEnv('SPIFFE_PKI_CONFORMANCE', undefined)
+  vi.resetModules()
+  process.argv = [process.execPath, file, ...args]
+  try {
+    await import(join(root, file))
+    throw new Error(`${file} ${args.join(' ')} did not end the process`)
+  } catch (error) {
+    if (!(error instanceof Exit)) throw error
+    return { status: error.status, stdout: written.log, stderr: written.error }
+  } finally {
+    process.argv = argv
+    process.exitCode = exitCode
+    vi.unstubAllEnvs()
+    for (const spy of spies) spy.mockRestore()
+  }
+}
+
+class Exit extends Error {
+  readonly status: number
+  constructor(status: number) {
+    super(`exit ${status}`)
+    this.status = status
+  }
+}
+
 describe('a mistake', () => {
   it.each([
     [start, ['--hms'], "Unknown option '--hms'"],
     [start, ['now'], "Unexpected argument 'now'"],
     [conformance, ['--dta', 'x'], "Unknown option '--dta'"],
     [conformance, ['--data', join(folder, 'absent')], `There is no folder ${join(folder, 'absent')}`],
-    [conformance, ['--data', 'README.md'], 'is a file; the folder of the corpora is wanted'],
-    [conformance, ['--data', folder], `There is no corpus in ${folder}`],
+    [conformance, ['--data', 'README.md'], 'is a file; expected the folder of the corpora'],
+    [conformance, ['--data', folder], `Nothing was run: there is no corpus in ${folder}`],
     [conformance, ['--json', join(folder, 'absent', 'results.json')], 'make it first'],
     [fuzz, ['certificat'], 'No target is called "certificat"'],
     [fuzz, ['spiffe-id', 'certificat'], 'No target is called "certificat"'],
-    [fuzz, ['spiffe-id', '--runs', 'many'], '--runs many: a whole number from 1 is wanted'],
-    [fuzz, ['spiffe-id', '--runs', '10', '--seed', 'abc'], '--seed abc: a whole number from 0 is wanted'],
+    [fuzz, ['spiffe-id', '--runs', 'many'], '--runs many: expected a whole number from 1'],
+    [fuzz, ['spiffe-id', '--runs', '10', '--seed', 'abc'], '--seed abc: expected a whole number from 0'],
     [bench, ['--jsno', 'x'], "Unknown option '--jsno'"],
     [bench, ['issue', 'parse'], 'One filter at a time'],
-    [bench, ['no-such-row'], 'No row has "no-such-row" in its name. These are there: parse/leaf'],
+    [bench, ['issue', '--peer', 'rust'], 'the only peer by option is go'],
+    [bench, ['issue', '--node', 'latest'], '--node latest: expected the number of a major version'],
+    [bench, ['no-such-row'], 'No row has "no-such-row" in its name. The rows: parse/leaf'],
     [bench, ['spiffe-id', '--json', folder], 'this is a folder; name a file in it'],
     [fuzz, ['spiffe-id', '--runs', '-1'], '--runs has no value after it'],
     [fuzz, ['spiffe-id', '--seed'], '--seed has no value after it'],
     [start, ['--hsm=yes'], "Option '--hsm' does not take an argument"],
     [errorsPage, ['--check'], "Unknown option '--check'"],
     [importTime, ['twice'], "Unexpected argument 'twice'"],
-    [differential, ['--runs', '0'], '--runs 0: a whole number from 1 is wanted'],
-  ])('%s %j', (file, args, words) => {
-    const { status, stderr } = command(file, args)
+    [differential, ['--runs', '0'], '--runs 0: expected a whole number from 1'],
+  ])('%s %j', async (file, args, words) => {
+    const { status, stderr } = await commandHere(file, args)
     expect(stderr).toContain(words)
     expect(stderr).toContain('Usage: np')
     expect(stderr).not.toMatch(/^ {4}at /m)
@@ -75,8 +119,8 @@ describe('a mistake', () => {
 describe('what is asked for', () => {
   it.each([start, conformance, fuzz, bench, differential, errorsPage, importTime])(
     '%s --help shows the usage',
-    (file) => {
-      const { status, stdout } = command(file, ['--help'])
+    async (file) => {
+      const { status, stdout } = await commandHere(file, ['--help'])
       expect(stdout).toContain('Usage: np')
       expect(status).toBe(0)
     },
@@ -92,6 +136,21 @@ describe('what is asked for', () => {
       openssl: process.versions.openssl,
       rows: [{ name: 'spiffe-id/parse', medianUs: expect.any(Number), ratios: expect.any(Object) }],
     })
+  })
+
+  it('npm start -- --data keeps the CA, and says what it needs for that', () => {
+    const data = join(folder, 'ca')
+    const without = command(start, ['--data', data], { CA_PASSPHRASE: '' })
+    expect([without.status, without.stderr]).toEqual([1, expect.stringContaining('CA_PASSPHRASE')])
+    const env = { CA_PASSPHRASE: 'a passphrase for this test' }
+    const [first, second] = [command(start, ['--data', data], env), command(start, ['--data', data], env)]
+    expect([first.status, second.status]).toEqual([0, 0])
+    const rootOf = (text: string): string | undefined =>
+      /root, the anchor[\s\S]*?serial +(\w+)/.exec(text)?.[1]
+    expect(rootOf(first.stdout)).toBeDefined()
+    expect(rootOf(second.stdout)).toBe(rootOf(first.stdout))
+    expect(first.stdout).not.toContain('certificates on record')
+    expect(second.stdout).toContain('certificates on record: 3')
   })
 
   it('npm start -- --serve runs until it is told to stop, and then ends well', async () => {

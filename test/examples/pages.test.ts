@@ -1,12 +1,13 @@
-// Every page for users, followed to the letter: its TypeScript, from top to end, is one program that compiles in a strict service and runs.
-// And what somebody finds who installs the package: every subpath by itself, with and without the optional peers.
+// Every page for users, followed to the letter: its TypeScript, from top to end, is one program that compiles
+// in a strict service and runs. And what somebody finds who installs the package: every subpath by itself,
+// with and without the optional peers.
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createSoftHsmToken } from '../../examples/main/softhsm.ts'
-import { errorCodes } from '../../src/errors/index.ts'
+import { errorCodes } from '../../src/errors/internal.ts'
 import { userProject } from '../support/built-package.ts'
 import type { UserProject } from '../support/built-package.ts'
 import { requires } from '../support/requires.ts'
@@ -20,7 +21,7 @@ const manifest = JSON.parse(read('package.json')) as {
 const subpaths = Object.keys(manifest.exports)
   .filter((name) => name !== './package.json')
   .map((name) => `spiffe-pki${name.slice(1)}`)
-const peers = ['@grpc/grpc-js', 'pkcs11js']
+const peers = ['@grpc/grpc-js', '@photostructure/sqlite', 'pg', 'pkcs11js', 'prom-client', 'undici', 'yaml']
 
 /** What the examples of docstrings are given. One that needs another value has it declared here. */
 const given: Readonly<Record<string, string>> = {
@@ -28,7 +29,7 @@ const given: Readonly<Record<string, string>> = {
   oldSigner: "import('spiffe-pki/x509').Signer",
   oldRoot: "import('spiffe-pki/x509').Certificate",
   newRoot: "import('spiffe-pki/x509').Certificate",
-  list: "import('spiffe-pki/x509').RevocationList",
+  list: "import('spiffe-pki/x509').Crl",
   leaf: "import('spiffe-pki/x509').Certificate",
   root: "import('spiffe-pki/x509').Certificate",
   chain: "readonly import('spiffe-pki/x509').Certificate[]",
@@ -38,16 +39,36 @@ const given: Readonly<Record<string, string>> = {
   pem: 'string',
   generateKeyPairSync: "typeof import('node:crypto').generateKeyPairSync",
   document: 'string',
-  lists: "readonly import('spiffe-pki/x509').RevocationList[]",
+  lists: "readonly import('spiffe-pki/x509').Crl[]",
   readPassphrase: '() => string',
+  Client: "typeof import('@grpc/grpc-js').Client",
+  served: '{ readonly id: string }',
+  staple: 'Uint8Array',
   files: "import('spiffe-pki/keys').KeyManager",
   keys: "import('spiffe-pki/keys').KeyManager",
   open: "() => Promise<import('spiffe-pki/keys').KeyManager>",
   it: '(name: string, run: () => Promise<void>) => void',
   server: "import('@grpc/grpc-js').Server",
   issuance: "import('spiffe-pki/issuance').IssuanceService",
+  checker: "import('spiffe-pki/validation').RevocationChecker",
+  log: "import('spiffe-pki/audit').AuditLog",
+  record: "import('spiffe-pki/audit').AuditRecord",
+  origin: 'string',
+  storage: "import('spiffe-pki/ca').CaStorage",
+  source: "import('spiffe-pki/secrets').X509Source",
+  identity: "import('spiffe-pki/tls').TlsIdentity",
+  https: "typeof import('node:https')",
+  app: "import('node:http').RequestListener",
   authority: "import('spiffe-pki/ca').CertificateAuthority",
   authenticator: "import('spiffe-pki/auth').Authenticator",
+  authorizer: "import('spiffe-pki/policy').Authorizer",
+  policy: "import('spiffe-pki/policy').IssuancePolicy",
+  bundle: "import('spiffe-pki/svid').TrustBundle",
+  client: "Awaited<ReturnType<typeof import('spiffe-pki/grpc').createCertificateClient>>",
+  ca: "import('spiffe-pki/secrets').CaClient",
+  callerFor: "(id: import('spiffe-pki/spiffe').SpiffeId) => import('spiffe-pki/auth').Caller",
+  agent: "Awaited<ReturnType<typeof import('spiffe-pki/grpc/workload-api').createWorkloadApiSource>>",
+  remoteSigner: "import('spiffe-pki/ca').RemoteSigner",
   caller: "import('spiffe-pki/auth').Caller",
 }
 
@@ -190,18 +211,27 @@ describe('a subpath', () => {
     expect(complaints).toBe('')
   })
 
-  it('takes undefined for every option: who has one as T | undefined passes it on under exactOptionalPropertyTypes', () => {
+  it('takes undefined for every option but guards, also under exactOptionalPropertyTypes', () => {
     const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(
       (file) => file.endsWith('.ts') && !file.includes('gen'),
     )
-    const strict = sources.flatMap((file) =>
-      [...read(`src/${file}`).matchAll(/^ {2}readonly (\w+)\?: (?!.*\| undefined$)(?!unknown$).*$/gm)].map(
-        ([line]) => `${file}: ${line.trim()}`,
+    // A guard refuses undefined, because its absence is more permissive than any value: its type refuses it
+    // too.
+    const guards = new Set(
+      sources.flatMap((file) =>
+        [...read(`src/${file}`).matchAll(/\b(\w+): 'guard'/g)].map(([, name]) => name),
       ),
+    )
+    const strict = sources.flatMap((file) =>
+      [...read(`src/${file}`).matchAll(/^ {2}readonly (\w+)\?: (?!.*\| undefined$)(?!unknown$).*$/gm)]
+        .filter(([, name]) => !guards.has(name))
+        .map(([line]) => `${file}: ${line.trim()}`),
     )
     // What node:crypto and Web Cryptography hand over, and no caller.
     expect(
-      strict.filter((line) => !/^(keys\/webcrypto-bridge|adapters\/pkcs11\/cryptoki)\.ts:/.test(line)),
+      strict.filter(
+        (line) => !/^(keys\/webcrypto-bridge|adapters\/pkcs11\/cryptoki\/cryptoki)\.ts:/.test(line),
+      ),
     ).toEqual([])
   })
 
@@ -214,22 +244,33 @@ describe('a subpath', () => {
     [
       '@grpc/grpc-js',
       'ERR_PEER_NOT_INSTALLED',
-      `(await import('spiffe-pki/grpc')).createCertificateClient({ address: 'localhost:1', tls: () => ({ roots: '' }) })`,
+      `(await import('spiffe-pki/grpc')).createCertificateClient(` +
+        `{ address: 'localhost:1', tls: () => ({ roots: '' }) })`,
     ],
     [
       '@grpc/grpc-js',
       'ERR_PEER_NOT_INSTALLED',
-      `(await import('spiffe-pki/grpc')).startCertificateServer({ tls: { certificateChain: '', privateKey: '', clientRoots: '' }, issuance: {}, authenticator: {} })`,
+      `(await import('spiffe-pki/grpc')).createCertificateServer(` +
+        `{ tls: { certificateChain: '', privateKey: '', clientRoots: '' }, ` +
+        `issuance: {}, authenticator: {} })`,
     ],
+    [
+      'yaml',
+      'ERR_PEER_NOT_INSTALLED',
+      `(await import('spiffe-pki/policy-file')).openPolicyFile('package.json')`,
+    ],
+    ['pg', 'ERR_PEER_NOT_INSTALLED', `(await import('spiffe-pki/postgres')).createPostgresStorage({})`],
     [
       'pkcs11js',
       'ERR_PKCS11_MODULE_NOT_INSTALLED',
-      `(await import('spiffe-pki/pkcs11')).Pkcs11KeyManager.open({ module: '/none.so', token: { label: 'x' }, pin: () => '' })`,
+      `(await import('spiffe-pki/pkcs11')).Pkcs11KeyManager.open(` +
+        `{ module: '/none.so', token: { label: 'x' }, pin: () => '' })`,
     ],
   ])('without %s says %s and what to install: %s', async (peer, code, call) => {
     user.write(
       'peer.mjs',
-      `await ${call}.then(() => console.log('no error'), (error) => console.log(error.code, error.message))\n`,
+      `await ${call}.then(() => console.log('no error'),` +
+        ` (error) => console.log(error.code, error.message))\n`,
     )
     const shown = await user.run('peer.mjs', { without: peers })
     expect(shown).toContain(code)
@@ -259,7 +300,10 @@ function program(page: string): string {
   return [...read(page).matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code).join('\n')
 }
 
-/** The examples of docstrings, each a module: the names of the package that it uses imported, the values that it is given declared. */
+/**
+ * The examples of docstrings, each a module: the names of the package that it uses imported, the values that
+ * it is given declared.
+ */
 function docstringExamples(): { readonly name: string; readonly code: string }[] {
   const owners = new Map<string, string>()
   for (const [subpath, target] of Object.entries(manifest.exports)) {
@@ -285,7 +329,10 @@ function docstringExamples(): { readonly name: string; readonly code: string }[]
       )
       found.push({
         name: `example-${file.replaceAll(/[/\\]/g, '-').replace(/\.ts$/, '')}-${found.length}`,
-        code: `${imports.join('')}${values.map((name) => `declare const ${name}: ${given[name]}\n`).join('')}${body}\nexport {}\n`,
+        code:
+          imports.join('') +
+          values.map((name) => `declare const ${name}: ${given[name]}\n`).join('') +
+          `${body}\nexport {}\n`,
       })
     }
   }
