@@ -1,4 +1,5 @@
-// The cryptography of a certificate and nothing else: what issuing is measured against, on one thread and on two.
+// The cryptography of a certificate and nothing else: what issuing is measured against, on one thread and on
+// two.
 
 import { KeyObject, createPublicKey, sign, verify, webcrypto } from 'node:crypto'
 import type { CertificateRequest } from '../src/x509/index.ts'
@@ -23,13 +24,14 @@ export function bareInput(
 }
 
 /**
- * Import the key, verify the request, sign, verify what was signed. `bySubtle` imports the key by WebCrypto, as we do before OpenSSL 3.2: the
- * fastest import there is, for whoever can wait for a promise.
+ * Import the key, verify the request, sign, verify what was signed. `bySubtle` imports the key by WebCrypto,
+ * as we do before OpenSSL 3.2: the fastest import there is, for whoever can wait for a promise.
  */
 export function bareCryptography(input: BareInput, bySubtle = false): () => Promise<void> {
   const { info, signature, privateKey } = input
   const caKey = createPublicKey(privateKey)
-  // The fastest import of these on this Node, from what a request holds: a JWK before OpenSSL 3.2, SPKI after.
+  // The fastest import of these on this Node, from what a request holds: a JWK before OpenSSL 3.2, SPKI
+  // after.
   const spki = Buffer.from(input.spki)
   const slowSpki = /^3\.[01]\./.test(process.versions.openssl ?? '')
   const importKey = (): KeyObject =>

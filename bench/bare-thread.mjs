@@ -1,4 +1,5 @@
-// `bare-thread.ts` from source: a thread does not inherit the loader of its process, so it registers one of its own.
+// `bare-thread.ts` from source: a thread does not inherit the loader of its
+// process, so it registers one of its own.
 
 import { register } from 'tsx/esm/api'
 

@@ -1,4 +1,5 @@
-// Keeps a number of unary calls in flight and measures each; as thin as it can be, for it shares the cores with the server.
+// Keeps a number of unary calls in flight and measures each; as thin as it can be, for it shares the cores
+// with the server.
 
 import type { Client } from '@grpc/grpc-js'
 
@@ -21,7 +22,10 @@ export interface DriveResult {
   readonly failed: number
 }
 
-/** Calls until the time is over, then waits for what is in flight; every call is answered or counted as failed. */
+/**
+ * Calls until the time is over, then waits for what is in flight; every call is answered or counted as
+ * failed.
+ */
 export function drive({ clients, path, requests, inFlight, seconds }: DriveOptions): Promise<DriveResult> {
   return new Promise((resolve) => {
     const latencies: number[] = []

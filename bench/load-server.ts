@@ -1,18 +1,19 @@
-// The server side of the load bench, in a process of its own: the certificate service, and a handler that does nothing of the same size.
+// The server side of the load bench, in a process of its own: the certificate service, and a handler that
+// does nothing of the same size.
 
-import { startCertificateServer } from '../src/adapters/grpc/index.ts'
+import { createCertificateServer } from '../src/adapters/grpc/index.ts'
 import { certificateServiceDefinition } from '../src/adapters/grpc/index.ts'
-import { ApiKeyAuthenticator, hashApiKey } from '../src/auth/index.ts'
+import { ApiKeyAuthenticator } from '../src/auth/index.ts'
 import type { Caller } from '../src/auth/index.ts'
 import { createCertificateAuthority, createRootCertificate } from '../src/ca/index.ts'
 import { createIssuanceService } from '../src/issuance/index.ts'
 import type { IssuanceService } from '../src/issuance/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../src/keys/index.ts'
 import { SpiffeId } from '../src/spiffe/index.ts'
-import { X509SvidValidator } from '../src/svid/index.ts'
 import { ClientCertificateAuthenticator, CompositeAuthenticator } from '../src/auth/index.ts'
 import { callerIdentityPolicy } from '../src/policy/index.ts'
 import { buildCertificateRequest, generalName } from '../src/x509/index.ts'
+import { benchStorage } from './issuance.ts'
 
 /** Sent once it listens. */
 export interface ServerReady {
@@ -34,6 +35,7 @@ const authority = createCertificateAuthority({
   trustDomain: 'example.org',
   certificate: root,
   signer: caSigner,
+  storage: benchStorage(),
 })
 const issuance = createIssuanceService({
   authority,
@@ -42,13 +44,14 @@ const issuance = createIssuanceService({
     mayHaveName: (name) => name.type === 'dns' && name.value === 'localhost',
   }),
 })
-const validator = new X509SvidValidator({ bundles: authority.trustBundle() })
-const server = await startCertificateServer({
+const server = await createCertificateServer({
   issuance,
   authenticator: new CompositeAuthenticator({
     authenticators: [
-      new ClientCertificateAuthenticator({ verify: (chain) => validator.verify(chain) }),
-      new ApiKeyAuthenticator({ keys: [{ id: 'load', digest: hashApiKey('load'), identities: [id] }] }),
+      new ClientCertificateAuthenticator({ bundles: authority, revocation: authority.revocation }),
+      new ApiKeyAuthenticator({
+        keys: [{ id: 'load', digest: ApiKeyAuthenticator.digestOf('load'), identities: [id] }],
+      }),
     ],
   }),
   tls: { ...(await credential()), clientRoots: root.toPem() },

@@ -1,4 +1,5 @@
-// npm run bench -- load: certificates per second over gRPC, the client in this process, the server in another, on the same cores.
+// npm run bench -- load: certificates per second over gRPC, the client in this process, the server in
+// another, on the same cores.
 
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -19,7 +20,9 @@ export interface LoadResult {
   readonly load: readonly LoadRow[]
   /** Issuing in the server's process without gRPC, per second: `i`. */
   readonly inProcessPerSecond: number
-  /** Certificates per second with 1,000 in flight over 1 / (1/h + 1/i), h being the trivial handler's rate. */
+  /**
+   * Certificates per second with 1,000 in flight over 1 / (1/h + 1/i), h being the trivial handler's rate.
+   */
   readonly shareOfLimit: number
 }
 
@@ -45,7 +48,8 @@ export async function runLoad({ short }: { readonly short: boolean }): Promise<L
     const seconds = short ? 1 : 5
     const rows: LoadRow[] = []
     let inProcess = 0
-    // Twice, alternating, so that both services and both halves of the run see the same machine; the first pass warms up.
+    // Twice, alternating, so that both services and both halves of the run see the same machine; the first
+    // pass warms up.
     for (const pass of ['warm-up', 'measured'] as const) {
       for (const inFlight of [1, 64, 1000]) {
         for (const [service, path] of [
@@ -80,13 +84,18 @@ function summary(rows: readonly LoadRow[], inProcessPerSecond: number): LoadResu
   const lost = rows.reduce((sum, row) => sum + row.failed, 0)
   console.log(`\nIssuing in the server's process: ${inProcessPerSecond.toFixed(0)}/s.`)
   console.log(
-    `1,000 in flight: ${rate('certificates').toFixed(0)} certificates/s (bar 1000), ${shareOfLimit.toFixed(2)} of 1 / (1/h + 1/i) (bar 0.80); ${lost} requests failed.`,
+    `1,000 in flight: ` +
+      `${rate('certificates').toFixed(0)} certificates/s (bar 1000), ` +
+      `${shareOfLimit.toFixed(2)} of 1 / (1/h + 1/i) (bar 0.80); ${lost} requests failed.`,
   )
   return { load: rows, inProcessPerSecond, shareOfLimit }
 }
 
 function report(row: LoadRow): LoadRow {
-  const figures = `${row.perSecond.toFixed(0).padStart(6)}/s   p50 ${row.p50Ms.toFixed(1)} ms   p99 ${row.p99Ms.toFixed(1)} ms   failed ${row.failed}`
+  const figures =
+    `${row.perSecond.toFixed(0).padStart(6)}/s   p50 ` +
+    `${row.p50Ms.toFixed(1)} ms   p99 ${row.p99Ms.toFixed(1)} ms   ` +
+    `failed ${row.failed}`
   console.log(`${row.service.padEnd(16)} ${String(row.inFlight).padStart(5)} in flight   ${figures}`)
   return row
 }

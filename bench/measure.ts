@@ -1,7 +1,8 @@
-// Measures rows: every contender gets a short turn, round after round, so that a noisy neighbour hits all of them alike.
+// Measures rows: every contender gets a short turn, round after round, so that a noisy neighbour disturbs all
+// alike.
 
 import { Bench } from 'tinybench'
-import type { BenchRow } from './row.ts'
+import type { BenchRow, SelfMeasuredRow } from './row.ts'
 
 /** A measured row. */
 export interface MeasuredRow {
@@ -18,21 +19,31 @@ export interface MeasureOptions {
   readonly rounds: number
   /** Milliseconds that a contender gets in a round. */
   readonly turnMs: number
-  /** Milliseconds that it gets before the first round, for the compiler: what is measured is code that has been in use. */
+  /** Milliseconds of work before the first round, so that the compiler has optimised what is measured. */
   readonly warmUpMs: number
+  /** A quick look: rows of a million records take fewer. */
+  readonly short: boolean
+  /** Rows over processes: also measure Go's crypto/x509. */
+  readonly go?: boolean
+  /** Rows over processes: the Node executable to measure. Default: this one. */
+  readonly node?: string | undefined
 }
 
-export const fullMeasure: MeasureOptions = { rounds: 9, turnMs: 250, warmUpMs: 500 }
-export const shortMeasure: MeasureOptions = { rounds: 7, turnMs: 60, warmUpMs: 500 }
+export const fullMeasure: MeasureOptions = { rounds: 9, turnMs: 250, warmUpMs: 500, short: false }
+export const shortMeasure: MeasureOptions = { rounds: 7, turnMs: 60, warmUpMs: 500, short: true }
 
 /** Runs a row to its end. */
-export async function measureRow(row: BenchRow, options: MeasureOptions): Promise<MeasuredRow> {
+export async function measureRow(
+  row: BenchRow | SelfMeasuredRow,
+  options: MeasureOptions,
+): Promise<MeasuredRow> {
+  if ('measure' in row) return row.measure(options)
   await row.setup?.()
   try {
     const names = Object.keys(row.peers)
     for (const work of [row.ours, ...Object.values(row.peers)]) await warmUp(work, options.warmUpMs)
     const rounds: Record<string, number>[] = []
-    for (let round = 0; round < options.rounds; round++) rounds.push(await measureRound(row, options.turnMs))
+    for (let round = 0; round < options.rounds; round++) rounds.push(await measureRound(row, options))
     const operations = row.operations ?? 1
     const median = (pick: (times: Record<string, number>) => number): number => medianOf(rounds.map(pick))
     const extra = await row.extra?.()
@@ -58,12 +69,16 @@ async function warmUp(work: () => unknown, durationMs: number): Promise<void> {
 }
 
 /** Microseconds per call of each contender in one round. */
-async function measureRound(row: BenchRow, turnMs: number): Promise<Record<string, number>> {
+async function measureRound(
+  row: BenchRow,
+  { turnMs, short }: MeasureOptions,
+): Promise<Record<string, number>> {
   const bench = new Bench({
     time: turnMs,
-    iterations: 3,
+    // For work that takes longer than a turn.
+    iterations: short ? 1 : 3,
     warmupTime: turnMs / 5,
-    warmupIterations: 2,
+    warmupIterations: short ? 1 : 2,
     throws: true,
   })
   bench.add(ours, row.ours)

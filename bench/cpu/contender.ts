@@ -1,0 +1,45 @@
+// A Node process that works to order and says what CPU time that took. It reads JSON lines: first the inputs,
+// then orders.
+
+import { Session } from 'node:inspector/promises'
+import { createInterface } from 'node:readline'
+import { ownShare } from './own-share.ts'
+import type { ContenderOrder, ContenderReport } from './contender-process.ts'
+import type { CpuInputs } from './inputs.ts'
+import { nodeWorks } from './works.ts'
+import type { Work } from './works.ts'
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+const first = await lines.next()
+const works = nodeWorks(JSON.parse(String(first.value)) as CpuInputs)
+for await (const line of lines) {
+  const order = JSON.parse(line) as ContenderOrder
+  const work = works[order.work]
+  if (work === undefined) throw new Error(`no work is called "${order.work}"`)
+  const report = order.profile ? await profiled(work, order.count) : await timed(work, order.count)
+  process.stdout.write(`${JSON.stringify(report)}\n`)
+}
+
+/** CPU time of the whole process: garbage collection and the compiler's threads are in it. */
+async function timed(work: Work, count: number): Promise<ContenderReport> {
+  const before = process.cpuUsage()
+  await repeat(work, count)
+  const { user, system } = process.cpuUsage(before)
+  return { cpuUs: (user + system) / count }
+}
+
+async function profiled(work: Work, count: number): Promise<ContenderReport> {
+  const session = new Session()
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.setSamplingInterval', { interval: 200 })
+  await session.post('Profiler.start')
+  const { cpuUs } = await timed(work, count)
+  const { profile } = await session.post('Profiler.stop')
+  session.disconnect()
+  return { cpuUs, ownShare: ownShare(profile) }
+}
+
+async function repeat(work: Work, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await work()
+}

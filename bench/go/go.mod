@@ -1,0 +1,3 @@
+module spiffe-pki/bench
+
+go 1.21
