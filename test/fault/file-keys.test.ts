@@ -1,4 +1,5 @@
-// What may happen to key files: a kill at every moment of a write, a full disk, a directory that is open to others, two processes.
+// What may happen to key files: a kill at every moment of a write, a full disk, a directory that is open to
+// others, two processes.
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import {
@@ -23,13 +24,14 @@ import { verifySignature } from '../../src/x509/index.ts'
 import { code } from '../support/codes.ts'
 import { requires } from '../support/requires.ts'
 import { temporaryFolders } from '../support/temporary.ts'
+import { watchWriteSteps, writeSteps } from '../support/write-steps.ts'
 
 const passphrase = 'a passphrase that nobody sees'
 const open = (directory: string) => FileKeyManager.open({ directory, passphrase: () => passphrase })
 const newFolder = temporaryFolders('file-keys-')
 const fresh = (): string => join(newFolder(), 'keys')
 const writer = fileURLToPath(new URL('../support/key-writer.ts', import.meta.url))
-const steps = ['begin', 'created', 'written', 'synced', 'linked', 'unlinked', 'directory-synced'] as const
+const steps = writeSteps
 
 const notAllowed = 'this test mounts a small file system, which is not allowed here'
 
@@ -199,13 +201,11 @@ describe('key files', () => {
 
   it.each(['ENOSPC', 'EROFS', 'EIO'])('answer with a code and leave nothing behind on %s', async (errno) => {
     const directory = fresh()
-    await using keys = await FileKeyManager.open({
-      directory,
-      passphrase: () => passphrase,
-      onWriteStep: (step) => {
-        if (step === 'written') throw Object.assign(new Error(errno), { code: errno })
-      },
+    await using keys = await open(directory)
+    const restore = await watchWriteSteps((step) => {
+      if (step === 'written') throw Object.assign(new Error(errno), { code: errno })
     })
+    onTestFinished(restore)
     await expect(keys.generateKey('ca', 'P-256')).rejects.toThrow(code('ERR_KEY_STORAGE'))
     expect(readdirSync(join(directory, 'ca'))).toEqual([])
     expect(await keys.getSigner('ca')).toBeUndefined()

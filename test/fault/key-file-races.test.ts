@@ -8,16 +8,16 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
-import type { WriteStep } from '../../src/adapters/files/index.ts'
+
 import { code } from '../support/codes.ts'
 import { temporaryFolders } from '../support/temporary.ts'
+import { watchWriteSteps } from '../support/write-steps.ts'
 
 const passphrase = 'a passphrase that nobody sees'
 const newFolder = temporaryFolders('races-')
 const fresh = (): string => join(newFolder(), 'keys')
 afterEach(() => vi.restoreAllMocks())
-const open = (directory: string, onWriteStep?: (step: WriteStep) => void) =>
-  FileKeyManager.open({ directory, passphrase: () => passphrase, onWriteStep })
+const open = (directory: string) => FileKeyManager.open({ directory, passphrase: () => passphrase })
 
 describe('several managers of one directory', () => {
   it('make one key where all make it at once', async () => {
@@ -63,7 +63,8 @@ describe('several managers of one directory', () => {
             } catch (error) {
               failures.push(error)
             }
-            // The last version is not destroyed, for then the numbers begin anew: another one is made beside it.
+            // The last version is not destroyed, for then the numbers begin anew: another one is made beside
+            // it.
             if ((await keys.listKeys()).length < 2)
               await keys.rotateKey('ca').catch((error: unknown) => failures.push(error))
           }
@@ -100,7 +101,7 @@ describe.skipIf(process.platform !== 'linux')('what is written is on the disk', 
   const fileOf = (handle: FileHandle): string =>
     basename(readlinkSync(`/proc/self/fd/${handle.fd}`)).replace(/^\.writing-[0-9a-f]+$/, 'temporary')
 
-  it('before it has its name, its name before the call returns, and each new directory in the one above it', async () => {
+  it('before the rename, the name before the call returns, each new directory in its parent', async () => {
     const events: string[] = []
     const prototype = await fileHandles()
     const { sync } = prototype
@@ -110,10 +111,15 @@ describe.skipIf(process.platform !== 'linux')('what is written is on the disk', 
     })
     const parent = newFolder()
     const directory = join(parent, 'keys', 'deeper')
-    await using keys = await open(directory, (step) => events.push(step))
+    await using keys = await open(directory)
     expect(events).toEqual(['sync keys', `sync ${basename(parent)}`])
     events.length = 0
-    await keys.generateKey('ca', 'P-256')
+    const restore = await watchWriteSteps((step) => events.push(step))
+    try {
+      await keys.generateKey('ca', 'P-256')
+    } finally {
+      restore()
+    }
     expect(events).toEqual([
       'sync deeper',
       'begin',

@@ -30,7 +30,7 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token in long use', () => {
       module: token.modulePath,
       token: { label: token.label },
       pin: () => token.pin,
-      sessions: 8,
+      maxSessions: 8,
     })
 
   it(
@@ -44,7 +44,10 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token in long use', () => {
       await sign(signer, signatures)
       const after = held()
       console.log(
-        `${signatures} signatures: ${before.files} -> ${after.files} open files, heap and external ${kib(before.heap)} -> ${kib(after.heap)} KiB, resident ${kib(before.resident)} -> ${kib(after.resident)} KiB, ${keys.sessions.open} sessions`,
+        `${signatures} signatures: ` +
+          `${before.files} -> ${after.files} open files, heap and external ` +
+          `${kib(before.heap)} -> ${kib(after.heap)} KiB, resident ` +
+          `${kib(before.resident)} -> ${kib(after.resident)} KiB, ${keys.sessions.open} sessions`,
       )
       expect(keys.sessions).toEqual({ open: 8, busy: 0, waiting: 0 })
       expect(after.files).toBe(before.files)

@@ -1,11 +1,12 @@
-// Chains below intermediates with constraints, made by our own CA functions, each with the one verdict that everybody has to give.
+// Chains below intermediates with constraints, made by our own CA functions, each with the one verdict that
+// everybody has to give.
 
 import {
   createCertificateAuthority,
   createIntermediateCertificate,
   createRootCertificate,
 } from '../../src/ca/index.ts'
-import type { CaCertificateOptions, CaCredential } from '../../src/ca/index.ts'
+import type { CaCertificateOptions, CaCredential } from '../../src/ca/authority/ca-certificate.ts'
 import { SoftwareSigner } from '../../src/keys/index.ts'
 import {
   DistinguishedName,
@@ -20,7 +21,10 @@ import type { Certificate, GeneralName } from '../../src/x509/index.ts'
 export interface ConstrainedChain {
   readonly name: string
   readonly holds: boolean
-  /** Go takes a URI constraint without a leading period for a domain; RFC 5280 §4.2.1.10 has it specify a host. */
+  /**
+   * Go takes a URI constraint without a leading period for a domain; RFC 5280 §4.2.1.10 has it specify a
+   * host.
+   */
   readonly goHolds: boolean
   readonly leaf: Certificate
   readonly intermediates: readonly Certificate[]
@@ -115,12 +119,15 @@ const rows: readonly Row[] = [
   },
 ]
 
-/** Every row, with leaves that hold (from our authority, which lints them) and leaves that do not (which it refuses, so built by hand). */
+/**
+ * Every row, with leaves that hold (from our authority, which lints them) and leaves that do not (which it
+ * refuses, so built by hand).
+ */
 export async function constrainedChains(): Promise<ConstrainedChain[]> {
   const [rootSigner, signer, second, leafSigner] = (await Promise.all(
     [0, 1, 2, 3].map(() => SoftwareSigner.generate('P-256')),
   )) as [SoftwareSigner, SoftwareSigner, SoftwareSigner, SoftwareSigner]
-  const proven = (await buildCertificateRequest({}, leafSigner)).verify()
+  const csr = await buildCertificateRequest({}, leafSigner)
   const root = {
     certificate: await createRootCertificate(rootSigner, { subject: 'CN=root', pathLength: 2 }),
     signer: rootSigner,
@@ -148,7 +155,7 @@ export async function constrainedChains(): Promise<ConstrainedChain[]> {
           chain: chain.intermediates.slice(1),
           roots: [chain.root],
         })
-        const { certificate } = await authority.sign(authority.prepare(proven, { subjectAltName: names }))
+        const { certificate } = await authority.sign(await authority.prepare(csr, { subjectAltName: names }))
         chains.push({ ...chain, name, holds: true, goHolds: true, leaf: certificate })
       }
       for (const names of [...fails, ...goTakes])

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check'
 import { generalName, keyPurposeOids } from '../../src/x509/index.ts'
-import type { Certificate, ExtensionFields } from '../../src/x509/index.ts'
+import type { Certificate } from '../../src/x509/index.ts'
+import type { ExtensionFields } from '../../src/x509/internal.ts'
 import { makeAuthority, makeLeaf, newSigner } from '../unit/validation/test-pki.ts'
 import type { Changes } from '../unit/validation/test-pki.ts'
 

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { explainVerdict, verifyPath } from '../../src/validation/index.ts'
-import { formatGeneralName } from '../../src/x509/index.ts'
+import { formatGeneralName } from '../../src/x509/internal.ts'
 import type { Certificate } from '../../src/x509/index.ts'
 import { requires } from '../support/requires.ts'
 import { time } from '../unit/validation/test-pki.ts'
@@ -84,7 +84,9 @@ describe.skipIf(!present)("Go's crypto/x509", () => {
         time: now,
         extendedKeyUsage: 'serverAuth',
       })
-      const what = `${name}: ${leaf.subjectAltName!.map(formatGeneralName).join(', ')}: ${theirs[at]}, ${explainVerdict(verdict)}`
+      const what =
+        `${name}: ` +
+        `${leaf.subjectAltName!.map(formatGeneralName).join(', ')}: ${theirs[at]}, ${explainVerdict(verdict)}`
       expect([verdict.ok, theirs[at] === 'ok'], what).toEqual([holds, goHolds])
       if (!verdict.ok)
         expect(verdict.rejected[0]?.code, what).toMatch(/^ERR_PATH_(?:NAME_CONSTRAINTS|LENGTH)$/)

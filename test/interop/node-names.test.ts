@@ -1,4 +1,5 @@
-// A second opinion on names: hosts, addresses and mailboxes, judged by us and by OpenSSL through `node:crypto`. What we match, it matches.
+// A second opinion on names: hosts, addresses and mailboxes, judged by us and by OpenSSL through
+// `node:crypto`. What we match, it matches.
 
 import { X509Certificate } from 'node:crypto'
 import fc from 'fast-check'
@@ -6,7 +7,8 @@ import { describe, expect, it } from 'vitest'
 import { isPkiError } from '../../src/errors/index.ts'
 import { checkPeerName } from '../../src/validation/names/index.ts'
 import type { PeerName } from '../../src/validation/names/index.ts'
-import { formatIpAddress, generalName } from '../../src/x509/index.ts'
+import { generalName } from '../../src/x509/index.ts'
+import { formatIpAddress } from '../../src/x509/internal.ts'
 import type { Certificate, GeneralName } from '../../src/x509/index.ts'
 import { makeAuthority, makeLeaf, newSigner } from '../unit/validation/test-pki.ts'
 
@@ -64,7 +66,8 @@ describe('names', () => {
           expect(theirs || /^\*.*_/.test(presented), `${presented} for ${wanted}`).toBe(true)
           both++
         } else if (theirs) {
-          // RFC 9525 §6.3: one whole leftmost label, and not over a single label; a name of empty labels is none (RFC 1034 §3.5).
+          // RFC 9525 §6.3: one whole leftmost label, and not over a single label; a name of empty labels is
+          // none (RFC 1034 §3.5).
           expect(
             presented.includes('*') || /^\.|\.$|\.\.|^$/.test(presented) || /^\.|\.$|\.\.|^$/.test(wanted),
             `${presented} for ${wanted}`,

@@ -1,5 +1,6 @@
-// A second opinion on revocation: generated lists (scopes, reasons, indirect ones, deltas, stale ones, wrong keys), judged by us and by
-// `openssl verify -extended_crl -use_deltas`. What we call good, it calls good, or a clause says why not.
+// A second opinion on revocation: generated lists (scopes, reasons, indirect ones, deltas, stale ones, wrong
+// keys), judged by us and by `openssl verify -extended_crl -use_deltas`. What we call good, it calls good, or
+// a clause says why not.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,21 +10,11 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCrlChecker, verifyPath } from '../../src/validation/index.ts'
 import type { RevocationQuery } from '../../src/validation/index.ts'
-import {
-  DistinguishedName,
-  buildRevocationList,
-  encodeDistributionPoints,
-  extensionOids,
-  generalName,
-} from '../../src/x509/index.ts'
-import type {
-  Certificate,
-  CrlReason,
-  DistributionPoint,
-  GeneralName,
-  IssuingDistributionPoint,
-  RevocationList,
-} from '../../src/x509/index.ts'
+import { DistinguishedName, buildCrl, extensionOids, generalName } from '../../src/x509/index.ts'
+import { encodeDistributionPoints } from '../../src/x509/internal.ts'
+import type { Certificate, GeneralName, Crl } from '../../src/x509/index.ts'
+import type { CrlReason } from '../../src/x509/extensions/revocation-extensions.ts'
+import type { DistributionPoint, IssuingDistributionPoint } from '../../src/x509/internal.ts'
 import { requires } from '../support/requires.ts'
 import { makeAuthority, makeLeaf, newSigner, time } from '../unit/validation/test-pki.ts'
 import type { Authority } from '../unit/validation/test-pki.ts'
@@ -126,7 +117,7 @@ const place = (name: 'a' | 'b'): { readonly fullName: readonly GeneralName[] } =
   fullName: [generalName.uri(`http://crl.example/${name}`)],
 })
 
-async function make({ points, lists }: Plan): Promise<{ leaf: Certificate; made: RevocationList[] }> {
+async function make({ points, lists }: Plan): Promise<{ leaf: Certificate; made: Crl[] }> {
   const crlDistributionPoints = points.map(({ name, reasons, crlIssuer: named }): DistributionPoint => ({
     name: place(name),
     reasons,
@@ -144,7 +135,7 @@ async function make({ points, lists }: Plan): Promise<{ leaf: Certificate; made:
       other: [freshest],
     },
   })
-  const made: RevocationList[] = []
+  const made: Crl[] = []
   for (const [at10, plan] of lists.entries()) {
     const by = plan.by === 'ca' ? ca : crlIssuer
     const number = 10 * (at10 + 1)
@@ -158,7 +149,7 @@ async function make({ points, lists }: Plan): Promise<{ leaf: Certificate; made:
     // Dates in the order of the numbers.
     const thisUpdate = new Date(at(plan.stale ? -30 : -10).getTime() + number * 60_000 + plan.hour * 1000)
     made.push(
-      await buildRevocationList(
+      await buildCrl(
         {
           ...fields,
           thisUpdate,
@@ -172,7 +163,7 @@ async function make({ points, lists }: Plan): Promise<{ leaf: Certificate; made:
     if (plan.delta === undefined) continue
     const { stale, ahead } = plan.delta
     made.push(
-      await buildRevocationList(
+      await buildCrl(
         {
           ...fields,
           thisUpdate: new Date(thisUpdate.getTime() + 1000),
@@ -226,7 +217,7 @@ function entriesOf(
 
 function ourAnswer(
   leaf: Certificate,
-  lists: readonly RevocationList[],
+  lists: readonly Crl[],
 ): { readonly code: string; readonly message: string } {
   const checker = createCrlChecker({ lists, issuers: [crlIssuer.certificate], mode: 'hard-fail' })
   // OpenSSL asks nothing of the issuer of lists itself.
@@ -247,21 +238,23 @@ function ourAnswer(
 
 /** What OpenSSL does not do, and the RFC has done. */
 const explained: readonly { readonly error: RegExp; readonly where: (plan: Plan) => boolean }[] = [
-  // RFC 5280 §6.3.3, last paragraph: lists of the issuer that no distribution point names cover what the points leave open.
+  // RFC 5280 §6.3.3, last paragraph: lists of the issuer that no distribution point names cover what the
+  // points leave open.
   {
     error: /error (?:3|44) /,
     where: ({ points }) => points.some(({ reasons, crlIssuer: named }) => reasons !== undefined || named),
   },
   // A list that is not signed by whom it names says nothing; others are asked.
   { error: /error 8 /, where: ({ lists }) => lists.some(({ forged }) => forged) },
-  // RFC 5280 §5.2.4: a current delta makes a list current that is past its time; and a stale list beside a current one says nothing.
+  // RFC 5280 §5.2.4: a current delta makes a list current that is past its time; and a stale list beside a
+  // current one says nothing.
   { error: /error 12 /, where: ({ lists }) => lists.some(({ stale }) => stale) },
 ]
 
 let count = 0
 function theirAnswer(
   leaf: Certificate,
-  lists: readonly RevocationList[],
+  lists: readonly Crl[],
 ): { readonly good: boolean; readonly text: string } {
   const file = (name: string, text: string): string => {
     const path = join(folder, `${name}-${count}.pem`)
@@ -333,7 +326,8 @@ describe.skipIf(!present)('openssl verify with lists', () => {
             theirs.good || explained.some(({ error, where }) => error.test(theirs.text) && where(plan)),
             about,
           ).toBe(true)
-        // Of several lists OpenSSL asks the one that fits best; here one that accuses is believed, unless a later one of its scope says otherwise.
+        // Of several lists OpenSSL asks the one that fits best; here one that accuses is believed, unless a
+        // later one of its scope says otherwise.
         else if (theirs.good) expect(ours.code === 'ERR_REVOKED' && made.length > 1, about).toBe(true)
       }),
       { numRuns: runs },

@@ -1,5 +1,5 @@
-// What we make, OpenSSL accepts: certificates below roots and intermediates of every pair of key types, requests and CRLs. What OpenSSL asks
-// for, we issue, or refuse by name.
+// What we make, OpenSSL accepts: certificates below roots and intermediates of every pair of key types,
+// requests and CRLs. What OpenSSL asks for, we issue, or refuse by name.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,20 +11,15 @@ import {
   createIntermediateCertificate,
   createRootCertificate,
 } from '../../src/ca/index.ts'
-import type { CaCredential } from '../../src/ca/index.ts'
+import type { CaCredential } from '../../src/ca/authority/ca-certificate.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import type { IssuanceService } from '../../src/issuance/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
 import { TrustDomain } from '../../src/spiffe/index.ts'
-import {
-  CertificateRequest,
-  buildCertificateRequest,
-  buildRevocationList,
-  formatGeneralName,
-  generalName,
-} from '../../src/x509/index.ts'
+import { CertificateRequest, buildCertificateRequest, buildCrl, generalName } from '../../src/x509/index.ts'
+import { formatGeneralName } from '../../src/x509/internal.ts'
 import type { Certificate } from '../../src/x509/index.ts'
 import { callerOf, workloadId } from '../support/pki.ts'
 import { requires } from '../support/requires.ts'
@@ -69,7 +64,10 @@ const policy = callerIdentityPolicy({
   mayHaveName: ({ type }) => type === 'dns' || type === 'ip',
 })
 
-/** A root key, which is a leaf's in other chains, and an intermediate's, of each kind: making keys is what costs time here. */
+/**
+ * A root key, which is a leaf's in other chains, and an intermediate's, of each kind: making keys is what
+ * costs time here.
+ */
 const keys = new Map<Algorithm, { readonly root: SoftwareSigner; readonly intermediate: SoftwareSigner }>()
 const keysOf = (
   algorithm: Algorithm,
@@ -180,7 +178,7 @@ describe.skipIf(!present)('OpenSSL', () => {
       'DNS:localhost',
     )
     const { certificate } = await ca.issuance.issue({ csr: request }, callerOf())
-    const list = await buildRevocationList(
+    const list = await buildCrl(
       {
         issuer: ca.certificate.subject,
         thisUpdate: new Date(Date.now() - 60_000),
@@ -352,7 +350,8 @@ describe.skipIf(!present)('requests of OpenSSL', () => {
   ] as const)('of a key of %s is refused: %s', async (name, code, made, options) => {
     write(
       'req.cnf',
-      `${read('req.cnf').toString()}\n[ca]\nbasicConstraints = CA:TRUE\n[foreign]\nsubjectAltName = URI:spiffe://example.org/other\n[odd]\ntlsfeature = status_request\n`,
+      `${read('req.cnf').toString()}\n[ca]\nbasicConstraints = CA:TRUE\n[foreign]\nsubjectAltName = ` +
+        `URI:spiffe://example.org/other\n[odd]\ntlsfeature = status_request\n`,
     )
     const [algorithm, ...pkeyopts] = made ?? []
     if (algorithm !== undefined) genpkey('refused.key', algorithm, ...pkeyopts)

@@ -1,4 +1,5 @@
-// OCSP with OpenSSL at the other end: we read what `openssl ocsp` answers, and it reads what we ask and answer.
+// OCSP with OpenSSL at the other end: we read what `openssl ocsp` answers, and it reads what we ask and
+// answer.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

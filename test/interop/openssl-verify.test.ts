@@ -1,5 +1,5 @@
-// A second opinion: generated chains, verified by us and by `openssl verify`. What we accept, it accepts; what it accepts and we do not
-// has to break a rule that it does not check, named below.
+// A second opinion: generated chains, verified by us and by `openssl verify`. What we accept, it accepts;
+// what it accepts and we do not has to break a rule that it does not check, named below.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { explainVerdict, validationProfiles, verifyPath } from '../../src/validation/index.ts'
-import { formatGeneralName } from '../../src/x509/index.ts'
+import { formatGeneralName } from '../../src/x509/internal.ts'
 import type { Certificate } from '../../src/x509/index.ts'
 import { requires } from '../support/requires.ts'
 import { time } from '../unit/validation/test-pki.ts'
@@ -24,11 +24,14 @@ const folder = present ? mkdtempSync(join(tmpdir(), 'opinions-')) : ''
 const stricter: readonly (readonly [string, RegExp])[] = [
   // Section 4's demands on CAs: OpenSSL checks some of them, under -x509_strict only.
   ['ERR_PATH_PROFILE', /^RFC 5280 §4\./],
-  // Nested purposes: OpenSSL asks them of CAs too, but lets anyExtendedKeyUsage and absent extensions differ by purpose.
+  // Nested purposes: OpenSSL asks them of CAs too, but lets anyExtendedKeyUsage and absent extensions differ
+  // by purpose.
   ['ERR_PATH_EXTENDED_KEY_USAGE', /^RFC 5280 §4\.2\.1\.12/],
 ]
 
-/** OpenSSL's TLS purposes do not take anyExtendedKeyUsage, which RFC 5280 §4.2.1.12 leaves to the application. */
+/**
+ * OpenSSL's TLS purposes do not take anyExtendedKeyUsage, which RFC 5280 §4.2.1.12 leaves to the application.
+ */
 const profile = { ...validationProfiles.rfc5280, acceptAnyExtendedKeyUsage: false }
 
 describe.skipIf(!present)('openssl verify', () => {
@@ -96,7 +99,10 @@ describe.skipIf(!present)('openssl verify', () => {
         'sslserver',
         leafFile,
       ])
-      const what = `${name}: ${leaf.subjectAltName!.map(formatGeneralName).join(', ')}: ${stderr.toString()}, ${explainVerdict(verdict)}`
+      const what =
+        `${name}: ` +
+        `${leaf.subjectAltName!.map(formatGeneralName).join(', ')}: ` +
+        `${stderr.toString()}, ${explainVerdict(verdict)}`
       expect([verdict.ok, status === 0], what).toEqual([holds, holds])
       if (!holds)
         expect(stderr.toString(), what).toMatch(

@@ -1,4 +1,5 @@
-// Keys in a SoftHSM token: what a KeyManager does, what a token may do to it, and what is never done to a token.
+// Keys in a SoftHSM token: what a KeyManager does, what a token may do to it, and what is never done to a
+// token.
 
 import 'reflect-metadata'
 import { existsSync } from 'node:fs'
@@ -10,13 +11,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { createSoftHsmToken } from '../../examples/main/softhsm.ts'
 import type { SoftHsmToken } from '../../examples/main/softhsm.ts'
 import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
-import type { Pkcs11Binding, Pkcs11KeyManagerOptions } from '../../src/adapters/pkcs11/index.ts'
+import type { Pkcs11Binding } from '../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
+import type { Pkcs11KeyManagerOptions } from '../../src/adapters/pkcs11/pkcs11-options.ts'
 import { Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
-import {
-  MemoryCertificateStore,
-  createCertificateAuthority,
-  createRootCertificate,
-} from '../../src/ca/index.ts'
+import { createMemoryStorage, createCertificateAuthority, createRootCertificate } from '../../src/ca/index.ts'
+import { MemoryCertificateStore } from '../../src/ca/records/memory-certificate-store.ts'
 import { isPkiError } from '../../src/errors/index.ts'
 import {
   FailoverKeyManager,
@@ -243,19 +242,24 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
       trustDomain: 'example.org',
     })
     const store = new MemoryCertificateStore()
-    const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, store })
-    const request = (await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))).verify()
+    const authority = createCertificateAuthority({
+      trustDomain: 'example.org',
+      certificate,
+      signer,
+      storage: { ...createMemoryStorage(), certificates: store },
+    })
+    const request = await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))
     const content = { subjectAltName: [generalName.uri('spiffe://example.org/web')] }
     expect(
-      (await authority.sign(authority.prepare(request, content))).certificate.verifySignatureBy(
+      (await authority.sign(await authority.prepare(request, content))).certificate.verifySignatureBy(
         signer.publicKey,
       ),
     ).toBe(true)
     faulty = true
-    await expect(authority.sign(authority.prepare(request, content))).rejects.toThrow(
+    await expect(authority.sign(await authority.prepare(request, content))).rejects.toThrow(
       code('ERR_CA_SIGNATURE'),
     )
-    await expect(authority.revocationList()).rejects.toThrow(code('ERR_CA_SIGNATURE'))
+    await expect(authority.issueCrl()).rejects.toThrow(code('ERR_CA_SIGNATURE'))
     await expect(createRootCertificate(signer, { subject: 'CN=token' })).rejects.toThrow(
       code('ERR_CA_SIGNATURE'),
     )
@@ -302,48 +306,51 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
     expect(await doubled.sign(data)).toEqual(Uint8Array.of(1))
   })
 
-  it('finds a key that another program made, by its label and by its id, in the token of a serial number', async () => {
-    const { execFileSync } = await import('node:child_process')
-    const pem = join(token.directory, 'outside.pem')
-    await writeFile(pem, exportPrivateKey((await SoftwareSigner.generate('P-256')).privateKey()))
-    execFileSync('softhsm2-util', [
-      '--import',
-      pem,
-      '--token',
-      token.label,
-      '--label',
-      'outside',
-      '--id',
-      'c0ffee',
-      '--pin',
-      token.pin,
-    ])
-    const shown = execFileSync('softhsm2-util', ['--show-slots'], { encoding: 'utf8' })
-    const serialNumber = shown
-      .split('Slot ')
-      .find((slot) => new RegExp(`Label: +${token.label} `).test(slot))!
-      .match(/Serial number: +(\S+)/)![1]!
-    await using keys = await open({ token: { serialNumber } })
-    const byId = await keys.signerOf(Buffer.from('c0ffee', 'hex'))
-    const byLabel = (await keys.getSigner('outside'))!
-    expect(byId.publicKey.equals(byLabel.publicKey)).toBe(true)
-    expect(verifySignature(byId.publicKey, byId.signatureAlgorithm, data, await byId.sign(data))).toBe(true)
-    await expect(keys.signerOf(Buffer.from('dead', 'hex'))).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
-    execFileSync('softhsm2-util', [
-      '--import',
-      pem,
-      '--token',
-      token.label,
-      '--label',
-      'twice',
-      '--id',
-      'c0ffee',
-      '--force',
-      '--pin',
-      token.pin,
-    ])
-    await expect(keys.signerOf(Buffer.from('c0ffee', 'hex'))).rejects.toThrow(code('ERR_HSM_KEY_AMBIGUOUS'))
-  })
+  it(
+    'finds a key that another program made, by its label and by its id, in the token of a serial ' + 'number',
+    async () => {
+      const { execFileSync } = await import('node:child_process')
+      const pem = join(token.directory, 'outside.pem')
+      await writeFile(pem, exportPrivateKey((await SoftwareSigner.generate('P-256')).privateKey()))
+      execFileSync('softhsm2-util', [
+        '--import',
+        pem,
+        '--token',
+        token.label,
+        '--label',
+        'outside',
+        '--id',
+        'c0ffee',
+        '--pin',
+        token.pin,
+      ])
+      const shown = execFileSync('softhsm2-util', ['--show-slots'], { encoding: 'utf8' })
+      const serialNumber = shown
+        .split('Slot ')
+        .find((slot) => new RegExp(`Label: +${token.label} `).test(slot))!
+        .match(/Serial number: +(\S+)/)![1]!
+      await using keys = await open({ token: { serialNumber } })
+      const byId = await keys.signerOf(Buffer.from('c0ffee', 'hex'))
+      const byLabel = (await keys.getSigner('outside'))!
+      expect(byId.publicKey.equals(byLabel.publicKey)).toBe(true)
+      expect(verifySignature(byId.publicKey, byId.signatureAlgorithm, data, await byId.sign(data))).toBe(true)
+      await expect(keys.signerOf(Buffer.from('dead', 'hex'))).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+      execFileSync('softhsm2-util', [
+        '--import',
+        pem,
+        '--token',
+        token.label,
+        '--label',
+        'twice',
+        '--id',
+        'c0ffee',
+        '--force',
+        '--pin',
+        token.pin,
+      ])
+      await expect(keys.signerOf(Buffer.from('c0ffee', 'hex'))).rejects.toThrow(code('ERR_HSM_KEY_AMBIGUOUS'))
+    },
+  )
 
   it('refuses two keys of one name', async () => {
     await using keys = await open()
@@ -410,8 +417,9 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
   it('destroys keys of one version together', async () => {
     await using keys = await open()
     await keys.generateKey('twins', 'P-256')
-    // Sees nothing that is there, so it makes version 1 again and does not find it to take it back.
-    await using blind = await open({}, { C_FindObjects: () => [] })
+    // It sees no object, so it makes version 1 again, and does not destroy it, as a process that was killed
+    // then.
+    await using blind = await open({}, { C_FindObjects: () => [], C_DestroyObject: () => undefined })
     await expect(blind.generateKey('twins', 'P-256')).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
     await expect(keys.getSigner('twins')).rejects.toThrow(code('ERR_HSM_KEY_AMBIGUOUS'))
     await keys.destroyKey('twins')
@@ -455,7 +463,7 @@ describe.skipIf(!requires('softhsm'))('a SoftHSM token', () => {
   it('queues no more than it was told to, and waits no longer', async () => {
     const waiting: (() => void)[] = []
     await using keys = await open(
-      { sessions: 1, queueLimit: 2, timeoutMs: 200 },
+      { maxSessions: 1, maxWaiting: 2, timeoutMs: 200 },
       {
         C_SignAsync: (next, ...args) => new Promise((resolve) => waiting.push(() => resolve(next(...args)))),
       },

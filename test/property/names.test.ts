@@ -15,18 +15,17 @@ import {
   utf8String,
 } from '../../src/der/index.ts'
 import { isPkiError } from '../../src/errors/index.ts'
+import { DistinguishedName, generalName, parseSerialNumber } from '../../src/x509/index.ts'
 import {
-  DistinguishedName,
   encodeGeneralName,
   formatIpAddress,
-  generalName,
   parseIpAddress,
-  parseSerialNumber,
   readGeneralName,
   serialNumberBytes,
   serialNumberFromBytes,
-} from '../../src/x509/index.ts'
-import type { GeneralName, NameAttribute } from '../../src/x509/index.ts'
+} from '../../src/x509/internal.ts'
+import type { GeneralName } from '../../src/x509/index.ts'
+import type { NameAttribute } from '../../src/x509/internal.ts'
 
 const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex')
 const octets = (minimum: number, maximum: number): fc.Arbitrary<Uint8Array> =>

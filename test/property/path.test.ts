@@ -1,4 +1,5 @@
-// Properties of path validation: a changed octet never goes unnoticed, and the order of intermediates does not matter.
+// Properties of path validation: a changed octet never goes unnoticed, and the order of intermediates does
+// not matter.
 
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -8,9 +9,9 @@ import type { Verdict } from '../../src/validation/index.ts'
 import {
   CertificateRequest,
   DistinguishedName,
-  RevocationList,
+  Crl,
   buildCertificateRequest,
-  buildRevocationList,
+  buildCrl,
   generalName,
 } from '../../src/x509/index.ts'
 import type { Certificate } from '../../src/x509/index.ts'
@@ -79,7 +80,7 @@ describe('one changed octet', () => {
     const entries = [
       { serialNumber: leaf.serialNumber, revocationDate: time, reason: 'keyCompromise' as const },
     ]
-    const list = await buildRevocationList({ ...fields, entries }, root.signer)
+    const list = await buildCrl({ ...fields, entries }, root.signer)
     expect(list.verifySignatureBy(root.signer.publicKey)).toBe(true)
     fc.assert(
       fc.property(fc.nat(list.der.length - 1), fc.integer({ min: 1, max: 255 }), (at, xor) => {
@@ -135,8 +136,8 @@ describe('one changed octet', () => {
           return
         }
         if (!verdict.ok) return
-        // An anchor is a name and a key that are trusted as given: they are unchanged. Its dates, serial number, issuer, identifiers and
-        // own signature are nobody's proof.
+        // An anchor is a name and a key that are trusted as given: they are unchanged. Its dates, serial
+        // number, issuer, identifiers and own signature are nobody's proof.
         expect(verdict.path.anchor.publicKey.equals(anchor.publicKey)).toBe(true)
         expect(verdict.path.anchor.subject.equals(anchor.subject)).toBe(true)
       }),
@@ -172,7 +173,7 @@ describe('the order of intermediates', () => {
 /** Whether the bytes are a list that the root signed; a `PkiError` is a refusal. */
 function signedListOf(der: Uint8Array): boolean {
   try {
-    return RevocationList.parse(der).verifySignatureBy(root.signer.publicKey)
+    return Crl.parse(der).verifySignatureBy(root.signer.publicKey)
   } catch (error) {
     if (!isPkiError(error)) throw error
     return false

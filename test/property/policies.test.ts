@@ -1,10 +1,13 @@
-// Certificate policies agree with a slow reference: the valid policy tree of RFC 5280 §6.1.2 to §6.1.5, done literally, node by node.
+// Certificate policies agree with a slow reference: the valid policy tree of RFC 5280 §6.1.2 to §6.1.5, done
+// literally, node by node.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkPolicies } from '../../src/validation/policies/check-policies.ts'
-import { anyPolicy } from '../../src/x509/index.ts'
-import type { Certificate, PolicyMapping } from '../../src/x509/index.ts'
+import type { PolicyInputs } from '../../src/validation/policies/policy-inputs.ts'
+import { anyPolicy } from '../../src/x509/internal.ts'
+import type { Certificate } from '../../src/x509/index.ts'
+import type { PolicyMapping } from '../../src/x509/internal.ts'
 
 const runs = Number(process.env['SPIFFE_PKI_PROPERTY_RUNS'] ?? 5000)
 const names = ['1.1', '1.2', '1.3']
@@ -36,104 +39,132 @@ interface Node {
 /** The resulting set in order, or `refused`. `path`: from the anchor down. */
 function reference(path: readonly Model[], inputs: Inputs): readonly string[] | 'refused' {
   const n = path.length
-  let tree: Node | undefined = {
+  const tree = new PolicyTree(n)
+  let [explicit, inhibitAny, mapping] = [
+    inputs.explicitPolicy,
+    inputs.inhibitAnyPolicy,
+    inputs.inhibitPolicyMapping,
+  ].map((set) => (set ? 0 : n + 1)) as [number, number, number]
+  for (let i = 1; i <= n; i++) {
+    const certificate = path[i - 1] as Model
+    const anyCounts = inhibitAny > 0 || (i < n && certificate.selfIssued)
+    if (certificate.policies === undefined)
+      tree.root = undefined // (e)
+    else tree.grow(i, certificate.policies, anyCounts) // (d)
+    if (explicit === 0 && tree.root === undefined) return 'refused' // (f)
+    if (i === n) {
+      if (explicit > 0) explicit--
+      if (certificate.requireExplicitPolicy === 0) explicit = 0
+      break
+    }
+    const mappings = certificate.mappings ?? []
+    if (mappings.some(namesAnyPolicy)) return 'refused'
+    tree.map(i, mappings, mapping > 0)
+    const { selfIssued, requireExplicitPolicy, inhibitPolicyMapping, inhibitAnyPolicy } = certificate
+    explicit = counterAfter(explicit, selfIssued, requireExplicitPolicy)
+    mapping = counterAfter(mapping, selfIssued, inhibitPolicyMapping)
+    inhibitAny = counterAfter(inhibitAny, selfIssued, inhibitAnyPolicy)
+  }
+  const found = tree.intersection(inputs.initialPolicySet)
+  return explicit === 0 && found.size === 0 ? 'refused' : [...found].sort()
+}
+
+/** §6.1.4 (h) to (j). */
+function counterAfter(counter: number, selfIssued: boolean, limit: number | undefined): number {
+  const counted = selfIssued ? counter : Math.max(0, counter - 1)
+  return Math.min(counted, limit ?? counted)
+}
+
+/** The valid_policy_tree of §6.1.2 (a), and the steps of §6.1.3 to §6.1.5 that change it. */
+class PolicyTree {
+  root: Node | undefined = {
     policy: anyPolicy,
     expected: [anyPolicy],
     parent: undefined,
     depth: 0,
     children: [],
   }
-  let [explicit, inhibitAny, mapping] = [
-    inputs.explicitPolicy,
-    inputs.inhibitAnyPolicy,
-    inputs.inhibitPolicyMapping,
-  ].map((set) => (set ? 0 : n + 1)) as [number, number, number]
-  const at = (depth: number): Node[] =>
-    tree === undefined ? [] : all(tree).filter((node) => node.depth === depth)
-  const add = (parent: Node, policy: string, expected: readonly string[]): void => {
+  readonly #length: number
+
+  constructor(length: number) {
+    this.#length = length
+  }
+
+  #at(depth: number): Node[] {
+    return this.root === undefined ? [] : all(this.root).filter((node) => node.depth === depth)
+  }
+
+  #add(parent: Node, policy: string, expected: readonly string[]): void {
     parent.children.push({ policy, expected, parent, depth: parent.depth + 1, children: [] })
   }
-  const prune = (depth: number): void => {
+
+  #prune(depth: number): void {
     for (let level = depth - 1; level >= 0; level--)
-      for (const node of at(level)) if (node.children.length === 0) remove(node)
+      for (const node of this.#at(level)) if (node.children.length === 0) this.#remove(node)
   }
-  const remove = (node: Node): void => {
-    if (node.parent === undefined) tree = undefined
+
+  #remove(node: Node): void {
+    if (node.parent === undefined) this.root = undefined
     else node.parent.children = node.parent.children.filter((child) => child !== node)
   }
-  for (let i = 1; i <= n; i++) {
-    const certificate = path[i - 1] as Model
-    if (certificate.policies !== undefined && tree !== undefined) {
-      for (const policy of certificate.policies.filter((each) => each !== anyPolicy)) {
-        // (d)(1)
-        const parents = at(i - 1).filter(({ expected }) => expected.includes(policy))
-        for (const parent of parents) add(parent, policy, [policy])
-        if (parents.length === 0)
-          for (const parent of at(i - 1).filter((node) => node.policy === anyPolicy))
-            add(parent, policy, [policy])
-      }
-      if (certificate.policies.includes(anyPolicy) && (inhibitAny > 0 || (i < n && certificate.selfIssued))) {
-        // (d)(2)
-        for (const node of at(i - 1))
-          for (const policy of node.expected)
-            if (!node.children.some((child) => child.policy === policy)) add(node, policy, [policy])
-      }
-      prune(i)
+
+  /** §6.1.3 (d). */
+  grow(i: number, policies: readonly string[], anyCounts: boolean): void {
+    if (this.root === undefined) return
+    for (const policy of policies.filter((each) => each !== anyPolicy)) {
+      // (d)(1)
+      const parents = this.#at(i - 1).filter(({ expected }) => expected.includes(policy))
+      for (const parent of parents) this.#add(parent, policy, [policy])
+      if (parents.length === 0)
+        for (const parent of this.#at(i - 1).filter((node) => node.policy === anyPolicy))
+          this.#add(parent, policy, [policy])
     }
-    if (certificate.policies === undefined) tree = undefined // (e)
-    if (explicit === 0 && tree === undefined) return 'refused' // (f)
-    if (i === n) {
-      if (explicit > 0) explicit--
-      if (certificate.requireExplicitPolicy === 0) explicit = 0
-      break
+    if (policies.includes(anyPolicy) && anyCounts) {
+      // (d)(2)
+      for (const node of this.#at(i - 1))
+        for (const policy of node.expected)
+          if (!node.children.some((child) => child.policy === policy)) this.#add(node, policy, [policy])
     }
-    if (certificate.mappings !== undefined) {
-      if (
-        certificate.mappings.some(
-          ({ issuerDomainPolicy, subjectDomainPolicy }) =>
-            issuerDomainPolicy === anyPolicy || subjectDomainPolicy === anyPolicy,
-        )
-      )
-        return 'refused'
-      for (const policy of new Set(
-        certificate.mappings.map(({ issuerDomainPolicy }) => issuerDomainPolicy),
-      )) {
-        const targets = certificate.mappings
-          .filter(({ issuerDomainPolicy }) => issuerDomainPolicy === policy)
-          .map(({ subjectDomainPolicy }) => subjectDomainPolicy)
-        const nodes = at(i).filter((node) => node.policy === policy)
-        if (mapping > 0) {
-          for (const node of nodes) node.expected = targets
-          // Of a node that is there, or of anyPolicy: its parent's.
-          if (nodes.length === 0)
-            for (const any of at(i).filter((node) => node.policy === anyPolicy))
-              add(any.parent as Node, policy, targets)
-        } else {
-          for (const node of nodes) remove(node)
-          prune(i)
-        }
-      }
-    }
-    if (!certificate.selfIssued)
-      [explicit, mapping, inhibitAny] = [explicit, mapping, inhibitAny].map((count) =>
-        Math.max(0, count - 1),
-      ) as [number, number, number]
-    explicit = Math.min(explicit, certificate.requireExplicitPolicy ?? explicit)
-    mapping = Math.min(mapping, certificate.inhibitPolicyMapping ?? mapping)
-    inhibitAny = Math.min(inhibitAny, certificate.inhibitAnyPolicy ?? inhibitAny)
+    this.#prune(i)
   }
-  const wanted = inputs.initialPolicySet
-  const found = new Set<string>()
-  if (tree !== undefined) {
-    const offered = all(tree)
+
+  /** §6.1.4 (b). */
+  map(i: number, mappings: readonly PolicyMapping[], allowed: boolean): void {
+    for (const policy of new Set(mappings.map(({ issuerDomainPolicy }) => issuerDomainPolicy))) {
+      const nodes = this.#at(i).filter((node) => node.policy === policy)
+      if (!allowed) {
+        for (const node of nodes) this.#remove(node)
+        this.#prune(i)
+        continue
+      }
+      const targets = mappings
+        .filter(({ issuerDomainPolicy }) => issuerDomainPolicy === policy)
+        .map(({ subjectDomainPolicy }) => subjectDomainPolicy)
+      for (const node of nodes) node.expected = targets
+      // A node of the policy itself, or a new one beside the node of anyPolicy.
+      if (nodes.length === 0)
+        for (const any of this.#at(i).filter((node) => node.policy === anyPolicy))
+          this.#add(any.parent as Node, policy, targets)
+    }
+  }
+
+  /** §6.1.5 (g): the policies of the tree that the user accepts. */
+  intersection(wanted: readonly string[] | undefined): ReadonlySet<string> {
+    const found = new Set<string>()
+    if (this.root === undefined) return found
+    const offered = all(this.root)
       .filter((node) => node.parent?.policy === anyPolicy && node.policy !== anyPolicy)
       .map(({ policy }) => policy)
-    const any = at(n).some(({ policy }) => policy === anyPolicy)
+    const any = this.#at(this.#length).some(({ policy }) => policy === anyPolicy)
     const everything = wanted === undefined || wanted.includes(anyPolicy)
     for (const policy of offered) if (everything || wanted.includes(policy)) found.add(policy)
     if (any) for (const policy of everything ? [anyPolicy] : wanted) found.add(policy)
+    return found
   }
-  return explicit === 0 && found.size === 0 ? 'refused' : [...found].sort()
+}
+
+function namesAnyPolicy({ issuerDomainPolicy, subjectDomainPolicy }: PolicyMapping): boolean {
+  return issuerDomainPolicy === anyPolicy || subjectDomainPolicy === anyPolicy
 }
 
 function all(node: Node): Node[] {
@@ -194,7 +225,7 @@ describe('random policies', () => {
     fc.assert(
       fc.property(fc.array(model, { minLength: 1, maxLength: 5 }), inputs, (path, given) => {
         const wanted = reference(path, given)
-        const outcome = checkPolicies([...path].reverse().map(certificateOf), given)
+        const outcome = checkPolicies([...path].reverse().map(certificateOf), given as PolicyInputs)
         expect('rejection' in outcome ? 'refused' : [...outcome.policies].sort()).toEqual(wanted)
         seen[wanted === 'refused' ? 'refused' : wanted.length > 0 ? 'some' : 'none']++
       }),

@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isPkiError } from '../../src/errors/index.ts'
-import { SpiffeId, TrustDomain, istioSpiffeId, parseIstioSpiffeId } from '../../src/spiffe/index.ts'
+import { SpiffeId, TrustDomain, istio } from '../../src/spiffe/index.ts'
 
 // Written from SPIFFE-ID.md section 2, independently of the scan.
 const grammar = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/(?!\.{1,2}(?:\/|$))[a-zA-Z0-9._-]+)*)$/
@@ -80,7 +80,7 @@ describe('SpiffeId', () => {
     fc.assert(
       fc.property(name, segment, segment, (trustDomain, namespace, serviceAccount) => {
         const input = { trustDomain, namespace, serviceAccount }
-        const parsed = parseIstioSpiffeId(istioSpiffeId(input))
+        const parsed = istio.parse(istio.spiffeId(input))
         expect({ ...parsed, trustDomain: parsed.trustDomain.name }).toEqual(input)
       }),
     )

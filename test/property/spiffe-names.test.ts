@@ -3,26 +3,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isPkiError } from '../../src/errors/index.ts'
-import {
-  SpiffeId,
-  TrustDomain,
-  TrustDomainAliases,
-  istioSpiffeId,
-  joinSpiffePath,
-  matchAny,
-  matchId,
-  matchMemberOf,
-  matchOneOf,
-  matchPathPattern,
-  parseIstioSpiffeId,
-  requireMatch,
-  tryParseIstioSpiffeId,
-} from '../../src/spiffe/index.ts'
+import { SpiffeId, TrustDomain, TrustDomainAliases, istio, match } from '../../src/spiffe/index.ts'
+import { joinSpiffePath } from '../../src/spiffe/spiffe-id.ts'
 import { code } from '../support/codes.ts'
 
 const characters = (set: string): fc.Arbitrary<string> => fc.constantFrom(...Array.from(set))
 const domain = fc.string({ unit: characters('ab.-_1'), minLength: 1, maxLength: 6 })
-// Few of them, so that equal ones meet; and those that a pattern or a URL parser might take for something else.
+// Few of them, so that equal ones meet; and those that a pattern or a URL parser might take for something
+// else.
 const segment = fc.oneof(
   fc.constantFrom('a', 'b', 'ns', 'sa', 'w', '...', 'A', '-', '_', '.a', 'a.'),
   fc
@@ -38,14 +26,14 @@ describe('matchers', () => {
     fc.assert(
       fc.property(id, id, (wanted, found) => {
         const same = wanted.toString() === found.toString()
-        expect(matchId(wanted)(found)).toBe(same)
-        expect(matchOneOf([wanted])(found)).toBe(same)
+        expect(match.id(wanted)(found)).toBe(same)
+        expect(match.oneOf([wanted])(found)).toBe(same)
         // A path without wildcards is a pattern for itself alone, whatever characters it has.
-        if (wanted.hasPath) expect(matchPathPattern(wanted.trustDomain, wanted.path)(found)).toBe(same)
-        expect(matchMemberOf(wanted.trustDomain)(found)).toBe(
+        if (wanted.hasPath) expect(match.pathPattern(wanted.trustDomain, wanted.path)(found)).toBe(same)
+        expect(match.memberOf(wanted.trustDomain)(found)).toBe(
           wanted.trustDomainName === found.trustDomainName,
         )
-        expect(matchAny()(found)).toBe(true)
+        expect(match.any()(found)).toBe(true)
       }),
       { numRuns: 2000 },
     )
@@ -62,9 +50,10 @@ describe('matchers', () => {
         (trustDomain, pieces, open, found) => {
           const pattern = `/${[...pieces, ...(open ? ['**'] : [])].join('/')}`
           const expression = new RegExp(
-            `^/${pieces.map((one) => (one === '*' ? '[^/]+' : one.replaceAll('.', '\\.'))).join('/')}${open ? '(?:/[^/]+)+' : ''}$`,
+            `^/${pieces.map((one) => (one === '*' ? '[^/]+' : one.replaceAll('.', '\\.'))).join('/')}` +
+              `${open ? '(?:/[^/]+)+' : ''}$`,
           )
-          const matches = matchPathPattern(trustDomain, pattern)
+          const matches = match.pathPattern(trustDomain, pattern)
           for (const candidate of [found, found.withTrustDomain(trustDomain)])
             expect(matches(candidate)).toBe(
               candidate.trustDomainName === trustDomain && expression.test(candidate.path),
@@ -89,13 +78,13 @@ describe('matchers', () => {
     '/a|b',
     `/${'*/'.repeat(1100)}a`,
   ])('are not made of the pattern %s', (pattern) => {
-    expect(() => matchPathPattern('td', pattern)).toThrow(code('ERR_SPIFFE_PATH_INVALID'))
+    expect(() => match.pathPattern('td', pattern)).toThrow(code('ERR_SPIFFE_PATH_INVALID'))
   })
 
   it('are believed only when they say true', () => {
     const one = SpiffeId.parse('spiffe://td/a')
     for (const answer of [1, 'true', {}, Promise.resolve(true), undefined, null])
-      expect(() => requireMatch(one, (() => answer) as never)).toThrow(code('ERR_SPIFFE_ID_MISMATCH'))
+      expect(() => match.require(one, (() => answer) as never)).toThrow(code('ERR_SPIFFE_ID_MISMATCH'))
   })
 })
 
@@ -120,10 +109,10 @@ describe("Istio's names", () => {
     ['that look like parents', '...', '..a'],
     ['in capitals, which Kubernetes has not and SPIFFE has', 'NS', 'SA'],
   ])('go both ways: %s', (_what, namespace, serviceAccount) => {
-    const made = istioSpiffeId(input(namespace, serviceAccount))
+    const made = istio.spiffeId(input(namespace, serviceAccount))
     expect(made.toString()).toBe(`spiffe://cluster.local/ns/${namespace}/sa/${serviceAccount}`)
-    expect(parseIstioSpiffeId(made.toString())).toMatchObject({ namespace, serviceAccount })
-    expect(tryParseIstioSpiffeId(made)?.trustDomain.name).toBe('cluster.local')
+    expect(istio.parse(made.toString())).toMatchObject({ namespace, serviceAccount })
+    expect(istio.tryParse(made)?.trustDomain.name).toBe('cluster.local')
   })
 
   it.each([
@@ -150,15 +139,15 @@ describe("Istio's names", () => {
     'a'.repeat(2048),
   ])('have no part %j', (part) => {
     for (const one of [input(part, 'a'), input('a', part)])
-      expect(() => istioSpiffeId(one)).toThrow(code('ERR_SPIFFE_PATH_INVALID'))
-    expect(tryParseIstioSpiffeId(`spiffe://cluster.local/ns/${part}/sa/a`)?.namespace).not.toBe(part)
-    expect(tryParseIstioSpiffeId(`spiffe://cluster.local/ns/a/sa/${part}`)?.serviceAccount).not.toBe(part)
+      expect(() => istio.spiffeId(one)).toThrow(code('ERR_SPIFFE_PATH_INVALID'))
+    expect(istio.tryParse(`spiffe://cluster.local/ns/${part}/sa/a`)?.namespace).not.toBe(part)
+    expect(istio.tryParse(`spiffe://cluster.local/ns/a/sa/${part}`)?.serviceAccount).not.toBe(part)
   })
 
   it('are refused as a whole above 2,048 bytes (ID-7)', () => {
     const room = 2048 - 'spiffe://cluster.local/ns//sa/a'.length
-    expect(istioSpiffeId(input('n'.repeat(room), 'a')).toString()).toHaveLength(2048)
-    expect(() => istioSpiffeId(input('n'.repeat(room + 1), 'a'))).toThrow(code('ERR_SPIFFE_ID_INVALID'))
+    expect(istio.spiffeId(input('n'.repeat(room), 'a')).toString()).toHaveLength(2048)
+    expect(() => istio.spiffeId(input('n'.repeat(room + 1), 'a'))).toThrow(code('ERR_SPIFFE_ID_INVALID'))
   })
 
   it('never move a character from one part to another', () => {
@@ -171,12 +160,12 @@ describe("Istio's names", () => {
       fc.property(anything, anything, (namespace, serviceAccount) => {
         let made: SpiffeId
         try {
-          made = istioSpiffeId(input(namespace, serviceAccount))
+          made = istio.spiffeId(input(namespace, serviceAccount))
         } catch (error) {
           expect(isPkiError(error, 'ERR_SPIFFE_PATH_INVALID')).toBe(true)
           return
         }
-        expect(parseIstioSpiffeId(made.toString())).toMatchObject({ namespace, serviceAccount })
+        expect(istio.parse(made.toString())).toMatchObject({ namespace, serviceAccount })
       }),
       { numRuns: 2000 },
     )

@@ -1,4 +1,5 @@
-// Whatever takes a certificate or a key takes it in every form: ours, DER, PEM, node:crypto's object, @peculiar/x509's.
+// Whatever takes a certificate or a key takes it in every form: ours, DER, PEM, node:crypto's object,
+// @peculiar/x509's.
 
 import { describe, expect, it } from 'vitest'
 import {
@@ -11,14 +12,15 @@ import { createIssuanceService } from '../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../src/keys/index.ts'
 import { SpiffeId } from '../../src/spiffe/index.ts'
 import { TrustBundle, X509Svid, X509SvidValidator } from '../../src/svid/index.ts'
-import { requirePath, verifyPath } from '../../src/validation/index.ts'
+import { verifyPathOrThrow, verifyPath } from '../../src/validation/index.ts'
 import {
   OcspCertificateId,
   PublicKey,
   buildCertificate,
   buildCertificateRequest,
 } from '../../src/x509/index.ts'
-import type { Certificate, CertificateInput, PublicKeyInput } from '../../src/x509/index.ts'
+import type { Certificate, CertificateInput } from '../../src/x509/index.ts'
+import type { PublicKeyInput } from '../../src/x509/internal.ts'
 
 const trustDomain = 'example.org'
 const rootKey = await SoftwareSigner.generate('P-256')
@@ -48,9 +50,11 @@ describe.each(Object.entries(forms))('%s', (_name, form) => {
   const [aLeaf, aCa, aRoot] = [form(leaf), form(ca), form(root)]
   const bundle = new TrustBundle(trustDomain, { x509Authorities: [aRoot] })
 
-  it('is taken by verifyPath, requirePath, X509Svid and validators', () => {
+  it('is taken by verifyPath, verifyPathOrThrow, X509Svid and validators', () => {
     expect(verifyPath(aLeaf, { anchors: [aRoot], intermediates: [aCa], profile: 'spiffe' }).ok).toBe(true)
-    expect(requirePath(aLeaf, { anchors: [aRoot], intermediates: [aCa] }).certificates).toHaveLength(3)
+    expect(
+      verifyPathOrThrow(aLeaf, { anchors: [aRoot], intermediates: [aCa] }).path.certificates,
+    ).toHaveLength(3)
     expect(new X509SvidValidator({ bundles: bundle }).verify([aLeaf, aCa]).ok).toBe(true)
     expect(new X509Svid([aLeaf, aCa]).id.toString()).toBe('spiffe://example.org/web')
   })

@@ -1,4 +1,5 @@
-// A call that means nothing is the caller's mistake and says so: ERR_INVALID_ARGUMENT with what is wanted, never a TypeError from inside.
+// A call that means nothing is the caller's mistake and says so: ERR_INVALID_ARGUMENT with what is wanted,
+// never a TypeError from inside.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
@@ -6,7 +7,7 @@ import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import {
   certificateServiceHandlers,
   createCertificateClient,
-  startCertificateServer,
+  createCertificateServer,
 } from '../../src/adapters/grpc/index.ts'
 import { Pkcs11KeyManager, Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
@@ -28,13 +29,11 @@ import {
   FailoverKeyManager,
   SoftwareSigner,
   bridgeToWebCrypto,
-  decryptPkcs8,
-  encryptPkcs8,
   exportPrivateKey,
   importPrivateKey,
-  keyAlgorithmOf,
   sealKeyBackup,
 } from '../../src/keys/index.ts'
+import { decryptPkcs8, encryptPkcs8, keyAlgorithmOf } from '../../src/keys/internal.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
 import { SpiffeId } from '../../src/spiffe/index.ts'
 import {
@@ -50,7 +49,7 @@ import {
   createCrlChecker,
   createOcspChecker,
   createPathValidator,
-  requirePath,
+  verifyPathOrThrow,
   verifyPath,
 } from '../../src/validation/index.ts'
 import {
@@ -60,15 +59,15 @@ import {
   OcspCertificateId,
   OcspRequest,
   OcspResponse,
-  RevocationList,
+  Crl,
   buildCertificate,
   buildCertificateRequest,
   buildOcspResponse,
-  buildRevocationList,
+  buildCrl,
   generalName,
   parseSerialNumber,
-  serialNumberBytes,
 } from '../../src/x509/index.ts'
+import { serialNumberBytes } from '../../src/x509/internal.ts'
 
 /** As JavaScript calls it: whatever comes. */
 type Untyped = (...args: unknown[]) => unknown
@@ -100,7 +99,7 @@ const list = {
 const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer })
 const issuance = createIssuanceService({ authority })
 const caller = { identities: [SpiffeId.parse('spiffe://example.org/x')], credential: 'test', claims: {} }
-const proven = (await buildCertificateRequest({}, signer)).verify()
+const csr = await buildCertificateRequest({}, signer)
 const validator = new X509SvidValidator({ bundles: new TrustBundle('example.org') })
 
 const server = { ...service, tls: { certificateChain: 'x', privateKey: 'x', clientRoots: '' } }
@@ -139,7 +138,7 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
     Pkcs11KeyManager.open as Untyped,
     { module: '/nowhere.so', token: { label: 'x' }, pin: '1' },
   ],
-  ...(['sessions', 'queueLimit', 'timeoutMs', 'failureThreshold'] as const).map(
+  ...(['maxSessions', 'maxWaiting', 'timeoutMs', 'maxFailures'] as const).map(
     (name) =>
       [
         `Pkcs11KeyManager.open with ${name} that is no number`,
@@ -147,7 +146,7 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
         { ...hsm, [name]: Number.NaN },
       ] as const,
   ),
-  ['Pkcs11KeyManager.open without a session', Pkcs11KeyManager.open as Untyped, { ...hsm, sessions: 0 }],
+  ['Pkcs11KeyManager.open without a session', Pkcs11KeyManager.open as Untyped, { ...hsm, maxSessions: 0 }],
   [
     'Pkcs11KeyManager.open with a word for checkSignatures that is none',
     Pkcs11KeyManager.open as Untyped,
@@ -205,35 +204,35 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
     { ...service, timeoutMs: '30' },
   ],
   [
-    'startCertificateServer with a limit that is none',
-    startCertificateServer as Untyped,
+    'createCertificateServer with a limit that is none',
+    createCertificateServer as Untyped,
     { ...service, tls: { certificateChain: '' }, maxConnections: Number.NaN },
   ],
   [
-    'startCertificateServer with an age that no timer takes',
-    startCertificateServer as Untyped,
+    'createCertificateServer with an age that no timer takes',
+    createCertificateServer as Untyped,
     { ...service, tls: { certificateChain: '' }, maxConnectionAgeSeconds: 2 ** 31 },
   ],
-  ['startCertificateServer()', startCertificateServer as Untyped],
+  ['createCertificateServer()', createCertificateServer as Untyped],
   [
     'createCertificateClient with an http URL',
     createCertificateClient as Untyped,
     { address: 'http://localhost:1', tls: () => ({ roots: '' }) },
   ],
-  ['startCertificateServer({})', startCertificateServer as Untyped, {}],
+  ['createCertificateServer({})', createCertificateServer as Untyped, {}],
   [
-    'startCertificateServer without a private key',
-    startCertificateServer as Untyped,
+    'createCertificateServer without a private key',
+    createCertificateServer as Untyped,
     { ...server, tls: { certificateChain: 'x', clientRoots: '' } },
   ],
   [
-    'startCertificateServer without client roots',
-    startCertificateServer as Untyped,
+    'createCertificateServer without client roots',
+    createCertificateServer as Untyped,
     { ...server, tls: { certificateChain: 'x', privateKey: 'x' } },
   ],
-  ['startCertificateServer at port 65536', startCertificateServer as Untyped, { ...server, port: 65_536 }],
-  ['startCertificateServer at port 1.5', startCertificateServer as Untyped, { ...server, port: 1.5 }],
-  ['startCertificateServer at port -1', startCertificateServer as Untyped, { ...server, port: -1 }],
+  ['createCertificateServer at port 65536', createCertificateServer as Untyped, { ...server, port: 65_536 }],
+  ['createCertificateServer at port 1.5', createCertificateServer as Untyped, { ...server, port: 1.5 }],
+  ['createCertificateServer at port -1', createCertificateServer as Untyped, { ...server, port: -1 }],
   [
     'createPathValidator with one anchor',
     createPathValidator as Untyped,
@@ -241,7 +240,7 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ],
   ['verifyPath(leaf)', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----'],
   ['verifyPath(leaf, {})', verifyPath as Untyped, '-----BEGIN CERTIFICATE-----', {}],
-  ...Object.entries({ Certificate, CertificateRequest, RevocationList }).flatMap(([name, type]) => [
+  ...Object.entries({ Certificate, CertificateRequest, Crl }).flatMap(([name, type]) => [
     [`${name}.parse()`, type.parse as Untyped] as const,
     [`${name}.parse(text)`, type.parse as Untyped, '30'] as const,
     [`${name}.from()`, type.from as Untyped] as const,
@@ -249,7 +248,7 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
     [`${name}.fromPem({})`, type.fromPem as Untyped, {}] as const,
   ]),
   ['Certificate.listFromPem()', Certificate.listFromPem as Untyped],
-  ['RevocationList.listFromPem()', RevocationList.listFromPem as Untyped],
+  ['Crl.listFromPem()', Crl.listFromPem as Untyped],
   ['OcspResponse.parse()', OcspResponse.parse as Untyped],
   ['OcspRequest.parse()', OcspRequest.parse as Untyped],
   ['OcspRequest.of()', OcspRequest.of as Untyped],
@@ -261,10 +260,10 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
     buildCertificate,
     buildCertificateRequest,
     buildOcspResponse,
-    buildRevocationList,
+    buildCrl,
     createRootCertificate,
   }).map(([name, build]) => [`${name}()`, build as Untyped] as const),
-  ...Object.entries({ buildCertificate, buildOcspResponse, buildRevocationList }).flatMap(([name, build]) => [
+  ...Object.entries({ buildCertificate, buildOcspResponse, buildCrl }).flatMap(([name, build]) => [
     [`${name}(undefined, signer)`, build as Untyped, undefined, signer] as const,
     [`${name}({}, signer)`, build as Untyped, {}, signer] as const,
   ]),
@@ -308,11 +307,11 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['issue()', issuance.issue.bind(issuance) as Untyped, undefined, caller],
   ['plan()', issuance.plan.bind(issuance) as Untyped, undefined, caller],
   ['issue without a request', issuance.issue.bind(issuance) as Untyped, {}, caller],
-  ['prepare without content', authority.prepare.bind(authority) as Untyped, proven],
+  ['prepare without content', authority.prepare.bind(authority) as Untyped, csr],
   [
     'prepare with names that are no list',
     authority.prepare.bind(authority) as Untyped,
-    proven,
+    csr,
     { subjectAltName: 'x' },
   ],
   ['new X509Svid()', made(X509Svid)],
@@ -343,25 +342,15 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
     'a date that is text': [{ serialNumber: '05', revocationDate: '2026' }],
   }).map(
     ([what, entries]) =>
-      [
-        `buildRevocationList with an entry that is ${what}`,
-        buildRevocationList as Untyped,
-        { ...list, entries },
-        signer,
-      ] as const,
+      [`buildCrl with an entry that is ${what}`, buildCrl as Untyped, { ...list, entries }, signer] as const,
   ),
   [
-    'buildRevocationList without a key identifier',
-    buildRevocationList as Untyped,
+    'buildCrl without a key identifier',
+    buildCrl as Untyped,
     { ...list, authorityKeyIdentifier: undefined },
     signer,
   ],
-  [
-    'buildRevocationList with extensions that are none',
-    buildRevocationList as Untyped,
-    { ...list, other: [5] },
-    signer,
-  ],
+  ['buildCrl with extensions that are none', buildCrl as Untyped, { ...list, other: [5] }, signer],
   [
     'buildCertificate with other extensions that are none',
     buildCertificate as Untyped,
@@ -405,7 +394,7 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ['createPathValidator()', createPathValidator as Untyped],
   ['createPathValidator({})', createPathValidator as Untyped, {}],
   ['verifyPath(leaf)', verifyPath as Untyped, ''],
-  ['requirePath(leaf)', requirePath as Untyped, ''],
+  ['verifyPathOrThrow(leaf)', verifyPathOrThrow as Untyped, ''],
   ['createCrlChecker()', createCrlChecker as Untyped],
   ['createCrlChecker({})', createCrlChecker as Untyped, {}],
   ['createOcspChecker()', createOcspChecker as Untyped],

@@ -1,10 +1,11 @@
-// Every option that is a number: what is no such number is the caller's mistake and said so, before anything is done with it.
+// Every option that is a number: what is no such number is the caller's mistake and said so, before anything
+// is done with it.
 
 import { describe, expect, it } from 'vitest'
 import {
   certificateServiceHandlers,
   createCertificateClient,
-  startCertificateServer,
+  createCertificateServer,
 } from '../../src/adapters/grpc/index.ts'
 import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
 import { CertificateWorkerPool } from '../../src/adapters/workers/index.ts'
@@ -13,9 +14,9 @@ import {
   createCrossCertificate,
   createIntermediateCertificate,
   createRootCertificate,
-  MemoryCertificateStore,
   workloadProfile,
 } from '../../src/ca/index.ts'
+import { MemoryCertificateStore } from '../../src/ca/records/memory-certificate-store.ts'
 import { checkCounts, checkMeasures, isCount, isMeasure, requireCount } from '../../src/internal/numbers.ts'
 import { FailoverKeyManager, MemoryKeyManager, SoftwareSigner } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
@@ -30,14 +31,13 @@ import {
   verifyJwtSvid,
 } from '../../src/svid/index.ts'
 import {
-  Budget,
   createCrlChecker,
   createOcspChecker,
   createPathValidator,
-  defaultBudget,
   validationProfiles,
   verifyPath,
 } from '../../src/validation/index.ts'
+import { Budget, defaultBudget } from '../../src/validation/budget.ts'
 import { code } from '../support/codes.ts'
 import { callerOf, newRequest, testPki } from '../support/pki.ts'
 
@@ -56,7 +56,7 @@ const pki = await testPki()
 const { root, signer } = pki
 const parent = { certificate: root, signer }
 const { publicKey } = await SoftwareSigner.generate('P-256')
-const proven = (await newRequest()).request.verify()
+const { request: csr } = await newRequest()
 const { certificate: leaf } = await pki.issuance.issue({ csr: (await newRequest()).request }, callerOf())
 const rsa = (await SoftwareSigner.generate('RSA-2048')).publicKey
 const bundle = new TrustBundle('example.org', { x509Authorities: [root] })
@@ -73,7 +73,7 @@ const ca = { trustDomain: 'example.org', certificate: root, signer } as const
 const content = { subjectAltName: [{ type: 'uri', value: 'spiffe://example.org/x' }] } as const
 const token = { id: 'spiffe://example.org/x', audience: 'a', keyId: 'k' } as const
 const startAndClose = async (options: object): Promise<void> =>
-  (await startCertificateServer({ ...server, ...options })).close()
+  (await createCertificateServer({ ...server, ...options })).close()
 const openAndClose = async (options: object): Promise<void> =>
   (await createCertificateClient({ ...client, ...options }))[Symbol.asyncDispose]()
 const pool = async (options: object): Promise<void> =>
@@ -86,13 +86,13 @@ const pool = async (options: object): Promise<void> =>
 
 const counts: readonly Row[] = [
   ...['maxConnections', 'maxStreams', 'maxMessageBytes', 'maxSessionMemoryMb'].map((name): Row => [
-    `startCertificateServer ${name}`,
+    `createCertificateServer ${name}`,
     { least: 1, most: 2 ** 32 - 1 },
     (value) => startAndClose({ [name]: value }),
   ]),
-  ['startCertificateServer port', { least: 0, most: 65_535 }, (port) => startAndClose({ port })],
+  ['createCertificateServer port', { least: 0, most: 65_535 }, (port) => startAndClose({ port })],
   [
-    'startCertificateServer maxInFlight',
+    'createCertificateServer maxInFlight',
     { least: 0 },
     (maxInFlight) => certificateServiceHandlers({ ...service, maxInFlight }),
   ],
@@ -101,15 +101,15 @@ const counts: readonly Row[] = [
     { least: 1 },
     (attempts) => openAndClose({ retry: { attempts } }),
   ],
-  ...['sessions', 'failureThreshold'].map((name): Row => [
+  ...['maxSessions', 'maxFailures'].map((name): Row => [
     `Pkcs11KeyManager.open ${name}`,
     { least: 1 },
     (value) => Pkcs11KeyManager.open({ ...hsm, [name]: value }),
   ]),
   [
-    'Pkcs11KeyManager.open queueLimit',
+    'Pkcs11KeyManager.open maxWaiting',
     { least: 0 },
-    (queueLimit) => Pkcs11KeyManager.open({ ...hsm, queueLimit }),
+    (maxWaiting) => Pkcs11KeyManager.open({ ...hsm, maxWaiting }),
   ],
   [
     'new CertificateWorkerPool workers',
@@ -143,17 +143,17 @@ const counts: readonly Row[] = [
     (ttlSeconds) => createCrossCertificate(parent, root, { pathLength: 0, ttlSeconds }),
   ],
   [
-    'createCertificateAuthority revocationListTtlSeconds',
+    'createCertificateAuthority crlTtlSeconds',
     { least: 1 },
-    (revocationListTtlSeconds) => createCertificateAuthority({ ...ca, revocationListTtlSeconds }),
+    (crlTtlSeconds) => createCertificateAuthority({ ...ca, crlTtlSeconds }),
   ],
   [
-    'createCertificateAuthority profile.maximumTtlSeconds',
+    'createCertificateAuthority profile.maxTtlSeconds',
     { least: 1 },
-    (maximumTtlSeconds) =>
+    (maxTtlSeconds) =>
       createCertificateAuthority({
         ...ca,
-        profile: { ...workloadProfile, defaultTtlSeconds: 1, maximumTtlSeconds },
+        profile: { ...workloadProfile, defaultTtlSeconds: 1, maxTtlSeconds },
       }),
   ],
   [
@@ -162,7 +162,7 @@ const counts: readonly Row[] = [
     (defaultTtlSeconds) =>
       createCertificateAuthority({
         ...ca,
-        profile: { ...workloadProfile, defaultTtlSeconds, maximumTtlSeconds: 100 },
+        profile: { ...workloadProfile, defaultTtlSeconds, maxTtlSeconds: 100 },
       }),
   ],
   [
@@ -172,29 +172,29 @@ const counts: readonly Row[] = [
       createCertificateAuthority({ ...ca, profile: { ...workloadProfile, backdateSeconds } }),
   ],
   [
-    'createCertificateAuthority profile.maximumNames',
+    'createCertificateAuthority profile.maxNames',
     { least: 1, most: Infinity },
-    (maximumNames) => createCertificateAuthority({ ...ca, profile: { ...workloadProfile, maximumNames } }),
+    (maxNames) => createCertificateAuthority({ ...ca, profile: { ...workloadProfile, maxNames } }),
   ],
   [
-    'authority.prepare maximumTtlSeconds',
+    'authority.prepare maxTtlSeconds',
     { least: 1 },
-    (maximumTtlSeconds) => pki.authority.prepare(proven, { ...content, maximumTtlSeconds }),
+    (maxTtlSeconds) => pki.authority.prepare(csr, { ...content, maxTtlSeconds }),
   ],
   [
     'authority.prepare ttlSeconds',
-    { least: 1, most: workloadProfile.maximumTtlSeconds, code: 'ERR_TTL' },
-    (ttlSeconds) => pki.authority.prepare(proven, { ...content, ttlSeconds }),
+    { least: 1, most: workloadProfile.maxTtlSeconds, code: 'ERR_TTL' },
+    (ttlSeconds) => pki.authority.prepare(csr, { ...content, ttlSeconds }),
   ],
   [
-    'new MemoryCertificateStore maximumRecords',
-    { least: 0, most: Infinity },
-    (maximumRecords) => new MemoryCertificateStore({ maximumRecords }),
+    'new MemoryCertificateStore maxRecords',
+    { least: 1, most: Infinity },
+    (maxRecords) => new MemoryCertificateStore({ maxRecords }),
   ],
   [
-    'callerIdentityPolicy maximumTtlSeconds',
+    'callerIdentityPolicy maxTtlSeconds',
     { least: 1 },
-    (maximumTtlSeconds) => callerIdentityPolicy({ trustDomain: 'example.org', maximumTtlSeconds }),
+    (maxTtlSeconds) => callerIdentityPolicy({ trustDomain: 'example.org', maxTtlSeconds }),
   ],
   [
     'new TrustBundle refreshHintSeconds',
@@ -231,7 +231,8 @@ const counts: readonly Row[] = [
   [
     'verifyPath budget',
     { least: 0, most: Infinity },
-    (signatureChecks) => verifyPath(root, { anchors: [root], budget: { signatureChecks } }),
+    (signatureChecks) =>
+      verifyPath(root, { anchors: [root], budget: { maxSignatureChecks: signatureChecks } }),
   ],
   [
     'verifyPath maxDepth',
@@ -244,36 +245,36 @@ const counts: readonly Row[] = [
     (maxDepth) => createPathValidator({ anchors: [root], maxDepth }),
   ],
   [
-    'createPathValidator remember',
+    'createPathValidator maxRememberedIssuers',
     { least: 0, most: Infinity },
-    (remember) => createPathValidator({ anchors: [root], remember }),
+    (maxRememberedIssuers) => createPathValidator({ anchors: [root], maxRememberedIssuers }),
   ],
   [
     'X509SvidValidator.verify maxDepth',
     { least: 0, most: Infinity },
     (maxDepth) => new X509SvidValidator({ bundles: bundle }).verify([leaf], { maxDepth }),
   ],
-  ...(['minimumRsaBits', 'maximumRsaBits'] as const).map((name): Row => [
+  ...(['minRsaBits', 'maxRsaBits'] as const).map((name): Row => [
     `a validation profile's ${name}`,
     { least: 0, most: Infinity },
     (value) =>
       createPathValidator({ anchors: [root], profile: { ...validationProfiles.rfc5280, [name]: value } }),
   ]),
   [
-    'checkStrength minimumRsaBits',
+    'checkStrength minRsaBits',
     { least: 0 },
-    (minimumRsaBits) => rsa.checkStrength({ minimumRsaBits, maximumRsaBits: Infinity }),
+    (minRsaBits) => rsa.checkStrength({ minRsaBits, maxRsaBits: Infinity }),
   ],
   [
-    'checkStrength maximumRsaBits',
+    'checkStrength maxRsaBits',
     { least: 2048, most: Infinity },
-    (maximumRsaBits) => rsa.checkStrength({ maximumRsaBits }),
+    (maxRsaBits) => rsa.checkStrength({ maxRsaBits }),
   ],
 ]
 
 const measures: readonly Row[] = [
   [
-    'startCertificateServer maxConnectionAgeSeconds',
+    'createCertificateServer maxConnectionAgeSeconds',
     { least: 0.001, most: 1_000_000 },
     (maxConnectionAgeSeconds) => startAndClose({ maxConnectionAgeSeconds }),
   ],
@@ -314,14 +315,14 @@ const measures: readonly Row[] = [
     (clockSkewSeconds) => verifyJwtSvid('x', { bundles: bundle, audience: 'a', clockSkewSeconds }),
   ],
   [
-    'createCrlChecker maximumAgeSeconds',
+    'createCrlChecker maxAgeSeconds',
     { least: 0, most: Infinity },
-    (maximumAgeSeconds) => createCrlChecker({ lists: [], mode: 'hard-fail', maximumAgeSeconds }),
+    (maxAgeSeconds) => createCrlChecker({ lists: [], mode: 'hard-fail', maxAgeSeconds }),
   ],
   [
-    'createOcspChecker maximumAgeSeconds',
+    'createOcspChecker maxAgeSeconds',
     { least: 0, most: Infinity },
-    (maximumAgeSeconds) => createOcspChecker({ responses: [], mode: 'hard-fail', maximumAgeSeconds }),
+    (maxAgeSeconds) => createOcspChecker({ responses: [], mode: 'hard-fail', maxAgeSeconds }),
   ],
   [
     'createOcspChecker clockSkewSeconds',
