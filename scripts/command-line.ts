@@ -1,4 +1,5 @@
-// What the commands of this repository share: a mistake gets plain words, the usage and exit code 2, never a stack.
+// What the commands of this repository share: a mistake gets plain words, the usage and exit code 2, never a
+// stack.
 
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -24,7 +25,10 @@ export function readArguments<Config extends ParseArgsConfig>(
   }
 }
 
-/** What the platform says of an argument, without its advice on arguments that only begin with a dash, which none here may. */
+/**
+ * What the platform says of an argument, without its advice on arguments that only begin with a dash, which
+ * none here may.
+ */
 function plainWords(code: string | undefined, message: string): string {
   const [firstSentence = 'Wrong arguments'] = message.split(/[.\n]\s?/)
   const option = /'(?:-\w, )?(--[\w-]+)[ =<>\w]*'/.exec(firstSentence)?.[1]
@@ -46,7 +50,7 @@ export function readCount(name: string, text: string, least: number, usage: stri
   const count = Number(text)
   return /^\d+$/.test(text) && Number.isSafeInteger(count) && count >= least
     ? count
-    : giveUp(`--${name} ${text}: a whole number from ${least} is wanted`, usage)
+    : giveUp(`--${name} ${text}: expected a whole number from ${least}`, usage)
 }
 
 /** Asked before the work that the report is about: whether it can be written at all. */

@@ -1,7 +1,8 @@
-// Brings docs/errors.md in step with the catalogue: sections and meanings from the code, the advice from the page.
+// Brings docs/errors.md in step with the catalogue: sections and meanings from the code, the advice from the
+// page.
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import { errorCodes } from '../src/errors/index.ts'
+import { errorCodes } from '../src/errors/internal.ts'
 import { readArguments } from './command-line.ts'
 
 // Before anything is written.
@@ -12,7 +13,7 @@ readArguments(
 
 const catalogue = new URL('../src/errors/error-codes.ts', import.meta.url)
 const page = new URL('../docs/errors.md', import.meta.url)
-const noAdvice = 'Read the message: it says what was found and what was wanted.'
+const noAdvice = 'Read the message: it says what was found and what was expected.'
 
 const advice = new Map<string, string>()
 const text = readFileSync(page, 'utf8')
@@ -34,5 +35,6 @@ for (const line of readFileSync(catalogue, 'utf8').split('\n')) {
 const start = text.indexOf('\n## ')
 writeFileSync(page, `${(start < 0 ? text : text.slice(0, start)).trimEnd()}\n${lines.join('\n')}\n`)
 console.log(
-  `docs/errors.md: ${Object.keys(errorCodes).length} codes; without advice of their own: ${plain.join(' ') || 'none'}`,
+  `docs/errors.md: ` +
+    `${Object.keys(errorCodes).length} codes; without advice of their own: ${plain.join(' ') || 'none'}`,
 )

@@ -1,0 +1,39 @@
+// The gates of `npm run check`, two at a time, each with its output when it ends. Import time is measured
+// last and alone. Lint, types and format keep what they found of unchanged files in node_modules/.cache: the
+// second run is quick, and a fresh clone has none.
+
+import { spawn } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { readArguments } from './command-line.ts'
+
+readArguments(
+  { options: {} },
+  'Usage: npm run check     format, types, lint, layers, unused code, packaging, import time',
+)
+
+// The quick ones first: what is wrong shows early. `lint` has a core of its own meanwhile, as it takes longest.
+const together = ['lint', 'layers', 'unused', 'format:check', 'types', 'package']
+const alone = ['import-time']
+const failed: string[] = []
+
+async function gate(name: string): Promise<void> {
+  const begin = performance.now()
+  const run = spawn('npm', ['run', '--silent', name], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const output: Buffer[] = []
+  run.stdout.on('data', (chunk: Buffer) => output.push(chunk))
+  run.stderr.on('data', (chunk: Buffer) => output.push(chunk))
+  const code = await new Promise<number | null>((resolve) => run.on('close', resolve))
+  if (code !== 0) failed.push(name)
+  const seconds = ((performance.now() - begin) / 1000).toFixed(0)
+  process.stdout.write(Buffer.concat(output))
+  console.log(`${name}: ${code === 0 ? 'passed' : 'FAILED'} after ${seconds} s\n`)
+}
+
+const waiting = [...together]
+async function work(): Promise<void> {
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await gate(name)
+}
+await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+for (const name of alone) await gate(name)
+console.log(failed.length === 0 ? 'check: every gate passed' : `check: failed: ${failed.join(', ')}`)
+process.exitCode = failed.length === 0 ? 0 : 1
