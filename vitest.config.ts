@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { LeftOutReporter } from './test/support/left-out-reporter.ts'
 
@@ -25,6 +26,8 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
       },
     ],
     pool: 'forks',
+    // Vitest leaves a core free, which on two cores is half of the machine.
+    maxWorkers: availableParallelism(),
     // A test without an assertion cannot fail. A poll waits up to 30 s because machines are shared.
     expect: { requireAssertions: true, poll: { timeout: 30_000 } },
     testTimeout: 60_000,
