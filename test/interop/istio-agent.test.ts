@@ -11,7 +11,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Certificate, generalName } from '../../src/x509/index.ts'
 import { X509SvidValidator } from '../../src/svid/index.ts'
-import { builtByGo, serviceAccountToken, startIstiodLike } from '../support/istiod-like.ts'
+import { GoProgram } from '../support/go-program.ts'
+import { serviceAccountToken, startIstiodLike } from '../support/istiod-like.ts'
 import type { IstiodLike } from '../support/istiod-like.ts'
 import { requires } from '../support/requires.ts'
 import { temporaryFolders } from '../support/temporary.ts'
@@ -26,7 +27,9 @@ describe.skipIf(!requires('go'))("Istio's agent", () => {
 
   beforeAll(async () => {
     folder = newFolder()
-    const binary = builtByGo('istio-agent', 'istio.io/istio/pilot/cmd/pilot-agent')
+    const binary = await new GoProgram('istio-agent', {
+      target: 'istio.io/istio/pilot/cmd/pilot-agent',
+    }).build()
     istiod = await startIstiodLike()
     // The agent reads these paths from its working directory.
     for (const path of ['tokens', 'istio'])

@@ -8,7 +8,8 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
 import { Certificate, buildCertificateRequest, generalName } from '../../src/x509/index.ts'
-import { builtByGo, serviceAccountToken, startIstiodLike } from '../support/istiod-like.ts'
+import { GoProgram } from '../support/go-program.ts'
+import { serviceAccountToken, startIstiodLike } from '../support/istiod-like.ts'
 import type { IstiodLike } from '../support/istiod-like.ts'
 import { callerOf } from '../support/pki.ts'
 import { requires } from '../support/requires.ts'
@@ -29,7 +30,7 @@ describe.skipIf(!requires('go'))("Istio's CA client", () => {
 
   beforeAll(async () => {
     folder = newFolder()
-    binary = builtByGo('istio-client')
+    binary = await new GoProgram('istio-client').build()
     istiod = await startIstiodLike()
     file('root.pem', istiod.root.toPem())
   }, 600_000)

@@ -1,12 +1,6 @@
 // A certificate service as istiod offers it, for Istio's own client and agent: Kubernetes tokens,
 // certificates of the trust domain `cluster.local`, and the name that Istio's clients expect.
 
-import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createCertificateServer } from '../../src/adapters/grpc/index.ts'
 import type { CertificateServer } from '../../src/adapters/grpc/certificate-service/index.ts'
 import { ClientCertificateAuthenticator, KubernetesTokenAuthenticator, anyOf } from '../../src/auth/index.ts'
@@ -92,21 +86,4 @@ export async function startIstiodLike(): Promise<IstiodLike> {
     },
   })
   return { server, issuance, root, bundles: authority, [Symbol.asyncDispose]: () => server.close(0) }
-}
-
-/**
- * Builds the Go package `target` of the module in `test/interop/NAME`, or takes what was built from the same
- * files: Istio's packages take minutes.
- */
-export function builtByGo(name: string, target = '.'): string {
-  const sources = fileURLToPath(new URL(`../interop/${name}/`, import.meta.url))
-  const digest = createHash('sha256')
-  for (const file of readdirSync(sources).sort()) digest.update(readFileSync(join(sources, file)))
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'spiffe-pki')
-  const binary = join(cache, `${name}-${digest.digest('hex').slice(0, 16)}`)
-  if (existsSync(binary)) return binary
-  mkdirSync(cache, { recursive: true })
-  const env = { ...process.env, CGO_ENABLED: '0' }
-  execFileSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', binary, target], { cwd: sources, env })
-  return binary
 }

