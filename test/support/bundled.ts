@@ -23,6 +23,8 @@ export function bundled(file: string): URL {
     bundle: true,
     format: 'esm',
     platform: 'node',
+    // Node 20 has no `await using`.
+    target: 'node20',
     packages: 'external',
     logLevel: 'silent',
     tsconfigRaw: {},

@@ -1,7 +1,6 @@
 // Makes the directory of a CA from an archive: whole, checked, and under its name only at the end.
 
-import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { lstat, mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { createSqliteStorage } from '../../adapters/sqlite/index.ts'
 import { encodeAuditRecord } from '../../audit/index.ts'
@@ -19,6 +18,7 @@ import { manifestName, maxManifestOctets, parseManifest } from './backup-manifes
 import type { BackupManifest } from './backup-manifest.ts'
 import { keyFileName, syncDirectory, systemError } from './create-backup.ts'
 import type { PassphraseSource } from './create-backup.ts'
+import { RestoringFolder } from './restoring-folder.ts'
 
 /** Which archives are good enough. @inline */
 export interface BackupRequirements {
@@ -57,7 +57,8 @@ export interface RestoredBackup {
 
 /**
  * Makes the directory of a CA from a backup. It appears under its name when everything in it was checked and
- * is on the disk; an existing directory is never touched. The CA goes on with the same root, keys, records
+ * is on the disk; an existing directory is never touched. What a killed restoration into the same directory has
+ * left beside it is removed. The CA goes on with the same root, keys, records
  * and audit log; the next CRL has a number by the clock, which is above any that was published since the
  * backup. What was issued and revoked since then is not known to it: revoke such certificates again with
  * `revoke(…, { certificate })`.
@@ -81,14 +82,14 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
   if (typeof read.directory !== 'string' || read.directory === '')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'restoreBackup: directory must be a path')
   const directory = resolve(read.directory)
-  const temporary = `${directory}.restoring-${randomBytes(8).toString('hex')}`
   try {
     if (await exists(directory))
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
         `restoreBackup: ${directory} exists; choose one that does not`,
       )
-    await mkdir(temporary, { mode: 0o700 })
+    await using folder = await RestoringFolder.make(directory, read.workerModule)
+    const { path: temporary } = folder
     const manifest = await extract(read, temporary)
     await finishStore(read, temporary, manifest)
     await syncDirectory(temporary)
@@ -102,7 +103,6 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
       hasKeyFiles: manifest.keyStorage === 'files',
     })
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
     throw systemError('restoreBackup', error)
   }
 }
