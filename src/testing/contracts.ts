@@ -1,14 +1,18 @@
 // Every contract that users implement, with the cases that an implementation must pass.
 
-import { auditStoreContract, authorityStoreContract } from './contracts/ca-storage-contract.ts'
-import { caStorageContract, crlStoreContract, leaseStoreContract } from './contracts/ca-storage-contract.ts'
+import { auditStoreContract, authorityStoreContract } from './contracts/storage/ca-storage-contract.ts'
+import {
+  caStorageContract,
+  crlStoreContract,
+  leaseStoreContract,
+} from './contracts/storage/ca-storage-contract.ts'
 import { authenticatorContract, issuancePolicyContract } from './contracts/caller-contracts.ts'
-import { certificateStoreContract } from './contracts/certificate-store-contract.ts'
+import { certificateStoreContract } from './contracts/storage/certificate-store-contract.ts'
 import { identityProviderContract } from './contracts/identity-provider-contract.ts'
 import { keyManagerContract } from './contracts/key-manager-contract.ts'
 import { clockContract, loggerContract, metricsContract } from './contracts/runtime-contracts.ts'
 import { caClientContract, secretSourceContract, tileStoreContract } from './contracts/secret-contracts.ts'
-import { oneTimeStoreContract } from './contracts/one-time-store-contract.ts'
+import { oneTimeStoreContract } from './contracts/storage/one-time-store-contract.ts'
 import { signerContract } from './contracts/signer-contract.ts'
 import { remoteSignerContract } from './contracts/remote-signer-contract.ts'
 import { upstreamAuthorityContract } from './contracts/upstream-contract.ts'

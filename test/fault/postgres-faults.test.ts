@@ -7,7 +7,7 @@ import type { PostgresStorageOptions } from '../../src/adapters/postgres/postgre
 import { createCertificateAuthority, createRootCertificate } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../src/keys/index.ts'
-import { anyIntent, issued } from '../../src/testing/contracts/storage-fixtures.ts'
+import { anyIntent, issued } from '../../src/testing/contracts/storage/storage-fixtures.ts'
 import { buildCertificateRequest } from '../../src/x509/index.ts'
 import { code } from '../support/codes.ts'
 import { crashCaller } from '../support/crash-fixture.ts'

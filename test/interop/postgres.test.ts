@@ -14,7 +14,12 @@ import { migrations } from '../../src/adapters/postgres/schema.ts'
 import type { PkiError } from '../../src/errors/index.ts'
 import { systemClock } from '../../src/runtime/index.ts'
 import { FakeClock, contracts } from '../../src/testing/index.ts'
-import { anyIntent, anyKeyIdentifier, idOf, issued } from '../../src/testing/contracts/storage-fixtures.ts'
+import {
+  anyIntent,
+  anyKeyIdentifier,
+  idOf,
+  issued,
+} from '../../src/testing/contracts/storage/storage-fixtures.ts'
 import { code } from '../support/codes.ts'
 import { itKeeps } from '../support/contract.ts'
 import { startPostgres } from '../support/postgres.ts'

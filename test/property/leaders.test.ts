@@ -8,7 +8,7 @@ import type { CaStorage, LeaseStore } from '../../src/ca/index.ts'
 import { PkiError, isPkiError } from '../../src/errors/index.ts'
 import type { Clock } from '../../src/runtime/index.ts'
 import { FakeClock } from '../../src/testing/index.ts'
-import { anyKeyIdentifier } from '../../src/testing/contracts/storage-fixtures.ts'
+import { anyKeyIdentifier } from '../../src/testing/contracts/storage/storage-fixtures.ts'
 import { SeededRandom } from '../fuzz/random.ts'
 
 const seeds = Number(process.env['SPIFFE_PKI_SEEDS'] ?? 500)

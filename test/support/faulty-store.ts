@@ -3,7 +3,7 @@
 
 import { createSqliteStorage } from '../../src/adapters/sqlite/index.ts'
 import { isPkiError } from '../../src/errors/index.ts'
-import { anyIntent } from '../../src/testing/contracts/storage-fixtures.ts'
+import { anyIntent } from '../../src/testing/contracts/storage/storage-fixtures.ts'
 
 const [path = '', worker = '', calls = ''] = process.argv.slice(2)
 const storage = await createSqliteStorage({ path, workerModule: new URL(worker) })

@@ -22,7 +22,12 @@ import type { Row } from '../../../src/ca/internal.ts'
 import { createMemoryStorage, exportRecords } from '../../../src/ca/index.ts'
 import type { AuthorityRecord, IssuanceIntent } from '../../../src/ca/internal.ts'
 import type { StoredCrl } from '../../../src/ca/internal.ts'
-import { anyIntent, anyKeyIdentifier, idOf, issued } from '../../../src/testing/contracts/storage-fixtures.ts'
+import {
+  anyIntent,
+  anyKeyIdentifier,
+  idOf,
+  issued,
+} from '../../../src/testing/contracts/storage/storage-fixtures.ts'
 import { code } from '../../support/codes.ts'
 
 const rowOf = (columns: readonly string[], values: readonly unknown[]): Row =>

@@ -5,7 +5,7 @@ import { MemoryCertificateStore } from '../../../src/ca/records/memory-certifica
 import type { IssuanceIntent } from '../../../src/ca/internal.ts'
 import { SpiffeId } from '../../../src/spiffe/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
-import { anyIntent, issued } from '../../../src/testing/contracts/storage-fixtures.ts'
+import { anyIntent, issued } from '../../../src/testing/contracts/storage/storage-fixtures.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 const identity = SpiffeId.parse('spiffe://example.org/one')

@@ -6,7 +6,7 @@ import { createMemoryStorage } from '../../../src/ca/index.ts'
 import { keyIdentifierOf } from '../../../src/ca/internal.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-contract.ts'
-import { anyIntent, issued } from '../../../src/testing/contracts/storage-fixtures.ts'
+import { anyIntent, issued } from '../../../src/testing/contracts/storage/storage-fixtures.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 import { recordsOf, storedIn } from '../../support/storage.ts'
 

@@ -1,11 +1,11 @@
 // The contract of a storage's block-list, if the storage has one.
 
 import { randomBytes } from 'node:crypto'
-import type { CaStorage } from '../../ca/index.ts'
-import type { BlockedSubject, RenewalBlockStore } from '../../ca/internal.ts'
-import { systemClock } from '../../runtime/index.ts'
-import { refused, same } from './contract-case.ts'
-import type { ContractCase } from './contract-case.ts'
+import type { CaStorage } from '../../../ca/index.ts'
+import type { BlockedSubject, RenewalBlockStore } from '../../../ca/internal.ts'
+import { systemClock } from '../../../runtime/index.ts'
+import { refused, same } from '../contract-case.ts'
+import type { ContractCase } from '../contract-case.ts'
 import { anyIdentity, anyIntent, anyKeyIdentifier, idOf, issued } from './storage-fixtures.ts'
 
 /** The cases of `CaStorage.blocks`; they also pass for a storage without a block-list. */

@@ -1,14 +1,14 @@
 // The contract of certificate stores for intents, outcomes and revocations.
 
 import { randomBytes } from 'node:crypto'
-import type { CertificateStore } from '../../ca/index.ts'
-import type { IssuanceIntent } from '../../ca/internal.ts'
-import type { RevokedRecord } from '../../ca/internal.ts'
-import type { Revocation } from '../../ca/internal.ts'
-import { systemClock } from '../../runtime/index.ts'
+import type { CertificateStore } from '../../../ca/index.ts'
+import type { IssuanceIntent } from '../../../ca/internal.ts'
+import type { RevokedRecord } from '../../../ca/internal.ts'
+import type { Revocation } from '../../../ca/internal.ts'
+import { systemClock } from '../../../runtime/index.ts'
 import { certificateSearchContract } from './certificate-search-contract.ts'
-import { holds, refused, same } from './contract-case.ts'
-import type { ContractCase } from './contract-case.ts'
+import { holds, refused, same } from '../contract-case.ts'
+import type { ContractCase } from '../contract-case.ts'
 import {
   anyIdentity,
   anyIntent,

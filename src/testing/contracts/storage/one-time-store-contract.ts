@@ -1,10 +1,10 @@
 // The contract of stores of one-time values: one use, also with concurrent calls, and no use after the
 // expiry.
 
-import type { OneTimeStore } from '../../auth/index.ts'
-import { systemClock } from '../../runtime/index.ts'
-import { same } from './contract-case.ts'
-import type { ContractCase } from './contract-case.ts'
+import type { OneTimeStore } from '../../../auth/index.ts'
+import { systemClock } from '../../../runtime/index.ts'
+import { same } from '../contract-case.ts'
+import type { ContractCase } from '../contract-case.ts'
 
 /**
  * The contract of `OneTimeStore` as cases.

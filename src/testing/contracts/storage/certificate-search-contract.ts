@@ -1,11 +1,11 @@
 // The contract of certificate stores for search by page and retention.
 
-import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
-import type { IssuanceIntent } from '../../ca/internal.ts'
-import type { CertificateQuery } from '../../ca/internal.ts'
-import { systemClock } from '../../runtime/index.ts'
-import { holds, refused, same } from './contract-case.ts'
-import type { ContractCase } from './contract-case.ts'
+import type { CertificateRecord, CertificateStore } from '../../../ca/index.ts'
+import type { IssuanceIntent } from '../../../ca/internal.ts'
+import type { CertificateQuery } from '../../../ca/internal.ts'
+import { systemClock } from '../../../runtime/index.ts'
+import { holds, refused, same } from '../contract-case.ts'
+import type { ContractCase } from '../contract-case.ts'
 import { anyIdentity, anyIntent, anyKeyIdentifier, idOf, issued } from './storage-fixtures.ts'
 
 /** The cases of `query` and `prune`, each for a store that `contractCase` opens. */

@@ -1,14 +1,14 @@
 // The contract of a CA storage: its five stores, and the transactions that span them.
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { CaStorage } from '../../ca/index.ts'
-import type { AuthorityRecord } from '../../ca/internal.ts'
-import type { Lease, StoredCrl } from '../../ca/internal.ts'
-import { systemClock } from '../../runtime/index.ts'
+import type { CaStorage } from '../../../ca/index.ts'
+import type { AuthorityRecord } from '../../../ca/internal.ts'
+import type { Lease, StoredCrl } from '../../../ca/internal.ts'
+import { systemClock } from '../../../runtime/index.ts'
 import { blockListContract } from './block-list-contract.ts'
 import { certificateStoreContract } from './certificate-store-contract.ts'
-import { holds, refused, same } from './contract-case.ts'
-import type { ContractCase } from './contract-case.ts'
+import { holds, refused, same } from '../contract-case.ts'
+import type { ContractCase } from '../contract-case.ts'
 import { anyIntent, anyKeyIdentifier, idOf } from './storage-fixtures.ts'
 
 /** The tested implementation. */

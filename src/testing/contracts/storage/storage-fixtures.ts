@@ -2,14 +2,14 @@
 // uses.
 
 import { randomBytes } from 'node:crypto'
-import { keyIdentifierOf } from '../../ca/internal.ts'
-import type { CertificateStore } from '../../ca/index.ts'
-import type { CertificateId, IssuanceIntent } from '../../ca/internal.ts'
-import type { KeyIdentifier } from '../../ca/internal.ts'
-import { systemClock } from '../../runtime/index.ts'
-import { SpiffeId } from '../../spiffe/index.ts'
-import { parseSerialNumber } from '../../x509/index.ts'
-import type { SerialNumber } from '../../x509/index.ts'
+import { keyIdentifierOf } from '../../../ca/internal.ts'
+import type { CertificateStore } from '../../../ca/index.ts'
+import type { CertificateId, IssuanceIntent } from '../../../ca/internal.ts'
+import type { KeyIdentifier } from '../../../ca/internal.ts'
+import { systemClock } from '../../../runtime/index.ts'
+import { SpiffeId } from '../../../spiffe/index.ts'
+import { parseSerialNumber } from '../../../x509/index.ts'
+import type { SerialNumber } from '../../../x509/index.ts'
 
 /** A key identifier that is used nowhere else. */
 export function anyKeyIdentifier(): KeyIdentifier {
