@@ -5,12 +5,12 @@
  * @module spiffe-pki/x509
  */
 // Read, build and sign: certificates, requests, lists, OCSP messages.
-export { Certificate } from './certificate.ts'
-export type { CertificateInput } from './certificate.ts'
-export { buildCertificate } from './certificate-builder.ts'
-export { CertificateRequest } from './certificate-request.ts'
-export { buildCertificateRequest } from './certificate-request-builder.ts'
-export type { ProvenRequest } from './certificate-request.ts'
+export { Certificate } from './certificate/certificate.ts'
+export type { CertificateInput } from './certificate/certificate.ts'
+export { buildCertificate } from './certificate/certificate-builder.ts'
+export { CertificateRequest } from './request/certificate-request.ts'
+export { buildCertificateRequest } from './request/certificate-request-builder.ts'
+export type { ProvenRequest } from './request/certificate-request.ts'
 export { Crl } from './crl/crl.ts'
 export type { RevokedEntry } from './crl/revoked-entry.ts'
 export { buildCrl } from './crl/crl-builder.ts'

@@ -1,7 +1,7 @@
 // The certificates that the peer of a TLS connection sent.
 
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
-import { Certificate } from './certificate.ts'
+import { Certificate } from './certificate/certificate.ts'
 
 /**
  * The peer's certificates, leaf first; empty if it sent none. `node:tls` links each certificate to its

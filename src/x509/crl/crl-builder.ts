@@ -7,7 +7,7 @@ import { requireOctets } from '../../internal/bytes.ts'
 import { signatureAlgorithms } from '../algorithms/signature-algorithm.ts'
 import type { SignatureAlgorithm } from '../algorithms/signature-algorithm.ts'
 import type { Signer } from '../algorithms/signer.ts'
-import { assembleSigned, requireSigner } from '../certificate-builder.ts'
+import { assembleSigned, requireSigner } from '../certificate/certificate-builder.ts'
 import {
   encodeCrlNumber,
   encodeInvalidityDate,

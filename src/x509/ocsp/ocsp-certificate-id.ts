@@ -14,8 +14,8 @@ import {
 import { equalBytes, requireOctets } from '../../internal/bytes.ts'
 import { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
 import { PublicKey } from '../algorithms/public-key.ts'
-import { Certificate } from '../certificate.ts'
-import type { CertificateInput } from '../certificate.ts'
+import { Certificate } from '../certificate/certificate.ts'
+import type { CertificateInput } from '../certificate/certificate.ts'
 import type { DistinguishedName } from '../names/distinguished-name.ts'
 
 /** The issuer of a certificate: a name and a key. */

@@ -38,7 +38,7 @@ import {
   encodeIssuingDistributionPoint,
   serialNumberFromBytes,
 } from '../../../src/x509/internal.ts'
-import type { CertificateFields } from '../../../src/x509/certificate-builder.ts'
+import type { CertificateFields } from '../../../src/x509/certificate/certificate-builder.ts'
 import type { CrlFields, RevokedCertificate } from '../../../src/x509/crl/crl-builder.ts'
 import { newRequest } from '../../support/pki.ts'
 import { certificateParts, resign } from '../validation/test-pki.ts'

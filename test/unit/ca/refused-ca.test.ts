@@ -7,7 +7,7 @@ import { createCertificateAuthority } from '../../../src/ca/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { PublicKey, buildCertificate, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
-import type { ExtensionFields } from '../../../src/x509/extension-fields.ts'
+import type { ExtensionFields } from '../../../src/x509/extensions/extension-fields.ts'
 import type { Certificate, Signer } from '../../../src/x509/index.ts'
 
 const start = Date.UTC(2026, 0, 1)

@@ -32,7 +32,7 @@ import {
   serialNumberFromBytes,
   signatureAlgorithms,
 } from '../../../src/x509/internal.ts'
-import type { CertificateFields } from '../../../src/x509/certificate-builder.ts'
+import type { CertificateFields } from '../../../src/x509/certificate/certificate-builder.ts'
 import { code } from '../../support/codes.ts'
 import {
   brokenName,

@@ -1,30 +1,30 @@
 // Encodes the extensions that builders accept as plain objects, for certificates and requests.
 
-import type { PublicKey } from './algorithms/public-key.ts'
-import { encodeInfoAccess, encodeDistributionPoints } from './extensions/revocation-extensions.ts'
-import type { AccessDescription, DistributionPoint } from './extensions/revocation-extensions.ts'
+import type { PublicKey } from '../algorithms/public-key.ts'
+import { encodeInfoAccess, encodeDistributionPoints } from './revocation-extensions.ts'
+import type { AccessDescription, DistributionPoint } from './revocation-extensions.ts'
 import {
   encodeBasicConstraints,
   encodeNameConstraints,
   encodeCertificatePolicies,
   encodePolicyConstraints,
   encodePolicyMappings,
-} from './extensions/constraints.ts'
-import type { PolicyConstraints, PolicyMapping, GeneralSubtree } from './extensions/constraints.ts'
-import type { Extension } from './extensions/extension.ts'
+} from './constraints.ts'
+import type { PolicyConstraints, PolicyMapping, GeneralSubtree } from './constraints.ts'
+import type { Extension } from './extension.ts'
 import {
   encodeAuthorityKeyIdentifier,
   encodeSubjectKeyIdentifier,
   KeyUsage,
   encodeExtendedKeyUsage,
-} from './extensions/key-extensions.ts'
-import type { KeyUsageName } from './extensions/key-extensions.ts'
-import { encodeAltName } from './names/general-name.ts'
-import type { GeneralName } from './names/general-name.ts'
-import { extensionOids as oids, readable, requireExtensions } from './extensions/extension.ts'
-import { extensionDecoder } from './certificate-extensions.ts'
-import { integer } from '../der/index.ts'
-import { PkiError, isPkiError } from '../errors/index.ts'
+} from './key-extensions.ts'
+import type { KeyUsageName } from './key-extensions.ts'
+import { encodeAltName } from '../names/general-name.ts'
+import type { GeneralName } from '../names/general-name.ts'
+import { extensionOids as oids, readable, requireExtensions } from './extension.ts'
+import { extensionDecoder } from '../certificate/certificate-extensions.ts'
+import { integer } from '../../der/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 
 /** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 requires. @inline */
 export interface ExtensionFields {

@@ -14,14 +14,14 @@ import {
   smallInteger,
   tags,
   writeHeader,
-} from '../der/index.ts'
-import type { DerReader } from '../der/index.ts'
-import { PkiError } from '../errors/index.ts'
-import { requireOctets } from '../internal/bytes.ts'
-import { decodeOnePem, decodePemBlocks, encodePem } from '../internal/pem.ts'
-import { AlgorithmIdentifier, checkSignedAlgorithm, readSigned } from './algorithms/signature-algorithm.ts'
-import { PublicKey } from './algorithms/public-key.ts'
-import { verifySignature } from './algorithms/verify-signature.ts'
+} from '../../der/index.ts'
+import type { DerReader } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { requireOctets } from '../../internal/bytes.ts'
+import { decodeOnePem, decodePemBlocks, encodePem } from '../../internal/pem.ts'
+import { AlgorithmIdentifier, checkSignedAlgorithm, readSigned } from '../algorithms/signature-algorithm.ts'
+import { PublicKey } from '../algorithms/public-key.ts'
+import { verifySignature } from '../algorithms/verify-signature.ts'
 import { CertificateExtensions } from './certificate-extensions.ts'
 import {
   defineInspect,
@@ -33,15 +33,15 @@ import {
   namesOf,
   readable,
   readableList,
-} from './describe.ts'
-import { inputBytes, toNodeCertificate, toPeculiarCertificate } from './interchange.ts'
-import type { RawData } from './interchange.ts'
-import { parseBlocks } from './pem-blocks.ts'
-import { DistinguishedName } from './names/distinguished-name.ts'
-import { serialNumberFromBytes } from './serial-number.ts'
-import type { SerialNumber } from './serial-number.ts'
-import { readParseOptions, refuseExplicitDefault } from './tolerances.ts'
-import type { ParseOptions, Tolerance } from './tolerances.ts'
+} from '../describe.ts'
+import { inputBytes, toNodeCertificate, toPeculiarCertificate } from '../interchange.ts'
+import type { RawData } from '../interchange.ts'
+import { parseBlocks } from '../pem-blocks.ts'
+import { DistinguishedName } from '../names/distinguished-name.ts'
+import { serialNumberFromBytes } from '../serial-number.ts'
+import type { SerialNumber } from '../serial-number.ts'
+import { readParseOptions, refuseExplicitDefault } from '../tolerances.ts'
+import type { ParseOptions, Tolerance } from '../tolerances.ts'
 
 /**
  * Every accepted form of a certificate: an object of this class, DER, PEM with one block, or an object of

@@ -12,11 +12,11 @@ import {
   setOf,
   stringContent,
   tags,
-} from '../der/index.ts'
-import { PkiError } from '../errors/index.ts'
-import { equalBytes } from '../internal/bytes.ts'
-import { encodeExtension } from './extensions/extension.ts'
-import type { Extension } from './extensions/extension.ts'
+} from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { equalBytes } from '../../internal/bytes.ts'
+import { encodeExtension } from '../extensions/extension.ts'
+import type { Extension } from '../extensions/extension.ts'
 
 /** One attribute: its type and the DER of its values. @inline */
 export interface RequestAttribute {

@@ -1,10 +1,10 @@
 // The extensions of a certificate or request, each decoded on first use (RFC 5280 section 4.2).
 
-import type { DerReader } from '../der/index.ts'
-import { freezeDeep } from '../internal/freeze-deep.ts'
-import { PkiError, isPkiError } from '../errors/index.ts'
-import { parseInfoAccess, parseDistributionPoints } from './extensions/revocation-extensions.ts'
-import type { AccessDescription, DistributionPoint } from './extensions/revocation-extensions.ts'
+import type { DerReader } from '../../der/index.ts'
+import { freezeDeep } from '../../internal/freeze-deep.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { parseInfoAccess, parseDistributionPoints } from '../extensions/revocation-extensions.ts'
+import type { AccessDescription, DistributionPoint } from '../extensions/revocation-extensions.ts'
 import {
   parseBasicConstraints,
   parseNameConstraints,
@@ -12,27 +12,27 @@ import {
   parseInhibitAnyPolicy,
   parsePolicyConstraints,
   parsePolicyMappings,
-} from './extensions/constraints.ts'
+} from '../extensions/constraints.ts'
 import type {
   BasicConstraints,
   NameConstraints,
   PolicyConstraints,
   PolicyInformation,
   PolicyMapping,
-} from './extensions/constraints.ts'
-import { readExtensions, extensionOids as oids } from './extensions/extension.ts'
-import type { Extension } from './extensions/extension.ts'
+} from '../extensions/constraints.ts'
+import { readExtensions, extensionOids as oids } from '../extensions/extension.ts'
+import type { Extension } from '../extensions/extension.ts'
 import {
   parseAuthorityKeyIdentifier,
   parseSubjectKeyIdentifier,
   KeyUsage,
   parseExtendedKeyUsage,
-} from './extensions/key-extensions.ts'
-import type { AuthorityKeyIdentifier } from './extensions/key-extensions.ts'
-import { parseAltName } from './names/general-name.ts'
-import { noTolerances } from './tolerances.ts'
-import type { Tolerance } from './tolerances.ts'
-import type { GeneralName, GeneralNameUse } from './names/general-name.ts'
+} from '../extensions/key-extensions.ts'
+import type { AuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
+import { parseAltName } from '../names/general-name.ts'
+import { noTolerances } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
+import type { GeneralName, GeneralNameUse } from '../names/general-name.ts'
 
 /**
  * Extensions, with a typed getter each: undefined for an absent extension, a thrown `PkiError` for a

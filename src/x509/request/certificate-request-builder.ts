@@ -1,13 +1,13 @@
 // Builds a certification request with any Signer (RFC 2986; extension request by RFC 2985 section 5.4.2).
 
-import { explicit, integer, sequence } from '../der/index.ts'
-import { readOptions } from '../internal/options.ts'
-import type { Signer } from './algorithms/signer.ts'
-import { assembleSigned, requireSigner } from './certificate-builder.ts'
+import { explicit, integer, sequence } from '../../der/index.ts'
+import { readOptions } from '../../internal/options.ts'
+import type { Signer } from '../algorithms/signer.ts'
+import { assembleSigned, requireSigner } from '../certificate/certificate-builder.ts'
 import { CertificateRequest } from './certificate-request.ts'
-import { encodeExtensionFields } from './extension-fields.ts'
-import type { ExtensionFields } from './extension-fields.ts'
-import { DistinguishedName } from './names/distinguished-name.ts'
+import { encodeExtensionFields } from '../extensions/extension-fields.ts'
+import type { ExtensionFields } from '../extensions/extension-fields.ts'
+import { DistinguishedName } from '../names/distinguished-name.ts'
 import { encodeAttributes } from './request-attributes.ts'
 import type { RequestAttribute } from './request-attributes.ts'
 
