@@ -12,7 +12,7 @@ import {
   publicKeyOfJwk,
   refusePrivate,
   JwtAuthority,
-} from './jwt-authority.ts'
+} from './jwt/jwt-authority.ts'
 
 /** The use of entries without `use`. @inline */
 export type KeysWithoutUse = 'ignore' | 'jwt-svid'

@@ -9,7 +9,7 @@ import { TrustDomain } from '../spiffe/index.ts'
 import type { IgnoredKey } from './bundle-authorities.ts'
 import { readKeys } from './bundle-keys.ts'
 import type { KeysWithoutUse } from './bundle-keys.ts'
-import { jwkOfPublicKey } from './jwt-authority.ts'
+import { jwkOfPublicKey } from './jwt/jwt-authority.ts'
 import { TrustBundle } from './trust-bundle.ts'
 
 /** Options for reading a SPIFFE bundle. @inline */

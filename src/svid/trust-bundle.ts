@@ -11,7 +11,7 @@ import { TrustDomain } from '../spiffe/index.ts'
 import type { Certificate, CertificateInput } from '../x509/index.ts'
 import { readAuthorities, tooMany } from './bundle-authorities.ts'
 import type { IgnoredKey } from './bundle-authorities.ts'
-import type { JwtAuthority } from './jwt-authority.ts'
+import type { JwtAuthority } from './jwt/jwt-authority.ts'
 
 /** The contents of a trust bundle. @inline */
 export interface TrustBundleContent {

@@ -5,7 +5,7 @@
 import { decodeBase64url } from '../../../src/internal/bytes.ts'
 import { isJsonObject, parseJson } from '../../../src/internal/json.ts'
 import { JwtAuthority } from '../../../src/svid/index.ts'
-import type { JwkMembers } from '../../../src/svid/jwt-authority.ts'
+import type { JwkMembers } from '../../../src/svid/jwt/jwt-authority.ts'
 import { verifySignature } from '../../../src/x509/index.ts'
 import type { SignatureAlgorithm } from '../../../src/x509/index.ts'
 

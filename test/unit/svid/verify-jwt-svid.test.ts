@@ -15,8 +15,8 @@ import {
   parseSpiffeBundle,
   verifyJwtSvid,
 } from '../../../src/svid/index.ts'
-import type { JwtSvidFields } from '../../../src/svid/issue-jwt-svid.ts'
-import type { JwtSvidOptions } from '../../../src/svid/verify-jwt-svid.ts'
+import type { JwtSvidFields } from '../../../src/svid/jwt/issue-jwt-svid.ts'
+import type { JwtSvidOptions } from '../../../src/svid/jwt/verify-jwt-svid.ts'
 import type { Signer } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { makeAuthority } from '../validation/test-pki.ts'

@@ -1,17 +1,17 @@
 // Issues JWT-SVIDs with any Signer: JWT-SVID.md sections 2 and 3, RFC 7515 section 3.1.
 
-import { readOptions } from '../internal/options.ts'
-import { integerContent, readWhole, tags } from '../der/index.ts'
-import { PkiError } from '../errors/index.ts'
-import { isCount } from '../internal/numbers.ts'
-import { systemClock } from '../runtime/index.ts'
-import type { Clock } from '../runtime/index.ts'
-import { SpiffeId } from '../spiffe/index.ts'
-import type { SignatureAlgorithm, Signer } from '../x509/index.ts'
+import { readOptions } from '../../internal/options.ts'
+import { integerContent, readWhole, tags } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { isCount } from '../../internal/numbers.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { SpiffeId } from '../../spiffe/index.ts'
+import type { SignatureAlgorithm, Signer } from '../../x509/index.ts'
 import { JwtAuthority } from './jwt-authority.ts'
 import type { JwtSvidAlgorithm } from './jwt-authority.ts'
 import type { JwtSvid } from './jwt-svid.ts'
-import { TrustBundle } from './trust-bundle.ts'
+import { TrustBundle } from '../trust-bundle.ts'
 import { audiences, verifyJwtSvid } from './verify-jwt-svid.ts'
 
 /** The contents of a JWT-SVID. @inline */

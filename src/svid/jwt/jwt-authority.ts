@@ -1,11 +1,11 @@
 // Public JSON Web Keys (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2) as SubjectPublicKeyInfo,
 // and keys that sign JWT-SVIDs (rules J-3, J-12).
 
-import { bitString, nullElement, oid, sequence, unsignedInteger } from '../der/index.ts'
-import { PkiError } from '../errors/index.ts'
-import { decodeBase64url } from '../internal/bytes.ts'
-import { PublicKey } from '../x509/index.ts'
-import type { PublicKeyInput } from '../x509/internal.ts'
+import { bitString, nullElement, oid, sequence, unsignedInteger } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { decodeBase64url } from '../../internal/bytes.ts'
+import { PublicKey } from '../../x509/index.ts'
+import type { PublicKeyInput } from '../../x509/internal.ts'
 
 /** The members that make up a public key. @inline */
 export type PublicJwk =

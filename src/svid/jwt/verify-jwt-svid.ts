@@ -1,17 +1,17 @@
 // Verifies JWT-SVIDs: JWT-SVID.md section 4, signatures by jose, rules J-1 to J-13.
 
-import { PkiError } from '../errors/index.ts'
-import { checkMeasures } from '../internal/numbers.ts'
-import { readOptions } from '../internal/options.ts'
-import type { OptionKinds } from '../internal/options.ts'
-import { systemClock } from '../runtime/index.ts'
-import type { Clock } from '../runtime/index.ts'
-import { match } from '../spiffe/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import { checkMeasures } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import type { OptionKinds } from '../../internal/options.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { match } from '../../spiffe/index.ts'
 
-import type { SpiffeId, SpiffeIdMatcher } from '../spiffe/index.ts'
-import { whyNone } from './bundle-authorities.ts'
-import { requireBundle } from './bundle-source.ts'
-import type { BundleSource } from './bundle-source.ts'
+import type { SpiffeId, SpiffeIdMatcher } from '../../spiffe/index.ts'
+import { whyNone } from '../bundle-authorities.ts'
+import { requireBundle } from '../bundle-source.ts'
+import type { BundleSource } from '../bundle-source.ts'
 import type { JwtAuthority } from './jwt-authority.ts'
 import { JwtSvid } from './jwt-svid.ts'
 

@@ -1,10 +1,10 @@
 // A parsed, unverified JWT-SVID: JWT-SVID.md sections 2 to 5, read strictly.
 
-import { PkiError, isPkiError } from '../errors/index.ts'
-import { decodeBase64url } from '../internal/bytes.ts'
-import { isJsonObject, parseJson } from '../internal/json.ts'
-import type { JsonObject, JsonValue } from '../internal/json.ts'
-import { SpiffeId } from '../spiffe/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { decodeBase64url } from '../../internal/bytes.ts'
+import { isJsonObject, parseJson } from '../../internal/json.ts'
+import type { JsonObject, JsonValue } from '../../internal/json.ts'
+import { SpiffeId } from '../../spiffe/index.ts'
 import { isJwtSvidAlgorithm } from './jwt-authority.ts'
 import type { JwtSvidAlgorithm } from './jwt-authority.ts'
 
