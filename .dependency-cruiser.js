@@ -40,7 +40,7 @@ const rootModules = [
   'validation/names/check-name-constraints',
   'validation/names/spiffe-id-of',
   'validation/path-validator',
-  'validation/verdict',
+  'validation/verdict/verdict',
 ]
 
 const any = (names) => `(${names.flat().join('|')})`

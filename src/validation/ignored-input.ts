@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { Certificate } from '../x509/index.ts'
-import { printable, shortened } from './rejection.ts'
+import { printable, shortened } from './verdict/rejection.ts'
 
 /** A skipped input of a long-lived object, and the reason. @inline */
 export interface IgnoredInput {

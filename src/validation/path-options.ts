@@ -14,7 +14,7 @@ import type { PeerName } from './names/index.ts'
 import { checkPolicyInputs } from './policies/policy-inputs.ts'
 import type { PolicyInputs } from './policies/policy-inputs.ts'
 import type { ProfileName, ValidationProfile } from './profile.ts'
-import type { Rejection } from './rejection.ts'
+import type { Rejection } from './verdict/rejection.ts'
 import type { RevocationChecker } from './revocation-contract.ts'
 import type { TrustAnchorInput } from './trust-anchor.ts'
 

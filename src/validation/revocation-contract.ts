@@ -2,7 +2,7 @@
 
 import type { Certificate, DistinguishedName, PublicKey } from '../x509/index.ts'
 import type { Budget } from './budget.ts'
-import type { Rejection } from './rejection.ts'
+import type { Rejection } from './verdict/rejection.ts'
 
 /** An issuer above a certificate in a path: the name and key of a certificate or an anchor. @inline */
 interface PathAuthority {

@@ -3,7 +3,7 @@
 import type { CertificateInput } from '../x509/index.ts'
 import type { PathValidatorOptions } from './path-options.ts'
 import { PathValidator } from './path-validator.ts'
-import type { AcceptedVerdict, Verdict } from './verdict.ts'
+import type { AcceptedVerdict, Verdict } from './verdict/verdict.ts'
 
 /**
  * Searches for a path from the leaf to one of the anchors that passes RFC 5280 section 6 and the profile.

@@ -2,8 +2,8 @@
 
 import { ipVersion, isHostName, isPresentedName } from '../../internal/host-text.ts'
 import type { Certificate, GeneralName } from '../../x509/index.ts'
-import { reject } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { reject } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 
 /** Refuses a DNS name, email address or URI that is malformed. */
 export function checkAltNameSyntax(certificate: Certificate): Rejection | undefined {

@@ -3,8 +3,8 @@
 import { oidContent, readWhole, tags } from '../../der/index.ts'
 import { extensionOids } from '../../x509/index.ts'
 import type { Certificate } from '../../x509/index.ts'
-import { reject } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { reject } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 
 /** Refuses a critical extension that neither this package nor the caller processes. */
 export function checkCriticalExtensions(

@@ -6,8 +6,8 @@ import { keyPurposeOids } from '../../x509/index.ts'
 import type { Certificate } from '../../x509/index.ts'
 import type { KeyUsageName } from '../../x509/internal.ts'
 import type { ValidationProfile } from '../profile.ts'
-import { reject } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { reject } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 
 /** A purpose by its short name or object identifier. @inline */
 export type KeyPurpose = keyof typeof keyPurposeOids | (string & {})

@@ -3,8 +3,8 @@
 import { acceptedBy, describeSignatureAlgorithm } from '../../x509/internal.ts'
 import type { Certificate, PublicKey } from '../../x509/index.ts'
 import type { FormRules, ValidationProfile } from '../profile.ts'
-import { reject } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { reject } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 import type { PathRole } from './rfc5280-rules.ts'
 
 /**

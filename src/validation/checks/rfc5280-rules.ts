@@ -4,8 +4,8 @@
 import { extensionOids as oids } from '../../x509/index.ts'
 import { acceptedBy } from '../../x509/internal.ts'
 import type { Certificate } from '../../x509/index.ts'
-import { reject } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { reject } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 import { checkAltNameSyntax } from './alt-name-syntax.ts'
 
 /** The position of a certificate in the path. */

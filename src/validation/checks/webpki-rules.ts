@@ -6,8 +6,8 @@ import { extensionOids as oids, keyPurposeOids } from '../../x509/index.ts'
 import { formatIpAddress, signatureAlgorithms } from '../../x509/internal.ts'
 import type { Certificate } from '../../x509/index.ts'
 import type { KeyUsageName } from '../../x509/internal.ts'
-import { reject } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { reject } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 import type { Fault, PathRole } from './rfc5280-rules.ts'
 
 /** The rules for a certificate at this position of the path. */

@@ -3,8 +3,8 @@
 import { anyPolicy } from '../../x509/internal.ts'
 import type { Certificate } from '../../x509/index.ts'
 import type { Budget } from '../budget.ts'
-import { reject } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { reject } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 import { PolicyGraph } from './policy-graph.ts'
 import type { PolicyInputs } from './policy-inputs.ts'
 

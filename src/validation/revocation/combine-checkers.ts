@@ -2,8 +2,8 @@
 
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
-import { reject } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { reject } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 import { checkerThat } from '../revocation-contract.ts'
 import type { RevocationChecker, RevocationJudgement } from '../revocation-contract.ts'
 

@@ -6,8 +6,8 @@ import type { NameConstraints } from '../../x509/internal.ts'
 import { checkForm } from '../checks/certificate-form.ts'
 import type { FormRules } from '../profile.ts'
 import { checkKey, checkMayIssue } from '../checks/path-rules.ts'
-import { rejectionOf } from '../rejection.ts'
-import type { Rejection } from '../rejection.ts'
+import { rejectionOf } from '../verdict/rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 import type { TrustAnchor } from '../trust-anchor.ts'
 
 interface Form {

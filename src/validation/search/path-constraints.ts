@@ -3,7 +3,7 @@
 import type { Budget } from '../budget.ts'
 import { checkPreparedNames } from '../names/check-name-constraints.ts'
 import type { PreparedNames } from '../names/prepared-names.ts'
-import type { Rejection } from '../rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 import type { CompletePath } from './search-settings.ts'
 
 /** Checks the names of a path against the constraints of its anchor and its CAs. @throws ERR_PATH_BUDGET */

@@ -1,8 +1,8 @@
 // Refused paths, ordered by progress.
 
 import type { Certificate } from '../../x509/index.ts'
-import type { Rejection } from '../rejection.ts'
-import type { RejectedPath } from '../verdict.ts'
+import type { Rejection } from '../verdict/rejection.ts'
+import type { RejectedPath } from '../verdict/verdict.ts'
 
 /**
  * How a path ended: budget exhausted; complete but refused; an issuer that is not allowed; a signature that

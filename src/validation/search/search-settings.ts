@@ -4,7 +4,7 @@ import type { Certificate, PublicKey } from '../../x509/index.ts'
 import type { Budget } from '../budget.ts'
 import type { PathOptions } from '../path-options.ts'
 import type { PolicyInputs } from '../policies/policy-inputs.ts'
-import type { Rejection } from '../rejection.ts'
+import type { Rejection } from '../verdict/rejection.ts'
 import type { TrustAnchor } from '../trust-anchor.ts'
 import type { IssuerCandidate } from './issuer-candidate.ts'
 

@@ -1,7 +1,7 @@
 // A one-line description of a certificate, for messages.
 
-import { isPkiError } from '../errors/index.ts'
-import type { Certificate } from '../x509/index.ts'
+import { isPkiError } from '../../errors/index.ts'
+import type { Certificate } from '../../x509/index.ts'
 import { printable, shortened } from './rejection.ts'
 
 /**

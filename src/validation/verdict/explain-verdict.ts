@@ -1,6 +1,6 @@
 // A verdict as text: the tried paths, and the fault of each with its clause and its certificate.
 
-import type { Certificate } from '../x509/index.ts'
+import type { Certificate } from '../../x509/index.ts'
 import { describeCertificate } from './describe-certificate.ts'
 import { printable, shortened } from './rejection.ts'
 import type { Spent, Verdict } from './verdict.ts'

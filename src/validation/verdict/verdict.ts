@@ -1,13 +1,13 @@
 // The result of a path validation: the verified path, or every path that was tried and why it was refused.
 
-import { PkiError } from '../errors/index.ts'
-import type { Certificate } from '../x509/index.ts'
-import type { BudgetKind } from './budget.ts'
+import { PkiError } from '../../errors/index.ts'
+import type { Certificate } from '../../x509/index.ts'
+import type { BudgetKind } from '../budget.ts'
 import { describeCertificate } from './describe-certificate.ts'
-import { checkPolicies } from './policies/check-policies.ts'
-import type { PolicyInputs } from './policies/policy-inputs.ts'
+import { checkPolicies } from '../policies/check-policies.ts'
+import type { PolicyInputs } from '../policies/policy-inputs.ts'
 import type { Rejection } from './rejection.ts'
-import type { TrustAnchor } from './trust-anchor.ts'
+import type { TrustAnchor } from '../trust-anchor.ts'
 
 /** The work of a verification, by kind. @inline */
 export type Spent = Readonly<Record<BudgetKind, number>>

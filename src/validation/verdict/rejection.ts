@@ -1,8 +1,8 @@
 // The reason why a path, or one certificate of it, was refused.
 
-import { isPkiError, PkiError } from '../errors/index.ts'
-import type { PkiErrorCode } from '../errors/index.ts'
-import type { Certificate } from '../x509/index.ts'
+import { isPkiError, PkiError } from '../../errors/index.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
+import type { Certificate } from '../../x509/index.ts'
 
 /** The first check that a certificate or a path failed. */
 export interface Rejection {
