@@ -11,7 +11,7 @@ import type { IssuanceAnswer } from './issuance-answer.ts'
 import type { BatchRotationOptions, RotationResult } from './batch-rotation.ts'
 import type { CertificateReference } from './records/certificate-lookup.ts'
 import type { CertificateStatus } from './records/certificate-status.ts'
-import type { KeyReuse } from './records/key-reuse.ts'
+import type { KeyReuse } from './records/refusal/key-reuse.ts'
 
 /** What `issue` would do. @inline */
 export interface IssuancePlan {

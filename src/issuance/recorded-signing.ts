@@ -21,8 +21,8 @@ import { trimmedOf } from './issuance-answer.ts'
 import type { IssuanceAnswer } from './issuance-answer.ts'
 import { Idempotency } from './records/idempotency.ts'
 import type { IssuanceEvents } from './issuance-events.ts'
-import { keyReused, otherHolderOf } from './records/key-reuse.ts'
-import type { KeyReuse } from './records/key-reuse.ts'
+import { keyReused, otherHolderOf } from './records/refusal/key-reuse.ts'
+import type { KeyReuse } from './records/refusal/key-reuse.ts'
 import { ask, storeFailure } from './records/store-calls.ts'
 
 /** What signing needs. */

@@ -11,7 +11,7 @@ import type { JsonObject } from '../../internal/json.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
 import type { IssuanceAction } from './event-lines.ts'
-import { RefusalBudget } from './refusal-budget.ts'
+import { RefusalBudget } from './refusal/refusal-budget.ts'
 
 /** What a write into the store carries. */
 interface AuditedWrite {

@@ -1,9 +1,9 @@
 // One key for two identities: whoever has it is both of them.
 
-import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
-import type { IssuanceIntent } from '../../ca/internal.ts'
-import { PkiError } from '../../errors/index.ts'
-import { ask } from './store-calls.ts'
+import type { CertificateRecord, CertificateStore } from '../../../ca/index.ts'
+import type { IssuanceIntent } from '../../../ca/internal.ts'
+import { PkiError } from '../../../errors/index.ts'
+import { ask } from '../store-calls.ts'
 
 /** What is done about it. @inline */
 export type KeyReuse = 'allow' | 'report' | 'refuse'

@@ -1,17 +1,17 @@
 // The block-list as administrators change it: what gets no further certificate.
 
-import type { Caller } from '../../auth/index.ts'
-import type { CaStorage } from '../../ca/index.ts'
-import type { BlockedSubject, RenewalBlock, RenewalBlockStore } from '../../ca/internal.ts'
-import { blockedSubjectText } from '../../ca/internal.ts'
-import { PkiError } from '../../errors/index.ts'
-import { readOptions } from '../../internal/options.ts'
-import type { Clock } from '../../runtime/index.ts'
-import { SpiffeId } from '../../spiffe/index.ts'
-import type { Administrators } from './administrators.ts'
-import type { AuditTrail } from './audit-trail.ts'
-import { isHexadecimal } from './certificate-lookup.ts'
-import { storeFailure } from './store-calls.ts'
+import type { Caller } from '../../../auth/index.ts'
+import type { CaStorage } from '../../../ca/index.ts'
+import type { BlockedSubject, RenewalBlock, RenewalBlockStore } from '../../../ca/internal.ts'
+import { blockedSubjectText } from '../../../ca/internal.ts'
+import { PkiError } from '../../../errors/index.ts'
+import { readOptions } from '../../../internal/options.ts'
+import type { Clock } from '../../../runtime/index.ts'
+import { SpiffeId } from '../../../spiffe/index.ts'
+import type { Administrators } from '../administrators.ts'
+import type { AuditTrail } from '../audit-trail.ts'
+import { isHexadecimal } from '../certificate-lookup.ts'
+import { storeFailure } from '../store-calls.ts'
 
 /** What the block-list needs. */
 export interface BlockListOptions {

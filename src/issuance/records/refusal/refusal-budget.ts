@@ -1,7 +1,7 @@
 // How many refusals become records of the audit log: a caller that is refused again and again must not fill
 // it.
 
-import type { Clock } from '../../runtime/index.ts'
+import type { Clock } from '../../../runtime/index.ts'
 
 /** Counts refusals by caller and second, in bounded memory. */
 export class RefusalBudget {
