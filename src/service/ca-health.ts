@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { CertificateAuthority } from '../ca/index.ts'
 import type { KeyManager } from '../keys/index.ts'
-import { waitFor } from '../internal/waiting.ts'
+import { waitFor } from '../internal/turns/waiting.ts'
 import { metricNames } from '../runtime/index.ts'
 import type { Clock, Metrics } from '../runtime/index.ts'
 import { verifySignature } from '../x509/index.ts'

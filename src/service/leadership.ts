@@ -4,7 +4,7 @@ import type { CaStorage, LeaseStore } from '../ca/index.ts'
 import { holdLease } from '../ca/index.ts'
 import { otherList } from '../ca/internal.ts'
 import { PkiError } from '../errors/index.ts'
-import { waitFor } from '../internal/waiting.ts'
+import { waitFor } from '../internal/turns/waiting.ts'
 import type { Clock, Logger } from '../runtime/index.ts'
 
 /** The lease of the leader. */

@@ -4,7 +4,7 @@
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { isJsonObject } from '../../internal/json.ts'
 import type { JsonObject } from '../../internal/json.ts'
-import { abortable } from '../../internal/waiting.ts'
+import { abortable } from '../../internal/turns/waiting.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import type { VaultHttp } from './vault-http.ts'
 

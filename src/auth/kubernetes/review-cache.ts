@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { abortable } from '../../internal/waiting.ts'
+import { abortable } from '../../internal/turns/waiting.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { ServiceAccount } from './service-account.ts'
 

@@ -1,7 +1,7 @@
 // Signs linted bytes, and returns only a signature that verifies.
 
 import { PkiError } from '../../errors/index.ts'
-import type { Turns } from '../../internal/turns.ts'
+import type { Turns } from '../../internal/turns/turns.ts'
 import { verifySignature } from '../../x509/index.ts'
 import { verifySignatureAsync } from '../../x509/internal.ts'
 import type { PublicKey, SignatureAlgorithm, Signer } from '../../x509/index.ts'

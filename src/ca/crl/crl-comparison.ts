@@ -1,7 +1,7 @@
 // A list against the one before it: what may leave, and what has changed. RFC 5280 §3.3, §5.2.4.
 
 import { PkiError } from '../../errors/index.ts'
-import type { Turns } from '../../internal/turns.ts'
+import type { Turns } from '../../internal/turns/turns.ts'
 import type { Crl, SerialNumber } from '../../x509/index.ts'
 import { crlReasons } from '../../x509/internal.ts'
 import type { RevokedEntryCursor } from '../../x509/internal.ts'

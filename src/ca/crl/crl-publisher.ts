@@ -2,7 +2,7 @@
 // last one before they are published.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { Turns } from '../../internal/turns.ts'
+import { Turns } from '../../internal/turns/turns.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { Certificate, Crl, Signer } from '../../x509/index.ts'
 import { parseCrlInTurns } from '../../x509/internal.ts'

@@ -1,6 +1,6 @@
 // Signs the lists of one CA certificate, in turns of the event loop, and lints them.
 
-import type { Turns } from '../../internal/turns.ts'
+import type { Turns } from '../../internal/turns/turns.ts'
 import { extensionOids, generalName } from '../../x509/index.ts'
 import type { Certificate, Crl, GeneralName, Signer } from '../../x509/index.ts'
 import { assembleCrl, encodeCrlFrame, encodeDistributionPoints, requireSigner } from '../../x509/internal.ts'

@@ -1,8 +1,8 @@
 // The entries of one list, encoded: in short runs, so that a change encodes one run anew and not the list.
 
 import { PkiError } from '../../errors/index.ts'
-import { sortInTurns } from '../../internal/sort-in-turns.ts'
-import type { Turns } from '../../internal/turns.ts'
+import { sortInTurns } from '../../internal/turns/sort-in-turns.ts'
+import type { Turns } from '../../internal/turns/turns.ts'
 import type { SerialNumber } from '../../x509/index.ts'
 import { encodeCrlEntries } from '../../x509/internal.ts'
 import type { RevokedCertificate } from '../../x509/internal.ts'

@@ -1,6 +1,6 @@
 // The revocations of one issuer as its lists have them, continued from the store's last change.
 
-import type { Turns } from '../../internal/turns.ts'
+import type { Turns } from '../../internal/turns/turns.ts'
 import type { SerialNumber } from '../../x509/index.ts'
 import type { KeyIdentifier } from '../records/certificate-record.ts'
 import type { CertificateStore, RevokedRecord } from '../records/certificate-store.ts'

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { CaStorage } from '../../ca/index.ts'
 import { isPkiError } from '../../errors/index.ts'
-import { waitFor } from '../../internal/waiting.ts'
+import { waitFor } from '../../internal/turns/waiting.ts'
 import type { Clock } from '../../runtime/index.ts'
 
 /** One batch rotation at a time in all processes of a CA. */

@@ -2,7 +2,7 @@
 // the last good value.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { abortable } from '../../internal/waiting.ts'
+import { abortable } from '../../internal/turns/waiting.ts'
 import type { Clock } from '../clock.ts'
 
 /** A value, and how long it stays fresh. */

@@ -1,7 +1,7 @@
 // Long lists in turns of the event loop: read, and put together around encoded entries. RFC 5280 §5.1.
 
 import { DerReader, headerLength, tags, writeHeader } from '../../der/index.ts'
-import type { Turns } from '../../internal/turns.ts'
+import type { Turns } from '../../internal/turns/turns.ts'
 import { signatureAlgorithms } from '../algorithms/signature-algorithm.ts'
 import type { SignatureAlgorithm } from '../algorithms/signature-algorithm.ts'
 import { noTolerances } from '../tolerances.ts'

@@ -1,7 +1,7 @@
 // Waiting that is aborted leaves nothing behind.
 
 import { expect, test } from 'vitest'
-import { abortable } from '../../../src/internal/waiting.ts'
+import { abortable } from '../../../src/internal/turns/waiting.ts'
 import { code } from '../../support/codes.ts'
 
 test('work that fails after its wait was aborted is nobody’s unhandled rejection', async () => {

@@ -3,7 +3,7 @@
 import { create } from '@bufbuild/protobuf'
 import type { Client } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
-import { waitFor } from '../../../internal/waiting.ts'
+import { waitFor } from '../../../internal/turns/waiting.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger } from '../../../runtime/internal.ts'
 import type { CaAnswer, CaRequest } from '../../../secrets/internal.ts'

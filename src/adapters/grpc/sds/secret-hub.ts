@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import { isPkiError } from '../../../errors/index.ts'
-import { waitFor } from '../../../internal/waiting.ts'
+import { waitFor } from '../../../internal/turns/waiting.ts'
 import type { Clock, Logger } from '../../../runtime/index.ts'
 import type { Secret, SecretSource } from '../../../secrets/index.ts'
 import { encodeSecret } from './encode-secret.ts'

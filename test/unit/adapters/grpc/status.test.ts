@@ -9,7 +9,7 @@ import {
   defaultRetryPolicy,
 } from '../../../../src/adapters/grpc/certificate-service/retry.ts'
 import { InFlightLimit } from '../../../../src/adapters/grpc/server/work-line.ts'
-import { waitFor } from '../../../../src/internal/waiting.ts'
+import { waitFor } from '../../../../src/internal/turns/waiting.ts'
 import { systemClock } from '../../../../src/runtime/index.ts'
 
 describe('grpcStatusOf', () => {

@@ -1,6 +1,6 @@
 // Waiting on a Clock, for a time or for a promise with a deadline; an AbortSignal ends both at once.
 
-import { PkiError } from '../errors/index.ts'
+import { PkiError } from '../../errors/index.ts'
 
 /** The part of a Clock that waiting needs. */
 export interface Scheduler {
