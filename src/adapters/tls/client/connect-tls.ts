@@ -2,11 +2,11 @@
 
 import { connect } from 'node:tls'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
-import { PkiError } from '../../errors/index.ts'
-import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
-import type { Certificate } from '../../x509/index.ts'
-import { acceptPeer, peerOf } from './accept-peer.ts'
-import type { SourceTlsIdentity } from './tls-identity.ts'
+import { PkiError } from '../../../errors/index.ts'
+import type { SpiffeIdMatcher } from '../../../spiffe/index.ts'
+import type { Certificate } from '../../../x509/index.ts'
+import { acceptPeer, peerOf } from '../accept-peer.ts'
+import type { SourceTlsIdentity } from '../tls-identity.ts'
 
 /**
  * A resumable session with the chain of its full handshake, because a resumed handshake does not contain the

@@ -3,10 +3,10 @@
 import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Agent, buildConnector } from 'undici'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError } from '../../../errors/index.ts'
 import { GuardedConnector } from './clients.ts'
 import type { TlsClientOptions } from './clients.ts'
-import type { TlsIdentity } from './tls-identity.ts'
+import type { TlsIdentity } from '../tls-identity.ts'
 
 /** The used part of undici. @inline */
 interface UndiciModule {

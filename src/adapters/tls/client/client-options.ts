@@ -3,14 +3,14 @@
 
 import { randomBytes } from 'node:crypto'
 import type { ConnectionOptions, DetailedPeerCertificate, PeerCertificate } from 'node:tls'
-import { readOptions } from '../../internal/options.ts'
-import { SpiffeId } from '../../spiffe/index.ts'
-import { requireBundle } from '../../svid/internal.ts'
-import { peerCertificates } from '../../x509/index.ts'
-import { matcherOf } from './peer-verifier.ts'
-import type { PeerAuthorization } from './peer-verifier.ts'
-import { requireTlsIdentity } from './tls-identity.ts'
-import type { TlsIdentity } from './tls-identity.ts'
+import { readOptions } from '../../../internal/options.ts'
+import { SpiffeId } from '../../../spiffe/index.ts'
+import { requireBundle } from '../../../svid/internal.ts'
+import { peerCertificates } from '../../../x509/index.ts'
+import { matcherOf } from '../peer-verifier.ts'
+import type { PeerAuthorization } from '../peer-verifier.ts'
+import { requireTlsIdentity } from '../tls-identity.ts'
+import type { TlsIdentity } from '../tls-identity.ts'
 
 /** The server to connect to. @inline */
 export interface TlsClientCheck {
