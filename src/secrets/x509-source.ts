@@ -2,6 +2,7 @@
 
 import type { KeyObject } from 'node:crypto'
 import { PkiError, isPkiError } from '../errors/index.ts'
+import { isPresentedName } from '../internal/host-text.ts'
 import { checkCounts } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
 import type { OptionKinds } from '../internal/options.ts'
@@ -14,7 +15,7 @@ import type { Clock, Logger, Metrics } from '../runtime/index.ts'
 import { match } from '../spiffe/index.ts'
 import type { SpiffeId, SpiffeIdMatcher, TrustDomain } from '../spiffe/index.ts'
 import type { BundleSource, TrustBundle, X509Svid } from '../svid/index.ts'
-import { buildCertificateRequest } from '../x509/index.ts'
+import { buildCertificateRequest, generalName } from '../x509/index.ts'
 import { backoffMs, deviate } from './renewal/backoff.ts'
 import type { CaClient } from './ca-client.ts'
 import { checkCaAnswer } from './check-ca-answer.ts'
@@ -58,6 +59,11 @@ export interface X509SourceOptions {
   readonly bundles?: BundleSource
   /** The algorithm of each new key. Default `P-256`. */
   readonly algorithm?: KeyAlgorithm | undefined
+  /**
+   * DNS names to request beside the identity, for clients that go by host names; the policy of the CA must
+   * allow them. Default: none.
+   */
+  readonly dnsNames?: readonly string[] | undefined
   /** The validity to request; default: decided by the CA. */
   readonly ttlSeconds?: number | undefined
   /** When to renew; default half of the validity ± 1 %. */
@@ -107,6 +113,7 @@ const optionKinds: OptionKinds<X509SourceOptions> = {
   id: 'required',
   bundles: 'guard',
   algorithm: 'optional',
+  dnsNames: 'optional',
   ttlSeconds: 'optional',
   renewal: 'optional',
   maxClockSkewSeconds: 'optional',
@@ -126,6 +133,7 @@ export interface SharedRenewals {
 export class RenewingX509Source implements X509Source {
   readonly #options: Readonly<X509SourceOptions>
   readonly #matchesId: SpiffeIdMatcher
+  readonly #requested: Parameters<typeof buildCertificateRequest>[0]
   readonly #renewal: RenewalPolicy
   readonly #clock: Clock
   readonly #logger: Logger
@@ -149,6 +157,7 @@ export class RenewingX509Source implements X509Source {
     checkCounts({ ttlSeconds, maxClockSkewSeconds }, 0)
     this.#options = options
     this.#matchesId = typeof id === 'function' ? id : match.id(id)
+    this.#requested = requestFor(options.dnsNames)
     this.#renewal = { ...defaultRenewalPolicy, ...options.renewal }
     checkRenewalPolicy(this.#renewal)
     this.#clock = options.clock ?? systemClock
@@ -244,7 +253,7 @@ export class RenewingX509Source implements X509Source {
     const { ca, ttlSeconds, algorithm = 'P-256', bundles, maxClockSkewSeconds = 60 } = this.#options
     // A new key for each certificate limits the use of a stolen key to one validity period.
     const signer = await SoftwareSigner.generate(algorithm)
-    const csr = await buildCertificateRequest({}, signer)
+    const csr = await buildCertificateRequest(this.#requested, signer)
     const signal = this.#closed.signal
     const startMs = this.#clock.monotonic()
     this.#metrics.count(metricNames.agentRequests, csrRequest)
@@ -327,6 +336,19 @@ export class RenewingX509Source implements X509Source {
   #requireOpen(): void {
     if (this.#closed.signal.aborted) throw closedError()
   }
+}
+
+/** What every request asks for. @throws ERR_INVALID_ARGUMENT */
+function requestFor(dnsNames: readonly string[] | undefined): Parameters<typeof buildCertificateRequest>[0] {
+  if (dnsNames === undefined) return {}
+  if (!Array.isArray(dnsNames) || dnsNames.length === 0 || !dnsNames.every(isHostName))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'createX509Source: dnsNames must be DNS names in lower case')
+  return { extensions: { subjectAltName: dnsNames.map((name: string) => generalName.dns(name)) } }
+}
+
+/** In lower case, as CAs write them. */
+function isHostName(name: unknown): boolean {
+  return typeof name === 'string' && isPresentedName(name) && name === name.toLowerCase()
 }
 
 function closedError(): PkiError {

@@ -9,6 +9,7 @@ import type { CertificateAuthority } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import type { IssuanceService } from '../../src/issuance/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
+import type { IssuancePolicy } from '../../src/policy/index.ts'
 import { createWorkloadSecrets, createX509Source, localCaClient } from '../../src/secrets/index.ts'
 import type { X509Source } from '../../src/secrets/index.ts'
 import type { WorkloadSecrets, WorkloadSecretsOptions } from '../../src/secrets/workload-secrets.ts'
@@ -43,17 +44,26 @@ export async function newRoot(
 
 export async function openMesh(
   ids: readonly string[] = [meshId],
-  options: Partial<WorkloadSecretsOptions> = {},
+  {
+    policy,
+    dnsNames,
+    ...options
+  }: Partial<WorkloadSecretsOptions> & {
+    /** Of the CA. */
+    readonly policy?: IssuancePolicy
+    /** What each source asks for. */
+    readonly dnsNames?: readonly string[]
+  } = {},
 ): Promise<Mesh> {
   const directory = mkdtempSync(join(tmpdir(), 'mesh-'))
   const authority = createCertificateAuthority({
     trustDomain: 'example.org',
     ...(await newRoot('example.org')),
   })
-  const issuance = createIssuanceService({ authority })
+  const issuance = createIssuanceService({ authority, ...(policy && { policy }) })
   const bundles = new TrustBundleSet([authority.trustBundle()])
   const sources = ids.map((id) =>
-    createX509Source({ ca: localCaClient(issuance, callerOf(id)), id, bundles }),
+    createX509Source({ ca: localCaClient(issuance, callerOf(id)), id, bundles, dnsNames }),
   )
   await Promise.all(sources.map((source) => source.ready()))
   const held: { crls: readonly Crl[] } = { crls: [] }

@@ -20,7 +20,7 @@ import { RenewingX509Source } from '../x509-source.ts'
 import type { X509Identity, X509Source, X509SourceOptions } from '../x509-source.ts'
 
 /** Options of `createX509Sources`. @inline */
-export interface X509SourcesOptions extends Omit<X509SourceOptions, 'ca' | 'id'> {
+export interface X509SourcesOptions extends Omit<X509SourceOptions, 'ca' | 'id' | 'dnsNames'> {
   /** The CA as this identity: an impersonating client for instance, or one that has its token. */
   readonly caFor: (id: SpiffeId) => CaClient
   /** How many identities are held; of those not in use the one asked for least recently makes room. */
@@ -105,7 +105,7 @@ interface Entry {
 
 class SourcesById implements X509Sources {
   readonly #caFor: X509SourcesOptions['caFor']
-  readonly #sourceOptions: Omit<X509SourceOptions, 'ca' | 'id'>
+  readonly #sourceOptions: Omit<X509SourceOptions, 'ca' | 'id' | 'dnsNames'>
   readonly #clock: Clock
   readonly #queue: RenewalQueue
   readonly #gate: PriorityGate

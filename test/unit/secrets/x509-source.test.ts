@@ -10,8 +10,9 @@ import type { CaAnswer, CaRequest } from '../../../src/secrets/internal.ts'
 import { TrustDomain, match } from '../../../src/spiffe/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { X509SvidValidator } from '../../../src/svid/index.ts'
+import { generalName } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
-import { callerOf, workloadId } from '../../support/pki.ts'
+import { callerOf, testPki, workloadId } from '../../support/pki.ts'
 
 const hour = 3_600_000
 
@@ -263,4 +264,21 @@ test('options that mean nothing are refused', async () => {
   ]
   for (const options of bad)
     expect(() => createX509Source(options as never)).toThrow(code('ERR_INVALID_ARGUMENT'))
+})
+
+test('asks for DNS names with every request, and for none but DNS names', async () => {
+  const { issuance } = await testPki()
+  const ca = localCaClient(issuance, callerOf())
+  await using source = createX509Source({ ca, id: workloadId, dnsNames: ['localhost'] })
+  for (const { svid } of [await source.ready(), await source.renew()])
+    expect(svid.leaf.subjectAltName).toEqual([
+      generalName.uri(workloadId.toString()),
+      generalName.dns('localhost'),
+    ])
+  await using refused = createX509Source({ ca, id: workloadId, dnsNames: ['other.example'] })
+  await expect(refused.renew()).rejects.toThrow(code('ERR_CSR_SAN_FOREIGN'))
+  for (const dnsNames of [[], 'localhost', ['10.0.0.1'], ['Upper.example'], ['a b'], [1], null])
+    expect(() => createX509Source({ ca, id: workloadId, dnsNames: dnsNames as never })).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
 })
