@@ -12,7 +12,7 @@ import type { AdmittedRequest } from './admission.ts'
 /** What the policy allows. */
 export interface Decision {
   readonly content: CertificateContent
-  /** The one SPIFFE ID in the content. */
+  /** The one SPIFFE ID in the content; of a content without one, whom the policy names. */
   readonly identity: SpiffeId
   /** The name of the rule that allows it. */
   readonly rule: string
@@ -51,7 +51,7 @@ export async function decide(
   if (decision.allowed !== true) throw noDecision('allowed is neither true nor false')
   const content = contentOf(decision.content)
   const trimmed = Array.isArray(decision.trimmed) ? decision.trimmed.slice(0, 100).map(String) : []
-  return { content, identity: identityOf(content), rule: String(decision.rule), trimmed }
+  return { content, identity: identityOf(content, decision.identity), rule: String(decision.rule), trimmed }
 }
 
 type AllKeys = Extract<IssuanceDecision, { allowed: true }> & Extract<IssuanceDecision, { allowed: false }>
@@ -76,8 +76,12 @@ function contentOf(content: unknown): CertificateContent {
   })
 }
 
-/** Every certificate of this service is for one workload: records, renewals and quotas go by its identity. */
-function identityOf({ subjectAltName }: CertificateContent): SpiffeId {
+/**
+ * Every certificate of this service is for one workload: records, renewals and quotas go by its identity. Its
+ * SPIFFE ID is missing only where the policy names the identity instead: whether it may be missing is then
+ * for the profile of the CA.
+ */
+function identityOf({ subjectAltName }: CertificateContent, named: unknown): SpiffeId {
   let count = 0
   let uri = ''
   for (const name of subjectAltName) {
@@ -85,6 +89,7 @@ function identityOf({ subjectAltName }: CertificateContent): SpiffeId {
     count++
     uri = name.value
   }
+  if (named !== undefined) return namedIdentity(named, count)
   if (count !== 1)
     throw noDecision(`content.subjectAltName has ${count} URIs; exactly one, a SPIFFE ID, is expected`)
   try {
@@ -92,6 +97,14 @@ function identityOf({ subjectAltName }: CertificateContent): SpiffeId {
   } catch (cause) {
     throw new PkiError('ERR_POLICY_FAILED', 'the URI that the policy allows is not a SPIFFE ID', { cause })
   }
+}
+
+/** @throws ERR_POLICY_FAILED for two answers to one question, or for no workload */
+function namedIdentity(named: unknown, uris: number): SpiffeId {
+  if (uris > 0) throw noDecision('it has an identity, and content.subjectAltName has a URI')
+  if (!(named instanceof SpiffeIdParser) || !named.hasPath)
+    throw noDecision('identity is not the SPIFFE ID of a workload')
+  return named
 }
 
 function noDecision(found: string): PkiError {

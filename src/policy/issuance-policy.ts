@@ -3,6 +3,7 @@
 import type { Caller } from '../auth/index.ts'
 import type { CertificateContent } from '../ca/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
+import type { SpiffeId } from '../spiffe/index.ts'
 import type { CertificateRequest } from '../x509/index.ts'
 
 /** The input of a policy. */
@@ -25,6 +26,11 @@ export type IssuanceDecision =
       readonly rule: string
       /** The content of the certificate. */
       readonly content: CertificateContent
+      /**
+       * Whom the certificate is recorded for, where `content` has no SPIFFE ID: an identity of the caller. Only
+       * a CA signs it whose profile has `spiffeId: 'absent'`.
+       */
+      readonly identity?: SpiffeId | undefined
       /** What was requested but omitted or shortened, as text; empty if nothing. */
       readonly trimmed: readonly string[]
     }

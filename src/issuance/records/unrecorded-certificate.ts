@@ -13,7 +13,7 @@ import type { CertificateReference } from './certificate-lookup.ts'
 /** What is recorded of it. */
 export type Unrecorded = CertificateId & NonNullable<RevokeOptions['unrecorded']>
 
-/** @throws ERR_CERTIFICATE_UNKNOWN for a certificate of another CA or number, or without one SPIFFE ID */
+/** @throws ERR_CERTIFICATE_UNKNOWN for a certificate of another CA or number, or with several SPIFFE IDs */
 export function unrecordedOf(
   authority: CertificateAuthority,
   reference: CertificateReference,
@@ -29,15 +29,16 @@ export function unrecordedOf(
       'ERR_CERTIFICATE_UNKNOWN',
       `the certificate with serial number ${certificate.serialNumber} is not ${String(serialNumber)} of this CA`,
     )
-  if (uri?.type !== 'uri' || others.length > 0)
-    throw new PkiError('ERR_CERTIFICATE_UNKNOWN', 'the certificate does not have exactly one SPIFFE ID')
+  if (others.length > 0)
+    throw new PkiError('ERR_CERTIFICATE_UNKNOWN', 'the certificate has more than one SPIFFE ID')
   const issuer = keyIdentifierOf(signer.subjectKeyIdentifier ?? signer.publicKey.keyIdentifier)
   return {
     issuer,
     shard: shardNamedIn(certificate, issuer),
     serialNumber: certificate.serialNumber,
     certificate: certificate.der,
-    identity: SpiffeId.parse(uri.value),
+    // One with DNS names alone does not say whose it is: only an administrator revokes it.
+    identity: SpiffeId.parse(uri?.type === 'uri' ? uri.value : authority.trustDomain.idString),
     keyIdentifier: keyIdentifierOf(certificate.publicKey.keyIdentifier),
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,

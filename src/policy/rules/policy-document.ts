@@ -33,6 +33,12 @@ export interface PolicyRule {
    * Default: none.
    */
   readonly dnsNames?: readonly string[] | undefined
+  /**
+   * `absent`: the certificate has the requested DNS names alone, for a server that its clients know by its
+   * host name, such as a database. It is recorded for the identity of its caller. Needs `dnsNames`, and a CA
+   * whose profile has `spiffeId: 'absent'`. Default `required`.
+   */
+  readonly spiffeId?: 'required' | 'absent' | undefined
   /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile takes. */
   readonly keyAlgorithms?: readonly string[] | undefined
   /**
@@ -97,6 +103,8 @@ function checkRule(rule: DocumentReader, trustDomain: string, names: Set<string>
     const problem = dnsTemplateFault(template, pattern.placeholders)
     if (problem !== undefined) rule.faultAt(path, problem)
   })
+  if (rule.oneOf('spiffeId', ['required', 'absent']) === 'absent' && !hasItems(rule.value['dnsNames']))
+    rule.fault('spiffeId', 'absent is for certificates with DNS names alone, and the rule has no dnsNames')
   rule.list('networks', (network, path) => {
     const problem = networkFault(network)
     if (problem !== undefined) rule.faultAt(path, problem)
@@ -112,6 +120,10 @@ function checkRule(rule: DocumentReader, trustDomain: string, names: Set<string>
     limit.finish()
   }
   rule.finish()
+}
+
+function hasItems(list: unknown): boolean {
+  return Array.isArray(list) && list.length > 0
 }
 
 function checkWindow(window: DocumentReader): void {

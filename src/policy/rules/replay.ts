@@ -5,7 +5,8 @@ import type { Caller } from '../../auth/index.ts'
 import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
 import type { CertificateId } from '../../ca/internal.ts'
 import { readOptions } from '../../internal/options.ts'
-import { Certificate, buildCertificateRequest } from '../../x509/index.ts'
+import type { SpiffeId } from '../../spiffe/index.ts'
+import { Certificate, buildCertificateRequest, generalName } from '../../x509/index.ts'
 import { formatGeneralName } from '../../x509/internal.ts'
 import type { CertificateRequest, Signer } from '../../x509/index.ts'
 import type { IssuancePolicy } from '../issuance-policy.ts'
@@ -61,7 +62,7 @@ async function replay(
   policy: IssuancePolicy,
 ): Promise<ReplayedCertificate> {
   const names = certificate.subjectAltName ?? []
-  const csr = await requestOf(certificate)
+  const csr = await requestOf(certificate, identity)
   const ttlSeconds = Math.round((certificate.notAfterMs - intendedAt.getTime()) / 1000)
   const recorded: Caller = { ...caller, claims: {} }
   const decision = await policy.decide({ csr, ttlSeconds, dryRun: true }, recorded)
@@ -82,12 +83,18 @@ async function replay(
  * The request as it may have been: policies judge one before its signature is verified, so it has none that
  * verifies.
  */
-function requestOf({ publicKey, subject, subjectAltName }: Certificate): Promise<CertificateRequest> {
+function requestOf(
+  { publicKey, subject, subjectAltName = [] }: Certificate,
+  identity: SpiffeId,
+): Promise<CertificateRequest> {
+  // Of a caller with several identities: which one. A certificate may be without it.
+  const isNamed = subjectAltName.some(({ type }) => type === 'uri')
+  const names = isNamed ? subjectAltName : [generalName.uri(identity.toString()), ...subjectAltName]
   const signer: Signer = {
     id: 'replay',
     publicKey,
     signatureAlgorithm: 'ecdsa-with-SHA256',
     sign: () => Uint8Array.of(0x30, 0),
   }
-  return buildCertificateRequest({ subject, extensions: { subjectAltName } }, signer)
+  return buildCertificateRequest({ subject, extensions: { subjectAltName: names } }, signer)
 }

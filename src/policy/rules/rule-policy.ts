@@ -11,17 +11,18 @@ import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { TrustDomain, TrustDomainAliases } from '../../spiffe/index.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
-import type { GeneralName } from '../../x509/index.ts'
 import { refuseDocument } from '../document-reader.ts'
 import type { PolicyFault } from '../document-reader.ts'
 import { decideByIdentity, identityOf } from '../caller-identity-policy.ts'
 import type { IdentitySettings } from '../caller-identity-policy.ts'
 import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from '../issuance-policy.ts'
-import { parseIdentityPattern, placeholderValues } from './identity-pattern.ts'
+import { parseIdentityPattern } from './identity-pattern.ts'
 import type { IdentityPattern } from './identity-pattern.ts'
 import { readPolicyDocument } from './policy-document.ts'
 import type { PolicyDocument, PolicyRule } from './policy-document.ts'
 import { RateLimiter } from './rate-limiter.ts'
+import { mayHave, withoutSpiffeId } from './rule-names.ts'
+import type { AllowedDecision } from './rule-names.ts'
 import { RuleIndex } from './rule-index.ts'
 import { compileTimeWindow } from './time-window.ts'
 import type { TimeTest } from './time-window.ts'
@@ -60,7 +61,9 @@ export interface RulePolicyOptions {
  * - one that allows must match the identity that the certificate is for;
  * - the conditions and rate limits of all that allow must hold, and the shortest `maxTtlSeconds` cuts the
  *   validity;
- * - a DNS name is allowed where one of the rules for that identity has it.
+ * - a DNS name is allowed where one of the rules for that identity has it;
+ * - the certificate has no SPIFFE ID, and DNS names alone, where one of the rules for that identity says
+ *   `spiffeId: 'absent'`.
  *
  * The decision names the rules that allowed, or the one that refused.
  *
@@ -129,7 +132,10 @@ class RulePolicy implements IssuancePolicy {
       const unmet = this.#unmetBy(match, request, caller)
       if (unmet !== undefined) return refuse(match.rule.name, 'ERR_POLICY_DENIED', unmet)
     }
-    return this.#limited(request, caller, applied) ?? this.#allowed(decision, applied, allowing)
+    const absent = allowing.find(({ rule }) => rule.spiffeId === 'absent')
+    const narrowed = absent === undefined ? decision : withoutSpiffeId(decision, absent, request)
+    if (!narrowed.allowed) return narrowed
+    return this.#limited(request, caller, applied) ?? this.#allowed(narrowed, applied, allowing)
   }
 
   /**
@@ -192,10 +198,11 @@ class RulePolicy implements IssuancePolicy {
   }
 
   #allowed(
-    { content, trimmed }: IssuanceDecision & { readonly allowed: true },
+    decision: AllowedDecision,
     matches: readonly Match[],
     allowing: readonly Match[],
   ): IssuanceDecision {
+    const { content, trimmed } = decision
     const { defaultTtlSeconds, maxTtlSeconds: all } = this.#document
     const ttlSeconds = content.ttlSeconds ?? defaultTtlSeconds
     const limits = matches.map(({ rule }) => ({ by: rule.name, seconds: rule.maxTtlSeconds ?? Infinity }))
@@ -208,7 +215,7 @@ class RulePolicy implements IssuancePolicy {
         : []
     const narrowed: CertificateContent = { ...content, ttlSeconds, maxTtlSeconds }
     const rule = allowing.map((match) => match.rule.name).join(', ')
-    return { allowed: true, rule, content: narrowed, trimmed: [...trimmed, ...cut] }
+    return { ...decision, rule, content: narrowed, trimmed: [...trimmed, ...cut] }
   }
 }
 
@@ -222,18 +229,6 @@ function compile(rule: PolicyRule, place: number, trustDomain: string): Compiled
     during: rule.during?.map((window) => compileTimeWindow(window) as TimeTest),
     limiter: rule.rateLimit && new RateLimiter(rule.rateLimit),
   }
-}
-
-function mayHave(name: GeneralName, matches: readonly Match[]): boolean {
-  if (name.type !== 'dns') return false
-  return matches.some(({ rule, pattern, identity }) => {
-    if (rule.dnsNames === undefined || rule.effect === 'deny') return false
-    const values = placeholderValues(pattern, identity.path.slice(1).split('/'))
-    // A segment may have characters that a DNS name cannot: then no name is allowed by it.
-    return rule.dnsNames.some(
-      (template) => template.replace(/\{([^}]*)\}/g, (_, key: string) => values[key] ?? '') === name.value,
-    )
-  })
 }
 
 /**

@@ -9,6 +9,7 @@ import { SpiffeId } from '../../../src/spiffe/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { buildCertificateRequest, generalName } from '../../../src/x509/index.ts'
 import type { CertificateRequest } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 
 const trustDomain = 'example.org'
 const key = await SoftwareSigner.generate('P-256')
@@ -428,5 +429,75 @@ describe('networks', () => {
 it.each([{ rules: [() => 0] }, { rules: [Symbol('x')] }])('what is not data is refused: %j', (document) => {
   expect(() => createRulePolicy({ trustDomain, ...document } as never)).toThrow(
     expect.objectContaining({ code: 'ERR_POLICY_INVALID' }),
+  )
+})
+
+describe('certificates without a SPIFFE ID', () => {
+  const databases = {
+    name: 'databases',
+    identity: '/ns/{ns}/sa/{sa}',
+    dnsNames: ['{sa}.{ns}.internal', 'db.internal'],
+    spiffeId: 'absent',
+  } as const
+  const everybody = { name: 'everybody', identity: '*', maxTtlSeconds: 60 } as const
+
+  it('have the DNS names alone, for the identity of the caller', async () => {
+    const decide = policyOf([databases, everybody])
+    const csr = await asking('orders.shop.internal', 'db.internal')
+    expect(decide('/ns/shop/sa/orders', { csr })).toEqual({
+      allowed: true,
+      rule: 'databases, everybody',
+      identity: SpiffeId.parse('spiffe://example.org/ns/shop/sa/orders'),
+      content: {
+        subjectAltName: [generalName.dns('orders.shop.internal'), generalName.dns('db.internal')],
+        subject: undefined,
+        ttlSeconds: undefined,
+        maxTtlSeconds: 60,
+      },
+      trimmed: [],
+    })
+  })
+
+  it('leave out the SPIFFE ID that says which identity asks, and the common name', async () => {
+    const own = 'spiffe://example.org/ns/shop/sa/orders'
+    const csr = await buildCertificateRequest(
+      {
+        subject: 'CN=db.internal',
+        extensions: { subjectAltName: [generalName.uri(own), generalName.dns('db.internal')] },
+      },
+      key,
+    )
+    const decision = policyOf([databases])(['/ns/shop/sa/web', own], { csr })
+    expect(decision).toMatchObject({
+      allowed: true,
+      identity: SpiffeId.parse(own),
+      content: { subjectAltName: [generalName.dns('db.internal')], subject: undefined },
+      trimmed: ['the SPIFFE ID is left out by databases'],
+    })
+  })
+
+  it('are refused without a name, or with a name that no rule has', async () => {
+    const decide = policyOf([databases])
+    expect(decide('/ns/shop/sa/orders')).toMatchObject({ allowed: false, code: 'ERR_POLICY_DENIED' })
+    const csr = await asking('web.shop.internal')
+    expect(decide('/ns/shop/sa/orders', { csr })).toMatchObject({ code: 'ERR_CSR_SAN_FOREIGN' })
+  })
+
+  it('are for whom the rule is: a rule for another identity of the caller changes nothing', async () => {
+    const decide = policyOf([{ ...databases, identity: '/db', dnsNames: ['db.internal'] }, everybody])
+    const csr = await asking('spiffe://example.org/web')
+    expect(decide(['/db', '/web'], { csr })).toMatchObject({
+      content: { subjectAltName: [generalName.uri('spiffe://example.org/web')] },
+    })
+    expect(decide(['/db', '/web'], { csr })).not.toHaveProperty('identity')
+  })
+
+  it.each([{ dnsNames: undefined }, { dnsNames: [] }, { spiffeId: 'none' }, { spiffeId: true }])(
+    'need a rule that is whole: not %o',
+    (part) => {
+      const { dnsNames, ...rest } = { ...databases, ...part }
+      const rule = dnsNames === undefined ? rest : { ...rest, dnsNames }
+      expect(() => policyOf([rule as never])).toThrow(code('ERR_POLICY_INVALID'))
+    },
   )
 })

@@ -1,0 +1,53 @@
+// The names in a certificate: which DNS names the rules for an identity have, and whether the SPIFFE ID is
+// among them.
+
+import type { SpiffeId } from '../../spiffe/index.ts'
+import type { GeneralName } from '../../x509/index.ts'
+import type { IssuanceDecision, PolicyRequest } from '../issuance-policy.ts'
+import { placeholderValues } from './identity-pattern.ts'
+import type { IdentityPattern } from './identity-pattern.ts'
+import type { PolicyRule } from './policy-document.ts'
+
+/** A rule, and the identity that it is applied to. */
+interface RuleForIdentity {
+  readonly rule: PolicyRule
+  readonly pattern: IdentityPattern
+  readonly identity: SpiffeId
+}
+
+export type AllowedDecision = Extract<IssuanceDecision, { allowed: true }>
+
+/** Whether one of the rules that allow has the name. */
+export function mayHave(name: GeneralName, matches: readonly RuleForIdentity[]): boolean {
+  if (name.type !== 'dns') return false
+  return matches.some(({ rule, pattern, identity }) => {
+    if (rule.dnsNames === undefined || rule.effect === 'deny') return false
+    const values = placeholderValues(pattern, identity.path.slice(1).split('/'))
+    // A segment may have characters that a DNS name cannot: then no name is allowed by it.
+    return rule.dnsNames.some(
+      (template) => template.replace(/\{([^}]*)\}/g, (_, key: string) => values[key] ?? '') === name.value,
+    )
+  })
+}
+
+/** The DNS names alone; a SPIFFE ID in the request has said which identity asks, and is left out. */
+export function withoutSpiffeId(
+  decision: AllowedDecision,
+  { rule, identity }: Pick<RuleForIdentity, 'rule' | 'identity'>,
+  { csr }: PolicyRequest,
+): IssuanceDecision {
+  const { content, trimmed } = decision
+  const subjectAltName = content.subjectAltName.filter(({ type }) => type !== 'uri')
+  if (subjectAltName.length === 0)
+    return refuse(rule.name, 'the request asks for none of the DNS names of the rule')
+  const cut = csr.subjectAltName?.some(({ type }) => type === 'uri')
+    ? [`the SPIFFE ID is left out by ${rule.name}`]
+    : []
+  // A common name would be the identity.
+  const names = { ...content, subject: undefined, subjectAltName }
+  return { ...decision, identity, content: names, trimmed: [...trimmed, ...cut] }
+}
+
+function refuse(rule: string, reason: string): IssuanceDecision {
+  return { allowed: false, rule, code: 'ERR_POLICY_DENIED', reason }
+}
