@@ -1,14 +1,11 @@
 // A real Envoy that takes its secrets from our SDS server: both protocols, rotations, roots, revocation,
 // several trust domains, under traffic.
 
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import * as tls from 'node:tls'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSdsServer } from '../../src/adapters/grpc/sds/index.ts'
 import type { LocalServer } from '../../src/adapters/grpc/local-server/index.ts'
 import { createCertificateAuthority } from '../../src/ca/index.ts'
@@ -16,18 +13,20 @@ import { createIssuanceService } from '../../src/issuance/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
 import { TrustBundle } from '../../src/svid/index.ts'
 import { buildCertificateRequest } from '../../src/x509/index.ts'
+import { envoyCluster, freePort, overHttp2, startEnvoy } from '../support/envoy.ts'
+import type { Envoy } from '../support/envoy.ts'
 import { newRoot, openMesh } from '../support/mesh.ts'
 import type { Mesh } from '../support/mesh.ts'
 import { callerOf } from '../support/pki.ts'
-import { envoyBinary, requires } from '../support/requires.ts'
+import { requires } from '../support/requires.ts'
 
 const envoyId = 'spiffe://example.org/ns/prod/sa/envoy'
 const clientId = 'spiffe://example.org/ns/prod/sa/client'
 type Listener = 'sotw' | 'delta' | 'spiffe'
 type Identity = Awaited<ReturnType<Mesh['credentialsOf']>>
 
-/** A bootstrap in which only the way to the secrets is ours. */
-function bootstrap(socket: string, echoPort: number): object {
+/** Listeners in which only the way to the secrets is ours. */
+function resources(socket: string, echoPort: number): object {
   const source = (api: string): object => ({
     resource_api_version: 'V3',
     initial_fetch_timeout: '5s',
@@ -39,7 +38,7 @@ function bootstrap(socket: string, echoPort: number): object {
   })
   const listener = (name: Listener, api: string, authorities: string): object => ({
     name,
-    address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+    address: freePort,
     filter_chains: [
       {
         transport_socket: {
@@ -66,39 +65,16 @@ function bootstrap(socket: string, echoPort: number): object {
       },
     ],
   })
-  const cluster = (name: string, address: object, more: object = {}): object => ({
-    name,
-    type: 'STATIC',
-    connect_timeout: '2s',
-    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
-    ...more,
-  })
-  const http2 = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
   return {
-    node: { id: 'test-node', cluster: 'test' },
-    admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
-    static_resources: {
-      listeners: [
-        listener('sotw', 'GRPC', 'ROOTCA'),
-        listener('delta', 'DELTA_GRPC', 'ROOTCA'),
-        listener('spiffe', 'GRPC', 'ALL'),
-      ],
-      clusters: [
-        cluster(
-          'sds',
-          { pipe: { path: socket } },
-          {
-            typed_extension_protocol_options: {
-              [http2]: {
-                '@type': `type.googleapis.com/${http2}`,
-                explicit_http_config: { http2_protocol_options: {} },
-              },
-            },
-          },
-        ),
-        cluster('echo', { socket_address: { address: '127.0.0.1', port_value: echoPort } }),
-      ],
-    },
+    listeners: [
+      listener('sotw', 'GRPC', 'ROOTCA'),
+      listener('delta', 'DELTA_GRPC', 'ROOTCA'),
+      listener('spiffe', 'GRPC', 'ALL'),
+    ],
+    clusters: [
+      envoyCluster('sds', { pipe: { path: socket } }, overHttp2),
+      envoyCluster('echo', { socket_address: { address: '127.0.0.1', port_value: echoPort } }),
+    ],
   }
 }
 
@@ -106,10 +82,9 @@ describe.skipIf(!requires('envoy'))('Envoy', () => {
   let mesh: Mesh
   let sds: LocalServer
   let echo: Server
-  let envoy: ChildProcess
+  let envoy: Envoy
   const rejected: unknown[] = []
   let acknowledged = 0
-  const ports = new Map<string, number>()
 
   beforeAll(async () => {
     mesh = await openMesh([envoyId])
@@ -128,43 +103,11 @@ describe.skipIf(!requires('envoy'))('Envoy', () => {
     echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket))
     await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', () => resolve()))
     const socket = mesh.address.slice('unix://'.length)
-    const directory = dirname(socket)
-    const config = join(directory, 'bootstrap.json')
-    writeFileSync(config, JSON.stringify(bootstrap(socket, (echo.address() as AddressInfo).port)))
-    const admin = join(directory, 'admin')
-    envoy = spawn(
-      envoyBinary()!,
-      [
-        '-c',
-        config,
-        '--concurrency',
-        '1',
-        '--disable-hot-restart',
-        '-l',
-        'error',
-        '--admin-address-path',
-        admin,
-      ],
-      { stdio: 'ignore' },
-    )
-    const waiting = { timeout: 60_000, interval: 20 }
-    await vi.waitFor(() => expect(existsSync(admin) && readFileSync(admin, 'utf8')).toMatch(/:/), waiting)
-    const at = `http://${readFileSync(admin, 'utf8').trim()}`
-    const get = (path: string): Promise<string> =>
-      fetch(at + path).then(
-        (response) => response.text(),
-        () => '',
-      )
-    await vi.waitFor(async () => expect(await get('/ready')).toContain('LIVE'), waiting)
-    const { listener_statuses: listeners } = JSON.parse(await get('/listeners?format=json')) as {
-      listener_statuses: { name: string; local_address: { socket_address: { port_value: number } } }[]
-    }
-    for (const { name, local_address: address } of listeners)
-      ports.set(name, address.socket_address.port_value)
+    envoy = await startEnvoy(dirname(socket), resources(socket, (echo.address() as AddressInfo).port))
   }, 150_000)
 
   afterAll(async () => {
-    envoy?.kill('SIGKILL')
+    await envoy?.[Symbol.asyncDispose]()
     echo?.close()
     await sds?.close(0)
     await mesh?.[Symbol.asyncDispose]()
@@ -175,7 +118,7 @@ describe.skipIf(!requires('envoy'))('Envoy', () => {
     return new Promise((resolve) => {
       const socket = tls.connect({
         host: '127.0.0.1',
-        port: ports.get(listener)!,
+        port: envoy.ports.get(listener)!,
         rejectUnauthorized: false,
         ...(cert === undefined ? {} : { cert, key }),
       })
