@@ -57,7 +57,7 @@ export async function startEnvoy(directory: string, staticResources: object): Pr
   const envoy = spawn(envoyBinary()!, ['-c', config, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] })
   const stop = async (): Promise<void> => void envoy.kill('SIGKILL')
   let errors = ''
-  envoy.stderr.on('data', (text) => (errors += text))
+  envoy.stderr.on('data', (text) => (errors += String(text)))
   try {
     return { ports: await listeningPorts(admin, () => errors), [Symbol.asyncDispose]: stop }
   } catch (error) {

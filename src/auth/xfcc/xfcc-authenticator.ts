@@ -12,6 +12,7 @@ import { singleHeader } from '../jwt/bearer-token.ts'
 import { authenticationError, requireAuthenticator } from '../require-caller.ts'
 import { AcceptedTrustDomains } from '../spiffe/accepted-trust-domains.ts'
 import { lastXfccElement, xfccHeader } from './xfcc-header.ts'
+import type { XfccElement } from './xfcc-header.ts'
 
 /** Options of `XfccAuthenticator`. @inline */
 export interface XfccAuthenticatorOptions {
@@ -35,6 +36,12 @@ export interface XfccAuthenticatorOptions {
   readonly dangerouslyAnyAddress?: boolean | undefined
   /** Takes whoever is in the networks for a proxy: everything on those machines can then be anybody. */
   readonly dangerouslyWithoutProxyIdentity?: boolean | undefined
+  /**
+   * Takes a proxy for a caller too: without the header, the next authenticator may take its certificate, and
+   * `URI` may name one. Whoever a proxy forwards without a certificate, or from another proxy, is then that
+   * proxy.
+   */
+  readonly dangerouslyProxiesAsCallers?: boolean | undefined
 }
 
 /**
@@ -43,7 +50,9 @@ export interface XfccAuthenticatorOptions {
  * names the proxy and its one `URI` the client. Subject and DNS names are not read.
  *
  * The proxy has to write the header for every request: Envoy's `SANITIZE_SET` or `APPEND_FORWARD`. The header
- * from another peer is refused.
+ * from another peer is refused. So is a proxy without the header, whose client has shown no certificate, and
+ * a proxy behind a proxy: neither is the caller. Therefore it stands before an authenticator of certificates
+ * in `anyOf`.
  *
  * @example
  * ```ts
@@ -63,6 +72,7 @@ export class XfccAuthenticator implements Authenticator {
   readonly #proxies: Authenticator | undefined
   readonly #accepted: AcceptedTrustDomains
   readonly #off: boolean
+  readonly #proxiesAsCallers: boolean
 
   /** @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID, ERR_TRUST_DOMAIN_INVALID */
   constructor(options: XfccAuthenticatorOptions) {
@@ -74,6 +84,7 @@ export class XfccAuthenticator implements Authenticator {
       federatesWith: 'optional',
       dangerouslyAnyAddress: 'optional',
       dangerouslyWithoutProxyIdentity: 'optional',
+      dangerouslyProxiesAsCallers: 'optional',
     })
     const { proxyNetworks, proxyIdentities, proxyAuthenticator } = read
     const [anyAddress, noIdentity] = [
@@ -94,6 +105,7 @@ export class XfccAuthenticator implements Authenticator {
         throw bad('the option proxyAuthenticator is required: without it nobody has to show who they are')
       this.#proxies = requireAuthenticator('XfccAuthenticator', proxyAuthenticator)
     }
+    this.#proxiesAsCallers = read.dangerouslyProxiesAsCallers === true
     this.#accepted = new AcceptedTrustDomains('XfccAuthenticator', read)
   }
 
@@ -101,20 +113,21 @@ export class XfccAuthenticator implements Authenticator {
   async authenticate(request: AuthenticationRequest): Promise<Caller | undefined> {
     if (this.#off) return undefined
     const header = singleHeader(request, xfccHeader, maxHeaderLength)
-    if (header === undefined) return undefined
-    this.#requireAddress(request)
+    if (header === undefined) {
+      this.#refuseProxyAlone(request)
+      return undefined
+    }
+    if (!this.#isInNetworks(request))
+      throw authenticationError(
+        `${xfccHeader} from ${request.peer?.address ?? 'a peer without an address'}, which is in no network ` +
+          'of proxies',
+      )
     const proxy = await this.#proxyOf(request)
     const element = lastXfccElement(header)
     const by = element.by.filter((name) => this.#identities.has(name))
     if (by.length === 0 || (proxy !== undefined && !by.includes(proxy)))
       throw authenticationError(`By of ${xfccHeader} does not name the proxy that sent it`)
-    const [uri, ...more] = element.uri
-    // X509-SVID §2: one URI; which of two the proxy has looked at nobody can tell.
-    if (uri === undefined || more.length > 0)
-      throw authenticationError(`${element.uri.length} values of URI in ${xfccHeader}; one is wanted`)
-    const id = SpiffeId.tryParse(uri)
-    if (id?.hasPath !== true)
-      throw authenticationError(`URI in ${xfccHeader} is not the SPIFFE ID of a workload`)
+    const id = this.#clientOf(element)
     const { hash } = element
     if (hash !== undefined && !/^[0-9a-f]{64}$/i.test(hash))
       throw authenticationError(`Hash in ${xfccHeader} is no SHA-256`)
@@ -129,13 +142,40 @@ export class XfccAuthenticator implements Authenticator {
     }
   }
 
-  #requireAddress({ peer }: AuthenticationRequest): void {
-    if (this.#networks === undefined) return
+  /** The one URI of the client's certificate. */
+  #clientOf({ uri: uris }: XfccElement): SpiffeId {
+    const [uri, ...more] = uris
+    // X509-SVID §2: one URI; which of two the proxy has looked at nobody can tell.
+    if (uri === undefined || more.length > 0)
+      throw authenticationError(`${uris.length} values of URI in ${xfccHeader}; one is wanted`)
+    const id = SpiffeId.tryParse(uri)
+    if (id?.hasPath !== true)
+      throw authenticationError(`URI in ${xfccHeader} is not the SPIFFE ID of a workload`)
+    if (!this.#proxiesAsCallers && this.#identities.has(id.toString()))
+      throw authenticationError(
+        `URI in ${xfccHeader} is ${uri}, itself a proxy; the client behind it is not known here`,
+      )
+    return id
+  }
+
+  #isInNetworks({ peer }: AuthenticationRequest): boolean {
+    if (this.#networks === undefined) return true
     const address = peer === undefined ? undefined : parseIpAddress(peer.address)
-    if (address !== undefined && this.#networks.some((network) => isInNetwork(address, network))) return
-    throw authenticationError(
-      `${xfccHeader} from ${peer?.address ?? 'a peer without an address'}, which is in no network of proxies`,
-    )
+    return address !== undefined && this.#networks.some((network) => isInNetwork(address, network))
+  }
+
+  /**
+   * Envoy writes no header for a client without a certificate: another authenticator would take the proxy's
+   * own certificate for that of the client. Whether the certificate is valid does not matter here: nobody who
+   * presents it is let in.
+   */
+  #refuseProxyAlone(request: AuthenticationRequest): void {
+    if (this.#proxiesAsCallers || !this.#isInNetworks(request)) return
+    for (const name of request.tls?.presentedChain[0]?.subjectAltName ?? [])
+      if (name.type === 'uri' && this.#identities.has(name.value))
+        throw authenticationError(
+          `a request of the proxy ${name.value} without ${xfccHeader}; expected the header that names its client`,
+        )
   }
 
   /** The identity that the proxy has shown; undefined where none is asked for. */

@@ -1,10 +1,12 @@
 // The header of a proxy: from whom it is taken, which element counts, how it is read.
 
-import { describe, expect, it } from 'vitest'
-import { XfccAuthenticator, requireCaller } from '../../../src/auth/index.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { XfccAuthenticator, anyOf, requireCaller } from '../../../src/auth/index.ts'
 import type { AuthenticationRequest, Authenticator } from '../../../src/auth/index.ts'
 import { SpiffeId } from '../../../src/spiffe/index.ts'
+import type { Certificate } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
+import { testPki, tlsCredential } from '../../support/pki.ts'
 import { requestWith } from '../../support/tokens.ts'
 
 const gateway = 'spiffe://example.org/ns/ingress/sa/gateway'
@@ -162,5 +164,52 @@ describe('which client', () => {
     const xfcc = new XfccAuthenticator({ ...options, federatesWith: ['other.org'] })
     const caller = await requireCaller(xfcc, from('10.0.3.7', `By=${gateway};URI=spiffe://other.org/x`))
     expect(caller.claims).toMatchObject({ trustDomain: 'other.org', federated: true })
+  })
+})
+
+describe('a proxy is not a caller', () => {
+  let certificates: readonly [proxy: Certificate, other: Certificate]
+  beforeAll(async () => {
+    const pki = await testPki()
+    const made = [gateway, client].map((id) => tlsCredential(pki, SpiffeId.parse(id)))
+    const [proxy, other] = await Promise.all(made)
+    certificates = [proxy!.certificate, other!.certificate]
+  })
+  const presenting = (certificate: Certificate, address = '10.0.3.7'): AuthenticationRequest =>
+    requestWith(
+      {},
+      { peer: { address, port: 1 }, tls: { presentedChain: [certificate], verifiedChain: [certificate] } },
+    )
+  const proxiesAsCallers = { ...options, dangerouslyProxiesAsCallers: true }
+
+  it('without the header its certificate is that of nobody, and no other authenticator is asked', async () => {
+    const [proxy, other] = certificates
+    const both = anyOf(new XfccAuthenticator(options), proxyOf(gateway))
+    await expect(both.authenticate(presenting(proxy))).rejects.toThrow(/gateway without x-forwarded/)
+    for (const one of [presenting(other), presenting(proxy, '10.0.4.1'), from('10.0.3.7', [])])
+      expect((await requireCaller(both, one)).credential).toBe('x509')
+  })
+
+  it('so it is where its identity is not asked for', async () => {
+    const { proxyAuthenticator: _, ...without } = options
+    const trusting = new XfccAuthenticator({ ...without, dangerouslyWithoutProxyIdentity: true })
+    await expect(trusting.authenticate(presenting(certificates[0]))).rejects.toThrow(
+      code('ERR_CREDENTIAL_INVALID'),
+    )
+  })
+
+  it('behind another proxy it is refused', async () => {
+    const relay = 'spiffe://example.org/ns/ingress/sa/relay'
+    const header = `By=${gateway};URI=${client},By=${relay};URI=${gateway}`
+    const two = { ...options, proxyIdentities: [gateway, relay], proxyAuthenticator: proxyOf(relay) }
+    const answer = new XfccAuthenticator(two).authenticate(from('10.0.3.7', header))
+    await expect(answer).rejects.toThrow(/itself a proxy/)
+    const taking = new XfccAuthenticator({ ...two, dangerouslyProxiesAsCallers: true })
+    expect((await requireCaller(taking, from('10.0.3.7', header))).identities.map(String)).toEqual([gateway])
+  })
+
+  it('can be made one by name', async () => {
+    const xfcc = new XfccAuthenticator(proxiesAsCallers)
+    expect(await xfcc.authenticate(presenting(certificates[0]))).toBeUndefined()
   })
 })
