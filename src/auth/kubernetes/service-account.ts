@@ -50,8 +50,8 @@ export function readLegacyClaims(claims: JsonObject): ServiceAccount {
   const account = readUserName(claims['sub'])
   if (
     account === undefined ||
-    claims[`${legacyIssuer}/namespace`] !== account.namespace ||
-    claims[`${legacyIssuer}/service-account.name`] !== account.serviceAccount
+    claims[`${legacyClaims}/namespace`] !== account.namespace ||
+    claims[`${legacyClaims}/service-account.name`] !== account.serviceAccount
   )
     throw claimError('the token is not a service account token')
   return account
@@ -125,3 +125,5 @@ function claimError(reason: string): PkiError<'ERR_JWT_CLAIM'> {
 }
 
 const userPrefix = 'system:serviceaccount:'
+/** Not the issuer, which has no dot. */
+const legacyClaims = 'kubernetes.io/serviceaccount'

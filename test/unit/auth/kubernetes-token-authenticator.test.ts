@@ -29,10 +29,10 @@ const projected = {
 }
 const legacy = {
   iss: 'kubernetes/serviceaccount',
-  'kubernetes/serviceaccount/namespace': 'prod',
-  'kubernetes/serviceaccount/secret.name': 'api-token-x7',
-  'kubernetes/serviceaccount/service-account.name': 'api',
-  'kubernetes/serviceaccount/service-account.uid': 'sa-uid',
+  'kubernetes.io/serviceaccount/namespace': 'prod',
+  'kubernetes.io/serviceaccount/secret.name': 'api-token-x7',
+  'kubernetes.io/serviceaccount/service-account.name': 'api',
+  'kubernetes.io/serviceaccount/service-account.uid': 'sa-uid',
   sub: 'system:serviceaccount:prod:api',
 }
 
@@ -170,8 +170,8 @@ describe('a legacy token', () => {
 
   it.each([
     { sub: 'system:serviceaccount:prod:admin' },
-    { 'kubernetes/serviceaccount/namespace': 'kube-system' },
-    { 'kubernetes/serviceaccount/service-account.name': null },
+    { 'kubernetes.io/serviceaccount/namespace': 'kube-system' },
+    { 'kubernetes.io/serviceaccount/service-account.name': null },
     { exp: testNow - 100 },
     { nbf: testNow + 100 },
   ])('with %j is refused', async (claims) => {
