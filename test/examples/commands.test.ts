@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { bundled, bundledCommand } from '../support/bundled.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'commands-'))
@@ -20,23 +21,29 @@ const differential = 'test/differential/run.ts'
 const errorsPage = 'scripts/errors-page.ts'
 const importTime = 'scripts/import-time.ts'
 
+const bundles = new Map<string, URL>()
+beforeAll(async () => {
+  for (const file of [start, conformance, fuzz, bench, differential, errorsPage, importTime])
+    bundles.set(file, await bundledCommand(file))
+}, 180_000)
+
+// Starts with this derive keys from passphrases at no cost.
+const cheapScrypt = bundled('test/support/cheap-scrypt.ts').href
+
 function command(
   file: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): { status: number | null; stdout: string; stderr: string } {
   const { SPIFFE_PKI_CONFORMANCE: _, ...rest } = process.env
-  return spawnSync(process.execPath, ['--import', 'tsx', file, ...args], {
+  return spawnSync(process.execPath, ['--import', cheapScrypt, fileURLToPath(bundles.get(file)!), ...args], {
     cwd: root,
     encoding: 'utf8',
     env: { ...rest, ...env },
   })
 }
 
-/**
- * The same in this process: a start of Node with its loader costs most of a second, and a mistake ends at
- * once.
- */
+/** The same in this process: a mistake ends at once. */
 async function commandHere(
   file: string,
   args: readonly string[],
@@ -51,10 +58,9 @@ async function commandHere(
     }),
   ]
   vi.stubEnv('SPIFFE_PKI_CONFORMANCE', undefined)
-  vi.resetModules()
   process.argv = [process.execPath, file, ...args]
   try {
-    await import(join(root, file))
+    await import(`${bundles.get(file)!.href}?${runs++}`)
     throw new Error(`${file} ${args.join(' ')} did not end the process`)
   } catch (error) {
     if (!(error instanceof Exit)) throw error
@@ -66,6 +72,8 @@ async function commandHere(
     for (const spy of spies) spy.mockRestore()
   }
 }
+
+let runs = 0
 
 class Exit extends Error {
   readonly status: number
@@ -154,7 +162,7 @@ describe('what is asked for', () => {
   })
 
   it('npm start -- --serve runs until it is told to stop, and then ends well', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', start, '--serve'], {
+    const child = spawn(process.execPath, [fileURLToPath(bundles.get(start)!), '--serve'], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
     })

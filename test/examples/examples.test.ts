@@ -6,12 +6,33 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { userProject } from '../support/built-package.ts'
+import type { UserProject } from '../support/built-package.ts'
 import { requires } from '../support/requires.ts'
 
 const folder = fileURLToPath(new URL('../../examples/', import.meta.url))
 const examples = readdirSync(folder).filter((name) => /^\d\d-.*\.ts$/.test(name))
-const run = promisify(execFile)
+const execute = promisify(execFile)
+
+// As in the project of somebody who has installed the package.
+let user: UserProject
+beforeAll(async () => {
+  user = await userProject({ declarations: false })
+  user.copyScripts('examples', 'scripts')
+}, 180_000)
+afterAll(() => user.dispose())
+
+/** Runs an example, or the main job. */
+function run(
+  name: string,
+  args: readonly string[] = [],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<{ readonly stdout: string }> {
+  const file = join(user.folder, 'examples', name.replace(/\.ts$/, '.js'))
+  return execute(process.execPath, [...user.nodeArguments, file, ...args], { env })
+}
+const mainJob = 'main/start.ts'
 
 describe('examples', () => {
   it.each(examples.filter((name) => name >= '20'))('%s has at most 60 lines', (name) => {
@@ -33,7 +54,7 @@ describe('examples', () => {
   it.each(examples.filter((name) => !name.includes('pkcs11') || requires('softhsm')))(
     '%s runs',
     async (name) => {
-      const { stdout } = await run(process.execPath, ['--import', 'tsx', folder + name])
+      const { stdout } = await run(name)
       expect(stdout.length).toBeGreaterThan(20)
     },
   )
@@ -43,7 +64,7 @@ describe('examples', () => {
     onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
     const example = [...examples].find((name) => name.startsWith('11-'))!
     expect(readFileSync(folder + example, 'utf8').split('\n').length).toBeLessThan(60)
-    const start = () => run(process.execPath, ['--import', 'tsx', folder + example, directory])
+    const start = () => run(example, [directory])
     const [first, second] = [(await start()).stdout, (await start()).stdout]
     const field = (text: string, form: RegExp): string => form.exec(text)![1]!
     expect(field(second, /root (\w+)/)).toBe(field(first, /root (\w+)/))
@@ -54,14 +75,13 @@ describe('examples', () => {
   })
 
   it('the main job ends well', async () => {
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', `${folder}main/start.ts`])
+    const { stdout } = await run(mainJob)
     expect(stdout).toContain('the server said: hello /ns/shop/sa/web, this is /ns/shop/sa/payments')
     expect(stdout).toContain('expected spiffe://example.org/ns/shop/sa/accounts')
   })
 
   it('the main job shows a policy: one caller allowed, one narrowed, one refused, each with its rule', async () => {
-    const args = [`${folder}main/start.ts`, '--policy', `${folder}main/policy.yaml`]
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', ...args])
+    const { stdout } = await run(mainJob, ['--policy', `${folder}main/policy.yaml`])
     expect(stdout).toContain('/ns/shop/sa/web is allowed by the rule services')
     expect(stdout).toContain('/ns/shop/sa/payments is narrowed by the rules services, payments-live-an-hour')
     expect(stdout).toContain('cut to 3600 s by payments-live-an-hour')
@@ -69,15 +89,14 @@ describe('examples', () => {
   })
 
   it.skipIf(!requires('softhsm'))('the main job runs on a token', async () => {
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', `${folder}main/start.ts`, '--hsm'])
+    const { stdout } = await run(mainJob, ['--hsm'])
     expect(stdout).toContain('SoftHSM')
   })
 
   it.skipIf(!requires('envoy'))(
     'the mesh: nobody fails while certificates and the root change, and the revoked one is refused',
     async () => {
-      const start = ['--import', 'tsx', `${folder}main/start.ts`, '--mesh', '--ttl', '8']
-      const { stdout } = await run(process.execPath, start)
+      const { stdout } = await run(mainJob, ['--mesh', '--ttl', '8'])
       expect(stdout).toContain('the service answered: hello, spiffe://example.org/ns/shop/sa/web')
       expect(stdout).toMatch(/\d+ requests were answered; 0 failed while certificates and the root changed/)
       expect(Number(/refused "web" after (\d+) ms/.exec(stdout)?.[1])).toBeLessThan(2_000)
@@ -87,13 +106,10 @@ describe('examples', () => {
   )
 
   it('the mesh without Envoy: a clear sentence, and what to do', async () => {
-    const start = ['--import', 'tsx', `${folder}main/start.ts`, '--mesh']
     const env = { PATH: '/nonexistent', XDG_CACHE_HOME: '/nonexistent' }
-    const failed = await run(process.execPath, start, { env }).catch((error: unknown) => error)
+    const failed = await run(mainJob, ['--mesh'], env).catch((error: unknown) => error)
     expect(failed).toMatchObject({ code: 1, stderr: expect.stringMatching(/needs Envoy.*pip install/s) })
-    const wrong = await run(process.execPath, [...start, '--ttl', '5'], { env }).catch(
-      (error: unknown) => error,
-    )
+    const wrong = await run(mainJob, ['--mesh', '--ttl', '5'], env).catch((error: unknown) => error)
     expect(wrong).toMatchObject({ code: 1, stderr: expect.stringMatching(/--ttl is "5"/) })
   })
 

@@ -2,10 +2,12 @@
 // dependencies around it.
 
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { transformSync } from 'esbuild'
+import { writeBundles, writeDeclarations } from '../../scripts/bundle-package.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
@@ -20,6 +22,13 @@ export interface UserProject {
    * types are checked too.
    */
   compile(): Promise<string>
+  /**
+   * Writes every TypeScript file of a folder of this repository there, as JavaScript of the same path: a start
+   * of Node costs a tenth of one with a loader for TypeScript and the sources of the package.
+   */
+  copyScripts(...folders: readonly string[]): void
+  /** What Node is given to run a file of this folder, where a password's key derivation costs nothing. */
+  readonly nodeArguments: readonly string[]
   /** Runs a file; rejects where it fails. */
   run(
     file: string,
@@ -28,25 +37,44 @@ export interface UserProject {
   dispose(): void
 }
 
-export async function userProject(): Promise<UserProject> {
+/** Without `declarations`, only for what runs. */
+export async function userProject({
+  declarations = true,
+}: { readonly declarations?: boolean } = {}): Promise<UserProject> {
   const cache = join(root, 'node_modules/.cache')
   mkdirSync(cache, { recursive: true })
   const folder = mkdtempSync(join(cache, 'user-'))
   const installed = join(folder, 'node_modules/spiffe-pki')
   mkdirSync(installed, { recursive: true })
   cpSync(join(root, 'package.json'), join(installed, 'package.json'))
-  await tsc('-p', join(root, 'tsconfig.build.json'), '--outDir', join(installed, 'dist'))
-  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text)
+  const dist = join(installed, 'dist')
+  const faults = await writeBundles(dist)
+  if (faults.length > 0 || (declarations && !writeDeclarations(dist)))
+    throw new Error(`the package was not built: ${faults.join('; ')}`)
+  const write = (name: string, text: string): void => {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), text)
+  }
+  const writeScript = (file: string, name: string): void =>
+    write(name, javaScriptOf(readFileSync(join(root, file), 'utf8')))
   write('package.json', JSON.stringify({ name: 'user', private: true, type: 'module' }))
   write('tsconfig.json', JSON.stringify({ compilerOptions: strict, include: ['*.ts'] }))
   write('without.mjs', withoutPeers)
+  writeScript('test/support/cheap-scrypt.ts', 'cheap-scrypt.js')
+  const nodeArguments = ['--import', join(folder, 'cheap-scrypt.js')]
   return {
     folder,
     write,
     compile: () => tsc('-p', join(folder, 'tsconfig.json')),
+    copyScripts(...folders) {
+      for (const name of folders)
+        for (const file of readdirSync(join(root, name), { recursive: true, encoding: 'utf8' }))
+          if (file.endsWith('.ts')) writeScript(`${name}/${file}`, `${name}/${file.replace(/\.ts$/, '.js')}`)
+    },
+    nodeArguments,
     async run(file, { env = {}, without = [] } = {}) {
       const hooks = without.length === 0 ? [] : ['--import', './without.mjs']
-      const { stdout } = await run(process.execPath, [...hooks, file], {
+      const { stdout } = await run(process.execPath, [...nodeArguments, ...hooks, file], {
         cwd: folder,
         env: { ...process.env, ...env, WITHOUT: without.join(' ') },
       })
@@ -61,6 +89,12 @@ async function tsc(...args: string[]): Promise<string> {
     (error: unknown) => error as { readonly stdout: string },
   )
   return result.stdout
+}
+
+/** One file, whose imports name JavaScript. Node 20 has no `await using`. */
+function javaScriptOf(text: string): string {
+  const { code } = transformSync(text, { loader: 'ts', format: 'esm', target: 'node20.19' })
+  return code.replace(/(\bfrom |\bimport\(|\bimport )"(\.[^"]+)\.ts"/g, '$1"$2.js"')
 }
 
 const strict = {

@@ -1,10 +1,11 @@
 // A source file as one JavaScript file, for threads and processes of tests: each would load TypeScript
 // anew.
 
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { buildSync } from 'esbuild'
+import { build, buildSync } from 'esbuild'
+import type { BuildOptions, Plugin } from 'esbuild'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -13,23 +14,48 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
  * end of the process.
  */
 export function bundled(file: string): URL {
+  const outfile = placeOfBundle()
+  buildSync({ ...options(file, outfile), tsconfigRaw: {} })
+  return pathToFileURL(outfile)
+}
+
+/** The same for a command: it finds the files that it names beside its source, and this package by its name. */
+export async function bundledCommand(file: string): Promise<URL> {
+  const outfile = placeOfBundle()
+  await build({ ...options(file, outfile), tsconfig: 'tsconfig.json', plugins: [asIfInPlace] })
+  return pathToFileURL(outfile)
+}
+
+function placeOfBundle(): string {
   const folder = mkdtempSync(join(realpathSync(join(root, 'node_modules')), '.cache-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  const outfile = join(folder, 'bundle.mjs')
-  buildSync({
-    absWorkingDir: root,
-    entryPoints: [file],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    // Node 20 has no `await using`.
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'silent',
-    tsconfigRaw: {},
-  })
-  return pathToFileURL(outfile)
+  return join(folder, 'bundle.mjs')
+}
+
+const options = (file: string, outfile: string): BuildOptions => ({
+  absWorkingDir: root,
+  entryPoints: [file],
+  outfile,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  // Node 20 has no `await using`.
+  target: 'node20',
+  packages: 'external',
+  logLevel: 'silent',
+})
+
+const asIfInPlace: Plugin = {
+  name: 'as-if-in-place',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(
+        'import.meta.url',
+        JSON.stringify(pathToFileURL(path).href),
+      ),
+      loader: 'ts',
+    }))
+  },
 }
 
 let worker: URL | undefined

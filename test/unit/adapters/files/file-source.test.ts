@@ -141,7 +141,7 @@ describe('createFileSource', () => {
     swap(generation('..2', second))
     await expect
       .poll(() => {
-        clock.advance(100)
+        clock.advance(5_000)
         return serial(source.current)
       })
       .toBe(second.serialNumber)
@@ -150,7 +150,7 @@ describe('createFileSource', () => {
     swap(generation('..3', first))
     await expect
       .poll(() => {
-        clock.advance(100)
+        clock.advance(5_000)
         return serial(source.current)
       })
       .toBe(first.serialNumber)
