@@ -17,7 +17,7 @@ export async function violationsOf(
   authority: CertificateAuthority,
   answers: readonly Answered[],
   csr: CertificateRequest,
-  verified = new Set<string>(),
+  verified: Set<string> = new Set(),
 ): Promise<string[]> {
   const found: string[] = []
   const holds = (condition: boolean, text: string): void => {
