@@ -7,12 +7,13 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
+import '../support/cheap-scrypt.ts'
 import type { CertificateRecord } from '../../src/ca/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
 import { createCaService, verifyBackup } from '../../src/service/index.ts'
 import { buildCertificateRequest } from '../../src/x509/index.ts'
 import { SeededRandom } from '../fuzz/random.ts'
-import { bundled, sqliteWorker } from '../support/bundled.ts'
+import { bundled, cheapScryptOptions, sqliteWorker } from '../support/bundled.ts'
 import { crashCaller } from '../support/crash-fixture.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
@@ -29,9 +30,11 @@ async function runAndKill(
   lines: number,
   delayMs: number,
 ): Promise<readonly string[]> {
-  const child = spawn(process.execPath, [writer, args[0]!, workerModule.href, ...args.slice(1)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [...cheapScryptOptions(), writer, args[0]!, workerModule.href, ...args.slice(1)],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
   let [said, complaint, isArmed] = ['', '', false]
   child.stderr.on('data', (text: Buffer) => (complaint += text.toString()))
   child.stdout.on('data', (text: Buffer) => {

@@ -64,3 +64,13 @@ let worker: URL | undefined
 export function sqliteWorker(): URL {
   return (worker ??= bundled('src/adapters/sqlite/thread/sqlite-worker.ts'))
 }
+
+let cheapScrypt: URL | undefined
+
+/**
+ * Options of Node for a process that seals and opens keys quickly; its test imports cheap-scrypt.ts too. A
+ * bundle would leave that module out, because this package's modules have no side effects.
+ */
+export function cheapScryptOptions(): readonly string[] {
+  return ['--import', (cheapScrypt ??= bundled('test/support/cheap-scrypt.ts')).href]
+}

@@ -1,7 +1,7 @@
 // What a killed CA and the checker of its store have in common.
 
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Caller } from '../../src/auth/index.ts'
 import { createCertificateAuthority, createRootCertificate } from '../../src/ca/index.ts'
@@ -47,6 +47,12 @@ export function crashAuthority(directory: string, storage: CaStorage): Certifica
   const signer = new SoftwareSigner(importPrivateKey(readFileSync(join(directory, 'root.key'), 'utf8')))
   const certificate = readFileSync(join(directory, 'root.pem'), 'utf8')
   return createCertificateAuthority({ trustDomain, certificate, signer, storage })
+}
+
+/** Writes answers down, each in one write of the operating system, which a kill of this process does not undo. */
+export function answerWriter(directory: string): (answer: Answered) => void {
+  const answers = openSync(join(directory, 'answers.jsonl'), 'a')
+  return (answer) => void writeSync(answers, `${JSON.stringify(answer)}\n`)
 }
 
 /** What was answered until now. A line that the kill cut off was not answered. */

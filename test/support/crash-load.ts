@@ -1,12 +1,12 @@
 // The load of a CA that is killed: it writes down what it answered, after it has answered.
 
 import { randomUUID } from 'node:crypto'
-import { openSync, readFileSync, writeSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CaStorage } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import { CertificateRequest } from '../../src/x509/index.ts'
-import { crashAuthority, crashCaller, digestOf } from './crash-fixture.ts'
+import { answerWriter, crashAuthority, crashCaller, digestOf } from './crash-fixture.ts'
 import type { Answered } from './crash-fixture.ts'
 
 /** Issues, revokes and, where it is the one that does, publishes lists, until the process is killed. */
@@ -14,11 +14,9 @@ export async function crashLoad(directory: string, storage: CaStorage, publishes
   const authority = crashAuthority(directory, storage)
   const issuance = createIssuanceService({ authority, isAdministrator: () => true })
   const csr = CertificateRequest.fromPem(readFileSync(join(directory, 'csr.pem'), 'utf8'))
-  const answers = openSync(join(directory, 'answers.jsonl'), 'a')
-
-  /** In one write of the operating system, which a kill of this process does not undo. */
-  function answered(answer: Answered): void {
-    writeSync(answers, `${JSON.stringify(answer)}\n`)
+  const writeDown = answerWriter(directory)
+  const answered = (answer: Answered): void => {
+    writeDown(answer)
     process.stdout.write('.')
   }
 

@@ -1,0 +1,128 @@
+// A CA that is killed when it enters a write, fsync, link or unlink of issuance, revocation, CRL, backup or
+// migration: what it answered is there, and the next run does all of it. SPIFFE_PKI_CALL_KILLS=all kills at
+// each of them; without it a sample.
+
+import { cpSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import '../support/cheap-scrypt.ts'
+import { createSqliteStorage } from '../../src/adapters/sqlite/index.ts'
+import { Database } from '../../src/adapters/sqlite/thread/database.ts'
+import { applicationId, migrations } from '../../src/adapters/sqlite/thread/schema.ts'
+import { createCaService, verifyBackup } from '../../src/service/index.ts'
+import { CertificateRequest } from '../../src/x509/index.ts'
+import { bundled, cheapScryptOptions, sqliteWorker } from '../support/bundled.ts'
+import { isEveryCall, killPoints, run, runAndKill } from '../support/call-kills.ts'
+import { violationsOf } from '../support/check-invariants.ts'
+import { crashAuthority, prepareCrashDirectory, readAnswers } from '../support/crash-fixture.ts'
+import { requires } from '../support/requires.ts'
+import { temporaryFolders } from '../support/temporary.ts'
+
+const newFolder = temporaryFolders('call-kills-')
+const workerModule = sqliteWorker()
+const writer = fileURLToPath(bundled('test/support/call-writer.ts'))
+const owner = 'example.org'
+const timeoutMs = isEveryCall ? 7_200_000 : 300_000
+
+/** Kills the task at each point, in a copy of `base` each time, and checks what it left. */
+async function killAtEach(
+  task: string,
+  base: string,
+  sample: number,
+  check: (directory: string) => Promise<void>,
+): Promise<void> {
+  const program = [process.execPath, ...cheapScryptOptions(), writer]
+  const commandIn = (directory: string) => [...program, directory, workerModule.href, task]
+  const copy = (): string => {
+    const directory = newFolder()
+    cpSync(base, directory, { recursive: true })
+    return directory
+  }
+  const first = copy()
+  const points = await killPoints(commandIn(first), first, sample)
+  let kills = 0
+  for (const point of points) {
+    const directory = copy()
+    const { said, isKilled } = await runAndKill(commandIn(directory), directory, point)
+    if (isKilled) kills++
+    else expect(said, JSON.stringify(point)).toContain('done')
+    await check(directory)
+    expect(await run(commandIn(directory)), JSON.stringify(point)).toContain('done')
+    await check(directory)
+  }
+  console.log(`${task}: ${points.length} calls, ${kills} kills`)
+  // A thread that is woken once more or less makes another call the n-th.
+  expect(kills).toBeGreaterThan(points.length * 0.9)
+}
+
+describe.skipIf(!requires('strace'))('a kill at a call that changes a file', () => {
+  it(
+    'of issuance, revocation and CRL on a new store loses nothing that was answered',
+    async () => {
+      const base = newFolder()
+      await prepareCrashDirectory(base)
+      await killAtEach('issue', base, 20, async (directory) => {
+        await using storage = await createSqliteStorage({
+          path: join(directory, 'ca.sqlite'),
+          workerModule,
+          owner,
+        })
+        const csr = CertificateRequest.fromPem(readFileSync(join(directory, 'csr.pem'), 'utf8'))
+        const violations = await violationsOf(crashAuthority(directory, storage), readAnswers(directory), csr)
+        expect(violations).toEqual([])
+      })
+    },
+    timeoutMs,
+  )
+
+  it(
+    'of a migration leaves the old store or the new one',
+    async () => {
+      const base = newFolder()
+      const file = new Database(join(base, 'ca.sqlite'), undefined)
+      file.exec(`${migrations[0]!}
+        INSERT INTO settings VALUES ('owner', '${owner}');
+        INSERT INTO certificates (issuer, serial_number, identity, key_identifier, not_after_ms,
+          intended_at_ms, caller, rule, shard, state, certificate)
+        VALUES ('AB01', '7F', 'spiffe://example.org/a', 'CD02', 1900000000000, 1700000000000,
+          '{"credential":"x509","identities":[]}', 'r', '', 'issued', x'3000');
+        PRAGMA application_id = ${applicationId}; PRAGMA user_version = 1`)
+      file.close()
+      await killAtEach('migrate', base, 10, async (directory) => {
+        const path = join(directory, 'ca.sqlite')
+        await using storage = await createSqliteStorage({ path, workerModule, owner })
+        const { items } = await storage.certificates.query({})
+        expect(items.map(({ serialNumber, state }) => [serialNumber, state])).toEqual([['7F', 'issued']])
+        expect(await storage.blocks!.list()).toEqual([])
+      })
+    },
+    timeoutMs,
+  )
+
+  it(
+    'of a backup leaves no half archive under a name, and the next one is whole',
+    async () => {
+      const base = newFolder()
+      mkdirSync(join(base, 'archives'))
+      const ca = (directory: string) => ({
+        directory: join(directory, 'ca'),
+        trustDomain: 'example.org',
+        passphrase: () => 'a passphrase for tests',
+        workerModule,
+      })
+      await (await createCaService(ca(base)))[Symbol.asyncDispose]()
+      await killAtEach('backup', base, 8, async (directory) => {
+        const archives = join(directory, 'archives')
+        for (const name of readdirSync(archives).filter((one) => one.startsWith('archive-')))
+          await verifyBackup({
+            path: join(archives, name),
+            passphrase: () => 'another passphrase for tests',
+            keyPassphrase: () => 'a passphrase for tests',
+            workerModule,
+          })
+      })
+    },
+    timeoutMs,
+  )
+})
