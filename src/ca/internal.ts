@@ -24,6 +24,14 @@ export {
   crlValues,
 } from './rows/list-rows.ts'
 export { blockColumns, blockOfRow, blockValues } from './rows/block-row.ts'
+export {
+  oneTimeColumns,
+  oneTimeKey,
+  oneTimeValueOf,
+  oneTimeValues,
+  oneTimeValuesFull,
+  readMaxOneTimeValues,
+} from './rows/one-time-row.ts'
 export { RowReader } from './rows/row-reader.ts'
 export type { ColumnValue, Row } from './rows/row-reader.ts'
 export { revocationsStatement, searchStatement } from './rows/search-statement.ts'

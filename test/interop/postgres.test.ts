@@ -1,5 +1,6 @@
 // The store in PostgreSQL: every contract on a real server, over restarts too, and what it refuses to open.
 
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ import { createPool } from '../../src/adapters/postgres/pg-pool.ts'
 import { openSchema } from '../../src/adapters/postgres/open-schema.ts'
 import type { PostgresStorage, PostgresStorageOptions } from '../../src/adapters/postgres/postgres-storage.ts'
 import { migrations } from '../../src/adapters/postgres/schema.ts'
+import { JoinTokenAuthenticator } from '../../src/auth/index.ts'
 import type { PkiError } from '../../src/errors/index.ts'
 import { systemClock } from '../../src/runtime/index.ts'
 import { FakeClock, contracts } from '../../src/testing/index.ts'
@@ -25,10 +27,12 @@ import { itKeeps } from '../support/contract.ts'
 import { startPostgres } from '../support/postgres.ts'
 import type { PostgresServer } from '../support/postgres.ts'
 import { requires } from '../support/requires.ts'
+import { requestWith } from '../support/tokens.ts'
 
 let server: PostgresServer
 const open = (schema: string, options: Partial<PostgresStorageOptions> = {}): Promise<PostgresStorage> =>
   createPostgresStorage({ connection: server.connection, schema, ...options })
+const digestOf = (key: string): string => createHash('sha256').update(key).digest('base64url')
 const outcomes = (results: readonly PromiseSettledResult<unknown>[]): string[] =>
   results.map((result) => (result.status === 'rejected' ? (result.reason as PkiError).code : 'done'))
 
@@ -45,6 +49,7 @@ describe.each<Partial<PostgresStorageOptions>>([
   { maxBatch: Number.NaN },
   { statementTimeoutMs: 0 },
   { lockTimeoutMs: Infinity },
+  { maxOneTimeValues: 0 },
   { connection: 'postgres://localhost', pool: {} as never },
   { host: 'x' } as unknown as Partial<PostgresStorageOptions>,
   { connection: { host: 'x', sll: true } as object },
@@ -163,7 +168,10 @@ describe.skipIf(!requires('postgres'))('on a server', () => {
     const versionTwo = (S: string): string => `${versionOne(S)}
       UPDATE ${S}.settings SET value = '2' WHERE name = 'schema_version';
       INSERT INTO ${S}.renewal_blocks VALUES ('identity spiffe://example.org/a', 'left', 1700000000000);`
-    const fixtures = [versionOne, versionTwo]
+    const versionThree = (S: string): string => `${versionTwo(S)}
+      UPDATE ${S}.settings SET value = '3' WHERE name = 'schema_version';
+      INSERT INTO ${S}.one_time_values VALUES ('${digestOf('key')}', 'value', 4000000000000);`
+    const fixtures = [versionOne, versionTwo, versionThree]
 
     it.each(fixtures.map((fixture, at) => [at + 1, fixture] as const))(
       'a store of version %i opens with everything in it',
@@ -184,6 +192,7 @@ describe.skipIf(!requires('postgres'))('on a server', () => {
         expect(await storage.audit.size()).toEqual({ sequenced: 1, pending: 1 })
         expect(await storage.audit.sequence(10)).toEqual([{ index: 1, entry: new Uint8Array([2]) }])
         expect(await storage.blocks.list()).toHaveLength(version < 2 ? 0 : 1)
+        expect(await storage.oneTimeValues.take('key')).toBe(version < 3 ? undefined : 'value')
         expect(await versionOf(S)).toBe(String(migrations.length))
       },
     )
@@ -239,6 +248,55 @@ describe.skipIf(!requires('postgres'))('on a server', () => {
       await (await open(schema, { clock: ahead }))[Symbol.asyncDispose]()
       await using storage = await open(schema)
       await expect(issued(storage.certificates)).resolves.toBeDefined()
+    })
+  })
+
+  describe('one-time values', () => {
+    let shared: Promise<PostgresStorage> | undefined
+    afterAll(async () => (await shared)?.[Symbol.asyncDispose]())
+    itKeeps(contracts.OneTimeStore({ open: async () => (await (shared ??= open('once'))).oneTimeValues }))
+
+    it('let one of a hundred machines join with a token, over several processes', async () => {
+      const schema = server.newSchema()
+      const storages = await Promise.all(Array.from({ length: 3 }, () => open(schema)))
+      const joining = storages.map(
+        ({ oneTimeValues }) => new JoinTokenAuthenticator({ store: oneTimeValues }),
+      )
+      const grant = { identities: ['spiffe://example.org/machine/7'], ttlSeconds: 600 }
+      const token = await joining[0]!.createToken(grant)
+      const request = requestWith({ 'x-join-token': token })
+      const answers = await Promise.allSettled(
+        Array.from({ length: 100 }, (_, at) => joining[at % 3]!.authenticate(request)),
+      )
+      expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      expect(new Set(outcomes(answers))).toEqual(new Set(['done', 'ERR_CREDENTIAL_INVALID']))
+      const expiresAt = new Date(Date.now() + 600_000)
+      const added = await Promise.all(
+        Array.from({ length: 100 }, (_, at) => storages[at % 3]!.oneTimeValues.add('nonce', '', expiresAt)),
+      )
+      expect(added.filter(Boolean)).toHaveLength(1)
+      await Promise.all(storages.map((storage) => storage[Symbol.asyncDispose]()))
+    })
+
+    it('are bounded, also with many calls at once, and expired ones are removed', async () => {
+      const schema = server.newSchema()
+      const clock = new FakeClock(new Date())
+      await using storage = await open(schema, { clock, maxOneTimeValues: 10 })
+      const { oneTimeValues } = storage
+      const later = new Date(Date.now() + 3_600_000)
+      const over = new Date(Date.now() - 1000)
+      for (let at = 0; at < 20; at++) await oneTimeValues.add(`expired ${at}`, '', over)
+      const keys = Array.from({ length: 50 }, (_, at) => `key ${at}`)
+      const results = await Promise.allSettled(keys.map((key) => oneTimeValues.add(key, '', later)))
+      expect(new Set(outcomes(results))).toEqual(new Set(['done', 'ERR_STORE_FULL']))
+      const live = `SELECT count(*) AS count FROM ${schema}.one_time_values WHERE expires_at_ms > $1`
+      const [row] = await server.sql(live, over.getTime())
+      const stored = outcomes(results).filter((result) => result === 'done').length
+      expect([Number(row?.['count']), stored <= 10]).toEqual([stored, true])
+      for (let at = stored; at < 10; at++) await oneTimeValues.add(`more ${at}`, '', later)
+      await expect(oneTimeValues.add('one more', '', later)).rejects.toEqual(code('ERR_STORE_FULL'))
+      const expired = `SELECT count(*) AS count FROM ${schema}.one_time_values WHERE expires_at_ms <= $1`
+      expect(await server.sql(expired, over.getTime())).toEqual([{ count: '0' }])
     })
   })
 

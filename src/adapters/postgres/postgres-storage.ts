@@ -1,6 +1,8 @@
 // The storage of a CA in one schema of a PostgreSQL database, for one process or several.
 
+import type { OneTimeStore } from '../../auth/index.ts'
 import type { CaStorage } from '../../ca/index.ts'
+import { readMaxOneTimeValues } from '../../ca/internal.ts'
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
@@ -17,6 +19,7 @@ import { PostgresCertificates } from './postgres-certificates.ts'
 import { StoreCalls } from './store-calls.ts'
 import { StoreClock } from './store-clock.ts'
 import { blockStore } from './writes/blocks.ts'
+import { oneTimeStore } from './writes/one-time-values.ts'
 
 /** Options of `createPostgresStorage`. @inline */
 export interface PostgresStorageOptions {
@@ -58,12 +61,22 @@ export interface PostgresStorageOptions {
    * transaction before the server ends it: a stopped process does not hold up the others. Default 3,000.
    */
   readonly lockTimeoutMs?: number | undefined
+  /**
+   * Maximum number of unused one-time values; more are refused until some expire. Each process counts now
+   * and then, so several together can store slightly more. Default 1,000,000.
+   */
+  readonly maxOneTimeValues?: number | undefined
   readonly clock?: Clock | undefined
 }
 
 /** Every store of a CA in one schema. @inline */
 export interface PostgresStorage extends CaStorage {
   readonly blocks: NonNullable<CaStorage['blocks']>
+  /**
+   * Values for one use, such as join tokens and nonces: of all processes, one takes each value. They expire
+   * by the server's clock.
+   */
+  readonly oneTimeValues: OneTimeStore
   /**
    * Why the last write was not written: ERR_STORE_UNAVAILABLE, until a write succeeds. Undefined while it
    * works.
@@ -101,6 +114,7 @@ export async function createPostgresStorage(options: PostgresStorageOptions): Pr
     maxConnections: 'optional',
     statementTimeoutMs: 'optional',
     lockTimeoutMs: 'optional',
+    maxOneTimeValues: 'optional',
     clock: 'optional',
   })
   const { owner = '', clock = systemClock, acceptEarlierClock = false } = read
@@ -120,6 +134,7 @@ export async function createPostgresStorage(options: PostgresStorageOptions): Pr
     maxTimeoutMs,
   )
   const lockTimeoutMs = requireCount('lockTimeoutMs', read.lockTimeoutMs ?? 3000, 1, maxTimeoutMs)
+  const maxOneTimeValues = readMaxOneTimeValues(read.maxOneTimeValues)
   const pool = read.pool ?? (await createPool(connection, maxConnections, statementTimeoutMs))
   const connections = new Connections({ pool, statementTimeoutMs, lockTimeoutMs, clock })
   const close = async (): Promise<void> => {
@@ -144,6 +159,7 @@ export async function createPostgresStorage(options: PostgresStorageOptions): Pr
       leases: leaseStore(connections, calls, S),
       audit: auditStore(connections, calls, S, maxBatch),
       blocks: blockStore(connections, calls, S),
+      oneTimeValues: oneTimeStore({ connections, calls, clock, S, maximum: maxOneTimeValues }),
       get failure() {
         return calls.failure
       },

@@ -90,4 +90,12 @@ export const migrations: readonly ((S: string) => string)[] = [
     since_ms bigint NOT NULL
   );
   `,
+  (S) => `
+  CREATE TABLE ${S}.one_time_values (
+    key text COLLATE "C" PRIMARY KEY,
+    value text NOT NULL,
+    expires_at_ms bigint NOT NULL
+  );
+  CREATE INDEX one_time_values_expiry ON ${S}.one_time_values (expires_at_ms);
+  `,
 ]

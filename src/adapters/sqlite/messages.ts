@@ -36,6 +36,9 @@ export interface StoreOperations {
   block: (values: readonly ColumnValue[], audit: Audit) => null
   unblock: (subject: string, audit: Audit) => boolean
   blocks: () => readonly Row[]
+  /** False if the key has a value that has not expired. */
+  addOneTime: (values: readonly ColumnValue[], maximum: number) => boolean
+  takeOneTime: (key: string) => string | null
   /** One step of at most 1,000 records. */
   prune: (nowMs: number, lookBackMs: number) => { readonly lapsed: number; readonly removed: number }
   lastCrl: (issuer: string, shard: string) => Row | null

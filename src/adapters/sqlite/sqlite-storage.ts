@@ -11,9 +11,13 @@ import {
   blockedSubjectText,
   crlOfRow,
   crlValues,
+  oneTimeKey,
+  oneTimeValues,
+  readMaxOneTimeValues,
   requireLeaseTerms,
 } from '../../ca/internal.ts'
 import type { RenewalBlockStore, Row } from '../../ca/internal.ts'
+import type { OneTimeStore } from '../../auth/index.ts'
 import type { AuditStore, AuthorityStore, CaStorage, CrlStore, LeaseStore } from '../../ca/index.ts'
 import type { Fence, SequencedEntry } from '../../ca/internal.ts'
 import { PkiError } from '../../errors/index.ts'
@@ -51,6 +55,8 @@ export interface SqliteStorageOptions {
   readonly maxBytes?: number | undefined
   /** Memory for pages, in octets. Default 64 MiB. */
   readonly cacheBytes?: number | undefined
+  /** Maximum number of unused one-time values; more are refused until some expire. Default 1,000,000. */
+  readonly maxOneTimeValues?: number | undefined
   readonly clock?: Clock | undefined
   /**
    * A module with the API of `node:sqlite`. Default: that of Node, and `@photostructure/sqlite` on Node 20.
@@ -65,6 +71,8 @@ export interface SqliteStorageOptions {
 /** Every store of a CA in one file. */
 export interface SqliteStorage extends CaStorage {
   readonly blocks: NonNullable<CaStorage['blocks']>
+  /** Values for one use, such as join tokens and nonces: each is taken once, also after a crash. */
+  readonly oneTimeValues: OneTimeStore
   /**
    * Why nothing can be written: ERR_STORE_UNAVAILABLE (disk full, read-only) until a write succeeds again;
    * ERR_STORE_FAILED (I/O error, damaged file, lost thread) until the store is opened again. Undefined while
@@ -102,6 +110,7 @@ export async function createSqliteStorage(options: SqliteStorageOptions): Promis
     maxQueued: 'optional',
     maxBytes: 'optional',
     cacheBytes: 'optional',
+    maxOneTimeValues: 'optional',
     clock: 'optional',
     module: 'optional',
     workerModule: 'optional',
@@ -113,6 +122,7 @@ export async function createSqliteStorage(options: SqliteStorageOptions): Promis
       'createSqliteStorage: path and owner must be strings, and path must not be empty',
     )
   checkCounts({ maxBytes }, 64 * 1024)
+  const maxOneTimeValues = readMaxOneTimeValues(read.maxOneTimeValues)
   const thread = await StoreThread.open({
     workerModule: read.workerModule ?? threadModule(),
     maxQueued: requireCount('maxQueued', read.maxQueued ?? 10_000, 1),
@@ -134,6 +144,7 @@ export async function createSqliteStorage(options: SqliteStorageOptions): Promis
     leases: leaseStore(thread, clock),
     audit: auditStore(thread),
     blocks: blockStore(thread),
+    oneTimeValues: oneTimeStore(thread, maxOneTimeValues),
     get failure() {
       return thread.failure
     },
@@ -229,6 +240,14 @@ function blockStore(thread: StoreThread): RenewalBlockStore {
     },
     remove: (subject, options) => thread.call('unblock', blockedSubjectText(subject), auditOf(options)),
     list: async () => Object.freeze((await thread.call('blocks')).map(blockOfRow)),
+  })
+}
+
+function oneTimeStore(thread: StoreThread, maximum: number): OneTimeStore {
+  return Object.freeze<OneTimeStore>({
+    add: async (key, value, expiresAt) =>
+      thread.call('addOneTime', oneTimeValues(key, value, expiresAt), maximum),
+    take: async (key) => (await thread.call('takeOneTime', oneTimeKey(key))) ?? undefined,
   })
 }
 

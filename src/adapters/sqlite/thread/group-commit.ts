@@ -6,6 +6,7 @@ import { certificateOperations } from './certificate-operations.ts'
 import { resultCodeOf, resultCodes, storeError } from './database.ts'
 import type { Database } from './database.ts'
 import { addAuditEntries, leaderOperations } from './leader-operations.ts'
+import { oneTimeOperations } from './one-time-operations.ts'
 import type { StoreFailure, StoreOperations, StoreReply, StoreRequest } from '../messages.ts'
 import { requireClock } from './open-store.ts'
 
@@ -29,6 +30,8 @@ export class GroupCommit {
     const { requireUnblocked, ...blocks } = blockOperations(database, audit)
     this.#operations = {
       ...blocks,
+      // A clock that was set back does not make an expired value valid again.
+      ...oneTimeOperations(database, () => Math.max(this.#nowMs, this.#latestMs)),
       ...certificateOperations(database, {
         audit,
         requireUnblocked,

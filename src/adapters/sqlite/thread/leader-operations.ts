@@ -14,7 +14,18 @@ import type { Audit, StoreOperations, WriteFence } from '../messages.ts'
 
 type LeaderOperations = Omit<
   StoreOperations,
-  'intent' | 'outcome' | 'find' | 'revoke' | 'release' | 'search' | 'prune' | 'block' | 'unblock' | 'blocks'
+  | 'intent'
+  | 'outcome'
+  | 'find'
+  | 'revoke'
+  | 'release'
+  | 'search'
+  | 'prune'
+  | 'block'
+  | 'unblock'
+  | 'blocks'
+  | 'addOneTime'
+  | 'takeOneTime'
 >
 
 export function leaderOperations(

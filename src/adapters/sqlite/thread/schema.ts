@@ -90,4 +90,12 @@ export const migrations: readonly string[] = [
     since_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE one_time_values (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    expires_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX one_time_values_expiry ON one_time_values (expires_at_ms);
+  `,
 ]

@@ -1,24 +1,27 @@
 // The store in a SQLite file: every contract, over restarts too, and what it refuses to open.
 
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { createSqliteStorage } from '../../../../src/adapters/sqlite/index.ts'
 import type { SqliteStorage } from '../../../../src/adapters/sqlite/index.ts'
 import type { SqliteStorageOptions } from '../../../../src/adapters/sqlite/sqlite-storage.ts'
 import { Database } from '../../../../src/adapters/sqlite/thread/database.ts'
 import { closeStore, openStore } from '../../../../src/adapters/sqlite/thread/open-store.ts'
 import { applicationId, migrations } from '../../../../src/adapters/sqlite/thread/schema.ts'
+import { JoinTokenAuthenticator } from '../../../../src/auth/index.ts'
 import { FakeClock, contracts } from '../../../../src/testing/index.ts'
 import { anyIntent, idOf, issued } from '../../../../src/testing/contracts/storage/storage-fixtures.ts'
 import { bundled, sqliteWorker } from '../../../support/bundled.ts'
 import { code } from '../../../support/codes.ts'
 import { itKeeps } from '../../../support/contract.ts'
 import { temporaryFolders } from '../../../support/temporary.ts'
+import { requestWith } from '../../../support/tokens.ts'
 
 const workerModule = sqliteWorker()
 const openingThread = bundled('test/support/open-store-thread.ts')
@@ -26,6 +29,8 @@ const newFolder = temporaryFolders('sqlite-')
 const newPath = (): string => join(newFolder(), 'ca.sqlite')
 const open = (path: string, options: Partial<SqliteStorageOptions> = {}): Promise<SqliteStorage> =>
   createSqliteStorage({ path, workerModule, ...options })
+
+const digestOf = (key: string): string => createHash('sha256').update(key).digest('base64url')
 
 /** The file without the store around it. */
 function withFile<Answer>(path: string, use: (database: Database) => Answer): Answer {
@@ -106,6 +111,7 @@ describe('opening', () => {
   it.each<Partial<SqliteStorageOptions>>([
     { path: '' },
     { maxQueued: 0 },
+    { maxOneTimeValues: 0 },
     { maxBytes: Number.NaN },
     { owner: undefined as unknown as string },
     { file: 'x' } as unknown as Partial<SqliteStorageOptions>,
@@ -173,7 +179,9 @@ describe('migrations', () => {
     UPDATE counters SET value = 1 WHERE name = 'audit_sequenced';`
   const versionTwo = `${versionOne}
     INSERT INTO renewal_blocks VALUES ('identity spiffe://example.org/b', 'left', 1700000000000);`
-  const fixtures: readonly string[] = [versionOne, versionTwo]
+  const versionThree = `${versionTwo}
+    INSERT INTO one_time_values VALUES ('${digestOf('key')}', 'value', 4000000000000);`
+  const fixtures: readonly string[] = [versionOne, versionTwo, versionThree]
 
   it.each(fixtures.map((fixture, at) => [at + 1, fixture] as const))(
     'a store of version %i opens with everything in it',
@@ -197,6 +205,7 @@ describe('migrations', () => {
       expect((await storage.crls.list()).map(({ number }) => number)).toEqual([1700000001000n])
       expect(await storage.audit.size()).toEqual({ sequenced: 1, pending: 1 })
       expect((await storage.blocks.list()).map(({ reason }) => reason)).toEqual(version < 2 ? [] : ['left'])
+      expect(await storage.oneTimeValues.take('key')).toBe(version < 3 ? undefined : 'value')
       await storage[Symbol.asyncDispose]()
       expect(versionOf(path)).toBe(migrations.length)
     },
@@ -220,6 +229,63 @@ describe('migrations', () => {
     expect(await openWith(steps.slice(0, -1))).toBe('opened')
     expect(await openWith(migrations)).toBe('ERR_STORE_SCHEMA')
     expect(versionOf(path)).toBe(migrations.length + 1)
+  })
+})
+
+describe('one-time values', () => {
+  const path = newPath()
+  let shared: Promise<SqliteStorage> | undefined
+  afterAll(async () => (await shared)?.[Symbol.asyncDispose]())
+  itKeeps(contracts.OneTimeStore({ open: async () => (await (shared ??= open(path))).oneTimeValues }))
+
+  it('let one of a hundred machines join with a token, also after a restart', async () => {
+    const at = newPath()
+    const storage = await open(at)
+    const joining = new JoinTokenAuthenticator({ store: storage.oneTimeValues })
+    const grant = { identities: ['spiffe://example.org/machine/7'], ttlSeconds: 600 }
+    const [token, kept] = [await joining.createToken(grant), await joining.createToken(grant)]
+    const join = (given: string, by = joining): Promise<unknown> =>
+      by.authenticate(requestWith({ 'x-join-token': given }))
+    const answers = await Promise.allSettled(Array.from({ length: 100 }, () => join(token)))
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    await storage[Symbol.asyncDispose]()
+    await using again = await open(at)
+    const later = new JoinTokenAuthenticator({ store: again.oneTimeValues })
+    await expect(join(token, later)).rejects.toEqual(code('ERR_CREDENTIAL_INVALID'))
+    await expect(join(kept, later)).resolves.toMatchObject({ credential: 'join-token' })
+  })
+
+  it('are bounded; expired ones are removed, and do not return with an earlier clock', async () => {
+    const at = newPath()
+    const clock = new FakeClock()
+    const in10s = (): Date => new Date(clock.now() + 10_000)
+    const first = await open(at, { clock, maxOneTimeValues: 20 })
+    const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`)
+    for (const key of keys) expect(await first.oneTimeValues.add(key, 'value', in10s())).toBe(true)
+    await expect(first.oneTimeValues.add('more', '', in10s())).rejects.toEqual(code('ERR_STORE_FULL'))
+    expect(await first.oneTimeValues.take('key 0')).toBe('value')
+    clock.advance(5000)
+    expect(await first.oneTimeValues.add('late', 'value', in10s())).toBe(true)
+    clock.advance(5000)
+    expect(await first.oneTimeValues.add('room', '', in10s())).toBe(true)
+    clock.setWallClock(new Date(clock.now() - 60_000))
+    expect(await first.oneTimeValues.take('key 19')).toBeUndefined()
+    expect(await first.oneTimeValues.take('late')).toBe('value')
+    clock.setWallClock(new Date(clock.now() + 60_000))
+    expect(await first.oneTimeValues.add('last', '', in10s())).toBe(true)
+    await first[Symbol.asyncDispose]()
+    const left = withFile(at, (file) => file.all('SELECT key FROM one_time_values ORDER BY key'))
+    expect(left.map(({ key }) => key)).toEqual(['last', 'room'].map(digestOf).toSorted())
+  })
+
+  it('refuse what they cannot store', async () => {
+    await using storage = await open(newPath())
+    const { oneTimeValues } = storage
+    for (const [value, at] of [
+      ['', new Date(Number.NaN)],
+      ['x'.repeat(262_145), new Date(4e12)],
+    ] as const)
+      await expect(oneTimeValues.add('key', value, at)).rejects.toEqual(code('ERR_INVALID_ARGUMENT'))
   })
 })
 
