@@ -57,7 +57,8 @@ export interface ClientCertificateAuthenticatorOptions extends Pick<
  *
  * The whole presented chain is verified on every call, also on a long-lived or resumed connection: the
  * handshake may be older than the current trust bundle or a revocation. The extended key usage `clientAuth`
- * is required where the certificate has that extension.
+ * is required where the certificate has that extension. The claims are `serialNumber`, `notAfter` and
+ * `revocation`: `checked`, or `unchecked` with `dangerouslyWithoutRevocation`.
  *
  * @example
  * ```ts
@@ -69,6 +70,7 @@ export class ClientCertificateAuthenticator implements Authenticator {
   readonly name = 'client-certificate'
   readonly #validator: X509SvidValidator
   readonly #lookup: RevocationLookup | undefined
+  readonly #checksRevocation: boolean
   readonly #clock: Clock
   readonly #refused: RefusedChains
 
@@ -96,6 +98,7 @@ export class ClientCertificateAuthenticator implements Authenticator {
       extendedKeyUsage: 'clientAuth',
       ...(typeof revocation === 'object' ? { revocation } : {}),
     })
+    this.#checksRevocation = revocation !== undefined
     this.#lookup = typeof revocation === 'function' ? revocation : undefined
     this.#clock = clock ?? systemClock
     this.#refused = new RefusedChains(this.#clock)
@@ -126,7 +129,11 @@ export class ClientCertificateAuthenticator implements Authenticator {
     return {
       identities: [verdict.id],
       credential: 'x509',
-      claims: { serialNumber: leaf.serialNumber, notAfter: leaf.notAfter.toISOString() },
+      claims: {
+        serialNumber: leaf.serialNumber,
+        notAfter: leaf.notAfter.toISOString(),
+        revocation: this.#checksRevocation ? 'checked' : 'unchecked',
+      },
     }
   }
 }

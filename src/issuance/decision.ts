@@ -18,6 +18,8 @@ export interface Decision {
   readonly rule: string
   /** What was asked for and is left out, in words. */
   readonly trimmed: readonly string[]
+  /** Whether a renewed certificate is revoked. */
+  readonly revokesRenewed: boolean
 }
 
 /** Thrown when the policy refuses, so that a refusal and a failure are counted apart. */
@@ -51,7 +53,9 @@ export async function decide(
   if (decision.allowed !== true) throw noDecision('allowed is neither true nor false')
   const content = contentOf(decision.content)
   const trimmed = Array.isArray(decision.trimmed) ? decision.trimmed.slice(0, 100).map(String) : []
-  return { content, identity: identityOf(content, decision.identity), rule: String(decision.rule), trimmed }
+  const revokesRenewed = decision.revokesRenewed === true
+  const identity = identityOf(content, decision.identity)
+  return { content, identity, rule: String(decision.rule), trimmed, revokesRenewed }
 }
 
 type AllKeys = Extract<IssuanceDecision, { allowed: true }> & Extract<IssuanceDecision, { allowed: false }>

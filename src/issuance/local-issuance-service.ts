@@ -172,7 +172,15 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
     throwIfAborted(admitted.signal)
     const answer = await this.#signing.issue(admitted, decision, renews)
     if (this.#usage !== undefined) countUsage(this.#usage, admitted, decision, answer)
+    if (renews !== undefined && decision.revokesRenewed) await this.#supersede(renews, caller)
     return answer
+  }
+
+  /** Revokes a renewed certificate, by the holder of the new one. */
+  async #supersede(renewed: CertificateId, caller: Caller): Promise<void> {
+    const { identity, ...id } = await this.#lifecycle.revoke(renewed, 'superseded', caller, undefined)
+    this.#events.tell({ kind: 'revoked', id, identity, reason: 'superseded', caller })
+    if (this.#publishesRevocations) await this.#authority.issueCrls()
   }
 
   /** Renews from a standing request: for the identity on record, and once for each key. */
@@ -185,7 +193,10 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
       this.#lifecycle.requireValid(record)
       const admitted = admit('rotateExpiring', { csr }, caller)
       const decision = await decide(this.#policy, admitted)
-      return this.#signing.issueOnce(admitted, decision, { issuer, serialNumber }, idempotencyKey)
+      const renewed = { issuer, serialNumber }
+      const answer = await this.#signing.issueOnce(admitted, decision, renewed, idempotencyKey)
+      if (decision.revokesRenewed) await this.#supersede(renewed, caller)
+      return answer
     })
   }
 }

@@ -16,6 +16,8 @@ export interface PolicyRequest {
   readonly source?: string | undefined
   /** True for `plan`: nothing will be issued, so nothing is counted. */
   readonly dryRun?: boolean | undefined
+  /** The time to decide for; undefined: now. `replayPolicy` gives the time of the record. */
+  readonly time?: Date | undefined
 }
 
 /** Allowed with the content of the certificate, or refused; in both cases by a named rule. */
@@ -33,6 +35,11 @@ export type IssuanceDecision =
       readonly identity?: SpiffeId | undefined
       /** What was requested but omitted or shortened, as text; empty if nothing. */
       readonly trimmed: readonly string[]
+      /**
+       * `true`: once a renewal is recorded, the renewed certificate is revoked with the reason `superseded`.
+       * Default: it stays valid until it expires.
+       */
+      readonly revokesRenewed?: boolean | undefined
     }
   | {
       readonly allowed: false

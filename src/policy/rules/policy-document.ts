@@ -9,6 +9,8 @@ import type { PolicyFault } from '../document-reader.ts'
 import { parseIdentityPattern } from './identity-pattern.ts'
 import { compileTimeWindow, weekdays } from './time-window.ts'
 import type { TimeWindow } from './time-window.ts'
+import { checkTrustDomainRules, keyAlgorithms, oneOf } from './trust-domain-rules.ts'
+import type { TrustDomainRules } from './trust-domain-rules.ts'
 
 /** Whom a rate is counted for. */
 type RateLimitScope = 'identity' | 'namespace' | 'caller' | 'source' | 'all'
@@ -39,6 +41,8 @@ export interface PolicyRule {
    * whose profile has `spiffeId: 'absent'`. Default `required`.
    */
   readonly spiffeId?: 'required' | 'absent' | undefined
+  /** Networks of the IP addresses that may be requested, such as `10.0.0.0/8`. Default: none. */
+  readonly ipAddresses?: readonly string[] | undefined
   /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile takes. */
   readonly keyAlgorithms?: readonly string[] | undefined
   /**
@@ -54,7 +58,7 @@ export interface PolicyRule {
 }
 
 /** A whole policy. */
-export interface PolicyDocument {
+export interface PolicyDocument extends TrustDomainRules {
   readonly trustDomain: string
   /** Former names of the trust domain. */
   readonly aliases?: readonly string[] | undefined
@@ -79,6 +83,7 @@ export function readPolicyDocument(value: unknown, fault: PolicyFault): PolicyDo
   document.count('defaultTtlSeconds')
   document.count('maxTtlSeconds')
   document.oneOf('excess', ['refuse', 'trim'])
+  checkTrustDomainRules(document)
   const names = new Set<string>()
   const rules = document.list('rules', (rule, path) => {
     checkRule(new DocumentReader(rule, path, fault), trustDomain, names)
@@ -96,7 +101,7 @@ function checkRule(rule: DocumentReader, trustDomain: string, names: Set<string>
   if (typeof pattern === 'string') return rule.fault('identity', pattern)
   rule.oneOf('effect', ['allow', 'deny'])
   rule.texts('credentials')
-  rule.texts('keyAlgorithms')
+  rule.list('keyAlgorithms', oneOf(rule, keyAlgorithms))
   rule.claims('requiredClaims')
   rule.count('maxTtlSeconds')
   rule.list('dnsNames', (template, path) => {
@@ -105,10 +110,11 @@ function checkRule(rule: DocumentReader, trustDomain: string, names: Set<string>
   })
   if (rule.oneOf('spiffeId', ['required', 'absent']) === 'absent' && !hasItems(rule.value['dnsNames']))
     rule.fault('spiffeId', 'absent is for certificates with DNS names alone, and the rule has no dnsNames')
-  rule.list('networks', (network, path) => {
-    const problem = networkFault(network)
-    if (problem !== undefined) rule.faultAt(path, problem)
-  })
+  for (const key of ['networks', 'ipAddresses'])
+    rule.list(key, (network, path) => {
+      const problem = networkFault(network)
+      if (problem !== undefined) rule.faultAt(path, problem)
+    })
   rule.list('during', (window, path) => {
     checkWindow(new DocumentReader(window, path, rule.faultAt))
   })

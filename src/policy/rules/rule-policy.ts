@@ -21,11 +21,13 @@ import type { IdentityPattern } from './identity-pattern.ts'
 import { readPolicyDocument } from './policy-document.ts'
 import type { PolicyDocument, PolicyRule } from './policy-document.ts'
 import { RateLimiter } from './rate-limiter.ts'
+import { mayHaveAddress } from './rule-addresses.ts'
 import { mayHave, withoutSpiffeId } from './rule-names.ts'
 import type { AllowedDecision } from './rule-names.ts'
 import { RuleIndex } from './rule-index.ts'
 import { compileTimeWindow } from './time-window.ts'
 import type { TimeTest } from './time-window.ts'
+import { decideByTrustDomain, isKindAllowed } from './trust-domain-rules.ts'
 
 /** A rule with its pattern, windows and limiter. */
 interface CompiledRule {
@@ -33,6 +35,7 @@ interface CompiledRule {
   readonly place: number
   readonly pattern: IdentityPattern
   readonly networks: readonly IpNetwork[] | undefined
+  readonly ipAddresses: readonly IpNetwork[] | undefined
   readonly during: readonly TimeTest[] | undefined
   readonly limiter: RateLimiter | undefined
 }
@@ -116,9 +119,18 @@ class RulePolicy implements IssuancePolicy {
     const identity = own && aliases.canonical(own)
     const matches = this.#matchesOf(caller)
     const forIdentity = matches.filter((match) => identity !== undefined && match.identity.equals(identity))
-    const decision = decideByIdentity(this.#settings, request, caller, (name) => mayHave(name, forIdentity))
+    const byIdentity = decideByIdentity(
+      this.#settings,
+      request,
+      caller,
+      (name) =>
+        isKindAllowed(this.#document, name) &&
+        (mayHave(name, forIdentity) || mayHaveAddress(name, forIdentity)),
+    )
     // First what is wrong with caller and request themselves, then whether they may.
-    if (!decision.allowed || identity?.memberOf(trustDomain) !== true) return decision
+    if (!byIdentity.allowed || identity?.memberOf(trustDomain) !== true) return byIdentity
+    const decision = decideByTrustDomain(this.#document, request, caller, byIdentity, this.#settings.trim)
+    if (!decision.allowed) return decision
     const denied = matches.find(
       (match) => match.rule.effect === 'deny' && this.#unmetBy(match, request, caller) === undefined,
     )
@@ -158,33 +170,30 @@ class RulePolicy implements IssuancePolicy {
    */
   #unmetBy(
     { rule, during, networks }: Match,
-    { csr, source }: PolicyRequest,
+    request: PolicyRequest,
     { claims }: Caller,
   ): string | undefined {
     const { keyAlgorithms, requiredClaims = {} } = rule
-    const { algorithm = 'of an unknown algorithm' } = csr.publicKey
+    const { algorithm = 'of an unknown algorithm' } = request.csr.publicKey
     if (keyAlgorithms?.includes(algorithm) === false)
       return `the key is ${algorithm}; allowed: ${keyAlgorithms.join(', ')}`
-    if (networks !== undefined && !comesFrom(source, networks, rule.effect === 'deny'))
-      return `not from ${source ?? 'a caller without an address'}`
-    const nowMs = this.#clock.now()
-    if (during?.some((isIn) => isIn(nowMs)) === false) return `not at ${new Date(nowMs).toISOString()}`
+    const timeMs = request.time?.getTime() ?? this.#clock.now()
+    if (during?.some((isIn) => isIn(timeMs)) === false) return `not at ${new Date(timeMs).toISOString()}`
+    // Address and claims last, and only where the rule has a condition on them: a replay does not know them.
+    if (networks !== undefined && !comesFrom(request.source, networks, rule.effect === 'deny'))
+      return `not from ${request.source ?? 'a caller without an address'}`
     const odd = Object.entries(requiredClaims).find(([name, wanted]) => !hasClaim(claims, name, wanted))
     return odd && `the claim ${JSON.stringify(odd[0])} of the caller is absent or has another value`
   }
 
   /** A token of each limit, or none at all: what is refused by the second limit must not use up the first. */
-  #limited(
-    { dryRun, source }: PolicyRequest,
-    caller: Caller,
-    matches: readonly Match[],
-  ): IssuanceDecision | undefined {
-    if (dryRun === true) return undefined
+  #limited(request: PolicyRequest, caller: Caller, matches: readonly Match[]): IssuanceDecision | undefined {
+    if (request.dryRun === true) return undefined
     const taken: (() => void)[] = []
     for (const match of matches) {
       const { limiter, rule } = match
       if (limiter === undefined) continue
-      const key = limitKey(match, caller, source)
+      const key = limitKey(match, caller, request.source)
       const waitSeconds = limiter.take(key, this.#clock.monotonic())
       if (waitSeconds > 0) {
         for (const giveBack of taken) giveBack()
@@ -226,6 +235,7 @@ function compile(rule: PolicyRule, place: number, trustDomain: string): Compiled
     // Both were checked with the document.
     pattern: parseIdentityPattern(rule.identity, trustDomain) as IdentityPattern,
     networks: rule.networks?.map(parseIpNetwork),
+    ipAddresses: rule.ipAddresses?.map(parseIpNetwork),
     during: rule.during?.map((window) => compileTimeWindow(window) as TimeTest),
     limiter: rule.rateLimit && new RateLimiter(rule.rateLimit),
   }

@@ -44,8 +44,20 @@ describe('ClientCertificateAuthenticator', () => {
     expect(await made({ dangerouslyWithoutRevocation: true }).authenticate(request([leaf]))).toEqual({
       identities: [workloadId],
       credential: 'x509',
-      claims: { serialNumber: leaf.serialNumber, notAfter: leaf.notAfter.toISOString() },
+      claims: {
+        serialNumber: leaf.serialNumber,
+        notAfter: leaf.notAfter.toISOString(),
+        revocation: 'unchecked',
+      },
     })
+  })
+
+  it('says in the claims that the chain was checked for revocation', async () => {
+    const checkers = [{ check: () => undefined }, () => Promise.resolve(undefined)]
+    for (const revocation of checkers)
+      expect(await made({ revocation }).authenticate(request([leaf]))).toMatchObject({
+        claims: { revocation: 'checked' },
+      })
   })
 
   it('refuses a certificate of another CA, of another trust domain, and an expired one', async () => {

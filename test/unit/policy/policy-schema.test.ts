@@ -10,7 +10,10 @@ interface Schema {
 }
 const schema = JSON.parse(
   readFileSync(new URL('../../../docs/policy.schema.json', import.meta.url), 'utf8'),
-) as Schema & { $defs: { rule: { properties: { during: { items: Schema }; rateLimit: Schema } } & Schema } }
+) as Schema & {
+  properties: { revocation: Schema }
+  $defs: { rule: { properties: { during: { items: Schema }; rateLimit: Schema } } & Schema }
+}
 
 function keysOf(document: object): string[] {
   try {
@@ -31,6 +34,9 @@ it('docs/policy.schema.json', () => {
   expect(keysOf(within({ x: 1 }))).toEqual(Object.keys(properties).toSorted())
   expect(keysOf(within({ during: [{ x: 1 }] }))).toEqual(
     Object.keys(properties.during.items.properties).toSorted(),
+  )
+  expect(keysOf({ ...policy, revocation: { x: 1 } })).toEqual(
+    Object.keys(schema.properties.revocation.properties).toSorted(),
   )
   const rateLimit = { per: 'all', count: 1, windowSeconds: 1, x: 1 }
   expect(keysOf(within({ rateLimit }))).toEqual(Object.keys(properties.rateLimit.properties).toSorted())

@@ -60,6 +60,12 @@ it.each([
   ['', /policy.yaml:1:1: expected an object, found null/],
   ['!!js/function x', /policy.yaml:1:1: Unresolved tag/],
   [yaml.replace('3600', ''), /rules\[0\].maxTtlSeconds: has no value/],
+  [`${yaml}sanKinds: [dns, email]\n`, /policy.yaml:7:17: sanKinds\[1\]: expected dns, ip/],
+  [`${yaml}keyAlgorithms:\n  - P-256\n  - P256\n`, /policy.yaml:9:5: keyAlgorithms\[1\]: expected P-256/],
+  [`${yaml}minRsaBits: 1024\n`, /policy.yaml:7:13: minRsaBits: expected 2048, 3072 or 4096; found 1024/],
+  [`${yaml}keyUsages: [signing]\n`, /policy.yaml:7:13: keyUsages\[0\]: expected digitalSignature/],
+  [`${yaml}extendedKeyUsages: [tls]\n`, /policy.yaml:7:21: extendedKeyUsages\[0\]: expected any/],
+  [`${yaml}revocation:\n  onRenewal: yes\n`, /policy.yaml:8:14: revocation.onRenewal: expected keep/],
 ])('%j is refused with its place', async (text, message) => {
   await expect(openPolicyFile(file(text))).rejects.toThrow(message)
   await expect(openPolicyFile(file(text))).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
