@@ -9,17 +9,21 @@ import type { SpiffeId } from '../../spiffe/index.ts'
 import { Certificate, buildCertificateRequest, generalName } from '../../x509/index.ts'
 import { formatGeneralName } from '../../x509/internal.ts'
 import type { CertificateRequest, Signer } from '../../x509/index.ts'
-import type { IssuancePolicy } from '../issuance-policy.ts'
+import type { IssuancePolicy, PolicyRequest } from '../issuance-policy.ts'
 
 /** What the policy says of one certificate that was issued. */
 export interface ReplayedCertificate extends CertificateId {
   readonly identity: string
   readonly issuedAt: Date
-  readonly outcome: 'same' | 'differs' | 'refused'
+  /**
+   * `unknown`: the policy asked for what the record does not have, such as claims, so its decision about the
+   * original request is not known.
+   */
+  readonly outcome: 'same' | 'differs' | 'refused' | 'unknown'
   /** The rule that decides now, and the one that did. */
   readonly rule: string
   readonly ruleBefore: string
-  /** What would be different, or why it would be refused, in words. */
+  /** What would be different, why it would be refused, or what is not known, in words. */
   readonly reasons: readonly string[]
 }
 
@@ -31,9 +35,10 @@ export interface ReplayOptions {
 }
 
 /**
- * Decides again over the recorded issuance history. A record has the names, the key and the validity of the
- * certificate and the identities of its caller; it has no claims, so rules with `requiredClaims` are reported
- * as refusals. Nothing is counted by rate limits.
+ * Decides again over the recorded issuance history, for the time of each record. A record has the names, the
+ * key and the validity of the certificate, and the credential and identities of its caller. It does not have
+ * the claims and the address of the caller: a decision that asks for them has the outcome `unknown`. Nothing
+ * is counted by rate limits.
  *
  * @throws what the store throws; ERR_ABORTED
  */
@@ -64,10 +69,14 @@ async function replay(
   const names = certificate.subjectAltName ?? []
   const csr = await requestOf(certificate, identity)
   const ttlSeconds = Math.round((certificate.notAfterMs - intendedAt.getTime()) / 1000)
-  const recorded: Caller = { ...caller, claims: {} }
-  const decision = await policy.decide({ csr, ttlSeconds, dryRun: true }, recorded)
+  const { facts, missing } = recordedFacts({ csr, ttlSeconds, dryRun: true, time: intendedAt }, caller)
+  const decision = await policy.decide(...facts)
   const found = { issuer, serialNumber, identity: identity.toString(), issuedAt: intendedAt, ruleBefore }
   const { rule } = decision
+  if (missing.size > 0) {
+    const reasons = [`cannot be judged: the record does not have ${[...missing].join(', ')}`]
+    return { ...found, outcome: 'unknown', rule, reasons }
+  }
   if (!decision.allowed) return { ...found, outcome: 'refused', rule, reasons: [decision.reason] }
   const { subjectAltName, maxTtlSeconds = Infinity } = decision.content
   const reasons: string[] = []
@@ -77,6 +86,52 @@ async function replay(
   for (const name of now) if (!before.includes(name)) reasons.push(`with ${name}`)
   if (ttlSeconds > maxTtlSeconds) reasons.push(`validity: ${ttlSeconds} s cut to ${maxTtlSeconds} s`)
   return { ...found, outcome: reasons.length === 0 ? 'same' : 'differs', rule, reasons }
+}
+
+/** Request and caller of a record; `missing` names what the policy reads and the record does not have. */
+function recordedFacts(
+  request: PolicyRequest,
+  caller: Pick<Caller, 'identities' | 'credential'>,
+): { readonly facts: Parameters<IssuancePolicy['decide']>; readonly missing: ReadonlySet<string> } {
+  const missing = new Set<string>()
+  const reads = (_: object, name: string | symbol): undefined => {
+    missing.add(`the claim ${JSON.stringify(String(name).slice(0, 64))}`)
+  }
+  const claims = new Proxy<Caller['claims']>(
+    {},
+    {
+      get: reads,
+      getOwnPropertyDescriptor: reads,
+      has: (_, name) => {
+        reads(_, name)
+        return false
+      },
+      ownKeys: () => {
+        missing.add('the claims of the caller')
+        return []
+      },
+    },
+  )
+  return {
+    missing,
+    facts: [
+      {
+        ...request,
+        get source(): undefined {
+          missing.add('the address of the caller')
+          return undefined
+        },
+      },
+      {
+        ...caller,
+        claims,
+        get kubernetes(): undefined {
+          missing.add('the Kubernetes facts of the caller')
+          return undefined
+        },
+      },
+    ],
+  }
 }
 
 /**

@@ -5,8 +5,65 @@ import { createCertificateAuthority, createRootCertificate } from '../../../src/
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { createRulePolicy, replayPolicy } from '../../../src/policy/index.ts'
+import type { IssuancePolicy, PolicyDocument } from '../../../src/policy/index.ts'
+import { FakeClock } from '../../../src/testing/index.ts'
+import { callerOf, testPki } from '../../support/pki.ts'
 import { SpiffeId } from '../../../src/spiffe/index.ts'
 import { buildCertificateRequest, generalName } from '../../../src/x509/index.ts'
+
+async function outcomesOf(...given: Parameters<typeof replayPolicy>): Promise<string[][]> {
+  const found: string[][] = []
+  for await (const { outcome, reasons } of replayPolicy(...given)) found.push([outcome, ...reasons])
+  return found
+}
+
+it('judges each record for its own time', async () => {
+  const clock = new FakeClock(new Date('2026-11-23T12:00:00Z')) // a Monday
+  const signer = await SoftwareSigner.generate('P-256')
+  const certificate = await createRootCertificate(signer, {
+    subject: 'CN=root',
+    trustDomain: 'example.org',
+    clock,
+  })
+  const authority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, clock })
+  await using service = createIssuanceService({ authority, clock })
+  const csr = await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))
+  await service.issue({ csr }, callerOf())
+  clock.advance(12 * 3600_000)
+  await service.issue({ csr }, callerOf())
+  const rule = { name: 'office', identity: '*', during: [{ from: '08:00', to: '18:00' }] }
+  const policy = createRulePolicy({ trustDomain: 'example.org', rules: [rule] }, { clock })
+  expect(await outcomesOf(authority.storage.certificates, policy)).toEqual([
+    ['same'],
+    ['refused', 'not at 2026-11-24T00:00:00.000Z'],
+  ])
+})
+
+it('does not judge what code of its own decides by facts that records do not have', async () => {
+  const { authority, issuance } = await testPki()
+  const csr = await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))
+  await issuance.issue({ csr }, callerOf())
+  const own = (read: IssuancePolicy['decide']): IssuancePolicy => ({ decide: read })
+  const base = createRulePolicy({ trustDomain: 'example.org', rules: [{ name: 'r', identity: '*' }] })
+  type Read = (...facts: Parameters<IssuancePolicy['decide']>) => unknown
+  const reads: readonly (readonly [Read, string])[] = [
+    [(_, { claims }) => claims['env'], 'the claim "env"'],
+    [(_, { claims }) => 'env' in claims, 'the claim "env"'],
+    [(_, { claims }) => Object.keys(claims), 'the claims of the caller'],
+    [(_, { kubernetes }) => kubernetes, 'the Kubernetes facts of the caller'],
+    [({ source }) => source, 'the address of the caller'],
+  ]
+  for (const [read, missing] of reads) {
+    const policy = own((request, caller) => {
+      read(request, caller)
+      return base.decide(request, caller)
+    })
+    expect(await outcomesOf(authority.storage.certificates, policy)).toEqual([
+      ['unknown', `cannot be judged: the record does not have ${missing}`],
+    ])
+  }
+  expect(await outcomesOf(authority.storage.certificates, base)).toEqual([['same']])
+})
 
 it('says which certificates would be refused, changed, or as they are', async () => {
   const trustDomain = 'example.org'
@@ -57,6 +114,30 @@ it('says which certificates would be refused, changed, or as they are', async ()
     'without DNS:b.example',
     expect.stringMatching(/^validity: 7[0-9]{3} s cut to 3600 s$/),
   ])
+  expect(await outcomesBy({ requiredClaims: { ref: 'main' } })).toEqual([
+    ['unknown', 'cannot be judged: the record does not have the claim "ref"'],
+    ['unknown', 'cannot be judged: the record does not have the claim "ref"'],
+    ['unknown', 'cannot be judged: the record does not have the claim "ref"'],
+  ])
+  expect(await outcomesBy({ networks: ['10.0.0.0/8'], identity: '/b' })).toEqual([
+    ['refused', 'no rule allows spiffe://example.org/a'],
+    ['unknown', 'cannot be judged: the record does not have the address of the caller'],
+    ['refused', 'no rule allows spiffe://example.org/c'],
+  ])
+  // A condition that does not hold in any case decides, whatever the claims were.
+  const both = { keyAlgorithms: ['P-256'], requiredClaims: { ref: 'main' } }
+  expect(new Set((await outcomesBy(both)).map(([outcome]) => outcome))).toEqual(new Set(['refused']))
+  // A rule that denies by claims may apply, and one for others does not.
+  const deny = { name: 'd', identity: '/a', effect: 'deny', requiredClaims: { env: 'test' } } as const
+  expect((await outcomesBy({}, [deny])).map(([outcome]) => outcome)).toEqual(['unknown', 'same', 'same'])
+  async function outcomesBy(
+    rest: Partial<PolicyDocument['rules'][number]>,
+    others: PolicyDocument['rules'] = [],
+  ): Promise<string[][]> {
+    const one = { name: 'r', identity: '*', dnsNames: ['b.example'], ...rest }
+    const policy = createRulePolicy({ trustDomain, rules: [one, ...others] })
+    return outcomesOf(certificates, policy)
+  }
   const later = replayPolicy(certificates, changed, { since: new Date(Date.now() + 60_000) })
   expect(await later.next()).toEqual({ done: true, value: undefined })
 })
