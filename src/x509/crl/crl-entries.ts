@@ -2,6 +2,7 @@
 // certificates (RFC 5280 §5.1.2.6, §5.3.3).
 
 import { DerReader } from '../../der/index.ts'
+import type { Turns } from '../../internal/turns.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import { serialNumberBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'
@@ -44,6 +45,13 @@ export class CrlEntries {
   /** The size of the index in octets; builds the index. */
   get indexByteLength(): number {
     return this.#indexNow().byteLength
+  }
+
+  /** Builds the index in turns of the event loop; a lookup meanwhile builds its own. */
+  async buildIndex(turns: Turns): Promise<void> {
+    if (this.#index !== undefined) return
+    const index = await CrlIndex.inTurns(this.#der, this.#scan, turns)
+    this.#index ??= index
   }
 
   /** Every entry in order whose serial number can be read. */
@@ -90,7 +98,7 @@ export class CrlEntries {
   }
 
   #indexNow(): CrlIndex {
-    return (this.#index ??= new CrlIndex(this.#der, this.#scan))
+    return (this.#index ??= CrlIndex.of(this.#der, this.#scan))
   }
 
   #read(offset: number): RevokedEntry {

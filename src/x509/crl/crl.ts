@@ -5,6 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import { requireOctets } from '../../internal/bytes.ts'
 import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../../internal/pem.ts'
+import { Turns } from '../../internal/turns.ts'
 import type { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
 import type { PublicKey } from '../algorithms/public-key.ts'
 import { verifySignature } from '../algorithms/verify-signature.ts'
@@ -226,6 +227,17 @@ export class Crl {
    */
   offsetOf(cursor: RevokedEntryCursor): number {
     return this.#entries?.offsetOf(cursor) ?? -1
+  }
+
+  /**
+   * Builds the index of `find` and `has` now, in slices of a few milliseconds between which the event loop
+   * runs. For a list of a hundred thousand entries and more, before it is first used: the first `find` builds
+   * the index in one piece. Later calls do nothing.
+   *
+   * @throws ERR_LIMIT_EXCEEDED as `find`
+   */
+  async buildIndex(): Promise<void> {
+    await this.#entries?.buildIndex(new Turns())
   }
 
   /** The size of the index in octets; builds the index. */

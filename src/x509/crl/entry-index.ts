@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import type { Turns } from '../../internal/turns.ts'
 import { serialOffset, serialStart } from './entry-octets.ts'
 import type { EntryScan } from './entry-scan.ts'
 
@@ -22,21 +23,48 @@ export class CrlIndex {
    */
   readonly #byIssuer: boolean
 
-  /** @throws ERR_LIMIT_EXCEEDED more than 1,024 entries of one serial number, in a list that names issuers */
-  constructor(bytes: Uint8Array, scan: EntryScan) {
+  /** The entries that are not inserted yet. */
+  readonly #rest: DerReader
+  readonly #isEverySerialReadable: boolean
+
+  /** Without an entry: `insertSome` inserts them. */
+  private constructor(bytes: Uint8Array, scan: EntryScan) {
     this.#bytes = bytes
     this.#byIssuer = scan.issuerOffsets.length > 0
     const capacity = 2 ** Math.ceil(Math.log2(Math.max(2, scan.count * 1.34)))
     this.#slots = new Uint32Array(capacity)
     this.#mask = capacity - 1
     this.#seed = randomBytes(4).readUInt32LE()
-    const isEverySerialReadable = scan.faults.length === 0
-    const reader = new DerReader(bytes, scan.start, scan.end)
-    while (!reader.done) {
+    this.#isEverySerialReadable = scan.faults.length === 0
+    this.#rest = new DerReader(bytes, scan.start, scan.end)
+  }
+
+  /** @throws ERR_LIMIT_EXCEEDED more than 1,024 entries of one serial number, in a list that names issuers */
+  static of(bytes: Uint8Array, scan: EntryScan): CrlIndex {
+    const index = new CrlIndex(bytes, scan)
+    index.#insertSome(Infinity)
+    return index
+  }
+
+  /** The same, some thousand entries at a time. @throws as `of` */
+  static async inTurns(bytes: Uint8Array, scan: EntryScan, turns: Turns): Promise<CrlIndex> {
+    const index = new CrlIndex(bytes, scan)
+    while (!index.#insertSome(entriesATurn)) await turns.give()
+    return index
+  }
+
+  /** Whether that were the last ones. */
+  #insertSome(count: number): boolean {
+    const reader = this.#rest
+    for (let inserted = 0; inserted < count && !reader.done; inserted++) {
       reader.next()
-      if (isEverySerialReadable || serialStart(bytes, reader.contentStart, reader.contentEnd) >= 0)
+      if (
+        this.#isEverySerialReadable ||
+        serialStart(this.#bytes, reader.contentStart, reader.contentEnd) >= 0
+      )
         this.#insert(reader.start)
     }
+    return reader.done
   }
 
   /** The size in octets, without the list itself. */
@@ -114,6 +142,7 @@ export class CrlIndex {
 /** The length of a run of occupied slots above which its cause is checked. */
 const longRun = 64
 const maxSame = 1024
+const entriesATurn = 2048
 
 function equalAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
   for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false
