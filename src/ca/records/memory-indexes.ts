@@ -39,7 +39,10 @@ export class ExpiryBuckets<Item> {
 /** Items in the order of their last change, readable from any change on. */
 export class ChangeLog<Item extends { change: number }> {
   /** A slot whose number differs from that of its item is left over from an earlier change. */
-  #slots: { readonly change: number; readonly item: Item }[] = []
+  #slots: Slot<Item>[] = []
+  /** What is kept of the slots before `#copied`, while the log is compacted. */
+  #kept: Slot<Item>[] | undefined
+  #copied = 0
   #live = 0
 
   /** Moves an item to the end, under this number, which is greater than all before. */
@@ -68,15 +71,37 @@ export class ChangeLog<Item extends { change: number }> {
     }
     const slots = this.#slots
     for (; at < slots.length; at++) {
-      const { change, item } = slots[at] as (typeof slots)[number]
+      const { change, item } = slots[at] as Slot<Item>
       if (item.change === change) yield item
     }
   }
 
+  /**
+   * Begins when half of the slots are left over. Each change copies a few slots, more than it can add, so
+   * none holds the event loop for the length of the log.
+   */
   #compact(): void {
-    if (this.#slots.length < 64 || this.#slots.length < this.#live * 2) return
-    this.#slots = this.#slots.filter(({ change, item }) => item.change === change)
+    if (this.#kept === undefined) {
+      if (this.#slots.length < 64 || this.#slots.length < this.#live * 2) return
+      this.#kept = []
+      this.#copied = 0
+    }
+    const stop = Math.min(this.#slots.length, this.#copied + slotsAChange)
+    for (; this.#copied < stop; this.#copied++) {
+      const slot = this.#slots[this.#copied] as Slot<Item>
+      if (slot.item.change === slot.change) this.#kept.push(slot)
+    }
+    if (this.#copied < this.#slots.length) return
+    this.#slots = this.#kept
+    this.#kept = undefined
   }
 }
 
+interface Slot<Item> {
+  readonly change: number
+  readonly item: Item
+}
+
+/** Copied with each change while a log is compacted. */
+const slotsAChange = 4
 const bucketMs = 60_000
