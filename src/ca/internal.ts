@@ -75,6 +75,7 @@ export type {
 export type { SequencedEntry } from './records/audit-store.ts'
 export { requireLeaseTerms } from './records/lease-store.ts'
 export type { Fence, Lease } from './records/lease-store.ts'
+export { measuredStorage } from './measured/measured-calls.ts'
 export { openRotatingAuthority } from './rotation/rotating-authority.ts'
 export { callRemoteCa } from './registration/remote-call.ts'
 export { certificatesOf, isSelfSigned } from './registration/remote-certificates.ts'

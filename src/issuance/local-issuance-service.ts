@@ -1,12 +1,14 @@
 // The service over a CA in this process: each method reads as its steps.
 
 import type { Caller } from '../auth/index.ts'
-import type { CertificateAuthority } from '../ca/index.ts'
+import type { CaStorage, CertificateAuthority } from '../ca/index.ts'
 import type { CertificateId } from '../ca/internal.ts'
+import { measuredStorage } from '../ca/internal.ts'
 import { readOptions } from '../internal/options.ts'
 import type { IssuancePolicy } from '../policy/index.ts'
 import { metricNames, systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
+import { safeMetrics } from '../runtime/internal.ts'
 import { Certificate } from '../x509/index.ts'
 import { admit, admitCaller, throwIfAborted } from './admission.ts'
 import type { IssuanceRequest } from './admission.ts'
@@ -41,6 +43,7 @@ type Result<Name extends keyof IssuanceService> = ReturnType<IssuanceService[Nam
 /** Admits, decides, signs on record, and tells what happened. */
 export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
   readonly #authority: CertificateAuthority
+  readonly #storage: CaStorage
   readonly #policy: IssuancePolicy
   readonly #clock: Clock
   readonly #signing: RecordedSigning
@@ -55,16 +58,18 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
 
   constructor(options: LocalIssuanceOptions) {
     const { authority, policy, audit = false, clock = systemClock, keyReuse = 'allow' } = options
-    const { certificates: store, blocks } = authority.storage
-    const { logger, metrics, pruneIntervalSeconds, lookBackSeconds } = options
+    const { logger, pruneIntervalSeconds, lookBackSeconds } = options
+    const metrics = safeMetrics('createIssuanceService', options.metrics)
     this.#authority = authority
+    this.#storage = measuredStorage(authority.storage, { metrics, clock })
+    const { certificates: store, blocks } = this.#storage
     this.#policy = policy
     this.#usage = options.usage
     this.#clock = clock
     const { name } = authority.trustDomain
     this.#events = new IssuanceEvents('createIssuanceService', logger, metrics, name)
     this.#publishesRevocations = options.publishRevocations === true
-    this.#trail = new AuditTrail(audit ? authority.storage.audit : undefined, clock)
+    this.#trail = new AuditTrail(audit ? this.#storage.audit : undefined, clock)
     this.#refusals = new Refusals(this.#events, this.#trail)
     const administrators = new Administrators(options.isAdministrator)
     const shared = { authority, store, clock, administrators, trail: this.#trail, events: this.#events }
@@ -157,7 +162,7 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
   }
 
   rotateExpiring(...[options]: Parameters<Method<'rotateExpiring'>>): Result<'rotateExpiring'> {
-    const context = { storage: this.#authority.storage, clock: this.#clock }
+    const context = { storage: this.#storage, clock: this.#clock }
     return rotateExpiring({ ...context, renew: (...args) => this.#renewStanding(...args) }, options)
   }
 

@@ -68,7 +68,7 @@ const metricTable = {
   mtlsPolicyViolations: {
     name: 'mtls_policy_violations_total',
     kind: 'counter',
-    help: 'Requests between workloads that middleware refused; policy is the rule, or the code where none was asked.',
+    help: 'Requests between workloads that middleware refused: source has proven its identity, destination is this workload, policy the rule or a code.',
     labels: ['source', 'destination', 'policy'],
   },
   keyManagerFailovers: {
@@ -253,6 +253,20 @@ const metricTable = {
     help: 'How long the key of the CA took to sign for the health check.',
     labels: [],
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+  },
+  storeCallSeconds: {
+    name: 'store_call_duration_seconds',
+    kind: 'histogram',
+    help: 'How long each call of the store took; call is its part and method, result is ok or failed.',
+    labels: ['call', 'result'],
+    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+  },
+  signerCallSeconds: {
+    name: 'signer_call_duration_seconds',
+    kind: 'histogram',
+    help: 'How long the key of the CA took for each signature; result is ok or failed.',
+    labels: ['result'],
+    buckets: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
   },
   issuanceQueue: {
     name: 'issuance_requests_in_progress',

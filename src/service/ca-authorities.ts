@@ -21,6 +21,7 @@ export interface AuthoritiesContext extends Pick<
   | 'rotation'
   | 'clock'
   | 'logger'
+  | 'metrics'
 > {
   readonly storage: CertificateAuthority['storage']
   readonly keys: KeyManager
@@ -47,9 +48,10 @@ export class ServiceAuthorities implements AsyncDisposable {
   static async open(context: AuthoritiesContext): Promise<ServiceAuthorities> {
     const { rotation, rootTtlSeconds = 3650 * day, issuingTtlSeconds = 365 * day } = context
     const { crossSign, automatic: _automatic, ...times } = rotation ?? {}
-    const { trustDomain, profile, storage, keys, clock, logger, crlTtlSeconds, crlDistribution } = context
+    const { trustDomain, profile, storage, keys, clock, logger, metrics, crlTtlSeconds, crlDistribution } =
+      context
     const shared = {
-      ...{ trustDomain, profile, storage, keys, clock, logger, ...times, automatic: false },
+      ...{ trustDomain, profile, storage, keys, clock, logger, metrics, ...times, automatic: false },
       ...(context.audit ? { auditOf: (change: Change) => [recordOf(change, clock.now())] } : {}),
     }
     const strict = rotation !== undefined

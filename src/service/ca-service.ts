@@ -8,6 +8,7 @@ import { createSqliteStorage } from '../adapters/sqlite/index.ts'
 import type { SqliteStorage } from '../adapters/sqlite/index.ts'
 import type { AuditLog } from '../audit/index.ts'
 import type { CaStorage, CertificateAuthority } from '../ca/index.ts'
+import { measuredStorage } from '../ca/internal.ts'
 import type { RotatingAuthority } from '../ca/internal.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { createIssuanceService } from '../issuance/index.ts'
@@ -112,7 +113,11 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
     const rootFile = new RootFile(directory, read.logger)
     await rootFile.keep(authority.roots)
     authority.onTrustBundleChange(({ x509Authorities }) => void rootFile.update(x509Authorities))
-    const log = read.audit ? await openServiceAudit(join(directory, 'audit'), read, keys, storage) : undefined
+    const calls = { metrics: safeMetrics('createCaService', read.metrics), clock }
+    const measured = measuredStorage(storage, calls)
+    const log = read.audit
+      ? await openServiceAudit(join(directory, 'audit'), read, keys, measured)
+      : undefined
     const { policy, isAdministrator, publishRevocations, keyReuse, audit, metrics, lookBackSeconds } = read
     const issuance = createIssuanceService({
       authority,
@@ -121,7 +126,7 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
     })
     const check = new CaHealthCheck({
       ...{ authority, keys, clock, hasAudit: log !== undefined },
-      metrics: safeMetrics('createCaService', metrics),
+      metrics: calls.metrics,
       storeFailure: () => (storage as Partial<SqliteStorage>).failure,
     })
     const tasks = notedTasks(leaderTasks(authorities, log, leadership), check)

@@ -42,6 +42,7 @@ export async function authorizationInterceptor(
     peerIdOf: 'guard',
     tokensAsPrincipals: 'optional',
     grpc: 'optional',
+    destination: 'optional',
     logger: 'optional',
     metrics: 'optional',
   })

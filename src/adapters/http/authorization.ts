@@ -74,6 +74,7 @@ export function httpAuthorization(options: HttpAuthorizationOptions): HttpAuthor
     peerIdOf: 'guard',
     tokensAsPrincipals: 'optional',
     remoteIpOf: 'optional',
+    destination: 'optional',
     logger: 'optional',
     metrics: 'optional',
   })

@@ -5,7 +5,8 @@ import { requireOctets } from '../../internal/bytes.ts'
 import { checkCounts, checkMeasures, requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'
-import type { Clock } from '../../runtime/index.ts'
+import type { Clock, Metrics } from '../../runtime/index.ts'
+import { safeMetrics } from '../../runtime/internal.ts'
 import { TrustDomain } from '../../spiffe/index.ts'
 import { TrustBundleSet } from '../../svid/bundle-source.ts'
 import { TrustBundle } from '../../svid/trust-bundle.ts'
@@ -19,6 +20,8 @@ import type { CrlDistribution } from '../crl/crl-shards.ts'
 import { IssuerCrls } from '../crl/issuer-crls.ts'
 import { OcspResponder } from '../ocsp/ocsp-responder.ts'
 import type { OcspAnswer } from '../ocsp/ocsp-responder.ts'
+import { measuredSigning, measuredStorage } from '../measured/measured-calls.ts'
+import type { CallMetrics } from '../measured/measured-calls.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
 import { createRevocationLookup } from '../crl/revocation-lookup.ts'
 import type { RevocationLookup } from '../crl/revocation-lookup.ts'
@@ -31,7 +34,7 @@ import type { IssuerSettings } from './issuer.ts'
 import { PreparedToken } from './prepared-token.ts'
 import { RequestProver, throwIfAborted } from './request-prover.ts'
 import { materialKinds, readSigningMaterial } from './signing-material.ts'
-import type { SigningMaterial } from './signing-material.ts'
+import type { ReadMaterial, SigningMaterial } from './signing-material.ts'
 
 /**
  * Signs certificates for requests with proven possession of the key. As a `BundleSource` it returns the roots
@@ -137,6 +140,8 @@ export interface CertificateAuthorityOptions extends SigningMaterial {
   /** From thisUpdate to nextUpdate of OCSP responses, in seconds. Default 1 h. */
   readonly ocspTtlSeconds?: number | undefined
   readonly clock?: Clock | undefined
+  /** Gets the time of each signature, and of each call of the storage that this CA makes itself. */
+  readonly metrics?: Metrics | undefined
 }
 
 /**
@@ -164,6 +169,7 @@ export function createCertificateAuthority(options: CertificateAuthorityOptions)
       crlDistribution: 'optional',
       ocspTtlSeconds: 'optional',
       clock: 'optional',
+      metrics: 'optional',
     }),
   )
 }
@@ -174,6 +180,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly revocation: RevocationLookup
   readonly #settings: IssuerSettings
   readonly #clock: Clock
+  readonly #measure: CallMetrics
   readonly #bundles: TrustBundleSet
   readonly #crls: IssuerCrls
   readonly #ocsp: OcspResponder
@@ -195,17 +202,22 @@ class LocalCertificateAuthority implements CertificateAuthority {
       minTtlSeconds: requireCount('minTtlSeconds', options.minTtlSeconds ?? 60, 1),
       distribution,
     }
-    this.#issuer = new Issuer(readSigningMaterial(options), this.#settings, this.#clock.now())
+    this.#measure = {
+      metrics: safeMetrics('createCertificateAuthority', options.metrics),
+      clock: this.#clock,
+    }
+    this.#issuer = this.#issuerOf(readSigningMaterial(options))
     this.#bundles = new TrustBundleSet([this.#bundleOf(this.#issuer)])
     this.storage = options.storage ?? createMemoryStorage({ clock: this.#clock })
     const { crlTtlSeconds = 24 * 3600, ocspTtlSeconds = 3600 } = options
     checkCounts({ crlTtlSeconds, ocspTtlSeconds }, 1)
-    const shared = { storage: this.storage, clock: this.#clock }
+    const storage = measuredStorage(this.storage, this.#measure)
+    const shared = { storage, clock: this.#clock }
     this.#crls = new IssuerCrls({ ...shared, ttlSeconds: crlTtlSeconds, distribution })
     this.#crls.add(this.#issuer)
     this.#ocsp = new OcspResponder({ ...shared, ttlSeconds: ocspTtlSeconds })
     this.#ocsp.add(this.#issuer)
-    this.revocation = createRevocationLookup(this.storage.certificates)
+    this.revocation = createRevocationLookup(storage.certificates)
   }
 
   get certificate(): Certificate {
@@ -311,7 +323,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const { share = 1 } = readOptions('rotate', options, { share: 'guard' })
     checkMeasures({ share }, Number.MIN_VALUE, 1)
     const rotated = this.#rotating.then(async () => {
-      const next = new Issuer(read, this.#settings, this.#clock.now())
+      const next = this.#issuerOf(read)
       await next.tryKey()
       // Signing may have taken a long time.
       next.recheck(this.#clock.now())
@@ -325,6 +337,11 @@ class LocalCertificateAuthority implements CertificateAuthority {
     })
     this.#rotating = rotated.catch(() => undefined)
     return rotated
+  }
+
+  /** @throws as `Issuer` */
+  #issuerOf(material: ReadMaterial): Issuer {
+    return new Issuer(measuredSigning(material, this.#measure), this.#settings, this.#clock.now())
   }
 
   /** @throws ERR_CA_MATERIAL if the roots of a canary do not verify certificates of the current issuer */

@@ -211,8 +211,8 @@ export class FollowingAuthority implements RotatingAuthority {
 
   /** Those that have signed come first: their CRLs and OCSP responses go on. */
   async #openAuthority(state: RotationState): Promise<void> {
-    const { trustDomain, profile, authority, logger } = this.#settings
-    const { storage, clock } = this.#steps.context
+    const { trustDomain, profile, authority, storage, logger } = this.#settings
+    const { clock } = this.#steps.context
     const active = await this.#materialOf(state, state.active as HeldAuthority)
     this.#authority = createCertificateAuthority({
       ...active,

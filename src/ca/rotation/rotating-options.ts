@@ -8,13 +8,14 @@ import { checkCounts } from '../../internal/numbers.ts'
 import { requireKeyAlgorithm } from '../../keys/internal.ts'
 import type { KeyAlgorithm, KeyManager } from '../../keys/index.ts'
 import { systemClock } from '../../runtime/index.ts'
-import { safeLogger } from '../../runtime/internal.ts'
-import type { Clock, Logger } from '../../runtime/index.ts'
+import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
+import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import { TrustDomain } from '../../spiffe/index.ts'
 import type { CaCertificateOptions } from '../authority/ca-certificate.ts'
 import { readProfile, workloadProfile } from '../profile/certificate-profile.ts'
 import type { CertificateProfile } from '../profile/certificate-profile.ts'
 import type { CrlDistribution } from '../crl/crl-shards.ts'
+import { measuredStorage } from '../measured/measured-calls.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
 import type { UpstreamAuthority } from '../upstream/upstream-authority.ts'
 import { selfSignedOrigin, upstreamOrigin } from './steps/authority-origin.ts'
@@ -76,6 +77,8 @@ export interface RotatingAuthorityOptions
   readonly ocspTtlSeconds?: number | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
+  /** As for `createCertificateAuthority`. */
+  readonly metrics?: Metrics | undefined
   /**
    * The entries of the audit log for a step, such as `encodeAuditRecord` makes: they are written in the
    * transaction of the step. Default: none.
@@ -94,8 +97,10 @@ export interface RotatingSettings {
   readonly upstream: UpstreamAuthority | undefined
   readonly authority: Pick<
     RotatingAuthorityOptions,
-    'minTtlSeconds' | 'crlTtlSeconds' | 'crlDistribution' | 'ocspTtlSeconds'
+    'minTtlSeconds' | 'crlTtlSeconds' | 'crlDistribution' | 'ocspTtlSeconds' | 'metrics'
   >
+  /** As it was given. */
+  readonly storage: CaStorage
   readonly logger: Logger
 }
 
@@ -129,6 +134,7 @@ export function readRotatingOptions(
     ocspTtlSeconds: 'optional',
     clock: 'optional',
     logger: 'optional',
+    metrics: 'optional',
     auditOf: 'guard',
     random: 'optional',
   })
@@ -143,8 +149,10 @@ export function readRotatingOptions(
     logger,
   )
   const origin = { trustDomain, profile, clock, ttlSeconds, nameConstraints, pathLength }
+  const metrics = safeMetrics('createRotatingAuthority', read.metrics)
+  const storage = measuredStorage(read.storage, { metrics, clock })
   const steps = new RotationSteps({
-    ...{ name, storage: read.storage, keys: read.keys, algorithm, plan, clock, leafTtlSeconds },
+    ...{ name, storage, keys: read.keys, algorithm, plan, clock, leafTtlSeconds },
     subject: read.subject ?? `CN=${trustDomain.name} ${name}`,
     origin: upstream === undefined ? selfSignedOrigin(origin, crossSign) : upstreamOrigin(origin, upstream),
     caTtlSeconds: ttlSeconds,
@@ -153,10 +161,13 @@ export function readRotatingOptions(
     random: read.random ?? (() => randomInt(2 ** 32) / 2 ** 32),
   })
   const { minTtlSeconds, crlTtlSeconds, crlDistribution, ocspTtlSeconds, automatic = true } = read
-  const authority = { minTtlSeconds, crlTtlSeconds, crlDistribution, ocspTtlSeconds }
+  const authority = { minTtlSeconds, crlTtlSeconds, crlDistribution, ocspTtlSeconds, metrics }
   return {
     steps,
-    settings: { trustDomain, profile, pollIntervalSeconds, automatic, upstream, authority, logger },
+    settings: {
+      ...{ trustDomain, profile, pollIntervalSeconds, automatic, upstream, authority, logger },
+      storage: read.storage,
+    },
   }
 }
 

@@ -51,13 +51,14 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
     authorizer: 'required',
     authenticator: 'required',
     tokensAsPrincipals: 'optional',
+    destination: 'optional',
     logger: 'optional',
     metrics: 'optional',
   })
   const guard = new RequestGuard('createIdentityProvider', read)
   const { authenticator, authorizer } = read
-  const refuse = (fields: object, rule: string): false => {
-    guard.refuse(fields, rule)
+  const refuse = (fields: object, rule: string, source?: SpiffeId): false => {
+    guard.refuse(fields, rule, source)
     return false
   }
   return Object.freeze({
@@ -69,18 +70,19 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
     spiffeIdOf,
     isAuthorized: (identity: Caller, resource: AuthorizedResource, action: string) => {
       const facts = typeof resource === 'string' ? { path: resource } : resource
+      let principal: SpiffeId | undefined
       const about = { identity: namesOf(identity), method: shortened(action) }
       try {
         if (typeof action !== 'string' || action === '') return Promise.resolve(refuse(about, 'no-action'))
-        const principal = guard.principalOf(identity)
+        principal = guard.principalOf(identity)
         const claims = identity.claims
         const decision = authorizer.decide({ ...facts, method: action, principal, claims })
         if ((decision.allowed as unknown) === true) return Promise.resolve(true)
-        return Promise.resolve(refuse({ ...about, reason: decision.reason }, decision.rule))
+        return Promise.resolve(refuse({ ...about, reason: decision.reason }, decision.rule, principal))
       } catch (error) {
         const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
         const reason = error instanceof Error ? error.message.slice(0, 1024) : 'unknown'
-        return Promise.resolve(refuse({ ...about, reason }, code))
+        return Promise.resolve(refuse({ ...about, reason }, code, principal))
       }
     },
   })

@@ -7,7 +7,7 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import { metricNames } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Logger, Metrics } from '../../runtime/index.ts'
-import type { SpiffeId } from '../../spiffe/index.ts'
+import { SpiffeId, istio } from '../../spiffe/index.ts'
 import type { AuthorizationDecision, Authorizer } from '../authorization/authorizer.ts'
 import type { AuthorizationRequest } from '../authorization/facts.ts'
 
@@ -24,7 +24,12 @@ export interface RequestGuardOptions {
   readonly tokensAsPrincipals?: boolean | undefined
   /** Logs the reason of each refusal, which the caller is not told. Default: none. */
   readonly logger?: Logger | undefined
-  /** Counts `mtls_policy_violations_total{policy}`. Default: none. */
+  /**
+   * The SPIFFE ID of this workload: the label `destination` of `mtls_policy_violations_total`. Default:
+   * `unknown`. What a request says of its destination is not used, for whoever sends it chooses it.
+   */
+  readonly destination?: SpiffeId | string | undefined
+  /** Counts `mtls_policy_violations_total{source, destination, policy}`. Default: none. */
   readonly metrics?: Metrics | undefined
 }
 
@@ -45,8 +50,9 @@ export class RequestGuard {
   readonly #tokensAsPrincipals: boolean
   readonly #logger: Logger
   readonly #metrics: Metrics
+  readonly #destination: string
 
-  /** @throws ERR_INVALID_ARGUMENT */
+  /** @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID */
   constructor(owner: string, options: RequestGuardOptions) {
     const { authorizer, authenticator, tokensAsPrincipals, logger, metrics } = options
     if (typeof (Object(authorizer) as Partial<Authorizer>).decide !== 'function')
@@ -58,6 +64,8 @@ export class RequestGuard {
     this.#tokensAsPrincipals = tokensAsPrincipals === true
     this.#logger = safeLogger(owner, logger)
     this.#metrics = safeMetrics(owner, metrics)
+    const { destination } = options
+    this.#destination = workloadOf(destination === undefined ? undefined : SpiffeId.from(destination))
   }
 
   /**
@@ -70,20 +78,22 @@ export class RequestGuard {
     facts: Omit<AuthorizationRequest, 'principal' | 'claims'>,
   ): Promise<Judgement> {
     const about = { peer: request.peer?.address, method: facts.method, path: pathOf(facts.path) }
+    // Who has proven an identity in the handshake is the source, whatever its token says.
+    let principal = peerId
     try {
       const caller = await this.#callerOf(request)
-      const principal = peerId ?? (caller && this.principalOf(caller))
+      principal ??= caller && this.principalOf(caller)
       const decision = this.#authorizer.decide({ ...facts, principal, claims: caller?.claims })
       if (decision.audited.length > 0)
         this.#logger.info({ ...about, rules: decision.audited, rule: decision.rule }, 'request audited')
       // Only `true` allows.
       if ((decision.allowed as unknown) === true) return { outcome: 'allowed', caller, principal, decision }
       const who = principal?.toString() ?? caller?.identities.map(String).join(' ')
-      this.refuse({ ...about, identity: who, reason: decision.reason }, decision.rule)
+      this.refuse({ ...about, identity: who, reason: decision.reason }, decision.rule, principal)
       if (caller === undefined && principal === undefined) return { outcome: 'unauthenticated' }
       return { outcome: 'denied', caller, principal, decision }
     } catch (error) {
-      return this.#failed(about, error)
+      return this.#failed(about, error, principal)
     }
   }
 
@@ -93,17 +103,21 @@ export class RequestGuard {
     return byCertificate || this.#tokensAsPrincipals ? spiffeIdOf(caller) : undefined
   }
 
-  /** Logs and counts a refusal. */
-  refuse(fields: object, rule: string): void {
-    this.#metrics.count(metricNames.mtlsPolicyViolations, { policy: rule })
+  /** Logs and counts a refusal. `source` is the identity that was proven. */
+  refuse(fields: object, rule: string, source: SpiffeId | undefined): void {
+    this.#metrics.count(metricNames.mtlsPolicyViolations, {
+      source: workloadOf(source),
+      destination: this.#destination,
+      policy: rule,
+    })
     this.#logger.warn({ ...fields, rule }, 'request refused')
   }
 
   /** There is no decision: the credential was refused, or nothing can verify it now. */
-  #failed(about: object, error: unknown): Judgement {
+  #failed(about: object, error: unknown, source: SpiffeId | undefined): Judgement {
     const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
     const reason = error instanceof Error ? error.message.slice(0, 1024) : 'unknown'
-    this.refuse({ ...about, code, reason }, code)
+    this.refuse({ ...about, code, reason }, code, source)
     return { outcome: code === 'ERR_AUTHENTICATOR_UNAVAILABLE' ? 'unavailable' : 'unauthenticated' }
   }
 
@@ -127,6 +141,15 @@ export function spiffeIdOf({ identities }: Caller): SpiffeId {
     'ERR_POLICY_IDENTITY',
     `the caller has ${identities.length} identities, and one is wanted`,
   )
+}
+
+/**
+ * A workload as a label, bounded in number: the whole ID where it is of Istio's form, a namespace and a service
+ * account; else the trust domain, because a path may be anything, the name of a pod for instance.
+ */
+function workloadOf(id: SpiffeId | undefined): string {
+  if (id === undefined) return 'unknown'
+  return istio.tryParse(id) === undefined ? id.trustDomain.idString : id.toString()
 }
 
 function pathOf(path: string | undefined): string | undefined {

@@ -2,7 +2,7 @@
 // certificates (RFC 5280 §5.1.2.6, §5.3.3).
 
 import { DerReader } from '../../der/index.ts'
-import type { Turns } from '../../internal/turns.ts'
+import type { Turns } from '../../internal/turns/turns.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import { serialNumberBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'

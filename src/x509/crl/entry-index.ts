@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import type { Turns } from '../../internal/turns.ts'
+import type { Turns } from '../../internal/turns/turns.ts'
 import { serialOffset, serialStart } from './entry-octets.ts'
 import type { EntryScan } from './entry-scan.ts'
 

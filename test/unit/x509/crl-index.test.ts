@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest'
 import { DerReader } from '../../../src/der/index.ts'
-import { Turns } from '../../../src/internal/turns.ts'
+import { Turns } from '../../../src/internal/turns/turns.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { DistinguishedName, buildCrl } from '../../../src/x509/index.ts'
 import { scannedEntries } from '../../../src/x509/crl/crl-entries.ts'

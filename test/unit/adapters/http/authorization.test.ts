@@ -9,10 +9,12 @@ import fastify from 'fastify'
 import { afterAll, describe, expect, it } from 'vitest'
 import { httpAuthorization } from '../../../../src/adapters/http/index.ts'
 import { Authorizer } from '../../../../src/policy/index.ts'
+import { SpiffeId } from '../../../../src/spiffe/index.ts'
+import { code } from '../../../support/codes.ts'
 import { alice, bearerTokens, orderPolicies, shop } from '../../../support/bearer.ts'
 
 const lines: Record<string, unknown>[] = []
-const counts: unknown[] = []
+const counts: (readonly [name: string, labels: object | undefined])[] = []
 const log = (fields: object, message: string): void => void lines.push({ ...fields, message })
 const logger = { debug: log, info: log, warn: log, error: log }
 const metrics = {
@@ -108,7 +110,36 @@ it('the log has identity, rule and reason, and the counter the rule', async () =
     }),
   ])
   expect(JSON.stringify(lines)).not.toContain('secret')
-  expect(counts).toEqual([['mtls_policy_violations_total', { policy: 'no-allow-rule' }]])
+  // The token is no proof of a workload: see `tokensAsPrincipals`.
+  expect(counts).toEqual([
+    ['mtls_policy_violations_total', { source: 'unknown', destination: 'unknown', policy: 'no-allow-rule' }],
+  ])
+})
+
+it('the counter has who has proven an identity, and this workload, bounded in number', async () => {
+  counts.length = 0
+  let peer = SpiffeId.parse('spiffe://example.org/ns/web/sa/carol')
+  const own = httpAuthorization({
+    authorizer,
+    peerIdOf: () => peer,
+    destination: 'spiffe://example.org/ns/web/sa/orders',
+    metrics,
+  })
+  const port = await listen(
+    createServer((request, response) => own.express(request, response, () => response.end())),
+  )
+  await ask(port, '/orders/1')
+  // A path may be anything, the name of a pod for instance: then the trust domain stands for it.
+  peer = SpiffeId.parse('spiffe://example.org/pod/web-6f5d7-x2x9z')
+  await ask(port, '/orders/1')
+  const about = { destination: 'spiffe://example.org/ns/web/sa/orders', policy: 'no-allow-rule' }
+  expect(counts.map(([, labels]) => labels)).toEqual([
+    { source: 'spiffe://example.org/ns/web/sa/carol', ...about },
+    { source: 'spiffe://example.org', ...about },
+  ])
+  expect(() => httpAuthorization({ authorizer, peerIdOf: () => peer, destination: 'orders' })).toThrow(
+    code('ERR_SPIFFE_ID_INVALID'),
+  )
 })
 
 it('the peer of the handshake is the principal; of a token only by its option', async () => {
