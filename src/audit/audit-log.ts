@@ -9,6 +9,7 @@ import { systemClock } from '../runtime/index.ts'
 import type { Clock, Logger } from '../runtime/index.ts'
 import { safeLogger } from '../runtime/internal.ts'
 import type { Signer } from '../x509/index.ts'
+import { AwaitedReceipts } from './awaited-receipts.ts'
 import { formatCheckpoint, readCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { consistencyProof, inclusionProof, rootHash } from './merkle-tree.ts'
@@ -132,6 +133,7 @@ export class AuditLog {
   /** Undefined after a failure: the state in memory may then differ from what was written. */
   #writer: TileWriter | undefined
   #latest: Latest
+  readonly #awaited = new AwaitedReceipts()
   #running: Promise<Checkpoint> | undefined
   #integratedAtMs: number
 
@@ -183,6 +185,7 @@ export class AuditLog {
     const size = await this.#addEntries(fence)
     if (size > older.size || older.note === '') this.#latest = await this.#publish(older.size, size)
     this.#integratedAtMs = this.#clock.now()
+    await this.#awaited.settle(size, (index) => this.receipt(index))
     return { origin: this.#options.origin, size, root: this.#latest.root }
   }
 
@@ -197,6 +200,7 @@ export class AuditLog {
       if (batch.length === 0) break
       requireNoGap(batch, writer.size)
       await writer.add(batch.map(({ entry }) => entry))
+      this.#awaited.placed(batch)
       await this.#tellSinks(batch)
       // What came meanwhile is for the next run: under load this one would never end.
       if (batch.length < this.#maxBatch) break
@@ -264,6 +268,17 @@ export class AuditLog {
     if (size === 0) throw new PkiError('ERR_INVALID_ARGUMENT', 'the log has no checkpoint with entries yet')
     const proof = await inclusionProof(index, size, new TileReader(this.#options.tiles, size).subtree)
     return Object.freeze({ index, checkpoint: note, proof: Object.freeze(proof) })
+  }
+
+  /**
+   * The receipt of an entry that is on its way into the log, as text that stands alone (C2SP tlog-proof, with the
+   * entry as extra data): `createReceiptChecker` verifies it. Call it before the entry is stored; it resolves
+   * when `integrate` has signed a checkpoint over it.
+   *
+   * @throws ERR_ABORTED
+   */
+  receiptOf(entry: Uint8Array, signal: AbortSignal): Promise<string> {
+    return this.#awaited.of(entry, signal)
   }
 
   /** The proof that the log of `olderSize` entries is a prefix of the current log. */

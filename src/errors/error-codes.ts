@@ -215,6 +215,7 @@ export const errorCodes = {
 
   // svid: X.509-SVIDs
   ERR_SVID_LEAF: 'The certificate breaks a rule of X509-SVID for leaf certificates (rules X-1 to X-12).',
+  ERR_SVID_RECEIPT: 'The certificate came without a receipt of a transparency log that is known.',
   ERR_SVID_ISSUER: 'A CA certificate in the path breaks a rule of X509-SVID (rule X-4).',
 
   // svid: JWT-SVIDs

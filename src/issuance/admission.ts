@@ -25,6 +25,11 @@ export interface IssuanceRequest {
    * of a header that the caller may have written.
    */
   readonly source?: string | undefined
+  /**
+   * Whether the answer is to have a receipt: the proof that the certificate is in the audit log of the CA. It
+   * comes with the next checkpoint, within a second or so. Default false.
+   */
+  readonly receipt?: boolean
   /** Ends the request while nothing is signed: ERR_ABORTED. */
   readonly signal?: AbortSignal | undefined
 }
@@ -36,6 +41,7 @@ export interface AdmittedRequest {
   readonly ttlSeconds: number | undefined
   readonly idempotencyKey: string | undefined
   readonly source: string | undefined
+  readonly receipt: boolean
   readonly signal: AbortSignal | undefined
   readonly caller: Caller
 }
@@ -44,11 +50,19 @@ export interface AdmittedRequest {
  * Size and form of the request, strength of its key, form of the caller. @throws as `IssuanceService.issue`
  */
 export function admit(method: string, request: IssuanceRequest, caller: Caller): AdmittedRequest {
-  const { csr, ttlSeconds, idempotencyKey, source, signal } = readOptions<IssuanceRequest>(method, request, {
+  const {
+    csr,
+    ttlSeconds,
+    idempotencyKey,
+    source,
+    receipt = false,
+    signal,
+  } = readOptions<IssuanceRequest>(method, request, {
     csr: 'required',
     ttlSeconds: 'optional',
     idempotencyKey: 'guard',
     source: 'optional',
+    receipt: 'guard',
     signal: 'optional',
   })
   throwIfAborted(signal)
@@ -60,9 +74,11 @@ export function admit(method: string, request: IssuanceRequest, caller: Caller):
     )
   if (source !== undefined && (typeof source !== 'string' || parseIpAddress(source) === undefined))
     throw new PkiError('ERR_INVALID_ARGUMENT', `${method}: source must be an IP address`)
+  if (typeof receipt !== 'boolean')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${method}: receipt must be true or false`)
   const copy = copyOf(csr)
   copy.publicKey.checkStrength()
-  return { csr: copy, ttlSeconds, idempotencyKey, source, signal, caller: checked }
+  return { csr: copy, ttlSeconds, idempotencyKey, source, receipt, signal, caller: checked }
 }
 
 /** A frozen copy of a caller. @throws ERR_AUTHENTICATOR_FAILED */

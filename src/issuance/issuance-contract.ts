@@ -11,6 +11,7 @@ import type { IssuanceAnswer } from './issuance-answer.ts'
 import type { BatchRotationOptions, RotationResult } from './batch-rotation.ts'
 import type { CertificateReference } from './records/certificate-lookup.ts'
 import type { CertificateStatus } from './records/certificate-status.ts'
+import type { ReceiptLog } from './records/receipts.ts'
 import type { KeyReuse } from './records/refusal/key-reuse.ts'
 
 /** What `issue` would do. @inline */
@@ -140,6 +141,12 @@ export interface IssuanceServiceOptions {
    * recorded, of all callers a hundred; the number of the others stands in the next record. Default false.
    */
   readonly audit?: boolean | undefined
+  /**
+   * The log that hands out receipts of certificates to requests that ask for them: what `openAuditLog` returned,
+   * over the storage of `authority`, and integrated each second or so. Needs `audit`. Default: none, and such
+   * requests are refused.
+   */
+  readonly receipts?: ReceiptLog | undefined
   /**
    * What is done where the key of a request has a certificate of another identity on record: `report` issues,
    * with a line in the log and `keyAlsoOf` in the audit record; `refuse` throws ERR_KEY_REUSED. Of two

@@ -24,6 +24,7 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
     storage: 'optional',
     isAdministrator: 'optional',
     audit: 'optional',
+    receipts: 'guard',
     keyReuse: 'optional',
     usage: 'optional',
     publishRevocations: 'optional',
@@ -37,6 +38,11 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
   const policy = read.policy ?? callerIdentityPolicy({ trustDomain: authority.trustDomain })
   requireMethod('authority', authority, 'prepare')
   requireMethod('policy', policy, 'decide')
+  if (read.receipts !== undefined) {
+    requireMethod('receipts', read.receipts, 'receiptOf')
+    if (read.audit !== true)
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'createIssuanceService: receipts need `audit: true`')
+  }
   if (read.usage !== undefined) requireMethod('usage', read.usage, 'record')
   if (isAdministrator !== undefined && typeof isAdministrator !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createIssuanceService: isAdministrator is not a function')

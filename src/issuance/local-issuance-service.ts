@@ -28,6 +28,7 @@ import { Administrators } from './records/administrators.ts'
 import { AuditTrail } from './records/audit-trail.ts'
 import { BlockList } from './records/refusal/block-list.ts'
 import { Refusals } from './records/refusal/refusals.ts'
+import { Receipts } from './records/receipts.ts'
 import { Retention } from './records/retention.ts'
 import { RecordedSigning } from './recorded-signing.ts'
 import { countUsage } from './usage.ts'
@@ -75,7 +76,10 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
     const shared = { authority, store, clock, administrators, trail: this.#trail, events: this.#events }
     this.#lifecycle = new CertificateLifecycle(shared)
     this.#blocks = new BlockList({ ...shared, blocks })
-    this.#signing = new RecordedSigning({ ...shared, keyReuse })
+    this.#signing = new RecordedSigning({
+      ...{ ...shared, keyReuse },
+      receipts: new Receipts(options.receipts, clock, this.#events),
+    })
     this.#retention = new Retention({ ...shared, pruneIntervalSeconds, lookBackSeconds })
   }
 

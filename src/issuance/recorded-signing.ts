@@ -23,6 +23,7 @@ import { Idempotency } from './records/idempotency.ts'
 import type { IssuanceEvents } from './issuance-events.ts'
 import { keyReused, otherHolderOf } from './records/refusal/key-reuse.ts'
 import type { KeyReuse } from './records/refusal/key-reuse.ts'
+import type { ComingReceipt, Receipts } from './records/receipts.ts'
 import { ask, storeFailure } from './records/store-calls.ts'
 
 /** What signing needs. */
@@ -33,6 +34,7 @@ export interface RecordedSigningOptions {
   readonly trail: AuditTrail
   readonly events: IssuanceEvents
   readonly keyReuse: KeyReuse
+  readonly receipts: Receipts
 }
 
 /** Signs what was decided, on record. */
@@ -44,14 +46,16 @@ export class RecordedSigning {
   readonly #events: IssuanceEvents
   readonly #idempotency: Idempotency
   readonly #keyReuse: KeyReuse
+  readonly #receipts: Receipts
 
-  constructor({ authority, store, clock, trail, events, keyReuse }: RecordedSigningOptions) {
+  constructor({ authority, store, clock, trail, events, keyReuse, receipts }: RecordedSigningOptions) {
     this.#authority = authority
     this.#store = store
     this.#clock = clock
     this.#trail = trail
     this.#events = events
     this.#keyReuse = keyReuse
+    this.#receipts = receipts
     this.#idempotency = new Idempotency(authority, store)
   }
 
@@ -61,6 +65,7 @@ export class RecordedSigning {
     decision: Decision,
     renews: CertificateId | undefined,
   ): Promise<IssuanceAnswer> {
+    this.#receipts.requireAvailable(request.receipt)
     const idempotencyKey = this.#idempotency.keyOf(request, decision)
     if (idempotencyKey !== undefined) {
       const earlier = await this.#idempotency.find(idempotencyKey, request.csr, decision)
@@ -98,12 +103,13 @@ export class RecordedSigning {
     }
     await this.#recordIntent(intent)
     const keyAlsoOf = await this.#checkKey(intent)
-    const issued = await this.#sign(prepared, intent, { caller, keyAlsoOf }, signal)
+    const { issued, coming } = await this.#sign(prepared, intent, { caller, keyAlsoOf }, request)
     const trimmed = trimmedOf(decision, prepared)
     const { notAfter } = issued.certificate
     this.#events.tell({ kind: 'issued', id, identity, notAfter, rule, trimmed, caller, renews })
     const { certificate, chain, roots, shortened } = issued
-    return Object.freeze({ certificate, chain, roots, shortened, rule, trimmed })
+    const answer = { certificate, chain, roots, shortened, rule, trimmed }
+    return Object.freeze(coming === undefined ? answer : { ...answer, receipt: await coming.text() })
   }
 
   async #recordIntent(intent: IssuanceIntent): Promise<void> {
@@ -135,8 +141,8 @@ export class RecordedSigning {
     prepared: PreparedCertificate,
     { issuer, serialNumber, identity, rule, renews }: IssuanceIntent,
     by: { readonly caller: Caller; readonly keyAlsoOf: SpiffeId | undefined },
-    signal: AbortSignal | undefined,
-  ): Promise<IssuedCertificate> {
+    { receipt, signal }: AdmittedRequest,
+  ): Promise<{ readonly issued: IssuedCertificate; readonly coming: ComingReceipt | undefined }> {
     const id = { issuer, serialNumber }
     let issued: IssuedCertificate
     try {
@@ -147,11 +153,14 @@ export class RecordedSigning {
       if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(id)
       throw error
     }
+    const certificate = issued.certificate.der
+    const record = this.#trail.issued(id, identity, certificate, { ...by, rule, renews })
+    const [entry] = record.audit ?? []
+    const coming = receipt && entry !== undefined ? this.#receipts.await(entry, signal) : undefined
     try {
-      const certificate = issued.certificate.der
-      const record = this.#trail.issued(id, identity, certificate, { ...by, rule, renews })
       await this.#store.recordOutcome(id, { certificate }, record)
     } catch (cause) {
+      coming?.cancel()
       const error = storeFailure(cause)
       // Revoked or blocked while this one was signed: this one is discarded.
       if (isPkiError(error, 'ERR_RENEWAL_REFUSED') || isPkiError(error, 'ERR_RENEWAL_BLOCKED'))
@@ -159,7 +168,7 @@ export class RecordedSigning {
       else this.#events.tell({ kind: 'unrecorded', id, error })
       throw error
     }
-    return issued
+    return { issued, coming }
   }
 
   /**

@@ -122,6 +122,7 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
     const issuance = createIssuanceService({
       authority,
       ...(policy === undefined ? {} : { policy }),
+      ...(log === undefined ? {} : { receipts: receiptsOf(log, leadership) }),
       ...{ isAdministrator, publishRevocations, keyReuse, audit, logger, metrics, clock, lookBackSeconds },
     })
     const check = new CaHealthCheck({
@@ -162,6 +163,16 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
     if (read.storage === undefined) await storage[Symbol.asyncDispose]()
     if (read.keys === undefined) await keys?.[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+/** Of several processes the leader alone adds to the log: the others have no receipt to wait for. */
+function receiptsOf(log: AuditLog, leadership: Leadership | undefined): Pick<AuditLog, 'receiptOf'> {
+  return {
+    receiptOf: (entry, signal) =>
+      leadership !== undefined && leadership.fence === undefined
+        ? Promise.reject(new PkiError('ERR_STORE_UNAVAILABLE', 'another process has the audit log'))
+        : log.receiptOf(entry, signal),
   }
 }
 

@@ -17,6 +17,7 @@ import { whyNone } from './bundle-authorities.ts'
 import { requireBundle } from './bundle-source.ts'
 import type { BundleSource } from './bundle-source.ts'
 import { checkSvidIssuer, readSvidLeaf } from './x509-svid.ts'
+import type { ReceiptChecker } from './receipt-checker.ts'
 import type { TrustBundle } from './trust-bundle.ts'
 
 /** Options for verifying an SVID. @inline */
@@ -37,6 +38,17 @@ export interface X509SvidValidatorOptions extends X509SvidOptions {
   readonly bundles: BundleSource
   /** Further issuer candidates, in addition to those that peers present. */
   readonly intermediates?: readonly CertificateInput[] | undefined
+  /**
+   * Refuses a certificate without a receipt of a transparency log that is known: `createReceiptChecker` of
+   * `spiffe-pki/audit`. Default: none is wanted.
+   */
+  readonly receipts?: ReceiptChecker
+}
+
+/** Options of one verification. @inline */
+interface X509SvidCallOptions extends X509SvidOptions {
+  /** What the peer sent to prove that its certificate is in a log; for `receipts`. */
+  readonly receipt?: string | undefined
 }
 
 /** The value undefined would skip a check that the caller intended: these keys are guards. */
@@ -49,10 +61,13 @@ const verifyOptionKinds: OptionKinds<X509SvidOptions> = {
   maxDepth: 'guard',
 }
 
+const callOptionKinds: OptionKinds<X509SvidCallOptions> = { ...verifyOptionKinds, receipt: 'optional' }
+
 const validatorOptionKinds: OptionKinds<X509SvidValidatorOptions> = {
   ...verifyOptionKinds,
   bundles: 'required',
   intermediates: 'optional',
+  receipts: 'guard',
 }
 
 /** A verified SVID. @inline */
@@ -98,6 +113,8 @@ export class X509SvidValidator {
         'bundles must be a TrustBundle, a TrustBundleSet, or another BundleSource',
       )
     }
+    if (read.receipts !== undefined && typeof read.receipts.verify !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'receipts must be a ReceiptChecker: an object with verify()')
     this.#options = read
     this.#expected = expectedFrom(read.id)
     this.#pathOptions = pathOptions(read)
@@ -109,13 +126,13 @@ export class X509SvidValidator {
    * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID for invalid options, for an unknown option, and for a
    * restricting option that is given as undefined
    */
-  verify(chain: readonly CertificateInput[], options: X509SvidOptions = none): X509SvidVerdict {
+  verify(chain: readonly CertificateInput[], options: X509SvidCallOptions = none): X509SvidVerdict {
     if (!isArray(chain))
       throw new PkiError('ERR_INVALID_ARGUMENT', 'a chain must be an array of certificates, the leaf first')
     const asked =
       options === none
         ? none
-        : readOptions<X509SvidOptions>('X509SvidValidator.verify', options, verifyOptionKinds)
+        : readOptions<X509SvidCallOptions>('X509SvidValidator.verify', options, callOptionKinds)
     const expected = asked.id === undefined ? this.#expected : expectedFrom(asked.id)
     try {
       const [first, ...intermediates] = chain
@@ -129,7 +146,8 @@ export class X509SvidValidator {
       const leaf = Certificate.from(first)
       const read = readSvidLeaf(leaf)
       if ('fault' in read) return refused(read.fault, leaf)
-      return this.#verifyPath(leaf, read.id, expected, { ...pathOptions(asked), intermediates })
+      const verdict = this.#verifyPath(leaf, read.id, expected, { ...pathOptions(asked), intermediates })
+      return this.#requireReceipt(verdict, leaf, asked.receipt)
     } catch (error) {
       if (!isPkiError(error) || error.code === 'ERR_INVALID_ARGUMENT') throw error
       return refused({
@@ -145,7 +163,7 @@ export class X509SvidValidator {
    * Like `verify`, for callers that prefer an exception. @throws PathError with the verdict and the code of
    * its first rejection
    */
-  verifyOrThrow(chain: readonly CertificateInput[], options: X509SvidOptions = none): AcceptedX509Svid {
+  verifyOrThrow(chain: readonly CertificateInput[], options: X509SvidCallOptions = none): AcceptedX509Svid {
     const verdict = this.verify(chain, options)
     if (!verdict.ok) throw new PathError(verdict)
     return verdict
@@ -164,6 +182,22 @@ export class X509SvidValidator {
     return fault === undefined
       ? Object.freeze({ ok: true, id, path: verdict.path, spent: verdict.spent })
       : rejectedBy([Object.freeze({ ...fault, path: verdict.path.certificates })], verdict.spent)
+  }
+
+  /** Last, so that nobody's text is read whose certificate is refused anyway. */
+  #requireReceipt(verdict: X509SvidVerdict, leaf: Certificate, receipt: string | undefined): X509SvidVerdict {
+    const { receipts } = this.#options
+    if (receipts === undefined || !verdict.ok) return verdict
+    let reason = 'the checker of receipts did not accept it'
+    try {
+      // Only `true` accepts: an asynchronous checker returns a promise, which is truthy.
+      if ((receipts.verify(leaf, receipt) as unknown) === true) return verdict
+    } catch (error) {
+      reason = error instanceof Error ? error.message : 'unknown'
+    }
+    const message = `no receipt of a known log: ${reason}`
+    const fault = { code: 'ERR_SVID_RECEIPT', certificate: leaf, rule: 'tlog-proof', message } as const
+    return rejectedBy([Object.freeze({ ...fault, path: verdict.path.certificates })], verdict.spent)
   }
 
   /** @throws ERR_BUNDLE_NOT_FOUND */
@@ -194,9 +228,10 @@ export class X509SvidValidator {
 /** Verifies one chain; for more than a few, keep an `X509SvidValidator`. @throws as its constructor */
 export function verifyX509Svid(
   chain: readonly CertificateInput[],
-  options: X509SvidValidatorOptions,
+  options: X509SvidValidatorOptions & X509SvidCallOptions,
 ): X509SvidVerdict {
-  return new X509SvidValidator(options).verify(chain)
+  const { receipt, ...others } = options
+  return new X509SvidValidator(others).verify(chain, receipt === undefined ? none : { receipt })
 }
 
 interface Expected {
@@ -231,8 +266,10 @@ function pathOptions(options: X509SvidOptions): PathOptions {
     id: _id,
     bundles: _bundles,
     intermediates: _intermediates,
+    receipts: _receipts,
+    receipt: _receipt,
     ...rest
-  } = options as X509SvidValidatorOptions
+  } = options as X509SvidValidatorOptions & X509SvidCallOptions
   return rest
 }
 
@@ -251,7 +288,7 @@ function ruleOf({ code }: PkiError): string {
   return code === 'ERR_BUNDLE_NOT_FOUND' ? 'X-15' : 'RFC 5280 §4'
 }
 
-const none: X509SvidOptions = Object.freeze({})
+const none: X509SvidCallOptions = Object.freeze({})
 const nothing: Spent = Object.freeze(new Budget().spent)
 
 /** `Array.isArray` would make the elements `any`. */

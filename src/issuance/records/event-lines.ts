@@ -58,6 +58,7 @@ export type IssuanceEvent =
   | { readonly kind: 'unblocked'; readonly subject: string; readonly caller: Caller }
   | { readonly kind: 'unrecorded'; readonly id: CertificateId; readonly error: unknown }
   | { readonly kind: 'refusal unrecorded'; readonly action: IssuanceAction; readonly error: unknown }
+  | { readonly kind: 'no receipt'; readonly error: unknown }
   | { readonly kind: 'pruned'; readonly result: PruneResult }
   | { readonly kind: 'not pruned'; readonly error: unknown }
 
@@ -116,6 +117,9 @@ const lines: { readonly [Kind in IssuanceEvent['kind']]: (logger: Logger, event:
   },
   pruned(logger, { result: { lapsed, removed } }) {
     if (lapsed + removed > 0) logger.info({ lapsed, removed }, 'expired records settled and removed')
+  },
+  'no receipt'(logger, { error }) {
+    logger.warn({ code: codeOf(error) }, 'the audit log gave no receipt in time; the certificate is issued')
   },
   'not pruned'(logger, { error }) {
     logger.error(failureFields(error), 'expired records not removed')

@@ -36,7 +36,7 @@ async function measured() {
     publicKey: key.publicKey,
     signatureAlgorithm: key.signatureAlgorithm,
     sign: async (data) => {
-      await clock.advance(250)
+      clock.advance(250)
       if (state.fails) throw new Error('the token is gone')
       return key.sign(data)
     },

@@ -1,0 +1,109 @@
+// Receipts of certificates as text that stands alone (C2SP tlog-proof): the record of the issuance, its place
+// in the log, the proof and the signed checkpoint. A relying party verifies them with the keys of logs alone.
+
+import { createHash } from 'node:crypto'
+import { PkiError } from '../errors/index.ts'
+import { decodeBase64, encodeBase64 } from '../internal/bytes.ts'
+import { readOptions } from '../internal/options.ts'
+import type { ReceiptChecker } from '../svid/internal.ts'
+import { Certificate } from '../x509/index.ts'
+import type { AuditReceipt } from './audit-log.ts'
+import { verifyAuditReceipt } from './audit-receipt.ts'
+import { decodeAuditRecord } from './audit-record.ts'
+import type { NoteKey } from './signed-note.ts'
+
+/** Options of `createReceiptChecker`. @inline */
+export interface ReceiptCheckerOptions {
+  /** The keys of the logs that are known: `log.key`, or what `parseNoteKey` reads. At least one. */
+  readonly logs: readonly NoteKey[]
+  /** Witnesses each of which must have cosigned the checkpoint of a receipt. Default: none. */
+  readonly witnesses?: readonly NoteKey[]
+}
+
+/**
+ * Verifies that a certificate is in the audit log of its CA, by the receipt that came with it: for
+ * `X509SvidValidator`, which then refuses a certificate that is in no log that is known.
+ *
+ * @throws ERR_INVALID_ARGUMENT without a log
+ * @example
+ * ```ts
+ * const receipts = createReceiptChecker({ logs: [log.key] })
+ * const validator = new X509SvidValidator({ bundles, receipts })
+ * const proven = validator.verify(chain, { receipt: 'c2sp.org/tlog-proof@v1…' }).ok
+ * ```
+ */
+export function createReceiptChecker(options: ReceiptCheckerOptions): ReceiptChecker {
+  const { logs, witnesses = [] } = readOptions<ReceiptCheckerOptions>('createReceiptChecker', options, {
+    logs: 'required',
+    witnesses: 'guard',
+  })
+  if (!Array.isArray(logs) || logs.length === 0 || !Array.isArray(witnesses))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'createReceiptChecker: logs must be a list of at least one key, and witnesses a list of keys',
+    )
+  const known = new Map<string, NoteKey>([...(logs as readonly NoteKey[])].map((key) => [key.name, key]))
+  const cosigners: readonly NoteKey[] = [...(witnesses as readonly NoteKey[])]
+  return Object.freeze<ReceiptChecker>({
+    verify(leaf, text) {
+      if (text === undefined) throw fault('the certificate came without a receipt')
+      const { entry, ...receipt } = parseCertificateReceipt(text)
+      const origin = receipt.checkpoint.slice(0, receipt.checkpoint.indexOf('\n'))
+      const key = known.get(origin)
+      if (key === undefined)
+        throw fault(`the receipt is of the log ${JSON.stringify(origin.slice(0, 100))}, which is not known`)
+      verifyAuditReceipt(entry, receipt, key, cosigners)
+      requireIssuance(entry, Certificate.from(leaf))
+      return true
+    },
+  })
+}
+
+/** A receipt with the record that it proves, as text. */
+export function formatCertificateReceipt(
+  entry: Uint8Array,
+  { index, proof, checkpoint }: AuditReceipt,
+): string {
+  const hashes = proof.map((hash) => `${encodeBase64(hash)}\n`).join('')
+  return `${firstLine}\nextra ${encodeBase64(entry)}\nindex ${index}\n${hashes}\n${checkpoint}`
+}
+
+/** @throws ERR_AUDIT_LOG, ERR_BASE64 */
+function parseCertificateReceipt(text: string): AuditReceipt & { readonly entry: Uint8Array } {
+  if (typeof text !== 'string' || text.length > maxLength)
+    throw fault(`a receipt must be text of at most ${maxLength} characters`)
+  const end = text.indexOf('\n\n')
+  const [first, extra = '', place = '', ...hashes] = text.slice(0, Math.max(0, end)).split('\n')
+  if (
+    end < 0 ||
+    first !== firstLine ||
+    !extra.startsWith('extra ') ||
+    !/^index (0|[1-9]\d{0,15})$/.test(place)
+  )
+    throw fault(`a receipt must begin with ${firstLine}, a record and an index`)
+  return {
+    entry: decodeBase64(extra.slice('extra '.length)),
+    index: Number(place.slice('index '.length)),
+    proof: hashes.map((hash) => decodeBase64(hash)),
+    checkpoint: text.slice(end + 2),
+  }
+}
+
+/** The record is of an issuance, and of this very certificate. @throws ERR_AUDIT_LOG, ERR_JSON */
+function requireIssuance(entry: Uint8Array, leaf: Certificate): void {
+  const { event, certificateSha256 } = decodeAuditRecord(entry)
+  const wanted = createHash('sha256').update(leaf.der).digest('hex')
+  if ((event === 'issued' || event === 'renewed') && certificateSha256 === wanted) return
+  throw fault(
+    `the receipt proves the record ${JSON.stringify(event.slice(0, 32))} of the certificate with ` +
+      `SHA-256 ${String(certificateSha256).slice(0, 64)}; the certificate has ${wanted}`,
+  )
+}
+
+function fault(reason: string): PkiError {
+  return new PkiError('ERR_AUDIT_LOG', reason)
+}
+
+const firstLine = 'c2sp.org/tlog-proof@v1'
+/** A record in base64, 64 hashes, and a checkpoint with some cosignatures. */
+const maxLength = 128 * 1024
