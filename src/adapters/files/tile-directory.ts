@@ -1,18 +1,19 @@
 // The tiles of an audit log as plain files: any web server can serve the directory, any tool can copy it.
 
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { TileStore } from '../../audit/index.ts'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
 /**
  * A directory of tiles for `openAuditLog`. Files are written atomically: to
  * a temporary name, fsynced, renamed, directory fsynced. They contain no secrets, so their permissions are
- * those of the directory.
+ * those of the directory. A checkpoint never replaces one of more entries, whichever process writes it.
  *
- * @throws ERR_STORE_UNAVAILABLE from `read` and `write`, with the path and the reason of the system
+ * @throws ERR_STORE_UNAVAILABLE from `read` and `write`, with the path and the reason of the system;
+ *   ERR_STORE_CONFLICT from `write` for a checkpoint where another process has written a later one, or is writing
  * @example
  * ```ts
  * const tiles = createTileDirectory('/var/lib/ca/audit')
@@ -37,7 +38,8 @@ export function createTileDirectory(directory: string): TileStore {
       const file = within(base, path)
       try {
         const created = await mkdir(dirname(file), { recursive: true })
-        await replace(file, octets)
+        if (path === 'checkpoint') await replaceCheckpoint(file, octets)
+        else await replace(file, octets, writingPrefix)
         // A new directory is durable when the ones above it are.
         if (created !== undefined)
           for (let above = dirname(file); above.length >= dirname(created).length; above = dirname(above)) {
@@ -45,14 +47,59 @@ export function createTileDirectory(directory: string): TileStore {
             if (above === dirname(above)) break
           }
       } catch (error) {
-        throw unavailable('write', file, error)
+        throw isPkiError(error) ? error : unavailable('write', file, error)
       }
     },
   })
 }
 
-async function replace(file: string, octets: Uint8Array): Promise<void> {
-  const temporary = join(dirname(file), `.writing-${randomBytes(12).toString('hex')}`)
+/**
+ * A leader that was stopped for a while may go on in the middle of a write, when another one leads and has
+ * written. No call of the file system renames under a condition, so whoever writes first removes what others
+ * have begun, and looks at the checkpoint only then: of two writers that have seen the same one, at least one
+ * has lost its file when it comes to the renaming, and an older checkpoint cannot replace a newer one.
+ *
+ * @throws ERR_STORE_CONFLICT
+ */
+async function replaceCheckpoint(file: string, octets: Uint8Array): Promise<void> {
+  const directory = dirname(file)
+  try {
+    await replace(file, octets, checkpointPrefix, async (own) => {
+      for (const name of await readdir(directory))
+        if (name.startsWith(checkpointPrefix) && name !== basename(own))
+          await rm(join(directory, name), { force: true })
+      const before = await readFile(file).catch((error: unknown) => {
+        if (codeOf(error) === 'ENOENT') return undefined
+        throw error
+      })
+      if (before === undefined || isLater(octets, before)) return
+      throw conflict(`${file} has a checkpoint of more entries, of another process`)
+    })
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    throw conflict(`${file} is being written by another process`)
+  }
+}
+
+/** The second line of a checkpoint is its size; one of another log is not compared. */
+function isLater(octets: Uint8Array, before: Uint8Array): boolean {
+  const [origin, size] = Buffer.from(octets).toString('utf8').split('\n', 2)
+  const [otherOrigin, otherSize] = Buffer.from(before).toString('utf8').split('\n', 2)
+  return origin !== otherOrigin || !(Number(otherSize) > Number(size))
+}
+
+function conflict(message: string): PkiError {
+  return new PkiError('ERR_STORE_CONFLICT', message)
+}
+
+/** `last` runs when the content is on the disk under its temporary name, before the renaming. */
+async function replace(
+  file: string,
+  octets: Uint8Array,
+  prefix: string,
+  last?: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = join(dirname(file), `${prefix}${randomBytes(12).toString('hex')}`)
   try {
     const handle = await open(temporary, 'wx', 0o644)
     try {
@@ -61,6 +108,7 @@ async function replace(file: string, octets: Uint8Array): Promise<void> {
     } finally {
       await handle.close()
     }
+    await last?.(temporary)
     await rename(temporary, file)
     await syncDirectory(dirname(file))
   } catch (error) {
@@ -85,3 +133,6 @@ function unavailable(verb: 'read' | 'write', file: string, cause: unknown): PkiE
   const reason = codeOf(cause) ?? 'unknown'
   return new PkiError('ERR_STORE_UNAVAILABLE', `${file}: cannot ${verb} it: ${reason}`, { cause })
 }
+
+const writingPrefix = '.writing-'
+const checkpointPrefix = '.checkpoint-'
