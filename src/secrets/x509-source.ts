@@ -20,6 +20,7 @@ import { backoffMs, deviate } from './renewal/backoff.ts'
 import type { CaClient } from './ca-client.ts'
 import { checkCaAnswer } from './check-ca-answer.ts'
 import { LatestValue } from './latest-value.ts'
+import type { RenewalPace } from './renewal/renewal-pace.ts'
 import { RenewalQueue } from './renewal/renewal-queue.ts'
 import { checkRenewalPolicy, defaultRenewalPolicy, renewalPointMs } from './renewal/renewal-schedule.ts'
 import type { RenewalPolicy } from './renewal/renewal-schedule.ts'
@@ -125,6 +126,7 @@ const optionKinds: OptionKinds<X509SourceOptions> = {
 /** What the sources of one process share. */
 export interface SharedRenewals {
   readonly queue: RenewalQueue
+  readonly pace: RenewalPace
   /** Runs an attempt when it is its turn. */
   readonly inTurn: (attempt: () => Promise<X509Identity>) => Promise<X509Identity>
 }
@@ -224,6 +226,7 @@ export class RenewingX509Source implements X509Source {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort()
     this.#cancelRenewal?.()
+    this.#shared?.pace.remove(this)
     if (this.#shared === undefined) this.#queue.close()
     await this.#renewing?.catch(() => undefined)
   }
@@ -279,7 +282,8 @@ export class RenewingX509Source implements X509Source {
     // Where clocks differ by the validity, a certificate is over when it comes: no request without a pause.
     this.#schedule(Math.max(identity.renewAt.getTime(), this.#clock.now() + minRenewalMs))
     this.#metrics.count(metricNames.svidRenewals)
-    const { serialNumber, notAfter } = identity.svid.leaf
+    const { serialNumber, notAfter, notAfterMs } = identity.svid.leaf
+    this.#shared?.pace.add(this, (notAfterMs - this.#clock.now()) * this.#renewal.ratio)
     const fields = { id: identity.svid.id.toString(), serialNumber, notAfter, renewAt: identity.renewAt }
     this.#logger.info(fields, 'SVID obtained')
     try {
@@ -306,8 +310,21 @@ export class RenewingX509Source implements X509Source {
   #schedule(dueMs: number): void {
     this.#cancelRenewal?.()
     this.#cancelRenewal = this.#queue.add(dueMs, () => {
-      this.#renewInBackground()
+      const waitMs = this.#paceMs()
+      if (waitMs === 0) this.#renewInBackground()
+      else
+        this.#cancelRenewal = this.#queue.add(this.#clock.now() + waitMs, () => {
+          this.#renewInBackground()
+        })
     })
+  }
+
+  /** How long a renewal that is due waits: not into the last tenth of the validity, and never without one. */
+  #paceMs(): number {
+    const leaf = this.valid?.svid.leaf
+    if (leaf === undefined || this.#shared === undefined) return 0
+    const latestMs = leaf.notAfterMs - (leaf.notAfterMs - leaf.notBeforeMs) / 10 - this.#clock.now()
+    return this.#shared.pace.take(this.#clock.monotonic(), latestMs)
   }
 
   #renewInBackground(): void {

@@ -13,6 +13,7 @@ import { SpiffeId } from '../../spiffe/index.ts'
 import type { CaClient } from '../ca-client.ts'
 import { PriorityGate, priorities } from '../renewal/priority-gate.ts'
 import type { Priority, Turn } from '../renewal/priority-gate.ts'
+import { RenewalPace } from '../renewal/renewal-pace.ts'
 import { RenewalQueue } from '../renewal/renewal-queue.ts'
 import { checkRenewalPolicy } from '../renewal/renewal-schedule.ts'
 import { UsedSource } from './used-source.ts'
@@ -109,6 +110,7 @@ class SourcesById implements X509Sources {
   readonly #clock: Clock
   readonly #queue: RenewalQueue
   readonly #gate: PriorityGate
+  readonly #pace = new RenewalPace()
   readonly #entries: LruMap<string, Entry>
   readonly #idleMs: number
   readonly #closing = new Set<Promise<void>>()
@@ -224,7 +226,7 @@ class SourcesById implements X509Sources {
     }
     try {
       const options = { ...this.#sourceOptions, ca: this.#caFor(id), id }
-      entry.source = new RenewingX509Source(options, { queue: this.#queue, inTurn })
+      entry.source = new RenewingX509Source(options, { queue: this.#queue, pace: this.#pace, inTurn })
     } catch (error) {
       this.#entries.delete(key)
       throw error
