@@ -3,14 +3,12 @@
 
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Certificate, generalName } from '../../src/x509/index.ts'
 import { X509SvidValidator } from '../../src/svid/index.ts'
+import { freePort } from '../support/free-port.ts'
 import { GoProgram } from '../support/go-program.ts'
 import { serviceAccountToken, startIstiodLike } from '../support/istiod-like.ts'
 import type { IstiodLike } from '../support/istiod-like.ts'
@@ -85,12 +83,3 @@ describe.skipIf(!requires('go'))("Istio's agent", () => {
     expect(log).toContain('generated new workload certificate')
   }, 150_000)
 })
-
-/** A port that was free a moment ago: the agent refuses 0. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}

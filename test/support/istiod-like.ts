@@ -4,6 +4,7 @@
 import { createCertificateServer } from '../../src/adapters/grpc/index.ts'
 import type { CertificateServer } from '../../src/adapters/grpc/certificate-service/index.ts'
 import { ClientCertificateAuthenticator, KubernetesTokenAuthenticator, anyOf } from '../../src/auth/index.ts'
+import type { Authenticator } from '../../src/auth/index.ts'
 import {
   createCertificateAuthority,
   createIntermediateCertificate,
@@ -23,7 +24,7 @@ import { jwkSet, makeToken, tokenKey } from './tokens.ts'
 const trustDomain = 'cluster.local'
 const issuer = 'https://kubernetes.default.svc.cluster.local'
 // What Istio's client expects in the server's certificate, whatever address it dials.
-const serverName = 'istiod.istio-system.svc'
+export const istiodName = 'istiod.istio-system.svc'
 const key = tokenKey()
 const claims = {
   iss: issuer,
@@ -46,8 +47,8 @@ export function serviceAccountToken(extra: object = {}): string {
   return makeToken(key, { ...claims, iat: now, nbf: now, exp: now + 600, ...extra })
 }
 
-/** Starts it on a free port of `localhost`. */
-export async function startIstiodLike(): Promise<IstiodLike> {
+/** Starts it on a free port of `localhost`. `authenticator`: in place of the one for `serviceAccountToken`. */
+export async function startIstiodLike(authenticator?: Authenticator): Promise<IstiodLike> {
   const [rootKey, caKey, tlsKey] = await Promise.all([
     SoftwareSigner.generate('P-384'),
     SoftwareSigner.generate('P-256'),
@@ -63,20 +64,21 @@ export async function startIstiodLike(): Promise<IstiodLike> {
     authority,
     policy: callerIdentityPolicy({
       trustDomain: TrustDomain.from(trustDomain),
-      mayHaveName: (name) => name.type === 'dns' && name.value === serverName,
+      mayHaveName: (name) => name.type === 'dns' && name.value === istiodName,
     }),
   })
-  const names = [generalName.uri(`spiffe://${trustDomain}/ca`), generalName.dns(serverName)]
+  const names = [generalName.uri(`spiffe://${trustDomain}/ca`), generalName.dns(istiodName)]
   const csr = await buildCertificateRequest({ extensions: { subjectAltName: names } }, tlsKey)
   const own = await issuance.issue({ csr }, callerOf(`spiffe://${trustDomain}/ca`))
   const server = await createCertificateServer({
     issuance,
     authenticator: anyOf(
-      new KubernetesTokenAuthenticator({
-        trustDomain,
-        audience: 'istio-ca',
-        clusters: [{ name: 'Kubernetes', issuer, jwks: jwkSet(key) }],
-      }),
+      authenticator ??
+        new KubernetesTokenAuthenticator({
+          trustDomain,
+          audience: 'istio-ca',
+          clusters: [{ name: 'Kubernetes', issuer, jwks: jwkSet(key) }],
+        }),
       new ClientCertificateAuthenticator({ bundles: authority }),
     ),
     tls: {
