@@ -36,13 +36,27 @@ interface Facts {
   readonly unsealKey: string
 }
 
-/** @param folder For its configuration. */
-export async function startOpenBao(binary: string, folder: string): Promise<VaultServer> {
+/**
+ * @param folder For its configuration.
+ * @param tls Files for a second listener, which takes TLS.
+ */
+export async function startOpenBao(
+  binary: string,
+  folder: string,
+  tls?: { readonly port: number; readonly certificateFile: string; readonly keyFile: string },
+): Promise<VaultServer> {
   const port = await freePort()
   const address = `http://127.0.0.1:${port}`
   const file = join(folder, 'openbao.hcl')
-  const listener = `listener "tcp" {\n  address = "127.0.0.1:${port}"\n  tls_disable = true\n}`
-  writeFileSync(file, `storage "inmem" {}\n${listener}\napi_addr = "${address}"\n`)
+  const listen = (at: number, rest: string): string =>
+    `listener "tcp" {\n  address = "127.0.0.1:${at}"\n${rest}}\n`
+  const listeners = [listen(port, '  tls_disable = true\n')]
+  if (tls !== undefined) {
+    const { certificateFile, keyFile } = tls
+    const files = `  tls_cert_file = "${certificateFile}"\n  tls_key_file = "${keyFile}"\n`
+    listeners.push(listen(tls.port, files))
+  }
+  writeFileSync(file, `storage "inmem" {}\n${listeners.join('')}api_addr = "${address}"\n`)
   const child = spawn(binary, ['server', `-config=${file}`, '-log-level=error'], { stdio: 'ignore' })
   const exit = once(child, 'exit')
   while (!(await isListening(address)) && child.exitCode === null)
@@ -73,7 +87,7 @@ async function post(url: string, body: Body): Promise<Record<string, unknown>> {
 }
 
 /** A port that was free a moment ago: it does not say which one it took. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
