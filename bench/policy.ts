@@ -48,7 +48,9 @@ const authorize = (rules: number) => (): void => {
   for (let i = 0; i < count; i++) if (authorizer.decide(asked).allowed) sink++
 }
 
-const element = `By=spiffe://example.org/ns/ingress/sa/gateway;Hash=${'0a'.repeat(32)};Subject="CN=client,O=x";URI=spiffe://example.org/ns/web/sa/ui`
+const element =
+  `By=spiffe://example.org/ns/ingress/sa/gateway;Hash=${'0a'.repeat(32)};` +
+  `Subject="CN=client,O=x";URI=spiffe://example.org/ns/web/sa/ui`
 const long = Array.from({ length: 16 }, () => element).join(',')
 
 const million = 1_000_000

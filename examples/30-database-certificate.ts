@@ -1,4 +1,4 @@
-// A certificate with DNS names alone, for a server that its clients know by its host name: a PostgreSQL server.
+// A certificate with DNS names alone, for a server that clients know by its host name: a PostgreSQL server.
 // A rule of the policy and the profile of the CA say so, on purpose and by name; who got it is on record. The
 // database is a TLS server here.
 

@@ -1,6 +1,6 @@
 // The package as it is published, into any folder: declarations by tsc; JavaScript by esbuild, one module a
-// face, what faces share in chunks. Node 20 takes some 0.4 ms for each module that it loads, and the root alone
-// reaches 150 source files.
+// face, what faces share in chunks. Node 20 takes some 0.4 ms for each module that it loads, and the root
+// alone reaches 150 source files.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'

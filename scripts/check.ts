@@ -11,7 +11,7 @@ readArguments(
   'Usage: npm run check     format, types, lint, layers, unused code, packaging, import time',
 )
 
-// The quick ones first: what is wrong shows early. `lint` has a core of its own meanwhile, as it takes longest.
+// The quick ones first: what is wrong shows early. `lint` has a core of its own, as it takes longest.
 const together = ['lint', 'layers', 'unused', 'format:check', 'types', 'package']
 const alone = ['import-time']
 const failed: string[] = []

@@ -20,7 +20,7 @@ const usage = `Usage: npm start [-- --serve] [--data DIR | --hsm] | [-- --policy
   --data DIR  keeps the CA in that directory for the next start; CA_PASSPHRASE opens its keys
   --policy FILE  shows what the policy in FILE allows, narrows and refuses; examples/main/policy.yaml is one
   --hsm       keeps the CA's keys in a PKCS#11 token; needs SoftHSM (apt-get install softhsm2)
-  --mesh      a CA, agents and two real Envoys that talk mutual TLS; certificates and the root change meanwhile
+  --mesh      a CA, agents and two real Envoys that talk mutual TLS; certificates and the root change
   --ttl N     how long the certificates of the mesh live, in seconds, 6 to 3600; 60 if not given`
 
 const trustDomain = 'example.org'

@@ -271,9 +271,9 @@ export class AuditLog {
   }
 
   /**
-   * The receipt of an entry that is on its way into the log, as text that stands alone (C2SP tlog-proof, with the
-   * entry as extra data): `createReceiptChecker` verifies it. Call it before the entry is stored; it resolves
-   * when `integrate` has signed a checkpoint over it.
+   * The receipt of an entry that is on its way into the log, as text that stands alone (C2SP tlog-proof, with
+   * the entry as extra data): `createReceiptChecker` verifies it. Call it before the entry is stored; it
+   * resolves when `integrate` has signed a checkpoint over it.
    *
    * @throws ERR_ABORTED
    */

@@ -133,7 +133,7 @@ export const errorCodes = {
   ERR_ROTATION_EARLY:
     'The step of the rotation is too early: a peer lacks the new root, or still needs the old one.',
   ERR_ROTATION_PLAN:
-    'With these lifetimes and intervals an authority cannot be published before it is used, or outlive its leaves.',
+    'With these lifetimes an authority cannot be published before its use, or outlive its leaves.',
 
   // ca: storage
   ERR_STORE_FULL: 'The store, or the quota of one identity, is full. Records are removed when they expire.',

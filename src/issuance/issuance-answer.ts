@@ -14,8 +14,8 @@ export interface IssuanceAnswer extends IssuedCertificate {
   readonly trimmed: readonly string[]
   /**
    * The proof that the certificate is in the audit log, where the request asked for it: C2SP tlog-proof, for
-   * `createReceiptChecker`. Undefined where no checkpoint came within five seconds, and for a certificate of an
-   * earlier request with the same idempotency key.
+   * `createReceiptChecker`. Undefined where no checkpoint came within five seconds, and for a certificate of
+   * an earlier request with the same idempotency key.
    */
   readonly receipt?: string | undefined
 }

@@ -142,9 +142,9 @@ export interface IssuanceServiceOptions {
    */
   readonly audit?: boolean | undefined
   /**
-   * The log that hands out receipts of certificates to requests that ask for them: what `openAuditLog` returned,
-   * over the storage of `authority`, and integrated each second or so. Needs `audit`. Default: none, and such
-   * requests are refused.
+   * The log that hands out receipts of certificates to requests that ask for them: what `openAuditLog`
+   * returned, over the storage of `authority`, and integrated each second or so. Needs `audit`. Default:
+   * none, and such requests are refused.
    */
   readonly receipts?: ReceiptLog | undefined
   /**

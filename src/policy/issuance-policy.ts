@@ -29,8 +29,8 @@ export type IssuanceDecision =
       /** The content of the certificate. */
       readonly content: CertificateContent
       /**
-       * Whom the certificate is recorded for, where `content` has no SPIFFE ID: an identity of the caller. Only
-       * a CA signs it whose profile has `spiffeId: 'absent'`.
+       * Whom the certificate is recorded for, where `content` has no SPIFFE ID: an identity of the caller.
+       * Only a CA signs it whose profile has `spiffeId: 'absent'`.
        */
       readonly identity?: SpiffeId | undefined
       /** What was requested but omitted or shortened, as text; empty if nothing. */

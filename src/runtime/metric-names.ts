@@ -24,7 +24,7 @@ const metricTable = {
   certificatesIssued: {
     name: 'certificates_issued',
     kind: 'counter',
-    help: 'Certificates that were issued. Namespace and service account are empty for identities of another form.',
+    help: 'Certificates issued. Namespace and service account are empty for identities of another form.',
     labels: ['trust_domain', 'namespace', 'service_account'],
   },
   certificatesRevoked: {
@@ -68,7 +68,7 @@ const metricTable = {
   mtlsPolicyViolations: {
     name: 'mtls_policy_violations_total',
     kind: 'counter',
-    help: 'Requests between workloads that middleware refused: source has proven its identity, destination is this workload, policy the rule or a code.',
+    help: 'Requests between workloads that middleware refused; policy is the rule, or a code without one.',
     labels: ['source', 'destination', 'policy'],
   },
   keyManagerFailovers: {

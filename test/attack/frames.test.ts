@@ -47,7 +47,8 @@ beforeAll(async () => {
     execArgv: ['--import', 'tsx', '--expose-gc'],
   })
   server = ((await once(child, 'message')) as [typeof server])[0]
-  for (let count = 0; count < 50; count++) await goodCaller() // what is made once is made before memory is compared
+  // What is made once is made before memory is compared.
+  for (let count = 0; count < 50; count++) await goodCaller()
 })
 
 afterAll(() => {

@@ -51,8 +51,14 @@ rules:
     rateLimit: {per: source, count: 5, windowSeconds: 60}
 `
 const xfcc =
-  'By=spiffe://a/b;Hash=00ff;Subject="CN=\\"x\\",O=y";URI=spiffe://a/c;DNS=x,By=spiffe://d/e;URI="spiffe://a/f"'
-const token = `${Buffer.from('{"alg":"ES256","kid":"k"}').toString('base64url')}.${Buffer.from('{"iss":"a","sub":"b","aud":["c",null],"exp":1,"n":{"m":[1]}}').toString('base64url')}.${'A'.repeat(86)}`
+  'By=spiffe://a/b;Hash=00ff;Subject="CN=\\"x\\",O=y";URI=spiffe://a/c;DNS=x,' +
+  'By=spiffe://d/e;URI="spiffe://a/f"'
+const base64url = (text: string): string => Buffer.from(text).toString('base64url')
+const token = [
+  base64url('{"alg":"ES256","kid":"k"}'),
+  base64url('{"iss":"a","sub":"b","aud":["c",null],"exp":1,"n":{"m":[1]}}'),
+  'A'.repeat(86),
+].join('.')
 
 /** The same changes for the same seed. */
 function mutations(seed: number): (text: string) => string {

@@ -80,7 +80,7 @@ describe('examples', () => {
     expect(stdout).toContain('expected spiffe://example.org/ns/shop/sa/accounts')
   })
 
-  it('the main job shows a policy: one caller allowed, one narrowed, one refused, each with its rule', async () => {
+  it('the main job shows a policy: callers allowed, narrowed and refused, each by its rule', async () => {
     const { stdout } = await run(mainJob, ['--policy', `${folder}main/policy.yaml`])
     expect(stdout).toContain('/ns/shop/sa/web is allowed by the rule services')
     expect(stdout).toContain('/ns/shop/sa/payments is narrowed by the rules services, payments-live-an-hour')

@@ -14,7 +14,7 @@ import { callerOf } from '../support/pki.ts'
 const minute = 60_000
 const hour = 60 * minute
 
-it('10,000 identities, an hour without a CA: no spike over 3 times the mean rate, before or after', async () => {
+it('10,000 identities, an hour without a CA: no spike over 3 times the mean, before or after', async () => {
   const clock = new FakeClock(new Date())
   const root = await newRoot('example.org')
   const authority = createCertificateAuthority({ trustDomain: 'example.org', ...root, clock })

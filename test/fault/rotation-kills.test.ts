@@ -1,6 +1,6 @@
 // A rotation that is killed when it enters a write, fsync, link or unlink: the CA opens, signs what verifies,
-// and the same calls finish, with no key and no authority too many. SPIFFE_PKI_CALL_KILLS=all kills at each of
-// them.
+// and the same calls finish, with no key and no authority too many. SPIFFE_PKI_CALL_KILLS=all kills at each
+// of them.
 
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'

@@ -183,7 +183,7 @@ describe.skipIf(!requires('envoy'))('Envoy in front', () => {
     await server?.[Symbol.asyncDispose]()
   })
 
-  /** Asks for a certificate on this port; the identity that it was issued to, or the status of the refusal. */
+  /** Asks for a certificate on this port; the identity that it was issued to, or the refusal's status. */
   async function ask(
     at: string | number,
     as: Credential | undefined,
@@ -244,7 +244,7 @@ describe.skipIf(!requires('envoy'))('Envoy in front', () => {
       expect([client.toString(), unauthenticated]).toContain(await ask(at, of(client), header))
   })
 
-  it('a well-formed forged header, or two, are what came before: the client is still the client', async () => {
+  it('a well-formed forged header, or two, came before: the client is still the client', async () => {
     expect(await ask('append', of(client), forged)).toBe(client.toString())
     expect(seen).toHaveLength(1)
     expect(seen[0]).toMatch(`${forged},By=${gateway};`)

@@ -94,7 +94,8 @@ it.skipIf(!present)(
     const target = `127.0.0.1:${(server.address() as AddressInfo).port}`
     writeFileSync(
       join(folder, 'prometheus.yml'),
-      `global: { scrape_interval: 1s, evaluation_interval: 1s }\nrule_files: ['${process.cwd()}/docs/alerts.yaml']\n` +
+      `global: { scrape_interval: 1s, evaluation_interval: 1s }\n` +
+        `rule_files: ['${process.cwd()}/docs/alerts.yaml']\n` +
         `scrape_configs:\n  - job_name: ca\n    static_configs: [{ targets: ['${target}'] }]\n`,
     )
     const free = createServer().listen(0, '127.0.0.1')

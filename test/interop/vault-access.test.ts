@@ -119,7 +119,7 @@ for (const { name, isPresent, start } of vaultPrograms)
     })
 
     describe('that is sealed', () => {
-      it('cannot be asked, with a code that says so, and serves the same client once it is open', async () => {
+      it('cannot be asked, with a code that says so, and serves the client once it is open', async () => {
         const client = open()
         const rotating = await rotatingBelow(client.upstream())
         const signer = client.signer({ role: 'workload' })

@@ -23,8 +23,8 @@ export interface UserProject {
    */
   compile(): Promise<string>
   /**
-   * Writes every TypeScript file of a folder of this repository there, as JavaScript of the same path: a start
-   * of Node costs a tenth of one with a loader for TypeScript and the sources of the package.
+   * Writes every TypeScript file of a folder of this repository there, as JavaScript of the same path: a
+   * start of Node costs a tenth of one with a loader for TypeScript and the sources of the package.
    */
   copyScripts(...folders: readonly string[]): void
   /** What Node is given to run a file of this folder, where a password's key derivation costs nothing. */

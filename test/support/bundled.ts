@@ -19,7 +19,7 @@ export function bundled(file: string): URL {
   return pathToFileURL(outfile)
 }
 
-/** The same for a command: it finds the files that it names beside its source, and this package by its name. */
+/** The same for a command: it finds the files that it names beside its source, and this package by name. */
 export async function bundledCommand(file: string): Promise<URL> {
   const outfile = placeOfBundle()
   await build({ ...options(file, outfile), tsconfig: 'tsconfig.json', plugins: [asIfInPlace] })

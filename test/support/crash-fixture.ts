@@ -49,7 +49,9 @@ export function crashAuthority(directory: string, storage: CaStorage): Certifica
   return createCertificateAuthority({ trustDomain, certificate, signer, storage })
 }
 
-/** Writes answers down, each in one write of the operating system, which a kill of this process does not undo. */
+/**
+ * Writes answers down, each in one write of the operating system, which a kill of this process does not undo.
+ */
 export function answerWriter(directory: string): (answer: Answered) => void {
   const answers = openSync(join(directory, 'answers.jsonl'), 'a')
   return (answer) => void writeSync(answers, `${JSON.stringify(answer)}\n`)

@@ -1,5 +1,5 @@
-// The keywords of JSON Schema that the schemas in docs/ use: whether a document is valid. An unknown keyword is
-// an error, so that a schema cannot be wrong without a test that says so.
+// The keywords of JSON Schema that the schemas in docs/ use: whether a document is valid. An unknown keyword
+// is an error, so that a schema cannot be wrong without a test that says so.
 
 type Schema = Readonly<Record<string, unknown>>
 

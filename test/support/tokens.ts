@@ -38,7 +38,8 @@ export function makeToken(
   claims: object | string | null,
   header: object | string = {},
 ): string {
-  const input = `${encode(typeof header === 'string' ? header : { alg, kid, typ: 'JWT', ...header })}.${encode(claims)}`
+  const head = encode(typeof header === 'string' ? header : { alg, kid, typ: 'JWT', ...header })
+  const input = `${head}.${encode(claims)}`
   const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
   return `${input}.${signature.toString('base64url')}`
 }

@@ -13,7 +13,8 @@ import { codeOf, syncDirectory } from './file-access.ts'
  * those of the directory. A checkpoint never replaces one of more entries, whichever process writes it.
  *
  * @throws ERR_STORE_UNAVAILABLE from `read` and `write`, with the path and the reason of the system;
- *   ERR_STORE_CONFLICT from `write` for a checkpoint where another process has written a later one, or is writing
+ *   ERR_STORE_CONFLICT from `write` for a checkpoint where another process has written a later one, or is
+ *   writing
  * @example
  * ```ts
  * const tiles = createTileDirectory('/var/lib/ca/audit')

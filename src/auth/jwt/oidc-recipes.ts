@@ -76,7 +76,9 @@ export const oidcRecipes: {
   googleCloud: ({ trustDomain, audience, projects }) => ({
     issuer: 'https://accounts.google.com',
     audience,
-    identity: `spiffe://${trustDomain}/gcp/{/google/compute_engine/project_id}/{/google/compute_engine/instance_id}`,
+    identity:
+      `spiffe://${trustDomain}/gcp/{/google/compute_engine/project_id}` +
+      '/{/google/compute_engine/instance_id}',
     requiredClaims: { '/google/compute_engine/project_id': named('googleCloud', 'projects', projects) },
     algorithms: ['RS256'],
     maxTokenAgeSeconds: 3_600,

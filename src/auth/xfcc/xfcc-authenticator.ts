@@ -119,8 +119,8 @@ export class XfccAuthenticator implements Authenticator {
     }
     if (!this.#isInNetworks(request))
       throw authenticationError(
-        `${xfccHeader} from ${request.peer?.address ?? 'a peer without an address'}, which is in no network ` +
-          'of proxies',
+        `${xfccHeader} from ${request.peer?.address ?? 'a peer without an address'}, which is in no ` +
+          'network of proxies',
       )
     const proxy = await this.#proxyOf(request)
     const element = lastXfccElement(header)
@@ -174,7 +174,8 @@ export class XfccAuthenticator implements Authenticator {
     for (const name of request.tls?.presentedChain[0]?.subjectAltName ?? [])
       if (name.type === 'uri' && this.#identities.has(name.value))
         throw authenticationError(
-          `a request of the proxy ${name.value} without ${xfccHeader}; expected the header that names its client`,
+          `a request of the proxy ${name.value} without ${xfccHeader}; expected the header that names its ` +
+            'client',
         )
   }
 

@@ -90,11 +90,14 @@ export function matches(record: MemoryRecord, query: CertificateQuery): boolean 
     equalIfGiven(query.state, record.state) &&
     equalIfGiven(query.revoked, record.revocation !== undefined) &&
     equalIfGiven(query.idempotencyKey, record.idempotencyKey) &&
-    equalIfGiven(query.renews?.issuer, record.renews?.issuer) &&
-    equalIfGiven(query.renews?.serialNumber, record.renews?.serialNumber) &&
+    (query.renews === undefined || isRenewalOf(record, query.renews)) &&
     within(record.intendedAtMs, query.intendedFrom, query.intendedBefore) &&
     within(record.notAfterMs, query.notAfterFrom, query.notAfterBefore)
   )
+}
+
+function isRenewalOf({ renews }: MemoryRecord, earlier: CertificateId): boolean {
+  return renews?.issuer === earlier.issuer && renews.serialNumber === earlier.serialNumber
 }
 
 function equalIfGiven<Value>(condition: Value | undefined, found: Value): boolean {

@@ -5,7 +5,10 @@ import { Certificate } from '../../x509/index.ts'
 import type { CertificateInput } from '../../x509/index.ts'
 import { isSignedBy } from '../authority/signing-material.ts'
 
-/** The certificates of texts in PEM, each once. What is no text, or an empty one, has none. @throws ERR_CA_REPLY */
+/**
+ * The certificates of texts in PEM, each once. What is no text, or an empty one, has none.
+ * @throws ERR_CA_REPLY
+ */
 export function certificatesOf(ca: string, texts: readonly unknown[]): readonly Certificate[] {
   const found: Certificate[] = []
   if (texts.length > maxCertificates) throw tooMany(ca)

@@ -24,7 +24,8 @@ export function readReference(method: string, reference: CertificateReference): 
   if (isHexadecimal(issuer) && isSerialNumber(serialNumber)) return { issuer, serialNumber } as CertificateId
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
-    `${method}: the certificate must be its serialNumber, or { issuer, serialNumber } with the key identifier ` +
+    `${method}: the certificate must be its serialNumber, or { issuer, serialNumber } with the key ` +
+      'identifier ' +
       'of its issuer, in upper-case hexadecimal',
   )
 }

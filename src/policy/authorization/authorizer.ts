@@ -56,9 +56,9 @@ export interface AuthorizerOptions {
  * 2. a rule with the action DENY that matches refuses;
  * 3. without a policy with the action ALLOW everything is allowed; with one, a rule of it has to match.
  *
- * Rules with the action AUDIT decide nothing. CUSTOM is refused. What is not known of a request (an address, a
- * port, the path or the host of an HTTP request, a value that cannot be read) matches rules that deny and not
- * those that allow. Every call is pure: the same request gets the same decision.
+ * Rules with the action AUDIT decide nothing. CUSTOM is refused. What is not known of a request (an address,
+ * a port, the path or the host of an HTTP request, a value that cannot be read) matches rules that deny and
+ * not those that allow. Every call is pure: the same request gets the same decision.
  *
  * @example
  * ```ts

@@ -144,8 +144,8 @@ export function spiffeIdOf({ identities }: Caller): SpiffeId {
 }
 
 /**
- * A workload as a label, bounded in number: the whole ID where it is of Istio's form, a namespace and a service
- * account; else the trust domain, because a path may be anything, the name of a pod for instance.
+ * A workload as a label, bounded in number: the whole ID where it is of Istio's form, a namespace and a
+ * service account; else the trust domain, because a path may be anything, the name of a pod for instance.
  */
 function workloadOf(id: SpiffeId | undefined): string {
   if (id === undefined) return 'unknown'

@@ -1,5 +1,5 @@
-// The settings of a policy for the whole trust domain: which kinds of names, keys and key usages a request may
-// have, and what is asked of revocation. They are applied before the rules, and no rule overrides them.
+// The settings of a policy for the whole trust domain: which kinds of names, keys and key usages a request
+// may have, and what is asked of revocation. They are applied before the rules, and no rule overrides them.
 
 import type { Caller } from '../../auth/index.ts'
 import { keyPurposeOids } from '../../x509/index.ts'
@@ -26,13 +26,13 @@ export interface TrustDomainRules {
   readonly revocation?:
     | {
         /**
-         * `checked`: a caller with a client certificate is refused unless its authenticator checks certificates
-         * for revocation. Default `any`.
+         * `checked`: a caller with a client certificate is refused unless its authenticator checks
+         * certificates for revocation. Default `any`.
          */
         readonly clientCertificates?: 'any' | 'checked' | undefined
         /**
-         * `revoke`: once a renewal is recorded, the renewed certificate is revoked with the reason `superseded`.
-         * Default `keep`.
+         * `revoke`: once a renewal is recorded, the renewed certificate is revoked with the reason
+         * `superseded`. Default `keep`.
          */
         readonly onRenewal?: 'keep' | 'revoke' | undefined
       }

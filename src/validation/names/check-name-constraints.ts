@@ -93,12 +93,7 @@ function checkName(
     )
   const constraint = permitted?.unusable ?? excluded?.unusable
   if (constraint !== undefined)
-    return reject(
-      code,
-      'RFC 5280 §4.2.1.10',
-      `${describe(name)} cannot be compared: the constraint ${constraint}`,
-      owner,
-    )
+    return reject(code, 'RFC 5280 §4.2.1.10', `${describe(name)} cannot be compared: ${constraint}`, owner)
   if (excluded !== undefined && anyHolds(name, excluded.subtrees, 'excluded', budget)) {
     return reject(code, 'RFC 5280 §6.1.3 (c)', `${describe(name)} is excluded`, certificate)
   }

@@ -182,7 +182,7 @@ describe('a proxy is not a caller', () => {
     )
   const proxiesAsCallers = { ...options, dangerouslyProxiesAsCallers: true }
 
-  it('without the header its certificate is that of nobody, and no other authenticator is asked', async () => {
+  it('without the header its certificate is that of nobody; no other authenticator is asked', async () => {
     const [proxy, other] = certificates
     const both = anyOf(new XfccAuthenticator(options), proxyOf(gateway))
     await expect(both.authenticate(presenting(proxy))).rejects.toThrow(/gateway without x-forwarded/)

@@ -76,7 +76,7 @@ it('a failure of the key and of the store is one too', async () => {
   )
 })
 
-it('lists and OCSP look-ups of the CA are observed, and the storage that it shows stays what was given', async () => {
+it('lists and OCSP look-ups of the CA are observed, and its storage stays what was given', async () => {
   const { authority, storage, of } = await measured()
   await authority.issueCrl({ fresh: true })
   const calls = of('store_call_duration_seconds').map(([, , labels]) => labels)

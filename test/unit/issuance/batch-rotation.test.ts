@@ -51,7 +51,7 @@ async function outcomesOf(results: AsyncIterable<{ readonly outcome: string }>):
 }
 
 describe('rotateExpiring', () => {
-  it('renews each certificate once, with times and progress, and a second run finds nothing to do', async () => {
+  it('renews each certificate once, with times and progress; a second run has nothing to do', async () => {
     const { issuance, serials, records } = await caWith(7)
     const options = { ...threshold, batchSize: 3, concurrency: 2 }
     const results = []
@@ -90,7 +90,7 @@ describe('rotateExpiring', () => {
     ])
   })
 
-  it('has failures as outcomes: a request that throws, a bad request, a certificate revoked meanwhile', async () => {
+  it('has failures as outcomes: a request that throws, a bad request, a revoked certificate', async () => {
     const { issuance, serials, records } = await caWith(4)
     const results = issuance.rotateExpiring({
       ...threshold,
@@ -141,7 +141,7 @@ describe('rotateExpiring', () => {
     expect([...successors(await records()).values()]).toEqual(serials.map(() => 1))
   })
 
-  it('goes on after a kill: an outcome that was lost is renewed again, and what is on record is not', async () => {
+  it('goes on after a kill: a lost outcome is renewed again, and what is on record is not', async () => {
     const { authority, issuance, serials, records, certificates, clock } = await caWith(5)
     // The process ends in the middle: its third outcome is never recorded, and its lease is never released.
     let outcomes = 0

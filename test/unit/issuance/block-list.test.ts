@@ -46,7 +46,7 @@ describe('the block-list', () => {
     await issuance.issue({ csr: otherCsr }, callerOf())
   })
 
-  it('refuses the renewal of a blocked certificate, also where it is blocked while it is signed', async () => {
+  it('refuses the renewal of a blocked certificate, also of one blocked while it is signed', async () => {
     const { authority, issuance, certificate, record } = await issuedPki()
     const { issuer, serialNumber } = record
     const store = authority.storage.certificates

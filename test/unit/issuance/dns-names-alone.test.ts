@@ -1,5 +1,5 @@
-// Certificates with DNS names alone: granted by a rule and by the profile of the CA, recorded for the identity
-// of their caller.
+// Certificates with DNS names alone: granted by a rule and by the profile of the CA, recorded for the
+// identity of their caller.
 
 import { expect, it } from 'vitest'
 import {

@@ -63,7 +63,7 @@ describe('the issuance service', () => {
     ])
   })
 
-  it('settles a record of unknown outcome after notAfter, removes it after the look-back, and logs both', async () => {
+  it('settles an unknown outcome after notAfter, removes it after the look-back, logs both', async () => {
     const { clock, told, store } = serviceOf({ pruneIntervalSeconds: 10, lookBackSeconds: 100 })
     const notAfter = new Date(clock.now() + 30_000)
     const intent = anyIntent({ notAfter })

@@ -126,7 +126,7 @@ describe('key usages', () => {
     })
   })
 
-  it('are left out where the policy says trim; plan says so, and the certificate has those of the profile', async () => {
+  it('are left out where the policy says trim, and plan says so', async () => {
     const { authority } = await testPki()
     const policy = createRulePolicy({ trustDomain, rules: [services], excess: 'trim', ...limits })
     await using service = createIssuanceService({ authority, policy })

@@ -1,4 +1,5 @@
-// The pace of renewals: twice the average, whatever has been held up, and never past the end of a certificate.
+// The pace of renewals: twice the average, whatever has been held up, and never past the end of a
+// certificate.
 
 import { expect, it } from 'vitest'
 import { RenewalPace } from '../../../src/secrets/renewal/renewal-pace.ts'
@@ -32,7 +33,7 @@ it('does not hold up what comes at the average rate', () => {
   expect(Math.max(...waits)).toBe(0)
 })
 
-it('spreads over the time that is left what cannot wait for its turn, and lets it begin at once at the end', () => {
+it('spreads what cannot wait for its turn over the time left, and lets it begin at once at the end', () => {
   const starts = beginnings(paceOf(10_000), 10_000, hour)
   expect(Math.max(...starts)).toBeLessThanOrEqual(hour)
   const early = starts.filter((ms) => ms < hour / 10).length

@@ -11,7 +11,8 @@ export async function requireInside(path: string, allowed: readonly string[]): P
   if (isInside(place, places)) return
   throw new PkiError(
     'ERR_SECRET_FILES',
-    `${path} is a link to ${place}; files are served from ${allowed.join(', ')} alone: see allowedDirectories`,
+    `${path} is a link to ${place}; files are served from ${allowed.join(', ')} alone: see ` +
+      'allowedDirectories',
   )
 }
 

@@ -36,8 +36,8 @@ export interface FileSourceOptions {
   /** The identity that the certificate must have: a SPIFFE ID or a matcher. Default: any. */
   readonly id?: SpiffeId | SpiffeIdMatcher | string
   /**
-   * Directories that `file-cert:` and `file-root:` may name besides `directory`. Default none. A link in one of
-   * them to a file in none of them is refused.
+   * Directories that `file-cert:` and `file-root:` may name besides `directory`. Default none. A link in one
+   * of them to a file in none of them is refused.
    */
   readonly allowedDirectories?: readonly string[]
   /** From one look at the files to the next, where no event tells of a change, in seconds. Default 10. */

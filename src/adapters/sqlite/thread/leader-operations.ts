@@ -115,10 +115,12 @@ export function addAuditEntries(database: Database, entries: Audit): void {
 const versionAt = authorityColumns.indexOf('version')
 const placeholders = (columns: readonly string[]): string => columns.map(() => '?').join(', ')
 const crlsSql = `SELECT ${crlColumns.join(', ')} FROM crls`
-const publishSql = `INSERT OR REPLACE INTO crls (${crlColumns.join(', ')}) VALUES (${placeholders(crlColumns)})`
+const publishSql =
+  `INSERT OR REPLACE INTO crls (${crlColumns.join(', ')}) ` + `VALUES (${placeholders(crlColumns)})`
+const updates = authorityColumns.map((column) => `${column} = excluded.${column}`).join(', ')
 const updateSql =
   `INSERT INTO authorities (${authorityColumns.join(', ')}) VALUES (${placeholders(authorityColumns)}) ` +
-  `ON CONFLICT (id) DO UPDATE SET ${authorityColumns.map((column) => `${column} = excluded.${column}`).join(', ')}`
+  `ON CONFLICT (id) DO UPDATE SET ${updates}`
 const leaseSql = 'INSERT OR REPLACE INTO leases (name, holder, epoch, expires_at_ms) VALUES (?, ?, ?, ?)'
 const auditSql = 'SELECT id, entry FROM audit_entries WHERE id > ? AND id <= ? ORDER BY id'
 const sequencedSql = `UPDATE counters SET value = ? WHERE name = 'audit_sequenced'`

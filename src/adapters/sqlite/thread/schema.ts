@@ -39,7 +39,8 @@ export const migrations: readonly string[] = [
     CHECK ((renews_issuer IS NULL) = (renews_serial_number IS NULL))
   ) STRICT;
   CREATE UNIQUE INDEX certificates_id ON certificates (serial_number, issuer);
-  CREATE UNIQUE INDEX certificates_idempotency ON certificates (idempotency_key) WHERE idempotency_key IS NOT NULL;
+  CREATE UNIQUE INDEX certificates_idempotency ON certificates (idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
   CREATE INDEX certificates_identity ON certificates (identity);
   CREATE INDEX certificates_key ON certificates (key_identifier);
   CREATE INDEX certificates_expiry ON certificates (not_after_ms);

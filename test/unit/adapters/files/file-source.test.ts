@@ -404,7 +404,7 @@ describe('secrets by name', () => {
     await expect(secrets.get(`file-root:${name}`)).rejects.toThrow('is missing or empty')
   })
 
-  test('a directory beside the set is served where it is allowed, and one that begins like it is not', async () => {
+  test('a directory beside the set is served where it is allowed, one of a longer name not', async () => {
     const other = newFolder()
     write(other, second)
     const { secrets } = open({ allowedDirectories: [other] }).source

@@ -74,7 +74,7 @@ describe('a registration authority', () => {
     expect(renewed.certificate.serialNumber).not.toBe(certificate.serialNumber)
   })
 
-  it('never has a certificate on record under a request number, also not one of before a restart', async () => {
+  it('never has a certificate on record under a request number, nor one of before a restart', async () => {
     const storage = createMemoryStorage()
     const authority = await createRegistrationAuthority({
       trustDomain: 'example.org',

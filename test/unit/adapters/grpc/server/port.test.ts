@@ -13,7 +13,7 @@ vi.mock('node:tls', async (original) => {
 const keep = closedAfterEach()
 
 describe('a port', () => {
-  it('gives a handshake 10 s, speaks HTTP/2, and asks for a certificate on the one and not on the other', async () => {
+  it('gives a handshake 10 s, speaks HTTP/2, and asks for a certificate on one port alone', async () => {
     keep(await startTestServer({ tokenPort: 0 }))
     const expected = {
       handshakeTimeout: 10_000,
