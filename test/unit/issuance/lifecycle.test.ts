@@ -2,11 +2,19 @@
 
 import { describe, expect, it } from 'vitest'
 import { ClientCertificateAuthenticator } from '../../../src/auth/index.ts'
-import { createMemoryStorage } from '../../../src/ca/index.ts'
+import {
+  createCertificateAuthority,
+  createMemoryStorage,
+  createRootCertificate,
+} from '../../../src/ca/index.ts'
 import { keyIdentifierOf } from '../../../src/ca/internal.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-contract.ts'
+import { SoftwareSigner } from '../../../src/keys/index.ts'
+import { callerIdentityPolicy } from '../../../src/policy/index.ts'
+import type { Logger } from '../../../src/runtime/index.ts'
 import { anyIntent, issued } from '../../../src/testing/contracts/storage/storage-fixtures.ts'
+import { generalName } from '../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 import { recordsOf, storedIn } from '../../support/storage.ts'
 
@@ -72,12 +80,53 @@ describe('createIssuanceService', () => {
     expect(certificate.subjectAltName).toEqual([{ type: 'uri', value: workloadId.toString() }])
   })
 
-  it('says what it cut', async () => {
-    const { issuance } = await testPki('P-256', {})
-    const { request: csr } = await newRequest()
-    const answer = await issuance.issue({ csr, ttlSeconds: 90 * 86_400 }, callerOf())
+  it.each([
+    { cut: 'nothing', caTtl: 86_400, ttlSeconds: 600, asks: {}, words: [] },
+    {
+      cut: 'the validity, by the end of the CA',
+      caTtl: 7_200,
+      ttlSeconds: 86_400,
+      asks: {},
+      words: [/^validity: cut by the issuer to end at \S+Z \(asked for: \S+Z\)$/],
+    },
+    {
+      cut: 'a name and a CA by the policy, and the validity by the end of the CA',
+      caTtl: 7_200,
+      ttlSeconds: 86_400,
+      asks: { basicConstraints: { ca: true }, subjectAltName: [generalName.dns('bank.example')] },
+      words: [/CA/, /bank\.example/, /^validity: cut by the issuer/],
+    },
+  ])('says in plan, answer and log what was cut: $cut', async ({ caTtl, ttlSeconds, asks, words }) => {
+    const signer = await SoftwareSigner.generate('P-256')
+    const trustDomain = 'example.org'
+    const given = { subject: 'CN=root', trustDomain, ttlSeconds: caTtl }
+    const certificate = await createRootCertificate(signer, given)
+    const authority = createCertificateAuthority({ trustDomain, certificate, signer })
+    const policy = callerIdentityPolicy({ trustDomain, excess: 'trim' })
+    const lines: Parameters<Logger['info']>[] = []
+    const ignore = (): void => undefined
+    const logger = {
+      debug: ignore,
+      info: (...line: Parameters<Logger['info']>) => void lines.push(line),
+      warn: ignore,
+      error: ignore,
+    }
+    const issuance = createIssuanceService({ authority, policy, logger })
+    const { request: csr } = await newRequest('P-256', { extensions: asks })
+    const plan = await issuance.plan({ csr, ttlSeconds }, callerOf())
+    const answer = await issuance.issue({ csr, ttlSeconds }, callerOf())
     expect(Object.isFrozen(answer)).toBe(true)
-    expect(answer.trimmed).toHaveLength(answer.shortened === undefined ? 0 : 1)
+    for (const { trimmed } of [plan, answer]) {
+      expect(trimmed).toHaveLength(words.length)
+      expect(trimmed.every((text) => words.some((word) => word.test(text)))).toBe(true)
+    }
+    expect(answer.certificate.notAfterMs <= certificate.notAfterMs).toBe(true)
+    expect(lines).toEqual([
+      [
+        expect.objectContaining({ trimmed: words.length === 0 ? undefined : answer.trimmed }),
+        'certificate issued',
+      ],
+    ])
   })
 })
 
