@@ -47,7 +47,9 @@ export function serviceAccountToken(extra: object = {}): string {
   return makeToken(key, { ...claims, iat: now, nbf: now, exp: now + 600, ...extra })
 }
 
-/** Starts it on a free port of `localhost`. `authenticator`: in place of the one for `serviceAccountToken`. */
+/**
+ * Starts it on a free port of `localhost`. `authenticator`: in place of the one for `serviceAccountToken`.
+ */
 export async function startIstiodLike(authenticator?: Authenticator): Promise<IstiodLike> {
   const [rootKey, caKey, tlsKey] = await Promise.all([
     SoftwareSigner.generate('P-384'),
