@@ -76,7 +76,7 @@ for (const { name, isPresent, start } of vaultPrograms)
     })
 
     describe('as the signer of a registration authority', () => {
-      itKeeps(contracts.RemoteSigner({ open: () => open().signer({ role: 'workload' }), trustDomain }))
+      itKeeps(contracts.RemoteSigner({ open: () => open().signer({ role: 'of-the-guide' }), trustDomain }))
 
       it.each(['pki', 'pki_int'])(
         'signs the names that were decided on, with the CA of %s',

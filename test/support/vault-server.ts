@@ -166,16 +166,17 @@ async function setUp(admin: VaultServer['admin']): Promise<void> {
 }
 
 async function addRoles(admin: VaultServer['admin'], mount: string): Promise<void> {
-  const role = {
+  // As docs/guides/rotation.md has it.
+  const ofTheGuide = {
     allowed_uri_sans: ['spiffe://example.org/*'],
-    allowed_domains: ['web.example'],
-    allow_bare_domains: true,
+    key_type: 'any',
+    max_ttl: '24h',
     require_cn: false,
     use_csr_common_name: false,
     use_csr_sans: false,
-    key_type: 'any',
-    max_ttl: '24h',
   }
+  await admin('POST', `${mount}/roles/of-the-guide`, ofTheGuide)
+  const role = { ...ofTheGuide, allowed_domains: ['web.example'], allow_bare_domains: true }
   await admin('POST', `${mount}/roles/workload`, role)
   await admin('POST', `${mount}/roles/servers`, { ...role, client_flag: false })
   await admin('POST', `${mount}/roles/of-the-request`, { ...role, use_csr_sans: true })
@@ -188,7 +189,7 @@ const rules = ['pki', 'pki_int']
     `path "${mount}/issuer/+/sign-intermediate" { capabilities = ["update"] }`,
     `path "${mount}/cert/ca_chain" { capabilities = ["read"] }`,
     `path "${mount}/issuer/+" { capabilities = ["read"] }`,
-    ...['workload', 'servers', 'of-the-request', 'rsa', 'unknown'].map(
+    ...['of-the-guide', 'workload', 'servers', 'of-the-request', 'rsa', 'unknown'].map(
       (role) => `path "${mount}/sign/${role}" { capabilities = ["update"] }`,
     ),
   ])
