@@ -1,21 +1,21 @@
-// Reads data from outside key by key: each value has its place, and what was not asked for is refused.
+// Reads external data key by key: faults name the path of the value, and unknown keys are refused.
 
 import { PkiError } from '../errors/index.ts'
 import { isCount } from '../internal/numbers.ts'
 
-/** Where a value stands: `['rules', 2, 'identity']`. @inline */
+/** The path of a value: `['rules', 2, 'identity']`. @inline */
 export type PolicyPath = readonly (string | number)[]
 
 /** Called for the first fault; it throws. */
 export type PolicyFault = (path: PolicyPath, message: string) => never
 
-/** Refuses with the place as text: `rules[2].identity`. */
+/** Refuses with the path as text: `rules[2].identity`. */
 export const refuseDocument: PolicyFault = (path, message) => {
   const place = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('')
   throw new PkiError('ERR_POLICY_INVALID', `policy${place}: ${message}`)
 }
 
-/** Reads an object key by key; what was not asked for is unknown. */
+/** Reads an object key by key; `finish` refuses the keys that were not read. */
 export class DocumentReader {
   readonly path: PolicyPath
   readonly value: Readonly<Record<string, unknown>>
@@ -72,7 +72,7 @@ export class DocumentReader {
     return true
   }
 
-  /** A list of objects; whether there is one. */
+  /** Reads a list of objects. Returns whether the key is present. */
   objects(key: string, read: (item: DocumentReader) => void): boolean {
     return (
       this.list(key, (item, path) => {
@@ -81,7 +81,7 @@ export class DocumentReader {
     )
   }
 
-  /** Keys that may be there with any value. */
+  /** Accepts keys with any value. */
   ignore(keys: readonly string[]): void {
     for (const key of keys) this.#seen.add(key)
   }
@@ -115,7 +115,7 @@ export class DocumentReader {
   #take(key: string): unknown {
     this.#seen.add(key)
     if (!Object.hasOwn(this.value, key)) return undefined
-    // `key:` without a value is null in YAML: a line that was left unfinished must not widen anything.
+    // `key:` without a value is null in YAML: an unfinished line must not lift a restriction.
     return this.value[key] ?? this.fault(key, 'has no value; leave the key out, or give one')
   }
 }

@@ -17,7 +17,7 @@ export interface AuthorizationFileOptions extends Omit<AuthorizerOptions, 'fault
 /** An `Authorizer` over a file. @inline */
 export interface AuthorizationFile extends Pick<Authorizer, 'decide' | 'mutualTls'>, AsyncDisposable {
   /**
-   * Reads the file again; one that is refused changes nothing. Whether another was taken.
+   * Reads the file again; if it is refused, the previous one remains in use. Returns whether it changed.
    *
    * @throws as `openAuthorizationFile`
    */
@@ -26,11 +26,11 @@ export interface AuthorizationFile extends Pick<Authorizer, 'decide' | 'mutualTl
 
 /**
  * Opens a file of Istio's YAML: documents of the kinds `AuthorizationPolicy` and `PeerAuthentication`,
- * separated by `---`, or a `List` of them as kubectl prints it. A changed file is taken as a whole, or the
- * last one stays.
+ * separated by `---`, or a `List` of them as kubectl prints it. A changed file is used as a whole, or the
+ * previous one remains in use.
  *
- * @throws ERR_POLICY_INVALID with `file:line:column`; ERR_POLICY_FAILED where the file cannot be read or is
- * not a regular file; ERR_LIMIT_EXCEEDED above 4 MiB; ERR_PEER_NOT_INSTALLED; ERR_INVALID_ARGUMENT
+ * @throws ERR_POLICY_INVALID with `file:line:column`; ERR_POLICY_FAILED if the file cannot be read or is not
+ * a regular file; ERR_LIMIT_EXCEEDED above 4 MiB; ERR_PEER_NOT_INSTALLED; ERR_INVALID_ARGUMENT
  * @example
  * ```ts
  * const workload = { namespace: 'shop', labels: { app: 'orders' } }
@@ -84,7 +84,7 @@ export async function parseAuthorization(
   )
 }
 
-/** The document itself, the items of a `List`, or nothing where there is only a comment. */
+/** The document itself, the items of a `List`, or nothing if there is only a comment. */
 function resourcesOf(document: YamlDocument): readonly YamlDocument[] {
   const { value, fault } = document
   if (value === null) return []

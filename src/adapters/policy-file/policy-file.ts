@@ -10,8 +10,8 @@ import type { ReloadOptions } from './reloaded-file.ts'
 /**
  * Opens a policy in YAML or JSON.
  *
- * @throws ERR_POLICY_INVALID with `file:line:column`; ERR_POLICY_FAILED where the file cannot be read or is
- * not a regular file; ERR_LIMIT_EXCEEDED above 4 MiB; ERR_PEER_NOT_INSTALLED
+ * @throws ERR_POLICY_INVALID with `file:line:column`; ERR_POLICY_FAILED if the file cannot be read or is not
+ * a regular file; ERR_LIMIT_EXCEEDED above 4 MiB; ERR_PEER_NOT_INSTALLED
  * @example
  * ```ts
  * const fromFile = await openPolicyFile('/etc/ca/policy.yaml')
@@ -26,7 +26,7 @@ export async function openPolicyFile(path: string, given?: ReloadOptions): Promi
   return new PolicyFile(await ReloadedFile.open('openPolicyFile', path, parsePolicy, options))
 }
 
-/** The policy of a file. Rate limits begin anew when a changed policy is taken. */
+/** The policy of a file. When a changed policy is loaded, its rate limits start from zero. */
 export class PolicyFile implements IssuancePolicy, AsyncDisposable {
   readonly #file: ReloadedFile<IssuancePolicy>
 
@@ -40,16 +40,16 @@ export class PolicyFile implements IssuancePolicy, AsyncDisposable {
   }
 
   /**
-   * Reads the file again. A file that is refused changes nothing.
+   * Reads the file again. If it is refused, the previous policy remains in use.
    *
-   * @returns whether another policy was taken
+   * @returns whether the policy changed
    * @throws as `openPolicyFile`
    */
   reload(): Promise<boolean> {
     return this.#file.reload()
   }
 
-  /** Ends the polling. Decisions go on with the last policy. */
+  /** Stops polling. The last policy continues to decide. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#file.close()
     return Promise.resolve()

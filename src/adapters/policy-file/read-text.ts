@@ -1,20 +1,20 @@
-// The text of a file that may have any size: it is measured before it is read.
+// Reads the text of a file of unknown size: the size is checked before reading.
 
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 
-/** The longest file that is read, in octets. */
+/** The maximum size of a file, in octets. */
 export const maxPolicyBytes: number = 4 * 1024 * 1024
 
 /**
- * @throws ERR_POLICY_FAILED where it cannot be read, is no regular file, or is not UTF-8; ERR_LIMIT_EXCEEDED
+ * @throws ERR_POLICY_FAILED if it cannot be read, is not a regular file, or is not UTF-8; ERR_LIMIT_EXCEEDED
  */
 export async function readText(path: string): Promise<string> {
   let file: FileHandle | undefined
   try {
-    // A FIFO would wait for its writer; with this flag it opens at once, and is refused below.
+    // Opening a FIFO would block until it has a writer; with this flag it opens at once and is refused below.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     return new TextDecoder('utf-8', { fatal: true }).decode(await readOctets(file, path))
   } catch (cause) {
@@ -29,9 +29,9 @@ export async function readText(path: string): Promise<string> {
 async function readOctets(file: FileHandle, path: string): Promise<Uint8Array> {
   const stat = await file.stat()
   if (!stat.isFile())
-    throw new PkiError('ERR_POLICY_FAILED', `the policy file cannot be read: ${path} is no regular file`)
+    throw new PkiError('ERR_POLICY_FAILED', `the policy file cannot be read: ${path} is not a regular file`)
   if (stat.size > maxPolicyBytes) throw tooLarge(path, stat.size)
-  // One octet more than was measured: a file that has grown since is noticed.
+  // One octet more than the size, to detect a file that has grown since.
   const octets = Buffer.alloc(stat.size + 1)
   let length = 0
   for (;;) {
@@ -39,14 +39,12 @@ async function readOctets(file: FileHandle, path: string): Promise<Uint8Array> {
     length += bytesRead
     if (bytesRead === 0 || length === octets.length) break
   }
-  if (length > stat.size) throw new PkiError('ERR_POLICY_FAILED', `${path} is being written; read it again`)
+  if (length > stat.size)
+    throw new PkiError('ERR_POLICY_FAILED', `${path} grew while it was read; a writer has not finished`)
   return octets.subarray(0, length)
 }
 
 /** @throws ERR_LIMIT_EXCEEDED */
 export function tooLarge(path: string, octets: number): PkiError<'ERR_LIMIT_EXCEEDED'> {
-  return new PkiError(
-    'ERR_LIMIT_EXCEEDED',
-    `${path} has ${octets} octets; at most ${maxPolicyBytes} are read`,
-  )
+  return new PkiError('ERR_LIMIT_EXCEEDED', `${path} has ${octets} octets; the maximum is ${maxPolicyBytes}`)
 }

@@ -1,12 +1,11 @@
-// YAML 1.2 as plain data with the place of each value. The time grows with the length of the text, whatever
-// it says: depth is checked before anything recurses, duplicate keys are found by sets, and aliases are
-// refused.
+// YAML 1.2 as plain data with the position of each value. The time is linear in the length of the text: depth
+// is checked before any recursion, duplicate keys are found with sets, and aliases are refused.
 
 import type * as Yaml from 'yaml'
 import { PkiError } from '../../errors/index.ts'
 import { maxPolicyBytes, tooLarge } from './read-text.ts'
 
-/** Where a value stands: `['rules', 2, 'identity']`. */
+/** The path of a value: `['rules', 2, 'identity']`. */
 type ValuePath = readonly (string | number)[]
 
 /** One document of a text. */
@@ -14,13 +13,12 @@ export interface YamlDocument {
   /** Objects, arrays, text, numbers, booleans and null. */
   readonly value: unknown
   /**
-   * Refuses the document with `file:line:column` of a value; of one that is missing, of what it is missing
-   * in.
+   * Refuses the document with `file:line:column` of a value; for a missing value, that of its parent.
    */
   readonly fault: (path: ValuePath, message: string) => never
 }
 
-/** Open brackets and indentations, each inside the other. A policy has about ten. */
+/** The maximum depth of nested brackets and indentations. A policy has about ten. */
 const maxDepth = 100
 
 /** @throws ERR_POLICY_INVALID with `file:line:column`; ERR_LIMIT_EXCEEDED; ERR_PEER_NOT_INSTALLED */
@@ -33,8 +31,7 @@ export async function readYaml(text: string, file: string): Promise<readonly Yam
     const { line, col } = lines.linePos(offset ?? 0)
     throw new PkiError('ERR_POLICY_INVALID', `${file}:${line}:${col}: ${message}`)
   }
-  // Version 1.2 has neither `yes` for true nor merges. The package looks for duplicate keys in quadratic
-  // time.
+  // YAML 1.2 has neither `yes` for true nor merge keys. `uniqueKeys` of the package takes quadratic time.
   const composer = new yaml.Composer({ version: '1.2', uniqueKeys: false, strict: true, merge: false })
   const documents: YamlDocument[] = []
   for (const document of composer.compose(tokensOf(yaml, text, lines, refuse), true, text.length)) {
@@ -55,7 +52,7 @@ export async function readYaml(text: string, file: string): Promise<readonly Yam
 
 type Refuse = (offset: number | undefined, message: string) => never
 
-/** The tokens of the text; the stack of the parser is the depth. */
+/** The tokens of the text. The size of the parser's stack is the depth. */
 function* tokensOf(
   yaml: typeof Yaml,
   text: string,
@@ -71,18 +68,18 @@ function* tokensOf(
   yield* parser.end()
 }
 
-/** Keys that are text, each once; no aliases: a few of them can stand for gigabytes. */
+/** Requires unique text keys and refuses aliases, because a few aliases can expand to gigabytes. */
 function requirePlain(yaml: typeof Yaml, document: Yaml.Document.Parsed, refuse: Refuse): void {
   yaml.visit(document, {
-    Alias: (_, alias) => refuse(alias.range?.[0], 'aliases are not read; write the value itself'),
+    Alias: (_, alias) => refuse(alias.range?.[0], 'aliases are not accepted; write the value itself'),
     Map: (_, map) => {
       const keys = new Set<unknown>()
       for (const { key } of map.items) {
         const offset = yaml.isNode(key) ? key.range?.[0] : map.range?.[0]
         const name = yaml.isScalar(key) ? key.value : undefined
-        if (typeof name !== 'string') return refuse(offset, 'a key is not text; put it in quotes')
+        if (typeof name !== 'string') return refuse(offset, 'a key is not a string; put it in quotes')
         if (keys.has(name))
-          return refuse(offset, `Map keys must be unique: ${JSON.stringify(name.slice(0, 64))} stands twice`)
+          return refuse(offset, `Map keys must be unique: ${JSON.stringify(name.slice(0, 64))} is used twice`)
         keys.add(name)
       }
       return undefined
@@ -98,7 +95,7 @@ function offsetOf(yaml: typeof Yaml, document: Yaml.Document.Parsed, path: Value
   return document.contents?.range[0]
 }
 
-/** The peer, loaded when it is needed. @throws ERR_PEER_NOT_INSTALLED */
+/** The optional package, loaded on first use. @throws ERR_PEER_NOT_INSTALLED */
 async function yamlModule(): Promise<typeof Yaml> {
   try {
     return await import('yaml')

@@ -1,4 +1,4 @@
-// A file that can be changed while the service runs: what it says is taken as a whole, or not at all.
+// A file that can change while the service runs: its new content is used as a whole, or not at all.
 
 import { requireCount } from '../../internal/numbers.ts'
 import { systemClock } from '../../runtime/index.ts'
@@ -6,19 +6,19 @@ import { safeLogger } from '../../runtime/internal.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { readText } from './read-text.ts'
 
-/** How a file is read again. @inline */
+/** How a file is reloaded. @inline */
 export interface ReloadOptions {
-  /** How often the file is read again, in milliseconds. Default 5,000; 0: only by `reload`. */
+  /** The interval at which the file is read, in milliseconds. Default 5,000; 0: only by `reload`. */
   readonly pollMs?: number | undefined
   readonly clock?: Clock | undefined
-  /** Gets a line for each policy that was taken, and for each that was refused. */
+  /** Logs each policy that is loaded, and each that is refused. */
   readonly logger?: Logger | undefined
 }
 
-/** What the text of a file says; it throws where the text is refused. */
+/** Parses the text of a file; throws to refuse it. */
 type Parse<Value> = (text: string, path: string) => Promise<Value>
 
-/** The value of a file, now. */
+/** The current value of a file. */
 export class ReloadedFile<Value> {
   readonly #path: string
   readonly #parse: Parse<Value>
@@ -27,7 +27,7 @@ export class ReloadedFile<Value> {
   readonly #pollMs: number
   #text: string
   #value: Value
-  /** The reason that was logged last: it is logged once. */
+  /** The last logged reason: a repeated one is not logged again. */
   #refused: string | undefined
   #cancel: () => void = () => undefined
   #closed = false
@@ -64,18 +64,18 @@ export class ReloadedFile<Value> {
     return this.#value
   }
 
-  /** Whether another value was taken. @throws what `readText` and `parse` throw */
+  /** Returns whether the value changed. @throws what `readText` and `parse` throw */
   async reload(): Promise<boolean> {
     const text = await readText(this.#path)
     if (text === this.#text || this.#closed) return false
     this.#value = await this.#parse(text, this.#path)
     this.#text = text
     this.#refused = undefined
-    this.#logger.info({ file: this.#path }, 'policy taken')
+    this.#logger.info({ file: this.#path }, 'policy loaded')
     return true
   }
 
-  /** Ends the polling; the last value stays. */
+  /** Stops polling; the last value remains. */
   close(): void {
     this.#closed = true
     this.#cancel()
@@ -94,7 +94,7 @@ export class ReloadedFile<Value> {
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown'
       if (reason !== this.#refused)
-        this.#logger.error({ file: this.#path, reason }, 'policy refused; the last one stays')
+        this.#logger.error({ file: this.#path, reason }, 'policy refused; the previous one remains in use')
       this.#refused = reason
     }
     this.#schedule()

@@ -1,5 +1,5 @@
-// Clients of a proxy that ends TLS, by the header it writes: only from proxies that are configured, and that
-// have shown who they are.
+// Authenticates clients of a proxy that terminates TLS, by the header that the proxy writes. The header is
+// accepted only from configured proxies that have authenticated themselves.
 
 import { PkiError } from '../../errors/index.ts'
 import { isInNetwork, parseIpAddress, parseIpNetwork } from '../../internal/ip-address.ts'
@@ -17,42 +17,45 @@ import type { XfccElement } from './xfcc-header.ts'
 /** Options of `XfccAuthenticator`. @inline */
 export interface XfccAuthenticatorOptions {
   /**
-   * Networks of the proxies, such as `10.0.3.0/24`. Empty: the authenticator is off. Loopback is an address
-   * like any other.
+   * Networks of the proxies, such as `10.0.3.0/24`. Empty: the authenticator is disabled. Loopback addresses
+   * are not exempt.
    */
   readonly proxyNetworks: readonly string[]
   /**
-   * SPIFFE IDs of the proxies; `By` of the header must be that of the proxy which sent it. Empty: the
-   * authenticator is off.
+   * SPIFFE IDs of the proxies; `By` in the header must be the ID of the proxy that sent it. Empty: the
+   * authenticator is disabled.
    */
   readonly proxyIdentities: readonly (SpiffeId | string)[]
   /** Verifies the proxy's own certificate: an `X509SvidAuthenticator` or `ClientCertificateAuthenticator`. */
   readonly proxyAuthenticator?: Authenticator | undefined
   /** Our own trust domain. */
   readonly trustDomain: TrustDomain | string
-  /** Others whose identities proxies may forward. Default none. */
+  /** Other trust domains whose identities proxies may forward. Default: none. */
   readonly federatesWith?: readonly (TrustDomain | string)[] | undefined
-  /** Takes proxies at every address, and asks for their certificate alone. */
+  /** Accepts proxies at every address; only their certificate is checked. */
   readonly dangerouslyAnyAddress?: boolean | undefined
-  /** Takes whoever is in the networks for a proxy: everything on those machines can then be anybody. */
+  /**
+   * Accepts every peer in the networks as a proxy: every process on those machines can then claim any
+   * identity.
+   */
   readonly dangerouslyWithoutProxyIdentity?: boolean | undefined
   /**
-   * Takes a proxy for a caller too: without the header, the next authenticator may take its certificate, and
-   * `URI` may name one. Whoever a proxy forwards without a certificate, or from another proxy, is then that
-   * proxy.
+   * Accepts proxies as callers: without the header, the next authenticator may accept the certificate of the
+   * proxy, and `URI` may name a proxy. A client without a certificate, or behind a second proxy, then has the
+   * identity of that proxy.
    */
   readonly dangerouslyProxiesAsCallers?: boolean | undefined
 }
 
 /**
- * Authenticates by `x-forwarded-client-cert`. The peer is in `proxyNetworks` and has shown, by mutual TLS,
- * one of `proxyIdentities`; of the header only the last element counts, which this proxy appended; its `By`
- * names the proxy and its one `URI` the client. Subject and DNS names are not read.
+ * Authenticates by `x-forwarded-client-cert`. The peer must be in `proxyNetworks` and authenticate as one of
+ * `proxyIdentities` by mutual TLS. Only the last element of the header counts, which this proxy appended: its
+ * `By` names the proxy, its only `URI` the client. Subject and DNS names are ignored.
  *
- * The proxy has to write the header for every request: Envoy's `SANITIZE_SET` or `APPEND_FORWARD`. The header
- * from another peer is refused. So is a proxy without the header, whose client has shown no certificate, and
- * a proxy behind a proxy: neither is the caller. Therefore it stands before an authenticator of certificates
- * in `anyOf`.
+ * Configure the proxy to write the header for every request: Envoy's `SANITIZE_SET` or `APPEND_FORWARD`. The
+ * header from any other peer is refused. Also refused are a proxy without the header, because its client
+ * presented no certificate, and a proxy behind a proxy: in both cases the client is not known. In `anyOf`,
+ * place this authenticator before those of client certificates.
  *
  * @example
  * ```ts
@@ -92,17 +95,17 @@ export class XfccAuthenticator implements Authenticator {
       read.dangerouslyWithoutProxyIdentity === true,
     ]
     if (!Array.isArray(proxyNetworks) || !Array.isArray(proxyIdentities))
-      throw bad('proxyNetworks and proxyIdentities are lists')
+      throw bad('proxyNetworks and proxyIdentities must be lists')
     if (anyAddress && noIdentity)
       throw bad(
-        'dangerouslyAnyAddress and dangerouslyWithoutProxyIdentity exclude each other: nothing would be left',
+        'dangerouslyAnyAddress and dangerouslyWithoutProxyIdentity exclude each other: no check would remain',
       )
     this.#networks = anyAddress ? undefined : proxyNetworks.map(readNetwork)
     this.#identities = new Set(proxyIdentities.map((id) => SpiffeId.from(id as SpiffeId | string).toString()))
     this.#off = this.#identities.size === 0 || this.#networks?.length === 0
     if (!noIdentity && !this.#off) {
       if (proxyAuthenticator === undefined)
-        throw bad('the option proxyAuthenticator is required: without it nobody has to show who they are')
+        throw bad('the option proxyAuthenticator is required; it authenticates the proxies')
       this.#proxies = requireAuthenticator('XfccAuthenticator', proxyAuthenticator)
     }
     this.#proxiesAsCallers = read.dangerouslyProxiesAsCallers === true
@@ -119,8 +122,8 @@ export class XfccAuthenticator implements Authenticator {
     }
     if (!this.#isInNetworks(request))
       throw authenticationError(
-        `${xfccHeader} from ${request.peer?.address ?? 'a peer without an address'}, which is in no ` +
-          'network of proxies',
+        `${xfccHeader} from ${request.peer?.address ?? 'a peer without an address'}, which is not in ` +
+          'proxyNetworks',
       )
     const proxy = await this.#proxyOf(request)
     const element = lastXfccElement(header)
@@ -130,7 +133,7 @@ export class XfccAuthenticator implements Authenticator {
     const id = this.#clientOf(element)
     const { hash } = element
     if (hash !== undefined && !/^[0-9a-f]{64}$/i.test(hash))
-      throw authenticationError(`Hash in ${xfccHeader} is no SHA-256`)
+      throw authenticationError(`Hash in ${xfccHeader} is not 64 hexadecimal digits`)
     return {
       identities: [id],
       credential: 'xfcc',
@@ -145,16 +148,14 @@ export class XfccAuthenticator implements Authenticator {
   /** The one URI of the client's certificate. */
   #clientOf({ uri: uris }: XfccElement): SpiffeId {
     const [uri, ...more] = uris
-    // X509-SVID §2: one URI; which of two the proxy has looked at nobody can tell.
+    // X509-SVID §2: one URI. With two, it is not known which one the proxy verified.
     if (uri === undefined || more.length > 0)
-      throw authenticationError(`${uris.length} values of URI in ${xfccHeader}; one is wanted`)
+      throw authenticationError(`${xfccHeader} has ${uris.length} values of URI; expected one`)
     const id = SpiffeId.tryParse(uri)
     if (id?.hasPath !== true)
       throw authenticationError(`URI in ${xfccHeader} is not the SPIFFE ID of a workload`)
     if (!this.#proxiesAsCallers && this.#identities.has(id.toString()))
-      throw authenticationError(
-        `URI in ${xfccHeader} is ${uri}, itself a proxy; the client behind it is not known here`,
-      )
+      throw authenticationError(`URI in ${xfccHeader} is ${uri}, itself a proxy; expected the client`)
     return id
   }
 
@@ -165,9 +166,9 @@ export class XfccAuthenticator implements Authenticator {
   }
 
   /**
-   * Envoy writes no header for a client without a certificate: another authenticator would take the proxy's
-   * own certificate for that of the client. Whether the certificate is valid does not matter here: nobody who
-   * presents it is let in.
+   * Envoy writes no header for a client without a certificate: the next authenticator would accept the
+   * proxy's own certificate as the client's. The certificate is not verified here, because the request is
+   * refused in either case.
    */
   #refuseProxyAlone(request: AuthenticationRequest): void {
     if (this.#proxiesAsCallers || !this.#isInNetworks(request)) return
@@ -179,7 +180,7 @@ export class XfccAuthenticator implements Authenticator {
         )
   }
 
-  /** The identity that the proxy has shown; undefined where none is asked for. */
+  /** The authenticated identity of the proxy; undefined if it does not have to authenticate. */
   async #proxyOf(request: AuthenticationRequest): Promise<string | undefined> {
     if (this.#proxies === undefined) return undefined
     const shown = await this.#proxies.authenticate(request)
@@ -187,7 +188,9 @@ export class XfccAuthenticator implements Authenticator {
     if (id !== undefined) return id
     throw authenticationError(
       `${xfccHeader} from a peer that ` +
-        (shown === undefined ? 'has shown no certificate' : `is ${shown.identities.join()}, no proxy`),
+        (shown === undefined
+          ? 'presented no certificate'
+          : `is ${shown.identities.join()}, which is not in proxyIdentities`),
     )
   }
 }
@@ -199,7 +202,7 @@ function readNetwork(text: string): IpNetwork {
     network.bits === 0 ||
     (network.bits === 96 && network.octets.every((octet, at) => at >= 10 || octet === 0))
   )
-    throw bad(`${text} is every address; dangerouslyAnyAddress says so`)
+    throw bad(`the network ${text} contains every address; use dangerouslyAnyAddress for that`)
   return network
 }
 

@@ -1,10 +1,9 @@
-// The header x-forwarded-client-cert of Envoy: elements at commas, pairs at semicolons, values that may be
-// quoted.
-// envoyproxy.io, HTTP header manipulation, "x-forwarded-client-cert".
+// Parses Envoy's header x-forwarded-client-cert: elements separated by commas, pairs by semicolons; values
+// may be quoted. envoyproxy.io, HTTP header manipulation, "x-forwarded-client-cert".
 
 import { authenticationError } from '../require-caller.ts'
 
-/** What one proxy wrote about its client. */
+/** The data of one proxy about its client. */
 export interface XfccElement {
   /** Identities of the proxy's own certificate. */
   readonly by: readonly string[]
@@ -15,8 +14,8 @@ export interface XfccElement {
 }
 
 /**
- * The last element: the one that the nearest proxy appended. The elements before it came with the request,
- * and are only held to the grammar.
+ * The last element, which the nearest proxy appended. The elements before it came with the request: only
+ * their syntax is checked.
  *
  * @throws ERR_CREDENTIAL_INVALID
  */
@@ -35,7 +34,7 @@ interface OpenElement {
   hash: string | undefined
 }
 
-/** Reads one element from `start`; the offset of the comma after it, or the length. */
+/** Reads one element from `start`. Returns the offset of the comma after it, or the length of the header. */
 function readElement(header: string, start: number, element: OpenElement): number {
   let at = start
   for (;;) {
@@ -83,14 +82,14 @@ function endOfQuoted(header: string, start: number): number {
     if (unit === backslash) at++
     else if (unit === quote) return at
   }
-  throw malformed('a quote without end')
+  throw malformed('a quoted value has no closing quote')
 }
 
 function endOfPlain(header: string, start: number): number {
   for (let at = start; at < header.length; at++) {
     const unit = header.charCodeAt(at)
     if (unit === comma || unit === semicolon) return at
-    if (unit === quote || unit === equalsSign) throw malformed('a value that needs quotes and has none')
+    if (unit === quote || unit === equalsSign) throw malformed('a value that must be quoted is not')
   }
   return header.length
 }
@@ -107,8 +106,8 @@ function malformed(what: string): Error {
 export const xfccHeader = 'x-forwarded-client-cert'
 const maxElements = 16
 /**
- * The elements that another follows, as far as they keep the grammar. Each alternative begins with another
- * character, so that nothing is tried twice: the time is that of reading the header once.
+ * Matches the elements before the last one, as long as their syntax is valid. No two alternatives begin with
+ * the same character, so the pattern never backtracks: the time is linear in the length of the header.
  */
 const elementsBefore = (() => {
   const pair = String.raw`(?:by|hash|cert|chain|subject|uri|dns)=(?:"(?:[^"\\]|\\[^])*"|[^",;=]*)`

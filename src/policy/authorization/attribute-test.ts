@@ -1,23 +1,23 @@
-// Tests of one attribute of a request: each field of a rule is made into one.
+// Tests of one attribute of a request: each field of a rule is compiled into one.
 
 import { isPkiError } from '../../errors/index.ts'
 import { isInNetwork, parseIpNetwork } from '../../internal/ip-address.ts'
 import type { Facts } from './facts.ts'
 import type { StringTest } from './string-match.ts'
 
-/** One field of a rule. */
+/** The test of one field of a rule. */
 export interface AttributeTest {
-  /** Whether only HTTP has the attribute. */
+  /** Whether only HTTP requests have the attribute. */
   readonly http: boolean
   /**
-   * `denies`: what is not known counts as a match for a rule that denies, and as none for one that allows.
+   * `denies`: an attribute that is not known matches DENY rules, and does not match ALLOW rules.
    */
   holds(facts: Facts, denies: boolean): boolean
 }
 
 /**
- * The texts of an attribute; undefined where they are not known. `each`: a list that came as one text is also
- * taken apart.
+ * The texts of an attribute; undefined if they are not known. `each`: a list in one text is also split into
+ * its elements.
  */
 export type TextsOf = (facts: Facts, each: boolean) => readonly string[] | undefined
 

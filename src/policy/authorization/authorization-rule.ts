@@ -1,4 +1,4 @@
-// The rules of an AuthorizationPolicy: read, checked as Istio's validation checks them, and made into tests.
+// The rules of an AuthorizationPolicy: validated as Istio does, and compiled into tests.
 
 import type { DocumentReader, PolicyPath } from '../document-reader.ts'
 import { addressTest, portTest, textTest } from './attribute-test.ts'
@@ -8,13 +8,13 @@ import type { Facts } from './facts.ts'
 import { compilePathMatch } from './request-path.ts'
 import { compileHostMatch, compileStringMatch, isExact } from './string-match.ts'
 
-/** Keys of which a request must have one for the rule to match; undefined where it may have none. */
+/** Keys: a request must have one of them for the rule to match; undefined if it need not. */
 interface ExactKeys {
   readonly sources: readonly string[] | undefined
   readonly paths: readonly string[] | undefined
 }
 
-/** One rule: any of `from`, any of `to`, and all of `when`. An empty list holds. */
+/** One rule: any of `from`, any of `to`, and all of `when`. An empty list always matches. */
 export interface AuthorizationRule {
   /** `namespace/name[index]`. */
   readonly name: string
@@ -24,16 +24,16 @@ export interface AuthorizationRule {
   readonly keys: ExactKeys
 }
 
-/** What a rule is read for. */
+/** The context in which a rule is read. */
 export interface RuleContext {
   readonly namespace: string
-  /** A principal of a policy under the name of our own trust domain. */
+  /** Rewrites a principal of a policy to the name of our own trust domain. */
   readonly principal: (text: string) => string
 }
 
 /**
- * Whether the rule matches. For a connection that is not HTTP, what only HTTP has is no part of a rule that
- * denies.
+ * Whether the rule matches. For a connection that is not HTTP, a DENY rule is evaluated without its HTTP
+ * attributes.
  */
 export function ruleMatches({ from, to, when }: AuthorizationRule, facts: Facts, denies: boolean): boolean {
   const holds = (tests: readonly AttributeTest[]): boolean =>
@@ -85,7 +85,7 @@ function parts(
     entry.finish()
     const tests = read(part)
     part.finish()
-    // Without a field it would match everything.
+    // An empty object would match everything.
     if (tests.length === 0) part.faultAt(part.path, 'is empty; it needs at least one field')
     found.push(tests)
   })

@@ -1,4 +1,4 @@
-// Istio's AuthorizationPolicy and PeerAuthentication for one workload: what is decided, and by which rule.
+// Decides requests to one workload by Istio's AuthorizationPolicy and PeerAuthentication.
 
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
@@ -17,48 +17,48 @@ import { pathNormalizations } from './request-path.ts'
 import type { PathNormalization } from './request-path.ts'
 import { RuleTable } from './rule-table.ts'
 
-/** Allowed or not, and by which rule. @inline */
+/** The decision, and the rule that made it. @inline */
 export interface AuthorizationDecision {
   readonly allowed: boolean
   /**
    * `namespace/name[index]` of the rule of an AuthorizationPolicy; `namespace/name` of the PeerAuthentication
-   * that requires mutual TLS; `no-allow-policy` where nothing restricts the workload; `no-allow-rule` where
-   * no rule that allows matches.
+   * that requires mutual TLS; `no-allow-policy` if no policy restricts the workload; `no-allow-rule` if no
+   * ALLOW rule matches.
    */
   readonly rule: string
-  /** Why, in words, for the log: never for the caller. */
+  /** The reason, for the log; not for the caller. */
   readonly reason: string
-  /** The rules with the action AUDIT that match. */
+  /** The matching rules with the action AUDIT. */
   readonly audited: readonly string[]
 }
 
 /** Options of `Authorizer`. @inline */
 export interface AuthorizerOptions {
-  /** The workload that is asked for something: its namespace and its labels. */
+  /** The workload that receives the requests: its namespace and its labels. */
   readonly workload: Workload
-  /** The trust domain of the mesh; `cluster.local` in a policy means it too. */
+  /** The trust domain of the mesh; `cluster.local` in a policy is an alias of it. */
   readonly trustDomain: TrustDomain | string
   /** Former names of the trust domain. */
   readonly aliases?: Iterable<TrustDomain | string> | undefined
-  /** Policies of this namespace are for the workloads of all. Default `istio-system`. */
+  /** Policies in this namespace apply to the workloads of all namespaces. Default `istio-system`. */
   readonly rootNamespace?: string | undefined
-  /** `pathNormalization` of the mesh. Default `base`, as Istio's. */
+  /** `pathNormalization` of the mesh. Default `base`, as in Istio. */
   readonly pathNormalization?: PathNormalization | undefined
-  /** Reports a fault of resource `index` with its place; it has to throw. Default: ERR_POLICY_INVALID. */
+  /** Reports a fault of resource `index` at a path; it must throw. Default: ERR_POLICY_INVALID. */
   readonly fault?: ((index: number, ...at: Parameters<PolicyFault>) => never) | undefined
 }
 
 /**
- * Decides by resources of Istio, `AuthorizationPolicy` and `PeerAuthentication`, that are for one workload.
- * In this order:
+ * Decides by the Istio resources `AuthorizationPolicy` and `PeerAuthentication` that apply to one workload,
+ * in this order:
  *
- * 1. where mutual TLS is STRICT for the port, a request without a `principal` is refused;
- * 2. a rule with the action DENY that matches refuses;
- * 3. without a policy with the action ALLOW everything is allowed; with one, a rule of it has to match.
+ * 1. if mutual TLS is STRICT for the port, a request without a `principal` is refused;
+ * 2. a matching rule with the action DENY refuses;
+ * 3. without a policy with the action ALLOW every request is allowed; with one, an ALLOW rule must match.
  *
- * Rules with the action AUDIT decide nothing. CUSTOM is refused. What is not known of a request (an address,
- * a port, the path or the host of an HTTP request, a value that cannot be read) matches rules that deny and
- * not those that allow. Every call is pure: the same request gets the same decision.
+ * Rules with the action AUDIT do not affect the decision. CUSTOM is refused. An attribute that is not known
+ * (an address, a port, the path or the host of an HTTP request, a value that cannot be read) matches DENY
+ * rules and does not match ALLOW rules. Every call is pure: the same request gets the same decision.
  *
  * @example
  * ```ts
@@ -85,7 +85,7 @@ export class Authorizer {
   readonly #deny: RuleTable
   readonly #allow: RuleTable
   readonly #audit: readonly AuthorizationRule[]
-  /** Policies that allow, also those without rules, which then allow nothing. */
+  /** The ALLOW policies, including those without rules, which allow nothing. */
   readonly #allowing: readonly string[]
   readonly #peers: PeerAuthentications
   readonly #aliases: TrustDomainAliases
@@ -93,7 +93,7 @@ export class Authorizer {
 
   /**
    * @param resources the documents of Istio's YAML, as data
-   * @throws ERR_POLICY_INVALID with the place of an unknown key, or of a value of another type or shape;
+   * @throws ERR_POLICY_INVALID with the path of an unknown key or an invalid value;
    * ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID
    */
   constructor(resources: readonly unknown[], options: AuthorizerOptions) {
@@ -110,9 +110,9 @@ export class Authorizer {
     const trustDomain = TrustDomain.from(read.trustDomain)
     this.#aliases = new TrustDomainAliases(trustDomain, read.aliases ?? [])
     if (!pathNormalizations.includes(pathNormalization))
-      throw bad(`pathNormalization is none of ${pathNormalizations.join(', ')}`)
+      throw bad(`pathNormalization must be one of ${pathNormalizations.join(', ')}`)
     this.#normalization = pathNormalization
-    if (!Array.isArray(resources)) throw bad('resources are not a list')
+    if (!Array.isArray(resources)) throw bad('resources must be a list')
     const rules: Record<Action, AuthorizationRule[]> = { ALLOW: [], DENY: [], AUDIT: [] }
     const allowing: string[] = []
     const peers: PeerAuthentication[] = []
@@ -139,13 +139,14 @@ export class Authorizer {
   }
 
   /**
-   * Whether mutual TLS is required at a port of the workload; without a port, at those that no policy names.
+   * Whether mutual TLS is required at a port of the workload; without a port, at the ports that no policy
+   * names.
    */
   mutualTls(port?: number): MutualTlsDecision {
     return this.#peers.modeOf(port)
   }
 
-  /** Decides one request, or one connection that is not HTTP. Never throws for what a request has in it. */
+  /** Decides one request, or one connection that is not HTTP. No content of a request makes it throw. */
   decide(request: AuthorizationRequest): AuthorizationDecision {
     const facts = factsOf(request, this.#aliases, this.#normalization)
     const audited = this.#audit.filter((rule) => ruleMatches(rule, facts, false)).map(({ name }) => name)
@@ -159,14 +160,14 @@ export class Authorizer {
     const denied = this.#deny.find(facts)
     if (denied !== undefined) return answer(false, denied.name, 'denied by a rule')
     if (this.#allowing.length === 0)
-      return answer(true, 'no-allow-policy', 'no policy with the action ALLOW is for the workload')
+      return answer(true, 'no-allow-policy', 'no policy with the action ALLOW applies to the workload')
     const allowed = this.#allow.find(facts)
     if (allowed !== undefined) return answer(true, allowed.name, 'allowed by a rule')
     const policies = this.#allowing.slice(0, 5).join(', ')
     return answer(
       false,
       'no-allow-rule',
-      `no rule of ${this.#allowing.length} policies allows it: ${policies}`,
+      `none of the ${this.#allowing.length} ALLOW policies allows it: ${policies}`,
     )
   }
 }
@@ -180,9 +181,9 @@ function readPolicy(
   const labels = readSelector(spec)
   const given = spec?.value ?? {}
   for (const key of ['targetRef', 'targetRefs'])
-    if (Object.hasOwn(given, key)) spec?.fault(key, 'is for gateways and waypoints; use selector')
+    if (Object.hasOwn(given, key)) spec?.fault(key, 'applies to gateways and waypoints only; use selector')
   if (given['action'] === 'CUSTOM' || Object.hasOwn(given, 'provider'))
-    spec?.fault('action', 'CUSTOM is not supported: no external authorizer is asked')
+    spec?.fault('action', 'CUSTOM is not supported: external authorizers are not called')
   const action = (spec?.oneOf('action', ['ALLOW', 'DENY', 'AUDIT']) ?? 'ALLOW') as Action
   const rules: AuthorizationRule[] = []
   spec?.objects('rules', (rule) => {
@@ -192,7 +193,7 @@ function readPolicy(
   return { action, labels, rules }
 }
 
-/** `cluster.local` in a policy is the trust domain of the mesh, whatever its name. */
+/** `cluster.local` in a policy is an alias of the trust domain of the mesh. */
 function principalUnder(trustDomain: TrustDomain): (text: string) => string {
   const placeholder = 'cluster.local/'
   return (text) =>
@@ -201,10 +202,11 @@ function principalUnder(trustDomain: TrustDomain): (text: string) => string {
 
 function workloadOf(workload: unknown): Workload {
   const { namespace, labels } = Object(workload) as Partial<Workload>
-  if (typeof namespace !== 'string' || namespace === '') throw bad('workload needs a namespace')
+  if (typeof namespace !== 'string' || namespace === '')
+    throw bad('workload.namespace must be a string that is not empty')
   const copy: Record<string, string> = {}
   for (const [key, value] of Object.entries(labels ?? {})) {
-    if (typeof value !== 'string') throw bad(`the label ${JSON.stringify(key.slice(0, 64))} is not text`)
+    if (typeof value !== 'string') throw bad(`the label ${JSON.stringify(key.slice(0, 64))} is not a string`)
     copy[key] = value
   }
   return { namespace, labels: copy }

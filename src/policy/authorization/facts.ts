@@ -1,4 +1,4 @@
-// What is known about one request, in the form in which rules compare it.
+// The facts about one request, in the form that rules compare.
 
 import { isPkiError } from '../../errors/index.ts'
 import { parseIpAddress } from '../../internal/ip-address.ts'
@@ -7,16 +7,16 @@ import type { TrustDomainAliases } from '../../spiffe/index.ts'
 import { normalizePath } from './request-path.ts'
 import type { PathNormalization } from './request-path.ts'
 
-/** A request or a connection, as the one who asks has verified it. What is not known is left out. @inline */
+/** A request or a connection, as the calling code has verified it. Omit what is not known. @inline */
 export interface AuthorizationRequest {
-  /** The SPIFFE ID that the peer has proven by mutual TLS. Left out: the connection has no such peer. */
+  /** The SPIFFE ID of the peer, authenticated by mutual TLS. Omitted: the peer is not authenticated. */
   readonly principal?: SpiffeId | string | undefined
-  /** The claims of a token that was verified. Left out: there is none. */
+  /** The claims of a verified token. Omitted: there is no token. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
   /** The address of the peer of the connection: `ipBlocks`, `source.ip`. */
   readonly sourceIp?: string | undefined
   /**
-   * The address of the first client, from proxies that are trusted: `remoteIpBlocks`, `remote.ip`. Default:
+   * The address of the original client, as trusted proxies report it: `remoteIpBlocks`, `remote.ip`. Default:
    * `sourceIp`.
    */
   readonly remoteIp?: string | undefined
@@ -26,20 +26,20 @@ export interface AuthorizationRequest {
   readonly destinationPort?: number | undefined
   /** The server name of the TLS handshake. */
   readonly sni?: string | undefined
-  /** The HTTP method; left out for a connection that is not HTTP. */
+  /** The HTTP method; omit it for a connection that is not HTTP. */
   readonly method?: string | undefined
   /** The request target: path and query. */
   readonly path?: string | undefined
-  /** The authority of the request, with its port where it was sent. */
+  /** The authority of the request, including the port if it was sent. */
   readonly host?: string | undefined
-  /** By lower-case name, each a value or all its values. */
+  /** By lower-case name; each is one value or a list of all values. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined
 }
 
-/** Texts of a request; undefined where they are not known. */
+/** Texts of a request; undefined if they are not known. */
 type KnownTexts = readonly string[] | undefined
 
-/** A request that was read once. */
+/** A request, read once. */
 export interface Facts {
   readonly http: boolean
   /** The principal under every name of its trust domain, without `spiffe://`. Empty: none. */
@@ -60,7 +60,7 @@ export interface Facts {
   readonly headers: AuthorizationRequest['headers']
 }
 
-/** A value that cannot be read is not known. Every HTTP request has a method, a path and a host. */
+/** A value that cannot be read counts as not known. Every HTTP request has a method, a path and a host. */
 export function factsOf(
   request: AuthorizationRequest,
   aliases: TrustDomainAliases,
@@ -92,7 +92,7 @@ export function factsOf(
 }
 
 /**
- * The texts of a claim: of text itself, of a list each text. Scopes are a list in one text (RFC 8693 §4.2).
+ * The texts of a claim: a string, or each string of a list. Scopes are a list in one string (RFC 8693 §4.2).
  */
 export function claimTexts(
   claims: Readonly<Record<string, unknown>> | undefined,
@@ -111,8 +111,8 @@ export function claimTexts(
 }
 
 /**
- * The values of a header: each of them and all together, or, for a match that has to hold for all, only
- * together. A list that is too long to be taken apart is not known.
+ * The values of a header: each value and the joined values, or only the joined values for a match that must
+ * hold for all. A list that is too long to split counts as not known.
  */
 export function headerTexts({ headers }: Facts, name: string, each: boolean): KnownTexts {
   const value: unknown = headers !== undefined && Object.hasOwn(headers, name) ? headers[name] : undefined
@@ -131,7 +131,7 @@ function namesOf(id: SpiffeId, aliases: TrustDomainAliases): readonly string[] {
   try {
     return aliases.expand(id).map((one) => one.toString().slice(scheme.length))
   } catch (error) {
-    // Under a longer name of the trust domain the ID is too long: then it has only its own.
+    // With a longer name of the trust domain the ID exceeds its maximum length: that name is skipped.
     if (isPkiError(error)) return [id.toString().slice(scheme.length)]
     throw error
   }

@@ -1,9 +1,9 @@
-// What AuthorizationPolicy and PeerAuthentication have in common: kind, name, namespace, and the workloads
-// that they select.
+// The common fields of AuthorizationPolicy and PeerAuthentication: kind, name, namespace, and the selected
+// workloads.
 
 import type { DocumentReader } from '../document-reader.ts'
 
-/** The workload that a policy is for or not. @inline */
+/** The workload to which policies apply or not. @inline */
 export interface Workload {
   readonly namespace: string
   readonly labels: Readonly<Record<string, string>>
@@ -15,7 +15,7 @@ export interface MeshResource {
   /** `namespace/name`. */
   readonly id: string
   readonly namespace: string
-  /** Of `metadata.creationTimestamp`; Infinity where it has none. */
+  /** `metadata.creationTimestamp`; Infinity if it is absent. */
   readonly createdMs: number
   readonly spec: DocumentReader | undefined
 }
@@ -50,7 +50,7 @@ export function readResource(resource: DocumentReader): MeshResource {
   }
 }
 
-/** The labels that `spec.selector` asks for; empty: every workload. */
+/** The labels that `spec.selector` requires; empty: every workload. */
 export function readSelector(spec: DocumentReader | undefined): ReadonlyMap<string, string> {
   const labels = new Map<string, string>()
   const selector = spec?.object('selector')
@@ -71,7 +71,7 @@ export function selects(labels: ReadonlyMap<string, string>, workload: Workload)
   )
 }
 
-/** What kubectl prints. */
+/** Fields that kubectl prints. */
 const unreadMetadata = [
   'annotations',
   'creationTimestamp',

@@ -5,12 +5,12 @@ import { readSelector, selects } from './mesh-resource.ts'
 import type { MeshResource, Workload } from './mesh-resource.ts'
 
 /**
- * `STRICT` requires mutual TLS, `PERMISSIVE` takes it and plain text, `DISABLE` takes plain text alone.
+ * `STRICT` requires mutual TLS, `PERMISSIVE` accepts it and plain text, `DISABLE` accepts plain text only.
  * @inline
  */
 type MutualTlsMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE'
 
-/** The mode of a port, and what says so. @inline */
+/** The mode of a port, and the resource that sets it. @inline */
 export interface MutualTlsDecision {
   readonly mode: MutualTlsMode
   /** `namespace/name` of the PeerAuthentication, or `default`. */
@@ -29,7 +29,7 @@ export interface PeerAuthentication {
   readonly ports: ReadonlyMap<number, MutualTlsMode | undefined>
 }
 
-/** Checks a resource; undefined where it is not for the workload. */
+/** Checks a resource; undefined if it does not apply to the workload. */
 export function readPeerAuthentication(
   { id, namespace, createdMs, spec }: MeshResource,
   workload: Workload,
@@ -74,7 +74,7 @@ export class PeerAuthentications {
     this.#byScope = { mesh: of('mesh'), namespace: of('namespace'), workload: of('workload') }
   }
 
-  /** The mode of a port of the workload; without a port, that of those which are not named. */
+  /** The mode of a port of the workload; without a port, the mode of the ports that no resource names. */
   modeOf(port: number | undefined): MutualTlsDecision {
     const { mesh, namespace, workload } = this.#byScope
     const ofPort = port === undefined ? undefined : workload?.ports.get(port)
@@ -84,7 +84,7 @@ export class PeerAuthentications {
     return { mode: 'PERMISSIVE', rule: 'default' }
   }
 
-  /** The same; where the port is not known, STRICT if any port is. */
+  /** The same; if the port is not known, STRICT if any port is STRICT. */
   strictestOf(port: unknown): MutualTlsDecision {
     if (typeof port === 'number') return this.modeOf(port)
     const { workload } = this.#byScope

@@ -12,7 +12,7 @@ export type PathNormalization = 'none' | 'base' | 'merge-slashes' | 'decode-and-
 
 export const pathNormalizations = ['none', 'base', 'merge-slashes', 'decode-and-merge-slashes'] as const
 
-/** The path that policies see: without query and fragment, normalised. */
+/** The path that policies match: normalised, without query and fragment. */
 export function normalizePath(target: string, normalization: PathNormalization): string {
   const end = target.search(/[?#]/)
   let path = end < 0 ? target : target.slice(0, end)
@@ -50,10 +50,10 @@ function withoutDots(path: string): string {
   return kept.join('/')
 }
 
-/** A test for `paths`, or what is wrong with its text. */
+/** A test for `paths`, or the fault in its text. */
 export function compilePathMatch(text: string): StringTest | string {
   if (!/[{}]/.test(text)) return compileStringMatch(text)
-  const fault = (what: string): string => `${JSON.stringify(text)} is no path template: ${what}`
+  const fault = (what: string): string => `${JSON.stringify(text)} is not a path template: ${what}`
   if (!text.startsWith('/')) return fault('it has to begin with /')
   const segments = text.slice(1).split('/')
   const rest = segments.indexOf('{**}')
@@ -73,7 +73,7 @@ export function compilePathMatch(text: string): StringTest | string {
   }
 }
 
-/** As many segments as there are, each a name or anything that is not empty. */
+/** Compares each segment with a name, or accepts any segment that is not empty. */
 function templateTest(segments: readonly string[]): StringTest {
   return (path) => {
     if (segments.length === 0) return path === ''

@@ -1,5 +1,5 @@
-// Finds the rules that may match a request without a look at the others: by exact principals, namespaces,
-// service accounts, request principals, and paths.
+// An index of rules by exact principals, namespaces, service accounts, request principals and paths: only
+// rules that can match a request are tested.
 
 import type { AuthorizationRule } from './authorization-rule.ts'
 import { ruleMatches } from './authorization-rule.ts'
@@ -14,9 +14,9 @@ interface Placed {
 export class RuleTable {
   readonly #rules: readonly AuthorizationRule[]
   readonly #denies: boolean
-  /** By field, by value: only the fields that a rule has a key of. */
+  /** By field, then by value; only fields that are the key of a rule. */
   readonly #byField = new Map<KeyField, Map<string, Placed[]>>()
-  /** Those without keys: any request may match. */
+  /** Rules without keys: any request can match them. */
   readonly #others: Placed[] = []
 
   constructor(rules: readonly AuthorizationRule[], denies: boolean) {
@@ -32,7 +32,7 @@ export class RuleTable {
   /** The first rule that matches, in the order of the policies. */
   find(facts: Facts): AuthorizationRule | undefined {
     const matches = (rule: AuthorizationRule): boolean => ruleMatches(rule, facts, this.#denies)
-    // A rule that denies can match a connection that has none of its keys, because HTTP's are left out.
+    // A DENY rule can match a connection with none of its keys: HTTP attributes are ignored for it.
     if (!facts.http) return this.#rules.find(matches)
     let first = this.#others.find(({ rule }) => matches(rule))
     for (const [field, byValue] of this.#byField) {
@@ -58,7 +58,7 @@ export class RuleTable {
 
 type KeyField = 'principals' | 'requestPrincipals' | 'namespaces' | 'serviceAccounts' | 'paths'
 
-/** The first of the rules that matches, where it stands before the one that was found. */
+/** The first matching rule, if it precedes the one that was found. */
 function earliest(
   candidates: readonly Placed[] | undefined,
   found: Placed | undefined,

@@ -1,4 +1,4 @@
-// Code and a webhook after a policy: they may narrow what it allows, or refuse it, and nothing else.
+// Code and a webhook that run after a policy: they can only narrow or refuse what it allows.
 
 import type { Caller } from '../../auth/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
@@ -13,23 +13,23 @@ import type { PolicyWebhookOptions } from './policy-webhook.ts'
 
 type AllowedDecision = Extract<IssuanceDecision, { allowed: true }>
 
-/** What a hook answers. @inline */
+/** The answer of a hook. @inline */
 interface HookAnswer {
   /** Anything but `true` refuses. */
   readonly allowed: boolean
-  /** Why not, for the caller and the log. */
+  /** The reason of a refusal, for the caller and the log. */
   readonly reason?: string | undefined
-  /** A longer validity is cut to it. */
+  /** Shortens a longer validity to this limit. */
   readonly maxTtlSeconds?: number | undefined
-  /** Names that are left out, as `DNS:a.example.org` and `IP:10.0.0.1`: never the SPIFFE ID. */
+  /** Names to omit, such as `DNS:a.example.org` and `IP:10.0.0.1`; the SPIFFE ID cannot be omitted. */
   readonly withoutNames?: readonly string[] | undefined
 }
 
 /** Options of `withPolicyHooks`. @inline */
 export interface PolicyHooksOptions {
   /**
-   * Called for each request that the policy allows. What it throws refuses: a `PkiError` with its code,
-   * anything else with ERR_POLICY_FAILED.
+   * Called for each request that the policy allows. An error that it throws refuses the request: a `PkiError`
+   * with its code, any other error with ERR_POLICY_FAILED.
    */
   readonly hook?:
     | ((
@@ -38,16 +38,16 @@ export interface PolicyHooksOptions {
         decision: AllowedDecision,
       ) => HookAnswer | Promise<HookAnswer>)
     | undefined
-  /** Asked after `hook`, over HTTP. Without an answer in time the request is refused. */
+  /** Called after `hook`, over HTTP. Without an answer before the deadline the request is refused. */
   readonly webhook?: PolicyWebhookOptions | undefined
-  /** The time in the question to the webhook, and its deadline. Default: the system's. */
+  /** The clock for the time in the request to the webhook and for its deadline. Default: the system clock. */
   readonly clock?: Clock | undefined
 }
 
 /**
- * A policy whose decisions are put to code of your own, to a service, or to both. Neither can allow what the
- * policy refuses, add a name or lengthen the validity. What is cut is in `trimmed` of the decision, with the
- * rules `hook` and `webhook`.
+ * A policy whose decisions your own code, a service, or both can narrow or refuse. Neither can allow what the
+ * policy refuses, add a name or extend the validity. `trimmed` of the decision lists what they remove, with
+ * the rules `hook` and `webhook`.
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
@@ -98,29 +98,29 @@ async function called(
 }
 
 /**
- * The decision with what the answer takes away.
+ * Applies the answer to the decision.
  *
  * @throws ERR_POLICY_FAILED for an answer that cannot be read
  */
 function narrow(decision: AllowedDecision, answer: unknown, rule: string): IssuanceDecision {
   const { allowed, reason, maxTtlSeconds, withoutNames = [] } = membersOf(answer, rule)
   if (typeof allowed !== 'boolean') throw unreadable(rule, 'allowed is neither true nor false')
-  if (reason !== undefined && typeof reason !== 'string') throw unreadable(rule, 'reason is no text')
+  if (reason !== undefined && typeof reason !== 'string') throw unreadable(rule, 'reason is not a string')
   if (!allowed) {
     const why = reason?.slice(0, 1024) ?? 'refused without a reason'
     return { allowed: false, rule, code: 'ERR_POLICY_DENIED', reason: why }
   }
   if (maxTtlSeconds !== undefined && !isCount(maxTtlSeconds, 1))
-    throw unreadable(rule, 'maxTtlSeconds is no whole number from 1 on')
-  if (!Array.isArray(withoutNames)) throw unreadable(rule, 'withoutNames is no list')
+    throw unreadable(rule, 'maxTtlSeconds is not a whole number of at least 1')
+  if (!Array.isArray(withoutNames)) throw unreadable(rule, 'withoutNames is not a list')
   return cut(decision, withoutNames, (maxTtlSeconds as number | undefined) ?? Infinity, rule)
 }
 
 function membersOf(answer: unknown, rule: string): Partial<Record<string, unknown>> {
-  if (typeof answer !== 'object' || answer === null) throw unreadable(rule, 'it is no object')
+  if (typeof answer !== 'object' || answer === null) throw unreadable(rule, 'it is not an object')
   const odd = Object.keys(answer).find((key) => !answerKeys.includes(key))
   // A restriction with a misspelt key must not be lost.
-  if (odd !== undefined) throw unreadable(rule, `${JSON.stringify(odd.slice(0, 64))} is unknown`)
+  if (odd !== undefined) throw unreadable(rule, `the key ${JSON.stringify(odd.slice(0, 64))} is unknown`)
   return answer
 }
 
@@ -134,8 +134,8 @@ function cut(
   const without = new Set(withoutNames)
   const { content } = decision
   const gone = content.subjectAltName.filter((name) => without.delete(formatGeneralName(name)))
-  if (gone.some(({ type }) => type === 'uri')) throw unreadable(rule, 'withoutNames has the SPIFFE ID')
-  if (without.size > 0) throw unreadable(rule, 'withoutNames has a name that the certificate would not have')
+  if (gone.some(({ type }) => type === 'uri')) throw unreadable(rule, 'withoutNames contains the SPIFFE ID')
+  if (without.size > 0) throw unreadable(rule, 'withoutNames contains a name that is not in the decision')
   const shorter = limit < (content.maxTtlSeconds ?? Infinity)
   const trimmed = gone.map((name) => `${formatGeneralName(name)} left out by ${rule}`)
   if (shorter) trimmed.push(`validity: at most ${limit} s by ${rule}`)

@@ -11,17 +11,17 @@ import { formatGeneralName } from '../../x509/internal.ts'
 import type { Signer } from '../../x509/index.ts'
 import type { IssuanceDecision, PolicyRequest } from '../issuance-policy.ts'
 
-/** A service that is asked. @inline */
+/** The service to call. @inline */
 export interface PolicyWebhookOptions {
-  /** Where to: https. */
+  /** An https URL. */
   readonly url: string
-  /** Fetches: which networks may be reached is its decision. */
+  /** Sends the request; it decides which networks can be reached. */
   readonly fetcher: Pick<GuardedFetcher, 'fetch'>
-  /** Signs by HMAC-SHA-256: a secret of 32 octets or more, which the service has too. */
+  /** The key for HMAC-SHA-256 signatures: a secret of at least 32 octets, shared with the service. */
   readonly hmacKey?: Uint8Array | undefined
-  /** Signs by a key pair instead. One of the two is required. */
+  /** Signs with a private key instead. Exactly one of the two is required. */
   readonly signer?: Signer | undefined
-  /** From the question to the whole answer, in milliseconds. Default 3,000. */
+  /** The time from the request to the end of the answer, in milliseconds. Default 3,000. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -35,10 +35,11 @@ export function checkWebhook(given: PolicyWebhookOptions): PolicyWebhookOptions 
     timeoutMs: 'optional',
   })
   const { url, fetcher, hmacKey, signer } = read
-  if (typeof url !== 'string' || !/^https:\/\/[^/]/i.test(url)) throw bad('url is no https URL')
+  if (typeof url !== 'string' || !/^https:\/\/[^/]/i.test(url)) throw bad('url is not an https URL')
   if (typeof (Object(fetcher) as Partial<GuardedFetcher>).fetch !== 'function')
     throw bad('fetcher has no method fetch')
-  if ((hmacKey === undefined) === (signer === undefined)) throw bad('one of hmacKey and signer is wanted')
+  if ((hmacKey === undefined) === (signer === undefined))
+    throw bad('exactly one of hmacKey and signer is required')
   if (hmacKey !== undefined && !(hmacKey instanceof Uint8Array && hmacKey.length >= 32))
     throw bad('hmacKey has fewer than 32 octets')
   if (signer !== undefined && typeof signer.sign !== 'function') throw bad('signer has no method sign')
@@ -46,7 +47,7 @@ export function checkWebhook(given: PolicyWebhookOptions): PolicyWebhookOptions 
   return Object.freeze({ ...read, ...(hmacKey && { hmacKey: Uint8Array.from(hmacKey) }) })
 }
 
-/** What the service answers. @throws ERR_POLICY_FAILED for every failure */
+/** Calls the service and returns its answer. @throws ERR_POLICY_FAILED for every failure */
 export async function askWebhook(
   { url, fetcher, hmacKey, signer, timeoutMs = 3000 }: PolicyWebhookOptions,
   clock: Clock,
@@ -91,7 +92,7 @@ export async function askWebhook(
   }
 }
 
-/** No claims: they may be personal, and the policy has read them. */
+/** Without claims: they may be personal data, and the policy has already judged them. */
 function questionOf(
   clock: Clock,
   { csr, ttlSeconds, source, dryRun = false }: PolicyRequest,
@@ -99,7 +100,7 @@ function questionOf(
   { rule, content }: Extract<IssuanceDecision, { allowed: true }>,
 ): object {
   return {
-    // Each question is another one: an answer cannot be kept for the next.
+    // Every request is different, so that an answer cannot be replayed for another one.
     id: randomUUID(),
     time: new Date(clock.now()).toISOString(),
     dryRun,

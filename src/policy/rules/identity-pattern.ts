@@ -1,4 +1,5 @@
-// Which SPIFFE IDs a rule is for: exact, by template, or all of the trust domain. Never a regular expression.
+// The SPIFFE IDs to which a rule applies: exact, by template, or all of the trust domain; never a regular
+// expression.
 
 import { isPkiError } from '../../errors/index.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
@@ -18,10 +19,10 @@ export interface IdentityPattern {
 
 /**
  * A pattern from its text: a whole SPIFFE ID; a path in which a segment `{name}` stands for exactly one
- * segment and a last segment `**` for one or more; or `*` for every workload. A path is one of the policy's
- * own trust domain.
+ * segment and a last segment `**` for one or more; or `*` for every workload. A path is in the trust domain
+ * of the policy.
  *
- * @returns what is wrong, as text, where it is no pattern
+ * @returns the fault, as text, if it is not a valid pattern
  */
 export function parseIdentityPattern(text: string, trustDomain: string): IdentityPattern | string {
   if (text === '*') return { placeholders: [], segments: [], open: true }
@@ -47,7 +48,7 @@ export function parseIdentityPattern(text: string, trustDomain: string): Identit
   }
 }
 
-/** What the placeholders of a pattern stand for in the segments of a path that matches it. */
+/** The values of the placeholders of a pattern in a path that matches it. */
 export function placeholderValues(
   { placeholders, segments }: IdentityPattern,
   found: readonly string[],
@@ -59,7 +60,7 @@ export function placeholderValues(
   return values
 }
 
-/** The path of a whole ID, which may have placeholders. */
+/** The path of a whole ID, which may contain placeholders. */
 function pathOf(text: string, trustDomain: string): string | undefined {
   const prefix = `spiffe://${trustDomain}/`
   return text.startsWith(prefix) ? text.slice(prefix.length - 1) : undefined

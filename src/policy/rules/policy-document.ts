@@ -1,4 +1,5 @@
-// The policy as data: what a file or an object may have in it. Everything else is refused, with its place.
+// The policy as data: the keys and values that a file or an object may contain. Everything else is refused,
+// with its path.
 
 import { isDnsName } from '../../ca/lints/dns-name.ts'
 import { isPkiError } from '../../errors/index.ts'
@@ -12,23 +13,23 @@ import type { TimeWindow } from './time-window.ts'
 import { checkTrustDomainRules, keyAlgorithms, oneOf } from './trust-domain-rules.ts'
 import type { TrustDomainRules } from './trust-domain-rules.ts'
 
-/** Whom a rate is counted for. */
+/** What a rate limit counts by. */
 type RateLimitScope = 'identity' | 'namespace' | 'caller' | 'source' | 'all'
 
-/** One rule. A rule is applied to every caller that has an identity which matches. */
+/** One rule. It applies to every caller with an identity that matches. */
 export interface PolicyRule {
-  /** For decisions, logs and records: unique in the policy. */
+  /** The name in decisions, logs and records; unique in the policy. */
   readonly name: string
   /** A path such as `/ns/{ns}/sa/{sa}`, a whole SPIFFE ID, or `*`. */
   readonly identity: string
-  /** `deny` refuses; of the rules that allow there must be one. Default `allow`. */
+  /** `deny` refuses; at least one rule must allow. Default `allow`. */
   readonly effect?: 'allow' | 'deny' | undefined
-  /** Kinds of credentials that the rule is for, such as `x509`. Default: all. */
+  /** Kinds of credentials to which the rule applies, such as `x509`. Default: all. */
   readonly credentials?: readonly string[] | undefined
-  /** Claims of the caller that must be there with one of these values; a caller without them is refused. */
+  /** Claims that the caller must have with one of these values; a caller without them is refused. */
   readonly requiredClaims?:
     Readonly<Record<string, string | number | boolean | readonly (string | number | boolean)[]>> | undefined
-  /** Longer validities are cut. */
+  /** Longer validities are shortened. */
   readonly maxTtlSeconds?: number | undefined
   /**
    * DNS names that may be requested: `{sa}.{ns}.svc.cluster.local`, with the placeholders of `identity`.
@@ -46,13 +47,13 @@ export interface PolicyRule {
   /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile takes. */
   readonly keyAlgorithms?: readonly string[] | undefined
   /**
-   * Networks that requests come from, such as `10.0.0.0/8` or `fd00::/8`. A request without a known address
-   * is in none of them, and a rule that denies applies to it. Default: any.
+   * Networks from which requests must come, such as `10.0.0.0/8` or `fd00::/8`. A request without a known
+   * address is in none of them, and a `deny` rule applies to it. Default: any.
    */
   readonly networks?: readonly string[] | undefined
   /** When certificates are issued. Default: always. */
   readonly during?: readonly TimeWindow[] | undefined
-  /** How many certificates, for whom. */
+  /** The maximum number of certificates. */
   readonly rateLimit?:
     { readonly per: RateLimitScope; readonly count: number; readonly windowSeconds: number } | undefined
 }
@@ -64,14 +65,14 @@ export interface PolicyDocument extends TrustDomainRules {
   readonly aliases?: readonly string[] | undefined
   /** For requests without a validity. Default: the profile's. */
   readonly defaultTtlSeconds?: number | undefined
-  /** For every rule. */
+  /** The maximum for every rule. */
   readonly maxTtlSeconds?: number | undefined
-  /** What happens to a request for names that it may not have. Default `refuse`. */
+  /** What happens to a request for more than the policy grants. Default `refuse`. */
   readonly excess?: 'refuse' | 'trim' | undefined
   readonly rules: readonly PolicyRule[]
 }
 
-/** Checks every value, and returns the same data as a document. @throws what `fault` throws */
+/** Checks every value, and returns the same data as a typed document. @throws what `fault` throws */
 export function readPolicyDocument(value: unknown, fault: PolicyFault): PolicyDocument {
   const document = new DocumentReader(value, [], fault)
   const trustDomain = document.text('trustDomain') ?? document.missing('trustDomain')
@@ -95,7 +96,7 @@ export function readPolicyDocument(value: unknown, fault: PolicyFault): PolicyDo
 
 function checkRule(rule: DocumentReader, trustDomain: string, names: Set<string>): void {
   const name = rule.text('name') ?? rule.missing('name')
-  if (names.has(name)) rule.fault('name', `the name ${JSON.stringify(name)} stands twice`)
+  if (names.has(name)) rule.fault('name', `the name ${JSON.stringify(name)} is used twice`)
   names.add(name)
   const pattern = parseIdentityPattern(rule.text('identity') ?? rule.missing('identity'), trustDomain)
   if (typeof pattern === 'string') return rule.fault('identity', pattern)
@@ -109,7 +110,7 @@ function checkRule(rule: DocumentReader, trustDomain: string, names: Set<string>
     if (problem !== undefined) rule.faultAt(path, problem)
   })
   if (rule.oneOf('spiffeId', ['required', 'absent']) === 'absent' && !hasItems(rule.value['dnsNames']))
-    rule.fault('spiffeId', 'absent is for certificates with DNS names alone, and the rule has no dnsNames')
+    rule.fault('spiffeId', 'absent requires dnsNames: the certificate contains nothing else')
   for (const key of ['networks', 'ipAddresses'])
     rule.list(key, (network, path) => {
       const problem = networkFault(network)

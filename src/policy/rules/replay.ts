@@ -1,5 +1,5 @@
-// A changed policy over what was issued: which certificates it would refuse or change, before it is switched
-// on.
+// Applies a changed policy to the issuance history: which certificates it would refuse or change, before it
+// is put into use.
 
 import type { Caller } from '../../auth/index.ts'
 import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
@@ -11,7 +11,7 @@ import { formatGeneralName } from '../../x509/internal.ts'
 import type { CertificateRequest, Signer } from '../../x509/index.ts'
 import type { IssuancePolicy, PolicyRequest } from '../issuance-policy.ts'
 
-/** What the policy says of one certificate that was issued. */
+/** The decision of the policy about one issued certificate. */
 export interface ReplayedCertificate extends CertificateId {
   readonly identity: string
   readonly issuedAt: Date
@@ -20,7 +20,7 @@ export interface ReplayedCertificate extends CertificateId {
    * original request is not known.
    */
   readonly outcome: 'same' | 'differs' | 'refused' | 'unknown'
-  /** The rule that decides now, and the one that did. */
+  /** The rule of the policy, and the rule of the record. */
   readonly rule: string
   readonly ruleBefore: string
   /** What would be different, why it would be refused, or what is not known, in words. */
@@ -29,7 +29,7 @@ export interface ReplayedCertificate extends CertificateId {
 
 /** Options of `replayPolicy`. */
 export interface ReplayOptions {
-  /** Certificates issued from this time on. Default: all that the store has. */
+  /** Only certificates issued from this time on. Default: all in the store. */
   readonly since?: Date | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -135,14 +135,14 @@ function recordedFacts(
 }
 
 /**
- * The request as it may have been: policies judge one before its signature is verified, so it has none that
- * verifies.
+ * A request like the original one. Its signature does not verify: policies decide before the signature is
+ * verified.
  */
 function requestOf(
   { publicKey, subject, subjectAltName = [] }: Certificate,
   identity: SpiffeId,
 ): Promise<CertificateRequest> {
-  // Of a caller with several identities: which one. A certificate may be without it.
+  // Selects one identity of a caller with several; the certificate itself may have no SPIFFE ID.
   const isNamed = subjectAltName.some(({ type }) => type === 'uri')
   const names = isNamed ? subjectAltName : [generalName.uri(identity.toString()), ...subjectAltName]
   const signer: Signer = {

@@ -1,4 +1,4 @@
-// Finds the rules for an identity without a look at the others: a tree over the segments of their patterns.
+// An index of rules by identity: a tree over the segments of their patterns.
 
 import type { SpiffeId } from '../../spiffe/index.ts'
 import type { IdentityPattern } from './identity-pattern.ts'
@@ -6,7 +6,7 @@ import type { IdentityPattern } from './identity-pattern.ts'
 interface Node<Rule> {
   readonly names: Map<string, Node<Rule>>
   placeholder: Node<Rule> | undefined
-  /** Rules whose path ends here, and rules that take whatever follows. */
+  /** Rules whose pattern ends here, and rules whose pattern ends with `**` here. */
   readonly ends: Rule[]
   readonly open: Rule[]
 }

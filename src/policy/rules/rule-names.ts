@@ -1,5 +1,5 @@
-// The names in a certificate: which DNS names the rules for an identity have, and whether the SPIFFE ID is
-// among them.
+// The names in a certificate: the DNS names that rules grant to an identity, and whether the SPIFFE ID is
+// included.
 
 import type { SpiffeId } from '../../spiffe/index.ts'
 import type { GeneralName } from '../../x509/index.ts'
@@ -17,20 +17,20 @@ interface RuleForIdentity {
 
 export type AllowedDecision = Extract<IssuanceDecision, { allowed: true }>
 
-/** Whether one of the rules that allow has the name. */
+/** Whether an ALLOW rule grants the name. */
 export function mayHave(name: GeneralName, matches: readonly RuleForIdentity[]): boolean {
   if (name.type !== 'dns') return false
   return matches.some(({ rule, pattern, identity }) => {
     if (rule.dnsNames === undefined || rule.effect === 'deny') return false
     const values = placeholderValues(pattern, identity.path.slice(1).split('/'))
-    // A segment may have characters that a DNS name cannot: then no name is allowed by it.
+    // A segment may contain characters that are invalid in a DNS name: such a template grants no name.
     return rule.dnsNames.some(
       (template) => template.replace(/\{([^}]*)\}/g, (_, key: string) => values[key] ?? '') === name.value,
     )
   })
 }
 
-/** The DNS names alone; a SPIFFE ID in the request has said which identity asks, and is left out. */
+/** The DNS names only; a SPIFFE ID in the request has selected the identity, and is omitted. */
 export function withoutSpiffeId(
   decision: AllowedDecision,
   { rule, identity }: Pick<RuleForIdentity, 'rule' | 'identity'>,

@@ -1,5 +1,4 @@
-// The policy over rules: who gets a certificate comes from authentication, and every rule that matches is
-// applied.
+// A policy of rules: the identity comes from authentication, and every matching rule is applied.
 
 import type { Caller } from '../../auth/index.ts'
 import type { CertificateContent } from '../../ca/index.ts'
@@ -49,7 +48,7 @@ interface Match extends CompiledRule {
 export interface RulePolicyOptions {
   readonly clock?: Pick<Clock, 'now' | 'monotonic'> | undefined
   /**
-   * Reports a fault of the document with its place; it has to throw. Default: ERR_POLICY_INVALID with
+   * Reports a fault of the document at a path; it must throw. Default: ERR_POLICY_INVALID with
    * `rules[2].identity`.
    */
   readonly fault?: PolicyFault | undefined
@@ -59,18 +58,19 @@ export interface RulePolicyOptions {
  * A policy from data. The identity in the certificate is the caller's own, as with `callerIdentityPolicy`. Of
  * the rules whose pattern matches any identity of the caller:
  *
- * - one that denies refuses the request, where its conditions (`during`, `networks`, `keyAlgorithms`,
+ * - a `deny` rule refuses the request if its conditions (`during`, `networks`, `keyAlgorithms`,
  *   `requiredClaims`) hold;
- * - one that allows must match the identity that the certificate is for;
- * - the conditions and rate limits of all that allow must hold, and the shortest `maxTtlSeconds` cuts the
- *   validity;
- * - a DNS name is allowed where one of the rules for that identity has it;
+ * - an `allow` rule must match the identity of the certificate;
+ * - the conditions and rate limits of all `allow` rules must hold, and the shortest `maxTtlSeconds` limits
+ *   the validity;
+ * - a DNS name or an IP address is allowed if one of the rules for that identity grants it;
  * - the certificate has no SPIFFE ID, and DNS names alone, where one of the rules for that identity says
  *   `spiffeId: 'absent'`.
  *
- * The decision names the rules that allowed, or the one that refused.
+ * Before the rules, the settings of the trust domain are applied (`sanKinds`, `keyAlgorithms`, …). The
+ * decision names the rules that allowed, or the one that refused.
  *
- * @throws ERR_POLICY_INVALID for a document with an unknown key or a value of another type or shape;
+ * @throws ERR_POLICY_INVALID for a document with an unknown key or an invalid value;
  * ERR_INVALID_ARGUMENT
  * @example
  * ```ts
@@ -86,13 +86,13 @@ export function createRulePolicy(document: PolicyDocument, given?: RulePolicyOpt
   return new RulePolicy(readPolicyDocument(copyOf(document, fault), fault), clock)
 }
 
-/** A copy: the policy must not change with the object that it was made from. */
+/** A copy: later changes of the given object must not change the policy. */
 function copyOf(document: PolicyDocument, fault: PolicyFault): PolicyDocument {
   try {
     return structuredClone(document)
   } catch (error) {
     const reason = error instanceof Error ? error.message.slice(0, 200) : 'unknown'
-    return fault([], `is not data: ${reason}`)
+    return fault([], `is not plain data: ${reason}`)
   }
 }
 
@@ -127,7 +127,7 @@ class RulePolicy implements IssuancePolicy {
         isKindAllowed(this.#document, name) &&
         (mayHave(name, forIdentity) || mayHaveAddress(name, forIdentity)),
     )
-    // First what is wrong with caller and request themselves, then whether they may.
+    // Faults of the caller and the request come first, then the rules.
     if (!byIdentity.allowed || identity?.memberOf(trustDomain) !== true) return byIdentity
     const decision = decideByTrustDomain(this.#document, request, caller, byIdentity, this.#settings.trim)
     if (!decision.allowed) return decision
@@ -151,7 +151,8 @@ class RulePolicy implements IssuancePolicy {
   }
 
   /**
-   * Of every identity of the caller: a rule for one of them counts also when the certificate is for another.
+   * The rules for every identity of the caller: a rule for one of them also applies to a certificate for
+   * another.
    */
   #matchesOf({ identities, credential }: Caller): Match[] {
     const once = new Map(identities.map((id) => [this.#settings.aliases.canonical(id).toString(), id]))
@@ -166,7 +167,8 @@ class RulePolicy implements IssuancePolicy {
   }
 
   /**
-   * Which condition of the rule does not hold, in words. Conditions of a rule that denies say when it denies.
+   * The condition of the rule that does not hold, as text. The conditions of a `deny` rule say when it
+   * denies.
    */
   #unmetBy(
     { rule, during, networks }: Match,
@@ -186,7 +188,9 @@ class RulePolicy implements IssuancePolicy {
     return odd && `the claim ${JSON.stringify(odd[0])} of the caller is absent or has another value`
   }
 
-  /** A token of each limit, or none at all: what is refused by the second limit must not use up the first. */
+  /**
+   * Takes a token of each limit, or of none: a request that the second limit refuses must not use the first.
+   */
   #limited(request: PolicyRequest, caller: Caller, matches: readonly Match[]): IssuanceDecision | undefined {
     if (request.dryRun === true) return undefined
     const taken: (() => void)[] = []
@@ -197,7 +201,7 @@ class RulePolicy implements IssuancePolicy {
       const waitSeconds = limiter.take(key, this.#clock.monotonic())
       if (waitSeconds > 0) {
         for (const giveBack of taken) giveBack()
-        return refuse(rule.name, 'ERR_POLICY_RATE', `too many certificates; again in ${waitSeconds} s`)
+        return refuse(rule.name, 'ERR_POLICY_RATE', `too many certificates; retry in ${waitSeconds} s`)
       }
       taken.push(() => {
         limiter.giveBack(key)
@@ -242,8 +246,8 @@ function compile(rule: PolicyRule, place: number, trustDomain: string): Compiled
 }
 
 /**
- * Nobody can tell where a caller without an address is: a rule that allows is not for it, and one that denies
- * is.
+ * The network of a caller without an address is not known: `allow` rules do not apply to it, and `deny` rules
+ * do.
  */
 function comesFrom(
   source: string | undefined,
@@ -257,7 +261,7 @@ function comesFrom(
 function hasClaim(claims: Caller['claims'], name: string, wanted: unknown): boolean {
   const found = Object.hasOwn(claims, name) ? claims[name] : undefined
   const allowed: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted]
-  // A claim that is a list, such as groups, has each of its values.
+  // A claim that is a list, such as groups, matches by any of its values.
   return Array.isArray(found) ? found.some((one) => allowed.includes(one)) : allowed.includes(found)
 }
 
@@ -276,7 +280,7 @@ function limitKey({ rule, identity }: Match, caller: Caller, source: string | un
   }
 }
 
-/** Istio's namespace where the path has it, else the path without its last segment. */
+/** Istio's namespace if the path has one, else the path without its last segment. */
 function namespaceOf({ path }: SpiffeId): string {
   return /^\/ns\/[^/]+/.exec(path)?.[0] ?? path.slice(0, path.lastIndexOf('/'))
 }

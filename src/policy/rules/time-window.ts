@@ -1,12 +1,12 @@
-// When a rule allows: days of the week and hours, in a time zone by name.
+// When a rule applies: days of the week and hours, in a named time zone.
 
 /** A part of the week. */
 export interface TimeWindow {
   /** `mon` to `sun`. Default: every day. */
   readonly days?: readonly string[] | undefined
-  /** `HH:MM`, included. Default `00:00`. */
+  /** `HH:MM`, inclusive. Default `00:00`. */
   readonly from?: string | undefined
-  /** `HH:MM`, not included; before `from`, the window goes over midnight. Default `24:00`. */
+  /** `HH:MM`, exclusive; if it is before `from`, the window spans midnight. Default `24:00`. */
   readonly to?: string | undefined
   /** A name of the IANA database. Default `UTC`. */
   readonly timeZone?: string | undefined
@@ -17,7 +17,7 @@ export type TimeTest = (nowMs: number) => boolean
 
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 
-/** @returns what is wrong, as text, where it is no window */
+/** @returns the fault, as text, if it is not a valid window */
 export function compileTimeWindow({
   days,
   from = '00:00',
@@ -27,7 +27,7 @@ export function compileTimeWindow({
   const start = minutesOf(from)
   const end = minutesOf(to)
   if (start === undefined || end === undefined || start === end || start === 1440)
-    return `${from} to ${to} is no time of the day; write "08:00" and "18:00"`
+    return `${from} to ${to} is not a time range; write for example "08:00" and "18:00"`
   const zone = formatOf(timeZone)
   if (zone === undefined) return `${JSON.stringify(timeZone)} is not the name of a time zone`
   const allowed = new Set<string>(days ?? weekdays)
@@ -36,7 +36,7 @@ export function compileTimeWindow({
     const day = (parts['weekday'] ?? '').toLowerCase()
     const minute = Number(parts['hour']) * 60 + Number(parts['minute'])
     if (start < end) return allowed.has(day) && minute >= start && minute < end
-    // Over midnight: the hours after it belong to the day on which the window began.
+    // Across midnight: the hours after it belong to the day on which the window began.
     if (minute >= start) return allowed.has(day)
     const before = weekdays[(weekdays.indexOf(day as (typeof weekdays)[number]) + 6) % 7] as string
     return minute < end && allowed.has(before)

@@ -5,12 +5,12 @@
 const bucketsPerOctave = 8
 const lowestOctave = -8
 const bucketCount = 256
-/** When this many values are counted, every count is halved: the old ones fade. */
+/** At this many values every count is halved, so that old values lose weight. */
 const maxTotal = 1_000_000
 /** MAD × this is the standard deviation of normal values. */
 const normal = 1.4826
 
-/** How far a value is from the others. */
+/** The distance of a value from the others. */
 export class RobustScale {
   readonly #counts = new Float64Array(bucketCount)
   #total = 0
@@ -18,7 +18,7 @@ export class RobustScale {
   #median = 0
   #deviation = 0
 
-  /** How many values were counted, the halved ones by what is left of them. */
+  /** The number of counted values, after halving. */
   get total(): number {
     return this.#total
   }
@@ -38,7 +38,7 @@ export class RobustScale {
 
   /**
    * z = (log2 x − median) / max(1.4826 × MAD, 1/8), over the logarithms of all values. The floor is one
-   * bucket: where nearly all values are the same, the next bucket is no outlier by itself.
+   * bucket: if nearly all values are equal, a value in the next bucket is not an outlier.
    */
   score(value: number): number {
     if (this.#dirty) this.#measure()

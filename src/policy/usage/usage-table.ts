@@ -1,21 +1,21 @@
-// What is remembered of each identity: a table of fixed size, in which the identity that was seen least
-// recently makes room.
+// The data about each identity: a table of fixed size, which replaces the least recently seen identity when
+// it is full.
 
 import { createHash, randomBytes } from 'node:crypto'
 
-/** Places that one identity can have. */
+/** The number of rows in which an identity can be stored. */
 const ways = 8
 const bytesPerIdentity = 52
 
 /** The columns of the table; a row is one identity. */
 export class UsageTable {
   readonly #sets: number
-  /** A key of its own: nobody can choose identities that share a place. */
+  /** A random key: an attacker cannot choose identities that collide. */
   readonly #key = randomBytes(16)
   readonly #tags: BigUint64Array
-  /** When the identity was seen last, in milliseconds; 0: the row is free. */
+  /** The time at which the identity was last seen, in milliseconds; 0: the row is free. */
   readonly seenMs: Float64Array
-  /** Certificates of about the last hour: each counts e^(−age / 1 h). */
+  /** The certificates of about the last hour, each weighted by e^(−age / 1 h). */
   readonly rate: Float32Array
   readonly total: Uint32Array
   /** One bit for each hour of the day (UTC) in which it was seen. */
@@ -47,7 +47,7 @@ export class UsageTable {
     return this.#sets * ways * bytesPerIdentity
   }
 
-  /** 64 bits that stand for a text. */
+  /** A 64-bit digest of a text. */
   digest(text: string): bigint {
     return createHash('sha256').update(this.#key).update(text).digest().readBigUInt64LE()
   }
@@ -60,7 +60,7 @@ export class UsageTable {
     return -1
   }
 
-  /** The row of an identity; a new one where it has none. */
+  /** The row of an identity; creates one if there is none. */
   take(digest: bigint): number {
     const known = this.find(digest)
     if (known >= 0) return known

@@ -1,5 +1,5 @@
-// Watches who gets certificates, and how: an identity that behaves unlike itself or unlike the others is
-// reported.
+// Observes issuance by identity and reports an identity whose pattern differs from its own history or from
+// that of the others.
 
 import { PkiError } from '../../errors/index.ts'
 import { sourceOfAddress } from '../../internal/ip-address.ts'
@@ -18,11 +18,11 @@ export interface CertificateUsage {
   readonly ttlSeconds: number
   /** The address that the request came from. */
   readonly source?: string | undefined
-  /** What names the subject key: the hexadecimal digest of its SPKI, for instance. */
+  /** An identifier of the subject key, such as the hexadecimal digest of its SPKI. */
   readonly keyId?: string | undefined
 }
 
-/** What is unusual about an identity. @inline */
+/** Why an identity is unusual. @inline */
 export type UsageReason = 'rate' | 'hour' | 'source' | 'key-reuse' | 'shared-key' | 'lifetime'
 
 /** An identity that is unusual. @inline */
@@ -30,23 +30,25 @@ export interface UsageAlert {
   readonly identity: string
   /** 0 to 100. */
   readonly score: number
-  /** What the last certificate has added to the score, the most first. */
+  /** What the last certificate added to the score, in descending order. */
   readonly reasons: readonly { readonly reason: UsageReason; readonly risk: number }[]
   readonly at: Date
 }
 
 /** Options of `UsageWatch`. @inline */
 export interface UsageWatchOptions {
-  /** Called for each alert, once an hour for one identity. What it throws is ignored. */
+  /** Called for each alert, at most once an hour per identity. Errors that it throws are ignored. */
   readonly onAlert: (alert: UsageAlert) => void
   /**
-   * How many identities are remembered. The memory is 104 bytes for each, with its key, from the start.
+   * The number of identities to remember. Each takes 104 bytes, including its key, allocated at the start.
    * Default 131,072; at most 4,194,304.
    */
   readonly maxIdentities?: number | undefined
   /** The score of an alert, 1 to 100. Default 50. */
   readonly alertScore?: number | undefined
-  /** How many certificates are seen before any is judged; of one identity a quarter of them. Default 64. */
+  /**
+   * The number of certificates before the first is judged; for one identity, a quarter of it. Default 64.
+   */
   readonly minCertificates?: number | undefined
   readonly clock?: Pick<Clock, 'now'> | undefined
 }
@@ -55,8 +57,8 @@ export interface UsageWatchOptions {
  * Counts certificates by identity, and compares each with those of the same identity and of all.
  * `createIssuanceService({ usage })` calls `record` for each certificate that was issued.
  *
- * The score is a hint for people, and no policy: who sends one request an hour from the usual place is never
- * reported, whatever it does with the certificate.
+ * The score is a hint for operators and not a policy: an identity with one request an hour from its usual
+ * source is never reported, whatever the certificate is used for.
  *
  * @example
  * ```ts
@@ -71,7 +73,7 @@ export class UsageWatch {
   readonly #minCertificates: number
   readonly #clock: Pick<Clock, 'now'>
   readonly #identities: UsageTable
-  /** Which identity had a key: rows of keys, with the identity in `lastKey`. */
+  /** The identity that used each key: one row per key, with the identity in `lastKey`. */
   readonly #keys: UsageTable
   readonly #rates = new RobustScale()
   readonly #lifetimes = new RobustScale()
@@ -96,12 +98,12 @@ export class UsageWatch {
     this.#keys = new UsageTable(size)
   }
 
-  /** The memory of the tables, in bytes: it does not grow. */
+  /** The memory of the tables in bytes, which is constant. */
   get bytes(): number {
     return this.#identities.bytes + this.#keys.bytes
   }
 
-  /** Counts one certificate, and reports its identity where the score is high enough. */
+  /** Counts one certificate, and reports its identity if the score reaches the threshold. */
   record(used: CertificateUsage): void {
     const { identity, ttlSeconds, source, keyId } = used
     const name = identity.toString()
@@ -140,7 +142,7 @@ export class UsageWatch {
     return Math.round((this.#identities.score[row] as number) * 2 ** (-ageMs / dayMs))
   }
 
-  /** The rate fades within an hour, the score by half each day. */
+  /** The rate decays within an hour; the score halves each day. */
   #age(row: number, nowMs: number): void {
     const { rate, score, seenMs } = this.#identities
     const before = seenMs[row] as number
@@ -157,7 +159,7 @@ export class UsageWatch {
     return risk
   }
 
-  /** Only longer ones: a short life is no risk. */
+  /** Only longer validities: a short one is not a risk. */
   #lifetimeRisk(ttlSeconds: number): number {
     const hours = ttlSeconds / 3600
     const risk = this.#lifetimes.total < this.#minCertificates ? 0 : riskOfScore(this.#lifetimes.score(hours))
@@ -165,7 +167,7 @@ export class UsageWatch {
     return risk
   }
 
-  /** A value that the identity did not have before: the fewer it has had, the more unusual. */
+  /** A new value: the fewer values the identity had before, the more unusual it is. */
   #bitRisk(column: Uint32Array, row: number, bit: number, width: number, known: boolean): number {
     const before = column[row] as number
     const mask = (1 << bit) >>> 0
@@ -174,7 +176,7 @@ export class UsageWatch {
     return known ? 0.4 * (1 - bitsOf(before) / width) : 0
   }
 
-  /** The same key again and again is a key that is not rotated. */
+  /** A key that is used repeatedly is not rotated. */
   #reuseRisk(row: number, keyId: string): number {
     const { lastKey, keyUses } = this.#identities
     const key = Number(this.#keys.digest(keyId) & 0xffff_ffffn)
@@ -188,7 +190,7 @@ export class UsageWatch {
     return uses > maxKeyUses ? 0.1 : 0
   }
 
-  /** One key under two names: one of the holders has the other's key. */
+  /** One key for two identities: one holder has the key of the other. */
   #sharedRisk(name: string, keyId: string, nowMs: number): number {
     const row = this.#keys.take(this.#keys.digest(keyId))
     const holder = Number(this.#identities.digest(name) & 0xffff_ffffn)
@@ -216,7 +218,7 @@ export class UsageWatch {
     try {
       this.#onAlert(Object.freeze({ identity, score: Math.round(now), reasons, at: new Date(nowMs) }))
     } catch {
-      // Whoever is told must not stop the one who issues.
+      // An error in the callback must not prevent issuance.
     }
   }
 }

@@ -233,7 +233,7 @@ describe('rate limits', () => {
   it('come back evenly, and the refusal says when', () => {
     const decide = limited('all')
     expect(outcomes(decide, '/ns/a/sa/x', '/ns/a/sa/x')).toEqual(['ok', 'ok'])
-    expect(decide('/ns/a/sa/x')).toMatchObject({ reason: 'too many certificates; again in 30 s' })
+    expect(decide('/ns/a/sa/x')).toMatchObject({ reason: 'too many certificates; retry in 30 s' })
     clock.advance(30_000)
     expect(outcomes(decide, '/ns/a/sa/x', '/ns/a/sa/x')).toEqual(['ok', 'ERR_POLICY_RATE'])
   })
@@ -267,7 +267,7 @@ describe('a document is refused, with the place', () => {
     ],
     ['policy.polcy: unknown', { trustDomain, rules: [], polcy: 1 }],
     ['policy.rules[0]: name is missing', { trustDomain, rules: [{}] }],
-    ['policy.rules[1].name: the name "r" stands twice', { trustDomain, rules: [rule, rule] }],
+    ['policy.rules[1].name: the name "r" is used twice', { trustDomain, rules: [rule, rule] }],
     ['policy.rules[0].maxTtl: unknown', { trustDomain, rules: [{ ...rule, maxTtl: 1 }] }],
     [
       'policy.rules[0].maxTtlSeconds: has no value',

@@ -104,5 +104,5 @@ it('a changed file is taken as a whole, or the last one stays', async () => {
   // The aliases count after a reload too.
   const old = { ...caller, principal: 'spiffe://old.example/ns/jobs/sa/x' }
   expect(mesh.decide(old).allowed).toBe(true)
-  expect(lines).toEqual(['policy taken'])
+  expect(lines).toEqual(['policy loaded'])
 })

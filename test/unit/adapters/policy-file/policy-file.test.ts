@@ -56,7 +56,7 @@ it.each([
   [yaml.replace('{sa}', 'x{sa}'), /policy.yaml:5:15: rules\[0\].identity/],
   [`${yaml}trustDomain: other.org\n`, /policy.yaml:7:1: Map keys must be unique/],
   [yaml.replace('rules:', 'rules: ['), /policy.yaml:[0-9]+:[0-9]+: /],
-  ['a: &a [x]\nb: *a\n', /policy.yaml:2:4: aliases are not read/],
+  ['a: &a [x]\nb: *a\n', /policy.yaml:2:4: aliases are not accepted/],
   ['', /policy.yaml:1:1: expected an object, found null/],
   ['!!js/function x', /policy.yaml:1:1: Unresolved tag/],
   [yaml.replace('3600', ''), /rules\[0\].maxTtlSeconds: has no value/],
@@ -90,7 +90,7 @@ it('is taken as a whole when it changes, or the last one stays', async () => {
   file(`${yaml}  - { name: none, identity: '*', effect: deny }\n`)
   expect(await policy.reload()).toBe(true)
   expect(await decide()).toMatchObject({ allowed: false, rule: 'none' })
-  expect(lines).toEqual(['policy taken'])
+  expect(lines).toEqual(['policy loaded'])
 })
 
 it('polls, reports a fault once, and stops when it is closed', async () => {
@@ -118,7 +118,7 @@ it('polls, reports a fault once, and stops when it is closed', async () => {
   // The next poll is armed when the one before has ended.
   await expect.poll(() => (clock.advance(1000), lines.length)).toBe(2)
   await taken
-  expect(lines).toEqual(['policy refused; the last one stays', 'policy taken'])
+  expect(lines).toEqual(['policy refused; the previous one remains in use', 'policy loaded'])
   await policy[Symbol.asyncDispose]()
 })
 
