@@ -19,7 +19,7 @@ const seed = Number(process.env['SPIFFE_PKI_SEED'] ?? Date.now() % 1_000_000)
 const longestMs = Number(process.env['SPIFFE_PKI_STOP_SECONDS'] ?? 0) * 1000
 const shortestMs = Math.min(5000, longestMs)
 /** Of one group. */
-const most = 40
+const most = 20
 const newFolder = temporaryFolders('leaders-')
 
 describe.skipIf(!requires('postgres'))('leaders', () => {
@@ -37,7 +37,7 @@ describe.skipIf(!requires('postgres'))('leaders', () => {
       )
       expect(ended.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))).toEqual([])
     },
-    120_000 + takeovers * 30_000,
+    120_000 + takeovers * 120_000,
   )
 })
 
