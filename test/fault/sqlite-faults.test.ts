@@ -28,6 +28,8 @@ interface Report {
   readonly failure?: string
   readonly later: string
   readonly found: string
+  /** Of the delay of the event loop while it wrote. */
+  readonly loopP99Ms: number
 }
 
 /** The writer under strace, which makes system calls fail or wait. */
@@ -121,6 +123,17 @@ describe.skipIf(!requires('strace'))('a disk that fails', () => {
       later: 'ERR_STORE_FAILED',
       found: 'ERR_STORE_FAILED',
     })
+    await expectAll(path, report.answered)
+  })
+
+  it('by 2 s at each fsync fails no call', async () => {
+    const path = join(newFolder(), 'ca.sqlite')
+    // The first ones are of the opening.
+    const report = writeUnder('fdatasync,fsync:delay_exit=2000000:when=25+', path, 200)
+    console.log(`event loop while an fsync takes 2 s: p99 ${report.loopP99Ms.toFixed(1)} ms`)
+    expect(report).toMatchObject({ later: 'recorded', found: 'found' })
+    expect([report.failed, report.failure]).toEqual([undefined, undefined])
+    expect(report.answered.length).toBeGreaterThanOrEqual(200)
     await expectAll(path, report.answered)
   })
 })

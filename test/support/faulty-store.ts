@@ -1,6 +1,7 @@
 // Writes to a SQLite store from 32 callers until a call fails or enough were answered, and says in JSON what
 // came of it. Arguments: file, URL of the thread's module, calls.
 
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createSqliteStorage } from '../../src/adapters/sqlite/index.ts'
 import { isPkiError } from '../../src/errors/index.ts'
 import { anyIntent } from '../../src/testing/contracts/storage/storage-fixtures.ts'
@@ -24,9 +25,13 @@ async function write(): Promise<void> {
   }
 }
 
+const delay = monitorEventLoopDelay({ resolution: 5 })
+delay.enable()
 await Promise.all(Array.from({ length: 32 }, write))
+delay.disable()
+const loopP99Ms = delay.percentile(99) / 1e6
 const failure = storage.failure?.code
 const later = await certificates.recordIntent(anyIntent()).then(() => 'recorded', codeOf)
 const found = await certificates.query({ limit: 1 }).then(() => 'found', codeOf)
-process.stdout.write(JSON.stringify({ answered, failed, failure, later, found }))
+process.stdout.write(JSON.stringify({ answered, failed, failure, later, found, loopP99Ms }))
 await storage[Symbol.asyncDispose]()
