@@ -34,7 +34,16 @@ interface Report {
 
 /** The writer under strace, which makes system calls fail or wait. */
 function writeUnder(inject: string, path: string, calls: number): Report {
-  const args = ['-f', '-qq', '-o', '/dev/null', '-e', 'trace=fdatasync,fsync', '-e', `inject=${inject}`]
+  const args = [
+    '-f',
+    '-qq',
+    '-o',
+    '/dev/null',
+    '-e',
+    'trace=fdatasync,fsync,pwrite64',
+    '-e',
+    `inject=${inject}`,
+  ]
   const command = [process.execPath, writer, path, workerModule.href, String(calls)]
   const { stdout, stderr } = spawnSync('strace', [...args, ...command], { encoding: 'utf8' })
   expect(stderr).toBe('')
@@ -123,6 +132,20 @@ describe.skipIf(!requires('strace'))('a disk that fails', () => {
       later: 'ERR_STORE_FAILED',
       found: 'ERR_STORE_FAILED',
     })
+    await expectAll(path, report.answered)
+  })
+
+  it.each([
+    ['EROFS', 'ERR_STORE_FAILED', 'ERR_STORE_FAILED'],
+    ['EIO', 'ERR_STORE_FAILED', 'ERR_STORE_FAILED'],
+    ['EDQUOT', 'ERR_STORE_FAILED', 'ERR_STORE_FAILED'],
+    // It may go on, and reads go on meanwhile.
+    ['ENOSPC', 'ERR_STORE_UNAVAILABLE', 'found'],
+  ])('at a write with %s says so, and loses nothing that was answered', async (error, code, found) => {
+    const path = join(newFolder(), 'ca.sqlite')
+    const report = writeUnder(`pwrite64:error=${error}:when=150+`, path, 100_000)
+    expect(report).toMatchObject({ failed: code, failure: code, later: code, found })
+    expect(report.answered).not.toEqual([])
     await expectAll(path, report.answered)
   })
 
