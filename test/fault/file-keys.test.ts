@@ -21,6 +21,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { createSecureFile } from '../../src/adapters/files/secure-file.ts'
 import { verifySignature } from '../../src/x509/index.ts'
+import { bundled } from '../support/bundled.ts'
 import { code } from '../support/codes.ts'
 import { requires } from '../support/requires.ts'
 import { temporaryFolders } from '../support/temporary.ts'
@@ -30,7 +31,7 @@ const passphrase = 'a passphrase that nobody sees'
 const open = (directory: string) => FileKeyManager.open({ directory, passphrase: () => passphrase })
 const newFolder = temporaryFolders('file-keys-')
 const fresh = (): string => join(newFolder(), 'keys')
-const writer = fileURLToPath(new URL('../support/key-writer.ts', import.meta.url))
+const writer = fileURLToPath(bundled('test/support/key-writer.ts'))
 const steps = writeSteps
 
 const notAllowed = 'this test mounts a small file system, which is not allowed here'
@@ -49,15 +50,7 @@ describe('key files', () => {
     const directory = fresh()
     await using before = await open(directory)
     const old = await before.generateKey('ca', 'P-256')
-    const { signal } = spawnSync(process.execPath, [
-      '--import',
-      'tsx',
-      writer,
-      directory,
-      passphrase,
-      'rotate',
-      step,
-    ])
+    const { signal } = spawnSync(process.execPath, [writer, directory, passphrase, 'rotate', step])
     expect(signal).toBe('SIGKILL')
     await using after = await open(directory)
     const versions = (await after.listKeys()).map(({ version }) => version)
@@ -182,11 +175,7 @@ describe('key files', () => {
     await using keys = await open(directory)
     await keys.generateKey('ca', 'P-256')
     const run = promisify(execFile)
-    await Promise.all(
-      [1, 2, 3].map(() =>
-        run(process.execPath, ['--import', 'tsx', writer, directory, passphrase, 'rotate']),
-      ),
-    )
+    await Promise.all([1, 2, 3].map(() => run(process.execPath, [writer, directory, passphrase, 'rotate'])))
     expect((await keys.listKeys()).map(({ version }) => version)).toEqual([1, 2, 3, 4])
     expect(await createSecureFile(join(directory, 'ca', '1.pem'), 'another key')).toBe(false)
     expect(readFileSync(join(directory, 'ca', '1.pem'), 'utf8')).toContain('ENCRYPTED PRIVATE KEY')
