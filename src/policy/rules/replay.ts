@@ -88,7 +88,10 @@ async function replay(
   return { ...found, outcome: reasons.length === 0 ? 'same' : 'differs', rule, reasons }
 }
 
-/** Request and caller of a record; `missing` names what the policy reads and the record does not have. */
+/**
+ * The request and the caller of a record; `missing` collects the facts that the policy reads and records
+ * lack.
+ */
 function recordedFacts(
   request: PolicyRequest,
   caller: Pick<Caller, 'identities' | 'credential'>,

@@ -1,5 +1,5 @@
-// The settings of a policy for the whole trust domain: which kinds of names, keys and key usages a request
-// may have, and what is asked of revocation. They are applied before the rules, and no rule overrides them.
+// The settings of a policy for the whole trust domain: the kinds of names, keys and key usages that a request
+// may have, and requirements on revocation. They are applied before the rules, and no rule overrides them.
 
 import type { Caller } from '../../auth/index.ts'
 import { keyPurposeOids } from '../../x509/index.ts'
@@ -8,7 +8,7 @@ import type { KeyUsageName, PublicKeyAlgorithm } from '../../x509/internal.ts'
 import type { DocumentReader } from '../document-reader.ts'
 import type { IssuanceDecision, PolicyRequest } from '../issuance-policy.ts'
 
-/** The settings of a policy document that are for every rule. @inline */
+/** The settings of a policy document that apply to every rule. @inline */
 export interface TrustDomainRules {
   /** Kinds of names that a certificate may have beside its SPIFFE ID. Default: those that a rule grants. */
   readonly sanKinds?: readonly ('dns' | 'ip')[] | undefined
@@ -17,11 +17,11 @@ export interface TrustDomainRules {
   /** The shortest RSA key: 2048, 3072 or 4096 bits. Default 2048. */
   readonly minRsaBits?: 2048 | 3072 | 4096 | undefined
   /**
-   * Key usages that a request may ask for, such as `digitalSignature`. The certificate has those of the
-   * profile, whatever is asked for. Default: what is asked for is ignored.
+   * Key usages that a request may ask for, such as `digitalSignature`. The certificate always has those of
+   * the profile. Default: requested usages are ignored.
    */
   readonly keyUsages?: readonly string[] | undefined
-  /** The same of extended key usages: `serverAuth`, `clientAuth`, …, or object identifiers. */
+  /** Extended key usages that a request may ask for: `serverAuth`, `clientAuth`, …, or object identifiers. */
   readonly extendedKeyUsages?: readonly string[] | undefined
   readonly revocation?:
     | {
@@ -67,14 +67,14 @@ export function oneOf(
   }
 }
 
-/** Whether the policy has names of this kind at all. */
+/** Whether certificates may have names of this kind. */
 export function isKindAllowed({ sanKinds }: TrustDomainRules, { type }: GeneralName): boolean {
   return sanKinds?.includes(type as 'dns' | 'ip') !== false
 }
 
 type AllowedDecision = Extract<IssuanceDecision, { allowed: true }>
 
-/** The decision, or why the trust domain refuses the request. */
+/** The decision after the settings of the trust domain: allowed, narrowed, or refused. */
 export function decideByTrustDomain(
   rules: TrustDomainRules,
   { csr }: PolicyRequest,
@@ -102,7 +102,7 @@ export function decideByTrustDomain(
   }
 }
 
-/** Of `allOf`, the claims of each authenticator stand under its name. */
+/** `allOf` returns the claims of each authenticator under its name. */
 function isChecked({ credential, claims }: Caller): boolean {
   if (credential === 'x509') return claims['revocation'] === 'checked'
   if (!credential.split('+').includes('x509')) return true
@@ -122,7 +122,7 @@ function keyFault(rules: TrustDomainRules, { publicKey }: CertificateRequest): s
   return undefined
 }
 
-/** What the request asks for and the policy does not allow, in words. */
+/** The requested usages that the policy does not allow, as text. */
 function excessUsages(rules: TrustDomainRules, csr: CertificateRequest): readonly string[] {
   const { keyUsages: usages, extendedKeyUsages } = rules
   const found: string[] = []
@@ -162,7 +162,7 @@ export const keyAlgorithms: readonly PublicKeyAlgorithm[] = [
   'RSA-PSS',
   'Ed25519',
 ]
-/** Without those of a CA, which no request may ask for. */
+/** Without the key usages of a CA, which are always refused. */
 const keyUsages: readonly KeyUsageName[] = [
   'digitalSignature',
   'contentCommitment',
