@@ -29,10 +29,24 @@ export interface CaAnswer {
 export interface CaClient {
   /** @throws the refusal, or the failure of the transport */
   issue(request: CaRequest): Promise<CaAnswer>
+  /**
+   * Calls `listener` with the certificate of each authority whose key is doubted from then on: whoever holds a
+   * certificate below it is to renew. Returns what ends the calls. A client that is not told has no `onTaint`.
+   */
+  onTaint?(listener: (authority: Certificate) => void): () => void
+}
+
+/** What tells of the states of authorities, as `createRotatingAuthority` does. @inline */
+export interface TaintTeller {
+  onEvent(
+    listener: (event: { readonly kind: string; readonly certificate?: Certificate }) => void,
+  ): () => void
 }
 
 /**
- * The client of an issuance service in the same process, as `caller`.
+ * The client of an issuance service in the same process, as `caller`. With `authorities`, what
+ * `createRotatingAuthority` or `createCaService` has, sources renew early when the authority above their
+ * certificate is tainted.
  *
  * @example
  * ```ts
@@ -43,6 +57,15 @@ export interface CaClient {
 export function localCaClient<Caller>(
   service: { issue(request: CaRequest, caller: Caller): Promise<CaAnswer> },
   caller: Caller,
+  authorities?: TaintTeller,
 ): CaClient {
-  return { issue: (request) => service.issue(request, caller) }
+  const issue = (request: CaRequest): Promise<CaAnswer> => service.issue(request, caller)
+  if (authorities === undefined) return { issue }
+  return {
+    issue,
+    onTaint: (listener) =>
+      authorities.onEvent(({ kind, certificate }) => {
+        if (kind === 'tainted' && certificate !== undefined) listener(certificate)
+      }),
+  }
 }

@@ -23,6 +23,7 @@ import { LatestValue } from './latest-value.ts'
 import type { RenewalPace } from './renewal/renewal-pace.ts'
 import { RenewalQueue } from './renewal/renewal-queue.ts'
 import { checkRenewalPolicy, defaultRenewalPolicy, renewalPointMs } from './renewal/renewal-schedule.ts'
+import { TaintWatch, spreadPointMs } from './renewal/taint-watch.ts'
 import type { RenewalPolicy } from './renewal/renewal-schedule.ts'
 
 /** The current identity of a workload, with everything that TLS needs. */
@@ -69,6 +70,11 @@ export interface X509SourceOptions {
   readonly ttlSeconds?: number | undefined
   /** When to renew; default half of the validity ± 1 %. */
   readonly renewal?: Partial<RenewalPolicy> | undefined
+  /**
+   * Over how long renewals are spread when the CA says that the authority above the certificate is tainted, in
+   * seconds: each source draws its own time. Default 300.
+   */
+  readonly taintSpreadSeconds?: number | undefined
   /** How far in the future notBefore may be, for clock differences, in seconds. Default 60. */
   readonly maxClockSkewSeconds?: number | undefined
   readonly clock?: Clock | undefined
@@ -117,6 +123,7 @@ const optionKinds: OptionKinds<X509SourceOptions> = {
   dnsNames: 'optional',
   ttlSeconds: 'optional',
   renewal: 'optional',
+  taintSpreadSeconds: 'optional',
   maxClockSkewSeconds: 'optional',
   clock: 'optional',
   logger: 'optional',
@@ -144,19 +151,20 @@ export class RenewingX509Source implements X509Source {
   readonly #shared: SharedRenewals | undefined
   readonly #closed = new AbortController()
   readonly #latest = new LatestValue<X509Identity>()
+  readonly #taints: TaintWatch
   #renewing: Promise<X509Identity> | undefined
   #cancelRenewal: (() => void) | undefined
   #lastError: Error | undefined
   #failures = 0
 
   constructor(options: Readonly<X509SourceOptions>, shared?: SharedRenewals) {
-    const { ca, id, ttlSeconds, maxClockSkewSeconds } = options
+    const { ca, id, ttlSeconds, maxClockSkewSeconds, taintSpreadSeconds } = options
     if (typeof (ca as Partial<CaClient>).issue !== 'function')
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
         'createX509Source: ca must be a CaClient: an object with issue()',
       )
-    checkCounts({ ttlSeconds, maxClockSkewSeconds }, 0)
+    checkCounts({ ttlSeconds, maxClockSkewSeconds, taintSpreadSeconds }, 0)
     this.#options = options
     this.#matchesId = typeof id === 'function' ? id : match.id(id)
     this.#requested = requestFor(options.dnsNames)
@@ -167,6 +175,7 @@ export class RenewingX509Source implements X509Source {
     this.#metrics = safeMetrics('X509Source', options.metrics)
     this.#shared = shared
     this.#queue = shared?.queue ?? new RenewalQueue(this.#clock)
+    this.#taints = new TaintWatch(ca, () => this.#leaveTainted())
     this.#renewInBackground()
   }
 
@@ -227,6 +236,7 @@ export class RenewingX509Source implements X509Source {
     this.#closed.abort()
     this.#cancelRenewal?.()
     this.#shared?.pace.remove(this)
+    this.#taints.stop()
     if (this.#shared === undefined) this.#queue.close()
     await this.#renewing?.catch(() => undefined)
   }
@@ -288,11 +298,26 @@ export class RenewingX509Source implements X509Source {
     this.#logger.info(fields, 'SVID obtained')
     try {
       this.#latest.set(identity)
+      // Its authority may have been tainted while the answer was on its way.
+      this.#leaveTainted()
     } catch (error) {
       // A listener that throws does not affect the SVID.
       this.#logger.error({ reason: String(error) }, 'a listener of the X.509 source threw')
     }
     return identity
+  }
+
+  /** Renews early what a tainted authority has issued; a renewal in progress looks for itself. */
+  #leaveTainted(): void {
+    const identity = this.#latest.value
+    if (this.#closed.signal.aborted || identity === undefined) return
+    if (!this.#taints.concerns(identity.svid.certificates)) return
+    const { taintSpreadSeconds = 300 } = this.#options
+    const renewAtMs = identity.renewAt.getTime()
+    const dueMs = spreadPointMs(this.#clock.now() + minRenewalMs, renewAtMs, taintSpreadSeconds * 1000)
+    this.#schedule(dueMs)
+    const fields = { id: identity.svid.id.toString(), renewAt: new Date(dueMs) }
+    this.#logger.warn(fields, 'the authority above the SVID is tainted; it is renewed early')
   }
 
   #failed(error: unknown): unknown {

@@ -73,6 +73,7 @@ const optionKinds: OptionKinds<X509SourcesOptions> = {
   algorithm: 'optional',
   ttlSeconds: 'optional',
   renewal: 'optional',
+  taintSpreadSeconds: 'optional',
   maxClockSkewSeconds: 'optional',
   clock: 'optional',
   logger: 'optional',
