@@ -71,7 +71,10 @@ export interface SqliteStorageOptions {
 /** Every store of a CA in one file. */
 export interface SqliteStorage extends CaStorage {
   readonly blocks: NonNullable<CaStorage['blocks']>
-  /** Values for one use, such as join tokens and nonces: each is taken once, also after a crash. */
+  /**
+   * Values for one use, such as join tokens and nonces: each is taken once, also after a crash. A restored
+   * backup contains the values that were taken after it was made.
+   */
   readonly oneTimeValues: OneTimeStore
   /**
    * Why nothing can be written: ERR_STORE_UNAVAILABLE (disk full, read-only) until a write succeeds again;
