@@ -8,8 +8,8 @@ import type { Clock } from '../../runtime/index.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
 import { X509SvidValidator } from '../../svid/index.ts'
-import type { BundleSource } from '../../svid/index.ts'
-import type { RevocationChecker } from '../../validation/index.ts'
+import type { BundleSource, TrustBundle } from '../../svid/index.ts'
+import type { RevocationChecker, VerifiedPath } from '../../validation/index.ts'
 import { peerCertificates } from '../../x509/index.ts'
 import type { Certificate } from '../../x509/index.ts'
 import type { TlsPeerIdentity } from './connection-registry.ts'
@@ -26,6 +26,17 @@ interface VerifierOptions {
   readonly clock: Clock
 }
 
+/** A chain that was verified, and what the verdict depended on. */
+interface AcceptedChain {
+  readonly peer: TlsPeerIdentity
+  readonly purpose: PeerPurpose
+  /** Bundles are immutable: other roots are another object. */
+  readonly bundle: TrustBundle | undefined
+  /** The time in which every certificate of the path is valid. */
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+}
+
 /** Verifies peers of TLS connections. */
 export class PeerVerifier {
   readonly #validator: X509SvidValidator
@@ -34,6 +45,8 @@ export class PeerVerifier {
    * The chains of accepted peers, by the digest of the leaf: a resumed session contains only the leaf.
    */
   readonly #chains = new Map<string, readonly Certificate[]>()
+  /** By the list of certificates that `verify` has handed out; a resumed peer comes back with the same list. */
+  readonly #accepted = new WeakMap<readonly Certificate[], AcceptedChain>()
 
   constructor(options: VerifierOptions) {
     this.#options = options
@@ -48,7 +61,10 @@ export class PeerVerifier {
    * @throws ERR_TLS_PEER
    */
   presentedChain(socket: TLSSocket, remembered?: readonly Certificate[]): readonly Certificate[] {
-    if (remembered !== undefined && socket.isSessionReused()) return remembered
+    if (socket.isSessionReused()) {
+      const known = remembered ?? this.#chainOf(socket)
+      if (known !== undefined) return known
+    }
     let chain: readonly Certificate[]
     try {
       chain = peerCertificates(socket)
@@ -59,11 +75,43 @@ export class PeerVerifier {
     }
     const [leaf] = chain
     if (leaf === undefined) throw new PkiError('ERR_TLS_PEER', 'the peer presented no certificate')
-    return socket.isSessionReused() ? (this.#chains.get(digestOf(leaf)) ?? chain) : chain
+    return chain
   }
 
-  /** @throws ERR_TLS_PEER with the reason of the validator or of the authorization */
+  /** The chain of the full handshake, by the leaf, which is all that the resumed session of a client shows. */
+  #chainOf(socket: TLSSocket): readonly Certificate[] | undefined {
+    const leaf = socket.getPeerX509Certificate()?.raw
+    return leaf === undefined ? undefined : this.#chains.get(digestOf(leaf))
+  }
+
+  /**
+   * A chain that was verified before is not searched again while bundle, purpose and the validity of its path
+   * are the same; with a revocation checker it always is. The authorization is asked every time.
+   *
+   * @throws ERR_TLS_PEER with the reason of the validator or of the authorization
+   */
   verify(chain: readonly Certificate[], purpose: PeerPurpose, authorize: SpiffeIdMatcher): TlsPeerIdentity {
+    const known = this.#accepted.get(chain)
+    if (known !== undefined && this.#stillHolds(known, purpose)) {
+      requireAuthorized(authorize, known.peer.id)
+      return known.peer
+    }
+    const { id, path } = this.#validate(chain, purpose)
+    requireAuthorized(authorize, id)
+    const peer = Object.freeze({ id, chain: Object.freeze([...chain]) })
+    this.#remember(peer, purpose, path)
+    return peer
+  }
+
+  #stillHolds({ peer, bundle, ...known }: AcceptedChain, purpose: PeerPurpose): boolean {
+    const { revocation, clock, bundles } = this.#options
+    if (revocation !== undefined || known.purpose !== purpose) return false
+    const nowMs = clock.now()
+    const isValid = nowMs >= known.notBeforeMs && nowMs <= known.notAfterMs
+    return isValid && bundle !== undefined && bundles.bundleFor(peer.id.trustDomain) === bundle
+  }
+
+  #validate(chain: readonly Certificate[], purpose: PeerPurpose): { id: SpiffeId; path: VerifiedPath } {
     const { revocation, clock } = this.#options
     const verdict = this.#validator.verify(chain, {
       time: new Date(clock.now()),
@@ -77,22 +125,22 @@ export class PeerVerifier {
         `the peer is refused: ${first?.message ?? ''} (${first?.code ?? ''})`,
       )
     }
-    if (!isAuthorized(authorize, verdict.id))
-      throw new PkiError(
-        'ERR_TLS_PEER',
-        `the peer ${verdict.id.toString()} is not authorized; expected ` +
-          (authorize.description ?? 'another SPIFFE ID'),
-      )
-    this.#remember(chain)
-    return Object.freeze({ id: verdict.id, chain: Object.freeze([...chain]) })
+    return verdict
   }
 
-  #remember(chain: readonly Certificate[]): void {
-    const [leaf] = chain
-    if (leaf === undefined || chain.length === 1) return
-    const digest = digestOf(leaf)
+  #remember(peer: TlsPeerIdentity, purpose: PeerPurpose, { certificates }: VerifiedPath): void {
+    const [leaf] = peer.chain
+    if (leaf === undefined) return
+    this.#accepted.set(peer.chain, {
+      peer,
+      purpose,
+      bundle: this.#options.bundles.bundleFor(peer.id.trustDomain),
+      notBeforeMs: Math.max(...certificates.map(({ notBeforeMs }) => notBeforeMs)),
+      notAfterMs: Math.min(...certificates.map(({ notAfterMs }) => notAfterMs)),
+    })
+    const digest = digestOf(leaf.der)
     this.#chains.delete(digest)
-    this.#chains.set(digest, chain)
+    this.#chains.set(digest, peer.chain)
     if (this.#chains.size <= maxChains) return
     for (const [oldest] of this.#chains) {
       this.#chains.delete(oldest)
@@ -108,6 +156,15 @@ export function matcherOf(authorize: PeerAuthorization): SpiffeIdMatcher {
   return Object.assign((found: SpiffeId) => found.equals(id), { description: id.toString() })
 }
 
+/** @throws ERR_TLS_PEER */
+function requireAuthorized(authorize: SpiffeIdMatcher, id: SpiffeId): void {
+  if (isAuthorized(authorize, id)) return
+  throw new PkiError(
+    'ERR_TLS_PEER',
+    `the peer ${id.toString()} is not authorized; expected ${authorize.description ?? 'another SPIFFE ID'}`,
+  )
+}
+
 function isAuthorized(authorize: SpiffeIdMatcher, id: SpiffeId): boolean {
   try {
     // Only `true` accepts: an async check returns a Promise, which is truthy.
@@ -120,8 +177,8 @@ function isAuthorized(authorize: SpiffeIdMatcher, id: SpiffeId): boolean {
   }
 }
 
-function digestOf(leaf: Certificate): string {
-  return createHash('sha256').update(leaf.der).digest('base64')
+function digestOf(leaf: Uint8Array): string {
+  return createHash('sha256').update(leaf).digest('base64')
 }
 
 const maxChains = 10_000

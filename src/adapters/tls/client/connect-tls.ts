@@ -26,11 +26,18 @@ export class SessionCache {
     this.#max = max
   }
 
-  /** Each session is used once: TLS 1.3 issues a new one with each connection (RFC 8446 §C.4). */
-  take(address: string): KeptSession | undefined {
-    const kept = this.#sessions.get(address)
-    this.#sessions.delete(address)
-    return kept
+  /**
+   * A session serves every connection until the server issues another: Node's servers issue none when they
+   * resume, so using each once would make every second handshake a full one. Who watches the network can then
+   * tell that two connections are of one client (RFC 8446 §C.4).
+   */
+  get(address: string): KeptSession | undefined {
+    return this.#sessions.get(address)
+  }
+
+  /** After a failed handshake or a refused server, unless another session has replaced this one. */
+  drop(address: string, kept: KeptSession): void {
+    if (this.#sessions.get(address) === kept) this.#sessions.delete(address)
   }
 
   keep(address: string, kept: KeptSession): void {
@@ -62,7 +69,7 @@ export function connectGuarded(
 ): TLSSocket {
   const { host = '', port, path = '', servername = '' } = options
   const address = `${host}|${String(port)}|${path}|${servername}`
-  const kept = sessions.take(address)
+  const kept = sessions.get(address)
   const socket = connect({
     ...options,
     secureContext: identity.secureContext(),
@@ -71,9 +78,20 @@ export function connectGuarded(
     checkServerIdentity: () => undefined,
     ...(kept === undefined ? {} : { session: kept.session }),
   })
-  gate(socket, () =>
-    acceptPeer(identity, socket, { authorize, purpose: 'serverAuth', remembered: kept?.chain }),
-  )
+  const forget = (): void => {
+    if (kept !== undefined && peerOf(socket) === undefined) sessions.drop(address, kept)
+  }
+  gate(socket, () => {
+    const outcome = acceptPeer(identity, socket, {
+      authorize,
+      purpose: 'serverAuth',
+      remembered: kept?.chain,
+    })
+    forget()
+    return outcome
+  })
+  // A handshake that fails ends without a verdict.
+  socket.once('close', forget)
   socket.on('session', (session: Buffer) => {
     const peer = peerOf(socket)
     if (peer !== undefined) sessions.keep(address, { session, chain: peer.chain })

@@ -108,10 +108,14 @@ export interface RawServer {
   readonly port: number
   received: string
   resumed: number
+  /** Whether the connection that sent the last octets was resumed. */
+  lastResumed: boolean
 }
 
 export async function rawServer(credentials: Credentials, options: tls.TlsOptions = {}): Promise<RawServer> {
-  const raw = { received: '', resumed: 0 } as { -readonly [K in keyof RawServer]: RawServer[K] }
+  const raw = { received: '', resumed: 0, lastResumed: false } as {
+    -readonly [K in keyof RawServer]: RawServer[K]
+  }
   raw.server = tls.createServer(
     { ...credentials, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'], ...options },
     (socket) => {
@@ -119,6 +123,7 @@ export async function rawServer(credentials: Credentials, options: tls.TlsOption
       socket.on('error', () => undefined)
       socket.on('data', (octets: Buffer) => {
         raw.received += octets.toString('latin1')
+        raw.lastResumed = socket.isSessionReused()
         socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello')
       })
     },

@@ -139,7 +139,8 @@ describe.each(transports)('%s', (_, open, resumes) => {
       await withServer(await world.credentialsOf(peerId), only, async (raw) => {
         for (let i = 0; i < 3; i++) expect(await send(raw.port)).toContain('hello')
         expect(raw.received).toContain('/secret')
-        expect(raw.resumed > 0).toBe(resumes)
+        // Node's servers issue no new session with a resumed one.
+        expect(raw.resumed).toBe(resumes ? 2 : 0)
       })
     })
 
@@ -159,6 +160,10 @@ describe.each(transports)('%s', (_, open, resumes) => {
         world.revoked.add(serialOf(credentials))
         await expect(send(raw.port)).rejects.toBeInstanceOf(Error)
         expect(raw.received).toBe('')
+        // The session of a refused server is not used again.
+        world.revoked.delete(serialOf(credentials))
+        expect(await send(raw.port)).toContain('hello')
+        expect(raw.lastResumed).toBe(false)
       })
     })
 
