@@ -7,11 +7,6 @@ export interface RateLimit {
   readonly windowSeconds: number
 }
 
-interface Bucket {
-  tokens: number
-  atMs: number
-}
-
 /**
  * A bucket that was not touched for a whole window is full, so it can be forgotten: two generations of one
  * window each hold every bucket that is not full. Past `maxKeys` buckets in one window a key without a bucket
@@ -21,8 +16,8 @@ export class RateLimiter {
   readonly #count: number
   readonly #windowMs: number
   readonly #maxKeys: number
-  #current = new Map<string, Bucket>()
-  #previous = new Map<string, Bucket>()
+  #current = new Generation()
+  #previous = new Generation()
   #generationAtMs = 0
 
   constructor({ count, windowSeconds }: RateLimit, maxKeys = 1_000_000) {
@@ -38,44 +33,71 @@ export class RateLimiter {
    */
   take(key: string, nowMs: number): number {
     this.#turn(nowMs)
-    const bucket = this.#bucketOf(key, nowMs)
-    if (bucket === undefined) return Math.ceil(this.#windowMs / 1000)
+    const at = this.#bucketOf(key, nowMs)
+    if (at === undefined) return Math.ceil(this.#windowMs / 1000)
+    const { cells } = this.#current
     const perMs = this.#count / this.#windowMs
-    bucket.tokens = Math.min(this.#count, bucket.tokens + (nowMs - bucket.atMs) * perMs)
-    bucket.atMs = nowMs
-    if (bucket.tokens >= 1) {
-      bucket.tokens -= 1
-      return 0
-    }
-    return Math.max(1, Math.ceil((1 - bucket.tokens) / perMs / 1000))
+    const tokens = Math.min(
+      this.#count,
+      (cells[at] as number) + (nowMs - (cells[at + 1] as number)) * perMs,
+    )
+    const allowed = tokens >= 1
+    cells[at] = allowed ? tokens - 1 : tokens
+    cells[at + 1] = nowMs
+    return allowed ? 0 : Math.max(1, Math.ceil((1 - tokens) / perMs / 1000))
   }
 
   /** Gives a token back, for a request that another limit refused. */
   giveBack(key: string): void {
-    const bucket = this.#current.get(key)
-    if (bucket !== undefined) bucket.tokens = Math.min(this.#count, bucket.tokens + 1)
+    const { places, cells } = this.#current
+    const at = places.get(key)
+    if (at !== undefined) cells[at] = Math.min(this.#count, (cells[at] as number) + 1)
   }
 
   /** How many buckets there are, for metrics. */
   get size(): number {
-    return this.#current.size + this.#previous.size
+    return this.#current.places.size + this.#previous.places.size
   }
 
   #turn(nowMs: number): void {
     const age = nowMs - this.#generationAtMs
     if (age < this.#windowMs) return
-    this.#previous = age < 2 * this.#windowMs ? this.#current : new Map<string, Bucket>()
-    this.#current = new Map()
+    this.#previous = age < 2 * this.#windowMs ? this.#current : new Generation()
+    this.#current = new Generation()
     this.#generationAtMs = nowMs
   }
 
-  #bucketOf(key: string, nowMs: number): Bucket | undefined {
-    const known = this.#current.get(key)
+  /** Where the bucket of the key is in the cells of this generation. */
+  #bucketOf(key: string, nowMs: number): number | undefined {
+    const known = this.#current.places.get(key)
     if (known !== undefined) return known
-    if (this.#current.size >= this.#maxKeys) return undefined
-    const moved = this.#previous.get(key) ?? { tokens: this.#count, atMs: nowMs }
-    this.#previous.delete(key)
-    this.#current.set(key, moved)
-    return moved
+    if (this.#current.places.size >= this.#maxKeys) return undefined
+    const { places, cells } = this.#previous
+    const moved = places.get(key)
+    places.delete(key)
+    return moved === undefined
+      ? this.#current.add(key, this.#count, nowMs)
+      : this.#current.add(key, cells[moved] as number, cells[moved + 1] as number)
+  }
+}
+
+/** The buckets of one window: numbers side by side, because objects would be a cache miss for each number. */
+class Generation {
+  /** By key, the index of the first of its two cells. */
+  readonly places = new Map<string, number>()
+  /** Of each bucket the tokens, and the time in milliseconds at which it had them. */
+  cells = new Float64Array(64)
+
+  add(key: string, tokens: number, atMs: number): number {
+    const at = 2 * this.places.size
+    if (at === this.cells.length) {
+      const larger = new Float64Array(2 * at)
+      larger.set(this.cells)
+      this.cells = larger
+    }
+    this.cells[at] = tokens
+    this.cells[at + 1] = atMs
+    this.places.set(key, at)
+    return at
   }
 }
