@@ -8,7 +8,8 @@ import { Authorizer, createRulePolicy } from '../src/policy/index.ts'
 import type { IssuancePolicy, PolicyRequest } from '../src/policy/index.ts'
 import { SpiffeId } from '../src/spiffe/index.ts'
 import { buildCertificateRequest } from '../src/x509/index.ts'
-import type { BenchRow } from './row.ts'
+import { measureCpuTurns } from './cpu-turns.ts'
+import type { BenchRow, SelfMeasuredRow } from './row.ts'
 
 const count = 200
 const trustDomain = 'example.org'
@@ -51,15 +52,17 @@ const authorize = (rules: number) => (): void => {
 const element =
   `By=spiffe://example.org/ns/ingress/sa/gateway;Hash=${'0a'.repeat(32)};` +
   `Subject="CN=client,O=x";URI=spiffe://example.org/ns/web/sa/ui`
-const long = Array.from({ length: 16 }, () => element).join(',')
+const sixteen = Array.from({ length: 16 }, () => element).join(',')
+const longValue = element.replace('CN=client', 'CN=client'.padEnd(15 * element.length, 'x'))
 
 const million = 1_000_000
-let limiter: RateLimiter
-let names: string[] = []
-let map = new Map<string, number>()
-let next = 0
+const [perHeader, sixteenTimes] = ['µs of CPU time a header', 'times as long for 16 times the size']
+const perDecision = 'µs of CPU time a decision'
+const readXfcc = (header: string) => (): void => {
+  for (let i = 0; i < count; i++) sink += lastXfccElement(header).uri.length
+}
 
-export const rows: readonly BenchRow[] = [
+export const rows: readonly (BenchRow | SelfMeasuredRow)[] = [
   {
     name: 'policy/decide-10000',
     operations: count,
@@ -85,39 +88,48 @@ export const rows: readonly BenchRow[] = [
   },
   {
     name: 'policy/xfcc',
-    operations: count,
-    ours: () => {
-      for (let i = 0; i < count; i++) sink += lastXfccElement(element).uri.length
-    },
-    // Linear: sixteen elements cost at most sixteen times one.
-    peers: {
-      '16 elements': () => {
-        for (let i = 0; i < count; i++) sink += lastXfccElement(long).uri.length
-      },
-    },
+    limits: { [perHeader]: 2, [sixteenTimes]: 20 },
+    measure: (options) =>
+      measureCpuTurns(
+        {
+          name: 'policy/xfcc',
+          operations: count,
+          calls: Math.ceil(options.turnMs / 2),
+          ours: readXfcc(element),
+          peers: { '16 elements': readXfcc(sixteen), 'a value of 16 times the size': readXfcc(longValue) },
+          extra: (medians) => ({
+            [perHeader]: medians['ours']!,
+            [sixteenTimes]:
+              Math.max(medians['16 elements']!, medians['a value of 16 times the size']!) / medians['ours']!,
+          }),
+        },
+        options,
+      ),
   },
   {
     name: 'policy/rate-limit-1000000',
-    operations: count,
-    setup: () => {
-      limiter = new RateLimiter({ count: 5, windowSeconds: 3600 })
-      names = Array.from({ length: million }, (_, i) => `spiffe://${trustDomain}/w/${i}`)
+    bars: { 'Map#get': 0.5 },
+    goals: { [perDecision]: 1 },
+    measure: (options) => {
+      const limiter = new RateLimiter({ count: 5, windowSeconds: 3600 })
+      const names = Array.from({ length: million }, (_, i) => `spiffe://${trustDomain}/w/${i}`)
       for (const name of names) limiter.take(name, 1)
-      map = new Map(names.map((name, i) => [name, i]))
-      return Promise.resolve()
-    },
-    teardown: () => {
-      names = []
-      map.clear()
-      return Promise.resolve()
-    },
-    ours: () => {
-      for (let i = 0; i < count; i++) sink += limiter.take(names[(next += 7919) % million] as string, 2)
-    },
-    peers: {
-      'Map#get': () => {
-        for (let i = 0; i < count; i++) sink += map.get(names[(next += 7919) % million] as string) ?? 0
-      },
+      const map = new Map(names.map((name, i) => [name, i]))
+      let next = 0
+      const each = (decideOf: (name: string) => number) => (): void => {
+        for (let i = 0; i < count; i++) sink += decideOf(names[(next += 7919) % million] as string)
+      }
+      return measureCpuTurns(
+        {
+          name: 'policy/rate-limit-1000000',
+          operations: count,
+          calls: options.turnMs * 2,
+          ours: each((name) => limiter.take(name, 2)),
+          peers: { 'Map#get': each((name) => map.get(name) ?? 0) },
+          extra: (medians) => ({ [perDecision]: medians['ours']! }),
+        },
+        options,
+      )
     },
   },
 ]

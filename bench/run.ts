@@ -25,6 +25,7 @@ const rowFiles: readonly RowFile[] = [
   { areas: ['parse'], load: () => import('./parse.ts') },
   { areas: ['spiffe-id'], load: () => import('./spiffe-id.ts') },
   { areas: ['policy'], load: () => import('./policy.ts') },
+  { areas: ['auth'], load: () => import('./tokens.ts') },
   { areas: ['issue'], load: () => import('./issue.ts') },
   { areas: ['issue', 'sqlite'], load: () => import('./sqlite.ts') },
   { areas: ['issue'], load: () => import('./postgres.ts') },

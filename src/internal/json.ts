@@ -234,8 +234,7 @@ class JsonReader {
 
 function decodeUtf8(bytes: Uint8Array): string {
   try {
-    // `ignoreBOM` keeps a byte order mark in the text, so that the reader refuses it (RFC 8259 section 8.1).
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return utf8.decode(bytes)
   } catch (cause) {
     throw new PkiError('ERR_JSON', 'not strict JSON: the bytes are not UTF-8', { cause })
   }
@@ -251,6 +250,8 @@ function limitError(reason: string): PkiError<'ERR_LIMIT_EXCEEDED'> {
   return new PkiError('ERR_LIMIT_EXCEEDED', `JSON: ${reason}`)
 }
 
+// `ignoreBOM` keeps a byte order mark in the text, so that the reader refuses it (RFC 8259 section 8.1).
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const defaultMaxBytes = 1024 * 1024
 const defaultMaxDepth = 32
 const defaultMaxValues = 100_000

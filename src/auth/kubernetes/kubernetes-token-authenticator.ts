@@ -101,6 +101,7 @@ export class KubernetesTokenAuthenticator implements Authenticator, AsyncDisposa
   readonly #times: ReturnType<typeof tokenTimes>
   readonly #requirePod: boolean
   readonly #clusters: ReadonlyMap<string, LocalCluster>
+  readonly #byIssuer: ReadonlyMap<string, readonly LocalCluster[]>
   readonly #clock: Clock
   readonly #ownFetcher: GuardedFetcher | undefined
 
@@ -137,6 +138,7 @@ export class KubernetesTokenAuthenticator implements Authenticator, AsyncDisposa
       'KubernetesTokenAuthenticator',
       read.clusters.map((cluster) => localCluster(cluster, fetching)),
     )
+    this.#byIssuer = indexIssuers(new Set(this.#clusters.values()))
   }
 
   /**
@@ -176,13 +178,11 @@ export class KubernetesTokenAuthenticator implements Authenticator, AsyncDisposa
 
   /** Undefined if no cluster has that issuer. */
   #clusterOf(request: AuthenticationRequest, issuer: string): LocalCluster | undefined {
-    const takes = (cluster: LocalCluster): boolean =>
-      issuer === legacyIssuer ? cluster.dangerouslyAcceptLegacyTokens === true : cluster.issuer === issuer
-    const all = [...new Set(this.#clusters.values())].filter(takes)
-    if (all.length === 0) return undefined
+    const all = this.#byIssuer.get(issuer)
+    if (all === undefined) return undefined
     const named = namedCluster(request, this.#clusters)
     if (named !== undefined) {
-      if (takes(named)) return named
+      if (all.includes(named)) return named
       throw new PkiError('ERR_JWT_CLAIM', `the issuer of the token is not that of the cluster ${named.name}`)
     }
     if (all.length === 1) return all[0]
@@ -197,6 +197,19 @@ export class KubernetesTokenAuthenticator implements Authenticator, AsyncDisposa
     for (const { keys } of this.#clusters.values()) await keys[Symbol.asyncDispose]()
     await this.#ownFetcher?.[Symbol.asyncDispose]()
   }
+}
+
+/** Clusters by the issuers of the tokens that they take. */
+function indexIssuers(clusters: Iterable<LocalCluster>): ReadonlyMap<string, readonly LocalCluster[]> {
+  const index = new Map<string, LocalCluster[]>()
+  for (const cluster of clusters) {
+    const issuers = [
+      cluster.issuer,
+      ...(cluster.dangerouslyAcceptLegacyTokens === true ? [legacyIssuer] : []),
+    ]
+    for (const issuer of issuers) index.set(issuer, [...(index.get(issuer) ?? []), cluster])
+  }
+  return index
 }
 
 function localCluster(given: KubernetesCluster, fetching: KeyFetching): LocalCluster {

@@ -20,12 +20,17 @@ export interface XfccElement {
  * @throws ERR_CREDENTIAL_INVALID
  */
 export function lastXfccElement(header: string): XfccElement {
-  elementsBefore.lastIndex = 0
-  elementsBefore.test(header)
   const element = { by: [] as string[], uri: [] as string[], hash: undefined as string | undefined }
-  const end = readElement(header, elementsBefore.lastIndex, element)
+  const end = readElement(header, header.includes(',') ? startOfLast(header) : 0, element)
   if (end < header.length) throw authenticationError(`more than ${maxElements} elements in ${xfccHeader}`)
   return element
+}
+
+/** Offset after the elements that another follows, as far as they keep the grammar. */
+function startOfLast(header: string): number {
+  elementsBefore.lastIndex = 0
+  elementsBefore.test(header)
+  return elementsBefore.lastIndex
 }
 
 interface OpenElement {
