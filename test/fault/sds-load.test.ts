@@ -52,7 +52,7 @@ async function open(): Promise<Server> {
 /** What a campaign prints and is held to. */
 function figure(name: string, value: number, limit: number): void {
   if (!isCampaign) return
-  console.log(`${streams} streams: ${name} ${value.toFixed(1)} (at most ${limit})`)
+  console.log(`${streams} streams: ${name} ${value.toPrecision(3)} (at most ${limit})`)
   expect(value).toBeLessThanOrEqual(limit)
 }
 
@@ -97,21 +97,27 @@ it(
     const quick = new LoadClients(server.socket, 100, 1)
     await slow.all(server.first.pem)
     await quick.all(server.first.pem)
+    /** Milliseconds for each of 100 changes to reach all that read. */
+    const changes = async (): Promise<number> => {
+      const times: number[] = []
+      for (let change = 0; change < 100; change++) {
+        const began = performance.now()
+        const { pem } = await server.order('rotate')
+        await quick.all(pem)
+        times.push(performance.now() - began)
+      }
+      return times.sort((a, b) => a - b)[98]!
+    }
+    const alone = await changes()
     const before = (await server.order('memory')).bytes
     for (const stream of slow.streams) stream.pause()
-    const times: number[] = []
     // More octets than the windows of HTTP/2 and the buffers of a socket hold: the server has to keep or drop.
-    for (let change = 0; change < 100; change++) {
-      const began = performance.now()
-      const { pem } = await server.order('rotate')
-      await quick.all(pem)
-      times.push(performance.now() - began)
-    }
+    const beside = await changes()
     const perReader = ((await server.order('memory')).bytes - before) / stopped
     expect(perReader).toBeLessThanOrEqual(mib)
     figure(`MiB a stopped reader (${stopped})`, perReader / mib, 1)
-    const p99 = times.sort((a, b) => a - b)[Math.ceil(0.99 * times.length) - 1]!
-    figure('p99 in ms for a change to reach 100 other streams', p99, 250)
+    figure('p99 in ms of a change to 100 readers while all read', alone, Infinity)
+    figure('p99 in ms of a change to 100 readers while the others have stopped', beside, 250)
     slow.close()
     quick.close()
   },
