@@ -57,7 +57,8 @@ const proxies = new XfccAuthenticator({
   trustDomain: 'example.org',
   dangerouslyWithoutProxyIdentity: true,
 })
-const ofProxy = `By=${proxy};Hash=${'0a'.repeat(32)};Subject="CN=\\"x\\",O=y";URI=spiffe://example.org/ui;DNS=x`
+const ofProxy =
+  `By=${proxy};Hash=${'0a'.repeat(32)};` + `Subject="CN=\\"x\\",O=y";URI=spiffe://example.org/ui;DNS=x`
 
 const signed = (text: string): string => makeToken(key, text)
 it.each<[string, string, (text: string) => unknown, share: number]>([

@@ -1,6 +1,6 @@
 // Many SDS streams of one server in another process: a change of roots reaches all, a storm of connections
-// loses nothing, and readers that stop cost little and slow nobody. SDS_STREAMS sets how many (1,000; a campaign
-// has 10,000, prints its figures and holds their times to the limits).
+// loses nothing, and readers that stop cost little and slow nobody. SDS_STREAMS sets how many (1,000; a
+// campaign has 10,000, prints its figures and holds their times to the limits).
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -111,7 +111,7 @@ it(
     const alone = await changes()
     const before = (await server.order('memory')).bytes
     for (const stream of slow.streams) stream.pause()
-    // More octets than the windows of HTTP/2 and the buffers of a socket hold: the server has to keep or drop.
+    // More octets than HTTP/2's windows and a socket's buffers hold: the server has to keep or drop.
     const beside = await changes()
     const perReader = ((await server.order('memory')).bytes - before) / stopped
     expect(perReader).toBeLessThanOrEqual(mib)

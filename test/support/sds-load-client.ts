@@ -1,5 +1,5 @@
-// Many SDS clients in one process, on node:http2 alone: each stream subscribes to the roots, acknowledges what
-// it gets, and connects again when its connection ends.
+// Many SDS clients in one process, on node:http2 alone: each stream subscribes to the roots, acknowledges
+// what it gets, and connects again when its connection ends.
 
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { connect } from 'node:http2'

@@ -45,7 +45,7 @@ export class PeerVerifier {
    * The chains of accepted peers, by the digest of the leaf: a resumed session contains only the leaf.
    */
   readonly #chains = new Map<string, readonly Certificate[]>()
-  /** By the list of certificates that `verify` has handed out; a resumed peer comes back with the same list. */
+  /** By the list that `verify` has handed out; a resumed peer comes back with the same list. */
   readonly #accepted = new WeakMap<readonly Certificate[], AcceptedChain>()
 
   constructor(options: VerifierOptions) {
@@ -78,7 +78,7 @@ export class PeerVerifier {
     return chain
   }
 
-  /** The chain of the full handshake, by the leaf, which is all that the resumed session of a client shows. */
+  /** The chain of the full handshake, by the leaf: a client's resumed session shows nothing else. */
   #chainOf(socket: TLSSocket): readonly Certificate[] | undefined {
     const leaf = socket.getPeerX509Certificate()?.raw
     return leaf === undefined ? undefined : this.#chains.get(digestOf(leaf))

@@ -37,10 +37,7 @@ export class RateLimiter {
     if (at === undefined) return Math.ceil(this.#windowMs / 1000)
     const { cells } = this.#current
     const perMs = this.#count / this.#windowMs
-    const tokens = Math.min(
-      this.#count,
-      (cells[at] as number) + (nowMs - (cells[at + 1] as number)) * perMs,
-    )
+    const tokens = Math.min(this.#count, (cells[at] as number) + (nowMs - (cells[at + 1] as number)) * perMs)
     const allowed = tokens >= 1
     cells[at] = allowed ? tokens - 1 : tokens
     cells[at + 1] = nowMs
