@@ -2,18 +2,18 @@
 // time. Its state is the store: a certificate that was renewed has a successor on record.
 
 import { createHash } from 'node:crypto'
-import type { CaStorage, CertificateRecord } from '../ca/index.ts'
-import type { CertificateId } from '../ca/internal.ts'
-import { PkiError } from '../errors/index.ts'
-import { checkCounts, checkMeasures } from '../internal/numbers.ts'
-import { readOptions } from '../internal/options.ts'
-import { waitFor } from '../internal/turns/waiting.ts'
-import type { Clock } from '../runtime/index.ts'
-import type { SpiffeId } from '../spiffe/index.ts'
-import type { CertificateRequestInput } from '../x509/internal.ts'
-import type { IssuanceAnswer } from './issuance-answer.ts'
-import { BatchLease } from './records/batch-lease.ts'
-import { ask } from './records/store-calls.ts'
+import type { CaStorage, CertificateRecord } from '../../ca/index.ts'
+import type { CertificateId } from '../../ca/internal.ts'
+import { PkiError } from '../../errors/index.ts'
+import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import { waitFor } from '../../internal/turns/waiting.ts'
+import type { Clock } from '../../runtime/index.ts'
+import type { SpiffeId } from '../../spiffe/index.ts'
+import type { CertificateRequestInput } from '../../x509/internal.ts'
+import type { IssuanceAnswer } from '../issuance-answer.ts'
+import { BatchLease } from '../records/batch-lease.ts'
+import { ask } from '../records/store-calls.ts'
 
 /** Options of `rotateExpiring`. @inline */
 export interface BatchRotationOptions {

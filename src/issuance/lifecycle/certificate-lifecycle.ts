@@ -1,28 +1,28 @@
 // What happens to a certificate after it was issued: renewal, revocation, hold, status, search.
 
-import type { Caller } from '../auth/index.ts'
-import { revocationReasons } from '../ca/internal.ts'
+import type { Caller } from '../../auth/index.ts'
+import { revocationReasons } from '../../ca/internal.ts'
 import type {
   CertificateAuthority,
   CertificateRecord,
   CertificateStore,
   RevocationReason,
-} from '../ca/index.ts'
-import type { CertificateId } from '../ca/internal.ts'
-import type { CertificateQuery, Page, RevokeOptions } from '../ca/internal.ts'
-import { PkiError } from '../errors/index.ts'
-import type { Clock } from '../runtime/index.ts'
-import type { SpiffeId } from '../spiffe/index.ts'
-import type { Certificate } from '../x509/index.ts'
-import type { Administrators } from './records/administrators.ts'
-import type { AuditTrail } from './records/audit-trail.ts'
-import { CertificateLookup, readReference } from './records/certificate-lookup.ts'
-import type { CertificateReference } from './records/certificate-lookup.ts'
-import { stateOf, statusOf } from './records/certificate-status.ts'
-import type { CertificateStatus } from './records/certificate-status.ts'
-import { ask } from './records/store-calls.ts'
-import { unrecordedOf } from './records/unrecorded-certificate.ts'
-import type { Unrecorded } from './records/unrecorded-certificate.ts'
+} from '../../ca/index.ts'
+import type { CertificateId } from '../../ca/internal.ts'
+import type { CertificateQuery, Page, RevokeOptions } from '../../ca/internal.ts'
+import { PkiError } from '../../errors/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import type { SpiffeId } from '../../spiffe/index.ts'
+import type { Certificate } from '../../x509/index.ts'
+import type { Administrators } from '../records/administrators.ts'
+import type { AuditTrail } from '../records/audit-trail.ts'
+import { CertificateLookup, readReference } from '../records/certificate-lookup.ts'
+import type { CertificateReference } from '../records/certificate-lookup.ts'
+import { stateOf, statusOf } from '../records/certificate-status.ts'
+import type { CertificateStatus } from '../records/certificate-status.ts'
+import { ask } from '../records/store-calls.ts'
+import { unrecordedOf } from '../records/unrecorded-certificate.ts'
+import type { Unrecorded } from '../records/unrecorded-certificate.ts'
 
 /** What the lifecycle of a certificate needs. */
 export interface LifecycleOptions {
