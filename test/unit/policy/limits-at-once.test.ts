@@ -9,16 +9,10 @@ import { callerOf } from '../../support/pki.ts'
 
 const csr = await buildCertificateRequest({}, await SoftwareSigner.generate('P-256'))
 const requests = 10_000
+type RateLimitRules = NonNullable<Parameters<typeof createRulePolicy>[0]['rules']>
 
-it.each([
-  ['all', 3000, 3000],
-  ['identity', 30, 3000],
-  ['source', 60, 3000],
-  ['namespace', 300, 3000],
-] as const)('per %s', async (per, count, expected) => {
-  const clock = new FakeClock(new Date('2026-11-30'))
-  const rateLimit = { per, count, windowSeconds: 3600 }
-  const rules = [{ name: 'all', identity: '/ns/{ns}/sa/{sa}', rateLimit }]
+/** How many of 10,000 decisions that are all open together allow. */
+function atOnce(rules: RateLimitRules, clock: FakeClock): () => Promise<number> {
   const byRules = createRulePolicy({ trustDomain: 'example.org', rules }, { clock })
   // The hook makes each decision wait, so that they all are open together.
   const policy = withPolicyHooks(byRules, {
@@ -32,6 +26,53 @@ it.each([
     const asked = { csr, ttlSeconds: undefined, source: `10.0.0.${i % 50}` }
     return (await policy.decide(asked, caller)).allowed
   }
-  const allowed = (await Promise.all(Array.from({ length: requests }, (_, i) => decide(i)))).filter(Boolean)
-  expect(Math.abs(allowed.length - expected)).toBeLessThanOrEqual(expected / 100)
+  return async () =>
+    (await Promise.all(Array.from({ length: requests }, (_, i) => decide(i)))).filter(Boolean).length
+}
+
+const identity = '/ns/{ns}/sa/{sa}'
+type Per = 'all' | 'identity' | 'caller' | 'source' | 'namespace'
+const limit = (per: Per, count: number) => ({ per, count, windowSeconds: 3600 })
+const within = (found: number, expected: number): void => {
+  expect(Math.abs(found - expected)).toBeLessThanOrEqual(expected / 100)
+}
+
+it.each([
+  ['all', 3000, 3000],
+  ['identity', 30, 3000],
+  ['caller', 30, 3000],
+  ['source', 60, 3000],
+  ['namespace', 300, 3000],
+] as const)('per %s', async (per, count, expected) => {
+  const rules = [{ name: 'all', identity, rateLimit: limit(per, count) }]
+  within(await atOnce(rules, new FakeClock(new Date('2026-11-30')))(), expected)
+})
+
+it('after half a window there are half as many again, after a whole one all', async () => {
+  const clock = new FakeClock(new Date('2026-11-30'))
+  const allowed = atOnce([{ name: 'all', identity, rateLimit: limit('identity', 30) }], clock)
+  within(await allowed(), 3000)
+  clock.advance(1_800_000)
+  within(await allowed(), 1500)
+  clock.advance(3_600_000)
+  within(await allowed(), 3000)
+  clock.advance(10 * 3_600_000)
+  within(await allowed(), 3000)
+})
+
+it('of two limits the tighter one counts, and what it refuses costs the other nothing', async () => {
+  const clock = new FakeClock(new Date('2026-11-30'))
+  const allowed = atOnce(
+    [
+      { name: 'each', identity, rateLimit: limit('identity', 60) },
+      { name: 'together', identity, rateLimit: { per: 'all', count: 2000, windowSeconds: 60 } },
+    ],
+    clock,
+  )
+  within(await allowed(), 2000)
+  // A minute later the common limit is full again, and of the 6,000 of the identities 4,000 are left.
+  clock.advance(60_000)
+  within(await allowed(), 2000)
+  clock.advance(60_000)
+  within(await allowed(), 2000)
 })
