@@ -7,6 +7,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import '../support/cheap-scrypt.ts'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 
 import { code } from '../support/codes.ts'
