@@ -2,15 +2,11 @@
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
-import { Certificate } from '../../x509/index.ts'
 import type { CertificateInput } from '../../x509/index.ts'
-import { createCertificateAuthority } from '../authority/certificate-authority.ts'
 import type { CertificateAuthority } from '../authority/certificate-authority.ts'
-import type { SigningMaterial } from '../authority/signing-material.ts'
 import { createLocalUpstream } from '../upstream/local-upstream.ts'
 import type { UpstreamAuthority } from '../upstream/upstream-authority.ts'
-import { keyIdentifierOf } from '../records/certificate-record.ts'
-import { materialOf } from './authority-material.ts'
+import { FollowedSigning, followedMaterial } from './followed-signing.ts'
 import type { HeldAuthority } from './held-authority.ts'
 import type {
   RotatingAuthority,
@@ -20,6 +16,7 @@ import type {
   StepOptions,
 } from './rotation-contract.ts'
 import type { RotatingSettings } from './rotating-options.ts'
+import { RotationEvents, rolesOf } from './rotation-events.ts'
 import { RotationDriver, dueStep } from './rotation-driver.ts'
 import type { RotationState } from './rotation-state.ts'
 import type { InternalStepOptions } from './steps/rotation-context.ts'
@@ -29,14 +26,10 @@ import type { RotationSteps } from './steps/rotation-steps.ts'
 export class FollowingAuthority implements RotatingAuthority {
   readonly #steps: RotationSteps
   readonly #settings: RotatingSettings
-  readonly #listeners = new Set<(event: RotationEvent) => void>()
+  readonly #events: RotationEvents
   readonly #driver: RotationDriver
-  #authority: CertificateAuthority | undefined
-  /** What the CA was told last. */
-  #applied = ''
-  /** Key identifiers of tainted authorities. */
-  #tainted: ReadonlySet<string> = new Set()
-  /** Who signs here and who is tainted, as it was taken over last. */
+  #signing: FollowedSigning | undefined
+  /** Who signs here, who is tainted and who is revoked, as it was taken over last. */
   #followed = ''
   /** The last call; calls take effect one after the other. */
   #calls: Promise<unknown> = Promise.resolve()
@@ -44,9 +37,10 @@ export class FollowingAuthority implements RotatingAuthority {
   private constructor(steps: RotationSteps, settings: RotatingSettings) {
     this.#steps = steps
     this.#settings = settings
+    this.#events = new RotationEvents(settings.logger)
     this.#driver = new RotationDriver(steps, settings, {
       run: () => this.run(),
-      failed: (error) => this.#tell({ kind: 'failed', error }),
+      failed: (error) => this.#events.tell({ kind: 'failed', error }),
     })
   }
 
@@ -55,13 +49,15 @@ export class FollowingAuthority implements RotatingAuthority {
     const opened = new FollowingAuthority(steps, settings)
     await opened.#refreshRoots((await steps.state()).usable === undefined)
     await opened.#bootstrap()
-    await opened.#openAuthority(await steps.state())
+    const state = await steps.state()
+    opened.#signing = await FollowedSigning.open(state, steps, settings)
+    await opened.#apply(state)
     opened.#driver.start()
     return opened
   }
 
   get authority(): CertificateAuthority {
-    return this.#authority as CertificateAuthority
+    return (this.#signing as FollowedSigning).authority
   }
 
   prepareNext(options?: StepOptions): Promise<RotationChange> {
@@ -127,7 +123,7 @@ export class FollowingAuthority implements RotatingAuthority {
       ...{ trustDomain, clock },
       ca: async () => {
         const state = await this.#steps.state()
-        return this.#materialOf(state, state.active as HeldAuthority)
+        return followedMaterial(this.#steps, state, state.active as HeldAuthority)
       },
       maxTtlSeconds: this.#steps.context.caTtlSeconds,
     })
@@ -143,19 +139,16 @@ export class FollowingAuthority implements RotatingAuthority {
   }
 
   isTainted(certificate: CertificateInput): boolean {
-    const issuer = Certificate.from(certificate).authorityKeyIdentifier?.keyIdentifier
-    return issuer !== undefined && this.#tainted.has(keyIdentifierOf(issuer))
+    return this.#events.isLeft(certificate)
   }
 
   onEvent(listener: (event: RotationEvent) => void): () => void {
-    const own = (event: RotationEvent): void => listener(event)
-    this.#listeners.add(own)
-    return () => void this.#listeners.delete(own)
+    return this.#events.listen(listener)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#driver.stop(() => this.#calls)
-    this.#listeners.clear()
+    this.#events.close()
   }
 
   async #step(
@@ -190,7 +183,7 @@ export class FollowingAuthority implements RotatingAuthority {
       await this.#steps.refreshRoots()
     } catch (error) {
       if (required) throw error
-      this.#tell({ kind: 'failed', error })
+      this.#events.tell({ kind: 'failed', error })
     }
   }
 
@@ -209,39 +202,15 @@ export class FollowingAuthority implements RotatingAuthority {
     }
   }
 
-  /** Those that have signed come first: their CRLs and OCSP responses go on. */
-  async #openAuthority(state: RotationState): Promise<void> {
-    const { trustDomain, profile, authority, storage, logger } = this.#settings
-    const { clock } = this.#steps.context
-    const active = await this.#materialOf(state, state.active as HeldAuthority)
-    this.#authority = createCertificateAuthority({
-      ...active,
-      ...authority,
-      trustDomain,
-      profile,
-      storage,
-      clock,
-    })
-    for (const one of state.earlier) {
-      if (state.hasExpired(one)) continue
-      try {
-        await this.authority.rotate(await this.#materialOf(state, one))
-      } catch (error) {
-        logger.error({ id: one.record.id, error }, 'the CRLs of an earlier authority cannot go on')
-      }
-    }
-    await this.#apply(state)
-  }
-
   /**
-   * Who is said to sign does so, and who is said to be tainted is: a step is on record before it is taken
+   * Who is said to sign does so, who is said to be tainted is, and who is revoked is not trusted: a step is on record before it is taken
    * over here, and another process may have taken it. What changes neither does not wait for a step in
    * progress.
    */
   async #catchUp(state: RotationState): Promise<void> {
     if (rolesOf(state) === this.#followed) return
     await this.#serialised(() => this.#follow(undefined)).catch((error: unknown) =>
-      this.#tell({ kind: 'failed', error }),
+      this.#events.tell({ kind: 'failed', error }),
     )
   }
 
@@ -254,79 +223,18 @@ export class FollowingAuthority implements RotatingAuthority {
       { step, changes: changes.map(({ id, to }) => `${id} ${to}`) },
       'authority rotation',
     )
-    this.#tell({ kind: 'changed', change })
+    this.#events.tell({ kind: 'changed', change })
   }
 
   async #apply(state: RotationState): Promise<void> {
     try {
-      await this.#signWith(state)
+      await (this.#signing as FollowedSigning).apply(state)
     } finally {
       // After the change: who renews at once must not get a leaf of the tainted one again.
-      this.#tellTainted(state)
+      this.#events.tellTainted(state)
     }
     this.#followed = rolesOf(state)
   }
-
-  async #signWith(state: RotationState): Promise<void> {
-    const { active, next } = state
-    if (active === undefined) return
-    const canary = next?.details.share === undefined ? undefined : next
-    const materials = [await this.#materialOf(state, active)]
-    if (canary !== undefined) materials.push(await this.#materialOf(state, canary))
-    const print = fingerprint(materials, canary?.details.share)
-    if (print === this.#applied) return
-    const [main, other] = materials
-    await this.authority.rotate(main as SigningMaterial)
-    if (other !== undefined) await this.authority.rotate(other, { share: canary?.details.share as number })
-    this.#applied = print
-  }
-
-  #materialOf(state: RotationState, one: HeldAuthority): Promise<SigningMaterial> {
-    return materialOf(this.#steps.context, one, this.#steps.roots(state))
-  }
-
-  #tellTainted(state: RotationState): void {
-    const tainted = state.held.filter(({ record }) => record.state === 'tainted')
-    const before = this.#tainted
-    const keyOf = ({ certificate }: HeldAuthority): string =>
-      keyIdentifierOf(certificate.subjectKeyIdentifier ?? new Uint8Array())
-    this.#tainted = new Set(tainted.map(keyOf))
-    for (const one of tainted)
-      if (!before.has(keyOf(one)))
-        this.#tell({ kind: 'tainted', id: one.record.id, certificate: one.certificate })
-  }
-
-  /** A listener that throws must not stop a rotation. */
-  #tell(event: RotationEvent): void {
-    if (event.kind === 'failed')
-      this.#settings.logger.error(
-        { error: String(event.error) },
-        'the rotation could not go on; it tries again',
-      )
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(Object.freeze(event))
-      } catch (error) {
-        this.#settings.logger.error({ error: String(error) }, 'a listener of the rotation failed')
-      }
-    }
-  }
-}
-
-/** Who signs, for which share, and who is tainted. */
-function rolesOf({ held }: RotationState): string {
-  const roles = held.filter(
-    ({ record: { state }, details: { share } }) =>
-      state === 'active' || state === 'tainted' || share !== undefined,
-  )
-  return JSON.stringify(roles.map(({ record: { id, state }, details: { share } }) => [id, state, share]))
-}
-
-function fingerprint(materials: readonly SigningMaterial[], share: number | undefined): string {
-  const parts = materials.map(({ certificate, roots = [] }) =>
-    [certificate, ...roots].map((one) => Certificate.from(one).toPem()).join(''),
-  )
-  return JSON.stringify([parts, share])
 }
 
 const stepKinds = {

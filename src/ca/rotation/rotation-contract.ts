@@ -111,8 +111,8 @@ export interface RotatingAuthority extends AsyncDisposable {
    */
   revoke(id: string, options?: StepOptions): Promise<RotationChange>
   /**
-   * Every authority, and what is due next. By then this process signs with the active one and calls the
-   * tainted ones tainted; where that fails there is a `failed` event. @throws ERR_STORE_*
+   * Every authority, and what is due next. By then this process signs with the active one, calls the
+   * tainted ones tainted, and serves no root of a revoked one; where that fails there is a `failed` event. @throws ERR_STORE_*
    */
   status(): Promise<RotationStatus>
   /**
@@ -126,7 +126,7 @@ export interface RotatingAuthority extends AsyncDisposable {
    * below its own, and says its roots.
    */
   asUpstream(): UpstreamAuthority
-  /** Whether the authority that issued a certificate is tainted: its holder is to renew now. */
+  /** Whether the authority that issued a certificate is tainted or revoked: its holder is to renew now. */
   isTainted(certificate: CertificateInput): boolean
   /** Calls `listener` after each change. Returns a function that stops the calls. */
   onEvent(listener: (event: RotationEvent) => void): () => void

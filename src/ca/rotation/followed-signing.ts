@@ -1,0 +1,82 @@
+// The CA of a rotation: it signs with what is active on record, and serves the roots of what is published.
+
+import { Certificate } from '../../x509/index.ts'
+import { createCertificateAuthority } from '../authority/certificate-authority.ts'
+import type { CertificateAuthority } from '../authority/certificate-authority.ts'
+import type { SigningMaterial } from '../authority/signing-material.ts'
+import { materialOf } from './authority-material.ts'
+import type { HeldAuthority } from './held-authority.ts'
+import type { RotatingSettings } from './rotating-options.ts'
+import type { RotationState } from './rotation-state.ts'
+import type { RotationSteps } from './steps/rotation-steps.ts'
+
+/** One CA, and what it was told last. */
+export class FollowedSigning {
+  readonly authority: CertificateAuthority
+  readonly #steps: RotationSteps
+  #applied = ''
+
+  private constructor(authority: CertificateAuthority, steps: RotationSteps) {
+    this.authority = authority
+    this.#steps = steps
+  }
+
+  /** Those that have signed come first: their CRLs and OCSP responses go on. @throws as `apply` */
+  static async open(
+    state: RotationState,
+    steps: RotationSteps,
+    settings: RotatingSettings,
+  ): Promise<FollowedSigning> {
+    const { trustDomain, profile, authority: options, storage, logger } = settings
+    const { clock } = steps.context
+    const active = await followedMaterial(steps, state, state.active as HeldAuthority)
+    const authority = createCertificateAuthority({
+      ...active,
+      ...options,
+      ...{ trustDomain, profile, storage, clock },
+    })
+    for (const one of state.earlier) {
+      if (state.hasExpired(one)) continue
+      try {
+        await authority.rotate(await followedMaterial(steps, state, one))
+      } catch (error) {
+        logger.error({ id: one.record.id, error }, 'the CRLs of an earlier authority cannot go on')
+      }
+    }
+    return new FollowedSigning(authority, steps)
+  }
+
+  /**
+   * Signs as the state says, and trusts no other roots.
+   * @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER; as `CertificateAuthority.rotate`
+   */
+  async apply(state: RotationState): Promise<void> {
+    const { active, next } = state
+    if (active === undefined) return
+    const canary = next?.details.share === undefined ? undefined : next
+    const materials = [await followedMaterial(this.#steps, state, active)]
+    if (canary !== undefined) materials.push(await followedMaterial(this.#steps, state, canary))
+    const print = fingerprint(materials, canary?.details.share)
+    if (print === this.#applied) return
+    const [main, other] = materials
+    await this.authority.rotate(main as SigningMaterial)
+    if (other !== undefined) await this.authority.rotate(other, { share: canary?.details.share as number })
+    this.#applied = print
+  }
+}
+
+/** What one authority signs with, and the roots of the state. @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER */
+export function followedMaterial(
+  steps: RotationSteps,
+  state: RotationState,
+  one: HeldAuthority,
+): Promise<SigningMaterial> {
+  return materialOf(steps.context, one, steps.roots(state))
+}
+
+function fingerprint(materials: readonly SigningMaterial[], share: number | undefined): string {
+  const parts = materials.map(({ certificate, roots = [] }) =>
+    [certificate, ...roots].map((one) => Certificate.from(one).toPem()).join(''),
+  )
+  return JSON.stringify([parts, share])
+}
