@@ -73,6 +73,23 @@ describe('a node agent', () => {
   it.each<[string, Caller, string, readonly IndexedPod[]]>([
     ['a client certificate', { ...agent, kubernetes: undefined, credential: 'x509' }, wanted, [ztunnel, api]],
     ['a token without a pod', as({ podName: undefined, podUid: undefined }), wanted, [ztunnel, api]],
+    ['a token with the name of a pod alone', as({ podUid: undefined }), wanted, [ztunnel, api]],
+    ['a token with the UID of a pod alone', as({ podName: undefined }), wanted, [ztunnel, api]],
+    [
+      'another account, with a pod of its own on the node',
+      as({ namespace: 'prod', serviceAccount: 'api', podName: 'api-1', podUid: 'uid-api' }),
+      wanted,
+      [ztunnel, api],
+    ],
+    [
+      'a pod that is on no node, as the wanted one',
+      as({ nodeName: undefined }),
+      wanted,
+      [
+        { ...ztunnel, nodeName: undefined },
+        { ...api, nodeName: undefined },
+      ],
+    ],
     ['a token without a UID', as({ podUid: undefined }), wanted, [ztunnel, api]],
     ['a token without a cluster', as({ cluster: undefined }), wanted, [ztunnel, api]],
     ['another account', as({ serviceAccount: 'api' }), wanted, [ztunnel, api]],
