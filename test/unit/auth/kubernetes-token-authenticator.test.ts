@@ -90,6 +90,12 @@ describe('a projected token', () => {
     ['a null UID', { 'kubernetes.io': { ...bound, pod: { name: 'api-7d9f', uid: null } } }],
     ['a null node', { 'kubernetes.io': { ...bound, node: null } }],
     ['a pod name with a slash', { 'kubernetes.io': { ...bound, pod: { name: 'a/b', uid } } }],
+    ['a UID with a slash', { 'kubernetes.io': { ...bound, pod: { name: 'api-7d9f', uid: 'a/b' } } }],
+    ['an empty UID', { 'kubernetes.io': { ...bound, pod: { name: 'api-7d9f', uid: '' } } }],
+    [
+      'a namespace in capitals',
+      { sub: 'system:serviceaccount:PROD:api', 'kubernetes.io': { ...bound, namespace: 'PROD' } },
+    ],
     ['no pod', { 'kubernetes.io': { ...bound, pod: undefined } }],
     ['no exp', { exp: undefined }],
     ['the audience of the API server', { aud: [issuer] }],

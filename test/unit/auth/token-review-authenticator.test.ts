@@ -87,6 +87,18 @@ describe('a review', () => {
     expect(JSON.stringify(caller.claims)).not.toContain(token)
   })
 
+  it('is asked for tokens of service accounts whose exp is absent or ahead, and for no other', async () => {
+    const { ask, server } = setUp()
+    const other = makeToken(key, { ...claims, sub: 'alice' })
+    await expect(ask({}, other)).rejects.toThrow(code('ERR_CREDENTIAL_MISSING'))
+    for (const exp of ['1', null, testNow])
+      await expect(ask({}, makeToken(key, { ...claims, exp }))).rejects.toThrow(
+        code('ERR_CREDENTIAL_INVALID'),
+      )
+    expect(server.reviews).toEqual([])
+    expect(await ask({}, makeToken(key, { sub: claims.sub }))).toMatchObject({ credential: 'kubernetes-jwt' })
+  })
+
   it.each([
     ['not authenticated', { authenticated: false, error: 'invalid bearer token' }],
     ['authenticated left out', { ...good, authenticated: undefined }],
@@ -108,6 +120,8 @@ describe('a review', () => {
     ['five parts', { ...good, user: { ...user, username: 'system:serviceaccount:prod:api:x' } }],
     ['a null name', { ...good, user: { ...user, username: null } }],
     ['no groups', { ...good, user: { ...user, groups: undefined } }],
+    ['the group of its namespace alone', { ...good, user: { ...user, groups: [user.groups[1]] } }],
+    ['the group of all accounts alone', { ...good, user: { ...user, groups: [user.groups[0]] } }],
     ['groups of another namespace', { ...good, user: { ...user, groups: ['system:serviceaccounts'] } }],
     [
       'a pod without UID',
