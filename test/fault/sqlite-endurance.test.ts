@@ -1,5 +1,5 @@
 // Many certificates on one SQLite store with its audit log, and memory as before. SPIFFE_PKI_CERTIFICATES
-// changes how many.
+// changes how many; docs/bench.md has what a long run showed.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
