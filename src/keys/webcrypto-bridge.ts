@@ -3,9 +3,8 @@
 
 import { readOptions } from '../internal/options.ts'
 import { webcrypto } from 'node:crypto'
-import { integerContent, readWhole, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'
-import { requireSigner, signatureAlgorithms } from '../x509/internal.ts'
+import { curveByName, joinedEcdsaSignature, requireSigner, signatureAlgorithms } from '../x509/internal.ts'
 import type { Signer } from '../x509/index.ts'
 
 /** A provider, and its only signing key pair. @inline */
@@ -100,7 +99,7 @@ async function sign(signer: Signer, own: WebAlgorithm, asked: unknown, data: unk
   return (
     namedCurve === undefined
       ? Uint8Array.from(signature)
-      : p1363(signature, coordinateOctets[namedCurve] ?? 0)
+      : joinedEcdsaSignature(signature, curveByName(namedCurve)?.octets ?? 0)
   ).buffer
 }
 
@@ -132,27 +131,6 @@ function octets(data: unknown): Uint8Array {
   throw new PkiError('ERR_INVALID_ARGUMENT', 'data must be an ArrayBuffer or a view of one')
 }
 
-/**
- * r and s, each as long as the order of the curve.
- * @throws ERR_DER for a signature that is not an ECDSA-Sig-Value of this curve
- */
-function p1363(der: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
-  const reader = readWhole(der, tags.sequence, 'ECDSA-Sig-Value')
-  const out = new Uint8Array(2 * length)
-  for (const [at, what] of [
-    [length, 'r'],
-    [2 * length, 's'],
-  ] as const) {
-    const content = integerContent(reader.expect(tags.integer, what), what)
-    const magnitude = content[0] === 0 ? content.subarray(1) : content
-    if ((content[0] ?? 0x80) >= 0x80 || magnitude.length > length)
-      throw new PkiError('ERR_DER', `ECDSA-Sig-Value: ${what} is out of range`)
-    out.set(magnitude, at - magnitude.length)
-  }
-  reader.finish('ECDSA-Sig-Value')
-  return out
-}
-
 /** The handle's properties are frozen copies; comparisons do not use them. */
 function shown(algorithm: WebAlgorithm): WebAlgorithm {
   Object.freeze(algorithm.hash)
@@ -173,11 +151,9 @@ function webAlgorithm({ publicKey, signatureAlgorithm }: Signer): WebAlgorithm {
   if (hash === undefined) return { name: signatureAlgorithm }
   const hashed = { hash: { name: hash.replace('sha', 'SHA-') } }
   const { algorithm = '', bits } = publicKey
-  if (algorithm in coordinateOctets) return { name: 'ECDSA', namedCurve: algorithm, ...hashed }
+  if (curveByName(algorithm) !== undefined) return { name: 'ECDSA', namedCurve: algorithm, ...hashed }
   const rsa = { modulusLength: bits, publicExponent: Uint8Array.of(1, 0, 1), ...hashed }
   return saltLength === undefined
     ? { name: 'RSASSA-PKCS1-v1_5', ...rsa }
     : { name: 'RSA-PSS', ...rsa, saltLength }
 }
-
-const coordinateOctets: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66 }

@@ -1,6 +1,9 @@
 // Encoders, tables and readers of x509 for the layers above; not part of the public API.
 export { AlgorithmIdentifier, signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 export type { HashName } from './algorithms/signature-algorithm.ts'
+export { curveByName, curveByOid, curves } from './algorithms/curves.ts'
+export type { CurveName } from './algorithms/curves.ts'
+export { joinedEcdsaSignature } from './algorithms/ecdsa-signature.ts'
 export { rdnComparisonKey } from './names/distinguished-name.ts'
 export {
   encodeAltName,

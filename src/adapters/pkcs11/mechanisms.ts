@@ -3,13 +3,12 @@
 
 import { hash } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { signatureAlgorithms } from '../../x509/internal.ts'
+import { curveByName, curves, signatureAlgorithms } from '../../x509/internal.ts'
 import type { PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
-import type { HashName } from '../../x509/internal.ts'
+import type { CurveName, HashName } from '../../x509/internal.ts'
 import { ck } from './cryptoki/cryptoki.ts'
 import type { Mechanism } from './cryptoki/cryptoki.ts'
-import { curves, ecdsaSignatureToDer } from './objects/ec-point.ts'
-import type { CurveName } from './objects/ec-point.ts'
+import { ecdsaSignatureToDer } from './objects/ec-point.ts'
 
 /** How one key creates one kind of signature. */
 export interface SigningPlan {
@@ -74,7 +73,7 @@ function choose(
 }
 
 function ecdsaPlans(curve: CurveName, hashName: HashName): SigningPlan[] {
-  const { coordinateOctets } = curves[curve]
+  const { octets: coordinateOctets } = curves[curve]
   const toX509 = (raw: Uint8Array): Uint8Array => ecdsaSignatureToDer(raw, coordinateOctets)
   const rawOctets = 2 * coordinateOctets
   return [
@@ -136,7 +135,7 @@ function sameOf(octets: number): (raw: Uint8Array) => Uint8Array {
 }
 
 function isCurve(name: string): name is CurveName {
-  return name in curves
+  return curveByName(name) !== undefined
 }
 
 const hashes = {

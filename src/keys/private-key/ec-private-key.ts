@@ -17,6 +17,7 @@ import {
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { PublicKey } from '../../x509/index.ts'
+import { curveByOid } from '../../x509/internal.ts'
 import { malformedKey } from './malformed-key.ts'
 import { loadPlatformKey } from './platform-key.ts'
 
@@ -115,7 +116,7 @@ function orderOf(parameters: Uint8Array): Buffer {
   }
   const reader = readWhole(sequence(parameters), tags.sequence, 'parameters')
   const curve = oidContent(reader.expect(tags.oid, 'namedCurve'))
-  const order = orders.get(curve)
+  const order = curveByOid(curve)?.order
   if (order === undefined) {
     throw new PkiError('ERR_KEY_UNSUPPORTED', `the curve ${curve} of the EC private key is not supported`)
   }
@@ -135,18 +136,3 @@ function requireBelowOrder(scalar: Uint8Array, order: Buffer): void {
 
 /** RFC 5480 section 2.1.1. */
 export const ecPublicKeyOid = '1.2.840.10045.2.1'
-/**
- * The orders of P-256, P-384 and P-521 (SP 800-186 section 3.2.1) by the OIDs of RFC 5480 section 2.1.1.1.
- */
-const orders: ReadonlyMap<string, string> = new Map([
-  ['1.2.840.10045.3.1.7', 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551'],
-  [
-    '1.3.132.0.34',
-    'ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973',
-  ],
-  [
-    '1.3.132.0.35',
-    '01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa' +
-      '51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
-  ],
-])

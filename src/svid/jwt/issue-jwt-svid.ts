@@ -1,13 +1,14 @@
 // Issues JWT-SVIDs with any Signer: JWT-SVID.md sections 2 and 3, RFC 7515 section 3.1.
 
 import { readOptions } from '../../internal/options.ts'
-import { integerContent, readWhole, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { isCount } from '../../internal/numbers.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { SignatureAlgorithm, Signer } from '../../x509/index.ts'
+import { curves, joinedEcdsaSignature } from '../../x509/internal.ts'
+import type { CurveName } from '../../x509/internal.ts'
 import { JwtAuthority } from './jwt-authority.ts'
 import type { JwtSvidAlgorithm } from './jwt-authority.ts'
 import type { JwtSvid } from './jwt-svid.ts'
@@ -96,27 +97,26 @@ function encode(value: unknown): string {
   }
 }
 
-/** X.509 encodes ECDSA signatures as DER, JWS as `r || s`, each of the field's length (RFC 7518 §3.4). */
+/** X.509 encodes ECDSA signatures as DER, JWS as `r || s`. */
 function joseSignature(signature: Uint8Array, alg: JwtSvidAlgorithm): Buffer {
-  const octets = fieldOctets[alg]
-  if (octets === undefined) return Buffer.from(signature)
-  const joined = Buffer.alloc(2 * octets)
-  const reader = readWhole(signature, tags.sequence, 'ECDSA signature')
-  for (const end of [octets, 2 * octets]) {
-    const number = integerContent(reader.expect(tags.integer, 'ECDSA signature'), 'ECDSA signature')
-    const unsigned = number[0] === 0 ? number.subarray(1) : number
-    if (unsigned.length > octets)
-      throw new PkiError('ERR_JWT_SIGNATURE', 'the signer returned a signature of another curve')
-    joined.set(unsigned, end - unsigned.length)
+  const curve = curveOf[alg]
+  if (curve === undefined) return Buffer.from(signature)
+  try {
+    return Buffer.from(joinedEcdsaSignature(signature, curves[curve].octets))
+  } catch (cause) {
+    throw new PkiError('ERR_JWT_SIGNATURE', `the signer returned no ECDSA signature of ${curve}`, { cause })
   }
-  reader.finish('ECDSA signature')
-  return joined
 }
 
 /** The same value as in SPIRE. */
 const defaultTtlSeconds = 300
 const maxTtlSeconds = 86_400
-const fieldOctets: Readonly<Partial<Record<JwtSvidAlgorithm, number>>> = { ES256: 32, ES384: 48, ES512: 66 }
+/** RFC 7518 §3.4. */
+const curveOf: Readonly<Partial<Record<JwtSvidAlgorithm, CurveName>>> = {
+  ES256: 'P-256',
+  ES384: 'P-384',
+  ES512: 'P-521',
+}
 const algorithms: Readonly<Partial<Record<SignatureAlgorithm, JwtSvidAlgorithm>>> = {
   'ecdsa-with-SHA256': 'ES256',
   'ecdsa-with-SHA384': 'ES384',

@@ -5,6 +5,7 @@ import { bitString, nullElement, oid, sequence, unsignedInteger } from '../../de
 import { PkiError } from '../../errors/index.ts'
 import { decodeBase64url } from '../../internal/bytes.ts'
 import { PublicKey } from '../../x509/index.ts'
+import { curveByName } from '../../x509/internal.ts'
 import type { PublicKeyInput } from '../../x509/internal.ts'
 
 /** The members that make up a public key. @inline */
@@ -79,7 +80,7 @@ function subjectPublicKeyInfo(jwk: JwkMembers): Uint8Array {
     return sequence(sequence(oid('1.2.840.113549.1.1.1'), nullElement()), bitString(key))
   }
   if (kty === 'EC') {
-    const curve = typeof crv === 'string' ? curves.get(crv) : undefined
+    const curve = typeof crv === 'string' ? curveByName(crv) : undefined
     if (curve === undefined) throw jwkError('a curve other than P-256, P-384, P-521')
     // RFC 7518 §6.2.1.2: each coordinate has the full length of the field.
     const point = Uint8Array.of(
@@ -135,11 +136,6 @@ function base64url(bytes: Uint8Array): string {
 const maxMemberLength = 2048
 /** RFC 7518 §6.2.2, §6.3.2, §6.4. */
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
-const curves: ReadonlyMap<string, { readonly oid: string; readonly octets: number }> = new Map([
-  ['P-256', { oid: '1.2.840.10045.3.1.7', octets: 32 }],
-  ['P-384', { oid: '1.3.132.0.34', octets: 48 }],
-  ['P-521', { oid: '1.3.132.0.35', octets: 66 }],
-])
 
 /** The `alg` values of JWT-SVID.md section 2.1 (rule J-3). No other is ever accepted. @inline */
 export type JwtSvidAlgorithm =

@@ -4,6 +4,7 @@ import { PkiError } from '../../errors/index.ts'
 import { toHex } from '../../internal/bytes.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import type { CurveName } from './curves.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 
 /** Requirements on a public key. @inline */
@@ -179,9 +180,6 @@ const fermatSteps = 100
 // Whether the coordinates of a public key are a point on its curve (SP 800-56A §5.6.2.3.4), without the
 // import that node:crypto needs for this check.
 
-/** The supported curves, y² = x³ - 3x + b over a prime field. */
-type CurveName = 'P-256' | 'P-384' | 'P-521'
-
 /**
  * Both coordinates are below p, and the equation holds. The input is public, so constant time is not needed.
  */
@@ -198,7 +196,7 @@ function toBigInt(octets: Uint8Array): bigint {
   return BigInt(`0x${toHex(octets)}`)
 }
 
-/** SP 800-186 §3.2.1. */
+/** y² = x³ - 3x + b over a prime field: SP 800-186 §3.2.1. */
 const equations: Readonly<Record<CurveName, { readonly p: bigint; readonly b: bigint }>> = {
   'P-256': {
     p: 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n,

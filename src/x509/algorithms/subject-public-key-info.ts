@@ -6,6 +6,7 @@ import type { DerReader } from '../../der/index.ts'
 import { decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
+import { curveByOid } from './curves.ts'
 import { parsePssParameters, readAlgorithm } from './signature-algorithm.ts'
 import type { HashName, PublicKeyAlgorithm } from './signature-algorithm.ts'
 
@@ -107,7 +108,7 @@ function judgeEc(parameters: Uint8Array | undefined, point: Uint8Array): Judgeme
       }
     return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'an EC key without a named curve' } }
   }
-  const curve = curves[decodeOid(parameters, 2)]
+  const curve = curveByOid(decodeOid(parameters, 2))
   if (curve === undefined)
     return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `curve ${decodeOid(parameters, 2)}` } }
   // RFC 5480 §2.2: every implementation supports uncompressed points;
@@ -194,14 +195,3 @@ const unsupported = {
 const maxSpkiOctets = 2048
 const maxRsaBits = 8192
 const maxExponentOctets = 8
-
-const curves: Readonly<
-  Record<
-    string,
-    { readonly name: 'P-256' | 'P-384' | 'P-521'; readonly octets: number; readonly bits: number } | undefined
-  >
-> = {
-  '1.2.840.10045.3.1.7': { name: 'P-256', octets: 32, bits: 256 },
-  '1.3.132.0.34': { name: 'P-384', octets: 48, bits: 384 },
-  '1.3.132.0.35': { name: 'P-521', octets: 66, bits: 521 },
-}

@@ -302,7 +302,12 @@ describe('a private key that is not encrypted', () => {
     ],
     [
       'version 2 of EC with a foreign public key',
-      info(1, ecAlgorithm, ecInner(), publicBits(Buffer.concat([point.subarray(0, 64), Buffer.of(1)]))),
+      info(
+        1,
+        ecAlgorithm,
+        ecInner(),
+        publicBits(Buffer.concat([point.subarray(0, 64), Buffer.of(point[64]! ^ 1)])),
+      ),
       'ERR_KEY_MALFORMED',
     ],
     [

@@ -4,16 +4,8 @@
 import { bitString, oid, readWhole, sequence, tags, unsignedInteger } from '../../../der/index.ts'
 import type { DerReader } from '../../../der/index.ts'
 import { PkiError } from '../../../errors/index.ts'
-
-/** The supported curves, with the DER of CKA_EC_PARAMS and the length of a coordinate. */
-export const curves = {
-  'P-256': { oid: '1.2.840.10045.3.1.7', coordinateOctets: 32 },
-  'P-384': { oid: '1.3.132.0.34', coordinateOctets: 48 },
-  'P-521': { oid: '1.3.132.0.35', coordinateOctets: 66 },
-} as const
-
-/** A curve by name. */
-export type CurveName = keyof typeof curves
+import { curves } from '../../../x509/internal.ts'
+import type { CurveName } from '../../../x509/internal.ts'
 
 /** CKA_EC_PARAMS of a curve. */
 export function ecParameters(curve: CurveName): Buffer {
@@ -42,7 +34,7 @@ export function ecSpki(parameters: Uint8Array, ecPoint: Uint8Array): Uint8Array 
       `the token has a key on the curve ${Buffer.from(parameters.subarray(0, 64)).toString('hex')}`,
     )
   }
-  const octets = 1 + 2 * curves[curve].coordinateOctets
+  const octets = 1 + 2 * curves[curve].octets
   const point = pointOctets(ecPoint, octets)
   if (point[0] !== 4) throw new PkiError('ERR_KEY_MALFORMED', 'the EC point in the token is not uncompressed')
   return sequence(sequence(oid('1.2.840.10045.2.1'), parameters), bitString(point))

@@ -5,7 +5,7 @@ import type { KeyAlgorithm } from '../../../keys/index.ts'
 import { ck } from '../cryptoki/cryptoki.ts'
 import type { Attribute } from '../cryptoki/cryptoki.ts'
 import { ecParameters, edwards25519Parameters } from './ec-point.ts'
-import type { CurveName } from './ec-point.ts'
+import type { CurveName } from '../../../x509/internal.ts'
 import { longName, shortName } from './key-name.ts'
 import type { KeyTag, ObjectName } from './key-name.ts'
 
