@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import {
+  JwtSvidAuthenticator,
   KubernetesTokenAuthenticator,
   OidcAuthenticator,
   createMemoryOneTimeStore,
@@ -10,6 +11,7 @@ import {
 import { parseJwkSet } from '../../../src/auth/jwt/jwk-set.ts'
 import { readToken } from '../../../src/auth/jwt/token.ts'
 import { createGuardedFetcher } from '../../../src/runtime/index.ts'
+import { JwtAuthority, TrustBundle } from '../../../src/svid/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { code } from '../../support/codes.ts'
 import { httpEndpoint, loopback } from '../../support/http-endpoint.ts'
@@ -72,6 +74,12 @@ it('an algorithm of the key that its issuer is not to use is refused', async () 
     new OidcAuthenticator({ clock, issuers: [{ ...one, algorithms }] }).authenticate(bearer(token))
   await expect(using(['RS256'])).rejects.toThrow(code('ERR_CREDENTIAL_INVALID'))
   expect(await using(['RS256', 'ES256'])).toMatchObject({ credential: 'oidc' })
+})
+
+it('a token whose subject is no SPIFFE ID is no JWT-SVID', async () => {
+  const bundles = new TrustBundle('example.org', { jwtAuthorities: [JwtAuthority.fromJwk(key.jwk as never)] })
+  const jwtSvids = new JwtSvidAuthenticator({ bundles, trustDomain: 'example.org', audience: 'ca', clock })
+  expect(await jwtSvids.authenticate(bearer(token))).toBeUndefined()
 })
 
 it.each(['[]', '7', '{}', '{"keys":{}}', '{"keys":[null]}', '{"keys":[[]]}', '{"keys":["x"]}'])(
