@@ -9,6 +9,7 @@ import { systemClock } from '../runtime/index.ts'
 import type { Clock, Logger } from '../runtime/index.ts'
 import { safeLogger } from '../runtime/internal.ts'
 import type { Signer } from '../x509/index.ts'
+import type { AuditReceipt } from './audit-receipt.ts'
 import { AwaitedReceipts } from './awaited-receipts.ts'
 import { formatCheckpoint, readCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -75,15 +76,6 @@ export interface AuditLogOptions {
   readonly sinks?: readonly AuditSink[] | undefined
   readonly clock?: Pick<Clock, 'now'> | undefined
   readonly logger?: Logger | undefined
-}
-
-/** Proves, with only the key of the log, that an entry is in the log. */
-export interface AuditReceipt {
-  readonly index: number
-  /** The signed checkpoint as text. */
-  readonly checkpoint: string
-  /** The audit path from the leaf up, 32 octets each. */
-  readonly proof: readonly Uint8Array[]
 }
 
 /**

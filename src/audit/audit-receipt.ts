@@ -1,10 +1,18 @@
 // Receipts: proof that an entry is in the log, verified with only the key of the log.
 
 import { PkiError } from '../errors/index.ts'
-import type { AuditReceipt } from './audit-log.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { leafHash, verifyInclusion } from './merkle-tree.ts'
 import type { NoteKey } from './signed-note.ts'
+
+/** Proves, with only the key of the log, that an entry is in the log. */
+export interface AuditReceipt {
+  readonly index: number
+  /** The signed checkpoint as text. */
+  readonly checkpoint: string
+  /** The audit path from the leaf up, 32 octets each. */
+  readonly proof: readonly Uint8Array[]
+}
 
 /**
  * Verifies by `receipt` that `entry` is in the log of `key`.

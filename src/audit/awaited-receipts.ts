@@ -1,7 +1,7 @@
 // Receipts that somebody waits for: of entries that are on their way into the log.
 
 import { PkiError } from '../errors/index.ts'
-import type { AuditReceipt } from './audit-log.ts'
+import type { AuditReceipt } from './audit-receipt.ts'
 import { formatCertificateReceipt } from './certificate-receipt.ts'
 import { leafHash } from './merkle-tree.ts'
 

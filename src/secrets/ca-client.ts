@@ -30,8 +30,9 @@ export interface CaClient {
   /** @throws the refusal, or the failure of the transport */
   issue(request: CaRequest): Promise<CaAnswer>
   /**
-   * Calls `listener` with the certificate of each authority whose key is doubted from then on: whoever holds a
-   * certificate below it is to renew. Returns what ends the calls. A client that is not told has no `onTaint`.
+   * Calls `listener` with the certificate of each authority whose key is doubted from then on: whoever holds
+   * a certificate below it is to renew. Returns what ends the calls. A client that is not told has no
+   * `onTaint`.
    */
   onTaint?(listener: (authority: Certificate) => void): () => void
 }

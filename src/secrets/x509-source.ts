@@ -71,8 +71,8 @@ export interface X509SourceOptions {
   /** When to renew; default half of the validity ± 1 %. */
   readonly renewal?: Partial<RenewalPolicy> | undefined
   /**
-   * Over how long renewals are spread when the CA says that the authority above the certificate is tainted, in
-   * seconds: each source draws its own time. Default 300.
+   * Over how long renewals are spread when the CA says that the authority above the certificate is tainted,
+   * in seconds: each source draws its own time. Default 300.
    */
   readonly taintSpreadSeconds?: number | undefined
   /** How far in the future notBefore may be, for clock differences, in seconds. Default 60. */

@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 import { isPkiError } from '../../src/errors/index.ts'
 
 /** The same changes for the same seed. */
-export function mutations(seed: number): (text: string) => string {
+function mutations(seed: number): (text: string) => string {
   let state = seed
   const next = (below: number): number => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
@@ -64,7 +64,7 @@ export function mutations(seed: number): (text: string) => string {
 }
 
 /** What came of the mutants of one text. */
-export interface Abused {
+interface Abused {
   readonly taken: number
   readonly refused: number
   /** The most CPU time of a call, in milliseconds; of a slow call the best of three. */
@@ -75,7 +75,7 @@ export interface Abused {
  * Gives mutants of `text` to `take`. Anything but an answer or a PkiError within 50 ms of this process's time
  * is an error.
  */
-export async function abuse(text: string, take: (text: string) => unknown, runs: number): Promise<Abused> {
+async function abuse(text: string, take: (text: string) => unknown, runs: number): Promise<Abused> {
   const mutate = mutations(7)
   const counted = { taken: 0, refused: 0, slowestMs: 0 }
   const run = async (changed: string): Promise<number> => {
@@ -105,7 +105,7 @@ export async function abuse(text: string, take: (text: string) => unknown, runs:
  * How many mutants of a text, out of `ABUSE_RUNS` over all texts (20,000 where it is not set). A campaign
  * prints what came of each.
  */
-export function runsOf(share: number): number {
+function runsOf(share: number): number {
   return Math.ceil(Number(process.env['ABUSE_RUNS'] ?? 20_000) * share)
 }
 

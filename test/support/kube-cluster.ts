@@ -19,7 +19,7 @@ export interface Etcd extends AsyncDisposable {
 }
 
 /** What a test reads of an API object. */
-export interface KubeObject {
+interface KubeObject {
   readonly metadata?: { readonly name: string; readonly uid: string }
   readonly status?: { readonly token?: string }
   readonly message?: string
@@ -42,7 +42,7 @@ export interface KubeCluster extends AsyncDisposable {
 }
 
 /** An answer of an API server. */
-export interface KubeAnswer {
+interface KubeAnswer {
   readonly status: number
   readonly body: KubeObject
 }

@@ -112,7 +112,9 @@ export interface RotatingAuthority extends AsyncDisposable {
   revoke(id: string, options?: StepOptions): Promise<RotationChange>
   /**
    * Every authority, and what is due next. By then this process signs with the active one, calls the
-   * tainted ones tainted, and serves no root of a revoked one; where that fails there is a `failed` event. @throws ERR_STORE_*
+   * tainted ones tainted, and serves no root of a revoked one; where that fails there is a `failed` event.
+   *
+   * @throws ERR_STORE_*
    */
   status(): Promise<RotationStatus>
   /**

@@ -33,8 +33,8 @@ export class RotationEvents {
   }
 
   /**
-   * Whether holders of a certificate are to renew: its authority is tainted, or revoked, which takes its root out
-   * of the trust bundle.
+   * Whether holders of a certificate are to renew: its authority is tainted, or revoked, which takes its root
+   * out of the trust bundle.
    */
   isLeft(certificate: CertificateInput): boolean {
     const issuer = Certificate.from(certificate).authorityKeyIdentifier?.keyIdentifier

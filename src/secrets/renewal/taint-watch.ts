@@ -36,8 +36,8 @@ export class TaintWatch {
 }
 
 /**
- * A time within the spread from now on, and not after the certificate is renewed anyway: all holders learn of a
- * taint at once, and must not all ask at once.
+ * A time within the spread from now on, and not after the certificate is renewed anyway: all holders learn of
+ * a taint at once, and must not all ask at once.
  */
 export function spreadPointMs(nowMs: number, renewAtMs: number, spreadMs: number): number {
   return Math.min(renewAtMs, nowMs + spreadMs * (randomInt(1 << 30) / (1 << 30)))

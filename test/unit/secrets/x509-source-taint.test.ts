@@ -58,7 +58,7 @@ const taint = async ({ rotating }: Pick<TestRotation, 'rotating'>): Promise<void
   await settle()
 }
 
-it('every holder renews within the spread, a few at a time, and gets a certificate of the next one', async () => {
+it('every holder renews within the spread, a few at a time, by the next authority', async () => {
   const count = 100
   const drawn: Date[] = []
   const ignore = (): void => undefined
@@ -80,7 +80,7 @@ it('every holder renews within the spread, a few at a time, and gets a certifica
   expect(asked.count).toBe(2 * count)
 }, 60_000)
 
-it('a certificate of another authority stays, and so does everything once the source is disposed', async () => {
+it('a certificate of another authority stays, and so does all once the source is disposed', async () => {
   const test = await holders(2, { taintSpreadSeconds: 10 })
   const { rotating, clock, made, asked } = test
   await rotating.activate()

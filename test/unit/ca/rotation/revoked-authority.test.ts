@@ -43,7 +43,7 @@ it.each([
   expect(refusalOf(fresh, first.rotating.authority.trustBundle(), clock.now())).toBeUndefined()
 })
 
-it('a process that still signs with a revoked authority signs with the active one from its poll on', async () => {
+it('a process that signs with a revoked authority signs with the active one from its poll on', async () => {
   const { first, second } = await twoProcesses()
   // The second process is a poll behind: it still signs with the one that is revoked next.
   await first.rotating.prepareNext()
