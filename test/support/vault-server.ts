@@ -1,4 +1,4 @@
-// A real server with the API of Vault for tests: in memory, with two CAs, roles, and an AppRole.
+// A real Vault or OpenBao for tests: in memory, with two CAs, roles, and an AppRole.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { startCounterpart } from './counterpart.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -34,6 +35,12 @@ interface Facts {
   readonly address: string
   readonly rootToken: string
   readonly unsealKey: string
+}
+
+/** The program of `test/interop/vault`. */
+export async function startVault(binary: string): Promise<VaultServer> {
+  const program = await startCounterpart<Facts>(binary)
+  return withCas(program.facts, async () => program[Symbol.asyncDispose]())
 }
 
 /**
