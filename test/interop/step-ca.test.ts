@@ -1,5 +1,5 @@
-// step-ca as the one that signs what our registration authority decided, and as the CA above ours, by its HTTP
-// API: one-time tokens of two JWK provisioners with templates.
+// step-ca as the one that signs what our registration authority decided, and as the CA above ours, by its
+// HTTP API: one-time tokens of two JWK provisioners with templates.
 
 import { randomUUID } from 'node:crypto'
 import { spawn } from 'node:child_process'

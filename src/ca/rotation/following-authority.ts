@@ -203,9 +203,9 @@ export class FollowingAuthority implements RotatingAuthority {
   }
 
   /**
-   * Who is said to sign does so, who is said to be tainted is, and who is revoked is not trusted: a step is on
-   * record before it is taken over here, and another process may have taken it. What changes neither does not wait for a step in
-   * progress.
+   * Who is said to sign does so, who is said to be tainted is, and who is revoked is not trusted: a step is
+   * on record before it is taken over here, and another process may have taken it. What changes neither does
+   * not wait for a step in progress.
    */
   async #catchUp(state: RotationState): Promise<void> {
     if (rolesOf(state) === this.#followed) return
