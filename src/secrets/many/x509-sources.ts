@@ -16,8 +16,8 @@ import type { Priority, Turn } from '../renewal/priority-gate.ts'
 import { RenewalPace } from '../renewal/renewal-pace.ts'
 import { RenewalQueue } from '../renewal/renewal-queue.ts'
 import { checkRenewalPolicy } from '../renewal/renewal-schedule.ts'
+import { RenewingX509Source } from '../renewal/renewing-source.ts'
 import { UsedSource } from './used-source.ts'
-import { RenewingX509Source } from '../x509-source.ts'
 import type { X509Identity, X509Source, X509SourceOptions } from '../x509-source.ts'
 
 /** Options of `createX509Sources`. @inline */
