@@ -7,8 +7,8 @@ import type { Crl, Signer } from '../../x509/index.ts'
 import { keyIdentifierOf } from '../records/certificate-record.ts'
 import type { IssueCrlOptions } from './crl-issuer.ts'
 import { completeList } from './crl-shards.ts'
-import { CrlPublisher } from './crl-publisher.ts'
-import type { CrlSettings } from './crl-publisher.ts'
+import { CrlPublisher } from './publishing/crl-publisher.ts'
+import type { CrlSettings } from './publishing/scope-lists.ts'
 
 /**
  * One publisher a key. A key that was rotated away keeps its publisher until

@@ -1,22 +1,22 @@
-// The CRLs of one CA key, complete, sharded and delta: numbered and kept in the CrlStore, compared with the
-// last one before they are published.
+// The complete and the delta list of each scope of a CA key: numbered and kept in the CrlStore, compared with
+// the last one before they are published.
 
-import { PkiError, isPkiError } from '../../errors/index.ts'
-import { Turns } from '../../internal/turns/turns.ts'
-import type { Clock } from '../../runtime/index.ts'
-import type { Certificate, Crl, Signer } from '../../x509/index.ts'
-import { parseCrlInTurns } from '../../x509/internal.ts'
-import type { CaStorage } from '../records/ca-storage.ts'
-import { keyIdentifierOf } from '../records/certificate-record.ts'
-import type { KeyIdentifier } from '../records/certificate-record.ts'
+import { PkiError } from '../../../errors/index.ts'
+import { Turns } from '../../../internal/turns/turns.ts'
+import type { Clock } from '../../../runtime/index.ts'
+import type { Certificate, Crl } from '../../../x509/index.ts'
+import { parseCrlInTurns } from '../../../x509/internal.ts'
+import type { CaStorage } from '../../records/ca-storage.ts'
+import type { KeyIdentifier } from '../../records/certificate-record.ts'
+import { completeList, crlUrl, deltaName } from '../crl-shards.ts'
+import type { ReadCrlDistribution } from '../crl-shards.ts'
+import { isCurrent, nextNumber, wholeSecond } from '../crl-times.ts'
+import { EntryRuns } from '../entry-runs.ts'
+import type { ListedEntry } from '../entry-runs.ts'
+import { isOf } from '../revocation-table.ts'
+import type { RevocationTable } from '../revocation-table.ts'
 import { compareWithPublished } from './crl-comparison.ts'
-import { completeList, crlUrl, deltaName, isDeltaName, shardNames } from './crl-shards.ts'
-import type { ReadCrlDistribution } from './crl-shards.ts'
-import { CrlSigner } from './crl-signer.ts'
-import { isCurrent, nextNumber, wholeSecond } from './crl-times.ts'
-import { EntryRuns } from './entry-runs.ts'
-import type { ListedEntry } from './entry-runs.ts'
-import { RevocationTable, isOf } from './revocation-table.ts'
+import type { CrlSigner } from './crl-signer.ts'
 
 /** What lists are made with. */
 export interface CrlSettings {
@@ -35,6 +35,12 @@ export interface WantedCrl {
   readonly fresh: boolean
 }
 
+/** The CA certificate that signs the lists, and the key identifier that they are kept under. */
+interface ListIssuer {
+  readonly certificate: Certificate
+  readonly issuer: KeyIdentifier
+}
+
 /** The lists of one scope. */
 interface Scope {
   readonly shard: string
@@ -48,91 +54,36 @@ interface Scope {
   isRead: boolean
 }
 
-/** Issues the lists of one CA certificate, one at a time. */
-export class CrlPublisher {
-  readonly certificate: Certificate
-  /** The key identifier that records and lists are kept under. */
-  readonly issuer: KeyIdentifier
-  readonly #settings: CrlSettings
-  readonly #table: RevocationTable
+/** Makes the lists of one CA certificate, of which only one may be in progress. */
+export class ScopeLists {
+  readonly #ca: ListIssuer
   readonly #signer: CrlSigner
+  readonly #table: RevocationTable
+  readonly #settings: CrlSettings
   readonly #scopes = new Map<string, Scope>()
   /** The latest thisUpdate of all lists: no later list has an earlier one, nor an entry that is later. */
   #latestMs = 0
-  #last: Promise<unknown> = Promise.resolve()
-  /** The lists that the store had when they were first asked for. */
-  #stored: readonly string[] | undefined
-  /** Lists that wait for their turn, by what is asked for. */
-  readonly #waiting = new Map<string, Promise<Crl>>()
 
-  constructor(certificate: Certificate, signer: Signer, settings: CrlSettings) {
-    this.certificate = certificate
-    this.issuer = keyIdentifierOf(certificate.subjectKeyIdentifier as Uint8Array)
+  constructor(ca: ListIssuer, signer: CrlSigner, table: RevocationTable, settings: CrlSettings) {
+    this.#ca = ca
+    this.#signer = signer
+    this.#table = table
     this.#settings = settings
-    this.#table = new RevocationTable(settings.storage.certificates, this.issuer)
-    this.#signer = new CrlSigner(certificate, signer)
   }
 
   /**
-   * The current list. Calls that come while a list is in progress share the next one: what the one in
-   * progress read may be older than what the caller has just revoked.
+   * The last list where it is current, or a new one.
+   *
+   * @throws ERR_STORE_CONFLICT where another process has published: the next call reads its list;
+   * ERR_CRL_SHARD_UNKNOWN, ERR_CA_EXPIRED, ERR_LINT; as `CrlSigner.sign`
    */
-  issue(wanted: WantedCrl): Promise<Crl> {
-    const { shard, delta, fresh } = wanted
-    const key = `${shard} ${delta ? 'delta' : 'complete'}`
-    const waiting = this.#waiting.get(`${key} fresh`) ?? (fresh ? undefined : this.#waiting.get(key))
-    if (waiting !== undefined) return waiting
-    const place = fresh ? `${key} fresh` : key
-    const made = this.#last
-      .catch(() => undefined)
-      .then(() => {
-        this.#waiting.delete(place)
-        return this.#issue(wanted)
-      })
-    this.#last = made
-    this.#waiting.set(place, made)
-    return made
-  }
-
-  /**
-   * The shards of this key: those that new certificates stand in, those that have a list or a revoked
-   * certificate from a time when the number of shards was another.
-   */
-  async shards(): Promise<readonly string[]> {
-    const { crls } = this.#settings.storage
-    this.#stored ??= (await crls.list())
-      .filter(({ issuer }) => issuer === this.issuer)
-      .map(({ shard }) => shard)
-    const names = [
-      ...shardNames(this.#settings.distribution),
-      ...this.#stored.filter((name) => name !== completeList && !isDeltaName(name)),
-      ...this.#table.shards,
-    ]
-    return [...new Set(names)].filter((name) => name !== completeList)
-  }
-
-  /** @throws ERR_CRL_SHARD_UNKNOWN */
-  async requireShard(shard: string): Promise<void> {
-    if (shard === completeList || (await this.shards()).includes(shard)) return
-    const { shards } = this.#settings.distribution
-    throw new PkiError(
-      'ERR_CRL_SHARD_UNKNOWN',
-      `issueCrl: ${this.certificate.subject.toString()} has no CRL shard ` +
-        `${JSON.stringify(shard.slice(0, 64))}; ` +
-        (shards === 0 ? 'its lists are not divided' : `its shards are 0 to ${shards - 1}`),
-    )
-  }
-
-  async #issue(wanted: WantedCrl): Promise<Crl> {
-    for (let attempt = 1; ; attempt++) {
-      const scope = this.#scopeOf(wanted.shard)
-      try {
-        return await this.#attempt(scope, wanted)
-      } catch (error) {
-        scope.isRead = false
-        // Another process has published in the meantime: its list is the one to compare with.
-        if (!isPkiError(error, 'ERR_STORE_CONFLICT') || attempt >= maxAttempts) throw error
-      }
+  async current(wanted: WantedCrl): Promise<Crl> {
+    const scope = this.#scopeOf(wanted.shard)
+    try {
+      return await this.#attempt(scope, wanted)
+    } catch (error) {
+      scope.isRead = false
+      throw error
     }
   }
 
@@ -172,7 +123,7 @@ export class CrlPublisher {
   async #read(scope: Scope, turns: Turns): Promise<void> {
     const { crls } = this.#settings.storage
     const read = async (name: string): Promise<Crl | undefined> => {
-      const stored = await crls.last(this.issuer, name)
+      const stored = await crls.last(this.#ca.issuer, name)
       return stored && (await parseCrlInTurns(stored.crl, turns))
     }
     scope.complete = await read(scope.shard)
@@ -204,7 +155,7 @@ export class CrlPublisher {
     const { complete: list, shard } = scope
     if (list === undefined) return
     const { certificates: store } = this.#settings.storage
-    const comparison = { list, shard, runs, table: this.#table, store, issuer: this.issuer, nowMs }
+    const comparison = { list, shard, runs, table: this.#table, store, issuer: this.#ca.issuer, nowMs }
     if (await compareWithPublished(comparison, turns)) scope.completeVersion = runs.version
   }
 
@@ -286,7 +237,7 @@ export class CrlPublisher {
   }
 
   #urlOf(shard: string, kind?: 'delta'): string | undefined {
-    return crlUrl(this.#settings.distribution, this.issuer, shard, kind)
+    return crlUrl(this.#settings.distribution, this.#ca.issuer, shard, kind)
   }
 
   /** Milliseconds and not the whole second of the list: a store that was restored may lack this second's. */
@@ -295,7 +246,7 @@ export class CrlPublisher {
   }
 
   #requireCertificate(thisUpdateMs: number): void {
-    const { subject, notAfter, notAfterMs } = this.certificate
+    const { subject, notAfter, notAfterMs } = this.#ca.certificate
     if (thisUpdateMs < notAfterMs) return
     throw new PkiError(
       'ERR_CA_EXPIRED',
@@ -309,7 +260,7 @@ export class CrlPublisher {
     const { crlNumber, der, thisUpdate, nextUpdate } = list
     await this.#settings.storage.crls.publish(
       {
-        issuer: this.issuer,
+        issuer: this.#ca.issuer,
         ...{ shard, number: crlNumber as bigint, crl: der, thisUpdate, nextUpdate: nextUpdate as Date },
       },
       { expectedNumber },
@@ -325,6 +276,3 @@ function highest(a: bigint | undefined, b: bigint | undefined): bigint | undefin
 function timeOf(list: Crl | undefined): number {
   return list?.thisUpdate.getTime() ?? 0
 }
-
-/** Of publishing, where other processes publish at the same time. */
-const maxAttempts = 5

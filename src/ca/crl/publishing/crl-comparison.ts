@@ -1,16 +1,16 @@
 // A list against the one before it: what may leave, and what has changed. RFC 5280 §3.3, §5.2.4.
 
-import { PkiError } from '../../errors/index.ts'
-import type { Turns } from '../../internal/turns/turns.ts'
-import type { Crl, SerialNumber } from '../../x509/index.ts'
-import { crlReasons } from '../../x509/internal.ts'
-import type { RevokedEntryCursor } from '../../x509/internal.ts'
-import { crlSerialText } from '../lints/crl-lints.ts'
-import type { KeyIdentifier } from '../records/certificate-record.ts'
-import type { CertificateStore } from '../records/certificate-store.ts'
-import type { EntryRuns, ListedEntry } from './entry-runs.ts'
-import { isOf } from './revocation-table.ts'
-import type { RevocationTable } from './revocation-table.ts'
+import { PkiError } from '../../../errors/index.ts'
+import type { Turns } from '../../../internal/turns/turns.ts'
+import type { Crl, SerialNumber } from '../../../x509/index.ts'
+import { crlReasons } from '../../../x509/internal.ts'
+import type { RevokedEntryCursor } from '../../../x509/internal.ts'
+import { crlSerialText } from '../../lints/crl-lints.ts'
+import type { KeyIdentifier } from '../../records/certificate-record.ts'
+import type { CertificateStore } from '../../records/certificate-store.ts'
+import type { EntryRuns, ListedEntry } from '../entry-runs.ts'
+import { isOf } from '../revocation-table.ts'
+import type { RevocationTable } from '../revocation-table.ts'
 
 /** What a published list is compared with. */
 export interface Comparison {

@@ -1,14 +1,19 @@
 // Signs the lists of one CA certificate, in turns of the event loop, and lints them.
 
-import type { Turns } from '../../internal/turns/turns.ts'
-import { extensionOids, generalName } from '../../x509/index.ts'
-import type { Certificate, Crl, GeneralName, Signer } from '../../x509/index.ts'
-import { assembleCrl, encodeCrlFrame, encodeDistributionPoints, requireSigner } from '../../x509/internal.ts'
-import { signLongChecked } from '../authority/sign-checked.ts'
-import { crlFieldLints } from '../lints/crl-lints.ts'
-import { runLints } from '../lints/run-lints.ts'
-import { pointOf } from './crl-shards.ts'
-import type { EntryRuns } from './entry-runs.ts'
+import type { Turns } from '../../../internal/turns/turns.ts'
+import { extensionOids, generalName } from '../../../x509/index.ts'
+import type { Certificate, Crl, GeneralName, Signer } from '../../../x509/index.ts'
+import {
+  assembleCrl,
+  encodeCrlFrame,
+  encodeDistributionPoints,
+  requireSigner,
+} from '../../../x509/internal.ts'
+import { signLongChecked } from '../../authority/sign-checked.ts'
+import { crlFieldLints } from '../../lints/crl-lints.ts'
+import { runLints } from '../../lints/run-lints.ts'
+import { pointOf } from '../crl-shards.ts'
+import type { EntryRuns } from '../entry-runs.ts'
 
 /** What one list is made from. @inline */
 export interface CrlContent {
