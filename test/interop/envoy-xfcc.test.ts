@@ -254,19 +254,19 @@ describe.skipIf(!requires('envoy'))('Envoy in front', () => {
   it('By must name the proxy that has shown its identity', async () => {
     authenticator = byProxy({ proxyIdentities: [relay] })
     expect(await ask('sanitize', of(client))).toBe(unauthenticated)
-    expect(reasons()).toEqual([`${xfcc} from a peer that is ${gateway}, no proxy`])
+    expect(reasons()).toEqual([expect.stringContaining(gateway.toString())])
   })
 
   it('who comes without a proxy is refused with the header, whoever it is', async () => {
     const { port } = server.server
     for (const as of [of(client), undefined]) expect(await ask(port, as, forged)).toBe(unauthenticated)
     expect(reasons()).toEqual([
-      `${xfcc} from a peer that is ${client}, no proxy`,
-      `${xfcc} from a peer that has shown no certificate`,
+      expect.stringContaining(client.toString()),
+      expect.stringContaining('no certificate'),
     ])
     authenticator = byProxy({ proxyNetworks: ['10.0.0.0/8'] })
     expect(await ask('sanitize', of(client))).toBe(unauthenticated)
-    expect(reasons().at(-1)).toMatch(/127\.0\.0\.1, which is in no network of proxies/)
+    expect(reasons().at(-1)).toMatch(/127\.0\.0\.1/)
   })
 
   it('a client without a certificate is not the proxy that forwards it', async () => {
