@@ -17,9 +17,10 @@ import {
   secureContextOptions,
 } from '../server/index.ts'
 import type { AdmissionLimits, Port, ServerTlsMaterial } from '../server/index.ts'
-import { certificateServiceHandlers, certificateServiceKinds } from './certificate-service.ts'
-import type { CertificateServiceOptions } from './certificate-service.ts'
+import { certificateServiceHandlers } from './certificate-service.ts'
 import { certificateServiceDefinition } from './service-definition.ts'
+import { certificateServiceKinds } from './service-options.ts'
+import type { CertificateServiceOptions } from './service-options.ts'
 
 /** Options of `createCertificateServer`. @inline */
 export interface CertificateServerOptions

@@ -3,7 +3,7 @@
 import * as grpc from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
-import { checkCertificateReply } from '../../../../src/adapters/grpc/certificate-service/certificate-reply.ts'
+import { checkCertificateReply } from '../../../../src/adapters/grpc/certificate-service/client/certificate-reply.ts'
 import type { CertificateClient } from '../../../../src/adapters/grpc/certificate-service/index.ts'
 import type {
   CertificateClientOptions,
