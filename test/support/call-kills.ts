@@ -60,19 +60,29 @@ export async function killPoints(
   )
 }
 
-/** Runs the program, and kills it when it enters the call; what it said, and whether it was killed. */
-export async function runAndKill(
-  command: readonly string[],
-  directory: string,
+/** What a run in a directory of its own came to. */
+export interface KilledRun {
+  readonly directory: string
+  readonly said: string
+  readonly isKilled: boolean
+}
+
+/**
+ * Runs the program in a new directory, and kills it when it enters the call. A thread that is woken once more
+ * or less makes another call the n-th: a run that comes to its end is tried again a few times.
+ */
+export async function killOnce(
+  newDirectory: () => string,
+  commandIn: (directory: string) => readonly string[],
   { call, file, count }: KillPoint,
-): Promise<{ readonly said: string; readonly isKilled: boolean }> {
-  const only = file === undefined ? [] : ['-P', join(directory, file)]
-  const { said, isKilled } = await traced(command, [
-    ...only,
-    '-e',
-    `inject=${call}:signal=KILL:when=${count}`,
-  ])
-  return { said, isKilled }
+): Promise<KilledRun> {
+  for (let attempt = 1; ; attempt++) {
+    const directory = newDirectory()
+    const only = file === undefined ? [] : ['-P', join(directory, file)]
+    const options = [...only, '-e', `inject=${call}:signal=KILL:when=${count}`]
+    const { said, isKilled } = await traced(commandIn(directory), options)
+    if (isKilled || attempt === 4) return { directory, said, isKilled }
+  }
 }
 
 /** Runs the program to its end; what it said. */
