@@ -61,7 +61,8 @@ function textsOf(key: string, list: unknown): readonly string[] {
   return Object.freeze([...(list as readonly string[])])
 }
 
-function bad(what: string): PkiError<'ERR_INVALID_ARGUMENT'> {
+/** What the registry was given and cannot take. */
+export function bad(what: string): PkiError<'ERR_INVALID_ARGUMENT'> {
   return new PkiError('ERR_INVALID_ARGUMENT', `TrustDomainRegistry: ${what}`)
 }
 

@@ -5,11 +5,14 @@ import { PkiError } from '../errors/index.ts'
 import { readOptions } from '../internal/options.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Clock } from '../runtime/index.ts'
-import { SpiffeId, TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'
+import { SpiffeId, TrustDomain } from '../spiffe/index.ts'
+import type { TrustDomainAliases } from '../spiffe/index.ts'
 import { TrustBundle } from '../svid/index.ts'
 import type { BundleSource } from '../svid/index.ts'
-import { copyPolicy, readMode } from './federation-rules.ts'
-import type { ConditionalTest, FederationMode, TrustDomainPolicy } from './federation-rules.ts'
+import { bad } from './federation-rules.ts'
+import type { FederationMode, TrustDomainPolicy } from './federation-rules.ts'
+import { readFederated, readOwn } from './registry-entry.ts'
+import type { FederatedTrustDomain, RegistryEntry, TrustDomainRegistryOptions } from './registry-entry.ts'
 
 /** One trust domain of the registry, as it is now. @inline */
 export interface RegisteredTrustDomain {
@@ -32,56 +35,6 @@ export interface RegistryChange {
   readonly bundle: TrustBundle | undefined
 }
 
-/** Our own trust domain. @inline */
-interface OwnTrustDomain {
-  readonly trustDomain: TrustDomain | string
-  /**
-   * Former names: an ID of one of them means the same workload. Each needs a bundle of its own to be
-   * verified.
-   */
-  readonly aliases?: Iterable<TrustDomain | string> | undefined
-  readonly bundle?: TrustBundle | undefined
-  readonly policy?: TrustDomainPolicy | undefined
-}
-
-/** A federated trust domain. @inline */
-export interface FederatedTrustDomain {
-  readonly trustDomain: TrustDomain | string
-  /**
-   * Who puts a bundle in force. `manual`: only `setBundle`. `automatic`: `offerBundle`, as whatever fetches
-   * bundles calls it. `conditional`: `offerBundle`, where `accepts` answers true.
-   */
-  readonly mode: FederationMode
-  /**
-   * For `conditional`: whether a bundle may replace the one in force. Anything but `true` refuses, an error
-   * too.
-   */
-  readonly accepts?: ConditionalTest | undefined
-  /** The first bundle. */
-  readonly bundle?: TrustBundle | undefined
-  readonly policy?: TrustDomainPolicy | undefined
-  /** From then on nothing of the trust domain is valid. Default: never. */
-  readonly expiresAt?: Date | undefined
-}
-
-/** Options of `TrustDomainRegistry`. @inline */
-export interface TrustDomainRegistryOptions {
-  readonly own: OwnTrustDomain
-  readonly federated?: Iterable<FederatedTrustDomain> | undefined
-  readonly clock?: Clock | undefined
-}
-
-interface Entry {
-  readonly trustDomain: TrustDomain
-  readonly mode: FederationMode | 'own'
-  readonly accepts: ConditionalTest | undefined
-  readonly policy: TrustDomainPolicy
-  readonly expiresAtMs: number
-  bundle: TrustBundle | undefined
-  /** Listeners were told that it has expired. */
-  expired: boolean
-}
-
 /**
  * The trust domains that count, and the bundle of each. It is a `BundleSource`: an SVID is verified by the
  * bundle of the trust domain that it names, and by no other (rules B-6, F-4). A federation that is over has
@@ -102,7 +55,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   /** Our trust domain and its former names. */
   readonly aliases: TrustDomainAliases
   readonly #clock: Clock
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, RegistryEntry>()
   readonly #listeners = new Set<(change: RegistryChange) => void>()
   #cancel: () => void = () => undefined
   #closed = false
@@ -117,25 +70,11 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
       federated: 'optional',
       clock: 'optional',
     })
-    const own = readOptions('TrustDomainRegistry', read.own, {
-      trustDomain: 'required',
-      aliases: 'optional',
-      bundle: 'optional',
-      policy: 'optional',
-    })
+    const { aliases, entry } = readOwn(read.own)
     this.#clock = read.clock ?? systemClock
-    this.aliases = new TrustDomainAliases(own.trustDomain, own.aliases ?? [])
-    const { trustDomain } = this.aliases
-    this.#add({
-      trustDomain,
-      mode: 'own',
-      accepts: undefined,
-      policy: copyPolicy(own.policy),
-      expiresAtMs: Infinity,
-      bundle: own.bundle && requireBundleOf(own.bundle, trustDomain),
-      expired: false,
-    })
-    for (const one of read.federated ?? []) this.#add(this.#read(one))
+    this.aliases = aliases
+    this.#add(entry)
+    for (const one of read.federated ?? []) this.#add(readFederated(one, aliases))
     this.#schedule()
   }
 
@@ -184,7 +123,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
    * @throws ERR_INVALID_ARGUMENT, also for our own trust domain; ERR_TRUST_DOMAIN_INVALID, ERR_LIMIT_EXCEEDED
    */
   federate(federated: FederatedTrustDomain): void {
-    const entry = this.#read(federated)
+    const entry = readFederated(federated, this.aliases)
     const before = this.bundleFor(entry.trustDomain)
     const known = this.#entries.get(entry.trustDomain.name)
     if (known?.mode === 'own')
@@ -252,33 +191,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     return Promise.resolve()
   }
 
-  #read(federated: FederatedTrustDomain): Entry {
-    const read = readOptions('TrustDomainRegistry', federated, {
-      trustDomain: 'required',
-      mode: 'required',
-      accepts: 'guard',
-      bundle: 'optional',
-      policy: 'optional',
-      expiresAt: 'guard',
-    })
-    const trustDomain = TrustDomain.from(read.trustDomain)
-    const { expiresAt } = read
-    if (this.aliases.has(trustDomain))
-      throw bad(`${trustDomain.name} is a name of our own trust domain and cannot be federated with`)
-    if (expiresAt !== undefined && !(expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime())))
-      throw bad('expiresAt is no date')
-    return {
-      trustDomain,
-      mode: readMode(read.mode, read.accepts),
-      accepts: read.accepts,
-      policy: copyPolicy(read.policy),
-      expiresAtMs: expiresAt?.getTime() ?? Infinity,
-      bundle: read.bundle && requireBundleOf(read.bundle, trustDomain),
-      expired: false,
-    }
-  }
-
-  #add(entry: Entry): void {
+  #add(entry: RegistryEntry): void {
     const { name } = entry.trustDomain
     if (this.#entries.has(name))
       throw new PkiError('ERR_BUNDLE_DUPLICATE', `the trust domain ${name} stands twice (B-7)`)
@@ -287,7 +200,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     this.#entries.set(name, entry)
   }
 
-  #entryOf(bundle: TrustBundle): Entry {
+  #entryOf(bundle: TrustBundle): RegistryEntry {
     if (!(bundle instanceof TrustBundle)) throw bad('expected a TrustBundle')
     const { name } = bundle.trustDomain
     const entry = this.#entries.get(name)
@@ -295,7 +208,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     throw new PkiError('ERR_BUNDLE_NOT_FOUND', `the trust domain ${name} is not registered`)
   }
 
-  #mayReplace({ mode, accepts, bundle: current }: Entry, bundle: TrustBundle): boolean {
+  #mayReplace({ mode, accepts, bundle: current }: RegistryEntry, bundle: TrustBundle): boolean {
     if (mode === 'automatic') return true
     if (mode !== 'conditional') return false
     try {
@@ -305,7 +218,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     }
   }
 
-  #isOver({ expiresAtMs }: Entry): boolean {
+  #isOver({ expiresAtMs }: RegistryEntry): boolean {
     return this.#clock.now() >= expiresAtMs
   }
 
@@ -328,7 +241,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     }, waitMs)
   }
 
-  #tellBundle({ trustDomain }: Entry, before: TrustBundle | undefined): void {
+  #tellBundle({ trustDomain }: RegistryEntry, before: TrustBundle | undefined): void {
     const bundle = this.bundleFor(trustDomain)
     if (bundle === before || (bundle !== undefined && before?.equals(bundle) === true)) return
     this.#tell({ trustDomain, kind: bundle === undefined ? 'removed' : 'bundle', bundle })
@@ -347,15 +260,6 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     }
     if (errors.length > 0) throw errors[0]
   }
-}
-
-function requireBundleOf(bundle: TrustBundle, trustDomain: TrustDomain): TrustBundle {
-  if (bundle instanceof TrustBundle && bundle.trustDomain.equals(trustDomain)) return bundle
-  throw bad(`the bundle is none of ${trustDomain.name} (B-6)`)
-}
-
-function bad(what: string): PkiError<'ERR_INVALID_ARGUMENT'> {
-  return new PkiError('ERR_INVALID_ARGUMENT', `TrustDomainRegistry: ${what}`)
 }
 
 const maxTrustDomains = 1000

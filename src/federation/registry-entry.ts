@@ -1,0 +1,120 @@
+// One trust domain of the registry: as it is given, and as it is held.
+
+import { readOptions } from '../internal/options.ts'
+import type { Clock } from '../runtime/index.ts'
+import { TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'
+import { TrustBundle } from '../svid/index.ts'
+import { bad, copyPolicy, readMode } from './federation-rules.ts'
+import type { ConditionalTest, FederationMode, TrustDomainPolicy } from './federation-rules.ts'
+
+/** Our own trust domain. @inline */
+interface OwnTrustDomain {
+  readonly trustDomain: TrustDomain | string
+  /**
+   * Former names: an ID of one of them means the same workload. Each needs a bundle of its own to be
+   * verified.
+   */
+  readonly aliases?: Iterable<TrustDomain | string> | undefined
+  readonly bundle?: TrustBundle | undefined
+  readonly policy?: TrustDomainPolicy | undefined
+}
+
+/** A federated trust domain. @inline */
+export interface FederatedTrustDomain {
+  readonly trustDomain: TrustDomain | string
+  /**
+   * Who puts a bundle in force. `manual`: only `setBundle`. `automatic`: `offerBundle`, as whatever fetches
+   * bundles calls it. `conditional`: `offerBundle`, where `accepts` answers true.
+   */
+  readonly mode: FederationMode
+  /**
+   * For `conditional`: whether a bundle may replace the one in force. Anything but `true` refuses, an error
+   * too.
+   */
+  readonly accepts?: ConditionalTest | undefined
+  /** The first bundle. */
+  readonly bundle?: TrustBundle | undefined
+  readonly policy?: TrustDomainPolicy | undefined
+  /** From then on nothing of the trust domain is valid. Default: never. */
+  readonly expiresAt?: Date | undefined
+}
+
+/** Options of `TrustDomainRegistry`. @inline */
+export interface TrustDomainRegistryOptions {
+  readonly own: OwnTrustDomain
+  readonly federated?: Iterable<FederatedTrustDomain> | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** A trust domain as the registry holds it. */
+export interface RegistryEntry {
+  readonly trustDomain: TrustDomain
+  readonly mode: FederationMode | 'own'
+  readonly accepts: ConditionalTest | undefined
+  readonly policy: TrustDomainPolicy
+  readonly expiresAtMs: number
+  bundle: TrustBundle | undefined
+  /** Listeners were told that it has expired. */
+  expired: boolean
+}
+
+/** Ours, with its former names. @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID */
+export function readOwn(given: OwnTrustDomain): {
+  readonly aliases: TrustDomainAliases
+  readonly entry: RegistryEntry
+} {
+  const own = readOptions('TrustDomainRegistry', given, {
+    trustDomain: 'required',
+    aliases: 'optional',
+    bundle: 'optional',
+    policy: 'optional',
+  })
+  const aliases = new TrustDomainAliases(own.trustDomain, own.aliases ?? [])
+  const { trustDomain } = aliases
+  const entry: RegistryEntry = {
+    trustDomain,
+    mode: 'own',
+    accepts: undefined,
+    policy: copyPolicy(own.policy),
+    expiresAtMs: Infinity,
+    bundle: own.bundle && requireBundleOf(own.bundle, trustDomain),
+    expired: false,
+  }
+  return { aliases, entry }
+}
+
+/**
+ * A federated trust domain; `aliases` are the names of ours.
+ *
+ * @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID
+ */
+export function readFederated(federated: FederatedTrustDomain, aliases: TrustDomainAliases): RegistryEntry {
+  const read = readOptions('TrustDomainRegistry', federated, {
+    trustDomain: 'required',
+    mode: 'required',
+    accepts: 'guard',
+    bundle: 'optional',
+    policy: 'optional',
+    expiresAt: 'guard',
+  })
+  const trustDomain = TrustDomain.from(read.trustDomain)
+  const { expiresAt } = read
+  if (aliases.has(trustDomain))
+    throw bad(`${trustDomain.name} is a name of our own trust domain and cannot be federated with`)
+  if (expiresAt !== undefined && !(expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime())))
+    throw bad('expiresAt is no date')
+  return {
+    trustDomain,
+    mode: readMode(read.mode, read.accepts),
+    accepts: read.accepts,
+    policy: copyPolicy(read.policy),
+    expiresAtMs: expiresAt?.getTime() ?? Infinity,
+    bundle: read.bundle && requireBundleOf(read.bundle, trustDomain),
+    expired: false,
+  }
+}
+
+function requireBundleOf(bundle: TrustBundle, trustDomain: TrustDomain): TrustBundle {
+  if (bundle instanceof TrustBundle && bundle.trustDomain.equals(trustDomain)) return bundle
+  throw bad(`the bundle is none of ${trustDomain.name} (B-6)`)
+}
