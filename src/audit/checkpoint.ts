@@ -16,6 +16,9 @@ export interface Checkpoint {
   readonly root: Uint8Array
 }
 
+/** The path of the checkpoint in the tile store. */
+export const checkpointPath = 'checkpoint'
+
 /** The text that is signed. */
 export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
   return `${origin}\n${size}\n${encodeBase64(root)}\n`

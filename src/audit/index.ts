@@ -5,8 +5,9 @@
  * @module spiffe-pki/audit
  */
 // Append, prove, verify.
-export { openAuditLog } from './audit-log.ts'
-export type { AuditLog, AuditWitness } from './audit-log.ts'
+export { openAuditLog } from './log/audit-log.ts'
+export type { AuditLog } from './log/audit-log.ts'
+export type { AuditWitness } from './log/checkpoint-publisher.ts'
 export { decodeAuditRecord, encodeAuditRecord } from './audit-record.ts'
 export type { AuditRecord } from './audit-record.ts'
 export { verifyAuditLog } from './verify-audit-log.ts'

@@ -1,9 +1,9 @@
 // Receipts that somebody waits for: of entries that are on their way into the log.
 
-import { PkiError } from '../errors/index.ts'
-import type { AuditReceipt } from './audit-receipt.ts'
-import { formatCertificateReceipt } from './certificate-receipt.ts'
-import { leafHash } from './merkle-tree.ts'
+import { PkiError } from '../../errors/index.ts'
+import type { AuditReceipt } from '../audit-receipt.ts'
+import { formatCertificateReceipt } from '../certificate-receipt.ts'
+import { leafHash } from '../merkle-tree.ts'
 
 interface Awaited {
   readonly entry: Uint8Array

@@ -1,23 +1,25 @@
-// The audit log: reads the sequenced entries of the store, adds them to the tiles, and signs a checkpoint
-// over them.
+// The audit log: reads the sequenced entries of the store, adds them to the tiles, and has a checkpoint over
+// them published.
 
-import { PkiError } from '../errors/index.ts'
-import { encodeBase64, equalBytes } from '../internal/bytes.ts'
-import { requireCount } from '../internal/numbers.ts'
-import { readOptions } from '../internal/options.ts'
-import { systemClock } from '../runtime/index.ts'
-import type { Clock, Logger } from '../runtime/index.ts'
-import { safeLogger } from '../runtime/internal.ts'
-import type { Signer } from '../x509/index.ts'
-import type { AuditReceipt } from './audit-receipt.ts'
+import { PkiError } from '../../errors/index.ts'
+import { encodeBase64, equalBytes } from '../../internal/bytes.ts'
+import { requireCount } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock, Logger } from '../../runtime/index.ts'
+import { safeLogger } from '../../runtime/internal.ts'
+import type { Signer } from '../../x509/index.ts'
+import type { AuditReceipt } from '../audit-receipt.ts'
+import { checkpointPath, readCheckpoint } from '../checkpoint.ts'
+import type { Checkpoint } from '../checkpoint.ts'
+import { consistencyProof, inclusionProof, rootHash } from '../merkle-tree.ts'
+import { noteKeyOf } from '../signed-note.ts'
+import type { NoteKey } from '../signed-note.ts'
+import { TileReader } from '../tiles.ts'
+import type { TileStore } from '../tiles.ts'
 import { AwaitedReceipts } from './awaited-receipts.ts'
-import { formatCheckpoint, readCheckpoint } from './checkpoint.ts'
-import type { Checkpoint } from './checkpoint.ts'
-import { consistencyProof, inclusionProof, rootHash } from './merkle-tree.ts'
-import { noteKeyOf, signNote } from './signed-note.ts'
-import type { NoteKey } from './signed-note.ts'
-import { TileReader } from './tiles.ts'
-import type { TileStore } from './tiles.ts'
+import { CheckpointPublisher } from './checkpoint-publisher.ts'
+import type { AuditWitness, PublishedCheckpoint } from './checkpoint-publisher.ts'
 import { TileWriter } from './tile-writer.ts'
 
 /** The part of a storage that the log reads: `CaStorage.audit` implements it. */
@@ -42,16 +44,6 @@ interface AuditLogEntry {
 
 /** Receives the records that the log adds. @inline */
 type AuditSink = (entries: readonly AuditLogEntry[]) => void | Promise<void>
-
-/** A witness: checks that this log only grows, and signs its checkpoints. */
-export interface AuditWitness {
-  readonly key: NoteKey
-  /**
-   * Returns one signature line (`— name base64`), or throws. `proof` is the consistency proof from the
-   * checkpoint of `olderSize` to this one.
-   */
-  cosign(note: string, olderSize: number, proof: readonly Uint8Array[]): Promise<string>
-}
 
 /** Options of `openAuditLog`. */
 export interface AuditLogOptions {
@@ -107,13 +99,6 @@ export async function openAuditLog(given: AuditLogOptions): Promise<AuditLog> {
   return new AuditLog(options, key, writer, { note: text ?? '', size, root })
 }
 
-/** The last checkpoint: its text and its parsed fields. */
-interface Latest {
-  readonly note: string
-  readonly size: number
-  readonly root: Uint8Array
-}
-
 /** One log, to which only one process adds. */
 export class AuditLog {
   /** Verifies checkpoints of this log: give it to auditors over a separate channel. */
@@ -122,20 +107,22 @@ export class AuditLog {
   readonly #logger: Logger
   readonly #clock: Pick<Clock, 'now'>
   readonly #maxBatch: number
+  readonly #publisher: CheckpointPublisher
   /** Undefined after a failure: the state in memory may then differ from what was written. */
   #writer: TileWriter | undefined
-  #latest: Latest
+  #latest: PublishedCheckpoint
   readonly #awaited = new AwaitedReceipts()
   #running: Promise<Checkpoint> | undefined
   #integratedAtMs: number
 
   /** Use `openAuditLog`. */
-  constructor(options: AuditLogOptions, key: NoteKey, writer: TileWriter, latest: Latest) {
+  constructor(options: AuditLogOptions, key: NoteKey, writer: TileWriter, latest: PublishedCheckpoint) {
     this.key = key
     this.#options = options
     this.#logger = safeLogger('openAuditLog', options.logger)
     this.#clock = options.clock ?? systemClock
     this.#maxBatch = requireCount('maxBatch', options.maxBatch ?? 4096, 1, 65_536)
+    this.#publisher = new CheckpointPublisher(options, key, this.#logger)
     this.#writer = writer
     this.#latest = latest
     this.#integratedAtMs = this.#clock.now()
@@ -175,7 +162,7 @@ export class AuditLog {
   ): Promise<Checkpoint> {
     const older = this.#latest
     const size = await this.#addEntries(fence)
-    if (size > older.size || older.note === '') this.#latest = await this.#publish(older.size, size)
+    if (size > older.size || older.note === '') this.#latest = await this.#publisher.publish(older.size, size)
     this.#integratedAtMs = this.#clock.now()
     await this.#awaited.settle(size, (index) => this.receipt(index))
     return { origin: this.#options.origin, size, root: this.#latest.root }
@@ -215,40 +202,6 @@ export class AuditLog {
     }
   }
 
-  async #publish(olderSize: number, size: number): Promise<Latest> {
-    const { tiles, origin, signer } = this.#options
-    const reader = new TileReader(tiles, size)
-    const root = await rootHash(size, reader.subtree)
-    const note = await signNote(formatCheckpoint({ origin, size, root }), this.key, signer)
-    const signed = note + (await this.#cosignatures(note, olderSize, reader, size))
-    readCheckpoint(signed, this.key)
-    await tiles.write(checkpointPath, Buffer.from(signed))
-    return { note: signed, size, root }
-  }
-
-  async #cosignatures(note: string, olderSize: number, reader: TileReader, size: number): Promise<string> {
-    const { witnesses = [] } = this.#options
-    if (witnesses.length === 0) return ''
-    const proof = await consistencyProof(olderSize, size, reader.subtree)
-    const lines = await Promise.all(
-      witnesses.map(async (witness) => {
-        try {
-          const line = await witness.cosign(note, olderSize, proof)
-          readCheckpoint(note + line, this.key, [witness.key])
-          return line
-        } catch (error) {
-          const reason = error instanceof Error ? error.message.slice(0, 1024) : 'unknown'
-          this.#logger.warn(
-            { witness: witness.key.name, size, reason },
-            'a witness did not cosign the checkpoint',
-          )
-          return ''
-        }
-      }),
-    )
-    return lines.join('')
-  }
-
   /**
    * The proof that entry `index` is in the log.
    *
@@ -280,9 +233,6 @@ export class AuditLog {
     return consistencyProof(olderSize, size, new TileReader(this.#options.tiles, size).subtree)
   }
 }
-
-/** The path of the checkpoint in the tile store. */
-export const checkpointPath = 'checkpoint'
 
 function requireNoGap(batch: readonly { readonly index: number }[], from: number): void {
   const odd = batch.findIndex(({ index }, i) => index !== from + i)

@@ -1,8 +1,8 @@
 // Adds entries to the tiles of a log: full tiles, and the partial tiles at the right edge.
 
-import { leafHash, parentHashes } from './merkle-tree.ts'
-import { TileReader, encodeEntries, tilePath, tileWidth, tileWidthAt } from './tiles.ts'
-import type { TileStore } from './tiles.ts'
+import { leafHash, parentHashes } from '../merkle-tree.ts'
+import { TileReader, encodeEntries, tilePath, tileWidth, tileWidthAt } from '../tiles.ts'
+import type { TileStore } from '../tiles.ts'
 
 /** The last, partial tile of one level. */
 interface EdgeTile {
