@@ -119,7 +119,6 @@ export function headerTexts({ headers }: Facts, name: string, each: boolean): Kn
   if (value === undefined) return none
   const values: readonly unknown[] = Array.isArray(value) ? value : [value]
   if (!values.every((one) => typeof one === 'string')) return undefined
-  if (values.length === 0) return none
   const joined = values.join(',')
   if (!each || (values.length === 1 && !joined.includes(','))) return [joined]
   const listed = joined.split(',', maxListed + 1)
@@ -129,12 +128,19 @@ export function headerTexts({ headers }: Facts, name: string, each: boolean): Kn
 
 function namesOf(id: SpiffeId, aliases: TrustDomainAliases): readonly string[] {
   try {
-    return aliases.expand(id).map((one) => one.toString().slice(scheme.length))
+    return aliases.expand(id).map(nameOf)
   } catch (error) {
     // With a longer name of the trust domain the ID exceeds its maximum length: that name is skipped.
-    if (isPkiError(error)) return [id.toString().slice(scheme.length)]
-    throw error
+    if (!isPkiError(error, 'ERR_SPIFFE_ID_INVALID')) throw error
+    return [id.trustDomain, aliases.trustDomain, ...aliases.aliases]
+      .map((name) => SpiffeId.tryParse(`${scheme}${name.name}${id.path}`))
+      .filter((one) => one !== undefined)
+      .map(nameOf)
   }
+}
+
+function nameOf(id: SpiffeId): string {
+  return id.toString().slice(scheme.length)
 }
 
 function idOf(principal: unknown): SpiffeId | undefined {
