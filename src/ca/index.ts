@@ -4,7 +4,7 @@
  *
  * @module spiffe-pki/ca
  */
-export { createCertificateAuthority } from './authority/certificate-authority.ts'
+export { createCertificateAuthority } from './authority/local-authority.ts'
 export type { CertificateAuthority } from './authority/certificate-authority.ts'
 export {
   createCrossCertificate,

@@ -1,7 +1,7 @@
 // The CA of a rotation: it signs with what is active on record, and serves the roots of what is published.
 
 import { Certificate } from '../../x509/index.ts'
-import { createCertificateAuthority } from '../authority/certificate-authority.ts'
+import { createCertificateAuthority } from '../authority/local-authority.ts'
 import type { CertificateAuthority } from '../authority/certificate-authority.ts'
 import type { SigningMaterial } from '../authority/signing-material.ts'
 import { materialOf } from './authority-material.ts'

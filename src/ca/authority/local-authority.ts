@@ -1,0 +1,296 @@
+// The certificate authority of this process: which issuer signs for a key, what a rotation changes, and that
+// nobody receives a chain that does not verify.
+
+import { PkiError } from '../../errors/index.ts'
+import { requireOctets } from '../../internal/bytes.ts'
+import { checkCounts, checkMeasures, requireCount } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import { systemClock } from '../../runtime/index.ts'
+import type { Clock } from '../../runtime/index.ts'
+import { safeMetrics } from '../../runtime/internal.ts'
+import { TrustDomain } from '../../spiffe/index.ts'
+import { TrustBundleSet } from '../../svid/bundle-source.ts'
+import { TrustBundle } from '../../svid/trust-bundle.ts'
+import { CertificateRequest } from '../../x509/index.ts'
+import type { Certificate, Crl, GeneralName } from '../../x509/index.ts'
+import type { SignOptions } from '../../x509/internal.ts'
+import type { IssueCrlOptions } from '../crl/crl-issuer.ts'
+import { readCrlDistribution } from '../crl/crl-shards.ts'
+import { IssuerCrls } from '../crl/issuer-crls.ts'
+import { createRevocationLookup } from '../crl/revocation-lookup.ts'
+import type { RevocationLookup } from '../crl/revocation-lookup.ts'
+import { measuredSigning, measuredStorage } from '../measured/measured-calls.ts'
+import type { CallMetrics } from '../measured/measured-calls.ts'
+import { OcspResponder } from '../ocsp/ocsp-responder.ts'
+import type { OcspAnswer } from '../ocsp/ocsp-responder.ts'
+import { readProfile, workloadProfile } from '../profile/certificate-profile.ts'
+import type { CaStorage } from '../records/ca-storage.ts'
+import { createMemoryStorage } from '../records/memory-storage.ts'
+import type {
+  CertificateAuthority,
+  CertificateAuthorityOptions,
+  RotateOptions,
+} from './certificate-authority.ts'
+import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
+import { Issuer } from './issuer.ts'
+import type { IssuerSettings } from './issuer.ts'
+import { PreparedToken } from './prepared-token.ts'
+import { RequestProver, throwIfAborted } from './request-prover.ts'
+import { materialKinds, readSigningMaterial } from './signing-material.ts'
+import type { ReadMaterial, SigningMaterial } from './signing-material.ts'
+
+/**
+ * Creates a CA for one trust domain. Before it is returned, our own validator verifies an unsigned test leaf
+ * against its material.
+ *
+ * @throws ERR_CA_MATERIAL if certificate, key, chain and roots do not belong together, or the validator would
+ * refuse certificates of the CA; ERR_CA_EXPIRED, ERR_CA_NOT_YET_VALID; ERR_INVALID_ARGUMENT; as
+ * `Certificate.from`
+ * @example
+ * ```ts
+ * const ca = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer })
+ * const caIssuance = createIssuanceService({ authority: ca })
+ * ```
+ */
+export function createCertificateAuthority(options: CertificateAuthorityOptions): CertificateAuthority {
+  return new LocalCertificateAuthority(
+    readOptions('createCertificateAuthority', options, {
+      ...materialKinds,
+      trustDomain: 'required',
+      profile: 'optional',
+      minTtlSeconds: 'optional',
+      storage: 'optional',
+      crlTtlSeconds: 'optional',
+      crlDistribution: 'optional',
+      ocspTtlSeconds: 'optional',
+      clock: 'optional',
+      metrics: 'optional',
+    }),
+  )
+}
+
+class LocalCertificateAuthority implements CertificateAuthority {
+  readonly trustDomain: TrustDomain
+  readonly storage: CaStorage
+  readonly revocation: RevocationLookup
+  readonly #settings: IssuerSettings
+  readonly #clock: Clock
+  readonly #measure: CallMetrics
+  readonly #bundles: TrustBundleSet
+  readonly #crls: IssuerCrls
+  readonly #ocsp: OcspResponder
+  readonly #prover = new RequestProver()
+  /** Replaced as a whole: one certificate uses one issuer throughout. */
+  #issuer: Issuer
+  /** Signs for a share of the keys, in addition to `#issuer`. */
+  #canary: { readonly issuer: Issuer; readonly share: number } | undefined
+  /** The last requested rotation. */
+  #rotating: Promise<void> = Promise.resolve()
+
+  constructor(options: CertificateAuthorityOptions) {
+    this.trustDomain = TrustDomain.from(options.trustDomain)
+    const distribution = readCrlDistribution(options.crlDistribution)
+    this.#clock = options.clock ?? systemClock
+    this.#settings = {
+      trustDomain: this.trustDomain,
+      profile: readProfile(options.profile ?? workloadProfile),
+      minTtlSeconds: requireCount('minTtlSeconds', options.minTtlSeconds ?? 60, 1),
+      distribution,
+    }
+    this.#measure = {
+      metrics: safeMetrics('createCertificateAuthority', options.metrics),
+      clock: this.#clock,
+    }
+    this.#issuer = this.#issuerOf(readSigningMaterial(options))
+    this.#bundles = new TrustBundleSet([this.#bundleOf(this.#issuer)])
+    this.storage = options.storage ?? createMemoryStorage({ clock: this.#clock })
+    const { crlTtlSeconds = 24 * 3600, ocspTtlSeconds = 3600 } = options
+    checkCounts({ crlTtlSeconds, ocspTtlSeconds }, 1)
+    const storage = measuredStorage(this.storage, this.#measure)
+    const shared = { storage, clock: this.#clock }
+    this.#crls = new IssuerCrls({ ...shared, ttlSeconds: crlTtlSeconds, distribution })
+    this.#crls.add(this.#issuer)
+    this.#ocsp = new OcspResponder({ ...shared, ttlSeconds: ocspTtlSeconds })
+    this.#ocsp.add(this.#issuer)
+    this.revocation = createRevocationLookup(storage.certificates)
+  }
+
+  get certificate(): Certificate {
+    return this.#issuer.certificate
+  }
+
+  get chain(): readonly Certificate[] {
+    return this.#issuer.chain
+  }
+
+  get roots(): readonly Certificate[] {
+    return (this.#canary?.issuer ?? this.#issuer).roots
+  }
+
+  async prepare(
+    request: CertificateRequest,
+    content: CertificateContent,
+    options?: SignOptions,
+  ): Promise<PreparedCertificate> {
+    if (!(request instanceof CertificateRequest))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'prepare: the request must be a CertificateRequest')
+    const { signal } = readSignOptions('prepare', options)
+    const wanted = readContent(content)
+    throwIfAborted(signal)
+    request.publicKey.checkStrength()
+    const { workers } = this.#issuerFor(request)
+    if (workers === undefined)
+      return this.#prover.prove(request, signal, () => this.#prepare(request, wanted))
+    await workers.prove(request, { signal })
+    return this.#prepare(request, wanted)
+  }
+
+  /** Uses the current issuer: a rotation may have happened while the proof was verified. */
+  #prepare(request: CertificateRequest, content: CertificateContent): PreparedCertificate {
+    const { publicKey } = request
+    const issuer = this.#issuerFor(request)
+    const nowMs = this.#clock.now()
+    const validity = issuer.validity(content, nowMs)
+    const linted = issuer.prepare(publicKey, content, validity, nowMs)
+    return new PreparedToken(
+      this,
+      { linted, issuer, shortened: validity.shortened },
+      nowMs,
+      this.#clock.monotonic(),
+    )
+  }
+
+  async sign(prepared: PreparedCertificate, options?: SignOptions): Promise<IssuedCertificate> {
+    const signOptions = readSignOptions('sign', options)
+    const { linted, issuer, shortened } = PreparedToken.use(prepared, this, this.#clock)
+    this.#requireTrusted(issuer)
+    const certificate = await issuer.sign(linted, signOptions)
+    // The roots may have changed while the signer worked.
+    this.#requireTrusted(issuer)
+    return Object.freeze({ certificate, chain: issuer.chain, roots: this.roots, shortened })
+  }
+
+  /** A key always gets the same issuer, so that its holder does not change the issuer at each renewal. */
+  #issuerFor({ publicKey }: CertificateRequest): Issuer {
+    const canary = this.#canary
+    if (canary === undefined) return this.#issuer
+    const { buffer, byteOffset } = publicKey.keyIdentifier
+    return new DataView(buffer, byteOffset).getUint32(0) / 2 ** 32 < canary.share
+      ? canary.issuer
+      : this.#issuer
+  }
+
+  async issueCrl(options?: IssueCrlOptions): Promise<Crl> {
+    return this.#crls.issue(this.#issuer.certificate, options)
+  }
+
+  async issueCrls(): Promise<readonly Crl[]> {
+    const lists = await this.#crls.issueAll(this.#issuer.certificate)
+    const canary = this.#canary?.issuer
+    if (canary === undefined || lists.some(({ issuer }) => issuer.equals(canary.certificate.subject)))
+      return lists
+    // A key without certificates needs no lists yet, but may get its first certificate at any time.
+    this.#crls.add(canary)
+    return Object.freeze([...lists, await this.#crls.issue(canary.certificate, undefined)])
+  }
+
+  async answerOcsp(request: Uint8Array): Promise<OcspAnswer> {
+    return this.#ocsp.answer(requireOctets(request, 'answerOcsp: the request'))
+  }
+
+  trustBundle(): TrustBundle {
+    return this.#bundles.bundleFor(this.trustDomain) as TrustBundle
+  }
+
+  bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
+    return this.#bundles.bundleFor(trustDomain)
+  }
+
+  onTrustBundleChange(listener: (bundle: TrustBundle) => void): () => void {
+    return this.#bundles.onChange(({ bundle }) => {
+      if (bundle !== undefined) listener(bundle)
+    })
+  }
+
+  async rotate(material: SigningMaterial, options: RotateOptions = {}): Promise<void> {
+    // Read before waiting: the caller may change the object afterwards.
+    const read = readSigningMaterial(readOptions('rotate', material, materialKinds))
+    const { share = 1 } = readOptions('rotate', options, { share: 'guard' })
+    checkMeasures({ share }, Number.MIN_VALUE, 1)
+    const rotated = this.#rotating.then(async () => {
+      const next = this.#issuerOf(read)
+      await next.tryKey()
+      // Signing may have taken a long time.
+      next.recheck(this.#clock.now())
+      if (share < 1) this.#requireBoth(next)
+      const bundle = this.#bundleOf(next)
+      this.#crls.add(next)
+      this.#ocsp.add(next)
+      this.#canary = share < 1 ? { issuer: next, share } : undefined
+      if (share === 1) this.#issuer = next
+      this.#bundles.set(bundle)
+    })
+    this.#rotating = rotated.catch(() => undefined)
+    return rotated
+  }
+
+  /** @throws as `Issuer` */
+  #issuerOf(material: ReadMaterial): Issuer {
+    return new Issuer(measuredSigning(material, this.#measure), this.#settings, this.#clock.now())
+  }
+
+  /** @throws ERR_CA_MATERIAL if the roots of a canary do not verify certificates of the current issuer */
+  #requireBoth({ roots }: Issuer): void {
+    if (this.#issuer.anchors.some((anchor) => roots.some((root) => root.equals(anchor)))) return
+    throw new PkiError(
+      'ERR_CA_MATERIAL',
+      `rotate: the roots of the canary material lack the root above ` +
+        `${this.#issuer.certificate.subject.toString()}, which signs for the other keys`,
+    )
+  }
+
+  #bundleOf({ roots }: Issuer): TrustBundle {
+    return new TrustBundle(this.trustDomain, { x509Authorities: roots })
+  }
+
+  /**
+   * Invariant: no client receives a chain that does not verify with the roots that are served at the same
+   * time.
+   */
+  #requireTrusted(issuer: Issuer): void {
+    if (
+      issuer === this.#issuer ||
+      issuer.anchors.some((anchor) => this.roots.some((root) => root.equals(anchor)))
+    )
+      return
+    throw new PkiError(
+      'ERR_PREPARED_EXPIRED',
+      `the roots above ${issuer.certificate.subject.toString()}, which prepared the certificate, are no ` +
+        'longer trusted',
+    )
+  }
+}
+
+function readSignOptions(caller: string, options: SignOptions | undefined): SignOptions {
+  return options === undefined ? noOptions : readOptions(caller, options, { signal: 'optional' })
+}
+
+/** A copy, because it is used after the asynchronous proof of possession. */
+function readContent(content: CertificateContent): CertificateContent {
+  const read = readOptions('prepare', content, {
+    subjectAltName: 'required',
+    subject: 'optional',
+    ttlSeconds: 'optional',
+    maxTtlSeconds: 'optional',
+  })
+  const { subjectAltName } = read
+  if (!Array.isArray(subjectAltName))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'prepare: subjectAltName must be an array of names')
+  return { ...read, subjectAltName: (subjectAltName as GeneralName[]).map(copyName) }
+}
+
+function copyName(name: GeneralName): GeneralName {
+  return name.type === 'ip' ? { ...name, address: new Uint8Array(name.address) } : { ...name }
+}
+
+const noOptions: SignOptions = Object.freeze({})
