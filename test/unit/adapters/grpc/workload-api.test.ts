@@ -9,7 +9,7 @@ import {
   createWorkloadApiServer,
   createWorkloadApiSource,
 } from '../../../../src/adapters/grpc/workload-api/index.ts'
-import type { WorkloadApiSource } from '../../../../src/adapters/grpc/workload-api/workload-client.ts'
+import type { WorkloadApiSource } from '../../../../src/adapters/grpc/workload-api/api-source.ts'
 import { workloadMethods } from '../../../../src/adapters/grpc/workload-api/service-definition.ts'
 import type { WorkloadMethod } from '../../../../src/adapters/grpc/workload-api/service-definition.ts'
 import type { WorkloadApiServerOptions } from '../../../../src/adapters/grpc/workload-api/workload-server.ts'
