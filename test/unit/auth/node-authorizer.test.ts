@@ -126,6 +126,18 @@ describe('a node agent', () => {
     })
   })
 
+  it('on no node gets nothing, whatever a foreign index says is there', async () => {
+    const nowhere = { nodeName: undefined }
+    const pods = {
+      syncedAt: () => new FakeClock().now(),
+      pod: () => ({ ...ztunnel, ...nowhere }),
+      podsOnNode: () => [{ ...api, ...nowhere }],
+    }
+    const { authorizer, lines } = setUp([], { pods })
+    await expect(authorizer.authorize(as(nowhere), wanted)).rejects.toThrow(code('ERR_IMPERSONATION_DENIED'))
+    expect(lines).toEqual([expect.objectContaining({ reason: expect.stringContaining('not scheduled') })])
+  })
+
   it('of one cluster gets nothing of another with the same names', async () => {
     const { authorizer, index, clock } = setUp([ztunnel])
     index.replace('two', [ztunnel, api], new Date(clock.now()))

@@ -129,6 +129,14 @@ describe('the list of keys', () => {
     await expect(send(keys, key)).rejects.toThrow(code('ERR_AUTHENTICATOR_UNAVAILABLE'))
   })
 
+  it('that a request does not wait for any more is no fault of the list', async () => {
+    const { keys } = keysOf({ keys: () => new Promise<never>(() => undefined) })
+    const gone = new AbortController()
+    const answer = requireCaller(keys, requestWith({ 'x-api-key': key }, { signal: gone.signal }))
+    gone.abort()
+    await expect(answer).rejects.toThrow(code('ERR_ABORTED'))
+  })
+
   it('is read again from a file', async () => {
     const file = `${folder()}/keys.json`
     await writeFile(file, JSON.stringify({ keys: [entry] }))

@@ -78,6 +78,25 @@ describe('what has the value is matched, what has not is not', () => {
   })
 })
 
+describe('paths that are left out', () => {
+  const rule = (fields: object): object => ({ to: [{ operation: fields }] })
+  it.each<readonly [string, object, boolean]>([
+    ['/a', { notPaths: ['/a', '/b'] }, false],
+    ['/c', { notPaths: ['/a', '/b'] }, true],
+    ['/a', { paths: ['/a', '/c'], notPaths: ['/a'] }, false],
+    ['/c', { paths: ['/a', '/c'], notPaths: ['/a'] }, true],
+  ])('%s by %j: %s', (path, fields, matches) => {
+    expect(decides('ALLOW', rule(fields), { path })).toBe(matches)
+    expect(decides('DENY', rule(fields), { path })).toBe(!matches)
+  })
+
+  it('are texts of 1 to 2,048 characters', () => {
+    const exact = `/${'x'.repeat(2047)}`
+    expect(decides('ALLOW', rule({ paths: [exact] }), { path: exact })).toBe(true)
+    expect(() => decides('ALLOW', rule({ paths: [`${exact}x`] }), {})).toThrow('1 to 2,048 characters')
+  })
+})
+
 describe('what is not known neither allows nor is passed by', () => {
   it.each<readonly [string, object, object]>([
     ['a peer that is a number', source({ notPrincipals: ['x'] }), { principal: 7 }],

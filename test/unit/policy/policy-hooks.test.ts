@@ -164,8 +164,46 @@ describe('the webhook', () => {
   })
 })
 
+it('a reason is cut, and absent it is said', async () => {
+  const refusing = (reason?: string): Hooks => ({ hook: () => ({ allowed: false, reason }) })
+  expect(await decide(refusing('x'.repeat(5000)))).toMatchObject({ reason: 'x'.repeat(1024) })
+  expect(await decide(refusing())).toMatchObject({ reason: 'refused without a reason' })
+})
+
+it('the fetcher gets the bounds of the answer, and the key is a copy', async () => {
+  const sent: Parameters<Fetch>[1][] = []
+  const fetch: Fetch = async (at, request) => {
+    sent.push(request)
+    return answering({ allowed: true })(at)
+  }
+  const own = Buffer.from(hmacKey)
+  const policy = withPolicyHooks(inner, webhook(fetch, { hmacKey: own }))
+  own.fill(0)
+  await policy.decide({ csr, ttlSeconds: undefined }, callerOf())
+  const [request] = sent
+  expect(request).toMatchObject({ method: 'POST', contentTypes: ['application/json'], maxBytes: 16_384 })
+  expect(request?.signal).toBeInstanceOf(AbortSignal)
+  const signature = createHmac('sha256', hmacKey)
+    .update(request?.body ?? '')
+    .digest('base64url')
+  expect(request?.headers).toMatchObject({ 'x-signature': signature, 'x-signature-method': 'hmac-sha256' })
+})
+
+it.each([{}, { decide: 'allow' }, null])('a policy that is %j is refused', (policy) => {
+  expect(() => withPolicyHooks(policy as never, { hook: () => ({ allowed: true }) })).toThrow(
+    expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+  )
+})
+
 it.each([
   [{}],
+  [webhook(answering({}), { url: [url] })],
+  [webhook(answering({}), { url: 'https:///decide' })],
+  [webhook(answering({}), { hmacKey: 'x'.repeat(32) })],
+  [{ webhook: { url, fetcher: { fetch: answering({}) } } }],
+  [{ webhook: { url, fetcher: { fetch: answering({}) }, signer: {} } }],
+  [{ webhook: { url, fetcher: {}, hmacKey } }],
+  [webhook(answering({}), { timeoutMs: 60_001 })],
   [{ hook: 7 }],
   [{ hook: undefined }],
   [{ webhook: {} }],

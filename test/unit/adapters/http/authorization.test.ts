@@ -128,7 +128,7 @@ it('the counter has who has proven an identity, and this workload, bounded in nu
   const port = await listen(
     createServer((request, response) => own.express(request, response, () => response.end())),
   )
-  await ask(port, '/orders/1')
+  expect((await ask(port, '/orders/1')).status, 'a peer that is known is forbidden').toBe(403)
   // A path may be anything, the name of a pod for instance: then the trust domain stands for it.
   peer = SpiffeId.parse('spiffe://example.org/pod/web-6f5d7-x2x9z')
   await ask(port, '/orders/1')
@@ -170,6 +170,15 @@ it('the peer of the handshake is the principal; of a token only by its option', 
     },
   })
   expect((await ask(broken, '/health')).status).toBe(503)
+})
+
+it.each([1, 'true', {}, undefined])('an answer that is %j and not true forbids', async (allowed) => {
+  const decide = (): never => ({ allowed, rule: 'r', reason: '', audited: [] }) as never
+  const own = httpAuthorization({ authorizer: { decide }, peerIdOf: () => alice })
+  const port = await listen(
+    createServer((request, response) => own.express(request, response, () => response.end('in'))),
+  )
+  expect((await ask(port, '/')).status).toBe(403)
 })
 
 it('a target in absolute form is compared by its path and its authority', async () => {
