@@ -30,8 +30,11 @@ interface VerifierOptions {
 interface AcceptedChain {
   readonly peer: TlsPeerIdentity
   readonly purpose: PeerPurpose
-  /** Bundles are immutable: other roots are another object. */
-  readonly bundle: TrustBundle | undefined
+  /**
+   * Bundles are immutable: other roots are another object. Held weakly, as a bundle that was replaced, with
+   * the keys that it has verified with, is of no use.
+   */
+  readonly bundle: WeakRef<TrustBundle> | undefined
   /** The time in which every certificate of the path is valid. */
   readonly notBeforeMs: number
   readonly notAfterMs: number
@@ -42,7 +45,7 @@ export class PeerVerifier {
   readonly #validator: X509SvidValidator
   readonly #options: VerifierOptions
   /**
-   * The chains of accepted peers, by the digest of the leaf: a resumed session contains only the leaf.
+   * The chains of accepted clients, by the digest of the leaf: a resumed session contains only the leaf.
    */
   readonly #chains = new Map<string, readonly Certificate[]>()
   /** By the list that `verify` has handed out; a resumed peer comes back with the same list. */
@@ -108,7 +111,8 @@ export class PeerVerifier {
     if (revocation !== undefined || known.purpose !== purpose) return false
     const nowMs = clock.now()
     const isValid = nowMs >= known.notBeforeMs && nowMs <= known.notAfterMs
-    return isValid && bundle !== undefined && bundles.bundleFor(peer.id.trustDomain) === bundle
+    const current = bundles.bundleFor(peer.id.trustDomain)
+    return isValid && current !== undefined && bundle?.deref() === current
   }
 
   #validate(chain: readonly Certificate[], purpose: PeerPurpose): { id: SpiffeId; path: VerifiedPath } {
@@ -131,13 +135,16 @@ export class PeerVerifier {
   #remember(peer: TlsPeerIdentity, purpose: PeerPurpose, { certificates }: VerifiedPath): void {
     const [leaf] = peer.chain
     if (leaf === undefined) return
+    const bundle = this.#options.bundles.bundleFor(peer.id.trustDomain)
     this.#accepted.set(peer.chain, {
       peer,
       purpose,
-      bundle: this.#options.bundles.bundleFor(peer.id.trustDomain),
+      bundle: bundle && new WeakRef(bundle),
       notBeforeMs: Math.max(...certificates.map(({ notBeforeMs }) => notBeforeMs)),
       notAfterMs: Math.min(...certificates.map(({ notAfterMs }) => notAfterMs)),
     })
+    // A client keeps the chain of its server with the session.
+    if (purpose === 'serverAuth') return
     const digest = digestOf(leaf.der)
     this.#chains.delete(digest)
     this.#chains.set(digest, peer.chain)
