@@ -32,8 +32,8 @@ import type {
   RotateOptions,
 } from './certificate-authority.ts'
 import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
-import { Issuer } from './issuer.ts'
-import type { IssuerSettings } from './issuer.ts'
+import { Issuer } from './issuer/issuer.ts'
+import type { IssuerSettings } from './issuer/issuer.ts'
 import { PreparedToken } from './prepared-token.ts'
 import { RequestProver, throwIfAborted } from './request-prover.ts'
 import { materialKinds, readSigningMaterial } from './signing-material.ts'

@@ -5,7 +5,7 @@ import type { Clock } from '../../runtime/index.ts'
 import type { SerialNumber } from '../../x509/index.ts'
 import type { LintedLeaf } from '../profile/fast-leaf.ts'
 import type { PreparedCertificate, ShortenedValidity } from './issued-certificate.ts'
-import type { Issuer } from './issuer.ts'
+import type { Issuer } from './issuer/issuer.ts'
 
 /** The prepared bytes behind a token. */
 export interface PreparedBytes {

@@ -2,40 +2,41 @@
 // certificate from a signature.
 
 import { randomBytes } from 'node:crypto'
-import { bitString } from '../../der/index.ts'
-import { PkiError } from '../../errors/index.ts'
-import { requireCount } from '../../internal/numbers.ts'
-import { SpiffeId } from '../../spiffe/index.ts'
-import type { TrustDomain } from '../../spiffe/index.ts'
-import { Budget } from '../../validation/budget.ts'
-import { checkNameConstraints } from '../../validation/names/check-name-constraints.ts'
-import { Certificate, generalName, verifySignature } from '../../x509/index.ts'
-import { verifySignatureAsync } from '../../x509/internal.ts'
+import { bitString } from '../../../der/index.ts'
+import { PkiError } from '../../../errors/index.ts'
+import { SpiffeId } from '../../../spiffe/index.ts'
+import type { TrustDomain } from '../../../spiffe/index.ts'
+import { Budget } from '../../../validation/budget.ts'
+import { checkNameConstraints } from '../../../validation/names/check-name-constraints.ts'
+import { Certificate, generalName, verifySignature } from '../../../x509/index.ts'
+import { verifySignatureAsync } from '../../../x509/internal.ts'
 import {
   encodeAltName,
   generateSerialNumber,
   serialNumberBytes,
   signatureAlgorithms,
-} from '../../x509/internal.ts'
-import type { PublicKey, SignatureAlgorithm, Signer } from '../../x509/index.ts'
-import type { SignOptions } from '../../x509/internal.ts'
-import type { NameConstraints } from '../../x509/internal.ts'
-import { crlUrl, leafDistributionPoint, shardOf } from '../crl/crl-shards.ts'
-import type { ReadCrlDistribution } from '../crl/crl-shards.ts'
-import { lintCertificate } from '../lints/leaf-lints.ts'
-import { profileBelow, validitySeconds } from '../profile/certificate-profile.ts'
-import type { CertificateProfile } from '../profile/certificate-profile.ts'
-import { FastLeaves } from '../profile/fast-leaf.ts'
-import type { LintedLeaf } from '../profile/fast-leaf.ts'
-import { LeafTemplate } from '../profile/leaf-template.ts'
-import { keyIdentifierOf } from '../records/certificate-record.ts'
-import { findCaPath, requireValidAt } from './ca-path.ts'
+} from '../../../x509/internal.ts'
+import type { PublicKey, SignatureAlgorithm, Signer } from '../../../x509/index.ts'
+import type { SignOptions } from '../../../x509/internal.ts'
+import type { NameConstraints } from '../../../x509/internal.ts'
+import { crlUrl, leafDistributionPoint, shardOf } from '../../crl/crl-shards.ts'
+import type { ReadCrlDistribution } from '../../crl/crl-shards.ts'
+import { lintCertificate } from '../../lints/leaf-lints.ts'
+import { profileBelow } from '../../profile/certificate-profile.ts'
+import type { CertificateProfile } from '../../profile/certificate-profile.ts'
+import { FastLeaves } from '../../profile/fast-leaf.ts'
+import type { LintedLeaf } from '../../profile/fast-leaf.ts'
+import { LeafTemplate } from '../../profile/leaf-template.ts'
+import { keyIdentifierOf } from '../../records/certificate-record.ts'
+import type { CertificateWorkers } from '../certificate-workers.ts'
+import type { CertificateContent } from '../issued-certificate.ts'
+import { requireSignature, signChecked, unverified } from '../sign-checked.ts'
+import { checkSigningMaterial } from '../signing-material.ts'
+import type { ReadMaterial } from '../signing-material.ts'
+import { findCaPath } from './ca-path.ts'
 import type { CaPath } from './ca-path.ts'
-import type { CertificateWorkers } from './certificate-workers.ts'
-import type { CertificateContent, ShortenedValidity } from './issued-certificate.ts'
-import { requireSignature, signChecked, unverified } from './sign-checked.ts'
-import { checkSigningMaterial } from './signing-material.ts'
-import type { ReadMaterial } from './signing-material.ts'
+import { LeafValidities } from './leaf-validity.ts'
+import type { LeafValidity } from './leaf-validity.ts'
 
 /** Settings of an authority for all its issuers. */
 export interface IssuerSettings {
@@ -44,13 +45,6 @@ export interface IssuerSettings {
   /** The minimum validity to which the end of the issuing chain may shorten a certificate. */
   readonly minTtlSeconds: number
   readonly distribution: ReadCrlDistribution
-}
-
-/** The validity of one certificate. */
-export interface LeafValidity {
-  readonly notBeforeMs: number
-  readonly notAfterMs: number
-  readonly shortened: ShortenedValidity | undefined
 }
 
 /** Everything needed to issue below one CA certificate, computed once. Immutable. */
@@ -80,8 +74,7 @@ export class Issuer {
    * certificate.
    */
   readonly #unsigned: Uint8Array
-  readonly #notBeforeMs: number
-  readonly #notAfterMs: number
+  readonly #validities: LeafValidities
   /** Present if the CA certificate or one above it constrains names. */
   readonly #constraints:
     { readonly above: readonly Certificate[]; readonly root: NameConstraints | undefined } | undefined
@@ -115,15 +108,10 @@ export class Issuer {
     this.chain = chain
     this.anchors = anchors
     const above = [certificate, ...chain]
-    // No leaf outlives a certificate above it. If several roots can end the path, the one with the latest end
-    // counts.
-    this.#notAfterMs = Math.min(
-      ...above.map(({ notAfterMs }) => notAfterMs),
-      Math.max(...anchors.map(({ notAfterMs }) => notAfterMs)),
-    )
-    this.#notBeforeMs = Math.max(
-      ...above.map(({ notBeforeMs }) => notBeforeMs),
-      Math.min(...anchors.map(({ notBeforeMs }) => notBeforeMs)),
+    this.#validities = new LeafValidities(
+      { certificate, chain, anchors },
+      this.#profile,
+      settings.minTtlSeconds,
     )
     this.#constraints = [...above, ...anchors].some(({ nameConstraints }) => nameConstraints !== undefined)
       ? { above: chain, root: anchors[0]?.nameConstraints }
@@ -257,49 +245,9 @@ export class Issuer {
     )
   }
 
-  /**
-   * The validity in whole seconds (RFC 5280 §4.1.2.5); the last second is inclusive.
-   *
-   * @throws ERR_TTL; ERR_CA_EXPIRED also if the rest of the issuing chain is below the minimum;
-   * ERR_CA_NOT_YET_VALID
-   */
-  validity({ ttlSeconds, maxTtlSeconds }: CertificateContent, nowMs: number): LeafValidity {
-    this.requireValid(nowMs)
-    if (maxTtlSeconds !== undefined) requireCount('maxTtlSeconds of the content', maxTtlSeconds, 1)
-    const second = Math.floor(nowMs / 1000) * 1000
-    const asked = validitySeconds(this.#profile, ttlSeconds)
-    const allowed = maxTtlSeconds === undefined ? asked : Math.min(asked, maxTtlSeconds)
-    const notBeforeMs = Math.max(second - this.#profile.backdateSeconds * 1000, this.#notBeforeMs)
-    const askedMs = second + asked * 1000
-    const allowedMs = second + allowed * 1000
-    if (allowedMs > this.#notAfterMs) {
-      this.#requireLife(second)
-      return {
-        notBeforeMs,
-        notAfterMs: this.#notAfterMs,
-        shortened: cut('issuer', askedMs, this.#notAfterMs),
-      }
-    }
-    const shortened = allowed < asked ? cut('policy', askedMs, allowedMs) : undefined
-    return { notBeforeMs, notAfterMs: allowedMs, shortened }
-  }
-
-  /** @throws ERR_CA_EXPIRED, ERR_CA_NOT_YET_VALID */
-  requireValid(nowMs: number): void {
-    if (nowMs < this.#notAfterMs + 1000 && nowMs >= this.#notBeforeMs) return
-    requireValidAt([...new Set([this.certificate, ...this.chain, ...this.anchors])], nowMs)
-  }
-
-  #requireLife(nowMs: number): void {
-    const left = (this.#notAfterMs - nowMs) / 1000
-    const { minTtlSeconds } = this.#settings
-    if (left >= minTtlSeconds) return
-    throw new PkiError(
-      'ERR_CA_EXPIRED',
-      `the chain of ${this.certificate.subject.toString()} ends at ` +
-        `${new Date(this.#notAfterMs).toISOString()}: a certificate would be valid for ${left} s; expected ` +
-        `minTtlSeconds of ${minTtlSeconds} s or more; the time is ${new Date(nowMs).toISOString()}`,
-    )
+  /** @throws as `LeafValidities.of` */
+  validity(content: CertificateContent, nowMs: number): LeafValidity {
+    return this.#validities.of(content, nowMs)
   }
 
   #findPath(nowMs: number): CaPath {
@@ -327,10 +275,6 @@ export class Issuer {
     const fault = checkNameConstraints([leaf, ...above], root, new Budget())
     if (fault !== undefined) throw new PkiError('ERR_LINT', `L33 (${fault.rule}): ${fault.message}`)
   }
-}
-
-function cut(by: ShortenedValidity['by'], fromMs: number, toMs: number): ShortenedValidity {
-  return Object.freeze({ by, from: new Date(fromMs), to: new Date(toMs) })
 }
 
 /** The trust domain that a CA certificate names in its URI, if it has one (X-4). */

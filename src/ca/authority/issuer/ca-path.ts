@@ -1,12 +1,12 @@
 // Checks that our own validator would accept the leaves of a CA: verifies a leaf with a placeholder signature
 // before anything is signed.
 
-import { PkiError, isPkiError } from '../../errors/index.ts'
-import { checkSvidIssuer } from '../../svid/x509-svid.ts'
-import { assumeLeafSignature, createPathValidator } from '../../validation/path-validator.ts'
-import type { Certificate } from '../../x509/index.ts'
-import { isSignedBy } from './signing-material.ts'
-import type { ReadMaterial } from './signing-material.ts'
+import { PkiError, isPkiError } from '../../../errors/index.ts'
+import { checkSvidIssuer } from '../../../svid/x509-svid.ts'
+import { assumeLeafSignature, createPathValidator } from '../../../validation/path-validator.ts'
+import type { Certificate } from '../../../x509/index.ts'
+import { isSignedBy } from '../signing-material.ts'
+import type { ReadMaterial } from '../signing-material.ts'
 
 /** The path from a CA certificate to its roots. */
 export interface CaPath {
