@@ -66,9 +66,7 @@ export function readSelector(spec: DocumentReader | undefined): ReadonlyMap<stri
 
 /** Whether the workload has every label. */
 export function selects(labels: ReadonlyMap<string, string>, workload: Workload): boolean {
-  return [...labels].every(
-    ([key, value]) => Object.hasOwn(workload.labels, key) && workload.labels[key] === value,
-  )
+  return [...labels].every(([key, value]) => workload.labels[key] === value)
 }
 
 /** Fields that kubectl prints. */

@@ -26,5 +26,5 @@ export function compileHostMatch(text: string): StringTest | string {
 
 /** Whether the text is one whole value and no pattern. */
 export function isExact(text: string): boolean {
-  return !text.includes('*') && !text.includes('{')
+  return !text.includes('*')
 }

@@ -41,7 +41,7 @@ export class RateLimiter {
     const allowed = tokens >= 1
     cells[at] = allowed ? tokens - 1 : tokens
     cells[at + 1] = nowMs
-    return allowed ? 0 : Math.max(1, Math.ceil((1 - tokens) / perMs / 1000))
+    return allowed ? 0 : Math.ceil((1 - tokens) / perMs / 1000)
   }
 
   /** Gives a token back, for a request that another limit refused. */

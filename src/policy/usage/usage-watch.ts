@@ -145,8 +145,7 @@ export class UsageWatch {
   /** The rate decays within an hour; the score halves each day. */
   #age(row: number, nowMs: number): void {
     const { rate, score, seenMs } = this.#identities
-    const before = seenMs[row] as number
-    const ageMs = before === 0 ? 0 : Math.max(nowMs - before, 0)
+    const ageMs = Math.max(nowMs - (seenMs[row] as number), 0)
     rate[row] = (rate[row] as number) * Math.exp(-ageMs / hourMs) + 1
     score[row] = (score[row] as number) * 2 ** (-ageMs / dayMs)
     seenMs[row] = Math.max(nowMs, 1)

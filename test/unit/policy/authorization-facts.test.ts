@@ -56,6 +56,26 @@ describe('what has the value is matched, what has not is not', () => {
     expect(decides('DENY', when('request.headers[constructor]', ['*']), request)).toBe(!matches)
   })
 
+  it('an empty value is none', () => {
+    const rule = when('request.headers[a]', ['*'])
+    expect(decides('ALLOW', rule, { headers: { a: '' } })).toBe(false)
+    expect(decides('DENY', rule, { headers: { a: '' } })).toBe(true)
+  })
+
+  it.each([
+    ['/foo/{*}', 'xfoo/a', false],
+    ['/foo/{*}', '/foo/a', true],
+    ['/{**}', '*', false],
+    ['/a/{**}', '/ab', false],
+    ['/a/{**}', '/a', false],
+    ['/a/{**}', '/a/b', true],
+    ['/a/b/{**}', '/a', false],
+  ])('the template %s for the path %s: %s', (template, path, matches) => {
+    const rule = { to: [{ operation: { paths: [template] } }] }
+    expect(decides('ALLOW', rule, { path })).toBe(matches)
+    expect(decides('DENY', rule, { path })).toBe(!matches)
+  })
+
   it('a peer as a SpiffeId, as its text', () => {
     const rule = source({ principals: [`${td}/ns/web/sa/api`] })
     const principal = SpiffeId.parse(`spiffe://${td}/ns/web/sa/api`)

@@ -118,6 +118,20 @@ describe('actions and their precedence', () => {
     expect(decision.reason).not.toBe('')
   })
 
+  it('of several rules that match, the first is named, with keys or without', () => {
+    const known = source({ principals: [`${td}/ns/web/sa/api`] })
+    const place = source({ namespaces: ['web'] })
+    const request = { ...get, principal: api }
+    for (const rules of [
+      [{}, known, place],
+      [known, {}, place],
+      [place, known],
+      [known, place],
+    ])
+      for (const action of ['ALLOW', 'DENY'])
+        expect(authorizer([policy({ action, rules }, 'shop', 'p')]).decide(request).rule).toBe('shop/p[0]')
+  })
+
   it('another root namespace', () => {
     expect(authorizer([policy({}, 'mesh')], { rootNamespace: 'mesh' }).decide(get).allowed).toBe(false)
     expect(authorizer([policy({}, 'istio-system')], { rootNamespace: 'mesh' }).decide(get).allowed).toBe(true)
@@ -774,6 +788,15 @@ describe('PeerAuthentication', () => {
     if (rule !== undefined) expect(found.rule).toBe(rule)
   })
 
+  it('a time that is no text is none: the one with a time is older', () => {
+    const mtls = (mode: string): object => ({ mtls: { mode } })
+    const dated = peers(mtls('STRICT'), 'shop', 'b', '2020-01-01T00:00:00Z')
+    for (const odd of [2000, [2000], true]) {
+      const other = peers(mtls('DISABLE'), 'shop', 'a', odd as never)
+      expect(authorizer([other, dated]).mutualTls()).toEqual({ mode: 'STRICT', rule: 'shop/b' })
+    }
+  })
+
   it('STRICT refuses a request without a peer before any policy, PERMISSIVE and DISABLE do not', () => {
     const open = policy({ rules: [{}] })
     const decide = (name: string, request: AuthorizationRequest) =>
@@ -792,7 +815,22 @@ describe('what is refused, with its place', () => {
     ['CUSTOM', policy({ action: 'CUSTOM', provider: { name: 'x' } }), '.spec.action: CUSTOM'],
     ['a provider', policy({ provider: { name: 'x' } }), '.spec.action: CUSTOM'],
     ['an unknown action', policy({ action: 'LOG' }), '.spec.action'],
-    ['targetRefs', policy({ targetRefs: [] }), '.spec.targetRefs'],
+    ['CUSTOM alone', policy({ action: 'CUSTOM' }), '.spec.action: CUSTOM'],
+    ['targetRefs', policy({ targetRefs: [] }), '.spec.targetRefs: applies to gateways'],
+    ['a targetRef', policy({ targetRef: {} }), '.spec.targetRef: applies to gateways'],
+    ['no version', { ...policy({}), apiVersion: undefined }, '.apiVersion: has no value'],
+    [
+      'no key of a version',
+      { kind: 'AuthorizationPolicy', metadata: { name: 'a' } },
+      'apiVersion is missing',
+    ],
+    ['a label that is a number', policy({ selector: { matchLabels: { app: 7 } } }), '.matchLabels.app'],
+    ['a label without a name', policy({ selector: { matchLabels: { '': 'a' } } }), '.matchLabels.: expected'],
+    [
+      'a port of portLevelMtls beyond',
+      peers({ selector: { matchLabels: { a: 'b' } }, portLevelMtls: { 65536: { mode: 'STRICT' } } }),
+      '.portLevelMtls.65536',
+    ],
     ['an unknown field of spec', policy({ rule: [] }), '.spec.rule'],
     ['an unknown field of a rule', rule({ form: [] }), '.spec.rules[0].form'],
     [
@@ -868,11 +906,18 @@ describe('what is refused, with its place', () => {
     expect(make).toThrow('policy[1]')
   })
 
+  it.each([{}, null, undefined, 'text', { length: 0 }])('resources that are %j', (resources) => {
+    expect(() => authorizer(resources as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
+    )
+  })
+
   it('a policy that is for others is checked too', () => {
     expect(() => authorizer([policy({ rules: [{ form: [] }] }, 'elsewhere')])).toThrow('form')
   })
   it.each([
     [{ workload: {} }],
+    [{ workload: { namespace: '' } }],
     [{ workload: { namespace: 'a', labels: { a: 1 } } }],
     [{ pathNormalization: 'all' }],
     [{ trustDomain: 'No' }],

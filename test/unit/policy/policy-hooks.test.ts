@@ -96,7 +96,11 @@ describe.each([
     [{ allowed: true, withoutNames: 'DNS:a.example.org' }],
     [{ allowed: true, withoutNames: ['DNS:c.example.org'] }],
     [{ allowed: true, withoutNames: ['URI:spiffe://example.org/ns/prod/sa/api'] }],
+    [{ allowed: true, withoutNames: '' }],
+    [{ allowed: true, withoutNames: null }],
+    [{ allowed: true, maxTtlSeconds: null }],
     [{ allowed: false, reason: 7 }],
+    [{ allowed: false, reason: null }],
   ])('%j is no answer', async (answer) => {
     await expect(decide(hooks(answer))).rejects.toMatchObject({ code: 'ERR_POLICY_FAILED' })
   })

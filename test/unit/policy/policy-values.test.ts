@@ -17,6 +17,7 @@ describe('a policy document', () => {
       'claims of text, numbers, true and false',
       { requiredClaims: { a: '', b: 0, c: false, d: ['x', -1.5] } },
     ],
+    ['a pattern of any path', { identity: '/**' }],
     ['a pattern of 32 segments', { identity: segments(32) }],
     ['a window that ends at midnight', { during: [{ from: '23:59', to: '24:00' }] }],
   ])('takes %s', (_, change) => {

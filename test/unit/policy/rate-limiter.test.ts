@@ -25,6 +25,21 @@ it('forgets only buckets that are full again', () => {
   }
 })
 
+it('a token that is given back does not make more than the limit', () => {
+  const limiter = new RateLimiter({ count: 2, windowSeconds: 10 })
+  expect(limiter.take('a', 0)).toBe(0)
+  for (let i = 0; i < 3; i++) limiter.giveBack('a')
+  limiter.giveBack('unknown')
+  expect([limiter.take('a', 0), limiter.take('a', 0), limiter.take('a', 0)]).toEqual([0, 0, 5])
+  expect(limiter.size).toBe(1)
+})
+
+it('a key of the last window is moved to this one, not copied', () => {
+  const limiter = new RateLimiter({ count: 1, windowSeconds: 1 })
+  expect([limiter.take('a', 600), limiter.take('a', 1000), limiter.take('a', 1599)]).toEqual([0, 1, 1])
+  expect(limiter.size).toBe(1)
+})
+
 it('keeps two windows of keys and no more, and refuses new keys past the maximum', () => {
   const limiter = new RateLimiter({ count: 1, windowSeconds: 1 }, 100)
   for (let i = 0; i < 100; i++) expect(limiter.take(`a${i}`, 0)).toBe(0)

@@ -132,6 +132,55 @@ describe('all rules that match are applied', () => {
     expect(decide(['/good', '/other'], { csr })).toMatchObject({ allowed: true })
   })
 
+  it('a rule is not for an identity of another trust domain with its path', async () => {
+    const decide = policyOf([
+      { name: 'all', identity: '*' },
+      { name: 'banned', identity: '/banned', effect: 'deny' },
+    ])
+    const csr = await asking('spiffe://example.org/good')
+    expect(decide(['/good', 'spiffe://other.org/banned'], { csr })).toMatchObject({ rule: 'all' })
+  })
+
+  it('a caller under two names of the trust domain is counted once', async () => {
+    const rateLimit = { per: 'identity', count: 1, windowSeconds: 60 } as const
+    const decide = policyOf([{ name: 'r', identity: '*', rateLimit }], { aliases: ['old.org'] })
+    const csr = await asking('spiffe://example.org/a')
+    expect(decide(['/a', 'spiffe://old.org/a'], { csr })).toMatchObject({ allowed: true })
+    expect(decide('/a')).toMatchObject({ code: 'ERR_POLICY_RATE' })
+  })
+
+  it('a denial whose conditions do not hold is no permission', () => {
+    const during = [{ from: '22:00', to: '06:00' }]
+    const decide = policyOf([{ name: 'night', identity: '*', effect: 'deny', during }])
+    expect(decide('/a')).toMatchObject({ allowed: false, rule: 'no-rule' })
+  })
+
+  it('a claim that the caller only inherits is not its own', () => {
+    const decide = policyOf([{ name: 'r', identity: '*', requiredClaims: { env: 'prod' } }])
+    const claims = Object.create({ env: 'prod' }) as object
+    expect(decide('/a', { claims })).toMatchObject({ allowed: false, rule: 'r' })
+  })
+
+  it.each([
+    ['mon, tue', { days: ['mon', 'tue'] }, 0, true],
+    ['mon on Tuesday', { days: ['mon'] }, 24, false],
+    ['no day', { days: [] }, 0, false],
+    ['from noon', { from: '12:00' }, 0, true],
+    ['from a minute past', { from: '12:01' }, 0, false],
+    ['to noon', { to: '12:00' }, 0, false],
+    ['to a minute past', { to: '12:01' }, 0, true],
+    ['mon across midnight, at Tuesday 01:00', { days: ['mon'], from: '22:00', to: '06:00' }, 13, true],
+    ['tue across midnight, at Tuesday 01:00', { days: ['tue'], from: '22:00', to: '06:00' }, 13, false],
+    ['mon across midnight, at Monday 23:00', { days: ['mon'], from: '22:00', to: '06:00' }, 11, true],
+    ['tue across midnight, at Monday 23:00', { days: ['tue'], from: '22:00', to: '06:00' }, 11, false],
+    ['mon across midnight, at Tuesday 06:00', { days: ['mon'], from: '22:00', to: '06:00' }, 18, false],
+    ['sun across midnight, at Monday 12:00', { days: ['sun'], from: '13:00', to: '12:30' }, 0, true],
+    ['another time zone', { from: '13:00', to: '14:00', timeZone: 'Europe/Vienna' }, 0, true],
+  ] as const)('a time window: %s', (_, window, hours, allowed) => {
+    clock.advance(hours * 3600_000)
+    expect(policyOf([{ name: 'r', identity: '*', during: [window] }])('/a').allowed).toBe(allowed)
+  })
+
   it('a permission for another identity of the caller is none', async () => {
     const decide = policyOf([{ name: 'r', identity: '/other' }])
     const csr = await asking('spiffe://example.org/good')

@@ -126,6 +126,13 @@ describe('key usages', () => {
     })
   })
 
+  it('are named up to 20', async () => {
+    const extendedKeyUsage = Array.from({ length: 30 }, (_, i) => `1.2.3.${i}`)
+    const decision = decide({ extendedKeyUsages: [] }, { csr: await asking({ extendedKeyUsage } as never) })
+    if (decision.allowed) throw new Error('allowed')
+    expect(decision.reason.match(/1\.2\.3\./g)).toHaveLength(20)
+  })
+
   it('are left out where the policy says trim, and plan says so', async () => {
     const { authority } = await testPki()
     const policy = createRulePolicy({ trustDomain, rules: [services], excess: 'trim', ...limits })

@@ -65,6 +65,11 @@ describe('what is reported', () => {
     expect(all.alerts.map(({ identity, reasons }) => [identity, reasons[0]?.reason])).toEqual([
       [id(2), 'shared-key'],
     ])
+    // The score is still high an hour later, but this certificate adds nothing to it.
+    all.clock.advance(hourMs)
+    all.watch.record({ identity: id(2), ttlSeconds: 3600, source: '10.0.0.2', keyId: 'fresh' })
+    expect(all.watch.riskOf(id(2))).toBeGreaterThan(50)
+    expect(all.alerts).toHaveLength(1)
   })
 
   it('a new place at a new hour raises the score, and it fades by half a day', () => {
@@ -88,6 +93,15 @@ describe('what is reported', () => {
     const [first] = all.alerts as [Alert]
     all.clock.advance(24 * hourMs)
     expect(Math.abs(all.watch.riskOf(first.identity) - first.score / 2)).toBeLessThanOrEqual(1)
+  })
+
+  it('nothing where the clock goes back a day', () => {
+    let now = Date.parse('2026-11-30T08:00:00Z')
+    const all = watching({ clock: { now: () => now } })
+    for (let i = 0; i < 800; i++) all.watch.record({ identity: id(i >> 2), ttlSeconds: 3600 })
+    now -= 24 * hourMs
+    for (let i = 0; i < 200; i++) all.watch.record({ identity: id(i), ttlSeconds: 3600 })
+    expect(all.alerts).toEqual([])
   })
 
   it('a key that is never rotated', () => {
