@@ -4,6 +4,7 @@
 import type { Caller } from '../../auth/index.ts'
 import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
 import type { CertificateId } from '../../ca/internal.ts'
+import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
 import { Certificate, buildCertificateRequest, generalName } from '../../x509/index.ts'
@@ -51,7 +52,8 @@ export async function* replayPolicy(
   const conditions = { state: 'issued' as const, limit: 500, ...(since && { intendedFrom: since }) }
   let after: string | undefined
   do {
-    signal?.throwIfAborted()
+    if (signal?.aborted === true)
+      throw new PkiError('ERR_ABORTED', 'the replay was aborted', { cause: signal.reason })
     const page = await store.query({ ...conditions, after })
     for (const record of page.items) {
       if (record.certificate === undefined) continue

@@ -7,6 +7,7 @@ import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { createRulePolicy, replayPolicy } from '../../../src/policy/index.ts'
 import type { IssuancePolicy, PolicyDocument } from '../../../src/policy/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
+import { code } from '../../support/codes.ts'
 import { callerOf, testPki } from '../../support/pki.ts'
 import { SpiffeId } from '../../../src/spiffe/index.ts'
 import { buildCertificateRequest, generalName } from '../../../src/x509/index.ts'
@@ -63,6 +64,16 @@ it('does not judge what code of its own decides by facts that records do not hav
     ])
   }
   expect(await outcomesOf(authority.storage.certificates, base)).toEqual([['same']])
+})
+
+it('asks the store for nothing once it is aborted', async () => {
+  const policy = createRulePolicy({ trustDomain: 'example.org', rules: [] })
+  const query = (): never => {
+    throw new Error('asked')
+  }
+  await expect(outcomesOf({ query }, policy, { signal: AbortSignal.abort() })).rejects.toThrow(
+    code('ERR_ABORTED'),
+  )
 })
 
 it('says which certificates would be refused, changed, or as they are', async () => {
