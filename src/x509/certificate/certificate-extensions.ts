@@ -20,8 +20,8 @@ import type {
   PolicyInformation,
   PolicyMapping,
 } from '../extensions/constraints.ts'
-import { readExtensions, extensionOids as oids } from '../extensions/extension.ts'
-import type { Extension } from '../extensions/extension.ts'
+import { extensionOf, extensionOids as oids, scanExtensions } from '../extensions/extension.ts'
+import type { Extension, ScannedExtension } from '../extensions/extension.ts'
 import {
   parseAuthorityKeyIdentifier,
   parseSubjectKeyIdentifier,
@@ -39,7 +39,11 @@ import type { GeneralName, GeneralNameUse } from '../names/general-name.ts'
  * malformed value. Base class of certificates and requests.
  */
 export abstract class CertificateExtensions {
-  #extensions: readonly Extension[] | (() => DerReader | undefined)
+  /** Undefined before the first access, where the octets are known to be well-formed. */
+  #scanned: Scanned | undefined
+  readonly #read: (() => DerReader | undefined) | undefined
+  /** What `extensions` has handed out. */
+  #extensions: readonly Extension[] | undefined
   /** Decoded values, each at the index of its extension. */
   #decoded: unknown[] | undefined
   /** The tolerances with which this object was read; frozen. */
@@ -56,15 +60,20 @@ export abstract class CertificateExtensions {
   ) {
     this.tolerances = tolerances
     if (list instanceof CertificateExtensions) {
+      this.#read = list.#read
+      this.#scanned = list.#scanned
       this.#extensions = list.#extensions
       this.#decoded = list.#decoded
-    } else this.#extensions = typeof list === 'function' ? list : readList(list, tolerances)
+    } else if (typeof list === 'function') this.#read = list
+    else this.#scanned = scan(list, tolerances)
   }
 
   /** Every extension in the order of the encoding, known or unknown. Frozen. */
   get extensions(): readonly Extension[] {
-    if (typeof this.#extensions === 'function')
-      this.#extensions = readList(this.#extensions(), this.tolerances)
+    if (this.#extensions === undefined) {
+      const { bytes, list } = this.#list
+      this.#extensions = Object.freeze(list.map((found) => extensionOf(bytes, found)))
+    }
     return this.#extensions
   }
 
@@ -72,6 +81,11 @@ export abstract class CertificateExtensions {
   extension(oid: string): Extension | undefined {
     for (const extension of this.extensions) if (extension.oid === oid) return extension
     return undefined
+  }
+
+  get #list(): Scanned {
+    this.#scanned ??= scan(this.#read?.(), this.tolerances)
+    return this.#scanned
   }
 
   /** Whether the subject is a CA, and its path length constraint (RFC 5280 §4.2.1.9). */
@@ -158,7 +172,7 @@ export abstract class CertificateExtensions {
    * Decodes every known extension now, except those that only give locations. @throws the first fault found
    */
   protected checkExtensions(): void {
-    for (const { oid } of this.extensions) {
+    for (const { oid } of this.#list.list) {
       const parse = oid in locations ? undefined : parsers[oid]
       if (parse !== undefined) this.#decode(oid, parse)
     }
@@ -187,19 +201,26 @@ export abstract class CertificateExtensions {
   }
 
   #decode<T>(oid: string, parse: Parser<T>): T | undefined {
-    const { extensions } = this
-    for (let at = 0; at < extensions.length; at++) {
-      const extension = extensions[at] as Extension
-      if (extension.oid !== oid) continue
-      this.#decoded ??= new Array(extensions.length)
-      return (this.#decoded[at] ??= handedOut(parse(extension.value, this.tolerances))) as T
+    const { bytes, list } = this.#list
+    for (let at = 0; at < list.length; at++) {
+      const { oid: found, start, end } = list[at] as ScannedExtension
+      if (found !== oid) continue
+      this.#decoded ??= new Array(list.length)
+      return (this.#decoded[at] ??= handedOut(parse(bytes.subarray(start, end), this.tolerances))) as T
     }
     return undefined
   }
 }
 
-function readList(list: DerReader | undefined, tolerances: readonly Tolerance[]): readonly Extension[] {
-  return list === undefined ? none : Object.freeze(readExtensions(list, 'extensions', tolerances))
+/** The octets, and where in them each extension is. */
+interface Scanned {
+  readonly bytes: Uint8Array
+  readonly list: readonly ScannedExtension[]
+}
+
+function scan(list: DerReader | undefined, tolerances: readonly Tolerance[]): Scanned {
+  if (list === undefined) return nothing
+  return { bytes: list.bytes, list: scanExtensions(list, 'extensions', tolerances) }
 }
 
 /** Frozen, including all nested values. Octets cannot be frozen. */
@@ -262,6 +283,6 @@ const locations: Readonly<Record<string, readonly [name: string, parse: Location
   [oids.subjectInfoAccess]: ['subjectInfoAccess', parseInfoAccess],
 }
 
-const none: readonly Extension[] = Object.freeze([])
+const nothing: Scanned = Object.freeze({ bytes: new Uint8Array(), list: Object.freeze([]) })
 
 type Parser<T> = (der: Uint8Array, tolerances: readonly Tolerance[]) => T

@@ -67,7 +67,7 @@ export interface Extension {
 }
 
 /**
- * Reads `SEQUENCE OF Extension`; a duplicate type is refused.
+ * Reads `SEQUENCE OF Extension`; a duplicate type is refused. Each is frozen.
  *
  * @throws ERR_EXTENSION_DUPLICATE, ERR_DER, ERR_OID_INVALID, ERR_LIMIT_EXCEEDED
  */
@@ -76,7 +76,29 @@ export function readExtensions(
   what: string,
   tolerances: readonly Tolerance[] = noTolerances,
 ): Extension[] {
-  const extensions: Extension[] = []
+  return scanExtensions(list, what, tolerances).map((found) => extensionOf(list.bytes, found))
+}
+
+/** An extension as it lies in the octets that were scanned. */
+export interface ScannedExtension {
+  readonly oid: string
+  readonly critical: boolean
+  readonly start: number
+  readonly end: number
+}
+
+/** The extension, with a view of its value; frozen. */
+export function extensionOf(bytes: Uint8Array, { oid, critical, start, end }: ScannedExtension): Extension {
+  return Object.freeze({ oid, critical, value: bytes.subarray(start, end) })
+}
+
+/** Reads the list without a view for each value: few of them are asked for. @throws as `readExtensions` */
+export function scanExtensions(
+  list: DerReader,
+  what: string,
+  tolerances: readonly Tolerance[],
+): ScannedExtension[] {
+  const extensions: ScannedExtension[] = []
   if (list.done && !tolerances.includes('empty-extensions')) {
     throw new PkiError(
       'ERR_DER',
@@ -90,13 +112,13 @@ export function readExtensions(
     const reader = list.expect(tags.sequence, 'Extension').inner()
     const oid = oidContent(reader.expect(tags.oid, 'extnID'))
     const critical = defaultFalse(reader, tags.boolean, 'critical', tolerances, oid)
-    const value = reader.expect(tags.octetString, 'extnValue').content()
+    const { contentStart: start, contentEnd: end } = reader.expect(tags.octetString, 'extnValue')
     reader.finish('Extension')
     for (const known of extensions) {
       if (known.oid === oid)
         throw new PkiError('ERR_EXTENSION_DUPLICATE', `${what}: duplicate extension ${oid} (RFC 5280 4.2)`)
     }
-    extensions.push(Object.freeze({ oid, critical, value }))
+    extensions.push({ oid, critical, start, end })
   }
   return extensions
 }
