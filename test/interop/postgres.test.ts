@@ -114,9 +114,26 @@ describe.skipIf(!requires('postgres'))('on a server', () => {
       const storage = await createPostgresStorage({ pool, schema })
       const one = await issued(storage.certificates)
       await storage[Symbol.asyncDispose]()
-      expect(pool.listenerCount('error')).toBe(0)
+      expect([pool.listenerCount('error'), pool.listenerCount('connect')]).toEqual([0, 0])
       await using again = await createPostgresStorage({ pool, schema })
       expect((await again.certificates.find(one))?.state).toBe('issued')
+    })
+
+    it('holds where the server ends a connection in the moment in which it is ready', async () => {
+      const pool = new pg.Pool({ ...server.connection, max: 1 })
+      onTestFinished(() => pool.end())
+      const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>
+      let ended = 0
+      Object.assign(pool, {
+        connect: async () => {
+          const client = await connect()
+          if (ended++ === 0) client.emit('error', new Error('terminating connection'))
+          return client
+        },
+      })
+      await using storage = await createPostgresStorage({ pool, schema: server.newSchema() })
+      await issued(storage.certificates)
+      expect(ended).toBeGreaterThan(0)
     })
 
     it('by several processes at once makes one schema', async () => {

@@ -36,16 +36,20 @@ export class Connections {
   /** Connections whose server has warned since the last statement was sent. */
   readonly #warned = new WeakSet<PostgresClient>()
   readonly #ignore = (): void => undefined
+  readonly #guard = (client: PostgresClient): void => void client.on('error', this.#ignore)
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
-    // An idle connection that ends is replaced; without a listener it would end the process.
+    // An idle connection that ends is replaced; without a listener it would end the process. So would a new
+    // one that the server ends in the packet in which it says that it is ready: before a promise is settled.
     options.pool.on('error', this.#ignore)
+    options.pool.on('connect', this.#guard)
   }
 
-  /** Takes its listener from the pool. */
+  /** Takes its listeners from the pool. */
   detach(): void {
     this.#options.pool.off('error', this.#ignore)
+    this.#options.pool.off('connect', this.#guard)
   }
 
   /** One statement, which is a transaction of its own. @throws ERR_STORE_UNAVAILABLE; errors of the server */
@@ -156,6 +160,7 @@ export class Connections {
 
   /** @throws ERR_STORE_UNAVAILABLE for a server that answers before a commit is durable, or a standby */
   async #prepare(client: PostgresClient): Promise<void> {
+    // Also one that the pool had before.
     client.on('error', this.#ignore)
     client.on('notice', ({ code }) => {
       if (code === warning) this.#warned.add(client)

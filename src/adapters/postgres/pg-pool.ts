@@ -24,7 +24,9 @@ export interface PostgresPool {
   connect(): Promise<PostgresClient>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: PostgresClient) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown
+  off(event: 'connect', listener: (client: PostgresClient) => void): unknown
 }
 
 /** Where the server is; what is absent comes from the variables of libpq, such as PGHOST. @inline */
