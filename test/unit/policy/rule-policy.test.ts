@@ -122,6 +122,14 @@ describe('all rules that match are applied', () => {
     })
   })
 
+  it('the limit of the policy cuts where no rule has a shorter one', () => {
+    const decide = policyOf([{ ...services, maxTtlSeconds: 7200 }], { maxTtlSeconds: 60 })
+    expect(decide('/ns/a/sa/b', { ttlSeconds: 3600 })).toMatchObject({
+      content: { maxTtlSeconds: 60 },
+      trimmed: ['validity: 3600 s cut to 60 s by maxTtlSeconds of the policy'],
+    })
+  })
+
   it('a denial of any identity of the caller counts, whichever the certificate is for', async () => {
     const decide = policyOf([
       { name: 'all', identity: '*' },
