@@ -2,7 +2,7 @@
 // in the log, the proof and the signed checkpoint. A relying party verifies them with the keys of logs alone.
 
 import { createHash } from 'node:crypto'
-import { PkiError } from '../errors/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import { decodeBase64, encodeBase64 } from '../internal/bytes.ts'
 import { readOptions } from '../internal/options.ts'
 import type { ReceiptChecker } from '../svid/internal.ts'
@@ -37,26 +37,39 @@ export function createReceiptChecker(options: ReceiptCheckerOptions): ReceiptChe
     logs: 'required',
     witnesses: 'guard',
   })
-  if (!Array.isArray(logs) || logs.length === 0 || !Array.isArray(witnesses))
+  const areKeys = (list: readonly unknown[]): boolean =>
+    Array.isArray(list) && list.every((key) => typeof (Object(key) as Partial<NoteKey>).name === 'string')
+  if (!areKeys(logs) || logs.length === 0 || !areKeys(witnesses))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
       'createReceiptChecker: logs must be a list of at least one key, and witnesses a list of keys',
     )
-  const known = new Map<string, NoteKey>([...(logs as readonly NoteKey[])].map((key) => [key.name, key]))
-  const cosigners: readonly NoteKey[] = [...(witnesses as readonly NoteKey[])]
+  const known: readonly NoteKey[] = [...logs]
+  const cosigners: readonly NoteKey[] = [...witnesses]
   return Object.freeze<ReceiptChecker>({
     verify(leaf, text) {
       if (text === undefined) throw fault('the certificate came without a receipt')
       const { entry, ...receipt } = parseCertificateReceipt(text)
       const origin = receipt.checkpoint.slice(0, receipt.checkpoint.indexOf('\n'))
-      const key = known.get(origin)
-      if (key === undefined)
+      // A log whose key was replaced has two under one name.
+      const keys = known.filter(({ name }) => name === origin)
+      if (keys.length === 0)
         throw fault(`the receipt is of the log ${JSON.stringify(origin.slice(0, 100))}, which is not known`)
-      verifyAuditReceipt(entry, receipt, key, cosigners)
+      verifyByOneOf(keys, (key) => verifyAuditReceipt(entry, receipt, key, cosigners))
       requireIssuance(entry, Certificate.from(leaf))
       return true
     },
   })
+}
+
+/** @throws what `verify` throws for the last key, where it does for every one */
+function verifyByOneOf([key, ...others]: readonly NoteKey[], verify: (key: NoteKey) => void): void {
+  try {
+    verify(key as NoteKey)
+  } catch (error) {
+    if (others.length === 0 || !isPkiError(error, 'ERR_NOTE_INVALID')) throw error
+    verifyByOneOf(others, verify)
+  }
 }
 
 /** A receipt with the record that it proves, as text. */

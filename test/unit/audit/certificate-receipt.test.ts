@@ -10,6 +10,7 @@ import {
   parseNoteKey,
 } from '../../../src/audit/index.ts'
 import type { AuditLog } from '../../../src/audit/index.ts'
+import { noteKeyOf } from '../../../src/audit/signed-note.ts'
 import { createCertificateAuthority, createRootCertificate } from '../../../src/ca/index.ts'
 import type { CertificateAuthority } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
@@ -84,6 +85,17 @@ describe('a validator that wants a receipt', () => {
     expect(() => validatorOf().verifyOrThrow([leaf])).toThrow(code('ERR_SVID_RECEIPT'))
   })
 
+  it('takes the keys of a log whose key was replaced, in any order', async () => {
+    const next = noteKeyOf(log.key.name, (await SoftwareSigner.generate('Ed25519')).publicKey)
+    const { leaf, receipt } = await issued()
+    for (const keys of [
+      [log.key, next],
+      [next, log.key],
+    ])
+      expect(validatorOf(keys).verify([leaf], { receipt }).ok).toBe(true)
+    expect(validatorOf([next]).verify([leaf], { receipt }).ok).toBe(false)
+  })
+
   it('refuses a log that is not known, and one without a witness that is wanted', async () => {
     const { leaf, receipt } = await issued(await openLog('elsewhere.example.org/audit'))
     expect(validatorOf().verify([leaf], { receipt })).toMatchObject({ ok: false })
@@ -112,9 +124,12 @@ describe('a validator that wants a receipt', () => {
     expect(new X509SvidValidator({ bundles: authority, receipts }).verify([leaf]).ok).toBe(false)
   })
 
-  it.each([{}, { logs: [] }, { logs: undefined }])('options %j are refused', (options) => {
-    expect(() => createReceiptChecker(options as never)).toThrow(code('ERR_INVALID_ARGUMENT'))
-  })
+  it.each([{}, { logs: [] }, { logs: undefined }, { logs: [undefined] }, { logs: 'a' }])(
+    'options %j are refused',
+    (options) => {
+      expect(() => createReceiptChecker(options as never)).toThrow(code('ERR_INVALID_ARGUMENT'))
+    },
+  )
 })
 
 describe('a service', () => {
