@@ -44,7 +44,7 @@ export function missedGoals(row: AnyRow, { ratios, extra }: MeasuredRow): string
   return Object.entries(row.goals ?? {}).flatMap(([name, goal]) => {
     const ratio = ratios[name]
     const isReached = ratio === undefined ? (extra?.[name] ?? Infinity) <= goal : ratio >= goal
-    return isReached ? [] : [`${row.name} against ${name} (${goal})`]
+    return isReached ? [] : [`${row.name} against ${name} (${rounded(goal)})`]
   })
 }
 
@@ -55,7 +55,7 @@ function standing(
   otherwise: string,
 ): string | undefined {
   if (value === undefined) return undefined
-  return `${what} ${value}: ${isKept(value) ? (what === 'goal' ? 'reached' : 'held') : otherwise}`
+  return `${what} ${rounded(value)}: ${isKept(value) ? (what === 'goal' ? 'reached' : 'held') : otherwise}`
 }
 
 function verdict(standings: readonly (string | undefined)[]): string {
@@ -69,4 +69,9 @@ function formatRatio(ratio: number): string {
 
 function formatFigure(value: number): string {
   return value >= 1000 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+/** Some goals are quotients. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(3))
 }
