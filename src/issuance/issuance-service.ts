@@ -3,7 +3,8 @@
 import { PkiError } from '../errors/index.ts'
 import { readOptions } from '../internal/options.ts'
 import { callerIdentityPolicy } from '../policy/caller-identity-policy.ts'
-import type { IssuanceService, IssuanceServiceOptions } from './issuance-contract.ts'
+import type { IssuanceService } from './issuance-contract.ts'
+import type { IssuanceServiceOptions } from './issuance-service-options.ts'
 import { LocalIssuanceService } from './local-issuance-service.ts'
 
 /**

@@ -17,14 +17,14 @@ import { throwIfAborted } from './admission.ts'
 import type { AdmittedRequest } from './admission.ts'
 import type { AuditTrail } from './records/audit-trail.ts'
 import type { Decision } from './decision.ts'
+import type { IssuanceEvents } from './events/issuance-events.ts'
 import { trimmedOf } from './issuance-answer.ts'
 import type { IssuanceAnswer } from './issuance-answer.ts'
 import { Idempotency } from './records/idempotency.ts'
-import type { IssuanceEvents } from './issuance-events.ts'
+import { OutcomeRecords } from './records/outcome-records.ts'
 import { keyReused, otherHolderOf } from './records/refusal/key-reuse.ts'
 import type { KeyReuse } from './records/refusal/key-reuse.ts'
-import type { ComingReceipt, Receipts } from './records/receipts.ts'
-import { ask, storeFailure } from './records/store-calls.ts'
+import type { Receipts } from './records/receipts.ts'
 
 /** What signing needs. */
 export interface RecordedSigningOptions {
@@ -42,7 +42,7 @@ export class RecordedSigning {
   readonly #authority: CertificateAuthority
   readonly #store: CertificateStore
   readonly #clock: Clock
-  readonly #trail: AuditTrail
+  readonly #records: OutcomeRecords
   readonly #events: IssuanceEvents
   readonly #idempotency: Idempotency
   readonly #keyReuse: KeyReuse
@@ -52,7 +52,7 @@ export class RecordedSigning {
     this.#authority = authority
     this.#store = store
     this.#clock = clock
-    this.#trail = trail
+    this.#records = new OutcomeRecords(store, trail, events, receipts)
     this.#events = events
     this.#keyReuse = keyReuse
     this.#receipts = receipts
@@ -101,9 +101,10 @@ export class RecordedSigning {
       idempotencyKey,
       shard: prepared.shard,
     }
-    await this.#recordIntent(intent)
-    const keyAlsoOf = await this.#checkKey(intent)
-    const { issued, coming } = await this.#sign(prepared, intent, { caller, keyAlsoOf }, request)
+    await this.#records.intend(intent)
+    const keyAlsoOf = this.#keyReuse === 'allow' ? undefined : await this.#checkKey(intent)
+    const issued = await this.#sign(prepared, id, signal)
+    const coming = await this.#records.complete(issued, intent, { caller, keyAlsoOf }, request)
     const trimmed = trimmedOf(decision, prepared)
     const { notAfter } = issued.certificate
     this.#events.tell({ kind: 'issued', id, identity, notAfter, rule, trimmed, caller, renews })
@@ -112,17 +113,8 @@ export class RecordedSigning {
     return Object.freeze(coming === undefined ? answer : { ...answer, receipt: await coming.text() })
   }
 
-  async #recordIntent(intent: IssuanceIntent): Promise<void> {
-    try {
-      await this.#store.recordIntent(intent)
-    } catch (cause) {
-      throw storeFailure(cause)
-    }
-  }
-
   /** The other identity of the key, where that is reported. @throws ERR_KEY_REUSED */
   async #checkKey(intent: IssuanceIntent): Promise<SpiffeId | undefined> {
-    if (this.#keyReuse === 'allow') return undefined
     const { issuer, serialNumber, identity } = intent
     const id = { issuer, serialNumber }
     try {
@@ -132,54 +124,23 @@ export class RecordedSigning {
       this.#events.tell({ kind: 'key reused', id, identity, other })
       return other.identity
     } catch (error) {
-      await this.#recordFailure(id)
+      await this.#records.fail(id)
       throw error
     }
   }
 
   async #sign(
     prepared: PreparedCertificate,
-    { issuer, serialNumber, identity, rule, renews }: IssuanceIntent,
-    by: { readonly caller: Caller; readonly keyAlsoOf: SpiffeId | undefined },
-    { receipt, signal }: AdmittedRequest,
-  ): Promise<{ readonly issued: IssuedCertificate; readonly coming: ComingReceipt | undefined }> {
-    const id = { issuer, serialNumber }
-    let issued: IssuedCertificate
+    id: CertificateId,
+    signal: AbortSignal | undefined,
+  ): Promise<IssuedCertificate> {
     try {
       throwIfAborted(signal)
-      issued = await this.#authority.sign(prepared, signOptions(signal))
+      return await this.#authority.sign(prepared, signOptions(signal))
     } catch (error) {
       // A worker that is lost may have signed: the record stays `intended`, which counts as issued.
-      if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#recordFailure(id)
+      if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#records.fail(id)
       throw error
-    }
-    const certificate = issued.certificate.der
-    const record = this.#trail.issued(id, identity, certificate, { ...by, rule, renews })
-    const [entry] = record.audit ?? []
-    const coming = receipt && entry !== undefined ? this.#receipts.await(entry, signal) : undefined
-    try {
-      await this.#store.recordOutcome(id, { certificate }, record)
-    } catch (cause) {
-      coming?.cancel()
-      const error = storeFailure(cause)
-      // Revoked or blocked while this one was signed: this one is discarded.
-      if (isPkiError(error, 'ERR_RENEWAL_REFUSED') || isPkiError(error, 'ERR_RENEWAL_BLOCKED'))
-        await this.#recordFailure(id)
-      else this.#events.tell({ kind: 'unrecorded', id, error })
-      throw error
-    }
-    return { issued, coming }
-  }
-
-  /**
-   * The caller gets the first failure; without an outcome the record stays `intended`, which counts as
-   * issued.
-   */
-  async #recordFailure(id: CertificateId): Promise<void> {
-    try {
-      await ask(this.#store, (store) => store.recordOutcome(id, { failed: true }))
-    } catch (error) {
-      this.#events.tell({ kind: 'unrecorded', id, error })
     }
   }
 }

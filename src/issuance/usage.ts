@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { AdmittedRequest } from './admission.ts'
 import type { Decision } from './decision.ts'
 import type { IssuanceAnswer } from './issuance-answer.ts'
-import type { IssuanceServiceOptions } from './issuance-contract.ts'
+import type { IssuanceServiceOptions } from './issuance-service-options.ts'
 
 /** A watch that fails changes nothing: the certificate is issued. */
 export function countUsage(

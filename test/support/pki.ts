@@ -4,7 +4,7 @@ import { createCertificateAuthority, createMemoryStorage, createRootCertificate 
 import type { CertificateAuthority, CertificateStore } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import type { IssuanceService } from '../../src/issuance/index.ts'
-import type { IssuanceServiceOptions } from '../../src/issuance/issuance-contract.ts'
+import type { IssuanceServiceOptions } from '../../src/issuance/issuance-service-options.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'

@@ -1,19 +1,15 @@
 // Batch rotation: certificates that expire soon are renewed from standing requests, each once, a batch at a
 // time. Its state is the store: a certificate that was renewed has a successor on record.
 
-import { createHash } from 'node:crypto'
-import type { CaStorage, CertificateRecord } from '../../ca/index.ts'
-import type { CertificateId } from '../../ca/internal.ts'
+import type { CertificateRecord } from '../../ca/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { waitFor } from '../../internal/turns/waiting.ts'
-import type { Clock } from '../../runtime/index.ts'
-import type { SpiffeId } from '../../spiffe/index.ts'
-import type { CertificateRequestInput } from '../../x509/internal.ts'
-import type { IssuanceAnswer } from '../issuance-answer.ts'
 import { BatchLease } from '../records/batch-lease.ts'
 import { ask } from '../records/store-calls.ts'
+import { renewFromStanding } from './standing-renewal.ts'
+import type { BatchRotationContext, RotationResult, StandingRequests } from './standing-renewal.ts'
 
 /** Options of `rotateExpiring`. @inline */
 export interface BatchRotationOptions {
@@ -24,9 +20,7 @@ export interface BatchRotationOptions {
    * caller holds. Undefined: there is none, and the certificate is skipped. At most `concurrency` calls run
    * at once.
    */
-  readonly requestFor: (
-    certificate: CertificateRecord,
-  ) => CertificateRequestInput | undefined | Promise<CertificateRequestInput | undefined>
+  readonly requestFor: StandingRequests
   /** Certificates that are read at once: 1 to 1,000. Default 100. */
   readonly batchSize?: number | undefined
   /** Renewals in progress at once: 1 to 256. Default 16. */
@@ -35,33 +29,6 @@ export interface BatchRotationOptions {
   readonly delayMs?: number | undefined
   /** Begins no further renewal; those in progress end, and then the iteration throws ERR_ABORTED. */
   readonly signal?: AbortSignal | undefined
-}
-
-/** What became of one certificate. Frozen. @inline */
-export interface RotationResult extends CertificateId {
-  readonly identity: SpiffeId
-  /** `skipped`: it was renewed before, or there is no standing request. */
-  readonly outcome: 'renewed' | 'skipped' | 'failed'
-  readonly startedAt: Date
-  readonly endedAt: Date
-  /** The new certificate, where it was renewed. */
-  readonly answer: IssuanceAnswer | undefined
-  /** Why it failed. */
-  readonly error: unknown
-  /** The results of this run, with this one. */
-  readonly progress: { readonly renewed: number; readonly skipped: number; readonly failed: number }
-}
-
-/** What a run needs of the service. */
-export interface BatchRotationContext {
-  readonly storage: CaStorage
-  readonly clock: Clock
-  /** Renews one certificate; the store takes the idempotency key once. */
-  readonly renew: (
-    record: CertificateRecord,
-    csr: CertificateRequestInput,
-    idempotencyKey: string,
-  ) => Promise<IssuanceAnswer>
 }
 
 /** @throws ERR_INVALID_ARGUMENT at once; the rest as `IssuanceService.rotateExpiring` */
@@ -146,52 +113,9 @@ function begin(
   options: RunOptions,
   record: CertificateRecord,
 ): Promise<Finished> {
-  const finished: Promise<Finished> = rotate(context, options, record).then((result) => ({
+  const finished: Promise<Finished> = renewFromStanding(context, options, record).then((result) => ({
     result,
     done: () => finished,
   }))
   return finished
-}
-
-/** Never rejects: a failure is an outcome. */
-async function rotate(
-  { storage, clock, renew }: BatchRotationContext,
-  { requestFor }: RunOptions,
-  record: CertificateRecord,
-): Promise<Omit<RotationResult, 'progress'>> {
-  const { issuer, serialNumber, identity } = record
-  const startedAt = new Date(clock.now())
-  const ended = (
-    outcome: RotationResult['outcome'],
-    { answer, error }: { answer?: IssuanceAnswer; error?: unknown } = {},
-  ): Omit<RotationResult, 'progress'> => {
-    const endedAt = new Date(clock.now())
-    return { issuer, serialNumber, identity, outcome, startedAt, endedAt, answer, error }
-  }
-  try {
-    const key = await nextKey(storage, { issuer, serialNumber })
-    if (key === undefined) return ended('skipped')
-    const csr = await requestFor(record)
-    if (csr === undefined) return ended('skipped')
-    return ended('renewed', { answer: await renew(record, csr, key) })
-  } catch (error) {
-    return ended('failed', { error })
-  }
-}
-
-/**
- * The idempotency key of the next attempt; undefined where the certificate has a successor. A successor of
- * unknown outcome was never answered, since its run has ended: it does not count, and its key is not used
- * again.
- */
-async function nextKey(
-  { certificates }: CaStorage,
-  { issuer, serialNumber }: CertificateId,
-): Promise<string | undefined> {
-  const query = { renews: { issuer, serialNumber }, limit: 1000 } as const
-  const { items } = await ask(certificates, (store) => store.query(query))
-  if (items.some(({ state }) => state === 'issued')) return undefined
-  const attempt = items.filter(({ state }) => state !== 'failed').length
-  const text = JSON.stringify(['batch rotation', issuer, serialNumber, attempt])
-  return createHash('sha256').update(text).digest('hex')
 }

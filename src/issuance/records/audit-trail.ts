@@ -10,7 +10,7 @@ import { isPkiError } from '../../errors/index.ts'
 import type { JsonObject } from '../../internal/json.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
-import type { IssuanceAction } from './event-lines.ts'
+import type { IssuanceAction } from '../events/issuance-event.ts'
 import { RefusalBudget } from './refusal/refusal-budget.ts'
 
 /** What a write into the store carries. */

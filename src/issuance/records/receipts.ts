@@ -2,7 +2,7 @@
 
 import { PkiError } from '../../errors/index.ts'
 import type { Clock } from '../../runtime/index.ts'
-import type { IssuanceEvents } from '../issuance-events.ts'
+import type { IssuanceEvents } from '../events/issuance-events.ts'
 
 /** The part of an `AuditLog` that hands out receipts. @inline */
 export interface ReceiptLog {

@@ -3,7 +3,7 @@
 import type { CertificateStore } from '../../ca/index.ts'
 import { checkMeasures } from '../../internal/numbers.ts'
 import type { Clock } from '../../runtime/index.ts'
-import type { IssuanceEvents } from '../issuance-events.ts'
+import type { IssuanceEvents } from '../events/issuance-events.ts'
 import { ask } from './store-calls.ts'
 
 /** What retention needs. */

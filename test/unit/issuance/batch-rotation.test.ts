@@ -8,7 +8,7 @@ import {
 } from '../../../src/ca/index.ts'
 import type { CertificateRecord } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
-import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-contract.ts'
+import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-service-options.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import type { SerialNumber } from '../../../src/x509/index.ts'

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
-import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-contract.ts'
+import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-service-options.ts'
 import { decodeAuditRecord } from '../../../src/audit/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { createCertificateAuthority, createMemoryStorage } from '../../../src/ca/index.ts'

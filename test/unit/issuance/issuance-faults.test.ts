@@ -8,7 +8,7 @@ import type { CertificateAuthority, CertificateStore } from '../../../src/ca/ind
 import type { CertificateWorkers } from '../../../src/ca/internal.ts'
 import { PkiError } from '../../../src/errors/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
-import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-contract.ts'
+import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-service-options.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import type { IssuancePolicy } from '../../../src/policy/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'

@@ -9,7 +9,7 @@ import {
 } from '../../../src/ca/index.ts'
 import { keyIdentifierOf } from '../../../src/ca/internal.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
-import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-contract.ts'
+import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-service-options.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
 import type { Logger } from '../../../src/runtime/index.ts'

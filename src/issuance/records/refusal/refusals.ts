@@ -1,10 +1,10 @@
 // A refusal is told and recorded once, at the end of the method that refuses.
 
-import type { IssuanceEvents } from '../../issuance-events.ts'
+import type { IssuanceEvents } from '../../events/issuance-events.ts'
 import type { AuditTrail } from '../audit-trail.ts'
 import { serialNumberOf } from '../certificate-lookup.ts'
 import type { CertificateReference } from '../certificate-lookup.ts'
-import type { IssuanceAction } from '../event-lines.ts'
+import type { IssuanceAction } from '../../events/issuance-event.ts'
 
 /** Tells and records the refusals of one service. */
 export class Refusals {

@@ -14,7 +14,7 @@ import { MemoryCertificateStore } from '../../../../src/ca/records/memory-certif
 import type { CertificateAuthority, CertificateStore } from '../../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
 import type { IssuanceService } from '../../../../src/issuance/index.ts'
-import type { IssuanceServiceOptions } from '../../../../src/issuance/issuance-contract.ts'
+import type { IssuanceServiceOptions } from '../../../../src/issuance/issuance-service-options.ts'
 import { CertificateRequest, generalName, verifySignature } from '../../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../../support/pki.ts'
 import { recordsOf, storageOf } from '../../../support/storage.ts'

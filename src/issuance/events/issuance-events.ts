@@ -1,13 +1,13 @@
 // Tells the events of issuance: log and metrics are derived from them.
 
-import { metricNames } from '../runtime/index.ts'
-import { safeLogger, safeMetrics, silentLogger } from '../runtime/internal.ts'
-import type { Clock, Logger, Metrics } from '../runtime/index.ts'
-import { istio } from '../spiffe/index.ts'
-import type { SpiffeId } from '../spiffe/index.ts'
-import { PolicyRefusal } from './decision.ts'
-import { codeOf, logEvent } from './records/event-lines.ts'
-import type { IssuanceEvent } from './records/event-lines.ts'
+import { metricNames } from '../../runtime/index.ts'
+import { safeLogger, safeMetrics, silentLogger } from '../../runtime/internal.ts'
+import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
+import { istio } from '../../spiffe/index.ts'
+import type { SpiffeId } from '../../spiffe/index.ts'
+import { PolicyRefusal } from '../decision.ts'
+import { codeOf, logEvent } from './event-lines.ts'
+import type { IssuanceEvent } from './issuance-event.ts'
 
 /** Tells events. A logger or a metrics sink that throws changes nothing. */
 export class IssuanceEvents {
