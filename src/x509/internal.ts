@@ -4,15 +4,10 @@ export type { HashName } from './algorithms/signature-algorithm.ts'
 export { curveByName, curveByOid, curves } from './algorithms/curves.ts'
 export type { CurveName } from './algorithms/curves.ts'
 export { joinedEcdsaSignature } from './algorithms/ecdsa-signature.ts'
-export { rdnComparisonKey } from './names/distinguished-name.ts'
-export {
-  encodeAltName,
-  encodeGeneralName,
-  formatIpAddress,
-  parseIpAddress,
-  readGeneralName,
-  readGeneralNames,
-} from './names/general-name.ts'
+export { rdnComparisonKey } from './names/name-comparison.ts'
+export { encodeAltName, encodeGeneralName } from './names/general-name-encoder.ts'
+export { readGeneralName, readGeneralNames } from './names/general-name-reader.ts'
+export { formatIpAddress, ipAddressOctets } from './names/ip-address.ts'
 export type { GeneralNameUse } from './names/general-name.ts'
 export type { NameAttribute } from './names/attribute-types.ts'
 export type { EcdsaEncoding } from './algorithms/verify-signature.ts'

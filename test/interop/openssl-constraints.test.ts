@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifyPath } from '../../src/validation/index.ts'
 import type { PolicyInputs } from '../../src/validation/policies/policy-inputs.ts'
 import { DistinguishedName, generalName } from '../../src/x509/index.ts'
-import { anyPolicy, parseIpAddress } from '../../src/x509/internal.ts'
+import { anyPolicy, ipAddressOctets } from '../../src/x509/internal.ts'
 import type { Certificate, GeneralName } from '../../src/x509/index.ts'
 import type { ExtensionFields } from '../../src/x509/internal.ts'
 import type { PolicyMapping } from '../../src/x509/internal.ts'
@@ -31,7 +31,7 @@ const directory = (text: string): GeneralName => ({
 })
 const net = (text: string, mask: string): GeneralName => ({
   type: 'ip',
-  address: Uint8Array.from([...parseIpAddress(text), ...parseIpAddress(mask)]),
+  address: Uint8Array.from([...ipAddressOctets(text), ...ipAddressOctets(mask)]),
   value: '',
 })
 

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { Budget } from '../../src/validation/budget.ts'
 import { checkNameConstraints } from '../../src/validation/names/index.ts'
 import { DistinguishedName, PublicKey, buildCertificate, generalName } from '../../src/x509/index.ts'
-import { parseIpAddress } from '../../src/x509/internal.ts'
+import { ipAddressOctets } from '../../src/x509/internal.ts'
 import type { Certificate, GeneralName, Signer } from '../../src/x509/index.ts'
 
 const runs = Number(process.env['SPIFFE_PKI_PROPERTY_RUNS'] ?? 600)
@@ -126,7 +126,7 @@ function hostHolds(base: string, host: string): boolean {
 }
 
 function bits(address: string): string {
-  return Array.from(parseIpAddress(address), (octet) => octet.toString(2).padStart(8, '0')).join('')
+  return Array.from(ipAddressOctets(address), (octet) => octet.toString(2).padStart(8, '0')).join('')
 }
 
 function canonical(kind: Kind, text: string): string {
@@ -177,7 +177,7 @@ function generalNameOf({ kind, text }: Text, isBase: boolean): GeneralName {
     case 'ip': {
       if (!isBase) return generalName.ip(text)
       const [address, length] = text.split('/') as [string, string]
-      const octets = parseIpAddress(address)
+      const octets = ipAddressOctets(address)
       const mask = octets.map((_, at) => (0xff00 >> Math.max(0, Math.min(8, Number(length) - 8 * at))) & 0xff)
       return { type: 'ip', address: Uint8Array.of(...octets, ...mask), value: text }
     }

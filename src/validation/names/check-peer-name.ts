@@ -6,7 +6,7 @@ import { equalBytes } from '../../internal/bytes.ts'
 import { ipVersion, isDnsName } from '../../internal/host-text.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
-import { parseIpAddress } from '../../x509/internal.ts'
+import { ipAddressOctets } from '../../x509/internal.ts'
 import type { Certificate, GeneralName } from '../../x509/index.ts'
 import { reject } from '../verdict/rejection.ts'
 import type { Rejection } from '../verdict/rejection.ts'
@@ -86,7 +86,7 @@ function matcherOf(wanted: Exclude<PeerName, { readonly spiffeId: unknown }>): {
     }
   }
   if ('ip' in wanted) {
-    const address = parseIpAddress(wanted.ip)
+    const address = ipAddressOctets(wanted.ip)
     return {
       rule: 'RFC 9525 §6.4',
       text: `address ${wanted.ip}`,

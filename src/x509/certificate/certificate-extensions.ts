@@ -29,7 +29,7 @@ import {
   parseExtendedKeyUsage,
 } from '../extensions/key-extensions.ts'
 import type { AuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
-import { parseAltName } from '../names/general-name.ts'
+import { parseAltName } from '../names/general-name-reader.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import type { GeneralName, GeneralNameUse } from '../names/general-name.ts'

@@ -3,45 +3,26 @@
 import { createHash } from 'node:crypto'
 import type { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { X509Certificate as PeculiarCertificate } from '@peculiar/x509'
-import {
-  bitStringContent,
-  checkInteger,
-  contextConstructed,
-  contextPrimitive,
-  headerLength,
-  readTime,
-  readWhole,
-  smallInteger,
-  tags,
-  writeHeader,
-} from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { requireOctets } from '../../internal/bytes.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../../internal/pem.ts'
-import { AlgorithmIdentifier, checkSignedAlgorithm, readSigned } from '../algorithms/signature-algorithm.ts'
+import { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
 import { PublicKey } from '../algorithms/public-key.ts'
 import { verifySignature } from '../algorithms/verify-signature.ts'
 import { CertificateExtensions } from './certificate-extensions.ts'
-import {
-  defineInspect,
-  formatFingerprint,
-  formatKey,
-  formatNames,
-  formatRows,
-  formatTime,
-  namesOf,
-  readable,
-  readableList,
-} from '../describe.ts'
+import { assembleCertificate, readParts, sameView } from './certificate-parts.ts'
+import type { CertificateParts } from './certificate-parts.ts'
+import { certificateToJson, formatCertificate } from './describe-certificate.ts'
+import { defineInspect } from '../describe.ts'
 import { inputBytes, toNodeCertificate, toPeculiarCertificate } from '../interchange.ts'
 import type { RawData } from '../interchange.ts'
 import { parseBlocks } from '../pem-blocks.ts'
-import { DistinguishedName } from '../names/distinguished-name.ts'
+import type { DistinguishedName } from '../names/distinguished-name.ts'
 import { serialNumberFromBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'
-import { readParseOptions, refuseExplicitDefault } from '../tolerances.ts'
-import type { ParseOptions, Tolerance } from '../tolerances.ts'
+import { readParseOptions } from '../tolerances.ts'
+import type { ParseOptions } from '../tolerances.ts'
 
 /**
  * Every accepted form of a certificate: an object of this class, DER, PEM with one block, or an object of
@@ -106,7 +87,7 @@ export class Certificate extends CertificateExtensions {
 
   static {
     certificateOfLayout = (model, tbs, serialNumber, signature) => {
-      const { der, tbsStart } = assemble(tbs, model.#algorithmDer, signature)
+      const { der, tbsStart } = assembleCertificate(tbs, model.#algorithmDer, signature)
       const shift = tbsStart - model.tbs.byteOffset
       const certificate = new Certificate(der, {
         tbs: der.subarray(tbsStart, tbsStart + tbs.length),
@@ -129,7 +110,7 @@ export class Certificate extends CertificateExtensions {
     }
   }
 
-  private constructor(der: Uint8Array, parts: Parts) {
+  private constructor(der: Uint8Array, parts: CertificateParts) {
     super(parts.extensions, parts.tolerances)
     this.der = der
     this.tbs = parts.tbs
@@ -214,7 +195,7 @@ export class Certificate extends CertificateExtensions {
   withSignature(signature: Uint8Array): Certificate {
     const { tbs } = this
     const algorithm = this.#algorithmDer
-    const { der, tbsStart } = assemble(tbs, algorithm, signature)
+    const { der, tbsStart } = assembleCertificate(tbs, algorithm, signature)
     const signed = new Certificate(der, {
       tbs: der.subarray(tbsStart, tbsStart + tbs.length),
       version: this.version,
@@ -297,166 +278,16 @@ export class Certificate extends CertificateExtensions {
    * unreadable field is shown with the reason.
    */
   override toString(): string {
-    return formatRows('Certificate', [
-      ['subject', () => (this.subject.isEmpty ? undefined : this.subject.toString())],
-      ['names', () => formatNames(this.subjectAltName)],
-      ['signed by', () => (this.isSelfIssued ? 'itself' : this.issuer.toString())],
-      ['key', () => `${formatKey(this.publicKey)}, for ${this.keyUsage?.names.join(' and ') ?? 'anything'}`],
-      ['valid', () => `${formatTime(this.notBefore)} to ${formatTime(this.notAfter)}`],
-      ['serial', () => this.serialNumber],
-      ['SHA-256', () => formatFingerprint(this.fingerprint())],
-    ])
+    return formatCertificate(this)
   }
 
   /** The main fields as strings. Never throws: an unreadable field holds the reason. */
   toJSON(): Record<string, unknown> {
-    return {
-      subject: readable(() => this.subject.toString()),
-      issuer: readable(() => this.issuer.toString()),
-      serialNumber: readable(() => this.serialNumber),
-      notBefore: this.notBefore.toISOString(),
-      notAfter: this.notAfter.toISOString(),
-      uris: readableList(() => namesOf(this.subjectAltName, 'uri')),
-      dnsNames: readableList(() => namesOf(this.subjectAltName, 'dns')),
-      ipAddresses: readableList(() => namesOf(this.subjectAltName, 'ip')),
-      isCa: readable(() => String(this.basicConstraints?.ca === true)) === 'true',
-      keyAlgorithm: readable(() => formatKey(this.publicKey)),
-      signatureAlgorithm: readable(
-        () => this.signatureAlgorithm.signatureAlgorithm ?? this.signatureAlgorithm.oid,
-      ),
-      sha256Fingerprint: formatFingerprint(this.fingerprint()),
-    }
+    return certificateToJson(this)
   }
 }
 
 defineInspect(Certificate.prototype)
 
-/** The parsed parts of a certificate; slices of its DER. */
-interface Parts extends Pick<
-  Certificate,
-  | 'tbs'
-  | 'version'
-  | 'serialNumberBytes'
-  | 'signature'
-  | 'issuer'
-  | 'subject'
-  | 'notBeforeMs'
-  | 'notAfterMs'
-  | 'publicKey'
-  | 'hasUniqueIdentifiers'
-  | 'tolerances'
-> {
-  readonly extensions: DerReader | CertificateExtensions | (() => DerReader) | undefined
-  readonly algorithmDer: Uint8Array
-}
-
-/** `Certificate`: the signed octets, their algorithm, the signature. */
-function assemble(
-  tbs: Uint8Array,
-  algorithm: Uint8Array,
-  signature: Uint8Array,
-): { readonly der: Uint8Array; readonly tbsStart: number } {
-  const bitsLength = 1 + signature.length
-  const length = tbs.length + algorithm.length + headerLength(bitsLength) + bitsLength
-  const der = new Uint8Array(headerLength(length) + length)
-  const tbsStart = writeHeader(der, 0, tags.sequence, length)
-  der.set(tbs, tbsStart)
-  der.set(algorithm, tbsStart + tbs.length)
-  // The octet before the signature is the count of unused bits: 0.
-  der.set(
-    signature,
-    1 + writeHeader(der, tbsStart + tbs.length + algorithm.length, tags.bitString, bitsLength),
-  )
-  return { der, tbsStart }
-}
-
-/** The octets of `der` at the position of `view` in another buffer, moved by `shift`. */
-function sameView(der: Uint8Array, shift: number, { byteOffset, length }: Uint8Array): Uint8Array {
-  return der.subarray(byteOffset + shift, byteOffset + shift + length)
-}
-
-/** Reads the frame; names, key and values of extensions are not decoded. */
-function readParts(der: Uint8Array, tolerances: readonly Tolerance[]): Parts {
-  const certificate = readWhole(der, tags.sequence, 'Certificate')
-  const {
-    tbs: tbsDer,
-    content: tbs,
-    algorithm: algorithmDer,
-    signature,
-  } = readSigned(certificate, 'tbsCertificate')
-  certificate.finish('Certificate')
-
-  const version = readVersion(tbs, tolerances)
-  const serialNumberBytes = tbs.expect(tags.integer, 'serialNumber').content()
-  checkInteger(der, tbs.contentStart, tbs.contentEnd, 'serialNumber')
-  if (serialNumberBytes.length > maxSerialOctets)
-    throw new PkiError(
-      'ERR_SERIAL_INVALID',
-      `the serial number has ${serialNumberBytes.length} octets; at most ${maxSerialOctets} are read`,
-    )
-  checkSignedAlgorithm(tbs, algorithmDer, 'RFC 5280 4.1.1.2')
-  const issuer = tbs.expect(tags.sequence, 'issuer').element()
-  const validity = tbs.expect(tags.sequence, 'validity').inner()
-  const notBeforeMs = readTime(validity, 'notBefore')
-  const notAfterMs = readTime(validity, 'notAfter')
-  validity.finish('validity')
-  const subject = tbs.expect(tags.sequence, 'subject').element()
-  const spki = tbs.expect(tags.sequence, 'subjectPublicKeyInfo').element()
-  // RFC 5280 4.1.2.8: unique identifiers need version 2 or 3; 4.1.2.9: extensions need version 3.
-  let hasUniqueIdentifiers = false
-  for (const n of [1, 2]) {
-    if (!tbs.optional(contextPrimitive(n))) continue
-    if (version === 1)
-      throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a version 1 certificate has a unique identifier')
-    bitStringContent(tbs, 'uniqueIdentifier')
-    hasUniqueIdentifiers = true
-  }
-  let list: DerReader | undefined
-  if (tbs.optional(contextConstructed(3))) {
-    if (version !== 3)
-      throw new PkiError(
-        'ERR_CERTIFICATE_MALFORMED',
-        `a version ${String(version)} certificate has extensions`,
-      )
-    const wrapper = tbs.inner()
-    list = wrapper.expect(tags.sequence, 'extensions').inner()
-    wrapper.finish('extensions')
-  }
-  tbs.finish('tbsCertificate')
-
-  return {
-    tbs: tbsDer,
-    version,
-    serialNumberBytes,
-    signature,
-    issuer: DistinguishedName.over(issuer, tolerances),
-    subject: DistinguishedName.over(subject, tolerances),
-    notBeforeMs,
-    notAfterMs,
-    publicKey: PublicKey.over(spki),
-    hasUniqueIdentifiers,
-    tolerances,
-    extensions: list,
-    algorithmDer,
-  }
-}
-
-/** `version [0] EXPLICIT INTEGER DEFAULT v1`: 0, 1 or 2 for version 1, 2 or 3. */
-function readVersion(tbs: DerReader, tolerances: readonly Tolerance[]): 1 | 2 | 3 {
-  if (!tbs.optional(contextConstructed(0))) return 1
-  const wrapper = tbs.inner()
-  const value = smallInteger(wrapper.expect(tags.integer, 'version'), 'version')
-  wrapper.finish('version')
-  if (value === 0) refuseExplicitDefault('version 1', tolerances)
-  if (value > 2)
-    throw new PkiError(
-      'ERR_CERTIFICATE_MALFORMED',
-      `version ${String(value + 1)}; only 1 to 3 exist (RFC 5280 4.1.2.1)`,
-    )
-  return (value + 1) as 1 | 2 | 3
-}
-
 const pemLabels = ['CERTIFICATE', 'X509 CERTIFICATE']
 const maxOctets = 1024 * 1024
-/** Above the 20 octets of RFC 5280 4.1.2.2, which path validation enforces: certificates with more exist. */
-const maxSerialOctets = 1024

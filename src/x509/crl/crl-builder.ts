@@ -26,7 +26,7 @@ import {
 } from '../extensions/extension.ts'
 import type { Extension } from '../extensions/extension.ts'
 import { encodeAuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
-import { encodeAltName } from '../names/general-name.ts'
+import { encodeAltName } from '../names/general-name-encoder.ts'
 import { DistinguishedName } from '../names/distinguished-name.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import { noTolerances } from '../tolerances.ts'

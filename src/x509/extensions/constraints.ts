@@ -20,7 +20,8 @@ import { PkiError } from '../../errors/index.ts'
 import { noTolerances, refuseExplicitDefault } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import { defaultFalse } from './extension.ts'
-import { encodeConstraintBase, readGeneralName } from '../names/general-name.ts'
+import { encodeConstraintBase } from '../names/general-name-encoder.ts'
+import { readGeneralName } from '../names/general-name-reader.ts'
 import type { GeneralName } from '../names/general-name.ts'
 
 /** Whether the subject is a CA, and its path length constraint. */

@@ -19,7 +19,7 @@ import {
   encodeExtendedKeyUsage,
 } from './key-extensions.ts'
 import type { KeyUsageName } from './key-extensions.ts'
-import { encodeAltName } from '../names/general-name.ts'
+import { encodeAltName } from '../names/general-name-encoder.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import { extensionOids as oids, readable, requireExtensions } from './extension.ts'
 import { extensionDecoder } from '../certificate/certificate-extensions.ts'

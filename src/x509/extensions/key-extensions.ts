@@ -17,7 +17,7 @@ import {
   tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { readGeneralNames } from '../names/general-name.ts'
+import { readGeneralNames } from '../names/general-name-reader.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import { serialNumberFromBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'

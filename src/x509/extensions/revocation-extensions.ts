@@ -22,7 +22,8 @@ import { PkiError } from '../../errors/index.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import { defaultFalse } from './extension.ts'
-import { encodeGeneralName, readGeneralName, readGeneralNames } from '../names/general-name.ts'
+import { encodeGeneralName } from '../names/general-name-encoder.ts'
+import { readGeneralName, readGeneralNames } from '../names/general-name-reader.ts'
 import type { GeneralName, GeneralNameUse } from '../names/general-name.ts'
 
 /** The name of a distribution point: full names, or the DER of an RDN relative to the CRL issuer's name. */

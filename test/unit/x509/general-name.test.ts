@@ -19,7 +19,7 @@ import {
   encodeGeneralName,
   encodeNameConstraints,
   formatIpAddress,
-  parseIpAddress,
+  ipAddressOctets,
   readGeneralName,
   readGeneralNames,
 } from '../../../src/x509/internal.ts'
@@ -238,7 +238,7 @@ describe('an iPAddress of a name constraint', () => {
 
   it.each([
     ['8', fromHex('0a000000 ff000000'), '10.0.0.0/255.0.0.0'],
-    ['32', concat(parseIpAddress('2001:db8::'), parseIpAddress('ffff:ffff::')), '2001:db8::/ffff:ffff::'],
+    ['32', concat(ipAddressOctets('2001:db8::'), ipAddressOctets('ffff:ffff::')), '2001:db8::/ffff:ffff::'],
   ])('has %s octets', (_count, address, value) => {
     const der = element(0x87, address)
     expect(read(der, 'constraint')).toEqual({ type: 'ip', address, value })
@@ -268,9 +268,9 @@ describe('the text of an IP address', () => {
     ['::ffff:192.0.2.1', '00000000000000000000ffffc0000201', '::ffff:c000:201'],
     ['1:2:3:4:5:6:1.2.3.4', '00010002000300040005000601020304', '1:2:3:4:5:6:102:304'],
   ])('%s', (text, address, canonical) => {
-    expect(hex(parseIpAddress(text))).toBe(address)
+    expect(hex(ipAddressOctets(text))).toBe(address)
     expect(formatIpAddress(fromHex(address))).toBe(canonical)
-    expect(hex(parseIpAddress(canonical))).toBe(address)
+    expect(hex(ipAddressOctets(canonical))).toBe(address)
     expect(generalName.ip(text)).toEqual({ type: 'ip', address: fromHex(address), value: canonical })
   })
 
@@ -293,7 +293,7 @@ describe('the text of an IP address', () => {
     '10.0.0.0/8',
     'example.org',
   ])('%j is none', (text) => {
-    expect(() => parseIpAddress(text)).toThrow(code('ERR_NAME_INVALID'))
+    expect(() => ipAddressOctets(text)).toThrow(code('ERR_NAME_INVALID'))
     expect(() => generalName.ip(text)).toThrow(code('ERR_NAME_INVALID'))
   })
 

@@ -15,7 +15,7 @@ import {
 import { Budget } from '../../../../src/validation/budget.ts'
 import { checkNameConstraints } from '../../../../src/validation/names/index.ts'
 import { DistinguishedName, extensionOids, generalName } from '../../../../src/x509/index.ts'
-import { encodeGeneralName, parseIpAddress } from '../../../../src/x509/internal.ts'
+import { encodeGeneralName, ipAddressOctets } from '../../../../src/x509/internal.ts'
 import type { Certificate, GeneralName } from '../../../../src/x509/index.ts'
 import type { ExtensionFields } from '../../../../src/x509/internal.ts'
 import { makeAuthority, makeLeaf, newSigner } from '../test-pki.ts'
@@ -41,7 +41,7 @@ const organisation = (value: Uint8Array): GeneralName => ({
   name: DistinguishedName.fromDer(sequence(setOf(sequence(oid('2.5.4.10'), value)))),
 })
 const net6 = (text: string, prefix: number): number[] => [
-  ...parseIpAddress(text),
+  ...ipAddressOctets(text),
   ...Array.from({ length: 16 }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, prefix - 8 * i))) & 0xff),
 ]
 const other: GeneralName = { type: 'otherName', oid: '1.2.3', value: utf8String('x') }
