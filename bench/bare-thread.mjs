@@ -1,7 +1,5 @@
-// `bare-thread.ts` from source: a thread does not inherit the loader of its
-// process, so it registers one of its own.
+// `bare-thread.ts` from source: a thread does not inherit the loader of its process.
 
-import { register } from 'tsx/esm/api'
+import './typescript.mjs'
 
-register()
 await import('./bare-thread.ts')

@@ -14,6 +14,7 @@ import { medianOf } from './measure.ts'
 import type { MeasureOptions, MeasuredRow } from './measure.ts'
 import type { SelfMeasuredRow } from './row.ts'
 
+const typescript = new URL('typescript.mjs', import.meta.url).href
 const ownFigure = 'own JavaScript in the profile, %'
 
 export const rows: readonly SelfMeasuredRow[] = [
@@ -95,7 +96,7 @@ async function measureContenders(
 
 function startNode(inputs: CpuInputs, { node = process.execPath }: MeasureOptions): Contender {
   const program = fileURLToPath(new URL('cpu/contender.ts', import.meta.url))
-  return startContender([node, '--import', 'tsx', program], inputs)
+  return startContender([node, '--import', typescript, program], inputs)
 }
 
 /** Builds the Go program into the folder. */

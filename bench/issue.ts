@@ -118,7 +118,7 @@ async function workersRow(): Promise<BenchRow> {
         signer,
         workers: 1,
         mainThreadHelps: true,
-        workerModule: new URL('../test/support/certificate-worker.mjs', import.meta.url),
+        workerModule: new URL('certificate-worker.mjs', import.meta.url),
       })
       there = createIssuanceService({
         authority: createCertificateAuthority({
