@@ -75,6 +75,12 @@ export function decodeBase64Lines(text: string, start: number, end: number): Uin
   let count = 0
   let padding = 0
   for (let i = start; i < end; i++) {
+    if (count === 0 && padding === 0) {
+      const rest = decodeGroups(text, i, end, octets, at)
+      at += ((rest - i) >> 2) * 3
+      if (rest >= end) break
+      i = rest
+    }
     const code = text.charCodeAt(i)
     const value = code < 128 ? (sextets[code] as number) : -1
     if (value >= 0 && padding === 0) {
@@ -90,6 +96,28 @@ export function decodeBase64Lines(text: string, start: number, end: number): Uin
     else if (!isWhiteSpace(code)) throw notCanonical()
   }
   return octets.subarray(0, writeRest(octets, at, bits, count, padding))
+}
+
+/** Decodes groups of four characters of the alphabet; returns the offset of the first other group. */
+function decodeGroups(text: string, start: number, end: number, octets: Uint8Array, at: number): number {
+  let i = start
+  for (; i + 4 <= end; i += 4) {
+    const [a, b] = [text.charCodeAt(i), text.charCodeAt(i + 1)]
+    const [c, d] = [text.charCodeAt(i + 2), text.charCodeAt(i + 3)]
+    if ((a | b | c | d) >= 128) return i
+    // Negative if one of them is.
+    const bits =
+      ((sextets[a] as number) << 18) |
+      ((sextets[b] as number) << 12) |
+      ((sextets[c] as number) << 6) |
+      (sextets[d] as number)
+    if (bits < 0) return i
+    octets[at] = bits >> 16
+    octets[at + 1] = bits >> 8
+    octets[at + 2] = bits
+    at += 3
+  }
+  return i
 }
 
 /**

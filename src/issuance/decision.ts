@@ -54,7 +54,7 @@ export async function decide(
   const content = contentOf(decision.content)
   const trimmed = Array.isArray(decision.trimmed) ? decision.trimmed.slice(0, 100).map(String) : []
   const revokesRenewed = decision.revokesRenewed === true
-  const identity = identityOf(content, decision.identity)
+  const identity = identityOf(content, decision.identity, caller)
   return { content, identity, rule: String(decision.rule), trimmed, revokesRenewed }
 }
 
@@ -71,11 +71,12 @@ function refusalOf({ code, reason, rule }: Partial<Record<keyof AllKeys, unknown
 
 /** A copy: it is used after the proof of possession, which takes time. */
 function contentOf(content: unknown): CertificateContent {
-  const { subjectAltName, ...rest } = Object(content) as Partial<CertificateContent>
+  const given = Object(content) as Partial<CertificateContent>
+  const { subjectAltName } = given
   if (!Array.isArray(subjectAltName) || !subjectAltName.every((name) => Object(name) === name))
     throw noDecision('content.subjectAltName is not an array of names')
   return Object.freeze({
-    ...rest,
+    ...given,
     subjectAltName: Object.freeze([...(subjectAltName as CertificateContent['subjectAltName'])]),
   })
 }
@@ -85,7 +86,11 @@ function contentOf(content: unknown): CertificateContent {
  * SPIFFE ID is missing only where the policy names the identity instead: whether it may be missing is then
  * for the profile of the CA.
  */
-function identityOf({ subjectAltName }: CertificateContent, named: unknown): SpiffeId {
+function identityOf(
+  { subjectAltName }: CertificateContent,
+  named: unknown,
+  { identities }: Caller,
+): SpiffeId {
   let count = 0
   let uri = ''
   for (const name of subjectAltName) {
@@ -97,7 +102,7 @@ function identityOf({ subjectAltName }: CertificateContent, named: unknown): Spi
   if (count !== 1)
     throw noDecision(`content.subjectAltName has ${count} URIs; exactly one, a SPIFFE ID, is expected`)
   try {
-    return SpiffeIdParser.parse(uri)
+    return identities.find((id) => id.equals(uri)) ?? SpiffeIdParser.parse(uri)
   } catch (cause) {
     throw new PkiError('ERR_POLICY_FAILED', 'the URI that the policy allows is not a SPIFFE ID', { cause })
   }

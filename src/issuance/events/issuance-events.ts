@@ -1,7 +1,7 @@
 // Tells the events of issuance: log and metrics are derived from them.
 
 import { metricNames } from '../../runtime/index.ts'
-import { safeLogger, safeMetrics, silentLogger } from '../../runtime/internal.ts'
+import { noMetrics, safeLogger, safeMetrics, silentLogger } from '../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import { istio } from '../../spiffe/index.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
@@ -24,7 +24,7 @@ export class IssuanceEvents {
   }
 
   tell(event: IssuanceEvent): void {
-    this.#count(event)
+    if (this.#metrics !== noMetrics) this.#count(event)
     if (this.#logger !== silentLogger) logEvent(this.#logger, event)
   }
 
@@ -34,6 +34,7 @@ export class IssuanceEvents {
     clock: Pick<Clock, 'monotonic'>,
     perform: () => Promise<T>,
   ): Promise<T> {
+    if (this.#metrics === noMetrics) return perform()
     const startMs = clock.monotonic()
     this.#metrics.gauge(metricNames.issuanceQueue, ++this.#inProgress)
     try {

@@ -49,8 +49,9 @@ export class OutcomeRecords {
   ): Promise<ComingReceipt | undefined> {
     const id = { issuer, serialNumber }
     const certificate = issued.certificate.der
-    const record = this.#trail.issued(id, identity, certificate, { ...by, rule, renews })
-    const [entry] = record.audit ?? []
+    const { caller, keyAlsoOf } = by
+    const record = this.#trail.issued(id, identity, certificate, { caller, keyAlsoOf, rule, renews })
+    const entry = record.audit?.[0]
     const coming = receipt && entry !== undefined ? this.#receipts.await(entry, signal) : undefined
     try {
       await this.#store.recordOutcome(id, { certificate }, record)

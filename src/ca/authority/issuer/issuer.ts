@@ -19,7 +19,7 @@ import {
 import type { PublicKey, SignatureAlgorithm, Signer } from '../../../x509/index.ts'
 import type { SignOptions } from '../../../x509/internal.ts'
 import type { NameConstraints } from '../../../x509/internal.ts'
-import { crlUrl, leafDistributionPoint, shardOf } from '../../crl/crl-shards.ts'
+import { completeList, crlUrl, leafDistributionPoint, shardOf } from '../../crl/crl-shards.ts'
 import type { ReadCrlDistribution } from '../../crl/crl-shards.ts'
 import { lintCertificate } from '../../lints/leaf-lints.ts'
 import { profileBelow } from '../../profile/certificate-profile.ts'
@@ -145,7 +145,8 @@ export class Issuer {
 
   /** The CRL shard of a certificate: '' for the complete list. */
   shardOf({ serialNumber }: LintedLeaf): string {
-    return shardOf(serialNumberBytes(serialNumber), this.#settings.distribution)
+    const { distribution } = this.#settings
+    return distribution.shards === 0 ? completeList : shardOf(serialNumberBytes(serialNumber), distribution)
   }
 
   #fastLeavesOf(shard: string): FastLeaves | undefined {
