@@ -37,6 +37,8 @@ const rowFiles: readonly RowFile[] = [
   { areas: ['crl'], load: () => import('./crl-issue.ts') },
   { areas: ['pkcs11'], load: () => import('./pkcs11.ts') },
   { areas: ['sds'], load: () => import('./sds.ts') },
+  { areas: ['audit'], load: () => import('./audit.ts') },
+  { areas: ['http'], load: () => import('./http.ts') },
   { areas: ['secrets', 'tls'], load: () => import('./secrets.ts') },
 ]
 

@@ -40,14 +40,8 @@ export function decodeBase64(text: string): Uint8Array {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
   const octets = new Uint8Array((length / 4) * 3 - padding)
   const whole = padding === 0 ? length : length - 4
-  let at = 0
-  for (let i = 0; i < whole; i += 4) {
-    const bits =
-      (sextet(text, i) << 18) | (sextet(text, i + 1) << 12) | (sextet(text, i + 2) << 6) | sextet(text, i + 3)
-    octets[at++] = bits >> 16
-    octets[at++] = bits >> 8
-    octets[at++] = bits
-  }
+  if (decodeGroups(text, 0, whole, octets, 0) !== whole) throw notCanonical()
+  let at = (whole / 4) * 3
   if (padding === 1) {
     const bits = (sextet(text, whole) << 12) | (sextet(text, whole + 1) << 6) | sextet(text, whole + 2)
     if ((bits & 3) !== 0) throw notCanonical()

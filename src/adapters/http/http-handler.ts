@@ -111,24 +111,32 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
       sendReply(request, response, plainReply(503, 'too many requests at once', { 'retry-after': '1' }))
       return
     }
+    void serve(request, response, next)
+  }
+
+  async function serve(...[request, response, next]: Parameters<HttpHandler>): Promise<void> {
     running++
-    void answer(request, resources, limits)
-      .catch((error: unknown) => {
-        const path = request.url?.slice(0, 256)
-        logger.error(
-          { code: codeOf(error), reason: reasonOf(error), path },
-          'an HTTP request could not be answered',
-        )
-        return plainReply(503, 'not available at the moment', { 'retry-after': '5' })
-      })
-      .then((reply) => {
-        if (reply !== undefined) sendReply(request, response, reply)
-        else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
-        else next()
-      })
-      .finally(() => {
-        running--
-      })
+    try {
+      const reply = await replyTo(request)
+      if (reply !== undefined) sendReply(request, response, reply)
+      else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
+      else next()
+    } finally {
+      running--
+    }
+  }
+
+  async function replyTo(request: IncomingMessage): Promise<Reply | undefined> {
+    try {
+      return await answer(request, resources, limits)
+    } catch (error) {
+      const path = request.url?.slice(0, 256)
+      logger.error(
+        { code: codeOf(error), reason: reasonOf(error), path },
+        'an HTTP request could not be answered',
+      )
+      return plainReply(503, 'not available at the moment', { 'retry-after': '5' })
+    }
   }
 }
 
@@ -144,7 +152,7 @@ async function answer(
   if (!resources.serves(path)) return undefined
   if (method !== 'GET' && method !== 'HEAD')
     return plainReply(405, 'only GET and HEAD', { allow: 'GET, HEAD' })
-  return path.length > maxPathLength ? plainReply(414, 'the path is too long') : resources.get(path)
+  return path.length > maxPathLength ? plainReply(414, 'the path is too long') : await resources.get(path)
 }
 
 async function answerPost(

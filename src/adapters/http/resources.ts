@@ -46,18 +46,18 @@ export class Resources {
 
   /** Whether something may be at this path, whatever the method. */
   serves(path: string): boolean {
-    return this.#fixed[path] !== undefined || path.startsWith('/crl/') || path.startsWith('/ocsp/')
+    return path.startsWith('/ocsp/') || path.startsWith('/crl/') || this.#fixed[path] !== undefined
   }
 
   /** Undefined where nothing is at this path. */
   async get(path: string): Promise<Reply | undefined> {
+    if (path.startsWith('/ocsp/')) return await this.#ocspByGet(path.slice('/ocsp/'.length))
     const fixed = this.#fixed[path]
     if (fixed !== undefined) return fixed()
     const list = /^\/crl\/([0-9A-Fa-f]{2,128})(?:\/(\d{1,4}))?(\.delta)?\.crl$/.exec(path)
-    if (list !== null)
-      return this.#crlOf((list[1] as string).toUpperCase(), list[2] ?? '', list[3] !== undefined)
-    const ocsp = /^\/ocsp\/(.+)$/.exec(path)?.[1]
-    return ocsp === undefined ? undefined : this.#ocspByGet(ocsp)
+    return list === null
+      ? undefined
+      : this.#crlOf((list[1] as string).toUpperCase(), list[2] ?? '', list[3] !== undefined)
   }
 
   /** RFC 6960 appendix A.1. */
@@ -135,7 +135,7 @@ export class Resources {
       if (!(error instanceof URIError) && !(error instanceof PkiError)) throw error
       return plainReply(400, 'the path after /ocsp/ must be the base64 of an OCSP request, percent-encoded')
     }
-    return this.ocsp(request)
+    return await this.ocsp(request)
   }
 
   #chainPem(): string {

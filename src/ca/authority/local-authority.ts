@@ -195,7 +195,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   async answerOcsp(request: Uint8Array): Promise<OcspAnswer> {
-    return this.#ocsp.answer(requireOctets(request, 'answerOcsp: the request'))
+    return await this.#ocsp.answer(requireOctets(request, 'answerOcsp: the request'))
   }
 
   trustBundle(): TrustBundle {

@@ -2,14 +2,14 @@
 // while they are current.
 
 import { isPkiError } from '../../errors/index.ts'
-import { equalBytes } from '../../internal/bytes.ts'
+import { bytesKey } from '../../internal/bytes.ts'
+import { LruMap } from '../../internal/lru-map.ts'
 import type { Clock } from '../../runtime/index.ts'
-import { OcspCertificateId, OcspRequest, OcspResponse, buildOcspResponse } from '../../x509/index.ts'
-import type { Certificate, Signer } from '../../x509/index.ts'
+import { OcspRequest, OcspResponse, buildOcspResponse } from '../../x509/index.ts'
+import type { Certificate, OcspCertificateId, Signer } from '../../x509/index.ts'
 import { serialNumberFromBytes } from '../../x509/internal.ts'
 import type { OcspCertificateStatus, OcspResponseFields } from '../../x509/internal.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
-import { keyIdentifierOf } from '../records/certificate-record.ts'
 import type { KeyIdentifier } from '../records/certificate-record.ts'
 import { ResponderKey } from './responder-key.ts'
 
@@ -55,6 +55,8 @@ export class OcspResponder {
   /** Signed answers about one certificate, in the order of their use. */
   readonly #signed = new Map<string, { readonly answered: SingleResponse; readonly response: Uint8Array }>()
 
+  /** What was asked lately, by its octets. */
+  readonly #requests = new LruMap<string, OcspRequest>(maxRequests)
   /** Answers that are being signed before they are asked for. */
   readonly #ahead = new Set<string>()
 
@@ -64,9 +66,9 @@ export class OcspResponder {
 
   /** Adds the key of a CA certificate. */
   add({ certificate, signer }: { readonly certificate: Certificate; readonly signer: Signer }): void {
-    const key = keyIdentifierOf(certificate.subjectKeyIdentifier ?? new Uint8Array())
-    if (this.#keys.get(key)?.issuer.equals(certificate) !== true)
-      this.#keys.set(key, new ResponderKey(certificate, signer, this.#settings.clock))
+    const added = new ResponderKey(certificate, signer, this.#settings.clock)
+    if (this.#keys.get(added.keyIdentifier)?.issuer.equals(certificate) !== true)
+      this.#keys.set(added.keyIdentifier, added)
     for (const [other, { issuer }] of this.#keys)
       if (this.#settings.clock.now() >= issuer.notAfterMs) this.#keys.delete(other)
   }
@@ -75,7 +77,7 @@ export class OcspResponder {
   async answer(der: Uint8Array): Promise<OcspAnswer> {
     let request: OcspRequest
     try {
-      request = OcspRequest.parse(der)
+      request = this.#read(der)
     } catch (error) {
       if (!isPkiError(error)) throw error
       return refusal('malformedRequest')
@@ -90,19 +92,31 @@ export class OcspResponder {
     }
   }
 
+  /** Clients ask the same again and again: short requests without a nonce are read once. */
+  #read(der: Uint8Array): OcspRequest {
+    if (der.length > maxKeptRequest) return OcspRequest.parse(der)
+    const key = bytesKey(der)
+    const known = this.#requests.peek(key)
+    if (known !== undefined) return known
+    const request = OcspRequest.parse(der)
+    if (request.nonce === undefined) this.#requests.set(key, request)
+    return request
+  }
+
   /** One response is signed by the delegate of one CA key: all certificates must be of that key, and few. */
   #keyFor({ certificateIds }: OcspRequest): ResponderKey | undefined {
     if (certificateIds.length > maxCertificates) return undefined
-    return [...this.#keys.values()].find(({ issuer }) => certificateIds.every((id) => isOf(issuer, id)))
+    for (const key of this.#keys.values()) if (certificateIds.every((id) => key.isIssuerOf(id))) return key
+    return undefined
   }
 
   async #signedAnswer({ certificateIds, nonce }: OcspRequest, key: ResponderKey): Promise<OcspAnswer> {
-    const statuses = await Promise.all(certificateIds.map((id) => this.#statusOf(id, key.issuer)))
-    const [onlyId, ...others] = certificateIds
-    const cacheKey =
-      nonce === undefined && others.length === 0
-        ? Buffer.from((onlyId as OcspCertificateId).der).toString('latin1')
-        : undefined
+    const [onlyId] = certificateIds
+    const isOne = certificateIds.length === 1
+    const statuses = isOne
+      ? [await this.#statusOf(onlyId as OcspCertificateId, key.keyIdentifier)]
+      : await Promise.all(certificateIds.map((id) => this.#statusOf(id, key.keyIdentifier)))
+    const cacheKey = nonce === undefined && isOne ? bytesKey((onlyId as OcspCertificateId).der) : undefined
     const known =
       cacheKey === undefined ? undefined : this.#current(cacheKey, statuses[0] as OcspCertificateStatus)
     if (known !== undefined) {
@@ -153,11 +167,11 @@ export class OcspResponder {
     return { response: der, maxAgeSeconds: Math.floor((nextUpdateMs - nowMs) / 2000) }
   }
 
-  async #statusOf(id: OcspCertificateId, issuer: Certificate): Promise<OcspCertificateStatus> {
+  async #statusOf(id: OcspCertificateId, issuer: KeyIdentifier): Promise<OcspCertificateStatus> {
     // No certificate of this CA has a serial number of more than 20 octets (RFC 5280 §4.1.2.2).
     if (id.serialNumberBytes.length > 20) return { status: 'unknown' }
     const record = await this.#settings.storage.certificates.find({
-      issuer: keyIdentifierOf(issuer.subjectKeyIdentifier ?? new Uint8Array()),
+      issuer,
       serialNumber: serialNumberFromBytes(id.serialNumberBytes),
     })
     if (record === undefined || record.state === 'failed') return { status: 'unknown' }
@@ -200,16 +214,6 @@ function refusal(status: 'malformedRequest' | 'unauthorized' | 'tryLater'): Ocsp
   return { response: OcspResponse.refusal(status).der, maxAgeSeconds: 0 }
 }
 
-/** By the hashes of name and key; the algorithm may or may not have its NULL parameters. */
-function isOf(issuer: Certificate, id: OcspCertificateId): boolean {
-  if (id.hash === undefined) return false
-  const expected = OcspCertificateId.of({ serialNumberBytes: id.serialNumberBytes }, issuer, id.hash)
-  return (
-    equalBytes(expected.issuerNameHash, id.issuerNameHash) &&
-    equalBytes(expected.issuerKeyHash, id.issuerKeyHash)
-  )
-}
-
 function isSame(a: OcspCertificateStatus, b: OcspCertificateStatus): boolean {
   if (a.status !== 'revoked' || b.status !== 'revoked') return a.status === b.status
   return a.reason === b.reason && a.revokedAt?.getTime() === b.revokedAt?.getTime()
@@ -222,6 +226,10 @@ function wholeSecond(ms: number): number {
 
 /** Signed answers that are kept: some 1 KiB each. */
 const maxSigned = 10_000
+/** Requests that are kept: at most 1 KiB each. */
+const maxRequests = 2_000
+/** Octets of a request about one certificate, by SHA-256, with room to spare. */
+const maxKeptRequest = 160
 /** Signed ahead at once. */
 const maxAhead = 32
 /** In one request: clients ask about one, and each is a look-up in the store. */

@@ -1,12 +1,15 @@
 // The delegated key that signs OCSP responses for one CA key: short-lived, replaced before it ends.
 
 import { PkiError } from '../../errors/index.ts'
+import { equalBytes } from '../../internal/bytes.ts'
 import { SoftwareSigner } from '../../keys/index.ts'
 import type { Clock } from '../../runtime/index.ts'
-import { Certificate, keyPurposeOids } from '../../x509/index.ts'
+import { Certificate, OcspCertificateId, keyPurposeOids } from '../../x509/index.ts'
 import type { PublicKey, Signer } from '../../x509/index.ts'
 import { assembleSigned, encodeTbsCertificate, requireSigner } from '../../x509/internal.ts'
 import { signChecked } from '../authority/sign-checked.ts'
+import { keyIdentifierOf } from '../records/certificate-record.ts'
+import type { KeyIdentifier } from '../records/certificate-record.ts'
 
 /** A key and the certificate by which the CA delegates OCSP to it (RFC 6960 §4.2.2.2). */
 export interface ResponderCredential {
@@ -20,6 +23,9 @@ export interface ResponderCredential {
  */
 export class ResponderKey {
   readonly issuer: Certificate
+  readonly keyIdentifier: KeyIdentifier
+  /** By hash: what identifies the issuer. */
+  readonly #identifiers = new Map<string, OcspCertificateId>()
   readonly #issuerSigner: Signer
   readonly #clock: Clock
   #current: ResponderCredential | undefined
@@ -27,8 +33,21 @@ export class ResponderKey {
 
   constructor(issuer: Certificate, issuerSigner: Signer, clock: Clock) {
     this.issuer = issuer
+    this.keyIdentifier = keyIdentifierOf(issuer.subjectKeyIdentifier ?? new Uint8Array())
     this.#issuerSigner = issuerSigner
     this.#clock = clock
+  }
+
+  /**
+   * Whether a request is about a certificate of this issuer: by the hashes of name and key; the algorithm may
+   * or may not have its NULL parameters.
+   */
+  isIssuerOf({ hash, issuerNameHash, issuerKeyHash, serialNumberBytes }: OcspCertificateId): boolean {
+    if (hash === undefined) return false
+    let own = this.#identifiers.get(hash)
+    if (own === undefined)
+      this.#identifiers.set(hash, (own = OcspCertificateId.of({ serialNumberBytes }, this.issuer, hash)))
+    return equalBytes(own.issuerNameHash, issuerNameHash) && equalBytes(own.issuerKeyHash, issuerKeyHash)
   }
 
   /** @throws ERR_CA_EXPIRED, ERR_CA_SIGNATURE; what the signer of the CA throws */
