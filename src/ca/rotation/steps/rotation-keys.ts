@@ -1,6 +1,6 @@
 // The keys of the authorities of one name: a new version for each, and the one that a cut-off start has left.
 
-import { PkiError } from '../../../errors/index.ts'
+import { PkiError, isPkiError } from '../../../errors/index.ts'
 import type { KeyAlgorithm, KeyManager } from '../../../keys/index.ts'
 import type { Signer } from '../../../x509/index.ts'
 import type { HeldAuthority } from '../held-authority.ts'
@@ -29,15 +29,26 @@ export async function unusedKey(
     (await keys.listKeys()).filter((key) => key.id === id).map((key) => key.version)
   const before = await versionsOf()
   let version = before.findLast((one) => one > newest)
-  const isNew = version === undefined
+  let isNew = version === undefined
   if (version === undefined) {
-    if (before.length === 0) await keys.generateKey(id, algorithm)
-    else await keys.rotateKey(id)
+    if (before.length > 0) await keys.rotateKey(id)
+    else isNew = await generated(keys, id, algorithm)
     version = Math.max(...(await versionsOf()))
   }
   const signer = await keys.getSigner(id, version)
   if (signer !== undefined) return { signer, version, isNew }
   throw new PkiError('ERR_KEY_NOT_FOUND', `the key ${id} (version ${version}) is listed and is not there`)
+}
+
+/** False where another process, which begins at the same time, has made it: then it is the key of both. */
+async function generated(keys: KeyManager, id: string, algorithm: KeyAlgorithm): Promise<boolean> {
+  try {
+    await keys.generateKey(id, algorithm)
+    return true
+  } catch (error) {
+    if (isPkiError(error, 'ERR_KEY_EXISTS')) return false
+    throw error
+  }
 }
 
 /**

@@ -89,6 +89,15 @@ describe('a rotation by hand', () => {
     expect(await storage.leases.acquire('rotation-ca', 'another process', 1000)).toBeDefined()
   })
 
+  it('begins in two processes at once, with one key and one authority', async () => {
+    const clock = new FakeClock()
+    const shared = { clock, storage: createMemoryStorage({ clock }), keys: new MemoryKeyManager() }
+    const [one, two] = await Promise.all([testRotation(shared), testRotation(shared)])
+    expect(await statesOf(shared)).toEqual(['ca-1 active'])
+    expect(one.rotating.authority.certificate.equals(two.rotating.authority.certificate)).toBe(true)
+    expect(await shared.keys.listKeys()).toHaveLength(1)
+  })
+
   it('does not end an authority whose leaves are valid, unless it is forced', async () => {
     const test = await testRotation()
     const { rotating, clock } = test
