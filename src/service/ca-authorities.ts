@@ -82,11 +82,17 @@ export class ServiceAuthorities implements AsyncDisposable {
     return this.root.authority.certificate
   }
 
-  /** Takes the steps that are due: the root first, so that what is below it follows. */
+  /**
+   * Takes the steps that are due: the root first, so that what is below it follows. What is below it is
+   * looked at also where that fails: it may have been taken out of use by another process.
+   */
   async renew(): Promise<void> {
-    await this.root.run()
-    await this.#leaveTaintedRoot()
-    await this.issuing.run()
+    try {
+      await this.root.run()
+      await this.#leaveTaintedRoot()
+    } finally {
+      await this.issuing.run()
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

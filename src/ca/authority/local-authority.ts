@@ -53,6 +53,17 @@ import type { ReadMaterial, SigningMaterial } from './signing-material.ts'
  * ```
  */
 export function createCertificateAuthority(options: CertificateAuthorityOptions): CertificateAuthority {
+  return createGuardedAuthority(options, () => undefined)
+}
+
+/**
+ * The same; `requireSigning` throws while nothing may be signed. CRLs and OCSP responses go on.
+ * @throws as `createCertificateAuthority`
+ */
+export function createGuardedAuthority(
+  options: CertificateAuthorityOptions,
+  requireSigning: () => void,
+): CertificateAuthority {
   return new LocalCertificateAuthority(
     readOptions('createCertificateAuthority', options, {
       ...materialKinds,
@@ -66,6 +77,7 @@ export function createCertificateAuthority(options: CertificateAuthorityOptions)
       clock: 'optional',
       metrics: 'optional',
     }),
+    requireSigning,
   )
 }
 
@@ -80,6 +92,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly #crls: IssuerCrls
   readonly #ocsp: OcspResponder
   readonly #prover = new RequestProver()
+  readonly #requireSigning: () => void
   /** Replaced as a whole: one certificate uses one issuer throughout. */
   #issuer: Issuer
   /** Signs for a share of the keys, in addition to `#issuer`. */
@@ -87,7 +100,8 @@ class LocalCertificateAuthority implements CertificateAuthority {
   /** The last requested rotation. */
   #rotating: Promise<void> = Promise.resolve()
 
-  constructor(options: CertificateAuthorityOptions) {
+  constructor(options: CertificateAuthorityOptions, requireSigning: () => void) {
+    this.#requireSigning = requireSigning
     this.trustDomain = TrustDomain.from(options.trustDomain)
     const distribution = readCrlDistribution(options.crlDistribution)
     this.#clock = options.clock ?? systemClock
@@ -147,6 +161,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
 
   /** Uses the current issuer: a rotation may have happened while the proof was verified. */
   #prepare(request: CertificateRequest, content: CertificateContent): PreparedCertificate {
+    this.#requireSigning()
     const { publicKey } = request
     const issuer = this.#issuerFor(request)
     const nowMs = this.#clock.now()
@@ -255,9 +270,10 @@ class LocalCertificateAuthority implements CertificateAuthority {
 
   /**
    * Invariant: no client receives a chain that does not verify with the roots that are served at the same
-   * time.
+   * time, or one of an authority that is not to sign any more.
    */
   #requireTrusted(issuer: Issuer): void {
+    this.#requireSigning()
     if (
       issuer === this.#issuer ||
       issuer.anchors.some((anchor) => this.roots.some((root) => root.equals(anchor)))

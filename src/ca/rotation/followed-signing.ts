@@ -1,7 +1,8 @@
 // The CA of a rotation: it signs with what is active on record, and serves the roots of what is published.
 
+import { PkiError } from '../../errors/index.ts'
 import { Certificate } from '../../x509/index.ts'
-import { createCertificateAuthority } from '../authority/local-authority.ts'
+import { createGuardedAuthority } from '../authority/local-authority.ts'
 import type { CertificateAuthority } from '../authority/certificate-authority.ts'
 import type { SigningMaterial } from '../authority/signing-material.ts'
 import { materialOf } from './authority-material.ts'
@@ -14,11 +15,13 @@ import type { RotationSteps } from './steps/rotation-steps.ts'
 export class FollowedSigning {
   readonly authority: CertificateAuthority
   readonly #steps: RotationSteps
+  readonly #gate: SigningGate
   #applied = ''
 
-  private constructor(authority: CertificateAuthority, steps: RotationSteps) {
+  private constructor(authority: CertificateAuthority, steps: RotationSteps, gate: SigningGate) {
     this.authority = authority
     this.#steps = steps
+    this.#gate = gate
   }
 
   /** Those that have signed come first: their CRLs and OCSP responses go on. @throws as `apply` */
@@ -30,11 +33,13 @@ export class FollowedSigning {
     const { trustDomain, profile, authority: options, storage, logger } = settings
     const { clock } = steps.context
     const active = await followedMaterial(steps, state, state.active as HeldAuthority)
-    const authority = createCertificateAuthority({
-      ...active,
-      ...options,
-      ...{ trustDomain, profile, storage, clock },
-    })
+    const gate: SigningGate = { closedBy: undefined }
+    const authority = createGuardedAuthority(
+      { ...active, ...options, ...{ trustDomain, profile, storage, clock } },
+      () => {
+        if (gate.closedBy !== undefined) throw gate.closedBy
+      },
+    )
     for (const one of state.earlier) {
       if (state.hasExpired(one)) continue
       try {
@@ -43,14 +48,26 @@ export class FollowedSigning {
         logger.error({ id: one.record.id, error }, 'the CRLs of an earlier authority cannot go on')
       }
     }
-    return new FollowedSigning(authority, steps)
+    return new FollowedSigning(authority, steps, gate)
   }
 
   /**
-   * Signs as the state says, and trusts no other roots.
+   * Signs as the state says, and trusts no other roots. Where it cannot, it signs on as before, unless the
+   * authority that it signs with is tainted or revoked: then it signs nothing.
+   *
    * @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER; as `CertificateAuthority.rotate`
    */
   async apply(state: RotationState): Promise<void> {
+    try {
+      await this.#follow(state)
+      this.#gate.closedBy = undefined
+    } catch (error) {
+      this.#gate.closedBy = this.#refusalFor(state, error)
+      throw error
+    }
+  }
+
+  async #follow(state: RotationState): Promise<void> {
     const { active, next } = state
     if (active === undefined) return
     const canary = next?.details.share === undefined ? undefined : next
@@ -63,6 +80,22 @@ export class FollowedSigning {
     if (other !== undefined) await this.authority.rotate(other, { share: canary?.details.share as number })
     this.#applied = print
   }
+
+  #refusalFor({ held }: RotationState, cause: unknown): PkiError | undefined {
+    const signing = held.find(({ certificate }) => certificate.equals(this.authority.certificate))?.record
+    if (signing?.state !== 'tainted' && signing?.state !== 'revoked') return undefined
+    return new PkiError(
+      'ERR_CA_MATERIAL',
+      `nothing is signed: ${signing.id} is ${signing.state}, and its successor cannot sign here: ` +
+        (cause instanceof Error ? cause.message : 'unknown'),
+      { cause },
+    )
+  }
+}
+
+/** Closed while nothing may be signed. */
+interface SigningGate {
+  closedBy: PkiError | undefined
 }
 
 /** What one authority signs with, and the roots of the state. @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER */

@@ -110,9 +110,12 @@ export class FollowingAuthority implements RotatingAuthority {
   run(): Promise<readonly RotationChange[]> {
     return this.#serialised(async () => {
       await this.#refreshRoots(false)
-      const changes = await this.#driver.takeSteps((change) => this.#follow(change))
-      await this.#follow(undefined)
-      return changes
+      try {
+        return await this.#driver.takeSteps((change) => this.#follow(change))
+      } finally {
+        // Also where a step fails: another process may have taken the key that signs here out of use.
+        await this.#follow(undefined)
+      }
     })
   }
 

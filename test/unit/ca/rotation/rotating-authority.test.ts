@@ -2,8 +2,10 @@
 
 import { describe, expect, it } from 'vitest'
 import { createMemoryStorage, createRotatingAuthority } from '../../../../src/ca/index.ts'
+import { PkiError } from '../../../../src/errors/index.ts'
 import { MemoryKeyManager } from '../../../../src/keys/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
+import { generalName } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
 import { deferred } from '../../../support/deferred.ts'
 import { newRequest } from '../../../support/pki.ts'
@@ -354,6 +356,62 @@ describe('a tainted authority', () => {
     two.rotating.onEvent((event) => void (event.kind === 'failed' && failed.push(event.error)))
     expect((await two.rotating.status()).authorities.map(({ state }) => state)).toEqual(['tainted', 'active'])
     expect(failed).toEqual([code('ERR_KEY_NOT_FOUND')])
+  })
+
+  it.each(['tainted', 'revoked'] as const)(
+    'is not signed with where it is %s and its successor cannot sign here',
+    async (state) => {
+      const clock = new FakeClock()
+      const storage = createMemoryStorage({ clock })
+      const keys = new MemoryKeyManager()
+      const one = await testRotation({ clock, storage, keys })
+      let isLacking = true
+      const lacking = new Proxy(keys, {
+        get: (target, name) =>
+          name === 'getSigner'
+            ? async (id: string, version?: number) =>
+                isLacking && version === 2 ? undefined : target.getSigner(id, version)
+            : (Reflect.get(target, name, target) as () => unknown).bind(target),
+      })
+      const two = await testRotation({ clock, storage, keys: lacking })
+      const { authority } = two.rotating
+      const { request } = await newRequest()
+      const content = { subjectAltName: [generalName.uri('spiffe://example.org/web')] }
+      const before = await authority.prepare(request, content)
+      await one.rotating.taint('ca-1', { force: true })
+      if (state === 'revoked') await one.rotating.revoke('ca-1', { force: true })
+      await expect(two.rotating.run()).rejects.toEqual(code('ERR_KEY_NOT_FOUND'))
+      const refusal = code('ERR_CA_MATERIAL')
+      await expect(authority.prepare(request, content)).rejects.toEqual(refusal)
+      await expect(authority.sign(before)).rejects.toEqual(refusal)
+      // Relying parties still ask for the lists of the certificates that it has signed.
+      expect((await authority.issueCrl({ fresh: true })).crlNumber).toBeDefined()
+      isLacking = false
+      await two.rotating.run()
+      const { certificate } = await issueLeaf(two)
+      expect(certificate.verifySignatureBy(one.rotating.authority.certificate.publicKey)).toBe(true)
+    },
+  )
+
+  it('is followed also by a process whose own step fails', async () => {
+    const clock = new FakeClock()
+    const storage = createMemoryStorage({ clock })
+    const keys = new MemoryKeyManager()
+    const one = await testRotation({ clock, storage, keys })
+    let isOver = false
+    const leases: typeof storage.leases = {
+      acquire: async (...call) => {
+        if (isOver) throw new PkiError('ERR_STORE_UNAVAILABLE', 'for a test')
+        return storage.leases.acquire(...call)
+      },
+      release: (lease) => storage.leases.release(lease),
+      now: () => storage.leases.now(),
+    }
+    const two = await testRotation({ clock, storage: { ...storage, leases }, keys })
+    isOver = true
+    await one.rotating.taint('ca-1', { force: true })
+    await expect(two.rotating.run()).rejects.toEqual(code('ERR_STORE_UNAVAILABLE'))
+    expect(two.rotating.authority.certificate.equals(one.rotating.authority.certificate)).toBe(true)
   })
 
   it('may have been retired before', async () => {
