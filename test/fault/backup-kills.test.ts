@@ -10,10 +10,11 @@ import { expect, it } from 'vitest'
 import '../support/cheap-scrypt.ts'
 import type { CertificateRecord } from '../../src/ca/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
-import { createCaService, verifyBackup } from '../../src/service/index.ts'
+import { createCaService, restoreBackup, verifyBackup } from '../../src/service/index.ts'
 import { buildCertificateRequest } from '../../src/x509/index.ts'
 import { SeededRandom } from '../fuzz/random.ts'
 import { bundled, cheapScryptOptions, sqliteWorker } from '../support/bundled.ts'
+import { leftByService, rootPemOf, violationsOf } from '../support/check-invariants.ts'
 import { crashCaller } from '../support/crash-fixture.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
@@ -93,10 +94,19 @@ it(
     }
     console.log(`backup kills: ${kills}; archives verified: ${verified}`)
     expect(verified).toBeGreaterThan(0)
-    // The copies that were left are gone with the next backup.
-    await using service = await open(directory)
-    await service.backup({ path: join(newFolder(), 'last'), passphrase })
-    expect(readdirSync(directory).filter((name) => name.startsWith('.'))).toEqual([])
+    // The copies that were left are gone with the next backup, and what it is restored to goes on.
+    const last = join(newFolder(), 'last')
+    {
+      const rootPem = rootPemOf(directory)
+      await using service = await open(directory)
+      await service.backup({ path: last, passphrase })
+      expect(readdirSync(directory).filter((name) => name.startsWith('.'))).toEqual([])
+      expect(await violationsOf(leftByService(service, directory, { rootPem }))).toEqual([])
+    }
+    const restored = join(newFolder(), 'ca')
+    await restoreBackup({ path: last, directory: restored, passphrase, workerModule })
+    await using service = await open(restored)
+    expect(await violationsOf(leftByService(service, restored))).toEqual([])
   },
   60_000 + kills * 20_000,
 )
@@ -134,4 +144,5 @@ it('rotates each certificate of a batch once over several kills', async () => {
   const renewed = issued.flatMap(({ renews }) => renews?.serialNumber ?? [])
   expect(new Set(renewed).size).toBe(renewed.length)
   expect(renewed).toHaveLength(count)
+  expect(await violationsOf(leftByService(service, directory))).toEqual([])
 }, 240_000)

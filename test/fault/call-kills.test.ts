@@ -10,12 +10,19 @@ import '../support/cheap-scrypt.ts'
 import { createSqliteStorage } from '../../src/adapters/sqlite/index.ts'
 import { Database } from '../../src/adapters/sqlite/thread/database.ts'
 import { applicationId, migrations } from '../../src/adapters/sqlite/thread/schema.ts'
+import { createIssuanceService } from '../../src/issuance/index.ts'
 import { createCaService, verifyBackup } from '../../src/service/index.ts'
 import { CertificateRequest } from '../../src/x509/index.ts'
 import { bundled, cheapScryptOptions, sqliteWorker } from '../support/bundled.ts'
 import { isEveryCall, killOnce, killPoints, run } from '../support/call-kills.ts'
-import { violationsOf } from '../support/check-invariants.ts'
-import { crashAuthority, prepareCrashDirectory, readAnswers } from '../support/crash-fixture.ts'
+import { leftByService, rootPemOf, violationsOf } from '../support/check-invariants.ts'
+import {
+  crashAudit,
+  crashAuthority,
+  crashPassphrase,
+  prepareCrashDirectory,
+  readAnswers,
+} from '../support/crash-fixture.ts'
 import { requires } from '../support/requires.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
@@ -66,9 +73,13 @@ describe.skipIf(!requires('strace'))('a kill at a call that changes a file', () 
           workerModule,
           owner,
         })
+        const authority = crashAuthority(directory, storage)
+        const issuance = createIssuanceService({ authority, audit: true })
         const csr = CertificateRequest.fromPem(readFileSync(join(directory, 'csr.pem'), 'utf8'))
-        const violations = await violationsOf(crashAuthority(directory, storage), readAnswers(directory), csr)
-        expect(violations).toEqual([])
+        const audit = { log: await crashAudit(directory, storage), directory: join(directory, 'audit') }
+        const answers = readAnswers(directory)
+        const left = { storage, authority, issuance, csr, audit, answers, directory }
+        expect(await violationsOf(left)).toEqual([])
       })
     },
     timeoutMs,
@@ -106,7 +117,7 @@ describe.skipIf(!requires('strace'))('a kill at a call that changes a file', () 
       const ca = (directory: string) => ({
         directory: join(directory, 'ca'),
         trustDomain: 'example.org',
-        passphrase: () => 'a passphrase for tests',
+        passphrase: () => crashPassphrase,
         workerModule,
       })
       await (await createCaService(ca(base)))[Symbol.asyncDispose]()
@@ -116,9 +127,13 @@ describe.skipIf(!requires('strace'))('a kill at a call that changes a file', () 
           await verifyBackup({
             path: join(archives, name),
             passphrase: () => 'another passphrase for tests',
-            keyPassphrase: () => 'a passphrase for tests',
+            keyPassphrase: () => crashPassphrase,
             workerModule,
           })
+        const rootPem = rootPemOf(join(directory, 'ca'))
+        await using service = await createCaService(ca(directory))
+        const left = leftByService(service, join(directory, 'ca'), { rootPem })
+        expect(await violationsOf({ ...left, directory })).toEqual([])
       })
     },
     timeoutMs,

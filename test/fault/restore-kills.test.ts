@@ -10,6 +10,7 @@ import { afterEach, expect, it } from 'vitest'
 import { createCaService, restoreBackup } from '../../src/service/index.ts'
 import { bundled, sqliteWorker } from '../support/bundled.ts'
 import '../support/cheap-scrypt.ts'
+import { leftByService, violationsOf } from '../support/check-invariants.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
 const newFolder = temporaryFolders('restore-kills-')
@@ -91,4 +92,8 @@ it('leaves the folder of a restoration that is in progress', async () => {
   await restoreBackup({ path, directory, passphrase, workerModule })
   expect(besides(folder)).toEqual(before)
   await kill()
+  await using service = await createCaService({
+    ...{ directory, trustDomain: 'example.org', passphrase, workerModule },
+  })
+  expect(await violationsOf({ ...leftByService(service, directory), directory: folder })).toEqual([])
 }, 120_000)

@@ -13,6 +13,7 @@ import { createRotatingAuthority } from '../../src/ca/index.ts'
 import { systemClock } from '../../src/runtime/index.ts'
 import { bundled, cheapScryptOptions, sqliteWorker } from '../support/bundled.ts'
 import { killOnce, killPoints, run } from '../support/call-kills.ts'
+import { CheckMemory, violationsOf } from '../support/check-invariants.ts'
 import { requires } from '../support/requires.ts'
 import { issueLeaf, refusalOf, statesOf } from '../support/rotation.ts'
 import { temporaryFolders } from '../support/temporary.ts'
@@ -48,9 +49,10 @@ it.skipIf(!requires('strace'))(
       const { directory, said, isKilled } = await killOnce(copy, commandIn, point)
       if (isKilled) kills++
       else expect(said, JSON.stringify(point)).toBe('done')
-      await expectSound(directory)
+      const memory = new CheckMemory()
+      await expectSound(directory, memory)
       expect(await run(commandIn(directory)), JSON.stringify(point)).toBe('done')
-      const { states, versions } = await expectSound(directory)
+      const { states, versions } = await expectSound(directory, memory)
       expect(states, JSON.stringify(point)).toEqual(['ca-1 revoked', 'ca-2 active'])
       expect(versions, JSON.stringify(point)).toEqual([1, 2])
     }
@@ -64,7 +66,10 @@ it.skipIf(!requires('strace'))(
  * One authority signs, with its own key, what the bundle verifies; no key is without an authority but
  * the next one.
  */
-async function expectSound(directory: string): Promise<{ states: string[]; versions: number[] }> {
+async function expectSound(
+  directory: string,
+  memory: CheckMemory,
+): Promise<{ states: string[]; versions: number[] }> {
   await using keys = await FileKeyManager.open({
     directory: join(directory, 'keys'),
     passphrase: () => 'a passphrase for tests',
@@ -81,6 +86,9 @@ async function expectSound(directory: string): Promise<{ states: string[]; versi
     automatic: false,
   })
   const leaf = await issueLeaf({ rotating, storage, keys, clock: systemClock as never })
-  expect(refusalOf(leaf, rotating.authority.trustBundle(), systemClock.now())).toBeUndefined()
+  const { authority } = rotating
+  expect(refusalOf(leaf, authority.trustBundle(), systemClock.now())).toBeUndefined()
+  const left = { storage, authority, keys, answers: [], directory }
+  expect(await violationsOf(left, memory)).toEqual([])
   return { states, versions }
 }

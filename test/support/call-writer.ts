@@ -8,7 +8,15 @@ import { createSqliteStorage } from '../../src/adapters/sqlite/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
 import { createCaService } from '../../src/service/index.ts'
 import { CertificateRequest } from '../../src/x509/index.ts'
-import { answerWriter, crashAuthority, crashCaller, digestOf } from './crash-fixture.ts'
+import {
+  answerWriter,
+  answeredList,
+  crashAudit,
+  crashAuthority,
+  crashCaller,
+  crashPassphrase,
+  digestOf,
+} from './crash-fixture.ts'
 
 const [directory = '', worker = '', task = ''] = process.argv.slice(2)
 const workerModule = new URL(worker)
@@ -21,7 +29,8 @@ const tasks: Readonly<Record<string, () => Promise<AsyncDisposable>>> = {
   async issue() {
     const storage = await openStorage()
     const authority = crashAuthority(directory, storage)
-    const issuance = createIssuanceService({ authority, isAdministrator: () => true })
+    const issuance = createIssuanceService({ authority, isAdministrator: () => true, audit: true })
+    const log = await crashAudit(directory, storage)
     const csr = CertificateRequest.fromPem(readFileSync(join(directory, 'csr.pem'), 'utf8'))
     const answered = answerWriter(directory)
     for (let count = 0; count < 2; count++) {
@@ -33,7 +42,9 @@ const tasks: Readonly<Record<string, () => Promise<AsyncDisposable>>> = {
       await issuance.revoke(serialNumber, 'superseded', crashCaller)
       answered({ kind: 'revoked', serialNumber })
       const list = await authority.issueCrl({ fresh: true })
-      answered({ kind: 'list', number: String(list.crlNumber), thisUpdateMs: list.thisUpdate.getTime() })
+      answered(answeredList(list))
+      await log.integrate()
+      answered({ kind: 'checkpoint', text: log.checkpoint })
     }
     return storage
   },
@@ -42,7 +53,7 @@ const tasks: Readonly<Record<string, () => Promise<AsyncDisposable>>> = {
     const service = await createCaService({
       directory: join(directory, 'ca'),
       trustDomain: 'example.org',
-      passphrase: () => 'a passphrase for tests',
+      passphrase: () => crashPassphrase,
       workerModule,
     })
     const path = join(directory, 'archives', `archive-${process.pid}`)

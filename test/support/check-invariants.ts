@@ -1,128 +1,82 @@
-// The invariants of a CA's store after a crash, for any backend: what was answered is there, and nothing is
-// there twice.
+// The one list of invariants that a CA is held to after a crash, for any backend. Where each is held:
+//
+// - I1  each certificate that was answered is on record: invariants/certificates.ts
+// - I2  serial numbers are unique within an issuer: certificates.ts
+// - I3  what was signed passes all lints, and its signature verifies: certificates.ts
+// - I4  a leaf is within its issuer and not longer than the policy allows, inclusive: certificates.ts
+// - I5  the identity of a certificate is that of its caller: certificates.ts
+// - I6  a revocation that was answered is on each later list, complete, delta and shard: lists.ts
+// - I7  list numbers rise, thisUpdate does not go back, nextUpdate has not come: lists.ts
+// - I8  the audit log verifies and has grown; store and log have the same issuances and revocations, one
+//       outcome each: audit.ts
+// - I9  epochs never go back: leaders.ts, of what leader-process.ts writes down, which also counts the writes
+//       of a stale epoch that the store has refused; SQLite has one writer: unit/adapters/sqlite
+// - I10 the key of each authority is that of its certificate, and root.pem has roots of the CA: files.ts; the
+//       pair of files of a workload: fault/file-sink-kills.test.ts
+// - I11 no file has a secret: files.ts; unit/keys/secrets.test.ts
+// - I12 no quota is exceeded by more than its burst: only a running process knows the time:
+//       unit/policy/rate-limiter.test.ts and limits-at-once.test.ts
+// - I13 the chain of each issuer verifies with the bundle that is served: certificates.ts; at the moment of
+//       the answer: crash-load.ts
+// - I14 authorities take allowed steps only: audit.ts
+// - I15 a process has a bounded number of files open and a bounded heap: files.ts, of what crash-load.ts
+//       writes down; over a long time: fault/*-endurance.test.ts
+// - I16 nothing is thrown that nobody catches: Node.js ends such a process with a text and without a signal,
+//       and each test of a kill wants the signal and no text
+//
+// Beside them: one idempotency key has one certificate, and a block of a renewal stays.
 
-import type { CertificateAuthority, CertificateRecord } from '../../src/ca/index.ts'
-import { isPkiError } from '../../src/errors/index.ts'
-import { createIssuanceService } from '../../src/issuance/index.ts'
-import { Certificate } from '../../src/x509/index.ts'
-import type { CertificateRequest, SerialNumber } from '../../src/x509/index.ts'
-import { crashCaller, digestOf } from './crash-fixture.ts'
-import type { Answered } from './crash-fixture.ts'
+import type { CaService } from '../../src/service/index.ts'
+import { readAnswers } from './crash-fixture.ts'
+import { checkAudit, allOf, checkStates } from './invariants/audit.ts'
+import { checkCertificates, issuersOf } from './invariants/certificates.ts'
+import { checkKeys, checkProcesses, checkSecrets } from './invariants/files.ts'
+import { checkEpochs } from './invariants/leaders.ts'
+import { CheckMemory } from './invariants/left-behind.ts'
+import type { Holds, LeftBehind } from './invariants/left-behind.ts'
+import { checkLists } from './invariants/lists.ts'
+import { checkRetries } from './invariants/retries.ts'
+
+export { rootPemOf } from './invariants/files.ts'
+export { CheckMemory } from './invariants/left-behind.ts'
 
 /**
- * Each violation in a line; nothing where all hold. `verified` is what earlier checks of the same CA found
- * sound: a record that has not changed since is not checked again.
+ * Each violation in a line; nothing where all hold. `memory` is what earlier checks of the same CA found:
+ * what has not changed since is not checked again.
  */
 export async function violationsOf(
-  authority: CertificateAuthority,
-  answers: readonly Answered[],
-  csr: CertificateRequest,
-  verified: Set<string> = new Set(),
+  left: LeftBehind,
+  memory: CheckMemory = new CheckMemory(),
 ): Promise<string[]> {
   const found: string[] = []
-  const holds = (condition: boolean, text: string): void => {
+  const holds: Holds = (condition, text) => {
     if (!condition) found.push(text)
   }
-  const records = await allRecords(authority)
-  const bySerial = new Map(records.map((record) => [record.serialNumber, record]))
-  holds(bySerial.size === records.length, 'I2: two records have one serial number')
-  const keys = records.flatMap(({ idempotencyKey }) => idempotencyKey ?? [])
-  holds(new Set(keys).size === keys.length, 'two records have one idempotency key')
-  const digests = new Map<SerialNumber, string>()
-  for (const record of records) {
-    const { serialNumber, state, certificate, notAfter, identity } = record
-    const digest = certificate === undefined ? 'none' : digestOf(certificate)
-    digests.set(serialNumber, digest)
-    const whole = [serialNumber, state, digest, notAfter.getTime(), identity.toString()].join(' ')
-    if (verified.has(whole)) continue
-    const before = found.length
-    checkRecord(record, authority, holds)
-    if (found.length === before) verified.add(whole)
-  }
-  const lists: (Answered & { kind: 'list' })[] = []
-  const revoked: SerialNumber[] = []
-  for (const answer of answers) {
-    if (answer.kind === 'list') lists.push(answer)
-    if (answer.kind === 'revoked') revoked.push(answer.serialNumber)
-    if (answer.kind !== 'issued') continue
-    const isThere = digests.get(answer.serialNumber) === answer.digest
-    holds(isThere, `I1: certificate ${answer.serialNumber} was answered and is not on record`)
-  }
-  const next = await authority.issueCrl({ fresh: true })
-  for (const serial of revoked) {
-    holds(bySerial.get(serial)?.revocation !== undefined, `I6: the revocation of ${serial} is lost`)
-    holds(next.find(serial) !== undefined, `I6: ${serial} was revoked and is not on the next list`)
-  }
-  lists.push({ kind: 'list', number: String(next.crlNumber), thisUpdateMs: next.thisUpdate.getTime() })
-  lists.forEach((list, at) => {
-    const before = lists[at - 1]
-    if (before === undefined) return
-    holds(BigInt(list.number) > BigInt(before.number), `I7: list ${list.number} came after ${before.number}`)
-    holds(list.thisUpdateMs >= before.thisUpdateMs, `I7: thisUpdate of list ${list.number} went back`)
-  })
-  found.push(...(await violationsOfRetries(authority, answers, csr)))
+  const [records, issuers] = [await allOf(left), await issuersOf(left)]
+  await checkCertificates(left, records, issuers, memory, holds)
+  await checkLists(left, records, issuers, holds)
+  if (left.deeds !== undefined) await checkEpochs(left.deeds, left.storage, holds)
+  await checkStates(left, memory, holds)
+  await checkKeys(left, holds)
+  checkProcesses(left, holds)
+  await checkRetries(left, holds)
+  const { audit, directory } = left
+  if (audit !== undefined) await checkAudit({ ...left, audit }, memory, holds)
+  if (directory !== undefined) checkSecrets(directory, holds)
   return found
 }
 
-function checkRecord(
-  record: CertificateRecord,
-  authority: CertificateAuthority,
-  holds: (condition: boolean, text: string) => void,
-): void {
-  const { serialNumber, state, certificate: der, notAfter, identity } = record
-  holds((state === 'issued') === (der !== undefined), `${serialNumber} is ${state}`)
-  if (der === undefined) return
-  const certificate = Certificate.parse(der)
-  const { certificate: ca } = authority
-  holds(
-    certificate.serialNumber === serialNumber,
-    `I3: the certificate on record ${serialNumber} has another`,
-  )
-  holds(certificate.verifySignatureBy(ca.publicKey), `I3: the signature of ${serialNumber} does not verify`)
-  const isWithin = certificate.notAfterMs <= ca.notAfterMs && certificate.notAfterMs === notAfter.getTime()
-  holds(isWithin, `I4: ${serialNumber} ends at ${certificate.notAfter.toISOString()}`)
-  const names = certificate.subjectAltName?.map((name) => (name.type === 'uri' ? name.value : name.type))
-  holds(names?.join() === identity.toString(), `I5: ${serialNumber} is for ${String(names)}`)
-}
-
-/** A retry with the key of a request gets its certificate, and never a second one. */
-async function violationsOfRetries(
-  authority: CertificateAuthority,
-  answers: readonly Answered[],
-  csr: CertificateRequest,
-): Promise<string[]> {
-  const issuance = createIssuanceService({ authority })
-  const issued = new Map(
-    answers.flatMap((one) => (one.kind === 'issued' ? [[one.key, one.serialNumber]] : [])),
-  )
-  const asked = answers.flatMap((one) => (one.kind === 'asked' ? [one.key] : [])).slice(-20)
-  const found: string[] = []
-  const check = async (key: string): Promise<void> => {
-    const serial = issued.get(key)
-    const retry = () => issuance.issue({ csr, idempotencyKey: key }, crashCaller)
-    const [first, second] = [await retry().catch(codeOf), await retry().catch(codeOf)]
-    const serials = [first, second].map((one) =>
-      typeof one === 'string' ? one : one.certificate.serialNumber,
-    )
-    if (serials[0] !== serials[1]) found.push(`two retries of one key got ${serials.join(' and ')}`)
-    const isOfIssued = serial === undefined || serials[0] === serial || serials[0] === 'ERR_IDEMPOTENCY_KEY'
-    if (!isOfIssued) found.push(`the retry of ${String(serial)} got ${String(serials[0])}`)
+/** The same of a service that is open in its directory. Not given: what only its answers tell. */
+export function leftByService(
+  service: CaService,
+  directory: string,
+  given: Pick<LeftBehind, 'csr' | 'rootPem'> & { readonly answersIn?: string | undefined } = {},
+): LeftBehind {
+  const { storage, authority, issuance, keys, audit } = service
+  const { answersIn, ...others } = given
+  return {
+    ...{ storage, authority, issuance, keys, directory, ...others },
+    answers: answersIn === undefined ? [] : readAnswers(answersIn),
+    ...(audit === undefined ? {} : { audit: { log: audit, directory: `${directory}/audit` } }),
   }
-  await Promise.all(asked.map(check))
-  return found
-}
-
-function codeOf(error: unknown): string {
-  return isPkiError(error) ? error.code : String(error)
-}
-
-async function allRecords(authority: CertificateAuthority): Promise<CertificateRecord[]> {
-  const all: CertificateRecord[] = []
-  let after: string | undefined
-  do {
-    const page = await authority.storage.certificates.query({ limit: 1000, after })
-    all.push(...page.items)
-    after = page.next
-  } while (after !== undefined)
-  return all
 }
