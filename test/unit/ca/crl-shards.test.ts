@@ -198,6 +198,42 @@ describe('shards', () => {
   })
 })
 
+describe('a list that is older than those which were read before it', () => {
+  /** The list of shard 0 is an hour older than the complete one; two days later a process goes on. */
+  async function goOn(distribution: Distribution) {
+    const { clock, create, verdict } = await setUp()
+    const before = create(distribution)
+    await before.issueCrl({ shard: '0' })
+    clock.advance(hourMs)
+    await before.issueCrl()
+    clock.advance(48 * hourMs)
+    return { clock, authority: create(distribution), verdict }
+  }
+
+  it('leaves no revocation out of another list', async () => {
+    const { clock, authority } = await goOn({ url, shards: 2 })
+    await authority.issueCrl()
+    const leaf = await issue(authority, clock, '1')
+    await revoke(authority, leaf, clock)
+    await authority.issueCrl({ shard: '0' })
+    expect((await authority.issueCrl()).has(leaf.serialNumber)).toBe(true)
+  })
+
+  it('takes no revocation off a delta', async () => {
+    const { clock, authority, verdict } = await goOn({ url, shards: 2, deltaTtlSeconds: 3600 })
+    const complete = await authority.issueCrl()
+    const [leaf, other] = [await issue(authority, clock, '1'), await issue(authority, clock, '1')]
+    await revoke(authority, leaf, clock)
+    const delta = await authority.issueCrl({ delta: true })
+    expect(verdict(leaf, [complete, delta])).toMatch(/^ERR_REVOKED/)
+    await authority.issueCrl({ shard: '0' })
+    await revoke(authority, other, clock)
+    const next = await authority.issueCrl({ delta: true })
+    expect(next.deltaCrlIndicator).toBe(complete.crlNumber)
+    for (const one of [leaf, other]) expect(verdict(one, [complete, next])).toMatch(/^ERR_REVOKED/)
+  })
+})
+
 describe('delta CRLs', () => {
   const deltas = { url, deltaTtlSeconds: 3600 }
 

@@ -52,6 +52,8 @@ interface Scope {
   deltaVersion: number | undefined
   /** Whether the last lists were read from the store. */
   isRead: boolean
+  /** The entries that the versions are of: they are made anew where the table has to read further back. */
+  runs: EntryRuns | undefined
 }
 
 /** Makes the lists of one CA certificate, of which only one may be in progress. */
@@ -90,7 +92,7 @@ export class ScopeLists {
   #scopeOf(shard: string): Scope {
     let scope = this.#scopes.get(shard)
     if (scope === undefined) {
-      const nothing = { complete: undefined, delta: undefined }
+      const nothing = { complete: undefined, delta: undefined, runs: undefined }
       scope = { shard, ...nothing, completeVersion: undefined, deltaVersion: undefined, isRead: false }
       this.#scopes.set(shard, scope)
     }
@@ -100,14 +102,13 @@ export class ScopeLists {
   async #attempt(scope: Scope, { delta, fresh }: WantedCrl): Promise<Crl> {
     const { clock, distribution } = this.#settings
     const turns = new Turns()
-    const wasRead = scope.isRead
-    if (!wasRead) await this.#read(scope, turns)
+    if (!scope.isRead) await this.#read(scope, turns)
     const { runs, lookBackMs } = await this.#runsOf(scope, turns)
     // After the answer of the store, so that nothing in it is later than the list; never before the last
     // list, where the clock was set back.
     const thisUpdateMs = Math.max(wholeSecond(clock.now()), this.#latestMs)
     this.#requireCertificate(thisUpdateMs)
-    if (!wasRead) await this.#compare(scope, runs, thisUpdateMs, turns)
+    if (scope.runs !== runs) await this.#compare(scope, runs, thisUpdateMs, turns)
     await this.#table.dropExpired(runs, lookBackMs, turns)
     const last = scope.complete
     const isKept =
@@ -132,8 +133,7 @@ export class ScopeLists {
         ? undefined
         : await read(deltaName(scope.shard))
     this.#latestMs = Math.max(this.#latestMs, timeOf(scope.complete), timeOf(scope.delta))
-    scope.completeVersion = undefined
-    scope.deltaVersion = undefined
+    scope.runs = undefined
     scope.isRead = true
   }
 
@@ -149,8 +149,14 @@ export class ScopeLists {
     return { runs: await this.#table.runsOf(shard, turns), lookBackMs }
   }
 
-  /** @throws ERR_LINT */
+  /**
+   * Versions of other entries say nothing of these. What has changed since the complete list is found by
+   * comparing. @throws ERR_LINT
+   */
   async #compare(scope: Scope, runs: EntryRuns, nowMs: number, turns: Turns): Promise<void> {
+    scope.runs = runs
+    scope.completeVersion = undefined
+    scope.deltaVersion = undefined
     if (this.#settings.distribution.deltaTtlSeconds !== undefined) runs.trackChanges()
     const { complete: list, shard } = scope
     if (list === undefined) return
