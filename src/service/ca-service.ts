@@ -234,7 +234,7 @@ async function requireStore(directory: string, storage: CaStorage): Promise<void
     throw new PkiError(
       'ERR_STORE_OWNER',
       `${path} is there and ca.sqlite has no authority: restore ca.sqlite from a backup, ` +
-        'or remove root.pem to begin a new CA',
+        'or remove root.pem and audit/ to begin a new CA',
     )
 }
 

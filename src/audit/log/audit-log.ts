@@ -12,7 +12,7 @@ import type { Signer } from '../../x509/index.ts'
 import type { AuditReceipt } from '../audit-receipt.ts'
 import { checkpointPath, readCheckpoint } from '../checkpoint.ts'
 import type { Checkpoint } from '../checkpoint.ts'
-import { consistencyProof, inclusionProof, rootHash } from '../merkle-tree.ts'
+import { consistencyProof, inclusionProof, leafHash, rootHash } from '../merkle-tree.ts'
 import { noteKeyOf } from '../signed-note.ts'
 import type { NoteKey } from '../signed-note.ts'
 import { TileReader } from '../tiles.ts'
@@ -93,10 +93,11 @@ export async function openAuditLog(given: AuditLogOptions): Promise<AuditLog> {
   const text = note === undefined ? undefined : Buffer.from(note).toString('utf8')
   const checkpoint = text === undefined ? undefined : readCheckpoint(text, key)
   const size = checkpoint?.size ?? 0
-  const writer = await TileWriter.open(options.tiles, size)
+  // Reads the right edge.
+  await TileWriter.open(options.tiles, size)
   const root = await rootHash(size, new TileReader(options.tiles, size).subtree)
   if (checkpoint !== undefined && !equalBytes(root, checkpoint.root)) throw otherRoot(checkpoint, root)
-  return new AuditLog(options, key, writer, { note: text ?? '', size, root })
+  return new AuditLog(options, key, { note: text ?? '', size, root })
 }
 
 /** One log, to which only one process adds. */
@@ -108,7 +109,7 @@ export class AuditLog {
   readonly #clock: Pick<Clock, 'now'>
   readonly #maxBatch: number
   readonly #publisher: CheckpointPublisher
-  /** Undefined after a failure: the state in memory may then differ from what was written. */
+  /** Undefined at first and after a failure: the state in memory may then differ from what was written. */
   #writer: TileWriter | undefined
   #latest: PublishedCheckpoint
   readonly #awaited = new AwaitedReceipts()
@@ -116,14 +117,13 @@ export class AuditLog {
   #integratedAtMs: number
 
   /** Use `openAuditLog`. */
-  constructor(options: AuditLogOptions, key: NoteKey, writer: TileWriter, latest: PublishedCheckpoint) {
+  constructor(options: AuditLogOptions, key: NoteKey, latest: PublishedCheckpoint) {
     this.key = key
     this.#options = options
     this.#logger = safeLogger('openAuditLog', options.logger)
     this.#clock = options.clock ?? systemClock
     this.#maxBatch = requireCount('maxBatch', options.maxBatch ?? 4096, 1, 65_536)
     this.#publisher = new CheckpointPublisher(options, key, this.#logger)
-    this.#writer = writer
     this.#latest = latest
     this.#integratedAtMs = this.#clock.now()
   }
@@ -147,8 +147,8 @@ export class AuditLog {
    * Adds all durable entries of the store and signs a checkpoint over them. Overlapping calls share one run.
    * Tiles are written before the checkpoint, so the next call repairs the log after a crash in between.
    *
-   * @throws ERR_LEASE_STALE another process sequences; ERR_AUDIT_LOG the store has a gap; the errors of the
-   * tile store and the signer
+   * @throws ERR_LEASE_STALE another process sequences; ERR_AUDIT_LOG the store has a gap, or is older than the
+   * log; the errors of the tile store and the signer
    */
   integrate(fence?: { readonly name: string; readonly epoch: number }): Promise<Checkpoint> {
     this.#running ??= this.#integrate(fence).finally(() => {
@@ -171,7 +171,7 @@ export class AuditLog {
   /** @returns the number of leaves in the tiles */
   async #addEntries(fence: { readonly name: string; readonly epoch: number } | undefined): Promise<number> {
     const { entries, tiles } = this.#options
-    const writer = this.#writer ?? (await TileWriter.open(tiles, this.#latest.size))
+    const writer = this.#writer ?? (await this.#openWriter())
     this.#writer = undefined
     for (;;) {
       await entries.sequence(this.#maxBatch, fence)
@@ -187,6 +187,27 @@ export class AuditLog {
     await writer.writeEdges()
     this.#writer = writer
     return writer.size
+  }
+
+  /**
+   * At the start, and after a failure: the store must end, or have ended, as the log does. One that is older,
+   * such as a copy of before, would give other entries the places of those that were signed.
+   *
+   * @throws ERR_AUDIT_LOG
+   */
+  async #openWriter(): Promise<TileWriter> {
+    const { entries, tiles } = this.#options
+    const { size } = this.#latest
+    const writer = await TileWriter.open(tiles, size)
+    if (size === 0) return writer
+    const [last] = await entries.read(size - 1, 1)
+    const hash = await new TileReader(tiles, size).subtree(0, size - 1)
+    if (last?.index === size - 1 && equalBytes(leafHash(last.entry), hash)) return writer
+    throw new PkiError(
+      'ERR_AUDIT_LOG',
+      `the log has ${size} signed entries, and the store ${last === undefined ? 'no' : 'another'} entry ` +
+        `${size - 1}: the store is an older one, or that of another log`,
+    )
   }
 
   async #tellSinks(batch: readonly AuditLogEntry[]): Promise<void> {

@@ -94,6 +94,23 @@ describe('integrate', () => {
     }
   })
 
+  it.each([
+    ['fewer entries', 5],
+    ['as many entries, which are others', 10],
+    ['more entries, of which the last signed one is another', 300],
+  ])('refuses a store that has %s than the log, and adds nothing', async (_what, count) => {
+    await append(0, 10)
+    const before = await open()
+    await before.integrate()
+    storage = createMemoryStorage()
+    await append(1000, count)
+    const log = await open()
+    await expect(log.integrate()).rejects.toMatchObject({ code: 'ERR_AUDIT_LOG' })
+    await expect(log.integrate()).rejects.toMatchObject({ code: 'ERR_AUDIT_LOG' })
+    expect(log.checkpoint).toBe(before.checkpoint)
+    expect(await storage.audit.size()).toEqual({ sequenced: 0, pending: count })
+  })
+
   it('overlapping calls share one run', async () => {
     await append(0, 10)
     const log = await open()

@@ -197,6 +197,9 @@ describe('a CA does not start', () => {
     rmSync(join(directory, 'ca.sqlite'))
     await expect(open(directory)).rejects.toEqual(code('ERR_STORE_OWNER'))
     rmSync(join(directory, 'root.pem'))
+    // Its records would get the places of those of the CA before, and never come into the log.
+    await expect(open(directory)).rejects.toEqual(code('ERR_AUDIT_LOG'))
+    rmSync(join(directory, 'audit'), { recursive: true })
     await (await open(directory))[Symbol.asyncDispose]()
   })
 
