@@ -190,17 +190,25 @@ export class FollowingAuthority implements RotatingAuthority {
     }
   }
 
-  /** Nobody signs, or who signs has expired: nothing is lost by the next one signing at once (R7). */
+  /**
+   * Nobody signs, or who signs has expired: nothing is lost by the next one signing at once (R7). One that was
+   * made before a long stop, and ends too soon to sign, makes way for another.
+   */
   async #bootstrap(): Promise<void> {
+    let ending: string | undefined
     for (let attempt = 1; ; attempt++) {
-      if ((await this.#steps.state()).usable !== undefined) return
+      const { usable, next } = await this.#steps.state()
+      if (usable !== undefined) return
       try {
+        if (ending !== undefined) await this.#steps.revoke(ending, {})
+        ending = undefined
         await this.#steps.prepare({})
         await this.#steps.publish({})
         await this.#steps.activate({})
       } catch (error) {
-        // Another process was first: its authority is the one.
-        if (!isPkiError(error, 'ERR_STORE_CONFLICT') || attempt >= maxAttempts) throw error
+        if (isPkiError(error, 'ERR_CA_EXPIRED')) ending = next?.record.id
+        const isAgain = ending !== undefined || isOvertaken(error)
+        if (!isAgain || attempt >= maxAttempts) throw error
       }
     }
   }
@@ -238,6 +246,11 @@ export class FollowingAuthority implements RotatingAuthority {
     }
     this.#followed = rolesOf(state)
   }
+}
+
+/** Another process was first: its authority is the one. */
+function isOvertaken(error: unknown): boolean {
+  return isPkiError(error, 'ERR_STORE_CONFLICT') || isPkiError(error, 'ERR_ROTATION_STATE')
 }
 
 const stepKinds = {

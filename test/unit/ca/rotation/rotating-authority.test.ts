@@ -100,6 +100,42 @@ describe('a rotation by hand', () => {
     expect(await shared.keys.listKeys()).toHaveLength(1)
   })
 
+  it('begins where another process begins between two of its steps', async () => {
+    const clock = new FakeClock()
+    const storage = createMemoryStorage({ clock })
+    const keys = new MemoryKeyManager()
+    let isFirst = true
+    const authorities = Object.freeze({
+      list: () => storage.authorities.list(),
+      async update(...input: Parameters<typeof storage.authorities.update>) {
+        await storage.authorities.update(...input)
+        if (isFirst) {
+          isFirst = false
+          // It finds what is prepared, and goes on to the end.
+          await testRotation({ clock, storage, keys })
+        }
+      },
+    })
+    await testRotation({ clock, storage: { ...storage, authorities }, keys })
+    expect(await statesOf({ storage })).toEqual(['ca-1 active'])
+  })
+
+  it('begins after a stop at whose end the next one has too little left to sign', async () => {
+    const clock = new FakeClock()
+    const before = await testRotation({ clock })
+    const { storage, keys, rotating } = before
+    clock.advance(3600 * 1000)
+    await rotating.prepareNext()
+    await rotating.publish()
+    await rotating[Symbol.asyncDispose]()
+    // ca-1 has expired; ca-2 has 500 s, and a leaf 600.
+    clock.advance((7200 - 500) * 1000)
+    const after = await testRotation({ clock, storage, keys })
+    expect(await statesOf(after)).toEqual(['ca-1 retired', 'ca-2 revoked', 'ca-3 active'])
+    const leaf = await issueLeaf(after)
+    expect(refusalOf(leaf, after.rotating.authority.trustBundle(), clock.now())).toBeUndefined()
+  })
+
   it('does not end an authority whose leaves are valid, unless it is forced', async () => {
     const test = await testRotation()
     const { rotating, clock } = test
