@@ -2,7 +2,8 @@
 
 import type { Signer } from '../x509/index.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
-import type { BackupProtection, EncryptedKeyBackup } from './backup/key-backup.ts'
+import type { BackupProtection } from './backup/backup-protection.ts'
+import type { EncryptedKeyBackup } from './backup/encrypted-key-backup.ts'
 
 /** Information about a key, available without using it. */
 export interface KeyInfo {

@@ -13,7 +13,8 @@ import {
 } from './key-algorithm.ts'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
-import type { BackupProtection, EncryptedKeyBackup } from './backup/key-backup.ts'
+import type { BackupProtection } from './backup/backup-protection.ts'
+import type { EncryptedKeyBackup } from './backup/encrypted-key-backup.ts'
 import { SoftwareSigner } from './software-signer.ts'
 
 interface Version {

@@ -18,15 +18,15 @@ export type { OcspSingleResponse } from './ocsp/ocsp-single-response.ts'
 export {
   allReasons,
   encodeDistributionPoints,
-  encodeInfoAccess,
   encodeIssuingDistributionPoint,
-} from './extensions/revocation-extensions.ts'
+} from './extensions/distribution-points.ts'
+export { encodeInfoAccess } from './extensions/revocation-extensions.ts'
 export type {
   DistributionPoint,
   DistributionPointName,
   IssuingDistributionPoint,
   ReasonFlags,
-} from './extensions/revocation-extensions.ts'
+} from './extensions/distribution-points.ts'
 export { encodeBasicConstraints, encodeNameConstraints } from './extensions/constraints.ts'
 export type { GeneralSubtree, NameConstraints, PolicyMapping } from './extensions/constraints.ts'
 export {

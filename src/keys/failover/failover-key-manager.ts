@@ -11,7 +11,8 @@ import type { PublicKey, SignatureAlgorithm, Signer } from '../../x509/index.ts'
 import type { SignOptions } from '../../x509/internal.ts'
 import { requireKeyId } from '../key-algorithm.ts'
 import type { KeyAlgorithm } from '../key-algorithm.ts'
-import type { BackupProtection, EncryptedKeyBackup } from '../backup/key-backup.ts'
+import type { BackupProtection } from '../backup/backup-protection.ts'
+import type { EncryptedKeyBackup } from '../backup/encrypted-key-backup.ts'
 import type { KeyInfo, KeyManager } from '../key-manager.ts'
 
 /** Options of `FailoverKeyManager`. @inline */

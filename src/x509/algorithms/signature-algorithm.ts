@@ -8,10 +8,8 @@ import {
   readWhole,
   smallInteger,
   tags,
-  wholeOctetsBitString,
 } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
-import { PkiError } from '../../errors/index.ts'
 
 /** The usual name of a signature algorithm. SHA-1 and MD5 are not in the table: they are never accepted. */
 export type SignatureAlgorithm =
@@ -152,49 +150,6 @@ export function readAlgorithm(
   const parameters = reader.element()
   reader.finish(what)
   return { oid, parameters }
-}
-
-/**
- * The parts of a signed object (certificate, request, list, OCSP response):
- * signed bytes, algorithm and signature.
- */
-export interface SignedParts {
-  /** The signed element. */
-  readonly tbs: Uint8Array
-  /** Its content. */
-  readonly content: DerReader
-  /** DER of the AlgorithmIdentifier. */
-  readonly algorithm: Uint8Array
-  readonly signature: Uint8Array
-}
-
-/**
- * Reads the beginning of `SIGNED{ToBeSigned}` (X.509 §6.2.1; RFC 5280 §4.1,
- * §5.1; RFC 2986 §4.2; RFC 6960 §4.2.1).
- * @throws ERR_DER
- */
-export function readSigned(reader: DerReader, what: string): SignedParts {
-  const content = reader.expect(tags.sequence, what).inner()
-  const tbs = reader.element()
-  const algorithm = reader.expect(tags.sequence, 'signatureAlgorithm').element()
-  return {
-    tbs,
-    content,
-    algorithm,
-    signature: wholeOctetsBitString(reader.expect(tags.bitString, 'signature'), 'signature'),
-  }
-}
-
-/**
- * The algorithm inside the signed bytes of a certificate or list must equal the one outside.
- * @throws ERR_DER, ERR_ALGORITHM_MISMATCH
- */
-export function checkSignedAlgorithm(content: DerReader, outer: Uint8Array, clause: string): void {
-  if (Buffer.compare(content.expect(tags.sequence, 'signature').element(), outer) === 0) return
-  throw new PkiError(
-    'ERR_ALGORITHM_MISMATCH',
-    `the algorithm inside the signed bytes differs from the one outside (${clause})`,
-  )
 }
 
 function knownIdentifier(der: Uint8Array): AlgorithmIdentifier | undefined {

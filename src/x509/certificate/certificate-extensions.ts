@@ -3,8 +3,10 @@
 import type { DerReader } from '../../der/index.ts'
 import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { parseInfoAccess, parseDistributionPoints } from '../extensions/revocation-extensions.ts'
-import type { AccessDescription, DistributionPoint } from '../extensions/revocation-extensions.ts'
+import { parseDistributionPoints } from '../extensions/distribution-points.ts'
+import { parseInfoAccess } from '../extensions/revocation-extensions.ts'
+import type { DistributionPoint } from '../extensions/distribution-points.ts'
+import type { AccessDescription } from '../extensions/revocation-extensions.ts'
 import {
   parseBasicConstraints,
   parseNameConstraints,

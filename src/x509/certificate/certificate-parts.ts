@@ -15,7 +15,7 @@ import {
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { PublicKey } from '../algorithms/public-key.ts'
-import { checkSignedAlgorithm, readSigned } from '../algorithms/signature-algorithm.ts'
+import { checkSignedAlgorithm, readSigned } from '../algorithms/signed-parts.ts'
 import { DistinguishedName } from '../names/distinguished-name.ts'
 import { refuseExplicitDefault } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'

@@ -9,15 +9,18 @@ import type { SignatureAlgorithm } from '../algorithms/signature-algorithm.ts'
 import type { Signer } from '../algorithms/signer.ts'
 import { assembleSigned, requireSigner } from '../certificate/certificate-builder.ts'
 import {
+  encodeIssuingDistributionPoint,
+  parseIssuingDistributionPoint,
+} from '../extensions/distribution-points.ts'
+import {
   encodeCrlNumber,
   encodeInvalidityDate,
   crlReasons,
   encodeReasonCode,
-  encodeIssuingDistributionPoint,
   parseCrlNumber,
-  parseIssuingDistributionPoint,
 } from '../extensions/revocation-extensions.ts'
-import type { CrlReason, IssuingDistributionPoint } from '../extensions/revocation-extensions.ts'
+import type { IssuingDistributionPoint } from '../extensions/distribution-points.ts'
+import type { CrlReason } from '../extensions/revocation-extensions.ts'
 import {
   encodeExtension,
   extensionOids as oids,

@@ -3,22 +3,11 @@
 import type { X509Crl } from '@peculiar/x509'
 import { PkiError } from '../../errors/index.ts'
 import { requireOctets } from '../../internal/bytes.ts'
-import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { decodeOnePem, decodePemBlocks, encodePem } from '../../internal/pem.ts'
 import { Turns } from '../../internal/turns/turns.ts'
 import type { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
 import type { PublicKey } from '../algorithms/public-key.ts'
 import { verifySignature } from '../algorithms/verify-signature.ts'
-import {
-  parseCrlNumber,
-  parseDistributionPoints,
-  parseIssuingDistributionPoint,
-} from '../extensions/revocation-extensions.ts'
-import type { DistributionPoint, IssuingDistributionPoint } from '../extensions/revocation-extensions.ts'
-import { extensionOids as oids } from '../extensions/extension.ts'
-import type { Extension } from '../extensions/extension.ts'
-import { parseAuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
-import type { AuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
 import { defineInspect } from '../describe.ts'
 import { inputBytes, toPeculiarCrl } from '../interchange.ts'
 import type { RawData } from '../interchange.ts'
@@ -29,6 +18,7 @@ import { parseBlocks } from '../pem-blocks.ts'
 import { noTolerances, readParseOptions } from '../tolerances.ts'
 import type { ParseOptions, Tolerance } from '../tolerances.ts'
 import { CrlEntries } from './crl-entries.ts'
+import { CrlExtensions } from './crl-extensions.ts'
 import { readCrlFields } from './crl-fields.ts'
 import { crlToJson, formatCrl } from './describe-crl.ts'
 import { RevokedEntryCursor } from './entry-cursor.ts'
@@ -59,7 +49,7 @@ export let crlOfScan: (der: Uint8Array, scan: typeof scanEntries) => Crl
  * if (crl.verifySignatureBy(root.publicKey)) console.log(crl.find(leaf.serialNumber)?.reason)
  * ```
  */
-export class Crl {
+export class Crl extends CrlExtensions {
   /** DER of the whole list, as found. */
   readonly der: Uint8Array
   /** DER of the TBSCertList: the signed bytes; a view. */
@@ -76,12 +66,7 @@ export class Crl {
   readonly thisUpdate: Date
   /** The latest date of the next list; undefined if the list does not contain it. */
   readonly nextUpdate: Date | undefined
-  /** Every extension of the list, known or unknown. */
-  readonly extensions: readonly Extension[]
-  /** The tolerances with which this list was read; frozen. */
-  readonly tolerances: readonly Tolerance[]
   readonly #entries: CrlEntries | undefined
-  #decoded: Map<string, unknown> | undefined
 
   static {
     crlOfScan = (der, scan) => new Crl(der, noTolerances, scan)
@@ -89,8 +74,8 @@ export class Crl {
 
   private constructor(der: Uint8Array, tolerances: readonly Tolerance[], scan?: typeof scanEntries) {
     const fields = readCrlFields(der, tolerances, scan)
+    super(fields.extensions, tolerances)
     this.der = der
-    this.tolerances = tolerances
     this.tbs = fields.tbs
     this.signature = fields.signature
     this.version = fields.version
@@ -98,7 +83,6 @@ export class Crl {
     this.issuer = fields.issuer
     this.thisUpdate = fields.thisUpdate
     this.nextUpdate = fields.nextUpdate
-    this.extensions = fields.extensions
     this.#entries =
       fields.entries && new CrlEntries(der, fields.entries, tolerances, () => this.#isIndirect())
   }
@@ -153,38 +137,6 @@ export class Crl {
    */
   get unknownCriticalEntryExtension(): string | undefined {
     return this.#entries?.scan.unknownCritical
-  }
-
-  /** Identifies the issuer's signing key (RFC 5280 §5.2.1). */
-  get authorityKeyIdentifier(): AuthorityKeyIdentifier | undefined {
-    return this.#decode(oids.authorityKeyIdentifier, parseAuthorityKeyIdentifier)
-  }
-
-  /** Increases from list to list (§5.2.3). */
-  get crlNumber(): bigint | undefined {
-    return this.#decode(oids.crlNumber, (der) => parseCrlNumber(der))
-  }
-
-  /** The number of the list that this one extends; undefined for a complete list. */
-  get deltaCrlIndicator(): bigint | undefined {
-    return this.#decode(oids.deltaCrlIndicator, (der) => parseCrlNumber(der))
-  }
-
-  /** The scope of the list, if it does not cover everything (§5.2.5). */
-  get issuingDistributionPoint(): IssuingDistributionPoint | undefined {
-    return this.#decode(oids.issuingDistributionPoint, parseIssuingDistributionPoint)
-  }
-
-  /** Locations of delta CRLs for this list (§5.2.6). */
-  get freshestCrl(): readonly DistributionPoint[] | undefined {
-    return this.#decode(oids.freshestCrl, (der, tolerances) =>
-      parseDistributionPoints(der, 'freshestCRL', tolerances),
-    )
-  }
-
-  /** The extension of this type, if present. */
-  extension(oid: string): Extension | undefined {
-    return this.extensions.find((extension) => extension.oid === oid)
   }
 
   /** Every entry in order, decoded during iteration; without entries whose serial number cannot be read. */
@@ -274,7 +226,7 @@ export class Crl {
   /**
    * The main fields, one per line; also the output of `util.inspect`. Entries are counted, not listed.
    */
-  toString(): string {
+  override toString(): string {
     return formatCrl(this)
   }
 
@@ -286,17 +238,6 @@ export class Crl {
   /** The list as an object of `@peculiar/x509`, which is loaded on first use. */
   toPeculiar(): X509Crl {
     return toPeculiarCrl(this.der)
-  }
-
-  #decode<T>(oid: string, parse: (der: Uint8Array, tolerances: readonly Tolerance[]) => T): T | undefined {
-    const known = this.#decoded?.get(oid)
-    if (known !== undefined) return known as T
-    const extension = this.extension(oid)
-    if (extension === undefined) return undefined
-    const value = freezeDeep(parse(extension.value, this.tolerances))
-    this.#decoded ??= new Map()
-    this.#decoded.set(oid, value)
-    return value
   }
 
   #isOwn(names: readonly GeneralName[] | undefined): boolean {

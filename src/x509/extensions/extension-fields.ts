@@ -1,8 +1,10 @@
 // Encodes the extensions that builders accept as plain objects, for certificates and requests.
 
 import type { PublicKey } from '../algorithms/public-key.ts'
-import { encodeInfoAccess, encodeDistributionPoints } from './revocation-extensions.ts'
-import type { AccessDescription, DistributionPoint } from './revocation-extensions.ts'
+import { encodeDistributionPoints } from './distribution-points.ts'
+import { encodeInfoAccess } from './revocation-extensions.ts'
+import type { DistributionPoint } from './distribution-points.ts'
+import type { AccessDescription } from './revocation-extensions.ts'
 import {
   encodeBasicConstraints,
   encodeNameConstraints,

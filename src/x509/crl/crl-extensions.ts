@@ -1,0 +1,68 @@
+// The extensions of a CRL, decoded on demand (RFC 5280 section 5.2).
+
+import { freezeDeep } from '../../internal/freeze-deep.ts'
+import { parseDistributionPoints, parseIssuingDistributionPoint } from '../extensions/distribution-points.ts'
+import type { DistributionPoint, IssuingDistributionPoint } from '../extensions/distribution-points.ts'
+import { extensionOids as oids } from '../extensions/extension.ts'
+import type { Extension } from '../extensions/extension.ts'
+import { parseAuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
+import type { AuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
+import { parseCrlNumber } from '../extensions/revocation-extensions.ts'
+import type { Tolerance } from '../tolerances.ts'
+
+/** The extensions of a list; `Crl` extends it. */
+export abstract class CrlExtensions {
+  /** Every extension of the list, known or unknown. */
+  readonly extensions: readonly Extension[]
+  /** The tolerances with which this list was read; frozen. */
+  readonly tolerances: readonly Tolerance[]
+  #decoded: Map<string, unknown> | undefined
+
+  protected constructor(extensions: readonly Extension[], tolerances: readonly Tolerance[]) {
+    this.extensions = extensions
+    this.tolerances = tolerances
+  }
+
+  /** Identifies the issuer's signing key (RFC 5280 §5.2.1). */
+  get authorityKeyIdentifier(): AuthorityKeyIdentifier | undefined {
+    return this.#decode(oids.authorityKeyIdentifier, parseAuthorityKeyIdentifier)
+  }
+
+  /** Increases from list to list (§5.2.3). */
+  get crlNumber(): bigint | undefined {
+    return this.#decode(oids.crlNumber, (der) => parseCrlNumber(der))
+  }
+
+  /** The number of the list that this one extends; undefined for a complete list. */
+  get deltaCrlIndicator(): bigint | undefined {
+    return this.#decode(oids.deltaCrlIndicator, (der) => parseCrlNumber(der))
+  }
+
+  /** The scope of the list, if it does not cover everything (§5.2.5). */
+  get issuingDistributionPoint(): IssuingDistributionPoint | undefined {
+    return this.#decode(oids.issuingDistributionPoint, parseIssuingDistributionPoint)
+  }
+
+  /** Locations of delta CRLs for this list (§5.2.6). */
+  get freshestCrl(): readonly DistributionPoint[] | undefined {
+    return this.#decode(oids.freshestCrl, (der, tolerances) =>
+      parseDistributionPoints(der, 'freshestCRL', tolerances),
+    )
+  }
+
+  /** The extension of this type, if present. */
+  extension(oid: string): Extension | undefined {
+    return this.extensions.find((extension) => extension.oid === oid)
+  }
+
+  #decode<T>(oid: string, parse: (der: Uint8Array, tolerances: readonly Tolerance[]) => T): T | undefined {
+    const known = this.#decoded?.get(oid)
+    if (known !== undefined) return known as T
+    const extension = this.extension(oid)
+    if (extension === undefined) return undefined
+    const value = freezeDeep(parse(extension.value, this.tolerances))
+    this.#decoded ??= new Map()
+    this.#decoded.set(oid, value)
+    return value
+  }
+}
