@@ -1,21 +1,12 @@
 // A KeyManager that stores keys in files: one directory per key, one
 // encrypted file per version, shared between processes.
 
-import { createHmac, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { join } from 'node:path'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { checkCounts } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
-import { requirePassphrase } from '../../internal/passphrase.ts'
 import { SoftwareSigner, generatePrivateKey, openKeyBackup, sealKeyBackup } from '../../keys/index.ts'
-import {
-  keyExists,
-  keyIdPattern,
-  keyNotFound,
-  requireKeyAlgorithm,
-  requireKeyId,
-} from '../../keys/internal.ts'
+import { keyExists, keyNotFound, requireKeyAlgorithm } from '../../keys/internal.ts'
 import type {
   BackupProtection,
   EncryptedKeyBackup,
@@ -25,17 +16,10 @@ import type {
 } from '../../keys/index.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
-import type { FileAccess } from './file-access.ts'
-import { maxKeyFileOctets, openKeyFile, readKeyFileHeader, writeKeyFile } from './key-file.ts'
-import type { KeyFileHeader, OpenedKeyFile } from './key-file.ts'
-import {
-  listSecureDirectories,
-  listSecureFiles,
-  requireSameDirectory,
-  secureDirectory,
-} from './secure-directory.ts'
-import type { SecureDirectory } from './secure-directory.ts'
-import { createSecureFile, readSecureFile, removeSecureFile, replaceSecureFile } from './secure-file.ts'
+import { KeyDirectory } from './key-directory.ts'
+import { openKeyFile, writeKeyFile } from './key-file.ts'
+import type { OpenedKeyFile } from './key-file.ts'
+import { PassphraseProof } from './passphrase-proof.ts'
 
 /** Returns the passphrase; may be asynchronous, for example to read it from a vault. @inline */
 export type PassphraseSource = () => string | Uint8Array | Promise<string | Uint8Array>
@@ -59,9 +43,6 @@ export interface FileKeyManagerOptions {
   readonly dangerouslyAllowGroupId?: number | undefined
 }
 
-/** A key, or the marker of a version number that is not used again. */
-type FileKind = 'pem' | 'destroyed'
-
 /**
  * A `KeyManager` over a directory. Each version of a key is the file `<id>/<version>.pem`: an `ENCRYPTED
  * PRIVATE KEY` that `openssl pkcs8` can decrypt, with algorithm and time as text above it, and a MAC under
@@ -71,28 +52,18 @@ type FileKind = 'pem' | 'destroyed'
  * `<version>.destroyed` reserves its number.
  */
 export class FileKeyManager implements KeyManager {
-  /** The directory as the caller named it, and its resolved path. */
-  readonly #named: string
-  readonly #directory: SecureDirectory
-  readonly #access: FileAccess
+  readonly #directory: KeyDirectory
   readonly #clock: Clock
   readonly #opened = new Map<string, OpenedKeyFile>()
-  readonly #digestKey = randomBytes(32)
+  readonly #proof: PassphraseProof
   #passphrase: PassphraseSource
-  /** Files that were decrypted, with a keyed digest of their passphrase. */
-  #proven: { readonly text: string; readonly digest: string } | undefined
   #closed = false
 
-  private constructor(
-    options: Readonly<FileKeyManagerOptions>,
-    directory: SecureDirectory,
-    access: FileAccess,
-  ) {
-    this.#named = options.directory
+  private constructor(directory: KeyDirectory, passphrase: PassphraseSource, clock: Clock) {
     this.#directory = directory
-    this.#access = access
-    this.#passphrase = options.passphrase
-    this.#clock = options.clock ?? systemClock
+    this.#proof = new PassphraseProof(directory)
+    this.#passphrase = passphrase
+    this.#clock = clock
   }
 
   /**
@@ -114,24 +85,23 @@ export class FileKeyManager implements KeyManager {
       clock: 'optional',
       dangerouslyAllowGroupId: 'optional',
     })
-    const { directory, passphrase, dangerouslyAllowGroupId: groupId } = read
+    const { directory, passphrase, clock = systemClock, dangerouslyAllowGroupId: groupId } = read
     if (typeof directory !== 'string' || directory === '')
       throw invalid('directory must be the path of a directory')
     requireSource(passphrase)
     checkCounts({ dangerouslyAllowGroupId: groupId }, 0)
-    const access: FileAccess = { groupId }
-    return new FileKeyManager(read, await secureDirectory(directory, access), access)
+    return new FileKeyManager(await KeyDirectory.open(directory, { groupId }, clock), passphrase, clock)
   }
 
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<SoftwareSigner> {
     requireKeyAlgorithm(algorithm)
-    const { versions, newest } = await this.#numbers(id)
+    const { versions, newest } = await this.#numbersOf(id)
     if (versions.length > 0) throw keyExists(id)
     return this.#add(id, newest + 1, await generatePrivateKey(algorithm), algorithm)
   }
 
   async getSigner(id: string, version?: number): Promise<SoftwareSigner | undefined> {
-    const versions = await this.#versions(id)
+    const { versions } = await this.#numbersOf(id)
     const wanted = version ?? versions.at(-1)
     if (wanted === undefined || !versions.includes(wanted)) return undefined
     const found = await this.#read(id, wanted)
@@ -142,10 +112,10 @@ export class FileKeyManager implements KeyManager {
   async listKeys(): Promise<readonly KeyInfo[]> {
     this.#checkOpen()
     const keys: KeyInfo[] = []
-    for (const id of await this.#ids()) {
-      const versions = await this.#versions(id)
+    for (const id of await this.#directory.ids()) {
+      const versions = await this.#directory.versions(id)
       for (const version of versions) {
-        const about = await this.#header(id, version)
+        const about = await this.#directory.header(id, version)
         if (about !== undefined)
           keys.push({
             id,
@@ -160,7 +130,7 @@ export class FileKeyManager implements KeyManager {
   }
 
   async rotateKey(id: string): Promise<SoftwareSigner> {
-    const { versions, newest } = await this.#numbers(id)
+    const { versions, newest } = await this.#numbersOf(id)
     // Decrypted, because the description above the key is not authenticated before that.
     const { algorithm } =
       (await this.#read(id, versions.at(-1) ?? raise(keyNotFound(id)))) ?? raise(keyNotFound(id))
@@ -179,7 +149,7 @@ export class FileKeyManager implements KeyManager {
     const taken = { ...backup }
     const key = await openKeyBackup(taken, protection)
     const id = taken.keyId
-    const { versions, newest } = await this.#numbers(id)
+    const { versions, newest } = await this.#numbersOf(id)
     const restored = new SoftwareSigner(key, { pss: taken.algorithm.startsWith('RSA-PSS') })
     for (const version of versions)
       if ((await this.#read(id, version))?.signer.publicKey.equals(restored.publicKey) === true)
@@ -188,19 +158,18 @@ export class FileKeyManager implements KeyManager {
   }
 
   async destroyKey(id: string, version?: number): Promise<void> {
-    const { versions, newest } = await this.#numbers(id)
+    const { versions, newest } = await this.#numbersOf(id)
     const doomed = version === undefined ? versions : versions.filter((one) => one === version)
     const whole = doomed.length === versions.length
     // Written before the file is removed: a crash between the two would free the number.
-    if (!whole && version === newest && doomed.length > 0)
-      await createSecureFile(this.#path(id, version, 'destroyed'), '')
+    if (!whole && version === newest && doomed.length > 0) await this.#directory.reserve(id, version)
     let removed = 0
     for (const one of doomed) {
       this.#opened.delete(`${id}/${one}`)
-      if (await removeSecureFile(this.#path(id, one))) removed++
+      if (await this.#directory.remove(id, one)) removed++
     }
     if (removed === 0) throw keyNotFound(id, version)
-    if (whole) await this.#forgetNumbers(id)
+    if (whole) await this.#directory.forgetNumbers(id)
   }
 
   /**
@@ -215,11 +184,12 @@ export class FileKeyManager implements KeyManager {
     requireSource(passphrase)
     this.#checkOpen()
     const [before, after] = [await this.#passphrase(), await passphrase()]
-    for (const id of await this.#ids()) {
-      for (const version of await this.#versions(id)) await this.#encryptAnew(id, version, before, after)
+    for (const id of await this.#directory.ids()) {
+      for (const version of await this.#directory.versions(id))
+        await this.#encryptAnew(id, version, before, after)
     }
     this.#passphrase = passphrase
-    this.#proven = undefined
+    this.#proof.forget()
     this.#opened.clear()
   }
 
@@ -255,23 +225,16 @@ export class FileKeyManager implements KeyManager {
     algorithm: KeyAlgorithm,
   ): Promise<SoftwareSigner | undefined> {
     const passphrase = await this.#passphrase()
-    await this.#requireSamePassphrase(passphrase)
+    await this.#proof.require(passphrase)
     const about = { algorithm, created: new Date(this.#clock.now()) }
     const file = await writeKeyFile({ id, version }, key, about, passphrase)
-    await secureDirectory(join(this.#directory.path, id), this.#access)
-    if (!(await createSecureFile(this.#path(id, version), file.text))) return undefined
-    // Another process that created and destroyed this version since the numbers
-    // were read has written its marker first.
-    if ((await readSecureFile(this.#path(id, version, 'destroyed'), 0, this.#access)) !== undefined) {
-      await removeSecureFile(this.#path(id, version))
-      return undefined
-    }
+    if (!(await this.#directory.create(id, version, file.text))) return undefined
     this.#opened.set(`${id}/${version}`, file)
     return file.signer
   }
 
   async #read(id: string, version: number): Promise<OpenedKeyFile | undefined> {
-    const header = await this.#header(id, version)
+    const header = await this.#directory.header(id, version)
     const known = this.#opened.get(`${id}/${version}`)
     // Another process may have destroyed this version and created another with
     // the same number: compare the content of the file.
@@ -283,11 +246,6 @@ export class FileKeyManager implements KeyManager {
     return opened
   }
 
-  async #header(id: string, version: number): Promise<KeyFileHeader | undefined> {
-    const text = await readSecureFile(this.#path(id, version), maxKeyFileOctets, this.#access)
-    return text === undefined ? undefined : readKeyFileHeader({ id, version }, text)
-  }
-
   async #encryptAnew(
     id: string,
     version: number,
@@ -295,7 +253,7 @@ export class FileKeyManager implements KeyManager {
     after: string | Uint8Array,
   ): Promise<void> {
     const place = { id, version }
-    const header = await this.#header(id, version)
+    const header = await this.#directory.header(id, version)
     if (header === undefined) return
     let opened: OpenedKeyFile
     try {
@@ -306,82 +264,24 @@ export class FileKeyManager implements KeyManager {
       return
     }
     const file = await writeKeyFile(place, opened.signer.privateKey(), header, after)
-    await replaceSecureFile(this.#path(id, version), file.text)
+    await this.#directory.replace(id, version, file.text)
   }
 
-  /** A new key must use the passphrase of the existing keys; otherwise some of them would not decrypt. */
-  async #requireSamePassphrase(passphrase: string | Uint8Array): Promise<void> {
-    const digest = createHmac('sha256', this.#digestKey).update(requirePassphrase(passphrase)).digest('hex')
-    for (const id of await this.#ids()) {
-      for (const version of await this.#versions(id)) {
-        const header = await this.#header(id, version)
-        if (header === undefined) continue
-        if (this.#proven?.text === header.text && this.#proven.digest === digest) return
-        await openKeyFile({ id, version }, header, passphrase).catch((cause: unknown) => {
-          if (!isPkiError(cause, 'ERR_KEY_PASSPHRASE')) throw cause
-          throw new PkiError(
-            'ERR_KEY_PASSPHRASE',
-            `${cause.message}: a directory has one passphrase, and changePassphrase replaces it`,
-            { cause },
-          )
-        })
-        this.#proven = { text: header.text, digest }
-        return
-      }
-    }
-  }
-
-  /** The ids of the keys, sorted. */
-  async #ids(): Promise<readonly string[]> {
-    await requireSameDirectory(this.#named, this.#directory, this.#access)
-    const names = await listSecureDirectories(this.#directory.path)
-    return names.filter((name) => keyIdPattern.test(name)).sort()
-  }
-
-  /** Ascending. */
-  async #versions(id: string): Promise<readonly number[]> {
-    return (await this.#numbers(id)).versions
-  }
-
-  /** The versions, ascending, and the highest number ever used, including destroyed versions. */
-  async #numbers(id: string): Promise<{ readonly versions: readonly number[]; readonly newest: number }> {
+  /** What is in use, and what was. @throws ERR_CLOSED */
+  async #numbersOf(id: string): ReturnType<KeyDirectory['numbers']> {
     this.#checkOpen()
-    requireKeyId(id)
-    await requireSameDirectory(this.#named, this.#directory, this.#access)
-    const names = await listSecureFiles(join(this.#directory.path, id), this.#clock.now())
-    const versions = numbersOf(names, 'pem')
-    return { versions, newest: Math.max(0, ...versions, ...numbersOf(names, 'destroyed')) }
-  }
-
-  /** The key is destroyed with all its versions: the next key with this id starts at version 1. */
-  async #forgetNumbers(id: string): Promise<void> {
-    const names = await listSecureFiles(join(this.#directory.path, id), this.#clock.now())
-    if (numbersOf(names, 'pem').length > 0) return
-    for (const one of numbersOf(names, 'destroyed')) await removeSecureFile(this.#path(id, one, 'destroyed'))
+    return this.#directory.numbers(id)
   }
 
   async #current(id: string): Promise<number> {
-    const version = (await this.#versions(id)).at(-1)
+    const version = (await this.#numbersOf(id)).versions.at(-1)
     if (version === undefined) throw keyNotFound(id)
     return version
-  }
-
-  #path(id: string, version: number, kind: FileKind = 'pem'): string {
-    return join(this.#directory.path, id, `${version}.${kind}`)
   }
 
   #checkOpen(): void {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
   }
-}
-
-/** Ascending. */
-function numbersOf(names: readonly string[], kind: FileKind): number[] {
-  return names
-    .flatMap((name) =>
-      /^[1-9]\d{0,8}\.[a-z]+$/.test(name) && name.endsWith(`.${kind}`) ? [Number.parseInt(name, 10)] : [],
-    )
-    .sort((a, b) => a - b)
 }
 
 function raise(error: PkiError): never {

@@ -3,8 +3,7 @@
 import { readOptions } from '../../internal/options.ts'
 import { isPkiError, PkiError } from '../../errors/index.ts'
 import { checkMeasures } from '../../internal/numbers.ts'
-import type { PkiErrorCode } from '../../errors/index.ts'
-import { metricNames, systemClock } from '../../runtime/index.ts'
+import { systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import type { PublicKey, SignatureAlgorithm, Signer } from '../../x509/index.ts'
@@ -14,6 +13,8 @@ import type { KeyAlgorithm } from '../key-algorithm.ts'
 import type { BackupProtection } from '../backup/backup-protection.ts'
 import type { EncryptedKeyBackup } from '../backup/encrypted-key-backup.ts'
 import type { KeyInfo, KeyManager } from '../key-manager.ts'
+import { FailoverBackends } from './failover-backends.ts'
+import type { FailoverBackend } from './failover-backends.ts'
 
 /** Options of `FailoverKeyManager`. @inline */
 export interface FailoverKeyManagerOptions {
@@ -49,15 +50,9 @@ export interface FailoverKeyManagerOptions {
  * ```
  */
 export class FailoverKeyManager implements KeyManager {
-  readonly #backends: readonly Backend[]
+  readonly #backends: FailoverBackends
   /** The public key in the first manager by id, or by id and version, as far as it is known. */
   readonly #known = new Map<string, PublicKey>()
-  readonly #options: {
-    readonly retryAfterMs: number
-    readonly clock: Clock
-    readonly logger: Logger
-    readonly metrics: Metrics
-  }
 
   /** @throws ERR_INVALID_ARGUMENT for an empty list of managers, or an invalid time */
   constructor(options: FailoverKeyManagerOptions) {
@@ -78,17 +73,12 @@ export class FailoverKeyManager implements KeyManager {
     checkMeasures({ retryAfterMs }, 0)
     if (!Array.isArray(managers) || managers.length === 0)
       throw new PkiError('ERR_INVALID_ARGUMENT', 'managers is empty; at least one key manager is required')
-    this.#backends = (managers as readonly KeyManager[]).map((keys, place) => ({
-      keys,
-      place,
-      downUntil: Number.NEGATIVE_INFINITY,
-    }))
-    this.#options = {
+    this.#backends = new FailoverBackends(managers, {
       retryAfterMs,
       clock,
       logger: safeLogger('FailoverKeyManager', logger),
       metrics: safeMetrics('FailoverKeyManager', metrics),
-    }
+    })
   }
 
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<Signer> {
@@ -103,7 +93,7 @@ export class FailoverKeyManager implements KeyManager {
    */
   async getSigner(id: string, version?: number): Promise<Signer | undefined> {
     const name = nameOf(id, version)
-    const found = await this.#try(async ({ keys, place }) => {
+    const found = await this.#backends.first(async ({ keys, place }) => {
       const known = this.#known.get(name)
       if (place > 0 && known !== undefined) return signerWith(keys, id, known)
       const signer = await keys.getSigner(id, version)
@@ -117,7 +107,7 @@ export class FailoverKeyManager implements KeyManager {
   }
 
   listKeys(): Promise<readonly KeyInfo[]> {
-    return this.#try(({ keys }) => keys.listKeys())
+    return this.#backends.first(({ keys }) => keys.listKeys())
   }
 
   async rotateKey(id: string): Promise<Signer> {
@@ -141,7 +131,7 @@ export class FailoverKeyManager implements KeyManager {
    */
   async replicateKey(id: string, protection: BackupProtection): Promise<void> {
     const backup = await this.#first.backupKey(id, protection)
-    for (const { keys } of this.#backends.slice(1)) {
+    for (const { keys } of this.#backends.all.slice(1)) {
       await keys.restoreKey(backup, protection).catch((error: unknown) => {
         if (!isPkiError(error, 'ERR_KEY_EXISTS')) throw error
       })
@@ -156,10 +146,12 @@ export class FailoverKeyManager implements KeyManager {
     requireKeyId(id)
     // Version numbers differ between managers: the public key identifies a version.
     const doomed =
-      version === undefined ? undefined : await this.#try(({ keys }) => keys.getSigner(id, version))
+      version === undefined
+        ? undefined
+        : await this.#backends.first(({ keys }) => keys.getSigner(id, version))
     if (version !== undefined && doomed === undefined) throw notFound(id)
     let destroyed = 0
-    for (const { keys } of this.#backends) {
+    for (const { keys } of this.#backends.all) {
       const versions = await versionsOf(keys, id, doomed?.publicKey)
       if (doomed === undefined && versions.length > 0) await keys.destroyKey(id)
       else for (const one of versions) await keys.destroyKey(id, one)
@@ -173,7 +165,7 @@ export class FailoverKeyManager implements KeyManager {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#known.clear()
     const outcomes = await Promise.allSettled(
-      this.#backends.map(async ({ keys }) => keys[Symbol.asyncDispose]()),
+      this.#backends.all.map(async ({ keys }) => keys[Symbol.asyncDispose]()),
     )
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
@@ -184,99 +176,22 @@ export class FailoverKeyManager implements KeyManager {
   }
 
   get #first(): KeyManager {
-    return (this.#backends[0] as Backend).keys
+    return (this.#backends.all[0] as FailoverBackend).keys
   }
 
   #wrap(id: string, signer: Signer): Signer {
-    const found = new Map<Backend, Signer>()
+    const found = new Map<FailoverBackend, Signer>()
     return new FailoverSigner(id, signer, async (given, options) => {
       if (!ArrayBuffer.isView(given)) throw new PkiError('ERR_INVALID_ARGUMENT', 'data must be a Uint8Array')
       // A copy: a manager may sign late, when the caller has changed its buffer.
       const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
-      return this.#try(async (backend) => {
+      return this.#backends.first(async (backend) => {
         const own = found.get(backend) ?? (await signerWith(backend.keys, id, signer.publicKey))
         found.set(backend, own)
         return own.sign(data, options)
       })
     })
   }
-
-  /** Tries the managers in order; throws the failure of the last one tried. */
-  async #try<T>(call: (backend: Backend) => Promise<T>): Promise<T> {
-    const { clock, logger, metrics, retryAfterMs } = this.#options
-    let failure: PkiError | undefined
-    let passedOver: Backend | undefined
-    for (const backend of this.#backends) {
-      if (clock.monotonic() < backend.downUntil) {
-        passedOver ??= backend
-        continue
-      }
-      const wasDown = backend.downUntil > Number.NEGATIVE_INFINITY
-      // One call retries a failed manager; concurrent calls continue with the next.
-      if (wasDown) backend.downUntil = clock.monotonic() + retryAfterMs
-      try {
-        const result = await call(backend)
-        backend.downUntil = Number.NEGATIVE_INFINITY
-        if (wasDown) logger.info({ manager: backend.place }, 'a key manager works again')
-        return result
-      } catch (error) {
-        const isFault = isPkiError(error) && failoverCodes.has(error.code)
-        // A full queue is caused by load, not by a fault: the manager is not skipped. Any other error means
-        // that the manager is available.
-        const isDown = isFault && error.code !== 'ERR_HSM_QUEUE_FULL'
-        backend.downUntil = isDown ? clock.monotonic() + retryAfterMs : Number.NEGATIVE_INFINITY
-        if (!isFault) {
-          // This manager does not have the key: report the failure of the manager before it.
-          if (isPkiError(error, 'ERR_KEY_NOT_FOUND') && failure !== undefined) continue
-          throw error
-        }
-        failure = error
-        metrics.count(metricNames.keyManagerFailovers, { code: error.code })
-        logger.warn(
-          { manager: backend.place, code: error.code },
-          'a key manager failed; the next one is tried',
-        )
-      }
-    }
-    if (failure !== undefined) throw failure
-    // All are skipped: one further attempt is better than refusing without any.
-    return call(passedOver as Backend)
-  }
-}
-
-/**
- * Failures of a backend after which the next manager is tried; no signature was returned.
- *
- * | code | fault |
- * |---|---|
- * | `ERR_HSM_UNAVAILABLE` | the token does not answer, or its circuit breaker is open |
- * | `ERR_HSM_TOKEN_NOT_FOUND` | no slot has the token |
- * | `ERR_PKCS11_LIBRARY` | the library cannot be loaded or initialised |
- * | `ERR_HSM_PIN` | the token is locked, or refused the PIN |
- * | `ERR_HSM_SESSION_LIMIT`, `ERR_HSM_QUEUE_FULL` | it has no free session |
- * | `ERR_HSM_TIMEOUT` | it does not answer in time |
- * | `ERR_KEY_STORAGE` | files cannot be read |
- *
- * Every other code is thrown: a wrong signature (`ERR_HSM_SIGNATURE`), a refusal (`ERR_HSM_REFUSED`,
- * `ERR_HSM_KEY_PROTECTION`, `ERR_HSM_KEY_AMBIGUOUS`), a missing key (`ERR_KEY_NOT_FOUND`), a closed manager
- * (`ERR_CLOSED`), an aborted call (`ERR_ABORTED`), an invalid argument.
- */
-export const failoverCodes: ReadonlySet<PkiErrorCode> = new Set<PkiErrorCode>([
-  'ERR_HSM_UNAVAILABLE',
-  'ERR_HSM_SESSION_LIMIT',
-  'ERR_HSM_QUEUE_FULL',
-  'ERR_HSM_TIMEOUT',
-  'ERR_HSM_PIN',
-  'ERR_HSM_TOKEN_NOT_FOUND',
-  'ERR_PKCS11_LIBRARY',
-  'ERR_KEY_STORAGE',
-])
-
-interface Backend {
-  readonly keys: KeyManager
-  readonly place: number
-  /** Skipped before this time of the monotonic clock. */
-  downUntil: number
 }
 
 class FailoverSigner implements Signer {
