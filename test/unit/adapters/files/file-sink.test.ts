@@ -111,7 +111,7 @@ describe('createFileSink', () => {
     restore()
     clock.advance(10_000)
     await expect.poll(() => serialOf(directory)).toBe(current())
-    expect(sink.lastError).toBeUndefined()
+    await expect.poll(() => sink.lastError).toBeUndefined()
   })
 
   test('a set that failed is not written over a newer one', async () => {
