@@ -187,7 +187,9 @@ class PlatformFetcher implements GuardedFetcher {
     for (let hop = 0; ; hop++) {
       signal.throwIfAborted()
       const { body } = request
-      const response = await this.#sender.send({ url, method, headers, body, maxBytes, signal })
+      // The deadline holds whatever events the platform emits, or does not.
+      const answer = this.#sender.send({ url, method, headers, body, maxBytes, signal })
+      const response = await abortable(answer, signal)
       const { location } = response.headers
       if (!isRedirect(response.status)) {
         requireContentType(response, contentTypes, url)

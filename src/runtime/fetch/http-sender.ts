@@ -74,6 +74,11 @@ export function createHttpSender(
         const sent = open(url, options)
         sent.on('error', (cause) => rejected(failed(url, cause)))
         sent.on('socket', (socket) => checkPeer(socket, host, allowed))
+        // Without this listener, Node closes the connection and emits neither `error` nor `response`.
+        sent.on('upgrade', (_response, socket) => {
+          socket.destroy()
+          rejected(new PkiError('ERR_FETCH_FAILED', `${url.origin} changes the protocol, which was not asked`))
+        })
         sent.on('response', (response) => {
           readBody(response, url, request.maxBytes).then(resolved, (error: unknown) => {
             sent.destroy()

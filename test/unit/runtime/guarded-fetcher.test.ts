@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { createServer } from 'node:https'
+import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createGuardedFetcher } from '../../../src/runtime/index.ts'
@@ -154,6 +155,21 @@ describe('limits', () => {
       await expect(answer).rejects.toThrow(code('ERR_TIMEOUT'))
       expect(clock.pending).toBe(0)
     }
+  })
+
+  it('an endpoint that changes the protocol has failed at once', async () => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n')
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    await using fetcher = createGuardedFetcher({ ...loopback, clock: new FakeClock() })
+    const answer = fetcher.fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    await expect(answer).rejects.toThrow(code('ERR_FETCH_FAILED'))
   })
 
   it('a resolver that never answers is left at the deadline', async () => {
