@@ -74,10 +74,12 @@ export function acceptPeer(
  * ```
  */
 export function peerOf(socket: object): TlsPeerIdentity | undefined {
-  const found = peers.get(socket)
-  if (found !== undefined) return found
-  const real = (socket as { readonly [behindProxy]?: object })[behindProxy]
-  return real === undefined ? undefined : peers.get(real)
+  return peers.get(socket) ?? peers.get(realSocketOf(socket))
+}
+
+/** The socket behind the Proxy of an HTTP/2 session; any other is its own. */
+export function realSocketOf(socket: object): object {
+  return (socket as { readonly [behindProxy]?: object })[behindProxy] ?? socket
 }
 
 function asPkiError(error: unknown): PkiError {

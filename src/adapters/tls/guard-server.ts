@@ -1,13 +1,14 @@
 // The gate of a TLS server: no connection reaches the application before its peer is verified and authorized.
 
-import type { Server as HttpsServer } from 'node:https'
-import type { Server, TLSSocket, TlsOptions } from 'node:tls'
+import type { ServerResponse } from 'node:http'
+import type { ServerHttp2Session } from 'node:http2'
+import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls'
 import { randomBytes } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
-import { acceptPeer } from './accept-peer.ts'
+import { acceptPeer, realSocketOf } from './accept-peer.ts'
 import { matcherOf } from './peer-verifier.ts'
 import type { PeerAuthorization } from './peer-verifier.ts'
 import { requireTlsIdentity } from './tls-identity.ts'
@@ -56,23 +57,27 @@ export function guardServer<S extends Server>(
   const matches = matcherOf(authorize)
   const own = requireTlsIdentity(identity)
   requireUnguarded(server)
+  const sessions: Sessions = new WeakMap()
+  server.on('session', (session: ServerHttp2Session) => {
+    sessions.set(realSocketOf(session.socket), session)
+  })
   gate(server, (socket) => {
     const peer = acceptPeer(own, socket, { authorize: matches, purpose: 'clientAuth' })
-    if (!(peer instanceof PkiError)) limitAge(server, socket, maxConnectionAgeSeconds)
+    if (!(peer instanceof PkiError)) limitAge(socket, maxConnectionAgeSeconds)
     return peer
   })
   const stop = own.onChange(() => {
-    // New handshakes use the new certificate. The ticket keys are replaced too: an earlier session must not
-    // be resumed with what was trusted then.
-    server.setSecureContext(own.credentials())
+    // The ticket keys first, whether or not the new certificate can be used: an earlier session must not be
+    // resumed with what was trusted then.
     server.setTicketKeys(randomBytes(48))
+    server.setSecureContext({ ...chosenFor(server), ...own.credentials() })
   })
   server.once('close', stop)
   return server
-  function limitAge(of: Server, socket: TLSSocket, seconds: number): void {
+  function limitAge(socket: TLSSocket, seconds: number): void {
     if (seconds === Infinity) return
     const cancel = own.clock.schedule(() => {
-      drain(of, socket)
+      drain(socket, sessions)
     }, seconds * 1000)
     socket.once('close', cancel)
   }
@@ -114,19 +119,49 @@ function requireUnguarded(server: Server): void {
     )
 }
 
-/** HTTP/1 closes when idle, or after the response in progress; other protocols half-close. */
-function drain(server: Server, socket: TLSSocket): void {
-  if (typeof (server as Partial<HttpsServer>).closeIdleConnections !== 'function') {
-    socket.end()
-    return
+/**
+ * HTTP/2 closes after the streams in progress, HTTP/1 when idle or after the response in progress; other
+ * protocols half-close.
+ */
+function drain(socket: TLSSocket, sessions: Sessions): void {
+  const session = sessions.get(socket)
+  // Null between two requests of a connection.
+  const { _httpMessage: response } = socket as { _httpMessage?: ServerResponse | null }
+  if (session !== undefined) session.close()
+  else if (response === undefined || response === null) socket.end()
+  else {
+    if (!response.headersSent) response.setHeader('connection', 'close')
+    // The next response of a pipeline may be in progress by then.
+    response.once('finish', () => {
+      drain(socket, sessions)
+    })
   }
-  const response = (
-    socket as { _httpMessage?: { setHeader(name: string, value: string): unknown; headersSent: boolean } }
-  )._httpMessage
-  if (response === undefined) socket.end()
-  else if (!response.headersSent) response.setHeader('connection', 'close')
-  else socket.setTimeout(1, () => socket.end())
 }
+
+/**
+ * What the application chose for its handshakes, such as fewer ciphers: Node forgets it where a new context
+ * does not repeat it.
+ */
+function chosenFor(server: Server): SecureContextOptions {
+  const known: Readonly<Record<string, unknown>> = server as object as Record<string, unknown>
+  return Object.fromEntries(
+    chosen.map((name) => [name, known[name]]).filter(([, value]) => value !== undefined),
+  ) as SecureContextOptions
+}
+
+const chosen = [
+  'ciphers',
+  'sigalgs',
+  'ecdhCurve',
+  'dhparam',
+  'maxVersion',
+  'honorCipherOrder',
+  'sessionIdContext',
+  'sessionTimeout',
+] as const satisfies readonly (keyof SecureContextOptions)[]
+
+/** The HTTP/2 session of a socket, whose streams the socket does not know. */
+type Sessions = WeakMap<object, ServerHttp2Session>
 
 const guardedMark = Symbol('guarded')
 
