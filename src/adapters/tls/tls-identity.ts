@@ -121,7 +121,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     this.verifier = new PeerVerifier({ bundles: source, revocation, clock: this.clock })
     this.#minVersion = minVersion ?? 'TLSv1.2'
     this.#stop = source.onChange(() => {
-      for (const listener of [...this.#listeners]) listener()
+      for (const listener of [...this.#listeners]) this.#tell(listener)
       this.recheck()
     })
   }
@@ -165,6 +165,15 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
+    }
+  }
+
+  /** A server that cannot use the new SVID must not keep the connections of removed roots open. */
+  #tell(listener: () => void): void {
+    try {
+      listener()
+    } catch (error) {
+      this.logger.error({ reason: String(error) }, 'a server or client cannot use the new SVID')
     }
   }
 

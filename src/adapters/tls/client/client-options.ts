@@ -37,10 +37,11 @@ export function tlsClientOptions(identity: TlsIdentity, options: TlsClientCheck)
     typeof id === 'function' ? own.current.svid.id.trustDomain : SpiffeId.from(id).trustDomain
   const bundle = requireBundle(trustDomain, own.source)
   const checkServerIdentity = (_host: string, certificate: PeerCertificate): Error | undefined => {
-    const chain = peerCertificates({
-      getPeerCertificate: () => certificate as DetailedPeerCertificate,
-    })
+    // Node does not catch what this function throws: it would end the process.
     try {
+      const chain = peerCertificates({
+        getPeerCertificate: () => certificate as DetailedPeerCertificate,
+      })
       own.verifier.verify(chain, 'serverAuth', authorize)
       return undefined
     } catch (error) {

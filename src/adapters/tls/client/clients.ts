@@ -109,6 +109,8 @@ export function httpsAgent(
   return new GuardedAgent(new GuardedConnector('httpsAgent', identity, client), node)
 }
 
+type OpenedConnection = (error: Error | null, socket?: Duplex) => void
+
 class GuardedAgent extends Agent {
   readonly #connector: GuardedConnector
   readonly #openedMs = new WeakMap<Duplex, number>()
@@ -119,7 +121,15 @@ class GuardedAgent extends Agent {
     this.#connector = connector
     // @types/node declares neither method on https.Agent; both are documented for http.Agent.
     Object.assign(this, {
-      createConnection: (options: RequestOptions): TLSSocket => this.#open(options),
+      createConnection: (options: RequestOptions, done: OpenedConnection): TLSSocket | undefined => {
+        // Node also opens connections for waiting requests, where nobody would catch what is thrown.
+        try {
+          return this.#open(options)
+        } catch (error) {
+          done(error as Error)
+          return undefined
+        }
+      },
       keepSocketAlive: (socket: Duplex): boolean => this.#keep(socket),
     })
   }

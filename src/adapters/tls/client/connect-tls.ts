@@ -21,6 +21,7 @@ interface KeptSession {
 export class SessionCache {
   readonly #sessions = new Map<string, KeptSession>()
   readonly #max: number
+  #round = 0
 
   constructor(max = 100) {
     this.#max = max
@@ -53,7 +54,13 @@ export class SessionCache {
 
   /** Called after a change of the own certificate or of the roots. */
   clear(): void {
+    this.#round++
     this.#sessions.clear()
+  }
+
+  /** A session of a connection that began in an earlier round would show the certificate of then. */
+  get round(): number {
+    return this.#round
   }
 }
 
@@ -69,6 +76,7 @@ export function connectGuarded(
 ): TLSSocket {
   const { host = '', port, path = '', servername = '' } = options
   const address = `${host}|${String(port)}|${path}|${servername}`
+  const { round } = sessions
   const kept = sessions.get(address)
   const socket = connect({
     ...options,
@@ -94,7 +102,7 @@ export function connectGuarded(
   socket.once('close', forget)
   socket.on('session', (session: Buffer) => {
     const peer = peerOf(socket)
-    if (peer !== undefined) sessions.keep(address, { session, chain: peer.chain })
+    if (peer !== undefined && sessions.round === round) sessions.keep(address, { session, chain: peer.chain })
   })
   return socket
 }

@@ -1,0 +1,164 @@
+// What a change of the SVID or of the roots reaches, and what a source without an SVID does not end.
+
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import * as https from 'node:https'
+import * as tls from 'node:tls'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import {
+  createTlsIdentity,
+  createTlsServer,
+  httpsAgent,
+  tlsClientOptions,
+} from '../../../../src/adapters/tls/index.ts'
+import { PkiError } from '../../../../src/errors/index.ts'
+import type { X509Identity, X509Source } from '../../../../src/secrets/index.ts'
+import { code } from '../../../support/codes.ts'
+import { openWorld, peerId, portOf, rawServer } from './door-fixtures.ts'
+import type { Credentials, World } from './door-fixtures.ts'
+
+let world: World
+let peer: Credentials
+
+beforeAll(async () => {
+  world = await openWorld()
+  peer = await world.credentialsOf(peerId)
+})
+afterAll(async () => {
+  await world.identity[Symbol.asyncDispose]()
+  await world.source[Symbol.asyncDispose]()
+})
+
+/** The source of the world, whose SVID can go and whose changes the test tells of. */
+class Told {
+  gone = false
+  hasBundles = true
+  readonly #listeners = new Set<(identity: X509Identity) => void>()
+  readonly source: X509Source
+
+  constructor() {
+    const { source } = world
+    this.source = Object.create(source, {
+      current: {
+        get: () => {
+          if (this.gone) throw new PkiError('ERR_SVID_UNAVAILABLE', 'gone')
+          return source.current
+        },
+      },
+      bundleFor: {
+        value: (domain: Parameters<X509Source['bundleFor']>[0]) =>
+          this.hasBundles ? source.bundleFor(domain) : undefined,
+      },
+      onChange: {
+        value: (listener: (identity: X509Identity) => void) => {
+          this.#listeners.add(listener)
+          return () => this.#listeners.delete(listener)
+        },
+      },
+    }) as X509Source
+  }
+
+  change(): void {
+    for (const listener of this.#listeners) listener(world.source.current)
+  }
+}
+
+test('removed roots end live connections, also where the new SVID cannot be used', async () => {
+  const told = new Told()
+  await using identity = createTlsIdentity({ source: told.source })
+  const server = createTlsServer(identity, { authorize: peerId }, (socket) => {
+    socket.on('error', () => undefined)
+  })
+  onTestFinished(() => void server.close())
+  const socket = tls.connect({
+    ...{ host: '127.0.0.1', port: await portOf(server), rejectUnauthorized: false },
+    ...peer,
+  })
+  socket.on('error', () => undefined)
+  await once(server, 'secureConnection')
+  const closed = once(socket, 'close')
+  told.gone = true
+  told.hasBundles = false
+  told.change()
+  expect(identity.connections.size).toBe(1)
+  await closed
+})
+
+test('the ciphers of an application stay after a rotation', async () => {
+  const told = new Told()
+  await using identity = createTlsIdentity({ source: told.source })
+  const node = { ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384', maxVersion: 'TLSv1.2' } as const
+  const server = createTlsServer(identity, { authorize: peerId, node }, (socket) => socket.end('hello'))
+  server.on('tlsClientError', () => undefined)
+  onTestFinished(() => void server.close())
+  const port = await portOf(server)
+  told.change()
+  const shake = async (options: tls.ConnectionOptions): Promise<unknown> => {
+    const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...peer, ...options })
+    try {
+      await once(socket, 'secureConnect')
+      return socket.getCipher().name
+    } catch {
+      return undefined
+    } finally {
+      socket.destroy()
+    }
+  }
+  expect(await shake({})).toBe('ECDHE-ECDSA-AES256-GCM-SHA384')
+  expect(await shake({ minVersion: 'TLSv1.3' })).toBeUndefined()
+  expect(await shake({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).toBeUndefined()
+})
+
+test('a session that began before a change is not resumed after it', async () => {
+  const told = new Told()
+  await using identity = createTlsIdentity({ source: told.source })
+  const raw = await rawServer(peer)
+  onTestFinished(() => void raw.server.close())
+  const id = Object.assign(
+    () => {
+      // Between the handshake and the session that the server sends after it.
+      told.change()
+      return true
+    },
+    { description: 'anybody' },
+  )
+  const agent = httpsAgent(identity, { id })
+  for (let count = 0; count < 3; count++) {
+    const sent = https.get({ host: '127.0.0.1', port: raw.port, agent })
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    const { socket } = response
+    response.resume()
+    await once(response, 'end')
+    socket.destroy()
+  }
+  agent.destroy()
+  expect(raw.resumed).toBe(0)
+})
+
+test('a request that waits for a connection fails when the SVID is gone', async () => {
+  const told = new Told()
+  await using identity = createTlsIdentity({ source: told.source })
+  const server = tls.createServer({ ...peer, requestCert: true, rejectUnauthorized: false }, (socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', () => {
+      told.gone = true
+      socket.destroy()
+    })
+  })
+  onTestFinished(() => void server.close())
+  const agent = httpsAgent(identity, { id: peerId, node: { maxSockets: 1 } })
+  onTestFinished(() => agent.destroy())
+  const port = await portOf(server)
+  const failed = [1, 2].map(async () => {
+    const [error] = (await once(https.get({ host: '127.0.0.1', port, agent }), 'error')) as [Error]
+    return error
+  })
+  expect((await failed[0])?.message).toContain('hang up')
+  expect(await failed[1]).toEqual(code('ERR_SVID_UNAVAILABLE'))
+})
+
+test('a certificate that strict DER forbids is a refusal, and ends nothing', () => {
+  const { checkServerIdentity } = tlsClientOptions(world.identity, { id: peerId })
+  const raw = Buffer.from([0x30, 0x80, 0, 0])
+  expect(checkServerIdentity?.('server', { raw } as tls.PeerCertificate)).toEqual(code('ERR_DER'))
+})
