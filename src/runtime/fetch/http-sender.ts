@@ -77,7 +77,9 @@ export function createHttpSender(
         // Without this listener, Node closes the connection and emits neither `error` nor `response`.
         sent.on('upgrade', (_response, socket) => {
           socket.destroy()
-          rejected(new PkiError('ERR_FETCH_FAILED', `${url.origin} changes the protocol, which was not asked`))
+          rejected(
+            new PkiError('ERR_FETCH_FAILED', `${url.origin} changes the protocol, which was not asked`),
+          )
         })
         sent.on('response', (response) => {
           readBody(response, url, request.maxBytes).then(resolved, (error: unknown) => {

@@ -1,12 +1,13 @@
 // A port of a grpc-js server with mutual TLS by SPIFFE ID.
 
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import type { Server } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
 import { checkCounts } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
+import { systemClock } from '../../../runtime/index.ts'
 import type { SpiffeId, SpiffeIdMatcher } from '../../../spiffe/index.ts'
 import { loadGrpc } from '../grpc-module.ts'
 import type { GrpcModule } from '../grpc-module.ts'
@@ -79,28 +80,43 @@ export async function listenGrpc(
   const tlsServer = identity.secureServer(
     { authorize, alpn: ['h2'], maxConnectionAgeSeconds },
     (socket, peer) => {
-      const address = `${socket.remoteAddress}:${socket.remotePort}`
-      // grpc-js identifies a peer by its address only: two connections with one address could be confused.
-      if (socket.remoteAddress === undefined || peers.has(address)) {
+      const connection = connectionOf(socket)
+      // Two connections with the same addresses could not be told apart.
+      if (connection === undefined || peers.has(connection)) {
         socket.destroy()
         return
       }
-      peers.set(address, peer.id)
-      socket.once('close', () => peers.delete(address))
+      peers.set(connection, peer.id)
+      socket.once('close', () => peers.delete(connection))
       socket.on('error', () => undefined)
       injector.injectConnection(socket)
     },
   )
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure()) // behind TLS
+  const accepted = new Set<Socket>()
+  tlsServer.on('connection', (socket: Socket) => {
+    accepted.add(socket)
+    socket.once('close', () => accepted.delete(socket))
+  })
   await listen(tlsServer, host, port)
   const address = tlsServer.address() as AddressInfo
   const listener: GrpcListener = {
     host: address.address,
     port: address.port,
-    peerOf: (call) => peers.get(call.getPeer()),
+    peerOf: (call) => {
+      const connection = connectionOf(infoOf(call))
+      return connection === undefined ? undefined : peers.get(connection)
+    },
     close: (graceMs = 5_000) =>
       new Promise((resolve) => {
-        tlsServer.close(() => resolve())
+        // grpc-js does not know of a connection in its handshake, which may take two minutes.
+        const stop = systemClock.schedule(() => {
+          for (const socket of accepted) socket.destroy()
+        }, graceMs)
+        tlsServer.close(() => {
+          stop()
+          resolve()
+        })
         injector.drain(graceMs)
       }),
     [Symbol.asyncDispose]: () => listener.close(),
@@ -108,9 +124,37 @@ export async function listenGrpc(
   return listener
 }
 
+/** The ends of a connection. */
+type ConnectionInfo = Readonly<
+  Partial<Record<'localAddress' | 'remoteAddress', string> & Record<'localPort' | 'remotePort', number>>
+>
+
+/**
+ * Both ends: the address of the client alone is not enough, because it may connect to two ports of the server
+ * from one port of its own.
+ */
+function connectionOf({
+  localAddress,
+  localPort,
+  remoteAddress,
+  remotePort,
+}: ConnectionInfo): string | undefined {
+  return remoteAddress === undefined || localAddress === undefined
+    ? undefined
+    : `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`
+}
+
+/** Of an interceptor's call, or of a handler's, which keeps that one in `call` (grpc-js 1.14). */
+function infoOf(given: object): ConnectionInfo {
+  type Intercepted = { getConnectionInfo?(): ConnectionInfo }
+  const found = given as Intercepted & { readonly call?: Intercepted }
+  return found.getConnectionInfo?.() ?? found.call?.getConnectionInfo?.() ?? {}
+}
+
 function listen(server: TlsServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: Error) => {
+      server.close() // it follows the identity until then
       reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
     })
     server.listen({ host, port }, () => {

@@ -1,14 +1,18 @@
 // A door that stays shut, for gRPC both ways: no message of a wrong client reaches a handler, no octet of a
 // call reaches a wrong server.
 
+import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
+import type { ClientHttp2Session } from 'node:http2'
+import { connect as connectTcp } from 'node:net'
 import * as tls from 'node:tls'
-import { Client, Server } from '@grpc/grpc-js'
+import { Client, Server, ServerCredentials } from '@grpc/grpc-js'
 import type { ServerUnaryCall, ServiceError, sendUnaryData } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { grpcChannelCredentials, listenGrpc } from '../../../../src/adapters/grpc/index.ts'
 import type { GrpcListener } from '../../../../src/adapters/grpc/credentials/index.ts'
 import { code } from '../../../support/codes.ts'
+import { freePort } from '../../../support/free-port.ts'
 import { openWorld, peerId, rawServer, serialOf } from '../tls/door-fixtures.ts'
 import type { Credentials, World } from '../tls/door-fixtures.ts'
 
@@ -198,6 +202,53 @@ test('both ways by SPIFFE ID', async () => {
   })
   expect(heard).toEqual([own])
   await listener.close(0)
+  server.forceShutdown()
+})
+
+test('a call on another port has no peer, also from the address of a verified client', async () => {
+  heard = []
+  const { server, listener } = await openListener(peerId)
+  const plain = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port)
+      else reject(error)
+    })
+  })
+  const credentials = await world.credentialsOf(peerId)
+  // Both connections begin at this port of the client, and are open at once.
+  const sessions: ClientHttp2Session[] = []
+  const localPort = await freePort()
+  const callFrom = async (port: number, secure: boolean): Promise<void> => {
+    const tcp = connectTcp({ host: '127.0.0.1', port, localPort })
+    const socket = secure
+      ? tls.connect({ socket: tcp, rejectUnauthorized: false, ALPNProtocols: ['h2'], ...credentials })
+      : tcp
+    const session = connectHttp2(`http://127.0.0.1:${port}`, { createConnection: () => socket })
+    session.on('error', () => undefined)
+    sessions.push(session)
+    const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' }
+    const stream = session.request(headers)
+    stream.end(Buffer.from([0, 0, 0, 0, 0]))
+    await once(stream.resume(), 'end')
+  }
+  await callFrom(listener.port, true)
+  await callFrom(plain, false)
+  expect(heard).toEqual([peerId, 'undefined'])
+  for (const session of sessions) session.destroy()
+  await listener.close(0)
+  server.forceShutdown()
+})
+
+test('closing does not wait for a client that is silent in its handshake', async () => {
+  heard = []
+  const { server, listener } = await openListener(peerId)
+  const silent = connectTcp(listener.port, '127.0.0.1')
+  silent.on('error', () => undefined)
+  await once(silent, 'connect')
+  const ended = once(silent.resume(), 'close')
+  await listener.close(1)
+  await ended
+  expect(heard).toEqual([])
   server.forceShutdown()
 })
 
