@@ -19,6 +19,7 @@ const ownFigure = 'own JavaScript in the profile, %'
 
 export const rows: readonly SelfMeasuredRow[] = [
   cpuRow('issue/p256-cpu', 'issue', ['node:crypto', 'node:crypto by subtle'], 0.45, { limit: 30, goal: 8 }),
+  cpuRow('issue/p256-cpu-64', 'issue', ['node:crypto'], 0.5, { limit: 25, goal: 8, atOnce: 64 }),
   cpuRow('verify/chain3-warm-cpu', 'verify', ['node:crypto'], 0.4, { limit: 35, goal: 15 }),
 ]
 
@@ -32,30 +33,34 @@ function cpuRow(
   work: string,
   barePeers: readonly string[],
   minRatio: number,
-  ownPercent: { readonly limit: number; readonly goal: number },
+  own: { readonly limit: number; readonly goal: number; readonly atOnce?: number },
 ): SelfMeasuredRow {
   return {
     name,
     bars: { 'node:crypto': minRatio },
-    limits: { [ownFigure]: ownPercent.limit },
-    goals: { 'node:crypto': 0.85, [ownFigure]: ownPercent.goal },
-    measure: (options) => measureCpu(name, work, barePeers, options),
+    limits: { [ownFigure]: own.limit },
+    goals: { 'node:crypto': 0.85, [ownFigure]: own.goal },
+    measure: (options) => measureCpu({ name, work, barePeers, atOnce: own.atOnce ?? 1 }, options),
   }
 }
 
-async function measureCpu(
-  name: string,
-  work: string,
-  barePeers: readonly string[],
-  options: MeasureOptions,
-): Promise<MeasuredRow> {
+/** What a row measures. */
+interface CpuWork {
+  readonly name: string
+  readonly work: string
+  readonly barePeers: readonly string[]
+  /** Units of ours and of the peers that are begun at once. */
+  readonly atOnce: number
+}
+
+async function measureCpu(asked: CpuWork, options: MeasureOptions): Promise<MeasuredRow> {
   const inputs = await makeInputs()
   const contenders = new Map<string, Contender>()
   const goFolder = options.go === true ? mkdtempSync(join(tmpdir(), 'bench-go-')) : undefined
   try {
-    for (const peer of ['ours', ...barePeers]) contenders.set(peer, startNode(inputs, options))
+    for (const peer of ['ours', ...asked.barePeers]) contenders.set(peer, startNode(inputs, options))
     if (goFolder !== undefined) contenders.set('go', startGo(inputs, goFolder))
-    return await measureContenders(name, work, contenders, options)
+    return await measureContenders(asked, contenders, options)
   } finally {
     for (const contender of contenders.values()) await contender[Symbol.asyncDispose]()
     if (goFolder !== undefined) rmSync(goFolder, { recursive: true, force: true })
@@ -63,23 +68,22 @@ async function measureCpu(
 }
 
 async function measureContenders(
-  name: string,
-  work: string,
+  { name, work, atOnce }: CpuWork,
   contenders: ReadonlyMap<string, Contender>,
   options: MeasureOptions,
 ): Promise<MeasuredRow> {
   const units = Math.ceil(turnUnits * (options.turnMs / 250))
   for (const [peer, process] of contenders) {
-    await process.order({ work: `${work}: ${peer}`, count: warmUpUnits })
+    await process.order({ work: `${work}: ${peer}`, count: warmUpUnits, atOnce })
   }
   const rounds: Record<string, number>[] = []
   for (let round = 0; round < options.rounds; round++) {
     const times: Record<string, number> = {}
     for (const [peer, process] of contenders)
-      times[peer] = (await process.order({ work: `${work}: ${peer}`, count: units })).cpuUs
+      times[peer] = (await process.order({ work: `${work}: ${peer}`, count: units, atOnce })).cpuUs
     rounds.push(times)
   }
-  const profile = { work: `${work}: ours`, count: units * 5, profile: true }
+  const profile = { work: `${work}: ours`, count: units * 5, atOnce, profile: true }
   const { ownShare = NaN } = await contenders.get('ours')!.order(profile)
   const median = (pick: (times: Record<string, number>) => number): number => medianOf(rounds.map(pick))
   const peers = [...contenders.keys()].filter((peer) => peer !== 'ours')

@@ -16,30 +16,31 @@ for await (const line of lines) {
   const order = JSON.parse(line) as ContenderOrder
   const work = works[order.work]
   if (work === undefined) throw new Error(`no work is called "${order.work}"`)
-  const report = order.profile ? await profiled(work, order.count) : await timed(work, order.count)
+  const report = await (order.profile ? profiled : timed)(work, order)
   process.stdout.write(`${JSON.stringify(report)}\n`)
 }
 
 /** CPU time of the whole process: garbage collection and the compiler's threads are in it. */
-async function timed(work: Work, count: number): Promise<ContenderReport> {
+async function timed(work: Work, { count, atOnce = 1 }: ContenderOrder): Promise<ContenderReport> {
+  const groups = Math.ceil(count / atOnce)
   const before = process.cpuUsage()
-  await repeat(work, count)
+  for (let i = 0; i < groups; i++) await (atOnce === 1 ? work() : together(work, atOnce))
   const { user, system } = process.cpuUsage(before)
-  return { cpuUs: (user + system) / count }
+  return { cpuUs: (user + system) / (groups * atOnce) }
 }
 
-async function profiled(work: Work, count: number): Promise<ContenderReport> {
+async function profiled(work: Work, order: ContenderOrder): Promise<ContenderReport> {
   const session = new Session()
   session.connect()
   await session.post('Profiler.enable')
   await session.post('Profiler.setSamplingInterval', { interval: 200 })
   await session.post('Profiler.start')
-  const { cpuUs } = await timed(work, count)
+  const { cpuUs } = await timed(work, order)
   const { profile } = await session.post('Profiler.stop')
   session.disconnect()
   return { cpuUs, ownShare: ownShare(profile) }
 }
 
-async function repeat(work: Work, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await work()
+async function together(work: Work, atOnce: number): Promise<void> {
+  await Promise.all(Array.from({ length: atOnce }, () => work()))
 }

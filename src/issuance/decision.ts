@@ -1,6 +1,7 @@
 // The policy is asked, and its answer is checked and copied: a policy is user code, and may answer with
 // anything.
 
+import type { Caller } from '../auth/index.ts'
 import type { CertificateContent } from '../ca/index.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { errorCodes } from '../errors/internal.ts'

@@ -153,9 +153,8 @@ class LocalCertificateAuthority implements CertificateAuthority {
     throwIfAborted(signal)
     request.publicKey.checkStrength()
     const { workers } = this.#issuerFor(request)
-    if (workers === undefined)
-      return this.#prover.prove(request, signal, () => this.#prepare(request, wanted))
-    await workers.prove(request, { signal })
+    if (workers === undefined) await this.#prover.prove(request, signal)
+    else await workers.prove(request, { signal })
     return this.#prepare(request, wanted)
   }
 

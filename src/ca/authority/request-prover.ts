@@ -9,24 +9,18 @@ export class RequestProver {
   readonly #turnstile = new Turnstile(provedAtOnce)
 
   /**
-   * Verifies the proof of possession, then calls `then` in the same turn, so that nothing can be interleaved
-   * between the two.
+   * Verifies the proof of possession. Requests that wait together are verified one after the other, before
+   * anything else is done with any of them: code and data of the verification stay in the processor's caches.
    *
-   * @throws as `CertificateRequest.verify` and `then`; ERR_ABORTED if `signal` is aborted while the request
-   * waits
+   * @throws as `CertificateRequest.verify`; ERR_ABORTED if `signal` is aborted while the request waits
    */
-  async prove<Result>(
-    request: CertificateRequest,
-    signal: AbortSignal | undefined,
-    then: () => Result,
-  ): Promise<Result> {
+  async prove(request: CertificateRequest, signal: AbortSignal | undefined): Promise<void> {
     const turn = this.#turnstile.enter()
     try {
       // Without a promise in between, requests that arrive in the same turn would never queue.
       await turn
       throwIfAborted(signal)
       request.verify()
-      return then()
     } finally {
       this.#turnstile.leave()
     }
