@@ -1,9 +1,20 @@
 // A CA in one call: made at the first start, found at the next, with nothing forgotten between.
 
-import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { decodeAuditRecord } from '../../../src/audit/index.ts'
+import { createTileDirectory } from '../../../src/adapters/files/index.ts'
+import { decodeAuditRecord, verifyAuditLog } from '../../../src/audit/index.ts'
+import { readCheckpoint } from '../../../src/audit/checkpoint.ts'
 import { createCaService } from '../../../src/service/index.ts'
 import type { CaService } from '../../../src/service/index.ts'
 import type { CaServiceOptions } from '../../../src/service/ca-service-options.ts'
@@ -189,6 +200,28 @@ describe('a CA does not start', () => {
     rmSync(join(directory, 'ca.sqlite'))
     copyFileSync(join(other, 'ca.sqlite'), join(directory, 'ca.sqlite'))
     await expect(open(directory, { keys: one })).rejects.toEqual(code('ERR_STORE_OWNER'))
+  })
+
+  it('with a changed octet in its audit log; set aside, it is made again from the store', async () => {
+    const directory = newFolder()
+    const [seen, key] = await (async () => {
+      await using service = await open(directory)
+      await issue(service)
+      await service.audit!.integrate()
+      return [service.audit!.checkpoint, service.audit!.key] as const
+    })()
+    const audit = join(directory, 'audit')
+    const { size } = readCheckpoint(readFileSync(join(audit, 'checkpoint'), 'utf8'), key)
+    const tile = join(audit, 'tile', '0', `000.p`, String(size))
+    const octets = readFileSync(tile)
+    octets[40]! ^= 1
+    writeFileSync(tile, octets)
+    await expect(open(directory)).rejects.toEqual(code('ERR_AUDIT_LOG'))
+    renameSync(audit, join(directory, 'audit.changed'))
+    await using service = await open(directory)
+    const tiles = createTileDirectory(audit)
+    const entries = service.storage.audit
+    expect(await verifyAuditLog({ tiles, key, seen, entries })).toMatchObject({ ok: true, findings: [] })
   })
 
   it('where its store was lost: nobody who was revoked is cleared', async () => {
