@@ -48,6 +48,7 @@ export {
 } from './rows/refusals.ts'
 export {
   blockedSubjectText,
+  blocksOfRevoked,
   blockingSubjects,
   blocksFull,
   maxRenewalBlocks,

@@ -5,6 +5,8 @@ import {
   authorityColumns,
   authorityOfRow,
   authorityValues,
+  blockValues,
+  blocksOfRevoked,
   crlColumns,
   crlNumberOfRow,
   crlOfRow,
@@ -17,6 +19,7 @@ import type { AuthorityStore, CrlStore } from '../../ca/index.ts'
 import { addAudit } from './writes/audit-writes.ts'
 import type { Connections, Run } from './connections.ts'
 import { requireFence } from './leases.ts'
+import { beginBlocking, insertBlock } from './writes/blocks.ts'
 import { auditOf, copied } from './writes/own-octets.ts'
 import type { StoreCalls } from './store-calls.ts'
 
@@ -74,15 +77,21 @@ export function authorityStore(connections: Connections, calls: StoreCalls, S: s
     list: () => calls.read(async () => (await connections.query({ text: select })).map(authorityOfRow)),
     async update(records, options) {
       const rows = records.map((record) => authorityValues(record).map(copied))
+      const blocks = blocksOfRevoked(records).map(blockValues)
       const audit = auditOf(options)
       await calls.write(() =>
-        connections.transaction(async (run) => {
-          await requireFence(run, S, options?.fence)
-          for (const values of rows)
-            await requireVersion(run, values[0] as string, values[versionAt] as number)
-          for (const values of rows) await write(run, values)
-          await addAudit(run, S, audit)
-        }),
+        connections.transaction(
+          async (run) => {
+            await requireFence(run, S, options?.fence)
+            for (const values of rows)
+              await requireVersion(run, values[0] as string, values[versionAt] as number)
+            for (const values of rows) await write(run, values)
+            for (const values of blocks) await run(insertBlock(S), ...values)
+            await addAudit(run, S, audit)
+            // What is being issued ends first, or sees the block.
+          },
+          ...(blocks.length === 0 ? [] : [beginBlocking(S)]),
+        ),
       )
     },
   })

@@ -50,7 +50,12 @@ export interface StoreOperations {
     audit: Audit,
   ) => null
   authorities: () => readonly Row[]
-  updateAuthorities: (rows: readonly (readonly ColumnValue[])[], fence: WriteFence, audit: Audit) => null
+  updateAuthorities: (
+    rows: readonly (readonly ColumnValue[])[],
+    blocks: readonly (readonly ColumnValue[])[],
+    fence: WriteFence,
+    audit: Audit,
+  ) => null
   acquire: (
     name: string,
     holder: string,

@@ -9,6 +9,7 @@ import {
   blockOfRow,
   blockValues,
   blockedSubjectText,
+  blocksOfRevoked,
   crlOfRow,
   crlValues,
   oneTimeKey,
@@ -204,7 +205,8 @@ function authorityStore(thread: StoreThread): AuthorityStore {
     list: async () => (await thread.call('authorities')).map(authorityOfRow),
     async update(records, options) {
       const rows = records.map((record) => authorityValues(record).map(copied))
-      await thread.call('updateAuthorities', rows, fenceOf(options?.fence), auditOf(options))
+      const blocks = blocksOfRevoked(records).map(blockValues)
+      await thread.call('updateAuthorities', rows, blocks, fenceOf(options?.fence), auditOf(options))
     },
   })
 }

@@ -9,7 +9,7 @@ import {
   maxRenewalBlocks,
   renewalBlocked,
 } from './renewal-blocks.ts'
-import type { BlockedSubject, RenewalBlock, RenewalBlockStore } from './renewal-blocks.ts'
+import type { RenewalBlock, RenewalBlockStore } from './renewal-blocks.ts'
 
 /** Blocks by the text of their subject. */
 export class MemoryBlocks implements RenewalBlockStore {
@@ -21,17 +21,22 @@ export class MemoryBlocks implements RenewalBlockStore {
     this.#audit = audit
   }
 
-  async add({ subject, reason, since }: RenewalBlock, { audit }: WriteOptions = {}): Promise<void> {
-    const text = blockedSubjectText(subject)
+  async add(block: RenewalBlock, { audit }: WriteOptions = {}): Promise<void> {
+    const text = blockedSubjectText(block.subject)
     if (this.#blocks.size >= maxRenewalBlocks && !this.#blocks.has(text)) throw blocksFull()
     this.#audit(audit)
+    this.put(block)
+  }
+
+  /** Adds what another write of the storage blocks. */
+  put({ subject, reason, since }: RenewalBlock): void {
     this.#blocks.set(
-      text,
+      blockedSubjectText(subject),
       Object.freeze({ subject: Object.freeze({ ...subject }), reason, since: new Date(since) }),
     )
   }
 
-  async remove(subject: BlockedSubject, { audit }: WriteOptions = {}): Promise<boolean> {
+  async remove(subject: RenewalBlock['subject'], { audit }: WriteOptions = {}): Promise<boolean> {
     const text = blockedSubjectText(subject)
     if (!this.#blocks.has(text)) return false
     this.#audit(audit)
@@ -43,8 +48,8 @@ export class MemoryBlocks implements RenewalBlockStore {
     return Object.freeze(sorted.map(([, block]) => Object.freeze({ ...block, since: new Date(block.since) })))
   }
 
-  /** @throws ERR_RENEWAL_BLOCKED */
-  require(intent: Pick<IssuanceIntent, 'identity' | 'keyIdentifier' | 'renews'>): void {
+  /** @throws ERR_RENEWAL_BLOCKED, ERR_PREPARED_EXPIRED */
+  require(intent: Pick<IssuanceIntent, 'issuer' | 'identity' | 'keyIdentifier' | 'renews'>): void {
     if (this.#blocks.size === 0) return
     for (const subject of blockingSubjects(intent)) {
       const block = this.#blocks.get(subject)

@@ -1,7 +1,11 @@
-// The contract of the block-list: identities, keys and certificates that get no further certificate.
+// The contract of the block-list: identities, keys and certificates that get no further certificate, and issuers
+// that are revoked.
 
 import type { SpiffeId } from '../../spiffe/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { Certificate } from '../../x509/index.ts'
+import type { AuthorityRecord } from '../records/authority-store.ts'
+import { keyIdentifierOf } from '../records/certificate-record.ts'
 import type { CertificateId, IssuanceIntent, KeyIdentifier } from '../records/certificate-record.ts'
 import type { WriteOptions } from '../records/certificate-store.ts'
 
@@ -15,9 +19,14 @@ export type BlockedSubject =
   | { readonly keyIdentifier: KeyIdentifier }
   | { readonly certificate: CertificateId }
 
+/** An issuer whose authority is revoked: `AuthorityStore.update` adds it. @inline */
+export interface BlockedIssuer {
+  readonly issuer: KeyIdentifier
+}
+
 /** One entry of the block-list. @inline */
 export interface RenewalBlock {
-  readonly subject: BlockedSubject
+  readonly subject: BlockedSubject | BlockedIssuer
   /** Why, in words: 1 to 1,024 characters. */
   readonly reason: string
   readonly since: Date
@@ -36,7 +45,7 @@ export interface RenewalBlockStore {
    */
   add(block: RenewalBlock, options?: WriteOptions): Promise<void>
   /** Removes a block; false if there is none, and then nothing is written. */
-  remove(subject: BlockedSubject, options?: WriteOptions): Promise<boolean>
+  remove(subject: RenewalBlock['subject'], options?: WriteOptions): Promise<boolean>
   /** All blocks, by subject. */
   list(): Promise<readonly RenewalBlock[]>
 }
@@ -45,19 +54,32 @@ export interface RenewalBlockStore {
 export const maxRenewalBlocks = 100_000
 
 /** A subject as text; the text of two subjects is equal where they are. */
-export function blockedSubjectText(subject: BlockedSubject): string {
+export function blockedSubjectText(subject: RenewalBlock['subject']): string {
+  if ('issuer' in subject) return issuerText(subject.issuer)
   if ('identity' in subject) return identityText(subject.identity.toString())
   if ('keyIdentifier' in subject) return keyText(subject.keyIdentifier)
   return certificateText(subject.certificate)
 }
 
+/** The blocks that a change of authorities adds, in its transaction: of each one that is revoked. */
+export function blocksOfRevoked(records: readonly AuthorityRecord[]): readonly RenewalBlock[] {
+  return records.flatMap(({ id, state, since, certificate }) => {
+    const octets = state === 'revoked' ? Certificate.parse(certificate).subjectKeyIdentifier : undefined
+    if (octets === undefined) return []
+    return [{ subject: { issuer: keyIdentifierOf(octets) }, reason: `the authority ${id} is revoked`, since }]
+  })
+}
+
 /** The subjects that would block an intent, as text. */
 export function blockingSubjects({
+  issuer,
   identity,
   keyIdentifier,
   renews,
-}: Pick<IssuanceIntent, 'keyIdentifier' | 'renews'> & { readonly identity: SpiffeId | string }): string[] {
-  const subjects = [identityText(identity.toString()), keyText(keyIdentifier)]
+}: Pick<IssuanceIntent, 'issuer' | 'keyIdentifier' | 'renews'> & {
+  readonly identity: SpiffeId | string
+}): string[] {
+  const subjects = [issuerText(issuer), identityText(identity.toString()), keyText(keyIdentifier)]
   if (renews !== undefined) subjects.push(certificateText(renews))
   return subjects
 }
@@ -67,11 +89,14 @@ export function blocksFull(): PkiError {
   return new PkiError('ERR_STORE_FULL', `the block-list has ${maxRenewalBlocks} entries, the maximum`)
 }
 
-/** A subject of the intent is on the list. */
+/** A subject of the intent is on the list. An issuer is not the caller's fault: with another one it succeeds. */
 export function renewalBlocked(subject: string, reason: string): PkiError {
+  if (subject.startsWith(issuerText('' as KeyIdentifier)))
+    return new PkiError('ERR_PREPARED_EXPIRED', `nothing is issued by ${subject}: ${reason.slice(0, 200)}`)
   return new PkiError('ERR_RENEWAL_BLOCKED', `${subject} is on the block-list: ${reason.slice(0, 200)}`)
 }
 
+const issuerText = (issuer: KeyIdentifier): string => `issuer ${issuer}`
 const identityText = (identity: string): string => `identity ${identity}`
 const keyText = (keyIdentifier: string): string => `key ${keyIdentifier}`
 const certificateText = ({ issuer, serialNumber }: CertificateId): string =>

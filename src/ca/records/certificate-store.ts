@@ -31,7 +31,7 @@ interface IssuanceRecorder {
    *
    * @throws ERR_SERIAL_EXISTS, ERR_IDEMPOTENCY_KEY, ERR_STORE_FULL; ERR_RENEWAL_REFUSED if the renewed
    * certificate is unknown or revoked; ERR_RENEWAL_BLOCKED if the identity, key or certificate is on the
-   * block-list
+   * block-list; ERR_PREPARED_EXPIRED if the authority that issues is revoked
    */
   recordIntent(intent: IssuanceIntent, options?: WriteOptions): Promise<void>
   /**
@@ -40,7 +40,7 @@ interface IssuanceRecorder {
    *
    * @throws ERR_CERTIFICATE_UNKNOWN; ERR_STORE_CONFLICT if another outcome is recorded; ERR_RENEWAL_REFUSED
    * if `certificate` is given and the certificate that it renews was revoked since the intent;
-   * ERR_RENEWAL_BLOCKED if it was blocked since the intent
+   * ERR_RENEWAL_BLOCKED if it was blocked since the intent; ERR_PREPARED_EXPIRED if its issuer was revoked
    */
   recordOutcome(id: CertificateId, outcome: IssuanceOutcome, options?: WriteOptions): Promise<void>
   /** The record of one certificate; undefined if there is none. */

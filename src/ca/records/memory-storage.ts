@@ -1,6 +1,7 @@
 // The storage of a CA in memory: bounded, and lost when the process ends.
 
 import { MemoryBlocks } from '../blocks/memory-blocks.ts'
+import { blocksOfRevoked } from '../blocks/renewal-blocks.ts'
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'
@@ -46,7 +47,7 @@ export function createMemoryStorage(options: MemoryStorageOptions = {}): CaStora
   const certificates = new MemoryCertificateStore(certificateOptions, add, blocks)
   return Object.freeze({
     certificates,
-    authorities: new MemoryAuthorities(leases, audit),
+    authorities: new MemoryAuthorities(leases, audit, blocks),
     crls: new MemoryCrls(leases, audit),
     leases,
     audit,
@@ -136,11 +137,13 @@ class MemoryAudit implements AuditStore {
 class MemoryAuthorities implements AuthorityStore {
   readonly #leases: MemoryLeases
   readonly #audit: MemoryAudit
+  readonly #blocks: MemoryBlocks
   readonly #records = new Map<string, AuthorityRecord>()
 
-  constructor(leases: MemoryLeases, audit: MemoryAudit) {
+  constructor(leases: MemoryLeases, audit: MemoryAudit, blocks: MemoryBlocks) {
     this.#leases = leases
     this.#audit = audit
+    this.#blocks = blocks
   }
 
   async list(): Promise<readonly AuthorityRecord[]> {
@@ -156,8 +159,10 @@ class MemoryAuthorities implements AuthorityStore {
       const stored = this.#records.get(id)?.version ?? 0
       if (version !== stored + 1) throw otherVersion(id, version, stored)
     }
+    const revoked = blocksOfRevoked(records)
     this.#audit.add(audit)
     for (const record of records) this.#records.set(record.id, copyOfAuthority(record))
+    for (const block of revoked) this.#blocks.put(block)
   }
 }
 

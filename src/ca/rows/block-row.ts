@@ -3,7 +3,7 @@
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { SerialNumber } from '../../x509/index.ts'
 import { blockedSubjectText } from '../blocks/renewal-blocks.ts'
-import type { BlockedSubject, RenewalBlock } from '../blocks/renewal-blocks.ts'
+import type { RenewalBlock } from '../blocks/renewal-blocks.ts'
 import type { KeyIdentifier } from '../records/certificate-record.ts'
 import { RowReader } from './row-reader.ts'
 import type { ColumnValue, Row } from './row-reader.ts'
@@ -26,19 +26,20 @@ export function blockOfRow(row: Row): RenewalBlock {
   })
 }
 
-function subjectOf(read: RowReader): BlockedSubject {
+function subjectOf(read: RowReader): RenewalBlock['subject'] {
   const text = read.text('subject')
   const [kind, first = '', second = ''] = text.split(' ')
-  let subject: BlockedSubject | undefined
+  let subject: RenewalBlock['subject'] | undefined
   if (kind === 'identity') {
     try {
       subject = { identity: SpiffeId.parse(first) }
     } catch (cause) {
       throw read.corrupt('subject', 'a SPIFFE ID', cause)
     }
-  } else if (kind === 'key') subject = { keyIdentifier: first as KeyIdentifier }
+  } else if (kind === 'issuer') subject = { issuer: first as KeyIdentifier }
+  else if (kind === 'key') subject = { keyIdentifier: first as KeyIdentifier }
   else if (kind === 'certificate')
     subject = { certificate: { issuer: first as KeyIdentifier, serialNumber: second as SerialNumber } }
   if (subject !== undefined && blockedSubjectText(subject) === text && !/ $/.test(text)) return subject
-  throw read.corrupt('subject', 'an identity, a key or a certificate')
+  throw read.corrupt('subject', 'an identity, a key, a certificate or an issuer')
 }

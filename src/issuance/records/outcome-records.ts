@@ -58,9 +58,8 @@ export class OutcomeRecords {
     } catch (cause) {
       coming?.cancel()
       const error = storeFailure(cause)
-      // Revoked or blocked while this one was signed: this one is discarded.
-      if (isPkiError(error, 'ERR_RENEWAL_REFUSED') || isPkiError(error, 'ERR_RENEWAL_BLOCKED'))
-        await this.fail(id)
+      // The certificate is discarded.
+      if (isPkiError(error) && discarding.has(error.code)) await this.fail(id)
       else this.#events.tell({ kind: 'unrecorded', id, error })
       throw error
     }
@@ -79,3 +78,10 @@ export class OutcomeRecords {
     }
   }
 }
+
+/** Revoked or blocked since the intent. */
+const discarding: ReadonlySet<string> = new Set([
+  'ERR_RENEWAL_REFUSED',
+  'ERR_RENEWAL_BLOCKED',
+  'ERR_PREPARED_EXPIRED',
+])

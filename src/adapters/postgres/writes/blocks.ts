@@ -12,7 +12,7 @@ import {
 import type { RenewalBlockStore } from '../../../ca/internal.ts'
 import type { PkiError } from '../../../errors/index.ts'
 import { begin } from '../connections.ts'
-import type { Connections, Run } from '../connections.ts'
+import type { Connections, Run, Statement } from '../connections.ts'
 import type { StoreCalls } from '../store-calls.ts'
 import { addAudit } from './audit-writes.ts'
 import { auditOf } from './own-octets.ts'
@@ -33,13 +33,23 @@ export async function lookUpBlocks(
   }
 }
 
+/** Begins a transaction that adds or removes blocks, after every transaction that has looked blocks up. */
+export function beginBlocking(S: string): Statement {
+  return { text: `${begin.text}; LOCK TABLE ${S}.renewal_blocks IN SHARE ROW EXCLUSIVE MODE` }
+}
+
+/** Adds a block, or replaces that of the same subject: `blockValues`. */
+export function insertBlock(S: string): Statement {
+  return {
+    text:
+      `INSERT INTO ${S}.renewal_blocks (${blockColumns.join(', ')}) VALUES ($1, $2, $3) ` +
+      'ON CONFLICT (subject) DO UPDATE SET reason = excluded.reason, since_ms = excluded.since_ms',
+  }
+}
+
 export function blockStore(connections: Connections, calls: StoreCalls, S: string): RenewalBlockStore {
   const table = `${S}.renewal_blocks`
-  // Waits for every transaction that has looked blocks up, and those that come later see the change.
-  const exclusive = { text: `${begin.text}; LOCK TABLE ${table} IN SHARE ROW EXCLUSIVE MODE` }
-  const insert =
-    `INSERT INTO ${table} (${blockColumns.join(', ')}) VALUES ($1, $2, $3) ` +
-    'ON CONFLICT (subject) DO UPDATE SET reason = excluded.reason, since_ms = excluded.since_ms'
+  const exclusive = beginBlocking(S)
   return Object.freeze<RenewalBlockStore>({
     async add(block, options) {
       const [values, audit] = [blockValues(block), auditOf(options)]
@@ -48,7 +58,7 @@ export function blockStore(connections: Connections, calls: StoreCalls, S: strin
         connections.transaction(async (run) => {
           const [row] = await run({ text: counts }, values[0])
           if (Number(row?.['same']) === 0 && Number(row?.['count']) >= maxRenewalBlocks) throw blocksFull()
-          await run({ text: insert }, ...values)
+          await run(insertBlock(S), ...values)
           await addAudit(run, S, audit)
         }, exclusive),
       )

@@ -68,6 +68,7 @@ export function issuanceStatements(S: string): IssuanceStatements {
 /** As `blockingSubjects` makes them. */
 function unblockedSql(S: string, row: string): string {
   const subjects = [
+    `'issuer ' || ${row}.issuer`,
     `'identity ' || ${row}.identity`,
     `'key ' || ${row}.key_identifier`,
     `'certificate ' || ${row}.renews_issuer || ' ' || ${row}.renews_serial_number`,

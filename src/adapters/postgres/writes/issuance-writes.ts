@@ -227,11 +227,16 @@ function renewedBy(values: readonly ColumnValue[]): readonly CertificateId[] {
 
 /** What blocks the certificate of these values. */
 function subjectsOf(values: readonly ColumnValue[]): readonly string[] {
-  const [identity, keyIdentifier] = [values[identityAt] as string, values[keyIdentifierAt] as KeyIdentifier]
-  return blockingSubjects({ identity, keyIdentifier, renews: renewedBy(values)[0] })
+  const [issuer, keyIdentifier] = [
+    values[issuerAt] as KeyIdentifier,
+    values[keyIdentifierAt] as KeyIdentifier,
+  ]
+  const identity = values[identityAt] as string
+  return blockingSubjects({ issuer, identity, keyIdentifier, renews: renewedBy(values)[0] })
 }
 
 const at = (column: (typeof intentColumns)[number]): number => intentColumns.indexOf(column)
+const issuerAt = at('issuer')
 const identityAt = at('identity')
 const keyIdentifierAt = at('key_identifier')
 const renewsIssuerAt = at('renews_issuer')

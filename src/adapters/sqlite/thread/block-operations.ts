@@ -35,12 +35,17 @@ export function blockOperations(database: Database, audit: (entries: Audit) => v
       return true
     },
     blocks: () => database.all(`SELECT ${blockColumns.join(', ')} FROM renewal_blocks ORDER BY subject`),
-    requireUnblocked({ identity, keyIdentifier, renewsIssuer, renewsSerial }) {
+    requireUnblocked({ issuer, identity, keyIdentifier, renewsIssuer, renewsSerial }) {
       const renews =
         renewsIssuer === null
           ? undefined
           : ({ issuer: renewsIssuer, serialNumber: renewsSerial } as CertificateId)
-      const intent = { identity: identity as string, keyIdentifier: keyIdentifier as KeyIdentifier, renews }
+      const intent = {
+        issuer: issuer as KeyIdentifier,
+        identity: identity as string,
+        keyIdentifier: keyIdentifier as KeyIdentifier,
+        renews,
+      }
       for (const subject of blockingSubjects(intent)) {
         const reason = reasonOf(subject)
         if (reason !== undefined) throw renewalBlocked(subject, reason)
@@ -51,4 +56,5 @@ export function blockOperations(database: Database, audit: (entries: Audit) => v
 
 const reasonSql = 'SELECT reason FROM renewal_blocks WHERE subject = ?'
 const countSql = 'SELECT count(*) FROM renewal_blocks'
-const blockSql = `INSERT OR REPLACE INTO renewal_blocks (${blockColumns.join(', ')}) VALUES (?, ?, ?)`
+/** Adds a block, or replaces that of the same subject. */
+export const blockSql: string = `INSERT OR REPLACE INTO renewal_blocks (${blockColumns.join(', ')}) VALUES (?, ?, ?)`

@@ -20,6 +20,7 @@ import type { Audit, Key, StoreOperations } from '../messages.ts'
 
 /** The possible subjects of a block. */
 export interface BlockableIntent {
+  readonly issuer: unknown
   readonly identity: unknown
   readonly keyIdentifier: unknown
   readonly renewsIssuer: unknown
@@ -32,7 +33,7 @@ export interface Transaction {
   readonly audit: (entries: Audit) => void
   /** @throws ERR_STORE_CLOCK */
   readonly requireClock: () => void
-  /** @throws ERR_RENEWAL_BLOCKED */
+  /** @throws ERR_RENEWAL_BLOCKED, ERR_PREPARED_EXPIRED */
   readonly requireUnblocked: (intent: BlockableIntent) => void
 }
 
@@ -78,7 +79,7 @@ export function certificateOperations(
       const [renewsIssuer, renewsSerial] = [values[renewsIssuerAt], values[renewsSerialAt]]
       requireRenewable(renewsIssuer, renewsSerial)
       const [identity, keyIdentifier] = [values[identityAt], values[keyIdentifierAt]]
-      requireUnblocked({ identity, keyIdentifier, renewsIssuer, renewsSerial })
+      requireUnblocked({ issuer: values[0], identity, keyIdentifier, renewsIssuer, renewsSerial })
       insert(values)
       audit(entries)
       return null
@@ -96,7 +97,7 @@ export function certificateOperations(
         const [renewsIssuer, renewsSerial] = [row['renews_issuer'], row['renews_serial_number']]
         requireRenewable(renewsIssuer, renewsSerial)
         const [identity, keyIdentifier] = [row['identity'], row['key_identifier']]
-        requireUnblocked({ identity, keyIdentifier, renewsIssuer, renewsSerial })
+        requireUnblocked({ issuer, identity, keyIdentifier, renewsIssuer, renewsSerial })
         database.run(issueSql, certificate, sequence)
       }
       audit(entries)

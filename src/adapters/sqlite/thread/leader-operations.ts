@@ -9,6 +9,7 @@ import {
   otherVersion,
   staleFence,
 } from '../../../ca/internal.ts'
+import { blockSql } from './block-operations.ts'
 import type { Database } from './database.ts'
 import type { Audit, StoreOperations, WriteFence } from '../messages.ts'
 
@@ -62,7 +63,7 @@ export function leaderOperations(
     },
     authorities: () =>
       database.all(`SELECT ${authorityColumns.join(', ')} FROM authorities ORDER BY position`),
-    updateAuthorities(rows, fence, entries) {
+    updateAuthorities(rows, blocks, fence, entries) {
       requireFence(fence)
       for (const row of rows) {
         const [id, version] = [row[0] as string, row[versionAt] as number]
@@ -72,6 +73,7 @@ export function leaderOperations(
       }
       audit(entries)
       for (const row of rows) database.run(updateSql, ...row)
+      for (const block of blocks) database.run(blockSql, ...block)
       return null
     },
     acquire(name, holder, ttlMs) {

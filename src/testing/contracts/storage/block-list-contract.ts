@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { CaStorage } from '../../../ca/index.ts'
-import type { BlockedSubject, RenewalBlockStore } from '../../../ca/internal.ts'
+import type { BlockedSubject, RenewalBlock, RenewalBlockStore } from '../../../ca/internal.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { refused, same } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
@@ -45,7 +45,7 @@ async function keepsBlocks(_storage: CaStorage, blocks: RenewalBlockStore): Prom
   const first = subjects[0] as BlockedSubject
   const again = block(first, 'another reason')
   await blocks.add(again)
-  const textOf = (subject: BlockedSubject): string => JSON.stringify(subject)
+  const textOf = (subject: RenewalBlock['subject']): string => JSON.stringify(subject)
   const listed = async (): Promise<readonly string[]> => {
     const texts = (await blocks.list()).map(({ subject, reason }) => `${textOf(subject)} ${reason}`)
     return texts.filter((text) => subjects.some((one) => text.startsWith(textOf(one))))

@@ -1,9 +1,12 @@
 // The contract of a CA storage: its five stores, and the transactions that span them.
 
 import { randomBytes, randomUUID } from 'node:crypto'
+import { createRootCertificate } from '../../../ca/index.ts'
 import type { CaStorage } from '../../../ca/index.ts'
+import { keyIdentifierOf } from '../../../ca/internal.ts'
 import type { AuthorityRecord } from '../../../ca/internal.ts'
 import type { Lease, StoredCrl } from '../../../ca/internal.ts'
+import { SoftwareSigner } from '../../../keys/index.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { blockListContract } from './block-list-contract.ts'
 import { certificateStoreContract } from './certificate-store-contract.ts'
@@ -122,6 +125,28 @@ export function authorityStoreContract(options: CaStorageContractOptions): reado
       await refused('ERR_STORE_CONFLICT', authorities.update([{ ...anyAuthority(), version: 2 }]))
       const found = (await authorities.list()).filter(({ id }) => id === one.id || id === two.id)
       same(found, [one, two], 'the authorities after a refused change')
+    },
+    'blocks the issuer of an authority that is revoked': async ({ authorities, certificates }) => {
+      const ca = await createRootCertificate(await SoftwareSigner.generate('P-256'), {
+        ...{ subject: 'CN=contract', trustDomain: 'example.org' },
+      })
+      const issuer = keyIdentifierOf(ca.subjectKeyIdentifier as Uint8Array)
+      const one: AuthorityRecord = { ...anyAuthority(), certificate: ca.der, state: 'retired' }
+      const [before, later] = [anyIntent({ issuer }), anyIntent({ issuer })]
+      await authorities.update([one])
+      await certificates.recordIntent(before)
+      await authorities.update([{ ...one, state: 'revoked', version: 2 }])
+      await refused('ERR_PREPARED_EXPIRED', certificates.recordIntent(later))
+      same(await certificates.find(later), undefined, 'the record of an intent of a revoked authority')
+      const outcome = { certificate: new Uint8Array(randomBytes(200)) }
+      await refused('ERR_PREPARED_EXPIRED', certificates.recordOutcome(before, outcome))
+      await certificates.recordOutcome(before, { failed: true })
+      same(
+        (await certificates.find(before))?.state,
+        'failed',
+        'the state of a certificate that was discarded',
+      )
+      await certificates.recordIntent(anyIntent())
     },
     'refuses a change with a stale epoch': async ({ authorities, leases }) => {
       const one = anyAuthority()
