@@ -33,24 +33,28 @@ export class RevocationTable {
   }
 
   /**
-   * Takes in what has changed since the last call. A certificate whose revocation has a later time than
-   * `nowMs` counts as revoked then: the clocks of several machines differ.
+   * Takes in what has changed since the last call, and returns the time at which that was all. A certificate
+   * whose revocation has a later time counts as revoked then: the clocks of several machines differ.
    */
-  async update(notExpiredMs: number, nowMs: number, turns: Turns): Promise<void> {
+  async update(notExpiredMs: number, now: () => number, turns: Turns): Promise<number> {
     if (notExpiredMs < this.#notExpiredMs) {
       this.#forget()
       this.#notExpiredMs = notExpiredMs
     }
     const notExpiredAt = new Date(notExpiredMs)
-    if (this.#early.size > 0) await this.#apply([...this.#early.values()], nowMs, turns)
     for (;;) {
       const query = { issuer: this.#issuer, notExpiredAt, limit: pageSize }
       const { items, next } = await this.#store.revocations(
         this.#cursor === undefined ? query : { ...query, after: this.#cursor },
       )
+      // After the answer: while it was on its way certificates were issued and revoked.
+      const nowMs = now()
       await this.#apply(items, nowMs, turns)
       this.#cursor = next ?? this.#cursor
-      if (items.length === 0 || next === undefined) return
+      if (items.length === 0 || next === undefined) {
+        if (this.#early.size > 0) await this.#apply([...this.#early.values()], nowMs, turns)
+        return nowMs
+      }
       await turns.give()
     }
   }

@@ -102,6 +102,36 @@ describe('issueCrl', () => {
     expect(signatures() - before).toBeLessThanOrEqual(3)
   })
 
+  it('lists what is issued and revoked in a second that begins while the store answers', async () => {
+    const { create, storage, clock } = await setUp()
+    let answering = async (): Promise<void> => undefined
+    const { certificates } = storage
+    const slow = new Proxy(certificates, {
+      get: (target, name) =>
+        name === 'revocations'
+          ? async (...call: Parameters<typeof certificates.revocations>) => {
+              await answering()
+              return target.revocations(...call)
+            }
+          : (Reflect.get(target, name, target) as () => unknown).bind(target),
+    })
+    const authority = create({ ...storage, certificates: slow })
+    const early = await issue(authority, clock)
+    await certificates.revoke(early, { reason: 'superseded', revokedAt: new Date(clock.now() + 1500) })
+    expect((await authority.issueCrl()).has(early.serialNumber)).toBe(true)
+    let late: CertificateId | undefined
+    answering = async () => {
+      if (late !== undefined) return
+      clock.advance(2000)
+      late = await issue(authority, clock)
+      await revoke(authority, late, clock)
+    }
+    const list = await authority.issueCrl()
+    expect(list.find(late!.serialNumber)?.revocationDate).toEqual(list.thisUpdate)
+    // The clock of the machine that revoked it was ahead; now that time has come.
+    expect(list.find(early.serialNumber)?.revocationDate.getTime()).toBe(list.thisUpdate.getTime() - 1000)
+  })
+
   it('drops an entry only after a list that was issued past its expiry (RFC 5280 §3.3)', async () => {
     const { authority, clock, create } = await setUp()
     const id = await issue(authority, clock)

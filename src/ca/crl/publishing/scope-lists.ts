@@ -100,13 +100,10 @@ export class ScopeLists {
   }
 
   async #attempt(scope: Scope, { delta, fresh }: WantedCrl): Promise<Crl> {
-    const { clock, distribution } = this.#settings
+    const { distribution } = this.#settings
     const turns = new Turns()
     if (!scope.isRead) await this.#read(scope, turns)
-    const { runs, lookBackMs } = await this.#runsOf(scope, turns)
-    // After the answer of the store, so that nothing in it is later than the list; never before the last
-    // list, where the clock was set back.
-    const thisUpdateMs = Math.max(wholeSecond(clock.now()), this.#latestMs)
+    const { runs, lookBackMs, thisUpdateMs } = await this.#runsOf(scope, turns)
     this.#requireCertificate(thisUpdateMs)
     if (scope.runs !== runs) await this.#compare(scope, runs, thisUpdateMs, turns)
     await this.#table.dropExpired(runs, lookBackMs, turns)
@@ -140,13 +137,16 @@ export class ScopeLists {
   async #runsOf(
     { shard, complete }: Scope,
     turns: Turns,
-  ): Promise<{ readonly runs: EntryRuns; readonly lookBackMs: number }> {
+  ): Promise<{ readonly runs: EntryRuns; readonly lookBackMs: number; readonly thisUpdateMs: number }> {
     const { clock, ttlSeconds } = this.#settings
     const nowMs = wholeSecond(clock.now())
+    // Never before the last list, where the clock was set back.
+    const now = (): number => Math.max(wholeSecond(clock.now()), this.#latestMs)
     // RFC 5280 §3.3: an entry stays until it was on a list that was issued after its certificate expired.
     const lookBackMs = Math.min(nowMs - ttlSeconds * 1000, complete?.thisUpdate.getTime() ?? Infinity)
-    await this.#table.update(lookBackMs, Math.max(nowMs, this.#latestMs), turns)
-    return { runs: await this.#table.runsOf(shard, turns), lookBackMs }
+    // The time of the list is that at which its entries were taken in: none of them is later.
+    const thisUpdateMs = await this.#table.update(lookBackMs, now, turns)
+    return { runs: await this.#table.runsOf(shard, turns), lookBackMs, thisUpdateMs }
   }
 
   /**
