@@ -50,15 +50,23 @@ export class ResponderKey {
     return equalBytes(own.issuerNameHash, issuerNameHash) && equalBytes(own.issuerKeyHash, issuerKeyHash)
   }
 
-  /** @throws ERR_CA_EXPIRED, ERR_CA_SIGNATURE; what the signer of the CA throws */
-  credential(): Promise<ResponderCredential> {
+  /**
+   * While the key of the CA is away, the delegated key that there is goes on to its end.
+   *
+   * @throws ERR_CA_EXPIRED, ERR_CA_SIGNATURE; what the signer of the CA throws
+   */
+  async credential(): Promise<ResponderCredential> {
     const current = this.#current
-    if (current !== undefined && this.#clock.now() < renewAtMs(current.certificate))
-      return Promise.resolve(current)
+    if (current !== undefined && this.#clock.now() < renewAtMs(current.certificate)) return current
     this.#making ??= this.#make().finally(() => {
       this.#making = undefined
     })
-    return this.#making
+    try {
+      return await this.#making
+    } catch (error) {
+      if (current !== undefined && this.#clock.now() < current.certificate.notAfterMs) return current
+      throw error
+    }
   }
 
   async #make(): Promise<ResponderCredential> {

@@ -188,6 +188,27 @@ describe('the delegated key', () => {
     expect(second.publicKey.spki).not.toEqual(first.publicKey.spki)
   })
 
+  it('goes on to its end while the key of the CA is away', async () => {
+    let isAway = false
+    const { id, publicKey, signatureAlgorithm } = rootKey
+    const sign = (octets: Uint8Array): Uint8Array => {
+      if (isAway) throw new Error('the token is away')
+      return rootKey.sign(octets) as Uint8Array
+    }
+    const signer = { id, publicKey, signatureAlgorithm, sign }
+    authority = createCertificateAuthority({ trustDomain, certificate: root, signer, storage, clock })
+    const { certificate } = await service.issue({ csr, ttlSeconds: 30 * 24 * 3600 }, caller)
+    const first = await responderOf(certificate)
+    isAway = true
+    clock.advance(23 * 3600_000)
+    expect((await responderOf(certificate)).equals(first)).toBe(true)
+    clock.advance(2 * 3600_000)
+    const late = await ask(certificate, { nonce: true })
+    expect(statusOf(late)).toBe('tryLater')
+    isAway = false
+    expect((await responderOf(certificate)).equals(first)).toBe(false)
+  })
+
   it('of an earlier CA key answers for the certificates of that key', async () => {
     const { certificate } = await service.issue({ csr }, caller)
     const nextKey = await SoftwareSigner.generate('P-256')
