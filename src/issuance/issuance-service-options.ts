@@ -44,8 +44,8 @@ export interface IssuanceServiceOptions {
   readonly keyReuse?: KeyReuse | undefined
   /**
    * Whether `revoke` and `release` resolve only when the CRLs that say so are published. Where that fails
-   * they reject, and the revocation stays in the store. Default false: lists follow when they are next asked
-   * for.
+   * they reject, and the revocation stays in the store; a renewal whose policy revokes what it replaces is
+   * answered all the same. Default false: lists follow when they are next asked for.
    */
   readonly publishRevocations?: boolean | undefined
   /**

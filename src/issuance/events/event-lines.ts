@@ -53,6 +53,12 @@ const lines: { readonly [Kind in IssuanceEvent['kind']]: (logger: Logger, event:
       'the outcome could not be recorded',
     )
   },
+  'not published'(logger, { id, error }) {
+    logger.error(
+      { serialNumber: id.serialNumber, ...failureFields(error) },
+      'revoked by its renewal, and on no list yet',
+    )
+  },
   'refusal unrecorded'(logger, { action, error }) {
     logger.error({ action, ...failureFields(error) }, 'the refusal could not be recorded in the audit log')
   },

@@ -55,6 +55,7 @@ export type IssuanceEvent =
     }
   | { readonly kind: 'unblocked'; readonly subject: string; readonly caller: Caller }
   | { readonly kind: 'unrecorded'; readonly id: CertificateId; readonly error: unknown }
+  | { readonly kind: 'not published'; readonly id: CertificateId; readonly error: unknown }
   | { readonly kind: 'refusal unrecorded'; readonly action: IssuanceAction; readonly error: unknown }
   | { readonly kind: 'no receipt'; readonly error: unknown }
   | { readonly kind: 'pruned'; readonly result: PruneResult }

@@ -45,12 +45,17 @@ export class Administration {
     })
   }
 
-  /** Revokes a renewed certificate, by the holder of the new one. */
+  /**
+   * Revokes a renewed certificate, by the holder of the new one. That one is answered also where the lists
+   * cannot be published: its holder has no other any more, and the lists follow.
+   */
   async supersede(renewed: CertificateId, caller: Caller): Promise<void> {
     const { lifecycle, events } = this.#options
     const { identity, ...id } = await lifecycle.revoke(renewed, 'superseded', caller, undefined)
     events.tell({ kind: 'revoked', id, identity, reason: 'superseded', caller })
-    await this.#publish()
+    await this.#publish().catch((error: unknown) => {
+      events.tell({ kind: 'not published', id, error })
+    })
   }
 
   async release(...[certificate, caller]: Method<'release'>): Promise<void> {

@@ -8,6 +8,7 @@ import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
+import type { IssuancePolicy } from '../../../src/policy/index.ts'
 import {
   PublicKey,
   buildCertificateRequest,
@@ -359,6 +360,38 @@ describe('a caller', () => {
     await issuance.revoke(certificate.serialNumber, 'superseded', callerOf())
     const [stored] = await authority.storage.crls.list()
     expect(Crl.parse(stored!.crl).has(certificate.serialNumber)).toBe(true)
+  })
+
+  it('is answered where the list of what it replaces cannot be published: nothing else is left', async () => {
+    const { authority } = await testPki()
+    const proxied = new Proxy(authority, {
+      get: (target, name) => {
+        if (name === 'issueCrls') return () => Promise.reject(new Error('the token is away'))
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+      },
+    })
+    const lines: string[] = []
+    const logger = {
+      ...{ debug: () => undefined, info: () => undefined, warn: () => undefined },
+      error: (_fields: object, message: string) => void lines.push(message),
+    }
+    const allowed = callerIdentityPolicy({ trustDomain: 'example.org' })
+    const decide: IssuancePolicy['decide'] = async (...asked) => {
+      const decision = await allowed.decide(...asked)
+      return decision.allowed ? { ...decision, revokesRenewed: true } : decision
+    }
+    const options = { authority: proxied, policy: { decide }, publishRevocations: true, logger }
+    await using issuance = createIssuanceService(options)
+    const { request: csr } = await newRequest()
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    const renewed = await issuance.renew(certificate.serialNumber, { csr }, callerOf())
+    expect(await issuance.status(renewed.certificate.serialNumber)).toMatchObject({ state: 'valid' })
+    expect(await issuance.status(certificate.serialNumber)).toMatchObject({ state: 'revoked' })
+    expect(lines).toEqual(['revoked by its renewal, and on no list yet'])
+    await expect(issuance.revoke(renewed.certificate.serialNumber, 'superseded', callerOf())).rejects.toThrow(
+      'the token is away',
+    )
   })
 })
 
