@@ -1,4 +1,5 @@
-// The backups of a running service: those in progress end before its store is closed.
+// The backups of a running service: one at a time, as each removes copies that are left over; those in progress
+// end before its store is closed.
 
 import type { SqliteStorage } from '../../adapters/sqlite/index.ts'
 import type { CaStorage } from '../../ca/index.ts'
@@ -8,7 +9,8 @@ import type { BackupOptions, BackupResult, BackupSource } from './create-backup.
 /** Makes backups of one service. */
 export class ServiceBackups {
   readonly #source: BackupSource
-  readonly #inProgress = new Set<Promise<unknown>>()
+  /** The last one that was asked for. */
+  #last: Promise<unknown> = Promise.resolve()
 
   /** `isOwn`: which of storage and keys are in files of the service's directory. */
   constructor(
@@ -20,13 +22,13 @@ export class ServiceBackups {
   }
 
   make(options: BackupOptions): Promise<BackupResult> {
-    const made = createBackup(this.#source, options).finally(() => this.#inProgress.delete(made))
-    this.#inProgress.add(made)
+    const made = this.#last.then(() => createBackup(this.#source, options))
+    this.#last = made.catch(() => undefined)
     return made
   }
 
   /** Resolves when no backup is in progress. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#inProgress)
+    await this.#last
   }
 }

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createTileDirectory } from '../../../src/adapters/files/index.ts'
 import { Database } from '../../../src/adapters/sqlite/thread/database.ts'
@@ -142,6 +143,38 @@ describe('a CA that lost everything', () => {
     for (const serial of before)
       expect(await restored.issuance.status(serial as never)).toMatchObject({ state: 'valid' })
     expect(answered.length).toBeGreaterThan(8)
+  })
+})
+
+describe('backups that are asked for together', () => {
+  it('are all made: none takes the copy of another for a leftover', async () => {
+    const folder = newFolder()
+    const keys = new MemoryKeyManager()
+    const path = (name: string): string => join(folder, name)
+    const wanted = { passphrase: archivePassphrase }
+    const asked: string[] = []
+    let second: Promise<unknown> = Promise.resolve()
+    // The keys are listed when the copy of the store is made, and before it is read.
+    const listKeys = async (): ReturnType<typeof keys.listKeys> => {
+      if (asked.push('listKeys') === 1) {
+        second = service.backup({ ...wanted, path: path('second') })
+        for (let turn = 0; turn < 200 && asked.length < 2; turn++) await nextTurn()
+      }
+      return keys.listKeys()
+    }
+    const observed = new Proxy(keys, {
+      get: (target, name) => {
+        if (name === 'listKeys' && isObserved) return listKeys
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+      },
+    })
+    let isObserved = false
+    await using service = await open(path('ca'), { keys: observed })
+    isObserved = true
+    await service.backup({ ...wanted, path: path('first') })
+    await expect(second).resolves.toBeDefined()
+    for (const name of ['first', 'second']) expect(statSync(path(name)).size).toBeGreaterThan(0)
   })
 })
 
