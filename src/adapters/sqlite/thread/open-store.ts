@@ -149,10 +149,14 @@ function migrate(
   }
 }
 
-/** @throws ERR_STORE_CLOCK */
+/**
+ * Leases that were acquired by a later clock would last until that time, and nobody has one while the file is
+ * being opened. @throws ERR_STORE_CLOCK
+ */
 function checkClock(database: Database, { nowMs, acceptEarlierClock }: StoreSetup): void {
   const latestMs = Number(database.value(`SELECT value FROM counters WHERE name = 'clock_ms'`))
   if (!acceptEarlierClock) requireClock(nowMs, latestMs)
+  if (nowMs < latestMs) database.run('UPDATE leases SET expires_at_ms = 0')
   if (acceptEarlierClock || nowMs > latestMs)
     database.run(`UPDATE counters SET value = ? WHERE name = 'clock_ms'`, nowMs)
 }

@@ -145,6 +145,18 @@ describe('a clock that went back', () => {
     await (await open(path, { clock: clockAt(-60) }))[Symbol.asyncDispose]()
   })
 
+  it('ends the leases of the later clock, whose holders are gone', async () => {
+    const path = newPath()
+    const year = 365 * 24 * 60
+    const first = await open(path, { clock: clockAt(year) })
+    const before = await first.leases.acquire('rotation', 'gone', 180_000)
+    await issued(first.certificates)
+    await first[Symbol.asyncDispose]()
+    await using again = await open(path, { clock: clockAt(0), acceptEarlierClock: true })
+    const lease = await again.leases.acquire('rotation', 'here', 180_000)
+    expect(lease?.epoch).toBe(before!.epoch + 1)
+  })
+
   it('issues nothing while it runs, revokes still, and goes on when it is right again', async () => {
     const clock = clockAt(0)
     await using storage = await open(newPath(), { clock })
