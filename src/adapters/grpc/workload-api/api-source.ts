@@ -109,26 +109,31 @@ export class ApiSource implements WorkloadApiSource {
    * API.
    */
   async renew(signal?: AbortSignal): Promise<X509Identity> {
-    const next = new Promise<X509Identity>((resolve) => {
-      const stop = this.#identities.listen((identity) => {
-        stop()
-        resolve(identity)
-      })
-    })
-    this.#channel.again()
     const ended = AbortSignal.any([
       this.#closed.signal,
       this.#ended.signal,
       ...(signal === undefined ? [] : [signal]),
     ])
-    return Promise.race([
-      next,
-      new Promise<never>((_resolve, reject) => {
-        const end = (): void => reject(this.#final ?? new PkiError('ERR_ABORTED', 'the renewal was aborted'))
-        if (ended.aborted) end()
-        else ended.addEventListener('abort', end, { once: true })
-      }),
-    ])
+    return new Promise<X509Identity>((resolve, reject) => {
+      const stop = this.#identities.listen((identity) => {
+        done()
+        resolve(identity)
+      })
+      const end = (): void => {
+        done()
+        reject(this.#final ?? new PkiError('ERR_ABORTED', 'the renewal was aborted'))
+      }
+      const done = (): void => {
+        stop()
+        ended.removeEventListener('abort', end)
+      }
+      if (ended.aborted) {
+        end()
+        return
+      }
+      ended.addEventListener('abort', end)
+      this.#channel.again()
+    })
   }
 
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
@@ -172,25 +177,20 @@ export class ApiSource implements WorkloadApiSource {
   async #follow(): Promise<void> {
     const jwt = this.#channel.follow(
       workloadMethods.FetchJWTBundles,
-      (message) => {
-        this.#jwt = readJwtBundles(message, this.#logger)
-        this.#publish()
-      },
+      (message) =>
+        this.#take(() => {
+          this.#jwt = readJwtBundles(message, this.#logger)
+        }),
       (error) => this.#logger.debug({ reason: error.message }, 'the stream of JWT bundles ended'),
     )
     const x509 = this.#channel.follow(
       workloadMethods.FetchX509SVID,
-      (message) => {
-        try {
+      (message) =>
+        this.#take(() => {
           this.#x509 = readX509State(message, this.#clock.now(), this.#logger)
-        } catch (error) {
-          this.#fail(error)
-          return
-        }
-        this.#denied = false
-        this.#lastError = undefined
-        this.#publish()
-      },
+          this.#denied = false
+          this.#lastError = undefined
+        }),
       (error) => this.#fail(error),
     )
     await x509
@@ -199,6 +199,16 @@ export class ApiSource implements WorkloadApiSource {
       this.#ended.abort()
     }
     await jwt
+  }
+
+  /** Nobody catches what is thrown at the receipt of a message: it would end the process. */
+  #take(read: () => void): void {
+    try {
+      read()
+      this.#publish()
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #fail(error: unknown): void {

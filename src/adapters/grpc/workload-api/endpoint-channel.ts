@@ -84,6 +84,8 @@ export class EndpointChannel {
     // grpc-js compares the deadline with the clock of the platform.
     // eslint-disable-next-line no-restricted-properties
     const options: CallOptions = { deadline: new Date(Date.now() + callTimeoutMs) }
+    const ended = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])])
+    let abort = (): void => undefined
     return new Promise<MessageShape<Response>>((resolve, reject) => {
       const running = client.makeUnaryRequest(
         method.path,
@@ -99,12 +101,14 @@ export class EndpointChannel {
           else resolve(response)
         },
       )
-      const abort = (): void => running.cancel()
-      AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])]).addEventListener(
-        'abort',
-        abort,
-      )
-    }).finally(() => client.close())
+      abort = () => running.cancel()
+      if (ended.aborted) abort()
+      else ended.addEventListener('abort', abort)
+    }).finally(() => {
+      // Node keeps a combined signal, and with it the call, for as long as it has a listener.
+      ended.removeEventListener('abort', abort)
+      client.close()
+    })
   }
 
   close(): void {

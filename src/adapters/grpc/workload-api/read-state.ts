@@ -60,8 +60,8 @@ export function readJwtBundles(
 ): ReadonlyMap<string, readonly JwtAuthority[]> {
   const found = new Map<string, readonly JwtAuthority[]>()
   for (const [key, jwks] of Object.entries(response.bundles)) {
-    const authorities = attempt(logger, key, () => readJwkSet(jwks))
-    if (authorities !== undefined) found.set(TrustDomain.from(key).name, authorities)
+    const read = attempt(logger, key, () => ({ name: TrustDomain.from(key).name, keys: readJwkSet(jwks) }))
+    if (read !== undefined) found.set(read.name, read.keys)
   }
   return found
 }

@@ -97,8 +97,9 @@ class WorkloadService {
       for (const one of clean.splice(0)) one()
     }
     const fail = (error: unknown): void => {
-      if (over) return
-      end()
+      const known = over
+      end() // also what began after the client had gone
+      if (known) return
       if (!(error instanceof StatusAnswer))
         this.#options.logger.error({ reason: String(error) }, 'a stream of the Workload API failed')
       call.emit('error', statusOf(error))

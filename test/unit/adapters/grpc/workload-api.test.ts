@@ -1,5 +1,7 @@
 // The SPIFFE Workload API: our client against our server, and raw calls against both.
 
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { Client, Metadata, Server, ServerCredentials, credentials } from '@grpc/grpc-js'
@@ -13,7 +15,10 @@ import type { WorkloadApiSource } from '../../../../src/adapters/grpc/workload-a
 import { workloadMethods } from '../../../../src/adapters/grpc/workload-api/service-definition.ts'
 import type { WorkloadMethod } from '../../../../src/adapters/grpc/workload-api/service-definition.ts'
 import type { WorkloadApiServerOptions } from '../../../../src/adapters/grpc/workload-api/workload-server.ts'
-import { X509SVIDResponseSchema } from '../../../../src/adapters/grpc/gen/spiffe/workload_pb.ts'
+import {
+  JWTBundlesResponseSchema,
+  X509SVIDResponseSchema,
+} from '../../../../src/adapters/grpc/gen/spiffe/workload_pb.ts'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { createJwtSource } from '../../../../src/secrets/index.ts'
 import { LatestValue } from '../../../../src/secrets/internal.ts'
@@ -88,6 +93,36 @@ function ask<Request extends DescMessage, Response extends DescMessage>(
   stream.on('error', (error: Partial<ServiceError>) => (answer.status ??= error))
   stream.on('end', () => (answer.status ??= {}))
   return answer
+}
+
+/** A server that writes what a test tells it to write. */
+async function dictated(...names: readonly (keyof typeof workloadMethods)[]): Promise<{
+  readonly address: string
+  readonly streams: readonly ServerWritableStream<unknown, Uint8Array>[]
+}> {
+  const streams: ServerWritableStream<unknown, Uint8Array>[] = []
+  const server = new Server()
+  const method = (name: keyof typeof workloadMethods) => ({
+    path: workloadMethods[name].path,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (bytes: Buffer) => bytes,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (bytes: Uint8Array) => Buffer.from(bytes),
+    responseDeserialize: (bytes: Buffer) => bytes,
+  })
+  const handler = (call: ServerWritableStream<unknown, Uint8Array>): void => void streams.push(call)
+  server.addService(
+    Object.fromEntries(names.map((name) => [name, method(name)])),
+    Object.fromEntries(names.map((name) => [name, handler])),
+  )
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    ),
+  )
+  kept({ [Symbol.asyncDispose]: async () => server.forceShutdown() })
+  return { address: `tcp://127.0.0.1:${port}`, streams }
 }
 
 describe('the server', () => {
@@ -191,6 +226,42 @@ describe('the server', () => {
     await expect.poll(() => served.messages.length).toBe(1)
     states.set({ identities: [], bundles: [], crls: [] })
     await expect.poll(() => served.status?.code).toBe(7)
+  })
+
+  test('a client that leaves before its workload is ready leaves no place taken', async () => {
+    let attested = 0
+    const waiting: WorkloadSource = { state: undefined, onChange: () => () => undefined }
+    const attestor = {
+      name: 'a',
+      attest: async ({ signal }: { readonly signal: AbortSignal }) => {
+        if (++attested > 1) return mesh.secrets
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        return waiting
+      },
+    }
+    const address = await serve({ attestor, readyTimeoutMs: 1, maxStreams: 1 })
+    const client = new Client(address, credentials.createInsecure())
+    kept({ [Symbol.asyncDispose]: async () => client.close() })
+    const { path } = workloadMethods.FetchX509SVID
+    const metadata = new Metadata()
+    metadata.set('workload.spiffe.io', 'true')
+    const octets = (bytes: Buffer): Buffer => bytes
+    const begin = (): Promise<number> =>
+      new Promise((resolve) => {
+        const stream = client.makeServerStreamRequest(path, octets, octets, Buffer.alloc(0), metadata)
+        stream.on('error', (error: ServiceError) => resolve(error.code))
+        stream.on('data', () => {
+          stream.cancel()
+          resolve(0)
+        })
+        if (attested === 0)
+          void expect
+            .poll(() => attested)
+            .toBe(1)
+            .then(() => stream.cancel())
+      })
+    expect(await begin()).toBe(1)
+    await expect.poll(begin).toBe(0)
   })
 
   test('slips do not open it', async () => {
@@ -316,6 +387,25 @@ describe('the source', () => {
     await expect(source.workload.get('default')).rejects.toThrow(code('ERR_SECRET_UNKNOWN'))
   })
 
+  test('keeps no call and no signal of a JWT-SVID that it has fetched', async () => {
+    const source = await sourceOf(await serve())
+    await source.ready()
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const signals: WeakRef<AbortSignal>[] = []
+    for (let count = 0; count < 20; count++) {
+      const { signal } = new AbortController()
+      signals.push(new WeakRef(signal))
+      await source.fetchJwtSvid({ audience: 'x', signal })
+    }
+    const held = async (): Promise<number> => {
+      await new Promise((resolve) => setImmediate(resolve))
+      collect()
+      return signals.filter((one) => one.deref() !== undefined).length
+    }
+    await expect.poll(held).toBeLessThan(5)
+  })
+
   type Message = MessageShape<typeof X509SVIDResponseSchema>
   const broken: readonly [string, (message: Message) => void][] = [
     ['no identity', (message) => void (message.svids = [])],
@@ -340,28 +430,8 @@ describe('the source', () => {
     const held = ask(await serve(), workloadMethods.FetchX509SVID, {})
     await expect.poll(() => held.messages.length).toBe(1)
     const good = held.messages[0]!
-    const streams: ServerWritableStream<unknown, Uint8Array>[] = []
-    const server = new Server()
-    const method = (name: keyof typeof workloadMethods) => ({
-      path: workloadMethods[name].path,
-      requestStream: false as const,
-      responseStream: true as const,
-      requestSerialize: (bytes: Buffer) => bytes,
-      requestDeserialize: (bytes: Buffer) => bytes,
-      responseSerialize: (bytes: Uint8Array) => Buffer.from(bytes),
-      responseDeserialize: (bytes: Buffer) => bytes,
-    })
-    server.addService(
-      { FetchX509SVID: method('FetchX509SVID') },
-      { FetchX509SVID: (call: ServerWritableStream<unknown, Uint8Array>) => void streams.push(call) },
-    )
-    const port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-        error === null ? resolve(bound) : reject(error),
-      ),
-    )
-    kept({ [Symbol.asyncDispose]: async () => server.forceShutdown() })
-    const source = await sourceOf(`tcp://127.0.0.1:${port}`)
+    const { address, streams } = await dictated('FetchX509SVID')
+    const source = await sourceOf(address)
     await expect.poll(() => streams.length).toBe(1)
     streams[0]!.write(toBinary(X509SVIDResponseSchema, good))
     const { svid } = await source.ready()
@@ -370,6 +440,42 @@ describe('the source', () => {
     await expect.poll(() => source.status.lastError).toEqual(code('ERR_WORKLOAD_API'))
     expect(source.current.svid).toBe(svid)
     expect(source.status.state).toBe('failing')
+  })
+
+  test('what it cannot use of a message ends no process', async () => {
+    const held = ask(await serve(), workloadMethods.FetchX509SVID, {})
+    await expect.poll(() => held.messages.length).toBe(1)
+    const x509 = await dictated('FetchX509SVID', 'FetchJWTBundles')
+    let isBroken = false
+    const id = (): boolean => {
+      if (isBroken) throw new Error('broken')
+      return true
+    }
+    const source = kept(
+      await createWorkloadApiSource({ address: x509.address, id: Object.assign(id, { description: '' }) }),
+    )
+    const streamOf = async (path: string): Promise<ServerWritableStream<unknown, Uint8Array>> => {
+      await expect.poll(() => x509.streams.some((call) => call.getPath() === path)).toBe(true)
+      return x509.streams.find((call) => call.getPath() === path)!
+    }
+    const svids = await streamOf(workloadMethods.FetchX509SVID.path)
+    svids.write(toBinary(X509SVIDResponseSchema, held.messages[0]!))
+    const { svid } = await source.ready()
+    const bundles = await streamOf(workloadMethods.FetchJWTBundles.path)
+    const authority = JwtAuthority.from('k1', jwtKey.publicKey)
+    const keys = Buffer.from(JSON.stringify({ keys: [authority.toJwk()] }))
+    const send = (names: readonly string[]): void => {
+      const content = Object.fromEntries(names.map((name) => [name, keys]))
+      const message = create(JWTBundlesResponseSchema, { bundles: content })
+      bundles.write(toBinary(JWTBundlesResponseSchema, message))
+    }
+    send(['no trust domain!', 'spiffe://example.org'])
+    const known = (): unknown => source.bundleFor(TrustDomain.from('example.org'))?.jwtAuthorities.length
+    await expect.poll(known).toBe(1)
+    isBroken = true
+    send([])
+    await expect.poll(() => source.status.state).toBe('failing')
+    expect(source.current.svid).toBe(svid)
   })
 
   test('an address is required, from the options or the environment', async () => {
