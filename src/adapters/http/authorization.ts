@@ -106,7 +106,8 @@ export function httpAuthorization(options: HttpAuthorizationOptions): HttpAuthor
     express: (request, response, next) => {
       void judge(request).then((refusal) => {
         if (refusal === undefined) next()
-        else response.writeHead(refusal.status, refusal.headers).end(refusal.body)
+        // Something else may have answered meanwhile, such as a time limit.
+        else if (!response.headersSent) response.writeHead(refusal.status, refusal.headers).end(refusal.body)
       })
     },
     fastify: async ({ raw }, reply) => {

@@ -20,6 +20,8 @@ export function plainReply(status: number, text: string, headers?: Readonly<Reco
 
 /** Sends it; 304 where the client has it already, no body for HEAD. */
 export function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  // Something else may have answered meanwhile, such as a time limit of the server.
+  if (response.headersSent) return
   const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
   const cacheable = reply.status === 200 && reply.maxAgeSeconds > 0
   const headers: Record<string, string | number> = {

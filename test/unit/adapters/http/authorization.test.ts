@@ -11,6 +11,7 @@ import { httpAuthorization } from '../../../../src/adapters/http/index.ts'
 import { Authorizer } from '../../../../src/policy/index.ts'
 import { SpiffeId } from '../../../../src/spiffe/index.ts'
 import { code } from '../../../support/codes.ts'
+import { deferred } from '../../../support/deferred.ts'
 import { alice, bearerTokens, orderPolicies, shop } from '../../../support/bearer.ts'
 
 const lines: Record<string, unknown>[] = []
@@ -140,6 +141,32 @@ it('the counter has who has proven an identity, and this workload, bounded in nu
   expect(() => httpAuthorization({ authorizer, peerIdOf: () => peer, destination: 'orders' })).toThrow(
     code('ERR_SPIFFE_ID_INVALID'),
   )
+})
+
+it('a refusal that comes after another answer ends nothing', async () => {
+  const asked = deferred<undefined>()
+  const slow = httpAuthorization({
+    authorizer,
+    authenticator: { name: 'slow', authenticate: () => asked.promise },
+  })
+  const failed: unknown[] = []
+  const note = (reason: unknown): void => void failed.push(reason)
+  process.on('unhandledRejection', note)
+  try {
+    const port = await listen(
+      createServer((request, response) => {
+        slow.express(request, response, () => response.end('in'))
+        response.writeHead(504).end('too late')
+      }),
+    )
+    expect((await ask(port, '/')).status).toBe(504)
+    asked.resolve(undefined)
+    expect((await ask(port, '/')).status).toBe(504)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(failed).toEqual([])
+  } finally {
+    process.off('unhandledRejection', note)
+  }
 })
 
 it('the peer of the handshake is the principal; of a token only by its option', async () => {
