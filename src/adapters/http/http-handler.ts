@@ -116,8 +116,13 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
 
   async function serve(...[request, response, next]: Parameters<HttpHandler>): Promise<void> {
     running++
+    let reply: Reply | undefined
     try {
-      const reply = await replyTo(request)
+      reply = await answer(request, resources, limits)
+    } catch (error) {
+      reply = unanswered(request, error)
+    }
+    try {
       if (reply !== undefined) sendReply(request, response, reply)
       else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
       else next()
@@ -126,17 +131,13 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     }
   }
 
-  async function replyTo(request: IncomingMessage): Promise<Reply | undefined> {
-    try {
-      return await answer(request, resources, limits)
-    } catch (error) {
-      const path = request.url?.slice(0, 256)
-      logger.error(
-        { code: codeOf(error), reason: reasonOf(error), path },
-        'an HTTP request could not be answered',
-      )
-      return plainReply(503, 'not available at the moment', { 'retry-after': '5' })
-    }
+  function unanswered({ url }: IncomingMessage, error: unknown): Reply {
+    const path = url?.slice(0, 256)
+    logger.error(
+      { code: codeOf(error), reason: reasonOf(error), path },
+      'an HTTP request could not be answered',
+    )
+    return plainReply(503, 'not available at the moment', { 'retry-after': '5' })
   }
 }
 
@@ -147,7 +148,8 @@ async function answer(
   limits: Parameters<typeof readBody>[1],
 ): Promise<Reply | undefined> {
   const { method = '', url = '' } = request
-  const [path = ''] = url.split('?', 1)
+  const query = url.indexOf('?')
+  const path = query < 0 ? url : url.slice(0, query)
   if (path === '/ocsp' || path === '/ocsp/') return answerPost(request, resources, limits)
   if (!resources.serves(path)) return undefined
   if (method !== 'GET' && method !== 'HEAD')

@@ -2,6 +2,7 @@
 
 import { PkiError } from '../../errors/index.ts'
 import { decodeBase64 } from '../../internal/bytes.ts'
+import { LruMap } from '../../internal/lru-map.ts'
 import { encodePem } from '../../internal/pem.ts'
 import { formatSpiffeBundle } from '../../svid/index.ts'
 import type { BundleSource } from '../../svid/index.ts'
@@ -40,6 +41,9 @@ export class Resources {
   /** The lists of the last look, for requests that come soon after it. */
   #lists: { readonly untilMs: number; readonly made: Promise<readonly Crl[]> } | undefined
 
+  /** The octets of short OCSP requests by their text: clients ask the same again and again. */
+  readonly #questions = new LruMap<string, Uint8Array>(maxQuestions)
+
   constructor(sources: ResourceSources) {
     this.#sources = sources
   }
@@ -50,8 +54,11 @@ export class Resources {
   }
 
   /** Undefined where nothing is at this path. */
-  async get(path: string): Promise<Reply | undefined> {
-    if (path.startsWith('/ocsp/')) return await this.#ocspByGet(path.slice('/ocsp/'.length))
+  get(path: string): Promise<Reply | undefined> {
+    return path.startsWith('/ocsp/') ? this.#ocspByGet(path.slice('/ocsp/'.length)) : this.#document(path)
+  }
+
+  async #document(path: string): Promise<Reply | undefined> {
     const fixed = this.#fixed[path]
     if (fixed !== undefined) return fixed()
     const list = /^\/crl\/([0-9A-Fa-f]{2,128})(?:\/(\d{1,4}))?(\.delta)?\.crl$/.exec(path)
@@ -128,14 +135,18 @@ export class Resources {
 
   /** The base64 of the request in the path, in which the client has escaped what a path cannot carry. */
   async #ocspByGet(text: string): Promise<Reply> {
-    let request: Uint8Array
+    let request = this.#questions.peek(text)
     try {
-      request = decodeBase64(decodeURIComponent(text))
+      if (request === undefined) this.#keep(text, (request = decodeBase64(decodeURIComponent(text))))
     } catch (error) {
       if (!(error instanceof URIError) && !(error instanceof PkiError)) throw error
       return plainReply(400, 'the path after /ocsp/ must be the base64 of an OCSP request, percent-encoded')
     }
     return await this.ocsp(request)
+  }
+
+  #keep(text: string, request: Uint8Array): void {
+    if (text.length <= maxQuestionLength) this.#questions.set(text, request)
   }
 
   #chainPem(): string {
@@ -195,3 +206,6 @@ export class Resources {
 
 /** How old the lists may be that are handed out. */
 const listAgeMs = 5000
+const maxQuestions = 2_000
+/** Of a request about one certificate by SHA-256, which has 160 octets, escaped. */
+const maxQuestionLength = 512
