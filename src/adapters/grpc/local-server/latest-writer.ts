@@ -6,13 +6,15 @@ export interface MessageSink {
 }
 
 /**
- * Calls `next` for a message whenever the reader has received the previous one. A paused reader costs one
- * message, however many changes happen meanwhile, and then gets the newest state.
+ * Calls `next` for a message after a flush, once the reader has received the previous one. A paused reader
+ * costs one message, however many changes happen meanwhile, and then gets the newest state.
  */
 export class LatestWriter {
   readonly #sink: MessageSink
   readonly #next: () => Uint8Array | undefined
   #writing = false
+  /** There may be more to send once the message in transit has been sent. */
+  #again = false
   #ended = false
 
   constructor(sink: MessageSink, next: () => Uint8Array | undefined) {
@@ -22,14 +24,16 @@ export class LatestWriter {
 
   /** To be called when there may be something to send. */
   flush(): void {
-    if (this.#writing || this.#ended) return
+    if (this.#ended) return
+    this.#again = this.#writing
+    if (this.#writing) return
     const message = this.#next()
     if (message === undefined) return
     this.#writing = true
     this.#sink.write(message, (error) => {
       this.#writing = false
       // The stream reports its end separately.
-      if (error === undefined || error === null) this.flush()
+      if (this.#again && (error === undefined || error === null)) this.flush()
     })
   }
 

@@ -47,6 +47,11 @@ export class DeltaState<Resource extends SdsResource> {
     return this.#subscriptions.wildcard
   }
 
+  /** Whether `next` has a response. */
+  get due(): boolean {
+    return this.#subscriptions.due || this.#gone.size > 0
+  }
+
   /** @throws `StatusAnswer`, which ends the stream */
   receive(request: DeltaRequest): Received {
     checkType(request.typeUrl)
@@ -87,7 +92,7 @@ export class DeltaState<Resource extends SdsResource> {
 
   /** The next response; undefined if nothing has changed. */
   next(): DeltaResponse<Resource> | undefined {
-    if (!this.#subscriptions.due && this.#gone.size === 0) return undefined
+    if (!this.due) return undefined
     const { resources, absent } = this.#subscriptions.take()
     const removed = [...new Set([...absent, ...this.#gone])]
     this.#gone.clear()

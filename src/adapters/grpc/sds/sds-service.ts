@@ -192,7 +192,7 @@ class SdsService {
   #hubOf(source: SecretSource): SecretHub {
     let hub = this.#hubs.get(source)
     if (hub === undefined) {
-      hub = new SecretHub({ ...this.#options, source })
+      hub = new SecretHub({ ...this.#options, source, turn: this.#turn })
       this.#hubs.set(source, hub)
     }
     return hub
@@ -206,6 +206,9 @@ function protocolOf<Request>(
   return {
     get wildcard() {
       return state.wildcard
+    },
+    get due() {
+      return state.due
     },
     receive: (request) => state.receive(request),
     know: (names) => state.know(names),

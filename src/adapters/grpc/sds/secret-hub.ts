@@ -5,11 +5,15 @@ import { isPkiError } from '../../../errors/index.ts'
 import { waitFor } from '../../../internal/turns/waiting.ts'
 import type { Clock, Logger } from '../../../runtime/index.ts'
 import type { Secret, SecretSource } from '../../../secrets/index.ts'
+import type { PushTurn, Pusher } from '../local-server/index.ts'
 import { encodeSecret } from './encode-secret.ts'
 import type { EncodedSecret, SecretEncoding } from './encode-secret.ts'
 
-/** null: the name does not exist. */
-export type SecretListener = (name: string, resource: EncodedSecret | null) => void
+/** A watched secret. */
+export interface SecretWatch {
+  /** undefined: not known yet; null: the name does not exist. */
+  readonly value: EncodedSecret | null | undefined
+}
 
 interface Topic<Value, Listener> {
   readonly listeners: Set<Listener>
@@ -17,10 +21,13 @@ interface Topic<Value, Listener> {
   value: Value | undefined
 }
 
+type SecretTopic = Topic<EncodedSecret | null, Pusher>
+
 /** The dependencies of a hub. */
 export interface SecretHubOptions {
   readonly source: SecretSource
   readonly encoding: SecretEncoding
+  readonly turn: PushTurn
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -28,7 +35,7 @@ export interface SecretHubOptions {
 /** The secrets of one source, encoded. */
 export class SecretHub {
   readonly #options: SecretHubOptions
-  readonly #topics = new Map<string, Topic<EncodedSecret | null, SecretListener>>()
+  readonly #topics = new Map<string, SecretTopic>()
   #names: Topic<readonly string[], (names: readonly string[]) => void> | undefined
 
   constructor(options: SecretHubOptions) {
@@ -41,22 +48,28 @@ export class SecretHub {
   }
 
   /**
-   * Calls `listener` with the secret, at once if it is known, otherwise as soon as it is; and after each
-   * change. Returns a function that stops the calls.
+   * Watches a secret until `unwatch`. After each change the stream gets its turn, and reads the secret only
+   * then: a change to a thousand streams touches each of them once.
    */
-  watch(name: string, listener: SecretListener): () => void {
+  watch(name: string, stream: Pusher): SecretWatch {
     const topic = this.#topics.get(name) ?? this.#open(name)
-    topic.listeners.add(listener)
-    if (topic.value !== undefined) listener(name, topic.value)
-    return () => {
-      topic.listeners.delete(listener)
-      if (topic.listeners.size > 0) return
-      topic.end.abort()
-      if (this.#topics.get(name) === topic) this.#topics.delete(name)
-    }
+    topic.listeners.add(stream)
+    return topic
   }
 
-  /** Like `watch`, for the names of all secrets. */
+  unwatch(name: string, stream: Pusher): void {
+    const topic = this.#topics.get(name)
+    if (topic === undefined) return
+    topic.listeners.delete(stream)
+    if (topic.listeners.size > 0) return
+    topic.end.abort()
+    this.#topics.delete(name)
+  }
+
+  /**
+   * Calls `listener` with the names of all secrets, at once if they are known, and after each change. Returns
+   * a function that stops the calls.
+   */
   watchNames(listener: (names: readonly string[]) => void): () => void {
     const topic = (this.#names ??= this.#openNames())
     topic.listeners.add(listener)
@@ -69,8 +82,8 @@ export class SecretHub {
     }
   }
 
-  #open(name: string): Topic<EncodedSecret | null, SecretListener> {
-    const topic: Topic<EncodedSecret | null, SecretListener> = {
+  #open(name: string): SecretTopic {
+    const topic: SecretTopic = {
       listeners: new Set(),
       end: new AbortController(),
       value: undefined,
@@ -83,15 +96,11 @@ export class SecretHub {
     return topic
   }
 
-  #publish(
-    name: string,
-    topic: Topic<EncodedSecret | null, SecretListener>,
-    secret: Secret | undefined,
-  ): void {
+  #publish(name: string, topic: SecretTopic, secret: Secret | undefined): void {
     const next = this.#encode(name, secret, topic.value)
     if (next === undefined || isSame(next, topic.value)) return
     topic.value = next
-    for (const listener of [...topic.listeners]) listener(name, next)
+    for (const stream of topic.listeners) this.#options.turn.add(stream)
   }
 
   /** undefined: it cannot be encoded, and the previous encoding stays. */

@@ -6,13 +6,15 @@ import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import { AnswerPace, LatestWriter } from '../local-server/index.ts'
 import type { MessageSink, PushTurn, Pusher } from '../local-server/index.ts'
 import type { EncodedSecret } from './encode-secret.ts'
-import type { SecretHub } from './secret-hub.ts'
+import type { SecretHub, SecretWatch } from './secret-hub.ts'
 import type { Received } from './sotw-state.ts'
 import type { NameChanges } from './subscriptions.ts'
 
 /** A protocol as used by a stream: requests in, encoded responses out. */
 export interface SecretProtocol<Request> {
   readonly wildcard: boolean
+  /** Whether `next` has a response. */
+  readonly due: boolean
   /** @throws `StatusAnswer` */
   receive(request: Request): Received
   know(names: readonly string[]): NameChanges
@@ -38,7 +40,7 @@ export class SecretStream<Request> implements Pusher {
   readonly #options: SecretStreamOptions<Request>
   readonly #writer: LatestWriter
   readonly #pace: AnswerPace
-  readonly #watches = new Map<string, () => void>()
+  readonly #watches = new Map<string, SecretWatch>()
   #stopNames: (() => void) | undefined
   #stopPause: (() => void) | undefined
 
@@ -67,19 +69,16 @@ export class SecretStream<Request> implements Pusher {
     this.#writer.end()
     this.#stopPause?.()
     this.#forgetNames()
-    for (const stop of this.#watches.values()) stop()
+    for (const name of this.#watches.keys()) this.#options.hub.unwatch(name, this)
     this.#watches.clear()
     this.#options.turn.delete(this)
-  }
-
-  readonly #offer = (name: string, resource: EncodedSecret | null): void => {
-    this.#options.protocol.offer(name, resource)
-    this.#options.turn.add(this)
   }
 
   #next(): Uint8Array | undefined {
     if (this.#stopPause !== undefined) return undefined
     const { protocol, clock } = this.#options
+    for (const [name, { value }] of this.#watches) if (value !== undefined) protocol.offer(name, value)
+    if (!protocol.due) return undefined
     const waitMs = this.#pace.waitMs()
     if (waitMs > 0) {
       this.#stopPause = clock.schedule(() => {
@@ -88,17 +87,17 @@ export class SecretStream<Request> implements Pusher {
       }, waitMs)
       return undefined
     }
-    const message = protocol.next()
-    if (message !== undefined) this.#pace.spend()
-    return message
+    this.#pace.spend()
+    return protocol.next()
   }
 
   #follow({ added, removed }: NameChanges): void {
+    const { hub } = this.#options
     for (const name of removed) {
-      this.#watches.get(name)?.()
+      hub.unwatch(name, this)
       this.#watches.delete(name)
     }
-    for (const name of added) this.#watches.set(name, this.#options.hub.watch(name, this.#offer))
+    for (const name of added) this.#watches.set(name, hub.watch(name, this))
   }
 
   #followNames(): void {

@@ -52,6 +52,11 @@ export class SotwState<Resource extends SdsResource> {
     return this.#subscriptions.wildcard
   }
 
+  /** Whether `next` has a response. */
+  get due(): boolean {
+    return this.#subscriptions.due
+  }
+
   /** @throws `StatusAnswer`, which ends the stream */
   receive(request: SotwRequest): Received {
     checkType(request.typeUrl)
@@ -85,7 +90,7 @@ export class SotwState<Resource extends SdsResource> {
 
   /** The next response; undefined if nothing has changed. */
   next(): SotwResponse<Resource> | undefined {
-    if (!this.#subscriptions.due) return undefined
+    if (!this.due) return undefined
     const { resources } = this.#subscriptions.take()
     this.#lastSent = resources
     return { versionInfo: versionOf(resources), nonce: String(++this.#nonce), resources }

@@ -74,6 +74,24 @@ describe('a writer', () => {
     writer.flush()
     expect(written.length).toBe(2)
   })
+
+  test('asks for the next message only when there may be one', () => {
+    let asked = 0
+    const sent: (() => void)[] = []
+    const writer = new LatestWriter({ write: (_message, done) => sent.push(done) }, () => {
+      asked++
+      return Buffer.alloc(1)
+    })
+    writer.flush()
+    sent.shift()!()
+    expect(asked).toBe(1)
+    writer.flush()
+    writer.flush()
+    sent.shift()!()
+    expect(asked).toBe(3)
+    sent.shift()!()
+    expect(asked).toBe(3)
+  })
 })
 
 test('answers are paced: eight at once, then one per interval', () => {
