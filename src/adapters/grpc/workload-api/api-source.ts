@@ -39,8 +39,8 @@ export interface WorkloadApiSource extends X509Source {
    * A checked JWT-SVID: its SPIFFE ID and audience are the requested ones, and its signature is verified if
    * the JWT bundle is already available.
    *
-   * @throws ERR_WORKLOAD_API, ERR_WORKLOAD_API_DENIED, ERR_ABORTED, ERR_CLOSED, ERR_SPIFFE_ID_INVALID,
-   * ERR_INVALID_ARGUMENT
+   * @throws ERR_SVID_UNAVAILABLE without `id` and `hint`, while the source has no SVID; ERR_WORKLOAD_API,
+   * ERR_WORKLOAD_API_DENIED, ERR_ABORTED, ERR_CLOSED, ERR_SPIFFE_ID_INVALID, ERR_INVALID_ARGUMENT
    */
   fetchJwtSvid(request: JwtSvidOfWorkload): Promise<JwtSvid>
 }
@@ -157,10 +157,10 @@ export class ApiSource implements WorkloadApiSource {
       signal: 'optional',
     })
     const audience = typeof request.audience === 'string' ? [request.audience] : [...request.audience]
-    const { hint, signal } = request
+    const { id: wanted, hint, signal } = request
     // A hint selects among all identities (W-12); without a hint, the identity of the source is used.
-    const own = hint === undefined ? this.current.svid.id : undefined
-    const id = request.id === undefined ? own : SpiffeId.from(request.id)
+    const own = wanted === undefined && hint === undefined ? this.current.svid.id : undefined
+    const id = wanted === undefined ? own : SpiffeId.from(wanted)
     const [svid] = await this.#jwtSvids.fetch({ id, audience, hint, signal })
     if (svid === undefined) {
       const what = hint === undefined ? '' : ` with the hint ${JSON.stringify(hint.slice(0, 64))}`

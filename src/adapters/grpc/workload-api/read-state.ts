@@ -53,15 +53,15 @@ export function readX509State(response: X509SVIDResponse, nowMs: number, logger:
   })
 }
 
-/** JWT authorities by name of the trust domain; an unreadable set is skipped. */
+/** JWT authorities by name of the trust domain; a set that is unreadable or no bundle is skipped. */
 export function readJwtBundles(
   response: JWTBundlesResponse,
   logger: Logger,
 ): ReadonlyMap<string, readonly JwtAuthority[]> {
   const found = new Map<string, readonly JwtAuthority[]>()
   for (const [key, jwks] of Object.entries(response.bundles)) {
-    const read = attempt(logger, key, () => ({ name: TrustDomain.from(key).name, keys: readJwkSet(jwks) }))
-    if (read !== undefined) found.set(read.name, read.keys)
+    const bundle = attempt(logger, key, () => new TrustBundle(key, { jwtAuthorities: readJwkSet(jwks) }))
+    if (bundle !== undefined) found.set(bundle.trustDomain.name, bundle.jwtAuthorities)
   }
   return found
 }

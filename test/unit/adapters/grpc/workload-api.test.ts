@@ -454,6 +454,7 @@ describe('the source', () => {
     const source = kept(
       await createWorkloadApiSource({ address: x509.address, id: Object.assign(id, { description: '' }) }),
     )
+    await expect(source.fetchJwtSvid({ audience: 'x' })).rejects.toThrow(code('ERR_SVID_UNAVAILABLE'))
     const streamOf = async (path: string): Promise<ServerWritableStream<unknown, Uint8Array>> => {
       await expect.poll(() => x509.streams.some((call) => call.getPath() === path)).toBe(true)
       return x509.streams.find((call) => call.getPath() === path)!
@@ -463,14 +464,27 @@ describe('the source', () => {
     const { svid } = await source.ready()
     const bundles = await streamOf(workloadMethods.FetchJWTBundles.path)
     const authority = JwtAuthority.from('k1', jwtKey.publicKey)
+    const otherAuthority = JwtAuthority.from('k1', (await SoftwareSigner.generate('P-256')).publicKey)
     const keys = Buffer.from(JSON.stringify({ keys: [authority.toJwk()] }))
     const send = (names: readonly string[]): void => {
       const content = Object.fromEntries(names.map((name) => [name, keys]))
       const message = create(JWTBundlesResponseSchema, { bundles: content })
       bundles.write(toBinary(JWTBundlesResponseSchema, message))
     }
-    send(['no trust domain!', 'spiffe://example.org'])
+    const twoKeysOfOneId = Buffer.from(JSON.stringify({ keys: [authority.toJwk(), otherAuthority.toJwk()] }))
+    bundles.write(
+      toBinary(
+        JWTBundlesResponseSchema,
+        create(JWTBundlesResponseSchema, {
+          bundles: { 'spiffe://two.example': twoKeysOfOneId, 'spiffe://example.org': keys },
+        }),
+      ),
+    )
     const known = (): unknown => source.bundleFor(TrustDomain.from('example.org'))?.jwtAuthorities.length
+    await expect.poll(known).toBe(1)
+    send([])
+    await expect.poll(known).toBe(0)
+    send(['no trust domain!', 'spiffe://example.org'])
     await expect.poll(known).toBe(1)
     isBroken = true
     send([])
