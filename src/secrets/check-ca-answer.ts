@@ -3,10 +3,11 @@
 import { PkiError, isPkiError } from '../errors/index.ts'
 import type { SpiffeId, SpiffeIdMatcher } from '../spiffe/index.ts'
 import { TrustBundle, X509Svid, X509SvidValidator } from '../svid/index.ts'
-import type { BundleSource } from '../svid/index.ts'
+import { requireBundle } from '../svid/internal.ts'
 import { Certificate } from '../x509/index.ts'
 import type { PublicKey } from '../x509/index.ts'
 import type { CaAnswer } from './ca-client.ts'
+import type { ConfiguredBundles } from './renewal/configured-bundles.ts'
 
 /** The expected properties of an answer. */
 export interface CaAnswerChecks {
@@ -14,9 +15,10 @@ export interface CaAnswerChecks {
   readonly publicKey: PublicKey
   readonly matchesId: SpiffeIdMatcher
   /**
-   * Authorities from the configuration; undefined: those of the answer, which the CA's channel authenticates.
+   * Authorities from the configuration. Where they have none for the trust domain of the SVID, those of the
+   * answer, which the CA's channel authenticates.
    */
-  readonly bundles: BundleSource | undefined
+  readonly bundles: ConfiguredBundles
   readonly nowMs: number
   /** How far in the future notBefore may be. */
   readonly clockSkewMs: number
@@ -25,7 +27,7 @@ export interface CaAnswerChecks {
 /** A verified answer. */
 export interface CheckedAnswer {
   readonly svid: X509Svid
-  /** The roots of the answer, of the trust domain of the SVID. */
+  /** What the SVID was verified with. */
   readonly bundle: TrustBundle
 }
 
@@ -49,9 +51,11 @@ function check(answer: CaAnswer, checks: CaAnswerChecks): CheckedAnswer {
     throw refused(certificate, `its SPIFFE ID ${svid.id.toString()} is not the one expected`)
   const time = new Date(validationTimeMs(certificate, checks))
   if (answer.roots.length === 0) throw refused(certificate, 'the answer has no root')
-  const bundle = new TrustBundle(svid.id.trustDomain, { x509Authorities: answer.roots })
-  const configured = checks.bundles?.bundleFor(svid.id.trustDomain)
-  const verdict = new X509SvidValidator({ bundles: configured ?? bundle }).verify(svid.certificates, {
+  const { trustDomain } = svid.id
+  const bundle = checks.bundles.decidesOn(trustDomain)
+    ? requireBundle(trustDomain, checks.bundles)
+    : new TrustBundle(trustDomain, { x509Authorities: answer.roots })
+  const verdict = new X509SvidValidator({ bundles: bundle }).verify(svid.certificates, {
     id: svid.id,
     time,
   })

@@ -132,13 +132,13 @@ class SourcedSecrets implements WorkloadSecrets {
     const known = this.#known.filter((identity) => identity !== undefined)
     // Half of the identities would be a state in which the others are withdrawn (W-6).
     if (known.length < this.#options.sources.length) return
-    this.#states.set(
-      Object.freeze({
-        identities: Object.freeze(known.map(identityOf)),
-        bundles: Object.freeze(this.#bundles(known)),
-        crls: Object.freeze(this.#crls()),
-      }),
-    )
+    const next = Object.freeze({
+      identities: Object.freeze(known.map(identityOf)),
+      bundles: Object.freeze(this.#bundles(known)),
+      crls: Object.freeze(this.#crls()),
+    })
+    // A changed bundle may be told of by `bundles` and by each source.
+    if (!isSameState(this.#states.value, next)) this.#states.set(next)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -198,6 +198,23 @@ function currentOf(source: X509Source): X509Identity | undefined {
   } catch {
     return undefined
   }
+}
+
+function isSameState(before: WorkloadState | undefined, next: WorkloadState): boolean {
+  return (
+    before !== undefined &&
+    isSameList(before.bundles, next.bundles, (left, right) => left === right) &&
+    isSameList(before.crls, next.crls, (left, right) => left === right) &&
+    isSameList(before.identities, next.identities, (left, right) => left.svid === right.svid)
+  )
+}
+
+function isSameList<T>(
+  left: readonly T[],
+  right: readonly T[],
+  same: (left: T, right: T) => boolean,
+): boolean {
+  return left.length === right.length && left.every((one, at) => same(one, right[at] as T))
 }
 
 function identityOf({ svid, privateKey }: X509Identity): WorkloadIdentity {

@@ -12,7 +12,7 @@ import type { RenewalPolicy } from './renewal/renewal-schedule.ts'
 export interface X509Identity {
   readonly svid: X509Svid
   readonly privateKey: KeyObject
-  /** The authorities of the SVID's own trust domain. */
+  /** The authorities of the SVID's own trust domain, as of the SVID or of their last change. */
   readonly bundle: TrustBundle
   /** When the source renews the SVID. */
   readonly renewAt: Date
@@ -38,7 +38,9 @@ export interface X509SourceOptions {
   readonly id: SpiffeId | SpiffeIdMatcher | string
   /**
    * Configured authorities: responses of the CA are verified with those of the own trust domain; federated
-   * ones are included in the bundle set. Default: the roots of each response.
+   * ones are included in the bundle set. A change takes effect at once, where the source of bundles tells of
+   * it (`onChange`). The bundle of the own trust domain, once configured, is not replaced by a response, also
+   * after its removal. Default: the roots of each response.
    */
   readonly bundles?: BundleSource
   /** The algorithm of each new key. Default `P-256`. */

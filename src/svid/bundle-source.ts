@@ -13,6 +13,11 @@ import type { TrustBundle } from './trust-bundle.ts'
 export interface BundleSource {
   /** The bundle of exactly this trust domain, synchronously; undefined if there is none. */
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined
+  /**
+   * Calls `listener` after each change of the bundles. Returns what ends the calls. Whoever keeps something
+   * that was made of a source without it sees a change late: at its own next renewal.
+   */
+  onChange?(listener: () => void): () => void
 }
 
 /** A change in a `TrustBundleSet`; `bundle` is undefined if the trust domain was removed. @inline */

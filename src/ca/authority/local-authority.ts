@@ -220,6 +220,12 @@ class LocalCertificateAuthority implements CertificateAuthority {
     return this.#bundles.bundleFor(trustDomain)
   }
 
+  onChange(listener: () => void): () => void {
+    return this.#bundles.onChange(() => {
+      listener()
+    })
+  }
+
   onTrustBundleChange(listener: (bundle: TrustBundle) => void): () => void {
     return this.#bundles.onChange(({ bundle }) => {
       if (bundle !== undefined) listener(bundle)

@@ -199,6 +199,12 @@ class RegistrationAuthority implements CertificateAuthority {
     return this.#bundles.bundleFor(trustDomain)
   }
 
+  onChange(listener: () => void): () => void {
+    return this.#bundles.onChange(() => {
+      listener()
+    })
+  }
+
   onTrustBundleChange(listener: (bundle: TrustBundle) => void): () => void {
     return this.#bundles.onChange(({ bundle }) => {
       if (bundle !== undefined) listener(bundle)

@@ -10,11 +10,12 @@ import { metricNames, systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import type { TrustDomain } from '../../spiffe/index.ts'
-import type { TrustBundle } from '../../svid/index.ts'
+import { TrustBundle } from '../../svid/index.ts'
 import type { CaClient } from '../ca-client.ts'
 import { LatestValue } from '../latest-value.ts'
 import type { X509Identity, X509Source, X509SourceOptions, X509SourceStatus } from '../x509-source.ts'
 import { backoffMs } from './backoff.ts'
+import { ConfiguredBundles } from './configured-bundles.ts'
 import type { RenewalPace } from './renewal-pace.ts'
 import { RenewalQueue } from './renewal-queue.ts'
 import { checkRenewalPolicy, defaultRenewalPolicy } from './renewal-schedule.ts'
@@ -66,6 +67,7 @@ export interface SharedRenewals {
 export class RenewingX509Source implements X509Source {
   readonly #options: Readonly<X509SourceOptions>
   readonly #renewal: RenewalPolicy
+  readonly #bundles: ConfiguredBundles
   readonly #requests: SvidRequests
   readonly #clock: Clock
   readonly #logger: Logger
@@ -90,8 +92,9 @@ export class RenewingX509Source implements X509Source {
     checkCounts({ ttlSeconds, maxClockSkewSeconds, taintSpreadSeconds }, 0)
     this.#options = options
     this.#renewal = { ...defaultRenewalPolicy, ...options.renewal }
-    this.#requests = new SvidRequests(options, this.#renewal, shared?.inTurn)
     checkRenewalPolicy(this.#renewal)
+    this.#bundles = new ConfiguredBundles(options.bundles, () => this.#bundlesChanged())
+    this.#requests = new SvidRequests(options, this.#renewal, this.#bundles, shared?.inTurn)
     this.#clock = options.clock ?? systemClock
     this.#logger = safeLogger('X509Source', options.logger)
     this.#metrics = safeMetrics('X509Source', options.metrics)
@@ -141,9 +144,8 @@ export class RenewingX509Source implements X509Source {
   }
 
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
-    // The configured bundle of a trust domain takes precedence over that of the response, which was verified
-    // with it.
-    return this.#options.bundles?.bundleFor(trustDomain) ?? this.#latest.value?.bundle.bundleFor(trustDomain)
+    if (this.#bundles.decidesOn(trustDomain)) return this.#bundles.bundleFor(trustDomain)
+    return this.#latest.value?.bundle.bundleFor(trustDomain)
   }
 
   onChange(listener: (identity: X509Identity) => void): () => void {
@@ -159,6 +161,7 @@ export class RenewingX509Source implements X509Source {
     this.#cancelRenewal?.()
     this.#shared?.pace.remove(this)
     this.#taints.stop()
+    this.#bundles.stop()
     if (this.#shared === undefined) this.#queue.close()
     await this.#renewing?.catch(() => undefined)
   }
@@ -182,15 +185,28 @@ export class RenewingX509Source implements X509Source {
     this.#shared?.pace.add(this, (notAfterMs - this.#clock.now()) * this.#renewal.ratio)
     const fields = { id: identity.svid.id.toString(), serialNumber, notAfter, renewAt: identity.renewAt }
     this.#logger.info(fields, 'SVID obtained')
+    this.#tell(identity)
+    // Its authority may have been tainted while the answer was on its way.
+    this.#leaveTainted()
+    return identity
+  }
+
+  /** Whoever holds the roots, or connections that they let in, looks at them again. */
+  #bundlesChanged(): void {
+    const identity = this.#latest.value
+    if (this.#closed.signal.aborted || identity === undefined) return
+    const { trustDomain } = identity.bundle
+    const bundle = this.bundleFor(trustDomain) ?? new TrustBundle(trustDomain)
+    this.#tell(Object.freeze({ ...identity, bundle }))
+  }
+
+  #tell(identity: X509Identity): void {
     try {
       this.#latest.set(identity)
-      // Its authority may have been tainted while the answer was on its way.
-      this.#leaveTainted()
     } catch (error) {
       // A listener that throws does not affect the SVID.
       this.#logger.error({ reason: String(error) }, 'a listener of the X.509 source threw')
     }
-    return identity
   }
 
   /** Renews early what a tainted authority has issued; a renewal in progress looks for itself. */

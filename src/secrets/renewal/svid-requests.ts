@@ -14,6 +14,7 @@ import { buildCertificateRequest, generalName } from '../../x509/index.ts'
 import { checkCaAnswer } from '../check-ca-answer.ts'
 import type { X509Identity, X509SourceOptions } from '../x509-source.ts'
 import { deviate } from './backoff.ts'
+import type { ConfiguredBundles } from './configured-bundles.ts'
 import { renewalPointMs } from './renewal-schedule.ts'
 import type { RenewalPolicy } from './renewal-schedule.ts'
 
@@ -24,6 +25,7 @@ export type InTurn = (attempt: () => Promise<X509Identity>) => Promise<X509Ident
 export class SvidRequests {
   readonly #options: Readonly<X509SourceOptions>
   readonly #renewal: RenewalPolicy
+  readonly #bundles: ConfiguredBundles
   readonly #inTurn: InTurn
   readonly #matchesId: SpiffeIdMatcher
   readonly #requested: Parameters<typeof buildCertificateRequest>[0]
@@ -34,11 +36,13 @@ export class SvidRequests {
   constructor(
     options: Readonly<X509SourceOptions>,
     renewal: RenewalPolicy,
+    bundles: ConfiguredBundles,
     inTurn: InTurn = (attempt) => attempt(),
   ) {
     const { id, dnsNames, clock, metrics } = options
     this.#options = options
     this.#renewal = renewal
+    this.#bundles = bundles
     this.#inTurn = inTurn
     this.#matchesId = typeof id === 'function' ? id : match.id(id)
     this.#requested = requestFor(dnsNames)
@@ -72,7 +76,7 @@ export class SvidRequests {
   }
 
   async #ask(signal: AbortSignal): Promise<X509Identity> {
-    const { ca, ttlSeconds, algorithm = 'P-256', bundles, maxClockSkewSeconds = 60 } = this.#options
+    const { ca, ttlSeconds, algorithm = 'P-256', maxClockSkewSeconds = 60 } = this.#options
     // A new key for each certificate limits the use of a stolen key to one validity period.
     const signer = await SoftwareSigner.generate(algorithm)
     const csr = await buildCertificateRequest(this.#requested, signer)
@@ -84,7 +88,7 @@ export class SvidRequests {
     const { svid, bundle } = checkCaAnswer(answer, {
       publicKey: signer.publicKey,
       matchesId: this.#matchesId,
-      bundles,
+      bundles: this.#bundles,
       nowMs,
       clockSkewMs: maxClockSkewSeconds * 1000,
     })

@@ -1,5 +1,5 @@
 // Writes the certificate, key and roots of a source into a directory, for programs that read files: always
-// one whole set, rewritten at each renewal.
+// one whole set, rewritten at each renewal and at each change of the roots.
 
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, open, readFile, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'

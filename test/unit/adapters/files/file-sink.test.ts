@@ -1,4 +1,5 @@
-// The sink: one whole set at any moment, rewritten at each renewal, with the permissions that were asked for.
+// The sink: one whole set at any moment, rewritten at each renewal and change of roots, with the permissions
+// that were asked for.
 
 import { readFileSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import fs from 'node:fs/promises'
@@ -12,9 +13,10 @@ import { PublicKey, Certificate } from '../../../../src/x509/index.ts'
 import { importPrivateKey } from '../../../../src/keys/index.ts'
 import { createX509Source, localCaClient } from '../../../../src/secrets/index.ts'
 import type { X509Source } from '../../../../src/secrets/index.ts'
+import { TrustBundle } from '../../../../src/svid/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
 import { code } from '../../../support/codes.ts'
-import { meshId, openMesh } from '../../../support/mesh.ts'
+import { meshId, newRoot, openMesh } from '../../../support/mesh.ts'
 import type { Mesh } from '../../../support/mesh.ts'
 import { callerOf } from '../../../support/pki.ts'
 import { temporaryFolders } from '../../../support/temporary.ts'
@@ -82,6 +84,29 @@ describe('createFileSink', () => {
     await expect.poll(() => reader.renew().then(({ svid }) => svid.leaf.serialNumber)).toBe(current())
   })
 
+  test('a root that is added or removed is written at once, in one set with its certificate', async () => {
+    const directory = newFolder()
+    await using own = await openMesh()
+    const [following] = own.sources
+    const told: number[] = []
+    const rootsIn = (): number => read(directory, 'root-cert.pem').split('BEGIN').length - 1
+    const onWritten = (): void => void told.push(rootsIn())
+    await using _sink = await createFileSink({ source: following!, directory, onWritten })
+    const { serialNumber } = following!.current.svid.leaf
+    const { certificate } = await newRoot('example.org')
+    const both = [...own.authority.roots, certificate]
+    own.bundles.set(new TrustBundle('example.org', { x509Authorities: both }))
+    await expect.poll(() => told).toEqual([1, 2])
+    own.bundles.set(own.authority.trustBundle())
+    await expect.poll(() => told).toEqual([1, 2, 1])
+    expect(serialOf(directory)).toBe(serialNumber)
+    // That of another trust domain is in no file.
+    own.bundles.set(new TrustBundle('example.com', { x509Authorities: [certificate] }))
+    // Removed altogether: nobody is trusted.
+    own.bundles.delete('example.org')
+    await expect.poll(() => told).toEqual([1, 2, 1, 0])
+  })
+
   test('the same set is not written again, and after a restart the program is not told again', async () => {
     const directory = newFolder()
     let told = 0
@@ -130,7 +155,8 @@ describe('createFileSink', () => {
     await expect.poll(() => sink.lastError).toEqual(code('ERR_SECRET_FILES'))
     restore()
     await source().renew()
-    await expect.poll(() => serialOf(directory)).toBe(current())
+    await expect.poll(() => sink.lastError).toBeUndefined()
+    expect(serialOf(directory)).toBe(current())
     expect(clock.pending).toBe(0)
   })
 
