@@ -1,7 +1,6 @@
 // Verifies a peer at every handshake, full or resumed: its chain with the
 // bundle of its trust domain, revocation, and authorization.
 
-import { createHash } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { Clock } from '../../runtime/index.ts'
@@ -12,6 +11,7 @@ import type { BundleSource, TrustBundle } from '../../svid/index.ts'
 import type { RevocationChecker, VerifiedPath } from '../../validation/index.ts'
 import { peerCertificates } from '../../x509/index.ts'
 import type { Certificate } from '../../x509/index.ts'
+import { ClientChains } from './client-chains.ts'
 import type { TlsPeerIdentity } from './connection-registry.ts'
 
 /** The accepted peers: one SPIFFE ID, or a matcher. Only the literal `true` accepts. @inline */
@@ -44,10 +44,7 @@ interface AcceptedChain {
 export class PeerVerifier {
   readonly #validator: X509SvidValidator
   readonly #options: VerifierOptions
-  /**
-   * The chains of accepted clients, by the digest of the leaf: a resumed session contains only the leaf.
-   */
-  readonly #chains = new Map<string, readonly Certificate[]>()
+  readonly #chains = new ClientChains()
   /** By the list that `verify` has handed out; a resumed peer comes back with the same list. */
   readonly #accepted = new WeakMap<readonly Certificate[], AcceptedChain>()
 
@@ -84,7 +81,7 @@ export class PeerVerifier {
   /** The chain of the full handshake, by the leaf: a client's resumed session shows nothing else. */
   #chainOf(socket: TLSSocket): readonly Certificate[] | undefined {
     const leaf = socket.getPeerX509Certificate()?.raw
-    return leaf === undefined ? undefined : this.#chains.get(digestOf(leaf))
+    return leaf === undefined ? undefined : this.#chains.get(leaf)
   }
 
   /**
@@ -144,15 +141,7 @@ export class PeerVerifier {
       notAfterMs: Math.min(...certificates.map(({ notAfterMs }) => notAfterMs)),
     })
     // A client keeps the chain of its server with the session.
-    if (purpose === 'serverAuth') return
-    const digest = digestOf(leaf.der)
-    this.#chains.delete(digest)
-    this.#chains.set(digest, peer.chain)
-    if (this.#chains.size <= maxChains) return
-    for (const [oldest] of this.#chains) {
-      this.#chains.delete(oldest)
-      return
-    }
+    if (purpose === 'clientAuth') this.#chains.set(leaf, peer.chain)
   }
 }
 
@@ -183,9 +172,3 @@ function isAuthorized(authorize: SpiffeIdMatcher, id: SpiffeId): boolean {
     })
   }
 }
-
-function digestOf(leaf: Uint8Array): string {
-  return createHash('sha256').update(leaf).digest('base64')
-}
-
-const maxChains = 10_000
