@@ -13,8 +13,16 @@ import { grpcChannelCredentials, listenGrpc } from '../../../../src/adapters/grp
 import type { GrpcListener } from '../../../../src/adapters/grpc/credentials/index.ts'
 import { code } from '../../../support/codes.ts'
 import { freePort } from '../../../support/free-port.ts'
-import { openWorld, peerId, rawServer, serialOf } from '../tls/door-fixtures.ts'
-import type { Credentials, World } from '../tls/door-fixtures.ts'
+import {
+  openWorld,
+  peerId,
+  rawHttp2Request,
+  rawHttp2Server,
+  serialOf,
+  withoutRoot,
+  wrongPeersOf,
+} from '../tls/door-fixtures.ts'
+import type { Credentials, RawAnswer, World } from '../tls/door-fixtures.ts'
 
 const path = '/test.Secret/Get'
 const octets = (bytes: Buffer): Buffer => bytes
@@ -41,24 +49,6 @@ afterAll(async () => {
   await world.source[Symbol.asyncDispose]()
 })
 
-const wrongPeers: readonly [string, () => Promise<Credentials>][] = [
-  ['another ID', () => world.credentialsOf('spiffe://example.org/other')],
-  [
-    'the same path of another domain',
-    () => world.credentialsOf('spiffe://example.com/peer', { domain: 'example.com' }),
-  ],
-  ['the root of an impostor', () => world.credentialsOf(peerId, { domain: 'impostor' })],
-  ['an expired certificate', () => world.credentialsOf(peerId, { ttlSeconds: 600 })],
-  [
-    'a revoked certificate',
-    async () => {
-      const credentials = await world.credentialsOf(peerId)
-      world.revoked.add(serialOf(credentials))
-      return credentials
-    },
-  ],
-]
-
 async function openListener(authorize: string): Promise<{ server: Server; listener: GrpcListener }> {
   const server = new Server()
   const opened: { listener?: GrpcListener } = {}
@@ -73,42 +63,7 @@ async function openListener(authorize: string): Promise<{ server: Server; listen
   return { server, listener }
 }
 
-/** A call of a client that is not ours, over HTTP/2; the text of the answer, if there is one. */
-function rawCall(
-  port: number,
-  options: tls.ConnectionOptions,
-): Promise<{ text: string; session: Buffer | undefined; resumed: boolean }> {
-  return new Promise((resolve) => {
-    let text = ''
-    let session: Buffer | undefined
-    const socket = tls.connect({
-      host: '127.0.0.1',
-      port,
-      rejectUnauthorized: false,
-      ALPNProtocols: ['h2'],
-      ...options,
-    })
-    socket.on('session', (next: Buffer) => (session = next))
-    const http2 = connectHttp2(`https://127.0.0.1:${port}`, { createConnection: () => socket })
-    const done = (): void => {
-      http2.destroy()
-      resolve({ text, session, resumed: socket.isSessionReused() })
-    }
-    http2.on('error', () => undefined)
-    socket.on('error', () => undefined)
-    socket.on('close', done)
-    const stream = http2.request({
-      ':method': 'POST',
-      ':path': path,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    })
-    stream.on('data', (part: Buffer) => (text += part.toString('latin1')))
-    stream.on('error', () => undefined)
-    stream.on('end', () => setImmediate(done))
-    stream.end(Buffer.from([0, 0, 0, 0, 0]))
-  })
-}
+const rawHeaders = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a listener, %s', (version) => {
   let opened: Awaited<ReturnType<typeof openListener>>
@@ -119,10 +74,10 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a listener, %s', (version) => {
     await opened.listener.close(0)
     opened.server.forceShutdown()
   })
-  const send = (credentials: Credentials, session?: Buffer): ReturnType<typeof rawCall> => {
+  const send = (credentials: Credentials, session?: Buffer): Promise<RawAnswer> => {
     heard = []
-    const only = { minVersion: version, maxVersion: version }
-    return rawCall(opened.listener.port, { ...credentials, ...only, ...(session && { session }) })
+    const options = { ...credentials, minVersion: version, maxVersion: version, ...(session && { session }) }
+    return rawHttp2Request(opened.listener.port, rawHeaders, options)
   }
 
   test('serves the right client, and says who it is', async () => {
@@ -130,13 +85,10 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a listener, %s', (version) => {
     expect(heard).toEqual([peerId])
   })
 
-  test.each([...wrongPeers, ['no certificate', async () => ({})] as const])(
-    'refuses %s',
-    async (_name, of) => {
-      expect((await send(await of())).text).toBe('')
-      expect(heard).toEqual([])
-    },
-  )
+  test.each(wrongPeersOf(() => world))('refuses %s', async (_name, of) => {
+    expect((await send(await of())).text).toBe('')
+    expect(heard).toEqual([])
+  })
 
   test('refuses who resumes after a revocation', async () => {
     const credentials = await world.credentialsOf(peerId)
@@ -147,16 +99,12 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a listener, %s', (version) => {
   })
 
   test('refuses who resumes after its root was removed', async () => {
-    const before = world.bundles.bundles[1]!
     const credentials = await world.credentialsOf(peerId)
     const { session } = await send(credentials)
-    world.bundles.set(before.with({ x509Authorities: world.impostor.trustBundle().x509Authorities }))
-    try {
+    await withoutRoot(world, async () => {
       expect((await send(credentials, session)).text).toBe('')
       expect(heard).toEqual([])
-    } finally {
-      world.bundles.set(before)
-    }
+    })
   })
 })
 
@@ -180,9 +128,29 @@ async function call(port: number, id: string = peerId): Promise<string> {
 }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a channel, %s', (version) => {
-  test.each(wrongPeers)('sends nothing to %s', async (_name, of) => {
-    const only = { minVersion: version, maxVersion: version, ALPNProtocols: ['h2'] }
-    const raw = await rawServer(await of(), only)
+  const only = { minVersion: version, maxVersion: version }
+
+  test.each(wrongPeersOf(() => world))('sends nothing to %s', async (_name, of) => {
+    const raw = await rawHttp2Server(await of(), only)
+    await expect(call(raw.port)).rejects.toMatchObject({ code: 14 })
+    expect(raw.received).toBe('')
+    raw.server.close()
+  })
+
+  test('sends nothing to a server that was revoked since, or whose root was removed', async () => {
+    const credentials = await world.credentialsOf(peerId)
+    const raw = await rawHttp2Server(credentials, only)
+    expect(await call(raw.port)).toBe('hello')
+    await expect.poll(() => raw.open).toBe(0)
+    raw.received = ''
+    await withoutRoot(world, async () => {
+      await expect(call(raw.port)).rejects.toMatchObject({ code: 14 })
+    })
+    expect(raw.received).toBe('')
+    expect(await call(raw.port)).toBe('hello')
+    await expect.poll(() => raw.open).toBe(0)
+    raw.received = ''
+    world.revoked.add(serialOf(credentials))
     await expect(call(raw.port)).rejects.toMatchObject({ code: 14 })
     expect(raw.received).toBe('')
     raw.server.close()

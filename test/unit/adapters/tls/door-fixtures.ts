@@ -1,7 +1,10 @@
 // Two trust domains, identities of every sort, and raw ends of TLS connections that do not use our gate.
 
 import { once } from 'node:events'
+import { connect as connectHttp2, createServer as createHttp2 } from 'node:http2'
+import type { OutgoingHttpHeaders } from 'node:http2'
 import type { AddressInfo, Server as NetServer } from 'node:net'
+import { Duplex, PassThrough } from 'node:stream'
 import * as tls from 'node:tls'
 import { createTlsIdentity } from '../../../../src/adapters/tls/index.ts'
 import type { TlsIdentity } from '../../../../src/adapters/tls/index.ts'
@@ -14,6 +17,7 @@ import type { Clock } from '../../../../src/runtime/index.ts'
 import { createX509Source, localCaClient } from '../../../../src/secrets/index.ts'
 import type { X509Source } from '../../../../src/secrets/index.ts'
 import { TrustBundleSet } from '../../../../src/svid/index.ts'
+import type { TrustBundle } from '../../../../src/svid/index.ts'
 import type { RevocationChecker } from '../../../../src/validation/index.ts'
 import { Certificate, buildCertificateRequest } from '../../../../src/x509/index.ts'
 import { callerOf } from '../../../support/pki.ts'
@@ -47,7 +51,11 @@ async function authorityOf(trustDomain: string): Promise<CertificateAuthority> {
   return createCertificateAuthority({ trustDomain, certificate: root, signer })
 }
 
-export async function openWorld(): Promise<World> {
+/**
+ * Its bundles tell nobody of a change, so that sessions and connections of before meet the new roots: with
+ * `tells` they do.
+ */
+export async function openWorld({ tells = false } = {}): Promise<World> {
   const authorities: Record<string, CertificateAuthority> = {
     'example.org': await authorityOf('example.org'),
     'example.com': await authorityOf('example.com'),
@@ -65,7 +73,11 @@ export async function openWorld(): Promise<World> {
         : undefined,
   }
   const issuance = createIssuanceService({ authority: authorities['example.org']! })
-  const source = createX509Source({ ca: localCaClient(issuance, callerOf(ownId)), id: ownId, bundles })
+  const source = createX509Source({
+    ca: localCaClient(issuance, callerOf(ownId)),
+    id: ownId,
+    bundles: tells ? bundles : { bundleFor: (domain) => bundles.bundleFor(domain) },
+  })
   await source.ready()
   const identity = createTlsIdentity({ source, revocation, clock: ahead })
   return {
@@ -86,6 +98,39 @@ export async function openWorld(): Promise<World> {
         key: signer.privateKey().export({ type: 'pkcs8', format: 'pem' }).toString(),
       }
     },
+  }
+}
+
+/** Everybody who must not get in; `world` is there when the tests run. */
+export function wrongPeersOf(world: () => World): readonly [string, () => Promise<Credentials>][] {
+  return [
+    ['another ID', () => world().credentialsOf('spiffe://example.org/other')],
+    [
+      'the same path of another domain',
+      () => world().credentialsOf('spiffe://example.com/peer', { domain: 'example.com' }),
+    ],
+    ['the root of an impostor', () => world().credentialsOf(peerId, { domain: 'impostor' })],
+    ['an expired certificate', () => world().credentialsOf(peerId, { ttlSeconds: 600 })],
+    ['no certificate', async () => ({})],
+    [
+      'a revoked certificate',
+      async () => {
+        const credentials = await world().credentialsOf(peerId)
+        world().revoked.add(serialOf(credentials))
+        return credentials
+      },
+    ],
+  ]
+}
+
+/** Takes the root of the peers away while `run` runs, and puts an impostor's in its place. */
+export async function withoutRoot({ bundles, impostor }: World, run: () => Promise<void>): Promise<void> {
+  const before = bundles.bundles[1] as TrustBundle
+  bundles.set(before.with({ x509Authorities: impostor.trustBundle().x509Authorities }))
+  try {
+    await run()
+  } finally {
+    bundles.set(before)
   }
 }
 
@@ -110,22 +155,54 @@ export interface RawServer {
   resumed: number
   /** Whether the connection that sent the last octets was resumed. */
   lastResumed: boolean
+  /** How many connections are open. */
+  open: number
 }
 
-export async function rawServer(credentials: Credentials, options: tls.TlsOptions = {}): Promise<RawServer> {
-  const raw = { received: '', resumed: 0, lastResumed: false } as {
+export function rawServer(credentials: Credentials, options: tls.TlsOptions = {}): Promise<RawServer> {
+  return recordingServer(credentials, { ALPNProtocols: ['http/1.1'], ...options }, (socket) => {
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'))
+  })
+}
+
+/** The same over HTTP/2; its answer is one of gRPC too. */
+export function rawHttp2Server(credentials: Credentials, options: tls.TlsOptions = {}): Promise<RawServer> {
+  const http2 = createHttp2()
+  http2.on('stream', (stream) => {
+    stream.on('error', () => undefined)
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+    stream.end(Buffer.from('\0\0\0\0\x05hello', 'latin1'))
+  })
+  return recordingServer(credentials, { ALPNProtocols: ['h2'], ...options }, (socket) => {
+    const read = new PassThrough()
+    socket.pipe(read)
+    const both = Duplex.from({ readable: read, writable: socket })
+    both.on('error', () => undefined)
+    http2.emit('connection', both)
+  })
+}
+
+async function recordingServer(
+  credentials: Credentials,
+  options: tls.TlsOptions,
+  answer: (socket: tls.TLSSocket) => void,
+): Promise<RawServer> {
+  const raw = { received: '', resumed: 0, lastResumed: false, open: 0 } as {
     -readonly [K in keyof RawServer]: RawServer[K]
   }
   raw.server = tls.createServer(
-    { ...credentials, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'], ...options },
+    { ...credentials, requestCert: true, rejectUnauthorized: false, ...options },
     (socket) => {
+      raw.open++
+      socket.on('close', () => raw.open--)
       if (socket.isSessionReused()) raw.resumed++
       socket.on('error', () => undefined)
       socket.on('data', (octets: Buffer) => {
         raw.received += octets.toString('latin1')
         raw.lastResumed = socket.isSessionReused()
-        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello')
       })
+      answer(socket)
     },
   )
   raw.server.on('tlsClientError', () => undefined)
@@ -165,5 +242,35 @@ export function rawRequest(
       resolve({ text: answer, session, resumed })
     })
     socket.write(text)
+  })
+}
+
+/** A POST over HTTP/2, of a client that does not look at the server either. */
+export function rawHttp2Request(
+  port: number,
+  headers: OutgoingHttpHeaders,
+  options: tls.ConnectionOptions = {},
+): Promise<RawAnswer> {
+  return new Promise((resolve) => {
+    let text = ''
+    let session: Buffer | undefined
+    let resumed = false
+    const target = { host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['h2'] }
+    const socket = tls.connect({ ...target, ...options })
+    socket.on('secureConnect', () => (resumed = socket.isSessionReused()))
+    socket.on('session', (next: Buffer) => (session = next))
+    const http2 = connectHttp2(`https://127.0.0.1:${port}`, { createConnection: () => socket })
+    const done = (): void => {
+      http2.destroy()
+      resolve({ text, session, resumed })
+    }
+    http2.on('error', () => undefined)
+    socket.on('error', () => undefined)
+    socket.on('close', done)
+    const stream = http2.request(headers)
+    stream.on('data', (part: Buffer) => (text += part.toString('latin1')))
+    stream.on('error', () => undefined)
+    stream.on('end', () => setImmediate(done))
+    stream.end(Buffer.from([0, 0, 0, 0, 0]))
   })
 }

@@ -1,8 +1,11 @@
 // A door that stays shut, server side: no octet of a wrong client reaches the application, none of the
 // application leaves.
 
+import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Server } from 'node:tls'
+import { setImmediate as turn } from 'node:timers/promises'
+import { connect } from 'node:tls'
+import type { ConnectionOptions, Server } from 'node:tls'
 import {
   createHttp2Server,
   createHttpsServer,
@@ -13,7 +16,16 @@ import {
 } from '../../../../src/adapters/tls/index.ts'
 import { createServer as createHttps } from 'node:https'
 import { code } from '../../../support/codes.ts'
-import { openWorld, peerId, portOf, rawRequest, serialOf } from './door-fixtures.ts'
+import {
+  openWorld,
+  peerId,
+  portOf,
+  rawHttp2Request,
+  rawRequest,
+  serialOf,
+  withoutRoot,
+  wrongPeersOf,
+} from './door-fixtures.ts'
 import type { Credentials, RawAnswer, World } from './door-fixtures.ts'
 
 const request = 'GET /secret HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
@@ -29,7 +41,14 @@ afterAll(async () => {
   await world.source[Symbol.asyncDispose]()
 })
 
-const transports: readonly [string, () => Server, string][] = [
+/** Sends a request of a client that is not ours. */
+type Ask = (port: number, options: ConnectionOptions) => Promise<RawAnswer>
+const asking =
+  (text: string): Ask =>
+  (port, options) =>
+    rawRequest(port, text, options)
+
+const transports: readonly [string, () => Server, Ask][] = [
   [
     'tls',
     () =>
@@ -37,7 +56,7 @@ const transports: readonly [string, () => Server, string][] = [
         heard.push(String(peerOf(socket)?.id))
         socket.on('data', () => socket.end('granted'))
       }),
-    'hello',
+    asking('hello'),
   ],
   [
     'https',
@@ -46,7 +65,16 @@ const transports: readonly [string, () => Server, string][] = [
         heard.push(String(peerOf(incoming.socket)?.id))
         response.end('granted')
       }),
-    request,
+    asking(request),
+  ],
+  [
+    'http2',
+    () =>
+      createHttp2Server(world.identity, { authorize: peerId }, (incoming, response) => {
+        heard.push(String(peerOf(incoming.stream.session!.socket)?.id))
+        response.end('granted')
+      }),
+    (port, options) => rawHttp2Request(port, { ':method': 'POST', ':path': '/secret' }, options),
   ],
   [
     'http2 with HTTP/1',
@@ -55,7 +83,7 @@ const transports: readonly [string, () => Server, string][] = [
         heard.push(peerId)
         response.end('granted')
       }),
-    request,
+    asking(request),
   ],
   [
     'a guarded server of node:https',
@@ -68,30 +96,11 @@ const transports: readonly [string, () => Server, string][] = [
         world.identity,
         { authorize: peerId },
       ),
-    request,
+    asking(request),
   ],
 ]
 
-const wrongPeers: readonly [string, () => Promise<Credentials>][] = [
-  ['another ID', () => world.credentialsOf('spiffe://example.org/other')],
-  [
-    'the same path of another domain',
-    () => world.credentialsOf('spiffe://example.com/peer', { domain: 'example.com' }),
-  ],
-  ['the root of an impostor', () => world.credentialsOf(peerId, { domain: 'impostor' })],
-  ['an expired certificate', () => world.credentialsOf(peerId, { ttlSeconds: 600 })],
-  ['no certificate', async () => ({})],
-  [
-    'a revoked certificate',
-    async () => {
-      const credentials = await world.credentialsOf(peerId)
-      world.revoked.add(serialOf(credentials))
-      return credentials
-    },
-  ],
-]
-
-describe.each(transports)('%s', (_, open, text) => {
+describe.each(transports)('%s', (_, open, ask) => {
   let server: Server
   let port: number
   beforeAll(async () => {
@@ -103,12 +112,8 @@ describe.each(transports)('%s', (_, open, text) => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const send = (credentials: Credentials, session?: Buffer): Promise<RawAnswer> => {
       heard = []
-      return rawRequest(port, text, {
-        ...credentials,
-        minVersion: version,
-        maxVersion: version,
-        ...(session && { session }),
-      })
+      const only = { minVersion: version, maxVersion: version }
+      return ask(port, { ...credentials, ...only, ...(session && { session }) })
     }
 
     test(`${version}: serves the right client, also when it resumes`, async () => {
@@ -122,7 +127,7 @@ describe.each(transports)('%s', (_, open, text) => {
       expect(heard).toEqual([peerId])
     })
 
-    test.each(wrongPeers)(`${version}: refuses %s`, async (_name, credentialsOf) => {
+    test.each(wrongPeersOf(() => world))(`${version}: refuses %s`, async (_name, credentialsOf) => {
       const answer = await send(await credentialsOf())
       expect(answer.text).toBe('')
       expect(heard).toEqual([])
@@ -138,17 +143,12 @@ describe.each(transports)('%s', (_, open, text) => {
     })
 
     test(`${version}: refuses who resumes after its root was removed`, async () => {
-      const before = world.bundles.bundles[1]!
       const credentials = await world.credentialsOf(peerId)
       const { session } = await send(credentials)
-      world.bundles.set(before.with({ x509Authorities: world.impostor.trustBundle().x509Authorities }))
-      try {
-        const answer = await send(credentials, session)
-        expect(answer.text).toBe('')
+      await withoutRoot(world, async () => {
+        expect(await send(credentials, session)).toMatchObject({ text: '', resumed: true })
         expect(heard).toEqual([])
-      } finally {
-        world.bundles.set(before)
-      }
+      })
     })
   }
 })
@@ -207,6 +207,66 @@ test('an asynchronous or throwing authorization accepts nobody', async () => {
     expect(heard).toEqual([])
     server.close()
   }
+})
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a kept connection of %s', (version) => {
+  const closings: readonly [
+    string,
+    (credentials: Credentials, meanwhile: () => Promise<void>) => Promise<void>,
+  ][] = [
+    [
+      'a revocation',
+      async (credentials, meanwhile) => {
+        world.revoked.add(serialOf(credentials))
+        await meanwhile()
+      },
+    ],
+    ['the removal of its root', (_, meanwhile) => withoutRoot(world, meanwhile)],
+  ]
+  test.each(closings)('serves no second request after %s', async (_, change) => {
+    heard = []
+    const server = createHttpsServer(world.identity, { authorize: peerId }, (incoming, response) => {
+      heard.push(String(peerOf(incoming.socket)?.id))
+      response.end('granted')
+    })
+    const credentials = await world.credentialsOf(peerId)
+    const only = { minVersion: version, maxVersion: version, rejectUnauthorized: false }
+    const socket = connect({ host: '127.0.0.1', port: await portOf(server), ...credentials, ...only })
+    socket.on('error', () => undefined)
+    const closed = once(socket, 'close')
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await once(socket, 'data')
+    await change(credentials, async () => {
+      expect(world.identity.recheck()).toBe(1)
+      socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+      await closed
+    })
+    expect(heard).toEqual([peerId])
+    server.close()
+  })
+
+  test('and its session end by themselves where the bundles tell of a removed root', async () => {
+    const telling = await openWorld({ tells: true })
+    const server = createTlsServer(telling.identity, { authorize: peerId }, (socket) => {
+      socket.on('error', () => undefined)
+      socket.write('granted')
+    })
+    const port = await portOf(server)
+    const credentials = await telling.credentialsOf(peerId)
+    const only = { minVersion: version, maxVersion: version }
+    const kept = rawRequest(port, 'hello', { ...credentials, ...only })
+    await expect.poll(() => telling.identity.connections.size).toBe(1)
+    await withoutRoot(telling, async () => {
+      const { text, session } = await kept
+      expect([text, session === undefined]).toEqual(['granted', false])
+      const again = await rawRequest(port, 'hello', { ...credentials, ...only, ...(session && { session }) })
+      expect(again).toMatchObject({ text: '', resumed: false })
+    })
+    await turn()
+    server.close()
+    await telling.identity[Symbol.asyncDispose]()
+    await telling.source[Symbol.asyncDispose]()
+  })
 })
 
 test('revocation reaches live connections', async () => {
