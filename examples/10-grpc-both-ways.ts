@@ -1,7 +1,7 @@
 // gRPC by SPIFFE ID: the client verifies the server, the server verifies the client, before the first call.
 
 import { Client, Server } from '@grpc/grpc-js'
-import type { ServerUnaryCall, ServiceError, sendUnaryData } from '@grpc/grpc-js'
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import {
   SoftwareSigner,
   SpiffeId,
@@ -50,15 +50,8 @@ server.addService(
 const shop = await identityOf('spiffe://example.org/shop')
 const credentials = await grpcChannelCredentials(shop, { id: 'spiffe://example.org/orders' })
 const client = new Client(`127.0.0.1:${listener.port}`, credentials)
-const answer = await new Promise<Buffer | undefined>((resolve, reject) => {
-  client.makeUnaryRequest(
-    hello.path,
-    octets,
-    octets,
-    Buffer.from('hi'),
-    (error: ServiceError | null, text) => (error === null ? resolve(text) : reject(error)),
-  )
+client.makeUnaryRequest(hello.path, octets, octets, Buffer.from('hi'), (error, answer) => {
+  console.log(error?.message ?? String(answer))
+  client.close()
+  void listener.close()
 })
-console.log(String(answer))
-client.close()
-await listener.close()
