@@ -46,15 +46,21 @@ export function blockOperations(database: Database, audit: (entries: Audit) => v
         keyIdentifier: keyIdentifier as KeyIdentifier,
         renews,
       }
-      for (const subject of blockingSubjects(intent)) {
-        const reason = reasonOf(subject)
-        if (reason !== undefined) throw renewalBlocked(subject, reason)
-      }
+      const subjects = blockingSubjects(intent)
+      const found = database.get(
+        anyOfSql,
+        ...Array.from({ length: maxSubjects }, (_, at) => subjects[at] ?? ''),
+      )
+      if (found !== undefined) throw renewalBlocked(found['subject'] as string, found['reason'] as string)
     },
   }
 }
 
 const reasonSql = 'SELECT reason FROM renewal_blocks WHERE subject = ?'
+/** The most subjects that `blockingSubjects` gives. */
+const maxSubjects = 4
+const anyOfSql = 'SELECT subject, reason FROM renewal_blocks WHERE subject IN (?, ?, ?, ?)'
 const countSql = 'SELECT count(*) FROM renewal_blocks'
 /** Adds a block, or replaces that of the same subject. */
-export const blockSql: string = `INSERT OR REPLACE INTO renewal_blocks (${blockColumns.join(', ')}) VALUES (?, ?, ?)`
+export const blockSql: string =
+  `INSERT OR REPLACE INTO renewal_blocks (${blockColumns.join(', ')}) ` + 'VALUES (?, ?, ?)'
