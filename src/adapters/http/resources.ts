@@ -40,6 +40,8 @@ export class Resources {
   readonly #sources: ResourceSources
   /** The lists of the last look, for requests that come soon after it. */
   #lists: { readonly untilMs: number; readonly made: Promise<readonly Crl[]> } | undefined
+  /** The same of the doubted authorities. */
+  #doubted: { readonly untilMs: number; readonly pem: Promise<string> } | undefined
 
   /** The octets of short OCSP requests by their text: clients ask the same again and again. */
   readonly #questions = new LruMap<string, Uint8Array>(maxQuestions)
@@ -80,6 +82,7 @@ export class Resources {
       '/crl': async () => this.#crlReply((await this.#currentLists())[0]),
       '/ca.cer': () => this.#cached('application/pkix-cert', this.#sources.authority.certificate.der),
       '/ca.pem': () => this.#cached('application/x-pem-file', this.#chainPem()),
+      '/tainted': () => this.#tainted(),
       '/bundle': () => this.#bundle(),
       '/keys': () => this.#keys(),
       '/.well-known/openid-configuration': () => this.#discovery(),
@@ -154,6 +157,27 @@ export class Resources {
     const all = [certificate, ...chain, ...roots]
     const once = all.filter((one, i) => all.findIndex((other) => other.equals(one)) === i)
     return once.map(({ der }) => encodePem('CERTIFICATE', der)).join('')
+  }
+
+  /** Holders of certificates below these are to renew: whoever is not in this process asks here. */
+  async #tainted(): Promise<Reply> {
+    const nowMs = this.#sources.clock.monotonic()
+    if (this.#doubted === undefined || nowMs >= this.#doubted.untilMs) {
+      const pem = this.#doubtedPem()
+      this.#doubted = { untilMs: nowMs + listAgeMs, pem }
+      pem.catch(() => {
+        this.#doubted = undefined
+      })
+    }
+    return this.#cached('application/x-pem-file', await this.#doubted.pem)
+  }
+
+  async #doubtedPem(): Promise<string> {
+    const authorities = await this.#sources.authority.storage.authorities.list()
+    return authorities
+      .filter(({ state }) => state === 'tainted' || state === 'revoked')
+      .map(({ certificate }) => encodePem('CERTIFICATE', certificate))
+      .join('')
   }
 
   #bundle(): Reply | undefined {
