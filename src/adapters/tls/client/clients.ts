@@ -134,10 +134,12 @@ class GuardedAgent extends Agent {
     })
   }
 
-  #open({ host, port, servername }: RequestOptions): TLSSocket {
+  #open({ host, port, servername, socketPath, ...request }: RequestOptions): TLSSocket {
     const socket = this.#connector.connect({
-      host: host ?? 'localhost',
-      port: Number(port ?? 443),
+      ...transportOf(request),
+      ...(typeof socketPath === 'string'
+        ? { path: socketPath }
+        : { host: host ?? 'localhost', port: Number(port ?? 443) }),
       ALPNProtocols: ['http/1.1'],
       ...(servername === undefined || servername === '' ? {} : { servername }),
     })
@@ -153,4 +155,10 @@ class GuardedAgent extends Agent {
     idle.unref?.()
     return true
   }
+}
+
+/** How a request reaches its host: a `lookup` that refuses addresses must be asked, for instance. */
+function transportOf({ lookup, family, hints, localAddress, localPort }: RequestOptions): ConnectionOptions {
+  const given = { lookup, family, hints, localAddress, localPort }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }

@@ -64,11 +64,18 @@ function openConnection(
     callback(error as Error, null)
     return
   }
+  // undici limits the time of its own connections only.
+  const stop = connector.identity.clock.schedule(() => {
+    const seconds = connectTimeoutMs / 1000
+    socket.destroy(new PkiError('ERR_TIMEOUT', `${hostname} was not connected within ${seconds} s`))
+  }, connectTimeoutMs)
   const failed = (error: Error): void => {
+    stop()
     callback(error, null)
   }
   socket.once('error', failed)
   socket.once('secureConnect', () => {
+    stop()
     socket.off('error', failed)
     callback(null, socket)
   })
@@ -87,3 +94,6 @@ async function importUndici(): Promise<UndiciModule> {
     )
   }
 }
+
+/** As of undici. */
+const connectTimeoutMs = 10_000
