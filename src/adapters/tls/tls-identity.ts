@@ -6,13 +6,14 @@ import { createSecureContext } from 'node:tls'
 import type { SecureContext, Server, TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { PkiError } from '../../errors/index.ts'
+import { Turns } from '../../internal/turns/turns.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import type { X509Identity, X509Source } from '../../secrets/index.ts'
 import type { RevocationChecker } from '../../validation/index.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
-import type { TlsPeerIdentity } from './connection-registry.ts'
+import type { LiveConnection, TlsPeerIdentity } from './connection-registry.ts'
 import { PeerVerifier } from './peer-verifier.ts'
 import type { PeerAuthorization } from './peer-verifier.ts'
 
@@ -42,8 +43,9 @@ export interface TlsIdentity extends AsyncDisposable {
   readonly connections: ConnectionRegistry
   /**
    * Verifies the peer of every live connection again, with the current bundles, revocation and authorization,
-   * and closes the connections that fail. This also happens when the source changes; call it after a new CRL
-   * or a changed authorization. Returns the number of closed connections.
+   * and closes the connections that fail. This also happens when the source changes, then with turns of the
+   * event loop in between; call it after a new CRL or a changed authorization. Returns the number of closed
+   * connections.
    */
   recheck(): number
   /**
@@ -110,6 +112,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
   readonly #minVersion: 'TLSv1.2' | 'TLSv1.3'
   readonly #stop: () => void
   readonly #listeners = new Set<() => void>()
+  #round = 0
   #context: { readonly identity: X509Identity; readonly context: SecureContext } | undefined
 
   constructor({ source, revocation, minVersion, clock, logger }: Readonly<TlsIdentityOptions>) {
@@ -122,7 +125,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     this.#minVersion = minVersion ?? 'TLSv1.2'
     this.#stop = source.onChange(() => {
       for (const listener of [...this.#listeners]) this.#tell(listener)
-      this.recheck()
+      void this.#recheckInTurns()
     })
   }
 
@@ -178,22 +181,38 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
   }
 
   recheck(): number {
+    this.#round++
     let closed = 0
-    for (const connection of this.connections) {
-      const fault = connection.recheck()
-      if (fault === undefined) continue
-      closed++
-      this.logger.warn(
-        { peer: connection.peer.id.toString(), code: fault.code, reason: fault.message },
-        'connection closed: its peer is no longer accepted',
-      )
-      connection.close(fault)
-    }
+    for (const connection of this.connections) if (this.#closeRefused(connection)) closed++
     return closed
+  }
+
+  /** After a change of a root each chain is searched again: many would hold up the event loop for seconds. */
+  async #recheckInTurns(): Promise<void> {
+    const round = ++this.#round
+    const turns = new Turns()
+    for (const connection of this.connections) {
+      await turns.give()
+      // A later round has begun with every connection.
+      if (round !== this.#round) return
+      this.#closeRefused(connection)
+    }
+  }
+
+  #closeRefused(connection: LiveConnection): boolean {
+    const fault = connection.recheck()
+    if (fault === undefined) return false
+    this.logger.warn(
+      { peer: connection.peer.id.toString(), code: fault.code, reason: fault.message },
+      'connection closed: its peer is no longer accepted',
+    )
+    connection.close(fault)
+    return true
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop()
+    this.#round++
     this.#listeners.clear()
     this.connections.closeAll(new PkiError('ERR_CLOSED', 'the TLS identity was disposed of'))
   }

@@ -3,16 +3,21 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import * as https from 'node:https'
+import { createServer as createTcpServer } from 'node:net'
+import type { LookupFunction, Socket } from 'node:net'
 import * as tls from 'node:tls'
+import { request } from 'undici'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import {
   createTlsIdentity,
   createTlsServer,
+  fetchDispatcher,
   httpsAgent,
   tlsClientOptions,
 } from '../../../../src/adapters/tls/index.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import type { X509Identity, X509Source } from '../../../../src/secrets/index.ts'
+import { FakeClock } from '../../../../src/testing/index.ts'
 import { code } from '../../../support/codes.ts'
 import { openWorld, peerId, portOf, rawServer } from './door-fixtures.ts'
 import type { Credentials, World } from './door-fixtures.ts'
@@ -82,6 +87,39 @@ test('removed roots end live connections, also where the new SVID cannot be used
   told.change()
   expect(identity.connections.size).toBe(1)
   await closed
+})
+
+test('live connections are verified again with turns of the event loop between', async () => {
+  const told = new Told()
+  await using identity = createTlsIdentity({ source: told.source })
+  const events: string[] = []
+  const slow = Object.assign(
+    () => {
+      for (const end = performance.now() + 10; performance.now() < end;);
+      events.push('verified')
+      return true
+    },
+    { description: 'slow' },
+  )
+  const server = createTlsServer(identity, { authorize: slow }, (socket) => {
+    socket.on('error', () => undefined)
+  })
+  onTestFinished(() => void server.close())
+  const port = await portOf(server)
+  for (let count = 0; count < 4; count++) {
+    const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...peer })
+    socket.on('error', () => undefined)
+    await once(server, 'secureConnection')
+  }
+  const verified = (): number => events.filter((event) => event === 'verified').length
+  events.length = 0
+  setImmediate(() => events.push('turn'))
+  told.change()
+  await expect.poll(verified).toBe(4)
+  expect(events.indexOf('turn')).toBeLessThan(events.lastIndexOf('verified'))
+  events.length = 0
+  expect(identity.recheck()).toBe(0)
+  expect(verified()).toBe(4)
 })
 
 test('the ciphers of an application stay after a rotation', async () => {
@@ -155,6 +193,40 @@ test('a request that waits for a connection fails when the SVID is gone', async 
   })
   expect((await failed[0])?.message).toContain('hang up')
   expect(await failed[1]).toEqual(code('ERR_SVID_UNAVAILABLE'))
+})
+
+test('fetch gives up a server that is silent in the handshake', async () => {
+  const clock = new FakeClock(new Date())
+  await using identity = createTlsIdentity({ source: world.source, clock })
+  const accepted: Socket[] = []
+  const server = createTcpServer((socket) => void accepted.push(socket))
+  onTestFinished(() => void server.close())
+  const port = await portOf(server)
+  const dispatcher = await fetchDispatcher(identity, { id: peerId })
+  const answer = request(`https://127.0.0.1:${port}/`, { dispatcher })
+  const refused = expect(answer).rejects.toThrow(code('ERR_TIMEOUT'))
+  await expect.poll(() => accepted.length).toBe(1)
+  clock.advance(10_000)
+  await refused
+  await dispatcher.close()
+})
+
+test('an agent reaches a host as the request says', async () => {
+  const raw = await rawServer(peer)
+  onTestFinished(() => void raw.server.close())
+  const agent = httpsAgent(world.identity, { id: peerId })
+  onTestFinished(() => agent.destroy())
+  const loopback: LookupFunction = (_host, { all }, found) => {
+    if (all === true) found(null, [{ address: '127.0.0.1', family: 4 }])
+    else found(null, '127.0.0.1', 4)
+  }
+  const byName = https.get({ host: 'orders.invalid', port: raw.port, agent, lookup: loopback })
+  expect(((await once(byName, 'response')) as [IncomingMessage])[0].statusCode).toBe(200)
+  const refusing: LookupFunction = (_host, _options, found) => found(new Error('not that one'), [])
+  const refused = https.get({ host: 'localhost', port: raw.port, agent, lookup: refusing })
+  await expect(once(refused, 'response')).rejects.toThrow('not that one')
+  const byPath = https.get({ socketPath: '/nowhere/socket', agent })
+  await expect(once(byPath, 'response')).rejects.toThrow(code('ENOENT'))
 })
 
 test('a certificate that strict DER forbids is a refusal, and ends nothing', () => {
