@@ -129,6 +129,26 @@ export class Admission {
     session.once('close', () => {
       connection.setTimer(this.#options.clock.schedule(() => connection.socket.destroy(), flushMs))
     })
+    this.#watch(session, connection)
+  }
+
+  /**
+   * Node 20 and 22 emit no `close` for some sessions that were destroyed after their socket was reset, as
+   * grpc-js does when a PING is not answered: the descriptor would stay open until the process ends.
+   */
+  #watch(session: ServerHttp2Session, { socket }: Connection): void {
+    const { clock, limits } = this.#options
+    let wasDestroyed = false
+    const look = (): void => {
+      if (wasDestroyed) {
+        socket.destroy()
+        return
+      }
+      wasDestroyed = session.destroyed
+      stop = clock.schedule(look, wasDestroyed ? flushMs : limits.keepaliveTimeoutSeconds * 1000)
+    }
+    let stop = clock.schedule(look, limits.keepaliveTimeoutSeconds * 1000)
+    socket.once('close', () => stop())
   }
 
   #endStranger(connection: Connection): void {

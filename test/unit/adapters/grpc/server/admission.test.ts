@@ -74,6 +74,11 @@ const closed = (one: Socket | ClientHttp2Session): Promise<unknown> => {
   return one.destroyed ? Promise.resolve() : once(one, 'close').catch(() => undefined)
 }
 
+/** What the sessions of clients and servers have in common. */
+function http2SessionPrototype(one: ClientHttp2Session): { settings(): void } {
+  return Object.getPrototypeOf(Object.getPrototypeOf(one)) as { settings(): void }
+}
+
 describe('a connection', () => {
   it('that sends nothing is closed after firstOctetsTimeoutMs', async () => {
     const listening = await start({ firstOctetsTimeoutMs: 700 })
@@ -125,6 +130,32 @@ describe('a connection', () => {
     expect(opened.destroyed).toBe(false)
     expect(listening.server.connections).toBe(1)
     opened.destroy()
+  })
+
+  it('with an authenticated call is closed when its session is destroyed without an event', async () => {
+    const listening = await start({ keepaliveTimeoutSeconds: 7 })
+    const opened = await session(listening)
+    const settings = vi.spyOn(http2SessionPrototype(opened), 'settings')
+    const stream = opened.request({
+      ':method': 'POST',
+      ':path': '/istio.v1.auth.IstioCertificateService/CreateCertificate',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    })
+    stream.end(Buffer.concat([Buffer.from([0]), length(request), request]))
+    await once(stream.resume(), 'close')
+    // The server raises the number of streams on its session: that is how this test finds it.
+    const [found] = settings.mock.contexts as [object]
+    settings.mockRestore()
+    listening.clock.advance(7_000)
+    expect(opened.destroyed).toBe(false)
+    Object.defineProperty(found, 'destroyed', { value: true })
+    listening.clock.advance(7_000)
+    listening.clock.advance(999)
+    expect(listening.server.connections).toBe(1)
+    listening.clock.advance(1)
+    await closed(opened)
+    await expect.poll(() => listening.server.connections).toBe(0)
   })
 
   it('with a call in authentication at the end of its time is closed after the call', async () => {
