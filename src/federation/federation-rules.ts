@@ -11,7 +11,7 @@ export type FederationMode = 'manual' | 'automatic' | 'conditional'
 /** Whether an offered bundle may replace the one in force. @inline */
 export type ConditionalTest = (offered: TrustBundle, current: TrustBundle | undefined) => boolean
 
-/** What certificates of a trust domain may be; for the policies of whoever issues and verifies. @inline */
+/** What certificates of a trust domain may be; for the policies of issuers and verifiers. @inline */
 export interface TrustDomainPolicy {
   readonly defaultTtlSeconds?: number | undefined
   readonly maxTtlSeconds?: number | undefined
@@ -38,7 +38,7 @@ export function copyPolicy(policy: TrustDomainPolicy | undefined): TrustDomainPo
   if (defaultTtlSeconds !== undefined && maxTtlSeconds !== undefined && defaultTtlSeconds > maxTtlSeconds)
     throw bad('defaultTtlSeconds is above maxTtlSeconds')
   if (revocation !== undefined && !revocations.includes(revocation))
-    throw bad(`revocation is none of ${revocations.join(', ')}`)
+    throw bad(`revocation is not one of ${revocations.join(', ')}`)
   const lists = Object.fromEntries(
     (['sanKinds', 'keyUsages', 'keyAlgorithms'] as const)
       .filter((key) => read[key] !== undefined)
@@ -49,7 +49,7 @@ export function copyPolicy(policy: TrustDomainPolicy | undefined): TrustDomainPo
 
 /** @throws ERR_INVALID_ARGUMENT */
 export function readMode(mode: FederationMode, accepts: unknown): FederationMode {
-  if (!modes.includes(mode)) throw bad(`mode is none of ${modes.join(', ')}`)
+  if (!modes.includes(mode)) throw bad(`mode is not one of ${modes.join(', ')}`)
   if ((mode === 'conditional') !== (typeof accepts === 'function'))
     throw bad('the mode conditional needs the function accepts, and no other mode has it')
   return mode
@@ -57,7 +57,7 @@ export function readMode(mode: FederationMode, accepts: unknown): FederationMode
 
 function textsOf(key: string, list: unknown): readonly string[] {
   if (!Array.isArray(list) || !list.every((text) => typeof text === 'string'))
-    throw bad(`${key} is no list of texts`)
+    throw bad(`${key} is not an array of strings`)
   return Object.freeze([...(list as readonly string[])])
 }
 

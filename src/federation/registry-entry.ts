@@ -102,7 +102,7 @@ export function readFederated(federated: FederatedTrustDomain, aliases: TrustDom
   if (aliases.has(trustDomain))
     throw bad(`${trustDomain.name} is a name of our own trust domain and cannot be federated with`)
   if (expiresAt !== undefined && !(expiresAt instanceof Date && !Number.isNaN(expiresAt.getTime())))
-    throw bad('expiresAt is no date')
+    throw bad('expiresAt is not a valid Date')
   return {
     trustDomain,
     mode: readMode(read.mode, read.accepts),
@@ -116,5 +116,5 @@ export function readFederated(federated: FederatedTrustDomain, aliases: TrustDom
 
 function requireBundleOf(bundle: TrustBundle, trustDomain: TrustDomain): TrustBundle {
   if (bundle instanceof TrustBundle && bundle.trustDomain.equals(trustDomain)) return bundle
-  throw bad(`the bundle is none of ${trustDomain.name} (B-6)`)
+  throw bad(`the bundle is not one of ${trustDomain.name} (B-6)`)
 }

@@ -148,7 +148,8 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   /**
    * Puts a bundle in force, as an operator does. It has to be of a registered trust domain.
    *
-   * @throws ERR_BUNDLE_NOT_FOUND for one that is not registered; ERR_INVALID_ARGUMENT for what is no bundle
+   * @throws ERR_BUNDLE_NOT_FOUND for one that is not registered; ERR_INVALID_ARGUMENT for anything but a
+   * bundle
    */
   setBundle(bundle: TrustBundle): void {
     const entry = this.#entryOf(bundle)
@@ -161,7 +162,8 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
    * Offers a bundle that was fetched. It is put in force where the mode of its trust domain lets it.
    *
    * @returns whether it is in force now
-   * @throws ERR_BUNDLE_NOT_FOUND for one that is not registered; ERR_INVALID_ARGUMENT for what is no bundle
+   * @throws ERR_BUNDLE_NOT_FOUND for one that is not registered; ERR_INVALID_ARGUMENT for anything but a
+   * bundle
    */
   offerBundle(bundle: TrustBundle): boolean {
     const entry = this.#entryOf(bundle)

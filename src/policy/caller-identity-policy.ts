@@ -202,7 +202,7 @@ function subjectOf({ subject }: CertificateRequest, identity: SpiffeId): Disting
 }
 
 /**
- * A subject that cannot be read is ignored: its text is not used, so it is no reason to refuse the request.
+ * A subject that cannot be read is ignored: its text is not used, so the request is not refused for it.
  */
 function hasCommonName(subject: DistinguishedName): boolean {
   try {

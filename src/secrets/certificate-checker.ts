@@ -165,7 +165,7 @@ function examine(
   }
   const { lastError } = source.status
   if (lastError !== undefined && isRefusal(lastError))
-    raise('critical', 'certificate_parse_error', `what was obtained is refused: ${lastError.message}`)
+    raise('critical', 'certificate_parse_error', `the certificate obtained is refused: ${lastError.message}`)
   let identity: X509Identity
   try {
     identity = source.current

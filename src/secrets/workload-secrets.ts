@@ -50,7 +50,7 @@ export interface WorkloadSecrets extends SecretSource, WorkloadSource, AsyncDisp
  * a state as soon as every
  * source has an SVID.
  *
- * @throws ERR_INVALID_ARGUMENT no source, or something that is none
+ * @throws ERR_INVALID_ARGUMENT a missing source, or a value that is not a source
  * @example
  * ```ts
  * await using secrets = createWorkloadSecrets({ sources: [source] })

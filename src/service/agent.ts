@@ -80,7 +80,7 @@ export interface Agent extends AsyncDisposable {
    * @throws ERR_SECRET_FILES, ERR_ABORTED, ERR_CLOSED
    */
   ready(signal?: AbortSignal): Promise<void>
-  /** Sends new revocation lists and bundles to whoever follows. */
+  /** Sends new revocation lists and bundles to every follower. */
   update(): void
 }
 

@@ -124,7 +124,7 @@ export class CaHealthCheck {
     const signer = await this.#signerOf()
     if (signer === undefined)
       return [{ part: 'signer', message: `the key of ${subject.toString()} is not there`, isFatal: true }]
-    // Octets that are no certificate, and never the same.
+    // Octets that are not a certificate, and never the same.
     const data = Buffer.concat([Buffer.from('spiffe-pki: does this key sign? '), randomBytes(16)])
     const signature = await this.#timed(metricNames.signerSeconds, async () => signer.sign(data))
     return verifySignature(publicKey, signer.signatureAlgorithm, data, signature)

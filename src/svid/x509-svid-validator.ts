@@ -40,7 +40,7 @@ export interface X509SvidValidatorOptions extends X509SvidOptions {
   readonly intermediates?: readonly CertificateInput[] | undefined
   /**
    * Refuses a certificate without a receipt of a transparency log that is known: `createReceiptChecker` of
-   * `spiffe-pki/audit`. Default: none is wanted.
+   * `spiffe-pki/audit`. Default: none is required.
    */
   readonly receipts?: ReceiptChecker
 }

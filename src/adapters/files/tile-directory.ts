@@ -56,7 +56,7 @@ export function createTileDirectory(directory: string): TileStore {
 
 /**
  * A leader that was stopped for a while may go on in the middle of a write, when another one leads and has
- * written. No call of the file system renames under a condition, so whoever writes first removes what others
+ * written. No call of the file system renames under a condition, so the first writer removes what others
  * have begun, and looks at the checkpoint only then: of two writers that have seen the same one, at least one
  * has lost its file when it comes to the renaming, and an older checkpoint cannot replace a newer one.
  *

@@ -175,7 +175,7 @@ class GoogleCasSigner implements CasSigner {
     }
     // RFC 6750 §2.1.
     if (typeof token === 'string' && /^[A-Za-z0-9._~+/-]+=*$/.test(token)) return token
-    throw new PkiError('ERR_CA_UNAUTHENTICATED', 'accessToken gave something that is no bearer token')
+    throw new PkiError('ERR_CA_UNAUTHENTICATED', 'accessToken returned something other than a bearer token')
   }
 }
 

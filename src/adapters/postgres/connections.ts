@@ -251,5 +251,5 @@ const byteaOid = 17
 const warning = '01000'
 const maxAttempts = 5
 const graceMs = 5000
-/** A busy event loop is no stopped process. */
+/** A busy event loop is not a stopped process. */
 const minIdleMs = 3000

@@ -30,7 +30,7 @@ export class LabelLimit {
       if (!this.#names.includes(name))
         throw new PkiError(
           'ERR_INVALID_ARGUMENT',
-          `${JSON.stringify(name.slice(0, 64))} is no label of the metric; its labels are ` +
+          `${JSON.stringify(name.slice(0, 64))} is not a label of the metric; its labels are ` +
             this.#names.join(', '),
         )
     const values = this.#names.map((name) => textOf(labels[name], this.#maxLabelLength))

@@ -160,5 +160,5 @@ function emptyMaps(): Map<SerialNumber, ListedEntry>[] {
   return Array.from({ length: 1024 }, () => new Map<SerialNumber, ListedEntry>())
 }
 
-/** Few enough that a page is taken in within a slice. */
+/** Small enough that a page is processed within one time slice. */
 const pageSize = 1000

@@ -74,7 +74,7 @@ function measured<Part extends object>(
   return Object.freeze(Object.fromEntries(all)) as Part
 }
 
-/** A result that is no promise stays one: a software key signs at once. */
+/** A result that is not a promise is returned as it is: a software key signs at once. */
 function timed<Result>(
   name: MetricName<'histogram'>,
   labels: Readonly<Record<string, string>>,

@@ -48,7 +48,7 @@ export async function readPluggedInMaterial(directory: string): Promise<CaMateri
  * The same from texts.
  *
  * @throws ERR_CA_MATERIAL, which names the file at fault; its `cause` is what is wrong in it;
- *   ERR_INVALID_ARGUMENT for what are no files
+ *   ERR_INVALID_ARGUMENT for a value other than files
  */
 export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   if (typeof (files as unknown) !== 'object' || (files as unknown) === null)

@@ -1,4 +1,4 @@
-// Certificates in the answers of a remote CA: their number is bounded, and what is no certificate is refused.
+// Certificates in the answers of a remote CA: their number is bounded, and anything else is refused.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { Certificate } from '../../x509/index.ts'
@@ -6,7 +6,7 @@ import type { CertificateInput } from '../../x509/index.ts'
 import { isSignedBy } from '../authority/signing-material.ts'
 
 /**
- * The certificates of texts in PEM, each once. What is no text, or an empty one, has none.
+ * The certificates of texts in PEM, each once. A value other than text, and empty text, have none.
  * @throws ERR_CA_REPLY
  */
 export function certificatesOf(ca: string, texts: readonly unknown[]): readonly Certificate[] {
@@ -55,9 +55,13 @@ function parsed(ca: string, text: string): readonly Certificate[] {
   try {
     return Certificate.listFromPem(text)
   } catch (cause) {
-    throw new PkiError('ERR_CA_REPLY', `${ca} answered with what is no certificate: ${String(cause)}`, {
-      cause,
-    })
+    throw new PkiError(
+      'ERR_CA_REPLY',
+      `${ca} answered with something other than a certificate: ${String(cause)}`,
+      {
+        cause,
+      },
+    )
   }
 }
 

@@ -128,7 +128,7 @@ export interface RotatingAuthority extends AsyncDisposable {
    * below its own, and says its roots.
    */
   asUpstream(): UpstreamAuthority
-  /** Whether the authority that issued a certificate is tainted or revoked: its holder is to renew now. */
+  /** Whether the authority that issued a certificate is tainted or revoked: its holder must renew now. */
   isTainted(certificate: CertificateInput): boolean
   /** Calls `listener` after each change. Returns a function that stops the calls. */
   onEvent(listener: (event: RotationEvent) => void): () => void

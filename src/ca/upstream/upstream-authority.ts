@@ -6,7 +6,7 @@ import type { Certificate, CertificateRequest } from '../../x509/index.ts'
 export interface UpstreamRequest {
   /** Subject, URI of the trust domain and proof of possession of the new key. */
   readonly csr: CertificateRequest
-  /** The validity that is wanted; a shorter one is accepted. */
+  /** The requested validity; a shorter one is accepted. */
   readonly ttlSeconds: number
   readonly signal?: AbortSignal | undefined
 }

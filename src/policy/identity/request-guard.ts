@@ -26,7 +26,7 @@ export interface RequestGuardOptions {
   readonly logger?: Logger | undefined
   /**
    * The SPIFFE ID of this workload: the label `destination` of `mtls_policy_violations_total`. Default:
-   * `unknown`. What a request says of its destination is not used, for whoever sends it chooses it.
+   * `unknown`. What a request says of its destination is not used: its sender chooses it.
    */
   readonly destination?: SpiffeId | string | undefined
   /** Counts `mtls_policy_violations_total{source, destination, policy}`. Default: none. */
@@ -139,7 +139,7 @@ export function spiffeIdOf({ identities }: Caller): SpiffeId {
   if (first !== undefined && identities.every((id) => id.equals(first))) return first
   throw new PkiError(
     'ERR_POLICY_IDENTITY',
-    `the caller has ${identities.length} identities, and one is wanted`,
+    `the caller has ${identities.length} identities; exactly one is required`,
   )
 }
 

@@ -32,7 +32,7 @@ export interface X509SourcesOptions extends Omit<X509SourceOptions, 'ca' | 'id' 
   readonly idleSeconds?: number | undefined
 }
 
-/** How soon an identity is wanted, and for how long the caller waits. @inline */
+/** How soon an identity is needed, and for how long the caller waits. @inline */
 interface IdentityDemand {
   /**
    * `realtime` (default) for a connection that waits, `warmup` for one that will come. Renewals are

@@ -45,7 +45,7 @@ export class RenewalPace {
 
 /** Of the average. */
 const maxRatio = 2
-/** So many at once are no spike, but chance. */
+/** As many as this at once can be chance, and are not a spike. */
 const allowance = 8
 /** Few identities do not wait for hours of each other. */
 const maxSpacingMs = 10_000

@@ -142,5 +142,5 @@ export class RenewalQueue {
 }
 
 const tickMs = 60_000
-/** The two clocks are not read at the same moment: a smaller difference is no drift. */
+/** The two clocks are not read at the same moment: a smaller difference is not drift. */
 const driftMs = 1_000

@@ -68,7 +68,7 @@ export function checkPolicies(
   if (counters.requiresPolicy && policies.length === 0) {
     return refuse(
       '§6.1.5 (g)',
-      'an explicit policy is required, but no policy of the caller and the anchor is valid for ' + 'required',
+      'an explicit policy is required, but no policy of caller and anchor is valid for the whole path',
       path[0],
     )
   }

@@ -185,7 +185,7 @@ async function writeFileSet(
   }
 }
 
-/** Files of before that are no links become a generation of their own, so that the change is one step too. */
+/** Earlier files that are not links become a generation of their own, so that the change is one step too. */
 async function takeOver(directory: string, names: readonly string[], mode: number): Promise<void> {
   const found: Record<string, string> = {}
   for (const name of names) {
@@ -226,7 +226,7 @@ async function writeGeneration(
   return name
 }
 
-/** In one step: whoever opens the name finds the old target or the new one. */
+/** In one step: a reader of the name finds the old target or the new one. */
 async function replaceLink(directory: string, name: string, target: string): Promise<void> {
   const path = join(directory, name)
   if ((await readlink(path).catch(() => undefined)) === target) return

@@ -22,7 +22,7 @@ interface MadeAuthority {
 /** Makes the certificates of authorities. */
 export interface AuthorityOrigin {
   make(signer: Signer, subject: string, signal: AbortSignal | undefined): Promise<MadeAuthority>
-  /** The certificate of the new key by the CA before it; undefined where none is wanted. */
+  /** The certificate of the new key by the CA before it; undefined where none is made. */
   cross(made: MadeAuthority, before: CaCredential | undefined): Promise<Certificate | undefined>
   /** The roots that are trusted beside those above the authorities on record. */
   roots(signal?: AbortSignal): Promise<readonly Certificate[]>

@@ -1,4 +1,4 @@
-// One key for two identities: whoever has it is both of them.
+// One key for two identities: its holder can act as both of them.
 
 import type { CertificateRecord, CertificateStore } from '../../../ca/index.ts'
 import type { IssuanceIntent } from '../../../ca/internal.ts'
