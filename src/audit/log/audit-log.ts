@@ -109,7 +109,7 @@ export class AuditLog {
   readonly #clock: Pick<Clock, 'now'>
   readonly #maxBatch: number
   readonly #publisher: CheckpointPublisher
-  /** Undefined at first and after a failure: the state in memory may then differ from what was written. */
+  /** Undefined at first, and after a failure: what was written may then differ from the state in memory. */
   #writer: TileWriter | undefined
   #latest: PublishedCheckpoint
   readonly #awaited = new AwaitedReceipts()
@@ -170,7 +170,7 @@ export class AuditLog {
 
   /** @returns the number of leaves in the tiles */
   async #addEntries(fence: { readonly name: string; readonly epoch: number } | undefined): Promise<number> {
-    const { entries, tiles } = this.#options
+    const { entries } = this.#options
     const writer = this.#writer ?? (await this.#openWriter())
     this.#writer = undefined
     for (;;) {

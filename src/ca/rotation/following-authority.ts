@@ -191,8 +191,8 @@ export class FollowingAuthority implements RotatingAuthority {
   }
 
   /**
-   * Nobody signs, or who signs has expired: nothing is lost by the next one signing at once (R7). One that was
-   * made before a long stop, and ends too soon to sign, makes way for another.
+   * Nobody signs, or who signs has expired: nothing is lost by the next one signing at once (R7). One that
+   * was made before a long stop, and ends too soon to sign, makes way for another.
    */
   async #bootstrap(): Promise<void> {
     let ending: string | undefined

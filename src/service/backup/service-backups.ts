@@ -1,5 +1,5 @@
-// The backups of a running service: one at a time, as each removes copies that are left over; those in progress
-// end before its store is closed.
+// The backups of a running service: one at a time, as each removes copies that are left over; those in
+// progress end before its store is closed.
 
 import type { SqliteStorage } from '../../adapters/sqlite/index.ts'
 import type { CaStorage } from '../../ca/index.ts'
