@@ -1,8 +1,7 @@
 // A request on its way to a certificate: admission, decision, recorded signing.
 
 import type { Caller } from '../auth/index.ts'
-import type { CertificateAuthority } from '../ca/index.ts'
-import type { CertificateId } from '../ca/internal.ts'
+import type { CertificateAuthority, CertificateRecord } from '../ca/index.ts'
 import type { IssuancePolicy } from '../policy/index.ts'
 import { admit, throwIfAborted } from './admission.ts'
 import type { IssuanceRequest } from './admission.ts'
@@ -41,15 +40,17 @@ export class Issuing {
     method: string,
     request: IssuanceRequest,
     caller: Caller,
-    renews?: CertificateId,
+    renewed?: CertificateRecord,
   ): Promise<IssuanceAnswer> {
     const { policy, signing, usage, administration } = this.#options
     const admitted = admit(method, request, caller)
     const decision = await decide(policy, admitted)
     throwIfAborted(admitted.signal)
+    const renews = renewed && { issuer: renewed.issuer, serialNumber: renewed.serialNumber }
     const answer = await signing.issue(admitted, decision, renews)
     if (usage !== undefined) countUsage(usage, admitted, decision, answer)
-    if (renews !== undefined && decision.revokesRenewed) await administration.supersede(renews, caller)
+    const isToRevoke = decision.revokesRenewed && renewed?.revocation === undefined
+    if (renews !== undefined && isToRevoke) await administration.supersede(renews, caller)
     return answer
   }
 

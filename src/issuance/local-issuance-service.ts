@@ -99,10 +99,10 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
     return this.#events.measure(metricNames.rotationSeconds, this.#clock, () =>
       this.#refusals.tell('renew', caller, certificate, async () => {
         const holder = admitCaller(caller)
-        const { record, identity } = await this.#lifecycle.requireRenewable(certificate, holder)
-        const { issuer, serialNumber } = record
-        const by = { ...holder, identities: [identity] }
-        return this.#issuing.issue('renew', request, by, { issuer, serialNumber })
+        const { idempotencyKey } = Object(request) as Partial<IssuanceRequest>
+        const mayBeRetry = idempotencyKey !== undefined
+        const { record, identity } = await this.#lifecycle.requireRenewable(certificate, holder, mayBeRetry)
+        return this.#issuing.issue('renew', request, { ...holder, identities: [identity] }, record)
       }),
     )
   }

@@ -57,15 +57,19 @@ export class CertificateLifecycle {
   }
 
   /**
-   * The record that is renewed, and the identity of the caller that it is for.
+   * The record that is renewed, and the identity of the caller that it is for. A retry may find it
+   * superseded, by what it asks for: its idempotency key leads to that, and for another certificate the store
+   * refuses the intent.
+   *
    * @throws ERR_CERTIFICATE_UNKNOWN, ERR_RENEWAL_REFUSED, ERR_INVALID_ARGUMENT
    */
   async requireRenewable(
     reference: CertificateReference,
     caller: Caller,
+    mayBeRetry: boolean,
   ): Promise<{ readonly record: CertificateRecord; readonly identity: SpiffeId }> {
     const record = await this.#lookup.require(readReference('renew', reference))
-    this.requireValid(record)
+    if (!(mayBeRetry && record.revocation?.reason === 'superseded')) this.requireValid(record)
     const identity = caller.identities.find((id) => id.equals(record.identity))
     if (identity === undefined)
       throw new PkiError(

@@ -225,6 +225,13 @@ describe('revocation', () => {
     const fourth = (await unsure.renew(third, request, callerOf())).certificate.serialNumber
     expect(await revoking.status(third)).toMatchObject({ state: 'revoked' })
     expect(await revoking.status(fourth)).toMatchObject({ state: 'valid', renews: { serialNumber: third } })
+    // The answer was lost, and what was renewed is revoked: the same request gets it, and no other.
+    const again = (await unsure.renew(third, request, callerOf())).certificate.serialNumber
+    expect(again).toBe(fourth)
+    for (const idempotencyKey of ['another', undefined]) {
+      const other = { csr: plain, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) }
+      await expect(unsure.renew(third, other, callerOf())).rejects.toEqual(code('ERR_RENEWAL_REFUSED'))
+    }
   })
 })
 
