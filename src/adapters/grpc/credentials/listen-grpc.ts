@@ -125,9 +125,12 @@ export async function listenGrpc(
 }
 
 /** The ends of a connection. */
-type ConnectionInfo = Readonly<
-  Partial<Record<'localAddress' | 'remoteAddress', string> & Record<'localPort' | 'remotePort', number>>
->
+interface ConnectionInfo {
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+}
 
 /**
  * Both ends: the address of the client alone is not enough, because it may connect to two ports of the server
