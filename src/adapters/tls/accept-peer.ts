@@ -4,8 +4,8 @@ import type { TLSSocket } from 'node:tls'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
 import type { Certificate } from '../../x509/index.ts'
-import type { TlsPeerIdentity } from './connection-registry.ts'
-import type { PeerPurpose } from './peer-verifier.ts'
+import type { LiveConnection, TlsPeerIdentity } from './connection-registry.ts'
+import type { PeerPurpose, PeerVerifier } from './peer-verifier.ts'
 import type { SourceTlsIdentity } from './tls-identity.ts'
 
 /** The requirements for the peer of a connection. */
@@ -25,13 +25,13 @@ export interface AcceptOptions {
 export function acceptPeer(
   identity: SourceTlsIdentity,
   socket: TLSSocket,
-  { authorize, purpose, remembered, onClose }: AcceptOptions,
+  options: AcceptOptions,
 ): TlsPeerIdentity | PkiError {
-  const verify = (chain: readonly Certificate[]): TlsPeerIdentity =>
-    identity.verifier.verify(chain, purpose, authorize)
+  const { authorize, purpose, remembered } = options
   let peer: TlsPeerIdentity
   try {
-    peer = verify(identity.verifier.presentedChain(socket, remembered))
+    const chain = identity.verifier.presentedChain(socket, remembered)
+    peer = identity.verifier.verify(chain, purpose, authorize)
   } catch (error) {
     const reason = asPkiError(error)
     identity.logger.warn(
@@ -43,23 +43,37 @@ export function acceptPeer(
   peers.set(socket, peer)
   // HTTP/2 hands out a Proxy in the place of its socket: it passes properties on, and is another object.
   Object.defineProperty(socket, behindProxy, { value: socket })
-  identity.connections.add({
-    socket,
-    peer,
-    recheck: () => {
-      try {
-        verify(peer.chain)
-        return undefined
-      } catch (error) {
-        return asPkiError(error)
-      }
-    },
-    close: (reason) => {
-      onClose?.(reason)
-      socket.destroy(reason)
-    },
-  })
+  identity.connections.add(new AcceptedConnection(socket, peer, identity.verifier, options))
   return peer
+}
+
+class AcceptedConnection implements LiveConnection {
+  readonly socket: TLSSocket
+  readonly peer: TlsPeerIdentity
+  readonly #verifier: PeerVerifier
+  readonly #options: AcceptOptions
+
+  constructor(socket: TLSSocket, peer: TlsPeerIdentity, verifier: PeerVerifier, options: AcceptOptions) {
+    this.socket = socket
+    this.peer = peer
+    this.#verifier = verifier
+    this.#options = options
+  }
+
+  recheck(): PkiError | undefined {
+    const { purpose, authorize } = this.#options
+    try {
+      this.#verifier.verify(this.peer.chain, purpose, authorize)
+      return undefined
+    } catch (error) {
+      return asPkiError(error)
+    }
+  }
+
+  close(reason: PkiError): void {
+    this.#options.onClose?.(reason)
+    this.socket.destroy(reason)
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 // The chains of the clients that were accepted last, by their leaf: all that a resumed session shows.
 
 import { createHash } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import type { Certificate } from '../../x509/index.ts'
 
 /**
@@ -22,13 +23,13 @@ export class ClientChains {
     return this.#chains.size
   }
 
-  /** The chain that begins with this leaf, in DER. */
-  get(leaf: Uint8Array): readonly Certificate[] | undefined {
-    return this.#chains.get(digestOf(leaf))
+  /** The chain that begins with this leaf. */
+  get({ fingerprint256 }: Pick<X509Certificate, 'fingerprint256'>): readonly Certificate[] | undefined {
+    return this.#chains.get(fingerprint256)
   }
 
   set(leaf: Certificate, chain: readonly Certificate[]): void {
-    const digest = digestOf(leaf.der)
+    const digest = fingerprintOf(leaf.der)
     this.#forget(digest)
     this.#chains.set(digest, chain)
     this.#octets += octetsOf(chain)
@@ -50,6 +51,8 @@ function octetsOf(chain: readonly Certificate[]): number {
   return chain.reduce((sum, { der }) => sum + der.length, 0)
 }
 
-function digestOf(der: Uint8Array): string {
-  return createHash('sha256').update(der).digest('base64')
+/** In the form of `fingerprint256`: encoding a resumed leaf to hash it here takes twice as long. */
+function fingerprintOf(der: Uint8Array): string {
+  const hex = createHash('sha256').update(der).digest('hex').toUpperCase()
+  return hex.replace(/..(?=.)/g, '$&:')
 }

@@ -65,7 +65,7 @@ export class ConnectionRegistry implements Iterable<LiveConnection> {
   /** Registers a connection until its socket closes. */
   add(connection: LiveConnection): void {
     this.#connections.set(connection.socket, connection)
-    connection.socket.once('close', () => {
+    connection.socket.on('close', () => {
       this.#connections.delete(connection.socket)
     })
   }

@@ -79,7 +79,7 @@ export function guardServer<S extends Server>(
     const cancel = own.clock.schedule(() => {
       drain(socket, sessions)
     }, seconds * 1000)
-    socket.once('close', cancel)
+    socket.on('close', cancel)
   }
 }
 

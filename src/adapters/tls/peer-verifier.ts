@@ -80,7 +80,7 @@ export class PeerVerifier {
 
   /** The chain of the full handshake, by the leaf: a client's resumed session shows nothing else. */
   #chainOf(socket: TLSSocket): readonly Certificate[] | undefined {
-    const leaf = socket.getPeerX509Certificate()?.raw
+    const leaf = socket.getPeerX509Certificate()
     return leaf === undefined ? undefined : this.#chains.get(leaf)
   }
 

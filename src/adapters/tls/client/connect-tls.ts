@@ -83,29 +83,31 @@ export function connectGuarded(
     secureContext: identity.secureContext(),
     // OpenSSL cannot check SPIFFE IDs or bundles; the verification below does, before any data is sent.
     rejectUnauthorized: false,
-    checkServerIdentity: () => undefined,
+    checkServerIdentity: acceptPeerLater,
     ...(kept === undefined ? {} : { session: kept.session }),
   })
-  const forget = (): void => {
-    if (kept !== undefined && peerOf(socket) === undefined) sessions.drop(address, kept)
-  }
   gate(socket, () => {
     const outcome = acceptPeer(identity, socket, {
       authorize,
       purpose: 'serverAuth',
       remembered: kept?.chain,
     })
-    forget()
+    if (kept !== undefined && outcome instanceof PkiError) sessions.drop(address, kept)
     return outcome
   })
-  // A handshake that fails ends without a verdict.
-  socket.once('close', forget)
+  if (kept !== undefined)
+    socket.on('close', () => {
+      // A handshake that fails ends without a verdict.
+      if (peerOf(socket) === undefined) sessions.drop(address, kept)
+    })
   socket.on('session', (session: Buffer) => {
     const peer = peerOf(socket)
     if (peer !== undefined && sessions.round === round) sessions.keep(address, { session, chain: peer.chain })
   })
   return socket
 }
+
+const acceptPeerLater = (): undefined => undefined
 
 /**
  * `secure` fires inside the handshake's last step, before any queued octet is encrypted. Node's own listener,

@@ -1,5 +1,6 @@
 // The remembered chains of clients: bounded by number and by octets, the oldest make room.
 
+import { X509Certificate } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { ClientChains } from '../../../../src/adapters/tls/client-chains.ts'
 import { makeAuthority, makeLeaf } from '../../validation/test-pki.ts'
@@ -9,7 +10,8 @@ const leaves = await Promise.all([1, 2, 3].map(() => makeLeaf(authority)))
 const [first, second, third] = leaves as [(typeof leaves)[0], (typeof leaves)[0], (typeof leaves)[0]]
 const chainOf = (leaf: typeof first): readonly (typeof first)[] => [leaf, authority.certificate]
 const octets = first.der.length + authority.certificate.der.length
-const held = (chains: ClientChains): boolean[] => leaves.map((leaf) => chains.get(leaf.der) !== undefined)
+const found = (chains: ClientChains, leaf: typeof first) => chains.get(new X509Certificate(leaf.der))
+const held = (chains: ClientChains): boolean[] => leaves.map((leaf) => found(chains, leaf) !== undefined)
 
 test('the oldest of too many makes room; a client that comes again is the newest', () => {
   const chains = new ClientChains(2)
@@ -18,7 +20,7 @@ test('the oldest of too many makes room; a client that comes again is the newest
   chains.set(first, chainOf(first))
   chains.set(third, chainOf(third))
   expect(held(chains)).toEqual([true, false, true])
-  expect(chains.get(first.der)).toEqual(chainOf(first))
+  expect(found(chains, first)).toEqual(chainOf(first))
 })
 
 test('so do the oldest of too many octets, each counted once', () => {
