@@ -147,8 +147,8 @@ export class AuditLog {
    * Adds all durable entries of the store and signs a checkpoint over them. Overlapping calls share one run.
    * Tiles are written before the checkpoint, so the next call repairs the log after a crash in between.
    *
-   * @throws ERR_LEASE_STALE another process sequences; ERR_AUDIT_LOG the store has a gap, or is older than the
-   * log; the errors of the tile store and the signer
+   * @throws ERR_LEASE_STALE another process sequences; ERR_AUDIT_LOG the store has a gap, or is older than
+   * the log; the errors of the tile store and the signer
    */
   integrate(fence?: { readonly name: string; readonly epoch: number }): Promise<Checkpoint> {
     this.#running ??= this.#integrate(fence).finally(() => {
