@@ -9,6 +9,7 @@ import {
   encodeBase64,
   encodeBase64Lines,
   encodeBase64url,
+  readBase64url,
 } from '../../../src/internal/bytes.ts'
 
 const malformed = expect.objectContaining({ code: 'ERR_BASE64' })
@@ -35,6 +36,7 @@ describe('base64', () => {
         ),
       ).toEqual(octets)
       expect(Buffer.from(decodeBase64url(octets.toString('base64url')))).toEqual(octets)
+      expect(Buffer.from(readBase64url(octets.toString('base64url')))).toEqual(octets)
     },
   )
 
@@ -81,7 +83,11 @@ describe('base64', () => {
     if (!/[\sé]/.test(text)) expect(() => decodeBase64Lines(text, 0, text.length)).toThrow(malformed)
   })
 
-  it.each(['A', 'AAAAA', 'AA==', 'AA+/', 'AB', 'AAB', 'AA A'])('refuses base64url %s', (text) => {
-    expect(() => decodeBase64url(text)).toThrow(malformed)
-  })
+  it.each(['A', 'AAAAA', 'AA==', 'AA+/', 'AB', 'AAB', 'AA A', 'AA\n', '\0AA', 'AAA\u00e9', 'AAA\u0141', '='])(
+    'refuses base64url %j',
+    (text) => {
+      expect(() => decodeBase64url(text)).toThrow(malformed)
+      expect(() => readBase64url(text)).toThrow(malformed)
+    },
+  )
 })

@@ -100,12 +100,15 @@ describe('parseJson', () => {
     expect(() => parseJson(bytes(text))).toThrow(malformed)
   })
 
-  it.each(['{"a":1,"a":1}', '{"a":1,"\\u0061":2}', '[{"x":{"a":1,"b":2,"a":3}}]'])(
-    'refuses the duplicate key in %s',
-    (text) => {
-      expect(() => parseJson(text)).toThrow(malformed)
-    },
-  )
+  it.each([
+    '{"a":1,"a":1}',
+    '{"a":null,"a":1}',
+    '{"":0,"":0}',
+    '{"a":1,"\\u0061":2}',
+    '[{"x":{"a":1,"b":2,"a":3}}]',
+  ])('refuses the duplicate key in %s', (text) => {
+    expect(() => parseJson(text)).toThrow(malformed)
+  })
 
   it.each(['{"__proto__":1}', '{"a":{"\\u005f_proto__":{}}}', '{"constructor":{"prototype":{}}}'])(
     'refuses the way to a prototype in %s',
@@ -131,8 +134,23 @@ describe('parseJson', () => {
     expect(() => parseJson(Uint8Array.from(input))).toThrow(malformed)
   })
 
-  it('refuses a lone surrogate in a string that was given as text', () => {
-    expect(() => parseJson('"\ud800"')).toThrow(malformed)
+  it.each(['"\ud800"', '["x","\udc00"]', '{"\ud800":1}', '["\ud83e","\udd2f"]'])(
+    'refuses the lone surrogate in %j, given as text',
+    (text) => {
+      expect(() => parseJson(text)).toThrow(malformed)
+    },
+  )
+
+  it.each([
+    '["a","b\n"]',
+    '["a\u0000","b"]',
+    '{"a\t":"b"}',
+    '{"a":"b","c',
+    '["a","b\\ud800"]',
+    '["a\\q","b"]',
+  ])('finds the wrong string among others in %j', (text) => {
+    expect(() => parseJson(text)).toThrow(malformed)
+    expect(() => parseJson(bytes(text))).toThrow(malformed)
   })
 
   it('never quotes the document in the message', () => {
