@@ -5,9 +5,9 @@ import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { Clock, GuardedFetcher, Logger } from '../../runtime/index.ts'
 import { createRemoteDocument } from '../../runtime/internal.ts'
 import type { DocumentLifetimes, RefreshedValue } from '../../runtime/internal.ts'
-import type { JwtAuthority } from '../../svid/index.ts'
 import { parseJwkSet } from './jwk-set.ts'
 import type { JwkSet } from './jwk-set.ts'
+import type { TokenKey } from './token-key.ts'
 import type { UnverifiedToken } from './token.ts'
 
 /** The location of the keys of one issuer: `jwks` or `jwksUri`; discovery if both are absent. */
@@ -46,21 +46,20 @@ export class IssuerKeys implements AsyncDisposable {
    *
    * @throws ERR_JWT_KEY_UNKNOWN, ERR_JWT_ALGORITHM; ERR_AUTHENTICATOR_UNAVAILABLE the keys cannot be fetched
    */
-  async keyFor({ keyId, algorithm }: UnverifiedToken, signal: AbortSignal): Promise<JwtAuthority> {
-    let key = (await this.#set(signal, false)).get(keyId)
+  async keyFor({ keyId, algorithm }: UnverifiedToken, signal: AbortSignal): Promise<TokenKey> {
+    let key = (this.#fixed ?? (await this.#set(signal, false))).get(keyId)
     if (key === undefined && this.#fixed === undefined) key = (await this.#set(signal, true)).get(keyId)
     if (key === undefined || key === null) {
       const why = key === null ? 'has two keys' : 'has no key'
       throw new PkiError('ERR_JWT_KEY_UNKNOWN', `${this.#location.issuer} ${why} with the kid of the token`)
     }
     // RFC 8725 §3.1: the key, not the token, determines the allowed algorithms.
-    if (!key.algorithms.includes(algorithm))
+    if (!key.authority.algorithms.includes(algorithm))
       throw new PkiError('ERR_JWT_ALGORITHM', `${algorithm} is not an algorithm of the key of the token`)
     return key
   }
 
   async #set(signal: AbortSignal, again: boolean): Promise<JwkSet> {
-    if (this.#fixed !== undefined) return this.#fixed
     try {
       const url = this.#location.jwksUri ?? (await this.#discovery?.get(signal)) ?? ''
       const document = this.#documentAt(url)

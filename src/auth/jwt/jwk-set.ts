@@ -4,9 +4,10 @@
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { isJsonObject, parseJson } from '../../internal/json.ts'
 import { JwtAuthority } from '../../svid/index.ts'
+import { TokenKey } from './token-key.ts'
 
 /** Public keys by `kid`; null for a `kid` that two keys have. */
-export type JwkSet = ReadonlyMap<string, JwtAuthority | null>
+export type JwkSet = ReadonlyMap<string, TokenKey | null>
 
 /**
  * Reads a set. Keys of other types and uses are skipped, as section 5 requires. A set without keys is valid;
@@ -21,7 +22,7 @@ export function parseJwkSet(document: Uint8Array | string): JwkSet {
   if (!Array.isArray(keys)) throw new PkiError('ERR_FETCH_FAILED', 'the document is not a JWK Set')
   if (keys.length > maxKeys)
     throw new PkiError('ERR_LIMIT_EXCEEDED', `a JWK Set of ${keys.length} keys; at most ${maxKeys} are read`)
-  const set = new Map<string, JwtAuthority | null>()
+  const set = new Map<string, TokenKey | null>()
   for (const jwk of keys as readonly unknown[]) {
     if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk))
       throw new PkiError('ERR_FETCH_FAILED', 'an entry of the JWK Set is not an object')
@@ -33,8 +34,8 @@ export function parseJwkSet(document: Uint8Array | string): JwkSet {
     const key = signatureKey(members)
     if (key === undefined) continue
     const other = set.get(key.keyId)
-    if (other === undefined) set.set(key.keyId, key)
-    else if (other?.equals(key) !== true) set.set(key.keyId, null)
+    if (other === undefined) set.set(key.keyId, new TokenKey(key))
+    else if (other?.authority.equals(key) !== true) set.set(key.keyId, null)
   }
   return set
 }

@@ -17,7 +17,7 @@ import { IssuerKeys } from './issuer-keys.ts'
 import type { KeyFetching } from './issuer-keys.ts'
 import { isTokenAlgorithm, readToken, tokenAlgorithms } from './token.ts'
 import type { TokenAlgorithm } from './token.ts'
-import { checkClaims, requireAudience, tokenRefusal, tokenTimes, verifySignature } from './verify-token.ts'
+import { checkClaims, requireAudience, tokenRefusal, tokenTimes } from './verify-token.ts'
 import type { TokenRules } from './verify-token.ts'
 
 type ClaimValue = string | number | boolean
@@ -163,7 +163,7 @@ export class OidcAuthenticator implements Authenticator, AsyncDisposable {
       if (!issuer.algorithms.includes(token.algorithm))
         throw new PkiError('ERR_JWT_ALGORITHM', `${token.algorithm} is not an accepted algorithm of ${iss}`)
       const key = await issuer.keys.keyFor(token, request.signal)
-      await verifySignature(token, key)
+      await key.verify(token)
       checkClaims(token.claims, issuer.rules, this.#clock.now())
       issuer.checkRequired(token.claims)
       return { identities: issuer.identities(token.claims), credential: 'oidc', claims: token.claims }

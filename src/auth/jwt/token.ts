@@ -3,9 +3,9 @@
 // RFC 7515 section 7.1, RFC 7519, RFC 8725.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { decodeBase64url } from '../../internal/bytes.ts'
+import { readBase64url } from '../../internal/bytes.ts'
 import { isJsonObject, parseJson } from '../../internal/json.ts'
-import type { JsonObject } from '../../internal/json.ts'
+import type { JsonObject, JsonValue } from '../../internal/json.ts'
 import type { JwtSvidAlgorithm } from '../../svid/internal.ts'
 import { jwtSvidAlgorithms } from '../../svid/internal.ts'
 
@@ -28,8 +28,7 @@ export function readToken(text: string): UnverifiedToken {
     throw new PkiError('ERR_JWT_MALFORMED', 'the token does not have the three parts of a signed JWT')
   const header = jsonObject(text.slice(0, first), 'header')
   const claims = jsonObject(text.slice(first + 1, second), 'payload')
-  if (!base64url.test(text.slice(second + 1)))
-    throw new PkiError('ERR_JWT_MALFORMED', 'the signature of the token is not base64url')
+  octets(text.slice(second + 1), 'signature')
   return { text, ...readHeader(header), claims }
 }
 
@@ -38,7 +37,7 @@ function readHeader(header: JsonObject): Pick<UnverifiedToken, 'algorithm' | 'ke
   // RFC 8725 §3.1: the list contains neither `none` nor symmetric algorithms.
   if (typeof alg !== 'string' || !isTokenAlgorithm(alg))
     throw new PkiError('ERR_JWT_ALGORITHM', 'alg is absent or not an asymmetric algorithm of RFC 7518')
-  const refused = refusedHeaders.find((name) => name in header)
+  const refused = refusedHeaders.find((name) => header[name] !== undefined)
   if (refused !== undefined) throw new PkiError('ERR_JWT_HEADER', `the header ${refused} is not accepted`)
   // RFC 8725 §3.11: a token of another kind, such as a logout token, must not authenticate.
   if (typ !== undefined && !(typeof typ === 'string' && types.includes(typ.toLowerCase())))
@@ -54,23 +53,30 @@ export function isTokenAlgorithm(name: string): name is TokenAlgorithm {
 }
 
 function jsonObject(part: string, what: string): JsonObject {
+  const bytes = octets(part, what)
+  let value: JsonValue
   try {
-    const value = parseJson(decodeBase64url(part), limits)
-    if (isJsonObject(value)) return value
+    value = parseJson(bytes, limits)
   } catch (cause) {
     if (!isPkiError(cause)) throw cause
-    throw new PkiError('ERR_JWT_MALFORMED', `the ${what} of the token is not strict JSON in base64url`, {
-      cause,
-    })
+    throw new PkiError('ERR_JWT_MALFORMED', `the ${what} of the token is not strict JSON`, { cause })
   }
+  if (isJsonObject(value)) return value
   throw new PkiError('ERR_JWT_MALFORMED', `the ${what} of the token is not a JSON object`)
 }
 
-/** The maximum length that `readToken` accepts. */
+function octets(part: string, what: string): Uint8Array {
+  try {
+    return readBase64url(part)
+  } catch (cause) {
+    if (!isPkiError(cause)) throw cause
+    throw new PkiError('ERR_JWT_MALFORMED', `the ${what} of the token is not canonical base64url`, { cause })
+  }
+}
+
 export const tokenAlgorithms: readonly TokenAlgorithm[] = jwtSvidAlgorithms
 /** Each of these headers contains a key, or changes the signed octets. */
 const refusedHeaders = ['jwk', 'jku', 'x5c', 'x5u', 'crit', 'b64', 'zip', 'enc', 'epk']
 const types = ['jwt', 'at+jwt', 'application/at+jwt']
 const limits = { maxBytes: 16 * 1024, maxDepth: 16, maxValues: 2_000 }
 const maxKeyIdLength = 1024
-const base64url = /^[A-Za-z0-9_-]+$/

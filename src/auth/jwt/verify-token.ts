@@ -1,11 +1,9 @@
-// Verifies a JWT: signature, issuer, times, audience (RFC 7519 section 4.1, RFC 8725).
+// Verifies the claims of a JWT: times, audience (RFC 7519 section 4.1, RFC 8725).
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { JsonObject } from '../../internal/json.ts'
 import { checkMeasures } from '../../internal/numbers.ts'
-import type { JwtAuthority } from '../../svid/index.ts'
 import { authenticationError } from '../require-caller.ts'
-import type { UnverifiedToken } from './token.ts'
 
 /** The requirements for a token in addition to its signature. */
 export interface TokenRules {
@@ -40,21 +38,6 @@ export function tokenTimes(
   return { maxTokenAgeSeconds, clockSkewSeconds }
 }
 
-/** @throws ERR_JWT_SIGNATURE */
-export async function verifySignature(
-  { text, algorithm }: UnverifiedToken,
-  { publicKey }: JwtAuthority,
-): Promise<void> {
-  // Loaded with the first token: a service that uses only certificates does not load it.
-  verifier ??= import('jose/jws/compact/verify')
-  const { compactVerify } = await verifier
-  try {
-    await compactVerify(text, publicKey.keyObject(), { algorithms: [algorithm] })
-  } catch (cause) {
-    throw new PkiError('ERR_JWT_SIGNATURE', 'the signature of the token does not verify', { cause })
-  }
-}
-
 /** Times and audience. @throws ERR_JWT_CLAIM, ERR_JWT_EXPIRED, ERR_JWT_NOT_YET_VALID, ERR_JWT_AUDIENCE */
 export function checkClaims(claims: JsonObject, rules: TokenRules, nowMs: number): void {
   const { audience, maxTokenAgeSeconds, clockSkewSeconds } = rules
@@ -79,11 +62,9 @@ function audienceOf({ aud }: JsonObject): readonly string[] {
 }
 
 function checkTimes(claims: JsonObject, maxAge: number | undefined, skew: number, now: number): void {
-  const { exp, nbf, iat } = {
-    exp: seconds(claims, 'exp'),
-    nbf: seconds(claims, 'nbf'),
-    iat: seconds(claims, 'iat'),
-  }
+  const exp = seconds(claims, 'exp')
+  const nbf = seconds(claims, 'nbf')
+  const iat = seconds(claims, 'iat')
   if (exp === undefined && maxAge !== undefined) throw claimError('the token has no exp')
   // RFC 7519 §4.1.4: the current time MUST be before `exp`.
   if (exp !== undefined && now - skew >= exp)
@@ -120,7 +101,6 @@ function claimError(reason: string): PkiError<'ERR_JWT_CLAIM'> {
   return new PkiError('ERR_JWT_CLAIM', reason)
 }
 
-let verifier: Promise<typeof import('jose/jws/compact/verify')> | undefined
 const defaultMaxAgeSeconds = 86_400
 /** The same value as in go-spiffe. */
 const defaultSkewSeconds = 60

@@ -14,13 +14,7 @@ import { IssuerKeys } from '../jwt/issuer-keys.ts'
 import type { KeyFetching } from '../jwt/issuer-keys.ts'
 import { readToken } from '../jwt/token.ts'
 import type { UnverifiedToken } from '../jwt/token.ts'
-import {
-  checkClaims,
-  requireAudience,
-  tokenRefusal,
-  tokenTimes,
-  verifySignature,
-} from '../jwt/verify-token.ts'
+import { checkClaims, requireAudience, tokenRefusal, tokenTimes } from '../jwt/verify-token.ts'
 import { indexClusters, namedCluster } from './clusters.ts'
 import {
   legacyIssuer,
@@ -154,7 +148,8 @@ export class KubernetesTokenAuthenticator implements Authenticator, AsyncDisposa
       if (typeof iss !== 'string' || iss === '') throw new PkiError('ERR_JWT_CLAIM', 'the token has no iss')
       const cluster = this.#clusterOf(request, iss)
       if (cluster === undefined) return undefined
-      await verifySignature(token, await cluster.keys.keyFor(token, request.signal))
+      const key = await cluster.keys.keyFor(token, request.signal)
+      await key.verify(token)
       const account = this.#account(token, iss)
       if (this.#requirePod && account.podName === undefined)
         throw new PkiError('ERR_JWT_CLAIM', 'the token is not bound to a pod')

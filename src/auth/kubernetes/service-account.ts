@@ -10,6 +10,8 @@ import type { Caller, KubernetesCaller } from '../authenticator.ts'
 /** A service account, and the pod and node that its token is bound to. */
 export type ServiceAccount = Omit<KubernetesCaller, 'cluster'>
 
+type Binding = Pick<ServiceAccount, 'podName' | 'podUid' | 'nodeName'>
+
 /** The issuer of legacy tokens, the same in every cluster. */
 export const legacyIssuer = 'kubernetes/serviceaccount'
 
@@ -61,22 +63,19 @@ export function readLegacyClaims(claims: JsonObject): ServiceAccount {
  * An account with the pod and node of its credential; a pod needs both name and UID.
  * @throws ERR_JWT_CLAIM
  */
-export function withBinding(
-  account: ServiceAccount,
-  { podName, podUid, nodeName }: Pick<ServiceAccount, 'podName' | 'podUid' | 'nodeName'>,
-): ServiceAccount {
+export function withBinding(account: ServiceAccount, { podName, podUid, nodeName }: Binding): ServiceAccount {
   // A name alone could match a later pod of that name.
   if ((podName === undefined) !== (podUid === undefined))
     throw claimError('the token has the name of a pod without its UID, or a UID without a name')
-  if ([podName, nodeName].some((name) => name !== undefined && !isObjectName(name)))
+  if (
+    (podName !== undefined && !isObjectName(podName)) ||
+    (nodeName !== undefined && !isObjectName(nodeName))
+  )
     throw claimError('the name of the pod or node is not a Kubernetes name')
   if (podUid !== undefined && !/^[A-Za-z0-9-]{1,64}$/.test(podUid))
     throw claimError('the UID of the pod is malformed')
-  return {
-    ...account,
-    ...(podName === undefined ? {} : { podName, podUid }),
-    ...(nodeName === undefined ? {} : { nodeName }),
-  }
+  const { namespace, serviceAccount } = account
+  return bind({ namespace, serviceAccount }, { podName, podUid, nodeName })
 }
 
 /** The caller, with Istio's identity in every cluster: `/ns/NAMESPACE/sa/NAME` of the trust domain. */
@@ -87,12 +86,28 @@ export function serviceAccountCaller(
   claims: Caller['claims'],
 ): Caller {
   const { namespace, serviceAccount } = account
+  const kubernetes: KubernetesCaller = bind({ namespace, serviceAccount, cluster }, account)
   return {
     identities: [istio.spiffeId({ trustDomain, namespace, serviceAccount })],
     credential: 'kubernetes-jwt',
-    kubernetes: { ...account, cluster },
+    kubernetes,
     claims,
   }
+}
+
+/**
+ * Adds the known pod and node. Not by a spread: V8 creates a new hidden class for each object that is copied
+ * and then extended, and the garbage collector has to remove it.
+ */
+function bind<Account extends ServiceAccount>(
+  account: Account,
+  { podName, podUid, nodeName }: Binding,
+): Account {
+  const bound: { -readonly [Field in keyof Binding]: Binding[Field] } = account
+  if (podName !== undefined) bound.podName = podName
+  if (podUid !== undefined) bound.podUid = podUid
+  if (nodeName !== undefined) bound.nodeName = nodeName
+  return account
 }
 
 function nameIn(value: JsonValue | undefined, what: string): string | undefined {

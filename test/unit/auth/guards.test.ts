@@ -1,5 +1,6 @@
 // Guards that no other test of this folder held: each case fails if its guard is left out.
 
+import { constants, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {
   JwtSvidAuthenticator,
@@ -8,6 +9,7 @@ import {
   createMemoryOneTimeStore,
   withNonce,
 } from '../../../src/auth/index.ts'
+import type { AuthenticationRequest } from '../../../src/auth/index.ts'
 import { parseJwkSet } from '../../../src/auth/jwt/jwk-set.ts'
 import { readToken } from '../../../src/auth/jwt/token.ts'
 import { createGuardedFetcher } from '../../../src/runtime/index.ts'
@@ -18,6 +20,7 @@ import { httpEndpoint, loopback } from '../../support/http-endpoint.ts'
 import { bearer, jwkSet, makeToken, requestWith, testNow, tokenKey } from '../../support/tokens.ts'
 
 const key = tokenKey()
+const rsa = tokenKey('k1', 'RS256')
 const issuer = 'https://issuer.example'
 const identity = 'spiffe://example.org/user/{sub}'
 const claims = { iss: issuer, aud: 'ca', sub: 'alice', iat: testNow - 10, exp: testNow + 300 }
@@ -55,12 +58,37 @@ it.each([undefined, '', 7, null])('a token with the issuer %j is refused', async
 it('a token of other than three parts, or with a signature that is not base64url, is malformed', () => {
   const [header = '', body = ''] = token.split('.')
   const wrong = [`${header}.${body}`, `.${body}.AA`, `${header}.${body}.`, `${token}.AA`, `${token}.`]
-  for (const text of [...wrong, `${header}.${body}.A+A`, `${header}.${body}.AA=`])
+  const signatures = ['A+A', 'AA=', 'A', 'AB', 'AA AA', 'AAA\u0141', 'AA\n']
+  for (const text of [...wrong, ...signatures.map((signature) => `${header}.${body}.${signature}`)])
     expect(() => readToken(text)).toThrow(code('ERR_JWT_MALFORMED'))
 })
 
 it.each(['', 'k'.repeat(1025), 7, undefined])('the kid %j is refused as a header', (kid) => {
   expect(() => readToken(makeToken(key, claims, { kid }))).toThrow(code('ERR_JWT_HEADER'))
+})
+
+it('an RSA key verifies each of its algorithms, and only signatures of the one in the header', async () => {
+  const { alg: _, ...jwk } = rsa.jwk
+  const one = { issuer, audience: 'ca', identity, jwks: JSON.stringify({ keys: [jwk] }) }
+  const authenticator = new OidcAuthenticator({ clock, issuers: [one] })
+  const signed = (alg: string, padding: number): AuthenticationRequest => {
+    const [input = ''] = /^[^.]+\.[^.]+/.exec(makeToken(rsa, claims, { alg })) ?? []
+    const how = { key: rsa.privateKey, padding, saltLength: 32 }
+    return bearer(`${input}.${sign('sha256', Buffer.from(input), how).toString('base64url')}`)
+  }
+  const { RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING } = constants
+  for (let round = 0; round < 2; round++) {
+    for (const [alg, padding, wrong] of [
+      ['RS256', RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING],
+      ['PS256', RSA_PKCS1_PSS_PADDING, RSA_PKCS1_PADDING],
+    ] as const) {
+      expect(await authenticator.authenticate(signed(alg, padding))).toMatchObject({ credential: 'oidc' })
+      await expect(authenticator.authenticate(signed(alg, wrong))).rejects.toMatchObject({
+        code: 'ERR_CREDENTIAL_INVALID',
+        cause: { code: 'ERR_JWT_SIGNATURE' },
+      })
+    }
+  }
 })
 
 it('a token without iat has no age, and is refused', async () => {
