@@ -3,6 +3,7 @@
 
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import * as auth from '../../../src/auth/index.ts'
 import {
   ApiKeyAuthenticator,
   ClientCertificateAuthenticator,
@@ -13,8 +14,11 @@ import {
   TokenReviewAuthenticator,
   X509SvidAuthenticator,
   XfccAuthenticator,
+  allOf,
+  anyOf,
   createMemoryOneTimeStore,
   requireCaller,
+  withAudience,
   withNonce,
 } from '../../../src/auth/index.ts'
 import type { AuthenticationRequest, Authenticator } from '../../../src/auth/index.ts'
@@ -72,6 +76,8 @@ interface Column {
   readonly claims?: Readonly<Record<string, unknown>>
   /** Claims that may be null without harm, because nothing reads them. */
   readonly unread?: readonly string[]
+  /** The request with a token. Default: only with the token. */
+  readonly send?: (token: string) => AuthenticationRequest
 }
 
 const bearer = (token: string): AuthenticationRequest => requestWith({ authorization: `Bearer ${token}` })
@@ -105,12 +111,13 @@ function tokenCells(
       bearer(makeToken(key, good, '{"alg":"ES256","kid":"k1","kid":"k1"}')),
       `${invalid}/ERR_JWT_MALFORMED`,
     ],
-    replayed: 'no such field',
+    // A bearer token can be used until it expires; `withNonce` changes that.
+    replayed: [bearer(token), 'ok'],
     oversized: [bearer(makeToken(key, { ...good, x: 'x'.repeat(20_000) })), invalid],
     malformed: [bearer(token.replace('.', '..')), `${invalid}/ERR_JWT_MALFORMED`],
-    'two credentials': [bearer(`${token},Bearer ${token}`), invalid],
+    'two credentials': [bearer(`${token},Bearer ${token}`), `${invalid}/ERR_JWT_MALFORMED`],
     'duplicated header': [requestWith({ authorization: [`Bearer ${token}`, `Bearer ${token}`] }), invalid],
-    'control characters': [bearer(`${token}\r\n`), invalid],
+    'control characters': [bearer(`${token}\r\n`), `${invalid}/ERR_JWT_MALFORMED`],
   }
   for (const [row, expected] of Object.entries(changes) as [Row, string][]) {
     const cell = cells[row]
@@ -135,12 +142,19 @@ const kubernetesClaims = {
 }
 const svidClaims = { sub: 'spiffe://example.org/ns/prod/sa/api', aud: ['ca'], ...times }
 
-const oidc = (): OidcAuthenticator =>
+const oidc = (audience: string | string[] = 'ca'): OidcAuthenticator =>
   new OidcAuthenticator({
     clock,
     issuers: [
-      { issuer: oidcClaims.iss, audience: 'ca', identity: 'spiffe://example.org/{sub}', jwks: jwkSet(key) },
+      { issuer: oidcClaims.iss, audience, identity: 'spiffe://example.org/{sub}', jwks: jwkSet(key) },
     ],
+  })
+const kubernetes = (): KubernetesTokenAuthenticator =>
+  new KubernetesTokenAuthenticator({
+    trustDomain: 'example.org',
+    audience: 'istio-ca',
+    clock,
+    clusters: [{ name: 'one', issuer: kubernetesClaims.iss, jwks: jwkSet(key) }],
   })
 
 /** An API server that knows the signature of `key` alone, as a real one knows its own. */
@@ -172,6 +186,7 @@ const xfcc = 'By=spiffe://example.org/gw;URI=spiffe://example.org/api'
 const xfccRequest = (value: string | string[]): AuthenticationRequest =>
   requestWith({ 'x-forwarded-client-cert': value }, { peer: { address: '10.0.0.1', port: 1 } })
 
+const noField = 'no such field'
 const noFields = {
   'wrong audience': 'no such field',
   'wrong algorithm': 'no such field',
@@ -191,19 +206,27 @@ beforeAll(async () => {
     claims: oidcClaims,
     unread: ['jti'],
   })
+  columns.set('anyOf(KubernetesTokenAuthenticator, OidcAuthenticator)', {
+    authenticator: () => anyOf(kubernetes(), oidc()),
+    cells: tokenCells(oidcClaims),
+    claims: oidcClaims,
+    unread: ['jti'],
+  })
+  columns.set('withAudience(OidcAuthenticator)', {
+    authenticator: () => withAudience(oidc(['ca', 'other']), 'ca'),
+    cells: tokenCells(oidcClaims, { 'wrong audience': invalid }),
+    claims: oidcClaims,
+    unread: ['jti'],
+  })
+  const beside = allOfCells()
+  columns.set('allOf(OidcAuthenticator, ApiKeyAuthenticator)', beside)
   columns.set('withNonce(OidcAuthenticator)', {
     authenticator: () => withNonce(oidc(), { store: createMemoryOneTimeStore({ clock }) }),
     cells: { ...tokenCells(oidcClaims), replayed: [bearer(makeToken(key, oidcClaims)), invalid] },
     claims: oidcClaims,
   })
   columns.set('KubernetesTokenAuthenticator', {
-    authenticator: () =>
-      new KubernetesTokenAuthenticator({
-        trustDomain: 'example.org',
-        audience: 'istio-ca',
-        clock,
-        clusters: [{ name: 'one', issuer: kubernetesClaims.iss, jwks: jwkSet(key) }],
-      }),
+    authenticator: kubernetes,
     cells: tokenCells(kubernetesClaims),
     claims: kubernetesClaims,
     unread: ['kubernetes.io.node.uid', 'kubernetes.io.serviceaccount.uid'],
@@ -266,7 +289,7 @@ beforeAll(async () => {
       expired: [keyRequest('old.secret'), invalid],
       'not yet valid': 'no such field',
       'wrong issuer': [keyRequest(ApiKeyAuthenticator.generateKey('other')), invalid],
-      replayed: 'no such field',
+      replayed: [keyRequest(apiKey), 'ok'],
       oversized: [keyRequest('x'.repeat(600)), invalid],
       malformed: [keyRequest('ci..'), invalid],
       'two credentials': [keyRequest(`${apiKey},${apiKey}`), invalid],
@@ -277,10 +300,12 @@ beforeAll(async () => {
   const store = createMemoryOneTimeStore({ clock })
   const joining = new JoinTokenAuthenticator({ store, clock })
   const grant = { identities: ['spiffe://example.org/m'], ttlSeconds: 60 }
-  const [one, two, three] = [
+  const earlier = new FakeClock(new Date((testNow - 61) * 1000))
+  const [one, two, three, old] = [
     await joining.createToken(grant),
     await joining.createToken(grant),
     await joining.createToken(grant),
+    await new JoinTokenAuthenticator({ store, clock: earlier }).createToken(grant),
   ]
   const joinRequest = (value: string | string[]): AuthenticationRequest =>
     requestWith({ 'x-join-token': value })
@@ -290,8 +315,7 @@ beforeAll(async () => {
       ...noFields,
       'no credential': [joinRequest([]), missing],
       valid: [joinRequest(one), 'ok'],
-      // Expiry has its own test: this clock is shared.
-      expired: 'no such field',
+      expired: [joinRequest(old), invalid],
       'not yet valid': 'no such field',
       'wrong issuer': [joinRequest('x'.repeat(43)), invalid],
       replayed: [joinRequest(two), invalid],
@@ -325,7 +349,7 @@ beforeAll(async () => {
       expired: 'no such field',
       'not yet valid': 'no such field',
       'wrong issuer': [xfccRequest(xfcc.replace('/gw', '/other')), invalid],
-      replayed: 'no such field',
+      replayed: [xfccRequest(xfcc), 'ok'],
       oversized: [xfccRequest(`${xfcc};Cert=${'x'.repeat(17_000)}`), invalid],
       malformed: [xfccRequest(`${xfcc};`), invalid],
       'two credentials': [xfccRequest(`${xfcc};URI=spiffe://example.org/b`), invalid],
@@ -357,7 +381,11 @@ async function certificateColumns(): Promise<void> {
     expired: 'no such field',
     'not yet valid': 'no such field',
     'wrong issuer': [show(foreign), untrusted],
-    replayed: 'no such field',
+    // A certificate that proves itself; a valid leaf below the certificate of another CA of the same name.
+    'embedded key': [show([strangers.root]), untrusted],
+    'key confusion': [show([foreign[0]!, pki.root]), untrusted],
+    // The handshake proves possession of the key.
+    replayed: [show(chain), 'ok'],
     oversized: [show(Array(11).fill(chain[0])), invalid],
     malformed: [show([pki.root]), untrusted],
     'two credentials': [show([foreign[0]!, chain[0]!]), untrusted],
@@ -375,16 +403,43 @@ async function certificateColumns(): Promise<void> {
   })
   columns.set('X509SvidAuthenticator of another trust domain', {
     authenticator: () => new X509SvidAuthenticator({ ...options, trustDomain: 'other.org' }),
-    cells: { ...cells, valid: [show(chain), invalid] },
+    cells: { ...cells, valid: [show(chain), invalid], replayed: [show(chain), invalid] },
   })
   for (const [name, at, expected] of [
     ['expired', new Date(Date.now() + 40 * 86_400_000), untrusted],
     ['not yet valid', new Date(Date.now() - 40 * 86_400_000), untrusted],
-  ] as const)
+  ] as const) {
+    const late = { ...options, clock: new FakeClock(at) }
+    const changed = { ...cells, valid: [show(chain), expected], replayed: [show(chain), expected] } as const
     columns.set(`ClientCertificateAuthenticator, ${name}`, {
-      authenticator: () => new ClientCertificateAuthenticator({ ...options, clock: new FakeClock(at) }),
-      cells: { ...cells, valid: [show(chain), expected] },
+      authenticator: () => new ClientCertificateAuthenticator(late),
+      cells: changed,
     })
+    columns.set(`X509SvidAuthenticator, ${name}`, {
+      authenticator: () => new X509SvidAuthenticator({ ...late, trustDomain: 'example.org' }),
+      cells: changed,
+    })
+  }
+}
+
+/** Every row of a token, beside an API key of the same identity that is valid. */
+function allOfCells(): Column {
+  const second = (request: AuthenticationRequest): AuthenticationRequest => ({
+    ...request,
+    header: (name) => (name === 'x-api-key' ? [apiKey] : request.header(name)),
+  })
+  const rows = tokenCells(oidcClaims, { 'no credential': invalid, 'wrong issuer': invalid })
+  const digest = ApiKeyAuthenticator.digestOf(apiKey)
+  const keys = [{ id: 'ci', digest, identities: ['spiffe://example.org/alice'] }]
+  return {
+    authenticator: () => allOf([oidc(), new ApiKeyAuthenticator({ clock, keys })]),
+    cells: Object.fromEntries(
+      Object.entries(rows).map(([row, cell]) => [row, cell === noField ? cell : [second(cell[0]), cell[1]]]),
+    ) as Record<Row, Cell>,
+    claims: oidcClaims,
+    unread: ['jti'],
+    send: (token) => second(bearer(token)),
+  }
 }
 
 async function answerTo(authenticator: Authenticator, request: AuthenticationRequest): Promise<string> {
@@ -417,6 +472,9 @@ function* withNull(
 
 const names = [
   'OidcAuthenticator',
+  'anyOf(KubernetesTokenAuthenticator, OidcAuthenticator)',
+  'allOf(OidcAuthenticator, ApiKeyAuthenticator)',
+  'withAudience(OidcAuthenticator)',
   'withNonce(OidcAuthenticator)',
   'KubernetesTokenAuthenticator',
   'TokenReviewAuthenticator',
@@ -428,6 +486,8 @@ const names = [
   'ClientCertificateAuthenticator, expired',
   'ClientCertificateAuthenticator, not yet valid',
   'X509SvidAuthenticator',
+  'X509SvidAuthenticator, expired',
+  'X509SvidAuthenticator, not yet valid',
   'X509SvidAuthenticator of another trust domain',
 ]
 
@@ -441,18 +501,18 @@ describe.each(names)('%s', (name) => {
       const [request, wanted] = cell
       expected[row] = wanted
       const one = authenticator()
-      if (row === 'replayed') expect(await answerTo(one, request)).toBe('ok')
+      if (row === 'replayed') expect(await answerTo(one, request)).toBe(cells.valid[1])
       found[row] = await answerTo(one, request)
     }
     expect(found).toEqual(expected)
   })
 
   it('refuses null at every JSON position', async () => {
-    const { authenticator, claims, unread = [] } = columns.get(name)!
+    const { authenticator, claims, unread = [], send = bearer } = columns.get(name)!
     if (claims === undefined) return void expect(name).not.toMatch(/Oidc|Kubernetes|Review|Jwt/)
     const accepted: string[] = []
     for (const [where, changed] of withNull(claims)) {
-      const answer = await answerTo(authenticator(), bearer(makeToken(key, changed as object | null)))
+      const answer = await answerTo(authenticator(), send(makeToken(key, changed as object | null)))
       if (answer === 'ok') accepted.push(where)
       else
         expect([where, answer]).toEqual([where, expect.stringMatching(/^ERR_CREDENTIAL_(INVALID|MISSING)/)])
@@ -467,11 +527,22 @@ describe.each(names)('%s', (name) => {
       '{"alg":"ES256","kid":null}',
       '{"alg":"ES256","kid":"k1","typ":null}',
     ])
-      expect([header, await answerTo(authenticator(), bearer(makeToken(key, claims, header)))]).toEqual([
+      expect([header, await answerTo(authenticator(), send(makeToken(key, claims, header)))]).toEqual([
         header,
         expect.stringMatching(/^ERR_CREDENTIAL_INVALID/),
       ])
   })
+})
+
+it('every authenticator of the package has a column, and every column is run', () => {
+  const classes = Object.entries(auth).filter(
+    ([, one]) => typeof one === 'function' && typeof one.prototype?.authenticate === 'function',
+  )
+  // `anyOf` is a CompositeAuthenticator.
+  const wanted = classes.map(([name]) => name).filter((name) => name !== 'CompositeAuthenticator')
+  expect(wanted.filter((name) => !names.includes(name))).toEqual([])
+  expect(wanted).toHaveLength(9)
+  expect([...columns.keys()].sort()).toEqual([...names].sort())
 })
 
 it('the error of each refusal is the contract: AuthenticationError', async () => {
