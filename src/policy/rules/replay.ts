@@ -69,7 +69,7 @@ async function replay(
   policy: IssuancePolicy,
 ): Promise<ReplayedCertificate> {
   const names = certificate.subjectAltName ?? []
-  const csr = await requestOf(certificate, identity)
+  const csr = await requestOf(certificate, identity, caller.identities)
   const ttlSeconds = Math.round((certificate.notAfterMs - intendedAt.getTime()) / 1000)
   const { facts, missing } = recordedFacts({ csr, ttlSeconds, dryRun: true, time: intendedAt }, caller)
   const decision = await policy.decide(...facts)
@@ -146,15 +146,22 @@ function recordedFacts(
 function requestOf(
   { publicKey, subject, subjectAltName = [] }: Certificate,
   identity: SpiffeId,
+  identities: readonly SpiffeId[],
 ): Promise<CertificateRequest> {
-  // Selects one identity of a caller with several; the certificate itself may have no SPIFFE ID.
-  const isNamed = subjectAltName.some(({ type }) => type === 'uri')
-  const names = isNamed ? subjectAltName : [generalName.uri(identity.toString()), ...subjectAltName]
+  const names = subjectAltName.filter((name) => !(name.type === 'uri' && identity.equals(name.value)))
+  // A caller with several identities selected one by its name; the identity of a record is canonical, so an
+  // alias of its trust domain may have been named. A certificate with the most names has no place for it.
+  if (identities.length > 1) {
+    const sameName = identities.find((id) => id.equals(identity))
+    const named = sameName ?? identities.find((id) => id.path === identity.path) ?? identity
+    names.unshift(generalName.uri(named.toString()))
+  }
   const signer: Signer = {
     id: 'replay',
     publicKey,
     signatureAlgorithm: 'ecdsa-with-SHA256',
     sign: () => Uint8Array.of(0x30, 0),
   }
-  return buildCertificateRequest({ subject, extensions: { subjectAltName: names } }, signer)
+  const asked = names.length === 0 ? {} : { subjectAltName: names }
+  return buildCertificateRequest({ subject, extensions: asked }, signer)
 }

@@ -1,7 +1,8 @@
 // A changed policy over certificates that were issued.
 
 import { expect, it } from 'vitest'
-import { createCertificateAuthority, createRootCertificate } from '../../../src/ca/index.ts'
+import { createCertificateAuthority, createRootCertificate, workloadProfile } from '../../../src/ca/index.ts'
+import type { CertificateStore } from '../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { createRulePolicy, replayPolicy } from '../../../src/policy/index.ts'
@@ -11,6 +12,7 @@ import { code } from '../../support/codes.ts'
 import { callerOf, testPki } from '../../support/pki.ts'
 import { SpiffeId } from '../../../src/spiffe/index.ts'
 import { buildCertificateRequest, generalName } from '../../../src/x509/index.ts'
+import type { GeneralName } from '../../../src/x509/index.ts'
 
 async function outcomesOf(...given: Parameters<typeof replayPolicy>): Promise<string[][]> {
   const found: string[][] = []
@@ -151,4 +153,72 @@ it('says which certificates would be refused, changed, or as they are', async ()
   }
   const later = replayPolicy(certificates, changed, { since: new Date(Date.now() + 60_000) })
   expect(await later.next()).toEqual({ done: true, value: undefined })
+})
+
+async function issuedBy(
+  document: Partial<PolicyDocument>,
+  ids: readonly string[],
+  names: readonly GeneralName[],
+  profile?: Parameters<typeof createCertificateAuthority>[0]['profile'],
+): Promise<{ store: CertificateStore; policy: IssuancePolicy }> {
+  const trustDomain = 'example.org'
+  const signer = await SoftwareSigner.generate('P-256')
+  const certificate = await createRootCertificate(signer, { subject: 'CN=root', trustDomain })
+  const authority = createCertificateAuthority({
+    trustDomain,
+    certificate,
+    signer,
+    ...(profile && { profile }),
+  })
+  const policy = createRulePolicy({ trustDomain, rules: [{ name: 'r', identity: '*' }], ...document })
+  await using service = createIssuanceService({ authority, policy })
+  const key = await SoftwareSigner.generate('P-256')
+  const csr = await buildCertificateRequest({ extensions: { subjectAltName: names } }, key)
+  const identities = ids.map((id) => SpiffeId.parse(id))
+  await service.issue({ csr }, { identities, credential: 'x509', claims: {} })
+  return { store: authority.storage.certificates, policy }
+}
+
+it.each(['spiffe://example.org/b', 'spiffe://old.example/b'])(
+  'asks again for the identity that %s selected, under the name that the caller has',
+  async (selected) => {
+    const ids = [selected, 'spiffe://example.org/a']
+    const given = await issuedBy({ aliases: ['old.example'] }, ids, [generalName.uri(selected)])
+    expect(await outcomesOf(given.store, given.policy)).toEqual([['same']])
+  },
+)
+
+it('asks again for a certificate with the most names that one can have', async () => {
+  const dnsNames = Array.from({ length: 99 }, (_, at) => `host-${at}.example`)
+  const rules = [{ name: 'r', identity: '*', dnsNames }]
+  const names = dnsNames.map((name) => generalName.dns(name))
+  const { store, policy } = await issuedBy({ rules }, ['spiffe://example.org/a'], names)
+  expect(await outcomesOf(store, policy)).toEqual([['same']])
+})
+
+it('asks again for a certificate without a SPIFFE ID, for the identity that it was for', async () => {
+  const rules = [
+    { name: 'b', identity: '/b', dnsNames: ['b.example'], spiffeId: 'absent' as const },
+    { name: 'a', identity: '/a' },
+  ]
+  const ids = ['spiffe://example.org/a', 'spiffe://example.org/b']
+  const names = [generalName.uri(ids[1]!), generalName.dns('b.example')]
+  const { store, policy } = await issuedBy({ rules }, ids, names, {
+    ...workloadProfile,
+    name: 'database',
+    spiffeId: 'absent',
+  })
+  expect(await outcomesOf(store, policy)).toEqual([['same']])
+})
+
+it('skips a record without a certificate', async () => {
+  const { store, policy } = await issuedBy(
+    {},
+    ['spiffe://example.org/a'],
+    [generalName.uri('spiffe://example.org/a')],
+  )
+  const { items } = await store.query({})
+  const unfinished = { ...items[0]!, state: 'intended' as const, certificate: undefined }
+  const query = async () => ({ items: [unfinished, ...items], next: undefined })
+  expect(await outcomesOf({ query }, policy)).toEqual([['same']])
 })
