@@ -9,7 +9,7 @@ import {
 import { authenticatorContract, issuancePolicyContract } from './contracts/caller-contracts.ts'
 import { certificateStoreContract } from './contracts/storage/certificate-store-contract.ts'
 import { identityProviderContract } from './contracts/identity-provider-contract.ts'
-import { keyManagerContract } from './contracts/key-manager-contract.ts'
+import { keyManagerContract } from './contracts/keys/key-manager-contract.ts'
 import { clockContract, loggerContract, metricsContract } from './contracts/runtime-contracts.ts'
 import { caClientContract, secretSourceContract, tileStoreContract } from './contracts/secret-contracts.ts'
 import { oneTimeStoreContract } from './contracts/storage/one-time-store-contract.ts'
