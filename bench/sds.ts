@@ -1,4 +1,5 @@
-// sds/…: a change of a secret to a thousand streams, beside a bare grpc-js stream of the same octets.
+// sds/…: the CPU time of a change of a secret to a thousand streams, beside bare grpc-js streams of the same
+// octets.
 
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +15,8 @@ import type { SecretSource, ValidationSecret } from '../src/secrets/index.ts'
 import { LatestValue } from '../src/secrets/internal.ts'
 import { TrustDomain } from '../src/spiffe/index.ts'
 import { createRootCertificate } from '../src/ca/index.ts'
-import type { BenchRow } from './row.ts'
+import { measureCpuTurns } from './cpu-turns.ts'
+import type { SelfMeasuredRow } from './row.ts'
 
 const streams = 1_000
 const path = '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets'
@@ -79,83 +81,95 @@ let theirs: Readers
 const bareCalls = new Set<ServerDuplexStream<Buffer, Buffer>>()
 let round = 0
 
-export const rows: readonly BenchRow[] = [
+export const rows: readonly SelfMeasuredRow[] = [
   {
     name: 'sds/push-1000',
     bars: { 'bare grpc-js stream': 0.4 },
     goals: { 'bare grpc-js stream': 0.8 },
-    operations: streams,
-    setup: async () => {
-      const signer = await SoftwareSigner.generate('P-256')
-      const roots = await Promise.all(
-        ['a', 'b'].map((name) =>
-          createRootCertificate(signer, { subject: `CN=${name}`, trustDomain: 'example.org' }),
-        ),
-      )
-      versions = roots.map((root) => ({
-        type: 'validation',
-        name: 'ROOTCA',
-        authorities: [{ trustDomain, certificates: [root] }],
-        crls: [],
-      }))
-      latest.set(versions[0]!)
-      const limits = {
-        minAnswerIntervalMs: 1,
-        maxUnauthenticatedCallsPerSource: 2 * streams,
-        maxStreams: streams,
+    measure: async (options) => {
+      await setup()
+      const name = 'sds/push-1000'
+      const peers = { 'bare grpc-js stream': pushBare }
+      const calls = Math.ceil(options.turnMs / 100)
+      try {
+        return await measureCpuTurns({ name, ours: push, peers, operations: streams, calls }, options)
+      } finally {
+        await teardown()
       }
-      const ready = join(directory, `sds-${process.pid}.sock`)
-      sds = await createSdsServer({ address: `unix://${ready}`, secrets: source, ...limits })
-      ours = new Readers(sds.address.replace('unix://', 'unix:'))
-      await ours.next()
-      bare = new Server()
-      bare.addService(
-        {
-          stream: {
-            path,
-            requestStream: true,
-            responseStream: true,
-            requestSerialize: octets,
-            requestDeserialize: octets,
-            responseSerialize: octets,
-            responseDeserialize: octets,
-          },
-        },
-        {
-          stream: (call: ServerDuplexStream<Buffer, Buffer>) => {
-            bareCalls.add(call)
-            call.on('data', () => call.write(ours.sample))
-            call.on('error', () => bareCalls.delete(call))
-            call.on('cancelled', () => bareCalls.delete(call))
-          },
-        },
-      )
-      const other = join(directory, `bare-${process.pid}.sock`)
-      await new Promise<void>((resolve, reject) =>
-        bare.bindAsync(`unix:${other}`, ServerCredentials.createInsecure(), (error) =>
-          error === null ? resolve() : reject(error),
-        ),
-      )
-      theirs = new Readers(`unix:${other}`)
-      await theirs.next()
-    },
-    ours: async () => {
-      const arrived = ours.next()
-      latest.set(versions[++round % 2]!)
-      await arrived
-    },
-    peers: {
-      'bare grpc-js stream': async () => {
-        const arrived = theirs.next()
-        for (const call of bareCalls) call.write(ours.sample)
-        await arrived
-      },
-    },
-    teardown: async () => {
-      ours.close()
-      theirs.close()
-      bare.forceShutdown()
-      await sds.close(0)
     },
   },
 ]
+
+async function setup(): Promise<void> {
+  const signer = await SoftwareSigner.generate('P-256')
+  const roots = await Promise.all(
+    ['a', 'b'].map((name) =>
+      createRootCertificate(signer, { subject: `CN=${name}`, trustDomain: 'example.org' }),
+    ),
+  )
+  versions = roots.map((root) => ({
+    type: 'validation',
+    name: 'ROOTCA',
+    authorities: [{ trustDomain, certificates: [root] }],
+    crls: [],
+  }))
+  latest.set(versions[0]!)
+  const limits = {
+    minAnswerIntervalMs: 1,
+    maxUnauthenticatedCallsPerSource: 2 * streams,
+    maxStreams: streams,
+  }
+  const ready = join(directory, `sds-${process.pid}.sock`)
+  sds = await createSdsServer({ address: `unix://${ready}`, secrets: source, ...limits })
+  ours = new Readers(sds.address.replace('unix://', 'unix:'))
+  await ours.next()
+  bare = new Server()
+  bare.addService(
+    {
+      stream: {
+        path,
+        requestStream: true,
+        responseStream: true,
+        requestSerialize: octets,
+        requestDeserialize: octets,
+        responseSerialize: octets,
+        responseDeserialize: octets,
+      },
+    },
+    {
+      stream: (call: ServerDuplexStream<Buffer, Buffer>) => {
+        bareCalls.add(call)
+        call.on('data', () => call.write(ours.sample))
+        call.on('error', () => bareCalls.delete(call))
+        call.on('cancelled', () => bareCalls.delete(call))
+      },
+    },
+  )
+  const other = join(directory, `bare-${process.pid}.sock`)
+  await new Promise<void>((resolve, reject) =>
+    bare.bindAsync(`unix:${other}`, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    ),
+  )
+  theirs = new Readers(`unix:${other}`)
+  await theirs.next()
+}
+
+async function push(): Promise<void> {
+  const arrived = ours.next()
+  latest.set(versions[++round % 2]!)
+  await arrived
+}
+
+async function pushBare(): Promise<void> {
+  const arrived = theirs.next()
+  for (const call of bareCalls) call.write(ours.sample)
+  await arrived
+}
+
+async function teardown(): Promise<void> {
+  ours.close()
+  theirs.close()
+  bare.forceShutdown()
+  await sds.close(0)
+}

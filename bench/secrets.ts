@@ -20,7 +20,8 @@ import { SoftwareSigner, exportPrivateKey } from '../src/keys/index.ts'
 import { createX509Source, createX509Sources, localCaClient } from '../src/secrets/index.ts'
 import type { CaClient } from '../src/secrets/index.ts'
 import { SpiffeId } from '../src/spiffe/index.ts'
-import type { BenchRow } from './row.ts'
+import { measureCpuTurns } from './cpu-turns.ts'
+import type { BenchRow, SelfMeasuredRow } from './row.ts'
 
 const signer = await SoftwareSigner.generate('P-256')
 const certificate = await createRootCertificate(signer, { subject: 'CN=root', trustDomain: 'example.org' })
@@ -84,9 +85,8 @@ function request(agent: https.Agent | undefined, port: number): Promise<void> {
 // Each request on a new connection that resumes the session of the one before.
 const resuming = httpsAgent(client, { id: serverId, node: { keepAlive: false } })
 const plainResuming = new https.Agent({ ...plainClient, keepAlive: false })
-const dispatchers: { ours?: Agent; plain?: Agent } = {}
-const load = async (dispatcher: Agent | undefined, port: number): Promise<void> => {
-  const response = await fetch(`https://127.0.0.1:${port}/`, { dispatcher: dispatcher as Agent })
+const load = async (dispatcher: Agent, port: number): Promise<void> => {
+  const response = await fetch(`https://127.0.0.1:${port}/`, { dispatcher })
   await response.text()
 }
 const close = async (): Promise<void> => {
@@ -96,7 +96,7 @@ const close = async (): Promise<void> => {
   }
 }
 
-export const rows: readonly BenchRow[] = [
+export const rows: readonly (BenchRow | SelfMeasuredRow)[] = [
   {
     name: 'secrets/cache-hit',
     operations: hits,
@@ -128,25 +128,30 @@ export const rows: readonly BenchRow[] = [
   },
   {
     name: 'tls/resumed',
-    setup: listen,
-    ours: () => request(resuming, portOf(guarded)),
-    peers: { 'node:https': () => request(plainResuming, portOf(plain)) },
     bars: { 'node:https': 0.65 },
     goals: { 'node:https': 1 / 1.05 },
+    measure: async (options) => {
+      await listen()
+      const ours = (): Promise<void> => request(resuming, portOf(guarded))
+      const peers = { 'node:https': () => request(plainResuming, portOf(plain)) }
+      return measureCpuTurns({ name: 'tls/resumed', ours, peers, calls: options.turnMs / 5 }, options)
+    },
   },
   {
     name: 'tls/fetch',
-    setup: async () => {
-      await listen()
-      dispatchers.ours = await fetchDispatcher(client, { id: serverId })
-      dispatchers.plain = new Agent({ connect: { ...plainClient } })
-    },
-    ours: () => load(dispatchers.ours, portOf(guarded)),
-    peers: { undici: () => load(dispatchers.plain, portOf(plain)) },
     goals: { undici: 0.97 },
-    teardown: async () => {
-      await Promise.all([dispatchers.ours?.close(), dispatchers.plain?.close()])
-      await close()
+    measure: async (options) => {
+      await listen()
+      const own = await fetchDispatcher(client, { id: serverId })
+      const bare = new Agent({ connect: { ...plainClient } })
+      const ours = (): Promise<void> => load(own, portOf(guarded))
+      const peers = { undici: () => load(bare, portOf(plain)) }
+      try {
+        return await measureCpuTurns({ name: 'tls/fetch', ours, peers, calls: options.turnMs }, options)
+      } finally {
+        await Promise.all([own.close(), bare.close()])
+        await close()
+      }
     },
   },
 ]
