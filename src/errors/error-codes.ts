@@ -156,8 +156,7 @@ export const errorCodes = {
 
   // audit
   ERR_AUDIT_LOG:
-    'A tile, an entry or the checkpoint of the audit log is missing, or differs from what was signed; or the ' +
-    'store is older than the log.',
+    'The store is older than the audit log, or a tile, an entry or the checkpoint is missing or was changed.',
   ERR_NOTE_INVALID:
     'The signed note, checkpoint or key of one is malformed, or not signed by the expected key.',
 

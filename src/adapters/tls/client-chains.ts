@@ -14,7 +14,7 @@ export class ClientChains {
   readonly #maxOctets: number
   #octets = 0
 
-  constructor(maxChains = 10_000, maxOctets = 16 * 1024 * 1024) {
+  constructor(maxChains: number = 10_000, maxOctets: number = 16 * 1024 * 1024) {
     this.#maxChains = maxChains
     this.#maxOctets = maxOctets
   }

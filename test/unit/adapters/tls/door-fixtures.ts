@@ -55,7 +55,7 @@ async function authorityOf(trustDomain: string): Promise<CertificateAuthority> {
  * Its bundles tell nobody of a change, so that sessions and connections of before meet the new roots: with
  * `tells` they do.
  */
-export async function openWorld({ tells = false } = {}): Promise<World> {
+export async function openWorld({ tells = false }: { readonly tells?: boolean } = {}): Promise<World> {
   const authorities: Record<string, CertificateAuthority> = {
     'example.org': await authorityOf('example.org'),
     'example.com': await authorityOf('example.com'),
