@@ -1,10 +1,13 @@
 // The configured bundles of an X.509 source: who is told of a change, and what a CA answers never replaces.
 
+import { EventEmitter } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createTlsIdentity } from '../../../src/adapters/tls/index.ts'
 import { createCertificateAuthority } from '../../../src/ca/index.ts'
 import type { CertificateAuthority } from '../../../src/ca/index.ts'
+import { PkiError } from '../../../src/errors/index.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { createX509Source, localCaClient } from '../../../src/secrets/index.ts'
 import type { X509Source } from '../../../src/secrets/index.ts'
@@ -101,11 +104,18 @@ describe('a change of configured bundles', () => {
     const { source } = await follow(bundles)
     const identity = createTlsIdentity({ source })
     onTestFinished(() => identity[Symbol.asyncDispose]())
-    let rechecks = 0
-    identity.recheck = () => ++rechecks
-    bundles.delete(foreign)
+    let isClosed = false
+    identity.connections.add({
+      socket: new EventEmitter() as Partial<TLSSocket> as TLSSocket,
+      peer: { id: source.current.svid.id, chain: [] },
+      recheck: () => (bundles.has(foreign) ? undefined : new PkiError('ERR_TLS_PEER', 'no bundle')),
+      close: () => void (isClosed = true),
+    })
+    bundles.set(await withAnotherRoot())
     await turn()
-    expect(rechecks).toBe(1)
+    expect(isClosed).toBe(false)
+    bundles.delete(foreign)
+    await expect.poll(() => isClosed).toBe(true)
   })
 })
 
