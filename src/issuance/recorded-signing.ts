@@ -1,6 +1,5 @@
 // Intent durable → sign → outcome durable → answer: no certificate leaves the CA that is not on record.
 
-import type { Caller } from '../auth/index.ts'
 import { keyIdentifierOf } from '../ca/internal.ts'
 import type {
   CertificateAuthority,
@@ -95,7 +94,7 @@ export class RecordedSigning {
       keyIdentifier: keyIdentifierOf(csr.publicKey.keyIdentifier),
       notAfter: prepared.notAfter,
       intendedAt: new Date(this.#clock.now()),
-      caller: recordedCaller(caller),
+      caller: { credential: caller.credential, identities: caller.identities },
       rule,
       renews,
       idempotencyKey,
@@ -147,8 +146,4 @@ export class RecordedSigning {
 
 function signOptions(signal: AbortSignal | undefined): SignOptions | undefined {
   return signal === undefined ? undefined : { signal }
-}
-
-function recordedCaller({ credential, identities }: Caller): IssuanceIntent['caller'] {
-  return { credential, identities }
 }

@@ -1,5 +1,5 @@
-// The contract of the block-list: identities, keys and certificates that get no further certificate, and issuers
-// that are revoked.
+// The contract of the block-list: identities, keys and certificates that get no further certificate, and
+// issuers that are revoked.
 
 import type { SpiffeId } from '../../spiffe/index.ts'
 import { PkiError } from '../../errors/index.ts'
@@ -89,7 +89,7 @@ export function blocksFull(): PkiError {
   return new PkiError('ERR_STORE_FULL', `the block-list has ${maxRenewalBlocks} entries, the maximum`)
 }
 
-/** A subject of the intent is on the list. An issuer is not the caller's fault: with another one it succeeds. */
+/** A subject of the intent is on the list. An issuer is not the caller's fault: another one succeeds. */
 export function renewalBlocked(subject: string, reason: string): PkiError {
   if (subject.startsWith(issuerText('' as KeyIdentifier)))
     return new PkiError('ERR_PREPARED_EXPIRED', `nothing is issued by ${subject}: ${reason.slice(0, 200)}`)
