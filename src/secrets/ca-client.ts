@@ -8,6 +8,7 @@ export interface CaRequest {
   readonly csr: CertificateRequest
   /** The requested validity; the CA may issue a shorter one. */
   readonly ttlSeconds?: number | undefined
+  /** Aborts when nobody waits for the answer any more. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -6,7 +6,7 @@ import { LruMap } from '../internal/lru-map.ts'
 import { checkCounts, checkMeasures } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
 import type { OptionKinds } from '../internal/options.ts'
-import { abortable } from '../internal/turns/waiting.ts'
+import { abortable, settlesWithin, withDeadline } from '../internal/turns/waiting.ts'
 import { systemClock } from '../runtime/index.ts'
 import { safeLogger } from '../runtime/internal.ts'
 import type { Clock, Logger } from '../runtime/index.ts'
@@ -59,7 +59,8 @@ interface TokenChoice {
 export interface JwtSource extends AsyncDisposable {
   /**
    * A token for this audience, valid now. Until half of its life is over it comes from memory; then it is
-   * fetched anew, once for all who ask. Where that fails, the token that is still valid is used on.
+   * fetched anew, once for all who ask. Where that fails, or takes more than a second, the token that is
+   * still valid is used on.
    *
    * @throws what `fetchToken` throws; ERR_CA_REPLY for a token that is refused; ERR_TIMEOUT;
    * ERR_LIMIT_EXCEEDED when `maxTokens` are being fetched; ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT,
@@ -110,6 +111,8 @@ interface Moment {
 interface Entry {
   held: Held | undefined
   flight: Promise<JwtSvid> | undefined
+  /** From this monotonic time on the fetch under way is not waited for where a token is valid. */
+  slowMs: number
   failures: number
   /** Until this monotonic time the last failure is the answer. */
   retryMs: number
@@ -166,9 +169,13 @@ class CachingJwtSource implements JwtSource {
     const fromMemory = this.#fromMemory(entry)
     if (fromMemory !== undefined) return fromMemory
     const { held } = entry
-    entry.flight ??= this.#fetch(entry, wanted)
+    const flight = (entry.flight ??= this.#fetch(entry, wanted))
     try {
-      return await abortable(entry.flight, signal)
+      if (held !== undefined && this.#isUsable(held)) {
+        const isInTime = await settlesWithin(this.#clock, patienceMs, flight, signal)
+        if (!isInTime && this.#isUsable(held)) return held.svid
+      }
+      return await abortable(flight, signal)
     } catch (error) {
       this.#requireOpen()
       if (signal?.aborted === true || held === undefined || !this.#isUsable(held)) throw error
@@ -191,6 +198,7 @@ class CachingJwtSource implements JwtSource {
     const entry: Entry = {
       held: undefined,
       flight: undefined,
+      slowMs: Infinity,
       failures: 0,
       retryMs: -Infinity,
       failure: undefined,
@@ -200,43 +208,45 @@ class CachingJwtSource implements JwtSource {
   }
 
   /**
-   * The token that is given without a fetch: before half of its life, or while the last failure is the
-   * answer.
+   * The token that is given without waiting: before half of its life, while a fetch takes long, or while the
+   * last failure is the answer.
    *
    * @throws that failure
    */
-  #fromMemory({ held, flight, retryMs, failure }: Entry): JwtSvid | undefined {
+  #fromMemory({ held, flight, slowMs, retryMs, failure }: Entry): JwtSvid | undefined {
     const usable = held !== undefined && this.#isUsable(held) ? held : undefined
     if (usable !== undefined && !this.#isPast(usable.half)) return usable.svid
-    if (flight !== undefined || this.#clock.monotonic() >= retryMs) return undefined
+    const nowMs = this.#clock.monotonic()
+    if (flight !== undefined) return nowMs >= slowMs ? usable?.svid : undefined
+    if (nowMs >= retryMs) return undefined
     if (usable !== undefined) return usable.svid
     throw failure
   }
 
   async #fetch(entry: Entry, wanted: Omit<TokenRequest, 'signal'>): Promise<JwtSvid> {
-    const timer = new AbortController()
-    const stop = this.#clock.schedule(() => timer.abort(), this.#timeoutSeconds * 1000, { keepAlive: true })
-    const signal = AbortSignal.any([this.#closed.signal, timer.signal])
+    entry.slowMs = this.#clock.monotonic() + patienceMs
+    const deadline = {
+      ...{ clock: this.#clock, deadlineMs: this.#timeoutSeconds * 1000, signal: this.#closed.signal },
+      late: (cause: unknown) => timedOut(this.#timeoutSeconds, cause),
+    }
     try {
       // In a later turn: `entry.flight` is set before anything can fail.
       await Promise.resolve()
-      const answer = await abortable(this.#options.fetchToken({ ...wanted, signal }), signal)
+      const answer = await withDeadline(deadline, (signal) => this.#options.fetchToken({ ...wanted, signal }))
       const svid = await this.#check(answer, wanted)
       entry.held = this.#hold(svid)
       entry.failures = 0
       entry.retryMs = -Infinity
       entry.failure = undefined
       return svid
-    } catch (cause) {
+    } catch (error) {
       this.#requireOpen()
-      const error = timer.signal.aborted ? timedOut(this.#timeoutSeconds, cause) : cause
       entry.failure = error
       entry.retryMs = this.#clock.monotonic() + backoffMs(entry.failures++)
       const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
       this.#logger.warn({ code, audience: wanted.audience, reason: String(error) }, 'no new JWT-SVID')
       throw error
     } finally {
-      stop()
       entry.flight = undefined
     }
   }
@@ -311,3 +321,6 @@ function refused(reason: string, cause?: unknown): PkiError {
 function timedOut(seconds: number, cause: unknown): PkiError {
   return new PkiError('ERR_TIMEOUT', `no JWT-SVID was obtained within ${seconds} s`, { cause })
 }
+
+/** How long a caller with a valid token waits for a new one. */
+const patienceMs = 1_000

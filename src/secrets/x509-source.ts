@@ -61,6 +61,11 @@ export interface X509SourceOptions {
   readonly taintSpreadSeconds?: number | undefined
   /** How far in the future notBefore may be, for clock differences, in seconds. Default 60. */
   readonly maxClockSkewSeconds?: number | undefined
+  /**
+   * How long one call of the CA may take, in seconds; then its signal aborts and it counts as failed with
+   * ERR_CA_UNAVAILABLE. Default 30.
+   */
+  readonly timeoutSeconds?: number | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
   readonly metrics?: Metrics | undefined
@@ -75,7 +80,7 @@ export interface X509Source extends BundleSource, AsyncDisposable, AsyncIterable
   ready(signal?: AbortSignal): Promise<X509Identity>
   /**
    * Obtains a new SVID now; concurrent calls share one request. @throws the errors of the CA client,
-   * ERR_CA_REPLY, ERR_CLOSED
+   * ERR_CA_UNAVAILABLE, ERR_CA_REPLY, ERR_CLOSED
    */
   renew(signal?: AbortSignal): Promise<X509Identity>
   /** Calls `listener` after each new SVID or bundle. Returns a function that stops it. */

@@ -55,3 +55,60 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
       .then(resolve, reject)
   })
 }
+
+/** What work with a deadline depends on. */
+export interface Deadline {
+  readonly clock: Scheduler
+  readonly deadlineMs: number
+  /** Ends the work before the deadline. */
+  readonly signal: AbortSignal
+  /** The error after the deadline, from what the work failed with. */
+  readonly late: (cause: unknown) => Error
+}
+
+/**
+ * The value of `work`. Its signal aborts at the deadline and with `signal`; an answer that comes later is
+ * ignored.
+ * @throws what `work` throws; what `late` returns, after the deadline; ERR_ABORTED when `signal` aborts
+ */
+export async function withDeadline<T>(
+  { clock, deadlineMs, signal, late }: Deadline,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const timer = new AbortController()
+  const stop = clock.schedule(() => timer.abort(), deadlineMs, { keepAlive: true })
+  const ended = AbortSignal.any([signal, timer.signal])
+  try {
+    return await abortable(work(ended), ended)
+  } catch (cause) {
+    throw timer.signal.aborted && !signal.aborted ? late(cause) : cause
+  } finally {
+    stop()
+  }
+}
+
+/**
+ * Whether `promise` settles within `delayMs`, in whichever way.
+ * @throws ERR_ABORTED when the signal aborts
+ */
+export async function settlesWithin(
+  clock: Scheduler,
+  delayMs: number,
+  promise: Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const over = new AbortController()
+  const settled = promise.then(
+    () => true,
+    () => true,
+  )
+  const tooLate = waitFor(clock, delayMs, over.signal).then(
+    () => false,
+    () => true,
+  )
+  try {
+    return await abortable(Promise.race([settled, tooLate]), signal)
+  } finally {
+    over.abort()
+  }
+}

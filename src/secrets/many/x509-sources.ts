@@ -75,6 +75,7 @@ const optionKinds: OptionKinds<X509SourcesOptions> = {
   renewal: 'optional',
   taintSpreadSeconds: 'optional',
   maxClockSkewSeconds: 'optional',
+  timeoutSeconds: 'optional',
   clock: 'optional',
   logger: 'optional',
   metrics: 'optional',

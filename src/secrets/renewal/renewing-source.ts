@@ -2,7 +2,7 @@
 // meanwhile.
 
 import { PkiError } from '../../errors/index.ts'
-import { checkCounts } from '../../internal/numbers.ts'
+import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
 import { abortable } from '../../internal/turns/waiting.ts'
@@ -51,6 +51,7 @@ const optionKinds: OptionKinds<X509SourceOptions> = {
   renewal: 'optional',
   taintSpreadSeconds: 'optional',
   maxClockSkewSeconds: 'optional',
+  timeoutSeconds: 'optional',
   clock: 'optional',
   logger: 'optional',
   metrics: 'optional',
@@ -83,13 +84,14 @@ export class RenewingX509Source implements X509Source {
   #failures = 0
 
   constructor(options: Readonly<X509SourceOptions>, shared?: SharedRenewals) {
-    const { ca, ttlSeconds, maxClockSkewSeconds, taintSpreadSeconds } = options
+    const { ca, ttlSeconds, maxClockSkewSeconds, taintSpreadSeconds, timeoutSeconds } = options
     if (typeof (ca as Partial<CaClient>).issue !== 'function')
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
         'createX509Source: ca must be a CaClient: an object with issue()',
       )
     checkCounts({ ttlSeconds, maxClockSkewSeconds, taintSpreadSeconds }, 0)
+    checkMeasures({ timeoutSeconds }, 1)
     this.#options = options
     this.#renewal = { ...defaultRenewalPolicy, ...options.renewal }
     checkRenewalPolicy(this.#renewal)

@@ -3,7 +3,7 @@
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { isPresentedName } from '../../internal/host-text.ts'
-import { abortable, waitFor } from '../../internal/turns/waiting.ts'
+import { waitFor, withDeadline } from '../../internal/turns/waiting.ts'
 import { SoftwareSigner } from '../../keys/index.ts'
 import { metricNames, systemClock } from '../../runtime/index.ts'
 import { safeMetrics } from '../../runtime/internal.ts'
@@ -53,7 +53,8 @@ export class SvidRequests {
   /**
    * A new SVID, after as many attempts as it takes. `closed` aborts when the source closes.
    *
-   * @throws the errors of the CA client; ERR_CA_REPLY; ERR_CLOSED, ERR_ABORTED when the source has closed
+   * @throws the errors of the CA client; ERR_CA_UNAVAILABLE without an answer in time; ERR_CA_REPLY;
+   * ERR_CLOSED, ERR_ABORTED when the source has closed
    */
   async obtain(closed: AbortSignal): Promise<X509Identity> {
     for (let attempt = 1; ; attempt++) {
@@ -75,14 +76,25 @@ export class SvidRequests {
     }
   }
 
-  async #ask(signal: AbortSignal): Promise<X509Identity> {
-    const { ca, ttlSeconds, algorithm = 'P-256', maxClockSkewSeconds = 60 } = this.#options
+  async #ask(closed: AbortSignal): Promise<X509Identity> {
+    const {
+      ca,
+      ttlSeconds,
+      algorithm = 'P-256',
+      maxClockSkewSeconds = 60,
+      timeoutSeconds = 30,
+    } = this.#options
     // A new key for each certificate limits the use of a stolen key to one validity period.
     const signer = await SoftwareSigner.generate(algorithm)
     const csr = await buildCertificateRequest(this.#requested, signer)
     const startMs = this.#clock.monotonic()
     this.#metrics.count(metricNames.agentRequests, csrRequest)
-    const answer = await abortable(ca.issue({ csr, ttlSeconds, signal }), signal)
+    // Without a deadline one call that never settles would end all renewal, and hold a place of the gate.
+    const deadline = {
+      ...{ clock: this.#clock, deadlineMs: timeoutSeconds * 1000, signal: closed },
+      late: (cause: unknown) => noAnswer(timeoutSeconds, cause),
+    }
+    const answer = await withDeadline(deadline, (signal) => ca.issue({ csr, ttlSeconds, signal }))
     this.#metrics.count(metricNames.agentLatency, csrRequest, this.#clock.monotonic() - startMs)
     const nowMs = this.#clock.now()
     const { svid, bundle } = checkCaAnswer(answer, {
@@ -101,6 +113,11 @@ export class SvidRequests {
 /** The error of every call of a source after its end. */
 export function sourceClosed(): PkiError {
   return new PkiError('ERR_CLOSED', 'the X.509 source was closed')
+}
+
+/** Not retryable: the next attempt follows after a pause, and `status` has the failure meanwhile. */
+function noAnswer(seconds: number, cause: unknown): PkiError {
+  return new PkiError('ERR_CA_UNAVAILABLE', `the CA did not answer within ${seconds} s`, { cause })
 }
 
 function requireOpen(closed: AbortSignal): void {

@@ -8,6 +8,7 @@ import { JwtAuthority, TrustBundle, TrustBundleSet, issueJwtSvid } from '../../.
 import type { JwtSvid } from '../../../src/svid/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { code } from '../../support/codes.ts'
+import { deferred } from '../../support/deferred.ts'
 
 const id = 'spiffe://example.org/web'
 const signer = await SoftwareSigner.generate('P-256')
@@ -164,6 +165,45 @@ describe('createJwtSource', () => {
     if (jumpMs > 0) expect(await jwt.token('db')).not.toBe(first)
     clock.advance(300_000)
     expect(await jwt.token('db')).not.toBe(first)
+  })
+
+  test('after half of its life the valid token is given while a slow fetch goes on', async () => {
+    await using setup = setUp()
+    const { jwt, clock, requests } = setup
+    const first = await jwt.token('db')
+    clock.advance(151_000)
+    const answer = deferred<JwtSvid | string>()
+    setup.fetch = () => answer.promise
+    const patient = jwt.token('db')
+    await expect.poll(() => requests.length).toBe(2)
+    clock.advance(999)
+    clock.advance(1)
+    expect(await patient).toBe(first)
+    // From then on nobody waits.
+    expect(await jwt.token('db')).toBe(first)
+    answer.resolve(await setup.issue(requests[1]!))
+    await expect.poll(async () => (await jwt.token('db')) !== first).toBe(true)
+    expect(requests).toHaveLength(2)
+  })
+
+  test('a fetch for a valid token ends at its deadline too, and is tried again', async () => {
+    await using setup = setUp()
+    const { jwt, clock, requests } = setup
+    const first = await jwt.token('db')
+    clock.advance(151_000)
+    setup.fetch = () => new Promise(() => undefined)
+    const patient = jwt.token('db')
+    await expect.poll(() => requests.length).toBe(2)
+    clock.advance(1_000)
+    expect(await patient).toBe(first)
+    clock.advance(29_000)
+    expect(requests[1]!.signal.aborted).toBe(true)
+    setup.fetch = setup.issue
+    await expect.poll(() => clock.pending).toBe(0)
+    expect(await jwt.token('db')).toBe(first)
+    clock.advance(1_200)
+    expect(await jwt.token('db')).not.toBe(first)
+    expect(requests).toHaveLength(3)
   })
 
   test('a fetch that never ends is given up', async () => {

@@ -12,6 +12,7 @@ import type { CaClient } from '../../../src/secrets/index.ts'
 import type { CaAnswer, CaRequest } from '../../../src/secrets/internal.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { code } from '../../support/codes.ts'
+import { deferred } from '../../support/deferred.ts'
 import { callerOf, newRequest, workloadId } from '../../support/pki.ts'
 
 const [minute, hour, day] = [60_000, 3_600_000, 86_400_000]
@@ -125,6 +126,63 @@ describe('a wrong answer at a renewal', () => {
     state.answer = (request) => honest.issue(request)
     expect(await source.renew()).not.toBe(current)
     await source[Symbol.asyncDispose]()
+  })
+})
+
+describe('a CA that never answers', () => {
+  test('the call ends at its deadline, the next attempt follows, and a late answer is ignored', async () => {
+    const { clock, source, state, honest, pass } = await setUp()
+    const { current } = source
+    const gate = deferred()
+    const late = deferred<CaAnswer>()
+    let given: AbortSignal | undefined
+    state.answer = (request) => {
+      given = request.signal
+      gate.resolve()
+      return late.promise
+    }
+    const renewal = expect(source.renew()).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
+    await gate.promise
+    clock.advance(29_999)
+    expect([given?.aborted, source.isRenewing]).toEqual([false, true])
+    clock.advance(1)
+    await renewal
+    expect(given?.aborted).toBe(true)
+    expect(source.current).toBe(current)
+    expect(source.status).toMatchObject({
+      state: 'failing',
+      lastError: code('ERR_CA_UNAVAILABLE') as Error,
+    })
+    expect(state.requests).toBe(1)
+    state.answer = (request) => honest.issue(request)
+    await pass(2_000, 2_000)
+    const { current: next } = source
+    expect(next).not.toBe(current)
+    late.resolve({ certificate: 1 } as unknown as CaAnswer)
+    await pass(2_000, 2_000)
+    expect(source.current).toBe(next)
+    expect(source.status).toMatchObject({ state: 'current', lastError: undefined })
+    await source[Symbol.asyncDispose]()
+  })
+
+  test('the deadline is an option, of a second or more', async () => {
+    const clock = new FakeClock()
+    const gate = deferred()
+    const ca: CaClient = {
+      issue: () => {
+        gate.resolve()
+        return new Promise(() => undefined)
+      },
+    }
+    const options = { clock, ca, id: workloadId }
+    expect(() => new RenewingX509Source({ ...options, timeoutSeconds: 0 })).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
+    await using source = new RenewingX509Source({ ...options, timeoutSeconds: 2 })
+    await gate.promise
+    const renewal = expect(source.renew()).rejects.toThrow('the CA did not answer within 2 s')
+    clock.advance(2_000)
+    await renewal
   })
 })
 

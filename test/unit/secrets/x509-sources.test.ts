@@ -61,6 +61,19 @@ describe('createX509Sources', () => {
     expect(asked).toEqual(['first', 'real', 'w3', 'w1', 'w2'])
   })
 
+  test('a CA that never answers holds its place until the deadline, not for good', async () => {
+    const { sources, clock, asked, held } = open({ maxConcurrentRequests: 1, timeoutSeconds: 5 })
+    held.gate = new Promise(() => undefined)
+    const hanging = expect(sources.identity(id('hangs'))).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
+    await expect.poll(() => asked).toEqual(['hangs'])
+    const next = sources.identity(id('next'))
+    held.gate = undefined
+    clock.advance(5_000)
+    await hanging
+    expect((await next).svid.id.toString()).toBe(id('next'))
+    expect(asked).toEqual(['hangs', 'next'])
+  })
+
   test('the one asked for least recently makes room, and one in use stays', async () => {
     const { sources } = open({ maxIdentities: 2 })
     const used = sources.use(id('used'))
