@@ -49,7 +49,7 @@ it.each([
   expect(refusalOf(fresh, first.rotating.authority.trustBundle(), clock.now())).toBeUndefined()
 })
 
-it('a process that is a poll behind issues nothing with a revoked authority, and goes on after it', async () => {
+it('a process a poll behind issues nothing with a revoked authority, and goes on after it', async () => {
   const { first, second } = await twoProcesses()
   // The second process is a poll behind: it still signs with the one that is revoked next.
   await first.rotating.prepareNext()
