@@ -192,7 +192,7 @@ export function encodeBase64url(octets: Uint8Array, start = 0, end: number = oct
  * @throws ERR_BASE64
  */
 export function decodeBase64url(text: string): Uint8Array {
-  return plain(readBase64url(text))
+  return new Uint8Array(readBase64url(text))
 }
 
 /**

@@ -20,7 +20,7 @@ export type BlockedSubject =
   | { readonly certificate: CertificateId }
 
 /** An issuer whose authority is revoked: `AuthorityStore.update` adds it. @inline */
-export interface BlockedIssuer {
+interface BlockedIssuer {
   readonly issuer: KeyIdentifier
 }
 
