@@ -28,12 +28,17 @@ export interface ServerGuardOptions {
 /**
  * Options for `tls.createServer`, `https.createServer`, `http2.createSecureServer` or a framework that passes
  * them on. A server with these options refuses **every** client until `guardServer` is called on it: the
- * options contain no trusted authority, and the guard verifies clients instead.
+ * options contain no trusted authority, and the guard verifies clients instead. A handshake has 10 s.
  *
  * @throws ERR_SVID_UNAVAILABLE
  */
 export function tlsServerOptions(identity: TlsIdentity): TlsOptions {
-  return { ...requireTlsIdentity(identity).credentials(), requestCert: true, rejectUnauthorized: true }
+  return {
+    ...requireTlsIdentity(identity).credentials(),
+    requestCert: true,
+    rejectUnauthorized: true,
+    handshakeTimeout: handshakeTimeoutMs,
+  }
 }
 
 /**
@@ -66,6 +71,8 @@ export function guardServer<S extends Server>(
     if (!(peer instanceof PkiError)) limitAge(socket, maxConnectionAgeSeconds)
     return peer
   })
+  // After a handshake that took too long `tls.Server` says so, and leaves the connection open.
+  server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy())
   const stop = own.onChange(() => {
     // The ticket keys first, whether or not the new certificate can be used: an earlier session must not be
     // resumed with what was trusted then.
@@ -162,6 +169,9 @@ const chosen = [
 
 /** The HTTP/2 session of a socket, whose streams the socket does not know. */
 type Sessions = WeakMap<object, ServerHttp2Session>
+
+/** Node's own default is 120 s. */
+const handshakeTimeoutMs = 10_000
 
 const guardedMark = Symbol('guarded')
 

@@ -11,7 +11,10 @@ import { guardServer, tlsServerOptions } from './guard-server.ts'
 import type { ServerGuardOptions } from './guard-server.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
-/** Node's own options, without those that the identity and the gate set. */
+/**
+ * Node's own options, without those that the identity and the gate set. `handshakeTimeout` is 10,000 ms by
+ * default.
+ */
 export type NodeOptions<Options> = Omit<Options, DecidedHere>
 
 /** The options of Node that the identity and the gate set. */
@@ -40,7 +43,7 @@ export function createTlsServer(
   onConnection?: (socket: TLSSocket) => void,
 ): Server {
   const { node, ...guard } = Object(options) as typeof options
-  return guardServer(createServer({ ...node, ...tlsServerOptions(identity) }, onConnection), identity, guard)
+  return guardServer(createServer(optionsOf(identity, node), onConnection), identity, guard)
 }
 
 /**
@@ -62,7 +65,7 @@ export function createHttpsServer(
   listener?: RequestListener,
 ): HttpsServer {
   const { node, ...guard } = Object(options) as typeof options
-  return guardServer(createHttps({ ...node, ...tlsServerOptions(identity) }, listener), identity, guard)
+  return guardServer(createHttps(optionsOf(identity, node), listener), identity, guard)
 }
 
 /**
@@ -77,9 +80,15 @@ export function createHttp2Server(
   listener?: Parameters<typeof createSecureServer>[1],
 ): Http2SecureServer {
   const { node, ...guard } = Object(options) as typeof options
-  return guardServer(
-    createSecureServer({ ...node, ...tlsServerOptions(identity) }, listener),
-    identity,
-    guard,
-  )
+  return guardServer(createSecureServer(optionsOf(identity, node), listener), identity, guard)
+}
+
+/** Of what this package sets, the application may choose the time for a handshake alone. */
+function optionsOf<Options extends TlsOptions>(
+  identity: TlsIdentity,
+  node: Options | undefined,
+): Options & TlsOptions {
+  const decided = tlsServerOptions(identity)
+  const handshakeTimeout = node?.handshakeTimeout ?? decided.handshakeTimeout
+  return { ...node, ...decided, handshakeTimeout } as Options & TlsOptions
 }

@@ -109,7 +109,7 @@ export async function listenGrpc(
     },
     close: (graceMs = 5_000) =>
       new Promise((resolve) => {
-        // grpc-js does not know of a connection in its handshake, which may take two minutes.
+        // grpc-js does not know of a connection in its handshake.
         const stop = systemClock.schedule(() => {
           for (const socket of accepted) socket.destroy()
         }, graceMs)
