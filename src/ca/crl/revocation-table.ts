@@ -52,7 +52,7 @@ export class RevocationTable {
       await this.#apply(items, nowMs, turns)
       this.#cursor = next ?? this.#cursor
       if (items.length === 0 || next === undefined) {
-        if (this.#early.size > 0) await this.#apply([...this.#early.values()], nowMs, turns)
+        await this.#applyEarly(nowMs, turns)
         return nowMs
       }
       await turns.give()
@@ -83,6 +83,15 @@ export class RevocationTable {
     for (const entry of await runs.dropExpired(beforeMs, turns))
       if (--entry.uses === 0 && this.find(entry.serialNumber) === entry)
         this.#mapOf(entry.serialNumber).delete(entry.serialNumber)
+  }
+
+  /** There may be as many as a whole list has: those of a machine whose clock is ahead. */
+  async #applyEarly(nowMs: number, turns: Turns): Promise<void> {
+    const early = [...this.#early.values()]
+    for (let at = 0; at < early.length; at += pageSize) {
+      await this.#apply(early.slice(at, at + pageSize), nowMs, turns)
+      await turns.give()
+    }
   }
 
   async #apply(items: readonly RevokedRecord[], nowMs: number, turns: Turns): Promise<void> {
