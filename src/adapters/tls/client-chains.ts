@@ -1,17 +1,19 @@
-// The chains of the clients that were accepted last, by their leaf: all that a resumed session shows.
+// The chains of the clients that were accepted, by their leaf: all that a resumed session shows.
 
 import { createHash } from 'node:crypto'
 import type { X509Certificate } from 'node:crypto'
 import type { Certificate } from '../../x509/index.ts'
 
 /**
- * At most so many chains, with at most so many octets of certificates; the oldest make room. A client whose
- * chain made room and that resumes is refused where its leaf alone leads to no root.
+ * At most so many chains, with at most so many octets of certificates. When there is no room all are
+ * forgotten, and servers change their ticket keys: a session without its chain here cannot be resumed, so its
+ * client gets a full handshake. One chain at a time could not be forgotten: ticket keys are of all sessions.
  */
 export class ClientChains {
   readonly #chains = new Map<string, readonly Certificate[]>()
   readonly #maxChains: number
   readonly #maxOctets: number
+  readonly #listeners = new Set<() => void>()
   #octets = 0
 
   constructor(maxChains: number = 10_000, maxOctets: number = 16 * 1024 * 1024) {
@@ -30,20 +32,30 @@ export class ClientChains {
 
   set(leaf: Certificate, chain: readonly Certificate[]): void {
     const digest = fingerprintOf(leaf.der)
-    this.#forget(digest)
+    const known = this.#chains.get(digest)
+    const octets = this.#octets - octetsOf(known ?? []) + octetsOf(chain)
+    const isFull = known === undefined && this.#chains.size >= this.#maxChains
+    if (isFull || octets > this.#maxOctets) {
+      this.#forgetAll()
+      if (octetsOf(chain) <= this.#maxOctets) this.set(leaf, chain)
+      return
+    }
     this.#chains.set(digest, chain)
-    this.#octets += octetsOf(chain)
-    for (const [oldest] of this.#chains) {
-      if (this.#chains.size <= this.#maxChains && this.#octets <= this.#maxOctets) return
-      this.#forget(oldest)
+    this.#octets = octets
+  }
+
+  /** Calls `listener` whenever all chains have been forgotten. Returns what ends the calls. */
+  onForgotten(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
     }
   }
 
-  #forget(digest: string): void {
-    const chain = this.#chains.get(digest)
-    if (chain === undefined) return
-    this.#chains.delete(digest)
-    this.#octets -= octetsOf(chain)
+  #forgetAll(): void {
+    this.#chains.clear()
+    this.#octets = 0
+    for (const listener of [...this.#listeners]) listener()
   }
 }
 

@@ -73,13 +73,22 @@ export function guardServer<S extends Server>(
   })
   // After a handshake that took too long `tls.Server` says so, and leaves the connection open.
   server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy())
-  const stop = own.onChange(() => {
-    // The ticket keys first, whether or not the new certificate can be used: an earlier session must not be
-    // resumed with what was trusted then.
+  const forgetSessions = (): void => {
     server.setTicketKeys(randomBytes(48))
-    server.setSecureContext({ ...chosenFor(server), ...own.credentials() })
+  }
+  const stops = [
+    own.onChange(() => {
+      // The ticket keys first, whether or not the new certificate can be used: an earlier session must not be
+      // resumed with what was trusted then.
+      forgetSessions()
+      server.setSecureContext({ ...chosenFor(server), ...own.credentials() })
+    }),
+    // Without its chain, the client of a resumed session would be refused while it keeps the session.
+    own.verifier.chains.onForgotten(forgetSessions),
+  ]
+  server.once('close', () => {
+    for (const stop of stops) stop()
   })
-  server.once('close', stop)
   return server
   function limitAge(socket: TLSSocket, seconds: number): void {
     if (seconds === Infinity) return

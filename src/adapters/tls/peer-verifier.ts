@@ -42,9 +42,10 @@ interface AcceptedChain {
 
 /** Verifies peers of TLS connections. */
 export class PeerVerifier {
+  /** Of the clients that were accepted. */
+  readonly chains = new ClientChains()
   readonly #validator: X509SvidValidator
   readonly #options: VerifierOptions
-  readonly #chains = new ClientChains()
   /** By the list that `verify` has handed out; a resumed peer comes back with the same list. */
   readonly #accepted = new WeakMap<readonly Certificate[], AcceptedChain>()
 
@@ -81,7 +82,7 @@ export class PeerVerifier {
   /** The chain of the full handshake, by the leaf: a client's resumed session shows nothing else. */
   #chainOf(socket: TLSSocket): readonly Certificate[] | undefined {
     const leaf = socket.getPeerX509Certificate()
-    return leaf === undefined ? undefined : this.#chains.get(leaf)
+    return leaf === undefined ? undefined : this.chains.get(leaf)
   }
 
   /**
@@ -141,7 +142,7 @@ export class PeerVerifier {
       notAfterMs: Math.min(...certificates.map(({ notAfterMs }) => notAfterMs)),
     })
     // A client keeps the chain of its server with the session.
-    if (purpose === 'clientAuth') this.#chains.set(leaf, peer.chain)
+    if (purpose === 'clientAuth') this.chains.set(leaf, peer.chain)
   }
 }
 

@@ -14,6 +14,8 @@ import {
   peerOf,
   tlsServerOptions,
 } from '../../../../src/adapters/tls/index.ts'
+import { requireTlsIdentity } from '../../../../src/adapters/tls/tls-identity.ts'
+import type { Certificate } from '../../../../src/x509/index.ts'
 import { createServer as createHttps } from 'node:https'
 import { code } from '../../../support/codes.ts'
 import {
@@ -40,6 +42,14 @@ afterAll(async () => {
   await world.identity[Symbol.asyncDispose]()
   await world.source[Symbol.asyncDispose]()
 })
+
+/** As if too many clients had come. */
+function forgetChains(): void {
+  const { chains } = requireTlsIdentity(world.identity).verifier
+  const large = Object({ der: new Uint8Array(17 * 1024 * 1024) }) as Certificate
+  chains.set(large, [large])
+  expect(chains.size).toBe(0)
+}
 
 /** Sends a request of a client that is not ours. */
 type Ask = (port: number, options: ConnectionOptions) => Promise<RawAnswer>
@@ -123,6 +133,17 @@ describe.each(transports)('%s', (_, open, ask) => {
       expect(heard).toEqual([peerId])
       const again = await send(credentials, first.session)
       expect(again).toMatchObject({ resumed: true })
+      expect(again.text).toContain('granted')
+      expect(heard).toEqual([peerId])
+    })
+
+    test(`${version}: a session without its chain is not resumed, and its client is served`, async () => {
+      const credentials = await world.credentialsOf(peerId)
+      const first = await send(credentials)
+      expect(first.session).toBeDefined()
+      forgetChains()
+      const again = await send(credentials, first.session)
+      expect(again).toMatchObject({ resumed: false })
       expect(again.text).toContain('granted')
       expect(heard).toEqual([peerId])
     })
