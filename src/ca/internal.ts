@@ -1,11 +1,6 @@
 // The second face of ca, for storage adapters only: how records, lists and
 // authorities become rows, and the refusals in common.
-export {
-  cursorAfter,
-  cursorAfterChange,
-  readCertificateQuery,
-  readRevocationsQuery,
-} from './records/certificate-query.ts'
+export { cursorAfterChange, readCertificateQuery, readRevocationsQuery } from './records/certificate-query.ts'
 export {
   intentColumns,
   intentValues,
@@ -34,7 +29,8 @@ export {
 } from './rows/one-time-row.ts'
 export { RowReader } from './rows/row-reader.ts'
 export type { ColumnValue, Row } from './rows/row-reader.ts'
-export { revocationsStatement, searchStatement } from './rows/search-statement.ts'
+export { cursorAfterRows, revocationsStatement, searchStatement } from './rows/search-statement.ts'
+export type { Dialect } from './rows/search-statement.ts'
 export {
   serialExists,
   idempotencyKeyUsed,

@@ -1,8 +1,8 @@
 // The certificate store on PostgreSQL: records become rows here, and rows records.
 
 import {
-  cursorAfter,
   cursorAfterChange,
+  cursorAfterRows,
   intentValues,
   readCertificateQuery,
   readRevocationsQuery,
@@ -16,6 +16,7 @@ import {
 import type {
   CertificateQuery,
   ColumnValue,
+  Dialect,
   IssuanceOutcome,
   Page,
   PruneOptions,
@@ -60,12 +61,14 @@ export class PostgresCertificates implements CertificateStore {
   readonly #revocations: WriteLane<RevocationWrite, CertificateRecord>
   readonly #find: Statement
   readonly #table: string
+  readonly #dialect: Dialect
 
   constructor({ connections, calls, clock, S, maxBatch }: CertificatesContext) {
     this.#connections = connections
     this.#calls = calls
     this.#clock = clock
     this.#table = `${S}.certificates`
+    this.#dialect = { table: this.#table, placeholder: (position) => `$${position}` }
     this.#find = prepared(
       `SELECT ${recordColumns.join(', ')} FROM ${this.#table} WHERE serial_number = $1 AND issuer = $2`,
     )
@@ -134,7 +137,7 @@ export class PostgresCertificates implements CertificateStore {
 
   async revocations(query: RevocationsQuery): Promise<Page<RevokedRecord>> {
     const read = readRevocationsQuery(query)
-    const { sql, values } = revocationsStatement(read, placeholder, this.#table)
+    const { sql, values } = revocationsStatement(read, this.#dialect)
     const rows = await this.#read({ text: sql }, ...values)
     const last = rows.at(-1)?.['change']
     const items = Object.freeze(rows.map(revokedRecordOfRow))
@@ -146,13 +149,10 @@ export class PostgresCertificates implements CertificateStore {
 
   async query(query: CertificateQuery): Promise<Page<CertificateRecord>> {
     const read = readCertificateQuery(query)
-    const { sql, values } = searchStatement(read, placeholder, this.#table)
+    const { sql, values } = searchStatement(read, this.#dialect)
     const rows = await this.#read({ text: sql }, ...values)
     const items = Object.freeze(rows.slice(0, read.limit).map(recordOfRow))
-    return Object.freeze({
-      items,
-      next: rows.length > read.limit ? nextOf(read.byExpiry, rows.at(-2)) : undefined,
-    })
+    return Object.freeze({ items, next: cursorAfterRows(read, rows) })
   }
 
   async prune({ now, lookBackSeconds }: PruneOptions): Promise<PruneResult> {
@@ -184,12 +184,6 @@ function octetsIn(values: readonly (ColumnValue | Uint8Array)[]): number {
   for (const value of values) if (value instanceof Uint8Array) sum += value.length
   return sum
 }
-
-function nextOf(byExpiry: boolean, last: Row | undefined): string {
-  return cursorAfter(byExpiry, Number(last?.['not_after_ms']), Number(last?.['sequence']))
-}
-
-const placeholder = (position: number): string => `$${position}`
 
 /** A transaction for each step of so many records: others wait for no more than that. */
 const stepSize = 1000

@@ -1,8 +1,8 @@
 // The certificate store on SQLite: converts records to rows, and rows to records.
 
 import {
-  cursorAfter,
   cursorAfterChange,
+  cursorAfterRows,
   intentValues,
   readCertificateQuery,
   readRevocationsQuery,
@@ -12,7 +12,7 @@ import {
   searchStatement,
   unrecordedValues,
 } from '../../ca/internal.ts'
-import type { ColumnValue, Revocation, Row } from '../../ca/internal.ts'
+import type { ColumnValue, Dialect, Revocation } from '../../ca/internal.ts'
 import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
 import type { CertificateId, IssuanceIntent } from '../../ca/internal.ts'
 import type {
@@ -67,7 +67,7 @@ export class SqliteCertificates implements CertificateStore {
 
   async revocations(query: RevocationsQuery): Promise<Page<RevokedRecord>> {
     const read = readRevocationsQuery(query)
-    const { sql, values } = revocationsStatement(read, placeholder)
+    const { sql, values } = revocationsStatement(read, sqliteDialect)
     const rows = await this.#thread.call('search', sql, values)
     const last = rows.at(-1)?.['change'] as number | undefined
     const items = Object.freeze(rows.map(revokedRecordOfRow))
@@ -76,13 +76,10 @@ export class SqliteCertificates implements CertificateStore {
 
   async query(query: CertificateQuery): Promise<Page<CertificateRecord>> {
     const read = readCertificateQuery(query)
-    const { sql, values } = searchStatement(read, placeholder)
+    const { sql, values } = searchStatement(read, sqliteDialect)
     const rows = await this.#thread.call('search', sql, values)
     const items = Object.freeze(rows.slice(0, read.limit).map(recordOfRow))
-    return Object.freeze({
-      items,
-      next: rows.length > read.limit ? nextOf(read.byExpiry, rows.at(-2)) : undefined,
-    })
+    return Object.freeze({ items, next: cursorAfterRows(read, rows) })
   }
 
   async prune({ now, lookBackSeconds }: PruneOptions): Promise<PruneResult> {
@@ -113,9 +110,11 @@ function keyOf({ issuer, serialNumber }: CertificateId): Key {
   return [issuer, serialNumber]
 }
 
-function nextOf(byExpiry: boolean, last: Row | undefined): string {
-  return cursorAfter(byExpiry, last?.['not_after_ms'] as number, last?.['sequence'] as number)
+/** SQLite plans without statistics. */
+export const sqliteDialect: Dialect = {
+  table: 'certificates',
+  placeholder: () => '?',
+  // https://www.sqlite.org/optoverview.html, 4: a unary "+" keeps a term from an index.
+  unindexed: (column) => `+${column}`,
 }
-
-const placeholder = (): string => '?'
 const none: readonly Uint8Array[] = []

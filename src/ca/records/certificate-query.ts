@@ -5,12 +5,21 @@ import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { CertificateQuery, RevocationsQuery } from './certificate-store.ts'
 
-/** A query with its defaults; `byExpiry` selects one of the two orders. */
+/** What the records of a query are ordered by; those with the same time, by the sequence of their intents. */
+export type QueryOrder = 'sequence' | 'intendedAt' | 'notAfter'
+
+/** A record's place in an order: `ms` is its intendedAt or notAfter, and 0 in the order of intents. */
+export interface QueryPosition {
+  readonly ms: number
+  readonly sequence: number
+}
+
+/** A query with its defaults. */
 export interface ReadQuery extends CertificateQuery {
   readonly limit: number
-  readonly byExpiry: boolean
+  readonly order: QueryOrder
   /** The position after which the page begins. */
-  readonly position: { readonly notAfterMs: number; readonly sequence: number } | undefined
+  readonly position: QueryPosition | undefined
 }
 
 /**
@@ -34,22 +43,34 @@ export function readCertificateQuery(query: CertificateQuery): ReadQuery {
     after: 'optional',
     limit: 'optional',
   })
-  const byExpiry = read.notAfterFrom !== undefined || read.notAfterBefore !== undefined
   const limit = requireCount('limit', read.limit ?? 100, 1, 1000)
-  return { ...read, limit, byExpiry, position: readCursor(read.after, byExpiry) }
+  const order = orderOf(read)
+  return { ...read, limit, order, position: readCursor(read.after, order) }
 }
 
-/** The position after a record in the order of its query. */
-export function cursorAfter(byExpiry: boolean, notAfterMs: number, sequence: number): string {
-  return byExpiry ? `e${notAfterMs}.${sequence}` : `i${sequence}`
+/** The order of the index that serves the query: for another, each page would sort all that matches. */
+function orderOf(query: CertificateQuery): QueryOrder {
+  if (query.notAfterFrom !== undefined || query.notAfterBefore !== undefined) return 'notAfter'
+  return query.intendedFrom === undefined && query.intendedBefore === undefined ? 'sequence' : 'intendedAt'
 }
 
-function readCursor(after: string | undefined, byExpiry: boolean): ReadQuery['position'] {
+/** The cursor after a record in the order of its query. */
+export function cursorAfter(order: QueryOrder, { ms, sequence }: QueryPosition): string {
+  return order === 'sequence' ? `i${sequence}` : `${order === 'notAfter' ? 'e' : 't'}${ms}.${sequence}`
+}
+
+function readCursor(after: string | undefined, order: QueryOrder): ReadQuery['position'] {
   if (after === undefined) return undefined
-  const found = (byExpiry ? /^e(-?\d{1,16})\.(\d{1,16})$/ : /^i()(\d{1,16})$/).exec(after.slice(0, 64))
+  const found = cursors[order].exec(after.slice(0, 64))
   if (found === null)
     throw new PkiError('ERR_INVALID_ARGUMENT', 'query: after is not the `next` of a page of this query')
-  return { notAfterMs: Number(found[1]), sequence: Number(found[2]) }
+  return { ms: Number(found[1]), sequence: Number(found[2]) }
+}
+
+const cursors: Readonly<Record<QueryOrder, RegExp>> = {
+  sequence: /^i()(\d{1,16})$/,
+  intendedAt: /^t(-?\d{1,16})\.(\d{1,16})$/,
+  notAfter: /^e(-?\d{1,16})\.(\d{1,16})$/,
 }
 
 /** A revocations query with its defaults; `position` is the last change that was read. */

@@ -168,9 +168,9 @@ export interface PruneResult {
 /** Search and retention. */
 export interface CertificateSearch {
   /**
-   * Records in the order of their intents; with a condition on notAfter, by notAfter and then by intent. The
-   * cursor is stable: a record that always matches occurs exactly once, whatever is written between two
-   * pages.
+   * Records in the order of their intents; with a condition on notAfter by notAfter, else with one on
+   * intendedAt by intendedAt, and those of the same time in the order of their intents. The cursor is stable:
+   * a record that always matches occurs exactly once, whatever is written between two pages.
    *
    * @throws ERR_INVALID_ARGUMENT for an unknown or undefined condition, and for a cursor of another query
    */

@@ -13,6 +13,7 @@ import {
   readCertificateQuery,
   readRevocationsQuery,
 } from './certificate-query.ts'
+import type { QueryOrder, QueryPosition } from './certificate-query.ts'
 import type {
   CertificateId,
   CertificateRecord,
@@ -171,21 +172,19 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 
   async query(query: CertificateQuery): Promise<Page<CertificateRecord>> {
-    const { byExpiry, limit, position, ...conditions } = readCertificateQuery(query)
+    const { order, limit, position, ...conditions } = readCertificateQuery(query)
     const found: MemoryRecord[] = []
     for (const record of this.#table.values(conditions)) {
       if (!matches(record, conditions)) continue
-      if (position !== undefined && !isAfter(record, position, byExpiry)) continue
+      if (position !== undefined && !isAfter(placeOf(record, order), position)) continue
       found.push(record)
-      if (!byExpiry && found.length > limit) break
+      if (order === 'sequence' && found.length > limit) break
     }
-    if (byExpiry) found.sort((a, b) => a.notAfterMs - b.notAfterMs || a.sequence - b.sequence)
+    if (order !== 'sequence') found.sort((a, b) => (isAfter(placeOf(a, order), placeOf(b, order)) ? 1 : -1))
     const page = found.slice(0, limit)
     const last = page.at(-1)
     const next =
-      found.length > limit && last !== undefined
-        ? cursorAfter(byExpiry, last.notAfterMs, last.sequence)
-        : undefined
+      found.length > limit && last !== undefined ? cursorAfter(order, placeOf(last, order)) : undefined
     return Object.freeze({ items: Object.freeze(page.map(recordOf)), next })
   }
 
@@ -232,11 +231,11 @@ export class MemoryCertificateStore implements CertificateStore {
   }
 }
 
-function isAfter(
-  { notAfterMs, sequence }: MemoryRecord,
-  position: { readonly notAfterMs: number; readonly sequence: number },
-  byExpiry: boolean,
-): boolean {
-  if (!byExpiry || notAfterMs === position.notAfterMs) return sequence > position.sequence
-  return notAfterMs > position.notAfterMs
+function placeOf({ sequence, notAfterMs, intendedAtMs }: MemoryRecord, order: QueryOrder): QueryPosition {
+  if (order === 'sequence') return { ms: 0, sequence }
+  return { ms: order === 'notAfter' ? notAfterMs : intendedAtMs, sequence }
+}
+
+function isAfter(place: QueryPosition, other: QueryPosition): boolean {
+  return place.ms === other.ms ? place.sequence > other.sequence : place.ms > other.ms
 }

@@ -1,9 +1,10 @@
 // Queries of certificate stores as SQL, with the placeholders of each database: the same conditions and
 // orders everywhere.
 
-import type { ReadQuery, ReadRevocationsQuery } from '../records/certificate-query.ts'
+import { cursorAfter } from '../records/certificate-query.ts'
+import type { QueryOrder, ReadQuery, ReadRevocationsQuery } from '../records/certificate-query.ts'
 import { recordColumns, revokedColumns } from './certificate-row.ts'
-import type { ColumnValue } from './row-reader.ts'
+import type { ColumnValue, Row } from './row-reader.ts'
 
 /** One statement with the values of its placeholders. */
 export interface SearchStatement {
@@ -11,17 +12,22 @@ export interface SearchStatement {
   readonly values: readonly ColumnValue[]
 }
 
-/** The text of the n-th placeholder, from 1: `?`, `$1`. */
-export type Placeholder = (position: number) => string
+/** How a database is asked. */
+export interface Dialect {
+  readonly table: string
+  /** The text of the n-th placeholder, from 1: `?`, `$1`. */
+  readonly placeholder: (position: number) => string
+  /** A column in an expression that no index serves; absent for a database that plans by statistics. */
+  readonly unindexed?: (column: string) => string
+}
 
 /** One page of a query and one more row, which shows whether there is a next page. */
-export function searchStatement(
-  query: ReadQuery,
-  placeholder: Placeholder,
-  table = 'certificates',
-): SearchStatement {
-  const where = new Conditions(placeholder, table)
-  where.equal('issuer', query.issuer)
+export function searchStatement(query: ReadQuery, dialect: Dialect): SearchStatement {
+  const where = new Conditions(dialect)
+  const { unindexed = (column: string) => column } = dialect
+  // Without statistics an index over the issuer looks as selective as any other: it is left for queries that
+  // have nothing better.
+  where.equal(hasSelectiveCondition(query) ? unindexed('issuer') : 'issuer', query.issuer)
   where.equal('serial_number', query.serialNumber)
   where.equal('identity', query.identity?.toString())
   where.equal('key_identifier', query.keyIdentifier)
@@ -34,26 +40,49 @@ export function searchStatement(
   where.equal('renews_issuer', query.renews?.issuer)
   where.within('intended_at_ms', query.intendedFrom, query.intendedBefore)
   where.within('not_after_ms', query.notAfterFrom, query.notAfterBefore)
-  const { position, byExpiry, limit } = query
-  if (position !== undefined && byExpiry)
-    where.text(
-      `(not_after_ms, sequence) > (${where.take(position.notAfterMs)}, ${where.take(position.sequence)})`,
-    )
-  else if (position !== undefined) where.text(`sequence > ${where.take(position.sequence)}`)
-  const order = byExpiry ? 'not_after_ms, sequence' : 'sequence'
-  return where.select(recordColumns, order, limit + 1)
+  const { position, order, limit } = query
+  const column = orderColumns[order]
+  if (column === undefined) {
+    if (position !== undefined) where.text(`sequence > ${where.take(position.sequence)}`)
+    return where.select(recordColumns, 'sequence', limit + 1)
+  }
+  if (position !== undefined)
+    where.text(`(${column}, sequence) > (${where.take(position.ms)}, ${where.take(position.sequence)})`)
+  return where.select(recordColumns, `${column}, sequence`, limit + 1)
+}
+
+/** `next` of the page that these rows are, with the one more. */
+export function cursorAfterRows({ order, limit }: ReadQuery, rows: readonly Row[]): string | undefined {
+  const last = rows[limit - 1]
+  if (last === undefined || rows.length <= limit) return undefined
+  const ms = Number(last[orderColumns[order] ?? 'sequence'])
+  return cursorAfter(order, { ms, sequence: Number(last['sequence']) })
+}
+
+/** Whether an index other than that over the issuer finds the records, or gives them in their order. */
+function hasSelectiveCondition(query: ReadQuery): boolean {
+  const { order, state = 'issued', revoked, identity, keyIdentifier, idempotencyKey, renews } = query
+  const values = [identity, keyIdentifier, idempotencyKey, renews]
+  return (
+    order !== 'sequence' ||
+    state !== 'issued' ||
+    revoked === true ||
+    values.some((value) => value !== undefined)
+  )
+}
+
+const orderColumns: Readonly<Record<QueryOrder, string | undefined>> = {
+  sequence: undefined,
+  intendedAt: 'intended_at_ms',
+  notAfter: 'not_after_ms',
 }
 
 /**
  * A page of revocations, in the order of their changes. Conditions on shard and expiry are part of it; the
  * last change read is not.
  */
-export function revocationsStatement(
-  query: ReadRevocationsQuery,
-  placeholder: Placeholder,
-  table = 'certificates',
-): SearchStatement {
-  const where = new Conditions(placeholder, table)
+export function revocationsStatement(query: ReadRevocationsQuery, dialect: Dialect): SearchStatement {
+  const where = new Conditions(dialect)
   where.equal('issuer', query.issuer)
   where.text(`change > ${where.take(query.position)}`)
   where.equal('shard', query.shard)
@@ -62,14 +91,12 @@ export function revocationsStatement(
 }
 
 class Conditions {
-  readonly #placeholder: Placeholder
-  readonly #table: string
+  readonly #dialect: Dialect
   readonly #conditions: string[] = []
   readonly #values: ColumnValue[] = []
 
-  constructor(placeholder: Placeholder, table: string) {
-    this.#placeholder = placeholder
-    this.#table = table
+  constructor(dialect: Dialect) {
+    this.#dialect = dialect
   }
 
   text(condition: string): void {
@@ -77,7 +104,7 @@ class Conditions {
   }
 
   take(value: ColumnValue): string {
-    return this.#placeholder(this.#values.push(value))
+    return this.#dialect.placeholder(this.#values.push(value))
   }
 
   equal(column: string, value: string | undefined): void {
@@ -91,7 +118,8 @@ class Conditions {
 
   select(columns: readonly string[], order: string, limit: number): SearchStatement {
     const where = this.#conditions.length === 0 ? '' : ` WHERE ${this.#conditions.join(' AND ')}`
-    const sql = `SELECT ${columns.join(', ')} FROM ${this.#table}${where} ORDER BY ${order} LIMIT ${limit}`
+    const selected = `SELECT ${columns.join(', ')} FROM ${this.#dialect.table}`
+    const sql = `${selected}${where} ORDER BY ${order} LIMIT ${limit}`
     return { sql, values: this.#values }
   }
 }

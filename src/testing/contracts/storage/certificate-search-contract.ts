@@ -17,6 +17,7 @@ export function certificateSearchContract(
     contractCase('finds by each condition, and by all of them', findsByCondition),
     contractCase('pages by a cursor that stays valid while records are added', pagesStably),
     contractCase('pages by expiry', pagesByExpiry),
+    contractCase('pages by the time of issue where it is asked for', pagesByTimeOfIssue),
     contractCase('refuses an undefined or unknown condition', refusesUndefined),
     contractCase('prunes only records that expired longer ago than the look-back', prunes),
     contractCase('settles intents that have expired', settlesIntents),
@@ -100,6 +101,21 @@ async function pagesByExpiry(store: CertificateStore): Promise<void> {
     expected.map(idOf),
     'expiring records, the next to expire first',
   )
+}
+
+/** Several processes write a store, each by its own clock: intents are not in the order of their times. */
+async function pagesByTimeOfIssue(store: CertificateStore): Promise<void> {
+  const issuer = anyKeyIdentifier()
+  const base = Math.floor(systemClock.now() / 1000) * 1000
+  const at = (seconds: number): Date => new Date(base + seconds * 1000)
+  const all: IssuanceIntent[] = []
+  for (const seconds of [5, 1, 3, 1, 4, 2]) all.push(await issued(store, { issuer, intendedAt: at(seconds) }))
+  const query = { issuer, intendedFrom: at(1), intendedBefore: at(5), limit: 2 }
+  const expected = [1, 3, 5, 2, 4].map((place) => all[place] ?? anyIntent())
+  same((await allOf(store, query)).map(idOf), expected.map(idOf), 'records by the time of their issue')
+  const { next } = await store.query(query)
+  await refused('ERR_INVALID_ARGUMENT', () => store.query({ issuer, after: next }))
+  await refused('ERR_INVALID_ARGUMENT', () => store.query({ issuer, notAfterFrom: at(0), after: next }))
 }
 
 async function refusesUndefined(store: CertificateStore): Promise<void> {

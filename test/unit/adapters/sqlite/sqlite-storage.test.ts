@@ -12,9 +12,12 @@ import { createSqliteStorage } from '../../../../src/adapters/sqlite/index.ts'
 import type { SqliteStorage } from '../../../../src/adapters/sqlite/index.ts'
 import type { SqliteStorageOptions } from '../../../../src/adapters/sqlite/sqlite-storage.ts'
 import { Database } from '../../../../src/adapters/sqlite/thread/database.ts'
+import { sqliteDialect } from '../../../../src/adapters/sqlite/sqlite-certificates.ts'
 import { closeStore, openStore } from '../../../../src/adapters/sqlite/thread/open-store.ts'
 import { applicationId, migrations } from '../../../../src/adapters/sqlite/thread/schema.ts'
 import { JoinTokenAuthenticator } from '../../../../src/auth/index.ts'
+import { readCertificateQuery, searchStatement } from '../../../../src/ca/internal.ts'
+import type { CertificateQuery, KeyIdentifier } from '../../../../src/ca/internal.ts'
 import { FakeClock, contracts } from '../../../../src/testing/index.ts'
 import { anyIntent, idOf, issued } from '../../../../src/testing/contracts/storage/storage-fixtures.ts'
 import { bundled, sqliteWorker } from '../../../support/bundled.ts'
@@ -193,7 +196,9 @@ describe('migrations', () => {
     INSERT INTO renewal_blocks VALUES ('identity spiffe://example.org/b', 'left', 1700000000000);`
   const versionThree = `${versionTwo}
     INSERT INTO one_time_values VALUES ('${digestOf('key')}', 'value', 4000000000000);`
-  const fixtures: readonly string[] = [versionOne, versionTwo, versionThree]
+  /** Version 4 added indexes. */
+  const versionFour = versionThree
+  const fixtures: readonly string[] = [versionOne, versionTwo, versionThree, versionFour]
 
   it.each(fixtures.map((fixture, at) => [at + 1, fixture] as const))(
     'a store of version %i opens with everything in it',
@@ -374,6 +379,9 @@ describe('calls', () => {
 })
 
 describe('queries', () => {
+  const issuer = 'AB01' as KeyIdentifier
+  const at = new Date(1_700_000_000_000)
+
   it('use an index for each of their conditions', () => {
     const path = newPath()
     const conditions = [
@@ -396,6 +404,34 @@ describe('queries', () => {
       ])
     }
     closeStore(database)
+  })
+
+  it.each<CertificateQuery>([
+    { revoked: true },
+    { revoked: true, issuer },
+    { revoked: true, after: 'i7' },
+    { state: 'intended' },
+    { state: 'failed', issuer },
+    { state: 'lapsed', after: 'i7' },
+    { issuer },
+    { issuer, after: 'i7' },
+    { intendedFrom: at },
+    { intendedBefore: at, after: 't7.7' },
+    { intendedFrom: at, intendedBefore: at, issuer },
+    { intendedFrom: at, state: 'issued', after: 't7.7' },
+    { notAfterFrom: at, notAfterBefore: at, issuer },
+    { notAfterFrom: at, after: 'e7.7' },
+  ])('read neither the whole table nor sort it: %j', (query) => {
+    const database = openStore(setupOf(newPath()))
+    const { sql, values } = searchStatement(readCertificateQuery(query), sqliteDialect)
+    const plan = database.all(`EXPLAIN QUERY PLAN ${sql}`, ...values).map(({ detail }) => String(detail))
+    closeStore(database)
+    // An index over few rows may be read from end to end.
+    expect(plan).toEqual([
+      expect.stringMatching(
+        /^(SEARCH certificates USING INDEX \S+ |SCAN certificates USING INDEX certificates_revoked$)/,
+      ),
+    ])
   })
 })
 
