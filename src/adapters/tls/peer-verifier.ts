@@ -43,7 +43,7 @@ interface AcceptedChain {
 /** Verifies peers of TLS connections. */
 export class PeerVerifier {
   /** Of the clients that were accepted. */
-  readonly chains = new ClientChains()
+  readonly chains: ClientChains = new ClientChains()
   readonly #validator: X509SvidValidator
   readonly #options: VerifierOptions
   /** By the list that `verify` has handed out; a resumed peer comes back with the same list. */
