@@ -85,4 +85,10 @@ export interface X509Source extends BundleSource, AsyncDisposable, AsyncIterable
   renew(signal?: AbortSignal): Promise<X509Identity>
   /** Calls `listener` after each new SVID or bundle. Returns a function that stops it. */
   onChange(listener: (identity: X509Identity) => void): () => void
+  /**
+   * Calls `listener` when SVID or bundles are taken back and nothing is given in their place: connections
+   * that rest on them are to end. Returns a function that stops it. A source from which nothing can be taken
+   * back has none.
+   */
+  onWithdrawn?(listener: () => void): () => void
 }

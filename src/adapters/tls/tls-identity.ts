@@ -43,9 +43,9 @@ export interface TlsIdentity extends AsyncDisposable {
   readonly connections: ConnectionRegistry
   /**
    * Verifies the peer of every live connection again, with the current bundles, revocation and authorization,
-   * and closes the connections that fail. This also happens when the source changes, then with turns of the
-   * event loop in between; call it after a new CRL or a changed authorization. Returns the number of closed
-   * connections.
+   * and closes the connections that fail. This also happens when the source changes or loses what it had,
+   * then with turns of the event loop in between; call it after a new CRL or a changed authorization. Returns
+   * the number of closed connections.
    */
   recheck(): number
   /**
@@ -123,10 +123,14 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     this.logger = safeLogger('createTlsIdentity', logger)
     this.verifier = new PeerVerifier({ bundles: source, revocation, clock: this.clock })
     this.#minVersion = minVersion ?? 'TLSv1.2'
-    this.#stop = source.onChange(() => {
+    const changed = (): void => {
       for (const listener of [...this.#listeners]) this.#tell(listener)
       void this.#recheckInTurns()
-    })
+    }
+    const stops = [source.onChange(changed), source.onWithdrawn?.(changed)]
+    this.#stop = () => {
+      for (const stop of stops) stop?.()
+    }
   }
 
   abstract secureClient(socket: Duplex, options: SecureClientOptions): TLSSocket
@@ -163,7 +167,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     return this.#context.context
   }
 
-  /** Calls `listener` after each new SVID. Returns a function that stops it. */
+  /** Calls `listener` after each new SVID, and when it was taken back. Returns a function that stops it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => {

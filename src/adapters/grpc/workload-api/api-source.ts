@@ -56,6 +56,7 @@ export class ApiSource implements WorkloadApiSource {
   readonly #closed = new AbortController()
   readonly #states = new LatestValue<WorkloadState>()
   readonly #identities = new LatestValue<X509Identity>()
+  readonly #withdrawals = new LatestValue<undefined>()
   #x509: WorkloadState | undefined
   #jwt: ReadonlyMap<string, readonly JwtAuthority[]> = new Map()
   #denied = false
@@ -145,6 +146,10 @@ export class ApiSource implements WorkloadApiSource {
     return this.#identities.listen(listener)
   }
 
+  onWithdrawn(listener: () => void): () => void {
+    return this.#withdrawals.listen(listener)
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<X509Identity> {
     return this.#identities.follow(this.#closed.signal)[Symbol.asyncIterator]()
   }
@@ -218,8 +223,9 @@ export class ApiSource implements WorkloadApiSource {
     this.#logger.warn({ code: found.code, reason: found.message }, 'the Workload API sent no new state')
     if (found.code !== 'ERR_WORKLOAD_API_DENIED' || this.#denied) return
     this.#denied = true
-    if (this.#states.value !== undefined)
-      this.#states.set(Object.freeze({ identities: [], bundles: [], crls: [] }))
+    if (this.#states.value === undefined) return
+    this.#tell(() => this.#states.set(Object.freeze({ identities: [], bundles: [], crls: [] })))
+    this.#tell(() => this.#withdrawals.set(undefined))
   }
 
   #publish(): void {
@@ -243,6 +249,8 @@ export class ApiSource implements WorkloadApiSource {
     )
     if (chosen === undefined) {
       this.#fail(new PkiError('ERR_WORKLOAD_API', 'the Workload API does not have the expected identity'))
+      // The bundles may have lost roots that connections rest on.
+      this.#tell(() => this.#withdrawals.set(undefined))
       return
     }
     const { svid, privateKey } = chosen

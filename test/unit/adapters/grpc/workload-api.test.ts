@@ -1,5 +1,7 @@
 // The SPIFFE Workload API: our client against our server, and raw calls against both.
 
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
@@ -19,6 +21,7 @@ import {
   JWTBundlesResponseSchema,
   X509SVIDResponseSchema,
 } from '../../../../src/adapters/grpc/gen/spiffe/workload_pb.ts'
+import { connectTls, createTlsIdentity, createTlsServer } from '../../../../src/adapters/tls/index.ts'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { createJwtSource } from '../../../../src/secrets/index.ts'
 import { LatestValue } from '../../../../src/secrets/internal.ts'
@@ -385,6 +388,53 @@ describe('the source', () => {
     expect(() => source.current).toThrow(code('ERR_SVID_UNAVAILABLE'))
     expect(source.bundleFor(TrustDomain.from('example.org'))).toBeUndefined()
     await expect(source.workload.get('default')).rejects.toThrow(code('ERR_SECRET_UNKNOWN'))
+  })
+
+  test('after PERMISSION_DENIED connections that rest on what was taken back are closed', async () => {
+    let who: WorkloadSource | undefined = mesh.secrets
+    const attestor = { name: 'a', attest: async () => who }
+    const api = await createWorkloadApiServer({ address: mesh.address, attestor })
+    const source = await sourceOf(api.address)
+    await source.ready()
+    const own = kept(createTlsIdentity({ source }))
+    const server = createTlsServer(own, { authorize: otherId }, (socket) => {
+      socket.on('error', () => undefined)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    kept({ [Symbol.asyncDispose]: async () => void server.close() })
+    const client = kept(createTlsIdentity({ source: mesh.sources[1]! }))
+    const { port } = server.address() as AddressInfo
+    const socket = connectTls(client, { id: meshId, host: '127.0.0.1', port })
+    socket.on('error', () => undefined)
+    const closed = once(socket, 'close')
+    await expect.poll(() => own.connections.size).toBe(1)
+    who = undefined
+    await api.close(0)
+    expect(own.connections.size).toBe(1)
+    await serve({ attestor })
+    await closed
+    expect(source.status.lastError).toEqual(code('ERR_WORKLOAD_API_DENIED'))
+    expect(own.connections.size).toBe(0)
+  })
+
+  test('bundles that come without the expected identity are looked at again too', async () => {
+    const states = new LatestValue<WorkloadState>()
+    states.set(mesh.secrets.state!)
+    const workload: WorkloadSource = {
+      get state() {
+        return states.value
+      },
+      onChange: (listener) => states.listen(listener),
+    }
+    const source = await sourceOf(await serve({ workload }), otherId)
+    await source.ready()
+    let told = 0
+    source.onWithdrawn?.(() => told++)
+    const { identities, ...rest } = states.value!
+    states.set({ ...rest, identities: identities.slice(0, 1) })
+    await expect.poll(() => told).toBeGreaterThan(0)
+    expect(source.status.lastError).toEqual(code('ERR_WORKLOAD_API'))
   })
 
   test('keeps no call and no signal of a JWT-SVID that it has fetched', async () => {
