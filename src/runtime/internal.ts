@@ -1,5 +1,5 @@
 // The second entry point of runtime, for the layers above only: not part of the package's public API.
-export { createRemoteDocument, checkLifetimes } from './fetch/remote-document.ts'
+export { createRemoteDocument, checkLifetimes, withoutQuery } from './fetch/remote-document.ts'
 export type { DocumentLifetimes } from './fetch/remote-document.ts'
 export { RefreshedValue } from './fetch/refreshed-value.ts'
 export { safeLogger, silentLogger } from './logger.ts'

@@ -3,7 +3,7 @@
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { Clock, GuardedFetcher, Logger } from '../../runtime/index.ts'
-import { createRemoteDocument } from '../../runtime/internal.ts'
+import { createRemoteDocument, withoutQuery } from '../../runtime/internal.ts'
 import type { DocumentLifetimes, RefreshedValue } from '../../runtime/internal.ts'
 import { parseJwkSet } from './jwk-set.ts'
 import type { JwkSet } from './jwk-set.ts'
@@ -95,6 +95,7 @@ export class IssuerKeys implements AsyncDisposable {
   ): RefreshedValue<T> {
     const { fetcher, lifetimes, clock, logger } = this.#fetching
     const { issuer } = this.#location
+    const shown = withoutQuery(url)
     return createRemoteDocument({
       ...lifetimes,
       url,
@@ -104,7 +105,10 @@ export class IssuerKeys implements AsyncDisposable {
       parse,
       forgetOn: ({ code }) => code === 'ERR_JWK_INVALID',
       onFailure: ({ code, message }) =>
-        logger.warn({ issuer, url, code, reason: message }, 'the keys of a token issuer cannot be fetched'),
+        logger.warn(
+          { issuer, url: shown, code, reason: message },
+          'the keys of a token issuer cannot be fetched',
+        ),
     })
   }
 

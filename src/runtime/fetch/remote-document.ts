@@ -40,6 +40,7 @@ export interface RemoteDocumentOptions<T> extends DocumentLifetimes {
 export function createRemoteDocument<T>(options: RemoteDocumentOptions<T>): RefreshedValue<T> {
   const { url, fetcher, parse, contentTypes, maxBytes, clock = systemClock, forgetOn, onFailure } = options
   const { cooldownSeconds, minFreshSeconds, maxFreshSeconds, maxStaleSeconds } = checkLifetimes(options)
+  const shown = withoutQuery(url)
   let last: { readonly etag: string; readonly value: T } | undefined
 
   const load = async (signal: AbortSignal): Promise<LoadedValue<T>> => {
@@ -54,7 +55,7 @@ export function createRemoteDocument<T>(options: RemoteDocumentOptions<T>): Refr
     // A 304 response to the next conditional request must not hide an invalid response to this one.
     last = undefined
     if (response.status !== 200)
-      throw new PkiError('ERR_FETCH_FAILED', `${url} answered with status ${response.status}; expected 200`)
+      throw new PkiError('ERR_FETCH_FAILED', `${shown} answered with status ${response.status}; expected 200`)
     const value = parse(response.body, response.url)
     const { etag } = response.headers
     if (etag !== undefined && etag.length <= maxEtagLength) last = { etag, value }
@@ -62,7 +63,7 @@ export function createRemoteDocument<T>(options: RemoteDocumentOptions<T>): Refr
   }
 
   return new RefreshedValue({
-    what: url,
+    what: shown,
     load,
     clock,
     cooldownSeconds,
@@ -70,6 +71,11 @@ export function createRemoteDocument<T>(options: RemoteDocumentOptions<T>): Refr
     forgetOn,
     onFailure,
   })
+}
+
+/** A URL for messages and logs: its query may hold a token, and its authority a password. */
+export function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, '').replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1')
 }
 
 /** The lifetimes with their defaults. @throws ERR_INVALID_ARGUMENT */

@@ -272,6 +272,30 @@ describe('the keys of an issuer', () => {
     expect(fetches('/keys')).toBeLessThanOrEqual(4)
   })
 
+  it('the query of their URL is in no message and no log', async () => {
+    const endpoint = await httpEndpoint((_request, response) => response.writeHead(500).end())
+    const lines: unknown[] = []
+    const log = (...line: unknown[]): void => void lines.push(line)
+    const oidc = new OidcAuthenticator({
+      clock: new FakeClock(),
+      fetcher: createGuardedFetcher(loopback),
+      logger: { debug: log, info: log, warn: log, error: log },
+      issuers: [
+        {
+          issuer,
+          audience: 'ca',
+          identity: 'spiffe://example.org/{sub}',
+          jwksUri: `${endpoint.origin}/keys?token=secret`,
+        },
+      ],
+    })
+    const failure = await idOf(oidc, good).catch((error: unknown) => error as Error)
+    const told = JSON.stringify([lines, String(failure)])
+    expect(lines).not.toEqual([])
+    expect(told).toContain(`${endpoint.origin}/keys`)
+    expect(told).not.toContain('secret')
+  })
+
   it('a key that was taken out is refused when the set is old', async () => {
     const { state, ask, clock } = await liveIssuer()
     await ask()

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { PkiError } from '../../../src/errors/index.ts'
-import { createRemoteDocument } from '../../../src/runtime/internal.ts'
+import { createRemoteDocument, withoutQuery } from '../../../src/runtime/internal.ts'
 import type { GuardedFetcher } from '../../../src/runtime/index.ts'
 import type { GuardedRequest, GuardedResponse } from '../../../src/runtime/internal.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
@@ -105,6 +105,22 @@ describe('a remote document', () => {
     clock.advance(1)
     await document.get()
     expect(fetcher.requests).toHaveLength(2)
+  })
+
+  it('names its URL without query, password and fragment', async () => {
+    const url = 'https://user:secret@keys.example/jwks?token=secret/@x#secret'
+    const { clock, fetcher, document } = setUp({ url, forgetOn: () => true })
+    const messageOf = (): Promise<string> =>
+      document.get().then(String, (error: unknown) => (error as Error).message)
+    fetcher.answer = () => ({ status: 500 })
+    expect(await messageOf()).toBe('https://keys.example/jwks answered with status 500; expected 200')
+    clock.advance(30_000)
+    fetcher.answer = () => Promise.reject(new Error('down'))
+    expect(await messageOf()).toBe('https://keys.example/jwks cannot be loaded')
+    await document[Symbol.asyncDispose]()
+    expect(await messageOf()).toBe('https://keys.example/jwks: the owner was closed')
+    expect(withoutQuery('https://a.example?x=/@b')).toBe('https://a.example')
+    expect(withoutQuery('https://a.example/b@c')).toBe('https://a.example/b@c')
   })
 
   it('asks by ETag, and keeps the same value after 304', async () => {
