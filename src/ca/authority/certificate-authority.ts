@@ -13,6 +13,7 @@ import type { RevocationLookup } from '../crl/revocation-lookup.ts'
 import type { OcspAnswer } from '../ocsp/ocsp-responder.ts'
 import type { CertificateProfile } from '../profile/certificate-profile.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
+import type { KeyIdentifier } from '../records/certificate-record.ts'
 import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
 import type { SigningMaterial } from './signing-material.ts'
 
@@ -37,6 +38,12 @@ export interface CertificateAuthority extends BundleSource, CrlIssuer {
   readonly chain: readonly Certificate[]
   /** Frozen. */
   readonly roots: readonly Certificate[]
+  /**
+   * As `chain`, for a certificate that the CA has issued before, by the key identifier of its issuer: that of a
+   * canary, or of before a rotation. Undefined where the CA does not know the key, or no root above it is
+   * served. Without this method `certificate` is the only issuer.
+   */
+  chainOf?(issuer: KeyIdentifier): readonly Certificate[] | undefined
   /**
    * Verifies the proof of possession of the request, on a worker if there are workers, and creates the exact
    * bytes to sign. They have passed the lints, can be signed once within 60 s, and have a serial number of

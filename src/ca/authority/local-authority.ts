@@ -25,6 +25,7 @@ import { OcspResponder } from '../ocsp/ocsp-responder.ts'
 import type { OcspAnswer } from '../ocsp/ocsp-responder.ts'
 import { readProfile, workloadProfile } from '../profile/certificate-profile.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
+import type { KeyIdentifier } from '../records/certificate-record.ts'
 import { createMemoryStorage } from '../records/memory-storage.ts'
 import type {
   CertificateAuthority,
@@ -34,6 +35,7 @@ import type {
 import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
 import { Issuer } from './issuer/issuer.ts'
 import type { IssuerSettings } from './issuer/issuer.ts'
+import { KnownIssuers } from './issuer/known-issuers.ts'
 import { PreparedToken } from './prepared-token.ts'
 import { RequestProver, throwIfAborted } from './request-prover.ts'
 import { materialKinds, readSigningMaterial } from './signing-material.ts'
@@ -92,6 +94,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly #crls: IssuerCrls
   readonly #ocsp: OcspResponder
   readonly #prover = new RequestProver()
+  readonly #known = new KnownIssuers()
   readonly #requireSigning: () => void
   /** Replaced as a whole: one certificate uses one issuer throughout. */
   #issuer: Issuer
@@ -124,6 +127,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const shared = { storage, clock: this.#clock }
     this.#crls = new IssuerCrls({ ...shared, ttlSeconds: crlTtlSeconds, distribution })
     this.#crls.add(this.#issuer)
+    this.#known.add(this.#issuer, this.#clock.now())
     this.#ocsp = new OcspResponder({ ...shared, ttlSeconds: ocspTtlSeconds })
     this.#ocsp.add(this.#issuer)
     this.revocation = createRevocationLookup(storage.certificates)
@@ -135,6 +139,10 @@ class LocalCertificateAuthority implements CertificateAuthority {
 
   get chain(): readonly Certificate[] {
     return this.#issuer.chain
+  }
+
+  chainOf(issuer: KeyIdentifier): readonly Certificate[] | undefined {
+    return this.#known.chainOf(issuer, this.roots)
   }
 
   get roots(): readonly Certificate[] {
@@ -245,6 +253,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
       if (share < 1) this.#requireBoth(next)
       const bundle = this.#bundleOf(next)
       this.#crls.add(next)
+      this.#known.add(next, this.#clock.now())
       this.#ocsp.add(next)
       this.#canary = share < 1 ? { issuer: next, share } : undefined
       if (share === 1) this.#issuer = next
@@ -261,7 +270,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
 
   /** @throws ERR_CA_MATERIAL if the roots of a canary do not verify certificates of the current issuer */
   #requireBoth({ roots }: Issuer): void {
-    if (this.#issuer.anchors.some((anchor) => roots.some((root) => root.equals(anchor)))) return
+    if (this.#issuer.isBelow(roots)) return
     throw new PkiError(
       'ERR_CA_MATERIAL',
       `rotate: the roots of the canary material lack the root above ` +
@@ -279,11 +288,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
    */
   #requireTrusted(issuer: Issuer): void {
     this.#requireSigning()
-    if (
-      issuer === this.#issuer ||
-      issuer.anchors.some((anchor) => this.roots.some((root) => root.equals(anchor)))
-    )
-      return
+    if (issuer === this.#issuer || issuer.isBelow(this.roots)) return
     throw new PkiError(
       'ERR_PREPARED_EXPIRED',
       `the roots above ${issuer.certificate.subject.toString()}, which prepared the certificate, are no ` +

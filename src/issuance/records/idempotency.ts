@@ -47,20 +47,27 @@ export class Idempotency {
     const [record] = items
     if (record === undefined || record.state === 'failed') return undefined
     const certificate = this.#reusable(record, csr)
-    const { chain, roots } = this.#authority
-    return Object.freeze({ certificate, chain, roots, rule, trimmed })
+    const chain = this.#chainOf(record)
+    return Object.freeze({ certificate, chain, roots: this.#authority.roots, rule, trimmed })
   }
 
   #reusable(record: CertificateRecord, csr: CertificateRequest): Certificate {
-    const { certificate: der, state, serialNumber, revocation, issuer } = record
+    const { certificate: der, state, serialNumber, revocation } = record
     if (der === undefined) throw used(`its certificate ${serialNumber} is recorded as ${state}`)
     if (record.keyIdentifier !== keyIdentifierOf(csr.publicKey.keyIdentifier))
       throw used(`its certificate ${serialNumber} is for another key`)
     if (revocation !== undefined) throw used(`its certificate ${serialNumber} is revoked`)
-    const current = this.#authority.certificate.subjectKeyIdentifier
-    if (current === undefined || keyIdentifierOf(current) !== issuer)
-      throw used(`its certificate ${serialNumber} was issued by an earlier CA certificate`)
     return Certificate.parse(der)
+  }
+
+  /** Of the issuer that has signed it, which may be a canary, or the one before a rotation. */
+  #chainOf({ issuer, serialNumber }: CertificateRecord): readonly Certificate[] {
+    const { certificate, chain } = this.#authority
+    const current = certificate.subjectKeyIdentifier
+    const found =
+      current !== undefined && keyIdentifierOf(current) === issuer ? chain : this.#authority.chainOf?.(issuer)
+    if (found !== undefined) return found
+    throw used(`its certificate ${serialNumber} was issued by a CA certificate that is no longer in use`)
   }
 }
 

@@ -126,6 +126,11 @@ export class Issuer {
     this.#findPath(nowMs)
   }
 
+  /** Whether one of the roots is at the end of its chain. */
+  isBelow(roots: readonly Certificate[]): boolean {
+    return this.anchors.some((anchor) => roots.some((root) => root.equals(anchor)))
+  }
+
   /** Creates the final, linted TBSCertificate. @throws ERR_LINT, ERR_NAME_INVALID, ERR_STRING_INVALID */
   prepare(
     publicKey: PublicKey,
