@@ -24,6 +24,7 @@ export function numberedByLeader(storage: CaStorage, leadership: Leadership, clo
   const fenced: CaStorage['crls'] = {
     last: (issuer, shard) => crls.last(issuer, shard),
     list: () => crls.list(),
+    ...(crls.latestTime && { latestTime: () => crls.latestTime?.() as Promise<Date> }),
     async publish(crl, options) {
       const { number, issuer, shard } = crl
       const { expectedNumber } = options

@@ -50,6 +50,7 @@ export class OperationRecords {
       crls: Object.freeze<CaStorage['crls']>({
         last: (issuer, shard) => crls.last(issuer, shard),
         list: () => crls.list(),
+        ...(crls.latestTime && { latestTime: () => crls.latestTime?.() as Promise<Date> }),
         publish: (list, options) => {
           const { issuer, shard, number, crl, nextUpdate } = list
           const details = { issuer, shard, number: number.toString(), nextUpdate: nextUpdate.toISOString() }

@@ -6,7 +6,8 @@
 // - I4  a leaf is within its issuer and not longer than the policy allows, inclusive: certificates.ts
 // - I5  the identity of a certificate is that of its caller: certificates.ts
 // - I6  a revocation that was answered is on each later list, complete, delta and shard: lists.ts
-// - I7  list numbers rise, thisUpdate does not go back, nextUpdate has not come: lists.ts
+// - I7  list numbers rise, nextUpdate has not come, thisUpdate does not go back except from a list more than
+//       five minutes in the future of the accepted clock: lists.ts
 // - I8  the audit log verifies and has grown; store and log have the same issuances and revocations, one
 //       outcome each: audit.ts
 // - I9  epochs never go back: leaders.ts, of what leader-process.ts writes down, which also counts the writes

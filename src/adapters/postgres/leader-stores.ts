@@ -56,6 +56,13 @@ export function crlStore(connections: Connections, calls: StoreCalls, S: string)
       calls.read(async () =>
         (await connections.query({ text: `${select} ORDER BY issuer, shard` })).map(crlOfRow),
       ),
+    latestTime: () =>
+      calls.read(async () => {
+        const [row] = await connections.query({
+          text: `SELECT value FROM ${S}.counters WHERE name = 'clock_ms'`,
+        })
+        return new Date(Number(row?.['value']))
+      }),
   })
 }
 

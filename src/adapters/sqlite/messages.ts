@@ -43,6 +43,8 @@ export interface StoreOperations {
   prune: (nowMs: number, lookBackMs: number) => { readonly lapsed: number; readonly removed: number }
   lastCrl: (issuer: string, shard: string) => Row | null
   crls: () => readonly Row[]
+  /** The latest time on record, in milliseconds. */
+  latestTime: () => number
   publishCrl: (
     values: readonly ColumnValue[],
     expected: string | null,

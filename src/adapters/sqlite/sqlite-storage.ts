@@ -197,6 +197,7 @@ function crlStore(thread: StoreThread): CrlStore {
       await thread.call('publishCrl', crlValues(crl).map(copied), expected, fenceOf(fence), auditOf(options))
     },
     list: async () => (await thread.call('crls')).map(crlOfRow),
+    latestTime: async () => new Date(await thread.call('latestTime')),
   })
 }
 

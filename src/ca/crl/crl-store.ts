@@ -36,4 +36,10 @@ export interface CrlStore {
   publish(crl: StoredCrl, options: PublishCrlOptions): Promise<void>
   /** The last list of every issuer and shard. */
   list(): Promise<readonly StoredCrl[]>
+  /**
+   * The latest time on record, of a store that refuses a clock far before it and lets the operator accept
+   * that clock. It decides whether a list may have an earlier thisUpdate than the last one, which a clock far
+   * ahead has signed. Without it no list goes back.
+   */
+  latestTime?(): Promise<Date>
 }

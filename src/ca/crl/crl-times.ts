@@ -8,10 +8,20 @@ export function wholeSecond(ms: number): number {
   return Math.floor(ms / 1000) * 1000
 }
 
-/** A list is renewed at two thirds of its life. */
+/** How far a clock may be before recorded times: as for intents. */
+export const toleratedRegressMs: number = 5 * 60_000
+
+/** The latest thisUpdate of those lists that have none after the limit; 0 where there is none. */
+export function latestTimeOf(lists: readonly (Crl | undefined)[], limitMs: number = Infinity): number {
+  const times = lists.map((list) => list?.thisUpdate.getTime() ?? 0)
+  return Math.max(0, ...times.filter((ms) => ms <= limitMs))
+}
+
+/** A list is renewed at two thirds of its life. A clock that was ahead has signed one of a time to come. */
 export function isCurrent({ thisUpdate, nextUpdate }: Crl, nowMs: number): boolean {
   const startMs = thisUpdate.getTime()
-  return nextUpdate !== undefined && nowMs < startMs + ((nextUpdate.getTime() - startMs) * 2) / 3
+  if (nextUpdate === undefined || nowMs < startMs) return false
+  return nowMs < startMs + ((nextUpdate.getTime() - startMs) * 2) / 3
 }
 
 /**

@@ -38,7 +38,7 @@ export class RevocationTable {
    */
   async update(notExpiredMs: number, now: () => number, turns: Turns): Promise<number> {
     if (notExpiredMs < this.#notExpiredMs) {
-      this.#forget()
+      this.forget()
       this.#notExpiredMs = notExpiredMs
     }
     const notExpiredAt = new Date(notExpiredMs)
@@ -144,7 +144,8 @@ export class RevocationTable {
     return this.#entries[at] as Map<SerialNumber, ListedEntry>
   }
 
-  #forget(): void {
+  /** The next `update` reads everything again, with the dates that the clock allows then. */
+  forget(): void {
     this.#entries = emptyMaps()
     this.#runs = new Map()
     this.#early.clear()

@@ -6,7 +6,7 @@ import { extensionOids } from '../../x509/index.ts'
 import type { Certificate, Crl, SerialNumber } from '../../x509/index.ts'
 import type { RevokedEntryCursor } from '../../x509/internal.ts'
 import { scannedEntries } from '../../x509/internal.ts'
-import { wholeSecond } from '../crl/crl-times.ts'
+import { toleratedRegressMs, wholeSecond } from '../crl/crl-times.ts'
 import { runLints } from './run-lints.ts'
 import type { Lint } from './run-lints.ts'
 
@@ -20,6 +20,8 @@ export interface CrlLintInput {
   readonly lastNumber: bigint
   /** The previous list of its scope and kind; undefined for the first. */
   readonly previous?: Crl | undefined
+  /** The time of an earlier clock that the operator accepted: lists of a later time may be replaced. */
+  readonly acceptedMs?: number | undefined
   /** The revocations in the store, in the order of the entries. */
   readonly records?: readonly { readonly serialNumber: SerialNumber; readonly intendedAt: Date }[] | undefined
   /** The maximum time from thisUpdate to nextUpdate. */
@@ -175,13 +177,15 @@ function urisOf({ issuingDistributionPoint: scope }: Crl): readonly string[] | u
   return uris.length === scope.name.fullName.length ? uris : undefined
 }
 
-function lintUpdates({ list, previous, maxTtlSeconds = Infinity }: CrlLintInput): string | undefined {
+function lintUpdates(input: CrlLintInput): string | undefined {
+  const { list, previous, maxTtlSeconds = Infinity, acceptedMs = Infinity } = input
   const { thisUpdate, nextUpdate, issuer, tbs } = list
   if (nextUpdate === undefined || thisUpdate.getTime() >= nextUpdate.getTime())
     return 'nextUpdate is not after thisUpdate'
   if (nextUpdate.getTime() - thisUpdate.getTime() > maxTtlSeconds * 1000)
     return 'nextUpdate is later than the profile allows'
-  if (previous !== undefined && thisUpdate.getTime() < previous.thisUpdate.getTime())
+  const previousMs = previous?.thisUpdate.getTime() ?? -Infinity
+  if (thisUpdate.getTime() < previousMs && previousMs <= acceptedMs + toleratedRegressMs)
     return 'thisUpdate is before that of the previous CRL'
   // UTCTime before 2050, GeneralizedTime after: both are determined by the issuer's parser.
   const times = Buffer.concat([encodeTime(thisUpdate.getTime()), encodeTime(nextUpdate.getTime())])

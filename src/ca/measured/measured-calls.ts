@@ -23,12 +23,17 @@ export function measuredStorage(storage: CaStorage, to: CallMetrics): CaStorage 
   return Object.freeze<CaStorage>({
     certificates: measured('certificates', storage.certificates, certificateCalls, to),
     authorities: measured('authorities', storage.authorities, ['list', 'update'], to),
-    crls: measured('crls', storage.crls, ['last', 'publish', 'list'], to),
+    crls: measured('crls', storage.crls, crlCalls(storage), to),
     leases: measured('leases', storage.leases, ['acquire', 'release', 'now'], to),
     audit: measured('audit', storage.audit, ['append', 'sequence', 'read', 'size'], to),
     ...(blocks === undefined ? {} : { blocks: measured('blocks', blocks, ['add', 'remove', 'list'], to) }),
     [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
   })
+}
+
+function crlCalls({ crls }: CaStorage): readonly (keyof CaStorage['crls'])[] {
+  const calls = ['last', 'publish', 'list'] as const
+  return crls.latestTime === undefined ? calls : [...calls, 'latestTime']
 }
 
 /** The signer and the workers of a CA, each signature measured as `signer_call_duration_seconds{result}`. */

@@ -65,6 +65,8 @@ async function issue(authority: CertificateAuthority, clock: FakeClock): Promise
   return id
 }
 
+const wholeSecondOf = (ms: number): number => Math.floor(ms / 1000) * 1000
+
 function revoke({ storage }: CertificateAuthority, id: CertificateId, clock: FakeClock) {
   return storage.certificates.revoke(id, { reason: 'keyCompromise', revokedAt: new Date(clock.now()) })
 }
@@ -173,6 +175,79 @@ describe('issueCrl', () => {
     expect(new Set(lists.map(({ crlNumber }) => crlNumber)).size).toBe(3)
     await revoke(authorities[0]!, id, clock)
     for (const one of authorities) expect((await one.issueCrl()).has(id.serialNumber)).toBe(true)
+  })
+
+  it.each([{}, { shards: 2, url: 'http://crl.example.org', deltaTtlSeconds: 3600 }])(
+    'leaves the time of a clock that was far ahead, once the earlier clock is accepted: %j',
+    async (crlDistribution) => {
+      const { clock, storage, certificate, signer } = await setUp()
+      let recordedMs = clock.now()
+      const crls = {
+        last: storage.crls.last.bind(storage.crls),
+        publish: storage.crls.publish.bind(storage.crls),
+        list: storage.crls.list.bind(storage.crls),
+        latestTime: async () => new Date(recordedMs),
+      }
+      const over = { ...storage, crls } as CaStorage
+      const trustDomain = 'example.org'
+      const make = (): CertificateAuthority =>
+        createCertificateAuthority({
+          trustDomain,
+          certificate,
+          signer,
+          storage: over,
+          clock,
+          crlDistribution,
+        })
+      const authority = make()
+      const [early, late] = [await issue(authority, clock), await issue(authority, clock)]
+      await authority.issueCrls()
+      const rightMs = clock.now()
+      clock.setWallClock(new Date(rightMs + 365 * 24 * hour * 1000))
+      recordedMs = clock.now()
+      await revoke(authority, early, clock)
+      const ahead = await authority.issueCrls()
+      clock.setWallClock(new Date(rightMs))
+      await revoke(authority, late, clock)
+      const kept = await authority.issueCrls()
+      expect(kept.map(({ thisUpdate }) => thisUpdate)).toEqual(ahead.map(({ thisUpdate }) => thisUpdate))
+      // The operator accepts the clock: in the same process, as with PostgreSQL, or after a restart.
+      recordedMs = rightMs
+      const before = await storage.crls.list()
+      for (const one of [authority, make()]) {
+        const lists = await one.issueCrls()
+        expect(lists).toHaveLength(ahead.length)
+        for (const list of lists) expect(list.thisUpdate.getTime()).toBe(wholeSecondOf(rightMs))
+        expect([early, late].map(({ serialNumber }) => lists[0]!.has(serialNumber))).toEqual([true, true])
+      }
+      for (const { issuer, shard, number } of before)
+        expect((await storage.crls.last(issuer, shard))!.number > number).toBe(true)
+      clock.advance(20 * hour * 1000)
+      const next = await authority.issueCrl()
+      expect(next.thisUpdate.getTime()).toBe(wholeSecondOf(clock.now()))
+    },
+  )
+
+  it('keeps thisUpdate where the last list is at most five minutes ahead of an accepted clock', async () => {
+    const { clock, storage, certificate, signer } = await setUp()
+    const crls = {
+      last: storage.crls.last.bind(storage.crls),
+      publish: storage.crls.publish.bind(storage.crls),
+      list: storage.crls.list.bind(storage.crls),
+      latestTime: async () => new Date(clock.now()),
+    }
+    const over = { ...storage, crls } as CaStorage
+    const trustDomain = 'example.org'
+    const authority = createCertificateAuthority({ trustDomain, certificate, signer, storage: over, clock })
+    const { thisUpdate } = await authority.issueCrl()
+    for (const [minutes, isKept] of [
+      [5, true],
+      [6, false],
+    ] as const) {
+      clock.setWallClock(new Date(thisUpdate.getTime() - minutes * 60_000))
+      const list = await authority.issueCrl({ fresh: true })
+      expect(list.thisUpdate.getTime() === thisUpdate.getTime()).toBe(isKept)
+    }
   })
 
   it('numbers a list above those that a restored store has lost, also in the same second', async () => {

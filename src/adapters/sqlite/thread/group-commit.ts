@@ -38,6 +38,7 @@ export class GroupCommit {
         requireClock: () => requireClock(this.#nowMs, this.#latestMs),
       }),
       ...leaderOperations(database, audit, () => this.#nowMs),
+      latestTime: () => this.#latestMs,
     }
   }
 

@@ -27,6 +27,7 @@ type LeaderOperations = Omit<
   | 'blocks'
   | 'addOneTime'
   | 'takeOneTime'
+  | 'latestTime'
 >
 
 export function leaderOperations(

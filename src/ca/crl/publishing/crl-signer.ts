@@ -26,6 +26,8 @@ export interface CrlContent {
   /** The last list of the scope. */
   readonly previous: Crl | undefined
   readonly lastNumber: bigint | undefined
+  /** The earlier clock that was accepted, where lists of later times may be replaced. */
+  readonly acceptedMs?: number | undefined
   /** Where the list of a shard is published. */
   readonly url: string | undefined
   /** Where the deltas of a complete list are published. */
@@ -73,6 +75,7 @@ export class CrlSigner {
     runLints(crlFieldLints, {
       ...{ list, issuer: this.#certificate, previous, maxTtlSeconds: ttlSeconds, maxOctets },
       lastNumber: content.lastNumber ?? 0n,
+      acceptedMs: content.acceptedMs,
     })
     return list
   }

@@ -10,7 +10,7 @@ import type { CaStorage } from '../../records/ca-storage.ts'
 import type { KeyIdentifier } from '../../records/certificate-record.ts'
 import { completeList, crlUrl, deltaName } from '../crl-shards.ts'
 import type { ReadCrlDistribution } from '../crl-shards.ts'
-import { isCurrent, nextNumber, wholeSecond } from '../crl-times.ts'
+import { isCurrent, latestTimeOf, nextNumber, toleratedRegressMs, wholeSecond } from '../crl-times.ts'
 import { EntryRuns } from '../entry-runs.ts'
 import type { ListedEntry } from '../entry-runs.ts'
 import { isOf } from '../revocation-table.ts'
@@ -103,6 +103,7 @@ export class ScopeLists {
     const { distribution } = this.#settings
     const turns = new Turns()
     if (!scope.isRead) await this.#read(scope, turns)
+    await this.#leaveLaterClock(scope)
     const { runs, lookBackMs, thisUpdateMs } = await this.#runsOf(scope, turns)
     this.#requireCertificate(thisUpdateMs)
     if (scope.runs !== runs) await this.#compare(scope, runs, thisUpdateMs, turns)
@@ -129,9 +130,26 @@ export class ScopeLists {
       this.#settings.distribution.deltaTtlSeconds === undefined
         ? undefined
         : await read(deltaName(scope.shard))
-    this.#latestMs = Math.max(this.#latestMs, timeOf(scope.complete), timeOf(scope.delta))
+    this.#latestMs = Math.max(this.#latestMs, latestTimeOf([scope.complete, scope.delta]))
     scope.runs = undefined
     scope.isRead = true
+  }
+
+  /**
+   * A list that a clock far ahead has signed would give its time to every later one, and relying parties
+   * refuse those until then. Not so where the operator has accepted the earlier clock, by the store.
+   */
+  async #leaveLaterClock({ complete, delta }: Scope): Promise<void> {
+    const { clock, storage } = this.#settings
+    const limitMs = (): number => wholeSecond(clock.now()) + toleratedRegressMs
+    this.#latestMs = Math.max(this.#latestMs, latestTimeOf([complete, delta], limitMs()))
+    if (this.#latestMs <= limitMs()) return
+    const recorded = await storage.crls.latestTime?.()
+    if (recorded === undefined || recorded.getTime() > limitMs()) return
+    const lists = [...this.#scopes.values()].flatMap((scope) => [scope.complete, scope.delta])
+    this.#latestMs = latestTimeOf(lists, limitMs())
+    // Its entries have dates of the later clock.
+    this.#table.forget()
   }
 
   async #runsOf(
@@ -188,6 +206,8 @@ export class ScopeLists {
         url,
         freshestUrl: distribution.deltaTtlSeconds === undefined ? undefined : this.#urlOf(shard, 'delta'),
         lastNumber: highest(previous?.crlNumber, delta?.crlNumber),
+        // A later one was signed by the clock that was ahead.
+        acceptedMs: latestTimeOf([previous]) > this.#latestMs ? thisUpdateMs : undefined,
       },
       turns,
     )
@@ -277,8 +297,4 @@ export class ScopeLists {
 
 function highest(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
   return a === undefined || (b !== undefined && b > a) ? b : a
-}
-
-function timeOf(list: Crl | undefined): number {
-  return list?.thisUpdate.getTime() ?? 0
 }
