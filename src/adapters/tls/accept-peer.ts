@@ -42,7 +42,7 @@ export function acceptPeer(
   }
   peers.set(socket, peer)
   // HTTP/2 hands out a Proxy in the place of its socket: it passes properties on, and is another object.
-  Object.defineProperty(socket, behindProxy, { value: socket })
+  if (socket.alpnProtocol === 'h2') Object.defineProperty(socket, behindProxy, { value: socket })
   identity.connections.add(new AcceptedConnection(socket, peer, identity.verifier, options))
   return peer
 }

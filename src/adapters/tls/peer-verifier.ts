@@ -104,13 +104,13 @@ export class PeerVerifier {
     return peer
   }
 
-  #stillHolds({ peer, bundle, ...known }: AcceptedChain, purpose: PeerPurpose): boolean {
+  #stillHolds(known: AcceptedChain, purpose: PeerPurpose): boolean {
     const { revocation, clock, bundles } = this.#options
     if (revocation !== undefined || known.purpose !== purpose) return false
     const nowMs = clock.now()
-    const isValid = nowMs >= known.notBeforeMs && nowMs <= known.notAfterMs
-    const current = bundles.bundleFor(peer.id.trustDomain)
-    return isValid && current !== undefined && bundle?.deref() === current
+    if (nowMs < known.notBeforeMs || nowMs > known.notAfterMs) return false
+    const current = bundles.bundleFor(known.peer.id.trustDomain)
+    return current !== undefined && known.bundle?.deref() === current
   }
 
   #validate(chain: readonly Certificate[], purpose: PeerPurpose): { id: SpiffeId; path: VerifiedPath } {

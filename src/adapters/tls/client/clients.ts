@@ -159,6 +159,6 @@ class GuardedAgent extends Agent {
 
 /** How a request reaches its host: a `lookup` that refuses addresses must be asked, for instance. */
 function transportOf({ lookup, family, hints, localAddress, localPort }: RequestOptions): ConnectionOptions {
-  const given = { lookup, family, hints, localAddress, localPort }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  // Node takes what is undefined as absent.
+  return { lookup, family, hints, localAddress, localPort } as ConnectionOptions
 }
