@@ -58,8 +58,8 @@ export interface IssuanceServiceOptions {
    */
   readonly usage?: Pick<UsageWatch, 'record'> | undefined
   /**
-   * How long a record stays after notAfter, in seconds: at least the life of one CRL (RFC 5280 §3.3). Default
-   * 48 h.
+   * How long a record stays after notAfter, in seconds: at least the life of two CRLs of the authority (RFC
+   * 5280 §3.3). Default 48 h, or that life where it is longer.
    */
   readonly lookBackSeconds?: number | undefined
   readonly clock?: Clock | undefined

@@ -75,7 +75,8 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
       administration: this.#administration,
       signing: new RecordedSigning({ ...shared, keyReuse, receipts }),
     })
-    this.#retention = new Retention({ ...shared, pruneIntervalSeconds, lookBackSeconds })
+    const { crlTtlSeconds } = authority
+    this.#retention = new Retention({ ...shared, pruneIntervalSeconds, lookBackSeconds, crlTtlSeconds })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -87,6 +87,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly trustDomain: TrustDomain
   readonly storage: CaStorage
   readonly revocation: RevocationLookup
+  readonly crlTtlSeconds: number
   readonly #settings: IssuerSettings
   readonly #clock: Clock
   readonly #measure: CallMetrics
@@ -123,6 +124,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     this.storage = options.storage ?? createMemoryStorage({ clock: this.#clock })
     const { crlTtlSeconds = 24 * 3600, ocspTtlSeconds = 3600 } = options
     checkCounts({ crlTtlSeconds, ocspTtlSeconds }, 1)
+    this.crlTtlSeconds = crlTtlSeconds
     const storage = measuredStorage(this.storage, this.#measure)
     const shared = { storage, clock: this.#clock }
     this.#crls = new IssuerCrls({ ...shared, ttlSeconds: crlTtlSeconds, distribution })

@@ -13,8 +13,10 @@ export interface RetentionOptions {
   readonly events: IssuanceEvents
   /** Default 3,600, the first time after a minute at most; Infinity: never. */
   readonly pruneIntervalSeconds?: number | undefined
-  /** Default 48 h. */
+  /** At least the life of two CRLs. Default 48 h, or that where it is longer. */
   readonly lookBackSeconds?: number | undefined
+  /** The life of a CRL, where it is known. */
+  readonly crlTtlSeconds?: number | undefined
 }
 
 /** Calls `prune` of a store until it is disposed. A failure is told, and the next time comes. */
@@ -28,9 +30,12 @@ export class Retention implements AsyncDisposable {
 
   /** @throws ERR_INVALID_ARGUMENT */
   constructor(options: RetentionOptions) {
-    const { pruneIntervalSeconds = 3600, lookBackSeconds = 48 * 3600, clock } = options
+    const { pruneIntervalSeconds = 3600, crlTtlSeconds = 0, clock } = options
+    const { lookBackSeconds = Math.max(48 * 3600, 2 * crlTtlSeconds) } = options
     checkMeasures({ pruneIntervalSeconds }, 1, Infinity)
-    checkMeasures({ lookBackSeconds }, 0)
+    // RFC 5280 §3.3: an entry stays until it was on a list issued after its certificate expired. A record that
+    // is removed earlier looks lost to a CA that starts again, and it signs no list (L49).
+    checkMeasures({ lookBackSeconds }, 2 * crlTtlSeconds)
     this.#options = options
     this.#lookBackSeconds = lookBackSeconds
     this.#intervalMs = pruneIntervalSeconds * 1000

@@ -21,7 +21,10 @@ type IssuanceServiceOptions = Parameters<typeof createIssuanceService>[0]
 const signer = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(signer, { subject: 'CN=root', trustDomain: 'example.org' })
 
-function serviceOf(options: Partial<IssuanceServiceOptions> = {}, prune?: CertificateStore['prune']) {
+function serviceOf(
+  { crlTtlSeconds, ...options }: Partial<IssuanceServiceOptions> & { readonly crlTtlSeconds?: number } = {},
+  prune?: CertificateStore['prune'],
+) {
   const clock = new FakeClock(new Date())
   const told = new Told()
   const storage = createMemoryStorage({ clock })
@@ -38,6 +41,7 @@ function serviceOf(options: Partial<IssuanceServiceOptions> = {}, prune?: Certif
     signer,
     storage,
     clock,
+    crlTtlSeconds,
   })
   const { logger, metrics } = told
   const service = createIssuanceService({ authority, clock, logger, metrics, ...options })
@@ -63,8 +67,25 @@ describe('the issuance service', () => {
     ])
   })
 
+  it('keeps records for the life of two CRLs of its authority', async () => {
+    const { clock, pruned } = serviceOf({ crlTtlSeconds: 7 * 86_400 })
+    clock.advance(60_000)
+    await settled()
+    expect(pruned.map(({ lookBackSeconds }) => lookBackSeconds)).toEqual([14 * 86_400])
+    for (const [lookBackSeconds, crlTtlSeconds] of [
+      [14 * 86_400 - 1, 7 * 86_400],
+      [2 * 86_400 - 1, undefined],
+    ])
+      expect(() => serviceOf({ lookBackSeconds, crlTtlSeconds } as object)).toThrow(/lookBackSeconds/)
+    expect(() => serviceOf({ lookBackSeconds: 14 * 86_400, crlTtlSeconds: 7 * 86_400 })).not.toThrow()
+  })
+
   it('settles an unknown outcome after notAfter, removes it after the look-back, logs both', async () => {
-    const { clock, told, store } = serviceOf({ pruneIntervalSeconds: 10, lookBackSeconds: 100 })
+    const { clock, told, store } = serviceOf({
+      pruneIntervalSeconds: 10,
+      lookBackSeconds: 100,
+      crlTtlSeconds: 50,
+    })
     const notAfter = new Date(clock.now() + 30_000)
     const intent = anyIntent({ notAfter })
     await store.recordIntent(intent)
