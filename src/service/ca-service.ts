@@ -92,6 +92,8 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
   const { clock, logger } = read
   // The store first: its lock keeps a second process from the keys.
   const storage = read.storage ?? (await openFile(directory, read))
+  // What is closed where a later step fails.
+  const opened: AsyncDisposable[] = read.storage === undefined ? [storage] : []
   let keys = read.keys
   let leadership: Leadership | undefined
   try {
@@ -100,15 +102,18 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
       passphrase: read.passphrase as NonNullable<typeof read.passphrase>,
       clock,
     })
+    if (read.keys === undefined) opened.push(keys)
     await requireStore(directory, storage)
     const owned = read.keys === undefined ? keys : undefined
     const records = new OperationRecords(storage.audit, clock, read.audit)
     keys = records.keys(keys)
     await records.append('configuration', { action: 'opened', ...configurationOf(read) })
-    if (read.storage !== undefined) leadership = await seekLeadership(storage.leases, clock, logger)
+    if (read.storage !== undefined)
+      opened.push((leadership = await seekLeadership(storage.leases, clock, logger)))
     const numbered = leadership === undefined ? storage : numberedByLeader(storage, leadership, clock)
     const recorded = records.storage(numbered)
     const authorities = await ServiceAuthorities.open({ ...read, storage: recorded, keys })
+    opened.push(authorities)
     const { authority } = authorities
     const rootFile = new RootFile(directory, read.logger)
     await rootFile.keep(authority.roots)
@@ -125,6 +130,7 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
       ...(log === undefined ? {} : { receipts: receiptsOf(log, leadership) }),
       ...{ isAdministrator, publishRevocations, keyReuse, audit, logger, metrics, clock, lookBackSeconds },
     })
+    opened.push(issuance)
     const check = new CaHealthCheck({
       ...{ authority, keys, clock, hasAudit: log !== undefined },
       metrics: calls.metrics,
@@ -159,10 +165,19 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
       },
     })
   } catch (error) {
-    await leadership?.[Symbol.asyncDispose]()
-    if (read.storage === undefined) await storage[Symbol.asyncDispose]()
-    if (read.keys === undefined) await keys?.[Symbol.asyncDispose]()
+    await closeAfterFailure(opened)
     throw error
+  }
+}
+
+/** Closes the last opened first. Errors of closing must not hide the one before. */
+async function closeAfterFailure(opened: readonly AsyncDisposable[]): Promise<void> {
+  for (const part of [...opened].reverse()) {
+    try {
+      await part[Symbol.asyncDispose]()
+    } catch {
+      // The caller gets the error for which all is closed.
+    }
   }
 }
 

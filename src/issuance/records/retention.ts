@@ -33,8 +33,8 @@ export class Retention implements AsyncDisposable {
     const { pruneIntervalSeconds = 3600, crlTtlSeconds = 0, clock } = options
     const { lookBackSeconds = Math.max(48 * 3600, 2 * crlTtlSeconds) } = options
     checkMeasures({ pruneIntervalSeconds }, 1, Infinity)
-    // RFC 5280 §3.3: an entry stays until it was on a list issued after its certificate expired. A record that
-    // is removed earlier looks lost to a CA that starts again, and it signs no list (L49).
+    // RFC 5280 §3.3: an entry stays until it was on a list issued after its certificate expired. A record
+    // that is removed earlier looks lost to a CA that starts again, and it signs no list (L49).
     checkMeasures({ lookBackSeconds }, 2 * crlTtlSeconds)
     this.#options = options
     this.#lookBackSeconds = lookBackSeconds

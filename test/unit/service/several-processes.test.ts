@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { createMemoryStorage } from '../../../src/ca/index.ts'
 import type { CaStorage } from '../../../src/ca/index.ts'
+import { PkiError } from '../../../src/errors/index.ts'
 import { MemoryKeyManager, SoftwareSigner } from '../../../src/keys/index.ts'
 import { createCaService } from '../../../src/service/index.ts'
 import type { CaService } from '../../../src/service/index.ts'
@@ -10,6 +11,7 @@ import { SpiffeId } from '../../../src/spiffe/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
 import { buildCertificateRequest } from '../../../src/x509/index.ts'
 import type { Certificate } from '../../../src/x509/index.ts'
+import { code } from '../../support/codes.ts'
 import { temporaryFolders } from '../../support/temporary.ts'
 
 const newFolder = temporaryFolders('several-')
@@ -59,6 +61,19 @@ function cluster() {
 
 const issue = async ({ issuance }: CaService): Promise<Certificate> =>
   (await issuance.issue({ csr, ttlSeconds: 3600 }, caller)).certificate
+
+describe('a service whose first list fails', () => {
+  it('leaves no timer and no lease behind', async () => {
+    const { clock, storage, open } = cluster()
+    const { publish } = storage.crls
+    storage.crls.publish = () => Promise.reject(new PkiError('ERR_STORE_UNAVAILABLE', 'the disk is full'))
+    await expect(open()).rejects.toEqual(code('ERR_STORE_UNAVAILABLE'))
+    expect(clock.pending).toBe(0)
+    storage.crls.publish = publish
+    await using again = await open()
+    expect((await again.health()).problems).toEqual([])
+  })
+})
 
 describe('several processes over one storage', () => {
   it('are one CA: one root, one issuing key, records of all', async () => {
