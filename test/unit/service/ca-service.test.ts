@@ -70,6 +70,23 @@ describe('a CA that starts again', () => {
     ])
   })
 
+  it('signs lists of the right time after a clock that was far ahead, once that is accepted', async () => {
+    const directory = newFolder()
+    const clock = new FakeClock(new Date('2026-01-01T00:00:00Z'))
+    await (await open(directory, { clock }))[Symbol.asyncDispose]()
+    clock.advance(100 * day)
+    const ahead = await (async () => {
+      await using service = await open(directory, { clock })
+      return service.authority.issueCrl()
+    })()
+    clock.setWallClock(new Date('2026-01-02T00:00:00Z'))
+    await expect(open(directory, { clock })).rejects.toEqual(code('ERR_STORE_CLOCK'))
+    await using again = await open(directory, { clock, acceptEarlierClock: true })
+    const list = await again.authority.issueCrl()
+    expect(list.thisUpdate).toEqual(new Date(clock.now()))
+    expect(list.crlNumber! > ahead.crlNumber!).toBe(true)
+  })
+
   it('lists what was revoked before, under a greater number', async () => {
     const directory = newFolder()
     const [leaf, before] = await (async () => {
