@@ -77,7 +77,7 @@ describe('a CA that starts again', () => {
     clock.advance(100 * day)
     const ahead = await (async () => {
       await using service = await open(directory, { clock })
-      return service.authority.issueCrl()
+      return await service.authority.issueCrl()
     })()
     clock.setWallClock(new Date('2026-01-02T00:00:00Z'))
     await expect(open(directory, { clock })).rejects.toEqual(code('ERR_STORE_CLOCK'))
