@@ -209,13 +209,8 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   async issueCrls(): Promise<readonly Crl[]> {
-    const lists = await this.#crls.issueAll(this.#issuer.certificate)
-    const canary = this.#canary?.issuer
-    if (canary === undefined || lists.some(({ issuer }) => issuer.equals(canary.certificate.subject)))
-      return lists
-    // A key without certificates needs no lists yet, but may get its first certificate at any time.
-    this.#crls.add(canary)
-    return Object.freeze([...lists, await this.#crls.issue(canary.certificate, undefined)])
+    const canary = this.#canary?.issuer.certificate
+    return this.#crls.issueAll(this.#issuer.certificate, canary === undefined ? [] : [canary])
   }
 
   async answerOcsp(request: Uint8Array): Promise<OcspAnswer> {

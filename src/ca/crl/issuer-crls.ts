@@ -17,6 +17,8 @@ import type { CrlSettings } from './publishing/scope-lists.ts'
 export class IssuerCrls {
   readonly #settings: CrlSettings
   readonly #publishers = new Map<string, CrlPublisher>()
+  /** When the CA was last known to sign with a key. */
+  readonly #usedMs = new Map<string, number>()
 
   constructor(settings: CrlSettings) {
     this.#settings = settings
@@ -27,6 +29,7 @@ export class IssuerCrls {
    */
   add({ certificate, signer }: { readonly certificate: Certificate; readonly signer: Signer }): void {
     const key = keyOf(certificate)
+    this.#usedMs.set(key, this.#settings.clock.now())
     if (this.#publishers.get(key)?.certificate.equals(certificate) !== true)
       this.#publishers.set(key, new CrlPublisher(certificate, signer, this.#settings))
   }
@@ -61,11 +64,12 @@ export class IssuerCrls {
   }
 
   /**
-   * Every list of the current key, then those of the other keys that have certificates which are not
-   * expired.
+   * Every list of the current key, then those of the other keys that are in use or have certificates which
+   * are not expired.
    */
-  async issueAll(current: Certificate): Promise<readonly Crl[]> {
-    await this.#dropEnded(current)
+  async issueAll(current: Certificate, alsoInUse: readonly Certificate[] = []): Promise<readonly Crl[]> {
+    for (const used of [current, ...alsoInUse]) this.#usedMs.set(keyOf(used), this.#settings.clock.now())
+    await this.#dropEnded()
     const currentKey = keyOf(current)
     const publishers = [...this.#publishers].sort(
       ([a], [b]) => Number(b === currentKey) - Number(a === currentKey),
@@ -92,20 +96,28 @@ export class IssuerCrls {
   }
 
   /**
-   * A key needs no lists once its last certificate was on a list that was
-   * issued after it expired, or the CA certificate itself expired.
+   * A key needs no lists once its last certificate was on a list that was issued after it expired, or the CA
+   * certificate itself expired. One that was in use a moment ago may get a certificate yet: another rotation
+   * may end while this one asks the store, and what was prepared before a rotation is signed after it.
    */
-  async #dropEnded(current: Certificate): Promise<void> {
+  async #dropEnded(): Promise<void> {
     const { storage, clock, ttlSeconds } = this.#settings
     const nowMs = clock.now()
     for (const [key, { certificate, issuer }] of this.#publishers) {
-      if (key === keyOf(current)) continue
+      if (nowMs - (this.#usedMs.get(key) ?? nowMs) < recentMs) continue
       const notAfterFrom = new Date(nowMs - ttlSeconds * 1000)
       const { items } = await storage.certificates.query({ issuer, notAfterFrom, limit: 1 })
-      if (items.length === 0 || nowMs >= certificate.notAfterMs) this.#publishers.delete(key)
+      if (items.length > 0 && nowMs < certificate.notAfterMs) continue
+      // It may have come back into use meanwhile.
+      if (nowMs - (this.#usedMs.get(key) ?? nowMs) < recentMs) continue
+      this.#publishers.delete(key)
+      this.#usedMs.delete(key)
     }
   }
 }
+
+/** Longer than what is prepared may wait for its signature. */
+const recentMs = 120_000
 
 function keyOf(certificate: Certificate): string {
   return keyIdentifierOf(certificate.subjectKeyIdentifier ?? new Uint8Array())
