@@ -20,7 +20,7 @@ export interface IssueCrlOptions {
 /** Issues certificate revocation lists: RFC 5280 §5. */
 export interface CrlIssuer {
   /** From a complete CRL to its nextUpdate, in seconds. Absent for an authority that does not know it. */
-  readonly crlTtlSeconds?: number
+  readonly crlTtlSeconds?: number | undefined
   /**
    * The current CRL of one CA key. A list is signed where something was revoked or released since the last
    * one, or two thirds of its life are over; otherwise the last one is returned. With delta CRLs a complete

@@ -18,7 +18,7 @@ export interface Dialect {
   /** The text of the n-th placeholder, from 1: `?`, `$1`. */
   readonly placeholder: (position: number) => string
   /** A column in an expression that no index serves; absent for a database that plans by statistics. */
-  readonly unindexed?: (column: string) => string
+  readonly unindexed?: ((column: string) => string) | undefined
 }
 
 /** One page of a query and one more row, which shows whether there is a next page. */
