@@ -39,8 +39,8 @@ export interface CertificateAuthority extends BundleSource, CrlIssuer {
   /** Frozen. */
   readonly roots: readonly Certificate[]
   /**
-   * As `chain`, for a certificate that the CA has issued before, by the key identifier of its issuer: that of a
-   * canary, or of before a rotation. Undefined where the CA does not know the key, or no root above it is
+   * As `chain`, for a certificate that the CA has issued before, by the key identifier of its issuer: that of
+   * a canary, or of before a rotation. Undefined where the CA does not know the key, or no root above it is
    * served. Without this method `certificate` is the only issuer.
    */
   chainOf?(issuer: KeyIdentifier): readonly Certificate[] | undefined

@@ -1,4 +1,5 @@
-// A retry gets the certificate of its first request, also where another issuer than the current one signed it.
+// A retry gets the certificate of its first request, also where another issuer than the current one signed
+// it.
 
 import { expect, it } from 'vitest'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
