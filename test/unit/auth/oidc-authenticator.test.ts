@@ -348,6 +348,12 @@ describe('the keys of an issuer', () => {
     expect(endpoint.requests.length).toBeLessThanOrEqual(2)
   })
 
+  it.each([null, ''])('a jwks_uri that is %j is named', async (uri) => {
+    const { state, ask } = await liveIssuer()
+    state.configuration = { jwks_uri: uri }
+    await expect(ask()).rejects.toThrow('has no jwks_uri')
+  })
+
   it('a private key in the set ends the trust in the keys that were there', async () => {
     const { state, ask, clock } = await liveIssuer()
     await ask()
