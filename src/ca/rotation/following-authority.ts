@@ -1,6 +1,7 @@
 // The CA that follows the states on record: what they say is what it signs with and what it trusts.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { CertificateInput } from '../../x509/index.ts'
 import type { CertificateAuthority } from '../authority/certificate-authority.ts'
@@ -248,9 +249,14 @@ export class FollowingAuthority implements RotatingAuthority {
   }
 }
 
-/** Another process was first: its authority is the one. */
+/**
+ * Another process was first: its authority is the one. What is prepared after its activation is a successor,
+ * whose time has not come.
+ */
 function isOvertaken(error: unknown): boolean {
-  return isPkiError(error, 'ERR_STORE_CONFLICT') || isPkiError(error, 'ERR_ROTATION_STATE')
+  return ['ERR_STORE_CONFLICT', 'ERR_ROTATION_STATE', 'ERR_ROTATION_EARLY'].some((code) =>
+    isPkiError(error, code as PkiErrorCode),
+  )
 }
 
 const stepKinds = {

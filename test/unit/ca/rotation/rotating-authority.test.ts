@@ -120,6 +120,25 @@ describe('a rotation by hand', () => {
     expect(await statesOf({ storage })).toEqual(['ca-1 active'])
   })
 
+  it('begins where another process begins, and prepares the next one, between two of its steps', async () => {
+    const clock = new FakeClock()
+    const storage = createMemoryStorage({ clock })
+    const keys = new MemoryKeyManager()
+    let isFirst = true
+    const authorities = Object.freeze({
+      list: () => storage.authorities.list(),
+      async update(...input: Parameters<typeof storage.authorities.update>) {
+        await storage.authorities.update(...input)
+        if (isFirst) {
+          isFirst = false
+          await (await testRotation({ clock, storage, keys })).rotating.prepareNext()
+        }
+      },
+    })
+    await testRotation({ clock, storage: { ...storage, authorities }, keys })
+    expect(await statesOf({ storage })).toEqual(['ca-1 active', 'ca-2 published'])
+  })
+
   it('begins after a stop at whose end the next one has too little left to sign', async () => {
     const clock = new FakeClock()
     const before = await testRotation({ clock })
