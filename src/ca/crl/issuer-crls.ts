@@ -16,9 +16,7 @@ import type { CrlSettings } from './publishing/scope-lists.ts'
  */
 export class IssuerCrls {
   readonly #settings: CrlSettings
-  readonly #publishers = new Map<string, CrlPublisher>()
-  /** When the CA was last known to sign with a key. */
-  readonly #usedMs = new Map<string, number>()
+  readonly #keys = new Map<string, ListedKey>()
 
   constructor(settings: CrlSettings) {
     this.#settings = settings
@@ -28,10 +26,14 @@ export class IssuerCrls {
    * Adds the key of a CA certificate; a renewed certificate of the same key takes the place of the old one.
    */
   add({ certificate, signer }: { readonly certificate: Certificate; readonly signer: Signer }): void {
-    const key = keyOf(certificate)
-    this.#usedMs.set(key, this.#settings.clock.now())
-    if (this.#publishers.get(key)?.certificate.equals(certificate) !== true)
-      this.#publishers.set(key, new CrlPublisher(certificate, signer, this.#settings))
+    const usedMs = this.#settings.clock.now()
+    const known = this.#keys.get(keyOf(certificate))
+    if (known?.publisher.certificate.equals(certificate) === true) known.usedMs = usedMs
+    else
+      this.#keys.set(keyOf(certificate), {
+        publisher: new CrlPublisher(certificate, signer, this.#settings),
+        usedMs,
+      })
   }
 
   /**
@@ -46,7 +48,7 @@ export class IssuerCrls {
       delta: 'guard',
     })
     const certificate = issuer === undefined ? current : Certificate.from(issuer)
-    const publisher = this.#publishers.get(keyOf(certificate))
+    const publisher = this.#keys.get(keyOf(certificate))?.publisher
     if (publisher === undefined)
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
@@ -68,13 +70,14 @@ export class IssuerCrls {
    * are not expired.
    */
   async issueAll(current: Certificate, alsoInUse: readonly Certificate[] = []): Promise<readonly Crl[]> {
-    for (const used of [current, ...alsoInUse]) this.#usedMs.set(keyOf(used), this.#settings.clock.now())
+    for (const used of [current, ...alsoInUse]) {
+      const key = this.#keys.get(keyOf(used))
+      if (key !== undefined) key.usedMs = this.#settings.clock.now()
+    }
     await this.#dropEnded()
     const currentKey = keyOf(current)
-    const publishers = [...this.#publishers].sort(
-      ([a], [b]) => Number(b === currentKey) - Number(a === currentKey),
-    )
-    const lists = await Promise.all(publishers.map(([, publisher]) => this.#issueAllOf(publisher)))
+    const keys = [...this.#keys].sort(([a], [b]) => Number(b === currentKey) - Number(a === currentKey))
+    const lists = await Promise.all(keys.map(([, { publisher }]) => this.#issueAllOf(publisher)))
     return Object.freeze(lists.flat())
   }
 
@@ -103,17 +106,23 @@ export class IssuerCrls {
   async #dropEnded(): Promise<void> {
     const { storage, clock, ttlSeconds } = this.#settings
     const nowMs = clock.now()
-    for (const [key, { certificate, issuer }] of this.#publishers) {
-      if (nowMs - (this.#usedMs.get(key) ?? nowMs) < recentMs) continue
+    for (const [key, listed] of this.#keys) {
+      const { certificate, issuer } = listed.publisher
+      const isRecent = (): boolean => nowMs - listed.usedMs < recentMs
+      if (isRecent()) continue
       const notAfterFrom = new Date(nowMs - ttlSeconds * 1000)
       const { items } = await storage.certificates.query({ issuer, notAfterFrom, limit: 1 })
       if (items.length > 0 && nowMs < certificate.notAfterMs) continue
-      // It may have come back into use meanwhile.
-      if (nowMs - (this.#usedMs.get(key) ?? nowMs) < recentMs) continue
-      this.#publishers.delete(key)
-      this.#usedMs.delete(key)
+      // It may have come back into use meanwhile, with another certificate too.
+      if (!isRecent() && this.#keys.get(key) === listed) this.#keys.delete(key)
     }
   }
+}
+
+interface ListedKey {
+  readonly publisher: CrlPublisher
+  /** When the CA was last known to sign with the key. */
+  usedMs: number
 }
 
 /** Longer than what is prepared may wait for its signature. */
