@@ -16,8 +16,8 @@ export interface IssuanceRequest {
   readonly ttlSeconds?: number | undefined
   /**
    * Makes a retry return the first certificate and not a second one: 1 to 256 characters, chosen by the
-   * caller for each certificate that it wants. It counts for one identity and one key; with another key it is
-   * refused with ERR_IDEMPOTENCY_KEY.
+   * caller for each certificate that it wants. It counts for one identity and one key. With another key, or
+   * after the certificate was revoked or has expired, it is refused with ERR_IDEMPOTENCY_KEY.
    */
   readonly idempotencyKey?: string
   /**

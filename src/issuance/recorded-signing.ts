@@ -55,7 +55,7 @@ export class RecordedSigning {
     this.#events = events
     this.#keyReuse = keyReuse
     this.#receipts = receipts
-    this.#idempotency = new Idempotency(authority, store)
+    this.#idempotency = new Idempotency(authority, store, clock)
   }
 
   /** @throws as `IssuanceService.issue` */

@@ -6,6 +6,7 @@ import type { CertificateAuthority, CertificateRecord, CertificateStore } from '
 import { PkiError } from '../../errors/index.ts'
 import { Certificate } from '../../x509/index.ts'
 import type { CertificateRequest } from '../../x509/index.ts'
+import type { Clock } from '../../runtime/index.ts'
 import type { AdmittedRequest } from '../admission.ts'
 import type { Decision } from '../decision.ts'
 import type { IssuanceAnswer } from '../issuance-answer.ts'
@@ -18,10 +19,12 @@ import { ask } from './store-calls.ts'
 export class Idempotency {
   readonly #authority: CertificateAuthority
   readonly #store: CertificateStore
+  readonly #clock: Clock
 
-  constructor(authority: CertificateAuthority, store: CertificateStore) {
+  constructor(authority: CertificateAuthority, store: CertificateStore, clock: Clock) {
     this.#authority = authority
     this.#store = store
+    this.#clock = clock
   }
 
   /**
@@ -36,7 +39,8 @@ export class Idempotency {
   }
 
   /**
-   * @throws ERR_IDEMPOTENCY_KEY where the key belongs to another request, or its first request has not ended
+   * @throws ERR_IDEMPOTENCY_KEY where the key belongs to another request, its first request has not ended, or
+   * its certificate is revoked or has expired
    */
   async find(
     idempotencyKey: string,
@@ -57,6 +61,9 @@ export class Idempotency {
     if (record.keyIdentifier !== keyIdentifierOf(csr.publicKey.keyIdentifier))
       throw used(`its certificate ${serialNumber} is for another key`)
     if (revocation !== undefined) throw used(`its certificate ${serialNumber} is revoked`)
+    // The last second of notAfter is part of the validity (RFC 5280 §4.1.2.5).
+    if (this.#clock.now() >= record.notAfter.getTime() + 1000)
+      throw used(`its certificate ${serialNumber} expired at ${record.notAfter.toISOString()}`)
     return Certificate.parse(der)
   }
 

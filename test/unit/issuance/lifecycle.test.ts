@@ -13,6 +13,7 @@ import type { IssuanceServiceOptions } from '../../../src/issuance/issuance-serv
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
 import type { Logger } from '../../../src/runtime/index.ts'
+import { FakeClock } from '../../../src/testing/index.ts'
 import { anyIntent, issued } from '../../../src/testing/contracts/storage/storage-fixtures.ts'
 import { generalName } from '../../../src/x509/index.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
@@ -143,6 +144,18 @@ describe('an idempotency key', () => {
     await expect(issuance.issue(otherKey, callerOf())).rejects.toThrow(code('ERR_IDEMPOTENCY_KEY'))
     const other = await issuance.issue(request, callerOf('spiffe://example.org/other'))
     expect(other.certificate.serialNumber).not.toBe(first.certificate.serialNumber)
+  })
+
+  it('is refused once the first certificate has expired', async () => {
+    const clock = new FakeClock(new Date())
+    const { issuance } = await testPki('P-256', { clock })
+    const request = { csr: (await newRequest()).request, idempotencyKey: 'deploy-1' }
+    const { certificate } = await issuance.issue(request, callerOf())
+    clock.setWallClock(new Date(certificate.notAfterMs + 999))
+    const { certificate: again } = await issuance.issue(request, callerOf())
+    expect(again.serialNumber).toBe(certificate.serialNumber)
+    clock.setWallClock(new Date(certificate.notAfterMs + 1000))
+    await expect(issuance.issue(request, callerOf())).rejects.toThrow(code('ERR_IDEMPOTENCY_KEY'))
   })
 })
 
