@@ -50,7 +50,8 @@ export interface IssuanceServiceOptions {
   readonly publishRevocations?: boolean | undefined
   /**
    * How often expired records are settled and removed (`CertificateStore.prune`), in seconds. Default 3,600,
-   * and the first time a minute after the start; Infinity for a storage that something else prunes.
+   * and the first time a minute after the start; Infinity for a storage that something else prunes. Where the
+   * wall clock has jumped ahead by `lookBackSeconds` or more since the last time, that time is left out.
    */
   readonly pruneIntervalSeconds?: number | undefined
   /**

@@ -71,6 +71,13 @@ const lines: { readonly [Kind in IssuanceEvent['kind']]: (logger: Logger, event:
   'not pruned'(logger, { error }) {
     logger.error(failureFields(error), 'expired records not removed')
   },
+  'prune deferred'(logger, { jumpMs }) {
+    const jumpSeconds = Math.round(jumpMs / 1000)
+    logger.error(
+      { jumpSeconds },
+      'the clock jumped ahead: expired records are not removed before the next time',
+    )
+  },
 }
 
 const refusedMessages: Readonly<Record<IssuanceAction, string>> = {

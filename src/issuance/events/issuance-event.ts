@@ -60,6 +60,8 @@ export type IssuanceEvent =
   | { readonly kind: 'no receipt'; readonly error: unknown }
   | { readonly kind: 'pruned'; readonly result: PruneResult }
   | { readonly kind: 'not pruned'; readonly error: unknown }
+  /** `jumpMs`: how far the wall clock went ahead of the monotonic one since the last time. */
+  | { readonly kind: 'prune deferred'; readonly jumpMs: number }
 
 /** The event of one kind. */
 export type EventOf<Kind extends IssuanceEvent['kind']> = Extract<IssuanceEvent, { kind: Kind }>

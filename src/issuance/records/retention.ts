@@ -19,13 +19,18 @@ export interface RetentionOptions {
   readonly crlTtlSeconds?: number | undefined
 }
 
-/** Calls `prune` of a store until it is disposed. A failure is told, and the next time comes. */
+/**
+ * Calls `prune` of a store until it is disposed. A failure is told, and the next time comes. After a jump of
+ * the wall clock as far as the look-back, one time is left out: records of valid certificates would go.
+ */
 export class Retention implements AsyncDisposable {
   readonly #options: RetentionOptions
   readonly #lookBackSeconds: number
   readonly #intervalMs: number
   #stopTimer: () => void = () => undefined
   #running: Promise<void> = Promise.resolve()
+  /** Wall clock minus monotonic clock: changes where the wall clock is set. */
+  #offsetMs: number
   #closed = false
 
   /** @throws ERR_INVALID_ARGUMENT */
@@ -39,6 +44,7 @@ export class Retention implements AsyncDisposable {
     this.#options = options
     this.#lookBackSeconds = lookBackSeconds
     this.#intervalMs = pruneIntervalSeconds * 1000
+    this.#offsetMs = clock.now() - clock.monotonic()
     if (pruneIntervalSeconds === Infinity) return
     // A process that is restarted more often than the interval prunes too.
     this.#stopTimer = clock.schedule(this.#run, Math.min(this.#intervalMs, firstMs))
@@ -60,7 +66,14 @@ export class Retention implements AsyncDisposable {
 
   async #prune(): Promise<void> {
     const { store, clock, events } = this.#options
-    const options = { now: new Date(clock.now()), lookBackSeconds: this.#lookBackSeconds }
+    const nowMs = clock.now()
+    const jumpMs = nowMs - clock.monotonic() - this.#offsetMs
+    this.#offsetMs += jumpMs
+    if (jumpMs >= Math.max(this.#lookBackSeconds * 1000, minJumpMs)) {
+      events.tell({ kind: 'prune deferred', jumpMs })
+      return
+    }
+    const options = { now: new Date(nowMs), lookBackSeconds: this.#lookBackSeconds }
     try {
       const result = await ask(store, (asked) => asked.prune(options))
       events.tell({ kind: 'pruned', result })
@@ -71,3 +84,5 @@ export class Retention implements AsyncDisposable {
 }
 
 const firstMs = 60_000
+/** With a short look-back, corrections of the clock are not jumps. */
+const minJumpMs = 5 * 60_000

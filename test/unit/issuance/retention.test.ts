@@ -76,7 +76,9 @@ describe('the issuance service', () => {
       [14 * 86_400 - 1, 7 * 86_400],
       [2 * 86_400 - 1, undefined],
     ])
-      expect(() => serviceOf({ lookBackSeconds, crlTtlSeconds } as object)).toThrow(/lookBackSeconds/)
+      expect(() => serviceOf({ lookBackSeconds, crlTtlSeconds } as object)).toThrow(
+        code('ERR_INVALID_ARGUMENT'),
+      )
     expect(() => serviceOf({ lookBackSeconds: 14 * 86_400, crlTtlSeconds: 7 * 86_400 })).not.toThrow()
   })
 
@@ -107,6 +109,23 @@ describe('the issuance service', () => {
       expect.objectContaining({ level: 'info', lapsed: 1, removed: 0 }),
       expect.objectContaining({ level: 'info', lapsed: 0, removed: 1 }),
     ])
+  })
+
+  it.each([
+    ['leaves out one time after the wall clock went ahead by the look-back', 172_800_000, false],
+    ['prunes after the wall clock went ahead by less', 172_799_999, true],
+    ['prunes after the wall clock went back', -365 * 86_400_000, true],
+  ])('%s', async (_what, jumpMs, prunes) => {
+    const { clock, told, pruned } = serviceOf()
+    clock.setWallClock(new Date(clock.now() + jumpMs))
+    clock.advance(60_000)
+    await settled()
+    expect(pruned).toHaveLength(prunes ? 1 : 0)
+    const line = expect.objectContaining({ level: 'error', jumpSeconds: 172_800 }) as unknown
+    expect(told.log).toEqual(prunes ? [] : [line])
+    clock.advance(3_600_000)
+    await settled()
+    expect(pruned).toHaveLength(prunes ? 2 : 1)
   })
 
   it('tells when the storage fails, and asks again at the next time', async () => {
