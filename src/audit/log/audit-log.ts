@@ -93,7 +93,7 @@ export async function openAuditLog(given: AuditLogOptions): Promise<AuditLog> {
   const text = note === undefined ? undefined : Buffer.from(note).toString('utf8')
   const checkpoint = text === undefined ? undefined : readCheckpoint(text, key)
   const size = checkpoint?.size ?? 0
-  // Reads the right edge.
+  // Refuses a log without its last tiles or entries, before anything is added.
   await TileWriter.open(options.tiles, size)
   const root = await rootHash(size, new TileReader(options.tiles, size).subtree)
   if (checkpoint !== undefined && !equalBytes(root, checkpoint.root)) throw otherRoot(checkpoint, root)
@@ -190,8 +190,8 @@ export class AuditLog {
   }
 
   /**
-   * At the start, and after a failure: the store must end, or have ended, as the log does. One that is older,
-   * such as a copy of before, would give other entries the places of those that were signed.
+   * At the start, and after a failure. The last signed entry must have the same place in the store: an older
+   * store, such as a restored copy, would give the places of signed entries to others.
    *
    * @throws ERR_AUDIT_LOG
    */

@@ -33,8 +33,9 @@ export class RevocationTable {
   }
 
   /**
-   * Takes in what has changed since the last call, and returns the time at which that was all. A certificate
-   * whose revocation has a later time counts as revoked then: the clocks of several machines differ.
+   * Takes in what has changed since the last call; returns the time after the last answer of the store. A
+   * certificate whose revocation has a later time counts as revoked from then on: the clocks of several
+   * machines differ.
    */
   async update(notExpiredMs: number, now: () => number, turns: Turns): Promise<number> {
     if (notExpiredMs < this.#notExpiredMs) {

@@ -55,7 +55,7 @@ export class OcspResponder {
   /** Signed answers about one certificate, in the order of their use. */
   readonly #signed = new Map<string, { readonly answered: SingleResponse; readonly response: Uint8Array }>()
 
-  /** What was asked lately, by its octets. */
+  /** Recent requests, by their octets. */
   readonly #requests = new LruMap<string, OcspRequest>(maxRequests)
   /** Answers that are being signed before they are asked for. */
   readonly #ahead = new Set<string>()

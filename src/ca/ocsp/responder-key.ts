@@ -51,7 +51,7 @@ export class ResponderKey {
   }
 
   /**
-   * While the key of the CA is away, the delegated key that there is goes on to its end.
+   * While the key of the CA cannot sign, the current delegated key is used until its certificate expires.
    *
    * @throws ERR_CA_EXPIRED, ERR_CA_SIGNATURE; what the signer of the CA throws
    */

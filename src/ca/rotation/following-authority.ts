@@ -1,7 +1,6 @@
 // The CA that follows the states on record: what they say is what it signs with and what it trusts.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import type { PkiErrorCode } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { CertificateInput } from '../../x509/index.ts'
 import type { CertificateAuthority } from '../authority/certificate-authority.ts'
@@ -254,10 +253,10 @@ export class FollowingAuthority implements RotatingAuthority {
  * whose time has not come.
  */
 function isOvertaken(error: unknown): boolean {
-  return ['ERR_STORE_CONFLICT', 'ERR_ROTATION_STATE', 'ERR_ROTATION_EARLY'].some((code) =>
-    isPkiError(error, code as PkiErrorCode),
-  )
+  return overtaken.some((code) => isPkiError(error, code))
 }
+
+const overtaken = ['ERR_STORE_CONFLICT', 'ERR_ROTATION_STATE', 'ERR_ROTATION_EARLY'] as const
 
 const stepKinds = {
   dryRun: 'optional',
