@@ -12,7 +12,7 @@ import { acceptPeer, realSocketOf } from './accept-peer.ts'
 import { matcherOf } from './peer-verifier.ts'
 import type { PeerAuthorization } from './peer-verifier.ts'
 import { requireTlsIdentity } from './tls-identity.ts'
-import type { TlsIdentity } from './tls-identity.ts'
+import type { TlsCredentials, TlsIdentity } from './tls-identity.ts'
 
 /** Options of a guarded server. @inline */
 export interface ServerGuardOptions {
@@ -81,7 +81,7 @@ export function guardServer<S extends Server>(
       // The ticket keys first, whether or not the new certificate can be used: an earlier session must not be
       // resumed with what was trusted then.
       forgetSessions()
-      server.setSecureContext({ ...chosenFor(server), ...own.credentials() })
+      server.setSecureContext(renewedContext(server, own.credentials()))
     }),
     // Without its chain, the client of a resumed session would be refused while it keeps the session.
     own.verifier.chains.onForgotten(forgetSessions),
@@ -155,14 +155,20 @@ function drain(socket: TLSSocket, sessions: Sessions): void {
 }
 
 /**
- * What the application chose for its handshakes, such as fewer ciphers: Node forgets it where a new context
- * does not repeat it.
+ * The new certificate, with what the application chose for its handshakes, such as fewer ciphers or a higher
+ * minimum version: Node forgets it where a new context does not repeat it.
  */
-function chosenFor(server: Server): SecureContextOptions {
-  const known: Readonly<Record<string, unknown>> = server as object as Record<string, unknown>
-  return Object.fromEntries(
-    chosen.map((name) => [name, known[name]]).filter(([, value]) => value !== undefined),
-  ) as SecureContextOptions
+function renewedContext(server: Server, credentials: TlsCredentials): SecureContextOptions {
+  const known: SecureContextOptions = server as object
+  const { minVersion = credentials.minVersion, secureOptions = 0 } = known
+  return {
+    ...Object.fromEntries(
+      chosen.map((name) => [name, known[name]]).filter(([, value]) => value !== undefined),
+    ),
+    ...credentials,
+    minVersion: minVersion > credentials.minVersion ? minVersion : credentials.minVersion,
+    secureOptions: secureOptions | credentials.secureOptions,
+  }
 }
 
 const chosen = [

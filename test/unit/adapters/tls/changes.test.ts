@@ -1,5 +1,6 @@
 // What a change of the SVID or of the roots reaches, and what a source without an SVID does not end.
 
+import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import * as https from 'node:https'
@@ -12,8 +13,10 @@ import {
   createTlsIdentity,
   createTlsServer,
   fetchDispatcher,
+  guardServer,
   httpsAgent,
   tlsClientOptions,
+  tlsServerOptions,
 } from '../../../../src/adapters/tls/index.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import type { X509Identity, X509Source } from '../../../../src/secrets/index.ts'
@@ -145,6 +148,30 @@ test('the ciphers of an application stay after a rotation', async () => {
   expect(await shake({})).toBe('ECDHE-ECDSA-AES256-GCM-SHA384')
   expect(await shake({ minVersion: 'TLSv1.3' })).toBeUndefined()
   expect(await shake({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).toBeUndefined()
+})
+
+test('a minimum version and options of OpenSSL that an application chose stay after a rotation', async () => {
+  const told = new Told()
+  await using identity = createTlsIdentity({ source: told.source })
+  const options = tlsServerOptions(identity)
+  const chosen = { minVersion: 'TLSv1.3', secureOptions: constants.SSL_OP_NO_TICKET } as const
+  const server = guardServer(tls.createServer({ ...options, ...chosen }), identity, { authorize: peerId })
+  server.on('tlsClientError', () => undefined)
+  onTestFinished(() => void server.close())
+  const port = await portOf(server)
+  told.change()
+  const old = tls.connect({
+    host: '127.0.0.1',
+    port,
+    rejectUnauthorized: false,
+    ...peer,
+    maxVersion: 'TLSv1.2',
+  })
+  await expect(once(old, 'secureConnect')).rejects.toThrow()
+  expect(server).toHaveProperty(
+    'secureOptions',
+    constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+  )
 })
 
 test('a session that began before a change is not resumed after it', async () => {
