@@ -47,8 +47,8 @@ export interface WorkloadSecrets extends SecretSource, WorkloadSource, AsyncDisp
 
 /**
  * What a workload has, from its X.509 sources: for `createSdsServer` and `createWorkloadApiServer`. There is
- * a state as soon as every
- * source has an SVID.
+ * a state as soon as every source has an SVID. The identity of a source that has lost its SVID
+ * (`onWithdrawn`) is not in it, nor are the bundles of that source.
  *
  * @throws ERR_INVALID_ARGUMENT a missing source, or a value that is not a source
  * @example
@@ -85,8 +85,9 @@ class SourcedSecrets implements WorkloadSecrets {
   readonly #states = new LatestValue<WorkloadState>()
   readonly #closed = new AbortController()
   readonly #secrets = new StateSecrets(this.#states, this.#closed.signal)
-  readonly #stops: readonly (() => void)[]
-  readonly #known: (X509Identity | undefined)[]
+  readonly #stops: readonly ((() => void) | undefined)[]
+  /** Of each source: undefined before its first SVID, null after that was taken back. */
+  readonly #known: (X509Identity | null | undefined)[]
   readonly fetchJwtSvids?: ((request: JwtSvidRequest) => Promise<readonly JwtSvid[]>) | undefined
 
   constructor(options: Readonly<WorkloadSecretsOptions>) {
@@ -98,6 +99,12 @@ class SourcedSecrets implements WorkloadSecrets {
       ...sources.map((source, at) =>
         source.onChange((identity) => {
           this.#known[at] = identity
+          this.update()
+        }),
+      ),
+      ...sources.map((source, at) =>
+        source.onWithdrawn?.(() => {
+          this.#known[at] &&= currentOf(source) ?? null
           this.update()
         }),
       ),
@@ -129,12 +136,11 @@ class SourcedSecrets implements WorkloadSecrets {
 
   update(): void {
     if (this.#closed.signal.aborted) return
-    const known = this.#known.filter((identity) => identity !== undefined)
     // Half of the identities would be a state in which the others are withdrawn (W-6).
-    if (known.length < this.#options.sources.length) return
+    if (this.#known.includes(undefined)) return
     const next = Object.freeze({
-      identities: Object.freeze(known.map(identityOf)),
-      bundles: Object.freeze(this.#bundles(known)),
+      identities: Object.freeze(this.#known.flatMap((identity) => (identity ? [identityOf(identity)] : []))),
+      bundles: Object.freeze(this.#bundles()),
       crls: Object.freeze(this.#crls()),
     })
     // A changed bundle may be told of by `bundles` and by each source.
@@ -143,15 +149,16 @@ class SourcedSecrets implements WorkloadSecrets {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort()
-    for (const stop of this.#stops) stop()
+    for (const stop of this.#stops) stop?.()
   }
 
-  #bundles(known: readonly X509Identity[]): TrustBundle[] {
+  #bundles(): TrustBundle[] {
     const { bundles, sources } = this.#options
     const found = new Map<string, TrustBundle>()
-    for (const [at, { bundle }] of known.entries()) {
-      const { trustDomain } = bundle
-      found.set(trustDomain.name, sources[at]?.bundleFor(trustDomain) ?? bundle)
+    for (const [at, source] of sources.entries()) {
+      const bundle = this.#known[at]?.bundle
+      if (bundle !== undefined)
+        found.set(bundle.trustDomain.name, source.bundleFor(bundle.trustDomain) ?? bundle)
     }
     for (const bundle of bundles?.bundles ?? []) found.set(bundle.trustDomain.name, bundle)
     return [...found.values()].sort((left, right) =>
@@ -191,7 +198,7 @@ function isSource(value: unknown): value is X509Source {
   return typeof onChange === 'function' && typeof bundleFor === 'function'
 }
 
-/** undefined before the first SVID: then the source tells of it. */
+/** undefined without an SVID: the source tells of the next one. */
 function currentOf(source: X509Source): X509Identity | undefined {
   try {
     return source.current

@@ -1,7 +1,10 @@
 // The named secrets of a workload: what each name is, and what follows a change.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { PkiError } from '../../../src/errors/index.ts'
 import { createWorkloadSecrets } from '../../../src/secrets/index.ts'
+import type { WorkloadSecrets, X509Source } from '../../../src/secrets/index.ts'
+import type { TrustDomain } from '../../../src/spiffe/index.ts'
 import { TrustBundle } from '../../../src/svid/index.ts'
 import { code } from '../../support/codes.ts'
 import { meshId, newRoot, openMesh } from '../../support/mesh.ts'
@@ -60,6 +63,41 @@ test('a state is whole: there is none before every source has its SVID', async (
   await using secrets = createWorkloadSecrets({ sources: [mesh.sources[0]!, waiting as never] })
   expect(secrets.state).toBeUndefined()
   await expect(secrets.get('default', AbortSignal.timeout(20))).rejects.toThrow(code('ERR_ABORTED'))
+})
+
+test('an SVID that its source has lost is withdrawn, until the source has one again', async () => {
+  const [first, second] = mesh.sources
+  let isGone = false
+  let withdraw = (): void => undefined
+  const losing = Object.create(second!, {
+    current: {
+      get: () => {
+        if (isGone) throw new PkiError('ERR_SVID_UNAVAILABLE', 'gone')
+        return second!.current
+      },
+    },
+    bundleFor: { value: (domain: TrustDomain) => (isGone ? undefined : second!.bundleFor(domain)) },
+    onChange: { value: (listener: () => void) => second!.onChange(listener) },
+    onWithdrawn: { value: (listener: () => void) => ((withdraw = listener), () => undefined) },
+  }) as X509Source
+  const idsOf = ({ state }: WorkloadSecrets): string[] =>
+    state!.identities.map(({ svid }) => svid.id.toString())
+  await using both = createWorkloadSecrets({ sources: [losing, first!] })
+  withdraw()
+  expect(idsOf(both)).toEqual([otherId, meshId])
+  isGone = true
+  withdraw()
+  expect(idsOf(both)).toEqual([meshId])
+  expect(both.state!.bundles).toHaveLength(1)
+  await expect(both.get(otherId)).rejects.toThrow(code('ERR_SECRET_UNKNOWN'))
+  isGone = false
+  await second!.renew()
+  expect(idsOf(both)).toEqual([otherId, meshId])
+
+  await using alone = createWorkloadSecrets({ sources: [losing] })
+  isGone = true
+  withdraw()
+  expect(alone.state).toEqual({ identities: [], bundles: [], crls: [] })
 })
 
 test('revocation lists that cannot be read leave those of before in place', async () => {
