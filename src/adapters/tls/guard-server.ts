@@ -161,10 +161,11 @@ function drain(socket: TLSSocket, sessions: Sessions): void {
 function renewedContext(server: Server, credentials: TlsCredentials): SecureContextOptions {
   const known: SecureContextOptions = server as object
   const { minVersion = credentials.minVersion, secureOptions = 0 } = known
+  const repeated = chosen
+    .map((name) => [name, known[name]] as readonly [string, unknown])
+    .filter(([, value]) => value !== undefined)
   return {
-    ...Object.fromEntries(
-      chosen.map((name) => [name, known[name]]).filter(([, value]) => value !== undefined),
-    ),
+    ...Object.fromEntries(repeated),
     ...credentials,
     minVersion: minVersion > credentials.minVersion ? minVersion : credentials.minVersion,
     secureOptions: secureOptions | credentials.secureOptions,

@@ -30,7 +30,10 @@ export interface FileSinkOptions {
 
 /** A directory that follows a source. @inline */
 export interface FileSink extends AsyncDisposable {
-  /** Why the last set was not written; undefined after a success. It is tried again every 10 s. */
+  /**
+   * Why the files are not those of the source; undefined after a success. A write that failed is tried again
+   * every 10 s.
+   */
   readonly lastError: Error | undefined
 }
 
@@ -48,7 +51,8 @@ const optionKinds: OptionKinds<FileSinkOptions> = {
  * disposed of. The three are links into a directory of one generation, and the link `..data` to it is
  * replaced in one step: after a kill at any moment the set of before or the new one is there, whole. A
  * program that opens the files one by one may open them before and after a change: tell it to read again in
- * `onWritten`.
+ * `onWritten`. When the source loses its SVID (`onWithdrawn`), the files stay, and `lastError` is
+ * ERR_SVID_UNAVAILABLE.
  *
  * @throws ERR_SVID_UNAVAILABLE before the source is ready; ERR_SECRET_FILES where the first set cannot be
  * written; ERR_INVALID_ARGUMENT
@@ -78,9 +82,12 @@ class FollowingSink implements FileSink {
   readonly #options: Readonly<FileSinkOptions & { readonly mode: number }>
   readonly #clock: Clock
   readonly #logger: Logger
-  #stop = (): void => undefined
+  #stops: readonly ((() => void) | undefined)[] = []
   #cancelRetry = (): void => undefined
+  /** Why the last set was not written. */
   #lastError: Error | undefined
+  /** Why the source has no SVID. */
+  #gone: Error | undefined
   #wanted: X509Identity | undefined
   #writing: Promise<void> | undefined
   #closed = false
@@ -92,20 +99,26 @@ class FollowingSink implements FileSink {
   }
 
   get lastError(): Error | undefined {
-    return this.#lastError
+    return this.#gone ?? this.#lastError
   }
 
   async open(): Promise<void> {
     const { source } = this.#options
     await this.#write(source.current)
-    this.#stop = source.onChange((identity) => this.#follow(identity))
+    this.#stops = [
+      source.onChange((identity) => {
+        this.#gone = undefined
+        this.#follow(identity)
+      }),
+      source.onWithdrawn?.(() => this.#followCurrent()),
+    ]
     // A change during the first writing.
-    this.#follow(source.current)
+    this.#followCurrent()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    this.#stop()
+    for (const stop of this.#stops) stop?.()
     await this.#writing
     // Also of one that the last writing asked for.
     this.#cancelRetry()
@@ -117,6 +130,18 @@ class FollowingSink implements FileSink {
     this.#writing ??= this.#drain().finally(() => {
       this.#writing = undefined
     })
+  }
+
+  /** Bundles alone may be gone: then the set with those that are left is written. */
+  #followCurrent(): void {
+    try {
+      const { current } = this.#options.source
+      this.#gone = undefined
+      this.#follow(current)
+    } catch (error) {
+      this.#gone = error as Error
+      this.#logger.error({ reason: String(error) }, 'the source has no SVID; its certificate files stay')
+    }
   }
 
   async #drain(): Promise<void> {

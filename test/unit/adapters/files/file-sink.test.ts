@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createFileSink, createFileSource } from '../../../../src/adapters/files/index.ts'
+import { PkiError } from '../../../../src/errors/index.ts'
 import { PublicKey, Certificate } from '../../../../src/x509/index.ts'
 import { importPrivateKey } from '../../../../src/keys/index.ts'
 import { createX509Source, localCaClient } from '../../../../src/secrets/index.ts'
@@ -158,6 +159,41 @@ describe('createFileSink', () => {
     await expect.poll(() => sink.lastError).toBeUndefined()
     expect(serialOf(directory)).toBe(current())
     expect(clock.pending).toBe(0)
+  })
+
+  test('files of an SVID that the source has lost stay, and the sink says so', async () => {
+    const directory = newFolder()
+    const known = source()
+    let isGone = false
+    let roots = mesh.authority.trustBundle()
+    let withdraw = (): void => undefined
+    const losing = Object.create(known, {
+      current: {
+        get: () => {
+          if (isGone) throw new PkiError('ERR_SVID_UNAVAILABLE', 'gone')
+          return known.current
+        },
+      },
+      bundleFor: { value: () => roots },
+      onChange: { value: (listener: () => void) => known.onChange(listener) },
+      onWithdrawn: { value: (listener: () => void) => ((withdraw = listener), () => undefined) },
+    }) as X509Source
+    await using sink = await createFileSink({ source: losing, directory })
+    const before = current()
+    roots = roots.with({
+      x509Authorities: [...roots.x509Authorities, (await newRoot('example.org')).certificate],
+    })
+    withdraw()
+    await expect.poll(() => read(directory, 'root-cert.pem').split('BEGIN').length - 1).toBe(2)
+    expect(sink.lastError).toBeUndefined()
+    isGone = true
+    withdraw()
+    expect(sink.lastError).toEqual(code('ERR_SVID_UNAVAILABLE'))
+    expect(serialOf(directory)).toBe(before)
+    isGone = false
+    await known.renew()
+    await expect.poll(() => serialOf(directory)).toBe(current())
+    expect(sink.lastError).toBeUndefined()
   })
 
   test('what onWritten throws disturbs nothing', async () => {
