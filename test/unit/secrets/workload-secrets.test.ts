@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PkiError } from '../../../src/errors/index.ts'
 import { createWorkloadSecrets } from '../../../src/secrets/index.ts'
-import type { WorkloadSecrets, X509Source } from '../../../src/secrets/index.ts'
+import type { X509Source } from '../../../src/secrets/index.ts'
 import type { TrustDomain } from '../../../src/spiffe/index.ts'
 import { TrustBundle } from '../../../src/svid/index.ts'
 import { code } from '../../support/codes.ts'
@@ -80,7 +80,7 @@ test('an SVID that its source has lost is withdrawn, until the source has one ag
     onChange: { value: (listener: () => void) => second!.onChange(listener) },
     onWithdrawn: { value: (listener: () => void) => ((withdraw = listener), () => undefined) },
   }) as X509Source
-  const idsOf = ({ state }: WorkloadSecrets): string[] =>
+  const idsOf = ({ state }: ReturnType<typeof createWorkloadSecrets>): string[] =>
     state!.identities.map(({ svid }) => svid.id.toString())
   await using both = createWorkloadSecrets({ sources: [losing, first!] })
   withdraw()
