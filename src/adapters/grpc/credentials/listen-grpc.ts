@@ -156,12 +156,15 @@ function infoOf(given: object): ConnectionInfo {
 
 function listen(server: TlsServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: Error) => {
+    const failed = (cause: Error): void => {
       server.close() // it follows the identity until then
       reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
-    })
+    }
+    server.once('error', failed)
     server.listen({ host, port }, () => {
-      // A connection that cannot be accepted, for lack of descriptors, must not end the process.
+      server.off('error', failed)
+      // A connection that cannot be accepted, for lack of descriptors, must end neither the process nor the
+      // listener.
       server.on('error', () => undefined)
       resolve()
     })

@@ -8,7 +8,7 @@ import { connect as connectTcp } from 'node:net'
 import * as tls from 'node:tls'
 import { Client, Server, ServerCredentials } from '@grpc/grpc-js'
 import type { ServerUnaryCall, ServiceError, sendUnaryData } from '@grpc/grpc-js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { grpcChannelCredentials, listenGrpc } from '../../../../src/adapters/grpc/index.ts'
 import type { GrpcListener } from '../../../../src/adapters/grpc/credentials/index.ts'
 import { code } from '../../../support/codes.ts'
@@ -217,6 +217,20 @@ test('closing does not wait for a client that is silent in its handshake', async
   await listener.close(1)
   await ended
   expect(heard).toEqual([])
+  server.forceShutdown()
+})
+
+test('a connection that cannot be accepted does not end the listener', async () => {
+  heard = []
+  const secureServer = vi.spyOn(world.identity, 'secureServer')
+  const { server, listener } = await openListener(peerId)
+  const tlsServer = secureServer.mock.results[0]?.value as tls.Server
+  secureServer.mockRestore()
+  tlsServer.emit('error', new Error('accept EMFILE'))
+  expect(tlsServer.listening).toBe(true)
+  await rawHttp2Request(listener.port, rawHeaders, await world.credentialsOf(peerId))
+  expect(heard).toEqual([peerId])
+  await listener.close(0)
   server.forceShutdown()
 })
 
