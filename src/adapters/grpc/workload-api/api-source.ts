@@ -94,15 +94,10 @@ export class ApiSource implements WorkloadApiSource {
   async ready(signal?: AbortSignal): Promise<X509Identity> {
     const valid = this.#valid()
     if (valid !== undefined) return valid
-    const ended = AbortSignal.any([
-      this.#closed.signal,
-      this.#ended.signal,
-      ...(signal === undefined ? [] : [signal]),
-    ])
+    const ended = this.#endOf(signal)
     for await (const identity of this.#identities.follow(ended))
       if (identity === this.#valid()) return identity
-    if (this.#closed.signal.aborted) throw new PkiError('ERR_CLOSED', 'the source was closed')
-    throw this.#final ?? new PkiError('ERR_ABORTED', 'the wait for the first SVID was aborted')
+    throw this.#whyEnded('the wait for the first SVID was aborted')
   }
 
   /**
@@ -110,11 +105,7 @@ export class ApiSource implements WorkloadApiSource {
    * API.
    */
   async renew(signal?: AbortSignal): Promise<X509Identity> {
-    const ended = AbortSignal.any([
-      this.#closed.signal,
-      this.#ended.signal,
-      ...(signal === undefined ? [] : [signal]),
-    ])
+    const ended = this.#endOf(signal)
     return new Promise<X509Identity>((resolve, reject) => {
       const stop = this.#identities.listen((identity) => {
         done()
@@ -122,7 +113,7 @@ export class ApiSource implements WorkloadApiSource {
       })
       const end = (): void => {
         done()
-        reject(this.#final ?? new PkiError('ERR_ABORTED', 'the renewal was aborted'))
+        reject(this.#whyEnded('the renewal was aborted'))
       }
       const done = (): void => {
         stop()
@@ -177,6 +168,15 @@ export class ApiSource implements WorkloadApiSource {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort()
     this.#channel.close()
+  }
+
+  #endOf(signal: AbortSignal | undefined): AbortSignal {
+    return AbortSignal.any([this.#closed.signal, this.#ended.signal, ...(signal === undefined ? [] : [signal])])
+  }
+
+  #whyEnded(aborted: string): PkiError {
+    if (this.#closed.signal.aborted) return new PkiError('ERR_CLOSED', 'the source was closed')
+    return this.#final ?? new PkiError('ERR_ABORTED', aborted)
   }
 
   async #follow(): Promise<void> {

@@ -437,6 +437,16 @@ describe('the source', () => {
     expect(source.status.lastError).toEqual(code('ERR_WORKLOAD_API'))
   })
 
+  test('a renewal ends with the source, or with its signal', async () => {
+    const source = await sourceOf(await serve())
+    await source.ready()
+    await expect(source.renew(AbortSignal.abort())).rejects.toThrow(code('ERR_ABORTED'))
+    const renewal = expect(source.renew()).rejects.toThrow(code('ERR_CLOSED'))
+    await source[Symbol.asyncDispose]()
+    await renewal
+    await expect(source.renew()).rejects.toThrow(code('ERR_CLOSED'))
+  })
+
   test('keeps no call and no signal of a JWT-SVID that it has fetched', async () => {
     const source = await sourceOf(await serve())
     await source.ready()
