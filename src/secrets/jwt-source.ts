@@ -226,7 +226,9 @@ class CachingJwtSource implements JwtSource {
   async #fetch(entry: Entry, wanted: Omit<TokenRequest, 'signal'>): Promise<JwtSvid> {
     entry.slowMs = this.#clock.monotonic() + patienceMs
     const deadline = {
-      ...{ clock: this.#clock, deadlineMs: this.#timeoutSeconds * 1000, signal: this.#closed.signal },
+      clock: this.#clock,
+      deadlineMs: this.#timeoutSeconds * 1000,
+      signal: this.#closed.signal,
       late: (cause: unknown) => timedOut(this.#timeoutSeconds, cause),
     }
     try {

@@ -91,7 +91,9 @@ export class SvidRequests {
     this.#metrics.count(metricNames.agentRequests, csrRequest)
     // Without a deadline one call that never settles would end all renewal, and hold a place of the gate.
     const deadline = {
-      ...{ clock: this.#clock, deadlineMs: timeoutSeconds * 1000, signal: closed },
+      clock: this.#clock,
+      deadlineMs: timeoutSeconds * 1000,
+      signal: closed,
       late: (cause: unknown) => noAnswer(timeoutSeconds, cause),
     }
     const answer = await withDeadline(deadline, (signal) => ca.issue({ csr, ttlSeconds, signal }))

@@ -171,7 +171,11 @@ export class ApiSource implements WorkloadApiSource {
   }
 
   #endOf(signal: AbortSignal | undefined): AbortSignal {
-    return AbortSignal.any([this.#closed.signal, this.#ended.signal, ...(signal === undefined ? [] : [signal])])
+    return AbortSignal.any([
+      this.#closed.signal,
+      this.#ended.signal,
+      ...(signal === undefined ? [] : [signal]),
+    ])
   }
 
   #whyEnded(aborted: string): PkiError {
