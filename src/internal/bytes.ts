@@ -41,17 +41,10 @@ export function decodeBase64(text: string): Uint8Array {
   const octets = new Uint8Array((length / 4) * 3 - padding)
   const whole = padding === 0 ? length : length - 4
   if (decodeGroups(text, 0, whole, octets, 0) !== whole) throw notCanonical()
-  let at = (whole / 4) * 3
-  if (padding === 1) {
-    const bits = (sextet(text, whole) << 12) | (sextet(text, whole + 1) << 6) | sextet(text, whole + 2)
-    if ((bits & 3) !== 0) throw notCanonical()
-    octets[at++] = bits >> 10
-    octets[at] = bits >> 2
-  } else if (padding === 2) {
-    const bits = (sextet(text, whole) << 6) | sextet(text, whole + 1)
-    if ((bits & 15) !== 0) throw notCanonical()
-    octets[at] = bits >> 4
-  }
+  let bits = 0
+  for (let i = whole; i < length - padding; i++) bits = (bits << 6) | sextet(text, i)
+  if (bits < 0) throw notCanonical()
+  writeRest(octets, (whole / 4) * 3, bits, padding === 0 ? 0 : 4 - padding, padding)
   return octets
 }
 
@@ -75,8 +68,7 @@ export function decodeBase64Lines(text: string, start: number, end: number): Uin
       if (rest >= end) break
       i = rest
     }
-    const code = text.charCodeAt(i)
-    const value = code < 128 ? (sextets[code] as number) : -1
+    const value = sextet(text, i)
     if (value >= 0 && padding === 0) {
       bits = (bits << 6) | value
       if (++count < 4) continue
@@ -86,8 +78,8 @@ export function decodeBase64Lines(text: string, start: number, end: number): Uin
       at += 3
       bits = 0
       count = 0
-    } else if (code === 0x3d) padding++
-    else if (!isWhiteSpace(code)) throw notCanonical()
+    } else if (text.charCodeAt(i) === 0x3d) padding++
+    else if (!isWhiteSpace(text.charCodeAt(i))) throw notCanonical()
   }
   return octets.subarray(0, writeRest(octets, at, bits, count, padding))
 }
@@ -208,11 +200,10 @@ export function readBase64url(text: string): Uint8Array {
   throw new PkiError('ERR_BASE64', 'the text is not canonical base64url')
 }
 
+/** The six bits of a character; -1 for one outside the alphabet, which makes the bits of its group negative. */
 function sextet(text: string, at: number): number {
   const code = text.charCodeAt(at)
-  const value = code < 128 ? (sextets[code] as number) : -1
-  if (value < 0) throw notCanonical()
-  return value
+  return code < 128 ? (sextets[code] as number) : -1
 }
 
 /**
@@ -221,16 +212,11 @@ function sextet(text: string, at: number): number {
 function decodeLong(text: string): Uint8Array {
   const octets = Buffer.from(text, 'base64')
   if (octets.toString('base64') !== text) throw notCanonical()
-  return plain(octets)
+  return new Uint8Array(octets)
 }
 
 function notCanonical(): PkiError {
   return new PkiError('ERR_BASE64', 'the text is not canonical, padded base64')
-}
-
-/** A plain Uint8Array that does not share Buffer's pool. */
-function plain(octets: Buffer): Uint8Array {
-  return new Uint8Array(octets)
 }
 
 function encodeWhole(octets: Uint8Array, start: number, end: number, table: readonly string[]): string {
