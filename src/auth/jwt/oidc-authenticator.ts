@@ -9,13 +9,14 @@ import type { Clock, GuardedFetcher, Logger } from '../../runtime/index.ts'
 import { checkLifetimes, safeLogger } from '../../runtime/internal.ts'
 import type { DocumentLifetimes } from '../../runtime/internal.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
+import { isJwtSvidAlgorithm, jwtSvidAlgorithms } from '../../svid/internal.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from '../authenticator.ts'
 import { bearerToken } from './bearer-token.ts'
 import { compilePatterns, compileRequiredClaims, compileTemplate } from './claim-template.ts'
 import type { IdentityMapping } from './claim-template.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import type { KeyFetching } from './issuer-keys.ts'
-import { isTokenAlgorithm, readToken, tokenAlgorithms } from './token.ts'
+import { readToken } from './token.ts'
 import type { TokenAlgorithm } from './token.ts'
 import { checkClaims, requireAudience, tokenRefusal, tokenTimes } from './verify-token.ts'
 import type { TokenRules } from './verify-token.ts'
@@ -192,12 +193,12 @@ function compileIssuer(given: OidcIssuer, fetching: KeyFetching, skew: number | 
     jwks: 'guard',
     fetcher: 'guard',
   })
-  const { issuer, identity, extract = {}, requiredClaims = {}, algorithms = tokenAlgorithms } = read
+  const { issuer, identity, extract = {}, requiredClaims = {}, algorithms = jwtSvidAlgorithms } = read
   if (typeof issuer !== 'string' || issuer === '') throw badIssuer('issuer must be a non-empty string')
   if (read.jwks !== undefined && read.jwksUri !== undefined)
     throw badIssuer(`${issuer}: jwks and jwksUri exclude each other`)
-  if (algorithms.length === 0 || !algorithms.every((name) => isTokenAlgorithm(name)))
-    throw badIssuer(`${issuer}: algorithms must list at least one of ${tokenAlgorithms.join(', ')}`)
+  if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(isJwtSvidAlgorithm))
+    throw badIssuer(`${issuer}: algorithms must list at least one of ${jwtSvidAlgorithms.join(', ')}`)
   return {
     keys: new IssuerKeys(read, { ...fetching, fetcher: read.fetcher ?? fetching.fetcher }),
     rules: {

@@ -7,7 +7,7 @@ import { readBase64url } from '../../internal/bytes.ts'
 import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { JsonObject, JsonValue } from '../../internal/json.ts'
 import type { JwtSvidAlgorithm } from '../../svid/internal.ts'
-import { jwtSvidAlgorithms } from '../../svid/internal.ts'
+import { isJwtSvidAlgorithm } from '../../svid/internal.ts'
 
 /** The asymmetric algorithms of RFC 7518 that tokens may be signed with. */
 export type TokenAlgorithm = JwtSvidAlgorithm
@@ -24,7 +24,7 @@ export interface UnverifiedToken {
 export function readToken(text: string): UnverifiedToken {
   const first = text.indexOf('.')
   const second = text.indexOf('.', first + 1)
-  if (first < 1 || second < 0 || second === text.length - 1 || text.includes('.', second + 1))
+  if (second < 0 || second === text.length - 1 || text.includes('.', second + 1))
     throw new PkiError('ERR_JWT_MALFORMED', 'the token does not have the three parts of a signed JWT')
   const header = jsonObject(text.slice(0, first), 'header')
   const claims = jsonObject(text.slice(first + 1, second), 'payload')
@@ -35,7 +35,7 @@ export function readToken(text: string): UnverifiedToken {
 function readHeader(header: JsonObject): Pick<UnverifiedToken, 'algorithm' | 'keyId'> {
   const { alg, kid, typ } = header
   // RFC 8725 §3.1: the list contains neither `none` nor symmetric algorithms.
-  if (typeof alg !== 'string' || !isTokenAlgorithm(alg))
+  if (!isJwtSvidAlgorithm(alg))
     throw new PkiError('ERR_JWT_ALGORITHM', 'alg is absent or not an asymmetric algorithm of RFC 7518')
   const refused = refusedHeaders.find((name) => header[name] !== undefined)
   if (refused !== undefined) throw new PkiError('ERR_JWT_HEADER', `the header ${refused} is not accepted`)
@@ -45,11 +45,6 @@ function readHeader(header: JsonObject): Pick<UnverifiedToken, 'algorithm' | 'ke
   if (typeof kid !== 'string' || kid === '' || kid.length > maxKeyIdLength)
     throw new PkiError('ERR_JWT_HEADER', `kid is not a string of 1 to ${maxKeyIdLength} characters`)
   return { algorithm: alg, keyId: kid }
-}
-
-/** Whether a text is one of the algorithms. */
-export function isTokenAlgorithm(name: string): name is TokenAlgorithm {
-  return (tokenAlgorithms as readonly string[]).includes(name)
 }
 
 function jsonObject(part: string, what: string): JsonObject {
@@ -65,6 +60,7 @@ function jsonObject(part: string, what: string): JsonObject {
   throw new PkiError('ERR_JWT_MALFORMED', `the ${what} of the token is not a JSON object`)
 }
 
+/** Octets that are read at once and not kept, as at `readBase64url`. */
 function octets(part: string, what: string): Uint8Array {
   try {
     return readBase64url(part)
@@ -74,7 +70,6 @@ function octets(part: string, what: string): Uint8Array {
   }
 }
 
-export const tokenAlgorithms: readonly TokenAlgorithm[] = jwtSvidAlgorithms
 /** Each of these headers contains a key, or changes the signed octets. */
 const refusedHeaders = ['jwk', 'jku', 'x5c', 'x5u', 'crit', 'b64', 'zip', 'enc', 'epk']
 const types = ['jwt', 'at+jwt', 'application/at+jwt']

@@ -91,8 +91,7 @@ function seconds(claims: JsonObject, name: string): number | undefined {
 
 /** The refusal of a token for its contents. Errors of a lookup are returned unchanged. */
 export function tokenRefusal(error: unknown): unknown {
-  if (!isPkiError(error) || error.code === 'ERR_CREDENTIAL_INVALID') return error
-  return refusalPrefixes.some((prefix) => error.code.startsWith(prefix))
+  return isPkiError(error) && refusalPrefixes.some((prefix) => error.code.startsWith(prefix))
     ? authenticationError(error.message, { cause: error })
     : error
 }

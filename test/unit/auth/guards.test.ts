@@ -63,6 +63,13 @@ it('a token of other than three parts, or with a signature that is not base64url
     expect(() => readToken(text)).toThrow(code('ERR_JWT_MALFORMED'))
 })
 
+it('one text that is header, payload and signature in one is malformed', () => {
+  const json = JSON.stringify({ alg: 'ES256', kid: 'k1', iss: issuer })
+  // Of so many octets that the text is canonical with a further character, and without.
+  const padded = json.padEnd(json.length + ((4 - (json.length % 3)) % 3))
+  expect(() => readToken(`${Buffer.from(padded).toString('base64url')}A`)).toThrow(code('ERR_JWT_MALFORMED'))
+})
+
 it.each(['', 'k'.repeat(1025), 7, undefined])('the kid %j is refused as a header', (kid) => {
   expect(() => readToken(makeToken(key, claims, { kid }))).toThrow(code('ERR_JWT_HEADER'))
 })
@@ -89,6 +96,18 @@ it('an RSA key verifies each of its algorithms, and only signatures of the one i
       })
     }
   }
+})
+
+it('an error that is not about the token is thrown unchanged', async () => {
+  const failure = new RangeError('the clock is broken')
+  const broken = Object.assign(new FakeClock(), {
+    now: () => {
+      throw failure
+    },
+  })
+  const one = { issuer, audience: 'ca', identity, jwks: jwkSet(key) }
+  const asked = new OidcAuthenticator({ clock: broken, issuers: [one] }).authenticate(bearer(token))
+  await expect(asked).rejects.toBe(failure)
 })
 
 it('a token without iat has no age, and is refused', async () => {

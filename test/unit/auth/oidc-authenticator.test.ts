@@ -179,6 +179,7 @@ describe('options', () => {
     { issuers: [{ issuer, audience: 'ca', identity: 'spiffe://example.org/{sub}', algorithms: ['HS256'] }] },
     { issuers: [{ issuer, audience: 'ca', identity: 'spiffe://example.org/{sub}', algorithms: ['none'] }] },
     { issuers: [{ issuer, audience: 'ca', identity: 'spiffe://example.org/{sub}', algorithms: [] }] },
+    { issuers: [{ issuer, audience: 'ca', identity: 'spiffe://example.org/{sub}', algorithms: 'ES256' }] },
     {
       issuers: [
         { issuer, audience: 'ca', identity: 'spiffe://example.org/{sub}', maxTokenAgeSeconds: Number.NaN },
