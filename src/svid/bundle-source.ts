@@ -14,8 +14,8 @@ export interface BundleSource {
   /** The bundle of exactly this trust domain, synchronously; undefined if there is none. */
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined
   /**
-   * Calls `listener` after each change of the bundles. Returns what ends the calls. Whoever keeps something
-   * that was made of a source without it sees a change late: at its own next renewal.
+   * Calls `listener` after each change of the bundles. Returns a function that ends the calls. What was built
+   * from a source without this method has the old bundles until its own next renewal.
    */
   onChange?(listener: () => void): () => void
 }

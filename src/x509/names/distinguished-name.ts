@@ -82,7 +82,7 @@ export class DistinguishedName {
    * A name of one attribute per RDN, in the order of the encoding (most
    * general first): `of([['O', 'Example'], ['CN', 'web']])`.
    *
-   * @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID
+   * @throws ERR_NAME_INVALID, ERR_OID_INVALID, ERR_STRING_INVALID, ERR_INVALID_ARGUMENT
    */
   static of(attributes: readonly NameAttribute[]): DistinguishedName {
     const isText = (one: unknown): boolean =>
@@ -99,7 +99,8 @@ export class DistinguishedName {
 
   /**
    * The relative distinguished names in the order of the encoding.
-   * @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID
+   * @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID, ERR_OID_INVALID; ERR_LIMIT_EXCEEDED above 256
+   * attributes
    */
   get rdns(): readonly RelativeDistinguishedName[] {
     this.#rdns ??= freezeDeep(readRdns(this.der, this.#tolerances))
@@ -108,6 +109,7 @@ export class DistinguishedName {
 
   /**
    * The text values of an attribute type, by short name or object identifier, in the order of the encoding.
+   * @throws ERR_NAME_INVALID for an unknown short name; as `rdns`
    */
   values(type: string): readonly string[] {
     const oid = requireAttributeOid(type)
@@ -118,7 +120,7 @@ export class DistinguishedName {
       )
   }
 
-  /** RFC 4514 text, most specific attribute first. */
+  /** RFC 4514 text, most specific attribute first. @throws as `rdns` */
   toString(): string {
     return formatDistinguishedName(this.rdns)
   }
@@ -131,6 +133,7 @@ export class DistinguishedName {
   /**
    * A key that is equal exactly for names that RFC 5280 §7.1 treats as equal
    * (ignoring case, white space and string types).
+   * @throws as `rdns`
    */
   get comparisonKey(): string {
     this.#comparisonKey ??= this.rdns.map(rdnComparisonKey).join('\u0001')

@@ -4,8 +4,8 @@ import { PkiError } from '../../errors/index.ts'
 import type { GeneralNameUse } from './general-name.ts'
 
 /**
- * RFC 5280 §4.2.1.6: "The name MUST follow the URI syntax"; without the
- * scheme, only its characters can be checked (RFC 3986 §2).
+ * The text, if a URI may have its characters: "The name MUST follow the URI syntax" (RFC 5280 §4.2.1.6).
+ * Without the scheme, nothing else can be checked (RFC 3986 §2). @throws ERR_NAME_INVALID
  */
 export function uriText(text: string, use: GeneralNameUse = 'name'): string {
   if (use === 'location') return text
@@ -22,7 +22,7 @@ export function uriText(text: string, use: GeneralNameUse = 'name'): string {
 
 /**
  * No valid name of these kinds has control characters; software that stops at a NUL would read a different
- * name.
+ * name. @throws ERR_NAME_INVALID
  */
 export function checkNameText(bytes: Uint8Array, start: number, end: number, what: string): void {
   for (let i = start; i < end; i++) {

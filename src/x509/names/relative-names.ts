@@ -20,7 +20,10 @@ export interface AttributeTypeAndValue {
 /** A relative distinguished name: nearly always one attribute, several if joined by `+`. */
 export type RelativeDistinguishedName = readonly AttributeTypeAndValue[]
 
-/** Every RDN in the order of the encoding. @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID */
+/**
+ * Every RDN in the order of the encoding.
+ * @throws ERR_NAME_INVALID, ERR_DER, ERR_STRING_INVALID, ERR_OID_INVALID, ERR_LIMIT_EXCEEDED
+ */
 export function readRdns(der: Uint8Array, tolerances: readonly Tolerance[]): RelativeDistinguishedName[] {
   const sequence = readWhole(der, tags.sequence, 'Name')
   const rdns: RelativeDistinguishedName[] = []
