@@ -49,7 +49,7 @@ interface CpuWork {
   readonly name: string
   readonly work: string
   readonly barePeers: readonly string[]
-  /** Units of ours and of the peers that are begun at once. */
+  /** Units that a Node contender begins at once. Go's calls are synchronous. */
   readonly atOnce: number
 }
 

@@ -134,7 +134,8 @@ export const rows: readonly (BenchRow | SelfMeasuredRow)[] = [
       await listen()
       const ours = (): Promise<void> => request(resuming, portOf(guarded))
       const peers = { 'node:https': () => request(plainResuming, portOf(plain)) }
-      return measureCpuTurns({ name: 'tls/resumed', ours, peers, calls: options.turnMs / 5 }, options)
+      const calls = Math.ceil(options.turnMs / 5)
+      return measureCpuTurns({ name: 'tls/resumed', ours, peers, calls }, options)
     },
   },
   {

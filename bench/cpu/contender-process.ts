@@ -12,7 +12,7 @@ export interface ContenderOrder {
   /** A name of `nodeWorks`; the Go program knows `issue: go` and `verify: go`. */
   readonly work: string
   readonly count: number
-  /** Units begun at once, as by that many callers. Default 1. */
+  /** Units begun at once, as by that many callers; Node only. Default 1. */
   readonly atOnce?: number
   /** Also take a CPU profile; Node only. */
   readonly profile?: boolean
