@@ -209,8 +209,11 @@ describe('issueCrl', () => {
       const ahead = await authority.issueCrls()
       clock.setWallClock(new Date(rightMs))
       await revoke(authority, late, clock)
-      const kept = await authority.issueCrls()
-      expect(kept.map(({ thisUpdate }) => thisUpdate)).toEqual(ahead.map(({ thisUpdate }) => thisUpdate))
+      for (const notAccepted of [recordedMs, Number.NaN]) {
+        recordedMs = notAccepted
+        const kept = await authority.issueCrls()
+        expect(kept.map(({ thisUpdate }) => thisUpdate)).toEqual(ahead.map(({ thisUpdate }) => thisUpdate))
+      }
       // The operator accepts the clock: in the same process, as with PostgreSQL, or after a restart.
       recordedMs = rightMs
       const before = await storage.crls.list()

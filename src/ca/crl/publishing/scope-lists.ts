@@ -145,7 +145,9 @@ export class ScopeLists {
     this.#latestMs = Math.max(this.#latestMs, latestTimeOf([complete, delta], limitMs()))
     if (this.#latestMs <= limitMs()) return
     const recorded = await storage.crls.latestTime?.()
-    if (recorded === undefined || recorded.getTime() > limitMs()) return
+    // An invalid date accepts nothing.
+    const isAccepted = recorded !== undefined && recorded.getTime() <= limitMs()
+    if (!isAccepted) return
     const lists = [...this.#scopes.values()].flatMap((scope) => [scope.complete, scope.delta])
     this.#latestMs = latestTimeOf(lists, limitMs())
     // Its entries have dates of the later clock.
