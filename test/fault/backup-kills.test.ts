@@ -129,6 +129,8 @@ it('rotates each certificate of a batch once over several kills', async () => {
       expect(told.has(serial), `${serial} was renewed twice`).toBe(false)
       told.add(serial)
     }
+  expect(told.size).toBeGreaterThan(0)
+  expect(told.size).toBeLessThan(count)
   await using service = await open(directory)
   const options = { thresholdSeconds: 7200, requestFor: () => csr }
   for await (const { outcome, error } of service.issuance.rotateExpiring(options))

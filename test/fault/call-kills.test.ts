@@ -121,20 +121,27 @@ describe.skipIf(!requires('strace'))('a kill at a call that changes a file', () 
         workerModule,
       })
       await (await createCaService(ca(base)))[Symbol.asyncDispose]()
+      const verified = new Set<string>()
+      const checked = new Set<string>()
       await killAtEach('backup', base, 8, async (directory) => {
+        checked.add(directory)
         const archives = join(directory, 'archives')
-        for (const name of readdirSync(archives).filter((one) => one.startsWith('archive-')))
+        for (const name of readdirSync(archives).filter((one) => one.startsWith('archive-'))) {
           await verifyBackup({
             path: join(archives, name),
             passphrase: () => 'another passphrase for tests',
             keyPassphrase: () => crashPassphrase,
             workerModule,
           })
+          verified.add(directory)
+        }
         const rootPem = rootPemOf(join(directory, 'ca'))
         await using service = await createCaService(ca(directory))
         const left = leftByService(service, join(directory, 'ca'), { rootPem })
         expect(await violationsOf({ ...left, directory })).toEqual([])
       })
+      // Of each directory, the backup after the kill.
+      expect(verified).toEqual(checked)
     },
     timeoutMs,
   )

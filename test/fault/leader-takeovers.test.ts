@@ -64,6 +64,7 @@ async function takeOverAndCheck(program: string, count: number, random: SeededRa
   expect(group.complaints).toEqual([])
   expect(last).toBeGreaterThan(count)
   expect(new Set(of('list').map(({ epoch }) => epoch)).size).toBeGreaterThan(count / 3)
+  for (const kind of ['revoked', 'sequenced'] as const) expect(of(kind).length, kind).toBeGreaterThan(0)
   const { directory, storage } = group
   const authority = crashAuthority(directory, storage)
   const answers = of('revoked').map(({ kind, serialNumber }) => ({

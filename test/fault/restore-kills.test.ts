@@ -89,6 +89,7 @@ it('leaves the folder of a restoration that is in progress', async () => {
   const directory = join(folder, 'ca')
   const kill = await restoring(path, directory)
   const before = besides(folder)
+  expect(before.filter((name) => /^ca\.restoring-[0-9a-f]{16}$/.test(name))).toHaveLength(1)
   await restoreBackup({ path, directory, passphrase, workerModule })
   expect(besides(folder)).toEqual(before)
   await kill()

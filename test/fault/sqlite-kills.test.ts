@@ -64,6 +64,7 @@ it(
       console.log(`kills: ${kill + 1}; answered: ${JSON.stringify(counted)}`)
     }
     expect(counted['issued']).toBeGreaterThan(kills)
+    for (const kind of ['revoked', 'list', 'checkpoint']) expect(counted[kind], kind).toBeGreaterThan(0)
   },
   60_000 + kills * 60_000,
 )

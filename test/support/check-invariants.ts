@@ -60,7 +60,7 @@ export async function violationsOf(
   await checkStates(left, memory, holds)
   await checkKeys(left, holds)
   checkProcesses(left, holds)
-  await checkRetries(left, holds)
+  await checkRetries(left, records, holds)
   const { audit, directory } = left
   if (audit !== undefined) await checkAudit({ ...left, audit }, memory, holds)
   if (directory !== undefined) checkSecrets(directory, holds)
