@@ -58,9 +58,7 @@ function parsed(ca: string, text: string): readonly Certificate[] {
     throw new PkiError(
       'ERR_CA_REPLY',
       `${ca} answered with something other than a certificate: ${String(cause)}`,
-      {
-        cause,
-      },
+      { cause },
     )
   }
 }

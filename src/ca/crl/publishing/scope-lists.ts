@@ -193,8 +193,7 @@ export class ScopeLists {
       throw new PkiError(
         'ERR_CRL_SHARD_UNKNOWN',
         `issueCrl: certificates stand in the CRL shard ${JSON.stringify(shard)}, which has no list, and ` +
-          'without ' +
-          'the url of crlDistribution that they name none can be made',
+          'without the url of crlDistribution that they name none can be made',
       )
     const crlNumber = nextNumber(
       this.#numberFrom(thisUpdateMs),
