@@ -38,6 +38,7 @@ export {
   notRenewable,
   otherOutcome,
   notOnHold,
+  requireClock,
   staleFence,
   otherList,
   otherVersion,

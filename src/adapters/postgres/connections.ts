@@ -40,8 +40,9 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
-    // An idle connection that ends is replaced; without a listener it would end the process. So would a new
-    // one that the server ends in the packet in which it says that it is ready: before a promise is settled.
+    // An idle connection that ends is replaced; its error event would end the process without a listener. The
+    // same holds for a new connection that the server closes at once: its error comes before `connect()`
+    // settles.
     options.pool.on('error', this.#ignore)
     options.pool.on('connect', this.#guard)
   }

@@ -1,5 +1,6 @@
 // Opening the schema of a store: whose it is, of which version, then brought to the present.
 
+import { requireClock } from '../../ca/internal.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { Connections, Run } from './connections.ts'
 import { migrations as allMigrations } from './schema.ts'
@@ -110,16 +111,6 @@ export function timeStatement(schema: string, setsBack = false): { readonly text
   }
 }
 
-/** @throws ERR_STORE_CLOCK */
-export function requireClock(nowMs: number, latestMs: number): void {
-  if (nowMs >= latestMs - maxRegressMs) return
-  throw new PkiError(
-    'ERR_STORE_CLOCK',
-    `the clock says ${new Date(nowMs).toISOString()}; ` +
-      `the latest time on record is ${new Date(latestMs).toISOString()}`,
-  )
-}
-
 /** An identifier for SQL. */
 export function quote(schema: string): string {
   return `"${schema.replaceAll('"', '""')}"`
@@ -138,4 +129,3 @@ export function requireSchemaName(schema: unknown): string {
 
 /** The server's clock at this moment, not at the beginning of the transaction, which may have waited. */
 export const serverTimeSql = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
-const maxRegressMs = 5 * 60_000

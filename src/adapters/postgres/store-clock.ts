@@ -1,8 +1,9 @@
 // The clock of this process against the latest time on record: a clock that went back issues nothing.
 
+import { requireClock } from '../../ca/internal.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { Connections } from './connections.ts'
-import { requireClock, timeStatement } from './open-schema.ts'
+import { timeStatement } from './open-schema.ts'
 
 /** Compares at every intent, and records the time at most once a second. */
 export class StoreClock {

@@ -8,7 +8,7 @@ export function wholeSecond(ms: number): number {
   return Math.floor(ms / 1000) * 1000
 }
 
-/** How far a clock may be before recorded times: as for intents. */
+/** How far a clock may be before the latest time on record: of stores and of lists. */
 export const toleratedRegressMs: number = 5 * 60_000
 
 /** The latest thisUpdate of those lists that have none after the limit; 0 where there is none. */

@@ -1,8 +1,19 @@
 // Error messages that all stores share.
 
 import { PkiError } from '../../errors/index.ts'
+import { toleratedRegressMs } from '../crl/crl-times.ts'
 import type { CertificateId } from '../records/certificate-record.ts'
 import type { Fence } from '../records/lease-store.ts'
+
+/** @throws ERR_STORE_CLOCK where the clock is over five minutes before the latest time on record */
+export function requireClock(nowMs: number, latestMs: number): void {
+  if (nowMs >= latestMs - toleratedRegressMs) return
+  throw new PkiError(
+    'ERR_STORE_CLOCK',
+    `the clock says ${new Date(nowMs).toISOString()}; the latest time on record is ` +
+      `${new Date(latestMs).toISOString()}; at most five minutes before it is accepted`,
+  )
+}
 
 /** A certificate as shown in messages. */
 function certificateIdText({ issuer, serialNumber }: CertificateId): string {

@@ -1,5 +1,6 @@
 // Concurrent operations share one transaction and one wait for the disk; each is answered after the commit.
 
+import { requireClock } from '../../../ca/internal.ts'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { blockOperations } from './block-operations.ts'
 import { certificateOperations } from './certificate-operations.ts'
@@ -8,7 +9,6 @@ import type { Database } from './database.ts'
 import { addAuditEntries, leaderOperations } from './leader-operations.ts'
 import { oneTimeOperations } from './one-time-operations.ts'
 import type { StoreFailure, StoreOperations, StoreReply, StoreRequest } from '../messages.ts'
-import { requireClock } from './open-store.ts'
 
 type Answer = readonly [id: number, failure: StoreFailure | null, answer: unknown]
 type Operation = StoreRequest['operations'][number]

@@ -3,6 +3,7 @@
 
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { requireClock } from '../../../ca/internal.ts'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { Database, resultCodeOf, resultCodes, storeError } from './database.ts'
 import type { StoreSetup } from '../messages.ts'
@@ -161,16 +162,6 @@ function checkClock(database: Database, { nowMs, acceptEarlierClock }: StoreSetu
     database.run(`UPDATE counters SET value = ? WHERE name = 'clock_ms'`, nowMs)
 }
 
-/** @throws ERR_STORE_CLOCK */
-export function requireClock(nowMs: number, latestMs: number): void {
-  if (nowMs >= latestMs - maxRegressMs) return
-  throw new PkiError(
-    'ERR_STORE_CLOCK',
-    `the time is ${new Date(nowMs).toISOString()}; ` +
-      `the latest recorded time is ${new Date(latestMs).toISOString()}`,
-  )
-}
-
 function openingError(error: unknown, path: string): PkiError {
   const code = resultCodeOf(error)
   if (code === resultCodes.busy || code === resultCodes.locked)
@@ -201,5 +192,3 @@ function ownerFile(path: string): string {
 function ownerText({ nowMs }: StoreSetup): string {
   return JSON.stringify({ pid: process.pid, host: hostname(), since: new Date(nowMs).toISOString() })
 }
-
-const maxRegressMs = 5 * 60_000
