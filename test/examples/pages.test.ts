@@ -129,6 +129,15 @@ describe('a page', () => {
     expect(targets.filter((target) => !existsSync(join(root, target)))).toEqual([])
   })
 
+  it.each(allPages)('%s links to headings that are there', (page) => {
+    const links = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*\.md)?#([^)\s]+)\)/g)]
+    const missing = links.filter(([, target, heading]) => {
+      const linked = target === undefined ? page : join(dirname(page), target)
+      return !headings(linked).includes(heading as string)
+    })
+    expect(missing.map(([link]) => link)).toEqual([])
+  })
+
   it('docs/README.md links to every page', () => {
     const linked = new Set(
       [...read('docs/README.md').matchAll(/\]\((?!\.\.)([^)#\s]+)/g)].map(([, target]) => `docs/${target}`),
@@ -289,6 +298,17 @@ function markdown(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .map((file) => `${folder}/${file.replaceAll('\\', '/')}`)
     .filter((file) => file.endsWith('.md') && !file.startsWith('docs/api/'))
+}
+
+/** The names under which links reach the headings of a page, by GitHub's rules. */
+function headings(page: string): string[] {
+  const text = read(page).replaceAll(/```[^]*?```/g, '')
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-'),
+  )
 }
 
 function fileName(page: string): string {
