@@ -40,7 +40,7 @@ export interface JwtSourceOptions {
   readonly maxTtlSeconds?: number | undefined
   /** How many tokens are held; the one used least recently makes room. Default 1,000. */
   readonly maxTokens?: number | undefined
-  /** How long one fetch may take, in seconds. Default 30. */
+  /** How long one fetch may take, in seconds, at least 1; then ERR_TIMEOUT. Default 30. */
   readonly timeoutSeconds?: number | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined

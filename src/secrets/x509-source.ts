@@ -62,8 +62,8 @@ export interface X509SourceOptions {
   /** How far in the future notBefore may be, for clock differences, in seconds. Default 60. */
   readonly maxClockSkewSeconds?: number | undefined
   /**
-   * How long one call of the CA may take, in seconds; then its signal aborts and it counts as failed with
-   * ERR_CA_UNAVAILABLE. Default 30.
+   * How long one call of the CA may take, in seconds, at least 1; then its signal aborts and it counts as
+   * failed with ERR_CA_UNAVAILABLE. Default 30.
    */
   readonly timeoutSeconds?: number | undefined
   readonly clock?: Clock | undefined
@@ -87,8 +87,7 @@ export interface X509Source extends BundleSource, AsyncDisposable, AsyncIterable
   onChange(listener: (identity: X509Identity) => void): () => void
   /**
    * Calls `listener` when SVID or bundles are taken back and nothing is given in their place: connections
-   * that rest on them are to end. Returns a function that stops it. A source from which nothing can be taken
-   * back has none.
+   * that rest on them must end. Returns a function that stops it. Absent where nothing can be taken back.
    */
   onWithdrawn?(listener: () => void): () => void
 }
