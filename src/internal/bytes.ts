@@ -200,7 +200,7 @@ export function readBase64url(text: string): Uint8Array {
   throw new PkiError('ERR_BASE64', 'the text is not canonical base64url')
 }
 
-/** The six bits of a character; -1 for one outside the alphabet, which makes the bits of its group negative. */
+/** The six bits of a character; -1 outside the alphabet, which makes the bits of its group negative. */
 function sextet(text: string, at: number): number {
   const code = text.charCodeAt(at)
   return code < 128 ? (sextets[code] as number) : -1

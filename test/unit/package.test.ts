@@ -80,7 +80,7 @@ describe('peers', () => {
   })
 
   // npm warns of each script about which nothing is said.
-  test('only pkcs11js may run an install script, and of every other script it is said that it may not', () => {
+  test('only pkcs11js may run an install script; of every other one it is said that it may not', () => {
     const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
       packages: Record<string, { hasInstallScript?: boolean }>
     }
