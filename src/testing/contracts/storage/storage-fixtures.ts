@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { keyIdentifierOf } from '../../../ca/internal.ts'
 import type { CertificateStore } from '../../../ca/index.ts'
 import type { CertificateId, IssuanceIntent } from '../../../ca/internal.ts'
-import type { KeyIdentifier } from '../../../ca/internal.ts'
+import type { KeyIdentifier, Revocation } from '../../../ca/internal.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { SpiffeId } from '../../../spiffe/index.ts'
 import { parseSerialNumber } from '../../../x509/index.ts'
@@ -59,4 +59,9 @@ export async function issued(
 /** The two fields that identify a certificate. */
 export function idOf({ issuer, serialNumber }: CertificateId): CertificateId {
   return { issuer, serialNumber }
+}
+
+/** A revocation in this second or later. */
+export function revocation(reason: Revocation['reason'], laterMs = 0): Revocation {
+  return { reason, revokedAt: new Date(Math.floor(systemClock.now() / 1000) * 1000 + laterMs) }
 }
