@@ -1,11 +1,10 @@
 // Every contract that users implement, with the cases that an implementation must pass.
 
-import { auditStoreContract, authorityStoreContract } from './contracts/storage/ca-storage-contract.ts'
-import {
-  caStorageContract,
-  crlStoreContract,
-  leaseStoreContract,
-} from './contracts/storage/ca-storage-contract.ts'
+import { auditStoreContract } from './contracts/storage/audit-store-contract.ts'
+import { authorityStoreContract } from './contracts/storage/authority-store-contract.ts'
+import { caStorageContract } from './contracts/storage/ca-storage-contract.ts'
+import { crlStoreContract } from './contracts/storage/crl-store-contract.ts'
+import { leaseStoreContract } from './contracts/storage/lease-store-contract.ts'
 import { authenticatorContract, issuancePolicyContract } from './contracts/caller-contracts.ts'
 import { certificateStoreContract } from './contracts/storage/certificate-store-contract.ts'
 import { identityProviderContract } from './contracts/identity-provider-contract.ts'

@@ -1,11 +1,11 @@
 // Records for the contract suites of stores. Each has an issuer, serial number and names that no other case
 // uses.
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { keyIdentifierOf } from '../../../ca/internal.ts'
 import type { CertificateStore } from '../../../ca/index.ts'
-import type { CertificateId, IssuanceIntent } from '../../../ca/internal.ts'
-import type { KeyIdentifier, Revocation } from '../../../ca/internal.ts'
+import type { AuthorityRecord, CertificateId, IssuanceIntent } from '../../../ca/internal.ts'
+import type { KeyIdentifier, Revocation, StoredCrl } from '../../../ca/internal.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { SpiffeId } from '../../../spiffe/index.ts'
 import { parseSerialNumber } from '../../../x509/index.ts'
@@ -64,4 +64,33 @@ export function idOf({ issuer, serialNumber }: CertificateId): CertificateId {
 /** A revocation in this second or later. */
 export function revocation(reason: Revocation['reason'], laterMs = 0): Revocation {
   return { reason, revokedAt: new Date(Math.floor(systemClock.now() / 1000) * 1000 + laterMs) }
+}
+
+/** The first list of an issuer that no other case uses. */
+export function anyCrl(): StoredCrl {
+  const now = Math.floor(systemClock.now() / 1000) * 1000
+  return {
+    issuer: anyKeyIdentifier(),
+    shard: '',
+    number: 1n,
+    crl: new Uint8Array(randomBytes(200)),
+    thisUpdate: new Date(now),
+    nextUpdate: new Date(now + 86_400_000),
+  }
+}
+
+/** An authority that no other case uses. */
+export function anyAuthority(): AuthorityRecord {
+  const octets = (): Uint8Array => new Uint8Array(randomBytes(300))
+  return {
+    id: randomUUID(),
+    state: 'prepared',
+    certificate: octets(),
+    chain: [octets()],
+    roots: [octets(), octets()],
+    keyId: 'contract',
+    keyVersion: 1,
+    since: new Date(Math.floor(systemClock.now() / 1000) * 1000),
+    version: 1,
+  }
 }

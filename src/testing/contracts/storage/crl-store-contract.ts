@@ -1,0 +1,53 @@
+// The contract of CRL stores: the last list of each scope, by compare-and-set.
+
+import { same, refused } from '../contract-case.ts'
+import type { ContractCase } from '../contract-case.ts'
+import { withStaleFence } from './lease-store-contract.ts'
+import { casesOf } from './storage-cases.ts'
+import type { CaStorageContractOptions } from './storage-cases.ts'
+import { anyCrl, anyKeyIdentifier } from './storage-fixtures.ts'
+
+/** The cases of `CrlStore`. */
+export function crlStoreContract(options: CaStorageContractOptions): readonly ContractCase[] {
+  return casesOf(options, {
+    'has no list before the first': async ({ crls }) => {
+      same(await crls.last(anyKeyIdentifier(), ''), undefined, 'the last list of a new issuer')
+    },
+    'keeps the last list of each issuer and shard': async ({ crls }) => {
+      const first = anyCrl()
+      const shard = { ...anyCrl(), issuer: first.issuer, shard: '1' }
+      const second = { ...anyCrl(), issuer: first.issuer, number: 2n ** 100n }
+      await crls.publish(first, { expectedNumber: undefined })
+      await crls.publish(shard, { expectedNumber: undefined })
+      await crls.publish(second, { expectedNumber: first.number })
+      same(await crls.last(first.issuer, ''), second, 'the last complete list')
+      same(await crls.last(first.issuer, '1'), shard, 'the last list of the shard')
+      const listed = (await crls.list()).filter(({ issuer }) => issuer === first.issuer)
+      same(listed.map(({ number }) => number).sort(), [shard.number, second.number].sort(), 'all last lists')
+    },
+    'refuses a list if another one was stored first, and a smaller number': async ({ crls }) => {
+      const first = { ...anyCrl(), number: 5n }
+      await crls.publish(first, { expectedNumber: undefined })
+      for (const [number, expectedNumber] of [
+        [6n, undefined],
+        [6n, 4n],
+        [5n, 5n],
+        [4n, 5n],
+      ] as const)
+        await refused('ERR_STORE_CONFLICT', crls.publish({ ...first, number }, { expectedNumber }))
+      const results = await Promise.allSettled(
+        [6n, 7n, 8n, 9n].map((number) => crls.publish({ ...first, number }, { expectedNumber: 5n })),
+      )
+      same(
+        results.filter(({ status }) => status === 'fulfilled').length,
+        1,
+        'lists published after one number',
+      )
+    },
+    'refuses a list with a stale epoch': async ({ crls, leases }) => {
+      const crl = anyCrl()
+      await withStaleFence(leases, (fence) => crls.publish(crl, { expectedNumber: undefined, fence }))
+      same(await crls.last(crl.issuer, ''), undefined, 'the list of a stale leader')
+    },
+  })
+}
