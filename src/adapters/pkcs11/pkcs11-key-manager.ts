@@ -1,9 +1,8 @@
 // A KeyManager over a PKCS#11 token: keys are generated and used in it, and never exported.
 
-import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
-import { keyExists, keyNotFound, requireKeyAlgorithm, requireKeyId } from '../../keys/internal.ts'
+import { keyNotFound, requireKeyAlgorithm, requireKeyId } from '../../keys/internal.ts'
 import type {
   BackupProtection,
   EncryptedKeyBackup,
@@ -11,17 +10,17 @@ import type {
   KeyInfo,
   KeyManager,
 } from '../../keys/index.ts'
-import type { Clock, Logger } from '../../runtime/index.ts'
 import { PublicKey } from '../../x509/index.ts'
 import type { PublicKeyInput } from '../../x509/internal.ts'
 import { Pkcs11Module } from './cryptoki/pkcs11-module.ts'
-import { generateKeyPair } from './generate-key-pair.ts'
-import { findKeys, requireLabel, takenVersions } from './find-keys.ts'
+import { findKeys, requireLabel } from './find-keys.ts'
 import type { KeySelector } from './find-keys.ts'
+import type { GeneratedKeyPair } from './generate-key-pair.ts'
+import { KeyVersions, keyExistsInToken } from './key-versions.ts'
+import type { TakenVersions } from './key-versions.ts'
 import {
   destroy,
   destroyPair,
-  findPrivateKeys,
   findPublicVersions,
   listPrivateKeys,
   unlessGone,
@@ -29,7 +28,6 @@ import {
 } from './objects/key-objects.ts'
 import type { TokenObject } from './objects/key-objects.ts'
 import { checkProtection, needsContextLogin } from './objects/key-protection.ts'
-import { templateVariants } from './objects/key-templates.ts'
 import { algorithmOf, readPublicKey } from './objects/public-key-of.ts'
 import { readPkcs11Options } from './pkcs11-options.ts'
 import type { Pkcs11KeyManagerOptions, ReadPkcs11Options } from './pkcs11-options.ts'
@@ -57,12 +55,9 @@ export interface PublicKeyOption {
  */
 export class Pkcs11KeyManager implements KeyManager {
   readonly #connection: TokenConnection
-  readonly #clock: Clock
-  readonly #logger: Logger
+  readonly #versions: KeyVersions
   readonly #ownModule: Pkcs11Module | undefined
   readonly #checkSignatures: CheckSignatures
-  /** The first template that this token has not refused. */
-  #variant = 0
 
   private constructor(
     connection: TokenConnection,
@@ -70,8 +65,8 @@ export class Pkcs11KeyManager implements KeyManager {
     ownModule: Pkcs11Module | undefined,
   ) {
     this.#connection = connection
-    this.#clock = options.connection.clock
-    this.#logger = options.connection.logger
+    const { clock, logger } = options.connection
+    this.#versions = new KeyVersions(connection, clock, logger)
     this.#checkSignatures = options.checkSignatures
     this.#ownModule = ownModule
   }
@@ -127,10 +122,11 @@ export class Pkcs11KeyManager implements KeyManager {
   async generateKey(id: string, algorithm: KeyAlgorithm): Promise<Pkcs11Signer> {
     requireKeyAlgorithm(algorithm)
     requireKeyId(id)
-    return this.#make(id, algorithm, ({ versions }) => {
-      if (versions.length > 0) throw exists(id)
+    const made = await this.#versions.make(id, algorithm, ({ versions }) => {
+      if (versions.length > 0) throw keyExistsInToken(id)
       return 1
     })
+    return this.#signerOfMade(id, made)
   }
 
   /**
@@ -146,7 +142,7 @@ export class Pkcs11KeyManager implements KeyManager {
     options: PublicKeyOption = {},
   ): Promise<Pkcs11Signer | undefined> {
     const publicKey = readPublicKeyOption('getSigner', options)
-    const versions = await this.#versions(requireLabel(id))
+    const versions = await this.#versions.of(requireLabel(id))
     const found =
       version === undefined ? versions.at(-1) : versions.find((object) => versionOf(object) === version)
     return found === undefined ? undefined : this.#signer(id, found, publicKey)
@@ -184,14 +180,16 @@ export class Pkcs11KeyManager implements KeyManager {
   }
 
   async rotateKey(id: string): Promise<Pkcs11Signer> {
-    const current = (await this.#versions(requireKeyId(id))).at(-1)
+    const current = (await this.#versions.of(requireKeyId(id))).at(-1)
     if (current === undefined) throw notFound(id)
     const algorithm = current.tag?.algorithm ?? (await this.#signer(id, current, undefined)).algorithm
-    return this.#make(id, algorithm, ({ versions, published }) => Math.max(0, ...versions, ...published) + 1)
+    const next = ({ versions, published }: TakenVersions): number =>
+      Math.max(0, ...versions, ...published) + 1
+    return this.#signerOfMade(id, await this.#versions.make(id, algorithm, next))
   }
 
   async backupKey(id: string, _protection: BackupProtection): Promise<EncryptedKeyBackup> {
-    if ((await this.#versions(requireKeyId(id))).length === 0) throw notFound(id)
+    if ((await this.#versions.of(requireKeyId(id))).length === 0) throw notFound(id)
     throw new PkiError(
       'ERR_KEY_NOT_EXTRACTABLE',
       `the key ${id} cannot be exported from its token; use the backup of the token`,
@@ -206,7 +204,7 @@ export class Pkcs11KeyManager implements KeyManager {
   async destroyKey(id: string, version?: number): Promise<void> {
     requireKeyId(id)
     // All keys of an ambiguous version are destroyed, which resolves the ambiguity.
-    const versions = await this.#objects(id)
+    const versions = await this.#versions.objects(id)
     const doomed =
       version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
     if (doomed.length === 0) throw notFound(id, version)
@@ -232,31 +230,6 @@ export class Pkcs11KeyManager implements KeyManager {
     await this.#ownModule?.close()
   }
 
-  /** Every version of a key, oldest first. @throws ERR_HSM_KEY_AMBIGUOUS */
-  async #versions(id: string): Promise<readonly TokenObject[]> {
-    for (let attempt = 1; ; attempt++) {
-      const ordered = await this.#objects(id)
-      const twin = ordered.find(
-        (object, at) => at > 0 && versionOf(object) === versionOf(ordered[at - 1] as TokenObject),
-      )
-      if (twin === undefined) return ordered
-      // Two processes that generated the same version both destroy theirs shortly
-      // after; keys of other programs stay.
-      if (twin.tag === undefined || attempt === maxAttempts) {
-        throw new PkiError(
-          'ERR_HSM_KEY_AMBIGUOUS',
-          `several private keys in the token are version ${versionOf(twin)} of ${id}; signerOf selects ` +
-            'one by its CKA_ID',
-        )
-      }
-      await this.#wait(attempt)
-    }
-  }
-
-  #objects(id: string): Promise<readonly TokenObject[]> {
-    return this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, id))
-  }
-
   #signer(id: string, object: TokenObject, given: PublicKey | undefined): Promise<Pkcs11Signer> {
     return this.#connection.run(async ({ handle: session }, cryptoki) => {
       const found = unlessGone(() => {
@@ -268,6 +241,11 @@ export class Pkcs11KeyManager implements KeyManager {
       const checkSignatures = given === undefined ? this.#checkSignatures : 'always'
       return this.#signerWith(id, object, { ...found, checkSignatures })
     })
+  }
+
+  #signerOfMade(id: string, { key, publicKey }: GeneratedKeyPair): Pkcs11Signer {
+    const checkSignatures = this.#checkSignatures
+    return this.#signerWith(id, key, { publicKey, contextLogin: false, checkSignatures })
   }
 
   #signerWith(
@@ -282,57 +260,6 @@ export class Pkcs11KeyManager implements KeyManager {
     const algorithm = algorithmOf(tag, fields.publicKey)
     return new Pkcs11Signer(this.#connection, { id, algorithm, name: { label, objectId }, ...fields })
   }
-
-  /** Generates a version. Its number is chosen while no other write of this process runs. */
-  async #make(
-    id: string,
-    algorithm: KeyAlgorithm,
-    choose: (taken: ReturnType<typeof takenVersions>) => number,
-  ): Promise<Pkcs11Signer> {
-    for (let attempt = 1; ; attempt++) {
-      const made = await this.#connection.write(async (session, cryptoki) => {
-        const version = choose(takenVersions(cryptoki, session.handle, id))
-        const place = {
-          module: this.#connection.token.module,
-          session,
-          cryptoki,
-          firstVariant: this.#variant,
-          onAccepted: (variant: number, refusal: PkiError | undefined) => this.#accepted(variant, refusal),
-        }
-        return generateKeyPair(place, id, { version, created: new Date(this.#clock.now()), algorithm })
-      })
-      if (made !== undefined) {
-        const { key, publicKey } = made
-        return this.#signerWith(id, key, {
-          publicKey,
-          contextLogin: false,
-          checkSignatures: this.#checkSignatures,
-        })
-      }
-      if (attempt === maxAttempts) throw exists(id)
-      await this.#wait(attempt)
-    }
-  }
-
-  #accepted(variant: number, refusal: PkiError | undefined): void {
-    this.#variant = variant
-    if (refusal === undefined) return
-    const { token } = this.#connection
-    this.#logger.warn(
-      { token: token.label, change: templateVariants[variant]?.change },
-      `the token refused a template of a key pair and accepted another: ${refusal.message}`,
-    )
-  }
-
-  /**
-   * Waits a random time for another process, so that two that destroyed their
-   * keys do not retry at the same moment.
-   */
-  #wait(attempt: number): Promise<void> {
-    return new Promise<void>((resolve) =>
-      this.#clock.schedule(resolve, 1 + randomInt(5 * 2 ** attempt), { keepAlive: true }),
-    )
-  }
 }
 
 function readPublicKeyOption(method: string, options: PublicKeyOption): PublicKey | undefined {
@@ -342,13 +269,6 @@ function readPublicKeyOption(method: string, options: PublicKeyOption): PublicKe
   return publicKey === undefined ? undefined : PublicKey.from(publicKey)
 }
 
-function exists(id: string): PkiError {
-  return keyExists(id, ' in the token')
-}
-
 function notFound(id: string, version?: number): PkiError {
   return keyNotFound(id, version, ' in the token')
 }
-
-/** How often a version is tried while other processes use its number. */
-const maxAttempts = 8
