@@ -4,6 +4,7 @@ import { PkiError } from '../../../errors/index.ts'
 import type { Clock } from '../../../runtime/index.ts'
 import { HsmError, hsmError } from '../cryptoki/return-value.ts'
 import type { TokenSession } from './token.ts'
+import { WaitingCallers, waitAborted } from './waiting-callers.ts'
 
 /** The size and limits of the pool, and its use of a token. */
 export interface SessionPoolOptions {
@@ -29,12 +30,6 @@ export interface SessionPoolCounts {
   readonly waiting: number
 }
 
-interface Waiter {
-  readonly since: number
-  readonly resolve: (session: TokenSession) => void
-  readonly reject: (error: Error) => void
-}
-
 interface Lease {
   since: number
   /** The operation on a session, and how to reject it; the call itself cannot be stopped. */
@@ -47,7 +42,7 @@ export class SessionPool {
   readonly #options: SessionPoolOptions
   readonly #idle: TokenSession[] = []
   readonly #busy = new Map<TokenSession, Lease>()
-  readonly #waiting = new Set<Waiter>()
+  readonly #waiting: WaitingCallers
   #opening = 0
   /** Smaller than `size` after the token returned CKR_SESSION_COUNT. */
   #ceiling: number
@@ -58,6 +53,7 @@ export class SessionPool {
 
   constructor(options: SessionPoolOptions) {
     this.#options = options
+    this.#waiting = new WaitingCallers(options.queueLimit, options.clock)
     this.#ceiling = options.size
   }
 
@@ -73,15 +69,15 @@ export class SessionPool {
    */
   acquire(signal?: AbortSignal): TokenSession | Promise<TokenSession> {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the session pool was closed')
-    if (signal?.aborted === true) throw aborted(signal)
+    if (signal?.aborted === true) throw waitAborted(signal)
     if (this.#waiting.size === 0) {
       const session = this.#takeIdle()
       if (session !== undefined) return this.#lease(session)
     }
-    const { queueLimit } = this.#options
-    if (this.#waiting.size >= queueLimit)
-      throw new PkiError('ERR_HSM_QUEUE_FULL', `already ${String(queueLimit)} operations wait for a session`)
-    return this.#wait(signal)
+    const session = this.#waiting.add(signal)
+    this.#armWatch()
+    this.#grow()
+    return session
   }
 
   /**
@@ -108,13 +104,12 @@ export class SessionPool {
       this.#drop(session)
       return
     }
-    const next = first(this.#waiting)
+    const next = this.#waiting.next()
     if (next === undefined) {
       this.#busy.delete(session)
       this.#idle.push(session)
       return
     }
-    this.#waiting.delete(next)
     lease.since = this.#options.clock.monotonic()
     lease.operation = undefined
     lease.reject = undefined
@@ -153,8 +148,7 @@ export class SessionPool {
 
   /** Rejects all waiting callers. */
   failWaiting(error: PkiError): void {
-    for (const waiter of this.#waiting) waiter.reject(error)
-    this.#waiting.clear()
+    this.#waiting.failAll(error)
   }
 
   /** Rejects waiting callers, waits for running operations (at most `timeoutMs`), closes all sessions. */
@@ -194,29 +188,6 @@ export class SessionPool {
     return session
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<TokenSession> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        since: this.#options.clock.monotonic(),
-        resolve: (session) => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve(session)
-        },
-        reject: (error) => {
-          signal?.removeEventListener('abort', onAbort)
-          reject(error)
-        },
-      }
-      const onAbort = (): void => {
-        if (this.#waiting.delete(waiter)) reject(aborted(signal as AbortSignal))
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiting.add(waiter)
-      this.#armWatch()
-      this.#grow()
-    })
-  }
-
   /** Opens sessions while more callers wait than sessions are being opened. */
   #grow(): void {
     const { size, clock } = this.#options
@@ -252,11 +223,7 @@ export class SessionPool {
       this.#ceilingSince = this.#options.clock.monotonic()
       return
     }
-    const unlucky = first(this.#waiting)
-    if (unlucky !== undefined) {
-      this.#waiting.delete(unlucky)
-      unlucky.reject(failure)
-    }
+    this.#waiting.next()?.reject(failure)
     this.#grow()
   }
 
@@ -277,16 +244,7 @@ export class SessionPool {
 
   #expire(): void {
     const latest = this.#options.clock.monotonic() - this.#options.timeoutMs
-    for (const waiter of this.#waiting) {
-      if (waiter.since > latest) break
-      this.#waiting.delete(waiter)
-      waiter.reject(
-        new PkiError(
-          'ERR_HSM_TIMEOUT',
-          `no session of the token was free for ${String(this.#options.timeoutMs)} ms`,
-        ),
-      )
-    }
+    this.#waiting.expire(latest, this.#options.timeoutMs)
     for (const [session, lease] of this.#busy) {
       if (lease.since > latest || lease.reject === undefined) continue
       lease.since = Number.POSITIVE_INFINITY
@@ -297,17 +255,6 @@ export class SessionPool {
       )
     }
   }
-}
-
-function first<T>(set: ReadonlySet<T>): T | undefined {
-  for (const item of set) return item
-  return undefined
-}
-
-function aborted(signal: AbortSignal): PkiError {
-  return new PkiError('ERR_ABORTED', 'the operation was stopped while it waited for a session', {
-    cause: signal.reason,
-  })
 }
 
 /** How long the pool stays smaller after CKR_SESSION_COUNT before it opens more sessions. */
