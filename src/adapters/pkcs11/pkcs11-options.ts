@@ -9,7 +9,7 @@ import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import { Pkcs11Module } from './cryptoki/pkcs11-module.ts'
 import type { CheckSignatures } from './pkcs11-signer.ts'
 import type { TokenSelector } from './token/find-slot.ts'
-import type { TokenConnectionOptions } from './token/token-connection.ts'
+import type { TokenConnectionOptions } from './token/token-recovery.ts'
 import type { PinSource } from './token/token-login.ts'
 
 /** Options of `Pkcs11KeyManager.open`. @inline */

@@ -1,14 +1,13 @@
-// A token connection with recovery: runs operations, classifies failures, retries once, reconnects.
+// A token connection: runs operations on sessions of a pool, and again where recovery has helped.
 
 import { PkiError } from '../../../errors/index.ts'
-import { metricNames } from '../../../runtime/index.ts'
-import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
-import { CircuitBreaker } from './circuit-breaker.ts'
 import type { Cryptoki } from '../cryptoki/cryptoki.ts'
-import { HsmError, ckr, deviceLost, hsmError, returnValueOf } from '../cryptoki/return-value.ts'
+import { HsmError, hsmError } from '../cryptoki/return-value.ts'
 import { SessionPool } from './session-pool.ts'
 import type { SessionPoolCounts } from './session-pool.ts'
 import { KeyFailures } from './key-failures.ts'
+import { TokenRecovery } from './token-recovery.ts'
+import type { TokenConnectionOptions } from './token-recovery.ts'
 import type { Token, TokenSession } from './token.ts'
 
 /**
@@ -16,17 +15,6 @@ import type { Token, TokenSession } from './token.ts'
  * works again. `pin-refused`: a new PIN is needed.
  */
 export type TokenHealth = 'ready' | 'unavailable' | 'pin-refused' | 'closed'
-
-/** Sizes, limits, and the sinks for log and metrics. */
-export interface TokenConnectionOptions {
-  readonly maxSessions: number
-  readonly maxWaiting: number
-  readonly timeoutMs: number
-  readonly maxFailures: number
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: Metrics
-}
 
 /** What an operation receives: an exclusive session, and a function that starts a call on it. */
 export type Operation<T> = (session: TokenSession, cryptoki: Cryptoki) => Promise<T>
@@ -41,10 +29,9 @@ export interface RunOptions {
 export class TokenConnection {
   readonly token: Token
   readonly #pool: SessionPool
-  readonly #breaker: CircuitBreaker
+  readonly #recovery: TokenRecovery
   readonly #options: TokenConnectionOptions
   readonly #keyFailures: KeyFailures
-  #reconnecting: Promise<void> | undefined
   #writing: Promise<unknown> = Promise.resolve()
   #closed = false
 
@@ -63,21 +50,15 @@ export class TokenConnection {
       },
       isStale: (session) => token.isStale(session),
     })
-    this.#breaker = new CircuitBreaker({
-      clock,
-      threshold: options.maxFailures,
-      firstProbeMs: 100,
-      longestProbeMs: 2_000,
-      probe: () => this.#reconnect(),
-    })
+    this.#recovery = new TokenRecovery(token, this.#pool, options)
     this.#keyFailures = new KeyFailures(options.maxFailures, clock)
-    token.module.attach(this)
+    this.#recovery.attach()
   }
 
   get health(): TokenHealth {
     if (this.#closed) return 'closed'
     if (this.token.login.refusal !== undefined) return 'pin-refused'
-    return this.#breaker.isOpen ? 'unavailable' : 'ready'
+    return this.#recovery.isUnavailable ? 'unavailable' : 'ready'
   }
 
   get counts(): SessionPoolCounts {
@@ -86,8 +67,7 @@ export class TokenConnection {
 
   /** Finds the token and logs in, so that a wrong label or PIN fails at the start. */
   async start(): Promise<void> {
-    this.token.connect()
-    this.#pool.adopt(await this.token.open('read'))
+    await this.#recovery.start()
   }
 
   /**
@@ -109,14 +89,14 @@ export class TokenConnection {
         session = acquired instanceof Promise ? await acquired : acquired
         const result = await this.#pool.watch(session, operation(session, this.token.module.functions))
         this.#pool.release(session)
-        this.#breaker.succeeded()
+        this.#recovery.succeeded()
         if (key !== undefined) this.#keyFailures.succeeded(key)
         return result
       } catch (error) {
         const failure = hsmError(error, 'the operation')
         const again =
           session === undefined
-            ? await this.#recover(failure, epoch)
+            ? await this.#recovery.recover(failure, epoch)
             : await this.#failedIn(session, failure, key, isLast)
         if (!again || isLast) throw failure
       }
@@ -125,7 +105,7 @@ export class TokenConnection {
 
   #check(key: string | undefined): void {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
-    this.#breaker.check()
+    this.#recovery.check()
     if (key !== undefined) this.#keyFailures.check(key)
   }
 
@@ -138,9 +118,9 @@ export class TokenConnection {
   ): Promise<boolean> {
     const isOfKey = key !== undefined && this.#isOfKey(failure, session, key, isLast)
     this.#pool.discard(session)
-    if (isAnswer(failure)) this.#breaker.succeeded()
-    if (!isOfKey) return this.#recover(failure, session.tokenEpoch)
-    this.#report(failure)
+    if (isAnswer(failure)) this.#recovery.succeeded()
+    if (!isOfKey) return this.#recovery.recover(failure, session.tokenEpoch)
+    this.#recovery.report(failure)
     if (isLast) this.#keyFailures.failed(key, failure)
     return true
   }
@@ -175,23 +155,23 @@ export class TokenConnection {
    */
   async allowLogin(): Promise<void> {
     this.token.login.allow()
-    await this.#reconnect()
+    await this.#recovery.reconnect()
   }
 
   /** Ends running operations, closes all sessions (which ends the login) and unregisters from the library. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#breaker.stop()
+    this.#recovery.stop()
     await this.#limited(this.#writing, this.#options.timeoutMs).catch(() => undefined)
     await this.#pool.close()
     this.token.closeLeftovers()
-    await this.token.module.detach(this)
+    await this.#recovery.detach()
   }
 
   async #write<T>(operation: Operation<T>): Promise<T> {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the token was closed')
-    this.#breaker.check()
+    this.#recovery.check()
     const session = await this.#openForWriting()
     const running = operation(session, this.token.module.functions)
     // When the call returns, however late: until then it uses its session.
@@ -204,7 +184,7 @@ export class TokenConnection {
       )
     } catch (error) {
       const failure = hsmError(error, 'the operation')
-      await this.#recover(failure, session.tokenEpoch)
+      await this.#recovery.recover(failure, session.tokenEpoch)
       throw failure
     }
   }
@@ -231,74 +211,10 @@ export class TokenConnection {
       } catch (error) {
         const failure = hsmError(error, 'opening a session')
         const full = failure instanceof HsmError && failure.failureClass === 'limit' && this.#pool.shed()
-        if (attempt === maxAttempts || !(full || (await this.#recover(failure, epoch)))) throw failure
+        if (attempt === maxAttempts || !(full || (await this.#recovery.recover(failure, epoch))))
+          throw failure
       }
     }
-  }
-
-  /** Recovers as the failure requires; resolves to whether a retry makes sense. */
-  async #recover(failure: PkiError, epoch: number): Promise<boolean> {
-    if (failure.code === 'ERR_HSM_TIMEOUT') this.#failed(failure, false)
-    if (!(failure instanceof HsmError) || this.#closed) return false
-    const { failureClass } = failure
-    this.#report(failure)
-    if (failureClass !== 'session' && failureClass !== 'device') return false
-    this.#failed(failure, false)
-    if (failureClass === 'session') return true
-    try {
-      if (epoch === this.token.epoch || this.#reconnecting !== undefined) await this.#reconnect()
-      return true
-    } catch (error) {
-      this.#failed(hsmError(error, 'connecting again'), true)
-      return false
-    }
-  }
-
-  #report(failure: PkiError): void {
-    if (!(failure instanceof HsmError)) return
-    const { failureClass, returnValue } = failure
-    this.#options.metrics.count(metricNames.hsmFailures, { class: failureClass })
-    if (failureClass !== 'session' && failureClass !== 'device') return
-    this.#options.logger.warn({ token: this.token.label, returnValue, class: failureClass }, failure.message)
-  }
-
-  #failed(failure: PkiError, gone: boolean): void {
-    this.#breaker.failed(failure, gone)
-    if (!this.#breaker.isOpen) return
-    this.token.module.setHealth(this, false)
-    this.#pool.failWaiting(
-      new PkiError('ERR_HSM_UNAVAILABLE', `the wait was ended: ${failure.message}`, { cause: failure }),
-    )
-  }
-
-  #reconnect(): Promise<void> {
-    this.#reconnecting ??= this.#connectAgain().finally(() => {
-      this.#reconnecting = undefined
-    })
-    return this.#reconnecting
-  }
-
-  async #connectAgain(): Promise<void> {
-    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the token was closed')
-    if (this.token.login.refusal !== undefined) throw this.token.login.refusal
-    while (this.#pool.shed());
-    const { module } = this.token
-    const { epoch } = module
-    try {
-      await this.start()
-    } catch (error) {
-      if (!needsInitialisation(error)) throw error
-      if (!module.mayReinitialise(this))
-        throw deviceLost('the token is lost; its library is not initialised again while other tokens use it')
-      await module.reinitialise(epoch)
-      await this.start()
-    }
-    module.setHealth(this, true)
-    this.#options.metrics.count(metricNames.hsmReconnects)
-    this.#options.logger.info(
-      { token: this.token.label, serialNumber: this.token.serialNumber },
-      'connected to the token again',
-    )
   }
 }
 
@@ -310,11 +226,6 @@ function isAnswer(failure: PkiError): boolean {
     failure.code === 'ERR_HSM_KEY_PROTECTION' ||
     (failure instanceof HsmError && failure.failureClass === 'request' && failure.returnValue !== 'none')
   )
-}
-
-function needsInitialisation(error: unknown): boolean {
-  if (error instanceof HsmError) return error.failureClass === 'device' || error.failureClass === 'session'
-  return returnValueOf(error) === ckr.CRYPTOKI_NOT_INITIALIZED
 }
 
 /** K9: at most one retry per request. */
