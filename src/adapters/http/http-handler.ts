@@ -142,11 +142,11 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
 }
 
 /** Undefined where the path is not served here. */
-async function answer(
+function answer(
   request: IncomingMessage,
   resources: Resources,
   limits: Parameters<typeof readBody>[1],
-): Promise<Reply | undefined> {
+): Reply | undefined | Promise<Reply | undefined> {
   const { method = '', url = '' } = request
   const query = url.indexOf('?')
   const path = query < 0 ? url : url.slice(0, query)
@@ -154,7 +154,7 @@ async function answer(
   if (!resources.serves(path)) return undefined
   if (method !== 'GET' && method !== 'HEAD')
     return plainReply(405, 'only GET and HEAD', { allow: 'GET, HEAD' })
-  return path.length > maxPathLength ? plainReply(414, 'the path is too long') : await resources.get(path)
+  return path.length > maxPathLength ? plainReply(414, 'the path is too long') : resources.get(path)
 }
 
 async function answerPost(

@@ -56,7 +56,7 @@ export class Resources {
   }
 
   /** Undefined where nothing is at this path. */
-  get(path: string): Promise<Reply | undefined> {
+  get(path: string): Reply | Promise<Reply | undefined> {
     return path.startsWith('/ocsp/') ? this.#ocspByGet(path.slice('/ocsp/'.length)) : this.#document(path)
   }
 
@@ -137,7 +137,7 @@ export class Resources {
   }
 
   /** The base64 of the request in the path, in which the client has escaped what a path cannot carry. */
-  async #ocspByGet(text: string): Promise<Reply> {
+  #ocspByGet(text: string): Reply | Promise<Reply> {
     let request = this.#questions.peek(text)
     try {
       if (request === undefined) this.#keep(text, (request = decodeBase64(decodeURIComponent(text))))
@@ -145,7 +145,7 @@ export class Resources {
       if (!(error instanceof URIError) && !(error instanceof PkiError)) throw error
       return plainReply(400, 'the path after /ocsp/ must be the base64 of an OCSP request, percent-encoded')
     }
-    return await this.ocsp(request)
+    return this.ocsp(request)
   }
 
   #keep(text: string, request: Uint8Array): void {
