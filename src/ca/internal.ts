@@ -6,6 +6,8 @@ export {
   intentValues,
   recordColumns,
   recordOfRow,
+  statusColumns,
+  statusOfRow,
   revokedRecordOfRow,
   unrecordedValues,
 } from './rows/certificate-row.ts'
@@ -66,6 +68,7 @@ export type {
   PruneOptions,
   PruneResult,
   RevocationsQuery,
+  RecordedStatus,
   RevokedRecord,
   RevokeOptions,
   WriteOptions,

@@ -11,6 +11,8 @@ import {
   revocationsStatement,
   revokedRecordOfRow,
   searchStatement,
+  statusColumns,
+  statusOfRow,
   unrecordedValues,
 } from '../../ca/internal.ts'
 import type {
@@ -21,6 +23,7 @@ import type {
   Page,
   PruneOptions,
   PruneResult,
+  RecordedStatus,
   Revocation,
   RevocationsQuery,
   RevokeOptions,
@@ -60,6 +63,7 @@ export class PostgresCertificates implements CertificateStore {
   readonly #outcomes: WriteLane<OutcomeWrite, undefined>
   readonly #revocations: WriteLane<RevocationWrite, CertificateRecord>
   readonly #find: Statement
+  readonly #status: Statement
   readonly #table: string
   readonly #dialect: Dialect
 
@@ -69,9 +73,9 @@ export class PostgresCertificates implements CertificateStore {
     this.#clock = clock
     this.#table = `${S}.certificates`
     this.#dialect = { table: this.#table, placeholder: (position) => `$${position}` }
-    this.#find = prepared(
-      `SELECT ${recordColumns.join(', ')} FROM ${this.#table} WHERE serial_number = $1 AND issuer = $2`,
-    )
+    const byId = `FROM ${this.#table} WHERE serial_number = $1 AND issuer = $2`
+    this.#find = prepared(`SELECT ${recordColumns.join(', ')} ${byId}`)
+    this.#status = prepared(`SELECT ${statusColumns.join(', ')} ${byId}`)
     const issuance = new IssuanceWrites(connections, S)
     const revocations = new RevocationWrites(connections, issuance, S)
     this.#intents = new WriteLane({
@@ -115,6 +119,11 @@ export class PostgresCertificates implements CertificateStore {
   async find({ issuer, serialNumber }: CertificateId): Promise<CertificateRecord | undefined> {
     const [row] = await this.#read(this.#find, serialNumber, issuer)
     return row === undefined ? undefined : recordOfRow(row)
+  }
+
+  async statusOf({ issuer, serialNumber }: CertificateId): Promise<RecordedStatus | undefined> {
+    const [row] = await this.#read(this.#status, serialNumber, issuer)
+    return row === undefined ? undefined : statusOfRow(row)
   }
 
   async revoke(

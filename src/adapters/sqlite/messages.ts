@@ -29,6 +29,7 @@ export interface StoreOperations {
   intent: (values: readonly ColumnValue[], audit: Audit) => null
   outcome: (key: Key, certificate: Uint8Array | null, audit: Audit) => null
   find: (key: Key) => Row | null
+  status: (key: Key) => Row | null
   /** `values`: the row to insert if there is none. */
   revoke: (key: Key, reason: string, atMs: number, values: readonly ColumnValue[] | null, audit: Audit) => Row
   release: (key: Key, audit: Audit) => Row

@@ -10,6 +10,7 @@ import {
   revocationsStatement,
   revokedRecordOfRow,
   searchStatement,
+  statusOfRow,
   unrecordedValues,
 } from '../../ca/internal.ts'
 import type { ColumnValue, Dialect, Revocation } from '../../ca/internal.ts'
@@ -21,6 +22,7 @@ import type {
   Page,
   PruneOptions,
   PruneResult,
+  RecordedStatus,
   RevocationsQuery,
   RevokedRecord,
   RevokeOptions,
@@ -48,6 +50,11 @@ export class SqliteCertificates implements CertificateStore {
   async find(id: CertificateId): Promise<CertificateRecord | undefined> {
     const row = await this.#thread.call('find', keyOf(id))
     return row === null ? undefined : recordOfRow(row)
+  }
+
+  async statusOf(id: CertificateId): Promise<RecordedStatus | undefined> {
+    const row = await this.#thread.call('status', keyOf(id))
+    return row === null ? undefined : statusOfRow(row)
   }
 
   async revoke(

@@ -4,6 +4,7 @@
 import type { Rejection, VerifiedPath } from '../../validation/index.ts'
 import { keyIdentifierOf } from '../records/certificate-record.ts'
 import type { CertificateStore } from '../records/certificate-store.ts'
+import { recordedStatus } from '../records/recorded-status.ts'
 
 /** Undefined where no certificate of the path is revoked. It rejects where the store does. */
 export type RevocationLookup = (path: VerifiedPath, signal?: AbortSignal) => Promise<Rejection | undefined>
@@ -18,15 +19,15 @@ export type RevocationLookup = (path: VerifiedPath, signal?: AbortSignal) => Pro
  * const revocation = createRevocationLookup(storage.certificates)
  * ```
  */
-export function createRevocationLookup(store: Pick<CertificateStore, 'find'>): RevocationLookup {
+export function createRevocationLookup(store: Pick<CertificateStore, 'find' | 'statusOf'>): RevocationLookup {
   return async (path) => {
     for (const certificate of path.certificates) {
       const keyIdentifier = certificate.authorityKeyIdentifier?.keyIdentifier
       if (keyIdentifier === undefined) continue
       const { serialNumber } = certificate
-      const record = await store.find({ issuer: keyIdentifierOf(keyIdentifier), serialNumber })
-      if (record?.revocation === undefined) continue
-      const { reason, revokedAt } = record.revocation
+      const status = await recordedStatus(store, { issuer: keyIdentifierOf(keyIdentifier), serialNumber })
+      if (status?.revocation === undefined) continue
+      const { reason, revokedAt } = status.revocation
       return {
         code: 'ERR_REVOKED',
         message: `certificate ${serialNumber} was revoked at ${revokedAt.toISOString()} (${reason})`,

@@ -21,7 +21,7 @@ export function measuredStorage(storage: CaStorage, to: CallMetrics): CaStorage 
   if (to.metrics === noMetrics) return storage
   const { blocks } = storage
   return Object.freeze<CaStorage>({
-    certificates: measured('certificates', storage.certificates, certificateCalls, to),
+    certificates: measured('certificates', storage.certificates, certificateCalls(storage), to),
     authorities: measured('authorities', storage.authorities, ['list', 'update'], to),
     crls: measured('crls', storage.crls, crlCalls(storage), to),
     leases: measured('leases', storage.leases, ['acquire', 'release', 'now'], to),
@@ -29,6 +29,10 @@ export function measuredStorage(storage: CaStorage, to: CallMetrics): CaStorage 
     ...(blocks === undefined ? {} : { blocks: measured('blocks', blocks, ['add', 'remove', 'list'], to) }),
     [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
   })
+}
+
+function certificateCalls({ certificates }: CaStorage): readonly (keyof CaStorage['certificates'])[] {
+  return certificates.statusOf === undefined ? requiredCalls : [...requiredCalls, 'statusOf']
 }
 
 function crlCalls({ crls }: CaStorage): readonly (keyof CaStorage['crls'])[] {
@@ -112,7 +116,7 @@ function timed<Result>(
   ) as Result
 }
 
-const certificateCalls = [
+const requiredCalls = [
   'recordIntent',
   'recordOutcome',
   'find',

@@ -6,11 +6,12 @@ import { bytesKey } from '../../internal/bytes.ts'
 import { LruMap } from '../../internal/lru-map.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { OcspRequest, OcspResponse, buildOcspResponse } from '../../x509/index.ts'
-import type { Certificate, OcspCertificateId, Signer } from '../../x509/index.ts'
+import type { Certificate, OcspCertificateId, SerialNumber, Signer } from '../../x509/index.ts'
 import { serialNumberFromBytes } from '../../x509/internal.ts'
 import type { OcspCertificateStatus, OcspResponseFields } from '../../x509/internal.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
 import type { KeyIdentifier } from '../records/certificate-record.ts'
+import { recordedStatus } from '../records/recorded-status.ts'
 import { ResponderKey } from './responder-key.ts'
 
 /** What a responder says to one request. */
@@ -37,14 +38,17 @@ export interface OcspSettings {
   readonly ttlSeconds: number
 }
 
-/** What is asked, and what the store says to it. */
+/** A request, with what follows from its octets alone. */
 interface OcspQuestion {
   readonly certificateIds: readonly OcspCertificateId[]
   readonly nonce: Uint8Array | undefined
-  readonly statuses: readonly OcspCertificateStatus[]
+  /** As the records have them; undefined for one that no certificate of a CA has. */
+  readonly serialNumbers: readonly (SerialNumber | undefined)[]
   /** Undefined for an answer that is not kept. */
   readonly cacheKey: string | undefined
 }
+
+type Statuses = readonly OcspCertificateStatus[]
 
 type SingleResponse = OcspResponseFields['responses'][number]
 
@@ -56,7 +60,7 @@ export class OcspResponder {
   readonly #signed = new Map<string, { readonly answered: SingleResponse; readonly response: Uint8Array }>()
 
   /** Recent requests, by their octets. */
-  readonly #requests = new LruMap<string, OcspRequest>(maxRequests)
+  readonly #questions = new LruMap<string, OcspQuestion>(maxRequests)
   /** Answers that are being signed before they are asked for. */
   readonly #ahead = new Set<string>()
 
@@ -75,17 +79,17 @@ export class OcspResponder {
 
   /** Never throws for what a stranger sends: the refusals of RFC 6960 §2.3 say what was wrong. */
   async answer(der: Uint8Array): Promise<OcspAnswer> {
-    let request: OcspRequest
+    let question: OcspQuestion
     try {
-      request = this.#read(der)
+      question = this.#read(der)
     } catch (error) {
       if (!isPkiError(error)) throw error
       return refusal('malformedRequest')
     }
-    const key = this.#keyFor(request)
+    const key = this.#keyFor(question)
     if (key === undefined) return refusal('unauthorized')
     try {
-      return await this.#signedAnswer(request, key)
+      return await this.#signedAnswer(question, key)
     } catch (failure) {
       // The store or the signer is away. RFC 6960 §2.3: the client may come again.
       return { ...refusal('tryLater'), failure }
@@ -93,58 +97,52 @@ export class OcspResponder {
   }
 
   /** Clients ask the same again and again: short requests without a nonce are read once. */
-  #read(der: Uint8Array): OcspRequest {
-    if (der.length > maxKeptRequest) return OcspRequest.parse(der)
+  #read(der: Uint8Array): OcspQuestion {
+    if (der.length > maxKeptRequest) return questionOf(OcspRequest.parse(der))
     const key = bytesKey(der)
-    const known = this.#requests.peek(key)
+    const known = this.#questions.peek(key)
     if (known !== undefined) return known
-    const request = OcspRequest.parse(der)
-    if (request.nonce === undefined) this.#requests.set(key, request)
-    return request
+    const question = questionOf(OcspRequest.parse(der))
+    if (question.nonce === undefined) this.#questions.set(key, question)
+    return question
   }
 
   /** One response is signed by the delegate of one CA key: all certificates must be of that key, and few. */
-  #keyFor({ certificateIds }: OcspRequest): ResponderKey | undefined {
+  #keyFor({ certificateIds }: OcspQuestion): ResponderKey | undefined {
     if (certificateIds.length > maxCertificates) return undefined
     for (const key of this.#keys.values()) if (certificateIds.every((id) => key.isIssuerOf(id))) return key
     return undefined
   }
 
-  async #signedAnswer({ certificateIds, nonce }: OcspRequest, key: ResponderKey): Promise<OcspAnswer> {
-    const [onlyId] = certificateIds
-    const isOne = certificateIds.length === 1
-    const statuses = isOne
-      ? [await this.#statusOf(onlyId as OcspCertificateId, key.keyIdentifier)]
-      : await Promise.all(certificateIds.map((id) => this.#statusOf(id, key.keyIdentifier)))
-    const cacheKey = nonce === undefined && isOne ? bytesKey((onlyId as OcspCertificateId).der) : undefined
-    const known =
-      cacheKey === undefined ? undefined : this.#current(cacheKey, statuses[0] as OcspCertificateStatus)
-    if (known !== undefined) {
-      if (known.isEnding) this.#signAhead(cacheKey as string, onlyId as OcspCertificateId, statuses, key)
-      return known.answer
+  async #signedAnswer(question: OcspQuestion, key: ResponderKey): Promise<OcspAnswer> {
+    const { serialNumbers, cacheKey } = question
+    if (cacheKey === undefined) {
+      const found = serialNumbers.map((one) => this.#statusOf(one, key.keyIdentifier))
+      return this.#sign(question, await Promise.all(found), key)
     }
-    return this.#sign({ certificateIds, nonce, statuses, cacheKey }, key)
+    const status = await this.#statusOf(serialNumbers[0], key.keyIdentifier)
+    const known = this.#current(cacheKey, status)
+    if (known === undefined) return this.#sign(question, [status], key)
+    if (known.isEnding) this.#signAhead(question, [status], key)
+    return known.answer
   }
 
   /**
    * What is still asked for gets its next answer before the last one ends, so that no client waits for the
    * signature. A failure is that of the next client.
    */
-  #signAhead(
-    cacheKey: string,
-    id: OcspCertificateId,
-    statuses: readonly OcspCertificateStatus[],
-    key: ResponderKey,
-  ): void {
+  #signAhead(question: OcspQuestion, statuses: Statuses, key: ResponderKey): void {
+    const cacheKey = question.cacheKey as string
     if (this.#ahead.has(cacheKey) || this.#ahead.size >= maxAhead) return
     this.#ahead.add(cacheKey)
-    this.#sign({ certificateIds: [id], nonce: undefined, statuses, cacheKey }, key)
+    this.#sign(question, statuses, key)
       .catch(() => undefined)
       .finally(() => this.#ahead.delete(cacheKey))
   }
 
   async #sign(
-    { certificateIds, nonce, statuses, cacheKey }: OcspQuestion,
+    { certificateIds, nonce, cacheKey }: OcspQuestion,
+    statuses: Statuses,
     key: ResponderKey,
   ): Promise<OcspAnswer> {
     const { signer, certificate } = await key.credential()
@@ -167,15 +165,14 @@ export class OcspResponder {
     return { response: der, maxAgeSeconds: Math.floor((nextUpdateMs - nowMs) / 2000) }
   }
 
-  async #statusOf(id: OcspCertificateId, issuer: KeyIdentifier): Promise<OcspCertificateStatus> {
-    // No certificate of this CA has a serial number of more than 20 octets (RFC 5280 §4.1.2.2).
-    if (id.serialNumberBytes.length > 20) return { status: 'unknown' }
-    const record = await this.#settings.storage.certificates.find({
-      issuer,
-      serialNumber: serialNumberFromBytes(id.serialNumberBytes),
-    })
-    if (record === undefined || record.state === 'failed') return { status: 'unknown' }
-    const { revocation } = record
+  async #statusOf(
+    serialNumber: SerialNumber | undefined,
+    issuer: KeyIdentifier,
+  ): Promise<OcspCertificateStatus> {
+    if (serialNumber === undefined) return { status: 'unknown' }
+    const recorded = await recordedStatus(this.#settings.storage.certificates, { issuer, serialNumber })
+    if (recorded === undefined || recorded.state === 'failed') return { status: 'unknown' }
+    const { revocation } = recorded
     // A certificate whose outcome is not recorded counts as issued.
     if (revocation === undefined) return { status: 'good' }
     const revokedAt = new Date(wholeSecond(revocation.revokedAt.getTime()))
@@ -208,6 +205,22 @@ export class OcspResponder {
     const [oldest] = this.#signed.keys()
     if (oldest !== undefined) this.#signed.delete(oldest)
   }
+}
+
+function questionOf({ certificateIds, nonce }: OcspRequest): OcspQuestion {
+  const [first] = certificateIds
+  const isKept = nonce === undefined && certificateIds.length === 1 && first !== undefined
+  return {
+    certificateIds,
+    nonce,
+    serialNumbers: certificateIds.map(serialNumberOf),
+    cacheKey: isKept ? bytesKey(first.der) : undefined,
+  }
+}
+
+/** No certificate of a CA has a serial number of more than 20 octets (RFC 5280 §4.1.2.2). */
+function serialNumberOf({ serialNumberBytes }: OcspCertificateId): SerialNumber | undefined {
+  return serialNumberBytes.length > 20 ? undefined : serialNumberFromBytes(serialNumberBytes)
 }
 
 function refusal(status: 'malformedRequest' | 'unauthorized' | 'tryLater'): OcspAnswer {

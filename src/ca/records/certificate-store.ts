@@ -24,6 +24,9 @@ export interface WriteOptions {
 export type IssuanceOutcome = { readonly certificate: Uint8Array } | { readonly failed: true }
 
 /** Intent and outcome of each signature. */
+/** What a record says of the validity of its certificate. */
+export type RecordedStatus = Pick<CertificateRecord, 'state' | 'revocation'>
+
 interface IssuanceRecorder {
   /**
    * Records an intent to sign. It reserves serial number and idempotency key in every process. Atomically
@@ -45,6 +48,11 @@ interface IssuanceRecorder {
   recordOutcome(id: CertificateId, outcome: IssuanceOutcome, options?: WriteOptions): Promise<void>
   /** The record of one certificate; undefined if there is none. */
   find(id: CertificateId): Promise<CertificateRecord | undefined>
+  /**
+   * State and revocation of the record, without its octets: for OCSP and for the check of each client. A
+   * store that lacks it is asked for the record.
+   */
+  statusOf?(id: CertificateId): Promise<RecordedStatus | undefined>
 }
 
 /** Data for revoking a certificate without a record; all of it is read from the certificate. @inline */

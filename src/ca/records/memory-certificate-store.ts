@@ -30,11 +30,12 @@ import type {
   PruneResult,
   RevocationsQuery,
   RevokeOptions,
+  RecordedStatus,
   RevokedRecord,
   WriteOptions,
 } from './certificate-store.ts'
 import { ChangeLog } from './memory-indexes.ts'
-import { matches, octetsKept, recordOf, revokedRecordOf } from './memory-record.ts'
+import { matches, octetsKept, recordOf, revokedRecordOf, statusOfRecord } from './memory-record.ts'
 import type { MemoryRecord } from './memory-record.ts'
 import { MemoryRecordTable } from './memory-record-table.ts'
 
@@ -136,6 +137,11 @@ export class MemoryCertificateStore implements CertificateStore {
   async find(id: CertificateId): Promise<CertificateRecord | undefined> {
     const record = this.#table.get(id)
     return record === undefined ? undefined : recordOf(record)
+  }
+
+  async statusOf(id: CertificateId): Promise<RecordedStatus | undefined> {
+    const record = this.#table.get(id)
+    return record === undefined ? undefined : statusOfRecord(record)
   }
 
   async revoke(

@@ -9,7 +9,7 @@ import type {
   KeyIdentifier,
   RecordedCaller,
 } from './certificate-record.ts'
-import type { CertificateQuery, RevokedRecord } from './certificate-store.ts'
+import type { CertificateQuery, RecordedStatus, RevokedRecord } from './certificate-store.ts'
 import type { RevocationReason } from '../crl/revocation-reason.ts'
 
 /**
@@ -65,6 +65,11 @@ export function recordOf(record: MemoryRecord): CertificateRecord {
     certificate: octetsOf(certificate),
     revocation: revocationOf(record),
   })
+}
+
+/** The part of a record that OCSP needs. */
+export function statusOfRecord(record: MemoryRecord): RecordedStatus {
+  return Object.freeze({ state: record.state, revocation: revocationOf(record) })
 }
 
 /** The part of a record that CRLs need. */

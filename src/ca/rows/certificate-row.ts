@@ -14,7 +14,7 @@ import type {
   KeyIdentifier,
   RecordedCaller,
 } from '../records/certificate-record.ts'
-import type { RevokedRecord, UnrecordedCertificate } from '../records/certificate-store.ts'
+import type { RecordedStatus, RevokedRecord, UnrecordedCertificate } from '../records/certificate-store.ts'
 import { RowReader } from './row-reader.ts'
 import type { ColumnValue, Row } from './row-reader.ts'
 
@@ -126,6 +126,16 @@ export function recordOfRow(row: Row): CertificateRecord {
     certificate: read.optionalOctets('certificate'),
     revocation: revocationOf(read),
   })
+}
+
+/** The columns that `statusOfRow` reads. */
+export const statusColumns = ['state', 'revocation_reason', 'revoked_at_ms'] as const
+
+/** The part of a record that OCSP needs; frozen. @throws ERR_STORE_CORRUPT */
+export function statusOfRow(row: Row): RecordedStatus {
+  const read = new RowReader('certificates', row)
+  const state = read.oneOf('state', certificateStates) as CertificateState
+  return Object.freeze({ state, revocation: revocationOf(read) })
 }
 
 /** The part of a record that CRLs need; frozen. @throws ERR_STORE_CORRUPT */

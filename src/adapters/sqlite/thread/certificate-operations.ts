@@ -10,6 +10,7 @@ import {
   recordColumns,
   replacesRevocation,
   serialExists,
+  statusColumns,
 } from '../../../ca/internal.ts'
 import type { ColumnValue, Row } from '../../../ca/internal.ts'
 import type { RevocationReason } from '../../../ca/index.ts'
@@ -39,7 +40,7 @@ export interface Transaction {
 
 type CertificateOperations = Pick<
   StoreOperations,
-  'intent' | 'outcome' | 'find' | 'revoke' | 'release' | 'search' | 'prune'
+  'intent' | 'outcome' | 'find' | 'status' | 'revoke' | 'release' | 'search' | 'prune'
 >
 
 export function certificateOperations(
@@ -104,6 +105,7 @@ export function certificateOperations(
       return null
     },
     find: (key) => find(key) ?? null,
+    status: ([issuer, serialNumber]) => database.get(statusSql, serialNumber, issuer) ?? null,
     revoke(key, reason, atMs, values, entries) {
       if (find(key) === undefined) {
         if (values === null) throw certificateUnknown(idOf(key))
@@ -156,6 +158,7 @@ const keyIdentifierAt = at('key_identifier')
 
 const byId = 'WHERE serial_number = ? AND issuer = ?'
 const findSql = `SELECT ${recordColumns.join(', ')} FROM certificates ${byId}`
+const statusSql = `SELECT ${statusColumns.join(', ')} FROM certificates ${byId}`
 const revokedSql = `SELECT revocation_reason FROM certificates ${byId}`
 const outcomeSql =
   'SELECT sequence, state, certificate, renews_issuer, renews_serial_number, identity, key_identifier ' +

@@ -18,6 +18,7 @@ type LeaderOperations = Omit<
   | 'intent'
   | 'outcome'
   | 'find'
+  | 'status'
   | 'revoke'
   | 'release'
   | 'search'

@@ -14,6 +14,7 @@ export function certificateSearchContract(
 ): readonly ContractCase[] {
   return [
     contractCase('finds the records of an identity in the order of their intents', findsByIdentity),
+    contractCase('says the status that the record says', saysStatus),
     contractCase('finds by each condition, and by all of them', findsByCondition),
     contractCase('pages by a cursor that stays valid while records are added', pagesStably),
     contractCase('pages by expiry', pagesByExpiry),
@@ -34,6 +35,35 @@ async function findsByIdentity(store: CertificateStore): Promise<void> {
   const found = (await store.query({ identity })).items
   same(found.map(idOf), all.map(idOf), 'the records of an identity, the first of them revoked')
   holds(found[0]?.revocation !== undefined, 'a revoked record is found without its revocation')
+}
+
+async function saysStatus(store: CertificateStore): Promise<void> {
+  if (store.statusOf === undefined) return
+  const [good, revoked, failed, intended] = [
+    await issued(store),
+    await issued(store),
+    anyIntent(),
+    anyIntent(),
+  ]
+  await store.revoke(revoked, { reason: 'superseded', revokedAt: new Date(systemClock.now()) })
+  for (const intent of [failed, intended]) await store.recordIntent(intent)
+  await store.recordOutcome(failed, { failed: true })
+  const expected = [
+    [good, 'issued', undefined],
+    [revoked, 'issued', 'superseded'],
+    [failed, 'failed', undefined],
+    [intended, 'intended', undefined],
+  ] as const
+  for (const [id, state, reason] of expected) {
+    const found = await store.statusOf(id)
+    same(
+      [found?.state, found?.revocation?.reason],
+      [state, reason],
+      `the status of a record that is ${state}`,
+    )
+    same(found?.revocation, (await store.find(id))?.revocation, 'the revocation in a status')
+  }
+  same(await store.statusOf(anyIntent()), undefined, 'the status of an unknown certificate')
 }
 
 async function findsByCondition(store: CertificateStore): Promise<void> {
