@@ -145,7 +145,11 @@ function migrate(
     database.exec(`PRAGMA user_version = ${migrations.length}`)
     database.exec('COMMIT')
   } catch (error) {
-    database.exec('ROLLBACK')
+    try {
+      database.exec('ROLLBACK')
+    } catch {
+      // On a full disk SQLite has ended the transaction itself. The first error has the reason.
+    }
     throw error
   }
 }

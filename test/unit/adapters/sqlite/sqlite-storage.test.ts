@@ -111,6 +111,17 @@ describe('opening', () => {
     await expect(open(path)).rejects.toEqual(code('ERR_STORE_UNAVAILABLE'))
   })
 
+  it.each([
+    ['', []],
+    [', also where SQLite has ended the transaction itself', ['ROLLBACK']],
+  ])('says that there is no room%s', (_when, before) => {
+    const fill = ['CREATE TABLE filler (octets)', 'INSERT INTO filler VALUES (zeroblob(65536))']
+    const found = reasonOf(() =>
+      openStore({ ...setupOf(newPath()), maxBytes: 16 * 1024 }, [...before, ...fill]),
+    )
+    expect(found).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', cause: { errcode: 13 } })
+  })
+
   it.each<Partial<SqliteStorageOptions>>([
     { path: '' },
     { maxQueued: 0 },
@@ -436,6 +447,14 @@ describe('queries', () => {
     ])
   })
 })
+
+function reasonOf(perform: () => unknown): unknown {
+  try {
+    return perform()
+  } catch (error) {
+    return error
+  }
+}
 
 const setupOf = (path: string): Parameters<typeof openStore>[0] => ({
   path,
