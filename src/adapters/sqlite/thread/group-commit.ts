@@ -6,6 +6,7 @@ import { blockOperations } from './block-operations.ts'
 import { certificateOperations } from './certificate-operations.ts'
 import { resultCodeOf, resultCodes, storeError } from './database.ts'
 import type { Database } from './database.ts'
+import { FileIdentity } from './file-identity.ts'
 import { addAuditEntries, leaderOperations } from './leader-operations.ts'
 import { oneTimeOperations } from './one-time-operations.ts'
 import type { StoreFailure, StoreOperations, StoreReply, StoreRequest } from '../messages.ts'
@@ -17,6 +18,7 @@ type Answers = Extract<StoreReply, { kind: 'answers' }>
 /** Runs the operations of a store, one group at a time. */
 export class GroupCommit {
   readonly #database: Database
+  readonly #file: FileIdentity
   readonly #operations: StoreOperations
   /** The time of the request, by the clock of the store. */
   #nowMs = 0
@@ -25,6 +27,7 @@ export class GroupCommit {
 
   constructor(database: Database) {
     this.#database = database
+    this.#file = new FileIdentity(database.path)
     this.#latestMs = this.#recordedMs()
     const audit = (entries: readonly Uint8Array[]): void => addAuditEntries(database, entries)
     const { requireUnblocked, ...blocks } = blockOperations(database, audit)
@@ -50,6 +53,7 @@ export class GroupCommit {
   perform(first: StoreRequest, next: () => StoreRequest | undefined): Answers {
     const group: StoreRequest[] = []
     const before = this.#database.changes
+    this.#file.require()
     try {
       this.#database.exec('BEGIN')
       const answers: Answer[] = []

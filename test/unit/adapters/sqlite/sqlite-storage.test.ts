@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -445,6 +445,30 @@ describe('queries', () => {
         /^(SEARCH certificates USING INDEX \S+ |SCAN certificates USING INDEX certificates_revoked$)/,
       ),
     ])
+  })
+})
+
+describe('a file that is no longer at its path', () => {
+  it.each([
+    ['removed', (path: string) => rmSync(path)],
+    ['replaced by an older copy', (path: string) => renameSync(`${path}.copy`, path)],
+  ])('ends the store before anything is recorded in it: %s', async (_what, change) => {
+    const path = newPath()
+    await (await open(path))[Symbol.asyncDispose]()
+    copyFileSync(path, `${path}.copy`)
+    await using storage = await open(path)
+    const one = await issued(storage.certificates)
+    change(path)
+    await expect(storage.certificates.recordIntent(anyIntent())).rejects.toEqual(code('ERR_STORE_FAILED'))
+    await expect(storage.certificates.find(one)).rejects.toEqual(code('ERR_STORE_FAILED'))
+    expect(storage.failure).toEqual(code('ERR_STORE_FAILED'))
+  })
+
+  it('is noticed by a reader too: health asks nothing else', async () => {
+    const path = newPath()
+    await using storage = await open(path)
+    rmSync(path)
+    await expect(storage.certificates.query({ limit: 1 })).rejects.toEqual(code('ERR_STORE_FAILED'))
   })
 })
 

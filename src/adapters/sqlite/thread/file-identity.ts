@@ -1,0 +1,42 @@
+// Whether the file of an open store is still the one at its path.
+
+import { statSync } from 'node:fs'
+import { PkiError } from '../../../errors/index.ts'
+
+/**
+ * SQLite goes on writing to a file that was removed or replaced: whatever is committed is gone when the
+ * process ends, revocations included. The file is not opened for the look: closing a descriptor of it would
+ * release the locks of the store (POSIX fcntl).
+ */
+export class FileIdentity {
+  readonly #path: string
+  readonly #opened: string | undefined
+
+  constructor(path: string) {
+    this.#path = path
+    this.#opened = identityOf(path)
+  }
+
+  /** @throws ERR_STORE_FAILED if another file, or none, is at the path */
+  require(): void {
+    let found: string | undefined
+    try {
+      found = identityOf(this.#path)
+    } catch {
+      return // the look itself failed, such as in a directory that may not be searched: nothing is known
+    }
+    if (found === this.#opened && found !== undefined) return
+    const what = found === undefined ? 'removed' : 'replaced by another file'
+    throw new PkiError(
+      'ERR_STORE_FAILED',
+      `${this.#path} was ${what} while the store had it open; nothing more is written. ` +
+        'Put the file back, or restore a backup, and start the process again',
+    )
+  }
+}
+
+/** Device and inode; undefined if there is no file. */
+function identityOf(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return found && `${found.dev}:${found.ino}`
+}
