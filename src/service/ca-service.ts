@@ -10,13 +10,12 @@ import type { AuditLog } from '../audit/index.ts'
 import type { CaStorage, CertificateAuthority } from '../ca/index.ts'
 import { measuredStorage } from '../ca/internal.ts'
 import type { RotatingAuthority } from '../ca/internal.ts'
-import { PkiError, isPkiError } from '../errors/index.ts'
+import { PkiError } from '../errors/index.ts'
 import { createIssuanceService } from '../issuance/index.ts'
 import type { IssuanceService } from '../issuance/index.ts'
 import type { KeyManager } from '../keys/index.ts'
 import { safeMetrics } from '../runtime/internal.ts'
-import type { Clock } from '../runtime/index.ts'
-import type { Certificate, Crl } from '../x509/index.ts'
+import type { Certificate } from '../x509/index.ts'
 import { ServiceBackups } from './backup/service-backups.ts'
 import type { BackupOptions, BackupResult } from './backup/create-backup.ts'
 import { openServiceAudit } from './ca-audit.ts'
@@ -27,6 +26,7 @@ import { readCaServiceOptions } from './ca-service-options.ts'
 import type { CaServiceOptions, ReadCaServiceOptions } from './ca-service-options.ts'
 import { numberedByLeader, seekLeadership } from './leadership.ts'
 import type { Leadership } from './leadership.ts'
+import { leaderTasks, maintain, notedTasks } from './maintenance.ts'
 import { OperationRecords } from './recorded-operations.ts'
 import { RootFile } from './root-file.ts'
 
@@ -213,27 +213,6 @@ function openFile(directory: string, options: ReadCaServiceOptions): Promise<Sql
   })
 }
 
-interface LeaderTasks {
-  readonly integrate: () => Promise<unknown>
-  /** Undefined where another process leads. */
-  readonly issueCrls: () => Promise<readonly Crl[] | undefined>
-}
-
-/** What one process of several does; without a lease there is only one. */
-function leaderTasks(
-  { authority }: ServiceAuthorities,
-  log: AuditLog | undefined,
-  leadership: Leadership | undefined,
-): LeaderTasks {
-  if (leadership === undefined)
-    return { integrate: async () => log?.integrate(), issueCrls: () => authority.issueCrls() }
-  return {
-    integrate: () => leadership.lead(async (fence) => log?.integrate(fence)),
-    // Each list carries the epoch: see `numberedByLeader`.
-    issueCrls: () => leadership.lead(() => authority.issueCrls()),
-  }
-}
-
 /**
  * A root that was published and is in no store: the records are lost, and a new CA would clear whoever was
  * revoked. @throws ERR_STORE_OWNER
@@ -251,89 +230,4 @@ async function requireStore(directory: string, storage: CaStorage): Promise<void
       `${path} is there and ca.sqlite has no authority: restore ca.sqlite from a backup, ` +
         'or remove root.pem and audit/ to begin a new CA',
     )
-}
-
-/** What a CA does by itself. Returns what ends it. */
-function maintain(
-  { clock, logger, metrics, crlTtlSeconds, crlDistribution, rotation, storage }: ReadCaServiceOptions,
-  authorities: ServiceAuthorities,
-  integrate: (() => Promise<unknown>) | undefined,
-  issueCrls: () => Promise<unknown>,
-  check: CaHealthCheck,
-): () => Promise<void> {
-  // A list is signed at two thirds of its life: six looks a life leave time for several attempts. With other
-  // processes, which revoke too and wait for the list, the leader looks every second.
-  const lifeSeconds = Math.min(crlTtlSeconds, crlDistribution?.deltaTtlSeconds ?? Infinity)
-  const lookSeconds = storage === undefined ? Math.min(3600, Math.max(1, lifeSeconds / 6)) : 1
-  const repeat = (what: string, seconds: number, perform: () => Promise<unknown>): (() => Promise<void>) =>
-    repeated(clock, seconds * 1000, perform, (error) =>
-      logger.error(
-        { code: codeOf(error), message: String(error) },
-        `the CA could not ${what}; it tries again`,
-      ),
-    )
-  const stops = [
-    ...(rotation?.automatic === false
-      ? []
-      : [repeat('rotate its authorities', rotation?.pollIntervalSeconds ?? 60, () => authorities.renew())]),
-    repeat('issue CRLs', lookSeconds, issueCrls),
-    ...(integrate === undefined ? [] : [repeat('sign an audit checkpoint', 1, integrate)]),
-    // What it finds is in the metrics.
-    ...(metrics === undefined ? [] : [repeat('look at its health', 15, () => check.health())]),
-  ]
-  return async () => {
-    await Promise.all(stops.map((stop) => stop()))
-    await integrate?.().catch(() => undefined)
-  }
-}
-
-/** The health of a part follows from its last attempt. */
-function notedTasks(tasks: LeaderTasks, check: CaHealthCheck): LeaderTasks {
-  const noted = async <T>(part: 'crl' | 'audit', perform: () => Promise<T>): Promise<T> => {
-    try {
-      const result = await perform()
-      check.attempted(part)
-      return result
-    } catch (error) {
-      check.attempted(part, error)
-      throw error
-    }
-  }
-  return {
-    integrate: () => noted('audit', tasks.integrate),
-    issueCrls: () =>
-      noted('crl', async () => {
-        const lists = await tasks.issueCrls()
-        if (lists !== undefined) check.issued(lists)
-        return lists
-      }),
-  }
-}
-
-/** Performs again and again, each time `intervalMs` after the last time has ended. */
-function repeated(
-  clock: Clock,
-  intervalMs: number,
-  perform: () => Promise<unknown>,
-  failed: (error: unknown) => void,
-): () => Promise<void> {
-  let isStopped = false
-  let running: Promise<unknown> = Promise.resolve()
-  let cancel = (): void => undefined
-  const schedule = (): void => {
-    if (isStopped) return
-    cancel = clock.schedule(() => {
-      running = perform().catch(failed).then(schedule)
-    }, intervalMs)
-  }
-  schedule()
-  return async () => {
-    isStopped = true
-    cancel()
-    await running
-  }
-}
-
-function codeOf(error: unknown): string {
-  return isPkiError(error) ? error.code : 'ERR_INTERNAL'
 }
