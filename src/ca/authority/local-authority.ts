@@ -1,5 +1,4 @@
-// The certificate authority of this process: which issuer signs for a key, what a rotation changes, and that
-// nobody receives a chain that does not verify.
+// The certificate authority of this process: prepares and signs, and what a rotation changes.
 
 import { PkiError } from '../../errors/index.ts'
 import { requireOctets } from '../../internal/bytes.ts'
@@ -33,6 +32,7 @@ import type {
   RotateOptions,
 } from './certificate-authority.ts'
 import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
+import { CurrentIssuers } from './issuer/current-issuers.ts'
 import { Issuer } from './issuer/issuer.ts'
 import type { IssuerSettings } from './issuer/issuer.ts'
 import { KnownIssuers } from './issuer/known-issuers.ts'
@@ -97,10 +97,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly #prover = new RequestProver()
   readonly #known = new KnownIssuers()
   readonly #requireSigning: () => void
-  /** Replaced as a whole: one certificate uses one issuer throughout. */
-  #issuer: Issuer
-  /** Signs for a share of the keys, in addition to `#issuer`. */
-  #canary: { readonly issuer: Issuer; readonly share: number } | undefined
+  readonly #issuers: CurrentIssuers
   /** The last requested rotation. */
   #rotating: Promise<void> = Promise.resolve()
 
@@ -119,8 +116,9 @@ class LocalCertificateAuthority implements CertificateAuthority {
       metrics: safeMetrics('createCertificateAuthority', options.metrics),
       clock: this.#clock,
     }
-    this.#issuer = this.#issuerOf(readSigningMaterial(options))
-    this.#bundles = new TrustBundleSet([this.#bundleOf(this.#issuer)])
+    const issuer = this.#issuerOf(readSigningMaterial(options))
+    this.#issuers = new CurrentIssuers(issuer)
+    this.#bundles = new TrustBundleSet([this.#bundleOf(issuer)])
     this.storage = options.storage ?? createMemoryStorage({ clock: this.#clock })
     const { crlTtlSeconds = 24 * 3600, ocspTtlSeconds = 3600 } = options
     checkCounts({ crlTtlSeconds, ocspTtlSeconds }, 1)
@@ -128,19 +126,19 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const storage = measuredStorage(this.storage, this.#measure)
     const shared = { storage, clock: this.#clock }
     this.#crls = new IssuerCrls({ ...shared, ttlSeconds: crlTtlSeconds, distribution })
-    this.#crls.add(this.#issuer)
-    this.#known.add(this.#issuer, this.#clock.now())
+    this.#crls.add(issuer)
+    this.#known.add(issuer, this.#clock.now())
     this.#ocsp = new OcspResponder({ ...shared, ttlSeconds: ocspTtlSeconds })
-    this.#ocsp.add(this.#issuer)
+    this.#ocsp.add(issuer)
     this.revocation = createRevocationLookup(storage.certificates)
   }
 
   get certificate(): Certificate {
-    return this.#issuer.certificate
+    return this.#issuers.main.certificate
   }
 
   get chain(): readonly Certificate[] {
-    return this.#issuer.chain
+    return this.#issuers.main.chain
   }
 
   chainOf(issuer: KeyIdentifier): readonly Certificate[] | undefined {
@@ -148,7 +146,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   get roots(): readonly Certificate[] {
-    return (this.#canary?.issuer ?? this.#issuer).roots
+    return this.#issuers.roots
   }
 
   async prepare(
@@ -162,7 +160,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const wanted = readContent(content)
     throwIfAborted(signal)
     request.publicKey.checkStrength()
-    const { workers } = this.#issuerFor(request)
+    const { workers } = this.#issuers.of(request.publicKey)
     if (workers === undefined) await this.#prover.prove(request, signal)
     else await workers.prove(request, { signal })
     return this.#prepare(request, wanted)
@@ -172,7 +170,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   #prepare(request: CertificateRequest, content: CertificateContent): PreparedCertificate {
     this.#requireSigning()
     const { publicKey } = request
-    const issuer = this.#issuerFor(request)
+    const issuer = this.#issuers.of(request.publicKey)
     const nowMs = this.#clock.now()
     const validity = issuer.validity(content, nowMs)
     const linted = issuer.prepare(publicKey, content, validity, nowMs)
@@ -187,30 +185,22 @@ class LocalCertificateAuthority implements CertificateAuthority {
   async sign(prepared: PreparedCertificate, options?: SignOptions): Promise<IssuedCertificate> {
     const signOptions = readSignOptions('sign', options)
     const { linted, issuer, shortened } = PreparedToken.use(prepared, this, this.#clock)
-    this.#requireTrusted(issuer)
+    this.#requireSigning()
+    this.#issuers.requireTrusted(issuer)
     const certificate = await issuer.sign(linted, signOptions)
     // The roots may have changed while the signer worked.
-    this.#requireTrusted(issuer)
+    this.#requireSigning()
+    this.#issuers.requireTrusted(issuer)
     return Object.freeze({ certificate, chain: issuer.chain, roots: this.roots, shortened })
   }
 
-  /** A key always gets the same issuer, so that its holder does not change the issuer at each renewal. */
-  #issuerFor({ publicKey }: CertificateRequest): Issuer {
-    const canary = this.#canary
-    if (canary === undefined) return this.#issuer
-    const { buffer, byteOffset } = publicKey.keyIdentifier
-    return new DataView(buffer, byteOffset).getUint32(0) / 2 ** 32 < canary.share
-      ? canary.issuer
-      : this.#issuer
-  }
-
   async issueCrl(options?: IssueCrlOptions): Promise<Crl> {
-    return this.#crls.issue(this.#issuer.certificate, options)
+    return this.#crls.issue(this.#issuers.main.certificate, options)
   }
 
   async issueCrls(): Promise<readonly Crl[]> {
-    const canary = this.#canary?.issuer.certificate
-    return this.#crls.issueAll(this.#issuer.certificate, canary === undefined ? [] : [canary])
+    const { main, canary } = this.#issuers
+    return this.#crls.issueAll(main.certificate, canary === undefined ? [] : [canary.certificate])
   }
 
   async answerOcsp(request: Uint8Array): Promise<OcspAnswer> {
@@ -247,13 +237,12 @@ class LocalCertificateAuthority implements CertificateAuthority {
       await next.tryKey()
       // Signing may have taken a long time.
       next.recheck(this.#clock.now())
-      if (share < 1) this.#requireBoth(next)
+      if (share < 1) this.#issuers.requireBoth(next)
       const bundle = this.#bundleOf(next)
       this.#crls.add(next)
       this.#known.add(next, this.#clock.now())
       this.#ocsp.add(next)
-      this.#canary = share < 1 ? { issuer: next, share } : undefined
-      if (share === 1) this.#issuer = next
+      this.#issuers.replace(next, share)
       this.#bundles.set(bundle)
     })
     this.#rotating = rotated.catch(() => undefined)
@@ -265,32 +254,8 @@ class LocalCertificateAuthority implements CertificateAuthority {
     return new Issuer(measuredSigning(material, this.#measure), this.#settings, this.#clock.now())
   }
 
-  /** @throws ERR_CA_MATERIAL if the roots of a canary do not verify certificates of the current issuer */
-  #requireBoth({ roots }: Issuer): void {
-    if (this.#issuer.isBelow(roots)) return
-    throw new PkiError(
-      'ERR_CA_MATERIAL',
-      `rotate: the roots of the canary material lack the root above ` +
-        `${this.#issuer.certificate.subject.toString()}, which signs for the other keys`,
-    )
-  }
-
   #bundleOf({ roots }: Issuer): TrustBundle {
     return new TrustBundle(this.trustDomain, { x509Authorities: roots })
-  }
-
-  /**
-   * Invariant: no client receives a chain that does not verify with the roots that are served at the same
-   * time, or one of an authority that is not to sign any more.
-   */
-  #requireTrusted(issuer: Issuer): void {
-    this.#requireSigning()
-    if (issuer === this.#issuer || issuer.isBelow(this.roots)) return
-    throw new PkiError(
-      'ERR_PREPARED_EXPIRED',
-      `the roots above ${issuer.certificate.subject.toString()}, which prepared the certificate, are no ` +
-        'longer trusted',
-    )
   }
 }
 
