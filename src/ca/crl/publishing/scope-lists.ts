@@ -10,13 +10,14 @@ import type { CaStorage } from '../../records/ca-storage.ts'
 import type { KeyIdentifier } from '../../records/certificate-record.ts'
 import { completeList, crlUrl, deltaName } from '../crl-shards.ts'
 import type { ReadCrlDistribution } from '../crl-shards.ts'
-import { isCurrent, latestTimeOf, nextNumber, toleratedRegressMs, wholeSecond } from '../crl-times.ts'
+import { isCurrent, nextNumber, wholeSecond } from '../crl-times.ts'
 import { EntryRuns } from '../entry-runs.ts'
 import type { ListedEntry } from '../entry-runs.ts'
 import { isOf } from '../revocation-table.ts'
 import type { RevocationTable } from '../revocation-table.ts'
 import { compareWithPublished } from './crl-comparison.ts'
 import type { CrlSigner } from './crl-signer.ts'
+import { ListTimes } from './list-times.ts'
 
 /** What lists are made with. */
 export interface CrlSettings {
@@ -63,14 +64,14 @@ export class ScopeLists {
   readonly #table: RevocationTable
   readonly #settings: CrlSettings
   readonly #scopes = new Map<string, Scope>()
-  /** The latest thisUpdate of all lists: no later list has an earlier one, nor an entry that is later. */
-  #latestMs = 0
+  readonly #times: ListTimes
 
   constructor(ca: ListIssuer, signer: CrlSigner, table: RevocationTable, settings: CrlSettings) {
     this.#ca = ca
     this.#signer = signer
     this.#table = table
     this.#settings = settings
+    this.#times = new ListTimes(settings)
   }
 
   /**
@@ -130,28 +131,16 @@ export class ScopeLists {
       this.#settings.distribution.deltaTtlSeconds === undefined
         ? undefined
         : await read(deltaName(scope.shard))
-    this.#latestMs = Math.max(this.#latestMs, latestTimeOf([scope.complete, scope.delta]))
+    this.#times.note([scope.complete, scope.delta])
     scope.runs = undefined
     scope.isRead = true
   }
 
-  /**
-   * A list that a clock far ahead has signed would give its time to every later one, and relying parties
-   * refuse those until then. Not so where the operator has accepted the earlier clock, by the store.
-   */
   async #leaveLaterClock({ complete, delta }: Scope): Promise<void> {
-    const { clock, storage } = this.#settings
-    const limitMs = (): number => wholeSecond(clock.now()) + toleratedRegressMs
-    this.#latestMs = Math.max(this.#latestMs, latestTimeOf([complete, delta], limitMs()))
-    if (this.#latestMs <= limitMs()) return
-    const recorded = await storage.crls.latestTime?.()
-    // An invalid date accepts nothing.
-    const isAccepted = recorded !== undefined && recorded.getTime() <= limitMs()
-    if (!isAccepted) return
-    const lists = [...this.#scopes.values()].flatMap((scope) => [scope.complete, scope.delta])
-    this.#latestMs = latestTimeOf(lists, limitMs())
+    const all = (): readonly (Crl | undefined)[] =>
+      [...this.#scopes.values()].flatMap((scope) => [scope.complete, scope.delta])
     // Its entries have dates of the later clock.
-    this.#table.forget()
+    if (await this.#times.leaveLaterClock([complete, delta], all)) this.#table.forget()
   }
 
   async #runsOf(
@@ -160,12 +149,10 @@ export class ScopeLists {
   ): Promise<{ readonly runs: EntryRuns; readonly lookBackMs: number; readonly thisUpdateMs: number }> {
     const { clock, ttlSeconds } = this.#settings
     const nowMs = wholeSecond(clock.now())
-    // Never before the last list, where the clock was set back.
-    const now = (): number => Math.max(wholeSecond(clock.now()), this.#latestMs)
     // RFC 5280 §3.3: an entry stays until it was on a list that was issued after its certificate expired.
     const lookBackMs = Math.min(nowMs - ttlSeconds * 1000, complete?.thisUpdate.getTime() ?? Infinity)
     // The time of the list is that at which its entries were taken in: none of them is later.
-    const thisUpdateMs = await this.#table.update(lookBackMs, now, turns)
+    const thisUpdateMs = await this.#table.update(lookBackMs, () => this.#times.now(), turns)
     return { runs: await this.#table.runsOf(shard, turns), lookBackMs, thisUpdateMs }
   }
 
@@ -196,7 +183,7 @@ export class ScopeLists {
           'without the url of crlDistribution that they name none can be made',
       )
     const crlNumber = nextNumber(
-      this.#numberFrom(thisUpdateMs),
+      this.#times.numberFrom(thisUpdateMs),
       [previous?.crlNumber, delta?.crlNumber],
       'complete',
     )
@@ -207,8 +194,7 @@ export class ScopeLists {
         url,
         freshestUrl: distribution.deltaTtlSeconds === undefined ? undefined : this.#urlOf(shard, 'delta'),
         lastNumber: highest(previous?.crlNumber, delta?.crlNumber),
-        // A later one was signed by the clock that was ahead.
-        acceptedMs: latestTimeOf([previous]) > this.#latestMs ? thisUpdateMs : undefined,
+        acceptedMs: this.#times.isOfLaterClock(previous) ? thisUpdateMs : undefined,
       },
       turns,
     )
@@ -236,7 +222,11 @@ export class ScopeLists {
       {
         runs: await EntryRuns.of(this.#changedOf(runs, shard), turns),
         thisUpdateMs,
-        crlNumber: nextNumber(this.#numberFrom(thisUpdateMs), [base.crlNumber, previous?.crlNumber], 'delta'),
+        crlNumber: nextNumber(
+          this.#times.numberFrom(thisUpdateMs),
+          [base.crlNumber, previous?.crlNumber],
+          'delta',
+        ),
         baseNumber: base.crlNumber,
         // The scope of a delta is that of its base.
         previous: base,
@@ -267,11 +257,6 @@ export class ScopeLists {
     return crlUrl(this.#settings.distribution, this.#ca.issuer, shard, kind)
   }
 
-  /** Milliseconds and not the whole second of the list: a store that was restored may lack this second's. */
-  #numberFrom(thisUpdateMs: number): number {
-    return Math.max(thisUpdateMs, Math.floor(this.#settings.clock.now()))
-  }
-
   #requireCertificate(thisUpdateMs: number): void {
     const { subject, notAfter, notAfterMs } = this.#ca.certificate
     if (thisUpdateMs < notAfterMs) return
@@ -292,7 +277,7 @@ export class ScopeLists {
       },
       { expectedNumber },
     )
-    this.#latestMs = Math.max(this.#latestMs, thisUpdate.getTime())
+    this.#times.note([list])
   }
 }
 
