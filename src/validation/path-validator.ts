@@ -1,10 +1,9 @@
 // The path validator: keeps anchors and settings, and verifies leaves against them.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
-import { bytesKey, equalBytes } from '../internal/bytes.ts'
 import { requireCount } from '../internal/numbers.ts'
 import { systemClock } from '../runtime/index.ts'
-import { Certificate, PublicKey } from '../x509/index.ts'
+import type { Certificate, PublicKey } from '../x509/index.ts'
 import { readTolerances } from '../x509/internal.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { Budget } from './budget.ts'
@@ -26,7 +25,9 @@ import { PathSearch } from './search/path-search.ts'
 import { withAnchor } from './search/search-settings.ts'
 import type { CompletePath, SearchSettings } from './search/search-settings.ts'
 import { RejectionList } from './search/rejection-list.ts'
+import { PresentedIssuers, readCertificate } from './search/presented-issuers.ts'
 import { RememberedIssuers } from './search/remembered-issuers.ts'
+import { RememberedLeaves } from './search/remembered-leaves.ts'
 import { ownCertificate, trustAnchorFrom } from './trust-anchor.ts'
 import type { TrustAnchorInput } from './trust-anchor.ts'
 import { PathError, VerifiedPath } from './verdict/verdict.ts'
@@ -58,8 +59,8 @@ export class PathValidator {
   readonly #known: readonly IssuerCandidate[]
   readonly #pool: IssuerPool
   readonly #remembered: RememberedIssuers
-  /** A client on a long-lived connection is verified on every call with the same `Certificate` object. */
-  readonly #leaves = new WeakMap<Certificate, RememberedLeaf>()
+  readonly #presented: PresentedIssuers
+  readonly #leaves = new RememberedLeaves()
 
   /**
    * @throws ERR_INVALID_ARGUMENT without an anchor, for an unknown option and for invalid settings; if no
@@ -105,11 +106,12 @@ export class PathValidator {
       ...this.#known,
     ])
     this.#remembered = new RememberedIssuers(maxRememberedIssuers, this.#rules)
+    this.#presented = new PresentedIssuers(this.#remembered, this.#rules)
   }
 
   static {
     assumeLeafSignature = (validator, leaf, issuerKey) => {
-      validator.#rememberLeaf(leaf, issuerKey)
+      validator.#leaves.add(leaf, issuerKey)
     }
   }
 
@@ -140,11 +142,11 @@ export class PathValidator {
     const rejections = new RejectionList()
     let certificate: Certificate | undefined
     try {
-      certificate = this.#read(leaf)
+      certificate = readCertificate(leaf, this.#rules)
       budget.spend('octets', certificate.der.length)
       const fault = this.#checkLeaf(certificate, timeMs, purposes, asked)
       if (fault === undefined) {
-        const presented = this.#present(options.intermediates ?? noInputs, budget, rejections)
+        const presented = this.#presented.read(options.intermediates ?? noInputs, budget, rejections)
         const path = this.#search(certificate, asked, { timeMs, purposes, presented }, budget, rejections)
         if (path !== undefined) return this.#accept(path, certificate === leaf, timeMs, asked, budget)
       } else {
@@ -174,11 +176,6 @@ export class PathValidator {
     const verdict = this.verify(leaf, options)
     if (!verdict.ok) throw new PathError(verdict)
     return verdict
-  }
-
-  #read(input: CertificateInput): Certificate {
-    const { tolerances } = this.#rules
-    return tolerances.length === 0 ? Certificate.from(input) : Certificate.from(input, { tolerances })
   }
 
   #nowMs(): number {
@@ -215,7 +212,7 @@ export class PathValidator {
   ): CompletePath | undefined {
     const settings: SearchSettings = {
       known: this.#known,
-      leafSignedBy: this.#leafSignedBy(leaf),
+      leafSignedBy: this.#leaves.signedBy(leaf),
       presented,
       timeMs,
       nestedPurposes: this.#rules.profile.nestedExtendedKeyUsage ? purposes : noPurposes,
@@ -227,50 +224,6 @@ export class PathValidator {
     }
     const completion = new PathCompletion(settings, this.#rules, asked)
     return new PathSearch(leaf, this.#pool, settings, rejections, completion).run()
-  }
-
-  /** Copies of both: the octets of the objects may belong to the caller. */
-  #rememberLeaf(leaf: Certificate, key: PublicKey): void {
-    this.#leaves.set(leaf, { der: leaf.der.slice(), signedBy: PublicKey.fromSpki(key.spki) })
-  }
-
-  #leafSignedBy(leaf: Certificate): PublicKey | undefined {
-    const known = this.#leaves.get(leaf)
-    // The octets of the object may belong to the caller and may have changed since.
-    return known !== undefined && equalBytes(known.der, leaf.der) ? known.signedBy : undefined
-  }
-
-  /** Certificates sent with the leaf. They are not trusted, so one that does not parse is ignored. */
-  #present(
-    inputs: readonly CertificateInput[],
-    budget: Budget,
-    rejections: RejectionList,
-  ): readonly IssuerCandidate[] {
-    if (inputs.length === 0) return noCandidates
-    const presented: IssuerCandidate[] = []
-    const seen = inputs.length === 1 ? undefined : new Set<string>()
-    for (const input of inputs) {
-      try {
-        const candidate = this.#candidateFrom(input)
-        const { der, subject } = candidate.certificate as Certificate
-        budget.spend('octets', der.length)
-        void subject.comparisonKey
-        if (seen !== undefined && seen.size === seen.add(bytesKey(der)).size) continue
-        presented.push(candidate)
-      } catch (error) {
-        rejections.add(rejectionOf(error, undefined), [], 'unread')
-        // Each unreadable one costs an error, whatever its length.
-        budget.spend('candidates')
-      }
-    }
-    return presented
-  }
-
-  #candidateFrom(input: CertificateInput): IssuerCandidate {
-    const known = input instanceof Uint8Array ? this.#remembered.get(input) : undefined
-    if (known !== undefined) return known
-    const certificate = this.#read(input)
-    return this.#remembered.get(certificate.der) ?? new IssuerCandidate({ certificate }, this.#rules)
   }
 
   /** `mayComeAgain`: the leaf was given as an object, not as octets parsed for this call. */
@@ -289,8 +242,8 @@ export class PathValidator {
     }
     const leaf = certificates[0] as Certificate
     const { publicKey } = issuers[0] as IssuerCandidate
-    if (mayComeAgain && this.#leafSignedBy(leaf)?.equals(publicKey) !== true)
-      this.#rememberLeaf(leaf, publicKey)
+    if (mayComeAgain && this.#leaves.signedBy(leaf)?.equals(publicKey) !== true)
+      this.#leaves.add(leaf, publicKey)
     const verified = VerifiedPath.seal({
       certificates: Object.freeze(withAnchor(path)),
       anchor,
@@ -300,12 +253,6 @@ export class PathValidator {
     })
     return Object.freeze({ ok: true, path: verified, spent: budget.spent })
   }
-}
-
-interface RememberedLeaf {
-  /** A copy of the verified octets. */
-  readonly der: Uint8Array
-  readonly signedBy: PublicKey
 }
 
 /**
@@ -327,4 +274,3 @@ const none: PathOptions = Object.freeze({})
 const noUsages: readonly never[] = []
 const noPurposes: readonly string[] = []
 const noInputs: readonly CertificateInput[] = []
-const noCandidates: readonly IssuerCandidate[] = []
