@@ -1,20 +1,22 @@
 // A source of JWT-SVIDs for outgoing calls: one token per audience and identity, fetched again at half of its
 // life.
 
-import { PkiError, isPkiError } from '../errors/index.ts'
-import { LruMap } from '../internal/lru-map.ts'
-import { checkCounts, checkMeasures } from '../internal/numbers.ts'
-import { readOptions } from '../internal/options.ts'
-import type { OptionKinds } from '../internal/options.ts'
-import { abortable, settlesWithin, withDeadline } from '../internal/turns/waiting.ts'
-import { systemClock } from '../runtime/index.ts'
-import { safeLogger } from '../runtime/internal.ts'
-import type { Clock, Logger } from '../runtime/index.ts'
-import { SpiffeId, match } from '../spiffe/index.ts'
-import type { SpiffeIdMatcher } from '../spiffe/index.ts'
-import { JwtSvid, verifyJwtSvid } from '../svid/index.ts'
-import type { BundleSource } from '../svid/index.ts'
-import { backoffMs } from './renewal/backoff.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import { LruMap } from '../../internal/lru-map.ts'
+import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import type { OptionKinds } from '../../internal/options.ts'
+import { abortable, settlesWithin, withDeadline } from '../../internal/turns/waiting.ts'
+import { systemClock } from '../../runtime/index.ts'
+import { safeLogger } from '../../runtime/internal.ts'
+import type { Clock, Logger } from '../../runtime/index.ts'
+import { SpiffeId, match } from '../../spiffe/index.ts'
+import type { SpiffeIdMatcher } from '../../spiffe/index.ts'
+import type { JwtSvid } from '../../svid/index.ts'
+import type { BundleSource } from '../../svid/index.ts'
+import { backoffMs } from '../renewal/backoff.ts'
+import { HeldToken } from './held-token.ts'
+import { TokenCheck } from './token-check.ts'
 
 /** A request for one token; what was not asked for is absent. @inline */
 interface TokenRequest {
@@ -96,20 +98,8 @@ export function createJwtSource(options: JwtSourceOptions): JwtSource {
   return new CachingJwtSource(readOptions('createJwtSource', options, optionKinds))
 }
 
-interface Held {
-  readonly svid: JwtSvid
-  /** On the wall clock and on the monotonic clock: the earlier one counts. */
-  readonly half: Moment
-  readonly end: Moment
-}
-
-interface Moment {
-  readonly wallMs: number
-  readonly monotonicMs: number
-}
-
 interface Entry {
-  held: Held | undefined
+  held: HeldToken | undefined
   flight: Promise<JwtSvid> | undefined
   /** From this monotonic time on the fetch under way is not waited for where a token is valid. */
   slowMs: number
@@ -121,8 +111,7 @@ interface Entry {
 
 class CachingJwtSource implements JwtSource {
   readonly #options: Readonly<JwtSourceOptions>
-  readonly #matchesId: SpiffeIdMatcher | undefined
-  readonly #maxTtlSeconds: number
+  readonly #check: TokenCheck
   readonly #timeoutSeconds: number
   readonly #clock: Clock
   readonly #logger: Logger
@@ -145,10 +134,10 @@ class CachingJwtSource implements JwtSource {
     checkMeasures({ maxTtlSeconds, timeoutSeconds }, 1)
     checkCounts({ maxTokens }, 1)
     this.#options = options
-    this.#matchesId = id === undefined || typeof id === 'function' ? id : match.id(id)
-    this.#maxTtlSeconds = maxTtlSeconds
     this.#timeoutSeconds = timeoutSeconds
     this.#clock = options.clock ?? systemClock
+    const matchesId = id === undefined || typeof id === 'function' ? id : match.id(id)
+    this.#check = new TokenCheck({ matchesId, bundles, maxTtlSeconds, clock: this.#clock })
     this.#logger = safeLogger('createJwtSource', options.logger)
     this.#entries = new LruMap(maxTokens, ({ flight }) => flight === undefined)
   }
@@ -215,7 +204,7 @@ class CachingJwtSource implements JwtSource {
    */
   #fromMemory({ held, flight, slowMs, retryMs, failure }: Entry): JwtSvid | undefined {
     const usable = held !== undefined && this.#isUsable(held) ? held : undefined
-    if (usable !== undefined && !this.#isPast(usable.half)) return usable.svid
+    if (usable !== undefined && usable.isYoung) return usable.svid
     const nowMs = this.#clock.monotonic()
     if (flight !== undefined) return nowMs >= slowMs ? usable?.svid : undefined
     if (nowMs >= retryMs) return undefined
@@ -235,8 +224,8 @@ class CachingJwtSource implements JwtSource {
       // In a later turn: `entry.flight` is set before anything can fail.
       await Promise.resolve()
       const answer = await withDeadline(deadline, (signal) => this.#options.fetchToken({ ...wanted, signal }))
-      const svid = await this.#check(answer, wanted)
-      entry.held = this.#hold(svid)
+      const svid = await this.#check.accept(answer, wanted)
+      entry.held = new HeldToken(svid, this.#clock)
       entry.failures = 0
       entry.retryMs = -Infinity
       entry.failure = undefined
@@ -253,44 +242,9 @@ class CachingJwtSource implements JwtSource {
     }
   }
 
-  async #check(answer: JwtSvid | string, wanted: Omit<TokenRequest, 'signal'>): Promise<JwtSvid> {
-    const { audience, id } = wanted
-    try {
-      const token = typeof answer === 'string' ? answer : answer.token
-      const svid = JwtSvid.parseUnverified(token)
-      const nowMs = this.#clock.now()
-      const endMs = svid.expiresAt.getTime()
-      if (!svid.audience.includes(audience)) throw refused('it is for another audience (J-7)')
-      if (endMs <= nowMs) throw refused(`it expired at ${svid.expiresAt.toISOString()} (J-8)`)
-      if (endMs > nowMs + this.#maxTtlSeconds * 1000)
-        throw refused(`exp is more than ${this.#maxTtlSeconds} s from now (J-8)`)
-      const expected = id === undefined ? this.#matchesId : match.id(id)
-      if (expected !== undefined) match.require(svid.id, expected)
-      const { bundles } = this.#options
-      if (bundles === undefined) return svid
-      const { maxTtlSeconds } = this.#options
-      return await verifyJwtSvid(token, { bundles, audience, maxTtlSeconds, clock: this.#clock })
-    } catch (cause) {
-      if (isPkiError(cause, 'ERR_CA_REPLY')) throw cause
-      throw refused(cause instanceof Error ? cause.message : 'it cannot be read', cause)
-    }
-  }
-
-  #hold(svid: JwtSvid): Held {
-    const [wallMs, monotonicMs] = [this.#clock.now(), this.#clock.monotonic()]
-    const leftMs = svid.expiresAt.getTime() - wallMs
-    const after = (ms: number): Moment => ({ wallMs: wallMs + ms, monotonicMs: monotonicMs + ms })
-    return { svid, half: after(leftMs / 2), end: after(leftMs) }
-  }
-
-  /** Either clock decides: one stops while the machine is suspended, the other may be set back. */
-  #isPast({ wallMs, monotonicMs }: Moment): boolean {
-    return this.#clock.now() >= wallMs || this.#clock.monotonic() >= monotonicMs
-  }
-
-  #isUsable({ svid, end }: Held): boolean {
+  #isUsable({ svid, isOver }: HeldToken): boolean {
     const { bundles } = this.#options
-    if (this.#isPast(end)) return false
+    if (isOver) return false
     return (
       bundles === undefined || bundles.bundleFor(svid.id.trustDomain)?.jwtAuthority(svid.keyId) !== undefined
     )
@@ -314,10 +268,6 @@ function wantedToken(
     ...(id === undefined ? {} : { id: SpiffeId.from(id) }),
     ...(hint === undefined ? {} : { hint }),
   }
-}
-
-function refused(reason: string, cause?: unknown): PkiError {
-  return new PkiError('ERR_CA_REPLY', `the JWT-SVID that was fetched is refused: ${reason}`, { cause })
 }
 
 function timedOut(seconds: number, cause: unknown): PkiError {
