@@ -11,7 +11,7 @@ import { safeLogger } from '../../runtime/internal.ts'
 import type { BundleSource } from '../../svid/index.ts'
 import { plainReply, sendReply } from './reply.ts'
 import type { Reply } from './reply.ts'
-import { readBody } from './request-body.ts'
+import { RequestBodies } from './request-body.ts'
 import { Resources } from './resources.ts'
 import type { Readiness } from './resources.ts'
 
@@ -39,7 +39,10 @@ export interface HttpHandlerOptions {
    * long a revocation may go unseen. Default 60.
    */
   readonly maxAgeSeconds?: number | undefined
-  /** Requests that are being answered at once; further ones get 503. Default 256. */
+  /**
+   * Requests that are being answered at once; further ones get 503. As many bodies are awaited beside; for a
+   * further one the oldest is refused. Default 256.
+   */
   readonly maxRequests?: number | undefined
   /** From the head of a POST to its whole body, in milliseconds. Default 5,000. */
   readonly bodyTimeoutMs?: number | undefined
@@ -98,34 +101,53 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     maxAgeSeconds: requireCount('maxAgeSeconds', options.maxAgeSeconds ?? 60, 0),
     onFailure: (error, message) => logger.error({ code: codeOf(error), reason: reasonOf(error) }, message),
   })
-  const limits = {
+  const maxRequests = requireCount('maxRequests', options.maxRequests ?? 256, 1)
+  const bodies = new RequestBodies({
     maxBytes: maxBodyBytes,
     timeoutMs: requireCount('bodyTimeoutMs', options.bodyTimeoutMs ?? 5000, 1),
+    maxPending: maxRequests,
     clock,
-  }
-  const maxRequests = requireCount('maxRequests', options.maxRequests ?? 256, 1)
+  })
   let running = 0
 
   return (request, response, next) => {
-    if (running >= maxRequests) {
-      sendReply(request, response, plainReply(503, 'too many requests at once', { 'retry-after': '1' }))
-      return
-    }
-    void serve(request, response, next)
+    const path = pathOf(request)
+    // What is passed on to the rest of an application is not bounded here.
+    if (next !== undefined && !isOcsp(path) && !resources.serves(path)) next()
+    else void serve(request, response, next)
   }
 
   async function serve(...[request, response, next]: Parameters<HttpHandler>): Promise<void> {
+    const reply = isOcsp(pathOf(request))
+      ? await answerPost(request)
+      : await withPlace(request, () => answer(request, resources))
+    if (reply !== undefined) sendReply(request, response, reply)
+    else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
+    else next()
+  }
+
+  /** A body that has not arrived holds no place: half a request must not keep others from their lists. */
+  async function answerPost(request: IncomingMessage): Promise<Reply | undefined> {
+    if (request.method !== 'POST') return plainReply(405, 'only POST', { allow: 'POST' })
+    const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
+    if (type !== 'application/ocsp-request')
+      return plainReply(415, 'the content type must be application/ocsp-request')
+    const body = await bodies.read(request)
+    // What was not read must not be taken for the next request.
+    if (!('octets' in body)) return plainReply(body.status, body.reason, { connection: 'close' })
+    return withPlace(request, () => resources.ocsp(body.octets))
+  }
+
+  async function withPlace(
+    request: IncomingMessage,
+    perform: () => Reply | undefined | Promise<Reply | undefined>,
+  ): Promise<Reply | undefined> {
+    if (running >= maxRequests) return plainReply(503, 'too many requests at once', { 'retry-after': '1' })
     running++
-    let reply: Reply | undefined
     try {
-      reply = await answer(request, resources, limits)
+      return await perform()
     } catch (error) {
-      reply = unanswered(request, error)
-    }
-    try {
-      if (reply !== undefined) sendReply(request, response, reply)
-      else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
-      else next()
+      return unanswered(request, error)
     } finally {
       running--
     }
@@ -141,34 +163,27 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
   }
 }
 
-/** Undefined where the path is not served here. */
+/** Undefined where nothing is at the path. */
 function answer(
   request: IncomingMessage,
   resources: Resources,
-  limits: Parameters<typeof readBody>[1],
 ): Reply | undefined | Promise<Reply | undefined> {
-  const { method = '', url = '' } = request
-  const query = url.indexOf('?')
-  const path = query < 0 ? url : url.slice(0, query)
-  if (path === '/ocsp' || path === '/ocsp/') return answerPost(request, resources, limits)
+  const { method = '' } = request
+  const path = pathOf(request)
   if (!resources.serves(path)) return undefined
   if (method !== 'GET' && method !== 'HEAD')
     return plainReply(405, 'only GET and HEAD', { allow: 'GET, HEAD' })
   return path.length > maxPathLength ? plainReply(414, 'the path is too long') : resources.get(path)
 }
 
-async function answerPost(
-  request: IncomingMessage,
-  resources: Resources,
-  limits: Parameters<typeof readBody>[1],
-): Promise<Reply> {
-  if (request.method !== 'POST') return plainReply(405, 'only POST', { allow: 'POST' })
-  if (request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() !== 'application/ocsp-request')
-    return plainReply(415, 'the content type must be application/ocsp-request')
-  const body = await readBody(request, limits)
-  // What was not read must not be taken for the next request.
-  if (!('octets' in body)) return plainReply(body.status, body.reason, { connection: 'close' })
-  return resources.ocsp(body.octets)
+function pathOf({ url = '' }: IncomingMessage): string {
+  const query = url.indexOf('?')
+  return query < 0 ? url : url.slice(0, query)
+}
+
+/** OCSP by POST. */
+function isOcsp(path: string): boolean {
+  return path === '/ocsp' || path === '/ocsp/'
 }
 
 function codeOf(error: unknown): string {

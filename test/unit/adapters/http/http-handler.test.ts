@@ -4,7 +4,7 @@ import { createServer, request as httpRequest } from 'node:http'
 import type { IncomingHttpHeaders, RequestListener, Server } from 'node:http'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import express from 'express'
 import { createHttpHandler } from '../../../../src/adapters/http/index.ts'
@@ -311,6 +311,53 @@ describe('HTTP', () => {
     open()
     expect((await first).status).toBe(200)
     expect((await get('/live')).status).toBe(200)
+  })
+
+  describe('half a body', () => {
+    const half =
+      'POST /ocsp HTTP/1.1\r\nhost: x\r\n' +
+      'content-type: application/ocsp-request\r\ncontent-length: 99\r\n\r\n0'
+    const sent = async (text: string): Promise<Socket> => {
+      const socket = connect(portOf(), '127.0.0.1')
+      await once(socket, 'connect')
+      await new Promise((resolve) => socket.write(text, resolve))
+      return socket
+    }
+
+    it('keeps nobody from an answer, and the oldest ends for a further one', async () => {
+      const clock = new FakeClock(new Date())
+      await serve(createHttpHandler({ authority, maxRequests: 2, clock }))
+      const sockets: Socket[] = []
+      for (let i = 0; i < 3; i++) {
+        sockets.push(await sent(half))
+        // Answered after what was sent before has been read.
+        expect((await get('/live')).status).toBe(200)
+      }
+      const [refused] = (await once(sockets[0]!, 'data')) as [Buffer]
+      expect(refused.toString()).toMatch(/^HTTP\/1\.1 503 /)
+      const whole = { method: 'POST', headers: { 'content-type': 'application/ocsp-request' } }
+      expect((await get('/ocsp', { ...whole, body: ocspRequest })).status).toBe(200)
+      for (const socket of sockets) socket.destroy()
+    })
+
+    it('in hundreds of pieces ends the connection', async () => {
+      await serve(createHttpHandler({ authority }))
+      const head = half.replace('content-length: 99', 'transfer-encoding: chunked').slice(0, -1)
+      const socket = await sent(head + '1\r\na\r\n'.repeat(400))
+      let received = ''
+      socket.on('error', () => undefined).on('data', (part) => (received += String(part)))
+      await once(socket, 'close')
+      expect(received).toBe('')
+    })
+
+    it('in a piece for each packet is read', async () => {
+      await serve(createHttpHandler({ authority }))
+      const pieces = Array.from(ocspRequest, (octet) => `1\r\n${String.fromCharCode(octet)}\r\n`).join('')
+      const head = half.replace('content-length: 99', 'connection: close\r\ntransfer-encoding: chunked')
+      const socket = await sent(head.slice(0, -1))
+      socket.write(Buffer.from(`${pieces}0\r\n\r\n`, 'latin1'))
+      expect(String(await once(socket, 'data'))).toMatch(/^HTTP\/1\.1 200 /)
+    })
   })
 
   it('a failure is 503 and one line in the log, without its reason for the caller', async () => {
