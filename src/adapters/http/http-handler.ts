@@ -9,6 +9,7 @@ import { systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
 import type { BundleSource } from '../../svid/index.ts'
+import { PipelinedRequests } from './pipelined-requests.ts'
 import { plainReply, sendReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { RequestBodies } from './request-body.ts'
@@ -108,13 +109,14 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     maxPending: maxRequests,
     clock,
   })
+  const pipelined = new PipelinedRequests()
   let running = 0
 
   return (request, response, next) => {
     const path = pathOf(request)
     // What is passed on to the rest of an application is not bounded here.
     if (next !== undefined && !isOcsp(path) && !resources.serves(path)) next()
-    else void serve(request, response, next)
+    else if (pipelined.admit(request, response)) void serve(request, response, next)
   }
 
   async function serve(...[request, response, next]: Parameters<HttpHandler>): Promise<void> {
