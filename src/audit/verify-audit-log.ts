@@ -34,14 +34,13 @@ export interface VerifyAuditLogOptions {
   /** The key of the log, which the auditor obtained over a separate channel. */
   readonly key: NoteKey
   /** Witnesses that must have cosigned the checkpoint. */
-  readonly witnesses?: readonly NoteKey[] | undefined
+  readonly witnesses?: readonly NoteKey[]
   /** An earlier checkpoint, or its signed text: the log must have grown from it. */
-  readonly seen?: Pick<Checkpoint, 'size' | 'root'> | string | undefined
+  readonly seen?: Pick<Checkpoint, 'size' | 'root'> | string
   /** The store, which must have the same entries. */
-  readonly entries?: Pick<AuditSequence, 'read'> | undefined
+  readonly entries?: Pick<AuditSequence, 'read'>
   /** Certificates of the store, each of which must have a record in the log. */
-  readonly certificates?:
-    AsyncIterable<{ readonly issuer: string; readonly serialNumber: string }> | undefined
+  readonly certificates?: AsyncIterable<{ readonly issuer: string; readonly serialNumber: string }>
   /** Maximum number of findings kept; further ones are counted. Default 1,000. */
   readonly maxFindings?: number | undefined
 }

@@ -42,7 +42,7 @@ export interface ClientCertificateAuthenticatorOptions extends Pick<
    */
   readonly bundles: RevocationAwareBundleSource
   /** Checks the certificates of a chain for revocation. Default: the checker of `bundles`, if it has one. */
-  readonly revocation?: RevocationChecker | RevocationLookup | undefined
+  readonly revocation?: RevocationChecker | RevocationLookup
   /**
    * Accepts revoked certificates until they expire. Only for CAs that never
    * revoke; only the lifetime then limits a stolen key.

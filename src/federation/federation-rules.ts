@@ -13,14 +13,14 @@ export type ConditionalTest = (offered: TrustBundle, current: TrustBundle | unde
 
 /** What certificates of a trust domain may be; for the policies of issuers and verifiers. @inline */
 export interface TrustDomainPolicy {
-  readonly defaultTtlSeconds?: number | undefined
-  readonly maxTtlSeconds?: number | undefined
+  readonly defaultTtlSeconds?: number
+  readonly maxTtlSeconds?: number
   /** `uri`, `dns`, `ip`, `email`. */
-  readonly sanKinds?: readonly string[] | undefined
-  readonly keyUsages?: readonly string[] | undefined
-  readonly keyAlgorithms?: readonly string[] | undefined
+  readonly sanKinds?: readonly string[]
+  readonly keyUsages?: readonly string[]
+  readonly keyAlgorithms?: readonly string[]
   /** What happens where revocation cannot be found out: `hard-fail`, `soft-fail`, or `off`. */
-  readonly revocation?: 'hard-fail' | 'soft-fail' | 'off' | undefined
+  readonly revocation?: 'hard-fail' | 'soft-fail' | 'off'
 }
 
 /** A frozen copy. @throws ERR_INVALID_ARGUMENT */

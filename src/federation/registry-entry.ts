@@ -16,7 +16,7 @@ interface OwnTrustDomain {
    */
   readonly aliases?: Iterable<TrustDomain | string> | undefined
   readonly bundle?: TrustBundle | undefined
-  readonly policy?: TrustDomainPolicy | undefined
+  readonly policy?: TrustDomainPolicy
 }
 
 /** A federated trust domain. @inline */
@@ -31,12 +31,12 @@ export interface FederatedTrustDomain {
    * For `conditional`: whether a bundle may replace the one in force. Anything but `true` refuses, an error
    * too.
    */
-  readonly accepts?: ConditionalTest | undefined
+  readonly accepts?: ConditionalTest
   /** The first bundle. */
   readonly bundle?: TrustBundle | undefined
-  readonly policy?: TrustDomainPolicy | undefined
+  readonly policy?: TrustDomainPolicy
   /** From then on nothing of the trust domain is valid. Default: never. */
-  readonly expiresAt?: Date | undefined
+  readonly expiresAt?: Date
 }
 
 /** Options of `TrustDomainRegistry`. @inline */
@@ -67,7 +67,7 @@ export function readOwn(given: OwnTrustDomain): {
     trustDomain: 'required',
     aliases: 'optional',
     bundle: 'optional',
-    policy: 'optional',
+    policy: 'guard',
   })
   const aliases = new TrustDomainAliases(own.trustDomain, own.aliases ?? [])
   const { trustDomain } = aliases
@@ -94,7 +94,7 @@ export function readFederated(federated: FederatedTrustDomain, aliases: TrustDom
     mode: 'required',
     accepts: 'guard',
     bundle: 'optional',
-    policy: 'optional',
+    policy: 'guard',
     expiresAt: 'guard',
   })
   const trustDomain = TrustDomain.from(read.trustDomain)

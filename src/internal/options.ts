@@ -14,9 +14,11 @@ type OptionKind = 'required' | 'optional' | 'guard'
 
 /** Every key of an options type with its kind; the compiler checks that none is missing. */
 export type OptionKinds<Options extends object> = {
-  readonly [Key in keyof Required<Options>]: undefined extends Options[Key]
-    ? 'optional' | 'guard'
-    : OptionKind
+  readonly [Key in keyof Required<Options>]: undefined extends Required<Options>[Key]
+    ? 'optional'
+    : undefined extends Options[Key]
+      ? 'optional' | 'guard'
+      : OptionKind
 }
 
 /**

@@ -35,13 +35,13 @@ export interface IssuanceServiceOptions {
    * returned, over the storage of `authority`, and integrated each second or so. Needs `audit`. Default:
    * none, and such requests are refused.
    */
-  readonly receipts?: ReceiptLog | undefined
+  readonly receipts?: ReceiptLog
   /**
    * What is done where the key of a request has a certificate of another identity on record: `report` issues,
    * with a line in the log and `keyAlsoOf` in the audit record; `refuse` throws ERR_KEY_REUSED. Of two
    * requests at once with one key, both may be refused. Default `allow`.
    */
-  readonly keyReuse?: KeyReuse | undefined
+  readonly keyReuse?: KeyReuse
   /**
    * Whether `revoke` and `release` resolve only when the CRLs that say so are published. Where that fails
    * they reject, and the revocation stays in the store; a renewal whose policy revokes what it replaces is

@@ -26,7 +26,7 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
     isAdministrator: 'optional',
     audit: 'optional',
     receipts: 'guard',
-    keyReuse: 'optional',
+    keyReuse: 'guard',
     usage: 'optional',
     publishRevocations: 'optional',
     pruneIntervalSeconds: 'optional',

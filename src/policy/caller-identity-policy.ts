@@ -37,7 +37,7 @@ export interface CallerIdentityPolicyOptions {
    * A limit below the profile's, in seconds. A longer validity, also the
    * profile's default, is shortened to it.
    */
-  readonly maxTtlSeconds?: number | undefined
+  readonly maxTtlSeconds?: number
 }
 
 /**

@@ -116,7 +116,7 @@ export function readCaServiceOptions(options: CaServiceOptions): ReadCaServiceOp
     lookBackSeconds: 'optional',
     audit: 'guard',
     auditSinks: 'optional',
-    keyReuse: 'optional',
+    keyReuse: 'guard',
     acceptEarlierClock: 'guard',
     isAdministrator: 'optional',
     publishRevocations: 'optional',

@@ -128,7 +128,8 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
       authority,
       ...(policy === undefined ? {} : { policy }),
       ...(log === undefined ? {} : { receipts: receiptsOf(log, leadership) }),
-      ...{ isAdministrator, publishRevocations, keyReuse, audit, logger, metrics, clock, lookBackSeconds },
+      ...(keyReuse === undefined ? {} : { keyReuse }),
+      ...{ isAdministrator, publishRevocations, audit, logger, metrics, clock, lookBackSeconds },
     })
     opened.push(issuance)
     const check = new CaHealthCheck({

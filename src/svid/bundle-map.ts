@@ -17,11 +17,11 @@ export interface BundleMapOptions {
   /** Called for each entry that was skipped in any bundle. */
   readonly onIgnoredKey?: ((ignored: IgnoredKey) => void) | undefined
   /** Maximum size of the document in bytes. Default 16 MiB. */
-  readonly maxBytes?: number | undefined
+  readonly maxBytes?: number
   /** Maximum number of trust domains. Default 10,000. */
-  readonly maxTrustDomains?: number | undefined
+  readonly maxTrustDomains?: number
   /** Maximum number of entries in `keys` of one bundle. Default 1,000. */
-  readonly maxKeys?: number | undefined
+  readonly maxKeys?: number
 }
 
 /**
@@ -66,7 +66,7 @@ export function parseBundleMap(
       const bundle = readSpiffeBundle(domains[name] ?? null, {
         trustDomain: plainName(name),
         onIgnoredKey,
-        maxKeys,
+        ...(maxKeys === undefined ? {} : { maxKeys }),
       })
       return bundle.with({ refreshHintSeconds: undefined })
     }),

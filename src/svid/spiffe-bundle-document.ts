@@ -24,9 +24,9 @@ export interface SpiffeBundleOptions {
    */
   readonly keysWithoutUse?: KeysWithoutUse | undefined
   /** Maximum size of the document in bytes. Default 1 MiB. */
-  readonly maxBytes?: number | undefined
+  readonly maxBytes?: number
   /** Maximum number of entries in `keys`. Default 1,000. */
-  readonly maxKeys?: number | undefined
+  readonly maxKeys?: number
 }
 
 /**

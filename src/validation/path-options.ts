@@ -38,7 +38,7 @@ export interface PathOptions {
    */
   readonly maxDepth?: number
   /** The budget of this verification; omitted limits have their defaults. */
-  readonly budget?: Partial<BudgetLimits> | undefined
+  readonly budget?: Partial<BudgetLimits>
   /** Called last, for every certificate below the anchor. Default: revocation is not checked. */
   readonly revocation?: RevocationChecker
   /**

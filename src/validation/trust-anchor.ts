@@ -26,7 +26,7 @@ interface TrustAnchorFields {
   /** The key that verifies their signatures. */
   readonly publicKey: PublicKeyInput
   /** The permitted and excluded names of paths below it (RFC 5937). */
-  readonly nameConstraints?: NameConstraints | undefined
+  readonly nameConstraints?: NameConstraints
 }
 
 /** A certificate in any form, or a name with a key. @inline */

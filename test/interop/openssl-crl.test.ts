@@ -139,11 +139,12 @@ async function make({ points, lists }: Plan): Promise<{ leaf: Certificate; made:
   for (const [at10, plan] of lists.entries()) {
     const by = plan.by === 'ca' ? ca : crlIssuer
     const number = 10 * (at10 + 1)
-    const issuingDistributionPoint = plan.scope === undefined ? undefined : scopeOf(plan.scope)
+    const point = plan.scope === undefined ? undefined : scopeOf(plan.scope)
+    const scope = point === undefined ? {} : { issuingDistributionPoint: point }
     const fields = {
       issuer: by.name,
       authorityKeyIdentifier: by.signer.publicKey.keyIdentifier,
-      issuingDistributionPoint,
+      ...scope,
     }
     const signer = plan.forged ? newSigner() : by.signer
     // Dates in the order of the numbers.

@@ -305,22 +305,66 @@ function takersOfOptions(): string[] {
   return found
 }
 
+/** Options whose default grants more than what a caller may have meant, as in `{ id: config.peerId }`. */
+const guards: Readonly<Record<string, readonly string[]>> = {
+  'x509.PublicKey#checkStrength': ['minRsaBits'],
+  'x509.buildCrl': ['deltaCrlIndicator', 'issuingDistributionPoint'],
+  'validation.createPathValidator': ['peer', 'extendedKeyUsage', 'keyUsage', 'revocation', 'maxDepth'],
+  'validation.PathValidator#verify': ['peer', 'extendedKeyUsage', 'keyUsage', 'revocation', 'checkIssuer'],
+  'validation.createCrlChecker': ['maxAgeSeconds', 'clockSkewSeconds'],
+  'validation.createOcspChecker': ['nonce', 'maxAgeSeconds', 'clockSkewSeconds'],
+  'svid.X509SvidValidator': ['id', 'receipts', 'revocation', 'extendedKeyUsage', 'maxDepth'],
+  'svid.X509SvidValidator#verify': ['id', 'revocation', 'extendedKeyUsage'],
+  'svid.verifyJwtSvid': ['id', 'maxTtlSeconds', 'clockSkewSeconds'],
+  'svid.createJwtVerifier': ['maxTtlSeconds', 'clockSkewSeconds'],
+  'auth.ClientCertificateAuthenticator': ['revocation', 'id', 'maxDepth'],
+  'auth.OidcAuthenticator': ['clockSkewSeconds', 'maxStaleSeconds'],
+  'auth.KubernetesTokenAuthenticator': ['requirePod', 'maxTokenAgeSeconds', 'maxStaleSeconds'],
+  'auth.ApiKeyAuthenticator': ['maxStaleSeconds'],
+  'auth.JwtSvidAuthenticator': ['maxTtlSeconds', 'clockSkewSeconds'],
+  'ca.createRootCertificate': ['trustDomain', 'pathLength', 'nameConstraints'],
+  'ca.createIntermediateCertificate': ['trustDomain', 'pathLength', 'nameConstraints'],
+  'ca.createLocalUpstream': ['maxTtlSeconds', 'pathLength', 'nameConstraints'],
+  'policy.callerIdentityPolicy': ['maxTtlSeconds'],
+  'issuance.createIssuanceService': ['policy', 'receipts', 'keyReuse'],
+  'secrets.createX509Source': ['bundles'],
+  'secrets.createJwtSource': ['id', 'bundles', 'maxTtlSeconds'],
+}
+
+async function refusalOf(call: Call, extra: object): Promise<unknown> {
+  try {
+    await call(extra)
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
 describe('options', () => {
   it.each(Object.entries(table))('%s refuses a key that it does not have', async (_name, call) => {
     // In order but for the key: a call that fails for another reason would show nothing.
-    const outcome = async (extra: object): Promise<unknown> => {
-      try {
-        await call(extra)
-        return undefined
-      } catch (error) {
-        return error
-      }
-    }
-    const refused = await outcome({ noSuchOption: 1 })
-    expect(refused).toMatchObject({
+    expect(await refusalOf(call, { noSuchOption: 1 })).toMatchObject({
       code: 'ERR_INVALID_ARGUMENT',
       message: expect.stringContaining('noSuchOption'),
     })
+  })
+
+  it.each(Object.entries(guards).flatMap(([name, keys]) => keys.map((key) => [name, key] as const)))(
+    '%s refuses undefined as %s',
+    async (name, key) => {
+      expect(await refusalOf(table[name]!, { [key]: undefined })).toMatchObject({
+        code: 'ERR_INVALID_ARGUMENT',
+        message: expect.stringContaining(`the option ${key} is present but undefined`),
+      })
+    },
+  )
+
+  it('of trust domains refuse undefined as their policy', () => {
+    const own = { trustDomain: 'a.org', policy: undefined as never }
+    expect(() => new federation.TrustDomainRegistry({ own })).toThrow('policy')
+    const registry = new federation.TrustDomainRegistry({ own: { trustDomain: 'a.org' } })
+    const federated = { trustDomain: 'b.org', mode: 'mesh', policy: undefined as never } as const
+    expect(() => registry.federate(federated as never)).toThrow('the option policy is present but undefined')
   })
 
   it('are in the table wherever they are taken', () => {

@@ -14,7 +14,7 @@ import { parsePeer } from './certificate-service/authentication-request.ts'
 /** Options of `authorizationInterceptor`. @inline */
 export interface AuthorizationInterceptorOptions extends RequestGuardOptions {
   /** The SPIFFE ID that the client of a call has proven: `peerOf` of what `listenGrpc` returned. */
-  readonly peerIdOf?: ((call: { getPeer(): string }) => SpiffeId | undefined) | undefined
+  readonly peerIdOf?: (call: { getPeer(): string }) => SpiffeId | undefined
   /** The copy of `@grpc/grpc-js` that the server is of. Default: the installed one. */
   readonly grpc?: GrpcModule | undefined
 }

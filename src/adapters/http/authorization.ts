@@ -18,7 +18,7 @@ export interface HttpAuthorizationOptions extends RequestGuardOptions {
    * The SPIFFE ID that the peer of a socket has proven: `(socket) => peerOf(socket)?.id` with
    * `spiffe-pki/tls`.
    */
-  readonly peerIdOf?: ((socket: object) => SpiffeId | undefined) | undefined
+  readonly peerIdOf?: (socket: object) => SpiffeId | undefined
   /** The address of the first client, where proxies that you trust tell it. Default: the peer's. */
   readonly remoteIpOf?: ((request: IncomingMessage) => string | undefined) | undefined
 }

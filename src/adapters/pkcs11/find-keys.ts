@@ -16,9 +16,9 @@ import type { TokenObject } from './objects/key-objects.ts'
 /** Selects a private key of another program by CKA_ID, CKA_LABEL, or both. @inline */
 export interface KeySelector {
   /** CKA_ID: one octet or more. */
-  readonly objectId?: Uint8Array | undefined
+  readonly objectId?: Uint8Array
   /** CKA_LABEL: any text. */
-  readonly label?: string | undefined
+  readonly label?: string
 }
 
 /** A search template, and its text in messages. */

@@ -35,7 +35,7 @@ export function createTlsIdentity(options: TlsIdentityOptions): TlsIdentity {
 const optionKinds: OptionKinds<TlsIdentityOptions> = {
   source: 'required',
   revocation: 'guard',
-  minVersion: 'optional',
+  minVersion: 'guard',
   clock: 'optional',
   logger: 'optional',
 }

@@ -27,7 +27,7 @@ export interface TlsIdentityOptions {
    */
   readonly revocation?: RevocationChecker
   /** Default `TLSv1.2`. */
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
   readonly clock?: Clock | undefined
   /** Receives a line for each refused peer and each closed connection. */
   readonly logger?: Logger | undefined

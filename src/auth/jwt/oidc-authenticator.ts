@@ -41,23 +41,23 @@ export interface OidcIssuer {
    * Claims that must have this value, or one of these values. Without this option, every account at the
    * issuer is accepted as a caller.
    */
-  readonly requiredClaims?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>> | undefined
+  readonly requiredClaims?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>>
   /**
    * Accepted `alg` values, out of RS, PS and ES 256, 384, 512. Default: all nine. The key of a token
    * restricts them further.
    */
-  readonly algorithms?: readonly TokenAlgorithm[] | undefined
+  readonly algorithms?: readonly TokenAlgorithm[]
   /** Oldest token accepted, by `iat`, in seconds. Default 86,400. */
-  readonly maxTokenAgeSeconds?: number | undefined
+  readonly maxTokenAgeSeconds?: number
   /** URL of the keys, in place of discovery. */
-  readonly jwksUri?: string | undefined
+  readonly jwksUri?: string
   /** The keys as the text of a JWK Set, in place of fetching. */
-  readonly jwks?: string | undefined
+  readonly jwks?: string
   /**
    * Fetches from this issuer, in place of the authenticator's fetcher: for issuers with separate roots or
    * networks.
    */
-  readonly fetcher?: GuardedFetcher | undefined
+  readonly fetcher?: GuardedFetcher
 }
 
 /** Options of `OidcAuthenticator`. @inline */
@@ -67,7 +67,7 @@ export interface OidcAuthenticatorOptions extends DocumentLifetimes {
   /** Fetches discovery documents and keys. Default `createGuardedFetcher()`. */
   readonly fetcher?: GuardedFetcher | undefined
   /** Maximum clock difference, in seconds, 0 to 300. Default 60. */
-  readonly clockSkewSeconds?: number | undefined
+  readonly clockSkewSeconds?: number
   /** Name of the header that contains `Bearer` and the token. Default `authorization`. */
   readonly header?: string | undefined
   readonly clock?: Clock | undefined
@@ -124,7 +124,7 @@ export class OidcAuthenticator implements Authenticator, AsyncDisposable {
       cooldownSeconds: 'optional',
       minFreshSeconds: 'optional',
       maxFreshSeconds: 'optional',
-      maxStaleSeconds: 'optional',
+      maxStaleSeconds: 'guard',
     })
     this.#clock = read.clock ?? systemClock
     const listed: unknown = read.issuers

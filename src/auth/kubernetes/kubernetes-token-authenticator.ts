@@ -32,11 +32,11 @@ interface KubernetesCluster {
   /** The `iss` of its tokens (`--service-account-issuer`), compared exactly. */
   readonly issuer: string
   /** URL of its keys, in place of discovery: `https://API-SERVER/openid/v1/jwks`. */
-  readonly jwksUri?: string | undefined
+  readonly jwksUri?: string
   /** Its keys as the text of a JWK Set, in place of fetching. */
-  readonly jwks?: string | undefined
+  readonly jwks?: string
   /** Fetches from this cluster, with its roots, its networks and a token, which API servers require. */
-  readonly fetcher?: GuardedFetcher | undefined
+  readonly fetcher?: GuardedFetcher
   /**
    * Also accepts tokens from Secrets, which have no audience, no expiry and no pod: a leaked token remains
    * valid indefinitely.
@@ -54,11 +54,11 @@ export interface KubernetesTokenAuthenticatorOptions extends DocumentLifetimes {
   readonly audience: string | readonly string[]
   readonly clusters: readonly KubernetesCluster[]
   /** Accepts only tokens that are bound to a pod. Default false. */
-  readonly requirePod?: boolean | undefined
+  readonly requirePod?: boolean
   /** Oldest token accepted, by `iat`, in seconds. Default 86,400. */
-  readonly maxTokenAgeSeconds?: number | undefined
+  readonly maxTokenAgeSeconds?: number
   /** Maximum clock difference, in seconds, 0 to 300. Default 60. */
-  readonly clockSkewSeconds?: number | undefined
+  readonly clockSkewSeconds?: number
   /** Fetches from clusters that have no `fetcher`. Default `createGuardedFetcher()`. */
   readonly fetcher?: GuardedFetcher | undefined
   readonly clock?: Clock | undefined
@@ -114,7 +114,7 @@ export class KubernetesTokenAuthenticator implements Authenticator, AsyncDisposa
       cooldownSeconds: 'optional',
       minFreshSeconds: 'optional',
       maxFreshSeconds: 'optional',
-      maxStaleSeconds: 'optional',
+      maxStaleSeconds: 'guard',
     })
     this.#trustDomain = TrustDomain.from(read.trustDomain).name
     this.#audience = requireAudience('KubernetesTokenAuthenticator', read.audience)

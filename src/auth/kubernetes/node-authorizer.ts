@@ -23,7 +23,7 @@ export interface NodeAuthorizerOptions {
    * Maximum age of a cluster's index, in seconds; with an older one the call fails as unavailable. Default
    * 30.
    */
-  readonly maxIndexAgeSeconds?: number | undefined
+  readonly maxIndexAgeSeconds?: number
   readonly clock?: Clock | undefined
   /** Receives one warning for each refusal: the caller, the requested identity, the reason. Default: none. */
   readonly logger?: Logger | undefined

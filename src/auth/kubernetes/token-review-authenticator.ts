@@ -40,9 +40,9 @@ export interface TokenReviewAuthenticatorOptions {
    * How long a positive result is reused, in seconds, 0 to 60, and never past the expiry of the token.
    * Default 60.
    */
-  readonly cacheSeconds?: number | undefined
+  readonly cacheSeconds?: number
   /** Maximum number of concurrent reviews; further ones are refused. Default 256. */
-  readonly maxInFlight?: number | undefined
+  readonly maxInFlight?: number
   readonly clock?: Clock | undefined
 }
 

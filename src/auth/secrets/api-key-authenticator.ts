@@ -30,7 +30,7 @@ export interface ApiKeyAuthenticatorOptions {
    * How long the last good list is used while a function or file fails, in seconds; after that every key is
    * refused. Default 3,600.
    */
-  readonly maxStaleSeconds?: number | undefined
+  readonly maxStaleSeconds?: number
   /** Name of the header. Default `x-api-key`. */
   readonly header?: string | undefined
   /**
@@ -104,7 +104,7 @@ export class ApiKeyAuthenticator implements Authenticator {
     const read = readOptions<ApiKeyAuthenticatorOptions>('ApiKeyAuthenticator', options, {
       keys: 'required',
       reloadSeconds: 'optional',
-      maxStaleSeconds: 'optional',
+      maxStaleSeconds: 'guard',
       header: 'optional',
       lockOut: 'optional',
       clock: 'optional',

@@ -16,11 +16,11 @@ export interface ApiKeyEntry {
   /** The identities of the holder of the key. */
   readonly identities: readonly (SpiffeId | string)[]
   /** When the key expires. Default: never. */
-  readonly expiresAt?: Date | string | undefined
+  readonly expiresAt?: Date | string
   /** The purposes of the key, as `claims.scopes`, for use by policies. Default: none. */
-  readonly scopes?: readonly string[] | undefined
+  readonly scopes?: readonly string[]
   /** Every identity must be `/ns/NAMESPACE/…` of this namespace; returned as `claims.namespace`. */
-  readonly namespace?: string | undefined
+  readonly namespace?: string
 }
 
 /** The result of a lookup. */

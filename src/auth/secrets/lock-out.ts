@@ -10,9 +10,9 @@ import { authenticationError } from '../require-caller.ts'
 /** When a source is locked out. A source is an IPv4 address or the /64 prefix of an IPv6 address. */
 export interface LockOutOptions {
   /** Failures within `seconds` after which the source is refused. Default 10. */
-  readonly maxFailures?: number | undefined
+  readonly maxFailures?: number
   /** How long failures count, and how long a source is refused, in seconds. Default 60. */
-  readonly seconds?: number | undefined
+  readonly seconds?: number
 }
 
 interface Source {

@@ -29,7 +29,7 @@ export interface MemoryOneTimeStoreOptions {
   /**
    * Maximum number of values; when the store is full, `add` is refused until some expire. Default 100,000.
    */
-  readonly maxEntries?: number | undefined
+  readonly maxEntries?: number
   readonly clock?: Clock | undefined
 }
 

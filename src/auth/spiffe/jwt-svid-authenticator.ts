@@ -20,9 +20,9 @@ export interface JwtSvidAuthenticatorOptions extends TrustDomainOptions {
   /** The SPIFFE ID or name of this service, one of which must be in `aud`. */
   readonly audience: string | readonly string[]
   /** How far in the future `exp` may be, in seconds. Default 86,400. */
-  readonly maxTtlSeconds?: number | undefined
+  readonly maxTtlSeconds?: number
   /** Maximum clock difference, in seconds, 0 to 300. Default 60. */
-  readonly clockSkewSeconds?: number | undefined
+  readonly clockSkewSeconds?: number
   readonly clock?: Clock | undefined
 }
 

@@ -27,7 +27,7 @@ export interface XfccAuthenticatorOptions {
    */
   readonly proxyIdentities: readonly (SpiffeId | string)[]
   /** Verifies the proxy's own certificate: an `X509SvidAuthenticator` or `ClientCertificateAuthenticator`. */
-  readonly proxyAuthenticator?: Authenticator | undefined
+  readonly proxyAuthenticator?: Authenticator
   /** Our own trust domain. */
   readonly trustDomain: TrustDomain | string
   /** Other trust domains whose identities proxies may forward. Default: none. */

@@ -22,15 +22,15 @@ export interface CaCertificateOptions {
   /** Name of the CA, as RFC 4514 text or parsed: `CN=example.org root,O=Example`; never empty. */
   readonly subject: DistinguishedName | string
   /** Written as the URI `spiffe://<trust domain>`, without a path (X-4). */
-  readonly trustDomain?: TrustDomain | string | undefined
+  readonly trustDomain?: TrustDomain | string
   /** Maximum number of CA certificates below. Default: no limit for a root, 0 for an intermediate. */
-  readonly pathLength?: number | undefined
+  readonly pathLength?: number
   /**
    * Seconds. Default: 10 years for a root; 1 year for an intermediate, but never past the end of its issuer.
    */
   readonly ttlSeconds?: number | undefined
   /** Names that certificates below it may have; critical (RFC 5280 §4.2.1.10). */
-  readonly nameConstraints?: ExtensionFields['nameConstraints'] | undefined
+  readonly nameConstraints?: NonNullable<ExtensionFields['nameConstraints']>
   /** The clock for the start of the validity. Default `systemClock`. */
   readonly clock?: Clock | undefined
 }
@@ -138,7 +138,11 @@ export async function createCrossCertificate(
     parent,
     publicKey,
     subject,
-    { ...options, subject, trustDomain, pathLength, nameConstraints },
+    {
+      ...{ ...options, subject, pathLength },
+      ...(trustDomain === undefined ? {} : { trustDomain }),
+      ...(nameConstraints === undefined ? {} : { nameConstraints }),
+    },
     existing,
   )
 }
@@ -276,7 +280,7 @@ const crossCertificateKinds: OptionKinds<CrossCertificateOptions> = {
 const caCertificateKinds: OptionKinds<CaCertificateOptions> = {
   ...crossCertificateKinds,
   subject: 'required',
-  trustDomain: 'optional',
+  trustDomain: 'guard',
 }
 const oneYear = 365 * 24 * 3600
 const tenYears = 3650 * 24 * 3600

@@ -101,7 +101,7 @@ export interface CertificateAuthority extends BundleSource, CrlIssuer {
 /** Options of `CertificateAuthority.rotate`. @inline */
 export interface RotateOptions {
   /** The share of issuance that moves to the new material: above 0, at most 1. Default 1. */
-  readonly share?: number | undefined
+  readonly share?: number
 }
 
 /** Options of `createCertificateAuthority`. @inline */

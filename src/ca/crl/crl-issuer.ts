@@ -5,7 +5,7 @@ import type { CertificateInput, Crl } from '../../x509/index.ts'
 /** Options of `issueCrl`. @inline */
 export interface IssueCrlOptions {
   /** A certificate that this CA signed with before a rotation. Default: the one that it signs with. */
-  readonly issuer?: CertificateInput | undefined
+  readonly issuer?: CertificateInput
   /** Signs a list even where the last one is current and its contents have not changed. Default false. */
   readonly fresh?: boolean | undefined
   /**

@@ -30,7 +30,7 @@ export interface CertificateProfile {
    * `absent`: certificates with DNS names and IP addresses alone, for a server that its clients know by its
    * host name, such as a database. No SPIFFE peer accepts them. Default `required`: exactly one SPIFFE ID.
    */
-  readonly spiffeId?: 'required' | 'absent' | undefined
+  readonly spiffeId?: 'required' | 'absent'
 }
 
 /** X.509-SVIDs of workloads: 24 h, at most 90 d, backdated by 2 min, for servers and clients. Frozen. */

@@ -12,17 +12,17 @@ export interface RotationPlanOptions {
   /** The longest life of what it signs. */
   readonly leafTtlSeconds: number
   /** How often relying parties fetch the trust bundle. Default 300. */
-  readonly refreshHintSeconds?: number | undefined
+  readonly refreshHintSeconds?: number
   /** How many fetches in a row a relying party may miss. Default 2. */
-  readonly missedRefreshes?: number | undefined
+  readonly missedRefreshes?: number
   /** How often each process of the CA looks what is due. Default 60. */
-  readonly pollIntervalSeconds?: number | undefined
+  readonly pollIntervalSeconds?: number
   /** How far the clock of a relying party may be from that of the CA. Default 60. */
-  readonly clockSkewSeconds?: number | undefined
+  readonly clockSkewSeconds?: number
   /** How far notBefore of a leaf lies in the past: that of the profile. Default 120. */
-  readonly backdateSeconds?: number | undefined
+  readonly backdateSeconds?: number
   /** What is left of the life of the CA above, at least. Default: no CA is above. */
-  readonly upstreamTtlSeconds?: number | undefined
+  readonly upstreamTtlSeconds?: number
 }
 
 /** What `planRotation` returns. Seconds. @inline */
@@ -85,8 +85,9 @@ export function unplannedRotation(options: RotationPlanOptions): RotationPlan {
   })
 }
 
-type Numbers = Readonly<Record<keyof Omit<RotationPlanOptions, 'upstreamTtlSeconds'>, number>> &
-  Pick<RotationPlanOptions, 'upstreamTtlSeconds'>
+type Numbers = Readonly<Record<keyof Omit<RotationPlanOptions, 'upstreamTtlSeconds'>, number>> & {
+  readonly upstreamTtlSeconds: number | undefined
+}
 
 function readPlanOptions(options: RotationPlanOptions): Numbers {
   const read = readOptions('planRotation', options, {

@@ -24,7 +24,7 @@ export interface LocalUpstreamOptions extends Pick<CaCertificateOptions, 'nameCo
   /** Instead of `ca`: a directory as for `readPluggedInMaterial`, read each time. */
   readonly directory?: string
   /** The longest validity of an intermediate, in seconds. Default 1 year; never past the CA. */
-  readonly maxTtlSeconds?: number | undefined
+  readonly maxTtlSeconds?: number
   /** CA certificates that may follow below an intermediate. Default 0. */
   readonly pathLength?: number
   readonly clock?: Clock | undefined
@@ -47,7 +47,7 @@ export function createLocalUpstream(options: LocalUpstreamOptions): UpstreamAuth
     trustDomain: 'required',
     ca: 'guard',
     directory: 'guard',
-    maxTtlSeconds: 'optional',
+    maxTtlSeconds: 'guard',
     pathLength: 'guard',
     nameConstraints: 'guard',
     clock: 'optional',
@@ -74,7 +74,7 @@ interface Settings {
   readonly trustDomain: TrustDomain
   readonly maxTtlSeconds: number
   readonly pathLength: number
-  readonly nameConstraints: CaCertificateOptions['nameConstraints']
+  readonly nameConstraints: CaCertificateOptions['nameConstraints'] | undefined
   readonly clock: Clock
 }
 

@@ -28,7 +28,7 @@ export interface ExportPrivateKeyOptions {
    * AES-256-CBC, which takes 100 ms on the event loop; `openssl pkcs8` decrypts it.
    * Absent: the key is written unencrypted. Present but undefined: refused.
    */
-  readonly passphrase?: string | Uint8Array | undefined
+  readonly passphrase?: string | Uint8Array
 }
 
 /**

@@ -31,15 +31,13 @@ export interface PolicyHooksOptions {
    * Called for each request that the policy allows. An error that it throws refuses the request: a `PkiError`
    * with its code, any other error with ERR_POLICY_FAILED.
    */
-  readonly hook?:
-    | ((
-        request: PolicyRequest,
-        caller: Caller,
-        decision: AllowedDecision,
-      ) => HookAnswer | Promise<HookAnswer>)
-    | undefined
+  readonly hook?: (
+    request: PolicyRequest,
+    caller: Caller,
+    decision: AllowedDecision,
+  ) => HookAnswer | Promise<HookAnswer>
   /** Called after `hook`, over HTTP. Without an answer before the deadline the request is refused. */
-  readonly webhook?: PolicyWebhookOptions | undefined
+  readonly webhook?: PolicyWebhookOptions
   /** The clock for the time in the request to the webhook and for its deadline. Default: the system clock. */
   readonly clock?: Clock | undefined
 }

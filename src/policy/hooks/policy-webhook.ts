@@ -18,9 +18,9 @@ export interface PolicyWebhookOptions {
   /** Sends the request; it decides which networks can be reached. */
   readonly fetcher: Pick<GuardedFetcher, 'fetch'>
   /** The key for HMAC-SHA-256 signatures: a secret of at least 32 octets, shared with the service. */
-  readonly hmacKey?: Uint8Array | undefined
+  readonly hmacKey?: Uint8Array
   /** Signs with a private key instead. Exactly one of the two is required. */
-  readonly signer?: Signer | undefined
+  readonly signer?: Signer
   /** The time from the request to the end of the answer, in milliseconds. Default 3,000. */
   readonly timeoutMs?: number | undefined
 }

@@ -16,7 +16,7 @@ export interface RequestGuardOptions {
   /** Decides: an `Authorizer`, or what `openAuthorizationFile` opened. */
   readonly authorizer: Pick<Authorizer, 'decide'>
   /** Verifies tokens and other credentials. Default: callers are known by their certificate alone. */
-  readonly authenticator?: Authenticator | undefined
+  readonly authenticator?: Authenticator
   /**
    * Lets the SPIFFE ID of a token be the `principal` that policies name. A token can be stolen and sent by
    * anybody. Default false: principals are those of certificates.

@@ -31,7 +31,7 @@ export interface ReplayedCertificate extends CertificateId {
 /** Options of `replayPolicy`. */
 export interface ReplayOptions {
   /** Only certificates issued from this time on. Default: all in the store. */
-  readonly since?: Date | undefined
+  readonly since?: Date
   readonly signal?: AbortSignal | undefined
 }
 

@@ -77,19 +77,19 @@ export interface GuardedFetcherOptions {
    */
   readonly redirects?: 'none' | 'same-origin' | undefined
   /** Largest response in bytes. Default 262,144. */
-  readonly maxBytes?: number | undefined
+  readonly maxBytes?: number
   /**
    * Time for the whole request in milliseconds: name resolution, connection, redirects and the whole body.
    * Default 5,000.
    */
-  readonly timeoutMs?: number | undefined
+  readonly timeoutMs?: number
   /** Roots in PEM that are trusted in place of the platform's. */
-  readonly caCertificates?: string | undefined
+  readonly caCertificates?: string
   /**
    * Returns a bearer token for the request. Called for each request, so that the token may rotate. The token
    * is sent only to the first origin.
    */
-  readonly bearerToken?: (() => string | undefined | Promise<string | undefined>) | undefined
+  readonly bearerToken?: () => string | undefined | Promise<string | undefined>
   /** Finds the addresses of a host. Default: the platform's resolver. */
   readonly resolve?: ResolveHost | undefined
   /** Also accepts `http:` URLs, where anyone on the network can change the documents. For tests. */

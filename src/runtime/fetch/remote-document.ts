@@ -20,7 +20,7 @@ export interface DocumentLifetimes {
    * How long after its freshness the last good document is used while the server fails, in seconds. Default
    * 3,600.
    */
-  readonly maxStaleSeconds?: number | undefined
+  readonly maxStaleSeconds?: number
 }
 
 /** Where a document is and how it is read. */

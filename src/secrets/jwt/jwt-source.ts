@@ -39,7 +39,7 @@ export interface JwtSourceOptions {
   /** With them each token is verified before use, and dropped when its key leaves the bundle. */
   readonly bundles?: BundleSource
   /** How far in the future `exp` may be, in seconds. Default 86,400. */
-  readonly maxTtlSeconds?: number | undefined
+  readonly maxTtlSeconds?: number
   /** How many tokens are held; the one used least recently makes room. Default 1,000. */
   readonly maxTokens?: number | undefined
   /** How long one fetch may take, in seconds, at least 1; then ERR_TIMEOUT. Default 30. */
@@ -77,7 +77,7 @@ const optionKinds: OptionKinds<JwtSourceOptions> = {
   fetchToken: 'required',
   id: 'guard',
   bundles: 'guard',
-  maxTtlSeconds: 'optional',
+  maxTtlSeconds: 'guard',
   maxTokens: 'optional',
   timeoutSeconds: 'optional',
   clock: 'optional',

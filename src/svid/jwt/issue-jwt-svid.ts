@@ -24,7 +24,7 @@ export interface JwtSvidFields {
   /** The `kid` of the key in the bundle of the trust domain. */
   readonly keyId: string
   /** Seconds until it expires, 1 to 86,400. Default 300. */
-  readonly ttlSeconds?: number | undefined
+  readonly ttlSeconds?: number
   /** Further claims, as JSON values; `sub`, `aud`, `exp`, `iat` and `nbf` are not allowed here. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
   /** The clock for the time of issue. Default `systemClock`. */

@@ -20,9 +20,9 @@ export interface JwtVerifierOptions {
   /** Maximum number of remembered tokens; 0 disables the cache. Default 10,000. */
   readonly maxTokens?: number | undefined
   /** As for `verifyJwtSvid`. Default 60. */
-  readonly clockSkewSeconds?: number | undefined
+  readonly clockSkewSeconds?: number
   /** As for `verifyJwtSvid`. Default 86,400. */
-  readonly maxTtlSeconds?: number | undefined
+  readonly maxTtlSeconds?: number
   readonly clock?: Clock | undefined
 }
 
@@ -49,8 +49,8 @@ interface Accepted {
 const optionKinds: OptionKinds<JwtVerifierOptions> = {
   bundles: 'required',
   maxTokens: 'optional',
-  clockSkewSeconds: 'optional',
-  maxTtlSeconds: 'optional',
+  clockSkewSeconds: 'guard',
+  maxTtlSeconds: 'guard',
   clock: 'optional',
 }
 
@@ -66,7 +66,8 @@ const optionKinds: OptionKinds<JwtVerifierOptions> = {
  */
 export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
   const read = readOptions('createJwtVerifier', options, optionKinds)
-  const { bundles, maxTokens = 10_000, clockSkewSeconds, maxTtlSeconds, clock = systemClock } = read
+  const { maxTokens = 10_000, ...rules } = read
+  const { bundles, clock = systemClock } = rules
   checkCounts({ maxTokens }, 0)
   if (typeof (bundles as Partial<BundleSource>).bundleFor !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createJwtVerifier: bundles must be a BundleSource')
@@ -91,7 +92,7 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
         if (isStillValid(known)) return known.svid
         accepted.delete(key)
       }
-      const svid = await verifyJwtSvid(token, { bundles, audience, clock, clockSkewSeconds, maxTtlSeconds })
+      const svid = await verifyJwtSvid(token, { ...rules, audience })
       const authority = authorityOf(svid)
       const sinceMs = clock.now()
       const leftMs = svid.expiresAt.getTime() - sinceMs

@@ -34,12 +34,12 @@ export interface JwtSvidOptions {
   /** The clock that provides the current time. */
   readonly clock?: Clock | undefined
   /** Maximum clock difference, in seconds, 0 to 300. Default 60 (J-8). */
-  readonly clockSkewSeconds?: number | undefined
+  readonly clockSkewSeconds?: number
   /**
    * How far in the future `exp` may be, in seconds. Default 86,400. A token without a near expiry is
    * equivalent to a password, and its use is not tracked (J-13).
    */
-  readonly maxTtlSeconds?: number | undefined
+  readonly maxTtlSeconds?: number
 }
 
 const optionKinds: OptionKinds<JwtSvidOptions> = {
@@ -49,8 +49,8 @@ const optionKinds: OptionKinds<JwtSvidOptions> = {
   // `undefined` means the time of the clock, which is stricter than any other time for an expired token.
   time: 'optional',
   clock: 'optional',
-  clockSkewSeconds: 'optional',
-  maxTtlSeconds: 'optional',
+  clockSkewSeconds: 'guard',
+  maxTtlSeconds: 'guard',
 }
 
 /**

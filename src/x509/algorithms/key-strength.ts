@@ -10,7 +10,7 @@ import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 /** Requirements on a public key. @inline */
 export interface KeyStrengthPolicy {
   /** The minimum size of an RSA modulus in bits; default 2048. */
-  readonly minRsaBits?: number | undefined
+  readonly minRsaBits?: number
   /**
    * The maximum size of an RSA modulus in bits; default 8192. Certificates are
    * issued for 2048, 3072 and 4096 only.
@@ -75,7 +75,7 @@ function refuseWeakModulus(modulus: Uint8Array): void {
 /** @throws ERR_INVALID_ARGUMENT for an unknown key, or a bound that is not an integer */
 function readPolicy(policy: KeyStrengthPolicy): ReadPolicy {
   const read = readOptions<KeyStrengthPolicy>('checkStrength', policy, {
-    minRsaBits: 'optional',
+    minRsaBits: 'guard',
     maxRsaBits: 'optional',
     rsaExponent: 'optional',
   })

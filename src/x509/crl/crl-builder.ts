@@ -67,9 +67,9 @@ export interface CrlFields {
   /** The revoked certificates, read once, in this order. */
   readonly entries: Iterable<RevokedCertificate>
   /** Number of the complete list that this delta list extends (§5.2.4). */
-  readonly deltaCrlIndicator?: bigint | number | undefined
+  readonly deltaCrlIndicator?: bigint | number
   /** The scope of the list, if it does not cover everything (§5.2.5). */
-  readonly issuingDistributionPoint?: Partial<IssuingDistributionPoint> | undefined
+  readonly issuingDistributionPoint?: Partial<IssuingDistributionPoint>
   /** Any other extension, already encoded. */
   readonly other?: readonly Extension[] | undefined
 }
@@ -247,8 +247,8 @@ const crlFields = {
   crlNumber: 'required',
   authorityKeyIdentifier: 'required',
   entries: 'required',
-  deltaCrlIndicator: 'optional',
-  issuingDistributionPoint: 'optional',
+  deltaCrlIndicator: 'guard',
+  issuingDistributionPoint: 'guard',
   other: 'optional',
 } as const
 const nothing = new Uint8Array(0)

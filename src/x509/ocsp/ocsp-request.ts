@@ -13,7 +13,7 @@ import { nonceExtension, nonceOid, readExtensionList, readNonce, readVersion } f
 
 interface OcspRequestOptions {
   /** `true`: 32 random octets (RFC 9654 §2.1); or the octets. Default: no nonce. */
-  readonly nonce?: boolean | Uint8Array | undefined
+  readonly nonce?: boolean | Uint8Array
 }
 
 /** A request for the status of certificates. */

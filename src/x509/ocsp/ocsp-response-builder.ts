@@ -35,7 +35,7 @@ export interface OcspResponseFields {
     'certificateId' | 'certificateStatus' | 'thisUpdate'
   > & { readonly nextUpdate?: Date | undefined })[]
   /** The nonce of the request. */
-  readonly nonce?: Uint8Array | undefined
+  readonly nonce?: Uint8Array
   /** The responder's own certificate, if the responder is not the issuer itself. */
   readonly certificates?: readonly Certificate[] | undefined
 }

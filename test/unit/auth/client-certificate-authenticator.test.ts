@@ -77,7 +77,7 @@ describe('ClientCertificateAuthenticator', () => {
 
   it.each<{
     readonly what: string
-    readonly revocation: ClientCertificateAuthenticatorOptions['revocation']
+    readonly revocation: NonNullable<ClientCertificateAuthenticatorOptions['revocation']>
   }>([
     { what: 'a checker', revocation: { check: () => revoked } },
     { what: 'a lookup', revocation: () => Promise.resolve(revoked) },

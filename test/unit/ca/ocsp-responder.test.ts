@@ -69,7 +69,7 @@ describe('answers', () => {
         const revocation = createOcspChecker({
           responses: [response.der],
           mode: 'hard-fail',
-          nonce: request.nonce,
+          nonce: request.nonce!,
         })
         const verdict = verifyPath(certificate, { anchors: [root], time: new Date(clock.now()), revocation })
         return verdict.ok ? 'ok' : (verdict.rejected[0]?.code ?? 'none')

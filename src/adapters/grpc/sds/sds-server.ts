@@ -25,9 +25,9 @@ export interface SdsServerOptions extends LocalServerOptions {
    * The certificates of a path for which Envoy requires a revocation list. `chain` needs a list of every CA,
    * or Envoy refuses every peer. Default `leaf`.
    */
-  readonly crlScope?: 'leaf' | 'chain' | undefined
+  readonly crlScope?: 'leaf' | 'chain'
   /** Returns a provider that replaces the private key; undefined: the key is sent. */
-  readonly privateKeyProvider?: ((secret: CertificateSecret) => PrivateKeyProvider | undefined) | undefined
+  readonly privateKeyProvider?: (secret: CertificateSecret) => PrivateKeyProvider | undefined
   /**
    * Maximum number of names on one stream; more end the stream. A subscription to everything is not limited.
    * Default 64.

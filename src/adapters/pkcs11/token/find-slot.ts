@@ -7,9 +7,9 @@ import { HsmError, hsmError } from '../cryptoki/return-value.ts'
 /** Selects a token by label, by serial number, or both. Exactly one must match. @inline */
 export interface TokenSelector {
   /** The token's label, without padding blanks. */
-  readonly label?: string | undefined
+  readonly label?: string
   /** The token's serial number, without padding blanks. */
-  readonly serialNumber?: string | undefined
+  readonly serialNumber?: string
 }
 
 /** A slot with its token. */

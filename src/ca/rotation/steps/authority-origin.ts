@@ -31,7 +31,7 @@ export interface AuthorityOrigin {
 /** What both kinds need. */
 export interface OriginSettings extends ProofSettings {
   readonly ttlSeconds: number
-  readonly nameConstraints: CaCertificateOptions['nameConstraints']
+  readonly nameConstraints: CaCertificateOptions['nameConstraints'] | undefined
   readonly pathLength: number
 }
 

@@ -29,7 +29,7 @@ export interface CrlCheckerOptions {
   /** Called for each list that cannot be read. */
   readonly onIgnoredList?: ((ignored: IgnoredInput) => void) | undefined
   /** How far the clock of an issuer may be ahead, in seconds. Default 60. */
-  readonly clockSkewSeconds?: number | undefined
+  readonly clockSkewSeconds?: number
   /** The effect of an unknown status. */
   readonly mode: RevocationMode
   /**
@@ -40,7 +40,7 @@ export interface CrlCheckerOptions {
    * Maximum age of a list, in seconds since its `thisUpdate`, regardless of its `nextUpdate`; required for a
    * list without `nextUpdate`. Default: no limit.
    */
-  readonly maxAgeSeconds?: number | undefined
+  readonly maxAgeSeconds?: number
   /** `chain`: every certificate below the anchor; `leaf`: only the leaf. Default `chain`. */
   readonly scope?: RevocationScope | undefined
 }
@@ -62,7 +62,7 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
     mode: 'required',
     issuers: 'optional',
     maxAgeSeconds: 'guard',
-    clockSkewSeconds: 'optional',
+    clockSkewSeconds: 'guard',
     scope: 'optional',
     onIgnoredList: 'optional',
   })

@@ -32,14 +32,14 @@ export interface OcspCheckerOptions {
    */
   readonly mode: RevocationMode
   /** The nonce of the request. If set, only responses that repeat it count. */
-  readonly nonce?: Uint8Array | undefined
+  readonly nonce?: Uint8Array
   /**
    * Maximum age of an answer, in seconds since its `thisUpdate`; required for an answer without `nextUpdate`.
    * Default: no limit.
    */
-  readonly maxAgeSeconds?: number | undefined
+  readonly maxAgeSeconds?: number
   /** How far a responder's clock may be ahead, in seconds. Default 60. */
-  readonly clockSkewSeconds?: number | undefined
+  readonly clockSkewSeconds?: number
   /** Certificates of responders that do not include them in the response. */
   readonly responders?: readonly CertificateInput[] | undefined
   /** `chain`: every certificate below the anchor; `leaf`: only the leaf. Default `chain`. */
@@ -63,7 +63,7 @@ export function createOcspChecker(options: OcspCheckerOptions): RevocationChecke
     mode: 'required',
     nonce: 'guard',
     maxAgeSeconds: 'guard',
-    clockSkewSeconds: 'optional',
+    clockSkewSeconds: 'guard',
     responders: 'optional',
     scope: 'optional',
   })

@@ -707,7 +707,7 @@ describe('requests and responses', () => {
     expect(read.certificateIds[0]!.identifies(ca.certificate, issuer)).toBe(false)
     expect(read.nonce).toEqual(new Uint8Array(read.nonce!))
     expect(read.nonce).toHaveLength(32)
-    const response = await respond({ certificateStatus: revoked }, { producedAt: at(0), nonce: read.nonce })
+    const response = await respond({ certificateStatus: revoked }, { producedAt: at(0), nonce: read.nonce! })
     const { answer } = OcspResponse.parse(response.der)
     expect(answer).toMatchObject({
       producedAt: at(0),

@@ -29,7 +29,7 @@ export interface CertificateClientOptions {
   /** Called before every connection, so that rotated files and roots take effect. */
   readonly tls: () => ClientTlsMaterial | Promise<ClientTlsMaterial>
   /** The expected name in the server's certificate, if it is not the host of `address`. */
-  readonly serverName?: string | undefined
+  readonly serverName?: string
   /**
    * Returns the bearer token before every call; white space around it is removed. For undefined or an empty
    * token (for example while its file is written) no header is sent.
@@ -41,7 +41,7 @@ export interface CertificateClientOptions {
    * Verifies the chain of the response before it is returned, such as `X509SvidValidator.verify` with the
    * bundles of this workload.
    */
-  readonly verify?: ReplyVerifier | undefined
+  readonly verify?: ReplyVerifier
   /**
    * Time limit of one attempt in milliseconds; `tls` and `token` have the same limit before the attempt.
    * Default 10,000.
@@ -68,9 +68,9 @@ export interface CreateCertificateOptions {
   /** Whole seconds of validity; 0 or absent: the CA's default. */
   readonly ttlSeconds?: number | undefined
   /** `CertSigner` of the request's metadata. */
-  readonly certSigner?: string | undefined
+  readonly certSigner?: string
   /** Requests the certificate of another identity; for node agents. */
-  readonly impersonatedIdentity?: string | undefined
+  readonly impersonatedIdentity?: string
   /** Ends the call, its attempts and its delays with ERR_ABORTED. */
   readonly signal?: AbortSignal | undefined
 }
