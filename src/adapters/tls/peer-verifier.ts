@@ -74,9 +74,11 @@ export class PeerVerifier {
         cause,
       })
     }
-    const [leaf] = chain
-    if (leaf === undefined) throw new PkiError('ERR_TLS_PEER', 'the peer presented no certificate')
-    return chain
+    if (chain.length > 0) return chain
+    const found = socket.isSessionReused()
+      ? 'resumed a session whose chain is not kept'
+      : 'presented no certificate'
+    throw new PkiError('ERR_TLS_PEER', `the peer ${found}`)
   }
 
   /** The chain of the full handshake, by the leaf: a client's resumed session shows nothing else. */

@@ -6,6 +6,7 @@ import { PkiError } from '../../../errors/index.ts'
 import type { SpiffeIdMatcher } from '../../../spiffe/index.ts'
 import type { Certificate } from '../../../x509/index.ts'
 import { acceptPeer, peerOf } from '../accept-peer.ts'
+import { gateClient } from './client-gate.ts'
 import type { SourceTlsIdentity } from '../tls-identity.ts'
 
 /**
@@ -86,7 +87,7 @@ export function connectGuarded(
     checkServerIdentity: acceptPeerLater,
     ...(kept === undefined ? {} : { session: kept.session }),
   })
-  gate(socket, () => {
+  gateClient(socket, () => {
     const outcome = acceptPeer(identity, socket, {
       authorize,
       purpose: 'serverAuth',
@@ -108,23 +109,3 @@ export function connectGuarded(
 }
 
 const acceptPeerLater = (): undefined => undefined
-
-/**
- * `secure` fires inside the handshake's last step, before any queued octet is encrypted. Node's own listener,
- * which announces `secureConnect`, runs only after the peer was accepted.
- */
-function gate(socket: TLSSocket, accept: () => object): void {
-  const announce = socket.listeners('secure') as (() => void)[]
-  if (announce.length === 0) {
-    socket.destroy(
-      new PkiError('ERR_INTERNAL', 'this version of Node does not report the end of a TLS handshake'),
-    )
-    return
-  }
-  socket.removeAllListeners('secure')
-  socket.once('secure', () => {
-    const outcome = accept()
-    if (outcome instanceof PkiError) socket.destroy(outcome)
-    else for (const listener of announce) listener.call(socket)
-  })
-}

@@ -2,10 +2,11 @@
 
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
+import type { SecureClientSessionOptions } from 'node:http2'
 import * as https from 'node:https'
 import { connect } from 'node:tls'
-import type { TLSSocket, TlsOptions } from 'node:tls'
-import { fetch as undiciFetch } from 'undici'
+import type { TlsOptions } from 'node:tls'
+import { Agent as UndiciAgent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   connectTls,
@@ -51,9 +52,9 @@ function get(options: https.RequestOptions): Promise<string> {
   })
 }
 
-function getHttp2(port: number, createConnection: () => TLSSocket): Promise<string> {
+function getHttp2(port: number, options: SecureClientSessionOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const session = connectHttp2(`https://127.0.0.1:${port}`, { createConnection })
+    const session = connectHttp2(`https://127.0.0.1:${port}`, options)
     session.on('error', reject)
     const stream = session.request({ ':path': '/secret' })
     let text = ''
@@ -82,8 +83,10 @@ interface Transport {
   readonly serve?: typeof rawServer
 }
 
-const fetching = async (headers: Record<string, string>): Promise<Send> => {
-  const dispatcher = await fetchDispatcher(world.identity, { id: peerId })
+const fetching = async (headers: Record<string, string>): Promise<Send> =>
+  fetchingBy(await fetchDispatcher(world.identity, { id: peerId }), headers)
+
+function fetchingBy(dispatcher: UndiciAgent, headers: Record<string, string>): Send {
   return async (port) => {
     const response = await undiciFetch(`https://127.0.0.1:${port}/secret`, { dispatcher, headers }).catch(
       (error: unknown) => {
@@ -140,10 +143,40 @@ const transports: readonly [string, Transport][] = [
     'http2',
     {
       open: async () => (port) =>
-        getHttp2(port, () =>
-          connectTls(world.identity, { id: peerId, host: '127.0.0.1', port, alpn: ['h2'] }),
-        ),
+        getHttp2(port, {
+          createConnection: () =>
+            connectTls(world.identity, { id: peerId, host: '127.0.0.1', port, alpn: ['h2'] }),
+        }),
       serve: rawHttp2Server,
+    },
+  ],
+  [
+    "Node's agent that keeps connections, with our options",
+    {
+      open: async () => {
+        const agent = new https.Agent({
+          ...tlsClientOptions(world.identity, { id: peerId }),
+          keepAlive: true,
+        })
+        return (port) => get({ port, agent })
+      },
+      keeps: true,
+    },
+  ],
+  [
+    'http2.connect with our options',
+    {
+      open: async () => (port) => getHttp2(port, tlsClientOptions(world.identity, { id: peerId })),
+      serve: rawHttp2Server,
+    },
+  ],
+  [
+    "undici's own agent with our options",
+    {
+      open: async () => {
+        const connect = tlsClientOptions(world.identity, { id: peerId })
+        return fetchingBy(new UndiciAgent({ connect }), { connection: 'close' })
+      },
     },
   ],
   ['fetch', { open: () => fetching({ connection: 'close' }), resumes: true }],
