@@ -64,6 +64,7 @@ export class PostgresCertificates implements CertificateStore {
   readonly #revocations: WriteLane<RevocationWrite, CertificateRecord>
   readonly #find: Statement
   readonly #status: Statement
+  readonly #S: string
   readonly #table: string
   readonly #dialect: Dialect
 
@@ -71,6 +72,7 @@ export class PostgresCertificates implements CertificateStore {
     this.#connections = connections
     this.#calls = calls
     this.#clock = clock
+    this.#S = S
     this.#table = `${S}.certificates`
     this.#dialect = { table: this.#table, placeholder: (position) => `$${position}` }
     const byId = `FROM ${this.#table} WHERE serial_number = $1 AND issuer = $2`
@@ -174,6 +176,7 @@ export class PostgresCertificates implements CertificateStore {
       count = await step(lapseSql(this.#table), expiredMs)
     for (let count = stepSize; count === stepSize; all.removed += count)
       count = await step(removeSql(this.#table), expiredMs - lookBackSeconds * 1000)
+    await step(removeListsSql(this.#S), expiredMs - lookBackSeconds * 1000)
     return all
   }
 
@@ -205,3 +208,6 @@ const removeSql = (table: string): string =>
   `DELETE FROM ${table} WHERE sequence = ANY (ARRAY(SELECT sequence FROM ${table} ` +
   `WHERE not_after_ms <= $1 ORDER BY not_after_ms, sequence LIMIT ${stepSize} FOR UPDATE SKIP LOCKED)) ` +
   'RETURNING sequence'
+const removeListsSql = (S: string): string =>
+  `DELETE FROM ${S}.crls WHERE next_update_ms <= $1::bigint AND number::numeric <= $1::bigint ` +
+  `AND NOT EXISTS (SELECT FROM ${S}.certificates WHERE certificates.issuer = crls.issuer)`

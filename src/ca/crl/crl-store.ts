@@ -23,7 +23,7 @@ export interface PublishCrlOptions extends FencedWriteOptions {
   readonly expectedNumber: bigint | undefined
 }
 
-/** The last list of each issuer and shard. */
+/** The last list of each issuer and shard, until `CertificateStore.prune` of the storage removes it. */
 export interface CrlStore {
   /** The last list; undefined if none was issued. */
   last(issuer: KeyIdentifier, shard: string): Promise<StoredCrl | undefined>

@@ -185,7 +185,9 @@ export interface CertificateSearch {
   query(query: CertificateQuery): Promise<Page<CertificateRecord>>
   /**
    * Changes expired `intended` records to `lapsed`, and removes records that expired longer ago than the
-   * look-back. No other record is removed.
+   * look-back. No other record is removed. Of the lists of the same storage those are removed whose issuer
+   * has no record any more, and whose nextUpdate is longer ago than the look-back; a list whose number is
+   * above the milliseconds of that time stays, so that a later list of the issuer has a higher one.
    */
   prune(options: PruneOptions): Promise<PruneResult>
 }

@@ -59,6 +59,9 @@ export interface MemoryCertificateStoreOptions {
   readonly clock?: Clock | undefined
 }
 
+/** Removes the lists that have ended by `beforeMs`, of issuers that have no records. */
+type RemoveLists = (beforeMs: number, hasRecords: (issuer: KeyIdentifier) => boolean) => void
+
 /**
  * A `CertificateStore` in memory, which is lost when the process ends.
  * Expired records are removed automatically.
@@ -68,17 +71,20 @@ export class MemoryCertificateStore implements CertificateStore {
   readonly #clock: Clock
   readonly #audit: (entries: readonly Uint8Array[] | undefined) => void
   readonly #blocks: MemoryBlocks
+  readonly #removeLists: RemoveLists
   readonly #changes = new Map<KeyIdentifier, ChangeLog<MemoryRecord>>()
   #change = 0
 
   /**
-   * `audit` is called with the entries of each write before it happens, and throws if it cannot accept them.
+   * `audit` is called with the entries of each write before it happens, and throws if it cannot accept them;
+   * `removeLists` at the end of `prune`.
    * @throws ERR_INVALID_ARGUMENT
    */
   constructor(
     options: MemoryCertificateStoreOptions = {},
     audit: (entries: readonly Uint8Array[] | undefined) => void = () => undefined,
     blocks: MemoryBlocks = new MemoryBlocks(audit),
+    removeLists: RemoveLists = () => undefined,
   ) {
     const read = readOptions('MemoryCertificateStore', options, {
       maxRecords: 'optional',
@@ -99,6 +105,7 @@ export class MemoryCertificateStore implements CertificateStore {
     this.#clock = read.clock ?? systemClock
     this.#audit = audit
     this.#blocks = blocks
+    this.#removeLists = removeLists
   }
 
   async recordIntent(intent: IssuanceIntent, { audit }: WriteOptions = {}): Promise<void> {
@@ -208,6 +215,7 @@ export class MemoryCertificateStore implements CertificateStore {
       this.#forgetChange(record)
       removed++
     }
+    this.#removeLists(now.getTime() - 1000 - lookBackSeconds * 1000, (issuer) => this.#table.has(issuer))
     return { lapsed, removed }
   }
 

@@ -41,6 +41,11 @@ export class MemoryRecordTable {
     return this.#issuers.get(issuer)?.get(serialNumber)
   }
 
+  /** Whether there are records of the issuer. */
+  has(issuer: KeyIdentifier): boolean {
+    return this.#issuers.has(issuer)
+  }
+
   /** @throws ERR_CERTIFICATE_UNKNOWN */
   require(id: CertificateId): MemoryRecord {
     const record = this.get(id)

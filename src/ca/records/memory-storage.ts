@@ -44,11 +44,14 @@ export function createMemoryStorage(options: MemoryStorageOptions = {}): CaStora
   const audit = new MemoryAudit(maxAuditEntries, leases)
   const add = (entries: readonly Uint8Array[] | undefined): void => audit.add(entries)
   const blocks = new MemoryBlocks(add)
-  const certificates = new MemoryCertificateStore(certificateOptions, add, blocks)
+  const crls = new MemoryCrls(leases, audit)
+  const certificates = new MemoryCertificateStore(certificateOptions, add, blocks, (beforeMs, hasRecords) =>
+    crls.removeEnded(beforeMs, hasRecords),
+  )
   return Object.freeze({
     certificates,
     authorities: new MemoryAuthorities(leases, audit, blocks),
-    crls: new MemoryCrls(leases, audit),
+    crls,
     leases,
     audit,
     blocks,
@@ -203,6 +206,12 @@ class MemoryCrls implements CrlStore {
 
   async list(): Promise<readonly StoredCrl[]> {
     return [...this.#lists.values()].map(copyOfCrl)
+  }
+
+  removeEnded(beforeMs: number, hasRecords: (issuer: KeyIdentifier) => boolean): void {
+    for (const [key, { issuer, number, nextUpdate }] of this.#lists)
+      if (nextUpdate.getTime() <= beforeMs && number <= BigInt(beforeMs) && !hasRecords(issuer))
+        this.#lists.delete(key)
   }
 }
 

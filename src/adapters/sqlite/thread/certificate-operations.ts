@@ -131,7 +131,9 @@ export function certificateOperations(
       const expiredMs = nowMs - 1000
       const lapsed = database.run(lapseSql, expiredMs)
       if (lapsed === stepSize) return { lapsed, removed: 0 }
-      return { lapsed, removed: database.run(removeSql, expiredMs - lookBackMs) }
+      const removed = database.run(removeSql, expiredMs - lookBackMs)
+      if (lapsed + removed === 0) database.run(removeListsSql, expiredMs - lookBackMs)
+      return { lapsed, removed }
     },
   }
 }
@@ -176,3 +178,7 @@ const lapseSql = `UPDATE certificates SET state = 'lapsed' WHERE sequence IN (SE
   WHERE state = 'intended' AND state <> 'issued' AND not_after_ms <= ? LIMIT ${stepSize})`
 const removeSql = `DELETE FROM certificates WHERE sequence IN (SELECT sequence FROM certificates
   WHERE not_after_ms <= ? ORDER BY not_after_ms LIMIT ${stepSize})`
+// A cast of a larger number gives the largest INTEGER.
+const removeListsSql = `DELETE FROM crls
+  WHERE max(next_update_ms, CAST(number AS INTEGER)) <= ?
+  AND NOT EXISTS (SELECT 1 FROM certificates WHERE certificates.issuer = crls.issuer)`

@@ -1,11 +1,12 @@
 // The contract of CRL stores: the last list of each scope, by compare-and-set.
 
+import type { CaStorage } from '../../../ca/index.ts'
 import { same, refused } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
 import { withStaleFence } from './lease-store-contract.ts'
 import { casesOf } from './storage-cases.ts'
 import type { CaStorageContractOptions } from './storage-cases.ts'
-import { anyCrl, anyKeyIdentifier } from './storage-fixtures.ts'
+import { anyCrl, anyIntent, anyKeyIdentifier } from './storage-fixtures.ts'
 
 /** The cases of `CrlStore`. */
 export function crlStoreContract(options: CaStorageContractOptions): readonly ContractCase[] {
@@ -44,10 +45,31 @@ export function crlStoreContract(options: CaStorageContractOptions): readonly Co
         'lists published after one number',
       )
     },
+    'prunes the lists of issuers without records': prunesLists,
     'refuses a list with a stale epoch': async ({ crls, leases }) => {
       const crl = anyCrl()
       await withStaleFence(leases, (fence) => crls.publish(crl, { expectedNumber: undefined, fence }))
       same(await crls.last(crl.issuer, ''), undefined, 'the list of a stale leader')
     },
   })
+}
+
+async function prunesLists({ certificates, crls }: CaStorage): Promise<void> {
+  const lookBackSeconds = 86_400
+  const [ended, shard, inUse, above] = [anyCrl(), { ...anyCrl(), shard: '1' }, anyCrl(), anyCrl()]
+  const end = ended.nextUpdate.getTime() + lookBackSeconds * 1000
+  const lists = [ended, { ...shard, issuer: ended.issuer }, inUse, { ...above, number: 2n ** 100n }]
+  for (const list of lists) await crls.publish(list, { expectedNumber: undefined })
+  const notAfter = new Date(end + 60_000)
+  await certificates.recordIntent({ ...anyIntent(), issuer: inUse.issuer, notAfter })
+  const left = async (): Promise<readonly string[]> => {
+    const issuers = (await crls.list()).map(({ issuer }) => issuer)
+    return lists.map(({ issuer }) => issuer).filter((issuer) => issuers.includes(issuer))
+  }
+  await certificates.prune({ now: new Date(end), lookBackSeconds })
+  same((await left()).length, 4, 'lists in the last second of the look-back')
+  await certificates.prune({ now: new Date(end + 1000), lookBackSeconds })
+  // The number of the last one is above any that a later list would begin with.
+  same(await left(), [inUse.issuer, above.issuer], 'issuers with lists after prune')
+  await crls.publish({ ...ended, number: BigInt(end) }, { expectedNumber: undefined })
 }
