@@ -57,16 +57,23 @@ export class ResponderKey {
    */
   async credential(): Promise<ResponderCredential> {
     const current = this.#current
-    if (current !== undefined && this.#clock.now() < renewAtMs(current.certificate)) return current
+    if (current !== undefined && this.#isWithin(current.certificate, renewAtMs)) return current
     this.#making ??= this.#make().finally(() => {
       this.#making = undefined
     })
     try {
       return await this.#making
     } catch (error) {
-      if (current !== undefined && this.#clock.now() < current.certificate.notAfterMs) return current
+      if (current !== undefined && this.#isWithin(current.certificate, ({ notAfterMs }) => notAfterMs))
+        return current
       throw error
     }
+  }
+
+  /** A certificate that a clock far ahead has signed is not valid yet. */
+  #isWithin(certificate: Certificate, endOf: (certificate: Certificate) => number): boolean {
+    const nowMs = this.#clock.now()
+    return nowMs >= certificate.notBeforeMs && nowMs < endOf(certificate)
   }
 
   async #make(): Promise<ResponderCredential> {

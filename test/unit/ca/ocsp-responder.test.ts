@@ -188,6 +188,16 @@ describe('the delegated key', () => {
     expect(second.publicKey.spki).not.toEqual(first.publicKey.spki)
   })
 
+  it('of a clock that was ahead is replaced when the clock is right again', async () => {
+    const { certificate } = await service.issue({ csr, ttlSeconds: 30 * 24 * 3600 }, caller)
+    const rightTime = new Date(clock.now())
+    clock.setWallClock(new Date(clock.now() + 20 * 24 * 3600_000))
+    await responderOf(certificate)
+    clock.setWallClock(rightTime)
+    const responder = await responderOf(certificate)
+    expect(responder.notBeforeMs).toBeLessThanOrEqual(clock.now())
+  })
+
   it('goes on to its end while the key of the CA is away', async () => {
     let isAway = false
     const { id, publicKey, signatureAlgorithm } = rootKey
