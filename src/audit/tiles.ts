@@ -79,12 +79,12 @@ export function decodeEntries(bundle: Uint8Array, width: number, path: string): 
  * removed.
  */
 export class TileReader {
-  readonly #store: TileStore
+  readonly #store: Pick<TileStore, 'read'>
   readonly #size: number
   /** The tiles of one proof have few paths. */
   readonly #tiles = new Map<string, Uint8Array>()
 
-  constructor(store: TileStore, size: number) {
+  constructor(store: Pick<TileStore, 'read'>, size: number) {
     this.#store = store
     this.#size = size
   }

@@ -30,7 +30,7 @@ interface AuditFinding {
 
 /** Options of `verifyAuditLog`. */
 export interface VerifyAuditLogOptions {
-  readonly tiles: TileStore
+  readonly tiles: Pick<TileStore, 'read'>
   /** The key of the log, which the auditor obtained over a separate channel. */
   readonly key: NoteKey
   /** Witnesses that must have cosigned the checkpoint. */
@@ -119,7 +119,7 @@ async function readSignedCheckpoint(
  * The hash of each entry in its bundle. If it differs from the hash in the tile, the entry was changed later.
  */
 async function readLeaves(
-  tiles: TileStore,
+  tiles: Pick<TileStore, 'read'>,
   { size }: Checkpoint,
   findings: Findings,
 ): Promise<{ hashes: (Uint8Array | undefined)[]; certificates: Set<string> }> {

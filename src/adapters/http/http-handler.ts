@@ -1,6 +1,7 @@
 // The handler for `node:http` and whatever is built on it: routes, methods, limits.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TileStore } from '../../audit/index.ts'
 import type { CertificateAuthority } from '../../ca/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
@@ -30,6 +31,11 @@ export interface HttpHandlerOptions {
    * serves `/.well-known/openid-configuration` and `/keys`; JWT-SVIDs need it as their `iss`.
    */
   readonly oidcIssuer?: string | undefined
+  /**
+   * Where the audit log is, such as `createTileDirectory`: `/audit/` is the prefix under which readers of
+   * C2SP tlog-tiles find it. Its records name callers and rules. Default: not served.
+   */
+  readonly tiles?: Pick<TileStore, 'read'> | undefined
   /**
    * What `/ready` and `/live` answer: that of a CA service is `() => service.health()`. Default: ready while
    * the certificate of the CA is valid.
@@ -62,8 +68,8 @@ export type HttpHandler = (
 ) => void
 
 /**
- * Serves public data: CRLs, OCSP, CA certificates, the SPIFFE bundle, keys of JWT-SVIDs,
- * `/live`, `/ready`. CRLs and OCSP responses are served over plain http (RFC 5280 §8: a
+ * Serves public data: CRLs, OCSP, CA certificates, the SPIFFE bundle, keys of JWT-SVIDs, `/live`, `/ready`,
+ * and the audit log where it is given. CRLs and OCSP responses are served over plain http (RFC 5280 §8: a
  * verifier that fetched CRLs over TLS would need a CRL to verify TLS).
  *
  * @throws ERR_INVALID_ARGUMENT
@@ -78,6 +84,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     authority: 'required',
     bundles: 'optional',
     oidcIssuer: 'optional',
+    tiles: 'optional',
     readiness: 'optional',
     maxAgeSeconds: 'optional',
     maxRequests: 'optional',
@@ -97,6 +104,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     authority,
     bundles: options.bundles ?? authority,
     oidcIssuer,
+    tiles: options.tiles,
     clock,
     readiness: options.readiness ?? (() => validityOf(authority, clock)),
     maxAgeSeconds: requireCount('maxAgeSeconds', options.maxAgeSeconds ?? 60, 0),

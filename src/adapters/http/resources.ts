@@ -6,6 +6,7 @@ import { LruMap } from '../../internal/lru-map.ts'
 import { encodePem } from '../../internal/pem.ts'
 import { formatSpiffeBundle } from '../../svid/index.ts'
 import type { BundleSource } from '../../svid/index.ts'
+import type { TileStore } from '../../audit/index.ts'
 import type { CertificateAuthority } from '../../ca/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { Crl } from '../../x509/index.ts'
@@ -27,6 +28,8 @@ export interface ResourceSources {
   readonly bundles: BundleSource
   /** The URL of this service as OIDC relying parties have it; undefined: no OIDC documents. */
   readonly oidcIssuer: string | undefined
+  /** The audit log; undefined: it is not served. */
+  readonly tiles: Pick<TileStore, 'read'> | undefined
   readonly readiness: () => Readiness | Promise<Readiness>
   /** Told of what a client only sees as a refusal. */
   readonly onFailure: (error: unknown, message: string) => void
@@ -52,12 +55,26 @@ export class Resources {
 
   /** Whether something may be at this path, whatever the method. */
   serves(path: string): boolean {
-    return path.startsWith('/ocsp/') || path.startsWith('/crl/') || this.#fixed[path] !== undefined
+    if (path.startsWith('/ocsp/') || path.startsWith('/crl/')) return true
+    return (
+      this.#fixed[path] !== undefined || (path.startsWith('/audit/') && this.#sources.tiles !== undefined)
+    )
   }
 
   /** Undefined where nothing is at this path. */
   get(path: string): Reply | Promise<Reply | undefined> {
+    if (path.startsWith('/audit/')) return this.#tile(path.slice('/audit/'.length))
     return path.startsWith('/ocsp/') ? this.#ocspByGet(path.slice('/ocsp/'.length)) : this.#document(path)
+  }
+
+  /** The paths of C2SP tlog-tiles. What a tile has never changes; the checkpoint does. */
+  async #tile(path: string): Promise<Reply | undefined> {
+    const isCheckpoint = path === 'checkpoint'
+    if (!isCheckpoint && !tilePath.test(path.slice(0, 128))) return undefined
+    const body = await this.#sources.tiles?.read(path)
+    if (body === undefined) return undefined
+    const type = isCheckpoint ? 'text/plain; charset=utf-8' : 'application/octet-stream'
+    return { status: 200, type, body, maxAgeSeconds: isCheckpoint ? 0 : tileAgeSeconds }
   }
 
   async #document(path: string): Promise<Reply | undefined> {
@@ -230,6 +247,8 @@ export class Resources {
   }
 }
 
+const tilePath = /^tile\/(entries|[0-9]{1,2})(\/x[0-9]{3})*\/[0-9]{3}(\.p\/[0-9]{1,3})?$/
+const tileAgeSeconds = 24 * 3600
 /** How old the lists may be that are handed out. */
 const listAgeMs = 5000
 const maxQuestions = 2_000

@@ -8,8 +8,13 @@ import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import express from 'express'
 import { createHttpHandler } from '../../../../src/adapters/http/index.ts'
+import { encodeAuditRecord, openAuditLog, verifyAuditLog } from '../../../../src/audit/index.ts'
 import type { Caller } from '../../../../src/auth/index.ts'
-import { createCertificateAuthority, createRootCertificate } from '../../../../src/ca/index.ts'
+import {
+  createCertificateAuthority,
+  createMemoryStorage,
+  createRootCertificate,
+} from '../../../../src/ca/index.ts'
 import type { CertificateAuthority } from '../../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'
@@ -24,6 +29,7 @@ import {
   OcspResponse,
   buildCertificateRequest,
 } from '../../../../src/x509/index.ts'
+import { MemoryTiles } from '../../audit/memory-tiles.ts'
 
 const trustDomain = 'example.org'
 const caller: Caller = {
@@ -220,6 +226,40 @@ describe('resources', () => {
     await serve(createHttpHandler({ authority }))
     expect((await get('/keys')).status).toBe(404)
     expect((await get('/.well-known/openid-configuration')).status).toBe(404)
+  })
+
+  it('the audit log where it is given, which an auditor verifies by HTTP', async () => {
+    const { audit } = createMemoryStorage()
+    const tiles = new MemoryTiles()
+    const signer = await SoftwareSigner.generate('Ed25519')
+    const log = await openAuditLog({ origin: 'ca.example.org/audit', signer, entries: audit, tiles })
+    const records = Array.from({ length: 300 }, (_, at) =>
+      encodeAuditRecord({ event: 'issued', time: new Date(at) }),
+    )
+    await audit.append(records)
+    await log.integrate()
+    await serve(createHttpHandler({ authority, tiles }))
+    const read = async (path: string): Promise<Uint8Array | undefined> => {
+      const { status, body } = await get(`/audit/${path}`)
+      return status === 200 ? body : undefined
+    }
+    const report = await verifyAuditLog({ key: log.key, tiles: { read }, entries: audit })
+    expect(report).toMatchObject({ ok: true, size: 300 })
+    expect((await get('/audit/checkpoint')).headers).toMatchObject({
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+    })
+    const { headers } = await get('/audit/tile/entries/000')
+    expect(headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'cache-control': 'public, max-age=86400',
+    })
+    tiles.files.set('tile/0/../../secret', Buffer.from('secret'))
+    for (const path of ['tile/0/002', 'tile/0/../../secret', 'tile/0/000/../../../secret', 'secret', ''])
+      expect((await get(`/audit/${path}`)).status, path).toBe(404)
+    server?.close()
+    await serve(createHttpHandler({ authority }))
+    expect((await get('/audit/checkpoint')).status).toBe(404)
   })
 
   it('health: ready while the CA is valid, or what the caller says', async () => {
