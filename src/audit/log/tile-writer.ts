@@ -17,6 +17,8 @@ export class TileWriter {
   #entries: Uint8Array[]
   /** Levels whose right edge differs from the written tiles. */
   readonly #touched = new Set<number>()
+  /** Whether there are entries that the written bundle lacks. */
+  #hasNewEntries = false
   #size: number
 
   private constructor(store: TileStore, size: number, edges: EdgeTile[], entries: Uint8Array[]) {
@@ -62,6 +64,7 @@ export class TileWriter {
   async add(entries: readonly Uint8Array[]): Promise<void> {
     for (const entry of entries) {
       this.#entries.push(entry)
+      this.#hasNewEntries = true
       await this.#addHash(0, leafHash(entry))
       this.#size++
       if (this.#entries.length < tileWidth) continue
@@ -70,6 +73,7 @@ export class TileWriter {
         encodeEntries(this.#entries),
       )
       this.#entries = []
+      this.#hasNewEntries = false
     }
   }
 
@@ -85,9 +89,11 @@ export class TileWriter {
     await this.#addHash(level + 1, perfectRoot(full))
   }
 
-  /** Writes the partial tiles at the right edge, before a checkpoint of this size is signed. */
+  /**
+   * Writes the partial tiles at the right edge that have changed, before a checkpoint of this size is signed.
+   */
   async writeEdges(): Promise<void> {
-    if (this.#entries.length > 0) {
+    if (this.#hasNewEntries) {
       const path = tilePath('entries', Math.floor(this.#size / tileWidth), this.#entries.length)
       await this.#store.write(path, encodeEntries(this.#entries))
     }
@@ -97,6 +103,7 @@ export class TileWriter {
         await this.#store.write(tilePath(level, index, hashes.length), Buffer.concat(hashes))
     }
     this.#touched.clear()
+    this.#hasNewEntries = false
   }
 }
 

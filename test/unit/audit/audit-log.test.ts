@@ -81,6 +81,26 @@ describe('integrate', () => {
     },
   )
 
+  it.each([0, 1, 256, 300])('writes nothing where no entry is new, after %i', async (count) => {
+    await append(0, count)
+    const log = await open()
+    await log.integrate()
+    const written: string[] = []
+    const write = tiles.write.bind(tiles)
+    tiles.write = (path, octets) => {
+      written.push(path)
+      return write(path, octets)
+    }
+    await log.integrate()
+    const again = await open()
+    await again.integrate()
+    expect(written).toEqual([])
+    await append(count, 1)
+    await again.integrate()
+    expect(written.at(0)).toMatch(/^tile\/entries\//)
+    expect(written.at(-1)).toBe('checkpoint')
+  })
+
   it('goes on after a restart, and each checkpoint is the beginning of the next', async () => {
     let before: { size: number; root: Uint8Array } = { size: 0, root: new Uint8Array(32) }
     for (const count of [3, 253, 1, 600, 11]) {
