@@ -20,5 +20,5 @@ export function encode<Desc extends DescMessage>(schema: Desc, message: MessageS
 
 /** Passes octets through unchanged. */
 export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }

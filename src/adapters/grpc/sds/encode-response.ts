@@ -12,13 +12,20 @@ import type { EncodedSecret } from './encode-secret.ts'
 import { secretTypeUrl } from './sotw-state.ts'
 import type { SotwResponse } from './sotw-state.ts'
 
+/** A response of one secret, without a nonce, and with the nonce of the stream that was sent it last. */
+interface KnownResponse {
+  readonly body: Buffer
+  nonce: string
+  message: Buffer
+}
+
 /** Encodes responses; keeps the encoding of a secret as long as the secret is referenced. */
 export class ResponseEncoder {
-  readonly #sotw = new WeakMap<EncodedSecret, Buffer>()
-  readonly #delta = new WeakMap<EncodedSecret, Buffer>()
+  readonly #sotw = new WeakMap<EncodedSecret, KnownResponse>()
+  readonly #delta = new WeakMap<EncodedSecret, KnownResponse>()
 
-  sotw({ versionInfo, nonce, resources }: SotwResponse<EncodedSecret>): Buffer {
-    const body = shared(this.#sotw, resources, () =>
+  readonly sotw = ({ versionInfo, nonce, resources }: SotwResponse<EncodedSecret>): Buffer =>
+    shared(this.#sotw, resources, nonce, () =>
       encode(
         DiscoveryResponseSchema,
         create(DiscoveryResponseSchema, {
@@ -28,10 +35,13 @@ export class ResponseEncoder {
         }),
       ),
     )
-    return withNonce(body, nonce)
-  }
 
-  delta({ systemVersionInfo, nonce, resources, removed }: DeltaResponse<EncodedSecret>): Buffer {
+  readonly delta = ({
+    systemVersionInfo,
+    nonce,
+    resources,
+    removed,
+  }: DeltaResponse<EncodedSecret>): Buffer => {
     const make = (): Buffer =>
       encode(
         DeltaDiscoveryResponseSchema,
@@ -42,22 +52,26 @@ export class ResponseEncoder {
           resources: resources.map(({ name, version, any }) => ({ name, version, resource: any })),
         }),
       )
-    return withNonce(removed.length > 0 ? make() : shared(this.#delta, resources, make), nonce)
+    return removed.length > 0 ? withNonce(make(), nonce) : shared(this.#delta, resources, nonce, make)
   }
 }
 
+/** Streams of the same age have the same nonce, and share the message too. */
 function shared(
-  known: WeakMap<EncodedSecret, Buffer>,
+  known: WeakMap<EncodedSecret, KnownResponse>,
   resources: readonly EncodedSecret[],
+  nonce: string,
   make: () => Buffer,
 ): Buffer {
   const [only] = resources
-  if (only === undefined || resources.length > 1) return make()
+  if (only === undefined || resources.length > 1) return withNonce(make(), nonce)
   const found = known.get(only)
-  if (found !== undefined) return found
-  const made = make()
-  known.set(only, made)
-  return made
+  if (found?.nonce === nonce) return found.message
+  const body = found?.body ?? make()
+  const message = withNonce(body, nonce)
+  if (found === undefined) known.set(only, { body, nonce, message })
+  else Object.assign(found, { nonce, message })
+  return message
 }
 
 /** Field 5 in both messages; fields may come in any order. The nonce is a short number in decimal digits. */

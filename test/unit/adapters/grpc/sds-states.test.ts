@@ -1,9 +1,17 @@
 // Both protocols of the Secret Discovery Service as pure objects: versions, nonces, ACK, NACK, names.
 
+import { create, fromBinary } from '@bufbuild/protobuf'
+import { AnySchema } from '@bufbuild/protobuf/wkt'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DeltaState } from '../../../../src/adapters/grpc/sds/delta-state.ts'
 import type { DeltaRequest } from '../../../../src/adapters/grpc/sds/delta-state.ts'
+import type { EncodedSecret } from '../../../../src/adapters/grpc/sds/encode-secret.ts'
+import { ResponseEncoder } from '../../../../src/adapters/grpc/sds/encode-response.ts'
+import {
+  DeltaDiscoveryResponseSchema,
+  DiscoveryResponseSchema,
+} from '../../../../src/adapters/grpc/gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { SotwState, secretTypeUrl } from '../../../../src/adapters/grpc/sds/sotw-state.ts'
 import type { SotwRequest } from '../../../../src/adapters/grpc/sds/sotw-state.ts'
 
@@ -381,5 +389,39 @@ describe('incremental', () => {
     const { ask } = delta(2)
     ask({ subscribe: ['a', 'b'] })
     expect(() => ask({ subscribe: ['c'] })).toThrow(status(8))
+  })
+})
+
+describe('encoded responses', () => {
+  const secret = (version: string): EncodedSecret => ({
+    ...at('a', version),
+    type: 'certificate',
+    any: create(AnySchema, { typeUrl: secretTypeUrl, value: Buffer.from(`secret ${version}`) }),
+  })
+  const [one, two] = [secret('1'), secret('2')]
+
+  test('each has its own nonce and secret; only equal ones share octets', () => {
+    const { sotw, delta } = new ResponseEncoder()
+    const encode = (nonce: string, resource: EncodedSecret): Buffer =>
+      sotw({ versionInfo: resource.version, nonce, resources: [resource] })
+    const first = encode('1', one)
+    expect(encode('1', one)).toBe(first)
+    const asked = [
+      ['2', one],
+      ['1', two],
+      ['10', one],
+      ['1', one],
+    ] as const
+    for (const [nonce, resource] of asked) {
+      const { versionInfo, resources, ...rest } = fromBinary(DiscoveryResponseSchema, encode(nonce, resource))
+      expect(rest.nonce).toBe(nonce)
+      expect(versionInfo).toBe(resource.version)
+      expect(Buffer.from(resources[0]!.value).toString()).toBe(`secret ${resource.version}`)
+    }
+    const withRemoved = (removed: string[]): Buffer =>
+      delta({ systemVersionInfo: '1', nonce: '1', resources: [one], removed })
+    expect(withRemoved([])).toBe(withRemoved([]))
+    for (const removed of [[], ['b'], []])
+      expect(fromBinary(DeltaDiscoveryResponseSchema, withRemoved(removed)).removedResources).toEqual(removed)
   })
 })
