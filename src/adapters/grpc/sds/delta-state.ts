@@ -5,7 +5,7 @@ import { StatusAnswer, status } from '../status.ts'
 import { checkType, everything, versionOf } from './sotw-state.ts'
 import type { Received } from './sotw-state.ts'
 import { Subscriptions } from './subscriptions.ts'
-import type { NameChanges, SdsResource } from './subscriptions.ts'
+import type { NameChanges, SdsResource, Watched } from './subscriptions.ts'
 
 /** The relevant fields of a `DeltaDiscoveryRequest`. */
 export interface DeltaRequest {
@@ -40,11 +40,16 @@ export class DeltaState<Resource extends SdsResource> {
   #nonce = 0
 
   constructor({ maxNames }: { readonly maxNames: number }) {
-    this.#subscriptions = new Subscriptions(maxNames)
+    this.#subscriptions = new Subscriptions(maxNames, true)
   }
 
   get wildcard(): boolean {
     return this.#subscriptions.wildcard
+  }
+
+  /** Every name that the stream follows. */
+  get names(): Iterable<string> {
+    return this.#subscriptions.names
   }
 
   /** Whether `next` has a response. */
@@ -85,9 +90,9 @@ export class DeltaState<Resource extends SdsResource> {
     return changes
   }
 
-  /** The current content of a name; null if it does not exist. */
-  offer(name: string, resource: Resource | null): void {
-    this.#subscriptions.offer(name, resource)
+  /** Where the content of a name is read from now on. */
+  offer(name: string, watched: Watched<Resource>): void {
+    this.#subscriptions.offer(name, watched)
   }
 
   /** The next response; undefined if nothing has changed. */

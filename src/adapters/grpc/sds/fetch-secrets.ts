@@ -35,7 +35,7 @@ export async function fetchSecrets(
   for (const name of names) {
     try {
       const secret = await served.get(name, AbortSignal.any([signal, AbortSignal.timeout(fetchTimeoutMs)]))
-      state.offer(name, encodeSecret(name, secret, options.encoding))
+      state.offer(name, { value: encodeSecret(name, secret, options.encoding) })
     } catch (error) {
       missing.push(name)
       options.logger.warn(

@@ -25,7 +25,7 @@ import type { AttestedCall, Attestor } from '../local-server/index.ts'
 import { asBuffer, decode } from '../protobuf.ts'
 import { StatusAnswer, status } from '../status.ts'
 import { DeltaState } from './delta-state.ts'
-import type { DeltaRequest } from './delta-state.ts'
+import type { DeltaRequest, DeltaResponse } from './delta-state.ts'
 import type { EncodedSecret, SecretEncoding } from './encode-secret.ts'
 import { ResponseEncoder } from './encode-response.ts'
 import { fetchSecrets } from './fetch-secrets.ts'
@@ -33,7 +33,7 @@ import { SecretHub } from './secret-hub.ts'
 import { SecretStream } from './secret-stream.ts'
 import type { SecretProtocol } from './secret-stream.ts'
 import { SotwState } from './sotw-state.ts'
-import type { SotwRequest } from './sotw-state.ts'
+import type { SotwRequest, SotwResponse } from './sotw-state.ts'
 
 /** The dependencies of the service. */
 export interface SdsServiceOptions {
@@ -76,10 +76,10 @@ export function sdsHandlers(options: SdsServiceOptions): UntypedServiceImplement
   const service = new SdsService(options)
   return {
     StreamSecrets: (call: ServerDuplexStream<DiscoveryRequest, Octets>) => {
-      service.stream(call, service.stateOfTheWorld(), sotwRequest)
+      service.stream(call, service.stateOfTheWorld())
     },
     DeltaSecrets: (call: ServerDuplexStream<DeltaDiscoveryRequest, Octets>) => {
-      service.stream(call, service.delta(), deltaRequest)
+      service.stream(call, service.delta())
     },
     FetchSecrets: (call: ServerUnaryCall<DiscoveryRequest, Octets>, reply: sendUnaryData<Octets>) => {
       service.fetch(call).then(
@@ -88,6 +88,13 @@ export function sdsHandlers(options: SdsServiceOptions): UntypedServiceImplement
       )
     },
   }
+}
+
+/** A stream of one protocol: its state, and its messages in both directions. */
+interface StreamKind<Message, Request, Response> {
+  readonly protocol: SecretProtocol<Request, Response>
+  readonly read: (message: Message) => Request
+  readonly encode: (response: Response) => Octets
 }
 
 class SdsService {
@@ -101,32 +108,23 @@ class SdsService {
     this.#options = options
   }
 
-  stateOfTheWorld(): SecretProtocol<SotwRequest> {
-    const state = new SotwState<EncodedSecret>(this.#options)
-    return protocolOf(state, () => {
-      const response = state.next()
-      return response === undefined ? undefined : this.#encoder.sotw(response)
-    })
+  stateOfTheWorld(): StreamKind<DiscoveryRequest, SotwRequest, SotwResponse<EncodedSecret>> {
+    return { protocol: new SotwState(this.#options), read: sotwRequest, encode: this.#encoder.sotw }
   }
 
-  delta(): SecretProtocol<DeltaRequest> {
-    const state = new DeltaState<EncodedSecret>(this.#options)
-    return protocolOf(state, () => {
-      const response = state.next()
-      return response === undefined ? undefined : this.#encoder.delta(response)
-    })
+  delta(): StreamKind<DeltaDiscoveryRequest, DeltaRequest, DeltaResponse<EncodedSecret>> {
+    return { protocol: new DeltaState(this.#options), read: deltaRequest, encode: this.#encoder.delta }
   }
 
   /**
    * Serves a stream. Requests wait until the caller is attested; the transport buffers them meanwhile.
    */
-  stream<Message, Request>(
+  stream<Message, Request, Response>(
     call: ServerDuplexStream<Message, Octets>,
-    protocol: SecretProtocol<Request>,
-    read: (message: Message) => Request,
+    { protocol, read, encode }: StreamKind<Message, Request, Response>,
   ): void {
     let attested: AttestedCall<SecretSource> | undefined
-    let stream: SecretStream<Request> | undefined
+    let stream: SecretStream<Request, Response> | undefined
     let over = false
     const end = (): void => {
       over = true
@@ -163,6 +161,7 @@ class SdsService {
             ...this.#options,
             sink: call,
             protocol,
+            encode,
             turn: this.#turn,
             hub: this.#hubOf(found.served),
           })
@@ -196,24 +195,6 @@ class SdsService {
       this.#hubs.set(source, hub)
     }
     return hub
-  }
-}
-
-function protocolOf<Request>(
-  state: Omit<SecretProtocol<Request>, 'next'>,
-  next: () => Octets | undefined,
-): SecretProtocol<Request> {
-  return {
-    get wildcard() {
-      return state.wildcard
-    },
-    get due() {
-      return state.due
-    },
-    receive: (request) => state.receive(request),
-    know: (names) => state.know(names),
-    offer: (name, resource) => state.offer(name, resource),
-    next,
   }
 }
 

@@ -8,12 +8,7 @@ import type { Secret, SecretSource } from '../../../secrets/index.ts'
 import type { PushTurn, Pusher } from '../local-server/index.ts'
 import { encodeSecret } from './encode-secret.ts'
 import type { EncodedSecret, SecretEncoding } from './encode-secret.ts'
-
-/** A watched secret. */
-export interface SecretWatch {
-  /** undefined: not known yet; null: the name does not exist. */
-  readonly value: EncodedSecret | null | undefined
-}
+import type { Watched } from './subscriptions.ts'
 
 interface Topic<Value, Listener> {
   readonly listeners: Set<Listener>
@@ -51,7 +46,7 @@ export class SecretHub {
    * Watches a secret until `unwatch`. After each change the stream gets its turn, and reads the secret only
    * then: a change to a thousand streams touches each of them once.
    */
-  watch(name: string, stream: Pusher): SecretWatch {
+  watch(name: string, stream: Pusher): Watched<EncodedSecret> {
     const topic = this.#topics.get(name) ?? this.#open(name)
     topic.listeners.add(stream)
     return topic

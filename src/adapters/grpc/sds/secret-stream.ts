@@ -6,27 +6,29 @@ import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import { AnswerPace, LatestWriter } from '../local-server/index.ts'
 import type { MessageSink, PushTurn, Pusher } from '../local-server/index.ts'
 import type { EncodedSecret } from './encode-secret.ts'
-import type { SecretHub, SecretWatch } from './secret-hub.ts'
+import type { SecretHub } from './secret-hub.ts'
 import type { Received } from './sotw-state.ts'
-import type { NameChanges } from './subscriptions.ts'
+import type { NameChanges, Watched } from './subscriptions.ts'
 
-/** A protocol as used by a stream: requests in, encoded responses out. */
-export interface SecretProtocol<Request> {
+/** A protocol as used by a stream: requests in, responses out. */
+export interface SecretProtocol<Request, Response> {
   readonly wildcard: boolean
+  /** Every name that the stream follows. */
+  readonly names: Iterable<string>
   /** Whether `next` has a response. */
   readonly due: boolean
   /** @throws `StatusAnswer` */
   receive(request: Request): Received
   know(names: readonly string[]): NameChanges
-  offer(name: string, resource: EncodedSecret | null): void
-  /** The next response, encoded. */
-  next(): Uint8Array | undefined
+  offer(name: string, watched: Watched<EncodedSecret>): void
+  next(): Response | undefined
 }
 
 /** The dependencies of a stream. */
-export interface SecretStreamOptions<Request> {
+export interface SecretStreamOptions<Request, Response> {
   readonly sink: MessageSink
-  readonly protocol: SecretProtocol<Request>
+  readonly protocol: SecretProtocol<Request, Response>
+  readonly encode: (response: Response) => Uint8Array
   readonly hub: SecretHub
   readonly turn: PushTurn
   readonly minAnswerIntervalMs: number
@@ -36,27 +38,27 @@ export interface SecretStreamOptions<Request> {
 }
 
 /** A stream; active until `end`. */
-export class SecretStream<Request> implements Pusher {
-  readonly #options: SecretStreamOptions<Request>
+export class SecretStream<Request, Response> implements Pusher {
+  readonly #options: SecretStreamOptions<Request, Response>
+  readonly #protocol: SecretProtocol<Request, Response>
   readonly #writer: LatestWriter
   readonly #pace: AnswerPace
-  readonly #watches = new Map<string, SecretWatch>()
   #stopNames: (() => void) | undefined
   #stopPause: (() => void) | undefined
 
-  constructor(options: SecretStreamOptions<Request>) {
+  constructor(options: SecretStreamOptions<Request, Response>) {
     this.#options = options
+    this.#protocol = options.protocol
     this.#pace = new AnswerPace(options.clock, options.minAnswerIntervalMs)
     this.#writer = new LatestWriter(options.sink, () => this.#next())
   }
 
   /** @throws `StatusAnswer` for a request that ends the stream */
   receive(request: Request): void {
-    const { protocol } = this.#options
-    const received = protocol.receive(request)
+    const received = this.#protocol.receive(request)
     this.#note(received)
     this.#follow(received)
-    if (protocol.wildcard) this.#followNames()
+    if (this.#protocol.wildcard) this.#followNames()
     else this.#forgetNames()
     this.#options.turn.add(this)
   }
@@ -69,40 +71,39 @@ export class SecretStream<Request> implements Pusher {
     this.#writer.end()
     this.#stopPause?.()
     this.#forgetNames()
-    for (const name of this.#watches.keys()) this.#options.hub.unwatch(name, this)
-    this.#watches.clear()
+    for (const name of this.#protocol.names) this.#options.hub.unwatch(name, this)
     this.#options.turn.delete(this)
   }
 
   #next(): Uint8Array | undefined {
-    if (this.#stopPause !== undefined) return undefined
-    const { protocol, clock } = this.#options
-    for (const [name, { value }] of this.#watches) if (value !== undefined) protocol.offer(name, value)
-    if (!protocol.due) return undefined
+    if (this.#stopPause !== undefined || !this.#protocol.due) return undefined
     const waitMs = this.#pace.waitMs()
     if (waitMs > 0) {
-      this.#stopPause = clock.schedule(() => {
-        this.#stopPause = undefined
-        this.push()
-      }, waitMs)
+      this.#pause(waitMs)
       return undefined
     }
+    const response = this.#protocol.next()
+    if (response === undefined) return undefined
     this.#pace.spend()
-    return protocol.next()
+    return this.#options.encode(response)
+  }
+
+  #pause(waitMs: number): void {
+    this.#stopPause = this.#options.clock.schedule(() => {
+      this.#stopPause = undefined
+      this.push()
+    }, waitMs)
   }
 
   #follow({ added, removed }: NameChanges): void {
     const { hub } = this.#options
-    for (const name of removed) {
-      hub.unwatch(name, this)
-      this.#watches.delete(name)
-    }
-    for (const name of added) this.#watches.set(name, hub.watch(name, this))
+    for (const name of removed) hub.unwatch(name, this)
+    for (const name of added) this.#protocol.offer(name, hub.watch(name, this))
   }
 
   #followNames(): void {
     this.#stopNames ??= this.#options.hub.watchNames((names) => {
-      this.#follow(this.#options.protocol.know(names))
+      this.#follow(this.#protocol.know(names))
       this.#options.turn.add(this)
     })
   }

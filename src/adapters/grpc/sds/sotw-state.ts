@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { StatusAnswer, status } from '../status.ts'
 import { Subscriptions } from './subscriptions.ts'
-import type { NameChanges, SdsResource } from './subscriptions.ts'
+import type { NameChanges, SdsResource, Watched } from './subscriptions.ts'
 
 /** The type of every resource of this service. */
 export const secretTypeUrl = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret'
@@ -45,11 +45,16 @@ export class SotwState<Resource extends SdsResource> {
   #legacyWildcard = true
 
   constructor({ maxNames }: { readonly maxNames: number }) {
-    this.#subscriptions = new Subscriptions(maxNames)
+    this.#subscriptions = new Subscriptions(maxNames, false)
   }
 
   get wildcard(): boolean {
     return this.#subscriptions.wildcard
+  }
+
+  /** Every name that the stream follows. */
+  get names(): Iterable<string> {
+    return this.#subscriptions.names
   }
 
   /** Whether `next` has a response. */
@@ -81,11 +86,11 @@ export class SotwState<Resource extends SdsResource> {
   }
 
   /**
-   * The current content of a name; null if it does not exist. This protocol cannot express that: the client
-   * keeps its version.
+   * Where the content of a name is read from now on. This protocol cannot express that a name does not exist:
+   * the client keeps its version.
    */
-  offer(name: string, resource: Resource | null): void {
-    if (resource !== null) this.#subscriptions.offer(name, resource)
+  offer(name: string, watched: Watched<Resource>): void {
+    this.#subscriptions.offer(name, watched)
   }
 
   /** The next response; undefined if nothing has changed. */

@@ -16,9 +16,14 @@ export interface NameChanges {
   readonly removed: readonly string[]
 }
 
-interface Entry<Resource> {
+/** The content of a name, which the stream reads when it has its turn. */
+export interface Watched<Resource> {
   /** null: the name does not exist; undefined: not known yet. */
-  latest: Resource | null | undefined
+  readonly value: Resource | null | undefined
+}
+
+interface Entry<Resource> {
+  watched: Watched<Resource>
   /**
    * The version that was sent to the client or reported by it; `absent` after the client was informed that
    * there is none.
@@ -40,13 +45,16 @@ export interface Pending<Resource> {
 /** The subscriptions of one stream. */
 export class Subscriptions<Resource extends SdsResource> {
   readonly #maxNames: number
+  readonly #reportsAbsent: boolean
   readonly #entries = new Map<string, Entry<Resource>>()
   #explicit: ReadonlySet<string> = new Set()
   #wildcard = false
   #known: readonly string[] = []
 
-  constructor(maxNames: number) {
+  /** @param reportsAbsent Whether the protocol can tell a client that a name does not exist. */
+  constructor(maxNames: number, reportsAbsent: boolean) {
     this.#maxNames = maxNames
+    this.#reportsAbsent = reportsAbsent
   }
 
   /** Whether everything is subscribed to. */
@@ -57,6 +65,11 @@ export class Subscriptions<Resource extends SdsResource> {
   /** The explicitly subscribed names. */
   get explicit(): ReadonlySet<string> {
     return this.#explicit
+  }
+
+  /** Every name that the stream follows. */
+  get names(): Iterable<string> {
+    return this.#entries.keys()
   }
 
   /** Replaces the names. @throws `StatusAnswer` for invalid names, or too many */
@@ -79,13 +92,10 @@ export class Subscriptions<Resource extends SdsResource> {
     return this.#follow()
   }
 
-  /**
-   * The current content of a name; null if it does not exist. Nothing is kept for a name without a
-   * subscription.
-   */
-  offer(name: string, resource: Resource | null): void {
+  /** Where the content of a name is read from now on. Nothing is kept for a name without a subscription. */
+  offer(name: string, watched: Watched<Resource>): void {
     const entry = this.#entries.get(name)
-    if (entry !== undefined) entry.latest = resource
+    if (entry !== undefined) entry.watched = watched
   }
 
   /** Records that the client has this version of the name. */
@@ -108,7 +118,7 @@ export class Subscriptions<Resource extends SdsResource> {
 
   /** Whether `take` would return anything. */
   get due(): boolean {
-    for (const entry of this.#entries.values()) if (isDue(entry)) return true
+    for (const entry of this.#entries.values()) if (this.#isDue(entry)) return true
     return false
   }
 
@@ -117,17 +127,21 @@ export class Subscriptions<Resource extends SdsResource> {
     const resources: Resource[] = []
     const absent: string[] = []
     for (const [name, entry] of this.#entries) {
-      if (!isDue(entry)) continue
+      if (!this.#isDue(entry)) continue
       entry.owed = false
-      if (entry.latest === null) {
-        absent.push(name)
-        entry.sent = absentMark
-      } else {
-        resources.push(entry.latest as Resource)
-        entry.sent = (entry.latest as Resource).version
-      }
+      const { value } = entry.watched
+      if (value === null || value === undefined) absent.push(name)
+      else resources.push(value)
+      entry.sent = versionOf(value)
     }
     return { resources, absent }
+  }
+
+  #isDue({ watched: { value }, sent, rejected, owed }: Entry<Resource>): boolean {
+    if (value === undefined || (value === null && !this.#reportsAbsent)) return false
+    if (owed) return true
+    const version = versionOf(value)
+    return version !== sent && version !== rejected
   }
 
   /** Updates the entries to match the names. */
@@ -137,16 +151,13 @@ export class Subscriptions<Resource extends SdsResource> {
     const removed = [...this.#entries.keys()].filter((name) => !wanted.has(name))
     for (const name of removed) this.#entries.delete(name)
     for (const name of added)
-      this.#entries.set(name, { latest: undefined, sent: undefined, rejected: undefined, owed: false })
+      this.#entries.set(name, { watched: unknown, sent: undefined, rejected: undefined, owed: false })
     return { added, removed }
   }
 }
 
-function isDue<Resource extends SdsResource>({ latest, sent, rejected, owed }: Entry<Resource>): boolean {
-  if (latest === undefined) return false
-  if (owed) return true
-  const version = latest === null ? absentMark : latest.version
-  return version !== sent && version !== rejected
+function versionOf(resource: SdsResource | null | undefined): string {
+  return resource?.version ?? absentMark
 }
 
 function checkName(name: string): void {
@@ -157,6 +168,7 @@ function checkName(name: string): void {
   })
 }
 
+const unknown: Watched<never> = { value: undefined }
 /** No version equals this text: versions are hexadecimal. */
 const absentMark = 'absent'
 /** A SPIFFE ID has at most 2,048 octets; `file-cert:` names two paths. */

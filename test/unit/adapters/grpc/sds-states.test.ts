@@ -28,7 +28,7 @@ function sotw(maxNames = 64) {
     ask: (resourceNames: string[], rest: Partial<SotwRequest> = {}) =>
       state.receive({ nodeId: 'node', resourceNames, typeUrl: '', responseNonce: '', ...rest }),
     offer: (...resources: Resource[]) => {
-      for (const resource of resources) state.offer(resource.name, resource)
+      for (const resource of resources) state.offer(resource.name, { value: resource })
     },
     sent: () => state.next()?.resources.map(({ name, version }) => `${name}@${version}`),
   }
@@ -49,7 +49,7 @@ function delta(maxNames = 64) {
         ...rest,
       }),
     offer: (...resources: Resource[]) => {
-      for (const resource of resources) state.offer(resource.name, resource)
+      for (const resource of resources) state.offer(resource.name, { value: resource })
     },
     sent: () => {
       const response = state.next()
@@ -131,6 +131,18 @@ describe('state of the world', () => {
     expect(ask(['a'], { responseNonce: nonce }).added).toEqual(['a'])
     offer(at('a', '2'))
     expect(sent()).toEqual(['a@2'])
+  })
+
+  test('a secret that was removed is not sent again, even when it is asked for', () => {
+    const { state, ask, offer, sent } = sotw()
+    ask(['a', 'b'])
+    offer(at('a', '1'), at('b', '1'))
+    expect(sent()).toEqual(['a@1', 'b@1'])
+    state.offer('a', { value: null })
+    expect(ask(['a', 'b']).kind).toBe('again')
+    expect(sent()).toEqual(['b@1'])
+    offer(at('a', '1'))
+    expect(sent()).toEqual(['a@1'])
   })
 
   test('a stale nonce changes nothing', () => {
@@ -308,7 +320,7 @@ describe('incremental', () => {
   test('what the client has from before and is gone is removed', () => {
     const { state, ask, sent } = delta()
     ask({ subscribe: ['a'], initialResourceVersions: { a: '1' } })
-    state.offer('a', null)
+    state.offer('a', { value: null })
     expect(sent()).toEqual(['-a'])
     expect(sent()).toBeUndefined()
   })
