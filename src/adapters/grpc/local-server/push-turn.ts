@@ -7,10 +7,14 @@ export interface Pusher {
 }
 
 /**
- * Calls `push` of each once, a few per turn of the event loop; changes in the same turn are sent together.
+ * Calls `push` of each once, some per turn of the event loop; changes in the same turn are sent together.
  */
 export class PushTurn {
-  readonly #waiting = new Set<Pusher>()
+  #round = new Set<Pusher>()
+  /** Those of the round that have not had their turn. */
+  #rest = this.#round.values()
+  /** Those of the next round. */
+  #waiting = new Set<Pusher>()
   #scheduled = false
 
   add(pusher: Pusher): void {
@@ -22,18 +26,27 @@ export class PushTurn {
 
   delete(pusher: Pusher): void {
     this.#waiting.delete(pusher)
+    this.#round.delete(pusher)
   }
 
   readonly #next = (): void => {
-    let count = 0
-    for (const pusher of this.#waiting) {
-      this.#waiting.delete(pusher)
-      pusher.push()
-      if (++count >= perTurn) break
+    for (let left = perTurn; left > 0; left--) {
+      const { done, value } = this.#rest.next()
+      if (done !== true) value.push()
+      else if (!this.#begin()) return
     }
-    this.#scheduled = this.#waiting.size > 0
-    if (this.#scheduled) setImmediate(this.#next)
+    setImmediate(this.#next)
+  }
+
+  /** The next round; false if nothing is waiting. */
+  #begin(): boolean {
+    this.#round = this.#waiting
+    this.#rest = this.#round.values()
+    this.#waiting = new Set()
+    this.#scheduled = this.#round.size > 0
+    return this.#scheduled
   }
 }
 
-const perTurn = 256
+/** Together a few milliseconds: every turn makes each HTTP/2 session write once more. */
+const perTurn = 512

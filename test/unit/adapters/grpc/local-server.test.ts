@@ -125,3 +125,23 @@ test('streams take turns, and each is called once for what changes in one turn',
   await expect.poll(() => pushed.length).toBe(799)
   expect(new Set(pushed).size).toBe(799)
 })
+
+test('those that are added during a round get another turn after it, those that left get none', async () => {
+  const turn = new PushTurn()
+  const pushed: number[] = []
+  const pushers = Array.from({ length: 2_000 }, (_, at) => ({
+    push: () => {
+      pushed.push(at)
+      if (at !== 0 || pushed.length > 1) return
+      turn.add(pushers[0]!)
+      turn.add(pushers[1_998]!)
+      turn.delete(pushers[1_999]!)
+    },
+  }))
+  for (const pusher of pushers) turn.add(pusher)
+  await expect.poll(() => pushed.length).toBe(2_001)
+  expect(pushed.slice(-2)).toEqual([0, 1_998])
+  expect(pushed).not.toContain(1_999)
+  turn.add(pushers[5]!)
+  await expect.poll(() => pushed.at(-1)).toBe(5)
+})
