@@ -1,5 +1,8 @@
 // Every contract that users implement, with the cases that an implementation must pass.
 
+import { readOptions } from '../internal/options.ts'
+import type { OptionKinds } from '../internal/options.ts'
+import type { ContractCase } from './contracts/contract-case.ts'
 import { auditStoreContract } from './contracts/storage/audit-store-contract.ts'
 import { authorityStoreContract } from './contracts/storage/authority-store-contract.ts'
 import { caStorageContract } from './contracts/storage/ca-storage-contract.ts'
@@ -16,6 +19,18 @@ import { signerContract } from './contracts/signer-contract.ts'
 import { remoteSignerContract } from './contracts/remote-signer-contract.ts'
 import { upstreamAuthorityContract } from './contracts/upstream-contract.ts'
 import { bundleSourceContract, revocationCheckerContract } from './contracts/trust-contracts.ts'
+
+/** The suite with its options read: a misspelt option would leave out cases. */
+function suite<Options extends object>(
+  name: string,
+  cases: (options: Options) => readonly ContractCase[],
+  kinds: OptionKinds<Options>,
+): (options: Options) => readonly ContractCase[] {
+  return (options) => cases(readOptions(`contracts.${name}`, options, kinds))
+}
+
+const open = { open: 'required' } as const
+const ofStorage = { ...open, durable: 'guard' } as const
 
 /**
  * The suite of each contract, by the contract's name. A suite is a list of cases for any test runner. A case
@@ -75,26 +90,58 @@ export const contracts: {
   /** Certifies our intermediates. */
   readonly UpstreamAuthority: typeof upstreamAuthorityContract
 } = Object.freeze({
-  AuditStore: auditStoreContract,
-  Authenticator: authenticatorContract,
-  AuthorityStore: authorityStoreContract,
-  BundleSource: bundleSourceContract,
-  CaClient: caClientContract,
-  CaStorage: caStorageContract,
-  CertificateStore: certificateStoreContract,
-  Clock: clockContract,
-  CrlStore: crlStoreContract,
-  IdentityProvider: identityProviderContract,
-  IssuancePolicy: issuancePolicyContract,
-  KeyManager: keyManagerContract,
-  LeaseStore: leaseStoreContract,
-  Logger: loggerContract,
-  Metrics: metricsContract,
-  OneTimeStore: oneTimeStoreContract,
-  RemoteSigner: remoteSignerContract,
-  RevocationChecker: revocationCheckerContract,
-  SecretSource: secretSourceContract,
-  Signer: signerContract,
-  TileStore: tileStoreContract,
-  UpstreamAuthority: upstreamAuthorityContract,
+  AuditStore: suite('AuditStore', auditStoreContract, ofStorage),
+  Authenticator: suite('Authenticator', authenticatorContract, {
+    ...open,
+    valid: 'required',
+    invalid: 'required',
+    identities: 'required',
+  }),
+  AuthorityStore: suite('AuthorityStore', authorityStoreContract, ofStorage),
+  BundleSource: suite('BundleSource', bundleSourceContract, { ...open, trustDomain: 'required' }),
+  CaClient: suite('CaClient', caClientContract, { ...open, request: 'optional' }),
+  CaStorage: suite('CaStorage', caStorageContract, ofStorage),
+  CertificateStore: suite('CertificateStore', certificateStoreContract, ofStorage),
+  Clock: suite('Clock', clockContract, { ...open, advance: 'optional' }),
+  CrlStore: suite('CrlStore', crlStoreContract, ofStorage),
+  IdentityProvider: suite('IdentityProvider', identityProviderContract, {
+    ...open,
+    token: 'required',
+    spiffeId: 'required',
+    invalid: 'required',
+    allowed: 'required',
+    refused: 'required',
+  }),
+  IssuancePolicy: suite('IssuancePolicy', issuancePolicyContract, {
+    ...open,
+    allowed: 'required',
+    refused: 'required',
+  }),
+  KeyManager: suite('KeyManager', keyManagerContract, {
+    ...open,
+    algorithms: 'required',
+    extractable: 'required',
+    durable: 'guard',
+  }),
+  LeaseStore: suite('LeaseStore', leaseStoreContract, ofStorage),
+  Logger: suite('Logger', loggerContract, open),
+  Metrics: suite('Metrics', metricsContract, open),
+  OneTimeStore: suite('OneTimeStore', oneTimeStoreContract, open),
+  RemoteSigner: suite('RemoteSigner', remoteSignerContract, { ...open, trustDomain: 'required' }),
+  RevocationChecker: suite('RevocationChecker', revocationCheckerContract, {
+    ...open,
+    good: 'required',
+    revoked: 'required',
+  }),
+  SecretSource: suite('SecretSource', secretSourceContract, {
+    ...open,
+    name: 'required',
+    change: 'required',
+  }),
+  Signer: suite('Signer', signerContract, open),
+  TileStore: suite('TileStore', tileStoreContract, open),
+  UpstreamAuthority: suite('UpstreamAuthority', upstreamAuthorityContract, {
+    ...open,
+    trustDomain: 'required',
+  }),
 })

@@ -13,6 +13,7 @@ import * as secrets from '../../src/secrets/index.ts'
 import * as spiffe from '../../src/spiffe/index.ts'
 import * as svid from '../../src/svid/index.ts'
 import * as validation from '../../src/validation/index.ts'
+import { contracts } from '../../src/testing/index.ts'
 import * as x509 from '../../src/x509/index.ts'
 import '../support/cheap-scrypt.ts'
 import { makeAuthority, makeChain, makeList } from './validation/test-pki.ts'
@@ -43,6 +44,8 @@ const window = { notBefore: new Date(0), notAfter: new Date(1e12) }
 const seal = { keyId: 'k', algorithm: 'P-256', created: new Date(0) } as const
 const passphrase = 'a passphrase of some length'
 const backup = await keys.sealKeyBackup(software.privateKey(), seal, { passphrase })
+
+const recipe = { trustDomain: 'a.org', audience: 'a' }
 
 /** Calls the function with `extra` in its options; everything else is in order. */
 type Call = (extra: object) => unknown
@@ -261,6 +264,23 @@ const table: Readonly<Record<string, Call>> = {
       ...extra,
     }),
   'runtime.createGuardedFetcher': (extra) => runtime.createGuardedFetcher(extra),
+  'runtime.GuardedFetcher#fetch': (extra) =>
+    runtime.createGuardedFetcher({}).fetch('https://127.0.0.1/', extra),
+  'auth.oidcRecipes.gitHubActions': (extra) =>
+    auth.oidcRecipes.gitHubActions({ ...recipe, owners: ['a'], ...extra }),
+  'auth.oidcRecipes.gitLabCi': (extra) =>
+    auth.oidcRecipes.gitLabCi({ ...recipe, namespaces: ['a'], ...extra }),
+  'auth.oidcRecipes.googleCloud': (extra) =>
+    auth.oidcRecipes.googleCloud({ ...recipe, projects: ['a'], ...extra }),
+  'auth.oidcRecipes.awsSts': (extra) =>
+    auth.oidcRecipes.awsSts({ ...recipe, issuer: 'https://a.example', accounts: ['1'], ...extra }),
+  'auth.oidcRecipes.azure': (extra) => auth.oidcRecipes.azure({ ...recipe, tenant: 'a', ...extra }),
+  'auth.JoinTokenAuthenticator#createToken': (extra) =>
+    new auth.JoinTokenAuthenticator({ store: auth.createMemoryOneTimeStore() }).createToken({
+      identities: ['spiffe://a.org/b'],
+      ttlSeconds: 60,
+      ...extra,
+    }),
 }
 
 /** What looks like options by its name, and is none. */
@@ -327,6 +347,8 @@ const guards: Readonly<Record<string, readonly string[]>> = {
   'ca.createLocalUpstream': ['maxTtlSeconds', 'pathLength', 'nameConstraints'],
   'policy.callerIdentityPolicy': ['maxTtlSeconds'],
   'issuance.createIssuanceService': ['policy', 'receipts', 'keyReuse'],
+  'runtime.GuardedFetcher#fetch': ['contentTypes', 'maxBytes'],
+  'auth.oidcRecipes.gitLabCi': ['url'],
   'secrets.createX509Source': ['bundles'],
   'secrets.createJwtSource': ['id', 'bundles', 'maxTtlSeconds'],
 }
@@ -358,6 +380,12 @@ describe('options', () => {
       })
     },
   )
+
+  it.each(Object.entries(contracts))('contracts.%s refuses a key that it does not have', (_name, suite) => {
+    expect(() => (suite as (given: object) => unknown)({ open: () => undefined, durabel: true })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', message: expect.stringContaining('durabel') }),
+    )
+  })
 
   it('of trust domains refuse undefined as their policy', () => {
     const own = { trustDomain: 'a.org', policy: undefined as never }

@@ -71,7 +71,10 @@ export class JoinTokenAuthenticator implements Authenticator {
     readonly identities: readonly (SpiffeId | string)[]
     readonly ttlSeconds: number
   }): Promise<string> {
-    const { identities, ttlSeconds } = request
+    const { identities, ttlSeconds } = readOptions('createToken', request, {
+      identities: 'required',
+      ttlSeconds: 'required',
+    })
     requireCount('identities', identities.length, 1, 64)
     checkMeasures({ ttlSeconds }, 1, maxTtlSeconds)
     const value = JSON.stringify({ identities: identities.map((id) => SpiffeId.from(id).toString()) })

@@ -7,6 +7,7 @@ import { requireCount } from '../../internal/numbers.ts'
 import { parseIpNetwork } from '../../internal/ip-address.ts'
 import type { IpNetwork } from '../../internal/ip-address.ts'
 import { readOptions } from '../../internal/options.ts'
+import type { OptionKinds } from '../../internal/options.ts'
 import { abortable } from '../../internal/turns/waiting.ts'
 import { systemClock } from '../clock.ts'
 import type { Clock } from '../clock.ts'
@@ -26,9 +27,9 @@ export interface GuardedRequest {
   /** The body of a `POST`. */
   readonly body?: Uint8Array | undefined
   /** Allowed media types of a response with status 200 to 299, without parameters. Default: any. */
-  readonly contentTypes?: readonly string[] | undefined
+  readonly contentTypes?: readonly string[]
   /** Has an effect only if it is smaller than the limit of the fetcher. */
-  readonly maxBytes?: number | undefined
+  readonly maxBytes?: number
   /** Ends the request. */
   readonly signal?: AbortSignal | undefined
 }
@@ -150,7 +151,8 @@ class PlatformFetcher implements GuardedFetcher {
     this.#sender = createHttpSender(networks, options.caCertificates, options.resolve)
   }
 
-  async fetch(url: string, request: GuardedRequest = {}): Promise<GuardedResponse> {
+  async fetch(url: string, given: GuardedRequest = {}): Promise<GuardedResponse> {
+    const request = readOptions('fetch', given, requestKinds)
     if (this.#closed.signal.aborted) throw closedError()
     const over = new AbortController()
     const end = (reason: PkiError): void => over.abort(reason)
@@ -282,3 +284,12 @@ const defaultMaxBytes = 256 * 1024
 const defaultTimeoutMs = 5_000
 const maxRedirects = 3
 const maxUrlLength = 4096
+
+const requestKinds: OptionKinds<GuardedRequest> = {
+  method: 'optional',
+  headers: 'optional',
+  body: 'optional',
+  contentTypes: 'guard',
+  maxBytes: 'guard',
+  signal: 'optional',
+}

@@ -46,8 +46,8 @@ export function createRemoteDocument<T>(options: RemoteDocumentOptions<T>): Refr
   const load = async (signal: AbortSignal): Promise<LoadedValue<T>> => {
     const response = await fetcher.fetch(url, {
       headers: last === undefined ? {} : { 'if-none-match': last.etag },
-      contentTypes,
-      maxBytes,
+      ...(contentTypes === undefined ? {} : { contentTypes }),
+      ...(maxBytes === undefined ? {} : { maxBytes }),
       signal,
     })
     const freshSeconds = Math.min(Math.max(freshness(response.headers), minFreshSeconds), maxFreshSeconds)

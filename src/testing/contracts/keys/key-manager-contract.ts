@@ -27,7 +27,7 @@ export interface KeyManagerContractOptions {
   /** Whether keys can be exported as encrypted backups. */
   readonly extractable: boolean
   /** Whether keys persist after the manager is closed. Default true. */
-  readonly durable?: boolean | undefined
+  readonly durable?: boolean
 }
 
 /**

@@ -21,7 +21,7 @@ export interface CertificateStoreContractOptions {
   /** Opens the backend; each case opens it and disposes of it. */
   readonly open: () => Promise<AsyncDisposable & { readonly certificates: CertificateStore }>
   /** Whether records are kept when the backend is closed and opened again. Default false. */
-  readonly durable?: boolean | undefined
+  readonly durable?: boolean
 }
 
 /**

@@ -8,7 +8,7 @@ export interface CaStorageContractOptions {
   /** Opens the backend; each case opens it and disposes of it. */
   readonly open: () => Promise<CaStorage>
   /** Whether the backend keeps its data when it is closed and opened again. Default false. */
-  readonly durable?: boolean | undefined
+  readonly durable?: boolean
 }
 
 type Test = (storage: CaStorage) => Promise<void>
