@@ -29,6 +29,7 @@ import type { Leadership } from './leadership.ts'
 import { leaderTasks, maintain, notedTasks } from './maintenance.ts'
 import { OperationRecords } from './recorded-operations.ts'
 import { RootFile } from './root-file.ts'
+import { systemError } from './system-error.ts'
 
 /** A running CA. Disposing of it ends what is in progress and releases the store. */
 export interface CaService extends AsyncDisposable {
@@ -88,7 +89,7 @@ export interface CaService extends AsyncDisposable {
 export async function createCaService(options: CaServiceOptions): Promise<CaService> {
   const read = readCaServiceOptions(options)
   const directory = resolve(read.directory)
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await makeDirectory(directory)
   const { clock, logger } = read
   // The store first: its lock keeps a second process from the keys.
   const storage = read.storage ?? (await openFile(directory, read))
@@ -214,6 +215,16 @@ function openFile(directory: string, options: ReadCaServiceOptions): Promise<Sql
   })
 }
 
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw systemError('createCaService cannot make the directory', error, directory)
+    throw new PkiError('ERR_STORE_UNAVAILABLE', `${directory} is a file; expected the directory of the CA`)
+  }
+}
+
 /**
  * A root that was published and is in no store: the records are lost, and a new CA would clear whoever was
  * revoked. @throws ERR_STORE_OWNER
@@ -223,7 +234,7 @@ async function requireStore(directory: string, storage: CaStorage): Promise<void
   if ((await storage.authorities.list()).length > 0) return
   const pem = await readFile(path, 'utf8').catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    throw systemError('createCaService', error, path)
   })
   if (pem !== undefined)
     throw new PkiError(

@@ -4,6 +4,7 @@ import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '../runtime/index.ts'
 import type { Certificate } from '../x509/index.ts'
+import { systemError } from './system-error.ts'
 
 /** `root.pem`: every root of the trust bundle, written whole or not at all. */
 export class RootFile {
@@ -22,11 +23,19 @@ export class RootFile {
     return this.#writing
   }
 
-  /** Writes the roots, unless the file has them. @throws what the file system throws */
+  /** Writes the roots, unless the file has them. @throws ERR_STORE_UNAVAILABLE */
   async keep(roots: readonly Certificate[]): Promise<void> {
     const text = roots.map((root) => root.toPem()).join('')
     const kept = await readFile(this.#path, 'utf8').catch(() => undefined)
     if (kept === text) return
+    try {
+      await this.#replace(text)
+    } catch (error) {
+      throw systemError('createCaService', error, this.#path)
+    }
+  }
+
+  async #replace(text: string): Promise<void> {
     const file = await open(`${this.#path}.new`, 'w', 0o644)
     try {
       await file.writeFile(text)

@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path'
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { systemReason } from '../../internal/system-error.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
 /** A record as the log gives it to its sinks. @inline */
@@ -72,7 +73,7 @@ async function append(path: string, lines: Buffer, maxBytes: number, maxFiles: n
     }
     await syncDirectory(dirname(path))
   } catch (cause) {
-    throw new PkiError('ERR_STORE_UNAVAILABLE', `${path}: cannot write it: ${codeOf(cause) ?? 'unknown'}`, {
+    throw new PkiError('ERR_STORE_UNAVAILABLE', `${path}: cannot write it: ${systemReason(cause)}`, {
       cause,
     })
   }

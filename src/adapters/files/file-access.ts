@@ -2,6 +2,7 @@
 
 import { open } from 'node:fs/promises'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import { systemReason } from '../../internal/system-error.ts'
 
 /** Further access to the files, besides the owner. */
 export interface FileAccess {
@@ -46,7 +47,7 @@ export function storageError(verb: string, error: unknown): PkiError {
   if (isPkiError(error)) return error
   return new PkiError(
     'ERR_KEY_STORAGE',
-    `cannot ${verb} ${pathOf(error) ?? 'a key file'}: ${codeOf(error) ?? 'unknown reason'}`,
+    `cannot ${verb} ${pathOf(error) ?? 'a key file'}: ${systemReason(error)}`,
     { cause: error },
   )
 }

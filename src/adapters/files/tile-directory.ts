@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { TileStore } from '../../audit/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import { systemReason } from '../../internal/system-error.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
 /**
@@ -131,8 +132,9 @@ function within(base: string, path: string): string {
 }
 
 function unavailable(verb: 'read' | 'write', file: string, cause: unknown): PkiError {
-  const reason = codeOf(cause) ?? 'unknown'
-  return new PkiError('ERR_STORE_UNAVAILABLE', `${file}: cannot ${verb} it: ${reason}`, { cause })
+  return new PkiError('ERR_STORE_UNAVAILABLE', `${file}: cannot ${verb} it: ${systemReason(cause)}`, {
+    cause,
+  })
 }
 
 const writingPrefix = '.writing-'

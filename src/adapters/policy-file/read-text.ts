@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import { systemReason } from '../../internal/system-error.ts'
 
 /** The maximum size of a file, in octets. */
 export const maxPolicyBytes: number = 4 * 1024 * 1024
@@ -19,17 +20,21 @@ export async function readText(path: string): Promise<string> {
     return new TextDecoder('utf-8', { fatal: true }).decode(await readOctets(file, path))
   } catch (cause) {
     if (isPkiError(cause)) throw cause
-    const reason = cause instanceof Error ? cause.message : 'unknown'
-    throw new PkiError('ERR_POLICY_FAILED', `the policy file cannot be read: ${reason}`, { cause })
+    throw new PkiError('ERR_POLICY_FAILED', `${path} cannot be read: ${reasonOf(cause)}`, { cause })
   } finally {
     await file?.close()
   }
 }
 
+function reasonOf(cause: unknown): string {
+  const { code } = Object(cause) as NodeJS.ErrnoException
+  return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8 text' : systemReason(cause)
+}
+
 async function readOctets(file: FileHandle, path: string): Promise<Uint8Array> {
   const stat = await file.stat()
   if (!stat.isFile())
-    throw new PkiError('ERR_POLICY_FAILED', `the policy file cannot be read: ${path} is not a regular file`)
+    throw new PkiError('ERR_POLICY_FAILED', `${path} is not a regular file; expected a policy`)
   if (stat.size > maxPolicyBytes) throw tooLarge(path, stat.size)
   // One octet more than the size, to detect a file that has grown since.
   const octets = Buffer.alloc(stat.size + 1)

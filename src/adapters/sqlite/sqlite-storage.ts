@@ -24,6 +24,7 @@ import type { Fence, SequencedEntry } from '../../ca/internal.ts'
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { systemReason } from '../../internal/system-error.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { WriteFence } from './messages.ts'
@@ -175,8 +176,9 @@ async function createEmptyFile(path: string): Promise<void> {
   try {
     await (await open(path, 'wx', 0o600)).close()
   } catch (cause) {
-    const { code = 'unknown reason' } = cause as NodeJS.ErrnoException
-    throw new PkiError('ERR_STORE_UNAVAILABLE', `${path} cannot be created: ${code}`, { cause })
+    throw new PkiError('ERR_STORE_UNAVAILABLE', `${path} cannot be created: ${systemReason(cause)}`, {
+      cause,
+    })
   }
 }
 

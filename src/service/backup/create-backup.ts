@@ -14,6 +14,7 @@ import { readOptions } from '../../internal/options.ts'
 import { requireNewPassphrase } from '../../internal/passphrase.ts'
 import type { KeyManager } from '../../keys/index.ts'
 import type { Clock } from '../../runtime/index.ts'
+import { systemError } from '../system-error.ts'
 import { ArchiveWriter } from './archive-cipher.ts'
 import { writeEnd, writeEntry } from './archive-entries.ts'
 import { manifestName } from './backup-manifest.ts'
@@ -92,7 +93,7 @@ export async function createBackup(source: BackupSource, options: BackupOptions)
     const { size: auditSize, checkpoint } = audit ?? {}
     return Object.freeze({ path, octets, created, auditSize, checkpoint })
   } catch (error) {
-    throw systemError('backup', error)
+    throw systemError('backup', error, path)
   } finally {
     for (const file of [copy, temporary]) await rm(file, { force: true }).catch(() => undefined)
   }
@@ -210,13 +211,6 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close()
   }
-}
-
-/** A failed call of the file system, with its reason and path. */
-export function systemError(what: string, error: unknown): unknown {
-  const { code, path } = Object(error) as NodeJS.ErrnoException
-  if (error instanceof PkiError || typeof code !== 'string') return error
-  return new PkiError('ERR_STORE_UNAVAILABLE', `${what}: ${path ?? 'a file'}: ${code}`, { cause: error })
 }
 
 /** The names of key files in an archive: `keys/<id>/<version>.pem`, and the marks of destroyed versions. */

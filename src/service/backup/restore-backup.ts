@@ -4,7 +4,7 @@ import { lstat, mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { createSqliteStorage } from '../../adapters/sqlite/index.ts'
 import { encodeAuditRecord } from '../../audit/index.ts'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 import { checkCounts } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { requirePassphrase } from '../../internal/passphrase.ts'
@@ -16,7 +16,8 @@ import { contentOf, readEntries } from './archive-entries.ts'
 import type { ArchiveEntry } from './archive-entries.ts'
 import { manifestName, maxManifestOctets, parseManifest } from './backup-manifest.ts'
 import type { BackupManifest } from './backup-manifest.ts'
-import { keyFileName, syncDirectory, systemError } from './create-backup.ts'
+import { systemError } from '../system-error.ts'
+import { keyFileName, syncDirectory } from './create-backup.ts'
 import type { PassphraseSource } from './create-backup.ts'
 import { RestoringFolder } from './restoring-folder.ts'
 
@@ -89,7 +90,9 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
       )
     await using folder = await RestoringFolder.make(directory, read.workerModule)
     const { path: temporary } = folder
-    const manifest = await extract(read, temporary)
+    const manifest = await extract(read, temporary).catch((error: unknown) => {
+      throw inArchive(read.path, error)
+    })
     await finishStore(read, temporary, manifest)
     await syncDirectory(temporary)
     await rename(temporary, directory)
@@ -102,7 +105,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
       hasKeyFiles: manifest.keyStorage === 'files',
     })
   } catch (error) {
-    throw systemError('restoreBackup', error)
+    throw systemError('restoreBackup', error, read.path)
   }
 }
 
@@ -149,6 +152,11 @@ async function extract(required: BackupRequirements, directory: string): Promise
   } finally {
     await file.close()
   }
+}
+
+/** A directory of backups has many: the message says which one was refused. */
+function inArchive(path: string, error: unknown): unknown {
+  return isPkiError(error) ? new PkiError(error.code, `${path}: ${error.message}`, { cause: error }) : error
 }
 
 async function readManifest(

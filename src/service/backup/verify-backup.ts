@@ -17,6 +17,7 @@ import { Certificate, verifySignature } from '../../x509/index.ts'
 import type { Signer } from '../../x509/index.ts'
 import { damaged } from './archive-cipher.ts'
 import type { PassphraseSource } from './create-backup.ts'
+import { systemError } from '../system-error.ts'
 import { checkRequirements, requirementKinds, restoreBackup } from './restore-backup.ts'
 import type { BackupRequirements, RestoredBackup } from './restore-backup.ts'
 
@@ -60,7 +61,9 @@ export async function verifyBackup(options: VerifyBackupOptions): Promise<Verifi
   })
   checkRequirements('verifyBackup', read)
   const { keyPassphrase, keys: given, scratchDirectory = tmpdir(), ...requirements } = read
-  const scratch = await mkdtemp(join(scratchDirectory, 'verify-backup-'))
+  const scratch = await mkdtemp(join(scratchDirectory, 'verify-backup-')).catch((error: unknown) => {
+    throw systemError('verifyBackup cannot make a directory', error, scratchDirectory)
+  })
   const directory = join(scratch, 'ca')
   try {
     const restored = await restoreBackup({ ...requirements, directory })

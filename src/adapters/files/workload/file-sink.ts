@@ -8,12 +8,13 @@ import { PkiError } from '../../../errors/index.ts'
 import { isCount } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
+import { systemReason } from '../../../internal/system-error.ts'
 import { exportPrivateKey } from '../../../keys/index.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger } from '../../../runtime/internal.ts'
 import type { Clock, Logger } from '../../../runtime/index.ts'
 import type { X509Identity, X509Source } from '../../../secrets/index.ts'
-import { codeOf, syncDirectory } from '../file-access.ts'
+import { syncDirectory } from '../file-access.ts'
 
 /** Options of `createFileSink`. @inline */
 export interface FileSinkOptions {
@@ -204,7 +205,7 @@ async function writeFileSet(
   } catch (cause) {
     throw new PkiError(
       'ERR_SECRET_FILES',
-      `the certificate files in ${directory} cannot be written: ${codeOf(cause) ?? String(cause)}`,
+      `the certificate files in ${directory} cannot be written: ${systemReason(cause)}`,
       { cause },
     )
   }

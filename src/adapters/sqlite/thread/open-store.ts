@@ -1,10 +1,12 @@
 // Opens the file of a store: checks owner and version, locks it for one writer, and migrates its schema to
 // the current version.
 
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { dirname } from 'node:path'
 import { requireClock } from '../../../ca/internal.ts'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
+import { systemReason } from '../../../internal/system-error.ts'
 import { Database, resultCodeOf, resultCodes, storeError } from './database.ts'
 import type { StoreSetup } from '../messages.ts'
 import { applicationId, migrations as allMigrations } from './schema.ts'
@@ -50,15 +52,9 @@ function createFile(path: string): void {
     closeSync(openSync(path, 'wx', 0o600))
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return
-    // Only the message is passed to the other thread.
-    const { code = 'unknown reason', message } = cause as NodeJS.ErrnoException
-    throw new PkiError(
-      'ERR_STORE_UNAVAILABLE',
-      `${path} cannot be created: ${code} (${message.slice(0, 200)})`,
-      {
-        cause,
-      },
-    )
+    throw new PkiError('ERR_STORE_UNAVAILABLE', `${path} cannot be created: ${systemReason(cause)}`, {
+      cause,
+    })
   }
 }
 
@@ -175,7 +171,18 @@ function openingError(error: unknown, path: string): PkiError {
   if (code === resultCodes.notADatabase)
     return new PkiError('ERR_STORE_SCHEMA', `${path} is not a SQLite database`, { cause: error })
   const found = storeError(error, path)
-  return new PkiError('ERR_STORE_UNAVAILABLE', found.message, { cause: error })
+  return new PkiError('ERR_STORE_UNAVAILABLE', `${found.message}${whyNotWritable(path)}`, { cause: error })
+}
+
+/** SQLite calls a read-only file system, or a directory without permission, an I/O error. */
+function whyNotWritable(path: string): string {
+  for (const place of [path, dirname(path)])
+    try {
+      accessSync(place, constants.W_OK)
+    } catch (error) {
+      return `; ${place} cannot be written: ${systemReason(error)}`
+    }
+  return ''
 }
 
 /** Only for messages: the lock does not depend on this file. */
