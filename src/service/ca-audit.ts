@@ -5,7 +5,7 @@ import { createTileDirectory } from '../adapters/files/index.ts'
 import { openAuditLog } from '../audit/index.ts'
 import type { AuditLog } from '../audit/index.ts'
 import type { CaStorage } from '../ca/index.ts'
-import { isPkiError } from '../errors/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import type { KeyManager } from '../keys/index.ts'
 import type { Signer } from '../x509/index.ts'
 import type { ReadCaServiceOptions } from './ca-service-options.ts'
@@ -28,14 +28,29 @@ export async function openServiceAudit(
   storage: CaStorage,
 ): Promise<AuditLog> {
   const signer = await auditKey(keys)
-  return openAuditLog({
-    origin: `${trustDomain.name}/audit`,
-    signer,
-    entries: storage.audit,
-    tiles: createTileDirectory(directory),
-    sinks: auditSinks,
-    ...{ clock, logger },
-  })
+  try {
+    return await openAuditLog({
+      origin: `${trustDomain.name}/audit`,
+      signer,
+      entries: storage.audit,
+      tiles: createTileDirectory(directory),
+      sinks: auditSinks,
+      ...{ clock, logger },
+    })
+  } catch (error) {
+    throw inDirectory(directory, error)
+  }
+}
+
+/** The log itself knows neither where its tiles are, nor that they can be made from the store. */
+function inDirectory(directory: string, error: unknown): unknown {
+  if (!isPkiError(error, 'ERR_AUDIT_LOG') && !isPkiError(error, 'ERR_NOTE_INVALID')) return error
+  return new PkiError(
+    error.code,
+    `${directory}: ${error.message}. Keep the directory as evidence under another name: without it the ` +
+      'log is made again from the store, if that is the latest one',
+    { cause: error },
+  )
 }
 
 async function auditKey(keys: KeyManager): Promise<Signer> {

@@ -40,7 +40,8 @@ export async function decryptPrivateKey(
   // The content decrypts, so the passphrase is correct and other data was changed.
   throw new PkiError(
     'ERR_KEY_STORAGE',
-    'the MAC of the key file does not verify: its key, its description or its path was changed',
+    'the MAC of the key file does not verify: its key, its description or its path was changed; restore it ' +
+      'from a backup',
   )
 }
 

@@ -28,7 +28,7 @@ export function checkAccess(
     throw new PkiError(
       'ERR_KEY_STORAGE',
       `${what} is accessible to others: mode ${(mode & 0o777).toString(8)}, group ${gid}; ${required} is ` +
-        'required. For a Kubernetes volume with ' +
+        `required (chmod ${required}). For a Kubernetes volume with ` +
         'fsGroup, give that group as dangerouslyAllowGroupId',
     )
   }
@@ -37,7 +37,8 @@ export function checkAccess(
   if (uid !== owner && !(isGroup && uid === 0)) {
     throw new PkiError(
       'ERR_KEY_STORAGE',
-      `${what} belongs to the user ${uid}; this process is the user ${owner}`,
+      `${what} belongs to the user ${uid}; this process is the user ${owner}: run it as that user, or ` +
+        'give the directory and its files to this one (chown)',
     )
   }
 }

@@ -68,8 +68,9 @@ export class KeyDirectory {
 
   /** The text of a version and what it says of the key; undefined if there is none. */
   async header(id: string, version: number): Promise<KeyFileHeader | undefined> {
-    const text = await readSecureFile(this.#path(id, version), maxKeyFileOctets, this.#access)
-    return text === undefined ? undefined : readKeyFileHeader({ id, version }, text)
+    const path = this.#path(id, version)
+    const text = await readSecureFile(path, maxKeyFileOctets, this.#access)
+    return text === undefined ? undefined : readKeyFileHeader(path, text)
   }
 
   /** False if the version exists, or existed and was destroyed meanwhile. */

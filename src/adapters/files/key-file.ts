@@ -22,6 +22,8 @@ export interface KeyFileHeader {
   readonly mac: Uint8Array
   /** The whole file. */
   readonly text: string
+  /** Where it was read; undefined for one that is being written. */
+  readonly path?: string
 }
 
 /** A decrypted key file. */
@@ -43,10 +45,10 @@ export async function writeKeyFile(
 }
 
 /** Reads the description above the key. @throws ERR_KEY_STORAGE */
-export function readKeyFileHeader(place: KeyPlace, text: string): KeyFileHeader {
+export function readKeyFileHeader(path: string, text: string): KeyFileHeader {
   const [, algorithm = '', created = '', mac = ''] = headerPattern.exec(text) ?? []
-  if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw foreign(place)
-  return { algorithm, created: new Date(created), mac: decodeBase64(mac), text }
+  if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw foreign(path)
+  return { algorithm, created: new Date(created), mac: decodeBase64(mac), text, path }
 }
 
 /**
@@ -58,17 +60,17 @@ export async function openKeyFile(
   header: KeyFileHeader,
   passphrase: string | Uint8Array,
 ): Promise<OpenedKeyFile> {
-  const { algorithm, created, mac, text } = header
+  const { algorithm, created, mac, text, path = `the file of key ${place.id}` } = header
   const der = decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], maxKeyFileOctets)
-  if (textOf(algorithm, created, mac, der) !== text) throw foreign(place)
+  if (textOf(algorithm, created, mac, der) !== text) throw foreign(path)
   const about = description(place, algorithm, created)
   const decrypted = await decryptPrivateKey({ der, mac }, passphrase, about).catch((cause: unknown) => {
     if (!isPkiError(cause)) throw cause
-    throw new PkiError(cause.code, `key ${place.id}, version ${place.version}: ${cause.message}`, { cause })
+    throw new PkiError(cause.code, `${path}: ${cause.message}`, { cause })
   })
   const key = importPrivateKey(decrypted)
   const signer = new SoftwareSigner(key, { id: place.id, pss: algorithm.startsWith('RSA-PSS') })
-  if (signer.algorithm !== algorithm) throw foreign(place)
+  if (signer.algorithm !== algorithm) throw foreign(path)
   return { ...header, signer }
 }
 
@@ -83,10 +85,10 @@ function description({ id, version }: KeyPlace, algorithm: KeyAlgorithm, created
   return `${id}/${version}\n${algorithm}\n${created.toISOString()}\n`
 }
 
-function foreign({ id, version }: KeyPlace): PkiError {
+function foreign(path: string): PkiError {
   return new PkiError(
     'ERR_KEY_STORAGE',
-    `the file of version ${version} of the key ${id} was not written by this key manager`,
+    `${path} was not written by this key manager, or was changed: restore it from a backup`,
   )
 }
 

@@ -206,7 +206,8 @@ export class AuditLog {
     throw new PkiError(
       'ERR_AUDIT_LOG',
       `the log has ${size} signed entries, and the store ${last === undefined ? 'no' : 'another'} entry ` +
-        `${size - 1}: the store is an older one, or that of another log`,
+        `${size - 1}: the store is an older one, or that of another log. Bring back the latest store: ` +
+        'nothing is added to the log of one that has lost records',
     )
   }
 

@@ -11,7 +11,8 @@ export function requireClock(nowMs: number, latestMs: number): void {
   throw new PkiError(
     'ERR_STORE_CLOCK',
     `the clock says ${new Date(nowMs).toISOString()}; the latest time on record is ` +
-      `${new Date(latestMs).toISOString()}; at most five minutes before it is accepted`,
+      `${new Date(latestMs).toISOString()}; at most five minutes before it is accepted. Set the clock; if ` +
+      'the record is wrong, open the store once with acceptEarlierClock',
   )
 }
 
