@@ -11,6 +11,7 @@ import type {
 import { PkiError } from '../errors/index.ts'
 import { checkCounts } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
+import { requireNewPassphrase } from '../internal/passphrase.ts'
 import type { createIssuanceService } from '../issuance/index.ts'
 import type { KeyManager } from '../keys/index.ts'
 import { systemClock } from '../runtime/index.ts'
@@ -36,7 +37,9 @@ export interface CaServiceOptions extends Pick<
    * same `keys`, and each a directory of its own. Whoever opened it closes it, after the service.
    */
   readonly storage?: CaStorage
-  /** Encrypts the key files, at least 12 characters. Required where `keys` is not given. */
+  /**
+   * Encrypts the key files. Of a new CA it has at least 12 characters. Required where `keys` is not given.
+   */
   readonly passphrase?: Parameters<typeof FileKeyManager.open>[0]['passphrase']
   /** Where the keys are, instead of in files: a token, for instance. Whoever opened it closes it. */
   readonly keys?: KeyManager
@@ -97,6 +100,21 @@ export interface ReadCaServiceOptions extends CaServiceOptions {
   readonly crlTtlSeconds: number
   readonly lookBackSeconds: number
   readonly audit: boolean
+}
+
+/** Asks for the passphrase of something new. @throws ERR_INVALID_ARGUMENT under 12 characters */
+export async function newPassphrase(
+  caller: string,
+  source: NonNullable<CaServiceOptions['passphrase']>,
+): Promise<string | Uint8Array> {
+  if (typeof source !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: passphrase is not a function`)
+  const passphrase = requireNewPassphrase(await source())
+  if (passphrase.length >= 12) return passphrase
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    `${caller}: the passphrase has ${passphrase.length} characters; at least 12 are needed`,
+  )
 }
 
 /** @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID */

@@ -22,7 +22,7 @@ import { openServiceAudit } from './ca-audit.ts'
 import { ServiceAuthorities } from './ca-authorities.ts'
 import { CaHealthCheck } from './ca-health.ts'
 import type { CaHealth } from './ca-health.ts'
-import { readCaServiceOptions } from './ca-service-options.ts'
+import { newPassphrase, readCaServiceOptions } from './ca-service-options.ts'
 import type { CaServiceOptions, ReadCaServiceOptions } from './ca-service-options.ts'
 import { numberedByLeader, seekLeadership } from './leadership.ts'
 import type { Leadership } from './leadership.ts'
@@ -104,6 +104,8 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
       clock,
     })
     if (read.keys === undefined) opened.push(keys)
+    if (read.passphrase !== undefined && (await keys.listKeys()).length === 0)
+      await newPassphrase('createCaService', read.passphrase)
     await requireStore(directory, storage)
     const owned = read.keys === undefined ? keys : undefined
     const records = new OperationRecords(storage.audit, clock, read.audit)

@@ -11,9 +11,9 @@ import { encodeAuditRecord } from '../../audit/index.ts'
 import type { AuditLog } from '../../audit/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
-import { requireNewPassphrase } from '../../internal/passphrase.ts'
 import type { KeyManager } from '../../keys/index.ts'
 import type { Clock } from '../../runtime/index.ts'
+import { newPassphrase } from '../ca-service-options.ts'
 import { systemError } from '../system-error.ts'
 import { ArchiveWriter } from './archive-cipher.ts'
 import { writeEnd, writeEntry } from './archive-entries.ts'
@@ -67,7 +67,7 @@ export async function createBackup(source: BackupSource, options: BackupOptions)
       'ERR_INVALID_ARGUMENT',
       'backup: the records are in a storage that was given; back that up by its own tools, and `keys/`',
     )
-  const passphrase = await newPassphrase(read.passphrase)
+  const passphrase = await newPassphrase('backup', read.passphrase)
   const created = new Date(source.clock.now())
   const [copy, temporary] = [
     join(source.directory, `${copyPrefix}${randomBytes(8).toString('hex')}`),
@@ -97,15 +97,6 @@ export async function createBackup(source: BackupSource, options: BackupOptions)
   } finally {
     for (const file of [copy, temporary]) await rm(file, { force: true }).catch(() => undefined)
   }
-}
-
-/** @throws ERR_INVALID_ARGUMENT */
-async function newPassphrase(source: PassphraseSource): Promise<string | Uint8Array> {
-  if (typeof source !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'backup: passphrase is not a function')
-  const passphrase = requireNewPassphrase(await source())
-  if (passphrase.length >= 12) return passphrase
-  throw new PkiError('ERR_INVALID_ARGUMENT', 'backup: the passphrase must have at least 12 characters')
 }
 
 /** The backup is itself on record, and the checkpoint covers that. */
