@@ -113,6 +113,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
   readonly #stop: () => void
   readonly #listeners = new Set<() => void>()
   #round = 0
+  #change = 0
   #context: { readonly identity: X509Identity; readonly context: SecureContext } | undefined
 
   constructor({ source, revocation, minVersion, clock, logger }: Readonly<TlsIdentityOptions>) {
@@ -124,6 +125,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     this.verifier = new PeerVerifier({ bundles: source, revocation, clock: this.clock })
     this.#minVersion = minVersion ?? 'TLSv1.2'
     const changed = (): void => {
+      this.#change++
       for (const listener of [...this.#listeners]) this.#tell(listener)
       void this.#recheckInTurns()
     }
@@ -142,6 +144,11 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
 
   get current(): X509Identity {
     return this.source.current
+  }
+
+  /** Another number after each new SVID or bundle, and after they were taken back. */
+  get change(): number {
+    return this.#change
   }
 
   /** The inputs of a secure context. */
@@ -167,7 +174,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     return this.#context.context
   }
 
-  /** Calls `listener` after each new SVID, and when it was taken back. Returns a function that stops it. */
+  /** Calls `listener` after each `change`. Returns a function that stops it, without which it is held. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => {

@@ -52,9 +52,6 @@ export class GuardedConnector {
     const own = requireTlsIdentity(identity)
     const authorize = matcherOf(id)
     const sessions = new SessionCache(maxSessions)
-    own.onChange(() => {
-      sessions.clear()
-    })
     this.identity = own
     this.maxAgeMs = maxConnectionAgeSeconds * 1000
     this.#connect = (connection) => connectGuarded(own, authorize, sessions, connection)

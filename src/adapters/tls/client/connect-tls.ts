@@ -16,13 +16,14 @@ import type { SourceTlsIdentity } from '../tls-identity.ts'
 interface KeptSession {
   readonly session: Buffer
   readonly chain: readonly Certificate[]
+  /** The change of the identity before its connection began: a later one ends the session. */
+  readonly change: number
 }
 
 /** Sessions by address, for one identity and one authorization. */
 export class SessionCache {
   readonly #sessions = new Map<string, KeptSession>()
   readonly #max: number
-  #round = 0
 
   constructor(max = 100) {
     this.#max = max
@@ -31,10 +32,14 @@ export class SessionCache {
   /**
    * A session serves every connection until the server issues another: Node's servers issue none when they
    * resume, so using each once would make every second handshake a full one. Who watches the network can then
-   * tell that two connections are of one client (RFC 8446 §C.4).
+   * tell that two connections are of one client (RFC 8446 §C.4). A session from before the last change of the
+   * own certificate or of the roots would show the certificate of then.
    */
-  get(address: string): KeptSession | undefined {
-    return this.#sessions.get(address)
+  get(address: string, change: number): KeptSession | undefined {
+    const kept = this.#sessions.get(address)
+    if (kept === undefined || kept.change === change) return kept
+    this.#sessions.delete(address)
+    return undefined
   }
 
   /** After a failed handshake or a refused server, unless another session has replaced this one. */
@@ -52,17 +57,6 @@ export class SessionCache {
       return
     }
   }
-
-  /** Called after a change of the own certificate or of the roots. */
-  clear(): void {
-    this.#round++
-    this.#sessions.clear()
-  }
-
-  /** A session of a connection that began in an earlier round would show the certificate of then. */
-  get round(): number {
-    return this.#round
-  }
 }
 
 /**
@@ -77,8 +71,8 @@ export function connectGuarded(
 ): TLSSocket {
   const { host = '', port, path = '', servername = '' } = options
   const address = `${host}|${String(port)}|${path}|${servername}`
-  const { round } = sessions
-  const kept = sessions.get(address)
+  const { change } = identity
+  const kept = sessions.get(address, change)
   const socket = connect({
     ...options,
     secureContext: identity.secureContext(),
@@ -103,7 +97,8 @@ export function connectGuarded(
     })
   socket.on('session', (session: Buffer) => {
     const peer = peerOf(socket)
-    if (peer !== undefined && sessions.round === round) sessions.keep(address, { session, chain: peer.chain })
+    if (peer !== undefined && identity.change === change)
+      sessions.keep(address, { session, chain: peer.chain, change })
   })
   return socket
 }

@@ -200,6 +200,25 @@ test('a session that began before a change is not resumed after it', async () =>
   expect(raw.resumed).toBe(0)
 })
 
+test('a session of before a change is not resumed after it', async () => {
+  const told = new Told()
+  await using identity = createTlsIdentity({ source: told.source })
+  const raw = await rawServer(peer)
+  onTestFinished(() => void raw.server.close())
+  const agent = httpsAgent(identity, { id: peerId, node: { keepAlive: false } })
+  const resumed: number[] = []
+  for (const change of [false, false, true, false]) {
+    if (change) told.change()
+    const sent = https.get({ host: '127.0.0.1', port: raw.port, agent })
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    const { socket } = response
+    await once(response.resume(), 'end')
+    socket.destroy()
+    resumed.push(raw.resumed)
+  }
+  expect(resumed).toEqual([0, 1, 1, 2])
+})
+
 test('a request that waits for a connection fails when the SVID is gone', async () => {
   const told = new Told()
   await using identity = createTlsIdentity({ source: told.source })
