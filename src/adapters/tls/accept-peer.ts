@@ -14,8 +14,6 @@ export interface AcceptOptions {
   readonly purpose: PeerPurpose
   /** The chain stored with the session that the connection resumes. */
   readonly remembered?: readonly Certificate[] | undefined
-  /** Called when the peer is no longer accepted, before the socket is destroyed. */
-  readonly onClose?: ((reason: PkiError) => void) | undefined
 }
 
 /**
@@ -30,6 +28,7 @@ export function acceptPeer(
   const { authorize, purpose, remembered } = options
   let peer: TlsPeerIdentity
   try {
+    identity.requireOpen()
     const chain = identity.verifier.presentedChain(socket, remembered)
     peer = identity.verifier.verify(chain, purpose, authorize)
   } catch (error) {
@@ -71,7 +70,6 @@ class AcceptedConnection implements LiveConnection {
   }
 
   close(reason: PkiError): void {
-    this.#options.onClose?.(reason)
     this.socket.destroy(reason)
   }
 }

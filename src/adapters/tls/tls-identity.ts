@@ -33,7 +33,7 @@ export interface TlsIdentityOptions {
   readonly logger?: Logger | undefined
 }
 
-/** The identity of this process in TLS. */
+/** The identity of this process in TLS. When it is disposed of, its connections end, and no other begins. */
 export interface TlsIdentity extends AsyncDisposable {
   /** The SVID with its private key for the next handshake. @throws ERR_SVID_UNAVAILABLE */
   readonly current: X509Identity
@@ -114,6 +114,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
   readonly #listeners = new Set<() => void>()
   #round = 0
   #change = 0
+  #isClosed = false
   #context: { readonly identity: X509Identity; readonly context: SecureContext } | undefined
 
   constructor({ source, revocation, minVersion, clock, logger }: Readonly<TlsIdentityOptions>) {
@@ -221,7 +222,13 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     return true
   }
 
+  /** Of a later connection nothing would be learnt that could end it. @throws ERR_CLOSED */
+  requireOpen(): void {
+    if (this.#isClosed) throw new PkiError('ERR_CLOSED', 'the TLS identity was disposed of')
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     this.#stop()
     this.#round++
     this.#listeners.clear()

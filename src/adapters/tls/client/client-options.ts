@@ -96,6 +96,7 @@ function hooksOf(
       if (accepted) return undefined
       // Node does not catch what this function throws: it would end the process.
       try {
+        identity.requireOpen()
         const chain = peerCertificates({
           getPeerCertificate: () => certificate as DetailedPeerCertificate,
         })

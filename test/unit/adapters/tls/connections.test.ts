@@ -1,12 +1,19 @@
-// What clients keep of their connections, and for how long.
+// What an identity and its clients keep of a connection, and for how long.
 
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
+import * as tls from 'node:tls'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { connectTls } from '../../../../src/adapters/tls/index.ts'
-import { openWorld, peerId, rawServer } from './door-fixtures.ts'
+import {
+  connectTls,
+  createTlsIdentity,
+  createTlsServer,
+  tlsClientOptions,
+} from '../../../../src/adapters/tls/index.ts'
+import { code } from '../../../support/codes.ts'
+import { openWorld, peerId, portOf, rawRequest, rawServer } from './door-fixtures.ts'
 import type { Credentials, World } from './door-fixtures.ts'
 
 let world: World
@@ -41,4 +48,28 @@ test('an identity holds nothing of a connection that has ended', async () => {
     return authorizations.filter((one) => one.deref() !== undefined).length
   }
   await expect.poll(held).toBeLessThan(5)
+})
+
+test('a handshake that is under way when its identity is disposed of is refused', async () => {
+  const identity = createTlsIdentity({ source: world.source })
+  const server = createTlsServer(identity, { authorize: peerId }, (socket) => socket.end('granted'))
+  server.on('tlsClientError', () => undefined)
+  const raw = await rawServer(peer)
+  onTestFinished(() => {
+    server.close()
+    raw.server.close()
+  })
+  const to = { host: '127.0.0.1', port: raw.port }
+  const options = tlsClientOptions(identity, { id: peerId })
+  const clients = [
+    connectTls(identity, { id: peerId, ...to }),
+    tls.connect({ ...to, ...options }),
+    tls.connect({ ...to, ...options, maxVersion: 'TLSv1.2' }),
+  ]
+  const refused = clients.map((one) => expect(once(one, 'secureConnect')).rejects.toThrow(code('ERR_CLOSED')))
+  const answer = rawRequest(await portOf(server), 'hello', peer)
+  await identity[Symbol.asyncDispose]()
+  await Promise.all(refused)
+  expect((await answer).text).toBe('')
+  expect(identity.connections.size).toBe(0)
 })
