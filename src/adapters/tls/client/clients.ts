@@ -146,13 +146,12 @@ class GuardedAgent extends Agent {
 
   #keep(socket: Duplex): boolean {
     const ageMs = this.#connector.identity.clock.monotonic() - (this.#openedMs.get(socket) ?? -Infinity)
-    if (ageMs >= this.#connector.maxAgeMs) return false
-    const idle = socket as Partial<TLSSocket>
-    idle.setKeepAlive?.(true, 1000)
-    idle.unref?.()
-    return true
+    return ageMs < this.#connector.maxAgeMs && nodeAgent.keepSocketAlive.call(this, socket)
   }
 }
+
+/** Not in @types/node for https.Agent either. */
+const nodeAgent = Agent.prototype as Agent & { keepSocketAlive(this: Agent, socket: Duplex): boolean }
 
 /** How a request reaches its host: a `lookup` that refuses addresses must be asked, for instance. */
 function transportOf({ lookup, family, hints, localAddress, localPort }: RequestOptions): ConnectionOptions {

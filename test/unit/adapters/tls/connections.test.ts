@@ -1,6 +1,9 @@
 // What an identity and its clients keep of a connection, and for how long.
 
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import * as https from 'node:https'
+import type { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as tls from 'node:tls'
 import { setFlagsFromString } from 'node:v8'
@@ -8,8 +11,10 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import {
   connectTls,
+  createHttpsServer,
   createTlsIdentity,
   createTlsServer,
+  httpsAgent,
   tlsClientOptions,
 } from '../../../../src/adapters/tls/index.ts'
 import { code } from '../../../support/codes.ts'
@@ -72,4 +77,29 @@ test('a handshake that is under way when its identity is disposed of is refused'
   await Promise.all(refused)
   expect((await answer).text).toBe('')
   expect(identity.connections.size).toBe(0)
+})
+
+test('an agent keeps no connection that the server closes soon, and no timeout of a request', async () => {
+  const id = Object.assign(() => true, { description: 'anybody' })
+  const server = createHttpsServer(world.identity, { authorize: id }, (_request, response) => {
+    response.end('hello')
+  })
+  onTestFinished(() => void server.close())
+  const port = await portOf(server)
+  const agent = httpsAgent(world.identity, { id })
+  onTestFinished(() => agent.destroy())
+  const socketOf = async (timeout?: number): Promise<Socket> => {
+    const sent = https.get({ host: '127.0.0.1', port, agent, ...(timeout === undefined ? {} : { timeout }) })
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    const { socket } = response
+    await once(response.resume(), 'end')
+    await turn()
+    return socket
+  }
+  const first = await socketOf(60_000)
+  expect(first.timeout).toBe(0)
+  // Announced as `Keep-Alive: timeout=1`.
+  server.keepAliveTimeout = 1_000
+  expect(await socketOf()).toBe(first)
+  expect(await socketOf()).not.toBe(first)
 })
