@@ -79,8 +79,8 @@ export function connectGuarded(
     // OpenSSL cannot check SPIFFE IDs or bundles; the verification below does, before any data is sent.
     rejectUnauthorized: false,
     checkServerIdentity: acceptPeerLater,
-    ...(kept === undefined ? {} : { session: kept.session }),
   })
+  if (kept !== undefined) resume(socket, kept.session)
   gateClient(socket, () => {
     const outcome = acceptPeer(identity, socket, {
       authorize,
@@ -101,6 +101,20 @@ export function connectGuarded(
       sessions.keep(address, { session, chain: peer.chain, change })
   })
   return socket
+}
+
+/**
+ * Sets the session before the ClientHello. As an option of `connect`, Node would parse it twice, with its
+ * certificate: a tenth of a resumed connection.
+ */
+function resume(socket: TLSSocket, session: Buffer): void {
+  socket.prependOnceListener('connect', () => {
+    try {
+      ;(socket as TLSSocket & { setSession(session: Buffer): void }).setSession(session)
+    } catch {
+      // A full handshake follows.
+    }
+  })
 }
 
 const acceptPeerLater = (): undefined => undefined
