@@ -21,11 +21,12 @@ export async function openPlace(options: {
   readonly hsm: boolean
 }): Promise<CaPlace> {
   const { data, hsm } = options
-  if (data !== undefined && hsm)
-    throw new Error('--data and --hsm exclude each other: the token of --hsm is gone at the end of the run')
   const passphrase = data === undefined ? randomUUID() : process.env['CA_PASSPHRASE']
   if (passphrase === undefined || passphrase === '')
-    throw new Error('--data keeps the keys in encrypted files: set CA_PASSPHRASE to at least 12 characters')
+    throw new Error(
+      '--data keeps the keys in encrypted files: set CA_PASSPHRASE, which opens them, in the environment; ' +
+        'for a new CA to at least 12 characters',
+    )
   const directory = data ?? (await mkdtemp(join(tmpdir(), 'spiffe-pki-')))
   const token = hsm ? await (await import('./softhsm.ts')).openSoftHsm() : undefined
   return {

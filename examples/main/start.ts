@@ -7,8 +7,9 @@
 //   npm start -- --mesh       a CA, agents and two real Envoys: rotations and a revocation under traffic
 
 import { once } from 'node:events'
-import { readArguments } from '../../scripts/command-line.ts'
+import { giveUp, readArguments } from '../../scripts/command-line.ts'
 import { ApiKeyAuthenticator } from 'spiffe-pki/auth'
+import { isPkiError } from 'spiffe-pki/errors'
 import { startCa } from './embedded-ca.ts'
 import { openPlace } from './ca-place.ts'
 import { showPolicy } from './policy-story.ts'
@@ -42,10 +43,29 @@ const { values } = readArguments(
   },
   usage,
 )
+checkTogether(values)
 await story(values).catch((error: unknown) => {
-  console.error(`\nIt ended early: ${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+  // The code is what docs/errors.md and the table of the guide are ordered by.
+  const advice = isPkiError(error)
+    ? `${error.code}: what to do is in docs/errors.md and docs/guides/run-a-ca.md`
+    : 'npm start -- --help shows the options'
+  const message = error instanceof Error ? error.message : String(error)
+  console.error(`\nIt ended early: ${message}\n${advice}`)
   process.exitCode = 1
 })
+
+/** An option that would be ignored is a mistake: who gave it expects something of it. */
+function checkTogether({ policy, mesh, serve, data, hsm }: typeof values): void {
+  const kept = [serve && '--serve', data !== undefined && '--data', hsm && '--hsm'].filter(Boolean)
+  const alone = [policy !== undefined && '--policy', mesh && '--mesh'].filter(Boolean)
+  const [first, second = kept[0]] = alone
+  if (first !== undefined && second !== undefined)
+    giveUp(`${first} and ${second} exclude each other: ${first} runs a story of its own`, usage)
+  if (data !== undefined && hsm)
+    giveUp('--data and --hsm exclude each other: the token of --hsm is gone at the end of the run', usage)
+  if (data === '') giveUp('--data has no value after it; give it the directory of the CA', usage)
+  if (policy === '') giveUp('--policy has no value after it; give it the file of a policy', usage)
+}
 
 function story(given: typeof values): Promise<void> {
   if (given.mesh) return mesh(given.ttl)

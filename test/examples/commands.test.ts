@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -104,6 +104,11 @@ describe('a mistake', () => {
     [bench, ['spiffe-id', '--json', folder], 'this is a folder; name a file in it'],
     [fuzz, ['spiffe-id', '--runs', '-1'], '--runs has no value after it'],
     [fuzz, ['spiffe-id', '--seed'], '--seed has no value after it'],
+    [start, ['--policy', 'p.yaml', '--data', folder], '--policy and --data exclude each other'],
+    [start, ['--mesh', '--policy', 'p.yaml'], '--policy and --mesh exclude each other'],
+    [start, ['--mesh', '--serve'], '--mesh and --serve exclude each other'],
+    [start, ['--data', folder, '--hsm'], '--data and --hsm exclude each other'],
+    [start, ['--data='], '--data has no value after it'],
     [start, ['--hsm=yes'], "Option '--hsm' does not take an argument"],
     [errorsPage, ['--check'], "Unknown option '--check'"],
     [importTime, ['twice'], "Unexpected argument 'twice'"],
@@ -120,6 +125,20 @@ describe('a mistake', () => {
     const { status, stderr } = command(start, ['--hsm'], { SOFTHSM2_MODULE: join(folder, 'libsofthsm2.so') })
     expect(stderr).toContain('SOFTHSM2_MODULE names')
     expect(stderr).not.toMatch(/^ {4}at /m)
+    expect(status).toBe(1)
+  })
+})
+
+describe('a CA that does not start', () => {
+  it('says why, by which code, and where the advice is, and nothing of options', () => {
+    const file = join(folder, 'a-file')
+    writeFileSync(file, '')
+    const { status, stderr } = command(start, ['--data', file], {
+      CA_PASSPHRASE: 'a passphrase for this test',
+    })
+    expect(stderr).toContain(file)
+    expect(stderr).toContain('ERR_STORE_UNAVAILABLE: what to do is in docs/errors.md')
+    expect(stderr).not.toMatch(/Usage|^ {4}at /m)
     expect(status).toBe(1)
   })
 })
