@@ -43,7 +43,7 @@ export class Admission {
     const { grpc, limits, logger, metrics, clock } = options
     this.#options = options
     this.logger = logger
-    this.connections = new Connections(limits, logger, metrics)
+    this.connections = new Connections(limits, logger, metrics, clock)
     this.handshakes = new HandshakeLine(clock)
     this.#gate = new CallGate(options)
     this.grpcServer = new grpc.Server({

@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net'
 import { metricNames } from '../../../runtime/index.ts'
-import type { Logger, Metrics } from '../../../runtime/index.ts'
+import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import type { ResolvedLimits } from './admission-limits.ts'
 import { Connection, Source } from './connection.ts'
 import { sourceOf } from './source-address.ts'
@@ -13,11 +13,15 @@ export class Connections {
   readonly #limits: ResolvedLimits
   readonly #logger: Logger
   readonly #metrics: Metrics
+  readonly #clock: Pick<Clock, 'monotonic'>
+  /** The last warning of each reason, and how many of it were not logged since. */
+  readonly #warned = new Map<string, { readonly atMs: number; unlogged: number }>()
   readonly #sources = new Map<string, Source>()
   readonly #bySocket = new Map<string, Connection>()
   #size = 0
 
-  constructor(limits: ResolvedLimits, logger: Logger, metrics: Metrics) {
+  constructor(limits: ResolvedLimits, logger: Logger, metrics: Metrics, clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock
     this.#limits = limits
     this.#logger = logger
     this.#metrics = metrics
@@ -62,15 +66,16 @@ export class Connections {
     this.#metrics.count(metricNames.grpcConnectionsRefused, { reason })
     const limit = reason === 'source' ? this.#limits.maxConnectionsPerSource : this.#limits.maxConnections
     if (reason === 'reset') this.#logger.debug({ reason }, 'connection was reset before it was accepted')
-    else this.#logger.warn({ reason, limit, peer: socket.remoteAddress }, 'connection refused: too many')
+    else this.#warn(reason, { limit, peer: socket.remoteAddress }, 'connection refused: too many')
     socket.destroy()
   }
 
   /** The limit that was reached, if any. */
   #makeRoom(source: Source): 'source' | 'connections' | undefined {
     const { maxConnections, maxConnectionsPerSource } = this.#limits
-    if (source.connections.size >= maxConnectionsPerSource && !this.#evict(source)) return 'source'
-    if (this.#size >= maxConnections && !this.#evict(this.#fullest())) return 'connections'
+    if (source.connections.size >= maxConnectionsPerSource && !this.#evict(source, maxConnectionsPerSource))
+      return 'source'
+    if (this.#size >= maxConnections && !this.#evict(this.#fullest(), maxConnections)) return 'connections'
     return undefined
   }
 
@@ -100,17 +105,31 @@ export class Connections {
   }
 
   /** Closes the oldest unauthenticated connection; false if there is none. */
-  #evict(source: Source | undefined): boolean {
+  #evict(source: Source | undefined, limit: number): boolean {
     const oldest = source?.strangers.values().next().value
     if (source === undefined || oldest === undefined) return false
     source.strangers.delete(oldest)
     this.#metrics.count(metricNames.grpcConnectionsRefused, { reason: 'evicted' })
-    this.#logger.warn(
-      { source: source.address, connections: source.connections.size, limit: this.#limits.maxConnections },
+    this.#warn(
+      'evicted',
+      { source: source.address, connections: source.connections.size, limit },
       'connection of a stranger closed: too many connections',
     )
     oldest.socket.destroy()
     return true
+  }
+
+  /** One in ten seconds for each reason: strangers connect thousands of times a second, and fill no log. */
+  #warn(reason: string, fields: Readonly<Record<string, unknown>>, message: string): void {
+    const atMs = this.#clock.monotonic()
+    const last = this.#warned.get(reason)
+    if (last !== undefined && atMs < last.atMs + quietMs) {
+      last.unlogged++
+      return
+    }
+    this.#warned.set(reason, { atMs, unlogged: 0 })
+    const { unlogged = 0 } = last ?? {}
+    this.#logger.warn({ reason, ...fields, ...(unlogged === 0 ? {} : { unlogged }) }, message)
   }
 
   #fullest(): Source | undefined {
@@ -120,6 +139,8 @@ export class Connections {
     return fullest
   }
 }
+
+const quietMs = 10_000
 
 /** One connection has one pair of addresses, also behind a wildcard address. */
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {

@@ -5,11 +5,10 @@ import { Connections } from '../../../../../src/adapters/grpc/server/connections
 import type { Connection } from '../../../../../src/adapters/grpc/server/connection.ts'
 import type { AdmissionLimits } from '../../../../../src/adapters/grpc/server/index.ts'
 import { FakeSocket, listenerParts } from '../../../../support/listener.ts'
-import type { Told } from '../../../../support/listener.ts'
 
 interface Opened {
   readonly connections: Connections
-  readonly told: Told
+  readonly told: ReturnType<typeof listenerParts>
   readonly accept: (address?: string) => {
     readonly socket: FakeSocket
     readonly connection: Connection | undefined
@@ -18,7 +17,7 @@ interface Opened {
 
 function open(limits: AdmissionLimits = {}): Opened {
   const told = listenerParts(limits)
-  const connections = new Connections(told.limits, told.logger, told.metrics)
+  const connections = new Connections(told.limits, told.logger, told.metrics, told.clock)
   const accept: Opened['accept'] = (address = '192.0.2.1') => {
     const socket = new FakeSocket(address)
     return { socket, connection: connections.accept(socket.socket, false) }
@@ -48,6 +47,17 @@ describe('Connections', () => {
     ])
     expect(told.reasons).toEqual(['evicted'])
     expect(told.log).toContainEqual(expect.objectContaining({ level: 'warn', source: '192.0.2.1' }))
+  })
+
+  it('are logged once in ten seconds, with the number of those between, and all are counted', () => {
+    const { told, accept } = open({ maxConnectionsPerSource: 2 })
+    for (let i = 0; i < 1002; i++) accept()
+    expect(told.reasons).toHaveLength(1000)
+    expect(told.log).toEqual([expect.objectContaining({ source: '192.0.2.1', limit: 2 })])
+    told.clock.advance(10_000)
+    accept()
+    expect(told.log).toHaveLength(2)
+    expect(told.log[1]).toMatchObject({ level: 'warn', unlogged: 999 })
   })
 
   it.each([
