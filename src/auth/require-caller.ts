@@ -1,6 +1,7 @@
 // Error constructors for authenticators, and the checks of the callers that they return.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
+import { nameOf } from '../internal/options.ts'
 import { SpiffeId } from '../spiffe/index.ts'
 import type { AuthenticationError, AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
 import type { KubernetesCaller } from './authenticator.ts'
@@ -62,7 +63,7 @@ export function checkCaller(caller: Caller, name: string): Caller {
   const { identities, credential, claims, kubernetes }: Readonly<Partial<Record<keyof Caller, unknown>>> =
     isObject(caller) ? caller : {}
   if (typeof credential !== 'string' || credential === '')
-    throw failed(name, 'returned a caller without a kind of credential')
+    throw failed(name, `returned a caller without a kind of credential: ${nameOf(caller)}`)
   if (!isObject(claims) || Array.isArray(claims)) throw failed(name, 'returned a caller without claims')
   const pod = kubernetes === undefined ? undefined : checkKubernetes(kubernetes, name)
   return new FrozenCaller(
@@ -106,7 +107,7 @@ function checkIdentities(identities: unknown, name: string): readonly SpiffeId[]
     throw failed(name, `returned ${identities.length} identities; at most ${maxIdentities} are accepted`)
   const copy: readonly unknown[] = [...(identities as readonly unknown[])]
   if (!copy.every((id) => id instanceof SpiffeId))
-    throw failed(name, 'returned an identity that is not a SpiffeId')
+    throw failed(name, 'returned an identity that is not a SpiffeId; SpiffeId.parse makes one of a text')
   return Object.freeze(copy)
 }
 

@@ -2,11 +2,12 @@
 // decoders ignore invalid characters and stop at "=".
 
 import { PkiError } from '../errors/index.ts'
+import { nameOf } from './options.ts'
 
 /** The value, if it is a Uint8Array. @throws ERR_INVALID_ARGUMENT for any other type */
 export function requireOctets(octets: Uint8Array, what: string): Uint8Array {
   if (octets instanceof Uint8Array) return octets
-  throw new PkiError('ERR_INVALID_ARGUMENT', `${what} must be a Uint8Array`)
+  throw new PkiError('ERR_INVALID_ARGUMENT', `${what} must be a Uint8Array, found ${nameOf(octets)}`)
 }
 
 /** Whether both hold the same octets. Not constant-time: do not use it for secrets. */

@@ -35,7 +35,7 @@ export function readOptions<Options extends object>(
   kinds: OptionKinds<Options>,
 ): Readonly<Options> {
   const given: unknown = options === undefined ? {} : options
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof Promise) {
     throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: options must be an object, found ${nameOf(given)}`)
   }
   const read: Record<string, unknown> = {}
@@ -67,7 +67,9 @@ function undefinedGuard(caller: string, key: string): PkiError {
   )
 }
 
-function nameOf(value: unknown): string {
-  if (value === null) return 'null'
+/** What a value is, for messages. A forgotten `await` is the usual reason for a promise. */
+export function nameOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (value instanceof Promise) return 'a promise: is an await missing?'
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`
 }

@@ -5,6 +5,7 @@ import { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { Pkcs10CertificateRequest, X509Certificate, X509Crl } from '@peculiar/x509'
 import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
+import { nameOf } from '../internal/options.ts'
 import { decodeOnePem, looksLikePem } from '../internal/pem.ts'
 
 /** The members by which an `@peculiar/x509` object is recognised. */
@@ -28,7 +29,8 @@ export function inputBytes(
   if (rawData instanceof ArrayBuffer) return new Uint8Array(rawData)
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
-    `a ${what} must be a spiffe-pki object, DER, PEM, or an object of node:crypto or @peculiar/x509`,
+    `a ${what} must be a spiffe-pki object, DER, PEM, or an object of node:crypto or @peculiar/x509, found ` +
+      nameOf(input),
   )
 }
 

@@ -1,6 +1,8 @@
 // A file that can change while the service runs: its new content is used as a whole, or not at all.
 
+import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
+import { nameOf } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
@@ -56,6 +58,11 @@ export class ReloadedFile<Value> {
     parse: Parse<Value>,
     options: ReloadOptions,
   ): Promise<ReloadedFile<Value>> {
+    if (typeof path !== 'string' || path === '')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `${owner}: path must be the path of a file, found ${nameOf(path)}`,
+      )
     const text = await readText(path)
     return new ReloadedFile(path, parse, { text, value: await parse(text, path) }, owner, options)
   }

@@ -1,6 +1,6 @@
 // Builds a certificate: fields → to-be-signed bytes → Signer → certificate (RFC 5280 section 4.1).
 
-import { readOptions } from '../../internal/options.ts'
+import { nameOf, readOptions } from '../../internal/options.ts'
 import { bitString, encodeTime, explicit, integer, sequence } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { signatureAlgorithms } from '../algorithms/signature-algorithm.ts'
@@ -124,6 +124,6 @@ export function requireSigner(signer: Signer): Signer {
     return signer
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
-    'a Signer must have sign, publicKey and one of the signature algorithms',
+    `a Signer must have sign, publicKey and one of the signature algorithms, found ${nameOf(signer)}`,
   )
 }
