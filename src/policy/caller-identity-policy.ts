@@ -135,17 +135,17 @@ export function decideByIdentity(
   if (refused !== undefined) return refused
 
   const subjectAltName = [generalName.uri(identity.toString()), ...allowed]
-  return {
+  return Object.freeze({
     allowed: true,
     rule: 'caller-identity',
-    trimmed,
-    content: {
-      subjectAltName,
+    trimmed: Object.freeze(trimmed),
+    content: Object.freeze({
+      subjectAltName: Object.freeze(subjectAltName),
       subject: subjectOf(csr, identity),
       ttlSeconds: request.ttlSeconds,
       maxTtlSeconds,
-    },
-  }
+    }),
+  })
 }
 
 /** The only identity, or the one of several that the request names. */

@@ -7,11 +7,11 @@ import { readOptions } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { formatGeneralName } from '../../x509/internal.ts'
+import { frozenDecision } from '../frozen-decision.ts'
+import type { AllowedDecision } from '../frozen-decision.ts'
 import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from '../issuance-policy.ts'
 import { askWebhook, checkWebhook } from './policy-webhook.ts'
 import type { PolicyWebhookOptions } from './policy-webhook.ts'
-
-type AllowedDecision = Extract<IssuanceDecision, { allowed: true }>
 
 /** The answer of a hook. @inline */
 interface HookAnswer {
@@ -74,6 +74,8 @@ export function withPolicyHooks(policy: IssuancePolicy, options: PolicyHooksOpti
   return {
     decide: async (request, caller) => {
       let decision = await policy.decide(request, caller)
+      // A hook gets it to read, and may change it by its answer only.
+      if (decision.allowed) decision = frozenDecision(decision)
       if (hook !== undefined && decision.allowed)
         decision = narrow(decision, await called(hook, request, caller, decision), 'hook')
       if (checked !== undefined && decision.allowed)

@@ -3,6 +3,7 @@
 
 import type { SpiffeId } from '../../spiffe/index.ts'
 import type { GeneralName } from '../../x509/index.ts'
+import type { AllowedDecision } from '../frozen-decision.ts'
 import type { IssuanceDecision, PolicyRequest } from '../issuance-policy.ts'
 import { placeholderValues } from './identity-pattern.ts'
 import type { IdentityPattern } from './identity-pattern.ts'
@@ -14,8 +15,6 @@ interface RuleForIdentity {
   readonly pattern: IdentityPattern
   readonly identity: SpiffeId
 }
-
-export type AllowedDecision = Extract<IssuanceDecision, { allowed: true }>
 
 /** Whether an ALLOW rule grants the name. */
 export function mayHave(name: GeneralName, matches: readonly RuleForIdentity[]): boolean {

@@ -22,7 +22,8 @@ import type { PolicyDocument, PolicyRule } from './policy-document.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { mayHaveAddress } from './rule-addresses.ts'
 import { mayHave, withoutSpiffeId } from './rule-names.ts'
-import type { AllowedDecision } from './rule-names.ts'
+import { frozenDecision } from '../frozen-decision.ts'
+import type { AllowedDecision } from '../frozen-decision.ts'
 import { RuleIndex } from './rule-index.ts'
 import { compileTimeWindow } from './time-window.ts'
 import type { TimeTest } from './time-window.ts'
@@ -228,7 +229,7 @@ class RulePolicy implements IssuancePolicy {
         : []
     const narrowed: CertificateContent = { ...content, ttlSeconds, maxTtlSeconds }
     const rule = allowing.map((match) => match.rule.name).join(', ')
-    return { ...decision, rule, content: narrowed, trimmed: [...trimmed, ...cut] }
+    return frozenDecision({ ...decision, rule, content: narrowed, trimmed: [...trimmed, ...cut] })
   }
 }
 

@@ -6,6 +6,7 @@ import { keyPurposeOids } from '../../x509/index.ts'
 import type { CertificateRequest, GeneralName } from '../../x509/index.ts'
 import type { KeyUsageName, PublicKeyAlgorithm } from '../../x509/internal.ts'
 import type { DocumentReader } from '../document-reader.ts'
+import type { AllowedDecision } from '../frozen-decision.ts'
 import type { IssuanceDecision, PolicyRequest } from '../issuance-policy.ts'
 
 /** The settings of a policy document that apply to every rule. @inline */
@@ -71,8 +72,6 @@ export function oneOf(
 export function isKindAllowed({ sanKinds }: TrustDomainRules, { type }: GeneralName): boolean {
   return sanKinds?.includes(type as 'dns' | 'ip') !== false
 }
-
-type AllowedDecision = Extract<IssuanceDecision, { allowed: true }>
 
 /** The decision after the settings of the trust domain: allowed, narrowed, or refused. */
 export function decideByTrustDomain(

@@ -221,3 +221,18 @@ it.each([
     expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' }),
   )
 })
+
+it('a hook gets the decision of any policy frozen: it narrows by its answer alone', async () => {
+  const content = { subjectAltName: [generalName.uri('spiffe://example.org/a')], subject: undefined }
+  const inner = { decide: () => ({ allowed: true as const, rule: 'x', content, trimmed: [] }) }
+  const policy = withPolicyHooks(inner, {
+    hook: (_request, _caller, decision) => {
+      ;(decision.content.subjectAltName as unknown[]).push(generalName.dns('other.example'))
+      return { allowed: true }
+    },
+  })
+  await expect(policy.decide({ csr, ttlSeconds: undefined }, callerOf())).rejects.toMatchObject({
+    code: 'ERR_POLICY_FAILED',
+  })
+  expect(content.subjectAltName).toHaveLength(1)
+})
