@@ -13,6 +13,7 @@ import type { RejectedPath } from '../validation/internal.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
 import { RefusedChains } from './refused-chains.ts'
 import { authenticationError } from './require-caller.ts'
+import { checkCaller } from './require-caller.ts'
 
 /**
  * Looks up the certificates of a verified path in records that are read asynchronously, such as a CA's store.
@@ -126,7 +127,7 @@ export class ClientCertificateAuthenticator implements Authenticator {
     if (!verdict.ok) throw this.#refused.remember(chain, untrusted(leaf, verdict.rejected[0]))
     const revoked = await this.#lookup?.(verdict.path, request.signal)
     if (revoked !== undefined) throw untrusted(leaf, revoked)
-    return {
+    const caller = {
       identities: [verdict.id],
       credential: 'x509',
       claims: {
@@ -135,6 +136,7 @@ export class ClientCertificateAuthenticator implements Authenticator {
         revocation: this.#checksRevocation ? 'checked' : 'unchecked',
       },
     }
+    return checkCaller(caller, this.name)
   }
 }
 

@@ -75,12 +75,13 @@ export function allOf(authenticators: readonly Authenticator[], options: AllOfOp
       const bound: unknown = binding === undefined ? identities.length > 0 : await binding(callers, request)
       if (bound !== true) throw authenticationError(`the credentials of ${name} do not belong together`)
       const kubernetes = callers.find((caller) => caller.kubernetes !== undefined)?.kubernetes
-      return {
+      const caller = {
         identities,
         credential: callers.map(({ credential }) => credential).join('+'),
         ...(kubernetes === undefined ? {} : { kubernetes }),
         claims: Object.fromEntries(callers.map(({ claims }, at) => [all[at]?.name ?? '', claims])),
       }
+      return checkCaller(caller, name)
     },
   }
 }

@@ -109,7 +109,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   /** All of them: ours first, then by name. */
   list(): readonly RegisteredTrustDomain[] {
     const [own = '', ...others] = this.#entries.keys()
-    return [own, ...others.sort()].map((name) => this.get(name) as RegisteredTrustDomain)
+    return Object.freeze([own, ...others.sort()].map((name) => this.get(name) as RegisteredTrustDomain))
   }
 
   /** Whether an ID is of our trust domain, under its name or a former one. */

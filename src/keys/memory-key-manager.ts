@@ -76,7 +76,7 @@ export class MemoryKeyManager implements KeyManager {
           id,
           version,
           algorithm: signer.algorithm,
-          created,
+          created: new Date(created),
           current: at === versions.length - 1,
         })),
       )

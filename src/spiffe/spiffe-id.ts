@@ -180,7 +180,7 @@ export class SpiffeId {
 
   /** The segments of the path; empty for the ID of a trust domain. */
   get segments(): readonly string[] {
-    return splitSpiffePath(this.path)
+    return Object.freeze(splitSpiffePath(this.path))
   }
 
   /** Whether this ID belongs to the trust domain: the names are the same, byte for byte. */

@@ -35,7 +35,7 @@ export class TrustDomainAliases {
 
   /** The aliases, without the trust domain's own name and without duplicates. */
   get aliases(): readonly TrustDomain[] {
-    return [...this.#aliases.values()]
+    return Object.freeze([...this.#aliases.values()])
   }
 
   /** Whether this is the trust domain or one of its aliases. */

@@ -53,8 +53,9 @@ export class TrustBundleSet implements BundleSource {
 
   /** The current bundles, sorted by the name of the trust domain. */
   get bundles(): readonly TrustBundle[] {
-    return [...this.#bundles.values()].sort((left, right) =>
-      TrustDomain.compare(left.trustDomain, right.trustDomain),
+    const bundles = [...this.#bundles.values()]
+    return Object.freeze(
+      bundles.sort((left, right) => TrustDomain.compare(left.trustDomain, right.trustDomain)),
     )
   }
 

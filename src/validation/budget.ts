@@ -67,7 +67,7 @@ export class Budget {
 
   /** The work so far; `pathCertificates` is the length of the longest path tried. */
   get spent(): Readonly<Record<BudgetKind, number>> {
-    return { ...this.#spent }
+    return Object.freeze({ ...this.#spent })
   }
 
   /** @throws ERR_PATH_BUDGET when a limit is exceeded, which ends the verification */

@@ -10,6 +10,7 @@ import { safeLogger } from '../../runtime/internal.ts'
 import { SpiffeId, TrustDomain, istio } from '../../spiffe/index.ts'
 import type { Caller, KubernetesCaller } from '../authenticator.ts'
 import type { IndexedPod, PodIndex } from './pod-index.ts'
+import { checkCaller } from '../require-caller.ts'
 
 /** Options of `createNodeAuthorizer`. @inline */
 export interface NodeAuthorizerOptions {
@@ -109,12 +110,13 @@ class NodeAuthorizer {
       this.#requireFresh(agent.cluster)
       const node = this.#requireNode(agent)
       this.#requirePod(agent.cluster, node, wanted)
-      return {
+      const impersonated = {
         identities: [wanted.id],
         credential: caller.credential,
         kubernetes: agent,
         claims: { ...caller.claims, impersonatedBy: caller.identities.map(String), nodeName: node },
       }
+      return checkCaller(impersonated, 'createNodeAuthorizer')
     } catch (error) {
       this.#log(caller, identity, error as PkiError)
       throw error

@@ -6,6 +6,7 @@ import { isJsonObject, parseJson } from '../../internal/json.ts'
 import { readOptions } from '../../internal/options.ts'
 import { SpiffeId, istio } from '../../spiffe/index.ts'
 import type { Caller } from '../authenticator.ts'
+import { checkCaller } from '../require-caller.ts'
 
 /** The server's record of one key: its digest, never the key. @inline */
 export interface ApiKeyEntry {
@@ -88,19 +89,21 @@ function compileKey(entry: ApiKeyEntry): KnownKey {
   if (stranger !== undefined)
     throw bad(`API key ${id} is for the namespace ${String(namespace)}, but has ${stranger.toString()}`)
   if (scopes !== undefined) checkScopes(id, scopes)
+  const caller = {
+    identities: ids,
+    credential: 'api-key',
+    claims: {
+      keyId: id,
+      ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+      ...(namespace === undefined ? {} : { namespace }),
+    },
+  }
   return {
     id,
     digest: Buffer.from(digest, 'hex'),
     expiresAt: timeOf(id, expiresAt),
-    caller: {
-      identities: ids,
-      credential: 'api-key',
-      claims: {
-        keyId: id,
-        ...(scopes === undefined ? {} : { scopes: [...scopes] }),
-        ...(namespace === undefined ? {} : { namespace }),
-      },
-    },
+    // Every request with this key gets the same object.
+    caller: checkCaller(caller, 'api-key'),
   }
 }
 

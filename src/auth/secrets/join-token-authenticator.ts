@@ -14,6 +14,7 @@ import { authenticationError } from '../require-caller.ts'
 import { LockOut } from './lock-out.ts'
 import type { LockOutOptions } from './lock-out.ts'
 import type { OneTimeStore } from './one-time-store.ts'
+import { checkCaller } from '../require-caller.ts'
 
 /** Options of `JoinTokenAuthenticator`. @inline */
 export interface JoinTokenAuthenticatorOptions {
@@ -98,7 +99,8 @@ export class JoinTokenAuthenticator implements Authenticator {
       this.#lockOut.failed(request)
       throw authenticationError('the join token is unknown, already used or expired')
     }
-    return { identities: readIdentities(value), credential: 'join-token', claims: {} }
+    const identities = readIdentities(value)
+    return checkCaller({ identities, credential: 'join-token', claims: {} }, this.name)
   }
 }
 

@@ -12,6 +12,7 @@ import { readToken } from '../jwt/token.ts'
 import { requireAudience, tokenRefusal, tokenTimes } from '../jwt/verify-token.ts'
 import { AcceptedTrustDomains } from './accepted-trust-domains.ts'
 import type { TrustDomainOptions } from './accepted-trust-domains.ts'
+import { checkCaller } from '../require-caller.ts'
 
 /** Options of `JwtSvidAuthenticator`. @inline */
 export interface JwtSvidAuthenticatorOptions extends TrustDomainOptions {
@@ -77,7 +78,8 @@ export class JwtSvidAuthenticator implements Authenticator {
       if (!sub.startsWith('spiffe://')) return undefined
       const svid = await verifyJwtSvid(token, this.#verify)
       const facts = this.#accepted.require(svid.id)
-      return { identities: [svid.id], credential: 'jwt-svid', claims: { ...svid.claims, ...facts } }
+      const claims = { ...svid.claims, ...facts }
+      return checkCaller({ identities: [svid.id], credential: 'jwt-svid', claims }, this.name)
     } catch (error) {
       throw tokenRefusal(error)
     }

@@ -6,6 +6,7 @@ import { ClientCertificateAuthenticator } from '../client-certificate-authentica
 import type { ClientCertificateAuthenticatorOptions } from '../client-certificate-authenticator.ts'
 import { AcceptedTrustDomains } from './accepted-trust-domains.ts'
 import type { TrustDomainOptions } from './accepted-trust-domains.ts'
+import { checkCaller } from '../require-caller.ts'
 
 /**
  * Options of `X509SvidAuthenticator`: those of `ClientCertificateAuthenticator`, and the accepted trust
@@ -62,6 +63,7 @@ export class X509SvidAuthenticator implements Authenticator {
     const caller = await this.#certificates.authenticate(request)
     const [id] = caller?.identities ?? []
     if (caller === undefined || id === undefined) return undefined
-    return { ...caller, claims: { ...caller.claims, ...this.#accepted.require(id) } }
+    const claims = { ...caller.claims, ...this.#accepted.require(id) }
+    return checkCaller({ ...caller, claims }, this.name)
   }
 }

@@ -13,6 +13,7 @@ import { authenticationError, requireAuthenticator } from '../require-caller.ts'
 import { AcceptedTrustDomains } from '../spiffe/accepted-trust-domains.ts'
 import { lastXfccElement, xfccHeader } from './xfcc-header.ts'
 import type { XfccElement } from './xfcc-header.ts'
+import { checkCaller } from '../require-caller.ts'
 
 /** Options of `XfccAuthenticator`. @inline */
 export interface XfccAuthenticatorOptions {
@@ -134,7 +135,7 @@ export class XfccAuthenticator implements Authenticator {
     const { hash } = element
     if (hash !== undefined && !/^[0-9a-f]{64}$/i.test(hash))
       throw authenticationError(`Hash in ${xfccHeader} is not 64 hexadecimal digits`)
-    return {
+    const caller = {
       identities: [id],
       credential: 'xfcc',
       claims: {
@@ -143,6 +144,7 @@ export class XfccAuthenticator implements Authenticator {
         ...(hash === undefined ? {} : { certificateSha256: hash.toLowerCase() }),
       },
     }
+    return checkCaller(caller, this.name)
   }
 
   /** The one URI of the client's certificate. */

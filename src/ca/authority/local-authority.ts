@@ -204,7 +204,9 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   async answerOcsp(request: Uint8Array): Promise<OcspAnswer> {
-    return await this.#ocsp.answer(requireOctets(request, 'answerOcsp: the request'))
+    const answer = await this.#ocsp.answer(requireOctets(request, 'answerOcsp: the request'))
+    // The responder keeps the octets, for the next client that asks.
+    return Object.freeze({ ...answer, response: answer.response.slice() })
   }
 
   trustBundle(): TrustBundle {

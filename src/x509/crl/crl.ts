@@ -62,10 +62,8 @@ export class Crl extends CrlExtensions {
   readonly signature: Uint8Array
   /** The name of the signer. */
   readonly issuer: DistinguishedName
-  /** The issue date. */
-  readonly thisUpdate: Date
-  /** The latest date of the next list; undefined if the list does not contain it. */
-  readonly nextUpdate: Date | undefined
+  readonly #thisUpdateMs: number
+  readonly #nextUpdateMs: number | undefined
   readonly #entries: CrlEntries | undefined
 
   static {
@@ -81,8 +79,8 @@ export class Crl extends CrlExtensions {
     this.version = fields.version
     this.signatureAlgorithm = fields.signatureAlgorithm
     this.issuer = fields.issuer
-    this.thisUpdate = fields.thisUpdate
-    this.nextUpdate = fields.nextUpdate
+    this.#thisUpdateMs = fields.thisUpdate.getTime()
+    this.#nextUpdateMs = fields.nextUpdate?.getTime()
     this.#entries =
       fields.entries && new CrlEntries(der, fields.entries, tolerances, () => this.#isIndirect())
   }
@@ -116,6 +114,16 @@ export class Crl extends CrlExtensions {
   /** Every list of a PEM text, in order. @throws ERR_PEM; as `parse` */
   static listFromPem(pem: string | Uint8Array, options?: ParseOptions): Crl[] {
     return parseBlocks(decodePemBlocks(pem, pemLabels), (der) => Crl.parse(der, options))
+  }
+
+  /** The issue date. */
+  get thisUpdate(): Date {
+    return new Date(this.#thisUpdateMs)
+  }
+
+  /** The latest date of the next list; undefined if the list does not contain it. */
+  get nextUpdate(): Date | undefined {
+    return this.#nextUpdateMs === undefined ? undefined : new Date(this.#nextUpdateMs)
   }
 
   /** The number of listed certificates. */

@@ -34,16 +34,16 @@ export const generalName: {
   ip(text: string): GeneralName
   /** One line of text: `DNS:web.example`, `URI:spiffe://td/x`, `IP:10.0.0.1`. */
   format(name: GeneralName): string
-} = {
-  dns: (value) => ({ type: 'dns', value }),
-  uri: (value) => ({ type: 'uri', value }),
-  email: (value) => ({ type: 'email', value }),
-  ip(text) {
+} = Object.freeze({
+  dns: (value: string) => Object.freeze({ type: 'dns', value }),
+  uri: (value: string) => Object.freeze({ type: 'uri', value }),
+  email: (value: string) => Object.freeze({ type: 'email', value }),
+  ip(text: string) {
     const address = ipAddressOctets(text)
-    return { type: 'ip', address, value: formatIpAddress(address) }
+    return Object.freeze({ type: 'ip', address, value: formatIpAddress(address) })
   },
-  format: (name) => formatGeneralName(name),
-}
+  format: (name: GeneralName) => formatGeneralName(name),
+})
 
 /** One line of text: `DNS:web.example`, `URI:spiffe://td/x`, `IP:10.0.0.1`. */
 export function formatGeneralName(name: GeneralName): string {
