@@ -1,6 +1,6 @@
 // A rotation that is killed when it enters a write, fsync, link or unlink: the CA opens, signs what verifies,
-// and the same calls finish, with no key and no authority too many. SPIFFE_PKI_CALL_KILLS=all kills at each
-// of them.
+// and the same calls finish, with no key and no authority too many. SPIFFE_PKI_CALL_KILLS=all,
+// or SPIFFE_PKI_HEAVY=1, kills at each of them.
 
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { createSqliteStorage } from '../../src/adapters/sqlite/index.ts'
 import { createRotatingAuthority } from '../../src/ca/index.ts'
 import { systemClock } from '../../src/runtime/index.ts'
 import { bundled, cheapScryptOptions, sqliteWorker } from '../support/bundled.ts'
-import { killOnce, killPoints, run } from '../support/call-kills.ts'
+import { expectReached, killAtCalls, run } from '../support/call-kills.ts'
 import { CheckMemory, violationsOf } from '../support/check-invariants.ts'
 import { requires } from '../support/requires.ts'
 import { issueLeaf, refusalOf, statesOf } from '../support/rotation.ts'
@@ -42,22 +42,15 @@ it.skipIf(!requires('strace'))(
       cpSync(base, directory, { recursive: true })
       return directory
     }
-    const first = copy()
-    const points = await killPoints(commandIn(first), first, 12)
-    let kills = 0
-    for (const point of points) {
-      const { directory, said, isKilled } = await killOnce(copy, commandIn, point)
-      if (isKilled) kills++
-      else expect(said, JSON.stringify(point)).toBe('done')
+    const kills = await killAtCalls(copy, commandIn, 12, async (directory, point) => {
       const memory = new CheckMemory()
       await expectSound(directory, memory)
-      expect(await run(commandIn(directory)), JSON.stringify(point)).toBe('done')
+      expect(await run(commandIn(directory)), point).toBe('done')
       const { states, versions } = await expectSound(directory, memory)
-      expect(states, JSON.stringify(point)).toEqual(['ca-1 revoked', 'ca-2 active'])
-      expect(versions, JSON.stringify(point)).toEqual([1, 2])
-    }
-    console.log(`rotation: ${points.length} calls, ${kills} kills`)
-    expect(kills).toBeGreaterThan(points.length / 2)
+      expect(states, point).toEqual(['ca-1 revoked', 'ca-2 active'])
+      expect(versions, point).toEqual([1, 2])
+    })
+    expectReached('rotation', kills)
   },
   7_200_000,
 )
