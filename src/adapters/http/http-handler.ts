@@ -61,11 +61,7 @@ export interface HttpHandlerOptions {
  * A handler: for `http.createServer`, or as middleware, where `next` gets what it does not serve.
  * @inline
  */
-export type HttpHandler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  next?: (error?: unknown) => void,
-) => void
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 /**
  * Serves public data: CRLs, OCSP, CA certificates, the SPIFFE bundle, keys of JWT-SVIDs, `/live`, `/ready`,

@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import express from 'express'
+import { fastify } from 'fastify'
 import { createHttpHandler } from '../../../../src/adapters/http/index.ts'
 import { encodeAuditRecord, openAuditLog, verifyAuditLog } from '../../../../src/audit/index.ts'
 import type { Caller } from '../../../../src/auth/index.ts'
@@ -421,6 +422,20 @@ describe('HTTP', () => {
     await serve(app)
     expect((await get('/pki/live')).status).toBe(200)
     expect((await get('/pki/other')).body.toString()).toBe('mine')
+  })
+
+  it('is a hook of Fastify, which gets what is not served here', async () => {
+    const pki = createHttpHandler({ authority })
+    const app = fastify({ serverFactory: (listener) => (server = createServer(listener)) })
+    app.addHook('onRequest', (request, reply, done) => pki(request.raw, reply.raw, done))
+    app.get('/other', () => 'mine')
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    expect((await get('/live')).status).toBe(200)
+    const headers = { 'content-type': 'application/ocsp-request' }
+    const { body } = await get('/ocsp', { method: 'POST', headers, body: ocspRequest })
+    expect(OcspResponse.parse(body).status).toBe('successful')
+    expect((await get('/other')).body.toString()).toBe('mine')
+    await app.close()
   })
 })
 
