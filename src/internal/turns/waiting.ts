@@ -32,6 +32,21 @@ export function waitFor(clock: Scheduler, delayMs: number, signal: AbortSignal |
 }
 
 /**
+ * The result of `wait`, for which the process stays alive: what brings it about, such as an unref'd timer,
+ * does not keep it, and Node ends in the middle of an `await`, with exit code 13 and without a word.
+ */
+export async function keptAlive<T>(clock: Scheduler, wait: () => Promise<T>): Promise<T> {
+  const release = clock.schedule(() => undefined, foreverMs, { keepAlive: true })
+  try {
+    return await wait()
+  } finally {
+    release()
+  }
+}
+
+const foreverMs = 1e15
+
+/**
  * The value of `promise`, unless the signal aborts first; the work behind the promise continues.
  * @throws ERR_ABORTED
  */

@@ -5,7 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
-import { abortable } from '../../internal/turns/waiting.ts'
+import { abortable, keptAlive } from '../../internal/turns/waiting.ts'
 import { metricNames, systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
@@ -132,9 +132,11 @@ export class RenewingX509Source implements X509Source {
     const identity = this.valid
     if (identity !== undefined) return identity
     const ended = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])])
-    for await (const next of this.#latest.follow(ended)) if (this.#isValid(next)) return next
-    this.#requireOpen()
-    throw new PkiError('ERR_ABORTED', 'aborted while the first SVID was awaited')
+    return keptAlive(this.#clock, async () => {
+      for await (const next of this.#latest.follow(ended)) if (this.#isValid(next)) return next
+      this.#requireOpen()
+      throw new PkiError('ERR_ABORTED', 'aborted while the first SVID was awaited')
+    })
   }
 
   renew(signal?: AbortSignal): Promise<X509Identity> {

@@ -7,7 +7,7 @@ import { checkMeasures } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { readMountedFiles } from '../../../internal/mounted-files.ts'
-import { abortable } from '../../../internal/turns/waiting.ts'
+import { abortable, keptAlive } from '../../../internal/turns/waiting.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
@@ -154,10 +154,12 @@ class WatchingFileSource implements FileSource {
     const valid = this.#valid()
     if (valid !== undefined) return valid
     const ended = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])])
-    for await (const identity of this.#identities.follow(ended))
-      if (identity === this.#valid()) return identity
-    this.#requireOpen()
-    throw new PkiError('ERR_ABORTED', `aborted while an SVID was awaited: ${this.#whyNone()}`)
+    return keptAlive(this.#clock, async () => {
+      for await (const identity of this.#identities.follow(ended))
+        if (identity === this.#valid()) return identity
+      this.#requireOpen()
+      throw new PkiError('ERR_ABORTED', `aborted while an SVID was awaited: ${this.#whyNone()}`)
+    })
   }
 
   async renew(signal?: AbortSignal): Promise<X509Identity> {
