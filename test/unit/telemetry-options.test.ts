@@ -1,13 +1,20 @@
 // Whoever takes a logger or metrics checks their shape when they are given, not at the first event.
 
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import {
   certificateServiceHandlers,
   createCertificateClient,
   createCertificateServer,
 } from '../../src/adapters/grpc/index.ts'
+import { httpAuthorization } from '../../src/adapters/http/index.ts'
+import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
 import { CompositeAuthenticator } from '../../src/auth/index.ts'
+import { createMemoryStorage, createRotatingAuthority } from '../../src/ca/index.ts'
 import { createIssuanceService } from '../../src/issuance/index.ts'
+import { FailoverKeyManager, MemoryKeyManager } from '../../src/keys/index.ts'
+import { createIdentityProvider } from '../../src/policy/index.ts'
+import { createCertificateChecker, createX509Source, createX509Sources } from '../../src/secrets/index.ts'
+import { createAgent } from '../../src/service/index.ts'
 import { code } from '../support/codes.ts'
 import { callerOf, newRequest, testPki, tlsCredential } from '../support/pki.ts'
 
@@ -17,6 +24,12 @@ const authenticator = { name: 'x', authenticate: async () => callerOf() }
 const tls = { ...(await tlsCredential(pki)), clientRoots: pki.root.toPem() }
 const { authority, issuance } = pki
 
+const ca = { issue: () => Promise.reject(new Error('the CA is away')) }
+const id = 'spiffe://example.org/api'
+const source = createX509Source({ ca, id })
+afterAll(() => source[Symbol.asyncDispose]())
+const authorizer = { decide: () => ({ allowed: false as const, reason: 'no' }) } as never
+
 type Telemetry = Readonly<Record<string, unknown>>
 
 const takers: Readonly<Record<string, (given: Telemetry) => unknown>> = {
@@ -25,6 +38,20 @@ const takers: Readonly<Record<string, (given: Telemetry) => unknown>> = {
   createCertificateServer: (given) => createCertificateServer({ issuance, authenticator, tls, ...given }),
   CompositeAuthenticator: (given) =>
     new CompositeAuthenticator({ authenticators: [authenticator], ...given }),
+  createX509Source: (given) => createX509Source({ ca, id, ...given }),
+  createX509Sources: (given) => createX509Sources({ caFor: () => ca, ...given }),
+  createCertificateChecker: (given) => createCertificateChecker({ sources: { default: source }, ...given }),
+  createAgent: (given) => createAgent({ ca, id, ...given }),
+  createRotatingAuthority: (given) =>
+    createRotatingAuthority({
+      ...{ trustDomain: 'example.org', storage: createMemoryStorage(), keys: new MemoryKeyManager() },
+      ...given,
+    }),
+  FailoverKeyManager: (given) => new FailoverKeyManager({ managers: [new MemoryKeyManager()], ...given }),
+  'Pkcs11KeyManager.open': (given) =>
+    Pkcs11KeyManager.open({ module: '/nowhere.so', token: { label: 'a' }, pin: () => '1234', ...given }),
+  createIdentityProvider: (given) => createIdentityProvider({ authenticator, authorizer, ...given }),
+  httpAuthorization: (given) => httpAuthorization({ authorizer, authenticator, ...given }),
 }
 
 const none = (): void => undefined

@@ -8,6 +8,7 @@ import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
 import { abortable } from '../../internal/turns/waiting.ts'
 import { systemClock } from '../../runtime/index.ts'
+import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { CaClient } from '../ca-client.ts'
@@ -134,7 +135,9 @@ class SourcesById implements X509Sources {
     const renewal = { ...wideRenewal, ...options.renewal }
     checkRenewalPolicy(renewal)
     this.#caFor = caFor
-    this.#sourceOptions = { ...sourceOptions, renewal }
+    const logger = safeLogger('createX509Sources', options.logger)
+    const metrics = safeMetrics('createX509Sources', options.metrics)
+    this.#sourceOptions = { ...sourceOptions, renewal, logger, metrics }
     this.#clock = options.clock ?? systemClock
     this.#queue = new RenewalQueue(this.#clock)
     this.#gate = new PriorityGate(maxConcurrentRequests)
