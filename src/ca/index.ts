@@ -14,7 +14,7 @@ export {
 export { lintCertificate } from './lints/leaf-lints.ts'
 export type { CrlIssuer } from './crl/crl-issuer.ts'
 export type { CaStorage } from './records/ca-storage.ts'
-export { createMemoryStorage } from './records/memory-storage.ts'
+export { createMemoryStorage } from './records/memory/memory-storage.ts'
 export { spireProfile, workloadProfile } from './profile/certificate-profile.ts'
 export type { CertificateProfile } from './profile/certificate-profile.ts'
 export type {

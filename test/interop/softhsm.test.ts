@@ -15,7 +15,7 @@ import type { Pkcs11Binding } from '../../src/adapters/pkcs11/cryptoki/cryptoki.
 import type { Pkcs11KeyManagerOptions } from '../../src/adapters/pkcs11/pkcs11-options.ts'
 import { Pkcs11Module } from '../../src/adapters/pkcs11/index.ts'
 import { createMemoryStorage, createCertificateAuthority, createRootCertificate } from '../../src/ca/index.ts'
-import { MemoryCertificateStore } from '../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../src/ca/records/memory/memory-certificate-store.ts'
 import { isPkiError } from '../../src/errors/index.ts'
 import {
   FailoverKeyManager,

@@ -16,7 +16,7 @@ import {
   createRootCertificate,
   workloadProfile,
 } from '../../src/ca/index.ts'
-import { MemoryCertificateStore } from '../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../src/ca/records/memory/memory-certificate-store.ts'
 import { checkCounts, checkMeasures, isCount, isMeasure, requireCount } from '../../src/internal/numbers.ts'
 import { FailoverKeyManager, MemoryKeyManager, SoftwareSigner } from '../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'

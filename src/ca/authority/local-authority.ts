@@ -25,7 +25,7 @@ import type { OcspAnswer } from '../ocsp/ocsp-responder.ts'
 import { readProfile, workloadProfile } from '../profile/certificate-profile.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
 import type { KeyIdentifier } from '../records/certificate-record.ts'
-import { createMemoryStorage } from '../records/memory-storage.ts'
+import { createMemoryStorage } from '../records/memory/memory-storage.ts'
 import type {
   CertificateAuthority,
   CertificateAuthorityOptions,

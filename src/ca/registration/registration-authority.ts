@@ -24,7 +24,7 @@ import { readProfile, validitySeconds, workloadProfile } from '../profile/certif
 import type { CertificateProfile } from '../profile/certificate-profile.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
 import { keyIdentifierOf } from '../records/certificate-record.ts'
-import { createMemoryStorage } from '../records/memory-storage.ts'
+import { createMemoryStorage } from '../records/memory/memory-storage.ts'
 import { checkRemoteLeaf } from './check-remote-leaf.ts'
 import { readRoots } from './remote-certificates.ts'
 import { remoteRecords } from './remote-records.ts'

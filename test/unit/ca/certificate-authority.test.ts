@@ -9,7 +9,7 @@ import {
   createRootCertificate,
   parsePluggedInMaterial,
 } from '../../../src/ca/index.ts'
-import { MemoryCertificateStore } from '../../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../../src/ca/records/memory/memory-certificate-store.ts'
 import { keyIdentifierOf } from '../../../src/ca/internal.ts'
 import type { RevocationsQuery } from '../../../src/ca/internal.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'

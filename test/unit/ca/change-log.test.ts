@@ -1,7 +1,7 @@
 // The log of changes of the memory store: no change costs more than a few slots, however long the log is.
 
 import { expect, it } from 'vitest'
-import { ChangeLog } from '../../../src/ca/records/memory-indexes.ts'
+import { ChangeLog } from '../../../src/ca/records/memory/memory-indexes.ts'
 
 /** Counts how often its number is read. */
 class Counted {

@@ -1,7 +1,7 @@
 // The memory store passes the contract of certificate stores, and keeps its own limits.
 
 import { describe, expect, it } from 'vitest'
-import { MemoryCertificateStore } from '../../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../../src/ca/records/memory/memory-certificate-store.ts'
 import type { IssuanceIntent } from '../../../src/ca/internal.ts'
 import { SpiffeId } from '../../../src/spiffe/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'

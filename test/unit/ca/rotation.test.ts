@@ -10,7 +10,7 @@ import {
   spireProfile,
   workloadProfile,
 } from '../../../src/ca/index.ts'
-import { MemoryCertificateStore } from '../../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../../src/ca/records/memory/memory-certificate-store.ts'
 import type { CertificateAuthorityOptions } from '../../../src/ca/authority/certificate-authority.ts'
 import type { CertificateWorkers } from '../../../src/ca/internal.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'

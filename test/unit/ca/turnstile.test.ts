@@ -1,6 +1,6 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { MemoryCertificateStore } from '../../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../../src/ca/records/memory/memory-certificate-store.ts'
 import type { CertificateStore } from '../../../src/ca/index.ts'
 import { Turnstile } from '../../../src/ca/authority/turnstile.ts'
 import { CertificateRequest } from '../../../src/x509/index.ts'

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { createCertificateAuthority, createRootCertificate } from '../../../src/ca/index.ts'
-import { MemoryCertificateStore } from '../../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../../src/ca/records/memory/memory-certificate-store.ts'
 import type { CertificateAuthority, CertificateStore } from '../../../src/ca/index.ts'
 import type { CertificateWorkers } from '../../../src/ca/internal.ts'
 import { PkiError } from '../../../src/errors/index.ts'

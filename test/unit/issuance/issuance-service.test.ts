@@ -3,7 +3,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createCertificateAuthority } from '../../../src/ca/index.ts'
-import { MemoryCertificateStore } from '../../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../../src/ca/records/memory/memory-certificate-store.ts'
 import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'

@@ -11,7 +11,7 @@ import type { Certificate } from '../../../x509/index.ts'
 import { createCertificateAuthority } from '../../authority/local-authority.ts'
 import type { SigningMaterial } from '../../authority/signing-material.ts'
 import type { CertificateProfile } from '../../profile/certificate-profile.ts'
-import { createMemoryStorage } from '../../records/memory-storage.ts'
+import { createMemoryStorage } from '../../records/memory/memory-storage.ts'
 
 /** What a leaf of the material is for. */
 export interface ProofSettings {

@@ -11,7 +11,7 @@ import { certificateServiceHandlers } from '../../../../src/adapters/grpc/index.
 import type { CertificateServer } from '../../../../src/adapters/grpc/certificate-service/index.ts'
 import type { CertificateServerOptions } from '../../../../src/adapters/grpc/certificate-service/index.ts'
 import { ApiKeyAuthenticator, CompositeAuthenticator } from '../../../../src/auth/index.ts'
-import { MemoryCertificateStore } from '../../../../src/ca/records/memory-certificate-store.ts'
+import { MemoryCertificateStore } from '../../../../src/ca/records/memory/memory-certificate-store.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import type { PkiErrorCode } from '../../../../src/errors/index.ts'
 import type { IssuanceService } from '../../../../src/issuance/index.ts'

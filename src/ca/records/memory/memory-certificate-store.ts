@@ -1,26 +1,26 @@
 // Certificates in memory, for tests and for CAs whose records may be lost when the process ends.
 
-import { MemoryBlocks } from '../blocks/memory-blocks.ts'
-import { checkCounts } from '../../internal/numbers.ts'
-import { readOptions } from '../../internal/options.ts'
-import { systemClock } from '../../runtime/index.ts'
-import type { Clock } from '../../runtime/index.ts'
-import { replacesRevocation } from '../crl/revocation-reason.ts'
-import { notOnHold, notRenewable, otherOutcome } from '../rows/refusals.ts'
+import { MemoryBlocks } from '../../blocks/memory-blocks.ts'
+import { checkCounts } from '../../../internal/numbers.ts'
+import { readOptions } from '../../../internal/options.ts'
+import { systemClock } from '../../../runtime/index.ts'
+import type { Clock } from '../../../runtime/index.ts'
+import { replacesRevocation } from '../../crl/revocation-reason.ts'
+import { notOnHold, notRenewable, otherOutcome } from '../../rows/refusals.ts'
 import {
   cursorAfter,
   cursorAfterChange,
   readCertificateQuery,
   readRevocationsQuery,
-} from './certificate-query.ts'
-import type { QueryOrder, QueryPosition } from './certificate-query.ts'
+} from '../certificate-query.ts'
+import type { QueryOrder, QueryPosition } from '../certificate-query.ts'
 import type {
   CertificateId,
   CertificateRecord,
   IssuanceIntent,
   KeyIdentifier,
   Revocation,
-} from './certificate-record.ts'
+} from '../certificate-record.ts'
 import type {
   CertificateQuery,
   CertificateStore,
@@ -33,7 +33,7 @@ import type {
   RecordedStatus,
   RevokedRecord,
   WriteOptions,
-} from './certificate-store.ts'
+} from '../certificate-store.ts'
 import { ChangeLog } from './memory-indexes.ts'
 import { matches, octetsKept, recordOf, revokedRecordOf, statusOfRecord } from './memory-record.ts'
 import type { MemoryRecord } from './memory-record.ts'

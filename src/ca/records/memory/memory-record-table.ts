@@ -1,10 +1,10 @@
 // The records of the memory store with their indexes and limits.
 
-import { PkiError } from '../../errors/index.ts'
-import type { SerialNumber } from '../../x509/index.ts'
-import { certificateUnknown, idempotencyKeyUsed, serialExists } from '../rows/refusals.ts'
-import type { CertificateId, IssuanceIntent, KeyIdentifier } from './certificate-record.ts'
-import type { CertificateQuery, UnrecordedCertificate } from './certificate-store.ts'
+import { PkiError } from '../../../errors/index.ts'
+import type { SerialNumber } from '../../../x509/index.ts'
+import { certificateUnknown, idempotencyKeyUsed, serialExists } from '../../rows/refusals.ts'
+import type { CertificateId, IssuanceIntent, KeyIdentifier } from '../certificate-record.ts'
+import type { CertificateQuery, UnrecordedCertificate } from '../certificate-store.ts'
 import { ExpiryBuckets } from './memory-indexes.ts'
 import { octetsKept } from './memory-record.ts'
 import type { MemoryRecord } from './memory-record.ts'

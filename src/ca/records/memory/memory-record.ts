@@ -1,16 +1,16 @@
 // One record in the memory store, and its frozen copy for callers.
 
-import type { SpiffeId } from '../../spiffe/index.ts'
-import type { SerialNumber } from '../../x509/index.ts'
+import type { SpiffeId } from '../../../spiffe/index.ts'
+import type { SerialNumber } from '../../../x509/index.ts'
 import type {
   CertificateId,
   CertificateRecord,
   CertificateState,
   KeyIdentifier,
   RecordedCaller,
-} from './certificate-record.ts'
-import type { CertificateQuery, RecordedStatus, RevokedRecord } from './certificate-store.ts'
-import type { RevocationReason } from '../crl/revocation-reason.ts'
+} from '../certificate-record.ts'
+import type { CertificateQuery, RecordedStatus, RevokedRecord } from '../certificate-store.ts'
+import type { RevocationReason } from '../../crl/revocation-reason.ts'
 
 /**
  * Mutable. Octets are kept as strings with one octet per character: no separate buffer, and no slab shared
