@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { CertificateAuthority } from '../ca/index.ts'
 import type { KeyManager } from '../keys/index.ts'
+import { isPkiError } from '../errors/index.ts'
 import { waitFor } from '../internal/turns/waiting.ts'
 import { metricNames } from '../runtime/index.ts'
 import type { Clock, Metrics } from '../runtime/index.ts'
@@ -48,6 +49,7 @@ export class CaHealthCheck {
   #lists: readonly Crl[] = []
   /** What the last attempt of a part has failed with. */
   readonly #failures = new Map<'crl' | 'audit', string>()
+  readonly #holder = randomBytes(16).toString('hex')
   #signer: Signer | undefined
   #last: { readonly untilMs: number; readonly found: Promise<CaHealth> } | undefined
 
@@ -76,9 +78,8 @@ export class CaHealthCheck {
   }
 
   async #look(): Promise<CaHealth> {
-    const storeFailure = this.#context.storeFailure()
     const found = await Promise.all([
-      this.#guarded('store', () => this.#store(storeFailure)),
+      this.#guarded('store', () => this.#store()),
       this.#guarded('signer', () => this.#sign()),
       this.#guarded('audit', () => this.#audit()),
     ])
@@ -88,7 +89,8 @@ export class CaHealthCheck {
       metrics.gauge(metricNames.healthProblems, problems.some((one) => one.part === part) ? 1 : 0, { part })
     return Object.freeze({
       ready: !problems.some(({ isFatal }) => isFatal),
-      live: storeFailure === undefined,
+      // Disk full, or a database that is away: a restart would take the lists and the answers away too.
+      live: !isPkiError(this.#context.storeFailure(), 'ERR_STORE_FAILED'),
       problems: Object.freeze(problems.map(({ part, message }) => `${part}: ${message}`)),
     })
   }
@@ -110,13 +112,24 @@ export class CaHealthCheck {
     }
   }
 
-  async #store(failure: unknown): Promise<readonly Problem[]> {
+  async #store(): Promise<readonly Problem[]> {
+    if (this.#context.storeFailure() !== undefined) await this.#write()
+    const failure = this.#context.storeFailure()
     if (failure !== undefined)
       return [{ part: 'store', message: `it does not write: ${reasonOf(failure)}`, isFatal: true }]
     await this.#timed(metricNames.storeSeconds, () =>
       this.#context.authority.storage.certificates.query({ limit: 1 }),
     )
     return []
+  }
+
+  /** A store is well again with its next write, and nobody asks a CA for one that is not ready. */
+  async #write(): Promise<void> {
+    try {
+      await this.#context.authority.storage.leases.acquire('health', this.#holder, 1)
+    } catch {
+      // Its failure is what is told.
+    }
   }
 
   async #sign(): Promise<readonly Problem[]> {

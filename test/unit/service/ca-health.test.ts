@@ -7,6 +7,7 @@ import {
   createMemoryStorage,
   createRootCertificate,
 } from '../../../src/ca/index.ts'
+import { PkiError } from '../../../src/errors/index.ts'
 import { MemoryKeyManager } from '../../../src/keys/index.ts'
 import { CaHealthCheck } from '../../../src/service/ca-health.ts'
 import type { HealthContext } from '../../../src/service/ca-health.ts'
@@ -52,13 +53,31 @@ describe('health', () => {
   })
 
   it('names a store that has failed, which needs a restart', async () => {
-    const { check, gauges } = await setUp({ storeFailure: () => new Error('disk full') })
+    const { check, gauges } = await setUp({ storeFailure: () => new PkiError('ERR_STORE_FAILED', 'torn') })
     expect(await check.health()).toEqual({
       ready: false,
       live: false,
-      problems: ['store: it does not write: Error: disk full'],
+      problems: ['store: it does not write: PkiError: torn'],
     })
     expect(gauges.get('ca_health_problems{"part":"store"}')).toBe(1)
+  })
+
+  it('asks for no restart where a store cannot write now, and finds out when it can', async () => {
+    let failure: PkiError | undefined = new PkiError('ERR_STORE_UNAVAILABLE', 'disk full')
+    const { check, storage, clock } = await setUp({ storeFailure: () => failure })
+    const write = vi.spyOn(storage.leases, 'acquire').mockRejectedValue(failure)
+    expect(await check.health()).toEqual({
+      ready: false,
+      live: true,
+      problems: ['store: it does not write: PkiError: disk full'],
+    })
+    // There is room again; no caller writes, as none is sent to a CA that is not ready.
+    write.mockImplementation(() => {
+      failure = undefined
+      return Promise.resolve(undefined)
+    })
+    clock.advance(6000)
+    expect(await check.health()).toEqual({ ready: true, live: true, problems: [] })
   })
 
   it('names a store that does not answer', async () => {
