@@ -9,6 +9,7 @@ import { isCount } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { systemReason } from '../../../internal/system-error.ts'
+import { settlesWithin } from '../../../internal/turns/waiting.ts'
 import { exportPrivateKey } from '../../../keys/index.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger } from '../../../runtime/internal.ts'
@@ -23,7 +24,7 @@ export interface FileSinkOptions {
   readonly directory: string
   /** Permissions of the files. Default 0o600: their owner alone reads the key. */
   readonly mode?: number
-  /** Called after each set, to make a program read it: `nginx -s reload`. What it throws is logged. */
+  /** Called after each set, to make a program read it: `nginx -s reload`. Has 30 s; failures are logged. */
   readonly onWritten?: ((directory: string) => void | Promise<void>) | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
@@ -174,7 +175,11 @@ class FollowingSink implements FileSink {
     if (!isNew) return
     this.#logger.info({ directory, serialNumber: svid.leaf.serialNumber }, 'certificate files written')
     try {
-      await onWritten?.(directory)
+      // A program that never answers must not keep the next set from being written.
+      const told = (async () => onWritten?.(directory))()
+      if (!(await settlesWithin(this.#clock, onWrittenMs, told, undefined)))
+        throw new PkiError('ERR_TIMEOUT', `onWritten did not end within ${onWrittenMs / 1000} s`)
+      await told
     } catch (error) {
       this.#logger.error({ reason: String(error) }, 'onWritten of the file sink failed')
     }
@@ -288,4 +293,5 @@ function directoryMode(mode: number): number {
 const dataLink = '..data'
 const generationPrefix = '..set-'
 const temporaryLinkPrefix = '..link-'
+const onWrittenMs = 30_000
 const retryMs = 10_000

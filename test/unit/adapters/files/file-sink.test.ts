@@ -203,6 +203,20 @@ describe('createFileSink', () => {
     expect(serialOf(directory)).toBe(current())
   })
 
+  test('an onWritten that never ends does not keep the next set from being written', async () => {
+    const directory = newFolder()
+    const clock = new FakeClock(new Date())
+    let calls = 0
+    const onWritten = (): Promise<void> => (++calls === 2 ? new Promise(() => undefined) : Promise.resolve())
+    await using _sink = await createFileSink({ source: source(), directory, clock, onWritten })
+    await source().renew()
+    await expect.poll(() => calls).toBe(2)
+    await source().renew()
+    clock.advance(30_000)
+    await expect.poll(() => serialOf(directory)).toBe(current())
+    await expect.poll(() => calls).toBe(3)
+  })
+
   test('refuses a source without an SVID, and options that mean nothing', async () => {
     const never = createX509Source({ ca: { issue: () => new Promise(() => undefined) }, id: meshId })
     onTestFinished(() => never[Symbol.asyncDispose]())
