@@ -73,7 +73,8 @@ const optionKinds: OptionKinds<FileSourceOptions> = {
 /**
  * Follows the certificate, key and roots in a directory. They are read as one set and checked: the key is
  * that of the certificate, the chain leads to a root. A change that is refused leaves the set of before in
- * use; `status.lastError` says why.
+ * use; `status.lastError` says why. A certificate without a SPIFFE ID takes SVID and bundle back
+ * (`onWithdrawn`).
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID
  * @example
@@ -98,6 +99,7 @@ class WatchingFileSource implements FileSource {
   readonly #files: WatchedFiles<FileSet>
   readonly #secrets: FileSecrets
   readonly #identities = new LatestValue<X509Identity>()
+  readonly #withdrawals = new LatestValue<undefined>()
 
   constructor(options: Readonly<FileSourceOptions>) {
     const { directory, id, files, allowedDirectories = [], pollSeconds = 10 } = options
@@ -171,11 +173,15 @@ class WatchingFileSource implements FileSource {
   }
 
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
-    return this.#identities.value?.bundle.bundleFor(trustDomain)
+    return this.#ofNow()?.bundle.bundleFor(trustDomain)
   }
 
   onChange(listener: (identity: X509Identity) => void): () => void {
     return this.#identities.listen(listener)
+  }
+
+  onWithdrawn(listener: () => void): () => void {
+    return this.#withdrawals.listen(listener)
   }
 
   [Symbol.asyncIterator](): AsyncIterator<X509Identity> {
@@ -203,17 +209,25 @@ class WatchingFileSource implements FileSource {
   }
 
   #become({ svid, privateKey, bundle }: FileSet): void {
-    if (svid === undefined || bundle === undefined) return
+    if (svid === undefined || bundle === undefined) {
+      // Connections that rest on the SVID and the roots of before must not outlive them.
+      if (this.#identities.value !== undefined) this.#withdrawals.set(undefined)
+      return
+    }
     const { notBeforeMs, notAfterMs } = svid.leaf
     const renewAt = new Date(renewalPointMs({ notBeforeMs, notAfterMs, receivedMs: this.#clock.now() }))
     this.#identities.set(Object.freeze({ svid, privateKey, bundle, renewAt }))
   }
 
   #valid(): X509Identity | undefined {
+    const identity = this.#ofNow()
+    return identity !== undefined && identity.svid.leaf.notAfterMs >= this.#clock.now() ? identity : undefined
+  }
+
+  /** Undefined where the set of this moment is one without a SPIFFE ID. */
+  #ofNow(): X509Identity | undefined {
     const identity = this.#identities.value
-    // The set of this moment may be one without a SPIFFE ID.
-    if (identity === undefined || this.#files.latest.value?.svid !== identity.svid) return undefined
-    return identity.svid.leaf.notAfterMs >= this.#clock.now() ? identity : undefined
+    return this.#files.latest.value?.svid === identity?.svid ? identity : undefined
   }
 
   #whyNone(): string {

@@ -11,10 +11,11 @@ import { createTlsIdentity } from '../../../../src/adapters/tls/index.ts'
 import { createCertificateAuthority } from '../../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../../src/keys/index.ts'
-import type { CertificateSecret, Secret } from '../../../../src/secrets/index.ts'
+import type { CertificateSecret, Secret, X509Identity } from '../../../../src/secrets/index.ts'
 import { TrustDomain } from '../../../../src/spiffe/index.ts'
 import { FakeClock, contracts } from '../../../../src/testing/index.ts'
 import { buildCertificate, buildCertificateRequest, generalName } from '../../../../src/x509/index.ts'
+import type { Certificate } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
 import { itKeeps } from '../../../support/contract.ts'
 import { newRoot } from '../../../support/mesh.ts'
@@ -63,6 +64,25 @@ function open(options: Options = {}, files: Partial<Files> = first) {
   const source = createFileSource({ clock, ...options, directory })
   onTestFinished(() => source[Symbol.asyncDispose]())
   return { clock, directory, source }
+}
+
+/** A set whose certificate has a DNS name alone. */
+async function withoutId(): Promise<{ certificate: Certificate; files: Partial<Files> }> {
+  const signer = await SoftwareSigner.generate('P-256')
+  const certificate = await buildCertificate(
+    {
+      issuer: root.certificate.subject,
+      publicKey: signer.publicKey,
+      notBefore: new Date(Date.now() - 1000),
+      notAfter: new Date(Date.now() + 3_600_000),
+      extensions: {
+        subjectAltName: [generalName.dns('db.example.org')],
+        authorityKeyIdentifier: root.certificate.subjectKeyIdentifier,
+      },
+    },
+    root.signer,
+  )
+  return { certificate, files: { cert: certificate.toPem(), key: exportPrivateKey(signer.privateKey()) } }
 }
 
 const serial = ({ svid }: { readonly svid: { readonly leaf: { readonly serialNumber: string } } }): string =>
@@ -269,24 +289,28 @@ describe('createFileSource', () => {
   })
 
   test('a certificate with DNS names alone is the secret "default", and no SVID', async () => {
-    const signer = await SoftwareSigner.generate('P-256')
-    const certificate = await buildCertificate(
-      {
-        issuer: root.certificate.subject,
-        publicKey: signer.publicKey,
-        notBefore: new Date(Date.now() - 1000),
-        notAfter: new Date(Date.now() + 3_600_000),
-        extensions: {
-          subjectAltName: [generalName.dns('db.example.org')],
-          authorityKeyIdentifier: root.certificate.subjectKeyIdentifier,
-        },
-      },
-      root.signer,
-    )
-    const { source } = open({}, { cert: certificate.toPem(), key: exportPrivateKey(signer.privateKey()) })
+    const { certificate, files } = await withoutId()
+    const { source } = open({}, files)
     const secret = (await source.secrets.get('default')) as CertificateSecret
     expect([secret.id, secret.certificates[0]?.serialNumber]).toEqual([undefined, certificate.serialNumber])
     expect(() => source.current).toThrow(code('ERR_SVID_UNAVAILABLE'))
+  })
+
+  test('a certificate without a SPIFFE ID takes SVID and bundle back, until there is one', async () => {
+    const { source, directory } = open()
+    const told: (X509Identity | undefined)[] = []
+    source.onChange((identity) => told.push(identity))
+    const stop = source.onWithdrawn?.(() => told.push(undefined))
+    await source.ready()
+    write(directory, (await withoutId()).files)
+    await expect(source.renew()).rejects.toThrow(code('ERR_SVID_UNAVAILABLE'))
+    const own = TrustDomain.from('example.org')
+    expect(source.bundleFor(own)).toBeUndefined()
+    write(directory, first)
+    const again = await source.renew()
+    expect(source.bundleFor(own)).toBe(again.bundle)
+    expect(told).toEqual([expect.anything(), undefined, again])
+    stop?.()
   })
 })
 
