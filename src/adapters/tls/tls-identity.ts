@@ -120,6 +120,17 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
   constructor({ source, revocation, minVersion, clock, logger }: Readonly<TlsIdentityOptions>) {
     if (typeof (source as Partial<X509Source>).onChange !== 'function')
       throw new PkiError('ERR_INVALID_ARGUMENT', 'createTlsIdentity: source must be an X509Source')
+    if (
+      revocation !== undefined &&
+      typeof (Object(revocation) as Partial<RevocationChecker>).check !== 'function'
+    )
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'createTlsIdentity: revocation must be a RevocationChecker')
+    // Node would accept versions that RFC 8996 forbids.
+    if (minVersion !== undefined && !versions.includes(minVersion))
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `createTlsIdentity: minVersion must be one of ${versions.join(', ')}`,
+      )
     this.source = source
     this.clock = clock ?? systemClock
     this.logger = safeLogger('createTlsIdentity', logger)
@@ -235,6 +246,8 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     this.connections.closeAll(new PkiError('ERR_CLOSED', 'the TLS identity was disposed of'))
   }
 }
+
+const versions = ['TLSv1.2', 'TLSv1.3'] as const
 
 /** The implementation behind a `TlsIdentity`. @throws ERR_INVALID_ARGUMENT */
 export function requireTlsIdentity(identity: TlsIdentity): SourceTlsIdentity {

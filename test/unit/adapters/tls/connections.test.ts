@@ -33,6 +33,21 @@ afterAll(async () => {
   await world.source[Symbol.asyncDispose]()
 })
 
+test('an identity without a check that was asked for, or of an old version of TLS, is refused', () => {
+  for (const options of [
+    { revocation: undefined },
+    { revocation: null },
+    { revocation: {} },
+    { revocations: { check: () => undefined } },
+    { minVersion: 'TLSv1' },
+    { minVersion: 'TLSv1.1' },
+    { minVersion: 1.2 },
+  ])
+    expect(() => createTlsIdentity({ source: world.source, ...options } as never)).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
+})
+
 test('an identity holds nothing of a connection that has ended', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
