@@ -98,7 +98,7 @@ const ways: readonly [string, (port: number) => Promise<unknown>][] = [
   [
     'undici',
     async (port) => {
-      const dispatcher = new UndiciAgent({ connect: options() })
+      const dispatcher = new UndiciAgent({ connect: options() as never })
       onTestFinished(() => dispatcher.destroy())
       const { body } = await request(`https://127.0.0.1:${port}`, { dispatcher })
       await body.text()

@@ -175,7 +175,7 @@ const transports: readonly [string, Transport][] = [
     {
       open: async () => {
         const connect = tlsClientOptions(world.identity, { id: peerId })
-        return fetchingBy(new UndiciAgent({ connect }), { connection: 'close' })
+        return fetchingBy(new UndiciAgent({ connect: connect as never }), { connection: 'close' })
       },
     },
   ],
