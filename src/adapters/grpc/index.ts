@@ -5,7 +5,8 @@
  * @module spiffe-pki/grpc
  */
 export { certificateServiceDefinition, certificateServiceHandlers } from './certificate-service/index.ts'
-export { createCertificateClient, createCertificateServer } from './certificate-service/index.ts'
+export { createCertificateClient } from './certificate-client/index.ts'
+export { createCertificateServer } from './certificate-service/index.ts'
 export type { ImpersonationAuthorizer } from './certificate-service/index.ts'
 export { authorizationInterceptor } from './authorization-interceptor.ts'
 export { grpcChannelCredentials, listenGrpc } from './credentials/index.ts'

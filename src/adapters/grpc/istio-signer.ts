@@ -5,7 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import { Certificate } from '../../x509/index.ts'
 import type { CertificateInput } from '../../x509/index.ts'
-import type { CertificateClient } from './certificate-service/index.ts'
+import type { CertificateClient } from './certificate-client/index.ts'
 
 /** Options of `createIstioSigner`. @inline */
 export interface IstioSignerOptions {

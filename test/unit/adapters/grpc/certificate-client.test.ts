@@ -3,12 +3,12 @@
 import * as grpc from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
-import { checkCertificateReply } from '../../../../src/adapters/grpc/certificate-service/client/certificate-reply.ts'
-import type { CertificateClient } from '../../../../src/adapters/grpc/certificate-service/index.ts'
+import { checkCertificateReply } from '../../../../src/adapters/grpc/certificate-client/certificate-reply.ts'
 import type {
+  CertificateClient,
   CertificateClientOptions,
-  CertificateServerOptions,
-} from '../../../../src/adapters/grpc/certificate-service/index.ts'
+} from '../../../../src/adapters/grpc/certificate-client/index.ts'
+import type { CertificateServerOptions } from '../../../../src/adapters/grpc/certificate-service/index.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import { systemClock } from '../../../../src/runtime/index.ts'
 import { Certificate, generalName } from '../../../../src/x509/index.ts'

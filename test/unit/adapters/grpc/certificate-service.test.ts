@@ -12,10 +12,10 @@ import {
 import { loadGrpc } from '../../../../src/adapters/grpc/grpc-module.ts'
 import type {
   CertificateClient,
-  CertificateServer,
-} from '../../../../src/adapters/grpc/certificate-service/index.ts'
-import type {
   CertificateClientOptions,
+} from '../../../../src/adapters/grpc/certificate-client/index.ts'
+import type {
+  CertificateServer,
   CertificateServerOptions,
 } from '../../../../src/adapters/grpc/certificate-service/index.ts'
 import type { IstioCertificateRequest } from '../../../../src/adapters/grpc/gen/istio/v1/auth/ca_pb.ts'

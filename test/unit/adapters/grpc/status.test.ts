@@ -7,7 +7,7 @@ import {
   isRetryable,
   retryDelayMs,
   defaultRetryPolicy,
-} from '../../../../src/adapters/grpc/certificate-service/client/retry.ts'
+} from '../../../../src/adapters/grpc/certificate-client/retry.ts'
 import { InFlightLimit } from '../../../../src/adapters/grpc/server/work-line.ts'
 import { waitFor } from '../../../../src/internal/turns/waiting.ts'
 import { systemClock } from '../../../../src/runtime/index.ts'

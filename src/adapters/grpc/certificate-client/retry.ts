@@ -3,9 +3,9 @@
 
 import { randomInt } from 'node:crypto'
 import type { ServiceError } from '@grpc/grpc-js'
-import { PkiError } from '../../../../errors/index.ts'
-import type { Clock } from '../../../../runtime/index.ts'
-import { retryPushback, status } from '../../status.ts'
+import { PkiError } from '../../../errors/index.ts'
+import type { Clock } from '../../../runtime/index.ts'
+import { retryPushback, status } from '../status.ts'
 
 /** When and how often to try again. @inline */
 export interface RetryPolicy {

@@ -1,11 +1,11 @@
 // The connection, headers and one call of a certificate client.
 
 import type { Client } from '@grpc/grpc-js'
-import { PkiError } from '../../../../errors/index.ts'
-import type { IstioCertificateRequest, IstioCertificateResponse } from '../../gen/istio/v1/auth/ca_pb.ts'
-import type { GrpcModule } from '../../grpc-module.ts'
+import { PkiError } from '../../../errors/index.ts'
+import type { IstioCertificateRequest, IstioCertificateResponse } from '../gen/istio/v1/auth/ca_pb.ts'
+import type { GrpcModule } from '../grpc-module.ts'
 import type { CertificateClientOptions, ClientTlsMaterial } from './client-options.ts'
-import { certificateServiceDefinition } from '../service-definition.ts'
+import { certificateServiceDefinition } from '../certificate-service/service-definition.ts'
 
 /** Headers of a request. */
 export type RequestMetadata = InstanceType<GrpcModule['Metadata']>

@@ -1,8 +1,8 @@
 // Checks the response of a CA before use.
 
-import { PkiError, isPkiError } from '../../../../errors/index.ts'
-import { Certificate } from '../../../../x509/index.ts'
-import type { CertificateRequest } from '../../../../x509/index.ts'
+import { PkiError, isPkiError } from '../../../errors/index.ts'
+import { Certificate } from '../../../x509/index.ts'
+import type { CertificateRequest } from '../../../x509/index.ts'
 
 /** A checked response. @inline */
 export interface CertificateReply {

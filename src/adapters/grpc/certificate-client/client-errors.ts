@@ -1,9 +1,9 @@
 // Maps gRPC statuses of a CA to errors of this package.
 
 import type { ServiceError } from '@grpc/grpc-js'
-import { PkiError, isPkiError } from '../../../../errors/index.ts'
-import type { PkiErrorCode } from '../../../../errors/index.ts'
-import { status } from '../../status.ts'
+import { PkiError, isPkiError } from '../../../errors/index.ts'
+import type { PkiErrorCode } from '../../../errors/index.ts'
+import { status } from '../status.ts'
 
 /** The error of a failed request, by the table of statuses. */
 export function clientError(error: unknown): PkiError {
