@@ -10,6 +10,7 @@ import type { TileStore } from '../../audit/index.ts'
 import type { CertificateAuthority } from '../../ca/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { Crl } from '../../x509/index.ts'
+import { CrlPaths } from './crl-paths.ts'
 import { plainReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 
@@ -42,7 +43,7 @@ export interface ResourceSources {
 export class Resources {
   readonly #sources: ResourceSources
   /** The lists of the last look, for requests that come soon after it. */
-  #lists: { readonly untilMs: number; readonly made: Promise<readonly Crl[]> } | undefined
+  #lists: { readonly untilMs: number; readonly made: Promise<CrlPaths> } | undefined
   /** The same of the doubted authorities. */
   #doubted: { readonly untilMs: number; readonly pem: Promise<string> } | undefined
 
@@ -80,10 +81,8 @@ export class Resources {
   async #document(path: string): Promise<Reply | undefined> {
     const fixed = this.#fixed[path]
     if (fixed !== undefined) return fixed()
-    const list = /^\/crl\/([0-9A-Fa-f]{2,128})(?:\/(\d{1,4}))?(\.delta)?\.crl$/.exec(path)
-    return list === null
-      ? undefined
-      : this.#crlOf((list[1] as string).toUpperCase(), list[2] ?? '', list[3] !== undefined)
+    if (!path.startsWith('/crl/')) return undefined
+    return this.#crlReply((await this.#currentLists()).get(path.slice('/crl/'.length)))
   }
 
   /** RFC 6960 appendix A.1. */
@@ -96,7 +95,7 @@ export class Resources {
   readonly #fixed: Readonly<Record<string, () => Reply | undefined | Promise<Reply | undefined>>> =
     Object.assign(Object.create(null) as object, {
       // The list of the key that signs comes first.
-      '/crl': async () => this.#crlReply((await this.#currentLists())[0]),
+      '/crl': async () => this.#crlReply((await this.#currentLists()).first),
       '/ca.cer': () => this.#cached('application/pkix-cert', this.#sources.authority.certificate.der),
       '/ca.pem': () => this.#cached('application/x-pem-file', this.#chainPem()),
       '/tainted': () => this.#tainted(),
@@ -108,35 +107,13 @@ export class Resources {
     })
 
   /**
-   * A list by the key identifier of its issuer, its shard and its kind, as `crlDistribution` makes the
-   * URLs.
-   */
-  async #crlOf(issuer: string, shard: string, isDelta: boolean): Promise<Reply | undefined> {
-    const suffix = `/${issuer}/${shard}.crl`
-    const list = (await this.#currentLists()).find((one) => {
-      const octets = one.authorityKeyIdentifier?.keyIdentifier
-      const name = one.issuingDistributionPoint?.name
-      const uris = name !== undefined && 'fullName' in name ? name.fullName : []
-      return (
-        octets !== undefined &&
-        Buffer.from(octets).toString('hex').toUpperCase() === issuer &&
-        (one.deltaCrlIndicator !== undefined) === isDelta &&
-        (shard === ''
-          ? name === undefined
-          : uris.some((uri) => uri.type === 'uri' && uri.value.endsWith(suffix)))
-      )
-    })
-    return this.#crlReply(list)
-  }
-
-  /**
    * To find that a list is still current costs a look at every entry: strangers that ask share one look
    * in `listAgeMs`.
    */
-  #currentLists(): Promise<readonly Crl[]> {
+  #currentLists(): Promise<CrlPaths> {
     const nowMs = this.#sources.clock.monotonic()
     if (this.#lists === undefined || nowMs >= this.#lists.untilMs) {
-      const made = this.#sources.authority.issueCrls()
+      const made = this.#sources.authority.issueCrls().then((lists) => new CrlPaths(lists))
       this.#lists = { untilMs: nowMs + listAgeMs, made }
       made.catch(() => {
         this.#lists = undefined

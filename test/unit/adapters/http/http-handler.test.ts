@@ -136,6 +136,22 @@ describe('resources', () => {
       expect((await get(path)).status).toBe(404)
   })
 
+  it('a list is found without a look at the others', async () => {
+    const [list] = await authority.issueCrls()
+    let looks = 0
+    const watched = new Proxy(list!, {
+      get: (target, key) => {
+        if (key === 'issuingDistributionPoint') looks++
+        return Reflect.get(target, key, target)
+      },
+    })
+    const lists = Array.from({ length: 1024 }, () => watched)
+    const many = { ...{ trustDomain, certificate: authority.certificate }, issueCrls: async () => lists }
+    await serve(createHttpHandler({ authority: many as unknown as CertificateAuthority }))
+    for (let count = 0; count < 4; count++) expect((await get('/crl/AABB/1.crl')).status).toBe(404)
+    expect(looks).toBe(lists.length)
+  })
+
   it('what an OCSP request failed with is logged, and the client is told to try later', async () => {
     const lines: unknown[] = []
     const line = (...args: unknown[]): void => void lines.push(args)
