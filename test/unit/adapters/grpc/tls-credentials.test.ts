@@ -110,21 +110,29 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a listener, %s', (version) => {
 
 /** One call with our credentials. */
 async function call(port: number, id: string = peerId): Promise<string> {
-  const credentials = await grpcChannelCredentials(world.identity, { id })
-  const client = new Client(`127.0.0.1:${port}`, credentials, { 'grpc.enable_retries': 0 })
+  const client = await clientOf(port, id)
   try {
-    return await new Promise<string>((resolve, reject) => {
-      client.makeUnaryRequest(
-        path,
-        octets,
-        octets,
-        Buffer.from('secret'),
-        (error: ServiceError | null, answer) => (error === null ? resolve(String(answer)) : reject(error)),
-      )
-    })
+    return await callBy(client)
   } finally {
     client.close()
   }
+}
+
+async function clientOf(port: number, id: string): Promise<Client> {
+  const credentials = await grpcChannelCredentials(world.identity, { id })
+  return new Client(`127.0.0.1:${port}`, credentials, { 'grpc.enable_retries': 0 })
+}
+
+function callBy(client: Client): Promise<string> {
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      path,
+      octets,
+      octets,
+      Buffer.from('secret'),
+      (error: ServiceError | null, answer) => (error === null ? resolve(String(answer)) : reject(error)),
+    )
+  })
 }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a channel, %s', (version) => {
@@ -169,6 +177,42 @@ test('both ways by SPIFFE ID', async () => {
     details: expect.stringContaining(`${own} is not authorized`),
   })
   expect(heard).toEqual([own])
+  await listener.close(0)
+  server.forceShutdown()
+})
+
+test('a revocation closes the connection that a channel keeps', async () => {
+  const credentials = await world.credentialsOf(peerId)
+  const raw = await rawHttp2Server(credentials)
+  const client = await clientOf(raw.port, peerId)
+  expect(await callBy(client)).toBe('hello')
+  expect(world.identity.connections.size).toBe(1)
+  world.revoked.add(serialOf(credentials))
+  expect(world.identity.recheck()).toBe(1)
+  await expect.poll(() => raw.open).toBe(0)
+  raw.received = ''
+  await expect(callBy(client)).rejects.toMatchObject({ code: 14 })
+  expect(raw.received).toBe('')
+  client.close()
+  raw.server.close()
+})
+
+test('a revocation closes the connection that a listener has', async () => {
+  heard = []
+  const { server, listener } = await openListener(peerId)
+  const credentials = await world.credentialsOf(peerId)
+  const session = connectHttp2(`https://127.0.0.1:${listener.port}`, {
+    rejectUnauthorized: false,
+    ...credentials,
+  })
+  session.on('error', () => undefined)
+  const stream = session.request(rawHeaders)
+  stream.end(Buffer.from([0, 0, 0, 0, 0]))
+  await once(stream.resume(), 'end')
+  expect(heard).toEqual([peerId])
+  world.revoked.add(serialOf(credentials))
+  expect(world.identity.recheck()).toBe(1)
+  await expect.poll(() => session.destroyed).toBe(true)
   await listener.close(0)
   server.forceShutdown()
 })
