@@ -16,6 +16,7 @@ import type { Reply } from './reply.ts'
 import { RequestBodies } from './request-body.ts'
 import { Resources } from './resources.ts'
 import type { Readiness } from './resources.ts'
+import { UnreadAnswers } from './unread-answers.ts'
 
 /** Options of `createHttpHandler`. */
 export interface HttpHandlerOptions {
@@ -114,6 +115,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     clock,
   })
   const pipelined = new PipelinedRequests()
+  const unread = new UnreadAnswers(maxUnreadOctets)
   let running = 0
 
   return (request, response, next) => {
@@ -127,6 +129,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     const reply = isOcsp(pathOf(request))
       ? await answerPost(request)
       : await withPlace(request, () => answer(request, resources))
+    if (reply?.isOwn === true) unread.add(request, response, reply.body.length)
     if (reply !== undefined) sendReply(request, response, reply)
     else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
     else next()
@@ -213,3 +216,5 @@ function validityOf({ certificate }: CertificateAuthority, clock: Clock): Readin
 const maxBodyBytes = 16 * 1024
 /** Of the base64 of such a request. */
 const maxPathLength = 24 * 1024
+/** Of tiles, over all connections. */
+const maxUnreadOctets = 64 * 1024 * 1024

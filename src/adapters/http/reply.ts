@@ -11,6 +11,8 @@ export interface Reply {
   /** How long caches may keep it; 0: `no-store`. */
   readonly maxAgeSeconds: number
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Whether many octets were read for this answer alone. */
+  readonly isOwn?: boolean | undefined
 }
 
 /** A short plain-text response with the reason of a failure. */

@@ -75,7 +75,7 @@ export class Resources {
     const body = await this.#sources.tiles?.read(path)
     if (body === undefined) return undefined
     const type = isCheckpoint ? 'text/plain; charset=utf-8' : 'application/octet-stream'
-    return { status: 200, type, body, maxAgeSeconds: isCheckpoint ? 0 : tileAgeSeconds }
+    return { status: 200, type, body, maxAgeSeconds: isCheckpoint ? 0 : tileAgeSeconds, isOwn: true }
   }
 
   async #document(path: string): Promise<Reply | undefined> {

@@ -84,3 +84,60 @@ describe('requests that wait for no answer', () => {
     expect(await answers(socket)).toBe(100)
   })
 })
+
+describe('answers that clients do not read', () => {
+  const tile = new Uint8Array(4 * 1024 * 1024)
+  const path = '/audit/tile/entries/000'
+  let open: Set<Socket>
+  let clients: Socket[]
+
+  async function serve(): Promise<number> {
+    const signer = await SoftwareSigner.generate('P-256')
+    const certificate = await createRootCertificate(signer, { subject: 'CN=root', trustDomain })
+    const authority = createCertificateAuthority({ trustDomain, certificate, signer })
+    const tiles = { read: async () => new Uint8Array(tile) }
+    server = createServer(createHttpHandler({ authority, tiles: tiles as never }))
+    open = new Set()
+    clients = []
+    server.on('connection', (socket) => {
+      open.add(socket)
+      socket.on('close', () => open.delete(socket))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    return (server.address() as AddressInfo).port
+  }
+
+  async function open16(port: number): Promise<Socket> {
+    const socket = connect(port, '127.0.0.1')
+    clients.push(socket)
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    socket.write(requests(16, path))
+    return socket
+  }
+
+  afterEach(() => {
+    for (const client of clients) client.destroy()
+  })
+
+  it('take 64 MiB at most: the oldest connections end', async () => {
+    const port = await serve()
+    for (let count = 0; count < 4; count++) await open16(port)
+    await expect.poll(() => open.size).toBe(1)
+  })
+
+  it('no longer count when they were read, or their connection has ended', async () => {
+    const port = await serve()
+    const read = await open16(port)
+    let octets = 0
+    read.on('data', (part: Buffer) => (octets += part.length))
+    await expect.poll(() => octets).toBeGreaterThan(16 * tile.length)
+    const left = await open16(port)
+    left.resetAndDestroy()
+    await expect.poll(() => open.size).toBe(1)
+    const last = await open16(port)
+    last.pause()
+    await expect.poll(() => open.size).toBe(2)
+    expect(read.destroyed).toBe(false)
+  })
+})
