@@ -126,14 +126,7 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
     const log = read.audit
       ? await openServiceAudit(join(directory, 'audit'), read, keys, measured)
       : undefined
-    const { policy, isAdministrator, publishRevocations, keyReuse, audit, metrics, lookBackSeconds } = read
-    const issuance = createIssuanceService({
-      authority,
-      ...(policy === undefined ? {} : { policy }),
-      ...(log === undefined ? {} : { receipts: receiptsOf(log, leadership) }),
-      ...(keyReuse === undefined ? {} : { keyReuse }),
-      ...{ isAdministrator, publishRevocations, audit, logger, metrics, clock, lookBackSeconds },
-    })
+    const issuance = issuanceOf(read, authority, log && receiptsOf(log, leadership))
     opened.push(issuance)
     const check = new CaHealthCheck({
       ...{ authority, keys, clock, hasAudit: log !== undefined },
@@ -172,6 +165,22 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
     await closeAfterFailure(opened)
     throw error
   }
+}
+
+function issuanceOf(
+  read: ReadCaServiceOptions,
+  authority: CertificateAuthority,
+  receipts: Pick<AuditLog, 'receiptOf'> | undefined,
+): ReturnType<typeof createIssuanceService> {
+  const { policy, isAdministrator, publishRevocations, keyReuse, audit, lookBackSeconds } = read
+  const { logger, metrics, clock } = read
+  return createIssuanceService({
+    authority,
+    ...(policy === undefined ? {} : { policy }),
+    ...(receipts === undefined ? {} : { receipts }),
+    ...(keyReuse === undefined ? {} : { keyReuse }),
+    ...{ isAdministrator, publishRevocations, audit, logger, metrics, clock, lookBackSeconds },
+  })
 }
 
 /** Closes the last opened first. Errors of closing must not hide the one before. */
