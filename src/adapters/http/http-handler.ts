@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TileStore } from '../../audit/index.ts'
 import type { CertificateAuthority } from '../../ca/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import { LogPace } from '../../internal/log-pace.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'
@@ -105,7 +106,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     clock,
     readiness: options.readiness ?? (() => validityOf(authority, clock)),
     maxAgeSeconds: requireCount('maxAgeSeconds', options.maxAgeSeconds ?? 60, 0),
-    onFailure: (error, message) => logger.error({ code: codeOf(error), reason: reasonOf(error) }, message),
+    onFailure: (error, message) => tell(error, message, {}),
   })
   const maxRequests = requireCount('maxRequests', options.maxRequests ?? 256, 1)
   const bodies = new RequestBodies({
@@ -116,6 +117,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
   })
   const pipelined = new PipelinedRequests()
   const unread = new UnreadAnswers(maxUnreadOctets)
+  const pace = new LogPace(clock)
   let running = 0
 
   return (request, response, next) => {
@@ -162,12 +164,14 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     }
   }
 
+  function tell(error: unknown, message: string, fields: Readonly<Record<string, unknown>>): void {
+    const code = codeOf(error)
+    const due = pace.due(code + message)
+    if (due !== undefined) logger.error({ code, reason: reasonOf(error), ...fields, ...due }, message)
+  }
+
   function unanswered({ url }: IncomingMessage, error: unknown): Reply {
-    const path = url?.slice(0, 256)
-    logger.error(
-      { code: codeOf(error), reason: reasonOf(error), path },
-      'an HTTP request could not be answered',
-    )
+    tell(error, 'an HTTP request could not be answered', { path: url?.slice(0, 256) })
     return plainReply(503, 'not available at the moment', { 'retry-after': '5' })
   }
 }

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { metricNames } from '../../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import type { ResolvedLimits } from './admission-limits.ts'
+import { LogPace } from '../../../internal/log-pace.ts'
 import { Connection, Source } from './connection.ts'
 import { sourceOf } from './source-address.ts'
 
@@ -13,15 +14,13 @@ export class Connections {
   readonly #limits: ResolvedLimits
   readonly #logger: Logger
   readonly #metrics: Metrics
-  readonly #clock: Pick<Clock, 'monotonic'>
-  /** The last warning of each reason, and how many of it were not logged since. */
-  readonly #warned = new Map<string, { readonly atMs: number; unlogged: number }>()
+  readonly #pace: LogPace
   readonly #sources = new Map<string, Source>()
   readonly #bySocket = new Map<string, Connection>()
   #size = 0
 
   constructor(limits: ResolvedLimits, logger: Logger, metrics: Metrics, clock: Pick<Clock, 'monotonic'>) {
-    this.#clock = clock
+    this.#pace = new LogPace(clock)
     this.#limits = limits
     this.#logger = logger
     this.#metrics = metrics
@@ -119,17 +118,9 @@ export class Connections {
     return true
   }
 
-  /** One in ten seconds for each reason: strangers connect thousands of times a second, and fill no log. */
   #warn(reason: string, fields: Readonly<Record<string, unknown>>, message: string): void {
-    const atMs = this.#clock.monotonic()
-    const last = this.#warned.get(reason)
-    if (last !== undefined && atMs < last.atMs + quietMs) {
-      last.unlogged++
-      return
-    }
-    this.#warned.set(reason, { atMs, unlogged: 0 })
-    const { unlogged = 0 } = last ?? {}
-    this.#logger.warn({ reason, ...fields, ...(unlogged === 0 ? {} : { unlogged }) }, message)
+    const due = this.#pace.due(reason)
+    if (due !== undefined) this.#logger.warn({ reason, ...fields, ...due }, message)
   }
 
   #fullest(): Source | undefined {
@@ -139,8 +130,6 @@ export class Connections {
     return fullest
   }
 }
-
-const quietMs = 10_000
 
 /** One connection has one pair of addresses, also behind a wildcard address. */
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {

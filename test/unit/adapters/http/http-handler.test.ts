@@ -429,6 +429,23 @@ describe('HTTP', () => {
     expect(lines).toEqual([expect.objectContaining({ path: '/ready', reason: 'the password is x' })])
   })
 
+  it('a thousand strangers do not fill the log with it: one line in ten seconds says how many', async () => {
+    const lines: object[] = []
+    const none = () => undefined
+    const logger = { debug: none, info: none, warn: none, error: (fields: object) => lines.push(fields) }
+    const readiness = () => Promise.reject(new Error('away'))
+    const clock = new FakeClock(new Date())
+    await serve(createHttpHandler({ authority, readiness, logger, clock }))
+    for (let i = 0; i < 20; i++) expect((await get('/ready')).status).toBe(503)
+    expect(lines).toHaveLength(1)
+    clock.advance(10_000)
+    await get('/ready')
+    expect(lines).toEqual([
+      expect.not.objectContaining({ unlogged: expect.anything() }),
+      expect.objectContaining({ unlogged: 19 }),
+    ])
+  })
+
   it('is middleware: Express gets what is not served here, also below a path', async () => {
     const app = express()
     app.use('/pki', createHttpHandler({ authority }))
