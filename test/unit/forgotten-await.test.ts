@@ -44,7 +44,7 @@ describe('a promise is called one, with the word that is missing', () => {
 it.each([[{ path: 'policy.yaml' }], [undefined], ['']])('the path of a policy is not %j', async (path) => {
   for (const open of [
     openPolicyFile,
-    (at: string) => openAuthorizationFile(at, { workload: { namespace: 'a' }, trustDomain }),
+    (at: string) => openAuthorizationFile(at, { workload: { namespace: 'a', labels: {} }, trustDomain }),
   ])
     await expect(open(path as string)).rejects.toEqual(code('ERR_INVALID_ARGUMENT'))
 })
