@@ -1,6 +1,6 @@
 // What the system refuses: each message has the file and the reason in words, and the code of the package.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createAuditFile, createTileDirectory } from '../../../src/adapters/files/index.ts'
@@ -43,6 +43,11 @@ describe('a failed call of the system is told with its file and its reason', () 
     mkdirSync(path)
     return path
   }
+  const dangling = (name: string): string => {
+    const path = join(newFolder(), name)
+    symlinkSync(join(absent, name), path)
+    return path
+  }
   it.each<[string, string, string, (path: string) => unknown]>([
     ['the directory of a CA', 'ERR_STORE_UNAVAILABLE', file('ca'), ca],
     ['a directory below a file', 'ERR_STORE_UNAVAILABLE', join(file('ca'), 'below'), ca],
@@ -65,6 +70,12 @@ describe('a failed call of the system is told with its file and its reason', () 
       'a store',
       'ERR_STORE_UNAVAILABLE',
       join(absent, 'ca.sqlite'),
+      (path) => createSqliteStorage({ path, workerModule }),
+    ],
+    [
+      'a store that leads nowhere',
+      'ERR_STORE_UNAVAILABLE',
+      dangling('ca.sqlite'),
       (path) => createSqliteStorage({ path, workerModule }),
     ],
     [

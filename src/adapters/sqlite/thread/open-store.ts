@@ -19,7 +19,7 @@ import { applicationId, migrations as allMigrations } from './schema.ts'
  */
 export function openStore(setup: StoreSetup, migrations: readonly string[] = allMigrations): Database {
   createFile(setup.path)
-  const database = new Database(setup.path, setup.module)
+  const database = openDatabase(setup)
   try {
     lock(database)
     const version = checkHeader(database, migrations.length)
@@ -33,6 +33,15 @@ export function openStore(setup: StoreSetup, migrations: readonly string[] = all
     database.close()
     if (isPkiError(error)) throw error
     throw openingError(error, setup.path)
+  }
+}
+
+function openDatabase({ path, module }: StoreSetup): Database {
+  try {
+    return new Database(path, module)
+  } catch (error) {
+    if (!isPkiError(error, 'ERR_STORE_UNAVAILABLE')) throw error
+    throw new PkiError(error.code, `${error.message}${whyNotWritable(path)}`, { cause: error.cause })
   }
 }
 
