@@ -134,18 +134,20 @@ test('a list of certificates that the verifier did not hand out is verified each
   expect(() => verify(mine)).toThrow(code('ERR_TLS_PEER'))
 })
 
+type KeptSession = NonNullable<ReturnType<SessionCache['get']>>
+
 test('a session is dropped unless another has replaced it', () => {
   const sessions = new SessionCache()
-  const [first, second] = [1, 2].map((octet) => ({ session: Buffer.of(octet), chain })) as [
-    { session: Buffer; chain: typeof chain },
-    { session: Buffer; chain: typeof chain },
+  const [first, second] = [1, 2].map((octet) => ({ session: Buffer.of(octet), chain, change: 0 })) as [
+    KeptSession,
+    KeptSession,
   ]
   sessions.keep('a', first)
-  expect(sessions.get('a')).toBe(first)
-  expect(sessions.get('a')).toBe(first)
+  expect(sessions.get('a', 0)).toBe(first)
+  expect(sessions.get('a', 0)).toBe(first)
   sessions.keep('a', second)
   sessions.drop('a', first)
-  expect(sessions.get('a')).toBe(second)
+  expect(sessions.get('a', 0)).toBe(second)
   sessions.drop('a', second)
-  expect(sessions.get('a')).toBeUndefined()
+  expect(sessions.get('a', 0)).toBeUndefined()
 })
