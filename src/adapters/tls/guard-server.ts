@@ -137,14 +137,14 @@ function requireUnguarded(server: Server): void {
 
 /**
  * HTTP/2 closes after the streams in progress, HTTP/1 when idle or after the response in progress; other
- * protocols half-close.
+ * protocols after what was written. A half-closed connection would carry on what its client sends.
  */
 function drain(socket: TLSSocket, sessions: Sessions): void {
   const session = sessions.get(socket)
   // Null between two requests of a connection.
   const { _httpMessage: response } = socket as { _httpMessage?: ServerResponse | null }
   if (session !== undefined) session.close()
-  else if (response === undefined || response === null) socket.end()
+  else if (response === undefined || response === null) socket.destroySoon()
   else {
     if (!response.headersSent) response.setHeader('connection', 'close')
     // The next response of a pipeline may be in progress by then.

@@ -33,8 +33,9 @@ afterAll(async () => {
   await world.source[Symbol.asyncDispose]()
 })
 
-function rawConnection(port: number): tls.TLSSocket {
-  const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...peer })
+function rawConnection(port: number, options: tls.ConnectionOptions = {}): tls.TLSSocket {
+  const to = { host: '127.0.0.1', port, rejectUnauthorized: false }
+  const socket = tls.connect({ ...to, ...peer, ...options })
   socket.on('error', () => undefined)
   onTestFinished(() => void socket.destroy())
   return socket
@@ -53,6 +54,24 @@ test('an idle HTTP/1 connection ends, also after it has carried a request', asyn
   await expect.poll(() => identity.connections.size).toBe(2)
   clock.advance(10_000)
   await Promise.all(closed)
+})
+
+test('a client that does not close its side sends no further request', async () => {
+  const heard: (string | undefined)[] = []
+  const server = createHttpsServer(identity, guard, ({ url }, response) => {
+    heard.push(url)
+    response.end('hello')
+  })
+  onTestFinished(() => void server.close())
+  const stubborn = rawConnection(await portOf(server), { allowHalfOpen: true })
+  stubborn.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(stubborn, 'data')
+  await expect.poll(() => identity.connections.size).toBe(1)
+  clock.advance(10_000)
+  await once(stubborn, 'end')
+  stubborn.write('GET /2 HTTP/1.1\r\nHost: a\r\n\r\n')
+  await expect.poll(() => identity.connections.size).toBe(0)
+  expect(heard).toEqual(['/1'])
 })
 
 test('an HTTP/1 response in progress is sent whole, and is the last of its connection', async () => {
