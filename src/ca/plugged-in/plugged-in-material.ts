@@ -64,11 +64,9 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   const required = (name: string): string => {
     const text = files[name]
     if (text !== undefined && text.trim() !== '') return text
-    const found = names.filter((other) => files[other] !== undefined)
-    throw new PkiError(
-      'ERR_CA_MATERIAL',
-      `incomplete CA material: ${found.join(', ')} found, ${name} is missing or empty`,
-    )
+    const found = names.filter((other) => other !== name && files[other] !== undefined).join(', ')
+    const fault = text === undefined ? 'missing' : 'empty'
+    throw new PkiError('ERR_CA_MATERIAL', `incomplete CA material: ${found} found, ${name} is ${fault}`)
   }
   const [certificateFile, keyFile, rootFile] = isKubernetes
     ? kubernetesNames

@@ -190,6 +190,12 @@ describe('plugged-in CA material', () => {
     ).toThrow(code('ERR_CA_MATERIAL'))
   })
 
+  it('calls a file without content empty, and not one of those that were found', () => {
+    const parse = (): unknown => parsePluggedInMaterial({ ...istio, 'ca-key.pem': '' })
+    expect(parse).toThrow(/ca-key\.pem is empty/)
+    expect(parse).not.toThrow(/ca-key\.pem.* found/)
+  })
+
   it('is undefined where there is none', async () => {
     const directory = newFolder()
     expect(await readPluggedInMaterial(directory)).toBeUndefined()
