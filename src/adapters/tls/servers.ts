@@ -69,8 +69,7 @@ export function createHttpsServer(
 }
 
 /**
- * An HTTP/2 server with streams of accepted peers only. `peerOf(stream.session.socket)` does not work in
- * Node, because the socket is a proxy: use the `session` event and `peerOf(session)`.
+ * An HTTP/2 server with streams of accepted peers only. `peerOf(stream.session.socket)` returns the peer.
  *
  * @throws ERR_SVID_UNAVAILABLE, ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID
  */
