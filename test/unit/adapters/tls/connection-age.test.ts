@@ -33,7 +33,7 @@ afterAll(async () => {
   await world.source[Symbol.asyncDispose]()
 })
 
-function rawConnection(port: number, options: tls.ConnectionOptions = {}): tls.TLSSocket {
+function rawConnection(port: number, options: { allowHalfOpen?: boolean } = {}): tls.TLSSocket {
   const to = { host: '127.0.0.1', port, rejectUnauthorized: false }
   const socket = tls.connect({ ...to, ...peer, ...options })
   socket.on('error', () => undefined)

@@ -138,10 +138,9 @@ type KeptSession = NonNullable<ReturnType<SessionCache['get']>>
 
 test('a session is dropped unless another has replaced it', () => {
   const sessions = new SessionCache()
-  const [first, second] = [1, 2].map((octet) => ({ session: Buffer.of(octet), chain, change: 0 })) as [
-    KeptSession,
-    KeptSession,
-  ]
+  const kept = (octet: number): KeptSession => ({ session: Buffer.of(octet), chain, change: 0 })
+  const first = kept(1)
+  const second = kept(2)
   sessions.keep('a', first)
   expect(sessions.get('a', 0)).toBe(first)
   expect(sessions.get('a', 0)).toBe(first)
