@@ -49,6 +49,8 @@ const responder = (
   changes: Changes = {},
   by: Parameters<typeof makeResponder>[0] = ca,
 ): Promise<Certificate> => makeResponder(by, { signer: responderSigner, ...changes, extensions })
+/** Without an authority key identifier (RFC 5280 §4.2.1.1): it accuses, and clears nothing. */
+const odd = (): Promise<Certificate> => responder({ authorityKeyIdentifier: undefined })
 /** One whose own status is asked for. */
 const checked = (changes: Changes = {}): Promise<Certificate> => responder({ other: [] }, changes)
 const signatureAt = (der: Uint8Array): number =>
@@ -300,6 +302,18 @@ describe('OCSP checks', () => {
         respond({ certificateStatus: revoked }, { certificates: [await responder()] }, responderSigner),
       wanted: 'ERR_REVOKED',
     },
+    {
+      what: 'a responder whose certificate breaks a rule of the profile',
+      response: async () => respond({}, { certificates: [await odd()] }, responderSigner),
+      wanted: 'ERR_REVOCATION_UNKNOWN',
+    },
+    ...(['hard-fail', 'soft-fail'] as const).map((mode) => ({
+      what: `such a responder that says revoked, ${mode}`,
+      response: async () =>
+        respond({ certificateStatus: revoked }, { certificates: [await odd()] }, responderSigner),
+      options: { mode },
+      wanted: 'ERR_REVOKED',
+    })),
     {
       what: 'a responder without its certificate',
       response: () => respond({}, {}, responderSigner),
