@@ -11,6 +11,7 @@ import type { OptionKinds } from '../../internal/options.ts'
 import { acceptPeer, realSocketOf } from './accept-peer.ts'
 import { matcherOf } from './peer-verifier.ts'
 import type { PeerAuthorization } from './peer-verifier.ts'
+import { closeWhenDead } from './session-liveness.ts'
 import { requireTlsIdentity } from './tls-identity.ts'
 import type { TlsCredentials, TlsIdentity } from './tls-identity.ts'
 
@@ -64,7 +65,9 @@ export function guardServer<S extends Server>(
   requireUnguarded(server)
   const sessions: Sessions = new WeakMap()
   server.on('session', (session: ServerHttp2Session) => {
-    sessions.set(realSocketOf(session.socket), session)
+    const socket = realSocketOf(session.socket) as TLSSocket
+    sessions.set(socket, session)
+    closeWhenDead(session, socket, own.clock)
   })
   gate(server, (socket) => {
     const peer = acceptPeer(own, socket, { authorize: matches, purpose: 'clientAuth' })

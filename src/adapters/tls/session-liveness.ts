@@ -1,0 +1,36 @@
+// Dead HTTP/2 connections: Node keeps a session that no longer reads, and never learns that its peer is gone.
+
+import type { ServerHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { Clock } from '../../runtime/index.ts'
+
+/**
+ * Ends a session from which nothing arrives: after `lookMs` without an octet it is asked by a PING
+ * (RFC 9113 §6.7), and after as long again it is closed. What arrives slowly, behind a long response, counts.
+ *
+ * @param socket The real socket of the session.
+ */
+export function closeWhenDead(session: ServerHttp2Session, socket: Socket, clock: Clock): void {
+  let octets = socket.bytesRead
+  let isAsked = false
+  const look = (): void => {
+    if (session.destroyed) return
+    const isAlive = socket.bytesRead !== octets
+    if (isAsked && !isAlive) {
+      session.destroy()
+      // A session that was being closed waits for its peer otherwise.
+      socket.destroy()
+      return
+    }
+    octets = socket.bytesRead
+    isAsked = !isAlive
+    if (isAsked) session.ping(() => undefined)
+    cancel = clock.schedule(look, lookMs)
+  }
+  let cancel = clock.schedule(look, lookMs)
+  session.once('close', () => {
+    cancel()
+  })
+}
+
+const lookMs = 15_000
