@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import type { Server } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
-import { checkCounts } from '../../../internal/numbers.ts'
+import { checkCounts, requireCount } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { systemClock } from '../../../runtime/index.ts'
@@ -25,7 +25,10 @@ export interface ListenGrpcOptions {
   readonly host?: string | undefined
   /** Default 0: a free port. */
   readonly port?: number | undefined
-  /** A connection is closed at this age. Default 24 hours; Infinity for no limit. */
+  /**
+   * At this age a connection takes no further call, and is closed when those in progress have ended, a minute
+   * later at the latest. Default 24 hours; Infinity for no limit.
+   */
   readonly maxConnectionAgeSeconds?: number | undefined
   /** The copy of `@grpc/grpc-js` that created the server. Default: the installed one. */
   readonly grpc?: GrpcModule | undefined
@@ -71,14 +74,16 @@ export async function listenGrpc(
   given: ListenGrpcOptions,
 ): Promise<GrpcListener> {
   const options = readOptions('listenGrpc', given, optionKinds)
-  const { authorize, host = '127.0.0.1', port = 0, maxConnectionAgeSeconds } = options
+  const { authorize, host = '127.0.0.1', port = 0, maxConnectionAgeSeconds = 86_400 } = options
   checkCounts({ port }, 0, 65_535)
+  requireCount('maxConnectionAgeSeconds', maxConnectionAgeSeconds, 1, Infinity)
   if (typeof (Object(identity) as Partial<GrpcTlsIdentity>).secureServer !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'listenGrpc: identity must come from createTlsIdentity')
   const grpc = await loadGrpc(options.grpc)
   const peers = new Map<string, SpiffeId>()
   const tlsServer = identity.secureServer(
-    { authorize, alpn: ['h2'], maxConnectionAgeSeconds },
+    // The gate knows no calls: at the greatest age it would end those in progress.
+    { authorize, alpn: ['h2'], maxConnectionAgeSeconds: Infinity },
     (socket, peer) => {
       const connection = connectionOf(socket)
       // Two connections with the same addresses could not be told apart.
@@ -87,12 +92,21 @@ export async function listenGrpc(
         return
       }
       peers.set(connection, peer.id)
-      socket.once('close', () => peers.delete(connection))
+      // One for each connection, so that one can be drained alone. The credentials are those behind TLS.
+      const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
+      injectors.add(injector)
+      const stopAge = afterSeconds(maxConnectionAgeSeconds, () => injector.drain(lastCallsMs))
+      socket.once('close', () => {
+        peers.delete(connection)
+        stopAge()
+        injectors.delete(injector)
+        injector.destroy()
+      })
       socket.on('error', () => undefined)
       injector.injectConnection(socket)
     },
   )
-  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure()) // behind TLS
+  const injectors = new Set<ReturnType<Server['createConnectionInjector']>>()
   const accepted = new Set<Socket>()
   tlsServer.on('connection', (socket: Socket) => {
     accepted.add(socket)
@@ -117,12 +131,19 @@ export async function listenGrpc(
           stop()
           resolve()
         })
-        injector.drain(graceMs)
+        for (const injector of injectors) injector.drain(graceMs)
       }),
     [Symbol.asyncDispose]: () => listener.close(),
   }
   return listener
 }
+
+function afterSeconds(seconds: number, perform: () => void): () => void {
+  return seconds === Infinity ? () => undefined : systemClock.schedule(perform, seconds * 1000)
+}
+
+/** For the calls of a connection that has reached its greatest age. */
+const lastCallsMs = 60_000
 
 /** The ends of a connection. */
 interface ConnectionInfo {

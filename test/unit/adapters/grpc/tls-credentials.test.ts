@@ -251,6 +251,33 @@ test('a call on another port has no peer, also from the address of a verified cl
   server.forceShutdown()
 })
 
+test('a call in progress at the greatest age of its connection ends as it would have', async () => {
+  const server = new Server()
+  const held: sendUnaryData<Buffer>[] = []
+  server.addService(definition, {
+    Get: (_call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => held.push(reply),
+  })
+  const options = { authorize: peerId, maxConnectionAgeSeconds: 1 }
+  const listener = await listenGrpc(server, world.identity, options)
+  const session = connectHttp2(`https://127.0.0.1:${listener.port}`, {
+    rejectUnauthorized: false,
+    ...(await world.credentialsOf(peerId)),
+  })
+  const [going, closed] = [once(session, 'goaway'), once(session, 'close')]
+  const stream = session.request(rawHeaders)
+  let text = ''
+  stream.on('data', (part: Buffer) => (text += part.toString()))
+  const ended = once(stream, 'end')
+  stream.end(Buffer.from([0, 0, 0, 0, 0]))
+  await going
+  for (const reply of held) reply(null, Buffer.from('granted'))
+  await ended
+  expect(text).toContain('granted')
+  await closed
+  await listener.close(0)
+  server.forceShutdown()
+})
+
 test('closing does not wait for a client that is silent in its handshake', async () => {
   heard = []
   const { server, listener } = await openListener(peerId)
