@@ -21,7 +21,8 @@ export interface LoggedCall {
 export function callsOf(log: string, directory: string): readonly LoggedCall[] {
   const found: LoggedCall[] = []
   for (const line of log.split('\n')) {
-    const [, resumed = ''] = /^(\d+) +<\.\.\. \w+ resumed>/.exec(line) ?? []
+    // Of a killed one strace writes `resumed> ... = ?`, if another thread was killed before it.
+    const [, resumed = ''] = /^(\d+) +<\.\.\. \w+ resumed>.* = -?\d/.exec(line) ?? []
     if (resumed !== '') {
       const open = found.findLast(({ thread }) => thread === resumed)
       if (open !== undefined) open.isOver = true
