@@ -34,8 +34,8 @@ export interface OcspResponseFields {
     OcspSingleResponse,
     'certificateId' | 'certificateStatus' | 'thisUpdate'
   > & { readonly nextUpdate?: Date | undefined })[]
-  /** The nonce of the request. */
-  readonly nonce?: Uint8Array
+  /** The nonce of the request; none where that has none. */
+  readonly nonce?: Uint8Array | undefined
   /** The responder's own certificate, if the responder is not the issuer itself. */
   readonly certificates?: readonly Certificate[] | undefined
 }
@@ -55,7 +55,7 @@ export async function buildOcspResponse(fields: OcspResponseFields, signer: Sign
   } = readOptions<OcspResponseFields>('buildOcspResponse', fields, {
     producedAt: 'required',
     responses: 'required',
-    nonce: 'guard',
+    nonce: 'optional',
     certificates: 'optional',
   }) as Partial<OcspResponseFields>
   if (!Array.isArray(responses) || responses.length === 0 || !(producedAt instanceof Date)) {
