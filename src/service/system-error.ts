@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path'
 import { PkiError } from '../errors/index.ts'
-import { systemReason } from '../internal/system-error.ts'
+import { systemReason } from '../internal/files/system-error.ts'
 
 /**
  * ERR_STORE_UNAVAILABLE for an error of the file system; another error as it is. `file` is named where the

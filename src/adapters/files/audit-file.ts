@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path'
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
-import { systemReason } from '../../internal/system-error.ts'
+import { systemReason } from '../../internal/files/system-error.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
 /** A record as the log gives it to its sinks. @inline */

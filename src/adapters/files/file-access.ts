@@ -2,7 +2,7 @@
 
 import { open } from 'node:fs/promises'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { systemReason } from '../../internal/system-error.ts'
+import { systemReason } from '../../internal/files/system-error.ts'
 
 /** Further access to the files, besides the owner. */
 export interface FileAccess {

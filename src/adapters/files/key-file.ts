@@ -23,7 +23,7 @@ export interface KeyFileHeader {
   /** The whole file. */
   readonly text: string
   /** Where it was read; undefined for one that is being written. */
-  readonly path?: string
+  readonly path?: string | undefined
 }
 
 /** A decrypted key file. */

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { TileStore } from '../../audit/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { systemReason } from '../../internal/system-error.ts'
+import { systemReason } from '../../internal/files/system-error.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
 /**

@@ -4,7 +4,7 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { systemReason } from '../../internal/system-error.ts'
+import { systemReason } from '../../internal/files/system-error.ts'
 
 /** The maximum size of a file, in octets. */
 export const maxPolicyBytes: number = 4 * 1024 * 1024

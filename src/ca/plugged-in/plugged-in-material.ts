@@ -1,7 +1,7 @@
 // CA material that somebody else made, in the files that Istio and Kubernetes name.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { readMountedFiles } from '../../internal/mounted-files.ts'
+import { readMountedFiles } from '../../internal/files/mounted-files.ts'
 import { SoftwareSigner, importPrivateKey } from '../../keys/index.ts'
 import { createPathValidator } from '../../validation/path-validator.ts'
 import { Certificate } from '../../x509/index.ts'

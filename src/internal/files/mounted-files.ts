@@ -3,8 +3,8 @@
 import { constants } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PkiError } from '../errors/index.ts'
-import type { PkiErrorCode } from '../errors/index.ts'
+import { PkiError } from '../../errors/index.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
 
 /**
  * The texts of those named files that exist. Kubernetes writes each generation of a volume into a separate

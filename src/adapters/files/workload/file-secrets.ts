@@ -2,7 +2,7 @@
 
 import { basename, dirname, resolve } from 'node:path'
 import { PkiError } from '../../../errors/index.ts'
-import { readMountedFiles } from '../../../internal/mounted-files.ts'
+import { readMountedFiles } from '../../../internal/files/mounted-files.ts'
 import type { Secret, SecretSource } from '../../../secrets/index.ts'
 import type { TrustDomain } from '../../../spiffe/index.ts'
 import { isInside, requireInside } from './allowed-directories.ts'
