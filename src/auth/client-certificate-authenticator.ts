@@ -12,8 +12,7 @@ import type { Rejection, RevocationChecker, VerifiedPath } from '../validation/i
 import type { RejectedPath } from '../validation/internal.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
 import { RefusedChains } from './refused-chains.ts'
-import { authenticationError } from './require-caller.ts'
-import { checkCaller } from './require-caller.ts'
+import { authenticationError, checkCaller } from './require-caller.ts'
 
 /**
  * Looks up the certificates of a verified path in records that are read asynchronously, such as a CA's store.

@@ -20,7 +20,6 @@ import { readToken } from './token.ts'
 import type { TokenAlgorithm } from './token.ts'
 import { checkClaims, requireAudience, tokenRefusal, tokenTimes } from './verify-token.ts'
 import type { TokenRules } from './verify-token.ts'
-import { checkCaller } from '../require-caller.ts'
 
 type ClaimValue = string | number | boolean
 
@@ -168,8 +167,7 @@ export class OidcAuthenticator implements Authenticator, AsyncDisposable {
       await key.verify(token)
       checkClaims(token.claims, issuer.rules, this.#clock.now())
       issuer.checkRequired(token.claims)
-      const identities = issuer.identities(token.claims)
-      return checkCaller({ identities, credential: 'oidc', claims: token.claims }, this.name)
+      return { identities: issuer.identities(token.claims), credential: 'oidc', claims: token.claims }
     } catch (error) {
       throw tokenRefusal(error)
     }

@@ -6,7 +6,6 @@ import { isJsonObject } from '../../internal/json.ts'
 import type { JsonObject, JsonValue } from '../../internal/json.ts'
 import { istio } from '../../spiffe/index.ts'
 import type { Caller, KubernetesCaller } from '../authenticator.ts'
-import { checkCaller } from '../require-caller.ts'
 
 /** A service account, and the pod and node that its token is bound to. */
 export type ServiceAccount = Omit<KubernetesCaller, 'cluster'>
@@ -88,8 +87,12 @@ export function serviceAccountCaller(
 ): Caller {
   const { namespace, serviceAccount } = account
   const kubernetes: KubernetesCaller = bind({ namespace, serviceAccount, cluster }, account)
-  const identities = [istio.spiffeId({ trustDomain, namespace, serviceAccount })]
-  return checkCaller({ identities, credential: 'kubernetes-jwt', kubernetes, claims }, 'kubernetes-jwt')
+  return {
+    identities: [istio.spiffeId({ trustDomain, namespace, serviceAccount })],
+    credential: 'kubernetes-jwt',
+    kubernetes,
+    claims,
+  }
 }
 
 /**

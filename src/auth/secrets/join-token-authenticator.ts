@@ -10,11 +10,10 @@ import type { Clock } from '../../runtime/index.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from '../authenticator.ts'
 import { singleHeader } from '../jwt/bearer-token.ts'
-import { authenticationError } from '../require-caller.ts'
+import { authenticationError, checkCaller } from '../require-caller.ts'
 import { LockOut } from './lock-out.ts'
 import type { LockOutOptions } from './lock-out.ts'
 import type { OneTimeStore } from './one-time-store.ts'
-import { checkCaller } from '../require-caller.ts'
 
 /** Options of `JoinTokenAuthenticator`. @inline */
 export interface JoinTokenAuthenticatorOptions {

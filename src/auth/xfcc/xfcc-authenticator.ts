@@ -9,11 +9,10 @@ import { SpiffeId } from '../../spiffe/index.ts'
 import type { TrustDomain } from '../../spiffe/index.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from '../authenticator.ts'
 import { singleHeader } from '../jwt/bearer-token.ts'
-import { authenticationError, requireAuthenticator } from '../require-caller.ts'
+import { authenticationError, checkCaller, requireAuthenticator } from '../require-caller.ts'
 import { AcceptedTrustDomains } from '../spiffe/accepted-trust-domains.ts'
 import { lastXfccElement, xfccHeader } from './xfcc-header.ts'
 import type { XfccElement } from './xfcc-header.ts'
-import { checkCaller } from '../require-caller.ts'
 
 /** Options of `XfccAuthenticator`. @inline */
 export interface XfccAuthenticatorOptions {
