@@ -35,6 +35,7 @@ export function createTlsIdentity(options: TlsIdentityOptions): TlsIdentity {
 const optionKinds: OptionKinds<TlsIdentityOptions> = {
   source: 'required',
   revocation: 'guard',
+  recheckSeconds: 'optional',
   minVersion: 'guard',
   clock: 'optional',
   logger: 'optional',

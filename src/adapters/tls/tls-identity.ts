@@ -6,6 +6,7 @@ import { createSecureContext } from 'node:tls'
 import type { SecureContext, Server, TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { PkiError } from '../../errors/index.ts'
+import { requireCount } from '../../internal/numbers.ts'
 import { Turns } from '../../internal/turns/turns.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
@@ -26,6 +27,11 @@ export interface TlsIdentityOptions {
    * revocation.
    */
   readonly revocation?: RevocationChecker
+  /**
+   * How often the peers of the live connections are verified again by itself, in seconds: how long a
+   * revocation may take to end them. Default 60 with `revocation`, else Infinity: never.
+   */
+  readonly recheckSeconds?: number | undefined
   /** Default `TLSv1.2`. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
   readonly clock?: Clock | undefined
@@ -44,8 +50,8 @@ export interface TlsIdentity extends AsyncDisposable {
   /**
    * Verifies the peer of every live connection again, with the current bundles, revocation and authorization,
    * and closes the connections that fail. This also happens when the source changes or loses what it had,
-   * then with turns of the event loop in between; call it after a new CRL or a changed authorization. Returns
-   * the number of closed connections.
+   * and every `recheckSeconds`, then with turns of the event loop in between; call it where a new CRL or a
+   * changed authorization cannot wait. Returns the number of closed connections.
    */
   recheck(): number
   /**
@@ -93,6 +99,20 @@ export interface SecureServerOptions {
   readonly maxConnectionAgeSeconds?: number | undefined
 }
 
+/** Returns what ends it. */
+function everySeconds(clock: Clock, seconds: number, perform: () => void): () => void {
+  if (seconds === Infinity) return () => undefined
+  const next = (): (() => void) =>
+    clock.schedule(() => {
+      cancel = next()
+      perform()
+    }, seconds * 1000)
+  let cancel = next()
+  return () => {
+    cancel()
+  }
+}
+
 /** The part of Node's TLS options that an identity sets. */
 export interface TlsCredentials {
   readonly cert: string
@@ -117,7 +137,10 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
   #isClosed = false
   #context: { readonly identity: X509Identity; readonly context: SecureContext } | undefined
 
-  constructor({ source, revocation, minVersion, clock, logger }: Readonly<TlsIdentityOptions>) {
+  constructor(options: Readonly<TlsIdentityOptions>) {
+    const { source, revocation, minVersion, clock, logger } = options
+    const { recheckSeconds = revocation === undefined ? Infinity : 60 } = options
+    requireCount('createTlsIdentity: recheckSeconds', recheckSeconds, 1, Infinity)
     if (typeof (source as Partial<X509Source>).onChange !== 'function')
       throw new PkiError('ERR_INVALID_ARGUMENT', 'createTlsIdentity: source must be an X509Source')
     if (
@@ -141,7 +164,11 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
       for (const listener of [...this.#listeners]) this.#tell(listener)
       void this.#recheckInTurns()
     }
-    const stops = [source.onChange(changed), source.onWithdrawn?.(changed)]
+    const stops = [
+      source.onChange(changed),
+      source.onWithdrawn?.(changed),
+      everySeconds(this.clock, recheckSeconds, () => void this.#recheckInTurns()),
+    ]
     this.#stop = () => {
       for (const stop of stops) stop?.()
     }

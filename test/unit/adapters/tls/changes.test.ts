@@ -21,6 +21,7 @@ import {
 import { PkiError } from '../../../../src/errors/index.ts'
 import type { X509Identity, X509Source } from '../../../../src/secrets/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
+import type { RevocationChecker } from '../../../../src/validation/index.ts'
 import { code } from '../../../support/codes.ts'
 import { openWorld, peerId, portOf, rawServer } from './door-fixtures.ts'
 import type { Credentials, World } from './door-fixtures.ts'
@@ -70,6 +71,37 @@ class Told {
     for (const listener of this.#listeners) listener(world.source.current)
   }
 }
+
+test('a revocation ends a live connection without a call of recheck, within a minute', async () => {
+  const clock = new FakeClock(new Date())
+  const revoked = new Set<string>()
+  const revocation: RevocationChecker = {
+    check: ({ certificate }) =>
+      revoked.has(certificate.serialNumber)
+        ? { code: 'ERR_REVOKED', certificate, rule: 'test', message: 'revoked' }
+        : undefined,
+  }
+  await using identity = createTlsIdentity({ source: world.source, clock, revocation })
+  const server = createTlsServer(identity, { authorize: peerId })
+  onTestFinished(() => void server.close())
+  const socket = tls.connect({
+    host: '127.0.0.1',
+    port: await portOf(server),
+    rejectUnauthorized: false,
+    ...peer,
+  })
+  const closed = once(socket.on('error', () => undefined).resume(), 'close')
+  await expect.poll(() => identity.connections.size).toBe(1)
+  for (const { peer: found } of identity.connections) revoked.add(found.chain[0]!.serialNumber)
+  clock.advance(59_000)
+  await new Promise(setImmediate)
+  expect(identity.connections.size).toBe(1)
+  clock.advance(1_000)
+  await closed
+  expect(() => createTlsIdentity({ source: world.source, recheckSeconds: 0 })).toThrow(
+    code('ERR_INVALID_ARGUMENT'),
+  )
+})
 
 test('removed roots end live connections, also where the new SVID cannot be used', async () => {
   const told = new Told()
