@@ -24,7 +24,7 @@ export interface WriteOptions {
 export type IssuanceOutcome = { readonly certificate: Uint8Array } | { readonly failed: true }
 
 /** Intent and outcome of each signature. */
-/** What a record says of the validity of its certificate. */
+/** What a record says of the validity of its certificate. @inline */
 export type RecordedStatus = Pick<CertificateRecord, 'state' | 'revocation'>
 
 interface IssuanceRecorder {

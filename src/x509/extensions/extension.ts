@@ -15,7 +15,8 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import { acceptedBy, noTolerances, refuseExplicitDefault } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 
-const extensionOidsTable = {
+/** Certificate, CRL and CRL entry extensions: RFC 5280 sections 4.2, 5.2 and 5.3. */
+export const extensionOids = {
   subjectDirectoryAttributes: '2.5.29.9',
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
@@ -41,11 +42,10 @@ const extensionOidsTable = {
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
   subjectInfoAccess: '1.3.6.1.5.5.7.1.11',
 } as const
+Object.freeze(extensionOids)
 
-/** Certificate, CRL and CRL entry extensions: RFC 5280 sections 4.2, 5.2 and 5.3. */
-export const extensionOids: typeof extensionOidsTable = Object.freeze(extensionOidsTable)
-
-const keyPurposeOidsTable = {
+/** Key purposes of the extended key usage extension: RFC 5280 section 4.2.1.12. */
+export const keyPurposeOids = {
   any: '2.5.29.37.0',
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
@@ -54,9 +54,7 @@ const keyPurposeOidsTable = {
   timeStamping: '1.3.6.1.5.5.7.3.8',
   ocspSigning: '1.3.6.1.5.5.7.3.9',
 } as const
-
-/** Key purposes of the extended key usage extension: RFC 5280 section 4.2.1.12. */
-export const keyPurposeOids: typeof keyPurposeOidsTable = Object.freeze(keyPurposeOidsTable)
+Object.freeze(keyPurposeOids)
 
 /** The special policy that matches every policy (RFC 5280 section 4.2.1.4). */
 export const anyPolicy = '2.5.29.32.0'
