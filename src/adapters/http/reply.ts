@@ -11,6 +11,8 @@ export interface Reply {
   /** How long caches may keep it; 0: `no-store`. */
   readonly maxAgeSeconds: number
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** The digest of the body, where it is known already. */
+  readonly tag?: string | undefined
   /** Whether many octets were read for this answer alone. */
   readonly isOwn?: boolean | undefined
 }
@@ -33,7 +35,7 @@ export function sendReply(request: IncomingMessage, response: ServerResponse, re
     'cache-control': cacheable ? `public, max-age=${reply.maxAgeSeconds}` : 'no-store',
   }
   if (cacheable) {
-    const tag = tagOf(body)
+    const tag = reply.tag === undefined ? tagOf(body) : `"${reply.tag}"`
     headers['etag'] = tag
     if (request.method !== 'POST' && hasTag(request.headers['if-none-match'], tag)) {
       response.writeHead(304, { etag: tag, 'cache-control': headers['cache-control'] as string }).end()

@@ -87,9 +87,9 @@ export class Resources {
 
   /** RFC 6960 appendix A.1. */
   async ocsp(request: Uint8Array): Promise<Reply> {
-    const { response, maxAgeSeconds, failure } = await this.#sources.authority.answerOcsp(request)
+    const { response, maxAgeSeconds, tag, failure } = await this.#sources.authority.answerOcsp(request)
     if (failure !== undefined) this.#sources.onFailure(failure, 'an OCSP request was answered with tryLater')
-    return { status: 200, type: 'application/ocsp-response', body: response, maxAgeSeconds }
+    return { status: 200, type: 'application/ocsp-response', body: response, maxAgeSeconds, tag }
   }
 
   readonly #fixed: Readonly<Record<string, () => Reply | undefined | Promise<Reply | undefined>>> =

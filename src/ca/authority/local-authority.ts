@@ -204,9 +204,12 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   async answerOcsp(request: Uint8Array): Promise<OcspAnswer> {
-    const answer = await this.#ocsp.answer(requireOctets(request, 'answerOcsp: the request'))
-    // The responder keeps the octets, for the next client that asks.
-    return Object.freeze({ ...answer, response: answer.response.slice() })
+    const { response, maxAgeSeconds, tag, failure } = await this.#ocsp.answer(
+      requireOctets(request, 'answerOcsp: the request'),
+    )
+    // The responder keeps the octets of an answer with a tag, for the next client that asks.
+    const octets = tag === undefined ? response : new Uint8Array(response)
+    return Object.freeze({ response: octets, maxAgeSeconds, tag, failure })
   }
 
   trustBundle(): TrustBundle {

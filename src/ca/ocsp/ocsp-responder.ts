@@ -1,6 +1,7 @@
 // Answers OCSP requests from the records of the CA (RFC 6960, RFC 5019): signed by a delegated key, kept
 // while they are current.
 
+import { hash } from 'node:crypto'
 import { isPkiError } from '../../errors/index.ts'
 import { bytesKey } from '../../internal/bytes.ts'
 import { LruMap } from '../../internal/lru-map.ts'
@@ -23,6 +24,8 @@ export interface OcspAnswer {
    * is no answer.
    */
   readonly maxAgeSeconds: number
+  /** Of an answer that is kept: the SHA-256 of the response in base64url, for the entity tag of HTTP. */
+  readonly tag?: string | undefined
   /**
    * What the store or the signer failed with, where the response is `tryLater`; for the log, not for the
    * client.
@@ -52,12 +55,18 @@ type Statuses = readonly OcspCertificateStatus[]
 
 type SingleResponse = OcspResponseFields['responses'][number]
 
+interface SignedAnswer {
+  readonly answered: SingleResponse
+  readonly response: Uint8Array
+  readonly tag: string
+}
+
 /** The responder of one CA: it has a delegated key for each key that the CA signs or has signed with. */
 export class OcspResponder {
   readonly #settings: OcspSettings
   readonly #keys = new Map<KeyIdentifier, ResponderKey>()
   /** Signed answers about one certificate, in the order of their use. */
-  readonly #signed = new Map<string, { readonly answered: SingleResponse; readonly response: Uint8Array }>()
+  readonly #signed = new Map<string, SignedAnswer>()
 
   /** Recent requests, by their octets. */
   readonly #questions = new LruMap<string, OcspQuestion>(maxRequests)
@@ -161,8 +170,9 @@ export class OcspResponder {
       signer,
     )
     if (cacheKey === undefined) return { response: der, maxAgeSeconds: 0 }
-    this.#keep(cacheKey, responses[0] as SingleResponse, der)
-    return { response: der, maxAgeSeconds: Math.floor((nextUpdateMs - nowMs) / 2000) }
+    const tag = hash('sha256', der, 'base64url')
+    this.#keep(cacheKey, { answered: responses[0] as SingleResponse, response: der, tag })
+    return { response: der, tag, maxAgeSeconds: Math.floor((nextUpdateMs - nowMs) / 2000) }
   }
 
   async #statusOf(
@@ -186,7 +196,8 @@ export class OcspResponder {
   ): { readonly answer: OcspAnswer; readonly isEnding: boolean } | undefined {
     const found = this.#signed.get(cacheKey)
     if (found === undefined) return undefined
-    const { thisUpdate, nextUpdate, certificateStatus } = found.answered
+    const { answered, response, tag } = found
+    const { thisUpdate, nextUpdate, certificateStatus } = answered
     const startMs = thisUpdate.getTime()
     const middleMs = (startMs + (nextUpdate?.getTime() ?? startMs)) / 2
     const nowMs = this.#settings.clock.now()
@@ -194,13 +205,13 @@ export class OcspResponder {
     if (nowMs < startMs || nowMs >= middleMs || !isSame(certificateStatus, status)) return undefined
     this.#signed.set(cacheKey, found)
     return {
-      answer: { response: found.response, maxAgeSeconds: Math.floor((middleMs - nowMs) / 1000) },
+      answer: { response, tag, maxAgeSeconds: Math.floor((middleMs - nowMs) / 1000) },
       isEnding: nowMs >= middleMs - (middleMs - startMs) / 5,
     }
   }
 
-  #keep(cacheKey: string, answered: SingleResponse, response: Uint8Array): void {
-    this.#signed.set(cacheKey, { answered, response })
+  #keep(cacheKey: string, answer: SignedAnswer): void {
+    this.#signed.set(cacheKey, answer)
     if (this.#signed.size <= maxSigned) return
     const [oldest] = this.#signed.keys()
     if (oldest !== undefined) this.#signed.delete(oldest)
