@@ -124,13 +124,13 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     const path = pathOf(request)
     // What is passed on to the rest of an application is not bounded here.
     if (next !== undefined && !isOcsp(path) && !resources.serves(path)) next()
-    else if (pipelined.admit(request, response)) void serve(request, response, next)
+    else if (pipelined.admit(request, response)) void serve(path, request, response, next)
   }
 
-  async function serve(...[request, response, next]: Parameters<HttpHandler>): Promise<void> {
-    const reply = isOcsp(pathOf(request))
+  async function serve(path: string, ...[request, response, next]: Parameters<HttpHandler>): Promise<void> {
+    const reply = isOcsp(path)
       ? await answerPost(request)
-      : await withPlace(request, () => answer(request, resources))
+      : await withPlace(request, () => answer(path, request, resources))
     if (reply?.isOwn === true) unread.add(request, response, reply.body.length)
     if (reply !== undefined) sendReply(request, response, reply)
     else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
@@ -178,11 +178,10 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
 
 /** Undefined where nothing is at the path. */
 function answer(
-  request: IncomingMessage,
+  path: string,
+  { method = '' }: IncomingMessage,
   resources: Resources,
 ): Reply | undefined | Promise<Reply | undefined> {
-  const { method = '' } = request
-  const path = pathOf(request)
   if (!resources.serves(path)) return undefined
   if (method !== 'GET' && method !== 'HEAD')
     return plainReply(405, 'only GET and HEAD', { allow: 'GET, HEAD' })

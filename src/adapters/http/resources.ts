@@ -71,7 +71,7 @@ export class Resources {
   /** The paths of C2SP tlog-tiles. What a tile has never changes; the checkpoint does. */
   async #tile(path: string): Promise<Reply | undefined> {
     const isCheckpoint = path === 'checkpoint'
-    if (!isCheckpoint && !tilePath.test(path.slice(0, 128))) return undefined
+    if (!isCheckpoint && (path.length > maxTilePath || !tilePath.test(path))) return undefined
     const body = await this.#sources.tiles?.read(path)
     if (body === undefined) return undefined
     const type = isCheckpoint ? 'text/plain; charset=utf-8' : 'application/octet-stream'
@@ -225,6 +225,7 @@ export class Resources {
 }
 
 const tilePath = /^tile\/(entries|[0-9]{1,2})(\/x[0-9]{3})*\/[0-9]{3}(\.p\/[0-9]{1,3})?$/
+const maxTilePath = 128
 const tileAgeSeconds = 24 * 3600
 /** How old the lists may be that are handed out. */
 const listAgeMs = 5000
