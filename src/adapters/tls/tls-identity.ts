@@ -99,16 +99,20 @@ export interface SecureServerOptions {
   readonly maxConnectionAgeSeconds?: number | undefined
 }
 
-/** Returns what ends it. */
-function everySeconds(clock: Clock, seconds: number, perform: () => void): () => void {
+/** Performs again, so long after the last end. Returns a function that stops it. */
+function everySeconds(clock: Clock, seconds: number, perform: () => Promise<void>): () => void {
   if (seconds === Infinity) return () => undefined
-  const next = (): (() => void) =>
-    clock.schedule(() => {
-      cancel = next()
-      perform()
+  let isStopped = false
+  let cancel = (): void => undefined
+  const next = (): void => {
+    if (isStopped) return
+    cancel = clock.schedule(() => {
+      void perform().finally(next)
     }, seconds * 1000)
-  let cancel = next()
+  }
+  next()
   return () => {
+    isStopped = true
     cancel()
   }
 }
@@ -167,7 +171,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     const stops = [
       source.onChange(changed),
       source.onWithdrawn?.(changed),
-      everySeconds(this.clock, recheckSeconds, () => void this.#recheckInTurns()),
+      everySeconds(this.clock, recheckSeconds, () => this.#recheckInTurns()),
     ]
     this.#stop = () => {
       for (const stop of stops) stop?.()
