@@ -21,9 +21,8 @@ import {
 import { PkiError } from '../../../../src/errors/index.ts'
 import type { X509Identity, X509Source } from '../../../../src/secrets/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
-import type { RevocationChecker } from '../../../../src/validation/index.ts'
 import { code } from '../../../support/codes.ts'
-import { openWorld, peerId, portOf, rawServer } from './door-fixtures.ts'
+import { checkerOf, openWorld, peerId, portOf, rawServer } from './door-fixtures.ts'
 import type { Credentials, World } from './door-fixtures.ts'
 
 let world: World
@@ -75,12 +74,7 @@ class Told {
 test('a revocation ends a live connection without a call of recheck, within a minute', async () => {
   const clock = new FakeClock(new Date())
   const revoked = new Set<string>()
-  const revocation: RevocationChecker = {
-    check: ({ certificate }) =>
-      revoked.has(certificate.serialNumber)
-        ? { code: 'ERR_REVOKED', certificate, rule: 'test', message: 'revoked' }
-        : undefined,
-  }
+  const revocation = checkerOf(revoked)
   await using identity = createTlsIdentity({ source: world.source, clock, revocation })
   const server = createTlsServer(identity, { authorize: peerId })
   onTestFinished(() => void server.close())

@@ -51,6 +51,16 @@ async function authorityOf(trustDomain: string): Promise<CertificateAuthority> {
   return createCertificateAuthority({ trustDomain, certificate: root, signer })
 }
 
+/** Knows what is revoked by the serial numbers in a set. */
+export function checkerOf(revoked: ReadonlySet<string>): RevocationChecker {
+  return {
+    check: ({ certificate }) =>
+      revoked.has(certificate.serialNumber)
+        ? { code: 'ERR_REVOKED', certificate, rule: 'test', message: 'revoked' }
+        : undefined,
+  }
+}
+
 /**
  * Its bundles tell nobody of a change, so that sessions and connections of before meet the new roots: with
  * `tells` they do.
@@ -66,12 +76,6 @@ export async function openWorld({ tells = false }: { readonly tells?: boolean } 
     authorities['example.com']!.trustBundle(),
   ])
   const revoked = new Set<string>()
-  const revocation: RevocationChecker = {
-    check: ({ certificate }) =>
-      revoked.has(certificate.serialNumber)
-        ? { code: 'ERR_REVOKED', certificate, rule: 'test', message: 'revoked' }
-        : undefined,
-  }
   const issuance = createIssuanceService({ authority: authorities['example.org']! })
   const source = createX509Source({
     ca: localCaClient(issuance, callerOf(ownId)),
@@ -79,7 +83,7 @@ export async function openWorld({ tells = false }: { readonly tells?: boolean } 
     bundles: tells ? bundles : { bundleFor: (domain) => bundles.bundleFor(domain) },
   })
   await source.ready()
-  const identity = createTlsIdentity({ source, revocation, clock: ahead })
+  const identity = createTlsIdentity({ source, revocation: checkerOf(revoked), clock: ahead })
   return {
     bundles,
     revoked,
