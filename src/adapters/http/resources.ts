@@ -46,6 +46,8 @@ export class Resources {
   #lists: { readonly untilMs: number; readonly made: Promise<CrlPaths> } | undefined
   /** The same of the doubted authorities. */
   #doubted: { readonly untilMs: number; readonly pem: Promise<string> } | undefined
+  /** The look at the health of the CA that is under way. */
+  #look: Promise<Readiness> | undefined
 
   /** The octets of short OCSP requests by their text: clients ask the same again and again. */
   readonly #questions = new LruMap<string, Uint8Array>(maxQuestions)
@@ -208,13 +210,21 @@ export class Resources {
     return this.#cached('application/json', JSON.stringify(document))
   }
 
+  /** One look for all who ask meanwhile: it asks the store, and strangers must not multiply that. */
+  #readiness(): Promise<Readiness> {
+    this.#look ??= (async () => this.#sources.readiness())().finally(() => {
+      this.#look = undefined
+    })
+    return this.#look
+  }
+
   async #live(): Promise<Reply> {
-    const { live, problems } = await this.#sources.readiness()
+    const { live, problems } = await this.#readiness()
     return live === false ? plainReply(503, problems.join('\n')) : plainReply(200, 'live')
   }
 
   async #ready(): Promise<Reply> {
-    const { ready, problems } = await this.#sources.readiness()
+    const { ready, problems } = await this.#readiness()
     const body = JSON.stringify({ ready: ready, problems })
     return { status: ready ? 200 : 503, type: 'application/json', body, maxAgeSeconds: 0 }
   }

@@ -30,6 +30,7 @@ import {
   OcspResponse,
   buildCertificateRequest,
 } from '../../../../src/x509/index.ts'
+import { deferred } from '../../../support/deferred.ts'
 import { MemoryTiles } from '../../audit/memory-tiles.ts'
 
 const trustDomain = 'example.org'
@@ -354,6 +355,22 @@ describe('HTTP', () => {
     long.write(`${head}transfer-encoding: chunked\r\n\r\n8000\r\n${'x'.repeat(0x8000)}\r\n`)
     expect(String((await once(long, 'data'))[0])).toMatch(/^HTTP\/1.1 413 /)
     long.destroy()
+  })
+
+  it('looks once at the health of the CA for all who ask meanwhile', async () => {
+    let looks = 0
+    let heard = 0
+    const gate = deferred()
+    const readiness = () => (looks++, gate.promise.then(() => ({ ready: true, problems: [] })))
+    await serve(createHttpHandler({ authority, readiness }))
+    server!.on('request', () => heard++)
+    const asked = [get('/ready'), get('/live'), get('/ready')]
+    await expect.poll(() => heard).toBe(3)
+    gate.resolve()
+    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(looks).toBe(1)
+    expect((await get('/ready')).status).toBe(200)
+    expect(looks).toBe(2)
   })
 
   it('refuses more requests than maxRequests at once', async () => {
