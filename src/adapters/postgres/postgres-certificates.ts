@@ -174,9 +174,11 @@ export class PostgresCertificates implements CertificateStore {
       (await this.#calls.write(() => this.#connections.query({ text }, beforeMs))).length
     for (let count = stepSize; count === stepSize; all.lapsed += count)
       count = await step(lapseSql(this.#table), expiredMs)
+    // A column of whole milliseconds is compared with it.
+    const beforeMs = Math.floor(expiredMs - lookBackSeconds * 1000)
     for (let count = stepSize; count === stepSize; all.removed += count)
-      count = await step(removeSql(this.#table), expiredMs - lookBackSeconds * 1000)
-    await step(removeListsSql(this.#S), expiredMs - lookBackSeconds * 1000)
+      count = await step(removeSql(this.#table), beforeMs)
+    await step(removeListsSql(this.#S), beforeMs)
     return all
   }
 

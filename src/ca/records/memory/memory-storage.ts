@@ -210,7 +210,7 @@ class MemoryCrls implements CrlStore {
 
   removeEnded(beforeMs: number, hasRecords: (issuer: KeyIdentifier) => boolean): void {
     for (const [key, { issuer, number, nextUpdate }] of this.#lists)
-      if (nextUpdate.getTime() <= beforeMs && number <= BigInt(beforeMs) && !hasRecords(issuer))
+      if (nextUpdate.getTime() <= beforeMs && Number(number) <= beforeMs && !hasRecords(issuer))
         this.#lists.delete(key)
   }
 }

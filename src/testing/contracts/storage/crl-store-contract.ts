@@ -68,6 +68,8 @@ async function prunesLists({ certificates, crls }: CaStorage): Promise<void> {
   }
   await certificates.prune({ now: new Date(end), lookBackSeconds })
   same((await left()).length, 4, 'lists in the last second of the look-back')
+  await certificates.prune({ now: new Date(end), lookBackSeconds: lookBackSeconds + 0.0001 })
+  same((await left()).length, 4, 'lists with a look-back of a fraction of a millisecond more')
   await certificates.prune({ now: new Date(end + 1000), lookBackSeconds })
   // The number of the last one is above any that a later list would begin with.
   same(await left(), [inUse.issuer, above.issuer], 'issuers with lists after prune')
