@@ -1,5 +1,5 @@
-// issue/p256-cpu, verify/chain3-warm-cpu: CPU time of a whole process pinned to one core. The time on the
-// wall does not count, so neighbours disturb these rows least.
+// issue/p256-cpu, verify/chain3-warm-cpu: CPU time of a whole process pinned to one core, which other
+// processes disturb less than elapsed time.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

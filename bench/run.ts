@@ -1,5 +1,5 @@
-// npm run bench -- [filter] [--json FILE] [--short] [--peer go] [--node 24]: rows whose name has the filter.
-// npm run bench -- load [--json FILE] [--short]: the gRPC service under load, its client in another process.
+// The command `npm run bench`, which measures rows, or with `load` the gRPC service under load with its
+// client in another process.
 
 import { spawnSync } from 'node:child_process'
 import { checkReportFile, giveUp, readArguments, writeReport } from '../scripts/command-line.ts'

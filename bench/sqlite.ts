@@ -1,5 +1,5 @@
-// issue/durable-…: issuing on a SQLite store against issuing on a store in memory, with many callers.
-// sqlite/…: looking up one certificate of many, and a page of those that expire next.
+// issue/durable-… and sqlite/…: issuing on a SQLite store against one in memory with many callers, looking up
+// one certificate of many, and a page of those that expire next.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// Your own key manager: keys are kept by a service across the network, and only signatures come back. It
-// passes the exported contract.
+// Your own key manager: a remote service keeps the keys, returns only signatures, and passes the exported
+// contract.
 
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { PkiError, createRootCertificate, type KeyManager, type Signer } from 'spiffe-pki'

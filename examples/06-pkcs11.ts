@@ -1,5 +1,4 @@
-// A CA whose keys are in a PKCS#11 token: made there, sensitive, never extractable. SoftHSM stands for the
-// HSM.
+// A CA whose keys are generated in a PKCS#11 token (here SoftHSM), sensitive and never extractable.
 
 import {
   SoftwareSigner,

@@ -1,5 +1,5 @@
-// Why was this certificate refused? A verdict names every path that was tried, the certificate at fault and
-// the clause it broke.
+// Why a certificate was refused: a verdict names every path that was tried, the certificate at fault and the
+// clause it broke.
 
 import { SoftwareSigner } from 'spiffe-pki/keys'
 import { createPathValidator, explainVerdict } from 'spiffe-pki/validation'

@@ -1,5 +1,4 @@
-// A CA that outlives its process: keys in encrypted files, everything else in SQLite. Run it twice with one
-// directory and it goes on:  npx tsx examples/11-durable-ca.ts /tmp/my-ca
+// A CA that outlives its process: keys in encrypted files, everything else in SQLite.
 
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,6 +6,7 @@ import { join } from 'node:path'
 import { SoftwareSigner, SpiffeId, buildCertificateRequest } from 'spiffe-pki'
 import { createCaService } from 'spiffe-pki/service'
 
+// Run it twice with one directory, and the second run continues: npx tsx examples/11-durable-ca.ts /tmp/my-ca
 const directory = process.argv[2] ?? (await mkdtemp(join(tmpdir(), 'ca-')))
 await using service = await createCaService({
   directory,

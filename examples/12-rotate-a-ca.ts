@@ -1,5 +1,4 @@
 // A CA replaces its root without an interruption: planned, shown, published, tried on a share, activated.
-// Run it:  npx tsx examples/12-rotate-a-ca.ts
 
 import {
   MemoryKeyManager,

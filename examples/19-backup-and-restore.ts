@@ -1,5 +1,4 @@
-// A CA loses its disk and goes on from a backup: the same root, records, revocations and audit log.
-//   npx tsx examples/19-backup-and-restore.ts
+// A CA loses its disk and is restored from a backup: the same root, records, revocations and audit log.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,5 @@
-// HTTPS between two services, each sure of who is at the other end. No host name, no list of certificates.
+// HTTPS between two services that verify each other by SPIFFE ID, without host names or lists of
+// certificates.
 
 import { once } from 'node:events'
 import https from 'node:https'

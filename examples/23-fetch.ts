@@ -1,4 +1,4 @@
-// fetch: one dispatcher per server identity. It follows rotations and keeps connections alive.
+// fetch with one dispatcher per server identity, which follows rotations and keeps connections alive.
 
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'

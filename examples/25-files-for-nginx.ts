@@ -1,5 +1,5 @@
-// Certificate files for nginx, or any program that reads files: a whole set at any moment, and a reload after
-// each renewal. nginx itself is shown by a stand-in that reads its files when it is told to.
+// Certificate files for nginx (here a stand-in), or any program that reads files: a whole set at any moment,
+// and a reload after each renewal.
 
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// pg over mutual TLS by SPIFFE ID: each new connection of the pool uses the certificate of that moment, and
-// no connection is older than an hour. The database is a stand-in that speaks enough of the protocol.
+// pg over mutual TLS by SPIFFE ID: each new connection of the pool uses the current certificate, and no
+// connection is older than an hour.
 
 import type { AddressInfo } from 'node:net'
 import pg from 'pg'
@@ -11,6 +11,7 @@ const databaseId = 'spiffe://example.org/database'
 await using database = await demoIdentity(databaseId)
 await using source = await demoSource('spiffe://example.org/orders')
 await using orders = createTlsIdentity({ source })
+// A stand-in that speaks enough of the protocol.
 await using server = await startFakePostgres(database, 'spiffe://example.org/orders')
 const { port } = server.address() as AddressInfo
 

@@ -1,5 +1,5 @@
-// ioredis over mutual TLS by SPIFFE ID: when the certificate is renewed, the options of the next connection
-// change, and the client connects again. Redis is a stand-in that answers PING and GET.
+// ioredis over mutual TLS by SPIFFE ID: a renewed certificate changes the options of the next connection, and
+// the client reconnects.
 
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -12,6 +12,7 @@ const redisId = 'spiffe://example.org/redis'
 await using redisIdentity = await demoIdentity(redisId)
 await using source = await demoSource('spiffe://example.org/orders')
 await using orders = createTlsIdentity({ source })
+// A stand-in that answers PING and GET.
 await using server = await startFakeRedis(redisIdentity, 'spiffe://example.org/orders')
 
 const redis = new Redis({

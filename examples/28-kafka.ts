@@ -1,5 +1,4 @@
-// KafkaJS by mutual TLS, and by OAUTHBEARER with a JWT-SVID: no password anywhere. The broker is a stand-in
-// that does the handshakes.
+// KafkaJS by mutual TLS, and by OAUTHBEARER with a JWT-SVID: no password anywhere.
 
 import type { AddressInfo } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'
@@ -23,6 +22,7 @@ const bundles = new TrustBundle('example.org', {
   jwtAuthorities: [JwtAuthority.from('jwt-1', key.publicKey)],
 })
 const verifier = createJwtVerifier({ bundles })
+// A stand-in that does the handshakes.
 await using server = await startFakeKafka(broker, ordersId, async (token) => {
   const { id } = await verifier.verify(token, 'kafka')
   console.log('the broker accepted the token of', id.toString())

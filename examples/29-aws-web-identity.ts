@@ -1,5 +1,4 @@
-// AWS without an access key: AssumeRoleWithWebIdentity with a JWT-SVID, as AWS asks of an OIDC provider. The
-// Security Token Service is a stand-in that verifies the token and answers as AWS does.
+// AWS without an access key: AssumeRoleWithWebIdentity with a JWT-SVID, as AWS asks of an OIDC provider.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -28,6 +27,7 @@ const assumeRole = async (request: IncomingMessage, response: ServerResponse): P
   const session = `<AccessKeyId>ASIA-OF-${form.get('RoleSessionName')}</AccessKeyId>`
   response.end(`<Credentials>${session}</Credentials><Subject>${svid.id.toString()}</Subject>`)
 }
+// A stand-in for the Security Token Service: it verifies the token and answers as AWS does.
 const sts = createServer((request, response) => void assumeRole(request, response))
 sts.listen(0, '127.0.0.1')
 await once(sts, 'listening')

@@ -1,6 +1,5 @@
-// A certificate with DNS names alone, for a server that clients know by its host name: a PostgreSQL server.
-// A rule of the policy and the profile of the CA say so, on purpose and by name; who got it is on record. The
-// database is a TLS server here.
+// A certificate with DNS names alone, for a PostgreSQL server (here a TLS server) that clients know by its
+// host name, allowed by a rule of the policy and the profile of the CA.
 
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'

@@ -1,6 +1,5 @@
-// The package as it is published, into any folder: declarations by tsc; JavaScript by esbuild, one module a
-// face, what faces share in chunks. Node 20 takes some 0.4 ms for each module that it loads, and the root
-// alone reaches 150 source files.
+// The package as it is published, into any folder: declarations by tsc, JavaScript by esbuild with one module
+// per subpath and shared chunks.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
@@ -27,6 +26,8 @@ export function writeDeclarations(outDir: string): boolean {
 
 /** A file that names another file beside it, as `new URL('./worker.js', import.meta.url)`. */
 const fileBeside = /new URL\((['"])\.\/([^'"]+)\1, import\.meta\.url\)/g
+// Fewer files load faster: Node 20 takes about 0.4 ms per module, and the root alone reaches 150 source
+// files.
 const chunks = 'chunks'
 
 /** What names a file beside it ends up in a chunk, and names the file from there. */

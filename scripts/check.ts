@@ -1,6 +1,4 @@
-// The gates of `npm run check`, two at a time, each with its output when it ends. Import time is measured
-// last and alone. Lint, types and format keep what they found of unchanged files in node_modules/.cache: the
-// second run is quick, and a fresh clone has none.
+// The gates of `npm run check`, two at a time, each with its output when it ends.
 
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -13,7 +11,9 @@ readArguments(
 
 // `package` has a core of its own, as it takes longest; beside it the quick ones come first: what is wrong
 // shows early.
+// Lint, types and format cache results of unchanged files in node_modules/.cache, so a second run is quick.
 const together = ['package', 'layers', 'unused', 'format:check', 'types', 'lint']
+// Last and alone, so that other gates do not disturb the measurement.
 const alone = ['import-time']
 const failed: string[] = []
 

@@ -1,6 +1,4 @@
-// What importing the built root costs over an empty Node process: the quickest of paired runs on all sides,
-// for whatever else the machine does only ever adds; at most 60 ms. A slower machine gets as much more as it
-// needs more for a peer in the same run.
+// What importing the built root costs over an empty Node process: the quickest of paired runs, at most 60 ms.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -15,7 +13,7 @@ readArguments(
 const limitMs = 60
 /**
  * What @peculiar/x509 takes here on the machine that the limit is for (two cores, Node 20): 87 to 89 ms in
- * runs where the root took 48 to 55.
+ * runs where the root took 48 to 55. A slower machine is allowed proportionally more than `limitMs`.
  */
 const peerThereMs = 88
 const pairs = 15

@@ -1,6 +1,6 @@
 /**
- * The paved path: what the README needs, without an adapter or an optional
- * peer. Each layer has a subpath of its own with all of it.
+ * The paved path: what the README needs, without an adapter or an optional peer, from layers that each have a
+ * subpath with all of it.
  *
  * @module spiffe-pki
  */

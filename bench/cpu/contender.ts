@@ -1,5 +1,4 @@
-// A Node process that works to order and says what CPU time that took. It reads JSON lines: first the inputs,
-// then orders.
+// A Node process that reads inputs and then orders as JSON lines, does the work and reports the CPU time.
 
 import { Session } from 'node:inspector/promises'
 import { createInterface } from 'node:readline'

@@ -1,4 +1,4 @@
-// A contender of the CPU rows: the same work by Go's crypto/x509. It reads JSON lines, first the inputs, then orders.
+// A contender of the CPU rows with Go's crypto/x509, which reads inputs and then orders as JSON lines.
 package main
 
 import (

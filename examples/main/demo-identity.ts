@@ -1,6 +1,4 @@
-// Identities for the examples about something else: a CA in memory that gives everybody the name they ask
-// for. In production a source comes from createCertificateClient, createWorkloadApiSource or
-// createFileSource.
+// Identities for the examples about something else: a CA in memory that issues whatever name it is asked for.
 
 import {
   SoftwareSigner,
@@ -14,6 +12,7 @@ import type { X509Source } from 'spiffe-pki/secrets'
 import { createTlsIdentity } from 'spiffe-pki/tls'
 import type { TlsIdentity } from 'spiffe-pki/tls'
 
+// In production a source comes from createCertificateClient, createWorkloadApiSource or createFileSource.
 const signer = await SoftwareSigner.generate('P-256')
 const certificate = await createRootCertificate(signer, { subject: 'CN=root', trustDomain: 'example.org' })
 const demoAuthority = createCertificateAuthority({ trustDomain: 'example.org', certificate, signer })

@@ -1,10 +1,4 @@
 // npm start: a CA, two workloads, and a connection between them that each side has checked.
-//   npm start                 runs once and ends
-//   npm start -- --serve      keeps the CA and the server running until Ctrl-C
-//   npm start -- --data DIR   keeps the CA there for the next start; CA_PASSPHRASE opens its keys
-//   npm start -- --policy FILE  shows what a policy allows, narrows and refuses, and ends
-//   npm start -- --hsm        keeps the CA's keys in a PKCS#11 token (SoftHSM)
-//   npm start -- --mesh       a CA, agents and two real Envoys: rotations and a revocation under traffic
 
 import { once } from 'node:events'
 import { giveUp, readArguments } from '../../scripts/command-line.ts'

@@ -1,5 +1,5 @@
-// Receipts of certificates as text that stands alone (C2SP tlog-proof): the record of the issuance, its place
-// in the log, the proof and the signed checkpoint. A relying party verifies them with the keys of logs alone.
+// Receipts of certificates as self-contained text (C2SP tlog-proof): the record of the issuance, its place in
+// the log, the proof and the signed checkpoint, verified with the keys of logs alone.
 
 import { createHash } from 'node:crypto'
 import { PkiError, isPkiError } from '../errors/index.ts'

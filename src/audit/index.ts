@@ -1,6 +1,6 @@
 /**
- * The audit log: records of the CA's actions in a transparency log. Third-party tools can verify its
- * checkpoints, tiles and proofs (C2SP tlog-tiles, tlog-checkpoint, signed-note; RFC 6962 hashes).
+ * The audit log: records of the CA's actions in a transparency log whose checkpoints, tiles and proofs
+ * third-party tools can verify (C2SP tlog-tiles, tlog-checkpoint, signed-note; RFC 6962 hashes).
  *
  * @module spiffe-pki/audit
  */

@@ -1,4 +1,4 @@
-// A strict, bounded cursor over DER (X.690 sections 8.1 and 10.1). It returns views and never copies.
+// A strict, bounded cursor over DER (X.690 sections 8.1 and 10.1), which returns views and never copies.
 
 import { PkiError } from '../errors/index.ts'
 

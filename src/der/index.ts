@@ -1,5 +1,4 @@
-// Strict DER: a bounded cursor that slices, decoders for primitive types,
-// and writers. Not a subpath of the package.
+// Strict DER, for this package only: a bounded cursor that slices, decoders for primitive types, and writers.
 export { DerReader, readWhole } from './der-reader.ts'
 export { checkWellFormed } from './well-formed.ts'
 export { contextConstructed, contextPrimitive, tags, checkOid, decodeOid, encodeOid } from './primitives.ts'

@@ -1,4 +1,4 @@
-// The catalogue of error codes. A test compares it with `docs/errors.md` in both directions.
+// The catalogue of error codes, which a test compares with `docs/errors.md` in both directions.
 
 /**
  * Every code that this package throws or reports, with its meaning. A code,

@@ -1,5 +1,5 @@
-// Comparing and joining octets; strict base64 and base64url (RFC 4648 sections 3.5, 4 and 5). The platform's
-// decoders ignore invalid characters and stop at "=".
+// Comparing and joining octets, and strict base64 and base64url (RFC 4648 sections 3.5, 4 and 5), because the
+// platform's decoders ignore invalid characters and stop at "=".
 
 import { PkiError } from '../errors/index.ts'
 import { nameOf } from './options.ts'

@@ -1,4 +1,4 @@
-// IP addresses and networks as octets: RFC 4291, RFC 4632. IPv4 is kept in its mapped form, so that both
+// IP addresses and networks as octets (RFC 4291, RFC 4632), with IPv4 in its mapped form, so that both
 // spellings are one address.
 
 import { PkiError } from '../errors/index.ts'

@@ -1,5 +1,4 @@
-// A strict JSON reader and a plain writer for documents from outside (RFC 8259). The reader refuses duplicate
-// keys, `__proto__` and lone surrogates, enforces limits, and on request keeps integers above 2^53 exact.
+// A strict JSON reader and a plain writer for documents from outside (RFC 8259).
 
 import { PkiError } from '../errors/index.ts'
 import { requireOctets } from './bytes.ts'

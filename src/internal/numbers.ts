@@ -1,7 +1,4 @@
-// Validates numeric options: counts (integers) and measures (times, shares). NaN, for
-// example from an unset environment variable, is rejected, because it compares false with
-// everything and would disable a limit. Fractions are rejected for counts. Numeric
-// strings are rejected: they compare numerically but concatenate when added.
+// Validates numeric options: counts (integers) and measures (times, shares).
 
 import { PkiError } from '../errors/index.ts'
 
@@ -16,6 +13,8 @@ export function isCount(value: unknown, least: number, most: number = Number.MAX
  * Whether it is a number from `least` to `most`; Infinity, for "no limit", is valid if `most` is Infinity.
  */
 export function isMeasure(value: unknown, least: number, most: number = Number.MAX_SAFE_INTEGER): boolean {
+  // NaN, for example of an unset environment variable, compares false with everything and would disable a
+  // limit; numeric strings compare numerically but concatenate when added.
   return typeof value === 'number' && value >= least && value <= most
 }
 

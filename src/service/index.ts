@@ -1,7 +1,6 @@
 /**
- * Whole services in one call. A CA: keys in encrypted files, store in SQLite, authority, CRLs, issuance; it
- * goes on where it was after a restart. An agent: the identity of a workload for Envoy, SPIFFE clients and
- * files.
+ * Whole services in one call: a CA with its keys, store, CRLs and issuance, which resumes after a restart,
+ * and an agent that serves the identity of a workload to Envoy, SPIFFE clients and files.
  *
  * @module spiffe-pki/service
  */

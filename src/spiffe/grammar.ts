@@ -1,6 +1,5 @@
-// The grammar of SPIFFE-ID.md section 2 (rules ID-1 to ID-8) as scans over UTF-16
-// units, without decoding, case folding or normalisation. Error messages give the
-// rule's number, the fault, its position and the text in printable ASCII.
+// The grammar of SPIFFE-ID.md section 2 (rules ID-1 to ID-8) as scans over UTF-16 units, without decoding,
+// case folding or normalisation.
 
 import { PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'

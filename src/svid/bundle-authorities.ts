@@ -1,5 +1,5 @@
-// The X.509 authorities of a trust bundle. An unusable one is skipped, and reported with its place and the
-// reason.
+// The X.509 authorities of a trust bundle, without the unusable ones, which are reported with their position
+// and the reason.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'

@@ -1,5 +1,5 @@
-// The trust bundle of one trust domain: the certificates and keys that verify its SVIDs.
-// SPIFFE_Trust_Domain_and_Bundle.md sections 3 and 4.
+// The trust bundle of one trust domain (SPIFFE_Trust_Domain_and_Bundle.md sections 3 and 4): the certificates
+// and keys that verify its SVIDs.
 
 import { DerReader, tags } from '../der/index.ts'
 import { PkiError } from '../errors/index.ts'

@@ -1,5 +1,5 @@
-// The rules of X509-SVID.md for a leaf beyond RFC 5280. An X.509-SVID as its holder has it:
-// certificates, leaf first, and its ID.
+// An X.509-SVID as its holder has it (certificates, leaf first, and its ID), and the rules of X509-SVID.md
+// for a leaf beyond RFC 5280.
 
 import { PkiError } from '../errors/index.ts'
 import { SpiffeId } from '../spiffe/index.ts'

@@ -1,5 +1,5 @@
-// Profiles: the rules for a path in addition to RFC 5280 section 6. Plain data, so that a caller can define
-// another profile.
+// Profiles: the rules for a path in addition to RFC 5280 section 6, as plain data, so that a caller can
+// define another profile.
 
 import { PkiError } from '../errors/index.ts'
 import { isCount } from '../internal/numbers.ts'

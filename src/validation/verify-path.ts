@@ -1,4 +1,4 @@
-// One verification with all inputs at once. For several with the same anchors, keep a `PathValidator`.
+// One verification with all inputs at once, where `PathValidator` is for several with the same anchors.
 
 import type { CertificateInput } from '../x509/index.ts'
 import type { PathValidatorOptions } from './path-options.ts'

@@ -1,6 +1,6 @@
 /**
  * Certificates, certification requests, revocation lists and OCSP messages: read as views over their bytes,
- * built and signed with any `Signer`. Exports for the layers of this package only are in `internal.ts`.
+ * built and signed with any `Signer`.
  *
  * @module spiffe-pki/x509
  */

@@ -1,5 +1,5 @@
-// Conversion to and from objects of node:crypto and @peculiar/x509. The latter needs a Reflect polyfill and
-// 200 ms to load, so it is loaded on first use.
+// Conversion to and from objects of node:crypto and of @peculiar/x509, which is loaded on first use, because
+// it needs a Reflect polyfill and 200 ms.
 
 import { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { Pkcs10CertificateRequest, X509Certificate, X509Crl } from '@peculiar/x509'

@@ -1,5 +1,5 @@
-// Frames by hand against a server in a process of its own: floods, endless headers, closed windows. Figures
-// are of the server's process.
+// Hand-made frames against a server in a process of its own, whose figures are measured: floods, endless
+// headers, closed windows.
 
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'

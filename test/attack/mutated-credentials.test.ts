@@ -1,5 +1,5 @@
-// Headers and tokens with octets changed, doubled and cut, read alone and given to authenticators; and claims
-// changed before they are signed. As for policy files.
+// Headers and tokens with octets changed, doubled and cut, read alone and given to authenticators, and tokens
+// with claims changed before they are signed.
 
 import { it } from 'vitest'
 import {

@@ -1,5 +1,4 @@
-// Policy files with octets changed, doubled and cut: a PkiError or an answer, within 50 ms of this process's
-// time. ABUSE_RUNS sets how many mutants over this file and that of credentials.
+// Policy files with octets changed, doubled and cut: a PkiError or a result, within 50 ms of CPU time.
 
 import { it } from 'vitest'
 import { parseAuthorization } from '../../src/adapters/policy-file/authorization-file.ts'

@@ -1,5 +1,5 @@
-// What a stranger can do to a server: its event loop, its memory, and the callers beside it. Figures are of
-// the server's process.
+// What a caller without a credential can do to a server in a process of its own: its event loop, its memory,
+// and its other callers.
 
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'

@@ -1,4 +1,4 @@
-// Every corpus that is there, held to its bar. The figures are printed by `npm run conformance`.
+// Every corpus that is present, held to its bar.
 
 import { existsSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

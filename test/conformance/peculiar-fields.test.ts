@@ -1,5 +1,5 @@
-// The corpora by two parsers: every certificate, request and list, field by field, by this package and by
-// @peculiar/x509. Where they differ, a row below says which clause makes the difference right.
+// The corpora by two parsers, this package and @peculiar/x509: every certificate, request and list, field by
+// field, and the clause that justifies each difference.
 
 import 'reflect-metadata'
 import { createHash } from 'node:crypto'

@@ -1,5 +1,4 @@
-// Every kind of disagreement that is known, and the clause that says who is right. What is not here fails the
-// test.
+// Every known kind of disagreement, and the clause that says who is right.
 
 import type { Disagreement } from './differential.ts'
 
@@ -22,7 +21,7 @@ export function abstains(reason: string): boolean {
 const informational =
   /invalid (authority info access|CRL distribution points?|issuer alternative name|subject info access)/
 
-/** The explanation of a disagreement, if there is one. */
+/** The explanation of a disagreement; undefined, which fails the test, if there is none. */
 export function explain({ who, direction, question, reason }: Disagreement): Explanation | undefined {
   return explanations.find(
     (known) =>

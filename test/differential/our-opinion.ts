@@ -1,6 +1,4 @@
-// Our own opinion. Section 6 without what section 4 asks of CAs: the profile that accepts most is the one to
-// be afraid for. Only anyExtendedKeyUsage is not taken for a purpose, as OpenSSL has it: RFC 5280 §4.2.1.12
-// leaves it open, and Go takes it.
+// Our own opinion, by the most permissive profile: section 6 without the rules of section 4 for CAs.
 
 import { isPkiError } from '../../src/errors/index.ts'
 import { createPathValidator, validationProfiles } from '../../src/validation/index.ts'
@@ -14,6 +12,7 @@ export function ourJudge({ root, intermediates, leaf }: FixedPki): Judge {
   const profile = {
     ...validationProfiles.rfc5280,
     certificateRules: 'path',
+    // As OpenSSL has it; RFC 5280 §4.2.1.12 leaves it open, and Go accepts it.
     acceptAnyExtendedKeyUsage: false,
   } as const
   const anchors = [root.certificate]

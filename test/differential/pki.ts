@@ -1,5 +1,4 @@
-// The fixed part of every case: a root, three intermediates and a leaf. Keys come from constants and Ed25519
-// signs without randomness, so that a seed gives the same bytes everywhere.
+// The fixed part of every case: a root, three intermediates and a leaf.
 
 import { createECDH, createHash, createPrivateKey } from 'node:crypto'
 import { SoftwareSigner } from '../../src/keys/index.ts'
@@ -32,6 +31,7 @@ export interface FixedPki {
   readonly leaf: Certificate
 }
 
+/** Ed25519, which signs without randomness: a seed gives the same bytes everywhere. */
 export function fixedSigner(label: string): SoftwareSigner {
   const seed = createHash('sha256').update(label).digest()
   return new SoftwareSigner(

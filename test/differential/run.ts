@@ -1,4 +1,4 @@
-// tsx test/differential/run.ts [--runs N] [--seed S]
+// The command that runs the differential test and prints what it found.
 
 import { readArguments, readCount } from '../../scripts/command-line.ts'
 import { runDifferential } from './differential.ts'

@@ -1,6 +1,5 @@
-// Every page for users, followed to the letter: its TypeScript, from top to end, is one program that compiles
-// in a strict service and runs. And what somebody finds who installs the package: every subpath by itself,
-// with and without the optional peers.
+// Every page for users, whose TypeScript compiles as one strict program and runs, and every subpath as an
+// installed package, with and without the optional peers.
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'

@@ -1,5 +1,5 @@
-// A CA that is killed while it makes a backup or rotates a batch: no half archive has a name, and nobody is
-// renewed twice. SPIFFE_PKI_KILLS changes how often.
+// A CA that is killed while it makes a backup or rotates a batch: no incomplete archive has a final name, and
+// no certificate is renewed twice.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,6 +1,5 @@
 // A CA that is killed when it enters a write, fsync, link or unlink of issuance, revocation, CRL, backup or
-// migration: what it answered is there, and the next run does all of it. SPIFFE_PKI_CALL_KILLS=all,
-// or SPIFFE_PKI_HEAVY=1, kills at each of them; without it at a sample. What is not hit is named.
+// migration: what it answered is stored, and the next run completes the rest.
 
 import { cpSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// Half-open streams: packets are lost from one moment on, and neither side is told. The client comes back by
-// itself, and the servers let go of the connection (keepalive, 30 s and 10 s).
+// Half-open streams, whose packets are lost from one moment on: the client reconnects, and the servers close
+// the connection (keepalive, 30 s and 10 s).
 
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'

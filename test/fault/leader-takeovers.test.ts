@@ -1,6 +1,5 @@
-// Two to four CA processes on one PostgreSQL; the leader is stopped, killed, cut off and loses its
-// connections in the middle of a COMMIT. Without variables a sample of four; the campaign is
-// SPIFFE_PKI_TAKEOVERS=200 SPIFFE_PKI_STOP_SECONDS=120: stops and cuts of 5 to 120 s, several groups at once.
+// Two to four CA processes on one PostgreSQL whose leader is stopped, killed, disconnected, or loses its
+// connections in the middle of a COMMIT.
 
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -14,6 +13,8 @@ import type { Deed } from '../support/leader-process.ts'
 import { requires } from '../support/requires.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
+// The campaign is SPIFFE_PKI_TAKEOVERS=200 SPIFFE_PKI_STOP_SECONDS=120: stops of 5 to 120 s, several groups
+// at once.
 const takeovers = Number(process.env['SPIFFE_PKI_TAKEOVERS'] ?? 4)
 const seed = Number(process.env['SPIFFE_PKI_SEED'] ?? Date.now() % 1_000_000)
 /** The longest disturbance; 0 for one that ends once another process leads. */

@@ -1,5 +1,5 @@
-// Two CA processes on one PostgreSQL that are killed at random points under load: what they answered is there
-// afterwards. SPIFFE_PKI_KILLS=2000 runs the whole campaign; without it a sample of six.
+// Two CA processes on one PostgreSQL that are killed at random points under load: what they answered is
+// stored.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,6 +20,7 @@ import type { PostgresServer } from '../support/postgres.ts'
 import { requires } from '../support/requires.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
+// The campaign is SPIFFE_PKI_KILLS=2000.
 const kills = Number(process.env['SPIFFE_PKI_KILLS'] ?? 6)
 const seed = Number(process.env['SPIFFE_PKI_SEED'] ?? Date.now() % 1_000_000)
 const killsOfStore = 25

@@ -1,5 +1,5 @@
-// A rotation that is cut off: before or after each write of the store and of the keys. Opened again, the same
-// call finishes; nothing is lost, nothing is there twice, and somebody can sign at every point.
+// A rotation that is cut off before or after each write of the store and of the keys: the same call completes
+// it, and an authority can sign at every point.
 
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'

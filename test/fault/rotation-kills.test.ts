@@ -1,6 +1,5 @@
-// A rotation that is killed when it enters a write, fsync, link or unlink: the CA opens, signs what verifies,
-// and the same calls finish, with no key and no authority too many. SPIFFE_PKI_CALL_KILLS=all,
-// or SPIFFE_PKI_HEAVY=1, kills at each of them.
+// A rotation that is killed when it enters a write, fsync, link or unlink: the CA opens and signs, and the
+// same calls complete it, without a surplus key or authority.
 
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'

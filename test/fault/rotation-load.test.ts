@@ -1,6 +1,5 @@
-// Root rotations under load: holders renew, fetch the bundle now and then and shake hands all the time; none
-// is refused, by our validator or by openssl. The campaign is
-// SPIFFE_PKI_ROTATIONS=100 SPIFFE_PKI_ROTATION_HANDSHAKES=1000.
+// Root rotations under load: holders renew, fetch the bundle and shake hands throughout, and neither our
+// validator nor openssl refuses one.
 
 import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -15,6 +14,7 @@ import { temporaryFolders } from '../support/temporary.ts'
 
 const run = promisify(execFile)
 const newFolder = temporaryFolders('rotation-load-')
+// The campaign is SPIFFE_PKI_ROTATIONS=100 SPIFFE_PKI_ROTATION_HANDSHAKES=1000.
 const rotations = Number(process.env['SPIFFE_PKI_ROTATIONS'] ?? 2)
 /** Of each rotation. */
 const handshakes = Number(process.env['SPIFFE_PKI_ROTATION_HANDSHAKES'] ?? 300)

@@ -1,6 +1,5 @@
-// Many SDS streams of one server in another process: a change of roots reaches all, a storm of connections
-// loses nothing, and readers that stop cost little and slow nobody. SDS_STREAMS sets how many (1,000; a
-// campaign has 10,000, prints its figures and holds their times to the limits).
+// Many SDS streams of one server in another process: a change of roots reaches all, reconnecting loses
+// nothing, and readers that stop neither use much memory nor delay others.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,6 +12,7 @@ import type { LoadAnswer, LoadOrder } from '../support/sds-load-server.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
 const newFolder = temporaryFolders('sds-load-')
+// A campaign has 10,000: it prints its figures and holds their times to the limits.
 const streams = Number(process.env['SDS_STREAMS'] ?? 1_000)
 const isCampaign = process.env['SDS_STREAMS'] !== undefined
 const minutes = (isCampaign ? 30 : 5) * 60_000

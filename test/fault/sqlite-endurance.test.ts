@@ -1,5 +1,4 @@
-// Many certificates on one SQLite store with its audit log, and memory as before. SPIFFE_PKI_CERTIFICATES
-// changes how many; docs/bench.md has what a long run showed.
+// Many certificates on one SQLite store with its audit log, without growth of memory.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -16,6 +15,7 @@ import { buildCertificateRequest } from '../../src/x509/index.ts'
 import { sqliteWorker } from '../support/bundled.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
+// docs/bench.md has the figures of a long run.
 const count = Number(process.env['SPIFFE_PKI_CERTIFICATES'] ?? 10_000)
 /** Requests at once. */
 const callers = 128

@@ -1,5 +1,4 @@
-// A CA on SQLite that is killed at random points under load: what it answered is there afterwards.
-// SPIFFE_PKI_KILLS=2000 runs the whole campaign; without it a sample of 25.
+// A CA on SQLite that is killed at random points under load: what it answered is stored.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,6 +14,7 @@ import { crashService, prepareAnswers, readAnswers } from '../support/crash-fixt
 import { SeededRandom } from '../fuzz/random.ts'
 import { temporaryFolders } from '../support/temporary.ts'
 
+// The campaign is SPIFFE_PKI_KILLS=2000.
 const kills = Number(process.env['SPIFFE_PKI_KILLS'] ?? 25)
 const seed = Number(process.env['SPIFFE_PKI_SEED'] ?? Date.now() % 1_000_000)
 const killsOfStore = 25

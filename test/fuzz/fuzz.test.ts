@@ -1,5 +1,5 @@
-// The fuzzer at work, briefly: it finds what it should in a broken parser, and nothing in ours. `npm run
-// fuzz` goes on for longer.
+// A short run of the fuzzer, which `npm run fuzz` does at length: it finds the faults of a broken parser, and
+// none in ours.
 
 import { describe, expect, it } from 'vitest'
 import { PkiError } from '../../src/errors/index.ts'

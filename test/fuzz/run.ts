@@ -1,4 +1,4 @@
-// npm run fuzz -- [target] [--runs N] [--seed S]
+// The command `npm run fuzz`, which runs the fuzz targets and prints what they found.
 
 import { giveUp, readArguments, readCount } from '../../scripts/command-line.ts'
 import { fuzzTarget } from './fuzz-target.ts'

@@ -1,5 +1,5 @@
-// One target per parser: what it is fed, and everything that it then answers. Anything but a PkiError is a
-// finding.
+// One target per parser: its inputs, and every result it then computes, where any exception but a PkiError is
+// a finding.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { PkiError } from '../../src/errors/index.ts'

@@ -1,5 +1,5 @@
-// Istio's own CA client (citadel) against our certificate service: with a service account token, and with a
-// certificate. Istio's verifiers check what it gets.
+// Istio's own CA client (citadel) against our certificate service, with a service account token and with a
+// certificate, and Istio's verifiers on what it gets.
 
 import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// A second opinion on names: hosts, addresses and mailboxes, judged by us and by OpenSSL through
-// `node:crypto`. What we match, it matches.
+// Hosts, addresses and mailboxes, matched by us and by OpenSSL through `node:crypto`: what we match, it
+// matches.
 
 import { X509Certificate } from 'node:crypto'
 import fc from 'fast-check'

@@ -1,6 +1,5 @@
-// A second opinion on what CAs lay on those below: name constraints of every kind, policies with mappings and
-// inhibitions, path lengths, self-issued CAs. What we accept, `openssl verify -policy_check` accepts, and the
-// other way round, or a clause says why not.
+// Constraints of CAs on those below, judged by us and by `openssl verify -policy_check`, with a clause for
+// each difference: name constraints, policies with mappings and inhibitions, path lengths, self-issued CAs.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

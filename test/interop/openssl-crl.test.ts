@@ -1,6 +1,5 @@
-// A second opinion on revocation: generated lists (scopes, reasons, indirect ones, deltas, stale ones, wrong
-// keys), judged by us and by `openssl verify -extended_crl -use_deltas`. What we call good, it calls good, or
-// a clause says why not.
+// Generated revocation lists, judged by us and by `openssl verify -extended_crl -use_deltas`, with a clause
+// for each difference: scopes, reasons, indirect lists, deltas, stale lists, wrong keys.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// What we make, OpenSSL accepts: certificates below roots and intermediates of every pair of key types,
-// requests and CRLs. What OpenSSL asks for, we issue, or refuse by name.
+// OpenSSL accepts the certificates, requests and CRLs that we make, of every pair of key types, and we issue
+// what OpenSSL requests, or refuse it by name.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

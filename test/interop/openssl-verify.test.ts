@@ -1,5 +1,5 @@
-// A second opinion: generated chains, verified by us and by `openssl verify`. What we accept, it accepts;
-// what it accepts and we do not has to break a rule that it does not check, named below.
+// Generated chains, verified by us and by `openssl verify`, which accepts what we accept, and otherwise
+// accepts only what breaks a rule that it does not check.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,4 @@
-// Twice the input takes about twice the time, up to 1 MiB: t(2n) / t(n) <= 2.5. Ratios of the quickest of
-// several runs, so that noise, which only ever adds, does not decide.
+// Twice the input takes about twice the time, up to 1 MiB: t(2n) / t(n) <= 2.5.
 
 import { describe, expect, it } from 'vitest'
 import { checkWellFormed, element, sequence } from '../../src/der/index.ts'
@@ -30,7 +29,10 @@ const attempt = (work: () => void): void => {
   }
 }
 
-/** The quickest of `rounds` turns, each long enough to be measured. */
+/**
+ * The quickest of `rounds` turns, each long enough to be measured. The quickest of several runs: noise only
+ * ever adds time.
+ */
 function quickest(work: () => void, rounds = 9): number {
   let repeat = 1
   for (;;) {

@@ -1,6 +1,5 @@
-// Leaders in a simulation: processes with pauses and clocks of their own, a network that delays and loses
-// calls and answers, and a store with leases. SPIFFE_PKI_SEEDS=10000 runs the whole campaign; without it 500
-// seeds.
+// A simulation of leaders: processes with pauses and clocks of their own, a network that delays and loses
+// calls and answers, and a store with leases.
 
 import { describe, expect, it } from 'vitest'
 import { createMemoryStorage, holdLease } from '../../src/ca/index.ts'
@@ -11,6 +10,7 @@ import { FakeClock } from '../../src/testing/index.ts'
 import { anyKeyIdentifier } from '../../src/testing/contracts/storage/storage-fixtures.ts'
 import { SeededRandom } from '../fuzz/random.ts'
 
+// The campaign is SPIFFE_PKI_SEEDS=10000.
 const seeds = Number(process.env['SPIFFE_PKI_SEEDS'] ?? 500)
 const ttlMs = 9000
 const stepMs = 250

@@ -1,5 +1,4 @@
-// A CA that is to be killed while it makes backups or rotates a batch; it says what it does. Arguments:
-// directory of the CA, URL of the thread's module, `backup` and the directory of archives, or `rotate`.
+// A CA that makes backups or rotates a batch, reports each step, and is killed meanwhile.
 
 import { join } from 'node:path'
 import { SoftwareSigner, importPrivateKey } from '../../src/keys/index.ts'
@@ -8,6 +7,8 @@ import { buildCertificateRequest } from '../../src/x509/index.ts'
 import { readFileSync } from 'node:fs'
 import { crashCaller } from './crash-fixture.ts'
 
+// The directory of the CA, the URL of the thread's module, `backup` and the directory of archives, or
+// `rotate`.
 const [directory = '', worker = '', task = '', archives = ''] = process.argv.slice(2)
 const service = await createCaService({
   directory,

@@ -1,5 +1,4 @@
-// A CA that does one task and ends, to be killed at each call of it. Arguments: directory, URL of the store's
-// thread, task.
+// A CA that does one task and ends, to be killed at each call of it.
 
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -18,6 +17,7 @@ import {
   digestOf,
 } from './crash-fixture.ts'
 
+// The directory, the URL of the store's thread, the task.
 const [directory = '', worker = '', task = ''] = process.argv.slice(2)
 const workerModule = new URL(worker)
 const openStorage = () =>

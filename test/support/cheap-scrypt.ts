@@ -1,7 +1,5 @@
 // Import for effect in a test file that seals and opens many keys: `scrypt` of node:crypto then costs
-// microseconds instead of a third of a second. Every input still decides the key, the cost parameters
-// included. Files whose keys other software opens must not import this; `scryptSync`, with which such text is
-// written, stays as it is.
+// microseconds instead of a third of a second.
 
 import crypto from 'node:crypto'
 import type { ScryptOptions } from 'node:crypto'
@@ -9,6 +7,8 @@ import { syncBuiltinESMExports } from 'node:module'
 
 type Callback = (error: Error | null, key: Buffer) => void
 
+// Every input still decides the key, the cost parameters included. Files whose keys other software opens must
+// not import this; `scryptSync`, with which such files are written, is unchanged.
 const scrypt = crypto.scrypt
 
 crypto.scrypt = ((

@@ -1,4 +1,20 @@
-// The one list of invariants that a CA is held to after a crash, for any backend. Where each is held:
+// The one list of invariants that a CA is held to after a crash, for any backend.
+
+import type { CaService } from '../../src/service/index.ts'
+import { readAnswers } from './crash-fixture.ts'
+import { checkAudit, allOf, checkStates } from './invariants/audit.ts'
+import { checkCertificates, issuersOf } from './invariants/certificates.ts'
+import { checkKeys, checkProcesses, checkSecrets } from './invariants/files.ts'
+import { checkEpochs } from './invariants/leaders.ts'
+import { CheckMemory } from './invariants/left-behind.ts'
+import type { Holds, LeftBehind } from './invariants/left-behind.ts'
+import { checkLists } from './invariants/lists.ts'
+import { checkRetries } from './invariants/retries.ts'
+
+export { rootPemOf } from './invariants/files.ts'
+export { CheckMemory } from './invariants/left-behind.ts'
+
+// Where each invariant is held:
 //
 // - I1  each certificate that was answered is on record: invariants/certificates.ts
 // - I2  serial numbers are unique within an issuer: certificates.ts
@@ -26,20 +42,6 @@
 //       and each test of a kill wants the signal and no text
 //
 // Beside them: one idempotency key has one certificate, and a block of a renewal stays.
-
-import type { CaService } from '../../src/service/index.ts'
-import { readAnswers } from './crash-fixture.ts'
-import { checkAudit, allOf, checkStates } from './invariants/audit.ts'
-import { checkCertificates, issuersOf } from './invariants/certificates.ts'
-import { checkKeys, checkProcesses, checkSecrets } from './invariants/files.ts'
-import { checkEpochs } from './invariants/leaders.ts'
-import { CheckMemory } from './invariants/left-behind.ts'
-import type { Holds, LeftBehind } from './invariants/left-behind.ts'
-import { checkLists } from './invariants/lists.ts'
-import { checkRetries } from './invariants/retries.ts'
-
-export { rootPemOf } from './invariants/files.ts'
-export { CheckMemory } from './invariants/left-behind.ts'
 
 /**
  * Each violation in a line; nothing where all hold. `memory` is what earlier checks of the same CA found:

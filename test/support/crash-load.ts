@@ -1,6 +1,5 @@
-// The load of a CA that is killed: it does everything that a CA does, and writes down what it answered, after
-// it has answered. What only a running process can know is checked here, and ends the process: that a chain
-// verifies with the bundle served at the same time (I13), and that no more is open than before (I15).
+// The load of a CA that is killed: it does everything that a CA does, and writes down each answer after it
+// was given.
 
 import { randomUUID } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// A Vault for tests, written from the public HTTP API of its PKI secrets engine and its auth methods. What it
-// answers can be replaced by anything.
+// A fake Vault, written from the public HTTP API of its PKI secrets engine and auth methods, whose responses
+// a test can replace.
 
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'

@@ -1,11 +1,12 @@
-// Writes to a SQLite store from 32 callers until a call fails or enough were answered, and says in JSON what
-// came of it. Arguments: file, URL of the thread's module, calls.
+// Writes to a SQLite store from 32 callers until a call fails or enough succeeded, and prints the result as
+// JSON.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createSqliteStorage } from '../../src/adapters/sqlite/index.ts'
 import { isPkiError } from '../../src/errors/index.ts'
 import { anyIntent } from '../../src/testing/contracts/storage/storage-fixtures.ts'
 
+// The file, the URL of the thread's module, the number of calls.
 const [path = '', worker = '', calls = ''] = process.argv.slice(2)
 const storage = await createSqliteStorage({ path, workerModule: new URL(worker) })
 const { certificates } = storage

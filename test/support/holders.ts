@@ -1,5 +1,5 @@
-// A simulation of holders that fetch the trust bundle and renew, below CAs that rotate by a plan. Times are
-// seconds of the CA; nothing is signed.
+// A simulation, without signatures, of holders that fetch the trust bundle and renew, below CAs that rotate
+// by a plan, in seconds of the CA.
 
 import type { RotationPlan, RotationPlanOptions } from '../../src/ca/rotation/rotation-plan.ts'
 

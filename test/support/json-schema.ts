@@ -1,5 +1,4 @@
-// The keywords of JSON Schema that the schemas in docs/ use: whether a document is valid. An unknown keyword
-// is an error, so that a schema cannot be wrong without a test that says so.
+// Validates a document by the keywords of JSON Schema that the schemas in docs/ use.
 
 type Schema = Readonly<Record<string, unknown>>
 

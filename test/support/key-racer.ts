@@ -1,10 +1,11 @@
-// One of several processes that make keys in one directory at once: says `ready`, waits for a line, makes the
-// key and new versions of it, and says the public key of each. Arguments: directory, passphrase, versions.
+// One of several processes that make keys in one directory at once: it prints `ready`, waits for a line,
+// makes the key and new versions of it, and prints each public key.
 
 import { once } from 'node:events'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { isPkiError } from '../../src/errors/index.ts'
 
+// The directory, the passphrase, the number of versions.
 const [directory = '', passphrase = '', versions = '0'] = process.argv.slice(2)
 await using keys = await FileKeyManager.open({ directory, passphrase: () => passphrase })
 process.stdout.write('ready\n')

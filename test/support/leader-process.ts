@@ -1,5 +1,5 @@
-// One of several CA processes on one PostgreSQL, which is stopped, killed and cut off: it writes down what it
-// did after it was answered. Arguments: port, schema, directory, file of its answers, name.
+// One of several CA processes on one PostgreSQL, to be stopped, killed and disconnected, which writes down
+// each action after it was answered.
 
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,6 +21,7 @@ export type Deed =
   /** A write of this process was refused because its epoch was stale. */
   | { readonly kind: 'stale'; readonly epoch: number }
 
+// The port, the schema, the directory, the file of its answers, the name of the process.
 const [port, schema = '', directory = '', file = '', holder = ''] = process.argv.slice(2)
 const deeds = openSync(file, 'a')
 /** In one write of the operating system, which a kill of this process does not undo. */

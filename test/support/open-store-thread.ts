@@ -1,4 +1,4 @@
-// Opens a store with the migrations that it is given, closes it, and says how it ended. In a thread of its
+// Opens a store with the migrations that it is given, closes it, and reports the result, in a thread of its
 // own, because SQLite keeps a file locked until the statements of its thread are gone.
 
 import { parentPort, workerData } from 'node:worker_threads'

@@ -1,5 +1,4 @@
-// A CA under load on PostgreSQL, to be killed. Arguments: directory, host, schema, name of the process; the
-// one with the name `a` publishes lists and rotates.
+// A CA under load on PostgreSQL, to be killed.
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,6 +7,8 @@ import { createPostgresStorage } from '../../src/adapters/postgres/index.ts'
 import { crashPassphrase, crashService } from './crash-fixture.ts'
 import { crashLoad } from './crash-load.ts'
 
+// The directory, the host, the schema, the name of the process; the one named `a` publishes lists and
+// rotates.
 const [directory = '', host = '', schema = '', name = ''] = process.argv.slice(2)
 const connection = { host, user: 'postgres', database: 'postgres' }
 const storage = await createPostgresStorage({ connection, schema, maxConnections: 4 })

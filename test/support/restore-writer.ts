@@ -1,8 +1,8 @@
-// A restoration that is to be killed: it says when its folder is there, and then waits for ever. Arguments:
-// archive, directory, URL of the thread's module.
+// A restoration that reports when its folder exists, and then waits until it is killed.
 
 import { restoreBackup } from '../../src/service/index.ts'
 
+// The archive, the directory, the URL of the thread's module.
 const [path = '', directory = '', worker = ''] = process.argv.slice(2)
 // Keeps the process alive: a promise does not.
 setInterval(() => undefined, 60_000)

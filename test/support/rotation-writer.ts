@@ -1,11 +1,11 @@
-// Rotates the CA of a directory from ca-1 to ca-2, from wherever an earlier run of it was cut off. Arguments:
-// directory, URL of the store's thread.
+// Rotates the CA of a directory from ca-1 to ca-2, from the point at which an earlier run was killed.
 
 import { join } from 'node:path'
 import { FileKeyManager } from '../../src/adapters/files/index.ts'
 import { createSqliteStorage } from '../../src/adapters/sqlite/index.ts'
 import { createRotatingAuthority } from '../../src/ca/index.ts'
 
+// The directory and the URL of the store's thread.
 const [directory = '', worker = '', first = ''] = process.argv.slice(2)
 const keys = await FileKeyManager.open({
   directory: join(directory, 'keys'),

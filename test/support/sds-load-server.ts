@@ -1,5 +1,4 @@
-// An SDS server under load, in a process of its own (with --expose-gc), told over IPC what to do. Arguments:
-// socket, most streams.
+// An SDS server under load, in a process of its own (with --expose-gc), controlled over IPC.
 
 import { createSdsServer } from '../../src/adapters/grpc/sds/index.ts'
 import { createRootCertificate } from '../../src/ca/index.ts'
@@ -19,6 +18,7 @@ export interface LoadAnswer {
   readonly bytes: number
 }
 
+// The socket and the largest number of streams.
 const [socket = '', streams = ''] = process.argv.slice(2)
 const most = 2 * Number(streams)
 const trustDomain = TrustDomain.from('example.org')

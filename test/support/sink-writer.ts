@@ -1,4 +1,4 @@
-// Renews an SVID and writes it into a directory, over and over, to be killed. Argument: directory.
+// Renews an SVID and writes it into a directory, again and again, until it is killed.
 
 import { createFileSink } from '../../src/adapters/files/index.ts'
 import { openMesh } from './mesh.ts'

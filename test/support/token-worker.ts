@@ -1,9 +1,9 @@
-// Signs and rotates in a token that another process uses too: token-worker.ts MODULE LABEL PIN SIGNATURES.
-// Prints how many were right.
+// Signs and rotates in a token that another process uses too, and prints the number of valid signatures.
 
 import { Pkcs11KeyManager } from '../../src/adapters/pkcs11/index.ts'
 import { verifySignature } from '../../src/x509/index.ts'
 
+// MODULE LABEL PIN SIGNATURES
 const [module = '', label = '', pin = '', count = '0'] = process.argv.slice(2)
 await using keys = await Pkcs11KeyManager.open({ module, token: { label }, pin: () => pin })
 const signer = (await keys.getSigner('shared'))!

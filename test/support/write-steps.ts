@@ -1,5 +1,4 @@
-// Tells of each step of a write, by standing in front of `node:fs/promises` in this process. The steps that
-// key files take: begin, created, written, synced, linked, unlinked, directory-synced.
+// Reports each step of a write, by replacing functions of `node:fs/promises` in this process.
 
 import { readlinkSync } from 'node:fs'
 import fs from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// The mistakes of a first day: a promise where its value belongs, an object where text belongs. The message
-// says what was found.
+// The mistakes of a first day, a promise where its value belongs or an object where text belongs, with a
+// message that says what was found.
 
 import { describe, expect, it } from 'vitest'
 import { openAuthorizationFile, openPolicyFile } from '../../src/adapters/policy-file/index.ts'

@@ -1,4 +1,4 @@
-// The layout of the sources: few files to a folder, few levels, files of one subject, each with its header.
+// The layout of the sources: few files to a folder, few levels, files of one subject.
 
 import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -28,10 +28,4 @@ it('no file has more than 300 lines, and half of them at most 120', () => {
   expect([...lengths].filter(([, length]) => length > 300)).toEqual([])
   const sorted = [...lengths.values()].sort((a, b) => a - b)
   expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThanOrEqual(120)
-})
-
-it('each file begins with what it is about', () => {
-  const begins = (file: string): boolean =>
-    /^(?:\/\/ \S.*|\/\*\*\n \* )/.test(readFileSync(join(root, file), 'utf8'))
-  expect(files.filter((file) => !begins(file))).toEqual([])
 })

@@ -1,5 +1,5 @@
-// Every public function that takes options refuses an unknown key: a misspelt option must not be a default.
-// What takes options is found in the code, so that a new function that is not in the table fails here.
+// Every public function that takes options, found in the source, refuses an unknown key, so that a misspelt
+// option is not silently the default.
 
 import { describe, expect, it } from 'vitest'
 import * as auth from '../../src/auth/index.ts'

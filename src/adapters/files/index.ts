@@ -1,5 +1,5 @@
 /**
- * Keys in encrypted files; certificates of workloads read from files and written to files. Needs no peer
+ * Keys in encrypted files, and certificates of workloads read from files and written to files, without a peer
  * package.
  *
  * @module spiffe-pki/files

@@ -1,7 +1,6 @@
 /**
- * Google's Certificate Authority Service as the CA that signs for a registration authority, by its public
- * REST
- * API. Nothing to install. Tested against a fake that was written from that API.
+ * Google's Certificate Authority Service, by its REST API and without a peer package, as the CA that signs
+ * for a registration authority.
  *
  * @module spiffe-pki/google-cas
  */

@@ -1,6 +1,6 @@
 /**
- * Istio's certificate service over gRPC: the handler, a server that can rotate its certificate, and a client
- * that verifies responses. Needs the optional peer `@grpc/grpc-js`, 1.14 or later.
+ * Istio's certificate service over gRPC (optional peer `@grpc/grpc-js`, 1.14 or later): the handler, a server
+ * that can rotate its certificate, and a client that verifies responses.
  *
  * @module spiffe-pki/grpc
  */

@@ -1,5 +1,5 @@
 /**
- * Keys in a PKCS#11 token: an HSM, a smart card, SoftHSM. Needs the optional peer `pkcs11js`.
+ * Keys in a PKCS#11 token, such as an HSM, a smart card or SoftHSM (optional peer `pkcs11js`).
  *
  * @module spiffe-pki/pkcs11
  */

@@ -1,4 +1,4 @@
-// A Signer over a key in a token. By default it verifies each signature before returning it.
+// A Signer over a key in a token, which by default verifies each signature before returning it.
 
 import { constants, verify } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'

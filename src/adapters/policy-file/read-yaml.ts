@@ -1,5 +1,4 @@
-// YAML 1.2 as plain data with the position of each value. The time is linear in the length of the text: depth
-// is checked before any recursion, duplicate keys are found with sets, and aliases are refused.
+// YAML 1.2 as plain data with the position of each value, in time linear in the length of the text.
 
 import type * as Yaml from 'yaml'
 import { PkiError } from '../../errors/index.ts'
@@ -25,6 +24,8 @@ const maxDepth = 100
 export async function readYaml(text: string, file: string): Promise<readonly YamlDocument[]> {
   const octets = Buffer.byteLength(text)
   if (octets > maxPolicyBytes) throw tooLarge(file, octets)
+  // Linear time: depth is checked before any recursion, duplicate keys are found with sets, aliases are
+  // refused.
   const yaml = await yamlModule()
   const lines = new yaml.LineCounter()
   const refuse = (offset: number | undefined, message: string): never => {

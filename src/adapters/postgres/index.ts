@@ -1,5 +1,5 @@
 /**
- * The storage of a CA in PostgreSQL, for several processes. Needs the optional peer `pg`.
+ * The storage of a CA in PostgreSQL, for several processes (optional peer `pg`).
  *
  * @module spiffe-pki/postgres
  */

@@ -1,9 +1,9 @@
-// The schema, one step a version. A step, once released, is never changed: a store in the field was made by
-// it.
+// The schema of the database, one step per version.
 
 /**
  * The SQL of each version, from the one before; `S` is the quoted name of the schema. docs/guides/storage.md
- * has the meaning of tables and columns.
+ * has the meaning of tables and columns. A released step is never changed, because existing stores were
+ * created by it.
  */
 export const migrations: readonly ((S: string) => string)[] = [
   (S) => `

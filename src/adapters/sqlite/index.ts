@@ -1,6 +1,6 @@
 /**
- * The storage of a CA in one SQLite file. Node 22.13 and later have SQLite; Node 20 needs the optional
- * package `@photostructure/sqlite`.
+ * The storage of a CA in one SQLite file, with `node:sqlite` (Node 22.13 or later) or the optional peer
+ * `@photostructure/sqlite` (Node 20).
  *
  * @module spiffe-pki/sqlite
  */

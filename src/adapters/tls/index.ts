@@ -1,6 +1,6 @@
 /**
- * Mutual TLS by SPIFFE ID for node:tls, https, http2 and fetch: certificates that rotate, peers verified
- * before the first octet. `fetchDispatcher` needs the optional peer `undici`; the rest needs no peer package.
+ * Mutual TLS by SPIFFE ID for node:tls, https, http2 and fetch: certificates that rotate, and peers verified
+ * before the first octet.
  *
  * @module spiffe-pki/tls
  */
@@ -12,5 +12,6 @@ export { guardServer, tlsServerOptions } from './guard-server.ts'
 export { createHttp2Server, createHttpsServer, createTlsServer } from './servers.ts'
 export { connectTls, httpsAgent } from './client/clients.ts'
 export { tlsClientOptions } from './client/client-options.ts'
+// The only export that needs the optional peer `undici`.
 export { fetchDispatcher } from './client/fetch-dispatcher.ts'
 export { requireSpiffePeer, spiffePeerHook } from './require-spiffe-peer.ts'

@@ -1,6 +1,5 @@
 /**
- * Vault's PKI secrets engine, and OpenBao's, which has the same API, as the CA above ours. Nothing to
- * install.
+ * The PKI secrets engine of Vault and OpenBao (one API for both, no peer package) as the upstream CA.
  *
  * @module spiffe-pki/vault
  */

@@ -1,5 +1,4 @@
-// Threads for the cryptography of certificates, for servers that sign thousands per second. Jobs are sent in
-// batches: one message per job would cost as much as the thread saves.
+// Threads for the cryptography of certificates, for servers that sign thousands per second.
 
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
@@ -260,6 +259,7 @@ function read(caller: string, options: SignOptions | undefined): SignOptions {
 
 const noOptions: SignOptions = {}
 const nothing = new Uint8Array()
+// Jobs are sent in batches: one message per job would cost as much as the thread saves.
 const batchesAhead = 2
 /** Jobs that this thread runs per turn of its event loop. */
 const helpAtOnce = 8

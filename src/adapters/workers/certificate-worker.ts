@@ -1,4 +1,4 @@
-// A thread that proves requests and signs certificates. `CertificateWorkerPool` starts it.
+// A thread, started by `CertificateWorkerPool`, that verifies requests and signs certificates.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { isPkiError } from '../../errors/index.ts'

@@ -1,5 +1,5 @@
 /**
- * Threads that verify requests and sign, for servers that sign thousands per second. Needs no peer package.
+ * Threads that verify requests and sign, for servers that sign thousands per second, without a peer package.
  *
  * @module spiffe-pki/workers
  */

@@ -1,5 +1,5 @@
-// Tokens of OpenID Connect issuers: CI systems, clouds, identity providers. A template or a function maps the
-// claims to SPIFFE IDs.
+// Authenticates by tokens of OpenID Connect issuers (CI systems, clouds, identity providers), whose claims a
+// template or a function maps to SPIFFE IDs.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'

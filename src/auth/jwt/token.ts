@@ -1,6 +1,5 @@
-// Parses a JWT: compact serialization, strict JSON, no header that could select another key. It does not
-// verify the token.
-// RFC 7515 section 7.1, RFC 7519, RFC 8725.
+// Parses a JWT without verifying it (RFC 7515 section 7.1, RFC 7519, RFC 8725): compact serialization, strict
+// JSON, no header that could select another key.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readBase64url } from '../../internal/bytes.ts'

@@ -1,5 +1,5 @@
-// Selects the cluster of a token by the header `clusterid`, which Istio's agents send. Clusters are never
-// tried in turn.
+// Selects the cluster of a token by the header `clusterid`, which Istio's agents send, and never tries
+// clusters in turn.
 
 import { PkiError } from '../../errors/index.ts'
 import type { AuthenticationRequest } from '../authenticator.ts'

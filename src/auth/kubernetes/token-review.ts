@@ -1,4 +1,4 @@
-// One TokenReview at the API server of one cluster (authentication.k8s.io/v1). The audiences are sent, and
+// One TokenReview at the API server of one cluster (authentication.k8s.io/v1), with the audiences sent and
 // required in the response.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'

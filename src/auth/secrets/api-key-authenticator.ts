@@ -1,5 +1,4 @@
-// API keys: a public id and a secret in a header. The server keeps digests, and can reload its list while it
-// runs.
+// Authenticates by API keys, a public id and a secret in a header, against a reloadable list of digests.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'

@@ -1,5 +1,4 @@
-// Values for one use: the contract, and the store in memory. Each method is one SQL statement: INSERT … ON
-// CONFLICT DO NOTHING, DELETE … RETURNING.
+// Values for one use: the contract, and the store in memory.
 
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
@@ -9,7 +8,8 @@ import type { Clock } from '../../runtime/index.ts'
 
 /**
  * Values by key, each for one use. Both methods are atomic across all processes that share the store: of a
- * hundred concurrent calls, one succeeds.
+ * hundred concurrent calls, one succeeds. In SQL each method is one statement: INSERT … ON CONFLICT
+ * DO NOTHING, DELETE … RETURNING.
  */
 export interface OneTimeStore {
   /**

@@ -1,5 +1,5 @@
-// Authenticates clients of a proxy that terminates TLS, by the header that the proxy writes. The header is
-// accepted only from configured proxies that have authenticated themselves.
+// Authenticates clients of a proxy that terminates TLS, by the header (XFCC) of configured proxies that have
+// authenticated themselves.
 
 import { PkiError } from '../../errors/index.ts'
 import { isInNetwork, parseIpAddress, parseIpNetwork } from '../../internal/ip-address.ts'

@@ -1,5 +1,5 @@
-// Parses Envoy's header x-forwarded-client-cert: elements separated by commas, pairs by semicolons; values
-// may be quoted. envoyproxy.io, HTTP header manipulation, "x-forwarded-client-cert".
+// Parses the header x-forwarded-client-cert as Envoy writes it (envoyproxy.io, HTTP header manipulation):
+// elements separated by commas, pairs by semicolons, values optionally quoted.
 
 import { authenticationError } from '../require-caller.ts'
 

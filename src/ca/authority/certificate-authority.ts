@@ -1,5 +1,5 @@
-// What a certificate authority is: it prepares, lints, signs and checks certificates, and does not
-// authenticate callers. Its contract and its options.
+// The contract and the options of a certificate authority, which prepares, lints, signs and checks
+// certificates, and does not authenticate callers.
 
 import type { Clock, Metrics } from '../../runtime/index.ts'
 import type { TrustDomain } from '../../spiffe/index.ts'

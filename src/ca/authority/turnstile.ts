@@ -1,6 +1,5 @@
-// A limit on concurrent work, with a queue. Without a limit, a thousand requests that arrive together would
-// go through every step side by side, and all would hold their memory until the last step. With it, the first
-// are answered while the others wait.
+// A limit on concurrent work with a queue, so that of many requests that arrive together the first are
+// answered while the others wait without using memory for their later steps.
 
 /** Admits a number of entrants at once and queues the others in the order of their arrival. */
 export class Turnstile {

@@ -1,5 +1,5 @@
-// Where the lists of a CA are published, and which list a certificate stands in. RFC 5280 §4.2.1.13,
-// §5.2.5, §5.2.6.
+// Where the lists of a CA are published, and which list a certificate belongs to (RFC 5280 §4.2.1.13, §5.2.5,
+// §5.2.6).
 
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, requireCount } from '../../internal/numbers.ts'

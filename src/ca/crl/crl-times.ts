@@ -1,5 +1,5 @@
-// Times and numbers of lists: whole seconds, renewal at two thirds of a life, numbers that rise. RFC 5280
-// §5.1.2, §5.2.3.
+// Times and numbers of lists (RFC 5280 §5.1.2, §5.2.3): whole seconds, renewal at two thirds of a lifetime,
+// numbers that rise.
 
 import type { Crl } from '../../x509/index.ts'
 

@@ -1,4 +1,4 @@
-// Lints for CA certificates before they are returned. Numbers as in docs/guides/ca.md.
+// Lints for CA certificates before they are returned, numbered as in docs/guides/ca.md.
 
 import { equalBytes } from '../../internal/bytes.ts'
 import { TrustDomain } from '../../spiffe/index.ts'

@@ -1,4 +1,4 @@
-// Lints for CRLs before publication. Those over entries read them in place. Numbers as in docs/guides/ca.md.
+// Lints for CRLs before publication, numbered as in docs/guides/ca.md.
 
 import { encodeTime } from '../../der/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'

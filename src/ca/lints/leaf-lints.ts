@@ -1,4 +1,4 @@
-// Lints for a leaf before it is signed, over its exact bytes. Numbers as in docs/guides/ca.md.
+// Lints for a leaf before it is signed, over its exact bytes, numbered as in docs/guides/ca.md.
 
 import { PkiError } from '../../errors/index.ts'
 import { leafExtensionLints } from './leaf-extension-lints.ts'

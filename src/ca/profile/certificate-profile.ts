@@ -1,4 +1,4 @@
-// The profile of leaf certificates: a closed set of fields. No field comes from a request.
+// The profile of leaf certificates: a closed set of fields, none of which comes from a request.
 
 import { PkiError } from '../../errors/index.ts'
 import { checkMeasures, isCount, requireCount } from '../../internal/numbers.ts'

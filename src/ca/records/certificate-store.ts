@@ -1,5 +1,5 @@
-// The contract of the certificate store: intent → outcome, revocations,
-// queries. Every call resolves when its effect is durable.
+// The contract of the certificate store, whose calls resolve when their effect is durable: intent → outcome,
+// revocations, queries.
 
 import type { SpiffeId } from '../../spiffe/index.ts'
 import type { SerialNumber } from '../../x509/index.ts'

@@ -1,5 +1,5 @@
-// Batch rotation: certificates that expire soon are renewed from standing requests, each once, a batch at a
-// time. Its state is the store: a certificate that was renewed has a successor on record.
+// Batch rotation: renews certificates that expire soon from standing requests, each once, with the store as
+// its only state, because a renewed certificate has a successor on record.
 
 import type { CertificateRecord } from '../../ca/index.ts'
 import { PkiError } from '../../errors/index.ts'

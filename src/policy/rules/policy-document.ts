@@ -1,5 +1,5 @@
-// The policy as data: the keys and values that a file or an object may contain. Everything else is refused,
-// with its path.
+// The policy as data: the keys and values that a file or an object may contain, and the path of each one that
+// it may not.
 
 import { isDnsName } from '../../ca/lints/dns-name.ts'
 import { isPkiError } from '../../errors/index.ts'

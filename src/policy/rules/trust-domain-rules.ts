@@ -1,5 +1,5 @@
-// The settings of a policy for the whole trust domain: the kinds of names, keys and key usages that a request
-// may have, and requirements on revocation. They are applied before the rules, and no rule overrides them.
+// The settings of a policy for the whole trust domain, which no rule overrides: the kinds of names, keys and
+// key usages that a request may have, and requirements on revocation.
 
 import type { Caller } from '../../auth/index.ts'
 import { keyPurposeOids } from '../../x509/index.ts'

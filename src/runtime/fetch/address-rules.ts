@@ -1,7 +1,5 @@
 // Which addresses may be connected to when a URL comes from configuration or from a remote document: public
-// addresses, and networks allowed by configuration. The blocked networks are the IANA special-purpose
-// registries of IPv4 and IPv6 (RFC 6890). Cloud metadata services use 169.254.169.254, fd00:ec2::254 and
-// 168.63.129.16.
+// addresses, and networks allowed by configuration.
 
 import { isInNetwork, parseIpAddress, parseIpNetwork } from '../../internal/ip-address.ts'
 import type { IpNetwork } from '../../internal/ip-address.ts'

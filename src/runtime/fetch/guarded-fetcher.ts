@@ -1,6 +1,4 @@
-// The only way to a remote document: https, public addresses, and limits for redirects, bytes and time. The
-// address is checked when the connection is made, so a name whose address changes between check and use
-// cannot bypass the check.
+// The only way to a remote document: https, public addresses, and limits for redirects, bytes and time.
 
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'

@@ -1,5 +1,5 @@
-// One HTTP request by the platform's client. The address is checked at connect time, and the octets of the
-// body are counted as they arrive.
+// One HTTP request by the platform's client, with the address checked at connect time and the octets of the
+// body counted as they arrive.
 
 import type { Agent as HttpAgent, IncomingMessage, RequestOptions } from 'node:http'
 import type { LookupFunction, Socket } from 'node:net'
@@ -97,6 +97,7 @@ export function createHttpSender(
   }
 }
 
+// Part of the connection: after a separate check, the name could resolve to another address.
 function guardedLookup(allowed: readonly IpNetwork[], resolve: ResolveHost): LookupFunction {
   return (hostname, options, callback) => {
     const answer = async (): Promise<readonly string[]> => {

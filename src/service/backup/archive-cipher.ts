@@ -1,5 +1,5 @@
-// The encryption of an archive, as a stream: AES-256-GCM in chunks, each bound to its place and to the
-// header, the last one marked. So a chunk that is changed, missing, moved or added is found.
+// The encryption of an archive as a stream: AES-256-GCM in chunks, each bound to its place and to the header,
+// so that a changed, missing, moved or added chunk is found.
 
 import {
   createCipheriv,

@@ -1,5 +1,5 @@
-// The folder in which a restoration is made, beside the directory that it becomes. A lock says that it is in
-// use, so the leftover of a process that was killed is told from the work of one that lives.
+// The folder in which a restoration is made, beside the directory that it becomes, with a lock that
+// distinguishes it from the leftover of a killed process.
 
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// Rules of RFC 5280 section 4 for CAs that can be checked on a certificate. Section 6 allows a validator to
-// ignore most of them; the profiles `rfc5280` and `webpki` check them.
+// Rules of RFC 5280 section 4 for CAs that the profiles `rfc5280` and `webpki` check on a certificate, and
+// that section 6 mostly allows a validator to ignore.
 
 import { extensionOids as oids } from '../../x509/index.ts'
 import { acceptedBy } from '../../x509/internal.ts'

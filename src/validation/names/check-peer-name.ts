@@ -1,5 +1,5 @@
 // Checks that a certificate belongs to the expected peer (RFC 9525 §6, RFC 5280 §4.2.1.6, SPIFFE X-1 and
-// The common name is never used as a host name.
+// X-2), without using the common name as a host name.
 
 import { PkiError } from '../../errors/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'

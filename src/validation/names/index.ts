@@ -1,4 +1,4 @@
-// Names in paths: constraints of the CAs, and the expected peer. Internal exports of this folder.
+// Names in paths, for the other folders of validation: constraints of the CAs, and the expected peer.
 
 export { checkNameConstraints } from './check-name-constraints.ts'
 export { checkPeerName } from './check-peer-name.ts'

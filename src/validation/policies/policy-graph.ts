@@ -1,5 +1,5 @@
-// The valid policy graph of RFC 9618: one node per policy and depth, so its size is linear, where mappings
-// can make the tree of RFC 5280 §6.1.2 (a) grow exponentially. The results are equal.
+// The valid policy graph of RFC 9618: one node per policy and depth, with the results of the tree of RFC 5280
+// §6.1.2 (a), which mappings can make grow exponentially.
 
 import { anyPolicy } from '../../x509/internal.ts'
 import type { PolicyMapping } from '../../x509/internal.ts'

@@ -1,5 +1,5 @@
-// Determines why a signed object does not verify with a key: certificates, requests, lists and OCSP
-// responses. An unsupported algorithm is never reported as a bad signature.
+// Determines why a certificate, request, list or OCSP response does not verify with a key, and never reports
+// an unsupported algorithm as a bad signature.
 
 import { toHex } from '../../internal/bytes.ts'
 import type { AlgorithmIdentifier } from './signature-algorithm.ts'

@@ -1,6 +1,5 @@
-// SubjectPublicKeyInfo, checked on its DER: RFC 5480 (EC), RFC 8017 (RSA), RFC 4055 (RSA-PSS), RFC 8410
-// (Ed25519). `node:crypto` is not used for this: it hides explicit curve parameters and loads RSA-1024
-// without an error.
+// SubjectPublicKeyInfo, checked on its DER (RFC 5480, RFC 8017, RFC 4055, RFC 8410), because `node:crypto`
+// hides explicit curve parameters and loads RSA-1024 without an error.
 
 import type { DerReader } from '../../der/index.ts'
 import { decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'

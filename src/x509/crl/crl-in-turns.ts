@@ -1,4 +1,4 @@
-// Long lists in turns of the event loop: read, and put together around encoded entries. RFC 5280 §5.1.
+// Reads long lists, and builds them around encoded entries, in turns of the event loop (RFC 5280 §5.1).
 
 import { DerReader, headerLength, tags, writeHeader } from '../../der/index.ts'
 import type { Turns } from '../../internal/turns/turns.ts'

@@ -1,4 +1,4 @@
-// A certificate revocation list: a view over its DER. RFC 5280 section 5.
+// A certificate revocation list (RFC 5280 section 5): a view over its DER.
 
 import type { X509Crl } from '@peculiar/x509'
 import { PkiError } from '../../errors/index.ts'

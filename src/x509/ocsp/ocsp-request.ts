@@ -1,4 +1,4 @@
-// OCSP requests: a view over their DER. RFC 6960 §4.1, RFC 9654 (nonce).
+// OCSP requests (RFC 6960 §4.1, RFC 9654 for the nonce): a view over their DER.
 
 import { randomBytes } from 'node:crypto'
 import { contextConstructed, explicit, readWhole, sequence, tags } from '../../der/index.ts'

@@ -1,4 +1,4 @@
-// OCSP responses: a view over their DER. RFC 6960 §4.2.
+// OCSP responses (RFC 6960 §4.2): a view over their DER.
 
 import { contextConstructed, element, oidContent, readWhole, sequence, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'

@@ -1,5 +1,5 @@
-// A certification request (CSR): a view over its DER. RFC 2986 (PKCS #10),
-// extension requests by RFC 2985 section 5.4.2.
+// A certification request (RFC 2986, PKCS #10, with extension requests by RFC 2985 section 5.4.2): a view
+// over its DER.
 
 import { describeSignatureAlgorithm } from '../algorithms/signature-fault.ts'
 import type { Pkcs10CertificateRequest } from '@peculiar/x509'

@@ -1,6 +1,5 @@
-// JSON Web Signatures of the vectors: compact form, a JWK or a set of them, verified with our keys and our
-// verify function. How a key is chosen is that of JWT-SVIDs (rules J-2 to J-5, J-12): by `kid` where the
-// token has one, never by trial.
+// JSON Web Signatures of the vectors: compact form, with a JWK or a set of them, verified with our keys and
+// our verify function.
 
 import { decodeBase64url } from '../../../src/internal/bytes.ts'
 import { isJsonObject, parseJson } from '../../../src/internal/json.ts'

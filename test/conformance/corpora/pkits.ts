@@ -1,5 +1,5 @@
-// NIST PKITS: section 6 of RFC 5280 with policies and CRLs. Its certificates are of 2011 and follow the rules
-// of section 4 loosely.
+// NIST PKITS of 2011: RFC 5280 section 6 with policies and CRLs, by certificates that follow section 4
+// loosely.
 
 import { validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import { bytes, readDocuments } from '../corpus.ts'

@@ -1,11 +1,4 @@
-// Istio's CA server, for our client.
-//
-// usage: istio-ca [FOLDER]
-//
-// The CA is that of the FOLDER (ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem), or a self-signed one. The
-// token `workload` is that of spiffe://cluster.local/ns/default/sa/web; the token `node` is that of a ztunnel, whose
-// node has a pod of that account and none of default/far. Its first line of output says where it is; it ends with
-// its standard input.
+// Istio's CA server, as a program for the tests of our client.
 package main
 
 import (
@@ -39,6 +32,11 @@ const (
 	workload = "spiffe://cluster.local/ns/default/sa/web"
 )
 
+// Usage: istio-ca [FOLDER]. The CA is that of the FOLDER (ca-cert.pem, ca-key.pem, cert-chain.pem,
+// root-cert.pem), or a self-signed one. The token `workload` is that of
+// spiffe://cluster.local/ns/default/sa/web; the token `node` is that of a ztunnel, whose node has a pod of
+// that account and none of default/far. The first line of output has the address; the program ends when its
+// standard input closes.
 func main() {
 	if err := serve(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)

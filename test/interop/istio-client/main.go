@@ -1,9 +1,5 @@
-// Istio's own CA client and verifiers against a certificate service.
-//
-// usage: client ADDRESS ROOTS TOKEN HOST [CERTIFICATE-CHAIN KEY]
-//
-// Makes a key and a CSR as Istio's agent does, asks for a certificate, checks the answer as Istio's code does, and
-// prints one line of JSON: the chain, or the error.
+// Istio's own CA client and verifiers against a certificate service: one request, and the chain or the error
+// as one line of JSON.
 package main
 
 import (
@@ -21,6 +17,8 @@ import (
 	"istio.io/istio/security/pkg/pki/util"
 )
 
+// Usage: client ADDRESS ROOTS TOKEN HOST [CERTIFICATE-CHAIN KEY]. Makes a key and a CSR as Istio's agent
+// does, asks for a certificate, and checks the answer as Istio's code does.
 func main() {
 	result := map[string]any{}
 	chain, err := request(os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5:])

@@ -1,5 +1,5 @@
-# Lints every file that is named on standard input, `KIND PATH` a line, in one process: starting pkilint costs
-# more than a file. Prints `PATH`, a tab and pkilint's findings as JSON, a line for each file.
+# Lints every file named on standard input (`KIND PATH` per line) in one process, because starting pkilint
+# costs more than linting a file.
 import contextlib
 import io
 import json
@@ -13,6 +13,7 @@ commands = {
     "ocsp": (lint_ocsp_response.main, ["lint"]),
 }
 
+# Prints `PATH`, a tab and pkilint's findings as JSON, one line per file.
 for line in sys.stdin:
     kind, path = line.split(" ", 1)
     path = path.rstrip("\n")

@@ -1,5 +1,4 @@
-// A Vault in memory with the PKI engine and AppRole, on a loopback port, initialised and unsealed. Its first
-// line of output says where it is and what opens it; it ends with its standard input.
+// A Vault in memory with the PKI engine and AppRole, on a loopback port, initialised and unsealed.
 package main
 
 import (
@@ -21,6 +20,8 @@ import (
 	"github.com/hashicorp/vault/vault"
 )
 
+// The first line of output has the address and the credentials; the program ends when its standard input
+// closes.
 func main() {
 	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

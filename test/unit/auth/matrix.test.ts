@@ -1,5 +1,5 @@
-// Every authenticator against every hostile row: each cell has its code. A cell that the credential has no
-// place for says so, by name.
+// Every authenticator against every hostile row: each cell has its code, or says by name that the credential
+// has no such field.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'

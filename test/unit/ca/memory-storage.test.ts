@@ -1,3 +1,5 @@
+// The memory storage of a CA passes the contract suite.
+
 import { describe } from 'vitest'
 import { createMemoryStorage } from '../../../src/ca/index.ts'
 import { contracts } from '../../../src/testing/index.ts'

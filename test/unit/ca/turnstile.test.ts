@@ -1,3 +1,5 @@
+// The limit on concurrent work: order, limits, cancellation, and many requests at once.
+
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { MemoryCertificateStore } from '../../../src/ca/records/memory/memory-certificate-store.ts'

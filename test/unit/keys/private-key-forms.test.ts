@@ -1,5 +1,5 @@
-// The forms of private keys that other tools write: what opens, what is refused by its name, what is
-// malformed. A right passphrase is never blamed.
+// The forms of private keys that other tools write: which are opened, refused by name, or malformed, without
+// ever blaming a correct passphrase.
 
 import {
   createCipheriv,

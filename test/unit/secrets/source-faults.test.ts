@@ -1,5 +1,5 @@
-// What a source does when its CA or its clock fails: an hour without the CA, wrong answers at a renewal,
-// clock jumps. A valid SVID is served on, requests stay few, and it recovers by itself.
+// What a source does when its CA or its clock fails: it goes on serving a valid SVID, sends few requests, and
+// recovers by itself.
 
 import { describe, expect, test } from 'vitest'
 import { createCertificateAuthority, createRootCertificate } from '../../../src/ca/index.ts'

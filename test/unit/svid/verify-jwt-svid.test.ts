@@ -1,5 +1,5 @@
-// JWT-SVIDs by rule number: J-1 to J-13. Tokens are made with node:crypto alone, so that issuing does not
-// vouch for verifying.
+// JWT-SVIDs by rule number (J-1 to J-13), with tokens made by node:crypto alone, so that a fault in issuing
+// cannot hide one in verifying.
 
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { inspect } from 'node:util'

@@ -1,4 +1,5 @@
-// Certification requests: attributes, what is asked for, and the proof. RFC 2986, RFC 2985 section 5.4.
+// Certification requests (RFC 2986, RFC 2985 section 5.4): attributes, the requested extensions, and the
+// proof of possession.
 
 import { sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// Revocation lists: RFC 5280 section 5. Entries are held against a slow scan with nothing but the DER reader.
+// Revocation lists (RFC 5280 section 5), with entries compared to a slow scan by the DER reader alone.
 
 import { describe, expect, it } from 'vitest'
 import {

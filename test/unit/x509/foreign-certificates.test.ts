@@ -1,5 +1,5 @@
-// What other software writes: read, or refused by name with the tolerance that accepts it. The inputs are put
-// together by hand.
+// Hand-made inputs as other software writes them: read, or refused by name with the tolerance that accepts
+// it.
 
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'

@@ -1,5 +1,4 @@
-// Encodes responses of both protocols. The encoding of one secret is computed once for all streams: only the
-// nonce differs.
+// Encodes responses of both protocols, each secret once for all streams, because only the nonce differs.
 
 import { create } from '@bufbuild/protobuf'
 import {

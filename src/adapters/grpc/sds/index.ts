@@ -1,6 +1,6 @@
 /**
- * Envoy's Secret Discovery Service, version 3, for proxies on the same machine. Needs the optional peer
- * `@grpc/grpc-js`, 1.14 or later.
+ * Envoy's Secret Discovery Service, version 3, for proxies on the same machine (optional peer
+ * `@grpc/grpc-js`, 1.14 or later).
  *
  * @module spiffe-pki/grpc/sds
  */

@@ -1,5 +1,4 @@
-// The subscribed names of one stream, the versions that were sent, and the pending ones. Used by both
-// protocols.
+// The subscribed names of one stream, the versions that were sent, and the pending ones, for both protocols.
 
 import { StatusAnswer, status } from '../status.ts'
 

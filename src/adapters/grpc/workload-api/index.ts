@@ -1,5 +1,5 @@
 /**
- * The SPIFFE Workload API, server and client. Needs the optional peer `@grpc/grpc-js`, 1.14 or later.
+ * The SPIFFE Workload API, server and client (optional peer `@grpc/grpc-js`, 1.14 or later).
  *
  * @module spiffe-pki/grpc/workload-api
  */

@@ -1,4 +1,4 @@
-// The SPIFFE Workload API as grpc-js expects it: paths and codecs. The service has no package (rule W-9).
+// The SPIFFE Workload API as grpc-js expects it: paths, which have no package (rule W-9), and codecs.
 
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import type { MethodDefinition } from '@grpc/grpc-js'

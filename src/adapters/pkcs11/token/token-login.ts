@@ -1,4 +1,4 @@
-// The login to a token. A PIN that the token refused is never sent again: three wrong PINs lock most tokens.
+// The login to a token, which never sends a refused PIN again, because three wrong PINs lock most tokens.
 
 import { isUtf8 } from 'node:buffer'
 import { PkiError } from '../../../errors/index.ts'

@@ -1,5 +1,5 @@
-// One-time values: adding one, taking it, and removing those that expired, each in one statement. Times are
-// those of the server, the same for all processes.
+// One-time values by the server's clock: adding one, taking it, and removing those that expired, each in one
+// statement.
 
 import type { OneTimeStore } from '../../../auth/index.ts'
 import {

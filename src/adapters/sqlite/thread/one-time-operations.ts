@@ -1,4 +1,4 @@
-// One-time values inside a transaction: adding one, and taking it. Expired values are removed with each add.
+// One-time values inside a transaction: adding one, which also removes expired ones, and taking it.
 
 import { oneTimeColumns, oneTimeValueOf, oneTimeValuesFull } from '../../../ca/internal.ts'
 import type { StoreOperations } from '../messages.ts'

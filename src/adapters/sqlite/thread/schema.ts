@@ -1,11 +1,11 @@
-// The schema, one step per version. A released step is never changed, because existing stores were created by
-// it.
+// The schema of the database, one step per version.
 
 /** Identifies the file as a store of this package: `application_id` in its header. */
 export const applicationId = 0x53504b49
 
 /**
  * The SQL for each version, applied to the previous one. docs/guides/storage.md describes tables and columns.
+ * A released step is never changed, because existing stores were created by it.
  */
 export const migrations: readonly string[] = [
   `

@@ -1,5 +1,5 @@
-// The thread of a SQLite store: waiting for the disk does not block the event loop of the CA.
-// `createSqliteStorage` starts it.
+// The thread of a SQLite store, started by `createSqliteStorage`, so that waiting for the disk does not block
+// the event loop of the CA.
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'

@@ -1,4 +1,4 @@
-// Clients of node:tls, https and http2, each with one authorization. No data is sent before the server is
+// Clients of node:tls, https and http2, each with one authorization, which send no data before the server is
 // verified.
 
 import { Agent } from 'node:https'

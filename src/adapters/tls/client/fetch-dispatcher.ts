@@ -1,4 +1,4 @@
-// A dispatcher for `fetch` and undici, over guarded connections. Needs the optional peer `undici`.
+// A dispatcher for `fetch` and undici (optional peer `undici`) over guarded connections.
 
 import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'

@@ -1,4 +1,4 @@
-// Records for the contract suites of stores. Each has an issuer, serial number and names that no other case
+// Records for the contract suites of stores, each with an issuer, serial number and names that no other case
 // uses.
 
 import { randomBytes, randomUUID } from 'node:crypto'

@@ -1,4 +1,4 @@
-// Which lists count, and for what: RFC 5280 §5.2.3 to §5.2.6, §5.3.3, §6.3.3. RFC 9608.
+// Which lists count, and for what (RFC 5280 §5.2.3 to §5.2.6, §5.3.3, §6.3.3; RFC 9608).
 
 import { describe, expect, it } from 'vitest'
 import { integer, oid, sequence, setOf, utf8String } from '../../../../src/der/index.ts'
