@@ -2,6 +2,13 @@
 // authorities become rows, and the refusals in common.
 export { cursorAfterChange, readCertificateQuery, readRevocationsQuery } from './records/certificate-query.ts'
 export {
+  readFencedOptions,
+  readPruneOptions,
+  readPublishOptions,
+  readRevokeOptions,
+  readWriteOptions,
+} from './records/store-options.ts'
+export {
   intentColumns,
   intentValues,
   recordColumns,

@@ -13,6 +13,8 @@ import {
   crlValues,
   otherList,
   otherVersion,
+  readFencedOptions,
+  readPublishOptions,
 } from '../../ca/internal.ts'
 import type { ColumnValue, StoredCrl } from '../../ca/internal.ts'
 import type { AuthorityStore, CrlStore } from '../../ca/index.ts'
@@ -37,8 +39,9 @@ export function crlStore(connections: Connections, calls: StoreCalls, S: string)
         return row === undefined ? undefined : crlOfRow(row)
       }),
     async publish(crl, options) {
-      const { expectedNumber, fence } = options
-      const [values, audit] = [crlValues(crl).map(copied), auditOf(options)]
+      const read = readPublishOptions(options)
+      const { expectedNumber, fence } = read
+      const [values, audit] = [crlValues(crl).map(copied), auditOf(read)]
       await calls.write(() =>
         connections.transaction(async (run) => {
           await requireFence(run, S, fence)
@@ -83,13 +86,14 @@ export function authorityStore(connections: Connections, calls: StoreCalls, S: s
   return Object.freeze<AuthorityStore>({
     list: () => calls.read(async () => (await connections.query({ text: select })).map(authorityOfRow)),
     async update(records, options) {
+      const read = readFencedOptions('update', options)
       const rows = records.map((record) => authorityValues(record).map(copied))
       const blocks = blocksOfRevoked(records).map(blockValues)
-      const audit = auditOf(options)
+      const audit = auditOf(read)
       await calls.write(() =>
         connections.transaction(
           async (run) => {
-            await requireFence(run, S, options?.fence)
+            await requireFence(run, S, read.fence)
             for (const values of rows)
               await requireVersion(run, values[0] as string, values[versionAt] as number)
             for (const values of rows) await write(run, values)

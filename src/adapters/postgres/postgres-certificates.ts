@@ -5,7 +5,10 @@ import {
   cursorAfterRows,
   intentValues,
   readCertificateQuery,
+  readPruneOptions,
   readRevocationsQuery,
+  readRevokeOptions,
+  readWriteOptions,
   recordColumns,
   recordOfRow,
   revocationsStatement,
@@ -101,7 +104,8 @@ export class PostgresCertificates implements CertificateStore {
   }
 
   async recordIntent(intent: IssuanceIntent, options?: WriteOptions): Promise<void> {
-    const write = { values: intentValues(intent).map(copied), audit: auditOf(options) }
+    const audit = auditOf(readWriteOptions('recordIntent', options))
+    const write = { values: intentValues(intent).map(copied), audit }
     await this.#calls.write(async () => {
       await this.#clock.require()
       await this.#intents.add(write)
@@ -114,7 +118,8 @@ export class PostgresCertificates implements CertificateStore {
     options?: WriteOptions,
   ): Promise<void> {
     const certificate = 'certificate' in outcome ? new Uint8Array(outcome.certificate) : undefined
-    const write = { id: { issuer, serialNumber }, certificate, audit: auditOf(options) }
+    const audit = auditOf(readWriteOptions('recordOutcome', options))
+    const write = { id: { issuer, serialNumber }, certificate, audit }
     await this.#calls.write(() => this.#outcomes.add(write))
   }
 
@@ -134,15 +139,17 @@ export class PostgresCertificates implements CertificateStore {
     options?: RevokeOptions,
   ): Promise<CertificateRecord> {
     const id = { issuer, serialNumber }
-    const unrecorded = options?.unrecorded && unrecordedValues(id, options.unrecorded).map(copied)
+    const read = readRevokeOptions(options)
+    const unrecorded = read.unrecorded && unrecordedValues(id, read.unrecorded).map(copied)
     const revocation = { reason, atMs: revokedAt.getTime() }
-    const write = { id, revocation, unrecorded, audit: auditOf(options) }
+    const write = { id, revocation, unrecorded, audit: auditOf(read) }
     return this.#calls.write(() => this.#revocations.add(write))
   }
 
   async release({ issuer, serialNumber }: CertificateId, options?: WriteOptions): Promise<CertificateRecord> {
     const id = { issuer, serialNumber }
-    const write = { id, revocation: undefined, unrecorded: undefined, audit: auditOf(options) }
+    const audit = auditOf(readWriteOptions('release', options))
+    const write = { id, revocation: undefined, unrecorded: undefined, audit }
     return this.#calls.write(() => this.#revocations.add(write))
   }
 
@@ -166,16 +173,17 @@ export class PostgresCertificates implements CertificateStore {
     return Object.freeze({ items, next: cursorAfterRows(read, rows) })
   }
 
-  async prune({ now, lookBackSeconds }: PruneOptions): Promise<PruneResult> {
+  async prune(options: PruneOptions): Promise<PruneResult> {
+    const { nowMs, lookBackMs } = readPruneOptions(options)
     const all = { lapsed: 0, removed: 0 }
     // The last second of notAfter belongs to the validity.
-    const expiredMs = now.getTime() - 1000
+    const expiredMs = nowMs - 1000
     const step = async (text: string, beforeMs: number): Promise<number> =>
       (await this.#calls.write(() => this.#connections.query({ text }, beforeMs))).length
     for (let count = stepSize; count === stepSize; all.lapsed += count)
       count = await step(lapseSql(this.#table), expiredMs)
     // A column of whole milliseconds is compared with it.
-    const beforeMs = Math.floor(expiredMs - lookBackSeconds * 1000)
+    const beforeMs = Math.floor(expiredMs - lookBackMs)
     for (let count = stepSize; count === stepSize; all.removed += count)
       count = await step(removeSql(this.#table), beforeMs)
     await step(removeListsSql(this.#S), beforeMs)

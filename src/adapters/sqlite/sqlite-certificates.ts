@@ -5,7 +5,10 @@ import {
   cursorAfterRows,
   intentValues,
   readCertificateQuery,
+  readPruneOptions,
   readRevocationsQuery,
+  readRevokeOptions,
+  readWriteOptions,
   recordOfRow,
   revocationsStatement,
   revokedRecordOfRow,
@@ -39,12 +42,14 @@ export class SqliteCertificates implements CertificateStore {
   }
 
   async recordIntent(intent: IssuanceIntent, options?: WriteOptions): Promise<void> {
-    await this.#thread.call('intent', intentValues(intent).map(copied), auditOf(options))
+    const audit = auditOf(readWriteOptions('recordIntent', options))
+    await this.#thread.call('intent', intentValues(intent).map(copied), audit)
   }
 
   async recordOutcome(id: CertificateId, outcome: IssuanceOutcome, options?: WriteOptions): Promise<void> {
     const certificate = 'certificate' in outcome ? new Uint8Array(outcome.certificate) : null
-    await this.#thread.call('outcome', keyOf(id), certificate, auditOf(options))
+    const audit = auditOf(readWriteOptions('recordOutcome', options))
+    await this.#thread.call('outcome', keyOf(id), certificate, audit)
   }
 
   async find(id: CertificateId): Promise<CertificateRecord | undefined> {
@@ -62,14 +67,16 @@ export class SqliteCertificates implements CertificateStore {
     { reason, revokedAt }: Revocation,
     options?: RevokeOptions,
   ): Promise<CertificateRecord> {
-    const unrecorded = options?.unrecorded
+    const read = readRevokeOptions(options)
+    const { unrecorded } = read
     const values = unrecorded === undefined ? null : unrecordedValues(id, unrecorded).map(copied)
     const atMs = revokedAt.getTime()
-    return recordOfRow(await this.#thread.call('revoke', keyOf(id), reason, atMs, values, auditOf(options)))
+    return recordOfRow(await this.#thread.call('revoke', keyOf(id), reason, atMs, values, auditOf(read)))
   }
 
   async release(id: CertificateId, options?: WriteOptions): Promise<CertificateRecord> {
-    return recordOfRow(await this.#thread.call('release', keyOf(id), auditOf(options)))
+    const audit = auditOf(readWriteOptions('release', options))
+    return recordOfRow(await this.#thread.call('release', keyOf(id), audit))
   }
 
   async revocations(query: RevocationsQuery): Promise<Page<RevokedRecord>> {
@@ -89,11 +96,12 @@ export class SqliteCertificates implements CertificateStore {
     return Object.freeze({ items, next: cursorAfterRows(read, rows) })
   }
 
-  async prune({ now, lookBackSeconds }: PruneOptions): Promise<PruneResult> {
+  async prune(options: PruneOptions): Promise<PruneResult> {
+    const { nowMs, lookBackMs } = readPruneOptions(options)
     const all = { lapsed: 0, removed: 0 }
     for (;;) {
       // One transaction per step: other calls wait for at most one step.
-      const step = await this.#thread.call('prune', now.getTime(), lookBackSeconds * 1000)
+      const step = await this.#thread.call('prune', nowMs, lookBackMs)
       all.lapsed += step.lapsed
       all.removed += step.removed
       if (step.lapsed === 0 && step.removed === 0) return all
@@ -109,8 +117,8 @@ export function copied(value: ColumnValue): ColumnValue {
   return value instanceof Uint8Array ? new Uint8Array(value) : value
 }
 
-export function auditOf(options: WriteOptions | undefined): readonly Uint8Array[] {
-  return options?.audit === undefined ? none : options.audit.map((entry) => new Uint8Array(entry))
+export function auditOf({ audit }: WriteOptions): readonly Uint8Array[] {
+  return audit === undefined ? none : audit.map((entry) => new Uint8Array(entry))
 }
 
 function keyOf({ issuer, serialNumber }: CertificateId): Key {

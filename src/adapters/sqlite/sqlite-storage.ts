@@ -16,6 +16,9 @@ import {
   oneTimeValues,
   readMaxOneTimeValues,
   requireLeaseTerms,
+  readFencedOptions,
+  readPublishOptions,
+  readWriteOptions,
 } from '../../ca/internal.ts'
 import type { RenewalBlockStore, Row } from '../../ca/internal.ts'
 import type { OneTimeStore } from '../../auth/index.ts'
@@ -194,9 +197,10 @@ function crlStore(thread: StoreThread): CrlStore {
       return row === null ? undefined : crlOfRow(row)
     },
     async publish(crl, options) {
-      const { expectedNumber, fence } = options
+      const read = readPublishOptions(options)
+      const { expectedNumber, fence } = read
       const expected = expectedNumber === undefined ? null : expectedNumber.toString()
-      await thread.call('publishCrl', crlValues(crl).map(copied), expected, fenceOf(fence), auditOf(options))
+      await thread.call('publishCrl', crlValues(crl).map(copied), expected, fenceOf(fence), auditOf(read))
     },
     list: async () => (await thread.call('crls')).map(crlOfRow),
     latestTime: async () => new Date(await thread.call('latestTime')),
@@ -207,9 +211,10 @@ function authorityStore(thread: StoreThread): AuthorityStore {
   return Object.freeze<AuthorityStore>({
     list: async () => (await thread.call('authorities')).map(authorityOfRow),
     async update(records, options) {
+      const read = readFencedOptions('update', options)
       const rows = records.map((record) => authorityValues(record).map(copied))
       const blocks = blocksOfRevoked(records).map(blockValues)
-      await thread.call('updateAuthorities', rows, blocks, fenceOf(options?.fence), auditOf(options))
+      await thread.call('updateAuthorities', rows, blocks, fenceOf(read.fence), auditOf(read))
     },
   })
 }
@@ -244,9 +249,12 @@ function auditStore(thread: StoreThread): AuditStore {
 function blockStore(thread: StoreThread): RenewalBlockStore {
   return Object.freeze<RenewalBlockStore>({
     async add(block, options) {
-      await thread.call('block', blockValues(block), auditOf(options))
+      await thread.call('block', blockValues(block), auditOf(readWriteOptions('add', options)))
     },
-    remove: (subject, options) => thread.call('unblock', blockedSubjectText(subject), auditOf(options)),
+    async remove(subject, options) {
+      const audit = auditOf(readWriteOptions('remove', options))
+      return thread.call('unblock', blockedSubjectText(subject), audit)
+    },
     list: async () => Object.freeze((await thread.call('blocks')).map(blockOfRow)),
   })
 }

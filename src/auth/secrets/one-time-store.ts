@@ -62,6 +62,10 @@ class MemoryOneTimeStore implements OneTimeStore {
   }
 
   async add(key: string, value: string, expiresAt: Date): Promise<boolean> {
+    // A time that is not a number is before none and after none: the value would count as expired at once,
+    // and a second `add` would find it unused.
+    if (!((expiresAt as unknown) instanceof Date) || Number.isNaN(expiresAt.getTime()))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'expiresAt is not a valid date')
     const now = this.#clock.now()
     const known = this.#entries.get(key)
     if (known !== undefined && known.expiresAt > now) return false

@@ -8,6 +8,7 @@ import {
   blocksFull,
   maxRenewalBlocks,
   renewalBlocked,
+  readWriteOptions,
 } from '../../../ca/internal.ts'
 import type { RenewalBlockStore } from '../../../ca/internal.ts'
 import type { PkiError } from '../../../errors/index.ts'
@@ -52,7 +53,7 @@ export function blockStore(connections: Connections, calls: StoreCalls, S: strin
   const exclusive = beginBlocking(S)
   return Object.freeze<RenewalBlockStore>({
     async add(block, options) {
-      const [values, audit] = [blockValues(block), auditOf(options)]
+      const [values, audit] = [blockValues(block), auditOf(readWriteOptions('add', options))]
       const counts = `SELECT count(*) AS count, count(*) FILTER (WHERE subject = $1) AS same FROM ${table}`
       await calls.write(() =>
         connections.transaction(async (run) => {
@@ -63,8 +64,8 @@ export function blockStore(connections: Connections, calls: StoreCalls, S: strin
         }, exclusive),
       )
     },
-    remove(subject, options) {
-      const audit = auditOf(options)
+    async remove(subject, options) {
+      const audit = auditOf(readWriteOptions('remove', options))
       const remove = `DELETE FROM ${table} WHERE subject = $1 RETURNING subject`
       return calls.write(() =>
         connections.transaction(async (run) => {

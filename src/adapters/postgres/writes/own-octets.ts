@@ -6,8 +6,8 @@ export function copied(value: ColumnValue): ColumnValue {
   return value instanceof Uint8Array ? new Uint8Array(value) : value
 }
 
-export function auditOf(options: WriteOptions | undefined): readonly Uint8Array[] {
-  return options?.audit === undefined ? none : options.audit.map((entry) => new Uint8Array(entry))
+export function auditOf({ audit }: WriteOptions): readonly Uint8Array[] {
+  return audit === undefined ? none : audit.map((entry) => new Uint8Array(entry))
 }
 
 const none: readonly Uint8Array[] = []

@@ -3,7 +3,7 @@
 
 import type { OneTimeStore } from '../../../auth/index.ts'
 import { systemClock } from '../../../runtime/index.ts'
-import { same } from '../contract-case.ts'
+import { refused, same } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
 
 /**
@@ -43,6 +43,11 @@ export function oneTimeStoreContract(options: {
       same(await store.take(key), 'new', 'the value')
       await store.add(key, 'old', over())
       same(await store.take(key), undefined, 'an expired value')
+    },
+    'refuses an expiry that is not a time, and keeps nothing': async (store, key) => {
+      await refused('ERR_INVALID_ARGUMENT', store.add(key, 'value', new Date(NaN)))
+      same(await store.add(key, 'new', later()), true, 'the next add')
+      same(await store.add(key, 'again', later()), false, 'the add after it')
     },
     'of a hundred concurrent calls, one takes and one adds': async (store, key) => {
       const added = await Promise.all(

@@ -1,0 +1,60 @@
+// Reads what the writes of a store are given, with the same rules for every store: a misspelt option would
+// record nothing, let a stale leader write, or remove certificates that are valid.
+
+import { PkiError } from '../../errors/index.ts'
+import { isMeasure } from '../../internal/numbers.ts'
+import { readOptions } from '../../internal/options.ts'
+import type { PublishCrlOptions } from '../crl/crl-store.ts'
+import type { FencedWriteOptions } from './authority-store.ts'
+import type { PruneOptions, RevokeOptions, WriteOptions } from './certificate-store.ts'
+
+/** @throws ERR_INVALID_ARGUMENT */
+export function readWriteOptions(method: string, options: WriteOptions | undefined): WriteOptions {
+  return readOptions<WriteOptions>(method, options, { audit: 'optional' })
+}
+
+/** @throws ERR_INVALID_ARGUMENT */
+export function readRevokeOptions(options: RevokeOptions | undefined): RevokeOptions {
+  return readOptions<RevokeOptions>('revoke', options, { audit: 'optional', unrecorded: 'optional' })
+}
+
+/** @throws ERR_INVALID_ARGUMENT */
+export function readFencedOptions(
+  method: string,
+  options: FencedWriteOptions | undefined,
+): FencedWriteOptions {
+  return readOptions<FencedWriteOptions>(method, options, { audit: 'optional', fence: 'optional' })
+}
+
+/** @throws ERR_INVALID_ARGUMENT also without `expectedNumber`, which is undefined for the first list */
+export function readPublishOptions(options: PublishCrlOptions): PublishCrlOptions {
+  const read = readOptions<PublishCrlOptions>('publish', options, {
+    audit: 'optional',
+    fence: 'optional',
+    expectedNumber: 'optional',
+  })
+  if (!('expectedNumber' in (Object(options) as object)))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'publish: the option expectedNumber is required')
+  return read
+}
+
+/**
+ * The times of `prune` as numbers. NaN compares false with everything, so that nothing or everything would be
+ * removed; with a negative look-back, certificates that are valid.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function readPruneOptions(options: PruneOptions): {
+  readonly nowMs: number
+  readonly lookBackMs: number
+} {
+  const { now, lookBackSeconds } = readOptions<PruneOptions>('prune', options, {
+    now: 'required',
+    lookBackSeconds: 'required',
+  })
+  if (!((now as unknown) instanceof Date) || Number.isNaN(now.getTime()))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'prune: now must be a valid Date')
+  if (!isMeasure(lookBackSeconds, 0))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'prune: lookBackSeconds must be a number of at least 0')
+  return { nowMs: now.getTime(), lookBackMs: lookBackSeconds * 1000 }
+}
