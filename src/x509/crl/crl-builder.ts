@@ -191,6 +191,7 @@ export function encodeCrlEntries(entries: Iterable<RevokedCertificate>): Uint8Ar
   let at = 0
   let time: { readonly ms: number; readonly der: Uint8Array } | undefined
   for (const entry of entries) {
+    for (const key in entry) if (!entryFields.has(key)) throw unknownField(key)
     const { serialNumber, revocationDate } = Object(entry) as RevokedCertificate
     const serial = serialNumber instanceof Uint8Array ? serialNumber : serialNumberBytes(serialNumber)
     if (serial.length === 0 || serial.length > 20)
@@ -251,6 +252,21 @@ const crlFields = {
   issuingDistributionPoint: 'guard',
   other: 'optional',
 } as const
+/** Complete by its type. */
+const isEntryField: Record<keyof RevokedCertificate, true> = {
+  serialNumber: true,
+  revocationDate: true,
+  reason: true,
+  invalidityDate: true,
+  certificateIssuer: true,
+}
+const entryFields: ReadonlySet<string> = new Set(Object.keys(isEntryField))
+
+/** A misspelt `certificateIssuer` would revoke the certificate of another CA. */
+function unknownField(name: string): PkiError {
+  const known = [...entryFields].join(', ')
+  return new PkiError('ERR_INVALID_ARGUMENT', `an entry has no ${JSON.stringify(name)}; it has ${known}`)
+}
 const nothing = new Uint8Array(0)
 /** The entry extensions of an entry with a reason only. */
 const reasonExtensions: ReadonlyMap<CrlReason, Uint8Array> = new Map(

@@ -13,6 +13,7 @@ import {
   tags,
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { readOptions } from '../../internal/options.ts'
 import { encodeGeneralName } from '../names/general-name-encoder.ts'
 import { readGeneralNames } from '../names/general-name-reader.ts'
 import type { GeneralName, GeneralNameUse } from '../names/general-name.ts'
@@ -121,18 +122,31 @@ export function parseIssuingDistributionPoint(
 /** DER of distribution points. */
 export function encodeDistributionPoints(points: readonly DistributionPoint[]): Uint8Array {
   return sequence(
-    ...points.map(({ name, reasons, crlIssuer }) =>
-      sequence(
+    ...points.map((point) => {
+      const { name, reasons, crlIssuer } = readOptions<DistributionPoint>('crlDistributionPoints', point, {
+        name: 'optional',
+        reasons: 'optional',
+        crlIssuer: 'optional',
+      })
+      return sequence(
         ...encodePointName(name),
         ...(reasons === undefined ? [] : [namedBitString(reasons, contextPrimitive(1))]),
         ...(crlIssuer === undefined ? [] : [explicit(2, ...crlIssuer.map(encodeGeneralName))]),
-      ),
-    ),
+      )
+    }),
   )
 }
 
 /** DER of an issuing distribution point. */
-export function encodeIssuingDistributionPoint(point: Partial<IssuingDistributionPoint>): Uint8Array {
+export function encodeIssuingDistributionPoint(given: Partial<IssuingDistributionPoint>): Uint8Array {
+  const point = readOptions<Partial<IssuingDistributionPoint>>('issuingDistributionPoint', given, {
+    name: 'optional',
+    onlyContainsUserCerts: 'optional',
+    onlyContainsCaCerts: 'optional',
+    onlySomeReasons: 'optional',
+    indirectCrl: 'optional',
+    onlyContainsAttributeCerts: 'optional',
+  })
   const flag = (n: number, set: boolean | undefined): Uint8Array[] =>
     set === true ? [element(contextPrimitive(n), Uint8Array.of(0xff))] : []
   return sequence(

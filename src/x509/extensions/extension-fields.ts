@@ -27,6 +27,7 @@ import { extensionOids as oids, readable, requireExtensions } from './extension.
 import { extensionDecoder } from '../certificate/certificate-extensions.ts'
 import { integer } from '../../der/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
+import { readOptions } from '../../internal/options.ts'
 
 /** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 requires. @inline */
 export interface ExtensionFields {
@@ -47,8 +48,8 @@ export interface ExtensionFields {
   /** Critical; for CAs (§4.2.1.10). */
   readonly nameConstraints?:
     | {
-        readonly permitted?: readonly GeneralName[] | undefined
-        readonly excluded?: readonly GeneralName[] | undefined
+        readonly permitted?: readonly GeneralName[]
+        readonly excluded?: readonly GeneralName[]
       }
     | undefined
   /** Object identifiers (§4.2.1.4). */
@@ -71,7 +72,8 @@ export interface ExtensionFields {
  * The extensions in the order of RFC 5280's sections; `other` last, unchanged.
  *
  * @throws ERR_INVALID_ARGUMENT for a value that readers refuse (an empty list, a negative count), a value of
- *   another shape, or an unknown field name, so that a typo cannot silently omit an extension;
+ *   another shape, or an unknown field name, also inside a value, so that a typo cannot silently omit an
+ *   extension or a limit of it;
  *   ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_OID_INVALID
  */
 export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: boolean): Extension[] {
@@ -104,18 +106,12 @@ export function encodeExtensionFields(fields: ExtensionFields, subjectIsEmpty: b
   add(oids.policyMappings, true, encode(fields.policyMappings, encodePolicyMappings))
   add(
     oids.subjectAltName,
-    fields.subjectAltNameCritical ?? subjectIsEmpty,
+    isSanCritical(fields.subjectAltNameCritical, subjectIsEmpty),
     encode(fields.subjectAltName, encodeAltName),
   )
   add(oids.basicConstraints, true, encode(fields.basicConstraints, encodeBasicConstraintsOf))
-  add(
-    oids.nameConstraints,
-    true,
-    encode(fields.nameConstraints, ({ permitted = [], excluded = [] }) =>
-      encodeNameConstraints({ permitted: permitted.map(subtree), excluded: excluded.map(subtree) }),
-    ),
-  )
-  add(oids.policyConstraints, true, encode(fields.policyConstraints, encodePolicyConstraints))
+  add(oids.nameConstraints, true, encode(fields.nameConstraints, encodeNameConstraintsOf))
+  add(oids.policyConstraints, true, encode(fields.policyConstraints, encodePolicyConstraintsOf))
   add(oids.extendedKeyUsage, false, encode(fields.extendedKeyUsage, encodeExtendedKeyUsage))
   add(oids.crlDistributionPoints, false, encode(fields.crlDistributionPoints, encodeDistributionPoints))
   add(
@@ -152,13 +148,43 @@ function requireObject(fields: ExtensionFields): ExtensionFields {
   throw new PkiError('ERR_INVALID_ARGUMENT', 'extensions must be an object of values by their names')
 }
 
-function encodeBasicConstraintsOf({
-  ca,
-  pathLength,
-}: NonNullable<ExtensionFields['basicConstraints']>): Uint8Array {
+type Value<Name extends keyof ExtensionFields> = NonNullable<ExtensionFields[Name]>
+
+function encodeBasicConstraintsOf(value: Value<'basicConstraints'>): Uint8Array {
+  const { ca, pathLength } = readOptions<Value<'basicConstraints'>>('basicConstraints', value, {
+    ca: 'required',
+    pathLength: 'optional',
+  })
   if (typeof (ca as unknown) !== 'boolean')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints must have the boolean `ca`')
+  // §4.2.1.9: "CAs MUST NOT include the pathLenConstraint field unless the cA boolean is asserted".
+  if (!ca && pathLength !== undefined)
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints: a pathLength is allowed for CAs only')
   return encodeBasicConstraints({ ca, pathLength })
+}
+
+function encodeNameConstraintsOf(value: Value<'nameConstraints'>): Uint8Array {
+  // A list that is undefined by a slip would permit every name, or exclude none.
+  const { permitted = [], excluded = [] } = readOptions<Value<'nameConstraints'>>('nameConstraints', value, {
+    permitted: 'guard',
+    excluded: 'guard',
+  })
+  return encodeNameConstraints({ permitted: permitted.map(subtree), excluded: excluded.map(subtree) })
+}
+
+function encodePolicyConstraintsOf(value: PolicyConstraints): Uint8Array {
+  return encodePolicyConstraints(
+    readOptions<PolicyConstraints>('policyConstraints', value, {
+      requireExplicitPolicy: 'optional',
+      inhibitPolicyMapping: 'optional',
+    }),
+  )
+}
+
+function isSanCritical(given: unknown, subjectIsEmpty: boolean): boolean {
+  if (given === undefined) return subjectIsEmpty
+  if (typeof given === 'boolean') return given
+  throw new PkiError('ERR_INVALID_ARGUMENT', 'subjectAltNameCritical must be a boolean')
 }
 
 function subtree(base: GeneralName): GeneralSubtree {

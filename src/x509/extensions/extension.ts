@@ -143,8 +143,8 @@ export function defaultFalse(
 export function requireExtensions(list: readonly Extension[]): readonly Extension[] {
   const items: readonly unknown[] | undefined = Array.isArray(list) ? list : undefined
   const areAll = items?.every((one) => {
-    const { oid, value } = Object(one) as Partial<Extension>
-    return typeof oid === 'string' && value instanceof Uint8Array
+    const { oid, critical, value } = Object(one) as Partial<Extension>
+    return typeof oid === 'string' && typeof critical === 'boolean' && value instanceof Uint8Array
   })
   if (areAll === true) return list
   throw new PkiError(

@@ -83,12 +83,19 @@ export async function buildOcspResponse(fields: OcspResponseFields, signer: Sign
   )
 }
 
-function encodeSingle({
-  certificateId,
-  certificateStatus,
-  thisUpdate,
-  nextUpdate,
-}: OcspResponseFields['responses'][number]): Uint8Array {
+type SingleFields = OcspResponseFields['responses'][number]
+
+function encodeSingle(single: SingleFields): Uint8Array {
+  const { certificateId, certificateStatus, thisUpdate, nextUpdate } = readOptions<SingleFields>(
+    'buildOcspResponse: responses',
+    single,
+    {
+      certificateId: 'required',
+      certificateStatus: 'required',
+      thisUpdate: 'required',
+      nextUpdate: 'optional',
+    },
+  )
   if (nextUpdate !== undefined && !(thisUpdate.getTime() < nextUpdate.getTime()))
     throw new PkiError('ERR_INVALID_ARGUMENT', 'nextUpdate is not after thisUpdate')
   return sequence(
@@ -100,7 +107,15 @@ function encodeSingle({
 }
 
 function encodeStatus(status: OcspCertificateStatus): Uint8Array {
-  if (status.status !== 'revoked') return element(contextPrimitive(status.status === 'good' ? 0 : 2))
+  if (status.status !== 'revoked') {
+    if (status.status === 'good') return element(contextPrimitive(0))
+    if ((status.status as unknown) === 'unknown') return element(contextPrimitive(2))
+    // Any other word must not become the answer "unknown".
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'certificateStatus must have a status: good, revoked or unknown',
+    )
+  }
   if (!(status.revokedAt instanceof Date))
     throw new PkiError('ERR_INVALID_ARGUMENT', 'a status "revoked" needs its date, revokedAt')
   // As in a CRL: "unspecified" is expressed by omitting the reason (RFC 5280 §5.3.1).

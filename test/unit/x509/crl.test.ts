@@ -731,6 +731,11 @@ describe('a list is not built', () => {
       { nextUpdate: new Date('2026-01-01T00:00:00Z') },
       'ERR_INVALID_ARGUMENT',
     ],
+    [
+      'with an entry whose issuer is misspelt',
+      { entries: [{ ...one, issuer: [generalName.dns('a.b')] } as RevokedCertificate] },
+      'ERR_INVALID_ARGUMENT',
+    ],
     ['with a date that is none', { thisUpdate: new Date(Number.NaN) }, 'ERR_INVALID_ARGUMENT'],
     ['with a number below zero', { crlNumber: -1 }, 'ERR_INVALID_ARGUMENT'],
     ['with a number of 21 octets', { crlNumber: 2n ** 160n }, 'ERR_INVALID_ARGUMENT'],

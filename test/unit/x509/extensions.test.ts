@@ -754,6 +754,34 @@ describe('the list of extensions', () => {
   })
 })
 
+describe('a value with a field that it does not have, or of another type', () => {
+  const point = { name: { fullName: [generalName.uri('http://a.example/l')] }, reasons: undefined }
+  it.each<readonly [string, object]>([
+    // A CA whose path length was misspelt could have CAs below it.
+    ['a path length', { basicConstraints: { ca: true, pathLen: 0 } }],
+    ['a path length of a leaf', { basicConstraints: { ca: false, pathLength: 0 } }],
+    ['a constraint', { policyConstraints: { requireExplicitPolicy: 0, inhibitPolicyMappings: 0 } }],
+    ['permitted names', { nameConstraints: { permitted: undefined, excluded: [generalName.dns('a.b')] } }],
+    ['excluded names', { nameConstraints: { permitted: [generalName.dns('a.b')], excluded: undefined } }],
+    ['names', { nameConstraints: { permit: [generalName.dns('a.b')] } }],
+    ['a criticality', { other: [{ oid: '1.2.3', crit: true, value: Uint8Array.of(5, 0) }] }],
+    [
+      'a criticality that is text',
+      { subjectAltName: [generalName.dns('a.b')], subjectAltNameCritical: 'no' },
+    ],
+    ['reasons', { crlDistributionPoints: [{ ...point, crlIssuer: undefined, reason: 2 }] }],
+  ])('%s: is refused', (_what, fields) => {
+    expect(() => encodeExtensionFields(fields as ExtensionFields, false)).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
+  })
+
+  it('a flag of an issuing distribution point: is refused', () => {
+    const given = { name: point.name, onlyUserCerts: true } as object
+    expect(() => encodeIssuingDistributionPoint(given)).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+})
+
 describe('encoders', () => {
   it('leave defaults out', () => {
     expect(hex(encodeBasicConstraints({ ca: false, pathLength: undefined }))).toBe('3000')

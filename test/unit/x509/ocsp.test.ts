@@ -179,6 +179,22 @@ describe('a request', () => {
   })
 })
 
+describe('a response is not built', () => {
+  const single = { certificateId: id, certificateStatus: { status: 'good' }, thisUpdate: new Date(0) }
+  it.each<readonly [string, object]>([
+    // "Good" would be signed as "unknown", and so would "Revoked".
+    ['with a status that is none', { certificateStatus: { status: 'Revoked', revokedAt: new Date(0) } }],
+    ['without a status', { certificateStatus: undefined }],
+    ['with a misspelt nextUpdate', { nextUpdat: new Date(1e12) }],
+    ['without thisUpdate', { thisUpdate: undefined }],
+  ])('%s', async (_what, given) => {
+    const responses = [{ ...single, ...given }] as Parameters<typeof buildOcspResponse>[0]['responses']
+    await expect(buildOcspResponse({ producedAt: new Date(0), responses }, signer)).rejects.toEqual(
+      code('ERR_INVALID_ARGUMENT'),
+    )
+  })
+})
+
 describe('a response', () => {
   const time = encodeGeneralizedTime(Date.parse('2026-06-01T00:00:00Z'))
   const good = element(0x80)
