@@ -9,7 +9,7 @@ import { readOptions } from '../internal/options.ts'
 import { TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
 import { DistinguishedName, extensionOids, generalName } from '../x509/index.ts'
-import { formatGeneralName } from '../x509/internal.ts'
+import { formatGeneralName, scannedExtensions } from '../x509/internal.ts'
 import type { CertificateRequest, GeneralName } from '../x509/index.ts'
 import type { IssuanceDecision, IssuancePolicy, PolicyRequest } from './issuance-policy.ts'
 
@@ -222,7 +222,7 @@ function caRequest({ basicConstraints, keyUsage }: CertificateRequest): string |
 
 /** The extensions in `harmless` may be requested; their values are ignored, because the profile sets them. */
 function unknownExtension(csr: CertificateRequest): string | undefined {
-  const found = csr.extensions.find(({ oid }) => !harmless.has(oid))
+  const found = scannedExtensions(csr).find(({ oid }) => !harmless.has(oid))
   return found === undefined ? undefined : `the request asks for extension ${found.oid}`
 }
 

@@ -37,6 +37,7 @@ export {
 } from './extensions/key-extensions.ts'
 export { acceptedBy, readTolerances } from './tolerances.ts'
 export { certificateOfLayout } from './certificate/certificate.ts'
+export { scannedExtensions } from './certificate/certificate-extensions.ts'
 export { assembleSigned, encodeTbsCertificate, requireSigner } from './certificate/certificate-builder.ts'
 export { isProvenRequest } from './request/certificate-request.ts'
 export { encodeExtensionFields } from './extensions/extension-fields.ts'

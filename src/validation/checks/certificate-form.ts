@@ -2,6 +2,7 @@
 
 import { isPkiError } from '../../errors/index.ts'
 import { extensionOids as oids } from '../../x509/index.ts'
+import { scannedExtensions } from '../../x509/internal.ts'
 import type { Certificate } from '../../x509/index.ts'
 import type { FormRules } from '../profile.ts'
 import { reject } from '../verdict/rejection.ts'
@@ -39,7 +40,10 @@ export function checkForm(
  * section 6 does not read them, so a malformed one breaks rules of section 4 only, unless it is critical.
  */
 function checkLocations(certificate: Certificate, sectionSixOnly: boolean): Rejection | undefined {
-  if (sectionSixOnly && !certificate.extensions.some(({ oid, critical }) => critical && locations.has(oid)))
+  if (
+    sectionSixOnly &&
+    !scannedExtensions(certificate).some(({ oid, critical }) => critical && locations.has(oid))
+  )
     return undefined
   try {
     certificate.checkLocations()

@@ -2,6 +2,7 @@
 
 import { oidContent, readWhole, tags } from '../../der/index.ts'
 import { extensionOids } from '../../x509/index.ts'
+import { scannedExtensions } from '../../x509/internal.ts'
 import type { Certificate } from '../../x509/index.ts'
 import { reject } from '../verdict/rejection.ts'
 import type { Rejection } from '../verdict/rejection.ts'
@@ -11,7 +12,7 @@ export function checkCriticalExtensions(
   certificate: Certificate,
   alsoKnown: readonly string[],
 ): Rejection | undefined {
-  for (const { oid, critical } of certificate.extensions) {
+  for (const { oid, critical } of scannedExtensions(certificate)) {
     if (!critical || alsoKnown.includes(oid)) continue
     if (!processed.has(oid))
       return reject(

@@ -2,7 +2,7 @@
 // that section 6 mostly allows a validator to ignore.
 
 import { extensionOids as oids } from '../../x509/index.ts'
-import { acceptedBy } from '../../x509/internal.ts'
+import { acceptedBy, scannedExtensions } from '../../x509/internal.ts'
 import type { Certificate } from '../../x509/index.ts'
 import { reject } from '../verdict/rejection.ts'
 import type { Rejection } from '../verdict/rejection.ts'
@@ -129,7 +129,7 @@ function ofNoCaFault(certificate: Certificate): Fault {
 const pathLengthFault: Fault = ['4.2.1.9', 'it has pathLenConstraint without cA and keyCertSign']
 
 function criticalityFault(certificate: Certificate, webpki: boolean): Fault {
-  for (const { oid, critical } of certificate.extensions) {
+  for (const { oid, critical } of scannedExtensions(certificate)) {
     const rule = criticality[oid]
     if (rule === undefined || rule.critical === critical) continue
     // BR 7.1.2.5.2: "As an explicit exception from RFC 5280" name constraints need not be critical.

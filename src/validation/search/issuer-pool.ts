@@ -4,13 +4,9 @@ import { bytesKey, equalBytes } from '../../internal/bytes.ts'
 import type { Certificate, DistinguishedName } from '../../x509/index.ts'
 import type { IssuerCandidate } from './issuer-candidate.ts'
 
-/**
- * Candidates by subject. A name is looked up by its octets first, and
- * compared by RFC 5280 §7.1 the first time.
- */
+/** Candidates by subject, compared by RFC 5280 §7.1. */
 export class IssuerPool {
   readonly #byName = new Map<string, IssuerCandidate[]>()
-  readonly #byBytes = new Map<string, readonly IssuerCandidate[]>()
 
   constructor(candidates: Iterable<IssuerCandidate>) {
     const seen = new Set<string>()
@@ -32,14 +28,7 @@ export class IssuerPool {
 
   /** Candidates with that subject. @throws the errors of reading a malformed name */
   bySubject(name: DistinguishedName): readonly IssuerCandidate[] {
-    const key = bytesKey(name.der)
-    const known = this.#byBytes.get(key)
-    if (known !== undefined) return known
-    const found = this.#byName.get(name.comparisonKey) ?? none
-    // The spellings of a name come from outside, so the size of their index is limited.
-    if (this.#byBytes.size >= maxSpellings) this.#byBytes.clear()
-    this.#byBytes.set(key, found)
-    return found
+    return this.#byName.get(name.comparisonKey) ?? none
   }
 }
 
@@ -80,4 +69,3 @@ function bytesOf({ certificate, publicKey }: IssuerCandidate): Uint8Array {
 }
 
 const none: readonly IssuerCandidate[] = []
-const maxSpellings = 1024

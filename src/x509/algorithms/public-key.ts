@@ -4,7 +4,6 @@
 import { KeyObject, createPublicKey, hash, webcrypto } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { encodeBase64url, requireOctets } from '../../internal/bytes.ts'
-import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { isOnCurve, checkKeyStrength } from './key-strength.ts'
 import type { KeyStrengthPolicy } from './key-strength.ts'
 import { parseSubjectPublicKeyInfo } from './subject-public-key-info.ts'
@@ -116,7 +115,7 @@ export class PublicKey {
 
   /** The properties of the key, read from its DER. @throws ERR_KEY_MALFORMED, ERR_DER, ERR_OID_INVALID */
   get info(): SubjectPublicKeyInfo {
-    this.#info ??= freezeDeep(parseSubjectPublicKeyInfo(this.spki))
+    this.#info ??= parseSubjectPublicKeyInfo(this.spki)
     return this.#info
   }
 

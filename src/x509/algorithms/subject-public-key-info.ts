@@ -5,6 +5,7 @@ import type { DerReader } from '../../der/index.ts'
 import { decodeOid, integerContent, readWhole, tags, wholeOctetsBitString } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
+import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { curveByOid } from './curves.ts'
 import { parsePssParameters, readAlgorithm } from './signature-algorithm.ts'
 import type { HashName, PublicKeyAlgorithm } from './signature-algorithm.ts'
@@ -35,10 +36,13 @@ export interface SubjectPublicKeyInfo {
 /**
  * Reads the frame of a SubjectPublicKeyInfo; an unsupported key inside is described, not refused.
  *
- * @throws ERR_KEY_MALFORMED, ERR_DER for a malformed frame
+ * Frozen. @throws ERR_KEY_MALFORMED, ERR_DER for a malformed frame
  */
 export function parseSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
-  if (isPlainP256(spki)) return plainP256(spki)
+  return isPlainP256(spki) ? plainP256(spki) : freezeDeep(readSubjectPublicKeyInfo(spki))
+}
+
+function readSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
   if (spki.length > maxSpkiOctets)
     throw new PkiError(
       'ERR_KEY_MALFORMED',
@@ -81,7 +85,7 @@ function isPlainP256(spki: Uint8Array): boolean {
 }
 
 function plainP256(spki: Uint8Array): SubjectPublicKeyInfo {
-  return {
+  return Object.freeze({
     algorithm: 'P-256',
     problem: undefined,
     bits: 256,
@@ -90,7 +94,7 @@ function plainP256(spki: Uint8Array): SubjectPublicKeyInfo {
     pss: undefined,
     oid: '1.2.840.10045.2.1',
     subjectPublicKey: spki.subarray(p256Prefix.length - 1),
-  }
+  })
 }
 
 type Judgement = Partial<SubjectPublicKeyInfo>

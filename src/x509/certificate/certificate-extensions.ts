@@ -37,6 +37,12 @@ import type { Tolerance } from '../tolerances.ts'
 import type { GeneralName, GeneralNameUse } from '../names/general-name.ts'
 
 /**
+ * Every extension by its place in the octets, without an object with a view for each. Not part of the
+ * package's public API.
+ */
+export let scannedExtensions: (of: CertificateExtensions) => readonly ScannedExtension[]
+
+/**
  * Extensions, with a typed getter each: undefined for an absent extension, a thrown `PkiError` for a
  * malformed value. Base class of certificates and requests.
  */
@@ -50,6 +56,10 @@ export abstract class CertificateExtensions {
   #decoded: unknown[] | undefined
   /** The tolerances with which this object was read; frozen. */
   readonly tolerances: readonly Tolerance[]
+
+  static {
+    scannedExtensions = (of) => of.#list.list
+  }
 
   /**
    * `list` is the content of `SEQUENCE OF Extension`, or an object that has already parsed it; undefined if
@@ -81,7 +91,11 @@ export abstract class CertificateExtensions {
 
   /** The extension of this type, if present. */
   extension(oid: string): Extension | undefined {
-    for (const extension of this.extensions) if (extension.oid === oid) return extension
+    const { bytes, list } = this.#list
+    for (let at = 0; at < list.length; at++) {
+      const found = list[at] as ScannedExtension
+      if (found.oid === oid) return this.#extensions?.[at] ?? extensionOf(bytes, found)
+    }
     return undefined
   }
 
@@ -188,12 +202,13 @@ export abstract class CertificateExtensions {
    *   ERR_DER, …; the message names the extension
    */
   checkLocations(): void {
-    for (const { oid, value } of this.extensions) {
+    const { bytes, list } = this.#list
+    for (const { oid, start, end } of list) {
       const location = locations[oid]
       if (location === undefined) continue
       const [name, parse] = location
       try {
-        parse(value, name, this.tolerances, 'name')
+        parse(bytes.subarray(start, end), name, this.tolerances, 'name')
       } catch (cause) {
         if (!isPkiError(cause)) throw cause
         const { code, message } = cause
@@ -227,7 +242,8 @@ function scan(list: DerReader | undefined, tolerances: readonly Tolerance[]): Sc
 
 /** Frozen, including all nested values. Octets cannot be frozen. */
 function handedOut<T>(value: T): T {
-  return ArrayBuffer.isView(value) ? value : Object.freeze(freezeDeep(value))
+  if (ArrayBuffer.isView(value)) return value
+  return value instanceof KeyUsage ? Object.freeze(value) : freezeDeep(value)
 }
 
 /** The decoder of a certificate extension; undefined for an unknown type. */

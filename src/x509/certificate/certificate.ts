@@ -245,8 +245,8 @@ export class Certificate extends CertificateExtensions {
    */
   checkPathFields(): void {
     void this.signatureAlgorithm
-    void this.issuer.rdns
-    void this.subject.rdns
+    this.issuer.check()
+    this.subject.check()
     const { problem } = this.publicKey.info
     if (problem?.code === 'ERR_KEY_MALFORMED')
       throw new PkiError(problem.code, `subjectPublicKeyInfo: ${problem.detail}`)

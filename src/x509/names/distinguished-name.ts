@@ -7,6 +7,7 @@ import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import { encodeAttributes, requireAttributeOid } from './attribute-types.ts'
 import type { NameAttribute } from './attribute-types.ts'
+import { knownComparisonKey, rememberName } from './known-names.ts'
 import { rdnComparisonKey } from './name-comparison.ts'
 import { formatDistinguishedName, parseDistinguishedName } from './name-text.ts'
 import { readRdns } from './relative-names.ts'
@@ -136,8 +137,27 @@ export class DistinguishedName {
    * @throws as `rdns`
    */
   get comparisonKey(): string {
-    this.#comparisonKey ??= this.rdns.map(rdnComparisonKey).join('\u0001')
+    this.#comparisonKey ??= this.#readComparisonKey()
     return this.#comparisonKey
+  }
+
+  /** Decodes the whole name, except one that was decoded before. @throws as `rdns` @internal */
+  check(): void {
+    this.#comparisonKey ??= this.#known()
+    if (this.#comparisonKey === undefined) void this.rdns
+  }
+
+  #readComparisonKey(): string {
+    const known = this.#known()
+    if (known !== undefined) return known
+    const key = this.rdns.map(rdnComparisonKey).join('\u0001')
+    if (this.#tolerances.length === 0) rememberName(this.der, key)
+    return key
+  }
+
+  /** Of names that were read without a tolerance. */
+  #known(): string | undefined {
+    return this.#tolerances.length === 0 ? knownComparisonKey(this.der) : undefined
   }
 
   /** Whether both are the same name (RFC 5280 §7.1). */
