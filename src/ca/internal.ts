@@ -36,6 +36,7 @@ export {
   oneTimeValuesFull,
   readMaxOneTimeValues,
 } from './rows/one-time-row.ts'
+export { FrozenContent } from './authority/certificate-content.ts'
 export { RowReader } from './rows/row-reader.ts'
 export type { ColumnValue, Row } from './rows/row-reader.ts'
 export { cursorAfterRows, revocationsStatement, searchStatement } from './rows/search-statement.ts'

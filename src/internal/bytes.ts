@@ -20,6 +20,18 @@ export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 }
 
+/** Upper-case hexadecimal. Short octets, such as serial numbers, are written into one buffer. */
+export function toUpperHex(octets: Uint8Array): string {
+  const { length } = octets
+  if (length > shortOctets) return toHex(octets).toUpperCase()
+  for (let at = 0; at < length; at++) {
+    const octet = octets[at] as number
+    digits[2 * at] = hexDigits.charCodeAt(octet >> 4)
+    digits[2 * at + 1] = hexDigits.charCodeAt(octet & 15)
+  }
+  return digits.toString('latin1', 0, 2 * length)
+}
+
 /** A key for maps: one character per octet. */
 export function bytesKey(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
@@ -234,6 +246,9 @@ function pairsOf(letters: string): string[] {
   return Array.from({ length: 4096 }, (_, bits) => letters.charAt(bits >> 6) + letters.charAt(bits & 63))
 }
 
+const shortOctets = 32
+const digits = Buffer.alloc(2 * shortOctets)
+const hexDigits = '0123456789ABCDEF'
 const longText = 16 * 1024
 const longOctets = 4 * 1024
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'

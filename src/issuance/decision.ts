@@ -3,6 +3,7 @@
 
 import type { Caller } from '../auth/index.ts'
 import type { CertificateContent } from '../ca/index.ts'
+import { FrozenContent } from '../ca/internal.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import { errorCodes } from '../errors/internal.ts'
 import type { IssuanceDecision, IssuancePolicy } from '../policy/index.ts'
@@ -44,7 +45,8 @@ export async function decide(
 ): Promise<Decision> {
   let answer: unknown
   try {
-    answer = await policy.decide({ csr, ttlSeconds, source, dryRun }, caller)
+    answer = policy.decide({ csr, ttlSeconds, source, dryRun }, caller)
+    if (isThenable(answer)) answer = await answer
   } catch (cause) {
     if (isPkiError(cause)) throw cause
     throw new PkiError('ERR_POLICY_FAILED', `the policy threw ${nameOf(cause)}`, { cause })
@@ -53,10 +55,19 @@ export async function decide(
   if (decision.allowed === false) throw refusalOf(decision)
   if (decision.allowed !== true) throw noDecision('allowed is neither true nor false')
   const content = contentOf(decision.content)
-  const trimmed = Array.isArray(decision.trimmed) ? decision.trimmed.slice(0, 100).map(String) : []
+  const trimmed = trimmedOf(decision.trimmed)
   const revokesRenewed = decision.revokesRenewed === true
   const identity = identityOf(content, decision.identity, caller)
   return { content, identity, rule: String(decision.rule), trimmed, revokesRenewed }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (Object(value) as { readonly then?: unknown }).then === 'function'
+}
+
+function trimmedOf(trimmed: unknown): readonly string[] {
+  if (!Array.isArray(trimmed) || trimmed.length === 0) return nothing
+  return Object.freeze(trimmed.slice(0, 100).map(String))
 }
 
 type AllKeys = Extract<IssuanceDecision, { allowed: true }> & Extract<IssuanceDecision, { allowed: false }>
@@ -72,6 +83,7 @@ function refusalOf({ code, reason, rule }: Partial<Record<keyof AllKeys, unknown
 
 /** A copy: it is used after the proof of possession, which takes time. */
 function contentOf(content: unknown): CertificateContent {
+  if (FrozenContent.is(content)) return content
   const given = Object(content) as Partial<CertificateContent>
   const { subjectAltName } = given
   if (!Array.isArray(subjectAltName) || !subjectAltName.every((name) => Object(name) === name))
@@ -124,3 +136,5 @@ function noDecision(found: string): PkiError {
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : typeof error
 }
+
+const nothing: readonly string[] = Object.freeze([])

@@ -25,7 +25,7 @@ export function trimmedOf(
   { trimmed }: Decision,
   { shortened }: Pick<PreparedCertificate, 'shortened'>,
 ): readonly string[] {
-  if (shortened === undefined) return Object.freeze([...trimmed])
+  if (shortened === undefined) return trimmed
   const { by, from, to } = shortened
   const end = `${to.toISOString()} (asked for: ${from.toISOString()})`
   return Object.freeze([...trimmed, `validity: cut by the ${by} to end at ${end}`])

@@ -87,7 +87,7 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
   }
 
   async issue(request: IssuanceRequest, caller: Caller): Result<'issue'> {
-    return this.#events.measure(metricNames.csrProcessingSeconds, this.#clock, () =>
+    return await this.#events.measure(metricNames.csrProcessingSeconds, this.#clock, () =>
       this.#refusals.tell('issue', caller, undefined, () => this.#issuing.issue('issue', request, caller)),
     )
   }

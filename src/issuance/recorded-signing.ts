@@ -70,7 +70,7 @@ export class RecordedSigning {
       const earlier = await this.#idempotency.find(idempotencyKey, request.csr, decision)
       if (earlier !== undefined) return earlier
     }
-    return this.issueOnce(request, decision, renews, idempotencyKey)
+    return await this.issueOnce(request, decision, renews, idempotencyKey)
   }
 
   /** As `issue`, without a look for the certificate of an earlier request. @throws as `issue` */

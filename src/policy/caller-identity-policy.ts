@@ -1,6 +1,7 @@
 // The default policy: a caller gets a certificate for its authenticated identity only.
 
 import type { Caller } from '../auth/index.ts'
+import { FrozenContent } from '../ca/internal.ts'
 import { isDnsName } from '../ca/lints/dns-name.ts'
 import { PkiError, isPkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
@@ -139,8 +140,8 @@ export function decideByIdentity(
     allowed: true,
     rule: 'caller-identity',
     trimmed: Object.freeze(trimmed),
-    content: Object.freeze({
-      subjectAltName: Object.freeze(subjectAltName),
+    content: new FrozenContent({
+      subjectAltName,
       subject: subjectOf(csr, identity),
       ttlSeconds: request.ttlSeconds,
       maxTtlSeconds,

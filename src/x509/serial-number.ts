@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
+import { toUpperHex } from '../internal/bytes.ts'
 
 /**
  * A serial number as text: upper-case hexadecimal of its magnitude without leading zeros (an even count of
@@ -21,7 +22,7 @@ export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
     const digits = magnitude.toString(16).toUpperCase()
     return `-${digits.length % 2 === 0 ? digits : `0${digits}`}` as SerialNumber
   }
-  const hex = Buffer.from(content.buffer, content.byteOffset, content.length).toString('hex').toUpperCase()
+  const hex = toUpperHex(content)
   return (hex.length > 2 && hex.startsWith('00') ? hex.slice(2) : hex) as SerialNumber
 }
 

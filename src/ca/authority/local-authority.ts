@@ -11,7 +11,7 @@ import { TrustDomain } from '../../spiffe/index.ts'
 import { TrustBundleSet } from '../../svid/bundle-source.ts'
 import { TrustBundle } from '../../svid/trust-bundle.ts'
 import { CertificateRequest } from '../../x509/index.ts'
-import type { Certificate, Crl, GeneralName } from '../../x509/index.ts'
+import type { Certificate, Crl } from '../../x509/index.ts'
 import type { SignOptions } from '../../x509/internal.ts'
 import type { IssueCrlOptions } from '../crl/crl-issuer.ts'
 import { readCrlDistribution } from '../crl/crl-shards.ts'
@@ -31,6 +31,7 @@ import type {
   CertificateAuthorityOptions,
   RotateOptions,
 } from './certificate-authority.ts'
+import { readContent } from './certificate-content.ts'
 import type { CertificateContent, IssuedCertificate, PreparedCertificate } from './issued-certificate.ts'
 import { CurrentIssuers } from './issuer/current-issuers.ts'
 import { Issuer } from './issuer/issuer.ts'
@@ -157,7 +158,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     if (!(request instanceof CertificateRequest))
       throw new PkiError('ERR_INVALID_ARGUMENT', 'prepare: the request must be a CertificateRequest')
     const { signal } = readSignOptions('prepare', options)
-    const wanted = readContent(content)
+    const wanted = readContent('prepare', content)
     throwIfAborted(signal)
     request.publicKey.checkStrength()
     const { workers } = this.#issuers.of(request.publicKey)
@@ -266,24 +267,6 @@ class LocalCertificateAuthority implements CertificateAuthority {
 
 function readSignOptions(caller: string, options: SignOptions | undefined): SignOptions {
   return options === undefined ? noOptions : readOptions(caller, options, { signal: 'optional' })
-}
-
-/** A copy, because it is used after the asynchronous proof of possession. */
-function readContent(content: CertificateContent): CertificateContent {
-  const read = readOptions('prepare', content, {
-    subjectAltName: 'required',
-    subject: 'optional',
-    ttlSeconds: 'optional',
-    maxTtlSeconds: 'optional',
-  })
-  const { subjectAltName } = read
-  if (!Array.isArray(subjectAltName))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'prepare: subjectAltName must be an array of names')
-  return { ...read, subjectAltName: (subjectAltName as GeneralName[]).map(copyName) }
-}
-
-function copyName(name: GeneralName): GeneralName {
-  return name.type === 'ip' ? { ...name, address: new Uint8Array(name.address) } : { ...name }
 }
 
 const noOptions: SignOptions = Object.freeze({})

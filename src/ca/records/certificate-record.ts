@@ -1,5 +1,6 @@
 // The record of one certificate, from the intent to sign it to its revocation.
 
+import { toUpperHex } from '../../internal/bytes.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
 import type { SerialNumber } from '../../x509/index.ts'
 import type { RevocationReason } from '../crl/revocation-reason.ts'
@@ -14,8 +15,7 @@ export type KeyIdentifier = string & { readonly keyIdentifier: unique symbol }
 
 /** The text form of a key identifier. */
 export function keyIdentifierOf(octets: Uint8Array): KeyIdentifier {
-  const hex = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('hex')
-  return hex.toUpperCase() as KeyIdentifier
+  return toUpperHex(octets) as KeyIdentifier
 }
 
 /**

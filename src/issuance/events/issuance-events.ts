@@ -34,7 +34,7 @@ export class IssuanceEvents {
     clock: Pick<Clock, 'monotonic'>,
     perform: () => Promise<T>,
   ): Promise<T> {
-    if (this.#metrics === noMetrics) return perform()
+    if (this.#metrics === noMetrics) return await perform()
     const startMs = clock.monotonic()
     this.#metrics.gauge(metricNames.issuanceQueue, ++this.#inProgress)
     try {

@@ -51,9 +51,8 @@ export class CertificateRequest extends CertificateExtensions {
   readonly signatureAlgorithm: AlgorithmIdentifier
   /** The signature, as it is in the BIT STRING; `verify` checks it. */
   readonly signature: Uint8Array
-  /** Types of the attributes, dotted, in order. */
-  readonly attributes: readonly string[]
   readonly #attributes: readonly RequestAttribute[]
+  #types: readonly string[] | undefined
 
   private constructor(der: Uint8Array) {
     const request = readWhole(der, tags.sequence, 'CertificationRequest')
@@ -81,7 +80,6 @@ export class CertificateRequest extends CertificateExtensions {
     this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
     this.signature = signature
     this.#attributes = attributes
-    this.attributes = Object.freeze(attributes.map(({ type }) => type))
   }
 
   /**
@@ -133,9 +131,16 @@ export class CertificateRequest extends CertificateExtensions {
     return new Proven(this)
   }
 
+  /** Types of the attributes, dotted, in order. */
+  get attributes(): readonly string[] {
+    this.#types ??= Object.freeze(this.#attributes.map(({ type }) => type))
+    return this.#types
+  }
+
   /** DER of the values of an attribute, by its type; undefined if the request does not have it. */
   attributeValues(type: string): readonly Uint8Array[] | undefined {
-    return this.#attributes.find((attribute) => attribute.type === type)?.values
+    const values = this.#attributes.find((attribute) => attribute.type === type)?.values
+    return values && Object.freeze(values)
   }
 
   /**

@@ -100,7 +100,7 @@ function readAttribute(reader: DerReader): RequestAttribute {
       'ERR_CSR_MALFORMED',
       `attribute ${type} has no value (RFC 2986 4.1: SET SIZE (1..MAX))`,
     )
-  return Object.freeze({ type, values: Object.freeze(values) })
+  return { type, values }
 }
 
 /**

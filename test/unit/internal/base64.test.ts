@@ -10,9 +10,24 @@ import {
   encodeBase64Lines,
   encodeBase64url,
   readBase64url,
+  toUpperHex,
 } from '../../../src/internal/bytes.ts'
 
 const malformed = expect.objectContaining({ code: 'ERR_BASE64' })
+
+describe('hexadecimal', () => {
+  it('is written with two digits an octet, in upper case', () => {
+    for (let length = 0; length < 70; length++) {
+      const octets = randomBytes(length)
+      const view = new Uint8Array(octets.buffer, octets.byteOffset, length)
+      expect(toUpperHex(view)).toBe(octets.toString('hex').toUpperCase())
+    }
+    const all = Uint8Array.from({ length: 256 }, (_, octet) => octet)
+    expect(toUpperHex(all.subarray(160, 192))).toBe(
+      Buffer.from(all).toString('hex').toUpperCase().slice(320, 384),
+    )
+  })
+})
 
 describe('base64', () => {
   it.each([0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 300, 4095, 4096, 4097, 12_287, 12_288, 12_289, 50_000])(

@@ -51,6 +51,23 @@ async function decide(
   return callerIdentityPolicy({ trustDomain, ...options }).decide({ csr: request, ttlSeconds }, caller)
 }
 
+describe('a decision', () => {
+  it('has names of its own: what mayHaveName was given can be changed afterwards', async () => {
+    let given: GeneralName | undefined
+    const mayHaveName = (name: GeneralName): boolean => {
+      given = name
+      return true
+    }
+    const decision = await decide({ what: '', ask: names(ip('192.0.2.7')), options: { mayHaveName } })
+    if (!decision.allowed || given?.type !== 'ip') throw new Error('expected an IP address')
+    given.address.fill(9)
+    const [, name] = decision.content.subjectAltName
+    expect(name).toStrictEqual(ip('192.0.2.7'))
+    expect(Object.isFrozen(name)).toBe(true)
+    expect(Object.isFrozen(decision.content.subjectAltName)).toBe(true)
+  })
+})
+
 describe('what is given', () => {
   it.each<Row & { readonly given?: readonly string[]; readonly subject?: string }>([
     { what: 'its own identity, which was not asked for' },
