@@ -3,8 +3,6 @@
 import type { DerReader } from '../../der/index.ts'
 import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { parseDistributionPoints } from '../extensions/distribution-points.ts'
-import { parseInfoAccess } from '../extensions/revocation-extensions.ts'
 import type { DistributionPoint } from '../extensions/distribution-points.ts'
 import type { AccessDescription } from '../extensions/revocation-extensions.ts'
 import {
@@ -31,10 +29,21 @@ import {
   parseExtendedKeyUsage,
 } from '../extensions/key-extensions.ts'
 import type { AuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
-import { parseAltName } from '../names/general-name-reader.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
-import type { GeneralName, GeneralNameUse } from '../names/general-name.ts'
+import type { GeneralName } from '../names/general-name.ts'
+import {
+  locations,
+  parseAuthorityInfoAccess,
+  parseCrlDistributionPoints,
+  parseFreshestCrl,
+  parseIssuerAltName,
+  parseKeyUsage,
+  parseSubjectAltName,
+  parseSubjectInfoAccess,
+  parsers,
+} from './extension-parsers.ts'
+import type { Parser } from './extension-parsers.ts'
 
 /**
  * Every extension by its place in the octets, without an object with a view for each. Not part of the
@@ -246,61 +255,4 @@ function handedOut<T>(value: T): T {
   return value instanceof KeyUsage ? Object.freeze(value) : freezeDeep(value)
 }
 
-/** The decoder of a certificate extension; undefined for an unknown type. */
-export function extensionDecoder(oid: string): ((der: Uint8Array) => unknown) | undefined {
-  const parse = parsers[oid]
-  return parse === undefined ? undefined : (der) => parse(der, noTolerances)
-}
-
-const parseKeyUsage = (der: Uint8Array): KeyUsage => KeyUsage.parse(der)
-const parseSubjectAltName: Parser<readonly GeneralName[]> = (der, tolerances) =>
-  parseAltName(der, 'subjectAltName', tolerances)
-const parseIssuerAltName: Parser<readonly GeneralName[]> = (der, tolerances) =>
-  parseAltName(der, 'issuerAltName', tolerances, 'location')
-const parseCrlDistributionPoints: Parser<readonly DistributionPoint[]> = (der, tolerances) =>
-  parseDistributionPoints(der, 'cRLDistributionPoints', tolerances)
-const parseFreshestCrl: Parser<readonly DistributionPoint[]> = (der, tolerances) =>
-  parseDistributionPoints(der, 'freshestCRL', tolerances)
-const parseAuthorityInfoAccess: Parser<readonly AccessDescription[]> = (der, tolerances) =>
-  parseInfoAccess(der, 'authorityInfoAccess', tolerances)
-const parseSubjectInfoAccess: Parser<readonly AccessDescription[]> = (der, tolerances) =>
-  parseInfoAccess(der, 'subjectInfoAccess', tolerances)
-
-const parsers: Readonly<Record<string, Parser<unknown> | undefined>> = {
-  [oids.basicConstraints]: parseBasicConstraints,
-  [oids.keyUsage]: parseKeyUsage,
-  [oids.extendedKeyUsage]: parseExtendedKeyUsage,
-  [oids.subjectAltName]: parseSubjectAltName,
-  [oids.issuerAltName]: parseIssuerAltName,
-  [oids.subjectKeyIdentifier]: parseSubjectKeyIdentifier,
-  [oids.authorityKeyIdentifier]: parseAuthorityKeyIdentifier,
-  [oids.nameConstraints]: parseNameConstraints,
-  [oids.certificatePolicies]: parseCertificatePolicies,
-  [oids.policyMappings]: parsePolicyMappings,
-  [oids.policyConstraints]: parsePolicyConstraints,
-  [oids.inhibitAnyPolicy]: parseInhibitAnyPolicy,
-  [oids.crlDistributionPoints]: parseCrlDistributionPoints,
-  [oids.freshestCrl]: parseFreshestCrl,
-  [oids.authorityInfoAccess]: parseAuthorityInfoAccess,
-  [oids.subjectInfoAccess]: parseSubjectInfoAccess,
-}
-
-type LocationParser = (
-  der: Uint8Array,
-  what: string,
-  tolerances: readonly Tolerance[],
-  use: GeneralNameUse,
-) => unknown
-
-/** The extensions that RFC 5280 section 6 does not use. */
-const locations: Readonly<Record<string, readonly [name: string, parse: LocationParser] | undefined>> = {
-  [oids.issuerAltName]: ['issuerAltName', parseAltName],
-  [oids.crlDistributionPoints]: ['cRLDistributionPoints', parseDistributionPoints],
-  [oids.freshestCrl]: ['freshestCRL', parseDistributionPoints],
-  [oids.authorityInfoAccess]: ['authorityInfoAccess', parseInfoAccess],
-  [oids.subjectInfoAccess]: ['subjectInfoAccess', parseInfoAccess],
-}
-
 const nothing: Scanned = Object.freeze({ bytes: new Uint8Array(), list: Object.freeze([]) })
-
-type Parser<T> = (der: Uint8Array, tolerances: readonly Tolerance[]) => T
