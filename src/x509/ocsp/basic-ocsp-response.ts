@@ -11,6 +11,8 @@ import type { PublicKey } from '../algorithms/public-key.ts'
 import { verifySignature } from '../algorithms/verify-signature.ts'
 import type { Extension } from '../extensions/extension.ts'
 import { DistinguishedName } from '../names/distinguished-name.ts'
+import { noTolerances } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
 import { readExtensionList, readNonce, readVersion } from './ocsp-extensions.ts'
 import { readResponses, readTime } from './ocsp-single-response.ts'
 import type { OcspSingleResponse } from './ocsp-single-response.ts'
@@ -36,7 +38,7 @@ export class BasicOcspResponse {
   /** DER of the included certificates, which are not verified yet. */
   readonly certificates: readonly Uint8Array[]
 
-  private constructor(der: Uint8Array) {
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[]) {
     const outer = readWhole(der, tags.sequence, 'BasicOCSPResponse')
     const { tbs: tbsDer, content: tbs, algorithm, signature } = readSigned(outer, 'tbsResponseData')
     this.tbs = tbsDer
@@ -44,21 +46,21 @@ export class BasicOcspResponse {
     this.signature = signature
     this.certificates = outer.optional(contextConstructed(0)) ? readCertificates(outer) : noItems
     outer.finish('BasicOCSPResponse')
-    readVersion(tbs)
-    this.responder = Object.freeze(readResponder(tbs))
+    readVersion(tbs, tolerances)
+    this.responder = Object.freeze(readResponder(tbs, tolerances))
     this.producedAt = readTime(tbs, 'producedAt')
-    this.responses = readResponses(tbs.expect(tags.sequence, 'responses').inner())
+    this.responses = readResponses(tbs.expect(tags.sequence, 'responses').inner(), tolerances)
     this.extensions = Object.freeze(
-      tbs.optional(contextConstructed(1)) ? readExtensionList(tbs, 'responseExtensions') : [],
+      tbs.optional(contextConstructed(1)) ? readExtensionList(tbs, 'responseExtensions', tolerances) : [],
     )
     tbs.finish('tbsResponseData')
     this.nonce = readNonce(this.extensions)
   }
 
   /** Over the content of `responseBytes`, which never changes; as `OcspResponse.parse`. */
-  static parse(der: Uint8Array): BasicOcspResponse {
+  static parse(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances): BasicOcspResponse {
     checkOcspSize(der)
-    return new BasicOcspResponse(der)
+    return new BasicOcspResponse(der, tolerances)
   }
 
   /** Whether the signature verifies with this key; does not check the responder's authority. */
@@ -89,11 +91,11 @@ export function checkOcspSize(der: Uint8Array): void {
     )
 }
 
-function readResponder(reader: DerReader): BasicOcspResponse['responder'] {
+function readResponder(reader: DerReader, tolerances: readonly Tolerance[]): BasicOcspResponse['responder'] {
   const tag = reader.next()
   const inner = reader.inner()
   if (tag === contextConstructed(1)) {
-    const name = DistinguishedName.over(inner.expect(tags.sequence, 'responderID').element())
+    const name = DistinguishedName.over(inner.expect(tags.sequence, 'responderID').element(), tolerances)
     inner.finish('responderID')
     void name.rdns
     return { name }

@@ -4,23 +4,30 @@ import { DerReader, contextConstructed, octetString, smallInteger, tags } from '
 import { PkiError } from '../../errors/index.ts'
 import { readExtensions } from '../extensions/extension.ts'
 import type { Extension } from '../extensions/extension.ts'
+import { acceptedBy } from '../tolerances.ts'
+import type { Tolerance } from '../tolerances.ts'
 
 /** The `[n] EXPLICIT Extensions` read last. */
-export function readExtensionList(reader: DerReader, what: string): readonly Extension[] {
+export function readExtensionList(
+  reader: DerReader,
+  what: string,
+  tolerances: readonly Tolerance[],
+): readonly Extension[] {
   const wrapper = reader.inner()
   const list = wrapper.expect(tags.sequence, what).inner()
   wrapper.finish(what)
-  return Object.freeze(readExtensions(list, what))
+  return Object.freeze(readExtensions(list, what, tolerances))
 }
 
 /** `version [0] EXPLICIT INTEGER DEFAULT v1`, which DER omits. @throws ERR_OCSP_MALFORMED */
-export function readVersion(reader: DerReader): void {
+export function readVersion(reader: DerReader, tolerances: readonly Tolerance[]): void {
   if (!reader.optional(contextConstructed(0))) return
   const version = smallInteger(reader.inner().expect(tags.integer, 'version'), 'version')
+  if (version === 0 && tolerances.includes('explicit-defaults')) return
   throw new PkiError(
     'ERR_OCSP_MALFORMED',
     version === 0
-      ? 'version 1 is the default and must be absent (X.690 11.5)'
+      ? `version 1 is the default and must be absent (X.690 11.5)${acceptedBy('explicit-defaults')}`
       : `the OCSP version is ${version + 1}; expected 1`,
   )
 }

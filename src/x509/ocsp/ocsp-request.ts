@@ -8,6 +8,8 @@ import { requireOctets } from '../../internal/bytes.ts'
 import { readOptions } from '../../internal/options.ts'
 import { encodeExtension } from '../extensions/extension.ts'
 import type { Extension } from '../extensions/extension.ts'
+import { noTolerances, readParseOptions } from '../tolerances.ts'
+import type { ParseOptions, Tolerance } from '../tolerances.ts'
 import { OcspCertificateId } from './ocsp-certificate-id.ts'
 import { nonceExtension, nonceOid, readExtensionList, readNonce, readVersion } from './ocsp-extensions.ts'
 
@@ -27,13 +29,13 @@ export class OcspRequest {
   /** The octets that the response must repeat. */
   readonly nonce: Uint8Array | undefined
 
-  private constructor(der: Uint8Array) {
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[]) {
     const outer = readWhole(der, tags.sequence, 'OCSPRequest')
     const tbs = outer.expect(tags.sequence, 'tbsRequest').inner()
     // The signature of a signed request is ignored: it does not decide here whether the responder answers.
     if (outer.optional(contextConstructed(0))) finishOne(outer, 'optionalSignature')
     outer.finish('OCSPRequest')
-    readVersion(tbs)
+    readVersion(tbs, tolerances)
     if (tbs.optional(contextConstructed(1))) finishOne(tbs, 'requestorName')
     const list = tbs.expect(tags.sequence, 'requestList').inner()
     const ids: OcspCertificateId[] = []
@@ -46,11 +48,13 @@ export class OcspRequest {
       const one = list.expect(tags.sequence, 'Request').inner()
       ids.push(OcspCertificateId.over(one.expect(tags.sequence, 'reqCert').element()))
       if (one.optional(contextConstructed(0)))
-        refuseCritical(readExtensionList(one, 'singleRequestExtensions'))
+        refuseCritical(readExtensionList(one, 'singleRequestExtensions', tolerances))
       one.finish('Request')
     }
     if (ids.length === 0) throw new PkiError('ERR_OCSP_MALFORMED', 'the OCSP request names no certificate')
-    this.extensions = tbs.optional(contextConstructed(2)) ? readExtensionList(tbs, 'requestExtensions') : []
+    this.extensions = tbs.optional(contextConstructed(2))
+      ? readExtensionList(tbs, 'requestExtensions', tolerances)
+      : []
     tbs.finish('tbsRequest')
     refuseCritical(this.extensions)
     this.der = der
@@ -62,14 +66,14 @@ export class OcspRequest {
    * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_OID_INVALID, ERR_EXTENSION_DUPLICATE, ERR_LIMIT_EXCEEDED above
    * 64 KiB or 256 certificates
    */
-  static parse(der: Uint8Array): OcspRequest {
+  static parse(der: Uint8Array, options?: ParseOptions): OcspRequest {
     const { length } = requireOctets(der, 'the DER of an OCSP request')
     if (length > maxOctets)
       throw new PkiError(
         'ERR_LIMIT_EXCEEDED',
         `the OCSP request has ${length} octets; at most ${maxOctets} are read`,
       )
-    return new OcspRequest(new Uint8Array(der))
+    return new OcspRequest(new Uint8Array(der), readParseOptions('OcspRequest.parse', options))
   }
 
   /**
@@ -88,9 +92,8 @@ export class OcspRequest {
     const nonce = read.nonce === true ? randomBytes(32) : read.nonce === false ? undefined : read.nonce
     const extensions =
       nonce === undefined ? [] : [explicit(2, sequence(encodeExtension(nonceExtension(nonce))))]
-    return new OcspRequest(
-      sequence(sequence(sequence(...certificateIds.map(({ der }) => sequence(der))), ...extensions)),
-    )
+    const requests = sequence(...certificateIds.map(({ der }) => sequence(der)))
+    return new OcspRequest(sequence(sequence(requests, ...extensions)), noTolerances)
   }
 }
 

@@ -2,6 +2,8 @@
 
 import { contextConstructed, element, oidContent, readWhole, sequence, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { noTolerances, readParseOptions } from '../tolerances.ts'
+import type { ParseOptions, Tolerance } from '../tolerances.ts'
 import { BasicOcspResponse, checkOcspSize } from './basic-ocsp-response.ts'
 
 /** OCSPResponseStatus; every value except `successful` means that there is no answer. */
@@ -17,7 +19,7 @@ export class OcspResponse {
   /** The signed answer; undefined unless `status` is `successful`. */
   readonly answer: BasicOcspResponse | undefined
 
-  private constructor(der: Uint8Array) {
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[]) {
     const reader = readWhole(der, tags.sequence, 'OCSPResponse')
     const octets = reader.expect(tags.enumerated, 'responseStatus').content()
     const status = octets.length === 1 ? statuses[octets[0] as number] : undefined
@@ -33,7 +35,7 @@ export class OcspResponse {
           'ERR_OCSP_MALFORMED',
           `the OCSP response has the type ${type}; expected id-pkix-ocsp-basic`,
         )
-      answer = BasicOcspResponse.parse(bytes.expect(tags.octetString, 'response').content())
+      answer = BasicOcspResponse.parse(bytes.expect(tags.octetString, 'response').content(), tolerances)
       bytes.finish('responseBytes')
     }
     reader.finish('OCSPResponse')
@@ -48,25 +50,27 @@ export class OcspResponse {
   }
 
   /**
-   * Parses a copy of DER.
+   * Parses a copy of DER. `tolerances` may accept written-out defaults, empty extensions and odd octets of
+   * the responder's name.
    *
    * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_OID_INVALID, ERR_NAME_INVALID,
    * ERR_EXTENSION_DUPLICATE, ERR_EXTENSION_MALFORMED,
    * ERR_LIMIT_EXCEEDED above 256 KiB, 1,024 answers or 16 certificates
    */
-  static parse(der: Uint8Array): OcspResponse {
+  static parse(der: Uint8Array, options?: ParseOptions): OcspResponse {
     checkOcspSize(der)
-    return new OcspResponse(new Uint8Array(der))
+    return new OcspResponse(new Uint8Array(der), readParseOptions('OcspResponse.parse', options))
   }
 
   /** Like `parse`, for a response that was parsed before. @throws as `parse` */
-  static from(input: OcspResponse | Uint8Array): OcspResponse {
-    return input instanceof OcspResponse ? input : OcspResponse.parse(input)
+  static from(input: OcspResponse | Uint8Array, options?: ParseOptions): OcspResponse {
+    return input instanceof OcspResponse ? input : OcspResponse.parse(input, options)
   }
 
   /** An unsigned response that gives the reason why there is no answer. */
   static refusal(status: Exclude<OcspResponseStatus, 'successful'>): OcspResponse {
-    return new OcspResponse(sequence(element(tags.enumerated, Uint8Array.of(statuses.indexOf(status)))))
+    const der = sequence(element(tags.enumerated, Uint8Array.of(statuses.indexOf(status))))
+    return new OcspResponse(der, noTolerances)
   }
 }
 

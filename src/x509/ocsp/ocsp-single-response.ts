@@ -12,6 +12,7 @@ import { isPkiError, PkiError } from '../../errors/index.ts'
 import { parseReasonCode } from '../extensions/revocation-extensions.ts'
 import type { CrlReason } from '../extensions/revocation-extensions.ts'
 import type { Extension } from '../extensions/extension.ts'
+import type { Tolerance } from '../tolerances.ts'
 import { OcspCertificateId } from './ocsp-certificate-id.ts'
 import { readExtensionList } from './ocsp-extensions.ts'
 
@@ -38,7 +39,10 @@ export interface OcspSingleResponse {
 }
 
 /** @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_LIMIT_EXCEEDED above 1,024 */
-export function readResponses(list: DerReader): readonly OcspSingleResponse[] {
+export function readResponses(
+  list: DerReader,
+  tolerances: readonly Tolerance[],
+): readonly OcspSingleResponse[] {
   const responses: OcspSingleResponse[] = []
   while (!list.done) {
     if (responses.length >= maxResponses)
@@ -52,7 +56,7 @@ export function readResponses(list: DerReader): readonly OcspSingleResponse[] {
     const thisUpdate = readTime(one, 'thisUpdate')
     const nextUpdate = one.optional(contextConstructed(0)) ? readWrappedTime(one, 'nextUpdate') : undefined
     const extensions = one.optional(contextConstructed(1))
-      ? readExtensionList(one, 'singleExtensions')
+      ? readExtensionList(one, 'singleExtensions', tolerances)
       : noExtensions
     one.finish('SingleResponse')
     responses.push(

@@ -5,6 +5,7 @@ import { Crl } from '../../../x509/index.ts'
 import type { CrlInput } from '../../../x509/internal.ts'
 import { describeIgnored, readEach } from '../../ignored-input.ts'
 import type { IgnoredInput } from '../../ignored-input.ts'
+import { accusingTolerances } from '../accusing-tolerances.ts'
 import { byScope } from './crl-lists.ts'
 import type { CrlSettings } from './crl-status.ts'
 
@@ -37,19 +38,27 @@ export function createListReader(given: ListInputs, onIgnoredList: OnIgnored): (
   }
 }
 
-/** Reads each list once. Octets are copied, because the checker keeps them after the call. */
+/**
+ * Reads each list once. Octets are copied, because the checker keeps them after the call. A list that is
+ * refused for its form alone is reported as ignored, and still accuses.
+ */
 function readLists(
   inputs: readonly CrlInput[],
   parsed: WeakMap<object, Crl>,
   onIgnoredList: OnIgnored,
 ): Lists {
   const ignored: IgnoredInput[] = []
+  const accusing: Crl[] = []
   const all = readEach('lists', inputs, ignored, (input) => {
     const before = typeof input === 'object' ? parsed.get(input) : undefined
-    const list = before ?? Crl.from(input instanceof Uint8Array ? input.slice() : input)
-    void list.issuer.comparisonKey
-    if (typeof input === 'object') parsed.set(input, list)
-    return list
+    try {
+      const list = before ?? readList(input)
+      if (typeof input === 'object') parsed.set(input, list)
+      return list
+    } catch (error) {
+      if (isPkiError(error) && error.code !== 'ERR_INVALID_ARGUMENT') accusing.push(...readToAccuse(input))
+      throw error
+    }
   })
   for (const each of ignored) onIgnoredList?.(each)
   const sound = all.filter(hasSoundExtensions)
@@ -57,11 +66,26 @@ function readLists(
   const first = ignored[0]
   return {
     scopes: byScope(sound),
-    accusing: all.filter((list) => !hasSoundExtensions(list)),
+    accusing: [...all.filter((list) => !hasSoundExtensions(list)), ...accusing],
     nothingFound: [
       `no list covers it${isOdd ? ', and one is malformed' : ''}`,
       ...(first === undefined ? [] : [describeIgnored(first)]),
     ].join(': '),
+  }
+}
+
+function readList(input: CrlInput, options?: Parameters<typeof Crl.from>[1]): Crl {
+  const list = Crl.from(input instanceof Uint8Array ? input.slice() : input, options)
+  void list.issuer.comparisonKey
+  return list
+}
+
+function readToAccuse(input: CrlInput): readonly Crl[] {
+  try {
+    return [readList(input, { tolerances: accusingTolerances })]
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    return []
   }
 }
 

@@ -10,9 +10,13 @@ export type OcspAnswer =
   | { readonly status: 'revoked'; readonly response: OcspSingleResponse; readonly stale: boolean }
   | { readonly status: 'unknown'; readonly rule: string; readonly reason: string }
 
+/** Why a response that was read to accuse was refused at first. */
+export type FormFaults = WeakMap<BasicOcspResponse, string>
+
 /** The inputs of a checker. */
 export interface OcspSettings {
   readonly answersFor: (query: RevocationQuery) => readonly BasicOcspResponse[]
+  readonly formFaults: FormFaults
   readonly nonce: Uint8Array | undefined
   readonly maxAgeMs: number
   readonly skewMs: number

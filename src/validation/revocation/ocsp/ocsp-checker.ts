@@ -6,6 +6,7 @@ import { checkMeasures } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import { Certificate } from '../../../x509/index.ts'
 import type { CertificateInput } from '../../../x509/index.ts'
+import type { BasicOcspResponse } from '../../../x509/internal.ts'
 import { reject, rejectionOf } from '../../verdict/rejection.ts'
 import type { Rejection } from '../../verdict/rejection.ts'
 import { checkerThat, letThrough } from '../../revocation-contract.ts'
@@ -74,8 +75,10 @@ export function createOcspChecker(options: OcspCheckerOptions): RevocationChecke
   checkMeasures({ maxAgeSeconds }, 0, Infinity)
   // Without an upper limit, an answer from any time in the future would be accepted.
   checkMeasures({ clockSkewSeconds }, 0)
+  const formFaults = new WeakMap<BasicOcspResponse, string>()
   const settings: OcspSettings = {
-    answersFor: answersFrom(responses),
+    answersFor: answersFrom(responses, formFaults),
+    formFaults,
     nonce: nonce && requireOctets(nonce, 'nonce').slice(),
     maxAgeMs: maxAgeSeconds * 1000,
     skewMs: clockSkewSeconds * 1000,

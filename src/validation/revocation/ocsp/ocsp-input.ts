@@ -6,7 +6,8 @@ import type { Certificate } from '../../../x509/index.ts'
 import type { BasicOcspResponse } from '../../../x509/internal.ts'
 import type { Budget } from '../../budget.ts'
 import { PkiError } from '../../../errors/index.ts'
-import type { OcspSettings } from './ocsp-answer.ts'
+import { accusingTolerances } from '../accusing-tolerances.ts'
+import type { FormFaults, OcspSettings } from './ocsp-answer.ts'
 
 /** A response as octets or parsed; a parsed one is verified only once, however often it is used. @inline */
 export type OcspResponseInput = OcspResponse | Uint8Array
@@ -15,9 +16,9 @@ type ResponsesOption =
   readonly OcspResponseInput[] | ((certificate: Certificate) => readonly OcspResponseInput[])
 
 /** The answers for a certificate. */
-export function answersFrom(responses: ResponsesOption): OcspSettings['answersFor'] {
+export function answersFrom(responses: ResponsesOption, formFaults: FormFaults): OcspSettings['answersFor'] {
   if (typeof responses !== 'function') {
-    const answers = responses.flatMap(readAnswer)
+    const answers = responses.flatMap((input) => readAnswer(input, formFaults))
     return () => answers
   }
   // One verification has one budget, and may try the same certificate in hundreds of paths.
@@ -30,7 +31,7 @@ export function answersFrom(responses: ResponsesOption): OcspSettings['answersFo
       known.about.set(
         certificate,
         (answers = responsesOf(responses(certificate)).flatMap((input) =>
-          readOnce(input, known.read, budget),
+          readOnce(input, { read: known.read, budget, formFaults }),
         )),
       )
     return answers
@@ -48,24 +49,40 @@ interface AnswersOfOne {
 
 function readOnce(
   input: OcspResponseInput,
-  read: AnswersOfOne['read'],
-  budget: Budget,
+  {
+    read,
+    budget,
+    formFaults,
+  }: Pick<AnswersOfOne, 'read'> & { readonly budget: Budget; readonly formFaults: FormFaults },
 ): readonly BasicOcspResponse[] {
   let answers = read.get(input)
   if (answers === undefined) {
     if (input instanceof Uint8Array) budget.spend('octets', input.length)
-    read.set(input, (answers = readAnswer(input)))
+    read.set(input, (answers = readAnswer(input, formFaults)))
   }
   return answers
 }
 
-function readAnswer(input: OcspResponseInput): BasicOcspResponse[] {
+function readAnswer(input: OcspResponseInput, formFaults: FormFaults): BasicOcspResponse[] {
   try {
     const { answer } = OcspResponse.from(input)
     return answer === undefined ? [] : [answer]
   } catch (error) {
     // An unverified response that cannot be parsed is ignored.
-    if (isPkiError(error) && error.code !== 'ERR_INVALID_ARGUMENT') return []
+    if (!isPkiError(error) || error.code === 'ERR_INVALID_ARGUMENT') throw error
+    const answers = input instanceof Uint8Array ? readToAccuse(input) : []
+    for (const answer of answers) formFaults.set(answer, error.message)
+    return answers
+  }
+}
+
+/** A response that is refused for its form alone can revoke, but cannot show a good status. */
+function readToAccuse(octets: Uint8Array): BasicOcspResponse[] {
+  try {
+    const { answer } = OcspResponse.parse(octets, { tolerances: accusingTolerances })
+    return answer === undefined ? [] : [answer]
+  } catch (error) {
+    if (isPkiError(error)) return []
     throw error
   }
 }

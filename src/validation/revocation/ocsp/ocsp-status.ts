@@ -135,10 +135,13 @@ function unusableFault(
  * answer another request or is malformed.
  */
 function clearingFault(
-  { nonce }: BasicOcspResponse,
+  answer: BasicOcspResponse,
   { thisUpdate, nextUpdate }: OcspSingleResponse,
   settings: OcspSettings,
 ): OcspAnswer | undefined {
+  const { nonce } = answer
+  const fault = settings.formFaults.get(answer)
+  if (fault !== undefined) return unknown('RFC 6960 §4.2.1', `the response is malformed: ${fault}`)
   if (settings.nonce !== undefined && (nonce === undefined || !equalBytes(nonce, settings.nonce)))
     return unknown(
       'RFC 9654 §2.1',
