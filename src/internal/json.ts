@@ -80,6 +80,8 @@ class JsonReader {
   }
 
   document(): JsonValue {
+    if (this.#text.startsWith('\uFEFF'))
+      throw this.#error('a byte order mark, which JSON must not have (RFC 8259 8.1)')
     const value = this.#value(0)
     this.#space()
     if (this.#at < this.#text.length) throw this.#error('text after the end of the document')

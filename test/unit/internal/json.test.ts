@@ -134,6 +134,10 @@ describe('parseJson', () => {
     expect(() => parseJson(Uint8Array.from(input))).toThrow(malformed)
   })
 
+  it('names the byte order mark that it refuses', () => {
+    expect(() => parseJson('\ufeff{}')).toThrow('a byte order mark')
+  })
+
   it.each(['"\ud800"', '["x","\udc00"]', '{"\ud800":1}', '["\ud83e","\udd2f"]'])(
     'refuses the lone surrogate in %j, given as text',
     (text) => {
