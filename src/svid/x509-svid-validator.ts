@@ -7,6 +7,7 @@ import type { OptionKinds } from '../internal/options.ts'
 import { SpiffeId } from '../spiffe/index.ts'
 import type { SpiffeIdMatcher } from '../spiffe/index.ts'
 import { Budget } from '../validation/budget.ts'
+import { readPathOptions } from '../validation/path-options.ts'
 import { createPathValidator } from '../validation/path-validator.ts'
 import { PathError } from '../validation/verdict/verdict.ts'
 import type { PathValidator, Rejection, VerifiedPath } from '../validation/index.ts'
@@ -117,7 +118,7 @@ export class X509SvidValidator {
       throw new PkiError('ERR_INVALID_ARGUMENT', 'receipts must be a ReceiptChecker: an object with verify()')
     this.#options = read
     this.#expected = expectedFrom(read.id)
-    this.#pathOptions = pathOptions(read)
+    this.#pathOptions = readPathOptions('X509SvidValidator', pathOptions(read))
   }
 
   /**

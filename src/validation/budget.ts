@@ -2,6 +2,8 @@
 
 import { PkiError } from '../errors/index.ts'
 import { requireCount } from '../internal/numbers.ts'
+import { readOptions } from '../internal/options.ts'
+import type { OptionKinds } from '../internal/options.ts'
 
 /** Limits of one verification. @inline */
 export interface BudgetLimits {
@@ -62,7 +64,7 @@ export class Budget {
    *   whole number of 0 or more nor Infinity
    */
   constructor(limits?: Partial<BudgetLimits>) {
-    this.limits = limits === undefined ? defaultBudget : readLimits(limits)
+    this.limits = limits === undefined ? defaultBudget : readBudget(limits)
   }
 
   /** The work so far; `pathCertificates` is the length of the longest path tried. */
@@ -104,14 +106,24 @@ export class Budget {
   }
 }
 
-function readLimits(limits: Partial<BudgetLimits>): BudgetLimits {
-  const read = { ...defaultBudget, ...(Object(limits) as Partial<BudgetLimits>) }
-  for (const [name, limit] of Object.entries(read)) {
-    if (!Object.hasOwn(defaultBudget, name)) {
-      const known = Object.keys(defaultBudget).join(', ')
-      throw new PkiError('ERR_INVALID_ARGUMENT', `budget has no limit ${name}; its limits are ${known}`)
-    }
-    requireCount(`budget.${name}`, limit, 0, Infinity)
-  }
+/**
+ * The limits of a caller with the defaults of the others.
+ *
+ * @throws ERR_INVALID_ARGUMENT an unknown limit, or one that is neither a whole number of 0 or more nor
+ *   Infinity
+ */
+export function readBudget(limits: Partial<BudgetLimits>): BudgetLimits {
+  const read = { ...defaultBudget, ...readOptions<Partial<BudgetLimits>>('budget', limits, limitKinds) }
+  for (const [name, limit] of Object.entries(read)) requireCount(`budget.${name}`, limit, 0, Infinity)
   return Object.freeze(read)
+}
+
+/** A limit that is undefined by a slip would be the default, which may allow more. */
+const limitKinds: OptionKinds<Partial<BudgetLimits>> = {
+  maxSignatureChecks: 'guard',
+  maxNameComparisons: 'guard',
+  maxPolicyNodes: 'guard',
+  maxPathCertificates: 'guard',
+  maxCandidates: 'guard',
+  maxOctets: 'guard',
 }

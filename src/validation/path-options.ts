@@ -7,6 +7,7 @@ import { requireCount } from '../internal/numbers.ts'
 import type { Clock } from '../runtime/index.ts'
 import type { Certificate, CertificateInput } from '../x509/index.ts'
 import type { KeyUsageName, Tolerance } from '../x509/internal.ts'
+import { readBudget } from './budget.ts'
 import type { BudgetLimits } from './budget.ts'
 import type { KeyPurpose } from './checks/key-purposes.ts'
 import { peersOf } from './names/check-peer-name.ts'
@@ -110,8 +111,10 @@ export function readValidatorOptions(caller: string, options: PathValidatorOptio
 }
 
 function checkValues(options: PathOptions): void {
-  const { intermediates, time, keyUsage, peer, policies, maxDepth, revocation, checkIssuer } = options
+  checkHooks(options)
+  const { intermediates, time, keyUsage, peer, policies, maxDepth, budget } = options
   if (maxDepth !== undefined) requireCount('maxDepth', maxDepth, 0, Infinity)
+  if (budget !== undefined) readBudget(budget)
   if (policies !== undefined) checkPolicyInputs(policies)
   if (peer !== undefined) peersOf(peer)
   // NaN compares false with everything: every certificate would be valid.
@@ -121,6 +124,9 @@ function checkValues(options: PathOptions): void {
     throw new PkiError('ERR_INVALID_ARGUMENT', 'intermediates must be an array of certificates')
   if (keyUsage !== undefined && !Array.isArray(keyUsage))
     throw new PkiError('ERR_INVALID_ARGUMENT', 'keyUsage must be an array of key usage names')
+}
+
+function checkHooks({ revocation, checkIssuer }: PathOptions): void {
   if (
     revocation !== undefined &&
     typeof (Object(revocation) as { readonly check?: unknown }).check !== 'function'

@@ -400,6 +400,24 @@ describe('options', () => {
     expect(() => registry.federate(federated as never)).toThrow('the option policy is present but undefined')
   })
 
+  it.each<[string, object]>([
+    ['an unknown limit', { budget: { signatureChecks: 1 } }],
+    ['a limit that is undefined', { budget: { maxSignatureChecks: undefined } }],
+    ['a limit that is no number', { budget: { maxCandidates: NaN } }],
+    ['no object', { budget: 5 }],
+    ['null', { budget: null }],
+    ['a revocation checker that is none', { revocation: null }],
+    ['a time that is none', { time: 0 }],
+  ])('of validators are refused when the validator is made, and in each call: %s', (_what, given) => {
+    const refused = expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT' })
+    for (const call of [
+      () => validation.createPathValidator({ anchors: [root.certificate], ...given }),
+      () => validator.verify(leaf, given),
+      () => new svid.X509SvidValidator({ bundles: bundle, ...given }),
+    ])
+      expect(call).toThrow(refused)
+  })
+
   it('are in the table wherever they are taken', () => {
     expect(
       takersOfOptions().filter((name) => !Object.hasOwn(table, name) && !Object.hasOwn(notOptions, name)),
