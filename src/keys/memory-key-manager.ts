@@ -15,6 +15,7 @@ import type { KeyAlgorithm } from './key-algorithm.ts'
 import type { KeyInfo, KeyManager } from './key-manager.ts'
 import type { BackupProtection } from './backup/backup-protection.ts'
 import type { EncryptedKeyBackup } from './backup/encrypted-key-backup.ts'
+import { ownProtection } from './backup/own-protection.ts'
 import { SoftwareSigner } from './software-signer.ts'
 
 interface Version {
@@ -91,17 +92,18 @@ export class MemoryKeyManager implements KeyManager {
 
   async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
     const { signer, created } = this.#current(id)
+    const own = ownProtection(protection)
     // Loaded with the first backup or restore, because few programs use them.
     const { sealKeyBackup } = await import('./backup/key-backup.ts')
-    return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm: signer.algorithm, created }, protection)
+    return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm: signer.algorithm, created }, own)
   }
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {
     this.#open()
     // The copy is used, even if the caller changes its object meanwhile.
-    const taken = { ...backup }
+    const [taken, own] = [{ ...backup }, ownProtection(protection)]
     const { openKeyBackup } = await import('./backup/key-backup.ts')
-    const privateKey = await openKeyBackup(taken, protection)
+    const privateKey = await openKeyBackup(taken, own)
     const id = taken.keyId
     this.#check(id)
     const signer = new SoftwareSigner(privateKey, { id, pss: taken.algorithm.startsWith('RSA-PSS') })

@@ -6,7 +6,7 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import { checkCounts } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { SoftwareSigner, generatePrivateKey, openKeyBackup, sealKeyBackup } from '../../keys/index.ts'
-import { keyExists, keyNotFound, requireKeyAlgorithm } from '../../keys/internal.ts'
+import { keyExists, keyNotFound, ownProtection, requireKeyAlgorithm } from '../../keys/internal.ts'
 import type {
   BackupProtection,
   EncryptedKeyBackup,
@@ -138,9 +138,10 @@ export class FileKeyManager implements KeyManager {
   }
 
   async backupKey(id: string, protection: BackupProtection): Promise<EncryptedKeyBackup> {
+    const own = ownProtection(protection)
     const { signer, algorithm, created } =
       (await this.#read(id, await this.#current(id))) ?? raise(keyNotFound(id))
-    return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm, created }, protection)
+    return sealKeyBackup(signer.privateKey(), { keyId: id, algorithm, created }, own)
   }
 
   async restoreKey(backup: EncryptedKeyBackup, protection: BackupProtection): Promise<SoftwareSigner> {

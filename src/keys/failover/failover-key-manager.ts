@@ -12,6 +12,7 @@ import { requireKeyId } from '../key-algorithm.ts'
 import type { KeyAlgorithm } from '../key-algorithm.ts'
 import type { BackupProtection } from '../backup/backup-protection.ts'
 import type { EncryptedKeyBackup } from '../backup/encrypted-key-backup.ts'
+import { ownProtection } from '../backup/own-protection.ts'
 import type { KeyInfo, KeyManager } from '../key-manager.ts'
 import { FailoverBackends } from './failover-backends.ts'
 import type { FailoverBackend } from './failover-backends.ts'
@@ -130,9 +131,10 @@ export class FailoverKeyManager implements KeyManager {
    * @throws ERR_KEY_NOT_FOUND, ERR_KEY_NOT_EXTRACTABLE; the errors of the other managers
    */
   async replicateKey(id: string, protection: BackupProtection): Promise<void> {
-    const backup = await this.#first.backupKey(id, protection)
+    const own = ownProtection(protection)
+    const backup = await this.#first.backupKey(id, own)
     for (const { keys } of this.#backends.all.slice(1)) {
-      await keys.restoreKey(backup, protection).catch((error: unknown) => {
+      await keys.restoreKey(backup, own).catch((error: unknown) => {
         if (!isPkiError(error, 'ERR_KEY_EXISTS')) throw error
       })
     }

@@ -110,6 +110,22 @@ export function backupCases(algorithms: readonly KeyAlgorithm[], withKeys: WithK
       }),
     },
     {
+      name: 'copies the octets of a passphrase',
+      run: withKeys(async (keys, id) => {
+        await keys.generateKey(id, first)
+        const octets = Buffer.from(passphrase)
+        const pending = keys.backupKey(id, { passphrase: octets })
+        octets.fill(0x78)
+        const backup = await pending
+        await openKeyBackup(backup, { passphrase })
+        await keys.destroyKey(id)
+        octets.write(passphrase)
+        const restoring = keys.restoreKey(backup, { passphrase: octets })
+        octets.fill(0x78)
+        await restoring
+      }),
+    },
+    {
       name: 'does not reveal private keys or passphrases',
       run: withKeys(async (keys, id) => {
         const signer = await keys.generateKey(id, first)
