@@ -49,11 +49,19 @@ export function checkCertificateReply(
     throw bad('the key of the certificate is not the key of the request')
   // The last second is inclusive (RFC 5280 §4.1.2.5).
   if (certificate.notBeforeMs > nowMs)
-    throw bad(`the certificate is not valid before ${certificate.notBefore.toISOString()}`)
+    throw bad(`the certificate is not valid yet: ${timesOf(certificate, nowMs)}`)
   if (certificate.notAfterMs + 1000 <= nowMs)
-    throw bad(`the certificate expired at ${certificate.notAfter.toISOString()}`)
+    throw bad(`the certificate has expired: ${timesOf(certificate, nowMs)}`)
   if (verify !== undefined) checkVerdict(verify(chain, roots))
   return { certificate, chain, roots }
+}
+
+/** Both dates and the clock: one of the two machines has the wrong time. */
+function timesOf({ notBefore, notAfter, serialNumber }: Certificate, nowMs: number): string {
+  return (
+    `notBefore ${notBefore.toISOString()}, notAfter ${notAfter.toISOString()}, ` +
+    `clock ${new Date(nowMs).toISOString()}, serial number ${serialNumber}`
+  )
 }
 
 /** A Promise or undefined does not count as acceptance. */
