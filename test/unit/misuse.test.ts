@@ -189,6 +189,16 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
     { issuance: service.issuance },
   ],
   [
+    'certificateServiceHandlers with an impersonation that decides nothing',
+    certificateServiceHandlers as Untyped,
+    { ...service, impersonation: { authorise: () => undefined } },
+  ],
+  [
+    'certificateServiceHandlers with a signer that issues nothing',
+    certificateServiceHandlers as Untyped,
+    { ...service, signers: { istio: {} } },
+  ],
+  [
     'certificateServiceHandlers without issuance',
     certificateServiceHandlers as Untyped,
     { authenticator: service.authenticator },

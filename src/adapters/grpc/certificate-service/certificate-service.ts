@@ -44,16 +44,16 @@ import type { CertificateServiceOptions } from './service-options.ts'
  */
 export function certificateServiceHandlers(given: CertificateServiceOptions): UntypedServiceImplementation {
   const options = readOptions('certificateServiceHandlers', given, certificateServiceKinds)
-  const { issuance, authenticator, maxInFlight, timeoutMs } = options
-  if (typeof issuance.issue !== 'function' || typeof authenticator.authenticate !== 'function') {
-    throw new PkiError(
-      'ERR_INVALID_ARGUMENT',
-      'issuance must have a method issue, and authenticator a method authenticate',
-    )
-  }
+  const { issuance, authenticator, impersonation, maxInFlight, timeoutMs } = options
+  // A copy: who adds a signer later would serve requests that were refused when the server was made.
+  const signers = Object.freeze({ ...options.signers })
+  requireMethod('issuance', issuance, 'issue')
+  requireMethod('authenticator', authenticator, 'authenticate')
+  if (impersonation !== undefined) requireMethod('impersonation', impersonation, 'authorize')
+  for (const [name, signer] of Object.entries(signers)) requireMethod(`signers.${name}`, signer, 'issue')
   checkCounts({ maxInFlight }, 0)
   checkMeasures({ timeoutMs }, 1)
-  const service = new CertificateService(options)
+  const service = new CertificateService({ ...options, signers })
   return {
     CreateCertificate: (call: Call, reply: sendUnaryData<IstioCertificateResponse>) => {
       service
@@ -69,6 +69,11 @@ export function certificateServiceHandlers(given: CertificateServiceOptions): Un
         .catch((error: unknown) => service.noteUnanswered(error, call))
     },
   }
+}
+
+function requireMethod(option: string, value: unknown, method: string): void {
+  if (typeof (Object(value) as Readonly<Record<string, unknown>>)[method] !== 'function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${option} must have a method ${method}`)
 }
 
 /** One request in progress. */
