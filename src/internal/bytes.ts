@@ -181,14 +181,21 @@ export function encodeBase64Lines(octets: Uint8Array): string {
  * values, such as the coordinates of a key.
  */
 export function encodeBase64url(octets: Uint8Array, start = 0, end: number = octets.length): string {
-  const whole = start + (end - start) - ((end - start) % 3)
-  const pairs = (urlPairs ??= pairsOf(urlAlphabet))
-  const text = encodeWhole(octets, start, whole, pairs)
-  const rest = end - whole
-  if (rest === 0) return text
-  const bits = ((octets[whole] as number) << 16) | (rest === 2 ? (octets[whole + 1] as number) << 8 : 0)
-  const pair = pairs[bits >> 12] as string
-  return rest === 2 ? text + pair + (pairs[bits & 0xfff] as string).charAt(0) : text + pair
+  const length = end - start
+  if (length > shortOctets)
+    return Buffer.from(octets.buffer, octets.byteOffset + start, length).toString('base64url')
+  let at = 0
+  for (let i = start; i < end; i += 3) {
+    const second = i + 1 < end ? (octets[i + 1] as number) : 0
+    const third = i + 2 < end ? (octets[i + 2] as number) : 0
+    const bits = ((octets[i] as number) << 16) | (second << 8) | third
+    digits[at] = urlAlphabet.charCodeAt(bits >> 18)
+    digits[at + 1] = urlAlphabet.charCodeAt((bits >> 12) & 63)
+    digits[at + 2] = urlAlphabet.charCodeAt((bits >> 6) & 63)
+    digits[at + 3] = urlAlphabet.charCodeAt(bits & 63)
+    at += 4
+  }
+  return digits.toString('latin1', 0, Math.ceil((length * 4) / 3))
 }
 
 /**
@@ -259,4 +266,3 @@ const sextets = Int8Array.from({ length: 128 }, (_, code) => alphabet.indexOf(St
 let line: { readonly text: Buffer; readonly letters: Buffer } | undefined
 // Created with the first text, so that importing the package stays cheap.
 let standardPairs: readonly string[] | undefined
-let urlPairs: readonly string[] | undefined

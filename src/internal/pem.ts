@@ -101,27 +101,25 @@ export function decodeOnePem(
  * for every other text, and for an invalid body: `decodePem` then reads the text and reports the fault.
  */
 function onlyBlock(text: string, label: string, maxLength = defaultMaxLength): Uint8Array | undefined {
-  const begin = beginMark.length + label.length + dashes.length
-  const last = text.endsWith('\n') ? text.length - 1 : text.length
-  const end = last - endMark.length - label.length - dashes.length
-  const isFramed =
-    end > begin &&
-    text.length <= maxLength &&
-    text.startsWith(beginMark) &&
-    text.startsWith(label, beginMark.length) &&
-    text.startsWith(`${dashes}\n`, begin - dashes.length) &&
-    text[end - 1] === '\n' &&
-    text.startsWith(endMark, end) &&
-    text.startsWith(label, end + endMark.length) &&
-    text.startsWith(dashes, last - dashes.length)
-  if (!isFramed) return undefined
+  const { first, last } = (frames[label] ??= frameOf(label))
+  const end = text.length - last.length - (text.endsWith('\n') ? 1 : 0)
+  const isFramed = text.length <= maxLength && end >= first.length && text.startsWith(first)
+  if (!isFramed || !text.startsWith(last, end)) return undefined
   try {
-    const octets = decodeBase64Lines(text, begin, end)
+    const octets = decodeBase64Lines(text, first.length, end)
     return octets.length === 0 ? undefined : octets
   } catch {
     return undefined
   }
 }
+
+/** The first line of a block, and the last one after the end of the line before it. */
+function frameOf(label: string): { readonly first: string; readonly last: string } {
+  return { first: `${beginMark}${label}${dashes}\n`, last: `\n${endMark}${label}${dashes}` }
+}
+
+/** By label: the few that readers of one block ask for. */
+const frames: Record<string, ReturnType<typeof frameOf> | undefined> = Object.create(null) as typeof frames
 
 /** One block: lines of 64 characters, `\n` after each. */
 export function encodePem(label: string, der: Uint8Array): string {
