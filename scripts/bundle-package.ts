@@ -73,7 +73,7 @@ export async function writeBundles(outDir: string): Promise<readonly string[]> {
       )
       return [...named]
         .filter(([, , name]) => !existsSync(resolve(outDir, dirname(file), name!)))
-        .map(([, , name]) => `${file} names ${name}, which is not there`)
+        .map(([, , name]) => `${file} names ${name}, which does not exist`)
     })
 }
 

@@ -28,7 +28,9 @@ export interface SoftHsmToken {
 export async function createSoftHsmToken(label = 'spiffe-pki'): Promise<SoftHsmToken> {
   const named = process.env['SOFTHSM2_MODULE']
   if (named !== undefined && !existsSync(named))
-    throw new Error(`SOFTHSM2_MODULE names ${named}, which is not there: give it the path of libsofthsm2.so`)
+    throw new Error(
+      `SOFTHSM2_MODULE names ${named}, which does not exist: give it the path of libsofthsm2.so`,
+    )
   const modulePath = [named, ...usualPlaces].find((path) => path !== undefined && existsSync(path))
   if (modulePath === undefined)
     throw new Error(
@@ -46,7 +48,7 @@ export async function createSoftHsmToken(label = 'spiffe-pki'): Promise<SoftHsmT
   await promisify(execFile)('softhsm2-util', command).catch(async (error: unknown) => {
     await rm(directory, { recursive: true, force: true })
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new Error('softhsm2-util is not there: apt-get install softhsm2', { cause: error })
+      throw new Error('softhsm2-util is not installed: apt-get install softhsm2', { cause: error })
     throw error
   })
   return { modulePath, label, pin, directory, dispose: () => rm(directory, { recursive: true, force: true }) }

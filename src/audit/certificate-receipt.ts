@@ -48,7 +48,7 @@ export function createReceiptChecker(options: ReceiptCheckerOptions): ReceiptChe
   const cosigners: readonly NoteKey[] = [...witnesses]
   return Object.freeze<ReceiptChecker>({
     verify(leaf, text) {
-      if (text === undefined) throw fault('the certificate came without a receipt')
+      if (text === undefined) throw fault('the certificate was presented without a receipt')
       const { entry, ...receipt } = parseCertificateReceipt(text)
       const origin = receipt.checkpoint.slice(0, receipt.checkpoint.indexOf('\n'))
       // A log whose key was replaced has two under one name.

@@ -73,7 +73,7 @@ export function allOf(authenticators: readonly Authenticator[], options: AllOfOp
       const identities = binding === undefined ? shared(callers) : (callers[0] as Caller).identities
       // Only the literal `true` accepts.
       const bound: unknown = binding === undefined ? identities.length > 0 : await binding(callers, request)
-      if (bound !== true) throw authenticationError(`the credentials of ${name} do not belong together`)
+      if (bound !== true) throw authenticationError(`the credentials of ${name} are not of the same caller`)
       const kubernetes = callers.find((caller) => caller.kubernetes !== undefined)?.kubernetes
       const caller = {
         identities,

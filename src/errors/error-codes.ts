@@ -11,7 +11,7 @@ export const errorCodes = {
   ERR_ABORTED: 'The operation was stopped by its AbortSignal or because its owner was closed.',
   ERR_TIMEOUT: 'The operation did not end within its time limit.',
   ERR_CLOSED: 'The object was closed and can no longer be used.',
-  ERR_PEER_NOT_INSTALLED: 'An optional dependency is needed for this operation and is not installed.',
+  ERR_PEER_NOT_INSTALLED: 'An optional dependency that this operation requires is not installed.',
   ERR_INTERNAL: 'An invariant of this package does not hold. Please report it.',
 
   // der
@@ -114,7 +114,7 @@ export const errorCodes = {
   // ca
   ERR_TTL: 'The requested validity is above the maximum or not a positive whole number of seconds.',
   ERR_CRL_SHARD_UNKNOWN:
-    'The CA has no CRL shard of that name, or a shard that certificates stand in has no list.',
+    'The CA has no CRL shard of that name, or a shard that certificates name has no list.',
   ERR_LINT: 'A certificate or list breaks a rule before signing; it was not signed.',
   ERR_CA_EXPIRED:
     'The CA certificate, or one above it, has expired or ends too soon for the requested certificate.',
@@ -147,7 +147,7 @@ export const errorCodes = {
   ERR_STORE_SCHEMA: 'A newer version of this package, or another program, made the store.',
   ERR_STORE_OWNER: 'The store, or a key beside it, belongs to another CA.',
   ERR_STORE_CLOCK:
-    'The clock is over five minutes before the latest recorded time. Nothing is issued until it is right.',
+    'The clock is over five minutes before the latest recorded time. Nothing is issued until it is correct.',
   ERR_STORE_CORRUPT: 'A row of the store is damaged or was changed outside of this package.',
 
   // service: backups
@@ -215,7 +215,7 @@ export const errorCodes = {
 
   // svid: X.509-SVIDs
   ERR_SVID_LEAF: 'The certificate breaks a rule of X509-SVID for leaf certificates (rules X-1 to X-12).',
-  ERR_SVID_RECEIPT: 'The certificate came without a receipt of a transparency log that is known.',
+  ERR_SVID_RECEIPT: 'The certificate was presented without a receipt of a known transparency log.',
   ERR_SVID_ISSUER: 'A CA certificate in the path breaks a rule of X509-SVID (rule X-4).',
 
   // svid: JWT-SVIDs

@@ -196,7 +196,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   #add(entry: RegistryEntry): void {
     const { name } = entry.trustDomain
     if (this.#entries.has(name))
-      throw new PkiError('ERR_BUNDLE_DUPLICATE', `the trust domain ${name} stands twice (B-7)`)
+      throw new PkiError('ERR_BUNDLE_DUPLICATE', `the trust domain ${name} is listed twice (B-7)`)
     if (this.#entries.size >= maxTrustDomains)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxTrustDomains} trust domains`)
     this.#entries.set(name, entry)

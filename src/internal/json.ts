@@ -65,6 +65,7 @@ export function formatJson(value: JsonValue, indent = 0, level = 0): string {
 class JsonReader {
   readonly #text: string
   readonly #maxDepth: number
+  readonly #maxValues: number
   readonly #bigIntegers: boolean
   /** Whether a string of the text ends at the next quotation mark and needs no check. */
   readonly #plain: boolean
@@ -75,7 +76,8 @@ class JsonReader {
     this.#text = text
     this.#plain = !unplain.test(text)
     this.#maxDepth = options.maxDepth ?? defaultMaxDepth
-    this.#valuesLeft = options.maxValues ?? defaultMaxValues
+    this.#maxValues = options.maxValues ?? defaultMaxValues
+    this.#valuesLeft = this.#maxValues
     this.#bigIntegers = options.bigIntegers ?? false
   }
 
@@ -89,7 +91,7 @@ class JsonReader {
   }
 
   #value(depth: number): JsonValue {
-    if (this.#valuesLeft-- <= 0) throw limitError('the document has more values than the limit')
+    if (this.#valuesLeft-- <= 0) throw limitError(`the document has more than ${this.#maxValues} values`)
     this.#space()
     switch (this.#text.charCodeAt(this.#at)) {
       case brace:

@@ -1,6 +1,6 @@
-// How often a line is logged that a stranger can cause.
+// How often a line is logged that an unauthenticated caller can cause.
 
-/** One line in ten seconds for each reason: strangers connect and ask thousands of times a second. */
+/** One line in ten seconds for each reason: callers can connect thousands of times a second. */
 export class LogPace {
   readonly #clock: { monotonic(): number }
   /** By reason: when the last line was logged, and how many were not since. */

@@ -116,7 +116,7 @@ export class DocumentReader {
     this.#seen.add(key)
     if (!Object.hasOwn(this.value, key)) return undefined
     // `key:` without a value is null in YAML: an unfinished line must not lift a restriction.
-    return this.value[key] ?? this.fault(key, 'has no value; leave the key out, or give one')
+    return this.value[key] ?? this.fault(key, 'has no value; omit the key or give a value')
   }
 }
 

@@ -3,7 +3,7 @@
 import { attempt, requireMethods } from './logger.ts'
 import type { MetricName } from './metric-names.ts'
 
-/** Label names and values. What a peer sent is bounded by the sink: identities stand in some of them. */
+/** Label names and values. The sink bounds what a peer sent: some labels contain identities. */
 export type MetricLabels = Readonly<Record<string, string>>
 
 /** Counters, gauges and observations by name (`metricNames`); an adapter maps them to a registry. */

@@ -8,7 +8,7 @@ export interface CaRequest {
   readonly csr: CertificateRequest
   /** The requested validity; the CA may issue a shorter one. */
   readonly ttlSeconds?: number | undefined
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when no caller waits for the answer any longer. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -1,4 +1,4 @@
-// What the adapters that supply secrets are built from, and nobody else.
+// What the adapters that supply secrets are built from, for those alone.
 
 export { LatestValue } from './latest-value.ts'
 export { renewalPointMs } from './renewal/renewal-schedule.ts'

@@ -56,6 +56,9 @@ export interface SecretSource {
    * Ends when the signal aborts. Versions that a slow consumer missed are skipped.
    */
   watch(name: string, signal: AbortSignal): AsyncIterable<Secret | undefined>
-  /** Every name, then every name after each change of them. Without it, nobody can ask for everything. */
+  /**
+   * Every name, then every name after each change of them. Without it, clients cannot subscribe to
+   * everything.
+   */
   watchNames?(signal: AbortSignal): AsyncIterable<readonly string[]>
 }

@@ -27,7 +27,7 @@ export class StateSecrets implements SecretSource {
       )
     }
     if (this.#closed.aborted) throw new PkiError('ERR_CLOSED', 'the source of secrets was closed')
-    throw new PkiError('ERR_ABORTED', `aborted while the secret ${JSON.stringify(name)} was awaited`)
+    throw new PkiError('ERR_ABORTED', `aborted while waiting for the secret ${JSON.stringify(name)}`)
   }
 
   async *watch(name: string, signal: AbortSignal): AsyncGenerator<Secret | undefined, void, undefined> {

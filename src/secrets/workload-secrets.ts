@@ -170,8 +170,11 @@ class SourcedSecrets implements WorkloadSecrets {
     try {
       return [...(this.#options.crls?.() ?? [])]
     } catch (error) {
-      // The lists of before still revoke whom they revoked.
-      this.#logger.error({ reason: String(error) }, 'revocation lists cannot be read; those of before stay')
+      // The previous lists still revoke what they revoked.
+      this.#logger.error(
+        { reason: String(error) },
+        'revocation lists cannot be read; the previous ones remain in use',
+      )
       return this.#states.value?.crls ?? []
     }
   }

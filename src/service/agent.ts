@@ -33,7 +33,7 @@ export interface AgentOptions {
   readonly ca?: CaClient
   /** The identity of the workload: a SPIFFE ID. */
   readonly id?: SpiffeId | string
-  /** An identity that somebody else renews, such as `createFileSource`; it stays the caller's. */
+  /** An identity that another component renews, such as `createFileSource`; the caller disposes of it. */
   readonly source?: X509Source
   /** Authorities of the own trust domain and of others. Default: those that the CA answers with. */
   readonly bundles?: TrustBundleSet
@@ -166,7 +166,7 @@ function newSource({ ca, id, bundles, ...read }: Readonly<AgentOptions>): X509So
 }
 
 function oneOfBoth(): PkiError {
-  return new PkiError('ERR_INVALID_ARGUMENT', 'createAgent: give ca and id, or source alone')
+  return new PkiError('ERR_INVALID_ARGUMENT', 'createAgent: give either ca and id, or source')
 }
 
 /** The file sink of a source that is not ready yet. */
@@ -177,7 +177,7 @@ class LateFiles implements AsyncDisposable {
 
   constructor(source: X509Source, options: Omit<SinkOptions, 'source'>) {
     this.written = this.#open(source, options)
-    // Whoever calls `ready` sees it.
+    // The callers of `ready` receive it.
     this.written.catch((error: unknown) => {
       if (!this.#closed.signal.aborted)
         safeLogger('createAgent', options.logger).error(

@@ -47,8 +47,8 @@ function inDirectory(directory: string, error: unknown): unknown {
   if (!isPkiError(error, 'ERR_AUDIT_LOG') && !isPkiError(error, 'ERR_NOTE_INVALID')) return error
   return new PkiError(
     error.code,
-    `${directory}: ${error.message}. Keep the directory as evidence under another name: without it the ` +
-      'log is made again from the store, if that is the latest one',
+    `${directory}: ${error.message}. Rename the directory and keep it as evidence: the next start then ` +
+      'rebuilds the log from the store, which must be the latest one',
     { cause: error },
   )
 }

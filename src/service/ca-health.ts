@@ -128,7 +128,7 @@ export class CaHealthCheck {
     try {
       await this.#context.authority.storage.leases.acquire('health', this.#holder, 1)
     } catch {
-      // Its failure is what is told.
+      // Its failure is what is reported.
     }
   }
 
@@ -136,7 +136,7 @@ export class CaHealthCheck {
     const { publicKey, subject } = this.#context.authority.certificate
     const signer = await this.#signerOf()
     if (signer === undefined)
-      return [{ part: 'signer', message: `the key of ${subject.toString()} is not there`, isFatal: true }]
+      return [{ part: 'signer', message: `the key of ${subject.toString()} is missing`, isFatal: true }]
     // Octets that are not a certificate, and never the same.
     const data = Buffer.concat([Buffer.from('spiffe-pki: does this key sign? '), randomBytes(16)])
     const signature = await this.#timed(metricNames.signerSeconds, async () => signer.sign(data))
@@ -251,7 +251,7 @@ export class CaHealthCheck {
 }
 
 const parts: readonly HealthPart[] = ['store', 'signer', 'crl', 'root', 'chain', 'audit']
-/** Strangers that ask `/ready` share one look. */
+/** Concurrent requests of `/ready` share one look. */
 const sharedMs = 5000
 const maxLookMs = 5000
 /** A sequencer integrates 4,096 at a time, once a second. */

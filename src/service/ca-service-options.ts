@@ -25,7 +25,8 @@ export interface CaServiceOptions extends Pick<
   'policy' | 'isAdministrator' | 'publishRevocations' | 'keyReuse' | 'logger' | 'metrics' | 'clock'
 > {
   /**
-   * Where everything is kept: `keys/`, `ca.sqlite`, `audit/`, `root.pem`. Made if it is not there; mode 0700.
+   * Where everything is kept: `keys/`, `ca.sqlite`, `audit/`, `root.pem`. Created with mode 0700 if it does
+   * not exist.
    */
   readonly directory: string
   /** The trust domain of the CA. */
@@ -34,14 +35,14 @@ export interface CaServiceOptions extends Pick<
    * Where records are, instead of in `ca.sqlite`: one that several processes have, such as that of
    * `createPostgresStorage`. All of them issue; one leads, and another takes over where it stops. They have
    * the
-   * same `keys`, and each a directory of its own. Whoever opened it closes it, after the service.
+   * same `keys`, and each a directory of its own. The caller closes it, after the service.
    */
   readonly storage?: CaStorage
   /**
    * Encrypts the key files. Of a new CA it has at least 12 characters. Required where `keys` is not given.
    */
   readonly passphrase?: Parameters<typeof FileKeyManager.open>[0]['passphrase']
-  /** Where the keys are, instead of in files: a token, for instance. Whoever opened it closes it. */
+  /** Where the keys are, instead of in files: a token, for instance. The caller closes it. */
   readonly keys?: KeyManager
   /** The template of the certificates. Default `workloadProfile`. */
   readonly profile?: CertificateProfile | undefined
@@ -113,7 +114,7 @@ export async function newPassphrase(
   if (passphrase.length >= 12) return passphrase
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
-    `${caller}: the passphrase has ${passphrase.length} characters; at least 12 are needed`,
+    `${caller}: the passphrase has ${passphrase.length} characters; at least 12 are required`,
   )
 }
 
@@ -147,7 +148,7 @@ export function readCaServiceOptions(options: CaServiceOptions): ReadCaServiceOp
   if (typeof read.directory !== 'string' || read.directory === '')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createCaService: directory must be a path')
   if ((read.passphrase === undefined) === (read.keys === undefined))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createCaService: one of passphrase and keys is needed')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'createCaService: one of passphrase and keys is required')
   const { crlTtlSeconds = 24 * 3600, rootTtlSeconds, issuingTtlSeconds } = read
   checkCounts({ crlTtlSeconds, rootTtlSeconds, issuingTtlSeconds }, 1)
   if (read.rotation !== undefined)

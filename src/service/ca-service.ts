@@ -50,7 +50,7 @@ export interface CaService extends AsyncDisposable {
   /**
    * Makes a backup: the store, the encrypted key files or the names of the keys, and the head of the audit
    * log, in
-   * one encrypted file. Issuance goes on meanwhile. The file appears under its name when it is whole and on
+   * one encrypted file. Issuance continues meanwhile. The file appears under its name when it is whole and on
    * the disk.
    * `restoreBackup` makes a directory from it, `verifyBackup` tries that.
    *
@@ -199,7 +199,12 @@ function receiptsOf(log: AuditLog, leadership: Leadership | undefined): Pick<Aud
   return {
     receiptOf: (entry, signal) =>
       leadership !== undefined && leadership.fence === undefined
-        ? Promise.reject(new PkiError('ERR_STORE_UNAVAILABLE', 'another process has the audit log'))
+        ? Promise.reject(
+            new PkiError(
+              'ERR_STORE_UNAVAILABLE',
+              'another process writes the audit log, and only it gives receipts',
+            ),
+          )
         : log.receiptOf(entry, signal),
   }
 }
@@ -250,7 +255,7 @@ async function requireStore(directory: string, storage: CaStorage): Promise<void
   if (pem !== undefined)
     throw new PkiError(
       'ERR_STORE_OWNER',
-      `${path} is there and ca.sqlite has no authority: restore ca.sqlite from a backup, ` +
+      `${path} exists, but ca.sqlite has no authority: restore ca.sqlite from a backup, ` +
         'or remove root.pem and audit/ to begin a new CA',
     )
 }

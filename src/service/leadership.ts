@@ -10,7 +10,7 @@ import type { Clock, Logger } from '../runtime/index.ts'
 /** The lease of the leader. */
 export type Leadership = Awaited<ReturnType<typeof holdLease>>
 
-/** Tries to lead, and goes on trying. */
+/** Tries to become the leader, again and again. */
 export function seekLeadership(leases: LeaseStore, clock: Clock, logger: Logger): Promise<Leadership> {
   return holdLease({ leases, name: 'ca', clock, logger })
 }
@@ -39,8 +39,8 @@ export function numberedByLeader(storage: CaStorage, leadership: Leadership, clo
         if (waitedMs >= maxWaitMs)
           throw new PkiError(
             'ERR_LEASE_STALE',
-            `another process numbers CRLs and has published none after ${String(expectedNumber ?? 'none')} ` +
-              `for ${maxWaitMs / 1000} s`,
+            `another process holds the lease that numbers CRLs; it published no CRL after number ` +
+              `${String(expectedNumber ?? 'none')} for ${maxWaitMs / 1000} s`,
           )
         await waitFor(clock, lookMs, undefined)
       }
@@ -54,5 +54,5 @@ export function numberedByLeader(storage: CaStorage, leadership: Leadership, clo
 }
 
 const lookMs = 100
-/** Longer than a lease: by then this process leads, or another one does. */
+/** Longer than a lease: after that time this process leads, or another one does. */
 const maxWaitMs = 30_000

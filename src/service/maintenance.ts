@@ -47,7 +47,7 @@ export function maintain(
     repeated(clock, seconds * 1000, perform, (error) =>
       logger.error(
         { code: codeOf(error), message: String(error) },
-        `the CA could not ${what}; it tries again`,
+        `the CA could not ${what}; it is tried again`,
       ),
     )
   const stops = [

@@ -185,7 +185,7 @@ export class X509SvidValidator {
       : rejectedBy([Object.freeze({ ...fault, path: verdict.path.certificates })], verdict.spent)
   }
 
-  /** Last, so that nobody's text is read whose certificate is refused anyway. */
+  /** Last, so that the receipt of a refused certificate is not parsed. */
   #requireReceipt(verdict: X509SvidVerdict, leaf: Certificate, receipt: string | undefined): X509SvidVerdict {
     const { receipts } = this.#options
     if (receipts === undefined || !verdict.ok) return verdict

@@ -95,7 +95,7 @@ export async function listSecureFiles(path: string, nowMs: number): Promise<read
   try {
     // As with files: a link may point to a directory of another user.
     if ((await lstat(path)).isSymbolicLink())
-      throw new PkiError('ERR_KEY_STORAGE', `${path} is a symbolic link`)
+      throw new PkiError('ERR_KEY_STORAGE', `${path} is a symbolic link; expected a directory`)
     names = await readdir(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return []

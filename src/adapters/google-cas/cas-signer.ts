@@ -171,7 +171,7 @@ class GoogleCasSigner implements CasSigner {
     } catch (cause) {
       throw isPkiError(cause)
         ? cause
-        : new PkiError('ERR_CA_UNAUTHENTICATED', 'accessToken gave no token', { cause })
+        : new PkiError('ERR_CA_UNAUTHENTICATED', 'accessToken returned no token', { cause })
     }
     // RFC 6750 §2.1.
     if (typeof token === 'string' && /^[A-Za-z0-9._~+/-]+=*$/.test(token)) return token
@@ -199,7 +199,7 @@ function namesOf(names: readonly GeneralName[]): JsonObject {
     if (name.type === 'uri') lists.uris.push(name.value)
     else if (name.type === 'dns') lists.dnsNames.push(name.value)
     else if (name.type === 'ip') lists.ipAddresses.push(formatIpAddress(name.address))
-    else throw new PkiError('ERR_CA_REFUSED', `Google CAS signs no names of the type ${name.type} here`)
+    else throw new PkiError('ERR_CA_REFUSED', `names of the type ${name.type} cannot be sent to Google CAS`)
   }
   return lists
 }

@@ -1,4 +1,4 @@
-// A server interceptor for grpc-js: a call goes on when the policies allow it.
+// A server interceptor for grpc-js: a call continues when the policies allow it.
 
 import type { Metadata, ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js'
 import type { AuthenticationRequest } from '../../auth/index.ts'

@@ -1,4 +1,4 @@
-// Middleware for Express, Connect, node:http and Fastify: a request goes on when the policies allow it.
+// Middleware for Express, Connect, node:http and Fastify: a request continues when the policies allow it.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -59,7 +59,7 @@ export interface HttpAuthorization {
  * The path is compared as it was sent, before a router has changed it: choose `pathNormalization` by what the
  * router takes for the same.
  *
- * @throws ERR_INVALID_ARGUMENT, also without `authenticator` and `peerIdOf`: nobody would have an identity
+ * @throws ERR_INVALID_ARGUMENT, also without `authenticator` and `peerIdOf`: no caller would have an identity
  * @example
  * ```ts
  * import { createServer } from 'node:http'
@@ -96,7 +96,7 @@ export function httpAuthorization(options: HttpAuthorizationOptions): HttpAuthor
       request.authorization = Object.freeze({ caller, principal, rule: decision.rule })
       return undefined
     } catch {
-      // Only code that was given can fail here; whatever it is, the request does not go on.
+      // Only code that was given can fail here; whatever it is, the request is not passed on.
       return refusals.unavailable
     } finally {
       request.socket.removeListener('close', abort)

@@ -8,7 +8,7 @@ export class CrlPaths {
   readonly first: Crl | undefined
   readonly #lists = new Map<string, Crl>()
 
-  /** Every list is read once here: a stranger's request must not walk through all shards of all issuers. */
+  /** Every list is read once here: an unauthenticated request must not visit all shards of all issuers. */
   constructor(lists: readonly Crl[]) {
     this.first = lists[0]
     for (const list of lists)

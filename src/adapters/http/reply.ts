@@ -48,7 +48,7 @@ export function sendReply(request: IncomingMessage, response: ServerResponse, re
   else response.end(body)
 }
 
-/** A list of many megabytes is hashed once, and not for everybody who asks for it. */
+/** A list of many megabytes is hashed once, not for each request. */
 function tagOf(body: Uint8Array): string {
   const known = tags.get(body)
   if (known !== undefined) return known

@@ -109,7 +109,7 @@ export class Resources {
     })
 
   /**
-   * To find that a list is still current costs a look at every entry: strangers that ask share one look
+   * To find that a list is still current costs a look at every entry: concurrent requests share one look
    * in `listAgeMs`.
    */
   #currentLists(): Promise<CrlPaths> {
@@ -157,7 +157,7 @@ export class Resources {
     return once.map(({ der }) => encodePem('CERTIFICATE', der)).join('')
   }
 
-  /** Holders of certificates below these are to renew: whoever is not in this process asks here. */
+  /** Holders of certificates below these must renew; those in other processes find out here. */
   async #tainted(): Promise<Reply> {
     const nowMs = this.#sources.clock.monotonic()
     if (this.#doubted === undefined || nowMs >= this.#doubted.untilMs) {
@@ -210,7 +210,9 @@ export class Resources {
     return this.#cached('application/json', JSON.stringify(document))
   }
 
-  /** One look for all who ask meanwhile: it asks the store, and strangers must not multiply that. */
+  /**
+   * One look for all concurrent requests: it reads the store, which unauthenticated callers must not load.
+   */
   #readiness(): Promise<Readiness> {
     this.#look ??= (async () => this.#sources.readiness())().finally(() => {
       this.#look = undefined
@@ -237,7 +239,7 @@ export class Resources {
 const tilePath = /^tile\/(entries|[0-9]{1,2})(\/x[0-9]{3})*\/[0-9]{3}(\.p\/[0-9]{1,3})?$/
 const maxTilePath = 128
 const tileAgeSeconds = 24 * 3600
-/** How old the lists may be that are handed out. */
+/** The maximum age of the lists that are returned. */
 const listAgeMs = 5000
 const maxQuestions = 2_000
 /** Of a request about one certificate by SHA-256, which has 160 octets, escaped. */

@@ -162,7 +162,10 @@ export class Pkcs11KeyManager implements KeyManager {
     if (object === undefined)
       throw new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has ${shown}`)
     if (found.length > 1) {
-      throw new PkiError('ERR_HSM_KEY_AMBIGUOUS', `${found.length} private keys in the token have ${shown}`)
+      throw new PkiError(
+        'ERR_HSM_KEY_AMBIGUOUS',
+        `${found.length} private keys in the token have ${shown}; expected one`,
+      )
     }
     return this.#signer(object.label === '' ? object.objectId.toString('hex') : object.id, object, publicKey)
   }

@@ -95,8 +95,8 @@ export class Pkcs11Signer implements Signer {
     if (!(await this.#verifies(data, signature))) {
       throw new PkiError(
         'ERR_HSM_SIGNATURE',
-        `the token's signature with the key ${this.id} does not verify with its public key; it is not ` +
-          'returned',
+        `the token's signature with the key ${this.id} does not verify with its public key; it was ` +
+          'discarded',
       )
     }
     return signature

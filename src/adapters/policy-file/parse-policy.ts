@@ -7,7 +7,7 @@ import { readYaml } from './read-yaml.ts'
 /** @throws ERR_POLICY_INVALID with `file:line:column`, ERR_LIMIT_EXCEEDED, ERR_PEER_NOT_INSTALLED */
 export async function parsePolicy(text: string, file: string): Promise<IssuancePolicy> {
   const [document, second] = await readYaml(text, file)
-  if (second !== undefined) second.fault([], 'a second document; a policy is one document')
+  if (second !== undefined) second.fault([], 'found a second document; a policy is one document')
   const { value, fault } = document as NonNullable<typeof document>
   return createRulePolicy(value as PolicyDocument, { fault })
 }

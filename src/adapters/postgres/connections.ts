@@ -176,7 +176,7 @@ export class Connections {
       throw new PkiError(
         'ERR_STORE_UNAVAILABLE',
         `PostgreSQL: synchronous_commit is off for role ${String(row['role'])} in database ` +
-          `${String(row['database'])}; on is needed: a crash would lose what was answered`,
+          `${String(row['database'])}; expected on: otherwise a crash can lose writes that were acknowledged`,
       )
     if (row?.['is_standby'] !== 'f' && row?.['is_standby'] !== false)
       throw new PkiError('ERR_STORE_UNAVAILABLE', 'PostgreSQL: the server is a standby, which cannot write')
@@ -190,7 +190,7 @@ export class Connections {
   ): ReturnType<PostgresClient['query']> {
     this.#warned.delete(client)
     const config = { text, values: [...values], types, ...(name === undefined ? {} : { name }) }
-    // The server ends what takes too long; the rest is for a server that is not reached any more.
+    // The server ends what takes too long; the rest is for a server that is no longer reachable.
     const limitMs = this.#options.statementTimeoutMs + graceMs
     return this.#within(limitMs, client.query(config), 'the server did not answer in time')
   }

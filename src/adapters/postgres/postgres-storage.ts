@@ -30,10 +30,10 @@ export interface PostgresStorageOptions {
   readonly connection?: string | PostgresConnection
   /**
    * A `pg.Pool` instead of a connection. Its sessions get settings of this store, so nothing else should use
-   * it. Whoever made it ends it.
+   * it. Its creator closes it.
    */
   readonly pool?: PostgresPool
-  /** The schema that has the tables; created if it is not there. Default `spiffe_pki`. */
+  /** The schema that has the tables; created if it does not exist. Default `spiffe_pki`. */
   readonly schema?: string
   /**
    * The CA that the store belongs to, such as its trust domain: written when the store is created, and

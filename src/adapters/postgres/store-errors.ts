@@ -21,7 +21,7 @@ export function isOfValue(error: unknown): boolean {
 }
 
 /**
- * Whether the connection cannot be used any more: it is broken, the server ends it, or the server is now a
+ * Whether the connection can no longer be used: it is broken, the server ends it, or the server is now a
  * standby.
  */
 export function isOfConnection(error: unknown): boolean {
@@ -36,13 +36,9 @@ export function storeError(error: unknown, isUnknown = false): PkiError {
   const state = sqlStateOf(error)
   const text = error instanceof Error ? error.message : String(error)
   if (isOfValue(error))
-    return new PkiError(
-      'ERR_INVALID_ARGUMENT',
-      `the store does not take a value: ${text} (SQLSTATE ${state})`,
-      {
-        cause: error,
-      },
-    )
+    return new PkiError('ERR_INVALID_ARGUMENT', `the database refused a value: ${text} (SQLSTATE ${state})`, {
+      cause: error,
+    })
   const found = state === undefined ? text : `${text} (SQLSTATE ${state})`
   const outcome =
     isUnknown && isOfConnection(error) ? 'whether it was written is not known' : 'nothing was written'

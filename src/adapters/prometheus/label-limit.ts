@@ -21,7 +21,7 @@ export class LabelLimit {
   /**
    * A value for every label of the metric: what is not given is empty; too long is cut off; a set beyond
    * the limit
-   * becomes `other` in every label, so that strangers cannot fill the registry.
+   * becomes `other` in every label, so that callers cannot fill the registry.
    *
    * @throws ERR_INVALID_ARGUMENT for a label that the metric does not have
    */

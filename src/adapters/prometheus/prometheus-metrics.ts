@@ -121,7 +121,7 @@ class PrometheusMetrics implements Metrics {
   ): { readonly metric: Registered['metric']; readonly limited: Record<string, string> } {
     const found = this.#registered.get(name)
     if (found?.row.kind !== kind)
-      throw new PkiError('ERR_INVALID_ARGUMENT', `${quoted(name)} is no ${kind} of metricNames`)
+      throw new PkiError('ERR_INVALID_ARGUMENT', `${quoted(name)} is not a ${kind} of metricNames`)
     return { metric: found.metric, limited: found.labels.limit(labels) }
   }
 }

@@ -40,7 +40,7 @@ export function acceptPeer(
     return reason
   }
   peers.set(socket, peer)
-  // HTTP/2 hands out a Proxy in the place of its socket: it passes properties on, and is another object.
+  // HTTP/2 gives a Proxy instead of its socket: it passes properties on, but is another object.
   if (socket.alpnProtocol === 'h2') Object.defineProperty(socket, behindProxy, { value: socket })
   identity.connections.add(new AcceptedConnection(socket, peer, identity.verifier, options))
   return peer

@@ -46,7 +46,7 @@ export class PeerVerifier {
   readonly chains: ClientChains = new ClientChains()
   readonly #validator: X509SvidValidator
   readonly #options: VerifierOptions
-  /** By the list that `verify` has handed out; a resumed peer comes back with the same list. */
+  /** By the list that `verify` has returned; a resumed peer has the same list. */
   readonly #accepted = new WeakMap<readonly Certificate[], AcceptedChain>()
 
   constructor(options: VerifierOptions) {

@@ -126,7 +126,7 @@ function readAddress(text: string): URL {
 function readAuth(given: VaultAuth): VaultAuth {
   const auth = readOptions('auth', given, { token: 'guard', appRole: 'guard', kubernetes: 'guard' })
   if (Object.keys(auth).length !== 1)
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'auth: one of token, appRole and kubernetes is needed')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'auth: one of token, appRole and kubernetes is required')
   const { appRole, kubernetes } = auth
   if (appRole !== undefined)
     readOptions('auth.appRole', appRole, { roleId: 'required', secretId: 'required', mount: 'guard' })

@@ -101,7 +101,7 @@ function namesOf(names: readonly GeneralName[]): JsonObject {
     if (name.type === 'uri') lists.uri_sans.push(name.value)
     else if (name.type === 'dns') lists.alt_names.push(name.value)
     else if (name.type === 'ip') lists.ip_sans.push(formatIpAddress(name.address))
-    else throw new PkiError('ERR_CA_REFUSED', `Vault signs no names of the type ${name.type} here`)
+    else throw new PkiError('ERR_CA_REFUSED', `names of the type ${name.type} cannot be sent to Vault`)
   }
   const all = [...lists.uri_sans, ...lists.alt_names]
   if (all.some((name) => /[,\s]/.test(name)))

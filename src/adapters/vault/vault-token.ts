@@ -12,7 +12,7 @@ type Supplied = string | (() => string | Promise<string>)
 
 /** How the client proves who it is: exactly one of them. @inline */
 export interface VaultAuth {
-  /** A token that somebody else obtained. */
+  /** A token that another program obtained. */
   readonly token?: Supplied
   readonly appRole?: {
     readonly roleId: string
@@ -69,7 +69,7 @@ export class VaultToken {
       if (!isPkiError(error, 'ERR_CA_UNAUTHENTICATED') || (await this.#isValid(token, signal))) throw error
       if (this.#token === token) this.#token = undefined
       const next = await abortable(this.#current(), signal)
-      // A token that somebody else obtained is refused again.
+      // A token that another program obtained is refused again.
       if (next === token) throw error
       return perform(next)
     }
@@ -124,7 +124,7 @@ export class VaultToken {
       renewable,
     } = isJsonObject(auth) ? auth : ({} as JsonObject)
     if (typeof token !== 'string' || !/^[\x21-\x7e]{1,4096}$/.test(token))
-      throw new PkiError('ERR_CA_REPLY', `the login at ${this.#http.origin} gave no token`)
+      throw new PkiError('ERR_CA_REPLY', `the login at ${this.#http.origin} returned no token`)
     return this.#keep(token, ttl, renewable)
   }
 
@@ -152,8 +152,8 @@ export class VaultToken {
   }
 
   /**
-   * Where that fails, the next call logs in. For a token that somebody else obtained there is no login: it is
-   * renewed again while it lives.
+   * Where that fails, the next call logs in. For a token that another program obtained there is no login: it
+   * is renewed again while it lives.
    */
   async #renew(token: string, renewable: boolean, seconds: number): Promise<void> {
     if (this.#isClosed || this.#token !== token) return
@@ -171,7 +171,10 @@ export class VaultToken {
       const leftSeconds = seconds / 3
       if (this.#token === token && this.#auth.token === undefined) this.#token = undefined
       else if (this.#token === token && leftSeconds >= 1) this.#renewLater(token, renewable, leftSeconds)
-      this.#logger.warn({ reason: String(error) }, 'the token of Vault was not renewed; another try follows')
+      this.#logger.warn(
+        { reason: String(error) },
+        'the token of Vault was not renewed; the renewal is tried again',
+      )
     }
   }
 }
@@ -179,7 +182,10 @@ export class VaultToken {
 async function supply(given: Supplied, name: string): Promise<string> {
   const value: unknown = typeof given === 'function' ? await given() : given
   if (typeof value === 'string' && /^[\x21-\x7e]{1,16384}\s*$/.test(value)) return value.trim()
-  throw new PkiError('ERR_CA_UNAUTHENTICATED', `${name} gave no text of visible ASCII characters`)
+  throw new PkiError(
+    'ERR_CA_UNAUTHENTICATED',
+    `${name} returned something other than text of visible ASCII characters`,
+  )
 }
 
 /** 32 days, Vault's own maximum. */

@@ -63,7 +63,7 @@ export interface AuditLogOptions {
   /**
    * Receive each batch of records before the checkpoint over it is signed, in the order of the log: a
    * callback, or `createAuditFile`. After a crash a batch may come twice, with the same indexes. A sink that
-   * fails is logged, and the log goes on; until it resolves, no checkpoint is signed.
+   * fails is logged, and the log continues; until it resolves, no checkpoint is signed.
    */
   readonly sinks?: readonly AuditSink[] | undefined
   readonly clock?: Pick<Clock, 'now'> | undefined
@@ -206,8 +206,8 @@ export class AuditLog {
     throw new PkiError(
       'ERR_AUDIT_LOG',
       `the log has ${size} signed entries, and the store ${last === undefined ? 'no' : 'another'} entry ` +
-        `${size - 1}: the store is an older one, or that of another log. Bring back the latest store: ` +
-        'nothing is added to the log of one that has lost records',
+        `${size - 1}: the store is an older copy, or belongs to another log. Restore the latest store: ` +
+        'a log is not extended from a store that has lost records',
     )
   }
 
@@ -238,7 +238,7 @@ export class AuditLog {
   }
 
   /**
-   * The receipt of an entry that is on its way into the log, as text that stands alone (C2SP tlog-proof, with
+   * The receipt of an entry that is on its way into the log, as self-contained text (C2SP tlog-proof, with
    * the entry as extra data): `createReceiptChecker` verifies it. Call it before the entry is stored; it
    * resolves when `integrate` has signed a checkpoint over it.
    *

@@ -1,4 +1,4 @@
-// Receipts that somebody waits for: of entries that are on their way into the log.
+// Receipts of entries that are not in the log yet, for the callers that wait for them.
 
 import { PkiError } from '../../errors/index.ts'
 import type { AuditReceipt } from '../audit-receipt.ts'
@@ -59,5 +59,5 @@ function nameOf(entry: Uint8Array): string {
 }
 
 function aborted(): PkiError {
-  return new PkiError('ERR_ABORTED', 'aborted while the receipt of an audit record was awaited')
+  return new PkiError('ERR_ABORTED', 'aborted while waiting for the receipt of an audit record')
 }

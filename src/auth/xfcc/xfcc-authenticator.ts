@@ -176,8 +176,7 @@ export class XfccAuthenticator implements Authenticator {
     for (const name of request.tls?.presentedChain[0]?.subjectAltName ?? [])
       if (name.type === 'uri' && this.#identities.has(name.value))
         throw authenticationError(
-          `a request of the proxy ${name.value} without ${xfccHeader}; expected the header that names its ` +
-            'client',
+          `the proxy ${name.value} sent a request without ${xfccHeader}, the header that names its client`,
         )
   }
 

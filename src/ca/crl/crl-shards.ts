@@ -14,7 +14,7 @@ import type { KeyIdentifier } from '../records/certificate-record.ts'
 export interface CrlDistribution {
   /**
    * The http URL, without a slash at its end, under which `createHttpHandler` serves the lists: its own URL
-   * and `/crl`. Then every certificate names the list that it stands in (RFC 5280 §4.2.1.13).
+   * and `/crl`. Then every certificate names the list that it belongs to (RFC 5280 §4.2.1.13).
    */
   readonly url?: string | undefined
   /**
@@ -69,7 +69,7 @@ export function shardOf(serialNumber: Uint8Array, { shards }: ReadCrlDistributio
   return String((((serialNumber[length - 2] ?? 0) << 8) | (serialNumber[length - 1] ?? 0)) % shards)
 }
 
-/** The shards that new certificates stand in. */
+/** The shards that new certificates belong to. */
 export function shardNames({ shards }: ReadCrlDistribution): readonly string[] {
   return Array.from({ length: shards }, (_, at) => String(at))
 }

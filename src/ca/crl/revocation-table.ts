@@ -27,7 +27,7 @@ export class RevocationTable {
     this.#issuer = issuer
   }
 
-  /** The shards that revoked certificates stand in. */
+  /** The shards that revoked certificates belong to. */
   get shards(): ReadonlySet<string> {
     return this.#shards
   }

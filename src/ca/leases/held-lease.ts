@@ -44,7 +44,7 @@ export interface HeldLease extends AsyncDisposable {
 }
 
 /**
- * Tries to acquire a lease, and goes on trying: at each third of its life it is renewed, or another try is
+ * Tries to acquire a lease, and keeps trying: at each third of its life it is renewed, or another try is
  * made. The end is counted on a monotonic clock from before the store was asked, so that this process stops
  * before the store gives the lease to another one. An error of the store is logged; the lease is kept to its
  * end. Disposing of it releases the lease.
@@ -164,7 +164,7 @@ class Holding implements HeldLease {
     } catch (error) {
       // The lease goes on to its end: the store may answer again before it.
       const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
-      logger.warn({ lease: name, holder, code, message: String(error) }, 'the lease could not be asked for')
+      logger.warn({ lease: name, holder, code, message: String(error) }, 'the lease could not be requested')
     }
   }
 
@@ -182,7 +182,10 @@ class Holding implements HeldLease {
     try {
       await leases.release(lease)
     } catch (error) {
-      logger.warn({ lease: name, message: String(error) }, 'the lease was not released: it ends by itself')
+      logger.warn(
+        { lease: name, message: String(error) },
+        'the lease was not released; it remains until it expires',
+      )
     }
   }
 }

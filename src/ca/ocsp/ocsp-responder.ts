@@ -86,7 +86,7 @@ export class OcspResponder {
       if (this.#settings.clock.now() >= issuer.notAfterMs) this.#keys.delete(other)
   }
 
-  /** Never throws for what a stranger sends: the refusals of RFC 6960 §2.3 say what was wrong. */
+  /** Never throws for the content of a request: the refusals of RFC 6960 §2.3 say what was wrong. */
   async answer(der: Uint8Array): Promise<OcspAnswer> {
     let question: OcspQuestion
     try {

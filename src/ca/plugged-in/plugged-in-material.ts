@@ -1,4 +1,4 @@
-// CA material that somebody else made, in the files that Istio and Kubernetes name.
+// CA material made by other tools, in files with the names that Istio and Kubernetes use.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readMountedFiles } from '../../internal/files/mounted-files.ts'
@@ -85,9 +85,12 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   const signer = inFile(keyFile, () => new SoftwareSigner(importPrivateKey(keyText), { id: keyFile }))
   const roots = inFile(rootFile, () => unique(Certificate.listFromPem(rootText)))
   if (certificate.basicConstraints?.ca !== true)
-    throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} holds no CA certificate (RFC 5280 §4.2.1.9)`)
+    throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} has no CA certificate (RFC 5280 §4.2.1.9)`)
   if (!certificate.publicKey.equals(signer.publicKey))
-    throw new PkiError('ERR_CA_MATERIAL', `${keyFile} holds another key than the one of ${certificateFile}`)
+    throw new PkiError(
+      'ERR_CA_MATERIAL',
+      `the private key in ${keyFile} does not match the certificate in ${certificateFile}`,
+    )
   const chainText = isKubernetes ? '' : (files['cert-chain.pem'] ?? '')
   const listed =
     chainText.trim() === '' ? [] : inFile('cert-chain.pem', () => Certificate.listFromPem(chainText))

@@ -51,7 +51,7 @@ export function checkRemoteLeaf(
 
 function checkNames(certificate: Certificate, { csr, subject, subjectAltName }: RemoteSigningRequest): void {
   if (!certificate.publicKey.equals(csr.publicKey))
-    throw new PkiError('ERR_CA_REPLY', 'it is for another key than that of the request')
+    throw new PkiError('ERR_CA_REPLY', 'its public key is not that of the request')
   const isSubject = subject === undefined ? certificate.subject.isEmpty : certificate.subject.equals(subject)
   if (!isSubject)
     throw new PkiError(
@@ -65,7 +65,7 @@ function checkNames(certificate: Certificate, { csr, subject, subjectAltName }: 
   if (!isSame)
     throw new PkiError(
       'ERR_CA_REPLY',
-      `its subject alternative names are not the ${wanted.length} that were decided on`,
+      `its subject alternative names are not the ${wanted.length} names that the policy allowed`,
     )
   if (certificate.basicConstraints?.ca === true) throw new PkiError('ERR_CA_REPLY', 'it is a CA certificate')
 }

@@ -140,8 +140,10 @@ class RegistrationAuthority implements CertificateAuthority {
     const { publicKey } = request.verify()
     const { subjectAltName, subject, ttlSeconds, maxTtlSeconds = Infinity } = content
     const given: unknown = subjectAltName
-    if (!Array.isArray(given) || given.length > this.#profile.maxNames)
-      throw new PkiError('ERR_LINT', `more names than the ${this.#profile.maxNames} of the profile`)
+    const { maxNames } = this.#profile
+    if (!Array.isArray(given)) throw new PkiError('ERR_LINT', 'subjectAltName must be an array of names')
+    if (given.length > maxNames)
+      throw new PkiError('ERR_LINT', `found ${given.length} names; the profile allows at most ${maxNames}`)
     requireCount('maxTtlSeconds of the content', maxTtlSeconds, 1, Infinity)
     const asked = validitySeconds(this.#profile, ttlSeconds)
     const seconds = Math.min(asked, maxTtlSeconds)
@@ -170,7 +172,10 @@ class RegistrationAuthority implements CertificateAuthority {
   async sign(prepared: PreparedCertificate, options: SignOptions = {}): Promise<IssuedCertificate> {
     const pending = this.#pending.get(prepared)
     if (pending === undefined)
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'sign: not prepared by this authority, or forwarded before')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        'sign: the certificate was not prepared by this authority, or was forwarded before',
+      )
     this.#pending.delete(prepared)
     if (this.#clock.monotonic() - pending.monotonicMs > maxAgeMs)
       throw new PkiError(
@@ -230,7 +235,7 @@ class RegistrationAuthority implements CertificateAuthority {
   #elsewhere(what: string): PkiError {
     return new PkiError(
       'ERR_CA_REFUSED',
-      `a registration authority has no ${what}: they are those of ${this.#signer.name}`,
+      `a registration authority has no ${what}; ${this.#signer.name} has them`,
     )
   }
 
@@ -282,9 +287,9 @@ function requestNumber(): SerialNumber {
   return parseSerialNumber(Buffer.from(generateSerialNumber()).toString('hex'))
 }
 
-/** Of prepared bytes, as for every authority. */
+/** The lifetime of prepared bytes, as for every authority. */
 const maxAgeMs = 60_000
 /** Of a certificate's end, as `checkRemoteLeaf` accepts it. */
 const toleranceSeconds = 300
-/** Roots, with those of before. */
+/** Roots, including the previous ones. */
 const maxKept = 128

@@ -26,7 +26,7 @@ export interface RemoteCall {
  *
  * @throws ERR_CA_UNAUTHENTICATED for 401 and 403; ERR_CA_REFUSED for other 4xx; ERR_CA_UNAVAILABLE for 429,
  * 5xx and
- *   where there is no answer in time; ERR_CA_REPLY for an answer that is too large or no JSON object;
+ *   where there is no answer in time; ERR_CA_REPLY for an answer that is too large or not a JSON object;
  * ERR_ABORTED
  */
 export async function callRemoteCa(fetcher: GuardedFetcher, call: RemoteCall): Promise<JsonObject> {
@@ -50,7 +50,7 @@ export async function callRemoteCa(fetcher: GuardedFetcher, call: RemoteCall): P
   if (status === 200 && json !== undefined) return json
   const told = json === undefined ? '' : shown(call.reasonOf(json), call.secrets).slice(0, maxReason)
   const what = `${name} answered ${url.pathname} with status ${status}${told === '' ? '' : `: ${told}`}`
-  throw new PkiError(codeOf(status), status === 200 ? `${what} and no JSON object` : what)
+  throw new PkiError(codeOf(status), status === 200 ? `${what}; expected a JSON object` : what)
 }
 
 /** Without secrets, and without control characters, which would write lines of their own into a log. */
@@ -63,7 +63,7 @@ function shown(reason: string, secrets: readonly unknown[]): string {
 
 function failure(name: string, cause: unknown): PkiError {
   if (!isPkiError(cause))
-    return new PkiError('ERR_CA_UNAVAILABLE', `${name} cannot be asked: ${String(cause)}`, { cause })
+    return new PkiError('ERR_CA_UNAVAILABLE', `the request to ${name} failed: ${String(cause)}`, { cause })
   if (cause.code === 'ERR_ABORTED' || cause.code === 'ERR_CLOSED') return cause
   const code = cause.code === 'ERR_LIMIT_EXCEEDED' ? 'ERR_CA_REPLY' : 'ERR_CA_UNAVAILABLE'
   return new PkiError(code, `${name}: ${cause.message}`, { cause })

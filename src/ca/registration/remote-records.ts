@@ -9,7 +9,7 @@ import type { CertificateStore, IssuanceOutcome, WriteOptions } from '../records
 
 /**
  * The store of a registration authority. What it decides is on record before it is forwarded, under a request
- * number; the certificate is on record, under its issuer and serial number, before it is handed out.
+ * number; the certificate is recorded, under its issuer and serial number, before it is returned.
  *
  * @param isOurs Whether an issuer is the registration authority: then the serial number is a request number.
  */
@@ -32,7 +32,7 @@ export function remoteRecords(
   ): Promise<void> => {
     if (!isOurs(id.issuer)) return store.recordOutcome(id, outcome, options)
     const intent = forwarded.get(id.serialNumber)
-    // Whatever the store answers: nobody asks again with the certificate.
+    // Whatever the store answers: the certificate is not available for another attempt.
     forwarded.delete(id.serialNumber)
     if (!('certificate' in outcome)) return store.recordOutcome(id, outcome, options)
     // A certificate is never on record under a request number.

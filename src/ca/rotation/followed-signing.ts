@@ -24,7 +24,7 @@ export class FollowedSigning {
     this.#gate = gate
   }
 
-  /** Those that have signed come first: their CRLs and OCSP responses go on. @throws as `apply` */
+  /** Those that have signed come first: their CRLs and OCSP responses continue. @throws as `apply` */
   static async open(
     state: RotationState,
     steps: RotationSteps,
@@ -45,7 +45,7 @@ export class FollowedSigning {
       try {
         await authority.rotate(await followedMaterial(steps, state, one))
       } catch (error) {
-        logger.error({ id: one.record.id, error }, 'the CRLs of an earlier authority cannot go on')
+        logger.error({ id: one.record.id, error }, 'no more CRLs can be signed for an earlier authority')
       }
     }
     return new FollowedSigning(authority, steps, gate)

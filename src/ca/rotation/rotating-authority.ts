@@ -9,7 +9,7 @@ import type { RotatingAuthority } from './rotation-contract.ts'
  * A CA whose keys are replaced on schedule, without an interruption: a successor with a new key is published
  * in
  * the trust bundle before it signs, and the CA before stays there until its last leaf has expired. The states
- * are in `storage`: opened again, it goes on. Of several processes on one storage one takes the steps, by a
+ * are in `storage`: opened again, it continues. Of several processes on one storage one takes the steps, by a
  * lease, and the others follow.
  *
  * @throws ERR_ROTATION_PLAN where publish-before-use or leaf ≤ CA cannot hold, as `planRotation`;

@@ -69,9 +69,8 @@ export type RotationEvent =
 /**
  * A CA whose keys are replaced in steps: prepared, published, active, retired, revoked; tainted where a key
  * is
- * doubted. Each step is one durable write. Called again after a crash it goes on; called again after success
- * it
- * changes nothing. Disposing of it ends the schedule.
+ * doubted. Each step is one durable write. Called again after a crash it continues; called again after
+ * success it changes nothing. Disposing of it ends the schedule.
  *
  * @inline
  */
@@ -97,7 +96,7 @@ export interface RotatingAuthority extends AsyncDisposable {
   /**
    * Marks an authority as doubted, and tells the listeners that holders are to renew. The active one is
    * replaced first: a next one is prepared and published where there is none, and activated as soon as its
-   * root may be used; until then the call throws ERR_ROTATION_EARLY, and goes on when it is made again.
+   * root may be used; until then the call throws ERR_ROTATION_EARLY, and continues when it is repeated.
    *
    * @throws as `prepareNext`, `publish`, `activate`
    */

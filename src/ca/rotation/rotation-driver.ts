@@ -131,7 +131,7 @@ function stepOf(state: string | undefined): RotationStep {
   return state === 'prepared' ? 'publish' : 'activate'
 }
 
-/** An earlier authority that nothing needs any more, or one that expired before it signed. */
+/** An earlier authority that is no longer needed, or one that expired before it signed. */
 async function overdue(steps: RotationSteps, state: RotationState): Promise<string | undefined> {
   const { plan, clock } = steps.context
   for (const one of state.held) {

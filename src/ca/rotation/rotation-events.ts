@@ -27,7 +27,7 @@ export class RotationEvents {
     return () => void this.#listeners.delete(own)
   }
 
-  /** Tells nobody anything from now on. */
+  /** No listener is called after this. */
   close(): void {
     this.#listeners.clear()
   }
@@ -57,7 +57,7 @@ export class RotationEvents {
   /** A listener that throws must not stop a rotation. */
   tell(event: RotationEvent): void {
     if (event.kind === 'failed')
-      this.#logger.error({ error: String(event.error) }, 'the rotation could not go on; it tries again')
+      this.#logger.error({ error: String(event.error) }, 'a step of the rotation failed; it is tried again')
     for (const listener of [...this.#listeners]) {
       try {
         listener(Object.freeze(event))

@@ -67,13 +67,13 @@ function checkFields(certificate: Certificate, wanted: WantedIntermediate): void
   const refuse = (found: string, expected: string): never => {
     throw new PkiError('ERR_CA_REPLY', `${found}; expected ${expected}`)
   }
-  if (!certificate.publicKey.equals(csr.publicKey)) refuse('it is for another key', 'the key of the request')
+  if (!certificate.publicKey.equals(csr.publicKey)) refuse('its public key differs', 'the key of the request')
   if (!certificate.subject.equals(csr.subject))
     refuse(`its subject is ${certificate.subject.toString()}`, csr.subject.toString())
   const foreign = certificate.subjectAltName?.find(
     (name) => name.type !== 'uri' || name.value !== trustDomain.idString,
   )
-  if (foreign !== undefined) refuse('it has another subject alternative name', trustDomain.idString)
+  if (foreign !== undefined) refuse('its subject alternative name differs', trustDomain.idString)
   if (certificate.basicConstraints?.ca !== true) refuse('it is not a CA certificate', 'cA TRUE')
   for (const usage of ['keyCertSign', 'cRLSign'] as const)
     if (certificate.keyUsage?.has(usage) !== true) refuse(`its key usage lacks ${usage}`, usage)

@@ -54,7 +54,7 @@ export function createLocalUpstream(options: LocalUpstreamOptions): UpstreamAuth
   })
   const { ca, directory } = read
   if ((ca === undefined) === (directory === undefined))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createLocalUpstream: one of ca and directory is needed')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'createLocalUpstream: one of ca and directory is required')
   const maxTtlSeconds = requireCount('maxTtlSeconds', read.maxTtlSeconds ?? oneYear, 1)
   const pathLength = requireCount('pathLength', read.pathLength ?? 0, 0, 255)
   const material =
@@ -142,7 +142,7 @@ function proven(csr: CertificateRequest, trustDomain: TrustDomain): CertificateR
     const foreign = csr.subjectAltName?.find(
       (name) => name.type !== 'uri' || name.value !== trustDomain.idString,
     )
-    if (foreign !== undefined) refuse(`it has another name than ${trustDomain.idString}`)
+    if (foreign !== undefined) refuse(`its subject alternative name is not ${trustDomain.idString}`)
     return publicKey
   } catch (cause) {
     if (isPkiError(cause, 'ERR_CA_REFUSED')) throw cause

@@ -76,7 +76,7 @@ async function readOnce(
   names: readonly string[],
   { mayVanish, code }: { readonly mayVanish: boolean; readonly code: PkiErrorCode },
 ): Promise<Readonly<Record<string, string>> | undefined> {
-  // Names come from strangers too: `constructor` must not find what every object inherits.
+  // Names can come from a client: `constructor` must not find what every object inherits.
   const files = Object.create(null) as Record<string, string>
   let at = directory
   try {

@@ -236,5 +236,5 @@ function nameOf(id: string, version?: number): string {
 }
 
 function notFound(id: string): PkiError {
-  return new PkiError('ERR_KEY_NOT_FOUND', `no available key manager holds this key of ${id}`)
+  return new PkiError('ERR_KEY_NOT_FOUND', `no available key manager has this version of the key ${id}`)
 }

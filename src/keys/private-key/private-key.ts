@@ -145,7 +145,7 @@ function readPem(input: string | Uint8Array, passphrase: string | Uint8Array | u
   if (stated === undefined) throw foreignLabel(block.label)
   const found = formOfDer(block.der)
   if (found !== stated)
-    throw malformedKey(`the PEM label ${block.label} means ${stated}, but the content is ${found}`)
+    throw malformedKey(`the PEM label ${block.label} stands for ${stated}, but the content is ${found}`)
   return readDer(block.der, passphrase)
 }
 

@@ -89,7 +89,7 @@ function parts(
     if (tests.length === 0) part.faultAt(part.path, 'is empty; it needs at least one field')
     found.push(tests)
   })
-  if (given && found.length === 0) rule.fault(list, 'is an empty list; leave the key out for any')
+  if (given && found.length === 0) rule.fault(list, 'is an empty list; omit the key to allow any value')
   return found
 }
 
@@ -122,7 +122,7 @@ function readSource(source: DocumentReader, { namespace, principal }: RuleContex
     Object.hasOwn(value, 'serviceAccounts') &&
     ['principals', 'namespaces'].some((other) => Object.hasOwn(value, other))
   )
-    source.fault('serviceAccounts', 'cannot stand beside principals or namespaces')
+    source.fault('serviceAccounts', 'cannot be combined with principals or namespaces')
   return { tests, exact }
 }
 
@@ -186,7 +186,7 @@ function fieldOf(reader: DocumentReader, field: string): FieldValues | undefined
     values.push(value)
   })
   if (given === undefined) return undefined
-  if (values.length === 0) reader.faultAt(place, 'is an empty list; leave the key out')
+  if (values.length === 0) reader.faultAt(place, 'is an empty list; omit the key')
   return { values, negative: false, fault: (i, message) => reader.faultAt([...place, i], message) }
 }
 

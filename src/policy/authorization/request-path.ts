@@ -54,13 +54,13 @@ function withoutDots(path: string): string {
 export function compilePathMatch(text: string): StringTest | string {
   if (!/[{}]/.test(text)) return compileStringMatch(text)
   const fault = (what: string): string => `${JSON.stringify(text)} is not a path template: ${what}`
-  if (!text.startsWith('/')) return fault('it has to begin with /')
+  if (!text.startsWith('/')) return fault('it must begin with /')
   const segments = text.slice(1).split('/')
   const rest = segments.indexOf('{**}')
   for (const [i, segment] of segments.entries()) {
     if (segment === '{*}' || segment === '{**}') {
-      if (rest >= 0 && i > rest) return fault('{**} has to be the last operator')
-    } else if (/[{}*]/.test(segment)) return fault('an operator, {*} or {**}, is a whole segment')
+      if (rest >= 0 && i > rest) return fault('{**} must be the last operator')
+    } else if (/[{}*]/.test(segment)) return fault('an operator, {*} or {**}, must be a whole segment')
   }
   if (rest < 0) return templateTest(segments)
   const head = templateTest(segments.slice(0, rest))

@@ -58,7 +58,9 @@ export async function askWebhook(
   const body = Buffer.from(JSON.stringify(questionOf(clock, request, caller, decision)))
   const over = new AbortController()
   const late = new Promise<never>((_, reject) => {
-    over.signal.addEventListener('abort', () => reject(new Error('no answer in time')), { once: true })
+    over.signal.addEventListener('abort', () => reject(new Error(`no response within ${timeoutMs} ms`)), {
+      once: true,
+    })
   })
   const stop = clock.schedule(() => over.abort(), timeoutMs, { keepAlive: true })
   const ask = async (): Promise<unknown> => {

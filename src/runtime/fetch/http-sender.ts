@@ -78,7 +78,7 @@ export function createHttpSender(
         sent.on('upgrade', (_response, socket) => {
           socket.destroy()
           rejected(
-            new PkiError('ERR_FETCH_FAILED', `${url.origin} changes the protocol, which was not asked`),
+            new PkiError('ERR_FETCH_FAILED', `${url.origin} switched protocols, which was not requested`),
           )
         })
         sent.on('response', (response) => {

@@ -193,7 +193,10 @@ class CachingJwtSource implements JwtSource {
       failure: undefined,
     }
     if (this.#entries.set(key, entry) !== undefined) return entry
-    throw new PkiError('ERR_LIMIT_EXCEEDED', 'createJwtSource: maxTokens tokens are being fetched now')
+    throw new PkiError(
+      'ERR_LIMIT_EXCEEDED',
+      'createJwtSource: the number of tokens being fetched has reached maxTokens',
+    )
   }
 
   /**
@@ -235,7 +238,7 @@ class CachingJwtSource implements JwtSource {
       entry.failure = error
       entry.retryMs = this.#clock.monotonic() + backoffMs(entry.failures++)
       const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
-      this.#logger.warn({ code, audience: wanted.audience, reason: String(error) }, 'no new JWT-SVID')
+      this.#logger.warn({ code, audience: wanted.audience, reason: String(error) }, 'JWT-SVID not renewed')
       throw error
     } finally {
       entry.flight = undefined
@@ -262,7 +265,10 @@ function wantedToken(
   hint: string | undefined,
 ): Omit<TokenRequest, 'signal'> {
   if (typeof audience !== 'string' || audience === '' || (hint !== undefined && typeof hint !== 'string'))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'token: audience and hint must be texts, audience not empty')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'token: audience must be a non-empty string, and hint a string',
+    )
   return {
     audience,
     ...(id === undefined ? {} : { id: SpiffeId.from(id) }),

@@ -1,5 +1,5 @@
 // Many identities in one process: a source for each SPIFFE ID, renewed by one queue, with a limit on requests
-// at one time; those that nobody uses are forgotten.
+// at one time; unused ones are removed.
 
 import { PkiError } from '../../errors/index.ts'
 import { LruMap } from '../../internal/lru-map.ts'
@@ -47,7 +47,7 @@ interface IdentityDemand {
 export interface X509Sources extends AsyncDisposable {
   /** How many identities are held. */
   readonly size: number
-  /** The SVID that is held and valid, at once; undefined where there is none. Counts as a use. */
+  /** The current SVID if it is valid, without waiting; otherwise undefined. Counts as a use. */
   current(id: SpiffeId | string): X509Identity | undefined
   /**
    * The SVID of an identity: the one held, or a new one. After a failure the next attempt is made by the

@@ -135,7 +135,7 @@ export class RenewingX509Source implements X509Source {
     return keptAlive(this.#clock, async () => {
       for await (const next of this.#latest.follow(ended)) if (this.#isValid(next)) return next
       this.#requireOpen()
-      throw new PkiError('ERR_ABORTED', 'aborted while the first SVID was awaited')
+      throw new PkiError('ERR_ABORTED', 'aborted while waiting for the first SVID')
     })
   }
 
@@ -195,7 +195,7 @@ export class RenewingX509Source implements X509Source {
     return identity
   }
 
-  /** Whoever holds the roots, or connections that they let in, looks at them again. */
+  /** Holders of the roots, and of connections that were verified with them, check again. */
   #bundlesChanged(): void {
     const identity = this.#latest.value
     if (this.#closed.signal.aborted || identity === undefined) return
@@ -223,7 +223,7 @@ export class RenewingX509Source implements X509Source {
     const dueMs = spreadPointMs(this.#clock.now() + minRenewalMs, renewAtMs, taintSpreadSeconds * 1000)
     this.#schedule(dueMs)
     const fields = { id: identity.svid.id.toString(), renewAt: new Date(dueMs) }
-    this.#logger.warn(fields, 'the authority above the SVID is tainted; it is renewed early')
+    this.#logger.warn(fields, 'the authority that issued the SVID is tainted; the SVID is renewed early')
   }
 
   #failed(error: unknown): unknown {

@@ -34,7 +34,7 @@ export function parseManifest(octets: Uint8Array): BackupManifest {
   try {
     json = parseJson(octets, { maxBytes: maxManifestOctets })
   } catch (cause) {
-    throw damaged(`its manifest is no JSON: ${cause instanceof Error ? cause.message.slice(0, 100) : ''}`)
+    throw damaged(`its manifest is not JSON: ${cause instanceof Error ? cause.message.slice(0, 100) : ''}`)
   }
   if (!isJsonObject(json) || json['version'] !== 1) throw damaged('its manifest is not of version 1')
   const { trustDomain, created, schema, keyStorage, keys } = json

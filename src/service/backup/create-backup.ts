@@ -1,5 +1,5 @@
-// A backup of a running CA: a copy of the store, made by its own thread while issuance goes on, the encrypted
-// key files, and what they belong to, in one encrypted archive.
+// A backup of a running CA: a copy of the store, made by its own thread while issuance continues, the
+// encrypted key files, and what they belong to, in one encrypted archive.
 
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -65,7 +65,7 @@ export async function createBackup(source: BackupSource, options: BackupOptions)
   if (storage === undefined)
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'backup: the records are in a storage that was given; back that up by its own tools, and `keys/`',
+      'backup: the option `storage` was given; back up that storage with its own tools, and also `keys/`',
     )
   const passphrase = await newPassphrase('backup', read.passphrase)
   const created = new Date(source.clock.now())
@@ -180,7 +180,7 @@ async function giveName(temporary: string, path: string): Promise<void> {
     await link(temporary, path)
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
-    throw new PkiError('ERR_INVALID_ARGUMENT', `backup: ${path} exists; a backup overwrites no file`, {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `backup: ${path} exists; a backup does not overwrite files`, {
       cause,
     })
   }
@@ -188,7 +188,7 @@ async function giveName(temporary: string, path: string): Promise<void> {
   await syncDirectory(dirname(path))
 }
 
-/** Copies that a process left which was killed: the store has one process, so they are nobody's. */
+/** Copies left by a killed process: the store has one process, so no other process uses them. */
 async function removeOldCopies(directory: string): Promise<void> {
   for (const name of await readdir(directory))
     if (name.startsWith(copyPrefix)) await rm(join(directory, name), { force: true })

@@ -59,8 +59,8 @@ export interface RestoredBackup {
 /**
  * Makes the directory of a CA from a backup. It appears under its name when everything in it was checked and
  * is on the disk; an existing directory is never touched. What a killed restoration into the same directory
- * has left beside it is removed. The CA goes on with the same root, keys, records and audit log; the next CRL
- * has a number by the clock, which is above any that was published since the backup. What was issued and
+ * has left beside it is removed. The CA continues with the same root, keys, records and audit log; the next
+ * CRL has a number by the clock, which is above any that was published since the backup. What was issued and
  * revoked since then is not known to it: revoke such certificates again with `revoke(…, { certificate })`.
  *
  * @throws ERR_BACKUP_DAMAGED for a damaged, truncated or reordered archive; ERR_KEY_PASSPHRASE;

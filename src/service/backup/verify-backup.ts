@@ -121,7 +121,7 @@ async function signWithEach({ authorities }: CaStorage, keys: KeyManager): Promi
       if (state === 'retired' || state === 'revoked') continue
       throw new PkiError(
         'ERR_KEY_NOT_FOUND',
-        `the key ${name} of ${certificate.subject.toString()} is not there`,
+        `the key ${name} of ${certificate.subject.toString()} is missing`,
       )
     }
     if (!(await canSign(signer, certificate)))
@@ -152,7 +152,7 @@ async function proveLog(
   keys: KeyManager,
 ): Promise<void> {
   const signer = await keys.getSigner('audit')
-  if (signer === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', 'the key audit is not there')
+  if (signer === undefined) throw new PkiError('ERR_KEY_NOT_FOUND', 'the key audit is missing')
   const tiles = createTileDirectory(join(directory, 'audit'))
   const origin = `${trustDomain.name}/audit`
   const log = await openAuditLog({ origin, signer, entries: storage.audit, tiles })

@@ -104,7 +104,11 @@ function joseSignature(signature: Uint8Array, alg: JwtSvidAlgorithm): Buffer {
   try {
     return Buffer.from(joinedEcdsaSignature(signature, curves[curve].octets))
   } catch (cause) {
-    throw new PkiError('ERR_JWT_SIGNATURE', `the signer returned no ECDSA signature of ${curve}`, { cause })
+    throw new PkiError(
+      'ERR_JWT_SIGNATURE',
+      `the signer returned something other than an ECDSA signature of ${curve}`,
+      { cause },
+    )
   }
 }
 

@@ -190,7 +190,7 @@ describe('a proxy is not a caller', () => {
   it('without the header its certificate is that of nobody; no other authenticator is asked', async () => {
     const [proxy, other] = certificates
     const both = anyOf(new XfccAuthenticator(options), proxyOf(gateway))
-    await expect(both.authenticate(presenting(proxy))).rejects.toThrow(/gateway without x-forwarded/)
+    await expect(both.authenticate(presenting(proxy))).rejects.toThrow(/gateway sent a request without/)
     for (const one of [presenting(other), presenting(proxy, '10.0.4.1'), from('10.0.3.7', [])])
       expect((await requireCaller(both, one)).credential).toBe('x509')
   })

@@ -93,7 +93,7 @@ describe('health', () => {
     const { check, keys } = await setUp()
     await keys.destroyKey('ca')
     const { ready, problems } = await check.health()
-    expect([ready, problems]).toEqual([false, ['signer: the key of CN=root is not there']])
+    expect([ready, problems]).toEqual([false, ['signer: the key of CN=root is missing']])
   })
 
   it('names lists that are not renewed, first as a warning', async () => {

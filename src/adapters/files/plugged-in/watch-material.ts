@@ -133,7 +133,7 @@ class MaterialFollower {
   async load(): Promise<LoadedFiles<CaMaterial>> {
     const material = await readPluggedInMaterial(this.#directory)
     if (material === undefined)
-      throw new PkiError('ERR_CA_MATERIAL', `${this.#directory} has none of the files of a CA any more`)
+      throw new PkiError('ERR_CA_MATERIAL', `${this.#directory} no longer has any of the files of a CA`)
     const fingerprint = fingerprintOf(material)
     const before = this.#taken
     if (before !== undefined && before.fingerprint !== fingerprint && this.#mustWait(material, fingerprint)) {

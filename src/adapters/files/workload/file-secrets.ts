@@ -22,7 +22,7 @@ export interface FileSecretsOptions {
   readonly closed: AbortSignal
 }
 
-/** A file that somebody uses; the last one to leave ends its watching. */
+/** A file in use; it is watched until its last user releases it. */
 interface Shared {
   readonly files: WatchedFiles<Secret>
   users: number
@@ -61,7 +61,7 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
     const shared = this.#acquire(name)
     try {
       await shared.files.reload()
-      // Not there yet, or not in order: there is none of this name for now.
+      // Missing or invalid: no secret of this name is available for now.
       if (shared.files.latest.value === undefined && !end.aborted) yield undefined
       yield* shared.files.latest.follow(end)
     } finally {
@@ -137,7 +137,7 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
       throw unknown(name, 'the form is file-cert:CHAIN~KEY or file-root:FILE')
     const { directory, allowed } = this.#options
     const paths = given.map((path) => resolve(directory, path))
-    // Whoever may ask for secrets would otherwise read every key that this process can read.
+    // Otherwise a client of this source could read every key file that this process can read.
     if (!paths.every((path) => isInside(path, allowed)))
       throw unknown(name, `files are served from ${allowed.join(', ')} alone: see allowedDirectories`)
     return paths
@@ -150,7 +150,7 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
 
   #aborted(name: string): PkiError {
     if (this.#options.closed.aborted) return new PkiError('ERR_CLOSED', 'the source of files was closed')
-    return new PkiError('ERR_ABORTED', `aborted while the secret ${quoted(name)} was awaited`)
+    return new PkiError('ERR_ABORTED', `aborted while waiting for the secret ${quoted(name)}`)
   }
 }
 

@@ -61,7 +61,7 @@ export function parseFileSet(texts: FileTexts, layouts: readonly FileNames[], no
   const names = layouts.find(({ certificates, key }) => (texts[certificates] ?? texts[key]) !== undefined)
   if (names === undefined) {
     const sought = layouts.map(({ certificates }) => certificates).join(', ')
-    throw new PkiError('ERR_SECRET_FILES', `no certificate file was found; sought: ${sought}`)
+    throw new PkiError('ERR_SECRET_FILES', `no certificate file was found; expected one of ${sought}`)
   }
   const { certificates, privateKey, svid } = parseFileCertificate(texts, names.certificates, names.key)
   const roots = parseRoots(texts, names.roots)
@@ -94,7 +94,7 @@ export function parseFileCertificate(
   if (!PublicKey.from(privateKey).equals(leaf.publicKey))
     throw new PkiError(
       'ERR_SECRET_FILES',
-      `${keyFile} has another key than the certificate in ${certificateFile}`,
+      `the private key in ${keyFile} does not match the certificate in ${certificateFile}`,
     )
   return { certificates, privateKey, svid: svidOf(certificates) }
 }

@@ -20,7 +20,7 @@ import { syncDirectory } from '../file-access.ts'
 /** Options of `createFileSink`. @inline */
 export interface FileSinkOptions {
   readonly source: X509Source
-  /** Where the files are written; made if it is not there. Nobody else writes in it. */
+  /** Where the files are written; created if it does not exist. No other program writes to it. */
   readonly directory: string
   /** Permissions of the files. Default 0o600: their owner alone reads the key. */
   readonly mode?: number
@@ -51,7 +51,7 @@ const optionKinds: OptionKinds<FileSinkOptions> = {
 /**
  * Writes `cert-chain.pem`, `key.pem` and `root-cert.pem` now and after each change of the source, until it is
  * disposed of. The three are links into a directory of one generation, and the link `..data` to it is
- * replaced in one step: after a kill at any moment the set of before or the new one is there, whole. A
+ * replaced in one step: after a kill at any moment either the previous set or the new one is complete. A
  * program that opens the files one by one may open them before and after a change: tell it to read again in
  * `onWritten`. When the source loses its SVID (`onWithdrawn`), the files stay, and `lastError` is
  * ERR_SVID_UNAVAILABLE.
@@ -142,7 +142,7 @@ class FollowingSink implements FileSink {
       this.#follow(current)
     } catch (error) {
       this.#gone = error as Error
-      this.#logger.error({ reason: String(error) }, 'the source has no SVID; its certificate files stay')
+      this.#logger.error({ reason: String(error) }, 'the source has no SVID; its files are kept unchanged')
     }
   }
 
@@ -156,7 +156,7 @@ class FollowingSink implements FileSink {
         await this.#write(identity)
       } catch (error) {
         this.#lastError = error as Error
-        this.#logger.error({ reason: String(error) }, 'certificate files not written; the old ones stay')
+        this.#logger.error({ reason: String(error) }, 'certificate files not written; the old ones remain')
         this.#cancelRetry = this.#clock.schedule(() => this.#follow(identity), retryMs)
       }
     }
@@ -272,7 +272,7 @@ async function isSame(place: string, files: Readonly<Record<string, string>>): P
   return true
 }
 
-/** Removes what no link leads to: sets of before, and what a kill left. */
+/** Removes what no link refers to: previous sets, and the leftovers of a killed process. */
 async function prune(directory: string): Promise<void> {
   const current = await readlink(join(directory, dataLink))
   for (const name of await readdir(directory)) {
@@ -284,7 +284,7 @@ async function prune(directory: string): Promise<void> {
   }
 }
 
-/** Whoever may read the files may enter the directory. */
+/** Users that may read the files may enter the directory. */
 function directoryMode(mode: number): number {
   return 0o700 | (mode & 0o040 ? 0o050 : 0) | (mode & 0o004 ? 0o005 : 0)
 }

@@ -1,5 +1,5 @@
-// The certificate, key and roots of a workload that somebody else keeps in files, as a source for TLS and for
-// proxies.
+// The certificate, key and roots of a workload that another program writes to files, as a source for TLS and
+// for proxies.
 
 import { resolve } from 'node:path'
 import { PkiError } from '../../../errors/index.ts'
@@ -72,7 +72,7 @@ const optionKinds: OptionKinds<FileSourceOptions> = {
 
 /**
  * Follows the certificate, key and roots in a directory. They are read as one set and checked: the key is
- * that of the certificate, the chain leads to a root. A change that is refused leaves the set of before in
+ * that of the certificate, the chain leads to a root. A refused change leaves the previous set in
  * use; `status.lastError` says why. A certificate without a SPIFFE ID takes SVID and bundle back
  * (`onWithdrawn`).
  *
@@ -160,7 +160,7 @@ class WatchingFileSource implements FileSource {
       for await (const identity of this.#identities.follow(ended))
         if (identity === this.#valid()) return identity
       this.#requireOpen()
-      throw new PkiError('ERR_ABORTED', `aborted while an SVID was awaited: ${this.#whyNone()}`)
+      throw new PkiError('ERR_ABORTED', `aborted while waiting for an SVID: ${this.#whyNone()}`)
     })
   }
 
@@ -210,7 +210,7 @@ class WatchingFileSource implements FileSource {
 
   #become({ svid, privateKey, bundle }: FileSet): void {
     if (svid === undefined || bundle === undefined) {
-      // Connections that rest on the SVID and the roots of before must not outlive them.
+      // Connections that were verified with the previous SVID and roots must not outlive these.
       if (this.#identities.value !== undefined) this.#withdrawals.set(undefined)
       return
     }
@@ -235,7 +235,8 @@ class WatchingFileSource implements FileSource {
     if (failure !== undefined) return failure.message
     if (latest.value === undefined) return 'the files were not read yet; await source.ready()'
     const { svid, certificates } = latest.value
-    if (svid === undefined) return 'the certificate is no X.509-SVID; it is in source.secrets as "default"'
+    if (svid === undefined)
+      return 'the certificate is not an X.509-SVID; it is in source.secrets as "default"'
     return `the certificate expired at ${certificates[0]?.notAfter.toISOString() ?? ''}`
   }
 

@@ -28,7 +28,7 @@ export interface WatchedFilesOptions<T> {
   readonly metrics: Metrics
 }
 
-/** Reads at once, and then until it is disposed of. A change that is refused leaves the value of before. */
+/** Reads at once, and then until it is disposed of. After a refused change the previous value remains. */
 export class WatchedFiles<T> implements AsyncDisposable {
   readonly latest: LatestValue<T> = new LatestValue<T>()
   readonly #options: WatchedFilesOptions<T>
@@ -92,7 +92,7 @@ export class WatchedFiles<T> implements AsyncDisposable {
         this.#fingerprint = fingerprint
         this.#set(value)
         logger.info({ files: what }, 'secret read from files')
-      } else if (isRecovered) logger.info({ files: what }, 'the files are as they were, and in order')
+      } else if (isRecovered) logger.info({ files: what }, 'the files are valid again, with the same content')
     } catch (error) {
       this.#refuse(error)
     }
@@ -111,7 +111,7 @@ export class WatchedFiles<T> implements AsyncDisposable {
     if (error.message !== this.#failure?.message)
       logger.error(
         { files: what, code: error.code, reason: error.message },
-        'files refused; the secret of before, if any, stays',
+        'files refused; the previous secret, if any, remains in use',
       )
     this.#failure = error
   }

@@ -164,7 +164,7 @@ class CertificateService {
         work.stopLost = this.#clock.schedule(() => {
           this.#logger.error(
             { peer: call.getPeer(), stage: work.stage },
-            'work on a request does not end: its place is released',
+            'a request is still being processed long after its time limit; its place is released',
           )
           leave()
         }, lostAfterTimeouts * timeoutMs)

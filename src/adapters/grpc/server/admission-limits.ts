@@ -4,12 +4,12 @@ import { checkCounts, checkMeasures } from '../../../internal/numbers.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 
 /**
- * Limits of a listener. A connection is a stranger until one of its calls was authenticated.
+ * Limits of a listener. A connection is unauthenticated until one of its calls was authenticated.
  */
 export interface AdmissionLimits {
   /**
-   * Maximum number of open connections of the server. When it is reached, the oldest connection of a stranger
-   * is closed for a new one. Default 10,000.
+   * Maximum number of open connections of the server. When it is reached, the oldest unauthenticated
+   * connection is closed for a new one. Default 10,000.
    */
   readonly maxConnections?: number | undefined
   /**
@@ -19,11 +19,11 @@ export interface AdmissionLimits {
   readonly maxConnectionsPerSource?: number | undefined
   /** Maximum number of open streams of one connection. Default 1,024. */
   readonly maxStreams?: number | undefined
-  /** Maximum number of open streams of a stranger's connection. Default 16. */
+  /** Maximum number of open streams of an unauthenticated connection. Default 16. */
   readonly maxUnauthenticatedStreams?: number | undefined
   /**
-   * Maximum number of calls of strangers of one source, until their work has ended. When it is reached, the
-   * oldest incomplete request is ended. Default 1,024.
+   * Maximum number of calls on unauthenticated connections of one source, until their work has ended. When it
+   * is reached, the oldest incomplete request is ended. Default 1,024.
    */
   readonly maxUnauthenticatedCallsPerSource?: number | undefined
   /** Maximum size of one message in octets. Default 64 KiB. */

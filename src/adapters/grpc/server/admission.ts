@@ -1,5 +1,5 @@
-// Admission of a server: one grpc-js server behind any number of ports, with common limits for strangers on
-// all of them.
+// Admission of a server: one grpc-js server behind any number of ports, with common limits for
+// unauthenticated callers on all of them.
 
 import type { Http2Server, ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
@@ -167,7 +167,7 @@ export class Admission {
 
   #drop(connection: Connection, reason: string): void {
     this.#options.metrics.count(metricNames.grpcConnectionsRefused, { reason })
-    this.logger.debug({ reason, peer: connection.socket.remoteAddress }, 'connection of a stranger closed')
+    this.logger.debug({ reason, peer: connection.socket.remoteAddress }, 'unauthenticated connection closed')
     connection.socket.destroy()
   }
 }

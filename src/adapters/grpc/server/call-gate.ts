@@ -29,8 +29,8 @@ export class CallGate {
   readonly #options: CallGateOptions
   readonly #connections = new WeakMap<ServerHttp2Session, Connection>()
   /**
-   * Queued streams of strangers: grpc-js takes about 0.1 ms to begin a call, and one turn of the event loop
-   * may bring thousands.
+   * Queued streams of unauthenticated connections: grpc-js takes about 0.1 ms to begin a call, and one turn
+   * of the event loop may bring thousands.
    */
   readonly #line = new TurnLine(passedPerTurn)
   /** The call whose stream is being passed to grpc-js, which creates its objects synchronously. */
@@ -131,7 +131,7 @@ export class CallGate {
   #timeout(call: AdmittedCall): void {
     const { connection } = call
     this.#end(call, 'timeout')
-    // Otherwise a stranger that leaves requests unfinished would fill its places again and again.
+    // Otherwise a caller that leaves requests unfinished would occupy its places again and again.
     if (!connection.authenticated) connection.endSoon?.()
   }
 
@@ -163,7 +163,7 @@ export class CallGate {
     this.#options.metrics.count(metricNames.grpcConnectionsRefused, { reason: 'wasted streams' })
     this.#options.logger.warn(
       { reason: 'wasted streams', peer: connection.socket.remoteAddress, streams: maxWastedStreams },
-      'connection of a stranger closed: streams that were reset or over a limit',
+      'unauthenticated connection closed: streams that were reset or over a limit',
     )
     connection.session?.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
     connection.endSoon?.()

@@ -11,9 +11,9 @@ export class Source {
   readonly connections: Set<Connection> = new Set()
   /** Connections without an authenticated call, the oldest first. */
   readonly strangers: Set<Connection> = new Set()
-  /** Calls of strangers whose request is not complete, the oldest first. */
+  /** Unauthenticated calls whose request is not complete, the oldest first. */
   readonly incomplete: Set<AdmittedCall> = new Set()
-  /** Calls of strangers whose work has not ended. */
+  /** The number of unauthenticated calls whose work has not ended. */
   strangerCalls = 0
 
   readonly #forget: (source: Source) => void
@@ -71,7 +71,7 @@ export class Connection {
     return this.#authenticated
   }
 
-  /** Removes the limits of strangers from this connection. */
+  /** Removes the limits of unauthenticated connections from this connection. */
   markAuthenticated(): void {
     if (this.#authenticated) return
     this.#authenticated = true

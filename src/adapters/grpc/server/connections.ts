@@ -112,7 +112,7 @@ export class Connections {
     this.#warn(
       'evicted',
       { source: source.address, connections: source.connections.size, limit },
-      'connection of a stranger closed: too many connections',
+      'unauthenticated connection closed: too many connections',
     )
     oldest.socket.destroy()
     return true

@@ -210,7 +210,7 @@ export class ApiSource implements WorkloadApiSource {
     await jwt
   }
 
-  /** Nobody catches what is thrown at the receipt of a message: it would end the process. */
+  /** An exception in the receipt of a message is uncaught, and would end the process. */
   #take(read: () => void): void {
     try {
       read()

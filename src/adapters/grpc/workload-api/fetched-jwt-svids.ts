@@ -40,7 +40,10 @@ export class FetchedJwtSvids {
       signal,
     )
     if (svids.length > maxJwtSvids)
-      throw new PkiError('ERR_WORKLOAD_API', `the Workload API returned ${svids.length} JWT-SVIDs`)
+      throw new PkiError(
+        'ERR_WORKLOAD_API',
+        `the Workload API returned ${svids.length} JWT-SVIDs; at most ${maxJwtSvids} are read`,
+      )
     const meant = svids.filter((answer) => hint === undefined || answer.hint === hint)
     // Of two with the same hint, the first is used (W-12).
     const chosen = hint === undefined ? meant : meant.slice(0, 1)

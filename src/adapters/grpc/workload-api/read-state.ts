@@ -22,7 +22,8 @@ type Identity = WorkloadState['identities'][number]
  */
 export function readX509State(response: X509SVIDResponse, nowMs: number, logger: Logger): WorkloadState {
   if (response.svids.length === 0) throw malformed('it has no X.509-SVID (W-12)')
-  if (response.svids.length > maxIdentities) throw malformed(`it has ${response.svids.length} X.509-SVIDs`)
+  if (response.svids.length > maxIdentities)
+    throw malformed(`it has ${response.svids.length} X.509-SVIDs; at most ${maxIdentities} are read`)
   const hints = new Set<string>()
   const bundles = new Map<string, TrustBundle>()
   const identities: Identity[] = []
@@ -107,7 +108,8 @@ function readKey(der: Uint8Array): KeyObject {
  * Keys have `kid`; `use` is absent or ignored (R21). A key of another type does not affect the others (B-5).
  */
 function readJwkSet(jwks: Uint8Array): readonly JwtAuthority[] {
-  if (jwks.length > maxJwksBytes) throw malformed(`a JWK set has ${jwks.length} octets`)
+  if (jwks.length > maxJwksBytes)
+    throw malformed(`a JWK set has ${jwks.length} octets; at most ${maxJwksBytes} are read`)
   const { keys } = Object(parseJson(jwks)) as { readonly keys?: unknown }
   if (!Array.isArray(keys)) throw malformed('a JWK set has no keys')
   const authorities: JwtAuthority[] = []

@@ -117,13 +117,19 @@ function fromCertificate(cryptoki: Cryptoki, session: Handle, key: TokenObject):
 function ecOrEdwards(keyType: number, parameters: Buffer, point: Buffer): Uint8Array {
   if (keyType === ck.CKK_EC) return ecSpki(parameters, point)
   if (keyType === ck.CKK_EC_EDWARDS) return ed25519Spki(point)
-  throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key of the type 0x${keyType.toString(16)}`)
+  throw new PkiError(
+    'ERR_KEY_UNSUPPORTED',
+    `the token has a key of the type 0x${keyType.toString(16)}; expected CKK_RSA, CKK_EC or CKK_EC_EDWARDS`,
+  )
 }
 
 function keyTypeOf(cryptoki: Cryptoki, session: Handle, handle: Handle): number {
   const keyType = ulong(attributes(cryptoki, session, handle, [ck.CKA_KEY_TYPE])[0] as Buffer)
   if (keyType === ck.CKK_RSA || keyType === ck.CKK_EC || keyType === ck.CKK_EC_EDWARDS) return keyType
-  throw new PkiError('ERR_KEY_UNSUPPORTED', `the token has a key of the type 0x${keyType.toString(16)}`)
+  throw new PkiError(
+    'ERR_KEY_UNSUPPORTED',
+    `the token has a key of the type 0x${keyType.toString(16)}; expected CKK_RSA, CKK_EC or CKK_EC_EDWARDS`,
+  )
 }
 
 /**

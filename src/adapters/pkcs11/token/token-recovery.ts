@@ -71,7 +71,7 @@ export class TokenRecovery {
     this.#breaker.succeeded()
   }
 
-  /** Ends the probes; nothing is recovered any more. */
+  /** Ends the probes; nothing is recovered afterwards. */
   stop(): void {
     this.#closed = true
     this.#breaker.stop()

@@ -87,7 +87,7 @@ export class IssuanceWrites {
       if (added.has(keyOf(id))) return undefined
       const blocked = blockOf(subjectsOf(values))
       if (blocked !== undefined) return blocked
-      // Where neither is there any more, another process has ended what was in the way: a retry may succeed.
+      // If neither exists any longer, another process has removed the conflict: a retry may succeed.
       return recorded.has(keyOf(id)) || values[idempotencyKeyAt] === null
         ? serialExists(id)
         : idempotencyKeyUsed()

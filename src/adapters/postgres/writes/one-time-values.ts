@@ -104,7 +104,7 @@ function statementsOf(S: string): Readonly<Record<'add' | 'take' | 'prune' | 'co
     take: prepared(
       `DELETE FROM ${table} WHERE key = $1 ` + `RETURNING value, expires_at_ms, ${serverTimeSql} AS now_ms`,
     ),
-    // Rows that another process removes at the same time are skipped: nobody waits.
+    // Rows that another process removes at the same time are skipped, without waiting.
     prune: prepared(
       `DELETE FROM ${table} WHERE key IN (SELECT key FROM ${table} ` +
         `WHERE expires_at_ms <= ${now} ORDER BY expires_at_ms LIMIT 10000 FOR UPDATE SKIP LOCKED)`,

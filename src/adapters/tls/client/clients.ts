@@ -119,7 +119,7 @@ class GuardedAgent extends Agent {
     // @types/node declares neither method on https.Agent; both are documented for http.Agent.
     Object.assign(this, {
       createConnection: (options: RequestOptions, done: OpenedConnection): TLSSocket | undefined => {
-        // Node also opens connections for waiting requests, where nobody would catch what is thrown.
+        // Node also opens connections for waiting requests, where an exception would be uncaught.
         try {
           return this.#open(options)
         } catch (error) {

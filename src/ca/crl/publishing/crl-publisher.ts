@@ -55,7 +55,7 @@ export class CrlPublisher {
   }
 
   /**
-   * The shards of this key: those that new certificates stand in, those that have a list or a revoked
+   * The shards of this key: those that new certificates belong to, those that have a list or a revoked
    * certificate from a time when the number of shards was another.
    */
   async shards(): Promise<readonly string[]> {

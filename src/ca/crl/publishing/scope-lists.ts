@@ -179,8 +179,8 @@ export class ScopeLists {
     if (shard !== completeList && url === undefined && previous === undefined)
       throw new PkiError(
         'ERR_CRL_SHARD_UNKNOWN',
-        `issueCrl: certificates stand in the CRL shard ${JSON.stringify(shard)}, which has no list, and ` +
-          'without the url of crlDistribution that they name none can be made',
+        `issueCrl: the CRL shard ${JSON.stringify(shard)} has certificates and no list yet; its first list ` +
+          'requires the url of crlDistribution that the certificates name',
       )
     const crlNumber = nextNumber(
       this.#times.numberFrom(thisUpdateMs),

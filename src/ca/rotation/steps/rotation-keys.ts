@@ -37,7 +37,7 @@ export async function unusedKey(
   }
   const signer = await keys.getSigner(id, version)
   if (signer !== undefined) return { signer, version, isNew }
-  throw new PkiError('ERR_KEY_NOT_FOUND', `the key ${id} (version ${version}) is listed and is not there`)
+  throw new PkiError('ERR_KEY_NOT_FOUND', `the key ${id} (version ${version}) is listed but does not exist`)
 }
 
 /** False where another process, which begins at the same time, has made it: then it is the key of both. */
@@ -62,7 +62,7 @@ export async function signerOf(keys: KeyManager, { record, certificate }: HeldAu
   if (signer === undefined)
     throw new PkiError(
       'ERR_KEY_NOT_FOUND',
-      `the store has the certificate ${certificate.subject.toString()}; its key ${name} is not there: ` +
+      `the store has the certificate ${certificate.subject.toString()}; its key ${name} is missing: ` +
         'restore it from a backup',
     )
   if (!signer.publicKey.equals(certificate.publicKey))

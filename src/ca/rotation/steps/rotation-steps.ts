@@ -110,7 +110,7 @@ export class RotationSteps {
     if (next === undefined) {
       if (state.usable !== undefined && state.usable.record.id === options.id)
         return this.#writer.nothing('publish', state, options)
-      throw wrongState('publish: no authority is prepared; prepareNext makes one')
+      throw wrongState('publish: no authority is prepared; call prepareNext first')
     }
     const details = { ...next.details, publishedMs: this.context.clock.now() }
     return this.#writer.write('publish', state, [this.#writer.moved(next, 'published', details)], options)
@@ -127,7 +127,9 @@ export class RotationSteps {
     if (share > 0) await this.#guard.requireReady(state, next, this.roots(state), options.force === true)
     if (share < 1) {
       if (state.usable === undefined)
-        throw wrongState('activate: no other authority signs the rest; activate it for all')
+        throw wrongState(
+          'activate: no other authority can sign the remaining share; activate this one without a share',
+        )
       const details = { ...next.details, share: share === 0 ? undefined : share }
       return this.#writer.write('activate', state, [this.#writer.moved(next, 'published', details)], options)
     }
@@ -143,7 +145,7 @@ export class RotationSteps {
   #activatable(state: RotationState, { id }: InternalStepOptions): HeldAuthority | undefined {
     const next = id === undefined ? state.next : state.byId(id)
     if (next === undefined)
-      throw wrongState('activate: no authority is published; prepareNext and publish make one')
+      throw wrongState('activate: no authority is published; call prepareNext and publish first')
     if (next.record.state === 'active') return undefined
     if (next.record.state === 'published') return next
     throw wrongState(`activate: ${next.record.id} is ${next.record.state}, and must be published`)
@@ -174,7 +176,7 @@ export class RotationSteps {
     if (one.record.state === 'retired' || one.record.state === 'revoked')
       return this.#writer.nothing('retire', state, options)
     if (one.record.state === 'active')
-      throw wrongState(`retire: ${id} signs; activating the next one retires it`)
+      throw wrongState(`retire: ${id} is active; activate the next authority, which retires this one`)
     return this.#writer.write('retire', state, [this.#writer.moved(one, 'retired', one.details)], options)
   }
 
@@ -183,13 +185,13 @@ export class RotationSteps {
     const one = this.#known(state, id)
     if (one.record.state === 'revoked') return this.#writer.nothing('revoke', state, options)
     if (one.record.state === 'active')
-      throw wrongState(`revoke: ${id} signs; activate another one first, or taint it`)
+      throw wrongState(`revoke: ${id} is active; activate another authority first, or taint this one`)
     if (options.force !== true) await this.#guard.requireUnused(one)
     const details = { ...one.details, share: undefined }
     return this.#writer.write('revoke', state, [this.#writer.moved(one, 'revoked', details)], options)
   }
 
-  /** Whether nothing below an authority is valid any more. */
+  /** Whether no certificate below an authority is still valid. */
   isUnused(one: HeldAuthority): Promise<boolean> {
     return this.#guard.isUnused(one)
   }

@@ -56,8 +56,8 @@ export class StepGuard {
     if (next.certificate.notAfterMs < nowMs + neededSeconds * 1000 - 1000)
       throw new PkiError(
         'ERR_CA_EXPIRED',
-        `activate: ${next.record.id} ends at ${next.certificate.notAfter.toISOString()}, in less than ` +
-          `one leaf of ${neededSeconds} s; revoke it and prepare another one`,
+        `activate: ${next.record.id} expires at ${next.certificate.notAfter.toISOString()}; expected at ` +
+          `least ${neededSeconds} s from now, the lifetime of a leaf; revoke it and prepare another one`,
       )
     await proveMaterial(await materialOf(this.#context, next, roots), proof)
   }

@@ -156,7 +156,7 @@ it.each(['1: a', 'null: a', '[a]: b', '{a: b}: c', '? |\n  a\n: b\n? |\n  a\n: c
 
 it('a second document has its place', async () => {
   await expect(openPolicyFile(file(`${yaml}---\ntrustDomain: a\n`))).rejects.toThrow(
-    /policy.yaml:8:1: a second document/,
+    /policy.yaml:8:1: found a second document/,
   )
 })
 
