@@ -14,6 +14,7 @@ export type { EcdsaEncoding } from './algorithms/verify-signature.ts'
 export { anyPolicy, encodeExtension } from './extensions/extension.ts'
 export { generateSerialNumber, serialNumberBytes, serialNumberFromBytes } from './serial-number.ts'
 export { BasicOcspResponse } from './ocsp/basic-ocsp-response.ts'
+export { readAnswerToAccuse } from './ocsp/ocsp-response.ts'
 export type { OcspSingleResponse } from './ocsp/ocsp-single-response.ts'
 export {
   allReasons,

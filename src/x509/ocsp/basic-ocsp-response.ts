@@ -13,7 +13,7 @@ import type { Extension } from '../extensions/extension.ts'
 import { DistinguishedName } from '../names/distinguished-name.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
-import { readExtensionList, readNonce, readVersion } from './ocsp-extensions.ts'
+import { readExtensionList, readNonce, readVersion, readableNonce } from './ocsp-extensions.ts'
 import { readResponses, readTime } from './ocsp-single-response.ts'
 import type { OcspSingleResponse } from './ocsp-single-response.ts'
 
@@ -38,7 +38,7 @@ export class BasicOcspResponse {
   /** DER of the included certificates, which are not verified yet. */
   readonly certificates: readonly Uint8Array[]
 
-  private constructor(der: Uint8Array, tolerances: readonly Tolerance[]) {
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[], toAccuse: boolean) {
     const outer = readWhole(der, tags.sequence, 'BasicOCSPResponse')
     const { tbs: tbsDer, content: tbs, algorithm, signature } = readSigned(outer, 'tbsResponseData')
     this.tbs = tbsDer
@@ -49,18 +49,25 @@ export class BasicOcspResponse {
     readVersion(tbs, tolerances)
     this.responder = Object.freeze(readResponder(tbs, tolerances))
     this.producedAt = readTime(tbs, 'producedAt')
-    this.responses = readResponses(tbs.expect(tags.sequence, 'responses').inner(), tolerances)
+    this.responses = readResponses(tbs.expect(tags.sequence, 'responses').inner(), tolerances, toAccuse)
     this.extensions = Object.freeze(
       tbs.optional(contextConstructed(1)) ? readExtensionList(tbs, 'responseExtensions', tolerances) : [],
     )
     tbs.finish('tbsResponseData')
-    this.nonce = readNonce(this.extensions)
+    this.nonce = toAccuse ? readableNonce(this.extensions) : readNonce(this.extensions)
   }
 
-  /** Over the content of `responseBytes`, which never changes; as `OcspResponse.parse`. */
-  static parse(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances): BasicOcspResponse {
+  /**
+   * Over the content of `responseBytes`, which never changes; as `OcspResponse.parse`, or `toAccuse` as
+   * `readAnswerToAccuse`.
+   */
+  static parse(
+    der: Uint8Array,
+    tolerances: readonly Tolerance[] = noTolerances,
+    toAccuse = false,
+  ): BasicOcspResponse {
     checkOcspSize(der)
-    return new BasicOcspResponse(der, tolerances)
+    return new BasicOcspResponse(der, tolerances, toAccuse)
   }
 
   /** Whether the signature verifies with this key; does not check the responder's authority. */

@@ -1,7 +1,7 @@
 // Parts common to OCSP requests and responses: version, extension lists, the nonce (RFC 6960 §4.4, RFC 9654).
 
 import { DerReader, contextConstructed, octetString, smallInteger, tags } from '../../der/index.ts'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readExtensions } from '../extensions/extension.ts'
 import type { Extension } from '../extensions/extension.ts'
 import { acceptedBy } from '../tolerances.ts'
@@ -48,6 +48,16 @@ export function readNonce(extensions: readonly Extension[]): Uint8Array | undefi
       `the nonce has ${nonce.length} octets; expected 1 to ${maxNonce} (RFC 9654 §2.1)`,
     )
   return nonce
+}
+
+/** The nonce, if it can be read. */
+export function readableNonce(extensions: readonly Extension[]): Uint8Array | undefined {
+  try {
+    return readNonce(extensions)
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    return undefined
+  }
 }
 
 /** @throws ERR_INVALID_ARGUMENT */

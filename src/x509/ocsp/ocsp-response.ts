@@ -20,33 +20,10 @@ export class OcspResponse {
   readonly answer: BasicOcspResponse | undefined
 
   private constructor(der: Uint8Array, tolerances: readonly Tolerance[]) {
-    const reader = readWhole(der, tags.sequence, 'OCSPResponse')
-    const octets = reader.expect(tags.enumerated, 'responseStatus').content()
-    const status = octets.length === 1 ? statuses[octets[0] as number] : undefined
-    if (status === undefined) throw new PkiError('ERR_OCSP_MALFORMED', 'the OCSP response status is unknown')
-    let answer: BasicOcspResponse | undefined
-    if (reader.optional(contextConstructed(0))) {
-      const wrapper = reader.inner()
-      const bytes = wrapper.expect(tags.sequence, 'responseBytes').inner()
-      wrapper.finish('responseBytes')
-      const type = oidContent(bytes.expect(tags.oid, 'responseType'))
-      if (type !== basicResponse)
-        throw new PkiError(
-          'ERR_OCSP_MALFORMED',
-          `the OCSP response has the type ${type}; expected id-pkix-ocsp-basic`,
-        )
-      answer = BasicOcspResponse.parse(bytes.expect(tags.octetString, 'response').content(), tolerances)
-      bytes.finish('responseBytes')
-    }
-    reader.finish('OCSPResponse')
-    if ((answer === undefined) === (status === 'successful'))
-      throw new PkiError(
-        'ERR_OCSP_MALFORMED',
-        `the OCSP response has the status ${status} with${answer === undefined ? 'out' : ''} an answer`,
-      )
+    const { status, basic } = readEnvelope(der)
     this.der = der
     this.status = status
-    this.answer = answer
+    this.answer = basic && BasicOcspResponse.parse(basic, tolerances)
   }
 
   /**
@@ -72,6 +49,53 @@ export class OcspResponse {
     const der = sequence(element(tags.enumerated, Uint8Array.of(statuses.indexOf(status))))
     return new OcspResponse(der, noTolerances)
   }
+}
+
+/**
+ * The answer of a response that `OcspResponse.parse` refuses, as far as it can be read: without the single
+ * responses and the nonce that cannot. For revocations only: what is left out could have said otherwise.
+ *
+ * @throws as `OcspResponse.parse`
+ */
+export function readAnswerToAccuse(
+  der: Uint8Array,
+  tolerances: readonly Tolerance[],
+): BasicOcspResponse | undefined {
+  checkOcspSize(der)
+  const { basic } = readEnvelope(new Uint8Array(der))
+  return basic && BasicOcspResponse.parse(basic, tolerances, true)
+}
+
+/** The status, and the octets of the BasicOCSPResponse. */
+function readEnvelope(der: Uint8Array): {
+  readonly status: OcspResponseStatus
+  readonly basic: Uint8Array | undefined
+} {
+  const reader = readWhole(der, tags.sequence, 'OCSPResponse')
+  const octets = reader.expect(tags.enumerated, 'responseStatus').content()
+  const status = octets.length === 1 ? statuses[octets[0] as number] : undefined
+  if (status === undefined) throw new PkiError('ERR_OCSP_MALFORMED', 'the OCSP response status is unknown')
+  let basic: Uint8Array | undefined
+  if (reader.optional(contextConstructed(0))) {
+    const wrapper = reader.inner()
+    const bytes = wrapper.expect(tags.sequence, 'responseBytes').inner()
+    wrapper.finish('responseBytes')
+    const type = oidContent(bytes.expect(tags.oid, 'responseType'))
+    if (type !== basicResponse)
+      throw new PkiError(
+        'ERR_OCSP_MALFORMED',
+        `the OCSP response has the type ${type}; expected id-pkix-ocsp-basic`,
+      )
+    basic = bytes.expect(tags.octetString, 'response').content()
+    bytes.finish('responseBytes')
+  }
+  reader.finish('OCSPResponse')
+  if ((basic === undefined) === (status === 'successful'))
+    throw new PkiError(
+      'ERR_OCSP_MALFORMED',
+      `the OCSP response has the status ${status} with${basic === undefined ? 'out' : ''} an answer`,
+    )
+  return { status, basic }
 }
 
 /** id-pkix-ocsp-basic. */

@@ -38,10 +38,15 @@ export interface OcspSingleResponse {
   readonly extensions: readonly Extension[]
 }
 
-/** @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_LIMIT_EXCEEDED above 1,024 */
+/**
+ * `toAccuse` leaves out what cannot be read.
+ *
+ * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_LIMIT_EXCEEDED above 1,024
+ */
 export function readResponses(
   list: DerReader,
   tolerances: readonly Tolerance[],
+  toAccuse: boolean,
 ): readonly OcspSingleResponse[] {
   const responses: OcspSingleResponse[] = []
   while (!list.done) {
@@ -51,27 +56,27 @@ export function readResponses(
         `the OCSP response is about more than ${maxResponses} certificates`,
       )
     const one = list.expect(tags.sequence, 'SingleResponse').inner()
-    const certificateId = OcspCertificateId.over(one.expect(tags.sequence, 'certID').element())
-    const certificateStatus = Object.freeze(readStatus(one))
-    const thisUpdate = readTime(one, 'thisUpdate')
-    const nextUpdate = one.optional(contextConstructed(0)) ? readWrappedTime(one, 'nextUpdate') : undefined
-    const extensions = one.optional(contextConstructed(1))
-      ? readExtensionList(one, 'singleExtensions', tolerances)
-      : noExtensions
-    one.finish('SingleResponse')
-    responses.push(
-      Object.freeze({
-        certificateId,
-        certificateStatus,
-        thisUpdate,
-        nextUpdate,
-        extensions,
-      }),
-    )
+    try {
+      responses.push(readSingle(one, tolerances))
+    } catch (error) {
+      if (!toAccuse || !isPkiError(error)) throw error
+    }
   }
   if (responses.length === 0)
     throw new PkiError('ERR_OCSP_MALFORMED', 'the OCSP response is about no certificate')
   return Object.freeze(responses)
+}
+
+function readSingle(one: DerReader, tolerances: readonly Tolerance[]): OcspSingleResponse {
+  const certificateId = OcspCertificateId.over(one.expect(tags.sequence, 'certID').element())
+  const certificateStatus = Object.freeze(readStatus(one))
+  const thisUpdate = readTime(one, 'thisUpdate')
+  const nextUpdate = one.optional(contextConstructed(0)) ? readWrappedTime(one, 'nextUpdate') : undefined
+  const extensions = one.optional(contextConstructed(1))
+    ? readExtensionList(one, 'singleExtensions', tolerances)
+    : noExtensions
+  one.finish('SingleResponse')
+  return Object.freeze({ certificateId, certificateStatus, thisUpdate, nextUpdate, extensions })
 }
 
 function readStatus(reader: DerReader): OcspCertificateStatus {

@@ -77,7 +77,7 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
   checkMeasures({ clockSkewSeconds }, 0)
   const issuers = (read.issuers ?? []).map((input) => Certificate.from(input))
   const fixed = {
-    issuers: new CrlIssuers(issuers.filter((certificate) => isReadable(() => certificate.checkAll()))),
+    issuers: new CrlIssuers(issuers.filter((certificate) => isReadable(() => certificate.checkPathFields()))),
     covered: new WeakMap(),
     maxAgeMs: maxAgeSeconds * 1000,
     skewMs: clockSkewSeconds * 1000,

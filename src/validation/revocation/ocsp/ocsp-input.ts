@@ -3,6 +3,7 @@
 import { isPkiError } from '../../../errors/index.ts'
 import { OcspResponse } from '../../../x509/index.ts'
 import type { Certificate } from '../../../x509/index.ts'
+import { readAnswerToAccuse } from '../../../x509/internal.ts'
 import type { BasicOcspResponse } from '../../../x509/internal.ts'
 import type { Budget } from '../../budget.ts'
 import { PkiError } from '../../../errors/index.ts'
@@ -79,7 +80,7 @@ function readAnswer(input: OcspResponseInput, formFaults: FormFaults): BasicOcsp
 /** A response that is refused for its form alone can revoke, but cannot show a good status. */
 function readToAccuse(octets: Uint8Array): BasicOcspResponse[] {
   try {
-    const { answer } = OcspResponse.parse(octets, { tolerances: accusingTolerances })
+    const answer = readAnswerToAccuse(octets, accusingTolerances)
     return answer === undefined ? [] : [answer]
   } catch (error) {
     if (isPkiError(error)) return []

@@ -9,22 +9,31 @@ import {
   encodeGeneralizedTime,
   explicit,
   integer,
+  nullElement,
   octetString,
   oid,
   sequence,
 } from '../../../../src/der/index.ts'
-import { createCrlChecker, createOcspChecker } from '../../../../src/validation/index.ts'
-import type { RevocationChecker } from '../../../../src/validation/index.ts'
+import {
+  createCrlChecker,
+  createOcspChecker,
+  validationProfiles,
+  verifyPath,
+} from '../../../../src/validation/index.ts'
+import type { RevocationChecker, ValidationProfile } from '../../../../src/validation/index.ts'
 import {
   Crl,
   OcspCertificateId,
   OcspRequest,
   OcspResponse,
+  buildCertificate,
   extensionOids,
+  keyPurposeOids,
 } from '../../../../src/x509/index.ts'
+import type { Signer } from '../../../../src/x509/index.ts'
 import { signatureAlgorithms } from '../../../../src/x509/internal.ts'
 import { code } from '../../../support/codes.ts'
-import { at, judge, makeChain, makeLeaf, makeList, resign } from '../test-pki.ts'
+import { at, judge, makeChain, makeLeaf, makeList, newSigner, resign, time } from '../test-pki.ts'
 
 const chain = await makeChain()
 const { root, ca, leaf } = chain
@@ -43,23 +52,29 @@ interface Response {
   readonly version?: boolean
   readonly singleExtensions?: boolean
   readonly extensions?: boolean
+  /** The octets of the nonce extension. */
+  readonly nonce?: Uint8Array
+  /** A single response beside it that cannot be read. */
+  readonly beside?: 'before' | 'after'
+  readonly signer?: Signer
+  readonly certificates?: readonly Uint8Array[]
 }
 
-/** A response of the CA about the leaf. */
-async function responseWith({
-  status,
-  version,
-  singleExtensions,
-  extensions,
-}: Response): Promise<Uint8Array> {
+const nonceOid = '1.3.6.1.5.5.7.48.1.2'
+const unreadable = sequence(integer(1))
+
+/** A response about the leaf, of the CA unless there is another signer. */
+async function responseWith(given: Response): Promise<Uint8Array> {
+  const { status, version, singleExtensions, extensions, nonce, beside, signer = ca.signer } = given
   const id = OcspCertificateId.of(leaf, { subject: ca.name, publicKey: ca.signer.publicKey }).der
-  const keyHash = createHash('sha1').update(ca.signer.publicKey.subjectPublicKey).digest()
+  const keyHash = createHash('sha1').update(signer.publicKey.subjectPublicKey).digest()
   const empty = explicit(1, sequence())
   const tbs = sequence(
     ...(version === true ? [explicit(0, integer(0))] : []),
     explicit(2, octetString(keyHash)),
     encodeGeneralizedTime(at(-1).getTime()),
     sequence(
+      ...(beside === 'before' ? [unreadable] : []),
       sequence(
         id,
         status === 'revoked' ? element(0xa1, encodeGeneralizedTime(at(-2).getTime())) : element(0x80),
@@ -67,11 +82,14 @@ async function responseWith({
         explicit(0, encodeGeneralizedTime(at(1).getTime())),
         ...(singleExtensions === true ? [empty] : []),
       ),
+      ...(beside === 'after' ? [unreadable] : []),
     ),
     ...(extensions === true ? [empty] : []),
+    ...(nonce === undefined ? [] : [explicit(1, sequence(sequence(oid(nonceOid), octetString(nonce))))]),
   )
-  const algorithm = signatureAlgorithms[ca.signer.signatureAlgorithm].identifier
-  const basic = sequence(tbs, algorithm, bitString(await ca.signer.sign(tbs)))
+  const algorithm = signatureAlgorithms[signer.signatureAlgorithm].identifier
+  const sent = given.certificates === undefined ? [] : [explicit(0, sequence(...given.certificates))]
+  const basic = sequence(tbs, algorithm, bitString(await signer.sign(tbs)), ...sent)
   const type = oid('1.3.6.1.5.5.7.48.1.1')
   return sequence(element(10, Uint8Array.of(0)), explicit(0, sequence(type, octetString(basic))))
 }
@@ -129,6 +147,64 @@ describe('a response with', () => {
     expect(() => OcspResponse.parse(good)).toThrow(/the tolerance '(explicit-defaults|empty-extensions)'/)
     const tolerances = ['explicit-defaults', 'empty-extensions'] as const
     expect(judge(chain, checking(OcspResponse.parse(good, { tolerances }), 'hard-fail'), leaf)).toBe('good')
+  })
+})
+
+describe('a response that no tolerance accepts', () => {
+  it.each<readonly [string, Partial<Response>]>([
+    ['with the bare octets of a nonce, as before RFC 6960', { nonce: new Uint8Array(16).fill(7) }],
+    ['with an empty nonce', { nonce: octetString() }],
+    ['with a single response before it that cannot be read', { beside: 'before' }],
+    ['with a single response after it that cannot be read', { beside: 'after' }],
+  ])('%s accuses and does not clear', async (_what, odd) => {
+    for (const mode of ['soft-fail', 'hard-fail'] as const) {
+      const checking = async (status: 'good' | 'revoked'): Promise<string> => {
+        const responses = [await responseWith({ status, ...odd })]
+        expect(() => OcspResponse.parse(responses[0]!)).toThrow()
+        return judge(chain, createOcspChecker({ responses, mode, scope: 'leaf' }), leaf)
+      }
+      expect(await checking('revoked')).toBe('ERR_REVOKED')
+      expect(await checking('good')).toBe(mode === 'soft-fail' ? 'good' : 'ERR_REVOCATION_UNKNOWN')
+    }
+  })
+
+  it('of a responder with an odd location in its certificate accuses, and clears by section 6', async () => {
+    const signer = newSigner()
+    const responder = await buildCertificate(
+      {
+        issuer: ca.name,
+        subject: 'CN=responder',
+        publicKey: signer.publicKey,
+        notBefore: at(-1),
+        notAfter: at(1),
+        extensions: {
+          keyUsage: ['digitalSignature'],
+          extendedKeyUsage: [keyPurposeOids.ocspSigning],
+          authorityKeyIdentifier: ca.signer.publicKey.keyIdentifier,
+          other: [
+            { oid: extensionOids.authorityInfoAccess, critical: false, value: sequence() },
+            { oid: '1.3.6.1.5.5.7.48.1.5', critical: false, value: nullElement() },
+          ],
+        },
+      },
+      ca.signer,
+    )
+    const outcome = async (status: 'good' | 'revoked', profile?: ValidationProfile): Promise<string> => {
+      const response = await responseWith({ status, signer, certificates: [responder.der] })
+      const revocation = createOcspChecker({ responses: [response], mode: 'hard-fail', scope: 'leaf' })
+      const verdict = verifyPath(leaf, {
+        anchors: [root.certificate],
+        intermediates: [ca.certificate],
+        time,
+        revocation,
+        ...(profile === undefined ? {} : { profile }),
+      })
+      return verdict.ok ? 'good' : verdict.rejected[0]!.code
+    }
+    expect(await outcome('revoked')).toBe('ERR_REVOKED')
+    expect(await outcome('good')).toBe('ERR_REVOCATION_UNKNOWN')
+    const section6 = { ...validationProfiles.rfc5280, certificateRules: 'path' } as const
+    expect(await outcome('good', section6)).toBe('good')
   })
 })
 
