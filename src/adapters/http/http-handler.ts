@@ -11,10 +11,11 @@ import { systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
 import type { BundleSource } from '../../svid/index.ts'
-import { PipelinedRequests } from './pipelined-requests.ts'
+import { Places } from './places.ts'
 import { plainReply, sendReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import { RequestBodies } from './request-body.ts'
+import { RequestLine } from './request-line.ts'
 import { Resources } from './resources.ts'
 import type { Readiness } from './resources.ts'
 import { UnreadAnswers } from './unread-answers.ts'
@@ -49,8 +50,8 @@ export interface HttpHandlerOptions {
    */
   readonly maxAgeSeconds?: number | undefined
   /**
-   * Requests that are being answered at once; further ones get 503. As many bodies are awaited beside; for a
-   * further one the oldest is refused. Default 256.
+   * Requests that are being answered at once, half of them of one source (IPv4 /32, IPv6 /64); further ones
+   * get 503. As many bodies are awaited beside; for a further one the oldest is refused. Default 256.
    */
   readonly maxRequests?: number | undefined
   /** From the head of a POST to its whole body, in milliseconds. Default 5,000. */
@@ -115,22 +116,26 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     maxPending: maxRequests,
     clock,
   })
-  const pipelined = new PipelinedRequests()
+  const line = new RequestLine()
+  const places = new Places(maxRequests)
   const unread = new UnreadAnswers(maxUnreadOctets)
   const pace = new LogPace(clock)
-  let running = 0
 
   return (request, response, next) => {
     const path = pathOf(request)
     // What is passed on to the rest of an application is not bounded here.
     if (next !== undefined && !isOcsp(path) && !resources.serves(path)) next()
-    else if (pipelined.admit(request, response)) void serve(path, request, response, next)
+    else line.enter(request, response, (source) => void serve(path, source, request, response, next))
   }
 
-  async function serve(path: string, ...[request, response, next]: Parameters<HttpHandler>): Promise<void> {
+  async function serve(
+    path: string,
+    source: string,
+    ...[request, response, next]: Parameters<HttpHandler>
+  ): Promise<void> {
     const reply = isOcsp(path)
-      ? await answerPost(request)
-      : await withPlace(request, () => answer(path, request, resources))
+      ? await answerPost(request, source)
+      : await withPlace(request, source, () => answer(path, request, resources))
     if (reply?.isOwn === true) unread.add(request, response, reply.body.length)
     if (reply !== undefined) sendReply(request, response, reply)
     else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
@@ -138,7 +143,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
   }
 
   /** A body that has not arrived holds no place: half a request must not keep others from their lists. */
-  async function answerPost(request: IncomingMessage): Promise<Reply | undefined> {
+  async function answerPost(request: IncomingMessage, source: string): Promise<Reply | undefined> {
     if (request.method !== 'POST') return plainReply(405, 'only POST', { allow: 'POST' })
     const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
     if (type !== 'application/ocsp-request')
@@ -146,21 +151,21 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     const body = await bodies.read(request)
     // What was not read must not be taken for the next request.
     if (!('octets' in body)) return plainReply(body.status, body.reason, { connection: 'close' })
-    return withPlace(request, () => resources.ocsp(body.octets))
+    return withPlace(request, source, () => resources.ocsp(body.octets))
   }
 
   async function withPlace(
     request: IncomingMessage,
+    source: string,
     perform: () => Reply | undefined | Promise<Reply | undefined>,
   ): Promise<Reply | undefined> {
-    if (running >= maxRequests) return plainReply(503, 'too many requests at once', { 'retry-after': '1' })
-    running++
+    if (!places.take(source)) return plainReply(503, 'too many requests at once', { 'retry-after': '1' })
     try {
       return await perform()
     } catch (error) {
       return unanswered(request, error)
     } finally {
-      running--
+      places.giveBack(source)
     }
   }
 

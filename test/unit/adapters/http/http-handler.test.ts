@@ -387,6 +387,28 @@ describe('HTTP', () => {
     expect((await get('/live')).status).toBe(200)
   })
 
+  it('refuses a source that has half of maxRequests, and no other one', async () => {
+    const gate = deferred()
+    const tiles = { read: () => gate.promise.then(() => new Uint8Array(1)) }
+    const handler = createHttpHandler({ authority, tiles: tiles as never, maxRequests: 4 })
+    await serve((request, response) => {
+      const value = request.headers['x-source']
+      Object.defineProperty(request.socket, 'remoteAddress', { value })
+      handler(request, response)
+    })
+    const from = (source: string, path: string) => get(path, { headers: { 'x-source': source } })
+    const waiting: Promise<Got>[] = []
+    for (let count = 0; count < 2; count++) {
+      const arrived = once(server!, 'request')
+      waiting.push(from('192.0.2.1', '/audit/checkpoint'))
+      await arrived
+    }
+    expect((await from('192.0.2.1', '/live')).status).toBe(503)
+    expect((await from('192.0.2.2', '/live')).status).toBe(200)
+    gate.resolve()
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200])
+  })
+
   describe('half a body', () => {
     const half =
       'POST /ocsp HTTP/1.1\r\nhost: x\r\n' +

@@ -57,8 +57,23 @@ describe('requests that wait for no answer', () => {
       socket.write(requests(500, path))
       expect(await answers(socket)).toBeLessThanOrEqual(16)
       expect(seen[0]?.socket.destroyed).toBe(true)
+      // Node has read all 500, and parses no further.
+      expect(seen).toHaveLength(17)
     },
   )
+
+  it('end it also where each could be answered before the next is read', async () => {
+    let seen = 0
+    const socket = await connectTo((request, response) => {
+      seen++
+      handler(request, response)
+    })
+    const head =
+      'POST /ocsp HTTP/1.1\r\nhost: x\r\ncontent-type: application/ocsp-request\r\ncontent-length: 1\r\n'
+    socket.write(`${head}\r\n0`.repeat(200))
+    expect(await answers(socket)).toBeLessThanOrEqual(16)
+    expect(seen).toBeLessThan(200)
+  })
 
   it('are answered where there are few, and so are any number one after another', async () => {
     const socket = await connectTo(handler)

@@ -1,0 +1,16 @@
+// Closes the connection of a stranger, and ends the parsing of what Node has read from it already.
+
+import type { IncomingMessage } from 'node:http'
+
+/**
+ * Node parses all octets of a read, 64 KiB at a time, also after `destroy`: 2,000 short requests, with two
+ * objects and an event for each, are 15 ms. No documented interface ends that. Node calls `onIncoming` of a
+ * connection's parser for each request; the answer 2, as to CONNECT, says that no HTTP follows. The parser
+ * gets another `onIncoming` with its next connection. Where Node has no such property, the rest is parsed and
+ * ignored.
+ */
+export function endConnection({ socket }: Pick<IncomingMessage, 'socket'>): void {
+  const { parser } = socket as { readonly parser?: { onIncoming?: unknown } | null }
+  if (typeof parser?.onIncoming === 'function') parser.onIncoming = () => 2
+  socket.destroy()
+}
