@@ -91,7 +91,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'scripts/**/*.ts'],
+    files: ['{src,test,bench,examples,scripts}/**/*.ts'],
     rules: { complexity: ['error', 15] },
   },
   {

@@ -52,8 +52,8 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
   if (storage !== undefined && storage !== authority.storage)
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'createIssuanceService: storage is not that of the authority, whose CRLs would not list what is ' +
-        'revoked here',
+      'createIssuanceService: found two storages; expected that of the authority, because its CRLs list ' +
+        'what is revoked there',
     )
   return new LocalIssuanceService({ ...read, policy })
 }

@@ -69,16 +69,18 @@ export function refusedHandshakes(
       leaf: issue(0, lag),
     }
   })
+  const fetch = (holder: Holder, time: number): void => {
+    if (time < holder.nextFetch) return
+    const misses = holder.missed < missedRefreshes && random() < 0.3
+    holder.missed = misses ? holder.missed + 1 : 0
+    if (!misses) holder.bundle = served(time - holder.lag)
+    holder.nextFetch += refreshHintSeconds
+  }
   const refused: string[] = []
   const step = Math.max(1, Math.floor(Math.min(refreshHintSeconds, leafTtlSeconds, pollIntervalSeconds) / 4))
   for (let time = 0; time < end && refused.length < 20; time += step) {
     for (const holder of holders) {
-      if (time >= holder.nextFetch) {
-        const misses = holder.missed < missedRefreshes && random() < 0.3
-        holder.missed = misses ? holder.missed + 1 : 0
-        if (!misses) holder.bundle = served(time - holder.lag)
-        holder.nextFetch += refreshHintSeconds
-      }
+      fetch(holder, time)
       const { from, to } = holder.leaf
       // At half of its life, or late: just before the end.
       const isLate = random() < 0.9

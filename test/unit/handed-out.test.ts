@@ -112,17 +112,21 @@ function unfrozen(value: unknown, place: string, seen: Set<unknown> = new Set())
   seen.add(value)
   const prototype: unknown = Object.getPrototypeOf(value)
   const isPlain = prototype === Object.prototype || prototype === null || Array.isArray(value)
-  const keys = new Set(Object.keys(value))
   const isOurs = isPlain || !/^(?:Map|Set|Promise|.*KeyObject|X509Certificate)$/.test(value.constructor.name)
   if (!isOurs) return []
-  if (!isPlain)
-    for (let of = prototype; of !== Object.prototype; of = Object.getPrototypeOf(of))
-      for (const [key, { get }] of Object.entries(Object.getOwnPropertyDescriptors(of)))
-        if (get) keys.add(key)
+  const keys = new Set([...Object.keys(value), ...(isPlain ? [] : gettersOf(prototype))])
   const inside = [...keys].flatMap((key) =>
     unfrozen((value as Readonly<Record<string, unknown>>)[key], `${place}.${key}`, seen),
   )
   return isPlain && !Object.isFrozen(value) ? [place, ...inside] : inside
+}
+
+function gettersOf(prototype: unknown): readonly string[] {
+  const getters: string[] = []
+  for (let of = prototype; of !== Object.prototype; of = Object.getPrototypeOf(of))
+    for (const [key, { get }] of Object.entries(Object.getOwnPropertyDescriptors(of)))
+      if (get) getters.push(key)
+  return getters
 }
 
 describe('what is handed out', () => {

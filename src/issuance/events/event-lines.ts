@@ -56,7 +56,7 @@ const lines: { readonly [Kind in IssuanceEvent['kind']]: (logger: Logger, event:
   'not published'(logger, { id, error }) {
     logger.error(
       { serialNumber: id.serialNumber, ...failureFields(error) },
-      'revoked by its renewal, and on no list yet',
+      'revoked by its renewal, but no CRL with it could be published',
     )
   },
   'refusal unrecorded'(logger, { action, error }) {
@@ -66,7 +66,10 @@ const lines: { readonly [Kind in IssuanceEvent['kind']]: (logger: Logger, event:
     if (lapsed + removed > 0) logger.info({ lapsed, removed }, 'expired records settled and removed')
   },
   'no receipt'(logger, { error }) {
-    logger.warn({ code: codeOf(error) }, 'the audit log gave no receipt in time; the certificate is issued')
+    logger.warn(
+      { code: codeOf(error) },
+      'the certificate is issued without a receipt: no checkpoint of the audit log came in time',
+    )
   },
   'not pruned'(logger, { error }) {
     logger.error(failureFields(error), 'expired records not removed')

@@ -92,7 +92,8 @@ async function* run(context: BatchRotationContext, options: RunOptions): AsyncGe
       }
       while (inProgress.size > 0) yield counted(await Promise.race(inProgress))
       if (signal?.aborted === true) throw new PkiError('ERR_ABORTED', 'the batch rotation was aborted')
-      if (lease.isLost) throw new PkiError('ERR_LEASE_STALE', 'another process has begun a batch rotation')
+      if (lease.isLost)
+        throw new PkiError('ERR_LEASE_STALE', 'the batch rotation ended: another process has its lease')
       after = page.next
       if (after !== undefined && delayMs > 0) await waitFor(clock, delayMs, signal)
     } while (after !== undefined)

@@ -39,7 +39,7 @@ export class Receipts {
     if (!wanted || this.#log !== undefined) return
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'receipt: this service hands out none; createIssuanceService was given no `receipts`',
+      'receipt: this service issues no receipts; createIssuanceService was given no `receipts`',
     )
   }
 

@@ -27,8 +27,8 @@ export function unrecordedOf(
   if (signer === undefined || certificate.serialNumber !== serialNumber)
     throw new PkiError(
       'ERR_CERTIFICATE_UNKNOWN',
-      `the certificate with serial number ${certificate.serialNumber} is not ${String(serialNumber)} of ` +
-        'this CA',
+      `the certificate has the serial number ${certificate.serialNumber}; expected ` +
+        `${String(serialNumber)}, signed by this CA`,
     )
   if (others.length > 0)
     throw new PkiError('ERR_CERTIFICATE_UNKNOWN', 'the certificate has more than one SPIFFE ID')

@@ -92,12 +92,16 @@ async function checkServed(
   }
   for (const { issuer, shard, serialNumber, revocation } of records) {
     if (revocation === undefined) continue
-    for (const scope of new Set([`${issuer} `, `${issuer} ${shard}`])) {
-      const ofScope = byScope.get(scope)
-      const entries = ofScope?.map((list) => list.find(serialNumber)?.reason)
-      const isListed = ofScope?.some((list) => list.find(serialNumber) !== undefined) ?? false
-      const isRemoved = entries?.includes('removeFromCRL') ?? false
-      holds(isListed && !isRemoved, `I6: ${serialNumber} is not on the lists of ${scope}`)
-    }
+    for (const scope of new Set([`${issuer} `, `${issuer} ${shard}`]))
+      holds(
+        isListed(byScope.get(scope) ?? [], serialNumber),
+        `I6: ${serialNumber} is not on the lists of ${scope}`,
+      )
   }
+}
+
+/** Whether one of the lists has the certificate and none takes it off. */
+function isListed(lists: readonly Crl[], serialNumber: SerialNumber): boolean {
+  const entries = lists.map((list) => list.find(serialNumber)).filter((entry) => entry !== undefined)
+  return entries.length > 0 && entries.every(({ reason }) => reason !== 'removeFromCRL')
 }

@@ -388,7 +388,7 @@ describe('a caller', () => {
     const renewed = await issuance.renew(certificate.serialNumber, { csr }, callerOf())
     expect(await issuance.status(renewed.certificate.serialNumber)).toMatchObject({ state: 'valid' })
     expect(await issuance.status(certificate.serialNumber)).toMatchObject({ state: 'revoked' })
-    expect(lines).toEqual(['revoked by its renewal, and on no list yet'])
+    expect(lines).toEqual(['revoked by its renewal, but no CRL with it could be published'])
     await expect(issuance.revoke(renewed.certificate.serialNumber, 'superseded', callerOf())).rejects.toThrow(
       'the token is away',
     )

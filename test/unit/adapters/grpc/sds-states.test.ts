@@ -244,36 +244,37 @@ describe('state of the world', () => {
         let last: readonly Resource[] = []
         const rejected = new Map<string, string>()
         const has = new Map<string, string>()
+        const answer = (asked: readonly string[], stale: boolean, error: boolean): void => {
+          if (nonce === '0') return
+          const received = ask([...asked], {
+            responseNonce: stale ? 'old' : nonce,
+            ...(error ? { error: 'x' } : {}),
+          })
+          expect(received.kind).toBe(stale ? 'stale' : error ? 'nack' : 'ack')
+          if (stale) return
+          for (const name of names)
+            if (!asked.includes(name)) for (const map of [has, rejected]) map.delete(name)
+          names = new Set(asked)
+          if (error) for (const { name, version } of last) if (names.has(name)) rejected.set(name, version)
+        }
+        const send = (): void => {
+          const response = state.next()
+          if (response === undefined) return
+          expect(response.nonce).not.toBe(nonce)
+          expect(response.resources.length).toBeGreaterThan(0)
+          nonce = response.nonce
+          last = response.resources
+          for (const { name, version } of last) {
+            expect(names.has(name)).toBe(true)
+            expect(has.get(name)).not.toBe(version)
+            expect(rejected.get(name)).not.toBe(version)
+            has.set(name, version)
+          }
+        }
         for (const one of steps) {
           if (one.do === 'offer') offer(at(one.name, one.version))
-          else if (one.do === 'ask') {
-            if (nonce === '0') continue
-            const received = ask(one.names, {
-              responseNonce: one.stale ? 'old' : nonce,
-              ...(one.error ? { error: 'x' } : {}),
-            })
-            expect(received.kind).toBe(one.stale ? 'stale' : one.error ? 'nack' : 'ack')
-            if (one.stale) continue
-            const asked: readonly string[] = one.names
-            for (const name of names)
-              if (!asked.includes(name)) for (const map of [has, rejected]) map.delete(name)
-            names = new Set<string>(one.names)
-            if (one.error)
-              for (const { name, version } of last) if (names.has(name)) rejected.set(name, version)
-          } else {
-            const response = state.next()
-            if (response === undefined) continue
-            expect(response.nonce).not.toBe(nonce)
-            expect(response.resources.length).toBeGreaterThan(0)
-            nonce = response.nonce
-            last = response.resources
-            for (const { name, version } of last) {
-              expect(names.has(name)).toBe(true)
-              expect(has.get(name)).not.toBe(version)
-              expect(rejected.get(name)).not.toBe(version)
-              has.set(name, version)
-            }
-          }
+          else if (one.do === 'ask') answer(one.names, one.stale, one.error)
+          else send()
         }
       }),
       { numRuns: 300 },
