@@ -17,8 +17,8 @@ import type { RawData } from '../interchange.ts'
 import { defineInspect, formatKey, formatNames, formatRows, readable, readableList } from '../describe.ts'
 import { DistinguishedName } from '../names/distinguished-name.ts'
 import { formatGeneralName } from '../names/general-name.ts'
-import { readAttributes, readChallengePassword } from './request-attributes.ts'
-import type { RequestAttribute } from './request-attributes.ts'
+import { readAttributes, readChallengePassword, valuesOf } from './request-attributes.ts'
+import type { FoundAttribute } from './request-attributes.ts'
 
 /**
  * Every accepted form of a request: an object of this class, DER, PEM with one block, or an object of
@@ -51,7 +51,7 @@ export class CertificateRequest extends CertificateExtensions {
   readonly signatureAlgorithm: AlgorithmIdentifier
   /** The signature, as it is in the BIT STRING; `verify` checks it. */
   readonly signature: Uint8Array
-  readonly #attributes: readonly RequestAttribute[]
+  readonly #attributes: readonly FoundAttribute[]
   #types: readonly string[] | undefined
 
   private constructor(der: Uint8Array) {
@@ -83,7 +83,8 @@ export class CertificateRequest extends CertificateExtensions {
   }
 
   /**
-   * Parses a copy of DER; the signature is not checked, see `verify`.
+   * Parses a copy of DER; the signature is not checked, see `verify`. The values of attributes other than the
+   * extension request are read when they are asked for.
    *
    * @throws ERR_CSR_TOO_LARGE above 64 KiB, ERR_CSR_MALFORMED, ERR_DER, ERR_EXTENSION_DUPLICATE,
    *   ERR_OID_INVALID, ERR_INVALID_ARGUMENT if not given octets
@@ -137,21 +138,29 @@ export class CertificateRequest extends CertificateExtensions {
     return this.#types
   }
 
-  /** DER of the values of an attribute, by its type; undefined if the request does not have it. */
+  /**
+   * DER of the values of an attribute, by its type; undefined if the request does not have it.
+   *
+   * @throws ERR_CSR_MALFORMED if it has no value; ERR_DER, ERR_DER_DEPTH, ERR_OID_INVALID,
+   *   ERR_STRING_INVALID, ERR_TIME_INVALID for a value that is not DER
+   */
   attributeValues(type: string): readonly Uint8Array[] | undefined {
-    const values = this.#attributes.find((attribute) => attribute.type === type)?.values
-    return values && Object.freeze(values)
+    const found = this.#attributes.find((attribute) => attribute.type === type)
+    return found && valuesOf(found)
   }
 
   /**
    * The challenge password (RFC 2985 §5.4.1). A secret: `toString` and `toJSON` do not show it.
-   * @throws ERR_CSR_MALFORMED, ERR_STRING_INVALID
+   * @throws ERR_CSR_MALFORMED, ERR_DER, ERR_STRING_INVALID
    */
   get challengePassword(): string | undefined {
     return readChallengePassword(this.#attributes)
   }
 
-  /** Decodes the subject, the key and every requested extension now. @throws the first fault found */
+  /**
+   * Decodes the subject, the key, every requested extension and the values of every attribute now.
+   * @throws the first fault found
+   */
   checkAll(): void {
     void this.subject.rdns
     const { problem } = this.publicKey.info
@@ -159,6 +168,8 @@ export class CertificateRequest extends CertificateExtensions {
       throw new PkiError(problem.code, `subjectPKInfo: ${problem.detail}`)
     this.checkExtensions()
     this.checkLocations()
+    for (const attribute of this.#attributes) valuesOf(attribute)
+    readChallengePassword(this.#attributes)
   }
 
   /** One PEM block. */

@@ -26,18 +26,27 @@ export interface RequestAttribute {
   readonly values: readonly Uint8Array[]
 }
 
+/** An attribute as found: the octets of its SET of values are not read before they are asked for. */
+export interface FoundAttribute {
+  readonly type: string
+  /** The content of the SET; not advanced. */
+  readonly set: DerReader
+}
+
 /** The attributes, and the content of the extension request. */
 export interface ReadAttributes {
-  readonly attributes: readonly RequestAttribute[]
+  readonly attributes: readonly FoundAttribute[]
   readonly requested: DerReader | undefined
 }
 
 /**
- * `[0] IMPLICIT SET OF Attribute`.
+ * `[0] IMPLICIT SET OF Attribute`. Only the values of an extension request are read: a CA that does not use
+ * an attribute has no reason to refuse the request for it.
+ *
  * @throws ERR_CSR_MALFORMED, ERR_DER, ERR_OID_INVALID, ERR_LIMIT_EXCEEDED
  */
 export function readAttributes(info: DerReader): ReadAttributes {
-  const attributes: RequestAttribute[] = []
+  const attributes: FoundAttribute[] = []
   const set = info.expect(contextConstructed(0), absentAttributes).inner()
   while (!set.done) {
     if (attributes.length >= maxAttributes)
@@ -50,14 +59,35 @@ export function readAttributes(info: DerReader): ReadAttributes {
   return { attributes, requested: readExtensionRequest(attributes) }
 }
 
+/**
+ * DER of the values of an attribute.
+ * @throws ERR_CSR_MALFORMED if there is none; ERR_DER, ERR_DER_DEPTH, ERR_OID_INVALID, ERR_STRING_INVALID,
+ *   ERR_TIME_INVALID for a value that is not DER, or a SET OF that is not sorted
+ */
+export function valuesOf({ type, set }: FoundAttribute): readonly Uint8Array[] {
+  const values: Uint8Array[] = []
+  for (const each = copyOf(set); !each.done;) {
+    each.next(`attribute ${type}: value`)
+    const value = each.element()
+    checkWellFormed(value, `attribute ${type}`)
+    const before = values.at(-1)
+    if (before !== undefined && Buffer.compare(before, value) > 0 && before[0] === value[0])
+      throw new PkiError('ERR_DER', `attribute ${type}: the values are not in ascending order (X.690 11.6)`)
+    values.push(value)
+  }
+  if (values.length === 0) throw withoutValue(type)
+  return Object.freeze(values)
+}
+
 /** The text of the challenge password (RFC 2985 §5.4.1). @throws ERR_CSR_MALFORMED, ERR_STRING_INVALID */
-export function readChallengePassword(attributes: readonly RequestAttribute[]): string | undefined {
+export function readChallengePassword(attributes: readonly FoundAttribute[]): string | undefined {
   const attribute = attributes.find(({ type }) => type === challengePasswordType)
   if (attribute === undefined) return undefined
-  const reader = new DerReader(attribute.values[0] as Uint8Array)
-  if (attribute.values.length !== 1 || !isStringTag(reader.next('challengePassword')))
+  const values = copyOf(attribute.set)
+  const isString = !values.done && isStringTag(values.next('challengePassword'))
+  if (!isString || values.offset !== values.end)
     throw new PkiError('ERR_CSR_MALFORMED', 'challengePassword: expected one string (RFC 2985 5.4.1)')
-  return stringContent(reader, 'challengePassword')
+  return stringContent(values, 'challengePassword')
 }
 
 /**
@@ -85,45 +115,42 @@ export function encodeAttributes(
     .sort((a, b) => Buffer.compare(a, b))
 }
 
-function readAttribute(reader: DerReader): RequestAttribute {
+function readAttribute(reader: DerReader): FoundAttribute {
   const type = oidContent(reader.expect(tags.oid, 'attribute type'))
   const set = reader.expect(tags.set, `attribute ${type}: values`).inner()
-  checkWellFormed(reader.element(), `attribute ${type}`)
   reader.finish('Attribute')
-  const values: Uint8Array[] = []
-  while (!set.done) {
-    set.next('attribute value')
-    values.push(set.element())
-  }
-  if (values.length === 0)
-    throw new PkiError(
-      'ERR_CSR_MALFORMED',
-      `attribute ${type} has no value (RFC 2986 4.1: SET SIZE (1..MAX))`,
-    )
-  return { type, values }
+  return { type, set }
 }
 
 /**
- * The requested extensions. Microsoft's tools use the same type under another identifier. If a request has
- * both, they must be equal; otherwise two readers would see different requests.
+ * The requested extensions, whose reader checks the rest of the value. Microsoft's tools use the same type
+ * under another identifier. If a request has both, they must be equal; otherwise two readers would see
+ * different requests.
  */
-function readExtensionRequest(attributes: readonly RequestAttribute[]): DerReader | undefined {
+function readExtensionRequest(attributes: readonly FoundAttribute[]): DerReader | undefined {
   let found: Uint8Array | undefined
-  for (const { type, values } of attributes) {
+  let list: DerReader | undefined
+  for (const { type, set } of attributes) {
     if (type !== extensionRequestType && type !== microsoftExtensionRequestType) continue
-    const [value] = values as readonly [Uint8Array, ...Uint8Array[]]
-    if (values.length !== 1)
-      throw new PkiError(
-        'ERR_DER',
-        `extensionRequest: found ${values.length} values, expected one (RFC 2985 5.4.2)`,
-      )
-    if (found !== undefined && !equalBytes(found, value))
+    if (set.done) throw withoutValue(type)
+    const value = copyOf(set).expect(tags.sequence, 'extensionRequest')
+    if (!value.done)
+      throw new PkiError('ERR_DER', 'extensionRequest: found several values, expected one (RFC 2985 5.4.2)')
+    const octets = value.element()
+    if (found !== undefined && !equalBytes(found, octets))
       throw new PkiError('ERR_CSR_MALFORMED', 'the two extension requests are different')
-    found = value
+    found = octets
+    list = value.inner()
   }
-  if (found === undefined) return undefined
-  const list = new DerReader(found).expect(tags.sequence, 'extensionRequest').inner()
-  return list.done ? undefined : list
+  return list?.done === true ? undefined : list
+}
+
+function copyOf({ bytes, offset, end }: DerReader): DerReader {
+  return new DerReader(bytes, offset, end)
+}
+
+function withoutValue(type: string): PkiError {
+  return new PkiError('ERR_CSR_MALFORMED', `attribute ${type} has no value (RFC 2986 4.1: SET SIZE (1..MAX))`)
 }
 
 function requireAttribute(attribute: RequestAttribute): void {

@@ -2,6 +2,7 @@
 // proof of possession.
 
 import { sign } from 'node:crypto'
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import {
   bitString,
@@ -14,8 +15,10 @@ import {
   oid,
   sequence,
   setOf,
+  tags,
   utf8String,
 } from '../../../src/der/index.ts'
+import { PkiError } from '../../../src/errors/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import {
   CertificateRequest,
@@ -120,15 +123,12 @@ describe('attributes', () => {
       'ERR_OID_INVALID',
     ],
     ['one without values', { attributes: [sequence(oid('1.2.3.4'))] }, 'ERR_DER'],
-    ['one of no value', { attributes: [attribute('1.2.3.4')] }, 'ERR_CSR_MALFORMED'],
-    ['a challenge password of no value', { attributes: [attribute(challengePassword)] }, 'ERR_CSR_MALFORMED'],
     ['an extension request of no value', { attributes: [attribute(extensionRequest)] }, 'ERR_CSR_MALFORMED'],
     [
       'one with more behind it',
       { attributes: [sequence(oid('1.2.3.4'), setOf(nullElement()), nullElement())] },
       'ERR_DER',
     ],
-    ['a value that is not DER', { attributes: [attribute(challengePassword, fromHex('010101'))] }, 'ERR_DER'],
     ['a challenge password twice', { attributes: [password, password] }, 'ERR_CSR_MALFORMED'],
     ['an extension request twice', { attributes: [asksFor(san), asksFor()] }, 'ERR_CSR_MALFORMED'],
     [
@@ -153,20 +153,59 @@ describe('attributes', () => {
       { attributes: Array.from({ length: 33 }, (_, i) => attribute(`1.2.3.${i}`, nullElement())) },
       'ERR_LIMIT_EXCEEDED',
     ],
-    [
-      'values nested beyond reason',
-      {
-        attributes: [
-          attribute(
-            '1.2.3.4',
-            Array.from({ length: 40 }).reduce<Uint8Array>((inner) => sequence(inner), nullElement()),
-          ),
-        ],
-      },
-      'ERR_DER_DEPTH',
-    ],
   ])('not %s', (_what, parts, wanted) => {
     expect(() => CertificateRequest.parse(requestDer(parts))).toThrow(code(wanted))
+  })
+})
+
+describe('values of an attribute that is not used', () => {
+  const nested = Array.from({ length: 40 }).reduce<Uint8Array>((inner) => sequence(inner), nullElement())
+
+  it.each<readonly [string, string, readonly Uint8Array[], string]>([
+    ['none at all', '1.2.3.4', [], 'ERR_CSR_MALFORMED'],
+    ['a password of no value', challengePassword, [], 'ERR_CSR_MALFORMED'],
+    ['a length beyond the SET', '1.2.3.4', [fromHex('040501')], 'ERR_DER'],
+    ['a BOOLEAN of one', challengePassword, [fromHex('010101')], 'ERR_DER'],
+    ['nested beyond reason', '1.2.3.4', [nested], 'ERR_DER_DEPTH'],
+    ['a SET OF that is not sorted', '1.2.3.4', [integer(2), integer(1)], 'ERR_DER'],
+    [
+      'a password with "@" as PrintableString',
+      challengePassword,
+      [element(tags.printableString, Buffer.from('se@cret'))],
+      'ERR_STRING_INVALID',
+    ],
+    [
+      'a Latin-1 unstructuredName',
+      '1.2.840.113549.1.9.2',
+      [element(tags.ia5String, Uint8Array.of(0xfc))],
+      'ERR_STRING_INVALID',
+    ],
+  ])('are checked when they are asked for: %s', (_what, type, values, wanted) => {
+    const octets = requestDer({
+      attributes: [sequence(oid(type), element(tags.set, concat(...values))), asksFor(san)],
+    })
+    const request = CertificateRequest.parse(octets)
+    expect([request.attributes, request.subjectAltName]).toEqual([
+      [type, extensionRequest],
+      [generalName.dns('a.example')],
+    ])
+    expect(request.verify().request.der).toEqual(octets)
+    expect(inspect(request)).toContain(type)
+    expect(() => request.attributeValues(type)).toThrow(code(wanted))
+    expect(() => request.checkAll()).toThrow(code(wanted))
+    if (type === challengePassword) expect(() => request.challengePassword).toThrow(PkiError)
+    expect(request.attributeValues(extensionRequest)).toEqual([sequence(san)])
+  })
+
+  it('a password that is no string throws where it is decoded', () => {
+    for (const values of [[integer(1)], [utf8String('a'), utf8String('b')]]) {
+      const request = CertificateRequest.parse(
+        requestDer({ attributes: [attribute(challengePassword, ...values)] }),
+      )
+      expect(request.attributeValues(challengePassword)).toEqual(values)
+      expect(() => request.challengePassword).toThrow(code('ERR_CSR_MALFORMED'))
+      expect(() => request.checkAll()).toThrow(code('ERR_CSR_MALFORMED'))
+    }
   })
 })
 
