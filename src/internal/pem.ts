@@ -230,14 +230,16 @@ function fault(label: string, what: string, cause?: unknown): PkiError {
 }
 
 /**
- * Whether an offset is at the start of a line. A byte order mark (as text,
- * or as latin-1 octets) does not count as text.
+ * Whether an offset is at the start of a line. A byte order mark before it (as text, or as latin-1 octets)
+ * does not count as text, on any line: files that begin with one are put together.
  */
 function startsLine(text: string, at: number): boolean {
-  if (at === 0) return true
-  const before = text[at - 1]
-  if (before === '\n' || before === '\r') return true
-  return (at === 1 && before === '\uFEFF') || (at === 3 && text.startsWith('\u00EF\u00BB\u00BF'))
+  if (followsLineEnd(text, at) || (text[at - 1] === '\uFEFF' && followsLineEnd(text, at - 1))) return true
+  return text.startsWith('\u00EF\u00BB\u00BF', at - 3) && followsLineEnd(text, at - 3)
+}
+
+function followsLineEnd(text: string, at: number): boolean {
+  return at === 0 || text[at - 1] === '\n' || text[at - 1] === '\r'
 }
 
 /** Whether only blanks, 64 at most, precede an offset on its line: an indented mark is an error, not text. */

@@ -221,6 +221,29 @@ describe('a body', () => {
   })
 })
 
+describe('a byte order mark', () => {
+  const mark = '\ufeff'
+  const one = { label: 'CERTIFICATE', der: octets }
+  it.each([
+    ['each of two files', `${mark}${block}${mark}${block}`],
+    ['the second file alone, with line ends of Windows', `${block}${mark}${block}`.replaceAll('\n', '\r\n')],
+    ['a file after a comment', `# a\n${mark}${block}\n${mark}${block}`],
+  ])('before %s is passed over', (_what, text) => {
+    const count = text.split('BEGIN').length - 1
+    for (const given of [text, Buffer.from(text)])
+      expect(decodePem(given)).toEqual(Array.from({ length: count }, () => one))
+  })
+
+  it('inside a line, twice, or before an END line is not', () => {
+    for (const text of [
+      `${block}a${mark}${block}`,
+      `${block}${mark}${mark}${block}`,
+      block.replace('-----END', `${mark}-----END`),
+    ])
+      for (const given of [text, Buffer.from(text)]) expect(() => decodePem(given)).toThrow(code('ERR_PEM'))
+  })
+})
+
 describe('a block of another label, and text around blocks', () => {
   const lines = (...all: readonly string[]): string => `${all.join('\n')}\n`
   it.each([
