@@ -95,7 +95,13 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /** The signature of the request is verified later over these octets, so they must not be shared. */
 function copyOf(input: CertificateRequestInput): CertificateRequest {
   if (typeof input === 'string') return CertificateRequest.fromPem(input)
-  if (input instanceof CertificateRequest) return CertificateRequest.parse(Uint8Array.from(input.der))
+  if (input instanceof CertificateRequest) {
+    const { der, tolerances } = input
+    return CertificateRequest.parse(
+      Uint8Array.from(der),
+      tolerances.length === 0 ? undefined : { tolerances },
+    )
+  }
   // Above the limit `from` refuses without a copy.
   if (input instanceof Uint8Array && input.length <= maxPemOctets)
     return CertificateRequest.from(Uint8Array.from(input))

@@ -17,6 +17,8 @@ import type { RawData } from '../interchange.ts'
 import { defineInspect, formatKey, formatNames, formatRows, readable, readableList } from '../describe.ts'
 import { DistinguishedName } from '../names/distinguished-name.ts'
 import { formatGeneralName } from '../names/general-name.ts'
+import { readParseOptions } from '../tolerances.ts'
+import type { ParseOptions, Tolerance } from '../tolerances.ts'
 import { readAttributes, readChallengePassword, valuesOf } from './request-attributes.ts'
 import type { FoundAttribute } from './request-attributes.ts'
 
@@ -54,7 +56,7 @@ export class CertificateRequest extends CertificateExtensions {
   readonly #attributes: readonly FoundAttribute[]
   #types: readonly string[] | undefined
 
-  private constructor(der: Uint8Array) {
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[]) {
     const request = readWhole(der, tags.sequence, 'CertificationRequest')
     const {
       tbs: infoDer,
@@ -72,10 +74,10 @@ export class CertificateRequest extends CertificateExtensions {
     const { attributes, requested } = readAttributes(info)
     info.finish('certificationRequestInfo')
 
-    super(requested)
+    super(requested, tolerances)
     this.der = der
     this.info = infoDer
-    this.subject = DistinguishedName.over(subject)
+    this.subject = DistinguishedName.over(subject, tolerances)
     this.publicKey = PublicKey.over(spki)
     this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
     this.signature = signature
@@ -89,26 +91,26 @@ export class CertificateRequest extends CertificateExtensions {
    * @throws ERR_CSR_TOO_LARGE above 64 KiB, ERR_CSR_MALFORMED, ERR_DER, ERR_EXTENSION_DUPLICATE,
    *   ERR_OID_INVALID, ERR_INVALID_ARGUMENT if not given octets
    */
-  static parse(der: Uint8Array): CertificateRequest {
+  static parse(der: Uint8Array, options?: ParseOptions): CertificateRequest {
     const { length } = requireOctets(der, 'the DER of a certification request')
     if (length > maxOctets) throw tooLarge(length)
-    return new CertificateRequest(new Uint8Array(der))
+    return new CertificateRequest(new Uint8Array(der), readParseOptions('CertificateRequest.parse', options))
   }
 
   /** A request in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
-  static from(input: CertificateRequestInput): CertificateRequest {
+  static from(input: CertificateRequestInput, options?: ParseOptions): CertificateRequest {
     if (input instanceof CertificateRequest) return input
-    if (typeof input === 'string') return CertificateRequest.fromPem(input)
-    return CertificateRequest.parse(inputBytes(input, pemLabels, 'certification request'))
+    if (typeof input === 'string') return CertificateRequest.fromPem(input, options)
+    return CertificateRequest.parse(inputBytes(input, pemLabels, 'certification request'), options)
   }
 
   /** The request in a PEM text that contains exactly one. @throws ERR_PEM, ERR_CSR_TOO_LARGE; as `parse` */
-  static fromPem(pem: string | Uint8Array): CertificateRequest {
+  static fromPem(pem: string | Uint8Array, options?: ParseOptions): CertificateRequest {
     const { length } = typeof pem === 'string' ? pem : requireOctets(pem, 'PEM must be a string or octets')
     if (length > maxPemLength) throw tooLarge(length)
     const der = decodeOnePem(pem, pemLabels)
     if (der.length > maxOctets) throw tooLarge(der.length)
-    return new CertificateRequest(der)
+    return new CertificateRequest(der, readParseOptions('CertificateRequest.fromPem', options))
   }
 
   /**

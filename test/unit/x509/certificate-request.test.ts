@@ -29,6 +29,7 @@ import {
   keyPurposeOids,
 } from '../../../src/x509/index.ts'
 import { encodeAltName, encodeExtension, isProvenRequest } from '../../../src/x509/internal.ts'
+import type { Tolerance } from '../../../src/x509/internal.ts'
 import { code } from '../../support/codes.ts'
 import { algorithm, brokenName, concat, fromHex, hex, name, privateKey, spki } from './encodings.ts'
 
@@ -206,6 +207,38 @@ describe('values of an attribute that is not used', () => {
       expect(() => request.challengePassword).toThrow(code('ERR_CSR_MALFORMED'))
       expect(() => request.checkAll()).toThrow(code('ERR_CSR_MALFORMED'))
     }
+  })
+})
+
+describe('a tolerance that an error names', () => {
+  const oddName = sequence(setOf(sequence(oid('2.5.4.3'), element(tags.printableString, Buffer.from('a_b')))))
+  it.each<readonly [Tolerance, Parts]>([
+    [
+      'explicit-defaults',
+      {
+        attributes: [asksFor(sequence(oid(oids.keyUsage), boolean(false), octetString(fromHex('03020780'))))],
+      },
+    ],
+    ['invalid-string-octets', { subject: oddName }],
+  ])('accepts the request, in every form: %s', (name, parts) => {
+    const octets = requestDer(parts)
+    const strictly = (): void => CertificateRequest.parse(octets).checkAll()
+    expect(strictly).toThrow(`the tolerance '${name}' accepts it`)
+    const options = { tolerances: [name] }
+    const read = CertificateRequest.parse(octets, options)
+    for (const request of [
+      read,
+      CertificateRequest.from(octets, options),
+      CertificateRequest.from(read.toPem(), options),
+      CertificateRequest.fromPem(read.toPem(), options),
+    ]) {
+      request.checkAll()
+      expect([request.tolerances, request.der]).toEqual([[name], octets])
+      expect(request.verify().request).toBe(request)
+    }
+    expect(() => CertificateRequest.parse(octets, { tolerance: [name] } as never)).toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
   })
 })
 

@@ -10,6 +10,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CertificateWorkerPool } from '../../../../src/adapters/workers/index.ts'
 import type { CertificateWorkerPoolOptions } from '../../../../src/adapters/workers/certificate-worker-pool.ts'
 import { createCertificateAuthority } from '../../../../src/ca/index.ts'
+import { boolean, explicit, octetString, oid, sequence, setOf } from '../../../../src/der/index.ts'
 import { MemoryCertificateStore } from '../../../../src/ca/records/memory/memory-certificate-store.ts'
 import type { CertificateAuthority, CertificateStore } from '../../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
@@ -19,6 +20,7 @@ import { CertificateRequest, generalName, verifySignature } from '../../../../sr
 import { callerOf, newRequest, testPki, workloadId } from '../../../support/pki.ts'
 import { recordsOf, storageOf } from '../../../support/storage.ts'
 import type { TestPki } from '../../../support/pki.ts'
+import { resign } from '../../validation/test-pki.ts'
 
 const code = (value: string) => expect.objectContaining({ code: value })
 const workerModule = new URL('../../../support/certificate-worker.mjs', import.meta.url)
@@ -289,6 +291,20 @@ describe('CertificateWorkerPool', () => {
     expect(refused.length).toBeLessThan(50)
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'ERR_OVERLOADED' })
     expect(await signatures).toHaveLength(50)
+  })
+
+  it('proves a request that its caller has read with a tolerance', async () => {
+    const pki = await testPki()
+    const { issuance } = behind(pki, poolOf(pki))
+    const { request, signer } = await newRequest()
+    const keyUsage = sequence(oid('2.5.29.15'), boolean(false), octetString(Uint8Array.of(3, 2, 7, 0x80)))
+    const asked = sequence(oid('1.2.840.113549.1.9.14'), setOf(sequence(keyUsage)))
+    const octets = await resign(request.info, signer, (parts) => [...parts.slice(0, 3), explicit(0, asked)])
+    const tolerances = ['explicit-defaults'] as const
+    const csr = CertificateRequest.parse(octets, { tolerances })
+    const { certificate } = await issuance.issue({ csr }, callerOf())
+    expect([certificate.publicKey.equals(csr.publicKey), certificate.tolerances]).toEqual([true, []])
+    await expect(issuance.issue({ csr: octets }, callerOf())).rejects.toEqual(code('ERR_DER'))
   })
 
   it('finishes what was begun before it begins something else', async () => {
