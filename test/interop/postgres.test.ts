@@ -24,7 +24,6 @@ import {
 } from '../../src/testing/contracts/storage/storage-fixtures.ts'
 import { code } from '../support/codes.ts'
 import { itKeeps } from '../support/contract.ts'
-import { oddStoreCalls } from '../support/odd-store-options.ts'
 import { startPostgres } from '../support/postgres.ts'
 import type { PostgresServer } from '../support/postgres.ts'
 import { requires } from '../support/requires.ts'
@@ -76,15 +75,6 @@ describe.skipIf(!requires('postgres'))('on a server', () => {
 
   describe('every contract', () => {
     itKeeps(contracts.CaStorage({ open: () => open('contract'), durable: true }))
-  })
-
-  it('a call with options that mean nothing is refused, and changes nothing', async () => {
-    await using storage = await open('odd')
-    const record = (await storage.certificates.find(await issued(storage.certificates)))!
-    for (const [name, call] of Object.entries(oddStoreCalls(storage, record)))
-      await expect(call(), name).rejects.toEqual(code('ERR_INVALID_ARGUMENT'))
-    expect(await storage.certificates.find(record)).toEqual(record)
-    expect(await storage.crls.list()).toEqual([])
   })
 
   describe('opening', () => {

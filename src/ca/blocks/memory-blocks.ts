@@ -2,6 +2,7 @@
 
 import type { IssuanceIntent } from '../records/certificate-record.ts'
 import type { WriteOptions } from '../records/certificate-store.ts'
+import { readWriteOptions } from '../records/store-options.ts'
 import {
   blockedSubjectText,
   blockingSubjects,
@@ -21,7 +22,8 @@ export class MemoryBlocks implements RenewalBlockStore {
     this.#audit = audit
   }
 
-  async add(block: RenewalBlock, { audit }: WriteOptions = {}): Promise<void> {
+  async add(block: RenewalBlock, options?: WriteOptions): Promise<void> {
+    const { audit } = readWriteOptions('add', options)
     const text = blockedSubjectText(block.subject)
     if (this.#blocks.size >= maxRenewalBlocks && !this.#blocks.has(text)) throw blocksFull()
     this.#audit(audit)
@@ -36,7 +38,8 @@ export class MemoryBlocks implements RenewalBlockStore {
     )
   }
 
-  async remove(subject: RenewalBlock['subject'], { audit }: WriteOptions = {}): Promise<boolean> {
+  async remove(subject: RenewalBlock['subject'], options?: WriteOptions): Promise<boolean> {
+    const { audit } = readWriteOptions('remove', options)
     const text = blockedSubjectText(subject)
     if (!this.#blocks.has(text)) return false
     this.#audit(audit)

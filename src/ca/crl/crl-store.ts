@@ -31,7 +31,7 @@ export interface CrlStore {
    * Stores the next list, if the last one is still the expected one and has a smaller number. A list is
    * published only after this resolves.
    *
-   * @throws ERR_STORE_CONFLICT, ERR_LEASE_STALE
+   * @throws ERR_STORE_CONFLICT, ERR_LEASE_STALE; ERR_INVALID_ARGUMENT without `expectedNumber`
    */
   publish(crl: StoredCrl, options: PublishCrlOptions): Promise<void>
   /** The last list of every issuer and shard. */

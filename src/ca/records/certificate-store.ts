@@ -14,6 +14,7 @@ import type {
 
 /**
  * Audit entries that become durable in the same transaction as the write they describe, or not at all.
+ * Every write refuses an unknown option with ERR_INVALID_ARGUMENT.
  * @inline
  */
 export interface WriteOptions {
@@ -188,6 +189,9 @@ export interface CertificateSearch {
    * look-back. No other record is removed. Of the lists of the same storage those are removed whose issuer
    * has no record any more, and whose nextUpdate is longer ago than the look-back; a list whose number is
    * above the milliseconds of that time stays, so that a later list of the issuer has a higher one.
+   *
+   * @throws ERR_INVALID_ARGUMENT for an invalid Date, a look-back that is not a number of at least 0, and an
+   * unknown option
    */
   prune(options: PruneOptions): Promise<PruneResult>
 }

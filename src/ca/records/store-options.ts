@@ -8,8 +8,15 @@ import type { PublishCrlOptions } from '../crl/crl-store.ts'
 import type { FencedWriteOptions } from './authority-store.ts'
 import type { PruneOptions, RevokeOptions, WriteOptions } from './certificate-store.ts'
 
-/** @throws ERR_INVALID_ARGUMENT */
+const noOptions: WriteOptions = Object.freeze({})
+
+/**
+ * Without options the same object for every call: each certificate makes two such writes.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
 export function readWriteOptions(method: string, options: WriteOptions | undefined): WriteOptions {
+  if (options === undefined) return noOptions
   return readOptions<WriteOptions>(method, options, { audit: 'optional' })
 }
 

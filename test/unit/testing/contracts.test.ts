@@ -11,6 +11,7 @@ import { createTileDirectory } from '../../../src/adapters/files/index.ts'
 import { ApiKeyAuthenticator } from '../../../src/auth/index.ts'
 import type { Authenticator } from '../../../src/auth/index.ts'
 import { createLocalUpstream, createMemoryStorage } from '../../../src/ca/index.ts'
+import type { CaStorage } from '../../../src/ca/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { Authorizer, callerIdentityPolicy, createIdentityProvider } from '../../../src/policy/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
@@ -236,6 +237,39 @@ const broken: Readonly<Record<string, readonly ContractCase[]>> = {
 
 it.each(Object.entries(broken))('%s: an implementation that breaks it fails', async (_name, cases) => {
   expect(await failures(cases)).not.toEqual([])
+})
+
+/** A store whose writes ignore unknown options. */
+const lenient = <Store extends object>(store: Store): Store =>
+  new Proxy({} as Store, {
+    get: (_empty, name) => {
+      const method: unknown = Reflect.get(store, name, store)
+      if (typeof method !== 'function') return method
+      return (...given: unknown[]) => {
+        const last = given.at(-1)
+        if (typeof last === 'object' && last !== null && 'noSuchOption' in last) {
+          const { noSuchOption: _ignored, ...known } = last
+          given.splice(-1, 1, known)
+        }
+        return method.apply(store, given) as unknown
+      }
+    },
+  })
+
+it('CaStorage: a storage that ignores unknown options fails the case of each of its stores', async () => {
+  const open = async (): Promise<CaStorage> => {
+    const { certificates, authorities, crls, blocks, ...rest } = createMemoryStorage()
+    const stores = { certificates: lenient(certificates), authorities: lenient(authorities) }
+    return { ...rest, ...stores, crls: lenient(crls), blocks: blocks && lenient(blocks) }
+  }
+  expect(await failures(contracts.CaStorage({ open }))).toEqual([
+    'refuses an unknown option of an intent or outcome',
+    'refuses an unknown option of revoke and release',
+    'refuses to prune by an invalid time or look-back, or an unknown option',
+    'refuses an unknown option, and a list without expectedNumber',
+    'refuses an unknown option',
+    'block-list: refuses an unknown option',
+  ])
 })
 
 /** Interfaces with methods that this package implements and users call: not contracts. */

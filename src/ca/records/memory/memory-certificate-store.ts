@@ -34,6 +34,7 @@ import type {
   RevokedRecord,
   WriteOptions,
 } from '../certificate-store.ts'
+import { readPruneOptions, readRevokeOptions, readWriteOptions } from '../store-options.ts'
 import { ChangeLog } from './memory-indexes.ts'
 import { matches, octetsKept, recordOf, revokedRecordOf, statusOfRecord } from './memory-record.ts'
 import type { MemoryRecord } from './memory-record.ts'
@@ -108,7 +109,8 @@ export class MemoryCertificateStore implements CertificateStore {
     this.#removeLists = removeLists
   }
 
-  async recordIntent(intent: IssuanceIntent, { audit }: WriteOptions = {}): Promise<void> {
+  async recordIntent(intent: IssuanceIntent, options?: WriteOptions): Promise<void> {
+    const { audit } = readWriteOptions('recordIntent', options)
     for (const expired of this.#table.takeExpired(this.#clock.now())) this.#forgetChange(expired)
     this.#table.requireAddable(intent)
     this.#requireRenewable(intent.renews)
@@ -117,11 +119,8 @@ export class MemoryCertificateStore implements CertificateStore {
     this.#table.addIntent(intent)
   }
 
-  async recordOutcome(
-    id: CertificateId,
-    outcome: IssuanceOutcome,
-    { audit }: WriteOptions = {},
-  ): Promise<void> {
+  async recordOutcome(id: CertificateId, outcome: IssuanceOutcome, options?: WriteOptions): Promise<void> {
+    const { audit } = readWriteOptions('recordOutcome', options)
     const record = this.#table.require(id)
     const certificate = 'certificate' in outcome ? octetsKept(outcome.certificate) : undefined
     const state = certificate === undefined ? 'failed' : 'issued'
@@ -154,8 +153,9 @@ export class MemoryCertificateStore implements CertificateStore {
   async revoke(
     id: CertificateId,
     { reason, revokedAt }: Revocation,
-    { unrecorded, audit }: RevokeOptions = {},
+    options?: RevokeOptions,
   ): Promise<CertificateRecord> {
+    const { unrecorded, audit } = readRevokeOptions(options)
     const known = unrecorded === undefined ? this.#table.require(id) : this.#table.get(id)
     this.#audit(audit)
     const record = known ?? this.#table.addUnrecorded(id, unrecorded as NonNullable<typeof unrecorded>)
@@ -164,7 +164,8 @@ export class MemoryCertificateStore implements CertificateStore {
     return this.#setRevocation(record, { reason, revokedAtMs: before?.revokedAtMs ?? revokedAt.getTime() })
   }
 
-  async release(id: CertificateId, { audit }: WriteOptions = {}): Promise<CertificateRecord> {
+  async release(id: CertificateId, options?: WriteOptions): Promise<CertificateRecord> {
+    const { audit } = readWriteOptions('release', options)
     const record = this.#table.require(id)
     if (record.revocation?.reason !== 'certificateHold') throw notOnHold(id)
     this.#audit(audit)
@@ -201,21 +202,22 @@ export class MemoryCertificateStore implements CertificateStore {
     return Object.freeze({ items: Object.freeze(page.map(recordOf)), next })
   }
 
-  async prune({ now, lookBackSeconds }: PruneOptions): Promise<PruneResult> {
+  async prune(options: PruneOptions): Promise<PruneResult> {
+    const { nowMs, lookBackMs } = readPruneOptions(options)
     let lapsed = 0
     let removed = 0
     for (const record of [...this.#table.values()]) {
-      const expiredMs = now.getTime() - (record.notAfterMs + 1000)
+      const expiredMs = nowMs - (record.notAfterMs + 1000)
       if (expiredMs >= 0 && record.state === 'intended') {
         record.state = 'lapsed'
         lapsed++
       }
-      if (expiredMs < lookBackSeconds * 1000) continue
+      if (expiredMs < lookBackMs) continue
       this.#table.remove(record)
       this.#forgetChange(record)
       removed++
     }
-    this.#removeLists(now.getTime() - 1000 - lookBackSeconds * 1000, (issuer) => this.#table.has(issuer))
+    this.#removeLists(nowMs - 1000 - lookBackMs, (issuer) => this.#table.has(issuer))
     return { lapsed, removed }
   }
 

@@ -12,6 +12,7 @@ import type { AuditStore, SequencedEntry } from '../audit-store.ts'
 import type { AuthorityRecord, AuthorityStore, FencedWriteOptions } from '../authority-store.ts'
 import type { CaStorage } from '../ca-storage.ts'
 import type { KeyIdentifier } from '../certificate-record.ts'
+import { readFencedOptions, readPublishOptions } from '../store-options.ts'
 import { requireLeaseTerms } from '../lease-store.ts'
 import type { Fence, Lease, LeaseStore } from '../lease-store.ts'
 import { MemoryCertificateStore } from './memory-certificate-store.ts'
@@ -153,10 +154,8 @@ class MemoryAuthorities implements AuthorityStore {
     return [...this.#records.values()].map(copyOfAuthority)
   }
 
-  async update(
-    records: readonly AuthorityRecord[],
-    { fence, audit }: FencedWriteOptions = {},
-  ): Promise<void> {
+  async update(records: readonly AuthorityRecord[], options?: FencedWriteOptions): Promise<void> {
+    const { fence, audit } = readFencedOptions('update', options)
     this.#leases.check(fence)
     for (const { id, version } of records) {
       const stored = this.#records.get(id)?.version ?? 0
@@ -194,7 +193,8 @@ class MemoryCrls implements CrlStore {
     return last === undefined ? undefined : copyOfCrl(last)
   }
 
-  async publish(crl: StoredCrl, { expectedNumber, fence, audit }: PublishCrlOptions): Promise<void> {
+  async publish(crl: StoredCrl, options: PublishCrlOptions): Promise<void> {
+    const { expectedNumber, fence, audit } = readPublishOptions(options)
     this.#leases.check(fence)
     const key = `${crl.issuer} ${crl.shard}`
     const last = this.#lists.get(key)?.number

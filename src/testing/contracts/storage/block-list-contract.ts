@@ -6,7 +6,7 @@ import type { BlockedSubject, RenewalBlock, RenewalBlockStore } from '../../../c
 import { systemClock } from '../../../runtime/index.ts'
 import { refused, same } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
-import { anyIdentity, anyIntent, anyKeyIdentifier, idOf, issued } from './storage-fixtures.ts'
+import { anyIdentity, anyIntent, anyKeyIdentifier, idOf, issued, unknownOption } from './storage-fixtures.ts'
 
 /** The cases of `CaStorage.blocks`; they also pass for a storage without a block-list. */
 export function blockListContract({
@@ -19,6 +19,7 @@ export function blockListContract({
     'refuses an intent of a blocked identity, key or certificate': refusesIntents,
     'refuses an outcome that was blocked meanwhile': refusesOutcomes,
     'stores the audit entry of a change with the change': keepsEntries,
+    'refuses an unknown option': refusesUnknownOptions,
   }
   return Object.entries(cases).map(([name, test]) => ({
     name: `block-list: ${name}`,
@@ -86,6 +87,15 @@ async function refusesOutcomes({ certificates }: CaStorage, blocks: RenewalBlock
   await blocks.add(block({ keyIdentifier: intent.keyIdentifier }))
   await certificates.recordOutcome(intent, { failed: true })
   same((await certificates.find(intent))?.state, 'failed', 'the state of the blocked certificate')
+}
+
+async function refusesUnknownOptions(_storage: CaStorage, blocks: RenewalBlockStore): Promise<void> {
+  const [kept, refusedOne] = [{ identity: anyIdentity() }, { identity: anyIdentity() }]
+  await blocks.add(block(kept))
+  await refused('ERR_INVALID_ARGUMENT', () => blocks.add(block(refusedOne), unknownOption))
+  await refused('ERR_INVALID_ARGUMENT', () => blocks.remove(kept, unknownOption))
+  same(await blocks.remove(refusedOne), false, 'the removal of a block that was refused')
+  same(await blocks.remove(kept), true, 'the removal of a block after a refused removal')
 }
 
 async function keepsEntries({ audit }: CaStorage, blocks: RenewalBlockStore): Promise<void> {

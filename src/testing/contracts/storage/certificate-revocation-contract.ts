@@ -6,7 +6,7 @@ import type { IssuanceIntent, RevokedRecord } from '../../../ca/internal.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { refused, same } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
-import { anyIntent, anyKeyIdentifier, idOf, issued, revocation } from './storage-fixtures.ts'
+import { anyIntent, anyKeyIdentifier, idOf, issued, revocation, unknownOption } from './storage-fixtures.ts'
 
 /** The cases of `revoke`, `release` and `revocations`, each for a store that `contractCase` opens. */
 export function certificateRevocationContract(
@@ -16,6 +16,7 @@ export function certificateRevocationContract(
     contractCase('keeps the first revocation', keepsFirstRevocation),
     contractCase('lets a hold become final, and every reason become keyCompromise', replacesRevocation),
     contractCase('releases only a hold', releasesHold),
+    contractCase('refuses an unknown option of revoke and release', refusesUnknownOptions),
     contractCase('revokes an intended certificate', revokesIntended),
     contractCase('revokes a certificate without a record', revokesUnrecorded),
     contractCase('does not renew a revoked or unknown certificate', refusesRenewalOfRevoked),
@@ -59,6 +60,15 @@ async function releasesHold(store: CertificateStore): Promise<void> {
   await store.revoke(one, revocation('superseded'))
   await refused('ERR_STORE_CONFLICT', store.release(one))
   same((await store.find(one))?.revocation?.reason, 'superseded', 'a revocation after a refused release')
+}
+
+async function refusesUnknownOptions(store: CertificateStore): Promise<void> {
+  const [good, held] = [await issued(store), await issued(store)]
+  await store.revoke(held, revocation('certificateHold'))
+  await refused('ERR_INVALID_ARGUMENT', () => store.revoke(good, revocation('superseded'), unknownOption))
+  await refused('ERR_INVALID_ARGUMENT', () => store.release(held, unknownOption))
+  same((await store.find(good))?.revocation, undefined, 'the revocation after a refused revoke')
+  same((await store.find(held))?.revocation?.reason, 'certificateHold', 'the hold after a refused release')
 }
 
 async function revokesIntended(store: CertificateStore): Promise<void> {

@@ -2,11 +2,11 @@
 
 import type { CertificateRecord, CertificateStore } from '../../../ca/index.ts'
 import type { IssuanceIntent } from '../../../ca/internal.ts'
-import type { CertificateQuery } from '../../../ca/internal.ts'
+import type { CertificateQuery, PruneOptions } from '../../../ca/internal.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { holds, refused, same } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
-import { anyIdentity, anyIntent, anyKeyIdentifier, idOf, issued } from './storage-fixtures.ts'
+import { anyIdentity, anyIntent, anyKeyIdentifier, idOf, issued, unknownOption } from './storage-fixtures.ts'
 
 /** The cases of `query` and `prune`, each for a store that `contractCase` opens. */
 export function certificateSearchContract(
@@ -21,6 +21,7 @@ export function certificateSearchContract(
     contractCase('pages by the time of issue where it is asked for', pagesByTimeOfIssue),
     contractCase('refuses an undefined or unknown condition', refusesUndefined),
     contractCase('prunes only records that expired longer ago than the look-back', prunes),
+    contractCase('refuses to prune by an invalid time or look-back, or an unknown option', refusesOddPrunes),
     contractCase('settles intents that have expired', settlesIntents),
   ]
 }
@@ -170,6 +171,21 @@ async function prunes(store: CertificateStore): Promise<void> {
   same((await store.query({ issuer })).items.map(idOf), [idOf(within)], 'records after prune')
   same(await store.find(old), undefined, 'a pruned record')
   same((await store.revocations({ issuer, notExpiredAt: new Date(0) })).items, [], 'revocations after prune')
+}
+
+/** NaN compares false with everything: a store that takes it removes certificates that are valid. */
+async function refusesOddPrunes(store: CertificateStore): Promise<void> {
+  const valid = await issued(store)
+  const odd: readonly object[] = [
+    ...[undefined, new Date(NaN), systemClock.now()].map((now) => ({ now })),
+    ...[undefined, NaN, -86_400, '1'].map((lookBackSeconds) => ({ lookBackSeconds })),
+    unknownOption,
+  ]
+  for (const options of odd) {
+    const given = { now: new Date(systemClock.now()), lookBackSeconds: 1, ...options } as PruneOptions
+    await refused('ERR_INVALID_ARGUMENT', () => store.prune(given))
+    same((await store.find(valid))?.state, 'issued', 'a valid certificate after a refused prune')
+  }
 }
 
 async function settlesIntents(store: CertificateStore): Promise<void> {

@@ -14,6 +14,7 @@ import {
   idOf,
   issued,
   revocation,
+  unknownOption,
 } from './storage-fixtures.ts'
 
 /** The tested implementation: a backend that has a certificate store, such as a `CaStorage`. */
@@ -51,6 +52,7 @@ export function certificateStoreContract(options: CertificateStoreContractOption
     contractCase('refuses a serial number twice for one issuer, but not for another', keepsSerialsApart),
     contractCase('accepts one of several concurrent intents with the same serial number', takesOneOfMany),
     contractCase('accepts an idempotency key once', takesIdempotencyKeyOnce),
+    contractCase('refuses an unknown option of an intent or outcome', refusesUnknownOptions),
     contractCase('copies octets in and out', copiesOctets),
     contractCase('returns frozen records', returnsFrozen),
     contractCase('returns nothing for an unknown certificate', knowsNothing),
@@ -126,6 +128,16 @@ async function takesIdempotencyKeyOnce(store: CertificateStore): Promise<void> {
   await store.recordIntent(failed)
   await store.recordOutcome(failed, { failed: true })
   await store.recordIntent(anyIntent(failed.idempotencyKey ? { idempotencyKey: failed.idempotencyKey } : {}))
+}
+
+async function refusesUnknownOptions(store: CertificateStore): Promise<void> {
+  const [known, other] = [anyIntent(), anyIntent()]
+  await store.recordIntent(known)
+  await refused('ERR_INVALID_ARGUMENT', () => store.recordIntent(other, unknownOption))
+  for (const outcome of [{ failed: true }, { certificate: randomBytes(480) }] as const)
+    await refused('ERR_INVALID_ARGUMENT', () => store.recordOutcome(known, outcome, unknownOption))
+  same(await store.find(other), undefined, 'the record of a refused intent')
+  same((await store.find(known))?.state, 'intended', 'the state after refused outcomes')
 }
 
 async function copiesOctets(store: CertificateStore): Promise<void> {

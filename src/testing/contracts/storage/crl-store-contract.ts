@@ -6,7 +6,7 @@ import type { ContractCase } from '../contract-case.ts'
 import { withStaleFence } from './lease-store-contract.ts'
 import { casesOf } from './storage-cases.ts'
 import type { CaStorageContractOptions } from './storage-cases.ts'
-import { anyCrl, anyIntent, anyKeyIdentifier } from './storage-fixtures.ts'
+import { anyCrl, anyIntent, anyKeyIdentifier, unknownOption } from './storage-fixtures.ts'
 
 /** The cases of `CrlStore`. */
 export function crlStoreContract(options: CaStorageContractOptions): readonly ContractCase[] {
@@ -44,6 +44,13 @@ export function crlStoreContract(options: CaStorageContractOptions): readonly Co
         1,
         'lists published after one number',
       )
+    },
+    'refuses an unknown option, and a list without expectedNumber': async ({ crls }) => {
+      const crl = anyCrl()
+      const misspelt = { expectedNumber: undefined, ...unknownOption }
+      await refused('ERR_INVALID_ARGUMENT', () => crls.publish(crl, misspelt))
+      await refused('ERR_INVALID_ARGUMENT', () => crls.publish(crl, {} as never))
+      same(await crls.last(crl.issuer, ''), undefined, 'the list of refused calls')
     },
     'prunes the lists of issuers without records': prunesLists,
     'refuses a list with a stale epoch': async ({ crls, leases }) => {

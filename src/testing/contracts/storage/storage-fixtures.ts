@@ -11,6 +11,9 @@ import { SpiffeId } from '../../../spiffe/index.ts'
 import { parseSerialNumber } from '../../../x509/index.ts'
 import type { SerialNumber } from '../../../x509/index.ts'
 
+/** Options with a key that no call has: a store that ignores a misspelt `audit` or `fence` omits both. */
+export const unknownOption: object = Object.freeze({ noSuchOption: 1 })
+
 /** A key identifier that is used nowhere else. */
 export function anyKeyIdentifier(): KeyIdentifier {
   return keyIdentifierOf(randomBytes(20))

@@ -23,7 +23,6 @@ import { anyIntent, idOf, issued } from '../../../../src/testing/contracts/stora
 import { bundled, sqliteWorker } from '../../../support/bundled.ts'
 import { code } from '../../../support/codes.ts'
 import { itKeeps } from '../../../support/contract.ts'
-import { oddStoreCalls } from '../../../support/odd-store-options.ts'
 import { temporaryFolders } from '../../../support/temporary.ts'
 import { requestWith } from '../../../support/tokens.ts'
 
@@ -49,17 +48,6 @@ function withFile<Answer>(path: string, use: (database: Database) => Answer): An
 describe('every contract', () => {
   const path = newPath()
   itKeeps(contracts.CaStorage({ open: () => open(path), durable: true }))
-})
-
-describe('a call with options that mean nothing', () => {
-  it('is refused, and changes nothing', async () => {
-    await using storage = await open(newPath())
-    const record = (await storage.certificates.find(await issued(storage.certificates)))!
-    for (const [name, call] of Object.entries(oddStoreCalls(storage, record)))
-      await expect(call(), name).rejects.toEqual(code('ERR_INVALID_ARGUMENT'))
-    expect(await storage.certificates.find(record)).toEqual(record)
-    expect(await storage.crls.list()).toEqual([])
-  })
 })
 
 describe('opening', () => {
