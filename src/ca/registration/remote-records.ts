@@ -6,6 +6,7 @@ import { keyIdentifierOf } from '../records/certificate-record.ts'
 import type { CertificateId, IssuanceIntent } from '../records/certificate-record.ts'
 import { certificateUnknown } from '../rows/refusals.ts'
 import type { CertificateStore, IssuanceOutcome, WriteOptions } from '../records/certificate-store.ts'
+import { readWriteOptions } from '../records/store-options.ts'
 
 /**
  * The store of a registration authority. What it decides is on record before it is forwarded, under a request
@@ -31,10 +32,12 @@ export function remoteRecords(
     options?: WriteOptions,
   ): Promise<void> => {
     if (!isOurs(id.issuer)) return store.recordOutcome(id, outcome, options)
+    // Before anything changes: the options reach the store with the second of three writes.
+    const read = readWriteOptions('recordOutcome', options)
     const intent = forwarded.get(id.serialNumber)
     // Whatever the store answers: the certificate is not available for another attempt.
     forwarded.delete(id.serialNumber)
-    if (!('certificate' in outcome)) return store.recordOutcome(id, outcome, options)
+    if (!('certificate' in outcome)) return store.recordOutcome(id, outcome, read)
     // A certificate is never on record under a request number.
     if (intent === undefined) throw certificateUnknown(id)
     const certificate = Certificate.parse(outcome.certificate)
@@ -44,7 +47,7 @@ export function remoteRecords(
     const { serialNumber, tbs, notAfter } = certificate
     const own = { issuer: keyIdentifierOf(keyIdentifier), serialNumber }
     await store.recordIntent({ ...intent, ...own, tbs, notAfter })
-    await store.recordOutcome(own, outcome, options)
+    await store.recordOutcome(own, outcome, read)
     // The request is answered: only the certificate counts.
     await store.recordOutcome(id, { failed: true })
   }

@@ -91,6 +91,23 @@ describe('a registration authority', () => {
     expect(await storage.certificates.find(intent)).toMatchObject({ state: 'intended' })
   })
 
+  it('records nothing of an outcome with an unknown option', async () => {
+    const { authority } = await serviceOf(remote())
+    const { certificates } = authority.storage
+    const { issuerKeyIdentifier } = await authority.prepare(csr, { subjectAltName: [] })
+    const intent = { ...anyIntent(), issuer: keyIdentifierOf(issuerKeyIdentifier) }
+    await certificates.recordIntent(intent)
+    const outcome = { certificate: (await pki.issuance.issue({ csr }, callerOf())).certificate.der }
+    const odd = { noSuchOption: 1 } as object
+    await expect(certificates.recordOutcome(intent, outcome, odd)).rejects.toThrow(
+      code('ERR_INVALID_ARGUMENT'),
+    )
+    expect((await certificates.query({})).items.map(({ state }) => state)).toEqual(['intended'])
+    await certificates.recordOutcome(intent, outcome)
+    const { items } = await certificates.query({})
+    expect(items.map(({ state }) => state)).toEqual(['failed', 'issued'])
+  })
+
   it('gives a retry the same certificate', async () => {
     const { issuance } = await serviceOf(remote())
     const request = { csr, ttlSeconds: 600, idempotencyKey: 'again' }
