@@ -1,5 +1,4 @@
-// Floods of an HTTP server and what they do: its event loop, and the callers beside them. By hand:
-// `npx tsx test/attack/http-floods.ts [kind] [connections] [address of the callers]`
+// Floods of an HTTP server and what they do: its event loop, and the callers beside them.
 
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -106,4 +105,5 @@ async function report(kinds = all, connections = '20,300', addresses = '127.0.0.
       }
 }
 
+// By hand: npx tsx test/attack/http-floods.ts [kind] [connections] [address of the callers]
 if (process.argv[1] === import.meta.filename) await report(...process.argv.slice(2))

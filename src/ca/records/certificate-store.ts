@@ -24,10 +24,10 @@ export interface WriteOptions {
 /** The outcome of a signing operation. @inline */
 export type IssuanceOutcome = { readonly certificate: Uint8Array } | { readonly failed: true }
 
-/** Intent and outcome of each signature. */
 /** What a record says of the validity of its certificate. @inline */
 export type RecordedStatus = Pick<CertificateRecord, 'state' | 'revocation'>
 
+/** Intent and outcome of each signature. */
 interface IssuanceRecorder {
   /**
    * Records an intent to sign. It reserves serial number and idempotency key in every process. Atomically
