@@ -287,7 +287,7 @@ export class ApiSource implements WorkloadApiSource {
         return states.value
       },
       onChange: (listener) => states.listen(listener),
-      fetchJwtSvids: (request) => this.#jwtSvids.fetch(request),
+      fetchJwtSvids: (request) => this.#jwtSvids.fetchAsSource(request),
       get: (name, signal) => secrets.get(name, signal),
       watch: (name, signal) => secrets.watch(name, signal),
       watchNames: (signal) => secrets.watchNames(signal),

@@ -1,7 +1,7 @@
 // JWT-SVIDs from a Workload API, each checked before use: of the identity and for the audience that were
 // requested, not expired, and signed by a known authority.
 
-import { PkiError } from '../../../errors/index.ts'
+import { PkiError, isPkiError } from '../../../errors/index.ts'
 import type { Clock } from '../../../runtime/index.ts'
 import type { SpiffeId } from '../../../spiffe/index.ts'
 import { JwtSvid, verifyJwtSvid } from '../../../svid/index.ts'
@@ -48,6 +48,19 @@ export class FetchedJwtSvids {
     // Of two with the same hint, the first is used (W-12).
     const chosen = hint === undefined ? meant : meant.slice(0, 1)
     return Promise.all(chosen.map((answer) => this.#check(answer, id, audience)))
+  }
+
+  /**
+   * The same with the codes of `WorkloadSource`, so that a server of this source answers PERMISSION_DENIED.
+   * After UNAVAILABLE its client would try again. @throws ERR_POLICY_DENIED, and what `fetch` throws
+   */
+  async fetchAsSource(request: JwtSvidRequest): Promise<readonly JwtSvid[]> {
+    try {
+      return await this.fetch(request)
+    } catch (cause) {
+      if (!isPkiError(cause, 'ERR_WORKLOAD_API_DENIED')) throw cause
+      throw new PkiError('ERR_POLICY_DENIED', cause.message, { cause })
+    }
   }
 
   async #check(

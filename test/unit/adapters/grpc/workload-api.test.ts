@@ -27,7 +27,7 @@ import { createJwtSource } from '../../../../src/secrets/index.ts'
 import { LatestValue } from '../../../../src/secrets/internal.ts'
 import type { WorkloadSource } from '../../../../src/secrets/index.ts'
 import type { WorkloadState } from '../../../../src/secrets/internal.ts'
-import { TrustDomain } from '../../../../src/spiffe/index.ts'
+import { SpiffeId, TrustDomain } from '../../../../src/spiffe/index.ts'
 import { JwtAuthority, TrustBundle, issueJwtSvid } from '../../../../src/svid/index.ts'
 import { Crl } from '../../../../src/x509/index.ts'
 import { closedAfterEach } from '../../../support/certificate-server.ts'
@@ -321,6 +321,10 @@ describe('the source', () => {
     await expect(source.fetchJwtSvid({ audience: [] })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
     await expect(source.fetchJwtSvid({ audience: 'db', id: 'spiffe://example.org/nobody' })).rejects.toThrow(
       code('ERR_WORKLOAD_API_DENIED'),
+    )
+    const stranger = SpiffeId.parse('spiffe://example.org/nobody')
+    await expect(source.workload.fetchJwtSvids!({ audience: ['db'], id: stranger })).rejects.toThrow(
+      code('ERR_POLICY_DENIED'),
     )
     // Signed by a key that the bundle does not have any more.
     mesh.bundles.set(before.with({ jwtAuthorities: [JwtAuthority.from('k2', jwtKey.publicKey)] }))
