@@ -3,6 +3,10 @@
 import { readOptions } from '../internal/options.ts'
 import type { OptionKinds } from '../internal/options.ts'
 import type { ContractCase } from './contracts/contract-case.ts'
+import { auditWitnessContract } from './contracts/audit-witness-contract.ts'
+import { attestorContract } from './contracts/callers/attestor-contract.ts'
+import { impersonationAuthorizerContract } from './contracts/callers/impersonation-authorizer-contract.ts'
+import { podIndexContract } from './contracts/callers/pod-index-contract.ts'
 import { auditStoreContract } from './contracts/storage/audit-store-contract.ts'
 import { authorityStoreContract } from './contracts/storage/authority-store-contract.ts'
 import { caStorageContract } from './contracts/storage/ca-storage-contract.ts'
@@ -10,6 +14,7 @@ import { crlStoreContract } from './contracts/storage/crl-store-contract.ts'
 import { leaseStoreContract } from './contracts/storage/lease-store-contract.ts'
 import { authenticatorContract, issuancePolicyContract } from './contracts/caller-contracts.ts'
 import { certificateStoreContract } from './contracts/storage/certificate-store-contract.ts'
+import { guardedFetcherContract } from './contracts/guarded-fetcher-contract.ts'
 import { identityProviderContract } from './contracts/identity-provider-contract.ts'
 import { keyManagerContract } from './contracts/keys/key-manager-contract.ts'
 import { clockContract, loggerContract, metricsContract } from './contracts/runtime-contracts.ts'
@@ -18,6 +23,7 @@ import { oneTimeStoreContract } from './contracts/storage/one-time-store-contrac
 import { signerContract } from './contracts/signer-contract.ts'
 import { remoteSignerContract } from './contracts/remote-signer-contract.ts'
 import { upstreamAuthorityContract } from './contracts/upstream-contract.ts'
+import { workloadSourceContract } from './contracts/workload-source-contract.ts'
 import { bundleSourceContract, revocationCheckerContract } from './contracts/trust-contracts.ts'
 
 /** The suite with its options read: a misspelt option would leave out cases. */
@@ -45,8 +51,12 @@ const ofStorage = { ...open, durable: 'guard' } as const
  * ```
  */
 export const contracts: {
+  /** Identifies the callers of a local endpoint. */
+  readonly Attestor: typeof attestorContract
   /** Stores audit entries in sequence. */
   readonly AuditStore: typeof auditStoreContract
+  /** Cosigns the checkpoints of a log that only grows. */
+  readonly AuditWitness: typeof auditWitnessContract
   /** Recognises one kind of credential. */
   readonly Authenticator: typeof authenticatorContract
   /** Stores the authorities of one CA. */
@@ -63,8 +73,12 @@ export const contracts: {
   readonly Clock: typeof clockContract
   /** Stores the last list of each issuer. */
   readonly CrlStore: typeof crlStoreContract
+  /** Fetches remote documents within limits. */
+  readonly GuardedFetcher: typeof guardedFetcherContract
   /** Validates tokens, and determines what their holders may do. */
   readonly IdentityProvider: typeof identityProviderContract
+  /** Decides who may request the certificate of another identity. */
+  readonly ImpersonationAuthorizer: typeof impersonationAuthorizerContract
   /** Decides which certificates a caller may have. */
   readonly IssuancePolicy: typeof issuancePolicyContract
   /** Creates, stores and uses private keys. */
@@ -77,6 +91,8 @@ export const contracts: {
   readonly Metrics: typeof metricsContract
   /** Stores values for one use. */
   readonly OneTimeStore: typeof oneTimeStoreContract
+  /** Finds pods by cluster, name and node. */
+  readonly PodIndex: typeof podIndexContract
   /** Has a CA elsewhere sign leaves. */
   readonly RemoteSigner: typeof remoteSignerContract
   /** Says whether a certificate of a path is revoked. */
@@ -89,8 +105,12 @@ export const contracts: {
   readonly TileStore: typeof tileStoreContract
   /** Certifies our intermediates. */
   readonly UpstreamAuthority: typeof upstreamAuthorityContract
+  /** Supplies the state of one workload. */
+  readonly WorkloadSource: typeof workloadSourceContract
 } = Object.freeze({
+  Attestor: suite('Attestor', attestorContract, { ...open, known: 'required', unknown: 'required' }),
   AuditStore: suite('AuditStore', auditStoreContract, ofStorage),
+  AuditWitness: suite('AuditWitness', auditWitnessContract, open),
   Authenticator: suite('Authenticator', authenticatorContract, {
     ...open,
     valid: 'required',
@@ -104,11 +124,21 @@ export const contracts: {
   CertificateStore: suite('CertificateStore', certificateStoreContract, ofStorage),
   Clock: suite('Clock', clockContract, { ...open, advance: 'optional' }),
   CrlStore: suite('CrlStore', crlStoreContract, ofStorage),
+  GuardedFetcher: suite('GuardedFetcher', guardedFetcherContract, {
+    ...open,
+    url: 'required',
+    refused: 'optional',
+  }),
   IdentityProvider: suite('IdentityProvider', identityProviderContract, {
     ...open,
     token: 'required',
     spiffeId: 'required',
     invalid: 'required',
+    allowed: 'required',
+    refused: 'required',
+  }),
+  ImpersonationAuthorizer: suite('ImpersonationAuthorizer', impersonationAuthorizerContract, {
+    ...open,
     allowed: 'required',
     refused: 'required',
   }),
@@ -127,6 +157,7 @@ export const contracts: {
   Logger: suite('Logger', loggerContract, open),
   Metrics: suite('Metrics', metricsContract, open),
   OneTimeStore: suite('OneTimeStore', oneTimeStoreContract, open),
+  PodIndex: suite('PodIndex', podIndexContract, open),
   RemoteSigner: suite('RemoteSigner', remoteSignerContract, { ...open, trustDomain: 'required' }),
   RevocationChecker: suite('RevocationChecker', revocationCheckerContract, {
     ...open,
@@ -144,4 +175,5 @@ export const contracts: {
     ...open,
     trustDomain: 'required',
   }),
+  WorkloadSource: suite('WorkloadSource', workloadSourceContract, { ...open, change: 'required' }),
 })

@@ -14,3 +14,13 @@ export function itKeeps(cases: readonly ContractCase[]): void {
   for (const { name, run } of cases)
     it(`keeps the contract: ${name}`, async () => expect(run()).resolves.toBeUndefined())
 }
+
+/** The names of the cases that an implementation does not pass. */
+export async function failingCases(cases: readonly ContractCase[]): Promise<string[]> {
+  const failed: string[] = []
+  for (const { name, run } of cases)
+    await run().catch(() => {
+      failed.push(name)
+    })
+  return failed
+}

@@ -46,6 +46,15 @@ export async function refused(
   throw new Error(`expected ${wanted.join(' or ')}; ${text}`, { cause: found })
 }
 
+/** Attempts to change what was handed out; a frozen object refuses it, which is well. */
+export function tryToChange(change: () => void): void {
+  try {
+    change()
+  } catch (error) {
+    holds(error instanceof TypeError, `the change failed with ${String(error)}`)
+  }
+}
+
 function textOf(value: unknown): string {
   return value === undefined ? 'undefined' : JSON.stringify(plainOf(value))
 }

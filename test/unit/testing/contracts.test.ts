@@ -24,7 +24,7 @@ import type { ContractCase } from '../../../src/testing/index.ts'
 import { createCrlChecker } from '../../../src/validation/index.ts'
 import { deferred } from '../../support/deferred.ts'
 import { alice, bearerTokens, orderPolicies, shop } from '../../support/bearer.ts'
-import { itKeeps } from '../../support/contract.ts'
+import { failingCases, itKeeps } from '../../support/contract.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 
 const pki = await testPki()
@@ -164,16 +164,6 @@ describe.each(Object.entries(kept))('%s', (_name, cases) => {
   itKeeps(cases)
 })
 
-/** The names of the cases that fail. */
-async function failures(cases: readonly ContractCase[]): Promise<string[]> {
-  const failed: string[] = []
-  for (const { name, run } of cases)
-    await run().catch(() => {
-      failed.push(name)
-    })
-  return failed
-}
-
 const everybody: Authenticator = { name: 'all', authenticate: async () => callerOf() }
 const isDeaf = { check: () => undefined }
 const broken: Readonly<Record<string, readonly ContractCase[]>> = {
@@ -236,7 +226,7 @@ const broken: Readonly<Record<string, readonly ContractCase[]>> = {
 }
 
 it.each(Object.entries(broken))('%s: an implementation that breaks it fails', async (_name, cases) => {
-  expect(await failures(cases)).not.toEqual([])
+  expect(await failingCases(cases)).not.toEqual([])
 })
 
 /** A store whose writes ignore unknown options. */
@@ -262,7 +252,7 @@ it('CaStorage: a storage that ignores unknown options fails the case of each of 
     const stores = { certificates: lenient(certificates), authorities: lenient(authorities) }
     return { ...rest, ...stores, crls: lenient(crls), blocks: blocks && lenient(blocks) }
   }
-  expect(await failures(contracts.CaStorage({ open }))).toEqual([
+  expect(await failingCases(contracts.CaStorage({ open }))).toEqual([
     'refuses an unknown option of an intent or outcome',
     'refuses an unknown option of revoke and release',
     'refuses to prune by an invalid time or look-back, or an unknown option',
@@ -285,16 +275,6 @@ const ours = [
   'X509Source',
 ]
 
-/** Contracts that have no suite yet. */
-const withoutSuite = [
-  'Attestor',
-  'AuditWitness',
-  'GuardedFetcher',
-  'ImpersonationAuthorizer',
-  'PodIndex',
-  'WorkloadSource',
-]
-
 it('every public interface with methods has a suite, or is one that this package implements', () => {
   const names = new Set([...publicNames().values()].flat().map(({ name }) => name))
   const root = new URL('../../../src/', import.meta.url)
@@ -308,7 +288,7 @@ it('every public interface with methods has a suite, or is one that this package
       .map(([, name = '']) => name)
   })
   expect(found.length).toBeGreaterThan(10)
-  const known = new Set<string>([...Object.keys(contracts), ...ours, ...withoutSuite])
+  const known = new Set<string>([...Object.keys(contracts), ...ours])
   expect([...new Set(found)].filter((name) => !known.has(name))).toEqual([])
-  expect([...ours, ...withoutSuite].filter((name) => !found.includes(name))).toEqual([])
+  expect(ours.filter((name) => !found.includes(name))).toEqual([])
 })

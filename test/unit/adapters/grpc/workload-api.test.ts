@@ -30,8 +30,10 @@ import type { WorkloadState } from '../../../../src/secrets/internal.ts'
 import { SpiffeId, TrustDomain } from '../../../../src/spiffe/index.ts'
 import { JwtAuthority, TrustBundle, issueJwtSvid } from '../../../../src/svid/index.ts'
 import { Crl } from '../../../../src/x509/index.ts'
+import { contracts } from '../../../../src/testing/index.ts'
 import { closedAfterEach } from '../../../support/certificate-server.ts'
 import { code } from '../../../support/codes.ts'
+import { failingCases } from '../../../support/contract.ts'
 import { meshId, newRoot, openMesh } from '../../../support/mesh.ts'
 import type { Mesh } from '../../../support/mesh.ts'
 
@@ -299,6 +301,15 @@ describe('the source', () => {
         source.bundleFor(TrustDomain.from('example.org'))?.x509Authorities.map((one) => one.toPem()),
       )
       .toEqual(mesh.authority.roots.map((one) => one.toPem()))
+  })
+
+  test('keeps the contracts of the workload and its secrets', async () => {
+    const source = await sourceOf(await serve())
+    await source.ready()
+    const open = (): typeof source.workload => source.workload
+    const change = async (): Promise<void> => void (await mesh.sources[0]!.renew())
+    expect(await failingCases(contracts.WorkloadSource({ open, change }))).toEqual([])
+    expect(await failingCases(contracts.SecretSource({ open, change, name: 'default' }))).toEqual([])
   })
 
   test('picks the identity that it is told to, and no other', async () => {
