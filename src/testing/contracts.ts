@@ -118,7 +118,11 @@ export const contracts: {
     identities: 'required',
   }),
   AuthorityStore: suite('AuthorityStore', authorityStoreContract, ofStorage),
-  BundleSource: suite('BundleSource', bundleSourceContract, { ...open, trustDomain: 'required' }),
+  BundleSource: suite('BundleSource', bundleSourceContract, {
+    ...open,
+    trustDomain: 'required',
+    change: 'optional',
+  }),
   CaClient: suite('CaClient', caClientContract, { ...open, request: 'optional' }),
   CaStorage: suite('CaStorage', caStorageContract, ofStorage),
   CertificateStore: suite('CertificateStore', certificateStoreContract, ofStorage),

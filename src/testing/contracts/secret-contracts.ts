@@ -111,8 +111,37 @@ export function secretSourceContract(options: SecretSourceContractOptions): read
         }
       },
     },
+    {
+      name: 'refuses a name that it does not have with ERR_SECRET_UNKNOWN, and watches it as undefined',
+      run: async () => {
+        const source = await open()
+        await refused('ERR_SECRET_UNKNOWN', () => source.get(absentName))
+        const controller = new AbortController()
+        const watcher = source.watch(absentName, controller.signal)[Symbol.asyncIterator]()
+        same(await watcher.next(), { done: false, value: undefined }, 'the first version of an absent secret')
+        controller.abort()
+        same((await watcher.next()).done, true, 'the end of the watch')
+      },
+    },
+    {
+      name: 'lists every name, if it lists names: each has its secret, and the list ends with the signal',
+      run: async () => {
+        const source = await open()
+        const controller = new AbortController()
+        const watcher = source.watchNames?.(controller.signal)[Symbol.asyncIterator]()
+        if (watcher === undefined) return
+        const names: unknown = (await watcher.next()).value
+        if (!Array.isArray(names) || names.length === 0) throw new Error('the list of names is empty')
+        same(new Set(names).size, names.length, 'the number of different names')
+        for (const one of names as readonly string[]) same((await source.get(one)).name, one, 'the name')
+        controller.abort()
+        same((await watcher.next()).done, true, 'the end of the list')
+      },
+    },
   ]
 }
+
+const absentName = 'spiffe://contract.example/nobody'
 
 /** The tested implementation. @inline */
 export interface TileStoreContractOptions {

@@ -15,6 +15,8 @@ export interface BundleSourceContractOptions {
   readonly open: () => BundleSource | Promise<BundleSource>
   /** The only trust domain whose bundle the source has. */
   readonly trustDomain: TrustDomain | string
+  /** Causes one change of its bundle; only with `onChange`. Default: changes are not tested. */
+  readonly change?: ((source: BundleSource) => void | Promise<void>) | undefined
 }
 
 /** The cases of `BundleSource`. */
@@ -42,6 +44,42 @@ export function bundleSourceContract(options: BundleSourceContractOptions): read
           if (name !== '')
             holds(source.bundleFor(TrustDomain.parse(name)) === undefined, `there is a bundle of ${name}`)
       },
+    },
+    ...(options.change === undefined ? [] : changeCases(open, trustDomain, options.change)),
+  ]
+}
+
+function changeCases(
+  open: BundleSourceContractOptions['open'],
+  trustDomain: TrustDomain,
+  change: (source: BundleSource) => void | Promise<void>,
+): readonly ContractCase[] {
+  /** The source, and the calls of two listeners, of which the first was stopped twice if `stopped`. */
+  const told = async (stopped: boolean): Promise<readonly number[]> => {
+    const source = await open()
+    if (source.onChange === undefined) throw new Error('the source has no onChange')
+    const calls = [0, 0]
+    const before = source.bundleFor(trustDomain)
+    const stop = source.onChange(() => void (calls[0] = 1))
+    let heard = (): void => undefined
+    const listening = new Promise<void>((resolve) => (heard = resolve))
+    source.onChange(() => {
+      calls[1] = source.bundleFor(trustDomain) === before ? -1 : 1
+      heard()
+    })
+    same(calls, [0, 0], 'calls before the change')
+    if (stopped) for (const end of [stop, stop]) end()
+    await Promise.all([listening, change(source)])
+    return calls
+  }
+  return [
+    {
+      name: 'tells every listener after a change, when it has the new bundle already',
+      run: async () => same(await told(false), [1, 1], 'the listeners that were told'),
+    },
+    {
+      name: 'stops one listener alone, and stops it twice without effect',
+      run: async () => same(await told(true), [0, 1], 'the listeners that were told'),
     },
   ]
 }

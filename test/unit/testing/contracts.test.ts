@@ -90,14 +90,15 @@ class OneSecret implements SecretSource {
 
   async get(name: string, signal?: AbortSignal): Promise<Secret> {
     if (signal?.aborted === true) throw new PkiError('ERR_ABORTED', 'the call was aborted')
-    return { ...this.#secret, name }
+    if (name !== 'default') throw new PkiError('ERR_SECRET_UNKNOWN', `there is no secret ${name}`)
+    return this.#secret
   }
 
-  async *watch(_name: string, signal: AbortSignal): AsyncIterable<Secret> {
+  async *watch(name: string, signal: AbortSignal): AsyncIterable<Secret | undefined> {
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
     while (!signal.aborted) {
       const next = this.#changed
-      yield this.#secret
+      yield name === 'default' ? this.#secret : undefined
       await Promise.race([next.promise, aborted])
     }
   }

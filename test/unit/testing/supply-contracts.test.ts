@@ -11,7 +11,8 @@ import { createGuardedFetcher } from '../../../src/runtime/index.ts'
 import type { GuardedFetcher } from '../../../src/runtime/index.ts'
 import { createWorkloadSecrets } from '../../../src/secrets/index.ts'
 import type { WorkloadSource } from '../../../src/secrets/index.ts'
-import { issueJwtSvid } from '../../../src/svid/index.ts'
+import { TrustBundleSet, issueJwtSvid } from '../../../src/svid/index.ts'
+import type { BundleSource } from '../../../src/svid/index.ts'
 import { contracts } from '../../../src/testing/index.ts'
 import { failingCases, itKeeps } from '../../support/contract.ts'
 import { loopback } from '../../support/http-endpoint.ts'
@@ -34,6 +35,11 @@ const mesh = await openMesh([meshId, 'spiffe://example.org/ns/prod/sa/other'], {
 const change = async (): Promise<void> => void (await mesh.sources[0]!.renew())
 const withoutTokens = createWorkloadSecrets({ sources: mesh.sources })
 
+const bundle = mesh.authority.trustBundle()
+const openSet = (): TrustBundleSet => new TrustBundleSet([bundle])
+const changeSet = (set: BundleSource): void =>
+  void (set instanceof TrustBundleSet && set.set(bundle.with({ refreshHintSeconds: 77 })))
+
 afterAll(async () => {
   server.close()
   server.closeAllConnections()
@@ -43,6 +49,8 @@ afterAll(async () => {
 
 describe('AuditWitness: in memory', () =>
   itKeeps(contracts.AuditWitness({ open: (log) => new MemoryWitness(log) })))
+describe('BundleSource: a set that changes', () =>
+  itKeeps(contracts.BundleSource({ open: openSet, trustDomain: 'example.org', change: changeSet })))
 describe('GuardedFetcher: of the platform', () =>
   itKeeps(contracts.GuardedFetcher({ open: () => createGuardedFetcher(loopback), ...documents })))
 describe('SecretSource: the secrets of a workload', () =>
@@ -248,3 +256,45 @@ it.each<[string, () => WorkloadSource, string]>([
 function swapped<T extends { readonly privateKey: unknown }>(identities: readonly T[]): readonly T[] {
   return identities.map((one, at) => ({ ...one, privateKey: identities.at(at - 1)!.privateKey }))
 }
+
+it.each<[string, (set: TrustBundleSet) => BundleSource['onChange'], string]>([
+  [
+    'that calls at once',
+    (set) => (listener) => {
+      listener()
+      return set.onChange(listener)
+    },
+    'tells every listener after a change, when it has the new bundle already',
+  ],
+  [
+    'that does not stop',
+    (set) => (listener) => {
+      set.onChange(listener)
+      return () => undefined
+    },
+    'stops one listener alone, and stops it twice without effect',
+  ],
+])('a source of bundles %s fails', async (_what, onChange, name) => {
+  const open = () => {
+    const set = openSet()
+    return { set, bundleFor: set.bundleFor.bind(set), onChange: onChange(set)! }
+  }
+  const changed = (source: BundleSource): void => changeSet((source as ReturnType<typeof open>).set)
+  const cases = contracts.BundleSource({ open, trustDomain: 'example.org', change: changed })
+  expect(await failingCases(cases)).toContain(name)
+})
+
+it.each<[string, object, string]>([
+  ['that has every name', { get: () => mesh.secrets.get('default') }, 'refuses a name that it does not have'],
+  ['that lists none', { async *watchNames() {} }, 'lists every name, if it lists names'],
+])('a source of secrets %s fails', async (_what, members, name) => {
+  const { secrets } = mesh
+  const open = () => ({
+    get: secrets.get.bind(secrets),
+    watch: secrets.watch.bind(secrets),
+    watchNames: secrets.watchNames.bind(secrets),
+    ...members,
+  })
+  const failed = await failingCases(contracts.SecretSource({ open, change, name: 'default' }))
+  expect(failed).toContainEqual(expect.stringContaining(name))
+})
