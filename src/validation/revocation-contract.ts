@@ -30,9 +30,10 @@ export interface RevocationQuery {
   readonly isTarget?: boolean | undefined
   /**
    * Checks that another certificate (issuer of an indirect CRL, OCSP responder) has a path to the same
-   * anchors at the same time. RFC 5280 §6.3.3 (f): the anchor must be that of the certificate's path.
+   * anchors at the same time. RFC 5280 §6.3.3 (f): the anchor must be that of the certificate's path. With
+   * `path`, its own certificate is checked by the rules of section 6 alone: enough to accuse, not to clear.
    */
-  verifyAuthority(certificate: Certificate, purpose: 'crl' | 'ocsp'): Rejection | undefined
+  verifyAuthority(certificate: Certificate, purpose: 'crl' | 'ocsp', rules?: 'path'): Rejection | undefined
 }
 
 /** Returns `undefined` for a certificate that may be used. */

@@ -88,7 +88,13 @@ export class PathRevocation implements CompletePathCheck {
       above,
       time: new Date(this.#search.timeMs),
       budget: this.#search.budget,
-      verifyAuthority: (authority, purpose) => this.#verifyAuthority(authority, purpose, anchor),
+      verifyAuthority: (authority, purpose, rules) =>
+        this.#verifyAuthority(
+          authority,
+          purpose,
+          anchor,
+          rules === 'path' ? sectionSix(this.#rules) : this.#rules,
+        ),
     }
   }
 
@@ -97,9 +103,10 @@ export class PathRevocation implements CompletePathCheck {
     authority: Certificate,
     purpose: 'crl' | 'ocsp',
     anchor: IssuerCandidate,
+    rules: FormRules,
   ): Rejection | undefined {
     try {
-      const fault = this.#checkAuthority(authority, purpose)
+      const fault = this.#checkAuthority(authority, purpose, rules)
       if (fault !== undefined) return fault
       const rejections = new RejectionList()
       // The known result for the leaf's signature does not apply to that of the authority.
@@ -138,19 +145,23 @@ export class PathRevocation implements CompletePathCheck {
     }
   }
 
-  #checkAuthority(authority: Certificate, purpose: 'crl' | 'ocsp'): Rejection | undefined {
+  #checkAuthority(authority: Certificate, purpose: 'crl' | 'ocsp', rules: FormRules): Rejection | undefined {
     return (
-      checkForm(authority, 'intermediate', this.#rules) ??
+      checkForm(authority, 'intermediate', rules) ??
       checkValidity(authority, this.#search.timeMs) ??
       (purpose === 'crl'
         ? checkLeafKeyUsage(authority, ['cRLSign'])
         : checkLeafPurpose(authority, [keyPurposeOids.ocspSigning], {
-            ...this.#rules.profile,
+            ...rules.profile,
             acceptAnyExtendedKeyUsage: false,
             requireExtendedKeyUsage: true,
           }))
     )
   }
+}
+
+function sectionSix(rules: FormRules): FormRules {
+  return { ...rules, profile: { ...rules.profile, certificateRules: 'path' } }
 }
 
 /** id-pkix-ocsp-nocheck: RFC 6960 §4.2.2.2.1. */

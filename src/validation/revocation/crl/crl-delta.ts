@@ -50,7 +50,7 @@ export function findDelta(
     const entry = completes ? undefined : accusationIn(delta, query, settings)
     if (!completes && entry === undefined) continue
     const signed = settings.issuers.keyOf(delta, query)
-    if ('key' in signed && signed.key.equals(key))
+    if (signed.fault === undefined && signed.key?.equals(key) === true)
       return entry === undefined ? { delta } : { accusation: entry }
   }
   return {}

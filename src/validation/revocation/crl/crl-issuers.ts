@@ -4,7 +4,19 @@ import { equalBytes } from '../../../internal/bytes.ts'
 import { signatureFault } from '../../../x509/internal.ts'
 import type { Certificate, Crl, PublicKey } from '../../../x509/index.ts'
 import type { RevocationQuery } from '../../revocation-contract.ts'
+import type { Rejection } from '../../verdict/rejection.ts'
 import { Reasons } from '../reasons.ts'
+
+/** The signer of a list. */
+interface ListSigner {
+  /** The key that signed it; undefined if its holder may not sign it. */
+  readonly key?: PublicKey
+  /**
+   * Why the list may not clear. With a key, its "revoked" counts: the holder would be authorised, but its
+   * certificate breaks a rule of the profile.
+   */
+  readonly fault?: string
+}
 
 /** Finds the keys of CRLs, and remembers the signing key of each list. */
 export class CrlIssuers {
@@ -16,8 +28,9 @@ export class CrlIssuers {
     this.#certificates = certificates
   }
 
-  /** The key that signed the list, if it is authorised; otherwise the reason. @throws ERR_PATH_BUDGET */
-  keyOf(list: Crl, query: RevocationQuery): { readonly key: PublicKey } | { readonly fault: string } {
+  /** @throws ERR_PATH_BUDGET */
+  keyOf(list: Crl, query: RevocationQuery): ListSigner {
+    let accuser: PublicKey | undefined
     const faults = new Reasons()
     // An issuer in the path is already verified, and its path ends at the same anchor.
     for (const authority of [query.issuer, ...(query.above ?? [])]) {
@@ -39,10 +52,10 @@ export class CrlIssuers {
       const refused = query.verifyAuthority(certificate, 'crl')
       if (refused === undefined) return { key: certificate.publicKey }
       faults.add(`its issuer is refused: ${refused.message}`)
+      if (breaksProfileAlone(certificate, refused, query)) accuser ??= certificate.publicKey
     }
-    return {
-      fault: faults.isEmpty ? "no certificate with the CRL issuer's name is available" : faults.join(', '),
-    }
+    const fault = faults.isEmpty ? unavailable : faults.join(', ')
+    return accuser === undefined ? { fault } : { fault, key: accuser }
   }
 
   /** Certificates with the issuer's name; those with the key identifier in the list first. */
@@ -64,6 +77,11 @@ export class CrlIssuers {
   }
 }
 
+/** Whether the certificate of a CRL issuer is refused for a rule of the profile, and for nothing else. */
+function breaksProfileAlone(certificate: Certificate, { code }: Rejection, query: RevocationQuery): boolean {
+  return code === 'ERR_PATH_PROFILE' && query.verifyAuthority(certificate, 'crl', 'path') === undefined
+}
+
 /** Only a hint (RFC 5280 §5.2.1): a malformed one is ignored. */
 function keyIdentifierOf(list: Crl): Uint8Array | undefined {
   try {
@@ -72,3 +90,5 @@ function keyIdentifierOf(list: Crl): Uint8Array | undefined {
     return undefined
   }
 }
+
+const unavailable = "no certificate with the CRL issuer's name is available"

@@ -73,7 +73,7 @@ function accusationOf(query: RevocationQuery, settings: CrlSettings): RevokedEnt
     if (!mayBeAbout(list, query.certificate)) continue
     const entry = findEntry(list, query)
     if (entry === undefined || !accuses(list, entry, query.time, settings)) continue
-    if ('key' in settings.issuers.keyOf(list, query)) return entry
+    if (settings.issuers.keyOf(list, query).key !== undefined) return entry
   }
   return undefined
 }
@@ -154,8 +154,8 @@ class StatusSearch {
       if (!this.#isAbout(delta, point, namesOf)) continue
       const entry = findEntry(delta, this.#query)
       if (entry === undefined) continue
-      const signed = this.#settings.issuers.keyOf(delta, this.#query)
-      if ('fault' in signed || (!this.#ownWordCounts && signed.key.equals(certificate.publicKey))) continue
+      const { key } = this.#settings.issuers.keyOf(delta, this.#query)
+      if (key === undefined || (!this.#ownWordCounts && key.equals(certificate.publicKey))) continue
       return accuses(delta, entry, time, this.#settings) ? { status: 'revoked', entry } : undefined
     }
     return undefined
@@ -174,20 +174,20 @@ class StatusSearch {
     const { issuers } = this.#settings
     const unusable = unusableFault(list)
     if (unusable !== undefined) return { status: 'unknown', reason: unusable }
-    const signed = issuers.keyOf(list, this.#query)
-    if ('fault' in signed) return { status: 'unknown', reason: signed.fault }
-    if (!this.#ownWordCounts && signed.key.equals(this.#query.certificate.publicKey)) {
+    const { key, fault = '' } = issuers.keyOf(list, this.#query)
+    if (key === undefined) return { status: 'unknown', reason: fault }
+    if (!this.#ownWordCounts && key.equals(this.#query.certificate.publicKey)) {
       this.ownWordWasLeftOut = true
       return { status: 'unknown', reason: 'it is signed with the key of the certificate itself' }
     }
-    const defect = clearingFault(list)
+    const defect = fault === '' ? clearingFault(list) : fault
     if (defect !== undefined) {
       const entry = findEntry(list, this.#query)
       return entry !== undefined && accuses(list, entry, this.#query.time, this.#settings)
         ? { status: 'revoked', entry }
         : { status: 'unknown', reason: defect }
     }
-    const { delta, accusation } = findDelta(list, scope, signed.key, this.#query, this.#settings)
+    const { delta, accusation } = findDelta(list, scope, key, this.#query, this.#settings)
     return accusation === undefined ? this.#read(list, delta) : { status: 'revoked', entry: accusation }
   }
 

@@ -33,7 +33,19 @@ import {
 import type { Signer } from '../../../../src/x509/index.ts'
 import { signatureAlgorithms } from '../../../../src/x509/internal.ts'
 import { code } from '../../../support/codes.ts'
-import { at, judge, makeChain, makeLeaf, makeList, newSigner, resign, time } from '../test-pki.ts'
+import type { ExtensionFields } from '../../../../src/x509/internal.ts'
+import {
+  at,
+  judge,
+  makeChain,
+  makeCrlIssuer,
+  makeLeaf,
+  makeList,
+  newSigner,
+  resign,
+  time,
+} from '../test-pki.ts'
+import type { Issuer } from '../test-pki.ts'
 
 const chain = await makeChain()
 const { root, ca, leaf } = chain
@@ -121,6 +133,45 @@ describe('a list with', () => {
     ])
     const checker = createCrlChecker({ lists: [rootList, octets], mode: 'soft-fail' })
     expect(judge(chain, checker, leaf)).toBe('good')
+  })
+})
+
+describe('a list of a separate issuer', () => {
+  const plain = { listed: true, delta: false }
+  const judged = async (
+    extensions: ExtensionFields,
+    mode: 'soft-fail' | 'hard-fail',
+    { listed, delta } = plain,
+    { profile, by = root }: { readonly profile?: ValidationProfile; readonly by?: Issuer } = {},
+  ): Promise<string> => {
+    const issuer = await makeCrlIssuer(by, 'CN=ca', extensions)
+    const entries = listed ? [{ serialNumber: leaf.serialNumber, revocationDate: at(-5) }] : []
+    const list = await makeList(issuer, { entries, ...(delta ? { crlNumber: 2, deltaCrlIndicator: 1 } : {}) })
+    const issuers = [issuer.certificate]
+    const revocation = createCrlChecker({ lists: [rootList, list], mode, issuers, scope: 'leaf' })
+    return judge(chain, revocation, leaf, profile === undefined ? {} : { profile })
+  }
+  const oddLocation = {
+    other: [{ oid: extensionOids.authorityInfoAccess, critical: false, value: sequence() }],
+  }
+  const section6 = { ...validationProfiles.rfc5280, certificateRules: 'path' } as const
+
+  it('whose certificate breaks a rule of the profile accuses and does not clear', async () => {
+    for (const delta of [false, true])
+      for (const mode of ['soft-fail', 'hard-fail'] as const)
+        expect(await judged(oddLocation, mode, { listed: true, delta })).toBe('ERR_REVOKED')
+    expect(await judged(oddLocation, 'soft-fail', { ...plain, listed: false })).toBe('good')
+    const unlisted = { ...plain, listed: false }
+    expect(await judged(oddLocation, 'hard-fail', unlisted)).toBe('ERR_REVOCATION_UNKNOWN')
+    expect(await judged(oddLocation, 'hard-fail', unlisted, { profile: section6 })).toBe('good')
+  })
+
+  it('that has no path, or no right to sign lists, accuses nobody', async () => {
+    const forged = { ...root, signer: newSigner() }
+    expect(await judged(oddLocation, 'soft-fail', plain, { by: forged })).toBe('good')
+    expect(await judged({ ...oddLocation, keyUsage: ['digitalSignature'] }, 'soft-fail')).toBe('good')
+    const critical = { other: [{ oid: '1.2.3.4', critical: true, value: nullElement() }] }
+    expect(await judged(critical, 'soft-fail')).toBe('good')
   })
 })
 
