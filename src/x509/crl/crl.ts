@@ -11,6 +11,7 @@ import { verifySignature } from '../algorithms/verify-signature.ts'
 import { defineInspect } from '../describe.ts'
 import { inputBytes, toPeculiarCrl } from '../interchange.ts'
 import type { RawData } from '../interchange.ts'
+import { extensionOids } from '../extensions/extension.ts'
 import type { DistinguishedName } from '../names/distinguished-name.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import type { SerialNumber } from '../serial-number.ts'
@@ -38,6 +39,12 @@ export type CrlInput = Crl | Uint8Array | string | RawData
  * @throws as `Crl.parse`
  */
 export let crlOfScan: (der: Uint8Array, scan: typeof scanEntries) => Crl
+
+/**
+ * A list that the strict reader refuses, for its revocations only: see `readCrlFields`.
+ * @throws as `Crl.from`
+ */
+export let crlThatAccuses: (input: CrlInput, tolerances: readonly Tolerance[]) => Crl
 
 /**
  * A CRL. `parse` checks the form of everything, entries included, and decodes none of them; an index for
@@ -68,10 +75,21 @@ export class Crl extends CrlExtensions {
 
   static {
     crlOfScan = (der, scan) => new Crl(der, noTolerances, scan)
+    crlThatAccuses = (input, tolerances) => {
+      if (input instanceof Crl) return input
+      const der =
+        typeof input === 'string' ? decodeOnePem(input, pemLabels) : inputBytes(input, pemLabels, 'CRL')
+      return new Crl(copyOf(der), tolerances, undefined, true)
+    }
   }
 
-  private constructor(der: Uint8Array, tolerances: readonly Tolerance[], scan?: typeof scanEntries) {
-    const fields = readCrlFields(der, tolerances, scan)
+  private constructor(
+    der: Uint8Array,
+    tolerances: readonly Tolerance[],
+    scan?: typeof scanEntries,
+    accusesOnly?: boolean,
+  ) {
+    const fields = readCrlFields(der, tolerances, scan, accusesOnly)
     super(fields.extensions, tolerances)
     this.der = der
     this.tbs = fields.tbs
@@ -93,10 +111,7 @@ export class Crl extends CrlExtensions {
    * ERR_LIMIT_EXCEEDED above 1 GiB or 20,000,000 entries
    */
   static parse(der: Uint8Array, options?: ParseOptions): Crl {
-    const { length } = requireOctets(der, 'the DER of a CRL')
-    if (length > maxOctets)
-      throw new PkiError('ERR_LIMIT_EXCEEDED', `the CRL has ${length} octets; at most ${maxOctets} are read`)
-    return new Crl(new Uint8Array(der), readParseOptions('Crl.parse', options))
+    return new Crl(copyOf(der), readParseOptions('Crl.parse', options))
   }
 
   /** A list in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
@@ -255,12 +270,22 @@ export class Crl extends CrlExtensions {
     )
   }
 
+  /** Where the list contradicts itself, an unreadable issuer of an entry matches no certificate. */
   #isIndirect(): boolean {
+    if (this.extensions.filter(({ oid }) => oid === extensionOids.issuingDistributionPoint).length > 1)
+      return true
     return ifReadable(() => this.issuingDistributionPoint)?.indirectCrl === true
   }
 }
 
 defineInspect(Crl.prototype)
+
+function copyOf(der: Uint8Array): Uint8Array {
+  const { length } = requireOctets(der, 'the DER of a CRL')
+  if (length > maxOctets)
+    throw new PkiError('ERR_LIMIT_EXCEEDED', `the CRL has ${length} octets; at most ${maxOctets} are read`)
+  return new Uint8Array(der)
+}
 
 const pemLabels = ['X509 CRL', 'CRL']
 const maxOctets = 1024 ** 3

@@ -69,7 +69,7 @@ export interface Extension {
 }
 
 /**
- * Reads `SEQUENCE OF Extension`; a duplicate type is refused. Each is frozen.
+ * Reads `SEQUENCE OF Extension`; a duplicate type is refused, unless types `mayRepeat`. Each is frozen.
  *
  * @throws ERR_EXTENSION_DUPLICATE, ERR_DER, ERR_OID_INVALID, ERR_LIMIT_EXCEEDED
  */
@@ -77,8 +77,9 @@ export function readExtensions(
   list: DerReader,
   what: string,
   tolerances: readonly Tolerance[] = noTolerances,
+  mayRepeat = false,
 ): Extension[] {
-  return scanExtensions(list, what, tolerances).map((found) => extensionOf(list.bytes, found))
+  return scanExtensions(list, what, tolerances, mayRepeat).map((found) => extensionOf(list.bytes, found))
 }
 
 /** An extension as it lies in the octets that were scanned. */
@@ -99,6 +100,7 @@ export function scanExtensions(
   list: DerReader,
   what: string,
   tolerances: readonly Tolerance[],
+  mayRepeat = false,
 ): ScannedExtension[] {
   const extensions: ScannedExtension[] = []
   if (list.done && !tolerances.includes('empty-extensions')) {
@@ -117,7 +119,7 @@ export function scanExtensions(
     const { contentStart: start, contentEnd: end } = reader.expect(tags.octetString, 'extnValue')
     reader.finish('Extension')
     for (const known of extensions) {
-      if (known.oid === oid)
+      if (known.oid === oid && !mayRepeat)
         throw new PkiError('ERR_EXTENSION_DUPLICATE', `${what}: duplicate extension ${oid} (RFC 5280 4.2)`)
     }
     extensions.push({ oid, critical, start, end })

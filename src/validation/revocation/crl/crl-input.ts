@@ -2,6 +2,7 @@
 
 import { isPkiError, PkiError } from '../../../errors/index.ts'
 import { Crl } from '../../../x509/index.ts'
+import { crlThatAccuses } from '../../../x509/internal.ts'
 import type { CrlInput } from '../../../x509/internal.ts'
 import { describeIgnored, readEach } from '../../ignored-input.ts'
 import type { IgnoredInput } from '../../ignored-input.ts'
@@ -74,15 +75,17 @@ function readLists(
   }
 }
 
-function readList(input: CrlInput, options?: Parameters<typeof Crl.from>[1]): Crl {
-  const list = Crl.from(input instanceof Uint8Array ? input.slice() : input, options)
+function readList(input: CrlInput): Crl {
+  const list = Crl.from(input instanceof Uint8Array ? input.slice() : input)
   void list.issuer.comparisonKey
   return list
 }
 
 function readToAccuse(input: CrlInput): readonly Crl[] {
   try {
-    return [readList(input, { tolerances: accusingTolerances })]
+    const list = crlThatAccuses(input, accusingTolerances)
+    void list.issuer.comparisonKey
+    return [list]
   } catch (error) {
     if (!isPkiError(error)) throw error
     return []

@@ -4,7 +4,7 @@
 import { isPkiError } from '../../../errors/index.ts'
 import { sequence } from '../../../der/index.ts'
 import { toHex } from '../../../internal/bytes.ts'
-import { DistinguishedName } from '../../../x509/index.ts'
+import { DistinguishedName, extensionOids } from '../../../x509/index.ts'
 import { encodeGeneralName } from '../../../x509/internal.ts'
 import type { Certificate, Crl, GeneralName } from '../../../x509/index.ts'
 import type {
@@ -68,9 +68,12 @@ function kindFault(scope: IssuingDistributionPoint, certificate: Certificate): s
 
 /**
  * Whether a list of the certificate's issuer may cover the certificate if another extension of the list is
- * malformed. A list with a malformed scope may cover it too.
+ * malformed. A list with a malformed scope, or with two of them, may cover it too: an issuer uses a serial
+ * number once.
  */
 export function mayBeAbout(list: Crl, certificate: Certificate): boolean {
+  const { issuingDistributionPoint } = extensionOids
+  if (list.extensions.filter(({ oid }) => oid === issuingDistributionPoint).length > 1) return true
   try {
     const scope = list.issuingDistributionPoint
     return scope === undefined || kindFault(scope, certificate) === undefined

@@ -32,6 +32,7 @@ import {
 } from '../../../../src/x509/index.ts'
 import type { Signer } from '../../../../src/x509/index.ts'
 import { signatureAlgorithms } from '../../../../src/x509/internal.ts'
+import { encodePem } from '../../../../src/internal/pem.ts'
 import { code } from '../../../support/codes.ts'
 import type { ExtensionFields } from '../../../../src/x509/internal.ts'
 import {
@@ -133,6 +134,51 @@ describe('a list with', () => {
     ])
     const checker = createCrlChecker({ lists: [rootList, octets], mode: 'soft-fail' })
     expect(judge(chain, checker, leaf)).toBe('good')
+  })
+})
+
+describe('a list that no tolerance accepts', () => {
+  const number = sequence(oid(extensionOids.crlNumber), octetString(integer(1)))
+  const scope = (flag: number): Uint8Array =>
+    sequence(
+      oid(extensionOids.issuingDistributionPoint),
+      boolean(true),
+      octetString(sequence(element(0x80 + flag, Uint8Array.of(0xff)))),
+    )
+  const unknownCritical = sequence(oid('1.2.3.4'), boolean(true), octetString(nullElement()))
+  const otherAlgorithm = signatureAlgorithms['ecdsa-with-SHA384'].identifier
+  const judged = (octets: Uint8Array | string, mode: 'soft-fail' | 'hard-fail', of = leaf): string =>
+    judge(chain, createCrlChecker({ lists: [rootList, octets], mode }), of)
+  const version1 = (...extensions: readonly Uint8Array[]): Promise<Uint8Array> =>
+    resign(made.tbs, ca.signer, (parts) => [...parts.slice(1, 6), explicit(0, sequence(...extensions))])
+  const innerAlgorithm = (): Promise<Uint8Array> =>
+    resign(made.tbs, ca.signer, ([version, , ...rest]) => [version as Uint8Array, otherAlgorithm, ...rest])
+
+  it.each<readonly [string, () => Promise<Uint8Array>, string]>([
+    ['extensions in version 1', () => version1(number), 'ERR_CRL_MALFORMED'],
+    ['a number twice', () => listWith(number, number), 'ERR_EXTENSION_DUPLICATE'],
+    ['two scopes, of CAs and of others', () => listWith(scope(2), scope(1)), 'ERR_EXTENSION_DUPLICATE'],
+    ['another algorithm in what is signed', innerAlgorithm, 'ERR_ALGORITHM_MISMATCH'],
+  ])('for %s accuses and does not clear', async (_what, make, why) => {
+    const octets = await make()
+    expect(() => Crl.parse(octets)).toThrow(code(why))
+    const pem = encodePem('X509 CRL', octets)
+    for (const given of [octets, pem]) {
+      expect([judged(given, 'soft-fail'), judged(given, 'hard-fail')]).toEqual(['ERR_REVOKED', 'ERR_REVOKED'])
+      expect(judged(given, 'soft-fail', unlisted)).toBe('good')
+      expect(judged(given, 'hard-fail', unlisted)).toBe('ERR_REVOCATION_UNKNOWN')
+    }
+  })
+
+  it('accuses nobody with a signature that does not verify, or an unknown critical extension', async () => {
+    const octets = await resign(made.tbs, ca.signer, (parts) => parts, otherAlgorithm)
+    expect(() => Crl.parse(octets)).toThrow(code('ERR_ALGORITHM_MISMATCH'))
+    const forged = await resign(made.tbs, root.signer, (parts) => [
+      ...parts.slice(1, 6),
+      explicit(0, sequence(number)),
+    ])
+    for (const given of [octets, forged, await listWith(number, number, unknownCritical)])
+      expect(judged(given, 'soft-fail')).toBe('good')
   })
 })
 
