@@ -15,6 +15,7 @@ import * as svid from '../../src/svid/index.ts'
 import * as validation from '../../src/validation/index.ts'
 import { contracts } from '../../src/testing/index.ts'
 import * as x509 from '../../src/x509/index.ts'
+import { newRequest } from '../support/pki.ts'
 import '../support/cheap-scrypt.ts'
 import { makeAuthority, makeChain, makeList } from './validation/test-pki.ts'
 
@@ -36,6 +37,7 @@ const layers = {
 const { root, ca: issuer, leaf } = await makeChain()
 const { signer } = await makeAuthority('signer')
 const software = await keys.SoftwareSigner.generate('P-256')
+const { request } = await newRequest()
 const list = await makeList(issuer)
 const bundle = new svid.TrustBundle('example.org', { x509Authorities: [root.certificate] })
 const ocspRequest = x509.OcspRequest.of([x509.OcspCertificateId.of(leaf, issuer.certificate)])
@@ -57,6 +59,9 @@ const table: Readonly<Record<string, Call>> = {
   'x509.Certificate.from': (extra) => x509.Certificate.from(leaf.der, extra),
   'x509.Certificate.fromPem': (extra) => x509.Certificate.fromPem(leaf.toPem(), extra),
   'x509.Certificate.listFromPem': (extra) => x509.Certificate.listFromPem(leaf.toPem(), extra),
+  'x509.CertificateRequest.parse': (extra) => x509.CertificateRequest.parse(request.der, extra),
+  'x509.CertificateRequest.from': (extra) => x509.CertificateRequest.from(request.der, extra),
+  'x509.CertificateRequest.fromPem': (extra) => x509.CertificateRequest.fromPem(request.toPem(), extra),
   'x509.Crl.parse': (extra) => x509.Crl.parse(list.der, extra),
   'x509.Crl.from': (extra) => x509.Crl.from(list.der, extra),
   'x509.Crl.fromPem': (extra) => x509.Crl.fromPem(list.toPem(), extra),
