@@ -10,12 +10,12 @@ import { Reasons } from '../reasons.ts'
 /** The signer of a list. */
 interface ListSigner {
   /** The key that signed it; undefined if its holder may not sign it. */
-  readonly key?: PublicKey
+  readonly key?: PublicKey | undefined
   /**
    * Why the list may not clear. With a key, its "revoked" counts: the holder would be authorised, but its
    * certificate breaks a rule of the profile.
    */
-  readonly fault?: string
+  readonly fault?: string | undefined
 }
 
 /** Finds the keys of CRLs, and remembers the signing key of each list. */
