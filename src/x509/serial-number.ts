@@ -2,7 +2,6 @@
 
 import { randomBytes } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
-import { toUpperHex } from '../internal/bytes.ts'
 
 /**
  * A serial number as text: upper-case hexadecimal of its magnitude without leading zeros (an even count of
@@ -22,7 +21,7 @@ export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
     const digits = magnitude.toString(16).toUpperCase()
     return `-${digits.length % 2 === 0 ? digits : `0${digits}`}` as SerialNumber
   }
-  const hex = toUpperHex(content)
+  const hex = Buffer.from(content.buffer, content.byteOffset, content.length).toString('hex').toUpperCase()
   return (hex.length > 2 && hex.startsWith('00') ? hex.slice(2) : hex) as SerialNumber
 }
 
