@@ -201,6 +201,10 @@ const stricter: readonly { readonly rule: RegExp; readonly where: (plan: Plan) =
       ) &&
       (inputs.inhibitAnyPolicy || cas.some(({ inhibitAnyPolicy }) => inhibitAnyPolicy !== undefined)),
   },
+  // Without the policy that it loses, OpenSSL finds no match in §6.1.3 (d)(1)(i) and takes the node of
+  // anyPolicy by (ii), whose policy the user has; §6.1.5 (g)(iii)(2) deletes the match of (i), which came by
+  // a mapping from a policy that the user does not have.
+  { rule: /^RFC 5280 §6\.1/, where: losesMappedAny },
 ]
 
 /**
