@@ -1,4 +1,4 @@
-// The gates of `npm run check`, two at a time, each with its output when it ends.
+// The gates of `npm run check`, two at a time; the output of one that fails is shown.
 
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -18,17 +18,20 @@ const failed: string[] = []
 
 async function gate(name: string): Promise<void> {
   const begin = performance.now()
+  console.log(`${name}: begins`)
   const run = spawn('npm', ['run', '--silent', name], { stdio: ['ignore', 'pipe', 'pipe'] })
   const output: Buffer[] = []
   run.stdout.on('data', (chunk: Buffer) => output.push(chunk))
   run.stderr.on('data', (chunk: Buffer) => output.push(chunk))
   const code = await new Promise<number | null>((resolve) => run.on('close', resolve))
-  if (code !== 0) failed.push(name)
   const seconds = ((performance.now() - begin) / 1000).toFixed(0)
+  console.log(`${name}: ${code === 0 ? 'passed' : 'FAILED'} after ${seconds} s`)
+  if (code === 0) return
+  failed.push(name)
   process.stdout.write(Buffer.concat(output))
-  console.log(`${name}: ${code === 0 ? 'passed' : 'FAILED'} after ${seconds} s\n`)
 }
 
+console.log('check: seven gates; two minutes on two cores the first time, less than one with its caches')
 const waiting = [...together]
 async function work(): Promise<void> {
   for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await gate(name)
