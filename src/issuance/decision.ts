@@ -55,7 +55,7 @@ export async function decide(
   if (decision.allowed === false) throw refusalOf(decision)
   if (decision.allowed !== true) throw noDecision('allowed is neither true nor false')
   const content = contentOf(decision.content)
-  const trimmed = trimmedOf(decision.trimmed)
+  const trimmed = readTrimmed(decision.trimmed)
   const revokesRenewed = decision.revokesRenewed === true
   const identity = identityOf(content, decision.identity, caller)
   return { content, identity, rule: String(decision.rule), trimmed, revokesRenewed }
@@ -65,7 +65,7 @@ function isThenable(value: unknown): boolean {
   return typeof (Object(value) as { readonly then?: unknown }).then === 'function'
 }
 
-function trimmedOf(trimmed: unknown): readonly string[] {
+function readTrimmed(trimmed: unknown): readonly string[] {
   if (!Array.isArray(trimmed) || trimmed.length === 0) return nothing
   return Object.freeze(trimmed.slice(0, 100).map(String))
 }
