@@ -10,7 +10,7 @@ import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import { RevokedEntryCursor } from './entry-cursor.ts'
 import { CrlIndex } from './entry-index.ts'
-import { serialStart } from './entry-octets.ts'
+import { serialValue } from './entry-octets.ts'
 import { scanEntries } from './entry-scan.ts'
 import type { EntryScan } from './entry-scan.ts'
 import { readEntry, readEntryIssuer } from './revoked-entry.ts'
@@ -59,7 +59,8 @@ export class CrlEntries {
     const reader = new DerReader(this.#der, this.#scan.start, this.#scan.end)
     while (!reader.done) {
       reader.next()
-      if (serialStart(this.#der, reader.contentStart, reader.contentEnd) >= 0) yield this.#read(reader.start)
+      if (serialValue(this.#der, reader.contentStart, reader.contentEnd) !== undefined)
+        yield this.#read(reader.start)
     }
   }
 

@@ -4,7 +4,7 @@ import { DerReader, readTime } from '../../der/index.ts'
 import { extensionOids as oids } from '../extensions/extension.ts'
 import { crlReasons, parseReasonCode } from '../extensions/revocation-extensions.ts'
 import type { Tolerance } from '../tolerances.ts'
-import { dateEnd, isPlainReason, serialStart } from './entry-octets.ts'
+import { dateEnd, isPlainReason, serialStart, serialValue } from './entry-octets.ts'
 import { ifReadable, readEntryExtensions } from './revoked-entry.ts'
 
 /**
@@ -22,7 +22,7 @@ export class RevokedEntryCursor {
   readonly bytes: Uint8Array
   /** The offset of the entry. */
   start = 0
-  /** The start and end of the serial number's content octets; equal if it cannot be read. */
+  /** The start and end of the serial number's octets, without padding; equal if it cannot be read. */
   serialStart = 0
   serialEnd = 0
   /** Milliseconds since the epoch; NaN if the date cannot be read. */
@@ -52,9 +52,12 @@ export class RevokedEntryCursor {
     this.reasonCode = -1
     this.isReasonCritical = false
     const serial = serialStart(this.bytes, contentStart, contentEnd)
-    this.serialStart = serial < 0 ? contentStart : serial
-    this.serialEnd = serial < 0 ? contentStart : serial + (this.bytes[serial - 1] as number)
-    const after = serial < 0 ? -1 : dateEnd(this.bytes, this.serialEnd, contentEnd)
+    if (serial >= 0) {
+      this.serialStart = serial
+      this.serialEnd = serial + (this.bytes[serial - 1] as number)
+    } else this.#readOddSerial(contentStart, contentEnd)
+    const isReadable = this.serialEnd > this.serialStart
+    const after = isReadable ? dateEnd(this.bytes, this.serialEnd, contentEnd) : -1
     if (after < 0) this.#readOddEntry(contentStart, contentEnd)
     else {
       this.#fields.offset = this.serialEnd
@@ -62,6 +65,12 @@ export class RevokedEntryCursor {
       if (after < contentEnd) this.#readReason(after, contentEnd)
     }
     return true
+  }
+
+  #readOddSerial(start: number, end: number): void {
+    const serial = serialValue(this.bytes, start, end)
+    this.serialStart = serial?.start ?? start
+    this.serialEnd = serial?.end ?? start
   }
 
   /** An entry whose serial number or date is invalid; its reason may be valid. */

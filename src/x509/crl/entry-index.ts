@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto'
 import { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { Turns } from '../../internal/turns/turns.ts'
-import { serialOffset, serialStart } from './entry-octets.ts'
+import { serialOffset, serialValue } from './entry-octets.ts'
+import type { SerialRange } from './entry-octets.ts'
 import type { EntryScan } from './entry-scan.ts'
 
 /**
@@ -25,7 +26,8 @@ export class CrlIndex {
 
   /** The entries that are not inserted yet. */
   readonly #rest: DerReader
-  readonly #isEverySerialReadable: boolean
+  /** Whether every serial number is canonical, so that it is found without a look at its form. */
+  readonly #isCanonical: boolean
 
   /** Without an entry: `insertSome` inserts them. */
   private constructor(bytes: Uint8Array, scan: EntryScan) {
@@ -35,7 +37,7 @@ export class CrlIndex {
     this.#slots = new Uint32Array(capacity)
     this.#mask = capacity - 1
     this.#seed = randomBytes(4).readUInt32LE()
-    this.#isEverySerialReadable = scan.faults.length === 0
+    this.#isCanonical = scan.faults.length === 0
     this.#rest = new DerReader(bytes, scan.start, scan.end)
   }
 
@@ -58,10 +60,7 @@ export class CrlIndex {
     const reader = this.#rest
     for (let inserted = 0; inserted < count && !reader.done; inserted++) {
       reader.next()
-      if (
-        this.#isEverySerialReadable ||
-        serialStart(this.#bytes, reader.contentStart, reader.contentEnd) >= 0
-      )
+      if (this.#isCanonical || serialValue(this.#bytes, reader.contentStart, reader.contentEnd) !== undefined)
         this.#insert(reader.start)
     }
     return reader.done
@@ -74,43 +73,33 @@ export class CrlIndex {
 
   /** The offset of the first entry with this serial number that `accept` accepts; -1 if there is none. */
   find(serial: Uint8Array, accept?: (offset: number) => boolean): number {
-    const bytes = this.#bytes
-    for (let slot = this.#hash(serial, 0, serial.length); ; slot = (slot + 1) & this.#mask) {
-      const stored = this.#slots[slot] as number
-      if (stored === 0) return -1
-      const offset = stored - 1
-      const at = serialOffset(bytes, offset)
-      if (
-        bytes[at - 1] === serial.length &&
-        equalAt(bytes, at, serial) &&
-        (accept === undefined || accept(offset))
-      )
-        return offset
-    }
+    return this.#find(serial, 0, serial.length, accept)
   }
 
   /** Like `find`, for a serial number in place, between two offsets of any bytes. */
   findBetween(wanted: Uint8Array, start: number, end: number): number {
-    const bytes = this.#bytes
+    return this.#find(wanted, start, end)
+  }
+
+  #find(wanted: Uint8Array, start: number, end: number, accept?: (offset: number) => boolean): number {
     for (let slot = this.#hash(wanted, start, end); ; slot = (slot + 1) & this.#mask) {
       const stored = this.#slots[slot] as number
       if (stored === 0) return -1
-      const at = serialOffset(bytes, stored - 1)
-      if (bytes[at - 1] !== end - start) continue
-      let same = 0
-      while (same < end - start && bytes[at + same] === wanted[start + same]) same++
-      if (same === end - start) return stored - 1
+      const offset = stored - 1
+      if (this.#isSerialAt(offset, wanted, start, end) && (accept === undefined || accept(offset)))
+        return offset
     }
   }
 
   #insert(offset: number): void {
-    const at = serialOffset(this.#bytes, offset)
-    let slot = this.#hash(this.#bytes, at, at + (this.#bytes[at - 1] as number))
+    const { start, end } = this.#serialAt(offset)
+    let slot = this.#hash(this.#bytes, start, end)
     let same = 0
     for (let steps = 0; this.#slots[slot] !== 0; slot = (slot + 1) & this.#mask) {
       // Ordinary runs are short. No seed separates equal serial numbers: if one is listed a million times,
       // each lookup would pass all of these entries.
-      if (++steps <= longRun || !this.#isSerialAt(at, (this.#slots[slot] as number) - 1)) continue
+      if (++steps <= longRun) continue
+      if (!this.#isSerialAt((this.#slots[slot] as number) - 1, this.#bytes, start, end)) continue
       if (!this.#byIssuer) return
       if (++same > maxSame)
         throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxSame} CRL entries have one serial number`)
@@ -118,13 +107,20 @@ export class CrlIndex {
     this.#slots[slot] = offset + 1
   }
 
-  #isSerialAt(at: number, offset: number): boolean {
+  #isSerialAt(offset: number, wanted: Uint8Array, start: number, end: number): boolean {
     const bytes = this.#bytes
-    const other = serialOffset(bytes, offset)
-    const length = bytes[at - 1] as number
-    if (bytes[other - 1] !== length) return false
-    for (let i = 0; i < length; i++) if (bytes[at + i] !== bytes[other + i]) return false
+    const found = this.#serialAt(offset)
+    if (found.end - found.start !== end - start) return false
+    for (let at = start, other = found.start; at < end; at++, other++)
+      if (bytes[other] !== wanted[at]) return false
     return true
+  }
+
+  /** The serial number of an entry that is in the index, by its value. */
+  #serialAt(offset: number): SerialRange {
+    const start = serialOffset(this.#bytes, offset)
+    if (this.#isCanonical) return { start, end: start + (this.#bytes[start - 1] as number) }
+    return serialValue(this.#bytes, start - 2, this.#bytes.length) as SerialRange
   }
 
   /** Multiplies and rotates over the octets, then mixes (the finaliser of MurmurHash3). */
@@ -143,8 +139,3 @@ export class CrlIndex {
 const longRun = 64
 const maxSame = 1024
 const entriesATurn = 2048
-
-function equalAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
-  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false
-  return true
-}

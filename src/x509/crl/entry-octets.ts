@@ -5,18 +5,49 @@ import { tags } from '../../der/index.ts'
 import { crlReasons } from '../extensions/revocation-extensions.ts'
 
 /**
- * The offset of the serial number's content octets in the content of an entry; -1 if it cannot be read.
+ * The offset of the serial number's content octets in the content of an entry; -1 if they are not canonical,
+ * or too many for the index.
  */
 export function serialStart(bytes: Uint8Array, start: number, end: number): number {
   const length = bytes[start + 1] as number
   const at = start + 2
   if (end - start < 3 || bytes[start] !== tags.integer || length === 0 || length > maxSerialOctets) return -1
-  if (at + length > end) return -1
-  // X.690 8.3.2: the first nine bits are neither all one nor all zero.
+  return at + length > end || isPadded(bytes, at, at + length) ? -1 : at
+}
+
+/** The place of a serial number, without padding. */
+export interface SerialRange {
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * The serial number of an entry by its value: as `serialStart`, and where the INTEGER is padded (X.690 8.3.2)
+ * or has up to 1,024 octets. The entry breaks a rule, and the number is certain.
+ */
+export function serialValue(bytes: Uint8Array, start: number, end: number): SerialRange | undefined {
+  let length = bytes[start + 1] as number
+  let at = start + 2
+  if (length >= 0x80) {
+    // DER: 81 from 128 on, 82 from 256 on.
+    const octets = length & 0x7f
+    if (octets === 0 || octets > 2) return undefined
+    length = octets === 1 ? (bytes[at] as number) : (bytes[at] as number) * 256 + (bytes[at + 1] as number)
+    if (length < (octets === 1 ? 0x80 : 0x100)) return undefined
+    at += octets
+  }
+  if (end - start < 3 || bytes[start] !== tags.integer || length === 0 || length > maxValueOctets)
+    return undefined
+  const stop = at + length
+  if (stop > end) return undefined
+  while (isPadded(bytes, at, stop)) at++
+  return { start: at, end: stop }
+}
+
+/** X.690 8.3.2: the first nine bits are neither all one nor all zero. */
+function isPadded(bytes: Uint8Array, at: number, end: number): boolean {
   const first = bytes[at] as number
-  const isPadded =
-    length > 1 && (first === 0 || first === 0xff) && (bytes[at + 1] as number) >> 7 === first >> 7
-  return isPadded ? -1 : at
+  return end - at > 1 && (first === 0 || first === 0xff) && (bytes[at + 1] as number) >> 7 === first >> 7
 }
 
 /**
@@ -57,7 +88,7 @@ export function isPlainReason(bytes: Uint8Array, start: number, end: number): bo
 }
 
 /**
- * The position of the serial number's content octets in an entry whose serial number can be read.
+ * The position of the serial number's content octets in an entry whose serial number is canonical.
  */
 export function serialOffset(bytes: Uint8Array, entryOffset: number): number {
   const length = bytes[entryOffset + 1] as number
@@ -69,6 +100,8 @@ export function serialOffset(bytes: Uint8Array, entryOffset: number): number {
  * octet.
  */
 export const maxSerialOctets = 127
+/** As many as a certificate may have that is read. */
+const maxValueOctets = 1024
 const zulu = 0x5a
 /** Indexed by month, from 1. */
 const daysOfMonth = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]

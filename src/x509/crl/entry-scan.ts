@@ -13,7 +13,7 @@ import { readExtensions, extensionOids as oids } from '../extensions/extension.t
 import { serialNumberFromBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'
 import type { Tolerance } from '../tolerances.ts'
-import { dateEnd, isPlainReason, maxSerialOctets, serialStart } from './entry-octets.ts'
+import { dateEnd, isPlainReason, maxSerialOctets, serialStart, serialValue } from './entry-octets.ts'
 import { readEntryExtensions } from './revoked-entry.ts'
 
 /** An entry that violates RFC 5280 §5.1.2.6 or §5.3. @inline */
@@ -149,12 +149,10 @@ function faultOf(
   version: 1 | 2,
   tolerances: readonly Tolerance[],
 ): EntryFault {
-  const serial = tag === tags.sequence ? serialStart(bytes, contentStart, contentEnd) : -1
-  const serialNumber =
-    serial < 0
-      ? undefined
-      : serialNumberFromBytes(bytes.subarray(serial, serial + (bytes[serial - 1] as number)))
-  const name = `entry ${index}${serialNumber === undefined ? '' : ` (serial number ${serialNumber})`}`
+  const serial = tag === tags.sequence ? serialValue(bytes, contentStart, contentEnd) : undefined
+  const serialNumber = serial && serialNumberFromBytes(bytes.subarray(serial.start, serial.end))
+  const number = serialNumber === undefined ? '' : ` (serial number ${serialNumber.slice(0, 80)})`
+  const name = `entry ${index}${number}`
   try {
     if (tag !== tags.sequence) throw new PkiError('ERR_DER', `found tag 0x${tag.toString(16)}, expected 0x30`)
     checkEntry(bytes, contentStart, contentEnd, version, tolerances)

@@ -15,6 +15,8 @@ import type { GeneralName } from '../names/general-name.ts'
 import { serialNumberFromBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'
 import type { Tolerance } from '../tolerances.ts'
+import { serialValue } from './entry-octets.ts'
+import type { SerialRange } from './entry-octets.ts'
 
 /** One revoked certificate. */
 export interface RevokedEntry {
@@ -41,7 +43,9 @@ export function readEntry(
   tolerances: readonly Tolerance[],
 ): RevokedEntry {
   const entry = new DerReader(bytes, offset).expect(tags.sequence, 'revokedCertificate').inner()
-  const serialNumber = serialNumberFromBytes(entry.expect(tags.integer, 'userCertificate').content())
+  const serial = serialValue(bytes, entry.offset, entry.end) as SerialRange
+  const serialNumber = serialNumberFromBytes(bytes.subarray(serial.start, serial.end))
+  entry.next('userCertificate')
   const revocationDate = ifReadable(() => new Date(readTime(entry, 'revocationDate')))
   let reason: CrlReason | undefined
   let invalidityDate: Date | undefined

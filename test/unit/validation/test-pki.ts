@@ -280,6 +280,32 @@ export async function resign(
   return sequence(changed, algorithm, bitString(await signer.sign(changed)))
 }
 
+/** What a list has that no builder of ours makes. */
+export interface ListEdits {
+  /** Encoded entries. */
+  readonly entries?: readonly Uint8Array[]
+  /** Encoded extensions instead of its own. */
+  readonly extensions?: readonly Uint8Array[]
+  readonly fields?: Partial<CrlFields>
+}
+
+/** DER of a signed list with these entries and extensions. */
+export async function editedList(
+  by: Issuer,
+  { entries, extensions, fields = {} }: ListEdits,
+): Promise<Uint8Array> {
+  const some = [{ serialNumber: Uint8Array.of(1), revocationDate: at(-5) }]
+  const made = await makeList(by, { entries: some, ...fields })
+  return resign(made.tbs, by.signer, (parts) => {
+    const [last] = parts.slice(-1) as [Uint8Array]
+    return [
+      ...parts.slice(0, 5),
+      entries === undefined ? (parts[5] as Uint8Array) : sequence(...entries),
+      extensions === undefined ? last : explicit(0, sequence(...extensions)),
+    ]
+  })
+}
+
 /** Places of the parts of a certificate of version 3. */
 export const certificateParts = {
   version: 0,
