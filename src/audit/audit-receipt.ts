@@ -33,10 +33,13 @@ export function verifyAuditReceipt(
   const checkpoint = readCheckpoint(receipt.checkpoint, key, witnesses)
   const { index, proof } = receipt
   if (!Number.isSafeInteger(index) || index < 0 || !Array.isArray(proof) || proof.length > 64)
-    throw new PkiError('ERR_AUDIT_LOG', 'a receipt must have an index of at least 0 and at most 64 hashes')
+    throw new PkiError(
+      'ERR_AUDIT_LOG',
+      'the receipt is malformed: expected an integer index from 0 on, and at most 64 hashes',
+    )
   if (!verifyInclusion({ index, hash: leafHash(entry) }, checkpoint, proof))
     throw new PkiError(
       'ERR_AUDIT_LOG',
-      `the receipt does not prove entry ${index} in ${checkpoint.origin}, size ${checkpoint.size}`,
+      `the receipt does not prove entry ${index} of the log ${checkpoint.origin} at size ${checkpoint.size}`,
     )
 }

@@ -43,7 +43,7 @@ export function encodeAuditRecord(record: AuditRecord): Uint8Array {
   if (octets.length > maxEntryBytes)
     throw new PkiError(
       'ERR_LIMIT_EXCEEDED',
-      `an audit record has ${octets.length} octets, at most ${maxEntryBytes} are allowed`,
+      `an audit record has ${octets.length} octets; the maximum is ${maxEntryBytes}`,
     )
   return octets
 }

@@ -84,14 +84,14 @@ export function signatureLine(key: NoteKey, signature: Uint8Array): string {
  */
 export function parseNote(note: string): Note {
   if (note.length > 65_536)
-    throw invalid(`the note has ${note.length} characters; at most 65,536 are read`, note)
+    throw invalid(`the note has ${note.length} characters; the maximum is 65,536`, note)
   if (/[\u0000-\u0009\u000b-\u001f\u007f\ufffd]/.test(note))
     throw invalid('the note has control characters', note)
   const end = note.lastIndexOf('\n\n')
   if (end < 0 || !note.endsWith('\n'))
     throw invalid('expected a text, an empty line and signature lines', note)
   const lines = note.slice(end + 2, -1).split('\n')
-  if (lines.length > 100) throw invalid(`the note has ${lines.length} signatures; at most 100 are read`, note)
+  if (lines.length > 100) throw invalid(`the note has ${lines.length} signatures; the maximum is 100`, note)
   return { text: note.slice(0, end + 1), signatures: lines.map(readSignature) }
 }
 

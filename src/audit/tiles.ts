@@ -48,7 +48,7 @@ export function encodeEntries(entries: readonly Uint8Array[]): Uint8Array {
     if (entry.length > maxEntryBytes)
       throw new PkiError(
         'ERR_LIMIT_EXCEEDED',
-        `an audit entry has ${entry.length} octets, at most ${maxEntryBytes} are allowed`,
+        `an audit entry has ${entry.length} octets; the maximum is ${maxEntryBytes}`,
       )
     parts.push(Uint8Array.of(entry.length >> 8, entry.length & 255), entry)
   }

@@ -116,7 +116,7 @@ export class ClientCertificateAuthenticator implements Authenticator {
     if (chain === undefined || leaf === undefined) return undefined
     if (chain.length > maxChainLength) {
       throw authenticationError(
-        `the client presented a chain of ${chain.length} certificates; at most ${maxChainLength} are read`,
+        `the client presented a chain of ${chain.length} certificates; the maximum is ${maxChainLength}`,
       )
     }
     const known = this.#refused.find(chain)

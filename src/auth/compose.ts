@@ -69,11 +69,14 @@ export function allOf(authenticators: readonly Authenticator[], options: AllOfOp
         else callers.push(checkCaller(caller, one.name))
       }
       if (callers.length === 0) return undefined
-      if (absent.length > 0) throw authenticationError(`missing a second credential, of ${absent.join(', ')}`)
+      if (absent.length > 0)
+        throw authenticationError(
+          `the request has no credential for ${absent.join(', ')}, and all are required`,
+        )
       const identities = binding === undefined ? shared(callers) : (callers[0] as Caller).identities
       // Only the literal `true` accepts.
       const bound: unknown = binding === undefined ? identities.length > 0 : await binding(callers, request)
-      if (bound !== true) throw authenticationError(`the credentials of ${name} are not of the same caller`)
+      if (bound !== true) throw authenticationError(`the credentials of ${name} belong to different callers`)
       const kubernetes = callers.find((caller) => caller.kubernetes !== undefined)?.kubernetes
       const caller = {
         identities,
@@ -105,7 +108,10 @@ export function withAudience(
     const { aud } = claims
     const found: readonly unknown[] = Array.isArray(aud) ? aud : [aud]
     if (!found.every((name) => typeof name === 'string') || !found.some((name) => wanted.includes(name)))
-      throw authenticationError(`the credential is not for ${wanted.join(' or ')}`)
+      throw authenticationError(
+        `the credential is for the audience ${JSON.stringify(found).slice(0, 256)}, expected ` +
+          wanted.join(' or '),
+      )
   })
 }
 

@@ -104,7 +104,7 @@ function checkIdentities(identities: unknown, name: string): readonly SpiffeId[]
   if (!Array.isArray(identities) || identities.length === 0)
     throw failed(name, 'returned a caller without an identity')
   if (identities.length > maxIdentities)
-    throw failed(name, `returned ${identities.length} identities; at most ${maxIdentities} are accepted`)
+    throw failed(name, `returned ${identities.length} identities; the maximum is ${maxIdentities}`)
   const copy: readonly unknown[] = [...(identities as readonly unknown[])]
   if (!copy.every((id) => id instanceof SpiffeId))
     throw failed(name, 'returned an identity that is not a SpiffeId; SpiffeId.parse makes one of a text')

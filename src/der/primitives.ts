@@ -103,10 +103,7 @@ export function bitStringContent(reader: DerReader, what: string): BitString {
 export function wholeOctetsBitString(reader: DerReader, what: string): Uint8Array {
   const { bytes, unusedBits } = bitStringContent(reader, what)
   if (unusedBits !== 0)
-    throw new PkiError(
-      'ERR_DER',
-      `${what}: the BIT STRING has ${String(unusedBits)} unused bits; 0 are allowed here`,
-    )
+    throw new PkiError('ERR_DER', `${what}: the BIT STRING has ${String(unusedBits)} unused bits; expected 0`)
   return bytes
 }
 
@@ -133,7 +130,7 @@ export function lenientNamedBits(reader: DerReader, what: string): number {
   if (bytes.length === 0 || bytes.length > 2)
     throw new PkiError(
       'ERR_DER',
-      `${what}: the named-bit list has ${String(bytes.length)} octets; 1 or 2 are expected`,
+      `${what}: the named-bit list has ${String(bytes.length)} octets; expected 1 or 2`,
     )
   let bits = 0
   for (let i = 0; i < bytes.length * 8; i++)
@@ -219,7 +216,7 @@ export function checkOid(bytes: Uint8Array, start: number, end: number): void {
   if (end - start > maxOidOctets) {
     throw new PkiError(
       'ERR_OID_INVALID',
-      `the object identifier has ${String(end - start)} octets; at most ${String(maxOidOctets)} are read`,
+      `the object identifier has ${String(end - start)} octets; the maximum is ${String(maxOidOctets)}`,
     )
   }
   let first = true

@@ -45,7 +45,7 @@ export const errorCodes = {
   ERR_SERIAL_INVALID: 'The serial number is malformed, not positive, or longer than 20 octets.',
   ERR_ALGORITHM_UNSUPPORTED: 'The signature algorithm or its parameters are not supported.',
   ERR_ALGORITHM_MISMATCH:
-    'Two algorithm identifiers that must be identical differ, or the algorithm is not one of the key.',
+    'Two algorithm identifiers that must be identical differ, or the key does not allow the algorithm.',
   ERR_KEY_MALFORMED: 'The key is not a well-formed SubjectPublicKeyInfo or private key.',
   ERR_KEY_UNSUPPORTED:
     'The type, curve or parameters of the key are not supported (P-224, DSA, a compressed point, ...).',
@@ -222,7 +222,7 @@ export const errorCodes = {
   ERR_JWT_MALFORMED:
     'The token is not a JWS in compact serialization with a strict JSON object as payload (rule J-1).',
   ERR_JWT_HEADER: 'The token has a header parameter that is not allowed, or lacks kid (rules J-2, J-4, J-5).',
-  ERR_JWT_ALGORITHM: 'The algorithm of the token is not allowed, or is not one of its key (rule J-3).',
+  ERR_JWT_ALGORITHM: 'The algorithm of the token is not allowed, or its key does not allow it (rule J-3).',
   ERR_JWT_CLAIM: 'A claim of the token is absent or malformed (rules J-6 to J-9).',
   ERR_JWT_KEY_UNKNOWN: 'The trust bundle has no key with the kid of the token (rule J-12).',
   ERR_JWT_SIGNATURE: 'The signature of the token does not verify.',

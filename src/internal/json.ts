@@ -33,8 +33,7 @@ export function parseJson(input: string | Uint8Array, options: JsonOptions = {})
   const maxBytes = options.maxBytes ?? defaultMaxBytes
   if (typeof input !== 'string') requireOctets(input, 'JSON must be a string or octets')
   const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
-  if (!(size <= maxBytes))
-    throw limitError(`the JSON document has ${size} bytes; at most ${maxBytes} are read`)
+  if (!(size <= maxBytes)) throw limitError(`the JSON document has ${size} bytes; the maximum is ${maxBytes}`)
   return new JsonReader(typeof input === 'string' ? input : decodeUtf8(input), options).document()
 }
 

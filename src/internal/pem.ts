@@ -148,7 +148,7 @@ function textOf(pem: string | Uint8Array, maxLength: number): string {
   if (pem.length > maxLength)
     throw new PkiError(
       'ERR_LIMIT_EXCEEDED',
-      `the PEM text has ${pem.length} characters; at most ${maxLength} are read`,
+      `the PEM text has ${pem.length} characters; the maximum is ${maxLength}`,
     )
   return typeof pem === 'string'
     ? pem

@@ -113,7 +113,7 @@ function identityOf(
   }
   if (named !== undefined) return namedIdentity(named, count)
   if (count !== 1)
-    throw noDecision(`content.subjectAltName has ${count} URIs; exactly one, a SPIFFE ID, is expected`)
+    throw noDecision(`content.subjectAltName has ${count} URIs; expected exactly one, a SPIFFE ID`)
   try {
     return identities.find((id) => id.equals(uri)) ?? SpiffeIdParser.parse(uri)
   } catch (cause) {
@@ -123,14 +123,14 @@ function identityOf(
 
 /** @throws ERR_POLICY_FAILED for two answers to one question, or for no workload */
 function namedIdentity(named: unknown, uris: number): SpiffeId {
-  if (uris > 0) throw noDecision('it has an identity, and content.subjectAltName has a URI')
+  if (uris > 0) throw noDecision('it has both identity and a URI in content.subjectAltName')
   if (!(named instanceof SpiffeIdParser) || !named.hasPath)
     throw noDecision('identity is not the SPIFFE ID of a workload')
   return named
 }
 
 function noDecision(found: string): PkiError {
-  return new PkiError('ERR_POLICY_FAILED', `the policy did not answer with a decision: ${found}`)
+  return new PkiError('ERR_POLICY_FAILED', `the policy returned an invalid decision: ${found}`)
 }
 
 function nameOf(error: unknown): string {

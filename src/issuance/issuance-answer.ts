@@ -27,6 +27,6 @@ export function trimmedOf(
 ): readonly string[] {
   if (shortened === undefined) return trimmed
   const { by, from, to } = shortened
-  const end = `${to.toISOString()} (asked for: ${from.toISOString()})`
-  return Object.freeze([...trimmed, `validity: cut by the ${by} to end at ${end}`])
+  const end = `${to.toISOString()} (requested: ${from.toISOString()})`
+  return Object.freeze([...trimmed, `validity: shortened by the ${by} to end at ${end}`])
 }

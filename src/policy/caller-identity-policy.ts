@@ -164,12 +164,11 @@ export function identityOf(
 
 /** More names than a certificate can hold: refused before `mayHaveName` is called for each. */
 function tooManyNames(asked: readonly GeneralName[]): string | undefined {
-  if (asked.length > maxNames)
-    return `the request asks for ${asked.length} names; at most ${maxNames} are allowed`
+  if (asked.length > maxNames) return `the request asks for ${asked.length} names; the maximum is ${maxNames}`
   let length = 0
   for (const name of asked) if ('value' in name && typeof name.value === 'string') length += name.value.length
   return length > maxNamesLength
-    ? `the request asks for names of ${length} characters; at most ${maxNamesLength} are allowed`
+    ? `the request asks for names of ${length} characters; the maximum is ${maxNamesLength}`
     : undefined
 }
 

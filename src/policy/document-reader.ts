@@ -50,7 +50,7 @@ export class DocumentReader {
     const value = this.#take(key)
     if (value === undefined) return undefined
     if (!isCount(value, 1))
-      return this.fault(key, `expected a whole number from 1 on, found ${kindOf(value)}`)
+      return this.fault(key, `expected a whole number of at least 1, found ${kindOf(value)}`)
     return value as number
   }
 
@@ -66,8 +66,7 @@ export class DocumentReader {
     const value = this.#take(key)
     if (value === undefined) return undefined
     if (!Array.isArray(value)) return this.fault(key, `expected a list, found ${kindOf(value)}`)
-    if (value.length > maxItems)
-      return this.fault(key, `${value.length} entries; at most ${maxItems} are read`)
+    if (value.length > maxItems) return this.fault(key, `${value.length} entries; the maximum is ${maxItems}`)
     for (const [i, item] of (value as unknown[]).entries()) check(item, [...this.path, key, i])
     return true
   }

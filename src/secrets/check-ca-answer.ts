@@ -48,7 +48,11 @@ function check(answer: CaAnswer, checks: CaAnswerChecks): CheckedAnswer {
     throw refused(certificate, 'its public key is not that of the request')
   const svid = new X509Svid([certificate, ...answer.chain])
   if (!isExpected(checks.matchesId, svid.id))
-    throw refused(certificate, `its SPIFFE ID ${svid.id.toString()} is not the one expected`)
+    throw refused(
+      certificate,
+      `its SPIFFE ID is ${svid.id.toString()}, expected ` +
+        (checks.matchesId.description ?? 'another SPIFFE ID'),
+    )
   const time = new Date(validationTimeMs(certificate, checks))
   if (answer.roots.length === 0) throw refused(certificate, 'the answer has no root')
   const { trustDomain } = svid.id

@@ -142,7 +142,13 @@ export class CaHealthCheck {
     const signature = await this.#timed(metricNames.signerSeconds, async () => signer.sign(data))
     return verifySignature(publicKey, signer.signatureAlgorithm, data, signature)
       ? []
-      : [{ part: 'signer', message: `the key of ${subject.toString()} does not sign for it`, isFatal: true }]
+      : [
+          {
+            part: 'signer',
+            message: `a signature by the key of ${subject.toString()} does not verify with its certificate`,
+            isFatal: true,
+          },
+        ]
   }
 
   /** The key of the issuing certificate of now. */

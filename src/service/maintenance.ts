@@ -57,7 +57,7 @@ export function maintain(
     repeat('issue CRLs', lookSeconds, issueCrls),
     ...(integrate === undefined ? [] : [repeat('sign an audit checkpoint', 1, integrate)]),
     // What it finds is in the metrics.
-    ...(metrics === undefined ? [] : [repeat('look at its health', 15, () => check.health())]),
+    ...(metrics === undefined ? [] : [repeat('check its health', 15, () => check.health())]),
   ]
   return async () => {
     await Promise.all(stops.map((stop) => stop()))

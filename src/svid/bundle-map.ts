@@ -58,7 +58,7 @@ export function parseBundleMap(
   if (names.length > maxTrustDomains) {
     throw new PkiError(
       'ERR_LIMIT_EXCEEDED',
-      `the map has ${names.length} trust domains; at most ${maxTrustDomains} are read`,
+      `the map has ${names.length} trust domains; the maximum is ${maxTrustDomains}`,
     )
   }
   return new TrustBundleSet(

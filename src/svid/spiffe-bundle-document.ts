@@ -82,7 +82,7 @@ export function readSpiffeBundle(value: JsonValue, options: SpiffeBundleOptions)
     throw malformed(keys === undefined ? 'keys is absent (B-4)' : 'keys is not an array (B-4)')
   const { maxKeys = defaultMaxKeys } = options
   if (keys.length > maxKeys) {
-    throw new PkiError('ERR_LIMIT_EXCEEDED', `${keys.length} keys in the bundle; at most ${maxKeys} are read`)
+    throw new PkiError('ERR_LIMIT_EXCEEDED', `${keys.length} keys in the bundle; the maximum is ${maxKeys}`)
   }
   const sequence = wholeNumber(value, 'spiffe_sequence')
   const hint = wholeNumber(value, 'spiffe_refresh_hint')

@@ -14,7 +14,7 @@ export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
   if (content.length === 0 || content.length > maxOctets)
     throw new PkiError(
       'ERR_SERIAL_INVALID',
-      `the serial number has ${content.length} octets; 1 to ${maxOctets} are read`,
+      `the serial number has ${content.length} octets; expected 1 to ${maxOctets}`,
     )
   if ((content[0] as number) >= 0x80) {
     const magnitude = -BigInt.asIntN(content.length * 8, BigInt(`0x${Buffer.from(content).toString('hex')}`))

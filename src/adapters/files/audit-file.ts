@@ -8,7 +8,7 @@ import { readOptions } from '../../internal/options.ts'
 import { systemReason } from '../../internal/files/system-error.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
-/** A record as the log gives it to its sinks. @inline */
+/** A record as the log passes it to its sinks. @inline */
 interface AuditLogEntry {
   readonly index: number
   readonly entry: Uint8Array
@@ -25,14 +25,13 @@ export interface AuditFileOptions {
 }
 
 /**
- * A sink for `openAuditLog`: one line `{"index":…,"record":{…}}` for each record, on the disk when the sink
- * resolves. After a crash some lines can occur twice, with the same index. The transparency log is what
- * proves; this is for tools that read files.
+ * A sink for `openAuditLog`: one line `{"index":…,"record":{…}}` for each record. The line is on the disk
+ * when the sink resolves. After a crash some lines can occur twice, with the same index. The file has no
+ * proofs; it is for tools that read files.
  *
  * @throws ERR_INVALID_ARGUMENT; ERR_STORE_UNAVAILABLE from the sink, with path and reason
  * @example
- * ```ts
- * const sinks = [createAuditFile({ path: '/var/log/ca/audit.jsonl' })]
+ * ```ts const sinks = [createAuditFile({ path: '/var/log/ca/audit.jsonl' })]
  * ```
  */
 export function createAuditFile(
@@ -79,7 +78,7 @@ async function append(path: string, lines: Buffer, maxBytes: number, maxFiles: n
   }
 }
 
-/** From the oldest on, so that a crash in between loses none but the oldest. */
+/** Renames from the oldest to the newest, so that a crash in between loses at most the oldest file. */
 async function rotate(path: string, maxFiles: number): Promise<void> {
   if (maxFiles === 0) {
     await rm(path)
@@ -93,7 +92,7 @@ async function rotate(path: string, maxFiles: number): Promise<void> {
     )
 }
 
-/** A record is JSON already; other octets are given in base64. */
+/** A record is already JSON and is copied; other octets are written in base64. */
 function lineOf({ index, entry }: AuditLogEntry): string {
   const text = Buffer.from(entry).toString('utf8')
   const isRecord = text.startsWith('{') && !text.includes('\n')

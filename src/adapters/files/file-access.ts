@@ -37,8 +37,8 @@ export function checkAccess(
   if (uid !== owner && !(isGroup && uid === 0)) {
     throw new PkiError(
       'ERR_KEY_STORAGE',
-      `${what} belongs to the user ${uid}; this process is the user ${owner}: run it as that user, or ` +
-        'give the directory and its files to this one (chown)',
+      `${what} belongs to the user ${uid}; this process runs as the user ${owner}: run it as user ${uid}, ` +
+        `or give the directory and its files to user ${owner} (chown)`,
     )
   }
 }

@@ -46,7 +46,7 @@ export interface FileKeyManagerOptions {
 /**
  * A `KeyManager` over a directory. Each version of a key is the file `<id>/<version>.pem`: an `ENCRYPTED
  * PRIVATE KEY` that `openssl pkcs8` can decrypt, with algorithm and time as text above it, and a MAC under
- * the passphrase over all of it and its path. A file that was changed or moved is refused with
+ * the passphrase over the whole file and its path. A file that was changed or moved is refused with
  * ERR_KEY_STORAGE when it is used. `listKeys` needs no passphrase, so it does not verify the MAC. Files are
  * never changed: a rotation adds one. When the newest of several versions is destroyed, an empty
  * `<version>.destroyed` reserves its number.
@@ -268,7 +268,7 @@ export class FileKeyManager implements KeyManager {
     await this.#directory.replace(id, version, file.text)
   }
 
-  /** What is in use, and what was. @throws ERR_CLOSED */
+  /** The version numbers in use, and the highest number ever used. @throws ERR_CLOSED */
   async #numbersOf(id: string): ReturnType<KeyDirectory['numbers']> {
     this.#checkOpen()
     return this.#directory.numbers(id)

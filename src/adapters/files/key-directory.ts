@@ -66,7 +66,7 @@ export class KeyDirectory {
     for (const one of numbersOf(names, 'destroyed')) await removeSecureFile(this.#path(id, one, 'destroyed'))
   }
 
-  /** The text of a version and what it says of the key; undefined if there is none. */
+  /** The text of a version and its description of the key; undefined if there is none. */
   async header(id: string, version: number): Promise<KeyFileHeader | undefined> {
     const path = this.#path(id, version)
     const text = await readSecureFile(path, maxKeyFileOctets, this.#access)
@@ -94,7 +94,7 @@ export class KeyDirectory {
     return removeSecureFile(this.#path(id, version))
   }
 
-  /** Keeps the number of a version that is about to be removed from being used again. */
+  /** Reserves the number of a version that is about to be removed, so that it is not used again. */
   async reserve(id: string, version: number): Promise<void> {
     await createSecureFile(this.#path(id, version, 'destroyed'), '')
   }

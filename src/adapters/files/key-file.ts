@@ -22,7 +22,7 @@ export interface KeyFileHeader {
   readonly mac: Uint8Array
   /** The whole file. */
   readonly text: string
-  /** Where it was read; undefined for one that is being written. */
+  /** The path from which it was read; undefined for a file that is being written. */
   readonly path?: string | undefined
 }
 

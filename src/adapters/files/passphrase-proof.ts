@@ -6,7 +6,7 @@ import { requirePassphrase } from '../../internal/passphrase.ts'
 import type { KeyDirectory } from './key-directory.ts'
 import { openKeyFile } from './key-file.ts'
 
-/** Decrypts one file for each passphrase, and remembers that it did. */
+/** Decrypts one existing file with each new passphrase, and stores which passphrases were correct. */
 export class PassphraseProof {
   readonly #directory: KeyDirectory
   readonly #digestKey = randomBytes(32)
@@ -42,7 +42,7 @@ export class PassphraseProof {
     }
   }
 
-  /** After the passphrase was changed. */
+  /** Removes the stored result; called after the passphrase was changed. */
   forget(): void {
     this.#proven = undefined
   }

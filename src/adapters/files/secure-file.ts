@@ -88,10 +88,7 @@ export async function readSecureFile(
       if (!found.isFile()) throw new PkiError('ERR_KEY_STORAGE', `${path} is not a regular file`)
       checkAccess(path, found, access, '600')
       if (found.size > maxOctets)
-        throw new PkiError(
-          'ERR_KEY_STORAGE',
-          `${path} has ${found.size} octets; at most ${maxOctets} are read`,
-        )
+        throw new PkiError('ERR_KEY_STORAGE', `${path} has ${found.size} octets; the maximum is ${maxOctets}`)
       return await file.readFile('latin1')
     } finally {
       await file.close()

@@ -9,17 +9,15 @@ import { systemReason } from '../../internal/files/system-error.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
 /**
- * A directory of tiles for `openAuditLog`. Files are written atomically: to
- * a temporary name, fsynced, renamed, directory fsynced. They contain no secrets, so their permissions are
- * those of the directory. A checkpoint never replaces one of more entries, whichever process writes it.
+ * A directory of tiles for `openAuditLog`. Files are written atomically: to a temporary name, fsynced,
+ * renamed, directory fsynced. They contain no secrets, so their permissions are those of the directory. A
+ * checkpoint never replaces one with more entries, also if several processes write.
  *
  * @throws ERR_STORE_UNAVAILABLE from `read` and `write`, with the path and the reason of the system;
- *   ERR_STORE_CONFLICT from `write` for a checkpoint where another process has written a later one, or is
- *   writing
+ *   ERR_STORE_CONFLICT from `write` of a checkpoint if another process has written a later one, or is writing
  * @example
- * ```ts
- * const tiles = createTileDirectory('/var/lib/ca/audit')
- * const log = await openAuditLog({ origin, signer, entries: storage.audit, tiles })
+ * ```ts const tiles = createTileDirectory('/var/lib/ca/audit') const log = await openAuditLog({ origin,
+ * signer, entries: storage.audit, tiles })
  * ```
  */
 export function createTileDirectory(directory: string): TileStore {
@@ -56,10 +54,10 @@ export function createTileDirectory(directory: string): TileStore {
 }
 
 /**
- * A leader that was stopped for a while may go on in the middle of a write, when another one leads and has
- * written. No call of the file system renames under a condition, so the first writer removes what others
- * have begun, and looks at the checkpoint only then: of two writers that have seen the same one, at least one
- * has lost its file when it comes to the renaming, and an older checkpoint cannot replace a newer one.
+ * A suspended leader may continue in the middle of a write after another leader has written. The file system
+ * has no conditional rename. So each writer first removes the temporary files of others, and reads the
+ * checkpoint only then: if two writers have read the same checkpoint, at least one has lost its temporary
+ * file before its rename, and an older checkpoint cannot replace a newer one.
  *
  * @throws ERR_STORE_CONFLICT
  */
@@ -75,7 +73,7 @@ async function replaceCheckpoint(file: string, octets: Uint8Array): Promise<void
         throw error
       })
       if (before === undefined || isLater(octets, before)) return
-      throw conflict(`${file} has a checkpoint of more entries, of another process`)
+      throw conflict(`${file} has a checkpoint with more entries, which another process has written`)
     })
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
@@ -83,7 +81,7 @@ async function replaceCheckpoint(file: string, octets: Uint8Array): Promise<void
   }
 }
 
-/** The second line of a checkpoint is its size; one of another log is not compared. */
+/** The second line of a checkpoint is its size; a checkpoint of another log is not compared. */
 function isLater(octets: Uint8Array, before: Uint8Array): boolean {
   const [origin, size] = Buffer.from(octets).toString('utf8').split('\n', 2)
   const [otherOrigin, otherSize] = Buffer.from(before).toString('utf8').split('\n', 2)

@@ -18,11 +18,11 @@ import type { GeneralName } from '../../x509/index.ts'
 export interface CasSignerOptions {
   /** `projects/<project>/locations/<location>/caPools/<pool>`. */
   readonly pool: string
-  /** An OAuth 2.0 access token with the scope `cloud-platform`; asked before each call. */
+  /** Returns an OAuth 2.0 access token with the scope `cloud-platform`; called before each request. */
   readonly accessToken: () => string | Promise<string>
-  /** Default `https://privateca.googleapis.com`; `http:` for a loopback address alone. */
+  /** Default `https://privateca.googleapis.com`; `http:` is accepted only for a loopback address. */
   readonly endpoint?: string
-  /** Instead of the built-in one: for a proxy, for instance. Its creator closes it. */
+  /** Replaces the built-in fetcher, for example to use a proxy. The code that creates it must close it. */
   readonly fetcher?: GuardedFetcher
 }
 
@@ -30,16 +30,14 @@ export interface CasSignerOptions {
 export interface CasSigner extends RemoteSigner, AsyncDisposable {}
 
 /**
- * A signer for `createRegistrationAuthority`: creates certificates in a CA pool, with the names that were
- * decided
- * on and an empty subject. Written from the public REST API, version 1, and tested against a fake of it.
+ * A signer for `createRegistrationAuthority`: creates certificates in a CA pool, with the names of the
+ * policy's decision and an empty subject. Written from the public REST API, version 1, and tested against a
+ * fake of it.
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
- * ```ts
- * const cas = createCasSigner({ pool: 'projects/p/locations/europe-west1/caPools/mesh', accessToken:
- * readPassphrase })
- * await createRegistrationAuthority({ trustDomain: 'example.org', signer: cas })
+ * ```ts const cas = createCasSigner({ pool: 'projects/p/locations/europe-west1/caPools/mesh', accessToken:
+ * readPassphrase }) await createRegistrationAuthority({ trustDomain: 'example.org', signer: cas })
  * ```
  */
 export function createCasSigner(options: CasSignerOptions): CasSigner {

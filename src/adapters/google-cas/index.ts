@@ -1,6 +1,6 @@
 /**
- * Google's Certificate Authority Service, by its REST API and without a peer package, as the CA that signs
- * for a registration authority.
+ * Google's Certificate Authority Service as the CA that signs for a registration authority, through its REST
+ * API and without a peer package.
  *
  * @module spiffe-pki/google-cas
  */

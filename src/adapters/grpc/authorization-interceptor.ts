@@ -15,22 +15,20 @@ import { parsePeer } from './certificate-service/authentication-request.ts'
 export interface AuthorizationInterceptorOptions extends RequestGuardOptions {
   /** The SPIFFE ID that the client of a call has proven: `peerOf` of what `listenGrpc` returned. */
   readonly peerIdOf?: (call: { getPeer(): string }) => SpiffeId | undefined
-  /** The copy of `@grpc/grpc-js` that the server is of. Default: the installed one. */
+  /** The copy of `@grpc/grpc-js` that created the server. Default: the installed one. */
   readonly grpc?: GrpcModule | undefined
 }
 
 /**
- * An interceptor that authenticates and authorizes every call of a server, before a message of it is read.
- * Answers UNAUTHENTICATED where there is no valid credential, PERMISSION_DENIED where the caller may not,
- * UNAVAILABLE where a credential cannot be verified at the moment. The method is `POST` and the path
+ * An interceptor that authenticates and authorizes every call of a server before its messages are read. The
+ * status is UNAUTHENTICATED if there is no valid credential, PERMISSION_DENIED if the policies deny the call,
+ * and UNAVAILABLE if a credential cannot be verified at the moment. The method is `POST` and the path
  * `/package.Service/Method`.
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_PEER_NOT_INSTALLED
  * @example
- * ```ts
- * import { Server } from '@grpc/grpc-js'
- * const interceptor = await authorizationInterceptor({ authorizer, authenticator })
- * const server = new Server({ interceptors: [interceptor] })
+ * ```ts import { Server } from '@grpc/grpc-js' const interceptor = await authorizationInterceptor({
+ * authorizer, authenticator }) const server = new Server({ interceptors: [interceptor] })
  * ```
  */
 export async function authorizationInterceptor(

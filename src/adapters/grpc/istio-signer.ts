@@ -9,32 +9,29 @@ import type { CertificateClient } from './certificate-client/index.ts'
 
 /** Options of `createIstioSigner`. @inline */
 export interface IstioSignerOptions {
-  /** Its creator closes it. */
+  /** The client; the code that creates it must close it. */
   readonly client: CertificateClient
   /**
-   * The roots of the CA before its first answer, such as `root-cert.pem`; later ones are those of its
+   * The roots of the CA until its first answer, such as `root-cert.pem`; after that, the roots in its
    * answers.
    */
   readonly roots:
     readonly CertificateInput[] | (() => readonly CertificateInput[] | Promise<readonly CertificateInput[]>)
   /**
-   * Asks for the certificate of the workload by `ImpersonatedIdentity`, which the CA must allow to the
-   * credential
-   * of `client`. Default true; false: the CA takes the identity from that credential.
+   * Requests the certificate of the workload with `ImpersonatedIdentity`, which the CA must allow for the
+   * credential of `client`. Default true; false: the CA takes the identity from that credential.
    */
   readonly impersonate?: boolean
 }
 
 /**
  * A signer for `createRegistrationAuthority`: forwards requests to a CA of Istio's protocol. Such a CA
- * decides on
- * the names itself; an answer with other names than those that were decided on is refused.
+ * chooses the names itself; an answer with other names than those of the policy's decision is refused.
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
- * ```ts
- * const remoteSigner = createIstioSigner({ client, roots: [root] })
- * await createRegistrationAuthority({ trustDomain: 'example.org', signer: remoteSigner })
+ * ```ts const remoteSigner = createIstioSigner({ client, roots: [root] }) await createRegistrationAuthority({
+ * trustDomain: 'example.org', signer: remoteSigner })
  * ```
  */
 export function createIstioSigner(options: IstioSignerOptions): RemoteSigner {

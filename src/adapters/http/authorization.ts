@@ -19,13 +19,15 @@ export interface HttpAuthorizationOptions extends RequestGuardOptions {
    * `spiffe-pki/tls`.
    */
   readonly peerIdOf?: (socket: object) => SpiffeId | undefined
-  /** The address of the first client, where proxies that you trust tell it. Default: the peer's. */
+  /**
+   * Returns the address of the first client if trusted proxies report it. Default: the address of the peer.
+   */
   readonly remoteIpOf?: ((request: IncomingMessage) => string | undefined) | undefined
 }
 
-/** What the middleware adds to a request that it lets through. @inline */
+/** The property that the middleware adds to an allowed request. @inline */
 interface AuthorizedRequest {
-  /** Who is calling, and by which rule it may. */
+  /** The caller, and the rule that allowed the request. */
   authorization?: {
     readonly caller: Caller | undefined
     readonly principal: SpiffeId | undefined
@@ -40,7 +42,7 @@ interface FastifyReplyLike {
   send(body: string): unknown
 }
 
-/** The same decision for two families of servers. @inline */
+/** The same authorization as middleware for two kinds of servers. @inline */
 export interface HttpAuthorization {
   /** For Express, Connect and `node:http`: `app.use(guard.express)`. */
   express(request: IncomingMessage & AuthorizedRequest, response: ServerResponse, next: () => void): void
@@ -52,19 +54,18 @@ export interface HttpAuthorization {
 }
 
 /**
- * Middleware that authenticates and authorizes. 401 where there is no valid credential, 403 where the caller
- * may not, 503 where a credential cannot be verified at the moment; the reason and the rule are in the log
- * alone.
+ * Middleware that authenticates and authorizes. The status is 401 without a valid credential, 403 if the
+ * policies deny the request, and 503 if a credential cannot be verified at the moment. Only the log has the
+ * reason and the rule.
  *
- * The path is compared as it was sent, before a router has changed it: choose `pathNormalization` by what the
- * router takes for the same.
+ * The path is compared as it was sent, before a router has changed it: choose the `pathNormalization` that
+ * corresponds to the router.
  *
  * @throws ERR_INVALID_ARGUMENT, also without `authenticator` and `peerIdOf`: no caller would have an identity
  * @example
- * ```ts
- * import { createServer } from 'node:http'
- * const guard = httpAuthorization({ authorizer, authenticator, logger: console })
- * createServer((request, response) => guard.express(request, response, () => response.end('hello')))
+ * ```ts import { createServer } from 'node:http' const guard = httpAuthorization({ authorizer, authenticator,
+ * logger: console }) createServer((request, response) => guard.express(request, response, () =>
+ * response.end('hello')))
  * ```
  */
 export function httpAuthorization(options: HttpAuthorizationOptions): HttpAuthorization {
@@ -151,7 +152,7 @@ function authenticationRequestOf(request: IncomingMessage, signal: AbortSignal):
   }
 }
 
-/** With the members of a TLS socket where `encrypted` is true. */
+/** A socket; if `encrypted` is true, it has the members of a TLS socket. */
 type MaybeTlsSocket = Socket &
   Pick<TLSSocket, 'authorized' | 'getPeerX509Certificate'> &
   Partial<Pick<TLSSocket, 'encrypted'>>
@@ -193,8 +194,8 @@ function factsOf(request: IncomingMessage, remoteIp: string | undefined): Facts 
 }
 
 /**
- * The path after the authority. Of `http://a?b/c` it is empty, but routers take `/c` for it: then it is not
- * known.
+ * The path after the authority. The path of `http://a?b/c` is empty, but routers use `/c`; then the result is
+ * undefined.
  */
 function pathOfRest(rest: string): string | undefined {
   if (rest === '') return '/'

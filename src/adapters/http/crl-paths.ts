@@ -2,9 +2,9 @@
 
 import type { Crl } from '../../x509/index.ts'
 
-/** The lists of one look at the authority. */
+/** The lists of the authority at one moment, by path. */
 export class CrlPaths {
-  /** The list of the key that signs. */
+  /** The list of the current issuing key. */
   readonly first: Crl | undefined
   readonly #lists = new Map<string, Crl>()
 
@@ -15,7 +15,7 @@ export class CrlPaths {
       for (const path of pathsOf(list)) if (!this.#lists.has(path)) this.#lists.set(path, list)
   }
 
-  /** By the path after `/crl/`. */
+  /** The list at a path after `/crl/`. */
   get(path: string): Crl | undefined {
     const parts = /^([0-9A-Fa-f]{2,128})((?:\/\d{1,4})?(?:\.delta)?\.crl)$/.exec(path)
     return parts === null ? undefined : this.#lists.get(`${(parts[1] as string).toUpperCase()}${parts[2]}`)

@@ -22,60 +22,60 @@ import { UnreadAnswers } from './unread-answers.ts'
 
 /** Options of `createHttpHandler`. */
 export interface HttpHandlerOptions {
-  /** The CA whose lists, certificates and OCSP answers are served. */
+  /** The CA whose lists, certificates and OCSP responses are served. */
   readonly authority: CertificateAuthority
   /**
-   * Whose bundle of the CA's trust domain `/bundle` and `/keys` serve.
-   * Default: the CA, which has no JWT authorities.
+   * The source of the trust domain's bundle for `/bundle` and `/keys`. Default: the CA, which has no JWT
+   * authorities.
    */
   readonly bundles?: BundleSource | undefined
   /**
-   * The https URL, without a slash at its end, under which OIDC relying parties find this handler. Then it
-   * serves `/.well-known/openid-configuration` and `/keys`; JWT-SVIDs need it as their `iss`.
+   * The https URL, without a slash at its end, under which OIDC relying parties find this handler. If set,
+   * the handler serves `/.well-known/openid-configuration` and `/keys`; JWT-SVIDs for these relying parties
+   * must have it as `iss`.
    */
   readonly oidcIssuer?: string | undefined
   /**
-   * Where the audit log is, such as `createTileDirectory`: `/audit/` is the prefix under which readers of
-   * C2SP tlog-tiles find it. Its records name callers and rules. Default: not served.
+   * The store of the audit log, such as `createTileDirectory`. The log is served under `/audit/` in the form
+   * of C2SP tlog-tiles. Its records name callers and rules. Default: not served.
    */
   readonly tiles?: Pick<TileStore, 'read'> | undefined
   /**
-   * What `/ready` and `/live` answer: that of a CA service is `() => service.health()`. Default: ready while
-   * the certificate of the CA is valid.
+   * Returns the state for `/ready` and `/live`; with a CA service use `() => service.health()`. Default:
+   * ready while the certificate of the CA is valid.
    */
   readonly readiness?: (() => Readiness | Promise<Readiness>) | undefined
   /**
-   * How long caches may keep lists, certificates and bundles, in seconds: as
-   * long a revocation may go unseen. Default 60.
+   * How long caches may keep lists, certificates and bundles, in seconds. A revocation can reach relying
+   * parties that much later. Default 60.
    */
   readonly maxAgeSeconds?: number | undefined
   /**
-   * Requests that are being answered at once, half of them of one source (IPv4 /32, IPv6 /64); further ones
-   * get 503. As many bodies are awaited beside; for a further one the oldest is refused. Default 256.
+   * Maximum number of requests that are answered at once, at most half of them from one source (IPv4 /32,
+   * IPv6 /64); further ones get 503. In addition, as many request bodies may be incomplete; above that the
+   * oldest is refused. Default 256.
    */
   readonly maxRequests?: number | undefined
-  /** From the head of a POST to its whole body, in milliseconds. Default 5,000. */
+  /** Maximum time from the headers of a POST to its complete body, in milliseconds. Default 5,000. */
   readonly bodyTimeoutMs?: number | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
 }
 
 /**
- * A handler: for `http.createServer`, or as middleware, where `next` gets what it does not serve.
+ * A handler for `http.createServer`, or middleware that calls `next` for paths that it does not serve.
  * @inline
  */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
 /**
  * Serves public data: CRLs, OCSP, CA certificates, the SPIFFE bundle, keys of JWT-SVIDs, `/live`, `/ready`,
- * and the audit log where it is given. CRLs and OCSP responses are served over plain http (RFC 5280 §8: a
+ * and the audit log if `tiles` is set. CRLs and OCSP responses are served over plain http (RFC 5280 §8: a
  * verifier that fetched CRLs over TLS would need a CRL to verify TLS).
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
- * ```ts
- * import { createServer } from 'node:http'
- * createServer(createHttpHandler({ authority })).listen(8080)
+ * ```ts import { createServer } from 'node:http' createServer(createHttpHandler({ authority })).listen(8080)
  * ```
  */
 export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
@@ -138,13 +138,13 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
       : await withPlace(request, source, () => answer(path, request, resources))
     if (reply?.isOwn === true) unread.add(request, response, reply.body.length)
     if (reply !== undefined) sendReply(request, response, reply)
-    else if (next === undefined) sendReply(request, response, plainReply(404, 'nothing is here'))
+    else if (next === undefined) sendReply(request, response, plainReply(404, 'not found'))
     else next()
   }
 
-  /** A body that has not arrived holds no place: half a request must not keep others from their lists. */
+  /** A request uses a place only when its body is complete: incomplete requests must not block others. */
   async function answerPost(request: IncomingMessage, source: string): Promise<Reply | undefined> {
-    if (request.method !== 'POST') return plainReply(405, 'only POST', { allow: 'POST' })
+    if (request.method !== 'POST') return plainReply(405, 'the method must be POST', { allow: 'POST' })
     const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
     if (type !== 'application/ocsp-request')
       return plainReply(415, 'the content type must be application/ocsp-request')
@@ -181,7 +181,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
   }
 }
 
-/** Undefined where nothing is at the path. */
+/** Undefined if the handler serves nothing at the path. */
 function answer(
   path: string,
   { method = '' }: IncomingMessage,
@@ -189,8 +189,10 @@ function answer(
 ): Reply | undefined | Promise<Reply | undefined> {
   if (!resources.serves(path)) return undefined
   if (method !== 'GET' && method !== 'HEAD')
-    return plainReply(405, 'only GET and HEAD', { allow: 'GET, HEAD' })
-  return path.length > maxPathLength ? plainReply(414, 'the path is too long') : resources.get(path)
+    return plainReply(405, 'the method must be GET or HEAD', { allow: 'GET, HEAD' })
+  return path.length > maxPathLength
+    ? plainReply(414, `the path is longer than ${maxPathLength} characters, the maximum`)
+    : resources.get(path)
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {
@@ -198,7 +200,7 @@ function pathOf({ url = '' }: IncomingMessage): string {
   return query < 0 ? url : url.slice(0, query)
 }
 
-/** OCSP by POST. */
+/** Whether the path is that of OCSP by POST. */
 function isOcsp(path: string): boolean {
   return path === '/ocsp' || path === '/ocsp/'
 }
@@ -220,9 +222,9 @@ function validityOf({ certificate }: CertificateAuthority, clock: Clock): Readin
   return { ready: false, problems: [`${subject.toString()} is valid from ${validity}`] }
 }
 
-/** An OCSP request about 16 certificates has some 2 KiB. */
+/** An OCSP request about 16 certificates has about 2 KiB. */
 const maxBodyBytes = 16 * 1024
-/** Of the base64 of such a request. */
+/** The base64 of such a request is part of the path. */
 const maxPathLength = 24 * 1024
-/** Of tiles, over all connections. */
+/** The limit for tiles that clients have not read, over all connections. */
 const maxUnreadOctets = 64 * 1024 * 1024

@@ -1,6 +1,9 @@
 // Bounds the requests that are being answered at once.
 
-/** No source has more than half of the places, so that one stranger does not keep out all others. */
+/**
+ * Places for requests in progress. One source may have at most half of them, so that one client cannot block
+ * all others.
+ */
 export class Places {
   readonly #places: number
   readonly #perSource: number
@@ -12,7 +15,7 @@ export class Places {
     this.#perSource = Math.ceil(places / 2)
   }
 
-  /** False where there is none. */
+  /** Takes a place; false if none is free. */
   take(source: string): boolean {
     const taken = this.#taken.get(source) ?? 0
     if (this.#total >= this.#places || taken >= this.#perSource) return false

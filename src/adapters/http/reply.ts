@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** What a resource answers with. */
+/** The response of a resource. */
 export interface Reply {
   readonly status: number
   readonly type: string
@@ -11,9 +11,9 @@ export interface Reply {
   /** How long caches may keep it; 0: `no-store`. */
   readonly maxAgeSeconds: number
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** The digest of the body, where it is known already. */
+  /** The digest of the body, if it is already known. */
   readonly tag?: string | undefined
-  /** Whether many octets were read for this answer alone. */
+  /** Whether the octets of the body were read only for this response. */
   readonly isOwn?: boolean | undefined
 }
 
@@ -22,7 +22,7 @@ export function plainReply(status: number, text: string, headers?: Readonly<Reco
   return { status, type: 'text/plain; charset=utf-8', body: `${text}\n`, maxAgeSeconds: 0, headers }
 }
 
-/** Sends it; 304 where the client has it already, no body for HEAD. */
+/** Sends the response: 304 if the client has it already, and no body for HEAD. */
 export function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
   // Something else may have answered meanwhile, such as a time limit of the server.
   if (response.headersSent) return

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../runtime/index.ts'
 
-/** The octets, or why there are none. */
+/** The octets, or the reason why there are none. */
 export type RequestBody =
   { readonly octets: Uint8Array } | { readonly status: 408 | 413 | 400 | 503; readonly reason: string }
 
@@ -19,7 +19,7 @@ export interface BodyLimits {
 /** The bodies that have not arrived yet. */
 export class RequestBodies {
   readonly #limits: BodyLimits
-  /** What ends each, the oldest first. */
+  /** Functions that end each pending body, the oldest first. */
   readonly #pending = new Set<(body: RequestBody) => void>()
 
   constructor(limits: BodyLimits) {
@@ -27,9 +27,9 @@ export class RequestBodies {
   }
 
   /**
-   * Ends at `maxBytes`, after `timeoutMs` or after 256 pieces, whichever comes first. Where too many are
-   * pending, the oldest ends: those who send half a body must not keep others from theirs. What Express has
-   * parsed already (`request.body`) is taken as it is.
+   * Reads a body until it is complete, or until the limit of `maxBytes`, `timeoutMs` or 256 pieces is
+   * reached. If too many bodies are pending, the oldest is ended, so that incomplete bodies do not block
+   * others. A body that Express has already parsed (`request.body`) is used as it is.
    */
   async read(request: IncomingMessage): Promise<RequestBody> {
     const { maxBytes, timeoutMs, maxPending, clock } = this.#limits
@@ -42,7 +42,7 @@ export class RequestBodies {
     return new Promise((resolve) => {
       const arrived = new ArrivedOctets(maxBytes)
       const cancel = clock.schedule(() => {
-        end({ status: 408, reason: `no whole body within ${timeoutMs} ms` })
+        end({ status: 408, reason: `the body was not complete within ${timeoutMs} ms` })
       }, timeoutMs)
       const end = (body: RequestBody): void => {
         cancel()
@@ -61,7 +61,7 @@ export class RequestBodies {
         end({ octets: arrived.octets() })
       }
       const onClose = (): void => {
-        end({ status: 400, reason: 'the request ended early' })
+        end({ status: 400, reason: 'the request ended before its body was complete' })
       }
       this.#pending.add(end)
       request.on('data', onData).on('end', onEnd).on('error', onClose).on('close', onClose)
@@ -79,7 +79,7 @@ class ArrivedOctets {
     this.#maxBytes = maxBytes
   }
 
-  /** False where they are too many. */
+  /** Adds a chunk; false if there are too many octets. */
   add(chunk: Uint8Array): boolean {
     const length = this.#length + chunk.length
     if (length > this.#maxBytes) return false
@@ -102,5 +102,5 @@ class ArrivedOctets {
 const maxPieces = 256
 
 function tooLarge(maxBytes: number): RequestBody {
-  return { status: 413, reason: `at most ${maxBytes} octets are read` }
+  return { status: 413, reason: `the body is larger than ${maxBytes} octets, the maximum` }
 }

@@ -7,7 +7,7 @@ import { endConnection } from './end-connection.ts'
 /** A connection of HTTP/1, or a session of HTTP/2. */
 interface Connection {
   readonly source: string
-  /** Requests whose answers the client has not taken. */
+  /** Requests whose responses the client has not read. */
   unanswered: number
   /** The last turn of the event loop in which a request began on arrival. */
   begunIn: number
@@ -20,9 +20,9 @@ type Begin = (source: string) => void
 /**
  * Node passes on every request that has arrived, on all connections, in one turn of the event loop, and does
  * not wait for the answers (RFC 9112 §9.3.2). An answer costs several times what reading its request costs.
- * With turns, a request waits for one request of each other source and of each other connection of its
- * source, and not for all requests of a flood. Node accepts one connection in a turn: turns are short, so
- * that a new client does not wait for those who connect again and again.
+ * With turns, a request waits for at most one request of each other source and of each other connection of
+ * its source, instead of all requests of a flood. Node accepts one connection per turn of the event loop, so
+ * turns are short: a new client must not wait long behind clients that connect repeatedly.
  */
 export class RequestLine {
   readonly #connections = new WeakMap<object, Connection>()
@@ -124,9 +124,9 @@ export class RequestLine {
   }
 }
 
-/** Some 2 ms of answers that are at hand. */
+/** About 2 ms of work for responses that are cached. */
 const perTurn = 16
 const maxUnanswered = 16
 const maxUnansweredInFlood = 4
-/** In one turn: more is a flood. */
+/** More requests than this in one turn count as a flood. */
 const maxArrived = 256

@@ -14,39 +14,39 @@ import { CrlPaths } from './crl-paths.ts'
 import { plainReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 
-/** What a readiness check found. */
+/** The result of a readiness check. */
 export interface Readiness {
   readonly ready: boolean
-  /** What is wrong, one sentence each. */
+  /** The problems, one sentence each. */
   readonly problems: readonly string[]
-  /** False where only a restart of the process helps: `/live` answers 503 then. Default true. */
+  /** False if the process must be restarted: then `/live` returns 503. Default true. */
   readonly live?: boolean | undefined
 }
 
-/** Where resources come from. */
+/** The sources of the resources. */
 export interface ResourceSources {
   readonly authority: CertificateAuthority
   readonly bundles: BundleSource
-  /** The URL of this service as OIDC relying parties have it; undefined: no OIDC documents. */
+  /** The URL under which OIDC relying parties reach this service; undefined: no OIDC documents. */
   readonly oidcIssuer: string | undefined
   /** The audit log; undefined: it is not served. */
   readonly tiles: Pick<TileStore, 'read'> | undefined
   readonly readiness: () => Readiness | Promise<Readiness>
-  /** Told of what a client only sees as a refusal. */
+  /** Called with failures for which the client gets only a status. */
   readonly onFailure: (error: unknown, message: string) => void
   readonly clock: Pick<Clock, 'monotonic' | 'now'>
   /** How long caches may keep lists, certificates and bundles. */
   readonly maxAgeSeconds: number
 }
 
-/** Answers to GET and HEAD, by path. */
+/** Responses to GET and HEAD, by path. */
 export class Resources {
   readonly #sources: ResourceSources
-  /** The lists of the last look, for requests that come soon after it. */
+  /** The lists that were read last, for requests soon after that. */
   #lists: { readonly untilMs: number; readonly made: Promise<CrlPaths> } | undefined
-  /** The same of the doubted authorities. */
+  /** The certificates of tainted and revoked authorities that were read last. */
   #doubted: { readonly untilMs: number; readonly pem: Promise<string> } | undefined
-  /** The look at the health of the CA that is under way. */
+  /** The health check of the CA in progress. */
   #look: Promise<Readiness> | undefined
 
   /** The octets of short OCSP requests by their text: clients ask the same again and again. */
@@ -56,7 +56,7 @@ export class Resources {
     this.#sources = sources
   }
 
-  /** Whether something may be at this path, whatever the method. */
+  /** Whether the handler may serve this path, for any method. */
   serves(path: string): boolean {
     if (path.startsWith('/ocsp/') || path.startsWith('/crl/')) return true
     return (
@@ -64,13 +64,13 @@ export class Resources {
     )
   }
 
-  /** Undefined where nothing is at this path. */
+  /** Undefined if nothing is served at this path. */
   get(path: string): Reply | Promise<Reply | undefined> {
     if (path.startsWith('/audit/')) return this.#tile(path.slice('/audit/'.length))
     return path.startsWith('/ocsp/') ? this.#ocspByGet(path.slice('/ocsp/'.length)) : this.#document(path)
   }
 
-  /** The paths of C2SP tlog-tiles. What a tile has never changes; the checkpoint does. */
+  /** The paths of C2SP tlog-tiles. The content of a tile never changes; the checkpoint changes. */
   async #tile(path: string): Promise<Reply | undefined> {
     const isCheckpoint = path === 'checkpoint'
     if (!isCheckpoint && (path.length > maxTilePath || !tilePath.test(path))) return undefined
@@ -109,8 +109,7 @@ export class Resources {
     })
 
   /**
-   * To find that a list is still current costs a look at every entry: concurrent requests share one look
-   * in `listAgeMs`.
+   * Checking that a list is still current reads every entry, so requests within `listAgeMs` share one check.
    */
   #currentLists(): Promise<CrlPaths> {
     const nowMs = this.#sources.clock.monotonic()
@@ -124,7 +123,7 @@ export class Resources {
     return this.#lists.made
   }
 
-  /** Caches keep it for `maxAgeSeconds` at most, and never beyond its nextUpdate. */
+  /** Caches may keep it for at most `maxAgeSeconds`, and never beyond its nextUpdate. */
   #crlReply(list: Crl | undefined): Reply | undefined {
     if (list === undefined) return undefined
     const leftMs = (list.nextUpdate?.getTime() ?? Infinity) - this.#sources.clock.now()
@@ -184,7 +183,7 @@ export class Resources {
     return bundle && this.#cached('application/json', formatSpiffeBundle(bundle))
   }
 
-  /** JWKS for OIDC relying parties, which take `use: "sig"` and no other (RFC 7517 §4.2). */
+  /** The JWKS for OIDC relying parties, which accept only `use: "sig"` (RFC 7517 §4.2). */
   #keys(): Reply | undefined {
     const { authority, bundles, oidcIssuer } = this.#sources
     if (oidcIssuer === undefined) return undefined
@@ -211,7 +210,8 @@ export class Resources {
   }
 
   /**
-   * One look for all concurrent requests: it reads the store, which unauthenticated callers must not load.
+   * All concurrent requests share one check: it reads the store, and unauthenticated callers must not be able
+   * to overload it.
    */
   #readiness(): Promise<Readiness> {
     this.#look ??= (async () => this.#sources.readiness())().finally(() => {
@@ -242,5 +242,8 @@ const tileAgeSeconds = 24 * 3600
 /** The maximum age of the lists that are returned. */
 const listAgeMs = 5000
 const maxQuestions = 2_000
-/** Of a request about one certificate by SHA-256, which has 160 octets, escaped. */
+/**
+ * The maximum length of the escaped base64 of a cached request. A request about one certificate by SHA-256
+ * has 160 octets.
+ */
 const maxQuestionLength = 512

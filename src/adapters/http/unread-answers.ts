@@ -10,8 +10,8 @@ interface Holder {
 }
 
 /**
- * For answers with octets of their own. A client that reads nothing keeps them for as long as its connection
- * lasts, and `node:http` ends no such connection.
+ * Limits the memory of responses whose octets are not shared. A client that does not read keeps them in
+ * memory until its connection ends, and `node:http` does not end such a connection.
  */
 export class UnreadAnswers {
   readonly #maxOctets: number
@@ -23,7 +23,10 @@ export class UnreadAnswers {
     this.#maxOctets = maxOctets
   }
 
-  /** To be called before the answer is sent. Where there are too many octets, the oldest holders end. */
+  /**
+   * Must be called before the response is sent. If there are too many octets, the oldest connections or
+   * streams are ended.
+   */
   add(request: IncomingMessage, response: ServerResponse, octets: number): void {
     const holder = holderOf(request)
     if (holder.destroyed || response.writableEnded) return

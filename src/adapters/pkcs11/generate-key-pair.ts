@@ -161,7 +161,7 @@ function refusedTemplates(refusal: HsmError | undefined): HsmError {
   )
 }
 
-const nameChanged = 'none (name changed)'
+const nameChanged = 'none (it changed CKA_ID or CKA_LABEL)'
 /**
  * ATTRIBUTE_READ_ONLY, TYPE_INVALID, VALUE_INVALID, DATA_LEN_RANGE,
  * TEMPLATE_INCOMPLETE, TEMPLATE_INCONSISTENT.

@@ -64,7 +64,8 @@ function* tokensOf(
   lines.addNewLine(0)
   for (const lexeme of new yaml.Lexer().lex(text)) {
     yield* parser.next(lexeme)
-    if (parser.stack.length > maxDepth) refuse(parser.offset, `more than ${maxDepth} levels`)
+    if (parser.stack.length > maxDepth)
+      refuse(parser.offset, `nested deeper than ${maxDepth} levels, the maximum`)
   }
   yield* parser.end()
 }

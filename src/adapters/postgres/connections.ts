@@ -101,7 +101,7 @@ export class Connections {
    */
   #requireDurable(client: PostgresClient): void {
     if (!this.#warned.has(client)) return
-    throw new Error('the server warned at the commit: it may not be on the standby')
+    throw new Error('the server gave a warning at COMMIT: the commit may be missing on the standby')
   }
 
   async #attempts<Answer>(perform: () => Promise<Answer>): Promise<Answer> {
@@ -144,7 +144,11 @@ export class Connections {
     )
     let client: PostgresClient
     try {
-      client = await this.#within(statementTimeoutMs, connecting, 'no connection was free or could be made')
+      client = await this.#within(
+        statementTimeoutMs,
+        connecting,
+        'no connection was free, and none could be opened',
+      )
     } catch (error) {
       isLate = true
       throw storeError(error)

@@ -71,7 +71,7 @@ async function versionOf(run: Run, schema: string, known: number): Promise<numbe
   throw new PkiError(
     'ERR_STORE_SCHEMA',
     `the schema ${schema} has version ${version}, made by a newer version of this package; ` +
-      `this one reads up to ${known}`,
+      `this version reads schemas up to version ${known}`,
   )
 }
 
@@ -81,7 +81,7 @@ async function checkOwner(run: Run, schema: string, owner: string): Promise<void
   if (found === owner) return
   throw new PkiError(
     'ERR_STORE_OWNER',
-    `the schema ${schema} belongs to ${JSON.stringify(found)}; ${JSON.stringify(owner)} is expected`,
+    `the schema ${schema} belongs to ${JSON.stringify(found)}; expected ${JSON.stringify(owner)}`,
   )
 }
 

@@ -58,7 +58,10 @@ export class StoreCalls {
   async #call<Answer>(perform: () => Promise<Answer>, limit: number): Promise<Answer> {
     if (this.#isClosed) throw new PkiError('ERR_CLOSED', 'the store was closed')
     if (this.#pending >= limit)
-      throw new PkiError('ERR_OVERLOADED', `${this.#pending} calls wait for the store; the limit is ${limit}`)
+      throw new PkiError(
+        'ERR_OVERLOADED',
+        `${this.#pending} calls wait for the store; the maximum is ${limit}`,
+      )
     this.#pending++
     try {
       return await perform()

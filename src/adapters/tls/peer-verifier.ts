@@ -76,7 +76,7 @@ export class PeerVerifier {
     }
     if (chain.length > 0) return chain
     const found = socket.isSessionReused()
-      ? 'resumed a session whose chain is not kept'
+      ? 'resumed a TLS session whose certificate chain is no longer stored'
       : 'presented no certificate'
     throw new PkiError('ERR_TLS_PEER', `the peer ${found}`)
   }

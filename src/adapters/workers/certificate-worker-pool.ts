@@ -114,7 +114,10 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
    */
   async prove(request: CertificateRequest, options?: SignOptions): Promise<void> {
     if (this.#toProve.length >= this.#maxQueued)
-      throw new PkiError('ERR_OVERLOADED', `${this.#maxQueued} requests wait for a certificate worker`)
+      throw new PkiError(
+        'ERR_OVERLOADED',
+        `${this.#maxQueued} requests wait for a certificate worker, the maximum`,
+      )
     const { signal } = read('prove', options)
     await new Promise<Uint8Array>((resolve, reject) => {
       this.#add(this.#toProve, { request, signal, resolve, reject })

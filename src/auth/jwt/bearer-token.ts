@@ -18,7 +18,7 @@ export function singleHeader(
   // Proxies and services differ in which of several values they read (threats 7).
   if (values.length > 1) throw authenticationError(`found ${values.length} values of ${name}, expected one`)
   if (value.length > maxLength)
-    throw authenticationError(`${name} has ${value.length} characters; at most ${maxLength} are read`)
+    throw authenticationError(`${name} has ${value.length} characters; the maximum is ${maxLength}`)
   return value
 }
 

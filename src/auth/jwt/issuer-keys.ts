@@ -55,7 +55,10 @@ export class IssuerKeys implements AsyncDisposable {
     }
     // RFC 8725 §3.1: the key, not the token, determines the allowed algorithms.
     if (!key.authority.algorithms.includes(algorithm))
-      throw new PkiError('ERR_JWT_ALGORITHM', `${algorithm} is not an algorithm of the key of the token`)
+      throw new PkiError(
+        'ERR_JWT_ALGORITHM',
+        `the key of the token does not allow its algorithm, ${algorithm}`,
+      )
     return key
   }
 
@@ -130,8 +133,13 @@ function fixedSet({ issuer, jwks = '' }: KeyLocation): JwkSet {
 function readConfiguration(body: Uint8Array, wanted: string): string {
   const value = parseJson(body, { maxBytes: 64 * 1024, maxDepth: 8, maxValues: 5_000 })
   const { issuer, jwks_uri: uri } = isJsonObject(value) ? value : {}
-  if (issuer !== wanted)
-    throw new PkiError('ERR_FETCH_FAILED', `the discovery document of ${wanted} names another issuer`)
+  if (issuer !== wanted) {
+    const found = typeof issuer === 'string' ? JSON.stringify(issuer.slice(0, 256)) : 'absent'
+    throw new PkiError(
+      'ERR_FETCH_FAILED',
+      `the issuer of the discovery document is ${found}, expected ${wanted}`,
+    )
+  }
   if (typeof uri !== 'string' || uri === '')
     throw new PkiError('ERR_FETCH_FAILED', `the discovery document of ${wanted} has no jwks_uri`)
   return uri

@@ -21,7 +21,7 @@ export function parseJwkSet(document: Uint8Array | string): JwkSet {
   const keys: unknown = isJsonObject(value) ? value['keys'] : undefined
   if (!Array.isArray(keys)) throw new PkiError('ERR_FETCH_FAILED', 'the document is not a JWK Set')
   if (keys.length > maxKeys)
-    throw new PkiError('ERR_LIMIT_EXCEEDED', `a JWK Set of ${keys.length} keys; at most ${maxKeys} are read`)
+    throw new PkiError('ERR_LIMIT_EXCEEDED', `the JWK Set has ${keys.length} keys; the maximum is ${maxKeys}`)
   const set = new Map<string, TokenKey | null>()
   for (const jwk of keys as readonly unknown[]) {
     if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk))

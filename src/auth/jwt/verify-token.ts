@@ -71,9 +71,9 @@ function checkTimes(claims: JsonObject, maxAge: number | undefined, skew: number
     throw new PkiError('ERR_JWT_EXPIRED', `the token expired ${Math.ceil(now - exp)} s ago`)
   for (const begin of [nbf, iat])
     if (begin !== undefined && now + skew < begin)
-      throw new PkiError('ERR_JWT_NOT_YET_VALID', `the token begins in ${Math.ceil(begin - now)} s`)
+      throw new PkiError('ERR_JWT_NOT_YET_VALID', `the token becomes valid in ${Math.ceil(begin - now)} s`)
   if (maxAge === undefined) return
-  if (iat === undefined) throw claimError('the token has no iat, which its age is computed from')
+  if (iat === undefined) throw claimError('the token has no iat, which the maximum age requires')
   if (now - iat > maxAge + skew)
     throw new PkiError(
       'ERR_JWT_EXPIRED',

@@ -94,7 +94,7 @@ function endOfPlain(header: string, start: number): number {
   for (let at = start; at < header.length; at++) {
     const unit = header.charCodeAt(at)
     if (unit === comma || unit === semicolon) return at
-    if (unit === quote || unit === equalsSign) throw malformed('a value that must be quoted is not')
+    if (unit === quote || unit === equalsSign) throw malformed('a value that must be quoted is not quoted')
   }
   return header.length
 }

@@ -169,7 +169,8 @@ async function buildBelow(
   if (issuer.basicConstraints?.ca !== true || (allowed !== undefined && options.pathLength >= allowed)) {
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      `${issuer.subject.toString()} may not have a CA of path length ${options.pathLength} below it`,
+      `a CA of path length ${options.pathLength} is not allowed below ${issuer.subject.toString()}, whose ` +
+        `path length is ${allowed ?? 'absent'}`,
     )
   }
   publicKey.checkStrength()

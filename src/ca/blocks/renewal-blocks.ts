@@ -92,7 +92,10 @@ export function blocksFull(): PkiError {
 /** A subject of the intent is on the list. An issuer is not the caller's fault: another one succeeds. */
 export function renewalBlocked(subject: string, reason: string): PkiError {
   if (subject.startsWith(issuerText('' as KeyIdentifier)))
-    return new PkiError('ERR_PREPARED_EXPIRED', `nothing is issued by ${subject}: ${reason.slice(0, 200)}`)
+    return new PkiError(
+      'ERR_PREPARED_EXPIRED',
+      `${subject} is blocked and signs nothing: ${reason.slice(0, 200)}`,
+    )
   return new PkiError('ERR_RENEWAL_BLOCKED', `${subject} is on the block-list: ${reason.slice(0, 200)}`)
 }
 

@@ -119,7 +119,8 @@ class Holding implements HeldLease {
       return await perform(fence)
     } catch (error) {
       if (!isPkiError(error, 'ERR_LEASE_STALE')) throw error
-      if (this.#lease?.epoch === fence.epoch) this.#lose(`epoch ${fence.epoch} is stale`)
+      if (this.#lease?.epoch === fence.epoch)
+        this.#lose(`the store refused epoch ${fence.epoch}: another process has a later one`)
       return undefined
     }
   }
@@ -154,11 +155,11 @@ class Holding implements HeldLease {
     try {
       const lease = await leases.acquire(name, holder, ttlMs)
       if (lease === undefined) {
-        if (this.#lease !== undefined) this.#lose('another process has it')
+        if (this.#lease !== undefined) this.#lose('another process holds it')
         return
       }
       if (lease.epoch !== this.#lease?.epoch)
-        logger.info({ lease: name, holder, epoch: lease.epoch }, 'this process has the lease')
+        logger.info({ lease: name, holder, epoch: lease.epoch }, 'this process holds the lease')
       this.#lease = lease
       this.#endMs = endMs
     } catch (error) {

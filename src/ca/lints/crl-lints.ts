@@ -192,7 +192,7 @@ function lintUpdates(input: CrlLintInput): string | undefined {
   const at = issuer.der.byteOffset - tbs.byteOffset + issuer.der.length
   return equalBytes(tbs.subarray(at, at + times.length), times)
     ? undefined
-    : 'a time is not UTCTime before 2050 or GeneralizedTime after'
+    : 'a time is not encoded as UTCTime until 2049 and GeneralizedTime from 2050'
 }
 
 function lintReasonsAndDates({ list, records }: LintedEntries): string | undefined {

@@ -86,7 +86,7 @@ function lintTimeForm({
   const found = subject.der.byteOffset - issuer.der.byteOffset - issuer.der.length
   return found === elementLength(timeLength(notBeforeMs) + timeLength(notAfterMs))
     ? undefined
-    : 'a time is not UTCTime before 2050 or GeneralizedTime after'
+    : 'a time is not encoded as UTCTime until 2049 and GeneralizedTime from 2050'
 }
 
 function lintValidityNesting({ certificate, issuer }: LeafSubject): string | undefined {
@@ -99,8 +99,9 @@ function lintValidityNesting({ certificate, issuer }: LeafSubject): string | und
 function lintValidityLength({ certificate, profile, nowMs }: LeafSubject): string | undefined {
   // Both ends are inclusive: RFC 5280 §4.1.2.5.
   const seconds = (certificate.notAfterMs - certificate.notBeforeMs) / 1000 + 1
-  if (seconds > profile.maxTtlSeconds + profile.backdateSeconds + 1)
-    return `the validity is ${seconds} s, which the profile does not allow`
+  const maxSeconds = profile.maxTtlSeconds + profile.backdateSeconds + 1
+  if (seconds > maxSeconds)
+    return `the validity is ${seconds} s; the maximum of the profile is ${maxSeconds} s`
   return certificate.notBeforeMs <= nowMs &&
     certificate.notBeforeMs >= nowMs - (profile.backdateSeconds + 1) * 1000
     ? undefined

@@ -80,7 +80,8 @@ export const leafNameLints: readonly Lint<LeafSubject>[] = Object.freeze([
     check: ({ certificate, names, profile }) =>
       names.length <= profile.maxNames && certificate.der.length <= maxOctets
         ? undefined
-        : `it has ${names.length} names and ${certificate.der.length} octets`,
+        : `it has ${names.length} names and ${certificate.der.length} octets; the maximum is ` +
+          `${profile.maxNames} names and ${maxOctets} octets`,
   },
   { id: 'L28', clause: 'RFC 5280 §4.1.2.6', check: lintSubjectName },
 ])

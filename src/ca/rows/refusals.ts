@@ -11,7 +11,7 @@ export function requireClock(nowMs: number, latestMs: number): void {
   throw new PkiError(
     'ERR_STORE_CLOCK',
     `the clock says ${new Date(nowMs).toISOString()}; the latest time on record is ` +
-      `${new Date(latestMs).toISOString()}; at most five minutes before it is accepted. Set the clock; if ` +
+      `${new Date(latestMs).toISOString()}; at most five minutes less are accepted. Set the clock; if ` +
       'the record is wrong, open the store once with acceptEarlierClock',
   )
 }
@@ -38,7 +38,10 @@ export function certificateUnknown(id: CertificateId): PkiError {
 
 /** The certificate to renew has no record or was revoked. */
 export function notRenewable(renews: CertificateId, state: 'not recorded' | 'revoked'): PkiError {
-  return new PkiError('ERR_RENEWAL_REFUSED', `certificate ${certificateIdText(renews)} is ${state}`)
+  return new PkiError(
+    'ERR_RENEWAL_REFUSED',
+    `the certificate to renew, ${certificateIdText(renews)}, is ${state}`,
+  )
 }
 
 /** Another outcome is recorded. */
@@ -66,7 +69,8 @@ export function staleFence({ name, epoch }: Fence, current: number | undefined):
 export function otherList(number: bigint, expected: bigint | undefined, last: bigint | undefined): PkiError {
   return new PkiError(
     'ERR_STORE_CONFLICT',
-    `CRL ${number} expects ${expected ?? 'none'} before it; the last stored one is ${last ?? 'none'}`,
+    `CRL ${number} was made as the successor of CRL ${expected ?? 'none'}; the last stored CRL is ` +
+      `${last ?? 'none'}`,
   )
 }
 

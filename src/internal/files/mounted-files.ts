@@ -108,7 +108,7 @@ async function readText(path: string, code: PkiErrorCode): Promise<string> {
     const found = await file.stat()
     if (!found.isFile()) throw new PkiError(code, `${path} is not a regular file`)
     if (found.size > maxFileBytes)
-      throw new PkiError(code, `${path} has ${found.size} octets; at most ${maxFileBytes} are read`)
+      throw new PkiError(code, `${path} has ${found.size} octets; the maximum is ${maxFileBytes}`)
     return await file.readFile('latin1')
   } finally {
     await file.close()

@@ -39,7 +39,10 @@ const lines: { readonly [Kind in IssuanceEvent['kind']]: (logger: Logger, event:
   'key reused'(logger, { id, identity, other }) {
     const fields = { serialNumber: id.serialNumber, identity: identity.toString() }
     const of = { otherIdentity: other.identity.toString(), otherSerialNumber: other.serialNumber }
-    logger.warn({ ...fields, ...of }, 'the key of the certificate has a certificate of another identity')
+    logger.warn(
+      { ...fields, ...of },
+      'the key of the issued certificate is also in a certificate of another identity',
+    )
   },
   blocked(logger, { subject, reason, caller }) {
     logger.info({ subject, reason, by: caller.identities.map(String) }, 'added to the block-list')
@@ -68,7 +71,7 @@ const lines: { readonly [Kind in IssuanceEvent['kind']]: (logger: Logger, event:
   'no receipt'(logger, { error }) {
     logger.warn(
       { code: codeOf(error) },
-      'the certificate is issued without a receipt: no checkpoint of the audit log came in time',
+      'the certificate is issued without a receipt: no checkpoint of the audit log was signed in time',
     )
   },
   'not pruned'(logger, { error }) {
@@ -76,10 +79,7 @@ const lines: { readonly [Kind in IssuanceEvent['kind']]: (logger: Logger, event:
   },
   'prune deferred'(logger, { jumpMs }) {
     const jumpSeconds = Math.round(jumpMs / 1000)
-    logger.error(
-      { jumpSeconds },
-      'the clock jumped ahead: expired records are not removed before the next time',
-    )
+    logger.error({ jumpSeconds }, 'the clock jumped ahead: expired records are not removed in this run')
   },
 }
 

@@ -60,7 +60,7 @@ export function foreignLabel(label: string): PkiError {
   if (label === 'OPENSSH PRIVATE KEY') {
     return unsupported("in OpenSSH's own format", 'ssh-keygen -p -m PKCS8 -f FILE')
   }
-  return unsupported(`labelled ${label}`, 'PKCS#8, PKCS#1 and SEC 1 are read')
+  return unsupported(`labelled ${label}`, 'PKCS#8, PKCS#1 and SEC 1 are supported')
 }
 
 function formWithoutVersion(reader: DerReader): PrivateKeyForm {

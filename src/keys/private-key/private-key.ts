@@ -125,7 +125,7 @@ function readKey(input: string | Uint8Array, passphrase: string | Uint8Array | u
   if (input.length > maxOctets) {
     throw new PkiError(
       'ERR_LIMIT_EXCEEDED',
-      `the private key has ${input.length} characters or octets; at most ${maxOctets} are read`,
+      `the private key has ${input.length} characters or octets; the maximum is ${maxOctets}`,
     )
   }
   refuseForeignFormat(typeof input === 'string' ? input : Buffer.from(input).toString('latin1'))

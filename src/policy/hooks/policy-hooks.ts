@@ -151,10 +151,7 @@ function cut(
 }
 
 function unreadable(rule: string, what: string): PkiError<'ERR_POLICY_FAILED'> {
-  return new PkiError(
-    'ERR_POLICY_FAILED',
-    `the ${rule} of the policy did not answer with a decision: ${what}`,
-  )
+  return new PkiError('ERR_POLICY_FAILED', `the ${rule} of the policy returned an invalid decision: ${what}`)
 }
 
 const answerKeys = ['allowed', 'reason', 'maxTtlSeconds', 'withoutNames']

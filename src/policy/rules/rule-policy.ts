@@ -181,10 +181,11 @@ class RulePolicy implements IssuancePolicy {
     if (keyAlgorithms?.includes(algorithm) === false)
       return `the key is ${algorithm}; allowed: ${keyAlgorithms.join(', ')}`
     const timeMs = request.time?.getTime() ?? this.#clock.now()
-    if (during?.some((isIn) => isIn(timeMs)) === false) return `not at ${new Date(timeMs).toISOString()}`
+    if (during?.some((isIn) => isIn(timeMs)) === false)
+      return `the time ${new Date(timeMs).toISOString()} is outside the hours of the rule`
     // Address and claims last, and only where the rule has a condition on them: a replay does not know them.
     if (networks !== undefined && !comesFrom(request.source, networks, rule.effect === 'deny'))
-      return `not from ${request.source ?? 'a caller without an address'}`
+      return `the source ${request.source ?? '(unknown)'} is outside the networks of the rule`
     const odd = Object.entries(requiredClaims).find(([name, wanted]) => !hasClaim(claims, name, wanted))
     return odd && `the claim ${JSON.stringify(odd[0])} of the caller is absent or has another value`
   }

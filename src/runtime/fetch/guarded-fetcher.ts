@@ -231,7 +231,7 @@ function readUrl(text: string, http: boolean, base?: URL): URL {
   const url = typeof text === 'string' && text.length <= maxUrlLength ? parseUrl(text, base) : undefined
   if (url === undefined) throw refused('the URL to fetch is not an absolute URL')
   if (url.protocol !== 'https:' && !(http && url.protocol === 'http:'))
-    throw refused(`the URL has the scheme ${url.protocol.slice(0, 32)} expected https:`)
+    throw refused(`the URL begins with ${url.protocol.slice(0, 32)}, expected https:`)
   if (url.username !== '' || url.password !== '') throw refused('the URL has a user name or a password')
   if (url.hash !== '') throw refused('the URL has a fragment')
   return url

@@ -23,7 +23,7 @@ export const authorityMetrics = {
   citadelSigningErrors: {
     name: 'citadel_server_csr_sign_err_count',
     kind: 'counter',
-    help: "Failed requests of the certificate service: error is Istio's word, code is ours.",
+    help: "Failed requests of the certificate service: error is Istio's label value, code the error code.",
     labels: ['error', 'code'],
   },
   citadelRootExpiry: {
@@ -123,7 +123,7 @@ export const authorityMetrics = {
   grpcCallsRefused: {
     name: 'grpc_calls_refused',
     kind: 'counter',
-    help: 'Calls that were refused before they reached a service; status where grpc-js answered.',
+    help: 'Calls that were refused before they reached a service; status is that of grpc-js, if it answered.',
     labels: ['reason', 'status'],
   },
 } as const

@@ -55,7 +55,7 @@ export const issuanceMetrics = {
   mtlsPolicyViolations: {
     name: 'mtls_policy_violations_total',
     kind: 'counter',
-    help: 'Requests between workloads that middleware refused; policy is the rule, or a code without one.',
+    help: 'Requests between workloads that middleware refused; policy is the rule, or an error code.',
     labels: ['source', 'destination', 'policy'],
   },
   keyManagerFailovers: {

@@ -35,7 +35,11 @@ export class TokenCheck {
       const svid = JwtSvid.parseUnverified(token)
       const nowMs = clock.now()
       const endMs = svid.expiresAt.getTime()
-      if (!svid.audience.includes(audience)) throw refused('it is for another audience (J-7)')
+      if (!svid.audience.includes(audience))
+        throw refused(
+          `its audience is ${JSON.stringify(svid.audience).slice(0, 256)}, expected ` +
+            `${JSON.stringify(audience)} (J-7)`,
+        )
       if (endMs <= nowMs) throw refused(`it expired at ${svid.expiresAt.toISOString()} (J-8)`)
       if (endMs > nowMs + maxTtlSeconds * 1000)
         throw refused(`exp is more than ${maxTtlSeconds} s from now (J-8)`)

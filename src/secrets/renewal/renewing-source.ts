@@ -209,7 +209,7 @@ export class RenewingX509Source implements X509Source {
       this.#latest.set(identity)
     } catch (error) {
       // A listener that throws does not affect the SVID.
-      this.#logger.error({ reason: String(error) }, 'a listener of the X.509 source threw')
+      this.#logger.error({ reason: String(error) }, 'a listener of the X.509 source threw an error')
     }
   }
 

@@ -145,7 +145,7 @@ function openChunk(sealed: Buffer, key: Buffer, headerHash: Buffer, chunk: numbe
     decipher.setAuthTag(sealed.subarray(-16))
     return Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()])
   } catch {
-    throw damaged(`chunk ${chunk} was changed or moved, or the file is truncated behind it`)
+    throw damaged(`chunk ${chunk} was changed or moved, or the file is truncated after it`)
   }
 }
 

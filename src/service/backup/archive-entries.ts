@@ -70,13 +70,13 @@ export async function* readEntries(plaintext: AsyncIterable<Buffer>): AsyncGener
     }
     if (!progress.isRead) throw damaged(`the content of ${name} was not read`)
   }
-  if (!(await source.isEnd())) throw damaged('it has octets behind its end')
+  if (!(await source.isEnd())) throw damaged('it has octets after its end')
 }
 
 /** All octets of a small entry. @throws ERR_BACKUP_DAMAGED */
 export async function contentOf(entry: ArchiveEntry, maxOctets: number): Promise<Buffer> {
   if (entry.octets > maxOctets)
-    throw damaged(`${entry.name} has ${entry.octets} octets; at most ${maxOctets} are expected`)
+    throw damaged(`${entry.name} has ${entry.octets} octets; the maximum is ${maxOctets}`)
   const parts: Uint8Array[] = []
   for await (const part of entry.content()) parts.push(part)
   return Buffer.concat(parts)

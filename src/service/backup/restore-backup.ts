@@ -169,18 +169,18 @@ async function readManifest(
   if (trustDomain !== undefined && TrustDomain.from(trustDomain).name !== manifest.trustDomain)
     throw new PkiError(
       'ERR_STORE_OWNER',
-      `the backup is of ${JSON.stringify(manifest.trustDomain)}; ` +
-        `${TrustDomain.from(trustDomain).name} is expected`,
+      `the backup is of ${JSON.stringify(manifest.trustDomain)}; expected ` +
+        TrustDomain.from(trustDomain).name,
     )
   if (notBefore !== undefined && new Date(created) < notBefore)
     throw new PkiError(
       'ERR_BACKUP_TOO_OLD',
-      `the backup is of ${created}; one of ${notBefore.toISOString()} or later is expected`,
+      `the backup is of ${created}; expected one of ${notBefore.toISOString()} or later`,
     )
   if ((audit?.size ?? 0) < minAuditSize)
     throw new PkiError(
       'ERR_BACKUP_TOO_OLD',
-      `the backup has ${audit?.size ?? 0} entries of the audit log; at least ${minAuditSize} are expected`,
+      `the backup has ${audit?.size ?? 0} entries of the audit log; expected at least ${minAuditSize}`,
     )
   return manifest
 }

@@ -55,7 +55,7 @@ export class JwtSvid {
     if (token.length > maxTokenLength) {
       throw new PkiError(
         'ERR_LIMIT_EXCEEDED',
-        `the token has ${token.length} characters; at most ${maxTokenLength} are read`,
+        `the token has ${token.length} characters; the maximum is ${maxTokenLength}`,
       )
     }
     const [head = '', payload = '', signature = '', ...rest] = token.split('.', 4)

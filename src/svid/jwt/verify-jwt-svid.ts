@@ -90,7 +90,11 @@ export async function verifyJwtSvid(token: string, given: JwtSvidOptions): Promi
   checkTimes(svid, nowMs, skewMs)
   checkEnd(svid, nowMs + skewMs, maxTtlSeconds)
   if (!svid.audience.some((name) => wantedAudience.includes(name))) {
-    throw new PkiError('ERR_JWT_AUDIENCE', 'the token is for another audience (J-7)')
+    throw new PkiError(
+      'ERR_JWT_AUDIENCE',
+      `the token is for ${JSON.stringify(svid.audience).slice(0, 256)}, expected ` +
+        `${wantedAudience.join(' or ')} (J-7)`,
+    )
   }
   if (wantedId !== undefined) match.require(svid.id, wantedId)
   return svid
@@ -148,12 +152,19 @@ async function checkSignature({ token, algorithm }: JwtSvid, { publicKey }: JwtA
 }
 
 function checkTimes({ expiresAt, notBefore, issuedAt }: JwtSvid, nowMs: number, skewMs: number): void {
+  const now = new Date(nowMs).toISOString()
   // RFC 7519 §4.1.4: the current time MUST be before `exp`.
   if (nowMs - skewMs >= expiresAt.getTime())
-    throw new PkiError('ERR_JWT_EXPIRED', `the token expired at ${expiresAt.toISOString()} (J-8)`)
+    throw new PkiError(
+      'ERR_JWT_EXPIRED',
+      `the token expired at ${expiresAt.toISOString()}; the time is ${now} (J-8)`,
+    )
   for (const begin of [notBefore, issuedAt]) {
     if (begin !== undefined && nowMs + skewMs < begin.getTime()) {
-      throw new PkiError('ERR_JWT_NOT_YET_VALID', `the token begins at ${begin.toISOString()} (J-9)`)
+      throw new PkiError(
+        'ERR_JWT_NOT_YET_VALID',
+        `the token is valid from ${begin.toISOString()}; the time is ${now} (J-9)`,
+      )
     }
   }
 }

@@ -62,7 +62,7 @@ export function auditWitnessContract({ open }: AuditWitnessContractOptions): rea
     },
     'refuses a checkpoint that this log did not sign': async (log, witness) => {
       const stranger = await Log.create(log.key.name)
-      await notCosigned('a strange key', witness.cosign(await stranger.noteOf(4), 0, []))
+      await notCosigned('an unknown key', witness.cosign(await stranger.noteOf(4), 0, []))
       const renamed = await Log.create(`${log.key.name}/other`)
       await notCosigned('another origin', witness.cosign(await renamed.noteOf(4), 0, []))
       const note = await log.noteOf(4)

@@ -34,7 +34,7 @@ export function remoteSignerContract(options: RemoteSignerContractOptions): read
   })
   return [
     {
-      name: 'signs for the key of the request, with the name that was decided on',
+      name: 'signs for the key of the request, with the name of the decision',
       run: async () => {
         const wanted = await request()
         const { certificate, chain, roots } = await (await open()).sign(wanted)
@@ -50,12 +50,12 @@ export function remoteSignerContract(options: RemoteSignerContractOptions): read
       },
     },
     {
-      name: 'says the roots of its answers',
+      name: 'returns the roots of its answers',
       run: async () => {
         const signer = await open()
         const { roots } = await signer.sign(await request())
         const listed = (await signer.roots()).map((root) => root.toPem()).sort()
-        same(listed, roots.map((root) => root.toPem()).sort(), 'the roots by themselves')
+        same(listed, roots.map((root) => root.toPem()).sort(), 'the roots that roots() returned')
       },
     },
     {

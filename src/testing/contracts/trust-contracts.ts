@@ -74,12 +74,12 @@ function changeCases(
   }
   return [
     {
-      name: 'tells every listener after a change, when it has the new bundle already',
-      run: async () => same(await told(false), [1, 1], 'the listeners that were told'),
+      name: 'calls every listener after a change, when it has the new bundle already',
+      run: async () => same(await told(false), [1, 1], 'the listeners that were called'),
     },
     {
       name: 'stops one listener alone, and stops it twice without effect',
-      run: async () => same(await told(true), [0, 1], 'the listeners that were told'),
+      run: async () => same(await told(true), [0, 1], 'the listeners that were called'),
     },
   ]
 }

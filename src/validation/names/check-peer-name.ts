@@ -130,5 +130,5 @@ function checkSpiffeId(
 }
 
 function textOf(wanted: SpiffeId | SpiffeIdMatcher | string): string {
-  return typeof wanted === 'function' ? (wanted.description ?? 'another one') : wanted.toString()
+  return typeof wanted === 'function' ? (wanted.description ?? 'another SPIFFE ID') : wanted.toString()
 }

@@ -46,7 +46,7 @@ function readSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
   if (spki.length > maxSpkiOctets)
     throw new PkiError(
       'ERR_KEY_MALFORMED',
-      `the public key has ${String(spki.length)} octets; at most ${String(maxSpkiOctets)} are read`,
+      `the public key has ${String(spki.length)} octets; the maximum is ${String(maxSpkiOctets)}`,
     )
   const reader = readWhole(spki, tags.sequence, 'SubjectPublicKeyInfo')
   const { oid, parameters } = readAlgorithm(reader.expect(tags.sequence, 'algorithm').inner(), 'algorithm')

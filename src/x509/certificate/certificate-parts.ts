@@ -56,7 +56,7 @@ export function readParts(der: Uint8Array, tolerances: readonly Tolerance[]): Ce
   if (serialNumberBytes.length > maxSerialOctets)
     throw new PkiError(
       'ERR_SERIAL_INVALID',
-      `the serial number has ${serialNumberBytes.length} octets; at most ${maxSerialOctets} are read`,
+      `the serial number has ${serialNumberBytes.length} octets; the maximum is ${maxSerialOctets}`,
     )
   checkSignedAlgorithm(tbs, algorithmDer, 'RFC 5280 4.1.1.2')
   const issuer = tbs.expect(tags.sequence, 'issuer').element()

@@ -138,7 +138,7 @@ export class Certificate extends CertificateExtensions {
     if (length > maxOctets)
       throw new PkiError(
         'ERR_LIMIT_EXCEEDED',
-        `the certificate has ${String(length)} octets; at most ${String(maxOctets)} are read`,
+        `the certificate has ${String(length)} octets; the maximum is ${String(maxOctets)}`,
       )
     const own = new Uint8Array(der)
     return new Certificate(own, readParts(own, readParseOptions('Certificate.parse', options)))

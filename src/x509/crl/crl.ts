@@ -283,7 +283,7 @@ defineInspect(Crl.prototype)
 function copyOf(der: Uint8Array): Uint8Array {
   const { length } = requireOctets(der, 'the DER of a CRL')
   if (length > maxOctets)
-    throw new PkiError('ERR_LIMIT_EXCEEDED', `the CRL has ${length} octets; at most ${maxOctets} are read`)
+    throw new PkiError('ERR_LIMIT_EXCEEDED', `the CRL has ${length} octets; the maximum is ${maxOctets}`)
   return new Uint8Array(der)
 }
 

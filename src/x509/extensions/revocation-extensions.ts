@@ -99,7 +99,7 @@ export function parseCrlNumber(der: Uint8Array): bigint {
   if (content.length > 20)
     throw new PkiError(
       'ERR_EXTENSION_MALFORMED',
-      `cRLNumber has ${content.length} octets; at most 20 are allowed (RFC 5280 5.2.3)`,
+      `cRLNumber has ${content.length} octets; the maximum is 20 (RFC 5280 5.2.3)`,
     )
   return BigInt(`0x${Buffer.from(content).toString('hex')}`)
 }

@@ -84,7 +84,7 @@ function encodeAttribute([type, value]: EncodableAttribute): Uint8Array {
   if (value.length === 0 || value.length > bound) {
     throw new PkiError(
       'ERR_NAME_INVALID',
-      `attribute ${type} has ${String(value.length)} characters; 1 to ${String(bound)} are allowed (RFC ` +
+      `attribute ${type} has ${String(value.length)} characters; expected 1 to ${String(bound)} (RFC ` +
         '5280 appendix A)',
     )
   }

@@ -18,7 +18,7 @@ export function parseDistinguishedName(text: string): EncodableAttribute[][] {
   if (text.length > maxTextLength)
     throw new PkiError(
       'ERR_NAME_INVALID',
-      `the name has ${String(text.length)} characters; at most ${String(maxTextLength)} are read`,
+      `the name has ${String(text.length)} characters; the maximum is ${String(maxTextLength)}`,
     )
   if (text === '') return []
   const rdns: EncodableAttribute[][] = []

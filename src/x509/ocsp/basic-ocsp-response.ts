@@ -94,7 +94,7 @@ export function checkOcspSize(der: Uint8Array): void {
   if (length > maxOctets)
     throw new PkiError(
       'ERR_LIMIT_EXCEEDED',
-      `the OCSP response has ${length} octets; at most ${maxOctets} are read`,
+      `the OCSP response has ${length} octets; the maximum is ${maxOctets}`,
     )
 }
 

@@ -71,7 +71,7 @@ export class OcspRequest {
     if (length > maxOctets)
       throw new PkiError(
         'ERR_LIMIT_EXCEEDED',
-        `the OCSP request has ${length} octets; at most ${maxOctets} are read`,
+        `the OCSP request has ${length} octets; the maximum is ${maxOctets}`,
       )
     return new OcspRequest(new Uint8Array(der), readParseOptions('OcspRequest.parse', options))
   }

@@ -251,7 +251,7 @@ class Proven implements ProvenRequest {
 function tooLarge(length: number): PkiError {
   return new PkiError(
     'ERR_CSR_TOO_LARGE',
-    `the certification request has ${String(length)} octets; at most ${String(maxOctets)} are read`,
+    `the certification request has ${String(length)} octets; the maximum is ${String(maxOctets)}`,
   )
 }
 

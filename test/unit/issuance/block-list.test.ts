@@ -140,7 +140,7 @@ describe('one key for two identities', () => {
     const { issuance, authority } = await issuedPki({ keyReuse: 'report', audit: true, logger })
     await issuance.issue({ csr }, other)
     expect(lines.map(([, text]) => text)).toContain(
-      'the key of the certificate has a certificate of another identity',
+      'the key of the issued certificate is also in a certificate of another identity',
     )
     await authority.storage.audit.sequence(10)
     const entries = await authority.storage.audit.read(0, 10)

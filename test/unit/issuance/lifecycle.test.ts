@@ -88,14 +88,14 @@ describe('createIssuanceService', () => {
       caTtl: 7_200,
       ttlSeconds: 86_400,
       asks: {},
-      words: [/^validity: cut by the issuer to end at \S+Z \(asked for: \S+Z\)$/],
+      words: [/^validity: shortened by the issuer to end at \S+Z \(requested: \S+Z\)$/],
     },
     {
       cut: 'a name and a CA by the policy, and the validity by the end of the CA',
       caTtl: 7_200,
       ttlSeconds: 86_400,
       asks: { basicConstraints: { ca: true }, subjectAltName: [generalName.dns('bank.example')] },
-      words: [/CA/, /bank\.example/, /^validity: cut by the issuer/],
+      words: [/CA/, /bank\.example/, /^validity: shortened by the issuer/],
     },
   ])('says in plan, answer and log what was cut: $cut', async ({ caTtl, ttlSeconds, asks, words }) => {
     const signer = await SoftwareSigner.generate('P-256')

@@ -30,7 +30,7 @@ describe('a policy document', () => {
     ['policy.rules[0].name: expected text of 1 to 2,048 characters, found a list', { name: ['r'] }],
     ['policy.rules[0].name: expected text of 1 to 2,048', { name: 'x'.repeat(2049) }],
     [
-      'policy.rules[0].credentials: 100001 entries; at most 100000 are read',
+      'policy.rules[0].credentials: 100001 entries; the maximum is 100000',
       { credentials: Array.from({ length: 100_001 }, () => 'x509') },
     ],
     ['policy.rules[0].credentials[1]: expected text, found ""', { credentials: ['x509', ''] }],

@@ -38,7 +38,7 @@ it('judges each record for its own time', async () => {
   const policy = createRulePolicy({ trustDomain: 'example.org', rules: [rule] }, { clock })
   expect(await outcomesOf(authority.storage.certificates, policy)).toEqual([
     ['same'],
-    ['refused', 'not at 2026-11-24T00:00:00.000Z'],
+    ['refused', 'the time 2026-11-24T00:00:00.000Z is outside the hours of the rule'],
   ])
 })
 

@@ -331,11 +331,11 @@ describe('a document is refused, with the place', () => {
       { trustDomain, rules: [{ ...rule, maxTtlSeconds: null }] },
     ],
     [
-      'policy.rules[0].maxTtlSeconds: expected a whole number from 1 on, found 0',
+      'policy.rules[0].maxTtlSeconds: expected a whole number of at least 1, found 0',
       { trustDomain, rules: [{ ...rule, maxTtlSeconds: 0 }] },
     ],
     [
-      'policy.rules[0].maxTtlSeconds: expected a whole number from 1 on, found "1h"',
+      'policy.rules[0].maxTtlSeconds: expected a whole number of at least 1, found "1h"',
       { trustDomain, rules: [{ ...rule, maxTtlSeconds: '1h' }] },
     ],
     [

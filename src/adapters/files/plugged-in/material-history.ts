@@ -9,7 +9,7 @@ import { isPkiError } from '../../../errors/index.ts'
 import type { Clock } from '../../../runtime/index.ts'
 import { Certificate } from '../../../x509/index.ts'
 
-/** Material on record, in the authority store under the key name `plugged-in`. */
+/** The recorded material, in the authority store under the key name `plugged-in`. */
 export class MaterialHistory {
   readonly #storage: CaStorage
   readonly #clock: Clock
@@ -24,7 +24,7 @@ export class MaterialHistory {
     this.#records = (await this.#storage.authorities.list()).filter(({ keyId }) => keyId === keyName)
   }
 
-  /** Roots above earlier material that has leaves which are valid. */
+  /** Roots of earlier material that still has valid leaves. */
   async roots(): Promise<readonly Certificate[]> {
     const nowMs = this.#clock.now()
     const roots: Certificate[] = []
@@ -37,7 +37,7 @@ export class MaterialHistory {
     return roots.filter(({ notAfterMs }) => nowMs < notAfterMs + 1000)
   }
 
-  /** Writes down what the CA signs with now. */
+  /** Records the material that the CA signs with now. */
   async taken({ certificate, roots }: CaMaterial): Promise<void> {
     const digest = createHash('sha256').update(certificate.der).digest('hex')
     const id = `${keyName}-${digest.slice(0, 32)}`

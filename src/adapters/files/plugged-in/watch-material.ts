@@ -18,14 +18,14 @@ import { MaterialHistory } from './material-history.ts'
 
 /** Options of `watchPluggedInMaterial`. @inline */
 export interface MaterialWatchOptions {
-  /** The CA that signs with the material; made of what the directory had. */
+  /** The CA that signs with the material; it must have been created from the files of the directory. */
   readonly authority: CertificateAuthority
-  /** How often the files are read beside the events of the file system, in seconds. Default 60. */
+  /** How often the files are read in addition to events of the file system, in seconds. Default 60. */
   readonly pollIntervalSeconds?: number | undefined
   /**
-   * How long a root that is new is in the trust bundle before a CA below it signs, in seconds: three times
-   * the
-   * refresh hint of relying parties. Default 1,020; 0 where the files bring the new root before.
+   * How long a new root is in the trust bundle before a CA below it signs, in seconds: three times the
+   * refresh hint of relying parties. Default 1,020. Use 0 if the files have the new root earlier than the new
+   * CA.
    */
   readonly publishedForSeconds?: number
   readonly clock?: Clock | undefined
@@ -33,30 +33,27 @@ export interface MaterialWatchOptions {
   readonly metrics?: Metrics | undefined
 }
 
-/** What follows the files. Disposing of it ends that. @inline */
+/** A watch of the files; disposing of it ends the watch. @inline */
 export interface MaterialWatch extends AsyncDisposable {
-  /** Why the last change was refused; undefined while the files are in order. */
+  /** The reason why the last change was refused; undefined while the files are valid. */
   readonly failure: PkiError | undefined
-  /** From when on the CA signs with what is in the files; undefined where it does. */
+  /** The time from which the CA will sign with the material in the files; undefined if it already does. */
   readonly pendingUntil: Date | undefined
   /** Reads the files now. Settles in either case: see `failure`. */
   reload(): Promise<void>
 }
 
 /**
- * Follows the files of plugged-in CA material, as `readPluggedInMaterial` names them. A change is read as
- * one set
- * (a volume of Kubernetes by its link `..data`), so that key and certificate are never of two versions; what
- * is
- * incomplete or does not fit together is refused, and the CA signs on as before. A new root is in the trust
- * bundle for a time before the CA signs below it, and the old root stays until the last leaf below it has
- * expired, also where the files have the new one alone.
+ * Follows the files of plugged-in CA material, as `readPluggedInMaterial` names them. A change is read as one
+ * set (a volume of Kubernetes by its link `..data`), so that key and certificate always belong to the same
+ * version. A set that is incomplete or does not belong together is refused, and the CA continues to sign with
+ * the previous one. A new root is in the trust bundle for some time before the CA signs below it, and the old
+ * root stays until the last leaf below it has expired, even if the files have only the new one.
  *
  * @throws ERR_INVALID_ARGUMENT; what the storage of the CA throws
  * @example
- * ```ts
- * await using watch = await watchPluggedInMaterial('/etc/cacerts', { authority })
- * if (watch.failure !== undefined) console.warn(watch.failure.message)
+ * ```ts await using watch = await watchPluggedInMaterial('/etc/cacerts', { authority }) if (watch.failure !==
+ * undefined) console.warn(watch.failure.message)
  * ```
  */
 export async function watchPluggedInMaterial(
@@ -100,7 +97,7 @@ export async function watchPluggedInMaterial(
   })
 }
 
-/** Takes what the files have, step by step. Its calls do not overlap. */
+/** Applies the content of the files to the CA, step by step. Its calls do not overlap. */
 class MaterialFollower {
   readonly #directory: string
   readonly #authority: CertificateAuthority
@@ -108,9 +105,9 @@ class MaterialFollower {
   readonly #publishedForSeconds: number
   readonly #history: MaterialHistory
   #taken: { readonly material: CaMaterial; readonly fingerprint: string } | undefined
-  /** What waits until relying parties have its root. */
+  /** Material that waits until relying parties have its root. */
   #pending: { readonly fingerprint: string; readonly untilMs: number } | undefined
-  /** What the CA was told last. */
+  /** The fingerprint of the material that was last applied to the CA. */
   #applied = ''
 
   constructor(directory: string, authority: CertificateAuthority, clock: Clock, publishedForSeconds: number) {
@@ -129,7 +126,7 @@ class MaterialFollower {
     return this.#history.open()
   }
 
-  /** @throws ERR_CA_MATERIAL and others, which `failure` then has; nothing has changed */
+  /** @throws ERR_CA_MATERIAL and others, which `failure` then returns; the CA is unchanged */
   async load(): Promise<LoadedFiles<CaMaterial>> {
     const material = await readPluggedInMaterial(this.#directory)
     if (material === undefined)

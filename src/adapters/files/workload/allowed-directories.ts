@@ -11,7 +11,7 @@ export async function requireInside(path: string, allowed: readonly string[]): P
   if (isInside(place, places)) return
   throw new PkiError(
     'ERR_SECRET_FILES',
-    `${path} is a link to ${place}; files are served from ${allowed.join(', ')} alone: see ` +
+    `${path} is a link to ${place}; files are served only from ${allowed.join(', ')}: see ` +
       'allowedDirectories',
   )
 }

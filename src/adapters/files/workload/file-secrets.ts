@@ -11,12 +11,12 @@ import type { FileSet } from './file-set.ts'
 import { WatchedFiles } from './watched-files.ts'
 import type { LoadedFiles, WatchedFilesOptions } from './watched-files.ts'
 
-/** What the names are looked up in. */
+/** The directories in which the names are looked up. */
 export interface FileSecretsOptions {
   readonly set: WatchedFiles<FileSet>
-  /** Relative paths in names begin here. */
+  /** The directory of relative paths in names. */
   readonly directory: string
-  /** No name leads out of these. */
+  /** The directories that files may be in; other paths are refused. */
   readonly allowed: readonly string[]
   readonly watching: Pick<WatchedFilesOptions<unknown>, 'pollMs' | 'clock' | 'logger' | 'metrics'>
   readonly closed: AbortSignal
@@ -46,7 +46,7 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
       if (secret !== undefined) return secret
       throw unknown(
         name,
-        'there are default, ROOTCA, ALL, the SPIFFE ID, its trust domain, file-cert:, file-root:',
+        'the names are default, ROOTCA, ALL, the SPIFFE ID, its trust domain, file-cert:…, file-root:…',
       )
     }
     throw this.#aborted(name)
@@ -118,7 +118,10 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
     await shared.files[Symbol.asyncDispose]()
   }
 
-  /** A watch of a name that is malformed, or leads elsewhere, has no secret; it is not tried again. */
+  /**
+   * A watch of a malformed name, or of one outside of the allowed directories, has no secret and is not
+   * retried.
+   */
   #isServed(name: string): boolean {
     try {
       this.#pathsOf(name)
@@ -128,7 +131,7 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
     }
   }
 
-  /** @throws ERR_SECRET_UNKNOWN for a name that is malformed, or leads elsewhere */
+  /** @throws ERR_SECRET_UNKNOWN for a malformed name, or one outside of the allowed directories */
   #pathsOf(name: string): readonly string[] {
     if (name === 'file-root:system') return systemRoots
     const isRoot = name.startsWith(rootPrefix)
@@ -139,7 +142,7 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
     const paths = given.map((path) => resolve(directory, path))
     // Otherwise a client of this source could read every key file that this process can read.
     if (!paths.every((path) => isInside(path, allowed)))
-      throw unknown(name, `files are served from ${allowed.join(', ')} alone: see allowedDirectories`)
+      throw unknown(name, `files are served only from ${allowed.join(', ')}: see allowedDirectories`)
     return paths
   }
 
@@ -154,7 +157,7 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
   }
 }
 
-/** The files of one name, read as one where they are in one directory. @throws ERR_SECRET_FILES */
+/** The files of one name; if they are in one directory, they are read as one set. @throws ERR_SECRET_FILES */
 async function load(
   name: string,
   paths: readonly string[],
@@ -176,7 +179,7 @@ async function load(
   return { value, fingerprint: fingerprintOf(texts) }
 }
 
-/** By path: two files in two directories may have one name. */
+/** Identified by path, because files in two directories may have the same name. */
 async function readNamed(
   directory: string,
   paths: readonly string[],

@@ -27,7 +27,7 @@ export interface FileCertificate {
   readonly svid: X509Svid | undefined
 }
 
-/** A set: what belongs together. */
+/** A set of files that belong together. */
 export interface FileSet extends FileCertificate {
   readonly roots: readonly Certificate[]
   /** The roots as the bundle of the SVID's trust domain. */
@@ -37,7 +37,7 @@ export interface FileSet extends FileCertificate {
 
 export type FileTexts = Readonly<Record<string, string | undefined>>
 
-/** Istio's agent, Kubernetes Secrets, SPIFFE helpers, the workload credentials of Google. */
+/** The file names of Istio's agent, Kubernetes Secrets, spiffe-helper, and Google's workload credentials. */
 export const knownFileNames: readonly FileNames[] = [
   { certificates: 'cert-chain.pem', key: 'key.pem', roots: 'root-cert.pem', crls: 'ca-crl.pem' },
   { certificates: 'tls.crt', key: 'tls.key', roots: 'ca.crt', crls: 'ca.crl' },
@@ -45,7 +45,7 @@ export const knownFileNames: readonly FileNames[] = [
   { certificates: 'certificates.pem', key: 'private_key.pem', roots: 'ca_certificates.pem' },
 ]
 
-/** What tells two versions of files apart. */
+/** A text that differs between two versions of the files. */
 export function fingerprintOf(texts: FileTexts): string {
   const hash = createHash('sha256')
   for (const [name, text = ''] of Object.entries(texts)) hash.update(`${name} ${text.length}\n${text}`)
@@ -53,7 +53,7 @@ export function fingerprintOf(texts: FileTexts): string {
 }
 
 /**
- * The set, checked: the key is that of the leaf, and the chain leads to one of the roots at this time.
+ * Parses and checks the set: the key belongs to the leaf, and the chain has a valid path to one of the roots.
  *
  * @throws ERR_SECRET_FILES, which names the file at fault
  */
@@ -152,7 +152,7 @@ function requirePath(
   )
 }
 
-/** The same error with the name of the file in front. */
+/** Adds the name of the file to the message of an error. */
 function inFile<Result>(name: string, read: () => Result): Result {
   try {
     return read()

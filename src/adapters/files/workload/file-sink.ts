@@ -22,7 +22,7 @@ export interface FileSinkOptions {
   readonly source: X509Source
   /** Where the files are written; created if it does not exist. No other program writes to it. */
   readonly directory: string
-  /** Permissions of the files. Default 0o600: their owner alone reads the key. */
+  /** Permissions of the files. Default 0o600: only their owner can read the key. */
   readonly mode?: number
   /** Called after each set, to make a program read it: `nginx -s reload`. Has 30 s; failures are logged. */
   readonly onWritten?: ((directory: string) => void | Promise<void>) | undefined
@@ -33,7 +33,7 @@ export interface FileSinkOptions {
 /** A directory that follows a source. @inline */
 export interface FileSink extends AsyncDisposable {
   /**
-   * Why the files are not those of the source; undefined after a success. A write that failed is tried again
+   * The reason why the files are not current; undefined after a successful write. A failed write is retried
    * every 10 s.
    */
   readonly lastError: Error | undefined
@@ -50,20 +50,18 @@ const optionKinds: OptionKinds<FileSinkOptions> = {
 
 /**
  * Writes `cert-chain.pem`, `key.pem` and `root-cert.pem` now and after each change of the source, until it is
- * disposed of. The three are links into a directory of one generation, and the link `..data` to it is
+ * disposed of. The three are links into a directory for each generation, and the link `..data` to it is
  * replaced in one step: after a kill at any moment either the previous set or the new one is complete. A
- * program that opens the files one by one may open them before and after a change: tell it to read again in
+ * program that opens the files one by one may open files of two generations: make it read again in
  * `onWritten`. When the source loses its SVID (`onWithdrawn`), the files stay, and `lastError` is
  * ERR_SVID_UNAVAILABLE.
  *
  * @throws ERR_SVID_UNAVAILABLE before the source is ready; ERR_SECRET_FILES where the first set cannot be
- * written; ERR_INVALID_ARGUMENT
+ *   written; ERR_INVALID_ARGUMENT
  * @example
- * ```ts
- * import { execFile } from 'node:child_process'
- * await source.ready()
- * const onWritten = () => void execFile('nginx', ['-s', 'reload'])
- * await using sink = await createFileSink({ source, directory: '/run/certs', onWritten })
+ * ```ts import { execFile } from 'node:child_process' await source.ready() const onWritten = () => void
+ * execFile('nginx', ['-s', 'reload']) await using sink = await createFileSink({ source, directory:
+ * '/run/certs', onWritten })
  * ```
  */
 export async function createFileSink(options: FileSinkOptions): Promise<FileSink> {
@@ -126,7 +124,7 @@ class FollowingSink implements FileSink {
     this.#cancelRetry()
   }
 
-  /** Writes the newest set; those that a slow disk misses are skipped. */
+  /** Writes the newest set; sets that were replaced while a slow disk was busy are skipped. */
   #follow(identity: X509Identity): void {
     this.#wanted = identity
     this.#writing ??= this.#drain().finally(() => {
@@ -134,7 +132,7 @@ class FollowingSink implements FileSink {
     })
   }
 
-  /** Bundles alone may be gone: then the set with those that are left is written. */
+  /** If only some bundles were withdrawn, the set with the remaining bundles is written. */
   #followCurrent(): void {
     try {
       const { current } = this.#options.source
@@ -187,7 +185,7 @@ class FollowingSink implements FileSink {
 }
 
 /**
- * Writes files as one set. False where the set that is there is the same.
+ * Writes files as one set. Returns false if the existing set is equal.
  *
  * @throws ERR_SECRET_FILES
  */
@@ -216,7 +214,10 @@ async function writeFileSet(
   }
 }
 
-/** Earlier files that are not links become a generation of their own, so that the change is one step too. */
+/**
+ * Existing files that are not links are moved into their own generation, so that this change is also one
+ * step.
+ */
 async function takeOver(directory: string, names: readonly string[], mode: number): Promise<void> {
   const found: Record<string, string> = {}
   for (const name of names) {
@@ -227,7 +228,7 @@ async function takeOver(directory: string, names: readonly string[], mode: numbe
   await replaceLink(directory, dataLink, await writeGeneration(directory, mode, found))
 }
 
-/** A new directory with these files, durable. Returns its name. */
+/** Creates a durable directory with these files, and returns its name. */
 async function writeGeneration(
   directory: string,
   mode: number,
@@ -257,7 +258,7 @@ async function writeGeneration(
   return name
 }
 
-/** In one step: a reader of the name finds the old target or the new one. */
+/** Replaces a link in one step: a reader of the name finds either the old target or the new one. */
 async function replaceLink(directory: string, name: string, target: string): Promise<void> {
   const path = join(directory, name)
   if ((await readlink(path).catch(() => undefined)) === target) return
@@ -284,12 +285,12 @@ async function prune(directory: string): Promise<void> {
   }
 }
 
-/** Users that may read the files may enter the directory. */
+/** Users that may read the files may also open the directory. */
 function directoryMode(mode: number): number {
   return 0o700 | (mode & 0o040 ? 0o050 : 0) | (mode & 0o004 ? 0o005 : 0)
 }
 
-/** The names of Kubernetes volumes, which readers of such sets know. */
+/** The names that Kubernetes uses in volumes, which programs that watch such volumes expect. */
 const dataLink = '..data'
 const generationPrefix = '..set-'
 const temporaryLinkPrefix = '..link-'

@@ -28,7 +28,7 @@ export interface FileSourceOptions {
   /** Where the files of the set are: a directory, a link to one, or a volume of Kubernetes. */
   readonly directory: string
   /**
-   * Names of the files. Default: the first of these sets that is there: `cert-chain.pem`, `key.pem`,
+   * Names of the files. Default: the first of these sets that exists: `cert-chain.pem`, `key.pem`,
    * `root-cert.pem` (and `ca-crl.pem`); `tls.crt`, `tls.key`, `ca.crt`; `svid.pem`, `svid_key.pem`,
    * `bundle.pem`; `certificates.pem`, `private_key.pem`, `ca_certificates.pem`.
    */
@@ -36,11 +36,11 @@ export interface FileSourceOptions {
   /** The identity that the certificate must have: a SPIFFE ID or a matcher. Default: any. */
   readonly id?: SpiffeId | SpiffeIdMatcher | string
   /**
-   * Directories that `file-cert:` and `file-root:` may name besides `directory`. Default none. A link in one
-   * of them to a file in none of them is refused.
+   * Directories that `file-cert:` and `file-root:` may use in addition to `directory`. Default: none. A link
+   * to a file outside of these directories is refused.
    */
   readonly allowedDirectories?: readonly string[]
-  /** From one look at the files to the next, where no event tells of a change, in seconds. Default 10. */
+  /** How often the files are read without an event of the file system, in seconds. Default 10. */
   readonly pollSeconds?: number | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
@@ -50,9 +50,9 @@ export interface FileSourceOptions {
 /** An `X509Source` over files. @inline */
 export interface FileSource extends X509Source {
   /**
-   * The same by name, for `createSdsServer`: `default`, `ROOTCA`, `ALL`, the SPIFFE ID and its trust domain;
-   * `file-cert:CHAIN~KEY`, `file-root:FILE` for files in the allowed directories, `file-root:system`. A
-   * certificate without a SPIFFE ID is `default` too.
+   * The secrets by name, for `createSdsServer`: `default`, `ROOTCA`, `ALL`, the SPIFFE ID and its trust
+   * domain; `file-cert:CHAIN~KEY`, `file-root:FILE` for files in the allowed directories, `file-root:system`.
+   * A certificate without a SPIFFE ID is `default` too.
    */
   readonly secrets: SecretSource
   /** Reads the files now. @throws ERR_SECRET_FILES for a set that is refused; ERR_CLOSED, ERR_ABORTED */
@@ -71,17 +71,15 @@ const optionKinds: OptionKinds<FileSourceOptions> = {
 }
 
 /**
- * Follows the certificate, key and roots in a directory. They are read as one set and checked: the key is
- * that of the certificate, the chain leads to a root. A refused change leaves the previous set in
- * use; `status.lastError` says why. A certificate without a SPIFFE ID takes SVID and bundle back
- * (`onWithdrawn`).
+ * Follows the certificate, key and roots in a directory. They are read as one set and checked: the key
+ * belongs to the certificate, and the chain has a path to a root. After a refused change the previous set
+ * remains in use, and `status.lastError` has the reason. If the new certificate has no SPIFFE ID, SVID and
+ * bundle are withdrawn (`onWithdrawn`).
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID
  * @example
- * ```ts
- * await using source = createFileSource({ directory: '/etc/certs' })
- * await source.ready()
- * const identity = createTlsIdentity({ source })
+ * ```ts await using source = createFileSource({ directory: '/etc/certs' }) await source.ready() const
+ * identity = createTlsIdentity({ source })
  * ```
  */
 export function createFileSource(options: FileSourceOptions): FileSource {
@@ -224,7 +222,7 @@ class WatchingFileSource implements FileSource {
     return identity !== undefined && identity.svid.leaf.notAfterMs >= this.#clock.now() ? identity : undefined
   }
 
-  /** Undefined where the set of this moment is one without a SPIFFE ID. */
+  /** Undefined if the certificate of the current set has no SPIFFE ID. */
   #ofNow(): X509Identity | undefined {
     const identity = this.#identities.value
     return this.#files.latest.value?.svid === identity?.svid ? identity : undefined

@@ -10,7 +10,7 @@ import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import { metricNames } from '../../../runtime/index.ts'
 import { LatestValue } from '../../../secrets/internal.ts'
 
-/** A value, and the text that tells whether it is another one than before. */
+/** A value, and a text that differs if the value has changed. */
 export interface LoadedFiles<T> {
   readonly value: T
   readonly fingerprint: string
@@ -28,7 +28,10 @@ export interface WatchedFilesOptions<T> {
   readonly metrics: Metrics
 }
 
-/** Reads at once, and then until it is disposed of. After a refused change the previous value remains. */
+/**
+ * Reads the files at once, and again after changes until it is disposed of. After a refused change the
+ * previous value remains.
+ */
 export class WatchedFiles<T> implements AsyncDisposable {
   readonly latest: LatestValue<T> = new LatestValue<T>()
   readonly #options: WatchedFilesOptions<T>
@@ -52,7 +55,7 @@ export class WatchedFiles<T> implements AsyncDisposable {
     return this.#failure
   }
 
-  /** Reads in a reading that begins now or later. Settles in either case: see `failure`. */
+  /** Resolves after a read that begins now or later. It never rejects: see `failure`. */
   reload(): Promise<void> {
     if (this.#closed) return Promise.resolve()
     if (this.#running === undefined) {
@@ -120,7 +123,7 @@ export class WatchedFiles<T> implements AsyncDisposable {
     try {
       this.latest.set(value)
     } catch (error) {
-      this.#options.logger.error({ reason: String(error) }, 'a listener of the files threw')
+      this.#options.logger.error({ reason: String(error) }, 'a listener of the files threw an error')
     }
   }
 
@@ -167,5 +170,5 @@ export class WatchedFiles<T> implements AsyncDisposable {
   }
 }
 
-/** As Istio's agent waits for a set of files to be complete. */
+/** The delay with which Istio's agent waits until a set of files is complete. */
 const debounceMs = 100

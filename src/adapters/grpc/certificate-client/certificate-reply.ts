@@ -42,7 +42,7 @@ export function checkCertificateReply(
   if (certChain.length < 2)
     throw bad(`cert_chain has ${certChain.length} elements; expected at least a certificate and a root`)
   if (certChain.length > maxElements)
-    throw bad(`cert_chain has ${certChain.length} elements; at most ${maxElements} are read`)
+    throw bad(`cert_chain has ${certChain.length} elements; the maximum is ${maxElements}`)
   const { chain, roots } = parse(certChain)
   const certificate = chain[0] as Certificate
   if (!certificate.publicKey.equals(request.publicKey))

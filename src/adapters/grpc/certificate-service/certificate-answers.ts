@@ -29,7 +29,7 @@ export interface CertificateCall {
   readonly admitted: AdmittedCall | undefined
   /** Aborted, with the reason, when the client disconnects or the time has passed. */
   readonly signal: AbortSignal
-  /** How far it has come: determines the response to a failure. */
+  /** The stage that the request has reached; it determines the response to a failure. */
   stage: 'authentication' | 'impersonation' | 'issuance'
 }
 
@@ -48,7 +48,7 @@ export class CertificateAnswers {
     this.#metrics = metrics
   }
 
-  /** Waits for its turn, then answers. @throws what went wrong; `stage` of the call then says where */
+  /** Waits for its turn, then answers. @throws the error of the failed stage, which is `stage` of the call */
   async answer(work: CertificateCall): Promise<IstioCertificateResponse> {
     const { call, admitted, signal } = work
     await this.#turn(call, admitted)

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../../runtime/index.ts'
 
-/** A client that subscribes again and again is not answered faster than this. */
+/** Limits the rate of responses to a client that subscribes repeatedly. */
 export class AnswerPace {
   readonly #clock: Clock
   readonly #intervalMs: number

@@ -7,7 +7,8 @@ export interface MessageSink {
 
 /**
  * Calls `next` for a message after a flush, once the reader has received the previous one. A paused reader
- * costs one message, however many changes happen meanwhile, and then gets the newest state.
+ * uses the memory of one message, regardless of the number of changes meanwhile, and then gets the newest
+ * state.
  */
 export class LatestWriter {
   readonly #sink: MessageSink

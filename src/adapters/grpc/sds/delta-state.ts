@@ -77,7 +77,8 @@ export class DeltaState<Resource extends SdsResource> {
   }
 
   /**
-   * The existing names, for a client that subscribed to everything. Removed ones are reported to the client.
+   * Sets the existing names, for a client that subscribed to everything. Removed names are reported to the
+   * client.
    */
   know(names: readonly string[]): NameChanges {
     const changes = this.#subscriptions.know(names)
@@ -90,7 +91,7 @@ export class DeltaState<Resource extends SdsResource> {
     return changes
   }
 
-  /** Where the content of a name is read from now on. */
+  /** Sets the object from which the content of a name is read from now on. */
   offer(name: string, watched: Watched<Resource>): void {
     this.#subscriptions.offer(name, watched)
   }

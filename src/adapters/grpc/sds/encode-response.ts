@@ -11,7 +11,7 @@ import type { EncodedSecret } from './encode-secret.ts'
 import { secretTypeUrl } from './sotw-state.ts'
 import type { SotwResponse } from './sotw-state.ts'
 
-/** A response of one secret, without a nonce, and with the nonce of the stream that was sent it last. */
+/** A response with one secret, encoded without a nonce and with the nonce that was last used. */
 interface KnownResponse {
   readonly body: Buffer
   nonce: string

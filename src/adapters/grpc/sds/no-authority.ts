@@ -7,8 +7,7 @@ import type { Certificate } from '../../../x509/index.ts'
 /**
  * A self-signed CA certificate whose private key is discarded before this returns. Envoy rejects an empty
  * list of authorities and keeps the previous one, so a removed trust domain would stay trusted (rules B-4,
- * F-14). The key is created anew each time: a key in the package would be known to everyone.
- * key that everybody can read in a package would be worse than none.
+ * F-14). The key is created anew each time, because a key in the package would be known to everyone.
  */
 export async function createNoAuthority(): Promise<Certificate> {
   const signer = await SoftwareSigner.generate('P-256')

@@ -41,7 +41,7 @@ export class SotwState<Resource extends SdsResource> {
   #nonce = 0
   /** The content of the response with the last nonce. */
   #lastSent: readonly Resource[] = []
-  /** Until the first name is given, no names mean all names. */
+  /** Until the client sends its first name, a request without names means all names. */
   #legacyWildcard = true
 
   constructor({ maxNames }: { readonly maxNames: number }) {
@@ -80,14 +80,14 @@ export class SotwState<Resource extends SdsResource> {
     return { kind: 'nack', error: request.error, rejected, ...changes }
   }
 
-  /** The existing names, for a client that subscribed to everything. */
+  /** Sets the existing names, for a client that subscribed to everything. */
   know(names: readonly string[]): NameChanges {
     return this.#subscriptions.know(names)
   }
 
   /**
-   * Where the content of a name is read from now on. This protocol cannot express that a name does not exist:
-   * the client keeps its version.
+   * Sets the object from which the content of a name is read from now on. This protocol cannot express that a
+   * name does not exist: the client keeps its version.
    */
   offer(name: string, watched: Watched<Resource>): void {
     this.#subscriptions.offer(name, watched)

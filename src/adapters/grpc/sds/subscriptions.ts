@@ -78,7 +78,7 @@ export class Subscriptions<Resource extends SdsResource> {
     if (explicit.size > this.#maxNames)
       throw new StatusAnswer({
         code: status.RESOURCE_EXHAUSTED,
-        details: `${explicit.size} names on one stream; at most ${this.#maxNames} are served`,
+        details: `${explicit.size} names on one stream; the maximum is ${this.#maxNames}`,
       })
     this.#explicit = explicit
     this.#wildcard = wildcard
@@ -91,7 +91,10 @@ export class Subscriptions<Resource extends SdsResource> {
     return this.#follow()
   }
 
-  /** Where the content of a name is read from now on. Nothing is kept for a name without a subscription. */
+  /**
+   * Sets the object from which the content of a name is read from now on. Nothing is stored for a name
+   * without a subscription.
+   */
   offer(name: string, watched: Watched<Resource>): void {
     const entry = this.#entries.get(name)
     if (entry !== undefined) entry.watched = watched

@@ -25,9 +25,9 @@ export class Source {
   }
 
   /**
-   * The incomplete call that ends for a new one: one of the same connection; else one of a connection with
-   * several calls; else the oldest. So the only call of a connection is not ended because another client
-   * behind the same address has many.
+   * The incomplete call that is ended to admit a new one: one of the same connection, otherwise one of a
+   * connection with several calls, otherwise the oldest. So the only call of a connection is not ended
+   * because another client behind the same address has many.
    */
   oldestIncompleteFor(connection: Connection): AdmittedCall | undefined {
     for (const call of connection.calls) if (this.incomplete.has(call)) return call

@@ -65,7 +65,12 @@ export class Connections {
     this.#metrics.count(metricNames.grpcConnectionsRefused, { reason })
     const limit = reason === 'source' ? this.#limits.maxConnectionsPerSource : this.#limits.maxConnections
     if (reason === 'reset') this.#logger.debug({ reason }, 'connection was reset before it was accepted')
-    else this.#warn(reason, { limit, peer: socket.remoteAddress }, 'connection refused: too many')
+    else
+      this.#warn(
+        reason,
+        { limit, peer: socket.remoteAddress },
+        'connection refused: there are too many connections',
+      )
     socket.destroy()
   }
 

@@ -28,7 +28,7 @@ export interface Port {
   close(): Promise<void>
 }
 
-/** Listens. @throws ERR_SERVER_START */
+/** Opens the port and starts to listen. @throws ERR_SERVER_START */
 export async function openPort(admission: Admission, { at, tls }: PortOptions): Promise<Port> {
   const local = 'path' in at
   const tlsServer = tls === undefined ? undefined : tlsServerOf(admission, tls)

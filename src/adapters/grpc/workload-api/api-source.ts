@@ -269,7 +269,7 @@ export class ApiSource implements WorkloadApiSource {
     try {
       set()
     } catch (error) {
-      this.#logger.error({ reason: String(error) }, 'a listener of the source threw')
+      this.#logger.error({ reason: String(error) }, 'a listener of the source threw an error')
     }
   }
 

@@ -42,7 +42,7 @@ export class FetchedJwtSvids {
     if (svids.length > maxJwtSvids)
       throw new PkiError(
         'ERR_WORKLOAD_API',
-        `the Workload API returned ${svids.length} JWT-SVIDs; at most ${maxJwtSvids} are read`,
+        `the Workload API returned ${svids.length} JWT-SVIDs; the maximum is ${maxJwtSvids}`,
       )
     const meant = svids.filter((answer) => hint === undefined || answer.hint === hint)
     // Of two with the same hint, the first is used (W-12).

@@ -23,7 +23,7 @@ type Identity = WorkloadState['identities'][number]
 export function readX509State(response: X509SVIDResponse, nowMs: number, logger: Logger): WorkloadState {
   if (response.svids.length === 0) throw malformed('it has no X.509-SVID (W-12)')
   if (response.svids.length > maxIdentities)
-    throw malformed(`it has ${response.svids.length} X.509-SVIDs; at most ${maxIdentities} are read`)
+    throw malformed(`it has ${response.svids.length} X.509-SVIDs; the maximum is ${maxIdentities}`)
   const hints = new Set<string>()
   const bundles = new Map<string, TrustBundle>()
   const identities: Identity[] = []
@@ -109,7 +109,7 @@ function readKey(der: Uint8Array): KeyObject {
  */
 function readJwkSet(jwks: Uint8Array): readonly JwtAuthority[] {
   if (jwks.length > maxJwksBytes)
-    throw malformed(`a JWK set has ${jwks.length} octets; at most ${maxJwksBytes} are read`)
+    throw malformed(`a JWK set has ${jwks.length} octets; the maximum is ${maxJwksBytes}`)
   const { keys } = Object(parseJson(jwks)) as { readonly keys?: unknown }
   if (!Array.isArray(keys)) throw malformed('a JWK set has no keys')
   const authorities: JwtAuthority[] = []

@@ -29,7 +29,10 @@ export class WaitingCallers {
   /** Waits for a session. @throws ERR_HSM_QUEUE_FULL; rejects with ERR_ABORTED */
   add(signal: AbortSignal | undefined): Promise<TokenSession> {
     if (this.#waiting.size >= this.#limit)
-      throw new PkiError('ERR_HSM_QUEUE_FULL', `already ${String(this.#limit)} operations wait for a session`)
+      throw new PkiError(
+        'ERR_HSM_QUEUE_FULL',
+        `${String(this.#limit)} operations wait for a session, the maximum`,
+      )
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         since: this.#clock.monotonic(),

@@ -262,7 +262,7 @@ export class ScopeLists {
     if (thisUpdateMs < notAfterMs) return
     throw new PkiError(
       'ERR_CA_EXPIRED',
-      `${subject.toString()} is valid until ${notAfter.toISOString()} and signs no CRL after; ` +
+      `${subject.toString()} is valid until ${notAfter.toISOString()} and signs no CRL after that; ` +
         `the clock says ${new Date(this.#settings.clock.now()).toISOString()}`,
     )
   }

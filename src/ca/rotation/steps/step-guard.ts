@@ -48,7 +48,7 @@ export class StepGuard {
     if (!force && nowMs < readyMs)
       throw new PkiError(
         'ERR_ROTATION_EARLY',
-        `activate: relying parties may not have the root of ${next.record.id} before ` +
+        `activate: relying parties may lack the root of ${next.record.id} until ` +
           `${new Date(readyMs).toISOString()}; the clock says ${new Date(nowMs).toISOString()}`,
       )
     // A plan has room for one leaf in the last sixth; without a plan, that sixth is all there is.
@@ -75,7 +75,7 @@ export class StepGuard {
     throw new PkiError(
       'ERR_ROTATION_EARLY',
       `revoke: certificates below ${one.record.id} are valid, and would no longer verify; ` +
-        `they have expired by ${new Date(safeMs).toISOString()} at the latest`,
+        `the last of them expires by ${new Date(safeMs).toISOString()}`,
     )
   }
 

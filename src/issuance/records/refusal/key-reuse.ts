@@ -28,5 +28,8 @@ export async function otherHolderOf(
 
 /** The refusal. It does not name the other identity, which may be a secret to the caller. */
 export function keyReused({ keyIdentifier }: Pick<IssuanceIntent, 'keyIdentifier'>): PkiError {
-  return new PkiError('ERR_KEY_REUSED', `the key ${keyIdentifier} has a certificate of another identity`)
+  return new PkiError(
+    'ERR_KEY_REUSED',
+    `the key ${keyIdentifier} is also in a certificate of another identity`,
+  )
 }

@@ -14,11 +14,11 @@ export function certificateSearchContract(
 ): readonly ContractCase[] {
   return [
     contractCase('finds the records of an identity in the order of their intents', findsByIdentity),
-    contractCase('says the status that the record says', saysStatus),
+    contractCase('returns the status that the record has', saysStatus),
     contractCase('finds by each condition, and by all of them', findsByCondition),
     contractCase('pages by a cursor that stays valid while records are added', pagesStably),
     contractCase('pages by expiry', pagesByExpiry),
-    contractCase('pages by the time of issue where it is asked for', pagesByTimeOfIssue),
+    contractCase('pages by the time of issue if that order is requested', pagesByTimeOfIssue),
     contractCase('refuses an undefined or unknown condition', refusesUndefined),
     contractCase('prunes only records that expired longer ago than the look-back', prunes),
     contractCase('refuses to prune by an invalid time or look-back, or an unknown option', refusesOddPrunes),

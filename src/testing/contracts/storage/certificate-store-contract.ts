@@ -49,7 +49,10 @@ export function certificateStoreContract(options: CertificateStoreContractOption
     contractCase('keeps an intent as it was given', keepsIntent),
     contractCase('stores the outcome, and accepts the same one again', keepsOutcome),
     contractCase('refuses a second outcome that differs', refusesOtherOutcome),
-    contractCase('refuses a serial number twice for one issuer, but not for another', keepsSerialsApart),
+    contractCase(
+      'refuses a repeated serial number of one issuer, but accepts it for another issuer',
+      keepsSerialsApart,
+    ),
     contractCase('accepts one of several concurrent intents with the same serial number', takesOneOfMany),
     contractCase('accepts an idempotency key once', takesIdempotencyKeyOnce),
     contractCase('refuses an unknown option of an intent or outcome', refusesUnknownOptions),
@@ -58,7 +61,7 @@ export function certificateStoreContract(options: CertificateStoreContractOption
     contractCase('returns nothing for an unknown certificate', knowsNothing),
     ...certificateRevocationContract(contractCase),
     ...certificateSearchContract(contractCase),
-    ...(durable ? [{ name: 'keeps everything over a restart', run: () => survives(open) }] : []),
+    ...(durable ? [{ name: 'keeps everything across a restart', run: () => survives(open) }] : []),
   ]
 }
 

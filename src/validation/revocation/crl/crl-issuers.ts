@@ -36,7 +36,7 @@ export class CrlIssuers {
     for (const authority of [query.issuer, ...(query.above ?? [])]) {
       if (!authority.subject.equals(list.issuer)) continue
       if (authority.certificate?.keyUsage?.has('cRLSign') === false)
-        faults.add('its issuer may not sign CRLs')
+        faults.add("its issuer's key usage lacks cRLSign")
       else {
         const broken = this.#signatureFault(list, authority.publicKey, query)
         if (broken === undefined) return { key: authority.publicKey }

@@ -18,14 +18,17 @@ export interface CrlTimes {
 /** Step (a): the list must be current at the time of the verification; the last second is inclusive. */
 export function freshnessFault(list: Crl, time: Date, times: CrlTimes): string | undefined {
   const { maxAgeMs } = times
-  if (isFromFuture(list, time, times)) return 'its thisUpdate is in the future'
+  if (isFromFuture(list, time, times))
+    return `its thisUpdate ${list.thisUpdate.toISOString()} is later than the time, ${time.toISOString()}`
   const now = time.getTime()
   // RFC 5280 §5.1.2.5: "Conforming CRL issuers MUST include the nextUpdate field in all CRLs."
   if (list.nextUpdate === undefined && maxAgeMs === Infinity)
     return 'it has no nextUpdate, and maxAgeSeconds is not set'
   if (list.nextUpdate !== undefined && now >= list.nextUpdate.getTime() + 1000)
-    return 'its nextUpdate has passed'
-  return now - list.thisUpdate.getTime() > maxAgeMs ? 'it is older than maxAgeSeconds' : undefined
+    return `its nextUpdate has passed (${list.nextUpdate.toISOString()}; the time is ${time.toISOString()})`
+  return now - list.thisUpdate.getTime() > maxAgeMs
+    ? `its thisUpdate ${list.thisUpdate.toISOString()} is more than ${maxAgeMs / 1000} s (maxAgeSeconds) ago`
+    : undefined
 }
 
 /** Whether `thisUpdate` of a list is in the future. */

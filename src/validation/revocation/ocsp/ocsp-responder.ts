@@ -30,7 +30,10 @@ export function responderFault(
   let rule = delegation
   if (answer.isBy(issuer)) {
     if (!mayIssuerSign(issuer))
-      return { answer: unknown(delegation, 'the issuer may not sign'), mayAccuse: false }
+      return {
+        answer: unknown(delegation, "the issuer's key usage does not allow it to sign"),
+        mayAccuse: false,
+      }
     const broken = answerFault(answer, issuer.publicKey, query, settings)
     if (broken === undefined) return undefined
     faults.add(broken)

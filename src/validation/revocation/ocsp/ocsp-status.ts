@@ -109,7 +109,7 @@ function statusOf(response: OcspSingleResponse, stale: OcspAnswer | undefined): 
   if (stale !== undefined) return stale
   return certificateStatus.status === 'good'
     ? { status: 'good', response }
-    : unknown('RFC 6960 §2.2', 'the responder does not know it')
+    : unknown('RFC 6960 §2.2', 'the responder gives its status as unknown')
 }
 
 /** Why an answer must not be used at all, not even for a revocation. */
@@ -126,7 +126,10 @@ function unusableFault(
     return unknown('RFC 6960 §4.4', `the response has the unknown critical extension ${critical.oid}`)
   const latest = time.getTime() + skewMs
   return response.thisUpdate.getTime() > latest || answer.producedAt.getTime() > latest
-    ? unknown(timesRule, 'thisUpdate of the response is in the future')
+    ? unknown(
+        timesRule,
+        `thisUpdate or producedAt of the response is later than ${time.toISOString()}, the time`,
+      )
     : undefined
 }
 
@@ -150,7 +153,11 @@ function clearingFault(
         : 'the response has the nonce of another request',
     )
   return nextUpdate !== undefined && nextUpdate.getTime() < thisUpdate.getTime()
-    ? unknown(timesRule, 'nextUpdate of the response is before thisUpdate')
+    ? unknown(
+        timesRule,
+        `nextUpdate of the response, ${nextUpdate.toISOString()}, is before ` +
+          `thisUpdate, ${thisUpdate.toISOString()}`,
+      )
     : undefined
 }
 
@@ -163,9 +170,17 @@ function staleFault(
   if (nextUpdate === undefined && maxAgeMs === Infinity)
     return unknown('RFC 6960 §4.2.2.1', 'the response has no nextUpdate, and maxAgeSeconds is not set')
   if (nextUpdate !== undefined && now >= nextUpdate.getTime() + 1000)
-    return unknown('RFC 6960 §3.2 6', 'nextUpdate of the response has passed')
+    return unknown(
+      'RFC 6960 §3.2 6',
+      `nextUpdate of the response has passed: ${nextUpdate.toISOString()}; ` +
+        `the time is ${new Date(now).toISOString()}`,
+    )
   return now - thisUpdate.getTime() > maxAgeMs
-    ? unknown(timesRule, 'the response is older than maxAgeSeconds')
+    ? unknown(
+        timesRule,
+        `thisUpdate of the response, ${thisUpdate.toISOString()}, is more than ${maxAgeMs / 1000} s ` +
+          '(maxAgeSeconds) ago',
+      )
     : undefined
 }
 
