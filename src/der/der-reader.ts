@@ -98,6 +98,31 @@ export class DerReader {
     return true
   }
 
+  /**
+   * Reads the header of the next element, which must have this tag, so that its content is read next, without
+   * a reader of its own. Returns where the element ends, for `leave`.
+   *
+   * @throws ERR_DER
+   */
+  enter(tag: number, what: string): number {
+    const { contentStart, contentEnd } = this.expect(tag, what)
+    this.offset = contentStart
+    return contentEnd
+  }
+
+  /**
+   * Refuses an element that was entered if what was read in it ends before it or behind it.
+   *
+   * @throws ERR_DER
+   */
+  leave(end: number, what: string): void {
+    if (this.offset !== end)
+      throw new PkiError(
+        'ERR_DER',
+        `${what}: its last element ends at offset ${this.offset}; expected the end at ${end}`,
+      )
+  }
+
   /** A reader over the content of the element read last. */
   inner(): DerReader {
     return new DerReader(this.bytes, this.contentStart, this.contentEnd)
@@ -128,13 +153,21 @@ export class DerReader {
   }
 }
 
+/** Octets, or a reader before them: with it, a part of a longer array is read without a view of that part. */
+export type DerInput = Uint8Array | DerReader
+
+/** A reader over the input. */
+export function readerOf(input: DerInput): DerReader {
+  return input instanceof DerReader ? input : new DerReader(input)
+}
+
 /**
- * A reader over the content of `bytes`, which must be exactly one element with this tag.
+ * A reader over the content of the input, which must be exactly one element with this tag.
  *
  * @throws ERR_DER on another tag or trailing octets.
  */
-export function readWhole(bytes: Uint8Array, tag: number, what: string): DerReader {
-  const outer = new DerReader(bytes)
+export function readWhole(input: DerInput, tag: number, what: string): DerReader {
+  const outer = readerOf(input)
   outer.expect(tag, what).finish(what)
   return outer.inner()
 }

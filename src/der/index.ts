@@ -1,5 +1,6 @@
 // Strict DER, for this package only: a bounded cursor that slices, decoders for primitive types, and writers.
-export { DerReader, readWhole } from './der-reader.ts'
+export { DerReader, readerOf, readWhole } from './der-reader.ts'
+export type { DerInput } from './der-reader.ts'
 export { checkWellFormed } from './well-formed.ts'
 export { contextConstructed, contextPrimitive, tags, checkOid, decodeOid, encodeOid } from './primitives.ts'
 export {

@@ -69,7 +69,16 @@ export class Budget {
 
   /** The work so far; `pathCertificates` is the length of the longest path tried. */
   get spent(): Readonly<Record<BudgetKind, number>> {
-    return Object.freeze({ ...this.#spent })
+    const { signatureChecks, nameComparisons, policyNodes, pathCertificates, candidates, octets } =
+      this.#spent
+    return Object.freeze({
+      signatureChecks,
+      nameComparisons,
+      policyNodes,
+      pathCertificates,
+      candidates,
+      octets,
+    })
   }
 
   /** @throws ERR_PATH_BUDGET when a limit is exceeded, which ends the verification */

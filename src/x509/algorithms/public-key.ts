@@ -3,7 +3,7 @@
 
 import { KeyObject, createPublicKey, hash, webcrypto } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { encodeBase64url, requireOctets } from '../../internal/bytes.ts'
+import { encodeBase64url, equalBytes, requireOctets } from '../../internal/bytes.ts'
 import { isOnCurve, checkKeyStrength } from './key-strength.ts'
 import type { KeyStrengthPolicy } from './key-strength.ts'
 import { parseSubjectPublicKeyInfo } from './subject-public-key-info.ts'
@@ -203,7 +203,7 @@ export class PublicKey {
 
   /** Whether both are the same SubjectPublicKeyInfo, byte for byte. */
   equals(other: PublicKey): boolean {
-    return Buffer.compare(this.spki, other.spki) === 0
+    return equalBytes(this.spki, other.spki)
   }
 
   /**

@@ -1,12 +1,11 @@
 // The extensions of a certificate or request, each decoded on first use (RFC 5280 section 4.2).
 
-import type { DerReader } from '../../der/index.ts'
+import { DerReader } from '../../der/index.ts'
 import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { DistributionPoint } from '../extensions/distribution-points.ts'
 import type { AccessDescription } from '../extensions/revocation-extensions.ts'
 import {
-  parseBasicConstraints,
   parseNameConstraints,
   parseCertificatePolicies,
   parseInhibitAnyPolicy,
@@ -22,20 +21,17 @@ import type {
 } from '../extensions/constraints.ts'
 import { extensionOf, extensionOids as oids, scanExtensions } from '../extensions/extension.ts'
 import type { Extension, ScannedExtension } from '../extensions/extension.ts'
-import {
-  parseAuthorityKeyIdentifier,
-  parseSubjectKeyIdentifier,
-  KeyUsage,
-  parseExtendedKeyUsage,
-} from '../extensions/key-extensions.ts'
-import type { AuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
+import { parseAuthorityKeyIdentifier, parseSubjectKeyIdentifier } from '../extensions/key-extensions.ts'
+import type { AuthorityKeyIdentifier, KeyUsage } from '../extensions/key-extensions.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import {
   locations,
   parseAuthorityInfoAccess,
+  parseBasicConstraints,
   parseCrlDistributionPoints,
+  parseExtendedKeyUsage,
   parseFreshestCrl,
   parseIssuerAltName,
   parseKeyUsage,
@@ -217,7 +213,7 @@ export abstract class CertificateExtensions {
       if (location === undefined) continue
       const [name, parse] = location
       try {
-        parse(bytes.subarray(start, end), name, this.tolerances, 'name')
+        parse(new DerReader(bytes, start, end), name, this.tolerances, 'name')
       } catch (cause) {
         if (!isPkiError(cause)) throw cause
         const { code, message } = cause
@@ -232,7 +228,7 @@ export abstract class CertificateExtensions {
       const { oid: found, start, end } = list[at] as ScannedExtension
       if (found !== oid) continue
       this.#decoded ??= new Array(list.length)
-      return (this.#decoded[at] ??= handedOut(parse(bytes.subarray(start, end), this.tolerances))) as T
+      return (this.#decoded[at] ??= handedOut(parse(new DerReader(bytes, start, end), this.tolerances))) as T
     }
     return undefined
   }
@@ -251,8 +247,7 @@ function scan(list: DerReader | undefined, tolerances: readonly Tolerance[]): Sc
 
 /** Frozen, including all nested values. Octets cannot be frozen. */
 function handedOut<T>(value: T): T {
-  if (ArrayBuffer.isView(value)) return value
-  return value instanceof KeyUsage ? Object.freeze(value) : freezeDeep(value)
+  return Object.isFrozen(value) || ArrayBuffer.isView(value) ? value : freezeDeep(value)
 }
 
 const nothing: Scanned = Object.freeze({ bytes: new Uint8Array(), list: Object.freeze([]) })

@@ -1,22 +1,25 @@
 // The decoders of certificate extensions, by their type (RFC 5280 section 4.2).
 
 import {
-  parseBasicConstraints,
+  parseBasicConstraints as decodeBasicConstraints,
   parseCertificatePolicies,
   parseInhibitAnyPolicy,
   parseNameConstraints,
   parsePolicyConstraints,
   parsePolicyMappings,
 } from '../extensions/constraints.ts'
+import type { BasicConstraints } from '../extensions/constraints.ts'
 import { parseDistributionPoints } from '../extensions/distribution-points.ts'
 import type { DistributionPoint } from '../extensions/distribution-points.ts'
+import type { DerInput } from '../../der/index.ts'
 import { extensionOids as oids } from '../extensions/extension.ts'
 import {
   KeyUsage,
   parseAuthorityKeyIdentifier,
-  parseExtendedKeyUsage,
+  parseExtendedKeyUsage as decodeExtendedKeyUsage,
   parseSubjectKeyIdentifier,
 } from '../extensions/key-extensions.ts'
+import { rememberingParser } from '../extensions/known-values.ts'
 import { parseInfoAccess } from '../extensions/revocation-extensions.ts'
 import type { AccessDescription } from '../extensions/revocation-extensions.ts'
 import { parseAltName } from '../names/general-name-reader.ts'
@@ -30,7 +33,11 @@ export function extensionDecoder(oid: string): ((der: Uint8Array) => unknown) | 
   return parse === undefined ? undefined : (der) => parse(der, noTolerances)
 }
 
-export const parseKeyUsage = (der: Uint8Array): KeyUsage => KeyUsage.parse(der)
+export const parseBasicConstraints: Parser<BasicConstraints> = rememberingParser(decodeBasicConstraints)
+export const parseKeyUsage: Parser<KeyUsage> = rememberingParser((value) =>
+  Object.freeze(KeyUsage.parse(value)),
+)
+export const parseExtendedKeyUsage: Parser<readonly string[]> = rememberingParser(decodeExtendedKeyUsage)
 export const parseSubjectAltName: Parser<readonly GeneralName[]> = (der, tolerances) =>
   parseAltName(der, 'subjectAltName', tolerances)
 export const parseIssuerAltName: Parser<readonly GeneralName[]> = (der, tolerances) =>
@@ -66,7 +73,7 @@ export const parsers: Readonly<Record<string, Parser<unknown> | undefined>> = {
 
 /** Decodes an extension that gives locations; `what` names it in messages. */
 export type LocationParser = (
-  der: Uint8Array,
+  value: DerInput,
   what: string,
   tolerances: readonly Tolerance[],
   use: GeneralNameUse,
@@ -83,4 +90,4 @@ export const locations: Readonly<Record<string, readonly [name: string, parse: L
   }
 
 /** Decodes the value of one type of extension. */
-export type Parser<T> = (der: Uint8Array, tolerances: readonly Tolerance[]) => T
+export type Parser<T> = (value: DerInput, tolerances: readonly Tolerance[]) => T

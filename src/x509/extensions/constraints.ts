@@ -2,7 +2,6 @@
 // sections 4.2.1.9, 4.2.1.10, 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14.
 
 import {
-  DerReader,
   boolean,
   checkWellFormed,
   contextConstructed,
@@ -12,10 +11,12 @@ import {
   oid,
   oidContent,
   readWhole,
+  readerOf,
   sequence,
   smallInteger,
   tags,
 } from '../../der/index.ts'
+import type { DerInput, DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { noTolerances, refuseExplicitDefault } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
@@ -35,7 +36,7 @@ export interface BasicConstraints {
 
 /** @throws ERR_DER */
 export function parseBasicConstraints(
-  der: Uint8Array,
+  der: DerInput,
   tolerances: readonly Tolerance[] = noTolerances,
 ): BasicConstraints {
   const reader = readWhole(der, tags.sequence, 'basicConstraints')
@@ -71,7 +72,7 @@ export interface NameConstraints {
 
 /** @throws ERR_DER, ERR_NAME_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
 export function parseNameConstraints(
-  der: Uint8Array,
+  der: DerInput,
   tolerances: readonly Tolerance[] = noTolerances,
 ): NameConstraints {
   const reader = readWhole(der, tags.sequence, 'nameConstraints')
@@ -158,7 +159,7 @@ export interface PolicyConstraints {
  * Duplicate policies are refused (RFC 5280 4.2.1.4).
  * @throws ERR_DER, ERR_OID_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED
  */
-export function parseCertificatePolicies(der: Uint8Array): readonly PolicyInformation[] {
+export function parseCertificatePolicies(der: DerInput): readonly PolicyInformation[] {
   const list = readWhole(der, tags.sequence, 'certificatePolicies')
   const policies: PolicyInformation[] = []
   const seen = new Set<string>()
@@ -190,7 +191,7 @@ export function parseCertificatePolicies(der: Uint8Array): readonly PolicyInform
 }
 
 /** @throws ERR_DER, ERR_OID_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
-export function parsePolicyMappings(der: Uint8Array): readonly PolicyMapping[] {
+export function parsePolicyMappings(der: DerInput): readonly PolicyMapping[] {
   const list = readWhole(der, tags.sequence, 'policyMappings')
   const mappings: PolicyMapping[] = []
   while (!list.done) {
@@ -212,7 +213,7 @@ export function parsePolicyMappings(der: Uint8Array): readonly PolicyMapping[] {
 }
 
 /** @throws ERR_DER, ERR_EXTENSION_MALFORMED */
-export function parsePolicyConstraints(der: Uint8Array): PolicyConstraints {
+export function parsePolicyConstraints(der: DerInput): PolicyConstraints {
   const reader = readWhole(der, tags.sequence, 'policyConstraints')
   const requireExplicitPolicy = reader.optional(contextPrimitive(0))
     ? smallInteger(reader, 'requireExplicitPolicy')
@@ -229,8 +230,8 @@ export function parsePolicyConstraints(der: Uint8Array): PolicyConstraints {
 }
 
 /** The number of further certificates in which anyPolicy is accepted. @throws ERR_DER */
-export function parseInhibitAnyPolicy(der: Uint8Array): number {
-  const reader = new DerReader(der)
+export function parseInhibitAnyPolicy(der: DerInput): number {
+  const reader = readerOf(der)
   const skipCerts = smallInteger(reader.expect(tags.integer, 'inhibitAnyPolicy'), 'inhibitAnyPolicy')
   reader.finish('inhibitAnyPolicy')
   return skipCerts

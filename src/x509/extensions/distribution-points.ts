@@ -12,6 +12,7 @@ import {
   sequence,
   tags,
 } from '../../der/index.ts'
+import type { DerInput } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import { encodeGeneralName } from '../names/general-name-encoder.ts'
@@ -51,7 +52,7 @@ export interface IssuingDistributionPoint {
 
 /** @throws ERR_DER, ERR_NAME_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
 export function parseDistributionPoints(
-  der: Uint8Array,
+  der: DerInput,
   what: string,
   tolerances: readonly Tolerance[] = noTolerances,
   use: GeneralNameUse = 'location',

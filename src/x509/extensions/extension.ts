@@ -113,11 +113,11 @@ export function scanExtensions(
   while (!list.done) {
     if (extensions.length >= maxExtensions)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
-    const reader = list.expect(tags.sequence, 'Extension').inner()
-    const oid = oidContent(reader.expect(tags.oid, 'extnID'))
-    const critical = defaultFalse(reader, tags.boolean, 'critical', tolerances, oid)
-    const { contentStart: start, contentEnd: end } = reader.expect(tags.octetString, 'extnValue')
-    reader.finish('Extension')
+    const sequenceEnd = list.enter(tags.sequence, 'Extension')
+    const oid = oidContent(list.expect(tags.oid, 'extnID'))
+    const critical = defaultFalse(list, tags.boolean, 'critical', tolerances, oid)
+    const { contentStart: start, contentEnd: end } = list.expect(tags.octetString, 'extnValue')
+    list.leave(sequenceEnd, 'Extension')
     for (const known of extensions) {
       if (known.oid === oid && !mayRepeat)
         throw new PkiError('ERR_EXTENSION_DUPLICATE', `${what}: duplicate extension ${oid} (RFC 5280 4.2)`)

@@ -2,7 +2,6 @@
 // identifiers: RFC 5280 sections 4.2.1.3, 4.2.1.12, 4.2.1.1 and 4.2.1.2.
 
 import {
-  DerReader,
   checkInteger,
   contextConstructed,
   contextPrimitive,
@@ -13,9 +12,11 @@ import {
   oid,
   oidContent,
   readWhole,
+  readerOf,
   sequence,
   tags,
 } from '../../der/index.ts'
+import type { DerInput } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { readGeneralNames } from '../names/general-name-reader.ts'
 import type { GeneralName } from '../names/general-name.ts'
@@ -67,8 +68,8 @@ export class KeyUsage {
    * roots of public CAs have them (X.690 11.2.2).
    * @throws ERR_DER
    */
-  static parse(der: Uint8Array): KeyUsage {
-    const reader = new DerReader(der)
+  static parse(der: DerInput): KeyUsage {
+    const reader = readerOf(der)
     const bits = lenientNamedBits(reader.expect(tags.bitString, 'keyUsage'), 'keyUsage')
     reader.finish('keyUsage')
     return new KeyUsage(bits)
@@ -101,7 +102,7 @@ export class KeyUsage {
 }
 
 /** Purposes as object identifiers, at least one. @throws ERR_DER, ERR_OID_INVALID, ERR_EXTENSION_MALFORMED */
-export function parseExtendedKeyUsage(der: Uint8Array): readonly string[] {
+export function parseExtendedKeyUsage(der: DerInput): readonly string[] {
   const reader = readWhole(der, tags.sequence, 'extKeyUsage')
   const purposes: string[] = []
   while (!reader.done) {
@@ -129,8 +130,8 @@ export interface AuthorityKeyIdentifier {
 }
 
 /** @throws ERR_DER */
-export function parseSubjectKeyIdentifier(der: Uint8Array): Uint8Array {
-  const reader = new DerReader(der)
+export function parseSubjectKeyIdentifier(der: DerInput): Uint8Array {
+  const reader = readerOf(der)
   const identifier = reader.expect(tags.octetString, 'subjectKeyIdentifier').content()
   reader.finish('subjectKeyIdentifier')
   if (identifier.length === 0)
@@ -145,7 +146,7 @@ export function encodeSubjectKeyIdentifier(identifier: Uint8Array): Uint8Array {
 
 /** @throws ERR_DER, ERR_EXTENSION_MALFORMED, ERR_NAME_INVALID */
 export function parseAuthorityKeyIdentifier(
-  der: Uint8Array,
+  der: DerInput,
   tolerances: readonly Tolerance[] = noTolerances,
 ): AuthorityKeyIdentifier {
   const reader = readWhole(der, tags.sequence, 'authorityKeyIdentifier')
@@ -155,7 +156,7 @@ export function parseAuthorityKeyIdentifier(
     : undefined
   let serialNumber: SerialNumber | undefined
   if (reader.optional(contextPrimitive(2))) {
-    checkInteger(der, reader.contentStart, reader.contentEnd, 'authorityCertSerialNumber')
+    checkInteger(reader.bytes, reader.contentStart, reader.contentEnd, 'authorityCertSerialNumber')
     serialNumber = serialNumberFromBytes(reader.content())
   }
   reader.finish('authorityKeyIdentifier')

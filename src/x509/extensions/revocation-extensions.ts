@@ -13,6 +13,7 @@ import {
   sequence,
   tags,
 } from '../../der/index.ts'
+import type { DerInput } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { encodeGeneralName } from '../names/general-name-encoder.ts'
 import { readGeneralName, readGeneralNames } from '../names/general-name-reader.ts'
@@ -28,7 +29,7 @@ export interface AccessDescription {
 
 /** @throws ERR_DER, ERR_OID_INVALID, ERR_NAME_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED */
 export function parseInfoAccess(
-  der: Uint8Array,
+  der: DerInput,
   what: string,
   tolerances: readonly Tolerance[] = noTolerances,
   use: GeneralNameUse = 'location',

@@ -1,7 +1,7 @@
 // A distinguished name: its DER, its RDNs, its text and its comparison with others.
 
 import { PkiError } from '../../errors/index.ts'
-import { requireOctets } from '../../internal/bytes.ts'
+import { equalBytes, requireOctets } from '../../internal/bytes.ts'
 import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
@@ -162,7 +162,7 @@ export class DistinguishedName {
 
   /** Whether both are the same name (RFC 5280 §7.1). */
   equals(other: DistinguishedName): boolean {
-    return Buffer.compare(this.der, other.der) === 0 || this.comparisonKey === other.comparisonKey
+    return equalBytes(this.der, other.der) || this.comparisonKey === other.comparisonKey
   }
 }
 

@@ -9,7 +9,7 @@ import {
   readWhole,
   tags,
 } from '../../der/index.ts'
-import type { DerReader } from '../../der/index.ts'
+import type { DerInput, DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
@@ -94,7 +94,7 @@ export function readGeneralNames(
  * @throws ERR_DER, ERR_NAME_INVALID, ERR_STRING_INVALID, ERR_LIMIT_EXCEEDED
  */
 export function parseAltName(
-  der: Uint8Array,
+  der: DerInput,
   what: string,
   tolerances: readonly Tolerance[] = noTolerances,
   use: GeneralNameUse = 'name',
