@@ -17,6 +17,12 @@ export interface AdmissionLimits {
    * Default 2,048.
    */
   readonly maxConnectionsPerSource?: number | undefined
+  /**
+   * Maximum number of octets of a client before the end of its TLS handshake, on a port that requests a
+   * certificate: OpenSSL verifies each certificate on the event loop. Three of RSA-4096 need about 8 KiB.
+   * Default 16 KiB; from 100 KiB on, only OpenSSL's own limit holds.
+   */
+  readonly maxHandshakeBytes?: number | undefined
   /** Maximum number of open streams of one connection. Default 1,024. */
   readonly maxStreams?: number | undefined
   /** Maximum number of open streams of an unauthenticated connection. Default 16. */
@@ -63,6 +69,7 @@ export interface AdmissionLimits {
 export const admissionLimitKinds: OptionKinds<AdmissionLimits> = {
   maxConnections: 'optional',
   maxConnectionsPerSource: 'optional',
+  maxHandshakeBytes: 'optional',
   maxStreams: 'optional',
   maxUnauthenticatedStreams: 'optional',
   maxUnauthenticatedCallsPerSource: 'optional',
@@ -84,6 +91,7 @@ export type ResolvedLimits = { readonly [Name in keyof AdmissionLimits]-?: numbe
 const defaults: ResolvedLimits = {
   maxConnections: 10_000,
   maxConnectionsPerSource: 2_048,
+  maxHandshakeBytes: 16 * 1024,
   maxStreams: 1_024,
   maxUnauthenticatedStreams: 16,
   maxUnauthenticatedCallsPerSource: 1_024,

@@ -33,6 +33,7 @@ export class Admission {
   readonly connections: Connections
   readonly handshakes: HandshakeLine
   readonly logger: Logger
+  readonly limits: ResolvedLimits
   readonly #options: AdmissionOptions
   readonly #gate: CallGate
   readonly #injector: ConnectionInjector
@@ -43,6 +44,7 @@ export class Admission {
     const { grpc, limits, logger, metrics, clock } = options
     this.#options = options
     this.logger = logger
+    this.limits = limits
     this.connections = new Connections(limits, logger, metrics, clock)
     this.handshakes = new HandshakeLine(clock)
     this.#gate = new CallGate(options)

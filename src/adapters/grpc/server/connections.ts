@@ -16,7 +16,6 @@ export class Connections {
   readonly #metrics: Metrics
   readonly #pace: LogPace
   readonly #sources = new Map<string, Source>()
-  readonly #bySocket = new Map<string, Connection>()
   #size = 0
 
   constructor(limits: ResolvedLimits, logger: Logger, metrics: Metrics, clock: Pick<Clock, 'monotonic'>) {
@@ -47,13 +46,6 @@ export class Connections {
     return connection
   }
 
-  /**
-   * The connection of a socket with these addresses: a TLS socket has the addresses of the socket below it.
-   */
-  find(socket: Socket): Connection | undefined {
-    return this.#bySocket.get(keyOf(socket))
-  }
-
   /** Closes every connection at once. */
   destroyAll(): void {
     for (const source of this.#sources.values())
@@ -72,6 +64,18 @@ export class Connections {
         'connection refused: there are too many connections',
       )
     socket.destroy()
+  }
+
+  /** Resets the connection of a handshake that is longer than the limit; counts and logs it. */
+  refuseHandshake(socket: Socket, octets: number): void {
+    const reason = 'handshake'
+    this.#metrics.count(metricNames.grpcConnectionsRefused, { reason })
+    this.#warn(
+      reason,
+      { limit: this.#limits.maxHandshakeBytes, octets, peer: socket.remoteAddress },
+      'TLS handshake refused: the client sent more than maxHandshakeBytes, as with a long certificate chain',
+    )
+    socket.resetAndDestroy()
   }
 
   /** The limit that was reached, if any. */
@@ -93,17 +97,14 @@ export class Connections {
 
   #add(connection: Connection): void {
     const { socket, source } = connection
-    const key = keyOf(socket)
     this.#size++
     source.connections.add(connection)
     source.strangers.add(connection)
-    if (socket.remoteAddress !== undefined) this.#bySocket.set(key, connection)
     socket.once('close', () => {
       this.#size--
       connection.setTimer(undefined)
       source.connections.delete(connection)
       source.strangers.delete(connection)
-      if (this.#bySocket.get(key) === connection) this.#bySocket.delete(key)
       source.settle()
     })
   }
@@ -134,9 +135,4 @@ export class Connections {
       if (source.strangers.size > (fullest?.strangers.size ?? 0)) fullest = source
     return fullest
   }
-}
-
-/** One connection has one pair of addresses, also behind a wildcard address. */
-function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

@@ -1,12 +1,14 @@
 // One listening port: accepts sockets, waits for their first octets, queues TLS handshakes, and passes the
 // connection on.
 
+import { EventEmitter } from 'node:events'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo, Server as TcpServer, Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Server as TlsServer, SecureContextOptions, TLSSocket } from 'node:tls'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { peerCertificates } from '../../../x509/index.ts'
+import { BoundedHandshake } from '../handshake/index.ts'
 import type { Admission } from './admission.ts'
 import type { Connection } from './connection.ts'
 
@@ -31,7 +33,7 @@ export interface Port {
 /** Opens the port and starts to listen. @throws ERR_SERVER_START */
 export async function openPort(admission: Admission, { at, tls }: PortOptions): Promise<Port> {
   const local = 'path' in at
-  const tlsServer = tls === undefined ? undefined : tlsServerOf(admission, tls)
+  const tlsServer = tls === undefined ? undefined : tlsServerOf(tls)
   const server = createTcpServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
     const connection = admission.accept(socket, local)
     if (connection === undefined) return
@@ -41,7 +43,7 @@ export async function openPort(admission: Admission, { at, tls }: PortOptions): 
       return
     }
     whenReadable(socket, () => {
-      admission.handshakes.enter(connection, () => tlsServer.emit('connection', socket))
+      admission.handshakes.enter(connection, () => startTls(admission, tlsServer, connection))
     })
     socket.once('close', () => admission.handshakes.ended(connection))
   })
@@ -67,45 +69,72 @@ function whenReadable(socket: Socket, start: () => void): void {
   socket.on('readable', readable)
 }
 
-/** A TLS server that does not listen: sockets are passed to it. */
-function tlsServerOf(
-  admission: Admission,
-  { context, requestCertificate }: NonNullable<PortOptions['tls']>,
-): TlsServer {
-  const server = createTlsServer({
+/** A TLS server that does not listen: connections are passed to it. */
+function tlsServerOf({ context, requestCertificate }: NonNullable<PortOptions['tls']>): TlsServer {
+  return createTlsServer({
     ...context,
     ALPNProtocols: ['h2'],
     requestCert: requestCertificate,
     rejectUnauthorized: false, // a token may suffice; the authenticators verify the chain, and log the reason
     handshakeTimeout: handshakeTimeoutMs,
   })
-  server.on('secureConnection', (socket) => secured(admission, socket))
-  server.on('tlsClientError', (error, socket) => {
-    // A chain without proof of its key costs as much to process.
-    const connection = admission.connections.find(socket)
-    if (connection !== undefined) admission.handshakes.completed(connection)
-    admission.logger.debug({ reason: error.message, peer: socket.remoteAddress }, 'TLS handshake failed')
-    socket.destroy()
-  })
-  return server
 }
 
-function secured(admission: Admission, socket: TLSSocket): void {
+/**
+ * Begins the handshake of one connection. Node emits its outcome on the server that it was given: here a view
+ * of the server, for this connection alone.
+ */
+function startTls(admission: Admission, server: TlsServer, connection: Connection): void {
+  let isSecure = false
+  const emit = (event: string, ...values: readonly unknown[]): boolean => {
+    if (event === 'secureConnection') {
+      isSecure = true
+      secured(admission, values[0] as TLSSocket, connection)
+    } else if (event === 'tlsClientError')
+      failed(admission, values[0] as Error, values[1] as TLSSocket, connection)
+    return true
+  }
+  const { maxHandshakeBytes } = admission.limits
+  const { requestCert } = server as TlsServer & { readonly requestCert: boolean }
+  // Without a certificate of the client, a handshake costs the same whatever the client sends.
+  const below =
+    requestCert && maxHandshakeBytes < opensslMaxChainBytes
+      ? new BoundedHandshake(connection.socket, {
+          maxOctets: maxHandshakeBytes,
+          isSecure: () => isSecure,
+          exceeded: (octets) => admission.connections.refuseHandshake(connection.socket, octets),
+        })
+      : connection.socket
+  EventEmitter.prototype.emit.call(Object.create(server, { emit: { value: emit } }), 'connection', below)
+}
+
+function failed(admission: Admission, error: Error, socket: TLSSocket, connection: Connection): void {
+  // A chain without proof of its key costs as much to process.
+  admission.handshakes.completed(connection)
+  const peer = connection.socket.remoteAddress
+  admission.logger.debug({ reason: error.message, peer }, 'TLS handshake failed')
+  socket.destroy()
+}
+
+function secured(admission: Admission, socket: TLSSocket, connection: Connection): void {
   const { logger } = admission
   socket.on('error', (error: Error) => logger.debug({ reason: error.message }, 'connection failed'))
-  const connection = socket.remoteAddress === undefined ? undefined : admission.connections.find(socket)
-  if (connection === undefined) {
+  const below = connection.socket
+  if (below.remoteAddress === undefined) {
     admission.connections.refuse(socket, 'reset')
     return
   }
+  // Over a stream, a TLS socket does not know the addresses that grpc-js reports.
+  if (socket.remoteAddress === undefined)
+    Object.defineProperties(Object.assign(socket, { [raw]: below }), ends)
   admission.handshakes.completed(connection)
   const fault = readPeer(socket, connection)
   if (fault !== undefined) {
     logger.warn(
-      { ...fault, peer: socket.remoteAddress },
+      { ...fault, peer: below.remoteAddress },
       'client certificate refused: the connection is closed',
     )
-    connection.socket.resetAndDestroy()
+    below.resetAndDestroy()
     return
   }
   admission.inject(socket, connection)
@@ -150,6 +179,24 @@ function listen(server: TcpServer, at: PortOptions['at'], { logger }: Admission)
   })
 }
 
+const raw: unique symbol = Symbol('socket below TLS')
+
+/** The addresses of the socket below TLS, as properties of the one above. */
+const ends: PropertyDescriptorMap = Object.fromEntries(
+  (['remoteAddress', 'remotePort', 'remoteFamily', 'localAddress', 'localPort', 'localFamily'] as const).map(
+    (name) => [
+      name,
+      {
+        get(this: { readonly [raw]: Socket }) {
+          return this[raw][name]
+        },
+      },
+    ],
+  ),
+)
+
+/** `SSL_MAX_CERT_LIST_DEFAULT`: OpenSSL itself refuses a longer chain. */
+const opensslMaxChainBytes = 100 * 1024
 /** The maximum that authenticators read. */
 const maxChainLength = 10
 /** Node's own default is 120 s. */

@@ -3,8 +3,7 @@
 import { once } from 'node:events'
 import { connect as http2Connect } from 'node:http2'
 import type { ClientHttp2Session } from 'node:http2'
-import { connect as tcp } from 'node:net'
-import type { Socket } from 'node:net'
+import { Socket, connect as tcp } from 'node:net'
 import { connect as tls } from 'node:tls'
 import * as grpcJs from '@grpc/grpc-js'
 import { describe, expect, it, vi } from 'vitest'
@@ -225,6 +224,50 @@ describe('a connection', () => {
       .poll(() => listening.told.log)
       .toContainEqual(expect.objectContaining({ level: 'warn', code: 'ERR_CREDENTIAL_INVALID' }))
     await expect.poll(() => listening.server.connections).toBe(0)
+  })
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'whose handshake of %s is longer than maxHandshakeBytes is reset, charged, counted and logged',
+    async (maxVersion) => {
+      const charged = vi.spyOn(HandshakeLine.prototype, 'completed')
+      const listening = await start({ maxHandshakeBytes: 2_048 })
+      // Over TLS 1.3 the client's side has ended before its certificates arrive.
+      await shaken(listening, { ...(await chainOf(9)), maxVersion }).then(closed, () => undefined)
+      await expect.poll(() => listening.server.connections).toBe(0)
+      await expect.poll(() => charged.mock.calls.length).toBe(1)
+      charged.mockRestore()
+      expect(listening.told.reasons).toEqual(['handshake'])
+      const [warning] = listening.told.log.filter(({ level }) => level === 'warn')
+      expect(warning).toMatchObject({ reason: 'handshake', limit: 2_048, peer: '127.0.0.1' })
+      expect(warning?.['octets']).toBeGreaterThan(2_048)
+    },
+  )
+
+  it('may send more than maxHandshakeBytes after its handshake', async () => {
+    const listening = await start({ maxHandshakeBytes: 2_048 })
+    const socket = await shaken(listening, await chainOf(1))
+    socket.write(Buffer.concat([preface, emptySettings, ...Array.from({ length: 400 }, () => emptySettings)]))
+    await once(socket, 'data')
+    expect(listening.told.reasons).toEqual([])
+    socket.destroy()
+  })
+
+  it.each([
+    ['on a port for tokens', { maxHandshakeBytes: 64, tokenPort: 0 }],
+    ['with a limit that OpenSSL has itself', { maxHandshakeBytes: 102_400 }],
+  ])('%s is read by TLS itself', async (_, options) => {
+    const added = vi.spyOn(Socket.prototype, 'on')
+    const listening = await start(options)
+    const { port, tokenPort = port } = listening.server
+    const socket = await shaken({ ...listening, server: { ...listening.server, port: tokenPort } })
+    await once(socket, 'data')
+    const events = added.mock.calls as unknown as readonly (readonly [string])[]
+    const readers = added.mock.contexts.filter(
+      (one, index) => (one as Socket).localPort === tokenPort && events[index]?.[0] === 'data',
+    )
+    added.mockRestore()
+    expect(readers).toEqual([])
+    socket.destroy()
   })
 
   it('that fails its handshake is charged to its source, and closed', async () => {

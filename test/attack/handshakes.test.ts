@@ -1,0 +1,80 @@
+// What the certificates of a stranger's handshake can do to a server in a process of its own.
+
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCertificateClient } from '../../src/adapters/grpc/index.ts'
+import { newRequest } from '../support/pki.ts'
+import { slowChain, slowCurve, slowRsa } from '../support/slow-chain.ts'
+import type { SlowChain } from '../support/slow-chain.ts'
+
+let child: ChildProcess
+let server: { readonly port: number; readonly root: string }
+
+async function ask<Answer>(command: 'reset' | 'stall' | 'stats'): Promise<Answer> {
+  const answer = once(child, 'message')
+  child.send(command)
+  return ((await answer) as [Answer])[0]
+}
+
+beforeAll(async () => {
+  child = fork(join(import.meta.dirname, 'attacked-server.ts'), {
+    execArgv: ['--import', 'tsx', '--expose-gc'],
+  })
+  server = ((await once(child, 'message')) as [typeof server])[0]
+  await goodCaller(20) // what is made once is made before anything is measured
+})
+
+afterAll(() => {
+  child.kill()
+})
+
+/** Calls one after the other, each on a connection of its own; how many got a certificate. */
+async function goodCaller(calls: number): Promise<number> {
+  const { request } = await newRequest()
+  let served = 0
+  for (let count = 0; count < calls; count++) {
+    await using client = await createCertificateClient({
+      address: `localhost:${server.port}`,
+      tls: () => ({ roots: server.root }),
+      headers: { 'x-caller': 'good' },
+      retry: { attempts: 1 },
+    })
+    await client.createCertificate(request).then(
+      () => served++,
+      () => undefined,
+    )
+  }
+  return served
+}
+
+/** A handshake from another address than that of the good caller; resolves when the connection is closed. */
+async function shake({ cert, key }: SlowChain, maxVersion: 'TLSv1.2' | 'TLSv1.3'): Promise<void> {
+  const socket = connect({
+    ...{ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2', ALPNProtocols: ['h2'] },
+    ...{ cert, key, maxVersion, rejectUnauthorized: false },
+  })
+  socket.on('error', () => undefined)
+  socket.resume()
+  await once(socket, 'close').catch(() => undefined)
+}
+
+describe('a stranger', () => {
+  it.each([
+    ['74 of RSA-3072 with an exponent of 3,072 bits', slowChain(74, slowRsa(3072, 3072))],
+    ['90 of RSA-2048 with an exponent of 2,048 bits', slowChain(90, slowRsa(2048, 2048))],
+    ['40 of RSA-8192 with an exponent of 64 bits', slowChain(40, slowRsa(8192, 64))],
+    ['99 of P-521', slowChain(99, slowCurve('P-521', 521))],
+    ['99 of brainpoolP512t1', slowChain(99, slowCurve('brainpoolP512t1', 512))],
+    ['99 of sect571k1', slowChain(99, slowCurve('sect571k1', 570))],
+  ] as const)('with chains of %s stops nothing, and others are served', async (_, chain) => {
+    await ask('reset')
+    const shaken = Array.from({ length: 12 }, (_, index) => shake(chain, index % 2 ? 'TLSv1.2' : 'TLSv1.3'))
+    expect(await goodCaller(20)).toBeGreaterThanOrEqual(19)
+    await Promise.all(shaken)
+    expect((await ask<{ readonly stallMs: number }>('stall')).stallMs).toBeLessThanOrEqual(200)
+  })
+})
