@@ -86,8 +86,8 @@ export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
     })
   }
 
-  async issue(request: IssuanceRequest, caller: Caller): Result<'issue'> {
-    return await this.#events.measure(metricNames.csrProcessingSeconds, this.#clock, () =>
+  issue(request: IssuanceRequest, caller: Caller): Result<'issue'> {
+    return this.#events.measure(metricNames.csrProcessingSeconds, this.#clock, () =>
       this.#refusals.tell('issue', caller, undefined, () => this.#issuing.issue('issue', request, caller)),
     )
   }

@@ -59,18 +59,17 @@ export class RecordedSigning {
   }
 
   /** @throws as `IssuanceService.issue` */
-  async issue(
+  issue(
     request: AdmittedRequest,
     decision: Decision,
     renews: CertificateId | undefined,
   ): Promise<IssuanceAnswer> {
     this.#receipts.requireAvailable(request.receipt)
     const idempotencyKey = this.#idempotency.keyOf(request, decision)
-    if (idempotencyKey !== undefined) {
-      const earlier = await this.#idempotency.find(idempotencyKey, request.csr, decision)
-      if (earlier !== undefined) return earlier
-    }
-    return await this.issueOnce(request, decision, renews, idempotencyKey)
+    if (idempotencyKey === undefined) return this.issueOnce(request, decision, renews, undefined)
+    return this.#idempotency
+      .find(idempotencyKey, request.csr, decision)
+      .then((earlier) => earlier ?? this.issueOnce(request, decision, renews, idempotencyKey))
   }
 
   /** As `issue`, without a look for the certificate of an earlier request. @throws as `issue` */

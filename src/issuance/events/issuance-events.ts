@@ -29,12 +29,15 @@ export class IssuanceEvents {
   }
 
   /** Performs a request, and records how many are in progress and how long each took. */
-  async measure<T>(
-    name: typeof metricNames.csrProcessingSeconds | typeof metricNames.rotationSeconds,
+  measure<T>(name: RequestSeconds, clock: Pick<Clock, 'monotonic'>, perform: () => Promise<T>): Promise<T> {
+    return this.#metrics === noMetrics ? perform() : this.#measured(name, clock, perform)
+  }
+
+  async #measured<T>(
+    name: RequestSeconds,
     clock: Pick<Clock, 'monotonic'>,
     perform: () => Promise<T>,
   ): Promise<T> {
-    if (this.#metrics === noMetrics) return await perform()
     const startMs = clock.monotonic()
     this.#metrics.gauge(metricNames.issuanceQueue, ++this.#inProgress)
     try {
@@ -63,6 +66,9 @@ export class IssuanceEvents {
     }
   }
 }
+
+/** The metrics of the time of one request. */
+type RequestSeconds = typeof metricNames.csrProcessingSeconds | typeof metricNames.rotationSeconds
 
 /** Identities of another form than Istio's have a trust domain and no more: a path may be anything. */
 function identityLabels(identity: SpiffeId): Readonly<Record<string, string>> {
