@@ -5,6 +5,7 @@ export {
   readFencedOptions,
   readPruneOptions,
   readPublishOptions,
+  readRevocation,
   readRevokeOptions,
   readWriteOptions,
 } from './records/store-options.ts'

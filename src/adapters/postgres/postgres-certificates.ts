@@ -7,6 +7,7 @@ import {
   readCertificateQuery,
   readPruneOptions,
   readRevocationsQuery,
+  readRevocation,
   readRevokeOptions,
   readWriteOptions,
   recordColumns,
@@ -135,13 +136,13 @@ export class PostgresCertificates implements CertificateStore {
 
   async revoke(
     { issuer, serialNumber }: CertificateId,
-    { reason, revokedAt }: Revocation,
+    given: Revocation,
     options?: RevokeOptions,
   ): Promise<CertificateRecord> {
     const id = { issuer, serialNumber }
+    const revocation = readRevocation(given)
     const read = readRevokeOptions(options)
     const unrecorded = read.unrecorded && unrecordedValues(id, read.unrecorded).map(copied)
-    const revocation = { reason, atMs: revokedAt.getTime() }
     const write = { id, revocation, unrecorded, audit: auditOf(read) }
     return this.#calls.write(() => this.#revocations.add(write))
   }

@@ -7,6 +7,7 @@ import {
   readCertificateQuery,
   readPruneOptions,
   readRevocationsQuery,
+  readRevocation,
   readRevokeOptions,
   readWriteOptions,
   recordOfRow,
@@ -62,15 +63,11 @@ export class SqliteCertificates implements CertificateStore {
     return row === null ? undefined : statusOfRow(row)
   }
 
-  async revoke(
-    id: CertificateId,
-    { reason, revokedAt }: Revocation,
-    options?: RevokeOptions,
-  ): Promise<CertificateRecord> {
+  async revoke(id: CertificateId, given: Revocation, options?: RevokeOptions): Promise<CertificateRecord> {
+    const { reason, atMs } = readRevocation(given)
     const read = readRevokeOptions(options)
     const { unrecorded } = read
     const values = unrecorded === undefined ? null : unrecordedValues(id, unrecorded).map(copied)
-    const atMs = revokedAt.getTime()
     return recordOfRow(await this.#thread.call('revoke', keyOf(id), reason, atMs, values, auditOf(read)))
   }
 

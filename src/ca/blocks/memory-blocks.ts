@@ -2,7 +2,7 @@
 
 import type { IssuanceIntent } from '../records/certificate-record.ts'
 import type { WriteOptions } from '../records/certificate-store.ts'
-import { readWriteOptions } from '../records/store-options.ts'
+import { checkDates, readWriteOptions } from '../records/store-options.ts'
 import {
   blockedSubjectText,
   blockingSubjects,
@@ -24,6 +24,7 @@ export class MemoryBlocks implements RenewalBlockStore {
 
   async add(block: RenewalBlock, options?: WriteOptions): Promise<void> {
     const { audit } = readWriteOptions('add', options)
+    checkDates('add', { since: block.since })
     const text = blockedSubjectText(block.subject)
     if (this.#blocks.size >= maxRenewalBlocks && !this.#blocks.has(text)) throw blocksFull()
     this.#audit(audit)

@@ -3,6 +3,7 @@
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { checkDates } from './store-options.ts'
 import type { CertificateQuery, RevocationsQuery } from './certificate-store.ts'
 
 /** What the records of a query are ordered by; those with the same time, by the sequence of their intents. */
@@ -43,6 +44,8 @@ export function readCertificateQuery(query: CertificateQuery): ReadQuery {
     after: 'optional',
     limit: 'optional',
   })
+  const { intendedFrom, intendedBefore, notAfterFrom, notAfterBefore } = read
+  checkDates('query', { intendedFrom, intendedBefore, notAfterFrom, notAfterBefore })
   const limit = requireCount('limit', read.limit ?? 100, 1, 1000)
   const order = orderOf(read)
   return { ...read, limit, order, position: readCursor(read.after, order) }
@@ -88,7 +91,8 @@ export function readRevocationsQuery(query: RevocationsQuery): ReadRevocationsQu
     after: 'optional',
     limit: 'optional',
   })
-  const { after = 'c0' } = read
+  const { after = 'c0', notExpiredAt } = read
+  checkDates('revocations', { notExpiredAt })
   const position = /^c(\d{1,16})$/.exec(after)?.[1]
   if (position === undefined)
     throw new PkiError(

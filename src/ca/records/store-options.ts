@@ -5,7 +5,10 @@ import { PkiError } from '../../errors/index.ts'
 import { isMeasure } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { PublishCrlOptions } from '../crl/crl-store.ts'
+import { revocationReasons } from '../crl/revocation-reason.ts'
+import type { RevocationReason } from '../crl/revocation-reason.ts'
 import type { FencedWriteOptions } from './authority-store.ts'
+import type { Revocation } from './certificate-record.ts'
 import type { PruneOptions, RevokeOptions, WriteOptions } from './certificate-store.ts'
 
 const noOptions: WriteOptions = Object.freeze({})
@@ -18,6 +21,34 @@ const noOptions: WriteOptions = Object.freeze({})
 export function readWriteOptions(method: string, options: WriteOptions | undefined): WriteOptions {
   if (options === undefined) return noOptions
   return readOptions<WriteOptions>(method, options, { audit: 'optional' })
+}
+
+/**
+ * Checks dates by their names; undefined values are skipped. An invalid one would be stored as no time, and
+ * is neither before nor after another.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function checkDates(method: string, dates: Readonly<Record<string, unknown>>): void {
+  for (const [name, date] of Object.entries(dates))
+    if (date !== undefined && !(date instanceof Date && !Number.isNaN(date.getTime())))
+      throw new PkiError('ERR_INVALID_ARGUMENT', `${method}: ${name} must be a valid Date`)
+}
+
+/**
+ * The reason and time of a revocation. A list cannot have another reason.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function readRevocation({ reason, revokedAt }: Revocation): {
+  readonly reason: RevocationReason
+  readonly atMs: number
+} {
+  if (!((revokedAt as unknown) instanceof Date) || Number.isNaN(revokedAt.getTime()))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'revoke: revokedAt must be a valid Date')
+  if (!revocationReasons.has(reason))
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'revoke: reason must be one of RFC 5280 5.3.1')
+  return { reason, atMs: revokedAt.getTime() }
 }
 
 /** @throws ERR_INVALID_ARGUMENT */
@@ -59,8 +90,7 @@ export function readPruneOptions(options: PruneOptions): {
     now: 'required',
     lookBackSeconds: 'required',
   })
-  if (!((now as unknown) instanceof Date) || Number.isNaN(now.getTime()))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'prune: now must be a valid Date')
+  checkDates('prune', { now })
   if (!isMeasure(lookBackSeconds, 0))
     throw new PkiError('ERR_INVALID_ARGUMENT', 'prune: lookBackSeconds must be a number of at least 0')
   return { nowMs: now.getTime(), lookBackMs: lookBackSeconds * 1000 }

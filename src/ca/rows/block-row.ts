@@ -5,14 +5,16 @@ import type { SerialNumber } from '../../x509/index.ts'
 import { blockedSubjectText } from '../blocks/renewal-blocks.ts'
 import type { RenewalBlock } from '../blocks/renewal-blocks.ts'
 import type { KeyIdentifier } from '../records/certificate-record.ts'
+import { checkDates } from '../records/store-options.ts'
 import { RowReader } from './row-reader.ts'
 import type { ColumnValue, Row } from './row-reader.ts'
 
 /** The columns of `renewal_blocks`, in the order of `blockValues`. `subject` is the key. */
 export const blockColumns = ['subject', 'reason', 'since_ms'] as const
 
-/** The row of a block. */
+/** The row of a block. @throws ERR_INVALID_ARGUMENT for an invalid date */
 export function blockValues({ subject, reason, since }: RenewalBlock): ColumnValue[] {
+  checkDates('add', { since })
   return [blockedSubjectText(subject), reason, since.getTime()]
 }
 

@@ -15,6 +15,7 @@ import type {
   RecordedCaller,
 } from '../records/certificate-record.ts'
 import type { RecordedStatus, RevokedRecord, UnrecordedCertificate } from '../records/certificate-store.ts'
+import { checkDates } from '../records/store-options.ts'
 import { RowReader } from './row-reader.ts'
 import type { ColumnValue, Row } from './row-reader.ts'
 
@@ -60,16 +61,21 @@ export const revokedColumns = [
   'revoked_at_ms',
 ] as const
 
-/** The row of an intent, in the state `intended`. */
+/** The row of an intent, in the state `intended`. @throws ERR_INVALID_ARGUMENT for an invalid date */
 export function intentValues(intent: IssuanceIntent): ColumnValue[] {
+  checkDates('recordIntent', { notAfter: intent.notAfter, intendedAt: intent.intendedAt })
   return rowValues(intent, 'intended', intent.tbs, null)
 }
 
-/** The row of a certificate that had no record, in the state `issued`. */
+/**
+ * The row of a certificate that had no record, in the state `issued`.
+ * @throws ERR_INVALID_ARGUMENT for an invalid date
+ */
 export function unrecordedValues(
   { issuer, serialNumber }: CertificateId,
   { certificate, identity, keyIdentifier, notBefore, notAfter, shard }: UnrecordedCertificate,
 ): ColumnValue[] {
+  checkDates('revoke', { notBefore, notAfter })
   const intent = { issuer, serialNumber, identity, keyIdentifier, notAfter, intendedAt: notBefore, shard }
   const by = { caller: { credential: 'unrecorded', identities: [] }, rule: 'unrecorded' }
   return rowValues({ ...intent, ...by }, 'issued', null, certificate)

@@ -3,6 +3,7 @@
 import type { StoredCrl } from '../crl/crl-store.ts'
 import type { AuthorityRecord, AuthorityState } from '../records/authority-store.ts'
 import type { KeyIdentifier } from '../records/certificate-record.ts'
+import { checkDates } from '../records/store-options.ts'
 import { RowReader } from './row-reader.ts'
 import type { ColumnValue, Row } from './row-reader.ts'
 
@@ -26,9 +27,10 @@ export const authorityColumns = [
   'details',
 ] as const
 
-/** The row of a list. */
+/** The row of a list. @throws ERR_INVALID_ARGUMENT for an invalid date */
 export function crlValues(crl: StoredCrl): ColumnValue[] {
   const { issuer, shard, number, thisUpdate, nextUpdate } = crl
+  checkDates('publish', { thisUpdate, nextUpdate })
   return [issuer, shard, number.toString(), crl.crl, thisUpdate.getTime(), nextUpdate.getTime()]
 }
 
@@ -50,9 +52,10 @@ export function crlNumberOfRow(row: Row): bigint {
   return BigInt(new RowReader('crls', row).matching('number', /^(?:0|[1-9]\d{0,48})$/, 'a decimal number'))
 }
 
-/** The row of an authority. */
+/** The row of an authority. @throws ERR_INVALID_ARGUMENT for an invalid date */
 export function authorityValues(record: AuthorityRecord): ColumnValue[] {
   const { id, state, certificate, chain, roots, keyId, keyVersion, since, version, details } = record
+  checkDates('update', { since })
   const lists = [packOctets(chain), packOctets(roots)]
   return [id, state, certificate, ...lists, keyId, keyVersion, since.getTime(), version, details ?? null]
 }

@@ -11,7 +11,7 @@ import { createTileDirectory } from '../../../src/adapters/files/index.ts'
 import { ApiKeyAuthenticator } from '../../../src/auth/index.ts'
 import type { Authenticator } from '../../../src/auth/index.ts'
 import { createLocalUpstream, createMemoryStorage } from '../../../src/ca/index.ts'
-import type { CaStorage } from '../../../src/ca/index.ts'
+import type { CaStorage, CertificateStore } from '../../../src/ca/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { Authorizer, callerIdentityPolicy, createIdentityProvider } from '../../../src/policy/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
@@ -260,6 +260,29 @@ it('CaStorage: a storage that ignores unknown options fails the case of each of 
     'refuses an unknown option, and a list without expectedNumber',
     'refuses an unknown option',
     'block-list: refuses an unknown option',
+  ])
+})
+
+it('CaStorage: a storage that takes any date fails the cases of its dates', async () => {
+  const open = async (): Promise<CaStorage> => {
+    const storage = createMemoryStorage()
+    const { certificates } = storage
+    const revoke: CertificateStore['revoke'] = (id, { reason, revokedAt }, options) => {
+      const isValid = (revokedAt as unknown) instanceof Date && !Number.isNaN(revokedAt.getTime())
+      return certificates.revoke(id, { reason, revokedAt: isValid ? revokedAt : new Date(0) }, options)
+    }
+    const taking = new Proxy(certificates, {
+      get: (_store, name) => {
+        const method: unknown = name === 'revoke' ? revoke : Reflect.get(certificates, name, certificates)
+        return typeof method === 'function' ? (method.bind(certificates) as unknown) : method
+      },
+    })
+    return { ...storage, certificates: taking }
+  }
+  const ofDates = contracts.CaStorage({ open }).filter(({ name }) => name.includes('invalid date'))
+  expect(ofDates).toHaveLength(6)
+  expect(await failingCases(ofDates)).toEqual([
+    'refuses a revocation or a query with an invalid date or reason',
   ])
 })
 

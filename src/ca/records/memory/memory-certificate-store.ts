@@ -34,7 +34,13 @@ import type {
   RevokedRecord,
   WriteOptions,
 } from '../certificate-store.ts'
-import { readPruneOptions, readRevokeOptions, readWriteOptions } from '../store-options.ts'
+import {
+  checkDates,
+  readPruneOptions,
+  readRevocation,
+  readRevokeOptions,
+  readWriteOptions,
+} from '../store-options.ts'
 import { ChangeLog } from './memory-indexes.ts'
 import { matches, octetsKept, recordOf, revokedRecordOf, statusOfRecord } from './memory-record.ts'
 import type { MemoryRecord } from './memory-record.ts'
@@ -111,6 +117,7 @@ export class MemoryCertificateStore implements CertificateStore {
 
   async recordIntent(intent: IssuanceIntent, options?: WriteOptions): Promise<void> {
     const { audit } = readWriteOptions('recordIntent', options)
+    checkDates('recordIntent', { notAfter: intent.notAfter, intendedAt: intent.intendedAt })
     for (const expired of this.#table.takeExpired(this.#clock.now())) this.#forgetChange(expired)
     this.#table.requireAddable(intent)
     this.#requireRenewable(intent.renews)
@@ -152,16 +159,18 @@ export class MemoryCertificateStore implements CertificateStore {
 
   async revoke(
     id: CertificateId,
-    { reason, revokedAt }: Revocation,
+    revocation: Revocation,
     options?: RevokeOptions,
   ): Promise<CertificateRecord> {
+    const { reason, atMs } = readRevocation(revocation)
     const { unrecorded, audit } = readRevokeOptions(options)
+    checkDates('revoke', { notBefore: unrecorded?.notBefore, notAfter: unrecorded?.notAfter })
     const known = unrecorded === undefined ? this.#table.require(id) : this.#table.get(id)
     this.#audit(audit)
     const record = known ?? this.#table.addUnrecorded(id, unrecorded as NonNullable<typeof unrecorded>)
     const before = record.revocation
     if (before !== undefined && !replacesRevocation(before.reason, reason)) return recordOf(record)
-    return this.#setRevocation(record, { reason, revokedAtMs: before?.revokedAtMs ?? revokedAt.getTime() })
+    return this.#setRevocation(record, { reason, revokedAtMs: before?.revokedAtMs ?? atMs })
   }
 
   async release(id: CertificateId, options?: WriteOptions): Promise<CertificateRecord> {

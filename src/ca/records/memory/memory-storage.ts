@@ -12,7 +12,7 @@ import type { AuditStore, SequencedEntry } from '../audit-store.ts'
 import type { AuthorityRecord, AuthorityStore, FencedWriteOptions } from '../authority-store.ts'
 import type { CaStorage } from '../ca-storage.ts'
 import type { KeyIdentifier } from '../certificate-record.ts'
-import { readFencedOptions, readPublishOptions } from '../store-options.ts'
+import { checkDates, readFencedOptions, readPublishOptions } from '../store-options.ts'
 import { requireLeaseTerms } from '../lease-store.ts'
 import type { Fence, Lease, LeaseStore } from '../lease-store.ts'
 import { MemoryCertificateStore } from './memory-certificate-store.ts'
@@ -156,6 +156,7 @@ class MemoryAuthorities implements AuthorityStore {
 
   async update(records: readonly AuthorityRecord[], options?: FencedWriteOptions): Promise<void> {
     const { fence, audit } = readFencedOptions('update', options)
+    for (const { since } of records) checkDates('update', { since })
     this.#leases.check(fence)
     for (const { id, version } of records) {
       const stored = this.#records.get(id)?.version ?? 0
@@ -195,6 +196,7 @@ class MemoryCrls implements CrlStore {
 
   async publish(crl: StoredCrl, options: PublishCrlOptions): Promise<void> {
     const { expectedNumber, fence, audit } = readPublishOptions(options)
+    checkDates('publish', { thisUpdate: crl.thisUpdate, nextUpdate: crl.nextUpdate })
     this.#leases.check(fence)
     const key = `${crl.issuer} ${crl.shard}`
     const last = this.#lists.get(key)?.number

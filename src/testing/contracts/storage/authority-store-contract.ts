@@ -10,7 +10,7 @@ import type { ContractCase } from '../contract-case.ts'
 import { withStaleFence } from './lease-store-contract.ts'
 import { casesOf } from './storage-cases.ts'
 import type { CaStorageContractOptions } from './storage-cases.ts'
-import { anyAuthority, anyIntent, unknownOption } from './storage-fixtures.ts'
+import { anyAuthority, anyIntent, invalidDate, unknownOption } from './storage-fixtures.ts'
 
 /** The cases of `AuthorityStore`. */
 export function authorityStoreContract(options: CaStorageContractOptions): readonly ContractCase[] {
@@ -62,6 +62,11 @@ export function authorityStoreContract(options: CaStorageContractOptions): reado
     'refuses an unknown option': async ({ authorities }) => {
       const one = anyAuthority()
       await refused('ERR_INVALID_ARGUMENT', () => authorities.update([one], unknownOption))
+      holds(!(await authorities.list()).some(({ id }) => id === one.id), 'a refused change is stored')
+    },
+    'refuses an invalid date': async ({ authorities }) => {
+      const one = { ...anyAuthority(), since: invalidDate }
+      await refused('ERR_INVALID_ARGUMENT', () => authorities.update([anyAuthority(), one]))
       holds(!(await authorities.list()).some(({ id }) => id === one.id), 'a refused change is stored')
     },
     'refuses a change with a stale epoch': async ({ authorities, leases }) => {

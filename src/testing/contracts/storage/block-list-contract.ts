@@ -6,7 +6,15 @@ import type { BlockedSubject, RenewalBlock, RenewalBlockStore } from '../../../c
 import { systemClock } from '../../../runtime/index.ts'
 import { refused, same } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
-import { anyIdentity, anyIntent, anyKeyIdentifier, idOf, issued, unknownOption } from './storage-fixtures.ts'
+import {
+  anyIdentity,
+  anyIntent,
+  anyKeyIdentifier,
+  idOf,
+  invalidDate,
+  issued,
+  unknownOption,
+} from './storage-fixtures.ts'
 
 /** The cases of `CaStorage.blocks`; they also pass for a storage without a block-list. */
 export function blockListContract({
@@ -20,6 +28,7 @@ export function blockListContract({
     'refuses an outcome that was blocked meanwhile': refusesOutcomes,
     'stores the audit entry of a change with the change': keepsEntries,
     'refuses an unknown option': refusesUnknownOptions,
+    'refuses an invalid date': refusesInvalidDate,
   }
   return Object.entries(cases).map(([name, test]) => ({
     name: `block-list: ${name}`,
@@ -96,6 +105,12 @@ async function refusesUnknownOptions(_storage: CaStorage, blocks: RenewalBlockSt
   await refused('ERR_INVALID_ARGUMENT', () => blocks.remove(kept, unknownOption))
   same(await blocks.remove(refusedOne), false, 'the removal of a block that was refused')
   same(await blocks.remove(kept), true, 'the removal of a block after a refused removal')
+}
+
+async function refusesInvalidDate(_storage: CaStorage, blocks: RenewalBlockStore): Promise<void> {
+  const subject = { identity: anyIdentity() }
+  await refused('ERR_INVALID_ARGUMENT', () => blocks.add({ ...block(subject), since: invalidDate }))
+  same(await blocks.remove(subject), false, 'the removal of a block that was refused')
 }
 
 async function keepsEntries({ audit }: CaStorage, blocks: RenewalBlockStore): Promise<void> {

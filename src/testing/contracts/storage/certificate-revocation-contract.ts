@@ -6,7 +6,15 @@ import type { IssuanceIntent, RevokedRecord } from '../../../ca/internal.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { refused, same } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
-import { anyIntent, anyKeyIdentifier, idOf, issued, revocation, unknownOption } from './storage-fixtures.ts'
+import {
+  anyIntent,
+  anyKeyIdentifier,
+  idOf,
+  invalidDate,
+  issued,
+  revocation,
+  unknownOption,
+} from './storage-fixtures.ts'
 
 /** The cases of `revoke`, `release` and `revocations`, each for a store that `contractCase` opens. */
 export function certificateRevocationContract(
@@ -17,6 +25,7 @@ export function certificateRevocationContract(
     contractCase('lets a hold become final, and every reason become keyCompromise', replacesRevocation),
     contractCase('releases only a hold', releasesHold),
     contractCase('refuses an unknown option of revoke and release', refusesUnknownOptions),
+    contractCase('refuses a revocation or a query with an invalid date or reason', refusesOddRevocations),
     contractCase('revokes an intended certificate', revokesIntended),
     contractCase('revokes a certificate without a record', revokesUnrecorded),
     contractCase('does not renew a revoked or unknown certificate', refusesRenewalOfRevoked),
@@ -69,6 +78,35 @@ async function refusesUnknownOptions(store: CertificateStore): Promise<void> {
   await refused('ERR_INVALID_ARGUMENT', () => store.release(held, unknownOption))
   same((await store.find(good))?.revocation, undefined, 'the revocation after a refused revoke')
   same((await store.find(held))?.revocation?.reason, 'certificateHold', 'the hold after a refused release')
+}
+
+async function refusesOddRevocations(store: CertificateStore): Promise<void> {
+  const good = await issued(store)
+  const { issuer, serialNumber, identity, keyIdentifier, notAfter, intendedAt } = anyIntent()
+  const stranger = { issuer, serialNumber }
+  const unrecorded = {
+    certificate: randomBytes(480),
+    identity,
+    keyIdentifier,
+    notBefore: intendedAt,
+    notAfter,
+  }
+  const refuse = (call: () => Promise<unknown>): Promise<void> => refused('ERR_INVALID_ARGUMENT', call)
+  for (const revokedAt of [invalidDate, undefined, '2026-01-01', 0] as readonly unknown[] as readonly Date[])
+    await refuse(() => store.revoke(good, { reason: 'superseded', revokedAt }))
+  for (const reason of [
+    'removeFromCRL',
+    'unknown',
+    undefined,
+  ] as readonly unknown[] as readonly 'superseded'[])
+    await refuse(() => store.revoke(good, revocation(reason)))
+  for (const odd of [{ notBefore: invalidDate }, { notAfter: invalidDate }])
+    await refuse(() =>
+      store.revoke(stranger, revocation('superseded'), { unrecorded: { ...unrecorded, ...odd } }),
+    )
+  await refuse(() => store.revocations({ issuer, notExpiredAt: invalidDate }))
+  same((await store.find(good))?.revocation, undefined, 'the revocation after a refused revoke')
+  same(await store.find(stranger), undefined, 'the record after a refused revoke')
 }
 
 async function revokesIntended(store: CertificateStore): Promise<void> {

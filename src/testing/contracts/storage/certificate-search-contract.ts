@@ -6,7 +6,15 @@ import type { CertificateQuery, PruneOptions } from '../../../ca/internal.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { holds, refused, same } from '../contract-case.ts'
 import type { ContractCase } from '../contract-case.ts'
-import { anyIdentity, anyIntent, anyKeyIdentifier, idOf, issued, unknownOption } from './storage-fixtures.ts'
+import {
+  anyIdentity,
+  anyIntent,
+  anyKeyIdentifier,
+  idOf,
+  invalidDate,
+  issued,
+  unknownOption,
+} from './storage-fixtures.ts'
 
 /** The cases of `query` and `prune`, each for a store that `contractCase` opens. */
 export function certificateSearchContract(
@@ -19,7 +27,7 @@ export function certificateSearchContract(
     contractCase('pages by a cursor that stays valid while records are added', pagesStably),
     contractCase('pages by expiry', pagesByExpiry),
     contractCase('pages by the time of issue if that order is requested', pagesByTimeOfIssue),
-    contractCase('refuses an undefined or unknown condition', refusesUndefined),
+    contractCase('refuses an undefined or unknown condition, and an invalid date', refusesUndefined),
     contractCase('prunes only records that expired longer ago than the look-back', prunes),
     contractCase('refuses to prune by an invalid time or look-back, or an unknown option', refusesOddPrunes),
     contractCase('settles intents that have expired', settlesIntents),
@@ -150,6 +158,8 @@ async function pagesByTimeOfIssue(store: CertificateStore): Promise<void> {
 }
 
 async function refusesUndefined(store: CertificateStore): Promise<void> {
+  for (const name of ['intendedFrom', 'intendedBefore', 'notAfterFrom', 'notAfterBefore'])
+    await refused('ERR_INVALID_ARGUMENT', () => store.query({ [name]: invalidDate }))
   for (const query of [{ identity: undefined }, { issuer: undefined, state: 'issued' }, { serial: '01' }])
     await refused('ERR_INVALID_ARGUMENT', () => store.query(query as unknown as CertificateQuery))
 }

@@ -14,6 +14,7 @@ import {
   idOf,
   issued,
   revocation,
+  invalidDate,
   unknownOption,
 } from './storage-fixtures.ts'
 
@@ -56,6 +57,7 @@ export function certificateStoreContract(options: CertificateStoreContractOption
     contractCase('accepts one of several concurrent intents with the same serial number', takesOneOfMany),
     contractCase('accepts an idempotency key once', takesIdempotencyKeyOnce),
     contractCase('refuses an unknown option of an intent or outcome', refusesUnknownOptions),
+    contractCase('refuses an intent with an invalid date', refusesOddDates),
     contractCase('copies octets in and out', copiesOctets),
     contractCase('returns frozen records', returnsFrozen),
     contractCase('returns nothing for an unknown certificate', knowsNothing),
@@ -141,6 +143,14 @@ async function refusesUnknownOptions(store: CertificateStore): Promise<void> {
     await refused('ERR_INVALID_ARGUMENT', () => store.recordOutcome(known, outcome, unknownOption))
   same(await store.find(other), undefined, 'the record of a refused intent')
   same((await store.find(known))?.state, 'intended', 'the state after refused outcomes')
+}
+
+async function refusesOddDates(store: CertificateStore): Promise<void> {
+  for (const odd of [{ notAfter: invalidDate }, { intendedAt: invalidDate }]) {
+    const intent = anyIntent(odd)
+    await refused('ERR_INVALID_ARGUMENT', () => store.recordIntent(intent))
+    same(await store.find(intent), undefined, 'the record of a refused intent')
+  }
 }
 
 async function copiesOctets(store: CertificateStore): Promise<void> {

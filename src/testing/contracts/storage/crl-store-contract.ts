@@ -6,7 +6,7 @@ import type { ContractCase } from '../contract-case.ts'
 import { withStaleFence } from './lease-store-contract.ts'
 import { casesOf } from './storage-cases.ts'
 import type { CaStorageContractOptions } from './storage-cases.ts'
-import { anyCrl, anyIntent, anyKeyIdentifier, unknownOption } from './storage-fixtures.ts'
+import { anyCrl, anyIntent, anyKeyIdentifier, invalidDate, unknownOption } from './storage-fixtures.ts'
 
 /** The cases of `CrlStore`. */
 export function crlStoreContract(options: CaStorageContractOptions): readonly ContractCase[] {
@@ -53,6 +53,14 @@ export function crlStoreContract(options: CaStorageContractOptions): readonly Co
       same(await crls.last(crl.issuer, ''), undefined, 'the list of refused calls')
     },
     'prunes the lists of issuers without records': prunesLists,
+    'refuses a list with an invalid date': async ({ crls }) => {
+      const one = anyCrl()
+      for (const odd of [{ thisUpdate: invalidDate }, { nextUpdate: invalidDate }])
+        await refused('ERR_INVALID_ARGUMENT', () =>
+          crls.publish({ ...one, ...odd }, { expectedNumber: undefined }),
+        )
+      same(await crls.last(one.issuer, one.shard), undefined, 'the list after a refused one')
+    },
     'refuses a list with a stale epoch': async ({ crls, leases }) => {
       const crl = anyCrl()
       await withStaleFence(leases, (fence) => crls.publish(crl, { expectedNumber: undefined, fence }))
