@@ -48,7 +48,7 @@ export function encodeAuditRecord(record: AuditRecord): Uint8Array {
   return octets
 }
 
-/** Reads what `encodeAuditRecord` writes. @throws ERR_JSON, ERR_AUDIT_LOG not a record of version 1 */
+/** Parses the output of `encodeAuditRecord`. @throws ERR_JSON, ERR_AUDIT_LOG not a record of version 1 */
 export function decodeAuditRecord(octets: Uint8Array): AuditRecord {
   const json = parseJson(octets, { maxBytes: maxEntryBytes })
   if (!isJsonObject(json) || json['v'] !== 1)

@@ -14,15 +14,15 @@ import type { NoteKey } from './signed-note.ts'
 
 /** Options of `createReceiptChecker`. @inline */
 export interface ReceiptCheckerOptions {
-  /** The keys of the logs that are known: `log.key`, or what `parseNoteKey` reads. At least one. */
+  /** The keys of the accepted logs: `log.key`, or the result of `parseNoteKey`. At least one. */
   readonly logs: readonly NoteKey[]
   /** Witnesses each of which must have cosigned the checkpoint of a receipt. Default: none. */
   readonly witnesses?: readonly NoteKey[]
 }
 
 /**
- * Verifies that a certificate is in the audit log of its CA, by the receipt that came with it: for
- * `X509SvidValidator`, which then refuses a certificate that is in no log that is known.
+ * Verifies that a certificate is in the audit log of its CA, by the receipt that its holder sent. With it,
+ * `X509SvidValidator` refuses a certificate that is in none of the accepted logs.
  *
  * @throws ERR_INVALID_ARGUMENT without a log
  * @example
@@ -62,7 +62,7 @@ export function createReceiptChecker(options: ReceiptCheckerOptions): ReceiptChe
   })
 }
 
-/** @throws what `verify` throws for the last key, where it does for every one */
+/** @throws the error of `verify` for the last key, if it fails for every key */
 function verifyByOneOf([key, ...others]: readonly NoteKey[], verify: (key: NoteKey) => void): void {
   try {
     verify(key as NoteKey)
@@ -102,7 +102,9 @@ function parseCertificateReceipt(text: string): AuditReceipt & { readonly entry:
   }
 }
 
-/** The record is of an issuance, and of this very certificate. @throws ERR_AUDIT_LOG, ERR_JSON */
+/**
+ * Checks that the record is about the issuance of exactly this certificate. @throws ERR_AUDIT_LOG, ERR_JSON
+ */
 function requireIssuance(entry: Uint8Array, leaf: Certificate): void {
   const { event, certificateSha256 } = decodeAuditRecord(entry)
   const wanted = createHash('sha256').update(leaf.der).digest('hex')

@@ -53,7 +53,7 @@ export function formatNoteKey({ name, type, id, publicKey }: NoteKey): string {
   return `${name}+${toHex(id)}+${encodeBase64(Buffer.concat([Uint8Array.of(typeOctets[type]), publicKey]))}`
 }
 
-/** Reads what `formatNoteKey` writes. @throws ERR_NOTE_INVALID */
+/** Parses the output of `formatNoteKey`. @throws ERR_NOTE_INVALID */
 export function parseNoteKey(line: string): NoteKey {
   const [, name = '', id = '', data = ''] =
     /^([^+\s]{1,256})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,64})$/.exec(line) ?? []

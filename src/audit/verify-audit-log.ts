@@ -84,7 +84,7 @@ export async function verifyAuditLog(given: VerifyAuditLogOptions): Promise<Audi
   return findings.report(checkpoint.size)
 }
 
-/** Of a text that is not signed by the key of the log nothing is believed: that is a finding. */
+/** A checkpoint that is not signed by the key of the log is a finding, and none of its content is used. */
 function readSeen(
   { seen, key }: VerifyAuditLogOptions,
   findings: Findings,
@@ -116,7 +116,8 @@ async function readSignedCheckpoint(
 }
 
 /**
- * The hash of each entry in its bundle. If it differs from the hash in the tile, the entry was changed later.
+ * Computes the hash of each entry in its bundle. If it differs from the hash in the tile, the entry was
+ * changed later.
  */
 async function readLeaves(
   tiles: Pick<TileStore, 'read'>,
@@ -171,8 +172,8 @@ function noteCertificate(
 }
 
 /**
- * The root over the entries themselves, so that tiles that were changed together with their entries are
- * detected.
+ * Computes the root over the entries themselves, which detects tiles that were changed together with their
+ * entries.
  */
 async function compareRoots(
   checkpoint: Checkpoint,

@@ -21,8 +21,8 @@ export interface AuthenticationRequest {
 /** The client's side of a TLS handshake. @inline */
 export interface TlsPeer {
   /**
-   * As the client sent it, leaf first; empty if it sent none. The handshake
-   * proves possession of the leaf's key only.
+   * The chain as the client sent it, leaf first; empty if it sent none. The handshake proves possession of
+   * the leaf's key only.
    */
   readonly presentedChain: readonly Certificate[]
   /** The chain that the TLS stack itself verified; empty if it verified none. */
@@ -77,8 +77,8 @@ export interface Authenticator {
 }
 
 /**
- * What an authenticator throws for a credential that was sent and is not
- * valid; made by `authenticationError`.
+ * The error of an authenticator for a credential that was sent and is not valid; created by
+ * `authenticationError`.
  *
  * @inline
  */

@@ -57,7 +57,7 @@ export interface ClientCertificateAuthenticatorOptions extends Pick<
  *
  * The whole presented chain is verified on every call, also on a long-lived or resumed connection: the
  * handshake may be older than the current trust bundle or a revocation. The extended key usage `clientAuth`
- * is required where the certificate has that extension. The claims are `serialNumber`, `notAfter` and
+ * is required if the certificate has that extension. The claims are `serialNumber`, `notAfter` and
  * `revocation`: `checked`, or `unchecked` with `dangerouslyWithoutRevocation`.
  *
  * @example
@@ -174,5 +174,8 @@ function revocationOf(
 
 const maxChainLength = 10
 
-/** The client chooses the keys in its chain: enough for two signatures of P-521 and as many of their CRLs. */
+/**
+ * The budget for signatures. The client chooses the keys in its chain, so the limit allows only two
+ * signatures of P-521 and two of their CRLs.
+ */
 const peerBudget = { maxSignatureChecks: 40 }

@@ -14,8 +14,8 @@ export interface CompositeAuthenticatorOptions {
   readonly authenticators: readonly Authenticator[]
   /**
    * The effect of an invalid credential. `deny` ends the call. `try-next` continues with the next
-   * authenticator, as Istio does, where a stale client certificate beside a valid token is allowed. If no
-   * authenticator returns a caller, the first failure is thrown. Default `deny`.
+   * authenticator, as Istio does: then an expired client certificate together with a valid token is accepted.
+   * If no authenticator returns a caller, the first failure is thrown. Default `deny`.
    */
   readonly onFailure?: 'deny' | 'try-next' | undefined
   /**

@@ -31,7 +31,8 @@ export interface AuditFileOptions {
  *
  * @throws ERR_INVALID_ARGUMENT; ERR_STORE_UNAVAILABLE from the sink, with path and reason
  * @example
- * ```ts const sinks = [createAuditFile({ path: '/var/log/ca/audit.jsonl' })]
+ * ```ts
+ * const sinks = [createAuditFile({ path: '/var/log/ca/audit.jsonl' })]
  * ```
  */
 export function createAuditFile(

@@ -16,8 +16,9 @@ import { codeOf, syncDirectory } from './file-access.ts'
  * @throws ERR_STORE_UNAVAILABLE from `read` and `write`, with the path and the reason of the system;
  *   ERR_STORE_CONFLICT from `write` of a checkpoint if another process has written a later one, or is writing
  * @example
- * ```ts const tiles = createTileDirectory('/var/lib/ca/audit') const log = await openAuditLog({ origin,
- * signer, entries: storage.audit, tiles })
+ * ```ts
+ * const tiles = createTileDirectory('/var/lib/ca/audit')
+ * const log = await openAuditLog({ origin, signer, entries: storage.audit, tiles })
  * ```
  */
 export function createTileDirectory(directory: string): TileStore {

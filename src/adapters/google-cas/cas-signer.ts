@@ -36,8 +36,10 @@ export interface CasSigner extends RemoteSigner, AsyncDisposable {}
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
- * ```ts const cas = createCasSigner({ pool: 'projects/p/locations/europe-west1/caPools/mesh', accessToken:
- * readPassphrase }) await createRegistrationAuthority({ trustDomain: 'example.org', signer: cas })
+ * ```ts
+ * const cas = createCasSigner({ pool: 'projects/p/locations/europe-west1/caPools/mesh', accessToken:
+ * readPassphrase })
+ * await createRegistrationAuthority({ trustDomain: 'example.org', signer: cas })
  * ```
  */
 export function createCasSigner(options: CasSignerOptions): CasSigner {

@@ -27,8 +27,10 @@ export interface AuthorizationInterceptorOptions extends RequestGuardOptions {
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_PEER_NOT_INSTALLED
  * @example
- * ```ts import { Server } from '@grpc/grpc-js' const interceptor = await authorizationInterceptor({
- * authorizer, authenticator }) const server = new Server({ interceptors: [interceptor] })
+ * ```ts
+ * import { Server } from '@grpc/grpc-js'
+ * const interceptor = await authorizationInterceptor({ authorizer, authenticator })
+ * const server = new Server({ interceptors: [interceptor] })
  * ```
  */
 export async function authorizationInterceptor(

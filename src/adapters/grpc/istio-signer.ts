@@ -30,8 +30,9 @@ export interface IstioSignerOptions {
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
- * ```ts const remoteSigner = createIstioSigner({ client, roots: [root] }) await createRegistrationAuthority({
- * trustDomain: 'example.org', signer: remoteSigner })
+ * ```ts
+ * const remoteSigner = createIstioSigner({ client, roots: [root] })
+ * await createRegistrationAuthority({ trustDomain: 'example.org', signer: remoteSigner })
  * ```
  */
 export function createIstioSigner(options: IstioSignerOptions): RemoteSigner {

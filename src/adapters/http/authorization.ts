@@ -63,9 +63,10 @@ export interface HttpAuthorization {
  *
  * @throws ERR_INVALID_ARGUMENT, also without `authenticator` and `peerIdOf`: no caller would have an identity
  * @example
- * ```ts import { createServer } from 'node:http' const guard = httpAuthorization({ authorizer, authenticator,
- * logger: console }) createServer((request, response) => guard.express(request, response, () =>
- * response.end('hello')))
+ * ```ts
+ * import { createServer } from 'node:http'
+ * const guard = httpAuthorization({ authorizer, authenticator, logger: console })
+ * createServer((request, response) => guard.express(request, response, () => response.end('hello')))
  * ```
  */
 export function httpAuthorization(options: HttpAuthorizationOptions): HttpAuthorization {

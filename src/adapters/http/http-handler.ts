@@ -75,7 +75,9 @@ export type HttpHandler = (request: IncomingMessage, response: ServerResponse, n
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
- * ```ts import { createServer } from 'node:http' createServer(createHttpHandler({ authority })).listen(8080)
+ * ```ts
+ * import { createServer } from 'node:http'
+ * createServer(createHttpHandler({ authority })).listen(8080)
  * ```
  */
 export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {

@@ -13,15 +13,15 @@ export interface Statement {
   readonly text: string
 }
 
-/** A statement that is prepared under a name that its text gives it. */
+/** A statement that is prepared under a name derived from its text. */
 export function prepared(text: string): Statement {
   return { name: `spki_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`, text }
 }
 
-/** Has one statement done, inside a transaction. */
+/** Runs one statement inside a transaction. */
 export type Run = (statement: Statement, ...values: readonly unknown[]) => Promise<readonly Row[]>
 
-/** What connections are made with. */
+/** The settings of connections. */
 export interface ConnectionsOptions {
   readonly pool: PostgresPool
   readonly statementTimeoutMs: number
@@ -33,7 +33,7 @@ export interface ConnectionsOptions {
 export class Connections {
   readonly #options: ConnectionsOptions
   readonly #ready = new WeakSet<PostgresClient>()
-  /** Connections whose server has warned since the last statement was sent. */
+  /** Connections whose server has sent a warning since the last statement. */
   readonly #warned = new WeakSet<PostgresClient>()
   readonly #ignore = (): void => undefined
   readonly #guard = (client: PostgresClient): void => void client.on('error', this.#ignore)
@@ -47,13 +47,13 @@ export class Connections {
     options.pool.on('connect', this.#guard)
   }
 
-  /** Takes its listeners from the pool. */
+  /** Removes the listeners of this store from the pool. */
   detach(): void {
     this.#options.pool.off('error', this.#ignore)
     this.#options.pool.off('connect', this.#guard)
   }
 
-  /** One statement, which is a transaction of its own. @throws ERR_STORE_UNAVAILABLE; errors of the server */
+  /** Runs one statement as its own transaction. @throws ERR_STORE_UNAVAILABLE; errors of the server */
   async query(statement: Statement, ...values: readonly unknown[]): Promise<readonly Row[]> {
     return this.#attempts(() =>
       this.#withClient(async (client) => {
@@ -65,7 +65,7 @@ export class Connections {
   }
 
   /**
-   * A transaction: `perform` may be called again after a deadlock. `start` begins it.
+   * Runs a transaction, which the statement `start` begins. `perform` may be called again after a deadlock.
    * @throws ERR_STORE_UNAVAILABLE; what `perform` throws; errors of the server
    */
   async transaction<Answer>(
@@ -96,8 +96,8 @@ export class Connections {
   }
 
   /**
-   * A wait for a synchronous standby that was cancelled, by a time limit for example, ends with a warning and
-   * an ordinary answer: the commit is on this server alone.
+   * If the wait for a synchronous standby is cancelled, for example by a time limit, the server sends a
+   * warning and an ordinary answer: the commit is only on this server.
    */
   #requireDurable(client: PostgresClient): void {
     if (!this.#warned.has(client)) return
@@ -215,8 +215,8 @@ export class Connections {
 }
 
 /**
- * Every statement is served by an index. A plan that was cached while the table was small must not read all
- * of it when it has grown.
+ * Every statement can use an index. A plan that was cached while the table was small must not read the whole
+ * table when it has grown.
  */
 const sessionSettings = {
   default_transaction_isolation: 'read committed',
@@ -240,21 +240,24 @@ const durability: Statement = {
     `SELECT current_setting('synchronous_commit') AS synchronous_commit, current_user AS role, ` +
     'current_database() AS database, pg_is_in_recovery() AS is_standby',
 }
-/** Begins a transaction. Others may follow in its text. */
+/** Begins a transaction. The text of a statement may contain further statements after it. */
 export const begin: Statement = { text: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE' }
 const commit: Statement = { text: 'COMMIT' }
 const rollback: Statement = { text: 'ROLLBACK' }
 
-/** Of this store alone: parsers that the process registered with `pg` do not change what it reads. */
+/**
+ * Type parsers of this store only: parsers that the process registered with `pg` do not change the values
+ * that it reads.
+ */
 const types = {
   getTypeParser: (oid: number): ((value: string) => unknown) => (oid === byteaOid ? octetsOf : asText),
 }
 const octetsOf = (value: string): Uint8Array => Buffer.from(value.slice(2), 'hex')
 const asText = (value: string): string => value
 const byteaOid = 17
-/** SQLSTATE of a warning without one of its own. */
+/** The SQLSTATE of warnings without a specific code. */
 const warning = '01000'
 const maxAttempts = 5
 const graceMs = 5000
-/** A busy event loop is not a stopped process. */
+/** The minimum idle time: a busy event loop must not be mistaken for a suspended process. */
 const minIdleMs = 3000

@@ -5,9 +5,9 @@ import { PkiError } from '../../errors/index.ts'
 import type { Connections, Run } from './connections.ts'
 import { migrations as allMigrations } from './schema.ts'
 
-/** What a store is opened with. */
+/** The inputs for opening a store. */
 export interface SchemaSetup {
-  /** Its name, which `requireSchemaName` has checked. */
+  /** The name of the schema, which `requireSchemaName` has checked. */
   readonly schema: string
   readonly owner: string
   readonly nowMs: number
@@ -49,7 +49,7 @@ export async function openSchema(
   })
 }
 
-/** 0 where there are no tables. @throws ERR_STORE_SCHEMA */
+/** The version of the schema; 0 if there are no tables. @throws ERR_STORE_SCHEMA */
 async function versionOf(run: Run, schema: string, known: number): Promise<number> {
   const tables = await run(
     {
@@ -100,8 +100,8 @@ async function recordTime(run: Run, { schema, nowMs, acceptEarlierClock }: Schem
 }
 
 /**
- * Records a time and returns the latest one. Never one above the server's clock: a process whose clock is
- * fast must not stop the others.
+ * Records a time and returns the latest one. The time is never above the server's clock: a process whose
+ * clock is fast must not stop the others.
  */
 export function timeStatement(schema: string, setsBack = false): { readonly text: string } {
   const given = `least($1::bigint, ${serverTimeSql})`

@@ -13,7 +13,7 @@ export interface PostgresClient {
     readonly values?: unknown[]
     readonly types?: { getTypeParser(oid: number, format?: string): (value: string) => unknown }
   }): Promise<{ readonly rows: readonly Row[]; readonly command: string }>
-  /** `true` closes the connection instead of giving it back. */
+  /** `true` closes the connection instead of returning it to the pool. */
   release(destroy?: boolean): void
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'notice', listener: (notice: { readonly code?: string | undefined }) => void): unknown
@@ -29,7 +29,10 @@ export interface PostgresPool {
   off(event: 'connect', listener: (client: PostgresClient) => void): unknown
 }
 
-/** Where the server is; what is absent comes from the variables of libpq, such as PGHOST. @inline */
+/**
+ * The address of the server; absent members come from the environment variables of libpq, such as PGHOST.
+ * @inline
+ */
 export interface PostgresConnection {
   /** A name, an address, or the directory of a Unix socket. */
   readonly host?: string | undefined
@@ -39,8 +42,8 @@ export interface PostgresConnection {
   /** A function is called for each connection, so that a password can change. */
   readonly password?: string | (() => string | Promise<string>) | undefined
   /**
-   * Options of TLS; `true` verifies the server against the roots of Node. Default: without TLS. A key that is
-   * present and undefined is refused.
+   * Options of TLS; `true` verifies the server against the roots of Node. Default: without TLS. A key with
+   * the value undefined is refused.
    */
   readonly ssl?: boolean | ConnectionOptions
 }

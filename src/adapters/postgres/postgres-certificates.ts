@@ -49,7 +49,7 @@ import type { RevocationWrite } from './writes/revocation-writes.ts'
 import type { StoreCalls } from './store-calls.ts'
 import { WriteLane } from './writes/write-lane.ts'
 
-/** What the store is made from. */
+/** The dependencies of the store. */
 export interface CertificatesContext {
   readonly connections: Connections
   readonly calls: StoreCalls
@@ -208,7 +208,7 @@ function octetsIn(values: readonly (ColumnValue | Uint8Array)[]): number {
   return sum
 }
 
-/** A transaction for each step of so many records: others wait for no more than that. */
+/** The number of records in each transaction, so that other transactions do not wait longer. */
 const stepSize = 1000
 // What another process is changing now is left to the next call.
 const lapseSql = (table: string): string =>

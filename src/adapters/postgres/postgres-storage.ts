@@ -24,20 +24,20 @@ import { oneTimeStore } from './writes/one-time-values.ts'
 /** Options of `createPostgresStorage`. @inline */
 export interface PostgresStorageOptions {
   /**
-   * Where the server is: `postgres://…`, or its parts. Default: the variables of libpq (`PGHOST`, …). A Unix
-   * socket or TLS; a password is only as safe as the connection.
+   * The address of the server: `postgres://…`, or its parts. Default: the environment variables of libpq
+   * (`PGHOST`, …). Use a Unix socket or TLS: without TLS, a password can be read on the network.
    */
   readonly connection?: string | PostgresConnection
   /**
-   * A `pg.Pool` instead of a connection. Its sessions get settings of this store, so nothing else should use
-   * it. Its creator closes it.
+   * A `pg.Pool` instead of a connection. The store changes the settings of its sessions, so no other code
+   * should use it. The code that creates it must close it.
    */
   readonly pool?: PostgresPool
   /** The schema that has the tables; created if it does not exist. Default `spiffe_pki`. */
   readonly schema?: string
   /**
    * The CA that the store belongs to, such as its trust domain: written when the store is created, and
-   * compared ever after. Default ''.
+   * compared at each opening. Default ''.
    */
   readonly owner?: string
   /**
@@ -46,24 +46,25 @@ export interface PostgresStorageOptions {
    */
   readonly acceptEarlierClock?: boolean
   /**
-   * Calls that may wait. Intents are refused above it, and everything else above four times it. Default
-   * 10,000.
+   * Maximum number of waiting calls. Above it intents are refused; above four times the maximum all other
+   * calls are refused too. Default 10,000.
    */
   readonly maxQueued?: number | undefined
-  /** Writes of one transaction. Default 512. */
+  /** Maximum number of writes in one transaction. Default 512. */
   readonly maxBatch?: number | undefined
-  /** Connections, where no pool is given. Default 8. */
+  /** Maximum number of connections, if `pool` is absent. Default 8. */
   readonly maxConnections?: number | undefined
   /** The longest time of one statement, in milliseconds. Default 10,000. */
   readonly statementTimeoutMs?: number | undefined
   /**
-   * The longest wait for a lock, in milliseconds. As long, and at least 3,000, may a process pause inside a
-   * transaction before the server ends it: a stopped process does not hold up the others. Default 3,000.
+   * The longest wait for a lock, in milliseconds. A process may pause inside a transaction for the same time,
+   * and at least 3,000 ms, before the server ends its session, so that a suspended process does not block the
+   * others. Default 3,000.
    */
   readonly lockTimeoutMs?: number | undefined
   /**
-   * Maximum number of unused one-time values; more are refused until some expire. Each process counts now
-   * and then, so several together can store slightly more. Default 1,000,000.
+   * Maximum number of unused one-time values; more are refused until some expire. Each process counts from
+   * time to time, so several together can store slightly more. Default 1,000,000.
    */
   readonly maxOneTimeValues?: number | undefined
   readonly clock?: Clock | undefined
@@ -73,29 +74,29 @@ export interface PostgresStorageOptions {
 export interface PostgresStorage extends CaStorage {
   readonly blocks: NonNullable<CaStorage['blocks']>
   /**
-   * Values for one use, such as join tokens and nonces: of all processes, one takes each value. They expire
-   * by the server's clock.
+   * Values for one use, such as join tokens and nonces: only one of all processes can take a value. They
+   * expire by the server's clock.
    */
   readonly oneTimeValues: OneTimeStore
   /**
-   * Why the last write was not written: ERR_STORE_UNAVAILABLE, until a write succeeds. Undefined while it
-   * works.
+   * The error of the last write that failed: ERR_STORE_UNAVAILABLE, until a write succeeds. Undefined while
+   * the store works.
    */
   readonly failure: PkiError | undefined
-  /** Calls that are not answered yet. */
+  /** The number of calls without a result. */
   readonly pending: number
 }
 
 /**
  * Opens the store of a CA, or creates it. Every write is committed with `synchronous_commit` before its call
- * resolves; writes that come together share a transaction. Several processes may have it open: all issue, and
- * what one process at a time may do is fenced by the epoch of a lease.
+ * resolves; concurrent writes share a transaction. Several processes may have it open: all of them issue.
+ * Writes that only one process at a time may make carry the epoch of a lease.
  *
  * A connection that ends during a commit leaves the outcome unknown: the call fails with
- * ERR_STORE_UNAVAILABLE, and a retry with the same idempotency key finds what was recorded.
+ * ERR_STORE_UNAVAILABLE, and a retry with the same idempotency key finds the recorded certificate.
  *
  * @throws ERR_STORE_SCHEMA for a newer schema or another program's tables; ERR_STORE_OWNER; ERR_STORE_CLOCK;
- * ERR_STORE_UNAVAILABLE, also where `synchronous_commit` is off; ERR_PEER_NOT_INSTALLED; ERR_INVALID_ARGUMENT
+ *   ERR_STORE_UNAVAILABLE, also if `synchronous_commit` is off; ERR_PEER_NOT_INSTALLED; ERR_INVALID_ARGUMENT
  * @example
  * ```ts
  * const connection = { host: '/run/postgresql', database: 'ca' }

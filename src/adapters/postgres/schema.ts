@@ -1,9 +1,9 @@
 // The schema of the database, one step per version.
 
 /**
- * The SQL of each version, from the one before; `S` is the quoted name of the schema. docs/guides/storage.md
- * has the meaning of tables and columns. A released step is never changed, because existing stores were
- * created by it.
+ * The SQL for each version, applied to the previous one; `S` is the quoted name of the schema.
+ * docs/guides/storage.md describes tables and columns. A released step is never changed, because existing
+ * stores were created by it.
  */
 export const migrations: readonly ((S: string) => string)[] = [
   (S) => `

@@ -3,7 +3,7 @@
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { storeError } from './store-errors.ts'
 
-/** Counts the calls that are not answered yet. */
+/** Counts the calls without a result. */
 export class StoreCalls {
   readonly #maxQueued: number
   #failure: PkiError | undefined
@@ -20,7 +20,7 @@ export class StoreCalls {
     return this.#pending
   }
 
-  /** Why the last write was not written. */
+  /** The error of the last write that failed. */
   get failure(): PkiError | undefined {
     return this.#failure
   }
@@ -30,7 +30,10 @@ export class StoreCalls {
     return this.#call(perform, 4 * this.#maxQueued)
   }
 
-  /** What was begun is ended: only intents, of which all else follows, are refused at the limit itself. */
+  /**
+   * Started work is completed: at the limit itself only intents are refused, because all other calls follow
+   * from them.
+   */
   async write<Answer>(perform: () => Promise<Answer>, isIntent = false): Promise<Answer> {
     try {
       const answer = await this.#call(perform, isIntent ? this.#maxQueued : 4 * this.#maxQueued)

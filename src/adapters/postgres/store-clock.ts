@@ -5,7 +5,10 @@ import type { Clock } from '../../runtime/index.ts'
 import type { Connections } from './connections.ts'
 import { timeStatement } from './open-schema.ts'
 
-/** Compares at every intent, and records the time at most once a second. */
+/**
+ * Compares the clock with the latest recorded time at every intent, and records the time at most once a
+ * second.
+ */
 export class StoreClock {
   readonly #connections: Connections
   readonly #schema: string

@@ -9,7 +9,7 @@ function sqlStateOf(error: unknown): string | undefined {
   return typeof code === 'string' && severity !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
-/** Whether the server rolled back for a reason that a second attempt may not meet. */
+/** Whether the server rolled back for a reason that may not occur again in a second attempt. */
 export function isRetryable(error: unknown): boolean {
   const state = sqlStateOf(error)
   return state === '40001' || state === '40P01'

@@ -19,9 +19,8 @@ export class LabelLimit {
   }
 
   /**
-   * A value for every label of the metric: what is not given is empty; too long is cut off; a set beyond
-   * the limit
-   * becomes `other` in every label, so that callers cannot fill the registry.
+   * A value for every label of the metric. A missing value is empty, and a long one is cut. Above the limit
+   * of sets every label has the value `other`, so that callers cannot fill the registry.
    *
    * @throws ERR_INVALID_ARGUMENT for a label that the metric does not have
    */
@@ -47,7 +46,7 @@ export class LabelLimit {
   }
 }
 
-/** Without control characters and lone surrogates, which the exposition format cannot carry. */
+/** Removes control characters and lone surrogates, which the exposition format does not allow. */
 function textOf(value: unknown, maxLength: number): string {
   const text = typeof value === 'string' ? value : ''
   return text

@@ -14,16 +14,16 @@ type Labels = Readonly<Record<string, string>>
 
 /** Options of `createPrometheusMetrics`. @inline */
 export interface PrometheusMetricsOptions {
-  /** Where the metrics are registered. Default: the global registry of `prom-client`. */
+  /** The registry of the metrics. Default: the global registry of `prom-client`. */
   readonly registry?: Registry | undefined
-  /** The package, where it is not to be loaded from here. Default: `import('prom-client')`. */
+  /** Another copy of the package. Default: `import('prom-client')`. */
   readonly client?: PromClient | undefined
   /**
-   * How many sets of label values one metric may have; further ones are counted under the value `other`.
+   * Maximum number of sets of label values of one metric; further ones are counted under the value `other`.
    * Default 1,000.
    */
   readonly maxLabelSets?: number | undefined
-  /** The longest label value in characters; the rest is cut off. Default 128. */
+  /** Maximum length of a label value in characters; longer ones are cut. Default 128. */
   readonly maxLabelLength?: number | undefined
 }
 

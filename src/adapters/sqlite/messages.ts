@@ -40,7 +40,7 @@ export interface StoreOperations {
   /** False if the key has a value that has not expired. */
   addOneTime: (values: readonly ColumnValue[], maximum: number) => boolean
   takeOneTime: (key: string) => string | null
-  /** One step of at most 1,000 records. */
+  /** Prunes at most 1,000 records. */
   prune: (nowMs: number, lookBackMs: number) => { readonly lapsed: number; readonly removed: number }
   lastCrl: (issuer: string, shard: string) => Row | null
   crls: () => readonly Row[]
@@ -73,7 +73,7 @@ export interface StoreOperations {
 
 /** Operations in the order in which they were called. */
 export interface StoreRequest {
-  /** By the clock of the store. */
+  /** The time of the request, by the clock of the store. */
   readonly nowMs: number
   readonly operations: readonly (readonly [
     id: number,
@@ -85,7 +85,7 @@ export interface StoreRequest {
 /** Requests a snapshot of the file while operations continue. */
 export interface CopyRequest {
   readonly id: number
-  /** An empty file. */
+  /** The path of the empty file for the copy. */
   readonly copyTo: string
 }
 

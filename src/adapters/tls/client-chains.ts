@@ -5,9 +5,10 @@ import type { X509Certificate } from 'node:crypto'
 import type { Certificate } from '../../x509/index.ts'
 
 /**
- * At most so many chains, with at most so many octets of certificates. When there is no room all are
- * forgotten, and servers change their ticket keys: a session without its chain here cannot be resumed, so its
- * client gets a full handshake. One chain at a time could not be forgotten: ticket keys are of all sessions.
+ * Stores the chains of clients, up to a maximum number of chains and of octets. Above a maximum all chains
+ * are removed and servers change their ticket keys: a session without its stored chain must not be resumed,
+ * so its client must make a full handshake. Single chains cannot be removed, because ticket keys apply to all
+ * sessions.
  */
 export class ClientChains {
   readonly #chains = new Map<string, readonly Certificate[]>()
@@ -44,7 +45,7 @@ export class ClientChains {
     this.#octets = octets
   }
 
-  /** Calls `listener` whenever all chains have been forgotten. Returns what ends the calls. */
+  /** Calls `listener` whenever all chains were removed. Returns a function that stops the calls. */
   onForgotten(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => {
@@ -63,7 +64,10 @@ function octetsOf(chain: readonly Certificate[]): number {
   return chain.reduce((sum, { der }) => sum + der.length, 0)
 }
 
-/** In the form of `fingerprint256`: encoding a resumed leaf to hash it here takes twice as long. */
+/**
+ * The key has the form of `fingerprint256`, because encoding a resumed leaf to hash it here takes twice as
+ * long.
+ */
 function fingerprintOf(der: Uint8Array): string {
   const hex = createHash('sha256').update(der).digest('hex').toUpperCase()
   return hex.replace(/..(?=.)/g, '$&:')

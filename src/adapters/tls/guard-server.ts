@@ -140,7 +140,7 @@ function requireUnguarded(server: Server): void {
 
 /**
  * HTTP/2 closes after the streams in progress, HTTP/1 when idle or after the response in progress; other
- * protocols after what was written. A half-closed connection would carry on what its client sends.
+ * protocols after what was written. A half-closed connection would still process data from its client.
  */
 function drain(socket: TLSSocket, sessions: Sessions): void {
   const session = sessions.get(socket)
@@ -158,8 +158,8 @@ function drain(socket: TLSSocket, sessions: Sessions): void {
 }
 
 /**
- * The new certificate, with what the application chose for its handshakes, such as fewer ciphers or a higher
- * minimum version: Node forgets it where a new context does not repeat it.
+ * The new certificate, with the application's own settings for handshakes, such as fewer ciphers or a higher
+ * minimum version: Node drops them if a new context does not repeat them.
  */
 function renewedContext(server: Server, credentials: TlsCredentials): SecureContextOptions {
   const known: SecureContextOptions = server as object
@@ -186,7 +186,7 @@ const chosen = [
   'sessionTimeout',
 ] as const satisfies readonly (keyof SecureContextOptions)[]
 
-/** The HTTP/2 session of a socket, whose streams the socket does not know. */
+/** The HTTP/2 sessions by socket; the socket itself has no reference to its session. */
 type Sessions = WeakMap<object, ServerHttp2Session>
 
 /** Node's own default is 120 s. */

@@ -26,13 +26,13 @@ interface VerifierOptions {
   readonly clock: Clock
 }
 
-/** A chain that was verified, and what the verdict depended on. */
+/** A verified chain, and the inputs of its verdict. */
 interface AcceptedChain {
   readonly peer: TlsPeerIdentity
   readonly purpose: PeerPurpose
   /**
-   * Bundles are immutable: other roots are another object. Held weakly, as a bundle that was replaced, with
-   * the keys that it has verified with, is of no use.
+   * Bundles are immutable, so changed roots are another object. The reference is weak, so that a replaced
+   * bundle and its imported keys can be collected.
    */
   readonly bundle: WeakRef<TrustBundle> | undefined
   /** The time in which every certificate of the path is valid. */
@@ -42,11 +42,11 @@ interface AcceptedChain {
 
 /** Verifies peers of TLS connections. */
 export class PeerVerifier {
-  /** Of the clients that were accepted. */
+  /** The chains of the accepted clients. */
   readonly chains: ClientChains = new ClientChains()
   readonly #validator: X509SvidValidator
   readonly #options: VerifierOptions
-  /** By the list that `verify` has returned; a resumed peer has the same list. */
+  /** Keyed by the array that `verify` has returned; a resumed peer has the same array. */
   readonly #accepted = new WeakMap<readonly Certificate[], AcceptedChain>()
 
   constructor(options: VerifierOptions) {
@@ -81,15 +81,18 @@ export class PeerVerifier {
     throw new PkiError('ERR_TLS_PEER', `the peer ${found}`)
   }
 
-  /** The chain of the full handshake, by the leaf: a client's resumed session shows nothing else. */
+  /**
+   * The chain of the full handshake, found by the leaf, because a client's resumed session contains only the
+   * leaf.
+   */
   #chainOf(socket: TLSSocket): readonly Certificate[] | undefined {
     const leaf = socket.getPeerX509Certificate()
     return leaf === undefined ? undefined : this.chains.get(leaf)
   }
 
   /**
-   * A chain that was verified before is not searched again while bundle, purpose and the validity of its path
-   * are the same; with a revocation checker it always is. The authorization is asked every time.
+   * The path of a chain is not searched again while the bundle and the purpose are the same and its path is
+   * valid; with a revocation checker it is searched every time. The authorization is checked every time.
    *
    * @throws ERR_TLS_PEER with the reason of the validator or of the authorization
    */

@@ -82,7 +82,7 @@ export function createHttp2Server(
   return guardServer(createSecureServer(optionsOf(identity, node), listener), identity, guard)
 }
 
-/** Of what this package sets, the application may choose the time for a handshake alone. */
+/** Of the options that this package sets, the application may choose only `handshakeTimeout`. */
 function optionsOf<Options extends TlsOptions>(
   identity: TlsIdentity,
   node: Options | undefined,

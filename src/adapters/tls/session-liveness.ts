@@ -5,8 +5,9 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../../runtime/index.ts'
 
 /**
- * Ends a session from which nothing arrives: after `lookMs` without an octet it is asked by a PING
- * (RFC 9113 §6.7), and after as long again it is closed. What arrives slowly, behind a long response, counts.
+ * Ends a session from which nothing arrives: after `lookMs` without an octet a PING is sent (RFC 9113 §6.7),
+ * and after the same time again without an octet the session is closed. Any octet counts, so a slow session
+ * with a long response is kept.
  *
  * @param socket The real socket of the session.
  */

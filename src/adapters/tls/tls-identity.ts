@@ -28,8 +28,8 @@ export interface TlsIdentityOptions {
    */
   readonly revocation?: RevocationChecker
   /**
-   * How often the peers of the live connections are verified again by itself, in seconds: how long a
-   * revocation may take to end them. Default 60 with `revocation`, else Infinity: never.
+   * How often the peers of open connections are verified again automatically, in seconds; a revocation may
+   * take that long to close a connection. Default 60 with `revocation`, otherwise Infinity: never.
    */
   readonly recheckSeconds?: number | undefined
   /** Default `TLSv1.2`. */
@@ -39,7 +39,7 @@ export interface TlsIdentityOptions {
   readonly logger?: Logger | undefined
 }
 
-/** The identity of this process in TLS. When it is disposed of, its connections end, and no other begins. */
+/** The identity of this process in TLS. Disposing of it closes its connections and refuses new ones. */
 export interface TlsIdentity extends AsyncDisposable {
   /** The SVID with its private key for the next handshake. @throws ERR_SVID_UNAVAILABLE */
   readonly current: X509Identity
@@ -49,9 +49,9 @@ export interface TlsIdentity extends AsyncDisposable {
   readonly connections: ConnectionRegistry
   /**
    * Verifies the peer of every live connection again, with the current bundles, revocation and authorization,
-   * and closes the connections that fail. This also happens when the source changes or loses what it had,
-   * and every `recheckSeconds`, then with turns of the event loop in between; call it where a new CRL or a
-   * changed authorization cannot wait. Returns the number of closed connections.
+   * and closes the connections that fail. This also happens when the source changes or is withdrawn, and
+   * every `recheckSeconds`, then in several turns of the event loop. Call it if a new CRL or a changed
+   * authorization must take effect at once. Returns the number of closed connections.
    */
   recheck(): number
   /**
@@ -99,7 +99,7 @@ export interface SecureServerOptions {
   readonly maxConnectionAgeSeconds?: number | undefined
 }
 
-/** Performs again, so long after the last end. Returns a function that stops it. */
+/** Repeats a task, each time this long after its last end. Returns a function that stops it. */
 function everySeconds(clock: Clock, seconds: number, perform: () => Promise<void>): () => void {
   if (seconds === Infinity) return () => undefined
   let isStopped = false
@@ -189,7 +189,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     return this.source.current
   }
 
-  /** Another number after each new SVID or bundle, and after they were taken back. */
+  /** A number that changes after each new SVID or bundle, and after each withdrawal. */
   get change(): number {
     return this.#change
   }
@@ -217,7 +217,10 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     return this.#context.context
   }
 
-  /** Calls `listener` after each `change`. Returns a function that stops it, without which it is held. */
+  /**
+   * Calls `listener` after each `change`. Returns a function that stops the calls; until then the identity
+   * keeps a reference to the listener.
+   */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => {
@@ -241,7 +244,10 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     return closed
   }
 
-  /** After a change of a root each chain is searched again: many would hold up the event loop for seconds. */
+  /**
+   * After a change of a root every chain must be searched again; many of them in one turn would block the
+   * event loop for seconds.
+   */
   async #recheckInTurns(): Promise<void> {
     const round = ++this.#round
     const turns = new Turns()
@@ -264,7 +270,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     return true
   }
 
-  /** Of a later connection nothing would be learnt that could end it. @throws ERR_CLOSED */
+  /** Refuses connections after disposal, because no later change would close them. @throws ERR_CLOSED */
   requireOpen(): void {
     if (this.#isClosed) throw new PkiError('ERR_CLOSED', 'the TLS identity was disposed of')
   }

@@ -17,15 +17,15 @@ import type { VaultUpstreamOptions } from './vault-upstream.ts'
 
 /** Options of `createVaultClient`. @inline */
 export interface VaultClientOptions {
-  /** `https://vault.example:8200`; `http:` for a loopback address alone. */
+  /** `https://vault.example:8200`; `http:` is accepted only for a loopback address. */
   readonly address: string
   /** One of `token`, `appRole` and `kubernetes`. */
   readonly auth: VaultAuth
-  /** Of Vault Enterprise and OpenBao. */
+  /** The namespace, of Vault Enterprise or OpenBao. */
   readonly namespace?: string
   /** Roots in PEM for the TLS of Vault. Default: the platform's. */
   readonly caCertificates?: string
-  /** For each request with its answer, in milliseconds. Default 10,000. */
+  /** Maximum time of each request with its response, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number | undefined
   /** Instead of the built-in one: for a proxy, for instance. Its creator closes it. */
   readonly fetcher?: GuardedFetcher
@@ -35,19 +35,19 @@ export interface VaultClientOptions {
 
 /** A client of one Vault. Disposing of it ends the renewal of its token. @inline */
 export interface VaultClient extends AsyncDisposable {
-  /** The CA of a mount as the CA above a `RotatingAuthority`. @throws ERR_INVALID_ARGUMENT */
+  /** The CA of a mount as the parent CA of a `RotatingAuthority`. @throws ERR_INVALID_ARGUMENT */
   upstream(options?: VaultUpstreamOptions): UpstreamAuthority
   /** A role of a mount that signs leaves, for `createRegistrationAuthority`. @throws ERR_INVALID_ARGUMENT */
   signer(options: VaultSignerOptions): RemoteSigner
 }
 
 /**
- * A client of Vault or OpenBao. It logs in at the first call, renews its token at two thirds of its life, and
- * logs in again where the token was revoked. Answers are read up to 256 KiB; redirects are not followed.
+ * A client of Vault or OpenBao. It logs in at the first call, renews its token at two thirds of its validity,
+ * and logs in again if the token was revoked. Responses of at most 256 KiB are accepted; redirects are not
+ * followed.
  *
  * @throws ERR_INVALID_ARGUMENT for an address that is neither `https:` nor loopback, or not exactly one kind
- * of
- *   `auth`
+ *   of `auth`
  * @example
  * ```ts
  * await using vault = createVaultClient({

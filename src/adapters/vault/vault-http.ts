@@ -5,7 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import type { JsonObject } from '../../internal/json.ts'
 import type { GuardedFetcher } from '../../runtime/index.ts'
 
-/** What is sent. */
+/** A request to Vault. */
 export interface VaultRequest {
   readonly method: 'GET' | 'POST'
   /** Below `/v1/`. */
@@ -50,7 +50,9 @@ export class VaultHttp {
   }
 }
 
-/** Segments of a path: nothing in it leads elsewhere. @throws ERR_INVALID_ARGUMENT */
+/**
+ * Checks the segments of a path, so that the request cannot reach another path. @throws ERR_INVALID_ARGUMENT
+ */
 export function requireMount(mount: unknown): string {
   const isPath = typeof mount === 'string' && /^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(mount)
   if (isPath && mount.length <= 256) return mount

@@ -26,7 +26,7 @@ export interface VaultSignerOptions extends VaultUpstreamOptions {
 type Request = Parameters<RemoteSigner['sign']>[0]
 type Answer = Awaited<ReturnType<RemoteSigner['sign']>>
 
-/** `sign` with the names that were decided on. */
+/** Signs through `sign` of the role, with the names of the policy's decision. */
 export class VaultSigner implements RemoteSigner {
   readonly name: string
   readonly #http: VaultHttp
@@ -88,7 +88,7 @@ export class VaultSigner implements RemoteSigner {
 }
 
 /**
- * Vault takes lists as texts with commas, so that a name with a comma would be two. @throws
+ * Vault takes lists as text with commas, so a name with a comma would become two names. @throws
  * ERR_CA_REFUSED
  */
 function namesOf(names: readonly GeneralName[]): JsonObject {

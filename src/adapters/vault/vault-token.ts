@@ -10,7 +10,7 @@ import type { VaultHttp } from './vault-http.ts'
 
 type Supplied = string | (() => string | Promise<string>)
 
-/** How the client proves who it is: exactly one of them. @inline */
+/** How the client authenticates; exactly one member is required. @inline */
 export interface VaultAuth {
   /** A token that another program obtained. */
   readonly token?: Supplied
@@ -54,9 +54,10 @@ export class VaultToken {
   }
 
   /**
-   * Calls `perform` with the token. Where Vault refuses it, it may have been revoked: one login, one more
-   * try. A token that is valid and may not do this stays: each login would leave one more token in Vault.
-   * @throws what `perform` throws; ERR_CA_UNAUTHENTICATED, ERR_CA_UNAVAILABLE, ERR_CLOSED
+   * Calls `perform` with the token. If Vault refuses the token, it may have been revoked: the client logs in
+   * once and tries again. A valid token without the permission is kept, because each login would leave one
+   * more token in Vault. @throws the errors of `perform`; ERR_CA_UNAUTHENTICATED, ERR_CA_UNAVAILABLE,
+   * ERR_CLOSED
    */
   async with<Result>(
     perform: (token: string) => Promise<Result>,
@@ -75,7 +76,7 @@ export class VaultToken {
     }
   }
 
-  /** @throws what `VaultHttp.call` throws, but ERR_CA_UNAUTHENTICATED */
+  /** @throws the errors of `VaultHttp.call` except ERR_CA_UNAUTHENTICATED */
   async #isValid(token: string, signal: AbortSignal | undefined): Promise<boolean> {
     try {
       await this.#http.call({ method: 'GET', path: 'auth/token/lookup-self', token, signal })
@@ -86,7 +87,7 @@ export class VaultToken {
     }
   }
 
-  /** Calls that overlap share a login. */
+  /** Concurrent calls share a login. */
   #current(): Promise<string> {
     if (this.#isClosed) return Promise.reject(new PkiError('ERR_CLOSED', 'the Vault client was closed'))
     if (this.#token !== undefined) return Promise.resolve(this.#token)
@@ -138,7 +139,7 @@ export class VaultToken {
     return token
   }
 
-  /** At two thirds of what is left of its life. */
+  /** Schedules the renewal at two thirds of the remaining validity. */
   #renewLater(token: string, renewable: boolean, seconds: number): void {
     this.#cancel = this.#clock.schedule(
       () => void this.#renew(token, renewable, seconds),
@@ -146,14 +147,14 @@ export class VaultToken {
     )
   }
 
-  /** A call, as it may have been closed while something was waited for. */
+  /** A method, because the client may have been closed during a wait. */
   #hasEnded(): boolean {
     return this.#isClosed
   }
 
   /**
-   * Where that fails, the next call logs in. For a token that another program obtained there is no login: it
-   * is renewed again while it lives.
+   * If the renewal fails, the next call logs in. For a token that another program obtained there is no login:
+   * the renewal is retried while the token is valid.
    */
   async #renew(token: string, renewable: boolean, seconds: number): Promise<void> {
     if (this.#isClosed || this.#token !== token) return

@@ -15,9 +15,12 @@ import type { VaultToken } from './vault-token.ts'
 export interface VaultUpstreamOptions {
   /** The path of the secrets engine. Default `pki`. */
   readonly mount?: string
-  /** The issuer of the mount, by name or id. Default: the default one of the mount. */
+  /** The issuer of the mount, by name or id. Default: the default issuer of the mount. */
   readonly issuer?: string
-  /** The roots, where the chain of the mount ends below them. Default: the self-signed ones of the chain. */
+  /**
+   * The roots, required if the chain of the mount does not contain them. Default: the self-signed
+   * certificates of the chain.
+   */
   readonly roots?: readonly Certificate[]
 }
 
@@ -40,7 +43,7 @@ export function readVaultUpstreamOptions(options: VaultUpstreamOptions | undefin
 type Answer = Awaited<ReturnType<UpstreamAuthority['issueIntermediate']>>
 type Request = Parameters<UpstreamAuthority['issueIntermediate']>[0]
 
-/** `sign-intermediate` with the subject and the URI of the request. */
+/** Calls `sign-intermediate` with the subject and the URI of the request. */
 export class VaultUpstream implements UpstreamAuthority {
   readonly name: string
   readonly #http: VaultHttp
@@ -98,7 +101,7 @@ export class VaultUpstream implements UpstreamAuthority {
     return this.rootsOf(certificatesOf(this.name, [certificate, ...listed]))
   }
 
-  /** The roots among the certificates of an answer, or those that were given. @throws ERR_CA_REPLY */
+  /** The roots in the certificates of an answer, or the configured ones. @throws ERR_CA_REPLY */
   rootsOf(chain: readonly Certificate[]): readonly Certificate[] {
     const roots = this.#options.roots ?? chain.filter(isSelfSigned)
     if (roots.length > 0) return Object.freeze([...roots])

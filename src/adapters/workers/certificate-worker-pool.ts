@@ -37,7 +37,8 @@ export interface CertificateWorkerPoolOptions {
 
 /**
  * Verifies requests and signs on other threads, for one CA key: the option `workers` of
- * `createCertificateAuthority`. The creator of a pool disposes it, after the CA's last certificate.
+ * `createCertificateAuthority`. The code that creates a pool must dispose of it, after the CA's last
+ * certificate.
  *
  * @example
  * ```ts
@@ -63,7 +64,10 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
   readonly #size: number
   readonly #threads: WorkerThread[] = []
   readonly #events: ThreadEvents
-  /** Run before proofs: started certificates are finished first, so that few are prepared and unsigned. */
+  /**
+   * Signatures run before proofs: started certificates are finished first, so that few are prepared and
+   * unsigned.
+   */
   readonly #toSign: WorkerJob[] = []
   readonly #toProve: WorkerJob[] = []
   #flushing = false

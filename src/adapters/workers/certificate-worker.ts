@@ -45,7 +45,7 @@ async function perform(first: Uint8Array, tbs: Uint8Array): Promise<Uint8Array> 
 
 const nothing = new Uint8Array()
 /**
- * The thread that sent the request has read it with the tolerances of its caller; here only its key and its
- * signature count.
+ * The main thread has already checked the request with the tolerances of its caller; the worker uses only its
+ * key and its signature.
  */
 const ofProof = Object.freeze(['explicit-defaults', 'empty-extensions', 'invalid-string-octets'] as const)

@@ -36,7 +36,7 @@ export interface AuditSequence {
   ): Promise<readonly { readonly index: number; readonly entry: Uint8Array }[]>
 }
 
-/** A record with its place in the log. @inline */
+/** A record with its index in the log. @inline */
 interface AuditLogEntry {
   readonly index: number
   readonly entry: Uint8Array
@@ -58,12 +58,12 @@ export interface AuditLogOptions {
    * and the checkpoint is published without its cosignature.
    */
   readonly witnesses?: readonly AuditWitness[] | undefined
-  /** Maximum number of entries integrated at once. Default 4,096. */
+  /** Maximum number of entries that are integrated at once. Default 4,096. */
   readonly maxBatch?: number | undefined
   /**
-   * Receive each batch of records before the checkpoint over it is signed, in the order of the log: a
-   * callback, or `createAuditFile`. After a crash a batch may come twice, with the same indexes. A sink that
-   * fails is logged, and the log continues; until it resolves, no checkpoint is signed.
+   * Sinks receive each batch of records before the checkpoint over it is signed, in the order of the log: a
+   * callback, or `createAuditFile`. After a crash a batch may be delivered twice, with the same indexes. The
+   * failure of a sink is logged, and the log continues; no checkpoint is signed until the sinks have settled.
    */
   readonly sinks?: readonly AuditSink[] | undefined
   readonly clock?: Pick<Clock, 'now'> | undefined
@@ -100,7 +100,7 @@ export async function openAuditLog(given: AuditLogOptions): Promise<AuditLog> {
   return new AuditLog(options, key, { note: text ?? '', size, root })
 }
 
-/** One log, to which only one process adds. */
+/** One log. Only one process at a time adds entries to it. */
 export class AuditLog {
   /** Verifies checkpoints of this log: give it to auditors over a separate channel. */
   readonly key: NoteKey
@@ -109,7 +109,7 @@ export class AuditLog {
   readonly #clock: Pick<Clock, 'now'>
   readonly #maxBatch: number
   readonly #publisher: CheckpointPublisher
-  /** Undefined at first, and after a failure: what was written may then differ from the state in memory. */
+  /** Undefined at first, and after a failure, when the written tiles may differ from the state in memory. */
   #writer: TileWriter | undefined
   #latest: PublishedCheckpoint
   readonly #awaited = new AwaitedReceipts()
@@ -190,8 +190,8 @@ export class AuditLog {
   }
 
   /**
-   * At the start, and after a failure. The last signed entry must have the same place in the store: an older
-   * store, such as a restored copy, would give the places of signed entries to others.
+   * Called at the start and after a failure. The last signed entry must have the same index in the store: an
+   * older store, such as a restored copy, would assign the indexes of signed entries to other entries.
    *
    * @throws ERR_AUDIT_LOG
    */
@@ -238,9 +238,9 @@ export class AuditLog {
   }
 
   /**
-   * The receipt of an entry that is on its way into the log, as self-contained text (C2SP tlog-proof, with
-   * the entry as extra data): `createReceiptChecker` verifies it. Call it before the entry is stored; it
-   * resolves when `integrate` has signed a checkpoint over it.
+   * The receipt of an entry that is not in the log yet, as self-contained text (C2SP tlog-proof, with the
+   * entry as extra data): `createReceiptChecker` verifies it. Call it before the entry is stored; it resolves
+   * when `integrate` has signed a checkpoint over it.
    *
    * @throws ERR_ABORTED
    */

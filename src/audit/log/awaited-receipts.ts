@@ -9,15 +9,15 @@ interface Awaited {
   readonly entry: Uint8Array
   readonly resolve: (receipt: string) => void
   readonly reject: (error: unknown) => void
-  /** Undefined until the entry has its place. */
+  /** Undefined until the entry has an index. */
   index: number | undefined
 }
 
-/** By the hash of the entry. */
+/** Callers that wait for a receipt, by the hash of the entry. */
 export class AwaitedReceipts {
   readonly #awaited = new Map<string, Awaited>()
 
-  /** @throws ERR_ABORTED; what making the receipt throws */
+  /** @throws ERR_ABORTED; the errors of creating the receipt */
   async of(entry: Uint8Array, signal: AbortSignal): Promise<string> {
     if (signal.aborted) throw aborted()
     const name = nameOf(entry)
@@ -36,7 +36,7 @@ export class AwaitedReceipts {
     }
   }
 
-  /** Entries that the log has added. */
+  /** Records the indexes of entries that the log has added. */
   placed(batch: readonly { readonly index: number; readonly entry: Uint8Array }[]): void {
     if (this.#awaited.size === 0) return
     for (const { index, entry } of batch) {
@@ -45,7 +45,10 @@ export class AwaitedReceipts {
     }
   }
 
-  /** A checkpoint of `size` entries is published: `receiptOf` proves each of them. */
+  /**
+   * To be called when a checkpoint of `size` entries was published: `receiptOf` creates the receipt of each
+   * of them.
+   */
   async settle(size: number, receiptOf: (index: number) => Promise<AuditReceipt>): Promise<void> {
     for (const { entry, index, resolve, reject } of [...this.#awaited.values()]) {
       if (index === undefined || index >= size) continue

@@ -19,7 +19,7 @@ export interface AuditWitness {
   cosign(note: string, olderSize: number, proof: readonly Uint8Array[]): Promise<string>
 }
 
-/** What checkpoints are published with. */
+/** The dependencies of publishing checkpoints. */
 interface CheckpointSettings {
   readonly origin: string
   readonly signer: Signer

@@ -59,7 +59,7 @@ function jsonObject(part: string, what: string): JsonObject {
   throw new PkiError('ERR_JWT_MALFORMED', `the ${what} of the token is not a JSON object`)
 }
 
-/** Octets that are read at once and not kept, as at `readBase64url`. */
+/** Decodes octets that are used at once and not stored, as for `readBase64url`. */
 function octets(part: string, what: string): Uint8Array {
   try {
     return readBase64url(part)

@@ -194,7 +194,7 @@ export class KubernetesTokenAuthenticator implements Authenticator, AsyncDisposa
   }
 }
 
-/** Clusters by the issuers of the tokens that they take. */
+/** Clusters by the issuers of the tokens that they accept. */
 function indexIssuers(clusters: Iterable<LocalCluster>): ReadonlyMap<string, readonly LocalCluster[]> {
   const index = new Map<string, LocalCluster[]>()
   for (const cluster of clusters) {

@@ -170,7 +170,7 @@ function remove(pods: ClusterPods, pod: IndexedPod): void {
   if (there?.size === 0) pods.byNode.delete(place)
 }
 
-/** A copy. @throws ERR_INVALID_ARGUMENT */
+/** A checked copy of a pod. @throws ERR_INVALID_ARGUMENT */
 function checkPod(pod: IndexedPod): IndexedPod {
   const { namespace, name, uid, serviceAccount, nodeName, phase } = pod
   const texts: readonly unknown[] = [namespace, name, uid, serviceAccount, nodeName ?? 'none']

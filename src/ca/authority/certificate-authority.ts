@@ -23,7 +23,7 @@ import type { SigningMaterial } from './signing-material.ts'
  */
 export interface CertificateAuthority extends BundleSource, CrlIssuer {
   readonly trustDomain: TrustDomain
-  /** The storage of certificates, revocations and CRLs. Its creator closes it. */
+  /** The storage of certificates, revocations and CRLs. The code that creates it must close it. */
   readonly storage: CaStorage
   /**
    * Looks up certificates in `storage`: a `ClientCertificateAuthenticator` with this CA as its `bundles`
@@ -39,9 +39,9 @@ export interface CertificateAuthority extends BundleSource, CrlIssuer {
   /** Frozen. */
   readonly roots: readonly Certificate[]
   /**
-   * As `chain`, for a certificate that the CA has issued before, by the key identifier of its issuer: that of
-   * a canary, or of before a rotation. Undefined where the CA does not know the key, or no root above it is
-   * served. Without this method `certificate` is the only issuer.
+   * Returns `chain` for a certificate that the CA issued earlier, by the key identifier of its issuer: a
+   * canary, or the issuer before a rotation. Undefined if the CA does not know the key, or none of its roots
+   * is trusted any more. Without this method `certificate` is the only issuer.
    */
   chainOf?(issuer: KeyIdentifier): readonly Certificate[] | undefined
   /**
@@ -88,12 +88,12 @@ export interface CertificateAuthority extends BundleSource, CrlIssuer {
    *
    * With a `share` below 1 the material signs for that share of the keys, chosen by their key identifiers: a
    * canary. For the other keys nothing changes. The next call ends the canary: either the new material signs
-   * for all keys, or the old material does again. The roots of the material are served, and must include one
-   * above the current CA.
+   * for all keys, or the old material does again. The roots of the material are added to the trust bundle,
+   * and must include one above the current CA.
    *
    * @throws ERR_CA_MATERIAL, ERR_CA_EXPIRED, ERR_CA_NOT_YET_VALID, ERR_CA_SIGNATURE for material that is
-   * inconsistent or whose key does not sign (the CA is then unchanged); ERR_INVALID_ARGUMENT; errors of
-   * listeners, after the change
+   *   inconsistent or whose key does not sign (the CA is then unchanged); ERR_INVALID_ARGUMENT; errors of
+   *   listeners, after the change
    */
   rotate(material: SigningMaterial, options?: RotateOptions): Promise<void>
 }
@@ -108,7 +108,7 @@ export interface RotateOptions {
 export interface CertificateAuthorityOptions extends SigningMaterial {
   /** The trust domain of the CA; the roots are its trust bundle. */
   readonly trustDomain: TrustDomain | string
-  /** The template of its leaves. Default `workloadProfile`. */
+  /** The template of its leaf certificates. Default `workloadProfile`. */
   readonly profile?: CertificateProfile | undefined
   /**
    * The minimum validity, in seconds, to which the end of the issuing chain may shorten a certificate; below
@@ -127,6 +127,6 @@ export interface CertificateAuthorityOptions extends SigningMaterial {
   /** From thisUpdate to nextUpdate of OCSP responses, in seconds. Default 1 h. */
   readonly ocspTtlSeconds?: number | undefined
   readonly clock?: Clock | undefined
-  /** Gets the time of each signature, and of each call of the storage that this CA makes itself. */
+  /** Receives the duration of each signature, and of each call of the storage that this CA makes itself. */
   readonly metrics?: Metrics | undefined
 }

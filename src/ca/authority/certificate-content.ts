@@ -5,7 +5,7 @@ import { readOptions } from '../../internal/options.ts'
 import type { DistinguishedName, GeneralName } from '../../x509/index.ts'
 import type { CertificateContent } from './issued-certificate.ts'
 
-/** Content that was read already; the layers do not copy it again. */
+/** Content that was already read and copied; other layers do not copy it again. */
 export class FrozenContent implements CertificateContent {
   readonly #read = true
   readonly subjectAltName: readonly GeneralName[]

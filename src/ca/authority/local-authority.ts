@@ -60,8 +60,8 @@ export function createCertificateAuthority(options: CertificateAuthorityOptions)
 }
 
 /**
- * The same; `requireSigning` throws while nothing may be signed. CRLs and OCSP responses go on.
- * @throws as `createCertificateAuthority`
+ * Like `createCertificateAuthority`; `requireSigning` throws while no certificate may be signed. CRLs and
+ * OCSP responses are still signed. @throws as `createCertificateAuthority`
  */
 export function createGuardedAuthority(
   options: CertificateAuthorityOptions,

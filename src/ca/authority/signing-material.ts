@@ -16,15 +16,15 @@ export interface SigningMaterial {
   /** Signs for `certificate`. */
   readonly signer: Signer
   /**
-   * Certificates that may be between `certificate` and a root, in any order. Of several paths, one that
-   * verifies now is used. Roots and `certificate` itself may be included. Default: none.
+   * Certificates that may be between `certificate` and a root, in any order. If there are several paths, one
+   * that is currently valid is used. Roots and `certificate` itself may be included. Default: none.
    */
   readonly chain?: readonly CertificateInput[] | undefined
   /** Default: `certificate` itself, if it is self-signed. */
   readonly roots?: readonly CertificateInput[] | undefined
   /**
-   * Worker threads that verify requests and sign for `certificate`. Their
-   * creator closes them. Default: this thread and `signer`.
+   * Worker threads that verify requests and sign for `certificate`. The code that creates them must close
+   * them. Default: this thread and `signer`.
    */
   readonly workers?: CertificateWorkers | undefined
 }

@@ -17,7 +17,7 @@ export class MemoryBlocks implements RenewalBlockStore {
   readonly #blocks = new Map<string, RenewalBlock>()
   readonly #audit: (entries: readonly Uint8Array[] | undefined) => void
 
-  /** `audit` keeps the entries of a write, or throws before it happens. */
+  /** `audit` stores the entries of a write, or throws before it happens. */
   constructor(audit: (entries: readonly Uint8Array[] | undefined) => void) {
     this.#audit = audit
   }
@@ -31,7 +31,7 @@ export class MemoryBlocks implements RenewalBlockStore {
     this.put(block)
   }
 
-  /** Adds what another write of the storage blocks. */
+  /** Adds a block that is part of another write of the storage. */
   put({ subject, reason, since }: RenewalBlock): void {
     this.#blocks.set(
       blockedSubjectText(subject),

@@ -10,7 +10,7 @@ import type { CertificateId, IssuanceIntent, KeyIdentifier } from '../records/ce
 import type { WriteOptions } from '../records/certificate-store.ts'
 
 /**
- * What is blocked: an identity, the key of a subject by its identifier, or one certificate.
+ * The subject of a block: an identity, the key of a certificate holder by its identifier, or one certificate.
  *
  * @inline
  */
@@ -19,7 +19,7 @@ export type BlockedSubject =
   | { readonly keyIdentifier: KeyIdentifier }
   | { readonly certificate: CertificateId }
 
-/** An issuer whose authority is revoked: `AuthorityStore.update` adds it. @inline */
+/** An issuer whose authority is revoked; `AuthorityStore.update` adds the block. @inline */
 interface BlockedIssuer {
   readonly issuer: KeyIdentifier
 }
@@ -27,14 +27,14 @@ interface BlockedIssuer {
 /** One entry of the block-list. @inline */
 export interface RenewalBlock {
   readonly subject: BlockedSubject | BlockedIssuer
-  /** Why, in words: 1 to 1,024 characters. */
+  /** The reason, as text of 1 to 1,024 characters. */
   readonly reason: string
   readonly since: Date
 }
 
 /**
  * The block-list of a CA. `recordIntent` and the outcome of a signature look it up inside their transaction,
- * so that nothing blocked is recorded as issued once `add` has resolved.
+ * so that no blocked certificate is recorded as issued after `add` has resolved.
  *
  * @inline
  */
@@ -50,10 +50,10 @@ export interface RenewalBlockStore {
   list(): Promise<readonly RenewalBlock[]>
 }
 
-/** The most blocks of one store. */
+/** Maximum number of blocks in one store. */
 export const maxRenewalBlocks = 100_000
 
-/** A subject as text; the text of two subjects is equal where they are. */
+/** A subject as text; equal subjects have equal text. */
 export function blockedSubjectText(subject: RenewalBlock['subject']): string {
   if ('issuer' in subject) return issuerText(subject.issuer)
   if ('identity' in subject) return identityText(subject.identity.toString())
@@ -61,7 +61,7 @@ export function blockedSubjectText(subject: RenewalBlock['subject']): string {
   return certificateText(subject.certificate)
 }
 
-/** The blocks that a change of authorities adds, in its transaction: of each one that is revoked. */
+/** The blocks that a change of authorities adds in its transaction: one for each revoked authority. */
 export function blocksOfRevoked(records: readonly AuthorityRecord[]): readonly RenewalBlock[] {
   return records.flatMap(({ id, state, since, certificate }) => {
     const octets = state === 'revoked' ? Certificate.parse(certificate).subjectKeyIdentifier : undefined
@@ -84,12 +84,15 @@ export function blockingSubjects({
   return subjects
 }
 
-/** The list is full. */
+/** The error for a full list. */
 export function blocksFull(): PkiError {
   return new PkiError('ERR_STORE_FULL', `the block-list has ${maxRenewalBlocks} entries, the maximum`)
 }
 
-/** A subject of the intent is on the list. An issuer is not the caller's fault: another one succeeds. */
+/**
+ * The error for an intent with a blocked subject. If the subject is the issuer, the caller can retry: another
+ * issuer succeeds.
+ */
 export function renewalBlocked(subject: string, reason: string): PkiError {
   if (subject.startsWith(issuerText('' as KeyIdentifier)))
     return new PkiError(

@@ -14,23 +14,23 @@ import type { KeyIdentifier } from '../records/certificate-record.ts'
 export interface CrlDistribution {
   /**
    * The http URL, without a slash at its end, under which `createHttpHandler` serves the lists: its own URL
-   * and `/crl`. Then every certificate names the list that it belongs to (RFC 5280 §4.2.1.13).
+   * and `/crl`. If set, every certificate has the URL of its list (RFC 5280 §4.2.1.13).
    */
   readonly url?: string | undefined
   /**
-   * How many lists share the certificates of a key; 1 to 1,024; needs `url`. The list of a certificate is
-   * fixed when it is issued and stands in it, so another number later changes nothing for it. Default: one
-   * complete list.
+   * The number of lists among which the certificates of a key are divided; 1 to 1,024; requires `url`. The
+   * URL of its list is in each certificate, so a later change of the number does not affect existing
+   * certificates. Default: one complete list.
    */
   readonly shards?: number | undefined
   /**
-   * From a delta CRL to its nextUpdate, in seconds. Then revocations come in delta CRLs, and a complete list
-   * is signed anew only after two thirds of its life. Default: no delta CRLs.
+   * Time from a delta CRL to its nextUpdate, in seconds. If set, new revocations are published in delta CRLs,
+   * and a complete list is signed anew only after two thirds of its validity. Default: no delta CRLs.
    */
   readonly deltaTtlSeconds?: number | undefined
 }
 
-/** The distribution of one CA, read. */
+/** The distribution of one CA, with its options checked. */
 export interface ReadCrlDistribution extends CrlDistribution {
   readonly shards: number
 }
@@ -62,7 +62,10 @@ export function readCrlDistribution(given: CrlDistribution | undefined): ReadCrl
   return Object.freeze({ ...read, shards })
 }
 
-/** The shard of a certificate: by its serial number, which is random; '' where the lists are not divided. */
+/**
+ * The shard of a certificate: derived from its serial number, which is random; '' if the lists are not
+ * divided.
+ */
 export function shardOf(serialNumber: Uint8Array, { shards }: ReadCrlDistribution): string {
   if (shards === 0) return completeList
   const { length } = serialNumber
@@ -97,7 +100,7 @@ export function pointOf(url: string): DistributionPoint {
   return { name: { fullName: [generalName.uri(url)] }, reasons: undefined, crlIssuer: undefined }
 }
 
-/** The shard that a certificate of ours names; '' where it names none. Its issuer is `issuer`. */
+/** The shard in the URL of a certificate of the CA `issuer`; '' if it has none. */
 export function shardNamedIn(certificate: Certificate, issuer: KeyIdentifier): string {
   for (const { name } of certificate.crlDistributionPoints ?? [])
     for (const one of name !== undefined && 'fullName' in name ? name.fullName : []) {
@@ -118,7 +121,7 @@ export function isDeltaName(name: string): boolean {
   return name.endsWith('+delta')
 }
 
-/** The shard of the list that has every certificate of its issuer. */
+/** The shard name of the complete list of an issuer. */
 export const completeList = ''
 const maxShards = 1024
 const nothing = new Uint8Array(0)

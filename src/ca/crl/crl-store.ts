@@ -3,7 +3,7 @@
 import type { FencedWriteOptions } from '../records/authority-store.ts'
 import type { KeyIdentifier } from '../records/certificate-record.ts'
 
-/** A list that was issued. */
+/** An issued list. */
 export interface StoredCrl {
   /** The subjectKeyIdentifier of the CA that signed it. */
   readonly issuer: KeyIdentifier
@@ -37,9 +37,9 @@ export interface CrlStore {
   /** The last list of every issuer and shard. */
   list(): Promise<readonly StoredCrl[]>
   /**
-   * The latest time on record, of a store that refuses a clock far before it and lets the operator accept
-   * that clock. It decides whether a list may have an earlier thisUpdate than the last one, which a clock far
-   * ahead has signed. Without it no list goes back.
+   * The latest recorded time, for a store that refuses a much earlier clock unless the operator accepts it.
+   * It decides whether a list may have an earlier thisUpdate than the last one, if that was signed while the
+   * clock was far ahead. Without this method thisUpdate never decreases.
    */
   latestTime?(): Promise<Date>
 }

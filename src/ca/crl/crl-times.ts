@@ -3,21 +3,24 @@
 
 import type { Crl } from '../../x509/index.ts'
 
-/** What a list can express. */
+/** The time rounded down to the whole second, because a list has no fractions. */
 export function wholeSecond(ms: number): number {
   return Math.floor(ms / 1000) * 1000
 }
 
-/** How far a clock may be before the latest time on record: of stores and of lists. */
+/** How far the clock may be before the latest recorded time of stores and of lists. */
 export const toleratedRegressMs: number = 5 * 60_000
 
-/** The latest thisUpdate of those lists that have none after the limit; 0 where there is none. */
+/** The latest thisUpdate that is not after the limit; 0 if there is none. */
 export function latestTimeOf(lists: readonly (Crl | undefined)[], limitMs: number = Infinity): number {
   const times = lists.map((list) => list?.thisUpdate.getTime() ?? 0)
   return Math.max(0, ...times.filter((ms) => ms <= limitMs))
 }
 
-/** A list is renewed at two thirds of its life. A clock that was ahead has signed one of a time to come. */
+/**
+ * Whether a list is current: before two thirds of its validity, and not from the future, as after a clock
+ * that was ahead.
+ */
 export function isCurrent({ thisUpdate, nextUpdate }: Crl, nowMs: number): boolean {
   const startMs = thisUpdate.getTime()
   if (nextUpdate === undefined || nowMs < startMs) return false
@@ -25,9 +28,10 @@ export function isCurrent({ thisUpdate, nextUpdate }: Crl, nowMs: number): boole
 }
 
 /**
- * Above the numbers of the last lists; at least the time in milliseconds, so that it also grows where a store
- * in memory was lost with its process. Complete lists have even numbers and deltas odd ones: lists of one
- * scope made at different times never have the same number (RFC 5280 §5.2.3), whichever processes make them.
+ * Above the numbers of the last lists; at least the time in milliseconds, so that it also increases after a
+ * store in memory was lost with its process. Complete lists have even numbers and deltas odd ones: lists of
+ * one scope made at different times never have the same number (RFC 5280 §5.2.3), also if several processes
+ * make them.
  */
 export function nextNumber(
   thisUpdateMs: number,

@@ -10,8 +10,8 @@ import { lintCrlEntries } from '../lints/crl-lints.ts'
 import type { RevocationReason } from './revocation-reason.ts'
 
 /**
- * One revoked certificate. Times in whole seconds since 1970: a list has no fractions, and small integers
- * take no object.
+ * One revoked certificate. Times in whole seconds since 1970: a list has no fractions, and V8 stores small
+ * integers without an object.
  */
 export interface ListedEntry {
   readonly serialNumber: SerialNumber
@@ -22,9 +22,9 @@ export interface ListedEntry {
   readonly shard: string
   /** Orders entries of one second. */
   readonly sequence: number
-  /** How many runs have it. */
+  /** The number of runs that contain the entry. */
   uses: number
-  /** The comparison that last found it in a list. */
+  /** The number of the last comparison that found the entry in a list. */
   seen: number
 }
 
@@ -40,8 +40,8 @@ export class EntryRuns {
   #count = 0
   #version = 0
   /**
-   * What has changed since the last complete list, each as it was first after it; undefined: not asked
-   * for.
+   * The entries changed since the last complete list, each in its first state after that list; undefined if
+   * changes are not tracked.
    */
   #changed: Map<SerialNumber, ListedEntry> | undefined
 
@@ -61,17 +61,17 @@ export class EntryRuns {
     return this.#count
   }
 
-  /** Another number after each change. */
+  /** A number that changes after each change. */
   get version(): number {
     return this.#version
   }
 
-  /** From now on, `changed` has what changes. */
+  /** Starts to record changes in `changed`. */
   trackChanges(): void {
     this.#changed = new Map()
   }
 
-  /** What has changed since `trackChanges`: the entry that was there, or that came. */
+  /** The changes since `trackChanges`: the removed or the added entry. */
   get changed(): ReadonlyMap<SerialNumber, ListedEntry> {
     return this.#changed ?? none
   }
@@ -81,7 +81,7 @@ export class EntryRuns {
     this.#changed?.set(entry.serialNumber, entry)
   }
 
-  /** Takes entries out and puts others in. */
+  /** Removes entries and adds others. */
   async apply(removed: readonly ListedEntry[], added: readonly ListedEntry[], turns: Turns): Promise<void> {
     if (removed.length + added.length === 0) return
     this.#version++
@@ -110,7 +110,7 @@ export class EntryRuns {
     }
   }
 
-  /** Takes out, and returns, the entries whose certificates expired before a time. */
+  /** Removes and returns the entries whose certificates expired before a time. */
   async dropExpired(beforeMs: number, turns: Turns): Promise<readonly ListedEntry[]> {
     const dropped: ListedEntry[] = []
     const isExpired = (notAfterSeconds: number): boolean => notAfterSeconds * 1000 < beforeMs
@@ -129,7 +129,7 @@ export class EntryRuns {
     return dropped
   }
 
-  /** In their order. */
+  /** All entries in their order. */
   *entries(): Generator<ListedEntry> {
     for (const { entries } of this.#runs) yield* entries
   }
@@ -156,7 +156,7 @@ export class EntryRuns {
     return pieces
   }
 
-  /** The place of the run that an entry is in, or belongs in. */
+  /** The index of the run that contains the entry, or into which it must be inserted. */
   #runOf(entry: ListedEntry): number {
     let low = 0
     let high = this.#runs.length - 1
@@ -181,8 +181,8 @@ function fieldsOf({ serialNumber, revocationSeconds, reason }: ListedEntry): Rev
 }
 
 /**
- * Into full runs and a short one at the end of a list, where most entries come; into runs of one length
- * elsewhere.
+ * Splits entries into full runs and a short one at the end of a list, where most entries are added; elsewhere
+ * into runs of equal length.
  */
 function split(entries: readonly ListedEntry[], isLast: boolean): Run[] {
   const runs: Run[] = []
@@ -201,6 +201,6 @@ function compare(a: ListedEntry, b: ListedEntry): number {
   return a.revocationSeconds - b.revocationSeconds || a.sequence - b.sequence
 }
 
-/** Some 50 KiB. */
+/** The encoded run has about 50 KiB. */
 const maxRun = 1024
 const none: ReadonlyMap<SerialNumber, ListedEntry> = new Map()

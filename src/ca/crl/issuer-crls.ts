@@ -11,8 +11,8 @@ import { CrlPublisher } from './publishing/crl-publisher.ts'
 import type { CrlSettings } from './publishing/scope-lists.ts'
 
 /**
- * One publisher a key. A key that was rotated away keeps its publisher until
- * its last certificate has expired.
+ * One publisher for each key. After a rotation the old key keeps its publisher until its last certificate has
+ * expired.
  */
 export class IssuerCrls {
   readonly #settings: CrlSettings
@@ -22,9 +22,7 @@ export class IssuerCrls {
     this.#settings = settings
   }
 
-  /**
-   * Adds the key of a CA certificate; a renewed certificate of the same key takes the place of the old one.
-   */
+  /** Adds the key of a CA certificate; a renewed certificate of the same key replaces the old one. */
   add({ certificate, signer }: { readonly certificate: Certificate; readonly signer: Signer }): void {
     const usedMs = this.#settings.clock.now()
     const known = this.#keys.get(keyOf(certificate))
@@ -66,8 +64,8 @@ export class IssuerCrls {
   }
 
   /**
-   * Every list of the current key, then those of the other keys that are in use or have certificates which
-   * are not expired.
+   * Every list of the current key, then those of the other keys that are in use or have unexpired
+   * certificates.
    */
   async issueAll(current: Certificate, alsoInUse: readonly Certificate[] = []): Promise<readonly Crl[]> {
     for (const used of [current, ...alsoInUse]) {
@@ -99,9 +97,10 @@ export class IssuerCrls {
   }
 
   /**
-   * A key needs no lists once its last certificate was on a list that was issued after it expired, or the CA
-   * certificate itself expired. One that was in use a moment ago may get a certificate yet: another rotation
-   * may end while this one asks the store, and what was prepared before a rotation is signed after it.
+   * A key needs no lists after its last certificate was on a list that was issued after that certificate
+   * expired, or after the CA certificate itself expired. A key that was in use recently may still sign a
+   * certificate: another rotation may end during the call of the store, and certificates that were prepared
+   * before a rotation are signed after it.
    */
   async #dropEnded(): Promise<void> {
     const { storage, clock, ttlSeconds } = this.#settings
@@ -125,7 +124,7 @@ interface ListedKey {
   usedMs: number
 }
 
-/** Longer than what is prepared may wait for its signature. */
+/** Longer than the time that a prepared certificate may wait for its signature. */
 const recentMs = 120_000
 
 function keyOf(certificate: Certificate): string {

@@ -6,13 +6,12 @@ import { keyIdentifierOf } from '../records/certificate-record.ts'
 import type { CertificateStore } from '../records/certificate-store.ts'
 import { recordedStatus } from '../records/recorded-status.ts'
 
-/** Undefined where no certificate of the path is revoked. It rejects where the store does. */
+/** Resolves to undefined if no certificate of the path is revoked. Rejects if the store rejects. */
 export type RevocationLookup = (path: VerifiedPath, signal?: AbortSignal) => Promise<Rejection | undefined>
 
 /**
- * Looks up every certificate of a path below the trust anchor. Certificates
- * without a record, such as those of another CA of the trust domain, count as
- * not revoked: their revocation is known from the lists of their issuer.
+ * Looks up every certificate of a path below the trust anchor. Certificates without a record, such as those
+ * of another CA of the trust domain, count as not revoked: use the CRLs of their issuer to check them.
  *
  * @example
  * ```ts

@@ -12,8 +12,8 @@ export const revocationReasons: ReadonlySet<string> = new Set(
 )
 
 /**
- * Whether a second revocation says more than the first: a hold can become
- * final, and every reason can become `keyCompromise`.
+ * Whether a second revocation may replace the first: a hold can become final, and every reason can become
+ * `keyCompromise`.
  */
 export function replacesRevocation(first: RevocationReason, second: RevocationReason): boolean {
   return first !== second && (first === 'certificateHold' || second === 'keyCompromise')

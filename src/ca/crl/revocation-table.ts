@@ -8,15 +8,18 @@ import { completeList } from './crl-shards.ts'
 import { EntryRuns } from './entry-runs.ts'
 import type { ListedEntry } from './entry-runs.ts'
 
-/** Reads each change of the store once, and keeps the entries of every list that was asked for. */
+/** Reads each change of the store once, and keeps the entries of every requested list. */
 export class RevocationTable {
   readonly #store: CertificateStore
   readonly #issuer: KeyIdentifier
-  /** Many small maps: one large one would grow in steps that hold the event loop. */
+  /** Many small maps, because one large map would grow in steps that block the event loop. */
   #entries: Map<SerialNumber, ListedEntry>[] = emptyMaps()
   #runs = new Map<string, EntryRuns>()
   readonly #shards = new Set<string>()
-  /** Records whose revocation is still to come by our clock: their date moves on with it. */
+  /**
+   * Records whose revocation is in the future by the local clock; they are listed with the current time until
+   * then.
+   */
   readonly #early = new Map<SerialNumber, RevokedRecord>()
   #cursor: string | undefined
   #notExpiredMs = Infinity
@@ -33,9 +36,9 @@ export class RevocationTable {
   }
 
   /**
-   * Takes in what has changed since the last call; returns the time after the last answer of the store. A
-   * certificate whose revocation has a later time counts as revoked from then on: the clocks of several
-   * machines differ.
+   * Reads the changes since the last call; returns the time after the last answer of the store. A certificate
+   * whose revocation has a later time counts as revoked from that returned time, because the clocks of
+   * several machines differ.
    */
   async update(notExpiredMs: number, now: () => number, turns: Turns): Promise<number> {
     if (notExpiredMs < this.#notExpiredMs) {
@@ -79,14 +82,17 @@ export class RevocationTable {
     return runs
   }
 
-  /** Takes certificates that expired before a time from one list; forgets those that are on no other. */
+  /**
+   * Removes certificates that expired before a time from one list; those that are on no other list are
+   * removed from the table.
+   */
   async dropExpired(runs: EntryRuns, beforeMs: number, turns: Turns): Promise<void> {
     for (const entry of await runs.dropExpired(beforeMs, turns))
       if (--entry.uses === 0 && this.find(entry.serialNumber) === entry)
         this.#mapOf(entry.serialNumber).delete(entry.serialNumber)
   }
 
-  /** There may be as many as a whole list has: those of a machine whose clock is ahead. */
+  /** There may be as many as in a whole list, if the clock of a machine is ahead. */
   async #applyEarly(nowMs: number, turns: Turns): Promise<void> {
     const early = [...this.#early.values()]
     for (let at = 0; at < early.length; at += pageSize) {
@@ -145,7 +151,7 @@ export class RevocationTable {
     return this.#entries[at] as Map<SerialNumber, ListedEntry>
   }
 
-  /** The next `update` reads everything again, with the dates that the clock allows then. */
+  /** Makes the next `update` read everything again, with the dates that the clock then allows. */
   forget(): void {
     this.#entries = emptyMaps()
     this.#runs = new Map()

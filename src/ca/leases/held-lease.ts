@@ -12,42 +12,42 @@ import type { Fence, Lease, LeaseStore } from '../records/lease-store.ts'
 /** Options of `holdLease`. @inline */
 export interface HoldLeaseOptions {
   readonly leases: LeaseStore
-  /** The purpose: processes that hold leases of one name exclude one another. */
+  /** The purpose of the lease: only one process at a time can hold the lease of a name. */
   readonly name: string
-  /** Names this process: unique. Default a random UUID. */
+  /** The name of this process, which must be unique. Default: a random UUID. */
   readonly holder?: string | undefined
   /**
-   * How long the others wait after this process has stopped, in milliseconds: renewed at a third of it.
-   * Default 15,000; 30 to 3,600,000.
+   * How long other processes wait after this process has stopped, in milliseconds; the lease is renewed at a
+   * third of it. 30 to 3,600,000; default 15,000.
    */
   readonly ttlMs?: number | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
 }
 
-/** A lease as one process has it, now or later. @inline */
+/** A lease that one process holds or waits for. @inline */
 export interface HeldLease extends AsyncDisposable {
-  /** Names this process among the holders. */
+  /** The name of this process. */
   readonly holder: string
   /**
-   * For the writes of a leader; undefined while this process does not lead. The store has the last word: a
-   * process that was stopped has a fence for a moment after its lease has ended.
+   * The fence for the writes of a leader; undefined while this process is not the leader. The store decides:
+   * a process that was suspended may still have a fence for a moment after its lease has ended.
    */
   readonly fence: Fence | undefined
   /**
-   * Performs what only a leader does. Undefined where this process does not lead, and where a write was
-   * refused because another process leads now.
+   * Runs a task of the leader. Resolves to undefined if this process is not the leader, or if a write was
+   * refused because another process is now the leader.
    *
-   * @throws what `perform` throws, but ERR_LEASE_STALE
+   * @throws the errors of `perform` except ERR_LEASE_STALE
    */
   lead<Answer>(perform: (fence: Fence) => Promise<Answer>): Promise<Answer | undefined>
 }
 
 /**
- * Tries to acquire a lease, and keeps trying: at each third of its life it is renewed, or another try is
- * made. The end is counted on a monotonic clock from before the store was asked, so that this process stops
- * before the store gives the lease to another one. An error of the store is logged; the lease is kept to its
- * end. Disposing of it releases the lease.
+ * Tries to acquire a lease, and repeats: after each third of its duration the lease is renewed, or another
+ * attempt is made. The end is measured on a monotonic clock from before the call of the store, so that this
+ * process stops before the store gives the lease to another one. An error of the store is logged; the lease
+ * remains in use until its end. Disposing of it releases the lease.
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
@@ -78,7 +78,7 @@ export async function holdLease(options: HoldLeaseOptions): Promise<HeldLease> {
   return holding
 }
 
-/** What was read from the options. */
+/** The checked options. */
 interface HoldingSettings {
   readonly leases: LeaseStore
   readonly name: string
@@ -125,7 +125,7 @@ class Holding implements HeldLease {
     }
   }
 
-  /** One try now, and the next ones later. */
+  /** Makes one attempt now, and schedules the next ones. */
   async start(): Promise<void> {
     await (this.#trying = this.#try())
     this.#later()

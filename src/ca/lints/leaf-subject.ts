@@ -17,7 +17,7 @@ export interface LeafLintInput {
   readonly publicKey: PublicKey
   /** The names of the decision; the certificate must have exactly these. */
   readonly wantedNames: readonly GeneralName[]
-  /** The template that it was built from. */
+  /** The template of the certificate. */
   readonly profile: CertificateProfile
   /** The time of the lint, in milliseconds since 1970. */
   readonly nowMs: number

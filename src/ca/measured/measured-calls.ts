@@ -7,7 +7,7 @@ import type { Signer } from '../../x509/index.ts'
 import type { CertificateWorkers } from '../authority/certificate-workers.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
 
-/** Where times go. */
+/** The metrics for durations. */
 export interface CallMetrics {
   readonly metrics: Metrics
   readonly clock: Pick<Clock, 'monotonic'>
@@ -15,7 +15,7 @@ export interface CallMetrics {
 
 /**
  * Every call of `storage`, measured as `store_call_duration_seconds{call, result}`. Without metrics, and for
- * parts that the storage lacks, it is what was given.
+ * parts that the storage lacks, the given value is returned.
  */
 export function measuredStorage(storage: CaStorage, to: CallMetrics): CaStorage {
   if (to.metrics === noMetrics) return storage

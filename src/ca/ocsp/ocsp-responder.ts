@@ -15,39 +15,35 @@ import type { KeyIdentifier } from '../records/certificate-record.ts'
 import { recordedStatus } from '../records/recorded-status.ts'
 import { ResponderKey } from './responder-key.ts'
 
-/** What a responder says to one request. */
+/** The response to one request. */
 export interface OcspAnswer {
   /** DER of the OCSPResponse. */
   readonly response: Uint8Array
-  /**
-   * How long a cache may keep it, in seconds; 0 for a response with a nonce, and for one that says why there
-   * is no answer.
-   */
+  /** How long a cache may keep it, in seconds; 0 for a response with a nonce, and for an error response. */
   readonly maxAgeSeconds: number
-  /** Of an answer that is kept: the SHA-256 of the response in base64url, for the entity tag of HTTP. */
+  /** The SHA-256 of a cached response in base64url, for the entity tag of HTTP. */
   readonly tag?: string | undefined
-  /**
-   * What the store or the signer failed with, where the response is `tryLater`; for the log, not for the
-   * client.
-   */
+  /** The error of the store or the signer if the response is `tryLater`; for the log, not for the client. */
   readonly failure?: unknown
 }
 
-/** What answers are made with. */
+/** The settings of responses. */
 export interface OcspSettings {
   readonly storage: CaStorage
   readonly clock: Clock
-  /** From thisUpdate to nextUpdate. */
+  /** Time from thisUpdate to nextUpdate. */
   readonly ttlSeconds: number
 }
 
-/** A request, with what follows from its octets alone. */
+/** A parsed request, with values derived only from its octets. */
 interface OcspQuestion {
   readonly certificateIds: readonly OcspCertificateId[]
   readonly nonce: Uint8Array | undefined
-  /** As the records have them; undefined for one that no certificate of a CA has. */
+  /**
+   * The serial numbers in the form of the records; undefined for one that no certificate of a CA can have.
+   */
   readonly serialNumbers: readonly (SerialNumber | undefined)[]
-  /** Undefined for an answer that is not kept. */
+  /** Undefined for a response that is not cached. */
   readonly cacheKey: string | undefined
 }
 
@@ -65,12 +61,12 @@ interface SignedAnswer {
 export class OcspResponder {
   readonly #settings: OcspSettings
   readonly #keys = new Map<KeyIdentifier, ResponderKey>()
-  /** Signed answers about one certificate, in the order of their use. */
+  /** Signed responses about one certificate, least recently used first. */
   readonly #signed = new Map<string, SignedAnswer>()
 
   /** Recent requests, by their octets. */
   readonly #questions = new LruMap<string, OcspQuestion>(maxRequests)
-  /** Answers that are being signed before they are asked for. */
+  /** Responses that are being signed ahead of a request. */
   readonly #ahead = new Set<string>()
 
   constructor(settings: OcspSettings) {
@@ -86,7 +82,7 @@ export class OcspResponder {
       if (this.#settings.clock.now() >= issuer.notAfterMs) this.#keys.delete(other)
   }
 
-  /** Never throws for the content of a request: the refusals of RFC 6960 §2.3 say what was wrong. */
+  /** Never throws for the content of a request: the error responses of RFC 6960 §2.3 report the fault. */
   async answer(der: Uint8Array): Promise<OcspAnswer> {
     let question: OcspQuestion
     try {
@@ -105,7 +101,7 @@ export class OcspResponder {
     }
   }
 
-  /** Clients ask the same again and again: short requests without a nonce are read once. */
+  /** Short requests without a nonce are parsed once, because clients send the same request repeatedly. */
   #read(der: Uint8Array): OcspQuestion {
     if (der.length > maxKeptRequest) return questionOf(OcspRequest.parse(der))
     const key = bytesKey(der)
@@ -137,8 +133,8 @@ export class OcspResponder {
   }
 
   /**
-   * What is still asked for gets its next answer before the last one ends, so that no client waits for the
-   * signature. A failure is that of the next client.
+   * A response that is still requested is replaced before it ends, so that no client waits for the signature.
+   * A failure is reported by the next request.
    */
   #signAhead(question: OcspQuestion, statuses: Statuses, key: ResponderKey): void {
     const cacheKey = question.cacheKey as string
@@ -189,7 +185,7 @@ export class OcspResponder {
     return { status: 'revoked', revokedAt, reason: revocation.reason }
   }
 
-  /** A signed answer that still says what the store says, in the first half of its life. */
+  /** A signed response that agrees with the store, in the first half of its validity. */
   #current(
     cacheKey: string,
     status: OcspCertificateStatus,
@@ -248,13 +244,16 @@ function wholeSecond(ms: number): number {
   return Math.floor(ms / 1000) * 1000
 }
 
-/** Signed answers that are kept: some 1 KiB each. */
+/** Maximum number of cached responses, about 1 KiB each. */
 const maxSigned = 10_000
-/** Requests that are kept: at most 1 KiB each. */
+/** Maximum number of cached requests, at most 1 KiB each. */
 const maxRequests = 2_000
-/** Octets of a request about one certificate, by SHA-256, with room to spare. */
+/** The maximum length of a cached request; a request about one certificate by SHA-256 is shorter. */
 const maxKeptRequest = 160
-/** Signed ahead at once. */
+/** Maximum number of responses that are signed ahead at once. */
 const maxAhead = 32
-/** In one request: clients ask about one, and each is a look-up in the store. */
+/**
+ * Maximum number of certificates in one request: clients usually ask about one, and each is a look-up in the
+ * store.
+ */
 const maxCertificates = 16

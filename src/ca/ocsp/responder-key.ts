@@ -24,7 +24,7 @@ export interface ResponderCredential {
 export class ResponderKey {
   readonly issuer: Certificate
   readonly keyIdentifier: KeyIdentifier
-  /** By hash: what identifies the issuer. */
+  /** The identifiers of the issuer, by hash algorithm. */
   readonly #identifiers = new Map<string, OcspCertificateId>()
   readonly #issuerSigner: Signer
   readonly #clock: Clock
@@ -39,8 +39,8 @@ export class ResponderKey {
   }
 
   /**
-   * Whether a request is about a certificate of this issuer: by the hashes of name and key; the algorithm may
-   * or may not have its NULL parameters.
+   * Whether a request is about a certificate of this issuer, by the hashes of name and key; the NULL
+   * parameters of the algorithm are optional.
    */
   isIssuerOf({ hash, issuerNameHash, issuerKeyHash, serialNumberBytes }: OcspCertificateId): boolean {
     if (hash === undefined) return false
@@ -53,7 +53,7 @@ export class ResponderKey {
   /**
    * While the key of the CA cannot sign, the current delegated key is used until its certificate expires.
    *
-   * @throws ERR_CA_EXPIRED, ERR_CA_SIGNATURE; what the signer of the CA throws
+   * @throws ERR_CA_EXPIRED, ERR_CA_SIGNATURE; the errors of the signer of the CA
    */
   async credential(): Promise<ResponderCredential> {
     const current = this.#current
@@ -70,7 +70,7 @@ export class ResponderKey {
     }
   }
 
-  /** A certificate that a clock far ahead has signed is not valid yet. */
+  /** A certificate that was made while the clock was far ahead is not valid yet. */
   #isWithin(certificate: Certificate, endOf: (certificate: Certificate) => number): boolean {
     const nowMs = this.#clock.now()
     return nowMs >= certificate.notBeforeMs && nowMs < endOf(certificate)

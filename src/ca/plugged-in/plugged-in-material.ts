@@ -12,8 +12,8 @@ export interface CaMaterial extends CaCredential {
   /** The private key of the file, in memory. */
   readonly signer: SoftwareSigner
   /**
-   * Every other certificate of the files, each once, without roots: those of a path that verifies now first,
-   * the nearest first. `createCertificateAuthority` takes the path that is good for what it signs. Frozen.
+   * Every other certificate of the files, each once, without roots: first those of a currently valid path,
+   * from the nearest on. `createCertificateAuthority` chooses the path that is valid for its leaves. Frozen.
    */
   readonly chain: readonly Certificate[]
   /** The certificates of the file of roots, each once. Frozen. */
@@ -24,14 +24,14 @@ export interface CaMaterial extends CaCredential {
 export type CaFiles = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads a directory with `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`, or
- * with `tls.crt`, `tls.key`, `ca.crt`; of both, the latter if there is a `tls.crt`. The
- * files are of one generation, although the directory may change meanwhile: in a volume of
- * Kubernetes they are read from the directory that `..data` names.
+ * Reads a directory with `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`, or with `tls.crt`,
+ * `tls.key`, `ca.crt`; if both sets exist, the second one is used. All files are of one generation even if
+ * the directory changes meanwhile: in a volume of Kubernetes they are read from the directory that `..data`
+ * refers to.
  *
- * @returns undefined where none of the files exists: run a self-signed CA.
- * @throws ERR_CA_MATERIAL where some of the files are missing or cannot be read, where they do not belong
- *   together, or where they change all the time
+ * @returns undefined if none of the files exists; then use a self-signed CA.
+ * @throws ERR_CA_MATERIAL if some of the files are missing or cannot be read, if they do not belong together,
+ *   or if they change continuously
  * @example
  * ```ts
  * const material = await readPluggedInMaterial('/etc/cacerts')
@@ -45,9 +45,9 @@ export async function readPluggedInMaterial(directory: string): Promise<CaMateri
 }
 
 /**
- * The same from texts.
+ * Like `readPluggedInMaterial`, from the texts of the files.
  *
- * @throws ERR_CA_MATERIAL, which names the file at fault; its `cause` is what is wrong in it;
+ * @throws ERR_CA_MATERIAL, which names the file at fault; its `cause` has the fault in the file;
  *   ERR_INVALID_ARGUMENT for a value other than files
  */
 export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
@@ -114,11 +114,11 @@ function inFile<Result>(name: string, read: () => Result): Result {
 }
 
 /**
- * The candidates, those on a path to a root that verifies now first. Only the CA can choose among several
- * paths: a path length or name constraint may allow the CA and not its leaves. Material that is not valid now
- * may be for later.
+ * The candidates, first those on a currently valid path to a root. Only the CA can choose among several
+ * paths: a path length or name constraint may allow the CA and not its leaves. Material that is not valid yet
+ * may be meant for a later time.
  *
- * @throws ERR_CA_MATERIAL where no path exists at any time
+ * @throws ERR_CA_MATERIAL if there is no path that is valid at any time
  */
 function issuersOf(
   certificate: Certificate,

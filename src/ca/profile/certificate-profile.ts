@@ -27,8 +27,9 @@ export interface CertificateProfile {
   /** Maximum number of names in a certificate, including its URI. */
   readonly maxNames: number
   /**
-   * `absent`: certificates with DNS names and IP addresses alone, for a server that its clients know by its
-   * host name, such as a database. No SPIFFE peer accepts them. Default `required`: exactly one SPIFFE ID.
+   * `absent`: certificates with only DNS names and IP addresses, for a server that clients identify by its
+   * host name, such as a database. SPIFFE peers do not accept them. Default `required`: exactly one SPIFFE
+   * ID.
    */
   readonly spiffeId?: 'required' | 'absent'
 }
@@ -90,7 +91,7 @@ export function readProfile(profile: CertificateProfile): CertificateProfile {
   })
 }
 
-/** Any other word would leave the SPIFFE ID out, or in, by accident. */
+/** Other values are refused, so that a typo cannot omit or add the SPIFFE ID. */
 const spiffeIdRules: readonly unknown[] = [undefined, 'required', 'absent']
 
 /** The profile with the limits from one CA certificate. */

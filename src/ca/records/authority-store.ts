@@ -40,8 +40,8 @@ export interface AuthorityStore {
   list(): Promise<readonly AuthorityRecord[]>
   /**
    * Adds and replaces records atomically: each must have the version of the stored one plus 1 (1 if there is
-   * none). Atomically with it the issuer of a record that becomes `revoked` is blocked: no intent and no
-   * certificate of it is recorded any more.
+   * none). Atomically with it the issuer of a record that becomes `revoked` is blocked: no further intent or
+   * certificate of that issuer is recorded.
    *
    * @throws ERR_STORE_CONFLICT, ERR_LEASE_STALE
    */

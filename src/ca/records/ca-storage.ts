@@ -15,8 +15,8 @@ export interface CaStorage extends AsyncDisposable {
   readonly leases: LeaseStore
   readonly audit: AuditStore
   /**
-   * The block-list: identities, keys and certificates that get no further certificate. A storage without it
-   * has no block-list.
+   * The block-list: identities and keys that get no further certificate, and certificates that are not
+   * renewed. A storage without it has no block-list.
    */
   readonly blocks?: RenewalBlockStore | undefined
 }

@@ -6,10 +6,10 @@ import { readOptions } from '../../internal/options.ts'
 import { checkDates } from './store-options.ts'
 import type { CertificateQuery, RevocationsQuery } from './certificate-store.ts'
 
-/** What the records of a query are ordered by; those with the same time, by the sequence of their intents. */
+/** The order of the records of a query; records with the same time are in the order of their intents. */
 export type QueryOrder = 'sequence' | 'intendedAt' | 'notAfter'
 
-/** A record's place in an order: `ms` is its intendedAt or notAfter, and 0 in the order of intents. */
+/** A record's position in an order: `ms` is its intendedAt or notAfter, and 0 in the order of intents. */
 export interface QueryPosition {
   readonly ms: number
   readonly sequence: number
@@ -51,7 +51,9 @@ export function readCertificateQuery(query: CertificateQuery): ReadQuery {
   return { ...read, limit, order, position: readCursor(read.after, order) }
 }
 
-/** The order of the index that serves the query: for another, each page would sort all that matches. */
+/**
+ * The order of the index that the query uses; in another order, each page would sort all matching records.
+ */
 function orderOf(query: CertificateQuery): QueryOrder {
   if (query.notAfterFrom !== undefined || query.notAfterBefore !== undefined) return 'notAfter'
   return query.intendedFrom === undefined && query.intendedBefore === undefined ? 'sequence' : 'intendedAt'

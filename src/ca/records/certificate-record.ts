@@ -19,7 +19,8 @@ export function keyIdentifierOf(octets: Uint8Array): KeyIdentifier {
 }
 
 /**
- * What identifies one certificate: serial numbers are unique only within one issuer (RFC 5280 §4.1.2.2).
+ * The identification of one certificate: serial numbers are unique only within one issuer (RFC 5280
+ * §4.1.2.2).
  * @inline
  */
 export interface CertificateId {

@@ -24,7 +24,7 @@ export interface WriteOptions {
 /** The outcome of a signing operation. @inline */
 export type IssuanceOutcome = { readonly certificate: Uint8Array } | { readonly failed: true }
 
-/** What a record says of the validity of its certificate. @inline */
+/** The state and revocation of a certificate, from its record. @inline */
 export type RecordedStatus = Pick<CertificateRecord, 'state' | 'revocation'>
 
 /** Intent and outcome of each signature. */
@@ -50,8 +50,8 @@ interface IssuanceRecorder {
   /** The record of one certificate; undefined if there is none. */
   find(id: CertificateId): Promise<CertificateRecord | undefined>
   /**
-   * State and revocation of the record, without its octets: for OCSP and for the check of each client. A
-   * store that lacks it is asked for the record.
+   * State and revocation of the record, without its octets: for OCSP and for the check of each client. If a
+   * store lacks this method, the whole record is read.
    */
   statusOf?(id: CertificateId): Promise<RecordedStatus | undefined>
 }
@@ -177,21 +177,22 @@ export interface PruneResult {
 /** Search and retention. */
 export interface CertificateSearch {
   /**
-   * Records in the order of their intents; with a condition on notAfter by notAfter, else with one on
-   * intendedAt by intendedAt, and those of the same time in the order of their intents. The cursor is stable:
-   * a record that always matches occurs exactly once, whatever is written between two pages.
+   * Records in the order of their intents; with a condition on notAfter they are ordered by notAfter,
+   * otherwise with one on intendedAt by intendedAt; records with the same time are in the order of their
+   * intents. The cursor is stable: a record that always matches occurs exactly once, also if records are
+   * written between two pages.
    *
    * @throws ERR_INVALID_ARGUMENT for an unknown or undefined condition, and for a cursor of another query
    */
   query(query: CertificateQuery): Promise<Page<CertificateRecord>>
   /**
    * Changes expired `intended` records to `lapsed`, and removes records that expired longer ago than the
-   * look-back. No other record is removed. Of the lists of the same storage those are removed whose issuer
-   * has no record any more, and whose nextUpdate is longer ago than the look-back; a list whose number is
-   * above the milliseconds of that time stays, so that a later list of the issuer has a higher one.
+   * look-back. No other record is removed. CRLs in the same storage are removed if their issuer has no
+   * records and their nextUpdate is longer ago than the look-back. A list whose number is above that time in
+   * milliseconds stays, so that a later list of the issuer has a higher number.
    *
    * @throws ERR_INVALID_ARGUMENT for an invalid Date, a look-back that is not a number of at least 0, and an
-   * unknown option
+   *   unknown option
    */
   prune(options: PruneOptions): Promise<PruneResult>
 }

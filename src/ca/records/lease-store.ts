@@ -22,7 +22,7 @@ export interface Lease {
  */
 export type Fence = Pick<Lease, 'name' | 'epoch'>
 
-/** Leases by the clock of the store, so that the clocks of the processes do not matter. */
+/** Leases, timed by the clock of the store, so that the clocks of the processes may differ. */
 export interface LeaseStore {
   /**
    * Acquires a free or expired lease, or extends the holder's own, for `ttlMs`
@@ -42,8 +42,8 @@ export interface LeaseStore {
 }
 
 /**
- * What every store checks before it gives a lease: a time that is not a number would never end or never
- * begin, and a released lease has the holder ''. @throws ERR_INVALID_ARGUMENT
+ * The checks of every store before it grants a lease: a time that is not a number would never end or never
+ * begin, and '' is the holder of a released lease. @throws ERR_INVALID_ARGUMENT
  */
 export function requireLeaseTerms(name: string, holder: string, ttlMs: number): void {
   requireCount('ttlMs', ttlMs, 1)

@@ -3,7 +3,7 @@
 import type { CertificateId } from './certificate-record.ts'
 import type { CertificateStore, RecordedStatus } from './certificate-store.ts'
 
-/** Undefined where there is no record. It rejects where the store does. */
+/** The status in the record; undefined if there is no record. Rejects if the store rejects. */
 export function recordedStatus(
   store: Pick<CertificateStore, 'find' | 'statusOf'>,
   id: CertificateId,

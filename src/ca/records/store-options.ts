@@ -14,7 +14,7 @@ import type { PruneOptions, RevokeOptions, WriteOptions } from './certificate-st
 const noOptions: WriteOptions = Object.freeze({})
 
 /**
- * Without options the same object for every call: each certificate makes two such writes.
+ * Returns the same object for every call without options, because each certificate makes two such writes.
  *
  * @throws ERR_INVALID_ARGUMENT
  */
@@ -78,7 +78,7 @@ export function readPublishOptions(options: PublishCrlOptions): PublishCrlOption
 
 /**
  * The times of `prune` as numbers. NaN compares false with everything, so that nothing or everything would be
- * removed; with a negative look-back, certificates that are valid.
+ * removed; a negative look-back would remove records of valid certificates.
  *
  * @throws ERR_INVALID_ARGUMENT
  */

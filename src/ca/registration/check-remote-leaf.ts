@@ -11,7 +11,7 @@ import type { CertificateProfile } from '../profile/certificate-profile.ts'
 import { maxRoots, readCertificates } from './remote-certificates.ts'
 import type { RemoteSigningAnswer, RemoteSigningRequest } from './remote-signer.ts'
 
-/** What an answer is held against. */
+/** The expectations for an answer. */
 export interface RemoteLeafChecks {
   readonly signer: string
   readonly trustDomain: TrustDomain
@@ -70,7 +70,7 @@ function checkNames(certificate: Certificate, { csr, subject, subjectAltName }: 
   if (certificate.basicConstraints?.ca === true) throw new PkiError('ERR_CA_REPLY', 'it is a CA certificate')
 }
 
-/** A CA may put them into another order. */
+/** The names in a fixed order, because a CA may reorder them. */
 function namesOf(names: readonly GeneralName[]): readonly Uint8Array[] {
   return names.map((name) => encodeAltName([name])).sort((a, b) => Buffer.compare(a, b))
 }
@@ -95,7 +95,7 @@ function checkValidity(
     )
 }
 
-/** As relying parties verify it, for each purpose of the profile. */
+/** Verifies the certificate as relying parties do, for each purpose of the profile; returns its path. */
 function pathOf(
   certificate: Certificate,
   chain: readonly Certificate[],
@@ -113,6 +113,6 @@ function pathOf(
   return verdict.path.certificates.slice(1).filter((one) => !roots.some((root) => root.equals(one)))
 }
 
-/** For the clock of the CA. */
+/** Tolerated difference to the clock of the CA. */
 const toleranceSeconds = 300
 const maxChain = 8

@@ -33,27 +33,24 @@ import type { RemoteSigner, RemoteSigningRequest } from './remote-signer.ts'
 /** Options of `createRegistrationAuthority`. @inline */
 export interface RegistrationAuthorityOptions {
   readonly trustDomain: TrustDomain | string
-  /** Signs what was decided. */
+  /** Signs the certificates that the issuance service has decided on. */
   readonly signer: RemoteSigner
   /** The validity, the purposes and the number of names. Default `workloadProfile`. */
   readonly profile?: CertificateProfile | undefined
-  /** Where what was decided and what was answered is kept. Default: in memory. */
+  /** The storage of decisions and answers. Default: in memory. */
   readonly storage?: CaStorage | undefined
   readonly clock?: Clock | undefined
 }
 
 /**
  * An authority for `createIssuanceService` whose certificates another CA signs. Each request is forwarded
- * after
- * our own decision; the answer must have the key of the request and exactly the names that were decided on,
- * no
- * longer validity, a chain to a root of the CA and the purposes of the profile. The decision is on record,
- * under
- * a request number, before it is forwarded, and the certificate, under its serial number, before it is handed
- * out. CRLs and OCSP responses are those of the CA: `issueCrl`, `answerOcsp` and `rotate` throw
- * ERR_CA_REFUSED.
+ * after the issuance service has decided. The answer must have the key of the request, exactly the names of
+ * the decision, at most the decided validity, a path to a root of the CA, and the purposes of the profile.
+ * The decision is recorded under a request number before it is forwarded, and the certificate under its
+ * serial number before it is returned. The CA itself provides CRLs and OCSP responses: `issueCrl`,
+ * `answerOcsp` and `rotate` throw ERR_CA_REFUSED.
  *
- * @throws ERR_CA_UNAVAILABLE and others of the signer, which is asked for its roots; ERR_INVALID_ARGUMENT
+ * @throws ERR_CA_UNAVAILABLE and other errors of `roots` of the signer; ERR_INVALID_ARGUMENT
  * @example
  * ```ts
  * const registration = await createRegistrationAuthority({ trustDomain: 'example.org', signer: remoteSigner
@@ -74,7 +71,7 @@ export async function createRegistrationAuthority(
   return new RegistrationAuthority(read, await rootsOf(read.signer))
 }
 
-/** What was decided, until it is forwarded. */
+/** A decision that was not forwarded yet. */
 interface Pending {
   readonly request: RemoteSigningRequest
   readonly monotonicMs: number
@@ -91,7 +88,7 @@ class RegistrationAuthority implements CertificateAuthority {
   readonly #keyIdentifier: Uint8Array
   readonly #pending = new WeakMap<PreparedCertificate, Pending>()
   #roots: readonly Certificate[]
-  /** When each root was in an answer last. */
+  /** The time of the last answer with each root. */
   #seen: readonly { readonly root: Certificate; readonly lastMs: number }[] = []
   #chain: readonly Certificate[] = Object.freeze([])
 
@@ -250,7 +247,9 @@ class RegistrationAuthority implements CertificateAuthority {
     this.#bundles.set(this.#bundle())
   }
 
-  /** A root that the CA no longer names stays until the last leaf below it has expired (R1). */
+  /**
+   * A root that the CA no longer returns stays in the bundle until the last leaf below it has expired (R1).
+   */
   #withEarlier(roots: readonly Certificate[]): readonly Certificate[] {
     const nowMs = this.#clock.now()
     const keptMs = nowMs - (this.#profile.maxTtlSeconds + toleranceSeconds) * 1000
@@ -273,7 +272,7 @@ async function rootsOf(signer: RemoteSigner): Promise<readonly Certificate[]> {
   throw new PkiError('ERR_CA_REPLY', `${signer.name} has no root`)
 }
 
-/** A signer may be a user's code. */
+/** Calls the signer and converts its errors, because a signer may be implemented by a user. */
 async function asked<Answer>({ name }: RemoteSigner, perform: () => Promise<Answer>): Promise<Answer> {
   try {
     return await perform()
@@ -289,7 +288,7 @@ function requestNumber(): SerialNumber {
 
 /** The lifetime of prepared bytes, as for every authority. */
 const maxAgeMs = 60_000
-/** Of a certificate's end, as `checkRemoteLeaf` accepts it. */
+/** The tolerance for the end of a certificate, as in `checkRemoteLeaf`. */
 const toleranceSeconds = 300
-/** Roots, including the previous ones. */
+/** Maximum number of roots, including the previous ones. */
 const maxKept = 128

@@ -8,14 +8,14 @@ import type { GuardedFetcher } from '../../runtime/index.ts'
 
 /** What is sent. */
 export interface RemoteCall {
-  /** Of the CA, for messages. */
+  /** The name of the CA, for messages. */
   readonly name: string
   readonly method: 'GET' | 'POST'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: JsonObject | undefined
   readonly signal?: AbortSignal | undefined
-  /** What must not be in a message, should the answer repeat it. */
+  /** Texts that must not be in a message, even if the answer contains them. */
   readonly secrets: readonly unknown[]
   /** The reason in the JSON of a refusal. */
   readonly reasonOf: (json: JsonObject) => string
@@ -25,9 +25,8 @@ export interface RemoteCall {
  * The JSON object of an answer with status 200.
  *
  * @throws ERR_CA_UNAUTHENTICATED for 401 and 403; ERR_CA_REFUSED for other 4xx; ERR_CA_UNAVAILABLE for 429,
- * 5xx and
- *   where there is no answer in time; ERR_CA_REPLY for an answer that is too large or not a JSON object;
- * ERR_ABORTED
+ *   5xx and if there is no answer in time; ERR_CA_REPLY for an answer that is too large or not a JSON object;
+ *   ERR_ABORTED
  */
 export async function callRemoteCa(fetcher: GuardedFetcher, call: RemoteCall): Promise<JsonObject> {
   const { name, method, url, body, signal } = call
@@ -53,7 +52,7 @@ export async function callRemoteCa(fetcher: GuardedFetcher, call: RemoteCall): P
   throw new PkiError(codeOf(status), status === 200 ? `${what}; expected a JSON object` : what)
 }
 
-/** Without secrets, and without control characters, which would write lines of their own into a log. */
+/** Removes secrets, and control characters, which could add lines to a log. */
 function shown(reason: string, secrets: readonly unknown[]): string {
   let left = reason
   for (const secret of secrets)

@@ -6,7 +6,7 @@ import type { CertificateInput } from '../../x509/index.ts'
 import { isSignedBy } from '../authority/signing-material.ts'
 
 /**
- * The certificates of texts in PEM, each once. A value other than text, and empty text, have none.
+ * The certificates of texts in PEM, each once. A value other than text, and empty text, give no certificate.
  * @throws ERR_CA_REPLY
  */
 export function certificatesOf(ca: string, texts: readonly unknown[]): readonly Certificate[] {
@@ -70,6 +70,6 @@ function tooMany(ca: string): PkiError {
   )
 }
 
-/** Roots of one answer. */
+/** Maximum number of roots in one answer. */
 export const maxRoots = 64
 const maxCertificates = 128

@@ -9,8 +9,8 @@ import type { CertificateStore, IssuanceOutcome, WriteOptions } from '../records
 import { readWriteOptions } from '../records/store-options.ts'
 
 /**
- * The store of a registration authority. What it decides is on record before it is forwarded, under a request
- * number; the certificate is recorded, under its issuer and serial number, before it is returned.
+ * The store of a registration authority. A decision is recorded under a request number before it is
+ * forwarded; the certificate is recorded, under its issuer and serial number, before it is returned.
  *
  * @param isOurs Whether an issuer is the registration authority: then the serial number is a request number.
  */
@@ -18,7 +18,7 @@ export function remoteRecords(
   store: CertificateStore,
   isOurs: (issuer: CertificateId['issuer']) => boolean,
 ): CertificateStore {
-  /** What is being forwarded: as many as there are calls. */
+  /** The intents in progress, one for each call. */
   const forwarded = new Map<string, IssuanceIntent>()
   const recordIntent = async (intent: IssuanceIntent, options?: WriteOptions): Promise<void> => {
     if (!isOurs(intent.issuer)) return store.recordIntent(intent, options)

@@ -2,20 +2,20 @@
 
 import type { Certificate, CertificateRequest, DistinguishedName, GeneralName } from '../../x509/index.ts'
 
-/** What was decided, and the request of the holder. @inline */
+/** The decision, and the request of the holder. @inline */
 export interface RemoteSigningRequest {
-  /** Its proof of possession was verified. */
+  /** The request; its proof of possession was verified. */
   readonly csr: CertificateRequest
-  /** The names that were decided on: exactly these. */
+  /** The names of the decision; the certificate must have exactly these. */
   readonly subjectAltName: readonly GeneralName[]
-  /** Undefined: the subject is empty. */
+  /** The subject; undefined for an empty one. */
   readonly subject: DistinguishedName | undefined
   /** A shorter validity is accepted. */
   readonly ttlSeconds: number
   readonly signal?: AbortSignal | undefined
 }
 
-/** What a remote CA answers. It is verified against the decision. @inline */
+/** The answer of a remote CA, which is verified against the decision. @inline */
 export interface RemoteSigningAnswer {
   readonly certificate: Certificate
   /** Its issuers, without the root, in any order. */
@@ -25,7 +25,8 @@ export interface RemoteSigningAnswer {
 }
 
 /**
- * Has a CA elsewhere sign what was decided here. Answers are verified: key, names, validity, chain, purposes.
+ * Has a remote CA sign the certificates that this service decides on. Answers are verified: key, names,
+ * validity, chain, purposes.
  *
  * Every implementation passes `contracts.RemoteSigner` of `spiffe-pki/testing`.
  */

@@ -52,8 +52,9 @@ export interface MaterialWatch extends AsyncDisposable {
  *
  * @throws ERR_INVALID_ARGUMENT; what the storage of the CA throws
  * @example
- * ```ts await using watch = await watchPluggedInMaterial('/etc/cacerts', { authority }) if (watch.failure !==
- * undefined) console.warn(watch.failure.message)
+ * ```ts
+ * await using watch = await watchPluggedInMaterial('/etc/cacerts', { authority })
+ * if (watch.failure !== undefined) console.warn(watch.failure.message)
  * ```
  */
 export async function watchPluggedInMaterial(

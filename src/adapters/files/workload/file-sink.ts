@@ -59,9 +59,11 @@ const optionKinds: OptionKinds<FileSinkOptions> = {
  * @throws ERR_SVID_UNAVAILABLE before the source is ready; ERR_SECRET_FILES where the first set cannot be
  *   written; ERR_INVALID_ARGUMENT
  * @example
- * ```ts import { execFile } from 'node:child_process' await source.ready() const onWritten = () => void
- * execFile('nginx', ['-s', 'reload']) await using sink = await createFileSink({ source, directory:
- * '/run/certs', onWritten })
+ * ```ts
+ * import { execFile } from 'node:child_process'
+ * await source.ready()
+ * const onWritten = () => void execFile('nginx', ['-s', 'reload'])
+ * await using sink = await createFileSink({ source, directory: '/run/certs', onWritten })
  * ```
  */
 export async function createFileSink(options: FileSinkOptions): Promise<FileSink> {

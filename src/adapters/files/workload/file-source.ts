@@ -78,8 +78,10 @@ const optionKinds: OptionKinds<FileSourceOptions> = {
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID
  * @example
- * ```ts await using source = createFileSource({ directory: '/etc/certs' }) await source.ready() const
- * identity = createTlsIdentity({ source })
+ * ```ts
+ * await using source = createFileSource({ directory: '/etc/certs' })
+ * await source.ready()
+ * const identity = createTlsIdentity({ source })
  * ```
  */
 export function createFileSource(options: FileSourceOptions): FileSource {

@@ -25,7 +25,10 @@ export async function addAudit(run: Run, S: string, entries: readonly Uint8Array
   )
 }
 
-/** Entries of any transactions get their numbers here, so that writers do not wait for one another. */
+/**
+ * Entries of all transactions get their numbers in this statement, so that writers do not wait for one
+ * another.
+ */
 export function auditStore(
   connections: Connections,
   calls: StoreCalls,

@@ -47,7 +47,7 @@ export function jsonOf(ids: readonly CertificateId[]): string {
   return JSON.stringify(ids.map(({ issuer, serialNumber }) => ({ issuer, serial_number: serialNumber })))
 }
 
-/** What tells certificates apart in a map. */
+/** The key of a certificate in a map. */
 export function keyOf({ issuer, serialNumber }: CertificateId): string {
   return `${issuer} ${serialNumber}`
 }

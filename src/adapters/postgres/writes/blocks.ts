@@ -18,7 +18,10 @@ import type { StoreCalls } from '../store-calls.ts'
 import { addAudit } from './audit-writes.ts'
 import { auditOf } from './own-octets.ts'
 
-/** Answers why a certificate of these subjects is refused. */
+/**
+ * Reads the blocks of these subjects. The result is a function that returns the refusal of a certificate with
+ * a blocked subject.
+ */
 export async function lookUpBlocks(
   run: Run,
   S: string,
@@ -34,7 +37,10 @@ export async function lookUpBlocks(
   }
 }
 
-/** Begins a transaction that adds or removes blocks, after every transaction that has looked blocks up. */
+/**
+ * Begins a transaction that adds or removes blocks. It waits until every transaction that has read blocks has
+ * ended.
+ */
 export function beginBlocking(S: string): Statement {
   return { text: `${begin.text}; LOCK TABLE ${S}.renewal_blocks IN SHARE ROW EXCLUSIVE MODE` }
 }

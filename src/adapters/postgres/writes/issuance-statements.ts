@@ -9,17 +9,17 @@ import { givenSql, octetsSql } from './batch-values.ts'
 export interface IssuanceStatements {
   /** Begins a transaction in which no block can be added. */
   readonly begin: Statement
-  /** Inserts intents that are not blocked, in their order; answers with those that were inserted. */
+  /** Inserts intents that are not blocked, in their order; returns those that were inserted. */
   readonly insertIntents: Statement
   /** Inserts rows, also blocked ones. */
   readonly insertUnrecorded: Statement
-  /** Which certificates have a record. */
+  /** Returns the certificates that have a record. */
   readonly known: Statement
-  /** Certificates that are to be renewed. */
+  /** Returns and locks the certificates to renew. */
   readonly renewed: Statement
-  /** Records outcomes; answers with those that were recorded. */
+  /** Records outcomes; returns those that were recorded. */
   readonly settle: Statement
-  /** What outcomes that were not recorded rest on. */
+  /** Returns the data that explains why outcomes were not recorded. */
   readonly open: Statement
 }
 
@@ -65,7 +65,7 @@ export function issuanceStatements(S: string): IssuanceStatements {
   }
 }
 
-/** As `blockingSubjects` makes them. */
+/** A condition without blocks of these subjects; the texts of subjects are those of `blockingSubjects`. */
 function unblockedSql(S: string, row: string): string {
   const subjects = [
     `'issuer ' || ${row}.issuer`,

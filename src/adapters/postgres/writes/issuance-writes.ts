@@ -70,7 +70,7 @@ export class IssuanceWrites {
     })
   }
 
-  /** For each intent why it was not inserted, or undefined. */
+  /** For each intent the reason why it was not inserted, or undefined. */
   async #insertIntents(run: Run, batch: readonly IntentWrite[]): Promise<readonly (PkiError | undefined)[]> {
     const { insertIntents, known } = this.#statements
     const added = await insertRows(run, insertIntents, batch)
@@ -94,7 +94,7 @@ export class IssuanceWrites {
     })
   }
 
-  /** Inserts rows of certificates without a record, also blocked ones; those that are there stay. */
+  /** Inserts rows of certificates without a record, also blocked ones; existing rows are not changed. */
   async insertUnrecorded(run: Run, rows: readonly (readonly ColumnValue[])[]): Promise<void> {
     const batch = rows.map((values) => ({ values, audit: [] }))
     await insertRows(run, this.#statements.insertUnrecorded, batch)
@@ -119,7 +119,7 @@ export class IssuanceWrites {
     }, this.#statements.begin)
   }
 
-  /** Renewals, repetitions and refusals: adds to `settled` what was changed. */
+  /** Handles renewals, repetitions and refusals; adds the changed certificates to `settled`. */
   async #settleRest(
     run: Run,
     rest: readonly OutcomeWrite[],
@@ -165,7 +165,7 @@ export class IssuanceWrites {
     return keysOf(await run(this.#statements.settle, ...rows.parameters))
   }
 
-  /** Looks up and locks certificates that are to be renewed; answers why one may not be. */
+  /** Reads and locks the certificates to renew; returns the reason if one must not be renewed. */
   async #renewalRefusals(
     run: Run,
     renewals: readonly CertificateId[],
@@ -215,7 +215,7 @@ function isSame(stored: ColumnValue | undefined, given: Uint8Array | undefined):
     : stored instanceof Uint8Array && Buffer.compare(stored, given) === 0
 }
 
-/** The values of a row of `open`; those of the columns that it does not have are undefined. */
+/** The values of a row of `open`; values of columns that the row lacks are undefined. */
 function valuesOfRow(row: Row): readonly ColumnValue[] {
   return intentColumns.map((column) => row[column] as ColumnValue)
 }
@@ -225,7 +225,7 @@ function renewedBy(values: readonly ColumnValue[]): readonly CertificateId[] {
   return issuer === null ? [] : [{ issuer, serialNumber } as CertificateId]
 }
 
-/** What blocks the certificate of these values. */
+/** The subjects that could block the certificate of these values. */
 function subjectsOf(values: readonly ColumnValue[]): readonly string[] {
   const [issuer, keyIdentifier] = [
     values[issuerAt] as KeyIdentifier,

@@ -46,13 +46,13 @@ export function oneTimeStore(options: OneTimeStoreOptions): OneTimeStore {
 
 /**
  * Counts the values before an add that could exceed the maximum. Between two counts a process adds at most
- * 1/64 of the room that it found, so that counting costs little and other processes are noticed.
+ * 1/64 of the free space that it found, so that counts are rare and values of other processes are seen.
  */
 class Room {
   readonly #options: OneTimeStoreOptions
-  /** Adds until the next count. */
+  /** The number of adds until the next count. */
   #left = 0
-  /** Adds that have begun: a count may or may not include them. */
+  /** The number of adds in progress: a count may or may not include them. */
   #adding = 0
   #nextPruneMs = -Infinity
   #counting: Promise<void> | undefined

@@ -22,14 +22,14 @@ import type { Settled } from './write-lane.ts'
 /** A revocation, or the release of a hold. */
 export interface RevocationWrite {
   readonly id: CertificateId
-  /** Undefined: a hold is released. */
+  /** Undefined for the release of a hold. */
   readonly revocation: { readonly reason: RevocationReason; readonly atMs: number } | undefined
   /** The row to insert if the certificate has none. */
   readonly unrecorded: readonly ColumnValue[] | undefined
   readonly audit: readonly Uint8Array[]
 }
 
-/** What a write changes: undefined where it changes nothing, because an earlier revocation stays. */
+/** The new revocation of a record; undefined if nothing changes, because an earlier revocation stays. */
 type Change = { readonly reason: string | null; readonly atMs: number | null } | undefined
 
 export class RevocationWrites {
@@ -89,7 +89,10 @@ export class RevocationWrites {
     })
   }
 
-  /** The rows of the certificates, locked; those without a record are inserted where they may be. */
+  /**
+   * Locks and returns the rows of the certificates; a missing row is inserted if the write has the data for
+   * it.
+   */
   async #rowsOf(run: Run, batch: readonly RevocationWrite[]): Promise<Map<string, Row>> {
     const rows = new Map<string, Row>()
     const read = async (writes: readonly RevocationWrite[]): Promise<void> => {
@@ -131,5 +134,5 @@ function changeOf({ id, revocation }: RevocationWrite, row: Row): Change | PkiEr
   return replacesRevocation(before, reason) ? { reason, atMs: Number(row['revoked_at_ms']) } : undefined
 }
 
-/** The place of a column in the values of an unrecorded certificate. */
+/** The index of a column in the values of an unrecorded certificate. */
 export const idempotencyKeyAt: number = intentColumns.indexOf('idempotency_key')

@@ -4,7 +4,7 @@
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { isOfValue, storeError } from '../store-errors.ts'
 
-/** The result of one write of a batch: a refusal of one does not touch the others. */
+/** The result of one write of a batch: the refusal of one does not affect the others. */
 export type Settled<Answer> = { readonly answer: Answer } | { readonly refusal: PkiError }
 
 /** One kind of write. */
@@ -23,7 +23,7 @@ interface Waiting<Write, Answer> {
   readonly reject: (error: PkiError) => void
 }
 
-/** One batch at a time. */
+/** Writes one batch at a time. */
 export class WriteLane<Write, Answer> {
   readonly #options: LaneOptions<Write, Answer>
   #queue: Waiting<Write, Answer>[] = []
@@ -33,7 +33,7 @@ export class WriteLane<Write, Answer> {
     this.#options = options
   }
 
-  /** Resolves when the write is durable. @throws what refuses it; ERR_STORE_UNAVAILABLE */
+  /** Resolves when the write is durable. @throws the error of its refusal; ERR_STORE_UNAVAILABLE */
   add(write: Write): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ write, resolve, reject })
@@ -49,7 +49,10 @@ export class WriteLane<Write, Answer> {
     this.#isRunning = false
   }
 
-  /** The first writes of the queue, up to one that has a key of another: it sees the result of that one. */
+  /**
+   * The first writes of the queue, up to one that shares a key with another: it must see the result of the
+   * other write.
+   */
   #take(): readonly Waiting<Write, Answer>[] {
     const { keysOf, octetsOf, maxBatch } = this.#options
     const keys = new Set<string>()
@@ -65,7 +68,10 @@ export class WriteLane<Write, Answer> {
     return this.#queue.splice(0, count)
   }
 
-  /** A value that the server does not take fails its batch: the halves are tried apart until it is alone. */
+  /**
+   * A value that the server refuses fails the whole batch: the two halves are tried separately until only
+   * that write fails.
+   */
   async #perform(batch: readonly Waiting<Write, Answer>[]): Promise<void> {
     try {
       const settled = await this.#options.execute(batch.map(({ write }) => write))
@@ -87,5 +93,5 @@ export class WriteLane<Write, Answer> {
   }
 }
 
-/** Of one batch: a message to the server holds all of it. */
+/** The maximum size of a batch, because one message to the server contains all of it. */
 const maxBatchOctets = 4 * 1024 * 1024

@@ -66,7 +66,7 @@ export class Database {
     return this.#statement(sql).all(...values)
   }
 
-  /** One value of one row; undefined without a row. */
+  /** One value of one row; undefined if there is no row. */
   value(sql: string, ...values: readonly ColumnValue[]): unknown {
     const row = this.get(sql, ...values)
     return row === undefined ? undefined : Object.values(row)[0]

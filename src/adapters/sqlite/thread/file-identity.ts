@@ -4,9 +4,9 @@ import { statSync } from 'node:fs'
 import { PkiError } from '../../../errors/index.ts'
 
 /**
- * SQLite goes on writing to a file that was removed or replaced: whatever is committed is gone when the
- * process ends, revocations included. The file is not opened for the look: closing a descriptor of it would
- * release the locks of the store (POSIX fcntl).
+ * SQLite continues to write to a file that was removed or replaced: everything committed after that,
+ * revocations included, is lost when the process ends. This check does not open the file: closing a
+ * descriptor of it would release the locks of the store (POSIX fcntl).
  */
 export class FileIdentity {
   readonly #path: string

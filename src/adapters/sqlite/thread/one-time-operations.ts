@@ -7,7 +7,10 @@ import type { Database } from './database.ts'
 type OneTimeOperations = Pick<StoreOperations, 'addOneTime' | 'takeOneTime'>
 
 export function oneTimeOperations(database: Database, clockMs: () => number): OneTimeOperations {
-  /** The number of adds until the values are counted again. Values that leave in between are not noticed. */
+  /**
+   * The number of adds until the values are counted again. Values that are removed in between are not
+   * subtracted.
+   */
   let room = 0
   return {
     addOneTime(values, maximum) {
@@ -32,6 +35,6 @@ const addSql =
   'ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at_ms = excluded.expires_at_ms ' +
   'WHERE one_time_values.expires_at_ms <= ?'
 const countSql = 'SELECT count(*) FROM one_time_values WHERE expires_at_ms > ?'
-/** More than one add brings, so that expired values do not accumulate. */
+/** Removes more expired values than one add creates, so that they do not accumulate. */
 const pruneSql = `DELETE FROM one_time_values WHERE key IN
   (SELECT key FROM one_time_values WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT 16)`

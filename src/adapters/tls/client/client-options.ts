@@ -29,7 +29,7 @@ export interface TlsClientCheck {
  * Options for `tls.connect`, `https.request`, `http2.connect` and libraries that pass them on, with the
  * current SVID. OpenSSL builds the chain to the authorities of the server's trust domain, and this package
  * validates and authorizes it before anything is sent. Sessions are not resumed: a connection that does so
- * anyway is refused. The connection is in `identity.connections`, unless the client offers TLS 1.2 alone or
+ * anyway is refused. The connection is in `identity.connections`, unless the client offers only TLS 1.2 or
  * the library drops `pskCallback`: then the log has a line. Prefer `httpsAgent` or `connectTls`, which use
  * rotated SVIDs.
  *
@@ -59,15 +59,16 @@ export function tlsClientOptions(identity: TlsIdentity, options: TlsClientCheck)
 
 /**
  * The functions that Node calls for a connection. OpenSSL asks for a pre-shared key when it offers TLS 1.3
- * (RFC 8446 §4.2.11), and Node then calls `pskCallback` as a method of the socket: no other option of a
- * client gets it. The answer is that there is no key; the socket gets the gate of `connectTls`.
+ * (RFC 8446 §4.2.11), and Node then calls `pskCallback` as a method of the socket; no other option of a
+ * client receives the socket. The function returns no key, and installs the gate of `connectTls` on the
+ * socket.
  */
 function hooksOf(
   identity: SourceTlsIdentity,
   authorize: SpiffeIdMatcher,
 ): Required<Pick<ConnectionOptions, 'checkServerIdentity' | 'pskCallback'>> {
   const gated = new WeakSet<TLSSocket>()
-  /** The gate has accepted the server of the connection that Node is about to announce. */
+  /** Whether the gate has accepted the server of the connection that Node is about to report. */
   let accepted = false
   const accept = (socket: TLSSocket): object => {
     const outcome = acceptPeer(identity, socket, { authorize, purpose: 'serverAuth' })

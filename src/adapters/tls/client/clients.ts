@@ -153,7 +153,7 @@ class GuardedAgent extends Agent {
 /** Not in @types/node for https.Agent either. */
 const nodeAgent = Agent.prototype as Agent & { keepSocketAlive(this: Agent, socket: Duplex): boolean }
 
-/** How a request reaches its host: a `lookup` that refuses addresses must be asked, for instance. */
+/** The connection options of a request that must be kept, for example a `lookup` that refuses addresses. */
 function transportOf({ lookup, family, hints, localAddress, localPort }: RequestOptions): ConnectionOptions {
   // Node takes what is undefined as absent.
   return { lookup, family, hints, localAddress, localPort } as ConnectionOptions

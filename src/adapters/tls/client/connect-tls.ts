@@ -30,10 +30,10 @@ export class SessionCache {
   }
 
   /**
-   * A session serves every connection until the server issues another: Node's servers issue none when they
-   * resume, so using each once would make every second handshake a full one. Who watches the network can then
-   * tell that two connections are of one client (RFC 8446 §C.4). A session from before the last change of the
-   * own certificate or of the roots would show the certificate of then.
+   * A session serves every connection until the server issues another: Node's servers issue no session when
+   * they resume one, so using each session once would make every second handshake a full one. An observer of
+   * the network can therefore link connections of one client (RFC 8446 §C.4). Sessions from before a change
+   * of the own certificate or the roots are not used, because the server would still see the old certificate.
    */
   get(address: string, change: number): KeptSession | undefined {
     const kept = this.#sessions.get(address)
@@ -42,7 +42,9 @@ export class SessionCache {
     return undefined
   }
 
-  /** After a failed handshake or a refused server, unless another session has replaced this one. */
+  /**
+   * Removes a session after a failed handshake or a refused server, unless another session has replaced it.
+   */
   drop(address: string, kept: KeptSession): void {
     if (this.#sessions.get(address) === kept) this.#sessions.delete(address)
   }

@@ -57,8 +57,8 @@ export class CurrentIssuers {
   }
 
   /**
-   * Invariant: no client receives a chain that does not verify with the roots that are served at the same
-   * time, or one of an authority that is not to sign any more.
+   * Invariant: no client receives a chain that does not verify with the roots returned at the same time, or
+   * one of an authority that must no longer sign.
    *
    * @throws ERR_PREPARED_EXPIRED
    */

@@ -65,7 +65,7 @@ export class Issuer {
   /** Read from the signer once; it is part of every certificate of this issuer. */
   readonly #algorithm: SignatureAlgorithm
   readonly #template: LeafTemplate
-  /** By shard: leaves of one shard name the same list. */
+  /** Models for copies, by shard, because leaves of one shard name the same list. */
   readonly #fastLeaves: Map<string, FastLeaves> | undefined
   /** DER of the distribution points, by shard. */
   readonly #points = new Map<string, Uint8Array>()
@@ -274,7 +274,7 @@ export class Issuer {
     return findCaPath(this.#material, dryLeaf, this.#profile.extendedKeyUsage, nowMs)
   }
 
-  /** L33: the leaf keeps every name constraint above it. */
+  /** L33: the leaf complies with every name constraint above it. */
   #lintNames(leaf: Certificate): void {
     if (this.#constraints === undefined) return
     const { above, root } = this.#constraints

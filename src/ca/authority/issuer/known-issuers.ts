@@ -5,18 +5,21 @@ import { keyIdentifierOf } from '../../records/certificate-record.ts'
 import type { KeyIdentifier } from '../../records/certificate-record.ts'
 import type { Issuer } from './issuer.ts'
 
-/** By key, until their certificates expire. */
+/** Earlier issuers by key, until their certificates expire. */
 export class KnownIssuers {
   readonly #issuers = new Map<KeyIdentifier, Issuer>()
 
-  /** Adds one; forgets those that have expired. */
+  /** Adds an issuer; removes those that have expired. */
   add(issuer: Issuer, nowMs: number): void {
     this.#issuers.set(keyIdentifierOf(issuer.keyIdentifier), issuer)
     for (const [key, { certificate }] of this.#issuers)
       if (nowMs > certificate.notAfterMs) this.#issuers.delete(key)
   }
 
-  /** The certificate of the key and those above it, without the root, if one of the roots is above them. */
+  /**
+   * The certificate of the key and those above it, without the root, if their path ends at one of these
+   * roots.
+   */
   chainOf(key: KeyIdentifier, roots: readonly Certificate[]): readonly Certificate[] | undefined {
     const issuer = this.#issuers.get(key)
     return issuer?.isBelow(roots) === true ? issuer.chain : undefined

@@ -13,7 +13,7 @@ import type { EntryRuns, ListedEntry } from '../entry-runs.ts'
 import { isOf } from '../revocation-table.ts'
 import type { RevocationTable } from '../revocation-table.ts'
 
-/** What a published list is compared with. */
+/** The data that a published list is compared with. */
 export interface Comparison {
   readonly list: Crl
   readonly shard: string
@@ -25,10 +25,10 @@ export interface Comparison {
 }
 
 /**
- * Compares the entries of the last published list, whichever process made it, with what the store says. What
- * differs is noted in the runs. Returns whether nothing does.
+ * Compares the entries of the last published list, also of another process, with the revocations in the
+ * store. Differences are recorded in the runs. Returns whether there are none.
  *
- * @throws ERR_LINT (L49) for an entry that the store has no revocation of, although its certificate was still
+ * @throws ERR_LINT (L49) for an entry whose revocation the store lacks, although its certificate was still
  *   valid at the time of the list
  */
 export async function compareWithPublished(comparison: Comparison, turns: Turns): Promise<boolean> {
@@ -58,8 +58,8 @@ export async function compareWithPublished(comparison: Comparison, turns: Turns)
 
 /**
  * "An entry MUST NOT be removed from the CRL until it appears on one regularly scheduled CRL issued beyond
- * the revoked certificate's validity period" (RFC 5280 §3.3). A released hold may leave. A certificate
- * without a record was pruned, where the list has lapsed; else the store has lost it.
+ * the revoked certificate's validity period" (RFC 5280 §3.3). A released hold may be removed. If a
+ * certificate has no record, it was pruned if the list has expired; otherwise the store has lost it.
  */
 async function checkRemoved(
   serialNumber: SerialNumber,

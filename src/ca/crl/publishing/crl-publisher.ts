@@ -14,15 +14,15 @@ import type { CrlSettings, WantedCrl } from './scope-lists.ts'
 /** Issues the lists of one CA certificate, one at a time. */
 export class CrlPublisher {
   readonly certificate: Certificate
-  /** The key identifier that records and lists are kept under. */
+  /** The key identifier under which records and lists are stored. */
   readonly issuer: KeyIdentifier
   readonly #settings: CrlSettings
   readonly #table: RevocationTable
   readonly #lists: ScopeLists
   #last: Promise<unknown> = Promise.resolve()
-  /** The lists that the store had when they were first asked for. */
+  /** The names of the lists that the store had at the first call. */
   #stored: readonly string[] | undefined
-  /** Lists that wait for their turn, by what is asked for. */
+  /** Lists that wait for their turn, by the requested list. */
   readonly #waiting = new Map<string, Promise<Crl>>()
 
   constructor(certificate: Certificate, signer: Signer, settings: CrlSettings) {
@@ -34,8 +34,8 @@ export class CrlPublisher {
   }
 
   /**
-   * The current list. Calls that come while a list is in progress share the next one: what the one in
-   * progress read may be older than what the caller has just revoked.
+   * The current list. Calls during the creation of a list share the next list, because the list in progress
+   * may lack a revocation that the caller has just made.
    */
   issue(wanted: WantedCrl): Promise<Crl> {
     const { shard, delta, fresh } = wanted
@@ -55,8 +55,8 @@ export class CrlPublisher {
   }
 
   /**
-   * The shards of this key: those that new certificates belong to, those that have a list or a revoked
-   * certificate from a time when the number of shards was another.
+   * The shards of this key: the shards of new certificates, and shards that have a list or a revoked
+   * certificate from a time with another number of shards.
    */
   async shards(): Promise<readonly string[]> {
     const { crls } = this.#settings.storage
@@ -95,5 +95,5 @@ export class CrlPublisher {
   }
 }
 
-/** Of publishing, where other processes publish at the same time. */
+/** Maximum number of attempts to publish while other processes publish at the same time. */
 const maxAttempts = 5

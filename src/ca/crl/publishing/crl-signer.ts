@@ -15,7 +15,7 @@ import { runLints } from '../../lints/run-lints.ts'
 import { pointOf } from '../crl-shards.ts'
 import type { EntryRuns } from '../entry-runs.ts'
 
-/** What one list is made from. @inline */
+/** The content of one list. @inline */
 export interface CrlContent {
   readonly runs: EntryRuns
   readonly thisUpdateMs: number
@@ -26,15 +26,15 @@ export interface CrlContent {
   /** The last list of the scope. */
   readonly previous: Crl | undefined
   readonly lastNumber: bigint | undefined
-  /** The earlier clock that was accepted, where lists of later times may be replaced. */
+  /** The earlier clock that the operator accepted, if lists of later times may be replaced. */
   readonly acceptedMs?: number | undefined
-  /** Where the list of a shard is published. */
+  /** The URL of the list of a shard. */
   readonly url: string | undefined
-  /** Where the deltas of a complete list are published. */
+  /** The URL of the deltas of a complete list. */
   readonly freshestUrl?: string | undefined
 }
 
-/** The key of one CA certificate, for lists. */
+/** Signs lists with the key of one CA certificate. */
 export class CrlSigner {
   readonly #certificate: Certificate
   readonly #signer: Signer
@@ -44,7 +44,7 @@ export class CrlSigner {
     this.#signer = signer
   }
 
-  /** @throws ERR_LINT, ERR_CA_SIGNATURE; what the signer throws */
+  /** @throws ERR_LINT, ERR_CA_SIGNATURE; the errors of the signer */
   async sign(content: CrlContent, turns: Turns): Promise<Crl> {
     const { runs, thisUpdateMs, ttlSeconds, crlNumber, baseNumber, previous, freshestUrl } = content
     const { subject, notAfterMs, publicKey, subjectKeyIdentifier } = this.#certificate
@@ -83,7 +83,7 @@ export class CrlSigner {
 
 /**
  * The names of a shard: those of its last list, so that certificates issued under an earlier URL stay in its
- * scope, and the URL of now.
+ * scope, and the current URL.
  */
 function scopeNames({ previous, url }: CrlContent): readonly GeneralName[] {
   const before = previous?.issuingDistributionPoint?.name
@@ -101,5 +101,5 @@ function freshest(url: string): {
   return { oid: extensionOids.freshestCrl, critical: false, value: encodeDistributionPoints([pointOf(url)]) }
 }
 
-/** Some 1.4 million entries. */
+/** About 1.4 million entries. */
 const maxOctets = 64 * 1024 * 1024

@@ -6,7 +6,7 @@ import type { Crl } from '../../../x509/index.ts'
 import type { CaStorage } from '../../records/ca-storage.ts'
 import { latestTimeOf, toleratedRegressMs, wholeSecond } from '../crl-times.ts'
 
-/** What the times are taken from. */
+/** The sources of the times. */
 interface TimeSources {
   readonly storage: CaStorage
   readonly clock: Clock
@@ -15,7 +15,10 @@ interface TimeSources {
 /** The latest time of the lists, and the times of the next one. */
 export class ListTimes {
   readonly #sources: TimeSources
-  /** The latest thisUpdate of all lists: no later list has an earlier one, nor an entry that is later. */
+  /**
+   * The latest thisUpdate of all lists: later lists have no earlier thisUpdate, and no entry has a later
+   * date.
+   */
   #latestMs = 0
 
   constructor(sources: TimeSources) {
@@ -27,12 +30,18 @@ export class ListTimes {
     this.#latestMs = Math.max(this.#latestMs, latestTimeOf(lists))
   }
 
-  /** In whole seconds. Never before the last list, where the clock was set back. */
+  /**
+   * The thisUpdate of the next list in whole seconds; never before that of the last list, even if the clock
+   * was set back.
+   */
   now(): number {
     return Math.max(wholeSecond(this.#sources.clock.now()), this.#latestMs)
   }
 
-  /** Milliseconds and not the whole second of the list: a store that was restored may lack this second's. */
+  /**
+   * In milliseconds instead of the whole second of the list, because a restored store may lack lists of the
+   * same second.
+   */
   numberFrom(thisUpdateMs: number): number {
     return Math.max(thisUpdateMs, Math.floor(this.#sources.clock.now()))
   }
@@ -43,9 +52,9 @@ export class ListTimes {
   }
 
   /**
-   * A list that a clock far ahead has signed would give its time to every later one, and relying parties
-   * refuse those until then. Not so where the operator has accepted the earlier clock, by the store. Resolves
-   * to whether the later clock was left.
+   * If a list was signed while the clock was far ahead, every later list would have its time, and relying
+   * parties would refuse them until that time. This does not apply if the operator has accepted the earlier
+   * clock of the store. Resolves to whether the later time was discarded.
    */
   async leaveLaterClock(
     lists: readonly (Crl | undefined)[],

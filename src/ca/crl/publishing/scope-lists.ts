@@ -19,24 +19,24 @@ import { compareWithPublished } from './crl-comparison.ts'
 import type { CrlSigner } from './crl-signer.ts'
 import { ListTimes } from './list-times.ts'
 
-/** What lists are made with. */
+/** The settings of lists. */
 export interface CrlSettings {
   readonly storage: CaStorage
-  /** From one complete list to its nextUpdate. */
+  /** Time from a complete list to its nextUpdate. */
   readonly ttlSeconds: number
   readonly distribution: ReadCrlDistribution
   readonly clock: Clock
 }
 
-/** Which list is asked for. */
+/** The requested list. */
 export interface WantedCrl {
   readonly shard: string
   readonly delta: boolean
-  /** Signs a list even where the last one is current. */
+  /** Signs a new list even if the last one is current. */
   readonly fresh: boolean
 }
 
-/** The CA certificate that signs the lists, and the key identifier that they are kept under. */
+/** The CA certificate that signs the lists, and the key identifier under which they are stored. */
 interface ListIssuer {
   readonly certificate: Certificate
   readonly issuer: KeyIdentifier
@@ -48,12 +48,12 @@ interface Scope {
   /** The last lists that were read or published. */
   complete: Crl | undefined
   delta: Crl | undefined
-  /** The version of the entries that each has; undefined where it is not known. */
+  /** The version of the entries in each list; undefined if it is not known. */
   completeVersion: number | undefined
   deltaVersion: number | undefined
   /** Whether the last lists were read from the store. */
   isRead: boolean
-  /** The entries that the versions are of: they are made anew where the table has to read further back. */
+  /** The entries that the versions refer to; they are created anew if the table must read older changes. */
   runs: EntryRuns | undefined
 }
 
@@ -75,10 +75,10 @@ export class ScopeLists {
   }
 
   /**
-   * The last list where it is current, or a new one.
+   * The last list if it is current, otherwise a new one.
    *
-   * @throws ERR_STORE_CONFLICT where another process has published: the next call reads its list;
-   * ERR_CRL_SHARD_UNKNOWN, ERR_CA_EXPIRED, ERR_LINT; as `CrlSigner.sign`
+   * @throws ERR_STORE_CONFLICT if another process has published: the next call reads its list;
+   *   ERR_CRL_SHARD_UNKNOWN, ERR_CA_EXPIRED, ERR_LINT; as `CrlSigner.sign`
    */
   async current(wanted: WantedCrl): Promise<Crl> {
     const scope = this.#scopeOf(wanted.shard)
@@ -157,8 +157,8 @@ export class ScopeLists {
   }
 
   /**
-   * Versions of other entries say nothing of these. What has changed since the complete list is found by
-   * comparing. @throws ERR_LINT
+   * Versions of other entries cannot be compared with these, so the changes since the complete list are found
+   * by comparing the entries. @throws ERR_LINT
    */
   async #compare(scope: Scope, runs: EntryRuns, nowMs: number, turns: Turns): Promise<void> {
     scope.runs = runs
@@ -206,7 +206,7 @@ export class ScopeLists {
     return list
   }
 
-  /** RFC 5280 §5.2.4: what has changed since the last complete list of the same scope. */
+  /** RFC 5280 §5.2.4: the changes since the last complete list of the same scope. */
   async #delta(
     scope: Scope,
     base: Crl,
@@ -267,7 +267,7 @@ export class ScopeLists {
     )
   }
 
-  /** @throws ERR_STORE_CONFLICT where another process has published */
+  /** @throws ERR_STORE_CONFLICT if another process has published */
   async #publish(shard: string, list: Crl, expectedNumber: bigint | undefined): Promise<void> {
     const { crlNumber, der, thisUpdate, nextUpdate } = list
     await this.#settings.storage.crls.publish(

@@ -38,9 +38,9 @@ export class ExpiryBuckets<Item> {
 
 /** Items in the order of their last change, readable from any change on. */
 export class ChangeLog<Item extends { change: number }> {
-  /** A slot whose number differs from that of its item is left over from an earlier change. */
+  /** A slot whose number differs from that of its item is obsolete. */
   #slots: Slot<Item>[] = []
-  /** What is kept of the slots before `#copied`, while the log is compacted. */
+  /** The valid slots before `#copied`, while the log is compacted. */
   #kept: Slot<Item>[] | undefined
   #copied = 0
   #live = 0
@@ -77,8 +77,8 @@ export class ChangeLog<Item extends { change: number }> {
   }
 
   /**
-   * Begins when half of the slots are left over. Each change copies a few slots, more than it can add, so
-   * none holds the event loop for the length of the log.
+   * Starts when half of the slots are obsolete. Each change copies a few slots, more than it can add, so no
+   * change blocks the event loop for a time that depends on the length of the log.
    */
   #compact(): void {
     if (this.#kept === undefined) {

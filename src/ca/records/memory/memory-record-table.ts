@@ -54,8 +54,8 @@ export class MemoryRecordTable {
   }
 
   /**
-   * In the order of their intents: all; with a serial number, at most one per issuer; with `renews`, those
-   * that replace it.
+   * The records in the order of their intents: all of them; with a serial number, at most one for each
+   * issuer; with `renews`, those that replace that certificate.
    */
   *values({
     serialNumber,
