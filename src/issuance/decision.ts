@@ -38,19 +38,37 @@ export class PolicyRefusal extends PkiError {
  * @throws what the policy refuses with; ERR_POLICY_FAILED when it throws, or answers with something that is
  * not a decision
  */
-export async function decide(
+export function decide(
   policy: IssuancePolicy,
   { csr, ttlSeconds, source, caller }: AdmittedRequest,
   dryRun = false,
-): Promise<Decision> {
+): Decision | Promise<Decision> {
   let answer: unknown
   try {
     answer = policy.decide({ csr, ttlSeconds, source, dryRun }, caller)
-    if (isThenable(answer)) answer = await answer
+    if (isThenable(answer)) return decidedLater(Promise.resolve(answer), caller)
   } catch (cause) {
-    if (isPkiError(cause)) throw cause
-    throw new PkiError('ERR_POLICY_FAILED', `the policy threw ${nameOf(cause)}`, { cause })
+    throw policyFailure(cause)
   }
+  return readDecision(answer, caller)
+}
+
+async function decidedLater(answer: Promise<unknown>, caller: Caller): Promise<Decision> {
+  let answered: unknown
+  try {
+    answered = await answer
+  } catch (cause) {
+    throw policyFailure(cause)
+  }
+  return readDecision(answered, caller)
+}
+
+function policyFailure(cause: unknown): PkiError {
+  if (isPkiError(cause)) return cause
+  return new PkiError('ERR_POLICY_FAILED', `the policy threw ${nameOf(cause)}`, { cause })
+}
+
+function readDecision(answer: unknown, caller: Caller): Decision {
   const decision = Object(answer) as Partial<Record<keyof AllKeys, unknown>>
   if (decision.allowed === false) throw refusalOf(decision)
   if (decision.allowed !== true) throw noDecision('allowed is neither true nor false')

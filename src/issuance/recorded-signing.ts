@@ -1,12 +1,7 @@
 // Intent durable → sign → outcome durable → answer: no certificate leaves the CA that is not on record.
 
 import { keyIdentifierOf } from '../ca/internal.ts'
-import type {
-  CertificateAuthority,
-  CertificateStore,
-  IssuedCertificate,
-  PreparedCertificate,
-} from '../ca/index.ts'
+import type { CertificateAuthority, CertificateStore, IssuedCertificate } from '../ca/index.ts'
 import type { CertificateId, IssuanceIntent } from '../ca/internal.ts'
 import { isPkiError } from '../errors/index.ts'
 import type { Clock } from '../runtime/index.ts'
@@ -101,7 +96,14 @@ export class RecordedSigning {
     }
     await this.#records.intend(intent)
     const keyAlsoOf = this.#keyReuse === 'allow' ? undefined : await this.#checkKey(intent)
-    const issued = await this.#sign(prepared, id, signal)
+    let issued: IssuedCertificate
+    try {
+      throwIfAborted(signal)
+      issued = await this.#authority.sign(prepared, signOptions(signal))
+    } catch (error) {
+      await this.#failSigning(id, error)
+      throw error
+    }
     const coming = await this.#records.complete(issued, intent, { caller, keyAlsoOf }, request)
     const trimmed = trimmedOf(decision, prepared)
     const { notAfter } = issued.certificate
@@ -127,19 +129,9 @@ export class RecordedSigning {
     }
   }
 
-  async #sign(
-    prepared: PreparedCertificate,
-    id: CertificateId,
-    signal: AbortSignal | undefined,
-  ): Promise<IssuedCertificate> {
-    try {
-      throwIfAborted(signal)
-      return await this.#authority.sign(prepared, signOptions(signal))
-    } catch (error) {
-      // A worker that is lost may have signed: the record stays `intended`, which counts as issued.
-      if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#records.fail(id)
-      throw error
-    }
+  /** A worker that is lost may have signed: the record stays `intended`, which counts as issued. */
+  async #failSigning(id: CertificateId, error: unknown): Promise<void> {
+    if (!isPkiError(error, 'ERR_WORKER_LOST')) await this.#records.fail(id)
   }
 }
 
