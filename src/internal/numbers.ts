@@ -49,6 +49,16 @@ export function requireCount(name: string, value: unknown, least: number, most?:
   throw wrong(name, value, 'whole number', least, most)
 }
 
+/**
+ * Checks a time to wait in milliseconds. NaN and Infinity would not be no time and any time: a timer of the
+ * platform above 2^31 ms, or of NaN, fires at once.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+export function checkDelayMs(delays: Readonly<Record<string, unknown>>): void {
+  checkMeasures(delays, 0, 2 ** 31 - 1)
+}
+
 function wrong(
   name: string,
   found: unknown,

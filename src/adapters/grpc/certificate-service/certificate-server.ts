@@ -72,7 +72,10 @@ export interface CertificateServer extends AsyncDisposable {
    * validity; the old material stays in use
    */
   updateTls(material: ServerTlsMaterial): void
-  /** Stops accepting, waits up to `graceMs` (default 5,000) for calls in progress, then closes the rest. */
+  /**
+   * Stops accepting, waits up to `graceMs` (default 5,000) for calls in progress, then closes the rest.
+   * @throws ERR_INVALID_ARGUMENT
+   */
   close(graceMs?: number): Promise<void>
 }
 

@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import type { Server } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
-import { checkCounts, requireCount } from '../../../internal/numbers.ts'
+import { checkCounts, checkDelayMs, requireCount } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { systemClock } from '../../../runtime/index.ts'
@@ -49,7 +49,10 @@ export interface GrpcListener extends AsyncDisposable {
   readonly port: number
   /** The verified client of a call on this port; undefined for a call on another port. */
   peerOf(call: { getPeer(): string }): SpiffeId | undefined
-  /** Stops accepting, waits up to `graceMs` (default 5,000) for calls in progress, then closes the rest. */
+  /**
+   * Stops accepting, waits up to `graceMs` (default 5,000) for calls in progress, then closes the rest.
+   * @throws ERR_INVALID_ARGUMENT
+   */
   close(graceMs?: number): Promise<void>
 }
 
@@ -121,8 +124,9 @@ export async function listenGrpc(
       const connection = connectionOf(infoOf(call))
       return connection === undefined ? undefined : peers.get(connection)
     },
-    close: (graceMs = 5_000) =>
-      new Promise((resolve) => {
+    close: async (graceMs = 5_000) => {
+      checkDelayMs({ graceMs })
+      await new Promise<void>((resolve) => {
         // grpc-js does not know of a connection in its handshake.
         const stop = systemClock.schedule(() => {
           for (const socket of accepted) socket.destroy()
@@ -132,7 +136,8 @@ export async function listenGrpc(
           resolve()
         })
         for (const injector of injectors) injector.drain(graceMs)
-      }),
+      })
+    },
     [Symbol.asyncDispose]: () => listener.close(),
   }
   return listener

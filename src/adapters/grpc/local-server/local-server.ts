@@ -60,7 +60,7 @@ export interface LocalServer extends AsyncDisposable {
   readonly connections: number
   /**
    * Stops accepting, waits up to `graceMs` (default 1,000) for calls in progress, then closes the rest:
-   * streams do not end by themselves.
+   * streams do not end by themselves. @throws ERR_INVALID_ARGUMENT
    */
   close(graceMs?: number): Promise<void>
 }

@@ -4,6 +4,7 @@
 import type { Http2Server, ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { ConnectionInjector, Server } from '@grpc/grpc-js'
+import { checkDelayMs } from '../../../internal/numbers.ts'
 import { metricNames } from '../../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import type { GrpcModule } from '../grpc-module.ts'
@@ -95,8 +96,12 @@ export class Admission {
     }
   }
 
-  /** Closes sessions, waits up to `graceMs` for streams in progress, then closes the rest. */
+  /**
+   * Closes sessions, waits up to `graceMs` for streams in progress, then closes the rest.
+   * @throws ERR_INVALID_ARGUMENT
+   */
   async close(ports: readonly { close(): Promise<void> }[], graceMs: number): Promise<void> {
+    checkDelayMs({ graceMs })
     const closed = Promise.all(ports.map((port) => port.close()))
     this.#injector.drain(graceMs)
     // A connection without a session, during its handshake or silent, would keep the server open.

@@ -21,6 +21,7 @@ import type { TestServer } from '../../../support/certificate-server.ts'
 import { code } from '../../../support/codes.ts'
 import { deferred } from '../../../support/deferred.ts'
 import { Told } from '../../../support/listener.ts'
+import { oddDelays } from '../../../support/odd-delays.ts'
 import { callerOf, newRequest, testPki, tlsCredential, workloadId } from '../../../support/pki.ts'
 import { recordsOf, storedIn } from '../../../support/storage.ts'
 import type { TestPki } from '../../../support/pki.ts'
@@ -647,6 +648,12 @@ describe('connections', () => {
     await server.close(20)
     expect(await asking).toMatchObject({ code: 1, certChain: [] })
     await expect.poll(() => log).toContainEqual(code('ERR_ABORTED'))
+  })
+
+  it('go on when the time to close is none', async () => {
+    const { server } = await start()
+    for (const odd of oddDelays) await expect(server.close(odd)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(await callRaw(server, pki.root, request)).toMatchObject({ code: 0 })
   })
 
   it('that cannot be accepted end nothing', async () => {

@@ -11,6 +11,7 @@ import { Certificate, Crl } from '../../../../src/x509/index.ts'
 import { closedAfterEach } from '../../../support/certificate-server.ts'
 import { code } from '../../../support/codes.ts'
 import { meshId, newRoot, openMesh } from '../../../support/mesh.ts'
+import { oddDelays } from '../../../support/odd-delays.ts'
 import type { Mesh } from '../../../support/mesh.ts'
 import {
   SdsClient,
@@ -272,6 +273,8 @@ describe('the endpoint', () => {
     const server = await open()
     expect(statSync(path).mode & 0o777).toBe(0o640)
     await expect(open()).rejects.toThrow(code('ERR_SERVER_START'))
+    for (const odd of oddDelays) await expect(server.close(odd)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(existsSync(path), 'after a time to close that is none').toBe(true)
     await server.close(0)
     expect(existsSync(path)).toBe(false)
     writeFileSync(path, 'not a socket')

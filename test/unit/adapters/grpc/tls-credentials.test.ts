@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { grpcChannelCredentials, listenGrpc } from '../../../../src/adapters/grpc/index.ts'
 import type { GrpcListener } from '../../../../src/adapters/grpc/credentials/index.ts'
 import { code } from '../../../support/codes.ts'
+import { oddDelays } from '../../../support/odd-delays.ts'
 import { freePort } from '../../../support/free-port.ts'
 import {
   openWorld,
@@ -288,6 +289,16 @@ test('closing does not wait for a client that is silent in its handshake', async
   await listener.close(1)
   await ended
   expect(heard).toEqual([])
+  server.forceShutdown()
+})
+
+test('a time to close that is none is refused, and the port stays open', async () => {
+  heard = []
+  const { server, listener } = await openListener(peerId)
+  for (const odd of oddDelays) await expect(listener.close(odd)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+  await rawHttp2Request(listener.port, rawHeaders, await world.credentialsOf(peerId))
+  expect(heard).toEqual([peerId])
+  await listener.close(0)
   server.forceShutdown()
 })
 
