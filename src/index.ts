@@ -1,6 +1,6 @@
 /**
- * The paved path: what the README needs, without an adapter or an optional peer, from layers that each have a
- * subpath with all of it.
+ * The most common names, enough for the README, without an adapter or an optional peer; each layer has a
+ * subpath with all its names.
  *
  * @module spiffe-pki
  */

@@ -9,9 +9,9 @@ import { PkiError } from '../errors/index.ts'
  * to the offsets of the element; it does not decode the content.
  */
 export class DerReader {
-  /** The bytes that are read, whole. */
+  /** All bytes of the input. */
   readonly bytes: Uint8Array
-  /** Where reading ends. */
+  /** The offset at which reading ends. */
   readonly end: number
   /** Where the next element begins. */
   offset: number
@@ -47,7 +47,7 @@ export class DerReader {
   /**
    * Reads the next element of any type and returns its tag; `what` names it in errors.
    *
-   * @throws ERR_DER where the element is cut off, or its length is indefinite or not minimal.
+   * @throws ERR_DER if the element is truncated, or its length is indefinite or not minimal.
    */
   next(what = 'an element'): number {
     const { bytes, end } = this

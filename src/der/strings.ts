@@ -25,7 +25,7 @@ export function stringContent(reader: DerReader, what: string): string {
 }
 
 /**
- * Octets below 0x80 as text; as for IA5String, whatever the tag of the element.
+ * Octets below 0x80 as text, as for IA5String, for any tag of the element.
  * @throws ERR_STRING_INVALID
  */
 export function ia5Text(bytes: Uint8Array, start: number, end: number, what: string): string {

@@ -5,13 +5,13 @@ import { checkCounts } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
 import type { TrustBundle } from '../svid/index.ts'
 
-/** Who puts bundles in force. @inline */
+/** How a bundle of a federated trust domain takes effect. @inline */
 export type FederationMode = 'manual' | 'automatic' | 'conditional'
 
-/** Whether an offered bundle may replace the one in force. @inline */
+/** Decides whether an offered bundle may replace the current one. @inline */
 export type ConditionalTest = (offered: TrustBundle, current: TrustBundle | undefined) => boolean
 
-/** What certificates of a trust domain may be; for the policies of issuers and verifiers. @inline */
+/** Properties of the certificates of a trust domain, for the policies of issuers and verifiers. @inline */
 export interface TrustDomainPolicy {
   readonly defaultTtlSeconds?: number
   readonly maxTtlSeconds?: number
@@ -19,7 +19,7 @@ export interface TrustDomainPolicy {
   readonly sanKinds?: readonly string[]
   readonly keyUsages?: readonly string[]
   readonly keyAlgorithms?: readonly string[]
-  /** What happens where revocation cannot be found out: `hard-fail`, `soft-fail`, or `off`. */
+  /** The handling of an unknown revocation status: `hard-fail`, `soft-fail`, or `off`. */
   readonly revocation?: 'hard-fail' | 'soft-fail' | 'off'
 }
 
@@ -61,7 +61,7 @@ function textsOf(key: string, list: unknown): readonly string[] {
   return Object.freeze([...(list as readonly string[])])
 }
 
-/** What the registry was given and cannot take. */
+/** The error for an invalid argument of the registry. */
 export function bad(what: string): PkiError<'ERR_INVALID_ARGUMENT'> {
   return new PkiError('ERR_INVALID_ARGUMENT', `TrustDomainRegistry: ${what}`)
 }

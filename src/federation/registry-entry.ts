@@ -11,8 +11,8 @@ import type { ConditionalTest, FederationMode, TrustDomainPolicy } from './feder
 interface OwnTrustDomain {
   readonly trustDomain: TrustDomain | string
   /**
-   * Former names: an ID of one of them means the same workload. Each needs a bundle of its own to be
-   * verified.
+   * Former names: an ID under one of them is the same workload. An SVID with a former name is verified only
+   * by a bundle of that name.
    */
   readonly aliases?: Iterable<TrustDomain | string> | undefined
   readonly bundle?: TrustBundle | undefined
@@ -23,19 +23,19 @@ interface OwnTrustDomain {
 export interface FederatedTrustDomain {
   readonly trustDomain: TrustDomain | string
   /**
-   * Who puts a bundle in force. `manual`: only `setBundle`. `automatic`: `offerBundle`, as whatever fetches
-   * bundles calls it. `conditional`: `offerBundle`, where `accepts` answers true.
+   * How a bundle takes effect. `manual`: only by `setBundle`. `automatic`: also by `offerBundle`, which the
+   * code that fetches bundles calls. `conditional`: also by `offerBundle`, if `accepts` returns true.
    */
   readonly mode: FederationMode
   /**
-   * For `conditional`: whether a bundle may replace the one in force. Anything but `true` refuses, an error
-   * too.
+   * For `conditional`: whether a bundle may replace the current one. Only `true` accepts it; an error refuses
+   * it.
    */
   readonly accepts?: ConditionalTest
   /** The first bundle. */
   readonly bundle?: TrustBundle | undefined
   readonly policy?: TrustDomainPolicy
-  /** From then on nothing of the trust domain is valid. Default: never. */
+  /** From this time on no SVID of the trust domain is valid. Default: no end. */
   readonly expiresAt?: Date
 }
 
@@ -46,7 +46,7 @@ export interface TrustDomainRegistryOptions {
   readonly clock?: Clock | undefined
 }
 
-/** A trust domain as the registry holds it. */
+/** The data of a trust domain in the registry. */
 export interface RegistryEntry {
   readonly trustDomain: TrustDomain
   readonly mode: FederationMode | 'own'
@@ -54,11 +54,13 @@ export interface RegistryEntry {
   readonly policy: TrustDomainPolicy
   readonly expiresAtMs: number
   bundle: TrustBundle | undefined
-  /** Listeners were told that it has expired. */
+  /** Whether listeners were notified that it has expired. */
   expired: boolean
 }
 
-/** Ours, with its former names. @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID */
+/**
+ * Reads our own trust domain, with its former names. @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID
+ */
 export function readOwn(given: OwnTrustDomain): {
   readonly aliases: TrustDomainAliases
   readonly entry: RegistryEntry
@@ -84,7 +86,7 @@ export function readOwn(given: OwnTrustDomain): {
 }
 
 /**
- * A federated trust domain; `aliases` are the names of ours.
+ * Reads a federated trust domain; `aliases` has the names of our own.
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_TRUST_DOMAIN_INVALID
  */

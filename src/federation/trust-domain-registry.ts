@@ -14,12 +14,12 @@ import type { FederationMode, TrustDomainPolicy } from './federation-rules.ts'
 import { readFederated, readOwn } from './registry-entry.ts'
 import type { FederatedTrustDomain, RegistryEntry, TrustDomainRegistryOptions } from './registry-entry.ts'
 
-/** One trust domain of the registry, as it is now. @inline */
+/** The current state of one trust domain of the registry. @inline */
 export interface RegisteredTrustDomain {
   readonly trustDomain: TrustDomain
-  /** `own` for ours. */
+  /** `own` for our own trust domain. */
   readonly mode: FederationMode | 'own'
-  /** Undefined until one is accepted, and where the federation is over. */
+  /** Undefined until a bundle is accepted, and after the federation has ended. */
   readonly bundle: TrustBundle | undefined
   readonly policy: TrustDomainPolicy
   readonly expiresAt: Date | undefined
@@ -30,17 +30,17 @@ export interface RegisteredTrustDomain {
 /** What has changed. @inline */
 export interface RegistryChange {
   readonly trustDomain: TrustDomain
-  /** `bundle`: another bundle is in force, or the first; `removed` and `expired`: none is. */
+  /** `bundle`: a new bundle took effect; `removed` and `expired`: the trust domain no longer has a bundle. */
   readonly kind: 'bundle' | 'removed' | 'expired'
   readonly bundle: TrustBundle | undefined
 }
 
 /**
- * The trust domains that count, and the bundle of each. It is a `BundleSource`: an SVID is verified by the
- * bundle of the trust domain that it names, and by no other (rules B-6, F-4). A federation that is over has
- * no bundle, from that moment on.
+ * The trusted trust domains, and the bundle of each. It is a `BundleSource`: an SVID is verified only by the
+ * bundle of the trust domain that it names (rules B-6, F-4). A federation has no bundle from the moment when
+ * it ends.
  *
- * Holds 1,000 trust domains at most.
+ * It can have at most 1,000 trust domains.
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   }
 
   /**
-   * The bundle in force; undefined for a trust domain that is not registered, has no bundle yet, or has
+   * The current bundle; undefined for a trust domain that is not registered, has no bundle yet, or has
    * expired.
    */
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
@@ -88,8 +88,8 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   }
 
   /**
-   * The trust domain of that name; undefined where it is not registered. An alias of ours is no trust domain
-   * of its own.
+   * The trust domain of that name; undefined if it is not registered. An alias of our own trust domain is not
+   * a separate entry.
    */
   get(trustDomain: TrustDomain | string): RegisteredTrustDomain | undefined {
     const entry = this.#entries.get(TrustDomain.from(trustDomain).name)
@@ -106,19 +106,19 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     })
   }
 
-  /** All of them: ours first, then by name. */
+  /** All trust domains: our own first, the others by name. */
   list(): readonly RegisteredTrustDomain[] {
     const [own = '', ...others] = this.#entries.keys()
     return Object.freeze([own, ...others.sort()].map((name) => this.get(name) as RegisteredTrustDomain))
   }
 
-  /** Whether an ID is of our trust domain, under its name or a former one. */
+  /** Whether an ID is in our own trust domain, under its current or a former name. */
   isOwn(id: SpiffeId | string): boolean {
     return this.aliases.has(SpiffeId.from(id).trustDomain)
   }
 
   /**
-   * Adds a federated trust domain, or replaces all that is known of it.
+   * Adds a federated trust domain, or replaces its entry.
    *
    * @throws ERR_INVALID_ARGUMENT, also for our own trust domain; ERR_TRUST_DOMAIN_INVALID, ERR_LIMIT_EXCEEDED
    */
@@ -134,7 +134,9 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     this.#tellBundle(entry, before)
   }
 
-  /** Ends a federation. Whether there was one. @throws ERR_INVALID_ARGUMENT for our own trust domain */
+  /**
+   * Ends a federation. Returns whether there was one. @throws ERR_INVALID_ARGUMENT for our own trust domain
+   */
   remove(trustDomain: TrustDomain | string): boolean {
     const { name } = TrustDomain.from(trustDomain)
     const entry = this.#entries.get(name)
@@ -146,10 +148,10 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   }
 
   /**
-   * Puts a bundle in force, as an operator does. It has to be of a registered trust domain.
+   * Sets the bundle of a registered trust domain, on behalf of an operator.
    *
    * @throws ERR_BUNDLE_NOT_FOUND for one that is not registered; ERR_INVALID_ARGUMENT for anything but a
-   * bundle
+   *   bundle
    */
   setBundle(bundle: TrustBundle): void {
     const entry = this.#entryOf(bundle)
@@ -159,11 +161,11 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   }
 
   /**
-   * Offers a bundle that was fetched. It is put in force where the mode of its trust domain lets it.
+   * Offers a fetched bundle. It takes effect if the mode of its trust domain allows that.
    *
-   * @returns whether it is in force now
+   * @returns whether it took effect
    * @throws ERR_BUNDLE_NOT_FOUND for one that is not registered; ERR_INVALID_ARGUMENT for anything but a
-   * bundle
+   *   bundle
    */
   offerBundle(bundle: TrustBundle): boolean {
     const entry = this.#entryOf(bundle)
@@ -174,7 +176,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     return true
   }
 
-  /** Calls `listener` after each change. Returns what stops it. */
+  /** Calls `listener` after each change. Returns a function that stops the calls. */
   onChange(listener: (change: RegistryChange) => void): () => void {
     const own = (change: RegistryChange): void => {
       listener(change)
@@ -185,7 +187,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     }
   }
 
-  /** Ends the timer and forgets the listeners. Bundles stay, and expire. */
+  /** Stops the timer and removes the listeners. Bundles remain until they expire. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#cancel()
@@ -224,7 +226,7 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
     return this.#clock.now() >= expiresAtMs
   }
 
-  /** Wakes up for the next expiry: the bundle is out of force without it, but listeners want to be told. */
+  /** Sets a timer for the next expiry, in order to notify listeners; the bundle ends without it. */
   #schedule(): void {
     this.#cancel()
     if (this.#closed) return

@@ -211,7 +211,7 @@ export function decodeBase64url(text: string): Uint8Array {
 
 /**
  * Like `decodeBase64url`, for octets that are read at once and not kept: they may be a view of Buffer's pool,
- * which the garbage collector has less work with.
+ * which costs the garbage collector less.
  *
  * @throws ERR_BASE64
  */

@@ -1,9 +1,12 @@
 // How often a line is logged that an unauthenticated caller can cause.
 
-/** One line in ten seconds for each reason: callers can connect thousands of times a second. */
+/**
+ * Limits a log to one line in ten seconds for each reason, because callers can connect thousands of times a
+ * second.
+ */
 export class LogPace {
   readonly #clock: { monotonic(): number }
-  /** By reason: when the last line was logged, and how many were not since. */
+  /** For each reason the time of the last line, and the number of lines suppressed since. */
   readonly #last = new Map<string, { readonly atMs: number; unlogged: number }>()
 
   constructor(clock: { monotonic(): number }) {
@@ -11,8 +14,8 @@ export class LogPace {
   }
 
   /**
-   * Fields for the line that is due: empty, or how many of this reason were not logged since the last one.
-   * Undefined where none is due. The reasons must be few: each is remembered.
+   * Fields for a line that may be logged: the number of suppressed lines of this reason, or none; undefined
+   * if the line must be suppressed. Use few reasons, because each is stored.
    */
   due(reason: string): { readonly unlogged?: number } | undefined {
     const atMs = this.#clock.monotonic()

@@ -3,14 +3,16 @@
 import { PkiError } from '../errors/index.ts'
 
 /**
- * Whether it is an integer from `least` to `most`; Infinity, for "no limit", is valid if `most` is Infinity.
+ * Whether a value is an integer from `least` to `most`; Infinity, for "no limit", is valid if `most` is
+ * Infinity.
  */
 export function isCount(value: unknown, least: number, most: number = Number.MAX_SAFE_INTEGER): boolean {
   return isMeasure(value, least, most) && (Number.isSafeInteger(value) || value === Infinity)
 }
 
 /**
- * Whether it is a number from `least` to `most`; Infinity, for "no limit", is valid if `most` is Infinity.
+ * Whether a value is a number from `least` to `most`; Infinity, for "no limit", is valid if `most` is
+ * Infinity.
  */
 export function isMeasure(value: unknown, least: number, most: number = Number.MAX_SAFE_INTEGER): boolean {
   // NaN, for example of an unset environment variable, compares false with everything and would disable a

@@ -8,35 +8,36 @@ import { readOptions } from '../internal/options.ts'
 import { CertificateRequest } from '../x509/index.ts'
 import type { CertificateRequestInput } from '../x509/internal.ts'
 
-/** What a caller asks for. */
+/** A request for a certificate. */
 export interface IssuanceRequest {
   /** At most 64 KiB; octets are copied. */
   readonly csr: CertificateRequestInput
   /** The validity in seconds. Default: the profile's. */
   readonly ttlSeconds?: number | undefined
   /**
-   * Makes a retry return the first certificate and not a second one: 1 to 256 characters, chosen by the
-   * caller for each certificate that it wants. It counts for one identity and one key. With another key, or
-   * after the certificate was revoked or has expired, it is refused with ERR_IDEMPOTENCY_KEY.
+   * With the same key, a retry returns the first certificate instead of a second one: 1 to 256 characters,
+   * chosen by the caller for each certificate. It applies to one identity and one subject key. With another
+   * subject key, or after the certificate was revoked or has expired, the request is refused with
+   * ERR_IDEMPOTENCY_KEY.
    */
   readonly idempotencyKey?: string
   /**
-   * The IP address of the caller, for policies with networks and limits by source. Of the connection, never
-   * of a header that the caller may have written.
+   * The IP address of the caller, for policies with networks and limits by source. Use the address of the
+   * connection, never that in a header, which the caller may have written.
    */
   readonly source?: string | undefined
   /**
-   * Whether the answer is to have a receipt: the proof that the certificate is in the audit log of the CA. It
-   * comes with the next checkpoint, within a second or so. Default false.
+   * Requests a receipt with the answer: the proof that the certificate is in the audit log of the CA. It is
+   * made with the next checkpoint, within about a second. Default false.
    */
   readonly receipt?: boolean
-  /** Ends the request while nothing is signed: ERR_ABORTED. */
+  /** Aborts the request, if nothing was signed yet, with ERR_ABORTED. */
   readonly signal?: AbortSignal | undefined
 }
 
 /** A request and its caller, as copies that code outside cannot change. */
 export interface AdmittedRequest {
-  /** Its proof of possession is not verified yet. */
+  /** The request; its proof of possession is not verified yet. */
   readonly csr: CertificateRequest
   readonly ttlSeconds: number | undefined
   readonly idempotencyKey: string | undefined
@@ -47,7 +48,8 @@ export interface AdmittedRequest {
 }
 
 /**
- * Size and form of the request, strength of its key, form of the caller. @throws as `IssuanceService.issue`
+ * Checks size and form of the request, the strength of its key, and the form of the caller. @throws as
+ * `IssuanceService.issue`
  */
 export function admit(method: string, request: IssuanceRequest, caller: Caller): AdmittedRequest {
   const {

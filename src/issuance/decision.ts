@@ -11,20 +11,20 @@ import type { SpiffeId } from '../spiffe/index.ts'
 import { SpiffeId as SpiffeIdParser } from '../spiffe/index.ts'
 import type { AdmittedRequest } from './admission.ts'
 
-/** What the policy allows. */
+/** The checked decision of a policy that allows. */
 export interface Decision {
   readonly content: CertificateContent
-  /** The one SPIFFE ID in the content; of a content without one, whom the policy names. */
+  /** The only SPIFFE ID in the content; without one, the identity that the policy names. */
   readonly identity: SpiffeId
   /** The name of the rule that allows it. */
   readonly rule: string
-  /** What was asked for and is left out, in words. */
+  /** The requested items that are omitted, as text. */
   readonly trimmed: readonly string[]
   /** Whether a renewed certificate is revoked. */
   readonly revokesRenewed: boolean
 }
 
-/** Thrown when the policy refuses, so that a refusal and a failure are counted apart. */
+/** Thrown when the policy refuses, so that refusals and failures are counted separately. */
 export class PolicyRefusal extends PkiError {
   readonly policyRule: string
 
@@ -34,10 +34,7 @@ export class PolicyRefusal extends PkiError {
   }
 }
 
-/**
- * @throws what the policy refuses with; ERR_POLICY_FAILED when it throws, or answers with something that is
- * not a decision
- */
+/** @throws the refusal of the policy; ERR_POLICY_FAILED if it throws, or returns an invalid decision */
 export function decide(
   policy: IssuancePolicy,
   { csr, ttlSeconds, source, caller }: AdmittedRequest,
@@ -113,9 +110,9 @@ function contentOf(content: unknown): CertificateContent {
 }
 
 /**
- * Every certificate of this service is for one workload: records, renewals and quotas go by its identity. Its
- * SPIFFE ID is missing only where the policy names the identity instead: whether it may be missing is then
- * for the profile of the CA.
+ * Every certificate of this service is for one workload: records, renewals and quotas use its identity. The
+ * SPIFFE ID may be absent only if the policy names the identity instead; the profile of the CA then decides
+ * whether it may be absent.
  */
 function identityOf(
   { subjectAltName }: CertificateContent,
@@ -139,7 +136,7 @@ function identityOf(
   }
 }
 
-/** @throws ERR_POLICY_FAILED for two answers to one question, or for no workload */
+/** @throws ERR_POLICY_FAILED for both an identity and a URI, or for an identity that is not a workload */
 function namedIdentity(named: unknown, uris: number): SpiffeId {
   if (uris > 0) throw noDecision('it has both identity and a URI in content.subjectAltName')
   if (!(named instanceof SpiffeIdParser) || !named.hasPath)

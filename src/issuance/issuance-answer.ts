@@ -3,24 +3,24 @@
 import type { IssuedCertificate, PreparedCertificate } from '../ca/index.ts'
 import type { Decision } from './decision.ts'
 
-/** A certificate with what the decision says about it. Frozen. @inline */
+/** A certificate with the details of the decision. Frozen. @inline */
 export interface IssuanceAnswer extends IssuedCertificate {
   /** The name of the policy's rule that allowed it. */
   readonly rule: string
   /**
-   * What was asked for and is not in the certificate, in words: names,
-   * extensions, validity. Empty where nothing was cut.
+   * The requested names, extensions and validity that the certificate does not have, as text; empty if there
+   * are none.
    */
   readonly trimmed: readonly string[]
   /**
-   * The proof that the certificate is in the audit log, where the request asked for it: C2SP tlog-proof, for
-   * `createReceiptChecker`. Undefined where no checkpoint came within five seconds, and for a certificate of
-   * an earlier request with the same idempotency key.
+   * The proof that the certificate is in the audit log, if requested: C2SP tlog-proof, for
+   * `createReceiptChecker`. Undefined if no checkpoint was signed within five seconds, and for the
+   * certificate of an earlier request with the same idempotency key.
    */
   readonly receipt?: string | undefined
 }
 
-/** What is cut, in words: by the policy, and by the end of the issuing chain. */
+/** The items that the policy omits, and the validity that the end of the issuing chain shortens, as text. */
 export function trimmedOf(
   { trimmed }: Decision,
   { shortened }: Pick<PreparedCertificate, 'shortened'>,

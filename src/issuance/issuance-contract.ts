@@ -15,7 +15,7 @@ import type { CertificateStatus } from './records/certificate-status.ts'
 export interface IssuancePlan {
   /** The policy's rule that allows it. */
   readonly rule: string
-  /** What was asked for and would not be in the certificate, in words: names, extensions, validity. */
+  /** The requested names, extensions and validity that the certificate would not have, as text. */
   readonly trimmed: readonly string[]
   readonly content: CertificateContent
   readonly notAfter: Date
@@ -26,15 +26,15 @@ export interface IssuancePlan {
 /** Options of `revoke`. @inline */
 export interface RevokeCertificateOptions {
   /**
-   * The certificate itself, for one that has no record: after a restored
-   * backup, for instance. The CA's signature on it is verified.
+   * The certificate itself, if it has no record, for example after a restored backup. The CA's signature is
+   * verified.
    */
   readonly certificate?: CertificateInput
 }
 
 /**
- * Issues, renews and revokes. Every method takes a copy of what it is given. A certificate is named by its
- * serial number, or by `{ issuer, serialNumber }` with the key identifier of its issuer; anything else, a
+ * Issues, renews and revokes. Every method copies its arguments. A certificate is identified by its serial
+ * number, or by `{ issuer, serialNumber }` with the key identifier of its issuer; anything else, a
  * `Certificate` too, is refused with ERR_INVALID_ARGUMENT.
  */
 export interface IssuanceService {
@@ -44,23 +44,24 @@ export interface IssuanceService {
    * @throws ERR_CSR_*, ERR_PEM, ERR_DER, ERR_KEY_*, ERR_POLICY_*, ERR_TTL, ERR_ABORTED,
    *   ERR_AUTHENTICATOR_FAILED, ERR_CA_*, ERR_LINT, ERR_PREPARED_EXPIRED, ERR_STORE_FULL,
    *   ERR_STORE_UNAVAILABLE, ERR_IDEMPOTENCY_KEY, ERR_RENEWAL_BLOCKED, ERR_KEY_REUSED, ERR_INVALID_ARGUMENT;
-   *   what the signer throws
+   *   the errors of the signer
    */
   issue(request: IssuanceRequest, caller: Caller): Promise<IssuanceAnswer>
-  /** The same path up to the signature: nothing is signed and nothing recorded. @throws as `issue` */
+  /** Performs the same steps up to the signature; nothing is signed or recorded. @throws as `issue` */
   plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan>
   /**
-   * As `issue`, for the holder of a certificate that is valid and not revoked: looked up again when the
+   * As `issue`, for the holder of a valid certificate that is not revoked. This is checked again when the
    * intent and the outcome are recorded.
    *
    * @throws as `issue`; ERR_CERTIFICATE_UNKNOWN, ERR_RENEWAL_REFUSED
    */
   renew(certificate: CertificateReference, request: IssuanceRequest, caller: Caller): Promise<IssuanceAnswer>
   /**
-   * By the holder or an administrator. `certificateHold` can be ended by `release`.
+   * Revokes a certificate; allowed to its holder and to administrators. `release` can end a
+   * `certificateHold`.
    *
-   * @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED, ERR_POLICY_FAILED,
-   *   ERR_INVALID_ARGUMENT, ERR_STORE_UNAVAILABLE
+   * @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED, ERR_POLICY_FAILED, ERR_INVALID_ARGUMENT,
+   *   ERR_STORE_UNAVAILABLE
    */
   revoke(
     certificate: CertificateReference,
@@ -69,36 +70,40 @@ export interface IssuanceService {
     options?: RevokeCertificateOptions,
   ): Promise<void>
   /**
-   * Ends a hold; only by an administrator.
+   * Ends a hold; only for administrators.
    * @throws ERR_CERTIFICATE_UNKNOWN, ERR_POLICY_DENIED, ERR_STORE_CONFLICT for one not on hold;
    *   ERR_INVALID_ARGUMENT
    */
   release(certificate: CertificateReference, caller: Caller): Promise<void>
-  /** What is on record; undefined for an unknown certificate. @throws ERR_INVALID_ARGUMENT */
+  /** The recorded status; undefined for an unknown certificate. @throws ERR_INVALID_ARGUMENT */
   status(certificate: CertificateReference): Promise<CertificateStatus | undefined>
   /** The status of every certificate that a query finds, by page. @throws as `CertificateStore.query` */
   search(query: CertificateQuery): Promise<Page<CertificateStatus>>
   /**
-   * Adds to the block-list; only by an administrator. A blocked identity and a blocked key get no
-   * certificate, by `issue` or `renew`; a blocked certificate is not renewed, and its identity may still ask
-   * for another. What is being signed meanwhile is refused when its outcome is recorded. `status` and
+   * Adds a subject to the block-list; only for administrators. A blocked identity or key gets no certificate
+   * from `issue` or `renew`; a blocked certificate is not renewed, but its identity may request another one.
+   * A certificate that is being signed at that moment is refused when its outcome is recorded. `status` and
    * revocation do not change. `subject` is one of `{ identity }`, `{ keyIdentifier }` and `{ certificate }`;
    * `reason` is text of 1 to 1,024 characters.
    *
-   * @throws ERR_POLICY_DENIED, ERR_POLICY_FAILED, ERR_STORE_FULL, ERR_STORE_UNAVAILABLE;
-   *   ERR_INVALID_ARGUMENT also where the storage has no block-list
+   * @throws ERR_POLICY_DENIED, ERR_POLICY_FAILED, ERR_STORE_FULL, ERR_STORE_UNAVAILABLE; ERR_INVALID_ARGUMENT
+   *   also if the storage has no block-list
    */
   block(subject: BlockedSubject, reason: string, caller: Caller): Promise<void>
-  /** Removes from the block-list; only by an administrator. False: it was not there. @throws as `block` */
+  /**
+   * Removes a subject from the block-list; only for administrators. Returns false if it was not on the list.
+   * @throws as `block`
+   */
   unblock(subject: BlockedSubject, caller: Caller): Promise<boolean>
   /** The block-list. */
   blocks(): Promise<readonly RenewalBlock[]>
   /**
-   * Renews certificates that expire soon from standing requests, each once, and tells what became of each.
-   * The state is the store: after a kill the next run goes on, and nothing is renewed twice. One run at a
-   * time in all processes: the next waits, after a kill for at most 15 seconds. The caller of each renewal is
-   * the identity of the certificate with the credential `standing-request`; the policy decides as ever. A
-   * failure is an outcome and does not stop the run.
+   * Renews certificates that expire soon, each once, from standing requests, and returns the outcome of each.
+   * The store has the progress: after a crash the next run continues, and no recorded renewal is repeated.
+   * Only one run at a time is active among all processes: a second one waits, after a crash for at most 15
+   * seconds. The caller of each renewal is the identity of the certificate with the credential
+   * `standing-request`, and the policy decides as for other requests. A failure is an outcome and does not
+   * stop the run.
    *
    * @throws ERR_INVALID_ARGUMENT at once; ERR_ABORTED, ERR_LEASE_STALE, ERR_STORE_UNAVAILABLE from the
    * iteration

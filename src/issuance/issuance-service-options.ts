@@ -14,53 +14,52 @@ export interface IssuanceServiceOptions {
   /** Default: `callerIdentityPolicy` for the trust domain of the authority. */
   readonly policy?: IssuancePolicy
   /**
-   * Only the storage of `authority`, which is the default: another one is
-   * refused, because CRLs are made from that of the CA.
+   * Must be the storage of `authority`, which is the default. Another one is refused, because the CRLs are
+   * made from the storage of the CA.
    */
   readonly storage?: CaStorage | undefined
   /**
-   * Callers that may revoke certificates of other identities, and release
-   * holds. Only the literal `true` allows it. Default: none.
+   * Returns whether a caller may revoke certificates of other identities and release holds. Only the literal
+   * `true` allows it. Default: no caller may.
    */
   readonly isAdministrator?: ((caller: Caller) => boolean) | undefined
   /**
-   * Writes a record of each decision into `authority.storage.audit`, in the
-   * transaction that it describes: a certificate without its record does not leave the
-   * CA. `openAuditLog` makes the transparency log of them. Of the refusals of one caller ten a second are
-   * recorded, of all callers a hundred; the number of the others stands in the next record. Default false.
+   * Writes a record of each decision into `authority.storage.audit`, in the transaction that it describes: a
+   * certificate is returned only if its record is stored. `openAuditLog` makes the transparency log from
+   * these records. At most ten refusals per second of one caller are recorded, and a hundred of all callers;
+   * the next record has the number of the others. Default false.
    */
   readonly audit?: boolean | undefined
   /**
-   * The log that hands out receipts of certificates to requests that ask for them: what `openAuditLog`
-   * returned, over the storage of `authority`, and integrated each second or so. Needs `audit`. Default:
+   * The log that makes receipts for requests with `receipt: true`: the result of `openAuditLog` with the
+   * storage of `authority`, whose `integrate` must be called about every second. Requires `audit`. Default:
    * none, and such requests are refused.
    */
   readonly receipts?: ReceiptLog
   /**
-   * What is done where the key of a request has a certificate of another identity on record: `report` issues,
-   * with a line in the log and `keyAlsoOf` in the audit record; `refuse` throws ERR_KEY_REUSED. Of two
-   * requests at once with one key, both may be refused. Default `allow`.
+   * The handling of a request whose key is in a recorded certificate of another identity: `report` issues,
+   * with a line in the log and `keyAlsoOf` in the audit record; `refuse` throws ERR_KEY_REUSED. Two
+   * concurrent requests with one key may both be refused. Default `allow`.
    */
   readonly keyReuse?: KeyReuse
   /**
-   * Whether `revoke` and `release` resolve only when the CRLs that say so are published. Where that fails
-   * they reject, and the revocation stays in the store; a renewal whose policy revokes what it replaces is
-   * answered all the same. Default false: lists follow when they are next asked for.
+   * Whether `revoke` and `release` resolve only after the CRLs with the change are published. If that fails
+   * they reject, and the revocation stays in the store; a renewal whose policy revokes the replaced
+   * certificate still returns its certificate. Default false: the change is in the next requested lists.
    */
   readonly publishRevocations?: boolean | undefined
   /**
    * How often expired records are settled and removed (`CertificateStore.prune`), in seconds. Default 3,600,
-   * and the first time a minute after the start; Infinity for a storage that something else prunes. Where the
-   * wall clock has jumped ahead by `lookBackSeconds` or more since the last time, that time is left out.
+   * and the first time a minute after the start. Infinity turns it off, for a storage that another process
+   * prunes. If the wall clock has jumped ahead by `lookBackSeconds` or more since the last prune, one prune
+   * is skipped.
    */
   readonly pruneIntervalSeconds?: number | undefined
-  /**
-   * Counts each certificate that was issued by identity, source, key and validity. What it throws is ignored.
-   */
+  /** Counts each issued certificate by identity, source, key and validity. Exceptions of it are ignored. */
   readonly usage?: Pick<UsageWatch, 'record'> | undefined
   /**
-   * How long a record stays after notAfter, in seconds: at least the life of two CRLs of the authority (RFC
-   * 5280 §3.3). Default 48 h, or that life where it is longer.
+   * How long a record stays after notAfter, in seconds: at least twice the validity of a CRL of the authority
+   * (RFC 5280 §3.3). Default 48 h, or twice that validity if it is longer.
    */
   readonly lookBackSeconds?: number | undefined
   readonly clock?: Clock | undefined

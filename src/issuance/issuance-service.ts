@@ -8,8 +8,8 @@ import type { IssuanceServiceOptions } from './issuance-service-options.ts'
 import { LocalIssuanceService } from './local-issuance-service.ts'
 
 /**
- * The service for one CA. Dispose of it to stop the timer by which it
- * removes expired records; the storage stays open.
+ * Creates the service for one CA. Dispose of it to stop the timer that removes expired records; the storage
+ * stays open.
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example

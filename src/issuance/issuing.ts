@@ -17,7 +17,7 @@ import type { RecordedSigning } from './recorded-signing.ts'
 import type { Refusals } from './records/refusal/refusals.ts'
 import { countUsage } from './usage.ts'
 
-/** What issuing needs. */
+/** The dependencies of issuing. */
 export interface IssuingOptions {
   readonly authority: CertificateAuthority
   readonly policy: IssuancePolicy
@@ -64,7 +64,7 @@ export class Issuing {
     return Object.freeze({ rule, trimmed: trimmedOf(decision, prepared), content, tbs, notAfter })
   }
 
-  /** Renews from a standing request: for the identity on record, and once for each key. */
+  /** Renews from a standing request: for the recorded identity, and once for each idempotency key. */
   renewStanding(
     ...[record, csr, idempotencyKey]: Parameters<Parameters<typeof rotateExpiring>[0]['renew']>
   ): Promise<IssuanceAnswer> {

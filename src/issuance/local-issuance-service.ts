@@ -24,7 +24,7 @@ import { BlockList } from './records/refusal/block-list.ts'
 import { Refusals } from './records/refusal/refusals.ts'
 import { Retention } from './records/retention.ts'
 
-/** What `createIssuanceService` has checked. */
+/** The options that `createIssuanceService` has checked. */
 export interface LocalIssuanceOptions extends Omit<IssuanceServiceOptions, 'policy'> {
   readonly policy: IssuancePolicy
 }
@@ -32,7 +32,7 @@ export interface LocalIssuanceOptions extends Omit<IssuanceServiceOptions, 'poli
 type Method<Name extends keyof IssuanceService> = IssuanceService[Name]
 type Result<Name extends keyof IssuanceService> = ReturnType<IssuanceService[Name]>
 
-/** Admits, decides, signs on record, and tells what happened. */
+/** Admits requests, decides, signs and records, and reports events. */
 export class LocalIssuanceService implements IssuanceService, AsyncDisposable {
   readonly #storage: CaStorage
   readonly #clock: Clock

@@ -20,7 +20,7 @@ import { keyReused, otherHolderOf } from './records/refusal/key-reuse.ts'
 import type { KeyReuse } from './records/refusal/key-reuse.ts'
 import type { Receipts } from './records/receipts.ts'
 
-/** What signing needs. */
+/** The dependencies of signing. */
 export interface RecordedSigningOptions {
   readonly authority: CertificateAuthority
   readonly store: CertificateStore
@@ -31,7 +31,7 @@ export interface RecordedSigningOptions {
   readonly receipts: Receipts
 }
 
-/** Signs what was decided, on record. */
+/** Signs the certificates of decisions, with a record of intent and outcome. */
 export class RecordedSigning {
   readonly #authority: CertificateAuthority
   readonly #store: CertificateStore
@@ -67,7 +67,7 @@ export class RecordedSigning {
       .then((earlier) => earlier ?? this.issueOnce(request, decision, renews, idempotencyKey))
   }
 
-  /** As `issue`, without a look for the certificate of an earlier request. @throws as `issue` */
+  /** As `issue`, without looking for the certificate of an earlier request. @throws as `issue` */
   async issueOnce(
     request: AdmittedRequest,
     decision: Decision,
@@ -113,7 +113,7 @@ export class RecordedSigning {
     return Object.freeze(coming === undefined ? answer : { ...answer, receipt: await coming.text() })
   }
 
-  /** The other identity of the key, where that is reported. @throws ERR_KEY_REUSED */
+  /** The other identity of the key, if reuse is reported. @throws ERR_KEY_REUSED */
   async #checkKey(intent: IssuanceIntent): Promise<SpiffeId | undefined> {
     const { issuer, serialNumber, identity } = intent
     const id = { issuer, serialNumber }

@@ -6,7 +6,7 @@ import type { Decision } from './decision.ts'
 import type { IssuanceAnswer } from './issuance-answer.ts'
 import type { IssuanceServiceOptions } from './issuance-service-options.ts'
 
-/** A watch that fails changes nothing: the certificate is issued. */
+/** Reports a certificate to the usage watch; its failures are ignored, and the certificate is issued. */
 export function countUsage(
   usage: NonNullable<IssuanceServiceOptions['usage']>,
   { csr, source }: AdmittedRequest,

@@ -1,5 +1,5 @@
 /**
- * Who may have which certificate, and why.
+ * Policies: which caller may have which certificate, and which caller may call a service.
  *
  * @module spiffe-pki/policy
  */

@@ -12,11 +12,11 @@ export interface PolicyRequest {
   readonly csr: CertificateRequest
   /** The requested validity in seconds; undefined: the profile's default. */
   readonly ttlSeconds: number | undefined
-  /** The address that the request came from, as its transport saw it; undefined where there is none. */
+  /** The address of the peer of the connection; undefined if there is none. */
   readonly source?: string | undefined
   /** True for `plan`: nothing will be issued, so nothing is counted. */
   readonly dryRun?: boolean | undefined
-  /** The time to decide for; undefined: now. `replayPolicy` gives the time of the record. */
+  /** The time for the decision; undefined: now. `replayPolicy` sets the time of the record. */
   readonly time?: Date | undefined
 }
 
@@ -29,8 +29,8 @@ export type IssuanceDecision =
       /** The content of the certificate. */
       readonly content: CertificateContent
       /**
-       * Whom the certificate is recorded for, where `content` has no SPIFFE ID: an identity of the caller.
-       * Only a CA signs it whose profile has `spiffeId: 'absent'`.
+       * The identity for which the certificate is recorded if `content` has no SPIFFE ID: an identity of the
+       * caller. Only a CA whose profile has `spiffeId: 'absent'` signs such a certificate.
        */
       readonly identity?: SpiffeId | undefined
       /** What was requested but omitted or shortened, as text; empty if nothing. */

@@ -86,8 +86,8 @@ export interface X509Source extends BundleSource, AsyncDisposable, AsyncIterable
   /** Calls `listener` after each new SVID or bundle. Returns a function that stops it. */
   onChange(listener: (identity: X509Identity) => void): () => void
   /**
-   * Calls `listener` when SVID or bundles are taken back and nothing is given in their place: connections
-   * that rest on them must end. Returns a function that stops it. Absent where nothing can be taken back.
+   * Calls `listener` when SVID or bundles are withdrawn without a replacement: connections that depend on
+   * them must end. Returns a function that stops the calls. Absent if the source never withdraws anything.
    */
   onWithdrawn?(listener: () => void): () => void
 }

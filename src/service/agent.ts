@@ -24,20 +24,20 @@ type SdsOptions = Parameters<typeof createSdsServer>[0]
 type WorkloadApiOptions = Parameters<typeof createWorkloadApiServer>[0]
 type SinkOptions = Parameters<typeof createFileSink>[0]
 type CheckerOptions = Parameters<typeof createCertificateChecker>[0]
-/** What the agent decides in every part of it. @inline */
+/** Options that the agent sets in each of its parts. @inline */
 type Given = 'secrets' | 'workload' | 'source' | 'sources' | 'clock' | 'logger' | 'metrics'
 
 /** Options of `createAgent`. @inline */
 export interface AgentOptions {
-  /** The CA that the agent asks. Either this with `id`, or `source`. */
+  /** The CA that issues the certificates. Either this with `id`, or `source`, is required. */
   readonly ca?: CaClient
   /** The identity of the workload: a SPIFFE ID. */
   readonly id?: SpiffeId | string
   /** An identity that another component renews, such as `createFileSource`; the caller disposes of it. */
   readonly source?: X509Source
-  /** Authorities of the own trust domain and of others. Default: those that the CA answers with. */
+  /** Authorities of the own trust domain and of others. Default: the roots in the answers of the CA. */
   readonly bundles?: TrustBundleSet
-  /** Revocation lists for proxies and clients, asked for at each change and at `update`. */
+  /** Returns the revocation lists for proxies and clients; called at each change and at `update`. */
   readonly crls?: (() => readonly Crl[]) | undefined
   /** Issues JWT-SVIDs for the Workload API. Default: none are issued. */
   readonly issueJwtSvid?:
@@ -66,21 +66,21 @@ export interface AgentOptions {
 export interface Agent extends AsyncDisposable {
   /** The identity, for `createTlsIdentity` in this process. */
   readonly source: X509Source
-  /** Everything by name, as the proxies get it. */
+  /** All secrets by name, as the proxies get them. */
   readonly secrets: WorkloadSecrets
   /** The health of the certificates: `agent.health.check()`. */
   readonly health: CertificateChecker
-  /** Where Envoy finds its secrets; undefined without `sds`. */
+  /** The address of the SDS server for Envoy; undefined without `sds`. */
   readonly sdsAddress: string | undefined
   /** The value of `SPIFFE_ENDPOINT_SOCKET`; undefined without `workloadApi`. */
   readonly workloadApiAddress: string | undefined
   /**
-   * Resolves when the first SVID is there, and the first files are written.
+   * Resolves when the first SVID is available and the first files are written.
    *
    * @throws ERR_SECRET_FILES, ERR_ABORTED, ERR_CLOSED
    */
   ready(signal?: AbortSignal): Promise<void>
-  /** Sends new revocation lists and bundles to every follower. */
+  /** Sends new revocation lists and bundles to all proxies and clients. */
   update(): void
 }
 
@@ -105,9 +105,8 @@ const optionKinds: OptionKinds<AgentOptions> = {
 
 /**
  * Starts the agent of one workload. Its sockets are open when it resolves, before the CA has answered:
- * proxies and clients that come early wait for the first SVID, and the order in which they start does not
- * matter.
- * While the CA is away, what is valid is served on.
+ * proxies and clients that connect earlier wait for the first SVID, so they can be started in any order.
+ * While the CA is unreachable, the valid SVID is still served.
  *
  * @throws ERR_INVALID_ARGUMENT, ERR_SPIFFE_ID_INVALID, ERR_PEER_NOT_INSTALLED, ERR_SERVER_START
  * @example
@@ -199,7 +198,7 @@ class LateFiles implements AsyncDisposable {
   }
 }
 
-/** What was opened, closed in the opposite order. Node 20 has no AsyncDisposableStack. */
+/** The opened objects, closed in reverse order. Node 20 has no AsyncDisposableStack. */
 class AsyncStack implements AsyncDisposable {
   readonly #opened: AsyncDisposable[] = []
 

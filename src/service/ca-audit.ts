@@ -11,10 +11,9 @@ import type { Signer } from '../x509/index.ts'
 import type { ReadCaServiceOptions } from './ca-service-options.ts'
 
 /**
- * Opens the log in `audit/` of the directory. Its key `audit` is Ed25519, as signed notes want it.
+ * Opens the log in `audit/` of the directory. Its key `audit` is Ed25519, as signed notes require.
  *
- * @throws ERR_KEY_UNSUPPORTED where the keys are in a token that has no Ed25519; ERR_NOTE_INVALID,
- * ERR_AUDIT_LOG
+ * @throws ERR_KEY_UNSUPPORTED if the keys are in a token without Ed25519; ERR_NOTE_INVALID, ERR_AUDIT_LOG
  */
 export async function openServiceAudit(
   directory: string,
@@ -42,7 +41,7 @@ export async function openServiceAudit(
   }
 }
 
-/** The log itself knows neither where its tiles are, nor that they can be made from the store. */
+/** Adds to an error where the tiles are, and that they can be made from the store. */
 function inDirectory(directory: string, error: unknown): unknown {
   if (!isPkiError(error, 'ERR_AUDIT_LOG') && !isPkiError(error, 'ERR_NOTE_INVALID')) return error
   return new PkiError(

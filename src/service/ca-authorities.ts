@@ -9,7 +9,7 @@ import type { KeyManager } from '../keys/index.ts'
 import type { Certificate } from '../x509/index.ts'
 import type { ReadCaServiceOptions } from './ca-service-options.ts'
 
-/** Everything that authorities are made from. */
+/** The dependencies of the authorities. */
 export interface AuthoritiesContext extends Pick<
   ReadCaServiceOptions,
   | 'trustDomain'
@@ -28,7 +28,7 @@ export interface AuthoritiesContext extends Pick<
   readonly audit: boolean
 }
 
-/** The authorities of a service, and the call that takes the steps which are due. */
+/** The authorities of a service, and the method that takes due steps. */
 export class ServiceAuthorities implements AsyncDisposable {
   readonly root: RotatingAuthority
   readonly issuing: RotatingAuthority
@@ -39,9 +39,8 @@ export class ServiceAuthorities implements AsyncDisposable {
   }
 
   /**
-   * Finds the authorities of the store with their keys, or makes them. Numbers with which a rotation cannot
-   * hold
-   * are refused where `rotation` is given, and logged where not.
+   * Finds the authorities of the store with their keys, or creates them. Lifetimes that do not allow a safe
+   * rotation are refused if `rotation` is set, and otherwise logged.
    *
    * @throws as `createRotatingAuthority`
    */
@@ -77,14 +76,14 @@ export class ServiceAuthorities implements AsyncDisposable {
     return this.issuing.authority
   }
 
-  /** The root that signs the issuing certificates from now on. */
+  /** The current root, which signs issuing certificates. */
   get rootCertificate(): Certificate {
     return this.root.authority.certificate
   }
 
   /**
-   * Takes the steps that are due: the root first, so that what is below it follows. What is below it is
-   * looked at also where that fails: it may have been taken out of use by another process.
+   * Takes the due steps, first of the root and then of the issuing authority. The second part also runs if
+   * the first one fails, because another process may have taken the issuing authority out of use.
    */
   async renew(): Promise<void> {
     try {
@@ -100,7 +99,7 @@ export class ServiceAuthorities implements AsyncDisposable {
     await this.root[Symbol.asyncDispose]()
   }
 
-  /** What a doubted root has certified is doubted. */
+  /** Taints an issuing authority below a tainted root. */
   async #leaveTaintedRoot(): Promise<void> {
     const { authorities } = await this.issuing.status()
     const active = authorities.find(({ state }) => state === 'active')
@@ -116,7 +115,7 @@ export class ServiceAuthorities implements AsyncDisposable {
 
 type Change = Parameters<NonNullable<Parameters<typeof openRotatingAuthority>[0]['auditOf']>>[0]
 
-/** One record for a step, whatever it has changed. */
+/** One audit record for a step, with all its changes. */
 function recordOf({ step, changes, addedRoots, removedRoots }: Change, nowMs: number): Uint8Array {
   const serialNumbers = (roots: readonly Certificate[]): string[] => roots.map((root) => root.serialNumber)
   return encodeAuditRecord({

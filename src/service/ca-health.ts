@@ -10,26 +10,26 @@ import type { Clock, Metrics } from '../runtime/index.ts'
 import { verifySignature } from '../x509/index.ts'
 import type { Crl, Signer } from '../x509/index.ts'
 
-/** What a CA is made of, as its health names it. @inline */
+/** The parts of a CA in its health report. @inline */
 type HealthPart = 'store' | 'signer' | 'crl' | 'root' | 'chain' | 'audit'
 
-/** What is wrong with a CA; fits the option `readiness` of `createHttpHandler`. @inline */
+/** The health of a CA; compatible with the option `readiness` of `createHttpHandler`. @inline */
 export interface CaHealth {
   /** Whether it can issue certificates that relying parties accept. */
   readonly ready: boolean
   /** Whether it can become ready again without a restart of the process. */
   readonly live: boolean
   /**
-   * One sentence each, which begins with the part: `store`, `signer`, `crl`, `root`, `chain` or `audit`.
-   * Empty: none.
+   * The problems, one sentence each, which begins with the part: `store`, `signer`, `crl`, `root`, `chain` or
+   * `audit`; empty if there are none.
    */
   readonly problems: readonly string[]
 }
 
-/** What is looked at. */
+/** The dependencies of the health check. */
 export interface HealthContext {
   readonly authority: CertificateAuthority
-  /** Why the store does not write, as `SqliteStorage.failure`. */
+  /** Returns the error of the store, as `SqliteStorage.failure`. */
   readonly storeFailure: () => unknown
   readonly keys: KeyManager
   readonly clock: Clock
@@ -43,11 +43,11 @@ interface Problem {
   readonly isFatal: boolean
 }
 
-/** Looks at a CA; looks that come within five seconds share one. */
+/** Checks a CA; calls within five seconds share one check. */
 export class CaHealthCheck {
   readonly #context: HealthContext
   #lists: readonly Crl[] = []
-  /** What the last attempt of a part has failed with. */
+  /** The error of the last attempt of a part. */
   readonly #failures = new Map<'crl' | 'audit', string>()
   readonly #holder = randomBytes(16).toString('hex')
   #signer: Signer | undefined
@@ -57,19 +57,19 @@ export class CaHealthCheck {
     this.#context = context
   }
 
-  /** The lists that were issued last. */
+  /** Records the lists that were issued last. */
   issued(lists: readonly Crl[]): void {
     this.#lists = lists
     this.#failures.delete('crl')
   }
 
-  /** A step failed, or succeeded where there is no error. */
+  /** Records a failed attempt, or a successful one if there is no error. */
   attempted(part: 'crl' | 'audit', error?: unknown): void {
     if (error === undefined) this.#failures.delete(part)
     else this.#failures.set(part, reasonOf(error))
   }
 
-  /** Never rejects: what cannot be looked at is a problem. */
+  /** Never rejects: a part that cannot be checked is a problem. */
   health(): Promise<CaHealth> {
     const nowMs = this.#context.clock.monotonic()
     if (this.#last === undefined || nowMs >= this.#last.untilMs)
@@ -95,7 +95,7 @@ export class CaHealthCheck {
     })
   }
 
-  /** A look that fails, or does not end in time, is a problem of its part. */
+  /** A check that fails, or does not end in time, is a problem of its part. */
   async #guarded(part: HealthPart, look: () => Promise<readonly Problem[]>): Promise<readonly Problem[]> {
     const deadline = new AbortController()
     const late = waitFor(this.#context.clock, maxLookMs, deadline.signal).then((): readonly Problem[] => [
@@ -123,7 +123,10 @@ export class CaHealthCheck {
     return []
   }
 
-  /** A store is well again with its next write, and nobody asks a CA for one that is not ready. */
+  /**
+   * Makes a trial write, because a store recovers only with a successful write, and a CA that is not ready
+   * gets no requests.
+   */
   async #write(): Promise<void> {
     try {
       await this.#context.authority.storage.leases.acquire('health', this.#holder, 1)
@@ -257,12 +260,12 @@ export class CaHealthCheck {
 }
 
 const parts: readonly HealthPart[] = ['store', 'signer', 'crl', 'root', 'chain', 'audit']
-/** Concurrent requests of `/ready` share one look. */
+/** Requests of `/ready` within this time share one check. */
 const sharedMs = 5000
 const maxLookMs = 5000
 /** A sequencer integrates 4,096 at a time, once a second. */
 const maxAuditPending = 20_000
-/** Of one part. */
+/** Maximum number of problems of one part. */
 const maxProblems = 8
 
 function reasonOf(failure: unknown): string {

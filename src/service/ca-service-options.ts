@@ -25,38 +25,35 @@ export interface CaServiceOptions extends Pick<
   'policy' | 'isAdministrator' | 'publishRevocations' | 'keyReuse' | 'logger' | 'metrics' | 'clock'
 > {
   /**
-   * Where everything is kept: `keys/`, `ca.sqlite`, `audit/`, `root.pem`. Created with mode 0700 if it does
-   * not exist.
+   * The directory of `keys/`, `ca.sqlite`, `audit/` and `root.pem`. Created with mode 0700 if it does not
+   * exist.
    */
   readonly directory: string
   /** The trust domain of the CA. */
   readonly trustDomain: TrustDomain | string
   /**
-   * Where records are, instead of in `ca.sqlite`: one that several processes have, such as that of
-   * `createPostgresStorage`. All of them issue; one leads, and another takes over where it stops. They have
-   * the
-   * same `keys`, and each a directory of its own. The caller closes it, after the service.
+   * The storage of records, instead of `ca.sqlite`: one that several processes share, such as that of
+   * `createPostgresStorage`. All of them issue; one is the leader, and another one takes over if it stops.
+   * They use the same `keys`, and each has its own directory. The caller closes the storage, after the
+   * service.
    */
   readonly storage?: CaStorage
-  /**
-   * Encrypts the key files. Of a new CA it has at least 12 characters. Required where `keys` is not given.
-   */
+  /** Encrypts the key files. For a new CA it must have at least 12 characters. Required without `keys`. */
   readonly passphrase?: Parameters<typeof FileKeyManager.open>[0]['passphrase']
-  /** Where the keys are, instead of in files: a token, for instance. The caller closes it. */
+  /** The key manager to use instead of files, for example of a token. The caller closes it. */
   readonly keys?: KeyManager
   /** The template of the certificates. Default `workloadProfile`. */
   readonly profile?: CertificateProfile | undefined
-  /** Life of the root, in seconds. Default 10 years. */
+  /** Validity of the root, in seconds. Default 10 years. */
   readonly rootTtlSeconds?: number | undefined
   /**
-   * Life of an issuing certificate, in seconds; after five sixths the next one takes over. Default 1
+   * Validity of an issuing certificate, in seconds; the next one replaces it after five sixths. Default 1
    * year.
    */
   readonly issuingTtlSeconds?: number | undefined
   /**
-   * The numbers of the rotation: as for `createRotatingAuthority`, which refuses those that cannot hold.
-   * Without
-   * it the defaults are taken, and what cannot hold is logged.
+   * The settings of the rotation, as for `createRotatingAuthority`, which refuses lifetimes that cannot be
+   * combined. Without this option the defaults are used, and such lifetimes are only logged.
    */
   readonly rotation?: ServiceRotationOptions
   /** From one CRL to its nextUpdate, in seconds. Default 24 h. */
@@ -64,7 +61,7 @@ export interface CaServiceOptions extends Pick<
   /** As for `createCertificateAuthority`. */
   readonly crlDistribution?: Parameters<typeof createCertificateAuthority>[0]['crlDistribution'] | undefined
   /**
-   * How long records stay after their certificates expired, in seconds; at least the life of two CRLs.
+   * How long records stay after their certificates expired, in seconds; at least twice the validity of a CRL.
    * Default 30 days.
    */
   readonly lookBackSeconds?: number | undefined
@@ -73,7 +70,9 @@ export interface CaServiceOptions extends Pick<
    * Default true.
    */
   readonly audit?: boolean
-  /** Receive its records as well: see `openAuditLog`. `createAuditFile` writes them to a file. */
+  /**
+   * Sinks that also receive the audit records: see `openAuditLog`. `createAuditFile` writes them to a file.
+   */
   readonly auditSinks?: Parameters<typeof openAuditLog>[0]['sinks'] | undefined
   /** As for `createSqliteStorage`. */
   readonly acceptEarlierClock?: boolean
@@ -93,7 +92,7 @@ type ServiceRotationOptions = Pick<
   | 'automatic'
 >
 
-/** What was read from them. */
+/** The checked options. */
 export interface ReadCaServiceOptions extends CaServiceOptions {
   readonly trustDomain: TrustDomain
   readonly clock: Clock
@@ -103,7 +102,7 @@ export interface ReadCaServiceOptions extends CaServiceOptions {
   readonly audit: boolean
 }
 
-/** Asks for the passphrase of something new. @throws ERR_INVALID_ARGUMENT under 12 characters */
+/** Gets the passphrase for new data. @throws ERR_INVALID_ARGUMENT under 12 characters */
 export async function newPassphrase(
   caller: string,
   source: NonNullable<CaServiceOptions['passphrase']>,

@@ -31,37 +31,34 @@ import { OperationRecords } from './recorded-operations.ts'
 import { RootFile } from './root-file.ts'
 import { systemError } from './system-error.ts'
 
-/** A running CA. Disposing of it ends what is in progress and releases the store. */
+/** A running CA. Disposing of it waits for requests in progress and closes the store. */
 export interface CaService extends AsyncDisposable {
   /** Issues, renews, revokes. */
   readonly issuance: IssuanceService
   /** Signs; has the trust bundle, the CRLs and the issuing certificate. */
   readonly authority: CertificateAuthority
-  /** Every record; where it has `failure`, that says why it does not write. */
+  /** All records; its `failure`, if it has one, is the reason why it cannot write. */
   readonly storage: CaStorage & Partial<Pick<SqliteStorage, 'failure' | 'pending'>>
-  /** Every decision, in a transparency log; undefined where `audit` is false. */
+  /** The transparency log of every decision; undefined if `audit` is false. */
   readonly audit: AuditLog | undefined
   /** The keys `root`, `issuing` and `audit`: back them up. */
   readonly keys: KeyManager
   /** The root that signs now. Relying parties trust each of `authority.roots`, which are in `root.pem`. */
   readonly root: Certificate
-  /** The root and the issuing authority: their states, and every step of their rotation by hand. */
+  /** The root and the issuing authority: their states, and a method for each step of their rotation. */
   readonly authorities: { readonly root: RotatingAuthority; readonly issuing: RotatingAuthority }
   /**
    * Makes a backup: the store, the encrypted key files or the names of the keys, and the head of the audit
-   * log, in
-   * one encrypted file. Issuance continues meanwhile. The file appears under its name when it is whole and on
-   * the disk.
-   * `restoreBackup` makes a directory from it, `verifyBackup` tries that.
+   * log, in one encrypted file. Issuance continues meanwhile. The file gets its name when it is complete and
+   * on the disk. `restoreBackup` creates a directory from it; `verifyBackup` tests that.
    *
-   * @throws ERR_INVALID_ARGUMENT also for a file that exists, and with a `storage` that was given: a
-   * database server has
-   * backups of its own; ERR_STORE_UNAVAILABLE, ERR_STORE_FAILED, ERR_CLOSED
+   * @throws ERR_INVALID_ARGUMENT also for a file that exists, and with the option `storage`, because a
+   *   database server has its own backups; ERR_STORE_UNAVAILABLE, ERR_STORE_FAILED, ERR_CLOSED
    */
   backup(options: BackupOptions): Promise<BackupResult>
   /**
-   * What is wrong: with the store, the key that signs, the age of the CRLs, the end of the root and of the
-   * chain, the lag of the audit log. It never rejects; calls within five seconds share one look. For
+   * The problems of the store, the signing key, the age of the CRLs, the end of the root and of the chain,
+   * and the delay of the audit log. It never rejects; calls within five seconds share one check. For
    * `readiness` of `createHttpHandler`.
    */
   health(): Promise<CaHealth>
@@ -69,16 +66,14 @@ export interface CaService extends AsyncDisposable {
 
 /**
  * Opens the CA in a directory, or creates it: the keys `root` and `issuing` in encrypted files, the store in
- * SQLite, the authority, the CRLs and the audit log and the issuance service. Opened again, it goes on: the
- * same CA, its records, its revocations, the next CRL number. While it runs it replaces the issuing
- * authority,
- * and in time the root, each by one with a new key that is published before it signs; it keeps the CRLs
- * current
- * and removes records after the look-back. With a `storage` that several processes have, they are one CA.
+ * SQLite, the authority, the CRLs and the audit log and the issuance service. Opened again, it continues with
+ * the same CA, records, revocations and CRL numbers. While it runs it replaces the issuing authority, and
+ * later the root, each by one with a new key that is published before it signs. It keeps the CRLs current and
+ * removes records after the look-back. Several processes with one `storage` are one CA.
  *
- * @throws ERR_STORE_LOCKED while another process has the directory; ERR_STORE_OWNER for keys or a store of
- * another CA, or a store that is lost; ERR_KEY_NOT_FOUND, ERR_KEY_PASSPHRASE, ERR_KEY_STORAGE;
- * ERR_ROTATION_PLAN for `rotation`; ERR_INVALID_ARGUMENT; as `createSqliteStorage`
+ * @throws ERR_STORE_LOCKED while another process uses the directory; ERR_STORE_OWNER for keys or a store of
+ *   another CA, or a store that is lost; ERR_KEY_NOT_FOUND, ERR_KEY_PASSPHRASE, ERR_KEY_STORAGE;
+ *   ERR_ROTATION_PLAN for `rotation`; ERR_INVALID_ARGUMENT; as `createSqliteStorage`
  * @example
  * ```ts
  * const trustDomain = 'example.org'
@@ -194,7 +189,7 @@ async function closeAfterFailure(opened: readonly AsyncDisposable[]): Promise<vo
   }
 }
 
-/** Of several processes the leader alone adds to the log: the others have no receipt to wait for. */
+/** Only the leader of several processes adds to the log, so the others cannot make receipts. */
 function receiptsOf(log: AuditLog, leadership: Leadership | undefined): Pick<AuditLog, 'receiptOf'> {
   return {
     receiptOf: (entry, signal) =>
@@ -209,7 +204,7 @@ function receiptsOf(log: AuditLog, leadership: Leadership | undefined): Pick<Aud
   }
 }
 
-/** What the operator has chosen, for the audit log: no secret, no code. */
+/** The options set by the operator, for the audit log, without secrets and functions. */
 function configurationOf(read: ReadCaServiceOptions): Record<string, string | number> {
   const { trustDomain, crlTtlSeconds, lookBackSeconds, rootTtlSeconds, issuingTtlSeconds, keyReuse } = read
   const chosen = { crlTtlSeconds, lookBackSeconds, rootTtlSeconds, issuingTtlSeconds, keyReuse }
@@ -242,8 +237,8 @@ async function makeDirectory(directory: string): Promise<void> {
 }
 
 /**
- * A root that was published and is in no store: the records are lost, and a new CA would clear whoever was
- * revoked. @throws ERR_STORE_OWNER
+ * Refuses a directory with a published root and an empty store: the records are lost, and with a new CA
+ * revoked certificates would be accepted again. @throws ERR_STORE_OWNER
  */
 async function requireStore(directory: string, storage: CaStorage): Promise<void> {
   const path = join(directory, 'root.pem')

@@ -10,14 +10,15 @@ import type { Clock, Logger } from '../runtime/index.ts'
 /** The lease of the leader. */
 export type Leadership = Awaited<ReturnType<typeof holdLease>>
 
-/** Tries to become the leader, again and again. */
+/** Tries to become the leader until it is disposed of. */
 export function seekLeadership(leases: LeaseStore, clock: Clock, logger: Logger): Promise<Leadership> {
   return holdLease({ leases, name: 'ca', clock, logger })
 }
 
 /**
- * The storage of a CA that numbers lists only while it leads, each with the epoch of its lease. Where another
- * process leads, it waits for the next list of that one, and has the caller read it as after any conflict.
+ * The storage of a CA that publishes lists only while it is the leader, each with the epoch of its lease.
+ * Otherwise `publish` waits for the next list of the leader, and then fails with a conflict, so that the
+ * caller reads that list.
  */
 export function numberedByLeader(storage: CaStorage, leadership: Leadership, clock: Clock): CaStorage {
   const { certificates, authorities, crls, leases, audit, blocks } = storage
@@ -54,5 +55,5 @@ export function numberedByLeader(storage: CaStorage, leadership: Leadership, clo
 }
 
 const lookMs = 100
-/** Longer than a lease: after that time this process leads, or another one does. */
+/** Longer than a lease: within this time this process or another one becomes the leader. */
 const maxWaitMs = 30_000

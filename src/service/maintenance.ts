@@ -9,14 +9,14 @@ import type { CaHealthCheck } from './ca-health.ts'
 import type { ReadCaServiceOptions } from './ca-service-options.ts'
 import type { Leadership } from './leadership.ts'
 
-/** The tasks that one process of several performs. */
+/** The tasks of the leader. */
 export interface LeaderTasks {
   readonly integrate: () => Promise<unknown>
-  /** Undefined where another process leads. */
+  /** Issues the lists; undefined if another process is the leader. */
   readonly issueCrls: () => Promise<readonly Crl[] | undefined>
 }
 
-/** What one process of several does; without a lease there is only one. */
+/** Wraps the tasks so that only the leader performs them; without a lease there is only one process. */
 export function leaderTasks(
   { authority }: ServiceAuthorities,
   log: AuditLog | undefined,
@@ -31,7 +31,7 @@ export function leaderTasks(
   }
 }
 
-/** What a CA does by itself. Returns what ends it. */
+/** Starts the periodic tasks of a CA. Returns a function that stops them. */
 export function maintain(
   { clock, logger, metrics, crlTtlSeconds, crlDistribution, rotation, storage }: ReadCaServiceOptions,
   authorities: ServiceAuthorities,
@@ -65,7 +65,7 @@ export function maintain(
   }
 }
 
-/** The health of a part follows from its last attempt. */
+/** Records the result of each attempt for the health of its part. */
 export function notedTasks(tasks: LeaderTasks, check: CaHealthCheck): LeaderTasks {
   const noted = async <T>(part: 'crl' | 'audit', perform: () => Promise<T>): Promise<T> => {
     try {
@@ -88,7 +88,7 @@ export function notedTasks(tasks: LeaderTasks, check: CaHealthCheck): LeaderTask
   }
 }
 
-/** Performs again and again, each time `intervalMs` after the last time has ended. */
+/** Repeats a task, each time `intervalMs` after the last time has ended. */
 function repeated(
   clock: Clock,
   intervalMs: number,

@@ -17,14 +17,14 @@ export class OperationRecords {
   readonly #clock: Clock
   readonly #isOn: boolean
 
-  /** `isOn` false: nothing is recorded, and storage and keys stay as they are. */
+  /** With `isOn` false nothing is recorded, and storage and keys are returned unchanged. */
   constructor(audit: CaStorage['audit'], clock: Clock, isOn: boolean) {
     this.#audit = audit
     this.#clock = clock
     this.#isOn = isOn
   }
 
-  /** The record alone. @throws what the store throws */
+  /** Appends a record that belongs to no other write. @throws the errors of the store */
   async append(event: AuditRecord['event'], details: Details): Promise<void> {
     if (this.#isOn) await this.#audit.append([this.#encode(event, details)])
   }
@@ -62,7 +62,7 @@ export class OperationRecords {
     })
   }
 
-  /** The keys with a record of everything but their use. */
+  /** The key manager with a record of each change of a key, but not of its use. */
   keys(keys: KeyManager): KeyManager {
     if (!this.#isOn) return keys
     const record = async (action: string, id: string, signer?: Signer): Promise<void> => {

@@ -6,7 +6,7 @@ import type { Logger } from '../runtime/index.ts'
 import type { Certificate } from '../x509/index.ts'
 import { systemError } from './system-error.ts'
 
-/** `root.pem`: every root of the trust bundle, written whole or not at all. */
+/** `root.pem`: every root of the trust bundle, written atomically. */
 export class RootFile {
   readonly #path: string
   readonly #logger: Logger
@@ -18,12 +18,12 @@ export class RootFile {
     this.#logger = logger
   }
 
-  /** When what was given is in the file. */
+  /** Resolves when the last given roots are in the file. */
   get settled(): Promise<void> {
     return this.#writing
   }
 
-  /** Writes the roots, unless the file has them. @throws ERR_STORE_UNAVAILABLE */
+  /** Writes the roots, unless the file already has them. @throws ERR_STORE_UNAVAILABLE */
   async keep(roots: readonly Certificate[]): Promise<void> {
     const text = roots.map((root) => root.toPem()).join('')
     const kept = await readFile(this.#path, 'utf8').catch(() => undefined)
@@ -46,7 +46,7 @@ export class RootFile {
     await rename(`${this.#path}.new`, this.#path)
   }
 
-  /** The same, after the writes before; a failure is logged, and mended at the next change or start. */
+  /** Like `write`, after earlier writes; a failure is logged, and the next change or start writes again. */
   update(roots: readonly Certificate[]): Promise<void> {
     this.#writing = this.#writing
       .then(() => this.keep(roots))

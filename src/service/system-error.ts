@@ -5,8 +5,8 @@ import { PkiError } from '../errors/index.ts'
 import { systemReason } from '../internal/files/system-error.ts'
 
 /**
- * ERR_STORE_UNAVAILABLE for an error of the file system; another error as it is. `file` is named where the
- * system names none, or a temporary file that the caller does not know.
+ * ERR_STORE_UNAVAILABLE for an error of the file system; another error is returned unchanged. The message
+ * names `file` if the system names no file, or only a temporary one.
  */
 export function systemError(what: string, error: unknown, file?: string): unknown {
   const { code, path } = Object(error) as NodeJS.ErrnoException

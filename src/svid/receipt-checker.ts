@@ -5,10 +5,10 @@ import type { Certificate } from '../x509/index.ts'
 /** Verifies receipts; `createReceiptChecker` of `spiffe-pki/audit` makes one. @inline */
 export interface ReceiptChecker {
   /**
-   * Returns `true` where `receipt` proves that the issuance of `leaf` is in a log that is known; nothing else
-   * does. `receipt` is what the peer sent, or undefined.
+   * Returns `true` if `receipt` proves that the issuance of `leaf` is in an accepted log; every other result
+   * refuses. `receipt` is the text that the peer sent, or undefined.
    *
-   * @throws why the receipt proves nothing
+   * @throws the reason why the receipt is not accepted
    */
   verify(leaf: Certificate, receipt: string | undefined): boolean
 }

@@ -40,15 +40,15 @@ export interface X509SvidValidatorOptions extends X509SvidOptions {
   /** Further issuer candidates, in addition to those that peers present. */
   readonly intermediates?: readonly CertificateInput[] | undefined
   /**
-   * Refuses a certificate without a receipt of a transparency log that is known: `createReceiptChecker` of
-   * `spiffe-pki/audit`. Default: none is required.
+   * Refuses a certificate without a receipt of an accepted transparency log: `createReceiptChecker` of
+   * `spiffe-pki/audit`. Default: no receipt is required.
    */
   readonly receipts?: ReceiptChecker
 }
 
 /** Options of one verification. @inline */
 interface X509SvidCallOptions extends X509SvidOptions {
-  /** What the peer sent to prove that its certificate is in a log; for `receipts`. */
+  /** The receipt that the peer sent to prove that its certificate is in a log; for `receipts`. */
   readonly receipt?: string | undefined
 }
 

@@ -93,9 +93,9 @@ export const contracts: {
   readonly OneTimeStore: typeof oneTimeStoreContract
   /** Finds pods by cluster, name and node. */
   readonly PodIndex: typeof podIndexContract
-  /** Has a CA elsewhere sign leaves. */
+  /** Has a remote CA sign leaves. */
   readonly RemoteSigner: typeof remoteSignerContract
-  /** Says whether a certificate of a path is revoked. */
+  /** Determines whether a certificate of a path is revoked. */
   readonly RevocationChecker: typeof revocationCheckerContract
   /** Supplies secrets by name. */
   readonly SecretSource: typeof secretSourceContract

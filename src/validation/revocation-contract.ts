@@ -31,7 +31,8 @@ export interface RevocationQuery {
   /**
    * Checks that another certificate (issuer of an indirect CRL, OCSP responder) has a path to the same
    * anchors at the same time. RFC 5280 §6.3.3 (f): the anchor must be that of the certificate's path. With
-   * `path`, its own certificate is checked by the rules of section 6 alone: enough to accuse, not to clear.
+   * `path`, its own certificate is checked by the rules of section 6 only: sufficient to report a revocation,
+   * not to show "good".
    */
   verifyAuthority(certificate: Certificate, purpose: 'crl' | 'ocsp', rules?: 'path'): Rejection | undefined
 }

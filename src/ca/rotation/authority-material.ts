@@ -8,7 +8,7 @@ import type { SigningMaterial } from '../authority/signing-material.ts'
 import type { HeldAuthority } from './held-authority.ts'
 import { signerOf } from './steps/rotation-keys.ts'
 
-/** What it needs to know. */
+/** The inputs of `materialOf`. */
 interface MaterialContext {
   readonly keys: KeyManager
   readonly clock: Clock
@@ -16,8 +16,9 @@ interface MaterialContext {
 }
 
 /**
- * Certificate, key, chain and the roots of the trust bundle. A cross-certificate takes the place of the root
- * while somebody may have only the root above it, and while it does not cut leaves.
+ * Certificate, key, chain and the roots of the trust bundle. A cross-certificate replaces the root in the
+ * chain while relying parties may have only the older root, and while it does not shorten the validity of
+ * leaves.
  *
  * @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER
  */

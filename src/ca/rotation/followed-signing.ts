@@ -11,7 +11,7 @@ import type { RotatingSettings } from './rotating-options.ts'
 import type { RotationState } from './rotation-state.ts'
 import type { RotationSteps } from './steps/rotation-steps.ts'
 
-/** One CA, and what it was told last. */
+/** One CA, and the state that was last applied to it. */
 export class FollowedSigning {
   readonly authority: CertificateAuthority
   readonly #steps: RotationSteps
@@ -24,7 +24,9 @@ export class FollowedSigning {
     this.#gate = gate
   }
 
-  /** Those that have signed come first: their CRLs and OCSP responses continue. @throws as `apply` */
+  /**
+   * Earlier authorities are added first, so that their CRLs and OCSP responses continue. @throws as `apply`
+   */
   static async open(
     state: RotationState,
     steps: RotationSteps,
@@ -52,8 +54,8 @@ export class FollowedSigning {
   }
 
   /**
-   * Signs as the state says, and trusts no other roots. Where it cannot, it signs on as before, unless the
-   * authority that it signs with is tainted or revoked: then it signs nothing.
+   * Makes the CA sign and trust as the state requires. If that fails, the CA continues to sign as before,
+   * unless its authority is tainted or revoked: then it signs nothing.
    *
    * @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER; as `CertificateAuthority.rotate`
    */
@@ -98,7 +100,10 @@ interface SigningGate {
   closedBy: PkiError | undefined
 }
 
-/** What one authority signs with, and the roots of the state. @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER */
+/**
+ * The signing material of one authority, with the roots of the state. @throws ERR_KEY_NOT_FOUND,
+ * ERR_STORE_OWNER
+ */
 export function followedMaterial(
   steps: RotationSteps,
   state: RotationState,

@@ -29,7 +29,7 @@ export class FollowingAuthority implements RotatingAuthority {
   readonly #events: RotationEvents
   readonly #driver: RotationDriver
   #signing: FollowedSigning | undefined
-  /** Who signs here, who is tainted and who is revoked, as it was taken over last. */
+  /** The last applied state: the signing, tainted and revoked authorities. */
   #followed = ''
   /** The last call; calls take effect one after the other. */
   #calls: Promise<unknown> = Promise.resolve()
@@ -177,10 +177,7 @@ export class FollowingAuthority implements RotatingAuthority {
     return result
   }
 
-  /**
-   * The upstream may be down: then what is on record is what is trusted. @throws where nothing is on
-   * record
-   */
+  /** If the upstream is unreachable, the recorded roots are used. @throws if no roots are recorded */
   async #refreshRoots(required: boolean): Promise<void> {
     try {
       await this.#steps.refreshRoots()
@@ -191,8 +188,8 @@ export class FollowingAuthority implements RotatingAuthority {
   }
 
   /**
-   * Nobody signs, or who signs has expired: nothing is lost by the next one signing at once (R7). One that
-   * was made before a long stop, and ends too soon to sign, makes way for another.
+   * If no authority signs, or the signing one has expired, the next one may sign at once (R7). If the next
+   * one was made before a long stop and expires too soon, it is replaced by another.
    */
   async #bootstrap(): Promise<void> {
     let ending: string | undefined
@@ -214,8 +211,8 @@ export class FollowingAuthority implements RotatingAuthority {
   }
 
   /**
-   * Who is said to sign does so, who is said to be tainted is, and who is revoked is not trusted: a step is
-   * on record before it is taken over here, and another process may have taken it. What changes neither does
+   * Applies the recorded state to this process: the signing authority, taints and revocations. A step is
+   * recorded before it is applied here, possibly by another process. A state that changes none of these does
    * not wait for a step in progress.
    */
   async #catchUp(state: RotationState): Promise<void> {
@@ -225,7 +222,7 @@ export class FollowingAuthority implements RotatingAuthority {
     )
   }
 
-  /** Takes over what is on record, and tells the listeners. */
+  /** Applies the recorded state, and calls the listeners. */
   async #follow(change: RotationChange | undefined): Promise<void> {
     await this.#apply(await this.#steps.state())
     if (change === undefined || change.changes.length === 0) return
@@ -249,8 +246,8 @@ export class FollowingAuthority implements RotatingAuthority {
 }
 
 /**
- * Another process was first: its authority is the one. What is prepared after its activation is a successor,
- * whose time has not come.
+ * Another process was first, so its authority is used. An authority prepared after its activation is a
+ * successor that is not due yet.
  */
 function isOvertaken(error: unknown): boolean {
   return overtaken.some((code) => isPkiError(error, code))
@@ -265,5 +262,5 @@ const stepKinds = {
   signal: 'optional',
 } as const
 
-/** Of beginning, where several processes begin at the same time. */
+/** Maximum number of attempts to create the first authority while several processes start at once. */
 const maxAttempts = 5

@@ -6,13 +6,13 @@ import { isJsonObject, parseJson } from '../../internal/json.ts'
 import { Certificate } from '../../x509/index.ts'
 import type { AuthorityRecord } from '../records/authority-store.ts'
 
-/** What the rotation keeps of an authority beside its state; times in milliseconds. */
+/** Data that the rotation stores for an authority in addition to its state; times in milliseconds. */
 export interface RotationDetails {
   /** When the certificate was made. */
   readonly createdMs?: number | undefined
-  /** From 0 to 1, drawn once: the part of the jitter that its rotation comes early by. */
+  /** From 0 to 1, chosen once: the share of the jitter by which its rotation is earlier. */
   readonly jitter?: number | undefined
-  /** When its root went into the trust bundle. */
+  /** When its root was added to the trust bundle. */
   readonly publishedMs?: number | undefined
   /** The share of issuance that it has before it is active. */
   readonly share?: number | undefined
@@ -26,7 +26,7 @@ export interface HeldAuthority {
   readonly certificate: Certificate
   /** The CA certificates above it, without the root. */
   readonly chain: readonly Certificate[]
-  /** The roots above it; itself where it is one. */
+  /** The roots above it; the certificate itself if it is a root. */
   readonly anchors: readonly Certificate[]
   readonly cross: Certificate | undefined
   readonly details: RotationDetails
@@ -62,7 +62,7 @@ export function formatDetails({ cross, ...numbers }: RotationDetails): string {
   })
 }
 
-/** An owner before this one may have written none, or its own. */
+/** Earlier versions may have written no details, or other ones. */
 function readDetails(text: string | undefined): RotationDetails {
   if (text === undefined) return {}
   const read = parseJson(text, { maxBytes: 64 * 1024 })
@@ -79,5 +79,5 @@ function readDetails(text: string | undefined): RotationDetails {
   }
 }
 
-/** The last time of a Date. */
+/** The latest time that a Date can represent. */
 const lastMs = 8.64e15

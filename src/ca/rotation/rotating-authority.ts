@@ -7,14 +7,13 @@ import type { RotatingAuthority } from './rotation-contract.ts'
 
 /**
  * A CA whose keys are replaced on schedule, without an interruption: a successor with a new key is published
- * in
- * the trust bundle before it signs, and the CA before stays there until its last leaf has expired. The states
- * are in `storage`: opened again, it continues. Of several processes on one storage one takes the steps, by a
- * lease, and the others follow.
+ * in the trust bundle before it signs, and its predecessor stays there until its last leaf has expired. The
+ * states are in `storage`, so a restarted process continues. If several processes use one storage, the holder
+ * of a lease takes the steps, and the others apply them.
  *
- * @throws ERR_ROTATION_PLAN where publish-before-use or leaf ≤ CA cannot hold, as `planRotation`;
- *   ERR_KEY_NOT_FOUND, ERR_STORE_OWNER where the key of the active authority is missing or another one;
- *   ERR_CA_REPLY, ERR_INVALID_ARGUMENT; what keys, storage and upstream throw
+ * @throws ERR_ROTATION_PLAN as `planRotation`; ERR_KEY_NOT_FOUND if the key of the active authority is
+ * missing, ERR_STORE_OWNER if it is another key; ERR_CA_REPLY, ERR_INVALID_ARGUMENT; the errors of keys,
+ * storage and upstream
  * @example
  * ```ts
  * const rotating = await createRotatingAuthority({ trustDomain: 'example.org', storage, keys })
@@ -26,9 +25,8 @@ export async function createRotatingAuthority(options: RotatingAuthorityOptions)
 }
 
 /**
- * The same; a plan that is refused throws only where it is `strict`. Else it is logged, and the rotation
- * goes by
- * the same shares of the life.
+ * Like `createRotatingAuthority`, but a refused plan throws only if `strict` is set. Otherwise it is logged,
+ * and the steps happen at the same shares of the validity.
  */
 export async function openRotatingAuthority(
   options: RotatingAuthorityOptions,

@@ -31,41 +31,45 @@ export interface RotatingAuthorityOptions
     Pick<CaCertificateOptions, 'nameConstraints'> {
   /** The trust domain of the CA. */
   readonly trustDomain: TrustDomain | string
-  /** Where the authorities, their states and the certificates are kept. Its creator closes it. */
+  /**
+   * The storage of the authorities, their states and the certificates. The code that creates it must close
+   * it.
+   */
   readonly storage: CaStorage
-  /** Where the keys are: each authority has a version of the key `name`. Its creator closes it. */
+  /**
+   * The key manager: each authority has a version of the key `name`. The code that creates it must close it.
+   */
   readonly keys: KeyManager
   /**
-   * The name of the authorities and of their key: two rotations in one storage have two names.
-   * Default `ca`.
+   * The name of the authorities and of their key: two rotations in one storage need different names. Default
+   * `ca`.
    */
   readonly name?: string
   /** Default P-256; a key that exists already keeps its algorithm. */
   readonly algorithm?: KeyAlgorithm | undefined
-  /** The CA above. Default: each authority is a self-signed root. */
+  /** The parent CA. Default: each authority is a self-signed root. */
   readonly upstream?: UpstreamAuthority
   /**
    * The subject of the certificates; the version of the key is appended. Default `CN=<trust domain>
    * <name>`.
    */
   readonly subject?: string | undefined
-  /** Life of each CA certificate, in seconds. Default: root 10 years, below an upstream 1 year. */
+  /** Validity of each CA certificate, in seconds. Default: root 10 years, below an upstream 1 year. */
   readonly ttlSeconds?: number | undefined
   /** CA certificates that may follow below a self-signed root. Not with `upstream`. Default 1. */
   readonly pathLength?: number
   /**
-   * Whether a new root is also certified by the one before it, and sends that certificate along: relying
-   * parties
-   * that have only the old root accept its leaves. Not with `upstream`. Default false.
+   * Whether the previous root also certifies a new one, and this certificate is added to the chain of leaves:
+   * relying parties that have only the old root accept its leaves. Not with `upstream`. Default false.
    */
   readonly crossSign?: boolean
   /** The template of the leaves. Default `workloadProfile`. */
   readonly profile?: CertificateProfile | undefined
-  /** The longest life of a leaf, for the plan of the rotation. Default: the profile's default. */
+  /** Maximum validity of a leaf, for the plan of the rotation. Default: the profile's default. */
   readonly leafTtlSeconds?: number | undefined
-  /** How often it looks what is due, in seconds. Default 60. */
+  /** How often due steps are looked for, in seconds. Default 60. */
   readonly pollIntervalSeconds?: number | undefined
-  /** Whether it takes the steps that are due by itself. Default true. */
+  /** Whether due steps are taken automatically. Default true. */
   readonly automatic?: boolean
   /** As for `createCertificateAuthority`. */
   readonly minTtlSeconds?: number | undefined
@@ -84,11 +88,11 @@ export interface RotatingAuthorityOptions
    * transaction of the step. Default: none.
    */
   readonly auditOf?: (change: RotationChange) => readonly Uint8Array[]
-  /** Numbers from 0 to 1 for the jitter, one for each authority. Default: of the platform. */
+  /** Returns a random number from 0 to 1 for the jitter of each authority. Default: that of the platform. */
   readonly random?: (() => number) | undefined
 }
 
-/** What the parts of a rotating authority read. */
+/** The settings of the parts of a rotating authority. */
 export interface RotatingSettings {
   readonly trustDomain: TrustDomain
   readonly profile: CertificateProfile
@@ -99,12 +103,12 @@ export interface RotatingSettings {
     RotatingAuthorityOptions,
     'minTtlSeconds' | 'crlTtlSeconds' | 'crlDistribution' | 'ocspTtlSeconds' | 'metrics'
   >
-  /** As it was given. */
+  /** The storage from the options. */
   readonly storage: CaStorage
   readonly logger: Logger
 }
 
-/** The steps and the settings of options. */
+/** Creates the steps and the settings from options. */
 export function readRotatingOptions(
   options: RotatingAuthorityOptions,
   strict: boolean,

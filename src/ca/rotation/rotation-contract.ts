@@ -8,23 +8,23 @@ import type { DueStep, RotationStep } from './rotation-state.ts'
 
 /** Options of a step. @inline */
 export interface StepOptions {
-  /** Says what would change, and changes nothing. Default false. */
+  /** Returns the changes without making them. Default false. */
   readonly dryRun?: boolean | undefined
   /**
-   * Does it although relying parties may not have the new root, or still need the old one: those are refused
-   * then. Default false.
+   * Performs the step even if relying parties may lack the new root or still need the old one; certificates
+   * are then refused. Default false.
    */
   readonly force?: boolean
-  /** The authority that is meant, by its id: a step that is done for it already does nothing. */
+  /** The id of the authority for the step; a step that was already done for it does nothing. */
   readonly id?: string
   readonly signal?: AbortSignal | undefined
 }
 
-/** What a step has changed, or would change. Frozen. @inline */
+/** The changes of a step. Frozen. @inline */
 export interface RotationChange {
   readonly step: RotationStep
   readonly dryRun: boolean
-  /** The authorities that have another state or share; empty where the step was done before. */
+  /** The authorities whose state or share changes; empty if the step was done before. */
   readonly changes: readonly {
     readonly id: string
     /** Undefined for a new one. */
@@ -32,9 +32,9 @@ export interface RotationChange {
     readonly to: AuthorityState
     readonly share: number | undefined
   }[]
-  /** What the trust bundle gets. */
+  /** Roots that are added to the trust bundle. */
   readonly addedRoots: readonly Certificate[]
-  /** What the trust bundle loses. */
+  /** Roots that are removed from the trust bundle. */
   readonly removedRoots: readonly Certificate[]
 }
 
@@ -45,58 +45,57 @@ interface AuthorityStatus {
   /** The time of the change to this state. */
   readonly since: Date
   readonly certificate: Certificate
-  /** The share of issuance that it has: 1 for the active one without a canary. */
+  /** Its share of issuance: 1 for the active authority if there is no canary. */
   readonly share: number
-  /** From when on it may sign; undefined where it signs or has signed. */
+  /** The time from which it may sign; undefined if it signs or has signed. */
   readonly readyAt: Date | undefined
 }
 
 /** The state of a rotation. @inline */
 export interface RotationStatus {
-  /** In the order in which they were made. */
+  /** All authorities, in the order in which they were made. */
   readonly authorities: readonly AuthorityStatus[]
-  /** What the schedule does next; undefined while nothing is planned. */
+  /** The next step of the schedule; undefined if none is planned. */
   readonly due: DueStep | undefined
 }
 
-/** What happened. @inline */
+/** An event of the rotation. @inline */
 export type RotationEvent =
   | { readonly kind: 'changed'; readonly change: RotationChange }
-  /** Holders of certificates of this authority are to renew now. */
+  /** Holders of certificates of this authority must renew now. */
   | { readonly kind: 'tainted'; readonly id: string; readonly certificate: Certificate }
   | { readonly kind: 'failed'; readonly error: unknown }
 
 /**
- * A CA whose keys are replaced in steps: prepared, published, active, retired, revoked; tainted where a key
- * is
- * doubted. Each step is one durable write. Called again after a crash it continues; called again after
+ * A CA whose keys are replaced in steps: prepared, published, active, retired, revoked; tainted if a key may
+ * be compromised. Each step is one durable write. Called again after a crash it continues; called again after
  * success it changes nothing. Disposing of it ends the schedule.
  *
  * @inline
  */
 export interface RotatingAuthority extends AsyncDisposable {
-  /** Signs with the active authority; its trust bundle has every published one. */
+  /** Signs with the active authority; its trust bundle has the root of every published authority. */
   readonly authority: CertificateAuthority
   /**
-   * Makes a new key and its certificate, and proves both by a certificate that is thrown away.
-   * @throws what key manager and upstream throw; ERR_CA_REPLY for an upstream's wrong answer; ERR_STORE_*
+   * Makes a new key and its certificate, and tests both with a trial certificate. @throws the errors of key
+   * manager and upstream; ERR_CA_REPLY for a wrong answer of the upstream; ERR_STORE_*
    */
   prepareNext(options?: StepOptions): Promise<RotationChange>
-  /** Puts the root of the next authority into the trust bundle. @throws ERR_ROTATION_STATE, ERR_STORE_* */
+  /** Adds the root of the next authority to the trust bundle. @throws ERR_ROTATION_STATE, ERR_STORE_* */
   publish(options?: StepOptions): Promise<RotationChange>
   /**
-   * Signs with the next authority, for a `share` of the keys or, by default, for all: then the one before is
-   * retired. A share of 0 takes everything back.
+   * Signs with the next authority, for a `share` of the keys or, by default, for all; in that case the
+   * previous authority is retired. A share of 0 ends a canary.
    *
-   * @throws ERR_ROTATION_STATE; ERR_ROTATION_EARLY before every relying party has its root; ERR_CA_EXPIRED
-   * where
-   *   it ends sooner than one leaf; ERR_STORE_*
+   * @throws ERR_ROTATION_STATE; ERR_ROTATION_EARLY before every relying party has its root; ERR_CA_EXPIRED if
+   *   it expires sooner than one leaf; ERR_STORE_*
    */
   activate(options?: StepOptions & { readonly share?: number }): Promise<RotationChange>
   /**
-   * Marks an authority as doubted, and tells the listeners that holders are to renew. The active one is
-   * replaced first: a next one is prepared and published where there is none, and activated as soon as its
-   * root may be used; until then the call throws ERR_ROTATION_EARLY, and continues when it is repeated.
+   * Marks an authority as possibly compromised, and notifies the listeners that holders must renew. If it is
+   * the active one, it is replaced first: a successor is prepared and published if there is none, and
+   * activated as soon as its root may be used. Until then the call throws ERR_ROTATION_EARLY; repeat it to
+   * continue.
    *
    * @throws as `prepareNext`, `publish`, `activate`
    */
@@ -104,27 +103,27 @@ export interface RotatingAuthority extends AsyncDisposable {
   /** Ends the taint of an authority whose holders have renewed. @throws ERR_ROTATION_STATE, ERR_STORE_* */
   retire(id: string, options?: StepOptions): Promise<RotationChange>
   /**
-   * Takes an authority out of the trust bundle, or discards one that never signed.
+   * Removes the root of an authority from the trust bundle, or discards an authority that never signed.
    * @throws ERR_ROTATION_STATE for the active one; ERR_ROTATION_EARLY while leaves below it are valid;
-   * ERR_STORE_*
+   *   ERR_STORE_*
    */
   revoke(id: string, options?: StepOptions): Promise<RotationChange>
   /**
-   * Every authority, and what is due next. By then this process signs with the active one, calls the
-   * tainted ones tainted, and serves no root of a revoked one; where that fails there is a `failed` event.
+   * Every authority, and the next step. Before it resolves, this process applies the recorded states: it
+   * signs with the active authority, reports taints, and removes roots of revoked authorities; a failure
+   * causes a `failed` event.
    *
    * @throws ERR_STORE_*
    */
   status(): Promise<RotationStatus>
   /**
-   * Does what is due by the schedule, and takes over what other processes have done. The schedule calls it.
+   * Takes the due steps, and applies the steps of other processes. The schedule calls it.
    * @throws as the steps
    */
   run(): Promise<readonly RotationChange[]>
   /**
-   * This CA as the CA above another one: it certifies intermediates with the active authority, by a path
-   * length
-   * below its own, and says its roots.
+   * This CA as the parent of another one: it certifies intermediates with the active authority, with a
+   * smaller path length than its own, and returns its roots.
    */
   asUpstream(): UpstreamAuthority
   /** Whether the authority that issued a certificate is tainted or revoked: its holder must renew now. */

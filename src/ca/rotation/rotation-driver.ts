@@ -9,13 +9,13 @@ import type { DueStep, RotationState, RotationStep } from './rotation-state.ts'
 import type { InternalStepOptions } from './steps/rotation-context.ts'
 import type { RotationSteps } from './steps/rotation-steps.ts'
 
-/** What the schedule calls. */
+/** The functions that the schedule calls. */
 interface DriverCalls {
   readonly run: () => Promise<unknown>
   readonly failed: (error: unknown) => void
 }
 
-/** Takes due steps, and a lease before them: of several processes one rotates. */
+/** Takes due steps while it holds the lease, so that only one of several processes rotates. */
 export class RotationDriver {
   readonly #steps: RotationSteps
   readonly #settings: RotatingSettings
@@ -44,7 +44,7 @@ export class RotationDriver {
       }) ?? this.#stopWatching
   }
 
-  /** Takes no more steps, and releases the lease when `calls` that are in progress have ended. */
+  /** Stops taking steps, and releases the lease when `calls` in progress have ended. */
   async stop(calls: () => Promise<unknown>): Promise<void> {
     this.#isStopped = true
     this.#cancel()
@@ -55,7 +55,7 @@ export class RotationDriver {
       await this.#steps.context.storage.leases.release(this.#lease).catch(() => undefined)
   }
 
-  /** Every step that is due now, each with the epoch of the lease. None where another process has it. */
+  /** Takes every due step, each with the epoch of the lease; none if another process holds the lease. */
   async takeSteps(done: (change: RotationChange) => Promise<void>): Promise<readonly RotationChange[]> {
     if (this.#isStopped) return []
     const { storage, name, clock } = this.#steps.context
@@ -106,7 +106,7 @@ export class RotationDriver {
   }
 }
 
-/** What comes next, and when; undefined where nothing is planned. */
+/** The next step and its time; undefined if none is planned. */
 export async function dueStep(steps: RotationSteps, state: RotationState): Promise<DueStep | undefined> {
   const { plan, caTtlSeconds, clock } = steps.context
   const nowMs = clock.now()
@@ -144,5 +144,5 @@ async function overdue(steps: RotationSteps, state: RotationState): Promise<stri
   return undefined
 }
 
-/** Of one run. */
+/** Maximum number of steps in one run. */
 const maxSteps = 8

@@ -8,7 +8,7 @@ import type { HeldAuthority } from './held-authority.ts'
 import type { RotationEvent } from './rotation-contract.ts'
 import type { RotationState } from './rotation-state.ts'
 
-/** The listeners of one rotation, and what they were told. */
+/** The listeners of one rotation, and the last events that they received. */
 export class RotationEvents {
   readonly #logger: Logger
   readonly #listeners = new Set<(event: RotationEvent) => void>()
@@ -33,15 +33,15 @@ export class RotationEvents {
   }
 
   /**
-   * Whether holders of a certificate are to renew: its authority is tainted, or revoked, which takes its root
-   * out of the trust bundle.
+   * Whether holders of a certificate must renew: its authority is tainted, or revoked and so no longer in the
+   * trust bundle.
    */
   isLeft(certificate: CertificateInput): boolean {
     const issuer = Certificate.from(certificate).authorityKeyIdentifier?.keyIdentifier
     return issuer !== undefined && this.#left.has(keyIdentifierOf(issuer))
   }
 
-  /** Of an authority that is tainted now and was not before. */
+  /** Reports each authority that became tainted. */
   tellTainted({ held }: RotationState): void {
     const of = (state: string): readonly HeldAuthority[] =>
       held.filter(({ record }) => record.state === state)
@@ -68,7 +68,7 @@ export class RotationEvents {
   }
 }
 
-/** Who signs, for which share, who is tainted, and who is no longer trusted. */
+/** The signing authorities with their shares, the tainted ones, and those that are no longer trusted. */
 export function rolesOf({ held }: RotationState): string {
   const roles = held.filter(
     ({ record: { state }, details: { share } }) =>

@@ -7,35 +7,38 @@ import { readOptions } from '../../internal/options.ts'
 
 /** Options of `planRotation`; every number is in seconds. @inline */
 export interface RotationPlanOptions {
-  /** Life of each CA certificate. */
+  /** Validity of each CA certificate. */
   readonly caTtlSeconds: number
-  /** The longest life of what it signs. */
+  /** Maximum validity of the certificates that it signs. */
   readonly leafTtlSeconds: number
   /** How often relying parties fetch the trust bundle. Default 300. */
   readonly refreshHintSeconds?: number
   /** How many fetches in a row a relying party may miss. Default 2. */
   readonly missedRefreshes?: number
-  /** How often each process of the CA looks what is due. Default 60. */
+  /** How often each process of the CA looks for due steps. Default 60. */
   readonly pollIntervalSeconds?: number
   /** How far the clock of a relying party may be from that of the CA. Default 60. */
   readonly clockSkewSeconds?: number
-  /** How far notBefore of a leaf lies in the past: that of the profile. Default 120. */
+  /** How far notBefore of a leaf is in the past: `backdateSeconds` of the profile. Default 120. */
   readonly backdateSeconds?: number
-  /** What is left of the life of the CA above, at least. Default: no CA is above. */
+  /** The minimum remaining validity of the parent CA. Default: there is no parent CA. */
   readonly upstreamTtlSeconds?: number
 }
 
-/** What `planRotation` returns. Seconds. @inline */
+/** The result of `planRotation`; every number is in seconds. @inline */
 export interface RotationPlan {
-  /** From the making of a CA certificate: its successor is prepared and published. */
+  /** Time from the creation of a CA certificate until its successor is prepared and published. */
   readonly prepareAfterSeconds: number
-  /** From the making of a CA certificate: its successor signs. */
+  /** Time from the creation of a CA certificate until its successor signs. */
   readonly activateAfterSeconds: number
-  /** At least this long a successor is in the trust bundle before it signs. */
+  /** Minimum time that a successor is in the trust bundle before it signs. */
   readonly publishedForSeconds: number
-  /** From the activation of its successor: a CA leaves the trust bundle, its leaves have expired. */
+  /**
+   * Time from the activation of its successor until a CA is removed from the trust bundle, when its leaves
+   * have expired.
+   */
   readonly revokeAfterSeconds: number
-  /** Preparing and activating come earlier by up to this; drawn once for each CA. */
+  /** Maximum by which preparation and activation are earlier; chosen at random once for each CA. */
   readonly jitterSeconds: number
 }
 
@@ -44,10 +47,9 @@ export interface RotationPlan {
  * of a CA, signs after five sixths of it, and the last sixth is for the leaves that were signed before. The
  * result holds for every CA of a sequence, with the jitter.
  *
- * @throws ERR_ROTATION_PLAN where a successor would sign before every relying party has it, where a leaf
- * would
- *   outlive its CA, or where a slow clock refuses a new leaf; the message says which number to change, and to
- *   what; ERR_INVALID_ARGUMENT
+ * @throws ERR_ROTATION_PLAN if a successor would sign before every relying party has its root, if a leaf
+ *   would expire after its CA, or if a relying party with a slow clock would refuse a new leaf; the message
+ *   has the number to change and its new value; ERR_INVALID_ARGUMENT
  * @example
  * ```ts
  * const { publishedForSeconds } = planRotation({ caTtlSeconds: 86_400, leafTtlSeconds: 3600 })
@@ -70,8 +72,8 @@ export function planRotation(options: RotationPlanOptions): RotationPlan {
 }
 
 /**
- * The same times without the checks, for a CA that runs with a configuration which `planRotation` refuses:
- * each step still waits for what it needs, and the end of the CA cuts leaves.
+ * The same times without the checks, for a running CA whose configuration `planRotation` refuses: each step
+ * still waits until it is safe, and the validity of leaves is shortened to the end of the CA.
  */
 export function unplannedRotation(options: RotationPlanOptions): RotationPlan {
   const numbers = readPlanOptions(options)
@@ -113,16 +115,15 @@ function readPlanOptions(options: RotationPlanOptions): Numbers {
 }
 
 /**
- * Every process of the CA serves a new root one poll after it was published at the latest; every relying
- * party
- * has it after the fetches that it may miss and one more.
+ * Every process of the CA has a new root at most one poll after its publication; every relying party has it
+ * after the fetches that it may miss and one more.
  */
 function publishedFor(numbers: Numbers): number {
   const { refreshHintSeconds, missedRefreshes, pollIntervalSeconds, clockSkewSeconds } = numbers
   return (missedRefreshes + 1) * refreshHintSeconds + pollIntervalSeconds + clockSkewSeconds
 }
 
-/** From preparing to activating is a third of the life; either may be late by one poll. */
+/** A third of the validity is between preparation and activation; either may be late by one poll. */
 function requirePublication(numbers: Numbers, publishedForSeconds: number): void {
   const { caTtlSeconds, refreshHintSeconds, missedRefreshes, pollIntervalSeconds, clockSkewSeconds } = numbers
   const third = Math.floor(caTtlSeconds / 3)
@@ -139,7 +140,7 @@ function requirePublication(numbers: Numbers, publishedForSeconds: number): void
   )
 }
 
-/** The last sixth of the life is for the leaves that were signed before the successor. */
+/** The last sixth of the validity is for leaves that were signed before the successor was activated. */
 function requireLeafLife(numbers: Numbers): void {
   const { caTtlSeconds, leafTtlSeconds, upstreamTtlSeconds } = numbers
   const sixth = Math.floor(caTtlSeconds / 6)
@@ -163,12 +164,12 @@ function requireLeafLife(numbers: Numbers): void {
     )
 }
 
-/** From the time that the successor was due to the end of the last leaf, as relying parties see it. */
+/** From the time when the successor was due to the end of the last leaf, by the clock of relying parties. */
 function lastLeaf({ leafTtlSeconds, pollIntervalSeconds, clockSkewSeconds }: Numbers): number {
   return leafTtlSeconds + 2 * pollIntervalSeconds + clockSkewSeconds
 }
 
-/** The shortest life of a CA with which the other numbers hold. */
+/** The minimum validity of a CA with which the other numbers are accepted. */
 function leastCaTtl(numbers: Numbers): number {
   return Math.max(3 * (publishedFor(numbers) + 2 * numbers.pollIntervalSeconds), 6 * lastLeaf(numbers))
 }
@@ -195,5 +196,5 @@ function refused(what: string, ...advice: readonly (string | undefined)[]): PkiE
   return new PkiError('ERR_ROTATION_PLAN', `${what}: change ${changes.join(', or ')}`)
 }
 
-/** 100 years: times stay exact. */
+/** 100 years, so that times are exact integers. */
 const maxSeconds = 100 * 365 * 24 * 3600

@@ -12,7 +12,7 @@ export type RotationStep = 'prepare' | 'publish' | 'activate' | 'taint' | 'retir
 /** The step that comes next, and its time. @inline */
 export interface DueStep {
   readonly step: RotationStep
-  /** The authority that it is about; undefined for one that does not exist. */
+  /** The authority of the step; undefined if it does not exist yet. */
   readonly id: string | undefined
   readonly at: Date
 }
@@ -27,30 +27,30 @@ export class RotationState {
     this.#nowMs = nowMs
   }
 
-  /** The one that signs; it may have expired. */
+  /** The signing authority; it may have expired. */
   get active(): HeldAuthority | undefined {
     return this.held.findLast(({ record }) => record.state === 'active')
   }
 
-  /** The one that signs, if it has not expired. */
+  /** The signing authority, if it has not expired. */
   get usable(): HeldAuthority | undefined {
     const { active } = this
     return active !== undefined && !this.hasExpired(active) ? active : undefined
   }
 
-  /** The one that is to sign next. */
+  /** The authority that will sign next. */
   get next(): HeldAuthority | undefined {
     return this.held.findLast(
       (one) => (one.record.state === 'prepared' || one.record.state === 'published') && !this.hasExpired(one),
     )
   }
 
-  /** Those that have signed; relying parties still need their roots. */
+  /** Earlier authorities, whose roots relying parties still need. */
   get earlier(): readonly HeldAuthority[] {
     return this.held.filter(({ record: { state } }) => state === 'tainted' || state === 'retired')
   }
 
-  /** Those whose roots are in the trust bundle. */
+  /** The authorities whose roots are in the trust bundle. */
   get published(): readonly HeldAuthority[] {
     return this.held.filter((one) => isPublished(one.record.state) && !this.hasExpired(one))
   }
@@ -59,7 +59,7 @@ export class RotationState {
     return this.held.find(({ record }) => record.id === id)
   }
 
-  /** The same, as they would be with other states. */
+  /** The same authorities with other states. */
   with(changes: ReadonlyMap<string, AuthorityState>): RotationState {
     const held = this.held.map((one) => {
       const state = changes.get(one.record.id)
@@ -68,7 +68,7 @@ export class RotationState {
     return new RotationState(held, this.#nowMs)
   }
 
-  /** The roots of the trust bundle: those above every published authority, and those given. Each once. */
+  /** The roots of the trust bundle: those above every published authority, and the given ones; each once. */
   roots(others: readonly Certificate[]): readonly Certificate[] {
     const all = [...this.published.flatMap(({ anchors }) => anchors), ...others]
     return Object.freeze(
@@ -84,7 +84,7 @@ export class RotationState {
     return this.#nowMs >= certificate.notAfterMs + 1000
   }
 
-  /** When the rotation away from an authority is due; proportionally earlier where its life was cut. */
+  /** When the replacement of an authority is due; proportionally earlier if its validity was shortened. */
   rotationTimes(one: HeldAuthority, plan: RotationPlan, caTtlSeconds: number): RotationTimes {
     const { jitter = 0, createdMs = one.certificate.notBeforeMs } = one.details
     const scale = Math.min(1, (one.certificate.notAfterMs - createdMs) / 1000 / caTtlSeconds)
@@ -106,7 +106,7 @@ function isPublished(state: AuthorityState): boolean {
   return state !== 'prepared' && state !== 'revoked'
 }
 
-/** The states that may follow each other; what is not here is refused. */
+/** The allowed changes of state; all others are refused. */
 export const allowedEdges: Readonly<Record<AuthorityState, readonly AuthorityState[]>> = Object.freeze({
   prepared: ['published', 'revoked'],
   published: ['active', 'revoked'],

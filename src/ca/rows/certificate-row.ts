@@ -19,10 +19,7 @@ import { checkDates } from '../records/store-options.ts'
 import { RowReader } from './row-reader.ts'
 import type { ColumnValue, Row } from './row-reader.ts'
 
-/**
- * The columns that an intent fills, in the order of `intentValues`. The others are NULL until something
- * happens.
- */
+/** The columns that an intent fills, in the order of `intentValues`. The other columns are NULL at first. */
 export const intentColumns = [
   'issuer',
   'serial_number',

@@ -6,9 +6,10 @@ import type { CertificateQuery, CertificateSearch } from '../records/certificate
 
 /**
  * The records that a query finds, each as one line of JSON with its `\n`: times as ISO 8601, octets as
- * base64. Pages are read as the lines are taken, so memory does not grow with the store.
+ * base64. Pages are read while the lines are consumed, so memory use does not depend on the size of the
+ * store.
  *
- * @throws ERR_INVALID_ARGUMENT as `CertificateSearch.query`; ERR_ABORTED; what the store throws
+ * @throws ERR_INVALID_ARGUMENT as `CertificateSearch.query`; ERR_ABORTED; the errors of the store
  * @example
  * ```ts
  * for await (const line of exportRecords(storage.certificates, { revoked: true })) process.stdout.write(line)

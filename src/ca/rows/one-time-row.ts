@@ -36,7 +36,7 @@ export function oneTimeValueOf(row: Row, nowMs: number): string | undefined {
   return read.time('expires_at_ms').getTime() > nowMs ? read.text('value') : undefined
 }
 
-/** The refusal of another value. */
+/** The error for an add above the maximum. */
 export function oneTimeValuesFull(maximum: number): PkiError {
   return new PkiError('ERR_STORE_FULL', `${maximum} unused values are stored, the maximum`)
 }
@@ -46,5 +46,5 @@ export function readMaxOneTimeValues(given: number | undefined): number {
   return requireCount('maxOneTimeValues', given ?? 1_000_000, 1)
 }
 
-/** Of a join token with 64 identities of 2,048 octets. */
+/** Enough for a join token with 64 identities of 2,048 octets. */
 const maxValueLength = 256 * 1024

@@ -5,7 +5,7 @@ import { toleratedRegressMs } from '../crl/crl-times.ts'
 import type { CertificateId } from '../records/certificate-record.ts'
 import type { Fence } from '../records/lease-store.ts'
 
-/** @throws ERR_STORE_CLOCK where the clock is over five minutes before the latest time on record */
+/** @throws ERR_STORE_CLOCK if the clock is more than five minutes before the latest recorded time */
 export function requireClock(nowMs: number, latestMs: number): void {
   if (nowMs >= latestMs - toleratedRegressMs) return
   throw new PkiError(
@@ -21,22 +21,22 @@ function certificateIdText({ issuer, serialNumber }: CertificateId): string {
   return `${serialNumber} of issuer ${issuer}`
 }
 
-/** The serial number exists already. */
+/** The error for an existing serial number. */
 export function serialExists(id: CertificateId): PkiError {
   return new PkiError('ERR_SERIAL_EXISTS', `certificate ${certificateIdText(id)} has a record already`)
 }
 
-/** The idempotency key exists already. */
+/** The error for an existing idempotency key. */
 export function idempotencyKeyUsed(): PkiError {
   return new PkiError('ERR_IDEMPOTENCY_KEY', 'the idempotency key was used for an earlier certificate')
 }
 
-/** The record does not exist. */
+/** The error for a missing record. */
 export function certificateUnknown(id: CertificateId): PkiError {
   return new PkiError('ERR_CERTIFICATE_UNKNOWN', `certificate ${certificateIdText(id)} has no record`)
 }
 
-/** The certificate to renew has no record or was revoked. */
+/** The error for a certificate to renew that has no record or was revoked. */
 export function notRenewable(renews: CertificateId, state: 'not recorded' | 'revoked'): PkiError {
   return new PkiError(
     'ERR_RENEWAL_REFUSED',
@@ -44,7 +44,7 @@ export function notRenewable(renews: CertificateId, state: 'not recorded' | 'rev
   )
 }
 
-/** Another outcome is recorded. */
+/** The error if another outcome is recorded. */
 export function otherOutcome(id: CertificateId, recorded: string, given: string): PkiError {
   return new PkiError(
     'ERR_STORE_CONFLICT',
@@ -52,12 +52,12 @@ export function otherOutcome(id: CertificateId, recorded: string, given: string)
   )
 }
 
-/** The certificate is not on hold. */
+/** The error for a certificate that is not on hold. */
 export function notOnHold(id: CertificateId): PkiError {
   return new PkiError('ERR_STORE_CONFLICT', `certificate ${certificateIdText(id)} is not on hold`)
 }
 
-/** A later epoch of the lease was acquired. */
+/** The error if a later epoch of the lease was acquired. */
 export function staleFence({ name, epoch }: Fence, current: number | undefined): PkiError {
   return new PkiError(
     'ERR_LEASE_STALE',
@@ -65,7 +65,7 @@ export function staleFence({ name, epoch }: Fence, current: number | undefined):
   )
 }
 
-/** Another CRL was stored first, or the number is not higher. */
+/** The error if another CRL was stored first, or the number is not higher. */
 export function otherList(number: bigint, expected: bigint | undefined, last: bigint | undefined): PkiError {
   return new PkiError(
     'ERR_STORE_CONFLICT',
@@ -74,7 +74,7 @@ export function otherList(number: bigint, expected: bigint | undefined, last: bi
   )
 }
 
-/** Another change of the authority was stored first. */
+/** The error if another change of the authority was stored first. */
 export function otherVersion(id: string, given: number, stored: number): PkiError {
   return new PkiError(
     'ERR_STORE_CONFLICT',

@@ -12,12 +12,14 @@ export interface SearchStatement {
   readonly values: readonly ColumnValue[]
 }
 
-/** How a database is asked. */
+/** The differences between SQL databases. */
 export interface Dialect {
   readonly table: string
   /** The text of the n-th placeholder, from 1: `?`, `$1`. */
   readonly placeholder: (position: number) => string
-  /** A column in an expression that no index serves; absent for a database that plans by statistics. */
+  /**
+   * Writes a column as an expression without an index; absent for a database whose planner uses statistics.
+   */
   readonly unindexed?: ((column: string) => string) | undefined
 }
 
@@ -51,7 +53,7 @@ export function searchStatement(query: ReadQuery, dialect: Dialect): SearchState
   return where.select(recordColumns, `${column}, sequence`, limit + 1)
 }
 
-/** `next` of the page that these rows are, with the one more. */
+/** `next` of the page, from its rows and the one extra row. */
 export function cursorAfterRows({ order, limit }: ReadQuery, rows: readonly Row[]): string | undefined {
   const last = rows[limit - 1]
   if (last === undefined || rows.length <= limit) return undefined
@@ -59,7 +61,7 @@ export function cursorAfterRows({ order, limit }: ReadQuery, rows: readonly Row[
   return cursorAfter(order, { ms, sequence: Number(last['sequence']) })
 }
 
-/** Whether an index other than that over the issuer finds the records, or gives them in their order. */
+/** Whether an index other than that of the issuer finds the records or has their order. */
 function hasSelectiveCondition(query: ReadQuery): boolean {
   const { order, state = 'issued', revoked, identity, keyIdentifier, idempotencyKey, renews } = query
   const values = [identity, keyIdentifier, idempotencyKey, renews]

@@ -10,7 +10,7 @@ import { proveMaterial } from '../rotation/steps/prove-material.ts'
 import type { ProofSettings } from '../rotation/steps/prove-material.ts'
 import type { UpstreamAnswer } from './upstream-authority.ts'
 
-/** What was asked for. */
+/** The requested intermediate. */
 export interface WantedIntermediate extends ProofSettings {
   readonly csr: CertificateRequest
   readonly signer: Signer
@@ -22,9 +22,9 @@ export interface WantedIntermediate extends ProofSettings {
 /** A verified answer. */
 export interface CheckedIntermediate {
   readonly certificate: Certificate
-  /** From the certificate up, without the root. */
+  /** The chain from the certificate up, without the root. */
   readonly chain: readonly Certificate[]
-  /** Those of the roots that the chain ends in. */
+  /** The roots at the end of the chain. */
   readonly anchors: readonly Certificate[]
 }
 
@@ -92,6 +92,6 @@ function checkFields(certificate: Certificate, wanted: WantedIntermediate): void
     )
 }
 
-/** For the clock of the upstream. */
+/** Tolerated difference to the clock of the upstream. */
 const toleranceSeconds = 300
 const maxChain = 8

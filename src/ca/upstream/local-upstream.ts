@@ -17,13 +17,13 @@ import type { UpstreamAnswer, UpstreamAuthority, UpstreamRequest } from './upstr
 
 /** Options of `createLocalUpstream`. @inline */
 export interface LocalUpstreamOptions extends Pick<CaCertificateOptions, 'nameConstraints'> {
-  /** The trust domain that intermediates are for. */
+  /** The trust domain of the intermediates. */
   readonly trustDomain: TrustDomain | string
-  /** The CA that signs; a function is asked each time, so that it may change. */
+  /** The CA that signs; a function is called for each request, so that the CA may change. */
   readonly ca?: SigningMaterial | (() => SigningMaterial | Promise<SigningMaterial>)
   /** Instead of `ca`: a directory as for `readPluggedInMaterial`, read each time. */
   readonly directory?: string
-  /** The longest validity of an intermediate, in seconds. Default 1 year; never past the CA. */
+  /** Maximum validity of an intermediate, in seconds. Default 1 year; never beyond that of the CA. */
   readonly maxTtlSeconds?: number
   /** CA certificates that may follow below an intermediate. Default 0. */
   readonly pathLength?: number
@@ -31,9 +31,9 @@ export interface LocalUpstreamOptions extends Pick<CaCertificateOptions, 'nameCo
 }
 
 /**
- * An upstream for `createRotatingAuthority`: another CA in this process (a root in a token, for instance), or
- * the files of one, as SPIRE's upstream authority `disk`. It certifies the subject of the request and the URI
- * of the trust domain, and refuses any other name.
+ * An upstream for `createRotatingAuthority`: another CA in this process (for example a root in a token), or
+ * the files of a CA, like SPIRE's upstream authority `disk`. It certifies the subject of the request and the
+ * URI of the trust domain, and refuses any other name.
  *
  * @throws ERR_INVALID_ARGUMENT unless exactly one of `ca` and `directory` is given; ERR_TRUST_DOMAIN_INVALID
  * @example

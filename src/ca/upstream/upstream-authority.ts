@@ -11,9 +11,9 @@ export interface UpstreamRequest {
   readonly signal?: AbortSignal | undefined
 }
 
-/** What an upstream answers. It is verified before use. @inline */
+/** The answer of an upstream, which is verified before use. @inline */
 export interface UpstreamAnswer {
-  /** The certificate of our key. */
+  /** The certificate of the requested key. */
   readonly certificate: Certificate
   /** The CA certificates above it, without the root, in any order. */
   readonly chain: readonly Certificate[]
@@ -22,7 +22,7 @@ export interface UpstreamAnswer {
 }
 
 /**
- * Gives a `RotatingAuthority` its certificates, and says which roots are trusted. Answers are verified: key,
+ * Issues the certificates of a `RotatingAuthority`, and returns the trusted roots. Answers are verified: key,
  * names, validity, chain, purposes.
  *
  * Every implementation passes `contracts.UpstreamAuthority` of `spiffe-pki/testing`.
@@ -38,9 +38,8 @@ export interface UpstreamAuthority {
   /** The roots that are trusted now. @throws as `issueIntermediate` */
   roots(signal?: AbortSignal): Promise<readonly Certificate[]>
   /**
-   * Calls `listener` after a change of the roots; returns what stops it. Without it, `roots` is asked again
-   * and
-   * again.
+   * Calls `listener` after a change of the roots; returns a function that stops the calls. Without this
+   * method, `roots` is polled.
    */
   watchRoots?(listener: () => void): () => void
 }

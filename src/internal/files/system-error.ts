@@ -2,7 +2,7 @@
 
 import { getSystemErrorMap } from 'node:util'
 
-/** Such as `no space left on device (ENOSPC)`; the text of an error that is not of the system. */
+/** The reason of a system error, such as `no space left on device (ENOSPC)`; for another error its text. */
 export function systemReason(error: unknown): string {
   const { code, errno } = Object(error) as NodeJS.ErrnoException
   const words = errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]

@@ -1,24 +1,26 @@
 // Long work in slices, so that other callbacks of the event loop run in between.
 
 /**
- * Counts the time of one piece of work on this thread, and gives the event loop a turn when a slice is
- * over.
+ * Measures the time of one piece of work on this thread, and yields to the event loop when a time slice has
+ * passed.
  */
 export class Turns {
   readonly #sliceMs: number
   #startMs = performance.now()
 
-  /** @param sliceMs How long the work may hold the event loop at a time. */
+  /** @param sliceMs How long the work may block the event loop at a time. */
   constructor(sliceMs = 8) {
     this.#sliceMs = sliceMs
   }
 
-  /** To be awaited between steps, each far shorter than a slice; resolves after one turn where it is due. */
+  /**
+   * To be awaited between steps, each much shorter than a slice; yields for one turn if the slice has passed.
+   */
   async give(): Promise<void> {
     if (performance.now() - this.#startMs >= this.#sliceMs) await this.wait()
   }
 
-  /** One turn of the event loop, due or not: before a step that takes a slice by itself. */
+  /** Yields for one turn of the event loop in any case: before a step that takes a whole slice. */
   async wait(): Promise<void> {
     await new Promise<void>((resolve) => {
       setImmediate(resolve)

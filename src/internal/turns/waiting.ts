@@ -32,8 +32,8 @@ export function waitFor(clock: Scheduler, delayMs: number, signal: AbortSignal |
 }
 
 /**
- * The result of `wait`, for which the process stays alive: what brings it about, such as an unref'd timer,
- * does not keep it, and Node ends in the middle of an `await`, with exit code 13 and without a word.
+ * The result of `wait`, for which the process stays alive. Without this, a process that waits only for an
+ * unref'd timer would end in the middle of an `await`, with exit code 13 and no message.
  */
 export async function keptAlive<T>(clock: Scheduler, wait: () => Promise<T>): Promise<T> {
   const release = clock.schedule(() => undefined, foreverMs, { keepAlive: true })
@@ -71,20 +71,19 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
   })
 }
 
-/** What work with a deadline depends on. */
+/** The conditions that end a piece of work. */
 export interface Deadline {
   readonly clock: Scheduler
   readonly deadlineMs: number
   /** Ends the work before the deadline. */
   readonly signal: AbortSignal
-  /** The error after the deadline, from what the work failed with. */
+  /** Creates the error after the deadline, from the failure of the work. */
   readonly late: (cause: unknown) => Error
 }
 
 /**
- * The value of `work`. Its signal aborts at the deadline and with `signal`; an answer that comes later is
- * ignored.
- * @throws what `work` throws; what `late` returns, after the deadline; ERR_ABORTED when `signal` aborts
+ * The value of `work`. Its signal aborts at the deadline and with `signal`; a later result is ignored.
+ * @throws the errors of `work`; the result of `late` after the deadline; ERR_ABORTED when `signal` aborts
  */
 export async function withDeadline<T>(
   { clock, deadlineMs, signal, late }: Deadline,
@@ -103,7 +102,7 @@ export async function withDeadline<T>(
 }
 
 /**
- * Whether `promise` settles within `delayMs`, in whichever way.
+ * Whether `promise` is fulfilled or rejected within `delayMs`.
  * @throws ERR_ABORTED when the signal aborts
  */
 export async function settlesWithin(

@@ -5,7 +5,7 @@ import { isPkiError } from '../../errors/index.ts'
 import type { Logger } from '../../runtime/index.ts'
 import type { EventOf, IssuanceAction, IssuanceEvent } from './issuance-event.ts'
 
-/** One line for each event; none for a look for expired records that found none. */
+/** Logs one line for each event, except for a prune that removed nothing. */
 export function logEvent(logger: Logger, event: IssuanceEvent): void {
   const write = lines[event.kind] as (logger: Logger, event: IssuanceEvent) => void
   write(logger, event)
@@ -110,7 +110,7 @@ export function codeOf(error: unknown): string {
   return isPkiError(error) ? error.code : 'ERR_INTERNAL'
 }
 
-/** Text of a signer or a store can have any length. */
+/** The message, cut, because the text of a signer or a store can have any length. */
 function textOf(error: unknown): string {
   return (error instanceof Error ? error.message : 'unknown').slice(0, 1024)
 }

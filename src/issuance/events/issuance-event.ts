@@ -5,7 +5,7 @@ import type { CertificateRecord, RevocationReason } from '../../ca/index.ts'
 import type { CertificateId, PruneResult } from '../../ca/internal.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
 
-/** What a caller can ask the service for. */
+/** The methods of the service that a caller can use. */
 export type IssuanceAction = 'issue' | 'renew' | 'revoke' | 'release' | 'block' | 'unblock'
 
 /** What happened. */
@@ -37,7 +37,7 @@ export type IssuanceEvent =
       readonly kind: 'refused'
       readonly action: IssuanceAction
       readonly error: unknown
-      /** As it was given: it may be the reason for the refusal. */
+      /** The caller as given: it may be invalid, which may be the reason for the refusal. */
       readonly caller: unknown
       readonly serialNumber?: string | undefined
     }
@@ -60,7 +60,7 @@ export type IssuanceEvent =
   | { readonly kind: 'no receipt'; readonly error: unknown }
   | { readonly kind: 'pruned'; readonly result: PruneResult }
   | { readonly kind: 'not pruned'; readonly error: unknown }
-  /** `jumpMs`: how far the wall clock went ahead of the monotonic one since the last time. */
+  /** `jumpMs`: how far the wall clock moved ahead of the monotonic clock since the last prune. */
   | { readonly kind: 'prune deferred'; readonly jumpMs: number }
 
 /** The event of one kind. */

@@ -9,7 +9,7 @@ import { PolicyRefusal } from '../decision.ts'
 import { codeOf, logEvent } from './event-lines.ts'
 import type { IssuanceEvent } from './issuance-event.ts'
 
-/** Tells events. A logger or a metrics sink that throws changes nothing. */
+/** Reports events. An exception in a logger or a metrics sink has no effect. */
 export class IssuanceEvents {
   readonly #logger: Logger
   readonly #metrics: Metrics
@@ -70,7 +70,10 @@ export class IssuanceEvents {
 /** The metrics of the time of one request. */
 type RequestSeconds = typeof metricNames.csrProcessingSeconds | typeof metricNames.rotationSeconds
 
-/** Identities of another form than Istio's have a trust domain and no more: a path may be anything. */
+/**
+ * Labels of an identity. If it does not have Istio's form, only its trust domain is used, because its path
+ * may have unlimited values.
+ */
 function identityLabels(identity: SpiffeId): Readonly<Record<string, string>> {
   const { namespace = '', serviceAccount = '' } = istio.tryParse(identity) ?? {}
   return { trust_domain: identity.trustDomain.name, namespace, service_account: serviceAccount }

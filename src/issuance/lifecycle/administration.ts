@@ -12,7 +12,7 @@ import type { BlockList } from '../records/refusal/block-list.ts'
 import type { Refusals } from '../records/refusal/refusals.ts'
 import type { CertificateLifecycle } from './certificate-lifecycle.ts'
 
-/** What administration needs. */
+/** The dependencies of administration. */
 export interface AdministrationOptions {
   readonly authority: CertificateAuthority
   readonly lifecycle: CertificateLifecycle
@@ -25,7 +25,7 @@ export interface AdministrationOptions {
 
 type Method<Name extends keyof IssuanceService> = Parameters<IssuanceService[Name]>
 
-/** Changes what is on record, and the block-list. */
+/** Changes records and the block-list. */
 export class Administration {
   readonly #options: AdministrationOptions
 
@@ -46,8 +46,9 @@ export class Administration {
   }
 
   /**
-   * Revokes a renewed certificate, by the holder of the new one. That one is answered also where the lists
-   * cannot be published: its holder has no other any more, and the lists follow.
+   * Revokes a renewed certificate, on behalf of the holder of the new one. The new certificate is returned
+   * even if the lists cannot be published, because its holder has no other valid one; the lists are published
+   * later.
    */
   async supersede(renewed: CertificateId, caller: Caller): Promise<void> {
     const { lifecycle, events } = this.#options

@@ -13,21 +13,20 @@ import type { BatchRotationContext, RotationResult, StandingRequests } from './s
 
 /** Options of `rotateExpiring`. @inline */
 export interface BatchRotationOptions {
-  /** Renews what expires within so many seconds from the start. */
+  /** Renews certificates that expire within this many seconds from the start. */
   readonly thresholdSeconds: number
   /**
-   * The standing request for a certificate: the CSR that its holder left, or one made with a key that the
-   * caller holds. Undefined: there is none, and the certificate is skipped. At most `concurrency` calls run
-   * at once.
+   * Returns the standing request for a certificate: the CSR that its holder has stored, or one made with a
+   * key that the service has. Undefined skips the certificate. At most `concurrency` calls run at once.
    */
   readonly requestFor: StandingRequests
-  /** Certificates that are read at once: 1 to 1,000. Default 100. */
+  /** Number of certificates that are read at once: 1 to 1,000. Default 100. */
   readonly batchSize?: number | undefined
   /** Renewals in progress at once: 1 to 256. Default 16. */
   readonly concurrency?: number | undefined
   /** The pause between two batches, in milliseconds. Default 0. */
   readonly delayMs?: number | undefined
-  /** Begins no further renewal; those in progress end, and then the iteration throws ERR_ABORTED. */
+  /** Stops further renewals; those in progress end, and then the iteration throws ERR_ABORTED. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -53,7 +52,7 @@ export function rotateExpiring(
   return run(context, { thresholdSeconds, requestFor, batchSize, concurrency, delayMs, signal })
 }
 
-/** With the defaults. */
+/** The options with their defaults. */
 type RunOptions = Readonly<
   Record<'thresholdSeconds' | 'batchSize' | 'concurrency' | 'delayMs', number> &
     Pick<BatchRotationOptions, 'requestFor' | 'signal'>
@@ -105,7 +104,7 @@ async function* run(context: BatchRotationContext, options: RunOptions): AsyncGe
 
 interface Finished {
   readonly result: Omit<RotationResult, 'progress'>
-  /** Its own promise, to be taken out of those in progress. */
+  /** Removes this renewal from those in progress, and returns it. */
   readonly done: () => Promise<Finished>
 }
 

@@ -24,7 +24,7 @@ import { ask } from '../records/store-calls.ts'
 import { unrecordedOf } from '../records/unrecorded-certificate.ts'
 import type { Unrecorded } from '../records/unrecorded-certificate.ts'
 
-/** What the lifecycle of a certificate needs. */
+/** The dependencies of the lifecycle. */
 export interface LifecycleOptions {
   readonly authority: CertificateAuthority
   readonly store: CertificateStore
@@ -43,7 +43,7 @@ export class CertificateLifecycle {
     this.#lookup = new CertificateLookup(options.authority, options.store)
   }
 
-  /** @throws ERR_INVALID_ARGUMENT also where several issuers have the serial number */
+  /** @throws ERR_INVALID_ARGUMENT also if several issuers have the serial number */
   async status(reference: CertificateReference): Promise<CertificateStatus | undefined> {
     const record = await this.#lookup.find(readReference('status', reference))
     return record === undefined ? undefined : this.#statusOf(record)
@@ -57,9 +57,9 @@ export class CertificateLifecycle {
   }
 
   /**
-   * The record that is renewed, and the identity of the caller that it is for. A retry may find it
-   * superseded, by what it asks for: its idempotency key leads to that, and for another certificate the store
-   * refuses the intent.
+   * The record to renew, and the matching identity of the caller. In a retry the record may already be
+   * superseded by the certificate of the first attempt: the idempotency key leads to that certificate, and
+   * for any other request the store refuses the intent.
    *
    * @throws ERR_CERTIFICATE_UNKNOWN, ERR_RENEWAL_REFUSED, ERR_INVALID_ARGUMENT
    */

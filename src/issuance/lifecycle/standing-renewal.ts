@@ -9,26 +9,26 @@ import type { CertificateRequestInput } from '../../x509/internal.ts'
 import type { IssuanceAnswer } from '../issuance-answer.ts'
 import { ask } from '../records/store-calls.ts'
 
-/** What became of one certificate. Frozen. @inline */
+/** The outcome for one certificate. Frozen. @inline */
 export interface RotationResult extends CertificateId {
   readonly identity: SpiffeId
   /** `skipped`: it was renewed before, or there is no standing request. */
   readonly outcome: 'renewed' | 'skipped' | 'failed'
   readonly startedAt: Date
   readonly endedAt: Date
-  /** The new certificate, where it was renewed. */
+  /** The new certificate, if it was renewed. */
   readonly answer: IssuanceAnswer | undefined
-  /** Why it failed. */
+  /** The error of a failed renewal. */
   readonly error: unknown
-  /** The results of this run, with this one. */
+  /** The counts of this run, including this result. */
   readonly progress: { readonly renewed: number; readonly skipped: number; readonly failed: number }
 }
 
-/** What a run needs of the service. */
+/** The functions of the service that a run uses. */
 export interface BatchRotationContext {
   readonly storage: CaStorage
   readonly clock: Clock
-  /** Renews one certificate; the store takes the idempotency key once. */
+  /** Renews one certificate; the store accepts the idempotency key once. */
   readonly renew: (
     record: CertificateRecord,
     csr: CertificateRequestInput,
@@ -36,7 +36,7 @@ export interface BatchRotationContext {
   ) => Promise<IssuanceAnswer>
 }
 
-/** Finds the standing request for a certificate; undefined where there is none. @inline */
+/** Finds the standing request for a certificate; undefined if there is none. @inline */
 export type StandingRequests = (
   certificate: CertificateRecord,
 ) => CertificateRequestInput | undefined | Promise<CertificateRequestInput | undefined>
@@ -68,8 +68,8 @@ export async function renewFromStanding(
 }
 
 /**
- * The idempotency key of the next attempt; undefined where the certificate has a successor. A successor of
- * unknown outcome was never answered, since its run has ended: it does not count, and its key is not used
+ * The idempotency key of the next attempt; undefined if the certificate has a successor. A successor of
+ * unknown outcome was never returned, because its run has ended: it does not count, and its key is not used
  * again.
  */
 async function nextKey(

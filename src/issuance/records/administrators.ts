@@ -26,7 +26,7 @@ export class Administrators {
     }
   }
 
-  /** `what`: what only they may do. @throws ERR_POLICY_DENIED, ERR_POLICY_FAILED */
+  /** `what` names the action in the message. @throws ERR_POLICY_DENIED, ERR_POLICY_FAILED */
   require(caller: Caller, what: string): void {
     if (!this.includes(caller)) throw new PkiError('ERR_POLICY_DENIED', `only an administrator may ${what}`)
   }

@@ -13,12 +13,12 @@ import type { SpiffeId } from '../../spiffe/index.ts'
 import type { IssuanceAction } from '../events/issuance-event.ts'
 import { RefusalBudget } from './refusal/refusal-budget.ts'
 
-/** What a write into the store carries. */
+/** The audit option of a write into the store. */
 interface AuditedWrite {
   readonly audit?: readonly Uint8Array[] | undefined
 }
 
-/** Makes the records of one service; of none where audit is off. */
+/** Makes the audit records of one service; none if audit is off. */
 export class AuditTrail {
   readonly #store: CaStorage['audit'] | undefined
   readonly #clock: Clock
@@ -73,10 +73,11 @@ export class AuditTrail {
   }
 
   /**
-   * A refusal is described by no other write, so it is one of its own. Of one caller ten a second are
-   * recorded, of all a hundred; the others are counted, and the next record has their number as `suppressed`.
+   * A refusal belongs to no other write, so its record is written separately. At most ten per second of one
+   * caller are recorded, and a hundred of all; the others are counted, and the next record has their number
+   * as `suppressed`.
    *
-   * @throws what the store throws
+   * @throws the errors of the store
    */
   async refused(
     action: IssuanceAction,
@@ -98,7 +99,7 @@ export class AuditTrail {
     await this.#store.append(audit ?? [])
   }
 
-  /** Records what was counted since the last refusal on record: at the end of the service. */
+  /** Records the number of refusals counted since the last recorded one, when the service is disposed of. */
   async settle(): Promise<void> {
     const suppressed = this.#budget.takeSuppressed()
     if (this.#store === undefined || suppressed === 0) return
@@ -117,7 +118,7 @@ function detailsOf(details: Readonly<Record<string, string | undefined>>): JsonO
   return given.length === 0 ? undefined : Object.fromEntries(given)
 }
 
-/** Of a caller that was refused nothing may be believed, not even its shape. */
+/** Reads a refused caller defensively, because even its type may be wrong. */
 function namesOf(caller: unknown): AuditRecord['caller'] {
   const { identities, credential } = Object(caller) as Partial<Caller>
   return {

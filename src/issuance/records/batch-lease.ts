@@ -14,7 +14,7 @@ export class BatchLease {
   #stop: () => void = () => undefined
   #lease: Awaited<ReturnType<CaStorage['leases']['acquire']>>
   #isEnded = false
-  /** Whether another run may have begun. */
+  /** Whether the lease was lost, so that another run may have begun. */
   isLost = false
 
   private constructor(leases: CaStorage['leases'], clock: Clock) {
@@ -22,7 +22,9 @@ export class BatchLease {
     this.#clock = clock
   }
 
-  /** Waits until a run of before has ended, or its lease after a crash. @throws ERR_ABORTED */
+  /**
+   * Waits until an earlier run has ended, or until its lease has expired after a crash. @throws ERR_ABORTED
+   */
   static async wait(
     leases: CaStorage['leases'],
     clock: Clock,

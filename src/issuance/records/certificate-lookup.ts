@@ -8,13 +8,13 @@ import type { SerialNumber } from '../../x509/index.ts'
 import { ask } from './store-calls.ts'
 
 /**
- * A certificate of this service: by its serial number, or with its issuer
- * where several issuers may have the number.
+ * A certificate of this service: by its serial number, or with its issuer, if several issuers may have the
+ * number.
  */
 export type CertificateReference = SerialNumber | CertificateId
 
 /**
- * A copy of a reference, so that it stays what it is while its record is looked up.
+ * A copy of a reference, so that it cannot change while its record is looked up.
  * @throws ERR_INVALID_ARGUMENT also for a certificate: its `issuer` is a name and no key identifier
  */
 export function readReference(method: string, reference: CertificateReference): CertificateReference {
@@ -30,18 +30,18 @@ export function readReference(method: string, reference: CertificateReference): 
   )
 }
 
-/** The serial number of a reference, whatever shape that has. */
+/** The serial number of a reference of any form. */
 export function serialNumberOf(reference: CertificateReference): SerialNumber | undefined {
   if (typeof reference === 'string') return reference
   return (Object(reference) as Partial<CertificateId>).serialNumber
 }
 
-/** Whether it is octets as text, as key identifiers are. */
+/** Whether a value is upper-case hexadecimal text, as key identifiers are. */
 export function isHexadecimal(value: unknown): boolean {
   return typeof value === 'string' && /^(?:[0-9A-F]{2}){1,128}$/.test(value)
 }
 
-/** Whether it has the form of `parseSerialNumber`. */
+/** Whether a value has the form of `parseSerialNumber`. */
 function isSerialNumber(value: unknown): boolean {
   return typeof value === 'string' && /^-?(?:[0-9A-F]{2}){1,1024}$/.test(value)
 }

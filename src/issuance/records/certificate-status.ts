@@ -6,7 +6,7 @@ import type { CertificateState } from '../../ca/internal.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
 import { ask } from './store-calls.ts'
 
-/** What is known of a certificate. Frozen. @inline */
+/** The recorded status of a certificate. Frozen. @inline */
 export interface CertificateStatus extends CertificateId {
   readonly identity: SpiffeId
   /**
@@ -17,18 +17,18 @@ export interface CertificateStatus extends CertificateId {
    */
   readonly state: 'unknown outcome' | 'failed' | 'valid' | 'expired' | 'revoked'
   /**
-   * Where it is in its life; undefined where none was signed. `pendingRenewal`: valid, `renewAt` has passed,
-   * and no certificate has replaced it. One of unknown outcome counts as issued.
+   * The stage of its lifecycle; undefined if it was not signed. `pendingRenewal`: valid, `renewAt` has
+   * passed, and no certificate has replaced it. A certificate of unknown outcome counts as issued.
    */
   readonly phase: 'active' | 'pendingRenewal' | 'expired' | 'revoked' | undefined
   readonly notAfter: Date
-  /** When it was decided to sign. */
+  /** The time of the decision to sign. */
   readonly intendedAt: Date
-  /** From when on its renewal is due: half of the time from `intendedAt` to `notAfter`. */
+  /** The time from which its renewal is due: half of the time from `intendedAt` to `notAfter`. */
   readonly renewAt: Date
   /** The certificate that this one replaced. */
   readonly renews: CertificateId | undefined
-  /** The last renewal: the certificate that replaced this one, and when that was decided. */
+  /** The last renewal: the certificate that replaced this one, and the time of that decision. */
   readonly renewedBy: (CertificateId & { readonly intendedAt: Date }) | undefined
   readonly revocation: CertificateRecord['revocation']
 }
@@ -59,7 +59,7 @@ export async function statusOf(
   })
 }
 
-/** The last certificate on record that replaces this one. */
+/** The last recorded certificate that replaces this one. */
 async function lastRenewalOf(
   store: CertificateStore,
   { issuer, serialNumber }: CertificateId,
@@ -87,7 +87,7 @@ function phaseOf(state: CertificateStatus['state'], isDue: boolean): Certificate
   return isDue ? 'pendingRenewal' : 'active'
 }
 
-/** The state of a record, without a look at its renewals. */
+/** The state of a record, without its renewals. */
 export function stateOf(
   record: Pick<CertificateRecord, 'revocation' | 'state' | 'notAfter'>,
   nowMs: number,

@@ -13,8 +13,8 @@ import type { IssuanceAnswer } from '../issuance-answer.ts'
 import { ask } from './store-calls.ts'
 
 /**
- * Finds what was issued for a key before. The store refuses a second record of one key, whatever two requests
- * do at once.
+ * Finds the certificate that was issued for an idempotency key. The store refuses a second record with one
+ * key, also for concurrent requests.
  */
 export class Idempotency {
   readonly #authority: CertificateAuthority
@@ -28,8 +28,8 @@ export class Idempotency {
   }
 
   /**
-   * The key in the store: bound to the identity, so that callers cannot take or probe the keys of one
-   * another.
+   * The key in the store: bound to the identity, so that callers cannot use or probe the keys of other
+   * callers.
    */
   keyOf({ idempotencyKey }: AdmittedRequest, { identity }: Decision): string | undefined {
     if (idempotencyKey === undefined) return undefined
@@ -39,8 +39,8 @@ export class Idempotency {
   }
 
   /**
-   * @throws ERR_IDEMPOTENCY_KEY where the key belongs to another request, its first request has not ended, or
-   * its certificate is revoked or has expired
+   * @throws ERR_IDEMPOTENCY_KEY if the key belongs to another request, its first request has not ended, or
+   *   its certificate is revoked or has expired
    */
   async find(
     idempotencyKey: string,
@@ -67,7 +67,7 @@ export class Idempotency {
     return Certificate.parse(der)
   }
 
-  /** Of the issuer that has signed it, which may be a canary, or the one before a rotation. */
+  /** The chain of the issuer that has signed it, which may be a canary, or the issuer before a rotation. */
   #chainOf({ issuer, serialNumber }: CertificateRecord): readonly Certificate[] {
     const { certificate, chain } = this.#authority
     const current = certificate.subjectKeyIdentifier

@@ -11,7 +11,7 @@ import type { AuditTrail } from './audit-trail.ts'
 import type { ComingReceipt, Receipts } from './receipts.ts'
 import { ask, storeFailure } from './store-calls.ts'
 
-/** Who asked, and the other identity that the key has, where that is reported. */
+/** The caller, and the other identity of the key if reuse is reported. */
 interface IssuedBy {
   readonly caller: Caller
   readonly keyAlsoOf: SpiffeId | undefined
@@ -31,7 +31,7 @@ export class OutcomeRecords {
     this.#receipts = receipts
   }
 
-  /** @throws as the store, and ERR_STORE_UNAVAILABLE for what else it throws */
+  /** @throws the errors of the store; ERR_STORE_UNAVAILABLE for any other exception of it */
   async intend(intent: IssuanceIntent): Promise<void> {
     try {
       await this.#store.recordIntent(intent)
@@ -40,7 +40,7 @@ export class OutcomeRecords {
     }
   }
 
-  /** Returns the receipt that is to come, where the request asks for one. @throws as `intend` */
+  /** Returns the pending receipt, if the request asks for one. @throws as `intend` */
   async complete(
     issued: IssuedCertificate,
     { issuer, serialNumber, identity, rule, renews }: IssuanceIntent,
@@ -79,7 +79,7 @@ export class OutcomeRecords {
   }
 }
 
-/** Revoked or blocked since the intent. */
+/** Codes for a certificate that was revoked or blocked since the intent. */
 const discarding: ReadonlySet<string> = new Set([
   'ERR_RENEWAL_REFUSED',
   'ERR_RENEWAL_BLOCKED',

@@ -4,17 +4,19 @@ import { PkiError } from '../../errors/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { IssuanceEvents } from '../events/issuance-events.ts'
 
-/** The part of an `AuditLog` that hands out receipts. @inline */
+/** The part of an `AuditLog` that makes receipts. @inline */
 export interface ReceiptLog {
   /** Resolves with the receipt when the entry, which is not stored yet, is in the log. */
   receiptOf(entry: Uint8Array, signal: AbortSignal): Promise<string>
 }
 
-/** A receipt that comes after its record is stored. */
+/** A receipt that is made after its record is stored. */
 export interface ComingReceipt {
-  /** Undefined where it does not come in time: the certificate is issued all the same. */
+  /**
+   * Resolves to the receipt; undefined after the time limit, and then the certificate is returned without it.
+   */
   text(): Promise<string | undefined>
-  /** The record is not stored. */
+  /** To be called if the record is not stored. */
   cancel(): void
 }
 
@@ -34,7 +36,7 @@ export class Receipts {
     this.#events = events
   }
 
-  /** Before anything is signed. @throws ERR_INVALID_ARGUMENT */
+  /** To be called before anything is signed. @throws ERR_INVALID_ARGUMENT */
   requireAvailable(wanted: boolean): void {
     if (!wanted || this.#log !== undefined) return
     throw new PkiError(
@@ -43,7 +45,7 @@ export class Receipts {
     )
   }
 
-  /** Before the record is stored: once it is, the log may take it at any moment. */
+  /** To be called before the record is stored, because after that the log may integrate it at any moment. */
   await(entry: Uint8Array, signal: AbortSignal | undefined): ComingReceipt {
     const ended = new AbortController()
     const end = (): void => {

@@ -6,22 +6,23 @@ import type { Clock } from '../../runtime/index.ts'
 import type { IssuanceEvents } from '../events/issuance-events.ts'
 import { ask } from './store-calls.ts'
 
-/** What retention needs. */
+/** The dependencies of retention. */
 export interface RetentionOptions {
   readonly store: CertificateStore
   readonly clock: Clock
   readonly events: IssuanceEvents
   /** Default 3,600, the first time after a minute at most; Infinity: never. */
   readonly pruneIntervalSeconds?: number | undefined
-  /** At least the life of two CRLs. Default 48 h, or that where it is longer. */
+  /** At least twice the validity of a CRL. Default 48 h, or twice that validity if it is longer. */
   readonly lookBackSeconds?: number | undefined
-  /** The life of a CRL, where it is known. */
+  /** The validity of a CRL, if it is known. */
   readonly crlTtlSeconds?: number | undefined
 }
 
 /**
- * Calls `prune` of a store until it is disposed. A failure is told, and the next time comes. After a jump of
- * the wall clock as far as the look-back, one time is left out: records of valid certificates would go.
+ * Calls `prune` of a store until it is disposed of. A failure is reported, and the next call follows as
+ * scheduled. If the wall clock has jumped ahead by the look-back or more, one call is skipped, because it
+ * would remove records of valid certificates.
  */
 export class Retention implements AsyncDisposable {
   readonly #options: RetentionOptions
@@ -29,7 +30,7 @@ export class Retention implements AsyncDisposable {
   readonly #intervalMs: number
   #stopTimer: () => void = () => undefined
   #running: Promise<void> = Promise.resolve()
-  /** Wall clock minus monotonic clock: changes where the wall clock is set. */
+  /** Wall clock minus monotonic clock: changes if the wall clock is set. */
   #offsetMs: number
   #closed = false
 
@@ -50,7 +51,7 @@ export class Retention implements AsyncDisposable {
     this.#stopTimer = clock.schedule(this.#run, Math.min(this.#intervalMs, firstMs))
   }
 
-  /** Stops; resolves when a prune that runs has ended. */
+  /** Stops; resolves when a prune in progress has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#stopTimer()

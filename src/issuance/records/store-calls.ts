@@ -4,9 +4,9 @@ import type { CertificateStore } from '../../ca/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 
 /**
- * What the store answers.
+ * Calls the store and returns its answer.
  *
- * @throws what the store throws, if it is a `PkiError`; else ERR_STORE_UNAVAILABLE with the cause
+ * @throws the error of the store if it is a `PkiError`; otherwise ERR_STORE_UNAVAILABLE with the cause
  */
 export async function ask<Answer>(
   store: CertificateStore,
@@ -19,7 +19,7 @@ export async function ask<Answer>(
   }
 }
 
-/** What a failed call into a store is thrown as. */
+/** The error for a failed call of a store. */
 export function storeFailure(cause: unknown): PkiError {
   if (isPkiError(cause)) return cause
   const text = cause instanceof Error ? cause.message.slice(0, 200) : typeof cause

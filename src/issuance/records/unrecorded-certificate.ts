@@ -10,10 +10,13 @@ import type { Certificate } from '../../x509/index.ts'
 import { serialNumberOf } from './certificate-lookup.ts'
 import type { CertificateReference } from './certificate-lookup.ts'
 
-/** What is recorded of it. */
+/** The data to record for it. */
 export type Unrecorded = CertificateId & NonNullable<RevokeOptions['unrecorded']>
 
-/** @throws ERR_CERTIFICATE_UNKNOWN for a certificate of another CA or number, or with several SPIFFE IDs */
+/**
+ * @throws ERR_CERTIFICATE_UNKNOWN for a certificate of another CA or with another serial number, or with
+ *   several SPIFFE IDs
+ */
 export function unrecordedOf(
   authority: CertificateAuthority,
   reference: CertificateReference,

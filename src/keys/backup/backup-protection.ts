@@ -30,7 +30,7 @@ export type BackupProtection =
       readonly recipient: KeyObject
     }
 
-/** The key of the content, and how it can be found again. */
+/** The key of the content, and the data from which it can be derived again. */
 export interface SealedContentKey {
   readonly contentKey: Buffer
   readonly description: EncryptedKeyBackup['protection']

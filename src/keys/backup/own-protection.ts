@@ -4,7 +4,8 @@ import type { BackupProtection } from './backup-protection.ts'
 
 /**
  * A copy, with its own octets: a caller that wipes its passphrase after the call must not change the one that
- * a backup is encrypted with. What is not an object stays, for the reader to refuse.
+ * a backup is encrypted with. A value that is not an object is returned unchanged, because the reader refuses
+ * it.
  */
 export function ownProtection(given: BackupProtection): BackupProtection {
   if (typeof given !== 'object' || (given as unknown) === null) return given

@@ -34,7 +34,7 @@ export const failoverCodes: ReadonlySet<PkiErrorCode> = new Set<PkiErrorCode>([
   'ERR_KEY_STORAGE',
 ])
 
-/** One manager, and until when it is skipped. */
+/** One manager, and the time until which it is skipped. */
 export interface FailoverBackend {
   readonly keys: KeyManager
   readonly place: number

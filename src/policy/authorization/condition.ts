@@ -6,7 +6,7 @@ import { claimTexts, headerTexts } from './facts.ts'
 import type { Facts } from './facts.ts'
 import { compileStringMatch } from './string-match.ts'
 
-/** What a condition on this key tests, or what is wrong with the key. */
+/** The test of a condition on this key, or the fault of the key as text. */
 export function conditionOf(
   key: string,
   principal: (text: string) => string,

@@ -3,7 +3,7 @@
 /** Whether a value matches. */
 export type StringTest = (value: string) => boolean
 
-/** A test, or what is wrong with its text. */
+/** A test, or the fault of its text. */
 export function compileStringMatch(text: string): StringTest | string {
   if (text === '*') return (value) => value !== ''
   const star = text.indexOf('*')

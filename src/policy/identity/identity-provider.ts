@@ -10,10 +10,10 @@ import type { AuthorizationRequest } from '../authorization/facts.ts'
 import { RequestGuard, spiffeIdOf } from './request-guard.ts'
 import type { RequestGuardOptions } from './request-guard.ts'
 
-/** What is asked for: the path of a resource, or all that is known of the request. @inline */
+/** The resource: its path, or all known facts of the request. @inline */
 type AuthorizedResource = string | Omit<AuthorizationRequest, 'principal' | 'claims' | 'method'>
 
-/** Validates tokens, and says what their holders may do. */
+/** Validates tokens, and decides which actions their holders may perform. */
 export interface IdentityProvider {
   /**
    * The holder of a token.
@@ -23,7 +23,7 @@ export interface IdentityProvider {
   validateIdentity(token: string, signal?: AbortSignal): Promise<Caller>
   /** The SPIFFE ID of an identity. @throws ERR_POLICY_IDENTITY for an identity with several */
   spiffeIdOf(identity: Caller): SpiffeId
-  /** Whether the identity may do this; an error means that it may not. */
+  /** Whether the identity may perform the action; an error means no. */
   isAuthorized(identity: Caller, resource: AuthorizedResource, action: string): Promise<boolean>
 }
 

@@ -11,29 +11,29 @@ import { SpiffeId, istio } from '../../spiffe/index.ts'
 import type { AuthorizationDecision, Authorizer } from '../authorization/authorizer.ts'
 import type { AuthorizationRequest } from '../authorization/facts.ts'
 
-/** What the middleware of every transport takes. */
+/** The common options of the middleware of every transport. */
 export interface RequestGuardOptions {
-  /** Decides: an `Authorizer`, or what `openAuthorizationFile` opened. */
+  /** Decides about requests: an `Authorizer`, or the result of `openAuthorizationFile`. */
   readonly authorizer: Pick<Authorizer, 'decide'>
-  /** Verifies tokens and other credentials. Default: callers are known by their certificate alone. */
+  /** Verifies tokens and other credentials. Default: callers are identified only by their certificate. */
   readonly authenticator?: Authenticator
   /**
-   * Lets the SPIFFE ID of a token be the `principal` that policies name. A token can be stolen and sent by
-   * anybody. Default false: principals are those of certificates.
+   * Whether the SPIFFE ID of a token counts as `principal` in policies. A stolen token can be sent by anyone.
+   * Default false: only certificates give principals.
    */
   readonly tokensAsPrincipals?: boolean | undefined
-  /** Logs the reason of each refusal, which the caller is not told. Default: none. */
+  /** Logs the reason of each refusal, which the caller does not receive. Default: none. */
   readonly logger?: Logger | undefined
   /**
    * The SPIFFE ID of this workload: the label `destination` of `mtls_policy_violations_total`. Default:
-   * `unknown`. What a request says of its destination is not used: its sender chooses it.
+   * `unknown`. The destination in a request is not used, because its sender chooses it.
    */
   readonly destination?: SpiffeId | string | undefined
   /** Counts `mtls_policy_violations_total{source, destination, policy}`. Default: none. */
   readonly metrics?: Metrics | undefined
 }
 
-/** What becomes of a request. */
+/** The result for a request. */
 export type Judgement =
   | {
       readonly outcome: 'allowed' | 'denied'
@@ -70,7 +70,7 @@ export class RequestGuard {
 
   /**
    * @param peerId the SPIFFE ID that the peer has proven in the handshake
-   * @param facts all that the transport knows beside the caller
+   * @param facts the facts that the transport knows in addition to the caller
    */
   async judge(
     request: AuthenticationRequest,
@@ -113,7 +113,7 @@ export class RequestGuard {
     this.#logger.warn({ ...fields, rule }, 'request refused')
   }
 
-  /** There is no decision: the credential was refused, or nothing can verify it now. */
+  /** The result without a decision: the credential was refused, or cannot be verified at the moment. */
   #failed(about: object, error: unknown, source: SpiffeId | undefined): Judgement {
     const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
     const reason = error instanceof Error ? error.message.slice(0, 1024) : 'unknown'
@@ -121,7 +121,7 @@ export class RequestGuard {
     return { outcome: code === 'ERR_AUTHENTICATOR_UNAVAILABLE' ? 'unavailable' : 'unauthenticated' }
   }
 
-  /** Undefined where no credential was sent. */
+  /** The authenticated caller; undefined if no credential was sent. */
   async #callerOf(request: AuthenticationRequest): Promise<Caller | undefined> {
     if (this.#authenticator === undefined) return undefined
     try {
@@ -144,8 +144,9 @@ export function spiffeIdOf({ identities }: Caller): SpiffeId {
 }
 
 /**
- * A workload as a label, bounded in number: the whole ID where it is of Istio's form, a namespace and a
- * service account; else the trust domain, because a path may be anything, the name of a pod for instance.
+ * A workload as a label with a limited number of values: the whole ID if it has Istio's form (a namespace and
+ * a service account), otherwise the trust domain, because a path may have unlimited values, such as pod
+ * names.
  */
 function workloadOf(id: SpiffeId | undefined): string {
   if (id === undefined) return 'unknown'

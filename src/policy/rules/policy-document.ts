@@ -37,14 +37,14 @@ export interface PolicyRule {
    */
   readonly dnsNames?: readonly string[] | undefined
   /**
-   * `absent`: the certificate has the requested DNS names alone, for a server that its clients know by its
-   * host name, such as a database. It is recorded for the identity of its caller. Needs `dnsNames`, and a CA
-   * whose profile has `spiffeId: 'absent'`. Default `required`.
+   * `absent`: the certificate has only the requested DNS names, for a server that clients identify by its
+   * host name, such as a database. It is recorded for the identity of its caller. Requires `dnsNames`, and a
+   * CA whose profile has `spiffeId: 'absent'`. Default `required`.
    */
   readonly spiffeId?: 'required' | 'absent' | undefined
   /** Networks of the IP addresses that may be requested, such as `10.0.0.0/8`. Default: none. */
   readonly ipAddresses?: readonly string[] | undefined
-  /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile takes. */
+  /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile accepts. */
   readonly keyAlgorithms?: readonly string[] | undefined
   /**
    * Networks from which requests must come, such as `10.0.0.0/8` or `fd00::/8`. A request without a known
@@ -72,7 +72,7 @@ export interface PolicyDocument extends TrustDomainRules {
   readonly rules: readonly PolicyRule[]
 }
 
-/** Checks every value, and returns the same data as a typed document. @throws what `fault` throws */
+/** Checks every value, and returns the same data as a typed document. @throws the error of `fault` */
 export function readPolicyDocument(value: unknown, fault: PolicyFault): PolicyDocument {
   const document = new DocumentReader(value, [], fault)
   const trustDomain = document.text('trustDomain') ?? document.missing('trustDomain')

@@ -1,16 +1,16 @@
 // Token buckets for many keys, in bounded memory.
 
-/** What one rule allows. */
+/** The limit of one rule. */
 export interface RateLimit {
-  /** As many at once, and as many in each window. */
+  /** The maximum at once, and the number in each window. */
   readonly count: number
   readonly windowSeconds: number
 }
 
 /**
- * A bucket that was not touched for a whole window is full, so it can be forgotten: two generations of one
- * window each hold every bucket that is not full. Past `maxKeys` buckets in one window a key without a bucket
- * is refused, because an unknown bucket may be an empty one.
+ * A token bucket for each key. A bucket that was not used for a whole window is full, so it can be removed:
+ * two generations of one window each contain every bucket that is not full. Above `maxKeys` buckets in one
+ * window, a key without a bucket is refused, because its bucket may have been an empty one.
  */
 export class RateLimiter {
   readonly #count: number
@@ -29,7 +29,7 @@ export class RateLimiter {
   /**
    * Takes one token at the time `nowMs` of a clock that never goes back.
    *
-   * @returns 0, or after how many seconds there is one
+   * @returns 0, or the seconds until a token is available
    */
   take(key: string, nowMs: number): number {
     this.#turn(nowMs)
@@ -51,7 +51,7 @@ export class RateLimiter {
     if (at !== undefined) cells[at] = Math.min(this.#count, (cells[at] as number) + 1)
   }
 
-  /** How many buckets there are, for metrics. */
+  /** The number of buckets, for metrics. */
   get size(): number {
     return this.#current.places.size + this.#previous.places.size
   }
@@ -64,7 +64,7 @@ export class RateLimiter {
     this.#generationAtMs = nowMs
   }
 
-  /** Where the bucket of the key is in the cells of this generation. */
+  /** The index of the bucket of the key in the cells of this generation. */
   #bucketOf(key: string, nowMs: number): number | undefined {
     const known = this.#current.places.get(key)
     if (known !== undefined) return known
@@ -78,11 +78,14 @@ export class RateLimiter {
   }
 }
 
-/** The buckets of one window: numbers side by side, because objects would be a cache miss for each number. */
+/**
+ * The buckets of one window: numbers in one array, because separate objects would cause a cache miss for each
+ * number.
+ */
 class Generation {
-  /** By key, the index of the first of its two cells. */
+  /** For each key, the index of the first of its two cells. */
   readonly places = new Map<string, number>()
-  /** Of each bucket the tokens, and the time in milliseconds at which it had them. */
+  /** For each bucket the number of tokens, and the time in milliseconds at which it had them. */
   cells = new Float64Array(64)
 
   add(key: string, tokens: number, atMs: number): number {

@@ -17,14 +17,14 @@ export interface ReplayedCertificate extends CertificateId {
   readonly identity: string
   readonly issuedAt: Date
   /**
-   * `unknown`: the policy asked for what the record does not have, such as claims, so its decision about the
-   * original request is not known.
+   * `unknown`: the policy needs facts that the record does not have, such as claims, so its decision about
+   * the original request is not known.
    */
   readonly outcome: 'same' | 'differs' | 'refused' | 'unknown'
   /** The rule of the policy, and the rule of the record. */
   readonly rule: string
   readonly ruleBefore: string
-  /** What would be different, why it would be refused, or what is not known, in words. */
+  /** As text: the differences, the reason of a refusal, or the missing facts. */
   readonly reasons: readonly string[]
 }
 
@@ -36,12 +36,12 @@ export interface ReplayOptions {
 }
 
 /**
- * Decides again over the recorded issuance history, for the time of each record. A record has the names, the
+ * Applies a policy to the recorded issuance history, for the time of each record. A record has the names, the
  * key and the validity of the certificate, and the credential and identities of its caller. It does not have
- * the claims and the address of the caller: a decision that asks for them has the outcome `unknown`. Nothing
- * is counted by rate limits.
+ * the claims and the address of the caller: a decision that needs them has the outcome `unknown`. Rate limits
+ * do not count replayed records.
  *
- * @throws what the store throws; ERR_ABORTED
+ * @throws the errors of the store; ERR_ABORTED
  */
 export async function* replayPolicy(
   store: Pick<CertificateStore, 'query'>,

@@ -65,8 +65,8 @@ export interface RulePolicyOptions {
  * - the conditions and rate limits of all `allow` rules must hold, and the shortest `maxTtlSeconds` limits
  *   the validity;
  * - a DNS name or an IP address is allowed if one of the rules for that identity grants it;
- * - the certificate has no SPIFFE ID, and DNS names alone, where one of the rules for that identity says
- *   `spiffeId: 'absent'`.
+ * - the certificate has only DNS names and no SPIFFE ID if one of the rules for that identity has `spiffeId:
+ *   'absent'`.
  *
  * Before the rules, the settings of the trust domain are applied (`sanKinds`, `keyAlgorithms`, …). The
  * decision names the rules that allowed, or the one that refused.
@@ -191,7 +191,8 @@ class RulePolicy implements IssuancePolicy {
   }
 
   /**
-   * Takes a token of each limit, or of none: a request that the second limit refuses must not use the first.
+   * Takes a token from each limit, or from none: a request that the second limit refuses must not use the
+   * first.
    */
   #limited(request: PolicyRequest, caller: Caller, matches: readonly Match[]): IssuanceDecision | undefined {
     if (request.dryRun === true) return undefined

@@ -11,7 +11,10 @@ import type { IssuanceDecision, PolicyRequest } from '../issuance-policy.ts'
 
 /** The settings of a policy document that apply to every rule. @inline */
 export interface TrustDomainRules {
-  /** Kinds of names that a certificate may have beside its SPIFFE ID. Default: those that a rule grants. */
+  /**
+   * Kinds of names that a certificate may have in addition to its SPIFFE ID. Default: those that a rule
+   * grants.
+   */
   readonly sanKinds?: readonly ('dns' | 'ip')[] | undefined
   /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile takes. */
   readonly keyAlgorithms?: readonly string[] | undefined
@@ -40,7 +43,7 @@ export interface TrustDomainRules {
     | undefined
 }
 
-/** Checks the settings. @throws what the reader's `fault` throws */
+/** Checks the settings. @throws the error of the reader's `fault` */
 export function checkTrustDomainRules(document: DocumentReader): void {
   document.list('sanKinds', oneOf(document, ['dns', 'ip']))
   document.list('keyAlgorithms', oneOf(document, keyAlgorithms))

@@ -87,7 +87,7 @@ export class ArchiveWriter {
   }
 }
 
-/** The plaintext of an archive, chunk by chunk: what is given out is authenticated. */
+/** The plaintext of an archive, chunk by chunk: every returned chunk was authenticated. */
 export async function* readArchive(
   file: FileHandle,
   passphrase: string | Uint8Array,
@@ -149,7 +149,9 @@ function openChunk(sealed: Buffer, key: Buffer, headerHash: Buffer, chunk: numbe
   }
 }
 
-/** Two keys from one derivation: for the chunks, and to tell a wrong passphrase from damage. */
+/**
+ * Two keys from one derivation: one for the chunks, and one to distinguish a wrong passphrase from damage.
+ */
 function keysOf(secret: Buffer): { readonly key: Buffer; readonly check: Buffer } {
   const key = Buffer.from(hkdfSync('sha256', secret, '', 'spiffe-pki backup v1 chunks', 32))
   const checkKey = Buffer.from(hkdfSync('sha256', secret, '', 'spiffe-pki backup v1 check', 32))
@@ -164,7 +166,7 @@ function nonceOf(chunk: number, isLast: boolean): Buffer {
   return nonce
 }
 
-/** Fewer octets only at the end of the file. */
+/** Reads this many octets; fewer only at the end of the file. */
 async function readUpTo(file: FileHandle, octets: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(octets)
   let length = 0
@@ -176,7 +178,7 @@ async function readUpTo(file: FileHandle, octets: number): Promise<Buffer> {
   return buffer.subarray(0, length)
 }
 
-/** What is wrong with the archive. */
+/** The error for a damaged archive. */
 export function damaged(what: string): PkiError {
   return new PkiError('ERR_BACKUP_DAMAGED', `the backup cannot be used: ${what}`)
 }

@@ -7,7 +7,7 @@ import { damaged } from './archive-cipher.ts'
 // An entry is: the length of the name in one octet; the name; the length of the content in six octets; the
 // content; its SHA-256. A length of 0 in place of a name ends the archive.
 
-/** Adds an entry. The content must have as many octets as said. */
+/** Adds an entry. The content must have exactly `octets` octets. */
 export async function writeEntry(
   writer: ArchiveWriter,
   name: string,
@@ -90,7 +90,7 @@ class Source {
     this.#chunks = plaintext[Symbol.asyncIterator]()
   }
 
-  /** Exactly so many octets, few. */
+  /** Reads exactly this small number of octets. */
   async take(octets: number): Promise<Buffer> {
     while (this.#held.length < octets) {
       const { value, done } = await this.#chunks.next()
@@ -102,7 +102,7 @@ class Source {
     return taken
   }
 
-  /** At least one octet and at most so many. */
+  /** Reads at least one octet and at most this many. */
   async takeSome(octets: number): Promise<Buffer> {
     while (this.#held.length === 0)
       this.#held = await this.take(1).then((one) => Buffer.concat([one, this.#held]))

@@ -4,7 +4,7 @@ import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { JsonObject, JsonValue } from '../../internal/json.ts'
 import { damaged } from './archive-cipher.ts'
 
-/** One key that the CA has. Without `keys/` in the archive it is a reference into a token. */
+/** One key of the CA. Without `keys/` in the archive it is a reference to a key in a token. */
 export interface BackedUpKey {
   readonly id: string
   readonly version: number
@@ -13,7 +13,7 @@ export interface BackedUpKey {
   readonly publicKey: string
 }
 
-/** What an archive says of itself. */
+/** The description of an archive, which is part of it. */
 export interface BackupManifest {
   readonly version: 1
   readonly trustDomain: string
@@ -21,7 +21,7 @@ export interface BackupManifest {
   readonly created: string
   /** The schema of the store. */
   readonly schema: number
-  /** The audit log at that time; null where it is off. `checkpoint` is the signed note. */
+  /** The audit log at that time; null if it is off. `checkpoint` is the signed note. */
   readonly audit: { readonly size: number; readonly checkpoint: string } | null
   /** `files`: the encrypted key files are in the archive. */
   readonly keyStorage: 'files' | 'reference'

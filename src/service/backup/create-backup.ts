@@ -31,22 +31,22 @@ export interface BackupOptions {
   readonly passphrase: PassphraseSource
 }
 
-/** A backup that was made. Frozen. @inline */
+/** The result of a backup. Frozen. @inline */
 export interface BackupResult {
   readonly path: string
   readonly octets: number
   readonly created: Date
-  /** Entries of the audit log that the backup has for certain; undefined where the log is off. */
+  /** The number of audit log entries that the backup contains at least; undefined if the log is off. */
   readonly auditSize: number | undefined
   /** The signed checkpoint of that size: keep it elsewhere, for `verifyAuditLog`. */
   readonly checkpoint: string | undefined
 }
 
-/** What is backed up. */
+/** The source of a backup. */
 export interface BackupSource {
   readonly directory: string
   readonly trustDomain: string
-  /** Undefined where the records are in a database server. */
+  /** Undefined if the records are in a database server. */
   readonly storage: SqliteStorage | undefined
   readonly keys: KeyManager
   /** Whether the keys are files in `keys/`. */
@@ -99,7 +99,7 @@ export async function createBackup(source: BackupSource, options: BackupOptions)
   }
 }
 
-/** The backup is itself on record, and the checkpoint covers that. */
+/** Records the backup itself in the audit log, and returns a checkpoint that covers this record. */
 async function auditHead(
   log: AuditLog | undefined,
   storage: SqliteStorage,
@@ -174,7 +174,7 @@ async function writeFileEntry(writer: ArchiveWriter, name: string, path: string)
   await writeEntry(writer, name, size, createReadStream(path, { fd: file, highWaterMark: 256 * 1024 }))
 }
 
-/** The name is there when all octets are on the disk, and no file is overwritten. */
+/** Creates the name only when all octets are on the disk, and never overwrites a file. */
 async function giveName(temporary: string, path: string): Promise<void> {
   try {
     await link(temporary, path)
@@ -188,7 +188,10 @@ async function giveName(temporary: string, path: string): Promise<void> {
   await syncDirectory(dirname(path))
 }
 
-/** Copies left by a killed process: the store has one process, so no other process uses them. */
+/**
+ * Removes copies that a killed process has left: only one process has the store open, so no other process
+ * uses them.
+ */
 async function removeOldCopies(directory: string): Promise<void> {
   for (const name of await readdir(directory))
     if (name.startsWith(copyPrefix)) await rm(join(directory, name), { force: true })

@@ -21,13 +21,13 @@ import { keyFileName, syncDirectory } from './create-backup.ts'
 import type { PassphraseSource } from './create-backup.ts'
 import { RestoringFolder } from './restoring-folder.ts'
 
-/** Which archives are good enough. @inline */
+/** The requirements for an archive. @inline */
 export interface BackupRequirements {
   /** The archive. */
   readonly path: string
-  /** That of the archive. */
+  /** The passphrase of the archive. */
   readonly passphrase: PassphraseSource
-  /** The CA that is expected. Default: any. */
+  /** The expected trust domain of the CA. Default: any. */
   readonly trustDomain?: TrustDomain | string
   /** Refuses an archive that was made before. Default: any age. */
   readonly notBefore?: Date
@@ -40,32 +40,36 @@ export interface BackupRequirements {
 
 /** Options of `restoreBackup`. @inline */
 export interface RestoreOptions extends BackupRequirements {
-  /** Made by the call, for `createCaService`; must not exist. */
+  /** The directory to create, for `createCaService`; it must not exist. */
   readonly directory: string
 }
 
-/** What was restored. Frozen. @inline */
+/** The result of a restoration. Frozen. @inline */
 export interface RestoredBackup {
   readonly trustDomain: TrustDomain
-  /** When the archive was made: what was issued and revoked after that is not in it. */
+  /** When the archive was made; it does not contain later certificates and revocations. */
   readonly created: Date
-  /** Entries of the audit log under `checkpoint`; undefined where the log was off. */
+  /** The number of audit log entries that `checkpoint` covers; undefined if the log was off. */
   readonly auditSize: number | undefined
   readonly checkpoint: string | undefined
-  /** Whether the key files are there; otherwise `createCaService` needs the `keys` of then. */
+  /**
+   * Whether the key files were restored; otherwise `createCaService` needs the option `keys` with the same
+   * keys.
+   */
   readonly hasKeyFiles: boolean
 }
 
 /**
- * Makes the directory of a CA from a backup. It appears under its name when everything in it was checked and
- * is on the disk; an existing directory is never touched. What a killed restoration into the same directory
- * has left beside it is removed. The CA continues with the same root, keys, records and audit log; the next
- * CRL has a number by the clock, which is above any that was published since the backup. What was issued and
- * revoked since then is not known to it: revoke such certificates again with `revoke(…, { certificate })`.
+ * Creates the directory of a CA from a backup. The directory gets its name when all of its content was
+ * checked and is on the disk; an existing directory is never changed. Files that a killed restoration into
+ * the same directory has left are removed. The CA continues with the same root, keys, records and audit log.
+ * The number of its next CRL is the time in milliseconds, which is above any number published since the
+ * backup. The CA has no records of later certificates and revocations: revoke such certificates again with
+ * `revoke(…, { certificate })`.
  *
  * @throws ERR_BACKUP_DAMAGED for a damaged, truncated or reordered archive; ERR_KEY_PASSPHRASE;
- * ERR_BACKUP_TOO_OLD; ERR_STORE_OWNER for another CA; ERR_STORE_SCHEMA for a newer schema; ERR_STORE_CLOCK
- * where the clock is before the backup; ERR_STORE_UNAVAILABLE; ERR_INVALID_ARGUMENT also for a directory that
+ * ERR_BACKUP_TOO_OLD; ERR_STORE_OWNER for another CA; ERR_STORE_SCHEMA for a newer schema; ERR_STORE_CLOCK if
+ * the clock is before the backup; ERR_STORE_UNAVAILABLE; ERR_INVALID_ARGUMENT also for a directory that
  * exists
  * @example
  * ```ts
@@ -109,7 +113,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
   }
 }
 
-/** How the options of restoring and verifying are read. */
+/** The keys of the options of restoring and verifying, for `readOptions`. */
 export const requirementKinds = {
   path: 'required',
   passphrase: 'required',
@@ -134,7 +138,7 @@ export function checkRequirements(
   checkCounts({ minAuditSize }, 0)
 }
 
-/** Reads the whole archive: nothing of it is used before its last chunk was authenticated. */
+/** Reads the whole archive. None of it is used before its last chunk was authenticated. */
 async function extract(required: BackupRequirements, directory: string): Promise<BackupManifest> {
   const passphrase = requirePassphrase(await required.passphrase())
   const file = await open(required.path, 'r')
@@ -154,7 +158,7 @@ async function extract(required: BackupRequirements, directory: string): Promise
   }
 }
 
-/** A directory of backups has many: the message says which one was refused. */
+/** Adds the path to a message, because a directory may contain many backups. */
 function inArchive(path: string, error: unknown): unknown {
   return isPkiError(error) ? new PkiError(error.code, `${path}: ${error.message}`, { cause: error }) : error
 }
@@ -202,7 +206,7 @@ async function writeEntryFile(entry: ArchiveEntry, directory: string): Promise<v
   await syncDirectory(dirname(path))
 }
 
-/** Opens the store, which checks whose it is, its schema and the clock, and records the restoration. */
+/** Opens the store, which checks its owner, its schema and the clock, and records the restoration. */
 async function finishStore(
   { clock = systemClock, workerModule }: BackupRequirements,
   directory: string,

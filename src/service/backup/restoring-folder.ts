@@ -8,7 +8,7 @@ import { createSqliteStorage } from '../../adapters/sqlite/index.ts'
 import type { SqliteStorage } from '../../adapters/sqlite/index.ts'
 import { isPkiError } from '../../errors/index.ts'
 
-/** `DIRECTORY.restoring-<16 hexadecimal digits>`; its lock is a SQLite file with `.lock` behind that name. */
+/** `DIRECTORY.restoring-<16 hexadecimal digits>`; its lock is a SQLite file with that name and `.lock`. */
 export class RestoringFolder implements AsyncDisposable {
   readonly path: string
   readonly #lock: SqliteStorage
@@ -19,7 +19,7 @@ export class RestoringFolder implements AsyncDisposable {
   }
 
   /**
-   * Makes an empty one, and removes those that killed processes left for the same directory.
+   * Creates an empty folder, and removes those that killed processes left for the same directory.
    *
    * @throws the errors of the file system; ERR_STORE_UNAVAILABLE
    */
@@ -37,7 +37,7 @@ export class RestoringFolder implements AsyncDisposable {
     }
   }
 
-  /** Removes what is still under its name, and then the lock. */
+  /** Removes the folder if it still exists, and then the lock. */
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true }).catch(() => undefined)
     await release(this.path, this.#lock)
@@ -77,7 +77,7 @@ async function removeLeftover(path: string, workerModule: URL | undefined): Prom
   }
 }
 
-/** The lock of the operating system that a store has; it ends with its process. @throws ERR_STORE_LOCKED */
+/** Takes an operating system lock, as a store does; it ends with its process. @throws ERR_STORE_LOCKED */
 function lockOf(path: string, workerModule: URL | undefined): Promise<SqliteStorage> {
   return createSqliteStorage({ path: `${path}${lockSuffix}`, acceptEarlierClock: true, workerModule })
 }

@@ -9,10 +9,10 @@ import type { BackupOptions, BackupResult, BackupSource } from './create-backup.
 /** Makes backups of one service. */
 export class ServiceBackups {
   readonly #source: BackupSource
-  /** The last one that was asked for. */
+  /** The last requested backup. */
   #last: Promise<unknown> = Promise.resolve()
 
-  /** `isOwn`: which of storage and keys are in files of the service's directory. */
+  /** `isOwn`: whether storage and keys are in files of the service's directory. */
   constructor(
     source: Omit<BackupSource, 'storage' | 'hasKeyFiles'> & { readonly storage: CaStorage },
     isOwn: { readonly storage: boolean; readonly keys: boolean },

@@ -23,17 +23,17 @@ import type { BackupRequirements, RestoredBackup } from './restore-backup.ts'
 
 /** Options of `verifyBackup`. @inline */
 export interface VerifyBackupOptions extends BackupRequirements {
-  /** That of the key files. Default: `passphrase`. */
+  /** The passphrase of the key files. Default: `passphrase`. */
   readonly keyPassphrase?: PassphraseSource
-  /** The keys of a CA whose keys are in no files. */
+  /** The keys of a CA that does not keep them in files. */
   readonly keys?: KeyManager
-  /** Where the scratch directory is made. Default: that of the system for temporary files. */
+  /** The parent of the scratch directory. Default: the system's directory for temporary files. */
   readonly scratchDirectory?: string | undefined
 }
 
-/** What a verified backup has. Frozen. @inline */
+/** The result of a verification. Frozen. @inline */
 export interface VerifiedBackup extends RestoredBackup {
-  /** Records of certificates, all of them read. */
+  /** The number of certificate records; all were read. */
   readonly certificates: number
   /** The keys that signed: `<id> <version>`. */
   readonly keys: readonly string[]
@@ -109,7 +109,7 @@ async function countRecords({ certificates }: CaStorage): Promise<number> {
   return count
 }
 
-/** A signature over random octets by the key of every authority, verified with its certificate. */
+/** Signs random octets with the key of every authority, and verifies each signature with its certificate. */
 async function signWithEach({ authorities }: CaStorage, keys: KeyManager): Promise<string[]> {
   const signed: string[] = []
   for (const { keyId, keyVersion, certificate: der, state } of await authorities.list()) {
@@ -144,7 +144,10 @@ async function canSign(signer: Signer, { publicKey }: Certificate): Promise<bool
   )
 }
 
-/** The log, made anew from the store, has grown from the checkpoint of the backup. @throws ERR_AUDIT_LOG */
+/**
+ * Builds the log from the store, and checks that it extends the checkpoint of the backup. @throws
+ * ERR_AUDIT_LOG
+ */
 async function proveLog(
   directory: string,
   { trustDomain, checkpoint }: RestoredBackup,

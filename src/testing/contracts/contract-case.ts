@@ -46,7 +46,7 @@ export async function refused(
   throw new Error(`expected ${wanted.join(' or ')}; ${text}`, { cause: found })
 }
 
-/** Attempts to change what was handed out; a frozen object refuses it, which is well. */
+/** Attempts to change a returned object; the exception of a frozen object is expected. */
 export function tryToChange(change: () => void): void {
   try {
     change()

@@ -6,9 +6,9 @@ import type { IdentityProvider } from '../../policy/index.ts'
 import { holds, refused, same } from './contract-case.ts'
 import type { ContractCase } from './contract-case.ts'
 
-/** What is tested. @inline */
+/** The tested implementation. @inline */
 export interface IdentityProviderContractOptions {
-  /** Makes the provider. */
+  /** Creates the provider. */
   readonly open: () => IdentityProvider | Promise<IdentityProvider>
   /** A token that is valid at every call, and the SPIFFE ID of its holder. */
   readonly token: string
@@ -16,9 +16,9 @@ export interface IdentityProviderContractOptions {
   readonly spiffeId: string
   /** Tokens that are not valid, at least one. */
   readonly invalid: readonly string[]
-  /** A resource and an action that the holder may do. */
+  /** A resource and an action that the holder may perform. */
   readonly allowed: readonly [resource: string, action: string]
-  /** One that the holder may not. */
+  /** A resource and an action that are refused to the holder. */
   readonly refused: readonly [resource: string, action: string]
 }
 

@@ -12,7 +12,7 @@ import type { ContractCase } from './contract-case.ts'
 
 /** What is tested. @inline */
 export interface RemoteSignerContractOptions {
-  /** Makes the signer. */
+  /** Creates the signer. */
   readonly open: () => RemoteSigner | Promise<RemoteSigner>
   /** The trust domain that it signs for; the workload is `/contract`. */
   readonly trustDomain: TrustDomain | string

@@ -3,8 +3,8 @@
 import type { Tolerance } from '../../x509/internal.ts'
 
 /**
- * Each changes the form of what was signed and not its meaning: the issuer said "revoked", and a defect that
- * its software wrote must not mute it.
+ * Tolerances for revocations only. Each concerns the form of the signed data and not its meaning: a defect in
+ * the encoding must not hide a revocation by the issuer.
  */
 export const accusingTolerances: readonly Tolerance[] = Object.freeze<Tolerance[]>([
   'explicit-defaults',

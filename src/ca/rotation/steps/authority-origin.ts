@@ -10,11 +10,11 @@ import type { UpstreamAuthority } from '../../upstream/upstream-authority.ts'
 import { proveMaterial } from './prove-material.ts'
 import type { ProofSettings } from './prove-material.ts'
 
-/** A certificate for a new key, proven. */
+/** A tested certificate for a new key. */
 interface MadeAuthority {
   readonly certificate: Certificate
   readonly chain: readonly Certificate[]
-  /** Empty where the certificate is a root. */
+  /** Empty if the certificate is a root. */
   readonly anchors: readonly Certificate[]
   readonly cross?: Certificate | undefined
 }
@@ -22,13 +22,13 @@ interface MadeAuthority {
 /** Makes the certificates of authorities. */
 export interface AuthorityOrigin {
   make(signer: Signer, subject: string, signal: AbortSignal | undefined): Promise<MadeAuthority>
-  /** The certificate of the new key by the CA before it; undefined where none is made. */
+  /** The certificate of the new key issued by the previous CA; undefined if none is made. */
   cross(made: MadeAuthority, before: CaCredential | undefined): Promise<Certificate | undefined>
-  /** The roots that are trusted beside those above the authorities on record. */
+  /** The trusted roots in addition to those of the recorded authorities. */
   roots(signal?: AbortSignal): Promise<readonly Certificate[]>
 }
 
-/** What both kinds need. */
+/** The settings of both kinds. */
 export interface OriginSettings extends ProofSettings {
   readonly ttlSeconds: number
   readonly nameConstraints: CaCertificateOptions['nameConstraints'] | undefined
@@ -60,7 +60,7 @@ export function selfSignedOrigin(settings: OriginSettings, crossSign: boolean): 
   }
 }
 
-/** Intermediates below a CA above. */
+/** Makes intermediates below a parent CA. */
 export function upstreamOrigin(settings: OriginSettings, upstream: UpstreamAuthority): AuthorityOrigin {
   const { trustDomain, ttlSeconds, profile } = settings
   return {

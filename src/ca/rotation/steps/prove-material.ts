@@ -13,7 +13,7 @@ import type { SigningMaterial } from '../../authority/signing-material.ts'
 import type { CertificateProfile } from '../../profile/certificate-profile.ts'
 import { createMemoryStorage } from '../../records/memory/memory-storage.ts'
 
-/** What a leaf of the material is for. */
+/** The settings of the trial leaf. */
 export interface ProofSettings {
   readonly trustDomain: TrustDomain
   readonly profile: CertificateProfile
@@ -21,11 +21,11 @@ export interface ProofSettings {
 }
 
 /**
- * Signs a leaf that is thrown away, and validates it with the roots of the material.
+ * Signs a trial leaf, and validates it with the roots of the material.
  *
- * @returns What holders would send along.
- * @throws as `createCertificateAuthority`, `prepare` and `sign`; ERR_CA_MATERIAL where the leaf does not
- * validate
+ * @returns the chain that holders would send
+ * @throws as `createCertificateAuthority`, `prepare` and `sign`; ERR_CA_MATERIAL if the leaf does not
+ *   validate
  */
 export async function proveMaterial(
   material: SigningMaterial,

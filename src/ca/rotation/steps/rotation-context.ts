@@ -11,7 +11,7 @@ import type { ProofSettings } from './prove-material.ts'
 
 /** Everything that the steps of one name need. */
 export interface RotationContext {
-  /** Of the authorities and of their key. */
+  /** The name of the authorities and of their key. */
   readonly name: string
   readonly subject: string
   readonly storage: CaStorage
@@ -20,17 +20,17 @@ export interface RotationContext {
   readonly origin: AuthorityOrigin
   readonly plan: RotationPlan
   readonly caTtlSeconds: number
-  /** A CA that ends sooner is not activated. */
+  /** A CA that expires sooner is not activated. */
   readonly leafTtlSeconds: number
   readonly clock: Clock
   readonly random: () => number
-  /** For the certificate that is thrown away. */
+  /** The settings of the trial certificate. */
   readonly proof: ProofSettings
   /** Audit entries for the transaction of a step. */
   readonly auditOf: ((change: RotationChange) => readonly Uint8Array[]) | undefined
 }
 
-/** Options that only the driver gives. */
+/** Options that only the driver sets. */
 export interface InternalStepOptions extends StepOptions {
   readonly fence?: Fence | undefined
 }

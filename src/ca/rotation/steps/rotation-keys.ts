@@ -5,7 +5,7 @@ import type { KeyAlgorithm, KeyManager } from '../../../keys/index.ts'
 import type { Signer } from '../../../x509/index.ts'
 import type { HeldAuthority } from '../held-authority.ts'
 
-/** A key that no certificate on record has. */
+/** A key that is in no recorded certificate. */
 export interface UnusedKey {
   readonly signer: Signer
   readonly version: number
@@ -14,9 +14,8 @@ export interface UnusedKey {
 }
 
 /**
- * A key that no certificate on record has: that of an attempt which was cut short, or a new one. So restarts
- * do
- * not heap up keys. Only a version above every one on record counts: a lower one may have signed.
+ * A key that is in no recorded certificate: that of an interrupted attempt, or a new one. So restarts do not
+ * accumulate keys. Only a version above all recorded ones is used, because a lower one may have signed.
  */
 export async function unusedKey(
   keys: KeyManager,
@@ -40,7 +39,7 @@ export async function unusedKey(
   throw new PkiError('ERR_KEY_NOT_FOUND', `the key ${id} (version ${version}) is listed but does not exist`)
 }
 
-/** False where another process, which begins at the same time, has made it: then it is the key of both. */
+/** False if another process that starts at the same time has made it; then both use this key. */
 async function generated(keys: KeyManager, id: string, algorithm: KeyAlgorithm): Promise<boolean> {
   try {
     await keys.generateKey(id, algorithm)
@@ -51,10 +50,7 @@ async function generated(keys: KeyManager, id: string, algorithm: KeyAlgorithm):
   }
 }
 
-/**
- * The key of an authority on record.
- * @throws ERR_KEY_NOT_FOUND, ERR_STORE_OWNER where it is another key
- */
+/** The key of a recorded authority. @throws ERR_KEY_NOT_FOUND; ERR_STORE_OWNER if it is another key */
 export async function signerOf(keys: KeyManager, { record, certificate }: HeldAuthority): Promise<Signer> {
   const { keyId, keyVersion } = record
   const signer = await keys.getSigner(keyId, keyVersion)

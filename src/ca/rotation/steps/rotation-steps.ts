@@ -21,7 +21,7 @@ export class RotationSteps {
   readonly #writer: StepWriter
   /** The authorities of the last state, by id. */
   #held: ReadonlyMap<string, HeldAuthority> = new Map()
-  /** The roots that the CA above said last. */
+  /** The roots that the parent CA returned last. */
   #otherRoots: readonly Certificate[] = []
 
   constructor(context: RotationContext) {
@@ -30,7 +30,7 @@ export class RotationSteps {
     this.#writer = new StepWriter(context, (state) => this.roots(state))
   }
 
-  /** What the store has now. */
+  /** The current state in the store. */
   async state(): Promise<RotationState> {
     const { storage, name, clock } = this.context
     const records = await storage.authorities.list()
@@ -39,13 +39,16 @@ export class RotationSteps {
     return new RotationState(held, clock.now())
   }
 
-  /** Revoked authorities stay on record: what is as it was at the last poll is not parsed again. */
+  /**
+   * Revoked authorities stay on record, so records that have not changed since the last poll are not parsed
+   * again.
+   */
   #read(record: AuthorityRecord): HeldAuthority {
     const before = this.#held.get(record.id)
     return before !== undefined && isDeepStrictEqual(before.record, record) ? before : readAuthority(record)
   }
 
-  /** Asks the CA above for its roots. @throws what it throws */
+  /** Gets the roots of the parent CA. @throws its errors */
   async refreshRoots(signal?: AbortSignal): Promise<void> {
     const roots = await this.context.origin.roots(signal)
     this.#guard.served(roots, this.context.clock.now())
@@ -62,7 +65,7 @@ export class RotationSteps {
     return this.#guard.readyMs(state, next)
   }
 
-  /** Whether the CA above no longer trusts the root of the active one. */
+  /** Whether the parent CA no longer has the root of the active authority. */
   isOrphaned({ active }: RotationState): boolean {
     const roots = this.#otherRoots
     return (
@@ -141,7 +144,7 @@ export class RotationSteps {
     return this.#writer.write('activate', state, records, options)
   }
 
-  /** Undefined where it is active. @throws ERR_ROTATION_STATE */
+  /** The authority to activate; undefined if it is already active. @throws ERR_ROTATION_STATE */
   #activatable(state: RotationState, { id }: InternalStepOptions): HeldAuthority | undefined {
     const next = id === undefined ? state.next : state.byId(id)
     if (next === undefined)

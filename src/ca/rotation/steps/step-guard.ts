@@ -14,21 +14,21 @@ import { proveMaterial } from './prove-material.ts'
 /** Checks before steps. */
 export class StepGuard {
   readonly #context: RotationContext
-  /** Roots of the CA above, and since when this process has seen them. */
+  /** Roots of the parent CA, and the time since when this process has seen them. */
   #seen: readonly { readonly root: Certificate; readonly sinceMs: number }[] = []
 
   constructor(context: RotationContext) {
     this.#context = context
   }
 
-  /** Roots that are in the trust bundle although no authority on record is below them. */
+  /** Roots in the trust bundle that no recorded authority is below. */
   served(roots: readonly Certificate[], nowMs: number): void {
     this.#seen = roots.map(
       (root) => this.#seen.find((one) => one.root.equals(root)) ?? { root, sinceMs: nowMs },
     )
   }
 
-  /** When everybody has a root above the authority, so that it may sign. */
+  /** When every relying party has the root of the authority, so that it may sign. */
   readyMs(state: RotationState, next: HeldAuthority): number {
     if (state.usable === undefined) return -Infinity
     const since = next.anchors.map((anchor) => this.#servedSinceMs(state, anchor))
@@ -79,7 +79,7 @@ export class StepGuard {
     )
   }
 
-  /** No leaf on record and no authority below it is valid at this time. */
+  /** Whether no recorded leaf and no authority below it is valid at this time. */
   async isUnused(one: HeldAuthority): Promise<boolean> {
     const { storage, clock } = this.#context
     const nowMs = clock.now()
@@ -102,7 +102,9 @@ export class StepGuard {
       )
   }
 
-  /** Since when a root is in the trust bundle: by the records, or as long as this process has seen it. */
+  /**
+   * The time since when a root is in the trust bundle, from the records or since this process has seen it.
+   */
   #servedSinceMs(state: RotationState, anchor: Certificate): number {
     const recorded = state.published
       .filter(({ anchors }) => anchors.some((one) => one.equals(anchor)))

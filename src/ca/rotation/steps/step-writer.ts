@@ -21,7 +21,7 @@ export class StepWriter {
     this.#rootsOf = rootsOf
   }
 
-  /** @throws ERR_ROTATION_STATE for an edge that does not exist (I14) */
+  /** @throws ERR_ROTATION_STATE for a change of state that is not allowed (I14) */
   moved({ record }: HeldAuthority, to: AuthorityState, details: RotationDetails): AuthorityRecord {
     if (record.state !== to && !allowedEdges[record.state].includes(to))
       throw wrongState(
@@ -49,7 +49,7 @@ export class StepWriter {
     return change
   }
 
-  /** A step that was done before. */
+  /** The result of a step that was done before. */
   nothing(step: RotationStep, state: RotationState, { dryRun = false }: StepOptions): RotationChange {
     return this.#changeOf(step, state, [], dryRun)
   }
@@ -74,7 +74,7 @@ export class StepWriter {
     })
   }
 
-  /** What preparing would make. */
+  /** The changes that `prepareNext` would make. */
   async dryPreparation({ held }: RotationState): Promise<RotationChange> {
     const { keys, name } = this.#context
     const versions = (await keys.listKeys()).filter(({ id }) => id === name).map(({ version }) => version)

@@ -13,7 +13,7 @@ import type { AuditTrail } from '../audit-trail.ts'
 import { isHexadecimal } from '../certificate-lookup.ts'
 import { storeFailure } from '../store-calls.ts'
 
-/** What the block-list needs. */
+/** The dependencies of the block-list. */
 export interface BlockListOptions {
   readonly blocks: CaStorage['blocks']
   readonly administrators: Administrators
@@ -21,7 +21,7 @@ export interface BlockListOptions {
   readonly trail: AuditTrail
 }
 
-/** Changes the block-list, by administrators. */
+/** Changes the block-list, on behalf of administrators. */
 export class BlockList {
   readonly #options: BlockListOptions
 
@@ -42,7 +42,7 @@ export class BlockList {
     return text
   }
 
-  /** Undefined where there was no such block. @throws ERR_POLICY_DENIED, ERR_INVALID_ARGUMENT */
+  /** Removes a block; undefined if there was none. @throws ERR_POLICY_DENIED, ERR_INVALID_ARGUMENT */
   async unblock(given: BlockedSubject, caller: Caller): Promise<string | undefined> {
     const { administrators, trail } = this.#options
     const subject = readSubject('unblock', given)

@@ -5,12 +5,12 @@ import type { IssuanceIntent } from '../../../ca/internal.ts'
 import { PkiError } from '../../../errors/index.ts'
 import { ask } from '../store-calls.ts'
 
-/** What is done about it. @inline */
+/** The handling of a key with certificates of several identities. @inline */
 export type KeyReuse = 'allow' | 'report' | 'refuse'
 
 /**
- * The first record of another identity with the same key; failed signings do not count. Called when the
- * intent is on record: of two requests at once at least one finds the other.
+ * The first record of another identity with the same key; failed signings do not count. Called after the
+ * intent is recorded, so that at least one of two concurrent requests finds the other.
  */
 export async function otherHolderOf(
   store: CertificateStore,

@@ -16,8 +16,8 @@ export class RefusalBudget {
   }
 
   /**
-   * Takes one record for a caller. Undefined: the refusal is counted and not recorded; else how many were
-   * counted since the record before.
+   * Uses one record for a caller. Returns the number of refusals counted since the previous record, or
+   * undefined if this refusal is only counted.
    */
   take(caller: string): number | undefined {
     const nowMs = this.#clock.monotonic()
@@ -36,7 +36,7 @@ export class RefusalBudget {
     return this.takeSuppressed()
   }
 
-  /** How many were counted since the record before. */
+  /** The number of refusals counted since the previous record; resets the count. */
   takeSuppressed(): number {
     const suppressed = this.#suppressed
     this.#suppressed = 0
@@ -44,6 +44,6 @@ export class RefusalBudget {
   }
 }
 
-/** Records a second: of one caller, and of all. */
+/** Maximum number of records per second: of one caller, and of all. */
 const maxOfCaller = 10
 const maxOfAll = 100

@@ -6,7 +6,7 @@ import { serialNumberOf } from '../certificate-lookup.ts'
 import type { CertificateReference } from '../certificate-lookup.ts'
 import type { IssuanceAction } from '../../events/issuance-event.ts'
 
-/** Tells and records the refusals of one service. */
+/** Reports and records the refusals of one service. */
 export class Refusals {
   readonly #events: IssuanceEvents
   readonly #trail: AuditTrail
@@ -16,7 +16,7 @@ export class Refusals {
     this.#trail = trail
   }
 
-  /** Runs a method; what it throws is told, recorded and thrown. */
+  /** Runs a method; its errors are reported, recorded and thrown. */
   async tell<Answer>(
     action: IssuanceAction,
     caller: unknown,
@@ -33,7 +33,7 @@ export class Refusals {
     }
   }
 
-  /** The caller gets the reason of the refusal, whatever becomes of its record. */
+  /** The caller gets the reason of the refusal even if its record cannot be stored. */
   async #record(
     action: IssuanceAction,
     error: unknown,

@@ -106,7 +106,7 @@ const podOf = (uid: string, name: string, fields: Partial<Pod> = {}): Pod =>
     ...fields,
   })
 
-/** Two clusters with equal names: only the cluster tells their pods apart. */
+/** Two clusters whose pods have equal names, so that only the cluster distinguishes them. */
 const clusters: Readonly<Record<string, readonly Pod[]>> = Object.freeze({
   east: Object.freeze([
     podOf('e1', 'api-1'),

@@ -183,7 +183,7 @@ async function prunes(store: CertificateStore): Promise<void> {
   same((await store.revocations({ issuer, notExpiredAt: new Date(0) })).items, [], 'revocations after prune')
 }
 
-/** NaN compares false with everything: a store that takes it removes certificates that are valid. */
+/** NaN compares false with everything: a store that accepts it removes valid certificates. */
 async function refusesOddPrunes(store: CertificateStore): Promise<void> {
   const valid = await issued(store)
   const odd: readonly object[] = [
