@@ -264,7 +264,7 @@ it.each<[string, (set: TrustBundleSet) => BundleSource['onChange'], string]>([
       listener()
       return set.onChange(listener)
     },
-    'tells every listener after a change, when it has the new bundle already',
+    'calls every listener after a change, when it has the new bundle already',
   ],
   [
     'that does not stop',
