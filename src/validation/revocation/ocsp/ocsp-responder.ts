@@ -5,6 +5,7 @@ import type { PublicKey } from '../../../x509/index.ts'
 import { signatureFault } from '../../../x509/internal.ts'
 import type { BasicOcspResponse } from '../../../x509/internal.ts'
 import type { RevocationQuery } from '../../revocation-contract.ts'
+import type { Rejection } from '../../verdict/rejection.ts'
 import { Reasons } from '../reasons.ts'
 import { unknown } from './ocsp-answer.ts'
 import type { OcspAnswer, OcspSettings } from './ocsp-answer.ts'
@@ -14,7 +15,7 @@ export interface ResponderFault {
   readonly answer: OcspAnswer
   /**
    * Whether its "revoked" still counts: the signer is a responder of the issuer, but its certificate breaks a
-   * rule of the profile.
+   * rule of the profile, and nothing else.
    */
   readonly mayAccuse: boolean
 }
@@ -46,13 +47,18 @@ export function responderFault(
     const broken = answerFault(answer, responder.publicKey, query, settings)
     if (refused !== undefined) {
       faults.add(`its responder is refused: ${refused.message}`)
-      mayAccuse ||= refused.code === 'ERR_PATH_PROFILE' && broken === undefined
+      mayAccuse ||= broken === undefined && breaksProfileAlone(responder, refused, query)
     } else if (broken === undefined) return undefined
     else faults.add(broken)
     rule = refused === undefined ? signatureRule : delegation
   }
   const noResponder = 'it is signed neither by the issuer nor by a responder of the issuer'
   return { answer: unknown(rule, faults.isEmpty ? noResponder : faults.join(', ')), mayAccuse }
+}
+
+/** Whether a responder is refused for a rule of the profile alone: it is current and not revoked. */
+function breaksProfileAlone(responder: Certificate, { code }: Rejection, query: RevocationQuery): boolean {
+  return code === 'ERR_PATH_PROFILE' && query.verifyAuthority(responder, 'ocsp', 'path') === undefined
 }
 
 function mayIssuerSign({ certificate }: RevocationQuery['issuer']): boolean {

@@ -50,7 +50,8 @@ const responder = (
   by: Parameters<typeof makeResponder>[0] = ca,
 ): Promise<Certificate> => makeResponder(by, { signer: responderSigner, ...changes, extensions })
 /** Without an authority key identifier (RFC 5280 §4.2.1.1): it accuses, and clears nothing. */
-const odd = (): Promise<Certificate> => responder({ authorityKeyIdentifier: undefined })
+const odd = (extensions: ExtensionFields = {}, changes: Changes = {}): Promise<Certificate> =>
+  responder({ authorityKeyIdentifier: undefined, ...extensions }, changes)
 /** One whose own status is asked for. */
 const checked = (changes: Changes = {}): Promise<Certificate> => responder({ other: [] }, changes)
 const signatureAt = (der: Uint8Array): number =>
@@ -313,6 +314,21 @@ describe('OCSP checks', () => {
         respond({ certificateStatus: revoked }, { certificates: [await odd()] }, responderSigner),
       options: { mode },
       wanted: 'ERR_REVOKED',
+    })),
+    ...(
+      [
+        ['has expired', () => odd({}, { notAfter: at(-0.5) })],
+        ['is not valid yet', () => odd({}, { notBefore: at(0.5) })],
+        ['has not the purpose', () => odd({ extendedKeyUsage: [keyPurposeOids.serverAuth] })],
+        ['has a key for encryption', () => odd({ keyUsage: ['keyEncipherment'] })],
+        ['may be revoked itself', () => odd({ other: [] })],
+      ] as const
+    ).map(([why, certificate]) => ({
+      what: `such a responder that ${why} accuses nobody`,
+      response: async () =>
+        respond({ certificateStatus: revoked }, { certificates: [await certificate()] }, responderSigner),
+      options: { mode: 'hard-fail' as const },
+      wanted: 'ERR_REVOCATION_UNKNOWN',
     })),
     {
       what: 'a responder without its certificate',
