@@ -127,7 +127,7 @@ export class CrlEntries {
    * revoke the certificate of another. In a list of one issuer, it is that issuer.
    */
   #issuerNamedAt(offset: number): EntryIssuer {
-    const names = readEntryIssuer(this.#der, offset, this.#tolerances)
+    const names = readEntryIssuer(this.#der, offset)
     return names ?? (this.#isIndirect() ? noNames : undefined)
   }
 }

@@ -14,7 +14,7 @@ import { serialNumberFromBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'
 import type { Tolerance } from '../tolerances.ts'
 import { dateEnd, isPlainReason, maxSerialOctets, serialStart, serialValue } from './entry-octets.ts'
-import { readEntryExtensions } from './revoked-entry.ts'
+import { extensionsReader, oddEntryExtensions, readEntryExtensions } from './revoked-entry.ts'
 
 /** An entry that violates RFC 5280 §5.1.2.6 or §5.3. @inline */
 export interface EntryFault {
@@ -113,11 +113,12 @@ function readOddEntry(
   end: number,
   tolerances: readonly Tolerance[],
 ): OddEntry {
-  const entry = new DerReader(bytes, start, end)
-  const extensions = skipFields(entry) ? readEntryExtensions(entry, tolerances) : undefined
+  const entry = extensionsReader(bytes, start, end)
+  const readable = entry && readEntryExtensions(entry, tolerances)
+  const extensions = readable ?? oddEntryExtensions(bytes, start, end)
   // An unreadable extension may name the issuer of the certificate.
   if (extensions === undefined) return { namesIssuer: true, unknownCritical: undefined, isOdd: true }
-  let isOdd = !entry.done
+  let isOdd = readable === undefined || entry?.done === false
   let unknownCritical: string | undefined
   for (const { oid, critical, value } of extensions) {
     const read = entryExtensions.get(oid)
@@ -126,10 +127,6 @@ function readOddEntry(
     } else if (!isReadable(() => read(value, tolerances))) isOdd = true
   }
   return { namesIssuer: extensions.some(({ oid }) => oid === oids.certificateIssuer), unknownCritical, isOdd }
-}
-
-function skipFields(entry: DerReader): boolean {
-  return isReadable(() => [entry.next(), entry.next()])
 }
 
 function isReadable(read: () => unknown): boolean {

@@ -65,26 +65,52 @@ export function readEntry(
 
 /**
  * The certificate issuer that the entry at an offset names; undefined if it, or its extension, cannot be
- * read.
+ * read. Defects of other extensions leave no doubt about it; an entry that names it twice does.
  */
-export function readEntryIssuer(
-  bytes: Uint8Array,
-  offset: number,
-  tolerances: readonly Tolerance[],
-): readonly GeneralName[] | undefined {
+export function readEntryIssuer(bytes: Uint8Array, offset: number): readonly GeneralName[] | undefined {
   return ifReadable(() => {
-    const entry = new DerReader(bytes, offset).expect(tags.sequence, 'revokedCertificate').inner()
-    entry.next()
-    entry.next()
-    const named = readEntryExtensions(entry, tolerances)?.find(({ oid }) => oid === oids.certificateIssuer)
-    return named && freezeDeep(parseCertificateIssuer(named.value, tolerances))
+    const entry = new DerReader(bytes, offset).expect(tags.sequence, 'revokedCertificate')
+    const extensions = oddEntryExtensions(bytes, entry.contentStart, entry.contentEnd) ?? []
+    const [named, second] = extensions.filter(({ oid }) => oid === oids.certificateIssuer)
+    if (named === undefined || second !== undefined) return undefined
+    return freezeDeep(parseCertificateIssuer(named.value, formTolerances))
   })
 }
+
+/** A reader after the serial number and the date, which may be absent; undefined if they cannot be read. */
+export function extensionsReader(bytes: Uint8Array, start: number, end: number): DerReader | undefined {
+  return ifReadable(() => {
+    const entry = new DerReader(bytes, start, end)
+    entry.next('userCertificate')
+    if (!entry.done && entry.peek() !== tags.sequence) entry.next('revocationDate')
+    return entry
+  })
+}
+
+/**
+ * The extensions of an entry with defects of form: repeated ones, an empty list, explicit defaults. They are
+ * read for what they forbid and whom they name, not for what clears.
+ */
+export function oddEntryExtensions(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): readonly Extension[] | undefined {
+  const entry = extensionsReader(bytes, start, end)
+  return entry && readEntryExtensions(entry, formTolerances, true)
+}
+
+const formTolerances: readonly Tolerance[] = Object.freeze<Tolerance[]>([
+  'explicit-defaults',
+  'empty-extensions',
+  'invalid-string-octets',
+])
 
 /** The octets after the date of an entry; undefined if they cannot be read. */
 export function readEntryExtensions(
   entry: DerReader,
   tolerances: readonly Tolerance[],
+  mayRepeat = false,
 ): readonly Extension[] | undefined {
   if (entry.done) return []
   return ifReadable(() =>
@@ -92,6 +118,7 @@ export function readEntryExtensions(
       entry.expect(tags.sequence, 'crlEntryExtensions').inner(),
       'crlEntryExtensions',
       tolerances,
+      mayRepeat,
     ),
   )
 }

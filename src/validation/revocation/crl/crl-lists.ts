@@ -5,7 +5,7 @@ import { toHex } from '../../../internal/bytes.ts'
 import { extensionOids } from '../../../x509/index.ts'
 import type { Crl, GeneralName, RevokedEntry } from '../../../x509/index.ts'
 import type { RevocationQuery } from '../../revocation-contract.ts'
-import { directoryNames } from './crl-scope.ts'
+import { directoryNames, mayBeIndirect } from './crl-scope.ts'
 
 /** Limits for the age of a list. */
 export interface CrlTimes {
@@ -82,7 +82,7 @@ export function isForGood({ reason }: RevokedEntry): boolean {
  */
 export function findEntry(list: Crl, { certificate, budget }: RevocationQuery): RevokedEntry | undefined {
   const own = list.issuer.equals(certificate.issuer)
-  if (!own && list.issuingDistributionPoint?.indirectCrl !== true) return undefined
+  if (!own && !mayBeIndirect(list)) return undefined
   // The issuer named by an entry is read in every list. A list that is not indirect must not name one; if it
   // does, that shows no certificate as good.
   return list.find(certificate.serialNumberBytes, (names: readonly GeneralName[] | undefined) => {

@@ -67,18 +67,33 @@ function kindFault(scope: IssuingDistributionPoint, certificate: Certificate): s
 }
 
 /**
- * Whether a list of the certificate's issuer may cover the certificate if another extension of the list is
- * malformed. A list with a malformed scope, or with two of them, may cover it too: an issuer uses a serial
- * number once.
+ * Whether a list may cover the certificate if another extension of the list is malformed: a list of its
+ * issuer, or an indirect one of a CRL issuer that the certificate names. A list with a malformed scope, or
+ * with two of them, may cover it too: an issuer uses a serial number once.
  */
 export function mayBeAbout(list: Crl, certificate: Certificate): boolean {
+  if (!list.issuer.equals(certificate.issuer)) {
+    const named = explicitPoints(certificate).flatMap(({ crlIssuer = [] }) => directoryNames(crlIssuer))
+    if (!mayBeIndirect(list) || !named.some((name) => name.equals(list.issuer))) return false
+  }
+  const scope = certainScope(list)
+  return scope === undefined || kindFault(scope, certificate) === undefined
+}
+
+/** Whether entries may be of other issuers than that of the list (§5.2.5). */
+export function mayBeIndirect(list: Crl): boolean {
+  if (list.extension(extensionOids.issuingDistributionPoint) === undefined) return false
+  return certainScope(list)?.indirectCrl ?? true
+}
+
+/** The scope of a list; undefined if it has none, two, or one that cannot be read. */
+function certainScope(list: Crl): IssuingDistributionPoint | undefined {
   const { issuingDistributionPoint } = extensionOids
-  if (list.extensions.filter(({ oid }) => oid === issuingDistributionPoint).length > 1) return true
+  if (list.extensions.filter(({ oid }) => oid === issuingDistributionPoint).length !== 1) return undefined
   try {
-    const scope = list.issuingDistributionPoint
-    return scope === undefined || kindFault(scope, certificate) === undefined
+    return list.issuingDistributionPoint
   } catch (error) {
-    if (isPkiError(error)) return true
+    if (isPkiError(error)) return undefined
     throw error
   }
 }

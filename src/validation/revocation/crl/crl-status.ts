@@ -38,8 +38,7 @@ export interface CrlSettings extends CrlTimes {
   /** Grouped as by `byScope`. */
   readonly scopes: readonly (readonly Crl[])[]
   /**
-   * Lists with a malformed extension: they cannot show a good status, but their revocations count for
-   * certificates of their own issuer.
+   * Lists with a malformed extension: they cannot show a good status, but their revocations count.
    */
   readonly accusing: readonly Crl[]
   /** The reason that is reported if no list covers a certificate. */
@@ -63,14 +62,16 @@ export function crlStatus(query: RevocationQuery, settings: CrlSettings): CrlSta
 }
 
 /**
- * The entry in a current list of the issuer with a malformed extension: the list is signed by the issuer,
- * which is bound by RFC 5280 §5.2.
+ * The entry in a current list with a malformed extension: the list is signed by the issuer, or by the CRL
+ * issuer that the certificate names, which is bound by RFC 5280 §5.2.
  */
 function accusationOf(query: RevocationQuery, settings: CrlSettings): RevokedEntry | undefined {
+  if (settings.accusing.length === 0) return undefined
+  const points = explicitPoints(query.certificate)
+  const comparisons = points.reduce((sum, { crlIssuer = [] }) => sum + crlIssuer.length, 1)
   for (const list of settings.accusing) {
-    query.budget.spend('nameComparisons', 1)
-    if (!list.issuer.equals(query.certificate.issuer) || unusableFault(list) !== undefined) continue
-    if (!mayBeAbout(list, query.certificate)) continue
+    query.budget.spend('nameComparisons', comparisons)
+    if (!mayBeAbout(list, query.certificate) || unusableFault(list) !== undefined) continue
     const entry = findEntry(list, query)
     if (entry === undefined || !accuses(list, entry, query.time, settings)) continue
     if (settings.issuers.keyOf(list, query).key !== undefined) return entry
