@@ -69,7 +69,7 @@ export function decodePemBlocks(
   if (blocks.length === 0) {
     throw new PkiError(
       'ERR_PEM',
-      `expected a PEM block labelled ${labels[0] as string}, found ${foundLabels(textOf(pem, Infinity))}`,
+      `expected a PEM block labelled ${labels[0] as string}, found ${foundLabels(pem)}`,
     )
   }
   return blocks.map(({ der }) => der)
@@ -130,7 +130,9 @@ export function encodePem(label: string, der: Uint8Array): string {
 export function looksLikePem(bytes: Uint8Array): boolean {
   // 30 and a length of several octets: the second octet does not occur in text.
   if (bytes[0] === 0x30 && (bytes[1] ?? 0) >= 0x80) return false
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(beginMark)
+  const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  // UTF-16 is text too, refused by its name.
+  return octets.includes(beginMark) || isUtf16(octets.toString('latin1', 0, 256))
 }
 
 /** A BEGIN or END mark: where it starts, and where the text after its dashes begins. */
@@ -180,6 +182,8 @@ function markAt(text: string, at: number): Mark | undefined {
 /** The END mark of a requested block. @throws ERR_PEM */
 function endOf(text: string, begin: Mark): Mark {
   const { label } = begin
+  if (/^(?:\\r)?\\n/.test(text.slice(begin.end, begin.end + 4)))
+    throw fault(label, 'the line ends are the two characters \\n')
   if (!endsLine(text, begin.end)) throw fault(label, 'text follows the dashes of the BEGIN line')
   const start = text.indexOf(endMark, begin.end)
   const end = start < 0 ? undefined : markAt(text, start)
@@ -207,7 +211,9 @@ function decodeBody(text: string, start: number, end: number, label: string): Ui
   return octets
 }
 
-function foundLabels(text: string): string {
+/** What a text has in place of the requested blocks: the labels of others, or the encoding that hides them. */
+export function foundLabels(pem: string | Uint8Array): string {
+  const text = textOf(pem, Infinity)
   const labels = new Set<string>()
   for (let at = 0; labels.size < 5;) {
     const mark = nextMark(text, at)
@@ -215,7 +221,17 @@ function foundLabels(text: string): string {
     if (mark.kind === beginMark) labels.add(`"${shownLabel(mark.label)}"`)
     at = mark.end
   }
-  return labels.size === 0 ? 'no PEM block' : `only ${[...labels].join(', ')}`
+  return labels.size === 0 ? `no PEM block${hiddenBy(text)}` : `only ${[...labels].join(', ')}`
+}
+
+/** Why a text that holds a block shows none: an encoding that editors and secret stores apply. */
+function hiddenBy(text: string): string {
+  if (text.length === 0) return '; the text is empty'
+  const head = text.slice(0, 256)
+  if (isUtf16(head)) return '; the text is UTF-16, expected ASCII or UTF-8'
+  // Base64 of "-----BEGIN", of the values of a Kubernetes Secret; the DER of a SEQUENCE.
+  if (head.trimStart().startsWith('LS0tLS1CRUdJT')) return '; the text is base64 of a PEM text'
+  return /^\s*MI[A-Za-z0-9+/\s]{20}/.test(head) ? '; the text is base64 without BEGIN and END lines' : ''
 }
 
 /** A label shortened for a message: in a damaged file, the label can contain key material. */
@@ -223,6 +239,11 @@ function shownLabel(label: string): string {
   return /^[\w.#/-]{1,16}(?: [\w.#/-]{1,16}){0,5}$/.test(label)
     ? label
     : `with a label of ${label.length} characters`
+}
+
+/** Whether octets, as latin-1, begin with a byte order mark of UTF-16, or have a BEGIN line in it. */
+function isUtf16(head: string): boolean {
+  return /^(?:\u00FF\u00FE|\u00FE\u00FF)/.test(head) || /-\0-\0B\0E\0G\0I\0N/.test(head)
 }
 
 function fault(label: string, what: string, cause?: unknown): PkiError {

@@ -4,7 +4,7 @@ import { KeyObject, sign, verify } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import { requirePassphrase } from '../../internal/passphrase.ts'
-import { decodePem, encodePem, looksLikePem } from '../../internal/pem.ts'
+import { decodePem, encodePem, foundLabels, looksLikePem } from '../../internal/pem.ts'
 import { PublicKey } from '../../x509/index.ts'
 import { keyAlgorithmOf, requirePrivateKey, signatureAlgorithmOf } from '../key-algorithm.ts'
 import { encryptPkcs8Sync } from './encrypted-pkcs8.ts'
@@ -138,7 +138,10 @@ function readPem(input: string | Uint8Array, passphrase: string | Uint8Array | u
   // openssl ecparam writes an EC PARAMETERS block before the key.
   const blocks = decodePem(input, (label) => label.includes('PRIVATE KEY'))
   const [block] = blocks
-  if (block === undefined || blocks.length !== 1) {
+  if (block === undefined) {
+    throw new PkiError('ERR_PEM', `expected a PEM block of a private key, found ${foundLabels(input)}`)
+  }
+  if (blocks.length !== 1) {
     throw new PkiError('ERR_PEM', `the text has ${blocks.length} private keys; expected one`)
   }
   const stated = formOfLabel(block.label)

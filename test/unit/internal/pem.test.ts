@@ -277,12 +277,31 @@ describe('a block of another label, and text around blocks', () => {
       /expected a PEM block labelled CERTIFICATE, found only "X.509 CERTIFICATE"/,
     )
   })
+
+  it.each<[string, string | Uint8Array, RegExp]>([
+    ['UTF-16 with a mark', Buffer.from(`\uFEFF${block}`, 'utf16le'), /no PEM block; the text is UTF-16/],
+    ['UTF-16 without one', Buffer.from(block, 'utf16le'), /the text is UTF-16, expected ASCII or UTF-8/],
+    ['big-endian UTF-16', Buffer.from(`\uFEFF${block}`, 'utf16le').swap16(), /the text is UTF-16/],
+    ['UTF-16 read as latin-1', Buffer.from(block, 'utf16le').toString('latin1'), /the text is UTF-16/],
+    ['a value of a Kubernetes Secret', Buffer.from(block).toString('base64'), /the text is base64 of a PEM/],
+    [
+      'DER in base64 alone',
+      Buffer.concat([Buffer.of(0x30, 0x82, 1, 0), Buffer.alloc(256)]).toString('base64'),
+      /base64 without BEGIN and END/,
+    ],
+    ['nothing', '', /the text is empty/],
+    ['an escaped line end', block.replaceAll('\n', '\\n'), /the line ends are the two characters \\n/],
+  ])('%s is named as what hides the block', (_what, text, message) => {
+    expect(() => decodePemBlocks(text, ['CERTIFICATE'])).toThrow(message)
+  })
 })
 
 describe('looksLikePem', () => {
   it.each([
     [Buffer.from(block), true],
     [Buffer.from(`0 of 1\n${block}`), true],
+    [Buffer.from(block, 'utf16le'), true],
+    [Buffer.from(`\uFEFF${block}`, 'utf16le'), true],
     [Uint8Array.of(0x30, 0x82, 1, 0), false],
     [Buffer.concat([Uint8Array.of(0x30, 0x82, 1, 0), Buffer.from(block)]), false],
     [new Uint8Array(0), false],
