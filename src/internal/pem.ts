@@ -211,7 +211,7 @@ function decodeBody(text: string, start: number, end: number, label: string): Ui
   return octets
 }
 
-/** What a text has in place of the requested blocks: the labels of others, or the encoding that hides them. */
+/** What a text has in place of the requested blocks: other labels, or the encoding that hides them. */
 export function foundLabels(pem: string | Uint8Array): string {
   const text = textOf(pem, Infinity)
   const labels = new Set<string>()

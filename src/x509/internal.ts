@@ -2,6 +2,7 @@
 export { AlgorithmIdentifier, signatureAlgorithms } from './algorithms/signature-algorithm.ts'
 export type { HashName } from './algorithms/signature-algorithm.ts'
 export { curveByName, curveByOid, curves } from './algorithms/curves.ts'
+export { namedOid, supportedKeys } from './algorithms/foreign-algorithms.ts'
 export type { CurveName } from './algorithms/curves.ts'
 export { joinedEcdsaSignature } from './algorithms/ecdsa-signature.ts'
 export { rdnComparisonKey } from './names/name-comparison.ts'

@@ -17,7 +17,7 @@ import {
 } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { PublicKey } from '../../x509/index.ts'
-import { curveByOid } from '../../x509/internal.ts'
+import { curveByOid, namedOid } from '../../x509/internal.ts'
 import { malformedKey } from './malformed-key.ts'
 import { loadPlatformKey } from './platform-key.ts'
 
@@ -41,9 +41,7 @@ export function loadEcPrivateKey(der: Uint8Array, curve?: Uint8Array): KeyObject
   requireBelowOrder(scalar, orderOf(stated))
   const identifier = sequence(oid(ecPublicKeyOid), stated)
   const key = loadScalar(identifier, octetString(scalar))
-  if (publicKey !== undefined && !isPublicKeyOf(publicKey, key)) {
-    throw malformedKey('its public key does not belong to the private key')
-  }
+  requirePublicKeyOf(publicKey, key)
   // Reimported with the computed public key, so that exports contain it, as those of other programs do.
   const { subjectPublicKey } = PublicKey.from(key)
   return loadScalar(identifier, octetString(scalar), explicit(1, bitString(subjectPublicKey)))
@@ -65,10 +63,22 @@ function loadScalar(identifier: Uint8Array, ...ecPrivateKey: Uint8Array[]): KeyO
 }
 
 /**
- * Whether the octets of a BIT STRING are the public key of this private key.
- * A compressed point is compared too.
+ * Refuses a stated public key that is not that of the private key. A compressed point is compared too.
+ * @throws ERR_KEY_MALFORMED
  */
-export function isPublicKeyOf(stated: Uint8Array, key: KeyObject): boolean {
+export function requirePublicKeyOf(stated: Uint8Array | undefined, key: KeyObject): void {
+  if (stated === undefined || isPublicKeyOf(stated, key)) return
+  // SEC 1 section 2.3.3 has no hybrid form; X9.62 had.
+  const isHybrid = key.asymmetricKeyType === 'ec' && (stated[0] === 6 || stated[0] === 7)
+  throw malformedKey(
+    isHybrid
+      ? 'its public key has the hybrid form; expected an uncompressed or compressed point'
+      : 'its public key does not belong to the private key',
+  )
+}
+
+/** Whether the octets of a BIT STRING are the public key of this private key. */
+function isPublicKeyOf(stated: Uint8Array, key: KeyObject): boolean {
   const { subjectPublicKey } = PublicKey.from(key)
   const [form] = stated
   if (key.asymmetricKeyType !== 'ec' || (form !== 2 && form !== 3)) {
@@ -118,19 +128,24 @@ function orderOf(parameters: Uint8Array): Buffer {
   const curve = oidContent(reader.expect(tags.oid, 'namedCurve'))
   const order = curveByOid(curve)?.order
   if (order === undefined) {
-    throw new PkiError('ERR_KEY_UNSUPPORTED', `the curve ${curve} of the EC private key is not supported`)
+    throw new PkiError(
+      'ERR_KEY_UNSUPPORTED',
+      `the curve ${namedOid(curve)} of the EC private key is not supported; expected P-256, P-384 or P-521`,
+    )
   }
   return Buffer.from(order, 'hex')
 }
 
-/** The platform reduces larger numbers; it refuses zero itself. */
+/** The platform reduces larger numbers; some releases load zero. */
 function requireBelowOrder(scalar: Uint8Array, order: Buffer): void {
   const excess = Math.max(0, scalar.length - order.length)
   const padded = Buffer.alloc(Math.max(order.length, scalar.length))
   padded.set(scalar, padded.length - scalar.length)
   const isBelow =
     padded.subarray(0, excess).every((octet) => octet === 0) && padded.subarray(excess).compare(order) < 0
+  const isZero = padded.every((octet) => octet === 0)
   padded.fill(0)
+  if (isZero) throw malformedKey('the EC key is 0')
   if (!isBelow) throw malformedKey('the EC key is not below the order of its curve')
 }
 

@@ -50,10 +50,11 @@ export function readEncryptedKey(der: Uint8Array): Pbes2 | Pkcs12Encryption {
       return readPbes2(algorithm.expect(tags.sequence, 'PBES2-params').inner(), encrypted)
     }
     const name = pkcs12TripleDes[scheme]
-    if (name === undefined) throw unsupported(scheme)
+    if (name === undefined) throw unsupported('scheme', scheme)
     const parameters = algorithm.expect(tags.sequence, 'pkcs-12PbeParams').inner()
     parameters.expect(tags.octetString, 'salt')
     requireRounds(smallInteger(parameters.expect(tags.integer, 'iterations'), 'iterations'))
+    requireBlocks(name, encrypted, 8)
     return { kind: 'pkcs12', name }
   })
 }
@@ -128,9 +129,9 @@ function readPbes2(parameters: DerReader, encrypted: Uint8Array): Pbes2 {
   parameters.finish('PBES2-params')
   const kdfOid = readOid(kdf)
   const cipherOid = readOid(scheme)
-  if (kdfOid !== pbes2Oids.scrypt && kdfOid !== pbkdf2Oid) throw unsupported(kdfOid)
+  if (kdfOid !== pbes2Oids.scrypt && kdfOid !== pbkdf2Oid) throw unsupported('key derivation', kdfOid)
   const row = ciphers[cipherOid]
-  if (row === undefined) throw unsupported(cipherOid)
+  if (row === undefined) throw unsupported('cipher', cipherOid)
   const { cipher, keyOctets, ivOctets } = row
   if (!getCiphers().includes(cipher)) throw unsupportedByPlatform(cipher)
   const iv = scheme.expect(tags.octetString, 'IV').content()
@@ -140,9 +141,16 @@ function readPbes2(parameters: DerReader, encrypted: Uint8Array): Pbes2 {
   }
   const kdfParameters = kdf.expect(tags.sequence, 'parameters of the key derivation').inner()
   kdf.finish('keyDerivationFunc')
+  requireBlocks(cipher, encrypted, ivOctets)
   const derivation =
     kdfOid === pbkdf2Oid ? readPbkdf2(kdfParameters, keyOctets) : readScrypt(kdfParameters, keyOctets)
   return { kind: 'pbes2', derivation, cipher, keyOctets, iv, encrypted }
+}
+
+/** CBC with the padding of RFC 8018 section 6.1.1 has whole blocks, at least one, under every passphrase. */
+function requireBlocks(cipher: string, encrypted: Uint8Array, octets: number): void {
+  if (encrypted.length > 0 && encrypted.length % octets === 0) return
+  throw malformedKey(`encryptedData has ${encrypted.length} octets; ${cipher} has blocks of ${octets}`)
 }
 
 function readPbkdf2(parameters: DerReader, keyOctets: number): KeyDerivation {
@@ -154,7 +162,7 @@ function readPbkdf2(parameters: DerReader, keyOctets: number): KeyDerivation {
   if (!parameters.done) prf = readOid(parameters.expect(tags.sequence, 'prf').inner())
   parameters.finish('PBKDF2-params')
   const hash = prfs[prf]
-  if (hash === undefined) throw unsupported(prf)
+  if (hash === undefined) throw unsupported('pseudorandom function', prf)
   requireRounds(rounds)
   return { kind: 'pbkdf2', salt, rounds, hash }
 }
@@ -210,12 +218,8 @@ function readOid(reader: DerReader): string {
   return oidContent(reader.expect(tags.oid, 'algorithm'))
 }
 
-function unsupported(oid: string): PkiError {
-  const name = unsupportedSchemes[oid]
-  if (name === undefined) {
-    return new PkiError('ERR_KEY_UNSUPPORTED', `the private key is encrypted by the unknown algorithm ${oid}`)
-  }
-  return unsupportedByPlatform(name)
+function unsupported(role: string, oid: string): PkiError {
+  return unsupportedByPlatform(unsupportedSchemes[oid] ?? `the unknown ${role} ${oid}`)
 }
 
 function unsupportedByPlatform(name: string): PkiError {

@@ -63,6 +63,11 @@ export function foreignLabel(label: string): PkiError {
   return unsupported(`labelled ${label}`, 'PKCS#8, PKCS#1 and SEC 1 are supported')
 }
 
+/** ERR_KEY_UNSUPPORTED for RSAPrivateKey of version 1 (RFC 8017 section A.1.2). */
+export function multiPrime(): PkiError {
+  return unsupported('an RSA key with more than two primes', 'RSA keys with two primes are supported')
+}
+
 function formWithoutVersion(reader: DerReader): PrivateKeyForm {
   const second = reader.done ? undefined : reader.next()
   if (second === tags.octetString) return 'encrypted PKCS#8'
@@ -77,7 +82,7 @@ function formOfIntegers(reader: DerReader, version: number): PrivateKeyForm {
   if (integers === 9 && version === 0 && reader.done) return 'PKCS#1'
   if (integers === 6 && reader.done) throw unsupported('a DSA key', 'RSA, EC and Ed25519 keys are supported')
   if (version === 1 && !reader.done) {
-    throw unsupported('an RSA key with more than two primes', 'RSA keys with two primes are supported')
+    throw multiPrime()
   }
   throw malformedKey(`it has ${integers} integers; PKCS#1 has nine`)
 }

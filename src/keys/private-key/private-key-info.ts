@@ -6,6 +6,7 @@ import {
   contextConstructed,
   contextPrimitive,
   integer,
+  integerContent,
   octetString,
   oidContent,
   readWhole,
@@ -16,9 +17,11 @@ import {
 } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { ecPublicKeyOid, isPublicKeyOf, loadEcPrivateKey } from './ec-private-key.ts'
+import { namedOid, supportedKeys } from '../../x509/internal.ts'
+import { ecPublicKeyOid, loadEcPrivateKey, requirePublicKeyOf } from './ec-private-key.ts'
 import { malformedKey, readingKey } from './malformed-key.ts'
 import { loadPlatformKey } from './platform-key.ts'
+import { multiPrime } from './private-key-form.ts'
 import type { PrivateKeyForm } from './private-key-form.ts'
 
 /**
@@ -31,16 +34,16 @@ export function loadPrivateKey(
 ): KeyObject {
   return readingKey(() => {
     if (form === 'SEC 1') return loadEcPrivateKey(der)
-    return form === 'PKCS#1' ? load(Buffer.from(der), 'pkcs1', 'PKCS#1') : loadPrivateKeyInfo(der)
+    if (form !== 'PKCS#1') return loadPrivateKeyInfo(der)
+    requireRsaNumbers(der)
+    return load(Buffer.from(der), 'pkcs1', 'PKCS#1')
   })
 }
 
 function loadPrivateKeyInfo(der: Uint8Array): KeyObject {
   const info = readInfo(der)
   const key = loadInfo(info)
-  if (info.publicKey !== undefined && !isPublicKeyOf(info.publicKey, key)) {
-    throw malformedKey('its public key (RFC 5958 section 2) does not belong to the private key')
-  }
+  requirePublicKeyOf(info.publicKey, key)
   return key
 }
 
@@ -50,15 +53,23 @@ function loadInfo({ algorithm, privateKey }: PrivateKeyInfo): KeyObject {
   const oid = oidContent(identifier.expect(tags.oid, 'algorithm'))
   const name = algorithms[oid]
   if (name === undefined) {
-    throw new PkiError('ERR_KEY_UNSUPPORTED', `the algorithm ${oid} of the private key is not supported`)
+    throw new PkiError(
+      'ERR_KEY_UNSUPPORTED',
+      `the algorithm ${namedOid(oid)} of the private key is not supported; expected ${supportedKeys}`,
+    )
   }
   if (oid === ecPublicKeyOid) {
     if (identifier.done) throw malformedKey('the algorithm of an EC key has no named curve')
     identifier.next()
     return loadEcPrivateKey(privateKey, identifier.element())
   }
-  // The platform ignores octets after the inner structure.
-  readWhole(privateKey, oid === ed25519 ? tags.octetString : tags.sequence, name)
+  if (oid === ed25519) {
+    if (!identifier.done) throw malformedKey('Ed25519 has parameters; expected none (RFC 8410 section 3)')
+    // The platform ignores octets after the inner structure.
+    readWhole(privateKey, tags.octetString, name)
+  } else {
+    requireRsaNumbers(privateKey)
+  }
   const rewritten = Buffer.from(sequence(integer(0), algorithm, octetString(privateKey)))
   try {
     return load(rewritten, 'pkcs8', `a private key of the algorithm ${name}`)
@@ -66,6 +77,35 @@ function loadInfo({ algorithm, privateKey }: PrivateKeyInfo): KeyObject {
     rewritten.fill(0)
   }
 }
+
+/**
+ * RFC 8017 section A.1.2. The platform ignores octets after the structure, reads a negative number as a
+ * positive one, and takes zeros for primes that a key without them has.
+ */
+function requireRsaNumbers(der: Uint8Array): void {
+  const reader = readWhole(der, tags.sequence, 'RSAPrivateKey')
+  const version = smallInteger(reader.expect(tags.integer, 'version'), 'version')
+  if (version === 1) throw multiPrime()
+  if (version > 1) throw malformedKey(`version ${version} of RSAPrivateKey; expected 0`)
+  for (const what of rsaNumbers) {
+    const content = integerContent(reader.expect(tags.integer, what), what)
+    const [first = 0] = content
+    if (first === 0 && content.length === 1) throw malformedKey(`${what} is 0`)
+    if (first >= 0x80) throw malformedKey(`${what} is negative`)
+  }
+  reader.finish('RSAPrivateKey')
+}
+
+const rsaNumbers = [
+  'modulus',
+  'publicExponent',
+  'privateExponent',
+  'prime1',
+  'prime2',
+  'exponent1',
+  'exponent2',
+  'coefficient',
+] as const
 
 interface PrivateKeyInfo {
   /** The AlgorithmIdentifier, whole. */

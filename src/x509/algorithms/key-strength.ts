@@ -49,13 +49,17 @@ export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrength
   if (bits > maxRsaBits)
     throw new PkiError('ERR_KEY_UNSUPPORTED', `the RSA key has ${bits} bits; the maximum is ${maxRsaBits}`)
   if (!isF4(exponent) && rsaExponent === '65537')
-    throw new PkiError('ERR_KEY_WEAK', 'the RSA exponent is not 65537')
+    throw new PkiError('ERR_KEY_WEAK', `the RSA exponent is ${shownInteger(exponent)}; expected 65537`)
   refuseWeakModulus(modulus)
 }
 
 /** 65537. */
 function isF4(exponent: Uint8Array): boolean {
   return exponent.length === 3 && exponent[0] === 1 && exponent[1] === 0 && exponent[2] === 1
+}
+
+function shownInteger(magnitude: Uint8Array): string {
+  return String(BigInt(`0x${toHex(magnitude)}`))
 }
 
 /** Known weaknesses of a modulus. @throws ERR_KEY_WEAK */

@@ -7,6 +7,7 @@ import { PkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
 import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { curveByOid } from './curves.ts'
+import { namedOid } from './foreign-algorithms.ts'
 import { parsePssParameters, readAlgorithm } from './signature-algorithm.ts'
 import type { HashName, PublicKeyAlgorithm } from './signature-algorithm.ts'
 
@@ -74,7 +75,7 @@ function readSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
       return { ...info, ...malformed(`an Ed25519 key of ${String(subjectPublicKey.length)} octets`) }
     return { ...info, algorithm: 'Ed25519', problem: undefined, bits: 256 }
   }
-  return { ...info, problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `key algorithm ${oid}` } }
+  return { ...info, problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `key algorithm ${namedOid(oid)}` } }
 }
 
 /** The encoding of a P-256 key with an uncompressed point, which nearly every certificate and request has. */
@@ -113,11 +114,12 @@ function judgeEc(parameters: Uint8Array | undefined, point: Uint8Array): Judgeme
   }
   const curve = curveByOid(decodeOid(parameters, 2))
   if (curve === undefined)
-    return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `curve ${decodeOid(parameters, 2)}` } }
+    return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `curve ${namedOid(decodeOid(parameters, 2))}` } }
   // RFC 5480 §2.2: every implementation supports uncompressed points;
   // compressed points are refused with their own message.
   if (point[0] === 2 || point[0] === 3)
     return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: 'a compressed EC point' } }
+  if (point[0] === 6 || point[0] === 7) return malformed('an EC point of the hybrid form (RFC 5480 §2.2)')
   if (point[0] !== 4 || point.length !== 1 + 2 * curve.octets)
     return malformed(`an EC point of ${String(point.length)} octets for ${curve.name}`)
   return { algorithm: curve.name, problem: undefined, bits: curve.bits }

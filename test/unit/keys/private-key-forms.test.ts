@@ -112,6 +112,7 @@ const isPbe = (scheme: string): boolean =>
 const info = (version: number, ...rest: readonly Uint8Array[]): Uint8Array =>
   sequence(integer(version), ...rest)
 const edAlgorithm = sequence(oid('1.3.101.112'))
+const rsaAlgorithm = sequence(oid('1.2.840.113549.1.1.1'), Uint8Array.of(5, 0))
 const ecAlgorithm = sequence(oid('1.2.840.10045.2.1'), p256)
 const seed = plainOf(ed.privateKey).subarray(-34) // an OCTET STRING in the OCTET STRING
 const attributes = element(
@@ -232,12 +233,116 @@ describe('an encrypted private key', () => {
   })
 })
 
+describe('what is wrong with a private key is named', () => {
+  const jwk = rsa.privateKey.export({ format: 'jwk' })
+  const numbers = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name) => {
+    const octets = Buffer.from(jwk[name as keyof typeof jwk] as string, 'base64url')
+    return element(2, octets[0]! >= 0x80 ? Buffer.concat([Buffer.of(0), octets]) : octets)
+  })
+  const rsaKey = (changed: Record<number, Uint8Array>, version = 0): Uint8Array[] => {
+    const inner = sequence(integer(version), ...numbers.map((one, index) => changed[index] ?? one))
+    return [inner, info(0, rsaAlgorithm, octetString(inner))]
+  }
+  const hybrid = Buffer.concat([Buffer.of(6 + (point[64]! & 1)), point.subarray(1)])
+  const encryptedOf = (octets: number, ...parameters: readonly Uint8Array[]): Uint8Array =>
+    sequence(sequence(...parameters), octetString(Buffer.alloc(octets)))
+  const pbkdf2 = sequence(oid('1.2.840.113549.1.5.12'), sequence(octetString(salt), integer(2)))
+  const pbes2Parameters = sequence(
+    pbkdf2,
+    sequence(oid('2.16.840.1.101.3.4.1.42'), octetString(Buffer.alloc(16))),
+  )
+  const pkcs12Parameters = sequence(octetString(salt), integer(2))
+
+  it.each<[string, Uint8Array[] | Uint8Array | string, string, RegExp]>([
+    ['primes of 0', rsaKey({ 3: integer(0) }), 'ERR_KEY_MALFORMED', /prime1 is 0/],
+    ['a negative modulus', rsaKey({ 0: integer(-5) }), 'ERR_KEY_MALFORMED', /modulus is negative/],
+    [
+      'three primes inside PKCS#8',
+      info(0, rsaAlgorithm, octetString(sequence(integer(1), ...numbers, sequence(sequence(integer(1)))))),
+      'ERR_KEY_UNSUPPORTED',
+      /more than two primes/,
+    ],
+    [
+      'a hybrid point',
+      sequence(integer(1), octetString(scalar), explicit(0, p256), explicit(1, bitString(hybrid))),
+      'ERR_KEY_MALFORMED',
+      /hybrid form; expected an uncompressed/,
+    ],
+    [
+      'Ed25519 with parameters',
+      info(0, sequence(oid('1.3.101.112'), Uint8Array.of(5, 0)), octetString(seed)),
+      'ERR_KEY_MALFORMED',
+      /Ed25519 has parameters; expected none/,
+    ],
+    [
+      'Ed448',
+      plainOf(generateKeyPairSync('ed448').privateKey),
+      'ERR_KEY_UNSUPPORTED',
+      /1\.3\.101\.113 \(Ed448\).*expected RSA, EC on P-256/,
+    ],
+    [
+      'secp256k1',
+      plainOf(generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey),
+      'ERR_KEY_UNSUPPORTED',
+      /1\.3\.132\.0\.10 \(secp256k1\).*expected P-256/,
+    ],
+    [
+      'the exponent 3',
+      plainOf(generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).privateKey),
+      'ERR_KEY_WEAK',
+      /exponent is 3; expected 65537/,
+    ],
+    [
+      'a scalar of 0',
+      info(0, ecAlgorithm, octetString(sequence(integer(1), octetString(Buffer.alloc(32))))),
+      'ERR_KEY_MALFORMED',
+      /EC key is 0/,
+    ],
+    [
+      'encrypted data without a block',
+      encryptedOf(0, oid('1.2.840.113549.1.5.13'), pbes2Parameters),
+      'ERR_KEY_MALFORMED',
+      /encryptedData has 0 octets; aes-256-cbc has blocks of 16/,
+    ],
+    [
+      'encrypted data that is cut off',
+      encryptedOf(47, oid('1.2.840.113549.1.5.13'), pbes2Parameters),
+      'ERR_KEY_MALFORMED',
+      /encryptedData has 47 octets/,
+    ],
+    [
+      'encrypted data of PKCS#12 that is cut off',
+      encryptedOf(47, oid('1.2.840.113549.1.12.1.3'), pkcs12Parameters),
+      'ERR_KEY_MALFORMED',
+      /encryptedData has 47 octets; PBE-SHA1-3DES.* has blocks of 8/,
+    ],
+    [
+      'an unknown cipher',
+      encryptedOf(48, oid('1.2.840.113549.1.5.13'), sequence(pbkdf2, sequence(oid('1.2.3.4')))),
+      'ERR_KEY_UNSUPPORTED',
+      /unknown cipher 1\.2\.3\.4.*openssl pkcs8 -topk8/,
+    ],
+    [
+      'a certificate alone',
+      encodePem('CERTIFICATE', Buffer.alloc(8)),
+      'ERR_PEM',
+      /expected a PEM block of a private key, found only "CERTIFICATE"/,
+    ],
+  ])('%s', (_what, inputs, wanted, message) => {
+    for (const input of Array.isArray(inputs) ? inputs : [inputs])
+      for (const options of [{}, { passphrase }]) {
+        const act = () => importPrivateKey(input, options)
+        expect(act).toThrow(code(wanted))
+        expect(act).toThrow(message)
+      }
+  })
+})
+
 describe('a private key that is not encrypted', () => {
   const ecInner = (...rest: readonly Uint8Array[]): Uint8Array =>
     octetString(sequence(integer(1), octetString(scalar), ...rest))
   const compressed = Buffer.concat([Buffer.of(2 + ((point.at(-1) ?? 0) & 1)), point.subarray(1, 33)])
   const rsaInner = octetString(rsa.privateKey.export({ type: 'pkcs1', format: 'der' }))
-  const rsaAlgorithm = sequence(oid('1.2.840.113549.1.1.1'), Uint8Array.of(5, 0))
   const rsaPublic = rsa.publicKey.export({ type: 'pkcs1', format: 'der' })
 
   it.each<[string, Uint8Array, KeyObject]>([

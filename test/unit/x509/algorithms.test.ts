@@ -84,6 +84,16 @@ describe('a public key is described by its bytes', () => {
     expect(PublicKey.fromSpki(concat(Uint8Array.of(1), spki).subarray(1)).info).toEqual(key.info)
   })
 
+  it.each<readonly [Uint8Array, RegExp]>([
+    [exported['P-224'], /curve 1\.3\.132\.0\.33 \(P-224\)/],
+    [exported.secp256k1, /\(secp256k1\)/],
+    [exported.Ed448, /key algorithm 1\.3\.101\.113 \(Ed448\)/],
+    [exported.DSA, /\(DSA\)/],
+    [spkiOf(ecKey, [curve.p256], point(65, 6)), /hybrid form/],
+  ])('names what the public key is: case %#', (spki, message) => {
+    expect(() => PublicKey.from(spki).checkStrength()).toThrow(message)
+  })
+
   it.each<readonly [string, Uint8Array, string]>([
     ['P-224', exported['P-224'], 'ERR_KEY_UNSUPPORTED'],
     ['secp256k1', exported.secp256k1, 'ERR_KEY_UNSUPPORTED'],
