@@ -131,8 +131,10 @@ export function looksLikePem(bytes: Uint8Array): boolean {
   // 30 and a length of several octets: the second octet does not occur in text.
   if (bytes[0] === 0x30 && (bytes[1] ?? 0) >= 0x80) return false
   const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  // UTF-16 is text too, refused by its name.
-  return octets.includes(beginMark) || isUtf16(octets.toString('latin1', 0, 256))
+  if (octets.includes(beginMark)) return true
+  // Other text is refused as text, in words for people: DER of this package has control octets in its head.
+  const head = octets.toString('latin1', 0, 256)
+  return isUtf16(head) || /^[\t\n\r -~]{32}/.test(head)
 }
 
 /** A BEGIN or END mark: where it starts, and where the text after its dashes begins. */
@@ -229,6 +231,7 @@ function hiddenBy(text: string): string {
   if (text.length === 0) return '; the text is empty'
   const head = text.slice(0, 256)
   if (isUtf16(head)) return '; the text is UTF-16, expected ASCII or UTF-8'
+  if (/^0[^\0-\x7F]/.test(head)) return '; the text is DER, which must be given as octets'
   // Base64 of "-----BEGIN", of the values of a Kubernetes Secret; the DER of a SEQUENCE.
   if (head.trimStart().startsWith('LS0tLS1CRUdJT')) return '; the text is base64 of a PEM text'
   return /^\s*MI[A-Za-z0-9+/\s]{20}/.test(head) ? '; the text is base64 without BEGIN and END lines' : ''

@@ -290,6 +290,12 @@ describe('a block of another label, and text around blocks', () => {
       /base64 without BEGIN and END/,
     ],
     ['nothing', '', /the text is empty/],
+    [
+      'DER read as latin-1',
+      Buffer.of(0x30, 0x82, 1, 0).toString('latin1'),
+      /DER, which must be given as oct/,
+    ],
+    ['DER read as UTF-8', Buffer.of(0x30, 0x82, 1, 0).toString('utf8'), /DER, which must be given as octets/],
     ['an escaped line end', block.replaceAll('\n', '\\n'), /the line ends are the two characters \\n/],
   ])('%s is named as what hides the block', (_what, text, message) => {
     expect(() => decodePemBlocks(text, ['CERTIFICATE'])).toThrow(message)
@@ -301,6 +307,8 @@ describe('looksLikePem', () => {
     [Buffer.from(block), true],
     [Buffer.from(`0 of 1\n${block}`), true],
     [Buffer.from(block, 'utf16le'), true],
+    [Buffer.from(body), true],
+    [Buffer.from(Buffer.from(octets).toString('hex')), true],
     [Buffer.from(`\uFEFF${block}`, 'utf16le'), true],
     [Uint8Array.of(0x30, 0x82, 1, 0), false],
     [Buffer.concat([Uint8Array.of(0x30, 0x82, 1, 0), Buffer.from(block)]), false],
