@@ -5,6 +5,7 @@ import { toHex } from '../../internal/bytes.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { CurveName } from './curves.ts'
+import { supportedKeys } from './foreign-algorithms.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
 
 /** Requirements on a public key. @inline */
@@ -37,10 +38,9 @@ const defaults: ReadPolicy = { minRsaBits: 2048, maxRsaBits: 8192, rsaExponent: 
 export function checkKeyStrength(info: SubjectPublicKeyInfo, policy: KeyStrengthPolicy = defaults): void {
   const { minRsaBits, maxRsaBits, rsaExponent } = policy === defaults ? defaults : readPolicy(policy)
   if (info.algorithm === undefined) {
-    throw new PkiError(
-      info.problem?.code ?? 'ERR_KEY_UNSUPPORTED',
-      `the public key is ${info.problem?.detail ?? 'of an unknown kind'}`,
-    )
+    const { code, detail } = info.problem ?? { code: 'ERR_KEY_UNSUPPORTED', detail: 'of an unknown kind' }
+    const wanted = code === 'ERR_KEY_UNSUPPORTED' ? `; expected ${supportedKeys}` : ''
+    throw new PkiError(code, `the public key is ${detail}${wanted}`)
   }
   const { modulus, exponent, bits } = info
   if (modulus === undefined || exponent === undefined) return

@@ -1,7 +1,9 @@
 // Determines why a certificate, request, list or OCSP response does not verify with a key, and never reports
 // an unsupported algorithm as a bad signature.
 
+import { tags } from '../../der/index.ts'
 import { toHex } from '../../internal/bytes.ts'
+import { curveByName } from './curves.ts'
 import type { AlgorithmIdentifier } from './signature-algorithm.ts'
 import type { PublicKey } from './public-key.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
@@ -34,11 +36,35 @@ export function signatureFault(signed: SignedObject, key: PublicKey): string | u
   const { algorithm, problem } = key.info
   if (algorithm === undefined)
     return `the key of its issuer is not supported: ${problem?.detail ?? 'an unknown kind of key'}`
-  if (!signatureAlgorithms[name].keys.includes(algorithm))
-    return `it is signed with ${name}, but the key of its issuer is ${algorithm}`
   return verifySignature(key, signed.signatureAlgorithm, signed.tbs, signed.signature)
     ? undefined
-    : 'its signature does not verify with the key of its issuer'
+    : unverified(signed, key, 'the key of its issuer')
+}
+
+/**
+ * The end of a sentence about a signature that did not verify: an algorithm of another key, a hash that the
+ * key does not allow, and an ECDSA signature in the form of other standards are named.
+ */
+export function unverified(
+  { signatureAlgorithm, signature }: Omit<SignedObject, 'tbs'>,
+  key: PublicKey,
+  ofKey: string,
+): string {
+  const { signatureAlgorithm: name } = signatureAlgorithm
+  const { algorithm, pss } = key.info
+  if (name !== undefined && algorithm !== undefined) {
+    const row = signatureAlgorithms[name]
+    if (!row.keys.includes(algorithm)) return `it is signed with ${name}, but ${ofKey} is ${algorithm}`
+    if (pss !== undefined && pss.hash !== row.hash)
+      return `it is signed with ${name}, but ${ofKey} signs with ${String(pss.hash)} only (RFC 4055 3.3)`
+    const curve = curveByName(algorithm)
+    if (curve !== undefined && signature[0] !== tags.sequence)
+      return (
+        'its signature is not an ECDSA-Sig-Value (RFC 3279 2.2.3)' +
+        (signature.length === 2 * curve.octets ? '; it may be r || s, the form of JWS and WebCrypto' : '')
+      )
+  }
+  return `its signature does not verify with ${ofKey}`
 }
 
 /** The name of an algorithm and the parameters that make it unsupported. */
@@ -73,6 +99,20 @@ const names: Readonly<Record<string, string | undefined>> = {
   '1.2.840.10045.4.3.2': 'ecdsa-with-SHA256',
   '1.2.840.10045.4.3.3': 'ecdsa-with-SHA384',
   '1.2.840.10045.4.3.4': 'ecdsa-with-SHA512',
+  '1.2.840.113549.1.1.2': 'md2WithRSAEncryption',
+  '2.16.840.1.101.3.4.3.2': 'dsa-with-SHA256',
+  '2.16.840.1.101.3.4.3.9': 'ecdsa-with-SHA3-224',
+  '2.16.840.1.101.3.4.3.10': 'ecdsa-with-SHA3-256',
+  '2.16.840.1.101.3.4.3.11': 'ecdsa-with-SHA3-384',
+  '2.16.840.1.101.3.4.3.12': 'ecdsa-with-SHA3-512',
+  '2.16.840.1.101.3.4.3.14': 'RSASSA-PKCS1-v1_5 with SHA3-256',
+  '2.16.840.1.101.3.4.3.17': 'ML-DSA-44',
+  '2.16.840.1.101.3.4.3.18': 'ML-DSA-65',
+  '2.16.840.1.101.3.4.3.19': 'ML-DSA-87',
+  '1.2.156.10197.1.501': 'SM2 with SM3',
+  '1.2.643.7.1.1.3.2': 'GOST R 34.10-2012 with 256 bits',
+  '1.2.643.7.1.1.3.3': 'GOST R 34.10-2012 with 512 bits',
+  '1.3.6.1.5.5.7.6.2': 'id-alg-noSignature (RFC 5272)',
   '1.3.101.112': 'Ed25519',
   '1.3.101.113': 'Ed448',
 }

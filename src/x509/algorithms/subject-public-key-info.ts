@@ -75,7 +75,10 @@ function readSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
       return { ...info, ...malformed(`an Ed25519 key of ${String(subjectPublicKey.length)} octets`) }
     return { ...info, algorithm: 'Ed25519', problem: undefined, bits: 256 }
   }
-  return { ...info, problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `key algorithm ${namedOid(oid)}` } }
+  return {
+    ...info,
+    problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `a key of the algorithm ${namedOid(oid)}` },
+  }
 }
 
 /** The encoding of a P-256 key with an uncompressed point, which nearly every certificate and request has. */
@@ -114,7 +117,12 @@ function judgeEc(parameters: Uint8Array | undefined, point: Uint8Array): Judgeme
   }
   const curve = curveByOid(decodeOid(parameters, 2))
   if (curve === undefined)
-    return { problem: { code: 'ERR_KEY_UNSUPPORTED', detail: `curve ${namedOid(decodeOid(parameters, 2))}` } }
+    return {
+      problem: {
+        code: 'ERR_KEY_UNSUPPORTED',
+        detail: `a key on the curve ${namedOid(decodeOid(parameters, 2))}`,
+      },
+    }
   // RFC 5480 §2.2: every implementation supports uncompressed points;
   // compressed points are refused with their own message.
   if (point[0] === 2 || point[0] === 3)

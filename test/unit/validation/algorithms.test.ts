@@ -7,7 +7,8 @@ import { validationProfiles, verifyPath } from '../../../src/validation/index.ts
 import type { ValidationProfile } from '../../../src/validation/index.ts'
 import type { ProfileName } from '../../../src/validation/profile.ts'
 import { PublicKey } from '../../../src/x509/index.ts'
-import type { Signer } from '../../../src/x509/index.ts'
+import type { SignatureAlgorithm, Signer } from '../../../src/x509/index.ts'
+import { signatureAlgorithms } from '../../../src/x509/internal.ts'
 import { certificateParts, makeAuthority, makeLeaf, rejectionOf, resign, time } from './test-pki.ts'
 
 const rsa = (modulusLength: number): Signer =>
@@ -155,6 +156,27 @@ describe('parameters of an algorithm', () => {
     )
     const verdict = verifyPath(leaf, { anchors: [issuer.certificate], time })
     expect(rejectionOf(verdict) ?? 'ok').toBe(wanted)
+  })
+
+  it.each<[string, SignatureAlgorithm, RegExp]>([
+    ['r || s', 'ecdsa-with-SHA256', /not an ECDSA-Sig-Value \(RFC 3279 2\.2\.3\); it may be r \|\| s/],
+    [
+      'an algorithm of RSA',
+      'sha256WithRSAEncryption',
+      /signed with sha256WithRSAEncryption, but the key of the issuer candidate is P-256/,
+    ],
+  ])('%s by an EC key is named', async (_what, name, message) => {
+    const issuer = await makeAuthority('form')
+    const { identifier } = signatureAlgorithms[name]
+    const fixed: Signer = { ...issuer.signer, sign: () => Promise.resolve(new Uint8Array(64).fill(7)) }
+    const leaf = await resign(
+      (await makeLeaf(issuer)).tbs,
+      fixed,
+      (parts) => parts.with(certificateParts.algorithm, identifier),
+      identifier,
+    )
+    const verdict = verifyPath(leaf, { anchors: [issuer.certificate], time })
+    expect(verdict.ok ? 'ok' : verdict.rejected[0]?.message).toMatch(message)
   })
 
   it.each<[ProfileName, string]>([

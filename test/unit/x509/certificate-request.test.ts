@@ -375,6 +375,22 @@ describe('the proof of possession', () => {
   })
 })
 
+describe('a proof of possession that does not verify', () => {
+  it('names the algorithm of another key', () => {
+    const request = CertificateRequest.parse(requestDer({ algorithm: sequence(oid('1.3.101.112')) }))
+    expect(() => request.verify()).toThrow(/signed with Ed25519, but its own key is P-256/)
+  })
+
+  it.each([
+    [64, /not an ECDSA-Sig-Value \(RFC 3279 2\.2\.3\); it may be r \|\| s/],
+    [63, /not an ECDSA-Sig-Value \(RFC 3279 2\.2\.3\)$/],
+  ] as const)('names a signature of %i octets as one of another form', (octets, message) => {
+    const { info } = CertificateRequest.parse(requestDer())
+    const der = sequence(info, algorithm, bitString(new Uint8Array(octets).fill(7)))
+    expect(() => CertificateRequest.parse(der).verify()).toThrow(message)
+  })
+})
+
 describe('built', () => {
   it('and read back', async () => {
     const extensions = {
