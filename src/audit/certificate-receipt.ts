@@ -1,5 +1,5 @@
 // Receipts of certificates as self-contained text (C2SP tlog-proof): the record of the issuance, its place in
-// the log, the proof and the signed checkpoint, verified with the keys of logs alone.
+// the log, the proof and the signed checkpoint, verified with only the keys of logs.
 
 import { createHash } from 'node:crypto'
 import { PkiError, isPkiError } from '../errors/index.ts'
@@ -51,7 +51,7 @@ export function createReceiptChecker(options: ReceiptCheckerOptions): ReceiptChe
       if (text === undefined) throw fault('the certificate was presented without a receipt')
       const { entry, ...receipt } = parseCertificateReceipt(text)
       const origin = receipt.checkpoint.slice(0, receipt.checkpoint.indexOf('\n'))
-      // A log whose key was replaced has two under one name.
+      // A log whose key was replaced has two keys under one name.
       const keys = known.filter(({ name }) => name === origin)
       if (keys.length === 0)
         throw fault(`the receipt is of the log ${JSON.stringify(origin.slice(0, 100))}, which is not known`)

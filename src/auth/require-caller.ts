@@ -63,8 +63,8 @@ export function checkCaller(caller: Caller, name: string): Caller {
   const { identities, credential, claims, kubernetes }: Readonly<Partial<Record<keyof Caller, unknown>>> =
     isObject(caller) ? caller : {}
   if (typeof credential !== 'string' || credential === '')
-    throw failed(name, `returned a caller without a kind of credential: ${nameOf(caller)}`)
-  if (!isObject(claims) || Array.isArray(claims)) throw failed(name, 'returned a caller without claims')
+    throw failed(name, `supplied a caller without a kind of credential: ${nameOf(caller)}`)
+  if (!isObject(claims) || Array.isArray(claims)) throw failed(name, 'supplied a caller without claims')
   const pod = kubernetes === undefined ? undefined : checkKubernetes(kubernetes, name)
   return new FrozenCaller(
     checkIdentities(identities, name),
@@ -102,12 +102,12 @@ class FrozenCaller implements Caller {
 
 function checkIdentities(identities: unknown, name: string): readonly SpiffeId[] {
   if (!Array.isArray(identities) || identities.length === 0)
-    throw failed(name, 'returned a caller without an identity')
+    throw failed(name, 'supplied a caller without an identity')
   if (identities.length > maxIdentities)
-    throw failed(name, `returned ${identities.length} identities; the maximum is ${maxIdentities}`)
+    throw failed(name, `supplied ${identities.length} identities; the maximum is ${maxIdentities}`)
   const copy: readonly unknown[] = [...(identities as readonly unknown[])]
   if (!copy.every((id) => id instanceof SpiffeId))
-    throw failed(name, 'returned an identity that is not a SpiffeId; SpiffeId.parse makes one of a text')
+    throw failed(name, 'supplied an identity that is not a SpiffeId; SpiffeId.parse makes one from text')
   return Object.freeze(copy)
 }
 
@@ -126,11 +126,11 @@ function checkKubernetes(kubernetes: unknown, name: string): KubernetesCaller {
   for (const field of kubernetesFields) {
     const value = given[field]
     if (typeof value === 'string') copy[field] = value
-    else if (value !== undefined) throw failed(name, `returned a caller whose ${field} is not a string`)
+    else if (value !== undefined) throw failed(name, `supplied a caller whose ${field} is not a string`)
   }
   const { namespace, serviceAccount } = copy
   if (namespace === undefined || serviceAccount === undefined)
-    throw failed(name, 'returned a Kubernetes caller without a namespace or service account')
+    throw failed(name, 'supplied a Kubernetes caller without a namespace or service account')
   return Object.freeze({ ...copy, namespace, serviceAccount })
 }
 
@@ -140,17 +140,17 @@ function checkKubernetes(kubernetes: unknown, name: string): KubernetesCaller {
  */
 function copyClaims(value: unknown, budget: { readonly name: string; left: number }, depth: number): unknown {
   if (--budget.left < 0 || depth > maxClaimDepth)
-    throw failed(budget.name, 'returned too many claims, or claims nested too deep')
+    throw failed(budget.name, 'supplied too many claims, or claims nested too deep')
   if (typeof value !== 'object' || value === null) {
     if (typeof value === 'function' || typeof value === 'symbol')
-      throw failed(budget.name, `returned a claim of the type ${typeof value}; claims are JSON data`)
+      throw failed(budget.name, `supplied a claim of the type ${typeof value}; claims are JSON data`)
     return value
   }
   if (Array.isArray(value))
     return Object.freeze(value.map((item: unknown) => copyClaims(item, budget, depth + 1)))
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype)
-    throw failed(budget.name, 'returned a claim that is a class instance; claims are JSON data')
+    throw failed(budget.name, 'supplied a claim that is a class instance; claims are JSON data')
   const copy = Object.create(null) as Record<string, unknown>
   for (const [key, member] of Object.entries(value)) copy[key] = copyClaims(member, budget, depth + 1)
   return Object.freeze(copy)

@@ -1,4 +1,4 @@
-// How bundles of a federated trust domain come into force, and what certificates of a trust domain may be.
+// How bundles of a federated trust domain take effect, and which certificates a trust domain may have.
 
 import { PkiError } from '../errors/index.ts'
 import { checkCounts } from '../internal/numbers.ts'

@@ -252,8 +252,8 @@ export class TrustDomainRegistry implements BundleSource, AsyncDisposable {
   }
 
   #tell(change: RegistryChange): void {
-    // A listener that throws must not keep a new root from the others; the first error is thrown when all
-    // were told.
+    // A listener that throws must not prevent the others from getting a new root; the first error is thrown
+    // after all calls.
     const errors: unknown[] = []
     for (const listener of [...this.#listeners]) {
       try {

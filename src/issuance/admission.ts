@@ -1,4 +1,4 @@
-// What comes in is read once, copied, and checked for its form, before anything is decided or awaited.
+// Reads, copies and checks the form of arguments once, before anything is decided or awaited.
 
 import { checkCaller } from '../auth/require-caller.ts'
 import type { Caller } from '../auth/index.ts'
@@ -85,7 +85,7 @@ export function admit(method: string, request: IssuanceRequest, caller: Caller):
 
 /** A frozen copy of a caller. @throws ERR_AUTHENTICATOR_FAILED */
 export function admitCaller(caller: Caller): Caller {
-  return checkCaller(caller, 'the transport')
+  return checkCaller(caller, 'the calling code')
 }
 
 /** @throws ERR_ABORTED */

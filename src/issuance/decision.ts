@@ -1,5 +1,5 @@
-// The policy is asked, and its answer is checked and copied: a policy is user code, and may answer with
-// anything.
+// Calls the policy, and checks and copies its decision, because a policy is user code and may return any
+// value.
 
 import type { Caller } from '../auth/index.ts'
 import type { CertificateContent } from '../ca/index.ts'

@@ -1,4 +1,4 @@
-// What the service answers, and what it says about what was cut.
+// The answer of the service, and the text about omitted names and shortened validity.
 
 import type { IssuedCertificate, PreparedCertificate } from '../ca/index.ts'
 import type { Decision } from './decision.ts'

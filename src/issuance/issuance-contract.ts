@@ -1,4 +1,4 @@
-// What adapters and embedding services call: issue, plan, renew, revoke, release, status.
+// The contract that adapters and embedding services call: issue, plan, renew, revoke, release, status.
 
 import type { Caller } from '../auth/index.ts'
 import type { CertificateContent, RevocationReason } from '../ca/index.ts'

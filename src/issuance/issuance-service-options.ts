@@ -1,4 +1,4 @@
-// What an issuance service is made of.
+// The options of an issuance service.
 
 import type { Caller } from '../auth/index.ts'
 import type { CaStorage, CertificateAuthority } from '../ca/index.ts'

@@ -1,4 +1,4 @@
-// Tells the usage watch of a certificate that was issued.
+// Reports an issued certificate to the usage watch.
 
 import { createHash } from 'node:crypto'
 import type { AdmittedRequest } from './admission.ts'

@@ -1,4 +1,4 @@
-// The second face of policy, for the layers above only: what is not part of the package's public API.
+// Exports of policy for higher layers only, which are not part of the public API.
 export { RequestGuard } from './identity/request-guard.ts'
 export type { Judgement, RequestGuardOptions } from './identity/request-guard.ts'
 export type { AuthorizationRequest } from './authorization/facts.ts'

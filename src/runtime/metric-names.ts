@@ -4,14 +4,14 @@ import { authorityMetrics } from './metrics/authority-metrics.ts'
 import { issuanceMetrics } from './metrics/issuance-metrics.ts'
 import { workloadMetrics } from './metrics/workload-metrics.ts'
 
-/** What one metric is. @inline */
+/** The definition of one metric. @inline */
 export interface MetricRow {
-  /** The name that `Metrics` gets. */
+  /** The name that `Metrics` receives. */
   readonly name: string
   /** `histogram` is what `observe` records. */
   readonly kind: 'counter' | 'gauge' | 'histogram'
   readonly help: string
-  /** The labels that it may have; values come from closed sets where nothing else is said. */
+  /** The labels that it may have; their values are from closed sets unless stated otherwise. */
   readonly labels: readonly string[]
   /** The upper bounds of the buckets of a histogram. */
   readonly buckets?: readonly number[] | undefined
@@ -30,7 +30,7 @@ type Row = Table[keyof Table]
 /** The rows of the table. */
 export const metricRows: readonly MetricRow[] = Object.freeze(Object.values(metricTable))
 
-/** The names that `Metrics` gets, by what they are about. */
+/** The metric names that `Metrics` receives, by subject. */
 export const metricNames: { readonly [Key in keyof Table]: Table[Key]['name'] } = Object.freeze(
   Object.fromEntries(Object.entries(metricTable).map(([key, { name }]) => [key, name])),
 ) as { readonly [Key in keyof Table]: Table[Key]['name'] }

@@ -3,7 +3,9 @@
 import { attempt, requireMethods } from './logger.ts'
 import type { MetricName } from './metric-names.ts'
 
-/** Label names and values. The sink bounds what a peer sent: some labels contain identities. */
+/**
+ * Label names and values. The sink must limit values that come from peers: some labels contain identities.
+ */
 export type MetricLabels = Readonly<Record<string, string>>
 
 /** Counters, gauges and observations by name (`metricNames`); an adapter maps them to a registry. */

@@ -31,14 +31,14 @@ export interface CaClient {
   /** @throws the refusal, or the failure of the transport */
   issue(request: CaRequest): Promise<CaAnswer>
   /**
-   * Calls `listener` with the certificate of each authority whose key is doubted from then on: whoever holds
-   * a certificate below it is to renew. Returns what ends the calls. A client that is not told has no
+   * Calls `listener` with the certificate of each authority that becomes tainted: holders of certificates
+   * below it must renew. Returns a function that stops the calls. A client that cannot learn of taints has no
    * `onTaint`.
    */
   onTaint?(listener: (authority: Certificate) => void): () => void
 }
 
-/** What tells of the states of authorities, as `createRotatingAuthority` does. @inline */
+/** A source of the states of authorities, such as the result of `createRotatingAuthority`. @inline */
 export interface TaintTeller {
   onEvent(
     listener: (event: { readonly kind: string; readonly certificate?: Certificate }) => void,
@@ -46,8 +46,8 @@ export interface TaintTeller {
 }
 
 /**
- * The client of an issuance service in the same process, as `caller`. With `authorities`, what
- * `createRotatingAuthority` or `createCaService` has, sources renew early when the authority above their
+ * The client of an issuance service in the same process, as `caller`. With `authorities`, from
+ * `createRotatingAuthority` or `createCaService`, sources renew early when the authority above their
  * certificate is tainted.
  *
  * @example

@@ -1,5 +1,4 @@
-// The health of the certificates of a process: how long they last, what is wrong with them, whether to take
-// traffic.
+// The health of the certificates of a process: the time until they expire, their problems, and readiness.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
 import { checkMeasures } from '../internal/numbers.ts'
@@ -11,13 +10,13 @@ import type { Clock, Logger, Metrics } from '../runtime/index.ts'
 import { X509SvidValidator } from '../svid/index.ts'
 import type { X509Identity, X509Source } from './x509-source.ts'
 
-/** What is wrong with one certificate. @inline */
+/** A problem of one certificate. @inline */
 interface CertificateAlert {
   readonly level: 'critical' | 'warning'
   /**
-   * `certificate_error`: there is no valid SVID. `certificate_parse_error`: what the source last obtained
-   * cannot be read or was refused. `root_certificate_error`: the SVID does not lead to a root of its bundle.
-   * `certificate_expiring`: the effective end is near.
+   * `certificate_error`: there is no valid SVID. `certificate_parse_error`: the last certificate that the
+   * source obtained cannot be read or was refused. `root_certificate_error`: the SVID has no path to a root
+   * of its bundle. `certificate_expiring`: the effective end is near.
    */
   readonly type:
     'certificate_error' | 'certificate_parse_error' | 'root_certificate_error' | 'certificate_expiring'
@@ -30,7 +29,7 @@ interface CertificateAlert {
 interface CertificateHealth {
   /** Whether every source has an SVID that peers can verify. */
   readonly ready: boolean
-  /** Why not, one sentence each: what `readiness` of an HTTP handler takes. */
+  /** The reasons if not ready, one sentence each, as `readiness` of an HTTP handler expects. */
   readonly problems: readonly string[]
   readonly alerts: readonly CertificateAlert[]
   /**
@@ -46,12 +45,12 @@ export interface CertificateCheckerOptions {
   readonly sources: Readonly<Record<string, X509Source>>
   /**
    * Below this many seconds to the effective end `certificate_expiring` is raised. Default 86,400, or a
-   * quarter of the validity where that is less.
+   * quarter of the validity if that is less.
    */
   readonly warningSeconds?: number | undefined
-  /** From one check to the next, in seconds. Default 60. */
+  /** Time between checks, in seconds. Default 60. */
   readonly intervalSeconds?: number | undefined
-  /** Called when an alert begins, once. What it throws is logged. */
+  /** Called once when an alert begins. Its exceptions are logged. */
   readonly onAlert?: ((alert: CertificateAlert) => void) | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
@@ -75,7 +74,7 @@ const optionKinds: OptionKinds<CertificateCheckerOptions> = {
 }
 
 /**
- * Checks the certificates of sources until it is disposed of, and tells of what is wrong before it is an
+ * Checks the certificates of sources until it is disposed of, and reports problems before they cause an
  * outage.
  *
  * @throws ERR_INVALID_ARGUMENT
@@ -197,7 +196,7 @@ function examine(
   return { name, alerts, isUsable: verdict.ok, secondsLeft, leafSecondsLeft }
 }
 
-/** An answer came and was not in order; a CA that is away is another matter. */
+/** Whether the CA has answered with an invalid certificate; an unreachable CA does not count. */
 function isRefusal(error: Error): boolean {
   if (!isPkiError(error)) return false
   const { code } = error

@@ -15,8 +15,8 @@ export interface CaAnswerChecks {
   readonly publicKey: PublicKey
   readonly matchesId: SpiffeIdMatcher
   /**
-   * Authorities from the configuration. Where they have none for the trust domain of the SVID, those of the
-   * answer, which the CA's channel authenticates.
+   * Authorities from the configuration. If they have none for the trust domain of the SVID, the roots of the
+   * answer are used, which the channel to the CA authenticates.
    */
   readonly bundles: ConfiguredBundles
   readonly nowMs: number
@@ -27,7 +27,7 @@ export interface CaAnswerChecks {
 /** A verified answer. */
 export interface CheckedAnswer {
   readonly svid: X509Svid
-  /** What the SVID was verified with. */
+  /** The bundle with which the SVID was verified. */
   readonly bundle: TrustBundle
 }
 

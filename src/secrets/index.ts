@@ -1,5 +1,5 @@
 /**
- * The workload's side: obtain certificates, keep them current, hand them to TLS, to proxies and to files.
+ * For workloads: obtain certificates, keep them current, and provide them to TLS, to proxies and in files.
  *
  * @module spiffe-pki/secrets
  */

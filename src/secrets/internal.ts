@@ -1,4 +1,4 @@
-// What the adapters that supply secrets are built from, for those alone.
+// Exports of secrets for the adapters that supply secrets, which are not part of the public API.
 
 export { LatestValue } from './latest-value.ts'
 export { renewalPointMs } from './renewal/renewal-schedule.ts'

@@ -143,7 +143,7 @@ class SourcedSecrets implements WorkloadSecrets {
       bundles: Object.freeze(this.#bundles()),
       crls: Object.freeze(this.#crls()),
     })
-    // A changed bundle may be told of by `bundles` and by each source.
+    // A changed bundle may be reported by `bundles` and by each source.
     if (!isSameState(this.#states.value, next)) this.#states.set(next)
   }
 
@@ -170,7 +170,7 @@ class SourcedSecrets implements WorkloadSecrets {
     try {
       return [...(this.#options.crls?.() ?? [])]
     } catch (error) {
-      // The previous lists still revoke what they revoked.
+      // The previous lists remain in use.
       this.#logger.error(
         { reason: String(error) },
         'revocation lists cannot be read; the previous ones remain in use',

@@ -1,4 +1,4 @@
-// Everything that one workload has at one moment, and the contract of whatever supplies it.
+// The state of one workload at one moment, and the contract of its sources.
 
 import type { KeyObject } from 'node:crypto'
 import { SpiffeId } from '../spiffe/index.ts'

@@ -1,4 +1,4 @@
-// What a source of X.509-SVIDs is: the identity it holds, its status and options, and how it is used.
+// The contract of sources of X.509-SVIDs: identity, status, options and methods.
 
 import type { KeyObject } from 'node:crypto'
 import type { KeyAlgorithm } from '../keys/index.ts'

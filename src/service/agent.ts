@@ -1,4 +1,4 @@
-// What istio-agent is to a pod, as one object: identities of a CA, kept current, for Envoy, SPIFFE clients,
+// An agent like istio-agent in one object: identities of a CA, kept current, for Envoy, SPIFFE clients,
 // programs that read files, and this process.
 
 import { createFileSink } from '../adapters/files/index.ts'

@@ -107,7 +107,7 @@ export class ServiceAuthorities implements AsyncDisposable {
     try {
       await this.issuing.taint(active.id)
     } catch (error) {
-      // It goes on when relying parties have the new root.
+      // The taint continues when relying parties have the new root.
       if (!isPkiError(error, 'ERR_ROTATION_EARLY')) throw error
     }
   }

@@ -1,4 +1,4 @@
-// The health of a CA service: names what is wrong with its store, key, CRLs, certificates and audit log.
+// The health of a CA service: the problems of its store, key, CRLs, certificates and audit log.
 
 import { randomBytes } from 'node:crypto'
 import type { CertificateAuthority } from '../ca/index.ts'
@@ -89,7 +89,8 @@ export class CaHealthCheck {
       metrics.gauge(metricNames.healthProblems, problems.some((one) => one.part === part) ? 1 : 0, { part })
     return Object.freeze({
       ready: !problems.some(({ isFatal }) => isFatal),
-      // Disk full, or a database that is away: a restart would take the lists and the answers away too.
+      // A full disk, or an unreachable database: after a restart, lists and OCSP responses would be missing
+      // as well.
       live: !isPkiError(this.#context.storeFailure(), 'ERR_STORE_FAILED'),
       problems: Object.freeze(problems.map(({ part, message }) => `${part}: ${message}`)),
     })
@@ -131,7 +132,7 @@ export class CaHealthCheck {
     try {
       await this.#context.authority.storage.leases.acquire('health', this.#holder, 1)
     } catch {
-      // Its failure is what is reported.
+      // The failure of the store is reported.
     }
   }
 

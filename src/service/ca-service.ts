@@ -88,7 +88,7 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
   const { clock, logger } = read
   // The store first: its lock keeps a second process from the keys.
   const storage = read.storage ?? (await openFile(directory, read))
-  // What is closed where a later step fails.
+  // The objects to close if a later step fails.
   const opened: AsyncDisposable[] = read.storage === undefined ? [storage] : []
   let keys = read.keys
   let leadership: Leadership | undefined

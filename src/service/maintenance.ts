@@ -1,4 +1,4 @@
-// What a CA does by itself: rotation of its authorities, CRLs, checkpoints of the audit log, its health.
+// The periodic tasks of a CA: rotation of its authorities, CRLs, checkpoints of the audit log, health checks.
 
 import type { AuditLog } from '../audit/index.ts'
 import { isPkiError } from '../errors/index.ts'
@@ -39,8 +39,8 @@ export function maintain(
   issueCrls: () => Promise<unknown>,
   check: CaHealthCheck,
 ): () => Promise<void> {
-  // A list is signed at two thirds of its life: six looks a life leave time for several attempts. With other
-  // processes, which revoke too and wait for the list, the leader looks every second.
+  // A list is signed at two thirds of its validity: six checks in that time allow several attempts. If other
+  // processes revoke too and wait for the list, the leader checks every second.
   const lifeSeconds = Math.min(crlTtlSeconds, crlDistribution?.deltaTtlSeconds ?? Infinity)
   const lookSeconds = storage === undefined ? Math.min(3600, Math.max(1, lifeSeconds / 6)) : 1
   const repeat = (what: string, seconds: number, perform: () => Promise<unknown>): (() => Promise<void>) =>
@@ -56,7 +56,7 @@ export function maintain(
       : [repeat('rotate its authorities', rotation?.pollIntervalSeconds ?? 60, () => authorities.renew())]),
     repeat('issue CRLs', lookSeconds, issueCrls),
     ...(integrate === undefined ? [] : [repeat('sign an audit checkpoint', 1, integrate)]),
-    // What it finds is in the metrics.
+    // The metrics have its results.
     ...(metrics === undefined ? [] : [repeat('check its health', 15, () => check.health())]),
   ]
   return async () => {

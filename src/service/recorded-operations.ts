@@ -1,5 +1,5 @@
-// What a CA does beside issuance, as records of its audit log: states of authorities and lists in the
-// transaction that they describe, operations on keys right behind them.
+// Audit records of operations other than issuance: states of authorities and lists in the transaction that
+// they describe, and operations on keys after them.
 
 import { createHash } from 'node:crypto'
 import { encodeAuditRecord } from '../audit/index.ts'

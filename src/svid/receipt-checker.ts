@@ -1,4 +1,4 @@
-// The contract of whatever proves that a certificate is in a transparency log of its CA.
+// The contract of checkers of receipts, which prove that a certificate is in a transparency log of its CA.
 
 import type { Certificate } from '../x509/index.ts'
 

@@ -1,4 +1,5 @@
-// One directory of keys has one passphrase: what a new key is encrypted under decrypts those that are there.
+// Ensures that one directory of keys has one passphrase: the passphrase of a new key must decrypt the
+// existing keys.
 
 import { createHmac, randomBytes } from 'node:crypto'
 import { PkiError, isPkiError } from '../../errors/index.ts'

@@ -98,7 +98,7 @@ export function httpAuthorization(options: HttpAuthorizationOptions): HttpAuthor
       request.authorization = Object.freeze({ caller, principal, rule: decision.rule })
       return undefined
     } catch {
-      // Only code that was given can fail here; whatever it is, the request is not passed on.
+      // Only the caller's own functions can fail here; in any case the request is not passed on.
       return refusals.unavailable
     } finally {
       request.socket.removeListener('close', abort)

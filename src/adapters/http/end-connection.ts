@@ -1,4 +1,4 @@
-// Closes the connection of a stranger, and ends the parsing of what Node has read from it already.
+// Closes a connection, and stops the parsing of the octets that Node has already read from it.
 
 import type { IncomingMessage } from 'node:http'
 

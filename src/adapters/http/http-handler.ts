@@ -1,4 +1,4 @@
-// The handler for `node:http` and whatever is built on it: routes, methods, limits.
+// The handler for `node:http` and frameworks that are based on it: routes, methods, limits.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TileStore } from '../../audit/index.ts'
@@ -125,7 +125,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
 
   return (request, response, next) => {
     const path = pathOf(request)
-    // What is passed on to the rest of an application is not bounded here.
+    // Requests that are passed to `next` are not limited here.
     if (next !== undefined && !isOcsp(path) && !resources.serves(path)) next()
     else line.enter(request, response, (source) => void serve(path, source, request, response, next))
   }
@@ -151,7 +151,7 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     if (type !== 'application/ocsp-request')
       return plainReply(415, 'the content type must be application/ocsp-request')
     const body = await bodies.read(request)
-    // What was not read must not be taken for the next request.
+    // Octets of the body that were not read must not be parsed as the next request.
     if (!('octets' in body)) return plainReply(body.status, body.reason, { connection: 'close' })
     return withPlace(request, source, () => resources.ocsp(body.octets))
   }

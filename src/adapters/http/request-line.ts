@@ -51,7 +51,7 @@ export class RequestLine {
       return
     }
     connection.unanswered++
-    // Only then has the client taken the answer: one that reads nothing keeps its places.
+    // Only then has the client read the response; a client that does not read keeps its places.
     response.once('close', () => connection.unanswered--)
     // One of each connection: Node may find hundreds in one read, each of them answered before the next.
     if (this.#left > 0 && connection.begunIn !== this.#turn && connection.waiting.length === 0) {

@@ -1,4 +1,5 @@
-// What can be fetched: lists, OCSP answers, CA certificates, bundles, keys of JWT-SVIDs, health.
+// The resources that can be fetched: lists, OCSP responses, CA certificates, bundles, keys of JWT-SVIDs,
+// health.
 
 import { PkiError } from '../../errors/index.ts'
 import { decodeBase64 } from '../../internal/bytes.ts'
@@ -96,7 +97,7 @@ export class Resources {
 
   readonly #fixed: Readonly<Record<string, () => Reply | undefined | Promise<Reply | undefined>>> =
     Object.assign(Object.create(null) as object, {
-      // The list of the key that signs comes first.
+      // The list of the current issuing key is the first one.
       '/crl': async () => this.#crlReply((await this.#currentLists()).first),
       '/ca.cer': () => this.#cached('application/pkix-cert', this.#sources.authority.certificate.der),
       '/ca.pem': () => this.#cached('application/x-pem-file', this.#chainPem()),

@@ -194,7 +194,7 @@ export class Connections {
   ): ReturnType<PostgresClient['query']> {
     this.#warned.delete(client)
     const config = { text, values: [...values], types, ...(name === undefined ? {} : { name }) }
-    // The server ends what takes too long; the rest is for a server that is no longer reachable.
+    // The server ends statements that take too long; this timer is for a server that is no longer reachable.
     const limitMs = this.#options.statementTimeoutMs + graceMs
     return this.#within(limitMs, client.query(config), 'the server did not answer in time')
   }

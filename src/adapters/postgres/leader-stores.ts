@@ -99,7 +99,7 @@ export function authorityStore(connections: Connections, calls: StoreCalls, S: s
             for (const values of rows) await write(run, values)
             for (const values of blocks) await run(insertBlock(S), ...values)
             await addAudit(run, S, audit)
-            // What is being issued ends first, or sees the block.
+            // An issuance in progress ends first, or sees the block.
           },
           ...(blocks.length === 0 ? [] : [beginBlocking(S)]),
         ),

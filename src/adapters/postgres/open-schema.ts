@@ -1,4 +1,4 @@
-// Opening the schema of a store: whose it is, of which version, then brought to the present.
+// Opens the schema of a store: checks its owner and version, and upgrades it.
 
 import { requireClock } from '../../ca/internal.ts'
 import { PkiError } from '../../errors/index.ts'
@@ -29,7 +29,7 @@ export async function openSchema(
   const { schema, owner } = setup
   const quoted = quote(schema)
   return connections.transaction(async (run) => {
-    // Of the transaction, not of the session: it ends with it, whatever happens to the connection.
+    // A lock of the transaction instead of the session, so that it ends with the transaction in any case.
     await run({ text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))' }, `spiffe-pki ${schema}`)
     const version = await versionOf(run, schema, migrations.length)
     if (version > 0) await checkOwner(run, schema, owner)

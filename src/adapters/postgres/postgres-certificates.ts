@@ -210,7 +210,7 @@ function octetsIn(values: readonly (ColumnValue | Uint8Array)[]): number {
 
 /** The number of records in each transaction, so that other transactions do not wait longer. */
 const stepSize = 1000
-// What another process is changing now is left to the next call.
+// Records that another process is changing are left for the next call.
 const lapseSql = (table: string): string =>
   `UPDATE ${table} SET state = 'lapsed' WHERE sequence = ANY (ARRAY(SELECT sequence FROM ${table} ` +
   `WHERE state = 'intended' AND state <> 'issued' AND not_after_ms <= $1 ORDER BY not_after_ms ` +

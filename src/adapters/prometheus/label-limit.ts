@@ -1,4 +1,4 @@
-// Bounds what the labels of one metric take in a registry: their values, and how many sets of them.
+// Limits the memory of the labels of one metric in a registry: the length of values, and the number of sets.
 
 import { PkiError } from '../../errors/index.ts'
 

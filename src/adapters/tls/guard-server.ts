@@ -74,7 +74,7 @@ export function guardServer<S extends Server>(
     if (!(peer instanceof PkiError)) limitAge(socket, maxConnectionAgeSeconds)
     return peer
   })
-  // After a handshake that took too long `tls.Server` says so, and leaves the connection open.
+  // After a handshake that takes too long `tls.Server` emits an event, and leaves the connection open.
   server.on('tlsClientError', (_error: Error, socket: TLSSocket) => socket.destroy())
   const forgetSessions = (): void => {
     server.setTicketKeys(randomBytes(48))
@@ -82,7 +82,7 @@ export function guardServer<S extends Server>(
   const stops = [
     own.onChange(() => {
       // The ticket keys first, whether or not the new certificate can be used: an earlier session must not be
-      // resumed with what was trusted then.
+      // resumed with the trust of that time.
       forgetSessions()
       server.setSecureContext(renewedContext(server, own.credentials()))
     }),

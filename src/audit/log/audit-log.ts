@@ -181,7 +181,8 @@ export class AuditLog {
       await writer.add(batch.map(({ entry }) => entry))
       this.#awaited.placed(batch)
       await this.#tellSinks(batch)
-      // What came meanwhile is for the next run: under load this one would never end.
+      // Entries that arrived meanwhile are left for the next run; otherwise this run would never end under
+      // load.
       if (batch.length < this.#maxBatch) break
     }
     await writer.writeEdges()
@@ -214,7 +215,7 @@ export class AuditLog {
   async #tellSinks(batch: readonly AuditLogEntry[]): Promise<void> {
     for (const sink of this.#options.sinks ?? []) {
       try {
-        // A copy: what a sink does with it must not reach another.
+        // A copy, so that changes by one sink do not affect another.
         await sink(batch.map(({ index, entry }) => Object.freeze({ index, entry: Uint8Array.from(entry) })))
       } catch (error) {
         const reason = error instanceof Error ? error.message.slice(0, 1024) : 'unknown'

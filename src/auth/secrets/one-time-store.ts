@@ -62,8 +62,8 @@ class MemoryOneTimeStore implements OneTimeStore {
   }
 
   async add(key: string, value: string, expiresAt: Date): Promise<boolean> {
-    // A time that is not a number is before none and after none: the value would count as expired at once,
-    // and a second `add` would find it unused.
+    // NaN compares false with every time: the value would count as expired at once, and a second `add` would
+    // succeed.
     if (!((expiresAt as unknown) instanceof Date) || Number.isNaN(expiresAt.getTime()))
       throw new PkiError('ERR_INVALID_ARGUMENT', 'expiresAt is not a valid date')
     const now = this.#clock.now()

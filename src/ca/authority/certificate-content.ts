@@ -1,4 +1,4 @@
-// The content of a certificate that is to be issued, checked and copied once on its way.
+// The content of a certificate to issue, which is checked and copied once.
 
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'

@@ -1,4 +1,4 @@
-// The certificate authority of this process: prepares and signs, and what a rotation changes.
+// The certificate authority in this process: prepares and signs certificates, and rotates its material.
 
 import { PkiError } from '../../errors/index.ts'
 import { requireOctets } from '../../internal/bytes.ts'
@@ -208,7 +208,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     const { response, maxAgeSeconds, tag, failure } = await this.#ocsp.answer(
       requireOctets(request, 'answerOcsp: the request'),
     )
-    // The responder keeps the octets of an answer with a tag, for the next client that asks.
+    // The responder caches the octets of a response with a tag, for later clients.
     const octets = tag === undefined ? response : new Uint8Array(response)
     return Object.freeze({ response: octets, maxAgeSeconds, tag, failure })
   }

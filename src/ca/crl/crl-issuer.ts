@@ -1,4 +1,4 @@
-// What a CA that revokes can do: issue the CRLs of its keys.
+// The contract of a CA that issues CRLs for its keys.
 
 import type { CertificateInput, Crl } from '../../x509/index.ts'
 

@@ -98,7 +98,7 @@ export class EntryRuns {
     }
     for (const entry of removed) touch(entry)
     for (const entry of added) touch(entry).push(entry)
-    // From the last run on, so that the places of those before stay what they are.
+    // From the last run to the first, so that the indexes of earlier runs do not change.
     for (const at of [...into.keys()].sort((a, b) => b - a)) {
       const there = this.#runs[at]?.entries ?? []
       const kept = removed.length === 0 ? there : there.filter((entry) => !gone.has(entry))

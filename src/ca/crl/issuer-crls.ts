@@ -86,7 +86,7 @@ export class IssuerCrls {
       lists.push(await publisher.issue({ ...wanted, delta: false }))
       if (this.#hasDeltas) lists.push(await publisher.issue({ ...wanted, delta: true }))
     }
-    // The complete list first: what it reads tells which shards there are.
+    // The complete list first, because it reads which shards exist.
     await add(completeList)
     for (const shard of await publisher.shards()) await add(shard)
     return lists
@@ -112,7 +112,7 @@ export class IssuerCrls {
       const notAfterFrom = new Date(nowMs - ttlSeconds * 1000)
       const { items } = await storage.certificates.query({ issuer, notAfterFrom, limit: 1 })
       if (items.length > 0 && nowMs < certificate.notAfterMs) continue
-      // It may have come back into use meanwhile, with another certificate too.
+      // The key may be in use again meanwhile, also with another certificate.
       if (!isRecent() && this.#keys.get(key) === listed) this.#keys.delete(key)
     }
   }

@@ -149,8 +149,8 @@ class Holding implements HeldLease {
 
   async #try(): Promise<void> {
     const { leases, name, holder, ttlMs, clock, logger } = this.#settings
-    // From before the store is asked, less a tenth, since clocks do not run alike: never after the store's
-    // end.
+    // Measured from before the call of the store, minus a tenth, because clocks differ in speed: never later
+    // than the store's end.
     const endMs = clock.monotonic() + ttlMs * 0.9
     try {
       const lease = await leases.acquire(name, holder, ttlMs)
@@ -163,7 +163,7 @@ class Holding implements HeldLease {
       this.#lease = lease
       this.#endMs = endMs
     } catch (error) {
-      // The lease goes on to its end: the store may answer again before it.
+      // The lease remains in use until its end, because the store may answer again before that.
       const code = isPkiError(error) ? error.code : 'ERR_INTERNAL'
       logger.warn({ lease: name, holder, code, message: String(error) }, 'the lease could not be requested')
     }

@@ -96,7 +96,7 @@ export class OcspResponder {
     try {
       return await this.#signedAnswer(question, key)
     } catch (failure) {
-      // The store or the signer is away. RFC 6960 §2.3: the client may come again.
+      // The store or the signer is unavailable. RFC 6960 §2.3: the client may try later.
       return { ...refusal('tryLater'), failure }
     }
   }

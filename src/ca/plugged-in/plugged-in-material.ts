@@ -56,8 +56,8 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
       'ERR_INVALID_ARGUMENT',
       'parsePluggedInMaterial: files must be an object with the text of each file by its name',
     )
-  // A `tls.crt` decides, as in Istio; part of such a Secret, with nothing of
-  // the other layout beside it, is one as well: it is incomplete.
+  // A `tls.crt` selects this layout, as in Istio. A part of such a Secret without any file of the other
+  // layout also selects it, and is then reported as incomplete.
   const isKubernetes = files['tls.crt'] !== undefined || istioNames.every((name) => files[name] === undefined)
   const names = isKubernetes ? kubernetesNames : istioNames
   if (names.every((name) => files[name] === undefined)) return undefined
@@ -71,7 +71,7 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   const [certificateFile, keyFile, rootFile] = isKubernetes
     ? kubernetesNames
     : [istioNames[0], istioNames[1], istioNames[3]]
-  // What is missing is said before what is in the others.
+  // Missing files are reported before faults in the others.
   const [certificateText, keyText, rootText] = [
     required(certificateFile),
     required(keyFile),

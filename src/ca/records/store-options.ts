@@ -1,5 +1,5 @@
-// Reads what the writes of a store are given, with the same rules for every store: a misspelt option would
-// record nothing, let a stale leader write, or remove certificates that are valid.
+// Reads the options of a store's writes, with the same rules for every store, because a misspelt option would
+// record nothing, let a stale leader write, or remove valid certificates.
 
 import { PkiError } from '../../errors/index.ts'
 import { isMeasure } from '../../internal/numbers.ts'

@@ -1,4 +1,4 @@
-// Whether a leaf that a remote CA signed is what was decided: key, names, validity, chain, purposes.
+// Checks a leaf that a remote CA signed against the decision: key, names, validity, chain, purposes.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { equalBytes } from '../../internal/bytes.ts'

@@ -1,4 +1,4 @@
-// A registration authority: decides and verifies here, has another CA sign, and records what it answered.
+// A registration authority, which decides and verifies, has another CA sign, and records its answers.
 
 import { createHash } from 'node:crypto'
 import { PkiError, isPkiError } from '../../errors/index.ts'
@@ -150,7 +150,7 @@ class RegistrationAuthority implements CertificateAuthority {
       serialNumber: requestNumber(),
       issuerKeyIdentifier: new Uint8Array(this.#keyIdentifier),
       keyIdentifier: new Uint8Array(publicKey.keyIdentifier),
-      // What is forwarded: the CA makes the certificate.
+      // The content to forward; the remote CA makes the certificate.
       tbs: new Uint8Array(request.info),
       notAfter,
       shortened:

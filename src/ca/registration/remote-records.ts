@@ -35,7 +35,7 @@ export function remoteRecords(
     // Before anything changes: the options reach the store with the second of three writes.
     const read = readWriteOptions('recordOutcome', options)
     const intent = forwarded.get(id.serialNumber)
-    // Whatever the store answers: the certificate is not available for another attempt.
+    // For every answer of the store, because the certificate is not available for another attempt.
     forwarded.delete(id.serialNumber)
     if (!('certificate' in outcome)) return store.recordOutcome(id, outcome, read)
     // A certificate is never on record under a request number.

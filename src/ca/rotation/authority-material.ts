@@ -1,4 +1,4 @@
-// From an authority on record to what a CA signs with.
+// Converts a recorded authority to the signing material of a CA.
 
 import type { KeyManager } from '../../keys/index.ts'
 import type { Clock } from '../../runtime/index.ts'

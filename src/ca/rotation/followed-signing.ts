@@ -1,4 +1,5 @@
-// The CA of a rotation: it signs with what is active on record, and serves the roots of what is published.
+// The CA of a rotation: it signs with the recorded active authority, and its bundle has the roots of all
+// published ones.
 
 import { PkiError } from '../../errors/index.ts'
 import { Certificate } from '../../x509/index.ts'

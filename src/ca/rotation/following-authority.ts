@@ -1,4 +1,4 @@
-// The CA that follows the states on record: what they say is what it signs with and what it trusts.
+// The CA that applies the recorded states: they determine its signing material and its trusted roots.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
@@ -113,7 +113,8 @@ export class FollowingAuthority implements RotatingAuthority {
       try {
         return await this.#driver.takeSteps((change) => this.#follow(change))
       } finally {
-        // Also where a step fails: another process may have taken the key that signs here out of use.
+        // Also after a failed step, because another process may have taken the current signing key out of
+        // use.
         await this.#follow(undefined)
       }
     })
@@ -238,7 +239,8 @@ export class FollowingAuthority implements RotatingAuthority {
     try {
       await (this.#signing as FollowedSigning).apply(state)
     } finally {
-      // After the change: who renews at once must not get a leaf of the tainted one again.
+      // After the change, so that a holder that renews at once does not get a leaf of the tainted authority
+      // again.
       this.#events.tellTainted(state)
     }
     this.#followed = rolesOf(state)

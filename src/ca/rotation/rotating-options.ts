@@ -1,5 +1,4 @@
-// The options of createRotatingAuthority: what they mean, their defaults, and the steps that are made of
-// them.
+// The options of createRotatingAuthority: their meaning, their defaults, and the steps created from them.
 
 import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'

@@ -1,4 +1,4 @@
-// A CA that changes its keys by itself: what it can be told, and what it says.
+// The contract of a CA that replaces its keys automatically: its steps, states and events.
 
 import type { Certificate, CertificateInput } from '../../x509/index.ts'
 import type { CertificateAuthority } from '../authority/certificate-authority.ts'

@@ -1,4 +1,4 @@
-// The schedule of a rotation: looks again and again what is due, and does it while it holds the lease.
+// The schedule of a rotation: looks for due steps periodically, and takes them while it holds the lease.
 
 import { randomUUID } from 'node:crypto'
 import { isPkiError } from '../../errors/index.ts'
@@ -35,7 +35,7 @@ export class RotationDriver {
 
   start(): void {
     if (!this.#settings.automatic) return
-    // What came due while no process ran is not late by another poll.
+    // A step that became due while no process ran does not wait for another poll.
     this.#perform()
     // A new root of the CA above must be in our bundle before anybody else's leaf leads to it.
     this.#stopWatching =

@@ -1,4 +1,4 @@
-// What a rotation tells: its events, and of which authorities holders are to renew.
+// The events of a rotation, and the authorities whose certificates must be renewed.
 
 import type { Logger } from '../../runtime/index.ts'
 import { Certificate } from '../../x509/index.ts'

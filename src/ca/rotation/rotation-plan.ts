@@ -1,5 +1,5 @@
-// When each step of a rotation may happen, worked out from lifetimes and intervals; what cannot hold is
-// refused.
+// When each step of a rotation may happen, computed from lifetimes and intervals; values that cannot be
+// combined are refused.
 
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, requireCount } from '../../internal/numbers.ts'

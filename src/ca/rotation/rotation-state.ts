@@ -1,5 +1,5 @@
-// What the authorities of one name are together: which one signs, which is next, which roots are served, and
-// what is due.
+// The state of the authorities of one name: the signing one, the next one, the published roots, and the due
+// step.
 
 import type { Certificate } from '../../x509/index.ts'
 import type { AuthorityState } from '../records/authority-store.ts'

@@ -1,5 +1,4 @@
-// Reading a row of a database strictly: a column that is not what was written there is an error with its
-// name, and never a guess.
+// Reads a row of a database strictly: an unexpected value is an error that names the column.
 
 import { PkiError } from '../../errors/index.ts'
 

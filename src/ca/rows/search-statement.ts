@@ -27,8 +27,8 @@ export interface Dialect {
 export function searchStatement(query: ReadQuery, dialect: Dialect): SearchStatement {
   const where = new Conditions(dialect)
   const { unindexed = (column: string) => column } = dialect
-  // Without statistics an index over the issuer looks as selective as any other: it is left for queries that
-  // have nothing better.
+  // Without statistics the planner treats the index over the issuer as selective; it is used only if no other
+  // index fits.
   where.equal(hasSelectiveCondition(query) ? unindexed('issuer') : 'issuer', query.issuer)
   where.equal('serial_number', query.serialNumber)
   where.equal('identity', query.identity?.toString())

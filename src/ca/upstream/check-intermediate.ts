@@ -1,5 +1,4 @@
-// Whether the answer of an upstream is the certificate that was asked for: key, names, validity, chain,
-// purposes.
+// Checks that the answer of an upstream is the requested certificate: key, names, validity, chain, purposes.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { Certificate } from '../../x509/index.ts'

@@ -1,4 +1,4 @@
-// An upstream that is at hand: another CA in this process, or one whose certificate and key are files.
+// A local upstream: another CA in this process, or one whose certificate and key are in files.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'

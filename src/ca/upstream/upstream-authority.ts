@@ -1,4 +1,4 @@
-// The contract of an upstream: a CA above ours, which certifies our keys and says which roots are trusted.
+// The contract of an upstream: a parent CA that certifies the keys of this CA and returns the trusted roots.
 
 import type { Certificate, CertificateRequest } from '../../x509/index.ts'
 

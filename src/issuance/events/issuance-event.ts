@@ -1,4 +1,4 @@
-// What happens in issuance: one event, told to the log and to metrics.
+// The events of issuance, from which the log and the metrics are derived.
 
 import type { Caller } from '../../auth/index.ts'
 import type { CertificateRecord, RevocationReason } from '../../ca/index.ts'

@@ -1,4 +1,4 @@
-// Tells the events of issuance: log and metrics are derived from them.
+// Reports the events of issuance to the log and to metrics.
 
 import { metricNames } from '../../runtime/index.ts'
 import { noMetrics, safeLogger, safeMetrics, silentLogger } from '../../runtime/internal.ts'

@@ -1,4 +1,4 @@
-// Revocations, holds and blocks, as their callers ask for them: each is told, and so is its refusal.
+// Revocations, holds and blocks on behalf of callers; each change and each refusal is reported.
 
 import type { Caller } from '../../auth/index.ts'
 import type { CertificateAuthority } from '../../ca/index.ts'

@@ -1,4 +1,4 @@
-// What happens to a certificate after it was issued: renewal, revocation, hold, status, search.
+// The lifecycle of a certificate after it was issued: renewal, revocation, hold, status, search.
 
 import type { Caller } from '../../auth/index.ts'
 import { revocationReasons } from '../../ca/internal.ts'

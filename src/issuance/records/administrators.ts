@@ -1,4 +1,4 @@
-// Who may change what is not their own.
+// Which callers may change the certificates of other identities.
 
 import type { Caller } from '../../auth/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'

@@ -1,4 +1,4 @@
-// What the service writes into the audit log: one record a decision, in the transaction that it describes.
+// The audit records of the service: one for each decision, in the transaction that it describes.
 
 import { createHash } from 'node:crypto'
 import { encodeAuditRecord } from '../../audit/index.ts'

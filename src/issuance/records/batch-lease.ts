@@ -1,4 +1,4 @@
-// The lease of a batch rotation, which is extended while the run goes on.
+// The lease of a batch rotation, which is extended during the run.
 
 import { randomUUID } from 'node:crypto'
 import type { CaStorage } from '../../ca/index.ts'

@@ -1,4 +1,4 @@
-// The status of a certificate: what its record says at this time.
+// The status of a certificate at a time, from its record.
 
 import type { CertificateRecord, CertificateStore } from '../../ca/index.ts'
 import type { CertificateId } from '../../ca/internal.ts'

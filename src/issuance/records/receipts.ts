@@ -1,4 +1,4 @@
-// Receipts for those who ask: the proof that the record of their certificate is in the audit log.
+// Receipts for requests that ask for them: the proof that the record of the certificate is in the audit log.
 
 import { PkiError } from '../../errors/index.ts'
 import type { Clock } from '../../runtime/index.ts'
@@ -60,7 +60,7 @@ export class Receipts {
     coming.catch(() => undefined)
     return {
       text: async () => {
-        // The record is durable, and a log that is well takes it within a second.
+        // The record is durable, and a working log integrates it within a second.
         stop = this.#clock.schedule(end, longestWaitMs)
         try {
           return await coming

@@ -60,7 +60,8 @@ export class Retention implements AsyncDisposable {
 
   readonly #run = (): void => {
     this.#running = this.#prune().then(() => {
-      // From the end on: a prune that takes longer than the interval does not overlap the next.
+      // Scheduled after the end, so that a prune that takes longer than the interval does not overlap the
+      // next one.
       if (!this.#closed) this.#stopTimer = this.#options.clock.schedule(this.#run, this.#intervalMs)
     })
   }

@@ -1,4 +1,4 @@
-// Calls into a store: an ordinary error of a backend becomes one of ours that says where it comes from.
+// Calls a store, and converts an ordinary error of a backend to a PkiError that names the store.
 
 import type { CertificateStore } from '../../ca/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'

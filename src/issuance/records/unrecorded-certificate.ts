@@ -41,7 +41,7 @@ export function unrecordedOf(
     shard: shardNamedIn(certificate, issuer),
     serialNumber: certificate.serialNumber,
     certificate: certificate.der,
-    // One with DNS names alone does not say whose it is: only an administrator revokes it.
+    // A certificate with only DNS names does not identify its holder, so only an administrator can revoke it.
     identity: SpiffeId.parse(uri?.type === 'uri' ? uri.value : authority.trustDomain.idString),
     keyIdentifier: keyIdentifierOf(certificate.publicKey.keyIdentifier),
     notBefore: certificate.notBefore,

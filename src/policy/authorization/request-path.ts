@@ -67,7 +67,7 @@ export function compilePathMatch(text: string): StringTest | string {
   const tail = segments.slice(rest + 1).map((segment) => `/${segment}`)
   const end = tail.join('')
   return (path) => {
-    // What is before {**}, up to the slash after it.
+    // The part before {**}, with the slash at its end.
     const at = offsetOfSegment(path, rest)
     return at !== undefined && head(path.slice(0, at)) && path.slice(at + 1).endsWith(end)
   }

@@ -1,4 +1,4 @@
-// Code and a webhook that run after a policy: they can only narrow or refuse what it allows.
+// Code and a webhook that run after a policy: they can only restrict or refuse the decisions of the policy.
 
 import type { Caller } from '../../auth/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'

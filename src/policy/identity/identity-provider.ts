@@ -1,5 +1,5 @@
-// Who a token is for, and what that identity may do: for services that get tokens by other ways than a
-// header.
+// Determines the identity of a token, and the actions that it may perform, for services that do not get
+// tokens in a header.
 
 import { authenticationError, requireCaller } from '../../auth/index.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from '../../auth/index.ts'

@@ -1,5 +1,4 @@
-// Authenticates a request, decides it, and logs and counts what was refused: what the middleware of every
-// transport does.
+// Authenticates a request, decides about it, and logs and counts refusals: the common part of all middleware.
 
 import { requireCaller } from '../../auth/index.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from '../../auth/index.ts'
@@ -78,7 +77,7 @@ export class RequestGuard {
     facts: Omit<AuthorizationRequest, 'principal' | 'claims'>,
   ): Promise<Judgement> {
     const about = { peer: request.peer?.address, method: facts.method, path: pathOf(facts.path) }
-    // Who has proven an identity in the handshake is the source, whatever its token says.
+    // An identity proven in the handshake is the source, regardless of the token.
     let principal = peerId
     try {
       const caller = await this.#callerOf(request)

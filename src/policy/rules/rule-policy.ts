@@ -183,7 +183,8 @@ class RulePolicy implements IssuancePolicy {
     const timeMs = request.time?.getTime() ?? this.#clock.now()
     if (during?.some((isIn) => isIn(timeMs)) === false)
       return `the time ${new Date(timeMs).toISOString()} is outside the hours of the rule`
-    // Address and claims last, and only where the rule has a condition on them: a replay does not know them.
+    // Address and claims last, and only if the rule has a condition on them, because a replay does not have
+    // them.
     if (networks !== undefined && !comesFrom(request.source, networks, rule.effect === 'deny'))
       return `the source ${request.source ?? '(unknown)'} is outside the networks of the rule`
     const odd = Object.entries(requiredClaims).find(([name, wanted]) => !hasClaim(claims, name, wanted))

@@ -5,7 +5,7 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import { abortable } from '../../internal/turns/waiting.ts'
 import type { Clock } from '../clock.ts'
 
-/** A value, and how long it stays fresh. */
+/** A value, and the time for which it is fresh. */
 export interface LoadedValue<T> {
   readonly value: T
   readonly freshSeconds: number

@@ -23,7 +23,7 @@ export interface DocumentLifetimes {
   readonly maxStaleSeconds?: number
 }
 
-/** Where a document is and how it is read. */
+/** The location and the parser of a document. */
 export interface RemoteDocumentOptions<T> extends DocumentLifetimes {
   readonly url: string
   readonly fetcher: GuardedFetcher

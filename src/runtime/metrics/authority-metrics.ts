@@ -1,4 +1,4 @@
-// Metrics of a CA in operation: Istio's certificate service, what expires, health, its calls and listeners.
+// Metrics of a CA in operation: Istio's certificate service, expiry times, health, calls and listeners.
 
 /** Rows of the table of `metric-names.ts`. */
 export const authorityMetrics = {

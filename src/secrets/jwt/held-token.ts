@@ -3,13 +3,13 @@
 import type { Clock } from '../../runtime/index.ts'
 import type { JwtSvid } from '../../svid/index.ts'
 
-/** On the wall clock and on the monotonic clock: the earlier one counts. */
+/** A time on the wall clock and on the monotonic clock; the earlier one counts. */
 interface Moment {
   readonly wallMs: number
   readonly monotonicMs: number
 }
 
-/** A token and the two moments of its life, counted from now. */
+/** A token with the middle and the end of its validity. */
 export class HeldToken {
   readonly svid: JwtSvid
   readonly #clock: Clock
@@ -26,7 +26,7 @@ export class HeldToken {
     this.#end = after(leftMs)
   }
 
-  /** Whether less than half of its life is over. */
+  /** Whether less than half of its validity has passed. */
   get isYoung(): boolean {
     return !this.#isPast(this.#half)
   }
@@ -36,7 +36,10 @@ export class HeldToken {
     return this.#isPast(this.#end)
   }
 
-  /** Either clock decides: one stops while the machine is suspended, the other may be set back. */
+  /**
+   * Whether a time has passed on either clock: one stops while the machine is suspended, the other may be set
+   * back.
+   */
   #isPast({ wallMs, monotonicMs }: Moment): boolean {
     return this.#clock.now() >= wallMs || this.#clock.monotonic() >= monotonicMs
   }

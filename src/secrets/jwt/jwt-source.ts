@@ -18,7 +18,7 @@ import { backoffMs } from '../renewal/backoff.ts'
 import { HeldToken } from './held-token.ts'
 import { TokenCheck } from './token-check.ts'
 
-/** A request for one token; what was not asked for is absent. @inline */
+/** A request for one token; optional members are absent if not requested. @inline */
 interface TokenRequest {
   readonly audience: string
   readonly id?: SpiffeId
@@ -34,13 +34,13 @@ export interface JwtSourceOptions {
    * `({ audience }) => issueJwtSvid({ id, audience, keyId }, signer)` from a key of this process.
    */
   readonly fetchToken: (request: TokenRequest) => Promise<JwtSvid | string>
-  /** Whose token it must be, where a call does not name an identity: a SPIFFE ID or a matcher. */
+  /** The expected identity of a token if a call does not name one: a SPIFFE ID or a matcher. */
   readonly id?: SpiffeId | SpiffeIdMatcher | string
-  /** With them each token is verified before use, and dropped when its key leaves the bundle. */
+  /** If set, each token is verified before use, and dropped when its key is removed from the bundle. */
   readonly bundles?: BundleSource
   /** How far in the future `exp` may be, in seconds. Default 86,400. */
   readonly maxTtlSeconds?: number
-  /** How many tokens are held; the one used least recently makes room. Default 1,000. */
+  /** Maximum number of stored tokens; above it the least recently used one is removed. Default 1,000. */
   readonly maxTokens?: number | undefined
   /** How long one fetch may take, in seconds, at least 1; then ERR_TIMEOUT. Default 30. */
   readonly timeoutSeconds?: number | undefined
@@ -52,7 +52,7 @@ export interface JwtSourceOptions {
 interface TokenChoice {
   /** The SPIFFE ID in `sub`. */
   readonly id?: SpiffeId | string
-  /** The hint of the identity, where the Workload API gives hints (rule W-12). */
+  /** The hint of the identity, if the Workload API gives hints (rule W-12). */
   readonly hint?: string
   readonly signal?: AbortSignal | undefined
 }
@@ -60,16 +60,16 @@ interface TokenChoice {
 /** Current JWT-SVIDs, by audience. @inline */
 export interface JwtSource extends AsyncDisposable {
   /**
-   * A token for this audience, valid now. Until half of its life is over it comes from memory; then it is
-   * fetched anew, once for all who ask. Where that fails, or takes more than a second, the token that is
-   * still valid is used on.
+   * A token for this audience, valid now. Until half of its validity has passed the stored token is returned;
+   * then a new one is fetched, once for all concurrent calls. If that fails, or takes more than a second, the
+   * stored token is returned while it is valid.
    *
-   * @throws what `fetchToken` throws; ERR_CA_REPLY for a token that is refused; ERR_TIMEOUT;
-   * ERR_LIMIT_EXCEEDED when `maxTokens` are being fetched; ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT,
-   * ERR_SPIFFE_ID_INVALID
+   * @throws the errors of `fetchToken`; ERR_CA_REPLY for a token that is refused; ERR_TIMEOUT;
+   *   ERR_LIMIT_EXCEEDED when `maxTokens` are being fetched; ERR_ABORTED, ERR_CLOSED, ERR_INVALID_ARGUMENT,
+   *   ERR_SPIFFE_ID_INVALID
    */
   token(audience: string, choice?: TokenChoice): Promise<string>
-  /** The same with its claims. @throws as `token` */
+  /** Like `token`, with the claims. @throws as `token` */
   svid(audience: string, choice?: TokenChoice): Promise<JwtSvid>
 }
 
@@ -101,10 +101,10 @@ export function createJwtSource(options: JwtSourceOptions): JwtSource {
 interface Entry {
   held: HeldToken | undefined
   flight: Promise<JwtSvid> | undefined
-  /** From this monotonic time on the fetch under way is not waited for where a token is valid. */
+  /** From this monotonic time on, callers with a valid token do not wait for the fetch in progress. */
   slowMs: number
   failures: number
-  /** Until this monotonic time the last failure is the answer. */
+  /** Until this monotonic time calls get the last failure. */
   retryMs: number
   failure: unknown
 }
@@ -200,8 +200,8 @@ class CachingJwtSource implements JwtSource {
   }
 
   /**
-   * The token that is given without waiting: before half of its life, while a fetch takes long, or while the
-   * last failure is the answer.
+   * The token that is returned without waiting: in the first half of its validity, during a slow fetch, or
+   * after a recent failure.
    *
    * @throws that failure
    */

@@ -1,4 +1,4 @@
-// What a JWT-SVID must be before it is used for an outgoing call.
+// The checks of a JWT-SVID before it is used for an outgoing call.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { Clock } from '../../runtime/index.ts'
@@ -7,9 +7,9 @@ import type { SpiffeId, SpiffeIdMatcher } from '../../spiffe/index.ts'
 import { JwtSvid, verifyJwtSvid } from '../../svid/index.ts'
 import type { BundleSource } from '../../svid/index.ts'
 
-/** What tokens are checked with. */
+/** The expectations for tokens. */
 interface TokenExpectations {
-  /** Whose token it must be where a request does not name an identity. */
+  /** The expected identity if a request does not name one. */
   readonly matchesId: SpiffeIdMatcher | undefined
   readonly bundles: BundleSource | undefined
   readonly maxTtlSeconds: number
@@ -24,7 +24,7 @@ export class TokenCheck {
     this.#expected = expected
   }
 
-  /** The token, verified where there are bundles. @throws ERR_CA_REPLY */
+  /** Checks a token, and verifies it if there are bundles. @throws ERR_CA_REPLY */
   async accept(
     answer: JwtSvid | string,
     { audience, id }: { readonly audience: string; readonly id?: SpiffeId },

@@ -23,29 +23,31 @@ import type { X509Identity, X509Source, X509SourceOptions } from '../x509-source
 
 /** Options of `createX509Sources`. @inline */
 export interface X509SourcesOptions extends Omit<X509SourceOptions, 'ca' | 'id' | 'dnsNames'> {
-  /** The CA as this identity: an impersonating client for instance, or one that has its token. */
+  /**
+   * Returns the client of the CA for this identity, for example one that impersonates it, or one with its
+   * token.
+   */
   readonly caFor: (id: SpiffeId) => CaClient
-  /** How many identities are held; of those not in use the one asked for least recently makes room. */
+  /**
+   * Maximum number of identities; above it the least recently requested one that is not in use is removed.
+   */
   readonly maxIdentities?: number | undefined
-  /** How many requests to CAs are under way at one time. Default 8, as in ztunnel. */
+  /** Maximum number of concurrent requests to CAs. Default 8, as in ztunnel. */
   readonly maxConcurrentRequests?: number | undefined
-  /** After this time without use an identity is forgotten, in seconds. Default 3,600. */
+  /** Time without use after which an identity is removed, in seconds. Default 3,600. */
   readonly idleSeconds?: number | undefined
 }
 
 /** How soon an identity is needed, and for how long the caller waits. @inline */
 interface IdentityDemand {
-  /**
-   * `realtime` (default) for a connection that waits, `warmup` for one that will come. Renewals are
-   * `background`.
-   */
+  /** `realtime` (default) for a waiting connection, `warmup` for a future one. Renewals are `background`. */
   readonly priority?: Priority | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /** The identities of one process, by SPIFFE ID. @inline */
 export interface X509Sources extends AsyncDisposable {
-  /** How many identities are held. */
+  /** The number of stored identities. */
   readonly size: number
   /** The current SVID if it is valid, without waiting; otherwise undefined. Counts as a use. */
   current(id: SpiffeId | string): X509Identity | undefined
@@ -155,7 +157,7 @@ class SourcesById implements X509Sources {
     const entry = this.#entries.peek(key)
     if (entry === undefined) return undefined
     const nowMs = this.#clock.monotonic()
-    // To a second: giving an entry a new place costs several times the look-up.
+    // At most once a second, because moving an entry costs several times the look-up.
     if (nowMs - entry.lastUseMs > 1_000) this.#entries.get(key)
     entry.lastUseMs = nowMs
     return entry.source.valid
@@ -225,7 +227,7 @@ class SourcesById implements X509Sources {
       entry.turn = turn
       return turn.result.finally(() => {
         entry.turn = undefined
-        // What follows is a renewal.
+        // Later requests are renewals.
         entry.priority = 'background'
       })
     }

@@ -1,4 +1,4 @@
-// The bundles that a source was configured with: read at each use, and followed where they tell of changes.
+// The configured bundles of a source, which are read at each use and followed if they report changes.
 
 import type { TrustDomain } from '../../spiffe/index.ts'
 import type { BundleSource, TrustBundle } from '../../svid/index.ts'

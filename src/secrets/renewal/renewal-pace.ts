@@ -26,7 +26,7 @@ export class RenewalPace {
     const interval = this.#intervals.get(holder)
     if (interval === undefined) return
     this.#intervals.delete(holder)
-    // Sums of fractions drift: never below that of nobody.
+    // Sums of fractions drift, so the rate must not fall below 0.
     this.#perMs = this.#intervals.size === 0 ? 0 : Math.max(0, this.#perMs - 1 / interval)
   }
 

@@ -1,4 +1,4 @@
-// The source that renews the X.509-SVID of a workload by itself: when it asks the CA, and what it serves
+// The source that renews the X.509-SVID of a workload: when it calls the CA, and which SVID it provides
 // meanwhile.
 
 import { PkiError } from '../../errors/index.ts'
@@ -182,7 +182,8 @@ export class RenewingX509Source implements X509Source {
     this.#requireOpen()
     this.#failures = 0
     this.#lastError = undefined
-    // Where clocks differ by the validity, a certificate is over when it comes: no request without a pause.
+    // If clocks differ by more than the validity, a certificate is expired when it arrives, so requests must
+    // pause.
     this.#schedule(Math.max(identity.renewAt.getTime(), this.#clock.now() + minRenewalMs))
     this.#metrics.count(metricNames.svidRenewals)
     const { serialNumber, notAfter, notAfterMs } = identity.svid.leaf

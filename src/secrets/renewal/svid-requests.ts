@@ -89,7 +89,7 @@ export class SvidRequests {
     const csr = await buildCertificateRequest(this.#requested, signer)
     const startMs = this.#clock.monotonic()
     this.#metrics.count(metricNames.agentRequests, csrRequest)
-    // Without a deadline one call that never settles would end all renewal, and hold a place of the gate.
+    // Without a deadline, one call that never settles would stop all renewals and keep a place of the gate.
     const deadline = {
       clock: this.#clock,
       deadlineMs: timeoutSeconds * 1000,

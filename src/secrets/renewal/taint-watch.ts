@@ -1,4 +1,4 @@
-// Which certificates are to be renewed because the key of an authority above them is doubted, and when.
+// Which certificates must be renewed because an authority above them is tainted, and when.
 
 import { randomInt } from 'node:crypto'
 import type { Certificate } from '../../x509/index.ts'

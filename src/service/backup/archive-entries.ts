@@ -1,4 +1,4 @@
-// What is inside an archive: a sequence of files, each with its length before it and its SHA-256 behind it.
+// The content of an archive: a sequence of files, each with its length before it and its SHA-256 after it.
 
 import { createHash } from 'node:crypto'
 import type { ArchiveWriter } from './archive-cipher.ts'

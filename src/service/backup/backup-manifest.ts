@@ -1,4 +1,4 @@
-// The first entry of an archive: whose it is, when it was made, and what was in the CA.
+// The first entry of an archive: its CA, its time, and the contents of the CA.
 
 import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { JsonObject, JsonValue } from '../../internal/json.ts'

@@ -1,5 +1,5 @@
 // A backup of a running CA: a copy of the store, made by its own thread while issuance continues, the
-// encrypted key files, and what they belong to, in one encrypted archive.
+// encrypted key files and a manifest, in one encrypted archive.
 
 import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'

@@ -48,7 +48,8 @@ async function removeLeftovers(directory: string, own: string, workerModule: URL
   const parent = dirname(directory)
   const prefix = `${basename(directory)}.restoring-`
   const names = (await readdir(parent)).filter((name) => name.startsWith(prefix))
-  // Also a lock whose folder is gone: the kill came before or after the folder's life.
+  // Also a lock without its folder: the process was killed before it created the folder or after it removed
+  // it.
   const places = new Set(names.flatMap((name) => placePattern.exec(name.slice(prefix.length))?.[1] ?? []))
   for (const place of places) {
     const path = join(parent, `${prefix}${place}`)

@@ -1,4 +1,4 @@
-// What every identity provider does: who a token is for, and what its holder may do.
+// The contract of identity providers: the identity of a token, and the actions that its holder may perform.
 
 import type { Caller } from '../../auth/index.ts'
 import { checkCaller } from '../../auth/internal.ts'

@@ -1,5 +1,4 @@
-// What every remote CA that signs leaves does: exactly the names that were decided, for the key of the
-// request.
+// The contract of remote CAs that sign leaves: exactly the names of the decision, for the key of the request.
 
 import type { RemoteSigner } from '../../ca/index.ts'
 import { SoftwareSigner } from '../../keys/index.ts'

@@ -1,4 +1,5 @@
-// The contract of sources of a workload's state: whole states, told to every listener after each change.
+// The contract of sources of a workload's state: whole states, and a call of every listener after each
+// change.
 
 import { createPublicKey } from 'node:crypto'
 import type { WorkloadSource } from '../../secrets/index.ts'

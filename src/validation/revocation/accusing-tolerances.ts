@@ -1,4 +1,4 @@
-// The leniencies with which a list or response is read that may accuse, but not clear.
+// The tolerances for lists and responses that can show "revoked", but not "good".
 
 import type { Tolerance } from '../../x509/internal.ts'
 

@@ -1,4 +1,4 @@
-// What a certificate, a request, a list and an OCSP response have in common: SIGNED{ToBeSigned}.
+// The common structure of a certificate, a request, a list and an OCSP response: SIGNED{ToBeSigned}.
 
 import { tags, wholeOctetsBitString } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'

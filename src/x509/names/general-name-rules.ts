@@ -1,4 +1,4 @@
-// What the text and the octets of a GeneralName may be (RFC 5280 section 4.2.1.6).
+// The allowed text and octets of a GeneralName (RFC 5280 section 4.2.1.6).
 
 import { PkiError } from '../../errors/index.ts'
 import type { GeneralNameUse } from './general-name.ts'

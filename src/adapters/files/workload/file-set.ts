@@ -102,7 +102,7 @@ export function parseFileCertificate(
 /** The roots of a file; one that cannot be read is left out. @throws ERR_SECRET_FILES where none is left */
 export function parseRoots(texts: FileTexts, file: string): readonly Certificate[] {
   const text = required(texts, file)
-  // The trust domain is for messages alone: the certificates are what is read.
+  // The trust domain is only for messages; this call reads the certificates.
   const { x509Authorities } = inFile(file, () => TrustBundle.fromPem(text, { trustDomain: 'files.invalid' }))
   if (x509Authorities.length > 0) return x509Authorities
   throw new PkiError('ERR_SECRET_FILES', `${file} has no certificate that can be used as a root`)

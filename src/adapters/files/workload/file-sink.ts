@@ -122,7 +122,7 @@ class FollowingSink implements FileSink {
     this.#closed = true
     for (const stop of this.#stops) stop?.()
     await this.#writing
-    // Also of one that the last writing asked for.
+    // Also wait for a write that the last one has started.
     this.#cancelRetry()
   }
 
@@ -150,7 +150,7 @@ class FollowingSink implements FileSink {
     while (this.#wanted !== undefined && !this.#closed) {
       const identity = this.#wanted
       this.#wanted = undefined
-      // What waits to be tried again is older.
+      // A set that waits for a retry is older.
       this.#cancelRetry()
       try {
         await this.#write(identity)

@@ -64,7 +64,7 @@ export class WatchedFiles<T> implements AsyncDisposable {
       })
       return this.#running
     }
-    // What runs may have read before the change that the caller is about.
+    // A read in progress may have started before the change that the caller reports.
     this.#next ??= this.#running.then(() => {
       this.#next = undefined
       return this.reload()
@@ -110,7 +110,7 @@ export class WatchedFiles<T> implements AsyncDisposable {
       ? cause
       : new PkiError('ERR_SECRET_FILES', `${what} cannot be read: ${String(cause)}`, { cause })
     metrics.count(metricNames.fileSecretFailures)
-    // The same at each poll is said once.
+    // A repeated failure is logged once.
     if (error.message !== this.#failure?.message)
       logger.error(
         { files: what, code: error.code, reason: error.message },
@@ -146,7 +146,7 @@ export class WatchedFiles<T> implements AsyncDisposable {
 
   #watchOne(place: string): void {
     const failed = (error: unknown): void => {
-      // Polling notices what no event tells.
+      // Polling detects changes without an event.
       this.#options.metrics.count(metricNames.fileWatcherFailures)
       this.#options.logger.debug({ place, reason: String(error) }, 'directory not watched; it is polled')
       this.#watchers.get(place)?.close()

@@ -1,5 +1,5 @@
 // The handler of Istio's certificate service: how many requests are in progress, how long each may take, and
-// what a caller learns of a failure.
+// which status a caller gets for a failure.
 
 import type { Metadata, ServiceError, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
@@ -45,7 +45,7 @@ import type { CertificateServiceOptions } from './service-options.ts'
 export function certificateServiceHandlers(given: CertificateServiceOptions): UntypedServiceImplementation {
   const options = readOptions('certificateServiceHandlers', given, certificateServiceKinds)
   const { issuance, authenticator, impersonation, maxInFlight, timeoutMs } = options
-  // A copy: who adds a signer later would serve requests that were refused when the server was made.
+  // A copy, so that a signer that is added to the given object later has no effect.
   const signers = Object.freeze({ ...options.signers })
   requireMethod('issuance', issuance, 'issue')
   requireMethod('authenticator', authenticator, 'authenticate')

@@ -85,17 +85,18 @@ export async function listenGrpc(
   const grpc = await loadGrpc(options.grpc)
   const peers = new Map<string, SpiffeId>()
   const tlsServer = identity.secureServer(
-    // The gate knows no calls: at the greatest age it would end those in progress.
+    // The gate has no information about calls: at the maximum age it would end those in progress.
     { authorize, alpn: ['h2'], maxConnectionAgeSeconds: Infinity },
     (socket, peer) => {
       const connection = connectionOf(socket)
-      // Two connections with the same addresses could not be told apart.
+      // Two connections with the same addresses could not be distinguished.
       if (connection === undefined || peers.has(connection)) {
         socket.destroy()
         return
       }
       peers.set(connection, peer.id)
-      // One for each connection, so that one can be drained alone. The credentials are those behind TLS.
+      // One for each connection, so that each can be drained separately. The credentials are those behind
+      // TLS.
       const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
       injectors.add(injector)
       const stopAge = afterSeconds(maxConnectionAgeSeconds, () => injector.drain(lastCallsMs))

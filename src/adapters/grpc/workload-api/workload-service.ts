@@ -98,7 +98,7 @@ class WorkloadService {
     }
     const fail = (error: unknown): void => {
       const known = over
-      end() // also what began after the client had gone
+      end() // also a task that started after the client had disconnected
       if (known) return
       if (!(error instanceof StatusAnswer))
         this.#options.logger.error({ reason: String(error) }, 'a stream of the Workload API failed')

@@ -1,4 +1,4 @@
-// The block-list: its store, and the look-up of what a batch of issuance rests on.
+// The block-list: its store, and the look-up for a batch of intents or outcomes.
 
 import {
   blockColumns,

@@ -41,12 +41,12 @@ export function issuanceStatements(S: string): IssuanceStatements {
     insertIntents: insert(`WHERE ${unblockedSql(S, 'given')}`),
     insertUnrecorded: insert(''),
     known: prepared(`SELECT c.issuer, c.serial_number FROM ${givenSql(ids)} JOIN ${table} c ON ${byId}`),
-    // Locked, so that a revocation that comes now waits for the renewal, or the renewal for it.
+    // Locked, so that a concurrent revocation waits for the renewal, or the renewal waits for it.
     renewed: prepared(
       `SELECT c.issuer, c.serial_number, c.revocation_reason FROM ${givenSql(ids)} ` +
         `JOIN ${table} c ON ${byId} ORDER BY c.serial_number, c.issuer FOR SHARE OF c`,
     ),
-    // `is_checked`: what it renews was looked up and locked, and its blocks were looked up.
+    // `is_checked`: the renewed certificate was read and locked, and the blocks were read.
     settle: prepared(
       `UPDATE ${table} c SET state = CASE WHEN given.is_failed THEN 'failed' ELSE 'issued' END, ` +
         `certificate = ${octetsSql('certificate')}, tbs = CASE WHEN given.is_failed THEN c.tbs END, ` +

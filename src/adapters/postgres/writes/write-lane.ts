@@ -1,5 +1,5 @@
-// Writes of one kind that come together share a transaction: whatever arrives during one commit is in the
-// next.
+// Concurrent writes of one kind share a transaction: writes that arrive during one commit are in the next
+// one.
 
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { isOfValue, storeError } from '../store-errors.ts'
@@ -39,7 +39,7 @@ export class WriteLane<Write, Answer> {
       this.#queue.push({ write, resolve, reject })
       if (this.#isRunning) return
       this.#isRunning = true
-      // What is called in the same turn of the event loop is in the first batch.
+      // All calls in the same turn of the event loop are in the first batch.
       setImmediate(() => void this.#run())
     })
   }

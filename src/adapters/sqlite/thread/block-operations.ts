@@ -1,4 +1,4 @@
-// The block-list inside a transaction: its writes, and the look-up of each intent and outcome.
+// The block-list inside a transaction: its writes, and its look-up for each intent and outcome.
 
 import {
   blockColumns,

@@ -23,7 +23,8 @@ export class FileIdentity {
     try {
       found = identityOf(this.#path)
     } catch {
-      return // the look itself failed, such as in a directory that may not be searched: nothing is known
+      // the check itself failed, for example in a directory without search permission: the state is unknown
+      return
     }
     if (found === this.#opened && found !== undefined) return
     const what = found === undefined ? 'removed' : 'replaced by another file'

@@ -155,6 +155,6 @@ const nodeAgent = Agent.prototype as Agent & { keepSocketAlive(this: Agent, sock
 
 /** The connection options of a request that must be kept, for example a `lookup` that refuses addresses. */
 function transportOf({ lookup, family, hints, localAddress, localPort }: RequestOptions): ConnectionOptions {
-  // Node takes what is undefined as absent.
+  // Node treats undefined as absent.
   return { lookup, family, hints, localAddress, localPort } as ConnectionOptions
 }

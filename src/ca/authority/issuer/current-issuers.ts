@@ -1,5 +1,5 @@
-// The issuers that sign now: which of them signs for a key, and that nobody receives a chain that does not
-// verify.
+// The current issuers: selects the issuer for a key, so that every returned chain verifies with the returned
+// roots.
 
 import { PkiError } from '../../../errors/index.ts'
 import type { Certificate, PublicKey } from '../../../x509/index.ts'

@@ -1,4 +1,4 @@
-// The validity of a leaf: what was asked for, within what the policy allows and the certificates above it.
+// The validity of a leaf: the requested one, limited by the policy and by the certificates above it.
 
 import { PkiError } from '../../../errors/index.ts'
 import { requireCount } from '../../../internal/numbers.ts'

@@ -1,5 +1,5 @@
-// The times of the lists of one CA key: none is before the last list, unless the operator has accepted an
-// earlier clock.
+// The times of the lists of one CA key: no list is earlier than the last one, unless the operator has
+// accepted an earlier clock.
 
 import type { Clock } from '../../../runtime/index.ts'
 import type { Crl } from '../../../x509/index.ts'

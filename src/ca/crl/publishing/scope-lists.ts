@@ -151,7 +151,7 @@ export class ScopeLists {
     const nowMs = wholeSecond(clock.now())
     // RFC 5280 §3.3: an entry stays until it was on a list that was issued after its certificate expired.
     const lookBackMs = Math.min(nowMs - ttlSeconds * 1000, complete?.thisUpdate.getTime() ?? Infinity)
-    // The time of the list is that at which its entries were taken in: none of them is later.
+    // The time of the list is the time when its entries were read, so no entry is later.
     const thisUpdateMs = await this.#table.update(lookBackMs, () => this.#times.now(), turns)
     return { runs: await this.#table.runsOf(shard, turns), lookBackMs, thisUpdateMs }
   }

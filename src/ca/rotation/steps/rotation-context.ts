@@ -1,4 +1,4 @@
-// What the steps of a rotation are given, and the options that only the schedule gives.
+// The dependencies of the steps of a rotation, and the options that only the schedule sets.
 
 import type { KeyAlgorithm, KeyManager } from '../../../keys/index.ts'
 import type { Clock } from '../../../runtime/index.ts'

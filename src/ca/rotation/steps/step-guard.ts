@@ -1,5 +1,5 @@
-// What must hold before a step: everybody has the new root; nobody needs the old one; the next CA lives long
-// enough and its key signs.
+// Checks before a step: relying parties have the new root, none needs the old one, and the next CA is valid
+// long enough and its key signs.
 
 import { PkiError } from '../../../errors/index.ts'
 import type { Certificate } from '../../../x509/index.ts'
@@ -51,7 +51,7 @@ export class StepGuard {
         `activate: relying parties may lack the root of ${next.record.id} until ` +
           `${new Date(readyMs).toISOString()}; the clock says ${new Date(nowMs).toISOString()}`,
       )
-    // A plan has room for one leaf in the last sixth; without a plan, that sixth is all there is.
+    // With a plan, a leaf is not longer than the last sixth; without a plan, only that sixth is required.
     const neededSeconds = Math.min(leafTtlSeconds, Math.floor(caTtlSeconds / 6))
     if (next.certificate.notAfterMs < nowMs + neededSeconds * 1000 - 1000)
       throw new PkiError(

@@ -1,5 +1,5 @@
-// The write of a step: one compare-and-set, with its audit entries and the epoch of the lease; or what it
-// would be.
+// The write of a step: one compare-and-set, with its audit entries and the epoch of the lease, or its changes
+// in a dry run.
 
 import { PkiError } from '../../../errors/index.ts'
 import type { Certificate } from '../../../x509/index.ts'

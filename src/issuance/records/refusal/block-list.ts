@@ -1,4 +1,5 @@
-// The block-list as administrators change it: what gets no further certificate.
+// The block-list, which administrators change: identities, keys and certificates that get no further
+// certificate.
 
 import type { Caller } from '../../../auth/index.ts'
 import type { CaStorage } from '../../../ca/index.ts'

@@ -1,4 +1,4 @@
-// A refusal is told and recorded once, at the end of the method that refuses.
+// Reports and records each refusal once, at the end of the method that refuses.
 
 import type { IssuanceEvents } from '../../events/issuance-events.ts'
 import type { AuditTrail } from '../audit-trail.ts'

@@ -1,4 +1,4 @@
-// What the cases of the contract of key managers check.
+// The checks in the contract of key managers.
 
 import { keyAlgorithmOf, keyAlgorithms } from '../../../keys/internal.ts'
 import type { EncryptedKeyBackup, KeyAlgorithm, KeyManager } from '../../../keys/index.ts'

@@ -1,4 +1,4 @@
-// The contract of a CA storage: its stores, and what is left after it was closed.
+// The contract of a CA storage: its stores, and the data that remain after it was closed.
 
 import { randomBytes, randomUUID } from 'node:crypto'
 import { holds, same } from '../contract-case.ts'

@@ -1,4 +1,5 @@
-// The contract of lease stores: one holder at a time, and an epoch that refuses what earlier holders write.
+// The contract of lease stores: one holder at a time, and an epoch with which writes of earlier holders are
+// refused.
 
 import { randomUUID } from 'node:crypto'
 import type { CaStorage } from '../../../ca/index.ts'
