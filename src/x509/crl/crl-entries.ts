@@ -10,7 +10,7 @@ import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import { RevokedEntryCursor } from './entry-cursor.ts'
 import { CrlIndex } from './entry-index.ts'
-import { serialValue } from './entry-octets.ts'
+import { permanent, serialValue, weightOf } from './entry-octets.ts'
 import { scanEntries } from './entry-scan.ts'
 import type { EntryScan } from './entry-scan.ts'
 import { readEntry, readEntryIssuer } from './revoked-entry.ts'
@@ -64,7 +64,10 @@ export class CrlEntries {
     }
   }
 
-  /** The first entry of a serial number whose issuer `isIssuer` accepts. */
+  /**
+   * The entry of a serial number whose issuer `isIssuer` accepts. Of several, a permanent revocation before a
+   * hold, and a hold before `removeFromCRL`, in any order: nothing in one list lifts what it says.
+   */
   find(
     serial: SerialNumber | Uint8Array,
     isIssuer?: (names: EntryIssuer) => boolean,
@@ -72,7 +75,18 @@ export class CrlEntries {
     const octets = octetsOf(serial)
     const accept = isIssuer && ((offset: number): boolean => isIssuer(this.#issuerAt(offset)))
     const offset = this.#indexNow().find(octets, accept)
-    return offset < 0 ? undefined : this.#read(offset)
+    if (offset < 0) return undefined
+    let found = this.#read(offset)
+    while (weightOf(found.reason) < permanent) {
+      const weight = weightOf(found.reason)
+      const heavier = this.#indexNow().find(
+        octets,
+        (at) => (accept?.(at) ?? true) && weightOf(this.#read(at).reason) > weight,
+      )
+      if (heavier < 0) break
+      found = this.#read(heavier)
+    }
+    return found
   }
 
   /** Whether a serial number is listed, for any issuer; decodes nothing. */

@@ -168,7 +168,8 @@ export class Crl extends CrlExtensions {
   }
 
   /**
-   * The entry of a certificate, by serial number.
+   * The entry of a certificate, by serial number. Of several, a permanent revocation before a hold, and a
+   * hold before `removeFromCRL`.
    *
    * @throws ERR_LIMIT_EXCEEDED for a list that names issuers and has more than 1,024 entries of one serial
    * number

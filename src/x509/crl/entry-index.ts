@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { Turns } from '../../internal/turns/turns.ts'
-import { serialOffset, serialValue } from './entry-octets.ts'
+import { serialOffset, serialValue, weightInPlace } from './entry-octets.ts'
 import type { SerialRange } from './entry-octets.ts'
 import type { EntryScan } from './entry-scan.ts'
 
@@ -20,7 +20,8 @@ export class CrlIndex {
   readonly #mask: number
   readonly #seed: number
   /**
-   * Whether entries of one serial number may have several issuers; otherwise only the first one is found.
+   * Whether entries of one serial number may have several issuers; otherwise the first ones are kept, and the
+   * weightiest.
    */
   readonly #byIssuer: boolean
 
@@ -100,7 +101,12 @@ export class CrlIndex {
       // each lookup would pass all of these entries.
       if (++steps <= longRun) continue
       if (!this.#isSerialAt((this.#slots[slot] as number) - 1, this.#bytes, start, end)) continue
-      if (!this.#byIssuer) return
+      if (!this.#byIssuer) {
+        const stored = (this.#slots[slot] as number) - 1
+        if (weightInPlace(this.#bytes, offset) > weightInPlace(this.#bytes, stored))
+          this.#slots[slot] = offset + 1
+        return
+      }
       if (++same > maxSame)
         throw new PkiError('ERR_LIMIT_EXCEEDED', `more than ${maxSame} CRL entries have one serial number`)
     }

@@ -1,8 +1,9 @@
 // Checks the octets of a CRL entry in place and without exceptions, because a list has up to millions of
 // entries (RFC 5280 §5.1.2.6).
 
-import { tags } from '../../der/index.ts'
+import { DerReader, tags } from '../../der/index.ts'
 import { crlReasons } from '../extensions/revocation-extensions.ts'
+import type { CrlReason } from '../extensions/revocation-extensions.ts'
 
 /**
  * The offset of the serial number's content octets in the content of an entry; -1 if they are not canonical,
@@ -87,6 +88,20 @@ export function isPlainReason(bytes: Uint8Array, start: number, end: number): bo
   return crlReasons[bytes[end - 1] as number] !== undefined
 }
 
+/** How much a reason weighs: `removeFromCRL` 0, `certificateHold` 1, every other 2 (RFC 5280 §5.3.1). */
+export function weightOf(reason: CrlReason): number {
+  return reason === 'removeFromCRL' ? 0 : reason === 'certificateHold' ? 1 : permanent
+}
+
+/** The weight of an entry in place, of which only a plain reason lifts or holds. */
+export function weightInPlace(bytes: Uint8Array, entryOffset: number): number {
+  const entry = new DerReader(bytes, entryOffset)
+  entry.next()
+  const { contentEnd } = entry
+  const isPlain = isPlainReason(bytes, contentEnd - plainReason.length - 1, contentEnd)
+  return isPlain ? weightOf(crlReasons[bytes[contentEnd - 1] as number] as CrlReason) : permanent
+}
+
 /**
  * The position of the serial number's content octets in an entry whose serial number is canonical.
  */
@@ -102,6 +117,8 @@ export function serialOffset(bytes: Uint8Array, entryOffset: number): number {
 export const maxSerialOctets = 127
 /** As many as a certificate may have that is read. */
 const maxValueOctets = 1024
+/** The weight of a revocation that nothing lifts. */
+export const permanent = 2
 const zulu = 0x5a
 /** Indexed by month, from 1. */
 const daysOfMonth = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]

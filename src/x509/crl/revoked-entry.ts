@@ -42,7 +42,9 @@ export function readEntry(
   certificateIssuer: readonly GeneralName[] | undefined,
   tolerances: readonly Tolerance[],
 ): RevokedEntry {
-  const entry = new DerReader(bytes, offset).expect(tags.sequence, 'revokedCertificate').inner()
+  const outer = new DerReader(bytes, offset)
+  outer.next('revokedCertificate')
+  const entry = outer.inner()
   const serial = serialValue(bytes, entry.offset, entry.end) as SerialRange
   const serialNumber = serialNumberFromBytes(bytes.subarray(serial.start, serial.end))
   entry.next('userCertificate')
@@ -69,7 +71,8 @@ export function readEntry(
  */
 export function readEntryIssuer(bytes: Uint8Array, offset: number): readonly GeneralName[] | undefined {
   return ifReadable(() => {
-    const entry = new DerReader(bytes, offset).expect(tags.sequence, 'revokedCertificate')
+    const entry = new DerReader(bytes, offset)
+    entry.next('revokedCertificate')
     const extensions = oddEntryExtensions(bytes, entry.contentStart, entry.contentEnd) ?? []
     const [named, second] = extensions.filter(({ oid }) => oid === oids.certificateIssuer)
     if (named === undefined || second !== undefined) return undefined

@@ -384,3 +384,41 @@ describe('reasons', () => {
     }
   })
 })
+
+describe('several entries of one certificate', () => {
+  const removed = withExtensions(leaf, reason(8))
+  const held = withExtensions(leaf, reason(6))
+  const bare = entry(leaf, date)
+  it.each<readonly [string, readonly Uint8Array[]]>([
+    ['removed and revoked', [removed, withExtensions(leaf, reason(1))]],
+    ['revoked and removed', [withExtensions(leaf, reason(1)), removed]],
+    ['removed and revoked without a reason', [removed, bare]],
+    ['removed and held', [removed, held]],
+    ['removed, held and revoked', [removed, held, bare]],
+    ['removed a hundred times, and revoked', [...Array.from({ length: 100 }, () => removed), bare]],
+    ['removed, and held a hundred times', [removed, ...Array.from({ length: 100 }, () => held)]],
+    [
+      'removed, and revoked with a padded number',
+      [removed, sequence(element(2, Buffer.concat([Buffer.of(0), leaf.serialNumberBytes])), date)],
+    ],
+    ['removed, and revoked by an entry of another type', [removed, Uint8Array.from(bare).fill(0x31, 0, 1)]],
+  ])('%s: nothing in one list lifts what it says', async (_what, entries) => {
+    for (const fields of [{ crlNumber: 2 }, { crlNumber: 2, deltaCrlIndicator: 1 }]) {
+      const list = await listOf({ entries, fields })
+      const base = await makeList(ca, { entries: [] })
+      expect([judged('soft-fail', leaf, base, list), judged('hard-fail', leaf, base, list)]).toEqual([
+        'ERR_REVOKED',
+        'ERR_REVOKED',
+      ])
+    }
+  })
+
+  it('held and revoked: a list past its time accuses for good', async () => {
+    const list = await listOf({ entries: [held, bare], fields: { thisUpdate: at(-3), nextUpdate: at(-2) } })
+    expect(judged('soft-fail', leaf, list)).toBe('ERR_REVOKED')
+  })
+
+  it('of which each is removed: the list clears', async () => {
+    expect(judged('hard-fail', leaf, await listOf({ entries: [removed, removed] }))).toBe('good')
+  })
+})
