@@ -39,7 +39,7 @@ import type { IssuerSettings } from './issuer/issuer.ts'
 import { KnownIssuers } from './issuer/known-issuers.ts'
 import { PreparedToken } from './prepared-token.ts'
 import { RequestProver, throwIfAborted } from './request-prover.ts'
-import { materialKinds, readSigningMaterial } from './signing-material.ts'
+import { copiesOf, materialKinds, readSigningMaterial } from './signing-material.ts'
 import type { ReadMaterial, SigningMaterial } from './signing-material.ts'
 
 /**
@@ -135,19 +135,19 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   get certificate(): Certificate {
-    return this.#issuers.main.certificate
+    return this.#issuers.main.shared.certificate
   }
 
   get chain(): readonly Certificate[] {
-    return this.#issuers.main.chain
+    return this.#issuers.main.shared.chain
   }
 
   chainOf(issuer: KeyIdentifier): readonly Certificate[] | undefined {
-    return this.#known.chainOf(issuer, this.roots)
+    return this.#known.chainOf(issuer, this.#issuers.roots)
   }
 
   get roots(): readonly Certificate[] {
-    return this.#issuers.roots
+    return this.#issuers.sharedRoots
   }
 
   async prepare(
@@ -192,7 +192,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
     // The roots may have changed while the signer worked.
     this.#requireSigning()
     this.#issuers.requireTrusted(issuer)
-    return Object.freeze({ certificate, chain: issuer.chain, roots: this.roots, shortened })
+    return Object.freeze({ certificate, chain: issuer.shared.chain, roots: this.roots, shortened })
   }
 
   async issueCrl(options?: IssueCrlOptions): Promise<Crl> {
@@ -261,7 +261,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   #bundleOf({ roots }: Issuer): TrustBundle {
-    return new TrustBundle(this.trustDomain, { x509Authorities: roots })
+    return new TrustBundle(this.trustDomain, { x509Authorities: copiesOf(roots) })
   }
 }
 

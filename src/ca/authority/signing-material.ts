@@ -110,6 +110,22 @@ function unique(name: string, inputs: readonly CertificateInput[]): Certificate[
   return certificates
 }
 
+/** Copies of certificates; frozen. Octets cannot be frozen: what is handed out is not what is kept. */
+export function copiesOf(certificates: readonly Certificate[]): readonly Certificate[] {
+  return Object.freeze(certificates.map(ownCopy))
+}
+
+/** What a CA hands out of its material. */
+export interface SharedCertificates {
+  readonly certificate: Certificate
+  readonly chain: readonly Certificate[]
+  readonly roots: readonly Certificate[]
+}
+
+export function sharedCopies({ certificate, chain, roots }: SharedCertificates): SharedCertificates {
+  return Object.freeze({ certificate: ownCopy(certificate), chain: copiesOf(chain), roots: copiesOf(roots) })
+}
+
 /** A copy: the CA keeps it, so its octets must not change with a buffer of the caller. */
 function ownCopy(input: CertificateInput): Certificate {
   return Certificate.parse(new Uint8Array(Certificate.from(input).der))

@@ -30,6 +30,11 @@ export class CurrentIssuers {
     return (this.#canary?.issuer ?? this.#issuer).roots
   }
 
+  /** Copies of `roots` to hand out. */
+  get sharedRoots(): readonly Certificate[] {
+    return (this.#canary?.issuer ?? this.#issuer).shared.roots
+  }
+
   /** A key always gets the same issuer, so that its holder does not change the issuer at each renewal. */
   of(publicKey: PublicKey): Issuer {
     const canary = this.#canary

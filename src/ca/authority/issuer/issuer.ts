@@ -31,8 +31,8 @@ import { keyIdentifierOf } from '../../records/certificate-record.ts'
 import type { CertificateWorkers } from '../certificate-workers.ts'
 import type { CertificateContent } from '../issued-certificate.ts'
 import { requireSignature, signChecked, unverified } from '../sign-checked.ts'
-import { checkSigningMaterial } from '../signing-material.ts'
-import type { ReadMaterial } from '../signing-material.ts'
+import { checkSigningMaterial, sharedCopies } from '../signing-material.ts'
+import type { ReadMaterial, SharedCertificates } from '../signing-material.ts'
 import { findCaPath } from './ca-path.ts'
 import type { CaPath } from './ca-path.ts'
 import { LeafValidities } from './leaf-validity.ts'
@@ -58,6 +58,8 @@ export class Issuer {
   readonly roots: readonly Certificate[]
   /** The roots at the end of the chain. */
   readonly anchors: readonly Certificate[]
+  /** Copies to hand out: a holder that writes into them changes nothing that is issued or decided. */
+  readonly shared: SharedCertificates
   readonly #material: ReadMaterial
   readonly #settings: IssuerSettings
   readonly #profile: CertificateProfile
@@ -107,6 +109,7 @@ export class Issuer {
     const { chain, anchors } = this.#findPath(nowMs)
     this.chain = chain
     this.anchors = anchors
+    this.shared = sharedCopies({ certificate, chain, roots })
     const above = [certificate, ...chain]
     this.#validities = new LeafValidities(
       { certificate, chain, anchors },

@@ -22,6 +22,6 @@ export class KnownIssuers {
    */
   chainOf(key: KeyIdentifier, roots: readonly Certificate[]): readonly Certificate[] | undefined {
     const issuer = this.#issuers.get(key)
-    return issuer?.isBelow(roots) === true ? issuer.chain : undefined
+    return issuer?.isBelow(roots) === true ? issuer.shared.chain : undefined
   }
 }
