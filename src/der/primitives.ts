@@ -122,7 +122,8 @@ export function namedBits(reader: DerReader, what: string): number {
 }
 
 /**
- * The same, but trailing zero bits are accepted, as some CAs write keyUsage; at least one bit must be set.
+ * Like `namedBits`, but trailing zero bits are accepted, as some CAs write keyUsage; at least one bit must be
+ * set.
  * @throws ERR_DER
  */
 export function lenientNamedBits(reader: DerReader, what: string): number {

@@ -27,7 +27,7 @@ export interface RegisteredTrustDomain {
   readonly trusted: boolean
 }
 
-/** What has changed. @inline */
+/** A change of the registry. @inline */
 export interface RegistryChange {
   readonly trustDomain: TrustDomain
   /** `bundle`: a new bundle took effect; `removed` and `expired`: the trust domain no longer has a bundle. */

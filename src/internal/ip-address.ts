@@ -61,7 +61,7 @@ export function isInNetwork(address: Uint8Array, { octets, bits }: IpNetwork): b
 }
 
 /**
- * What counts as one source: an IPv4 address, also in IPv6-mapped form; the /64 prefix of an IPv6 address,
+ * The source of an address: an IPv4 address, also in IPv6-mapped form; the /64 prefix of an IPv6 address,
  * since one host often owns all of it; the text itself if it is not an address.
  */
 export function sourceOfAddress(address: string): string {

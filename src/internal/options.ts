@@ -67,7 +67,7 @@ function undefinedGuard(caller: string, key: string): PkiError {
   )
 }
 
-/** What a value is, for messages. A forgotten `await` is the usual reason for a promise. */
+/** The kind of a value, for messages. A forgotten `await` is the usual reason for a promise. */
 export function nameOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (value instanceof Promise) return 'a promise: is an await missing?'

@@ -80,7 +80,7 @@ export function deriveKey(
   })
 }
 
-/** The same, synchronously, with our own cost. */
+/** Derives a key synchronously, with the cost that this package writes. */
 export function deriveKeySync(passphrase: string | Uint8Array, salt: Uint8Array, cost: ScryptCost): Buffer {
   return scryptSync(passphrase, salt, keyOctets, optionsOf(cost))
 }

@@ -213,7 +213,7 @@ function decodeBody(text: string, start: number, end: number, label: string): Ui
   return octets
 }
 
-/** What a text has in place of the requested blocks: other labels, or the encoding that hides them. */
+/** Describes a text without the requested blocks: its other labels, or an encoding of the whole text. */
 export function foundLabels(pem: string | Uint8Array): string {
   const text = textOf(pem, Infinity)
   const labels = new Set<string>()

@@ -11,7 +11,7 @@ import type { RotationResult } from './lifecycle/standing-renewal.ts'
 import type { CertificateReference } from './records/certificate-lookup.ts'
 import type { CertificateStatus } from './records/certificate-status.ts'
 
-/** What `issue` would do. @inline */
+/** The result that `issue` would have. @inline */
 export interface IssuancePlan {
   /** The policy's rule that allows it. */
   readonly rule: string

@@ -30,8 +30,8 @@ export interface CallerIdentityPolicyOptions {
    */
   readonly mayHaveName?: ((name: GeneralName, caller: Caller) => boolean) | undefined
   /**
-   * What happens to a request for more than is allowed: `refuse` it, or `trim`
-   * it and list the cuts in the decision. Default `refuse`.
+   * The handling of a request for more than is allowed: `refuse` it, or `trim` it and list the omitted items
+   * in the decision. Default `refuse`.
    */
   readonly excess?: 'refuse' | 'trim' | undefined
   /**
@@ -42,7 +42,7 @@ export interface CallerIdentityPolicyOptions {
 }
 
 /**
- * A policy that takes identities from authentication alone. Rules: `caller-identity`, `trust-domain`,
+ * A policy that takes identities only from authentication. Rules: `caller-identity`, `trust-domain`,
  * `csr-ca`, `csr-names`, `csr-extensions`.
  *
  * If the subject of the request has a common name, the certificate gets the identity as its common name,
@@ -77,7 +77,7 @@ export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): Issu
   return { decide: (request, caller) => decideByIdentity(settings, request, caller, mayHaveName) }
 }
 
-/** What `callerIdentityPolicy` has read. */
+/** The checked options of `callerIdentityPolicy`. */
 export interface IdentitySettings {
   readonly trustDomain: TrustDomain
   readonly aliases: TrustDomainAliases

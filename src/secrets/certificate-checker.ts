@@ -182,7 +182,7 @@ function examine(
     const why = verdict.rejected[0]?.message ?? 'no path to a root'
     raise('critical', 'root_certificate_error', `peers cannot verify ${svid.id.toString()}: ${why}`)
   }
-  // Of a chain that does not verify the certificates themselves still end.
+  // Without a verified path, the certificates of the chain itself are used, because they also expire.
   const path = verdict.ok ? verdict.path.certificates : svid.certificates
   const first = path.reduce((found, one) => (one.notAfterMs < found.notAfterMs ? one : found))
   const secondsLeft = Math.floor((first.notAfterMs - nowMs) / 1000)

@@ -29,7 +29,7 @@ export interface WorkloadSecretsOptions {
   readonly sources: readonly X509Source[]
   /** Bundles of the own and of federated trust domains; one given here wins over that of a source. */
   readonly bundles?: TrustBundleSet
-  /** Revocation lists, asked for at each change and at `update`. */
+  /** Returns the revocation lists; called at each change and at `update`. */
   readonly crls?: (() => readonly Crl[]) | undefined
   /** Issues one JWT-SVID for an identity of this workload. Default: none are issued. */
   readonly issueJwtSvid?:
@@ -46,9 +46,9 @@ export interface WorkloadSecrets extends SecretSource, WorkloadSource, AsyncDisp
 }
 
 /**
- * What a workload has, from its X.509 sources: for `createSdsServer` and `createWorkloadApiServer`. There is
- * a state as soon as every source has an SVID. The identity of a source that has lost its SVID
- * (`onWithdrawn`) is not in it, nor are the bundles of that source.
+ * Combines the X.509 sources of a workload, for `createSdsServer` and `createWorkloadApiServer`. There is a
+ * state as soon as every source has an SVID. The identity of a source that has lost its SVID (`onWithdrawn`)
+ * is not in it, nor are the bundles of that source.
  *
  * @throws ERR_INVALID_ARGUMENT a missing source, or a value that is not a source
  * @example
@@ -86,7 +86,7 @@ class SourcedSecrets implements WorkloadSecrets {
   readonly #closed = new AbortController()
   readonly #secrets = new StateSecrets(this.#states, this.#closed.signal)
   readonly #stops: readonly ((() => void) | undefined)[]
-  /** Of each source: undefined before its first SVID, null after that was taken back. */
+  /** The identity of each source: undefined before its first SVID, null after a withdrawal. */
   readonly #known: (X509Identity | null | undefined)[]
   readonly fetchJwtSvids?: ((request: JwtSvidRequest) => Promise<readonly JwtSvid[]>) | undefined
 
@@ -201,7 +201,7 @@ function isSource(value: unknown): value is X509Source {
   return typeof onChange === 'function' && typeof bundleFor === 'function'
 }
 
-/** undefined without an SVID: the source tells of the next one. */
+/** undefined without an SVID; the source reports the next one. */
 function currentOf(source: X509Source): X509Identity | undefined {
   try {
     return source.current

@@ -23,7 +23,7 @@ export interface WorkloadIdentity {
 }
 
 /**
- * What a workload has at one moment: the whole of it, never a difference (rule W-6).
+ * The whole state of a workload at one moment, never a difference (rule W-6).
  *
  * @inline
  */
@@ -50,7 +50,7 @@ export interface JwtSvidRequest {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Supplies the state of one workload and tells of each change. */
+/** Supplies the state of one workload and reports each change. */
 export interface WorkloadSource {
   /** The state of this moment; undefined before there is one. */
   readonly state: WorkloadState | undefined
@@ -77,7 +77,10 @@ export function secretOf(state: WorkloadState, name: string): Secret | undefined
   return found === undefined ? undefined : certificateSecret(name, found)
 }
 
-/** Every name but the short ones: each SPIFFE ID of an identity, each trust domain of a bundle. */
+/**
+ * Every name except `default`, `ROOTCA` and `ALL`: the SPIFFE ID of each identity, and the trust domain of
+ * each bundle.
+ */
 export function secretNames({ identities, bundles }: WorkloadState): readonly string[] {
   const names = [
     ...identities.map(({ svid }) => svid.id.toString()),

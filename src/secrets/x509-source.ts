@@ -38,8 +38,8 @@ export interface X509SourceOptions {
   readonly id: SpiffeId | SpiffeIdMatcher | string
   /**
    * Configured authorities: responses of the CA are verified with those of the own trust domain; federated
-   * ones are included in the bundle set. A change takes effect at once, where the source of bundles tells of
-   * it (`onChange`). The bundle of the own trust domain, once configured, is not replaced by a response, also
+   * ones are included in the bundle set. A change takes effect at once, if the source of bundles reports it
+   * (`onChange`). The bundle of the own trust domain, once configured, is not replaced by a response, also
    * after its removal. Default: the roots of each response.
    */
   readonly bundles?: BundleSource
@@ -55,8 +55,8 @@ export interface X509SourceOptions {
   /** When to renew; default half of the validity ± 1 %. */
   readonly renewal?: Partial<RenewalPolicy> | undefined
   /**
-   * Over how long renewals are spread when the CA says that the authority above the certificate is tainted,
-   * in seconds: each source draws its own time. Default 300.
+   * The time over which renewals are spread after the CA reports a taint of the issuing authority, in
+   * seconds: each source chooses a random time. Default 300.
    */
   readonly taintSpreadSeconds?: number | undefined
   /** How far in the future notBefore may be, for clock differences, in seconds. Default 60. */

@@ -143,7 +143,7 @@ export class SpiffeId {
   }
 
   /**
-   * The ID of a trust domain and path segments; each is checked alone, a `/` in one is refused.
+   * The ID of a trust domain and path segments; each is checked separately, and a `/` in one is refused.
    *
    * @throws ERR_SPIFFE_PATH_INVALID, ERR_TRUST_DOMAIN_INVALID, ERR_SPIFFE_ID_INVALID
    */

@@ -127,7 +127,7 @@ export function readBudget(limits: Partial<BudgetLimits>): BudgetLimits {
   return Object.freeze(read)
 }
 
-/** A limit that is undefined by a slip would be the default, which may allow more. */
+/** A limit with the value undefined is refused, because the default may allow more. */
 const limitKinds: OptionKinds<Partial<BudgetLimits>> = {
   maxSignatureChecks: 'guard',
   maxNameComparisons: 'guard',

@@ -130,7 +130,7 @@ class GoogleCasSigner implements CasSigner {
     return Object.freeze({
       certificate,
       chain: Object.freeze(chain.filter((one) => !isSelfSigned(one))),
-      // Of the pool, which may have several CAs, and not of the one that signed.
+      // The roots of the whole pool, which may have several CAs, instead of those of the CA that signed.
       roots: await this.roots(signal),
     })
   }

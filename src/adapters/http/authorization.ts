@@ -143,7 +143,7 @@ function authenticationRequestOf(request: IncomingMessage, signal: AbortSignal):
   const { remoteAddress, remotePort = 0 } = socket
   return {
     transport: 'http',
-    // Of some headers Node keeps only the first: a second one must be seen, so that it is refused.
+    // Node drops repetitions of some headers; a repeated one must be visible, so that it is refused.
     header: (name) => request.headersDistinct[name] ?? [],
     peer: remoteAddress === undefined ? undefined : { address: remoteAddress, port: remotePort },
     get tls() {

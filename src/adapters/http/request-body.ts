@@ -53,7 +53,7 @@ export class RequestBodies {
       }
       let pieces = 0
       const onData = (chunk: Uint8Array): void => {
-        // Of a flood of chunks with an octet each Node would hand over the rest too.
+        // Otherwise Node would also deliver the rest of a flood of chunks with one octet each.
         if (++pieces > maxPieces) request.destroy()
         else if (!arrived.add(chunk)) end(tooLarge(maxBytes))
       }

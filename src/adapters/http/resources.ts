@@ -146,7 +146,7 @@ export class Resources {
 
   #keep(text: string, request: Uint8Array): void {
     if (text.length > maxQuestionLength) return
-    // A copy: V8 keeps the whole URL, whatever its length, for as long as a part of it is in use.
+    // A copy: V8 keeps the whole URL in memory as long as a part of it is in use.
     this.#questions.set(Buffer.from(text, 'latin1').toString('latin1'), request)
   }
 

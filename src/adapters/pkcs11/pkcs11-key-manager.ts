@@ -43,8 +43,8 @@ export type { KeySelector } from './find-keys.ts'
 /** The public half of a key, if the token has only the private half. @inline */
 export interface PublicKeyOption {
   /**
-   * For example `certificate.publicKey` of the CA certificate. Each signature
-   * is verified with it, whatever the value of `checkSignatures`.
+   * For example `certificate.publicKey` of the CA certificate. Each signature is verified with it, for every
+   * value of `checkSignatures`.
    */
   readonly publicKey?: PublicKeyInput | undefined
 }

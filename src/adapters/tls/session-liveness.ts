@@ -1,4 +1,5 @@
-// Dead HTTP/2 connections: Node keeps a session that no longer reads, and never learns that its peer is gone.
+// Dead HTTP/2 connections: Node keeps a session that no longer reads, and does not detect that its peer has
+// disappeared.
 
 import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'

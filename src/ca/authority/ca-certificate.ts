@@ -46,7 +46,7 @@ export interface CaCredential {
   readonly signer: Signer
 }
 
-/** The same, with the certificate in any accepted form. @inline */
+/** A `CaCredential` with the certificate in any accepted form. @inline */
 export interface CaCredentialInput extends Pick<CaCredential, 'signer'> {
   readonly certificate: CertificateInput
 }

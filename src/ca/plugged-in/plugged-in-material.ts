@@ -103,7 +103,7 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   return Object.freeze({ certificate, signer, roots: Object.freeze(roots), chain: Object.freeze(chain) })
 }
 
-/** The same error with the name of the file in front. */
+/** Adds the name of the file to the message of an error. */
 function inFile<Result>(name: string, read: () => Result): Result {
   try {
     return read()

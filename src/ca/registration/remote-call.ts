@@ -6,7 +6,7 @@ import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { JsonObject } from '../../internal/json.ts'
 import type { GuardedFetcher } from '../../runtime/index.ts'
 
-/** What is sent. */
+/** The request to send. */
 export interface RemoteCall {
   /** The name of the CA, for messages. */
   readonly name: string

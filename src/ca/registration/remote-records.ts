@@ -1,4 +1,5 @@
-// The records of certificates that another CA numbers: the intent has a number of ours, the outcome the CA's.
+// The records of certificates that another CA numbers: the intent has a request number, the outcome the CA's
+// serial number.
 
 import { PkiError } from '../../errors/index.ts'
 import { Certificate } from '../../x509/index.ts'

@@ -30,7 +30,8 @@ export function formOfDer(der: Uint8Array): PrivateKeyForm {
     const second = reader.next()
     if (second === tags.octetString) return 'SEC 1'
     if (second === tags.integer) return formOfIntegers(reader, version)
-    if (second !== tags.sequence) throw malformedKey(`tag 0x${second.toString(16)} follows the version`)
+    if (second !== tags.sequence)
+      throw malformedKey(`tag 0x${second.toString(16)} follows the version; expected 0x30, 0x04 or 0x02`)
     // RFC 7292 section 4: a PFX has version 3.
     if (version === 3) throw unsupported('a PKCS#12 archive', 'openssl pkcs12 -nocerts -in OLD -out NEW')
     return 'PKCS#8'

@@ -84,7 +84,7 @@ export class PeerAuthentications {
     return { mode: 'PERMISSIVE', rule: 'default' }
   }
 
-  /** The same; if the port is not known, STRICT if any port is STRICT. */
+  /** Like `modeOf`; if the port is not known, STRICT if any port is STRICT. */
   strictestOf(port: unknown): MutualTlsDecision {
     if (typeof port === 'number') return this.modeOf(port)
     const { workload } = this.#byScope

@@ -18,7 +18,7 @@ export function compileStringMatch(text: string): StringTest | string {
   return (value) => value.startsWith(prefix)
 }
 
-/** The same without regard to the case of letters: for hosts. */
+/** Like `compileStringMatch`, ignoring case, for hosts. */
 export function compileHostMatch(text: string): StringTest | string {
   const test = compileStringMatch(text.toLowerCase())
   return typeof test === 'string' ? test : (value) => test(value.toLowerCase())

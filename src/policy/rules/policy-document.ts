@@ -13,7 +13,7 @@ import type { TimeWindow } from './time-window.ts'
 import { checkTrustDomainRules, keyAlgorithms, oneOf } from './trust-domain-rules.ts'
 import type { TrustDomainRules } from './trust-domain-rules.ts'
 
-/** What a rate limit counts by. */
+/** The subject by which a rate limit counts. */
 type RateLimitScope = 'identity' | 'namespace' | 'caller' | 'source' | 'all'
 
 /** One rule. It applies to every caller with an identity that matches. */
@@ -67,7 +67,7 @@ export interface PolicyDocument extends TrustDomainRules {
   readonly defaultTtlSeconds?: number | undefined
   /** The maximum for every rule. */
   readonly maxTtlSeconds?: number | undefined
-  /** What happens to a request for more than the policy grants. Default `refuse`. */
+  /** The handling of a request for more than the policy grants. Default `refuse`. */
   readonly excess?: 'refuse' | 'trim' | undefined
   readonly rules: readonly PolicyRule[]
 }

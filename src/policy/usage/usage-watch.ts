@@ -30,7 +30,7 @@ export interface UsageAlert {
   readonly identity: string
   /** 0 to 100. */
   readonly score: number
-  /** What the last certificate added to the score, in descending order. */
+  /** The contributions of the last certificate to the score, in descending order. */
   readonly reasons: readonly { readonly reason: UsageReason; readonly risk: number }[]
   readonly at: Date
 }
@@ -58,7 +58,7 @@ export interface UsageWatchOptions {
  * `createIssuanceService({ usage })` calls `record` for each certificate that was issued.
  *
  * The score is a hint for operators and not a policy: an identity with one request an hour from its usual
- * source is never reported, whatever the certificate is used for.
+ * source is never reported, for any use of the certificate.
  *
  * @example
  * ```ts

@@ -187,7 +187,7 @@ class PlatformFetcher implements GuardedFetcher {
     for (let hop = 0; ; hop++) {
       signal.throwIfAborted()
       const { body } = request
-      // The deadline holds whatever events the platform emits, or does not.
+      // The deadline applies regardless of the events of the platform.
       const answer = this.#sender.send({ url, method, headers, body, maxBytes, signal })
       const response = await abortable(answer, signal)
       const { location } = response.headers

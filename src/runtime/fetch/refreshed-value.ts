@@ -18,7 +18,7 @@ export interface RefreshedValueOptions<T> {
   /** Loads it. `signal` is aborted when the owner is closed. */
   readonly load: (signal: AbortSignal) => Promise<LoadedValue<T>>
   readonly clock: Clock
-  /** Minimum time between two loads, in seconds, whatever caused them. */
+  /** Minimum time between any two loads, in seconds. */
   readonly cooldownSeconds: number
   /** While loading fails, how long after its freshness the last value is used, in seconds. */
   readonly maxStaleSeconds: number

@@ -11,7 +11,7 @@ interface Waiting {
   priority: number
 }
 
-/** What waits for its turn; its priority may rise. */
+/** A waiting task, whose priority may increase. */
 export interface Turn<T> {
   readonly result: Promise<T>
   raise(priority: Priority): void

@@ -43,7 +43,7 @@ export class RenewalPace {
   }
 }
 
-/** Of the average. */
+/** Maximum rate relative to the average. */
 const maxRatio = 2
 /** As many as this at once can be chance, and are not a spike. */
 const allowance = 8

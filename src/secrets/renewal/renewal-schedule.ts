@@ -24,9 +24,9 @@ export function checkRenewalPolicy({ ratio, jitter }: RenewalPolicy): void {
 }
 
 /**
- * The wall-clock time in milliseconds at which a certificate is to be renewed. The
- * share counts from the later of notBefore and the receipt, so that a backdated
- * certificate is not renewed early; the point is never after notAfter.
+ * The wall-clock time in milliseconds at which a certificate must be renewed. The share counts from the later
+ * of notBefore and the receipt, so that a backdated certificate is not renewed early; the point is never
+ * after notAfter.
  *
  * @param draw From 0 to 1; set by tests only.
  */

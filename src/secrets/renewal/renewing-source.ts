@@ -57,7 +57,7 @@ const optionKinds: OptionKinds<X509SourceOptions> = {
   metrics: 'optional',
 }
 
-/** What the sources of one process share. */
+/** The objects that the sources of one process share. */
 export interface SharedRenewals {
   readonly queue: RenewalQueue
   readonly pace: RenewalPace

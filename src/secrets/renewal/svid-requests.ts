@@ -126,7 +126,7 @@ function requireOpen(closed: AbortSignal): void {
   if (closed.aborted) throw sourceClosed()
 }
 
-/** What every request asks for. @throws ERR_INVALID_ARGUMENT */
+/** The common fields of every request. @throws ERR_INVALID_ARGUMENT */
 function requestFor(dnsNames: readonly string[] | undefined): Parameters<typeof buildCertificateRequest>[0] {
   if (dnsNames === undefined) return {}
   if (!Array.isArray(dnsNames) || dnsNames.length === 0 || !dnsNames.every(isHostName))

@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto'
 import type { Certificate } from '../../x509/index.ts'
 import type { CaClient } from '../ca-client.ts'
 
-/** Follows what a CA says of its authorities. */
+/** Follows the taints that a CA reports. */
 export class TaintWatch {
   readonly #keys = new Set<string>()
   readonly #stop: (() => void) | undefined

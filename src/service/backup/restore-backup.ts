@@ -1,4 +1,4 @@
-// Makes the directory of a CA from an archive: whole, checked, and under its name only at the end.
+// Creates the directory of a CA from an archive, completely checked before it gets its name.
 
 import { lstat, mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'

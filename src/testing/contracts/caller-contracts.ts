@@ -13,7 +13,7 @@ export interface AuthenticatorContractOptions {
   readonly open: () => Authenticator | Promise<Authenticator>
   /** The parts of a request with a valid credential: `header` or `tls`. */
   readonly valid: Partial<AuthenticationRequest>
-  /** The same for invalid credentials of this kind, at least one. */
+  /** The parts of requests with invalid credentials of this kind, at least one. */
   readonly invalid: readonly Partial<AuthenticationRequest>[]
   /** The SPIFFE IDs of the caller with the valid credential. */
   readonly identities: readonly string[]

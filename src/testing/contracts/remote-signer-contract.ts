@@ -9,7 +9,7 @@ import { buildCertificateRequest, generalName } from '../../x509/index.ts'
 import { holds, refused, same } from './contract-case.ts'
 import type { ContractCase } from './contract-case.ts'
 
-/** What is tested. @inline */
+/** The tested implementation. @inline */
 export interface RemoteSignerContractOptions {
   /** Creates the signer. */
   readonly open: () => RemoteSigner | Promise<RemoteSigner>

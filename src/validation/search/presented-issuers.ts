@@ -39,7 +39,7 @@ export class PresentedIssuers {
         presented.push(candidate)
       } catch (error) {
         rejections.add(rejectionOf(error, undefined), [], 'unread')
-        // Each unreadable one costs an error, whatever its length.
+        // Each unreadable one costs an error, regardless of its length.
         budget.spend('candidates')
       }
     }

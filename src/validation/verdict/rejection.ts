@@ -16,7 +16,7 @@ export interface Rejection {
   readonly message: string
 }
 
-/** Creates a rejection. The message is one line of bounded length, whatever it quotes. */
+/** Creates a rejection. The message is one line of limited length, also if it quotes text. */
 export function reject(
   code: PkiErrorCode,
   rule: string,

@@ -3,12 +3,12 @@
 /** A curve by its name. */
 export type CurveName = 'P-256' | 'P-384' | 'P-521'
 
-/** What encodings need of a curve. */
+/** The parameters of a curve that encodings need. */
 export interface Curve {
   readonly name: CurveName
   readonly oid: string
   readonly bits: number
-  /** Of a coordinate of a point, and of each half of a signature in its fixed form. */
+  /** The length of a coordinate of a point, and of each half of a signature in its fixed form. */
   readonly octets: number
   /** The order of the group, in hexadecimal (SP 800-186 §3.2.1). */
   readonly order: string

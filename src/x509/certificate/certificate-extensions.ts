@@ -55,7 +55,7 @@ export abstract class CertificateExtensions {
   /** Undefined before the first access, where the octets are known to be well-formed. */
   #scanned: Scanned | undefined
   readonly #read: (() => DerReader | undefined) | undefined
-  /** What `extensions` has handed out. */
+  /** The value that `extensions` returned. */
   #extensions: readonly Extension[] | undefined
   /** Decoded values, each at the index of its extension. */
   #decoded: unknown[] | undefined

@@ -26,7 +26,7 @@ export async function parseCrlInTurns(der: Uint8Array, turns: Turns): Promise<Cr
   for (let at = start; at < end;) {
     const stop = endOfSome(der, at, end)
     const scan = scanEntries(der, at, stop, empty.version, noTolerances)
-    // A list of ours has none of them; where they are counted from matters to the whole list.
+    // A list of this CA has none of these; their offsets refer to the whole list.
     const { faults, issuerOffsets, unknownCritical } = scan
     if (faults.length > 0 || issuerOffsets.length > 0 || unknownCritical !== undefined)
       return crlOfScan(der, scanEntries)
@@ -48,7 +48,7 @@ function emptyScan(start: number, end: number): EntryScan {
   return { start, end, count: 0, issuerOffsets: [], unknownCritical: undefined, faults: Object.freeze([]) }
 }
 
-/** What a long list is put together from. @inline */
+/** The parts of a long list. @inline */
 export interface CrlAssembly {
   /** The fields of the TBSCertList around the entries: see `encodeCrlFrame`. */
   readonly frame: { readonly before: Uint8Array; readonly after: Uint8Array }

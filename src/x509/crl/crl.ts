@@ -34,8 +34,8 @@ import type { RevokedEntry } from './revoked-entry.ts'
 export type CrlInput = Crl | Uint8Array | string | RawData
 
 /**
- * The list of octets that nobody else has, whose entries were scanned; set by the class, which alone can
- * make one.
+ * Creates a list from octets without other references, whose entries were scanned; set by the class, because
+ * only the class can create one.
  * @throws as `Crl.parse`
  */
 export let crlOfScan: (der: Uint8Array, scan: typeof scanEntries) => Crl

@@ -49,7 +49,7 @@ export class CrlIndex {
     return index
   }
 
-  /** The same, some thousand entries at a time. @throws as `of` */
+  /** Like `of`, some thousand entries at a time. @throws as `of` */
   static async inTurns(bytes: Uint8Array, scan: EntryScan, turns: Turns): Promise<CrlIndex> {
     const index = new CrlIndex(bytes, scan)
     while (!index.#insertSome(entriesATurn)) await turns.give()

@@ -40,7 +40,7 @@ export interface DistributionPoint {
   readonly crlIssuer: readonly GeneralName[] | undefined
 }
 
-/** What a CRL covers. */
+/** The scope of a CRL. */
 export interface IssuingDistributionPoint {
   readonly name: DistributionPointName | undefined
   readonly onlyContainsUserCerts: boolean

@@ -164,7 +164,7 @@ function encodeBasicConstraintsOf(value: Value<'basicConstraints'>): Uint8Array 
 }
 
 function encodeNameConstraintsOf(value: Value<'nameConstraints'>): Uint8Array {
-  // A list that is undefined by a slip would permit every name, or exclude none.
+  // A list with the value undefined is refused, because it would permit every name, or exclude none.
   const { permitted = [], excluded = [] } = readOptions<Value<'nameConstraints'>>('nameConstraints', value, {
     permitted: 'guard',
     excluded: 'guard',

@@ -95,7 +95,7 @@ export function extensionOf(bytes: Uint8Array, { oid, critical, start, end }: Sc
   return Object.freeze({ oid, critical, value: bytes.subarray(start, end) })
 }
 
-/** Reads the list without a view for each value: few of them are asked for. @throws as `readExtensions` */
+/** Reads the list without a view for each value: few of them are read. @throws as `readExtensions` */
 export function scanExtensions(
   list: DerReader,
   what: string,

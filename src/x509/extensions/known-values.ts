@@ -7,7 +7,7 @@ import type { Tolerance } from '../tolerances.ts'
 
 /** A value that was decoded without a fault and without a tolerance. */
 interface KnownValue {
-  /** A copy: the octets of a certificate are handed out. */
+  /** A copy, because callers can get the octets of a certificate. */
   readonly octets: Uint8Array
   /** Frozen, and without octets: every certificate with this extension has it. */
   readonly value: unknown

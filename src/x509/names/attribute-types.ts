@@ -66,7 +66,7 @@ export function requireAttributeOid(type: string): string {
 /** Type, as short name (`CN`) or object identifier, and text. */
 export type NameAttribute = readonly [type: string, value: string]
 
-/** The same, or with the DER of a value that is not a string. */
+/** A type and its text, or the DER of a value that is not a string. */
 export type EncodableAttribute = readonly [type: string, value: string | Uint8Array]
 
 /**

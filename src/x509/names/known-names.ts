@@ -4,7 +4,7 @@ import { equalBytes } from '../../internal/bytes.ts'
 
 /** A name that was read without a fault and without a tolerance. */
 interface KnownName {
-  /** A copy: the octets of a certificate are handed out. */
+  /** A copy, because callers can get the octets of a certificate. */
   readonly octets: Uint8Array
   readonly comparisonKey: string
 }

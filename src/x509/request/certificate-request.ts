@@ -86,7 +86,7 @@ export class CertificateRequest extends CertificateExtensions {
 
   /**
    * Parses a copy of DER; the signature is not checked, see `verify`. The values of attributes other than the
-   * extension request are read when they are asked for.
+   * extension request are decoded on first use.
    *
    * @throws ERR_CSR_TOO_LARGE above 64 KiB, ERR_CSR_MALFORMED, ERR_DER, ERR_EXTENSION_DUPLICATE,
    *   ERR_OID_INVALID, ERR_INVALID_ARGUMENT if not given octets

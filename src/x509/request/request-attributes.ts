@@ -26,7 +26,7 @@ export interface RequestAttribute {
   readonly values: readonly Uint8Array[]
 }
 
-/** An attribute as found: the octets of its SET of values are not read before they are asked for. */
+/** An attribute as found: the octets of its SET of values are decoded on first use. */
 export interface FoundAttribute {
   readonly type: string
   /** The content of the SET; not advanced. */

@@ -99,7 +99,7 @@ export function parseFileCertificate(
   return { certificates, privateKey, svid: svidOf(certificates) }
 }
 
-/** The roots of a file; one that cannot be read is left out. @throws ERR_SECRET_FILES where none is left */
+/** The roots of a file; one that cannot be read is skipped. @throws ERR_SECRET_FILES if none can be read */
 export function parseRoots(texts: FileTexts, file: string): readonly Certificate[] {
   const text = required(texts, file)
   // The trust domain is only for messages; this call reads the certificates.

@@ -161,7 +161,7 @@ interface ConnectionInfo {
 
 /**
  * Both ends: the address of the client alone is not enough, because it may connect to two ports of the server
- * from one port of its own.
+ * from one of its ports.
  */
 function connectionOf({
   localAddress,
@@ -174,7 +174,10 @@ function connectionOf({
     : `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`
 }
 
-/** Of an interceptor's call, or of a handler's, which keeps that one in `call` (grpc-js 1.14). */
+/**
+ * The ends of the connection of an interceptor's call, or of a handler's call, which has the former in `call`
+ * (grpc-js 1.14).
+ */
 function infoOf(given: object): ConnectionInfo {
   type Intercepted = { getConnectionInfo?(): ConnectionInfo }
   const found = given as Intercepted & { readonly call?: Intercepted }

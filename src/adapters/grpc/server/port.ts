@@ -82,7 +82,7 @@ function tlsServerOf({ context, requestCertificate }: NonNullable<PortOptions['t
 
 /**
  * Begins the handshake of one connection. Node emits its outcome on the server that it was given: here a view
- * of the server, for this connection alone.
+ * of the server, for this connection only.
  */
 function startTls(admission: Admission, server: TlsServer, connection: Connection): void {
   let isSecure = false
@@ -96,7 +96,7 @@ function startTls(admission: Admission, server: TlsServer, connection: Connectio
   }
   const { maxHandshakeBytes } = admission.limits
   const { requestCert } = server as TlsServer & { readonly requestCert: boolean }
-  // Without a certificate of the client, a handshake costs the same whatever the client sends.
+  // Without a certificate of the client, the cost of a handshake does not depend on the data of the client.
   const below =
     requestCert && maxHandshakeBytes < opensslMaxChainBytes
       ? new BoundedHandshake(connection.socket, {

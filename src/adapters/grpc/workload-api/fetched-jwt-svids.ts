@@ -51,8 +51,9 @@ export class FetchedJwtSvids {
   }
 
   /**
-   * The same with the codes of `WorkloadSource`, so that a server of this source answers PERMISSION_DENIED.
-   * After UNAVAILABLE its client would try again. @throws ERR_POLICY_DENIED, and what `fetch` throws
+   * Like `fetch`, with the error codes of `WorkloadSource`, so that a server of this source answers
+   * PERMISSION_DENIED. After UNAVAILABLE its client would try again. @throws ERR_POLICY_DENIED, and the
+   * errors of `fetch`
    */
   async fetchAsSource(request: JwtSvidRequest): Promise<readonly JwtSvid[]> {
     try {

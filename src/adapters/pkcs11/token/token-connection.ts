@@ -16,7 +16,7 @@ import type { Token, TokenSession } from './token.ts'
  */
 export type TokenHealth = 'ready' | 'unavailable' | 'pin-refused' | 'closed'
 
-/** What an operation receives: an exclusive session, and a function that starts a call on it. */
+/** An operation; it receives an exclusive session, and a function that starts a call on it. */
 export type Operation<T> = (session: TokenSession, cryptoki: Cryptoki) => Promise<T>
 
 /** How one operation is run. */

@@ -160,8 +160,8 @@ function migrate(
 }
 
 /**
- * Leases that were acquired by a later clock would last until that time, and nobody has one while the file is
- * being opened. @throws ERR_STORE_CLOCK
+ * Leases that were acquired by a later clock would last until that time, and no process holds one while the
+ * file is being opened. @throws ERR_STORE_CLOCK
  */
 function checkClock(database: Database, { nowMs, acceptEarlierClock }: StoreSetup): void {
   const latestMs = Number(database.value(`SELECT value FROM counters WHERE name = 'clock_ms'`))

@@ -1,5 +1,5 @@
-// Compares a list with the one before it: which entries may be removed, and which have changed (RFC 5280
-// §3.3, §5.2.4).
+// Compares a list with its predecessor: which entries may be removed, and which have changed (RFC 5280 §3.3,
+// §5.2.4).
 
 import { PkiError } from '../../../errors/index.ts'
 import type { Turns } from '../../../internal/turns/turns.ts'

@@ -17,7 +17,7 @@ export interface AttestorContractOptions {
   readonly open: () => Attestor | Promise<Attestor>
   /** The parts of the calls of known callers, such as `header` or `peer`, at least one. */
   readonly known: readonly Partial<AuthenticationRequest>[]
-  /** The same for callers without an identity here, at least one. */
+  /** The parts of the calls of callers without an identity here, at least one. */
   readonly unknown: readonly Partial<AuthenticationRequest>[]
 }
 

@@ -41,7 +41,7 @@ export function createListReader(given: ListInputs, onIgnoredList: OnIgnored): (
 
 /**
  * Reads each list once. Octets are copied, because the checker keeps them after the call. A list that is
- * refused for its form alone is reported as ignored, and still accuses.
+ * refused only for its form is reported as ignored, but its revocations still count.
  */
 function readLists(
   inputs: readonly CrlInput[],

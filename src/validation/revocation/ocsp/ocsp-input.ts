@@ -77,7 +77,7 @@ function readAnswer(input: OcspResponseInput, formFaults: FormFaults): BasicOcsp
   }
 }
 
-/** A response that is refused for its form alone can revoke, but cannot show a good status. */
+/** A response that is refused only for its form can revoke, but cannot show a good status. */
 function readToAccuse(octets: Uint8Array): BasicOcspResponse[] {
   try {
     const answer = readAnswerToAccuse(octets, accusingTolerances)

@@ -56,7 +56,7 @@ export function responderFault(
   return { answer: unknown(rule, faults.isEmpty ? noResponder : faults.join(', ')), mayAccuse }
 }
 
-/** Whether a responder is refused for a rule of the profile alone: it is current and not revoked. */
+/** Whether a responder is refused only for a rule of the profile: it is current and not revoked. */
 function breaksProfileAlone(responder: Certificate, { code }: Rejection, query: RevocationQuery): boolean {
   return code === 'ERR_PATH_PROFILE' && query.verifyAuthority(responder, 'ocsp', 'path') === undefined
 }
