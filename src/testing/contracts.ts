@@ -123,7 +123,7 @@ export const contracts: {
     trustDomain: 'required',
     change: 'optional',
   }),
-  CaClient: suite('CaClient', caClientContract, { ...open, request: 'optional' }),
+  CaClient: suite('CaClient', caClientContract, { ...open, request: 'optional', taint: 'optional' }),
   CaStorage: suite('CaStorage', caStorageContract, ofStorage),
   CertificateStore: suite('CertificateStore', certificateStoreContract, ofStorage),
   Clock: suite('Clock', clockContract, { ...open, advance: 'optional' }),
@@ -178,6 +178,7 @@ export const contracts: {
   UpstreamAuthority: suite('UpstreamAuthority', upstreamAuthorityContract, {
     ...open,
     trustDomain: 'required',
+    changeRoots: 'optional',
   }),
   WorkloadSource: suite('WorkloadSource', workloadSourceContract, { ...open, change: 'required' }),
 })

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { isPkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
+import { systemClock } from '../../runtime/index.ts'
 
 /** One case: it passes when `run` resolves. */
 export interface ContractCase {
@@ -44,6 +45,17 @@ export async function refused(
       ? 'the call succeeded'
       : `it failed with ${found instanceof Error ? found.message : typeof found}`
   throw new Error(`expected ${wanted.join(' or ')}; ${text}`, { cause: found })
+}
+
+/**
+ * Waits until the condition is true, ten seconds at most: for what an implementation does after a call has
+ * returned.
+ */
+export async function eventually(condition: () => boolean, otherwise: string): Promise<void> {
+  for (let turn = 0; !condition(); turn++) {
+    holds(turn < 1000, otherwise)
+    await new Promise<void>((resolve) => systemClock.schedule(resolve, 10, { keepAlive: true }))
+  }
 }
 
 /** Attempts to change a returned object; the exception of a frozen object is expected. */

@@ -6,7 +6,8 @@ import { SoftwareSigner } from '../../keys/index.ts'
 import type { CaClient, SecretSource } from '../../secrets/index.ts'
 import { verifyPath } from '../../validation/index.ts'
 import { CertificateRequest, buildCertificateRequest } from '../../x509/index.ts'
-import { holds, refused, same } from './contract-case.ts'
+import type { Certificate } from '../../x509/index.ts'
+import { eventually, holds, refused, same } from './contract-case.ts'
 import type { ContractCase } from './contract-case.ts'
 
 /** The tested implementation. @inline */
@@ -15,10 +16,19 @@ export interface CaClientContractOptions {
   readonly open: () => CaClient | Promise<CaClient>
   /** Required content of a request, if the CA has requirements. Default: empty. */
   readonly request?: Parameters<typeof buildCertificateRequest>[0] | undefined
+  /**
+   * Taints an authority of the CA of this client, and returns its certificate. Without it the suite only
+   * subscribes with `onTaint`.
+   */
+  readonly taint?: ((client: CaClient) => Certificate | Promise<Certificate>) | undefined
 }
 
 /** The cases of `CaClient`. */
-export function caClientContract({ open, request = {} }: CaClientContractOptions): readonly ContractCase[] {
+export function caClientContract({
+  open,
+  request = {},
+  taint,
+}: CaClientContractOptions): readonly ContractCase[] {
   const newRequest = async (): Promise<CertificateRequest> =>
     buildCertificateRequest(request, await SoftwareSigner.generate('P-256'))
   return [
@@ -61,7 +71,32 @@ export function caClientContract({ open, request = {} }: CaClientContractOptions
         )
       },
     },
+    {
+      name: 'onTaint: calls every listener with the tainted authority, until it is stopped',
+      run: async () => onTaintKept(await open(), taint),
+    },
   ]
+}
+
+/** A client that does not learn of taints has no `onTaint`. */
+async function onTaintKept(client: CaClient, taint: CaClientContractOptions['taint']): Promise<void> {
+  if (client.onTaint === undefined) {
+    holds(taint === undefined, 'the client has no onTaint, but the suite has the option taint')
+    return
+  }
+  const told: readonly Certificate[][] = [[], [], []]
+  const stops = told.map((list) => client.onTaint?.((authority) => void list.push(authority)))
+  for (const stop of stops) holds(typeof stop === 'function', 'onTaint returned no function')
+  stops[1]?.()
+  stops[1]?.()
+  if (taint !== undefined) {
+    same(told.flat().length, 0, 'calls before an authority is tainted')
+    const tainted = await taint(client)
+    const isTold = (at: number): boolean => told[at]?.some((one) => one.equals(tainted)) === true
+    await eventually(() => isTold(0) && isTold(2), 'a listener was not called with the tainted authority')
+    same(told[1]?.length, 0, 'calls of a stopped listener')
+  }
+  for (const stop of stops) stop?.()
 }
 
 /** The tested implementation. @inline */

@@ -7,7 +7,7 @@ import { systemClock } from '../../runtime/index.ts'
 import { TrustDomain } from '../../spiffe/index.ts'
 import { verifyPath } from '../../validation/index.ts'
 import { CertificateRequest, buildCertificateRequest, generalName } from '../../x509/index.ts'
-import { holds, refused, same } from './contract-case.ts'
+import { eventually, holds, refused, same } from './contract-case.ts'
 import type { ContractCase } from './contract-case.ts'
 
 /** The tested implementation. @inline */
@@ -16,6 +16,8 @@ export interface UpstreamAuthorityContractOptions {
   readonly open: () => UpstreamAuthority | Promise<UpstreamAuthority>
   /** The trust domain of its intermediates. */
   readonly trustDomain: TrustDomain | string
+  /** Changes the roots of the upstream. Without it the suite only subscribes with `watchRoots`. */
+  readonly changeRoots?: ((upstream: UpstreamAuthority) => void | Promise<void>) | undefined
 }
 
 /** The cases of `UpstreamAuthority`. */
@@ -85,7 +87,44 @@ export function upstreamAuthorityContract(
         await refused('ERR_ABORTED', () => upstream.roots(signal))
       },
     },
+    {
+      name: 'watchRoots: calls every listener after a change of the roots, until it is stopped',
+      run: async () => watchRootsKept(await open(), options.changeRoots),
+    },
   ]
+}
+
+/** The roots of an upstream without `watchRoots` are polled. */
+async function watchRootsKept(
+  upstream: UpstreamAuthority,
+  changeRoots: UpstreamAuthorityContractOptions['changeRoots'],
+): Promise<void> {
+  if (upstream.watchRoots === undefined) {
+    holds(
+      changeRoots === undefined,
+      'the upstream has no watchRoots, but the suite has the option changeRoots',
+    )
+    return
+  }
+  const pems = async (): Promise<string> =>
+    (await upstream.roots())
+      .map((root) => root.toPem())
+      .sort()
+      .join()
+  const calls = [0, 0, 0]
+  const stops = calls.map((_, at) => upstream.watchRoots?.(() => void (calls[at] = (calls[at] ?? 0) + 1)))
+  for (const stop of stops) holds(typeof stop === 'function', 'watchRoots returned no function')
+  stops[1]?.()
+  stops[1]?.()
+  if (changeRoots !== undefined) {
+    same(calls, [0, 0, 0], 'calls before a change of the roots')
+    const before = await pems()
+    await changeRoots(upstream)
+    await eventually(() => calls[0] !== 0 && calls[2] !== 0, 'a listener was not called after a change')
+    holds((await pems()) !== before, 'the roots are those of before the change')
+    same(calls[1], 0, 'calls of a stopped listener')
+  }
+  for (const stop of stops) stop?.()
 }
 
 async function requestOf(trustDomain: TrustDomain): Promise<CertificateRequest> {

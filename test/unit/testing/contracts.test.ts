@@ -11,20 +11,24 @@ import { createTileDirectory } from '../../../src/adapters/files/index.ts'
 import { ApiKeyAuthenticator } from '../../../src/auth/index.ts'
 import type { Authenticator } from '../../../src/auth/index.ts'
 import { createLocalUpstream, createMemoryStorage } from '../../../src/ca/index.ts'
-import type { CaStorage, CertificateStore } from '../../../src/ca/index.ts'
+import type { CaStorage, CertificateStore, UpstreamAuthority } from '../../../src/ca/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { Authorizer, callerIdentityPolicy, createIdentityProvider } from '../../../src/policy/index.ts'
 import { systemClock } from '../../../src/runtime/index.ts'
 import { PkiError } from '../../../src/errors/index.ts'
+import { createIssuanceService } from '../../../src/issuance/index.ts'
 import { localCaClient } from '../../../src/secrets/index.ts'
-import type { Secret, SecretSource } from '../../../src/secrets/index.ts'
+import type { CaClient, Secret, SecretSource } from '../../../src/secrets/index.ts'
 import { TrustBundleSet } from '../../../src/svid/index.ts'
 import { FakeClock, contracts } from '../../../src/testing/index.ts'
 import type { ContractCase } from '../../../src/testing/index.ts'
 import { createCrlChecker } from '../../../src/validation/index.ts'
+import type { Certificate } from '../../../src/x509/index.ts'
 import { deferred } from '../../support/deferred.ts'
 import { alice, bearerTokens, orderPolicies, shop } from '../../support/bearer.ts'
 import { failingCases, itKeeps } from '../../support/contract.ts'
+import { testRotation } from '../../support/rotation.ts'
+import type { TestRotation } from '../../support/rotation.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../support/pki.ts'
 
 const pki = await testPki()
@@ -164,6 +168,80 @@ const kept: Readonly<Record<string, readonly ContractCase[]>> = {
 describe.each(Object.entries(kept))('%s', (_name, cases) => {
   itKeeps(cases)
 })
+
+/** A CA with a second authority beside the first. */
+const rotation = async (): Promise<TestRotation> => {
+  const test = await testRotation()
+  await test.rotating.prepareNext()
+  await test.rotating.publish()
+  test.clock.advance(17 * 60_000)
+  return test
+}
+const [tainted, rooted] = [await rotation(), await testRotation()]
+const taintableService = createIssuanceService({
+  authority: tainted.rotating.authority,
+  clock: tainted.clock,
+  pruneIntervalSeconds: Infinity,
+})
+const taintable = localCaClient(taintableService, callerOf(), tainted.rotating)
+const taint = async (): Promise<Certificate> => {
+  const { certificate } = tainted.rotating.authority
+  await tainted.rotating.taint('ca-1')
+  return certificate
+}
+const changeRoots = async (): Promise<void> => {
+  await rooted.rotating.prepareNext()
+  await rooted.rotating.publish()
+}
+const upstream = rooted.rotating.asUpstream()
+/** Their clock is not that of the other cases. */
+const watching = (cases: readonly ContractCase[]): readonly ContractCase[] =>
+  cases.filter(({ name }) => /^(?:onTaint|watchRoots)/.test(name))
+
+describe('a CA that rotates', () => {
+  itKeeps([
+    ...watching(contracts.CaClient({ open: () => taintable, taint })),
+    ...watching(
+      contracts.UpstreamAuthority({ open: () => upstream, trustDomain: 'example.org', changeRoots }),
+    ),
+  ])
+})
+
+it('a client that tells of no taint, of another, or without an end, fails its case', async () => {
+  const noop = (): void => undefined
+  const clients: CaClient[] = [
+    { issue: async () => good },
+    { issue: async () => good, onTaint: () => undefined as unknown as () => void },
+    { issue: async () => good, onTaint: (listener) => (listener(pki.root), noop) },
+  ]
+  for (const client of clients) {
+    const cases = watching(contracts.CaClient({ open: () => client, taint: () => pki.root }))
+    expect(await failingCases(cases)).toHaveLength(1)
+  }
+})
+
+it('an upstream that tells of no change, or of one that is none, fails its case', async () => {
+  const noop = (): void => undefined
+  const local = createLocalUpstream({ trustDomain: 'example.org', ca: upstreamCa })
+  let heard = noop
+  const upstreams: UpstreamAuthority[] = [
+    local,
+    { ...local, watchRoots: () => undefined as unknown as () => void },
+    { ...local, watchRoots: (listener) => (listener(), noop) },
+    { ...local, watchRoots: (listener) => ((heard = both(heard, listener)), noop) },
+  ]
+  for (const one of upstreams) {
+    const given = { open: () => one, trustDomain: 'example.org', changeRoots: () => heard() }
+    expect(await failingCases(watching(contracts.UpstreamAuthority(given)))).toHaveLength(1)
+  }
+})
+
+function both(first: () => void, second: () => void): () => void {
+  return () => {
+    first()
+    second()
+  }
+}
 
 const everybody: Authenticator = { name: 'all', authenticate: async () => callerOf() }
 const isDeaf = { check: () => undefined }
