@@ -1,8 +1,11 @@
 // Receipts: proof that an entry is in the log, verified with only the key of the log.
 
 import { PkiError } from '../errors/index.ts'
+import { requireOctets } from '../internal/bytes.ts'
+import { nameOf } from '../internal/options.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { leafHash, verifyInclusion } from './merkle-tree.ts'
+import { requireNoteKey } from './signed-note.ts'
 import type { NoteKey } from './signed-note.ts'
 
 /** Proves, with only the key of the log, that an entry is in the log. */
@@ -30,9 +33,16 @@ export function verifyAuditReceipt(
   key: NoteKey,
   witnesses: readonly NoteKey[] = [],
 ): void {
-  const checkpoint = readCheckpoint(receipt.checkpoint, key, witnesses)
-  const { index, proof } = receipt
-  if (!Number.isSafeInteger(index) || index < 0 || !Array.isArray(proof) || proof.length > 64)
+  requireOctets(entry, 'the entry')
+  if (!Array.isArray(witnesses))
+    throw new PkiError('ERR_INVALID_ARGUMENT', `expected an array of witnesses, found ${nameOf(witnesses)}`)
+  for (const one of [key, ...(witnesses as readonly NoteKey[])]) requireNoteKey(one)
+  // The receipt is of the peer.
+  const { index, proof, checkpoint: note } = Object(receipt) as AuditReceipt
+  if (typeof note !== 'string')
+    throw new PkiError('ERR_AUDIT_LOG', 'the receipt is malformed: expected a checkpoint of text')
+  const checkpoint = readCheckpoint(note, key, witnesses)
+  if (!Number.isSafeInteger(index) || index < 0 || !isProof(proof))
     throw new PkiError(
       'ERR_AUDIT_LOG',
       'the receipt is malformed: expected an integer index from 0 on, and at most 64 hashes',
@@ -42,4 +52,9 @@ export function verifyAuditReceipt(
       'ERR_AUDIT_LOG',
       `the receipt does not prove entry ${index} of the log ${checkpoint.origin} at size ${checkpoint.size}`,
     )
+}
+
+/** An inclusion proof of a tree of at most 2^64 entries: hashes. */
+function isProof(proof: unknown): boolean {
+  return Array.isArray(proof) && proof.length <= 64 && proof.every((hash) => hash instanceof Uint8Array)
 }

@@ -4,6 +4,7 @@
 import { PkiError } from '../errors/index.ts'
 import { formatJson, isJsonObject, parseJson } from '../internal/json.ts'
 import type { JsonObject, JsonValue } from '../internal/json.ts'
+import { nameOf } from '../internal/options.ts'
 import { maxEntryBytes } from './tiles.ts'
 
 /** The kind of event. */
@@ -36,9 +37,15 @@ export interface AuditRecord {
  * @throws ERR_LIMIT_EXCEEDED longer than 65,535 octets; ERR_TIME_INVALID for an invalid date
  */
 export function encodeAuditRecord(record: AuditRecord): Uint8Array {
-  if (Number.isNaN(record.time.getTime()))
+  const { time } = Object(record) as Partial<AuditRecord>
+  if (!(time instanceof Date))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `an audit record must have a Date as time, found ${nameOf(time)}`,
+    )
+  if (Number.isNaN(time.getTime()))
     throw new PkiError('ERR_TIME_INVALID', 'the time of an audit record is an invalid date')
-  const json = { ...record, v: 1, time: record.time.toISOString() } as unknown as JsonObject
+  const json = { ...record, v: 1, time: time.toISOString() } as unknown as JsonObject
   const octets = Buffer.from(formatJson(sorted(json)))
   if (octets.length > maxEntryBytes)
     throw new PkiError(

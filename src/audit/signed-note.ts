@@ -4,6 +4,7 @@ import { createHash, createPublicKey, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
 import { decodeBase64, encodeBase64, equalBytes, toHex } from '../internal/bytes.ts'
+import { nameOf } from '../internal/options.ts'
 import type { PublicKey } from '../x509/index.ts'
 import type { Signer } from '../x509/index.ts'
 
@@ -48,13 +49,28 @@ export function noteKeyOf(name: string, key: PublicKey, type: NoteSignatureType 
   return noteKey(name, type, key.subjectPublicKey)
 }
 
+/** A key that `parseNoteKey` or the log made. @throws ERR_INVALID_ARGUMENT */
+export function requireNoteKey(key: NoteKey): NoteKey {
+  const { name, type, id, publicKey } = Object(key) as Partial<NoteKey>
+  const isKey =
+    typeof name === 'string' &&
+    Object.hasOwn(typeOctets, type ?? '') &&
+    id instanceof Uint8Array &&
+    publicKey instanceof Uint8Array
+  if (isKey) return key
+  throw new PkiError('ERR_INVALID_ARGUMENT', `expected the key of a log or witness, found ${nameOf(key)}`)
+}
+
 /** The key as one line in the format of Go's `note.NewVerifier`: `name+hex key id+base64 of type and key`. */
-export function formatNoteKey({ name, type, id, publicKey }: NoteKey): string {
+export function formatNoteKey(key: NoteKey): string {
+  const { name, type, id, publicKey } = requireNoteKey(key)
   return `${name}+${toHex(id)}+${encodeBase64(Buffer.concat([Uint8Array.of(typeOctets[type]), publicKey]))}`
 }
 
 /** Parses the output of `formatNoteKey`. @throws ERR_NOTE_INVALID */
 export function parseNoteKey(line: string): NoteKey {
+  if (typeof line !== 'string')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `a note key must be a string, found ${nameOf(line)}`)
   const [, name = '', id = '', data = ''] =
     /^([^+\s]{1,256})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,64})$/.exec(line) ?? []
   if (name === '') throw invalid('expected a note key of the form name+8 hexadecimal digits+base64', line)

@@ -1,6 +1,6 @@
 // Combinators for authenticators: any of several, all of several, one audience only, one use only.
 
-import { readOptions } from '../internal/options.ts'
+import { nameOf, readOptions } from '../internal/options.ts'
 import { isPkiError, PkiError } from '../errors/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from './authenticator.ts'
@@ -48,7 +48,12 @@ interface AllOfOptions {
  * @throws ERR_INVALID_ARGUMENT for fewer than two, or two of one name
  */
 export function allOf(authenticators: readonly Authenticator[], options: AllOfOptions = {}): Authenticator {
-  const all = authenticators.map((one) => requireAuthenticator('allOf', one))
+  if (!Array.isArray(authenticators))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `allOf: expected an array of authenticators, found ${nameOf(authenticators)}`,
+    )
+  const all = (authenticators as readonly Authenticator[]).map((one) => requireAuthenticator('allOf', one))
   const { binding } = readOptions<AllOfOptions>('allOf', options, { binding: 'optional' })
   if (all.length < 2 || new Set(all.map(({ name }) => name)).size < all.length)
     throw new PkiError(

@@ -22,8 +22,14 @@ export class PkiError<Code extends PkiErrorCode = PkiErrorCode> extends Error {
   readonly code: Code
 
   constructor(code: Code, message: string, options?: PkiErrorOptions) {
+    const text: unknown = message
     super(
-      message.length > maxMessageLength ? shorten(message) : message,
+      // A hook that throws an error without a message must not replace it by a TypeError.
+      typeof text !== 'string'
+        ? `no message (${typeof text})`
+        : text.length > maxMessageLength
+          ? shorten(text)
+          : text,
       options?.cause === undefined ? undefined : { cause: options.cause },
     )
     this.code = code

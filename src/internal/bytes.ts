@@ -6,8 +6,20 @@ import { nameOf } from './options.ts'
 
 /** The value, if it is a Uint8Array. @throws ERR_INVALID_ARGUMENT for any other type */
 export function requireOctets(octets: Uint8Array, what: string): Uint8Array {
-  if (octets instanceof Uint8Array) return octets
+  if (octets instanceof Uint8Array) {
+    if (octets.length === 0) refuseDetached(octets, what)
+    return octets
+  }
   throw new PkiError('ERR_INVALID_ARGUMENT', `${what} must be a Uint8Array, found ${nameOf(octets)}`)
+}
+
+/** Octets whose buffer went to another thread are empty, and every copy of them is a TypeError. */
+function refuseDetached(octets: Uint8Array, what: string): void {
+  try {
+    new Uint8Array(octets)
+  } catch (cause) {
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${what}: its ArrayBuffer was transferred`, { cause })
+  }
 }
 
 /** Whether both hold the same octets. Not constant-time: do not use it for secrets. */

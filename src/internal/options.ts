@@ -35,7 +35,7 @@ export function readOptions<Options extends object>(
   kinds: OptionKinds<Options>,
 ): Readonly<Options> {
   const given: unknown = options === undefined ? {} : options
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || given instanceof Promise) {
+  if (typeof given !== 'object' || given === null || isOfAnotherKind(given)) {
     throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: options must be an object, found ${nameOf(given)}`)
   }
   const read: Record<string, unknown> = {}
@@ -52,12 +52,39 @@ export function readOptions<Options extends object>(
     if (value !== undefined) read[key] = value
     else if (kind === 'guard') throw undefinedGuard(caller, key)
   }
+  if (Object.getPrototypeOf(given) !== Object.prototype) readAccessors(caller, given, kinds, read)
   for (const key in kinds) {
     if (kinds[key] === 'required' && read[key] === undefined) {
       throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: the option ${key} is required`)
     }
   }
   return Object.freeze(read) as Readonly<Options>
+}
+
+/**
+ * Values of the platform that have no enumerable keys, so that each option would be absent: a Map of options
+ * would mean the defaults, without a word.
+ */
+function isOfAnotherKind(given: object): boolean {
+  if (Object.getPrototypeOf(given) === Object.prototype) return false
+  return Array.isArray(given) || ArrayBuffer.isView(given) || otherKinds.some((kind) => given instanceof kind)
+}
+
+const otherKinds = [Promise, Map, Set, WeakMap, WeakSet, Date, RegExp, Error, ArrayBuffer, SharedArrayBuffer]
+
+/** Reads what enumeration does not show: accessors of a class, and inherited ones that are not enumerable. */
+function readAccessors(
+  caller: string,
+  given: object,
+  kinds: Readonly<Record<string, string>>,
+  read: Record<string, unknown>,
+): void {
+  for (const key in kinds) {
+    if (Object.hasOwn(read, key) || !(key in given)) continue
+    const value = (given as Record<string, unknown>)[key]
+    if (value !== undefined) read[key] = value
+    else if (kinds[key] === 'guard') throw undefinedGuard(caller, key)
+  }
 }
 
 function undefinedGuard(caller: string, key: string): PkiError {
@@ -71,5 +98,20 @@ function undefinedGuard(caller: string, key: string): PkiError {
 export function nameOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (value instanceof Promise) return 'a promise: is an await missing?'
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+  if (Array.isArray(value)) return 'an array'
+  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
+  return typeof value === 'object' && tag !== 'Object' ? `a ${tag}` : `a ${typeof value}`
+}
+
+/** An iterable of objects; text and octets are iterable too, but never meant. @throws ERR_INVALID_ARGUMENT */
+export function requireIterable<T>(what: string, list: Iterable<T>): Iterable<T> {
+  const isList =
+    typeof list === 'object' &&
+    !ArrayBuffer.isView(list) &&
+    typeof (Object(list) as Partial<Iterable<T>>)[Symbol.iterator] === 'function'
+  if (isList) return list
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    `${what}: expected an array or another iterable, found ${nameOf(list)}`,
+  )
 }

@@ -2,7 +2,7 @@
 // blocks and text around blocks are skipped.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
-import { decodeBase64Lines, encodeBase64Lines } from './bytes.ts'
+import { decodeBase64Lines, encodeBase64Lines, requireOctets } from './bytes.ts'
 
 /** One block: its label and octets. */
 export interface PemBlock {
@@ -128,6 +128,7 @@ export function encodePem(label: string, der: Uint8Array): string {
 
 /** Whether bytes look like text with a PEM block, not DER. */
 export function looksLikePem(bytes: Uint8Array): boolean {
+  requireOctets(bytes, 'the input')
   // 30 and a length of several octets: the second octet does not occur in text.
   if (bytes[0] === 0x30 && (bytes[1] ?? 0) >= 0x80) return false
   const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -147,8 +148,7 @@ interface Mark {
 
 /** Octets as latin-1: an octet above 7F becomes a character outside the PEM alphabet. */
 function textOf(pem: string | Uint8Array, maxLength: number): string {
-  if (typeof pem !== 'string' && !(pem instanceof Uint8Array))
-    throw new PkiError('ERR_INVALID_ARGUMENT', `PEM must be a string or octets, found a ${typeof pem}`)
+  if (typeof pem !== 'string') requireOctets(pem, 'PEM')
   if (pem.length > maxLength)
     throw new PkiError(
       'ERR_LIMIT_EXCEEDED',

@@ -1,6 +1,6 @@
 // Key algorithms with their signature algorithms, and the syntax of key ids.
 
-import { readOptions } from '../internal/options.ts'
+import { nameOf, readOptions } from '../internal/options.ts'
 import { KeyObject, generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import { PkiError } from '../errors/index.ts'
@@ -70,10 +70,11 @@ export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
 
 /** The name as a `KeyAlgorithm`. @throws ERR_KEY_UNSUPPORTED for an unknown name */
 export function requireKeyAlgorithm(name: string): KeyAlgorithm {
-  if (isKeyAlgorithm(name)) return name
+  const text = typeof name === 'string' ? name : nameOf(name)
+  if (typeof name === 'string' && isKeyAlgorithm(name)) return name
   throw new PkiError(
     'ERR_KEY_UNSUPPORTED',
-    `unknown key algorithm ${name}; expected one of ${Object.keys(keyAlgorithms).join(', ')}`,
+    `unknown key algorithm ${text}; expected one of ${Object.keys(keyAlgorithms).join(', ')}`,
   )
 }
 

@@ -1,6 +1,9 @@
 // The Clock contract and the system clock: the only code in `src` that reads
 // the wall clock or creates timers.
 
+import { PkiError } from '../errors/index.ts'
+import { nameOf } from '../internal/options.ts'
+
 /** Wall time, monotonic time and timers. Tests pass a fake one. */
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch. */
@@ -24,6 +27,11 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   schedule(callback, delayMs, options = {}) {
+    // A timer would throw it later, where nobody catches it.
+    if (typeof callback !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', `the callback of a timer is ${nameOf(callback)}`)
+    if (typeof delayMs !== 'number' || Number.isNaN(delayMs))
+      throw new PkiError('ERR_INVALID_ARGUMENT', `the delay of a timer is ${String(delayMs)}`)
     // setTimeout overflows above 2^31-1 ms and would fire at once: wait in steps.
     let timer: NodeJS.Timeout
     const arm = (remaining: number): void => {

@@ -40,7 +40,8 @@ export const istio: {
    */
   trustDomain(text: string): TrustDomain
 } = Object.freeze({
-  spiffeId({ trustDomain, namespace, serviceAccount }: Parameters<typeof istio.spiffeId>[0]) {
+  spiffeId(identity: Parameters<typeof istio.spiffeId>[0]) {
+    const { trustDomain, namespace, serviceAccount } = Object(identity) as typeof identity
     return SpiffeId.fromSegments(trustDomain, ['ns', namespace, 'sa', serviceAccount])
   },
 

@@ -1,6 +1,7 @@
 // Matchers: predicates over SPIFFE IDs, used to authorise a peer.
 
 import { PkiError } from '../errors/index.ts'
+import { requireIterable } from '../internal/options.ts'
 import { pathFormError, splitSpiffePath, SpiffeId } from './spiffe-id.ts'
 import { TrustDomain } from './trust-domain.ts'
 
@@ -66,7 +67,7 @@ export const match: {
 
   oneOf(ids: Iterable<SpiffeId | string>) {
     const wanted = new Set<string>()
-    for (const id of ids) wanted.add(SpiffeId.from(id).toString())
+    for (const id of requireIterable('match.oneOf', ids)) wanted.add(SpiffeId.from(id).toString())
     return matcher(wanted.size === 0 ? 'no SPIFFE ID' : `one of ${[...wanted].join(', ')}`, (found) =>
       wanted.has(found.toString()),
     )
@@ -91,6 +92,8 @@ export const match: {
   },
 
   require(id: SpiffeId, wanted: SpiffeIdMatcher) {
+    if (!(id instanceof SpiffeId) || typeof wanted !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'match.require: expected a SpiffeId and a matcher')
     // Only the literal `true` accepts: a promise, returned by an async function given by mistake, is truthy.
     if ((wanted(id) as unknown) === true) return id
     throw new PkiError(

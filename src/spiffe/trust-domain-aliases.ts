@@ -1,6 +1,7 @@
 // Several names for one trust domain, as after the rename of a mesh (Istio's trustDomainAliases).
 
 import { PkiError } from '../errors/index.ts'
+import { requireIterable } from '../internal/options.ts'
 import type { SpiffeId } from './spiffe-id.ts'
 import { TrustDomain } from './trust-domain.ts'
 
@@ -21,7 +22,7 @@ export class TrustDomainAliases {
    */
   constructor(trustDomain: TrustDomain | string, aliases: Iterable<TrustDomain | string> = []) {
     this.trustDomain = TrustDomain.from(trustDomain)
-    for (const alias of aliases) {
+    for (const alias of requireIterable('aliases', aliases)) {
       const parsed = TrustDomain.from(alias)
       if (!parsed.equals(this.trustDomain)) this.#aliases.set(parsed.name, parsed)
       if (this.#aliases.size > maxAliases) {

@@ -1,6 +1,7 @@
 // The name of a trust domain: SPIFFE-ID.md section 2.1.
 
 import { inspect } from 'node:util'
+import { PkiError } from '../errors/index.ts'
 import {
   fault,
   grammarError,
@@ -68,6 +69,8 @@ export class TrustDomain {
 
   /** Orders by UTF-16 units of the name; for `sort`. */
   static readonly compare: (left: TrustDomain, right: TrustDomain) => number = (left, right) => {
+    if (!(left instanceof TrustDomain) || !(right instanceof TrustDomain))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'TrustDomain.compare: expected two of TrustDomain')
     if (left.name === right.name) return 0
     return left.name < right.name ? -1 : 1
   }

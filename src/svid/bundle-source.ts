@@ -1,6 +1,7 @@
 // The source of trust bundles for verification: the contract, and the mutable set that rotation updates.
 
 import { PkiError } from '../errors/index.ts'
+import { requireIterable } from '../internal/options.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import type { TrustBundle } from './trust-bundle.ts'
 
@@ -157,14 +158,14 @@ export function requireBundle(trustDomain: TrustDomain, source: BundleSource): T
   )
 }
 
-function requireTrustBundle(bundle: TrustBundle): TrustBundle {
+export function requireTrustBundle(bundle: TrustBundle): TrustBundle {
   if ((Object(bundle) as Partial<TrustBundle>).trustDomain instanceof TrustDomain) return bundle
   throw new PkiError('ERR_INVALID_ARGUMENT', 'expected a TrustBundle')
 }
 
 function index(bundles: Iterable<TrustBundle>): ReadonlyMap<string, TrustBundle> {
   const byName = new Map<string, TrustBundle>()
-  for (const bundle of bundles) {
+  for (const bundle of requireIterable('bundles', bundles)) {
     const { name } = requireTrustBundle(bundle).trustDomain
     if (byName.has(name)) throw new PkiError('ERR_BUNDLE_DUPLICATE', `two trust bundles of ${name} (B-7)`)
     byName.set(name, bundle)

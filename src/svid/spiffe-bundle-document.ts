@@ -9,6 +9,7 @@ import { TrustDomain } from '../spiffe/index.ts'
 import type { IgnoredKey } from './bundle-authorities.ts'
 import { readKeys } from './bundle-keys.ts'
 import type { KeysWithoutUse } from './bundle-keys.ts'
+import { requireTrustBundle } from './bundle-source.ts'
 import { jwkOfPublicKey } from './jwt/jwt-authority.ts'
 import { TrustBundle } from './trust-bundle.ts'
 
@@ -71,7 +72,7 @@ export interface FormatBundleOptions {
  * @throws ERR_KEY_UNSUPPORTED an authority's key has no JWK form; ERR_INVALID_ARGUMENT
  */
 export function formatSpiffeBundle(bundle: TrustBundle, options: FormatBundleOptions = {}): string {
-  return formatJson(spiffeBundleObject(bundle, { refreshHint: true }), indentOf(options))
+  return formatJson(spiffeBundleObject(requireTrustBundle(bundle), { refreshHint: true }), indentOf(options))
 }
 
 /** A bundle from JSON that was parsed with big integers. */

@@ -231,7 +231,7 @@ export function verifyX509Svid(
   chain: readonly CertificateInput[],
   options: X509SvidValidatorOptions & X509SvidCallOptions,
 ): X509SvidVerdict {
-  const { receipt, ...others } = options
+  const { receipt, ...others } = Object(options) as typeof options
   return new X509SvidValidator(others).verify(chain, receipt === undefined ? none : { receipt })
 }
 

@@ -1,6 +1,8 @@
 // The certificates that the peer of a TLS connection sent.
 
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
+import { PkiError } from '../errors/index.ts'
+import { nameOf } from '../internal/options.ts'
 import { Certificate } from './certificate/certificate.ts'
 
 /**
@@ -11,6 +13,11 @@ import { Certificate } from './certificate/certificate.ts'
  * @throws as `Certificate.parse`, for a certificate that OpenSSL accepts and strict DER forbids
  */
 export function peerCertificates(socket: Pick<TLSSocket, 'getPeerCertificate'>, limit = 11): Certificate[] {
+  if (typeof (Object(socket) as Partial<TLSSocket>).getPeerCertificate !== 'function')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `peerCertificates: expected a TLSSocket, found ${nameOf(socket)}`,
+    )
   const chain: Certificate[] = []
   let current: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true)
   while (current?.raw !== undefined && chain.length < limit) {

@@ -91,7 +91,8 @@ export function peerOf(socket: object): TlsPeerIdentity | undefined {
 
 /** The socket behind the Proxy of an HTTP/2 session; any other is its own. */
 export function realSocketOf(socket: object): object {
-  return (socket as { readonly [behindProxy]?: object })[behindProxy] ?? socket
+  // Middleware passes what a framework calls a socket: undefined for a request without one.
+  return (Object(socket) as { readonly [behindProxy]?: object })[behindProxy] ?? socket
 }
 
 function asPkiError(error: unknown): PkiError {

@@ -5,6 +5,7 @@ import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
+import { nameOf } from '../options.ts'
 
 /**
  * The texts of those named files that exist. Kubernetes writes each generation of a volume into a separate
@@ -20,6 +21,12 @@ export async function readMountedFiles(
   names: readonly string[],
   code: PkiErrorCode,
 ): Promise<Readonly<Record<string, string>>> {
+  // An empty text would be the working directory.
+  if (typeof directory !== 'string' || directory === '')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `the directory must be a text that is not empty, found ${nameOf(directory)}`,
+    )
   for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const generation = await generationOf(directory)
     if (generation !== undefined) {

@@ -186,7 +186,7 @@ export class JwtAuthority {
    * @throws ERR_JWK_INVALID, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
    */
   static fromJwk(jwk: JwkMembers): JwtAuthority {
-    const { kid, alg } = jwk
+    const { kid, alg } = Object(jwk) as JwkMembers
     if (typeof kid !== 'string') throw new PkiError('ERR_JWK_INVALID', 'the JWK has no kid (J-12)')
     const operations = jwk['key_ops']
     // RFC 7517 §4.3: `key_ops` restricts the operations of a key.

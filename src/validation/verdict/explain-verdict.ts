@@ -1,5 +1,7 @@
 // A verdict as text: the tried paths, and the fault of each with its clause and its certificate.
 
+import { PkiError } from '../../errors/index.ts'
+import { nameOf } from '../../internal/options.ts'
 import type { Certificate } from '../../x509/index.ts'
 import { describeCertificate } from './describe-certificate.ts'
 import { printable, shortened } from './rejection.ts'
@@ -11,6 +13,7 @@ import type { Spent, Verdict } from './verdict.ts'
  * characters at most, the text about 64 KiB.
  */
 export function explainVerdict(verdict: Verdict): string {
+  requireVerdict(verdict)
   // Many paths contain the same certificates.
   const described = new Map<Certificate, string>()
   const chain = (path: readonly Certificate[], atFault?: Certificate): string[] =>
@@ -53,3 +56,9 @@ function spending(spent: Spent): string {
 }
 
 const maxTextLength = 64 * 1024
+
+function requireVerdict(verdict: Verdict): void {
+  const { ok, path, rejected } = Object(verdict) as { ok?: unknown; path?: unknown; rejected?: unknown }
+  if (ok === true ? path !== undefined : ok === false && Array.isArray(rejected)) return
+  throw new PkiError('ERR_INVALID_ARGUMENT', `explainVerdict: expected a verdict, found ${nameOf(verdict)}`)
+}

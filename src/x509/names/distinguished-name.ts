@@ -167,5 +167,6 @@ export class DistinguishedName {
 }
 
 function isListOf(list: unknown, isOne: (value: unknown) => boolean): boolean {
-  return Array.isArray(list) && list.every(isOne)
+  // `every` passes over the holes of a sparse array; `Array.from` fills them.
+  return Array.isArray(list) && Array.from(list as unknown[]).every(isOne)
 }

@@ -1,5 +1,7 @@
 // GeneralName of every kind (RFC 5280 sections 4.2.1.6 and 4.2.1.7).
 
+import { PkiError } from '../../errors/index.ts'
+import { nameOf } from '../../internal/options.ts'
 import type { DistinguishedName } from './distinguished-name.ts'
 import { formatIpAddress, ipAddressOctets } from './ip-address.ts'
 
@@ -39,10 +41,16 @@ export const generalName: {
   uri: (value: string) => Object.freeze({ type: 'uri', value }),
   email: (value: string) => Object.freeze({ type: 'email', value }),
   ip(text: string) {
+    if (typeof text !== 'string')
+      throw new PkiError('ERR_NAME_INVALID', `an IP address must be a text, found ${nameOf(text)}`)
     const address = ipAddressOctets(text)
     return Object.freeze({ type: 'ip', address, value: formatIpAddress(address) })
   },
-  format: (name: GeneralName) => formatGeneralName(name),
+  format(name: GeneralName) {
+    const isName = typeof name === 'object' && (name as unknown) !== null
+    if (!isName) throw new PkiError('ERR_INVALID_ARGUMENT', `expected a GeneralName, found ${nameOf(name)}`)
+    return formatGeneralName(name)
+  },
 })
 
 /** One line of text: `DNS:web.example`, `URI:spiffe://td/x`, `IP:10.0.0.1`. */

@@ -5,7 +5,7 @@ import { contextConstructed, explicit, readWhole, sequence, tags } from '../../d
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { requireOctets } from '../../internal/bytes.ts'
-import { readOptions } from '../../internal/options.ts'
+import { nameOf, readOptions } from '../../internal/options.ts'
 import { encodeExtension } from '../extensions/extension.ts'
 import type { Extension } from '../extensions/extension.ts'
 import { noTolerances, readParseOptions } from '../tolerances.ts'
@@ -88,6 +88,9 @@ export class OcspRequest {
         `the request has ${count} certificates; expected 1 to ${maxCertificates}`,
       )
     }
+    for (const id of certificateIds)
+      if (!(id instanceof OcspCertificateId))
+        throw new PkiError('ERR_INVALID_ARGUMENT', `expected an OcspCertificateId, found ${nameOf(id)}`)
     const read = readOptions<OcspRequestOptions>('OcspRequest.of', options, { nonce: 'guard' })
     const nonce = read.nonce === true ? randomBytes(32) : read.nonce === false ? undefined : read.nonce
     const extensions =

@@ -49,4 +49,33 @@ describe('readOptions', () => {
   ])('refuses %s', (_, options) => {
     expect(() => read(options)).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
+
+  test.each<[string, unknown]>([
+    ['a Map', new Map([['id', 'x']])],
+    ['a Set', new Set(['id'])],
+    ['octets', new Uint8Array(0)],
+    ['a Date', new Date(0)],
+    ['an Error', new Error('id')],
+    ['a promise', Promise.resolve({ name: 'a' })],
+  ])('refuses %s, whose keys would all be absent', (_, options) => {
+    const open: OptionKinds<{ readonly id?: string }> = { id: 'guard' }
+    expect(() => readOptions('f', options as { id?: string }, open)).toThrow(code('ERR_INVALID_ARGUMENT'))
+  })
+
+  test('reads the accessors of a class, which enumeration does not show', () => {
+    class Settings {
+      readonly #peer: string | undefined
+      constructor(peer: string | undefined) {
+        this.#peer = peer
+      }
+      get name(): string {
+        return 'a'
+      }
+      get id(): string | undefined {
+        return this.#peer
+      }
+    }
+    expect(read(new Settings('x'))).toEqual({ name: 'a', id: 'x' })
+    expect(() => read(new Settings(undefined))).toThrow(/the option id is present but undefined/)
+  })
 })
