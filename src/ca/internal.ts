@@ -1,5 +1,5 @@
-// The second face of ca, for storage adapters only: how records, lists and
-// authorities become rows, and the refusals in common.
+// Exports of ca for storage adapters only: the conversion of records, lists and authorities to rows, and the
+// common errors.
 export { cursorAfterChange, readCertificateQuery, readRevocationsQuery } from './records/certificate-query.ts'
 export {
   readFencedOptions,

@@ -255,7 +255,7 @@ function fault(label: string, what: string, cause?: unknown): PkiError {
 
 /**
  * Whether an offset is at the start of a line. A byte order mark before it (as text, or as latin-1 octets)
- * does not count as text, on any line: files that begin with one are put together.
+ * does not count as text, on any line: because files that begin with one may be concatenated.
  */
 function startsLine(text: string, at: number): boolean {
   if (followsLineEnd(text, at) || (text[at - 1] === '\uFEFF' && followsLineEnd(text, at - 1))) return true

@@ -26,7 +26,7 @@ import { upstreamAuthorityContract } from './contracts/upstream-contract.ts'
 import { workloadSourceContract } from './contracts/workload-source-contract.ts'
 import { bundleSourceContract, revocationCheckerContract } from './contracts/trust-contracts.ts'
 
-/** The suite with its options read: a misspelt option would leave out cases. */
+/** The suite with its options read: a misspelt option would omit cases. */
 function suite<Options extends object>(
   name: string,
   cases: (options: Options) => readonly ContractCase[],

@@ -1,4 +1,4 @@
-// Bounds the octets of answers that clients have not taken.
+// Limits the memory of responses that clients have not read.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 

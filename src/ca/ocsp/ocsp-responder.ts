@@ -112,7 +112,10 @@ export class OcspResponder {
     return question
   }
 
-  /** One response is signed by the delegate of one CA key: all certificates must be of that key, and few. */
+  /**
+   * One response is signed by the delegate of one CA key: all certificates of the request must be of that
+   * key, and their number is limited.
+   */
   #keyFor({ certificateIds }: OcspQuestion): ResponderKey | undefined {
     if (certificateIds.length > maxCertificates) return undefined
     for (const key of this.#keys.values()) if (certificateIds.every((id) => key.isIssuerOf(id))) return key

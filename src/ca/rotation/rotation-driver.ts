@@ -81,7 +81,7 @@ export class RotationDriver {
     try {
       return await this.#steps.revoke(id as string, options)
     } catch (error) {
-      // A leaf was found that lives longer than planned: it is looked at again.
+      // A leaf is valid longer than planned: the next run checks again.
       if (isPkiError(error, 'ERR_ROTATION_EARLY')) return undefined
       throw error
     }

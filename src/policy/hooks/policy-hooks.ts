@@ -137,7 +137,7 @@ function cut(
   if (gone.some(({ type }) => type === 'uri')) throw unreadable(rule, 'withoutNames contains the SPIFFE ID')
   if (without.size > 0) throw unreadable(rule, 'withoutNames contains a name that is not in the decision')
   const shorter = limit < (content.maxTtlSeconds ?? Infinity)
-  const trimmed = gone.map((name) => `${formatGeneralName(name)} left out by ${rule}`)
+  const trimmed = gone.map((name) => `${formatGeneralName(name)} omitted by ${rule}`)
   if (shorter) trimmed.push(`validity: at most ${limit} s by ${rule}`)
   return {
     ...decision,

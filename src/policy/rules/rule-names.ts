@@ -40,7 +40,7 @@ export function withoutSpiffeId(
   if (subjectAltName.length === 0)
     return refuse(rule.name, 'the request asks for none of the DNS names of the rule')
   const cut = csr.subjectAltName?.some(({ type }) => type === 'uri')
-    ? [`the SPIFFE ID is left out by ${rule.name}`]
+    ? [`the SPIFFE ID is omitted by ${rule.name}`]
     : []
   // A common name would be the identity.
   const names = { ...content, subject: undefined, subjectAltName }

@@ -95,7 +95,7 @@ export function decideByTrustDomain(
   const excess = excessUsages(rules, csr)
   if (excess.length > 0 && !trim)
     return refuse('key-usages', 'ERR_CSR_EXTENSION', `the request asks for ${excess.join(', ')}`)
-  const trimmed = excess.map((usage) => `${usage} is left out`)
+  const trimmed = excess.map((usage) => `${usage} is omitted`)
   const revokesRenewed = rules.revocation?.onRenewal === 'revoke'
   return {
     ...decision,

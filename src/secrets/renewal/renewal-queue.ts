@@ -83,7 +83,7 @@ export class RenewalQueue {
     while (this.#heap[0] !== undefined && this.#heap[0].dueMs <= now) due.push(this.#pop())
     this.#cancelled -= due.filter(({ cancelled }) => cancelled).length
     this.#arm()
-    // One may cancel another.
+    // An entry may cancel another one.
     for (const entry of due)
       if (!entry.cancelled) {
         // It has run: cancelling it later changes nothing.

@@ -62,7 +62,7 @@ async function removeLeftover(path: string, workerModule: URL | undefined): Prom
   try {
     lock = await lockOf(path, workerModule)
   } catch (error) {
-    // In use, or not ours to open: it stays.
+    // The folder is in use, or cannot be opened, so it is kept.
     if (isPkiError(error)) return
     throw error
   }

@@ -1,4 +1,4 @@
-// The contract of witnesses: they cosign the checkpoints of a log that only grows, and no other.
+// The contract of witnesses: they cosign checkpoints only of a log that grows.
 
 import { randomBytes } from 'node:crypto'
 import type { AuditWitness } from '../../audit/index.ts'

@@ -27,7 +27,7 @@ export function workloadSourceContract(options: WorkloadSourceContractOptions): 
       run: async () => checkState(stateOf(await open())),
     },
     {
-      name: 'tells every listener of the new state after a change, and not before',
+      name: 'calls every listener with the new state after a change, and not before',
       run: async () => {
         const source = await open()
         const before = stateOf(source)
@@ -47,7 +47,7 @@ export function workloadSourceContract(options: WorkloadSourceContractOptions): 
       },
     },
     {
-      name: 'tells of each of several changes, with the whole state again',
+      name: 'calls the listener for each of several changes, with the whole state each time',
       run: async () => {
         const source = await open()
         for (let count = 0; count < 3; count++) {

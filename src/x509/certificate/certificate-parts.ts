@@ -1,4 +1,4 @@
-// The frame of a certificate, read and put together (RFC 5280 section 4.1).
+// The outer structure of a certificate: decoding and encoding (RFC 5280 section 4.1).
 
 import {
   bitStringContent,

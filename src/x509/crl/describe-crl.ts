@@ -17,7 +17,7 @@ interface ShownCrl {
   readonly signatureAlgorithm: AlgorithmIdentifier
 }
 
-/** Heading and rows, entries counted. */
+/** The heading and the rows of a list, with the number of entries. */
 export function formatCrl(list: ShownCrl): string {
   return formatRows('Crl', [
     ['signed by', () => list.issuer.toString()],

@@ -21,7 +21,7 @@ export function knownComparisonKey(der: Uint8Array): string | undefined {
   return known !== undefined && equalBytes(known.octets, der) ? known.comparisonKey : undefined
 }
 
-/** Remembers a name in the place of another. */
+/** Stores a name in the cache, and replaces an earlier one. */
 export function rememberName(der: Uint8Array, comparisonKey: string): void {
   if (der.length <= maxOctets) places[placeOf(der)] = { octets: new Uint8Array(der), comparisonKey }
 }

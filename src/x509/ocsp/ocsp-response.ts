@@ -52,8 +52,9 @@ export class OcspResponse {
 }
 
 /**
- * The answer of a response that `OcspResponse.parse` refuses, as far as it can be read: without the single
- * responses and the nonce that cannot. For revocations only: what is left out could have said otherwise.
+ * The answer of a response that `OcspResponse.parse` refuses, as far as it can be read: without unreadable
+ * single responses and an unreadable nonce. Use it for revocations only, because the omitted parts could show
+ * another status.
  *
  * @throws as `OcspResponse.parse`
  */

@@ -39,7 +39,7 @@ export interface OcspSingleResponse {
 }
 
 /**
- * `toAccuse` leaves out what cannot be read.
+ * With `toAccuse`, single responses that cannot be read are omitted.
  *
  * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_LIMIT_EXCEEDED above 1,024
  */

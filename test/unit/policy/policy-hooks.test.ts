@@ -66,7 +66,7 @@ describe.each([
       'b.example.org',
     ])
     expect(decision.trimmed).toEqual([
-      `DNS:a.example.org left out by ${rule}`,
+      `DNS:a.example.org omitted by ${rule}`,
       `validity: at most 60 s by ${rule}`,
     ])
   })

@@ -529,7 +529,7 @@ describe('certificates without a SPIFFE ID', () => {
       allowed: true,
       identity: SpiffeId.parse(own),
       content: { subjectAltName: [generalName.dns('db.internal')], subject: undefined },
-      trimmed: ['the SPIFFE ID is left out by databases'],
+      trimmed: ['the SPIFFE ID is omitted by databases'],
     })
   })
 

@@ -143,7 +143,7 @@ describe('key usages', () => {
       'the extended key usage codeSigning',
       'the extended key usage 1.2.3',
     ]
-    const trimmed = left.map((usage) => `${usage} is left out`)
+    const trimmed = left.map((usage) => `${usage} is omitted`)
     expect(await service.plan({ csr }, callerOf())).toMatchObject({ rule: 'services', trimmed })
     const { certificate } = await service.issue({ csr }, callerOf())
     expect(certificate.extendedKeyUsage).toEqual([serverAuth, clientAuth])

@@ -200,7 +200,7 @@ const denied = (): never => {
   throw new PkiError('ERR_POLICY_DENIED', 'refused')
 }
 const whole = 'has a whole state: the key of each identity, and one bundle for each trust domain'
-const told = 'tells every listener of the new state after a change, and not before'
+const told = 'calls every listener with the new state after a change, and not before'
 const tokens = 'issues JWT-SVIDs for its identities alone, the default one first, if it issues any'
 it.each<[string, () => WorkloadSource, string]>([
   ['without bundles', () => stateWith({ bundles: [] }), whole],

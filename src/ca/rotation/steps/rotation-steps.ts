@@ -213,7 +213,7 @@ export class RotationSteps {
     try {
       return (await this.state()).held.some(({ record }) => record.keyVersion === version)
     } catch {
-      // Unknown: the key stays.
+      // If this is unknown, the key is kept.
       return true
     }
   }

@@ -10,7 +10,7 @@ export type OcspAnswer =
   | { readonly status: 'revoked'; readonly response: OcspSingleResponse; readonly stale: boolean }
   | { readonly status: 'unknown'; readonly rule: string; readonly reason: string }
 
-/** Why a response that was read to accuse was refused at first. */
+/** The faults of responses that are used only for revocations. */
 export type FormFaults = WeakMap<BasicOcspResponse, string>
 
 /** The inputs of a checker. */
