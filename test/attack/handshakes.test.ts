@@ -8,7 +8,7 @@ import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCertificateClient } from '../../src/adapters/grpc/index.ts'
 import { newRequest } from '../support/pki.ts'
-import { slowChain, slowCurve, slowRsa } from '../support/slow-chain.ts'
+import { slowChain, slowCurve, slowField, slowRsa } from '../support/slow-chain.ts'
 import type { SlowChain } from '../support/slow-chain.ts'
 
 let child: ChildProcess
@@ -58,6 +58,7 @@ async function shake({ cert, key }: SlowChain, maxVersion: 'TLSv1.2' | 'TLSv1.3'
     ...{ cert, key, maxVersion, rejectUnauthorized: false },
   })
   socket.on('error', () => undefined)
+  socket.write('data in the segment of the end of the handshake')
   socket.resume()
   await once(socket, 'close').catch(() => undefined)
 }
@@ -65,16 +66,29 @@ async function shake({ cert, key }: SlowChain, maxVersion: 'TLSv1.2' | 'TLSv1.3'
 describe('a stranger', () => {
   it.each([
     ['74 of RSA-3072 with an exponent of 3,072 bits', slowChain(74, slowRsa(3072, 3072))],
+    ['9 of RSA-3072 with an exponent of 3,072 bits', slowChain(9, slowRsa(3072, 3072))],
     ['90 of RSA-2048 with an exponent of 2,048 bits', slowChain(90, slowRsa(2048, 2048))],
-    ['40 of RSA-8192 with an exponent of 64 bits', slowChain(40, slowRsa(8192, 64))],
-    ['99 of P-521', slowChain(99, slowCurve('P-521', 521))],
-    ['99 of brainpoolP512t1', slowChain(99, slowCurve('brainpoolP512t1', 512))],
+    ['6 of RSA-8192 with an exponent of 64 bits', slowChain(6, slowRsa(8192, 64))],
+    ['9 of P-521', slowChain(9, slowCurve('P-521', 521))],
+    ['9 of brainpoolP512t1', slowChain(9, slowCurve('brainpoolP512t1', 512))],
+    ['9 of sect571k1', slowChain(9, slowCurve('sect571k1', 570))],
     ['99 of sect571k1', slowChain(99, slowCurve('sect571k1', 570))],
+    ['one with explicit parameters of 660 bits', slowChain(1, slowField())],
   ] as const)('with chains of %s stops nothing, and others are served', async (_, chain) => {
     await ask('reset')
     const shaken = Array.from({ length: 12 }, (_, index) => shake(chain, index % 2 ? 'TLSv1.2' : 'TLSv1.3'))
     expect(await goodCaller(20)).toBeGreaterThanOrEqual(19)
     await Promise.all(shaken)
     expect((await ask<{ readonly stallMs: number }>('stall')).stallMs).toBeLessThanOrEqual(200)
+  })
+
+  it('whose handshake fails before the end of its segment does not end the process', async () => {
+    for (let issuers = 0; issuers < 10; issuers++)
+      for (const curve of [slowCurve('P-256', 256), slowCurve('P-384', 384)]) {
+        const chain = slowChain(issuers, curve)
+        await Promise.all([shake(chain, 'TLSv1.2'), shake(chain, 'TLSv1.3')])
+      }
+    expect(await goodCaller(20)).toBe(20)
+    expect(child.exitCode).toBe(null)
   })
 })

@@ -77,6 +77,36 @@ export function slowCurve(namedCurve: string, orderBits: number): SlowKey {
   return ecKey(new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })), orderBits)
 }
 
+/**
+ * Explicit parameters of a curve of 660 bits over p = 524493 · 2^640 + 1, with compressed points (RFC 3279
+ * §2.3.5): a square root modulo such a prime takes thousands of times as long as one modulo any named one.
+ */
+export function slowField(): SlowKey {
+  const [p, octets] = [524_493n * 2n ** 640n + 1n, 83]
+  const number = (value: bigint | number): Uint8Array =>
+    new Uint8Array(Buffer.from(value.toString(16).padStart(2 * octets, '0'), 'hex'))
+  const compressed = (x: number): Uint8Array => Buffer.concat([Buffer.of(2), number(x)])
+  const field = sequence(oid('1.2.840.10045.1.1'), integer(p))
+  const curve = sequence(octetString(number(1)), octetString(number(7))) // y² = x³ + x + 7
+  const parameters = sequence(
+    integer(1),
+    field,
+    curve,
+    octetString(compressed(4)),
+    integer(p - 2n),
+    integer(1),
+  )
+  const spki = sequence(sequence(oid('1.2.840.10045.2.1'), parameters), bitString(compressed(5)))
+  return ecKey(spki, 640)
+}
+
+/** A key with an uncompressed point, with that point compressed. */
+export function compressedPoint(): SlowKey {
+  const spki = Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex')
+  const { x } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+  return ecKey(Buffer.concat([spki, Buffer.of(2), Buffer.from(x as string, 'base64url')]), 256)
+}
+
 function ecKey(spki: Uint8Array, orderBits: number): SlowKey {
   const part = (): Uint8Array => {
     const octets = randomBytes((orderBits - 1) >> 3)

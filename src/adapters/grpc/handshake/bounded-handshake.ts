@@ -1,21 +1,24 @@
-// A connected socket as the stream under TLS, which passes on only so many octets before the handshake ends.
+// A connected socket as the stream under TLS: what a client sends is read before OpenSSL gets it.
 
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { HandshakeFault } from './certificate-message.ts'
+import { HandshakeReader, recordLength } from './handshake-reader.ts'
 
-/** The limit of one handshake. */
+/** The limits of one handshake. */
 export interface HandshakeBound {
-  /** The greatest number of octets of the peer before the end of its handshake. */
+  /** The greatest number of octets of the client before the end of its handshake. */
   readonly maxOctets: number
-  /** Whether the handshake has ended. */
-  readonly isSecure: () => boolean
   /** Called with the octets received, instead of passing on one too many. It must destroy the socket. */
   readonly exceeded: (octets: number) => void
+  /** Called instead of passing on certificates, or something else, that is refused. As `exceeded`. */
+  readonly refused: (fault: HandshakeFault) => void
 }
 
 /**
- * OpenSSL takes 100 KiB of certificates and verifies each signature inside the handshake, before any
- * JavaScript runs. It begins with the last octet of the Certificate message (RFC 8446 §4.4.2), so a bound on
- * the octets that reach it bounds that work.
+ * OpenSSL takes 100 KiB of certificates, imports each key and verifies each signature inside the handshake,
+ * before any JavaScript runs. It begins with the last octet of the Certificate message (RFC 8446 §4.4.2), so
+ * what holds that octet back holds back that work.
  *
  * Over a `net.Socket` Node's TLS reads without JavaScript, and over any other stream by its `data` events.
  * This has the part of a `Duplex` that Node then uses. A `Duplex` has two queues of its own, which would
@@ -30,7 +33,13 @@ export class BoundedHandshake {
   readonly readableObjectMode = false
   readonly #socket: Socket
   readonly #bound: HandshakeBound
-  #octets = 0
+  readonly #reader = new HandshakeReader()
+  #isSecure = false
+  /** The octets that TLS got. */
+  #passed = 0
+  /** The octets that it did not get yet. */
+  #rest: Buffer = Buffer.alloc(0)
+  #isWaiting = false
 
   constructor(socket: Socket, bound: HandshakeBound) {
     this.#socket = socket
@@ -39,13 +48,24 @@ export class BoundedHandshake {
     socket.allowHalfOpen = true
   }
 
+  /** To be called for each `keylog` event of the TLS socket above. */
+  keylog(line: Buffer, above: Pick<TLSSocket, 'getCipher'>): void {
+    this.#reader.keylog(line, above)
+  }
+
+  /** To be called at the end of the handshake. */
+  secured(): void {
+    this.#isSecure = true
+  }
+
   on(event: string, listener: Receive): this {
-    this.#socket.on(event, event === 'data' ? this.#counted(listener) : listener)
+    this.#socket.on(event, event === 'data' ? this.#bounded(listener) : listener)
     return this
   }
 
   once(event: string, listener: () => void): this {
-    this.#socket.once(event, listener)
+    if (event === 'end') this.#socket.once('end', () => this.#afterRest(listener))
+    else this.#socket.once(event, listener)
     return this
   }
 
@@ -81,21 +101,61 @@ export class BoundedHandshake {
     this.#socket.destroy()
   }
 
-  /** TLS processes octets as it gets them: those behind the end of the handshake are not counted. */
-  #counted(receive: Receive): Receive {
-    const { maxOctets, isSecure, exceeded } = this.#bound
-    const socket = this.#socket
-    const count = (octets: Buffer): void => {
-      const room = maxOctets - this.#octets
-      this.#octets += octets.length
-      receive(octets.length <= room ? octets : octets.subarray(0, room))
-      if (isSecure()) {
-        socket.off('data', count)
-        socket.on('data', receive)
-        if (octets.length > room) receive(octets.subarray(room))
-      } else if (octets.length > room && !socket.destroyed) exceeded(this.#octets)
+  #bounded(receive: Receive): Receive {
+    const bounded = (octets: Buffer): void => {
+      this.#rest = this.#rest.length === 0 ? octets : Buffer.concat([this.#rest, octets])
+      if (!this.#isWaiting) this.#pass(receive, bounded)
     }
-    return count
+    return bounded
+  }
+
+  /** The end of the peer comes after its last record. */
+  #afterRest(ended: () => void): void {
+    if (this.#isWaiting) queueMicrotask(() => this.#afterRest(ended))
+    else ended()
+  }
+
+  /**
+   * Passes on one record, and the next one in a microtask. A handshake that fails destroys its TLS socket,
+   * but Node removes the handle of that socket in a microtask: data that it decrypts until then would end
+   * the process by an uncaught RangeError.
+   */
+  #pass(receive: Receive, bounded: Receive): void {
+    if (this.#isSecure) {
+      this.#socket.off('data', bounded)
+      this.#socket.on('data', receive)
+      if (this.#rest.length > 0) receive(this.#rest)
+      return
+    }
+    const record = this.#socket.destroyed ? undefined : this.#takeRecord()
+    if (record === undefined) return
+    this.#isWaiting = true
+    receive(record)
+    queueMicrotask(() => {
+      this.#isWaiting = false
+      this.#pass(receive, bounded)
+    })
+  }
+
+  /** The next record; undefined if it is incomplete, not within the limit, or refused. */
+  #takeRecord(): Buffer | undefined {
+    const { maxOctets, exceeded, refused } = this.#bound
+    const length = recordLength(this.#rest)
+    if (typeof length === 'object') refused(length)
+    else if (length === undefined || length > this.#rest.length || this.#passed + length > maxOctets) {
+      const received = this.#passed + this.#rest.length
+      if (received > maxOctets) exceeded(received)
+    } else {
+      const record = this.#rest.subarray(0, length)
+      const fault = this.#reader.isDone ? undefined : this.#reader.read(record)
+      if (fault === undefined) {
+        this.#passed += length
+        this.#rest = this.#rest.subarray(length)
+        return record
+      }
+      refused(fault)
+    }
+    return undefined
   }
 }
 

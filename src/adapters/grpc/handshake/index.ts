@@ -2,3 +2,5 @@
 
 export { BoundedHandshake } from './bounded-handshake.ts'
 export type { HandshakeBound } from './bounded-handshake.ts'
+export { maxCertificates } from './certificate-message.ts'
+export type { HandshakeFault } from './certificate-message.ts'

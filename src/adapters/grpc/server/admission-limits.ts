@@ -20,7 +20,7 @@ export interface AdmissionLimits {
   /**
    * Maximum number of octets of a client before the end of its TLS handshake, on a port that requests a
    * certificate: OpenSSL verifies each certificate on the event loop. Three of RSA-4096 need about 8 KiB.
-   * Default 16 KiB; from 100 KiB on, only OpenSSL's own limit holds.
+   * Default 16 KiB. From 100 KiB on, OpenSSL's own limit alone holds, and keys are not checked before it.
    */
   readonly maxHandshakeBytes?: number | undefined
   /** Maximum number of open streams of one connection. Default 1,024. */

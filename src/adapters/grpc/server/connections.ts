@@ -6,6 +6,7 @@ import { metricNames } from '../../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import type { ResolvedLimits } from './admission-limits.ts'
 import { LogPace } from '../../../internal/log-pace.ts'
+import type { HandshakeFault } from '../handshake/index.ts'
 import { Connection, Source } from './connection.ts'
 import { sourceOf } from './source-address.ts'
 
@@ -75,6 +76,16 @@ export class Connections {
       { limit: this.#limits.maxHandshakeBytes, octets, peer: socket.remoteAddress },
       'TLS handshake refused: the client sent more than maxHandshakeBytes, as with a long certificate chain',
     )
+    socket.resetAndDestroy()
+  }
+
+  /** Resets the connection of a handshake whose certificates are not accepted; counts and logs it. */
+  refuseChain(socket: Socket, fault: HandshakeFault): void {
+    const reason = fault.code === undefined ? 'handshake' : 'certificate'
+    this.#metrics.count(metricNames.grpcConnectionsRefused, { reason })
+    const fields = { ...fault, peer: socket.remoteAddress }
+    if (fault.code === undefined) this.#logger.debug(fields, 'TLS handshake refused')
+    else this.#warn(reason, fields, 'client certificate refused: the connection is closed')
     socket.resetAndDestroy()
   }
 

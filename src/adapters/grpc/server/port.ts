@@ -8,7 +8,8 @@ import { createServer as createTlsServer } from 'node:tls'
 import type { Server as TlsServer, SecureContextOptions, TLSSocket } from 'node:tls'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { peerCertificates } from '../../../x509/index.ts'
-import { BoundedHandshake } from '../handshake/index.ts'
+import { BoundedHandshake, maxCertificates } from '../handshake/index.ts'
+import type { HandshakeFault } from '../handshake/index.ts'
 import type { Admission } from './admission.ts'
 import type { Connection } from './connection.ts'
 
@@ -71,13 +72,15 @@ function whenReadable(socket: Socket, start: () => void): void {
 
 /** A TLS server that does not listen: connections are passed to it. */
 function tlsServerOf({ context, requestCertificate }: NonNullable<PortOptions['tls']>): TlsServer {
-  return createTlsServer({
+  const server = createTlsServer({
     ...context,
     ALPNProtocols: ['h2'],
     requestCert: requestCertificate,
     rejectUnauthorized: false, // a token may suffice; the authenticators verify the chain, and log the reason
     handshakeTimeout: handshakeTimeoutMs,
   })
+  if (requestCertificate) server.on('keylog', () => undefined) // without a listener, OpenSSL logs nothing
+  return server
 }
 
 /**
@@ -85,27 +88,36 @@ function tlsServerOf({ context, requestCertificate }: NonNullable<PortOptions['t
  * of the server, for this connection only.
  */
 function startTls(admission: Admission, server: TlsServer, connection: Connection): void {
-  let isSecure = false
+  const bounded = boundedHandshake(admission, server, connection)
   const emit = (event: string, ...values: readonly unknown[]): boolean => {
-    if (event === 'secureConnection') {
-      isSecure = true
-      secured(admission, values[0] as TLSSocket, connection)
-    } else if (event === 'tlsClientError')
-      failed(admission, values[0] as Error, values[1] as TLSSocket, connection)
+    const [first, second] = values
+    if (event === 'keylog') bounded?.keylog(first as Buffer, second as TLSSocket)
+    else if (event === 'secureConnection') {
+      bounded?.secured()
+      secured(admission, first as TLSSocket, connection)
+    } else if (event === 'tlsClientError') failed(admission, first as Error, second as TLSSocket, connection)
     return true
   }
-  const { maxHandshakeBytes } = admission.limits
+  EventEmitter.prototype.emit.call(
+    Object.create(server, { emit: { value: emit } }),
+    'connection',
+    bounded ?? connection.socket,
+  )
+}
+
+/** Undefined where TLS reads the socket itself: no certificate is requested, or no limit is wanted. */
+function boundedHandshake(
+  { limits: { maxHandshakeBytes }, connections }: Admission,
+  server: TlsServer,
+  { socket }: Connection,
+): BoundedHandshake | undefined {
   const { requestCert } = server as TlsServer & { readonly requestCert: boolean }
-  // Without a certificate of the client, the cost of a handshake does not depend on the data of the client.
-  const below =
-    requestCert && maxHandshakeBytes < opensslMaxChainBytes
-      ? new BoundedHandshake(connection.socket, {
-          maxOctets: maxHandshakeBytes,
-          isSecure: () => isSecure,
-          exceeded: (octets) => admission.connections.refuseHandshake(connection.socket, octets),
-        })
-      : connection.socket
-  EventEmitter.prototype.emit.call(Object.create(server, { emit: { value: emit } }), 'connection', below)
+  if (!requestCert || maxHandshakeBytes >= opensslMaxChainBytes) return undefined
+  return new BoundedHandshake(socket, {
+    maxOctets: maxHandshakeBytes,
+    exceeded: (octets) => connections.refuseHandshake(socket, octets),
+    refused: (fault) => connections.refuseChain(socket, fault),
+  })
 }
 
 function failed(admission: Admission, error: Error, socket: TLSSocket, connection: Connection): void {
@@ -130,11 +142,7 @@ function secured(admission: Admission, socket: TLSSocket, connection: Connection
   admission.handshakes.completed(connection)
   const fault = readPeer(socket, connection)
   if (fault !== undefined) {
-    logger.warn(
-      { ...fault, peer: below.remoteAddress },
-      'client certificate refused: the connection is closed',
-    )
-    below.resetAndDestroy()
+    admission.connections.refuseChain(below, fault)
     return
   }
   admission.inject(socket, connection)
@@ -144,13 +152,13 @@ function secured(admission: Admission, socket: TLSSocket, connection: Connection
  * Reads the client's chain once per connection, because `node:tls` creates a large object each time. Returns
  * the fault of the chain, if any.
  */
-function readPeer(socket: TLSSocket, connection: Connection): Readonly<Record<string, unknown>> | undefined {
+function readPeer(socket: TLSSocket, connection: Connection): HandshakeFault | undefined {
   try {
-    const presentedChain = Object.freeze(peerCertificates(socket, maxChainLength + 1))
+    const presentedChain = Object.freeze(peerCertificates(socket, maxCertificates + 1))
     // OpenSSL keeps a chain of 100 KiB for the lifetime of the connection; no authenticator reads more
     // certificates than this limit.
-    if (presentedChain.length > maxChainLength)
-      return { code: 'ERR_CREDENTIAL_INVALID', reason: `more than ${maxChainLength} certificates` }
+    if (presentedChain.length > maxCertificates)
+      return { code: 'ERR_CREDENTIAL_INVALID', reason: `more than ${maxCertificates} certificates` }
     connection.tls = Object.freeze({ presentedChain, verifiedChain: socket.authorized ? presentedChain : [] })
     return undefined
   } catch (error) {
@@ -197,7 +205,5 @@ const ends: PropertyDescriptorMap = Object.fromEntries(
 
 /** `SSL_MAX_CERT_LIST_DEFAULT`: OpenSSL itself refuses a longer chain. */
 const opensslMaxChainBytes = 100 * 1024
-/** The maximum that authenticators read. */
-const maxChainLength = 10
 /** Node's own default is 120 s. */
 const handshakeTimeoutMs = 10_000

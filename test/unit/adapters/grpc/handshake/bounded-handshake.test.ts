@@ -2,54 +2,13 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { TLSSocket, connect as connectTls, createSecureContext } from 'node:tls'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { BoundedHandshake } from '../../../../../src/adapters/grpc/handshake/index.ts'
-import { testPki, tlsCredential } from '../../../../support/pki.ts'
+import { TlsPairs } from '../../../../support/bounded-tls.ts'
 
-const own = await tlsCredential(await testPki())
-const secureContext = createSecureContext({ cert: own.certificateChain, key: own.privateKey })
-
-const opened = new Set<{ destroy(): void }>()
-afterEach(() => {
-  for (const one of opened) one.destroy()
-  opened.clear()
-})
-
-interface Pair {
-  readonly client: TLSSocket
-  /** The client's socket below TLS. */
-  readonly raw: Socket
-  readonly server: TLSSocket
-  /** The server's socket below TLS. */
-  readonly below: Socket
-  readonly exceeded: ReturnType<typeof vi.fn<(octets: number) => void>>
-}
-
-/** A handshake that begins. `transport`: what the client has below TLS. */
-async function pair(maxOctets: number, transport = (raw: Socket): Duplex => raw): Promise<Pair> {
-  const listener = createServer({ pauseOnConnect: true })
-  listener.listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const raw = connect((listener.address() as AddressInfo).port, '127.0.0.1')
-  const accepted = once(listener, 'connection') as Promise<[Socket]>
-  const [[below]] = await Promise.all([accepted, once(raw, 'connect')])
-  listener.close()
-  const exceeded = vi.fn((_octets: number) => void below.destroy())
-  let isSecure = false
-  const stream = new BoundedHandshake(below, { maxOctets, isSecure: () => isSecure, exceeded })
-  const server = new TLSSocket(stream as unknown as Socket, { isServer: true, secureContext })
-  server.once('secure', () => (isSecure = true))
-  const client = connectTls({ socket: transport(raw), rejectUnauthorized: false })
-  for (const one of [client, server, below, raw]) {
-    one.on('error', () => undefined)
-    opened.add(one)
-  }
-  return { client, raw, server, below, exceeded }
-}
+const pairs = await TlsPairs.start()
 
 /** Sends the first flight at once, and everything after it in one write at its end. */
 function inTwoSegments(raw: Socket): Duplex {
@@ -81,22 +40,40 @@ const closed = (socket: Socket): Promise<unknown> =>
 
 describe('BoundedHandshake', () => {
   it('passes on no octet above the limit, and closes what is above it', async () => {
-    const { client, server, below, exceeded } = await pair(64)
+    const { client, server, below, exceeded } = await pairs.open(64)
     await Promise.all([closed(below), closed(server), closed(client)])
     expect(exceeded.mock.calls).toEqual([[below.bytesRead]])
     expect(below.bytesWritten).toBe(0) // of its ClientHello, OpenSSL has seen the beginning alone
   })
 
+  it('passes on a record in a microtask of its own, so that none follows a failure', async () => {
+    const socket = new Socket()
+    const stream = new BoundedHandshake(socket, { maxOctets: 4096, exceeded: vi.fn(), refused: vi.fn() })
+    const record = Buffer.of(22, 3, 3, 0, 1, 0)
+    const received: Buffer[] = []
+    let isFree = true
+    stream.on('data', (octets) => {
+      expect(isFree).toBe(true)
+      received.push(octets)
+      isFree = false
+      queueMicrotask(() => (isFree = true))
+    })
+    socket.emit('data', Buffer.concat([record, record, record.subarray(0, 5)]))
+    socket.emit('data', Buffer.concat([record.subarray(5), record]))
+    await new Promise(setImmediate)
+    expect(received).toEqual([record, record, record, record])
+  })
+
   it('does not count what follows the handshake in the segment of its end', async () => {
     const sent = randomBytes(40_000)
-    const { client, server, exceeded } = await pair(4096, inTwoSegments)
+    const { client, server, exceeded } = await pairs.open(4096, { ecdhCurve: 'P-256' }, inTwoSegments)
     client.once('secureConnect', () => client.end(sent))
     expect(await digestOf(server)).toBe(await digestOf([sent]))
     expect(exceeded).not.toHaveBeenCalled()
   })
 
   it('keeps one write of TLS for a peer that does not read, and loses nothing', async () => {
-    const { client, server, below } = await pair(4096)
+    const { client, server, below } = await pairs.open(4096)
     const part = randomBytes(65_536)
     let [written, kept] = [0, 0]
     const write = async (): Promise<void> => {
@@ -117,7 +94,7 @@ describe('BoundedHandshake', () => {
   })
 
   it('sends what TLS has for a peer that has ended, and then closes', async () => {
-    const { client, server, below } = await pair(4096)
+    const { client, server, below } = await pairs.open(4096)
     await once(client, 'secureConnect')
     const answer = randomBytes(3_000_000)
     server.once('end', () => {
@@ -132,7 +109,7 @@ describe('BoundedHandshake', () => {
   })
 
   it('whose peer resets it closes TLS above it', async () => {
-    const { client, raw, server, below } = await pair(4096)
+    const { client, raw, server, below } = await pairs.open(4096)
     await once(client, 'secureConnect')
     const destroyed = Promise.all([closed(server), closed(below)])
     raw.resetAndDestroy()

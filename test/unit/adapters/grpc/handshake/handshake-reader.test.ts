@@ -1,0 +1,139 @@
+// Which certificates of a client reach OpenSSL, in handshakes of every form.
+
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { once } from 'node:events'
+import type { ConnectionOptions } from 'node:tls'
+import { describe, expect, it } from 'vitest'
+import { HandshakeReader, recordLength } from '../../../../../src/adapters/grpc/handshake/handshake-reader.ts'
+import { SoftwareSigner, exportPrivateKey } from '../../../../../src/keys/index.ts'
+import type { KeyAlgorithm } from '../../../../../src/keys/index.ts'
+import { buildCertificate } from '../../../../../src/x509/index.ts'
+import { TlsPairs } from '../../../../support/bounded-tls.ts'
+import { compressedPoint, slowChain, slowCurve, slowField, slowRsa } from '../../../../support/slow-chain.ts'
+
+const pairs = await TlsPairs.start()
+
+/** Writes a few octets at a time, each part in a segment of its own. */
+function inPieces(raw: Socket): Duplex {
+  const stream = new Duplex({
+    read: () => undefined,
+    write: (octets: Buffer, _encoding, written) => {
+      const next = (at: number): void => {
+        if (at >= octets.length || raw.destroyed) written()
+        else raw.write(octets.subarray(at, at + 97), () => setImmediate(next, at + 97))
+      }
+      next(0)
+    },
+  })
+  raw.setNoDelay()
+  raw.on('data', (octets) => stream.push(octets))
+  raw.on('close', () => stream.destroy())
+  return stream
+}
+
+/** Certificates that verify, each by the key of the next one. */
+async function chainOf(algorithm: KeyAlgorithm, count: number): Promise<{ cert: string; key: string }> {
+  const signer = await SoftwareSigner.generate(algorithm)
+  const [notBefore, notAfter] = [new Date(Date.now() - 1000), new Date(Date.now() + 3_600_000)]
+  const built = Array.from({ length: count }, (_, index) =>
+    buildCertificate(
+      {
+        ...{ issuer: `CN=${index + 1}`, subject: `CN=${index}`, publicKey: signer.publicKey },
+        ...{ notBefore, notAfter, extensions: {} },
+      },
+      signer,
+    ),
+  )
+  const pems = (await Promise.all(built)).map((one) => one.toPem())
+  return { cert: pems.join(''), key: exportPrivateKey(signer.privateKey()) }
+}
+
+const asIs = (raw: Socket): Duplex => raw
+
+const forms: readonly (readonly [string, ConnectionOptions, (raw: Socket) => Duplex])[] = [
+  ['TLS 1.3', { minVersion: 'TLSv1.3' }, asIs],
+  ['TLS 1.3 with AES-128', { ciphers: 'TLS_AES_128_GCM_SHA256' }, asIs],
+  ['TLS 1.3 with ChaCha20', { ciphers: 'TLS_CHACHA20_POLY1305_SHA256' }, asIs],
+  ['TLS 1.3 with two ClientHellos', { minVersion: 'TLSv1.3', ecdhCurve: 'X25519:P-256' }, asIs],
+  ['TLS 1.3 in pieces', { minVersion: 'TLSv1.3' }, inPieces],
+  ['TLS 1.2', { maxVersion: 'TLSv1.2' }, asIs],
+  ['TLS 1.2 in pieces', { maxVersion: 'TLSv1.2' }, inPieces],
+]
+
+const usualChains = [
+  ['P-256', await chainOf('P-256', 10)],
+  ['P-384', await chainOf('P-384', 3)],
+  ['P-521', await chainOf('P-521', 10)],
+  ['Ed25519', await chainOf('Ed25519', 3)],
+  ['RSA-2048', await chainOf('RSA-2048', 3)],
+  ['RSA-4096', await chainOf('RSA-4096', 4)],
+] as const
+
+describe.each(forms)('a handshake of %s', (_, options, transport) => {
+  it.each(usualChains)('with a chain of %s ends, and the server has the certificate', async (__, chain) => {
+    const { client, server, refused } = await pairs.open(16_384, { ...options, ...chain }, transport)
+    client.write('first')
+    expect(String(((await once(server, 'data')) as [Buffer])[0])).toBe('first')
+    expect(server.getPeerCertificate().raw).toBeDefined()
+    expect(refused).not.toHaveBeenCalled()
+  })
+
+  it.each([
+    ['eleven certificates', slowChain(10, slowCurve('P-256', 256)), 'ERR_CREDENTIAL_INVALID'],
+    ['explicit parameters', slowChain(1, slowField()), 'ERR_KEY_EXPLICIT_PARAMETERS'],
+    ['a compressed point', slowChain(1, compressedPoint()), 'ERR_KEY_UNSUPPORTED'],
+    ['sect571k1', slowChain(1, slowCurve('sect571k1', 570)), 'ERR_KEY_UNSUPPORTED'],
+    ['a long exponent', slowChain(1, slowRsa(3072, 3072)), 'ERR_KEY_UNSUPPORTED'],
+    ['a modulus of 16,376 bits', slowChain(1, slowRsa(16_376, 32)), 'ERR_KEY_MALFORMED'],
+  ])('with %s is refused, and OpenSSL does not get it', async (__, chain, code) => {
+    const { server, refused } = await pairs.open(16_384, { ...options, ...chain }, transport)
+    await expect.poll(() => refused.mock.calls).toEqual([[expect.objectContaining({ code })]])
+    expect(server.getPeerCertificate()).toEqual(null)
+  })
+})
+
+describe('HandshakeReader', () => {
+  it('refuses an encrypted record before its secret, and one that is not the next', () => {
+    const record = Buffer.concat([Buffer.of(23, 3, 3, 0, 40), randomBytes(40)])
+    const reader = new HandshakeReader()
+    expect(reader.read(record)).toBeDefined()
+    const line = Buffer.from(`CLIENT_HANDSHAKE_TRAFFIC_SECRET ${'00'.repeat(32)} ${'11'.repeat(32)}\n`)
+    const cipher = { name: '', version: '', standardName: 'TLS_AES_128_GCM_SHA256' }
+    reader.keylog(line, { getCipher: () => cipher })
+    expect(reader.read(record)).toBeDefined()
+  })
+
+  it('refuses compressed certificates, and a list whose lengths do not agree', () => {
+    const plain = (...content: readonly number[]): Buffer =>
+      Buffer.of(22, 3, 3, 0, content.length, ...content)
+    expect(new HandshakeReader().read(plain(25, 0, 0, 1, 0))).toBeDefined()
+    expect(new HandshakeReader().read(plain(11, 0, 0, 4, 0, 0, 2, 0))).toBeDefined()
+    expect(new HandshakeReader().read(plain(11, 0, 0, 7, 0, 0, 4, 0, 0, 2, 0))).toBeDefined()
+    expect(new HandshakeReader().read(plain(11, 0, 0, 3, 0, 0, 0))).toBeUndefined()
+  })
+
+  it('throws for no octets', () => {
+    for (let count = 0; count < 2_000; count++) {
+      const octets = randomBytes(count % 70)
+      if (octets.length > 0) octets[0] = 20 + (count % 5)
+      if (octets.length > 5) octets[5] = count % 3 === 0 ? 11 : (octets[5] as number)
+      recordLength(octets)
+      expect(() => new HandshakeReader().read(octets)).not.toThrow()
+    }
+  })
+})
+
+describe('recordLength', () => {
+  it.each([
+    [Buffer.of(), undefined],
+    [Buffer.of(22, 3, 3, 0), undefined],
+    [Buffer.of(22, 3, 3, 1, 2), 263],
+    [Buffer.from('G'), expect.objectContaining({})],
+    [Buffer.of(0x80), expect.objectContaining({})],
+    [Buffer.of(22, 3, 3, 255, 255), expect.objectContaining({})],
+  ])('of %s is %s', (octets, expected) => {
+    expect(recordLength(octets)).toEqual(expected)
+  })
+})
