@@ -401,6 +401,14 @@ const calls: readonly (readonly [string, Untyped, ...unknown[]])[] = [
   ],
   ['createCrossCertificate()', createCrossCertificate as Untyped],
   ['parsePluggedInMaterial()', parsePluggedInMaterial as Untyped],
+  ...Object.entries({ null: null, 'a number': 5, octets: Buffer.from('x') }).map(
+    ([what, file]) =>
+      [
+        `parsePluggedInMaterial with a file that is ${what}`,
+        parsePluggedInMaterial as Untyped,
+        { 'ca-cert.pem': file },
+      ] as const,
+  ),
   ['createPathValidator()', createPathValidator as Untyped],
   ['createPathValidator({})', createPathValidator as Untyped, {}],
   ['verifyPath(leaf)', verifyPath as Untyped, ''],

@@ -2,6 +2,7 @@
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readMountedFiles } from '../../internal/files/mounted-files.ts'
+import { nameOf } from '../../internal/options.ts'
 import { SoftwareSigner, importPrivateKey } from '../../keys/index.ts'
 import { createPathValidator } from '../../validation/path-validator.ts'
 import { Certificate } from '../../x509/index.ts'
@@ -56,6 +57,7 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
       'ERR_INVALID_ARGUMENT',
       'parsePluggedInMaterial: files must be an object with the text of each file by its name',
     )
+  requireTexts(files)
   // A `tls.crt` selects this layout, as in Istio. A part of such a Secret without any file of the other
   // layout also selects it, and is then reported as incomplete.
   const isKubernetes = files['tls.crt'] !== undefined || istioNames.every((name) => files[name] === undefined)
@@ -148,3 +150,15 @@ function unique(certificates: readonly Certificate[]): Certificate[] {
 
 const istioNames = ['ca-cert.pem', 'ca-key.pem', 'cert-chain.pem', 'root-cert.pem'] as const
 const kubernetesNames = ['tls.crt', 'tls.key', 'ca.crt'] as const
+
+/** @throws ERR_INVALID_ARGUMENT for a file that is not a text */
+function requireTexts(files: CaFiles): void {
+  for (const name of [...istioNames, ...kubernetesNames]) {
+    const text: unknown = files[name]
+    if (text !== undefined && typeof text !== 'string')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `parsePluggedInMaterial: ${name} must be the text of a file, found ${nameOf(text)}`,
+      )
+  }
+}
