@@ -7,7 +7,7 @@ import { Certificate } from '../../../x509/index.ts'
 /** Why a handshake is refused. */
 export interface HandshakeFault {
   /** Of a chain; absent for octets that are not a TLS handshake. */
-  readonly code?: PkiErrorCode
+  readonly code?: PkiErrorCode | undefined
   readonly reason: string
 }
 
