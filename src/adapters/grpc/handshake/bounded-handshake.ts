@@ -1,4 +1,5 @@
-// A connected socket as the stream under TLS: what a client sends is read before OpenSSL gets it.
+// A connected socket as the stream under TLS: what a client sends is read before OpenSSL gets it, and reaches
+// TLS in small parts.
 
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -24,6 +25,9 @@ export interface HandshakeBound {
  * This has the part of a `Duplex` that Node then uses. A `Duplex` has two queues of its own, which would
  * double the cost; here the socket is the only queue, and its callbacks are the backpressure: TLS sends
  * nothing more before the octets of its last write have left the process.
+ *
+ * TLS and HTTP/2 process all that they get in one turn of the event loop, and one read of a socket is up to
+ * 64 KiB of small frames. After the handshake, at most 16 KiB of a connection are passed on in each turn.
  */
 export class BoundedHandshake {
   /** TLS ends its own side when the peer has ended. */
@@ -38,8 +42,13 @@ export class BoundedHandshake {
   /** The octets that TLS got. */
   #passed = 0
   /** The octets that it did not get yet. */
-  #rest: Buffer = Buffer.alloc(0)
+  #rest: Buffer = nothing
+  /** Whether the next record or part follows in a later turn. */
   #isWaiting = false
+  /** Whether TLS wants data. */
+  #isFlowing = false
+  /** Called after the last octets. */
+  #ended: (() => void) | undefined
 
   constructor(socket: Socket, bound: HandshakeBound) {
     this.#socket = socket
@@ -59,23 +68,28 @@ export class BoundedHandshake {
   }
 
   on(event: string, listener: Receive): this {
-    this.#socket.on(event, event === 'data' ? this.#bounded(listener) : listener)
+    this.#socket.on(event, event === 'data' ? (octets: Buffer) => this.#take(octets, listener) : listener)
     return this
   }
 
   once(event: string, listener: () => void): this {
-    if (event === 'end') this.#socket.once('end', () => this.#afterRest(listener))
-    else this.#socket.once(event, listener)
+    this.#socket.once(event, () => {
+      // The end of the peer comes after its last octets.
+      if (event === 'end' && this.#isWaiting) this.#ended = listener
+      else listener()
+    })
     return this
   }
 
   pause(): this {
+    this.#isFlowing = false
     this.#socket.pause()
     return this
   }
 
   resume(): this {
-    this.#socket.resume()
+    this.#isFlowing = true
+    if (!this.#isWaiting || !this.#isSecure) this.#socket.resume()
     return this
   }
 
@@ -101,18 +115,25 @@ export class BoundedHandshake {
     this.#socket.destroy()
   }
 
-  #bounded(receive: Receive): Receive {
-    const bounded = (octets: Buffer): void => {
-      this.#rest = this.#rest.length === 0 ? octets : Buffer.concat([this.#rest, octets])
-      if (!this.#isWaiting) this.#pass(receive, bounded)
+  #take(octets: Buffer, receive: Receive): void {
+    const isFirst = !this.#isWaiting && this.#rest.length === 0
+    if (this.#isSecure && isFirst && octets.length <= partOctets) {
+      receive(octets)
+      return
     }
-    return bounded
+    this.#rest = this.#rest.length === 0 ? octets : Buffer.concat([this.#rest, octets])
+    if (!this.#isWaiting) this.#pass(receive)
   }
 
-  /** The end of the peer comes after its last record. */
-  #afterRest(ended: () => void): void {
-    if (this.#isWaiting) queueMicrotask(() => this.#afterRest(ended))
-    else ended()
+  #pass(receive: Receive): void {
+    if (this.#socket.destroyed) this.#rest = nothing
+    else if (this.#isSecure) this.#passPart(receive)
+    else this.#passRecord(receive)
+    if (this.#isWaiting) return
+    if (this.#isFlowing) this.#socket.resume()
+    const ended = this.#ended
+    this.#ended = undefined
+    ended?.()
   }
 
   /**
@@ -120,21 +141,30 @@ export class BoundedHandshake {
    * but Node removes the handle of that socket in a microtask: data that it decrypts until then would end
    * the process by an uncaught RangeError.
    */
-  #pass(receive: Receive, bounded: Receive): void {
-    if (this.#isSecure) {
-      this.#socket.off('data', bounded)
-      this.#socket.on('data', receive)
-      if (this.#rest.length > 0) receive(this.#rest)
-      return
-    }
-    const record = this.#socket.destroyed ? undefined : this.#takeRecord()
+  #passRecord(receive: Receive): void {
+    const record = this.#takeRecord()
     if (record === undefined) return
     this.#isWaiting = true
     receive(record)
-    queueMicrotask(() => {
-      this.#isWaiting = false
-      this.#pass(receive, bounded)
-    })
+    queueMicrotask(() => this.#passNext(receive))
+  }
+
+  /** Passes on one part, and the next one in the next turn of the event loop. */
+  #passPart(receive: Receive): void {
+    const part = this.#rest.subarray(0, partOctets)
+    if (part.length === 0) return
+    this.#rest = this.#rest.subarray(part.length)
+    if (this.#rest.length > 0) {
+      this.#isWaiting = true
+      this.#socket.pause()
+      setImmediate(() => this.#passNext(receive))
+    }
+    receive(part)
+  }
+
+  #passNext(receive: Receive): void {
+    this.#isWaiting = false
+    this.#pass(receive)
   }
 
   /** The next record; undefined if it is incomplete, not within the limit, or refused. */
@@ -160,3 +190,7 @@ export class BoundedHandshake {
 }
 
 type Receive = (octets: Buffer) => void
+
+const nothing = Buffer.alloc(0)
+/** The greatest record of TLS (RFC 8446 §5.1). */
+const partOctets = 16 * 1024

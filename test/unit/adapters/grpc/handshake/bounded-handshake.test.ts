@@ -64,6 +64,55 @@ describe('BoundedHandshake', () => {
     expect(received).toEqual([record, record, record, record])
   })
 
+  it('passes on 16 KiB of a connection in a turn, in order, and reads no more meanwhile', async () => {
+    const socket = new Socket()
+    const [pause, resume] = [vi.spyOn(socket, 'pause'), vi.spyOn(socket, 'resume').mockReturnThis()]
+    const stream = new BoundedHandshake(socket, { maxOctets: 4096, exceeded: vi.fn(), refused: vi.fn() })
+    const received: Buffer[] = []
+    const ended = vi.fn(() => received.length)
+    stream.on('data', (octets) => received.push(octets)).once('end', ended)
+    stream.secured()
+    stream.resume()
+    const sent = randomBytes(50_000)
+    socket.emit('data', sent.subarray(0, 40_000))
+    expect(received.map(({ length }) => length)).toEqual([16_384])
+    expect(pause).toHaveBeenCalledTimes(1)
+    // TLS asks for more, and the last octets and the end are there already: they come behind the rest.
+    resume.mockClear()
+    stream.resume()
+    socket.emit('data', sent.subarray(40_000))
+    socket.emit('end')
+    expect(resume).not.toHaveBeenCalled()
+    expect(ended).not.toHaveBeenCalled()
+    await new Promise(setImmediate)
+    expect(received.map(({ length }) => length)).toEqual([16_384, 16_384])
+    while (ended.mock.calls.length === 0) await new Promise(setImmediate)
+    expect(ended).toHaveReturnedWith(4)
+    expect(Buffer.concat(received)).toEqual(sent)
+    expect(resume).toHaveBeenCalled()
+    socket.destroy()
+  })
+
+  it('passes on nothing of a destroyed connection, and reads nothing while TLS is paused', async () => {
+    const socket = new Socket()
+    const resume = vi.spyOn(socket, 'resume').mockReturnThis()
+    const stream = new BoundedHandshake(socket, { maxOctets: 4096, exceeded: vi.fn(), refused: vi.fn() })
+    const received: Buffer[] = []
+    stream.on('data', (octets) => received.push(octets))
+    stream.secured()
+    stream.pause()
+    resume.mockClear()
+    socket.emit('data', randomBytes(20_000))
+    await new Promise(setImmediate)
+    expect(received.map(({ length }) => length)).toEqual([16_384, 3_616])
+    expect(resume).not.toHaveBeenCalled()
+    socket.emit('data', randomBytes(60_000))
+    socket.destroy()
+    await new Promise(setImmediate)
+    await new Promise(setImmediate)
+    expect(received).toHaveLength(3)
+  })
+
   it('does not count what follows the handshake in the segment of its end', async () => {
     const sent = randomBytes(40_000)
     const { client, server, exceeded } = await pairs.open(4096, { ecdhCurve: 'P-256' }, inTwoSegments)
