@@ -1,6 +1,5 @@
 // TLS handshakes whose cost for this process is bounded.
 
 export { BoundedHandshake } from './bounded-handshake.ts'
-export type { HandshakeBound } from './bounded-handshake.ts'
 export { maxCertificates } from './certificate-message.ts'
 export type { HandshakeFault } from './certificate-message.ts'
