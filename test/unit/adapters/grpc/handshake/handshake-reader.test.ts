@@ -7,11 +7,13 @@ import { once } from 'node:events'
 import type { ConnectionOptions } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { HandshakeReader, recordLength } from '../../../../../src/adapters/grpc/handshake/handshake-reader.ts'
+import type { PkiErrorCode } from '../../../../../src/errors/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../../../src/keys/index.ts'
 import type { KeyAlgorithm } from '../../../../../src/keys/index.ts'
 import { buildCertificate } from '../../../../../src/x509/index.ts'
 import { TlsPairs } from '../../../../support/bounded-tls.ts'
 import { compressedPoint, slowChain, slowCurve, slowField, slowRsa } from '../../../../support/slow-chain.ts'
+import type { SlowChain } from '../../../../support/slow-chain.ts'
 
 const pairs = await TlsPairs.start()
 
@@ -67,11 +69,19 @@ const usualChains = [
   ['P-384', await chainOf('P-384', 3)],
   ['P-521', await chainOf('P-521', 10)],
   ['Ed25519', await chainOf('Ed25519', 3)],
-  ['RSA-2048', await chainOf('RSA-2048', 3)],
-  ['RSA-4096', await chainOf('RSA-4096', 4)],
+  ['RSA-2048', await chainOf('RSA-2048', 10)],
 ] as const
 
-describe.each(forms)('a handshake of %s', (_, options, transport) => {
+const refusedChains: readonly (readonly [string, SlowChain, PkiErrorCode])[] = [
+  ['eleven certificates', slowChain(10, slowCurve('P-256', 256)), 'ERR_CREDENTIAL_INVALID'],
+  ['explicit parameters', slowChain(1, slowField()), 'ERR_KEY_EXPLICIT_PARAMETERS'],
+  ['a compressed point', slowChain(1, compressedPoint()), 'ERR_KEY_UNSUPPORTED'],
+  ['sect571k1', slowChain(1, slowCurve('sect571k1', 570)), 'ERR_KEY_UNSUPPORTED'],
+  ['a long exponent', slowChain(1, slowRsa(3072, 3072)), 'ERR_KEY_UNSUPPORTED'],
+  ['a modulus of 16,376 bits', slowChain(1, slowRsa(16_376, 32)), 'ERR_KEY_MALFORMED'],
+]
+
+describe.each(forms)('a handshake of %s', (form, options, transport) => {
   it.each(usualChains)('with a chain of %s ends, and the server has the certificate', async (__, chain) => {
     const { client, server, refused } = await pairs.open(16_384, { ...options, ...chain }, transport)
     client.write('first')
@@ -80,14 +90,9 @@ describe.each(forms)('a handshake of %s', (_, options, transport) => {
     expect(refused).not.toHaveBeenCalled()
   })
 
-  it.each([
-    ['eleven certificates', slowChain(10, slowCurve('P-256', 256)), 'ERR_CREDENTIAL_INVALID'],
-    ['explicit parameters', slowChain(1, slowField()), 'ERR_KEY_EXPLICIT_PARAMETERS'],
-    ['a compressed point', slowChain(1, compressedPoint()), 'ERR_KEY_UNSUPPORTED'],
-    ['sect571k1', slowChain(1, slowCurve('sect571k1', 570)), 'ERR_KEY_UNSUPPORTED'],
-    ['a long exponent', slowChain(1, slowRsa(3072, 3072)), 'ERR_KEY_UNSUPPORTED'],
-    ['a modulus of 16,376 bits', slowChain(1, slowRsa(16_376, 32)), 'ERR_KEY_MALFORMED'],
-  ])('with %s is refused, and OpenSSL does not get it', async (__, chain, code) => {
+  // The client's OpenSSL takes half a second for explicit parameters: once for each version is enough.
+  const chains = refusedChains.filter(([what]) => what !== 'explicit parameters' || /^TLS 1\.\d$/.test(form))
+  it.each(chains)('with %s is refused, and OpenSSL does not get it', async (__, chain, code) => {
     const { server, refused } = await pairs.open(16_384, { ...options, ...chain }, transport)
     await expect.poll(() => refused.mock.calls).toEqual([[expect.objectContaining({ code })]])
     expect(server.getPeerCertificate()).toEqual(null)
