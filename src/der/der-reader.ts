@@ -111,7 +111,7 @@ export class DerReader {
   }
 
   /**
-   * Refuses an element that was entered if what was read in it ends before it or behind it.
+   * Checks that reading has stopped exactly at the end of an element that was entered.
    *
    * @throws ERR_DER
    */

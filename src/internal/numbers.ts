@@ -52,8 +52,7 @@ export function requireCount(name: string, value: unknown, least: number, most?:
 }
 
 /**
- * Checks a time to wait in milliseconds. NaN and Infinity would not be no time and any time: a timer of the
- * platform above 2^31 ms, or of NaN, fires at once.
+ * Checks times to wait, in milliseconds: a timer of the platform fires at once for NaN and above 2^31 - 1 ms.
  *
  * @throws ERR_INVALID_ARGUMENT
  */

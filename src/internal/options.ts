@@ -62,8 +62,8 @@ export function readOptions<Options extends object>(
 }
 
 /**
- * Values of the platform that have no enumerable keys, so that each option would be absent: a Map of options
- * would mean the defaults, without a word.
+ * Values of the platform that have no enumerable keys: each option would be absent, and the defaults would
+ * apply without a message.
  */
 function isOfAnotherKind(given: object): boolean {
   if (Object.getPrototypeOf(given) === Object.prototype) return false

@@ -80,7 +80,7 @@ function loadInfo({ algorithm, privateKey }: PrivateKeyInfo): KeyObject {
 
 /**
  * RFC 8017 section A.1.2. The platform ignores octets after the structure, reads a negative number as a
- * positive one, and takes zeros for primes that a key without them has.
+ * positive one, and loads a key whose primes are 0.
  */
 function requireRsaNumbers(der: Uint8Array): void {
   const reader = readWhole(der, tags.sequence, 'RSAPrivateKey')

@@ -4,7 +4,7 @@
 import { equalBytes } from '../../internal/bytes.ts'
 import { extensionOids, verifySignature } from '../../x509/index.ts'
 import type { Certificate, DistinguishedName } from '../../x509/index.ts'
-import { unverified } from '../../x509/internal.ts'
+import { unverifiedReason } from '../../x509/internal.ts'
 import { checkNestedPurpose } from '../checks/key-purposes.ts'
 import { checkPathLength, checkValidity } from '../checks/path-rules.ts'
 import { checkPolicies, policiesMatter } from '../policies/check-policies.ts'
@@ -147,7 +147,7 @@ export class PathSearch {
     return reject(
       'ERR_PATH_SIGNATURE',
       'RFC 5280 §6.1.3 (a)(1)',
-      unverified(certificate, issuer.publicKey, 'the key of the issuer candidate'),
+      unverifiedReason(certificate, issuer.publicKey, 'the key of the issuer candidate'),
       certificate,
     )
   }

@@ -2,8 +2,13 @@
 
 /** The OID with the usual name of a key algorithm or a curve, if it has one here. */
 export function namedOid(oid: string): string {
-  const name = Object.hasOwn(names, oid) ? names[oid] : undefined
+  const name = foreignName(oid)
   return name === undefined ? oid : `${oid} (${name})`
+}
+
+/** The usual name of a key algorithm or a curve that is not supported, if it has one here. */
+export function foreignName(oid: string): string | undefined {
+  return Object.hasOwn(names, oid) ? names[oid] : undefined
 }
 
 /** The supported keys, as a message lists them. */

@@ -4,6 +4,7 @@
 import { tags } from '../../der/index.ts'
 import { toHex } from '../../internal/bytes.ts'
 import { curveByName } from './curves.ts'
+import { foreignName } from './foreign-algorithms.ts'
 import type { AlgorithmIdentifier } from './signature-algorithm.ts'
 import type { PublicKey } from './public-key.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
@@ -38,14 +39,14 @@ export function signatureFault(signed: SignedObject, key: PublicKey): string | u
     return `the key of its issuer is not supported: ${problem?.detail ?? 'an unknown kind of key'}`
   return verifySignature(key, signed.signatureAlgorithm, signed.tbs, signed.signature)
     ? undefined
-    : unverified(signed, key, 'the key of its issuer')
+    : unverifiedReason(signed, key, 'the key of its issuer')
 }
 
 /**
  * The end of a sentence about a signature that did not verify: an algorithm of another key, a hash that the
  * key does not allow, and an ECDSA signature in the form of other standards are named.
  */
-export function unverified(
+export function unverifiedReason(
   { signatureAlgorithm, signature }: Omit<SignedObject, 'tbs'>,
   key: PublicKey,
   ofKey: string,
@@ -74,7 +75,7 @@ export function describeSignatureAlgorithm({
   parameters,
 }: AlgorithmIdentifier): string {
   if (signatureAlgorithm !== undefined) return signatureAlgorithm
-  const name = names[oid]
+  const name = names[oid] ?? foreignName(oid)
   const found = name === undefined ? oid : `${name} (${oid})`
   if (parameters === undefined) return `${found} without parameters`
   const octets = toHex(parameters.subarray(0, 64))
@@ -82,8 +83,8 @@ export function describeSignatureAlgorithm({
 }
 
 /**
- * Names of common algorithms: those of the table, whose parameters may be
- * wrong, and those that are never accepted.
+ * Names of common algorithms: those of the table, whose parameters may be wrong, and those that are never
+ * accepted. An algorithm of one kind of key alone has the OID and the name of the key.
  */
 const names: Readonly<Record<string, string | undefined>> = {
   '1.2.840.113549.1.1.4': 'md5WithRSAEncryption',
@@ -106,13 +107,9 @@ const names: Readonly<Record<string, string | undefined>> = {
   '2.16.840.1.101.3.4.3.11': 'ecdsa-with-SHA3-384',
   '2.16.840.1.101.3.4.3.12': 'ecdsa-with-SHA3-512',
   '2.16.840.1.101.3.4.3.14': 'RSASSA-PKCS1-v1_5 with SHA3-256',
-  '2.16.840.1.101.3.4.3.17': 'ML-DSA-44',
-  '2.16.840.1.101.3.4.3.18': 'ML-DSA-65',
-  '2.16.840.1.101.3.4.3.19': 'ML-DSA-87',
   '1.2.156.10197.1.501': 'SM2 with SM3',
   '1.2.643.7.1.1.3.2': 'GOST R 34.10-2012 with 256 bits',
   '1.2.643.7.1.1.3.3': 'GOST R 34.10-2012 with 512 bits',
   '1.3.6.1.5.5.7.6.2': 'id-alg-noSignature (RFC 5272)',
   '1.3.101.112': 'Ed25519',
-  '1.3.101.113': 'Ed448',
 }

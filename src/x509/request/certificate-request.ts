@@ -1,7 +1,7 @@
 // A certification request (RFC 2986, PKCS #10, with extension requests by RFC 2985 section 5.4.2): a view
 // over its DER.
 
-import { describeSignatureAlgorithm, unverified } from '../algorithms/signature-fault.ts'
+import { describeSignatureAlgorithm, unverifiedReason } from '../algorithms/signature-fault.ts'
 import type { Pkcs10CertificateRequest } from '@peculiar/x509'
 import { readWhole, smallInteger, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
@@ -131,7 +131,8 @@ export class CertificateRequest extends CertificateExtensions {
       this.publicKey.keyObject() // reports an unusable key with its own code, not as a bad signature
       throw new PkiError(
         'ERR_CSR_SIGNATURE',
-        `the request proves no possession of its key: ${unverified(this, this.publicKey, 'its own key')}`,
+        'the request proves no possession of its key: ' +
+          unverifiedReason(this, this.publicKey, 'its own key'),
       )
     }
     return new Proven(this)

@@ -65,7 +65,7 @@ export class RecordProtection {
   }
 }
 
-/** HKDF-Expand of one block (RFC 5869 §2.3). */
+/** HKDF-Expand of one block (RFC 5869 §2.3); `hkdfSync` of Node always extracts first. */
 function expand({ hash }: Suite, secret: Uint8Array, label: Buffer): Buffer {
   return createHmac(hash, secret).update(label).digest()
 }
