@@ -1,55 +1,17 @@
 // What the certificates of a stranger's handshake can do to a server in a process of its own.
 
-import { fork } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createCertificateClient } from '../../src/adapters/grpc/index.ts'
-import { newRequest } from '../support/pki.ts'
+import { AttackedServer } from '../support/attacked.ts'
 import { slowChain, slowCurve, slowField, slowRsa } from '../support/slow-chain.ts'
 import type { SlowChain } from '../support/slow-chain.ts'
 
-let child: ChildProcess
-let server: { readonly port: number; readonly root: string }
-
-async function ask<Answer>(command: 'reset' | 'stall' | 'stats'): Promise<Answer> {
-  const answer = once(child, 'message')
-  child.send(command)
-  return ((await answer) as [Answer])[0]
-}
-
+let server: AttackedServer
 beforeAll(async () => {
-  child = fork(join(import.meta.dirname, 'attacked-server.ts'), {
-    execArgv: ['--import', 'tsx', '--expose-gc'],
-  })
-  server = ((await once(child, 'message')) as [typeof server])[0]
-  await goodCaller(20) // what is made once is made before anything is measured
+  server = await AttackedServer.start(20)
 })
-
-afterAll(() => {
-  child.kill()
-})
-
-/** Calls one after the other, each on a connection of its own; how many got a certificate. */
-async function goodCaller(calls: number): Promise<number> {
-  const { request } = await newRequest()
-  let served = 0
-  for (let count = 0; count < calls; count++) {
-    await using client = await createCertificateClient({
-      address: `localhost:${server.port}`,
-      tls: () => ({ roots: server.root }),
-      headers: { 'x-caller': 'good' },
-      retry: { attempts: 1 },
-    })
-    await client.createCertificate(request).then(
-      () => served++,
-      () => undefined,
-    )
-  }
-  return served
-}
+afterAll(() => server[Symbol.dispose]())
 
 /** A handshake from another address than that of the good caller; resolves when the connection is closed. */
 async function shake({ cert, key }: SlowChain, maxVersion: 'TLSv1.2' | 'TLSv1.3'): Promise<void> {
@@ -75,11 +37,11 @@ describe('a stranger', () => {
     ['99 of sect571k1', slowChain(99, slowCurve('sect571k1', 570))],
     ['one with explicit parameters of 660 bits', slowChain(1, slowField())],
   ] as const)('with chains of %s stops nothing, and others are served', async (_, chain) => {
-    await ask('reset')
+    await server.ask('reset')
     const shaken = Array.from({ length: 12 }, (_, index) => shake(chain, index % 2 ? 'TLSv1.2' : 'TLSv1.3'))
-    expect(await goodCaller(20)).toBeGreaterThanOrEqual(19)
+    expect(await server.goodCaller(20)).toBeGreaterThanOrEqual(19)
     await Promise.all(shaken)
-    expect((await ask<{ readonly stallMs: number }>('stall')).stallMs).toBeLessThanOrEqual(200)
+    expect(await server.stallMs()).toBeLessThanOrEqual(200)
   })
 
   it('whose handshake fails before the end of its segment does not end the process', async () => {
@@ -88,7 +50,7 @@ describe('a stranger', () => {
         const chain = slowChain(issuers, curve)
         await Promise.all([shake(chain, 'TLSv1.2'), shake(chain, 'TLSv1.3')])
       }
-    expect(await goodCaller(20)).toBe(20)
-    expect(child.exitCode).toBe(null)
+    expect(await server.goodCaller(20)).toBe(20)
+    expect(server.isRunning).toBe(true)
   })
 })

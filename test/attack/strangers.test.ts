@@ -1,66 +1,26 @@
 // What a caller without a credential can do to a server in a process of its own: its event loop, its memory,
 // and its other callers.
 
-import { fork } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as http2Connect, constants } from 'node:http2'
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
 import { connect as tcpConnect } from 'node:net'
-import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createCertificateClient } from '../../src/adapters/grpc/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../src/keys/index.ts'
 import { buildCertificate, generalName } from '../../src/x509/index.ts'
-import { newRequest } from '../support/pki.ts'
+import { AttackedServer } from '../support/attacked.ts'
 
 interface Stats {
   readonly octets: number
   readonly connections: number
 }
 
-let child: ChildProcess
-let server: { readonly port: number; readonly tokenPort: number; readonly root: string }
-
-async function ask<Answer>(command: 'reset' | 'stall' | 'stats' | 'release'): Promise<Answer> {
-  const answer = once(child, 'message')
-  child.send(command)
-  return ((await answer) as [Answer])[0]
-}
-
-const stallMs = async (): Promise<number> => (await ask<{ readonly stallMs: number }>('stall')).stallMs
-
+let server: AttackedServer
 beforeAll(async () => {
-  child = fork(join(import.meta.dirname, 'attacked-server.ts'), {
-    execArgv: ['--import', 'tsx', '--expose-gc'],
-  })
-  server = ((await once(child, 'message')) as [typeof server])[0]
-  await goodCaller(200) // what is made once is made before memory is compared
+  server = await AttackedServer.start(200)
 })
-
-afterAll(() => {
-  child.kill()
-})
-
-/** Calls one after the other, each on a connection of its own; how many got a certificate. */
-async function goodCaller(calls: number): Promise<number> {
-  const { request } = await newRequest()
-  let served = 0
-  for (let count = 0; count < calls; count++) {
-    await using client = await createCertificateClient({
-      address: `localhost:${server.port}`,
-      tls: () => ({ roots: server.root }),
-      headers: { 'x-caller': 'good' },
-      retry: { attempts: 1 },
-    })
-    await client.createCertificate(request).then(
-      () => served++,
-      () => undefined,
-    )
-  }
-  return served
-}
+afterAll(() => server[Symbol.dispose]())
 
 async function session(options: { cert?: string; key?: string } = {}): Promise<ClientHttp2Session> {
   const opened = http2Connect(`https://localhost:${server.port}`, { rejectUnauthorized: false, ...options })
@@ -123,36 +83,36 @@ describe('a stranger', () => {
     'with 1,000 calls and a chain of ten %s certificates stops nothing',
     async (algorithm) => {
       const attacker = await session(await ring(algorithm))
-      await ask('reset')
+      await server.ask('reset')
       const streams = Array.from({ length: 1000 }, () => open(attacker))
       const ends = streams.map(closed)
       for (const stream of streams) stream.end(emptyMessage)
       await Promise.all(ends)
-      expect(await stallMs()).toBeLessThanOrEqual(200)
+      expect(await server.stallMs()).toBeLessThanOrEqual(200)
       attacker.destroy()
     },
   )
 
   it('with 10,000 half requests keeps no memory, and others are served', async () => {
-    const before = await ask<Stats>('stats')
+    const before = await server.ask<Stats>('stats')
     const sessions = await Promise.all(Array.from({ length: 80 }, () => session()))
-    await ask('reset')
+    await server.ask('reset')
     for (const attacker of sessions)
       for (let count = 0; count < 125; count++)
         open(attacker, { 'x-a': 'y'.repeat(4000) }).write(Buffer.alloc(1))
-    expect(await goodCaller(40)).toBeGreaterThanOrEqual(38)
-    expect(await stallMs()).toBeLessThanOrEqual(200)
+    expect(await server.goodCaller(40)).toBeGreaterThanOrEqual(38)
+    expect(await server.stallMs()).toBeLessThanOrEqual(200)
     await Promise.all(
       sessions.map((one) =>
         one.closed || one.destroyed ? Promise.resolve() : once(one, 'close').catch(() => undefined),
       ),
     )
-    await expect.poll(async () => (await ask<Stats>('stats')).connections).toBe(0)
-    expect((await ask<Stats>('stats')).octets).toBeLessThanOrEqual(before.octets * 1.2)
+    await expect.poll(async () => (await server.ask<Stats>('stats')).connections).toBe(0)
+    expect((await server.ask<Stats>('stats')).octets).toBeLessThanOrEqual(before.octets * 1.2)
   })
 
   it('with 5,000 silent connections keeps no memory, and others are served', async () => {
-    const before = await ask<Stats>('stats')
+    const before = await server.ask<Stats>('stats')
     const ends: Promise<unknown>[] = []
     for (let count = 0; count < 5000; count++) {
       const options = { port: server.port, host: '127.0.0.1' }
@@ -163,14 +123,14 @@ describe('a stranger', () => {
       ends.push(once(socket, 'close').catch(() => undefined))
       if (count % 250 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
-    expect(await goodCaller(40)).toBeGreaterThanOrEqual(38)
+    expect(await server.goodCaller(40)).toBeGreaterThanOrEqual(38)
     await Promise.all(ends)
-    await expect.poll(async () => (await ask<Stats>('stats')).connections).toBe(0)
-    expect((await ask<Stats>('stats')).octets).toBeLessThanOrEqual(before.octets * 1.2)
+    await expect.poll(async () => (await server.ask<Stats>('stats')).connections).toBe(0)
+    expect((await server.ask<Stats>('stats')).octets).toBeLessThanOrEqual(before.octets * 1.2)
   })
 
   it('with 1,000 abandoned calls keeps no memory, and others are served', async () => {
-    const before = await ask<Stats>('stats')
+    const before = await server.ask<Stats>('stats')
     for (let count = 0; count < 63; count++) {
       const attacker = await session()
       const streams = Array.from({ length: 16 }, () => open(attacker, { 'x-caller': 'slow' }))
@@ -179,9 +139,9 @@ describe('a stranger', () => {
       await Promise.all(answered)
       attacker.destroy()
     }
-    expect(await goodCaller(40)).toBeGreaterThanOrEqual(38)
-    await ask('release')
-    await expect.poll(async () => (await ask<Stats>('stats')).connections).toBe(0)
-    expect((await ask<Stats>('stats')).octets).toBeLessThanOrEqual(before.octets * 1.2)
+    expect(await server.goodCaller(40)).toBeGreaterThanOrEqual(38)
+    await server.ask('release')
+    await expect.poll(async () => (await server.ask<Stats>('stats')).connections).toBe(0)
+    expect((await server.ask<Stats>('stats')).octets).toBeLessThanOrEqual(before.octets * 1.2)
   })
 })
