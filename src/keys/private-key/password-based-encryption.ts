@@ -92,13 +92,13 @@ export function decipherKey(
   plain.fill(0)
   // With a wrong passphrase the padding is valid with one octet once in 256 times, and with two or more once
   // in 65,000 times.
-  if (paddingOctets === 1) throw wrongPassphrase(passphrase)
+  if (paddingOctets === 1) throw wrongPassphrase(passphrase, orDamaged)
   throw malformedKey('the decrypted content is not a private key; the file is damaged')
 }
 
 /**
- * Decrypts a scheme of PKCS#12 by the platform.
- * @throws ERR_KEY_PASSPHRASE, ERR_KEY_MALFORMED, ERR_KEY_UNSUPPORTED
+ * Decrypts a scheme of PKCS#12 by the platform, which does not give out the decrypted content.
+ * @throws ERR_KEY_PASSPHRASE, also for damaged content; ERR_KEY_UNSUPPORTED
  */
 export function decryptPkcs12Key(
   der: Uint8Array,
@@ -111,16 +111,18 @@ export function decryptPkcs12Key(
     const code = String((error as { readonly code?: unknown }).code)
     // OpenSSL's error code is safe. Its message may contain secrets, so the error is not kept as cause.
     if (/UNSUPPORTED|UNKNOWN|DISABLED/.test(code)) throw unsupportedByPlatform(name)
-    if (/ASN1|DECODE|NESTED|HEADER|WRONG_TAG/.test(code)) {
-      throw malformedKey(`the content that ${name} decrypts is not a private key`)
-    }
-    throw wrongPassphrase(passphrase)
+    // A wrong passphrase gives valid padding once in 256 times; then OpenSSL's error is that of damaged
+    // content.
+    throw wrongPassphrase(passphrase, orDamaged)
   }
 }
 
-function wrongPassphrase(passphrase: string | Uint8Array): PkiError {
+function wrongPassphrase(passphrase: string | Uint8Array, otherCause = ''): PkiError {
   const hint = endsInLineFeed(passphrase) ? '; the passphrase ends in a line feed' : ''
-  return new PkiError('ERR_KEY_PASSPHRASE', `the private key does not decrypt with this passphrase${hint}`)
+  return new PkiError(
+    'ERR_KEY_PASSPHRASE',
+    `the private key does not decrypt with this passphrase${otherCause}${hint}`,
+  )
 }
 
 function readPbes2(parameters: DerReader, encrypted: Uint8Array): Pbes2 {
@@ -234,6 +236,7 @@ function tooCostly(what: string): PkiError {
   return new PkiError('ERR_LIMIT_EXCEEDED', `the key derivation of the private key has ${what}`)
 }
 
+const orDamaged = ', or the file is damaged'
 /** Three times OWASP's recommendation for PBKDF2-HMAC-SHA-256: one to two seconds. */
 const maxRounds = 2_000_000
 /** 256 MiB of memory, one to two seconds; four times the cost that `exportPrivateKey` writes. */

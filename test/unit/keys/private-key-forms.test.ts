@@ -231,6 +231,21 @@ describe('an encrypted private key', () => {
     for (const scheme of Object.keys(pkcs12TripleDes))
       expect(() => importPrivateKey(pbes1(scheme), { passphrase })).toThrow(code('ERR_KEY_PASSPHRASE'))
   })
+
+  it.each([
+    ['1.2.840.113549.1.12.1.3', ['w104', 'w296', 'w429']],
+    ['1.2.840.113549.1.12.1.4', ['w1161', 'w1490']],
+  ])('a wrong passphrase of PKCS#12 that gives valid padding is named as wrong: %s', (scheme, wrong) => {
+    const parameters = sequence(octetString(Buffer.alloc(8)), integer(1))
+    const key = sequence(sequence(oid(scheme), parameters), octetString(Buffer.alloc(48)))
+    for (const chosen of wrong)
+      expect(() => importPrivateKey(key, { passphrase: chosen })).toThrow(
+        expect.objectContaining({
+          code: 'ERR_KEY_PASSPHRASE',
+          message: 'the private key does not decrypt with this passphrase, or the file is damaged',
+        }),
+      )
+  })
 })
 
 describe('what is wrong with a private key is named', () => {
