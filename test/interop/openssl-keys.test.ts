@@ -75,6 +75,7 @@ describe.skipIf(!present)('private keys of openssl', () => {
       ['-v2', 'des3'],
       ['-scrypt'],
       ['-v1', 'PBE-SHA1-3DES'],
+      ['-v1', 'PBE-SHA1-2DES', '-iter', '3'],
     ]) {
       const encrypted = openssl(['pkcs8', '-topk8', ...protection, '-passout', `pass:${passphrase}`], pkcs8)
       expect(PublicKey.from(importPrivateKey(encrypted, { passphrase })).equals(publicKey)).toBe(true)

@@ -88,7 +88,7 @@ export async function decryptPkcs8(
   const secret = await deriveKey(passphrase, salt, cost, 'ERR_KEY_MALFORMED')
   let plain: Buffer | undefined
   try {
-    plain = decipherKey(encrypted, secret, passphrase)
+    plain = decipherKey(encrypted, secret, encrypted.iv, passphrase)
     return { key: loadPrivateKey(plain, 'PKCS#8'), secret, salt }
   } catch (error) {
     secret.fill(0)

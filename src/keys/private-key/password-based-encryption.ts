@@ -2,14 +2,15 @@
 // key derivation, and its decryption.
 
 import { createDecipheriv, getCiphers, pbkdf2Sync, scryptSync } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
 import { oidContent, readWhole, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { endsInLineFeed } from '../../internal/passphrase.ts'
 import type { ScryptCost } from '../../internal/passphrase.ts'
 import { malformedKey, readingKey } from './malformed-key.ts'
-import { loadPlatformKey } from './platform-key.ts'
+import { derivePkcs12 } from './pkcs12-key-derivation.ts'
+import type { Pkcs12Derivation } from './pkcs12-key-derivation.ts'
+import type { CipherRow } from './pbe-schemes.ts'
 import { ciphers, pbes2Oids, pbkdf2Oid, pkcs12TripleDes, prfs, unsupportedSchemes } from './pbe-schemes.ts'
 
 /** The key derivation of PBES2: RFC 8018 section A.2, RFC 7914 section 7. */
@@ -17,20 +18,24 @@ type KeyDerivation =
   | { readonly kind: 'scrypt'; readonly salt: Uint8Array; readonly cost: ScryptCost }
   | { readonly kind: 'pbkdf2'; readonly salt: Uint8Array; readonly rounds: number; readonly hash: string }
 
-/** PBES2 (RFC 8018 section 6.2) with its parameters. */
-export interface Pbes2 {
-  readonly kind: 'pbes2'
-  readonly derivation: KeyDerivation
+interface Encryption {
   readonly cipher: string
   readonly keyOctets: number
-  readonly iv: Uint8Array
   readonly encrypted: Uint8Array
 }
 
-/** A scheme of PKCS#12 (RFC 7292 section C), decrypted by the platform. */
-export interface Pkcs12Encryption {
+/** PBES2 (RFC 8018 section 6.2) with its parameters. */
+export interface Pbes2 extends Encryption {
+  readonly kind: 'pbes2'
+  readonly derivation: KeyDerivation
+  readonly iv: Uint8Array
+}
+
+/** A scheme of PKCS#12 (RFC 7292 appendix C) with its parameters; the IV is derived too. */
+export interface Pkcs12Encryption extends Encryption {
   readonly kind: 'pkcs12'
-  readonly name: string
+  readonly derivation: Pkcs12Derivation
+  readonly ivOctets: number
 }
 
 /**
@@ -49,13 +54,9 @@ export function readEncryptedKey(der: Uint8Array): Pbes2 | Pkcs12Encryption {
     if (scheme === pbes2Oids.pbes2) {
       return readPbes2(algorithm.expect(tags.sequence, 'PBES2-params').inner(), encrypted)
     }
-    const name = pkcs12TripleDes[scheme]
-    if (name === undefined) throw unsupported('scheme', scheme)
-    const parameters = algorithm.expect(tags.sequence, 'pkcs-12PbeParams').inner()
-    parameters.expect(tags.octetString, 'salt')
-    requireRounds(smallInteger(parameters.expect(tags.integer, 'iterations'), 'iterations'))
-    requireBlocks(name, encrypted, 8)
-    return { kind: 'pkcs12', name }
+    const row = pkcs12TripleDes[scheme]
+    if (row === undefined) throw unsupported('scheme', scheme)
+    return readPkcs12(algorithm.expect(tags.sequence, 'pkcs-12PbeParams').inner(), encrypted, row)
   })
 }
 
@@ -64,10 +65,14 @@ export function readEncryptedKey(der: Uint8Array): Pbes2 | Pkcs12Encryption {
  *
  * @throws ERR_KEY_PASSPHRASE; ERR_KEY_MALFORMED if it decrypts to something other than a private key
  */
-export function decryptPbes2(pbes2: Pbes2, passphrase: Uint8Array): Buffer {
-  const secret = deriveSync(pbes2.derivation, pbes2.keyOctets, passphrase)
+export function decryptKey(key: Pbes2 | Pkcs12Encryption, passphrase: Uint8Array): Buffer {
+  const secret =
+    key.kind === 'pbes2'
+      ? deriveSync(key.derivation, key.keyOctets, passphrase)
+      : derivePkcs12(key.derivation, 'key', key.keyOctets, passphrase)
+  const iv = key.kind === 'pbes2' ? key.iv : derivePkcs12(key.derivation, 'iv', key.ivOctets, passphrase)
   try {
-    return decipherKey(pbes2, secret, passphrase)
+    return decipherKey(key, secret, iv, passphrase)
   } finally {
     secret.fill(0)
   }
@@ -75,8 +80,9 @@ export function decryptPbes2(pbes2: Pbes2, passphrase: Uint8Array): Buffer {
 
 /** Decrypts with the key derived from the passphrase. @throws ERR_KEY_PASSPHRASE, ERR_KEY_MALFORMED */
 export function decipherKey(
-  { cipher, iv, encrypted }: Pbes2,
+  { cipher, encrypted }: Encryption,
   secret: Uint8Array,
+  iv: Uint8Array,
   passphrase: string | Uint8Array,
 ): Buffer {
   let plain: Buffer
@@ -94,27 +100,6 @@ export function decipherKey(
   // in 65,000 times.
   if (paddingOctets === 1) throw wrongPassphrase(passphrase, orDamaged)
   throw malformedKey('the decrypted content is not a private key; the file is damaged')
-}
-
-/**
- * Decrypts a scheme of PKCS#12 by the platform, which does not give out the decrypted content.
- * @throws ERR_KEY_PASSPHRASE, also for damaged content; ERR_KEY_UNSUPPORTED
- */
-export function decryptPkcs12Key(
-  der: Uint8Array,
-  { name }: Pkcs12Encryption,
-  passphrase: Uint8Array,
-): KeyObject {
-  try {
-    return loadPlatformKey({ key: Buffer.from(der), type: 'pkcs8', passphrase: Buffer.from(passphrase) })
-  } catch (error) {
-    const code = String((error as { readonly code?: unknown }).code)
-    // OpenSSL's error code is safe. Its message may contain secrets, so the error is not kept as cause.
-    if (/UNSUPPORTED|UNKNOWN|DISABLED/.test(code)) throw unsupportedByPlatform(name)
-    // A wrong passphrase gives valid padding once in 256 times; then OpenSSL's error is that of damaged
-    // content.
-    throw wrongPassphrase(passphrase, orDamaged)
-  }
 }
 
 function wrongPassphrase(passphrase: string | Uint8Array, otherCause = ''): PkiError {
@@ -149,6 +134,19 @@ function readPbes2(parameters: DerReader, encrypted: Uint8Array): Pbes2 {
   return { kind: 'pbes2', derivation, cipher, keyOctets, iv, encrypted }
 }
 
+function readPkcs12(
+  parameters: DerReader,
+  encrypted: Uint8Array,
+  { cipher, keyOctets, ivOctets }: CipherRow,
+): Pkcs12Encryption {
+  const salt = parameters.expect(tags.octetString, 'salt').content()
+  const rounds = smallInteger(parameters.expect(tags.integer, 'iterations'), 'iterations')
+  parameters.finish('pkcs-12PbeParams')
+  requireRounds(rounds, maxPkcs12Rounds)
+  requireBlocks(cipher, encrypted, ivOctets)
+  return { kind: 'pkcs12', derivation: { salt, rounds }, cipher, keyOctets, ivOctets, encrypted }
+}
+
 /** CBC with the padding of RFC 8018 section 6.1.1 has whole blocks, at least one, under every passphrase. */
 function requireBlocks(cipher: string, encrypted: Uint8Array, octets: number): void {
   if (encrypted.length > 0 && encrypted.length % octets === 0) return
@@ -165,7 +163,7 @@ function readPbkdf2(parameters: DerReader, keyOctets: number): KeyDerivation {
   parameters.finish('PBKDF2-params')
   const hash = prfs[prf]
   if (hash === undefined) throw unsupported('pseudorandom function', prf)
-  requireRounds(rounds)
+  requireRounds(rounds, maxRounds)
   return { kind: 'pbkdf2', salt, rounds, hash }
 }
 
@@ -192,9 +190,9 @@ function readKeyLength(parameters: DerReader, keyOctets: number): void {
   if (found !== keyOctets) throw malformedKey(`keyLength is ${found} octets; the cipher needs ${keyOctets}`)
 }
 
-function requireRounds(rounds: number): void {
+function requireRounds(rounds: number, maximum: number): void {
   if (rounds < 1) throw malformedKey('the iteration count is 0')
-  if (rounds > maxRounds) throw tooCostly(`${rounds} iterations; the maximum is ${maxRounds}`)
+  if (rounds > maximum) throw tooCostly(`${rounds} iterations; the maximum is ${maximum}`)
 }
 
 function deriveSync(derivation: KeyDerivation, keyOctets: number, passphrase: Uint8Array): Buffer {
@@ -239,5 +237,7 @@ function tooCostly(what: string): PkiError {
 const orDamaged = ', or the file is damaged'
 /** Three times OWASP's recommendation for PBKDF2-HMAC-SHA-256: one to two seconds. */
 const maxRounds = 2_000_000
+/** PKCS#12 calls a hash function of the platform for each: one to two seconds. */
+const maxPkcs12Rounds = 300_000
 /** 256 MiB of memory, one to two seconds; four times the cost that `exportPrivateKey` writes. */
 const maxScryptCost = 2 ** 21

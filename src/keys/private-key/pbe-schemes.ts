@@ -29,7 +29,8 @@ export const prfs: Readonly<Record<string, string>> = {
   '2.16.840.1.101.3.4.2.16': 'sha3-512',
 }
 
-interface CipherRow {
+/** A cipher in CBC mode. */
+export interface CipherRow {
   /** The platform's name. */
   readonly cipher: string
   readonly keyOctets: number
@@ -51,10 +52,11 @@ export const ciphers: Readonly<Record<string, CipherRow>> = {
   '1.2.410.200046.1.1.12': { cipher: 'aria-256-cbc', keyOctets: 32, ivOctets: 16 },
 }
 
-/** PKCS#12 schemes that OpenSSL's default provider has: RFC 7292 section C. */
-export const pkcs12TripleDes: Readonly<Record<string, string>> = {
-  '1.2.840.113549.1.12.1.3': 'PBE-SHA1-3DES (pbeWithSHAAnd3-KeyTripleDES-CBC)',
-  '1.2.840.113549.1.12.1.4': 'PBE-SHA1-2DES (pbeWithSHAAnd2-KeyTripleDES-CBC)',
+/** Schemes of PKCS#12 with a cipher that OpenSSL's default provider has: RFC 7292 appendix C. */
+export const pkcs12TripleDes: Readonly<Record<string, CipherRow>> = {
+  // pbeWithSHAAnd3-KeyTripleDES-CBC and pbeWithSHAAnd2-KeyTripleDES-CBC
+  '1.2.840.113549.1.12.1.3': { cipher: 'des-ede3-cbc', keyOctets: 24, ivOctets: 8 },
+  '1.2.840.113549.1.12.1.4': { cipher: 'des-ede-cbc', keyOctets: 16, ivOctets: 8 },
 }
 
 /**

@@ -7,7 +7,6 @@ import type { KeyObject } from 'node:crypto'
 export interface PlatformKeyInput {
   readonly key: Buffer
   readonly type: 'pkcs8' | 'pkcs1' | 'sec1'
-  readonly passphrase?: Buffer
 }
 
 /**

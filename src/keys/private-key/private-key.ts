@@ -9,7 +9,7 @@ import { PublicKey } from '../../x509/index.ts'
 import { keyAlgorithmOf, requirePrivateKey, signatureAlgorithmOf } from '../key-algorithm.ts'
 import { encryptPkcs8Sync } from './encrypted-pkcs8.ts'
 import { malformedKey } from './malformed-key.ts'
-import { decryptPbes2, decryptPkcs12Key, readEncryptedKey } from './password-based-encryption.ts'
+import { decryptKey, readEncryptedKey } from './password-based-encryption.ts'
 import { foreignLabel, formOfDer, formOfLabel, refuseForeignFormat } from './private-key-form.ts'
 import { loadPrivateKey } from './private-key-info.ts'
 
@@ -38,9 +38,9 @@ export interface ExportPrivateKeyOptions {
  *
  * Encryption, decrypted on the event loop: PBES2 (RFC 8018) with PBKDF2 of at most 2,000,000
  * iterations or scrypt of N·r·p up to 2^21 (256 MiB, about two seconds), with AES, Camellia, ARIA, SM4
- * or 3DES in CBC mode; PBE-SHA1-3DES and PBE-SHA1-2DES of PKCS#12. Other schemes, formats of other
- * tools (OpenSSH, PuTTY, PKCS#12, Java key stores) and the traditional encryption of PEM (`Proc-Type`)
- * are ERR_KEY_UNSUPPORTED with the command that converts the file.
+ * or 3DES in CBC mode; PBE-SHA1-3DES and PBE-SHA1-2DES of PKCS#12 with at most 300,000 iterations. Other
+ * schemes, formats of other tools (OpenSSH, PuTTY, PKCS#12, Java key stores) and the traditional encryption
+ * of PEM (`Proc-Type`) are ERR_KEY_UNSUPPORTED with the command that converts the file.
  *
  * @throws ERR_PEM, ERR_KEY_MALFORMED, ERR_KEY_PASSPHRASE, ERR_KEY_WEAK, ERR_KEY_UNSUPPORTED,
  *   ERR_KEY_EXPLICIT_PARAMETERS, ERR_LIMIT_EXCEEDED
@@ -161,9 +161,7 @@ function readDer(der: Uint8Array, passphrase: string | Uint8Array | undefined): 
   }
   const octets = Buffer.from(requirePassphrase(passphrase))
   try {
-    return encrypted.kind === 'pkcs12'
-      ? decryptPkcs12Key(der, encrypted, octets)
-      : loadDecrypted(decryptPbes2(encrypted, octets))
+    return loadDecrypted(decryptKey(encrypted, octets))
   } finally {
     octets.fill(0)
   }

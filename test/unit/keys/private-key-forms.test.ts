@@ -24,12 +24,7 @@ import {
 } from '../../../src/der/index.ts'
 import { encodePem } from '../../../src/internal/pem.ts'
 import { importPrivateKey } from '../../../src/keys/index.ts'
-import {
-  ciphers,
-  pkcs12TripleDes,
-  prfs,
-  unsupportedSchemes,
-} from '../../../src/keys/private-key/pbe-schemes.ts'
+import { ciphers, prfs, unsupportedSchemes } from '../../../src/keys/private-key/pbe-schemes.ts'
 import { code } from '../../support/codes.ts'
 
 const passphrase = 'secret'
@@ -226,26 +221,6 @@ describe('an encrypted private key', () => {
   ])('with %s is refused for that', (_what, make, wanted) => {
     expect(() => importPrivateKey(make(), { passphrase })).toThrow(code(wanted))
   })
-
-  it('with a scheme of PKCS#12 that is damaged is not accepted', () => {
-    for (const scheme of Object.keys(pkcs12TripleDes))
-      expect(() => importPrivateKey(pbes1(scheme), { passphrase })).toThrow(code('ERR_KEY_PASSPHRASE'))
-  })
-
-  it.each([
-    ['1.2.840.113549.1.12.1.3', ['w104', 'w296', 'w429']],
-    ['1.2.840.113549.1.12.1.4', ['w1161', 'w1490']],
-  ])('a wrong passphrase of PKCS#12 that gives valid padding is named as wrong: %s', (scheme, wrong) => {
-    const parameters = sequence(octetString(Buffer.alloc(8)), integer(1))
-    const key = sequence(sequence(oid(scheme), parameters), octetString(Buffer.alloc(48)))
-    for (const chosen of wrong)
-      expect(() => importPrivateKey(key, { passphrase: chosen })).toThrow(
-        expect.objectContaining({
-          code: 'ERR_KEY_PASSPHRASE',
-          message: 'the private key does not decrypt with this passphrase, or the file is damaged',
-        }),
-      )
-  })
 })
 
 describe('what is wrong with a private key is named', () => {
@@ -329,7 +304,7 @@ describe('what is wrong with a private key is named', () => {
       'encrypted data of PKCS#12 that is cut off',
       encryptedOf(47, oid('1.2.840.113549.1.12.1.3'), pkcs12Parameters),
       'ERR_KEY_MALFORMED',
-      /encryptedData has 47 octets; PBE-SHA1-3DES.* has blocks of 8/,
+      /encryptedData has 47 octets; des-ede3-cbc has blocks of 8/,
     ],
     [
       'an unknown cipher',
