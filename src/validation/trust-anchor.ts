@@ -1,10 +1,13 @@
 // Trust anchors: RFC 5280 §6.1.1 (d), and RFC 5937 where an anchor is a
 // certificate with constraints of its own.
 
-import { readOptions } from '../internal/options.ts'
-import { PkiError } from '../errors/index.ts'
+import { freezeDeep } from '../internal/freeze-deep.ts'
+import { requireCount } from '../internal/numbers.ts'
+import { nameOf, readOptions } from '../internal/options.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import { Certificate, DistinguishedName, PublicKey } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
+import { encodeNameConstraints, parseNameConstraints } from '../x509/internal.ts'
 import type { GeneralSubtree, NameConstraints, PublicKeyInput, Tolerance } from '../x509/internal.ts'
 
 /** A trusted name and key. */
@@ -53,7 +56,8 @@ export function trustAnchorFrom(input: TrustAnchorInput, tolerances: readonly To
           : DistinguishedName.fromDer(subject.der),
       publicKey: PublicKey.fromSpki(PublicKey.from(publicKey).spki),
       certificate: undefined,
-      nameConstraints: nameConstraints && ownConstraints(nameConstraints),
+      nameConstraints:
+        nameConstraints === undefined ? undefined : ownConstraints(nameConstraints, tolerances),
     })
   }
   const certificate = ownCertificate(input, tolerances)
@@ -66,15 +70,51 @@ export function trustAnchorFrom(input: TrustAnchorInput, tolerances: readonly To
   })
 }
 
-/** A frozen copy: the validator keeps the lists after the call. */
-function ownConstraints({ permitted, excluded }: NameConstraints): NameConstraints {
-  const copy = (list: unknown): readonly GeneralSubtree[] => {
-    if (!Array.isArray(list ?? []))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'nameConstraints of a trust anchor must have two arrays')
-    return Object.freeze([...((list ?? []) as readonly GeneralSubtree[])])
+/**
+ * A copy, read like the extension of a certificate: a misspelt list, or a subtree that is none, would permit
+ * names that the caller excludes.
+ *
+ * @throws ERR_INVALID_ARGUMENT
+ */
+function ownConstraints(given: NameConstraints, tolerances: readonly Tolerance[]): NameConstraints {
+  const what = 'nameConstraints of a trust anchor'
+  const { permitted = [], excluded = [] } = readOptions<Partial<NameConstraints>>(what, given, {
+    permitted: 'guard',
+    excluded: 'guard',
+  })
+  const own = { permitted: ownSubtrees(what, permitted), excluded: ownSubtrees(what, excluded) }
+  if (own.permitted.length + own.excluded.length === 0)
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `${what}: expected at least one subtree, permitted or excluded`,
+    )
+  try {
+    return freezeDeep(parseNameConstraints(encodeNameConstraints(own), tolerances))
+  } catch (cause) {
+    const reason = isPkiError(cause) ? cause.message : 'its base is not a GeneralName'
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${what}: a subtree cannot be read: ${reason}`, { cause })
   }
-  return Object.freeze({ permitted: copy(permitted), excluded: copy(excluded) })
 }
+
+function ownSubtrees(what: string, list: readonly GeneralSubtree[]): readonly GeneralSubtree[] {
+  if (!Array.isArray(list))
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${what} must have two arrays, found ${nameOf(list)}`)
+  return (list as readonly GeneralSubtree[]).map((given) => {
+    const { base, minimum, maximum } = readOptions<GeneralSubtree>(`${what}: a subtree`, given, {
+      base: 'required',
+      minimum: 'required',
+      maximum: 'optional',
+    })
+    return {
+      base,
+      minimum: requireCount(`${what}: minimum`, minimum, 0, maxCount),
+      maximum: maximum === undefined ? undefined : requireCount(`${what}: maximum`, maximum, 0, maxCount),
+    }
+  })
+}
+
+/** The largest INTEGER that the extension is read with. */
+const maxCount = 0x7fffffff
 
 /** A certificate over private octets. @throws as `Certificate.from` */
 export function ownCertificate(input: CertificateInput, tolerances: readonly Tolerance[]): Certificate {

@@ -29,7 +29,11 @@ export type {
   IssuingDistributionPoint,
   ReasonFlags,
 } from './extensions/distribution-points.ts'
-export { encodeBasicConstraints, encodeNameConstraints } from './extensions/constraints.ts'
+export {
+  encodeBasicConstraints,
+  encodeNameConstraints,
+  parseNameConstraints,
+} from './extensions/constraints.ts'
 export type { GeneralSubtree, NameConstraints, PolicyMapping } from './extensions/constraints.ts'
 export {
   KeyUsage,

@@ -188,3 +188,52 @@ describe('what a validator leaves out', () => {
     )
   })
 })
+
+describe('name constraints of an anchor that is a name and a key', () => {
+  const tree = (base: unknown, more: object = {}): object => ({ base, minimum: 0, ...more })
+  const judgedBy = async (nameConstraints: object, tolerances: Tolerance[] = []): Promise<string> =>
+    judged(
+      await makeLeaf(root),
+      [{ subject: root.name, publicKey: root.signer.publicKey, nameConstraints }] as never,
+      { tolerances },
+    )
+
+  it.each<[string, object]>([
+    ['permit another name', { permitted: [tree(generalName.dns('other.example'))] }],
+    ['exclude the name', { excluded: [tree(generalName.dns('web.example'))], permitted: [] }],
+  ])('%s', async (_what, constraints) => {
+    expect(await judgedBy(constraints)).toBe('ERR_PATH_NAME_CONSTRAINTS')
+  })
+
+  it('are read with the tolerances of the validator', async () => {
+    const constraints = { permitted: [tree(generalName.dns('.example'))] }
+    expect(await judgedBy(constraints)).toBe('ERR_PATH_NAME_CONSTRAINTS')
+    expect(await judgedBy(constraints, ['leading-dot-constraints'])).toBe('good')
+  })
+
+  it.each<[string, unknown]>([
+    ['null', null],
+    ['a Map', new Map([['permitted', []]])],
+    ['no list', {}],
+    ['two empty lists', { permitted: [], excluded: [] }],
+    ['a misspelt list', { permited: [tree(generalName.dns('other.example'))] }],
+    ['a list that is undefined', { permitted: undefined, excluded: [tree(generalName.dns('a.example'))] }],
+    ['a list that is none', { permitted: 'other.example' }],
+    ['texts', { permitted: ['other.example'] }],
+    ['names without their subtree', { permitted: [generalName.dns('other.example')] }],
+    ['a subtree without a base', { permitted: [{ minimum: 0 }] }],
+    ['a subtree without a minimum', { permitted: [{ base: generalName.dns('other.example') }] }],
+    ['a minimum that is no number', { permitted: [tree(generalName.dns('a.example'), { minimum: NaN })] }],
+    ['a base of an unknown type', { permitted: [tree({ type: 'DNS', value: 'other.example' })] }],
+    ['a base whose text is a number', { permitted: [tree({ type: 'dns', value: 5 })] }],
+    ['a base without an address', { permitted: [tree({ type: 'ip', value: '10.0.0.0/8' })] }],
+    ['a base without a mask', { permitted: [tree(generalName.ip('10.0.0.1'))] }],
+  ])('are refused when they are %s: the anchor would be one for every name', async (_what, constraints) => {
+    await expect(judgedBy(constraints as object)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_INVALID_ARGUMENT',
+        message: expect.stringMatching(/^anchors\[0\]: nameConstraints of a trust anchor/),
+      }),
+    )
+  })
+})
