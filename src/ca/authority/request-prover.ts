@@ -19,6 +19,8 @@ export class RequestProver {
     try {
       // Without a promise in between, requests that arrive in the same turn would never queue.
       await turn
+      // The cheaper import of the key: a tenth of the CPU time of a certificate on Node 20.
+      await request.publicKey.prepare()
       throwIfAborted(signal)
       request.verify()
     } finally {
