@@ -1,9 +1,9 @@
 // Malformed certificates or lists in an input are skipped, and reported with their index.
 
-import { X509Certificate } from 'node:crypto'
 import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { Certificate } from '../x509/index.ts'
+import { displayedSubject } from '../x509/internal.ts'
 import { printable, shortened } from './verdict/rejection.ts'
 
 /** A skipped input of a long-lived object, and the reason. @inline */
@@ -59,10 +59,6 @@ export function describeIgnored({ option, index, name, reason }: IgnoredInput): 
 export function subjectOf(input: unknown): string | undefined {
   const bytes = input instanceof Certificate ? input.der : input
   if (typeof bytes !== 'string' && !(bytes instanceof Uint8Array)) return undefined
-  try {
-    const { subject } = new X509Certificate(bytes)
-    return shortened(printable(subject.trim().replaceAll('\n', ', ')), 200)
-  } catch {
-    return undefined
-  }
+  const subject = displayedSubject(bytes)
+  return subject === undefined ? undefined : shortened(printable(subject), 200)
 }

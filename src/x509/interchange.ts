@@ -3,10 +3,11 @@
 
 import { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { Pkcs10CertificateRequest, X509Certificate, X509Crl } from '@peculiar/x509'
-import { PkiError } from '../errors/index.ts'
+import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { nameOf } from '../internal/options.ts'
 import { decodeOnePem, looksLikePem } from '../internal/pem.ts'
+import { hasExplicitParameters } from './certificate/platform-certificate.ts'
 
 /** The members by which an `@peculiar/x509` object is recognised. */
 export interface RawData {
@@ -34,11 +35,17 @@ export function inputBytes(
   )
 }
 
-/** A `node:crypto` certificate. @throws ERR_CERTIFICATE_MALFORMED */
+/** A `node:crypto` certificate. @throws ERR_CERTIFICATE_MALFORMED, ERR_KEY_EXPLICIT_PARAMETERS */
 export function toNodeCertificate(der: Uint8Array): NodeCertificate {
   try {
+    if (hasExplicitParameters(der))
+      throw new PkiError(
+        'ERR_KEY_EXPLICIT_PARAMETERS',
+        'the key of the certificate has explicit curve parameters',
+      )
     return new NodeCertificate(der)
   } catch (cause) {
+    if (isPkiError(cause, 'ERR_KEY_EXPLICIT_PARAMETERS')) throw cause
     throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'node:crypto cannot parse this certificate', { cause })
   }
 }

@@ -42,6 +42,11 @@ export {
   encodeSubjectKeyIdentifier,
 } from './extensions/key-extensions.ts'
 export { acceptedBy, readTolerances } from './tolerances.ts'
+export {
+  displayedSubject,
+  hasExplicitParameters,
+  pemForPlatform,
+} from './certificate/platform-certificate.ts'
 export { certificateOfLayout } from './certificate/certificate.ts'
 export { scannedExtensions } from './certificate/certificate-extensions.ts'
 export { assembleSigned, encodeTbsCertificate, requireSigner } from './certificate/certificate-builder.ts'

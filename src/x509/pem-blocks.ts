@@ -1,7 +1,7 @@
 // The objects of a PEM text with several blocks: an error names the block, and the certificate in it.
 
-import { X509Certificate } from 'node:crypto'
 import { isPkiError, PkiError } from '../errors/index.ts'
+import { displayedSubject } from './certificate/platform-certificate.ts'
 import { readable } from './describe.ts'
 
 /** Parses each block. @throws the errors of `parse`, with the place of the block from 1 and its subject */
@@ -11,21 +11,11 @@ export function parseBlocks<T>(blocks: readonly Uint8Array[], parse: (der: Uint8
       return parse(der)
     } catch (error) {
       if (!isPkiError(error) || error.code === 'ERR_INVALID_ARGUMENT' || blocks.length === 1) throw error
-      const subject = subjectOf(der)
+      const subject = readable(() => displayedSubject(der))
       const name = subject === undefined ? '' : ` (${subject})`
       throw new PkiError(error.code, `block ${index + 1} of ${blocks.length}${name}: ${error.message}`, {
         cause: error,
       })
     }
   })
-}
-
-/** The subject as parsed by OpenSSL, which is more lenient than this package; used for display only. */
-function subjectOf(der: Uint8Array): string | undefined {
-  try {
-    const { subject } = new X509Certificate(der)
-    return readable(() => subject.trim().replaceAll('\n', ', '))
-  } catch {
-    return undefined
-  }
 }

@@ -3,11 +3,14 @@
 
 import type { KeyObject } from 'node:crypto'
 import {
+  bitString,
   contextConstructed,
   contextPrimitive,
   integer,
   integerContent,
+  nullElement,
   octetString,
+  oid as oidElement,
   oidContent,
   readWhole,
   sequence,
@@ -17,6 +20,7 @@ import {
 } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { PublicKey } from '../../x509/index.ts'
 import { namedOid, supportedKeys } from '../../x509/internal.ts'
 import { ecPublicKeyOid, loadEcPrivateKey, requirePublicKeyOf } from './ec-private-key.ts'
 import { malformedKey, readingKey } from './malformed-key.ts'
@@ -35,7 +39,7 @@ export function loadPrivateKey(
   return readingKey(() => {
     if (form === 'SEC 1') return loadEcPrivateKey(der)
     if (form !== 'PKCS#1') return loadPrivateKeyInfo(der)
-    requireRsaNumbers(der)
+    requireRsaNumbers(der, rsaEncryption)
     return load(Buffer.from(der), 'pkcs1', 'PKCS#1')
   })
 }
@@ -68,7 +72,7 @@ function loadInfo({ algorithm, privateKey }: PrivateKeyInfo): KeyObject {
     // The platform ignores octets after the inner structure.
     readWhole(privateKey, tags.octetString, name)
   } else {
-    requireRsaNumbers(privateKey)
+    requireRsaNumbers(privateKey, oid === rsaPss ? algorithm : rsaEncryption)
   }
   const rewritten = Buffer.from(sequence(integer(0), algorithm, octetString(privateKey)))
   try {
@@ -80,20 +84,24 @@ function loadInfo({ algorithm, privateKey }: PrivateKeyInfo): KeyObject {
 
 /**
  * RFC 8017 section A.1.2. The platform ignores octets after the structure, reads a negative number as a
- * positive one, and loads a key whose primes are 0.
+ * positive one, and loads a key whose primes are 0, and a modulus of any size.
  */
-function requireRsaNumbers(der: Uint8Array): void {
+function requireRsaNumbers(der: Uint8Array, algorithm: Uint8Array): void {
   const reader = readWhole(der, tags.sequence, 'RSAPrivateKey')
   const version = smallInteger(reader.expect(tags.integer, 'version'), 'version')
   if (version === 1) throw multiPrime()
   if (version > 1) throw malformedKey(`version ${version} of RSAPrivateKey; expected 0`)
+  const numbers: Uint8Array[] = []
   for (const what of rsaNumbers) {
     const content = integerContent(reader.expect(tags.integer, what), what)
     const [first = 0] = content
     if (first === 0 && content.length === 1) throw malformedKey(`${what} is 0`)
     if (first >= 0x80) throw malformedKey(`${what} is negative`)
+    numbers.push(reader.element())
   }
   reader.finish('RSAPrivateKey')
+  const publicKey = sequence(...numbers.slice(0, 2))
+  PublicKey.fromSpki(sequence(algorithm, bitString(publicKey))).checkStrength()
 }
 
 const rsaNumbers = [
@@ -149,9 +157,11 @@ function load(key: Buffer, type: 'pkcs8' | 'pkcs1', what: string): KeyObject {
 }
 
 const ed25519 = '1.3.101.112'
+const rsaPss = '1.2.840.113549.1.1.10'
+const rsaEncryption = sequence(oidElement('1.2.840.113549.1.1.1'), nullElement())
 const algorithms: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.1': 'rsaEncryption',
-  '1.2.840.113549.1.1.10': 'id-RSASSA-PSS',
+  [rsaPss]: 'id-RSASSA-PSS',
   [ecPublicKeyOid]: 'id-ecPublicKey',
   [ed25519]: 'id-Ed25519',
 }

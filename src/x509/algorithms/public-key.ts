@@ -4,6 +4,7 @@
 import { KeyObject, createPublicKey, hash, webcrypto } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { encodeBase64url, equalBytes, requireOctets } from '../../internal/bytes.ts'
+import { decodeOnePem } from '../../internal/pem.ts'
 import { isOnCurve, checkKeyStrength } from './key-strength.ts'
 import type { KeyStrengthPolicy } from './key-strength.ts'
 import { parseSubjectPublicKeyInfo } from './subject-public-key-info.ts'
@@ -104,13 +105,7 @@ export class PublicKey {
         'ERR_INVALID_ARGUMENT',
         'a public key must be a KeyObject, SPKI DER, PEM text, or a key of @peculiar/x509',
       )
-    let keyObject: KeyObject
-    try {
-      keyObject = createPublicKey(key)
-    } catch (cause) {
-      throw new PkiError('ERR_KEY_MALFORMED', 'the text is not a PEM public key', { cause })
-    }
-    return PublicKey.from(keyObject)
+    return checked(new PublicKey(spkiOfPem(key)))
   }
 
   /** The properties of the key, read from its DER. @throws ERR_KEY_MALFORMED, ERR_DER, ERR_OID_INVALID */
@@ -215,6 +210,23 @@ export class PublicKey {
     if (policy === undefined && this.#isStrong) return
     checkKeyStrength(this.info, policy)
     this.#isStrong ||= policy === undefined
+  }
+}
+
+/**
+ * The DER is judged before the key is imported: OpenSSL computes with explicit curve parameters while it
+ * reads them, up to 0.2 s on the event loop.
+ */
+function spkiOfPem(pem: string): Uint8Array {
+  try {
+    return decodeOnePem(pem, ['PUBLIC KEY'], maxPemLength)
+  } catch (cause) {
+    throw new PkiError(
+      'ERR_KEY_MALFORMED',
+      `the text is not a PEM public key: ${(cause as Error).message}; the public half of a private key is ` +
+        'PublicKey.from(importPrivateKey(pem)), that of a certificate is Certificate.from(pem).publicKey',
+      { cause },
+    )
   }
 }
 

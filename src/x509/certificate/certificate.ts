@@ -263,7 +263,10 @@ export class Certificate extends CertificateExtensions {
     return encodePem('CERTIFICATE', this.der)
   }
 
-  /** The certificate as a `node:crypto` object. @throws ERR_CERTIFICATE_MALFORMED if Node cannot parse it */
+  /**
+   * The certificate as a `node:crypto` object. @throws ERR_CERTIFICATE_MALFORMED if Node cannot parse it;
+   * ERR_KEY_EXPLICIT_PARAMETERS, because Node would import the key
+   */
   toNode(): NodeCertificate {
     return toNodeCertificate(this.der)
   }

@@ -5,7 +5,7 @@ import { createSecureContext } from 'node:tls'
 import type { SecureContextOptions } from 'node:tls'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { Certificate } from '../../../x509/index.ts'
-import { formatGeneralName } from '../../../x509/internal.ts'
+import { formatGeneralName, hasExplicitParameters } from '../../../x509/internal.ts'
 
 /** The certificate of a server, and the client roots that it announces. All PEM. @inline */
 export interface ServerTlsMaterial {
@@ -74,6 +74,9 @@ function faultOf(
   { certificateChain, privateKey, clientRoots }: ServerTlsMaterial,
   nowMs: number,
 ): string | undefined {
+  for (const [name, pem] of Object.entries({ certificateChain, clientRoots }))
+    if (attempt(() => Certificate.listFromPem(pem).some(({ der }) => hasExplicitParameters(der))) === true)
+      return `${name} contains a key with explicit curve parameters`
   const certificate = attempt(() => new X509Certificate(certificateChain))
   if (certificate === undefined) return 'certificateChain contains no certificate in PEM'
   const key = attempt(() => createPrivateKey(privateKey))

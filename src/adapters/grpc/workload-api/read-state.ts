@@ -1,10 +1,10 @@
 // Reads and verifies responses of a Workload API before use: identity, key, chain, bundles (rules W-8, W-10
 // to W-13).
 
-import { createPrivateKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { parseJson } from '../../../internal/json.ts'
+import { loadPrivateKey } from '../../../keys/internal.ts'
 import type { Logger } from '../../../runtime/index.ts'
 import type { WorkloadState } from '../../../secrets/internal.ts'
 import { SpiffeId, TrustDomain } from '../../../spiffe/index.ts'
@@ -95,12 +95,12 @@ function readIdentity(
   }
 }
 
-/** OpenSSL's messages about a key may quote it, so they are discarded. */
+/** The curve or size of the key is checked before the platform imports it. */
 function readKey(der: Uint8Array): KeyObject {
   try {
-    return createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' })
-  } catch {
-    throw malformed('a private key is not PKCS #8 in DER')
+    return loadPrivateKey(der, 'PKCS#8')
+  } catch (cause) {
+    throw malformed(`a private key cannot be read as PKCS #8 in DER: ${(cause as Error).message}`, cause)
   }
 }
 

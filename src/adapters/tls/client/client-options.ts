@@ -9,6 +9,7 @@ import { SpiffeId } from '../../../spiffe/index.ts'
 import { requireBundle } from '../../../svid/internal.ts'
 import type { SpiffeIdMatcher } from '../../../spiffe/index.ts'
 import { peerCertificates } from '../../../x509/index.ts'
+import { pemForPlatform } from '../../../x509/internal.ts'
 import { acceptPeer } from '../accept-peer.ts'
 import { gateClient } from './client-gate.ts'
 import { matcherOf } from '../peer-verifier.ts'
@@ -44,7 +45,7 @@ export function tlsClientOptions(identity: TlsIdentity, options: TlsClientCheck)
   const bundle = requireBundle(trustDomain, own.source)
   return {
     ...own.credentials(),
-    ca: [bundle.toPem()],
+    ca: [pemForPlatform(bundle.x509Authorities)],
     rejectUnauthorized: true,
     ...hooksOf(own, authorize),
     // An agent shares connections and sessions between requests with equal options, and ignores
