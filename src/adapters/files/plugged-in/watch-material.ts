@@ -1,6 +1,5 @@
-// CA material in mounted files that is replaced while the CA runs: read as one set, taken with overlap,
-// refused
-// with a reason.
+// CA material in mounted files that is replaced while the CA runs: read as one set, taken with overlap, or
+// refused with a reason.
 
 import { createHash } from 'node:crypto'
 import { readPluggedInMaterial } from '../../../ca/index.ts'
@@ -74,7 +73,8 @@ export async function watchPluggedInMaterial(
   const { authority, clock = systemClock, pollIntervalSeconds = 60, publishedForSeconds = 1020 } = read
   checkCounts({ pollIntervalSeconds }, 1)
   checkCounts({ publishedForSeconds }, 0)
-  const follower = new MaterialFollower(directory, authority, clock, publishedForSeconds)
+  const logger = safeLogger('watchPluggedInMaterial', read.logger)
+  const follower = new MaterialFollower({ directory, authority, clock, publishedForSeconds, logger })
   await follower.open()
   const files = new WatchedFiles<CaMaterial>({
     what: directory,
@@ -82,7 +82,7 @@ export async function watchPluggedInMaterial(
     load: () => follower.load(),
     pollMs: pollIntervalSeconds * 1000,
     clock,
-    logger: safeLogger('watchPluggedInMaterial', read.logger),
+    logger,
     metrics: safeMetrics('watchPluggedInMaterial', read.metrics),
   })
   await files.reload()
@@ -98,29 +98,35 @@ export async function watchPluggedInMaterial(
   })
 }
 
+interface FollowerOptions {
+  readonly directory: string
+  readonly authority: CertificateAuthority
+  readonly clock: Clock
+  readonly publishedForSeconds: number
+  readonly logger: Logger
+}
+
 /** Applies the content of the files to the CA, step by step. Its calls do not overlap. */
 class MaterialFollower {
-  readonly #directory: string
-  readonly #authority: CertificateAuthority
-  readonly #clock: Clock
-  readonly #publishedForSeconds: number
+  readonly #options: FollowerOptions
   readonly #history: MaterialHistory
   #taken: { readonly material: CaMaterial; readonly fingerprint: string } | undefined
-  /** Material that waits until relying parties have its root. */
+  /**
+   * Material that waits until relying parties have its root, on the monotonic clock: a wall clock that is set
+   * forward must not end the wait, and one that is set back must not prolong it.
+   */
   #pending: { readonly fingerprint: string; readonly untilMs: number } | undefined
   /** The fingerprint of the material that was last applied to the CA. */
   #applied = ''
 
-  constructor(directory: string, authority: CertificateAuthority, clock: Clock, publishedForSeconds: number) {
-    this.#directory = directory
-    this.#authority = authority
-    this.#clock = clock
-    this.#publishedForSeconds = publishedForSeconds
-    this.#history = new MaterialHistory(authority.storage, clock)
+  constructor(options: FollowerOptions) {
+    this.#options = options
+    this.#history = new MaterialHistory(options.authority.storage, options.clock)
   }
 
   get pendingUntil(): Date | undefined {
-    return this.#pending && new Date(this.#pending.untilMs)
+    const { clock } = this.#options
+    return this.#pending && new Date(clock.now() + this.#pending.untilMs - clock.monotonic())
   }
 
   open(): Promise<void> {
@@ -129,9 +135,10 @@ class MaterialFollower {
 
   /** @throws ERR_CA_MATERIAL and others, which `failure` then returns; the CA is unchanged */
   async load(): Promise<LoadedFiles<CaMaterial>> {
-    const material = await readPluggedInMaterial(this.#directory)
+    const { directory } = this.#options
+    const material = await readPluggedInMaterial(directory)
     if (material === undefined)
-      throw new PkiError('ERR_CA_MATERIAL', `${this.#directory} no longer has any of the files of a CA`)
+      throw new PkiError('ERR_CA_MATERIAL', `${directory} no longer has any of the files of a CA`)
     const fingerprint = fingerprintOf(material)
     const before = this.#taken
     if (before !== undefined && before.fingerprint !== fingerprint && this.#mustWait(material, fingerprint)) {
@@ -143,20 +150,40 @@ class MaterialFollower {
     await this.#history.taken(material)
     this.#taken = { material, fingerprint }
     this.#pending = undefined
+    if (before !== undefined && before.fingerprint !== fingerprint)
+      this.#log(
+        material,
+        { notAfter: material.certificate.notAfter },
+        'the CA signs with the material of the files',
+      )
     return { value: material, fingerprint }
   }
 
-  /** Whether a root above the material is too new in the trust bundle. */
+  /**
+   * Whether a root above the material is too new in the trust bundle. The CA waits only while it can sign
+   * with the material that it has.
+   */
   #mustWait(material: CaMaterial, fingerprint: string): boolean {
-    const nowMs = this.#clock.now()
-    if (this.#pending?.fingerprint === fingerprint) return nowMs < this.#pending.untilMs
+    const { authority, clock, publishedForSeconds } = this.#options
     const isServed = material.roots.some((root) =>
-      this.#authority.roots.some((served) => served.equals(root) && isAbove(served, material)),
+      authority.roots.some((served) => served.equals(root) && isAbove(served, material)),
     )
-    const hasExpired = nowMs >= this.#authority.certificate.notAfterMs
-    if (isServed || hasExpired || this.#publishedForSeconds === 0) return false
-    this.#pending = { fingerprint, untilMs: nowMs + this.#publishedForSeconds * 1000 }
+    if (publishedForSeconds === 0 || hasExpired(authority, clock.now())) return false
+    if (this.#pending?.fingerprint === fingerprint) return clock.monotonic() < this.#pending.untilMs
+    if (isServed) return false
+    this.#pending = { fingerprint, untilMs: clock.monotonic() + publishedForSeconds * 1000 }
+    this.#log(
+      material,
+      { until: this.pendingUntil },
+      'the root of the new material is published; until then the CA signs with the previous material',
+    )
     return true
+  }
+
+  #log({ certificate }: CaMaterial, fields: Readonly<Record<string, unknown>>, message: string): void {
+    const { logger, directory } = this.#options
+    const { subject, serialNumber } = certificate
+    logger.info({ files: directory, subject: subject.toString(), serialNumber, ...fields }, message)
   }
 
   async #apply(material: CaMaterial, fingerprint: string, wanted: readonly Certificate[]): Promise<void> {
@@ -164,14 +191,21 @@ class MaterialFollower {
     const applied = [fingerprint, ...roots.map((root) => fingerprintOfRoot(root))].join(' ')
     if (applied === this.#applied) return
     const { certificate, signer, chain } = material
-    await this.#authority.rotate({ certificate, signer, chain, roots })
+    await this.#options.authority.rotate({ certificate, signer, chain, roots })
     this.#applied = applied
   }
 }
 
+/** Whether a certificate of the CA's own path, or each of its roots, is past its end. */
+function hasExpired(authority: CertificateAuthority, nowMs: number): boolean {
+  const isCurrent = ({ notAfterMs }: Certificate): boolean => nowMs < notAfterMs + 1000
+  const roots = authority.roots.filter((root) => isAbove(root, authority))
+  return ![authority.certificate, ...authority.chain].every(isCurrent) || !roots.some(isCurrent)
+}
+
 /** Whether the path of the material ends in this root. */
-function isAbove(root: Certificate, { certificate, chain }: CaMaterial): boolean {
-  const top = chain.at(-1) ?? certificate
+function isAbove(root: Certificate, path: Pick<CaMaterial, 'certificate' | 'chain'>): boolean {
+  const top = path.chain.at(-1) ?? path.certificate
   return root.equals(top) || (top.issuer.equals(root.subject) && top.verifySignatureBy(root.publicKey))
 }
 

@@ -14,8 +14,11 @@ import {
 import type { CaMaterial, CaStorage } from '../../../../src/ca/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../../src/keys/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
+import type { Logger } from '../../../../src/runtime/index.ts'
+import { buildCertificate, generalName } from '../../../../src/x509/index.ts'
 import type { Certificate } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
+import { Told } from '../../../support/listener.ts'
 import { issueLeaf, refusalOf, shortProfile } from '../../../support/rotation.ts'
 import { temporaryFolders } from '../../../support/temporary.ts'
 
@@ -43,6 +46,31 @@ async function newCa(name: string, root?: Ca): Promise<Ca> {
   return { certificate, signer, roots: [top] }
 }
 
+/** A CA whose root expires in five minutes, and its own certificate much later. */
+async function outlivingItsRoot(): Promise<Ca> {
+  const ca = await newCa('outliving')
+  const above = await SoftwareSigner.generate('P-256')
+  const root = await createRootCertificate(above, {
+    ...{ subject: 'CN=old root', trustDomain: 'example.org', ttlSeconds: 240 },
+  })
+  const { publicKey } = ca.signer
+  const certificate = await buildCertificate(
+    {
+      ...{ subject: 'CN=outliving', issuer: 'CN=old root', publicKey },
+      ...{ notBefore: root.notBefore, notAfter: ca.certificate.notAfter },
+      extensions: {
+        basicConstraints: { ca: true, pathLength: 0 },
+        keyUsage: ['keyCertSign', 'cRLSign'],
+        subjectKeyIdentifier: publicKey,
+        authorityKeyIdentifier: above.publicKey.keyIdentifier,
+        subjectAltName: [generalName.uri('spiffe://example.org')],
+      },
+    },
+    above,
+  )
+  return { certificate, signer: ca.signer, roots: [root] }
+}
+
 const filesOf = ({ certificate, signer, roots }: Ca): Record<string, string> => ({
   'tls.crt': certificate.toPem(),
   'tls.key': exportPrivateKey(signer.privateKey()),
@@ -57,7 +85,7 @@ const clockNow = (): FakeClock => new FakeClock(new Date())
 
 async function open(
   directory: string,
-  options: { publishedForSeconds?: number; storage?: CaStorage; clock?: FakeClock } = {},
+  options: { publishedForSeconds?: number; storage?: CaStorage; clock?: FakeClock; logger?: Logger } = {},
 ) {
   const clock = options.clock ?? clockNow()
   const storage = options.storage ?? createMemoryStorage({ clock })
@@ -65,8 +93,8 @@ async function open(
   const authority = createCertificateAuthority({
     ...{ trustDomain: 'example.org', ...material, profile: shortProfile, storage, clock },
   })
-  const { publishedForSeconds = 600 } = options
-  const watch = await watchPluggedInMaterial(directory, { authority, publishedForSeconds, clock })
+  const { publishedForSeconds = 600, logger } = options
+  const watch = await watchPluggedInMaterial(directory, { authority, publishedForSeconds, clock, logger })
   onTestFinished(() => watch[Symbol.asyncDispose]())
   return { authority, watch, clock, storage, rotating: { authority } as never, keys: undefined as never }
 }
@@ -160,6 +188,57 @@ describe('material that changes', () => {
       expect(authority.certificate.equals(ca.certificate)).toBe(true)
       await rm(join(directory, `..${turn + 1}`), { recursive: true })
     }
+  })
+})
+
+describe('the wait for a new root', () => {
+  const waiting = async () => {
+    const directory = newFolder()
+    await write(directory, filesOf(one))
+    const { log, logger } = new Told()
+    const test = await open(directory, { logger })
+    await write(directory, filesOf(two))
+    await test.watch.reload()
+    return { ...test, log }
+  }
+
+  it.each([
+    ['back', -60_000],
+    ['forward', 86_400_000],
+  ])('has its length when the wall clock is set %s', async (_direction, byMs) => {
+    const { authority, watch, clock } = await waiting()
+    clock.setWallClock(new Date(clock.now() + byMs))
+    clock.advance(599_000)
+    await watch.reload()
+    expect(authority.certificate.equals(one.certificate)).toBe(true)
+    expect(watch.pendingUntil!.getTime() - clock.now()).toBe(1000)
+    clock.advance(1000)
+    await watch.reload()
+    expect(authority.certificate.equals(two.certificate)).toBe(true)
+  })
+
+  it('is in the log, with the certificate and its end', async () => {
+    const { watch, clock, log } = await waiting()
+    const { serialNumber, notAfter } = two.certificate
+    const fields = { subject: 'CN=two', serialNumber }
+    expect(log).toContainEqual(expect.objectContaining({ ...fields, until: watch.pendingUntil }))
+    clock.advance(600_000)
+    await watch.reload()
+    expect(log).toContainEqual(expect.objectContaining({ ...fields, notAfter }))
+  })
+
+  it('ends when the CA cannot sign any longer, because its root has expired', async () => {
+    const directory = newFolder()
+    const old = await outlivingItsRoot()
+    await write(directory, filesOf(old))
+    const { authority, watch, clock } = await open(directory)
+    await write(directory, filesOf(two))
+    await watch.reload()
+    expect(authority.certificate.equals(old.certificate)).toBe(true)
+    clock.advance(300_000)
+    await watch.reload()
+    expect(watch.failure).toBeUndefined()
+    expect(authority.certificate.equals(two.certificate)).toBe(true)
   })
 })
 
