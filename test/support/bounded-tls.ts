@@ -56,7 +56,7 @@ export class TlsPairs {
     listener.close()
     const exceeded = vi.fn((_octets: number) => void below.destroy())
     const refused = vi.fn((_fault: HandshakeFault) => void below.destroy())
-    const stream = new BoundedHandshake(below, { maxOctets, exceeded, refused })
+    const stream = new BoundedHandshake(below, { peer: 'client', maxOctets, exceeded, refused })
     const server = new TLSSocket(stream as unknown as Socket, {
       ...{ isServer: true, secureContext: this.#secureContext },
       ...{ requestCert: true, rejectUnauthorized: false },

@@ -6,6 +6,7 @@ import type { IstioCertificateRequest, IstioCertificateResponse } from '../gen/i
 import type { GrpcModule } from '../grpc-module.ts'
 import type { CertificateClientOptions, ClientTlsMaterial } from './client-options.ts'
 import { certificateServiceDefinition } from '../certificate-service/service-definition.ts'
+import { clientCredentials } from './client-credentials.ts'
 
 /** Headers of a request. */
 export type RequestMetadata = InstanceType<GrpcModule['Metadata']>
@@ -14,11 +15,9 @@ export type RequestMetadata = InstanceType<GrpcModule['Metadata']>
 export function openChannel(
   grpc: GrpcModule,
   { address, serverName }: Pick<CertificateClientOptions, 'address' | 'serverName'>,
-  { roots, certificateChain, privateKey }: ClientTlsMaterial,
+  material: ClientTlsMaterial,
 ): Client {
-  const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text))
-  const credentials = grpc.credentials.createSsl(Buffer.from(roots), pem(privateKey), pem(certificateChain))
-  return new grpc.Client(address, credentials, channelOptions(serverName))
+  return new grpc.Client(address, clientCredentials(grpc, serverName, material), channelOptions(serverName))
 }
 
 function channelOptions(serverName: string | undefined): Record<string, string | number> {
@@ -26,9 +25,7 @@ function channelOptions(serverName: string | undefined): Record<string, string |
     'grpc.max_receive_message_length': maxReplyBytes,
     'grpc.enable_retries': 0, // the client's own retry policy applies
     'grpc.use_local_subchannel_pool': 1, // a dropped connection is not shared with another client
-    ...(serverName === undefined
-      ? {}
-      : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+    ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),
   }
 }
 

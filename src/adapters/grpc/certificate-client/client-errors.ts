@@ -3,19 +3,28 @@
 import type { ServiceError } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import type { PkiErrorCode } from '../../../errors/index.ts'
+import { systemReason } from '../../../internal/files/system-error.ts'
 import { status } from '../status.ts'
 
 /** The error of a failed request, by the table of statuses. */
 export function clientError(error: unknown): PkiError {
   if (isPkiError(error)) return error
   if (!isServiceError(error))
-    return new PkiError('ERR_CA_UNAVAILABLE', 'the request to the CA failed', { cause: error })
+    return new PkiError('ERR_CA_UNAVAILABLE', `the request to the CA failed${fileFault(error)}`, {
+      cause: error,
+    })
   // grpc-js creates this status itself if there is no connection.
   const answered: number = error.code
   const unreachable = answered === status.UNAVAILABLE
   const what = unreachable ? 'the CA cannot be reached or does not accept requests' : 'the CA responded'
   const text = `${what}: ${error.details}`
   return new PkiError(codeOf(error), text, { cause: error })
+}
+
+/** The file that `tls` or `token` could not read. The text of another error may contain a token. */
+function fileFault(error: unknown): string {
+  const { path, code } = Object(error) as NodeJS.ErrnoException
+  return typeof path === 'string' && typeof code === 'string' ? `: ${path}: ${systemReason(error)}` : ''
 }
 
 function codeOf({ code, details }: ServiceError): PkiErrorCode {

@@ -1,14 +1,17 @@
-// A connected socket as the stream under TLS: what a client sends is read before OpenSSL gets it, and reaches
+// A connected socket as the stream under TLS: what the peer sends is read before OpenSSL gets it, and reaches
 // TLS in small parts.
 
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { HandshakeFault } from './certificate-message.ts'
 import { HandshakeReader, recordLength } from './handshake-reader.ts'
+import type { Side } from './handshake-reader.ts'
 
 /** The limits of one handshake. */
 export interface HandshakeBound {
-  /** The greatest number of octets of the client before the end of its handshake. */
+  /** The side that the peer has. */
+  readonly peer: Side
+  /** The greatest number of octets of the peer before the end of its handshake. */
   readonly maxOctets: number
   /** Called with the octets received, instead of passing on one too many. It must destroy the socket. */
   readonly exceeded: (octets: number) => void
@@ -37,7 +40,7 @@ export class BoundedHandshake {
   readonly readableObjectMode = false
   readonly #socket: Socket
   readonly #bound: HandshakeBound
-  readonly #reader = new HandshakeReader()
+  readonly #reader: HandshakeReader
   #isSecure = false
   /** The octets that TLS got. */
   #passed = 0
@@ -53,6 +56,7 @@ export class BoundedHandshake {
   constructor(socket: Socket, bound: HandshakeBound) {
     this.#socket = socket
     this.#bound = bound
+    this.#reader = new HandshakeReader(bound.peer)
     // At the end of the peer, the socket must still take what TLS answers, as the one that TLS reads itself.
     socket.allowHalfOpen = true
   }

@@ -1,4 +1,4 @@
-// Reads what a client sends in a TLS handshake before OpenSSL gets it, up to its last certificate.
+// Reads what the peer sends in a TLS handshake before OpenSSL gets it, up to its last certificate.
 
 import type { TLSSocket } from 'node:tls'
 import { certificateFault } from './certificate-message.ts'
@@ -11,21 +11,43 @@ const recordTypes = { changeCipherSpec: 20, alert: 21, handshake: 22, applicatio
 /** The types of messages (RFC 8446 §4, RFC 5246 §7.4, RFC 8879 §7.3). */
 const messageTypes = {
   certificate: 11,
+  serverHelloDone: 14,
   clientKeyExchange: 16,
   finished: 20,
   compressedCertificate: 25,
 } as const
 
+/** The side of a handshake. */
+export type Side = 'client' | 'server'
+
+/** The label of the secret of a side in the key log, and the message of TLS 1.2 after its certificates. */
+const sides = {
+  client: {
+    label: Buffer.from('CLIENT_HANDSHAKE_TRAFFIC_SECRET '),
+    next: messageTypes.clientKeyExchange,
+  },
+  server: { label: Buffer.from('SERVER_HANDSHAKE_TRAFFIC_SECRET '), next: messageTypes.serverHelloDone },
+} as const
+
 /**
- * In TLS 1.2 the certificates of a client are in the clear. In TLS 1.3 they are encrypted: OpenSSL logs the
- * secret when it has answered the ClientHello, before it reads a record under it. What this reader does not
+ * In TLS 1.2 the certificates are in the clear. In TLS 1.3 they are encrypted: OpenSSL logs the secret when
+ * it has the hello messages of both sides, before it reads a record under it. What this reader does not
  * understand is refused, so that OpenSSL never gets a certificate that was not read here.
  */
 export class HandshakeReader {
+  readonly #label: Buffer
+  readonly #next: number
   #protection: RecordProtection | undefined
   /** The octets of messages that are not complete. */
   #octets: Uint8Array = new Uint8Array()
   #isDone = false
+
+  /** @param sender The side that is read. */
+  constructor(sender: Side) {
+    const { label, next } = sides[sender]
+    this.#label = label
+    this.#next = next
+  }
 
   /** Whether no certificate can follow. */
   get isDone(): boolean {
@@ -34,7 +56,8 @@ export class HandshakeReader {
 
   /** Takes a line of the key log (NSS Key Log Format) of a connection. */
   keylog(line: Buffer, above: Pick<TLSSocket, 'getCipher'>): void {
-    if (line.compare(secretLabel, 0, secretLabel.length, 0, secretLabel.length) !== 0) return
+    const label = this.#label
+    if (line.compare(label, 0, label.length, 0, label.length) !== 0) return
     const secret = line.toString('latin1').trim().split(' ').at(-1) as string
     this.#protection = RecordProtection.of(Buffer.from(secret, 'hex'), above.getCipher().standardName)
   }
@@ -77,8 +100,7 @@ export class HandshakeReader {
     if (type === messageTypes.compressedCertificate) return { reason: 'compressed certificates' }
     // The message that follows the certificates, and the last one. OpenSSL ends a handshake in which either
     // comes elsewhere.
-    if (type === (version === 'TLSv1.2' ? messageTypes.clientKeyExchange : messageTypes.finished))
-      this.#isDone = true
+    if (type === (version === 'TLSv1.2' ? this.#next : messageTypes.finished)) this.#isDone = true
     return undefined
   }
 }
@@ -97,4 +119,3 @@ export function recordLength(octets: Buffer): number | HandshakeFault | undefine
 
 /** RFC 8446 §5.2, RFC 5246 §6.2.3. */
 const maxRecordOctets = 2 ** 14 + 2048
-const secretLabel = Buffer.from('CLIENT_HANDSHAKE_TRAFFIC_SECRET ')

@@ -114,6 +114,7 @@ function boundedHandshake(
   const { requestCert } = server as TlsServer & { readonly requestCert: boolean }
   if (!requestCert || maxHandshakeBytes >= opensslMaxChainBytes) return undefined
   return new BoundedHandshake(socket, {
+    peer: 'client',
     maxOctets: maxHandshakeBytes,
     exceeded: (octets) => connections.refuseHandshake(socket, octets),
     refused: (fault) => connections.refuseChain(socket, fault),

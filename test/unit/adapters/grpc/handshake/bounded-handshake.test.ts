@@ -48,7 +48,12 @@ describe('BoundedHandshake', () => {
 
   it('passes on a record in a microtask of its own, so that none follows a failure', async () => {
     const socket = new Socket()
-    const stream = new BoundedHandshake(socket, { maxOctets: 4096, exceeded: vi.fn(), refused: vi.fn() })
+    const stream = new BoundedHandshake(socket, {
+      peer: 'client',
+      maxOctets: 4096,
+      exceeded: vi.fn(),
+      refused: vi.fn(),
+    })
     const record = Buffer.of(22, 3, 3, 0, 1, 0)
     const received: Buffer[] = []
     let isFree = true
@@ -67,7 +72,12 @@ describe('BoundedHandshake', () => {
   it('passes on 16 KiB of a connection in a turn, in order, and reads no more meanwhile', async () => {
     const socket = new Socket()
     const [pause, resume] = [vi.spyOn(socket, 'pause'), vi.spyOn(socket, 'resume').mockReturnThis()]
-    const stream = new BoundedHandshake(socket, { maxOctets: 4096, exceeded: vi.fn(), refused: vi.fn() })
+    const stream = new BoundedHandshake(socket, {
+      peer: 'client',
+      maxOctets: 4096,
+      exceeded: vi.fn(),
+      refused: vi.fn(),
+    })
     const received: Buffer[] = []
     const ended = vi.fn(() => received.length)
     stream.on('data', (octets) => received.push(octets)).once('end', ended)
@@ -96,7 +106,12 @@ describe('BoundedHandshake', () => {
   it('passes on nothing of a destroyed connection, and reads nothing while TLS is paused', async () => {
     const socket = new Socket()
     const resume = vi.spyOn(socket, 'resume').mockReturnThis()
-    const stream = new BoundedHandshake(socket, { maxOctets: 4096, exceeded: vi.fn(), refused: vi.fn() })
+    const stream = new BoundedHandshake(socket, {
+      peer: 'client',
+      maxOctets: 4096,
+      exceeded: vi.fn(),
+      refused: vi.fn(),
+    })
     const received: Buffer[] = []
     stream.on('data', (octets) => received.push(octets))
     stream.secured()

@@ -102,7 +102,7 @@ describe.each(forms)('a handshake of %s', (form, options, transport) => {
 describe('HandshakeReader', () => {
   it('refuses an encrypted record before its secret, and one that is not the next', () => {
     const record = Buffer.concat([Buffer.of(23, 3, 3, 0, 40), randomBytes(40)])
-    const reader = new HandshakeReader()
+    const reader = new HandshakeReader('client')
     expect(reader.read(record)).toBeDefined()
     const line = Buffer.from(`CLIENT_HANDSHAKE_TRAFFIC_SECRET ${'00'.repeat(32)} ${'11'.repeat(32)}\n`)
     const cipher = { name: '', version: '', standardName: 'TLS_AES_128_GCM_SHA256' }
@@ -113,10 +113,10 @@ describe('HandshakeReader', () => {
   it('refuses compressed certificates, and a list whose lengths do not agree', () => {
     const plain = (...content: readonly number[]): Buffer =>
       Buffer.of(22, 3, 3, 0, content.length, ...content)
-    expect(new HandshakeReader().read(plain(25, 0, 0, 1, 0))).toBeDefined()
-    expect(new HandshakeReader().read(plain(11, 0, 0, 4, 0, 0, 2, 0))).toBeDefined()
-    expect(new HandshakeReader().read(plain(11, 0, 0, 7, 0, 0, 4, 0, 0, 2, 0))).toBeDefined()
-    expect(new HandshakeReader().read(plain(11, 0, 0, 3, 0, 0, 0))).toBeUndefined()
+    expect(new HandshakeReader('client').read(plain(25, 0, 0, 1, 0))).toBeDefined()
+    expect(new HandshakeReader('client').read(plain(11, 0, 0, 4, 0, 0, 2, 0))).toBeDefined()
+    expect(new HandshakeReader('client').read(plain(11, 0, 0, 7, 0, 0, 4, 0, 0, 2, 0))).toBeDefined()
+    expect(new HandshakeReader('client').read(plain(11, 0, 0, 3, 0, 0, 0))).toBeUndefined()
   })
 
   it('throws for no octets', () => {
@@ -125,7 +125,7 @@ describe('HandshakeReader', () => {
       if (octets.length > 0) octets[0] = 20 + (count % 5)
       if (octets.length > 5) octets[5] = count % 3 === 0 ? 11 : (octets[5] as number)
       recordLength(octets)
-      expect(() => new HandshakeReader().read(octets)).not.toThrow()
+      expect(() => new HandshakeReader('client').read(octets)).not.toThrow()
     }
   })
 })
