@@ -102,7 +102,7 @@ export function checkMayIssue(
     return reject(
       'ERR_PATH_NOT_CA',
       'RFC 5280 §6.1.4 (k)',
-      anchor ? notCaAnchor(version) : 'the basic constraints do not have cA',
+      anchor ? notCaAnchor(certificate) : notCa(certificate),
       certificate,
     )
   }
@@ -117,10 +117,19 @@ export function checkMayIssue(
   return undefined
 }
 
-function notCaAnchor(version: number): string {
+/** What it lacks; §6.1.4 (k) demands other proof for a certificate of version 1 or 2, and there is none. */
+function notCa({ version, basicConstraints }: Certificate): string {
+  if (version !== 3)
+    return `it is of version ${version}, which has no basic constraints; expected a CA of version 3`
+  return basicConstraints === undefined
+    ? 'it has no basic constraints; expected cA'
+    : 'the basic constraints do not have cA'
+}
+
+function notCaAnchor(certificate: Certificate): string {
+  const { version } = certificate
   return version === 3
-    ? 'the basic constraints do not have cA; to trust this one certificate, give the ' +
-        'anchor as ' +
+    ? `${notCa(certificate)}; to trust this one certificate, give the anchor as ` +
         `{ subject, publicKey }${acceptedBy('self-signed-leaf-anchor')} as a leaf`
     : `the anchor is of version ${version}, which has no basic constraints; to trust it, give ` +
         'it as ' +

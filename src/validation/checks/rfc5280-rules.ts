@@ -83,8 +83,13 @@ function nameFault(certificate: Certificate): Fault {
  * certificate.
  */
 function keyIdentifierFault(certificate: Certificate, role: PathRole): Fault {
-  if (certificate.authorityKeyIdentifier?.keyIdentifier === undefined && !isSelfSigned(certificate, role)) {
-    return ['4.2.1.1', 'the authority key identifier has no key identifier']
+  const { authorityKeyIdentifier: identifier, version } = certificate
+  // An anchor of version 1 or 2 cannot have extensions; whether it may issue is decided elsewhere.
+  const isOldAnchor = role === 'anchor' && version !== 3
+  if (identifier?.keyIdentifier === undefined && !isOldAnchor && !isSelfSigned(certificate, role)) {
+    if (identifier !== undefined) return ['4.2.1.1', 'the authority key identifier has no key identifier']
+    const cause = version === 3 ? '' : `: it is of version ${version}, which has no extensions`
+    return ['4.2.1.1', `it has no authority key identifier${cause}`]
   }
   if (certificate.basicConstraints?.ca === true && certificate.subjectKeyIdentifier === undefined)
     return ['4.2.1.2', 'the CA has no subject key identifier']

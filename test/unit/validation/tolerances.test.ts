@@ -133,6 +133,29 @@ describe('version-1-anchor', async () => {
     expect(judged(leaf, [anchor], { profile: sectionSix })).toBe('good')
   })
 
+  it('accepts one that another CA signed: it cannot have the identifier of that key', async () => {
+    const crossSigned = await ofVersion1(root, await makeAuthority('another'))
+    expect(judged(leaf, [crossSigned], { tolerances })).toBe('good')
+    expect(messageOf(leaf, [crossSigned])).toContain(named('version-1-anchor'))
+  })
+
+  it('a refusal of version 1 elsewhere says so', async () => {
+    const between = await makeAuthority('between', root)
+    const intermediates = [await ofVersion1(between, root)]
+    expect(messageOf(await makeLeaf(between), [root.certificate], intermediates)).toContain(
+      'it has no authority key identifier: it is of version 1',
+    )
+    const verdict = verifyPath(await makeLeaf(between), {
+      anchors: [root.certificate],
+      intermediates,
+      time,
+      profile: sectionSix,
+    })
+    expect(verdict).toMatchObject({
+      rejected: [{ code: 'ERR_PATH_NOT_CA', message: expect.stringContaining('it is of version 1') }],
+    })
+  })
+
   it('accepts none between leaf and anchor, and none of version 3', async () => {
     const between = await makeAuthority('between', root)
     const intermediates = [await ofVersion1(between, root)]
