@@ -18,7 +18,7 @@ const maxDepth = 32
  */
 export function checkWellFormed(bytes: Uint8Array, what: string): void {
   const outer = new DerReader(bytes)
-  outer.next()
+  outer.next(what)
   outer.finish(what)
   checkElement(outer, what, 0)
 }
@@ -42,7 +42,7 @@ function checkConstructed(reader: DerReader, what: string, depth: number): void 
   const inner = reader.inner()
   let before: Uint8Array | undefined
   while (!inner.done) {
-    inner.next()
+    inner.next(what)
     checkElement(inner, what, depth + 1)
     if (tag !== tags.set) continue
     const element = inner.element()

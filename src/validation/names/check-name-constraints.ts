@@ -4,6 +4,7 @@
 import type { Certificate } from '../../x509/index.ts'
 import type { NameConstraints } from '../../x509/internal.ts'
 import type { Budget } from '../budget.ts'
+import { describeCertificate } from '../verdict/describe-certificate.ts'
 import { reject } from '../verdict/rejection.ts'
 import type { Rejection } from '../verdict/rejection.ts'
 import type { TrustAnchor } from '../trust-anchor.ts'
@@ -88,17 +89,27 @@ function checkName(
     return reject(
       code,
       'RFC 5280 §4.2.1.10',
-      `a name constraint cannot be applied to ${unjudged}`,
+      `the name constraints ${ofOwner(owner)} cannot be applied to ${unjudged}`,
       certificate,
     )
   const constraint = permitted?.unusable ?? excluded?.unusable
   if (constraint !== undefined)
     return reject(code, 'RFC 5280 §4.2.1.10', `${describe(name)} cannot be compared: ${constraint}`, owner)
   if (excluded !== undefined && anyHolds(name, excluded.subtrees, 'excluded', budget)) {
-    return reject(code, 'RFC 5280 §6.1.3 (c)', `${describe(name)} is excluded`, certificate)
+    return reject(
+      code,
+      'RFC 5280 §6.1.3 (c)',
+      `${describe(name)} is excluded by the name constraints ${ofOwner(owner)}`,
+      certificate,
+    )
   }
   if (permitted !== undefined && !anyHolds(name, permitted.subtrees, 'permitted', budget)) {
-    return reject(code, 'RFC 5280 §6.1.3 (b)', `${describe(name)} is not permitted`, certificate)
+    return reject(
+      code,
+      'RFC 5280 §6.1.3 (b)',
+      `${describe(name)} is not permitted by the name constraints ${ofOwner(owner)}`,
+      certificate,
+    )
   }
   return undefined
 }
@@ -116,6 +127,11 @@ function anyHolds(
   return false
 }
 
+/** The CA whose constraints they are: the `certificate` of the rejection is that of the name. */
+function ofOwner(owner: Certificate | undefined): string {
+  return owner === undefined ? 'of the anchor' : `of ${describeCertificate(owner)}`
+}
+
 function describe(name: PreparedName): string {
   switch (name.type) {
     case 'dns':
@@ -125,7 +141,7 @@ function describe(name: PreparedName): string {
     case 'email':
       return `email address ${name.local}@${name.value}`.slice(0, 300)
     case 'ip':
-      return `address of ${name.octets.length} octets`
+      return `IP address ${name.value}`
     case 'directoryName':
       return 'the directory name'
     case 'unusable':

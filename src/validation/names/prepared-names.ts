@@ -87,7 +87,7 @@ function byType(
     // process other values or reject the certificate.
     const subtree: PreparedSubtree =
       minimum !== 0 || maximum !== undefined
-        ? unusable(base.type, 'has a minimum or maximum')
+        ? unusable(base.type, 'has a minimum or maximum; expected minimum 0 and no maximum')
         : prepareSubtree(base, tolerances)
     let ofType = sorted.get(base.type)
     if (ofType === undefined) sorted.set(base.type, (ofType = { subtrees: [], unusable: undefined }))
@@ -108,7 +108,7 @@ function namesOf(certificate: Certificate): readonly PreparedName[] {
   // RFC 9598 §6: constraints on email addresses also apply to those in UTF-8.
   // Constraints on another kind of name apply as well.
   if (alternative.some((name) => name.type === 'otherName' && name.oid === smtpUtf8Mailbox))
-    names.push(unusable('email', 'an email address in UTF-8'))
+    names.push(unusable('email', 'an email address in UTF-8 (SmtpUTF8Mailbox)'))
   const { subject } = certificate
   if (subject.isEmpty) return names
   names.push(prepareName({ type: 'directoryName', name: subject }))

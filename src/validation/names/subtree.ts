@@ -1,7 +1,7 @@
 // Compares one name with one subtree of a name constraint, by type (RFC 5280 §4.2.1.10).
 
 import { ipVersion, isDnsName, isWildcard } from '../../internal/host-text.ts'
-import { acceptedBy, rdnComparisonKey } from '../../x509/internal.ts'
+import { acceptedBy, formatGeneralName, rdnComparisonKey } from '../../x509/internal.ts'
 import type { DistinguishedName, GeneralName } from '../../x509/index.ts'
 import type { Tolerance } from '../../x509/internal.ts'
 import { isWithinDomain, wildcardMeets } from './dns-match.ts'
@@ -11,7 +11,7 @@ export type PreparedName =
   | { readonly type: 'dns'; readonly value: string; readonly wildcard: boolean }
   | { readonly type: 'uri'; readonly value: string }
   | { readonly type: 'email'; readonly local: string; readonly value: string }
-  | { readonly type: 'ip'; readonly octets: Uint8Array }
+  | { readonly type: 'ip'; readonly octets: Uint8Array; readonly value: string }
   | { readonly type: 'directoryName'; readonly keys: readonly string[] }
   | { readonly type: 'unusable'; readonly of: GeneralName['type']; readonly reason: string }
 
@@ -32,7 +32,7 @@ export function prepareName(name: GeneralName): PreparedName {
       const wildcard = value.startsWith('*.')
       return (wildcard ? isWildcard(value) || isDnsName(value.slice(2)) : isDnsName(value))
         ? { type: 'dns', value, wildcard }
-        : unusable('dns', 'a malformed DNS name')
+        : unusable('dns', `the DNS name ${quoted(name.value)}, which is malformed`)
     }
     case 'uri':
       return prepareUri(name.value)
@@ -42,17 +42,22 @@ export function prepareName(name: GeneralName): PreparedName {
       const local = localPart(name.value.slice(0, Math.max(0, at)))
       return local !== undefined && isDnsName(value)
         ? { type: 'email', local, value }
-        : unusable('email', 'a malformed email address')
+        : unusable('email', `the email address ${quoted(name.value)}, which is malformed`)
     }
     case 'ip':
-      return { type: 'ip', octets: name.address }
+      return { type: 'ip', octets: name.address, value: name.value }
     case 'directoryName':
       return hidesCharacters(name.name)
         ? unusable('directoryName', 'a directory name with invisible characters')
         : { type: 'directoryName', keys: name.name.rdns.map(rdnComparisonKey) }
     default:
-      return unusable(name.type, `a name of type ${name.type}`)
+      return unusable(name.type, `the name ${quoted(formatGeneralName(name))}, whose type is not supported`)
   }
+}
+
+/** Text of a certificate in a message. */
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 300))
 }
 
 /** Reads a base once. */
@@ -190,14 +195,14 @@ function localPart(text: string): string | undefined {
  */
 function prepareUri(uri: string): PreparedName {
   const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1]
-  if (authority === undefined) return unusable('uri', 'a URI without an authority')
+  if (authority === undefined) return unusable('uri', `the URI ${quoted(uri)}, which has no authority`)
   const host = authority
     .slice(authority.lastIndexOf('@') + 1)
     .replace(/:\d*$/, '')
     .toLowerCase()
   return ipVersion(host) === 0 && isDnsName(host)
     ? { type: 'uri', value: host }
-    : unusable('uri', 'a URI whose authority is not a host name')
+    : unusable('uri', `the URI ${quoted(uri)}, whose authority is not a host name`)
 }
 
 function isAddressWithin(octets: Uint8Array, address: Uint8Array, mask: Uint8Array): boolean {

@@ -50,10 +50,13 @@ function readSubjectPublicKeyInfo(spki: Uint8Array): SubjectPublicKeyInfo {
       `the public key has ${String(spki.length)} octets; the maximum is ${String(maxSpkiOctets)}`,
     )
   const reader = readWhole(spki, tags.sequence, 'SubjectPublicKeyInfo')
-  const { oid, parameters } = readAlgorithm(reader.expect(tags.sequence, 'algorithm').inner(), 'algorithm')
+  const { oid, parameters } = readAlgorithm(
+    reader.expect(tags.sequence, 'SubjectPublicKeyInfo algorithm').inner(),
+    'SubjectPublicKeyInfo algorithm',
+  )
   const subjectPublicKey = wholeOctetsBitString(
-    reader.expect(tags.bitString, 'subjectPublicKey'),
-    'subjectPublicKey',
+    reader.expect(tags.bitString, 'SubjectPublicKeyInfo subjectPublicKey'),
+    'SubjectPublicKeyInfo subjectPublicKey',
   )
   reader.finish('SubjectPublicKeyInfo')
 

@@ -27,6 +27,7 @@ import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import {
+  extensionNames,
   locations,
   parseAuthorityInfoAccess,
   parseBasicConstraints,
@@ -215,9 +216,7 @@ export abstract class CertificateExtensions {
       try {
         parse(new DerReader(bytes, start, end), name, this.tolerances, 'name')
       } catch (cause) {
-        if (!isPkiError(cause)) throw cause
-        const { code, message } = cause
-        throw new PkiError(code, message.startsWith(name) ? message : `${name}: ${message}`, { cause })
+        throw inExtension(name, cause)
       }
     }
   }
@@ -228,10 +227,25 @@ export abstract class CertificateExtensions {
       const { oid: found, start, end } = list[at] as ScannedExtension
       if (found !== oid) continue
       this.#decoded ??= new Array(list.length)
-      return (this.#decoded[at] ??= handedOut(parse(new DerReader(bytes, start, end), this.tolerances))) as T
+      return (this.#decoded[at] ??= this.#decodeNow(oid, new DerReader(bytes, start, end), parse)) as T
     }
     return undefined
   }
+
+  #decodeNow<T>(oid: string, value: DerReader, parse: Parser<T>): T {
+    try {
+      return handedOut(parse(value, this.tolerances))
+    } catch (cause) {
+      throw inExtension(extensionNames[oid] ?? oid, cause)
+    }
+  }
+}
+
+/** The error with the name of the extension in its message. */
+function inExtension(name: string, cause: unknown): unknown {
+  return !isPkiError(cause) || cause.message.startsWith(name)
+    ? cause
+    : new PkiError(cause.code, `${name}: ${cause.message}`, { cause })
 }
 
 /** The octets, and where in them each extension is. */

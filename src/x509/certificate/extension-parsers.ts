@@ -71,6 +71,14 @@ export const parsers: Readonly<Record<string, Parser<unknown> | undefined>> = {
   [oids.subjectInfoAccess]: parseSubjectInfoAccess,
 }
 
+/** The names that messages give to extensions, by type: those of RFC 5280 appendix A. */
+export const extensionNames: Readonly<Record<string, string | undefined>> = {
+  ...Object.fromEntries(Object.entries(oids).map(([name, oid]) => [oid, name])),
+  [oids.crlDistributionPoints]: 'cRLDistributionPoints',
+  [oids.freshestCrl]: 'freshestCRL',
+  [oids.extendedKeyUsage]: 'extKeyUsage',
+}
+
 /** Decodes an extension that gives locations; `what` names it in messages. */
 export type LocationParser = (
   value: DerInput,

@@ -46,7 +46,7 @@ export function readCrlFields(
   const version = readVersion(tbs)
   if (accusesOnly) tbs.expect(tags.sequence, 'signature')
   else checkSignedAlgorithm(tbs, algorithm, 'RFC 5280 5.1.1.2')
-  const issuer = DistinguishedName.over(tbs.expect(tags.sequence, 'issuer').element(), tolerances)
+  const issuer = DistinguishedName.over(tbs.expect(tags.sequence, 'issuer').element(), tolerances, 'issuer')
   const thisUpdate = new Date(readTime(tbs, 'thisUpdate'))
   const nextUpdate = isTime(tbs.peek()) ? new Date(readTime(tbs, 'nextUpdate')) : undefined
   let listed: DerReader | undefined

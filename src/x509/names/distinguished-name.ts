@@ -1,6 +1,6 @@
 // A distinguished name: its DER, its RDNs, its text and its comparison with others.
 
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 import { equalBytes, requireOctets } from '../../internal/bytes.ts'
 import { freezeDeep } from '../../internal/freeze-deep.ts'
 import { noTolerances } from '../tolerances.ts'
@@ -25,12 +25,15 @@ export class DistinguishedName {
   /** DER of the RDNSequence, as found. */
   readonly der: Uint8Array
   readonly #tolerances: readonly Tolerance[]
+  /** The field that the name is read from, for messages. */
+  readonly #field: string | undefined
   #rdns: readonly RelativeDistinguishedName[] | undefined
   #comparisonKey: string | undefined
 
-  private constructor(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances) {
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances, field?: string) {
     this.der = der
     this.#tolerances = tolerances
+    this.#field = field
   }
 
   /**
@@ -43,12 +46,12 @@ export class DistinguishedName {
   }
 
   /**
-   * Over octets that never change: those of a copied certificate.
+   * Over octets that never change: those of a copied certificate. Messages name the `field`.
    *
    * @internal
    */
-  static over(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances): DistinguishedName {
-    return new DistinguishedName(der, tolerances)
+  static over(der: Uint8Array, tolerances: readonly Tolerance[], field: string): DistinguishedName {
+    return new DistinguishedName(der, tolerances, field)
   }
 
   /**
@@ -104,8 +107,17 @@ export class DistinguishedName {
    * attributes
    */
   get rdns(): readonly RelativeDistinguishedName[] {
-    this.#rdns ??= freezeDeep(readRdns(this.der, this.#tolerances))
+    this.#rdns ??= freezeDeep(this.#readRdns())
     return this.#rdns
+  }
+
+  #readRdns(): RelativeDistinguishedName[] {
+    try {
+      return readRdns(this.der, this.#tolerances)
+    } catch (cause) {
+      if (!isPkiError(cause) || this.#field === undefined) throw cause
+      throw new PkiError(cause.code, `${this.#field}: ${cause.message}`, { cause })
+    }
   }
 
   /**

@@ -48,7 +48,7 @@ export function readGeneralName(
       // Name is a CHOICE, so its [4] is EXPLICIT (X.680 31.2.7).
       const inner = reader.inner().expect(tags.sequence, 'directoryName')
       inner.finish('directoryName')
-      const name = DistinguishedName.over(inner.element(), tolerances)
+      const name = DistinguishedName.over(inner.element(), tolerances, 'directoryName')
       void name.rdns
       return { type: 'directoryName', name }
     }

@@ -39,7 +39,12 @@ export function checkNameText(bytes: Uint8Array, start: number, end: number, wha
 export function checkIpLength(length: number, use: GeneralNameUse): void {
   const fits = use !== 'constraint' ? length === 4 || length === 16 : length === 8 || length === 32
   if (!fits)
-    throw new PkiError('ERR_NAME_INVALID', `iPAddress has ${length} octets (RFC 5280 4.2.1.6, 4.2.1.10)`)
+    throw new PkiError(
+      'ERR_NAME_INVALID',
+      use === 'constraint'
+        ? `iPAddress has ${length} octets, expected 8 or 32: an address and a mask (RFC 5280 4.2.1.10)`
+        : `iPAddress has ${length} octets, expected 4 or 16 (RFC 5280 4.2.1.6)`,
+    )
 }
 
 const uriCharacters: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) =>

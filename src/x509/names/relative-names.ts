@@ -42,7 +42,10 @@ export function readRdns(der: Uint8Array, tolerances: readonly Tolerance[]): Rel
       if (++attributes > maxAttributes)
         throw new PkiError('ERR_LIMIT_EXCEEDED', `the name has more than ${String(maxAttributes)} attributes`)
       if (previous !== undefined && Buffer.compare(previous, set.element()) > 0)
-        throw new PkiError('ERR_DER', 'a SET OF is not in ascending order (X.690 11.6)')
+        throw new PkiError(
+          'ERR_DER',
+          'the attributes of a RelativeDistinguishedName are not in ascending order (X.690 11.6)',
+        )
       previous = set.element()
       rdn.push(readAttribute(attribute, tolerances))
     }
@@ -63,13 +66,42 @@ function readAttribute(reader: DerReader, tolerances: readonly Tolerance[]): Att
     // (postalAddress); other types are refused.
     throw new PkiError(
       'ERR_NAME_INVALID',
-      `${attributeLabel(type)}: the value has tag ${tag}, which is not a string type (RFC 5280 appendix A)`,
+      `${attributeLabel(type)}: found ${typeOf(tag)}, expected ${expectedTypes(type)}`,
     )
   } else {
-    checkWellFormed(der, `attribute ${type}`)
+    checkWellFormed(der, attributeLabel(type))
   }
   reader.finish('AttributeTypeAndValue')
   return { type, value, der }
+}
+
+/** The type of a value in words; its tag if it is not a type that values of attributes have by mistake. */
+function typeOf(tag: number): string {
+  const name = otherTypes[tag]
+  return name === undefined
+    ? `an element of tag 0x${tag.toString(16).padStart(2, '0')}`
+    : `a value of type ${name}`
+}
+
+const otherTypes: Readonly<Record<number, string | undefined>> = {
+  [tags.integer]: 'INTEGER',
+  [tags.bitString]: 'BIT STRING',
+  [tags.octetString]: 'OCTET STRING',
+  [tags.null]: 'NULL',
+  [tags.sequence]: 'SEQUENCE',
+  [tags.utcTime]: 'UTCTime',
+  [tags.generalizedTime]: 'GeneralizedTime',
+  [tags.visibleString]: 'VisibleString',
+  0x15: 'VideotexString',
+  0x19: 'GraphicString',
+  0x1b: 'GeneralString',
+}
+
+function expectedTypes(type: string): string {
+  return isKnownAttribute(type)
+    ? 'UTF8String, PrintableString, TeletexString, BMPString, UniversalString, IA5String or NumericString ' +
+        '(RFC 5280 appendix A)'
+    : 'a character string, BIT STRING or SEQUENCE (X.520)'
 }
 
 /**

@@ -102,7 +102,11 @@ function readResponder(reader: DerReader, tolerances: readonly Tolerance[]): Bas
   const tag = reader.next()
   const inner = reader.inner()
   if (tag === contextConstructed(1)) {
-    const name = DistinguishedName.over(inner.expect(tags.sequence, 'responderID').element(), tolerances)
+    const name = DistinguishedName.over(
+      inner.expect(tags.sequence, 'responderID').element(),
+      tolerances,
+      'responderID',
+    )
     inner.finish('responderID')
     void name.rdns
     return { name }

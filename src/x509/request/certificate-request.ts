@@ -77,7 +77,7 @@ export class CertificateRequest extends CertificateExtensions {
     super(requested, tolerances)
     this.der = der
     this.info = infoDer
-    this.subject = DistinguishedName.over(subject, tolerances)
+    this.subject = DistinguishedName.over(subject, tolerances, 'subject')
     this.publicKey = PublicKey.over(spki)
     this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
     this.signature = signature

@@ -149,6 +149,55 @@ describe('without a tolerance', () => {
     expect(refusal(() => certificate.checkLocations())).toMatch(/^cRLDistributionPoints: /)
   })
 
+  const visible = (text: string): Uint8Array => nameOf(tags.visibleString, text)
+  const extension = (type: string, value: Uint8Array): Parameters<typeof certificateDer>[0] => ({
+    rest: [extensionList(sequence(oid(type), octetString(value)))],
+  })
+  it.each<[string, Parameters<typeof certificateDer>[0], RegExp]>([
+    [
+      'the subject',
+      { subject: visible('a') },
+      /^subject: attribute CN .*: found a value of type VisibleString, expected UTF8String/,
+    ],
+    [
+      'the issuer',
+      { issuer: nameOf(tags.printableString, 'a_') },
+      /^issuer: attribute CN \(2\.5\.4\.3\): octet 0x5f/,
+    ],
+    [
+      'the order of attributes',
+      { subject: sequence(element(tags.set, ...[2, 1].map((n) => sequence(oid(`1.2.${n}`), integer(n))))) },
+      /^subject: attribute 1\.2\.2: found a value of type INTEGER, expected a character string/,
+    ],
+    [
+      'an attribute whose value is cut off',
+      { subject: sequence(element(tags.set, sequence(oid('1.2.3'), fromHex('300101')))) },
+      /^subject: attribute 1\.2\.3/,
+    ],
+    [
+      'an alternative name',
+      extension(oids.subjectAltName, sequence(fromHex('8703010203'))),
+      /^subjectAltName: iPAddress has 3 octets, expected 4 or 16/,
+    ],
+    [
+      'a name constraint',
+      extension(oids.nameConstraints, sequence(explicit(0, sequence(fromHex('87040a000000'))))),
+      /^nameConstraints: iPAddress has 4 octets, expected 8 or 32: an address and a mask/,
+    ],
+    [
+      'a directory name in an extension',
+      extension(oids.subjectAltName, sequence(explicit(4, visible('a')))),
+      /^subjectAltName: directoryName: attribute CN/,
+    ],
+    [
+      'the key',
+      { spki: sequence(octetString()) },
+      /^SubjectPublicKeyInfo algorithm: found tag 0x4, expected 0x30/,
+    ],
+  ])('a fault in %s names its field', (_what, parts, wanted) => {
+    expect(refusal(() => Certificate.parse(certificateDer(parts)).checkAll())).toMatch(wanted)
+  })
+
   it('a missing element is named', () => {
     expect(refusal(() => Certificate.parse(sequence()))).toMatch(/^tbsCertificate: missing at offset 2/)
     const info = sequence(integer(0), nameOf(0x0c, 'a'), sequence())

@@ -69,6 +69,38 @@ const notPermitted = 'RFC 5280 §6.1.3 (b)'
 const excluded = 'RFC 5280 §6.1.3 (c)'
 const notJudged = 'RFC 5280 §4.2.1.10'
 
+describe('the message', () => {
+  const messageOf = async (name: GeneralName, constraint: GeneralName): Promise<string | undefined> => {
+    const { certificate } = await authority({ permitted: [constraint] })
+    return checkNameConstraints([await leafOf([name]), certificate], undefined, new Budget())?.message
+  }
+  it.each<[GeneralName, GeneralName, string]>([
+    [
+      dns('a.test'),
+      dns('b.test'),
+      'DNS name a.test is not permitted by the name constraints of "CN=ca", serial ',
+    ],
+    [ip('10.0.0.1'), subnet(11, 0, 0, 0, 255, 0, 0, 0), 'IP address 10.0.0.1 is not permitted by the name'],
+    [uri('urn:a:b'), uri('b.test'), 'cannot be applied to the URI "urn:a:b", which has no authority'],
+    [
+      uri('http://10.0.0.1/'),
+      uri('b.test'),
+      'the URI "http://10.0.0.1/", whose authority is not a host name',
+    ],
+    [email('nobody'), email('b.test'), 'the email address "nobody", which is malformed'],
+    [dns('a.test.'), dns('a.test'), 'the DNS name "a.test.", which is malformed'],
+    [other, other, 'the name constraints of "CN=ca", serial '],
+  ])('of %o by %o has the name and the CA', async (name, constraint, wanted) => {
+    expect(await messageOf(name, constraint)).toContain(wanted)
+  })
+
+  it('says that the constraint is that of an anchor without a certificate', async () => {
+    const constraints = { permitted: [{ base: dns('b.test'), minimum: 0, maximum: undefined }], excluded: [] }
+    const fault = checkNameConstraints([await leafOf([dns('a.test')])], constraints, new Budget())
+    expect(fault?.message).toBe('DNS name a.test is not permitted by the name constraints of the anchor')
+  })
+})
+
 describe('checkNameConstraints', () => {
   it.each<[string, GeneralName, GeneralName, boolean]>([
     ['the domain itself', dns('example.com'), dns('example.com'), true],
