@@ -36,8 +36,9 @@ export function checkForm(
 }
 
 /**
- * The extensions that give locations (CRL distribution points, information access, issuerAltName). RFC 5280
- * section 6 does not read them, so a malformed one breaks rules of section 4 only, unless it is critical.
+ * The extensions that give locations (CRL distribution points, information access, issuerAltName), and the
+ * qualifiers of policies. RFC 5280 section 6 does not read them, so a malformed one breaks rules of section 4
+ * only, unless it is critical.
  */
 function checkLocations(certificate: Certificate, sectionSixOnly: boolean): Rejection | undefined {
   if (
@@ -60,4 +61,5 @@ const locations: ReadonlySet<string> = new Set([
   oids.freshestCrl,
   oids.authorityInfoAccess,
   oids.subjectInfoAccess,
+  oids.certificatePolicies,
 ])

@@ -29,6 +29,7 @@ import type { GeneralName } from '../names/general-name.ts'
 import {
   extensionNames,
   locations,
+  readInPart,
   parseAuthorityInfoAccess,
   parseBasicConstraints,
   parseCrlDistributionPoints,
@@ -202,7 +203,8 @@ export abstract class CertificateExtensions {
 
   /**
    * Checks the extensions that only give locations (CRL distribution points, information access,
-   * issuerAltName), including URI characters. RFC 5280 section 6 does not read them.
+   * issuerAltName), including URI characters, and the qualifiers of policies. RFC 5280 section 6 does not
+   * read them.
    *
    * @throws ERR_EXTENSION_MALFORMED, ERR_NAME_INVALID, ERR_STRING_INVALID,
    *   ERR_DER, …; the message names the extension
@@ -210,7 +212,7 @@ export abstract class CertificateExtensions {
   checkLocations(): void {
     const { bytes, list } = this.#list
     for (const { oid, start, end } of list) {
-      const location = locations[oid]
+      const location = locations[oid] ?? readInPart[oid]
       if (location === undefined) continue
       const [name, parse] = location
       try {

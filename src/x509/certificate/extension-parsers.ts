@@ -1,6 +1,7 @@
 // The decoders of certificate extensions, by their type (RFC 5280 section 4.2).
 
 import {
+  checkPolicyQualifiers,
   parseBasicConstraints as decodeBasicConstraints,
   parseCertificatePolicies,
   parseInhibitAnyPolicy,
@@ -96,6 +97,16 @@ export const locations: Readonly<Record<string, readonly [name: string, parse: L
     [oids.authorityInfoAccess]: ['authorityInfoAccess', parseInfoAccess],
     [oids.subjectInfoAccess]: ['subjectInfoAccess', parseInfoAccess],
   }
+
+/** The extensions of which section 6 reads a part; the rest is checked with the locations. */
+export const readInPart: typeof locations = {
+  [oids.certificatePolicies]: [
+    'certificatePolicies',
+    (value) => {
+      checkPolicyQualifiers(value)
+    },
+  ],
+}
 
 /** Decodes the value of one type of extension. */
 export type Parser<T> = (value: DerInput, tolerances: readonly Tolerance[]) => T

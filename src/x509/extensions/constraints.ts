@@ -156,7 +156,8 @@ export interface PolicyConstraints {
 }
 
 /**
- * Duplicate policies are refused (RFC 5280 4.2.1.4).
+ * Duplicate policies are refused (RFC 5280 4.2.1.4). Qualifiers are texts for people, which section 6 does
+ * not read; `checkPolicyQualifiers` checks them.
  * @throws ERR_DER, ERR_OID_INVALID, ERR_EXTENSION_MALFORMED, ERR_LIMIT_EXCEEDED
  */
 export function parseCertificatePolicies(der: DerInput): readonly PolicyInformation[] {
@@ -170,7 +171,6 @@ export function parseCertificatePolicies(der: DerInput): readonly PolicyInformat
     if (!reader.done) {
       reader.expect(tags.sequence, 'policyQualifiers')
       qualifiers = reader.element()
-      readQualifiers(reader.inner())
     }
     reader.finish('PolicyInformation')
     if (seen.has(policy))
@@ -258,6 +258,15 @@ export function encodePolicyConstraints({
     ...(requireExplicitPolicy === undefined ? [] : [integer(requireExplicitPolicy, contextPrimitive(0))]),
     ...(inhibitPolicyMapping === undefined ? [] : [integer(inhibitPolicyMapping, contextPrimitive(1))]),
   )
+}
+
+/**
+ * Checks the qualifiers of all policies: RFC 5280 4.2.1.4.
+ * @throws ERR_STRING_INVALID, ERR_TIME_INVALID; as `parseCertificatePolicies`
+ */
+export function checkPolicyQualifiers(der: DerInput): void {
+  for (const { qualifiers } of parseCertificatePolicies(der))
+    if (qualifiers !== undefined) readQualifiers(readWhole(qualifiers, tags.sequence, 'policyQualifiers'))
 }
 
 function readQualifiers(list: DerReader): void {

@@ -1,7 +1,7 @@
-// Extensions that only say where something is: RFC 5280 section 6 does not read them.
+// Extensions that only say where something is, and texts for people: RFC 5280 section 6 does not read them.
 
 import { describe, expect, it } from 'vitest'
-import { ia5String, explicit, oid, sequence } from '../../../src/der/index.ts'
+import { element, explicit, ia5String, oid, sequence, tags } from '../../../src/der/index.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { createCrlChecker, validationProfiles, verifyPath } from '../../../src/validation/index.ts'
 import { buildCertificate, buildCrl, extensionOids as oids } from '../../../src/x509/index.ts'
@@ -27,12 +27,22 @@ const root = await buildCertificate(
 const uri = (text: string): Uint8Array => ia5String(text, 0x86)
 const point = (text: string): Uint8Array => sequence(sequence(explicit(0, explicit(0, uri(text)))))
 const access = (text: string): Uint8Array => sequence(sequence(oid('1.3.6.1.5.5.7.48.2'), uri(text)))
+const notice = (...texts: readonly Uint8Array[]): Uint8Array =>
+  sequence(
+    sequence(
+      oid('1.2.3.4'),
+      sequence(...texts.map((text) => sequence(oid('1.3.6.1.5.5.7.2.2'), sequence(text)))),
+    ),
+  )
 const cases: readonly (readonly [string, string, Uint8Array])[] = [
   ['cRLDistributionPoints', oids.crlDistributionPoints, point('ldap:///CN=a b?list')],
   ['cRLDistributionPoints', oids.crlDistributionPoints, sequence()],
   ['authorityInfoAccess', oids.authorityInfoAccess, access('file://\\\\host\\a.crt')],
   ['authorityInfoAccess', oids.authorityInfoAccess, sequence()],
   ['issuerAltName', oids.issuerAltName, sequence()],
+  // Many CAs write the accents of their language into a notice of type IA5String.
+  ['certificatePolicies', oids.certificatePolicies, notice(element(tags.ia5String, Uint8Array.of(0xe9)))],
+  ['certificatePolicies', oids.certificatePolicies, notice()],
 ]
 
 describe.each(cases)('%s (%s) that is odd', (name, type, value) => {

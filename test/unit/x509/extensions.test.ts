@@ -616,18 +616,6 @@ const malformed: Readonly<Record<Field, readonly (readonly [string, Uint8Array, 
       sequence(sequence(oid('1.2.3')), sequence(oid('1.2.4')), sequence(oid('1.2.3'))),
       'ERR_EXTENSION_MALFORMED',
     ],
-    ['no qualifier', point(oid('1.2.3'), sequence()), 'ERR_EXTENSION_MALFORMED'],
-    ['a qualifier of nothing', point(oid('1.2.3'), sequence(sequence(oid('1.2.3')))), 'ERR_DER'],
-    [
-      'a qualifier that is not DER',
-      point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), fromHex('010101')))),
-      'ERR_DER',
-    ],
-    [
-      'a qualifier of two values',
-      point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), nullElement(), nullElement()))),
-      'ERR_DER',
-    ],
     [
       'more behind the qualifiers',
       point(oid('1.2.3'), sequence(sequence(oid('1.2.3'), nullElement())), nullElement()),
@@ -694,6 +682,30 @@ describe('malformed, and refused when it is read', () => {
       certificate.checkAll()
     }).toThrow(code(wanted))
     expect(hex(certificate.extension(oids[field])?.value ?? nothing)).toBe(hex(value))
+  })
+})
+
+describe('the qualifiers of a policy', () => {
+  const nul = nullElement()
+  it.each<readonly [string, Uint8Array, string]>([
+    ['are an empty list', sequence(), 'ERR_EXTENSION_MALFORMED'],
+    ['have one of nothing', sequence(sequence(oid('1.2.3'))), 'ERR_DER'],
+    ['have one that is not DER', sequence(sequence(oid('1.2.3'), fromHex('010101'))), 'ERR_DER'],
+    ['have one of two values', sequence(sequence(oid('1.2.3'), nul, nul)), 'ERR_DER'],
+    [
+      'have text with an octet above 7F',
+      sequence(sequence(oid('1.2.3'), fromHex('1601e9'))),
+      'ERR_STRING_INVALID',
+    ],
+  ])('that %s do not hide the policy, and are refused by checkAll', (_what, qualifiers, wanted) => {
+    const value = sequence(sequence(oid('1.2.3'), qualifiers))
+    const extension = encodeExtension({ oid: oids.certificatePolicies, critical: false, value })
+    const certificate = Certificate.parse(certificateDer({ rest: [extensionList(extension)] }))
+    expect(certificate.certificatePolicies).toEqual([{ policy: '1.2.3', qualifiers }])
+    certificate.checkPathFields()
+    expect(() => {
+      certificate.checkAll()
+    }).toThrow(code(wanted))
   })
 })
 
