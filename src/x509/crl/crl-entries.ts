@@ -11,35 +11,63 @@ import type { Tolerance } from '../tolerances.ts'
 import { RevokedEntryCursor } from './entry-cursor.ts'
 import { CrlIndex } from './entry-index.ts'
 import { permanent, serialValue, weightOf } from './entry-octets.ts'
-import { scanEntries } from './entry-scan.ts'
-import type { EntryScan } from './entry-scan.ts'
-import { readEntry, readEntryIssuer } from './revoked-entry.ts'
+import { maxFaults, scanEntries } from './entry-scan.ts'
+import type { EntryFault, EntryScan } from './entry-scan.ts'
+import { ifReadable, readEntry, readEntryIssuer } from './revoked-entry.ts'
 import type { RevokedEntry } from './revoked-entry.ts'
 
 /** Names of an issuer; undefined means the issuer of the list. */
 export type EntryIssuer = readonly GeneralName[] | undefined
+
+/** To whom the entries of a list belong. */
+export interface EntryAttribution {
+  /**
+   * Whether an entry without an issuer has that of the entry before it (RFC 5280 §5.3.3): in indirect lists.
+   */
+  readonly inherits: boolean
+  /** Whether an entry whose issuer cannot be read is of the issuer of the list. */
+  readonly unreadableIsOwn: boolean
+}
 
 /** The entries of one list; the index is built when first used. */
 export class CrlEntries {
   readonly #der: Uint8Array
   readonly #scan: EntryScan
   readonly #tolerances: readonly Tolerance[]
-  /** Whether the list has entries of other issuers (RFC 5280 §5.2.5). */
-  readonly #isIndirect: () => boolean
+  readonly #attribution: () => EntryAttribution
   #index: CrlIndex | undefined
+  #faults: readonly EntryFault[] | undefined
   /** The last issuer that was read: it applies to many entries, and may be long. */
   #named: { readonly offset: number; readonly issuer: EntryIssuer } | undefined
 
-  constructor(der: Uint8Array, scan: EntryScan, tolerances: readonly Tolerance[], isIndirect: () => boolean) {
+  constructor(
+    der: Uint8Array,
+    scan: EntryScan,
+    tolerances: readonly Tolerance[],
+    attribution: () => EntryAttribution,
+  ) {
     this.#der = der
     this.#scan = scan
     this.#tolerances = tolerances
-    this.#isIndirect = isIndirect
+    this.#attribution = attribution
   }
 
   /** The results of one pass over the entries. */
   get scan(): EntryScan {
     return this.#scan
+  }
+
+  /**
+   * The faults of the scan, and an entry of another issuer in a list that is not indirect; `isOwn`: whether
+   * names are of the issuer of the list.
+   */
+  faults(isOwn: (names: EntryIssuer) => boolean): readonly EntryFault[] {
+    if (this.#faults === undefined) {
+      const foreign = this.#foreignEntry(isOwn)
+      const { faults } = this.#scan
+      this.#faults = foreign === undefined ? faults : Object.freeze([foreign, ...faults].slice(0, maxFaults))
+    }
+    return this.#faults
   }
 
   /** The size of the index in octets; builds the index. */
@@ -120,7 +148,7 @@ export class CrlEntries {
     return readEntry(this.#der, offset, this.#issuerAt(offset), this.#tolerances)
   }
 
-  /** The issuer at an offset: the last one named at or before it (RFC 5280 §5.3.3). */
+  /** The issuer at an offset: the one named there, or in an indirect list the last one before (§5.3.3). */
   #issuerAt(offset: number): EntryIssuer {
     const offsets = this.#scan.issuerOffsets
     let low = 0
@@ -132,6 +160,7 @@ export class CrlEntries {
     }
     if (low === 0) return undefined
     const at = offsets[low - 1] as number
+    if (at !== offset && !this.#attribution().inherits) return undefined
     if (this.#named?.offset !== at) this.#named = { offset: at, issuer: this.#issuerNamedAt(at) }
     return this.#named.issuer
   }
@@ -142,18 +171,43 @@ export class CrlEntries {
    */
   #issuerNamedAt(offset: number): EntryIssuer {
     const names = readEntryIssuer(this.#der, offset)
-    return names ?? (this.#isIndirect() ? noNames : undefined)
+    return names ?? (this.#attribution().unreadableIsOwn ? undefined : noNames)
+  }
+
+  /** Only entries of an indirect list name issuers (§5.3.3); one that names the list's own is harmless. */
+  #foreignEntry(isOwn: (names: EntryIssuer) => boolean): EntryFault | undefined {
+    const { issuerOffsets, start, end } = this.#scan
+    if (issuerOffsets.length === 0 || this.#attribution().inherits) return undefined
+    const place = issuerOffsets.findIndex(
+      (offset, at) => at >= maxOwnNames || !isOwn(readEntryIssuer(this.#der, offset)),
+    )
+    if (place < 0) return undefined
+    const offset = issuerOffsets[place] as number
+    const reader = new DerReader(this.#der, start, end)
+    let index = 0
+    for (; reader.offset < offset; index++) reader.next()
+    const { serialNumber } = ifReadable(() => this.#read(offset)) ?? {}
+    const found =
+      place < maxOwnNames ? 'names another issuer' : `is one of more than ${maxOwnNames} with an issuer`
+    return Object.freeze({
+      index,
+      serialNumber,
+      code: 'ERR_CRL_MALFORMED',
+      reason: `entry ${index} ${found}, and the list is not indirect (RFC 5280 §5.3.3)`,
+    })
   }
 }
 
 /** Encoded entries that stand in no list yet. @throws ERR_DER, ERR_LIMIT_EXCEEDED */
 export function scannedEntries(octets: Uint8Array): CrlEntries {
   const scan = scanEntries(octets, 0, octets.length, 2, noTolerances)
-  return new CrlEntries(octets, scan, noTolerances, () => false)
+  return new CrlEntries(octets, scan, noTolerances, () => ({ inherits: false, unreadableIsOwn: true }))
 }
 
 function octetsOf(serial: SerialNumber | Uint8Array): Uint8Array {
   return typeof serial === 'string' ? serialNumberBytes(serial) : serial
 }
 
+/** Each costs the reading of a name. */
+const maxOwnNames = 10_000
 const noNames: readonly GeneralName[] = Object.freeze([])

@@ -9,6 +9,9 @@ import { parseAuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
 import type { AuthorityKeyIdentifier } from '../extensions/key-extensions.ts'
 import { parseCrlNumber } from '../extensions/revocation-extensions.ts'
 import type { Tolerance } from '../tolerances.ts'
+import type { EntryAttribution } from './crl-entries.ts'
+import type { CrlParts } from './crl-fields.ts'
+import { ifReadable } from './revoked-entry.ts'
 
 /** The extensions of a list; `Crl` extends it. */
 export abstract class CrlExtensions {
@@ -16,9 +19,19 @@ export abstract class CrlExtensions {
   readonly extensions: readonly Extension[]
   /** The tolerances with which this list was read; frozen. */
   readonly tolerances: readonly Tolerance[]
+  /**
+   * False if an extension cannot be read, in a list that is used for its revocations only.
+   *
+   * @internal
+   */
+  readonly hasEveryExtension: boolean
   #decoded: Map<string, unknown> | undefined
 
-  protected constructor(extensions: readonly Extension[], tolerances: readonly Tolerance[]) {
+  protected constructor(
+    { extensions, hasEveryExtension }: Pick<CrlParts, 'extensions' | 'hasEveryExtension'>,
+    tolerances: readonly Tolerance[],
+  ) {
+    this.hasEveryExtension = hasEveryExtension
     this.extensions = extensions
     this.tolerances = tolerances
   }
@@ -53,6 +66,20 @@ export abstract class CrlExtensions {
   /** The extension of this type, if present. */
   extension(oid: string): Extension | undefined {
     return this.extensions.find((extension) => extension.oid === oid)
+  }
+
+  /**
+   * To whom entries belong (§5.3.3). A list without the flag of an indirect list has entries of its own
+   * issuer only. Where the flag cannot be read, entries name their issuers. Where the list contradicts
+   * itself, or has an extension that cannot be read, an unreadable issuer of an entry matches no
+   * certificate.
+   */
+  protected attribution(): EntryAttribution {
+    const scopes = this.extensions.filter(({ oid }) => oid === oids.issuingDistributionPoint).length
+    if (scopes > 1 || !this.hasEveryExtension) return { inherits: true, unreadableIsOwn: false }
+    if (scopes === 0) return { inherits: false, unreadableIsOwn: true }
+    const isIndirect = ifReadable(() => this.issuingDistributionPoint)?.indirectCrl
+    return { inherits: isIndirect !== false, unreadableIsOwn: isIndirect !== true }
   }
 
   #decode<T>(oid: string, parse: (der: Uint8Array, tolerances: readonly Tolerance[]) => T): T | undefined {

@@ -22,14 +22,14 @@ export interface CrlParts {
   readonly thisUpdate: Date
   readonly nextUpdate: Date | undefined
   readonly extensions: readonly Extension[]
+  /** False only for a list that is used for its revocations: an extension of it cannot be read. */
+  readonly hasEveryExtension: boolean
   /** Undefined if the list is empty. */
   readonly entries: EntryScan | undefined
 }
 
 /**
- * `scan` is `scanEntries` unless the entries were scanned before. With `accusesOnly`, three faults that leave
- * no doubt about who is listed are passed over: extensions in version 1, duplicate ones, and an algorithm
- * outside the signed octets that is not the one inside.
+ * `scan` is `scanEntries` unless the entries were scanned before.
  *
  * @throws ERR_CRL_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_ALGORITHM_MISMATCH, ERR_EXTENSION_DUPLICATE,
  * ERR_LIMIT_EXCEEDED
@@ -38,14 +38,12 @@ export function readCrlFields(
   der: Uint8Array,
   tolerances: readonly Tolerance[],
   scan: typeof scanEntries = scanEntries,
-  accusesOnly = false,
 ): CrlParts {
   const list = readWhole(der, tags.sequence, 'CertificateList')
   const { tbs: tbsDer, content: tbs, algorithm, signature } = readSigned(list, 'tbsCertList')
   list.finish('CertificateList')
   const version = readVersion(tbs)
-  if (accusesOnly) tbs.expect(tags.sequence, 'signature')
-  else checkSignedAlgorithm(tbs, algorithm, 'RFC 5280 5.1.1.2')
+  checkSignedAlgorithm(tbs, algorithm, 'RFC 5280 5.1.1.2')
   const issuer = DistinguishedName.over(tbs.expect(tags.sequence, 'issuer').element(), tolerances, 'issuer')
   const thisUpdate = new Date(readTime(tbs, 'thisUpdate'))
   const nextUpdate = isTime(tbs.peek()) ? new Date(readTime(tbs, 'nextUpdate')) : undefined
@@ -56,7 +54,7 @@ export function readCrlFields(
     // meaning.
     if (listed.done) listed = undefined
   }
-  const extensions = Object.freeze(readListExtensions(tbs, version, tolerances, accusesOnly))
+  const extensions = Object.freeze(readListExtensions(tbs, version, tolerances))
   tbs.finish('tbsCertList')
   return {
     tbs: tbsDer,
@@ -67,6 +65,7 @@ export function readCrlFields(
     thisUpdate,
     nextUpdate,
     extensions,
+    hasEveryExtension: true,
     entries: listed && scan(der, listed.offset, listed.end, version, tolerances),
   }
 }
@@ -92,13 +91,12 @@ function readListExtensions(
   tbs: DerReader,
   version: 1 | 2,
   tolerances: readonly Tolerance[],
-  accusesOnly: boolean,
 ): readonly Extension[] {
   if (!tbs.optional(contextConstructed(0))) return []
-  if (version === 1 && !accusesOnly)
+  if (version === 1)
     throw new PkiError('ERR_CRL_MALFORMED', 'a CRL of version 1 has extensions (RFC 5280 5.1.2.1)')
   const wrapper = tbs.inner()
   const list = wrapper.expect(tags.sequence, 'crlExtensions').inner()
   wrapper.finish('crlExtensions')
-  return readExtensions(list, 'crlExtensions', tolerances, accusesOnly)
+  return readExtensions(list, 'crlExtensions', tolerances)
 }

@@ -9,9 +9,9 @@ import type { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
 import type { PublicKey } from '../algorithms/public-key.ts'
 import { verifySignature } from '../algorithms/verify-signature.ts'
 import { defineInspect } from '../describe.ts'
+import { readCrlToAccuse } from '../accusing/accusing-crl-fields.ts'
 import { inputBytes, toPeculiarCrl } from '../interchange.ts'
 import type { RawData } from '../interchange.ts'
-import { extensionOids } from '../extensions/extension.ts'
 import type { DistinguishedName } from '../names/distinguished-name.ts'
 import type { GeneralName } from '../names/general-name.ts'
 import type { SerialNumber } from '../serial-number.ts'
@@ -21,10 +21,10 @@ import type { ParseOptions, Tolerance } from '../tolerances.ts'
 import { CrlEntries } from './crl-entries.ts'
 import { CrlExtensions } from './crl-extensions.ts'
 import { readCrlFields } from './crl-fields.ts'
+import type { CrlParts } from './crl-fields.ts'
 import { crlToJson, formatCrl } from './describe-crl.ts'
 import { RevokedEntryCursor } from './entry-cursor.ts'
 import type { EntryFault, scanEntries } from './entry-scan.ts'
-import { ifReadable } from './revoked-entry.ts'
 import type { RevokedEntry } from './revoked-entry.ts'
 
 /**
@@ -41,7 +41,7 @@ export type CrlInput = Crl | Uint8Array | string | RawData
 export let crlOfScan: (der: Uint8Array, scan: typeof scanEntries) => Crl
 
 /**
- * A list that the strict reader refuses, for its revocations only: see `readCrlFields`.
+ * A list that the strict reader refuses, for its revocations only: see `readCrlToAccuse`.
  * @throws as `Crl.from`
  */
 export let crlThatAccuses: (input: CrlInput, tolerances: readonly Tolerance[]) => Crl
@@ -74,23 +74,18 @@ export class Crl extends CrlExtensions {
   readonly #entries: CrlEntries | undefined
 
   static {
-    crlOfScan = (der, scan) => new Crl(der, noTolerances, scan)
+    crlOfScan = (der, scan) => new Crl(der, noTolerances, readCrlFields(der, noTolerances, scan))
     crlThatAccuses = (input, tolerances) => {
       if (input instanceof Crl) return input
       const der =
         typeof input === 'string' ? decodeOnePem(input, pemLabels) : inputBytes(input, pemLabels, 'CRL')
-      return new Crl(copyOf(der), tolerances, undefined, true)
+      const copy = copyOf(der)
+      return new Crl(copy, tolerances, readCrlToAccuse(copy, tolerances))
     }
   }
 
-  private constructor(
-    der: Uint8Array,
-    tolerances: readonly Tolerance[],
-    scan?: typeof scanEntries,
-    accusesOnly?: boolean,
-  ) {
-    const fields = readCrlFields(der, tolerances, scan, accusesOnly)
-    super(fields.extensions, tolerances)
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[], fields: CrlParts) {
+    super(fields, tolerances)
     this.der = der
     this.tbs = fields.tbs
     this.signature = fields.signature
@@ -100,7 +95,7 @@ export class Crl extends CrlExtensions {
     this.#thisUpdateMs = fields.thisUpdate.getTime()
     this.#nextUpdateMs = fields.nextUpdate?.getTime()
     this.#entries =
-      fields.entries && new CrlEntries(der, fields.entries, tolerances, () => this.#isIndirect())
+      fields.entries && new CrlEntries(der, fields.entries, tolerances, () => this.attribution())
   }
 
   /**
@@ -111,7 +106,9 @@ export class Crl extends CrlExtensions {
    * ERR_LIMIT_EXCEEDED above 1 GiB or 20,000,000 entries
    */
   static parse(der: Uint8Array, options?: ParseOptions): Crl {
-    return new Crl(copyOf(der), readParseOptions('Crl.parse', options))
+    const copy = copyOf(der)
+    const tolerances = readParseOptions('Crl.parse', options)
+    return new Crl(copy, tolerances, readCrlFields(copy, tolerances))
   }
 
   /** A list in any form. @throws as `parse` and `fromPem`; ERR_INVALID_ARGUMENT */
@@ -147,12 +144,12 @@ export class Crl extends CrlExtensions {
   }
 
   /**
-   * Entries that violate RFC 5280 §5.1.2.6 or §5.3: a date without seconds, an undefined reason code. At most
-   * the first 16. A list with such an entry can revoke the certificates that it lists, but cannot show that
-   * any certificate is good.
+   * Entries that violate RFC 5280 §5.1.2.6 or §5.3: a date without seconds, an undefined reason code, another
+   * issuer in a list that is not indirect. At most the first 16. A list with such an entry can revoke the
+   * certificates that it lists, but cannot show that any certificate is good.
    */
   get entryFaults(): readonly EntryFault[] {
-    return this.#entries?.scan.faults ?? noFaults
+    return this.#entries?.faults((names) => this.#isOwn(names)) ?? noFaults
   }
 
   /**
@@ -269,13 +266,6 @@ export class Crl extends CrlExtensions {
       names === undefined ||
       names.some((name) => name.type === 'directoryName' && name.name.equals(this.issuer))
     )
-  }
-
-  /** Where the list contradicts itself, an unreadable issuer of an entry matches no certificate. */
-  #isIndirect(): boolean {
-    if (this.extensions.filter(({ oid }) => oid === extensionOids.issuingDistributionPoint).length > 1)
-      return true
-    return ifReadable(() => this.issuingDistributionPoint)?.indirectCrl === true
   }
 }
 

@@ -12,6 +12,8 @@ import {
 import { readExtensions, extensionOids as oids } from '../extensions/extension.ts'
 import { serialNumberFromBytes } from '../serial-number.ts'
 import type { SerialNumber } from '../serial-number.ts'
+import { readQuietly } from '../accusing/quiet-entry.ts'
+import type { OddEntry } from '../accusing/quiet-entry.ts'
 import type { Tolerance } from '../tolerances.ts'
 import { dateEnd, isPlainReason, maxSerialOctets, serialStart, serialValue } from './entry-octets.ts'
 import { extensionsReader, oddEntryExtensions, readEntryExtensions } from './revoked-entry.ts'
@@ -48,6 +50,9 @@ export interface EntryScan {
 /**
  * Checks the form of every entry once. An invalid entry is recorded; the scan continues with the others.
  *
+ * `toAccuse`: any number of entries may have unreadable extensions, and the later ones are read without a
+ * diagnosis.
+ *
  * @throws ERR_DER if the end of an entry cannot be determined; ERR_LIMIT_EXCEEDED
  */
 export function scanEntries(
@@ -56,6 +61,7 @@ export function scanEntries(
   end: number,
   version: 1 | 2,
   tolerances: readonly Tolerance[],
+  toAccuse?: boolean,
 ): EntryScan {
   const reader = new DerReader(bytes, start, end)
   const issuerOffsets: number[] = []
@@ -71,16 +77,11 @@ export function scanEntries(
     const after = reader.tag === tags.sequence ? fieldsEnd(bytes, contentStart, contentEnd) : -1
     const mayHaveExtensions = after > 0 && version === 2
     if (after === contentEnd || (mayHaveExtensions && isPlainReason(bytes, after, contentEnd))) continue
-    const found = readOddEntry(bytes, contentStart, contentEnd, tolerances)
+    const found = oddReader(unreadable, toAccuse)(bytes, contentStart, contentEnd, tolerances)
     if (found.namesIssuer) issuerOffsets.push(reader.start)
     unknownCritical ??= found.unknownCritical
     if (mayHaveExtensions && !found.isOdd) continue
-    // Each diagnosis costs an exception, so the number of diagnosed entries is limited.
-    if (found.isOdd && ++unreadable > maxUnreadable)
-      throw new PkiError(
-        'ERR_LIMIT_EXCEEDED',
-        `the CRL has more than ${maxUnreadable} entries whose extensions cannot be read`,
-      )
+    if (found.isOdd) unreadable = countUnreadable(unreadable, toAccuse)
     if (faults.length < maxFaults) faults.push(faultOf(reader, count, version, tolerances))
   }
   return {
@@ -99,11 +100,19 @@ function fieldsEnd(bytes: Uint8Array, start: number, end: number): number {
   return serial < 0 ? -1 : dateEnd(bytes, serial + (bytes[serial - 1] as number), end)
 }
 
-interface OddEntry {
-  readonly namesIssuer: boolean
-  readonly unknownCritical: string | undefined
-  /** Whether its extensions, or one of them, cannot be read. */
-  readonly isOdd: boolean
+/**
+ * Each diagnosis costs exceptions, so the number of diagnosed entries is limited. @throws ERR_LIMIT_EXCEEDED
+ */
+function countUnreadable(before: number, toAccuse: boolean | undefined): number {
+  if (before < maxUnreadable || toAccuse === true) return before + 1
+  throw new PkiError(
+    'ERR_LIMIT_EXCEEDED',
+    `the CRL has more than ${maxUnreadable} entries whose extensions cannot be read`,
+  )
+}
+
+function oddReader(unreadable: number, toAccuse: boolean | undefined): typeof readOddEntry {
+  return toAccuse === true && unreadable >= maxFaults ? readQuietly : readOddEntry
 }
 
 /** Reads each extension of an entry separately: an unreadable one must not hide the content of another. */
@@ -205,4 +214,4 @@ const entryExtensions: ReadonlyMap<string, (der: Uint8Array, tolerances: readonl
 const maxEntries = 20_000_000
 const maxUnreadable = 10_000
 /** Enough for the reader of a message. */
-const maxFaults = 16
+export const maxFaults = 16

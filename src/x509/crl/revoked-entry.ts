@@ -29,8 +29,8 @@ export interface RevokedEntry {
   /** Since when the key may have been compromised (RFC 5280 §5.3.2); undefined if unknown. */
   readonly invalidityDate: Date | undefined
   /**
-   * The issuer of the certificate; undefined means the issuer of the CRL. Inherited from earlier entries (RFC
-   * 5280 §5.3.3).
+   * The issuer of the certificate; undefined means the issuer of the CRL. In an indirect list, it is
+   * inherited from earlier entries (RFC 5280 §5.3.3).
    */
   readonly certificateIssuer: readonly GeneralName[] | undefined
 }

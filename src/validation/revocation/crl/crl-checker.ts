@@ -21,12 +21,12 @@ import type { CrlStatus } from './crl-status.ts'
 /** Options of `createCrlChecker`. @inline */
 export interface CrlCheckerOptions {
   /**
-   * Complete and delta lists, of any issuers, in any order; or a function that returns the current ones. An
-   * unreadable list is ignored and reported to `onIgnoredList`. A list with a malformed extension or entry
-   * cannot show that a certificate is good, but its revocations still count.
+   * Complete and delta lists, of any issuers, in any order; or a function that returns the current ones. A
+   * malformed list is reported to `onIgnoredList` and cannot show that a certificate is good, but its
+   * revocations still count as far as they can be read.
    */
   readonly lists: readonly CrlInput[] | (() => readonly CrlInput[])
-  /** Called for each list that cannot be read. */
+  /** Called for each list that the strict reader refuses. */
   readonly onIgnoredList?: ((ignored: IgnoredInput) => void) | undefined
   /** How far the clock of an issuer may be ahead, in seconds. Default 60. */
   readonly clockSkewSeconds?: number

@@ -58,8 +58,8 @@ export function clearingFault(list: Crl): string | undefined {
   // RFC 5280 §5.2.3: "Conforming CRL issuers MUST include this extension in all CRLs"; without it, the order
   // of lists is unknown.
   if (list.version === 2 && list.crlNumber === undefined) return 'it has no CRL number'
-  // The unreadable entry may be that of the certificate in question.
-  return list.entryFaults[0] && `one of its entries cannot be read: ${list.entryFaults[0].reason}`
+  // A malformed entry may be that of the certificate in question.
+  return list.entryFaults[0] && `one of its entries is malformed: ${list.entryFaults[0].reason}`
 }
 
 /**

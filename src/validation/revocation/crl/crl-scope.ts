@@ -82,13 +82,14 @@ export function mayBeAbout(list: Crl, certificate: Certificate): boolean {
 
 /** Whether entries may be of other issuers than that of the list (§5.2.5). */
 export function mayBeIndirect(list: Crl): boolean {
-  if (list.extension(extensionOids.issuingDistributionPoint) === undefined) return false
+  if (list.extension(extensionOids.issuingDistributionPoint) === undefined) return !list.hasEveryExtension
   return certainScope(list)?.indirectCrl ?? true
 }
 
-/** The scope of a list; undefined if it has none, two, or one that cannot be read. */
+/** The scope of a list; undefined if it has none, two, or one that cannot be read, or may have one. */
 function certainScope(list: Crl): IssuingDistributionPoint | undefined {
   const { issuingDistributionPoint } = extensionOids
+  if (!list.hasEveryExtension) return undefined
   if (list.extensions.filter(({ oid }) => oid === issuingDistributionPoint).length !== 1) return undefined
   try {
     return list.issuingDistributionPoint
