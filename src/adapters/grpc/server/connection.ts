@@ -49,8 +49,6 @@ export class Connection {
   readonly calls: Set<AdmittedCall> = new Set()
   /** Reasons that were already logged for this connection. */
   readonly logged: Set<string> = new Set()
-  /** The number of streams wasted by the client. */
-  wastedStreams = 0
   /** The client's side of the handshake; undefined without TLS. */
   tls: TlsPeer | undefined
   session: ServerHttp2Session | undefined
@@ -60,6 +58,8 @@ export class Connection {
   endSoon: (() => void) | undefined
   #stopTimer: (() => void) | undefined
   #authenticated = false
+  #wastedStreams = 0
+  #wastedSinceMs = 0
 
   constructor(socket: Socket, source: Source) {
     this.socket = socket
@@ -78,6 +78,18 @@ export class Connection {
     this.source.strangers.delete(this)
     for (const call of this.calls) call.leaveStrangers()
     this.onAuthenticated?.()
+  }
+
+  /**
+   * Counts a stream wasted by the client; returns how many there were. An authenticated connection, which may
+   * last for days, starts again after ten seconds.
+   */
+  noteWasted(nowMs: number): number {
+    if (this.#authenticated && nowMs - this.#wastedSinceMs > wastedWindowMs) {
+      this.#wastedStreams = 0
+      this.#wastedSinceMs = nowMs
+    }
+    return ++this.#wastedStreams
   }
 
   /** Replaces the running timer of this connection; undefined stops it. */
@@ -168,6 +180,8 @@ export class AdmittedCall {
     this.leaveStrangers()
   }
 }
+
+const wastedWindowMs = 10_000
 
 /**
  * Calls by their request metadata, which grpc-js passes from the interceptor to the handler as one object.
