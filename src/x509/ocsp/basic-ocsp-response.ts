@@ -1,20 +1,18 @@
 // The signed part of an OCSP response: single responses and the responder (RFC 6960 §4.2.1).
 
 import { hash as digest } from 'node:crypto'
-import { contextConstructed, readWhole, tags } from '../../der/index.ts'
-import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { requireOctets } from '../../internal/bytes.ts'
-import { readSigned } from '../algorithms/signed-parts.ts'
-import { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
+import { readBasicOcspToAccuse } from '../accusing/accusing-ocsp-fields.ts'
+import type { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
 import type { PublicKey } from '../algorithms/public-key.ts'
 import { verifySignature } from '../algorithms/verify-signature.ts'
 import type { Extension } from '../extensions/extension.ts'
-import { DistinguishedName } from '../names/distinguished-name.ts'
+import type { DistinguishedName } from '../names/distinguished-name.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
-import { readExtensionList, readNonce, readVersion, readableNonce } from './ocsp-extensions.ts'
-import { readResponses, readTime } from './ocsp-single-response.ts'
+import { readBasicOcsp } from './basic-ocsp-fields.ts'
+import type { BasicOcspParts } from './basic-ocsp-fields.ts'
 import type { OcspSingleResponse } from './ocsp-single-response.ts'
 
 /** BasicOCSPResponse: signed single responses. */
@@ -38,36 +36,27 @@ export class BasicOcspResponse {
   /** DER of the included certificates, which are not verified yet. */
   readonly certificates: readonly Uint8Array[]
 
-  private constructor(der: Uint8Array, tolerances: readonly Tolerance[], toAccuse: boolean) {
-    const outer = readWhole(der, tags.sequence, 'BasicOCSPResponse')
-    const { tbs: tbsDer, content: tbs, algorithm, signature } = readSigned(outer, 'tbsResponseData')
-    this.tbs = tbsDer
-    this.signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
-    this.signature = signature
-    this.certificates = outer.optional(contextConstructed(0)) ? readCertificates(outer) : noItems
-    outer.finish('BasicOCSPResponse')
-    readVersion(tbs, tolerances)
-    this.responder = Object.freeze(readResponder(tbs, tolerances))
-    this.producedAt = readTime(tbs, 'producedAt')
-    this.responses = readResponses(tbs.expect(tags.sequence, 'responses').inner(), tolerances, toAccuse)
-    this.extensions = Object.freeze(
-      tbs.optional(contextConstructed(1)) ? readExtensionList(tbs, 'responseExtensions', tolerances) : [],
-    )
-    tbs.finish('tbsResponseData')
-    this.nonce = toAccuse ? readableNonce(this.extensions) : readNonce(this.extensions)
+  private constructor(parts: BasicOcspParts) {
+    this.tbs = parts.tbs
+    this.signatureAlgorithm = parts.signatureAlgorithm
+    this.signature = parts.signature
+    this.responder = parts.responder
+    this.producedAt = parts.producedAt
+    this.responses = parts.responses
+    this.extensions = parts.extensions
+    this.nonce = parts.nonce
+    this.certificates = parts.certificates
   }
 
-  /**
-   * Over the content of `responseBytes`, which never changes; as `OcspResponse.parse`, or `toAccuse` as
-   * `readAnswerToAccuse`.
-   */
-  static parse(
-    der: Uint8Array,
-    tolerances: readonly Tolerance[] = noTolerances,
-    toAccuse = false,
-  ): BasicOcspResponse {
+  /** Over the content of `responseBytes`, which never changes. @throws as `OcspResponse.parse` */
+  static parse(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances): BasicOcspResponse {
     checkOcspSize(der)
-    return new BasicOcspResponse(der, tolerances, toAccuse)
+    return new BasicOcspResponse(readBasicOcsp(der, tolerances))
+  }
+
+  /** As `readAnswerToAccuse`, over octets that never change. */
+  static toAccuse(der: Uint8Array, tolerances: readonly Tolerance[]): BasicOcspResponse {
+    return new BasicOcspResponse(readBasicOcspToAccuse(der, tolerances))
   }
 
   /** Whether the signature verifies with this key; does not check the responder's authority. */
@@ -98,47 +87,4 @@ export function checkOcspSize(der: Uint8Array): void {
     )
 }
 
-function readResponder(reader: DerReader, tolerances: readonly Tolerance[]): BasicOcspResponse['responder'] {
-  const tag = reader.next()
-  const inner = reader.inner()
-  if (tag === contextConstructed(1)) {
-    const name = DistinguishedName.over(
-      inner.expect(tags.sequence, 'responderID').element(),
-      tolerances,
-      'responderID',
-    )
-    inner.finish('responderID')
-    void name.rdns
-    return { name }
-  }
-  if (tag !== contextConstructed(2))
-    throw new PkiError('ERR_OCSP_MALFORMED', 'the responder ID is neither a name nor a key hash')
-  const keyHash = inner.expect(tags.octetString, 'responderID').content()
-  inner.finish('responderID')
-  if (keyHash.length !== 20)
-    throw new PkiError(
-      'ERR_OCSP_MALFORMED',
-      `the key hash has ${keyHash.length} octets; expected 20, of SHA-1 (RFC 6960 §4.2.1)`,
-    )
-  return { keyHash }
-}
-
-function readCertificates(reader: DerReader): readonly Uint8Array[] {
-  const wrapper = reader.inner()
-  const list = wrapper.expect(tags.sequence, 'certs').inner()
-  wrapper.finish('certs')
-  const certificates: Uint8Array[] = []
-  while (!list.done) {
-    if (certificates.length >= maxCertificates)
-      throw new PkiError(
-        'ERR_LIMIT_EXCEEDED',
-        `the OCSP response has more than ${maxCertificates} certificates`,
-      )
-    certificates.push(list.expect(tags.sequence, 'Certificate').element())
-  }
-  return Object.freeze(certificates)
-}
-
-const noItems: readonly Uint8Array[] = Object.freeze([])
 const maxOctets = 256 * 1024
-const maxCertificates = 16

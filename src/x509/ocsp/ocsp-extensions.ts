@@ -70,6 +70,8 @@ export function nonceExtension(nonce: Uint8Array): Extension {
   return { oid: nonceOid, critical: false, value: octetString(nonce) }
 }
 
+/** id-pkix-ocsp-basic. */
+export const basicResponse = '1.3.6.1.5.5.7.48.1.1'
 /** id-pkix-ocsp-nonce. */
 export const nonceOid = '1.3.6.1.5.5.7.48.1.2'
 const maxNonce = 128

@@ -21,8 +21,8 @@ import type { Certificate } from '../certificate/certificate.ts'
 import { requireSigner } from '../certificate/certificate-builder.ts'
 import { encodeExtension } from '../extensions/extension.ts'
 import { encodeReasonCode } from '../extensions/revocation-extensions.ts'
-import { nonceExtension } from './ocsp-extensions.ts'
-import { OcspResponse, basicResponse } from './ocsp-response.ts'
+import { basicResponse, nonceExtension } from './ocsp-extensions.ts'
+import { OcspResponse } from './ocsp-response.ts'
 import type { OcspCertificateStatus, OcspSingleResponse } from './ocsp-single-response.ts'
 
 /** The contents of a response. @inline */

@@ -2,8 +2,10 @@
 
 import { contextConstructed, element, oidContent, readWhole, sequence, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { basicOcspToAccuse } from '../accusing/accusing-ocsp-fields.ts'
 import { noTolerances, readParseOptions } from '../tolerances.ts'
 import type { ParseOptions, Tolerance } from '../tolerances.ts'
+import { basicResponse } from './ocsp-extensions.ts'
 import { BasicOcspResponse, checkOcspSize } from './basic-ocsp-response.ts'
 
 /** OCSPResponseStatus; every value except `successful` means that there is no answer. */
@@ -52,9 +54,8 @@ export class OcspResponse {
 }
 
 /**
- * The answer of a response that `OcspResponse.parse` refuses, as far as it can be read: without unreadable
- * single responses and an unreadable nonce. Use it for revocations only, because the omitted parts could show
- * another status.
+ * The answer of a response that `OcspResponse.parse` refuses, as far as it can be read: see
+ * `readBasicOcspToAccuse`. Use it for revocations only, because the omitted parts could show another status.
  *
  * @throws as `OcspResponse.parse`
  */
@@ -63,8 +64,8 @@ export function readAnswerToAccuse(
   tolerances: readonly Tolerance[],
 ): BasicOcspResponse | undefined {
   checkOcspSize(der)
-  const { basic } = readEnvelope(new Uint8Array(der))
-  return basic && BasicOcspResponse.parse(basic, tolerances, true)
+  const basic = basicOcspToAccuse(new Uint8Array(der))
+  return basic && BasicOcspResponse.toAccuse(basic, tolerances)
 }
 
 /** The status, and the octets of the BasicOCSPResponse. */
@@ -99,8 +100,6 @@ function readEnvelope(der: Uint8Array): {
   return { status, basic }
 }
 
-/** id-pkix-ocsp-basic. */
-export const basicResponse = '1.3.6.1.5.5.7.48.1.1'
 /** The index is the number; 4 is not used. */
 const statuses: readonly (OcspResponseStatus | undefined)[] = [
   'successful',

@@ -39,14 +39,11 @@ export interface OcspSingleResponse {
 }
 
 /**
- * With `toAccuse`, single responses that cannot be read are omitted.
- *
  * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_LIMIT_EXCEEDED above 1,024
  */
 export function readResponses(
   list: DerReader,
   tolerances: readonly Tolerance[],
-  toAccuse: boolean,
 ): readonly OcspSingleResponse[] {
   const responses: OcspSingleResponse[] = []
   while (!list.done) {
@@ -55,12 +52,7 @@ export function readResponses(
         'ERR_LIMIT_EXCEEDED',
         `the OCSP response is about more than ${maxResponses} certificates`,
       )
-    const one = list.expect(tags.sequence, 'SingleResponse').inner()
-    try {
-      responses.push(readSingle(one, tolerances))
-    } catch (error) {
-      if (!toAccuse || !isPkiError(error)) throw error
-    }
+    responses.push(readSingle(list.expect(tags.sequence, 'SingleResponse').inner(), tolerances))
   }
   if (responses.length === 0)
     throw new PkiError('ERR_OCSP_MALFORMED', 'the OCSP response is about no certificate')
@@ -79,7 +71,8 @@ function readSingle(one: DerReader, tolerances: readonly Tolerance[]): OcspSingl
   return Object.freeze({ certificateId, certificateStatus, thisUpdate, nextUpdate, extensions })
 }
 
-function readStatus(reader: DerReader): OcspCertificateStatus {
+/** @throws ERR_OCSP_MALFORMED, ERR_DER */
+export function readStatus(reader: DerReader): OcspCertificateStatus {
   const tag = reader.next()
   if (tag === contextPrimitive(0) || tag === contextPrimitive(2)) {
     nullContent(reader, 'certStatus')
@@ -117,5 +110,5 @@ export function readTime(reader: DerReader, what: string): Date {
   return new Date(generalizedTimeContent(reader.expect(tags.generalizedTime, what), what))
 }
 
-const maxResponses = 1024
+export const maxResponses = 1024
 const noExtensions: readonly Extension[] = Object.freeze([])
