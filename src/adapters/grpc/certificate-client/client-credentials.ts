@@ -1,24 +1,25 @@
 // TLS of a certificate client: the certificates of the server are read before OpenSSL gets them, and the
 // error of a refused server names its certificate.
 
+import { constants } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Socket } from 'node:net'
-import { connect, createSecureContext } from 'node:tls'
+import { DEFAULT_CIPHERS, connect, createSecureContext } from 'node:tls'
 import type { SecureContext, TLSSocket } from 'node:tls'
-import type { CallCredentials, ChannelCredentials } from '@grpc/grpc-js'
+import type { ChannelCredentials } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { formatGeneralName } from '../../../x509/internal.ts'
 import { peerCertificates } from '../../../x509/index.ts'
 import type { Certificate } from '../../../x509/index.ts'
+import { connectorCredentials } from '../credentials/connector-credentials.ts'
 import type { GrpcModule } from '../grpc-module.ts'
-import { BoundedHandshake, maxCertificates } from '../handshake/index.ts'
+import { boundedClient, maxCertificates } from '../handshake/index.ts'
 import type { ClientTlsMaterial } from './client-options.ts'
 
-type SecureConnector = ReturnType<ChannelCredentials['_createSecureConnector']>
-
 /**
- * Credentials for the channel of a certificate client.
+ * Credentials for the channel of a certificate client. No octet of a call is sent before the path and name of
+ * the server are verified.
  *
  * @throws ERR_INVALID_ARGUMENT for roots without a certificate, and for a certificate and key that OpenSSL
  *   cannot use
@@ -29,30 +30,7 @@ export function clientCredentials(
   material: ClientTlsMaterial,
 ): ChannelCredentials {
   const context = contextOf(material)
-  class BoundedCredentials extends grpc.ChannelCredentials {
-    _isSecure(): boolean {
-      return true
-    }
-
-    _equals(other: ChannelCredentials): boolean {
-      return this === other
-    }
-
-    _createSecureConnector(
-      target: Parameters<ChannelCredentials['_createSecureConnector']>[0],
-      _options: unknown,
-      callCredentials: CallCredentials = grpc.CallCredentials.createEmpty(),
-    ): SecureConnector {
-      const host = serverName ?? hostOf(target.path)
-      return {
-        connect: (socket) => secure(socket, context, host),
-        waitForReady: () => Promise.resolve(),
-        getCallCredentials: () => callCredentials,
-        destroy: () => undefined,
-      }
-    }
-  }
-  return new BoundedCredentials()
+  return connectorCredentials(grpc, (socket, { path }) => secure(socket, context, serverName ?? hostOf(path)))
 }
 
 function contextOf({ roots, certificateChain, privateKey }: ClientTlsMaterial): SecureContext {
@@ -62,8 +40,18 @@ function contextOf({ roots, certificateChain, privateKey }: ClientTlsMaterial): 
       'ERR_INVALID_ARGUMENT',
       'createCertificateClient: the roots that tls returned contain no certificate in PEM',
     )
+  if ((certificateChain === undefined) !== (privateKey === undefined))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      'createCertificateClient: tls must return both certificateChain and privateKey, or neither',
+    )
   try {
-    return createSecureContext({ ca: roots, cert: certificateChain, key: privateKey, minVersion: 'TLSv1.2' })
+    return createSecureContext({
+      ...{ ca: roots, cert: certificateChain, key: privateKey, minVersion: 'TLSv1.2' },
+      // The server chooses the group of finite-field Diffie-Hellman, and with it the work of its client.
+      ciphers: `${DEFAULT_CIPHERS}:!DHE`,
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    })
   } catch (cause) {
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
@@ -74,45 +62,19 @@ function contextOf({ roots, certificateChain, privateKey }: ClientTlsMaterial): 
   }
 }
 
-/**
- * No octet of a call is sent before the server's path and name are verified. Without the bound, OpenSSL would
- * process 100 KiB of certificates with keys of any kind on the event loop: a process at the address of the
- * server could block this one for half a second.
- */
-function secure(
-  socket: Socket,
-  secureContext: SecureContext,
-  host: string,
-): Promise<{ socket: Socket; secure: boolean }> {
-  return new Promise((resolve, reject) => {
-    const refuse = (reason: string): void => {
-      reject(new PkiError('ERR_TLS_PEER', reason))
-      socket.destroy()
-    }
-    const bounded = new BoundedHandshake(socket, {
-      peer: 'server',
-      maxOctets: maxHandshakeOctets,
-      exceeded: (octets) => refuse(`the handshake of the server has ${octets} octets or more`),
-      refused: ({ reason }) => refuse(`the handshake of the server is refused: ${reason}`),
-    })
-    const secured = connect({
-      socket: bounded as unknown as Socket,
-      secureContext,
-      ALPNProtocols: ['h2'],
-      host,
+/** Begins the handshake. The socket that is returned ends with ERR_TLS_PEER if the server is refused. */
+function secure(socket: Socket, secureContext: SecureContext, host: string): TLSSocket {
+  const secured = boundedClient(socket, (stream) =>
+    connect({
+      ...{ socket: stream, secureContext, ALPNProtocols: ['h2'], host },
       ...(isIP(host) === 0 ? { servername: host } : {}), // RFC 6066 §3: no address is a server name
       rejectUnauthorized: false, // verified below, where the certificate can be named
-    })
-    secured.on('keylog', (line) => bounded.keylog(line, secured))
-    secured.once('error', reject)
-    secured.once('close', () =>
-      reject(new PkiError('ERR_TLS_PEER', 'the connection closed in the handshake')),
-    )
-    secured.once('secureConnect', () => {
-      bounded.secured()
-      if (secured.authorized) resolve({ socket: secured, secure: true })
-      else refuse(`the certificate of the server is refused: ${refusalOf(secured, host)}`)
-    })
+    }),
+  )
+  return secured.once('secureConnect', () => {
+    if (secured.authorized) return
+    const reason = `the certificate of the server is refused: ${refusalOf(secured, host)}`
+    secured.destroy(new PkiError('ERR_TLS_PEER', reason))
   })
 }
 
@@ -151,6 +113,3 @@ function hostOf(path: string): string {
   const [, address, name] = /^(?:\[([^\]]+)\](?::\d+)?|([^:]+)(?::\d+)?)$/.exec(path) ?? []
   return address ?? name ?? path
 }
-
-/** A server may also send the names of many client roots. */
-const maxHandshakeOctets = 128 * 1024

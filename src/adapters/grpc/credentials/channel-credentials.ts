@@ -1,14 +1,14 @@
 // Credentials of a grpc-js channel: mutual TLS by SPIFFE ID, with the current SVID in each handshake.
 
 import { isIP } from 'node:net'
-import type { Socket } from 'node:net'
-import type { CallCredentials, ChannelCredentials } from '@grpc/grpc-js'
+import type { ChannelCredentials } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { SpiffeIdMatcher } from '../../../spiffe/index.ts'
 import { SpiffeId } from '../../../spiffe/index.ts'
 import { loadGrpc } from '../grpc-module.ts'
 import type { GrpcModule } from '../grpc-module.ts'
+import { connectorCredentials } from './connector-credentials.ts'
 import type { GrpcTlsIdentity } from './tls-identity.ts'
 
 /**
@@ -24,9 +24,6 @@ export interface GrpcChannelOptions {
   /** Another copy of `@grpc/grpc-js`, for tests and bundles. Default: the installed one. */
   readonly grpc?: GrpcModule | undefined
 }
-
-/** A connected socket in the form that grpc-js expects. */
-type SecureConnector = ReturnType<ChannelCredentials['_createSecureConnector']>
 
 /**
  * Credentials for a client of grpc-js. No octet of a call is sent before the server is verified by the bundle
@@ -53,55 +50,9 @@ export async function grpcChannelCredentials(
       'grpcChannelCredentials: identity must come from createTlsIdentity',
     )
   const grpc = await loadGrpc(options.grpc)
-  class IdentityCredentials extends grpc.ChannelCredentials {
-    _isSecure(): boolean {
-      return true
-    }
-
-    /**
-     * Channels with equal credentials share connections: a connection for this server must not be used for
-     * another.
-     */
-    _equals(other: ChannelCredentials): boolean {
-      return this === other
-    }
-
-    _createSecureConnector(
-      target: Parameters<ChannelCredentials['_createSecureConnector']>[0],
-      _options: unknown,
-      callCredentials: CallCredentials = grpc.CallCredentials.createEmpty(),
-    ): SecureConnector {
-      return {
-        connect: (socket) => secure(identity, socket, id, serverNameOf(target.path)),
-        waitForReady: () => Promise.resolve(),
-        getCallCredentials: () => callCredentials,
-        destroy: () => undefined,
-      }
-    }
-  }
-  return new IdentityCredentials()
-}
-
-function secure(
-  identity: GrpcTlsIdentity,
-  socket: Socket,
-  id: SpiffeId | SpiffeIdMatcher,
-  servername: string | undefined,
-): Promise<{ socket: Socket; secure: boolean }> {
-  return new Promise((resolve, reject) => {
-    const secured = identity.secureClient(socket, { id, alpn: ['h2'], servername })
-    const failed = (error?: Error): void => {
-      reject(error ?? new PkiError('ERR_TLS_PEER', 'the connection closed during the TLS handshake'))
-    }
-    const closed = (): void => failed()
-    secured.once('error', failed)
-    secured.once('close', closed)
-    secured.once('secureConnect', () => {
-      secured.off('error', failed)
-      secured.off('close', closed)
-      resolve({ socket: secured, secure: true })
-    })
-  })
+  return connectorCredentials(grpc, (socket, { path }) =>
+    identity.secureClient(socket, { id, alpn: ['h2'], servername: serverNameOf(path) }),
+  )
 }
 
 /** The host of `host:port`, if it is a name: IP addresses are not server names (RFC 6066 §3). */

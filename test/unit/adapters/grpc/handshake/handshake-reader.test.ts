@@ -2,55 +2,15 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { once } from 'node:events'
 import type { ConnectionOptions } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { HandshakeReader, recordLength } from '../../../../../src/adapters/grpc/handshake/handshake-reader.ts'
-import type { PkiErrorCode } from '../../../../../src/errors/index.ts'
-import { SoftwareSigner, exportPrivateKey } from '../../../../../src/keys/index.ts'
-import type { KeyAlgorithm } from '../../../../../src/keys/index.ts'
-import { buildCertificate } from '../../../../../src/x509/index.ts'
 import { TlsPairs } from '../../../../support/bounded-tls.ts'
-import { compressedPoint, slowChain, slowCurve, slowField, slowRsa } from '../../../../support/slow-chain.ts'
-import type { SlowChain } from '../../../../support/slow-chain.ts'
+import { inPieces, refusedChains, usualChains } from '../../../../support/handshake-chains.ts'
 
 const pairs = await TlsPairs.start()
-
-/** Writes a few octets at a time, each part in a segment of its own. */
-function inPieces(raw: Socket): Duplex {
-  const stream = new Duplex({
-    read: () => undefined,
-    write: (octets: Buffer, _encoding, written) => {
-      const next = (at: number): void => {
-        if (at >= octets.length || raw.destroyed) written()
-        else raw.write(octets.subarray(at, at + 97), () => setImmediate(next, at + 97))
-      }
-      next(0)
-    },
-  })
-  raw.setNoDelay()
-  raw.on('data', (octets) => stream.push(octets))
-  raw.on('close', () => stream.destroy())
-  return stream
-}
-
-/** Certificates that verify, each by the key of the next one. */
-async function chainOf(algorithm: KeyAlgorithm, count: number): Promise<{ cert: string; key: string }> {
-  const signer = await SoftwareSigner.generate(algorithm)
-  const [notBefore, notAfter] = [new Date(Date.now() - 1000), new Date(Date.now() + 3_600_000)]
-  const built = Array.from({ length: count }, (_, index) =>
-    buildCertificate(
-      {
-        ...{ issuer: `CN=${index + 1}`, subject: `CN=${index}`, publicKey: signer.publicKey },
-        ...{ notBefore, notAfter, extensions: {} },
-      },
-      signer,
-    ),
-  )
-  const pems = (await Promise.all(built)).map((one) => one.toPem())
-  return { cert: pems.join(''), key: exportPrivateKey(signer.privateKey()) }
-}
 
 const asIs = (raw: Socket): Duplex => raw
 
@@ -62,23 +22,6 @@ const forms: readonly (readonly [string, ConnectionOptions, (raw: Socket) => Dup
   ['TLS 1.3 in pieces', { minVersion: 'TLSv1.3' }, inPieces],
   ['TLS 1.2', { maxVersion: 'TLSv1.2' }, asIs],
   ['TLS 1.2 in pieces', { maxVersion: 'TLSv1.2' }, inPieces],
-]
-
-const usualChains = [
-  ['P-256', await chainOf('P-256', 10)],
-  ['P-384', await chainOf('P-384', 3)],
-  ['P-521', await chainOf('P-521', 10)],
-  ['Ed25519', await chainOf('Ed25519', 3)],
-  ['RSA-2048', await chainOf('RSA-2048', 10)],
-] as const
-
-const refusedChains: readonly (readonly [string, SlowChain, PkiErrorCode])[] = [
-  ['eleven certificates', slowChain(10, slowCurve('P-256', 256)), 'ERR_CREDENTIAL_INVALID'],
-  ['explicit parameters', slowChain(1, slowField()), 'ERR_KEY_EXPLICIT_PARAMETERS'],
-  ['a compressed point', slowChain(1, compressedPoint()), 'ERR_KEY_UNSUPPORTED'],
-  ['sect571k1', slowChain(1, slowCurve('sect571k1', 570)), 'ERR_KEY_UNSUPPORTED'],
-  ['a long exponent', slowChain(1, slowRsa(3072, 3072)), 'ERR_KEY_UNSUPPORTED'],
-  ['a modulus of 16,376 bits', slowChain(1, slowRsa(16_376, 32)), 'ERR_KEY_MALFORMED'],
 ]
 
 describe.each(forms)('a handshake of %s', (form, options, transport) => {
