@@ -148,6 +148,9 @@ class SdsService {
       try {
         if (stream !== undefined) {
           stream.receive(read(message))
+          // One segment may have thousands of requests: each turn of the event loop takes one of a stream.
+          call.pause()
+          setImmediate(() => call.resume())
           return
         }
         call.pause()
