@@ -9,6 +9,7 @@ import { FakeClock } from '../../../src/testing/index.ts'
 import { PublicKey, buildCertificate, generalName, keyPurposeOids } from '../../../src/x509/index.ts'
 import type { ExtensionFields } from '../../../src/x509/extensions/extension-fields.ts'
 import type { Certificate, Signer } from '../../../src/x509/index.ts'
+import { newRequest } from '../../support/pki.ts'
 
 const start = Date.UTC(2026, 0, 1)
 const day = 86_400_000
@@ -106,6 +107,14 @@ describe('a CA that its own validator would refuse', () => {
       /expired: CN=old/,
     ],
     [
+      'is not valid yet, beside a root that expired and that it does not need',
+      async () => {
+        const { certificate: other } = await make('other', { to: start - day })
+        return { ...(await below({ from: start + day })), roots: [root.certificate, other] }
+      },
+      /^not valid yet: CN=ca [^;]*; the time is/,
+    ],
+    [
       'is below a root that allows no CA below it',
       async () => {
         const short = await make('root', { extensions: { basicConstraints: { ca: true, pathLength: 0 } } })
@@ -149,4 +158,17 @@ describe('a CA that its own validator would refuse', () => {
     // What was there goes on.
     expect(authority.certificate.equals(goodMaterial.certificate)).toBe(true)
   })
+})
+
+it('names each expired certificate once when it refuses to sign', async () => {
+  const later = new FakeClock(new Date(start))
+  const authority = createCertificateAuthority({ trustDomain: 'example.org', clock: later, ...goodMaterial })
+  later.advance(1001 * day)
+  const content = { subjectAltName: [generalName.uri('spiffe://example.org/w')] }
+  await expect(authority.prepare((await newRequest()).request, content)).rejects.toEqual(
+    expect.objectContaining({
+      code: 'ERR_CA_EXPIRED',
+      message: expect.stringMatching(/^expired: CN=good [^;]*; CN=root [^;]*; the time is [^;]*$/),
+    }),
+  )
 })

@@ -54,7 +54,7 @@ export function findCaPath(
   } catch (cause) {
     if (!isPkiError(cause)) throw cause
     if (cause.code === 'ERR_PATH_EXPIRED' || cause.code === 'ERR_PATH_NOT_YET_VALID')
-      requireValidAt([certificate, ...candidates, ...roots], nowMs, cause)
+      requireValidAt(issuersOf(certificate, [...candidates, ...roots]), nowMs, cause)
     throw new PkiError(
       'ERR_CA_MATERIAL',
       `certificates of ${certificate.subject.toString()} would not verify: ${cause.message}`,
@@ -72,13 +72,24 @@ export function findCaPath(
 }
 
 /**
- * Reports every certificate that is not valid at a time, with its dates and the time.
+ * The certificate and every issuer above it: other roots may have expired without any effect.
+ */
+function issuersOf(certificate: Certificate, others: readonly Certificate[]): readonly Certificate[] {
+  const found = [certificate]
+  for (const one of found)
+    found.push(...others.filter((other) => !found.includes(other) && isSignedBy(one, other)))
+  return found
+}
+
+/**
+ * Reports every certificate that is not valid at a time, once, with its dates and the time.
  *
  * @throws ERR_CA_EXPIRED if one has expired; ERR_CA_NOT_YET_VALID
  */
 export function requireValidAt(certificates: readonly Certificate[], nowMs: number, cause?: unknown): void {
-  const expired = certificates.filter(({ notAfterMs }) => nowMs >= notAfterMs + 1000)
-  const early = certificates.filter(({ notBeforeMs }) => nowMs < notBeforeMs)
+  const each = certificates.filter((one, at) => certificates.findIndex((other) => other.equals(one)) === at)
+  const expired = each.filter(({ notAfterMs }) => nowMs >= notAfterMs + 1000)
+  const early = each.filter(({ notBeforeMs }) => nowMs < notBeforeMs)
   if (expired.length === 0 && early.length === 0) return
   const told = [...expired, ...early].map(
     (one) =>

@@ -81,7 +81,7 @@ export class LeafValidities {
   #requireValid(nowMs: number): void {
     if (nowMs < this.#notAfterMs + 1000 && nowMs >= this.#notBeforeMs) return
     const { certificate, chain, anchors } = this.#path
-    requireValidAt([...new Set([certificate, ...chain, ...anchors])], nowMs)
+    requireValidAt([certificate, ...chain, ...anchors], nowMs)
   }
 
   #requireLife(nowMs: number): void {
