@@ -100,7 +100,8 @@ export function nameOf(value: unknown): string {
   if (value instanceof Promise) return 'a promise: is an await missing?'
   if (Array.isArray(value)) return 'an array'
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
-  return typeof value === 'object' && tag !== 'Object' ? `a ${tag}` : `a ${typeof value}`
+  const word = typeof value === 'object' && tag !== 'Object' ? tag : typeof value
+  return /^[aeio]/i.test(word) ? `an ${word}` : `a ${word}`
 }
 
 /** An iterable of objects; text and octets are iterable too, but never meant. @throws ERR_INVALID_ARGUMENT */
