@@ -53,6 +53,7 @@ export function readOptions<Options extends object>(
     else if (kind === 'guard') throw undefinedGuard(caller, key)
   }
   if (Object.getPrototypeOf(given) !== Object.prototype) readAccessors(caller, given, kinds, read)
+  requireClock(caller, read['clock'])
   for (const key in kinds) {
     if (kinds[key] === 'required' && read[key] === undefined) {
       throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: the option ${key} is required`)
@@ -71,6 +72,15 @@ function isOfAnotherKind(given: object): boolean {
 }
 
 const otherKinds = [Promise, Map, Set, WeakMap, WeakSet, Date, RegExp, Error, ArrayBuffer, SharedArrayBuffer]
+
+/** An option of this name is a `Clock` everywhere. Timers call it, where nobody catches a TypeError. */
+function requireClock(caller: string, clock: unknown): void {
+  if (clock === undefined || typeof (Object(clock) as { readonly now?: unknown }).now === 'function') return
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    `${caller}: the option clock must be a Clock, which has the method now; found ${nameOf(clock)}`,
+  )
+}
 
 /** Reads what enumeration does not show: accessors of a class, and inherited ones that are not enumerable. */
 function readAccessors(

@@ -7,6 +7,7 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import { isJsonObject } from '../../internal/json.ts'
 import type { JsonObject, JsonValue } from '../../internal/json.ts'
 import { encodePem } from '../../internal/pem.ts'
+import { checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { abortable } from '../../internal/turns/waiting.ts'
 import { createGuardedFetcher } from '../../runtime/index.ts'
@@ -60,6 +61,7 @@ export function createCasSigner(options: CasSignerOptions): CasSigner {
     )
   if (typeof accessToken !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createCasSigner: accessToken must be a function')
+  checkTexts('createCasSigner', { endpoint })
   const url = endpointOf(endpoint)
   const own =
     read.fetcher === undefined

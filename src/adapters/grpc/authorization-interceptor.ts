@@ -2,6 +2,7 @@
 
 import type { Metadata, ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js'
 import type { AuthenticationRequest } from '../../auth/index.ts'
+import { checkFunctions } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { RequestGuard } from '../../policy/internal.ts'
 import type { RequestGuardOptions } from '../../policy/internal.ts'
@@ -46,6 +47,7 @@ export async function authorizationInterceptor(
     logger: 'optional',
     metrics: 'optional',
   })
+  checkFunctions('authorizationInterceptor', { peerIdOf })
   const guard = new RequestGuard('authorizationInterceptor', read)
   const { ServerInterceptingCall, status } = await loadGrpc(grpc)
   const answers = answersOf(status)

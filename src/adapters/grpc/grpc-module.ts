@@ -5,9 +5,13 @@ import { PkiError } from '../../errors/index.ts'
 /** `@grpc/grpc-js`, version 1.14 or later. */
 export type GrpcModule = typeof import('@grpc/grpc-js')
 
-/** @throws ERR_PEER_NOT_INSTALLED */
+/** @throws ERR_PEER_NOT_INSTALLED, ERR_INVALID_ARGUMENT */
 export async function loadGrpc(given?: GrpcModule): Promise<GrpcModule> {
-  if (given !== undefined) return given
+  if (given !== undefined) {
+    if (typeof (Object(given) as Partial<GrpcModule>).Server !== 'function')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'the option grpc must be the module @grpc/grpc-js')
+    return given
+  }
   try {
     return await import('@grpc/grpc-js')
   } catch (cause) {

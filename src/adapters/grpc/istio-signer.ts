@@ -2,7 +2,8 @@
 
 import type { RemoteSigner } from '../../ca/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { readOptions } from '../../internal/options.ts'
+import { checkFlags } from '../../internal/option-types.ts'
+import { nameOf, readOptions } from '../../internal/options.ts'
 import { Certificate } from '../../x509/index.ts'
 import type { CertificateInput } from '../../x509/index.ts'
 import type { CertificateClient } from './certificate-client/index.ts'
@@ -45,7 +46,14 @@ export function createIstioSigner(options: IstioSignerOptions): RemoteSigner {
     roots: 'required',
     impersonate: 'guard',
   })
-  if (typeof (client as Partial<CertificateClient>).createCertificate !== 'function')
+  checkFlags('createIstioSigner', { impersonate })
+  const isList: boolean = Array.isArray(roots)
+  if (typeof roots !== 'function' && !isList)
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createIstioSigner: roots must be an array of certificates or a function, found ${nameOf(roots)}`,
+    )
+  if (typeof (Object(client) as Partial<CertificateClient>).createCertificate !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createIstioSigner: client must have createCertificate')
   return Object.freeze<RemoteSigner>({
     name: 'a CA of Istio',

@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls'
 import type { AuthenticationRequest, Caller } from '../../auth/index.ts'
 import type { TlsPeer } from '../../auth/internal.ts'
 import { PkiError } from '../../errors/index.ts'
+import { checkFunctions } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { RequestGuard } from '../../policy/internal.ts'
 import type { Judgement, RequestGuardOptions } from '../../policy/internal.ts'
@@ -82,6 +83,7 @@ export function httpAuthorization(options: HttpAuthorizationOptions): HttpAuthor
   })
   if (peerIdOf === undefined && read.authenticator === undefined)
     throw new PkiError('ERR_INVALID_ARGUMENT', 'httpAuthorization needs authenticator, peerIdOf or both')
+  checkFunctions('httpAuthorization', { peerIdOf, remoteIpOf })
   const guard = new RequestGuard('httpAuthorization', read)
   const judge = async (request: IncomingMessage & AuthorizedRequest): Promise<Refusal | undefined> => {
     const gone = new AbortController()

@@ -6,6 +6,7 @@ import type { CertificateAuthority } from '../../ca/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { LogPace } from '../../internal/log-pace.ts'
 import { requireCount } from '../../internal/numbers.ts'
+import { checkFunctions, checkMethods, checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
@@ -94,12 +95,17 @@ export function createHttpHandler(given: HttpHandlerOptions): HttpHandler {
     logger: 'optional',
   })
   const { authority, oidcIssuer, clock = systemClock } = options
+  checkTexts('createHttpHandler', { oidcIssuer })
   if (oidcIssuer !== undefined && !/^https:\/\/[^/?#]+(\/[^?#]*[^/?#])?$/.test(oidcIssuer))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
       'createHttpHandler: oidcIssuer must be an https URL without query and final slash, found ' +
         JSON.stringify(oidcIssuer),
     )
+  checkMethods('createHttpHandler', { authority })
+  checkMethods('createHttpHandler', { bundles: options.bundles }, 'bundleFor')
+  checkMethods('createHttpHandler', { tiles: options.tiles }, 'read')
+  checkFunctions('createHttpHandler', { readiness: options.readiness })
   const logger = safeLogger('createHttpHandler', options.logger)
   const resources = new Resources({
     authority,

@@ -2,6 +2,7 @@
 
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
+import { checkFlags } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
@@ -87,6 +88,7 @@ export function readPkcs11Options(options: Pkcs11KeyManagerOptions): ReadPkcs11O
     throw invalid("module must be the path of the vendor's library or a Pkcs11Module")
   }
   if (typeof given.pin !== 'function') throw invalid('pin must be a function that returns the PIN')
+  checkFlags(caller, { useFinalPinTry: given.useFinalPinTry })
   const { checkSignatures = 'always' } = given
   // An unknown value must not disable the check.
   if (!['always', 'caller'].includes(checkSignatures))

@@ -1,7 +1,7 @@
 // Istio's AuthorizationPolicy and PeerAuthentication from YAML: faults with line and column, reloaded when
 // the file changes.
 
-import { readOptions } from '../../internal/options.ts'
+import { readOptions, requireIterable } from '../../internal/options.ts'
 import { Authorizer } from '../../policy/index.ts'
 import type { AuthorizationRequest } from '../../policy/internal.ts'
 import { readYaml } from './read-yaml.ts'
@@ -53,6 +53,7 @@ export async function openAuthorizationFile(
     logger: 'optional',
   })
   // A copy: an iterator can be read once, and the file is read again.
+  if (aliases !== undefined) requireIterable('openAuthorizationFile: aliases', aliases)
   const options = { ...others, aliases: [...(aliases ?? [])] }
   const parse = async (text: string): Promise<Authorizer> => parseAuthorization(text, path, options)
   const reloading = { pollMs, clock, logger }

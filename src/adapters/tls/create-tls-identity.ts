@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { Server, TLSSocket } from 'node:tls'
+import { checkTextLists, checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
 import { peerOf } from './accept-peer.ts'
@@ -55,6 +56,8 @@ const serverKinds: OptionKinds<SecureServerOptions> = {
 class GuardingTlsIdentity extends SourceTlsIdentity implements TlsIdentity {
   secureClient(socket: Duplex, given: SecureClientOptions): TLSSocket {
     const { id, alpn, servername } = readOptions('secureClient', given, clientKinds)
+    checkTextLists('secureClient', { alpn })
+    checkTexts('secureClient', { servername })
     return connectGuarded(this, matcherOf(id), new SessionCache(0), {
       socket,
       ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
@@ -67,6 +70,7 @@ class GuardingTlsIdentity extends SourceTlsIdentity implements TlsIdentity {
     onConnection: (socket: TLSSocket, peer: TlsPeerIdentity) => void,
   ): Server {
     const { alpn, ...guard } = readOptions('secureServer', given, serverKinds)
+    checkTextLists('secureServer', { alpn })
     const node = alpn === undefined ? {} : { ALPNProtocols: [...alpn] }
     return createTlsServer(this, { ...guard, node }, (socket) => {
       // Without a certificate, the guard accepts no peer.

@@ -145,7 +145,7 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     const { source, revocation, minVersion, clock, logger } = options
     const { recheckSeconds = revocation === undefined ? Infinity : 60 } = options
     requireCount('createTlsIdentity: recheckSeconds', recheckSeconds, 1, Infinity)
-    if (typeof (source as Partial<X509Source>).onChange !== 'function')
+    if (typeof (Object(source) as Partial<X509Source>).onChange !== 'function')
       throw new PkiError('ERR_INVALID_ARGUMENT', 'createTlsIdentity: source must be an X509Source')
     if (
       revocation !== undefined &&

@@ -3,6 +3,7 @@
 import type { RemoteSigner, UpstreamAuthority } from '../../ca/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts } from '../../internal/numbers.ts'
+import { checkMethods, checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { createGuardedFetcher, systemClock } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
@@ -70,6 +71,8 @@ export function createVaultClient(options: VaultClientOptions): VaultClient {
   })
   const { timeoutMs = 10_000, caCertificates, clock = systemClock, namespace } = read
   checkCounts({ timeoutMs }, 1)
+  checkTexts('createVaultClient', { namespace, caCertificates })
+  checkMethods('createVaultClient', { fetcher: read.fetcher }, 'fetch')
   if (namespace !== undefined && !/^[\x21-\x7e]{1,256}$/.test(namespace))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',

@@ -2,6 +2,7 @@
 
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
+import { checkFlags } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { SoftwareSigner } from '../../keys/index.ts'
 import type { CertificateRequest, PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
@@ -88,7 +89,8 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
       workerModule: 'optional',
     })
     const { signer } = read
-    if (typeof (signer as Partial<SoftwareSigner>).privateKey !== 'function')
+    checkFlags('CertificateWorkerPool', { mainThreadHelps: read.mainThreadHelps })
+    if (typeof (Object(signer) as Partial<SoftwareSigner>).privateKey !== 'function')
       throw new PkiError('ERR_INVALID_ARGUMENT', 'CertificateWorkerPool: signer must be a SoftwareSigner')
     this.#size = requireCount('workers', read.workers, 1, 1024)
     this.#batchSize = requireCount('batchSize', read.batchSize ?? 32, 1, 1024)

@@ -1,6 +1,7 @@
 // Decides requests to one workload by Istio's AuthorizationPolicy and PeerAuthentication.
 
 import { PkiError } from '../../errors/index.ts'
+import { checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { TrustDomain, TrustDomainAliases } from '../../spiffe/index.ts'
 import { DocumentReader, refuseDocument } from '../document-reader.ts'
@@ -106,6 +107,8 @@ export class Authorizer {
       fault: 'optional',
     })
     const { rootNamespace = 'istio-system', pathNormalization = 'base', fault = faultOfResource } = read
+    // With another namespace, the policies of the whole mesh would not apply.
+    checkTexts('Authorizer', { rootNamespace })
     const workload = workloadOf(read.workload)
     const trustDomain = TrustDomain.from(read.trustDomain)
     this.#aliases = new TrustDomainAliases(trustDomain, read.aliases ?? [])

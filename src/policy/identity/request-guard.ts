@@ -1,5 +1,6 @@
 // Authenticates a request, decides about it, and logs and counts refusals: the common part of all middleware.
 
+import { checkFlags } from '../../internal/option-types.ts'
 import { requireCaller } from '../../auth/index.ts'
 import type { AuthenticationRequest, Authenticator, Caller } from '../../auth/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
@@ -56,8 +57,12 @@ export class RequestGuard {
     const { authorizer, authenticator, tokensAsPrincipals, logger, metrics } = options
     if (typeof (Object(authorizer) as Partial<Authorizer>).decide !== 'function')
       throw new PkiError('ERR_INVALID_ARGUMENT', `${owner}: authorizer needs the method decide`)
-    if (authenticator !== undefined && typeof authenticator.authenticate !== 'function')
+    if (
+      authenticator !== undefined &&
+      typeof (Object(authenticator) as Partial<Authenticator>).authenticate !== 'function'
+    )
       throw new PkiError('ERR_INVALID_ARGUMENT', `${owner}: authenticator needs the method authenticate`)
+    checkFlags(owner, { tokensAsPrincipals })
     this.#authorizer = authorizer
     this.#authenticator = authenticator
     this.#tokensAsPrincipals = tokensAsPrincipals === true

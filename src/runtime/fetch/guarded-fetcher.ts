@@ -4,6 +4,7 @@ import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { parseIpNetwork } from '../../internal/ip-address.ts'
 import type { IpNetwork } from '../../internal/ip-address.ts'
+import { checkFlags, checkFunctions, checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
 import { abortable } from '../../internal/turns/waiting.ts'
@@ -141,6 +142,11 @@ class PlatformFetcher implements GuardedFetcher {
         'ERR_INVALID_ARGUMENT',
         `createGuardedFetcher: redirects is ${JSON.stringify(redirects)}; expected none or same-origin`,
       )
+    const { caCertificates, bearerToken, resolve, dangerouslyAllowHttp } = options
+    // Node takes an empty text for no certificates, and trusts the roots of the platform.
+    checkTexts('createGuardedFetcher', { caCertificates })
+    checkFunctions('createGuardedFetcher', { bearerToken, resolve })
+    checkFlags('createGuardedFetcher', { dangerouslyAllowHttp })
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#maxBytes = requireCount('maxBytes', maxBytes ?? defaultMaxBytes, 1)

@@ -6,6 +6,7 @@ import { readPluggedInMaterial } from '../../../ca/index.ts'
 import type { CaMaterial, CertificateAuthority } from '../../../ca/index.ts'
 import { PkiError } from '../../../errors/index.ts'
 import { checkCounts } from '../../../internal/numbers.ts'
+import { checkMethods } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../../runtime/internal.ts'
@@ -73,6 +74,9 @@ export async function watchPluggedInMaterial(
   const { authority, clock = systemClock, pollIntervalSeconds = 60, publishedForSeconds = 1020 } = read
   checkCounts({ pollIntervalSeconds }, 1)
   checkCounts({ publishedForSeconds }, 0)
+  checkMethods('watchPluggedInMaterial', { authority }, 'rotate')
+  if (typeof authority.storage !== 'object')
+    throw new PkiError('ERR_INVALID_ARGUMENT', 'watchPluggedInMaterial: the authority has no storage')
   const logger = safeLogger('watchPluggedInMaterial', read.logger)
   const follower = new MaterialFollower({ directory, authority, clock, publishedForSeconds, logger })
   await follower.open()

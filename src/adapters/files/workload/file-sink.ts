@@ -6,6 +6,7 @@ import { lstat, mkdir, open, readFile, readdir, readlink, rename, rm, symlink } 
 import { join, resolve } from 'node:path'
 import { PkiError } from '../../../errors/index.ts'
 import { isCount } from '../../../internal/numbers.ts'
+import { checkFunctions, checkMethods, checkTexts } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { systemReason } from '../../../internal/files/system-error.ts'
@@ -68,11 +69,10 @@ const optionKinds: OptionKinds<FileSinkOptions> = {
  */
 export async function createFileSink(options: FileSinkOptions): Promise<FileSink> {
   const read = readOptions('createFileSink', options, optionKinds)
-  const { source, directory, mode = 0o600 } = read
-  if (typeof (source as Partial<X509Source>).onChange !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSink: source must be an X509Source')
-  if (typeof directory !== 'string' || directory === '')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSink: directory must be a path')
+  const { source, directory, mode = 0o600, onWritten } = read
+  checkMethods('createFileSink', { source }, 'onChange')
+  checkTexts('createFileSink', { directory })
+  checkFunctions('createFileSink', { onWritten })
   if (!isCount(mode, 0o400, 0o777))
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSink: mode must be permissions such as 0o600')
   const sink = new FollowingSink({ ...read, directory: resolve(directory), mode })

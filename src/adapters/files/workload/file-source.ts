@@ -4,6 +4,7 @@
 import { resolve } from 'node:path'
 import { PkiError } from '../../../errors/index.ts'
 import { checkMeasures } from '../../../internal/numbers.ts'
+import { checkTextLists } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { readMountedFiles } from '../../../internal/files/mounted-files.ts'
@@ -103,6 +104,7 @@ class WatchingFileSource implements FileSource {
 
   constructor(options: Readonly<FileSourceOptions>) {
     const { directory, id, files, allowedDirectories = [], pollSeconds = 10 } = options
+    checkTextLists('createFileSource', { allowedDirectories })
     for (const path of [directory, ...allowedDirectories])
       if (typeof path !== 'string' || path === '')
         throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSource: directories must be paths')

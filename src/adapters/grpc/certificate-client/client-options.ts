@@ -2,6 +2,7 @@
 
 import { PkiError } from '../../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../../internal/numbers.ts'
+import { checkFunctions, checkTexts } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import type { Clock, Logger } from '../../../runtime/index.ts'
@@ -143,6 +144,11 @@ export function readClientOptions(given: CertificateClientOptions): ReadClientOp
         'always TLS',
     )
   }
+  const caller = 'createCertificateClient'
+  checkFunctions(caller, { verify: options.verify, token: options.token })
+  checkTexts(caller, { address, serverName: options.serverName })
+  if (!isRecordOfTexts(headers))
+    throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: headers must be an object of texts`)
   checkMeasures({ timeoutMs }, 1)
   return Object.freeze({
     ...options,
@@ -155,8 +161,15 @@ export function readClientOptions(given: CertificateClientOptions): ReadClientOp
 /** @throws ERR_INVALID_ARGUMENT */
 export function readCreateOptions(given: CreateCertificateOptions | undefined): CreateCertificateOptions {
   const options = readOptions('createCertificate', given, requestKinds)
+  const { certSigner, impersonatedIdentity } = options
+  checkTexts('createCertificate', { certSigner, impersonatedIdentity })
   checkCounts({ ttlSeconds: options.ttlSeconds }, 0)
   return options
+}
+
+function isRecordOfTexts(headers: unknown): boolean {
+  const isRecord = typeof headers === 'object' && headers !== null && !(Symbol.iterator in headers)
+  return isRecord && Object.values(headers).every((value) => typeof value === 'string')
 }
 
 function readRetryPolicy(given: Partial<RetryPolicy> | undefined): RetryPolicy {

@@ -3,6 +3,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Server } from '@grpc/grpc-js'
 import { checkCounts } from '../../../internal/numbers.ts'
+import { checkTexts } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { systemClock } from '../../../runtime/index.ts'
@@ -98,6 +99,7 @@ export interface CertificateServer extends AsyncDisposable {
 export async function createCertificateServer(given: CertificateServerOptions): Promise<CertificateServer> {
   const options = readOptions('createCertificateServer', given, serverKinds)
   const { host = '127.0.0.1', port = 0, tokenPort, clock = systemClock, tls } = options
+  checkTexts('createCertificateServer', { host })
   checkCounts({ port, tokenPort }, 0, 65_535)
   const limits = resolveLimits(options)
   const grpc = await loadGrpc(options.grpc)

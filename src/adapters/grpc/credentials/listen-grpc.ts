@@ -5,6 +5,7 @@ import type { Server as TlsServer } from 'node:tls'
 import type { Server } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
 import { checkCounts, checkDelayMs, requireCount } from '../../../internal/numbers.ts'
+import { checkTexts } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { systemClock } from '../../../runtime/index.ts'
@@ -78,6 +79,7 @@ export async function listenGrpc(
 ): Promise<GrpcListener> {
   const options = readOptions('listenGrpc', given, optionKinds)
   const { authorize, host = '127.0.0.1', port = 0, maxConnectionAgeSeconds = 86_400 } = options
+  checkTexts('listenGrpc', { host })
   checkCounts({ port }, 0, 65_535)
   requireCount('maxConnectionAgeSeconds', maxConnectionAgeSeconds, 1, Infinity)
   if (typeof (Object(identity) as Partial<GrpcTlsIdentity>).secureServer !== 'function')

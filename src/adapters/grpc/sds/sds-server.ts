@@ -69,13 +69,13 @@ export async function createSdsServer(given: SdsServerOptions): Promise<LocalSer
   const { secrets, attestor, crlScope = 'leaf', maxNames = 64, minAnswerIntervalMs = 100 } = options
   const tcp = endpointOf('createSdsServer', options).kind === 'tcp'
   const who = attestorOf('createSdsServer', 'secrets', { served: secrets, attestor, tcp })
-  if (secrets !== undefined && typeof (secrets as Partial<SecretSource>).watch !== 'function')
+  if (secrets !== undefined && typeof (Object(secrets) as Partial<SecretSource>).watch !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createSdsServer: secrets must be a SecretSource')
   // A misspelt scope must not select a weaker check.
   if (!['leaf', 'chain'].includes(crlScope))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      `createSdsServer: crlScope is ${crlScope}; expected leaf or chain`,
+      `createSdsServer: crlScope is ${JSON.stringify(crlScope)}; expected leaf or chain`,
     )
   checkCounts({ maxNames }, 1, 100_000)
   checkMeasures({ minAnswerIntervalMs }, 1, 60_000)

@@ -46,7 +46,7 @@ export async function createWorkloadApiServer(given: WorkloadApiServerOptions): 
   const { workload, attestor, readyTimeoutMs = 5_000 } = options
   const tcp = endpointOf(caller, options).kind === 'tcp'
   const who = attestorOf(caller, 'workload', { served: workload, attestor, tcp })
-  if (workload !== undefined && typeof (workload as Partial<WorkloadSource>).onChange !== 'function')
+  if (workload !== undefined && typeof (Object(workload) as Partial<WorkloadSource>).onChange !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: workload must be a WorkloadSource`)
   checkMeasures({ readyTimeoutMs }, 1, 600_000)
   return openLocalServer(caller, options, ({ grpcServer, clock, logger }) => {

@@ -7,6 +7,7 @@ import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { requireCount } from '../../../internal/numbers.ts'
+import { checkTextLists, checkTexts } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { SessionCache, connectGuarded } from './connect-tls.ts'
@@ -79,6 +80,9 @@ export interface ConnectTlsOptions extends Pick<TlsClientOptions, 'id'> {
 export function connectTls(identity: TlsIdentity, options: ConnectTlsOptions): TLSSocket {
   const { host, port, alpn, ...client } = Object(options) as typeof options
   const connector = new GuardedConnector('connectTls', identity, { ...client, maxSessions: 0 })
+  checkTexts('connectTls', { host })
+  checkTextLists('connectTls', { alpn })
+  requireCount('connectTls: port', port, 1, 65_535)
   return connector.connect({
     host,
     port,

@@ -1,0 +1,54 @@
+// Checks the types of options that are used later, in a callback or a handshake, where a TypeError would be
+// caught by nobody, or end a request.
+
+import { PkiError } from '../errors/index.ts'
+import { nameOf } from './options.ts'
+
+type Given = Readonly<Record<string, unknown>>
+
+/** Each given option must be a function. @throws ERR_INVALID_ARGUMENT */
+export function checkFunctions(caller: string, given: Given): void {
+  check(caller, given, 'a function', (value) => typeof value === 'function')
+}
+
+/**
+ * Each given option must be a text that is not empty: an unset variable of the environment is often an empty
+ * text, and an empty host means every address. @throws ERR_INVALID_ARGUMENT
+ */
+export function checkTexts(caller: string, given: Given): void {
+  check(caller, given, 'a text that is not empty', isText)
+}
+
+/** Each given option must be an array of texts that are not empty. @throws ERR_INVALID_ARGUMENT */
+export function checkTextLists(caller: string, given: Given): void {
+  check(caller, given, 'an array of texts', (value) => Array.isArray(value) && value.every(isText))
+}
+
+/** Each given option must be true or false: a text such as "false" is true. @throws ERR_INVALID_ARGUMENT */
+export function checkFlags(caller: string, given: Given): void {
+  check(caller, given, 'true or false', (value) => typeof value === 'boolean')
+}
+
+/** Each given option must be an object with these methods. @throws ERR_INVALID_ARGUMENT */
+export function checkMethods(caller: string, given: Given, ...methods: readonly string[]): void {
+  const expected = methods.length === 0 ? 'an object' : `an object with ${methods.join(', ')}`
+  check(caller, given, expected, (value) => {
+    const isObject = Object.prototype.toString.call(value) === '[object Object]'
+    return isObject && methods.every((name) => typeof (value as Given)[name] === 'function')
+  })
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function check(caller: string, given: Given, expected: string, isOne: (value: unknown) => boolean): void {
+  for (const [name, value] of Object.entries(given))
+    if (value !== undefined && !isOne(value)) {
+      const found = value === '' ? 'an empty text' : nameOf(value)
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `${caller}: the option ${name} must be ${expected}, found ${found}`,
+      )
+    }
+}
