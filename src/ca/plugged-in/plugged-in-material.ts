@@ -91,7 +91,9 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   if (!certificate.publicKey.equals(signer.publicKey))
     throw new PkiError(
       'ERR_CA_MATERIAL',
-      `the private key in ${keyFile} does not match the certificate in ${certificateFile}`,
+      `the private key in ${keyFile} does not match the certificate in ${certificateFile}: ` +
+        `${certificate.subject.toString()} (serial number ${certificate.serialNumber}, valid from ` +
+        `${certificate.notBefore.toISOString()} to ${certificate.notAfter.toISOString()})`,
     )
   const chainText = isKubernetes ? '' : (files['cert-chain.pem'] ?? '')
   const listed =

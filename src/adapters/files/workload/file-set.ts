@@ -94,7 +94,9 @@ export function parseFileCertificate(
   if (!PublicKey.from(privateKey).equals(leaf.publicKey))
     throw new PkiError(
       'ERR_SECRET_FILES',
-      `the private key in ${keyFile} does not match the certificate in ${certificateFile}`,
+      `the private key in ${keyFile} does not match the certificate in ${certificateFile} ` +
+        `(serial number ${leaf.serialNumber}, valid from ${leaf.notBefore.toISOString()} to ` +
+        `${leaf.notAfter.toISOString()})`,
     )
   return { certificates, privateKey, svid: svidOf(certificates) }
 }

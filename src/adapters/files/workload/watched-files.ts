@@ -110,8 +110,8 @@ export class WatchedFiles<T> implements AsyncDisposable {
       ? cause
       : new PkiError('ERR_SECRET_FILES', `${what} cannot be read: ${String(cause)}`, { cause })
     metrics.count(metricNames.fileSecretFailures)
-    // A repeated failure is logged once.
-    if (error.message !== this.#failure?.message)
+    // A repeated failure is logged once. Its message may have the time of the attempt.
+    if (this.#failure === undefined || withoutTimes(error) !== withoutTimes(this.#failure))
       logger.error(
         { files: what, code: error.code, reason: error.message },
         'files refused; the previous secret, if any, remains in use',
@@ -168,6 +168,10 @@ export class WatchedFiles<T> implements AsyncDisposable {
       void this.reload()
     }, debounceMs)
   }
+}
+
+function withoutTimes({ message }: PkiError): string {
+  return message.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '')
 }
 
 /** The delay with which Istio's agent waits until a set of files is complete. */

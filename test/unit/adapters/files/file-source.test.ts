@@ -18,6 +18,7 @@ import { buildCertificate, buildCertificateRequest, generalName } from '../../..
 import type { Certificate } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
 import { itKeeps } from '../../../support/contract.ts'
+import { Told } from '../../../support/listener.ts'
 import { newRoot } from '../../../support/mesh.ts'
 import { callerOf } from '../../../support/pki.ts'
 import { temporaryFolders } from '../../../support/temporary.ts'
@@ -252,6 +253,26 @@ describe('createFileSource', () => {
       expect(source.status).toMatchObject({ state: 'current', lastError: undefined })
     },
   )
+
+  test('a set that is refused by its dates is logged once, and not again at each attempt', async () => {
+    const { logger, log } = new Told()
+    const { clock, source } = open({ logger })
+    clock.advance(48 * 3_600_000)
+    for (let attempt = 0; attempt < 3; attempt++) {
+      clock.advance(60_000)
+      await expect(source.renew()).rejects.toThrow(code('ERR_SECRET_FILES'))
+    }
+    expect(log.filter(({ level }) => level === 'error')).toHaveLength(1)
+  })
+
+  test('a key that does not fit is refused with the number and dates of the certificate', async () => {
+    const { directory, source } = open()
+    await source.ready()
+    write(directory, { key: second.key })
+    await expect(source.renew()).rejects.toThrow(
+      new RegExp(`key.pem does not match .* \\(serial number ${first.serialNumber}, valid from .* to .*\\)`),
+    )
+  })
 
   test('an expired set is none, and the files that replace it are taken while it is expired', async () => {
     const { source, directory, clock } = open()
