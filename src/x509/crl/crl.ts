@@ -84,18 +84,17 @@ export class Crl extends CrlExtensions {
     }
   }
 
-  private constructor(der: Uint8Array, tolerances: readonly Tolerance[], fields: CrlParts) {
-    super(fields, tolerances)
+  private constructor(der: Uint8Array, tolerances: readonly Tolerance[], parts: CrlParts) {
+    super(parts, tolerances)
     this.der = der
-    this.tbs = fields.tbs
-    this.signature = fields.signature
-    this.version = fields.version
-    this.signatureAlgorithm = fields.signatureAlgorithm
-    this.issuer = fields.issuer
-    this.#thisUpdateMs = fields.thisUpdate.getTime()
-    this.#nextUpdateMs = fields.nextUpdate?.getTime()
-    this.#entries =
-      fields.entries && new CrlEntries(der, fields.entries, tolerances, () => this.attribution())
+    this.tbs = parts.tbs
+    this.signature = parts.signature
+    this.version = parts.version
+    this.signatureAlgorithm = parts.signatureAlgorithm
+    this.issuer = parts.issuer
+    this.#thisUpdateMs = parts.thisUpdate.getTime()
+    this.#nextUpdateMs = parts.nextUpdate?.getTime()
+    this.#entries = parts.entries && new CrlEntries(der, parts.entries, tolerances, () => this.attribution())
   }
 
   /**
