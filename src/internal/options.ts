@@ -1,6 +1,10 @@
 // Reads options objects: a misspelt key, or a key whose undefined value would widen access, is an error.
 
 import { PkiError } from '../errors/index.ts'
+import { CheckedClock } from './values/checked-clock.ts'
+import { nameOf } from './values/name-of.ts'
+
+export { nameOf }
 
 /**
  * How a key of an options object is read.
@@ -24,7 +28,7 @@ export type OptionKinds<Options extends object> = {
 /**
  * A frozen shallow copy of `options` with the keys of `kinds`, each read once;
  * inherited enumerable keys count as given. `caller` is the public function or
- * class that messages name. Values are not checked beyond undefined.
+ * class that messages name. Values are not checked beyond undefined, except a clock.
  *
  * @throws ERR_INVALID_ARGUMENT not an object; an unknown key; a `guard` key
  *   that is undefined; a `required` key that is missing
@@ -49,7 +53,7 @@ export function readOptions<Options extends object>(
       )
     }
     const value = (given as Record<string, unknown>)[key]
-    if (value !== undefined) read[key] = value
+    if (value !== undefined) read[key] = checked(caller, key, value)
     else if (kind === 'guard') throw undefinedGuard(caller, key)
   }
   if (Object.getPrototypeOf(given) !== Object.prototype) readAccessors(caller, given, kinds, read)
@@ -92,9 +96,14 @@ function readAccessors(
   for (const key in kinds) {
     if (Object.hasOwn(read, key) || !(key in given)) continue
     const value = (given as Record<string, unknown>)[key]
-    if (value !== undefined) read[key] = value
+    if (value !== undefined) read[key] = checked(caller, key, value)
     else if (kinds[key] === 'guard') throw undefinedGuard(caller, key)
   }
+}
+
+/** The value of an option; the answers of a clock are checked at each call. @throws ERR_INVALID_ARGUMENT */
+function checked(caller: string, key: string, value: unknown): unknown {
+  return key === 'clock' ? CheckedClock.of(value, caller) : value
 }
 
 function undefinedGuard(caller: string, key: string): PkiError {
@@ -102,16 +111,6 @@ function undefinedGuard(caller: string, key: string): PkiError {
     'ERR_INVALID_ARGUMENT',
     `${caller}: the option ${key} is present but undefined; omit the key if no value is intended`,
   )
-}
-
-/** The kind of a value, for messages. A forgotten `await` is the usual reason for a promise. */
-export function nameOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value)
-  if (value instanceof Promise) return 'a promise: is an await missing?'
-  if (Array.isArray(value)) return 'an array'
-  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
-  const word = typeof value === 'object' && tag !== 'Object' ? tag : typeof value
-  return /^[aeio]/i.test(word) ? `an ${word}` : `a ${word}`
 }
 
 /** An iterable of objects; text and octets are iterable too, but never meant. @throws ERR_INVALID_ARGUMENT */
