@@ -58,6 +58,7 @@ export function readOptions<Options extends object>(
   }
   if (Object.getPrototypeOf(given) !== Object.prototype) readAccessors(caller, given, kinds, read)
   requireClock(caller, read['clock'])
+  requireSignal(caller, read['signal'])
   for (const key in kinds) {
     if (kinds[key] === 'required' && read[key] === undefined) {
       throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: the option ${key} is required`)
@@ -83,6 +84,16 @@ function requireClock(caller: string, clock: unknown): void {
   throw new PkiError(
     'ERR_INVALID_ARGUMENT',
     `${caller}: the option clock must be a Clock, which has the method now; found ${nameOf(clock)}`,
+  )
+}
+
+/** An AbortSignal, or undefined. @throws ERR_INVALID_ARGUMENT */
+export function requireSignal(caller: string, signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  const hint = signal instanceof AbortController ? ': is its signal meant?' : ''
+  throw new PkiError(
+    'ERR_INVALID_ARGUMENT',
+    `${caller}: signal must be an AbortSignal, found ${nameOf(signal)}${hint}`,
   )
 }
 

@@ -1,6 +1,8 @@
 // Named secrets out of the state of a workload: a name is followed until its signal aborts.
 
 import { PkiError } from '../errors/index.ts'
+import { requireSignal } from '../internal/options.ts'
+import { eitherSignal } from '../internal/turns/waiting.ts'
 import type { LatestValue } from './latest-value.ts'
 import type { Secret, SecretSource } from './secret.ts'
 import { secretNames, secretOf } from './workload-state.ts'
@@ -17,15 +19,10 @@ export class StateSecrets implements SecretSource {
   }
 
   async get(name: string, signal?: AbortSignal): Promise<Secret> {
-    for await (const state of this.#states.follow(this.#end(signal))) {
-      const secret = secretOf(state, name)
-      if (secret !== undefined) return secret
-      throw new PkiError(
-        'ERR_SECRET_UNKNOWN',
-        `there is no secret ${JSON.stringify(name.slice(0, 256))}; there are default, ROOTCA, ALL, ` +
-          secretNames(state).slice(0, 16).join(', '),
-      )
-    }
+    requireSignal('get', signal)
+    const now = signal?.aborted === true || this.#closed.aborted ? undefined : this.#states.value
+    if (now !== undefined) return named(now, name)
+    for await (const state of this.#states.follow(this.#end(signal))) return named(state, name)
     if (this.#closed.aborted) throw new PkiError('ERR_CLOSED', 'the source of secrets was closed')
     throw new PkiError('ERR_ABORTED', `aborted while waiting for the secret ${JSON.stringify(name)}`)
   }
@@ -39,6 +36,17 @@ export class StateSecrets implements SecretSource {
   }
 
   #end(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? this.#closed : AbortSignal.any([signal, this.#closed])
+    return eitherSignal(signal, this.#closed)
   }
+}
+
+/** @throws ERR_SECRET_UNKNOWN */
+function named(state: WorkloadState, name: string): Secret {
+  const secret = secretOf(state, name)
+  if (secret !== undefined) return secret
+  throw new PkiError(
+    'ERR_SECRET_UNKNOWN',
+    `there is no secret ${JSON.stringify(name.slice(0, 256))}; there are default, ROOTCA, ALL, ` +
+      secretNames(state).slice(0, 16).join(', '),
+  )
 }

@@ -1,11 +1,13 @@
 // Threads for the cryptography of certificates, for servers that sign thousands per second.
 
 import { PkiError } from '../../errors/index.ts'
+import { requireOctets } from '../../internal/bytes.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { checkFlags } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { SoftwareSigner } from '../../keys/index.ts'
-import type { CertificateRequest, PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
+import { CertificateRequest } from '../../x509/index.ts'
+import type { PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
 import type { SignOptions } from '../../x509/internal.ts'
 import type { CertificateWorkers } from '../../ca/internal.ts'
 import { proveRequest, signCertificate } from './certificate-job.ts'
@@ -125,6 +127,8 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
         `${this.#maxQueued} requests wait for a certificate worker, the maximum`,
       )
     const { signal } = read('prove', options)
+    if (!(request instanceof CertificateRequest))
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'prove: expected a CertificateRequest')
     await new Promise<Uint8Array>((resolve, reject) => {
       this.#add(this.#toProve, { request, signal, resolve, reject })
     })
@@ -132,11 +136,14 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
 
   /**
    * @throws ERR_CA_MATERIAL if `tbs` certifies another key than `publicKey`; ERR_DER, ERR_ABORTED,
-   * ERR_WORKER_LOST, ERR_CLOSED
+   * ERR_WORKER_LOST, ERR_CLOSED, ERR_INVALID_ARGUMENT
    */
   sign(tbs: Uint8Array, publicKey: PublicKey, options?: SignOptions): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const { signal } = read('sign', options)
+      // Later, in a batch with others, a TypeError would end the process.
+      requireOctets(tbs, 'sign: the TBSCertificate')
+      requireOctets((Object(publicKey) as PublicKey).spki, 'sign: the SPKI of the key')
       this.#add(this.#toSign, { tbs, publicKey, signal, resolve, reject })
     })
   }

@@ -1,5 +1,6 @@
 // A source that several users share: disposing of it ends one use.
 
+import { eitherSignal } from '../../internal/turns/waiting.ts'
 import { PkiError } from '../../errors/index.ts'
 import type { TrustDomain } from '../../spiffe/index.ts'
 import type { TrustBundle } from '../../svid/index.ts'
@@ -86,6 +87,6 @@ export class UsedSource implements X509Source {
   }
 
   #end(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal])
+    return eitherSignal(signal, this.#closed.signal)
   }
 }

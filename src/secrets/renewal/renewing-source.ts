@@ -3,9 +3,9 @@
 
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
-import { readOptions } from '../../internal/options.ts'
+import { readOptions, requireSignal } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
-import { abortable, keptAlive } from '../../internal/turns/waiting.ts'
+import { abortable, keptAlive, eitherSignal } from '../../internal/turns/waiting.ts'
 import { metricNames, systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
@@ -128,10 +128,11 @@ export class RenewingX509Source implements X509Source {
   }
 
   async ready(signal?: AbortSignal): Promise<X509Identity> {
+    requireSignal('ready', signal)
     this.#requireOpen()
     const identity = this.valid
     if (identity !== undefined) return identity
-    const ended = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])])
+    const ended = eitherSignal(signal, this.#closed.signal)
     return keptAlive(this.#clock, async () => {
       for await (const next of this.#latest.follow(ended)) if (this.#isValid(next)) return next
       this.#requireOpen()

@@ -3,6 +3,8 @@
 import { basename, dirname, resolve } from 'node:path'
 import { PkiError } from '../../../errors/index.ts'
 import { readMountedFiles } from '../../../internal/files/mounted-files.ts'
+import { requireSignal } from '../../../internal/options.ts'
+import { eitherSignal } from '../../../internal/turns/waiting.ts'
 import type { Secret, SecretSource } from '../../../secrets/index.ts'
 import type { TrustDomain } from '../../../spiffe/index.ts'
 import { isInside, requireInside } from './allowed-directories.ts'
@@ -38,17 +40,13 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
   }
 
   async get(name: string, signal?: AbortSignal): Promise<Secret> {
-    const end = this.#end(signal)
-    if (end.aborted) throw this.#aborted(name)
-    if (isFileName(name)) return this.#getFile(name, end)
-    for await (const set of this.#options.set.latest.follow(end)) {
-      const secret = secretOf(set, name)
-      if (secret !== undefined) return secret
-      throw unknown(
-        name,
-        'the names are default, ROOTCA, ALL, the SPIFFE ID, its trust domain, file-cert:…, file-root:…',
-      )
-    }
+    requireSignal('get', signal)
+    const { set, closed } = this.#options
+    if (closed.aborted || signal?.aborted === true) throw this.#aborted(name)
+    if (isFileName(name)) return this.#getFile(name, this.#end(signal))
+    const now = set.latest.value
+    if (now !== undefined) return named(now, name)
+    for await (const next of set.latest.follow(this.#end(signal))) return named(next, name)
     throw this.#aborted(name)
   }
 
@@ -148,7 +146,7 @@ export class FileSecrets implements SecretSource, AsyncDisposable {
 
   #end(signal: AbortSignal | undefined): AbortSignal {
     const { closed } = this.#options
-    return signal === undefined ? closed : AbortSignal.any([signal, closed])
+    return eitherSignal(signal, closed)
   }
 
   #aborted(name: string): PkiError {
@@ -197,6 +195,16 @@ async function loadSystemRoots(name: string): Promise<LoadedFiles<Secret>> {
       return { value: rootSecret(name, parseRoots(texts, path)), fingerprint: fingerprintOf(texts) }
   }
   throw new PkiError('ERR_SECRET_FILES', `this system has no list of public roots: ${systemRoots.join(', ')}`)
+}
+
+/** @throws ERR_SECRET_UNKNOWN */
+function named(set: FileSet, name: string): Secret {
+  const secret = secretOf(set, name)
+  if (secret !== undefined) return secret
+  throw unknown(
+    name,
+    'the names are default, ROOTCA, ALL, the SPIFFE ID, its trust domain, file-cert:…, file-root:…',
+  )
 }
 
 function secretOf(set: FileSet, name: string): Secret | undefined {

@@ -5,10 +5,10 @@ import { resolve } from 'node:path'
 import { PkiError } from '../../../errors/index.ts'
 import { checkMeasures } from '../../../internal/numbers.ts'
 import { checkTextLists } from '../../../internal/option-types.ts'
-import { readOptions } from '../../../internal/options.ts'
+import { readOptions, requireSignal } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { readMountedFiles } from '../../../internal/files/mounted-files.ts'
-import { abortable, keptAlive } from '../../../internal/turns/waiting.ts'
+import { abortable, keptAlive, eitherSignal } from '../../../internal/turns/waiting.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
@@ -154,10 +154,11 @@ class WatchingFileSource implements FileSource {
   }
 
   async ready(signal?: AbortSignal): Promise<X509Identity> {
+    requireSignal('ready', signal)
     this.#requireOpen()
     const valid = this.#valid()
     if (valid !== undefined) return valid
-    const ended = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])])
+    const ended = eitherSignal(signal, this.#closed.signal)
     return keptAlive(this.#clock, async () => {
       for await (const identity of this.#identities.follow(ended))
         if (identity === this.#valid()) return identity

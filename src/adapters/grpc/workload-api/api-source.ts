@@ -1,8 +1,9 @@
 // A source of identities, bundles and JWT-SVIDs from a SPIFFE Workload API: the last verified state, served
 // while it is valid.
 
+import { eitherSignal } from '../../../internal/turns/waiting.ts'
 import { PkiError } from '../../../errors/index.ts'
-import { readOptions } from '../../../internal/options.ts'
+import { readOptions, requireSignal } from '../../../internal/options.ts'
 import type { Clock, Logger } from '../../../runtime/index.ts'
 import type { SecretSource, WorkloadSource, X509Identity, X509Source } from '../../../secrets/index.ts'
 import type { WorkloadState, X509SourceStatus } from '../../../secrets/internal.ts'
@@ -92,6 +93,7 @@ export class ApiSource implements WorkloadApiSource {
   }
 
   async ready(signal?: AbortSignal): Promise<X509Identity> {
+    requireSignal('ready', signal)
     const valid = this.#valid()
     if (valid !== undefined) return valid
     const ended = this.#endOf(signal)
@@ -171,11 +173,7 @@ export class ApiSource implements WorkloadApiSource {
   }
 
   #endOf(signal: AbortSignal | undefined): AbortSignal {
-    return AbortSignal.any([
-      this.#closed.signal,
-      this.#ended.signal,
-      ...(signal === undefined ? [] : [signal]),
-    ])
+    return eitherSignal(signal, this.#closed.signal, this.#ended.signal)
   }
 
   #whyEnded(aborted: string): PkiError {

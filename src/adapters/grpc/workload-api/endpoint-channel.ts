@@ -5,7 +5,7 @@ import { create } from '@bufbuild/protobuf'
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import type { CallOptions, Client, ServiceError } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
-import { waitFor } from '../../../internal/turns/waiting.ts'
+import { waitFor, eitherSignal } from '../../../internal/turns/waiting.ts'
 import type { Clock, Logger } from '../../../runtime/index.ts'
 import type { GrpcModule } from '../grpc-module.ts'
 import type { Endpoint } from '../local-server/index.ts'
@@ -84,7 +84,7 @@ export class EndpointChannel {
     // grpc-js compares the deadline with the clock of the platform.
     // eslint-disable-next-line no-restricted-properties
     const options: CallOptions = { deadline: new Date(Date.now() + callTimeoutMs) }
-    const ended = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])])
+    const ended = eitherSignal(signal, this.#closed.signal)
     let abort = (): void => undefined
     return new Promise<MessageShape<Response>>((resolve, reject) => {
       const running = client.makeUnaryRequest(
