@@ -157,10 +157,10 @@ export class CallGate {
   /**
    * A stream wasted by the client: reset before its request was complete, or over a limit. A client that
    * opens and resets streams never reaches its limit of open streams (CVE-2023-44487), and each stream costs
-   * the event loop about 0.1 ms. An authenticated client may cancel every call that it has open.
+   * the event loop about 0.1 ms. Calls that a service has begun are not counted.
    */
   #noteWasted(connection: Connection): void {
-    const limit = connection.authenticated ? this.#options.limits.maxStreams : maxWastedStreams
+    const limit = connection.authenticated ? maxWastedOfCaller : maxWastedStreams
     const wasted = connection.noteWasted(this.#options.clock.monotonic())
     if (wasted !== limit) return
     this.#options.metrics.count(metricNames.grpcConnectionsRefused, { reason: 'wasted streams' })
@@ -196,6 +196,8 @@ export class CallGate {
 const passedPerTurn = 64
 /** More than a client may open before it has read the SETTINGS: 100 in most clients. */
 const maxWastedStreams = 256
+/** Below the 1,000 resets after which nghttp2 reads no more of a connection, and leaves it open. */
+const maxWastedOfCaller = 512
 
 /**
  * Octets of names and values, as HTTP/2 counts a header list (RFC 9113 §6.5.2), but without its 32 octets per

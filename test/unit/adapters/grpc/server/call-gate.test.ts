@@ -304,16 +304,16 @@ describe('CallGate', () => {
       )
     })
 
-    it('is closed at maxStreams in ten seconds once it is authenticated', () => {
-      const one = wasteful((gate, connection) => gate.open(connection).end(), { maxStreams: 300 })
+    it('is closed at the 512th in ten seconds once it is authenticated', () => {
+      const one = wasteful((gate, connection) => gate.open(connection).end())
       one.connection.markAuthenticated()
       one.gate.parts.clock.advance(10_001)
       for (let rounds = 0; rounds < 3; rounds++) {
-        for (let count = 0; count < 299; count++) one.waste()
+        for (let count = 0; count < 511; count++) one.waste()
         expect(one.connection.socket.destroyed).toBe(false)
         one.gate.parts.clock.advance(10_001)
       }
-      for (let count = 0; count < 300; count++) one.waste()
+      for (let count = 0; count < 512; count++) one.waste()
       expect(one.connection.socket.destroyed).toBe(true)
     })
 
