@@ -67,9 +67,11 @@ export function decodePemBlocks(
 ): Uint8Array[] {
   const blocks = decodePem(pem, labels, maxLength)
   if (blocks.length === 0) {
+    const found = foundLabels(pem)
+    const advice = /"(?:PKCS ?#?7|CMS)/.test(found) ? pkcs7 : ''
     throw new PkiError(
       'ERR_PEM',
-      `expected a PEM block labelled ${labels[0] as string}, found ${foundLabels(pem)}`,
+      `expected a PEM block labelled ${labels[0] as string}, found ${found}${advice}`,
     )
   }
   return blocks.map(({ der }) => der)
@@ -278,6 +280,7 @@ function endsLine(text: string, at: number): boolean {
   return Number.isNaN(code) || code === 0x0a || code === 0x0d
 }
 
+const pkcs7 = '; convert the PKCS#7 file: openssl pkcs7 -in OLD -print_certs -out NEW'
 const dashes = '-----'
 const beginMark = '-----BEGIN '
 const endMark = '-----END '

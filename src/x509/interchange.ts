@@ -7,6 +7,7 @@ import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { nameOf } from '../internal/options.ts'
 import { decodeOnePem, looksLikePem } from '../internal/pem.ts'
+import { containerFault } from './algorithms/container-files.ts'
 import { hasExplicitParameters } from './certificate/platform-certificate.ts'
 
 /** The members by which an `@peculiar/x509` object is recognised. */
@@ -24,7 +25,12 @@ export function inputBytes(
   labels: readonly string[],
   what: string,
 ): Uint8Array {
-  if (input instanceof Uint8Array) return looksLikePem(input) ? decodeOnePem(input, labels) : input
+  if (input instanceof Uint8Array) {
+    // An indefinite length: the reader would refuse it before it has seen what the file is.
+    const fault = input[1] === 0x80 ? containerFault(input, what) : undefined
+    if (fault !== undefined) throw fault
+    return looksLikePem(input) ? decodeOnePem(input, labels) : input
+  }
   if (input instanceof NodeCertificate) return new Uint8Array(input.raw)
   const { rawData } = (input ?? {}) as Partial<RawData>
   if (rawData instanceof ArrayBuffer) return new Uint8Array(rawData)

@@ -3,6 +3,7 @@
 import { tags, wholeOctetsBitString } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
+import { containerFault } from './container-files.ts'
 
 /**
  * The parts of a signed object (certificate, request, list, OCSP response):
@@ -24,6 +25,8 @@ export interface SignedParts {
  * @throws ERR_DER
  */
 export function readSigned(reader: DerReader, what: string): SignedParts {
+  const fault = reader.peek() === tags.sequence ? undefined : containerFault(reader.bytes, what)
+  if (fault !== undefined) throw fault
   const content = reader.expect(tags.sequence, what).inner()
   const tbs = reader.element()
   const algorithm = reader.expect(tags.sequence, 'signatureAlgorithm').element()
