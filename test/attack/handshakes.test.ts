@@ -1,9 +1,12 @@
-// What the certificates of a stranger's handshake can do to a server in a process of its own.
+// What the certificates of a stranger can do in a TLS handshake, to a server and to a client.
 
 import { once } from 'node:events'
-import { connect } from 'node:tls'
+import type { AddressInfo } from 'node:net'
+import { connect, createServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCertificateClient } from '../../src/adapters/grpc/index.ts'
 import { AttackedServer } from '../support/attacked.ts'
+import { newRequest, testPki } from '../support/pki.ts'
 import { slowChain, slowCurve, slowField, slowRsa } from '../support/slow-chain.ts'
 import type { SlowChain } from '../support/slow-chain.ts'
 
@@ -52,5 +55,33 @@ describe('a stranger', () => {
       }
     expect(await server.goodCaller(20)).toBe(20)
     expect(server.isRunning).toBe(true)
+  })
+})
+
+describe('a process at the address of a server', () => {
+  it.each([
+    ['74 of RSA-3072 with an exponent of 3,072 bits', slowChain(74, slowRsa(3072, 3072))],
+    ['99 of sect571k1', slowChain(99, slowCurve('sect571k1', 570))],
+    ['one with explicit parameters of 660 bits', slowChain(1, slowField())],
+  ])('with a chain of %s does not stop its client', async (_, { cert, key }) => {
+    const [{ root }, { request }] = await Promise.all([testPki(), newRequest()])
+    const stranger = createServer({ cert, key, ALPNProtocols: ['h2'] })
+    stranger.on('tlsClientError', () => undefined).listen(0)
+    await once(stranger, 'listening')
+    await using client = await createCertificateClient({
+      address: `localhost:${(stranger.address() as AddressInfo).port}`,
+      ...{ tls: () => ({ roots: root.toPem() }), retry: { attempts: 1 } },
+    })
+    let stallMs = 0
+    let last = process.cpuUsage()
+    const timer = setInterval(() => {
+      const { user, system } = process.cpuUsage(last)
+      last = process.cpuUsage()
+      stallMs = Math.max(stallMs, (user + system) / 1000)
+    }, 1)
+    await expect(client.createCertificate(request)).rejects.toThrow('the handshake of the server is refused')
+    clearInterval(timer)
+    stranger.close()
+    expect(stallMs).toBeLessThanOrEqual(100)
   })
 })
