@@ -2,7 +2,7 @@
 
 import { PkiError } from '../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
-import { checkFlags } from '../../internal/option-types.ts'
+import { checkFlags, checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
@@ -108,6 +108,8 @@ function readSelector(selector: TokenSelector): TokenSelector {
     label: 'guard',
     serialNumber: 'guard',
   })
+  // A slot without an initialised token has an empty label.
+  checkTexts(`${caller} token`, { label: read.label, serialNumber: read.serialNumber })
   if (read.label === undefined && read.serialNumber === undefined) {
     throw invalid('token must have a label or a serialNumber')
   }

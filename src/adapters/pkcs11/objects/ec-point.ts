@@ -1,10 +1,19 @@
 // Conversion of elliptic curve points and signatures between tokens and
 // X.509 (RFC 5480 §2.2, RFC 3279 §2.2.3).
 
-import { bitString, oid, readWhole, sequence, tags, unsignedInteger } from '../../../der/index.ts'
+import {
+  bitString,
+  oid,
+  oidContent,
+  readWhole,
+  readerOf,
+  sequence,
+  tags,
+  unsignedInteger,
+} from '../../../der/index.ts'
 import type { DerReader } from '../../../der/index.ts'
 import { PkiError } from '../../../errors/index.ts'
-import { curves } from '../../../x509/internal.ts'
+import { curves, namedOid } from '../../../x509/internal.ts'
 import type { CurveName } from '../../../x509/internal.ts'
 
 /** CKA_EC_PARAMS of a curve. */
@@ -31,7 +40,7 @@ export function ecSpki(parameters: Uint8Array, ecPoint: Uint8Array): Uint8Array 
   if (curve === undefined) {
     throw new PkiError(
       'ERR_KEY_UNSUPPORTED',
-      `the token has a key on the curve ${Buffer.from(parameters.subarray(0, 64)).toString('hex')}`,
+      `the token has a key on the curve ${curveText(parameters)}; supported are P-256, P-384 and P-521`,
     )
   }
   const octets = 1 + 2 * curves[curve].octets
@@ -112,4 +121,13 @@ function pointOctets(ecPoint: Uint8Array, octets: number): Uint8Array {
       `the EC point has ${String(point.length)} octets; expected ${String(octets)}`,
     )
   return point
+}
+
+/** The object identifier of the curve and its name; other forms of parameters in hexadecimal. */
+function curveText(parameters: Uint8Array): string {
+  try {
+    return namedOid(oidContent(readerOf(parameters).expect(tags.oid, 'curve')))
+  } catch {
+    return Buffer.from(parameters.subarray(0, 64)).toString('hex')
+  }
 }

@@ -6,9 +6,9 @@ import { HsmError, hsmError } from '../cryptoki/return-value.ts'
 
 /** Selects a token by label, by serial number, or both. Exactly one must match. @inline */
 export interface TokenSelector {
-  /** The token's label, without padding blanks. */
+  /** The token's label; blanks at its end are padding and do not count. */
   readonly label?: string
-  /** The token's serial number, without padding blanks. */
+  /** The token's serial number; blanks at its end do not count. */
   readonly serialNumber?: string
 }
 
@@ -81,8 +81,8 @@ function slotsOf(cryptoki: Cryptoki): readonly Handle[] {
 
 function matches(info: TokenInfo, { label, serialNumber }: TokenSelector): boolean {
   return (
-    (label === undefined || trimmed(info.label) === label) &&
-    (serialNumber === undefined || trimmed(info.serialNumber) === serialNumber)
+    (label === undefined || trimmed(info.label) === trimmed(label)) &&
+    (serialNumber === undefined || trimmed(info.serialNumber) === trimmed(serialNumber))
   )
 }
 

@@ -1,7 +1,7 @@
 // The login to a token, which never sends a refused PIN again, because three wrong PINs lock most tokens.
 
 import { isUtf8 } from 'node:buffer'
-import { PkiError } from '../../../errors/index.ts'
+import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { endsInLineFeed } from '../../../internal/passphrase.ts'
 import type { Logger } from '../../../runtime/index.ts'
 import { ck } from '../cryptoki/cryptoki.ts'
@@ -75,7 +75,7 @@ export class TokenLogin {
     // Fails for a removed token before the source is called.
     this.#checkFlags(target, this.#module.functions.C_GetTokenInfo(target.slot).flags)
     const { label, serialNumber } = target
-    const octets = pinOctets(await this.#source({ label, serialNumber }))
+    const octets = pinOctets(await this.#askSource({ label, serialNumber }))
     try {
       checkPin(octets)
       if (this.#module.isRefusedPin(serialNumber, octets)) {
@@ -85,6 +85,18 @@ export class TokenLogin {
     } catch (error) {
       octets.fill(0)
       throw error
+    }
+  }
+
+  /** @throws ERR_HSM_REFUSED: the token was not asked */
+  async #askSource(token: Parameters<PinSource>[0]): Promise<Awaited<ReturnType<PinSource>>> {
+    try {
+      return await this.#source(token)
+    } catch (cause) {
+      if (isPkiError(cause)) throw cause
+      // The text of the error may have the secret in it.
+      const what = 'the PIN source failed: the function `pin` threw or rejected; see the cause'
+      throw new HsmError('ERR_HSM_REFUSED', what, 'none', 'request', cause)
     }
   }
 

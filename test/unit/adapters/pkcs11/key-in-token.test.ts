@@ -4,7 +4,8 @@
 import { ECDH } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { ck } from '../../../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
-import { octetString } from '../../../../src/der/index.ts'
+import { ecSpki } from '../../../../src/adapters/pkcs11/objects/ec-point.ts'
+import { octetString, oid } from '../../../../src/der/index.ts'
 import { FailoverKeyManager, MemoryKeyManager } from '../../../../src/keys/index.ts'
 import { verifySignature } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
@@ -350,4 +351,14 @@ describe('what is no id of an object', () => {
       code('ERR_KEY_NOT_EXTRACTABLE'),
     )
   })
+})
+
+it.each([
+  [oid('1.3.132.0.10'), /1\.3\.132\.0\.10 \(secp256k1\); supported are P-256, P-384 and P-521/],
+  [oid('1.2.3.4'), /on the curve 1\.2\.3\.4;/],
+  [Uint8Array.of(0x30, 0), /on the curve 3000;/],
+])('a key on another curve is refused by the name of the curve', (parameters, wanted) => {
+  expect(() => ecSpki(parameters, octetString(new Uint8Array(65)))).toThrow(
+    expect.objectContaining({ code: 'ERR_KEY_UNSUPPORTED', message: expect.stringMatching(wanted) }),
+  )
 })

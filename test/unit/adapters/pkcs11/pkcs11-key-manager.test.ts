@@ -36,6 +36,33 @@ describe('on a library in memory', () => {
   itKeepsTheContract({ open: () => open({ clock: undefined }), algorithms, extractable: false })
 })
 
+describe('the selection of a token', () => {
+  it.each([
+    [{ label: '' }],
+    [{ serialNumber: '' }],
+    [{ label: 'ca', serialNumber: '' }],
+    [{ label: 5 as never }],
+    [{ label: null as never }],
+  ])('%j is refused: a slot without a token has an empty label', async (token) => {
+    const { library, open } = fakeSetup()
+    await expect(open({ token })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    expect(library.calls.filter((name) => name === 'C_OpenSession')).toEqual([])
+  })
+
+  it.each([[{ label: 'ca   ' }], [{ label: 'ca', serialNumber: 'serial of ca ' }]])(
+    '%j is the token: blanks at the end are padding',
+    async (token) => {
+      await using keys = await fakeSetup().open({ token })
+      expect(await keys.listKeys()).toEqual([])
+    },
+  )
+
+  it('blanks at the start and the case of letters count', async () => {
+    for (const label of [' ca', 'CA', 'c a'])
+      await expect(fakeSetup().open({ token: { label } })).rejects.toThrow(code('ERR_HSM_TOKEN_NOT_FOUND'))
+  })
+})
+
 describe('a call that fails', () => {
   /** Everything that a manager does, each step whether or not the one before was done. */
   async function everything(keys: Pkcs11KeyManager): Promise<readonly unknown[]> {
@@ -294,6 +321,29 @@ describe('the PIN', () => {
       await opened?.[Symbol.asyncDispose]()
     }
   })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('secret in a text')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('secret in a text'))],
+  ])(
+    'whose source %s is said to be at fault, and not the library; its text is the cause alone',
+    async (_what, pin) => {
+      const { token, open } = fakeSetup()
+      const failure: unknown = await open({ pin }).catch((error: unknown) => error)
+      expect(failure).toMatchObject({
+        code: 'ERR_HSM_REFUSED',
+        message: expect.stringMatching(/^the PIN source failed/),
+        cause: expect.objectContaining({ message: 'secret in a text' }),
+      })
+      expect((failure as Error).message).not.toContain('secret')
+      expect(token.sentPins).toEqual([])
+    },
+  )
 
   it('whose source fails is asked for once, and nothing is left open', async () => {
     const { token, library, open } = fakeSetup()
