@@ -36,6 +36,7 @@ import type { CertificateContent, IssuedCertificate, PreparedCertificate } from 
 import { CurrentIssuers } from './issuer/current-issuers.ts'
 import { Issuer } from './issuer/issuer.ts'
 import type { IssuerSettings } from './issuer/issuer.ts'
+import { HandedOut } from './issuer/handed-out.ts'
 import { KnownIssuers } from './issuer/known-issuers.ts'
 import { PreparedToken } from './prepared-token.ts'
 import { RequestProver, throwIfAborted } from './request-prover.ts'
@@ -95,6 +96,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
   readonly #bundles: TrustBundleSet
   readonly #crls: IssuerCrls
   readonly #ocsp: OcspResponder
+  readonly #handedOut = new HandedOut()
   readonly #prover = new RequestProver()
   readonly #known = new KnownIssuers()
   readonly #requireSigning: () => void
@@ -196,12 +198,14 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   async issueCrl(options?: IssueCrlOptions): Promise<Crl> {
-    return this.#crls.issue(this.#issuers.main.certificate, options)
+    return this.#handedOut.list(await this.#crls.issue(this.#issuers.main.certificate, options))
   }
 
   async issueCrls(): Promise<readonly Crl[]> {
     const { main, canary } = this.#issuers
-    return this.#crls.issueAll(main.certificate, canary === undefined ? [] : [canary.certificate])
+    const inUse = canary === undefined ? [] : [canary.certificate]
+    const lists = await this.#crls.issueAll(main.certificate, inUse)
+    return Object.freeze(lists.map((list) => this.#handedOut.list(list)))
   }
 
   async answerOcsp(request: Uint8Array): Promise<OcspAnswer> {
@@ -214,11 +218,12 @@ class LocalCertificateAuthority implements CertificateAuthority {
   }
 
   trustBundle(): TrustBundle {
-    return this.#bundles.bundleFor(this.trustDomain) as TrustBundle
+    return this.bundleFor(this.trustDomain) as TrustBundle
   }
 
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined {
-    return this.#bundles.bundleFor(trustDomain)
+    const own = this.#bundles.bundleFor(trustDomain)
+    return own && this.#handedOut.bundle(own)
   }
 
   onChange(listener: () => void): () => void {
@@ -229,7 +234,7 @@ class LocalCertificateAuthority implements CertificateAuthority {
 
   onTrustBundleChange(listener: (bundle: TrustBundle) => void): () => void {
     return this.#bundles.onChange(({ bundle }) => {
-      if (bundle !== undefined) listener(bundle)
+      if (bundle !== undefined) listener(this.#handedOut.bundle(bundle))
     })
   }
 

@@ -122,8 +122,37 @@ export interface SharedCertificates {
   readonly roots: readonly Certificate[]
 }
 
+/** Copies for all callers. Each access makes new ones if somebody has written into the last. */
 export function sharedCopies({ certificate, chain, roots }: SharedCertificates): SharedCertificates {
-  return Object.freeze({ certificate: ownCopy(certificate), chain: copiesOf(chain), roots: copiesOf(roots) })
+  const [certificates, chains, allRoots] = [
+    intactCopies([certificate]),
+    intactCopies(chain),
+    intactCopies(roots),
+  ]
+  return Object.freeze({
+    get certificate() {
+      return certificates()[0] as Certificate
+    },
+    get chain() {
+      return chains()
+    },
+    get roots() {
+      return allRoots()
+    },
+  })
+}
+
+function intactCopies(own: readonly Certificate[]): () => readonly Certificate[] {
+  let copies = copiesOf(own)
+  return () => {
+    if (!areIntact(copies, own)) copies = copiesOf(own)
+    return copies
+  }
+}
+
+/** Whether copies have the octets of their originals. */
+export function areIntact(copies: readonly Certificate[], own: readonly Certificate[]): boolean {
+  return copies.every((copy, at) => copy.equals(own[at] as Certificate))
 }
 
 /** A copy: the CA keeps it, so its octets must not change with a buffer of the caller. */

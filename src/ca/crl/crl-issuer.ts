@@ -28,6 +28,8 @@ export interface CrlIssuer {
    * one, or two thirds of its validity have passed; otherwise the last one is returned. With delta CRLs a
    * complete list is signed anew only after two thirds of its validity, and the delta has the revocations
    * since. Concurrent calls share a list. A long list is made in several turns of the event loop.
+   * Callers share one object; if one writes into its octets, later calls get another copy, up to 1 MiB. Do
+   * not write into a longer list.
    *
    * @throws ERR_CA_EXPIRED, ERR_CA_SIGNATURE, ERR_LINT, ERR_STORE_CONFLICT if other processes publish
    *   continuously; ERR_CRL_SHARD_UNKNOWN; ERR_INVALID_ARGUMENT for an issuer that is not this CA's, and for

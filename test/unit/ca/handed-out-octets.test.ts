@@ -6,7 +6,7 @@ import type { CertificateAuthority, IssuedCertificate } from '../../../src/ca/in
 import { keyIdentifierOf } from '../../../src/ca/internal.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { verifyPath } from '../../../src/validation/index.ts'
-import { Certificate, buildCertificate, generalName } from '../../../src/x509/index.ts'
+import { Certificate, Crl, buildCertificate, generalName } from '../../../src/x509/index.ts'
 import { newRequest } from '../../support/pki.ts'
 
 const trustDomain = 'example.org'
@@ -77,4 +77,28 @@ it('writing into what a CA hands out changes neither what it issues nor what it 
       .ok,
   ).toBe(true)
   expect((await authority.issueCrl()).verifySignatureBy(ca.publicKey)).toBe(true)
+})
+
+it('writing into what one caller got changes nothing that a later caller gets', async () => {
+  const opened = await open()
+  const { authority, root, ca } = opened
+  for (let round = 0; round < 3; round++) {
+    const { chain, roots } = await issueFrom(opened)
+    const list = await authority.issueCrl()
+    const [first] = await authority.issueCrls()
+    const bundles = [authority.trustBundle(), authority.bundleFor(authority.trustDomain)!]
+    for (const got of [...roots, ...authority.roots, ...bundles.flatMap((one) => one.x509Authorities)])
+      expect(Buffer.compare(got.der, root.der), `round ${round}`).toBe(0)
+    for (const got of [chain[0]!, authority.certificate, authority.chain[0]!])
+      expect(Buffer.compare(got.der, ca.der)).toBe(0)
+    for (const got of [list, first!]) expect(Crl.parse(got.der).verifySignatureBy(ca.publicKey)).toBe(true)
+    // Unchanged, they are the same objects, so that holders can compare and cache them.
+    expect([await authority.issueCrl(), authority.trustBundle(), authority.roots]).toEqual([
+      expect.toSatisfy((one) => one === list),
+      expect.toSatisfy((one) => one === bundles[0]),
+      expect.toSatisfy((one) => one === roots),
+    ])
+    write(chain, roots, authority.certificate, ...bundles.map((one) => one.x509Authorities))
+    for (const octets of [list.der, list.tbs, list.signature, first!.der]) octets.fill(0xa5)
+  }
 })
