@@ -1,7 +1,21 @@
-// Every public function, static method and constructor of the layers without I/O is called with values of
+// Every public function, static method and constructor of the layers and adapters is called with values of
 // wrong types: whatever is refused is refused by a PkiError.
 
 import { describe, expect, it } from 'vitest'
+import * as files from '../../src/adapters/files/index.ts'
+import * as googleCas from '../../src/adapters/google-cas/index.ts'
+import * as grpc from '../../src/adapters/grpc/index.ts'
+import * as sds from '../../src/adapters/grpc/sds/index.ts'
+import * as workloadApi from '../../src/adapters/grpc/workload-api/index.ts'
+import * as http from '../../src/adapters/http/index.ts'
+import * as pkcs11 from '../../src/adapters/pkcs11/index.ts'
+import * as policyFile from '../../src/adapters/policy-file/index.ts'
+import * as postgres from '../../src/adapters/postgres/index.ts'
+import * as prometheus from '../../src/adapters/prometheus/index.ts'
+import * as sqlite from '../../src/adapters/sqlite/index.ts'
+import * as tls from '../../src/adapters/tls/index.ts'
+import * as vault from '../../src/adapters/vault/index.ts'
+import * as workers from '../../src/adapters/workers/index.ts'
 import * as audit from '../../src/audit/index.ts'
 import * as auth from '../../src/auth/index.ts'
 import * as ca from '../../src/ca/index.ts'
@@ -12,6 +26,7 @@ import * as keys from '../../src/keys/index.ts'
 import * as policy from '../../src/policy/index.ts'
 import * as runtime from '../../src/runtime/index.ts'
 import * as secrets from '../../src/secrets/index.ts'
+import * as service from '../../src/service/index.ts'
 import * as spiffe from '../../src/spiffe/index.ts'
 import * as svid from '../../src/svid/index.ts'
 import * as validation from '../../src/validation/index.ts'
@@ -19,6 +34,8 @@ import * as x509 from '../../src/x509/index.ts'
 
 type Untyped = (...args: unknown[]) => unknown
 const layers = {
+  ...{ files, googleCas, grpc, sds, workloadApi, http, pkcs11, policyFile, postgres, prometheus },
+  ...{ sqlite, tls, vault, workers, service },
   audit,
   auth,
   ca,
@@ -47,6 +64,7 @@ const internal = new Set([
   'OcspResponse',
   'PathError',
   'PathValidator',
+  'Pkcs11KeyManager',
   'PublicKey',
   'SpiffeId',
   'TrustDomain',
