@@ -73,6 +73,8 @@ export abstract class CrlExtensions {
    * issuer only. Where the flag cannot be read, entries name their issuers. Where the list contradicts
    * itself, or has an extension that cannot be read, an unreadable issuer of an entry matches no
    * certificate.
+   *
+   * @internal
    */
   protected attribution(): EntryAttribution {
     const scopes = this.extensions.filter(({ oid }) => oid === oids.issuingDistributionPoint).length
