@@ -28,7 +28,7 @@ export type OptionKinds<Options extends object> = {
 /**
  * A frozen shallow copy of `options` with the keys of `kinds`, each read once;
  * inherited enumerable keys count as given. `caller` is the public function or
- * class that messages name. Values are not checked beyond undefined, except a clock.
+ * class that messages name. Values are not checked beyond undefined, except a clock and a signal.
  *
  * @throws ERR_INVALID_ARGUMENT not an object; an unknown key; a `guard` key
  *   that is undefined; a `required` key that is missing
@@ -57,8 +57,6 @@ export function readOptions<Options extends object>(
     else if (kind === 'guard') throw undefinedGuard(caller, key)
   }
   if (Object.getPrototypeOf(given) !== Object.prototype) readAccessors(caller, given, kinds, read)
-  requireClock(caller, read['clock'])
-  requireSignal(caller, read['signal'])
   for (const key in kinds) {
     if (kinds[key] === 'required' && read[key] === undefined) {
       throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: the option ${key} is required`)
@@ -77,15 +75,6 @@ function isOfAnotherKind(given: object): boolean {
 }
 
 const otherKinds = [Promise, Map, Set, WeakMap, WeakSet, Date, RegExp, Error, ArrayBuffer, SharedArrayBuffer]
-
-/** An option of this name is a `Clock` everywhere. Timers call it, where nobody catches a TypeError. */
-function requireClock(caller: string, clock: unknown): void {
-  if (clock === undefined || typeof (Object(clock) as { readonly now?: unknown }).now === 'function') return
-  throw new PkiError(
-    'ERR_INVALID_ARGUMENT',
-    `${caller}: the option clock must be a Clock, which has the method now; found ${nameOf(clock)}`,
-  )
-}
 
 /** An AbortSignal, or undefined. @throws ERR_INVALID_ARGUMENT */
 export function requireSignal(caller: string, signal: unknown): void {
@@ -112,9 +101,14 @@ function readAccessors(
   }
 }
 
-/** The value of an option; the answers of a clock are checked at each call. @throws ERR_INVALID_ARGUMENT */
+/**
+ * The value of an option. A `clock` and a `signal` are the same everywhere, and are used where nobody catches
+ * a TypeError: the answers of a clock are checked at each call. @throws ERR_INVALID_ARGUMENT
+ */
 function checked(caller: string, key: string, value: unknown): unknown {
-  return key === 'clock' ? CheckedClock.of(value, caller) : value
+  if (key === 'clock') return CheckedClock.of(value, caller)
+  if (key === 'signal') requireSignal(caller, value)
+  return value
 }
 
 function undefinedGuard(caller: string, key: string): PkiError {
