@@ -47,13 +47,7 @@ export class TlsPairs {
     options: ConnectionOptions = {},
     transport = (raw: Socket): Duplex => raw,
   ): Promise<TlsPair> {
-    const listener = createServer({ pauseOnConnect: true })
-    listener.listen(0, '127.0.0.1')
-    await once(listener, 'listening')
-    const raw = connect((listener.address() as AddressInfo).port, '127.0.0.1')
-    const accepted = once(listener, 'connection') as Promise<[Socket]>
-    const [[below]] = await Promise.all([accepted, once(raw, 'connect')])
-    listener.close()
+    const { raw, below } = await connectedPair()
     const exceeded = vi.fn((_octets: number) => void below.destroy())
     const refused = vi.fn((_fault: HandshakeFault) => void below.destroy())
     const stream = new BoundedHandshake(below, { peer: 'client', maxOctets, exceeded, refused })
@@ -70,4 +64,16 @@ export class TlsPairs {
     }
     return { client, raw, server, below, exceeded, refused }
   }
+}
+
+/** The ends of a TCP connection within this process: the client's, and the server's, which is paused. */
+export async function connectedPair(): Promise<{ readonly raw: Socket; readonly below: Socket }> {
+  const listener = createServer({ pauseOnConnect: true })
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const raw = connect((listener.address() as AddressInfo).port, '127.0.0.1')
+  const accepted = once(listener, 'connection') as Promise<[Socket]>
+  const [[below]] = await Promise.all([accepted, once(raw, 'connect')])
+  listener.close()
+  return { raw, below }
 }

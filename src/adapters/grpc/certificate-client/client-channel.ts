@@ -14,10 +14,11 @@ export type RequestMetadata = InstanceType<GrpcModule['Metadata']>
 /** A connection, established by the first call. */
 export function openChannel(
   grpc: GrpcModule,
-  { address, serverName }: Pick<CertificateClientOptions, 'address' | 'serverName'>,
+  options: Pick<CertificateClientOptions, 'address' | 'serverName'>,
   material: ClientTlsMaterial,
 ): Client {
-  return new grpc.Client(address, clientCredentials(grpc, serverName, material), channelOptions(serverName))
+  const credentials = clientCredentials(grpc, options, material)
+  return new grpc.Client(options.address, credentials, channelOptions(options.serverName))
 }
 
 function channelOptions(serverName: string | undefined): Record<string, string | number> {

@@ -15,7 +15,7 @@ import type { Certificate } from '../../../x509/index.ts'
 import { connectorCredentials } from '../credentials/connector-credentials.ts'
 import type { GrpcModule } from '../grpc-module.ts'
 import { boundedClient, maxCertificates } from '../handshake/index.ts'
-import type { ClientTlsMaterial } from './client-options.ts'
+import type { CertificateClientOptions, ClientTlsMaterial } from './client-options.ts'
 
 /**
  * Credentials for the channel of a certificate client. No octet of a call is sent before the path and name of
@@ -26,11 +26,13 @@ import type { ClientTlsMaterial } from './client-options.ts'
  */
 export function clientCredentials(
   grpc: GrpcModule,
-  serverName: string | undefined,
+  { address, serverName }: Pick<CertificateClientOptions, 'address' | 'serverName'>,
   material: ClientTlsMaterial,
 ): ChannelCredentials {
   const context = contextOf(material)
-  return connectorCredentials(grpc, (socket, { path }) => secure(socket, context, serverName ?? hostOf(path)))
+  // Not the target that grpc-js passes, which may be a proxy of the environment.
+  const host = serverName ?? hostOf(address)
+  return connectorCredentials(grpc, (socket) => secure(socket, context, host))
 }
 
 function contextOf({ roots, certificateChain, privateKey }: ClientTlsMaterial): SecureContext {
@@ -78,38 +80,46 @@ function secure(socket: Socket, secureContext: SecureContext, host: string): TLS
   })
 }
 
-/** The reason of OpenSSL, and the certificate that it is about. */
+/** The reason of OpenSSL, and the certificate that it is about, if this package can read it. */
 function refusalOf(secured: TLSSocket, host: string): string {
   const { authorizationError } = secured as { readonly authorizationError: unknown }
   const reason = String(authorizationError)
-  let chain: readonly Certificate[]
   try {
-    chain = peerCertificates(secured, maxCertificates)
+    const chain = peerCertificates(secured, maxCertificates)
+    return chain.length === 0
+      ? `${reason}; the server sent none`
+      : `${reason}: ${faultOf(chain, reason, host)}`
   } catch {
     return reason
   }
-  const [leaf] = chain
-  if (leaf === undefined) return `${reason}; the server sent none`
+}
+
+/** The first certificate of the chain that is not valid now, or the leaf. */
+function faultOf(chain: readonly Certificate[], reason: string, host: string): string {
   const nowMs = systemClock.now() // of OpenSSL as well
+  const leaf = chain[0] as Certificate
   const names = (leaf.subjectAltName ?? []).map(formatGeneralName).join(', ')
   const wrongName =
-    reason === 'ERR_TLS_CERT_ALTNAME_INVALID' ? `expected the name ${host}, found ${names}; ` : ''
+    reason === 'ERR_TLS_CERT_ALTNAME_INVALID' ? `expected the name ${host}, found ${quoted(names)}; ` : ''
   const atFault = chain.find((one) => nowMs < one.notBeforeMs || nowMs >= one.notAfterMs + 1000) ?? leaf
   const { subject, issuer, serialNumber, notBefore, notAfter } = atFault
   const name = subject.toString() === '' && atFault === leaf ? names : subject.toString()
   return (
-    `${reason}: ${wrongName}${quoted(name)} (serial number ${serialNumber}, issued by ` +
+    `${wrongName}${quoted(name)} (serial number ${serialNumber}, issued by ` +
     `${quoted(issuer.toString())}) is valid from ${notBefore.toISOString()} to ` +
     `${notAfter.toISOString()}; the clock says ${new Date(nowMs).toISOString()}`
   )
 }
 
+/** Text of a stranger. */
 function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 256))
 }
 
-/** The host of `host:port`, `[address]:port` or a host alone. */
-function hostOf(path: string): string {
-  const [, address, name] = /^(?:\[([^\]]+)\](?::\d+)?|([^:]+)(?::\d+)?)$/.exec(path) ?? []
-  return address ?? name ?? path
+/** The host of `host:port` or `[address]:port`, either also with a scheme of gRPC's name resolution. */
+function hostOf(address: string): string {
+  if (/^unix(?:-abstract)?:/i.test(address)) return 'localhost'
+  const text = address.replace(/^(?:dns|ipv4|ipv6):(?:\/\/[^/]*\/)?/i, '')
+  const [, bracketed, name] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(text) ?? []
+  return bracketed ?? name ?? text
 }

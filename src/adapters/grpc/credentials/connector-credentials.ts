@@ -50,17 +50,13 @@ export function connectorCredentials(
 
 function secured(socket: TLSSocket): Promise<{ socket: Socket; secure: boolean }> {
   return new Promise((resolve, reject) => {
-    const failed = (error?: Error): void => {
-      reject(error ?? new PkiError('ERR_TLS_PEER', 'the connection closed during the TLS handshake'))
-    }
-    const closed = (): void => failed()
-    socket.once('error', failed)
-    socket.once('close', closed)
+    // Stays: an error between this promise and the HTTP/2 session has no other listener.
+    socket.on('error', reject)
+    socket.once('close', () =>
+      reject(new PkiError('ERR_TLS_PEER', 'the connection closed during the TLS handshake')),
+    )
     socket.once('secureConnect', () => {
-      if (socket.destroyed) return // refused by the caller; 'error' follows
-      socket.off('error', failed)
-      socket.off('close', closed)
-      resolve({ socket, secure: true })
+      if (!socket.destroyed) resolve({ socket, secure: true })
     })
   })
 }

@@ -116,7 +116,7 @@ describe('the error of a refused server', () => {
   it('names the name that was expected and those that were found', async () => {
     const address = await serve(await leafOf({ name: 'ca.example.org' }))
     const { message } = await errorFrom(address)
-    expect(message).toContain('expected the name localhost, found DNS:ca.example.org')
+    expect(message).toContain('expected the name localhost, found "DNS:ca.example.org"; ')
     expect(await errorFrom(address, undefined, 'ca.example.org')).toEqual(code('ERR_CA_UNAUTHENTICATED'))
   })
 })

@@ -1,10 +1,12 @@
 // The TLS of a certificate client: the address and name of its server, its own material, and what it offers.
 
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { connect } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createCertificateClient } from '../../../../src/adapters/grpc/index.ts'
 import type { CertificateClientOptions } from '../../../../src/adapters/grpc/certificate-client/index.ts'
 import type { CertificateReply } from '../../../../src/adapters/grpc/certificate-client/certificate-reply.ts'
@@ -56,10 +58,26 @@ describe('a certificate client', () => {
       await expect(ask({ tls: () => ({ roots, ...half }) })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
   })
 
+  it('expects the name of the server, not that of a proxy of the environment', async () => {
+    const { server } = keep(await startTestServer({}, pki))
+    const proxy = await serveProxy()
+    vi.stubEnv('grpc_proxy', `http://127.0.0.1:${proxy.port}`)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const reply = await ask({ address: `localhost:${server.port}` })
+    expect(reply.certificate.publicKey.equals(csr.publicKey)).toBe(true)
+    expect(proxy.asked).toEqual([`localhost:${server.port}`])
+  })
+
   it('offers no group that the server chooses', async () => {
+    const refusals: unknown[] = []
     const chain = usualChains.find(([name]) => name === 'RSA-2048')?.[1]
-    const port = await serve({ ...chain, ciphers: 'DHE-RSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' })
+    const port = await serve(
+      { ...chain, ciphers: 'DHE-RSA-AES128-GCM-SHA256', dhparam: 'auto', maxVersion: 'TLSv1.2' },
+      undefined,
+      (error) => refusals.push(error),
+    )
     await expect(ask({}, port)).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
+    expect(refusals).toEqual([expect.objectContaining({ code: 'ERR_SSL_NO_SHARED_CIPHER' })])
   })
 
   it('does not renegotiate: the certificates of a second handshake cannot be read', async () => {
@@ -85,15 +103,33 @@ async function material(): Promise<{ cert: string; key: string }> {
 async function serve(
   options: Parameters<typeof createServer>[0],
   secured: (socket: TLSSocket) => void = () => undefined,
+  failed: (error: Error) => void = () => undefined,
 ): Promise<number> {
   const server = createServer(options ?? {}, (socket) => {
     socket.on('error', () => undefined)
     socket.resume()
     secured(socket)
   })
-  server.on('tlsClientError', () => undefined)
+  server.on('tlsClientError', failed)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   keep({ [Symbol.asyncDispose]: () => Promise.resolve(void server.close()) })
   return (server.address() as AddressInfo).port
+}
+
+/** A proxy that connects (RFC 9110 §9.3.6) to this machine. */
+async function serveProxy(): Promise<{ readonly port: number; readonly asked: string[] }> {
+  const asked: string[] = []
+  const proxy = createHttpServer().on('connect', ({ url = '' }: { url?: string }, socket: Socket) => {
+    asked.push(url)
+    const target = connect(Number(url.split(':').at(-1)), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      target.pipe(socket).pipe(target)
+    })
+    for (const one of [target, socket]) one.on('error', () => undefined)
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  keep({ [Symbol.asyncDispose]: () => Promise.resolve(void proxy.close()) })
+  return { port: (proxy.address() as AddressInfo).port, asked }
 }
