@@ -1,6 +1,6 @@
 // The key derivation of PKCS#12 (RFC 7292 appendix B.2) with SHA-1.
 
-import { isUtf8 } from 'node:buffer'
+import { isUtf8, transcode } from 'node:buffer'
 import { createHash } from 'node:crypto'
 
 /** What the derived octets are for: RFC 7292 appendix B.3. */
@@ -29,6 +29,7 @@ export function derivePkcs12(
     for (let round = 1; round < rounds; round++) hash = sha1(hash)
     derived.set(hash.subarray(0, octets - at), at)
     addToBlocks(input, hash)
+    hash.fill(0)
   }
   input.fill(0)
   return derived
@@ -36,9 +37,11 @@ export function derivePkcs12(
 
 /** The passphrase as a BMPString with two octets of zero at its end: RFC 7292 appendix B.1. */
 function asBmpString(passphrase: Uint8Array): Buffer {
-  // As OpenSSL: octets that are not UTF-8 are characters of ISO 8859-1.
-  const text = Buffer.from(passphrase).toString(isUtf8(passphrase) ? 'utf8' : 'latin1')
-  return Buffer.from(`${text}\0`, 'utf16le').swap16()
+  // As OpenSSL: octets that are not UTF-8 are characters of ISO 8859-1. No string: it could not be wiped.
+  const text = transcode(passphrase, isUtf8(passphrase) ? 'utf8' : 'latin1', 'ucs2')
+  const terminated = Buffer.concat([text, Buffer.alloc(2)]).swap16()
+  text.fill(0)
+  return terminated
 }
 
 /** Copies, one after the other, up to the next multiple of the block. */
