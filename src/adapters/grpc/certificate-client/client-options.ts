@@ -2,7 +2,7 @@
 
 import { PkiError } from '../../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../../internal/numbers.ts'
-import { checkFunctions, checkTexts } from '../../../internal/option-types.ts'
+import { checkFunctions, checkMethods, checkTexts } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import type { Clock, Logger } from '../../../runtime/index.ts'
@@ -147,7 +147,8 @@ export function readClientOptions(given: CertificateClientOptions): ReadClientOp
   const caller = 'createCertificateClient'
   checkFunctions(caller, { verify: options.verify, token: options.token })
   checkTexts(caller, { address, serverName: options.serverName })
-  if (!isRecordOfTexts(headers))
+  checkMethods(caller, { headers })
+  if (!Object.values(headers).every((value) => typeof value === 'string'))
     throw new PkiError('ERR_INVALID_ARGUMENT', `${caller}: headers must be an object of texts`)
   checkMeasures({ timeoutMs }, 1)
   return Object.freeze({
@@ -165,11 +166,6 @@ export function readCreateOptions(given: CreateCertificateOptions | undefined): 
   checkTexts('createCertificate', { certSigner, impersonatedIdentity })
   checkCounts({ ttlSeconds: options.ttlSeconds }, 0)
   return options
-}
-
-function isRecordOfTexts(headers: unknown): boolean {
-  const isRecord = typeof headers === 'object' && headers !== null && !(Symbol.iterator in headers)
-  return isRecord && Object.values(headers).every((value) => typeof value === 'string')
 }
 
 function readRetryPolicy(given: Partial<RetryPolicy> | undefined): RetryPolicy {

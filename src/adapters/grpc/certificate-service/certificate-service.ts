@@ -4,8 +4,8 @@
 import type { Metadata, ServiceError, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../../internal/numbers.ts'
-import { checkFunctions } from '../../../internal/option-types.ts'
-import { nameOf, readOptions } from '../../../internal/options.ts'
+import { checkFunctions, checkMethods } from '../../../internal/option-types.ts'
+import { readOptions } from '../../../internal/options.ts'
 import { metricNames, systemClock } from '../../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
@@ -46,9 +46,10 @@ import type { CertificateServiceOptions } from './service-options.ts'
 export function certificateServiceHandlers(given: CertificateServiceOptions): UntypedServiceImplementation {
   const options = readOptions('certificateServiceHandlers', given, certificateServiceKinds)
   const { issuance, authenticator, impersonation, maxInFlight, timeoutMs } = options
-  // A copy, so that a signer that is added to the given object later has no effect.
   checkFunctions('certificateServiceHandlers', { tlsPeerOf: options.tlsPeerOf })
-  const signers = Object.freeze({ ...signersOf(options.signers) })
+  checkMethods('certificateServiceHandlers', { signers: options.signers })
+  // A copy, so that a signer that is added to the given object later has no effect.
+  const signers = Object.freeze({ ...options.signers })
   requireMethod('issuance', issuance, 'issue')
   requireMethod('authenticator', authenticator, 'authenticate')
   if (impersonation !== undefined) requireMethod('impersonation', impersonation, 'authorize')
@@ -71,16 +72,6 @@ export function certificateServiceHandlers(given: CertificateServiceOptions): Un
         .catch((error: unknown) => service.noteUnanswered(error, call))
     },
   }
-}
-
-/** Any other value would be an object without signers. @throws ERR_INVALID_ARGUMENT */
-function signersOf(given: CertificateServiceOptions['signers']): CertificateServiceOptions['signers'] {
-  const isRecord = typeof given === 'object' && (given as unknown) !== null && !(Symbol.iterator in given)
-  if (given === undefined || isRecord) return given
-  throw new PkiError(
-    'ERR_INVALID_ARGUMENT',
-    `certificateServiceHandlers: signers must be an object of services by name, found ${nameOf(given)}`,
-  )
 }
 
 function requireMethod(option: string, value: unknown, method: string): void {
