@@ -99,8 +99,8 @@ export class DerReader {
   }
 
   /**
-   * Reads the header of the next element, which must have this tag, so that its content is read next, without
-   * a reader of its own. Returns where the element ends, for `leave`.
+   * Reads the header of the next element, which must have this tag. The same reader then reads its content,
+   * so that no second reader is needed. Returns where the element ends, for `leave`.
    *
    * @throws ERR_DER
    */
@@ -153,7 +153,10 @@ export class DerReader {
   }
 }
 
-/** Octets, or a reader before them: with it, a part of a longer array is read without a view of that part. */
+/**
+ * Octets, or a reader positioned before them, which allows part of a longer array to be read without a view
+ * of that part.
+ */
 export type DerInput = Uint8Array | DerReader
 
 /** A reader over the input. */

@@ -42,8 +42,8 @@ export class PkiError<Code extends PkiErrorCode = PkiErrorCode> extends Error {
 }
 
 /**
- * Never between the halves of a surrogate pair: encoders throw on a lone
- * surrogate, and messages are sent in headers.
+ * Never cuts between the halves of a surrogate pair: encoders throw on a lone surrogate, and messages are
+ * sent in headers.
  */
 function shorten(message: string): string {
   const end = maxMessageLength - 1

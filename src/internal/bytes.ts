@@ -13,7 +13,9 @@ export function requireOctets(octets: Uint8Array, what: string): Uint8Array {
   throw new PkiError('ERR_INVALID_ARGUMENT', `${what} must be a Uint8Array, found ${nameOf(octets)}`)
 }
 
-/** Octets whose buffer went to another thread are empty, and every copy of them is a TypeError. */
+/**
+ * Octets whose ArrayBuffer was transferred to another thread are empty, and copying them throws a TypeError.
+ */
 function refuseDetached(octets: Uint8Array, what: string): void {
   try {
     new Uint8Array(octets)
@@ -121,7 +123,7 @@ function decodeGroups(text: string, start: number, end: number, octets: Uint8Arr
     const c = text.charCodeAt(i + 2)
     const d = text.charCodeAt(i + 3)
     if ((a | b | c | d) >= 128) return i
-    // Negative if one of them is.
+    // Negative if one of the four values is negative, which means a character outside the alphabet.
     const bits =
       ((sextets[a] as number) << 18) |
       ((sextets[b] as number) << 12) |

@@ -8,7 +8,7 @@ export function freezeDeep<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) for (const part of value) freezeDeep(part)
   else if (Object.getPrototypeOf(value) !== Object.prototype) return value
-  // Less than half the time of a list of its values.
+  // `for … in` takes less than half the time of `Object.values`.
   else for (const name in value) freezeDeep(value[name])
   return Object.freeze(value)
 }

@@ -1,5 +1,5 @@
-// Checks the types of options that are used later, in a callback or a handshake, where a TypeError would be
-// caught by nobody, or end a request.
+// Checks the types of options that are used later, in a callback or a handshake, where a TypeError would not
+// be caught, or would end a request.
 
 import { PkiError } from '../errors/index.ts'
 import { nameOf } from './options.ts'
@@ -24,7 +24,7 @@ export function checkTextLists(caller: string, given: Given): void {
   check(caller, given, 'an array of texts', (value) => Array.isArray(value) && value.every(isText))
 }
 
-/** Each given option must be true or false: a text such as "false" is true. @throws ERR_INVALID_ARGUMENT */
+/** Each given option must be true or false: a text such as "false" is truthy. @throws ERR_INVALID_ARGUMENT */
 export function checkFlags(caller: string, given: Given): void {
   check(caller, given, 'true or false', (value) => typeof value === 'boolean')
 }

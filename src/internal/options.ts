@@ -102,8 +102,8 @@ function readAccessors(
 }
 
 /**
- * The value of an option. A `clock` and a `signal` are the same everywhere, and are used where nobody catches
- * a TypeError: the answers of a clock are checked at each call. @throws ERR_INVALID_ARGUMENT
+ * The value of an option. A `clock` and a `signal` have the same form in every function, and are used where
+ * no code catches a TypeError. Each value that a clock returns is checked. @throws ERR_INVALID_ARGUMENT
  */
 function checked(caller: string, key: string, value: unknown): unknown {
   if (key === 'clock') return CheckedClock.of(value, caller)

@@ -120,7 +120,7 @@ function frameOf(label: string): { readonly first: string; readonly last: string
   return { first: `${beginMark}${label}${dashes}\n`, last: `\n${endMark}${label}${dashes}` }
 }
 
-/** By label: the few that readers of one block ask for. */
+/** The first and last lines by label. Readers of one block use few labels. */
 const frames: Record<string, ReturnType<typeof frameOf> | undefined> = Object.create(null) as typeof frames
 
 /** One block: lines of 64 characters, `\n` after each. */
@@ -135,7 +135,8 @@ export function looksLikePem(bytes: Uint8Array): boolean {
   if (bytes[0] === 0x30 && (bytes[1] ?? 0) >= 0x80) return false
   const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (octets.includes(beginMark)) return true
-  // Other text is refused as text, in words for people: DER of this package has control octets in its head.
+  // Other text is refused by the PEM reader, whose message is about text. The DER objects that this package
+  // reads have control octets near the start, so they do not match.
   const head = octets.toString('latin1', 0, 256)
   return isUtf16(head) || /^[\t\n\r -~]{32}/.test(head)
 }
@@ -228,7 +229,7 @@ export function foundLabels(pem: string | Uint8Array): string {
   return labels.size === 0 ? `no PEM block${hiddenBy(text)}` : `only ${[...labels].join(', ')}`
 }
 
-/** Why a text that holds a block shows none: an encoding that editors and secret stores apply. */
+/** Why no block is found in a text that may contain one: an encoding that editors and secret stores apply. */
 function hiddenBy(text: string): string {
   if (text.length === 0) return '; the text is empty'
   const head = text.slice(0, 256)
@@ -257,7 +258,7 @@ function fault(label: string, what: string, cause?: unknown): PkiError {
 
 /**
  * Whether an offset is at the start of a line. A byte order mark before it (as text, or as latin-1 octets)
- * does not count as text, on any line: because files that begin with one may be concatenated.
+ * does not count as text, on any line, because files that begin with one may be concatenated.
  */
 function startsLine(text: string, at: number): boolean {
   if (followsLineEnd(text, at) || (text[at - 1] === '\uFEFF' && followsLineEnd(text, at - 1))) return true

@@ -115,8 +115,8 @@ export function hasScheme(text: string): boolean {
 }
 
 /**
- * Which fault a segment without legal characters is: end of text, an empty
- * segment before `/`, or an illegal character.
+ * The fault of a segment without legal characters: end of text, an empty segment before `/`, or an illegal
+ * character.
  */
 function emptySegment(text: string, at: number): Fault {
   if (at === text.length) return fault.trailingSlash

@@ -154,7 +154,7 @@ export class SpiffeId {
   /** Orders by UTF-16 units of the text; for `sort`. */
   static readonly compare: (left: SpiffeId, right: SpiffeId) => number = (left, right) => {
     if (!(left instanceof SpiffeId) || !(right instanceof SpiffeId))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'SpiffeId.compare: expected two of SpiffeId')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'SpiffeId.compare: expected two SpiffeId objects')
     if (left.#text === right.#text) return 0
     return left.#text < right.#text ? -1 : 1
   }

@@ -70,7 +70,7 @@ export class TrustDomain {
   /** Orders by UTF-16 units of the name; for `sort`. */
   static readonly compare: (left: TrustDomain, right: TrustDomain) => number = (left, right) => {
     if (!(left instanceof TrustDomain) || !(right instanceof TrustDomain))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'TrustDomain.compare: expected two of TrustDomain')
+      throw new PkiError('ERR_INVALID_ARGUMENT', 'TrustDomain.compare: expected two TrustDomain objects')
     if (left.name === right.name) return 0
     return left.name < right.name ? -1 : 1
   }

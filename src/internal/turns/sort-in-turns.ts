@@ -1,4 +1,4 @@
-// A sort for a million items that does not hold the event loop.
+// A sort for a million items that does not block the event loop.
 
 import type { Turns } from './turns.ts'
 

@@ -54,7 +54,7 @@ const foreverMs = 1e15
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
-    // Its failure has no other waiter where the next line throws.
+    // If the next line throws, this is the only handler of a rejection of `promise`.
     promise.catch(() => undefined)
     requireSignal('the call', signal)
     const aborted = (): void => {
@@ -74,7 +74,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
 }
 
 /**
- * A signal that aborts with `given` or with one of `own`, the first that does.
+ * A signal that aborts as soon as `given` or one of `own` aborts.
  *
  * Node 20 keeps some 50 octets of each combined signal for as long as one of its sources lives: combine only
  * before a wait.

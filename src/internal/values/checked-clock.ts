@@ -1,5 +1,5 @@
-// A clock of a caller, whose answers are checked: text or NaN would pass every comparison of times in one
-// way.
+// A clock given by a caller, whose results are checked: with text or NaN, comparisons of times would always
+// have the same result.
 
 import { isPkiError, PkiError } from '../../errors/index.ts'
 import { nameOf } from './name-of.ts'
@@ -11,7 +11,7 @@ interface CallersClock {
   schedule(...given: unknown[]): unknown
 }
 
-/** Passes the calls on. @throws ERR_INVALID_ARGUMENT from each, for an answer that is not a time */
+/** Passes the calls on. @throws ERR_INVALID_ARGUMENT from each, for a result that is not a time */
 export class CheckedClock {
   readonly #clock: CallersClock
   readonly #caller: string
@@ -22,8 +22,8 @@ export class CheckedClock {
   }
 
   /**
-   * The clock given as an option of `caller`; its wall time is asked for once, so that a clock that is
-   * always wrong is refused now.
+   * The clock given as an option of `caller`; its wall time is read once, so that a clock that always returns
+   * an invalid time is refused here.
    *
    * @throws ERR_INVALID_ARGUMENT
    */
@@ -37,7 +37,7 @@ export class CheckedClock {
     try {
       checked.now()
     } catch (error) {
-      // A clock that throws may be able to answer later.
+      // A clock that throws now may work later.
       if (isPkiError(error)) throw error
     }
     return checked
