@@ -26,7 +26,7 @@ export function inputBytes(
   what: string,
 ): Uint8Array {
   if (input instanceof Uint8Array) {
-    // An indefinite length: the reader would refuse it before it has seen what the file is.
+    // An indefinite length: the reader would refuse it before the type of the file is known.
     const fault = input[1] === 0x80 ? containerFault(input, what) : undefined
     if (fault !== undefined) throw fault
     return looksLikePem(input) ? decodeOnePem(input, labels) : input

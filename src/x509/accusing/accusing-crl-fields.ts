@@ -1,5 +1,5 @@
-// Reads a CRL that the strict reader refuses, for its revocations only: whatever is certain about who is
-// listed.
+// Reads a CRL that the strict reader refuses, for its revocations only: every field that identifies a listed
+// certificate with certainty.
 
 import { contextConstructed, DerReader, smallInteger, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
@@ -17,10 +17,10 @@ import { readCertainTime } from './certain-time.ts'
 
 /**
  * The parts of a list, without what cannot be read: dates in another form, octets after the list or inside
- * it, extensions, entries. Passed over too: extensions in version 1, repeated ones, and an algorithm
- * outside the signed octets that differs from the one inside. A nextUpdate that cannot be read counts as
- * passed: the list then shows permanent revocations only. Without a readable thisUpdate the list may be of
- * the future, and is refused.
+ * it, extensions, entries. Also tolerated: extensions in version 1, repeated ones, and an algorithm outside
+ * the signed octets that differs from the one inside. A nextUpdate that cannot be read counts as passed: the
+ * list then shows permanent revocations only. A list without a readable thisUpdate is refused, because its
+ * thisUpdate may be in the future.
  *
  * @throws ERR_DER, ERR_CRL_MALFORMED, ERR_TIME_INVALID, ERR_LIMIT_EXCEEDED
  */
@@ -32,7 +32,7 @@ export function readCrlToAccuse(der: Uint8Array, tolerances: readonly Tolerance[
   const issuer = DistinguishedName.over(tbs.expect(tags.sequence, 'issuer').element(), tolerances, 'issuer')
   const thisUpdate = readCertainTime(tbs)
   if (thisUpdate === undefined)
-    throw new PkiError('ERR_TIME_INVALID', 'thisUpdate cannot be read, so the list may be of the future')
+    throw new PkiError('ERR_TIME_INVALID', 'thisUpdate cannot be read, so it may be in the future')
   const nextUpdate = readNextUpdate(tbs)
   const listed = tbs.optional(tags.sequence) ? tbs.inner() : undefined
   return {
@@ -49,7 +49,8 @@ export function readCrlToAccuse(der: Uint8Array, tolerances: readonly Tolerance[
 }
 
 /**
- * As the strict reader, and version 1 written out. @throws ERR_CRL_MALFORMED for a version that is unknown
+ * Reads the version as the strict reader does, and also accepts an explicit version 1. @throws
+ * ERR_CRL_MALFORMED for a version that is unknown
  */
 function readVersion(tbs: DerReader): 1 | 2 {
   if (!tbs.optional(tags.integer)) return 1
@@ -58,7 +59,10 @@ function readVersion(tbs: DerReader): 1 | 2 {
   return value === 1 ? 2 : 1
 }
 
-/** Every element before the entries; if there are several, the date is uncertain. @throws ERR_DER */
+/**
+ * Reads every element between thisUpdate and the entries. If there are several, nextUpdate is uncertain and
+ * counts as passed. @throws ERR_DER
+ */
 function readNextUpdate(tbs: DerReader): Date | undefined {
   let found: Date | undefined
   while (!tbs.done && tbs.peek() !== tags.sequence && tbs.peek() !== contextConstructed(0)) {
@@ -68,7 +72,9 @@ function readNextUpdate(tbs: DerReader): Date | undefined {
   return found
 }
 
-/** What follows the entries: the extensions, wherever they are, and elements and octets without a meaning. */
+/**
+ * Reads everything after the entries: the extensions at any position. Other elements and octets are ignored.
+ */
 function readRest(
   tbs: DerReader,
   tolerances: readonly Tolerance[],
@@ -85,7 +91,7 @@ function readRest(
   return { extensions: Object.freeze(extensions), hasEveryExtension }
 }
 
-/** The entries before the first octets that are no element. @throws ERR_LIMIT_EXCEEDED */
+/** The entries before the first octets that are not an element. @throws ERR_LIMIT_EXCEEDED */
 function scanReadable(
   listed: DerReader,
   version: 1 | 2,

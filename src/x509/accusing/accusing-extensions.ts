@@ -1,5 +1,5 @@
-// The extensions of a list or an OCSP response that is used for revocations only: each as far as it can be
-// read.
+// The extensions of a list or an OCSP response that is used for revocations only: each is read as far as
+// possible.
 
 import { DerReader, oidContent, tags } from '../../der/index.ts'
 import { readExtensions } from '../extensions/extension.ts'
@@ -9,7 +9,7 @@ import type { Tolerance } from '../tolerances.ts'
 
 /** Extensions, some of which may be missing. */
 export interface AccusingExtensions {
-  /** Those with a readable type; one without a readable value has an empty one. */
+  /** The extensions with a readable type. An unreadable value is replaced by empty octets. */
   readonly extensions: readonly Extension[]
   /** Whether every extension was read. */
   readonly areAll: boolean

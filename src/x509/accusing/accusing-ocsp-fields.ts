@@ -17,7 +17,8 @@ import { readAccusingExtensions } from './accusing-extensions.ts'
 import { readCertainTime } from './certain-time.ts'
 
 /**
- * The octets of the BasicOCSPResponse; what is around them is not signed. @throws ERR_DER, ERR_OID_INVALID
+ * The octets of the BasicOCSPResponse; the octets around them are not signed. @throws ERR_DER,
+ * ERR_OID_INVALID
  */
 export function basicOcspToAccuse(der: Uint8Array): Uint8Array | undefined {
   const response = new DerReader(der).expect(tags.sequence, 'OCSPResponse').inner()
@@ -60,7 +61,7 @@ export function readBasicOcspToAccuse(der: Uint8Array, tolerances: readonly Tole
   }
 }
 
-/** Moves over the elements that are left, up to octets that are none. */
+/** Iterates over the remaining elements, up to the first octets that are not an element. */
 function* partsOf(reader: DerReader): Generator<DerReader, void, undefined> {
   while (!reader.done && ifReadable(() => reader.next()) !== undefined) yield reader
 }
@@ -100,14 +101,17 @@ function readSingle(one: DerReader, tolerances: readonly Tolerance[]): OcspSingl
   })
 }
 
-/** The date of `nextUpdate [0]`. A bare date is uncertain, and so are two. */
+/**
+ * The date of `nextUpdate [0]`. A date without this tag is uncertain and counts as passed; so do two dates in
+ * it.
+ */
 function wrappedTime(part: DerReader): Date {
   const inner = part.inner()
   const time = part.tag === contextConstructed(0) ? ifReadable(() => readCertainTime(inner)) : undefined
   return time === undefined || !inner.done ? passed : new Date(time)
 }
 
-/** Those before the first octets that are no element; others cannot be responders. */
+/** The certificates before the first octets that are not an element. */
 function readCertificates(outer: DerReader): readonly Uint8Array[] {
   const certificates: Uint8Array[] = []
   for (const part of partsOf(outer)) {

@@ -5,8 +5,8 @@ import { tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 
 /**
- * Reads the next element, of any type, as milliseconds since the epoch; undefined if it is no date, or a
- * local time without an offset. For signed objects that are used for revocations only.
+ * Reads the next element, of any type, as milliseconds since the epoch; undefined if it is not a date, or is
+ * a local time without an offset. For signed objects that are used for revocations only.
  *
  * @throws ERR_DER if the end of the element cannot be determined
  */
@@ -24,7 +24,7 @@ function instantOf(parts: Partial<Record<string, string>>): number | undefined {
   const digits = `${century}${year}${rest}${seconds}`
   const plain = digits.replace(/^(....)(..)(..)(..)(..)(..)$/, '$1-$2-$3T$4:$5:$6')
   const instant = Date.parse(`${plain}.000Z`)
-  // Date.parse takes 30 February and 24:00 as the next day.
+  // Date.parse reads 30 February and 24:00 as the next day.
   if (Number.isNaN(instant) || new Date(instant).toISOString() !== `${plain}.000Z`) return undefined
   return instant + Math.floor(Number(`0.${fraction}`) * 1000) - offsetOf(parts)
 }

@@ -5,7 +5,7 @@ import { decodeOid, tags } from '../../der/index.ts'
 import { ifReadable } from '../crl/revoked-entry.ts'
 import { extensionOids } from '../extensions/extension.ts'
 
-/** What an entry with extensions of another form says. */
+/** The content of an entry whose extensions do not have the form of RFC 5280. */
 export interface OddEntry {
   readonly namesIssuer: boolean
   readonly unknownCritical: string | undefined
@@ -14,7 +14,8 @@ export interface OddEntry {
 }
 
 /**
- * What an entry with unreadable extensions says about issuers and criticality; the octets are its content.
+ * Whether an entry with unreadable extensions names an issuer or has an unknown critical extension; the
+ * octets are the content of the entry.
  */
 export function readQuietly(bytes: Uint8Array, start: number, end: number): OddEntry {
   const fields = new QuietReader(bytes, start, end)
@@ -41,7 +42,7 @@ function knownLast(bytes: Uint8Array, { contentStart: at, contentEnd }: QuietRea
   return isOurs && (last === reasonCode || last === invalidityDate || last === certificateIssuer) ? last : -1
 }
 
-/** Reads on. Any BOOLEAN but FALSE in its only form counts as critical. */
+/** Reads the next element. Any BOOLEAN except FALSE in its DER form counts as critical. */
 function isCritical(one: QuietReader): boolean {
   if (!one.next() || one.tag !== tags.boolean) return false
   return one.contentEnd - one.contentStart !== 1 || one.bytes[one.contentStart] !== 0
@@ -56,7 +57,7 @@ function oidOf(bytes: Uint8Array, { contentStart, contentEnd }: QuietReader): st
   )
 }
 
-/** As `DerReader`, without exceptions. */
+/** Like `DerReader`, but never throws. */
 class QuietReader {
   readonly bytes: Uint8Array
   readonly end: number
@@ -71,7 +72,7 @@ class QuietReader {
     this.end = end
   }
 
-  /** Whether there is a whole element. */
+  /** Reads the next element; false if there is no whole element. */
   next(): boolean {
     const { bytes, end } = this
     if (this.at + 2 > end) return false

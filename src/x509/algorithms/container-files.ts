@@ -1,9 +1,11 @@
-// Files that hold certificates and are none: PKCS#7 (RFC 5652) and PKCS#12 (RFC 7292), named with the
+// Recognises PKCS#7 (RFC 5652) and PKCS#12 (RFC 7292) files, which contain certificates, and names the
 // command that converts them.
 
 import { PkiError } from '../../errors/index.ts'
 
-/** ERR_DER that names the file; undefined for other octets. `what` was expected. */
+/**
+ * An ERR_DER that names the type of the file; undefined for other octets. `what` names the expected object.
+ */
 export function containerFault(bytes: Uint8Array, what: string): PkiError | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, maxHead)).toString('hex')
   const found = forms.find(([form]) => form.test(head))

@@ -46,7 +46,7 @@ export function curveByOid(oid: string): Curve | undefined {
   return byOid.get(oid)
 }
 
-/** The curve of a name, if it is one. */
+/** The curve with this name; undefined if there is none. */
 export function curveByName(name: string): Curve | undefined {
   return Object.hasOwn(curves, name) ? curves[name as CurveName] : undefined
 }

@@ -67,7 +67,7 @@ export class PublicKey {
   }
 
   /**
-   * Over octets that never change: those of a copied certificate.
+   * A key over octets that never change: those of a copied certificate.
    *
    * @internal
    */

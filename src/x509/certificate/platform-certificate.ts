@@ -34,8 +34,8 @@ export function pemForPlatform(
 }
 
 /**
- * Whether the key of a certificate is an EC key with explicit parameters, which OpenSSL computes with while
- * it reads them: up to 0.2 s of the event loop. The fields before the key are passed by their position,
+ * Whether the key of a certificate is an EC key with explicit parameters, with which OpenSSL computes while
+ * it reads them, for up to 0.2 s on the event loop. The fields before the key are skipped by position,
  * whatever they contain.
  *
  * @throws ERR_DER, ERR_OID_INVALID

@@ -252,7 +252,7 @@ const crlFields = {
   issuingDistributionPoint: 'guard',
   other: 'optional',
 } as const
-/** Complete by its type. */
+/** The type makes the compiler check that no field is missing. */
 const isEntryField: Record<keyof RevokedCertificate, true> = {
   serialNumber: true,
   revocationDate: true,

@@ -19,13 +19,14 @@ import type { RevokedEntry } from './revoked-entry.ts'
 /** Names of an issuer; undefined means the issuer of the list. */
 export type EntryIssuer = readonly GeneralName[] | undefined
 
-/** To whom the entries of a list belong. */
+/** How the certificate issuer of an entry is determined. */
 export interface EntryAttribution {
   /**
-   * Whether an entry without an issuer has that of the entry before it (RFC 5280 §5.3.3): in indirect lists.
+   * Whether an entry without an issuer inherits that of the entry before it (RFC 5280 §5.3.3): true for
+   * indirect lists.
    */
   readonly inherits: boolean
-  /** Whether an entry whose issuer cannot be read is of the issuer of the list. */
+  /** Whether an entry with an unreadable issuer counts as one of the issuer of the list. */
   readonly unreadableIsOwn: boolean
 }
 
@@ -58,8 +59,8 @@ export class CrlEntries {
   }
 
   /**
-   * The faults of the scan, and an entry of another issuer in a list that is not indirect; `isOwn`: whether
-   * names are of the issuer of the list.
+   * The faults that the scan found, and one for an entry of another issuer in a list that is not indirect.
+   * `isOwn` returns whether names are those of the issuer of the list.
    */
   faults(isOwn: (names: EntryIssuer) => boolean): readonly EntryFault[] {
     if (this.#faults === undefined) {
@@ -93,8 +94,9 @@ export class CrlEntries {
   }
 
   /**
-   * The entry of a serial number whose issuer `isIssuer` accepts. Of several, a permanent revocation before a
-   * hold, and a hold before `removeFromCRL`, in any order: nothing in one list lifts what it says.
+   * The entry of a serial number whose issuer `isIssuer` accepts. If there are several, a permanent
+   * revocation takes precedence over a hold, and a hold over `removeFromCRL`, in any order: an entry does not
+   * cancel another one of the same list.
    */
   find(
     serial: SerialNumber | Uint8Array,
@@ -198,7 +200,7 @@ export class CrlEntries {
   }
 }
 
-/** Encoded entries that stand in no list yet. @throws ERR_DER, ERR_LIMIT_EXCEEDED */
+/** Encoded entries that are not part of a list yet. @throws ERR_DER, ERR_LIMIT_EXCEEDED */
 export function scannedEntries(octets: Uint8Array): CrlEntries {
   const scan = scanEntries(octets, 0, octets.length, 2, noTolerances)
   return new CrlEntries(octets, scan, noTolerances, () => ({ inherits: false, unreadableIsOwn: true }))
@@ -208,6 +210,6 @@ function octetsOf(serial: SerialNumber | Uint8Array): Uint8Array {
   return typeof serial === 'string' ? serialNumberBytes(serial) : serial
 }
 
-/** Each costs the reading of a name. */
+/** The name of each of these entries is read. */
 const maxOwnNames = 10_000
 const noNames: readonly GeneralName[] = Object.freeze([])

@@ -69,10 +69,10 @@ export abstract class CrlExtensions {
   }
 
   /**
-   * To whom entries belong (§5.3.3). A list without the flag of an indirect list has entries of its own
-   * issuer only. Where the flag cannot be read, entries name their issuers. Where the list contradicts
-   * itself, or has an extension that cannot be read, an unreadable issuer of an entry matches no
-   * certificate.
+   * How the certificate issuer of an entry is determined (§5.3.3). A list without the indirectCRL flag has
+   * entries of its own issuer only. If the flag cannot be read, the issuers that entries name apply. If the
+   * list has two issuing distribution points, or an extension that cannot be read, an unreadable issuer of an
+   * entry matches no certificate.
    *
    * @internal
    */

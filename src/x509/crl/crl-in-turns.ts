@@ -11,7 +11,7 @@ import { scanEntries } from './entry-scan.ts'
 import type { EntryScan } from './entry-scan.ts'
 
 /**
- * As `Crl.parse`, in turns, and without a copy: the octets belong to the list from then on.
+ * Like `Crl.parse`, but in turns of the event loop and without a copy: the octets must not change afterwards.
  * @throws as `Crl.parse`
  */
 export async function parseCrlInTurns(der: Uint8Array, turns: Turns): Promise<Crl> {
@@ -26,7 +26,8 @@ export async function parseCrlInTurns(der: Uint8Array, turns: Turns): Promise<Cr
   for (let at = start; at < end;) {
     const stop = endOfSome(der, at, end)
     const scan = scanEntries(der, at, stop, empty.version, noTolerances)
-    // A list of this CA has none of these; their offsets refer to the whole list.
+    // The lists of this CA have none of these. Their offsets refer to the whole list, so a list with one is
+    // scanned in one piece.
     const { faults, issuerOffsets, unknownCritical } = scan
     if (faults.length > 0 || issuerOffsets.length > 0 || unknownCritical !== undefined)
       return crlOfScan(der, scanEntries)
@@ -37,7 +38,7 @@ export async function parseCrlInTurns(der: Uint8Array, turns: Turns): Promise<Cr
   return crlOfScan(der, () => ({ ...emptyScan(start, end), count }))
 }
 
-/** Where an entry ends that is some thousand further on. */
+/** The end of the entry that is some thousand entries further on. */
 function endOfSome(der: Uint8Array, start: number, end: number): number {
   const reader = new DerReader(der, start, end)
   for (let entry = 0; entry < entriesATurn && !reader.done; entry++) reader.next('revokedCertificate')
@@ -57,7 +58,7 @@ export interface CrlAssembly {
   /** How many entries the pieces have. */
   readonly count: number
   readonly algorithm: SignatureAlgorithm
-  /** Gets octets that are not used elsewhere while it runs. */
+  /** Signs `tbs`, which no other code reads or changes while it runs. */
   readonly sign: (tbs: Uint8Array) => Promise<Uint8Array>
 }
 
@@ -94,7 +95,7 @@ export async function assembleCrl(
   at += 1 + signature.length
   const start = maxHeader - headerLength(at - maxHeader)
   writeHeader(out, start, tags.sequence, at - maxHeader)
-  // A short list does not keep the room for a longer signature.
+  // For a short list, the memory that was reserved for a longer signature is released.
   const der = out.length < smallOctets ? out.slice(start, at) : out.subarray(start, at)
   return crlOfScan(der, (_, first, end) => ({ ...emptyScan(first, end), count }))
 }

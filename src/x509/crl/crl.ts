@@ -164,8 +164,8 @@ export class Crl extends CrlExtensions {
   }
 
   /**
-   * The entry of a certificate, by serial number. Of several, a permanent revocation before a hold, and a
-   * hold before `removeFromCRL`.
+   * The entry of a certificate, by serial number. If there are several, a permanent revocation takes
+   * precedence over a hold, and a hold over `removeFromCRL`.
    *
    * @throws ERR_LIMIT_EXCEEDED for a list that names issuers and has more than 1,024 entries of one serial
    * number

@@ -20,17 +20,17 @@ export class CrlIndex {
   readonly #mask: number
   readonly #seed: number
   /**
-   * Whether entries of one serial number may have several issuers; otherwise the first ones are kept, and the
-   * weightiest.
+   * Whether entries of one serial number may have several issuers; otherwise only the first entries and the
+   * one with the highest weight are kept.
    */
   readonly #byIssuer: boolean
 
   /** The entries that are not inserted yet. */
   readonly #rest: DerReader
-  /** Whether every serial number is canonical, so that it is found without a look at its form. */
+  /** Whether every serial number is canonical, so that it can be compared without a check of its form. */
   readonly #isCanonical: boolean
 
-  /** Without an entry: `insertSome` inserts them. */
+  /** Creates an empty index; `insertSome` inserts the entries. */
   private constructor(bytes: Uint8Array, scan: EntryScan) {
     this.#bytes = bytes
     this.#byIssuer = scan.issuerOffsets.length > 0
@@ -56,7 +56,7 @@ export class CrlIndex {
     return index
   }
 
-  /** Whether that were the last ones. */
+  /** Inserts up to `count` entries; returns whether none are left. */
   #insertSome(count: number): boolean {
     const reader = this.#rest
     for (let inserted = 0; inserted < count && !reader.done; inserted++) {

@@ -23,8 +23,8 @@ export interface SerialRange {
 }
 
 /**
- * The serial number of an entry by its value: as `serialStart`, and where the INTEGER is padded (X.690 8.3.2)
- * or has up to 1,024 octets. The entry breaks a rule, and the number is certain.
+ * The serial number of an entry by its value: like `serialStart`, but also for an INTEGER that is padded
+ * (X.690 8.3.2) or has up to 1,024 octets. Such an entry breaks a rule, but its number is certain.
  */
 export function serialValue(bytes: Uint8Array, start: number, end: number): SerialRange | undefined {
   let length = bytes[start + 1] as number
@@ -93,7 +93,10 @@ export function weightOf(reason: CrlReason): number {
   return reason === 'removeFromCRL' ? 0 : reason === 'certificateHold' ? 1 : permanent
 }
 
-/** The weight of an entry in place, of which only a plain reason lifts or holds. */
+/**
+ * The weight of an entry, read in place. A reason in any other encoding than the plain one counts as
+ * permanent.
+ */
 export function weightInPlace(bytes: Uint8Array, entryOffset: number): number {
   const entry = new DerReader(bytes, entryOffset)
   entry.next()
@@ -115,9 +118,9 @@ export function serialOffset(bytes: Uint8Array, entryOffset: number): number {
  * octet.
  */
 export const maxSerialOctets = 127
-/** As many as a certificate may have that is read. */
+/** The same limit as for the serial number of a certificate that is read. */
 const maxValueOctets = 1024
-/** The weight of a revocation that nothing lifts. */
+/** The weight of a permanent revocation. */
 export const permanent = 2
 const zulu = 0x5a
 /** Indexed by month, from 1. */

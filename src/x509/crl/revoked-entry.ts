@@ -67,7 +67,7 @@ export function readEntry(
 
 /**
  * The certificate issuer that the entry at an offset names; undefined if it, or its extension, cannot be
- * read. Defects of other extensions leave no doubt about it; an entry that names it twice does.
+ * read. Defects of other extensions do not make it uncertain; a second certificateIssuer extension does.
  */
 export function readEntryIssuer(bytes: Uint8Array, offset: number): readonly GeneralName[] | undefined {
   return ifReadable(() => {
@@ -92,7 +92,7 @@ export function extensionsReader(bytes: Uint8Array, start: number, end: number):
 
 /**
  * The extensions of an entry with defects of form: repeated ones, an empty list, explicit defaults. They are
- * read for what they forbid and whom they name, not for what clears.
+ * used for restrictions and issuer names, never to show that a certificate is good.
  */
 export function oddEntryExtensions(
   bytes: Uint8Array,

@@ -191,7 +191,7 @@ function subtree(base: GeneralName): GeneralSubtree {
   return { base, minimum: 0, maximum: undefined }
 }
 
-/** Complete by its type. */
+/** The type makes the compiler check that no field is missing. */
 const isName: Record<keyof ExtensionFields, true> = {
   basicConstraints: true,
   keyUsage: true,

@@ -82,7 +82,7 @@ export function readExtensions(
   return scanExtensions(list, what, tolerances, mayRepeat).map((found) => extensionOf(list.bytes, found))
 }
 
-/** An extension as it lies in the octets that were scanned. */
+/** The type, criticality and position of an extension in the scanned octets. */
 export interface ScannedExtension {
   readonly oid: string
   readonly critical: boolean
@@ -95,7 +95,10 @@ export function extensionOf(bytes: Uint8Array, { oid, critical, start, end }: Sc
   return Object.freeze({ oid, critical, value: bytes.subarray(start, end) })
 }
 
-/** Reads the list without a view for each value: few of them are read. @throws as `readExtensions` */
+/**
+ * Reads the list without creating a view of each value, because few values are decoded. @throws as
+ * `readExtensions`
+ */
 export function scanExtensions(
   list: DerReader,
   what: string,

@@ -9,7 +9,7 @@ import type { Tolerance } from '../tolerances.ts'
 interface KnownValue {
   /** A copy, because callers can get the octets of a certificate. */
   readonly octets: Uint8Array
-  /** Frozen, and without octets: every certificate with this extension has it. */
+  /** Frozen, and without octets, because every certificate with this extension shares it. */
   readonly value: unknown
 }
 

@@ -46,7 +46,7 @@ export class DistinguishedName {
   }
 
   /**
-   * Over octets that never change: those of a copied certificate. Messages name the `field`.
+   * A name over octets that never change: those of a copied certificate. Messages name the `field`.
    *
    * @internal
    */
@@ -167,7 +167,7 @@ export class DistinguishedName {
     return key
   }
 
-  /** Of names that were read without a tolerance. */
+  /** The cached key; only names that were read without a tolerance are cached. */
   #known(): string | undefined {
     return this.#tolerances.length === 0 ? knownComparisonKey(this.der) : undefined
   }

@@ -48,7 +48,7 @@ export class BasicOcspResponse {
     this.certificates = parts.certificates
   }
 
-  /** Over the content of `responseBytes`, which never changes. @throws as `OcspResponse.parse` */
+  /** A response over the content of `responseBytes`, which never changes. @throws as `OcspResponse.parse` */
   static parse(der: Uint8Array, tolerances: readonly Tolerance[] = noTolerances): BasicOcspResponse {
     checkOcspSize(der)
     return new BasicOcspResponse(readBasicOcsp(der, tolerances))

@@ -62,7 +62,7 @@ export class OcspCertificateId {
   }
 
   /**
-   * Over octets that never change: those of a copied request or response.
+   * A CertID over octets that never change: those of a copied request or response.
    *
    * @internal
    */

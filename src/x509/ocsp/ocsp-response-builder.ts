@@ -34,7 +34,7 @@ export interface OcspResponseFields {
     OcspSingleResponse,
     'certificateId' | 'certificateStatus' | 'thisUpdate'
   > & { readonly nextUpdate?: Date | undefined })[]
-  /** The nonce of the request; none where that has none. */
+  /** The nonce of the request. Omit it if the request has none. */
   readonly nonce?: Uint8Array | undefined
   /** The responder's own certificate, if the responder is not the issuer itself. */
   readonly certificates?: readonly Certificate[] | undefined

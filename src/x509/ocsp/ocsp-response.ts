@@ -29,8 +29,8 @@ export class OcspResponse {
   }
 
   /**
-   * Parses a copy of DER. `tolerances` may accept written-out defaults, empty extensions and odd octets of
-   * the responder's name.
+   * Parses a copy of DER. `tolerances` may accept encoded default values, empty extensions and invalid octets
+   * in the responder's name.
    *
    * @throws ERR_OCSP_MALFORMED, ERR_DER, ERR_TIME_INVALID, ERR_OID_INVALID, ERR_NAME_INVALID,
    * ERR_EXTENSION_DUPLICATE, ERR_EXTENSION_MALFORMED,

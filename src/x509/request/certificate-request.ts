@@ -131,7 +131,7 @@ export class CertificateRequest extends CertificateExtensions {
       this.publicKey.keyObject() // reports an unusable key with its own code, not as a bad signature
       throw new PkiError(
         'ERR_CSR_SIGNATURE',
-        'the request proves no possession of its key: ' +
+        'the request does not prove possession of its key: ' +
           unverifiedReason(this, this.publicKey, 'its own key'),
       )
     }
