@@ -71,7 +71,7 @@ export function trustAnchorFrom(input: TrustAnchorInput, tolerances: readonly To
 }
 
 /**
- * A copy, read like the extension of a certificate: a misspelt list, or a subtree that is none, would permit
+ * A copy, read like the extension of a certificate: a misspelt list name or a malformed subtree would permit
  * names that the caller excludes.
  *
  * @throws ERR_INVALID_ARGUMENT

@@ -37,7 +37,8 @@ export function derivePkcs12(
 
 /** The passphrase as a BMPString with two octets of zero at its end: RFC 7292 appendix B.1. */
 function asBmpString(passphrase: Uint8Array): Buffer {
-  // As OpenSSL: octets that are not UTF-8 are characters of ISO 8859-1. No string: it could not be wiped.
+  // As in OpenSSL, octets that are not UTF-8 are read as ISO 8859-1. They are not converted to a string,
+  // because a string cannot be wiped.
   const text = transcode(passphrase, isUtf8(passphrase) ? 'utf8' : 'latin1', 'ucs2')
   const terminated = Buffer.concat([text, Buffer.alloc(2)]).swap16()
   text.fill(0)

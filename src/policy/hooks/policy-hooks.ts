@@ -74,7 +74,7 @@ export function withPolicyHooks(policy: IssuancePolicy, options: PolicyHooksOpti
   return {
     decide: async (request, caller) => {
       let decision = await policy.decide(request, caller)
-      // A hook gets it to read, and may change it by its answer only.
+      // A hook receives the decision frozen, and can change it only by its answer.
       if (decision.allowed) decision = frozenDecision(decision)
       if (hook !== undefined && decision.allowed)
         decision = narrow(decision, await called(hook, request, caller, decision), 'hook')

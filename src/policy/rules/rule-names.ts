@@ -42,7 +42,7 @@ export function withoutSpiffeId(
   const cut = csr.subjectAltName?.some(({ type }) => type === 'uri')
     ? [`the SPIFFE ID is omitted by ${rule.name}`]
     : []
-  // A common name would be the identity.
+  // No subject, because its common name would contain the identity.
   const names = { ...content, subject: undefined, subjectAltName }
   return { ...decision, identity, content: names, trimmed: [...trimmed, ...cut] }
 }

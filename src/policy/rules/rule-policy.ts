@@ -168,8 +168,8 @@ class RulePolicy implements IssuancePolicy {
   }
 
   /**
-   * The condition of the rule that does not hold, as text. The conditions of a `deny` rule say when it
-   * denies.
+   * The condition of the rule that does not hold, as text. A `deny` rule denies only while its conditions
+   * hold.
    */
   #unmetBy(
     { rule, during, networks }: Match,

@@ -16,7 +16,7 @@ export interface TrustDomainRules {
    * grants.
    */
   readonly sanKinds?: readonly ('dns' | 'ip')[] | undefined
-  /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile takes. */
+  /** Algorithms of subject keys: `P-256`, `RSA`, … Default: all that the profile accepts. */
   readonly keyAlgorithms?: readonly string[] | undefined
   /** The shortest RSA key: 2048, 3072 or 4096 bits. Default 2048. */
   readonly minRsaBits?: 2048 | 3072 | 4096 | undefined

@@ -117,7 +117,10 @@ export function checkMayIssue(
   return undefined
 }
 
-/** What it lacks; §6.1.4 (k) demands other proof for a certificate of version 1 or 2, and there is none. */
+/**
+ * The missing property. For version 1 or 2, §6.1.4 (k) allows out-of-band verification that it is a CA, which
+ * this package does not have.
+ */
 function notCa({ version, basicConstraints }: Certificate): string {
   if (version !== 3)
     return `it is of version ${version}, which has no basic constraints; expected a CA of version 3`

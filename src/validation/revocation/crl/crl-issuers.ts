@@ -12,8 +12,8 @@ interface ListSigner {
   /** The key that signed it; undefined if its holder may not sign it. */
   readonly key?: PublicKey | undefined
   /**
-   * Why the list may not clear. With a key, its "revoked" counts: the holder would be authorised, but its
-   * certificate breaks a rule of the profile.
+   * Why the list cannot show a good status. With a key, its "revoked" still counts: the holder would be
+   * authorised, but its certificate breaks a rule of the profile.
    */
   readonly fault?: string | undefined
 }

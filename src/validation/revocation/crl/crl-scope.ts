@@ -86,7 +86,10 @@ export function mayBeIndirect(list: Crl): boolean {
   return certainScope(list)?.indirectCrl ?? true
 }
 
-/** The scope of a list; undefined if it has none, two, or one that cannot be read, or may have one. */
+/**
+ * The scope of a list; undefined if it has none, two or an unreadable one, or if an unreadable extension
+ * could be one.
+ */
 function certainScope(list: Crl): IssuingDistributionPoint | undefined {
   const { issuingDistributionPoint } = extensionOids
   if (!list.hasEveryExtension) return undefined
