@@ -1,5 +1,5 @@
 // Times and numbers of lists (RFC 5280 §5.1.2, §5.2.3): whole seconds, renewal at two thirds of a lifetime,
-// numbers that rise.
+// numbers that increase.
 
 import type { Crl } from '../../x509/index.ts'
 
@@ -18,8 +18,8 @@ export function latestTimeOf(lists: readonly (Crl | undefined)[], limitMs: numbe
 }
 
 /**
- * Whether a list is current: before two thirds of its validity, and not from the future, as after a clock
- * that was ahead.
+ * Whether a list is current: before two thirds of its validity, and its thisUpdate is not in the future, as
+ * it would be if the clock was ahead when the list was signed.
  */
 export function isCurrent({ thisUpdate, nextUpdate }: Crl, nowMs: number): boolean {
   const startMs = thisUpdate.getTime()

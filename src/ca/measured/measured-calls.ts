@@ -1,4 +1,4 @@
-// The storage and the signing of a CA, unchanged but for a metric with the time of each call.
+// The storage and the signing of a CA, unchanged except for a metric with the duration of each call.
 
 import { metricNames } from '../../runtime/index.ts'
 import { noMetrics } from '../../runtime/internal.ts'
@@ -83,7 +83,7 @@ function measured<Part extends object>(
   return Object.freeze(Object.fromEntries(all)) as Part
 }
 
-/** A result that is not a promise is returned as it is: a software key signs at once. */
+/** A result that is not a promise is returned unchanged, because a software key signs synchronously. */
 function timed<Result>(
   name: MetricName<'histogram'>,
   labels: Readonly<Record<string, string>>,

@@ -90,7 +90,7 @@ export class ResponderKey {
       throw new PkiError(
         'ERR_CA_EXPIRED',
         `${issuer.subject.toString()} is valid until ${issuer.notAfter.toISOString()} and certifies no ` +
-          `OCSP responder after that; the clock says ${new Date(nowMs).toISOString()}`,
+          `OCSP responder after that; the time is ${new Date(nowMs).toISOString()}`,
       )
     const { signatureAlgorithm } = requireSigner(this.#issuerSigner)
     const tbs = encodeTbsCertificate(

@@ -79,7 +79,7 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
     required(keyFile),
     required(rootFile),
   ]
-  // A text without any is no PEM.
+  // Not empty: `listFromPem` throws for a text without a certificate.
   const [certificate, ...below] = inFile(
     certificateFile,
     () => Certificate.listFromPem(certificateText) as [Certificate, ...Certificate[]],

@@ -91,7 +91,7 @@ function checkValidity(
     throw new PkiError(
       'ERR_CA_REPLY',
       `it is valid from ${certificate.notBefore.toISOString()} to ${certificate.notAfter.toISOString()}; ` +
-        `the clock says ${new Date(nowMs).toISOString()}`,
+        `the time is ${new Date(nowMs).toISOString()}`,
     )
 }
 

@@ -23,7 +23,7 @@ export function remoteRecords(
   const forwarded = new Map<string, IssuanceIntent>()
   const recordIntent = async (intent: IssuanceIntent, options?: WriteOptions): Promise<void> => {
     if (!isOurs(intent.issuer)) return store.recordIntent(intent, options)
-    // The key of a retry leads to the certificate, not to the request.
+    // A retry with the idempotency key must find the certificate, not the request.
     await store.recordIntent({ ...intent, idempotencyKey: undefined }, options)
     forwarded.set(intent.serialNumber, intent)
   }
@@ -33,7 +33,8 @@ export function remoteRecords(
     options?: WriteOptions,
   ): Promise<void> => {
     if (!isOurs(id.issuer)) return store.recordOutcome(id, outcome, options)
-    // Before anything changes: the options reach the store with the second of three writes.
+    // Read before anything changes, because the options are passed to the store with the second of three
+    // writes.
     const read = readWriteOptions('recordOutcome', options)
     const intent = forwarded.get(id.serialNumber)
     // For every answer of the store, because the certificate is not available for another attempt.
@@ -49,10 +50,10 @@ export function remoteRecords(
     const own = { issuer: keyIdentifierOf(keyIdentifier), serialNumber }
     await store.recordIntent({ ...intent, ...own, tbs, notAfter })
     await store.recordOutcome(own, outcome, read)
-    // The request is answered: only the certificate counts.
+    // The record of the request becomes `failed`, because only the record of the certificate counts.
     await store.recordOutcome(id, { failed: true })
   }
-  // Around an empty object: a frozen store would not let its methods be replaced.
+  // The target is an empty object: a Proxy of a frozen store could not return other methods.
   return new Proxy({} as CertificateStore, {
     get(_empty, name) {
       if (name === 'recordIntent') return recordIntent

@@ -37,7 +37,7 @@ export class RotationDriver {
     if (!this.#settings.automatic) return
     // A step that became due while no process ran does not wait for another poll.
     this.#perform()
-    // A new root of the CA above must be in our bundle before anybody else's leaf leads to it.
+    // A new root of the parent CA must be in our trust bundle before leaves of its other CAs chain to it.
     this.#stopWatching =
       this.#settings.upstream?.watchRoots?.(() => {
         this.#perform()

@@ -157,7 +157,7 @@ function requireLeafLife(numbers: Numbers): void {
   }
   if (upstreamTtlSeconds !== undefined && caTtlSeconds > upstreamTtlSeconds)
     throw refused(
-      `the CA above ends ${caTtlSeconds - upstreamTtlSeconds} s before the CA: caTtlSeconds is ` +
+      `the parent CA expires ${caTtlSeconds - upstreamTtlSeconds} s before the CA: caTtlSeconds is ` +
         `${caTtlSeconds}, upstreamTtlSeconds ${upstreamTtlSeconds}`,
       upstreamTtlSeconds >= leastCaTtl(numbers) ? `caTtlSeconds to at most ${upstreamTtlSeconds}` : undefined,
       `upstreamTtlSeconds to at least ${caTtlSeconds}`,

@@ -111,7 +111,7 @@ export function recordOfRow(row: Row): CertificateRecord {
   if (read.isNull('certificate') === isIssued) throw read.corrupt('certificate', `that of the state ${state}`)
   if (read.isNull('tbs') !== isIssued) throw read.corrupt('tbs', `that of the state ${state}`)
   const { issuer, serialNumber } = idOfRow(read)
-  // No spread: V8 freezes an object that has one in 25 µs, and this one in 1.
+  // No spread syntax: V8 takes 25 µs to freeze an object that was created with it, and 1 µs for this one.
   return Object.freeze({
     issuer,
     serialNumber,

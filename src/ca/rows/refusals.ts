@@ -10,7 +10,7 @@ export function requireClock(nowMs: number, latestMs: number): void {
   if (nowMs >= latestMs - toleratedRegressMs) return
   throw new PkiError(
     'ERR_STORE_CLOCK',
-    `the clock says ${new Date(nowMs).toISOString()}; the latest time on record is ` +
+    `the clock is at ${new Date(nowMs).toISOString()}; the latest recorded time is ` +
       `${new Date(latestMs).toISOString()}; at most five minutes less are accepted. Set the clock; if ` +
       'the record is wrong, open the store once with acceptEarlierClock',
   )

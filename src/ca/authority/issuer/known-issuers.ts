@@ -1,4 +1,4 @@
-// The issuers that a process has signed with, for those who hold their certificates.
+// The issuers that a process has signed with, for the holders of their certificates.
 
 import type { Certificate } from '../../../x509/index.ts'
 import { keyIdentifierOf } from '../../records/certificate-record.ts'

@@ -139,7 +139,7 @@ export class ScopeLists {
   async #leaveLaterClock({ complete, delta }: Scope): Promise<void> {
     const all = (): readonly (Crl | undefined)[] =>
       [...this.#scopes.values()].flatMap((scope) => [scope.complete, scope.delta])
-    // Its entries have dates of the later clock.
+    // The entries in the table have dates of the later clock.
     if (await this.#times.leaveLaterClock([complete, delta], all)) this.#table.forget()
   }
 
@@ -263,7 +263,7 @@ export class ScopeLists {
     throw new PkiError(
       'ERR_CA_EXPIRED',
       `${subject.toString()} is valid until ${notAfter.toISOString()} and signs no CRL after that; ` +
-        `the clock says ${new Date(this.#settings.clock.now()).toISOString()}`,
+        `the time is ${new Date(this.#settings.clock.now()).toISOString()}`,
     )
   }
 

@@ -1,4 +1,4 @@
-// Where the certificate of a new authority comes from: itself, or the CA above.
+// How the certificate of a new authority is made: self-signed, or issued by the parent CA.
 
 import type { Certificate, Signer } from '../../../x509/index.ts'
 import { buildCertificateRequest, generalName } from '../../../x509/index.ts'

@@ -1,4 +1,5 @@
-// The keys of the authorities of one name: a new version for each, and the one that a cut-off start has left.
+// The keys of the authorities of one name: a new version for each, and the key that an interrupted start has
+// left.
 
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import type { KeyAlgorithm, KeyManager } from '../../../keys/index.ts'

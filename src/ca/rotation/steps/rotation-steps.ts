@@ -99,7 +99,8 @@ export class RotationSteps {
       }
       return await this.#writer.write('prepare', state, [record], options)
     } catch (error) {
-      // A key that nothing has certified must not pile up (R5); if this fails, the next attempt uses it.
+      // Keys without a certificate must not accumulate (R5). If the key cannot be destroyed, the next attempt
+      // uses it.
       if (key.isNew && !(await this.#isRecorded(key.version)))
         await keys.destroyKey(name, key.version).catch(() => undefined)
       throw error

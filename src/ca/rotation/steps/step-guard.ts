@@ -1,5 +1,5 @@
-// Checks before a step: relying parties have the new root, none needs the old one, and the next CA is valid
-// long enough and its key signs.
+// Checks before a step: every relying party has the new root, none needs the old one, and the next CA is
+// valid for long enough and its key can sign.
 
 import { PkiError } from '../../../errors/index.ts'
 import type { Certificate } from '../../../x509/index.ts'
@@ -49,7 +49,7 @@ export class StepGuard {
       throw new PkiError(
         'ERR_ROTATION_EARLY',
         `activate: relying parties may lack the root of ${next.record.id} until ` +
-          `${new Date(readyMs).toISOString()}; the clock says ${new Date(nowMs).toISOString()}`,
+          `${new Date(readyMs).toISOString()}; the time is ${new Date(nowMs).toISOString()}`,
       )
     // With a plan, a leaf is not longer than the last sixth; without a plan, only that sixth is required.
     const neededSeconds = Math.min(leafTtlSeconds, Math.floor(caTtlSeconds / 6))
