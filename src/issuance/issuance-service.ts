@@ -48,7 +48,10 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
   if (isAdministrator !== undefined && typeof isAdministrator !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createIssuanceService: isAdministrator is not a function')
   if (!['allow', 'report', 'refuse'].includes(keyReuse))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createIssuanceService: keyReuse is allow, report or refuse')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createIssuanceService: keyReuse is ${JSON.stringify(keyReuse)}; expected allow, report or refuse`,
+    )
   if (storage !== undefined && storage !== authority.storage)
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',

@@ -1,4 +1,4 @@
-// The service over a CA in this process: its parts, and which of them each method is.
+// The service over a CA in this process: its parts, and which part performs each method.
 
 import type { Caller } from '../auth/index.ts'
 import type { CaStorage } from '../ca/index.ts'

@@ -1,4 +1,4 @@
-// Intent durable → sign → outcome durable → answer: no certificate leaves the CA that is not on record.
+// Intent durable → sign → outcome durable → answer: a certificate is returned only after it is recorded.
 
 import { keyIdentifierOf } from '../ca/internal.ts'
 import type { CertificateAuthority, CertificateStore, IssuedCertificate } from '../ca/index.ts'

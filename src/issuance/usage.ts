@@ -18,6 +18,6 @@ export function countUsage(
     const keyId = createHash('sha256').update(csr.publicKey.spki).digest('hex')
     usage.record({ identity, ttlSeconds, source, keyId })
   } catch {
-    // Nothing of the caller is wrong.
+    // A failure of the usage watch is not a fault of the caller.
   }
 }

@@ -73,9 +73,9 @@ export class AuditTrail {
   }
 
   /**
-   * A refusal belongs to no other write, so its record is written separately. At most ten per second of one
-   * caller are recorded, and a hundred of all; the others are counted, and the next record has their number
-   * as `suppressed`.
+   * A refusal is not part of another write, so its record is written separately. At most ten per second of
+   * one caller are recorded, and a hundred of all; the others are counted, and the next record has their
+   * number as `suppressed`.
    *
    * @throws the errors of the store
    */
