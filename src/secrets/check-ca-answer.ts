@@ -71,9 +71,9 @@ function check(answer: CaAnswer, checks: CaAnswerChecks): CheckedAnswer {
 function validationTimeMs(certificate: Certificate, { nowMs, clockSkewMs }: CaAnswerChecks): number {
   const { notBeforeMs, notAfterMs } = certificate
   const clock = new Date(nowMs).toISOString()
-  if (notAfterMs < nowMs) throw refused(certificate, `it has expired; the local clock says ${clock}`)
+  if (notAfterMs < nowMs) throw refused(certificate, `it has expired; the local time is ${clock}`)
   if (notBeforeMs > nowMs + clockSkewMs)
-    throw refused(certificate, `it is not valid yet; the local clock says ${clock}`)
+    throw refused(certificate, `it is not valid yet; the local time is ${clock}`)
   return Math.max(nowMs, notBeforeMs)
 }
 

@@ -28,7 +28,7 @@ export class LatestValue<T> {
     if (errors.length > 0) throw errors[0]
   }
 
-  /** Calls `listener` with each value from now on. Returns a function that stops it. */
+  /** Calls `listener` with each value from now on. Returns a function that stops the calls. */
   listen(listener: (value: T) => void): () => void {
     const own = (value: T): void => {
       listener(value)

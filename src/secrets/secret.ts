@@ -46,18 +46,18 @@ export type Secret = CertificateSecret | ValidationSecret
  */
 export interface SecretSource {
   /**
-   * The secret as it is now; waits while the source has nothing at all.
+   * The current secret. Waits while the source has no secrets at all.
    *
    * @throws ERR_SECRET_UNKNOWN, ERR_ABORTED, ERR_CLOSED, and what obtaining it throws
    */
   get(name: string, signal?: AbortSignal): Promise<Secret>
   /**
-   * The secret, then each later version of it; undefined while there is none of this name.
-   * Ends when the signal aborts. Versions that a slow consumer missed are skipped.
+   * The secret, then each later version of it; undefined while there is none with this name. Ends when the
+   * signal aborts. A slow consumer gets only the latest version.
    */
   watch(name: string, signal: AbortSignal): AsyncIterable<Secret | undefined>
   /**
-   * Every name, then every name after each change of them. Without it, clients cannot subscribe to
+   * All names, and all names again after each change of them. Without it, clients cannot subscribe to
    * everything.
    */
   watchNames?(signal: AbortSignal): AsyncIterable<readonly string[]>

@@ -1,4 +1,4 @@
-// Named secrets out of the state of a workload: a name is followed until its signal aborts.
+// Named secrets from the state of a workload: each name is watched until its signal aborts.
 
 import { PkiError } from '../errors/index.ts'
 import { requireSignal } from '../internal/options.ts'
@@ -46,7 +46,7 @@ function named(state: WorkloadState, name: string): Secret {
   if (secret !== undefined) return secret
   throw new PkiError(
     'ERR_SECRET_UNKNOWN',
-    `there is no secret ${JSON.stringify(name.slice(0, 256))}; there are default, ROOTCA, ALL, ` +
+    `there is no secret ${JSON.stringify(name.slice(0, 256))}; the names are default, ROOTCA, ALL, ` +
       secretNames(state).slice(0, 16).join(', '),
   )
 }

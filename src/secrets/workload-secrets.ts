@@ -23,11 +23,11 @@ import type { X509Identity, X509Source } from './x509-source.ts'
  */
 export interface WorkloadSecretsOptions {
   /**
-   * One per identity; the first is the default one. Several have different SPIFFE IDs. They stay the caller's
-   * to dispose of.
+   * One source per identity; the first is the default. Each has a different SPIFFE ID. The caller disposes of
+   * them.
    */
   readonly sources: readonly X509Source[]
-  /** Bundles of the own and of federated trust domains; one given here wins over that of a source. */
+  /** Bundles of the own and of federated trust domains; a bundle given here replaces that of a source. */
   readonly bundles?: TrustBundleSet
   /** Returns the revocation lists; called at each change and at `update`. */
   readonly crls?: (() => readonly Crl[]) | undefined
@@ -41,14 +41,14 @@ export interface WorkloadSecretsOptions {
 /** The secrets of one workload, by name and as a whole. */
 export interface WorkloadSecrets extends SecretSource, WorkloadSource, AsyncDisposable {
   watchNames(signal: AbortSignal): AsyncIterable<readonly string[]>
-  /** Reads sources, bundles and revocation lists anew; call it after a new revocation list. */
+  /** Reads sources, bundles and revocation lists again; call it after a new revocation list was issued. */
   update(): void
 }
 
 /**
- * Combines the X.509 sources of a workload, for `createSdsServer` and `createWorkloadApiServer`. There is a
- * state as soon as every source has an SVID. The identity of a source that has lost its SVID (`onWithdrawn`)
- * is not in it, nor are the bundles of that source.
+ * Combines the X.509 sources of a workload, for `createSdsServer` and `createWorkloadApiServer`. The state is
+ * available when every source has an SVID. The identity of a source that has lost its SVID (`onWithdrawn`) is
+ * not in it, nor are the bundles of that source.
  *
  * @throws ERR_INVALID_ARGUMENT a missing source, or a value that is not a source
  * @example
@@ -136,7 +136,7 @@ class SourcedSecrets implements WorkloadSecrets {
 
   update(): void {
     if (this.#closed.signal.aborted) return
-    // Half of the identities would be a state in which the others are withdrawn (W-6).
+    // A state with only some of the identities would mean that the others are withdrawn (W-6).
     if (this.#known.includes(undefined)) return
     const next = Object.freeze({
       identities: Object.freeze(this.#known.flatMap((identity) => (identity ? [identityOf(identity)] : []))),

@@ -16,8 +16,7 @@ export interface WorkloadIdentity {
   readonly svid: X509Svid
   readonly privateKey: KeyObject
   /**
-   * Which identity is meant for which use, where a workload has several; unique among them, at most 1,024
-   * octets.
+   * Distinguishes the identities of a workload by their use; unique among them, at most 1,024 octets.
    */
   readonly hint?: string | undefined
 }
@@ -28,9 +27,9 @@ export interface WorkloadIdentity {
  * @inline
  */
 export interface WorkloadState {
-  /** The first is the default identity (rule W-12). None: the workload has no identity. */
+  /** The first is the default identity (rule W-12). Empty: the workload has no identity. */
   readonly identities: readonly WorkloadIdentity[]
-  /** One per trust domain, of the own and of the federated ones; never merged (rule F-4). */
+  /** One per trust domain, own and federated; never merged (rule F-4). */
   readonly bundles: readonly TrustBundle[]
   readonly crls: readonly Crl[]
 }
@@ -45,16 +44,16 @@ export interface JwtSvidRequest {
   readonly id?: SpiffeId | undefined
   /** At least one. */
   readonly audience: readonly string[]
-  /** Only that of the identity with this hint. */
+  /** Only the token of the identity with this hint. */
   readonly hint?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /** Supplies the state of one workload and reports each change. */
 export interface WorkloadSource {
-  /** The state of this moment; undefined before there is one. */
+  /** The current state; undefined before the first one. */
   readonly state: WorkloadState | undefined
-  /** Calls `listener` after each change. Returns what stops it. */
+  /** Calls `listener` after each change. Returns a function that stops the calls. */
   onChange(listener: (state: WorkloadState) => void): () => void
   /**
    * JWT-SVIDs of the workload, those of the default identity first; a source without it has none. @throws
@@ -63,7 +62,7 @@ export interface WorkloadSource {
   readonly fetchJwtSvids?: ((request: JwtSvidRequest) => Promise<readonly JwtSvid[]>) | undefined
 }
 
-/** The secret with this name, of the names that `SecretSource` lists; undefined where the state has none. */
+/** The secret with this name, of the names that `SecretSource` lists; undefined if the state has none. */
 export function secretOf(state: WorkloadState, name: string): Secret | undefined {
   const [first] = state.identities
   if (name === 'default') return first === undefined ? undefined : certificateSecret(name, first)

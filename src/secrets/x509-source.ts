@@ -39,15 +39,15 @@ export interface X509SourceOptions {
   /**
    * Configured authorities: responses of the CA are verified with those of the own trust domain; federated
    * ones are included in the bundle set. A change takes effect at once, if the source of bundles reports it
-   * (`onChange`). The bundle of the own trust domain, once configured, is not replaced by a response, also
+   * (`onChange`). The bundle of the own trust domain, once configured, is not replaced by a response, even
    * after its removal. Default: the roots of each response.
    */
   readonly bundles?: BundleSource
   /** The algorithm of each new key. Default `P-256`. */
   readonly algorithm?: KeyAlgorithm | undefined
   /**
-   * DNS names to request beside the identity, for clients that go by host names; the policy of the CA must
-   * allow them. Default: none.
+   * DNS names to request in addition to the identity, for clients that verify host names; the policy of the
+   * CA must allow them. Default: none.
    */
   readonly dnsNames?: readonly string[] | undefined
   /** The validity to request; default: decided by the CA. */
@@ -83,7 +83,7 @@ export interface X509Source extends BundleSource, AsyncDisposable, AsyncIterable
    * ERR_CA_UNAVAILABLE, ERR_CA_REPLY, ERR_CLOSED
    */
   renew(signal?: AbortSignal): Promise<X509Identity>
-  /** Calls `listener` after each new SVID or bundle. Returns a function that stops it. */
+  /** Calls `listener` after each new SVID or bundle. Returns a function that stops the calls. */
   onChange(listener: (identity: X509Identity) => void): () => void
   /**
    * Calls `listener` when SVID or bundles are withdrawn without a replacement: connections that depend on

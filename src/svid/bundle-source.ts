@@ -15,8 +15,8 @@ export interface BundleSource {
   /** The bundle of exactly this trust domain, synchronously; undefined if there is none. */
   bundleFor(trustDomain: TrustDomain): TrustBundle | undefined
   /**
-   * Calls `listener` after each change of the bundles. Returns a function that ends the calls. What was built
-   * from a source without this method has the old bundles until its own next renewal.
+   * Calls `listener` after each change of the bundles. Returns a function that stops the calls. Without this
+   * method, objects that were created from the source use the old bundles until their own next renewal.
    */
   onChange?(listener: () => void): () => void
 }
@@ -99,7 +99,8 @@ export class TrustBundleSet implements BundleSource {
   }
 
   /**
-   * Calls `listener` after each effective change, once per trust domain. Returns a function that stops it.
+   * Calls `listener` after each effective change, once per trust domain. Returns a function that stops the
+   * calls.
    */
   onChange(listener: (change: TrustBundleChange) => void): () => void {
     // Wrapped, so that the same function registered twice is two listeners, and stopping one keeps the other.

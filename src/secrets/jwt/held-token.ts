@@ -1,4 +1,4 @@
-// A JWT-SVID in memory: until when it is used, and when it is fetched again.
+// A JWT-SVID in memory: how long it is used, and when it is fetched again.
 
 import type { Clock } from '../../runtime/index.ts'
 import type { JwtSvid } from '../../svid/index.ts'

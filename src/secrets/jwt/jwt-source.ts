@@ -104,7 +104,7 @@ interface Entry {
   /** From this monotonic time on, callers with a valid token do not wait for the fetch in progress. */
   slowMs: number
   failures: number
-  /** Until this monotonic time calls get the last failure. */
+  /** Until this monotonic time, calls without a valid token throw the last failure. */
   retryMs: number
   failure: unknown
 }

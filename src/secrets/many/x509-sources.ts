@@ -1,5 +1,5 @@
 // Many identities in one process: a source for each SPIFFE ID, renewed by one queue, with a limit on requests
-// at one time; unused ones are removed.
+// at one time; unused identities are removed.
 
 import { PkiError } from '../../errors/index.ts'
 import { LruMap } from '../../internal/lru-map.ts'
@@ -52,15 +52,16 @@ export interface X509Sources extends AsyncDisposable {
   /** The current SVID if it is valid, without waiting; otherwise undefined. Counts as a use. */
   current(id: SpiffeId | string): X509Identity | undefined
   /**
-   * The SVID of an identity: the one held, or a new one. After a failure the next attempt is made by the
-   * source after a pause, and a call meanwhile fails at once.
+   * The stored SVID of an identity, or a new one. After a failure the source makes the next attempt after a
+   * pause; calls before that fail at once.
    *
    * @throws ERR_SVID_UNAVAILABLE with the failure as its cause; what the CA throws; ERR_LIMIT_EXCEEDED when
-   * every identity that is held is in use; ERR_ABORTED, ERR_CLOSED, ERR_SPIFFE_ID_INVALID
+   * every stored identity is in use; ERR_ABORTED, ERR_CLOSED, ERR_SPIFFE_ID_INVALID
    */
   identity(id: SpiffeId | string, demand?: IdentityDemand): Promise<X509Identity>
   /**
-   * The source of an identity, in use until it is disposed of: it is renewed and never forgotten.
+   * The source of an identity. Until it is disposed of, the identity is in use: it is renewed and not
+   * removed.
    *
    * @throws ERR_LIMIT_EXCEEDED, ERR_CLOSED, ERR_SPIFFE_ID_INVALID
    */
@@ -86,8 +87,8 @@ const optionKinds: OptionKinds<X509SourcesOptions> = {
 
 /**
  * The identities of a process that acts for many workloads, such as a proxy of a node. By default they are
- * renewed between 30 % and 70 % of their validity: many that were obtained at one time are not renewed at one
- * time.
+ * renewed between 30 % and 70 % of their validity: identities that were obtained at the same time are not
+ * renewed at the same time.
  *
  * @throws ERR_INVALID_ARGUMENT
  * @example
@@ -169,7 +170,7 @@ class SourcesById implements X509Sources {
     const valid = source.valid
     if (valid !== undefined) return valid
     const { lastError } = source.status
-    // Its next attempt has a time: callers in a hurry do not make more of them.
+    // The next attempt is scheduled; further calls do not cause additional attempts.
     if (lastError === undefined || source.isRenewing) return abortable(source.renew(), signal)
     throw new PkiError('ERR_SVID_UNAVAILABLE', `no SVID of ${String(id)}: ${lastError.message}`, {
       cause: lastError,
@@ -210,7 +211,7 @@ class SourcesById implements X509Sources {
   }
 
   #add(id: SpiffeId, key: string, priority: Priority): Entry {
-    // The place first: a source begins with a request.
+    // The entry is added first, because a new source sends a request at once.
     const entry: { -readonly [Key in keyof Entry]: Entry[Key] } = {
       ...{ users: 0, lastUseMs: this.#clock.monotonic(), priority, turn: undefined },
       source: undefined as unknown as RenewingX509Source,
@@ -278,5 +279,8 @@ function highest(left: Priority, right: Priority): Priority {
   return priorities.indexOf(left) > priorities.indexOf(right) ? left : right
 }
 
-/** At ± 1 % those of one start would be renewed within 2 % of their validity, at 25 times the mean rate. */
+/**
+ * With ± 1 %, identities that were obtained at one start would be renewed within 2 % of their validity, at 25
+ * times the mean rate.
+ */
 const wideRenewal = { ratio: 0.5, jitter: 0.2 }

@@ -1,9 +1,10 @@
-// The configured bundles of a source, which are read at each use and followed if they report changes.
+// The configured bundles of a source, which are read at each use and whose changes are followed if the source
+// reports them.
 
 import type { TrustDomain } from '../../spiffe/index.ts'
 import type { BundleSource, TrustBundle } from '../../svid/index.ts'
 
-/** The configured bundles of a source, with what it knows of its own trust domain. */
+/** The configured bundles of a source; remembers the trust domains that had a configured bundle. */
 export class ConfiguredBundles implements BundleSource {
   readonly #given: BundleSource | undefined
   readonly #stop: () => void
@@ -28,8 +29,8 @@ export class ConfiguredBundles implements BundleSource {
   }
 
   /**
-   * Whether the bundle of the own trust domain is configured, or was: then what a CA answers is never trusted
-   * in its place, also after an operator has removed it (rule F-14).
+   * Whether the bundle of the own trust domain is or was configured. The roots in the answer of a CA are then
+   * never trusted instead, even after an operator has removed the bundle (rule F-14).
    */
   decidesOn(own: TrustDomain): boolean {
     if (this.#seen.has(own.name)) return true

@@ -1,6 +1,9 @@
 // A limit on work that runs at one time, with three priorities.
 
-/** The later in the list, the sooner it runs: renewals, identities to be needed, identities awaited. */
+/**
+ * In ascending order of priority: renewals, identities that will be needed, identities that a caller waits
+ * for.
+ */
 export const priorities = ['background', 'warmup', 'realtime'] as const
 
 export type Priority = (typeof priorities)[number]
@@ -17,7 +20,10 @@ export interface Turn<T> {
   raise(priority: Priority): void
 }
 
-/** At most `maxConcurrent` at a time; of those that wait, the highest priority first, then the first come. */
+/**
+ * Runs at most `maxConcurrent` tasks at a time; of the waiting tasks, the one with the highest priority
+ * first, then the oldest.
+ */
 export class PriorityGate {
   readonly #maxConcurrent: number
   readonly #waiting: Waiting[][] = priorities.map(() => [])
@@ -27,7 +33,7 @@ export class PriorityGate {
     this.#maxConcurrent = maxConcurrent
   }
 
-  /** The most that ran at one time is `maxConcurrent`. */
+  /** The number of running tasks, at most `maxConcurrent`. */
   get running(): number {
     return this.#running
   }
@@ -56,7 +62,7 @@ export class PriorityGate {
         const wanted = priorities.indexOf(to)
         if (entry === undefined || entry.started || entry.priority >= wanted) return
         entry.priority = wanted
-        // Its old place is passed over when it is reached.
+        // Its earlier entry in the queue of the lower priority is skipped.
         this.#waiting[wanted]?.push(entry)
       },
     }

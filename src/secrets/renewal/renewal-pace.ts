@@ -1,20 +1,20 @@
-// How fast the sources of one process renew: those that an outage of the CA has held up do not come back all
-// at once.
+// Limits the rate of renewals of one process: after an outage of the CA, the delayed renewals do not all
+// happen at once.
 
 import { randomInt } from 'node:crypto'
 
 /**
- * Gives renewals that are due a time to begin, so that in all there are at most twice as many as on average.
- * What an outage has held up is then made up for in as long as the outage took.
+ * Delays due renewals, so that their rate is at most twice the average. The renewals that an outage has
+ * delayed are then done within the duration of the outage.
  */
 export class RenewalPace {
   /** How often each holder renews, in milliseconds. */
   readonly #intervals = new Map<object, number>()
   #perMs = 0
-  /** When the next renewal would begin without any allowance (GCRA), on the monotonic clock. */
+  /** The theoretical start of the next renewal, without the allowance (GCRA), on the monotonic clock. */
   #nextMs = -Infinity
 
-  /** From now on `holder` renews once in `intervalMs`, on average. */
+  /** Records that `holder` renews once in `intervalMs`, on average. */
   add(holder: object, intervalMs: number): void {
     this.remove(holder)
     const interval = Math.max(1, intervalMs)
@@ -31,8 +31,9 @@ export class RenewalPace {
   }
 
   /**
-   * How long a renewal that is due at `nowMs` of the monotonic clock waits. Where its turn would come after
-   * `latestMs` from now, it does not wait for it: its time is drawn from what is left, or is now.
+   * The delay, in milliseconds, of a renewal that is due at `nowMs` of the monotonic clock. If its turn would
+   * come later than `latestMs` from now, the delay is a random time up to `latestMs` instead, or 0 if that
+   * has passed.
    */
   take(nowMs: number, latestMs: number): number {
     const spacingMs = Math.min(maxSpacingMs, 1 / (maxRatio * this.#perMs))
@@ -45,7 +46,7 @@ export class RenewalPace {
 
 /** Maximum rate relative to the average. */
 const maxRatio = 2
-/** As many as this at once can be chance, and are not a spike. */
+/** The number of renewals that may happen at once: so many can coincide by chance. */
 const allowance = 8
-/** Few identities do not wait for hours of each other. */
+/** The maximum spacing, so that the renewals of few identities do not wait hours for each other. */
 const maxSpacingMs = 10_000

@@ -112,7 +112,7 @@ export class RenewingX509Source implements X509Source {
     throw new PkiError('ERR_SVID_UNAVAILABLE', this.#whyNone(), { cause: this.#lastError })
   }
 
-  /** Whether an attempt is being made, or waits for its turn. */
+  /** Whether an attempt is in progress or waiting for its turn. */
   get isRenewing(): boolean {
     return this.#renewing !== undefined
   }
@@ -192,12 +192,14 @@ export class RenewingX509Source implements X509Source {
     const fields = { id: identity.svid.id.toString(), serialNumber, notAfter, renewAt: identity.renewAt }
     this.#logger.info(fields, 'SVID obtained')
     this.#tell(identity)
-    // Its authority may have been tainted while the answer was on its way.
+    // The authority may have been tainted while the answer was in transit.
     this.#leaveTainted()
     return identity
   }
 
-  /** Holders of the roots, and of connections that were verified with them, check again. */
+  /**
+   * Notifies the listeners, so that connections that were verified with the earlier roots are verified again.
+   */
   #bundlesChanged(): void {
     const identity = this.#latest.value
     if (this.#closed.signal.aborted || identity === undefined) return
@@ -215,7 +217,10 @@ export class RenewingX509Source implements X509Source {
     }
   }
 
-  /** Renews early what a tainted authority has issued; a renewal in progress looks for itself. */
+  /**
+   * Schedules an early renewal of an SVID that a tainted authority has issued. A renewal in progress calls
+   * this again when it ends.
+   */
   #leaveTainted(): void {
     const identity = this.#latest.value
     if (this.#closed.signal.aborted || identity === undefined) return
@@ -252,7 +257,10 @@ export class RenewingX509Source implements X509Source {
     })
   }
 
-  /** How long a renewal that is due waits: not into the last tenth of the validity, and never without one. */
+  /**
+   * The delay of a due renewal, in milliseconds: it ends before the last tenth of the validity, and is 0
+   * without a valid SVID.
+   */
   #paceMs(): number {
     const leaf = this.valid?.svid.leaf
     if (leaf === undefined || this.#shared === undefined) return 0

@@ -1,5 +1,5 @@
-// The requests of one X.509-SVID to the CA: each with a new key and a verified answer, again after failures
-// that may pass.
+// The requests of one X.509-SVID to the CA: each with a new key and a verified answer, repeated after
+// temporary failures.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { isPresentedName } from '../../internal/host-text.ts'
@@ -21,7 +21,7 @@ import type { RenewalPolicy } from './renewal-schedule.ts'
 /** Runs an attempt when it is its turn. */
 export type InTurn = (attempt: () => Promise<X509Identity>) => Promise<X509Identity>
 
-/** Asks the CA of a source for its SVID. */
+/** Requests the SVID of a source from its CA. */
 export class SvidRequests {
   readonly #options: Readonly<X509SourceOptions>
   readonly #renewal: RenewalPolicy
@@ -51,7 +51,8 @@ export class SvidRequests {
   }
 
   /**
-   * A new SVID, after as many attempts as it takes. `closed` aborts when the source closes.
+   * A new SVID. An attempt that failed with a retryable error is repeated, five attempts at most. `closed`
+   * aborts when the source closes.
    *
    * @throws the errors of the CA client; ERR_CA_UNAVAILABLE without an answer in time; ERR_CA_REPLY;
    * ERR_CLOSED, ERR_ABORTED when the source has closed
@@ -89,7 +90,7 @@ export class SvidRequests {
     const csr = await buildCertificateRequest(this.#requested, signer)
     const startMs = this.#clock.monotonic()
     this.#metrics.count(metricNames.agentRequests, csrRequest)
-    // Without a deadline, one call that never settles would stop all renewals and keep a place of the gate.
+    // Without a deadline, one call that never settles would stop all renewals and occupy a place of the gate.
     const deadline = {
       clock: this.#clock,
       deadlineMs: timeoutSeconds * 1000,
@@ -112,7 +113,7 @@ export class SvidRequests {
   }
 }
 
-/** The error of every call of a source after its end. */
+/** The error of every call of a source after it was closed. */
 export function sourceClosed(): PkiError {
   return new PkiError('ERR_CLOSED', 'the X.509 source was closed')
 }
@@ -150,5 +151,5 @@ function retryDelayMs(attempt: number): number {
 
 const maxAttempts = 5
 const firstRetryMs = 100
-/** The word of Istio's agent for a request of a certificate. */
+/** The label value of Istio's agent for certificate requests. */
 const csrRequest = Object.freeze({ request_type: 'csr' })

@@ -14,7 +14,8 @@ export class TaintWatch {
     this.#stop = ca.onTaint?.(({ subjectKeyIdentifier }) => {
       if (subjectKeyIdentifier === undefined) return
       this.#keys.add(nameOf(subjectKeyIdentifier))
-      // The oldest has no certificates left, whichever it is: a CA does not taint sixty-four within one life.
+      // No certificate of the oldest authority is still valid: a CA does not taint 64 authorities within the
+      // lifetime of one certificate.
       const [oldest] = this.#keys
       if (this.#keys.size > maxKeys && oldest !== undefined) this.#keys.delete(oldest)
       told()
@@ -36,8 +37,8 @@ export class TaintWatch {
 }
 
 /**
- * A time within the spread from now on, and not after the certificate is renewed anyway: all holders learn of
- * a taint at once, and must not all ask at once.
+ * A random time within the spread from now on, but not after the scheduled renewal: all holders are notified
+ * of a taint at the same time, and must not all send requests at the same time.
  */
 export function spreadPointMs(nowMs: number, renewAtMs: number, spreadMs: number): number {
   return Math.min(renewAtMs, nowMs + spreadMs * (randomInt(1 << 30) / (1 << 30)))
