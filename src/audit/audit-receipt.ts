@@ -37,7 +37,7 @@ export function verifyAuditReceipt(
   if (!Array.isArray(witnesses))
     throw new PkiError('ERR_INVALID_ARGUMENT', `expected an array of witnesses, found ${nameOf(witnesses)}`)
   for (const one of [key, ...(witnesses as readonly NoteKey[])]) requireNoteKey(one)
-  // The receipt is of the peer.
+  // The receipt comes from the peer, so its type is not certain.
   const { index, proof, checkpoint: note } = Object(receipt) as AuditReceipt
   if (typeof note !== 'string')
     throw new PkiError('ERR_AUDIT_LOG', 'the receipt is malformed: expected a checkpoint of text')

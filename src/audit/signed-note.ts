@@ -49,7 +49,7 @@ export function noteKeyOf(name: string, key: PublicKey, type: NoteSignatureType 
   return noteKey(name, type, key.subjectPublicKey)
 }
 
-/** A key that `parseNoteKey` or the log made. @throws ERR_INVALID_ARGUMENT */
+/** Requires a key that `parseNoteKey` or the log created. @throws ERR_INVALID_ARGUMENT */
 export function requireNoteKey(key: NoteKey): NoteKey {
   const { name, type, id, publicKey } = Object(key) as Partial<NoteKey>
   const isKey =

@@ -176,7 +176,7 @@ class LateFiles implements AsyncDisposable {
 
   constructor(source: X509Source, options: Omit<SinkOptions, 'source'>) {
     this.written = this.#open(source, options)
-    // The callers of `ready` receive it.
+    // The callers of `ready` receive the error.
     this.written.catch((error: unknown) => {
       if (!this.#closed.signal.aborted)
         safeLogger('createAgent', options.logger).error(

@@ -41,7 +41,7 @@ export async function openServiceAudit(
   }
 }
 
-/** Adds to an error where the tiles are, and that they can be made from the store. */
+/** Adds to an error the directory of the tiles, and that they can be rebuilt from the store. */
 function inDirectory(directory: string, error: unknown): unknown {
   if (!isPkiError(error, 'ERR_AUDIT_LOG') && !isPkiError(error, 'ERR_NOTE_INVALID')) return error
   return new PkiError(

@@ -178,13 +178,13 @@ function issuanceOf(
   })
 }
 
-/** Closes the last opened first. Errors of closing must not hide the one before. */
+/** Closes the opened objects in reverse order. An error of closing must not hide the original error. */
 async function closeAfterFailure(opened: readonly AsyncDisposable[]): Promise<void> {
   for (const part of [...opened].reverse()) {
     try {
       await part[Symbol.asyncDispose]()
     } catch {
-      // The caller gets the error for which all is closed.
+      // The caller gets the original error.
     }
   }
 }

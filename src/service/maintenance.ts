@@ -56,7 +56,7 @@ export function maintain(
       : [repeat('rotate its authorities', rotation?.pollIntervalSeconds ?? 60, () => authorities.renew())]),
     repeat('issue CRLs', lookSeconds, issueCrls),
     ...(integrate === undefined ? [] : [repeat('sign an audit checkpoint', 1, integrate)]),
-    // The metrics have its results.
+    // The check sets the metrics.
     ...(metrics === undefined ? [] : [repeat('check its health', 15, () => check.health())]),
   ]
   return async () => {

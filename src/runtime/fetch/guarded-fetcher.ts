@@ -143,7 +143,7 @@ class PlatformFetcher implements GuardedFetcher {
         `createGuardedFetcher: redirects is ${JSON.stringify(redirects)}; expected none or same-origin`,
       )
     const { caCertificates, bearerToken, resolve, dangerouslyAllowHttp } = options
-    // Node takes an empty text for no certificates, and trusts the roots of the platform.
+    // Node treats an empty text as no certificates, and trusts the roots of the platform.
     checkTexts('createGuardedFetcher', { caCertificates })
     checkFunctions('createGuardedFetcher', { bearerToken, resolve })
     checkFlags('createGuardedFetcher', { dangerouslyAllowHttp })
