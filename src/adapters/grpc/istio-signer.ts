@@ -1,4 +1,4 @@
-// A CA that speaks Istio's certificate service, as the one that signs for a registration authority.
+// A CA with Istio's certificate service as the remote CA that signs for a registration authority.
 
 import type { RemoteSigner } from '../../ca/index.ts'
 import { PkiError } from '../../errors/index.ts'

@@ -30,13 +30,13 @@ export function clientCredentials(
   material: ClientTlsMaterial,
 ): ChannelCredentials {
   const context = contextOf(material)
-  // Not the target that grpc-js passes, which may be a proxy of the environment.
+  // Not the target that grpc-js passes, which may be a proxy from environment variables.
   const host = serverName ?? hostOf(address)
   return connectorCredentials(grpc, (socket) => secure(socket, context, host))
 }
 
 function contextOf({ roots, certificateChain, privateKey }: ClientTlsMaterial): SecureContext {
-  // OpenSSL takes a text without certificates, and then trusts none.
+  // OpenSSL accepts a text without certificates, and then trusts none.
   if (!/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/.test(roots))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
@@ -69,7 +69,7 @@ function secure(socket: Socket, secureContext: SecureContext, host: string): TLS
   const secured = boundedClient(socket, (stream) =>
     connect({
       ...{ socket: stream, secureContext, ALPNProtocols: ['h2'], host },
-      ...(isIP(host) === 0 ? { servername: host } : {}), // RFC 6066 §3: no address is a server name
+      ...(isIP(host) === 0 ? { servername: host } : {}), // RFC 6066 §3: an IP address is not a server name
       rejectUnauthorized: false, // verified below, where the certificate can be named
     }),
   )
@@ -80,7 +80,7 @@ function secure(socket: Socket, secureContext: SecureContext, host: string): TLS
   })
 }
 
-/** The reason of OpenSSL, and the certificate that it is about, if this package can read it. */
+/** The reason that OpenSSL reports, and the certificate at fault, if this package can read it. */
 function refusalOf(secured: TLSSocket, host: string): string {
   const { authorizationError } = secured as { readonly authorizationError: unknown }
   const reason = String(authorizationError)
@@ -96,7 +96,7 @@ function refusalOf(secured: TLSSocket, host: string): string {
 
 /** The first certificate of the chain that is not valid now, or the leaf. */
 function faultOf(chain: readonly Certificate[], reason: string, host: string): string {
-  const nowMs = systemClock.now() // of OpenSSL as well
+  const nowMs = systemClock.now() // OpenSSL uses the system clock too
   const leaf = chain[0] as Certificate
   const names = (leaf.subjectAltName ?? []).map(formatGeneralName).join(', ')
   const wrongName =
@@ -107,11 +107,11 @@ function faultOf(chain: readonly Certificate[], reason: string, host: string): s
   return (
     `${wrongName}${quoted(name)} (serial number ${serialNumber}, issued by ` +
     `${quoted(issuer.toString())}) is valid from ${notBefore.toISOString()} to ` +
-    `${notAfter.toISOString()}; the clock says ${new Date(nowMs).toISOString()}`
+    `${notAfter.toISOString()}; the time is ${new Date(nowMs).toISOString()}`
   )
 }
 
-/** Text of a stranger. */
+/** Text from an unauthenticated server, quoted and shortened. */
 function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 256))
 }

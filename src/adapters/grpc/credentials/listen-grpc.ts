@@ -27,8 +27,8 @@ export interface ListenGrpcOptions {
   /** Default 0: a free port. */
   readonly port?: number | undefined
   /**
-   * At this age a connection takes no further call, and is closed when those in progress have ended, a minute
-   * later at the latest. Default 24 hours; Infinity for no limit.
+   * At this age a connection accepts no further calls, and is closed when those in progress have ended, a
+   * minute later at the latest. Default 24 hours; Infinity for no limit.
    */
   readonly maxConnectionAgeSeconds?: number | undefined
   /** The copy of `@grpc/grpc-js` that created the server. Default: the installed one. */
@@ -97,8 +97,8 @@ export async function listenGrpc(
         return
       }
       peers.set(connection, peer.id)
-      // One for each connection, so that each can be drained separately. The credentials are those behind
-      // TLS.
+      // One injector for each connection, so that each can be drained separately. The credentials are
+      // insecure because TLS is already terminated.
       const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
       injectors.add(injector)
       const stopAge = afterSeconds(maxConnectionAgeSeconds, () => injector.drain(lastCallsMs))
@@ -130,7 +130,7 @@ export async function listenGrpc(
     close: async (graceMs = 5_000) => {
       checkDelayMs({ graceMs })
       await new Promise<void>((resolve) => {
-        // grpc-js does not know of a connection in its handshake.
+        // grpc-js gets a connection only after its handshake, so open handshakes are closed here.
         const stop = systemClock.schedule(() => {
           for (const socket of accepted) socket.destroy()
         }, graceMs)
@@ -150,10 +150,10 @@ function afterSeconds(seconds: number, perform: () => void): () => void {
   return seconds === Infinity ? () => undefined : systemClock.schedule(perform, seconds * 1000)
 }
 
-/** For the calls of a connection that has reached its greatest age. */
+/** Time for the calls in progress of a connection that has reached its maximum age. */
 const lastCallsMs = 60_000
 
-/** The ends of a connection. */
+/** The two addresses and ports of a connection. */
 interface ConnectionInfo {
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
@@ -162,8 +162,8 @@ interface ConnectionInfo {
 }
 
 /**
- * Both ends: the address of the client alone is not enough, because it may connect to two ports of the server
- * from one of its ports.
+ * Local and remote address and port: those of the client alone are not enough, because it may connect to two
+ * ports of the server from one of its ports.
  */
 function connectionOf({
   localAddress,
@@ -177,8 +177,8 @@ function connectionOf({
 }
 
 /**
- * The ends of the connection of an interceptor's call, or of a handler's call, which has the former in `call`
- * (grpc-js 1.14).
+ * The addresses of the connection of an interceptor's call, or of a handler's call, which has the
+ * interceptor's call in `call` (grpc-js 1.14).
  */
 function infoOf(given: object): ConnectionInfo {
   type Intercepted = { getConnectionInfo?(): ConnectionInfo }
@@ -189,14 +189,14 @@ function infoOf(given: object): ConnectionInfo {
 function listen(server: TlsServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (cause: Error): void => {
-      server.close() // it follows the identity until then
+      server.close() // otherwise it would stay registered with the identity
       reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
     }
     server.once('error', failed)
     server.listen({ host, port }, () => {
       server.off('error', failed)
-      // A connection that cannot be accepted, for lack of descriptors, must end neither the process nor the
-      // listener.
+      // If a connection cannot be accepted because no descriptor is free, neither the process nor the
+      // listener may end.
       server.on('error', () => undefined)
       resolve()
     })

@@ -1,4 +1,5 @@
-// The handshake of a client with a server that may be anybody: bounded as that of a server with a client.
+// The handshake of a client with a server that is not authenticated yet, limited like the handshake of a
+// server.
 
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -21,11 +22,11 @@ export function boundedClient(socket: Socket, begin: (stream: Socket) => TLSSock
     exceeded: (octets) => refuse(`has ${octets} octets or more; expected at most ${maxHandshakeOctets}`),
     refused: ({ reason }) => refuse(`is refused: ${reason}`),
   })
-  // The part of a socket that TLS uses.
+  // It has the part of a socket that TLS uses.
   const above = begin(stream as unknown as Socket)
   above.on('keylog', (line) => stream.keylog(line, above))
   above.once('secureConnect', () => stream.secured())
-  // Over a stream, TLS does not reach the handle that keeps the process running.
+  // A TLS socket over a stream has no access to the handle that keeps the process running.
   return Object.assign(above, {
     ref: () => (socket.ref(), above),
     unref: () => (socket.unref(), above),

@@ -1,5 +1,5 @@
-// A connected socket as the stream under TLS: what the peer sends is read before OpenSSL gets it, and reaches
-// TLS in small parts.
+// A connected socket as the stream below TLS: octets of the peer are checked before OpenSSL gets them, and
+// are passed to TLS in small parts.
 
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -9,31 +9,38 @@ import type { Side } from './handshake-reader.ts'
 
 /** The limits of one handshake. */
 export interface HandshakeBound {
-  /** The side that the peer has. */
+  /** The role of the peer. */
   readonly peer: Side
-  /** The greatest number of octets of the peer before the end of its handshake. */
+  /** Maximum number of octets from the peer before the end of the handshake. */
   readonly maxOctets: number
-  /** Called with the octets received, instead of passing on one too many. It must destroy the socket. */
+  /**
+   * Called with the number of octets received when it exceeds the maximum; they are not passed on. It must
+   * destroy the socket.
+   */
   readonly exceeded: (octets: number) => void
-  /** Called instead of passing on certificates, or something else, that is refused. As `exceeded`. */
+  /**
+   * Called for certificates or other octets that are refused; they are not passed on. It must destroy the
+   * socket.
+   */
   readonly refused: (fault: HandshakeFault) => void
 }
 
 /**
- * OpenSSL takes 100 KiB of certificates, imports each key and verifies each signature inside the handshake,
- * before any JavaScript runs. It begins with the last octet of the Certificate message (RFC 8446 §4.4.2), so
- * what holds that octet back holds back that work.
+ * OpenSSL accepts 100 KiB of certificates, imports each key and verifies each signature inside the handshake,
+ * before any JavaScript runs. It begins this work when it gets the last octet of the Certificate message (RFC
+ * 8446 §4.4.2). This class passes that octet on only after it has checked the certificates.
  *
- * Over a `net.Socket` Node's TLS reads without JavaScript, and over any other stream by its `data` events.
- * This has the part of a `Duplex` that Node then uses. A `Duplex` has two queues of its own, which would
- * double the cost; here the socket is the only queue, and its callbacks are the backpressure: TLS sends
- * nothing more before the octets of its last write have left the process.
+ * Node's TLS reads a `net.Socket` without JavaScript, and any other stream by its `data` events. This class
+ * implements the part of `Duplex` that Node then uses. A real `Duplex` has two queues of its own, which would
+ * double the cost. Here the socket is the only queue, and its write callbacks are the backpressure: TLS sends
+ * no more data before the octets of its last write have left the process.
  *
- * TLS and HTTP/2 process all that they get in one turn of the event loop, and one read of a socket is up to
- * 64 KiB of small frames. After the handshake, at most 16 KiB of a connection are passed on in each turn.
+ * TLS and HTTP/2 process everything that they receive in one turn of the event loop, and one read of a socket
+ * can return 64 KiB of small frames. After the handshake, at most 16 KiB of a connection are passed on in
+ * each turn.
  */
 export class BoundedHandshake {
-  /** TLS ends its own side when the peer has ended. */
+  /** With false, TLS ends its own side when the peer has ended. */
   readonly allowHalfOpen = false
   readonly readable = true
   readonly writable = true
@@ -42,31 +49,32 @@ export class BoundedHandshake {
   readonly #bound: HandshakeBound
   readonly #reader: HandshakeReader
   #isSecure = false
-  /** The octets that TLS got. */
+  /** The number of octets passed to TLS during the handshake. */
   #passed = 0
-  /** The octets that it did not get yet. */
+  /** Received octets that were not passed on yet. */
   #rest: Buffer = nothing
-  /** Whether the next record or part follows in a later turn. */
+  /** Whether passing on the next record or part is scheduled. */
   #isWaiting = false
-  /** Whether TLS wants data. */
+  /** Whether TLS reads data, as set by `pause` and `resume`. */
   #isFlowing = false
-  /** Called after the last octets. */
+  /** The listener of `end`, called after the last octets were passed on. */
   #ended: (() => void) | undefined
 
   constructor(socket: Socket, bound: HandshakeBound) {
     this.#socket = socket
     this.#bound = bound
     this.#reader = new HandshakeReader(bound.peer)
-    // At the end of the peer, the socket must still take what TLS answers, as the one that TLS reads itself.
+    // After the peer has ended, TLS must still be able to write its answer, as on a socket that it reads
+    // itself.
     socket.allowHalfOpen = true
   }
 
-  /** To be called for each `keylog` event of the TLS socket above. */
+  /** Must be called for each `keylog` event of the TLS socket over this stream. */
   keylog(line: Buffer, above: Pick<TLSSocket, 'getCipher'>): void {
     this.#reader.keylog(line, above)
   }
 
-  /** To be called at the end of the handshake. */
+  /** Must be called at the end of the handshake. */
   secured(): void {
     this.#isSecure = true
   }
@@ -78,7 +86,7 @@ export class BoundedHandshake {
 
   once(event: string, listener: () => void): this {
     this.#socket.once(event, () => {
-      // The end of the peer comes after its last octets.
+      // `end` is reported after the last octets were passed on.
       if (event === 'end' && this.#isWaiting) this.#ended = listener
       else listener()
     })
@@ -107,7 +115,7 @@ export class BoundedHandshake {
 
   write(part: Uint8Array, written: (error?: Error | null) => void): boolean {
     if (this.#socket.writable) return this.#socket.write(part, written)
-    setImmediate(written) // the socket has ended: TLS learns that from its close
+    setImmediate(written) // the socket has ended; its `close` event reports that to TLS
     return false
   }
 
@@ -171,7 +179,7 @@ export class BoundedHandshake {
     this.#pass(receive)
   }
 
-  /** The next record; undefined if it is incomplete, not within the limit, or refused. */
+  /** The next record; undefined if it is incomplete, above the limit, or refused. */
   #takeRecord(): Buffer | undefined {
     const { maxOctets, exceeded, refused } = this.#bound
     const length = recordLength(this.#rest)
@@ -196,5 +204,5 @@ export class BoundedHandshake {
 type Receive = (octets: Buffer) => void
 
 const nothing = Buffer.alloc(0)
-/** The greatest record of TLS (RFC 8446 §5.1). */
+/** The maximum length of a TLS record (RFC 8446 §5.1). */
 const partOctets = 16 * 1024

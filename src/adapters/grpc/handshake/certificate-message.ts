@@ -6,19 +6,20 @@ import { Certificate } from '../../../x509/index.ts'
 
 /** Why a handshake is refused. */
 export interface HandshakeFault {
-  /** Of a chain; absent for octets that are not a TLS handshake. */
+  /** The fault of a chain as an error code; absent for octets that are not a TLS handshake. */
   readonly code?: PkiErrorCode | undefined
   readonly reason: string
 }
 
-/** The version of TLS whose form a message has. */
+/** The version of TLS that defines the form of the message. */
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
 
 /**
- * Reads the certificates of a message (RFC 8446 §4.4.2, RFC 5246 §7.4.2) and checks what they cost OpenSSL,
- * which imports every key and verifies every signature of a path. Keys that this package supports take at
- * most 2.5 ms each. Others have no such bound: the root for a compressed point on a curve of the sender's
- * choice takes 0.15 s, and an RSA exponent as long as the modulus 8 ms.
+ * Reads the certificates of a message (RFC 8446 §4.4.2, RFC 5246 §7.4.2) and limits the time that OpenSSL
+ * needs for them: it imports every key and verifies every signature of a path. Keys that this package
+ * supports take at most 2.5 ms each. Other keys have no such limit: computing the square root for a
+ * compressed point on a curve that the sender chooses takes 0.15 s, and an RSA exponent as long as the
+ * modulus takes 8 ms.
  */
 export function certificateFault(body: Uint8Array, version: TlsVersion): HandshakeFault | undefined {
   const certificates = certificatesOf(body, version)
@@ -41,7 +42,7 @@ function keyFault(der: Uint8Array): HandshakeFault | undefined {
   }
 }
 
-/** The DER of each certificate; undefined for a message that is not exactly a list of them. */
+/** The DER of each certificate; undefined for a message that is not exactly a list of certificates. */
 function certificatesOf(body: Uint8Array, version: TlsVersion): readonly Uint8Array[] | undefined {
   const found: Uint8Array[] = []
   let at = version === 'TLSv1.3' ? 1 + (body[0] ?? 0) : 0 // certificate_request_context
@@ -56,12 +57,12 @@ function certificatesOf(body: Uint8Array, version: TlsVersion): readonly Uint8Ar
   return at === body.length ? found : undefined
 }
 
-/** An unsigned number; octets behind the end count as zero, and the caller compares the lengths. */
+/** An unsigned number. Octets after the end count as zero; the caller compares the lengths. */
 function lengthAt(octets: Uint8Array, at: number, size: number): number {
   let length = 0
   for (let index = at; index < at + size; index++) length = length * 256 + (octets[index] ?? 0)
   return length
 }
 
-/** The maximum that authenticators read. */
+/** The maximum number of certificates that authenticators read. */
 export const maxCertificates = 10

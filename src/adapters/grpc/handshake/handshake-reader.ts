@@ -1,4 +1,4 @@
-// Reads what the peer sends in a TLS handshake before OpenSSL gets it, up to its last certificate.
+// Reads the octets of the peer in a TLS handshake before OpenSSL gets them, up to its last certificate.
 
 import type { TLSSocket } from 'node:tls'
 import { certificateFault } from './certificate-message.ts'
@@ -17,10 +17,13 @@ const messageTypes = {
   compressedCertificate: 25,
 } as const
 
-/** The side of a handshake. */
+/** The role of a peer in a handshake. */
 export type Side = 'client' | 'server'
 
-/** The label of the secret of a side in the key log, and the message of TLS 1.2 after its certificates. */
+/**
+ * For each role, the label of its secret in the key log, and the TLS 1.2 message that follows its
+ * certificates.
+ */
 const sides = {
   client: {
     label: Buffer.from('CLIENT_HANDSHAKE_TRAFFIC_SECRET '),
@@ -30,19 +33,19 @@ const sides = {
 } as const
 
 /**
- * In TLS 1.2 the certificates are in the clear. In TLS 1.3 they are encrypted: OpenSSL logs the secret when
- * it has the hello messages of both sides, before it reads a record under it. What this reader does not
- * understand is refused, so that OpenSSL never gets a certificate that was not read here.
+ * In TLS 1.2 the certificates are not encrypted. In TLS 1.3 they are: OpenSSL logs the secret when it has the
+ * hello messages of both sides, before it reads a record that is encrypted under it. Records that this reader
+ * cannot decrypt or parse are refused, so that OpenSSL never gets a certificate that was not read here.
  */
 export class HandshakeReader {
   readonly #label: Buffer
   readonly #next: number
   #protection: RecordProtection | undefined
-  /** The octets of messages that are not complete. */
+  /** The octets of an incomplete message. */
   #octets: Uint8Array = new Uint8Array()
   #isDone = false
 
-  /** @param sender The side that is read. */
+  /** @param sender The role of the peer whose octets are read. */
   constructor(sender: Side) {
     const { label, next } = sides[sender]
     this.#label = label
@@ -54,7 +57,7 @@ export class HandshakeReader {
     return this.#isDone
   }
 
-  /** Takes a line of the key log (NSS Key Log Format) of a connection. */
+  /** Reads a line of the key log (NSS Key Log Format) of a connection. */
   keylog(line: Buffer, above: Pick<TLSSocket, 'getCipher'>): void {
     const label = this.#label
     if (line.compare(label, 0, label.length, 0, label.length) !== 0) return
@@ -62,7 +65,7 @@ export class HandshakeReader {
     this.#protection = RecordProtection.of(Buffer.from(secret, 'hex'), above.getCipher().standardName)
   }
 
-  /** Reads one complete record, after OpenSSL got all before it. */
+  /** Reads one complete record. OpenSSL must have received all earlier records. */
   read(record: Buffer): HandshakeFault | undefined {
     switch (record[0]) {
       case recordTypes.changeCipherSpec:
@@ -98,8 +101,8 @@ export class HandshakeReader {
   #readMessage(type: number, body: Uint8Array, version: TlsVersion): HandshakeFault | undefined {
     if (type === messageTypes.certificate) return certificateFault(body, version)
     if (type === messageTypes.compressedCertificate) return { reason: 'compressed certificates' }
-    // The message that follows the certificates, and the last one. OpenSSL ends a handshake in which either
-    // comes elsewhere.
+    // The message that follows the certificates in TLS 1.2, and the last message in TLS 1.3. OpenSSL ends a
+    // handshake in which one of them is out of order.
     if (type === (version === 'TLSv1.2' ? this.#next : messageTypes.finished)) this.#isDone = true
     return undefined
   }
@@ -109,7 +112,8 @@ export class HandshakeReader {
 export function recordLength(octets: Buffer): number | HandshakeFault | undefined {
   const [type] = octets
   if (type === undefined) return undefined
-  // OpenSSL takes no other type, except a ClientHello in the form of SSL 2.0, which nothing here sends.
+  // OpenSSL accepts no other type, except a ClientHello in the form of SSL 2.0, which this package never
+  // sends and refuses here.
   if (type < recordTypes.changeCipherSpec || type > recordTypes.applicationData)
     return { reason: 'not a TLS record' }
   if (octets.length < 5) return undefined

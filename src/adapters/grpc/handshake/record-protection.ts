@@ -16,7 +16,7 @@ const suites: ReadonlyMap<string, Suite> = new Map([
   ['TLS_CHACHA20_POLY1305_SHA256', { cipher: 'chacha20-poly1305', hash: 'sha256', keyOctets: 32 }],
 ])
 
-/** What a record carries. */
+/** The content of a record, and its type. */
 export interface InnerRecord {
   readonly type: number
   readonly content: Buffer
@@ -35,7 +35,7 @@ export class RecordProtection {
     this.#iv = expand(suite, secret, ivLabel).subarray(0, ivOctets)
   }
 
-  /** Of a suite by its standard name; undefined for an unknown one. */
+  /** The protection for a cipher suite by its standard name; undefined for an unknown suite. */
   static of(secret: Uint8Array, suiteName: string): RecordProtection | undefined {
     const suite = suites.get(suiteName)
     return suite === undefined ? undefined : new RecordProtection(secret, suite)

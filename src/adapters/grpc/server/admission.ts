@@ -53,7 +53,7 @@ export class Admission {
       ...channelOptions(limits),
       interceptors: [this.#gate.interceptor(grpc)],
     })
-    const injected = injectHttp2Server(grpc, this.grpcServer) // TLS is terminated before it
+    const injected = injectHttp2Server(grpc, this.grpcServer) // TLS is terminated before this server
     this.#injector = injected.injector
     this.#guard(injected.http2Server)
     this.#gate.guard(injected)

@@ -168,7 +168,7 @@ export class CallGate {
       { reason: 'wasted streams', peer: connection.socket.remoteAddress, streams: limit },
       'connection closed: streams that were reset or over a limit',
     )
-    // To destroy the session here would end the process: nghttp2 is reading the rest of its frames.
+    // Destroying the session here would crash the process, because nghttp2 is still reading its frames.
     connection.socket.destroy()
   }
 

@@ -39,7 +39,7 @@ export async function openPort(admission: Admission, { at, tls }: PortOptions): 
     const connection = admission.accept(socket, local)
     if (connection === undefined) return
     if (tlsServer === undefined) {
-      // A socket that was accepted paused does not start by itself when HTTP/2 takes it over.
+      // A socket that was accepted paused does not start to read by itself when HTTP/2 uses it.
       whenReadable(socket, () => admission.inject(socket, connection))
       return
     }
@@ -79,7 +79,7 @@ function tlsServerOf({ context, requestCertificate }: NonNullable<PortOptions['t
     rejectUnauthorized: false, // a token may suffice; the authenticators verify the chain, and log the reason
     handshakeTimeout: handshakeTimeoutMs,
   })
-  if (requestCertificate) server.on('keylog', () => undefined) // without a listener, OpenSSL logs nothing
+  if (requestCertificate) server.on('keylog', () => undefined) // OpenSSL logs keys only for a listener
   return server
 }
 
@@ -105,7 +105,7 @@ function startTls(admission: Admission, server: TlsServer, connection: Connectio
   )
 }
 
-/** Undefined where TLS reads the socket itself: no certificate is requested, or no limit is wanted. */
+/** Undefined if TLS reads the socket itself, because no certificate is requested or there is no limit. */
 function boundedHandshake(
   { limits: { maxHandshakeBytes }, connections }: Admission,
   server: TlsServer,

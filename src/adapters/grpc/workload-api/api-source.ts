@@ -251,7 +251,7 @@ export class ApiSource implements WorkloadApiSource {
     )
     if (chosen === undefined) {
       this.#fail(new PkiError('ERR_WORKLOAD_API', 'the Workload API does not have the expected identity'))
-      // The bundles may have lost roots that connections rest on.
+      // The bundles may have lost roots that the peers of open connections were verified with.
       this.#tell(() => this.#withdrawals.set(undefined))
       return
     }

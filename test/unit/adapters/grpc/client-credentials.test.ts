@@ -105,7 +105,7 @@ describe('the error of a refused server', () => {
     const { serialNumber, notBefore, notAfter } = leaf.certificate
     expect(message).toContain(`${reason}: "CN=the CA" (serial number ${serialNumber}, `)
     expect(message).toContain(`is valid from ${notBefore.toISOString()} to ${notAfter.toISOString()}; `)
-    expect(message).toContain('the clock says ')
+    expect(message).toContain('the time is ')
   })
 
   it('names the issuer that no root has', async () => {
