@@ -176,10 +176,10 @@ type Facts = Parameters<RequestGuard['judge']>[2]
 
 function factsOf(request: IncomingMessage, remoteIp: string | undefined): Facts {
   const { socket, method = '', headers } = request
-  // Express takes the part of the path that a router is mounted at out of `url`.
+  // Express removes the part of the path where a router is mounted from `url`.
   const { originalUrl, url = '' } = request as IncomingMessage & { readonly originalUrl?: unknown }
   const target = typeof originalUrl === 'string' ? originalUrl : url
-  // RFC 9112 §3.2.2: the authority of a target in absolute form goes before Host.
+  // RFC 9112 §3.2.2: the authority of a target in absolute form takes precedence over Host.
   const [, authority, rest] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)(.*)$/is.exec(target) ?? []
   const host = authority ?? headers[':authority'] ?? request.headersDistinct['host']?.join(',')
   const sni = (socket as Partial<TLSSocket & { readonly servername: unknown }>).servername

@@ -157,7 +157,10 @@ export class Resources {
     return once.map(({ der }) => encodePem('CERTIFICATE', der)).join('')
   }
 
-  /** Holders of certificates below these must renew; those in other processes find out here. */
+  /**
+   * The tainted and revoked authorities. Holders of certificates below them must renew; holders in other
+   * processes poll this resource.
+   */
   async #tainted(): Promise<Reply> {
     const nowMs = this.#sources.clock.monotonic()
     if (this.#doubted === undefined || nowMs >= this.#doubted.untilMs) {

@@ -165,7 +165,7 @@ export class Connections {
 
   /** @throws ERR_STORE_UNAVAILABLE for a server that answers before a commit is durable, or a standby */
   async #prepare(client: PostgresClient): Promise<void> {
-    // Also one that the pool had before.
+    // Called also for a connection that the pool opened before the store used it.
     client.on('error', this.#ignore)
     client.on('notice', ({ code }) => {
       if (code === warning) this.#warned.add(client)

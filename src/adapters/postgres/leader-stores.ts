@@ -48,7 +48,7 @@ export function crlStore(connections: Connections, calls: StoreCalls, S: string)
           const last = await numberOf(run, crl)
           if (last !== expectedNumber || (last !== undefined && crl.number <= last))
             throw otherList(crl.number, expectedNumber, last)
-          // Of two first lists, one is inserted.
+          // If two processes publish a first list, only one of them is inserted.
           const written = await run({ text: last === undefined ? insertCrl(S) : updateCrl(S) }, ...values)
           if (written.length === 0) throw otherList(crl.number, expectedNumber, await numberOf(run, crl))
           await addAudit(run, S, audit)
@@ -99,7 +99,7 @@ export function authorityStore(connections: Connections, calls: StoreCalls, S: s
             for (const values of rows) await write(run, values)
             for (const values of blocks) await run(insertBlock(S), ...values)
             await addAudit(run, S, audit)
-            // An issuance in progress ends first, or sees the block.
+            // This transaction waits for issuance in progress; later issuance reads the block.
           },
           ...(blocks.length === 0 ? [] : [beginBlocking(S)]),
         ),

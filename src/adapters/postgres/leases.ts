@@ -8,8 +8,8 @@ import { serverTimeSql } from './open-schema.ts'
 import type { StoreCalls } from './store-calls.ts'
 
 /**
- * Compares the epoch and locks the lease until the end of the transaction: a takeover waits for the write, or
- * the write sees the takeover. @throws ERR_LEASE_STALE
+ * Compares the epoch and locks the lease until the end of the transaction: a takeover either waits for the
+ * write, or is visible to it. @throws ERR_LEASE_STALE
  */
 export async function requireFence(run: Run, S: string, fence: Fence | undefined): Promise<void> {
   if (fence === undefined) return
@@ -19,7 +19,7 @@ export async function requireFence(run: Run, S: string, fence: Fence | undefined
 }
 
 export function leaseStore(connections: Connections, calls: StoreCalls, S: string): LeaseStore {
-  // The server's clock is read after the wait for the row, so that no time of waiting counts as of the lease.
+  // The server's clock is read after the wait for the row, so that the waiting time is not part of the lease.
   const acquire = {
     text:
       `INSERT INTO ${S}.leases AS held (name, holder, epoch, expires_at_ms) ` +

@@ -1,4 +1,4 @@
-// The part of `pg` that is used, and a pool of it: the peer is loaded late.
+// The part of `pg` that is used, and a pool of it, which is loaded on first use.
 
 import type { ConnectionOptions } from 'node:tls'
 import type { Row } from '../../ca/internal.ts'

@@ -1,4 +1,4 @@
-// The certificate store on PostgreSQL: records become rows here, and rows records.
+// The certificate store on PostgreSQL: converts records to rows, and rows to records.
 
 import {
   cursorAfterChange,

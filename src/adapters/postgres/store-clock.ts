@@ -1,4 +1,5 @@
-// The clock of this process against the latest time on record: a clock that went back issues nothing.
+// Compares the clock of this process with the latest recorded time: while the clock is behind it, nothing is
+// issued.
 
 import { requireClock } from '../../ca/internal.ts'
 import type { Clock } from '../../runtime/index.ts'

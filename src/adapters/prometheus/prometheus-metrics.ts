@@ -28,10 +28,9 @@ export interface PrometheusMetricsOptions {
 }
 
 /**
- * Metrics that the options `metrics` of this package take, in a registry of `prom-client` 15. Names are
- * those of `metricNames`; those of counters end with `_total`, except Istio's `citadel_server_…` and
- * `istio_agent_…`, which have Istio's names.
- * Two calls on one registry share its metrics.
+ * Metrics for the options `metrics` of this package, in a registry of `prom-client` 15. Names are those of
+ * `metricNames`; those of counters end with `_total`, except Istio's `citadel_server_…` and `istio_agent_…`,
+ * which have Istio's names. Two calls on one registry share its metrics.
  *
  * @throws ERR_PEER_NOT_INSTALLED; ERR_INVALID_ARGUMENT, also for a registry that has a metric of one of the
  *   names with other labels

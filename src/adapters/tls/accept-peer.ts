@@ -40,7 +40,7 @@ export function acceptPeer(
     return reason
   }
   peers.set(socket, peer)
-  // HTTP/2 gives a Proxy instead of its socket: it passes properties on, but is another object.
+  // HTTP/2 returns a Proxy in place of its socket: it forwards properties, but is another object.
   if (socket.alpnProtocol === 'h2') Object.defineProperty(socket, behindProxy, { value: socket })
   identity.connections.add(new AcceptedConnection(socket, peer, identity.verifier, options))
   return peer
@@ -91,7 +91,7 @@ export function peerOf(socket: object): TlsPeerIdentity | undefined {
 
 /** The socket behind the Proxy of an HTTP/2 session; any other is its own. */
 export function realSocketOf(socket: object): object {
-  // Middleware passes what a framework calls a socket: undefined for a request without one.
+  // Middleware passes the value that a framework calls the socket, which is undefined for some requests.
   return (Object(socket) as { readonly [behindProxy]?: object })[behindProxy] ?? socket
 }
 

@@ -1,4 +1,4 @@
-// The chains of the clients that were accepted, by their leaf: all that a resumed session shows.
+// The chains of the accepted clients, by their leaf, because a resumed session contains only the leaf.
 
 import { createHash } from 'node:crypto'
 import type { X509Certificate } from 'node:crypto'

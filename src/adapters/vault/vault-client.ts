@@ -28,7 +28,7 @@ export interface VaultClientOptions {
   readonly caCertificates?: string
   /** Maximum time of each request with its response, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number | undefined
-  /** Instead of the built-in one: for a proxy, for instance. Its creator closes it. */
+  /** Replaces the built-in fetcher, for example to use a proxy. The code that creates it must close it. */
   readonly fetcher?: GuardedFetcher
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
@@ -83,7 +83,7 @@ export function createVaultClient(options: VaultClientOptions): VaultClient {
   const own =
     read.fetcher === undefined
       ? createGuardedFetcher({
-          // The address is the operator's, and Vault is in a private network.
+          // The operator configures the address, and Vault is usually in a private network.
           allowedNetworks: ['0.0.0.0/0', '::/0'],
           ...(address.protocol === 'http:' ? { dangerouslyAllowHttp: true } : {}),
           ...(caCertificates === undefined ? {} : { caCertificates }),

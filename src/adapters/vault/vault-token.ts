@@ -1,4 +1,4 @@
-// The token of a Vault client: obtained by a login, renewed before it expires, obtained anew where it was
+// The token of a Vault client: obtained by a login, renewed before it expires, and obtained again if it was
 // revoked.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'

@@ -1,4 +1,4 @@
-// A mount of Vault's PKI secrets engine as the CA above ours: sign-intermediate, and its chain.
+// A mount of Vault's PKI secrets engine as the parent CA: sign-intermediate, and its chain.
 
 import type { UpstreamAuthority } from '../../ca/index.ts'
 import { certificatesOf, isSelfSigned } from '../../ca/internal.ts'
@@ -96,7 +96,7 @@ export class VaultUpstream implements UpstreamAuthority {
       signal,
     )
     const { certificate, ca_chain: chain } = isJsonObject(data) ? data : ({} as JsonObject)
-    // Older versions have a text of all of them, newer ones a list beside.
+    // Older versions return all certificates in one text; newer ones also return a list.
     const listed: readonly unknown[] = Array.isArray(chain) ? chain : [chain]
     return this.rootsOf(certificatesOf(this.name, [certificate, ...listed]))
   }

@@ -62,7 +62,7 @@ export class MaterialHistory {
     try {
       await this.#storage.authorities.update(changed)
     } catch (error) {
-      // Another process reads the same files, and was first.
+      // Another process reads the same files, and recorded them first.
       if (!isPkiError(error, 'ERR_STORE_CONFLICT')) throw error
     }
     await this.open()

@@ -1,10 +1,13 @@
-// The directories that names of files may lead to.
+// Checks that a file is inside one of the allowed directories.
 
 import { realpath } from 'node:fs/promises'
 import { sep } from 'node:path'
 import { PkiError } from '../../../errors/index.ts'
 
-/** A link in an allowed directory may lead to a file in no allowed directory. @throws ERR_SECRET_FILES */
+/**
+ * Refuses a path whose target is outside of the allowed directories: a link inside one of them may point
+ * elsewhere. @throws ERR_SECRET_FILES
+ */
 export async function requireInside(path: string, allowed: readonly string[]): Promise<void> {
   const places = await Promise.all(allowed.map((one) => realpath(one).catch(() => one)))
   const place = await realpath(path)
@@ -16,7 +19,7 @@ export async function requireInside(path: string, allowed: readonly string[]): P
   )
 }
 
-/** Whether a path is below one of these directories, as it is written. */
+/** Whether a path is below one of these directories, compared as text, without resolving links. */
 export function isInside(path: string, directories: readonly string[]): boolean {
   return directories.some((one) => path.startsWith(one.endsWith(sep) ? one : one + sep))
 }

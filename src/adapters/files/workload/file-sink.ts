@@ -243,7 +243,7 @@ async function writeGeneration(
     const handle = await open(join(place, file), 'wx', 0o600)
     try {
       await handle.writeFile(text, 'latin1')
-      // Not left to the umask of this process.
+      // The umask of this process does not apply to chmod.
       await handle.chmod(mode)
       await handle.sync()
     } finally {

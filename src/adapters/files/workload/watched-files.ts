@@ -84,7 +84,7 @@ export class WatchedFiles<T> implements AsyncDisposable {
   async #read(): Promise<void> {
     const { load, clock, logger, metrics, what } = this.#options
     this.#cancelPoll()
-    // Before the reading: a change after it is an event.
+    // Watched before they are read, so that a later change causes an event.
     await this.#watch()
     try {
       const { value, fingerprint } = await load()
@@ -137,7 +137,8 @@ export class WatchedFiles<T> implements AsyncDisposable {
     }
     if (this.#closed) return
     for (const [place, watcher] of this.#watchers) {
-      // A directory under the same name may be another one: its events are those of the old one.
+      // The name may refer to another directory by now, while the watcher still reports events of the old
+      // one.
       watcher.close()
       this.#watchers.delete(place)
     }

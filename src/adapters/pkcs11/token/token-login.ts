@@ -88,7 +88,7 @@ export class TokenLogin {
     }
   }
 
-  /** @throws ERR_HSM_REFUSED: the token was not asked */
+  /** @throws ERR_HSM_REFUSED if the source fails; nothing was sent to the token */
   async #askSource(token: Parameters<PinSource>[0]): Promise<Awaited<ReturnType<PinSource>>> {
     try {
       return await this.#source(token)

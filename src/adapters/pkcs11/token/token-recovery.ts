@@ -19,7 +19,7 @@ export interface TokenConnectionOptions {
   readonly metrics: Metrics
 }
 
-/** Whether one token works, and what makes it work again. The module knows the token by this object. */
+/** Records whether one token works, and recovers it. The module identifies the token by this object. */
 export class TokenRecovery {
   readonly #token: Token
   readonly #pool: SessionPool
@@ -113,7 +113,7 @@ export class TokenRecovery {
     )
   }
 
-  /** Connects again, once for all who ask. @throws as `Token.connect` and `Token.open` */
+  /** Connects again, once for all concurrent callers. @throws as `Token.connect` and `Token.open` */
   reconnect(): Promise<void> {
     this.#reconnecting ??= this.#connectAgain().finally(() => {
       this.#reconnecting = undefined

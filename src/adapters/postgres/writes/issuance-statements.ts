@@ -36,7 +36,7 @@ export function issuanceStatements(S: string): IssuanceStatements {
         'ORDER BY position ON CONFLICT DO NOTHING RETURNING issuer, serial_number',
     )
   return {
-    // Adding a block waits for this transaction, or this one sees the block.
+    // Adding a block either waits for this transaction, or is visible to it.
     begin: { text: `${begin.text}; LOCK TABLE ${S}.renewal_blocks IN SHARE MODE` },
     insertIntents: insert(`WHERE ${unblockedSql(S, 'given')}`),
     insertUnrecorded: insert(''),

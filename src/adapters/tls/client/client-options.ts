@@ -52,8 +52,8 @@ export function tlsClientOptions(identity: TlsIdentity, options: TlsClientCheck)
     // `checkServerIdentity` in that comparison. A connection for one SPIFFE ID must not serve another, so
     // this text is included, which the agent does compare.
     sessionIdContext: randomBytes(16).toString('hex'),
-    // Undefined on purpose: it overrides the session that Node's agent would resume, for which Node skips the
-    // check. The agents of Node and undici keep at most so many.
+    // Explicitly undefined: it overrides the session that Node's agent would resume, for which Node skips the
+    // check. `maxCachedSessions` makes the agents of Node and undici keep no sessions.
     ...({ session: undefined, maxCachedSessions: 0 } as object),
   }
 }
@@ -83,8 +83,8 @@ function hooksOf(
     // A server that asks for another key share (HelloRetryRequest) causes a second call.
     if (!(socket instanceof TLSSocket) || gated.has(socket)) return
     gated.add(socket)
-    // Over a given socket the handshake begins before Node's own listener is there. It cannot end before
-    // this, because nothing was sent yet.
+    // Over a given socket the handshake begins before Node has added its own listener. It cannot end before
+    // this microtask, because nothing was sent yet.
     queueMicrotask(() => {
       gateClient(socket, () => accept(socket), announced)
     })

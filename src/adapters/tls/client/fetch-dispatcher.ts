@@ -95,5 +95,5 @@ async function importUndici(): Promise<UndiciModule> {
   }
 }
 
-/** As of undici. */
+/** The default of undici. */
 const connectTimeoutMs = 10_000

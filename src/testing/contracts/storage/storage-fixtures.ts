@@ -14,7 +14,10 @@ import type { SerialNumber } from '../../../x509/index.ts'
 /** Options with a key that no call has: a store that ignores a misspelt `audit` or `fence` omits both. */
 export const unknownOption: object = Object.freeze({ noSuchOption: 1 })
 
-/** A time that is before and after nothing: a store that keeps it loses what it dates. */
+/**
+ * An invalid Date, which is neither before nor after any time: a store that accepts it cannot find the record
+ * by that time.
+ */
 export const invalidDate: Date = new Date(NaN)
 
 /** A key identifier that is used nowhere else. */
