@@ -30,8 +30,8 @@ export interface CompositeAuthenticatorOptions {
 /**
  * Tries authenticators in order.
  *
- * The reason of a failure goes to the log and to the counter `authentication_failures`; the transport answers
- * every failure with the same text.
+ * The reason of a failure is logged and counted in `authentication_failures`; the transport answers every
+ * failure with the same text.
  *
  * @example
  * ```ts

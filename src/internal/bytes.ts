@@ -233,7 +233,7 @@ export function decodeBase64url(text: string): Uint8Array {
  * @throws ERR_BASE64
  */
 export function readBase64url(text: string): Uint8Array {
-  // As at `decodeLong`: only the canonical text is equal to the result encoded again.
+  // As in `decodeLong`, only the canonical text is equal to the result encoded again.
   const octets = Buffer.from(text, 'base64url')
   if (octets.toString('base64url') === text) return octets
   throw new PkiError('ERR_BASE64', 'the text is not canonical base64url')

@@ -50,7 +50,7 @@ export interface IssuanceService {
   /** Performs the same steps up to the signature; nothing is signed or recorded. @throws as `issue` */
   plan(request: IssuanceRequest, caller: Caller): Promise<IssuancePlan>
   /**
-   * As `issue`, for the holder of a valid certificate that is not revoked. This is checked again when the
+   * Like `issue`, for the holder of a valid certificate that is not revoked. This is checked again when the
    * intent and the outcome are recorded.
    *
    * @throws as `issue`; ERR_CERTIFICATE_UNKNOWN, ERR_RENEWAL_REFUSED

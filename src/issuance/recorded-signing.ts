@@ -67,7 +67,7 @@ export class RecordedSigning {
       .then((earlier) => earlier ?? this.issueOnce(request, decision, renews, idempotencyKey))
   }
 
-  /** As `issue`, without looking for the certificate of an earlier request. @throws as `issue` */
+  /** Like `issue`, without looking for the certificate of an earlier request. @throws as `issue` */
   async issueOnce(
     request: AdmittedRequest,
     decision: Decision,

@@ -27,7 +27,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   schedule(callback, delayMs, options = {}) {
-    // A timer would throw it later, where nobody catches it.
+    // A timer would throw it later, where no code catches it.
     if (typeof callback !== 'function')
       throw new PkiError('ERR_INVALID_ARGUMENT', `the callback of a timer is ${nameOf(callback)}`)
     if (typeof delayMs !== 'number' || Number.isNaN(delayMs))

@@ -58,7 +58,10 @@ export interface CaServiceOptions extends Pick<
   readonly rotation?: ServiceRotationOptions
   /** From one CRL to its nextUpdate, in seconds. Default 24 h. */
   readonly crlTtlSeconds?: number | undefined
-  /** As for `createCertificateAuthority`. */
+  /**
+   * Where CRLs are published, their shards, and delta CRLs. Default: one complete list, not named in
+   * certificates.
+   */
   readonly crlDistribution?: Parameters<typeof createCertificateAuthority>[0]['crlDistribution'] | undefined
   /**
    * How long records stay after their certificates expired, in seconds; at least twice the validity of a CRL.
@@ -74,9 +77,12 @@ export interface CaServiceOptions extends Pick<
    * Sinks that also receive the audit records: see `openAuditLog`. `createAuditFile` writes them to a file.
    */
   readonly auditSinks?: Parameters<typeof openAuditLog>[0]['sinks'] | undefined
-  /** As for `createSqliteStorage`. */
+  /**
+   * Opens the store even if the clock is more than five minutes before the latest recorded time. Default
+   * false.
+   */
   readonly acceptEarlierClock?: boolean
-  /** As for `createSqliteStorage`. */
+  /** The module of the thread of SQLite, for a bundled program; see `createSqliteStorage`. */
   readonly workerModule?: URL | undefined
 }
 

@@ -1,4 +1,5 @@
-// Several processes over one storage: one of them leads, which numbers CRLs and sequences the audit log.
+// Several processes over one storage: one of them is the leader, which numbers CRLs and sequences the audit
+// log.
 
 import type { CaStorage, LeaseStore } from '../ca/index.ts'
 import { holdLease } from '../ca/index.ts'

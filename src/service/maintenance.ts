@@ -26,7 +26,7 @@ export function leaderTasks(
     return { integrate: async () => log?.integrate(), issueCrls: () => authority.issueCrls() }
   return {
     integrate: () => leadership.lead(async (fence) => log?.integrate(fence)),
-    // Each list carries the epoch: see `numberedByLeader`.
+    // Each list is written with the epoch of the lease: see `numberedByLeader`.
     issueCrls: () => leadership.lead(() => authority.issueCrls()),
   }
 }

@@ -61,7 +61,7 @@ export interface RevocationJudgement {
   readonly knownGood: boolean
 }
 
-/** A checker made from a `judge` method. */
+/** A checker created from a `judge` method. */
 export function checkerThat(
   judge: (query: RevocationQuery) => RevocationJudgement,
 ): RevocationChecker & Required<Pick<RevocationChecker, 'judge'>> {

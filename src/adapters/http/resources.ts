@@ -50,7 +50,7 @@ export class Resources {
   /** The health check of the CA in progress. */
   #look: Promise<Readiness> | undefined
 
-  /** The octets of short OCSP requests by their text: clients ask the same again and again. */
+  /** The octets of short OCSP requests by their text: clients repeat the same requests. */
   readonly #questions = new LruMap<string, Uint8Array>(maxQuestions)
 
   constructor(sources: ResourceSources) {
@@ -132,7 +132,10 @@ export class Resources {
     return { status: 200, type: 'application/pkix-crl', body: list.der, maxAgeSeconds }
   }
 
-  /** The base64 of the request in the path, in which the client has escaped what a path cannot carry. */
+  /**
+   * The base64 of the request in the path, in which the client has escaped the characters that a path cannot
+   * contain.
+   */
   #ocspByGet(text: string): Reply | Promise<Reply> {
     let request = this.#questions.peek(text)
     try {

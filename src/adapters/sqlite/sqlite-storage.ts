@@ -37,8 +37,9 @@ import { StoreThread } from './store-thread.ts'
 /** Options of `createSqliteStorage`. @inline */
 export interface SqliteStorageOptions {
   /**
-   * The file, on a local disk; its directory must exist. SQLite creates `-wal` beside it, and the store
-   * creates `-writer`. Nothing else in this process may open the file: closing it would end the lock (POSIX).
+   * The file, on a local disk; its directory must exist. SQLite creates `-wal` in the same directory, and the
+   * store creates `-writer`. Nothing else in this process may open the file: closing it would end the lock
+   * (POSIX).
    */
   readonly path: string
   /**
@@ -68,7 +69,8 @@ export interface SqliteStorageOptions {
    */
   readonly module?: string | undefined
   /**
-   * The module that the thread runs, if it is not the file beside this one: in a bundle, or from source.
+   * The module that the thread runs, if it is not the file in the directory of this one: in a bundle, or from
+   * source.
    */
   readonly workerModule?: URL | undefined
 }

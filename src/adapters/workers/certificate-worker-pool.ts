@@ -34,7 +34,10 @@ export interface CertificateWorkerPoolOptions {
    * Signatures are never refused. Default 10,000.
    */
   readonly maxQueued?: number | undefined
-  /** The module that a thread runs, if it is not the file beside this one: in a bundle, or from source. */
+  /**
+   * The module that a thread runs, if it is not the file in the directory of this one: in a bundle, or from
+   * source.
+   */
   readonly workerModule?: URL | undefined
 }
 

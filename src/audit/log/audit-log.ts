@@ -54,8 +54,8 @@ export interface AuditLogOptions {
   readonly entries: AuditSequence
   readonly tiles: TileStore
   /**
-   * The witnesses whose cosignatures each checkpoint carries. If a witness does not answer, that is logged,
-   * and the checkpoint is published without its cosignature.
+   * The witnesses that cosign each checkpoint. If a witness does not answer, that is logged, and the
+   * checkpoint is published without its cosignature.
    */
   readonly witnesses?: readonly AuditWitness[] | undefined
   /** Maximum number of entries that are integrated at once. Default 4,096. */

@@ -46,7 +46,7 @@ export class AwaitedReceipts {
   }
 
   /**
-   * To be called when a checkpoint of `size` entries was published: `receiptOf` creates the receipt of each
+   * Must be called when a checkpoint of `size` entries was published: `receiptOf` creates the receipt of each
    * of them.
    */
   async settle(size: number, receiptOf: (index: number) => Promise<AuditReceipt>): Promise<void> {

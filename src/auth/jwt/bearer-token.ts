@@ -4,7 +4,7 @@ import type { AuthenticationRequest } from '../authenticator.ts'
 import { authenticationError } from '../require-caller.ts'
 
 /**
- * The single value of a header that carries a credential; undefined if the header was not sent. @throws
+ * The single value of a header that contains a credential; undefined if the header was not sent. @throws
  * ERR_CREDENTIAL_INVALID
  */
 export function singleHeader(

@@ -40,8 +40,8 @@ export interface CertificateAuthority extends BundleSource, CrlIssuer {
   readonly roots: readonly Certificate[]
   /**
    * Returns `chain` for a certificate that the CA issued earlier, by the key identifier of its issuer: a
-   * canary, or the issuer before a rotation. Undefined if the CA does not know the key, or none of its roots
-   * is trusted any more. Without this method `certificate` is the only issuer.
+   * canary, or the issuer before a rotation. Undefined for an unknown key, or if none of its roots is trusted
+   * any more. Without this method `certificate` is the only issuer.
    */
   chainOf?(issuer: KeyIdentifier): readonly Certificate[] | undefined
   /**

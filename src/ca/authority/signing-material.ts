@@ -122,7 +122,7 @@ export interface SharedCertificates {
   readonly roots: readonly Certificate[]
 }
 
-/** Copies for all callers. Each access makes new ones if somebody has written into the last. */
+/** Copies for all callers. Each access makes new ones if a caller has written into the last ones. */
 export function sharedCopies({ certificate, chain, roots }: SharedCertificates): SharedCertificates {
   const [certificates, chains, allRoots] = [
     intactCopies([certificate]),

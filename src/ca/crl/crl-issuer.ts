@@ -21,7 +21,7 @@ export interface IssueCrlOptions {
 
 /** Issues certificate revocation lists: RFC 5280 §5. */
 export interface CrlIssuer {
-  /** Time from a complete CRL to its nextUpdate, in seconds. Absent if the authority does not know it. */
+  /** Time from a complete CRL to its nextUpdate, in seconds. Absent if it is not known. */
   readonly crlTtlSeconds?: number | undefined
   /**
    * The current CRL of one CA key. A new list is signed if a revocation or release has changed since the last

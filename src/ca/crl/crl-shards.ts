@@ -25,7 +25,7 @@ export interface CrlDistribution {
   readonly shards?: number | undefined
   /**
    * Time from a delta CRL to its nextUpdate, in seconds. If set, new revocations are published in delta CRLs,
-   * and a complete list is signed anew only after two thirds of its validity. Default: no delta CRLs.
+   * and a complete list is signed again only after two thirds of its validity. Default: no delta CRLs.
    */
   readonly deltaTtlSeconds?: number | undefined
 }

@@ -1,4 +1,4 @@
-// The entries of one list, encoded: in short runs, so that a change encodes one run anew and not the list.
+// The entries of one list, encoded: in short runs, so that a change encodes one run again and not the list.
 
 import { PkiError } from '../../errors/index.ts'
 import { sortInTurns } from '../../internal/turns/sort-in-turns.ts'

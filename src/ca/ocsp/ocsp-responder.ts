@@ -155,7 +155,7 @@ export class OcspResponder {
   ): Promise<OcspAnswer> {
     const { signer, certificate } = await key.credential()
     const nowMs = wholeSecond(this.#settings.clock.now())
-    // Not beyond the certificate of the responder: the answer is verified with it.
+    // At most until the certificate of the responder ends, because the answer is verified with it.
     const nextUpdateMs = Math.min(nowMs + this.#settings.ttlSeconds * 1000, certificate.notAfterMs)
     const responses = certificateIds.map((certificateId, i) => ({
       certificateId,
@@ -256,7 +256,7 @@ const maxKeptRequest = 160
 /** Maximum number of responses that are signed ahead at once. */
 const maxAhead = 32
 /**
- * Maximum number of certificates in one request: clients usually ask about one, and each is a look-up in the
+ * Maximum number of certificates in one request: clients usually request one, and each is a look-up in the
  * store.
  */
 const maxCertificates = 16

@@ -1,4 +1,4 @@
-// A CA that changes its keys by itself: the steps on record, the CA that follows them, and the schedule.
+// A CA that replaces its keys automatically: the recorded steps, the CA that applies them, and the schedule.
 
 import { FollowingAuthority } from './following-authority.ts'
 import { readRotatingOptions } from './rotating-options.ts'

@@ -70,17 +70,23 @@ export interface RotatingAuthorityOptions
   readonly pollIntervalSeconds?: number | undefined
   /** Whether due steps are taken automatically. Default true. */
   readonly automatic?: boolean
-  /** As for `createCertificateAuthority`. */
+  /**
+   * The minimum validity, in seconds, to which the end of the issuing chain may shorten a certificate; below
+   * it the CA refuses with ERR_CA_EXPIRED. Default 60.
+   */
   readonly minTtlSeconds?: number | undefined
-  /** As for `createCertificateAuthority`. */
+  /** Time from a CRL to its nextUpdate, in seconds. Default 24 h. */
   readonly crlTtlSeconds?: number | undefined
-  /** As for `createCertificateAuthority`. */
+  /**
+   * Where CRLs are published, their shards, and delta CRLs. Default: one complete list, not named in
+   * certificates.
+   */
   readonly crlDistribution?: CrlDistribution | undefined
-  /** As for `createCertificateAuthority`. */
+  /** From thisUpdate to nextUpdate of OCSP responses, in seconds. Default 1 h. */
   readonly ocspTtlSeconds?: number | undefined
   readonly clock?: Clock | undefined
   readonly logger?: Logger | undefined
-  /** As for `createCertificateAuthority`. */
+  /** Receives the duration of each signature, and of each call of the storage that the CA makes itself. */
   readonly metrics?: Metrics | undefined
   /**
    * The entries of the audit log for a step, such as `encodeAuditRecord` makes: they are written in the

@@ -14,7 +14,8 @@ export class Turns {
   }
 
   /**
-   * To be awaited between steps, each much shorter than a slice; yields for one turn if the slice has passed.
+   * Must be awaited between steps, each much shorter than a slice; yields for one turn if the slice has
+   * passed.
    */
   async give(): Promise<void> {
     if (performance.now() - this.#startMs >= this.#sliceMs) await this.wait()

@@ -76,8 +76,8 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
 /**
  * A signal that aborts as soon as `given` or one of `own` aborts.
  *
- * Node 20 keeps some 50 octets of each combined signal for as long as one of its sources lives: combine only
- * before a wait.
+ * Node 20 keeps some 50 octets of each combined signal for as long as one of its sources is referenced:
+ * combine only before a wait.
  *
  * @throws ERR_INVALID_ARGUMENT
  */

@@ -1,6 +1,6 @@
 // Names the kind of a value in messages.
 
-/** The kind of a value, for messages. A forgotten `await` is the usual reason for a promise. */
+/** The kind of a value, for messages. A missing `await` is the usual reason for a promise. */
 export function nameOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (value instanceof Promise) return 'a promise: is an await missing?'

@@ -58,8 +58,8 @@ export class CertificateLifecycle {
 
   /**
    * The record to renew, and the matching identity of the caller. In a retry the record may already be
-   * superseded by the certificate of the first attempt: the idempotency key leads to that certificate, and
-   * for any other request the store refuses the intent.
+   * superseded by the certificate of the first attempt: the idempotency key finds that certificate, and for
+   * any other request the store refuses the intent.
    *
    * @throws ERR_CERTIFICATE_UNKNOWN, ERR_RENEWAL_REFUSED, ERR_INVALID_ARGUMENT
    */

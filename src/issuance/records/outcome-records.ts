@@ -40,7 +40,7 @@ export class OutcomeRecords {
     }
   }
 
-  /** Returns the pending receipt, if the request asks for one. @throws as `intend` */
+  /** Returns the pending receipt, if the request contains `receipt: true`. @throws as `intend` */
   async complete(
     issued: IssuedCertificate,
     { issuer, serialNumber, identity, rule, renews }: IssuanceIntent,

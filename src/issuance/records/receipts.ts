@@ -1,4 +1,5 @@
-// Receipts for requests that ask for them: the proof that the record of the certificate is in the audit log.
+// Receipts for requests with `receipt: true`: the proof that the record of the certificate is in the audit
+// log.
 
 import { PkiError } from '../../errors/index.ts'
 import type { Clock } from '../../runtime/index.ts'
@@ -16,7 +17,7 @@ export interface ComingReceipt {
    * Resolves to the receipt; undefined after the time limit, and then the certificate is returned without it.
    */
   text(): Promise<string | undefined>
-  /** To be called if the record is not stored. */
+  /** Must be called if the record is not stored. */
   cancel(): void
 }
 
@@ -36,7 +37,7 @@ export class Receipts {
     this.#events = events
   }
 
-  /** To be called before anything is signed. @throws ERR_INVALID_ARGUMENT */
+  /** Must be called before anything is signed. @throws ERR_INVALID_ARGUMENT */
   requireAvailable(wanted: boolean): void {
     if (!wanted || this.#log !== undefined) return
     throw new PkiError(
@@ -45,7 +46,9 @@ export class Receipts {
     )
   }
 
-  /** To be called before the record is stored, because after that the log may integrate it at any moment. */
+  /**
+   * Must be called before the record is stored, because after that the log may integrate it at any moment.
+   */
   await(entry: Uint8Array, signal: AbortSignal | undefined): ComingReceipt {
     const ended = new AbortController()
     const end = (): void => {

@@ -45,7 +45,7 @@ export async function encryptPkcs8(
   return { der: encode(key, secret, salt), secret, salt }
 }
 
-/** As `encryptPkcs8`, on the event loop. @throws as `encryptPkcs8` */
+/** Like `encryptPkcs8`, on the event loop. @throws as `encryptPkcs8` */
 export function encryptPkcs8Sync(key: KeyObject, passphrase: string | Uint8Array): Uint8Array {
   const salt = randomBytes(16)
   const secret = deriveKeySync(requireNewPassphrase(passphrase), salt, ownCost)

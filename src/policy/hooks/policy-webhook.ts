@@ -94,7 +94,7 @@ export async function askWebhook(
   }
 }
 
-/** Without claims: they may be personal data, and the policy has already judged them. */
+/** Without claims: they may be personal data, and the policy has already evaluated them. */
 function questionOf(
   clock: Clock,
   { csr, ttlSeconds, source, dryRun = false }: PolicyRequest,

@@ -43,7 +43,7 @@ export type Judgement =
     }
   | { readonly outcome: 'unauthenticated' | 'unavailable' }
 
-/** Judges requests. */
+/** Decides requests. */
 export class RequestGuard {
   readonly #authorizer: Pick<Authorizer, 'decide'>
   readonly #authenticator: Authenticator | undefined
@@ -74,7 +74,7 @@ export class RequestGuard {
 
   /**
    * @param peerId the SPIFFE ID that the peer has proven in the handshake
-   * @param facts the facts that the transport knows in addition to the caller
+   * @param facts the facts that the transport has in addition to the caller
    */
   async judge(
     request: AuthenticationRequest,

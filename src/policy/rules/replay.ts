@@ -76,7 +76,7 @@ async function replay(
   const found = { issuer, serialNumber, identity: identity.toString(), issuedAt: intendedAt, ruleBefore }
   const { rule } = decision
   if (missing.size > 0) {
-    const reasons = [`cannot be judged: the record does not have ${[...missing].join(', ')}`]
+    const reasons = [`cannot be decided: the record does not have ${[...missing].join(', ')}`]
     return { ...found, outcome: 'unknown', rule, reasons }
   }
   if (!decision.allowed) return { ...found, outcome: 'refused', rule, reasons: [decision.reason] }

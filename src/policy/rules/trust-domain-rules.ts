@@ -21,11 +21,11 @@ export interface TrustDomainRules {
   /** The shortest RSA key: 2048, 3072 or 4096 bits. Default 2048. */
   readonly minRsaBits?: 2048 | 3072 | 4096 | undefined
   /**
-   * Key usages that a request may ask for, such as `digitalSignature`. The certificate always has those of
+   * Key usages that a request may contain, such as `digitalSignature`. The certificate always has those of
    * the profile. Default: requested usages are ignored.
    */
   readonly keyUsages?: readonly string[] | undefined
-  /** Extended key usages that a request may ask for: `serverAuth`, `clientAuth`, …, or object identifiers. */
+  /** Extended key usages that a request may contain: `serverAuth`, `clientAuth`, …, or object identifiers. */
   readonly extendedKeyUsages?: readonly string[] | undefined
   readonly revocation?:
     | {

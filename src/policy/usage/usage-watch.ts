@@ -47,7 +47,7 @@ export interface UsageWatchOptions {
   /** The score of an alert, 1 to 100. Default 50. */
   readonly alertScore?: number | undefined
   /**
-   * The number of certificates before the first is judged; for one identity, a quarter of it. Default 64.
+   * The number of certificates before the first score; for one identity, a quarter of it. Default 64.
    */
   readonly minCertificates?: number | undefined
   readonly clock?: Pick<Clock, 'now'> | undefined

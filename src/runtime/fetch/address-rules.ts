@@ -19,7 +19,7 @@ function isPublic(octets: Uint8Array, allowed: readonly IpNetwork[]): boolean {
     global: parseIpNetwork('2000::/3'),
     blocked: blockedNetworks.map((network) => parseIpNetwork(network)),
   }
-  // RFC 6052 §3.1: a NAT64 address leads to the IPv4 address inside it, so that address is checked.
+  // RFC 6052 §3.1: a NAT64 address is translated to the IPv4 address inside it, so that address is checked.
   if (isInNetwork(octets, rules.translated)) {
     const inner = Uint8Array.from(rules.mapped.octets)
     inner.set(octets.subarray(12), 12)

@@ -42,7 +42,7 @@ export function parseManifest(octets: Uint8Array): BackupManifest {
   if (typeof trustDomain !== 'string' || !isTime || !Number.isSafeInteger(schema))
     throw damaged('its manifest has no trust domain, time or schema')
   if (keyStorage !== 'files' && keyStorage !== 'reference')
-    throw damaged('its manifest does not say where keys are')
+    throw damaged('its manifest does not state where the keys are')
   if (!Array.isArray(keys)) throw damaged('its manifest has no keys')
   return {
     version: 1,

@@ -29,12 +29,12 @@ export interface BackupRequirements {
   readonly passphrase: PassphraseSource
   /** The expected trust domain of the CA. Default: any. */
   readonly trustDomain?: TrustDomain | string
-  /** Refuses an archive that was made before. Default: any age. */
+  /** Refuses an archive that was made before this time. Default: any age. */
   readonly notBefore?: Date
   /** Refuses an archive with fewer entries of the audit log. Default 0. */
   readonly minAuditSize?: number
   readonly clock?: Clock | undefined
-  /** As for `createSqliteStorage`. */
+  /** The module of the thread of SQLite, for a bundled program; see `createSqliteStorage`. */
   readonly workerModule?: URL | undefined
 }
 

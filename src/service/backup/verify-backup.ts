@@ -41,7 +41,7 @@ export interface VerifiedBackup extends RestoredBackup {
 
 /**
  * Restores a backup into a scratch directory, reads every record, signs with every key that its authorities
- * have, builds the audit log anew, and verifies it against the checkpoint of the backup. The scratch
+ * have, builds the audit log again, and verifies it against the checkpoint of the backup. The scratch
  * directory is removed. The CA of the backup may run meanwhile.
  *
  * @throws as `restoreBackup`; ERR_KEY_NOT_FOUND, ERR_STORE_OWNER for a key that is not that of its

@@ -15,13 +15,13 @@ import { verifyJwtSvid } from './verify-jwt-svid.ts'
 
 /** Options of `createJwtVerifier`. @inline */
 export interface JwtVerifierOptions {
-  /** As for `verifyJwtSvid`: bundles by trust domain. */
+  /** Bundles by trust domain; only the bundle of the token's own trust domain is used. */
   readonly bundles: BundleSource
   /** Maximum number of remembered tokens; 0 disables the cache. Default 10,000. */
   readonly maxTokens?: number | undefined
-  /** As for `verifyJwtSvid`. Default 60. */
+  /** Maximum clock difference, in seconds, 0 to 300. Default 60 (J-8). */
   readonly clockSkewSeconds?: number
-  /** As for `verifyJwtSvid`. Default 86,400. */
+  /** How far in the future `exp` may be, in seconds. Default 86,400. */
   readonly maxTtlSeconds?: number
   readonly clock?: Clock | undefined
 }

@@ -17,9 +17,9 @@ interface CombineOptions {
 
 /**
  * Combines several sources: each of them must accept a certificate. A source that reports "revoked" refuses
- * it, and so does a source in `hard-fail` mode without an answer. With `sufficient: 'one'`, a source that
- * knows the certificate to be good outweighs sources without an answer. A source that only skips the
- * certificate (`off`, `soft-fail`, outside its scope) does not.
+ * it, and so does a source in `hard-fail` mode without an answer. With `sufficient: 'one'`, a source with a
+ * good status for the certificate takes precedence over sources without an answer. A source that only skips
+ * the certificate (`off`, `soft-fail`, outside its scope) does not.
  *
  * @throws ERR_INVALID_ARGUMENT for an empty list, a value that is not a source, and an unknown `sufficient`
  */

@@ -214,7 +214,7 @@ export class PublicKey {
 }
 
 /**
- * The DER is judged before the key is imported: OpenSSL computes with explicit curve parameters while it
+ * The DER is checked before the key is imported: OpenSSL computes with explicit curve parameters while it
  * reads them, up to 0.2 s on the event loop.
  */
 function spkiOfPem(pem: string): Uint8Array {

@@ -88,7 +88,7 @@ export function isPlainReason(bytes: Uint8Array, start: number, end: number): bo
   return crlReasons[bytes[end - 1] as number] !== undefined
 }
 
-/** How much a reason weighs: `removeFromCRL` 0, `certificateHold` 1, every other 2 (RFC 5280 §5.3.1). */
+/** The weight of a reason: `removeFromCRL` 0, `certificateHold` 1, every other 2 (RFC 5280 §5.3.1). */
 export function weightOf(reason: CrlReason): number {
   return reason === 'removeFromCRL' ? 0 : reason === 'certificateHold' ? 1 : permanent
 }

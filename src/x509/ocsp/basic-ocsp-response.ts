@@ -54,7 +54,7 @@ export class BasicOcspResponse {
     return new BasicOcspResponse(readBasicOcsp(der, tolerances))
   }
 
-  /** As `readAnswerToAccuse`, over octets that never change. */
+  /** Like `readAnswerToAccuse`, over octets that never change. */
   static toAccuse(der: Uint8Array, tolerances: readonly Tolerance[]): BasicOcspResponse {
     return new BasicOcspResponse(readBasicOcspToAccuse(der, tolerances))
   }

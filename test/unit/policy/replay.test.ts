@@ -62,7 +62,7 @@ it('does not judge what code of its own decides by facts that records do not hav
       return base.decide(request, caller)
     })
     expect(await outcomesOf(authority.storage.certificates, policy)).toEqual([
-      ['unknown', `cannot be judged: the record does not have ${missing}`],
+      ['unknown', `cannot be decided: the record does not have ${missing}`],
     ])
   }
   expect(await outcomesOf(authority.storage.certificates, base)).toEqual([['same']])
@@ -128,13 +128,13 @@ it('says which certificates would be refused, changed, or as they are', async ()
     expect.stringMatching(/^validity: 7[0-9]{3} s cut to 3600 s$/),
   ])
   expect(await outcomesBy({ requiredClaims: { ref: 'main' } })).toEqual([
-    ['unknown', 'cannot be judged: the record does not have the claim "ref"'],
-    ['unknown', 'cannot be judged: the record does not have the claim "ref"'],
-    ['unknown', 'cannot be judged: the record does not have the claim "ref"'],
+    ['unknown', 'cannot be decided: the record does not have the claim "ref"'],
+    ['unknown', 'cannot be decided: the record does not have the claim "ref"'],
+    ['unknown', 'cannot be decided: the record does not have the claim "ref"'],
   ])
   expect(await outcomesBy({ networks: ['10.0.0.0/8'], identity: '/b' })).toEqual([
     ['refused', 'no rule allows spiffe://example.org/a'],
-    ['unknown', 'cannot be judged: the record does not have the address of the caller'],
+    ['unknown', 'cannot be decided: the record does not have the address of the caller'],
     ['refused', 'no rule allows spiffe://example.org/c'],
   ])
   // A condition that does not hold in any case decides, whatever the claims were.

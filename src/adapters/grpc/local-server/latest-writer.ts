@@ -23,7 +23,7 @@ export class LatestWriter {
     this.#next = next
   }
 
-  /** To be called when there may be something to send. */
+  /** Must be called when there may be something to send. */
   flush(): void {
     if (this.#ended) return
     this.#again = this.#writing

@@ -11,9 +11,9 @@ export interface Pusher {
  */
 export class PushTurn {
   #round = new Set<Pusher>()
-  /** Those of the round that have not had their turn. */
+  /** The streams of this round that have not had their turn. */
   #rest = this.#round.values()
-  /** Those of the next round. */
+  /** The streams of the next round. */
   #waiting = new Set<Pusher>()
   #scheduled = false
 

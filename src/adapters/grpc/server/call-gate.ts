@@ -29,8 +29,8 @@ export class CallGate {
   readonly #options: CallGateOptions
   readonly #connections = new WeakMap<ServerHttp2Session, Connection>()
   /**
-   * Queued streams: grpc-js takes about 0.1 ms to begin a call, and one turn of the event loop may bring
-   * thousands. Those of authenticated connections do not wait for those of others.
+   * Queued streams: grpc-js takes about 0.1 ms to begin a call, and thousands may arrive in one turn of the
+   * event loop. Streams of authenticated connections do not wait for those of others.
    */
   readonly #strangers = new TurnLine(passedPerTurn)
   readonly #authenticated = new TurnLine(passedPerTurn)

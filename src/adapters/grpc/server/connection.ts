@@ -35,7 +35,7 @@ export class Source {
     return this.incomplete.values().next().value
   }
 
-  /** To be called after a count was reduced. */
+  /** Must be called after a count was reduced. */
   settle(): void {
     if (this.connections.size === 0 && this.strangerCalls === 0) this.#forget(this)
   }

@@ -137,7 +137,7 @@ function secured(admission: Admission, socket: TLSSocket, connection: Connection
     admission.connections.refuse(socket, 'reset')
     return
   }
-  // Over a stream, a TLS socket does not know the addresses that grpc-js reports.
+  // Over a stream, a TLS socket lacks the addresses that grpc-js reports.
   if (socket.remoteAddress === undefined)
     Object.defineProperties(Object.assign(socket, { [raw]: below }), ends)
   admission.handshakes.completed(connection)
@@ -175,8 +175,8 @@ function listen(server: TcpServer, at: PortOptions['at'], { logger }: Admission)
     try {
       server.listen({ ...at, backlog: 1024 }, () => {
         server.off('error', failed)
-        // Without a listener, a connection that cannot be accepted, for lack of descriptors, would end the
-        // process.
+        // Without a listener, a connection that cannot be accepted because no descriptor is free would end
+        // the process.
         server.on('error', (error: Error) =>
           logger.error({ reason: error.message }, 'a connection cannot be accepted'),
         )

@@ -66,7 +66,7 @@ function jwkSet({ jwtAuthorities }: TrustBundle): Uint8Array {
   return new Uint8Array(Buffer.from(JSON.stringify({ keys })))
 }
 
-/** Of two identities with the same hint, the second loses it (W-12): clients use the first. */
+/** If two identities have the same hint, it is removed from the second (W-12): clients use the first. */
 export function withUniqueHints(identities: WorkloadState['identities']): WorkloadState['identities'] {
   const seen = new Set<string>()
   return identities.map((identity) => {

@@ -45,7 +45,7 @@ export class FetchedJwtSvids {
         `the Workload API returned ${svids.length} JWT-SVIDs; the maximum is ${maxJwtSvids}`,
       )
     const meant = svids.filter((answer) => hint === undefined || answer.hint === hint)
-    // Of two with the same hint, the first is used (W-12).
+    // If two have the same hint, the first is used (W-12).
     const chosen = hint === undefined ? meant : meant.slice(0, 1)
     return Promise.all(chosen.map((answer) => this.#check(answer, id, audience)))
   }

@@ -29,7 +29,7 @@ export function readX509State(response: X509SVIDResponse, nowMs: number, logger:
   const identities: Identity[] = []
   for (const svid of response.svids) {
     const { identity, bundle } = readIdentity(svid, nowMs)
-    // Of two with the same hint, the first is used (W-12).
+    // If two have the same hint, the first is used (W-12).
     const known = svid.hint !== '' && hints.has(svid.hint)
     hints.add(svid.hint)
     if (!known) identities.push(identity)

@@ -168,7 +168,7 @@ export class Pkcs11Module implements AsyncDisposable {
     if (this.#tokens.size === 0) await this.#finalise()
   }
 
-  /** As `close`. */
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -10,7 +10,7 @@ import type { TokenSelector } from './find-slot.ts'
 import { TokenLogin } from './token-login.ts'
 import type { LoginTarget, PinSource } from './token-login.ts'
 
-/** An open session. It carries one operation at a time, and is closed after any failure. */
+/** An open session. It performs one operation at a time, and is closed after any failure. */
 export interface TokenSession {
   readonly handle: Handle
   readonly moduleEpoch: number

@@ -1,5 +1,5 @@
-// The CRLs of one CA key: one list at a time, calls that want the same one share it, and a list that another
-// process has published in the meantime is made again.
+// The CRLs of one CA key: one list is made at a time, calls for the same list share it, and a list is made
+// again if another process has published one in the meantime.
 
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import type { Certificate, Crl, Signer } from '../../../x509/index.ts'

@@ -53,7 +53,7 @@ interface Scope {
   deltaVersion: number | undefined
   /** Whether the last lists were read from the store. */
   isRead: boolean
-  /** The entries that the versions refer to; they are created anew if the table must read older changes. */
+  /** The entries that the versions refer to; they are created again if the table must read older changes. */
   runs: EntryRuns | undefined
 }
 

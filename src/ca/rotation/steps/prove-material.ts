@@ -1,5 +1,5 @@
-// A throw-away leaf: signing material is tried, and its leaf validated as relying parties do, before it is
-// used.
+// Tests signing material before it is used: it signs a trial leaf, which is validated as relying parties do
+// and then discarded.
 
 import { PkiError } from '../../../errors/index.ts'
 import { SoftwareSigner } from '../../../keys/index.ts'

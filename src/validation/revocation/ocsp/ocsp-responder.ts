@@ -75,7 +75,7 @@ function respondersOf(answer: BasicOcspResponse, { responders, sent }: OcspSetti
 function readCertificate(der: Uint8Array): Certificate[] {
   try {
     const certificate = Certificate.parse(der)
-    // Extensions that only give locations are judged by the profile, as in a path.
+    // Extensions that only give locations are checked by the profile, as in a path.
     certificate.checkPathFields()
     return [certificate]
   } catch {
