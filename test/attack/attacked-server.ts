@@ -1,8 +1,10 @@
 // The server under attack, in a process of its own: what it measures is its own event loop and memory.
 
-import { createCertificateServer } from '../../src/adapters/grpc/index.ts'
+import { Server } from '@grpc/grpc-js'
+import { createCertificateServer, listenGrpc } from '../../src/adapters/grpc/index.ts'
 import { ClientCertificateAuthenticator } from '../../src/auth/index.ts'
 import { callerOf, testPki, tlsCredential } from '../support/pki.ts'
+import { tlsIdentityOf } from '../support/tls-identity.ts'
 
 const pki = await testPki()
 const byCertificate = new ClientCertificateAuthenticator({ bundles: pki.authority })
@@ -21,6 +23,8 @@ const server = await createCertificateServer({
   tls: { ...(await tlsCredential(pki)), clientRoots: pki.root.toPem() },
   tokenPort: 0,
 })
+const identity = await tlsIdentityOf(pki, 'spiffe://example.org/served')
+const mesh = await listenGrpc(new Server(), identity, { authorize: 'spiffe://example.org/client' })
 
 // CPU time between two timers: what this loop was kept busy for, whatever else the machine does.
 let stallMs = 0
@@ -52,4 +56,7 @@ const commands = {
 
 process.on('message', (command: keyof typeof commands) => process.send?.(commands[command]()))
 process.on('disconnect', () => process.exit(0))
-process.send?.({ port: server.port, tokenPort: server.tokenPort, root: pki.root.toPem() })
+process.send?.({
+  ...{ port: server.port, tokenPort: server.tokenPort, meshPort: mesh.port },
+  root: pki.root.toPem(),
+})

@@ -14,13 +14,16 @@ export type Command = 'reset' | 'stall' | 'stats' | 'release'
 export class AttackedServer implements Disposable {
   readonly port: number
   readonly tokenPort: number
+  /** Of `listenGrpc`. */
+  readonly meshPort: number
   readonly #root: string
   readonly #child: ChildProcess
 
-  private constructor(child: ChildProcess, { port, tokenPort, root }: Started) {
+  private constructor(child: ChildProcess, { port, tokenPort, meshPort, root }: Started) {
     this.#child = child
     this.port = port
     this.tokenPort = tokenPort
+    this.meshPort = meshPort
     this.#root = root
   }
 
@@ -77,5 +80,6 @@ export class AttackedServer implements Disposable {
 interface Started {
   readonly port: number
   readonly tokenPort: number
+  readonly meshPort: number
   readonly root: string
 }

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket, connect as connectTls, createSecureContext } from 'node:tls'
 import type { ConnectionOptions, SecureContext } from 'node:tls'
 import { afterEach, vi } from 'vitest'
-import { BoundedHandshake } from '../../src/adapters/grpc/handshake/index.ts'
+import { BoundedHandshake } from '../../src/adapters/grpc/handshake/bounded-handshake.ts'
 import type { HandshakeFault } from '../../src/adapters/grpc/handshake/index.ts'
 import { testPki, tlsCredential } from './pki.ts'
 

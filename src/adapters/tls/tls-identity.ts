@@ -2,7 +2,7 @@
 // of every protocol.
 
 import { constants } from 'node:crypto'
-import { createSecureContext } from 'node:tls'
+import { DEFAULT_CIPHERS, createSecureContext } from 'node:tls'
 import type { SecureContext, Server, TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { PkiError } from '../../errors/index.ts'
@@ -209,11 +209,14 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     }
   }
 
-  /** One context per SVID, because creating one costs more than a handshake. */
+  /** Of clients. One per SVID, because creating one costs more than a handshake. */
   secureContext(): SecureContext {
     const identity = this.source.current
-    if (this.#context?.identity !== identity)
-      this.#context = { identity, context: createSecureContext(this.credentials()) }
+    if (this.#context?.identity !== identity) {
+      // The server chooses the group of finite-field Diffie-Hellman, and with it the work of its client.
+      const ciphers = `${DEFAULT_CIPHERS}:!DHE`
+      this.#context = { identity, context: createSecureContext({ ...this.credentials(), ciphers }) }
+    }
     return this.#context.context
   }
 

@@ -8,6 +8,7 @@ import type { SpiffeIdMatcher } from '../../../spiffe/index.ts'
 import { SpiffeId } from '../../../spiffe/index.ts'
 import { loadGrpc } from '../grpc-module.ts'
 import type { GrpcModule } from '../grpc-module.ts'
+import { boundedClient } from '../handshake/index.ts'
 import { connectorCredentials } from './connector-credentials.ts'
 import type { GrpcTlsIdentity } from './tls-identity.ts'
 
@@ -51,7 +52,9 @@ export async function grpcChannelCredentials(
     )
   const grpc = await loadGrpc(options.grpc)
   return connectorCredentials(grpc, (socket, { path }) =>
-    identity.secureClient(socket, { id, alpn: ['h2'], servername: serverNameOf(path) }),
+    boundedClient(socket, (stream) =>
+      identity.secureClient(stream, { id, alpn: ['h2'], servername: serverNameOf(path) }),
+    ),
   )
 }
 

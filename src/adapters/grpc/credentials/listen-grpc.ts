@@ -1,7 +1,5 @@
 // A port of a grpc-js server with mutual TLS by SPIFFE ID.
 
-import type { AddressInfo, Socket } from 'node:net'
-import type { Server as TlsServer } from 'node:tls'
 import type { Server } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
 import { checkCounts, checkDelayMs, requireCount } from '../../../internal/numbers.ts'
@@ -9,10 +7,13 @@ import { checkTexts } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { systemClock } from '../../../runtime/index.ts'
+import { safeLogger } from '../../../runtime/internal.ts'
+import type { Logger } from '../../../runtime/index.ts'
 import type { SpiffeId, SpiffeIdMatcher } from '../../../spiffe/index.ts'
 import { loadGrpc } from '../grpc-module.ts'
 import type { GrpcModule } from '../grpc-module.ts'
 import type { GrpcTlsIdentity } from './tls-identity.ts'
+import { openTlsPort } from './tls-port.ts'
 
 /**
  * Options of `listenGrpc`.
@@ -31,6 +32,14 @@ export interface ListenGrpcOptions {
    * minute later at the latest. Default 24 hours; Infinity for no limit.
    */
   readonly maxConnectionAgeSeconds?: number | undefined
+  /**
+   * Maximum number of octets of a client before the end of its handshake, which limits the length of its
+   * chain. Default 16 KiB. From 100 KiB on, OpenSSL's own limit alone holds, and the keys of the chain are
+   * not checked before OpenSSL imports them.
+   */
+  readonly maxHandshakeBytes?: number | undefined
+  /** Receives a line for refused handshakes, at most one in ten seconds. Default: no log. */
+  readonly logger?: Logger | undefined
   /** The copy of `@grpc/grpc-js` that created the server. Default: the installed one. */
   readonly grpc?: GrpcModule | undefined
 }
@@ -40,6 +49,8 @@ const optionKinds: OptionKinds<ListenGrpcOptions> = {
   host: 'optional',
   port: 'optional',
   maxConnectionAgeSeconds: 'optional',
+  maxHandshakeBytes: 'optional',
+  logger: 'optional',
   grpc: 'optional',
 }
 
@@ -79,9 +90,12 @@ export async function listenGrpc(
 ): Promise<GrpcListener> {
   const options = readOptions('listenGrpc', given, optionKinds)
   const { authorize, host = '127.0.0.1', port = 0, maxConnectionAgeSeconds = 86_400 } = options
+  const { maxHandshakeBytes = 16 * 1024 } = options
   checkTexts('listenGrpc', { host })
   checkCounts({ port }, 0, 65_535)
   requireCount('maxConnectionAgeSeconds', maxConnectionAgeSeconds, 1, Infinity)
+  requireCount('maxHandshakeBytes', maxHandshakeBytes, 1)
+  const logger = safeLogger('listenGrpc', options.logger)
   if (typeof (Object(identity) as Partial<GrpcTlsIdentity>).secureServer !== 'function')
     throw new PkiError('ERR_INVALID_ARGUMENT', 'listenGrpc: identity must come from createTlsIdentity')
   const grpc = await loadGrpc(options.grpc)
@@ -113,33 +127,19 @@ export async function listenGrpc(
     },
   )
   const injectors = new Set<ReturnType<Server['createConnectionInjector']>>()
-  const accepted = new Set<Socket>()
-  tlsServer.on('connection', (socket: Socket) => {
-    accepted.add(socket)
-    socket.once('close', () => accepted.delete(socket))
-  })
-  await listen(tlsServer, host, port)
-  const address = tlsServer.address() as AddressInfo
+  const opened = await openTlsPort(tlsServer, { host, port, maxHandshakeBytes, logger })
   const listener: GrpcListener = {
-    host: address.address,
-    port: address.port,
+    host: opened.address.address,
+    port: opened.address.port,
     peerOf: (call) => {
       const connection = connectionOf(infoOf(call))
       return connection === undefined ? undefined : peers.get(connection)
     },
     close: async (graceMs = 5_000) => {
       checkDelayMs({ graceMs })
-      await new Promise<void>((resolve) => {
-        // grpc-js gets a connection only after its handshake, so open handshakes are closed here.
-        const stop = systemClock.schedule(() => {
-          for (const socket of accepted) socket.destroy()
-        }, graceMs)
-        tlsServer.close(() => {
-          stop()
-          resolve()
-        })
-        for (const injector of injectors) injector.drain(graceMs)
-      })
+      const closed = opened.close(graceMs)
+      for (const injector of injectors) injector.drain(graceMs)
+      await closed
     },
     [Symbol.asyncDispose]: () => listener.close(),
   }
@@ -184,21 +184,4 @@ function infoOf(given: object): ConnectionInfo {
   type Intercepted = { getConnectionInfo?(): ConnectionInfo }
   const found = given as Intercepted & { readonly call?: Intercepted }
   return found.getConnectionInfo?.() ?? found.call?.getConnectionInfo?.() ?? {}
-}
-
-function listen(server: TlsServer, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (cause: Error): void => {
-      server.close() // otherwise it would stay registered with the identity
-      reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
-    }
-    server.once('error', failed)
-    server.listen({ host, port }, () => {
-      server.off('error', failed)
-      // If a connection cannot be accepted because no descriptor is free, neither the process nor the
-      // listener may end.
-      server.on('error', () => undefined)
-      resolve()
-    })
-  })
 }

@@ -1,14 +1,13 @@
 // One listening port: accepts sockets, waits for their first octets, queues TLS handshakes, and passes the
 // connection on.
 
-import { EventEmitter } from 'node:events'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo, Server as TcpServer, Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Server as TlsServer, SecureContextOptions, TLSSocket } from 'node:tls'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { peerCertificates } from '../../../x509/index.ts'
-import { BoundedHandshake, maxCertificates } from '../handshake/index.ts'
+import { beginHandshake, maxCertificates, opensslMaxChainBytes } from '../handshake/index.ts'
 import type { HandshakeFault } from '../handshake/index.ts'
 import type { Admission } from './admission.ts'
 import type { Connection } from './connection.ts'
@@ -83,42 +82,27 @@ function tlsServerOf({ context, requestCertificate }: NonNullable<PortOptions['t
   return server
 }
 
-/**
- * Begins the handshake of one connection. Node emits its outcome on the server that it was given: here a view
- * of the server, for this connection only.
- */
+/** Begins the handshake of one connection. */
 function startTls(admission: Admission, server: TlsServer, connection: Connection): void {
-  const bounded = boundedHandshake(admission, server, connection)
-  const emit = (event: string, ...values: readonly unknown[]): boolean => {
-    const [first, second] = values
-    if (event === 'keylog') bounded?.keylog(first as Buffer, second as TLSSocket)
-    else if (event === 'secureConnection') {
-      bounded?.secured()
-      secured(admission, first as TLSSocket, connection)
-    } else if (event === 'tlsClientError') failed(admission, first as Error, second as TLSSocket, connection)
-    return true
-  }
-  EventEmitter.prototype.emit.call(
-    Object.create(server, { emit: { value: emit } }),
-    'connection',
-    bounded ?? connection.socket,
-  )
+  beginHandshake(server, connection.socket, boundOf(admission, server, connection), {
+    secured: (socket) => secured(admission, socket, connection),
+    failed: (error, socket) => failed(admission, error, socket, connection),
+  })
 }
 
 /** Undefined if TLS reads the socket itself, because no certificate is requested or there is no limit. */
-function boundedHandshake(
+function boundOf(
   { limits: { maxHandshakeBytes }, connections }: Admission,
   server: TlsServer,
   { socket }: Connection,
-): BoundedHandshake | undefined {
+): Parameters<typeof beginHandshake>[2] {
   const { requestCert } = server as TlsServer & { readonly requestCert: boolean }
   if (!requestCert || maxHandshakeBytes >= opensslMaxChainBytes) return undefined
-  return new BoundedHandshake(socket, {
-    peer: 'client',
+  return {
     maxOctets: maxHandshakeBytes,
     exceeded: (octets) => connections.refuseHandshake(socket, octets),
     refused: (fault) => connections.refuseChain(socket, fault),
-  })
+  }
 }
 
 function failed(admission: Admission, error: Error, socket: TLSSocket, connection: Connection): void {
@@ -137,9 +121,6 @@ function secured(admission: Admission, socket: TLSSocket, connection: Connection
     admission.connections.refuse(socket, 'reset')
     return
   }
-  // Over a stream, a TLS socket lacks the addresses that grpc-js reports.
-  if (socket.remoteAddress === undefined)
-    Object.defineProperties(Object.assign(socket, { [raw]: below }), ends)
   admission.handshakes.completed(connection)
   const fault = readPeer(socket, connection)
   if (fault !== undefined) {
@@ -188,23 +169,5 @@ function listen(server: TcpServer, at: PortOptions['at'], { logger }: Admission)
   })
 }
 
-const raw: unique symbol = Symbol('socket below TLS')
-
-/** The addresses of the socket below TLS, as properties of the one above. */
-const ends: PropertyDescriptorMap = Object.fromEntries(
-  (['remoteAddress', 'remotePort', 'remoteFamily', 'localAddress', 'localPort', 'localFamily'] as const).map(
-    (name) => [
-      name,
-      {
-        get(this: { readonly [raw]: Socket }) {
-          return this[raw][name]
-        },
-      },
-    ],
-  ),
-)
-
-/** `SSL_MAX_CERT_LIST_DEFAULT`: OpenSSL itself refuses a longer chain. */
-const opensslMaxChainBytes = 100 * 1024
 /** Node's own default is 120 s. */
 const handshakeTimeoutMs = 10_000

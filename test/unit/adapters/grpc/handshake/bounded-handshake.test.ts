@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { describe, expect, it, vi } from 'vitest'
-import { BoundedHandshake } from '../../../../../src/adapters/grpc/handshake/index.ts'
+import { BoundedHandshake } from '../../../../../src/adapters/grpc/handshake/bounded-handshake.ts'
 import { TlsPairs } from '../../../../support/bounded-tls.ts'
 
 const pairs = await TlsPairs.start()
