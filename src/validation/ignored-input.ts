@@ -31,6 +31,7 @@ export function readEach<Input, Output>(
   inputs: readonly Input[],
   ignored: IgnoredInput[],
   read: (input: Input) => Output,
+  nameOf: (input: Input) => string | undefined = subjectOf,
 ): Output[] {
   const outputs: Output[] = []
   for (const [index, input] of inputs.entries()) {
@@ -41,7 +42,7 @@ export function readEach<Input, Output>(
       const { code, message } = error
       if (code === 'ERR_INVALID_ARGUMENT')
         throw new PkiError(code, `${option}[${index}]: ${message}`, { cause: error })
-      ignored.push(Object.freeze({ option, index, name: subjectOf(input), code, reason: message }))
+      ignored.push(Object.freeze({ option, index, name: nameOf(input), code, reason: message }))
     }
   }
   return outputs

@@ -26,7 +26,7 @@ export interface CrlCheckerOptions {
    * revocations still count as far as they can be read.
    */
   readonly lists: readonly CrlInput[] | (() => readonly CrlInput[])
-  /** Called for each list that the strict reader refuses. */
+  /** Called for each list that the strict reader refuses, or that has an extension that cannot be read. */
   readonly onIgnoredList?: ((ignored: IgnoredInput) => void) | undefined
   /** How far the clock of an issuer may be ahead, in seconds. Default 60. */
   readonly clockSkewSeconds?: number

@@ -6,11 +6,12 @@ import { crlThatAccuses } from '../../../x509/internal.ts'
 import type { CrlInput } from '../../../x509/internal.ts'
 import { describeIgnored, readEach } from '../../ignored-input.ts'
 import type { IgnoredInput } from '../../ignored-input.ts'
+import { printable, shortened } from '../../verdict/rejection.ts'
 import { accusingTolerances } from '../accusing-tolerances.ts'
 import { byScope } from './crl-lists.ts'
 import type { CrlSettings } from './crl-status.ts'
 
-type Lists = Pick<CrlSettings, 'scopes' | 'accusing' | 'nothingFound'>
+type Lists = Pick<CrlSettings, 'scopes' | 'accusing' | 'malformed'>
 type ListInputs = readonly CrlInput[] | (() => readonly CrlInput[])
 type OnIgnored = ((ignored: IgnoredInput) => void) | undefined
 
@@ -41,7 +42,8 @@ export function createListReader(given: ListInputs, onIgnoredList: OnIgnored): (
 
 /**
  * Reads each list once. Octets are copied, because the checker keeps them after the call. A list that is
- * refused only for its form is reported as ignored, but its revocations still count.
+ * refused only for its form, or has an extension that cannot be read, is reported as ignored, but its
+ * revocations still count.
  */
 function readLists(
   inputs: readonly CrlInput[],
@@ -49,29 +51,27 @@ function readLists(
   onIgnoredList: OnIgnored,
 ): Lists {
   const ignored: IgnoredInput[] = []
-  const accusing: Crl[] = []
-  const all = readEach('lists', inputs, ignored, (input) => {
-    const before = typeof input === 'object' ? parsed.get(input) : undefined
+  const accusing = new Map<CrlInput, Crl>()
+  const read = (input: CrlInput): Crl => {
+    let list = typeof input === 'object' ? parsed.get(input) : undefined
     try {
-      const list = before ?? readList(input)
+      list ??= readList(input)
       if (typeof input === 'object') parsed.set(input, list)
+      readExtensions(list)
       return list
     } catch (error) {
-      if (isPkiError(error) && error.code !== 'ERR_INVALID_ARGUMENT') accusing.push(...readToAccuse(input))
+      if (!isPkiError(error) || error.code === 'ERR_INVALID_ARGUMENT') throw error
+      list ??= readToAccuse(input)
+      if (list !== undefined) accusing.set(input, list)
       throw error
     }
-  })
+  }
+  const sound = readEach('lists', inputs, ignored, read, (input) => issuerOf(accusing.get(input)))
   for (const each of ignored) onIgnoredList?.(each)
-  const sound = all.filter(hasSoundExtensions)
-  const isOdd = sound.length !== inputs.length
-  const first = ignored[0]
   return {
     scopes: byScope(sound),
-    accusing: [...all.filter((list) => !hasSoundExtensions(list)), ...accusing],
-    nothingFound: [
-      `no list covers it${isOdd ? ', and one is malformed' : ''}`,
-      ...(first === undefined ? [] : [describeIgnored(first)]),
-    ].join(': '),
+    accusing: [...accusing.values()],
+    malformed: ignored[0] && describeIgnored(ignored[0]),
   }
 }
 
@@ -81,25 +81,32 @@ function readList(input: CrlInput): Crl {
   return list
 }
 
-function readToAccuse(input: CrlInput): readonly Crl[] {
+function readToAccuse(input: CrlInput): Crl | undefined {
   try {
     const list = crlThatAccuses(input, accusingTolerances)
     void list.issuer.comparisonKey
-    return [list]
+    return list
   } catch (error) {
     if (!isPkiError(error)) throw error
-    return []
+    return undefined
   }
 }
 
-/** Reads the extensions that determine which certificates a list covers, and its order among other lists. */
-function hasSoundExtensions(list: Crl): boolean {
-  return isReadable(() => [
-    list.crlNumber,
-    list.deltaCrlIndicator,
-    list.issuingDistributionPoint,
-    list.authorityKeyIdentifier,
-  ])
+/** The issuer of a list, for people: text from outside, escaped. */
+function issuerOf(list: Crl | undefined): string | undefined {
+  return list === undefined ? undefined : shortened(printable(list.issuer.toString()), 200)
+}
+
+/**
+ * Reads the extensions that determine which certificates a list covers, and its order among other lists.
+ *
+ * @throws the errors of reading a malformed extension
+ */
+function readExtensions(list: Crl): void {
+  void list.crlNumber
+  void list.deltaCrlIndicator
+  void list.issuingDistributionPoint
+  void list.authorityKeyIdentifier
 }
 
 /** Whether reading succeeds without a `PkiError`. */

@@ -132,10 +132,21 @@ function pointKeys(name: DistributionPointName, base: DistinguishedName): readon
   return [`directoryName ${base.isEmpty ? relative : `${base.comparisonKey}\u0001${relative}`}`]
 }
 
+/**
+ * The texts are compared as found: AD CS writes blanks and backslashes into locations, which no builder
+ * encodes.
+ */
 function nameKey(name: GeneralName): string {
-  return name.type === 'directoryName'
-    ? `directoryName ${name.name.comparisonKey}`
-    : toHex(encodeGeneralName(name))
+  switch (name.type) {
+    case 'directoryName':
+      return `directoryName ${name.name.comparisonKey}`
+    case 'uri':
+    case 'dns':
+    case 'email':
+      return `${name.type} ${name.value}`
+    default:
+      return toHex(encodeGeneralName(name))
+  }
 }
 
 /**

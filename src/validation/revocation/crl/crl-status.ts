@@ -41,8 +41,8 @@ export interface CrlSettings extends CrlTimes {
    * Lists with a malformed extension: they cannot show a good status, but their revocations count.
    */
   readonly accusing: readonly Crl[]
-  /** The reason that is reported if no list covers a certificate. */
-  readonly nothingFound: string
+  /** The first list that cannot be read, or has an extension that cannot; reported if no list answers. */
+  readonly malformed: string | undefined
   readonly issuers: CrlIssuers
   readonly covered: CoveredNames
 }
@@ -154,7 +154,10 @@ class StatusSearch {
       if (delta.deltaCrlIndicator === undefined || unusableFault(delta) !== undefined) continue
       if (!this.#isAbout(delta, point, namesOf)) continue
       const entry = findEntry(delta, this.#query)
-      if (entry === undefined) continue
+      if (entry === undefined) {
+        this.#elsewhere.add('it is a delta list, and its complete list is not available')
+        continue
+      }
       const { key } = this.#settings.issuers.keyOf(delta, this.#query)
       if (key === undefined || (!this.#ownWordCounts && key.equals(certificate.publicKey))) continue
       return accuses(delta, entry, time, this.#settings) ? { status: 'revoked', entry } : undefined
@@ -224,12 +227,17 @@ class StatusSearch {
   #whyUnknown(): string {
     const reasons = this.#reasons.isEmpty ? this.#elsewhere : this.#reasons
     const found = reasons.isEmpty
-      ? this.#settings.nothingFound
+      ? 'no list covers it'
       : `a list was found, but ${reasons.join('; another was found, but ')}`
-    const named = this.#reasons.isEmpty ? this.#namedPoints() : ''
+    const more = this.#reasons.isEmpty ? this.#malformed() + this.#namedPoints() : ''
     return this.#covered === 0
-      ? found + named
-      : `the available lists do not cover every reason; ${found}${named}`
+      ? found + more
+      : `the available lists do not cover every reason; ${found}${more}`
+  }
+
+  #malformed(): string {
+    const { malformed } = this.#settings
+    return malformed === undefined ? '' : `, and one is malformed: ${malformed}`
   }
 
   /** The distribution points of the certificate, to name a missing shard. */
