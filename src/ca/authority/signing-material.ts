@@ -1,7 +1,8 @@
 // The certificate, key, issuers and roots of a CA: read, copied, and checked for consistency.
 
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 import type { OptionKinds } from '../../internal/options.ts'
+import { describeCertificate, subjectOf } from '../../validation/internal.ts'
 import { Certificate } from '../../x509/index.ts'
 import { requireSigner } from '../../x509/internal.ts'
 import type { CertificateInput, PublicKey, Signer } from '../../x509/index.ts'
@@ -53,11 +54,11 @@ export const materialKinds: OptionKinds<SigningMaterial> = {
  * Parses and copies signing material.
  *
  * @throws ERR_INVALID_ARGUMENT; ERR_CA_MATERIAL if no roots are given and the certificate is not self-signed;
- * as `Certificate.from`
+ * as `Certificate.from`, with the option, the index and the subject of the certificate
  */
 export function readSigningMaterial(material: SigningMaterial): ReadMaterial {
   const { signer, workers } = material
-  const certificate = ownCopy(material.certificate)
+  const certificate = ownCopy(material.certificate, 'certificate')
   const roots = material.roots === undefined ? [ownRoot(certificate)] : unique('roots', material.roots)
   const candidates = unique('chain', material.chain ?? []).filter(
     (one) => !one.equals(certificate) && !roots.some((root) => root.equals(one)),
@@ -77,18 +78,42 @@ export function readSigningMaterial(material: SigningMaterial): ReadMaterial {
  * @throws ERR_CA_MATERIAL
  */
 export function checkSigningMaterial({ certificate, signer, roots, workers }: ReadMaterial): void {
-  const subject = certificate.subject.toString()
   if (!certificate.publicKey.equals(signer.publicKey))
-    throw wrong(`key ${signer.id} is not the key of the CA certificate ${subject}`)
-  for (const one of [certificate, ...roots]) {
-    if (one.basicConstraints?.ca !== true)
-      throw wrong(`${one.subject.toString()} is not a CA certificate (RFC 5280 §4.2.1.9)`)
-    if (one.keyUsage?.has('keyCertSign') === false)
-      throw wrong(`the key usage of ${one.subject.toString()} lacks keyCertSign (RFC 5280 §4.2.1.3)`)
-  }
+    throw wrong(`key ${signer.id} is not the key of the CA certificate ${describeCertificate(certificate)}`)
+  checkMaySign('certificate', certificate)
+  for (const [index, root] of roots.entries()) checkMaySign(`roots[${index}]`, root)
   if (certificate.keyUsage?.has('cRLSign') === false)
-    throw wrong(`the key usage of ${subject} lacks cRLSign (RFC 5280 §4.2.1.3)`)
+    throw wrong(
+      `certificate: the key usage lacks cRLSign (RFC 5280 §4.2.1.3): ${describeCertificate(certificate)}`,
+    )
   if (workers !== undefined) checkWorkers(workers, certificate.publicKey, signer)
+}
+
+function checkMaySign(place: string, one: Certificate): void {
+  const faultOf = (): string | undefined => {
+    if (one.basicConstraints?.ca !== true) return 'it is not a CA certificate (RFC 5280 §4.2.1.9)'
+    return one.keyUsage?.has('keyCertSign') === false
+      ? 'the key usage lacks keyCertSign (RFC 5280 §4.2.1.3)'
+      : undefined
+  }
+  let fault: string | undefined
+  let cause: unknown
+  try {
+    fault = faultOf()
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    fault = withoutTolerances(error.message)
+    cause = error
+  }
+  if (fault === undefined) return
+  throw new PkiError('ERR_CA_MATERIAL', `${place}: ${fault}: ${describeCertificate(one)}`, { cause })
+}
+
+/** The message of a reader, where no tolerance applies: peers read the certificates of a CA strictly. */
+export function withoutTolerances(message: string): string {
+  return message.includes('; the tolerance ')
+    ? `${message} elsewhere, but not in the material of a CA, which its peers must read`
+    : message
 }
 
 function checkWorkers(workers: CertificateWorkers, publicKey: PublicKey, signer: Signer): void {
@@ -103,8 +128,8 @@ function unique(name: string, inputs: readonly CertificateInput[]): Certificate[
   if (!Array.isArray(inputs))
     throw new PkiError('ERR_INVALID_ARGUMENT', `${name} must be an array of certificates`)
   const certificates: Certificate[] = []
-  for (const input of inputs) {
-    const certificate = ownCopy(input as CertificateInput)
+  for (const [index, input] of inputs.entries()) {
+    const certificate = ownCopy(input as CertificateInput, `${name}[${index}]`)
     if (!certificates.some((one) => one.equals(certificate))) certificates.push(certificate)
   }
   return certificates
@@ -112,7 +137,7 @@ function unique(name: string, inputs: readonly CertificateInput[]): Certificate[
 
 /** Copies of certificates; frozen. Octets cannot be frozen: what is handed out is not what is kept. */
 export function copiesOf(certificates: readonly Certificate[]): readonly Certificate[] {
-  return Object.freeze(certificates.map(ownCopy))
+  return Object.freeze(certificates.map(copyOf))
 }
 
 /** What a CA hands out of its material. */
@@ -156,8 +181,23 @@ export function areIntact(copies: readonly Certificate[], own: readonly Certific
 }
 
 /** A copy: the CA keeps it, so its octets must not change with a buffer of the caller. */
-function ownCopy(input: CertificateInput): Certificate {
-  return Certificate.parse(new Uint8Array(Certificate.from(input).der))
+function ownCopy(input: CertificateInput, place: string): Certificate {
+  try {
+    const copy = copyOf(Certificate.from(input))
+    // A root that is not in use may have a name that cannot be read: bundles omit it and say so.
+    if (place === 'certificate') void [copy.subject.rdns, copy.issuer.rdns]
+    return copy
+  } catch (cause) {
+    if (!isPkiError(cause)) throw cause
+    const subject = subjectOf(input)
+    const name = subject === undefined ? '' : ` (${subject})`
+    throw new PkiError(cause.code, `${place}${name}: ${withoutTolerances(cause.message)}`, { cause })
+  }
+}
+
+/** Without the tolerances of the caller: peers have none. */
+function copyOf({ der }: Certificate): Certificate {
+  return Certificate.parse(new Uint8Array(der))
 }
 
 /** A self-signed CA without given roots is its own root. */

@@ -4,9 +4,11 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readMountedFiles } from '../../internal/files/mounted-files.ts'
 import { nameOf } from '../../internal/options.ts'
 import { SoftwareSigner, importPrivateKey } from '../../keys/index.ts'
+import { describeCertificate } from '../../validation/internal.ts'
 import { createPathValidator } from '../../validation/path-validator.ts'
 import { Certificate } from '../../x509/index.ts'
 import type { CaCredential } from '../authority/ca-certificate.ts'
+import { withoutTolerances } from '../authority/signing-material.ts'
 
 /** A signing certificate with its key, its issuers and the roots. */
 export interface CaMaterial extends CaCredential {
@@ -86,14 +88,16 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   )
   const signer = inFile(keyFile, () => new SoftwareSigner(importPrivateKey(keyText), { id: keyFile }))
   const roots = inFile(rootFile, () => unique(Certificate.listFromPem(rootText)))
-  if (certificate.basicConstraints?.ca !== true)
-    throw new PkiError('ERR_CA_MATERIAL', `${certificateFile} has no CA certificate (RFC 5280 §4.2.1.9)`)
+  if (inFile(certificateFile, () => certificate.basicConstraints?.ca) !== true)
+    throw new PkiError(
+      'ERR_CA_MATERIAL',
+      `${certificateFile} has no CA certificate (RFC 5280 §4.2.1.9): ${describeCertificate(certificate)}`,
+    )
   if (!certificate.publicKey.equals(signer.publicKey))
     throw new PkiError(
       'ERR_CA_MATERIAL',
       `the private key in ${keyFile} does not match the certificate in ${certificateFile}: ` +
-        `${certificate.subject.toString()} (serial number ${certificate.serialNumber}, valid from ` +
-        `${certificate.notBefore.toISOString()} to ${certificate.notAfter.toISOString()})`,
+        describeCertificate(certificate),
     )
   const chainText = isKubernetes ? '' : (files['cert-chain.pem'] ?? '')
   const listed =
@@ -113,7 +117,9 @@ function inFile<Result>(name: string, read: () => Result): Result {
     return read()
   } catch (cause) {
     if (!isPkiError(cause)) throw cause
-    throw new PkiError('ERR_CA_MATERIAL', `${name}: ${cause.message} (${cause.code})`, { cause })
+    throw new PkiError('ERR_CA_MATERIAL', `${name}: ${withoutTolerances(cause.message)} (${cause.code})`, {
+      cause,
+    })
   }
 }
 
@@ -130,19 +136,21 @@ function issuersOf(
   roots: readonly Certificate[],
 ): readonly Certificate[] {
   if (roots.length === 0) throw new PkiError('ERR_CA_MATERIAL', 'the file of roots has no certificate')
-  const verdict = createPathValidator({ anchors: roots, profile: 'spiffe' }).verify(certificate, {
-    intermediates: candidates,
-  })
+  const validator = inFile('the file of roots', () =>
+    createPathValidator({ anchors: roots, profile: 'spiffe' }),
+  )
+  const verdict = validator.verify(certificate, { intermediates: candidates })
   if (verdict.ok) {
     const path = verdict.path.certificates.slice(1).filter((one) => !roots.some((root) => root.equals(one)))
     return unique([...path, ...candidates])
   }
   if (verdict.rejected.some(({ code }) => code === 'ERR_PATH_EXPIRED' || code === 'ERR_PATH_NOT_YET_VALID'))
     return candidates
+  const { message = '', certificate: faulty = certificate } = verdict.rejected[0] ?? {}
   throw new PkiError(
     'ERR_CA_MATERIAL',
     `no path leads from ${certificate.subject.toString()} through the certificates found to a root: ` +
-      (verdict.rejected[0]?.message ?? ''),
+      `${message}; certificate ${describeCertificate(faulty)}`,
   )
 }
 

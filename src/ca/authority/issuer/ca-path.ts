@@ -5,7 +5,7 @@ import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { checkSvidIssuer } from '../../../svid/x509-svid.ts'
 import { assumeLeafSignature, createPathValidator } from '../../../validation/path-validator.ts'
 import type { Certificate } from '../../../x509/index.ts'
-import { isSignedBy } from '../signing-material.ts'
+import { isSignedBy, withoutTolerances } from '../signing-material.ts'
 import type { ReadMaterial } from '../signing-material.ts'
 
 /** The path from a CA certificate to its roots. */
@@ -38,14 +38,14 @@ export function findCaPath(
   const isOther = ({ publicKey, subject }: Certificate): boolean =>
     !publicKey.equals(certificate.publicKey) || !subject.equals(certificate.subject)
   const candidates = material.candidates.filter(isOther)
-  const validator = createPathValidator({
-    anchors: isRoot ? [certificate] : roots.filter(isOther),
-    intermediates: isRoot ? [] : [certificate, ...candidates],
-    profile: 'spiffe',
-  })
-  assumeLeafSignature(validator, dryLeaf, certificate.publicKey)
   let chain: readonly Certificate[]
   try {
+    const validator = createPathValidator({
+      anchors: isRoot ? [certificate] : roots.filter(isOther),
+      intermediates: isRoot ? [] : [certificate, ...candidates],
+      profile: 'spiffe',
+    })
+    assumeLeafSignature(validator, dryLeaf, certificate.publicKey)
     // The last second of a validity is inclusive (RFC 5280 §4.1.2.5): the fraction of the current second does
     // not matter.
     const time = new Date(Math.floor(nowMs / 1000) * 1000)
@@ -57,7 +57,8 @@ export function findCaPath(
       requireValidAt(issuersOf(certificate, [...candidates, ...roots]), nowMs, cause)
     throw new PkiError(
       'ERR_CA_MATERIAL',
-      `certificates of ${certificate.subject.toString()} would not verify: ${cause.message}`,
+      `certificates of ${certificate.subject.toString()} would not verify: ` +
+        withoutTolerances(cause.message),
       { cause },
     )
   }
