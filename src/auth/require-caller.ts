@@ -151,8 +151,10 @@ function copyClaims(value: unknown, budget: { readonly name: string; left: numbe
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype)
     throw failed(budget.name, 'supplied a claim that is a class instance; claims are JSON data')
+  const members = Object.entries(value)
+  if (members.length === 0) return nothing
   const copy = Object.create(null) as Record<string, unknown>
-  for (const [key, member] of Object.entries(value)) copy[key] = copyClaims(member, budget, depth + 1)
+  for (const [key, member] of members) copy[key] = copyClaims(member, budget, depth + 1)
   return Object.freeze(copy)
 }
 
@@ -171,6 +173,8 @@ function failed(name: string, what: string): PkiError<'ERR_AUTHENTICATOR_FAILED'
   return new PkiError('ERR_AUTHENTICATOR_FAILED', `${name} ${what}`)
 }
 
+/** The copy of every object without members. */
+const nothing: unknown = Object.freeze(Object.create(null))
 const maxIdentities = 64
 const maxClaimDepth = 16
 const maxClaimValues = 10_000

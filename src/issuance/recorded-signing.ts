@@ -1,6 +1,5 @@
 // Intent durable → sign → outcome durable → answer: a certificate is returned only after it is recorded.
 
-import { keyIdentifierOf } from '../ca/internal.ts'
 import type { CertificateAuthority, CertificateStore, IssuedCertificate } from '../ca/index.ts'
 import type { CertificateId, IssuanceIntent } from '../ca/internal.ts'
 import { isPkiError } from '../errors/index.ts'
@@ -77,15 +76,14 @@ export class RecordedSigning {
     const { csr, signal, caller } = request
     const { content, identity, rule } = decision
     const prepared = await this.#authority.prepare(csr, content, signOptions(signal))
-    const { serialNumber } = prepared
-    const issuer = keyIdentifierOf(prepared.issuerKeyIdentifier)
+    const { issuer, serialNumber } = prepared
     const id = { issuer, serialNumber }
     const intent: IssuanceIntent = {
       issuer,
       serialNumber,
       tbs: prepared.tbs,
       identity,
-      keyIdentifier: keyIdentifierOf(csr.publicKey.keyIdentifier),
+      keyIdentifier: prepared.keyIdentifier,
       notAfter: prepared.notAfter,
       intendedAt: new Date(this.#clock.now()),
       caller: { credential: caller.credential, identities: caller.identities },

@@ -196,6 +196,7 @@ function sortNames(
  * Istio's dual use: a request with a common name gets one. Its value is the identity, not the requested text.
  */
 function subjectOf({ subject }: CertificateRequest, identity: SpiffeId): DistinguishedName | undefined {
+  if (subject.isEmpty) return undefined
   const text = identity.toString()
   if (text.length > maxCommonName || !hasCommonName(subject)) return undefined
   return DistinguishedName.of([['CN', text]])

@@ -1,7 +1,6 @@
 // A CA that rotates, for tests: its own storage, keys and clock, with times of minutes.
 
 import { createMemoryStorage, createRotatingAuthority, workloadProfile } from '../../src/ca/index.ts'
-import { keyIdentifierOf } from '../../src/ca/internal.ts'
 import type { CaStorage, CertificateProfile } from '../../src/ca/index.ts'
 import type { RotatingAuthority } from '../../src/ca/internal.ts'
 import type { RotatingAuthorityOptions } from '../../src/ca/rotation/rotating-options.ts'
@@ -74,13 +73,13 @@ export async function issueLeaf(
     subjectAltName: [generalName.uri(workloadId.toString())],
   })
   const { certificate, chain } = await authority.sign(prepared)
-  const issuer = keyIdentifierOf(prepared.issuerKeyIdentifier)
+  const { issuer } = prepared
   const id = { issuer, serialNumber: prepared.serialNumber }
   await storage.certificates.recordIntent({
     ...id,
     tbs: prepared.tbs,
     identity: workloadId,
-    keyIdentifier: keyIdentifierOf(prepared.keyIdentifier),
+    keyIdentifier: prepared.keyIdentifier,
     notAfter: prepared.notAfter,
     intendedAt: new Date(clock.now()),
     caller: { credential: 'test', identities: [workloadId] },

@@ -1,6 +1,7 @@
 // The inputs and results of a CA: requested content, prepared certificates, issued certificates.
 
-import type { Certificate, DistinguishedName, GeneralName, SerialNumber } from '../../x509/index.ts'
+import type { Certificate, DistinguishedName, GeneralName } from '../../x509/index.ts'
+import type { CertificateId, KeyIdentifier } from '../records/certificate-record.ts'
 
 /** The content of one certificate, in addition to the key of the request. */
 export interface CertificateContent {
@@ -30,17 +31,13 @@ export interface ShortenedValidity {
   readonly to: Date
 }
 
-/** Bytes that passed the lints. This CA signs them once, within 60 s. */
-export interface PreparedCertificate {
-  /** The serial number in `tbs`. */
-  readonly serialNumber: SerialNumber
-  /**
-   * The key identifier of the CA key that signs; with the serial number it
-   * identifies the certificate. A copy.
-   */
-  readonly issuerKeyIdentifier: Uint8Array
-  /** The key identifier of the certified key: RFC 7093 §2 method 1. A copy. */
-  readonly keyIdentifier: Uint8Array
+/**
+ * Bytes that passed the lints, with the issuer and serial number that identify the certificate. This CA signs
+ * them once, within 60 s.
+ */
+export interface PreparedCertificate extends CertificateId {
+  /** The key identifier of the certified key: RFC 7093 §2 method 1. */
+  readonly keyIdentifier: KeyIdentifier
   /** DER of the TBSCertificate: the exact bytes to sign. A copy. */
   readonly tbs: Uint8Array
   /** The last second of the validity. */

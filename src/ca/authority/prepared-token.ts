@@ -4,6 +4,8 @@ import { PkiError } from '../../errors/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { SerialNumber } from '../../x509/index.ts'
 import type { LintedLeaf } from '../profile/fast-leaf.ts'
+import { keyIdentifierOf } from '../records/certificate-record.ts'
+import type { KeyIdentifier } from '../records/certificate-record.ts'
 import type { PreparedCertificate, ShortenedValidity } from './issued-certificate.ts'
 import type { Issuer } from './issuer/issuer.ts'
 
@@ -35,12 +37,12 @@ export class PreparedToken implements PreparedCertificate {
     return this.#bytes.linted.serialNumber
   }
 
-  get issuerKeyIdentifier(): Uint8Array {
-    return new Uint8Array(this.#bytes.issuer.keyIdentifier)
+  get issuer(): KeyIdentifier {
+    return this.#bytes.issuer.keyIdentifier
   }
 
-  get keyIdentifier(): Uint8Array {
-    return new Uint8Array(this.#bytes.linted.publicKey.keyIdentifier)
+  get keyIdentifier(): KeyIdentifier {
+    return keyIdentifierOf(this.#bytes.linted.publicKey.keyIdentifier)
   }
 
   get tbs(): Uint8Array {

@@ -24,6 +24,7 @@ import { readProfile, validitySeconds, workloadProfile } from '../profile/certif
 import type { CertificateProfile } from '../profile/certificate-profile.ts'
 import type { CaStorage } from '../records/ca-storage.ts'
 import { keyIdentifierOf } from '../records/certificate-record.ts'
+import type { KeyIdentifier } from '../records/certificate-record.ts'
 import { createMemoryStorage } from '../records/memory/memory-storage.ts'
 import { checkRemoteLeaf } from './check-remote-leaf.ts'
 import { readRoots } from './remote-certificates.ts'
@@ -85,7 +86,8 @@ class RegistrationAuthority implements CertificateAuthority {
   readonly #profile: CertificateProfile
   readonly #clock: Clock
   readonly #bundles: TrustBundleSet
-  readonly #keyIdentifier: Uint8Array
+  /** The issuer of the records that have a request number. */
+  readonly #issuer: KeyIdentifier
   readonly #pending = new WeakMap<PreparedCertificate, Pending>()
   #roots: readonly Certificate[]
   /** The time of the last answer with each root. */
@@ -100,10 +102,9 @@ class RegistrationAuthority implements CertificateAuthority {
     this.#roots = this.#withEarlier(roots)
     this.#bundles = new TrustBundleSet([this.#bundle()])
     const digest = createHash('sha256').update(`registration authority ${this.trustDomain.name}`).digest()
-    this.#keyIdentifier = new Uint8Array(digest.subarray(0, 20))
-    const own = keyIdentifierOf(this.#keyIdentifier)
+    this.#issuer = keyIdentifierOf(digest.subarray(0, 20))
     const storage = options.storage ?? createMemoryStorage({ clock: this.#clock })
-    const certificates = remoteRecords(storage.certificates, (issuer) => issuer === own)
+    const certificates = remoteRecords(storage.certificates, (issuer) => issuer === this.#issuer)
     this.storage = Object.freeze({
       ...storage,
       certificates,
@@ -148,8 +149,8 @@ class RegistrationAuthority implements CertificateAuthority {
     const notAfter = new Date(nowMs + seconds * 1000)
     const prepared: PreparedCertificate = Object.freeze({
       serialNumber: requestNumber(),
-      issuerKeyIdentifier: new Uint8Array(this.#keyIdentifier),
-      keyIdentifier: new Uint8Array(publicKey.keyIdentifier),
+      issuer: this.#issuer,
+      keyIdentifier: keyIdentifierOf(publicKey.keyIdentifier),
       // The content to forward; the remote CA makes the certificate.
       tbs: new Uint8Array(request.info),
       notAfter,

@@ -61,7 +61,7 @@ async function issue(
       ...id,
       tbs: prepared.tbs,
       identity: workloadId,
-      keyIdentifier: keyIdentifierOf(prepared.keyIdentifier),
+      keyIdentifier: prepared.keyIdentifier,
       notAfter: prepared.notAfter,
       intendedAt: new Date(clock.now()),
       caller: { credential: 'test', identities: [workloadId] },

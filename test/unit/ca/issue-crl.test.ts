@@ -7,7 +7,6 @@ import {
   createRootCertificate,
 } from '../../../src/ca/index.ts'
 import type { CaStorage, CertificateAuthority } from '../../../src/ca/index.ts'
-import { keyIdentifierOf } from '../../../src/ca/records/certificate-record.ts'
 import type { CertificateId } from '../../../src/ca/records/certificate-record.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
@@ -48,13 +47,13 @@ const pick = ({ certificate, signer }: Awaited<ReturnType<typeof rooted>>) => ({
 /** Issues a certificate of one day and records it, as issuance does. */
 async function issue(authority: CertificateAuthority, clock: FakeClock): Promise<CertificateId> {
   const prepared = await authority.prepare(csr, { subjectAltName: [generalName.uri(workloadId.toString())] })
-  const id = { issuer: keyIdentifierOf(prepared.issuerKeyIdentifier), serialNumber: prepared.serialNumber }
+  const id = { issuer: prepared.issuer, serialNumber: prepared.serialNumber }
   const { certificates } = authority.storage
   await certificates.recordIntent({
     ...id,
     tbs: prepared.tbs,
     identity: workloadId,
-    keyIdentifier: keyIdentifierOf(prepared.keyIdentifier),
+    keyIdentifier: prepared.keyIdentifier,
     notAfter: prepared.notAfter,
     intendedAt: new Date(clock.now()),
     caller: { credential: 'test', identities: [workloadId] },

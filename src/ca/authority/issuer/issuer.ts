@@ -28,6 +28,7 @@ import { FastLeaves } from '../../profile/fast-leaf.ts'
 import type { LintedLeaf } from '../../profile/fast-leaf.ts'
 import { LeafTemplate } from '../../profile/leaf-template.ts'
 import { keyIdentifierOf } from '../../records/certificate-record.ts'
+import type { KeyIdentifier } from '../../records/certificate-record.ts'
 import type { CertificateWorkers } from '../certificate-workers.ts'
 import type { CertificateContent } from '../issued-certificate.ts'
 import { requireSignature, signChecked, unverified } from '../sign-checked.ts'
@@ -52,7 +53,7 @@ export class Issuer {
   readonly certificate: Certificate
   readonly signer: Signer
   readonly workers: CertificateWorkers | undefined
-  readonly keyIdentifier: Uint8Array
+  readonly keyIdentifier: KeyIdentifier
   /** From the CA certificate up, without the root. */
   readonly chain: readonly Certificate[]
   readonly roots: readonly Certificate[]
@@ -104,7 +105,7 @@ export class Issuer {
           `expected ${settings.trustDomain.name} (X-4)`,
       )
     this.#template = new LeafTemplate(certificate, this.#algorithm, this.#profile)
-    this.keyIdentifier = certificate.subjectKeyIdentifier as Uint8Array
+    this.keyIdentifier = keyIdentifierOf(certificate.subjectKeyIdentifier as Uint8Array)
     this.#unsigned = Buffer.concat([signatureAlgorithms[this.#algorithm].identifier, bitString(placeholder)])
     const { chain, anchors } = this.#findPath(nowMs)
     this.chain = chain
@@ -176,7 +177,7 @@ export class Issuer {
     const shard = shardOf(serialNumber, distribution)
     let point = this.#points.get(shard)
     if (point === undefined) {
-      point = leafDistributionPoint(crlUrl(distribution, keyIdentifierOf(this.keyIdentifier), shard))
+      point = leafDistributionPoint(crlUrl(distribution, this.keyIdentifier, shard))
       this.#points.set(shard, point)
     }
     return point

@@ -1,7 +1,6 @@
 // The issuers that a process has signed with, for the holders of their certificates.
 
 import type { Certificate } from '../../../x509/index.ts'
-import { keyIdentifierOf } from '../../records/certificate-record.ts'
 import type { KeyIdentifier } from '../../records/certificate-record.ts'
 import type { Issuer } from './issuer.ts'
 
@@ -11,7 +10,7 @@ export class KnownIssuers {
 
   /** Adds an issuer; removes those that have expired. */
   add(issuer: Issuer, nowMs: number): void {
-    this.#issuers.set(keyIdentifierOf(issuer.keyIdentifier), issuer)
+    this.#issuers.set(issuer.keyIdentifier, issuer)
     for (const [key, { certificate }] of this.#issuers)
       if (nowMs > certificate.notAfterMs) this.#issuers.delete(key)
   }

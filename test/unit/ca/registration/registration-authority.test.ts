@@ -7,7 +7,6 @@ import {
   createRegistrationAuthority,
   createRootCertificate,
 } from '../../../../src/ca/index.ts'
-import { keyIdentifierOf } from '../../../../src/ca/internal.ts'
 import type { RemoteSigner } from '../../../../src/ca/index.ts'
 import { createIssuanceService } from '../../../../src/issuance/index.ts'
 import { SoftwareSigner } from '../../../../src/keys/index.ts'
@@ -81,8 +80,8 @@ describe('a registration authority', () => {
       signer: remote(),
       storage,
     })
-    const { issuerKeyIdentifier } = await authority.prepare(csr, { subjectAltName: [] })
-    const intent = { ...anyIntent(), issuer: keyIdentifierOf(issuerKeyIdentifier) }
+    const { issuer } = await authority.prepare(csr, { subjectAltName: [] })
+    const intent = { ...anyIntent(), issuer }
     await storage.certificates.recordIntent(intent)
     const outcome = { certificate: pki.root.der }
     await expect(authority.storage.certificates.recordOutcome(intent, outcome)).rejects.toThrow(
@@ -94,8 +93,8 @@ describe('a registration authority', () => {
   it('records nothing of an outcome with an unknown option', async () => {
     const { authority } = await serviceOf(remote())
     const { certificates } = authority.storage
-    const { issuerKeyIdentifier } = await authority.prepare(csr, { subjectAltName: [] })
-    const intent = { ...anyIntent(), issuer: keyIdentifierOf(issuerKeyIdentifier) }
+    const { issuer } = await authority.prepare(csr, { subjectAltName: [] })
+    const intent = { ...anyIntent(), issuer }
     await certificates.recordIntent(intent)
     const outcome = { certificate: (await pki.issuance.issue({ csr }, callerOf())).certificate.der }
     const odd = { noSuchOption: 1 } as object
