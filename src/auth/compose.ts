@@ -61,7 +61,7 @@ export function allOf(authenticators: readonly Authenticator[], options: AllOfOp
       'allOf: expected two or more authenticators with different names',
     )
   if ('binding' in options && typeof binding !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'allOf: binding is not a function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `allOf: binding must be a function, found ${nameOf(binding)}`)
   const name = all.map((one) => one.name).join('+')
   return {
     name,

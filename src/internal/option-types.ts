@@ -45,10 +45,9 @@ function isText(value: unknown): boolean {
 function check(caller: string, given: Given, expected: string, isOne: (value: unknown) => boolean): void {
   for (const [name, value] of Object.entries(given))
     if (value !== undefined && !isOne(value)) {
-      const found = value === '' ? 'an empty text' : nameOf(value)
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        `${caller}: the option ${name} must be ${expected}, found ${found}`,
+        `${caller}: the option ${name} must be ${expected}, found ${nameOf(value)}`,
       )
     }
 }

@@ -2,6 +2,7 @@
 
 import { PkiError } from '../errors/index.ts'
 import { readOptions } from '../internal/options.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 import { callerIdentityPolicy } from '../policy/caller-identity-policy.ts'
 import type { IssuanceService } from './issuance-contract.ts'
 import type { IssuanceServiceOptions } from './issuance-service-options.ts'
@@ -46,7 +47,10 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
   }
   if (read.usage !== undefined) requireMethod('usage', read.usage, 'record')
   if (isAdministrator !== undefined && typeof isAdministrator !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createIssuanceService: isAdministrator is not a function')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createIssuanceService: isAdministrator must be a function, found ${nameOf(isAdministrator)}`,
+    )
   if (!['allow', 'report', 'refuse'].includes(keyReuse))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',

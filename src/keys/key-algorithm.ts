@@ -92,7 +92,7 @@ export function keyAlgorithmOf(
     pss: 'optional',
   })
   if (!(publicKey instanceof PublicKey))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'publicKey must be a PublicKey')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `publicKey must be a PublicKey, found ${nameOf(publicKey)}`)
   publicKey.checkStrength()
   const { algorithm, bits } = publicKey
   if (algorithm !== 'RSA' && algorithm !== 'RSA-PSS') return requireKeyAlgorithm(algorithm ?? 'unknown')

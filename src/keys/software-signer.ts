@@ -1,6 +1,7 @@
 // A Signer over a private key in this process.
 
 import { readOptions } from '../internal/options.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 import { constants, sign } from 'node:crypto'
 import type { KeyObject, SignKeyObjectInput } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
@@ -87,7 +88,8 @@ export class SoftwareSigner implements Signer {
 
   /** @throws ERR_INVALID_ARGUMENT if not given octets */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    if (!ArrayBuffer.isView(data)) throw new PkiError('ERR_INVALID_ARGUMENT', 'data must be a Uint8Array')
+    if (!ArrayBuffer.isView(data))
+      throw new PkiError('ERR_INVALID_ARGUMENT', `data must be a Uint8Array, found ${nameOf(data)}`)
     if (this.#immediate && data.byteLength <= maxImmediateOctets) {
       try {
         return sign(this.#hash, data, this.#input)

@@ -7,6 +7,7 @@ import { PkiError, isPkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { checkCounts } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 import { TrustDomain, TrustDomainAliases } from '../spiffe/index.ts'
 import type { SpiffeId } from '../spiffe/index.ts'
 import { DistinguishedName, extensionOids, generalName } from '../x509/index.ts'
@@ -72,7 +73,10 @@ export function callerIdentityPolicy(options: CallerIdentityPolicyOptions): Issu
       `callerIdentityPolicy: excess is ${JSON.stringify(onExcess)}; expected refuse or trim`,
     )
   if (mayHaveName !== undefined && typeof mayHaveName !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'callerIdentityPolicy: mayHaveName is not a function')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `callerIdentityPolicy: mayHaveName must be a function, found ${nameOf(mayHaveName)}`,
+    )
   const settings = { trustDomain, aliases, trim: onExcess === 'trim', maxTtlSeconds }
   return { decide: (request, caller) => decideByIdentity(settings, request, caller, mayHaveName) }
 }

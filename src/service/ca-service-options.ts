@@ -12,6 +12,7 @@ import { PkiError } from '../errors/index.ts'
 import { checkCounts } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
 import { requireNewPassphrase } from '../internal/passphrase.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 import type { createIssuanceService } from '../issuance/index.ts'
 import type { KeyManager } from '../keys/index.ts'
 import { systemClock } from '../runtime/index.ts'
@@ -151,7 +152,10 @@ export function readCaServiceOptions(options: CaServiceOptions): ReadCaServiceOp
     clock: 'optional',
   })
   if (typeof read.directory !== 'string' || read.directory === '')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createCaService: directory must be a path')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createCaService: directory must be a path, found ${nameOf(read.directory)}`,
+    )
   if ((read.passphrase === undefined) === (read.keys === undefined))
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createCaService: one of passphrase and keys is required')
   const { crlTtlSeconds = 24 * 3600, rootTtlSeconds, issuingTtlSeconds } = read

@@ -5,6 +5,7 @@ import { formatJson, isJsonObject, parseJson } from '../internal/json.ts'
 import type { JsonObject, JsonValue } from '../internal/json.ts'
 import { checkCounts, requireCount } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
+import { shownValue } from '../internal/values/name-of.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import type { IgnoredKey } from './bundle-authorities.ts'
 import { readKeys } from './bundle-keys.ts'
@@ -56,7 +57,10 @@ export function parseSpiffeBundle(document: string | Uint8Array, options: Spiffe
   const { maxBytes = defaultMaxBytes, maxKeys, keysWithoutUse = 'ignore' } = read
   checkCounts({ maxBytes, maxKeys }, 0, Infinity)
   if (!keysWithoutUseValues.includes(keysWithoutUse))
-    throw new PkiError('ERR_INVALID_ARGUMENT', "keysWithoutUse must be 'ignore' or 'jwt-svid'")
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `keysWithoutUse must be 'ignore' or 'jwt-svid', found ${shownValue(keysWithoutUse)}`,
+    )
   return readSpiffeBundle(parseJson(document, { maxBytes, bigIntegers: true }), read)
 }
 

@@ -7,6 +7,7 @@ import { bytesKey, requireOctets } from '../internal/bytes.ts'
 import { checkCounts } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
 import { decodePemBlocks } from '../internal/pem.ts'
+import { shownValue } from '../internal/values/name-of.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import type { Certificate, CertificateInput } from '../x509/index.ts'
 import { readAuthorities, tooMany } from './bundle-authorities.ts'
@@ -200,7 +201,10 @@ export class TrustBundle {
 
 function checkNumbers({ sequenceNumber, refreshHintSeconds }: TrustBundleContent): void {
   if (sequenceNumber !== undefined && (typeof sequenceNumber !== 'bigint' || sequenceNumber < 0n)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'the sequence number must be a BigInt of at least 0 (B-2)')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `the sequence number must be a BigInt of at least 0 (B-2), found ${shownValue(sequenceNumber)}`,
+    )
   }
   // B-3: a whole number of seconds.
   checkCounts({ refreshHintSeconds }, 0)

@@ -7,6 +7,7 @@ import { readSpiffeId } from '../validation/names/spiffe-id-of.ts'
 import type { Rejection } from '../validation/index.ts'
 import { Certificate, extensionOids, keyPurposeOids } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 
 /** The ID of a leaf, or the first rule that it breaks. @throws the errors of reading a malformed extension */
 export function readSvidLeaf(leaf: Certificate): { readonly id: SpiffeId } | { readonly fault: Rejection } {
@@ -83,7 +84,8 @@ export class X509Svid {
     if (!Array.isArray(certificates))
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'an X.509-SVID must be a list of certificates, leaf first; `fromPem` reads one from text',
+        'an X.509-SVID must be a list of certificates, leaf first, ' +
+          `found ${nameOf(certificates)}; \`fromPem\` reads one from text`,
       )
     this.certificates = Object.freeze(certificates.map((input: CertificateInput) => Certificate.from(input)))
     const [leaf] = this.certificates

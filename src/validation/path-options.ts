@@ -4,6 +4,7 @@ import { PkiError } from '../errors/index.ts'
 import { readOptions } from '../internal/options.ts'
 import type { OptionKinds } from '../internal/options.ts'
 import { requireCount } from '../internal/numbers.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 import type { Clock } from '../runtime/index.ts'
 import type { Certificate, CertificateInput } from '../x509/index.ts'
 import type { KeyUsageName, Tolerance } from '../x509/internal.ts'
@@ -119,11 +120,17 @@ function checkValues(options: PathOptions): void {
   if (peer !== undefined) peersOf(peer)
   // NaN compares false with everything: every certificate would be valid.
   if (time !== undefined && !(time instanceof Date && !Number.isNaN(time.getTime())))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'time must be a valid Date')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `time must be a valid Date, found ${nameOf(time)}`)
   if (intermediates !== undefined && !Array.isArray(intermediates))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'intermediates must be an array of certificates')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `intermediates must be an array of certificates, found ${nameOf(intermediates)}`,
+    )
   if (keyUsage !== undefined && !Array.isArray(keyUsage))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'keyUsage must be an array of key usage names')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `keyUsage must be an array of key usage names, found ${nameOf(keyUsage)}`,
+    )
 }
 
 function checkHooks({ revocation, checkIssuer }: PathOptions): void {
@@ -131,7 +138,10 @@ function checkHooks({ revocation, checkIssuer }: PathOptions): void {
     revocation !== undefined &&
     typeof (Object(revocation) as { readonly check?: unknown }).check !== 'function'
   )
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'revocation must be a RevocationChecker')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `revocation must be a RevocationChecker, found ${nameOf(revocation)}`,
+    )
   if (checkIssuer !== undefined && typeof checkIssuer !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'checkIssuer must be a function')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `checkIssuer must be a function, found ${nameOf(checkIssuer)}`)
 }

@@ -2,6 +2,7 @@
 
 import { isPkiError, PkiError } from '../errors/index.ts'
 import { requireCount } from '../internal/numbers.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 import { systemClock } from '../runtime/index.ts'
 import type { Certificate, PublicKey } from '../x509/index.ts'
 import { readTolerances } from '../x509/internal.ts'
@@ -72,13 +73,15 @@ export class PathValidator {
     if (!Array.isArray(anchors) || anchors.length === 0)
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'anchors must be an array with at least one trusted certificate, or name with its key',
+        'anchors must be an array with at least one trusted certificate, or name with its key, ' +
+          `found ${nameOf(anchors)}`,
       )
     // A string also has the method `includes`, which finds substrings.
     if (!Array.isArray(knownCriticalExtensions))
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'knownCriticalExtensions must be an array of object identifiers',
+        'knownCriticalExtensions must be an array of object identifiers, ' +
+          `found ${nameOf(knownCriticalExtensions)}`,
       )
     requireCount('maxRememberedIssuers', maxRememberedIssuers, 0, Infinity)
     const tolerances = readTolerances('PathValidator', read.tolerances ?? [])

@@ -135,7 +135,8 @@ function isFields(input: TrustAnchorInput): input is TrustAnchorFields {
   if (typeof input.subject !== 'string' && !(input.subject instanceof DistinguishedName)) {
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'the subject of a trust anchor must be a DistinguishedName or RFC 4514 text',
+      'the subject of a trust anchor must be a DistinguishedName or RFC 4514 text, ' +
+        `found ${nameOf(input.subject)}`,
     )
   }
   return true

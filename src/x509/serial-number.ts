@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { PkiError } from '../errors/index.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 
 /**
  * A serial number as text: upper-case hexadecimal of its magnitude without leading zeros (an even count of
@@ -33,7 +34,8 @@ export function serialNumberFromBytes(content: Uint8Array): SerialNumber {
  * @throws ERR_SERIAL_INVALID
  */
 export function parseSerialNumber(text: string): SerialNumber {
-  if (typeof text !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a serial number must be a string')
+  if (typeof text !== 'string')
+    throw new PkiError('ERR_INVALID_ARGUMENT', `a serial number must be a string, found ${nameOf(text)}`)
   if (text.length > 3 * maxOctets || !/^-?(?:[0-9a-fA-F]{1,2}(:?[0-9a-fA-F]{2})*|[0-9a-fA-F]+)$/.test(text)) {
     throw new PkiError(
       'ERR_SERIAL_INVALID',
@@ -60,7 +62,7 @@ export function serialNumberBytes(serial: SerialNumber): Uint8Array {
   if (typeof serial !== 'string')
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'a serial number must be a string in the form of `parseSerialNumber`',
+      `a serial number must be a string in the form of \`parseSerialNumber\`, found ${nameOf(serial)}`,
     )
   if (serial.startsWith('-')) {
     if (!/^-(?:[0-9A-Fa-f]{2})+$/.test(serial)) throw notParsed(serial)

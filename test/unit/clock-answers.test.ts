@@ -29,7 +29,7 @@ const answers: readonly (readonly [unknown, string])[] = [
   [Infinity, 'Infinity'],
   [9e15, '9000000000000000'],
   [new Date(), 'a Date'],
-  [new Date(NaN), 'a Date'],
+  [new Date(NaN), 'an invalid Date'],
   [5n, 'a bigint'],
   [undefined, 'undefined'],
   [Promise.resolve(5), 'a promise: is an await missing?'],

@@ -6,6 +6,7 @@ import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { systemReason } from '../../internal/files/system-error.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
 /** A record as the log passes it to its sinks. @inline */
@@ -44,7 +45,10 @@ export function createAuditFile(
     maxFiles: 'optional',
   })
   if (typeof read.path !== 'string' || read.path === '')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createAuditFile: path must be the path of a file')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createAuditFile: path must be the path of a file, found ${nameOf(read.path)}`,
+    )
   const path = resolve(read.path)
   const maxBytes = requireCount('maxBytes', read.maxBytes ?? 64 * 1024 * 1024, 1024)
   const maxFiles = requireCount('maxFiles', read.maxFiles ?? 10, 0, 1000)

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { TileStore } from '../../audit/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { systemReason } from '../../internal/files/system-error.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { codeOf, syncDirectory } from './file-access.ts'
 
 /**
@@ -23,7 +24,10 @@ import { codeOf, syncDirectory } from './file-access.ts'
  */
 export function createTileDirectory(directory: string): TileStore {
   if (typeof directory !== 'string' || directory === '')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createTileDirectory: the directory must be a path')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createTileDirectory: the directory must be a path, found ${nameOf(directory)}`,
+    )
   const base = resolve(directory)
   return Object.freeze({
     async read(path: string): Promise<Uint8Array | undefined> {

@@ -10,6 +10,7 @@ import { encodePem } from '../../internal/pem.ts'
 import { checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
 import { abortable } from '../../internal/turns/waiting.ts'
+import { nameOf, shownValue } from '../../internal/values/name-of.ts'
 import { createGuardedFetcher } from '../../runtime/index.ts'
 import type { GuardedFetcher } from '../../runtime/index.ts'
 import { formatIpAddress } from '../../x509/internal.ts'
@@ -57,10 +58,14 @@ export function createCasSigner(options: CasSignerOptions): CasSigner {
   )
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'createCasSigner: pool must be projects/<project>/locations/<location>/caPools/<pool>',
+      'createCasSigner: pool must be projects/<project>/locations/<location>/caPools/<pool>, ' +
+        `found ${shownValue(pool)}`,
     )
   if (typeof accessToken !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createCasSigner: accessToken must be a function')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createCasSigner: accessToken must be a function, found ${nameOf(accessToken)}`,
+    )
   checkTexts('createCasSigner', { endpoint })
   const url = endpointOf(endpoint)
   const own =

@@ -54,7 +54,10 @@ export function createIstioSigner(options: IstioSignerOptions): RemoteSigner {
       `createIstioSigner: roots must be an array of certificates or a function, found ${nameOf(roots)}`,
     )
   if (typeof (Object(client) as Partial<CertificateClient>).createCertificate !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createIstioSigner: client must have createCertificate')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createIstioSigner: client must have createCertificate, found ${nameOf(client)}`,
+    )
   return Object.freeze<RemoteSigner>({
     name: 'a CA of Istio',
     async sign({ csr, subjectAltName, ttlSeconds, signal }) {

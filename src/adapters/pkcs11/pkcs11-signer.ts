@@ -15,6 +15,7 @@ import { signingPlan } from './mechanisms.ts'
 import type { SigningPlan } from './mechanisms.ts'
 import type { TokenConnection } from './token/token-connection.ts'
 import type { TokenSession } from './token/token.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 
 /** The key and its token. @inline */
 export interface Pkcs11SignerFields {
@@ -76,7 +77,9 @@ export class Pkcs11Signer implements Signer {
    */
   sign(given: Uint8Array, { signal }: SignOptions = {}): Promise<Uint8Array> {
     if (!ArrayBuffer.isView(given))
-      return Promise.reject(new PkiError('ERR_INVALID_ARGUMENT', 'the data to sign must be a Uint8Array'))
+      return Promise.reject(
+        new PkiError('ERR_INVALID_ARGUMENT', `the data to sign must be a Uint8Array, found ${nameOf(given)}`),
+      )
     // A copy: the caller may change its buffer before a session is free.
     const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
     const signature = this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data), {

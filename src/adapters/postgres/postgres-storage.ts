@@ -6,6 +6,7 @@ import { readMaxOneTimeValues } from '../../ca/internal.ts'
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { auditStore } from './writes/audit-writes.ts'
@@ -120,7 +121,10 @@ export async function createPostgresStorage(options: PostgresStorageOptions): Pr
   })
   const { owner = '', clock = systemClock, acceptEarlierClock = false } = read
   if (typeof owner !== 'string')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createPostgresStorage: owner must be text')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createPostgresStorage: owner must be text, found ${nameOf(owner)}`,
+    )
   if (read.pool !== undefined && read.connection !== undefined)
     throw new PkiError('ERR_INVALID_ARGUMENT', 'createPostgresStorage: give pool or connection, not both')
   const connection = readConnection(read.connection)

@@ -4,6 +4,7 @@ import type { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import type { Metrics } from '../../runtime/index.ts'
 import { metricRows } from '../../runtime/internal.ts'
 import type { MetricRow } from '../../runtime/internal.ts'
@@ -59,7 +60,7 @@ export async function createPrometheusMetrics(options: PrometheusMetricsOptions 
   if (typeof (Object(registry) as Partial<Registry>).getSingleMetric !== 'function')
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'createPrometheusMetrics: registry must be a Registry of prom-client',
+      `createPrometheusMetrics: registry must be a Registry of prom-client, found ${nameOf(registry)}`,
     )
   return new PrometheusMetrics(client, registry, limits)
 }

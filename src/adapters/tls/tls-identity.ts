@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream'
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { Turns } from '../../internal/turns/turns.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
@@ -146,7 +147,10 @@ export abstract class SourceTlsIdentity implements TlsIdentity {
     const { recheckSeconds = revocation === undefined ? Infinity : 60 } = options
     requireCount('createTlsIdentity: recheckSeconds', recheckSeconds, 1, Infinity)
     if (typeof (Object(source) as Partial<X509Source>).onChange !== 'function')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'createTlsIdentity: source must be an X509Source')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `createTlsIdentity: source must be an X509Source, found ${nameOf(source)}`,
+      )
     if (
       revocation !== undefined &&
       typeof (Object(revocation) as Partial<RevocationChecker>).check !== 'function'

@@ -6,6 +6,7 @@ import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import { isJsonObject } from '../../internal/json.ts'
 import type { JsonObject } from '../../internal/json.ts'
+import { shownValue } from '../../internal/values/name-of.ts'
 import { Certificate } from '../../x509/index.ts'
 import { requireMount } from './vault-http.ts'
 import type { VaultHttp } from './vault-http.ts'
@@ -35,7 +36,10 @@ export function readVaultUpstreamOptions(options: VaultUpstreamOptions | undefin
   const read = readOptions('upstream', options, { mount: 'guard', issuer: 'guard', roots: 'guard' })
   const { mount = 'pki', issuer } = read
   if (issuer !== undefined && !/^[\w-]{1,128}$/.test(issuer))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'upstream: issuer must be a name or id of an issuer')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `upstream: issuer must be a name or id of an issuer, found ${shownValue(issuer)}`,
+    )
   const roots = read.roots?.map((root) => Certificate.from(root))
   return { mount: requireMount(mount), issuer, roots: roots && Object.freeze(roots) }
 }

@@ -5,6 +5,7 @@ import { requireOctets } from '../../internal/bytes.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { checkFlags } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import type { SoftwareSigner } from '../../keys/index.ts'
 import { CertificateRequest } from '../../x509/index.ts'
 import type { PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
@@ -96,7 +97,10 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
     const { signer } = read
     checkFlags('CertificateWorkerPool', { mainThreadHelps: read.mainThreadHelps })
     if (typeof (Object(signer) as Partial<SoftwareSigner>).privateKey !== 'function')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'CertificateWorkerPool: signer must be a SoftwareSigner')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `CertificateWorkerPool: signer must be a SoftwareSigner, found ${nameOf(signer)}`,
+      )
     this.#size = requireCount('workers', read.workers, 1, 1024)
     this.#batchSize = requireCount('batchSize', read.batchSize ?? 32, 1, 1024)
     this.#maxQueued = requireCount('maxQueued', read.maxQueued ?? 10_000, 1, Infinity)
@@ -131,7 +135,10 @@ export class CertificateWorkerPool implements CertificateWorkers, AsyncDisposabl
       )
     const { signal } = read('prove', options)
     if (!(request instanceof CertificateRequest))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'prove: expected a CertificateRequest')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `prove: expected a CertificateRequest, found ${nameOf(request)}`,
+      )
     await new Promise<Uint8Array>((resolve, reject) => {
       this.#add(this.#toProve, { request, signal, resolve, reject })
     })

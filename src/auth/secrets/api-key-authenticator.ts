@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { checkMeasures } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
 import { RefreshedValue, safeLogger } from '../../runtime/internal.ts'
@@ -94,7 +95,10 @@ export class ApiKeyAuthenticator implements Authenticator {
    */
   static digestOf(key: string): string {
     if (typeof key !== 'string' || key === '')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'an API key must be a non-empty string')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `an API key must be a non-empty string, found ${nameOf(key)}`,
+      )
     return createHash('sha256').update(key).digest('hex')
   }
 

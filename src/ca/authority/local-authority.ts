@@ -4,6 +4,7 @@ import { PkiError } from '../../errors/index.ts'
 import { requireOctets } from '../../internal/bytes.ts'
 import { checkCounts, checkMeasures, requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { safeMetrics } from '../../runtime/internal.ts'
@@ -158,7 +159,10 @@ class LocalCertificateAuthority implements CertificateAuthority {
     options?: SignOptions,
   ): Promise<PreparedCertificate> {
     if (!(request instanceof CertificateRequest))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'prepare: the request must be a CertificateRequest')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `prepare: the request must be a CertificateRequest, found ${nameOf(request)}`,
+      )
     const { signal } = readSignOptions('prepare', options)
     const wanted = readContent('prepare', content)
     throwIfAborted(signal)

@@ -57,7 +57,8 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   if (typeof (files as unknown) !== 'object' || (files as unknown) === null)
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'parsePluggedInMaterial: files must be an object with the text of each file by its name',
+      'parsePluggedInMaterial: files must be an object with the text of each file by its name, ' +
+        `found ${nameOf(files)}`,
     )
   requireTexts(files)
   // A `tls.crt` selects this layout, as in Istio. A part of such a Secret without any file of the other

@@ -2,6 +2,7 @@
 
 import { PkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 
 /** An acquired lease. */
 export interface Lease {
@@ -49,5 +50,8 @@ export function requireLeaseTerms(name: string, holder: string, ttlMs: number): 
   requireCount('ttlMs', ttlMs, 1)
   for (const text of [name, holder] as readonly unknown[])
     if (typeof text !== 'string' || text === '')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'name and holder of a lease must be text and not empty')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `name and holder of a lease must be text and not empty, found ${nameOf(text)}`,
+      )
 }

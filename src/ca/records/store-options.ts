@@ -4,6 +4,7 @@
 import { PkiError } from '../../errors/index.ts'
 import { isMeasure } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf, shownValue } from '../../internal/values/name-of.ts'
 import type { PublishCrlOptions } from '../crl/crl-store.ts'
 import { revocationReasons } from '../crl/revocation-reason.ts'
 import type { RevocationReason } from '../crl/revocation-reason.ts'
@@ -45,9 +46,15 @@ export function readRevocation({ reason, revokedAt }: Revocation): {
   readonly atMs: number
 } {
   if (!((revokedAt as unknown) instanceof Date) || Number.isNaN(revokedAt.getTime()))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'revoke: revokedAt must be a valid Date')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `revoke: revokedAt must be a valid Date, found ${nameOf(revokedAt)}`,
+    )
   if (!revocationReasons.has(reason))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'revoke: reason must be one of RFC 5280 5.3.1')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `revoke: reason must be one of RFC 5280 5.3.1, found ${shownValue(reason)}`,
+    )
   return { reason, atMs: revokedAt.getTime() }
 }
 
@@ -92,6 +99,9 @@ export function readPruneOptions(options: PruneOptions): {
   })
   checkDates('prune', { now })
   if (!isMeasure(lookBackSeconds, 0))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'prune: lookBackSeconds must be a number of at least 0')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `prune: lookBackSeconds must be a number of at least 0, found ${shownValue(lookBackSeconds)}`,
+    )
   return { nowMs: now.getTime(), lookBackMs: lookBackSeconds * 1000 }
 }

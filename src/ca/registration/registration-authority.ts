@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { TrustDomain } from '../../spiffe/index.ts'
@@ -132,7 +133,10 @@ class RegistrationAuthority implements CertificateAuthority {
     options: SignOptions = {},
   ): Promise<PreparedCertificate> {
     if (!(request instanceof CertificateRequest))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'prepare: the request must be a CertificateRequest')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `prepare: the request must be a CertificateRequest, found ${nameOf(request)}`,
+      )
     throwIfAborted(options.signal)
     request.publicKey.checkStrength()
     const { publicKey } = request.verify()

@@ -2,6 +2,7 @@
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
+import { shownValue } from '../../internal/values/name-of.ts'
 import type { CertificateInput } from '../../x509/index.ts'
 import type { CertificateAuthority } from '../authority/certificate-authority.ts'
 import { createLocalUpstream } from '../upstream/local-upstream.ts'
@@ -71,7 +72,10 @@ export class FollowingAuthority implements RotatingAuthority {
   async activate(options: StepOptions & { readonly share?: number } = {}): Promise<RotationChange> {
     const { share, ...others } = readOptions('activate', options, { ...stepKinds, share: 'guard' })
     if (share !== undefined && !(typeof share === 'number' && share >= 0 && share <= 1))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'activate: share must be a number from 0 to 1')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `activate: share must be a number from 0 to 1, found ${shownValue(share)}`,
+      )
     return this.#step('activate', others, (read) =>
       this.#steps.activate({ ...read, ...(share === undefined ? {} : { share }) }),
     )

@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import { checkCounts } from '../../internal/numbers.ts'
+import { shownValue } from '../../internal/values/name-of.ts'
 import { requireKeyAlgorithm } from '../../keys/internal.ts'
 import type { KeyAlgorithm, KeyManager } from '../../keys/index.ts'
 import { systemClock } from '../../runtime/index.ts'
@@ -204,7 +205,8 @@ function readKey({ name = 'ca', algorithm = 'P-256' }: RotatingAuthorityOptions)
   if (typeof name !== 'string' || !/^[a-z][a-z0-9-]{0,31}$/.test(name))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'createRotatingAuthority: name must be 1 to 32 of the characters a-z, 0-9 and -, a letter first',
+      'createRotatingAuthority: name must be 1 to 32 of the characters a-z, 0-9 and -, a letter first, ' +
+        `found ${shownValue(name)}`,
     )
   requireKeyAlgorithm(algorithm)
   return { name, algorithm }

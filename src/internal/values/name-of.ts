@@ -4,8 +4,16 @@
 export function nameOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (value instanceof Promise) return 'a promise: is an await missing?'
-  if (Array.isArray(value)) return 'an array'
+  if (value === '') return 'an empty text'
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
+  if (value instanceof Date && Number.isNaN(value.getTime())) return 'an invalid Date'
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
   const word = typeof value === 'object' && tag !== 'Object' ? tag : typeof value
   return /^[aeio]/i.test(word) ? `an ${word}` : `a ${word}`
+}
+
+/** A text, quoted and cut, or a number; the kind of any other value. For values that are never secret. */
+export function shownValue(value: unknown): string {
+  if (typeof value === 'string' && value !== '') return JSON.stringify(value.slice(0, 64))
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : nameOf(value)
 }

@@ -6,6 +6,7 @@ import { PkiError } from '../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { waitFor } from '../../internal/turns/waiting.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { BatchLease } from '../records/batch-lease.ts'
 import { ask } from '../records/store-calls.ts'
 import { renewFromStanding } from './standing-renewal.ts'
@@ -48,7 +49,10 @@ export function rotateExpiring(
   checkCounts({ batchSize }, 1, 1000)
   checkCounts({ concurrency }, 1, 256)
   if (typeof requestFor !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'rotateExpiring: requestFor is not a function')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `rotateExpiring: requestFor must be a function, found ${nameOf(requestFor)}`,
+    )
   return run(context, { thresholdSeconds, requestFor, batchSize, concurrency, delayMs, signal })
 }
 

@@ -4,6 +4,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { PublicKey } from '../../x509/index.ts'
 import { keyAlgorithmOf, requireKeyId, requirePrivateKey } from '../key-algorithm.ts'
 import type { KeyAlgorithm } from '../key-algorithm.ts'
@@ -39,7 +40,10 @@ export async function sealKeyBackup(
     created: 'required',
   })
   if (!(created instanceof Date) || Number.isNaN(created.getTime()))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'created must be a valid Date, the creation time of the key')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `created must be a valid Date, the creation time of the key, found ${nameOf(created)}`,
+    )
   if (typeof algorithm !== 'string' || algorithmOf(key, algorithm) !== algorithm) {
     throw new PkiError('ERR_INVALID_ARGUMENT', `the key is not a ${algorithm} key`)
   }

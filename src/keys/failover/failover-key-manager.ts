@@ -3,6 +3,7 @@
 import { readOptions } from '../../internal/options.ts'
 import { isPkiError, PkiError } from '../../errors/index.ts'
 import { checkMeasures } from '../../internal/numbers.ts'
+import { nameOf as kindOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
@@ -184,7 +185,8 @@ export class FailoverKeyManager implements KeyManager {
   #wrap(id: string, signer: Signer): Signer {
     const found = new Map<FailoverBackend, Signer>()
     return new FailoverSigner(id, signer, async (given, options) => {
-      if (!ArrayBuffer.isView(given)) throw new PkiError('ERR_INVALID_ARGUMENT', 'data must be a Uint8Array')
+      if (!ArrayBuffer.isView(given))
+        throw new PkiError('ERR_INVALID_ARGUMENT', `data must be a Uint8Array, found ${kindOf(given)}`)
       // A copy: a manager may sign late, when the caller has changed its buffer.
       const data = Uint8Array.from(new Uint8Array(given.buffer, given.byteOffset, given.byteLength))
       return this.#backends.first(async (backend) => {

@@ -5,6 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
 import { requirePassphrase } from '../../internal/passphrase.ts'
 import { decodePem, encodePem, foundLabels, looksLikePem } from '../../internal/pem.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { PublicKey } from '../../x509/index.ts'
 import { keyAlgorithmOf, requirePrivateKey, signatureAlgorithmOf } from '../key-algorithm.ts'
 import { encryptPkcs8Sync } from './encrypted-pkcs8.ts'
@@ -59,7 +60,10 @@ export function importPrivateKey(
     passphrase: 'optional',
   })
   if (typeof input !== 'string' && !(input instanceof Uint8Array) && !(input instanceof KeyObject)) {
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'a private key must be a KeyObject, PEM text or DER')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `a private key must be a KeyObject, PEM text or DER, found ${nameOf(input)}`,
+    )
   }
   const key = requirePrivateKey(input instanceof KeyObject ? input : readKey(input, passphrase))
   const publicKey = PublicKey.from(key)

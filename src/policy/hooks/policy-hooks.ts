@@ -4,6 +4,7 @@ import type { Caller } from '../../auth/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { isCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { formatGeneralName } from '../../x509/internal.ts'
@@ -69,7 +70,10 @@ export function withPolicyHooks(policy: IssuancePolicy, options: PolicyHooksOpti
   if (hook === undefined && webhook === undefined)
     throw new PkiError('ERR_INVALID_ARGUMENT', 'withPolicyHooks needs hook, webhook or both')
   if (hook !== undefined && typeof hook !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'withPolicyHooks: hook is not a function')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `withPolicyHooks: hook must be a function, found ${nameOf(hook)}`,
+    )
   const checked = webhook && checkWebhook(webhook)
   return {
     decide: async (request, caller) => {

@@ -5,6 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import { sourceOfAddress } from '../../internal/ip-address.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { SpiffeId } from '../../spiffe/index.ts'
@@ -88,7 +89,10 @@ export class UsageWatch {
       clock: 'optional',
     })
     if (typeof read.onAlert !== 'function')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'UsageWatch: onAlert is not a function')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `UsageWatch: onAlert must be a function, found ${nameOf(read.onAlert)}`,
+      )
     this.#onAlert = read.onAlert
     const size = requireCount('maxIdentities', read.maxIdentities ?? 131_072, 8, 4_194_304)
     this.#alertScore = requireCount('alertScore', read.alertScore ?? 50, 1, 100)

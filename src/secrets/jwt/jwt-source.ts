@@ -7,6 +7,7 @@ import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
 import { abortable, settlesWithin, withDeadline } from '../../internal/turns/waiting.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
@@ -128,9 +129,15 @@ class CachingJwtSource implements JwtSource {
       timeoutSeconds = 30,
     } = options
     if (typeof fetchToken !== 'function')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'createJwtSource: fetchToken must be a function')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `createJwtSource: fetchToken must be a function, found ${nameOf(fetchToken)}`,
+      )
     if (bundles !== undefined && typeof (bundles as Partial<BundleSource>).bundleFor !== 'function')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'createJwtSource: bundles must be a BundleSource')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `createJwtSource: bundles must be a BundleSource, found ${nameOf(bundles)}`,
+      )
     checkMeasures({ maxTtlSeconds, timeoutSeconds }, 1)
     checkCounts({ maxTokens }, 1)
     this.#options = options

@@ -7,6 +7,7 @@ import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
 import { abortable } from '../../internal/turns/waiting.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Clock } from '../../runtime/index.ts'
@@ -132,7 +133,10 @@ class SourcesById implements X509Sources {
       ...sourceOptions
     } = options
     if (typeof caFor !== 'function')
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'createX509Sources: caFor must be a function')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `createX509Sources: caFor must be a function, found ${nameOf(caFor)}`,
+      )
     checkCounts({ maxIdentities, maxConcurrentRequests }, 1)
     checkMeasures({ idleSeconds }, 1)
     const renewal = { ...wideRenewal, ...options.renewal }

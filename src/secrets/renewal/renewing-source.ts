@@ -6,6 +6,7 @@ import { checkCounts, checkMeasures } from '../../internal/numbers.ts'
 import { readOptions, requireSignal } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
 import { abortable, keptAlive, eitherSignal } from '../../internal/turns/waiting.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { metricNames, systemClock } from '../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
@@ -88,7 +89,7 @@ export class RenewingX509Source implements X509Source {
     if (typeof (ca as Partial<CaClient>).issue !== 'function')
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'createX509Source: ca must be a CaClient: an object with issue()',
+        `createX509Source: ca must be a CaClient: an object with issue(), found ${nameOf(ca)}`,
       )
     checkCounts({ ttlSeconds, maxClockSkewSeconds, taintSpreadSeconds }, 0)
     checkMeasures({ timeoutSeconds }, 1)

@@ -11,6 +11,7 @@ import { encodeAuditRecord } from '../../audit/index.ts'
 import type { AuditLog } from '../../audit/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import type { KeyManager } from '../../keys/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { newPassphrase } from '../ca-service-options.ts'
@@ -59,7 +60,10 @@ export interface BackupSource {
 export async function createBackup(source: BackupSource, options: BackupOptions): Promise<BackupResult> {
   const read = readOptions<BackupOptions>('backup', options, { path: 'required', passphrase: 'required' })
   if (typeof read.path !== 'string' || read.path === '')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'backup: path must be the path of a file')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `backup: path must be the path of a file, found ${nameOf(read.path)}`,
+    )
   const path = resolve(read.path)
   const { storage } = source
   if (storage === undefined)

@@ -8,6 +8,7 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import { checkCounts } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { requirePassphrase } from '../../internal/passphrase.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import { TrustDomain } from '../../spiffe/index.ts'
@@ -84,7 +85,10 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
   })
   checkRequirements('restoreBackup', read)
   if (typeof read.directory !== 'string' || read.directory === '')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'restoreBackup: directory must be a path')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `restoreBackup: directory must be a path, found ${nameOf(read.directory)}`,
+    )
   const directory = resolve(read.directory)
   try {
     if (await exists(directory))

@@ -4,6 +4,7 @@
 import { bitString, nullElement, oid, sequence, unsignedInteger } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { decodeBase64url } from '../../internal/bytes.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { PublicKey } from '../../x509/index.ts'
 import { curveByName } from '../../x509/internal.ts'
 import type { PublicKeyInput } from '../../x509/internal.ts'
@@ -174,7 +175,8 @@ export class JwtAuthority {
    * the `kid` is not a string
    */
   static from(keyId: string, key: PublicKeyInput): JwtAuthority {
-    if (typeof keyId !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'the kid must be a string')
+    if (typeof keyId !== 'string')
+      throw new PkiError('ERR_INVALID_ARGUMENT', `the kid must be a string, found ${nameOf(keyId)}`)
     const publicKey = PublicKey.from(key)
     publicKey.checkStrength(keyPolicy)
     return new JwtAuthority(keyId, publicKey, undefined)

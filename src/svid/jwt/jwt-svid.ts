@@ -4,6 +4,7 @@ import { PkiError, isPkiError } from '../../errors/index.ts'
 import { decodeBase64url } from '../../internal/bytes.ts'
 import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { JsonObject, JsonValue } from '../../internal/json.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { SpiffeId } from '../../spiffe/index.ts'
 import { isJwtSvidAlgorithm } from './jwt-authority.ts'
 import type { JwtSvidAlgorithm } from './jwt-authority.ts'
@@ -51,7 +52,8 @@ export class JwtSvid {
    *   ERR_JWT_MALFORMED, ERR_LIMIT_EXCEEDED, ERR_INVALID_ARGUMENT
    */
   static parseUnverified(token: string): JwtSvid {
-    if (typeof token !== 'string') throw new PkiError('ERR_INVALID_ARGUMENT', 'a JWT-SVID must be a string')
+    if (typeof token !== 'string')
+      throw new PkiError('ERR_INVALID_ARGUMENT', `a JWT-SVID must be a string, found ${nameOf(token)}`)
     if (token.length > maxTokenLength) {
       throw new PkiError(
         'ERR_LIMIT_EXCEEDED',

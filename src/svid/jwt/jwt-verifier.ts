@@ -6,6 +6,7 @@ import { LruMap } from '../../internal/lru-map.ts'
 import { checkCounts } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import type { OptionKinds } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { BundleSource } from '../bundle-source.ts'
@@ -70,7 +71,10 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
   const { bundles, clock = systemClock } = rules
   checkCounts({ maxTokens }, 0)
   if (typeof (bundles as Partial<BundleSource>).bundleFor !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createJwtVerifier: bundles must be a BundleSource')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createJwtVerifier: bundles must be a BundleSource, found ${nameOf(bundles)}`,
+    )
   const accepted = new LruMap<string, Accepted>(maxTokens)
   const authorityOf = ({ id, keyId }: JwtSvid): JwtAuthority | undefined => {
     const bundle = bundles.bundleFor(id.trustDomain)
@@ -85,7 +89,10 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
     async verify(token: string, audience: string): Promise<JwtSvid> {
       // A list of audiences would be remembered as the one text that it is joined to.
       if (typeof audience !== 'string')
-        throw new PkiError('ERR_INVALID_ARGUMENT', 'verify: audience must be a string')
+        throw new PkiError(
+          'ERR_INVALID_ARGUMENT',
+          `verify: audience must be a string, found ${nameOf(audience)}`,
+        )
       const key = rememberedAs(token, audience)
       const known = accepted.get(key)
       if (known !== undefined) {

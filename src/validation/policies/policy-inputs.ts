@@ -2,6 +2,7 @@
 
 import { PkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 
 /** The policy inputs of a path validation. @inline */
 export interface PolicyInputs {
@@ -24,7 +25,10 @@ export function checkPolicyInputs(inputs: PolicyInputs): void {
     inhibitAnyPolicy: 'guard',
   })
   if (initialPolicySet !== undefined && !Array.isArray(initialPolicySet))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'initialPolicySet must be a list of object identifiers')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `initialPolicySet must be a list of object identifiers, found ${nameOf(initialPolicySet)}`,
+    )
   for (const [name, flag] of Object.entries(flags)) {
     if (typeof flag !== 'boolean')
       throw new PkiError('ERR_INVALID_ARGUMENT', `policies.${name} must be true or false`)

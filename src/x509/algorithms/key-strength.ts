@@ -4,6 +4,7 @@ import { PkiError } from '../../errors/index.ts'
 import { toHex } from '../../internal/bytes.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { shownValue } from '../../internal/values/name-of.ts'
 import type { CurveName } from './curves.ts'
 import { supportedKeys } from './foreign-algorithms.ts'
 import type { SubjectPublicKeyInfo } from './subject-public-key-info.ts'
@@ -89,7 +90,10 @@ function readPolicy(policy: KeyStrengthPolicy): ReadPolicy {
   requireCount('maxRsaBits', maxRsaBits, minRsaBits, Infinity)
   // Any other value would accept every exponent.
   if (!exponents.includes(rsaExponent))
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'rsaExponent must be "65537" or "odd"')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `rsaExponent must be "65537" or "odd", found ${shownValue(rsaExponent)}`,
+    )
   return { minRsaBits, maxRsaBits, rsaExponent }
 }
 

@@ -28,6 +28,7 @@ import { extensionDecoder } from '../certificate/extension-parsers.ts'
 import { integer } from '../../der/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 
 /** Extensions by name; each is written with the criticality that RFC 5280 section 4.2 requires. @inline */
 export interface ExtensionFields {
@@ -156,7 +157,10 @@ function encodeBasicConstraintsOf(value: Value<'basicConstraints'>): Uint8Array 
     pathLength: 'optional',
   })
   if (typeof (ca as unknown) !== 'boolean')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints must have the boolean `ca`')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `basicConstraints must have the boolean \`ca\`, found ${nameOf(ca)}`,
+    )
   // §4.2.1.9: "CAs MUST NOT include the pathLenConstraint field unless the cA boolean is asserted".
   if (!ca && pathLength !== undefined)
     throw new PkiError('ERR_INVALID_ARGUMENT', 'basicConstraints: a pathLength is allowed for CAs only')

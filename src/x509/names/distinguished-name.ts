@@ -3,6 +3,7 @@
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { equalBytes, requireOctets } from '../../internal/bytes.ts'
 import { freezeDeep } from '../../internal/freeze-deep.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { noTolerances } from '../tolerances.ts'
 import type { Tolerance } from '../tolerances.ts'
 import { encodeAttributes, requireAttributeOid } from './attribute-types.ts'
@@ -65,7 +66,8 @@ export class DistinguishedName {
     if (typeof text !== 'string')
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        'a name must be RFC 4514 text, such as CN=web,O=Example, or a DistinguishedName',
+        'a name must be RFC 4514 text, such as CN=web,O=Example, or a DistinguishedName, ' +
+          `found ${nameOf(text)}`,
       )
     const attributes = parseDistinguishedName(text)
     const name = new DistinguishedName(encodeAttributes(attributes))

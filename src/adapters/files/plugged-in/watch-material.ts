@@ -8,6 +8,7 @@ import { PkiError } from '../../../errors/index.ts'
 import { checkCounts } from '../../../internal/numbers.ts'
 import { checkMethods } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
+import { nameOf } from '../../../internal/values/name-of.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
@@ -70,7 +71,10 @@ export async function watchPluggedInMaterial(
     metrics: 'optional',
   })
   if (typeof directory !== 'string' || directory === '')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'watchPluggedInMaterial: directory must be a path')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `watchPluggedInMaterial: directory must be a path, found ${nameOf(directory)}`,
+    )
   const { authority, clock = systemClock, pollIntervalSeconds = 60, publishedForSeconds = 1020 } = read
   checkCounts({ pollIntervalSeconds }, 1)
   checkCounts({ publishedForSeconds }, 0)

@@ -9,6 +9,7 @@ import { readOptions, requireSignal } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { readMountedFiles } from '../../../internal/files/mounted-files.ts'
 import { abortable, keptAlive, eitherSignal } from '../../../internal/turns/waiting.ts'
+import { nameOf, shownValue } from '../../../internal/values/name-of.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
@@ -107,7 +108,10 @@ class WatchingFileSource implements FileSource {
     checkTextLists('createFileSource', { allowedDirectories })
     for (const path of [directory, ...allowedDirectories])
       if (typeof path !== 'string' || path === '')
-        throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSource: directories must be paths')
+        throw new PkiError(
+          'ERR_INVALID_ARGUMENT',
+          `createFileSource: directories must be paths, found ${nameOf(path)}`,
+        )
     checkMeasures({ pollSeconds }, 0.1)
     this.#directory = resolve(directory)
     this.#layouts = files === undefined ? knownFileNames : [readFileNames(files)]
@@ -257,6 +261,9 @@ function readFileNames(files: FileNames): FileNames {
   })
   for (const name of Object.values(read) as unknown[])
     if (typeof name !== 'string' || name === '' || /[\\/]/.test(name) || name.startsWith('..'))
-      throw new PkiError('ERR_INVALID_ARGUMENT', 'createFileSource: files must be names without a path')
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `createFileSource: files must be names without a path, found ${shownValue(name)}`,
+      )
   return read
 }

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import type { ChannelCredentials } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
 import { readOptions } from '../../../internal/options.ts'
+import { nameOf } from '../../../internal/values/name-of.ts'
 import type { SpiffeIdMatcher } from '../../../spiffe/index.ts'
 import { SpiffeId } from '../../../spiffe/index.ts'
 import { loadGrpc } from '../grpc-module.ts'
@@ -48,7 +49,7 @@ export async function grpcChannelCredentials(
   if (typeof (Object(identity) as Partial<GrpcTlsIdentity>).secureClient !== 'function')
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'grpcChannelCredentials: identity must come from createTlsIdentity',
+      `grpcChannelCredentials: identity must come from createTlsIdentity, found ${nameOf(identity)}`,
     )
   const grpc = await loadGrpc(options.grpc)
   return connectorCredentials(grpc, (socket, { path }) =>

@@ -6,6 +6,7 @@ import { checkCounts, checkDelayMs, requireCount } from '../../../internal/numbe
 import { checkTexts } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
+import { nameOf } from '../../../internal/values/name-of.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger } from '../../../runtime/internal.ts'
 import type { Logger } from '../../../runtime/index.ts'
@@ -97,7 +98,10 @@ export async function listenGrpc(
   requireCount('maxHandshakeBytes', maxHandshakeBytes, 1)
   const logger = safeLogger('listenGrpc', options.logger)
   if (typeof (Object(identity) as Partial<GrpcTlsIdentity>).secureServer !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'listenGrpc: identity must come from createTlsIdentity')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `listenGrpc: identity must come from createTlsIdentity, found ${nameOf(identity)}`,
+    )
   const grpc = await loadGrpc(options.grpc)
   const peers = new Map<string, SpiffeId>()
   const tlsServer = identity.secureServer(

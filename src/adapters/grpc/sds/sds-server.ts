@@ -4,6 +4,7 @@ import { PkiError } from '../../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
+import { nameOf } from '../../../internal/values/name-of.ts'
 import type { CertificateSecret, SecretSource } from '../../../secrets/index.ts'
 import { attestorOf, endpointOf, localServerKinds, openLocalServer } from '../local-server/index.ts'
 import type { Attestor, LocalServer, LocalServerOptions } from '../local-server/index.ts'
@@ -70,7 +71,10 @@ export async function createSdsServer(given: SdsServerOptions): Promise<LocalSer
   const tcp = endpointOf('createSdsServer', options).kind === 'tcp'
   const who = attestorOf('createSdsServer', 'secrets', { served: secrets, attestor, tcp })
   if (secrets !== undefined && typeof (Object(secrets) as Partial<SecretSource>).watch !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'createSdsServer: secrets must be a SecretSource')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `createSdsServer: secrets must be a SecretSource, found ${nameOf(secrets)}`,
+    )
   // A misspelt scope must not select a weaker check.
   if (!['leaf', 'chain'].includes(crlScope))
     throw new PkiError(

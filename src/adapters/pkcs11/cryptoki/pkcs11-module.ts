@@ -4,6 +4,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { PkiError } from '../../../errors/index.ts'
 import { readOptions } from '../../../internal/options.ts'
+import { nameOf } from '../../../internal/values/name-of.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import type { Clock } from '../../../runtime/index.ts'
 import { ck, loadPkcs11Binding } from './cryptoki.ts'
@@ -57,7 +58,10 @@ export class Pkcs11Module implements AsyncDisposable {
   static async load(path: string, options: Pkcs11ModuleOptions = {}): Promise<Pkcs11Module> {
     // For another type than string, the binding loads a path of its own choice, for example this program.
     if (typeof path !== 'string' || path === '')
-      throw new PkiError('ERR_INVALID_ARGUMENT', "the path of the vendor's library must be a string")
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `the path of the vendor's library must be a string, found ${nameOf(path)}`,
+      )
     const { pkcs11, clock = systemClock } = readOptions<Pkcs11ModuleOptions>('Pkcs11Module.load', options, {
       pkcs11: 'optional',
       clock: 'optional',

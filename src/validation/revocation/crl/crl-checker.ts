@@ -3,6 +3,7 @@
 import { PkiError } from '../../../errors/index.ts'
 import { checkMeasures } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
+import { nameOf } from '../../../internal/values/name-of.ts'
 import { Certificate } from '../../../x509/index.ts'
 import type { CertificateInput } from '../../../x509/index.ts'
 import type { CrlInput } from '../../../x509/internal.ts'
@@ -70,7 +71,7 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
   if (!Array.isArray(lists) && typeof lists !== 'function')
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      'lists must be an array of CRLs or a function that returns one',
+      `lists must be an array of CRLs or a function that returns one, found ${nameOf(lists)}`,
     )
   const isAsked = questionOf(read)
   checkMeasures({ maxAgeSeconds }, 0, Infinity)

@@ -4,6 +4,7 @@ import { PkiError } from '../../../errors/index.ts'
 import { requireOctets } from '../../../internal/bytes.ts'
 import { checkMeasures } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
+import { nameOf } from '../../../internal/values/name-of.ts'
 import { Certificate } from '../../../x509/index.ts'
 import type { CertificateInput } from '../../../x509/index.ts'
 import type { BasicOcspResponse } from '../../../x509/internal.ts'
@@ -70,7 +71,10 @@ export function createOcspChecker(options: OcspCheckerOptions): RevocationChecke
   })
   const { mode, responses, nonce, maxAgeSeconds = Infinity, clockSkewSeconds = 60 } = read
   if (!Array.isArray(responses) && typeof responses !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', 'responses must be an array or a function that returns one')
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `responses must be an array or a function that returns one, found ${nameOf(responses)}`,
+    )
   const isAsked = questionOf(read)
   checkMeasures({ maxAgeSeconds }, 0, Infinity)
   // Without an upper limit, an answer from any time in the future would be accepted.
