@@ -22,6 +22,7 @@ import type { JWTSVIDRequest, ValidateJWTSVIDRequest } from '../gen/spiffe/workl
 import { LatestWriter, PushTurn, attestCall, noIdentity, statusOf } from '../local-server/index.ts'
 import type { AttestedCall, Attestor, CancellableCall } from '../local-server/index.ts'
 import { encode } from '../protobuf.ts'
+import { FairLine, admittedCallOf } from '../server/index.ts'
 import { StatusAnswer, status } from '../status.ts'
 import { encodeJwtBundles, encodeX509Bundles, encodeX509Svids, withUniqueHints } from './encode-state.ts'
 import { serverMethod, workloadMethods } from './service-definition.ts'
@@ -83,6 +84,11 @@ export function workloadServiceHandlers(options: WorkloadServiceOptions): Untype
 class WorkloadService {
   readonly #options: WorkloadServiceOptions
   readonly #turn = new PushTurn()
+  /**
+   * A JWT-SVID takes two signatures' time on the event loop, and one connection may have 1,024 calls: one per
+   * turn, and connections alternate.
+   */
+  readonly #tokens = new FairLine(1)
 
   constructor(options: WorkloadServiceOptions) {
     this.#options = options
@@ -144,6 +150,9 @@ class WorkloadService {
   ): Promise<Uint8Array> {
     const attested = await this.#attest(call)
     try {
+      await this.#tokens.turn(admittedCallOf(call)?.connection ?? call.getPeer())
+      if (attested.signal.aborted)
+        throw new StatusAnswer({ code: status.CANCELLED, details: 'the client disconnected' })
       return await answer(call.request, attested)
     } finally {
       attested.end()

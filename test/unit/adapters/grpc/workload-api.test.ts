@@ -203,6 +203,43 @@ describe('the server', () => {
     expect(await statusOf(check({ audience: 'db' }))).toBe(3)
   })
 
+  test('calls of one connection for tokens begin one in a turn of the event loop', async () => {
+    let [inTurn, most, begun] = [0, 0, 0]
+    const workload: WorkloadSource = {
+      state: mesh.secrets.state,
+      onChange: () => () => undefined,
+      fetchJwtSvids: () => {
+        begun++
+        most = Math.max(most, ++inTurn)
+        setImmediate(() => (inTurn = 0))
+        return Promise.resolve([])
+      },
+    }
+    const address = await serve({ workload })
+    const { path, request } = workloadMethods.FetchJWTSVID
+    const client = new Client(address, credentials.createInsecure())
+    const metadata = new Metadata()
+    metadata.set('workload.spiffe.io', 'true')
+    const asked = toBinary(request, create(request, { audience: ['x'] }))
+    const call = (): Promise<unknown> =>
+      new Promise((resolve) =>
+        client.makeUnaryRequest(
+          path,
+          (bytes: Uint8Array) => Buffer.from(bytes),
+          Buffer.from,
+          asked,
+          metadata,
+          resolve,
+        ),
+      )
+    await call() // an authenticated connection may have more calls than that of a stranger
+    await Promise.all(Array.from({ length: 64 }, call))
+    client.close()
+    expect(begun).toBe(65)
+    // The turn of this test's own counter comes after the next of the queue.
+    expect(most).toBeLessThanOrEqual(2)
+  })
+
   test('no identity, not ready yet and unreachable are three answers', async () => {
     const states = new LatestValue<WorkloadState>()
     const workload: WorkloadSource = {
