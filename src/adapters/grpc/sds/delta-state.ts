@@ -113,12 +113,13 @@ export class DeltaState<Resource extends SdsResource> {
 
   #change({ subscribe, unsubscribe }: DeltaRequest, first: boolean): NameChanges {
     const { explicit, wildcard } = this.#subscriptions
+    const wanted = new Set(subscribe)
     // No name in the first request means all names, and so does "*" at any time.
     const legacy = first && subscribe.length === 0
-    const all = (wildcard || legacy || subscribe.includes(everything)) && !unsubscribe.includes(everything)
+    const all = (wildcard || legacy || wanted.has(everything)) && !unsubscribe.includes(everything)
     const names = new Set([...explicit, ...subscribe.filter((name) => name !== everything)])
     // A name in both lists stays subscribed.
-    for (const name of unsubscribe) if (!subscribe.includes(name)) names.delete(name)
+    for (const name of unsubscribe) if (!wanted.has(name)) names.delete(name)
     const changes = this.#subscriptions.become(names, all)
     // A name that stays subscribed because everything is: its state is sent again.
     for (const name of unsubscribe) if (all && explicit.has(name)) this.#subscriptions.owe(name)

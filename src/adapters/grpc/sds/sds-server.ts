@@ -31,7 +31,7 @@ export interface SdsServerOptions extends LocalServerOptions {
   readonly privateKeyProvider?: (secret: CertificateSecret) => PrivateKeyProvider | undefined
   /**
    * Maximum number of names on one stream; more end the stream. A subscription to everything is not limited.
-   * Default 64.
+   * Default 64. One request may have three times as many names and versions, and always 4,096.
    */
   readonly maxNames?: number | undefined
   /**

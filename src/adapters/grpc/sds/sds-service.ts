@@ -1,5 +1,6 @@
 // Envoy's Secret Discovery Service, version 3: its three methods, and the error for clients of version 2.
 
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import type {
   MethodDefinition,
   ServerDuplexStream,
@@ -11,18 +12,15 @@ import type {
 } from '@grpc/grpc-js'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import type { SecretSource } from '../../../secrets/index.ts'
-import type {
-  DeltaDiscoveryRequest,
-  DiscoveryRequest,
-} from '../gen/envoy/service/discovery/v3/discovery_pb.ts'
 import {
   DeltaDiscoveryRequestSchema,
   DiscoveryRequestSchema,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.ts'
 import { SecretDiscoveryService } from '../gen/envoy/service/secret/v3/sds_pb.ts'
 import { PushTurn, attestCall, statusOf } from '../local-server/index.ts'
-import type { AttestedCall, Attestor } from '../local-server/index.ts'
-import { asBuffer, decode } from '../protobuf.ts'
+import type { AttestedCall, Attestor, CancellableCall } from '../local-server/index.ts'
+import { asBuffer, countFields, decode } from '../protobuf.ts'
+import { FairLine, admittedCallOf } from '../server/index.ts'
 import { StatusAnswer, status } from '../status.ts'
 import { DeltaState } from './delta-state.ts'
 import type { DeltaRequest, DeltaResponse } from './delta-state.ts'
@@ -48,24 +46,20 @@ export interface SdsServiceOptions {
 
 type Octets = Uint8Array
 
-/** The service of version 3. Responses are encoded by the handlers, once for all streams. */
+/** The service of version 3. The handlers decode requests, and encode responses once for all streams. */
 export const sdsDefinition: ServiceDefinition = {
-  StreamSecrets: method('StreamSecrets', true, (bytes) => decode(DiscoveryRequestSchema, bytes)),
-  DeltaSecrets: method('DeltaSecrets', true, (bytes) => decode(DeltaDiscoveryRequestSchema, bytes)),
-  FetchSecrets: method('FetchSecrets', false, (bytes) => decode(DiscoveryRequestSchema, bytes)),
+  StreamSecrets: method('StreamSecrets', true),
+  DeltaSecrets: method('DeltaSecrets', true),
+  FetchSecrets: method('FetchSecrets', false),
 }
 
-function method<Request extends object>(
-  name: string,
-  stream: boolean,
-  read: (bytes: Buffer) => Request,
-): MethodDefinition<Request, Octets> {
+function method(name: string, stream: boolean): MethodDefinition<Octets, Octets> {
   return {
     path: `/${SecretDiscoveryService.typeName}/${name}`,
     requestStream: stream,
     responseStream: stream,
     requestSerialize: () => Buffer.alloc(0), // this side sends no requests
-    requestDeserialize: read,
+    requestDeserialize: (bytes) => bytes,
     responseSerialize: asBuffer,
     responseDeserialize: (bytes) => bytes,
   }
@@ -75,13 +69,13 @@ function method<Request extends object>(
 export function sdsHandlers(options: SdsServiceOptions): UntypedServiceImplementation {
   const service = new SdsService(options)
   return {
-    StreamSecrets: (call: ServerDuplexStream<DiscoveryRequest, Octets>) => {
+    StreamSecrets: (call: ServerDuplexStream<Octets, Octets>) => {
       service.stream(call, service.stateOfTheWorld())
     },
-    DeltaSecrets: (call: ServerDuplexStream<DeltaDiscoveryRequest, Octets>) => {
+    DeltaSecrets: (call: ServerDuplexStream<Octets, Octets>) => {
       service.stream(call, service.delta())
     },
-    FetchSecrets: (call: ServerUnaryCall<DiscoveryRequest, Octets>, reply: sendUnaryData<Octets>) => {
+    FetchSecrets: (call: ServerUnaryCall<Octets, Octets>, reply: sendUnaryData<Octets>) => {
       service.fetch(call).then(
         (response) => reply(null, response),
         (error: unknown) => reply(asServiceError(statusOf(error))),
@@ -91,15 +85,17 @@ export function sdsHandlers(options: SdsServiceOptions): UntypedServiceImplement
 }
 
 /** A stream of one protocol: its state, and its messages in both directions. */
-interface StreamKind<Message, Request, Response> {
+interface StreamKind<Request, Response> {
   readonly protocol: SecretProtocol<Request, Response>
-  readonly read: (message: Message) => Request
+  readonly read: (message: Octets) => Request
   readonly encode: (response: Response) => Octets
 }
 
 class SdsService {
   readonly #options: SdsServiceOptions
   readonly #turn = new PushTurn()
+  /** Requests with many names, one per turn of the event loop; connections alternate. */
+  readonly #large = new FairLine(1)
   readonly #encoder = new ResponseEncoder()
   /** One hub per source: an attestor may return the same source for many callers. */
   readonly #hubs = new WeakMap<SecretSource, SecretHub>()
@@ -108,20 +104,20 @@ class SdsService {
     this.#options = options
   }
 
-  stateOfTheWorld(): StreamKind<DiscoveryRequest, SotwRequest, SotwResponse<EncodedSecret>> {
+  stateOfTheWorld(): StreamKind<SotwRequest, SotwResponse<EncodedSecret>> {
     return { protocol: new SotwState(this.#options), read: sotwRequest, encode: this.#encoder.sotw }
   }
 
-  delta(): StreamKind<DeltaDiscoveryRequest, DeltaRequest, DeltaResponse<EncodedSecret>> {
+  delta(): StreamKind<DeltaRequest, DeltaResponse<EncodedSecret>> {
     return { protocol: new DeltaState(this.#options), read: deltaRequest, encode: this.#encoder.delta }
   }
 
   /**
    * Serves a stream. Requests wait until the caller is attested; the transport buffers them meanwhile.
    */
-  stream<Message, Request, Response>(
-    call: ServerDuplexStream<Message, Octets>,
-    { protocol, read, encode }: StreamKind<Message, Request, Response>,
+  stream<Request, Response>(
+    call: ServerDuplexStream<Octets, Octets>,
+    { protocol, read, encode }: StreamKind<Request, Response>,
   ): void {
     let attested: AttestedCall<SecretSource> | undefined
     let stream: SecretStream<Request, Response> | undefined
@@ -144,44 +140,40 @@ class SdsService {
       end()
       call.end()
     })
-    call.on('data', (message: Message) => {
-      try {
-        if (stream !== undefined) {
-          stream.receive(read(message))
-          // One segment may have thousands of requests: each turn of the event loop takes one of a stream.
-          call.pause()
-          setImmediate(() => call.resume())
-          return
-        }
-        call.pause()
-        const begin = (found: AttestedCall<SecretSource>): void => {
-          attested = found
-          if (over) {
-            found.end()
-            return
-          }
-          stream = new SecretStream({
-            ...this.#options,
-            sink: call,
-            protocol,
-            encode,
-            turn: this.#turn,
-            hub: this.#hubOf(found.served),
-          })
-          stream.receive(read(message))
-          call.resume()
-        }
-        attestCall(call, this.#options.attestor, this.#options.logger).then(begin).catch(fail)
-      } catch (error) {
-        fail(error)
+    const begin = async (): Promise<SecretStream<Request, Response> | undefined> => {
+      const found = await attestCall(call, this.#options.attestor, this.#options.logger)
+      attested = found
+      if (over) {
+        found.end()
+        return undefined
       }
+      return new SecretStream({
+        ...this.#options,
+        sink: call,
+        protocol,
+        encode,
+        turn: this.#turn,
+        hub: this.#hubOf(found.served),
+      })
+    }
+    const receive = async (message: Octets): Promise<void> => {
+      stream ??= await begin()
+      await this.#room(call, message)
+      // The client may have disconnected meanwhile.
+      if (!over) stream?.receive(read(message))
+    }
+    call.on('data', (message: Octets) => {
+      // One segment may have thousands of requests: each turn of the event loop takes one of a stream.
+      call.pause()
+      receive(message).then(() => setImmediate(() => call.resume()), fail)
     })
   }
 
   /** @throws `StatusAnswer` */
-  async fetch(call: ServerUnaryCall<DiscoveryRequest, Octets>): Promise<Octets> {
+  async fetch(call: ServerUnaryCall<Octets, Octets>): Promise<Octets> {
     const attested = await attestCall(call, this.#options.attestor, this.#options.logger)
     try {
+      await this.#room(call, call.request)
       return await fetchSecrets(sotwRequest(call.request), attested, {
         ...this.#options,
         encoder: this.#encoder,
@@ -189,6 +181,21 @@ class SdsService {
     } finally {
       attested.end()
     }
+  }
+
+  /**
+   * Waits before a request with many names is decoded: one name takes about 5 µs, and one per connection is
+   * decoded in a turn of the event loop. @throws `StatusAnswer` for more names than any subscription has
+   */
+  async #room(call: CancellableCall, message: Octets): Promise<void> {
+    const fields = countFields(message)
+    const max = Math.max(maxFields, 3 * this.#options.maxNames)
+    if (fields > max)
+      throw new StatusAnswer({
+        code: status.RESOURCE_EXHAUSTED,
+        details: `a request has ${fields} names, versions and other fields; the maximum is ${max}`,
+      })
+    if (fields > manyFields) await this.#large.turn(admittedCallOf(call)?.connection ?? call.getPeer())
   }
 
   #hubOf(source: SecretSource): SecretHub {
@@ -201,12 +208,14 @@ class SdsService {
   }
 }
 
-function sotwRequest(message: DiscoveryRequest): SotwRequest {
+function sotwRequest(octets: Octets): SotwRequest {
+  const message = read(DiscoveryRequestSchema, octets)
   const { node, resourceNames, typeUrl, responseNonce, errorDetail } = message
   return { nodeId: node?.id ?? '', resourceNames, typeUrl, responseNonce, error: errorDetail?.message }
 }
 
-function deltaRequest(message: DeltaDiscoveryRequest): DeltaRequest {
+function deltaRequest(octets: Octets): DeltaRequest {
+  const message = read(DeltaDiscoveryRequestSchema, octets)
   return {
     nodeId: message.node?.id ?? '',
     typeUrl: message.typeUrl,
@@ -217,6 +226,20 @@ function deltaRequest(message: DeltaDiscoveryRequest): DeltaRequest {
     error: message.errorDetail?.message,
   }
 }
+
+/** @throws `StatusAnswer` with the status and the text of grpc-js for a message that cannot be read */
+function read<Desc extends DescMessage>(schema: Desc, octets: Octets): MessageShape<Desc> {
+  try {
+    return decode(schema, octets)
+  } catch {
+    throw new StatusAnswer({ code: status.INTERNAL, details: 'Error deserializing request' })
+  }
+}
+
+/** More names in one request are decoded in turns. */
+const manyFields = 256
+/** A message of the default size has room for this many names with versions of real secrets. */
+const maxFields = 4096
 
 /** Version 2 of the API, which Envoy removed in 2020: its methods only return this error. */
 export const sdsV2Definition: ServiceDefinition = Object.fromEntries(
