@@ -70,3 +70,6 @@ export function checkerThat(
 
 /** The result for a certificate that a source accepts without information. */
 export const letThrough: RevocationJudgement = { rejection: undefined, knownGood: false }
+
+/** The clause of a responder whose status would depend on its own answer. */
+export const ownAnswerRule = 'RFC 6960 §4.2.2.2.1'

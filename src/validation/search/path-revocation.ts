@@ -11,6 +11,7 @@ import type { PreparedNames } from '../names/prepared-names.ts'
 import type { FormRules } from '../profile.ts'
 import { answerOf, reject, rejectionOf } from '../verdict/rejection.ts'
 import type { Rejection } from '../verdict/rejection.ts'
+import { ownAnswerRule } from '../revocation-contract.ts'
 import type { RevocationChecker, RevocationQuery } from '../revocation-contract.ts'
 import type { IssuerCandidate } from './issuer-candidate.ts'
 import { IssuerPool } from './issuer-pool.ts'
@@ -120,7 +121,7 @@ export class PathRevocation implements CompletePathCheck {
       ) {
         return reject(
           'ERR_REVOCATION_UNKNOWN',
-          'RFC 6960 §4.2.2.2.1',
+          ownAnswerRule,
           'the status of the responder depends on its own answer',
           authority,
         )

@@ -35,7 +35,7 @@ export class OcspCertificateId {
   /** DER of the CertID. */
   readonly der: Uint8Array
   /** The hash that identifies the issuer; undefined if it is not supported. */
-  readonly hash: 'sha1' | 'sha256' | undefined
+  readonly hash: 'sha1' | 'sha256' | 'sha384' | 'sha512' | undefined
   /** The hash of the issuer's name, as DER. */
   readonly issuerNameHash: Uint8Array
   /** The hash of the issuer's key: the content of its BIT STRING. */
@@ -49,7 +49,7 @@ export class OcspCertificateId {
       reader.expect(tags.sequence, 'hashAlgorithm').element(),
     )
     this.der = der
-    this.hash = algorithm === hashOids.sha1 ? 'sha1' : algorithm === hashOids.sha256 ? 'sha256' : undefined
+    this.hash = hashNames.find((name) => hashOids[name] === algorithm)
     this.issuerNameHash = reader.expect(tags.octetString, 'issuerNameHash').content()
     this.issuerKeyHash = reader.expect(tags.octetString, 'issuerKeyHash').content()
     this.serialNumberBytes = integerContent(reader.expect(tags.integer, 'serialNumber'), 'serialNumber')
@@ -80,7 +80,7 @@ export class OcspCertificateId {
   static of(
     certificate: IdentifiedCertificate | CertificateInput,
     issuer: CertificateIssuer | CertificateInput,
-    hash: 'sha1' | 'sha256' = 'sha1',
+    hash: 'sha1' | 'sha256' | 'sha384' | 'sha512' = 'sha1',
   ): OcspCertificateId {
     return OcspCertificateId.#of(
       isIdentified(certificate) ? certificate : Certificate.from(certificate),
@@ -92,7 +92,7 @@ export class OcspCertificateId {
   static #of(
     certificate: IdentifiedCertificate,
     issuer: CertificateIssuer,
-    hash: 'sha1' | 'sha256',
+    hash: 'sha1' | 'sha256' | 'sha384' | 'sha512',
   ): OcspCertificateId {
     return new OcspCertificateId(
       sequence(
@@ -137,4 +137,11 @@ function issuerName({ issuer: named }: IdentifiedCertificate, { subject }: Certi
   return named?.equals(subject) === true ? named.der : subject.der
 }
 
-const hashOids = { sha1: '1.3.14.3.2.26', sha256: '2.16.840.1.101.3.4.2.1' } as const
+/** Those of Go and OpenSSL without the broken ones; SHA-1 only identifies. */
+const hashOids = {
+  sha1: '1.3.14.3.2.26',
+  sha256: '2.16.840.1.101.3.4.2.1',
+  sha384: '2.16.840.1.101.3.4.2.2',
+  sha512: '2.16.840.1.101.3.4.2.3',
+} as const
+const hashNames = ['sha1', 'sha256', 'sha384', 'sha512'] as const

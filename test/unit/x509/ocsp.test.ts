@@ -51,9 +51,9 @@ describe('a certificate identifier', () => {
   it('by another hash identifies nothing', () => {
     const made = OcspCertificateId.parse(
       sequence(
-        sequence(oid('2.16.840.1.101.3.4.2.2')),
-        octetString(new Uint8Array(48)),
-        octetString(new Uint8Array(48)),
+        sequence(oid('2.16.840.1.101.3.4.2.4')),
+        octetString(new Uint8Array(28)),
+        octetString(new Uint8Array(28)),
         integer(1),
       ),
     )

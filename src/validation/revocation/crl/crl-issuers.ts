@@ -13,7 +13,7 @@ interface ListSigner {
   readonly key?: PublicKey | undefined
   /**
    * Why the list cannot show a good status. With a key, its "revoked" still counts: the holder would be
-   * authorised, but its certificate breaks a rule of the profile.
+   * authorised, but its certificate breaks a rule of the profile, or its own status is unknown.
    */
   readonly fault?: string | undefined
 }
@@ -52,7 +52,7 @@ export class CrlIssuers {
       const refused = query.verifyAuthority(certificate, 'crl')
       if (refused === undefined) return { key: certificate.publicKey }
       faults.add(`its issuer is refused: ${refused.message}`)
-      if (breaksProfileAlone(certificate, refused, query)) accuser ??= certificate.publicKey
+      if (mayAccuse(certificate, refused, query)) accuser ??= certificate.publicKey
     }
     const fault = faults.isEmpty ? unavailable : faults.join(', ')
     return accuser === undefined ? { fault } : { fault, key: accuser }
@@ -77,8 +77,12 @@ export class CrlIssuers {
   }
 }
 
-/** Whether the certificate of a CRL issuer is refused for a rule of the profile, and for nothing else. */
-function breaksProfileAlone(certificate: Certificate, { code }: Rejection, query: RevocationQuery): boolean {
+/**
+ * Whether the certificate of a CRL issuer is refused only for a rule of the profile, or because its own
+ * status is unknown.
+ */
+function mayAccuse(certificate: Certificate, { code }: Rejection, query: RevocationQuery): boolean {
+  if (code === 'ERR_REVOCATION_UNKNOWN') return true
   return code === 'ERR_PATH_PROFILE' && query.verifyAuthority(certificate, 'crl', 'path') === undefined
 }
 

@@ -13,9 +13,18 @@ export type OcspAnswer =
 /** The faults of responses that are used only for revocations. */
 export type FormFaults = WeakMap<BasicOcspResponse, string>
 
+/** The content of a given response, or why it has none. */
+export type GivenAnswer = BasicOcspResponse | string
+
+/** A certificate in a response, and why its holder cannot show a good status. */
+export interface SentResponder {
+  readonly certificate: Certificate
+  readonly malformed: string | undefined
+}
+
 /** The inputs of a checker. */
 export interface OcspSettings {
-  readonly answersFor: (query: RevocationQuery) => readonly BasicOcspResponse[]
+  readonly answersFor: (query: RevocationQuery) => readonly GivenAnswer[]
   readonly formFaults: FormFaults
   readonly nonce: Uint8Array | undefined
   readonly maxAgeMs: number
@@ -24,7 +33,7 @@ export interface OcspSettings {
   /** Keys that verified an earlier response. */
   readonly signedBy: WeakMap<BasicOcspResponse, PublicKey>
   /** Certificates included in responses, parsed before. */
-  readonly sent: WeakMap<BasicOcspResponse, readonly Certificate[]>
+  readonly sent: WeakMap<BasicOcspResponse, readonly SentResponder[]>
 }
 
 /** The result without an answer: the clause and the reason. */
@@ -32,5 +41,7 @@ export function unknown(rule: string, reason: string): Extract<OcspAnswer, { sta
   return { status: 'unknown', rule, reason }
 }
 
+/** The clause of an answer that is about no certificate, or about another one. */
+export const notAboutRule = 'RFC 6960 §3.2 1'
 /** The result if no response covers the certificate. */
-export const notAbout: OcspAnswer = unknown('RFC 6960 §3.2 1', 'no OCSP response covers it')
+export const notAbout: OcspAnswer = unknown(notAboutRule, 'no OCSP response covers it')

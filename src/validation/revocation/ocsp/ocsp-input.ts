@@ -8,7 +8,7 @@ import type { BasicOcspResponse } from '../../../x509/internal.ts'
 import type { Budget } from '../../budget.ts'
 import { PkiError } from '../../../errors/index.ts'
 import { accusingTolerances } from '../accusing-tolerances.ts'
-import type { FormFaults, OcspSettings } from './ocsp-answer.ts'
+import type { FormFaults, GivenAnswer, OcspSettings } from './ocsp-answer.ts'
 
 /** A response as octets or parsed; a parsed one is verified only once, however often it is used. @inline */
 export type OcspResponseInput = OcspResponse | Uint8Array
@@ -44,8 +44,8 @@ export function answersFrom(responses: ResponsesOption, formFaults: FormFaults):
  * every certificate.
  */
 interface AnswersOfOne {
-  readonly about: Map<Certificate, readonly BasicOcspResponse[]>
-  readonly read: Map<OcspResponseInput, readonly BasicOcspResponse[]>
+  readonly about: Map<Certificate, readonly GivenAnswer[]>
+  readonly read: Map<OcspResponseInput, readonly GivenAnswer[]>
 }
 
 function readOnce(
@@ -55,7 +55,7 @@ function readOnce(
     budget,
     formFaults,
   }: Pick<AnswersOfOne, 'read'> & { readonly budget: Budget; readonly formFaults: FormFaults },
-): readonly BasicOcspResponse[] {
+): readonly GivenAnswer[] {
   let answers = read.get(input)
   if (answers === undefined) {
     if (input instanceof Uint8Array) budget.spend('octets', input.length)
@@ -64,16 +64,16 @@ function readOnce(
   return answers
 }
 
-function readAnswer(input: OcspResponseInput, formFaults: FormFaults): BasicOcspResponse[] {
+function readAnswer(input: OcspResponseInput, formFaults: FormFaults): GivenAnswer[] {
   try {
-    const { answer } = OcspResponse.from(input)
-    return answer === undefined ? [] : [answer]
+    const { answer, status } = OcspResponse.from(input)
+    return [answer ?? `the response has no answer, and the status ${status}`]
   } catch (error) {
-    // An unverified response that cannot be parsed is ignored.
+    // An unverified response that cannot be parsed is ignored, and named if no other answers.
     if (!isPkiError(error) || error.code === 'ERR_INVALID_ARGUMENT') throw error
     const answers = input instanceof Uint8Array ? readToAccuse(input) : []
     for (const answer of answers) formFaults.set(answer, error.message)
-    return answers
+    return answers.length === 0 ? [`the response is malformed: ${error.message}`] : answers
   }
 }
 

@@ -1,21 +1,24 @@
 // Identifies the signer of an OCSP response, and checks its authority (RFC 6960 §4.2.2.2).
 
+import { isPkiError } from '../../../errors/index.ts'
 import { Certificate } from '../../../x509/index.ts'
 import type { PublicKey } from '../../../x509/index.ts'
 import { signatureFault } from '../../../x509/internal.ts'
-import type { BasicOcspResponse } from '../../../x509/internal.ts'
+import type { BasicOcspResponse, Tolerance } from '../../../x509/internal.ts'
 import type { RevocationQuery } from '../../revocation-contract.ts'
 import type { Rejection } from '../../verdict/rejection.ts'
+import { ownAnswerRule } from '../../revocation-contract.ts'
+import { accusingTolerances } from '../accusing-tolerances.ts'
 import { Reasons } from '../reasons.ts'
 import { unknown } from './ocsp-answer.ts'
-import type { OcspAnswer, OcspSettings } from './ocsp-answer.ts'
+import type { OcspAnswer, OcspSettings, SentResponder } from './ocsp-answer.ts'
 
 /** Why the answers of a response do not count because of its signer. */
 export interface ResponderFault {
   readonly answer: OcspAnswer
   /**
-   * Whether its "revoked" still counts: the signer is a responder of the issuer, but its certificate breaks a
-   * rule of the profile, and nothing else.
+   * Whether its "revoked" still counts: the signer is a responder of the issuer, but its certificate is
+   * malformed or breaks a rule of the profile, or its own status is unknown, and nothing else.
    */
   readonly mayAccuse: boolean
 }
@@ -41,24 +44,34 @@ export function responderFault(
     rule = signatureRule
   }
   let mayAccuse = false
-  for (const responder of respondersOf(answer, settings)) {
+  for (const { certificate: responder, malformed } of respondersOf(answer, settings)) {
     if (!responder.issuer.equals(issuer.subject) || !signedByIssuer(responder, query)) continue
     const refused = query.verifyAuthority(responder, 'ocsp')
     const broken = answerFault(answer, responder.publicKey, query, settings)
-    if (refused !== undefined) {
-      faults.add(`its responder is refused: ${refused.message}`)
-      mayAccuse ||= broken === undefined && breaksProfileAlone(responder, refused, query)
+    const fault = refused?.message ?? malformed
+    if (fault !== undefined) {
+      faults.add(`its responder is refused: ${fault}`)
+      mayAccuse ||= broken === undefined && isStillHeard(responder, refused, query)
     } else if (broken === undefined) return undefined
     else faults.add(broken)
-    rule = refused === undefined ? signatureRule : delegation
+    rule = fault === undefined ? signatureRule : delegation
   }
   const noResponder = 'it is signed neither by the issuer nor by a responder of the issuer'
   return { answer: unknown(rule, faults.isEmpty ? noResponder : faults.join(', ')), mayAccuse }
 }
 
-/** Whether a responder is refused only for a rule of the profile: it is current and not revoked. */
-function breaksProfileAlone(responder: Certificate, { code }: Rejection, query: RevocationQuery): boolean {
-  return code === 'ERR_PATH_PROFILE' && query.verifyAuthority(responder, 'ocsp', 'path') === undefined
+/**
+ * Whether a responder is refused only for a rule of the profile, or because its own status is unknown: it is
+ * current and not known to be revoked. A status that would depend on its own answer is not heard.
+ */
+function isStillHeard(
+  responder: Certificate,
+  refused: Rejection | undefined,
+  query: RevocationQuery,
+): boolean {
+  if (refused === undefined) return true
+  if (refused.code === 'ERR_REVOCATION_UNKNOWN') return refused.rule !== ownAnswerRule
+  return refused.code === 'ERR_PATH_PROFILE' && query.verifyAuthority(responder, 'ocsp', 'path') === undefined
 }
 
 function mayIssuerSign({ certificate }: RevocationQuery['issuer']): boolean {
@@ -66,21 +79,35 @@ function mayIssuerSign({ certificate }: RevocationQuery['issuer']): boolean {
   return usage === undefined || usage.has('digitalSignature') || usage.has('keyCertSign')
 }
 
-function respondersOf(answer: BasicOcspResponse, { responders, sent }: OcspSettings): Certificate[] {
+function respondersOf(
+  answer: BasicOcspResponse,
+  { responders, sent }: OcspSettings,
+): readonly SentResponder[] {
   let read = sent.get(answer)
-  if (read === undefined) sent.set(answer, (read = answer.certificates.flatMap(readCertificate)))
-  return [...read, ...responders].filter((certificate) => answer.isBy(certificate))
+  if (read === undefined) sent.set(answer, (read = answer.certificates.flatMap(readResponder)))
+  const given = responders.map((certificate) => ({ certificate, malformed: undefined }))
+  return [...read, ...given].filter(({ certificate }) => answer.isBy(certificate))
 }
 
-function readCertificate(der: Uint8Array): Certificate[] {
+/** A malformed certificate of a responder lets it revoke, but not show a good status, as in its answers. */
+function readResponder(der: Uint8Array): SentResponder[] {
   try {
-    const certificate = Certificate.parse(der)
-    // Extensions that only give locations are checked by the profile, as in a path.
-    certificate.checkPathFields()
-    return [certificate]
-  } catch {
-    return [] // unreadable included certificates are ignored
+    return [{ certificate: readCertificate(der, noTolerances), malformed: undefined }]
+  } catch (error) {
+    if (!isPkiError(error)) throw error
+    try {
+      return [{ certificate: readCertificate(der, accusingTolerances), malformed: error.message }]
+    } catch {
+      return [] // unreadable included certificates are ignored
+    }
   }
+}
+
+function readCertificate(der: Uint8Array, tolerances: readonly Tolerance[]): Certificate {
+  const certificate = Certificate.parse(der, { tolerances })
+  // Extensions that only give locations are judged by the profile, as in a path.
+  certificate.checkPathFields()
+  return certificate
 }
 
 function signedByIssuer(responder: Certificate, { issuer, budget }: RevocationQuery): boolean {
@@ -101,5 +128,6 @@ function answerFault(
   return fault
 }
 
+const noTolerances: readonly Tolerance[] = []
 const delegation = 'RFC 6960 §4.2.2.2'
 const signatureRule = 'RFC 6960 §3.2 2'

@@ -5,7 +5,7 @@ import type { OcspCertificateId } from '../../../x509/index.ts'
 import type { BasicOcspResponse, OcspSingleResponse } from '../../../x509/internal.ts'
 import type { RevocationQuery } from '../../revocation-contract.ts'
 import { Reasons } from '../reasons.ts'
-import { notAbout, unknown } from './ocsp-answer.ts'
+import { notAbout, notAboutRule, unknown } from './ocsp-answer.ts'
 import type { OcspAnswer, OcspSettings } from './ocsp-answer.ts'
 import { responderFault } from './ocsp-responder.ts'
 
@@ -14,7 +14,12 @@ import { responderFault } from './ocsp-responder.ts'
  * ERR_PATH_BUDGET
  */
 export function ocspStatus(query: RevocationQuery, settings: OcspSettings): OcspAnswer {
-  return worst(settings.answersFor(query).map((answer) => askAnswer(answer, query, settings))) ?? notAbout
+  const answers = settings
+    .answersFor(query)
+    .map((answer) =>
+      typeof answer === 'string' ? unknown(notAboutRule, answer) : askAnswer(answer, query, settings),
+    )
+  return worst(answers) ?? notAbout
 }
 
 /**
