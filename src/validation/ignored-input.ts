@@ -3,6 +3,7 @@
 import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
 import { Certificate } from '../x509/index.ts'
+import type { CertificateInput } from '../x509/index.ts'
 import { displayedSubject } from '../x509/internal.ts'
 import { printable, shortened } from './verdict/rejection.ts'
 
@@ -46,6 +47,20 @@ export function readEach<Input, Output>(
     }
   }
   return outputs
+}
+
+/** Reads certificates that are all required. @throws as `Certificate.from`, with the place and the subject */
+export function requireEach(option: string, inputs: readonly CertificateInput[]): Certificate[] {
+  return inputs.map((input, index) => {
+    try {
+      return Certificate.from(input)
+    } catch (error) {
+      if (!isPkiError(error)) throw error
+      const subject = subjectOf(input)
+      const name = subject === undefined ? '' : ` (${subject})`
+      throw new PkiError(error.code, `${option}[${index}]${name}: ${error.message}`, { cause: error })
+    }
+  })
 }
 
 /** One line of text about an ignored input. */

@@ -4,9 +4,9 @@ import { PkiError } from '../../../errors/index.ts'
 import { checkMeasures } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import { nameOf } from '../../../internal/values/name-of.ts'
-import { Certificate } from '../../../x509/index.ts'
-import type { CertificateInput } from '../../../x509/index.ts'
+import type { Certificate, CertificateInput } from '../../../x509/index.ts'
 import type { CrlInput } from '../../../x509/internal.ts'
+import { requireEach } from '../../ignored-input.ts'
 import type { IgnoredInput } from '../../ignored-input.ts'
 import { reject, rejectionOf } from '../../verdict/rejection.ts'
 import type { Rejection } from '../../verdict/rejection.ts'
@@ -34,7 +34,8 @@ export interface CrlCheckerOptions {
   /** The effect of an unknown status. */
   readonly mode: RevocationMode
   /**
-   * Certificates of CRL issuers that are not in the path (RFC 5280 §6.3.3 (f)); malformed ones are skipped.
+   * Certificates of CRL issuers that are not in the path (RFC 5280 §6.3.3 (f)). One with a malformed
+   * extension is skipped; one that cannot be parsed is an error with its index and subject.
    */
   readonly issuers?: readonly CertificateInput[] | undefined
   /**
@@ -76,7 +77,7 @@ export function createCrlChecker(options: CrlCheckerOptions): RevocationChecker 
   const isAsked = questionOf(read)
   checkMeasures({ maxAgeSeconds }, 0, Infinity)
   checkMeasures({ clockSkewSeconds }, 0)
-  const issuers = (read.issuers ?? []).map((input) => Certificate.from(input))
+  const issuers = requireEach('issuers', read.issuers ?? [])
   const fixed = {
     issuers: new CrlIssuers(issuers.filter((certificate) => isReadable(() => certificate.checkPathFields()))),
     covered: new WeakMap(),

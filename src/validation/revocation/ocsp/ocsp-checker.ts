@@ -5,9 +5,9 @@ import { requireOctets } from '../../../internal/bytes.ts'
 import { checkMeasures } from '../../../internal/numbers.ts'
 import { readOptions } from '../../../internal/options.ts'
 import { nameOf } from '../../../internal/values/name-of.ts'
-import { Certificate } from '../../../x509/index.ts'
-import type { CertificateInput } from '../../../x509/index.ts'
+import type { Certificate, CertificateInput } from '../../../x509/index.ts'
 import type { BasicOcspResponse } from '../../../x509/internal.ts'
+import { requireEach } from '../../ignored-input.ts'
 import { reject, rejectionOf } from '../../verdict/rejection.ts'
 import type { Rejection } from '../../verdict/rejection.ts'
 import { checkerThat, letThrough } from '../../revocation-contract.ts'
@@ -86,7 +86,7 @@ export function createOcspChecker(options: OcspCheckerOptions): RevocationChecke
     nonce: nonce && requireOctets(nonce, 'nonce').slice(),
     maxAgeMs: maxAgeSeconds * 1000,
     skewMs: clockSkewSeconds * 1000,
-    responders: (read.responders ?? []).map((input) => Certificate.from(input)),
+    responders: requireEach('responders', read.responders ?? []),
     signedBy: new WeakMap(),
     sent: new WeakMap(),
   }

@@ -132,3 +132,19 @@ describe('a response without an answer', () => {
     expect(messageOf(Uint8Array.of(0x48, 0x54))).toContain('the response is malformed: OCSPResponse')
   })
 })
+
+describe('a certificate of a signer that cannot be parsed', () => {
+  const broken = root.certificate.der.slice(0, -1)
+  it.each([
+    [
+      'issuers',
+      () => createCrlChecker({ lists: [], mode: 'soft-fail', issuers: [root.certificate, broken] }),
+    ],
+    [
+      'responders',
+      () => createOcspChecker({ responses: [], mode: 'soft-fail', responders: [root.certificate, broken] }),
+    ],
+  ])('among %s is named by its index', (option, make) => {
+    expect(make).toThrow(`${option}[1]`)
+  })
+})
