@@ -1,5 +1,6 @@
 // The contract of a CA as its clients use it, and a client for a CA in the same process.
 
+import { checkMethods } from '../internal/option-types.ts'
 import type { Certificate, CertificateRequest } from '../x509/index.ts'
 
 /** A request of a workload to its CA. @inline */
@@ -50,6 +51,7 @@ export interface TaintTeller {
  * `createRotatingAuthority` or `createCaService`, sources renew early when the authority above their
  * certificate is tainted.
  *
+ * @throws ERR_INVALID_ARGUMENT
  * @example
  * ```ts
  * const identities = [SpiffeId.parse('spiffe://example.org/api')]
@@ -61,6 +63,9 @@ export function localCaClient<Caller>(
   caller: Caller,
   authorities?: TaintTeller,
 ): CaClient {
+  const given: unknown = service
+  checkMethods('localCaClient', { service: given ?? null }, 'issue')
+  checkMethods('localCaClient', { authorities }, 'onEvent')
   const issue = (request: CaRequest): Promise<CaAnswer> => service.issue(request, caller)
   if (authorities === undefined) return { issue }
   return {

@@ -21,6 +21,7 @@ import {
   createCertificateAuthority,
   createCrossCertificate,
   createIntermediateCertificate,
+  createRevocationLookup,
   createRootCertificate,
   parsePluggedInMaterial,
 } from '../../src/ca/index.ts'
@@ -35,6 +36,7 @@ import {
 } from '../../src/keys/index.ts'
 import { decryptPkcs8, encryptPkcs8, keyAlgorithmOf } from '../../src/keys/internal.ts'
 import { callerIdentityPolicy } from '../../src/policy/index.ts'
+import { localCaClient } from '../../src/secrets/index.ts'
 import { SpiffeId } from '../../src/spiffe/index.ts'
 import {
   TrustBundle,
@@ -475,4 +477,14 @@ describe('misuse', () => {
       )
     },
   )
+})
+
+describe('an object that is not what a function works with is refused when it is given', () => {
+  it.each([
+    ['localCaClient', (given: unknown) => localCaClient(given as never, {}), 'service'],
+    ['createRevocationLookup', (given: unknown) => createRevocationLookup(given as never), 'store'],
+  ])('%s', (name, call, what) => {
+    for (const given of [undefined, null, {}, 'x', { issuer: () => undefined }])
+      expect(() => call(given)).toThrow(`${name}: the option ${what} must be an object with`)
+  })
 })

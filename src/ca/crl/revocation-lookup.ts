@@ -1,6 +1,7 @@
 // Whether a CA has revoked a certificate of a verified path, from the
 // records of the CA itself and not from a list.
 
+import { checkMethods } from '../../internal/option-types.ts'
 import type { Rejection, VerifiedPath } from '../../validation/index.ts'
 import { keyIdentifierOf } from '../records/certificate-record.ts'
 import type { CertificateStore } from '../records/certificate-store.ts'
@@ -13,12 +14,15 @@ export type RevocationLookup = (path: VerifiedPath, signal?: AbortSignal) => Pro
  * Looks up every certificate of a path below the trust anchor. Certificates without a record, such as those
  * of another CA of the trust domain, count as not revoked: use the CRLs of their issuer to check them.
  *
+ * @throws ERR_INVALID_ARGUMENT
  * @example
  * ```ts
  * const revocation = createRevocationLookup(storage.certificates)
  * ```
  */
 export function createRevocationLookup(store: Pick<CertificateStore, 'find' | 'statusOf'>): RevocationLookup {
+  const given: unknown = store
+  checkMethods('createRevocationLookup', { store: given ?? null }, 'find')
   return async (path) => {
     for (const certificate of path.certificates) {
       const keyIdentifier = certificate.authorityKeyIdentifier?.keyIdentifier
