@@ -148,7 +148,7 @@ export class PathRevocation implements CompletePathCheck {
 
   #checkAuthority(authority: Certificate, purpose: 'crl' | 'ocsp', rules: FormRules): Rejection | undefined {
     return (
-      checkForm(authority, 'intermediate', rules) ??
+      checkForm(authority, 'intermediate', purpose === 'crl' ? rules : withNoCheck(rules)) ??
       checkValidity(authority, this.#search.timeMs) ??
       (purpose === 'crl'
         ? checkLeafKeyUsage(authority, ['cRLSign'])
@@ -163,6 +163,11 @@ export class PathRevocation implements CompletePathCheck {
 
 function sectionSix(rules: FormRules): FormRules {
   return { ...rules, profile: { ...rules.profile, certificateRules: 'path' } }
+}
+
+/** The certificate of a responder may have id-pkix-ocsp-nocheck as critical: it "SHOULD" not. */
+function withNoCheck(rules: FormRules): FormRules {
+  return { ...rules, knownCriticalExtensions: [...rules.knownCriticalExtensions, ocspNoCheck] }
 }
 
 /** id-pkix-ocsp-nocheck: RFC 6960 §4.2.2.2.1. */

@@ -63,6 +63,14 @@ describe('a responder that cannot clear', () => {
     expect(judged(await wordOf(responder, signer, {}), 'hard-fail')).toBe('ERR_REVOCATION_UNKNOWN')
   })
 
+  it('may have the extension for that as critical (RFC 6960 4.2.2.2.1)', async () => {
+    const signer = newSigner()
+    const critical = { other: [{ ...noCheck, critical: true }] }
+    const responder = await makeResponder(ca, { signer, extensions: critical })
+    expect(judged(await wordOf(responder, signer), 'hard-fail')).toBe('ERR_REVOKED')
+    expect(judged(await wordOf(responder, signer, {}), 'hard-fail')).toBe('good')
+  })
+
   it('is not heard if it is revoked itself', async () => {
     const signer = newSigner()
     const responder = await makeResponder(ca, { signer, extensions: { other: [] } })
