@@ -47,7 +47,7 @@ export class Admission {
     this.logger = logger
     this.limits = limits
     this.connections = new Connections(limits, logger, metrics, clock)
-    this.handshakes = new HandshakeLine(clock)
+    this.handshakes = new HandshakeLine(clock, ({ socket }) => this.connections.refuseUnfinished(socket))
     this.#gate = new CallGate(options)
     this.grpcServer = new grpc.Server({
       ...channelOptions(limits),

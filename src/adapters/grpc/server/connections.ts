@@ -89,6 +89,18 @@ export class Connections {
     socket.resetAndDestroy()
   }
 
+  /** Closes the oldest unfinished handshake of a source that has too many of them; counts and logs it. */
+  refuseUnfinished(socket: Socket): void {
+    const reason = 'unfinished'
+    this.#metrics.count(metricNames.grpcConnectionsRefused, { reason })
+    this.#warn(
+      reason,
+      { peer: socket.remoteAddress },
+      'TLS handshake ended: its source has too many unfinished handshakes, and this is the oldest',
+    )
+    socket.destroy()
+  }
+
   /** The limit that was reached, if any. */
   #makeRoom(source: Source): 'source' | 'connections' | undefined {
     const { maxConnections, maxConnectionsPerSource } = this.#limits

@@ -26,6 +26,7 @@ interface Lane {
  */
 export class HandshakeLine {
   readonly #clock: Clock
+  readonly #refuse: (unfinished: Connection) => void
   readonly #lanes = new Map<string, Lane>()
   /** Sources with queued handshakes. */
   readonly #waiting = new Set<Lane>()
@@ -34,8 +35,10 @@ export class HandshakeLine {
   /** Ends the pause in which no source may start. */
   #stopPause: (() => void) | undefined
 
-  constructor(clock: Clock) {
+  /** @param refuse Destroys the socket of a handshake that takes a place for too long. */
+  constructor(clock: Clock, refuse: (unfinished: Connection) => void) {
     this.#clock = clock
+    this.#refuse = refuse
   }
 
   /** Runs `start` when it is the turn of the connection. */
@@ -45,7 +48,8 @@ export class HandshakeLine {
     lane.waiting.set(connection, () => {
       if (connection.socket.destroyed) return
       lane.begun.add(connection)
-      if (lane.begun.size > maxBegun) lane.begun.values().next().value?.socket.destroy()
+      const oldest = lane.begun.values().next().value
+      if (lane.begun.size > maxBegun && oldest !== undefined) this.#refuse(oldest)
       start()
       // The ClientHello is read in the next tick; then it is known whether it was complete.
       setImmediate(() => {
@@ -155,7 +159,7 @@ export class HandshakeLine {
     const [connection, since] = oldest
     if (this.#clock.monotonic() - since < unfinishedMs) return false
     lane.answered.delete(connection)
-    connection.socket.destroy()
+    this.#refuse(connection)
     return true
   }
 

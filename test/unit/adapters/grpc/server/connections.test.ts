@@ -47,6 +47,15 @@ describe('Connections', () => {
     expect(told.log).toContainEqual(expect.objectContaining({ level: 'warn', source: '192.0.2.1' }))
   })
 
+  it('with an unfinished handshake are closed, counted and logged', () => {
+    const { connections, told, accept } = open()
+    const { socket } = accept()
+    connections.refuseUnfinished(socket.socket)
+    expect(socket.destroyed).toBe(true)
+    expect(told.reasons).toEqual(['unfinished'])
+    expect(told.log).toEqual([expect.objectContaining({ level: 'warn', reason: 'unfinished' })])
+  })
+
   it('are logged once in ten seconds, with the number of those between, and all are counted', () => {
     const { told, accept } = open({ maxConnectionsPerSource: 2 })
     for (let i = 0; i < 1002; i++) accept()

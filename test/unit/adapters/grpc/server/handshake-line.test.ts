@@ -22,7 +22,11 @@ function busy(active: number): void {
 
 class Line {
   readonly clock = new FakeClock()
-  readonly line = new HandshakeLine(this.clock)
+  readonly refused: Connection[] = []
+  readonly line = new HandshakeLine(this.clock, (connection) => {
+    this.refused.push(connection)
+    connection.socket.destroy()
+  })
   readonly started: Connection[] = []
 
   /** @param answers The server sends its flight at once. */
@@ -163,6 +167,7 @@ describe('HandshakeLine', () => {
     const all = Array.from({ length: 65 }, () => line.enter())
     await turns(20)
     expect(all.map((one) => socketOf(one).destroyed)).toEqual([true, ...Array<boolean>(64).fill(false)])
+    expect(line.refused).toEqual([all[0]])
   })
 
   it('with 64 answered and unfinished waits a second, then closes the oldest', async () => {
@@ -179,6 +184,7 @@ describe('HandshakeLine', () => {
     await turns(3)
     expect(line.started).toContain(next)
     expect(all.map((one) => socketOf(one).destroyed)).toEqual([true, ...Array<boolean>(63).fill(false)])
+    expect(line.refused).toEqual([all[0]])
   })
 
   it('gives the place of an answered handshake back when its connection ends', async () => {
