@@ -32,10 +32,13 @@ export function checkFlags(caller: string, given: Given): void {
 /** Each given option must be an object with these methods. @throws ERR_INVALID_ARGUMENT */
 export function checkMethods(caller: string, given: Given, ...methods: readonly string[]): void {
   const expected = methods.length === 0 ? 'an object' : `an object with ${methods.join(', ')}`
-  check(caller, given, expected, (value) => {
-    const isObject = Object.prototype.toString.call(value) === '[object Object]'
-    return isObject && methods.every((name) => typeof (value as Given)[name] === 'function')
-  })
+  check(caller, given, expected, (value) =>
+    // Only the methods are read: an object of the caller may be a Proxy, and may have a tag of its own.
+    methods.length === 0
+      ? Object.prototype.toString.call(value) === '[object Object]'
+      : !Array.isArray(value) &&
+        methods.every((name) => typeof (Object(value) as Given)[name] === 'function'),
+  )
 }
 
 function isText(value: unknown): boolean {
