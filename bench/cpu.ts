@@ -26,8 +26,8 @@ export const rows: readonly SelfMeasuredRow[] = [
 /** Units of work that a contender does in one turn. */
 const turnUnits = 400
 /**
- * Units before the first turn, in a short run too. The compiler of Node 20 has done its work after 5,000; that
- * of Node 24 compiles the hot functions again after 10,000 to 12,000, for 0.4 s.
+ * Units before the first turn, in a short run too. The compiler of Node 20 has done its work after 5,000;
+ * that of Node 24 compiles the hot functions again after 10,000 to 12,000, for 0.4 s.
  */
 const warmUpUnits = 20_000
 
