@@ -25,8 +25,9 @@ function revokeOne(): void {
   })
 }
 
-/** Answers with what is revoked; has nothing else. */
-const revocations: Pick<CertificateStore, 'revocations'> = {
+/** Answers with what is revoked, and has no record of a certificate. */
+const revocations: Pick<CertificateStore, 'find' | 'revocations'> = {
+  find: async () => undefined,
   async revocations({ after = '0', limit = 1000 }: Parameters<CertificateStore['revocations']>[0]) {
     const items = revoked.slice(Number(after), Number(after) + limit)
     return { items, next: String(Number(after) + items.length) }
