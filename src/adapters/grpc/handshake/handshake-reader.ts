@@ -44,6 +44,7 @@ export class HandshakeReader {
   /** The octets of an incomplete message. */
   #octets: Uint8Array = new Uint8Array()
   #isDone = false
+  #hasChain = false
 
   /** @param sender The role of the peer whose octets are read. */
   constructor(sender: Side) {
@@ -55,6 +56,11 @@ export class HandshakeReader {
   /** Whether no certificate can follow. */
   get isDone(): boolean {
     return this.#isDone
+  }
+
+  /** Whether the certificates of the peer were read: what follows makes OpenSSL import and verify them. */
+  get hasChain(): boolean {
+    return this.#hasChain
   }
 
   /** Reads a line of the key log (NSS Key Log Format) of a connection. */
@@ -99,7 +105,10 @@ export class HandshakeReader {
   }
 
   #readMessage(type: number, body: Uint8Array, version: TlsVersion): HandshakeFault | undefined {
-    if (type === messageTypes.certificate) return certificateFault(body, version)
+    if (type === messageTypes.certificate) {
+      this.#hasChain = true
+      return certificateFault(body, version)
+    }
     if (type === messageTypes.compressedCertificate) return { reason: 'compressed certificates' }
     // The message that follows the certificates in TLS 1.2, and the last message in TLS 1.3. OpenSSL ends a
     // handshake in which one of them is out of order.
