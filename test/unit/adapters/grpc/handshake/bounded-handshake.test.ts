@@ -69,6 +69,25 @@ describe('BoundedHandshake', () => {
     expect(received).toEqual([record, record, record, record])
   })
 
+  it('passes on one chain of all connections in a turn of the event loop', async () => {
+    await new Promise(setImmediate) // chains of other tests
+    // A Certificate message of TLS 1.2 without certificates (RFC 5246 §7.4.2).
+    const chain = Buffer.of(22, 3, 3, 0, 7, 11, 0, 0, 3, 0, 0, 0)
+    const received: number[] = []
+    for (let connection = 0; connection < 3; connection++) {
+      const socket = new Socket()
+      const stream = new BoundedHandshake(socket, {
+        ...{ peer: 'client', maxOctets: 4096, exceeded: vi.fn(), refused: vi.fn() },
+      })
+      stream.on('data', () => received.push(connection))
+      socket.emit('data', chain)
+    }
+    for (const passed of [[0], [0, 1], [0, 1, 2]]) {
+      expect(received).toEqual(passed)
+      await new Promise(setImmediate)
+    }
+  })
+
   it('passes on 16 KiB of a connection in a turn, in order, and reads no more meanwhile', async () => {
     const socket = new Socket()
     const [pause, resume] = [vi.spyOn(socket, 'pause'), vi.spyOn(socket, 'resume').mockReturnThis()]
