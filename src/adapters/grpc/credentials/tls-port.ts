@@ -1,15 +1,15 @@
 // A TCP port in front of a TLS server: what a client sends in its handshake is read before OpenSSL gets it.
 
 import { createServer } from 'node:net'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
-import { PkiError } from '../../../errors/index.ts'
 import { LogPace } from '../../../internal/log-pace.ts'
+import { FairLine } from '../../../internal/turns/turn-lines.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import type { Logger } from '../../../runtime/index.ts'
 import { beginHandshake, opensslMaxChainBytes } from '../handshake/index.ts'
+import { listen } from '../server/index.ts'
 import { sourceOf } from '../server/source-address.ts'
-import { FairLine } from '../server/index.ts'
 
 /** The settings of a port. */
 export interface TlsPortOptions {
@@ -42,7 +42,6 @@ export async function openTlsPort(
     if (due !== undefined) logger.warn({ peer, ...fields, ...due }, 'TLS handshake of a client refused')
     socket.resetAndDestroy()
   }
-  if (maxHandshakeBytes < opensslMaxChainBytes) tlsServer.on('keylog', () => undefined)
   const line = new FairLine(startsPerTurn)
   const begin = (socket: Socket): void => {
     if (socket.destroyed) return
@@ -65,7 +64,7 @@ export async function openTlsPort(
   })
   // The TLS server uses new SVIDs until it is closed.
   server.once('close', () => tlsServer.close())
-  await listen(server, host, port)
+  await listen(server, { host, port }, logger)
   return {
     address: server.address() as AddressInfo,
     close: (graceMs) =>
@@ -81,22 +80,5 @@ export async function openTlsPort(
   }
 }
 
-/** Many handshakes that begin together would end together, and their chains cost 25 ms each. */
+/** The first message of a client takes about a millisecond, and many can arrive in one turn. */
 const startsPerTurn = 1
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (cause: Error): void => {
-      server.close()
-      reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
-    }
-    server.once('error', failed)
-    server.listen({ host, port }, () => {
-      server.off('error', failed)
-      // If a connection cannot be accepted because no descriptor is free, neither the process nor the
-      // listener may end.
-      server.on('error', () => undefined)
-      resolve()
-    })
-  })
-}

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { HandshakeFault } from './certificate-message.ts'
-import { TurnLine } from '../server/work-line.ts'
+import { TurnLine } from '../../../internal/turns/turn-lines.ts'
 import { HandshakeReader, recordLength } from './handshake-reader.ts'
 import type { Side } from './handshake-reader.ts'
 

@@ -14,10 +14,7 @@ export interface HandshakeOutcome {
   failed(error: Error, above: TLSSocket): void
 }
 
-/**
- * Begins the handshake of a TLS server that does not listen. Without `bound`, TLS reads the socket itself. A
- * server of bounded handshakes needs a listener for `keylog`: without one OpenSSL logs nothing.
- */
+/** Begins the handshake of a TLS server that does not listen. Without `bound`, TLS reads the socket alone. */
 export function beginHandshake(
   server: TlsServer,
   socket: Socket,
@@ -25,6 +22,8 @@ export function beginHandshake(
   outcome: HandshakeOutcome,
 ): void {
   const bounded = bound && new BoundedHandshake(socket, { ...bound, peer: 'client' })
+  // OpenSSL logs keys only for a listener.
+  if (bounded && server.listenerCount('keylog') === 0) server.on('keylog', () => undefined)
   const emit = (event: string, ...values: readonly unknown[]): boolean => {
     const [first, second] = values
     if (event === 'keylog') bounded?.keylog(first as Buffer, second as TLSSocket)

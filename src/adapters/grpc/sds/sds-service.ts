@@ -10,6 +10,7 @@ import type {
   UntypedServiceImplementation,
   sendUnaryData,
 } from '@grpc/grpc-js'
+import { FairLine } from '../../../internal/turns/turn-lines.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import type { SecretSource } from '../../../secrets/index.ts'
 import {
@@ -20,7 +21,7 @@ import { SecretDiscoveryService } from '../gen/envoy/service/secret/v3/sds_pb.ts
 import { PushTurn, attestCall, statusOf } from '../local-server/index.ts'
 import type { AttestedCall, Attestor, CancellableCall } from '../local-server/index.ts'
 import { asBuffer, countFields, decode } from '../protobuf.ts'
-import { FairLine, admittedCallOf } from '../server/index.ts'
+import { admittedCallOf } from '../server/index.ts'
 import { StatusAnswer, status } from '../status.ts'
 import { DeltaState } from './delta-state.ts'
 import type { DeltaRequest, DeltaResponse } from './delta-state.ts'

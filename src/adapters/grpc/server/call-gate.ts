@@ -4,6 +4,7 @@
 import { constants } from 'node:http2'
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { ServerInterceptor } from '@grpc/grpc-js'
+import { TurnLine } from '../../../internal/turns/turn-lines.ts'
 import { metricNames } from '../../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import type { GrpcModule } from '../grpc-module.ts'
@@ -12,7 +13,6 @@ import type { ResolvedLimits } from './admission-limits.ts'
 import { AdmittedCall, noteCall } from './connection.ts'
 import type { Connection } from './connection.ts'
 import type { InjectedHttp2Server, StreamHandler } from './http2-server.ts'
-import { TurnLine } from './work-line.ts'
 
 /** The dependencies of a gate. */
 export interface CallGateOptions {

@@ -9,6 +9,7 @@ import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { peerCertificates } from '../../../x509/index.ts'
 import { beginHandshake, maxCertificates, opensslMaxChainBytes } from '../handshake/index.ts'
 import type { HandshakeFault } from '../handshake/index.ts'
+import type { Logger } from '../../../runtime/index.ts'
 import type { Admission } from './admission.ts'
 import type { Connection } from './connection.ts'
 
@@ -47,7 +48,7 @@ export async function openPort(admission: Admission, { at, tls }: PortOptions): 
     })
     socket.once('close', () => admission.handshakes.ended(connection))
   })
-  await listen(server, at, admission)
+  await listen(server, at, admission.logger)
   return {
     address: server.address() as AddressInfo | string,
     setContext: (context) => tlsServer?.setSecureContext(context),
@@ -71,15 +72,13 @@ function whenReadable(socket: Socket, start: () => void): void {
 
 /** A TLS server that does not listen: connections are passed to it. */
 function tlsServerOf({ context, requestCertificate }: NonNullable<PortOptions['tls']>): TlsServer {
-  const server = createTlsServer({
+  return createTlsServer({
     ...context,
     ALPNProtocols: ['h2'],
     requestCert: requestCertificate,
     rejectUnauthorized: false, // a token may suffice; the authenticators verify the chain, and log the reason
     handshakeTimeout: handshakeTimeoutMs,
   })
-  if (requestCertificate) server.on('keylog', () => undefined) // OpenSSL logs keys only for a listener
-  return server
 }
 
 /** Begins the handshake of one connection. */
@@ -148,10 +147,13 @@ function readPeer(socket: TLSSocket, connection: Connection): HandshakeFault | u
   }
 }
 
-function listen(server: TcpServer, at: PortOptions['at'], { logger }: Admission): Promise<void> {
+/** Resolves when the server listens; an error of it closes the server. @throws ERR_SERVER_START */
+export function listen(server: TcpServer, at: PortOptions['at'], logger: Logger): Promise<void> {
   return new Promise((resolve, reject) => {
-    const failed = (cause: Error): void =>
+    const failed = (cause: Error): void => {
+      server.close()
       reject(new PkiError('ERR_SERVER_START', `cannot listen: ${cause.message}`, { cause }))
+    }
     server.once('error', failed)
     try {
       server.listen({ ...at, backlog: 1024 }, () => {

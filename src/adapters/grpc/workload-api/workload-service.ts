@@ -12,6 +12,7 @@ import type {
   sendUnaryData,
 } from '@grpc/grpc-js'
 import { isPkiError } from '../../../errors/index.ts'
+import { FairLine } from '../../../internal/turns/turn-lines.ts'
 import type { Clock, Logger } from '../../../runtime/index.ts'
 import type { WorkloadSource } from '../../../secrets/index.ts'
 import type { WorkloadState } from '../../../secrets/internal.ts'
@@ -22,7 +23,7 @@ import type { JWTSVIDRequest, ValidateJWTSVIDRequest } from '../gen/spiffe/workl
 import { LatestWriter, PushTurn, attestCall, noIdentity, statusOf } from '../local-server/index.ts'
 import type { AttestedCall, Attestor, CancellableCall } from '../local-server/index.ts'
 import { encode } from '../protobuf.ts'
-import { FairLine, admittedCallOf } from '../server/index.ts'
+import { admittedCallOf } from '../server/index.ts'
 import { StatusAnswer, status } from '../status.ts'
 import { encodeJwtBundles, encodeX509Bundles, encodeX509Svids, withUniqueHints } from './encode-state.ts'
 import { serverMethod, workloadMethods } from './service-definition.ts'

@@ -8,7 +8,7 @@ import {
   retryDelayMs,
   defaultRetryPolicy,
 } from '../../../../src/adapters/grpc/certificate-client/retry.ts'
-import { InFlightLimit } from '../../../../src/adapters/grpc/server/work-line.ts'
+import { InFlightLimit } from '../../../../src/adapters/grpc/server/in-flight-limit.ts'
 import { waitFor } from '../../../../src/internal/turns/waiting.ts'
 import { systemClock } from '../../../../src/runtime/index.ts'
 
