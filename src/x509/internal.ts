@@ -41,7 +41,7 @@ export {
   encodeExtendedKeyUsage,
   encodeSubjectKeyIdentifier,
 } from './extensions/key-extensions.ts'
-export { acceptedBy, readTolerances } from './tolerances.ts'
+export { acceptedBy, noTolerances, readTolerances } from './tolerances.ts'
 export {
   displayedSubject,
   hasExplicitParameters,

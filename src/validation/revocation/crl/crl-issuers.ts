@@ -4,8 +4,8 @@ import { equalBytes } from '../../../internal/bytes.ts'
 import { signatureFault } from '../../../x509/internal.ts'
 import type { Certificate, Crl, PublicKey } from '../../../x509/index.ts'
 import type { RevocationQuery } from '../../revocation-contract.ts'
-import type { Rejection } from '../../verdict/rejection.ts'
 import { Reasons } from '../reasons.ts'
+import { stillAccuses } from '../still-accuses.ts'
 
 /** The signer of a list. */
 interface ListSigner {
@@ -52,7 +52,7 @@ export class CrlIssuers {
       const refused = query.verifyAuthority(certificate, 'crl')
       if (refused === undefined) return { key: certificate.publicKey }
       faults.add(`its issuer is refused: ${refused.message}`)
-      if (mayAccuse(certificate, refused, query)) accuser ??= certificate.publicKey
+      if (stillAccuses(certificate, refused, 'crl', query)) accuser ??= certificate.publicKey
     }
     const fault = faults.isEmpty ? unavailable : faults.join(', ')
     return accuser === undefined ? { fault } : { fault, key: accuser }
@@ -75,15 +75,6 @@ export class CrlIssuers {
     if (fault === undefined) this.#signedBy.set(list, key)
     return fault
   }
-}
-
-/**
- * Whether the certificate of a CRL issuer is refused only for a rule of the profile, or because its own
- * status is unknown.
- */
-function mayAccuse(certificate: Certificate, { code }: Rejection, query: RevocationQuery): boolean {
-  if (code === 'ERR_REVOCATION_UNKNOWN') return true
-  return code === 'ERR_PATH_PROFILE' && query.verifyAuthority(certificate, 'crl', 'path') === undefined
 }
 
 /** Only a hint (RFC 5280 §5.2.1): a malformed one is ignored. */

@@ -3,13 +3,12 @@
 import { isPkiError } from '../../../errors/index.ts'
 import { Certificate } from '../../../x509/index.ts'
 import type { PublicKey } from '../../../x509/index.ts'
-import { signatureFault } from '../../../x509/internal.ts'
+import { noTolerances, signatureFault } from '../../../x509/internal.ts'
 import type { BasicOcspResponse, Tolerance } from '../../../x509/internal.ts'
 import type { RevocationQuery } from '../../revocation-contract.ts'
-import type { Rejection } from '../../verdict/rejection.ts'
-import { ownAnswerRule } from '../../revocation-contract.ts'
 import { accusingTolerances } from '../accusing-tolerances.ts'
 import { Reasons } from '../reasons.ts'
+import { stillAccuses } from '../still-accuses.ts'
 import { unknown } from './ocsp-answer.ts'
 import type { OcspAnswer, OcspSettings, SentResponder } from './ocsp-answer.ts'
 
@@ -51,27 +50,13 @@ export function responderFault(
     const fault = refused?.message ?? malformed
     if (fault !== undefined) {
       faults.add(`its responder is refused: ${fault}`)
-      mayAccuse ||= broken === undefined && isStillHeard(responder, refused, query)
+      mayAccuse ||= broken === undefined && stillAccuses(responder, refused, 'ocsp', query)
     } else if (broken === undefined) return undefined
     else faults.add(broken)
     rule = fault === undefined ? signatureRule : delegation
   }
   const noResponder = 'it is signed neither by the issuer nor by a responder of the issuer'
   return { answer: unknown(rule, faults.isEmpty ? noResponder : faults.join(', ')), mayAccuse }
-}
-
-/**
- * Whether a responder is refused only for a rule of the profile, or because its own status is unknown: it is
- * current and not known to be revoked. A status that would depend on its own answer is not heard.
- */
-function isStillHeard(
-  responder: Certificate,
-  refused: Rejection | undefined,
-  query: RevocationQuery,
-): boolean {
-  if (refused === undefined) return true
-  if (refused.code === 'ERR_REVOCATION_UNKNOWN') return refused.rule !== ownAnswerRule
-  return refused.code === 'ERR_PATH_PROFILE' && query.verifyAuthority(responder, 'ocsp', 'path') === undefined
 }
 
 function mayIssuerSign({ certificate }: RevocationQuery['issuer']): boolean {
@@ -128,6 +113,5 @@ function answerFault(
   return fault
 }
 
-const noTolerances: readonly Tolerance[] = []
 const delegation = 'RFC 6960 §4.2.2.2'
 const signatureRule = 'RFC 6960 §3.2 2'

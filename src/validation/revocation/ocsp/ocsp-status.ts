@@ -32,8 +32,8 @@ function askAnswer(answer: BasicOcspResponse, query: RevocationQuery, settings: 
   const counts = found.some(({ status }) => status !== 'unknown')
   const fault = counts ? responderFault(answer, query, settings) : undefined
   if (fault === undefined) return worst(found) ?? notAbout
-  // A responder of the issuer whose certificate breaks a rule of the profile cannot show a good status, but
-  // its revocations still count.
+  // A responder of the issuer whose certificate is malformed, breaks a rule of the profile or is of unknown
+  // status cannot show a good status, but its revocations still count.
   const accusation = fault.mayAccuse ? worst(found.filter(({ status }) => status === 'revoked')) : undefined
   return accusation ?? fault.answer
 }

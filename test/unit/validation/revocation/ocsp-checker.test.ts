@@ -315,13 +315,23 @@ describe('OCSP checks', () => {
       options: { mode },
       wanted: 'ERR_REVOKED',
     })),
+    ...(['hard-fail', 'soft-fail'] as const).map((mode) => ({
+      what: `such a responder of unknown status that says revoked, ${mode}`,
+      response: async () =>
+        respond(
+          { certificateStatus: revoked },
+          { certificates: [await odd({ other: [] })] },
+          responderSigner,
+        ),
+      options: { mode },
+      wanted: 'ERR_REVOKED',
+    })),
     ...(
       [
         ['has expired', () => odd({}, { notAfter: at(-0.5) })],
         ['is not valid yet', () => odd({}, { notBefore: at(0.5) })],
         ['has not the purpose', () => odd({ extendedKeyUsage: [keyPurposeOids.serverAuth] })],
         ['has a key for encryption', () => odd({ keyUsage: ['keyEncipherment'] })],
-        ['may be revoked itself', () => odd({ other: [] })],
       ] as const
     ).map(([why, certificate]) => ({
       what: `such a responder that ${why} accuses nobody`,

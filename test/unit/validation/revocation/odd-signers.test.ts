@@ -1,12 +1,13 @@
 // Signers of lists and answers that may not clear anybody and still accuse, and answers that say nothing.
 
 import { describe, expect, it } from 'vitest'
-import { element, sequence } from '../../../../src/der/index.ts'
+import { element, explicit, octetString, oid, sequence } from '../../../../src/der/index.ts'
 import { createCrlChecker, createOcspChecker, verifyPath } from '../../../../src/validation/index.ts'
 import { OcspCertificateId, OcspResponse, extensionOids } from '../../../../src/x509/index.ts'
 import type { Certificate, GeneralName } from '../../../../src/x509/index.ts'
 import {
   at,
+  certificateParts,
   judge,
   makeAnswer,
   makeChain,
@@ -15,6 +16,7 @@ import {
   makeList,
   makeResponder,
   newSigner,
+  resign,
   respond,
   time,
 } from '../test-pki.ts'
@@ -54,7 +56,7 @@ describe('a responder that cannot clear', () => {
     ['with an encoded DEFAULT', { basicConstraints: undefined, other: [noCheck, explicitFalse] }],
     ['whose own status is unknown', { other: [] }],
   ] as const
-  it.each(kinds)('%s, accuses in both modes and clears in neither', async (_name, extensions) => {
+  it.each(kinds)('%s, accuses in both modes and does not clear in hard-fail', async (_name, extensions) => {
     const signer = newSigner()
     const responder = await makeResponder(ca, { signer, extensions })
     const accusation = await wordOf(responder, signer)
@@ -71,6 +73,15 @@ describe('a responder that cannot clear', () => {
     expect(judged(await wordOf(responder, signer, {}), 'hard-fail')).toBe('good')
   })
 
+  it('is heard about others and not about itself (RFC 6960 4.2.2.2.1)', async () => {
+    const signer = newSigner()
+    const responder = await makeResponder(ca, { signer, extensions: { other: [] } })
+    const answers = [makeAnswer(ca, responder, revoked), makeAnswer(ca, leaf, revoked)]
+    const both = await respond(answers, signer, { certificates: [responder] })
+    expect(judged(both, 'hard-fail')).toBe('ERR_REVOKED')
+    expect(judged(both, 'soft-fail')).toBe('ERR_REVOKED')
+  })
+
   it('is not heard if it is revoked itself', async () => {
     const signer = newSigner()
     const responder = await makeResponder(ca, { signer, extensions: { other: [] } })
@@ -82,9 +93,12 @@ describe('a responder that cannot clear', () => {
 })
 
 describe('a CRL issuer whose own status is unknown', () => {
-  it('accuses, and clears nobody', async () => {
+  it.each([
+    ['accuses, and clears nobody', {}],
+    ['does so too if its certificate breaks a rule of the profile', { authorityKeyIdentifier: undefined }],
+  ])('%s', async (_name, ofLister) => {
     // Issued by the CA, of which there is no list.
-    const lister = await makeCrlIssuer(ca)
+    const lister = await makeCrlIssuer(ca, 'CN=lists', ofLister)
     const directory = (name: Authority['name']): GeneralName => ({ type: 'directoryName', name })
     const point = { name: undefined, reasons: undefined, crlIssuer: [directory(lister.name)] }
     const extensions = { crlDistributionPoints: [point] }
@@ -154,5 +168,20 @@ describe('a certificate of a signer that cannot be parsed', () => {
     ],
   ])('among %s is named by its index', (option, make) => {
     expect(make).toThrow(`${option}[1]`)
+  })
+
+  it('is also named by its subject, if another reader finds it', async () => {
+    const explicitCritical = sequence(
+      oid('2.5.29.99'),
+      element(1, Uint8Array.of(0)),
+      octetString(root.certificate.der),
+    )
+    const der = await resign(root.certificate.tbs, root.signer, (parts) => [
+      ...parts.slice(0, certificateParts.extensions),
+      explicit(3, sequence(explicitCritical)),
+    ])
+    expect(() => createCrlChecker({ lists: [], mode: 'soft-fail', issuers: [der] })).toThrow(
+      `issuers[0] (${root.name.toString()}): `,
+    )
   })
 })
