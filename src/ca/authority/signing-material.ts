@@ -58,7 +58,7 @@ export const materialKinds: OptionKinds<SigningMaterial> = {
  */
 export function readSigningMaterial(material: SigningMaterial): ReadMaterial {
   const { signer, workers } = material
-  const certificate = ownCopy(material.certificate, 'certificate')
+  const certificate = ownCopy(material.certificate, 'certificate', true)
   const roots = material.roots === undefined ? [ownRoot(certificate)] : unique('roots', material.roots)
   const candidates = unique('chain', material.chain ?? []).filter(
     (one) => !one.equals(certificate) && !roots.some((root) => root.equals(one)),
@@ -81,7 +81,7 @@ export function checkSigningMaterial({ certificate, signer, roots, workers }: Re
   if (!certificate.publicKey.equals(signer.publicKey))
     throw wrong(`key ${signer.id} is not the key of the CA certificate ${describeCertificate(certificate)}`)
   checkMaySign('certificate', certificate)
-  for (const [index, root] of roots.entries()) checkMaySign(`roots[${index}]`, root)
+  for (const root of roots) checkMaySign('roots', root)
   if (certificate.keyUsage?.has('cRLSign') === false)
     throw wrong(
       `certificate: the key usage lacks cRLSign (RFC 5280 §4.2.1.3): ${describeCertificate(certificate)}`,
@@ -111,9 +111,10 @@ function checkMaySign(place: string, one: Certificate): void {
 
 /** The message of a reader, where no tolerance applies: peers read the certificates of a CA strictly. */
 export function withoutTolerances(message: string): string {
-  return message.includes('; the tolerance ')
-    ? `${message} elsewhere, but not in the material of a CA, which its peers must read`
-    : message
+  return message.replace(
+    /; the tolerance '[^']+' accepts it/,
+    '$& elsewhere, but not in the material of a CA, which its peers must read',
+  )
 }
 
 function checkWorkers(workers: CertificateWorkers, publicKey: PublicKey, signer: Signer): void {
@@ -180,12 +181,14 @@ export function areIntact(copies: readonly Certificate[], own: readonly Certific
   return copies.every((copy, at) => copy.equals(own[at] as Certificate))
 }
 
-/** A copy: the CA keeps it, so its octets must not change with a buffer of the caller. */
-function ownCopy(input: CertificateInput, place: string): Certificate {
+/**
+ * A copy: the CA keeps it, so its octets must not change with a buffer of the caller. Only the names of the
+ * CA itself must be readable: bundles omit a root whose name is not.
+ */
+function ownCopy(input: CertificateInput, place: string, isOwn = false): Certificate {
   try {
     const copy = copyOf(Certificate.from(input))
-    // A root that is not in use may have a name that cannot be read: bundles omit it and say so.
-    if (place === 'certificate') void [copy.subject.rdns, copy.issuer.rdns]
+    if (isOwn) void [copy.subject.rdns, copy.issuer.rdns]
     return copy
   } catch (cause) {
     if (!isPkiError(cause)) throw cause

@@ -89,6 +89,8 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   )
   const signer = inFile(keyFile, () => new SoftwareSigner(importPrivateKey(keyText), { id: keyFile }))
   const roots = inFile(rootFile, () => unique(Certificate.listFromPem(rootText)))
+  // Other messages give them as text.
+  inFile(certificateFile, () => void [certificate.subject.rdns, certificate.issuer.rdns])
   if (inFile(certificateFile, () => certificate.basicConstraints?.ca) !== true)
     throw new PkiError(
       'ERR_CA_MATERIAL',
@@ -108,7 +110,7 @@ export function parsePluggedInMaterial(files: CaFiles): CaMaterial | undefined {
   )
   const chain = roots.some((root) => root.equals(certificate))
     ? []
-    : issuersOf(certificate, candidates, roots)
+    : issuersOf(certificate, candidates, roots, rootFile)
   return Object.freeze({ certificate, signer, roots: Object.freeze(roots), chain: Object.freeze(chain) })
 }
 
@@ -135,11 +137,9 @@ function issuersOf(
   certificate: Certificate,
   candidates: readonly Certificate[],
   roots: readonly Certificate[],
+  rootFile: string,
 ): readonly Certificate[] {
-  if (roots.length === 0) throw new PkiError('ERR_CA_MATERIAL', 'the file of roots has no certificate')
-  const validator = inFile('the file of roots', () =>
-    createPathValidator({ anchors: roots, profile: 'spiffe' }),
-  )
+  const validator = inFile(rootFile, () => createPathValidator({ anchors: roots, profile: 'spiffe' }))
   const verdict = validator.verify(certificate, { intermediates: candidates })
   if (verdict.ok) {
     const path = verdict.path.certificates.slice(1).filter((one) => !roots.some((root) => root.equals(one)))
@@ -151,7 +151,7 @@ function issuersOf(
   throw new PkiError(
     'ERR_CA_MATERIAL',
     `no path leads from ${certificate.subject.toString()} through the certificates found to a root: ` +
-      `${message}; certificate ${describeCertificate(faulty)}`,
+      `${withoutTolerances(message)}; certificate ${describeCertificate(faulty)}`,
   )
 }
 

@@ -1,15 +1,17 @@
 // What is refused in the material of a CA is named: the place, the certificate with its dates, and the field.
 
 import { describe, expect, it } from 'vitest'
-import { element, sequence } from '../../../src/der/index.ts'
+import { element, oid, sequence } from '../../../src/der/index.ts'
 import {
   createCertificateAuthority,
   createRootCertificate,
   parsePluggedInMaterial,
 } from '../../../src/ca/index.ts'
+import { withoutTolerances } from '../../../src/ca/authority/signing-material.ts'
 import { PkiError } from '../../../src/errors/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../src/keys/index.ts'
 import { Certificate, buildCertificate, extensionOids } from '../../../src/x509/index.ts'
+import { certificateParts, resign } from '../validation/test-pki.ts'
 
 const signer = await SoftwareSigner.generate('P-256')
 const root = await createRootCertificate(signer, { subject: 'CN=good', trustDomain: 'example.org' })
@@ -45,6 +47,7 @@ function faultOf(make: () => unknown): PkiError {
   throw new Error('nothing was thrown')
 }
 
+const oddName = sequence(element(0x31, sequence(oid('2.5.4.3'), element(0x13, Buffer.from('odd_name')))))
 const boolean01 = sequence(element(1, Uint8Array.of(1)))
 const ca = { ca: true } as const
 const roots: readonly (readonly [string, Parameters<typeof odd>[0], string])[] = [
@@ -74,7 +77,7 @@ describe('a root beside a good one', () => {
       }),
     )
     expect(error.code).toBe('ERR_CA_MATERIAL')
-    expect(error.message).toContain('roots[1]: ')
+    expect(error.message).toMatch(/^roots: /u)
     expect(error.message).toContain(field)
     expect(error.message).toContain(described)
   })
@@ -119,7 +122,10 @@ describe('a certificate that a tolerance would accept', () => {
 })
 
 describe('plugged-in material without a path', () => {
-  it('names the certificate at fault', async () => {
+  const refusal = async (
+    edit: (der: Certificate) => Promise<Certificate>,
+    other: ReturnType<typeof malformed>[] = [],
+  ): Promise<string> => {
     const key = await SoftwareSigner.generate('P-256')
     const issuing = await buildCertificate(
       {
@@ -129,22 +135,60 @@ describe('plugged-in material without a path', () => {
         serialNumber: Uint8Array.of(0x1a),
         notBefore,
         notAfter,
-        extensions: {
-          basicConstraints: ca,
-          keyUsage: ['keyCertSign', 'cRLSign'],
-          other: [malformed('1.2.3.4', sequence())],
-        },
+        extensions: { basicConstraints: ca, keyUsage: ['keyCertSign', 'cRLSign'], other },
       },
       signer,
     )
-    const error = faultOf(() =>
+    const certificate = await edit(issuing)
+    return faultOf(() =>
       parsePluggedInMaterial({
-        'ca-cert.pem': issuing.toPem(),
+        'ca-cert.pem': certificate.toPem(),
         'ca-key.pem': exportPrivateKey(key.privateKey()),
         'root-cert.pem': root.toPem(),
       }),
+    ).message
+  }
+
+  it('names the certificate at fault', async () => {
+    const message = await refusal((made) => Promise.resolve(made), [malformed('1.2.3.4', sequence())])
+    expect(message).toContain('the critical extension 1.2.3.4 is not supported')
+    expect(message).toContain(described)
+  })
+
+  it('names the file and field of a name that cannot be read', async () => {
+    const { subject } = certificateParts
+    const message = await refusal(async ({ tbs }) =>
+      Certificate.parse(await resign(tbs, signer, (parts) => parts.with(subject, oddName))),
     )
-    expect(error.message).toContain('the critical extension 1.2.3.4 is not supported')
-    expect(error.message).toContain(described)
+    expect(message).toMatch(/^ca-cert\.pem: subject: attribute CN .* not in the material of a CA/u)
+  })
+
+  it('says in the middle of a message that a tolerance does not apply', () => {
+    const message = "x; the tolerance 'leading-dot-constraints' accepts it; certificate y"
+    expect(withoutTolerances(message)).toMatch(/accepts it elsewhere, but not .*; certificate y$/u)
+  })
+})
+
+describe('names that cannot be read', () => {
+  const named = (...places: number[]): Promise<Uint8Array> =>
+    resign(root.tbs, signer, (parts) => parts.map((part, at) => (places.includes(at) ? oddName : part)))
+  const { issuer, subject } = certificateParts
+
+  it.each([
+    ['subject', [issuer, subject]],
+    ['issuer', [issuer]],
+  ])('are refused in the CA certificate: %s', async (_field, places) => {
+    const certificate = await named(...places)
+    const error = faultOf(() =>
+      createCertificateAuthority({ trustDomain: 'example.org', certificate, signer, roots: [root] }),
+    )
+    expect(error.code).toBe('ERR_STRING_INVALID')
+    expect(error.message).toMatch(/^certificate \(CN=\w+\): \w+: attribute CN /u)
+  })
+
+  it('are accepted in another root, which bundles omit', async () => {
+    const roots = [root, await named(issuer, subject)]
+    const made = createCertificateAuthority({ trustDomain: 'example.org', certificate: root, signer, roots })
+    expect(made.roots).toHaveLength(2)
   })
 })
