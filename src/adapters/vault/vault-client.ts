@@ -5,7 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import { checkCounts } from '../../internal/numbers.ts'
 import { checkMethods, checkTexts } from '../../internal/option-types.ts'
 import { readOptions } from '../../internal/options.ts'
-import { shownValue } from '../../internal/values/name-of.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { createGuardedFetcher, systemClock } from '../../runtime/index.ts'
 import { safeLogger } from '../../runtime/internal.ts'
 import type { Clock, GuardedFetcher, Logger } from '../../runtime/index.ts'
@@ -77,7 +77,7 @@ export function createVaultClient(options: VaultClientOptions): VaultClient {
   if (namespace !== undefined && !/^[\x21-\x7e]{1,256}$/.test(namespace))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      `createVaultClient: namespace must be visible ASCII characters, found ${shownValue(namespace)}`,
+      `createVaultClient: namespace must be visible ASCII characters, found ${nameOf(namespace)}`,
     )
   const address = readAddress(read.address)
   const auth = readAuth(read.auth)

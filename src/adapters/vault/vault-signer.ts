@@ -6,7 +6,7 @@ import { PkiError } from '../../errors/index.ts'
 import { isJsonObject } from '../../internal/json.ts'
 import type { JsonObject } from '../../internal/json.ts'
 import { readOptions } from '../../internal/options.ts'
-import { shownValue } from '../../internal/values/name-of.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { formatIpAddress } from '../../x509/internal.ts'
 import type { GeneralName } from '../../x509/index.ts'
 import { VaultUpstream, readVaultUpstreamOptions } from './vault-upstream.ts'
@@ -46,7 +46,7 @@ export class VaultSigner implements RemoteSigner {
     if (typeof role !== 'string' || !/^[\w.-]{1,128}$/.test(role) || /^\.+$/.test(role))
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        `signer: role must be the name of a role, found ${shownValue(role)}`,
+        `signer: role must be the name of a role, found ${nameOf(role)}`,
       )
     const read = readVaultUpstreamOptions(mounted)
     const { mount, issuer } = read

@@ -9,7 +9,7 @@ import { readOptions, requireSignal } from '../../../internal/options.ts'
 import type { OptionKinds } from '../../../internal/options.ts'
 import { readMountedFiles } from '../../../internal/files/mounted-files.ts'
 import { abortable, keptAlive, eitherSignal } from '../../../internal/turns/waiting.ts'
-import { nameOf, shownValue } from '../../../internal/values/name-of.ts'
+import { nameOf } from '../../../internal/values/name-of.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../../runtime/internal.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
@@ -259,11 +259,12 @@ function readFileNames(files: FileNames): FileNames {
     roots: 'required',
     crls: 'optional',
   })
-  for (const name of Object.values(read) as unknown[])
+  // The value is not shown: it may be the text of a key by mistake.
+  for (const [option, name] of Object.entries(read) as [string, unknown][])
     if (typeof name !== 'string' || name === '' || /[\\/]/.test(name) || name.startsWith('..'))
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        `createFileSource: files must be names without a path, found ${shownValue(name)}`,
+        `createFileSource: files.${option} must be a name without a path, found ${nameOf(name)}`,
       )
   return read
 }

@@ -500,4 +500,11 @@ describe('secrets by name', () => {
     ])
       expect(() => createFileSource(options as never)).toThrow(code('ERR_INVALID_ARGUMENT'))
   })
+
+  test('the text of a key in place of a file name is not shown', () => {
+    const files = { certificates: 'a', key: '-----BEGIN PRIVATE KEY-----\n/secret', roots: 'c' }
+    const open = (): unknown => createFileSource({ directory: '/x', files })
+    expect(open).toThrow('createFileSource: files.key must be a name without a path, found a string')
+    expect(open).not.toThrow('secret')
+  })
 })
