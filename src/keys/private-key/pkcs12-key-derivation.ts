@@ -26,7 +26,11 @@ export function derivePkcs12(
   const derived = Buffer.alloc(octets)
   for (let at = 0; at < octets; at += hashOctets) {
     let hash = sha1(diversifier, input)
-    for (let round = 1; round < rounds; round++) hash = sha1(hash)
+    for (let round = 1; round < rounds; round++) {
+      const next = sha1(hash)
+      hash.fill(0)
+      hash = next
+    }
     derived.set(hash.subarray(0, octets - at), at)
     addToBlocks(input, hash)
     hash.fill(0)
