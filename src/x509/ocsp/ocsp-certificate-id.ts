@@ -11,7 +11,9 @@ import {
   sequence,
   tags,
 } from '../../der/index.ts'
+import { PkiError } from '../../errors/index.ts'
 import { equalBytes, requireOctets } from '../../internal/bytes.ts'
+import { shownValue } from '../../internal/values/name-of.ts'
 import { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
 import { PublicKey } from '../algorithms/public-key.ts'
 import { Certificate } from '../certificate/certificate.ts'
@@ -26,6 +28,9 @@ export interface CertificateIssuer {
   readonly publicKey: PublicKey
 }
 
+/** A hash of a CertID. @inline */
+type OcspHash = 'sha1' | 'sha256' | 'sha384' | 'sha512'
+
 /** A certificate, or its known properties. */
 export type IdentifiedCertificate = Pick<Certificate, 'serialNumberBytes'> &
   Partial<Pick<Certificate, 'issuer'>>
@@ -35,7 +40,7 @@ export class OcspCertificateId {
   /** DER of the CertID. */
   readonly der: Uint8Array
   /** The hash that identifies the issuer; undefined if it is not supported. */
-  readonly hash: 'sha1' | 'sha256' | 'sha384' | 'sha512' | undefined
+  readonly hash: OcspHash | undefined
   /** The hash of the issuer's name, as DER. */
   readonly issuerNameHash: Uint8Array
   /** The hash of the issuer's key: the content of its BIT STRING. */
@@ -75,13 +80,18 @@ export class OcspCertificateId {
    * hash only identifies and protects nothing. All responders support it: RFC 5019 §2.1.1 requires clients to
    * use it.
    *
-   * @throws as `Certificate.from`
+   * @throws as `Certificate.from`; ERR_INVALID_ARGUMENT for another hash
    */
   static of(
     certificate: IdentifiedCertificate | CertificateInput,
     issuer: CertificateIssuer | CertificateInput,
-    hash: 'sha1' | 'sha256' | 'sha384' | 'sha512' = 'sha1',
+    hash: OcspHash = 'sha1',
   ): OcspCertificateId {
+    if (!hashNames.includes(hash))
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `a CertID cannot have the hash ${shownValue(hash)}; expected ${hashNames.join(', ')}`,
+      )
     return OcspCertificateId.#of(
       isIdentified(certificate) ? certificate : Certificate.from(certificate),
       isIssuer(issuer) ? issuer : Certificate.from(issuer),
@@ -92,7 +102,7 @@ export class OcspCertificateId {
   static #of(
     certificate: IdentifiedCertificate,
     issuer: CertificateIssuer,
-    hash: 'sha1' | 'sha256' | 'sha384' | 'sha512',
+    hash: OcspHash,
   ): OcspCertificateId {
     return new OcspCertificateId(
       sequence(
@@ -137,11 +147,11 @@ function issuerName({ issuer: named }: IdentifiedCertificate, { subject }: Certi
   return named?.equals(subject) === true ? named.der : subject.der
 }
 
-/** Those of Go and OpenSSL without the broken ones; SHA-1 only identifies. */
+/** The hashes that clients use, without MD5. */
 const hashOids = {
   sha1: '1.3.14.3.2.26',
   sha256: '2.16.840.1.101.3.4.2.1',
   sha384: '2.16.840.1.101.3.4.2.2',
   sha512: '2.16.840.1.101.3.4.2.3',
-} as const
-const hashNames = ['sha1', 'sha256', 'sha384', 'sha512'] as const
+} as const satisfies Record<OcspHash, string>
+const hashNames = Object.keys(hashOids) as readonly OcspHash[]
