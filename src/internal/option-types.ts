@@ -29,16 +29,29 @@ export function checkFlags(caller: string, given: Given): void {
   check(caller, given, 'true or false', (value) => typeof value === 'boolean')
 }
 
-/** Each given option must be an object with these methods. @throws ERR_INVALID_ARGUMENT */
+/**
+ * Each given option must be an object with these methods, which may be a Proxy of the caller; without
+ * methods, a plain object. @throws ERR_INVALID_ARGUMENT
+ */
 export function checkMethods(caller: string, given: Given, ...methods: readonly string[]): void {
   const expected = methods.length === 0 ? 'an object' : `an object with ${methods.join(', ')}`
   check(caller, given, expected, (value) =>
-    // Only the methods are read: an object of the caller may be a Proxy, and may have a tag of its own.
     methods.length === 0
       ? Object.prototype.toString.call(value) === '[object Object]'
       : !Array.isArray(value) &&
         methods.every((name) => typeof (Object(value) as Given)[name] === 'function'),
   )
+}
+
+/** A required object with these methods. @throws ERR_INVALID_ARGUMENT */
+export function requireMethods(
+  caller: string,
+  name: string,
+  value: unknown,
+  ...methods: readonly string[]
+): void {
+  // undefined is refused as null is: only options may be absent.
+  checkMethods(caller, { [name]: value ?? null }, ...methods)
 }
 
 function isText(value: unknown): boolean {
@@ -50,7 +63,7 @@ function check(caller: string, given: Given, expected: string, isOne: (value: un
     if (value !== undefined && !isOne(value)) {
       throw new PkiError(
         'ERR_INVALID_ARGUMENT',
-        `${caller}: the option ${name} must be ${expected}, found ${nameOf(value)}`,
+        `${caller}: ${name} must be ${expected}, found ${nameOf(value)}`,
       )
     }
 }

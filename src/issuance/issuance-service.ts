@@ -2,7 +2,8 @@
 
 import { PkiError } from '../errors/index.ts'
 import { readOptions } from '../internal/options.ts'
-import { nameOf } from '../internal/values/name-of.ts'
+import { requireMethods } from '../internal/option-types.ts'
+import { nameOf, shownValue } from '../internal/values/name-of.ts'
 import { callerIdentityPolicy } from '../policy/caller-identity-policy.ts'
 import type { IssuanceService } from './issuance-contract.ts'
 import type { IssuanceServiceOptions } from './issuance-service-options.ts'
@@ -37,15 +38,15 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
     metrics: 'optional',
   })
   const { authority, storage, isAdministrator, keyReuse = 'allow' } = read
+  requireMethods('createIssuanceService', 'authority', authority, 'prepare')
   const policy = read.policy ?? callerIdentityPolicy({ trustDomain: authority.trustDomain })
-  requireMethod('authority', authority, 'prepare')
-  requireMethod('policy', policy, 'decide')
+  requireMethods('createIssuanceService', 'policy', policy, 'decide')
   if (read.receipts !== undefined) {
-    requireMethod('receipts', read.receipts, 'receiptOf')
+    requireMethods('createIssuanceService', 'receipts', read.receipts, 'receiptOf')
     if (read.audit !== true)
       throw new PkiError('ERR_INVALID_ARGUMENT', 'createIssuanceService: receipts need `audit: true`')
   }
-  if (read.usage !== undefined) requireMethod('usage', read.usage, 'record')
+  if (read.usage !== undefined) requireMethods('createIssuanceService', 'usage', read.usage, 'record')
   if (isAdministrator !== undefined && typeof isAdministrator !== 'function')
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
@@ -54,7 +55,7 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
   if (!['allow', 'report', 'refuse'].includes(keyReuse))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',
-      `createIssuanceService: keyReuse is ${JSON.stringify(keyReuse)}; expected allow, report or refuse`,
+      `createIssuanceService: keyReuse is ${shownValue(keyReuse)}; expected allow, report or refuse`,
     )
   if (storage !== undefined && storage !== authority.storage)
     throw new PkiError(
@@ -63,9 +64,4 @@ export function createIssuanceService(options: IssuanceServiceOptions): Issuance
         'what is revoked there',
     )
   return new LocalIssuanceService({ ...read, policy })
-}
-
-function requireMethod(option: string, value: object, method: string): void {
-  if (typeof (Object(value) as Record<string, unknown>)[method] === 'function') return
-  throw new PkiError('ERR_INVALID_ARGUMENT', `createIssuanceService: ${option} has no method ${method}`)
 }

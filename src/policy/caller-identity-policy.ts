@@ -200,7 +200,7 @@ function sortNames(
  * Istio's dual use: a request with a common name gets one. Its value is the identity, not the requested text.
  */
 function subjectOf({ subject }: CertificateRequest, identity: SpiffeId): DistinguishedName | undefined {
-  if (subject.isEmpty) return undefined
+  if (subject.isEmpty) return undefined // the usual request, without reading it
   const text = identity.toString()
   if (text.length > maxCommonName || !hasCommonName(subject)) return undefined
   return DistinguishedName.of([['CN', text]])

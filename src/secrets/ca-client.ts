@@ -1,6 +1,6 @@
 // The contract of a CA as its clients use it, and a client for a CA in the same process.
 
-import { checkMethods } from '../internal/option-types.ts'
+import { checkMethods, requireMethods } from '../internal/option-types.ts'
 import type { Certificate, CertificateRequest } from '../x509/index.ts'
 
 /** A request of a workload to its CA. @inline */
@@ -63,8 +63,7 @@ export function localCaClient<Caller>(
   caller: Caller,
   authorities?: TaintTeller,
 ): CaClient {
-  const given: unknown = service
-  checkMethods('localCaClient', { service: given ?? null }, 'issue')
+  requireMethods('localCaClient', 'service', service, 'issue')
   checkMethods('localCaClient', { authorities }, 'onEvent')
   const issue = (request: CaRequest): Promise<CaAnswer> => service.issue(request, caller)
   if (authorities === undefined) return { issue }

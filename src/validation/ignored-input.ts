@@ -2,6 +2,7 @@
 
 import { isPkiError, PkiError } from '../errors/index.ts'
 import type { PkiErrorCode } from '../errors/index.ts'
+import { nameOf } from '../internal/values/name-of.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { displayedSubject } from '../x509/internal.ts'
@@ -51,7 +52,12 @@ export function readEach<Input, Output>(
 
 /** Reads certificates that are all required. @throws as `Certificate.from`, with the place and the subject */
 export function requireEach(option: string, inputs: readonly CertificateInput[]): Certificate[] {
-  return inputs.map((input, index) => {
+  if (!Array.isArray(inputs))
+    throw new PkiError(
+      'ERR_INVALID_ARGUMENT',
+      `${option} must be an array of certificates, found ${nameOf(inputs)}`,
+    )
+  return (inputs as readonly CertificateInput[]).map((input, index) => {
     try {
       return Certificate.from(input)
     } catch (error) {

@@ -485,6 +485,19 @@ describe('an object that is not what a function works with is refused when it is
     ['createRevocationLookup', (given: unknown) => createRevocationLookup(given as never), 'store'],
   ])('%s', (name, call, what) => {
     for (const given of [undefined, null, {}, 'x', { issuer: () => undefined }])
-      expect(() => call(given)).toThrow(`${name}: the option ${what} must be an object with`)
+      expect(() => call(given)).toThrow(`${name}: ${what} must be an object with`)
+  })
+
+  it('localCaClient refuses authorities that tell no events', () => {
+    for (const given of [null, {}, 'x', { onEvent: true }])
+      expect(() => localCaClient({ issue: () => undefined } as never, 'caller', given as never)).toThrow(
+        'localCaClient: authorities must be an object with onEvent',
+      )
+  })
+
+  it('a CertID has a hash that is supported', () => {
+    expect(() => OcspCertificateId.of(root, root, 'md5' as never)).toThrow(
+      'a CertID cannot have the hash "md5"; expected sha1, sha256, sha384, sha512',
+    )
   })
 })

@@ -1,7 +1,7 @@
 // Whether a CA has revoked a certificate of a verified path, from the
 // records of the CA itself and not from a list.
 
-import { checkMethods } from '../../internal/option-types.ts'
+import { requireMethods } from '../../internal/option-types.ts'
 import type { Rejection, VerifiedPath } from '../../validation/index.ts'
 import { keyIdentifierOf } from '../records/certificate-record.ts'
 import type { CertificateStore } from '../records/certificate-store.ts'
@@ -21,8 +21,7 @@ export type RevocationLookup = (path: VerifiedPath, signal?: AbortSignal) => Pro
  * ```
  */
 export function createRevocationLookup(store: Pick<CertificateStore, 'find' | 'statusOf'>): RevocationLookup {
-  const given: unknown = store
-  checkMethods('createRevocationLookup', { store: given ?? null }, 'find')
+  requireMethods('createRevocationLookup', 'store', store, 'find')
   return async (path) => {
     for (const certificate of path.certificates) {
       const keyIdentifier = certificate.authorityKeyIdentifier?.keyIdentifier

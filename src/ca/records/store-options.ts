@@ -33,7 +33,10 @@ export function readWriteOptions(method: string, options: WriteOptions | undefin
 export function checkDates(method: string, dates: Readonly<Record<string, unknown>>): void {
   for (const [name, date] of Object.entries(dates))
     if (date !== undefined && !(date instanceof Date && !Number.isNaN(date.getTime())))
-      throw new PkiError('ERR_INVALID_ARGUMENT', `${method}: ${name} must be a valid Date`)
+      throw new PkiError(
+        'ERR_INVALID_ARGUMENT',
+        `${method}: ${name} must be a valid Date, found ${nameOf(date)}`,
+      )
 }
 
 /**
@@ -45,11 +48,8 @@ export function readRevocation({ reason, revokedAt }: Revocation): {
   readonly reason: RevocationReason
   readonly atMs: number
 } {
-  if (!((revokedAt as unknown) instanceof Date) || Number.isNaN(revokedAt.getTime()))
-    throw new PkiError(
-      'ERR_INVALID_ARGUMENT',
-      `revoke: revokedAt must be a valid Date, found ${nameOf(revokedAt)}`,
-    )
+  const time: unknown = revokedAt
+  checkDates('revoke', { revokedAt: time ?? null }) // undefined is skipped, null is not
   if (!revocationReasons.has(reason))
     throw new PkiError(
       'ERR_INVALID_ARGUMENT',

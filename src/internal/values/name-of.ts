@@ -6,8 +6,8 @@ export function nameOf(value: unknown): string {
   if (value instanceof Promise) return 'a promise: is an await missing?'
   if (value === '') return 'an empty text'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array'
-  if (value instanceof Date && Number.isNaN(value.getTime())) return 'an invalid Date'
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
+  if (tag === 'Date' && value instanceof Date && Number.isNaN(Number(value))) return 'an invalid Date'
   const word = typeof value === 'object' && tag !== 'Object' ? tag : typeof value
   return /^[aeio]/i.test(word) ? `an ${word}` : `a ${word}`
 }

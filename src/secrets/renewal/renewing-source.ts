@@ -220,7 +220,7 @@ export class RenewingX509Source implements X509Source {
 
   /**
    * Schedules an early renewal of an SVID that a tainted authority has issued. A renewal in progress calls
-   * this again when it ends.
+   * this again when it succeeds.
    */
   #leaveTainted(): void {
     const identity = this.#latest.value

@@ -4,7 +4,7 @@
 import type { Metadata, ServiceError, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { checkCounts, checkMeasures } from '../../../internal/numbers.ts'
-import { checkFunctions, checkMethods } from '../../../internal/option-types.ts'
+import { checkFunctions, checkMethods, requireMethods } from '../../../internal/option-types.ts'
 import { readOptions } from '../../../internal/options.ts'
 import { metricNames, systemClock } from '../../../runtime/index.ts'
 import { safeLogger, safeMetrics } from '../../../runtime/internal.ts'
@@ -50,10 +50,12 @@ export function certificateServiceHandlers(given: CertificateServiceOptions): Un
   checkMethods('certificateServiceHandlers', { signers: options.signers })
   // A copy, so that a signer that is added to the given object later has no effect.
   const signers = Object.freeze({ ...options.signers })
-  requireMethod('issuance', issuance, 'issue')
-  requireMethod('authenticator', authenticator, 'authenticate')
-  if (impersonation !== undefined) requireMethod('impersonation', impersonation, 'authorize')
-  for (const [name, signer] of Object.entries(signers)) requireMethod(`signers.${name}`, signer, 'issue')
+  requireMethods('certificateServiceHandlers', 'issuance', issuance, 'issue')
+  requireMethods('certificateServiceHandlers', 'authenticator', authenticator, 'authenticate')
+  if (impersonation !== undefined)
+    requireMethods('certificateServiceHandlers', 'impersonation', impersonation, 'authorize')
+  for (const [name, signer] of Object.entries(signers))
+    requireMethods('certificateServiceHandlers', `signers.${name}`, signer, 'issue')
   checkCounts({ maxInFlight }, 0)
   checkMeasures({ timeoutMs }, 1)
   const service = new CertificateService({ ...options, signers })
@@ -72,11 +74,6 @@ export function certificateServiceHandlers(given: CertificateServiceOptions): Un
         .catch((error: unknown) => service.noteUnanswered(error, call))
     },
   }
-}
-
-function requireMethod(option: string, value: unknown, method: string): void {
-  if (typeof (Object(value) as Readonly<Record<string, unknown>>)[method] !== 'function')
-    throw new PkiError('ERR_INVALID_ARGUMENT', `${option} must have a method ${method}`)
 }
 
 /** One request in progress. */
