@@ -80,7 +80,7 @@ function readSingles(list: DerReader, tolerances: readonly Tolerance[]): readonl
 }
 
 function readSingle(one: DerReader, tolerances: readonly Tolerance[]): OcspSingleResponse | undefined {
-  const certificateId = OcspCertificateId.over(one.expect(tags.sequence, 'certID').element())
+  const certificateId = OcspCertificateId.toAccuse(one.expect(tags.sequence, 'certID').element())
   const certificateStatus = Object.freeze(readStatus(one))
   const thisUpdate = readCertainTime(one)
   if (thisUpdate === undefined) return undefined

@@ -11,6 +11,7 @@ import {
   sequence,
   tags,
 } from '../../der/index.ts'
+import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { equalBytes, requireOctets } from '../../internal/bytes.ts'
 import { shownValue } from '../../internal/values/name-of.ts'
@@ -18,6 +19,7 @@ import { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
 import { PublicKey } from '../algorithms/public-key.ts'
 import { Certificate } from '../certificate/certificate.ts'
 import type { CertificateInput } from '../certificate/certificate.ts'
+import { serialValue } from '../crl/entry-octets.ts'
 import type { DistinguishedName } from '../names/distinguished-name.ts'
 
 /** The issuer of a certificate: a name and a key. */
@@ -48,7 +50,7 @@ export class OcspCertificateId {
   /** Content octets. */
   readonly serialNumberBytes: Uint8Array
 
-  private constructor(der: Uint8Array) {
+  private constructor(der: Uint8Array, isToAccuse = false) {
     const reader = readWhole(der, tags.sequence, 'CertID')
     const { oid: algorithm } = AlgorithmIdentifier.parse(
       reader.expect(tags.sequence, 'hashAlgorithm').element(),
@@ -57,7 +59,12 @@ export class OcspCertificateId {
     this.hash = hashNames.find((name) => hashOids[name] === algorithm)
     this.issuerNameHash = reader.expect(tags.octetString, 'issuerNameHash').content()
     this.issuerKeyHash = reader.expect(tags.octetString, 'issuerKeyHash').content()
-    this.serialNumberBytes = integerContent(reader.expect(tags.integer, 'serialNumber'), 'serialNumber')
+    reader.expect(tags.integer, 'serialNumber')
+    if (isToAccuse) {
+      this.serialNumberBytes = valueOf(reader)
+      return
+    }
+    this.serialNumberBytes = integerContent(reader, 'serialNumber')
     reader.finish('CertID')
   }
 
@@ -73,6 +80,16 @@ export class OcspCertificateId {
    */
   static over(der: Uint8Array): OcspCertificateId {
     return new OcspCertificateId(der)
+  }
+
+  /**
+   * Like `over`, for revocations only: the serial number may be padded (X.690 8.3.2), because its value is
+   * certain, and elements after it are ignored.
+   *
+   * @internal
+   */
+  static toAccuse(der: Uint8Array): OcspCertificateId {
+    return new OcspCertificateId(der, true)
   }
 
   /**
@@ -124,6 +141,13 @@ export class OcspCertificateId {
     )
     return named && equalBytes(this.issuerKeyHash, digest(hash, issuer.publicKey.subjectPublicKey, 'buffer'))
   }
+}
+
+/** The INTEGER read last, without padding. @throws ERR_DER */
+function valueOf({ bytes, start, contentEnd }: DerReader): Uint8Array {
+  const value = serialValue(bytes, start, contentEnd)
+  if (value === undefined) throw new PkiError('ERR_DER', 'serialNumber: the INTEGER cannot be read')
+  return bytes.subarray(value.start, value.end)
 }
 
 function isIdentified(

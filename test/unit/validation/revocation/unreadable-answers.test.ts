@@ -13,7 +13,9 @@ import {
   nullElement,
   octetString,
   oid,
+  readWhole,
   sequence,
+  tags,
 } from '../../../../src/der/index.ts'
 import { createOcspChecker } from '../../../../src/validation/index.ts'
 import { OcspCertificateId, OcspResponse } from '../../../../src/x509/index.ts'
@@ -42,6 +44,8 @@ interface Response {
   readonly producedAt?: Parts
   readonly thisUpdate?: Uint8Array
   readonly nextUpdate?: Parts
+  /** The parts of the CertID, changed. */
+  readonly idOf?: (parts: Parts) => Parts
   /** After nextUpdate. */
   readonly afterSingle?: Parts
   readonly beside?: Parts
@@ -54,9 +58,26 @@ interface Response {
   readonly by?: Signer
 }
 
+function elementsOf(der: Uint8Array): Parts {
+  const reader = readWhole(der, tags.sequence, 'CertID')
+  const parts: Uint8Array[] = []
+  while (!reader.done) {
+    reader.next()
+    parts.push(reader.element())
+  }
+  return parts
+}
+
+const padded = (octets: number): Uint8Array =>
+  element(tags.integer, concat(new Uint8Array(octets), leaf.serialNumberBytes))
+
+function certificateIdWith({ idOf }: Response): Uint8Array {
+  const { der } = OcspCertificateId.of(leaf, { subject: ca.name, publicKey: ca.signer.publicKey })
+  return idOf === undefined ? der : sequence(...idOf(elementsOf(der)))
+}
+
 async function responseWith(given: Response): Promise<Uint8Array> {
   const { status = 'revoked', by = ca.signer, nextUpdate } = given
-  const id = OcspCertificateId.of(leaf, { subject: ca.name, publicKey: ca.signer.publicKey }).der
   const keyHash = createHash('sha1').update(ca.signer.publicKey.subjectPublicKey).digest()
   const revokedAt = encodeGeneralizedTime(at(-2).getTime())
   const hold = status === 'hold' ? [explicit(0, element(10, Uint8Array.of(6)))] : []
@@ -65,7 +86,7 @@ async function responseWith(given: Response): Promise<Uint8Array> {
     ...(given.producedAt ?? [encodeGeneralizedTime(at(-1).getTime())]),
     sequence(
       sequence(
-        id,
+        certificateIdWith(given),
         status === 'good' ? element(0x80) : element(0xa1, concat(revokedAt, ...hold)),
         given.thisUpdate ?? encodeGeneralizedTime(at(-1).getTime()),
         ...(nextUpdate ?? [explicit(0, encodeGeneralizedTime(at(1).getTime()))]),
@@ -111,6 +132,9 @@ const odd: Readonly<Record<string, Response>> = {
       explicit(1, sequence(extension('1.2.3', nullElement()), extension('1.2.3', nullElement()))),
     ],
   },
+  'a padded serial number': { idOf: (parts) => parts.with(3, padded(1)) },
+  'a serial number that is padded with 200 octets': { idOf: (parts) => parts.with(3, padded(200)) },
+  'an element at the end of its CertID': { idOf: (parts) => [...parts, nullElement()] },
   'an element at the end of its single response': { afterSingle: [nullElement()] },
   'octets that are no element at the end of its single response': { afterSingle: [cutOff] },
   'single extensions of another type': { afterSingle: [explicit(1, integer(1))] },
