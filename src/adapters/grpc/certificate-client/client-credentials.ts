@@ -13,6 +13,7 @@ import { formatGeneralName } from '../../../x509/internal.ts'
 import { peerCertificates } from '../../../x509/index.ts'
 import type { Certificate } from '../../../x509/index.ts'
 import { connectorCredentials } from '../credentials/connector-credentials.ts'
+import { hostOf } from '../credentials/server-name.ts'
 import type { GrpcModule } from '../grpc-module.ts'
 import { boundedClient, maxCertificates } from '../handshake/index.ts'
 import type { CertificateClientOptions, ClientTlsMaterial } from './client-options.ts'
@@ -114,12 +115,4 @@ function faultOf(chain: readonly Certificate[], reason: string, host: string): s
 /** Text from an unauthenticated server, quoted and shortened. */
 function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 256))
-}
-
-/** The host of `host:port` or `[address]:port`, either also with a scheme of gRPC's name resolution. */
-function hostOf(address: string): string {
-  if (/^unix(?:-abstract)?:/i.test(address)) return 'localhost'
-  const text = address.replace(/^(?:dns|ipv4|ipv6):(?:\/\/[^/]*\/)?/i, '')
-  const [, bracketed, name] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(text) ?? []
-  return bracketed ?? name ?? text
 }

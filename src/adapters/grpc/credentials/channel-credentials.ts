@@ -1,6 +1,5 @@
 // Credentials of a grpc-js channel: mutual TLS by SPIFFE ID, with the current SVID in each handshake.
 
-import { isIP } from 'node:net'
 import type { ChannelCredentials } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
 import { readOptions } from '../../../internal/options.ts'
@@ -52,15 +51,7 @@ export async function grpcChannelCredentials(
       `grpcChannelCredentials: identity must come from createTlsIdentity, found ${nameOf(identity)}`,
     )
   const grpc = await loadGrpc(options.grpc)
-  return connectorCredentials(grpc, (socket, { path }) =>
-    boundedClient(socket, (stream) =>
-      identity.secureClient(stream, { id, alpn: ['h2'], servername: serverNameOf(path) }),
-    ),
+  return connectorCredentials(grpc, (socket, servername) =>
+    boundedClient(socket, (stream) => identity.secureClient(stream, { id, alpn: ['h2'], servername })),
   )
-}
-
-/** The host of `host:port`, if it is a name: IP addresses are not server names (RFC 6066 §3). */
-function serverNameOf(path: string): string | undefined {
-  const host = /^([A-Za-z0-9._-]{1,253})(?::\d{1,5})?$/.exec(path)?.[1]
-  return host === undefined || isIP(host) !== 0 ? undefined : host
 }

@@ -5,19 +5,18 @@ import type { TLSSocket } from 'node:tls'
 import type { CallCredentials, ChannelCredentials } from '@grpc/grpc-js'
 import { PkiError } from '../../../errors/index.ts'
 import type { GrpcModule } from '../grpc-module.ts'
+import { serverNameOf } from './server-name.ts'
 
+type ChannelTarget = Parameters<ChannelCredentials['_createSecureConnector']>[0]
 type SecureConnector = ReturnType<ChannelCredentials['_createSecureConnector']>
 
-/** The address of a channel, as grpc-js has parsed it. */
-export type ChannelTarget = Parameters<ChannelCredentials['_createSecureConnector']>[0]
-
 /**
- * Credentials that call `begin` for the handshake on each connected socket. To refuse a server, `begin`
- * destroys the TLS socket at its `secureConnect`.
+ * Credentials that call `begin` for the handshake on each connected socket, with the name of the server, if
+ * it has one. To refuse a server, `begin` destroys the TLS socket at its `secureConnect`.
  */
 export function connectorCredentials(
   grpc: GrpcModule,
-  begin: (socket: Socket, target: ChannelTarget) => TLSSocket,
+  begin: (socket: Socket, serverName: string | undefined) => TLSSocket,
 ): ChannelCredentials {
   class ConnectorCredentials extends grpc.ChannelCredentials {
     _isSecure(): boolean {
@@ -33,12 +32,13 @@ export function connectorCredentials(
     }
 
     _createSecureConnector(
-      target: ChannelTarget,
-      _options: unknown,
+      { path }: ChannelTarget,
+      options: Readonly<Record<string, unknown>>,
       callCredentials: CallCredentials = grpc.CallCredentials.createEmpty(),
     ): SecureConnector {
+      const serverName = serverNameOf(path, options)
       return {
-        connect: (socket) => secured(begin(socket, target)),
+        connect: (socket) => secured(begin(socket, serverName)),
         waitForReady: () => Promise.resolve(),
         getCallCredentials: () => callCredentials,
         destroy: () => undefined,

@@ -1,9 +1,7 @@
 // The TLS of a certificate client: the address and name of its server, its own material, and what it offers.
 
 import { once } from 'node:events'
-import { createServer as createHttpServer } from 'node:http'
-import { connect } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -12,6 +10,7 @@ import type { CertificateClientOptions } from '../../../../src/adapters/grpc/cer
 import type { CertificateReply } from '../../../../src/adapters/grpc/certificate-client/certificate-reply.ts'
 import { closedAfterEach, startTestServer } from '../../../support/certificate-server.ts'
 import { code } from '../../../support/codes.ts'
+import { serveProxy } from '../../../support/connect-proxy.ts'
 import { usualChains } from '../../../support/handshake-chains.ts'
 import { newRequest, testPki, tlsCredential } from '../../../support/pki.ts'
 
@@ -115,21 +114,4 @@ async function serve(
   await once(server, 'listening')
   keep({ [Symbol.asyncDispose]: () => Promise.resolve(void server.close()) })
   return (server.address() as AddressInfo).port
-}
-
-/** A proxy that connects (RFC 9110 §9.3.6) to this machine. */
-async function serveProxy(): Promise<{ readonly port: number; readonly asked: string[] }> {
-  const asked: string[] = []
-  const proxy = createHttpServer().on('connect', ({ url = '' }: { url?: string }, socket: Socket) => {
-    asked.push(url)
-    const target = connect(Number(url.split(':').at(-1)), '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n')
-      target.pipe(socket).pipe(target)
-    })
-    for (const one of [target, socket]) one.on('error', () => undefined)
-  })
-  proxy.listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  keep({ [Symbol.asyncDispose]: () => Promise.resolve(void proxy.close()) })
-  return { port: (proxy.address() as AddressInfo).port, asked }
 }
