@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { PkiError, isPkiError } from '../errors/index.ts'
-import { decodeBase64, encodeBase64 } from '../internal/bytes.ts'
+import { decodeBase64, encodeBase64 } from '../internal/encodings/base64.ts'
 import { readOptions } from '../internal/options.ts'
 import type { ReceiptChecker } from '../svid/internal.ts'
 import { Certificate } from '../x509/index.ts'

@@ -1,7 +1,7 @@
 // Checkpoints (C2SP tlog-checkpoint): the size and the root hash of a log, as the text of a signed note.
 
 import { PkiError } from '../errors/index.ts'
-import { decodeBase64, encodeBase64 } from '../internal/bytes.ts'
+import { decodeBase64, encodeBase64 } from '../internal/encodings/base64.ts'
 import { hashLength } from './merkle-tree.ts'
 import { isSignedBy, parseNote } from './signed-note.ts'
 import type { NoteKey } from './signed-note.ts'

@@ -2,7 +2,8 @@
 // blocks and text around blocks are skipped.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
-import { decodeBase64Lines, encodeBase64Lines, requireOctets } from './bytes.ts'
+import { requireOctets } from './bytes.ts'
+import { decodeBase64Lines, encodeBase64Lines } from './encodings/base64.ts'
 
 /** One block: its label and octets. */
 export interface PemBlock {

@@ -1,7 +1,8 @@
 // The entries of a SPIFFE bundle, JWK by JWK: X509-SVID.md section 6, JWT-SVID.md section 6.
 
 import { isPkiError, PkiError } from '../errors/index.ts'
-import { decodeBase64, equalBytes } from '../internal/bytes.ts'
+import { equalBytes } from '../internal/bytes.ts'
+import { decodeBase64 } from '../internal/encodings/base64.ts'
 import { isJsonObject } from '../internal/json.ts'
 import type { JsonObject, JsonValue } from '../internal/json.ts'
 import { Certificate } from '../x509/index.ts'

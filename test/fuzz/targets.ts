@@ -13,7 +13,12 @@ import {
   sequence,
   tags,
 } from '../../src/der/index.ts'
-import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../src/internal/bytes.ts'
+import {
+  decodeBase64,
+  decodeBase64url,
+  encodeBase64,
+  encodeBase64url,
+} from '../../src/internal/encodings/base64.ts'
 import { decodePem, encodePem } from '../../src/internal/pem.ts'
 import { exportPrivateKey, importPrivateKey, SoftwareSigner } from '../../src/keys/index.ts'
 import { SpiffeId, TrustDomain, istio } from '../../src/spiffe/index.ts'

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { checkWellFormed, element, sequence } from '../../src/der/index.ts'
 import { decodePem, encodePem } from '../../src/internal/pem.ts'
-import { decodeBase64, encodeBase64 } from '../../src/internal/bytes.ts'
+import { decodeBase64, encodeBase64 } from '../../src/internal/encodings/base64.ts'
 import { parseJson } from '../../src/internal/json.ts'
 import { SoftwareSigner } from '../../src/keys/index.ts'
 import { SpiffeId } from '../../src/spiffe/index.ts'

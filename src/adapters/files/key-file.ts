@@ -2,7 +2,7 @@
 
 import type { KeyObject } from 'node:crypto'
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { decodeBase64, encodeBase64 } from '../../internal/bytes.ts'
+import { decodeBase64, encodeBase64 } from '../../internal/encodings/base64.ts'
 import { decodeOnePem, encodePem } from '../../internal/pem.ts'
 import { SoftwareSigner, importPrivateKey } from '../../keys/index.ts'
 import { isKeyAlgorithm } from '../../keys/internal.ts'

@@ -2,7 +2,7 @@
 // health.
 
 import { PkiError } from '../../errors/index.ts'
-import { decodeBase64 } from '../../internal/bytes.ts'
+import { decodeBase64 } from '../../internal/encodings/base64.ts'
 import { LruMap } from '../../internal/lru-map.ts'
 import { encodePem } from '../../internal/pem.ts'
 import { formatSpiffeBundle } from '../../svid/index.ts'

@@ -2,7 +2,8 @@
 // them published.
 
 import { PkiError } from '../../errors/index.ts'
-import { encodeBase64, equalBytes } from '../../internal/bytes.ts'
+import { equalBytes } from '../../internal/bytes.ts'
+import { encodeBase64 } from '../../internal/encodings/base64.ts'
 import { requireCount } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { systemClock } from '../../runtime/index.ts'

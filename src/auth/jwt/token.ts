@@ -2,7 +2,7 @@
 // JSON, no header that could select another key.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { readBase64url } from '../../internal/bytes.ts'
+import { readBase64url } from '../../internal/encodings/base64.ts'
 import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { JsonObject, JsonValue } from '../../internal/json.ts'
 import type { JwtSvidAlgorithm } from '../../svid/internal.ts'

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { decodeBase64 } from '../../internal/bytes.ts'
+import { decodeBase64 } from '../../internal/encodings/base64.ts'
 import { isKeyAlgorithm, keyIdPattern } from '../key-algorithm.ts'
 import type { KeyAlgorithm } from '../key-algorithm.ts'
 

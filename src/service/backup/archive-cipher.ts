@@ -12,7 +12,7 @@ import {
 } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { PkiError } from '../../errors/index.ts'
-import { decodeBase64 } from '../../internal/bytes.ts'
+import { decodeBase64 } from '../../internal/encodings/base64.ts'
 import { isJsonObject, parseJson } from '../../internal/json.ts'
 import { deriveKey, isAffordable } from '../../internal/passphrase.ts'
 import type { ScryptCost } from '../../internal/passphrase.ts'

@@ -3,7 +3,7 @@
 
 import { bitString, nullElement, oid, sequence, unsignedInteger } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { decodeBase64url } from '../../internal/bytes.ts'
+import { decodeBase64url } from '../../internal/encodings/base64.ts'
 import { nameOf } from '../../internal/values/name-of.ts'
 import { PublicKey } from '../../x509/index.ts'
 import { curveByName } from '../../x509/internal.ts'

@@ -1,7 +1,7 @@
 // A parsed, unverified JWT-SVID: JWT-SVID.md sections 2 to 5, read strictly.
 
 import { PkiError, isPkiError } from '../../errors/index.ts'
-import { decodeBase64url } from '../../internal/bytes.ts'
+import { decodeBase64url } from '../../internal/encodings/base64.ts'
 import { isJsonObject, parseJson } from '../../internal/json.ts'
 import type { JsonObject, JsonValue } from '../../internal/json.ts'
 import { nameOf } from '../../internal/values/name-of.ts'

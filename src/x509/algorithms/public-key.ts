@@ -3,7 +3,8 @@
 
 import { KeyObject, createPublicKey, hash, webcrypto } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
-import { encodeBase64url, equalBytes, requireOctets } from '../../internal/bytes.ts'
+import { equalBytes, requireOctets } from '../../internal/bytes.ts'
+import { encodeBase64url } from '../../internal/encodings/base64.ts'
 import { decodeOnePem } from '../../internal/pem.ts'
 import { isOnCurve, checkKeyStrength } from './key-strength.ts'
 import type { KeyStrengthPolicy } from './key-strength.ts'

@@ -1,7 +1,7 @@
 // JSON Web Signatures of the vectors: compact form, with a JWK or a set of them, verified with our keys and
 // our verify function.
 
-import { decodeBase64url } from '../../../src/internal/bytes.ts'
+import { decodeBase64url } from '../../../src/internal/encodings/base64.ts'
 import { isJsonObject, parseJson } from '../../../src/internal/json.ts'
 import { JwtAuthority } from '../../../src/svid/index.ts'
 import type { JwkMembers } from '../../../src/svid/jwt/jwt-authority.ts'

@@ -1,7 +1,8 @@
 // Strict base64 and base64url (RFC 4648).
 
 import { randomBytes } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { toUpperHex } from '../../../src/internal/bytes.ts'
 import {
   decodeBase64,
   decodeBase64Lines,
@@ -10,8 +11,7 @@ import {
   encodeBase64Lines,
   encodeBase64url,
   readBase64url,
-  toUpperHex,
-} from '../../../src/internal/bytes.ts'
+} from '../../../src/internal/encodings/base64.ts'
 
 const malformed = expect.objectContaining({ code: 'ERR_BASE64' })
 
@@ -68,6 +68,33 @@ describe('base64', () => {
     const octets = randomBytes(70)
     for (let end = 1; end < 70; end++)
       expect(encodeBase64url(octets, 1, end)).toBe(octets.toString('base64url', 1, end))
+  })
+
+  it('refuses a text of the greatest short length with characters outside ASCII', () => {
+    for (const odd of ['\u00e9', '\u0141', '\u{1f600}', '\ud83d'])
+      for (const text of [
+        odd.repeat(16 * 1024).slice(0, 16 * 1024),
+        `${'A'.repeat(16_380)}${odd}`.padEnd(16_384, 'A'),
+      ]) {
+        expect(() => decodeBase64(text)).toThrow(malformed)
+        expect(() => decodeBase64Lines(text, 0, text.length)).toThrow(malformed)
+      }
+  })
+
+  it('keeps nothing of what it has converted, which may be a private key', () => {
+    const read = vi.spyOn(Buffer.prototype, 'write')
+    const written = vi.spyOn(Buffer.prototype, 'toString')
+    onTestFinished(() => void [read.mockRestore(), written.mockRestore()])
+    const text = 'QUJD'.repeat(100)
+    void decodeBase64(text)
+    void decodeBase64Lines(text, 0, text.length)
+    for (const odd of ['!', '\u00e9'])
+      expect(() => decodeBase64Lines(text + odd, 0, text.length + 1)).toThrow(malformed)
+    void encodeBase64(Buffer.from('ABC'))
+    void encodeBase64Lines(Buffer.from('ABC'))
+    const buffers = [...read.mock.contexts, ...written.mock.contexts] as Buffer[]
+    expect(buffers).toHaveLength(6)
+    for (const buffer of buffers) expect(buffer.every((octet) => octet === 0)).toBe(true)
   })
 
   const long = Buffer.alloc(20_000, 7).toString('base64')
