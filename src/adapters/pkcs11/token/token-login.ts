@@ -79,7 +79,12 @@ export class TokenLogin {
     try {
       checkPin(octets)
       if (this.#module.isRefusedPin(serialNumber, octets)) {
-        throw this.#refuse(target, 'the token has refused this PIN before; it is not sent again', 'none')
+        throw this.#refuse(
+          target,
+          'the token has refused this PIN before, and it is not sent again: return another one from the ' +
+            'function `pin`; if the token now has this PIN, start the process again',
+          'none',
+        )
       }
       return octets
     } catch (error) {
@@ -121,11 +126,18 @@ export class TokenLogin {
     const failure = hsmError(error, 'C_Login')
     const returnValue = failure instanceof HsmError ? failure.returnValue : 'none'
     const isPinFailure = failure instanceof HsmError && failure.failureClass === 'pin'
-    if (isPinFailure || this.#countedWrongPin(target, flagsBefore)) {
+    const wasCounted = this.#countedWrongPin(target, flagsBefore)
+    const state = pinStates.get(returnValue)
+    // The PIN itself may be right: it is not remembered as refused, so that it is sent after the repair.
+    if (state !== undefined && !wasCounted) {
+      return this.#refuse(target, `${state} (${returnValue}); then call allowLogin`, returnValue)
+    }
+    if (isPinFailure || wasCounted) {
       this.#module.rememberRefusedPin(target.serialNumber, octets)
       return this.#refuse(
         target,
-        `the token refused the PIN with ${returnValue}; it is not sent again until allowLogin is called`,
+        `the token refused the PIN with ${returnValue}; it is not sent again: return another one from ` +
+          'the function `pin`, then call allowLogin',
         returnValue,
       )
     }
@@ -155,7 +167,11 @@ export class TokenLogin {
 
   #checkFlags(target: LoginTarget, flags: number): void {
     if ((flags & ck.CKF_USER_PIN_LOCKED) !== 0) {
-      throw this.#refuse(target, 'the PIN of the token is locked', 'CKF_USER_PIN_LOCKED')
+      throw this.#refuse(
+        target,
+        `${String(pinStates.get('CKR_PIN_LOCKED'))}; then call allowLogin`,
+        'CKF_USER_PIN_LOCKED',
+      )
     }
     if ((flags & ck.CKF_USER_PIN_FINAL_TRY) !== 0 && !this.#useFinalPinTry) {
       throw this.#refuse(
@@ -169,7 +185,8 @@ export class TokenLogin {
     }
   }
 
-  #refuse(target: LoginTarget, message: string, returnValue: string): HsmError {
+  #refuse(target: LoginTarget, what: string, returnValue: string): HsmError {
+    const message = `token ${JSON.stringify(target.label)}: ${what}`
     this.#refusal = new HsmError('ERR_HSM_PIN', message, returnValue, 'pin')
     this.#logger.error({ ...about(target), returnValue }, message)
     return this.#refusal
@@ -208,6 +225,24 @@ function about({ label, serialNumber }: LoginTarget): {
   return { token: label, serialNumber }
 }
 
+/** States of the user PIN in which a token refuses every PIN, and the next step. */
+const pinStates: ReadonlyMap<string, string> = new Map([
+  [
+    'CKR_PIN_EXPIRED',
+    'the user PIN has expired: set a new one (pkcs11-tool --login --change-pin), and return it from the ' +
+      'function `pin`',
+  ],
+  [
+    'CKR_PIN_LOCKED',
+    'the user PIN is locked after wrong attempts: unlock it as the security officer ' +
+      '(pkcs11-tool --login --login-type so --init-pin)',
+  ],
+  [
+    'CKR_USER_PIN_NOT_INITIALIZED',
+    'the token has no user PIN yet: set it as the security officer ' +
+      '(pkcs11-tool --login --login-type so --init-pin)',
+  ],
+])
 /** Above the limit of any known token. */
 const maxPinOctets = 1024
 /** No known token locks before the third wrong PIN. */

@@ -1,0 +1,52 @@
+// Logins that a token refuses: which PIN is sent again after a repair, and what the operator reads.
+
+import { describe, expect, it } from 'vitest'
+import { code } from '../../../support/codes.ts'
+import { CkrError, fakeSetup, signsRight } from '../../../support/fake-token.ts'
+
+describe('a token whose user PIN is in a state that refuses every PIN', () => {
+  it.each([
+    ['CKR_PIN_EXPIRED', 0xa3, /has expired.*--change-pin/],
+    ['CKR_PIN_LOCKED', 0xa4, /is locked.*--init-pin/],
+    ['CKR_USER_PIN_NOT_INITIALIZED', 0x102, /no user PIN yet.*--init-pin/],
+  ])('%s: the state is named with the repair, and the PIN is sent after it', async (name, value, words) => {
+    const { library, load, open } = fakeSetup()
+    const module = await load()
+    let refuses = true
+    library.onCall = (called) => {
+      if (refuses && called === 'C_Login') throw new CkrError(value)
+    }
+    await expect(open({ module })).rejects.toThrow(code('ERR_HSM_PIN'))
+    await expect(open({ module })).rejects.toThrow(words)
+    await expect(open({ module })).rejects.toThrow(new RegExp(`^token "ca": .*${name}`))
+    refuses = false
+    await using keys = await open({ module })
+    await signsRight(await keys.generateKey('issuing', 'P-256'))
+  })
+
+  it('locked, by its flags: the repair is named and nothing is sent', async () => {
+    const { token, open } = fakeSetup()
+    token.wrongPins = 3
+    await expect(open()).rejects.toThrow(/^token "ca": the user PIN is locked.*--init-pin/)
+    expect(token.sentPins).toEqual([])
+  })
+
+  it('locked by this very PIN, by its flags: the PIN is wrong and not sent again', async () => {
+    const { token, load, open } = fakeSetup()
+    const module = await load()
+    Object.assign(token, { wrongPins: 2, wrongPinAnswer: 0xa4 })
+    await expect(open({ module, pin: () => '0000', useFinalPinTry: true })).rejects.toThrow(/refused the PIN/)
+    token.wrongPins = 0
+    await expect(open({ module, pin: () => '0000' })).rejects.toThrow(/refused this PIN before/)
+    expect(token.sentPins).toEqual(['0000'])
+  })
+})
+
+it('a wrong PIN: the message names the token and the next step', async () => {
+  const { load, open } = fakeSetup()
+  const module = await load()
+  await expect(open({ module, pin: () => '0000' })).rejects.toThrow(
+    /^token "ca": the token refused the PIN with CKR_PIN_INCORRECT.*return another one/,
+  )
+  await expect(open({ module, pin: () => '0000' })).rejects.toThrow(/start the process again/)
+})
