@@ -23,29 +23,32 @@ export function requirePassphrase(passphrase: string | Uint8Array): string | Uin
 
 /**
  * A passphrase for new data.
- * @throws ERR_INVALID_ARGUMENT also for an empty one, and for text that ends in a line feed
+ * @throws ERR_INVALID_ARGUMENT also for an empty one, and for text with `traceOfFile`
  */
 export function requireNewPassphrase(passphrase: string | Uint8Array): string | Uint8Array {
   if (requirePassphrase(passphrase).length === 0)
     throw new PkiError('ERR_INVALID_ARGUMENT', 'the passphrase is empty')
-  if (endsInLineFeed(passphrase)) {
-    throw new PkiError(
-      'ERR_INVALID_ARGUMENT',
-      'the passphrase ends in a line feed or carriage return, as a file written by an editor does; remove ' +
-        'the line end',
-    )
-  }
+  const trace = traceOfFile(passphrase)
+  if (trace !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', `the passphrase ${trace}; remove that`)
   return passphrase
 }
 
 /**
- * Whether a secret is text that ends in CR or LF. Octets that are not UTF-8
- * are a random key, which may end in any octet.
+ * What a secret has from the file that it was read from, and nobody typed: a line end, a byte order mark, the
+ * zeros of UTF-16. Octets that are not UTF-8 are a random key, which may have any octet.
  */
-export function endsInLineFeed(secret: string | Uint8Array): boolean {
-  if (typeof secret === 'string') return /[\r\n]$/.test(secret)
-  const last = secret.at(-1)
-  return (last === 0x0a || last === 0x0d) && isUtf8(secret)
+export function traceOfFile(secret: string | Uint8Array): string | undefined {
+  if (typeof secret !== 'string' && !isUtf8(secret)) return undefined
+  const last = typeof secret === 'string' ? secret.charCodeAt(secret.length - 1) : secret.at(-1)
+  if (last === 0x0a || last === 0x0d)
+    return 'ends in a line feed or carriage return, as a file written by an editor does'
+  if (typeof secret === 'string' ? secret.includes('\0') : secret.includes(0))
+    return 'has a character of code 0, as text in UTF-16 does'
+  const hasMark =
+    typeof secret === 'string'
+      ? secret.startsWith('\uFEFF')
+      : secret[0] === 0xef && secret[1] === 0xbb && secret[2] === 0xbf
+  return hasMark ? 'begins with a byte order mark, as a file in "UTF-8 with BOM" does' : undefined
 }
 
 /**

@@ -5,7 +5,7 @@ import { createDecipheriv, getCiphers, pbkdf2Sync, scryptSync } from 'node:crypt
 import { oidContent, readWhole, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { endsInLineFeed } from '../../internal/passphrase.ts'
+import { traceOfFile } from '../../internal/passphrase.ts'
 import type { ScryptCost } from '../../internal/passphrase.ts'
 import { malformedKey, readingKey } from './malformed-key.ts'
 import { derivePkcs12 } from './pkcs12-key-derivation.ts'
@@ -103,7 +103,8 @@ export function decipherKey(
 }
 
 function wrongPassphrase(passphrase: string | Uint8Array, otherCause = ''): PkiError {
-  const hint = endsInLineFeed(passphrase) ? '; the passphrase ends in a line feed' : ''
+  const trace = traceOfFile(passphrase)
+  const hint = trace === undefined ? '' : `; the passphrase ${trace}`
   return new PkiError(
     'ERR_KEY_PASSPHRASE',
     `the private key does not decrypt with this passphrase${otherCause}${hint}`,

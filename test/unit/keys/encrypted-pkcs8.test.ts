@@ -66,6 +66,13 @@ describe('an encrypted private key', () => {
     expect((await decryptPkcs8(bytes, passphrase)).key.equals(privateKey)).toBe(true)
   })
 
+  it.each(['\uFEFFsecret', 's\0e\0', Buffer.from('secret', 'utf16le'), Buffer.from('\uFEFFsecret')])(
+    'is not made under %j, which nobody typed',
+    async (given) => {
+      await expect(encryptPkcs8(privateKey, given)).rejects.toThrow(/byte order mark|code 0/)
+    },
+  )
+
   it('is never the same twice', async () => {
     expect((await encryptPkcs8(privateKey, passphrase)).der).not.toEqual(der)
   })

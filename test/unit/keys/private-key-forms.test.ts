@@ -166,11 +166,14 @@ describe('an encrypted private key', () => {
     ).toBe(true)
   })
 
-  it('says that a passphrase is wrong where it is, and that it ends in a line feed', () => {
+  it('says that a passphrase is wrong where it is, and what a file has added to it', () => {
     const der = pbes2(plainOf(ec.privateKey))
     expect(() => importPrivateKey(der, { passphrase: 'wrong' })).toThrow(code('ERR_KEY_PASSPHRASE'))
     for (const given of ['secret\n', 'secret\r\n', Buffer.from('secret\n')])
       expect(() => importPrivateKey(der, { passphrase: given })).toThrow(/ends in a line feed/)
+    for (const given of ['\uFEFFsecret', Buffer.from('\uFEFFsecret')])
+      expect(() => importPrivateKey(der, { passphrase: given })).toThrow(/begins with a byte order mark/)
+    expect(() => importPrivateKey(der, { passphrase: Buffer.from('secret', 'utf16le') })).toThrow(/code 0/)
     expect(() => importPrivateKey(der)).toThrow(/no passphrase was given/)
   })
 

@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
-import { endsInLineFeed } from '../../../internal/passphrase.ts'
+import { traceOfFile } from '../../../internal/passphrase.ts'
 import type { Logger } from '../../../runtime/index.ts'
 import { ck } from '../cryptoki/cryptoki.ts'
 import type { Handle } from '../cryptoki/cryptoki.ts'
@@ -200,7 +200,7 @@ function pinOctets(pin: unknown): Uint8Array {
   throw new PkiError('ERR_INVALID_ARGUMENT', 'the PIN source returned neither text nor octets')
 }
 
-/** An unset variable, or a file with a line end, would use up one of few attempts. */
+/** An unset variable, or a file with more than the PIN, would use up one of few attempts. */
 function checkPin(octets: Uint8Array): void {
   if (octets.length === 0 || octets.length > maxPinOctets || !isUtf8(octets)) {
     throw new PkiError(
@@ -209,13 +209,10 @@ function checkPin(octets: Uint8Array): void {
         'required. It was not sent',
     )
   }
-  if (endsInLineFeed(octets)) {
-    throw new PkiError(
-      'ERR_INVALID_ARGUMENT',
-      'the PIN ends in a line feed or carriage return, as a file written by an editor does; remove the ' +
-        'line end. It was not sent',
-    )
-  }
+  const hasLines = octets.includes(0x0a) || octets.includes(0x0d)
+  const trace = traceOfFile(octets) ?? (hasLines ? 'has several lines' : undefined)
+  if (trace !== undefined)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `the PIN ${trace}; remove that. It was not sent`)
 }
 
 function about({ label, serialNumber }: LoginTarget): {

@@ -276,11 +276,3 @@ describe('a library that cannot be loaded', () => {
     )
   })
 })
-
-describe('a PIN that ends in a line end', () => {
-  it.each(['1234\n', '1234\r\n', '1234\r', Buffer.from('1234\n')])('%j is not sent', async (pin) => {
-    const fake = fakeSetup()
-    await expect(fake.open({ pin: () => pin })).rejects.toThrow(/line feed/)
-    expect(fake.token.sentPins).toEqual([])
-  })
-})

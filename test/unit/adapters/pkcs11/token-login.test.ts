@@ -50,3 +50,24 @@ it('a wrong PIN: the message names the token and the next step', async () => {
   )
   await expect(open({ module, pin: () => '0000' })).rejects.toThrow(/start the process again/)
 })
+
+describe('a PIN with more in it than anybody types', () => {
+  it.each([
+    ['a line feed', '1234\n', /ends in a line feed/],
+    ['a carriage return and a line feed', '1234\r\n', /ends in a line feed/],
+    ['a carriage return', '1234\r', /ends in a line feed/],
+    ['a line feed, as octets', Buffer.from('1234\n'), /ends in a line feed/],
+    ['a second line', '1234\n5678', /several lines/],
+    ['the zeros of UTF-16', Buffer.from('1234', 'utf16le'), /code 0/],
+    ['the zeros of UTF-16, as text', '1\x002\x003\x004\x00', /code 0/],
+    ['a byte order mark', '\uFEFF1234', /byte order mark/],
+    ['a byte order mark, as octets', Buffer.from('\uFEFF1234'), /byte order mark/],
+  ])('%s: is not sent, and not quoted', async (_what, pin, words) => {
+    const { token, open } = fakeSetup()
+    const refused = open({ pin: () => pin })
+    await expect(refused).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+    await expect(refused).rejects.toThrow(words)
+    await expect(refused).rejects.not.toThrow(/1234/)
+    expect(token.sentPins).toEqual([])
+  })
+})
