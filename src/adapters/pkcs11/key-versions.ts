@@ -53,7 +53,7 @@ export class KeyVersions {
 
   /** The private keys of every version, also of an ambiguous one. */
   objects(id: string): Promise<readonly TokenObject[]> {
-    return this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, id))
+    return this.#connection.run(async ({ handle }, cryptoki) => findPrivateKeys(cryptoki, handle, id), { id })
   }
 
   /** Generates a version. Its number is chosen while no other write of this process runs. */
@@ -73,7 +73,7 @@ export class KeyVersions {
           onAccepted: (variant: number, refusal: PkiError | undefined) => this.#accepted(variant, refusal),
         }
         return generateKeyPair(place, id, { version, created: new Date(this.#clock.now()), algorithm })
-      })
+      }, id)
       if (made !== undefined) return made
       if (attempt === maxAttempts) throw keyExistsInToken(id)
       await this.#wait(attempt)

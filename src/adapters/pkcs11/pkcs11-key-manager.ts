@@ -221,7 +221,7 @@ export class Pkcs11KeyManager implements KeyManager {
       }
       if (!whole) return
       for (const { handle } of findPublicVersions(cryptoki, session, id)) destroy(cryptoki, session, handle)
-    })
+    }, id)
   }
 
   /**
@@ -234,16 +234,19 @@ export class Pkcs11KeyManager implements KeyManager {
   }
 
   #signer(id: string, object: TokenObject, given: PublicKey | undefined): Promise<Pkcs11Signer> {
-    return this.#connection.run(async ({ handle: session }, cryptoki) => {
-      const found = unlessGone(() => {
-        checkProtection(cryptoki, session, object.handle, object.tag !== undefined)
-        const contextLogin = needsContextLogin(cryptoki, session, object.handle)
-        return { contextLogin, publicKey: given ?? readPublicKey(cryptoki, session, object) }
-      })
-      if (found === undefined) throw notFound(id, object.tag?.version)
-      const checkSignatures = given === undefined ? this.#checkSignatures : 'always'
-      return this.#signerWith(id, object, { ...found, checkSignatures })
-    })
+    return this.#connection.run(
+      async ({ handle: session }, cryptoki) => {
+        const found = unlessGone(() => {
+          checkProtection(cryptoki, session, object.handle, object.tag !== undefined)
+          const contextLogin = needsContextLogin(cryptoki, session, object.handle)
+          return { contextLogin, publicKey: given ?? readPublicKey(cryptoki, session, object) }
+        })
+        if (found === undefined) throw notFound(id, object.tag?.version)
+        const checkSignatures = given === undefined ? this.#checkSignatures : 'always'
+        return this.#signerWith(id, object, { ...found, checkSignatures })
+      },
+      { id },
+    )
   }
 
   #signerOfMade(id: string, { key, publicKey }: GeneratedKeyPair): Pkcs11Signer {

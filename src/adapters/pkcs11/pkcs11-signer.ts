@@ -85,6 +85,7 @@ export class Pkcs11Signer implements Signer {
     const signature = this.#connection.run((session, cryptoki) => this.#signWith(session, cryptoki, data), {
       signal,
       key: this.#key,
+      id: this.id,
     })
     return this.#checks ? this.#checked(data, signature) : signature
   }

@@ -9,6 +9,7 @@ import { systemClock } from '../../../runtime/index.ts'
 import type { Clock } from '../../../runtime/index.ts'
 import { ck, loadPkcs11Binding } from './cryptoki.ts'
 import type { Cryptoki, Pkcs11Binding } from './cryptoki.ts'
+import { namedCalls } from './named-calls.ts'
 import { ckr, deviceLost, hsmError, returnValueOf } from './return-value.ts'
 
 /** Options for loading a library. @inline */
@@ -67,7 +68,7 @@ export class Pkcs11Module implements AsyncDisposable {
       clock: 'optional',
     })
     const binding = pkcs11 ?? (await loadPkcs11Binding())
-    const cryptoki = new binding.PKCS11()
+    const cryptoki = namedCalls(new binding.PKCS11())
     try {
       cryptoki.load(path)
     } catch (cause) {

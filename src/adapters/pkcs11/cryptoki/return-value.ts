@@ -2,6 +2,8 @@
 
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import type { PkiErrorCode } from '../../../errors/index.ts'
+import { calledFunction } from './named-calls.ts'
+import { nextSteps } from './next-steps.ts'
 
 /**
  * The recovery after a return value: `session` open a new session · `device` connect
@@ -40,9 +42,12 @@ export function returnValueOf(error: unknown): number | undefined {
   return error.name === 'Pkcs11Error' && typeof code === 'number' ? code : undefined
 }
 
-/** Wraps an error of a Cryptoki call. `doing` names the step, without secrets. */
-export function hsmError(error: unknown, doing: string): PkiError {
+/**
+ * Wraps an error of a Cryptoki call. `step` names the step, without secrets, where the function is not known.
+ */
+export function hsmError(error: unknown, step: string): PkiError {
   if (isPkiError(error)) return error
+  const doing = calledFunction(error) ?? step
   const value = returnValueOf(error)
   // For example a TypeError of the binding: it is caused by our arguments, not by the token.
   if (value === undefined)
@@ -56,14 +61,30 @@ export function hsmError(error: unknown, doing: string): PkiError {
   const row = returnValues.get(value)
   // An unknown or vendor-defined value: the state of the session is unknown too, so it is not used again.
   const [name, failureClass] = row ?? [`0x${value.toString(16)}`, 'session' as const]
+  const next = nextSteps[name]
   return new HsmError(
     codeOf[failureClass],
-    `${doing} failed: the token returned ${name}`,
+    `${doing} failed: the token returned ${name}${next === undefined ? '' : ` (${next})`}`,
     name,
     failureClass,
     error,
   )
 }
+
+/** Names the token, and the key, in the message of a failure that does not name the token yet. */
+export function inToken(failure: PkiError, label: string, key?: string): PkiError {
+  const token = `token ${JSON.stringify(label)}`
+  if (label === '' || unnamed.has(failure.code) || failure.message.includes(token)) return failure
+  const { code, cause = failure } = failure
+  const message = `${token}${key === undefined ? '' : `, key ${JSON.stringify(key)}`}: ${failure.message}`
+  if (failure instanceof HsmError)
+    return new HsmError(code, message, failure.returnValue, failure.failureClass, cause)
+  // An error of another class is of a function of the caller.
+  return failure.constructor === PkiError ? new PkiError(code, message, { cause }) : failure
+}
+
+/** Failures that are not of a token. */
+const unnamed: ReadonlySet<string> = new Set(['ERR_ABORTED', 'ERR_CLOSED', 'ERR_INTERNAL'])
 
 /** A device failure detected by a check, not by a return value. */
 export function deviceLost(what: string): HsmError {

@@ -2,7 +2,7 @@
 
 import { PkiError } from '../../../errors/index.ts'
 import type { Cryptoki } from '../cryptoki/cryptoki.ts'
-import { HsmError, hsmError } from '../cryptoki/return-value.ts'
+import { HsmError, hsmError, inToken } from '../cryptoki/return-value.ts'
 import { SessionPool } from './session-pool.ts'
 import type { SessionPoolCounts } from './session-pool.ts'
 import { KeyFailures } from './key-failures.ts'
@@ -22,7 +22,10 @@ export type Operation<T> = (session: TokenSession, cryptoki: Cryptoki) => Promis
 /** How one operation is run. */
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined
+  /** Identifies the key whose failures are counted. */
   readonly key?: string | undefined
+  /** The id of the key, for messages. */
+  readonly id?: string | undefined
 }
 
 /** Runs operations on a token, over a pool, with one retry, reconnection and a breaker. */
@@ -78,7 +81,7 @@ export class TokenConnection {
    * @throws ERR_HSM_UNAVAILABLE, ERR_HSM_QUEUE_FULL, ERR_HSM_TIMEOUT,
    *   ERR_HSM_REFUSED, ERR_HSM_PIN, ERR_ABORTED, ERR_CLOSED
    */
-  async run<T>(operation: Operation<T>, { signal, key }: RunOptions = {}): Promise<T> {
+  async run<T>(operation: Operation<T>, { signal, key, id }: RunOptions = {}): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const isLast = attempt === maxAttempts
       this.#check(isLast ? undefined : key)
@@ -93,7 +96,7 @@ export class TokenConnection {
         if (key !== undefined) this.#keyFailures.succeeded(key)
         return result
       } catch (error) {
-        const failure = hsmError(error, 'the operation')
+        const failure = this.#named(error, id)
         const again =
           session === undefined
             ? await this.#recovery.recover(failure, epoch)
@@ -143,8 +146,8 @@ export class TokenConnection {
    * Runs an operation that changes the token, one after the other, on its own session; it is never retried.
    * After ERR_HSM_TIMEOUT the outcome is unknown: the token may still complete it.
    */
-  write<T>(operation: Operation<T>): Promise<T> {
-    const result = this.#writing.then(() => this.#write(operation))
+  write<T>(operation: Operation<T>, id: string): Promise<T> {
+    const result = this.#writing.then(() => this.#write(operation, id))
     this.#writing = result.catch(() => undefined)
     return result
   }
@@ -169,10 +172,14 @@ export class TokenConnection {
     await this.#recovery.detach()
   }
 
-  async #write<T>(operation: Operation<T>): Promise<T> {
+  #named(error: unknown, id: string | undefined): PkiError {
+    return inToken(hsmError(error, 'the operation'), this.token.label, id)
+  }
+
+  async #write<T>(operation: Operation<T>, id: string): Promise<T> {
     if (this.#closed) throw new PkiError('ERR_CLOSED', 'the token was closed')
     this.#recovery.check()
-    const session = await this.#openForWriting()
+    const session = await this.#openForWriting(id)
     const running = operation(session, this.token.module.functions)
     // When the call returns, however late: until then it uses its session.
     const close = (): void => this.token.close(session)
@@ -183,7 +190,7 @@ export class TokenConnection {
         Math.max(writeTimeouts * this.#options.timeoutMs, leastWriteTimeoutMs),
       )
     } catch (error) {
-      const failure = hsmError(error, 'the operation')
+      const failure = this.#named(error, id)
       await this.#recovery.recover(failure, session.tokenEpoch)
       throw failure
     }
@@ -203,13 +210,13 @@ export class TokenConnection {
     })
   }
 
-  async #openForWriting(): Promise<TokenSession> {
+  async #openForWriting(id: string): Promise<TokenSession> {
     for (let attempt = 1; ; attempt++) {
       const epoch = this.token.epoch
       try {
         return await this.token.open('write')
       } catch (error) {
-        const failure = hsmError(error, 'opening a session')
+        const failure = this.#named(error, id)
         const full = failure instanceof HsmError && failure.failureClass === 'limit' && this.#pool.shed()
         if (attempt === maxAttempts || !(full || (await this.#recovery.recover(failure, epoch))))
           throw failure

@@ -4,7 +4,7 @@ import { PkiError } from '../../../errors/index.ts'
 import { metricNames } from '../../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../../runtime/index.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
-import { HsmError, ckr, deviceLost, hsmError, returnValueOf } from '../cryptoki/return-value.ts'
+import { HsmError, ckr, deviceLost, hsmError, inToken, returnValueOf } from '../cryptoki/return-value.ts'
 import type { SessionPool } from './session-pool.ts'
 import type { Token } from './token.ts'
 
@@ -58,7 +58,11 @@ export class TokenRecovery {
   /** Finds the token and logs in. */
   async start(): Promise<void> {
     this.#token.connect()
-    this.#pool.adopt(await this.#token.open('read'))
+    try {
+      this.#pool.adopt(await this.#token.open('read'))
+    } catch (error) {
+      throw inToken(hsmError(error, 'opening a session'), this.#token.label)
+    }
   }
 
   /** @throws ERR_HSM_UNAVAILABLE while calls fail at once */
@@ -90,7 +94,7 @@ export class TokenRecovery {
       if (epoch === this.#token.epoch || this.#reconnecting !== undefined) await this.reconnect()
       return true
     } catch (error) {
-      this.#failed(hsmError(error, 'connecting again'), true)
+      this.#failed(inToken(hsmError(error, 'connecting again'), this.#token.label), true)
       return false
     }
   }

@@ -337,7 +337,7 @@ describe('the PIN', () => {
       const failure: unknown = await open({ pin }).catch((error: unknown) => error)
       expect(failure).toMatchObject({
         code: 'ERR_HSM_REFUSED',
-        message: expect.stringMatching(/^the PIN source failed/),
+        message: expect.stringMatching(/^token "ca": the PIN source failed/),
         cause: expect.objectContaining({ message: 'secret in a text' }),
       })
       expect((failure as Error).message).not.toContain('secret')

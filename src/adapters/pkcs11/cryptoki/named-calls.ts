@@ -1,0 +1,60 @@
+// The functions of a library, with the name of the function in each error.
+
+import type { Cryptoki } from './cryptoki.ts'
+
+/**
+ * Adds `method` to each error, as the binding does for some functions only, so that a message can name the
+ * call that failed. Functions are looked up at each call.
+ */
+export function namedCalls(cryptoki: Cryptoki): Cryptoki {
+  const target = cryptoki as unknown as Record<string, (...args: unknown[]) => unknown>
+  const named: Record<string, unknown> = {}
+  for (const name of names) {
+    const shown = name.replace(/Async$/, '')
+    named[name] = (...args: unknown[]): unknown => {
+      try {
+        const result = (target[name] as (...args: unknown[]) => unknown).apply(target, args)
+        // The first handler of the promise: the error has its name before the caller sees it.
+        if (result instanceof Promise) result.catch((error: unknown) => addName(error, shown))
+        return result
+      } catch (error) {
+        addName(error, shown)
+        throw error
+      }
+    }
+  }
+  return named as unknown as Cryptoki
+}
+
+/** The function that an error is from; undefined if unknown. */
+export function calledFunction(error: unknown): string | undefined {
+  const { method } = Object(error) as { readonly method?: unknown }
+  return typeof method === 'string' && method !== '' ? method : undefined
+}
+
+function addName(error: unknown, method: string): void {
+  if (!(error instanceof Error) || calledFunction(error) !== undefined) return
+  Object.defineProperty(error, 'method', { value: method, configurable: true })
+}
+
+const names: readonly (keyof Cryptoki)[] = [
+  'load',
+  'close',
+  'C_Initialize',
+  'C_Finalize',
+  'C_GetSlotList',
+  'C_GetTokenInfo',
+  'C_GetMechanismList',
+  'C_OpenSession',
+  'C_CloseSession',
+  'C_GetSessionInfo',
+  'C_Login',
+  'C_FindObjectsInit',
+  'C_FindObjects',
+  'C_FindObjectsFinal',
+  'C_GetAttributeValue',
+  'C_GenerateKeyPairAsync',
+  'C_DestroyObject',
+  'C_SignInit',
+  'C_SignAsync',
+]
