@@ -54,34 +54,36 @@ export async function generateKeyPair(
   for (let at = place.firstVariant; ; at++) {
     const variant = templateVariants[at]
     if (variant === undefined) throw refusedTemplates(refusal)
-    try {
-      const made = await generateWith(place, id, tag, variant)
-      place.onAccepted(at, refusal)
-      return made
-    } catch (error) {
-      if (!isTemplateRefusal(error)) throw error
-      const failure = hsmError(error, 'C_GenerateKeyPair')
-      if (failure instanceof HsmError) refusal = failure
+    const made = await generateWith(place, id, tag, variant)
+    if (made instanceof HsmError) {
+      refusal = made
+      continue
     }
+    place.onAccepted(at, refusal)
+    return made
   }
 }
 
+/** As `generateKeyPair`; an HsmError for what another template may avoid. */
 async function generateWith(
   { module, session, cryptoki }: GenerationPlace,
   id: string,
   tag: KeyTag,
   variant: TemplateVariant,
-): Promise<GeneratedKeyPair | undefined> {
+): Promise<GeneratedKeyPair | HsmError | undefined> {
   const name = unusedName(cryptoki, session.handle, id, tag, variant)
   const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(tag.algorithm, name, variant)
-  const handles = await module.start(session.moduleEpoch, (running) =>
-    running.C_GenerateKeyPairAsync(session.handle, { mechanism }, publicTemplate, privateTemplate),
-  )
-  let made: GeneratedKeyPair | undefined
+  const handles = await module
+    .start(session.moduleEpoch, (running) =>
+      running.C_GenerateKeyPairAsync(session.handle, { mechanism }, publicTemplate, privateTemplate),
+    )
+    .catch((error: unknown) => templateRefusal(error))
+  if (handles instanceof HsmError) return handles
+  let made: GeneratedKeyPair | HsmError | undefined
   try {
     made = checkPair(cryptoki, session.handle, handles.privateKey, { id, tag, name })
   } finally {
-    if (made === undefined) {
+    if (made === undefined || made instanceof HsmError) {
       // The private half first: if the second call fails, no unusable private key remains.
       destroy(cryptoki, session.handle, handles.privateKey)
       destroy(cryptoki, session.handle, handles.publicKey)
@@ -108,15 +110,18 @@ function isUsed(cryptoki: Cryptoki, session: Handle, { objectId }: ObjectName): 
   return objectId.length === 2 && findPrivateKeysByObjectId(cryptoki, session, objectId).length > 0
 }
 
-/** Undefined if another process generated the same version, or chose the same CKA_ID. */
+/**
+ * Undefined if another process generated the same version, or chose the same CKA_ID; an HsmError if the token
+ * changed the name.
+ */
 function checkPair(
   cryptoki: Cryptoki,
   session: Handle,
   handle: Handle,
   { id, tag, name }: { readonly id: string; readonly tag: KeyTag; readonly name: ObjectName },
-): GeneratedKeyPair | undefined {
+): GeneratedKeyPair | HsmError | undefined {
   const found = nameOf(cryptoki, session, handle)
-  if (!found.objectId.equals(name.objectId) || found.label !== name.label) throw changedName(name, found)
+  if (!found.objectId.equals(name.objectId) || found.label !== name.label) return changedName(name, found)
   checkProtection(cryptoki, session, handle, true)
   const isRival = (one: TokenObject): boolean => !one.objectId.equals(name.objectId)
   const rivals = findPrivateKeys(cryptoki, session, id).filter(
@@ -130,31 +135,39 @@ function checkPair(
   return rivals.length === 0 && twins.length <= 1 ? { key, publicKey } : undefined
 }
 
-/** A failure that another template may avoid. */
-function isTemplateRefusal(error: unknown): boolean {
-  if (error instanceof HsmError) return error.returnValue === nameChanged
-  const value = returnValueOf(error)
-  return value !== undefined && templateRefusals.has(value)
+/**
+ * The refusal of a template, which another one may avoid. A failure of a later call, for example of an
+ * attribute that is read back, is not about the template.
+ *
+ * @throws every other error of C_GenerateKeyPair
+ */
+function templateRefusal(error: unknown): HsmError {
+  const failure = templateRefusals.has(returnValueOf(error) ?? 0)
+    ? hsmError(error, 'C_GenerateKeyPair')
+    : error
+  if (failure instanceof HsmError) return failure
+  throw error
 }
 
 function changedName(wanted: ObjectName, found: ObjectName): HsmError {
-  const attribute = found.label === wanted.label ? 'CKA_ID' : 'CKA_LABEL'
-  return new HsmError(
-    'ERR_HSM_REFUSED',
-    `the token changed ${attribute}: a CKA_ID of ${wanted.objectId.length} octets has ` +
-      `${found.objectId.length} in the token`,
-    nameChanged,
-    'request',
-  )
+  const what =
+    found.label === wanted.label
+      ? `CKA_ID: ${wanted.objectId.length} octets were given, and the key has ${found.objectId.length}`
+      : `CKA_LABEL: ${JSON.stringify(wanted.label)} was given, and the key has ` +
+        JSON.stringify(found.label.slice(0, 128))
+  return new HsmError('ERR_HSM_REFUSED', `the token changed ${what}`, nameChanged, 'request')
 }
 
 function refusedTemplates(refusal: HsmError | undefined): HsmError {
   const last = refusal?.message ?? 'no template is left'
+  // The attribute that the token changed is known; which one it refused is not.
+  const attributes =
+    refusal?.returnValue === nameChanged
+      ? ''
+      : `; one of these attributes is not supported by the token: ${templateAttributes}`
   return new HsmError(
     'ERR_HSM_REFUSED',
-    `the token refused every template of the key pair, also with a CKA_ID of 2 octets (${last}); one of ` +
-      'these attributes is not supported by ' +
-      `the token: ${templateAttributes}`,
+    `the token refused every template of the key pair, also with a CKA_ID of 2 octets (${last})${attributes}`,
     refusal?.returnValue ?? 'none',
     'request',
     refusal,

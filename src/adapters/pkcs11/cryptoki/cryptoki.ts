@@ -169,3 +169,9 @@ export const ck = {
   CKS_RO_USER_FUNCTIONS: 1,
   CKS_RW_USER_FUNCTIONS: 3,
 } as const
+
+/** The name of an attribute, `CKA_LABEL`. */
+export function attributeName(type: number): string {
+  const named = Object.entries(ck).find(([name, value]) => value === type && name.startsWith('CKA_'))
+  return named?.[0] ?? `0x${type.toString(16)}`
+}

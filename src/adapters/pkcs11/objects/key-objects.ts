@@ -1,9 +1,9 @@
 // Key pairs as objects of a token: finding, matching and destroying them (PKCS #11 v3.0 section 4).
 
 import { PkiError } from '../../../errors/index.ts'
-import { ck } from '../cryptoki/cryptoki.ts'
+import { attributeName, ck } from '../cryptoki/cryptoki.ts'
 import type { Attribute, Cryptoki, Handle } from '../cryptoki/cryptoki.ts'
-import { ckr, returnValueOf } from '../cryptoki/return-value.ts'
+import { HsmError, ckr, hsmError, returnValueOf } from '../cryptoki/return-value.ts'
 import { readName } from './key-name.ts'
 import type { KeyTag, ObjectName } from './key-name.ts'
 
@@ -92,20 +92,42 @@ export function unlessGone<T>(use: () => T): T | undefined {
   }
 }
 
-/** The attributes of an object; all must be present. */
+/**
+ * The attributes of an object; all must be present.
+ *
+ * @throws ERR_HSM_REFUSED, which names those that the token does not give
+ */
 export function attributes(
   cryptoki: Cryptoki,
   session: Handle,
   handle: Handle,
   types: readonly number[],
 ): readonly Buffer[] {
-  return cryptoki
-    .C_GetAttributeValue(
-      session,
-      handle,
-      types.map((type) => ({ type })),
+  try {
+    return cryptoki
+      .C_GetAttributeValue(
+        session,
+        handle,
+        types.map((type) => ({ type })),
+      )
+      .map(({ value }) => Buffer.from(value))
+  } catch (error) {
+    const failure = hsmError(error, 'C_GetAttributeValue')
+    if (!(failure instanceof HsmError) || !isNotGiven(error)) throw error
+    const { returnValue } = failure
+    // One call for several attributes does not tell which one the token refused.
+    const missing = types.filter(
+      (type) => types.length === 1 || optionalAttribute(cryptoki, session, handle, type) === undefined,
     )
-    .map(({ value }) => Buffer.from(value))
+    const names = (missing.length === 0 ? types : missing).map((type) => attributeName(type)).join(', ')
+    const what = `the token does not give ${names} of the object: C_GetAttributeValue returned ${returnValue}`
+    throw new HsmError('ERR_HSM_REFUSED', what, returnValue, 'request', error)
+  }
+}
+
+function isNotGiven(error: unknown): boolean {
+  const value = returnValueOf(error)
+  return value === ckr.ATTRIBUTE_TYPE_INVALID || value === ckr.ATTRIBUTE_SENSITIVE
 }
 
 /** An optional attribute; undefined if absent, empty or not readable. */
@@ -116,11 +138,10 @@ export function optionalAttribute(
   type: number,
 ): Buffer | undefined {
   try {
-    const [value] = attributes(cryptoki, session, handle, [type])
-    return value === undefined || value.length === 0 ? undefined : value
+    const [found] = cryptoki.C_GetAttributeValue(session, handle, [{ type }])
+    return found === undefined || found.value.length === 0 ? undefined : Buffer.from(found.value)
   } catch (error) {
-    const value = returnValueOf(error)
-    if (value === ckr.ATTRIBUTE_TYPE_INVALID || value === ckr.ATTRIBUTE_SENSITIVE) return undefined
+    if (isNotGiven(error)) return undefined
     throw error
   }
 }

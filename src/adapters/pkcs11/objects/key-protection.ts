@@ -1,6 +1,6 @@
 // Checks how a token protects a private key, and whether each use needs a login.
 
-import { PkiError } from '../../../errors/index.ts'
+import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { ck } from '../cryptoki/cryptoki.ts'
 import type { Cryptoki, Handle } from '../cryptoki/cryptoki.ts'
 import { attributes, optionalAttribute } from './key-objects.ts'
@@ -17,7 +17,7 @@ export function checkProtection(
   madeHere: boolean,
 ): void {
   const wanted = madeHere ? [...always, ...whereItWasMade] : always
-  const values = attributes(
+  const values = valuesOf(
     cryptoki,
     session,
     handle,
@@ -34,6 +34,21 @@ export function checkProtection(
       )
     }
   })
+}
+
+/** Undefined for an attribute that the token does not give. One call in most cases, for speed. */
+function valuesOf(
+  cryptoki: Cryptoki,
+  session: Handle,
+  handle: Handle,
+  types: readonly number[],
+): readonly (Buffer | undefined)[] {
+  try {
+    return attributes(cryptoki, session, handle, types)
+  } catch (error) {
+    if (!isPkiError(error, 'ERR_HSM_REFUSED')) throw error
+    return types.map((type) => optionalAttribute(cryptoki, session, handle, type))
+  }
 }
 
 /** Whether each signature needs a separate login (CKA_ALWAYS_AUTHENTICATE, PKCS #11 v3.0 section 4.9). */
