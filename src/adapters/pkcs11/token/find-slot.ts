@@ -35,11 +35,15 @@ export function findSlot(cryptoki: Cryptoki, selector: TokenSelector, wasConnect
       : [`serial number ${JSON.stringify(selector.serialNumber)}`]),
   ].join(' and ')
   if (found.length > 1) {
-    const what = `${found.length} tokens have the ${wanted}; select one by its serial number`
+    const serials = found.slice(0, maxShown).map(({ info }) => JSON.stringify(trimmed(info.serialNumber)))
+    const what =
+      `${found.length} tokens have the ${wanted}; select one by its serial number: ` + serials.join(', ')
     throw new HsmError('ERR_HSM_TOKEN_NOT_FOUND', what, 'none', 'request', failure)
   }
-  const shown = others.length === 0 ? 'no initialised token' : `the tokens ${others.slice(0, 8).join(', ')}`
-  const what = `no token has the ${wanted}; the library shows ${shown}`
+  const shown =
+    others.length === 0 ? 'no initialised token' : `the tokens ${others.slice(0, maxShown).join(', ')}`
+  const silent = failure === undefined ? '' : `; of another slot, ${failure.message}`
+  const what = `no token has the ${wanted}; the library shows ${shown}${silent}`
   if (wasConnected)
     throw new HsmError('ERR_HSM_UNAVAILABLE', `the token was removed: ${what}`, 'none', 'device', failure)
   throw new HsmError('ERR_HSM_TOKEN_NOT_FOUND', what, 'none', 'device', failure)
@@ -47,7 +51,7 @@ export function findSlot(cryptoki: Cryptoki, selector: TokenSelector, wasConnect
 
 interface Slots {
   readonly found: readonly FoundSlot[]
-  /** Labels of the tokens that do not match. */
+  /** Labels and serial numbers of the tokens that do not match. */
   readonly others: readonly string[]
   readonly failure: PkiError | undefined
 }
@@ -66,9 +70,13 @@ function readSlots(cryptoki: Cryptoki, selector: TokenSelector): Slots {
       continue
     }
     if (matches(info, selector)) found.push({ slot, info })
-    else if (trimmed(info.label) !== '') others.push(JSON.stringify(trimmed(info.label)))
+    else if (trimmed(info.label) !== '') others.push(shownToken(info))
   }
   return { found, others, failure }
+}
+
+function shownToken({ label, serialNumber }: TokenInfo): string {
+  return `${JSON.stringify(trimmed(label))} (serial number ${JSON.stringify(trimmed(serialNumber))})`
 }
 
 function slotsOf(cryptoki: Cryptoki): readonly Handle[] {
@@ -81,12 +89,19 @@ function slotsOf(cryptoki: Cryptoki): readonly Handle[] {
 
 function matches(info: TokenInfo, { label, serialNumber }: TokenSelector): boolean {
   return (
-    (label === undefined || trimmed(info.label) === trimmed(label)) &&
+    (label === undefined || composed(info.label) === composed(label)) &&
     (serialNumber === undefined || trimmed(info.serialNumber) === trimmed(serialNumber))
   )
+}
+
+/** A label may be in either of two forms that look the same: "ü" as one character, or as "u" and a mark. */
+function composed(label: string): string {
+  return trimmed(label).normalize('NFC')
 }
 
 /** A text field of CK_TOKEN_INFO without its padding. */
 export function trimmed(text: string): string {
   return text.replace(/[ \0]+$/, '')
 }
+
+const maxShown = 8

@@ -57,6 +57,37 @@ describe('the selection of a token', () => {
     },
   )
 
+  const openAmong = async (label: string, ...tokens: FakeToken[]) => {
+    const library = new FakeLibrary(...tokens)
+    const module = await Pkcs11Module.load('/in/memory', { pkcs11: library.binding() })
+    return Pkcs11KeyManager.open({ module, token: { label }, pin: () => '1234' })
+  }
+
+  it('a label is the same text composed or not', async () => {
+    await using keys = await openAmong('Z\u00FCrich', new FakeToken('Zu\u0308rich'))
+    expect(await keys.listKeys()).toEqual([])
+  })
+
+  it('a wrong one is told with the labels and serial numbers that are there', async () => {
+    const tokens = [new FakeToken('ca', 'A1'), new FakeToken('ca', 'B2'), new FakeToken('web', 'C3')]
+    await expect(openAmong('ca', ...tokens)).rejects.toThrow(
+      /^2 tokens have the label "ca"; select one by its serial number: "A1", "B2"$/,
+    )
+    await expect(openAmong('w', ...tokens)).rejects.toThrow(
+      /no token has the label "w"; .* "ca" \(serial number "A1"\), .*"web" \(serial number "C3"\)$/,
+    )
+  })
+
+  it('a slot that fails is told where no token is found', async () => {
+    const { library, open } = fakeSetup()
+    library.onCall = (name) => {
+      if (name === 'C_GetTokenInfo') throw new CkrError(0x30)
+    }
+    await expect(open()).rejects.toThrow(
+      /no initialised token; of another slot, C_GetTokenInfo.*DEVICE_ERROR/,
+    )
+  })
+
   it('blanks at the start and the case of letters count', async () => {
     for (const label of [' ca', 'CA', 'c a'])
       await expect(fakeSetup().open({ token: { label } })).rejects.toThrow(code('ERR_HSM_TOKEN_NOT_FOUND'))
