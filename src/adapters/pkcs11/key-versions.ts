@@ -10,6 +10,7 @@ import { generateKeyPair } from './generate-key-pair.ts'
 import type { GeneratedKeyPair } from './generate-key-pair.ts'
 import { findPrivateKeys, versionOf } from './objects/key-objects.ts'
 import type { TokenObject } from './objects/key-objects.ts'
+import { requireSigningMechanism } from './mechanisms.ts'
 import { templateVariants } from './objects/key-templates.ts'
 import type { TokenConnection } from './token/token-connection.ts'
 
@@ -65,6 +66,7 @@ export class KeyVersions {
     for (let attempt = 1; ; attempt++) {
       const made = await this.#connection.write(async (session, cryptoki) => {
         const version = choose(takenVersions(cryptoki, session.handle, id))
+        requireSigningMechanism(algorithm, this.#connection.token.mechanisms)
         const place = {
           module: this.#connection.token.module,
           session,

@@ -3,6 +3,8 @@
 
 import { hash } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
+import { keyAlgorithms } from '../../keys/internal.ts'
+import type { KeyAlgorithm } from '../../keys/index.ts'
 import { curveByName, curves, signatureAlgorithms } from '../../x509/internal.ts'
 import type { PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
 import type { CurveName, HashName } from '../../x509/internal.ts'
@@ -46,19 +48,19 @@ export function signingPlan(
       `a key of the type ${String(keyAlgorithm)} does not sign with ${algorithm}`,
     )
   }
-  if (row.hash === undefined) {
-    return choose(algorithm, mechanisms, [
-      { mechanism: { mechanism: ck.CKM_EDDSA }, rawOctets: 64, input: copy, toX509: sameOf(64) },
-    ])
-  }
-  if (isCurve(keyAlgorithm)) return choose(algorithm, mechanisms, ecdsaPlans(keyAlgorithm, row.hash))
-  const rawOctets = key.bits >> 3
-  const saltLen = row.saltLength
-  return choose(
-    algorithm,
-    mechanisms,
-    saltLen === undefined ? pkcs1Plans(row.hash, rawOctets) : pssPlans(row.hash, rawOctets, saltLen),
-  )
+  return choose(algorithm, mechanisms, plansOf(algorithm, keyAlgorithm, key.bits))
+}
+
+/** The plans in the order of preference. `bits` is the length of an RSA modulus. */
+function plansOf(algorithm: SignatureAlgorithm, keyAlgorithm: string, bits: number): readonly SigningPlan[] {
+  const { hash: hashName, saltLength } = signatureAlgorithms[algorithm]
+  if (hashName === undefined)
+    return [{ mechanism: { mechanism: ck.CKM_EDDSA }, rawOctets: 64, input: copy, toX509: sameOf(64) }]
+  if (isCurve(keyAlgorithm)) return ecdsaPlans(keyAlgorithm, hashName)
+  const rawOctets = bits >> 3
+  return saltLength === undefined
+    ? pkcs1Plans(hashName, rawOctets)
+    : pssPlans(hashName, rawOctets, saltLength)
 }
 
 function choose(
@@ -67,9 +69,33 @@ function choose(
   plans: readonly SigningPlan[],
 ): SigningPlan {
   const plan = plans.find(({ mechanism }) => mechanisms.has(mechanism.mechanism))
-  if (plan === undefined)
-    throw new PkiError('ERR_ALGORITHM_UNSUPPORTED', `the token has no mechanism for ${algorithm}`)
+  if (plan === undefined) throw noMechanism(algorithm, plans)
   return plan
+}
+
+function noMechanism(algorithm: SignatureAlgorithm, plans: readonly SigningPlan[]): PkiError {
+  const wanted = plans.map(({ mechanism }) => mechanismName(mechanism.mechanism)).join(' or ')
+  return new PkiError(
+    'ERR_ALGORITHM_UNSUPPORTED',
+    `the token has no mechanism for ${algorithm}: C_GetMechanismList does not have ${wanted}; use a key of ` +
+      'another algorithm',
+  )
+}
+
+function mechanismName(mechanism: number): string {
+  const named = Object.entries(ck).find(([name, value]) => value === mechanism && name.startsWith('CKM_'))
+  return named?.[0] ?? `0x${mechanism.toString(16)}`
+}
+
+/**
+ * Checks before a key is generated that the token can sign with it.
+ * @throws ERR_ALGORITHM_UNSUPPORTED
+ */
+export function requireSigningMechanism(algorithm: KeyAlgorithm, mechanisms: ReadonlySet<number>): void {
+  const signatureAlgorithm = keyAlgorithms[algorithm]
+  const plans = plansOf(signatureAlgorithm, algorithm, Number(/\d{4}$/.exec(algorithm)?.[0] ?? 0))
+  if (!plans.some(({ mechanism }) => mechanisms.has(mechanism.mechanism)))
+    throw noMechanism(signatureAlgorithm, plans)
 }
 
 function ecdsaPlans(curve: CurveName, hashName: HashName): SigningPlan[] {

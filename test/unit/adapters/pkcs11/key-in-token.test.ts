@@ -293,11 +293,19 @@ describe('a key', () => {
   })
 
   it('that the token has no mechanism for is refused by a code', async () => {
-    const { library, open } = fakeSetup()
+    const { library, token, load, open } = fakeSetup()
+    const module = await load()
+    await using before = await open({ module })
+    await before.generateKey('ca', 'P-256')
     library.mechanisms = [ck.CKM_EDDSA]
-    await using keys = await open()
-    const signer = await keys.generateKey('ca', 'P-256')
-    await expect(signer.sign(data)).rejects.toThrow(code('ERR_ALGORITHM_UNSUPPORTED'))
+    await using keys = await open({ module })
+    const refused = (await keys.getSigner('ca'))!.sign(data)
+    await expect(refused).rejects.toThrow(code('ERR_ALGORITHM_UNSUPPORTED'))
+    await expect(refused).rejects.toThrow(/does not have CKM_ECDSA or CKM_ECDSA_SHA256/)
+    // Nothing is made that could not sign.
+    for (const algorithm of ['P-256', 'RSA-2048', 'RSA-PSS-3072'] as const)
+      await expect(keys.generateKey('web', algorithm)).rejects.toThrow(code('ERR_ALGORITHM_UNSUPPORTED'))
+    expect(token.objects.size).toBe(2)
     await signsRight(await keys.generateKey('ed', 'Ed25519'))
   })
 })
