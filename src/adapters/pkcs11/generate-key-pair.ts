@@ -16,8 +16,13 @@ import type { TokenObject } from './objects/key-objects.ts'
 import { readName } from './objects/key-name.ts'
 import type { KeyTag, ObjectName } from './objects/key-name.ts'
 import { checkProtection } from './objects/key-protection.ts'
-import { keyPairTemplates, templateAttributes, templateVariants } from './objects/key-templates.ts'
-import type { TemplateVariant } from './objects/key-templates.ts'
+import {
+  curveForms,
+  keyPairTemplates,
+  templateAttributes,
+  templateVariants,
+} from './objects/key-templates.ts'
+import type { CurveForm, TemplateVariant } from './objects/key-templates.ts'
 import { algorithmOf, readPublicKey } from './objects/public-key-of.ts'
 import type { TokenSession } from './token/token.ts'
 
@@ -72,11 +77,19 @@ async function generateWith(
   variant: TemplateVariant,
 ): Promise<GeneratedKeyPair | HsmError | undefined> {
   const name = unusedName(cryptoki, session.handle, id, tag, variant)
-  const { mechanism, publicTemplate, privateTemplate } = keyPairTemplates(tag.algorithm, name, variant)
-  const handles = await module
-    .start(session.moduleEpoch, (running) =>
+  const generate = (form: CurveForm): ReturnType<Cryptoki['C_GenerateKeyPairAsync']> => {
+    const templates = keyPairTemplates(tag.algorithm, name, variant, form)
+    const { mechanism, publicTemplate, privateTemplate } = templates
+    return module.start(session.moduleEpoch, (running) =>
       running.C_GenerateKeyPairAsync(session.handle, { mechanism }, publicTemplate, privateTemplate),
     )
+  }
+  const [form, other] = curveForms(tag.algorithm)
+  const handles = await generate(form)
+    .catch((error: unknown) => {
+      if (other === undefined || !curveRefusals.has(returnValueOf(error) ?? 0)) throw error
+      return generate(other)
+    })
     .catch((error: unknown) => templateRefusal(error))
   if (handles instanceof HsmError) return handles
   let made: GeneratedKeyPair | HsmError | undefined
@@ -174,6 +187,8 @@ function refusedTemplates(refusal: HsmError | undefined): HsmError {
   )
 }
 
+/** ATTRIBUTE_VALUE_INVALID, DOMAIN_PARAMS_INVALID, CURVE_NOT_SUPPORTED. */
+const curveRefusals: ReadonlySet<number> = new Set([0x13, 0x130, 0x140])
 const nameChanged = 'none (it changed CKA_ID or CKA_LABEL)'
 /**
  * ATTRIBUTE_READ_ONLY, TYPE_INVALID, VALUE_INVALID, DATA_LEN_RANGE,

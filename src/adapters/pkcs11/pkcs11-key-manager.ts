@@ -28,7 +28,7 @@ import {
 } from './objects/key-objects.ts'
 import type { TokenObject } from './objects/key-objects.ts'
 import { checkProtection, needsContextLogin } from './objects/key-protection.ts'
-import { algorithmOf, readPublicKey } from './objects/public-key-of.ts'
+import { algorithmOf, readPublicKey, requireMatchingKey } from './objects/public-key-of.ts'
 import { readPkcs11Options } from './pkcs11-options.ts'
 import type { Pkcs11KeyManagerOptions, ReadPkcs11Options } from './pkcs11-options.ts'
 import { Pkcs11Signer } from './pkcs11-signer.ts'
@@ -239,6 +239,7 @@ export class Pkcs11KeyManager implements KeyManager {
         const found = unlessGone(() => {
           checkProtection(cryptoki, session, object.handle, object.tag !== undefined)
           const contextLogin = needsContextLogin(cryptoki, session, object.handle)
+          if (given !== undefined) requireMatchingKey(cryptoki, session, object, given)
           return { contextLogin, publicKey: given ?? readPublicKey(cryptoki, session, object) }
         })
         if (found === undefined) throw notFound(id, object.tag?.version)

@@ -99,8 +99,9 @@ export class Pkcs11Signer implements Signer {
     if (!(await this.#verifies(data, signature))) {
       throw new PkiError(
         'ERR_HSM_SIGNATURE',
-        `the token's signature with the key ${this.id} does not verify with its public key; it was ` +
-          'discarded',
+        `token ${JSON.stringify(this.#connection.token.label)}, key ${JSON.stringify(this.id)}: the ` +
+          'signature does not verify with the public key, and was discarded: the public object or ' +
+          'certificate with the CKA_ID of the key, or the given publicKey, may be of another key',
       )
     }
     return signature

@@ -28,6 +28,21 @@ export function ecParameters(curve: CurveName): Buffer {
 export const edwards25519Parameters: Buffer = Buffer.from('130c656477617264733235353139', 'hex')
 
 /**
+ * CKA_EC_PARAMS of Ed25519 as an object identifier (RFC 8410 section 3), which PKCS #11 v3.1 has and other
+ * tokens require.
+ */
+export const ed25519Identifier: Buffer = Buffer.from('06032b6570', 'hex')
+
+/**
+ * The curve of CKA_EC_PARAMS, which has it as an object identifier, or as a name in a PrintableString
+ * (PKCS #11 v3.0 section 2.3.3). Undefined for other curves.
+ */
+export function curveOf(parameters: Uint8Array): CurveName | undefined {
+  const byOid = (Object.keys(curves) as CurveName[]).find((name) => ecParameters(name).equals(parameters))
+  return byOid ?? curveNames.get(nameOfCurve(parameters) ?? '')
+}
+
+/**
  * SubjectPublicKeyInfo of an EC key from CKA_EC_PARAMS and CKA_EC_POINT.
  *
  * The point should be a DER OCTET STRING; a bare point, as some modules return it, is accepted too.
@@ -36,7 +51,7 @@ export const edwards25519Parameters: Buffer = Buffer.from('130c65647761726473323
  * curve
  */
 export function ecSpki(parameters: Uint8Array, ecPoint: Uint8Array): Uint8Array {
-  const curve = (Object.keys(curves) as CurveName[]).find((name) => ecParameters(name).equals(parameters))
+  const curve = curveOf(parameters)
   if (curve === undefined) {
     throw new PkiError(
       'ERR_KEY_UNSUPPORTED',
@@ -46,11 +61,16 @@ export function ecSpki(parameters: Uint8Array, ecPoint: Uint8Array): Uint8Array 
   const octets = 1 + 2 * curves[curve].octets
   const point = pointOctets(ecPoint, octets)
   if (point[0] !== 4) throw new PkiError('ERR_KEY_MALFORMED', 'the EC point in the token is not uncompressed')
-  return sequence(sequence(oid('1.2.840.10045.2.1'), parameters), bitString(point))
+  return sequence(sequence(oid('1.2.840.10045.2.1'), ecParameters(curve)), bitString(point))
 }
 
-/** SubjectPublicKeyInfo of an Ed25519 key from CKA_EC_POINT (RFC 8410 §4). @throws ERR_KEY_MALFORMED */
-export function ed25519Spki(ecPoint: Uint8Array): Uint8Array {
+/**
+ * SubjectPublicKeyInfo of an Ed25519 key from CKA_EC_PARAMS and CKA_EC_POINT (RFC 8410 section 4).
+ * @throws ERR_KEY_UNSUPPORTED for Ed448, ERR_KEY_MALFORMED
+ */
+export function ed25519Spki(parameters: Uint8Array, ecPoint: Uint8Array): Uint8Array {
+  if (nameOfCurve(parameters) === 'edwards448' || Buffer.from(parameters).equals(ed448Identifier))
+    throw new PkiError('ERR_KEY_UNSUPPORTED', 'the token has a key on the curve Ed448; supported is Ed25519')
   return sequence(sequence(oid('1.3.101.112')), bitString(pointOctets(ecPoint, 32)))
 }
 
@@ -123,8 +143,28 @@ function pointOctets(ecPoint: Uint8Array, octets: number): Uint8Array {
   return point
 }
 
-/** The object identifier of the curve and its name; other forms of parameters in hexadecimal. */
+/** The content of a PrintableString. */
+function nameOfCurve(parameters: Uint8Array): string | undefined {
+  const isString = parameters[0] === tags.printableString && parameters[1] === parameters.length - 2
+  return isString ? Buffer.from(parameters.subarray(2)).toString('latin1') : undefined
+}
+
+/** Names of SEC 2, X9.62 and FIPS 186. */
+const curveNames: ReadonlyMap<string, CurveName> = new Map([
+  ['secp256r1', 'P-256'],
+  ['prime256v1', 'P-256'],
+  ['P-256', 'P-256'],
+  ['secp384r1', 'P-384'],
+  ['P-384', 'P-384'],
+  ['secp521r1', 'P-521'],
+  ['P-521', 'P-521'],
+])
+const ed448Identifier = Buffer.from('06032b6571', 'hex')
+
+/** The object identifier of the curve and its name, or the name alone; other parameters in hexadecimal. */
 function curveText(parameters: Uint8Array): string {
+  const name = nameOfCurve(parameters)
+  if (name !== undefined) return JSON.stringify(name.slice(0, 64))
   try {
     return namedOid(oidContent(readerOf(parameters).expect(tags.oid, 'curve')))
   } catch {

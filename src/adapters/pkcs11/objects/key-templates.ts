@@ -4,7 +4,7 @@
 import type { KeyAlgorithm } from '../../../keys/index.ts'
 import { ck } from '../cryptoki/cryptoki.ts'
 import type { Attribute } from '../cryptoki/cryptoki.ts'
-import { ecParameters, edwards25519Parameters } from './ec-point.ts'
+import { ecParameters, ed25519Identifier, edwards25519Parameters } from './ec-point.ts'
 import type { CurveName } from '../../../x509/internal.ts'
 import { longName, shortName } from './key-name.ts'
 import type { KeyTag, ObjectName } from './key-name.ts'
@@ -49,8 +49,9 @@ export function keyPairTemplates(
   algorithm: KeyAlgorithm,
   { label, objectId }: ObjectName,
   { deniesOtherUses }: Pick<TemplateVariant, 'deniesOtherUses'>,
+  curveForm: CurveForm = 'name',
 ): KeyPairTemplates {
-  const kind = kindOf(algorithm)
+  const kind = kindOf(algorithm, curveForm)
   const common: Attribute[] = [
     { type: ck.CKA_KEY_TYPE, value: kind.keyType },
     { type: ck.CKA_TOKEN, value: true },
@@ -77,7 +78,21 @@ export function keyPairTemplates(
   }
 }
 
-function kindOf(algorithm: KeyAlgorithm): {
+/**
+ * The forms of the curve in CKA_EC_PARAMS, in the order in which they are tried. Ed25519 has a name in
+ * PKCS #11 v3.0 section 2.3.10, and an object identifier in v3.1 and other tokens.
+ */
+export function curveForms(algorithm: KeyAlgorithm): readonly [first: CurveForm, other?: CurveForm] {
+  return algorithm === 'Ed25519' ? ['name', 'identifier'] : ['name']
+}
+
+/** How CKA_EC_PARAMS states the curve Ed25519. */
+export type CurveForm = 'name' | 'identifier'
+
+function kindOf(
+  algorithm: KeyAlgorithm,
+  curveForm: CurveForm,
+): {
   readonly keyType: number
   readonly mechanism: number
   readonly parameters: readonly Attribute[]
@@ -94,7 +109,8 @@ function kindOf(algorithm: KeyAlgorithm): {
     }
   }
   if (algorithm === 'Ed25519') {
-    const parameters = [{ type: ck.CKA_EC_PARAMS, value: edwards25519Parameters }]
+    const value = curveForm === 'name' ? edwards25519Parameters : ed25519Identifier
+    const parameters = [{ type: ck.CKA_EC_PARAMS, value }]
     return { keyType: ck.CKK_EC_EDWARDS, mechanism: ck.CKM_EC_EDWARDS_KEY_PAIR_GEN, parameters }
   }
   return {

@@ -1,13 +1,13 @@
 // Finds the public half of a private key: its public object, the private
 // key's own attributes, or a certificate.
 
-import { PkiError } from '../../../errors/index.ts'
+import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { keyAlgorithmOf } from '../../../keys/internal.ts'
 import type { KeyAlgorithm } from '../../../keys/index.ts'
 import { Certificate, PublicKey } from '../../../x509/index.ts'
 import { ck } from '../cryptoki/cryptoki.ts'
 import type { Cryptoki, Handle } from '../cryptoki/cryptoki.ts'
-import { ecSpki, ed25519Spki, rsaSpki } from './ec-point.ts'
+import { curveOf, ecSpki, ed25519Spki, rsaSpki } from './ec-point.ts'
 import { attributes, findCounterparts, optionalAttribute } from './key-objects.ts'
 import type { TokenObject } from './key-objects.ts'
 import type { KeyTag } from './key-name.ts'
@@ -19,25 +19,39 @@ import type { KeyTag } from './key-name.ts'
  * @throws ERR_HSM_KEY_AMBIGUOUS, ERR_KEY_NOT_FOUND, ERR_KEY_UNSUPPORTED, ERR_KEY_MALFORMED
  */
 export function readPublicKey(cryptoki: Cryptoki, session: Handle, key: TokenObject): PublicKey {
-  const spki =
-    fromPublicObject(cryptoki, session, key) ??
-    optionalAttribute(cryptoki, session, key.handle, ck.CKA_PUBLIC_KEY_INFO) ??
-    fromPrivateKey(cryptoki, session, key.handle) ??
-    fromCertificate(cryptoki, session, key)
-  if (spki === undefined) {
-    throw new PkiError(
-      'ERR_KEY_NOT_FOUND',
-      `the token has the private key ${JSON.stringify(key.label)} (CKA_ID ${shownId(key)}) and neither a ` +
-        'public object nor a ' +
-        'certificate with its CKA_ID: write one of them into the token (pkcs11-tool --write-object FILE ' +
-        '--type pubkey --id ID), ' +
-        'or give publicKey to getSigner or signerOf, for example that of the CA certificate',
-    )
-  }
+  const unusable: string[] = []
+  const publicKey =
+    importable(fromPublicObject(cryptoki, session, key)) ??
+    fromInfo(optionalAttribute(cryptoki, session, key.handle, ck.CKA_PUBLIC_KEY_INFO), unusable) ??
+    importable(fromPrivateKey(cryptoki, session, key.handle)) ??
+    fromCertificate(cryptoki, session, key, unusable)
+  if (publicKey !== undefined) return publicKey
+  const also = unusable.map((what) => `; ${what}`).join('')
+  throw new PkiError(
+    'ERR_KEY_NOT_FOUND',
+    `the token has the private key ${JSON.stringify(key.label)} (CKA_ID ${shownId(key)}) and neither a ` +
+      `public object nor a usable certificate with its CKA_ID${also}: write one of them into the token ` +
+      '(pkcs11-tool --write-object FILE --type pubkey --id ID), ' +
+      'or give publicKey to getSigner or signerOf, for example that of the CA certificate',
+  )
+}
+
+/** Imported now, so that an invalid point is found before the first signature. */
+function importable(spki: Uint8Array | undefined): PublicKey | undefined {
+  if (spki === undefined) return undefined
   const publicKey = PublicKey.from(spki)
-  // Imported now, so that an invalid point is found before the first signature.
   publicKey.keyObject()
   return publicKey
+}
+
+/** What is not a public key is passed over: another source may have the key. */
+function fromInfo(spki: Uint8Array | undefined, unusable: string[]): PublicKey | undefined {
+  try {
+    return importable(spki)
+  } catch (error) {
+    unusable.push(`its CKA_PUBLIC_KEY_INFO is not a public key (${isPkiError(error) ? error.message : ''})`)
+    return undefined
+  }
 }
 
 /**
@@ -54,6 +68,44 @@ export function algorithmOf(tag: KeyTag | undefined, publicKey: PublicKey): KeyA
     'ERR_ALGORITHM_MISMATCH',
     `the key in the token is ${algorithm}; expected ${tag.algorithm} by its CKA_ID or CKA_LABEL`,
   )
+}
+
+/**
+ * Compares a given public key with what the private key shows of itself: its type, curve and modulus. A wrong
+ * one would fail at the first signature, where nothing tells what is wrong.
+ *
+ * @throws ERR_ALGORITHM_MISMATCH
+ */
+export function requireMatchingKey(
+  cryptoki: Cryptoki,
+  session: Handle,
+  { handle, tag }: TokenObject,
+  given: PublicKey,
+): void {
+  const optional = (type: number): Buffer | undefined => optionalAttribute(cryptoki, session, handle, type)
+  const keyType = optional(ck.CKA_KEY_TYPE)
+  const named = tag?.algorithm.replace('RSA-PSS', 'RSA')
+  const found = keyType === undefined ? undefined : typeNames[ulong(keyType)]
+  const algorithm = keyAlgorithmOf(given)
+  const isType = found === undefined || found === algorithm.replace(/^P-.*$/, 'EC').replace(/^RSA-.*$/, 'RSA')
+  const parameters = found === 'EC' ? optional(ck.CKA_EC_PARAMS) : undefined
+  const curve = parameters === undefined ? (named ?? algorithm) : curveOf(parameters)
+  const modulus = found === 'RSA' ? optional(ck.CKA_MODULUS) : undefined
+  const shown = isType ? (curve ?? 'on another curve') : found
+  if (!isType || curve !== algorithm) {
+    throw new PkiError(
+      'ERR_ALGORITHM_MISMATCH',
+      `the given publicKey is ${algorithm}, and the private key in the token is ${shown}; give the public ` +
+        'key of this private key',
+    )
+  }
+  if (modulus !== undefined && !Buffer.from(given.spki).includes(modulus.subarray(firstNonZero(modulus)))) {
+    throw new PkiError(
+      'ERR_ALGORITHM_MISMATCH',
+      'the modulus of the given publicKey is not that of the private key in the token; give the public ' +
+        'key of this private key',
+    )
+  }
 }
 
 function fromPublicObject(cryptoki: Cryptoki, session: Handle, key: TokenObject): Uint8Array | undefined {
@@ -98,10 +150,20 @@ function fromPrivateKey(cryptoki: Cryptoki, session: Handle, handle: Handle): Ui
 }
 
 /** PKCS #11 v3.0 section 4.6.3: the CKA_ID of a certificate is that of its key pair. */
-function fromCertificate(cryptoki: Cryptoki, session: Handle, key: TokenObject): Uint8Array | undefined {
+function fromCertificate(
+  cryptoki: Cryptoki,
+  session: Handle,
+  key: TokenObject,
+  unusable: string[],
+): PublicKey | undefined {
   const keys = findCounterparts(cryptoki, session, ck.CKO_CERTIFICATE, key).flatMap((handle) => {
     const der = optionalAttribute(cryptoki, session, handle, ck.CKA_VALUE)
-    return der === undefined ? [] : [Certificate.parse(der).publicKey]
+    try {
+      return der === undefined ? [] : [Certificate.parse(der).publicKey]
+    } catch (error) {
+      unusable.push(`a certificate object does not parse (${isPkiError(error) ? error.message : ''})`)
+      return []
+    }
   })
   const [first] = keys
   // A renewed certificate may have the same key.
@@ -111,12 +173,12 @@ function fromCertificate(cryptoki: Cryptoki, session: Handle, key: TokenObject):
       `certificates of different keys in the token have the CKA_ID ${shownId(key)}; give publicKey`,
     )
   }
-  return first?.spki
+  return importable(first?.spki)
 }
 
 function ecOrEdwards(keyType: number, parameters: Buffer, point: Buffer): Uint8Array {
   if (keyType === ck.CKK_EC) return ecSpki(parameters, point)
-  if (keyType === ck.CKK_EC_EDWARDS) return ed25519Spki(point)
+  if (keyType === ck.CKK_EC_EDWARDS) return ed25519Spki(parameters, point)
   throw new PkiError(
     'ERR_KEY_UNSUPPORTED',
     `the token has a key of the type 0x${keyType.toString(16)}; expected CKK_RSA, CKK_EC or CKK_EC_EDWARDS`,
@@ -141,6 +203,19 @@ function ulong(value: Buffer): number {
     throw new PkiError('ERR_KEY_MALFORMED', `CKA_KEY_TYPE has ${value.length} octets in the token`)
   }
   return value.readUInt32LE(0)
+}
+
+function firstNonZero(octets: Buffer): number {
+  return Math.max(
+    0,
+    octets.findIndex((octet) => octet !== 0),
+  )
+}
+
+const typeNames: Readonly<Record<number, string>> = {
+  [ck.CKK_RSA]: 'RSA',
+  [ck.CKK_EC]: 'EC',
+  [ck.CKK_EC_EDWARDS]: 'Ed25519',
 }
 
 function shownId({ objectId }: TokenObject): string {
