@@ -120,12 +120,27 @@ export class TokenConnection {
     isLast: boolean,
   ): Promise<boolean> {
     const isOfKey = key !== undefined && this.#isOfKey(failure, session, key, isLast)
+    const spare = failure.code === 'ERR_HSM_PIN' ? await this.#sessionInPlaceOf(session) : undefined
     this.#pool.discard(session)
+    if (spare !== undefined) this.#pool.adopt(spare)
     if (isAnswer(failure)) this.#recovery.succeeded()
     if (!isOfKey) return this.#recovery.recover(failure, session.tokenEpoch)
     this.#recovery.report(failure)
     if (isLast) this.#keyFailures.failed(key, failure)
     return true
+  }
+
+  /**
+   * A refused PIN of one key (CKA_ALWAYS_AUTHENTICATE) must not end the login of the others: it ends with the
+   * last session, so another one is opened before that of the failure is closed.
+   */
+  async #sessionInPlaceOf(session: TokenSession): Promise<TokenSession | undefined> {
+    if (!this.token.hasSession(session)) return undefined
+    try {
+      return await this.token.open('read')
+    } catch {
+      return undefined // the token has no more sessions
+    }
   }
 
   /**

@@ -114,8 +114,9 @@ export class TokenLogin {
     try {
       functions.C_Login(session, user, text)
     } catch (error) {
-      // Another session of this process has logged in already; the login is per token, not per session.
-      if (kind === 'user' && returnValueOf(error) === ckr.USER_ALREADY_LOGGED_IN) return
+      // Another session of this process has logged in already: the login is per token, not per session. Some
+      // tokens answer a context-specific login like that too; if it did not count, the signature fails.
+      if (returnValueOf(error) === ckr.USER_ALREADY_LOGGED_IN) return
       throw this.#judge(error, target, octets, flags)
     }
     this.#unclear = 0

@@ -42,6 +42,43 @@ describe('a key with CKA_ALWAYS_AUTHENTICATE', () => {
     await keys[Symbol.asyncDispose]()
   })
 
+  it.each([0xa0, 0xa3, 0xa4, 0x80000001])(
+    'whose login is refused with %i leaves the other keys of the token at work',
+    async (value) => {
+      for (const maxSessions of [1, 8]) {
+        const fake = fakeSetup()
+        await using keys = await fake.open({ maxSessions })
+        await keys.generateKey('ca', 'P-256')
+        only(fake.objectsOf(ck.CKO_PRIVATE_KEY)).attributes.set(ck.CKA_ALWAYS_AUTHENTICATE, Buffer.of(1))
+        const signer = (await keys.getSigner('ca'))!
+        const good = await keys.generateKey('good', 'P-256')
+        fake.library.onCall = (name, args) => {
+          if (name === 'C_Login' && args[1] === ck.CKU_CONTEXT_SPECIFIC) throw new CkrError(value)
+        }
+        for (let i = 0; i < 5; i++) {
+          await expect(signer.sign(data)).rejects.toThrow(code('ERR_HSM_PIN'))
+          await signsRight(good)
+        }
+        // The user's login, and one attempt for the key.
+        expect(fake.library.calls.filter((name) => name === 'C_Login')).toHaveLength(2)
+        expect(keys.health).toBe('pin-refused')
+        expect(keys.sessions.open).toBeLessThanOrEqual(maxSessions)
+      }
+    },
+  )
+
+  it('signs where the token says that the user is logged in already', async () => {
+    const { keys, signer, library } = await setup(() => '1234')
+    library.onCall = (name, args) => {
+      if (name !== 'C_Login' || args[1] !== ck.CKU_CONTEXT_SPECIFIC) return
+      for (const session of library.tokens[0]!.sessions.values()) session.contextLogin = true
+      throw new CkrError(0x100)
+    }
+    await signsRight(signer)
+    expect(keys.health).toBe('ready')
+    await keys[Symbol.asyncDispose]()
+  })
+
   it('does not have a PIN sent again that its login refused', async () => {
     let pin = '1234'
     const { keys, signer, token } = await setup(() => pin)
