@@ -1,6 +1,7 @@
 // C_GenerateKeyPair on tokens of different vendors: templates are tried in
 // turn, and a pair with wrong attributes is destroyed.
 
+import { PkiError } from '../../errors/index.ts'
 import type { PublicKey } from '../../x509/index.ts'
 import type { Cryptoki, Handle } from './cryptoki/cryptoki.ts'
 import type { Pkcs11Module } from './cryptoki/pkcs11-module.ts'
@@ -95,14 +96,42 @@ async function generateWith(
   let made: GeneratedKeyPair | HsmError | undefined
   try {
     made = checkPair(cryptoki, session.handle, handles.privateKey, { id, tag, name })
-  } finally {
-    if (made === undefined || made instanceof HsmError) {
-      // The private half first: if the second call fails, no unusable private key remains.
-      destroy(cryptoki, session.handle, handles.privateKey)
-      destroy(cryptoki, session.handle, handles.publicKey)
+  } catch (error) {
+    throw withRemains(hsmError(error, 'reading the key pair'), destroyBoth(cryptoki, session.handle, handles))
+  }
+  if (made !== undefined && !(made instanceof HsmError)) return made
+  const remains = destroyBoth(cryptoki, session.handle, handles)
+  if (remains !== undefined) throw withRemains(made ?? remains, remains)
+  return made
+}
+
+/** The private half first: if the second call fails, no unusable private key remains. */
+function destroyBoth(
+  cryptoki: Cryptoki,
+  session: Handle,
+  { privateKey, publicKey }: Awaited<ReturnType<Cryptoki['C_GenerateKeyPairAsync']>>,
+): PkiError | undefined {
+  let failure: PkiError | undefined
+  for (const handle of [privateKey, publicKey]) {
+    try {
+      destroy(cryptoki, session, handle)
+    } catch (error) {
+      failure ??= hsmError(error, 'C_DestroyObject')
     }
   }
-  return made
+  return failure
+}
+
+/** Why the pair is not usable, and that it is still in the token where it could not be destroyed. */
+function withRemains(failure: PkiError, remains: PkiError | undefined): PkiError {
+  if (remains === undefined) return failure
+  const what = failure === remains ? '' : `${failure.message}; `
+  const message =
+    `${what}the new key pair may remain in the token (${remains.message}): destroyKey removes it ` +
+    'when the token works'
+  return failure instanceof HsmError
+    ? new HsmError(failure.code, message, failure.returnValue, failure.failureClass, failure)
+    : new PkiError(failure.code, message, { cause: failure })
 }
 
 /** A CKA_ID that no private key of the token has. With two octets, a collision is possible. */

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { ck } from '../../../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
+import { code } from '../../../support/codes.ts'
 import { CkrError, fakeSetup } from '../../../support/fake-token.ts'
 import type { FakeSetup } from '../../../support/fake-token.ts'
 
@@ -58,6 +59,22 @@ describe('an attribute that is read back and not given', () => {
     fake.library.onRead = (_class, type, value) => (type === ck.CKA_LABEL ? Buffer.from('short') : value)
     const failure = String(await keys.generateKey('issuing', 'P-256').catch((error: unknown) => error))
     expect(failure).toMatch(/changed CKA_LABEL: "issuing:1:P-256:\w+" was given, and the key has "short"\)$/)
+    expect(fake.token.objects.size).toBe(0)
+  })
+
+  it('of a pair that cannot be destroyed: both are told, and the pair is destroyed later', async () => {
+    const fake = fakeSetup()
+    await using keys = await fake.open()
+    let fails = true
+    fake.library.onCall = (name) => {
+      if (fails && name === 'C_DestroyObject') throw new CkrError(0x30)
+    }
+    fake.library.onRead = (_class, type, value) => (fails && type === ck.CKA_LOCAL ? Buffer.of(0) : value)
+    const failed = keys.generateKey('issuing', 'P-256')
+    await expect(failed).rejects.toThrow(/CKA_LOCAL .*may remain .*C_DestroyObject.*destroyKey/)
+    await expect(failed).rejects.toThrow(code('ERR_HSM_KEY_PROTECTION'))
+    fails = false
+    await keys.destroyKey('issuing')
     expect(fake.token.objects.size).toBe(0)
   })
 })
