@@ -25,11 +25,10 @@ export function checkAccess(
 ): void {
   const isGroup = groupId !== undefined && gid === groupId
   if ((mode & (isGroup ? 0o007 : 0o077)) !== 0) {
+    const found = `mode ${(mode & 0o777).toString(8)}, group ${gid}`
     throw new PkiError(
       'ERR_KEY_STORAGE',
-      `${what} is accessible to others: mode ${(mode & 0o777).toString(8)}, group ${gid}; ${required} is ` +
-        `required (chmod ${required}). For a Kubernetes volume with ` +
-        'fsGroup, give that group as dangerouslyAllowGroupId',
+      `${what} is accessible to others: ${found}; ${requirement(required, gid, groupId)}`,
     )
   }
   // The kubelet creates the root directory of a volume as root.
@@ -41,6 +40,19 @@ export function checkAccess(
         `or give the directory and its files to user ${owner} (chown)`,
     )
   }
+}
+
+/** The permissions that are missing, and how to get them. */
+function requirement(required: string, gid: number, groupId: number | undefined): string {
+  const own = `${required} is required (chmod ${required})`
+  if (groupId === undefined)
+    return `${own}. For a Kubernetes volume with fsGroup, give that group as dangerouslyAllowGroupId`
+  if (groupId !== gid) return `${own}, or the group ${groupId}, which dangerouslyAllowGroupId names (chgrp)`
+  // The mount point of a volume is often 2775 or 2777; a directory below it is created with 0700.
+  return (
+    `the group ${gid} is allowed, but all other users are not (chmod o-rwx). At the mount point of a ` +
+    'Kubernetes volume, use a directory below it'
+  )
 }
 
 /** The error for a failed file system call, without the content to write. */

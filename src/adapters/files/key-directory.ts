@@ -54,14 +54,14 @@ export class KeyDirectory {
   async numbers(id: string): Promise<{ readonly versions: readonly number[]; readonly newest: number }> {
     requireKeyId(id)
     await requireSameDirectory(this.#named, this.#directory, this.#access)
-    const names = await listSecureFiles(join(this.#directory.path, id), this.#clock.now())
+    const names = await this.#names(id)
     const versions = numbersOf(names, 'pem')
     return { versions, newest: Math.max(0, ...versions, ...numbersOf(names, 'destroyed')) }
   }
 
   /** The key is destroyed with all its versions: the next key with this id starts at version 1. */
   async forgetNumbers(id: string): Promise<void> {
-    const names = await listSecureFiles(join(this.#directory.path, id), this.#clock.now())
+    const names = await this.#names(id)
     if (numbersOf(names, 'pem').length > 0) return
     for (const one of numbersOf(names, 'destroyed')) await removeSecureFile(this.#path(id, one, 'destroyed'))
   }
@@ -97,6 +97,10 @@ export class KeyDirectory {
   /** Reserves the number of a version that is about to be removed, so that it is not used again. */
   async reserve(id: string, version: number): Promise<void> {
     await createSecureFile(this.#path(id, version, 'destroyed'), '')
+  }
+
+  #names(id: string): Promise<readonly string[]> {
+    return listSecureFiles(join(this.#directory.path, id), this.#access, this.#clock.now())
   }
 
   #path(id: string, version: number, kind: FileKind = 'pem'): string {

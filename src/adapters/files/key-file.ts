@@ -3,7 +3,7 @@
 import type { KeyObject } from 'node:crypto'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { decodeBase64, encodeBase64 } from '../../internal/encodings/base64.ts'
-import { decodeOnePem, encodePem } from '../../internal/pem.ts'
+import { decodeOnePem, encodePem, foundLabels } from '../../internal/pem.ts'
 import { SoftwareSigner, importPrivateKey } from '../../keys/index.ts'
 import { isKeyAlgorithm } from '../../keys/internal.ts'
 import type { KeyAlgorithm } from '../../keys/index.ts'
@@ -47,7 +47,7 @@ export async function writeKeyFile(
 /** Reads the description above the key. @throws ERR_KEY_STORAGE */
 export function readKeyFileHeader(path: string, text: string): KeyFileHeader {
   const [, algorithm = '', created = '', mac = ''] = headerPattern.exec(text) ?? []
-  if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw foreign(path)
+  if (!isKeyAlgorithm(algorithm) || Number.isNaN(Date.parse(created))) throw foreign(path, text)
   return { algorithm, created: new Date(created), mac: decodeBase64(mac), text, path }
 }
 
@@ -61,17 +61,24 @@ export async function openKeyFile(
   passphrase: string | Uint8Array,
 ): Promise<OpenedKeyFile> {
   const { algorithm, created, mac, text, path = `the file of key ${place.id}` } = header
-  const der = decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], maxKeyFileOctets)
-  if (textOf(algorithm, created, mac, der) !== text) throw foreign(path)
-  const about = description(place, algorithm, created)
-  const decrypted = await decryptPrivateKey({ der, mac }, passphrase, about).catch((cause: unknown) => {
-    if (!isPkiError(cause)) throw cause
-    throw new PkiError(cause.code, `${path}: ${cause.message}`, { cause })
-  })
-  const key = importPrivateKey(decrypted)
-  const signer = new SoftwareSigner(key, { id: place.id, pss: algorithm.startsWith('RSA-PSS') })
-  if (signer.algorithm !== algorithm) throw foreign(path)
-  return { ...header, signer }
+  try {
+    const der = decodeOnePem(text, ['ENCRYPTED PRIVATE KEY'], maxKeyFileOctets)
+    if (textOf(algorithm, created, mac, der) !== text) throw foreign(path, text)
+    const about = description(place, algorithm, created)
+    const key = importPrivateKey(await decryptPrivateKey({ der, mac }, passphrase, about))
+    const signer = new SoftwareSigner(key, { id: place.id, pss: algorithm.startsWith('RSA-PSS') })
+    if (signer.algorithm !== algorithm) throw foreign(path, text)
+    return { ...header, signer }
+  } catch (cause) {
+    throw inFile(path, cause)
+  }
+}
+
+/** Names the file in the message. */
+function inFile(path: string, cause: unknown): unknown {
+  if (!isPkiError(cause) || cause.message.startsWith(path)) return cause
+  const advice = cause.code === 'ERR_KEY_PASSPHRASE' ? otherCauses : ''
+  return new PkiError(cause.code, `${path}: ${cause.message}${advice}`, { cause })
 }
 
 /** Anchored at both ends: no other text may be in the file. */
@@ -85,13 +92,29 @@ function description({ id, version }: KeyPlace, algorithm: KeyAlgorithm, created
   return `${id}/${version}\n${algorithm}\n${created.toISOString()}\n`
 }
 
-function foreign(path: string): PkiError {
+function foreign(path: string, text: string): PkiError {
   return new PkiError(
     'ERR_KEY_STORAGE',
-    `${path} was not written by this key manager, or was changed: restore it from a backup`,
+    `${path} was not written by this key manager, or was changed${whatItIs(text)}: restore it from a backup`,
   )
 }
 
+/** What an operator may have put in the place of a key file, or done to it. */
+function whatItIs(text: string): string {
+  if (text === '') return ' (it is empty)'
+  if (text.startsWith('\xef\xbb\xbf')) return ' (it begins with a byte order mark)'
+  if (text.includes('\r')) return ' (it has carriage returns)'
+  if (!text.endsWith('\n')) return ' (its last line has no line feed)'
+  if (text.startsWith('algorithm: ')) return ''
+  const found = foundLabels(text)
+  return found.startsWith('only')
+    ? ` (it has ${found.slice(5)} without the description of a key above it)`
+    : ''
+}
+
+const otherCauses =
+  '. If other keys of the directory open, the file is damaged (restore it from a backup), or ' +
+  'changePassphrase was interrupted (repeat it)'
 const headerPattern =
   /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\nmac: ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n/
 /** The file of an RSA-4096 key has a tenth of this length. */

@@ -88,14 +88,26 @@ export async function listSecureDirectories(path: string): Promise<readonly stri
  * Names in a directory, without the temporary files of writes. Temporary files older than an hour are left
  * over from an interrupted write and are removed.
  *
- * @throws ERR_KEY_STORAGE, also for a symbolic link
+ * @throws ERR_KEY_STORAGE, also for a symbolic link, and a directory that is accessible to others
  */
-export async function listSecureFiles(path: string, nowMs: number): Promise<readonly string[]> {
+export async function listSecureFiles(
+  path: string,
+  access: FileAccess,
+  nowMs: number,
+): Promise<readonly string[]> {
   let names: string[]
   try {
+    const found = await lstat(path)
     // As with files: a link may point to a directory of another user.
-    if ((await lstat(path)).isSymbolicLink())
-      throw new PkiError('ERR_KEY_STORAGE', `${path} is a symbolic link; expected a directory`)
+    if (found.isSymbolicLink()) {
+      throw new PkiError(
+        'ERR_KEY_STORAGE',
+        `${path} is a symbolic link; expected a directory. The files of a Kubernetes Secret volume are ` +
+          'links: copy them to a directory of another volume (cp -L) in an init container',
+      )
+    }
+    if (!found.isDirectory()) throw new PkiError('ERR_KEY_STORAGE', `${path} is not a directory`)
+    checkAccess(`directory ${path}`, found, access, '700')
     names = await readdir(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return []

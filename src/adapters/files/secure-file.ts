@@ -95,6 +95,11 @@ export async function readSecureFile(
     }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
+    // Of O_NOFOLLOW.
+    if (codeOf(error) === 'ELOOP')
+      throw new PkiError('ERR_KEY_STORAGE', `${path} is a symbolic link; expected a regular file`, {
+        cause: error,
+      })
     throw storageError('read', error)
   }
 }
