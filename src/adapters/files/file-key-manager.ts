@@ -5,6 +5,7 @@ import type { KeyObject } from 'node:crypto'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { checkCounts } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
+import { nameOf } from '../../internal/values/name-of.ts'
 import { SoftwareSigner, generatePrivateKey, openKeyBackup, sealKeyBackup } from '../../keys/index.ts'
 import { keyExists, keyNotFound, ownProtection, requireKeyAlgorithm } from '../../keys/internal.ts'
 import type {
@@ -16,6 +17,7 @@ import type {
 } from '../../keys/index.ts'
 import { systemClock } from '../../runtime/index.ts'
 import type { Clock } from '../../runtime/index.ts'
+import { encryptAnew } from './change-passphrase.ts'
 import { KeyDirectory } from './key-directory.ts'
 import { openKeyFile, writeKeyFile } from './key-file.ts'
 import type { OpenedKeyFile } from './key-file.ts'
@@ -174,9 +176,10 @@ export class FileKeyManager implements KeyManager {
   }
 
   /**
-   * Encrypts every key of the directory under another passphrase, which the manager then uses. Repeat an
-   * interrupted call: files that the new passphrase decrypts are skipped. No other process may write to the
-   * directory meanwhile; other managers need the new passphrase afterwards.
+   * Encrypts every key of the directory under another passphrase, which the manager then uses. Every key is
+   * decrypted before the first file is replaced. Repeat an interrupted call: files that the new passphrase
+   * decrypts are skipped. No other process may write to the directory meanwhile; other managers need the new
+   * passphrase afterwards.
    *
    * @throws ERR_KEY_PASSPHRASE for a key that neither passphrase decrypts;
    *   ERR_KEY_STORAGE, ERR_INVALID_ARGUMENT
@@ -184,11 +187,8 @@ export class FileKeyManager implements KeyManager {
   async changePassphrase(passphrase: PassphraseSource): Promise<void> {
     requireSource(passphrase)
     this.#checkOpen()
-    const [before, after] = [await this.#passphrase(), await passphrase()]
-    for (const id of await this.#directory.ids()) {
-      for (const version of await this.#directory.versions(id))
-        await this.#encryptAnew(id, version, before, after)
-    }
+    const before = await askPassphrase(this.#passphrase)
+    await encryptAnew(this.#directory, { before, after: await askPassphrase(passphrase) })
     this.#passphrase = passphrase
     this.#proof.forget()
     this.#opened.clear()
@@ -225,7 +225,7 @@ export class FileKeyManager implements KeyManager {
     key: KeyObject,
     algorithm: KeyAlgorithm,
   ): Promise<SoftwareSigner | undefined> {
-    const passphrase = await this.#passphrase()
+    const passphrase = await askPassphrase(this.#passphrase)
     await this.#proof.require(passphrase)
     const about = { algorithm, created: new Date(this.#clock.now()) }
     const file = await writeKeyFile({ id, version }, key, about, passphrase)
@@ -242,30 +242,9 @@ export class FileKeyManager implements KeyManager {
     if (header !== undefined && known?.text === header.text) return known
     this.#opened.delete(`${id}/${version}`)
     if (header === undefined) return undefined
-    const opened = await openKeyFile({ id, version }, header, await this.#passphrase())
+    const opened = await openKeyFile({ id, version }, header, await askPassphrase(this.#passphrase))
     this.#opened.set(`${id}/${version}`, opened)
     return opened
-  }
-
-  async #encryptAnew(
-    id: string,
-    version: number,
-    before: string | Uint8Array,
-    after: string | Uint8Array,
-  ): Promise<void> {
-    const place = { id, version }
-    const header = await this.#directory.header(id, version)
-    if (header === undefined) return
-    let opened: OpenedKeyFile
-    try {
-      opened = await openKeyFile(place, header, before)
-    } catch (error) {
-      if (!isPkiError(error, 'ERR_KEY_PASSPHRASE')) throw error
-      await openKeyFile(place, header, after) // an earlier call completed this step
-      return
-    }
-    const file = await writeKeyFile(place, opened.signer.privateKey(), header, after)
-    await this.#directory.replace(id, version, file.text)
   }
 
   /** The version numbers in use, and the highest number ever used. @throws ERR_CLOSED */
@@ -291,6 +270,23 @@ function raise(error: PkiError): never {
 
 function requireSource(source: unknown): void {
   if (typeof source !== 'function') throw invalid('passphrase must be a function that returns the passphrase')
+}
+
+/** @throws ERR_KEY_STORAGE if the source fails; the secret may be in its error, which is the cause alone */
+async function askPassphrase(source: PassphraseSource): Promise<string | Uint8Array> {
+  let passphrase: string | Uint8Array
+  try {
+    passphrase = await source()
+  } catch (cause) {
+    if (isPkiError(cause)) throw cause
+    throw new PkiError(
+      'ERR_KEY_STORAGE',
+      'the passphrase source failed: the function `passphrase` threw or rejected; see the cause',
+      { cause },
+    )
+  }
+  if (typeof passphrase === 'string' || passphrase instanceof Uint8Array) return passphrase
+  throw invalid(`the passphrase source returned ${nameOf(passphrase)}; expected text or octets`)
 }
 
 function invalid(what: string): PkiError {
