@@ -4,6 +4,7 @@
 import { isPkiError, PkiError } from '../errors/index.ts'
 import { requireOctets } from './bytes.ts'
 import { decodeBase64Lines, encodeBase64Lines } from './encodings/base64.ts'
+import { hiddenBy, isUtf16 } from './encodings/hidden-pem.ts'
 
 /** One block: its label and octets. */
 export interface PemBlock {
@@ -230,27 +231,11 @@ export function foundLabels(pem: string | Uint8Array): string {
   return labels.size === 0 ? `no PEM block${hiddenBy(text)}` : `only ${[...labels].join(', ')}`
 }
 
-/** Why no block is found in a text that may contain one: an encoding that editors and secret stores apply. */
-function hiddenBy(text: string): string {
-  if (text.length === 0) return '; the text is empty'
-  const head = text.slice(0, 256)
-  if (isUtf16(head)) return '; the text is UTF-16, expected ASCII or UTF-8'
-  if (/^0[^\0-\x7F]/.test(head)) return '; the text is DER, which must be given as octets'
-  // Base64 of "-----BEGIN", of the values of a Kubernetes Secret; the DER of a SEQUENCE.
-  if (head.trimStart().startsWith('LS0tLS1CRUdJT')) return '; the text is base64 of a PEM text'
-  return /^\s*MI[A-Za-z0-9+/\s]{20}/.test(head) ? '; the text is base64 without BEGIN and END lines' : ''
-}
-
 /** A label shortened for a message: in a damaged file, the label can contain key material. */
 function shownLabel(label: string): string {
   return /^[\w.#/-]{1,16}(?: [\w.#/-]{1,16}){0,5}$/.test(label)
     ? label
     : `with a label of ${label.length} characters`
-}
-
-/** Whether octets, as latin-1, begin with a byte order mark of UTF-16, or have a BEGIN line in it. */
-function isUtf16(head: string): boolean {
-  return /^(?:\u00FF\u00FE|\u00FE\u00FF)/.test(head) || /-\0-\0B\0E\0G\0I\0N/.test(head)
 }
 
 function fault(label: string, what: string, cause?: unknown): PkiError {

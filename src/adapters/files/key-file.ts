@@ -113,8 +113,8 @@ function whatItIs(text: string): string {
 }
 
 const otherCauses =
-  '. If other keys of the directory open, the file is damaged (restore it from a backup), or ' +
-  'changePassphrase was interrupted (repeat it)'
+  '. If other keys of the directory open with it, restore the file from a backup, or repeat a ' +
+  'changePassphrase that was interrupted'
 const headerPattern =
   /^algorithm: ([A-Za-z0-9-]{1,16})\ncreated: (\S{1,40})\nmac: ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n/
 /** The file of an RSA-4096 key has a tenth of this length. */

@@ -98,16 +98,17 @@ export function decipherKey(
   plain.fill(0)
   // With a wrong passphrase the padding is valid with one octet once in 256 times, and with two or more once
   // in 65,000 times.
-  if (paddingOctets === 1) throw wrongPassphrase(passphrase, orDamaged)
+  if (paddingOctets === 1) throw wrongPassphrase(passphrase)
   throw malformedKey('the decrypted content is not a private key; the file is damaged')
 }
 
-function wrongPassphrase(passphrase: string | Uint8Array, otherCause = ''): PkiError {
-  const trace = traceOfFile(passphrase)
+/** CBC does not authenticate, so a damaged file looks like this too. */
+function wrongPassphrase(passphrase: string | Uint8Array): PkiError {
+  const trace = passphrase.length === 0 ? 'is empty' : traceOfFile(passphrase)
   const hint = trace === undefined ? '' : `; the passphrase ${trace}`
   return new PkiError(
     'ERR_KEY_PASSPHRASE',
-    `the private key does not decrypt with this passphrase${otherCause}${hint}`,
+    `the private key does not decrypt with this passphrase, or the file is damaged${hint}`,
   )
 }
 
@@ -235,7 +236,6 @@ function tooCostly(what: string): PkiError {
   return new PkiError('ERR_LIMIT_EXCEEDED', `the key derivation of the private key has ${what}`)
 }
 
-const orDamaged = ', or the file is damaged'
 /** Three times OWASP's recommendation for PBKDF2-HMAC-SHA-256: one to two seconds. */
 const maxRounds = 2_000_000
 /** PKCS#12 calls a hash function of the platform for each: one to two seconds. */

@@ -3,7 +3,7 @@
 
 import { readWhole, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
-import { PkiError } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
 import { malformedKey, readingKey } from './malformed-key.ts'
 
 /** PKCS#8 (RFC 5958), plain and encrypted; PKCS#1 (RFC 8017 section A.1.2); SEC 1 (RFC 5915). */
@@ -25,7 +25,11 @@ export function formOfDer(der: Uint8Array): PrivateKeyForm {
     const reader = readWhole(der, tags.sequence, 'private key')
     const first = reader.next()
     if (first === tags.sequence) return formWithoutVersion(reader)
+    if (first === tags.oid)
+      throw unsupported('a PKCS#7 or CMS file', 'it has certificates and no private key')
     if (first !== tags.integer) throw malformedKey('it does not begin with a version or an algorithm')
+    // The modulus of RSAPublicKey (RFC 8017 section A.1.1) is in the place of a version.
+    if (reader.content().length > 8) throw malformedKey('it is an RSA public key (PKCS#1)')
     const version = smallInteger(reader, 'version')
     const second = reader.next()
     if (second === tags.octetString) return 'SEC 1'
@@ -36,6 +40,15 @@ export function formOfDer(der: Uint8Array): PrivateKeyForm {
     if (version === 3) throw unsupported('a PKCS#12 archive', 'openssl pkcs12 -nocerts -in OLD -out NEW')
     return 'PKCS#8'
   })
+}
+
+/** Refuses DER of something else than a private key by its name; returns for every other text. */
+export function refuseForeignDer(octets: Uint8Array): void {
+  try {
+    formOfDer(octets)
+  } catch (error) {
+    if (isPkiError(error, 'ERR_KEY_UNSUPPORTED')) throw error
+  }
 }
 
 /**
@@ -73,6 +86,9 @@ function formWithoutVersion(reader: DerReader): PrivateKeyForm {
   const second = reader.done ? undefined : reader.next()
   if (second === tags.octetString) return 'encrypted PKCS#8'
   if (second === tags.bitString) throw malformedKey('it is a public key (SubjectPublicKeyInfo)')
+  // RFC 5280 sections 4.1 and 5.1, RFC 2986 section 4.2: content, algorithm and signature.
+  if (second === tags.sequence && reader.optional(tags.bitString))
+    throw malformedKey('it is a certificate, a certificate request or a revocation list')
   throw malformedKey('it is not PKCS#8, PKCS#1 or SEC 1')
 }
 

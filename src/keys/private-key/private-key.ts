@@ -11,7 +11,13 @@ import { keyAlgorithmOf, requirePrivateKey, signatureAlgorithmOf } from '../key-
 import { encryptPkcs8Sync } from './encrypted-pkcs8.ts'
 import { malformedKey } from './malformed-key.ts'
 import { decryptKey, readEncryptedKey } from './password-based-encryption.ts'
-import { foreignLabel, formOfDer, formOfLabel, refuseForeignFormat } from './private-key-form.ts'
+import {
+  foreignLabel,
+  formOfDer,
+  formOfLabel,
+  refuseForeignDer,
+  refuseForeignFormat,
+} from './private-key-form.ts'
 import { loadPrivateKey } from './private-key-info.ts'
 
 /** Options for reading a private key. @inline */
@@ -140,9 +146,11 @@ function readKey(input: string | Uint8Array, passphrase: string | Uint8Array | u
 
 function readPem(input: string | Uint8Array, passphrase: string | Uint8Array | undefined): KeyObject {
   // openssl ecparam writes an EC PARAMETERS block before the key.
-  const blocks = decodePem(input, (label) => label.includes('PRIVATE KEY'))
+  const blocks = decodePem(input, (label) => label.endsWith('PRIVATE KEY'))
   const [block] = blocks
   if (block === undefined) {
+    // Of a file that was read as text, for example a PKCS#12 archive.
+    if (typeof input === 'string' && input.startsWith('0')) refuseForeignDer(Buffer.from(input, 'latin1'))
     throw new PkiError('ERR_PEM', `expected a PEM block of a private key, found ${foundLabels(input)}`)
   }
   if (blocks.length !== 1) {

@@ -293,9 +293,19 @@ describe('a block of another label, and text around blocks', () => {
     [
       'DER read as latin-1',
       Buffer.of(0x30, 0x82, 1, 0).toString('latin1'),
-      /DER, which must be given as oct/,
+      /the text is DER: give it as octets, or convert/,
     ],
-    ['DER read as UTF-8', Buffer.of(0x30, 0x82, 1, 0).toString('utf8'), /DER, which must be given as octets/],
+    ['DER of a short length', '0w\x02\x01\x01\x04 ', /the text is DER/],
+    [
+      'a short DER in base64 alone',
+      Buffer.concat([Buffer.of(0x30, 119), Buffer.alloc(119, 7)]).toString('base64'),
+      /base64 wit/,
+    ],
+    ['a JSON Web Key', '{"kty":"EC"}', /the text is JSON$/],
+    ['the path of a file', '/etc/ca/key.pem\n', /looks like the path of a file, expected its content$/],
+    ['a relative path', '../key.pem', /looks like the path of a file/],
+    ['a file URL', 'file:///etc/ca/key.pem', /looks like the path of a file/],
+    ['DER read as UTF-8', Buffer.of(0x30, 0x82, 1, 0).toString('utf8'), /the text is DER: give it as octets/],
     ['an escaped line end', block.replaceAll('\n', '\\n'), /the line ends are the two characters \\n/],
   ])('%s is named as what hides the block', (_what, text, message) => {
     expect(() => decodePemBlocks(text, ['CERTIFICATE'])).toThrow(message)

@@ -174,6 +174,10 @@ describe('an encrypted private key', () => {
     for (const given of ['\uFEFFsecret', Buffer.from('\uFEFFsecret')])
       expect(() => importPrivateKey(der, { passphrase: given })).toThrow(/begins with a byte order mark/)
     expect(() => importPrivateKey(der, { passphrase: Buffer.from('secret', 'utf16le') })).toThrow(/code 0/)
+    expect(() => importPrivateKey(der, { passphrase: '' })).toThrow(/the passphrase is empty/)
+    const damaged = Buffer.from(der)
+    damaged.writeUInt8(damaged.at(-1)! ^ 1, damaged.length - 1)
+    expect(() => importPrivateKey(damaged, { passphrase })).toThrow(/or the file is damaged$/)
     expect(() => importPrivateKey(der)).toThrow(/no passphrase was given/)
   })
 
@@ -320,6 +324,36 @@ describe('what is wrong with a private key is named', () => {
       encodePem('CERTIFICATE', Buffer.alloc(8)),
       'ERR_PEM',
       /expected a PEM block of a private key, found only "CERTIFICATE"/,
+    ],
+    [
+      'the key of another program with a longer label',
+      '-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQVY\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\n',
+      'ERR_PEM',
+      /found only "PGP PRIVATE KEY BLOCK"/,
+    ],
+    [
+      'PKCS#7',
+      sequence(oid('1.2.840.113549.1.7.2'), explicit(0, sequence())),
+      'ERR_KEY_UNSUPPORTED',
+      /a PKCS#7 or CMS file/,
+    ],
+    [
+      'a certificate, request or list as DER',
+      sequence(sequence(integer(0)), sequence(oid('1.2.840.10045.4.3.2')), bitString(Buffer.alloc(8))),
+      'ERR_KEY_MALFORMED',
+      /it is a certificate, a certificate request or a revocation list/,
+    ],
+    [
+      'an RSA public key as DER',
+      rsa.publicKey.export({ type: 'pkcs1', format: 'der' }),
+      'ERR_KEY_MALFORMED',
+      /it is an RSA public key/,
+    ],
+    [
+      'a PKCS#12 archive that was read as text',
+      Buffer.from(sequence(integer(3), sequence(oid('1.2.840.113549.1.7.1')), sequence())).toString('latin1'),
+      'ERR_KEY_UNSUPPORTED',
+      /PKCS#12 archive.*openssl pkcs12/,
     ],
   ])('%s', (_what, inputs, wanted, message) => {
     for (const input of Array.isArray(inputs) ? inputs : [inputs])

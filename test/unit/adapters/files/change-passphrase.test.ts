@@ -78,7 +78,7 @@ describe('changePassphrase', () => {
       writeFileSync(join(directory, 'a', '.writing-0011'), 'half of a file', { mode: 0o600 })
       if (done > 0) {
         await expect((await open(directory)).getSigner('a')).rejects.toThrow(
-          /changePassphrase was interrupted \(repeat it\)$/,
+          /repeat a changePassphrase that was interrupted$/,
         )
       }
       const resumed = await open(directory)
