@@ -34,7 +34,7 @@ import type { Pkcs11KeyManagerOptions, ReadPkcs11Options } from './pkcs11-option
 import { Pkcs11Signer } from './pkcs11-signer.ts'
 import type { CheckSignatures } from './pkcs11-signer.ts'
 import type { SessionPoolCounts } from './token/session-pool.ts'
-import { TokenConnection } from './token/token-connection.ts'
+import { TokenConnection, longTimeoutMs } from './token/token-connection.ts'
 import type { TokenHealth } from './token/token-connection.ts'
 import { Token } from './token/token.ts'
 
@@ -88,10 +88,11 @@ export class Pkcs11KeyManager implements KeyManager {
     const read = readPkcs11Options(options)
     const { library, selector, pin, useFinalPinTry, connection: limits } = read
     const { clock, logger } = limits
+    const pinTimeoutMs = longTimeoutMs(limits.timeoutMs)
     const ownModule = typeof library === 'string' ? await Pkcs11Module.load(library, { clock }) : undefined
     const module = ownModule ?? (library as Pkcs11Module)
     const connection = new TokenConnection(
-      new Token(module, { selector, pin, useFinalPinTry, logger }),
+      new Token(module, { selector, pin, pinTimeoutMs, useFinalPinTry, clock, logger }),
       limits,
     )
     try {

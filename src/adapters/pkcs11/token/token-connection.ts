@@ -200,10 +200,7 @@ export class TokenConnection {
     const close = (): void => this.token.close(session)
     running.then(close, close)
     try {
-      return await this.#limited(
-        running,
-        Math.max(writeTimeouts * this.#options.timeoutMs, leastWriteTimeoutMs),
-      )
+      return await this.#limited(running, longTimeoutMs(this.#options.timeoutMs))
     } catch (error) {
       const failure = this.#named(error, id)
       await this.#recovery.recover(failure, session.tokenEpoch)
@@ -252,6 +249,8 @@ function isAnswer(failure: PkiError): boolean {
 
 /** K9: at most one retry per request. */
 const maxAttempts = 2
-/** Generating an RSA key takes a minute on some tokens. */
-const writeTimeouts = 12
-const leastWriteTimeoutMs = 120_000
+
+/** For generating an RSA key, which takes a minute on some tokens, and for a PIN, which a person may type. */
+export function longTimeoutMs(timeoutMs: number): number {
+  return Math.max(12 * timeoutMs, 120_000)
+}

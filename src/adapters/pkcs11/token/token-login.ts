@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import { PkiError, isPkiError } from '../../../errors/index.ts'
 import { traceOfFile } from '../../../internal/passphrase.ts'
-import type { Logger } from '../../../runtime/index.ts'
+import type { Clock, Logger } from '../../../runtime/index.ts'
 import { ck } from '../cryptoki/cryptoki.ts'
 import type { Handle } from '../cryptoki/cryptoki.ts'
 import type { Pkcs11Module } from '../cryptoki/pkcs11-module.ts'
@@ -34,24 +34,27 @@ export interface LoginTarget {
  */
 export type LoginKind = 'user' | 'context-specific'
 
+/** What a login needs beside the token. */
+export interface LoginOptions {
+  readonly pin: PinSource
+  /** How long the source may take. */
+  readonly pinTimeoutMs: number
+  readonly useFinalPinTry: boolean
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
 /** The logins to one token. */
 export class TokenLogin {
   readonly #module: Pkcs11Module
-  readonly #source: PinSource
-  readonly #useFinalPinTry: boolean
-  readonly #logger: Logger
+  readonly #options: LoginOptions
   #refusal: HsmError | undefined
   /** Consecutive logins for which it is unknown whether the token checked the PIN. */
   #unclear = 0
 
-  constructor(
-    module: Pkcs11Module,
-    options: { readonly pin: PinSource; readonly useFinalPinTry: boolean; readonly logger: Logger },
-  ) {
+  constructor(module: Pkcs11Module, options: LoginOptions) {
     this.#module = module
-    this.#source = options.pin
-    this.#useFinalPinTry = options.useFinalPinTry
-    this.#logger = options.logger
+    this.#options = options
   }
 
   /** The refusal that stops all logins, until `allow`. */
@@ -93,15 +96,33 @@ export class TokenLogin {
     }
   }
 
-  /** @throws ERR_HSM_REFUSED if the source fails; nothing was sent to the token */
-  async #askSource(token: Parameters<PinSource>[0]): Promise<Awaited<ReturnType<PinSource>>> {
+  /**
+   * A source that never answers must not keep the token from being connected again.
+   * @throws ERR_HSM_REFUSED if the source fails, ERR_HSM_TIMEOUT; nothing was sent to the token
+   */
+  async #askSource(token: Parameters<PinSource>[0]): Promise<PinValue> {
+    const { pin, pinTimeoutMs, clock } = this.#options
+    let stop = (): void => undefined
+    let isLate = false
     try {
-      return await this.#source(token)
+      return await new Promise<PinValue>((resolve, reject) => {
+        stop = clock.schedule(() => {
+          isLate = true
+          const what = `the PIN source did not answer for ${String(pinTimeoutMs)} ms; its next call may`
+          reject(new PkiError('ERR_HSM_TIMEOUT', what))
+        }, pinTimeoutMs)
+        Promise.resolve(pin(token)).then((value) => {
+          if (isLate && value instanceof Uint8Array) value.fill(0)
+          resolve(value)
+        }, reject)
+      })
     } catch (cause) {
       if (isPkiError(cause)) throw cause
       // The text of the error may have the secret in it.
       const what = 'the PIN source failed: the function `pin` threw or rejected; see the cause'
       throw new HsmError('ERR_HSM_REFUSED', what, 'none', 'request', cause)
+    } finally {
+      stop()
     }
   }
 
@@ -120,7 +141,7 @@ export class TokenLogin {
       throw this.#judge(error, target, octets, flags)
     }
     this.#unclear = 0
-    if (kind === 'user') this.#logger.info(about(target), 'logged in to the token')
+    if (kind === 'user') this.#options.logger.info(about(target), 'logged in to the token')
   }
 
   #judge(error: unknown, target: LoginTarget, octets: Uint8Array, flagsBefore: number): PkiError {
@@ -174,7 +195,7 @@ export class TokenLogin {
         'CKF_USER_PIN_LOCKED',
       )
     }
-    if ((flags & ck.CKF_USER_PIN_FINAL_TRY) !== 0 && !this.#useFinalPinTry) {
+    if ((flags & ck.CKF_USER_PIN_FINAL_TRY) !== 0 && !this.#options.useFinalPinTry) {
       throw this.#refuse(
         target,
         'one more wrong PIN would lock the token; log in with another tool first, which resets the counter',
@@ -182,14 +203,14 @@ export class TokenLogin {
       )
     }
     if ((flags & ck.CKF_USER_PIN_COUNT_LOW) !== 0) {
-      this.#logger.warn(about(target), 'a wrong PIN was sent to the token since the last login')
+      this.#options.logger.warn(about(target), 'a wrong PIN was sent to the token since the last login')
     }
   }
 
   #refuse(target: LoginTarget, what: string, returnValue: string): HsmError {
     const message = `token ${JSON.stringify(target.label)}: ${what}`
     this.#refusal = new HsmError('ERR_HSM_PIN', message, returnValue, 'pin')
-    this.#logger.error({ ...about(target), returnValue }, message)
+    this.#options.logger.error({ ...about(target), returnValue }, message)
     return this.#refusal
   }
 }

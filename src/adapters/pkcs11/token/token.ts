@@ -1,6 +1,5 @@
 // One token: its slot, its mechanisms, its sessions.
 
-import type { Logger } from '../../../runtime/index.ts'
 import { ck } from '../cryptoki/cryptoki.ts'
 import type { Handle } from '../cryptoki/cryptoki.ts'
 import type { Pkcs11Module } from '../cryptoki/pkcs11-module.ts'
@@ -8,7 +7,7 @@ import { HsmError, hsmError, returnValueOf } from '../cryptoki/return-value.ts'
 import { findSlot, trimmed } from './find-slot.ts'
 import type { TokenSelector } from './find-slot.ts'
 import { TokenLogin } from './token-login.ts'
-import type { LoginTarget, PinSource } from './token-login.ts'
+import type { LoginOptions, LoginTarget } from './token-login.ts'
 
 /** An open session. It performs one operation at a time, and is closed after any failure. */
 export interface TokenSession {
@@ -35,15 +34,7 @@ export class Token {
   /** Sessions that the token failed to close; they may still be open. */
   #unclosed: TokenSession[] = []
 
-  constructor(
-    module: Pkcs11Module,
-    options: {
-      readonly selector: TokenSelector
-      readonly pin: PinSource
-      readonly useFinalPinTry: boolean
-      readonly logger: Logger
-    },
-  ) {
+  constructor(module: Pkcs11Module, options: LoginOptions & { readonly selector: TokenSelector }) {
     this.module = module
     this.#selector = options.selector
     this.login = new TokenLogin(module, options)

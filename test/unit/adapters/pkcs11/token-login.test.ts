@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { code } from '../../../support/codes.ts'
-import { CkrError, fakeSetup, signsRight } from '../../../support/fake-token.ts'
+import { CkrError, data, fakeSetup, signsRight, turns } from '../../../support/fake-token.ts'
 
 describe('a token whose user PIN is in a state that refuses every PIN', () => {
   it.each([
@@ -69,5 +69,43 @@ describe('a PIN with more in it than anybody types', () => {
     await expect(refused).rejects.toThrow(words)
     await expect(refused).rejects.not.toThrow(/1234/)
     expect(token.sentPins).toEqual([])
+  })
+})
+
+describe('a PIN source that never answers', () => {
+  const never = () => new Promise<string>(() => undefined)
+
+  it('is given up, and the token is connected again when it answers the next time', async () => {
+    const { token, library, clock, open } = fakeSetup()
+    let answers = true
+    await using keys = await open({ pin: () => (answers ? '1234' : never()) })
+    const signer = await keys.generateKey('issuing', 'P-256')
+    token.remove()
+    answers = false
+    await expect(signer.sign(data)).rejects.toThrow(code('ERR_HSM_UNAVAILABLE'))
+    token.present = true
+    clock.advance(5_000)
+    await turns()
+    answers = true
+    for (let i = 0; i < 30; i++) {
+      clock.advance(5_000)
+      await turns()
+    }
+    await signsRight(signer)
+    expect([keys.health, library.misuse]).toEqual(['ready', []])
+  })
+
+  it('ends the start of a manager, and a PIN that comes late is overwritten', async () => {
+    const { token, library, clock, open } = fakeSetup()
+    const pin = Buffer.from('1234')
+    let answer = (): void => undefined
+    const opened = open({ pin: () => new Promise((resolve) => (answer = () => resolve(pin))) })
+    const outcome = expect(opened).rejects.toThrow(/^token "ca": the PIN source did not answer for 120000 ms/)
+    await turns()
+    clock.advance(120_000)
+    await outcome
+    answer()
+    await turns()
+    expect([pin.every((octet) => octet === 0), token.sentPins, library.openSessions]).toEqual([true, [], 0])
   })
 })
