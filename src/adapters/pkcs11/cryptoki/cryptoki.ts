@@ -90,11 +90,25 @@ export async function loadPkcs11Binding(): Promise<Pkcs11Binding> {
       'ERR_PKCS11_MODULE_NOT_INSTALLED',
       'keys in a PKCS#11 token need the optional package pkcs11js and its compiled binary: run "npm ' +
         'install pkcs11js", ' +
-        'and where install scripts are switched off also "npm rebuild pkcs11js --ignore-scripts=false"',
+        'and where install scripts are switched off also "npm rebuild pkcs11js --ignore-scripts=false". ' +
+        `Loading it failed: ${reasonOf(cause)}`,
       { cause },
     )
   }
 }
+
+/**
+ * The reason from the loader, on one line: a missing file, a missing dependency, another architecture,
+ * another version of Node.
+ */
+export function reasonOf(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const [text = ''] = message.split(/\n\s+at /)
+  const line = text.trim().replaceAll(/\s*\n\s*/g, ' ')
+  return line.length > maxReason ? `${line.slice(0, maxReason)}…` : line || 'the loader gave no reason'
+}
+
+const maxReason = 400
 
 /** Numbers of PKCS #11: classes, attributes, key types, mechanisms, flags, states. */
 export const ck = {

@@ -7,7 +7,7 @@ import { readOptions } from '../../../internal/options.ts'
 import { nameOf } from '../../../internal/values/name-of.ts'
 import { systemClock } from '../../../runtime/index.ts'
 import type { Clock } from '../../../runtime/index.ts'
-import { ck, loadPkcs11Binding } from './cryptoki.ts'
+import { ck, loadPkcs11Binding, reasonOf } from './cryptoki.ts'
 import type { Cryptoki, Pkcs11Binding } from './cryptoki.ts'
 import { namedCalls } from './named-calls.ts'
 import { ckr, deviceLost, hsmError, returnValueOf } from './return-value.ts'
@@ -85,7 +85,8 @@ export class Pkcs11Module implements AsyncDisposable {
       const { message } = hsmError(cause, 'C_Initialize')
       throw new PkiError(
         'ERR_PKCS11_LIBRARY',
-        `the PKCS#11 library ${JSON.stringify(path)} cannot be initialised: ${message}`,
+        `the PKCS#11 library ${JSON.stringify(path)} cannot be initialised: ${message}; its configuration ` +
+          'may be missing or unreadable (SoftHSM: SOFTHSM2_CONF)',
         { cause },
       )
     }
@@ -252,13 +253,6 @@ export class Pkcs11Module implements AsyncDisposable {
   }
 }
 
-/** The reason from dlopen, on one line: a missing file, a missing dependency, another architecture. */
-function reasonOf(cause: unknown): string {
-  const [line = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
-  return line.length > maxReason ? `${line.slice(0, maxReason)}…` : line || 'the loader gave no reason'
-}
-
-const maxReason = 400
 /** How long to wait for running calls before finalising. */
 const drainMs = 2_000
 /** How often one token may reinitialise a library that working tokens share. */

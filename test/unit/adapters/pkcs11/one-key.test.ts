@@ -4,7 +4,6 @@
 import { describe, expect, it } from 'vitest'
 import { ck } from '../../../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
 import type { Attribute } from '../../../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
-import { Pkcs11Module } from '../../../../src/adapters/pkcs11/index.ts'
 import { createRootCertificate } from '../../../../src/ca/index.ts'
 import { code } from '../../../support/codes.ts'
 import { CkrError, data, fakeSetup, signsRight } from '../../../support/fake-token.ts'
@@ -294,22 +293,5 @@ describe("a vendor's template", () => {
       await expect(keys.generateKey('ca', 'P-256')).rejects.toThrow(/CKA_/)
       expect(fake.token.objects.size).toBe(0)
     }
-  })
-})
-
-describe('a library that cannot be loaded', () => {
-  it('is told with the reason of the loader, on one line', async () => {
-    const pkcs11 = {
-      PKCS11: class {
-        load(): void {
-          throw new Error(
-            '/lib/x.so: cannot open shared object file: No such file or directory\n    at native',
-          )
-        }
-      },
-    }
-    await expect(Pkcs11Module.load('/lib/x.so', { pkcs11: pkcs11 as never })).rejects.toThrow(
-      /cannot be loaded: \/lib\/x\.so: cannot open shared object file: No such file or directory$/,
-    )
   })
 })
