@@ -51,6 +51,13 @@ export function traceOfFile(secret: string | Uint8Array): string | undefined {
   return hasMark ? 'begins with a byte order mark, as a file in "UTF-8 with BOM" does' : undefined
 }
 
+/** For the message about a passphrase that does not decrypt: what may be wrong with it, or nothing. */
+export function passphraseHint(passphrase: string | Uint8Array | undefined): string {
+  if (passphrase === undefined) return ''
+  const fault = passphrase.length === 0 ? 'is empty' : traceOfFile(passphrase)
+  return fault === undefined ? '' : `; the passphrase ${fault}`
+}
+
 /**
  * Whether a cost read from input is valid for scrypt and at most twice our
  * own cost, in memory and in blocks and lanes.

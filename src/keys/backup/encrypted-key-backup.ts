@@ -49,7 +49,13 @@ export function readBackup(backup: EncryptedKeyBackup): {
       throw new PkiError('ERR_KEY_BACKUP', `the backup has no member ${name}`)
     return value
   }
-  if (found?.['version'] !== 1) throw new PkiError('ERR_KEY_BACKUP', 'the version of the backup is not 1')
+  if (found?.['version'] !== 1) {
+    const what =
+      found?.['version'] === undefined
+        ? 'the backup has no member version; expected what backupKey returned, parsed from its JSON'
+        : 'the version of the backup is not 1'
+    throw new PkiError('ERR_KEY_BACKUP', what)
+  }
   const ciphertext = octetsOf(text('ciphertext'), 'ciphertext')
   const nonce = octetsOf(text('nonce'), 'nonce')
   if (nonce.length !== 12 || ciphertext.length < 17)

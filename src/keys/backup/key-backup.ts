@@ -3,6 +3,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { PkiError } from '../../errors/index.ts'
+import { passphraseHint } from '../../internal/passphrase.ts'
 import { readOptions } from '../../internal/options.ts'
 import { nameOf } from '../../internal/values/name-of.ts'
 import { PublicKey } from '../../x509/index.ts'
@@ -91,7 +92,8 @@ export async function openKeyBackup(
   } catch {
     throw new PkiError(
       'ERR_KEY_PASSPHRASE',
-      `the backup of ${header.keyId} does not decrypt: wrong passphrase or key, or changed header`,
+      `the backup of ${header.keyId} does not decrypt: wrong passphrase or key, or changed header` +
+        passphraseHint('passphrase' in protection ? protection.passphrase : undefined),
     )
   } finally {
     contentKey.fill(0)

@@ -5,7 +5,7 @@ import { createDecipheriv, getCiphers, pbkdf2Sync, scryptSync } from 'node:crypt
 import { oidContent, readWhole, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
-import { traceOfFile } from '../../internal/passphrase.ts'
+import { passphraseHint } from '../../internal/passphrase.ts'
 import type { ScryptCost } from '../../internal/passphrase.ts'
 import { malformedKey, readingKey } from './malformed-key.ts'
 import { derivePkcs12 } from './pkcs12-key-derivation.ts'
@@ -104,11 +104,10 @@ export function decipherKey(
 
 /** CBC does not authenticate, so a damaged file looks like this too. */
 function wrongPassphrase(passphrase: string | Uint8Array): PkiError {
-  const trace = passphrase.length === 0 ? 'is empty' : traceOfFile(passphrase)
-  const hint = trace === undefined ? '' : `; the passphrase ${trace}`
   return new PkiError(
     'ERR_KEY_PASSPHRASE',
-    `the private key does not decrypt with this passphrase, or the file is damaged${hint}`,
+    'the private key does not decrypt with this passphrase, or the file is damaged' +
+      passphraseHint(passphrase),
   )
 }
 

@@ -219,6 +219,22 @@ describe('a backup', () => {
     await expect(openKeyBackup(changed, { passphrase })).rejects.toThrow(code('ERR_KEY_PASSPHRASE'))
   })
 
+  it.each([
+    [`${passphrase}\n`, /the passphrase ends in a line feed/],
+    [`\uFEFF${passphrase}`, /the passphrase begins with a byte order mark/],
+    ['', /the passphrase is empty$/],
+  ])('under %j is not opened, and what is wrong with the passphrase is told', async (given, words) => {
+    const failed = openKeyBackup(forPassphrase, { passphrase: given })
+    await expect(failed).rejects.toThrow(code('ERR_KEY_PASSPHRASE'))
+    await expect(failed).rejects.toThrow(words)
+  })
+
+  it('that is still text is told to be parsed', async () => {
+    const text = JSON.stringify(forPassphrase) as never
+    await expect(openKeyBackup(text, { passphrase })).rejects.toThrow(/no member version; .*from its JSON/)
+    await expect(new MemoryKeyManager().restoreKey(text, { passphrase })).rejects.toThrow(/from its JSON/)
+  })
+
   it('has one kind of protection, and no other opens it', async () => {
     await expect(openKeyBackup(forRecipient, { passphrase })).rejects.toThrow(code('ERR_KEY_BACKUP'))
     await expect(openKeyBackup(forPassphrase, { recipient: recipient.privateKey })).rejects.toThrow(
