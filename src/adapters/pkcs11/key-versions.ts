@@ -5,6 +5,7 @@ import { PkiError } from '../../errors/index.ts'
 import { keyExists } from '../../keys/internal.ts'
 import type { KeyAlgorithm } from '../../keys/index.ts'
 import type { Clock, Logger } from '../../runtime/index.ts'
+import { inToken } from './cryptoki/return-value.ts'
 import { takenVersions } from './find-keys.ts'
 import { generateKeyPair } from './generate-key-pair.ts'
 import type { GeneratedKeyPair } from './generate-key-pair.ts'
@@ -42,11 +43,12 @@ export class KeyVersions {
       // Two processes that generated the same version both destroy theirs shortly
       // after; keys of other programs stay.
       if (twin.tag === undefined || attempt === maxAttempts) {
-        throw new PkiError(
-          'ERR_HSM_KEY_AMBIGUOUS',
-          `several private keys in the token are version ${versionOf(twin)} of ${id}; signerOf selects ` +
-            'one by its CKA_ID',
-        )
+        const twins = ordered.filter((object) => versionOf(object) === versionOf(twin))
+        const ids = twins.map(({ objectId }) => objectId.toString('hex') || 'none').slice(0, maxShown)
+        const what =
+          `${twins.length} private keys in the token are version ${versionOf(twin)} of ${id}; signerOf ` +
+          `selects one by its CKA_ID: ${ids.join(', ')}`
+        throw inToken(new PkiError('ERR_HSM_KEY_AMBIGUOUS', what), this.#connection.token.label)
       }
       await this.#wait(attempt)
     }
@@ -110,3 +112,4 @@ export function keyExistsInToken(id: string): PkiError {
 
 /** How often a version is tried while other processes use its number. */
 const maxAttempts = 8
+const maxShown = 8

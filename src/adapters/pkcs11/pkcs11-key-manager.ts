@@ -13,6 +13,7 @@ import type {
 import { PublicKey } from '../../x509/index.ts'
 import type { PublicKeyInput } from '../../x509/internal.ts'
 import { Pkcs11Module } from './cryptoki/pkcs11-module.ts'
+import { inToken } from './cryptoki/return-value.ts'
 import { findKeys, requireLabel } from './find-keys.ts'
 import type { KeySelector } from './find-keys.ts'
 import type { GeneratedKeyPair } from './generate-key-pair.ts'
@@ -160,13 +161,12 @@ export class Pkcs11KeyManager implements KeyManager {
     const { find, shown } = findKeys(key)
     const found = await this.#connection.run(async ({ handle }, cryptoki) => find(cryptoki, handle))
     const [object] = found
+    const { label } = this.#connection.token
     if (object === undefined)
-      throw new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has ${shown}`)
+      throw inToken(new PkiError('ERR_KEY_NOT_FOUND', `no private key in the token has ${shown}`), label)
     if (found.length > 1) {
-      throw new PkiError(
-        'ERR_HSM_KEY_AMBIGUOUS',
-        `${found.length} private keys in the token have ${shown}; expected one`,
-      )
+      const what = `${found.length} private keys in the token have ${shown}; expected one`
+      throw inToken(new PkiError('ERR_HSM_KEY_AMBIGUOUS', what), label)
     }
     return this.#signer(object.label === '' ? object.objectId.toString('hex') : object.id, object, publicKey)
   }
@@ -185,7 +185,7 @@ export class Pkcs11KeyManager implements KeyManager {
 
   async rotateKey(id: string): Promise<Pkcs11Signer> {
     const current = (await this.#versions.of(requireKeyId(id))).at(-1)
-    if (current === undefined) throw notFound(id)
+    if (current === undefined) throw this.#notFound(id)
     const algorithm = current.tag?.algorithm ?? (await this.#signer(id, current, undefined)).algorithm
     const next = ({ versions, published }: TakenVersions): number =>
       Math.max(0, ...versions, ...published) + 1
@@ -193,7 +193,7 @@ export class Pkcs11KeyManager implements KeyManager {
   }
 
   async backupKey(id: string, _protection: BackupProtection): Promise<EncryptedKeyBackup> {
-    if ((await this.#versions.of(requireKeyId(id))).length === 0) throw notFound(id)
+    if ((await this.#versions.of(requireKeyId(id))).length === 0) throw this.#notFound(id)
     throw new PkiError(
       'ERR_KEY_NOT_EXTRACTABLE',
       `the key ${id} cannot be exported from its token; use the backup of the token`,
@@ -211,7 +211,7 @@ export class Pkcs11KeyManager implements KeyManager {
     const versions = await this.#versions.objects(id)
     const doomed =
       version === undefined ? versions : versions.filter((object) => versionOf(object) === version)
-    if (doomed.length === 0) throw notFound(id, version)
+    if (doomed.length === 0) throw this.#notFound(id, version)
     const whole = doomed.length === versions.length
     await this.#connection.write(async ({ handle: session }, cryptoki) => {
       const newest = Math.max(0, ...findPublicVersions(cryptoki, session, id).map(versionOf))
@@ -234,6 +234,10 @@ export class Pkcs11KeyManager implements KeyManager {
     await this.#ownModule?.close()
   }
 
+  #notFound(id: string, version?: number): PkiError {
+    return inToken(keyNotFound(id, version, ' in the token'), this.#connection.token.label)
+  }
+
   #signer(id: string, object: TokenObject, given: PublicKey | undefined): Promise<Pkcs11Signer> {
     return this.#connection.run(
       async ({ handle: session }, cryptoki) => {
@@ -243,7 +247,7 @@ export class Pkcs11KeyManager implements KeyManager {
           if (given !== undefined) requireMatchingKey(cryptoki, session, object, given)
           return { contextLogin, publicKey: given ?? readPublicKey(cryptoki, session, object) }
         })
-        if (found === undefined) throw notFound(id, object.tag?.version)
+        if (found === undefined) throw this.#notFound(id, object.tag?.version)
         const checkSignatures = given === undefined ? this.#checkSignatures : 'always'
         return this.#signerWith(id, object, { ...found, checkSignatures })
       },
@@ -275,8 +279,4 @@ function readPublicKeyOption(method: string, options: PublicKeyOption): PublicKe
     publicKey: 'optional',
   })
   return publicKey === undefined ? undefined : PublicKey.from(publicKey)
-}
-
-function notFound(id: string, version?: number): PkiError {
-  return keyNotFound(id, version, ' in the token')
 }

@@ -1,6 +1,7 @@
 // What an operator reads when a token fails: token, key, function, return value, next step.
 
 import { describe, expect, it } from 'vitest'
+import { ck } from '../../../../src/adapters/pkcs11/cryptoki/cryptoki.ts'
 import { CkrError, data, fakeSetup } from '../../../support/fake-token.ts'
 
 describe('a failure of a token', () => {
@@ -60,4 +61,27 @@ describe('a failure of a token', () => {
       expect(String(failure).match(/token "ca"/g)).toHaveLength(1)
     }
   })
+})
+
+it('a key that is not there, or there twice, is told with its token', async () => {
+  const { objectsOf, open } = fakeSetup()
+  await using keys = await open()
+  await keys.generateKey('a', 'P-256')
+  await keys.generateKey('b', 'P-256')
+  for (const run of [
+    () => keys.signerOf(Buffer.of(9)),
+    () => keys.destroyKey('none'),
+    () => keys.rotateKey('none'),
+    () => keys.backupKey('none', { passphrase: 'secret' }),
+  ]) {
+    await expect(run()).rejects.toThrow(/^token "ca": no .*key in the token has the /)
+  }
+  for (const [at, { attributes }] of objectsOf(ck.CKO_PRIVATE_KEY).entries()) {
+    attributes.set(ck.CKA_LABEL, Buffer.from('twin'))
+    attributes.set(ck.CKA_ID, Buffer.of(0x0a, at))
+  }
+  await expect(keys.getSigner('twin')).rejects.toThrow(
+    /^token "ca": 2 private keys .* version 1 of twin; signerOf selects one by its CKA_ID: 0a00, 0a01$/,
+  )
+  await expect(keys.signerOf({ label: 'twin' })).rejects.toThrow(/^token "ca": 2 private keys in the token/)
 })
