@@ -200,13 +200,13 @@ export const errorCodes = {
   ERR_PKCS11_LIBRARY: "The vendor's PKCS#11 library cannot be loaded or initialised.",
   ERR_HSM_TOKEN_NOT_FOUND: 'No token, or more than one, has the given label or serial number.',
   ERR_HSM_PIN:
-    'The token refused the PIN, or one more wrong PIN would lock it; no login is tried without a new PIN.',
+    'The token refused the PIN, or the user PIN is expired, locked, not set, or would be locked by one more.',
   ERR_HSM_UNAVAILABLE:
     'The token or its session is lost, or too many calls in a row failed; reconnecting is in progress.',
   ERR_HSM_SESSION_LIMIT: 'The token has no free session.',
   ERR_HSM_QUEUE_FULL:
     'More operations wait for a session of the token than the limit allows; try again later.',
-  ERR_HSM_TIMEOUT: 'The token did not answer within the time limit.',
+  ERR_HSM_TIMEOUT: 'The token or the PIN source did not answer within the time limit.',
   ERR_HSM_REFUSED: 'The token works and refused the operation; the Cryptoki return value gives the reason.',
   ERR_HSM_SIGNATURE: 'The token returned a signature that does not verify; it was not used.',
   ERR_HSM_KEY_PROTECTION:
