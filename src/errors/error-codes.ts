@@ -200,7 +200,7 @@ export const errorCodes = {
   ERR_PKCS11_LIBRARY: "The vendor's PKCS#11 library cannot be loaded or initialised.",
   ERR_HSM_TOKEN_NOT_FOUND: 'No token, or more than one, has the given label or serial number.',
   ERR_HSM_PIN:
-    'The token refused the PIN, or the user PIN is expired, locked, not set, or would be locked by one more.',
+    'The PIN was refused, is expired, locked or not set, or one more wrong PIN would lock the token.',
   ERR_HSM_UNAVAILABLE:
     'The token or its session is lost, or too many calls in a row failed; reconnecting is in progress.',
   ERR_HSM_SESSION_LIMIT: 'The token has no free session.',
