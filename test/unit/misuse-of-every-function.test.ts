@@ -73,7 +73,7 @@ const internal = new Set([
 ])
 
 /** Members of a class itself, and those that are marked as internal. */
-const notPublic = new Set(['prototype', 'constructor', 'over'])
+const notPublic = new Set(['prototype', 'constructor', 'over', 'toAccuse'])
 
 /** Octets whose buffer went to another thread. */
 function transferred(): Uint8Array {
