@@ -37,24 +37,25 @@ function addName(error: unknown, method: string): void {
   Object.defineProperty(error, 'method', { value: method, configurable: true })
 }
 
-const names: readonly (keyof Cryptoki)[] = [
-  'load',
-  'close',
-  'C_Initialize',
-  'C_Finalize',
-  'C_GetSlotList',
-  'C_GetTokenInfo',
-  'C_GetMechanismList',
-  'C_OpenSession',
-  'C_CloseSession',
-  'C_GetSessionInfo',
-  'C_Login',
-  'C_FindObjectsInit',
-  'C_FindObjects',
-  'C_FindObjectsFinal',
-  'C_GetAttributeValue',
-  'C_GenerateKeyPairAsync',
-  'C_DestroyObject',
-  'C_SignInit',
-  'C_SignAsync',
-]
+const allNames: Readonly<Record<keyof Cryptoki, true>> = {
+  load: true,
+  close: true,
+  C_Initialize: true,
+  C_Finalize: true,
+  C_GetSlotList: true,
+  C_GetTokenInfo: true,
+  C_GetMechanismList: true,
+  C_OpenSession: true,
+  C_CloseSession: true,
+  C_GetSessionInfo: true,
+  C_Login: true,
+  C_FindObjectsInit: true,
+  C_FindObjects: true,
+  C_FindObjectsFinal: true,
+  C_GetAttributeValue: true,
+  C_GenerateKeyPairAsync: true,
+  C_DestroyObject: true,
+  C_SignInit: true,
+  C_SignAsync: true,
+}
+const names = Object.keys(allNames)
