@@ -91,10 +91,14 @@ export class DerReader {
     return this
   }
 
-  /** Reads the next element if it has this tag; otherwise leaves the offset unchanged and returns false. */
-  optional(tag: number): boolean {
+  /**
+   * Reads the next element if it has this tag; otherwise leaves the offset unchanged and returns false.
+   *
+   * @throws ERR_DER
+   */
+  optional(tag: number, what: string): boolean {
     if (this.peek() !== tag) return false
-    this.next()
+    this.next(what)
     return true
   }
 

@@ -12,6 +12,7 @@ export {
   namedBits,
   nullContent,
   oidContent,
+  readOid,
   smallInteger,
   wholeOctetsBitString,
 } from './primitives.ts'

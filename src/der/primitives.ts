@@ -154,17 +154,22 @@ function tagNumberError(n: number): PkiError {
 const maxOidOctets = 64
 
 /** The dotted text of the OBJECT IDENTIFIER read last. @throws ERR_OID_INVALID as `decodeOid` */
-export function oidContent({ bytes, contentStart, contentEnd }: DerReader): string {
-  return decodeOid(bytes, contentStart, contentEnd)
+export function oidContent({ bytes, contentStart, contentEnd }: DerReader, what: string): string {
+  return decodeOid(bytes, contentStart, contentEnd, what)
+}
+
+/** Reads the next element, which must be an OBJECT IDENTIFIER. @throws ERR_DER; as `decodeOid` */
+export function readOid(reader: DerReader, what: string): string {
+  return oidContent(reader.expect(tags.oid, what), what)
 }
 
 /**
- * Dotted text of OID content octets.
+ * Dotted text of OID content octets; `what` names the field in errors.
  *
  * @throws ERR_OID_INVALID for content that is empty, truncated, padded or longer than 64 octets.
  */
-export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
-  checkOid(bytes, start, end)
+export function decodeOid(bytes: Uint8Array, start = 0, end: number = bytes.length, what?: string): string {
+  checkOid(bytes, start, end, what)
   const familiar = familiarOid(bytes, start, end)
   if (familiar !== undefined) return familiar
   let text = ''
@@ -212,26 +217,23 @@ function familiarArc(arc: string): {
 }
 
 /** Refuses OID content that is empty, too long, truncated or padded. @throws ERR_OID_INVALID */
-export function checkOid(bytes: Uint8Array, start: number, end: number): void {
-  if (end <= start) throw new PkiError('ERR_OID_INVALID', 'the object identifier has no content')
+export function checkOid(bytes: Uint8Array, start: number, end: number, what?: string): void {
+  if (end <= start) throw invalidOid(what, 'has no content')
   if (end - start > maxOidOctets) {
-    throw new PkiError(
-      'ERR_OID_INVALID',
-      `the object identifier has ${String(end - start)} octets; the maximum is ${String(maxOidOctets)}`,
-    )
+    throw invalidOid(what, `has ${String(end - start)} octets; the maximum is ${String(maxOidOctets)}`)
   }
   let first = true
   for (let i = start; i < end; i++) {
     const octet = bytes[i] as number
-    if (first && octet === 0x80)
-      throw new PkiError(
-        'ERR_OID_INVALID',
-        'the object identifier has a padded sub-identifier (X.690 8.19.2)',
-      )
+    if (first && octet === 0x80) throw invalidOid(what, 'has a padded sub-identifier (X.690 8.19.2)')
     first = octet < 0x80
   }
-  if (!first)
-    throw new PkiError('ERR_OID_INVALID', 'the object identifier is truncated inside a sub-identifier')
+  if (!first) throw invalidOid(what, 'is truncated inside a sub-identifier')
+}
+
+function invalidOid(what: string | undefined, fault: string): PkiError {
+  const field = what === undefined ? '' : `${what}: `
+  return new PkiError('ERR_OID_INVALID', `${field}the object identifier ${fault}`)
 }
 
 /**

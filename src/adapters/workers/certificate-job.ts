@@ -30,7 +30,7 @@ export function signCertificate(
 /** The SubjectPublicKeyInfo of a TBSCertificate: RFC 5280 §4.1. @throws ERR_DER */
 function certifiedKey(tbs: Uint8Array): Uint8Array {
   const fields = new DerReader(tbs).expect(tags.sequence, 'TBSCertificate').inner()
-  fields.optional(contextConstructed(0))
+  fields.optional(contextConstructed(0), 'version')
   fields.expect(tags.integer, 'serialNumber')
   for (const field of ['signature', 'issuer', 'validity', 'subject']) fields.expect(tags.sequence, field)
   return fields.expect(tags.sequence, 'subjectPublicKeyInfo').element()

@@ -8,7 +8,7 @@ import {
   integer,
   octetString,
   oid,
-  oidContent,
+  readOid,
   readWhole,
   sequence,
   smallInteger,
@@ -103,14 +103,14 @@ function readEcPrivateKey(der: Uint8Array): EcPrivateKey {
   if (version !== 1) throw malformedKey(`version ${version} of ECPrivateKey; expected 1 (RFC 5915 section 3)`)
   const scalar = reader.expect(tags.octetString, 'privateKey').content()
   let parameters: Uint8Array | undefined
-  if (reader.optional(contextConstructed(0))) {
+  if (reader.optional(contextConstructed(0), 'parameters')) {
     const inner = reader.inner()
-    inner.next()
+    inner.next('parameters')
     parameters = inner.element()
     inner.finish('parameters')
   }
   let publicKey: Uint8Array | undefined
-  if (reader.optional(contextConstructed(1))) {
+  if (reader.optional(contextConstructed(1), 'publicKey')) {
     const inner = reader.inner()
     publicKey = wholeOctetsBitString(inner.expect(tags.bitString, 'publicKey'), 'publicKey')
     inner.finish('publicKey')
@@ -125,7 +125,7 @@ function orderOf(parameters: Uint8Array): Buffer {
     throw new PkiError('ERR_KEY_EXPLICIT_PARAMETERS', 'the EC private key has explicit curve parameters')
   }
   const reader = readWhole(sequence(parameters), tags.sequence, 'parameters')
-  const curve = oidContent(reader.expect(tags.oid, 'namedCurve'))
+  const curve = readOid(reader, 'namedCurve')
   const order = curveByOid(curve)?.order
   if (order === undefined) {
     throw new PkiError(

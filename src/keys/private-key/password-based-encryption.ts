@@ -2,7 +2,7 @@
 // key derivation, and its decryption.
 
 import { createDecipheriv, getCiphers, pbkdf2Sync, scryptSync } from 'node:crypto'
-import { oidContent, readWhole, smallInteger, tags } from '../../der/index.ts'
+import { readOid, readWhole, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { passphraseHint } from '../../internal/passphrase.ts'
@@ -50,7 +50,7 @@ export function readEncryptedKey(der: Uint8Array): Pbes2 | Pkcs12Encryption {
     const algorithm = outer.expect(tags.sequence, 'encryptionAlgorithm').inner()
     const encrypted = outer.expect(tags.octetString, 'encryptedData').content()
     outer.finish('EncryptedPrivateKeyInfo')
-    const scheme = readOid(algorithm)
+    const scheme = readOid(algorithm, 'algorithm')
     if (scheme === pbes2Oids.pbes2) {
       return readPbes2(algorithm.expect(tags.sequence, 'PBES2-params').inner(), encrypted)
     }
@@ -115,8 +115,8 @@ function readPbes2(parameters: DerReader, encrypted: Uint8Array): Pbes2 {
   const kdf = parameters.expect(tags.sequence, 'keyDerivationFunc').inner()
   const scheme = parameters.expect(tags.sequence, 'encryptionScheme').inner()
   parameters.finish('PBES2-params')
-  const kdfOid = readOid(kdf)
-  const cipherOid = readOid(scheme)
+  const kdfOid = readOid(kdf, 'algorithm')
+  const cipherOid = readOid(scheme, 'algorithm')
   if (kdfOid !== pbes2Oids.scrypt && kdfOid !== pbkdf2Oid) throw unsupported('key derivation', kdfOid)
   const row = ciphers[cipherOid]
   if (row === undefined) throw unsupported('cipher', cipherOid)
@@ -160,7 +160,7 @@ function readPbkdf2(parameters: DerReader, keyOctets: number): KeyDerivation {
   readKeyLength(parameters, keyOctets)
   // RFC 8018 section A.2: hmacWithSHA1 is the default.
   let prf = '1.2.840.113549.2.7'
-  if (!parameters.done) prf = readOid(parameters.expect(tags.sequence, 'prf').inner())
+  if (!parameters.done) prf = readOid(parameters.expect(tags.sequence, 'prf').inner(), 'prf algorithm')
   parameters.finish('PBKDF2-params')
   const hash = prfs[prf]
   if (hash === undefined) throw unsupported('pseudorandom function', prf)
@@ -186,7 +186,7 @@ function readScrypt(parameters: DerReader, keyOctets: number): KeyDerivation {
 }
 
 function readKeyLength(parameters: DerReader, keyOctets: number): void {
-  if (!parameters.optional(tags.integer)) return
+  if (!parameters.optional(tags.integer, 'keyLength')) return
   const found = smallInteger(parameters, 'keyLength')
   if (found !== keyOctets) throw malformedKey(`keyLength is ${found} octets; the cipher needs ${keyOctets}`)
 }
@@ -213,10 +213,6 @@ function isOneSequence(plain: Uint8Array): boolean {
   } catch {
     return false
   }
-}
-
-function readOid(reader: DerReader): string {
-  return oidContent(reader.expect(tags.oid, 'algorithm'))
 }
 
 function unsupported(role: string, oid: string): PkiError {

@@ -23,7 +23,7 @@ export function formOfLabel(label: string): PrivateKeyForm | undefined {
 export function formOfDer(der: Uint8Array): PrivateKeyForm {
   return readingKey(() => {
     const reader = readWhole(der, tags.sequence, 'private key')
-    const first = reader.next()
+    const first = reader.next('version')
     if (first === tags.sequence) return formWithoutVersion(reader)
     if (first === tags.oid)
       throw unsupported('a PKCS#7 or CMS file', 'it has certificates and no private key')
@@ -31,7 +31,7 @@ export function formOfDer(der: Uint8Array): PrivateKeyForm {
     // The modulus of RSAPublicKey (RFC 8017 section A.1.1) is in the place of a version.
     if (reader.content().length > 8) throw malformedKey('it is an RSA public key (PKCS#1)')
     const version = smallInteger(reader, 'version')
-    const second = reader.next()
+    const second = reader.next('the element after the version')
     if (second === tags.octetString) return 'SEC 1'
     if (second === tags.integer) return formOfIntegers(reader, version)
     if (second !== tags.sequence)
@@ -83,11 +83,11 @@ export function multiPrime(): PkiError {
 }
 
 function formWithoutVersion(reader: DerReader): PrivateKeyForm {
-  const second = reader.done ? undefined : reader.next()
+  const second = reader.done ? undefined : reader.next('the element after the algorithm')
   if (second === tags.octetString) return 'encrypted PKCS#8'
   if (second === tags.bitString) throw malformedKey('it is a public key (SubjectPublicKeyInfo)')
   // RFC 5280 sections 4.1 and 5.1, RFC 2986 section 4.2: content, algorithm and signature.
-  if (second === tags.sequence && reader.optional(tags.bitString))
+  if (second === tags.sequence && reader.optional(tags.bitString, 'signature'))
     throw malformedKey('it is a certificate, a certificate request or a revocation list')
   throw malformedKey('it is not PKCS#8, PKCS#1 or SEC 1')
 }
@@ -95,7 +95,7 @@ function formWithoutVersion(reader: DerReader): PrivateKeyForm {
 /** PKCS#1 has nine integers, the traditional form of DSA keys six. */
 function formOfIntegers(reader: DerReader, version: number): PrivateKeyForm {
   let integers = 2
-  while (reader.optional(tags.integer)) integers++
+  while (reader.optional(tags.integer, rsaNumbers[integers - 1] ?? 'an integer')) integers++
   if (integers === 9 && version === 0 && reader.done) return 'PKCS#1'
   if (integers === 6 && reader.done) throw unsupported('a DSA key', 'RSA, EC and Ed25519 keys are supported')
   if (version === 1 && !reader.done) {
@@ -108,6 +108,11 @@ function unsupported(what: string, advice: string): PkiError {
   return new PkiError('ERR_KEY_UNSUPPORTED', `the private key is ${what}, which is not supported: ${advice}`)
 }
 
+/** RSAPrivateKey after its version (RFC 8017 section A.1.2). */
+const rsaNumbers: readonly string[] = [
+  ...['modulus', 'publicExponent', 'privateExponent', 'prime1', 'prime2'],
+  ...['exponent1', 'exponent2', 'coefficient'],
+]
 const formsByLabel: Readonly<Record<string, PrivateKeyForm>> = {
   'PRIVATE KEY': 'PKCS#8',
   'ENCRYPTED PRIVATE KEY': 'encrypted PKCS#8',

@@ -11,7 +11,7 @@ import {
   nullElement,
   octetString,
   oid as oidElement,
-  oidContent,
+  readOid,
   readWhole,
   sequence,
   smallInteger,
@@ -54,7 +54,7 @@ function loadPrivateKeyInfo(der: Uint8Array): KeyObject {
 /** Releases of OpenSSL before 3.5 refuse version 2, so the key is loaded as version 1. */
 function loadInfo({ algorithm, privateKey }: PrivateKeyInfo): KeyObject {
   const identifier = readWhole(algorithm, tags.sequence, 'privateKeyAlgorithm')
-  const oid = oidContent(identifier.expect(tags.oid, 'algorithm'))
+  const oid = readOid(identifier, 'privateKeyAlgorithm')
   const name = algorithms[oid]
   if (name === undefined) {
     throw new PkiError(
@@ -64,7 +64,7 @@ function loadInfo({ algorithm, privateKey }: PrivateKeyInfo): KeyObject {
   }
   if (oid === ecPublicKeyOid) {
     if (identifier.done) throw malformedKey('the algorithm of an EC key has no named curve')
-    identifier.next()
+    identifier.next('privateKeyAlgorithm parameters')
     return loadEcPrivateKey(privateKey, identifier.element())
   }
   if (oid === ed25519) {
@@ -128,7 +128,7 @@ function readInfo(der: Uint8Array): PrivateKeyInfo {
   if (version > 1) throw malformedKey(`version ${version}; expected 0 (v1) or 1 (v2) (RFC 5958 section 2)`)
   const algorithm = reader.expect(tags.sequence, 'privateKeyAlgorithm').element()
   const privateKey = reader.expect(tags.octetString, 'privateKey').content()
-  reader.optional(contextConstructed(0)) // attributes, which are not used
+  reader.optional(contextConstructed(0), 'attributes') // attributes, which are not used
   const publicKey = readPublicKey(reader)
   reader.finish('PrivateKeyInfo')
   if (version === 0 && publicKey !== undefined) {
@@ -139,8 +139,8 @@ function readInfo(der: Uint8Array): PrivateKeyInfo {
 
 /** `[1] IMPLICIT BIT STRING`. Older releases of ring (Rust) tag it explicitly. */
 function readPublicKey(reader: DerReader): Uint8Array | undefined {
-  if (reader.optional(contextPrimitive(1))) return wholeOctetsBitString(reader, 'publicKey')
-  if (!reader.optional(contextConstructed(1))) return undefined
+  if (reader.optional(contextPrimitive(1), 'publicKey')) return wholeOctetsBitString(reader, 'publicKey')
+  if (!reader.optional(contextConstructed(1), 'publicKey')) return undefined
   const inner = reader.inner()
   const publicKey = wholeOctetsBitString(inner.expect(tags.bitString, 'publicKey'), 'publicKey')
   inner.finish('publicKey')

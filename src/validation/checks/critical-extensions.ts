@@ -1,6 +1,6 @@
 // Unknown critical extensions: RFC 5280 §4.2, §6.1.4 (o), §6.1.5 (f).
 
-import { oidContent, readWhole, tags } from '../../der/index.ts'
+import { readOid, readWhole, tags } from '../../der/index.ts'
 import { extensionOids } from '../../x509/index.ts'
 import { scannedExtensions } from '../../x509/internal.ts'
 import type { Certificate } from '../../x509/index.ts'
@@ -43,7 +43,7 @@ function unknownQualifier(certificate: Certificate): string | undefined {
       qualifiers === undefined ? undefined : readWhole(qualifiers, tags.sequence, 'policyQualifiers')
     while (list?.done === false) {
       const one = list.expect(tags.sequence, 'PolicyQualifierInfo').inner()
-      const oid = oidContent(one.expect(tags.oid, 'policyQualifierId'))
+      const oid = readOid(one, 'policyQualifierId')
       if (oid !== cpsQualifier && oid !== userNoticeQualifier) return oid
     }
   }

@@ -34,7 +34,7 @@ export function readCrlToAccuse(der: Uint8Array, tolerances: readonly Tolerance[
   if (thisUpdate === undefined)
     throw new PkiError('ERR_TIME_INVALID', 'thisUpdate cannot be read, so it may be in the future')
   const nextUpdate = readNextUpdate(tbs)
-  const listed = tbs.optional(tags.sequence) ? tbs.inner() : undefined
+  const listed = tbs.optional(tags.sequence, 'revokedCertificates') ? tbs.inner() : undefined
   return {
     tbs: tbsDer,
     signature,
@@ -53,7 +53,7 @@ export function readCrlToAccuse(der: Uint8Array, tolerances: readonly Tolerance[
  * ERR_CRL_MALFORMED for a version that is unknown
  */
 function readVersion(tbs: DerReader): 1 | 2 {
-  if (!tbs.optional(tags.integer)) return 1
+  if (!tbs.optional(tags.integer, 'version')) return 1
   const value = smallInteger(tbs, 'version')
   if (value > 1) throw new PkiError('ERR_CRL_MALFORMED', `the version is ${value + 1}, expected 2`)
   return value === 1 ? 2 : 1

@@ -1,7 +1,7 @@
 // The extensions of a list or an OCSP response that is used for revocations only: each is read as far as
 // possible.
 
-import { DerReader, oidContent, tags } from '../../der/index.ts'
+import { DerReader, readOid, tags } from '../../der/index.ts'
 import { readExtensions } from '../extensions/extension.ts'
 import type { Extension } from '../extensions/extension.ts'
 import { ifReadable } from '../crl/revoked-entry.ts'
@@ -48,7 +48,7 @@ function partOf(list: DerReader): Extension | undefined {
   if (list.tag !== tags.sequence) return undefined
   return ifReadable(() => {
     const one = list.inner()
-    const oid = oidContent(one.expect(tags.oid, 'extnID'))
+    const oid = readOid(one, 'extnID')
     const critical = one.peek() === tags.boolean && !isFalse(one)
     return Object.freeze({ oid, critical, value: nothing })
   })

@@ -1,6 +1,6 @@
 // Reads an OCSP response that the strict reader refuses, for its revocations only (RFC 6960 §4.2.1).
 
-import { contextConstructed, DerReader, oidContent, tags } from '../../der/index.ts'
+import { contextConstructed, DerReader, readOid, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { readSigned } from '../algorithms/signed-parts.ts'
 import { AlgorithmIdentifier } from '../algorithms/signature-algorithm.ts'
@@ -23,9 +23,9 @@ import { readCertainTime } from './certain-time.ts'
 export function basicOcspToAccuse(der: Uint8Array): Uint8Array | undefined {
   const response = new DerReader(der).expect(tags.sequence, 'OCSPResponse').inner()
   response.expect(tags.enumerated, 'responseStatus')
-  if (!response.optional(contextConstructed(0))) return undefined
+  if (!response.optional(contextConstructed(0), 'responseBytes')) return undefined
   const bytes = response.inner().expect(tags.sequence, 'responseBytes').inner()
-  const type = oidContent(bytes.expect(tags.oid, 'responseType'))
+  const type = readOid(bytes, 'responseType')
   return type === basicResponse ? bytes.expect(tags.octetString, 'response').content() : undefined
 }
 

@@ -1,14 +1,7 @@
 // The table of signature algorithms (RFC 5758 ECDSA, RFC 4055 RSA, RFC 8410 Ed25519) and the
 // AlgorithmIdentifier of RFC 5280 section 4.1.1.2.
 
-import {
-  contextConstructed,
-  nullContent,
-  oidContent,
-  readWhole,
-  smallInteger,
-  tags,
-} from '../../der/index.ts'
+import { contextConstructed, nullContent, readOid, readWhole, smallInteger, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 
 /** The usual name of a signature algorithm. SHA-1 and MD5 are not in the table: they are never accepted. */
@@ -144,9 +137,9 @@ export function readAlgorithm(
   reader: DerReader,
   what: string,
 ): { readonly oid: string; readonly parameters: Uint8Array | undefined } {
-  const oid = oidContent(reader.expect(tags.oid, 'algorithm'))
+  const oid = readOid(reader, what)
   if (reader.done) return { oid, parameters: undefined }
-  reader.next()
+  reader.next(`${what} parameters`)
   const parameters = reader.element()
   reader.finish(what)
   return { oid, parameters }
@@ -199,21 +192,20 @@ export function parsePssParameters(der: Uint8Array): { hash: HashName | undefine
   let mgfHash: HashName | undefined
   let saltLength = 20
   let trailer = 1
-  if (reader.optional(contextConstructed(0))) {
+  if (reader.optional(contextConstructed(0), 'hashAlgorithm')) {
     const inner = reader.inner()
     hash = readHash(inner)
     inner.finish('hashAlgorithm')
   }
-  if (reader.optional(contextConstructed(1))) {
+  if (reader.optional(contextConstructed(1), 'maskGenAlgorithm')) {
     const inner = reader.inner()
     const mgf = inner.expect(tags.sequence, 'maskGenAlgorithm').inner()
     inner.finish('maskGenAlgorithm')
-    if (oidContent(mgf.expect(tags.oid, 'maskGenAlgorithm')) === '1.2.840.113549.1.1.8')
-      mgfHash = readHash(mgf)
+    if (readOid(mgf, 'maskGenAlgorithm') === '1.2.840.113549.1.1.8') mgfHash = readHash(mgf)
     mgf.finish('maskGenAlgorithm')
   }
-  if (reader.optional(contextConstructed(2))) saltLength = readParameter(reader, 'saltLength')
-  if (reader.optional(contextConstructed(3))) trailer = readParameter(reader, 'trailerField')
+  if (reader.optional(contextConstructed(2), 'saltLength')) saltLength = readParameter(reader, 'saltLength')
+  if (reader.optional(contextConstructed(3), 'trailerField')) trailer = readParameter(reader, 'trailerField')
   reader.finish('RSASSA-PSS-params')
   return { hash: hash === mgfHash && trailer === 1 ? hash : undefined, saltLength }
 }
@@ -228,7 +220,7 @@ function readParameter(reader: DerReader, what: string): number {
 
 function readHash(reader: DerReader): HashName | undefined {
   const inner = reader.expect(tags.sequence, 'hashAlgorithm').inner()
-  const oid = oidContent(inner.expect(tags.oid, 'hashAlgorithm'))
+  const oid = readOid(inner, 'hashAlgorithm')
   if (!inner.done)
     nullContent(inner.expect(tags.null, 'hashAlgorithm parameters'), 'hashAlgorithm parameters')
   inner.finish('hashAlgorithm')

@@ -69,14 +69,14 @@ export function readParts(der: Uint8Array, tolerances: readonly Tolerance[]): Ce
   // RFC 5280 4.1.2.8: unique identifiers need version 2 or 3; 4.1.2.9: extensions need version 3.
   let hasUniqueIdentifiers = false
   for (const n of [1, 2]) {
-    if (!tbs.optional(contextPrimitive(n))) continue
+    if (!tbs.optional(contextPrimitive(n), 'uniqueIdentifier')) continue
     if (version === 1)
       throw new PkiError('ERR_CERTIFICATE_MALFORMED', 'a version 1 certificate has a unique identifier')
     bitStringContent(tbs, 'uniqueIdentifier')
     hasUniqueIdentifiers = true
   }
   let list: DerReader | undefined
-  if (tbs.optional(contextConstructed(3))) {
+  if (tbs.optional(contextConstructed(3), 'extensions')) {
     if (version !== 3)
       throw new PkiError(
         'ERR_CERTIFICATE_MALFORMED',
@@ -107,7 +107,7 @@ export function readParts(der: Uint8Array, tolerances: readonly Tolerance[]): Ce
 
 /** `version [0] EXPLICIT INTEGER DEFAULT v1`: 0, 1 or 2 for version 1, 2 or 3. */
 function readVersion(tbs: DerReader, tolerances: readonly Tolerance[]): 1 | 2 | 3 {
-  if (!tbs.optional(contextConstructed(0))) return 1
+  if (!tbs.optional(contextConstructed(0), 'version')) return 1
   const wrapper = tbs.inner()
   const value = smallInteger(wrapper.expect(tags.integer, 'version'), 'version')
   wrapper.finish('version')

@@ -1,7 +1,7 @@
 // Certificates for OpenSSL, which imports the key of each: those with explicit curve parameters are left out.
 
 import { X509Certificate } from 'node:crypto'
-import { contextConstructed, DerReader, oidContent, tags } from '../../der/index.ts'
+import { contextConstructed, DerReader, readOid, tags } from '../../der/index.ts'
 import { decodePem, looksLikePem } from '../../internal/pem.ts'
 
 /**
@@ -43,13 +43,11 @@ export function pemForPlatform(
 export function hasExplicitParameters(der: Uint8Array): boolean {
   const certificate = new DerReader(der).expect(tags.sequence, 'Certificate').inner()
   const tbs = certificate.expect(tags.sequence, 'tbsCertificate').inner()
-  tbs.optional(contextConstructed(0))
+  tbs.optional(contextConstructed(0), 'version')
   for (const field of ['serialNumber', 'signature', 'issuer', 'validity', 'subject']) tbs.next(field)
   const key = tbs.expect(tags.sequence, 'subjectPublicKeyInfo').inner()
   const algorithm = key.expect(tags.sequence, 'algorithm').inner()
-  return (
-    oidContent(algorithm.expect(tags.oid, 'algorithm')) === ecPublicKey && algorithm.peek() === tags.sequence
-  )
+  return readOid(algorithm, 'algorithm') === ecPublicKey && algorithm.peek() === tags.sequence
 }
 
 const ecPublicKey = '1.2.840.10045.2.1'

@@ -48,7 +48,7 @@ export function readCrlFields(
   const thisUpdate = new Date(readTime(tbs, 'thisUpdate'))
   const nextUpdate = isTime(tbs.peek()) ? new Date(readTime(tbs, 'nextUpdate')) : undefined
   let listed: DerReader | undefined
-  if (tbs.optional(tags.sequence)) {
+  if (tbs.optional(tags.sequence, 'revokedCertificates')) {
     listed = tbs.inner()
     // RFC 5280 5.1.2.6 requires issuers to omit an empty field; some libraries write it, with the same
     // meaning.
@@ -77,7 +77,7 @@ function isTime(tag: number): boolean {
 /** Absent means version 1; the only other value is 1, which means version 2 (RFC 5280 5.1.2.1). */
 function readVersion(tbs: DerReader): 1 | 2 {
   if (tbs.peek() !== tags.integer) return 1
-  tbs.next()
+  tbs.next('version')
   const value = smallInteger(tbs, 'version')
   if (value !== 1)
     throw new PkiError(
@@ -92,7 +92,7 @@ function readListExtensions(
   version: 1 | 2,
   tolerances: readonly Tolerance[],
 ): readonly Extension[] {
-  if (!tbs.optional(contextConstructed(0))) return []
+  if (!tbs.optional(contextConstructed(0), 'crlExtensions')) return []
   if (version === 1)
     throw new PkiError('ERR_CRL_MALFORMED', 'a CRL of version 1 has extensions (RFC 5280 5.1.2.1)')
   const wrapper = tbs.inner()

@@ -9,7 +9,7 @@ import {
   explicit,
   integer,
   oid,
-  oidContent,
+  readOid,
   readWhole,
   readerOf,
   sequence,
@@ -76,10 +76,10 @@ export function parseNameConstraints(
   tolerances: readonly Tolerance[] = noTolerances,
 ): NameConstraints {
   const reader = readWhole(der, tags.sequence, 'nameConstraints')
-  const permitted = reader.optional(contextConstructed(0))
+  const permitted = reader.optional(contextConstructed(0), 'permittedSubtrees')
     ? readSubtrees(reader.inner(), tolerances)
     : undefined
-  const excluded = reader.optional(contextConstructed(1))
+  const excluded = reader.optional(contextConstructed(1), 'excludedSubtrees')
     ? readSubtrees(reader.inner(), tolerances)
     : undefined
   reader.finish('nameConstraints')
@@ -113,11 +113,13 @@ function readSubtrees(list: DerReader, tolerances: readonly Tolerance[]): Genera
     const reader = list.expect(tags.sequence, 'GeneralSubtree').inner()
     const base = readGeneralName(reader, 'constraint', tolerances)
     let minimum = 0
-    if (reader.optional(contextPrimitive(0))) {
+    if (reader.optional(contextPrimitive(0), 'minimum')) {
       minimum = smallInteger(reader, 'minimum')
       if (minimum === 0) refuseExplicitDefault('nameConstraints: minimum 0', tolerances)
     }
-    const maximum = reader.optional(contextPrimitive(1)) ? smallInteger(reader, 'maximum') : undefined
+    const maximum = reader.optional(contextPrimitive(1), 'maximum')
+      ? smallInteger(reader, 'maximum')
+      : undefined
     reader.finish('GeneralSubtree')
     subtrees.push({ base, minimum, maximum })
   }
@@ -215,10 +217,10 @@ export function parsePolicyMappings(der: DerInput): readonly PolicyMapping[] {
 /** @throws ERR_DER, ERR_EXTENSION_MALFORMED */
 export function parsePolicyConstraints(der: DerInput): PolicyConstraints {
   const reader = readWhole(der, tags.sequence, 'policyConstraints')
-  const requireExplicitPolicy = reader.optional(contextPrimitive(0))
+  const requireExplicitPolicy = reader.optional(contextPrimitive(0), 'requireExplicitPolicy')
     ? smallInteger(reader, 'requireExplicitPolicy')
     : undefined
-  const inhibitPolicyMapping = reader.optional(contextPrimitive(1))
+  const inhibitPolicyMapping = reader.optional(contextPrimitive(1), 'inhibitPolicyMapping')
     ? smallInteger(reader, 'inhibitPolicyMapping')
     : undefined
   reader.finish('policyConstraints')
@@ -278,14 +280,10 @@ function readQualifiers(list: DerReader): void {
   while (!list.done) {
     const reader = list.expect(tags.sequence, 'PolicyQualifierInfo').inner()
     readOid(reader, 'policyQualifierId')
-    reader.next()
+    reader.next('qualifier')
     checkWellFormed(reader.element(), 'qualifier')
     reader.finish('PolicyQualifierInfo')
   }
-}
-
-function readOid(reader: DerReader, what: string): string {
-  return oidContent(reader.expect(tags.oid, what))
 }
 
 const maxPolicies = 1000

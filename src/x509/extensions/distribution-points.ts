@@ -64,8 +64,8 @@ export function parseDistributionPoints(
       throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxPoints)} distribution points`)
     const reader = list.expect(tags.sequence, 'DistributionPoint').inner()
     const name = readPointName(reader, tolerances, use)
-    const reasons = reader.optional(contextPrimitive(1)) ? namedBits(reader, 'reasons') : undefined
-    const crlIssuer = reader.optional(contextConstructed(2))
+    const reasons = reader.optional(contextPrimitive(1), 'reasons') ? namedBits(reader, 'reasons') : undefined
+    const crlIssuer = reader.optional(contextConstructed(2), 'cRLIssuer')
       ? readGeneralNames(reader.inner(), 'cRLIssuer', tolerances)
       : undefined
     reader.finish('DistributionPoint')
@@ -93,7 +93,7 @@ export function parseIssuingDistributionPoint(
   const name = readPointName(reader, tolerances)
   const onlyContainsUserCerts = optionalFlag(reader, 1, 'onlyContainsUserCerts')
   const onlyContainsCaCerts = optionalFlag(reader, 2, 'onlyContainsCACerts')
-  const onlySomeReasons = reader.optional(contextPrimitive(3))
+  const onlySomeReasons = reader.optional(contextPrimitive(3), 'onlySomeReasons')
     ? namedBits(reader, 'onlySomeReasons')
     : undefined
   const indirectCrl = optionalFlag(reader, 4, 'indirectCRL')
@@ -167,14 +167,17 @@ function readPointName(
   tolerances: readonly Tolerance[],
   use: GeneralNameUse = 'location',
 ): DistributionPointName | undefined {
-  if (!reader.optional(contextConstructed(0))) return undefined
+  if (!reader.optional(contextConstructed(0), 'distributionPoint')) return undefined
   const inner = reader.inner()
-  const tag = inner.next()
+  const tag = inner.next('distributionPoint')
   inner.finish('distributionPoint')
   if (tag === contextConstructed(0))
     return { fullName: readGeneralNames(inner.inner(), 'fullName', tolerances, use) }
   if (tag !== contextConstructed(1))
-    throw new PkiError('ERR_DER', `distributionPoint: unexpected tag 0x${tag.toString(16)}`)
+    throw new PkiError(
+      'ERR_DER',
+      `distributionPoint: found tag 0x${tag.toString(16)}, expected 0xa0 (fullName) or 0xa1`,
+    )
   const rdn = inner.content()
   if (rdn.length === 0)
     throw new PkiError('ERR_EXTENSION_MALFORMED', 'nameRelativeToCRLIssuer: the name has no attribute')

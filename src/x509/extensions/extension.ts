@@ -6,7 +6,7 @@ import {
   element,
   octetString,
   oid as oidElement,
-  oidContent,
+  readOid,
   sequence,
   tags,
 } from '../../der/index.ts'
@@ -117,7 +117,7 @@ export function scanExtensions(
     if (extensions.length >= maxExtensions)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxExtensions)} extensions`)
     const sequenceEnd = list.enter(tags.sequence, 'Extension')
-    const oid = oidContent(list.expect(tags.oid, 'extnID'))
+    const oid = readOid(list, 'extnID')
     const critical = defaultFalse(list, tags.boolean, 'critical', tolerances, oid)
     const { contentStart: start, contentEnd: end } = list.expect(tags.octetString, 'extnValue')
     list.leave(sequenceEnd, 'Extension')
@@ -138,7 +138,7 @@ export function defaultFalse(
   tolerances: readonly Tolerance[],
   extension = '',
 ): boolean {
-  if (!reader.optional(tag)) return false
+  if (!reader.optional(tag, what)) return false
   if (booleanContent(reader, what)) return true
   refuseExplicitDefault(`${extension === '' ? '' : `extension ${extension}: `}${what} FALSE`, tolerances)
   return false

@@ -10,7 +10,7 @@ import {
   namedBitString,
   octetString,
   oid,
-  oidContent,
+  readOid,
   readWhole,
   readerOf,
   sequence,
@@ -106,7 +106,7 @@ export function parseExtendedKeyUsage(der: DerInput): readonly string[] {
   const reader = readWhole(der, tags.sequence, 'extKeyUsage')
   const purposes: string[] = []
   while (!reader.done) {
-    purposes.push(oidContent(reader.expect(tags.oid, 'KeyPurposeId')))
+    purposes.push(readOid(reader, 'KeyPurposeId'))
     if (purposes.length > maxPurposes)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `extKeyUsage: more than ${String(maxPurposes)} purposes`)
   }
@@ -150,12 +150,12 @@ export function parseAuthorityKeyIdentifier(
   tolerances: readonly Tolerance[] = noTolerances,
 ): AuthorityKeyIdentifier {
   const reader = readWhole(der, tags.sequence, 'authorityKeyIdentifier')
-  const keyIdentifier = reader.optional(contextPrimitive(0)) ? reader.content() : undefined
-  const issuer = reader.optional(contextConstructed(1))
+  const keyIdentifier = reader.optional(contextPrimitive(0), 'keyIdentifier') ? reader.content() : undefined
+  const issuer = reader.optional(contextConstructed(1), 'authorityCertIssuer')
     ? readGeneralNames(reader.inner(), 'authorityCertIssuer', tolerances)
     : undefined
   let serialNumber: SerialNumber | undefined
-  if (reader.optional(contextPrimitive(2))) {
+  if (reader.optional(contextPrimitive(2), 'authorityCertSerialNumber')) {
     checkInteger(reader.bytes, reader.contentStart, reader.contentEnd, 'authorityCertSerialNumber')
     serialNumber = serialNumberFromBytes(reader.content())
   }

@@ -7,7 +7,7 @@ import {
   encodeGeneralizedTime,
   integer,
   oid,
-  oidContent,
+  readOid,
   readTime,
   readWhole,
   sequence,
@@ -40,7 +40,7 @@ export function parseInfoAccess(
     if (descriptions.length >= maxDescriptions)
       throw new PkiError('ERR_LIMIT_EXCEEDED', `${what}: more than ${String(maxDescriptions)} entries`)
     const reader = list.expect(tags.sequence, 'AccessDescription').inner()
-    const method = oidContent(reader.expect(tags.oid, 'accessMethod'))
+    const method = readOid(reader, 'accessMethod')
     const location = readGeneralName(reader, use, tolerances)
     reader.finish('AccessDescription')
     descriptions.push({ method, location })

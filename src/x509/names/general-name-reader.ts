@@ -6,6 +6,7 @@ import {
   contextPrimitive,
   ia5Text,
   oidContent,
+  readOid,
   readWhole,
   tags,
 } from '../../der/index.ts'
@@ -43,7 +44,7 @@ export function readGeneralName(
     case contextPrimitive(7):
       return ipName(reader.content(), use)
     case contextPrimitive(8):
-      return { type: 'registeredId', oid: oidContent(reader) }
+      return { type: 'registeredId', oid: oidContent(reader, 'registeredID') }
     case contextConstructed(4): {
       // Name is a CHOICE, so its [4] is EXPLICIT (X.680 31.2.7).
       const inner = reader.inner().expect(tags.sequence, 'directoryName')
@@ -62,7 +63,7 @@ export function readGeneralName(
     default:
       throw new PkiError(
         'ERR_NAME_INVALID',
-        `tag 0x${tag.toString(16)} is not a kind of GeneralName (RFC 5280 4.2.1.6)`,
+        `GeneralName: tag 0x${tag.toString(16)} is not one of its kinds (RFC 5280 4.2.1.6)`,
       )
   }
 }
@@ -109,9 +110,9 @@ function nameText(bytes: Uint8Array, start: number, end: number, what: string): 
 
 function readOtherName(reader: DerReader): GeneralName {
   const inner = reader.inner()
-  const type = oidContent(inner.expect(tags.oid, 'otherName type-id'))
+  const type = readOid(inner, 'otherName type-id')
   const value = inner.expect(contextConstructed(0), 'otherName value').inner()
-  value.next()
+  value.next('otherName value')
   value.finish('otherName value')
   inner.finish('otherName')
   checkWellFormed(value.element(), 'otherName value')

@@ -1,6 +1,6 @@
 // The relative distinguished names of a Name, read by RFC 5280 section 4.1.2.4.
 
-import { checkWellFormed, isStringTag, oidContent, readWhole, stringContent, tags } from '../../der/index.ts'
+import { checkWellFormed, isStringTag, readOid, readWhole, stringContent, tags } from '../../der/index.ts'
 import type { DerReader } from '../../der/index.ts'
 import { PkiError, isPkiError } from '../../errors/index.ts'
 import { acceptedBy } from '../tolerances.ts'
@@ -55,7 +55,7 @@ export function readRdns(der: Uint8Array, tolerances: readonly Tolerance[]): Rel
 }
 
 function readAttribute(reader: DerReader, tolerances: readonly Tolerance[]): AttributeTypeAndValue {
-  const type = oidContent(reader.expect(tags.oid, 'attribute type'))
+  const type = readOid(reader, 'attribute type')
   const tag = reader.next('attribute value')
   const der = reader.element()
   let value: string | undefined

@@ -30,14 +30,16 @@ export function readBasicOcsp(der: Uint8Array, tolerances: readonly Tolerance[])
   const outer = readWhole(der, tags.sequence, 'BasicOCSPResponse')
   const { tbs: tbsDer, content: tbs, algorithm, signature } = readSigned(outer, 'tbsResponseData')
   const signatureAlgorithm = AlgorithmIdentifier.parse(algorithm)
-  const certificates = outer.optional(contextConstructed(0)) ? readCertificates(outer) : noItems
+  const certificates = outer.optional(contextConstructed(0), 'certs') ? readCertificates(outer) : noItems
   outer.finish('BasicOCSPResponse')
   readVersion(tbs, tolerances)
   const responder = Object.freeze(readResponder(tbs, tolerances))
   const producedAt = readTime(tbs, 'producedAt')
   const responses = readResponses(tbs.expect(tags.sequence, 'responses').inner(), tolerances)
   const extensions = Object.freeze(
-    tbs.optional(contextConstructed(1)) ? readExtensionList(tbs, 'responseExtensions', tolerances) : [],
+    tbs.optional(contextConstructed(1), 'responseExtensions')
+      ? readExtensionList(tbs, 'responseExtensions', tolerances)
+      : [],
   )
   tbs.finish('tbsResponseData')
   const nonce = readNonce(extensions)
@@ -52,7 +54,7 @@ export function readResponder(
   reader: DerReader,
   tolerances: readonly Tolerance[],
 ): BasicOcspParts['responder'] {
-  const tag = reader.next()
+  const tag = reader.next('responderID')
   const inner = reader.inner()
   if (tag === contextConstructed(1)) {
     const name = DistinguishedName.over(
@@ -65,7 +67,10 @@ export function readResponder(
     return { name }
   }
   if (tag !== contextConstructed(2))
-    throw new PkiError('ERR_OCSP_MALFORMED', 'the responder ID is neither a name nor a key hash')
+    throw new PkiError(
+      'ERR_OCSP_MALFORMED',
+      `responderID: found tag 0x${tag.toString(16)}, expected 0xa1 (byName) or 0xa2 (byKey)`,
+    )
   const keyHash = inner.expect(tags.octetString, 'responderID').content()
   inner.finish('responderID')
   if (keyHash.length !== 20)

@@ -21,7 +21,7 @@ export function readExtensionList(
 
 /** `version [0] EXPLICIT INTEGER DEFAULT v1`, which DER omits. @throws ERR_OCSP_MALFORMED */
 export function readVersion(reader: DerReader, tolerances: readonly Tolerance[]): void {
-  if (!reader.optional(contextConstructed(0))) return
+  if (!reader.optional(contextConstructed(0), 'version')) return
   const version = smallInteger(reader.inner().expect(tags.integer, 'version'), 'version')
   if (version === 0 && tolerances.includes('explicit-defaults')) return
   throw new PkiError(

@@ -33,10 +33,10 @@ export class OcspRequest {
     const outer = readWhole(der, tags.sequence, 'OCSPRequest')
     const tbs = outer.expect(tags.sequence, 'tbsRequest').inner()
     // The signature of a signed request is ignored: it does not decide here whether the responder answers.
-    if (outer.optional(contextConstructed(0))) finishOne(outer, 'optionalSignature')
+    if (outer.optional(contextConstructed(0), 'optionalSignature')) finishOne(outer, 'optionalSignature')
     outer.finish('OCSPRequest')
     readVersion(tbs, tolerances)
-    if (tbs.optional(contextConstructed(1))) finishOne(tbs, 'requestorName')
+    if (tbs.optional(contextConstructed(1), 'requestorName')) finishOne(tbs, 'requestorName')
     const list = tbs.expect(tags.sequence, 'requestList').inner()
     const ids: OcspCertificateId[] = []
     while (!list.done) {
@@ -47,12 +47,12 @@ export class OcspRequest {
         )
       const one = list.expect(tags.sequence, 'Request').inner()
       ids.push(OcspCertificateId.over(one.expect(tags.sequence, 'reqCert').element()))
-      if (one.optional(contextConstructed(0)))
+      if (one.optional(contextConstructed(0), 'singleRequestExtensions'))
         refuseCritical(readExtensionList(one, 'singleRequestExtensions', tolerances))
       one.finish('Request')
     }
     if (ids.length === 0) throw new PkiError('ERR_OCSP_MALFORMED', 'the OCSP request names no certificate')
-    this.extensions = tbs.optional(contextConstructed(2))
+    this.extensions = tbs.optional(contextConstructed(2), 'requestExtensions')
       ? readExtensionList(tbs, 'requestExtensions', tolerances)
       : []
     tbs.finish('tbsRequest')
@@ -103,7 +103,7 @@ export class OcspRequest {
 /** `[n] EXPLICIT` around one element whose content is ignored. */
 function finishOne(reader: DerReader, what: string): void {
   const wrapper = reader.inner()
-  wrapper.next()
+  wrapper.next(what)
   wrapper.finish(what)
 }
 

@@ -1,6 +1,6 @@
 // OCSP responses (RFC 6960 §4.2): a view over their DER.
 
-import { contextConstructed, element, oidContent, readWhole, sequence, tags } from '../../der/index.ts'
+import { contextConstructed, element, readOid, readWhole, sequence, tags } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { basicOcspToAccuse } from '../accusing/accusing-ocsp-fields.ts'
 import { noTolerances, readParseOptions } from '../tolerances.ts'
@@ -78,11 +78,11 @@ function readEnvelope(der: Uint8Array): {
   const status = octets.length === 1 ? statuses[octets[0] as number] : undefined
   if (status === undefined) throw new PkiError('ERR_OCSP_MALFORMED', 'the OCSP response status is unknown')
   let basic: Uint8Array | undefined
-  if (reader.optional(contextConstructed(0))) {
+  if (reader.optional(contextConstructed(0), 'responseBytes')) {
     const wrapper = reader.inner()
     const bytes = wrapper.expect(tags.sequence, 'responseBytes').inner()
     wrapper.finish('responseBytes')
-    const type = oidContent(bytes.expect(tags.oid, 'responseType'))
+    const type = readOid(bytes, 'responseType')
     if (type !== basicResponse)
       throw new PkiError(
         'ERR_OCSP_MALFORMED',

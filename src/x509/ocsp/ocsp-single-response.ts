@@ -63,8 +63,10 @@ function readSingle(one: DerReader, tolerances: readonly Tolerance[]): OcspSingl
   const certificateId = OcspCertificateId.over(one.expect(tags.sequence, 'certID').element())
   const certificateStatus = Object.freeze(readStatus(one))
   const thisUpdate = readTime(one, 'thisUpdate')
-  const nextUpdate = one.optional(contextConstructed(0)) ? readWrappedTime(one, 'nextUpdate') : undefined
-  const extensions = one.optional(contextConstructed(1))
+  const nextUpdate = one.optional(contextConstructed(0), 'nextUpdate')
+    ? readWrappedTime(one, 'nextUpdate')
+    : undefined
+  const extensions = one.optional(contextConstructed(1), 'singleExtensions')
     ? readExtensionList(one, 'singleExtensions', tolerances)
     : noExtensions
   one.finish('SingleResponse')
@@ -73,13 +75,16 @@ function readSingle(one: DerReader, tolerances: readonly Tolerance[]): OcspSingl
 
 /** @throws ERR_OCSP_MALFORMED, ERR_DER */
 export function readStatus(reader: DerReader): OcspCertificateStatus {
-  const tag = reader.next()
+  const tag = reader.next('certStatus')
   if (tag === contextPrimitive(0) || tag === contextPrimitive(2)) {
     nullContent(reader, 'certStatus')
     return { status: tag === contextPrimitive(0) ? 'good' : 'unknown' }
   }
   if (tag !== contextConstructed(1))
-    throw new PkiError('ERR_OCSP_MALFORMED', `tag 0x${tag.toString(16)} is not a certificate status`)
+    throw new PkiError(
+      'ERR_OCSP_MALFORMED',
+      `certStatus: found tag 0x${tag.toString(16)}, expected 0x80 (good), 0xa1 (revoked) or 0x82 (unknown)`,
+    )
   return readRevokedInfo(reader.inner())
 }
 
@@ -89,7 +94,7 @@ function readRevokedInfo(info: DerReader): OcspCertificateStatus {
   let reason: CrlReason | undefined
   try {
     revokedAt = readTime(info, 'revocationTime')
-    if (info.optional(contextConstructed(0))) reason = parseReasonCode(info.content())
+    if (info.optional(contextConstructed(0), 'revocationReason')) reason = parseReasonCode(info.content())
     info.finish('RevokedInfo')
   } catch (error) {
     if (!isPkiError(error)) throw error

@@ -7,7 +7,7 @@ import {
   directoryString,
   isStringTag,
   oid,
-  oidContent,
+  readOid,
   sequence,
   setOf,
   stringContent,
@@ -116,7 +116,7 @@ export function encodeAttributes(
 }
 
 function readAttribute(reader: DerReader): FoundAttribute {
-  const type = oidContent(reader.expect(tags.oid, 'attribute type'))
+  const type = readOid(reader, 'attribute type')
   const set = reader.expect(tags.set, `attribute ${type}: values`).inner()
   reader.finish('Attribute')
   return { type, set }

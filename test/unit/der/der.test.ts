@@ -24,6 +24,7 @@ import {
   nullElement,
   octetString,
   oid,
+  readOid,
   readTime,
   readWhole,
   sequence,
@@ -64,8 +65,8 @@ describe('DerReader', () => {
     const reader = new DerReader(hex('30 03 02 01 05 04 00')).expect(tags.sequence, 'outer')
     expect([reader.start, reader.contentStart, reader.contentEnd, reader.done]).toEqual([0, 2, 5, false])
     expect(smallInteger(reader.inner().expect(tags.integer, 'inner'), 'inner')).toBe(5)
-    expect(reader.optional(tags.integer)).toBe(false)
-    expect(reader.optional(tags.octetString)).toBe(true)
+    expect(reader.optional(tags.integer, 'a number')).toBe(false)
+    expect(reader.optional(tags.octetString, 'octets')).toBe(true)
     expect([reader.done, reader.peek()]).toEqual([true, -1])
   })
 
@@ -259,5 +260,17 @@ describe('writers', () => {
     let der = nullElement()
     for (let i = 0; i < 200; i++) der = sequence(der)
     expect(() => checkWellFormed(der, 'x')).toThrow(code('ERR_DER_DEPTH'))
+  })
+})
+
+describe('what cannot be read is named', () => {
+  it.each([
+    ['an optional element that is cut off', '02 05 01', (reader: DerReader) => reader.optional(2, 'minimum')],
+    ['an object identifier without content', '06 00', (reader: DerReader) => readOid(reader, 'minimum')],
+    ['a padded object identifier', '06 02 80 01', (reader: DerReader) => readOid(reader, 'minimum')],
+    ['an object identifier that ends early', '06 01 81', (reader: DerReader) => readOid(reader, 'minimum')],
+    ['an absent object identifier', '', (reader: DerReader) => readOid(reader, 'minimum')],
+  ])('%s', (_what, octets, read) => {
+    expect(() => read(new DerReader(hex(octets)))).toThrow(/^minimum: /u)
   })
 })

@@ -4,7 +4,7 @@
 import {
   bitString,
   oid,
-  oidContent,
+  readOid,
   readWhole,
   readerOf,
   sequence,
@@ -166,7 +166,7 @@ function curveText(parameters: Uint8Array): string {
   const name = nameOfCurve(parameters)
   if (name !== undefined) return JSON.stringify(name.slice(0, 64))
   try {
-    return namedOid(oidContent(readerOf(parameters).expect(tags.oid, 'curve')))
+    return namedOid(readOid(readerOf(parameters), 'curve'))
   } catch {
     return Buffer.from(parameters.subarray(0, 64)).toString('hex')
   }
