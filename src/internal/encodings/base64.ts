@@ -1,9 +1,5 @@
 // Strict base64 and base64url (RFC 4648 sections 3.5, 4 and 5): the platform's decoders ignore invalid
 // characters and stop at "=".
-//
-// Short texts and octets are converted here in place of the platform, which uses the widest vector
-// instructions. After these a processor may run at a lower clock for microseconds, which slows the signature
-// that follows (measured: 14 µs a request).
 
 import { PkiError } from '../../errors/index.ts'
 
@@ -68,7 +64,11 @@ export function encodeBase64url(octets: Uint8Array, start = 0, end: number = oct
   return takeText(whole === end ? at : encodeRest(octets, whole, end, urlLetters, at))
 }
 
-/** Decodes a text that fits into the buffer of short texts. @throws ERR_BASE64 */
+/**
+ * Decodes a text that fits into the buffer of short texts, in place of the platform's decoder, which uses the
+ * widest vector instructions. After these a processor may run at a lower clock for microseconds, which slows
+ * the signature that follows (measured: 14 µs a request). @throws ERR_BASE64
+ */
 function decodeShort(text: string, allowsSpace: boolean): Uint8Array {
   const written = shortBuffer.write(text)
   try {
@@ -151,7 +151,10 @@ function isWhiteSpace(code: number): boolean {
   return code === lineFeed || code === 0x0d || code === 0x20 || code === 0x09
 }
 
-/** Base64 of at most `longOctets` octets; `\n` ends each line of `lineOctets`. */
+/**
+ * Base64 of at most `longOctets` octets; `\n` ends each line of `lineOctets`. Not by the platform, for the
+ * reason given at `decodeShort`.
+ */
 function encodeShort(octets: Uint8Array, lineOctets: number): string {
   const { length } = octets
   const whole = length - (length % 3)
