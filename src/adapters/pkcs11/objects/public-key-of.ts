@@ -21,9 +21,9 @@ import type { KeyTag } from './key-name.ts'
 export function readPublicKey(cryptoki: Cryptoki, session: Handle, key: TokenObject): PublicKey {
   const unusable: string[] = []
   const publicKey =
-    importable(fromPublicObject(cryptoki, session, key)) ??
+    imported(fromPublicObject(cryptoki, session, key)) ??
     fromInfo(optionalAttribute(cryptoki, session, key.handle, ck.CKA_PUBLIC_KEY_INFO), unusable) ??
-    importable(fromPrivateKey(cryptoki, session, key.handle)) ??
+    imported(fromPrivateKey(cryptoki, session, key.handle)) ??
     fromCertificate(cryptoki, session, key, unusable)
   if (publicKey !== undefined) return publicKey
   const also = unusable.map((what) => `; ${what}`).join('')
@@ -37,19 +37,24 @@ export function readPublicKey(cryptoki: Cryptoki, session: Handle, key: TokenObj
 }
 
 /** Imported now, so that an invalid point is found before the first signature. */
-function importable(spki: Uint8Array | undefined): PublicKey | undefined {
-  if (spki === undefined) return undefined
-  const publicKey = PublicKey.from(spki)
+function imported(key: PublicKey | Uint8Array | undefined): PublicKey | undefined {
+  if (key === undefined) return undefined
+  const publicKey = PublicKey.from(key)
   publicKey.keyObject()
   return publicKey
 }
 
-/** What is not a public key is passed over: another source may have the key. */
 function fromInfo(spki: Uint8Array | undefined, unusable: string[]): PublicKey | undefined {
+  return readable(() => imported(spki), 'its CKA_PUBLIC_KEY_INFO is not a public key', unusable)
+}
+
+/** What cannot be read is passed over, and noted: another source may have the key. */
+function readable<Read>(read: () => Read, fault: string, unusable: string[]): Read | undefined {
   try {
-    return importable(spki)
+    return read()
   } catch (error) {
-    unusable.push(`its CKA_PUBLIC_KEY_INFO is not a public key (${isPkiError(error) ? error.message : ''})`)
+    if (!isPkiError(error)) throw error
+    unusable.push(`${fault} (${error.message})`)
     return undefined
   }
 }
@@ -158,12 +163,8 @@ function fromCertificate(
 ): PublicKey | undefined {
   const keys = findCounterparts(cryptoki, session, ck.CKO_CERTIFICATE, key).flatMap((handle) => {
     const der = optionalAttribute(cryptoki, session, handle, ck.CKA_VALUE)
-    try {
-      return der === undefined ? [] : [Certificate.parse(der).publicKey]
-    } catch (error) {
-      unusable.push(`a certificate object does not parse (${isPkiError(error) ? error.message : ''})`)
-      return []
-    }
+    const read = (): PublicKey[] => (der === undefined ? [] : [Certificate.parse(der).publicKey])
+    return readable(read, 'a certificate object does not parse', unusable) ?? []
   })
   const [first] = keys
   // A renewed certificate may have the same key.
@@ -173,7 +174,7 @@ function fromCertificate(
       `certificates of different keys in the token have the CKA_ID ${shownId(key)}; give publicKey`,
     )
   }
-  return importable(first?.spki)
+  return imported(first)
 }
 
 function ecOrEdwards(keyType: number, parameters: Buffer, point: Buffer): Uint8Array {
