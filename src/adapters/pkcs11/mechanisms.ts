@@ -8,7 +8,7 @@ import type { KeyAlgorithm } from '../../keys/index.ts'
 import { curveByName, curves, signatureAlgorithms } from '../../x509/internal.ts'
 import type { PublicKey, SignatureAlgorithm } from '../../x509/index.ts'
 import type { CurveName, HashName } from '../../x509/internal.ts'
-import { ck } from './cryptoki/cryptoki.ts'
+import { ck, nameOfNumber } from './cryptoki/cryptoki.ts'
 import type { Mechanism } from './cryptoki/cryptoki.ts'
 import { ecdsaSignatureToDer } from './objects/ec-point.ts'
 
@@ -74,17 +74,12 @@ function choose(
 }
 
 function noMechanism(algorithm: SignatureAlgorithm, plans: readonly SigningPlan[]): PkiError {
-  const wanted = plans.map(({ mechanism }) => mechanismName(mechanism.mechanism)).join(' or ')
+  const wanted = plans.map(({ mechanism }) => nameOfNumber('CKM_', mechanism.mechanism)).join(' or ')
   return new PkiError(
     'ERR_ALGORITHM_UNSUPPORTED',
     `the token has no mechanism for ${algorithm}: C_GetMechanismList does not have ${wanted}; use a key of ` +
       'another algorithm',
   )
-}
-
-function mechanismName(mechanism: number): string {
-  const named = Object.entries(ck).find(([name, value]) => value === mechanism && name.startsWith('CKM_'))
-  return named?.[0] ?? `0x${mechanism.toString(16)}`
 }
 
 /**

@@ -184,8 +184,8 @@ export const ck = {
   CKS_RW_USER_FUNCTIONS: 3,
 } as const
 
-/** The name of an attribute, `CKA_LABEL`. */
-export function attributeName(type: number): string {
-  const named = Object.entries(ck).find(([name, value]) => value === type && name.startsWith('CKA_'))
-  return named?.[0] ?? `0x${type.toString(16)}`
+/** The name of an attribute (`CKA_LABEL`) or mechanism (`CKM_ECDSA`); a number without one in hexadecimal. */
+export function nameOfNumber(prefix: 'CKA_' | 'CKM_', number: number): string {
+  const named = Object.entries(ck).find(([name, value]) => value === number && name.startsWith(prefix))
+  return named?.[0] ?? `0x${number.toString(16)}`
 }

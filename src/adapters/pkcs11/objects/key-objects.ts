@@ -1,7 +1,7 @@
 // Key pairs as objects of a token: finding, matching and destroying them (PKCS #11 v3.0 section 4).
 
 import { PkiError } from '../../../errors/index.ts'
-import { attributeName, ck } from '../cryptoki/cryptoki.ts'
+import { ck, nameOfNumber } from '../cryptoki/cryptoki.ts'
 import type { Attribute, Cryptoki, Handle } from '../cryptoki/cryptoki.ts'
 import { HsmError, ckr, hsmError, returnValueOf } from '../cryptoki/return-value.ts'
 import { readName } from './key-name.ts'
@@ -119,7 +119,9 @@ export function attributes(
     const missing = types.filter(
       (type) => types.length === 1 || optionalAttribute(cryptoki, session, handle, type) === undefined,
     )
-    const names = (missing.length === 0 ? types : missing).map((type) => attributeName(type)).join(', ')
+    const names = (missing.length === 0 ? types : missing)
+      .map((type) => nameOfNumber('CKA_', type))
+      .join(', ')
     const what = `the token does not give ${names} of the object: C_GetAttributeValue returned ${returnValue}`
     throw new HsmError('ERR_HSM_REFUSED', what, returnValue, 'request', error)
   }
