@@ -47,7 +47,7 @@ export function refuseForeignDer(octets: Uint8Array): void {
   try {
     formOfDer(octets)
   } catch (error) {
-    if (isPkiError(error, 'ERR_KEY_UNSUPPORTED')) throw error
+    if (!isPkiError(error) || error.code === 'ERR_KEY_UNSUPPORTED') throw error
   }
 }
 
