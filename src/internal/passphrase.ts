@@ -29,7 +29,8 @@ export function requireNewPassphrase(passphrase: string | Uint8Array): string | 
   if (requirePassphrase(passphrase).length === 0)
     throw new PkiError('ERR_INVALID_ARGUMENT', 'the passphrase is empty')
   const trace = traceOfFile(passphrase)
-  if (trace !== undefined) throw new PkiError('ERR_INVALID_ARGUMENT', `the passphrase ${trace}; remove that`)
+  if (trace !== undefined)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `the passphrase ${trace}; correct its source`)
   return passphrase
 }
 

@@ -20,8 +20,8 @@ export interface Pkcs11KeyManagerOptions {
   /** By label, serial number or both; exactly one token must match. */
   readonly token: TokenSelector
   /**
-   * Called at each login, and given up when it does not answer for two minutes (or twelve times `timeoutMs`).
-   * A PIN that the token refused is never sent again. A key with
+   * Called at each login. A call that does not answer within two minutes, or twelve times `timeoutMs` if that
+   * is longer, fails with ERR_HSM_TIMEOUT. A PIN that the token refused is never sent again. A key with
    * CKA_ALWAYS_AUTHENTICATE needs a login for each signature.
    */
   readonly pin: PinSource

@@ -108,7 +108,7 @@ export class TokenLogin {
       return await new Promise<PinValue>((resolve, reject) => {
         stop = clock.schedule(() => {
           isLate = true
-          const what = `the PIN source did not answer for ${String(pinTimeoutMs)} ms; its next call may`
+          const what = `the PIN source did not answer for ${pinTimeoutMs} ms; it is called again later`
           reject(new PkiError('ERR_HSM_TIMEOUT', what))
         }, pinTimeoutMs)
         Promise.resolve(pin(token)).then((value) => {
@@ -189,11 +189,7 @@ export class TokenLogin {
 
   #checkFlags(target: LoginTarget, flags: number): void {
     if ((flags & ck.CKF_USER_PIN_LOCKED) !== 0) {
-      throw this.#refuse(
-        target,
-        `${String(pinStates.get('CKR_PIN_LOCKED'))}; then call allowLogin`,
-        'CKF_USER_PIN_LOCKED',
-      )
+      throw this.#refuse(target, `${pinIsLocked}; then call allowLogin`, 'CKF_USER_PIN_LOCKED')
     }
     if ((flags & ck.CKF_USER_PIN_FINAL_TRY) !== 0 && !this.#options.useFinalPinTry) {
       throw this.#refuse(
@@ -234,7 +230,7 @@ function checkPin(octets: Uint8Array): void {
   const hasLines = octets.includes(0x0a) || octets.includes(0x0d)
   const trace = traceOfFile(octets) ?? (hasLines ? 'has several lines' : undefined)
   if (trace !== undefined)
-    throw new PkiError('ERR_INVALID_ARGUMENT', `the PIN ${trace}; remove that. It was not sent`)
+    throw new PkiError('ERR_INVALID_ARGUMENT', `the PIN ${trace}; correct its source. It was not sent`)
 }
 
 function about({ label, serialNumber }: LoginTarget): {
@@ -244,6 +240,9 @@ function about({ label, serialNumber }: LoginTarget): {
   return { token: label, serialNumber }
 }
 
+const pinIsLocked =
+  'the user PIN is locked after wrong attempts: unlock it as the security officer ' +
+  '(pkcs11-tool --login --login-type so --init-pin)'
 /** States of the user PIN in which a token refuses every PIN, and the next step. */
 const pinStates: ReadonlyMap<string, string> = new Map([
   [
@@ -251,11 +250,7 @@ const pinStates: ReadonlyMap<string, string> = new Map([
     'the user PIN has expired: set a new one (pkcs11-tool --login --change-pin), and return it from the ' +
       'function `pin`',
   ],
-  [
-    'CKR_PIN_LOCKED',
-    'the user PIN is locked after wrong attempts: unlock it as the security officer ' +
-      '(pkcs11-tool --login --login-type so --init-pin)',
-  ],
+  ['CKR_PIN_LOCKED', pinIsLocked],
   [
     'CKR_USER_PIN_NOT_INITIALIZED',
     'the token has no user PIN yet: set it as the security officer ' +
