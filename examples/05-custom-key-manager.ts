@@ -35,23 +35,16 @@ class RemoteKeyManager implements KeyManager {
     )
   }
 
-  async listKeys(): Promise<readonly KeyInfo[]> {
-    if (this.#closed) throw new PkiError('ERR_CLOSED', 'the key manager was closed')
-    return [...service].flatMap(([id, versions]) =>
-      versions.flatMap((key, at) =>
+  async listKeys(wanted?: string): Promise<readonly KeyInfo[]> {
+    return (wanted === undefined ? [...service.keys()] : [wanted]).flatMap((id) => {
+      const versions = this.#versions(id)
+      const newest = versions.findLastIndex((one) => one)
+      return versions.flatMap((key, at) =>
         key
-          ? [
-              {
-                id,
-                version: at + 1,
-                algorithm: 'P-256' as const,
-                created: new Date(0),
-                current: versions.findLastIndex((one) => one) === at,
-              },
-            ]
+          ? [{ id, version: at + 1, algorithm: 'P-256', created: new Date(0), current: newest === at }]
           : [],
-      ),
-    )
+      )
+    })
   }
 
   async rotateKey(id: string): Promise<Signer> {

@@ -37,8 +37,13 @@ export interface KeyManager extends AsyncDisposable {
   generateKey(id: string, algorithm: KeyAlgorithm): Promise<Signer>
   /** The signer of the current version, or of the given one. */
   getSigner(id: string, version?: number): Promise<Signer | undefined>
-  /** Every version of every key, by id, then version. */
-  listKeys(): Promise<readonly KeyInfo[]>
+  /**
+   * Every version of every key, by id, then version; with an id, the versions of this key. A list with one
+   * key does not depend on the others: a damaged file of another key does not fail it.
+   *
+   * @throws ERR_INVALID_ARGUMENT for a malformed id
+   */
+  listKeys(id?: string): Promise<readonly KeyInfo[]>
   /** Creates a new version of a key; the old ones stay until destroyed. @throws ERR_KEY_NOT_FOUND */
   rotateKey(id: string): Promise<Signer>
   /** The current version, encrypted. @throws ERR_KEY_NOT_FOUND, ERR_KEY_NOT_EXTRACTABLE */

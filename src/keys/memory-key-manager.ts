@@ -68,13 +68,15 @@ export class MemoryKeyManager implements KeyManager {
       ?.signer
   }
 
-  async listKeys(): Promise<readonly KeyInfo[]> {
+  async listKeys(id?: string): Promise<readonly KeyInfo[]> {
     this.#open()
+    if (id !== undefined) requireKeyId(id)
     return [...this.#keys]
+      .filter(([one]) => id === undefined || one === id)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([id, versions]) =>
+      .flatMap(([one, versions]) =>
         versions.map(({ version, created, signer }, at) => ({
-          id,
+          id: one,
           version,
           algorithm: signer.algorithm,
           created: new Date(created),

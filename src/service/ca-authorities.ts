@@ -64,7 +64,7 @@ export class ServiceAuthorities implements AsyncDisposable {
     try {
       const upstream = root.asUpstream()
       const lists = { crlTtlSeconds, crlDistribution }
-      const issuing = { ...shared, ...lists, name: 'issuing', ttlSeconds: issuingTtlSeconds, upstream }
+      const issuing = { ...shared, ...lists, name: issuingName, ttlSeconds: issuingTtlSeconds, upstream }
       return new ServiceAuthorities(root, await openRotatingAuthority(issuing, strict))
     } catch (error) {
       await root[Symbol.asyncDispose]()
@@ -112,6 +112,9 @@ export class ServiceAuthorities implements AsyncDisposable {
     }
   }
 }
+
+/** The name of the issuing authority, and the id of its key. */
+export const issuingName = 'issuing'
 
 type Change = Parameters<NonNullable<Parameters<typeof openRotatingAuthority>[0]['auditOf']>>[0]
 

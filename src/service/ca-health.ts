@@ -32,6 +32,8 @@ export interface HealthContext {
   /** Returns the error of the store, as `SqliteStorage.failure`. */
   readonly storeFailure: () => unknown
   readonly keys: KeyManager
+  /** The key of the issuing certificates, of which there may be several versions. */
+  readonly keyId: string
   readonly clock: Clock
   readonly metrics: Metrics
   readonly hasAudit: boolean
@@ -157,14 +159,14 @@ export class CaHealthCheck {
 
   /** The key of the issuing certificate of now. */
   async #signerOf(): Promise<Signer | undefined> {
-    const { keys, authority } = this.#context
+    const { keys, keyId, authority } = this.#context
     const { publicKey } = authority.certificate
     if (this.#signer?.publicKey.equals(publicKey) === true) return this.#signer
-    for (const { id, version } of await keys.listKeys()) {
-      const signer = await keys.getSigner(id, version)
-      if (signer?.publicKey.equals(publicKey) !== true) continue
-      this.#signer = signer
-      return signer
+    const newest = await keys.getSigner(keyId)
+    if (newest?.publicKey.equals(publicKey) === true) return (this.#signer = newest)
+    for (const { version } of await keys.listKeys(keyId)) {
+      const signer = await keys.getSigner(keyId, version)
+      if (signer?.publicKey.equals(publicKey) === true) return (this.#signer = signer)
     }
     return undefined
   }

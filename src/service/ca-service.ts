@@ -10,7 +10,7 @@ import type { AuditLog } from '../audit/index.ts'
 import type { CaStorage, CertificateAuthority } from '../ca/index.ts'
 import { measuredStorage } from '../ca/internal.ts'
 import type { RotatingAuthority } from '../ca/internal.ts'
-import { PkiError } from '../errors/index.ts'
+import { PkiError, isPkiError } from '../errors/index.ts'
 import { createIssuanceService } from '../issuance/index.ts'
 import type { IssuanceService } from '../issuance/index.ts'
 import type { KeyManager } from '../keys/index.ts'
@@ -19,7 +19,7 @@ import type { Certificate } from '../x509/index.ts'
 import { ServiceBackups } from './backup/service-backups.ts'
 import type { BackupOptions, BackupResult } from './backup/create-backup.ts'
 import { openServiceAudit } from './ca-audit.ts'
-import { ServiceAuthorities } from './ca-authorities.ts'
+import { ServiceAuthorities, issuingName } from './ca-authorities.ts'
 import { CaHealthCheck } from './ca-health.ts'
 import type { CaHealth } from './ca-health.ts'
 import { newPassphrase, readCaServiceOptions } from './ca-service-options.ts'
@@ -99,7 +99,7 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
       clock,
     })
     if (read.keys === undefined) opened.push(keys)
-    if (read.passphrase !== undefined && (await keys.listKeys()).length === 0)
+    if (read.passphrase !== undefined && !(await hasKeys(keys)))
       await newPassphrase('createCaService', read.passphrase)
     await requireStore(directory, storage)
     const owned = read.keys === undefined ? keys : undefined
@@ -124,7 +124,7 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
     const issuance = issuanceOf(read, authority, log && receiptsOf(log, leadership))
     opened.push(issuance)
     const check = new CaHealthCheck({
-      ...{ authority, keys, clock, hasAudit: log !== undefined },
+      ...{ authority, keys, keyId: issuingName, clock, hasAudit: log !== undefined },
       metrics: calls.metrics,
       storeFailure: () => (storage as Partial<SqliteStorage>).failure,
     })
@@ -158,6 +158,16 @@ export async function createCaService(options: CaServiceOptions): Promise<CaServ
     })
   } catch (error) {
     await closeAfterFailure(opened)
+    throw error
+  }
+}
+
+/** Whether there is a key, even if its file is damaged: then the passphrase is not a new one. */
+async function hasKeys(keys: KeyManager): Promise<boolean> {
+  try {
+    return (await keys.listKeys()).length > 0
+  } catch (error) {
+    if (isPkiError(error, 'ERR_KEY_STORAGE')) return true
     throw error
   }
 }

@@ -74,7 +74,7 @@ export class OperationRecords {
     }
     return Object.freeze<KeyManager>({
       getSigner: (id, version) => keys.getSigner(id, version),
-      listKeys: () => keys.listKeys(),
+      listKeys: (id) => keys.listKeys(id),
       async generateKey(id, algorithm) {
         const signer = await keys.generateKey(id, algorithm)
         await record('generated', id, signer)

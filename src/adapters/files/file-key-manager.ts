@@ -7,7 +7,13 @@ import { checkCounts } from '../../internal/numbers.ts'
 import { readOptions } from '../../internal/options.ts'
 import { nameOf } from '../../internal/values/name-of.ts'
 import { SoftwareSigner, generatePrivateKey, openKeyBackup, sealKeyBackup } from '../../keys/index.ts'
-import { keyExists, keyNotFound, ownProtection, requireKeyAlgorithm } from '../../keys/internal.ts'
+import {
+  keyExists,
+  keyNotFound,
+  ownProtection,
+  requireKeyAlgorithm,
+  requireKeyId,
+} from '../../keys/internal.ts'
 import type {
   BackupProtection,
   EncryptedKeyBackup,
@@ -111,23 +117,11 @@ export class FileKeyManager implements KeyManager {
     return found === undefined && version === undefined ? this.getSigner(id) : found?.signer
   }
 
-  async listKeys(): Promise<readonly KeyInfo[]> {
+  async listKeys(id?: string): Promise<readonly KeyInfo[]> {
     this.#checkOpen()
+    const ids = id === undefined ? await this.#directory.ids() : [requireKeyId(id)]
     const keys: KeyInfo[] = []
-    for (const id of await this.#directory.ids()) {
-      const versions = await this.#directory.versions(id)
-      for (const version of versions) {
-        const about = await this.#directory.header(id, version)
-        if (about !== undefined)
-          keys.push({
-            id,
-            version,
-            algorithm: about.algorithm,
-            created: about.created,
-            current: version === versions.at(-1),
-          })
-      }
-    }
+    for (const one of ids) keys.push(...(await this.#directory.describe(one)))
     return keys
   }
 

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import { requireKeyId, keyIdPattern } from '../../keys/internal.ts'
+import type { KeyInfo } from '../../keys/index.ts'
 import type { Clock } from '../../runtime/index.ts'
 import type { FileAccess } from './file-access.ts'
 import { maxKeyFileOctets, readKeyFileHeader } from './key-file.ts'
@@ -71,6 +72,19 @@ export class KeyDirectory {
     const path = this.#path(id, version)
     const text = await readSecureFile(path, maxKeyFileOctets, this.#access)
     return text === undefined ? undefined : readKeyFileHeader(path, text)
+  }
+
+  /** The versions of a key, as their files describe them. */
+  async describe(id: string): Promise<KeyInfo[]> {
+    const versions = await this.versions(id)
+    const found: KeyInfo[] = []
+    for (const version of versions) {
+      const about = await this.header(id, version)
+      if (about === undefined) continue
+      const { algorithm, created } = about
+      found.push({ id, version, algorithm, created, current: version === versions.at(-1) })
+    }
+    return found
   }
 
   /** False if the version exists, or existed and was destroyed meanwhile. */

@@ -171,11 +171,16 @@ export class Pkcs11KeyManager implements KeyManager {
     return this.#signer(object.label === '' ? object.objectId.toString('hex') : object.id, object, publicKey)
   }
 
-  async listKeys(): Promise<readonly KeyInfo[]> {
+  async listKeys(id?: string): Promise<readonly KeyInfo[]> {
+    if (id !== undefined) requireKeyId(id)
     const objects = await this.#connection.run(async ({ handle }, cryptoki) =>
       listPrivateKeys(cryptoki, handle),
     )
-    const made = objects.flatMap(({ id, tag }) => (tag === undefined ? [] : [{ id, ...tag }]))
+    const made = objects.flatMap((object) =>
+      object.tag === undefined || (id !== undefined && object.id !== id)
+        ? []
+        : [{ id: object.id, ...object.tag }],
+    )
     const newest = new Map<string, number>()
     for (const { id, version } of made) newest.set(id, Math.max(version, newest.get(id) ?? 0))
     return made

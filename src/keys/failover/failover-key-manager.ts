@@ -108,8 +108,8 @@ export class FailoverKeyManager implements KeyManager {
     return found === undefined ? undefined : this.#wrap(id, found)
   }
 
-  listKeys(): Promise<readonly KeyInfo[]> {
-    return this.#backends.first(({ keys }) => keys.listKeys())
+  async listKeys(id?: string): Promise<readonly KeyInfo[]> {
+    return this.#backends.first(({ keys }) => (id === undefined ? keys.listKeys() : keys.listKeys(id)))
   }
 
   async rotateKey(id: string): Promise<Signer> {
@@ -224,7 +224,7 @@ async function signerWith(keys: KeyManager, id: string, publicKey: PublicKey): P
 
 /** The versions of a key, or those with this public key. */
 async function versionsOf(keys: KeyManager, id: string, publicKey: PublicKey | undefined): Promise<number[]> {
-  const versions = (await keys.listKeys()).filter((info) => info.id === id).map(({ version }) => version)
+  const versions = (await keys.listKeys(id)).filter((info) => info.id === id).map(({ version }) => version)
   if (publicKey === undefined) return versions
   const same: number[] = []
   for (const version of versions)

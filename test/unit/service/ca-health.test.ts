@@ -36,7 +36,7 @@ async function setUp(changes: Partial<HealthContext> = {}) {
       void gauges.set(name + (labels === undefined ? '' : JSON.stringify(labels)), value),
   }
   const check = new CaHealthCheck({
-    ...{ authority, keys, clock, metrics, hasAudit: true, storeFailure: () => undefined },
+    ...{ authority, keys, keyId: 'ca', clock, metrics, hasAudit: true, storeFailure: () => undefined },
     ...changes,
   })
   check.issued(await authority.issueCrls())

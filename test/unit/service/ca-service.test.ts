@@ -70,6 +70,19 @@ describe('a CA that starts again', () => {
     ])
   })
 
+  it('starts, rotates and is healthy beside a damaged key that it does not use', async () => {
+    const directory = newFolder()
+    {
+      await using service = await open(directory)
+      await service.keys.generateKey('spare', 'P-256')
+    }
+    writeFileSync(join(directory, 'keys', 'spare', '1.pem'), '')
+    await using service = await open(directory)
+    expect((await service.health()).problems).toEqual([])
+    await service.authorities.issuing.prepareNext()
+    await expect(service.keys.listKeys()).rejects.toThrow(/spare\/1\.pem/)
+  })
+
   it('signs lists of the right time after a clock that was far ahead, once that is accepted', async () => {
     const directory = newFolder()
     const clock = new FakeClock(new Date('2026-01-01T00:00:00Z'))

@@ -26,7 +26,7 @@ export async function unusedKey(
 ): Promise<UnusedKey> {
   const newest = Math.max(0, ...held.map(({ record }) => record.keyVersion))
   const versionsOf = async (): Promise<number[]> =>
-    (await keys.listKeys()).filter((key) => key.id === id).map((key) => key.version)
+    (await keys.listKeys(id)).filter((key) => key.id === id).map((key) => key.version)
   const before = await versionsOf()
   let version = before.findLast((one) => one > newest)
   let isNew = version === undefined

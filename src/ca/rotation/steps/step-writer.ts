@@ -77,7 +77,7 @@ export class StepWriter {
   /** The changes that `prepareNext` would make. */
   async dryPreparation({ held }: RotationState): Promise<RotationChange> {
     const { keys, name } = this.#context
-    const versions = (await keys.listKeys()).filter(({ id }) => id === name).map(({ version }) => version)
+    const versions = (await keys.listKeys(name)).filter(({ id }) => id === name).map(({ version }) => version)
     const newest = Math.max(0, ...held.map(({ record }) => record.keyVersion))
     const version = versions.findLast((one) => one > newest) ?? Math.max(newest, ...versions) + 1
     const made = { id: `${name}-${version}`, from: undefined, to: 'prepared' as const, share: undefined }

@@ -139,6 +139,18 @@ export function keyManagerContract(options: KeyManagerContractOptions): readonly
         await keys.destroyKey(id)
       }),
     },
+    {
+      name: 'lists the versions of one key',
+      run: withKeys(async (keys, id) => {
+        await keys.generateKey(id, first)
+        await keys.rotateKey(id)
+        await keys.generateKey(`${id}-other`, first)
+        const found = (await keys.listKeys(id)).map((key) => `${key.id} ${key.version} ${key.current}`)
+        holds(found.join() === `${id} 1 false,${id} 2 true`, `the list of one key has ${found.join()}`)
+        holds((await keys.listKeys(`${id}-none`)).length === 0, 'a key that does not exist has versions')
+        await keys.destroyKey(`${id}-other`)
+      }),
+    },
     ...versionCases(first, withKeys),
     {
       name: 'refuses malformed ids',
@@ -146,6 +158,7 @@ export function keyManagerContract(options: KeyManagerContractOptions): readonly
         for (const id of ['', '../up', 'a/b', '.hidden', 'a\\b', 'a\0b', 'a\n', ' a', 'ä', 'x'.repeat(129)]) {
           await refused('ERR_INVALID_ARGUMENT', keys.generateKey(id, first))
           await refused('ERR_INVALID_ARGUMENT', keys.getSigner(id))
+          await refused('ERR_INVALID_ARGUMENT', keys.listKeys(id))
           await refused('ERR_INVALID_ARGUMENT', keys.rotateKey(id))
           await refused('ERR_INVALID_ARGUMENT', keys.destroyKey(id))
           await refused('ERR_INVALID_ARGUMENT', keys.backupKey(id, { passphrase: 'contract' }))

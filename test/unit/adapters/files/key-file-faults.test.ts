@@ -62,6 +62,7 @@ describe('a faulty key file', () => {
       expect(failure).toContain(file)
       expect(failure).toMatch(words)
       expect((await manager.getSigner('b'))?.algorithm).toBe('P-256')
+      expect(await manager.listKeys('b')).not.toEqual([])
       expect(await manager.rotateKey('b')).toBeDefined()
     }
     await expect((await open(directory)).generateKey('c', 'P-256')).resolves.toBeDefined()
