@@ -1,7 +1,7 @@
 // The managers of a FailoverKeyManager: which one is tried, which is skipped, and after which failures.
 
-import { isPkiError } from '../../errors/index.ts'
-import type { PkiError, PkiErrorCode } from '../../errors/index.ts'
+import { PkiError, isPkiError } from '../../errors/index.ts'
+import type { PkiErrorCode } from '../../errors/index.ts'
 import { metricNames } from '../../runtime/index.ts'
 import type { Clock, Logger, Metrics } from '../../runtime/index.ts'
 import type { KeyManager } from '../key-manager.ts'
@@ -42,6 +42,11 @@ export interface FailoverBackend {
   downUntil: number
 }
 
+interface Failure {
+  readonly manager: number
+  readonly error: PkiError
+}
+
 interface FailoverOptions {
   readonly retryAfterMs: number
   readonly clock: Clock
@@ -59,10 +64,10 @@ export class FailoverBackends {
     this.all = managers.map((keys, place) => ({ keys, place, downUntil: Number.NEGATIVE_INFINITY }))
   }
 
-  /** Tries the managers in order; throws the failure of the last one tried. */
+  /** Tries the managers in order. If all fail: the code of the last failure, and the messages of all. */
   async first<T>(call: (backend: FailoverBackend) => Promise<T>): Promise<T> {
     const { clock, logger, metrics, retryAfterMs } = this.#options
-    let failure: PkiError | undefined
+    const failures: Failure[] = []
     let passedOver: FailoverBackend | undefined
     for (const backend of this.all) {
       if (clock.monotonic() < backend.downUntil) {
@@ -85,10 +90,10 @@ export class FailoverBackends {
         backend.downUntil = isDown ? clock.monotonic() + retryAfterMs : Number.NEGATIVE_INFINITY
         if (!isFault) {
           // This manager does not have the key: report the failure of the manager before it.
-          if (isPkiError(error, 'ERR_KEY_NOT_FOUND') && failure !== undefined) continue
+          if (isPkiError(error, 'ERR_KEY_NOT_FOUND') && failures.length > 0) continue
           throw error
         }
-        failure = error
+        failures.push({ manager: backend.place, error })
         metrics.count(metricNames.keyManagerFailovers, { code: error.code })
         logger.warn(
           { manager: backend.place, code: error.code },
@@ -96,8 +101,18 @@ export class FailoverBackends {
         )
       }
     }
-    if (failure !== undefined) throw failure
+    if (failures.length > 0) throw allFailed(failures)
     // All are skipped: one further attempt is better than refusing without any.
     return call(passedOver as FailoverBackend)
   }
+}
+
+/** One error for the failures of several managers: a message without the first would hide a wrong PIN. */
+function allFailed(failures: readonly Failure[]): PkiError {
+  const { error: last } = failures.at(-1) as Failure
+  if (failures.length === 1) return last
+  const messages = failures.map(({ manager, error }) => `manager ${manager}: ${error.message}`)
+  return new PkiError(last.code, `${failures.length} key managers failed: ${messages.join('; ')}`, {
+    cause: last,
+  })
 }

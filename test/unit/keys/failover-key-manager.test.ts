@@ -101,6 +101,18 @@ describe('FailoverKeyManager', () => {
     expect(second.asked).toBe(0)
   })
 
+  it('names the failure of every manager when all have failed', async () => {
+    const { first, second, keys } = await pair()
+    first.failure = 'ERR_HSM_PIN'
+    second.failure = 'ERR_HSM_TIMEOUT'
+    await expect(keys.getSigner('root')).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_HSM_TIMEOUT',
+        message: '2 key managers failed: manager 0: as told; manager 1: as told',
+      }),
+    )
+  })
+
   it('passes a manager over until its time is up, then one call tries it', async () => {
     const { first, clock, keys } = await pair()
     const signer = await keys.getSigner('root')
