@@ -1,6 +1,8 @@
 // The answer of the service, and the text about omitted names and shortened validity.
 
 import type { IssuedCertificate, PreparedCertificate } from '../ca/index.ts'
+import { isPkiError } from '../errors/index.ts'
+import type { CertificateRequest, DistinguishedName } from '../x509/index.ts'
 import type { Decision } from './decision.ts'
 
 /** A certificate with the details of the decision. Frozen. @inline */
@@ -20,13 +22,38 @@ export interface IssuanceAnswer extends IssuedCertificate {
   readonly receipt?: string | undefined
 }
 
-/** The items that the policy omits, and the validity that the end of the issuing chain shortens, as text. */
+/**
+ * The items that the policy omits, the requested subject if the certificate has another, and the validity
+ * that the end of the issuing chain shortens, as text.
+ */
 export function trimmedOf(
-  { trimmed }: Decision,
+  { trimmed, content }: Decision,
   { shortened }: Pick<PreparedCertificate, 'shortened'>,
+  { subject }: Pick<CertificateRequest, 'subject'>,
 ): readonly string[] {
-  if (shortened === undefined) return trimmed
-  const { by, from, to } = shortened
-  const end = `${to.toISOString()} (requested: ${from.toISOString()})`
-  return Object.freeze([...trimmed, `validity: shortened by the ${by} to end at ${end}`])
+  if (shortened === undefined && subject.isEmpty) return trimmed
+  const more = [...trimmed]
+  const [asked, given] = [subjectText(subject), content.subject?.toString() ?? '']
+  if (asked !== given && !subject.isEmpty)
+    more.push(`the request asks for the subject ${asked}; the certificate has ${given || 'none'}`)
+  if (shortened !== undefined) {
+    const { by, from, to } = shortened
+    const end = `${to.toISOString()} (requested: ${from.toISOString()})`
+    more.push(`validity: shortened by the ${by} to end at ${end}`)
+  }
+  return Object.freeze(more)
 }
+
+/** The subject of a request is not used, so it may be one that cannot be read, or very long. */
+function subjectText(subject: DistinguishedName): string {
+  try {
+    const text = subject.toString()
+    return text.length > maxSubjectText ? `${text.slice(0, maxSubjectText)}…` : text
+  } catch (error) {
+    if (isPkiError(error)) return '(which cannot be read)'
+    throw error
+  }
+}
+
+/** Characters of a requested subject that are shown. */
+const maxSubjectText = 200

@@ -61,7 +61,13 @@ export class Issuing {
     const { content, rule } = decision
     const prepared = await authority.prepare(admitted.csr, content, { signal: admitted.signal })
     const { tbs, notAfter } = prepared
-    return Object.freeze({ rule, trimmed: trimmedOf(decision, prepared), content, tbs, notAfter })
+    return Object.freeze({
+      rule,
+      trimmed: trimmedOf(decision, prepared, admitted.csr),
+      content,
+      tbs,
+      notAfter,
+    })
   }
 
   /** Renews from a standing request: for the recorded identity, and once for each idempotency key. */

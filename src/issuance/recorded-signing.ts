@@ -103,7 +103,7 @@ export class RecordedSigning {
       throw error
     }
     const coming = await this.#records.complete(issued, intent, { caller, keyAlsoOf }, request)
-    const trimmed = trimmedOf(decision, prepared)
+    const trimmed = trimmedOf(decision, prepared, csr)
     const { notAfter } = issued.certificate
     this.#events.tell({ kind: 'issued', id, identity, notAfter, rule, trimmed, caller, renews })
     const { certificate, chain, roots, shortened } = issued

@@ -10,6 +10,7 @@ import { systemClock } from '../../../src/runtime/index.ts'
 import { callerIdentityPolicy } from '../../../src/policy/index.ts'
 import type { IssuancePolicy } from '../../../src/policy/index.ts'
 import {
+  DistinguishedName,
   PublicKey,
   buildCertificateRequest,
   generalName,
@@ -213,6 +214,37 @@ describe('issue', () => {
     expect(plan.trimmed).toHaveLength(2)
     expect(plan.content.subjectAltName).toEqual([{ type: 'uri', value: workloadId.toString() }])
   })
+
+  it.each([
+    {
+      asked: () => 'CN=admin,O=Evil',
+      said: `CN=admin,O=Evil; the certificate has CN=${workloadId.toString()}`,
+    },
+    { asked: () => 'O=Example', said: 'O=Example; the certificate has none' },
+    { asked: () => `CN=${workloadId.toString()}`, said: undefined },
+    {
+      asked: () => DistinguishedName.fromDer(Buffer.from('300c310a3008060355040313012a', 'hex')),
+      said: /^\(which cannot be read/,
+    },
+    {
+      asked: () => `O=${'x'.repeat(64)},OU=${'y'.repeat(64)},L=${'z'.repeat(99)}`,
+      said: /^O=x{64},OU=y{64},L=z{60,65}…; the/,
+    },
+  ])(
+    'says of a requested subject that the certificate has another: $said',
+    async ({ asked, said: wanted }) => {
+      const subject = asked()
+      const { issuance } = await testPki()
+      const csr = await buildCertificateRequest({ subject }, await SoftwareSigner.generate('P-256'))
+      const { trimmed } = await issuance.plan({ csr }, callerOf())
+      const start = 'the request asks for the subject '
+      const text = wanted instanceof RegExp ? expect.stringMatching(wanted) : wanted
+      expect(trimmed.map((one) => (one.startsWith(start) ? one.slice(start.length) : one))).toEqual(
+        wanted === undefined ? [] : [text],
+      )
+      expect((await issuance.issue({ csr }, callerOf())).trimmed).toEqual(trimmed)
+    },
+  )
 
   it('does nothing for a caller that is gone', async () => {
     const { issuance } = await testPki()
