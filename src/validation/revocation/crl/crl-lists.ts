@@ -19,7 +19,10 @@ export interface CrlTimes {
 export function freshnessFault(list: Crl, time: Date, times: CrlTimes): string | undefined {
   const { maxAgeMs } = times
   if (isFromFuture(list, time, times))
-    return `its thisUpdate ${list.thisUpdate.toISOString()} is later than the time, ${time.toISOString()}`
+    return (
+      `its thisUpdate ${list.thisUpdate.toISOString()} is more than ${times.skewMs / 1000} s ` +
+      `(clockSkewSeconds) later than the time, ${time.toISOString()}`
+    )
   const now = time.getTime()
   // RFC 5280 §5.1.2.5: "Conforming CRL issuers MUST include the nextUpdate field in all CRLs."
   if (list.nextUpdate === undefined && maxAgeMs === Infinity)

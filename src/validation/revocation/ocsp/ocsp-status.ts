@@ -133,7 +133,9 @@ function unusableFault(
   return response.thisUpdate.getTime() > latest || answer.producedAt.getTime() > latest
     ? unknown(
         timesRule,
-        `thisUpdate or producedAt of the response is later than ${time.toISOString()}, the time`,
+        `thisUpdate, ${response.thisUpdate.toISOString()}, or producedAt of the response, ` +
+          `${answer.producedAt.toISOString()}, is more than ${skewMs / 1000} s (clockSkewSeconds) later ` +
+          `than the time, ${time.toISOString()}`,
       )
     : undefined
 }

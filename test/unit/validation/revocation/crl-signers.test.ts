@@ -53,6 +53,17 @@ describe('a delta that does not complete the list', () => {
   })
 })
 
+it('a list of the future is named with its time, the tolerance, and the clock', async () => {
+  const list = await makeList(ca, { thisUpdate: new Date(time.getTime() + 61_000), nextUpdate: at(1) })
+  const query = await queryOf()
+  expect(judged([list], query)).toContain(
+    'its thisUpdate 2026-06-01T00:01:01.000Z is more than 60 s (clockSkewSeconds) later than the time, ' +
+      '2026-06-01T00:00:00.000Z',
+  )
+  const skewed = createCrlChecker({ lists: [list], mode: 'hard-fail', clockSkewSeconds: 61 })
+  expect(skewed.check(query)).toBeUndefined()
+})
+
 it('a list of version 1, which has no number, shows a good status', async () => {
   const made = await makeList(ca)
   const der = await resign(made.tbs, ca.signer, (parts) => parts.slice(1, -1))
