@@ -5,6 +5,7 @@ import { equalBytes } from '../internal/bytes.ts'
 import { decodeBase64 } from '../internal/encodings/base64.ts'
 import { isJsonObject } from '../internal/json.ts'
 import type { JsonObject, JsonValue } from '../internal/json.ts'
+import { nameOf, shownValue } from '../internal/values/name-of.ts'
 import { Certificate } from '../x509/index.ts'
 import type { IgnoredKey } from './bundle-authorities.ts'
 import {
@@ -52,7 +53,7 @@ function readKey(
   keyIds: Set<string>,
   keysWithoutUse: KeysWithoutUse,
 ): void {
-  if (!isJsonObject(jwk)) throw ignored('the entry is not an object')
+  if (!isJsonObject(jwk)) throw ignored(`the entry is ${nameOf(jwk)}; expected an object`)
   refusePrivate(jwk)
   const { use = keysWithoutUse } = jwk
   // B-5: `use` is compared exactly; wit-svid (incubating) is an unknown use here. An absent or unknown `kty`
@@ -61,14 +62,15 @@ function readKey(
     x509Authorities.push(readX509Authority(jwk))
   } else if (use === 'jwt-svid') {
     const authority = JwtAuthority.fromJwk(jwk)
-    if (keyIds.has(authority.keyId)) throw ignored('its kid appeared before')
+    if (keyIds.has(authority.keyId))
+      throw ignored(`its kid ${shownValue(authority.keyId)} appeared before (J-12)`)
     keyIds.add(authority.keyId)
     jwtAuthorities.push(authority)
   } else {
     throw ignored(
       jwk['use'] === undefined
         ? "use is missing (B-5); the option keysWithoutUse: 'jwt-svid' reads the form of the Workload API"
-        : 'use is unknown (B-5)',
+        : `use is ${shownValue(jwk['use'])}; expected "x509-svid" or "jwt-svid" (B-5)`,
     )
   }
 }
@@ -77,7 +79,10 @@ function readX509Authority(jwk: JsonObject): Certificate {
   const { x5c } = jwk
   // X-14: the first value counts; the others MUST be ignored, whatever their content.
   const first = Array.isArray(x5c) ? (x5c as readonly JsonValue[])[0] : undefined
-  if (typeof first !== 'string') throw ignored('x5c is missing or empty (X-14)')
+  if (typeof first !== 'string') {
+    const found = Array.isArray(x5c) && x5c.length > 0 ? `${nameOf(first)} in an array` : nameOf(x5c)
+    throw ignored(`x5c is ${found}; expected an array of certificates in base64 (X-14)`)
+  }
   const certificate = Certificate.parse(decodeBase64(first))
   // Parse now everything that verification needs: otherwise the fault would appear later as a failure of an
   // SVID.

@@ -5,7 +5,7 @@ import { formatJson, isJsonObject, parseJson } from '../internal/json.ts'
 import type { JsonObject, JsonValue } from '../internal/json.ts'
 import { checkCounts, requireCount } from '../internal/numbers.ts'
 import { readOptions } from '../internal/options.ts'
-import { shownValue } from '../internal/values/name-of.ts'
+import { nameOf, shownValue } from '../internal/values/name-of.ts'
 import { TrustDomain } from '../spiffe/index.ts'
 import type { IgnoredKey } from './bundle-authorities.ts'
 import { readKeys } from './bundle-keys.ts'
@@ -81,10 +81,12 @@ export function formatSpiffeBundle(bundle: TrustBundle, options: FormatBundleOpt
 
 /** A bundle from JSON that was parsed with big integers. */
 export function readSpiffeBundle(value: JsonValue, options: SpiffeBundleOptions): TrustBundle {
-  if (!isJsonObject(value)) throw malformed('the bundle is not an object')
+  if (!isJsonObject(value)) throw malformed(`found ${nameOf(value)}, expected an object`)
   const { keys } = value
   if (!Array.isArray(keys))
-    throw malformed(keys === undefined ? 'keys is absent (B-4)' : 'keys is not an array (B-4)')
+    throw malformed(
+      keys === undefined ? 'keys is absent (B-4)' : `keys is ${nameOf(keys)}, expected an array (B-4)`,
+    )
   const { maxKeys = defaultMaxKeys } = options
   if (keys.length > maxKeys) {
     throw new PkiError('ERR_LIMIT_EXCEEDED', `${keys.length} keys in the bundle; the maximum is ${maxKeys}`)
@@ -135,7 +137,7 @@ function wholeNumber(value: JsonObject, name: string): bigint | undefined {
   if (found === undefined) return undefined
   if (typeof found === 'bigint' && found >= 0n) return found
   if (typeof found === 'number' && Number.isSafeInteger(found) && found >= 0) return BigInt(found)
-  throw malformed(`${name} is not an integer of at least 0 (B-2, B-3)`)
+  throw malformed(`${name} is ${shownValue(found)}, expected an integer of at least 0 (B-2, B-3)`)
 }
 
 function malformed(reason: string): PkiError<'ERR_BUNDLE_MALFORMED'> {

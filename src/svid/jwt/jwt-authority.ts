@@ -4,7 +4,7 @@
 import { bitString, nullElement, oid, sequence, unsignedInteger } from '../../der/index.ts'
 import { PkiError } from '../../errors/index.ts'
 import { decodeBase64url } from '../../internal/encodings/base64.ts'
-import { nameOf } from '../../internal/values/name-of.ts'
+import { nameOf, shownValue } from '../../internal/values/name-of.ts'
 import { PublicKey } from '../../x509/index.ts'
 import { curveByName } from '../../x509/internal.ts'
 import type { PublicKeyInput } from '../../x509/internal.ts'
@@ -162,7 +162,12 @@ export class JwtAuthority {
     // RFC 7517 §4.4: `alg` is the intended algorithm of the key.
     const allowed = algorithm === undefined ? algorithms : algorithms.filter((name) => name === algorithm)
     if (allowed.length === 0)
-      throw new PkiError('ERR_JWK_INVALID', 'the alg or type of the key is not allowed for JWT-SVIDs (J-3)')
+      throw new PkiError(
+        'ERR_JWK_INVALID',
+        algorithms.length === 0
+          ? `found a key of ${publicKey.algorithm}, which signs no JWT-SVID (J-3)`
+          : `alg is ${shownValue(algorithm)}; expected ${algorithms.join(' or ')} (J-3)`,
+      )
     this.keyId = keyId
     this.publicKey = publicKey
     this.algorithms = allowed
@@ -189,7 +194,8 @@ export class JwtAuthority {
    */
   static fromJwk(jwk: JwkMembers): JwtAuthority {
     const { kid, alg } = Object(jwk) as JwkMembers
-    if (typeof kid !== 'string') throw new PkiError('ERR_JWK_INVALID', 'the JWK has no kid (J-12)')
+    if (typeof kid !== 'string')
+      throw new PkiError('ERR_JWK_INVALID', `the kid is ${nameOf(kid)}; expected a text (J-12)`)
     const operations = jwk['key_ops']
     // RFC 7517 §4.3: `key_ops` restricts the operations of a key.
     if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {

@@ -215,6 +215,28 @@ describe('parseSpiffeBundle', () => {
     expect(bundle.x509Authorities).toHaveLength(1)
   })
 
+  it.each<[string, unknown, string]>([
+    ['a use of OIDC', { ...jwt, use: 'sig' }, 'use is "sig"; expected "x509-svid" or "jwt-svid" (B-5)'],
+    ['a kid that is a number', { ...jwt, kid: 7 }, 'the kid is a number; expected a text (J-12)'],
+    ['an alg of a MAC', { ...jwt, alg: 'HS256' }, 'alg is "HS256"; expected ES256 (J-3)'],
+    ['null', null, 'the entry is null; expected an object'],
+    ['x5c as text', { ...jwt, use: 'x509-svid', x5c: 'MIIB' }, 'x5c is a string; expected an array'],
+    ['x5c of numbers', { ...jwt, use: 'x509-svid', x5c: [1] }, 'x5c is a number in an array; expected'],
+    ['no x5c', { ...jwt, use: 'x509-svid' }, 'x5c is undefined; expected an array'],
+  ])('says what it found and expected of %s', (_what, entry, wanted) => {
+    const [ignored] = read({ keys: [entry] }).ignored
+    expect(ignored?.reason).toContain(wanted)
+  })
+
+  it('says what it found in place of a document', () => {
+    const bundleOf = (document: string) => () => parseSpiffeBundle(document, { trustDomain: 'example.org' })
+    expect(bundleOf('[]')).toThrow('not a SPIFFE trust bundle: found an empty array, expected an object')
+    expect(bundleOf('{"keys":null}')).toThrow('keys is null, expected an array (B-4)')
+    expect(bundleOf('{"keys":[],"spiffe_sequence":"1"}')).toThrow(
+      'spiffe_sequence is "1", expected an integer',
+    )
+  })
+
   it('R21 reads the JWK set of the Workload API, which has no use, where it is asked to', () => {
     const { use: _use, ...workloadApi } = jwt
     const document = JSON.stringify({ keys: [workloadApi, { ...rsa, use: undefined }] })
