@@ -56,6 +56,7 @@ type Row =
   | 'wrong algorithm'
   | 'none'
   | 'key confusion'
+  | 'forged'
   | 'embedded key'
   | 'unknown kid'
   | 'duplicate kid'
@@ -105,6 +106,8 @@ function tokenCells(
     ],
     none: [bearer(`${unsignedToken(good)}AA`), `${invalid}/ERR_JWT_ALGORITHM`],
     'key confusion': [bearer(confusedToken(key, good)), `${invalid}/ERR_JWT_ALGORITHM`],
+    // By another key with the same kid.
+    forged: [bearer(makeToken(stranger, good)), `${invalid}/ERR_JWT_SIGNATURE`],
     'embedded key': [bearer(makeToken(stranger, good, { jwk: stranger.jwk })), `${invalid}/ERR_JWT_HEADER`],
     'unknown kid': [bearer(makeToken(other, good)), `${invalid}/ERR_JWT_KEY_UNKNOWN`],
     'duplicate kid': [
@@ -192,6 +195,7 @@ const noFields = {
   'wrong algorithm': 'no such field',
   none: 'no such field',
   'key confusion': 'no such field',
+  forged: 'no such field',
   'embedded key': 'no such field',
   'unknown kid': 'no such field',
   'duplicate kid': 'no such field',
@@ -245,6 +249,7 @@ beforeAll(async () => {
       'wrong audience': invalid,
       'wrong issuer': invalid,
       'wrong algorithm': invalid,
+      forged: invalid,
       'unknown kid': invalid,
     }),
     claims: kubernetesClaims,
