@@ -65,6 +65,12 @@ function setUp(names: readonly string[] = ['one'], options: object = {}) {
   return { clock, server: servers[0]!, servers, authenticator, ask }
 }
 
+it.each(['soon', null, true, []])('a token whose exp is %j is refused without a review', async (exp) => {
+  const { ask, server } = setUp()
+  await expect(ask({}, makeToken(key, { ...claims, exp }))).rejects.toThrow(code('ERR_CREDENTIAL_INVALID'))
+  expect(server.reviews).toEqual([])
+})
+
 describe('a review', () => {
   it('sends the audiences and tells what the API server answered', async () => {
     const { ask, server } = setUp()
