@@ -104,7 +104,7 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
       const sinceMs = clock.now()
       const leftMs = svid.expiresAt.getTime() - sinceMs
       // Within the clock skew after `exp` a token is accepted, but not remembered.
-      if (maxTokens > 0 && leftMs > 0 && authority !== undefined)
+      if (leftMs > 0 && authority !== undefined)
         accepted.set(key, { svid, authority, sinceMs, endMonotonicMs: clock.monotonic() + leftMs })
       return svid
     },

@@ -60,6 +60,25 @@ describe('createJwtVerifier', () => {
     await expect(verifier.verify(token, 'db')).rejects.toThrow(code('ERR_JWT_NOT_YET_VALID'))
   })
 
+  test('a clock that is set back after the verification does not lengthen the life of a token', async () => {
+    const { verifier, token, clock } = await setUp()
+    const first = await verifier.verify(token, 'db')
+    clock.advance(299_999)
+    clock.setWallClock(new Date(clock.now() - 200_000))
+    expect(await verifier.verify(token, 'db')).toBe(first)
+    clock.advance(1)
+    expect(await verifier.verify(token, 'db')).not.toBe(first)
+  })
+
+  test('a token within the skew after its end takes no place of one that is remembered', async () => {
+    const { verifier, token, tokenFor, clock } = await setUp(1)
+    clock.advance(330_000)
+    const current = await tokenFor('db')
+    const first = await verifier.verify(current, 'db')
+    await verifier.verify(token, 'db')
+    expect(await verifier.verify(current, 'db')).toBe(first)
+  })
+
   test.each(['replaced', 'removed'])('a key that is %s takes its remembered tokens along', async (how) => {
     const { verifier, token, bundles } = await setUp()
     await verifier.verify(token, 'db')
