@@ -11,9 +11,10 @@ import { maxRenewalBlocks } from '../../../src/ca/blocks/renewal-blocks.ts'
 import { MemoryBlocks } from '../../../src/ca/blocks/memory-blocks.ts'
 import { SoftwareSigner } from '../../../src/keys/index.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
-import { PublicKey } from '../../../src/x509/index.ts'
+import { PublicKey, generalName } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { callerOf, newRequest, testPki } from '../../support/pki.ts'
+import { makeAuthority, time } from '../validation/test-pki.ts'
 
 const trustDomain = 'example.org'
 const clock = new FakeClock()
@@ -89,6 +90,46 @@ it.each([0, -1, 1.01, Number.NaN, Infinity, '1'])('rotate takes no share of %s',
   const certificate = await createRootCertificate(signer, { subject: 'CN=next', trustDomain })
   const rotated = authority.rotate({ certificate, signer }, { share: share as number })
   await expect(rotated).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+})
+
+it('a canary has the roots above the signer of the other keys', async () => {
+  const { authority, root: current } = await testPki()
+  const signer = await SoftwareSigner.generate('P-256')
+  const certificate = await createRootCertificate(signer, { subject: 'CN=next', trustDomain })
+  const rotate = (roots: object) => authority.rotate({ certificate, signer, ...roots }, { share: 0.5 })
+  await expect(rotate({})).rejects.toThrow(
+    /the roots of the canary material lack the root above CN=test root/,
+  )
+  await expect(rotate({ roots: [certificate, current] })).resolves.toBeUndefined()
+})
+
+it.each([
+  ['spiffe://example.org/ca', 'X-4'],
+  ['spiffe://example.org', undefined],
+])('a CA whose certificate has the name %s is refused, or not: %s', async (uri, rule) => {
+  const made = await makeAuthority('ca', undefined, {
+    extensions: { subjectAltName: [generalName.uri(uri)] },
+  })
+  const open = (): unknown =>
+    createCertificateAuthority({
+      ...{ trustDomain, certificate: made.certificate, signer: made.signer },
+      clock: new FakeClock(time),
+    })
+  if (rule === undefined) expect(open).not.toThrow()
+  else expect(open).toThrow(/X-4/)
+})
+
+it.each([-1, 1.5, 256, Number.NaN])('no CA has a path length of %s', async (pathLength) => {
+  await expect(rootOf({ pathLength })).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
+})
+
+it.each([undefined, 'spiffe://example.org/a', {}])('prepare takes no names %j', async (subjectAltName) => {
+  const { authority } = await testPki()
+  const { request } = await newRequest()
+  const prepared = authority.prepare(request, { subjectAltName: subjectAltName as never })
+  await expect(prepared).rejects.toThrow(
+    subjectAltName === undefined ? /subjectAltName/ : /subjectAltName must be an array of names/,
+  )
 })
 
 it('a delta is not issued where none are made', async () => {
