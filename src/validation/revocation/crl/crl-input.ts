@@ -41,9 +41,8 @@ export function createListReader(given: ListInputs, onIgnoredList: OnIgnored): (
 }
 
 /**
- * Reads each list once. Octets are copied, because the checker keeps them after the call. A list that is
- * refused only for its form, or has an extension that cannot be read, is reported as ignored, but its
- * revocations still count.
+ * Reads each list once; `Crl.from` copies octets. A list that is refused only for its form, or has an
+ * extension that cannot be read, is reported as ignored, but its revocations still count.
  */
 function readLists(
   inputs: readonly CrlInput[],
@@ -76,7 +75,7 @@ function readLists(
 }
 
 function readList(input: CrlInput): Crl {
-  const list = Crl.from(input instanceof Uint8Array ? input.slice() : input)
+  const list = Crl.from(input)
   void list.issuer.comparisonKey
   return list
 }

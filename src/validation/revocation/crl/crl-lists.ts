@@ -5,7 +5,7 @@ import { toHex } from '../../../internal/bytes.ts'
 import { extensionOids } from '../../../x509/index.ts'
 import type { Crl, GeneralName, RevokedEntry } from '../../../x509/index.ts'
 import type { RevocationQuery } from '../../revocation-contract.ts'
-import { directoryNames, mayBeIndirect } from './crl-scope.ts'
+import { directoryNames } from './crl-scope.ts'
 
 /** Limits for the age of a list. */
 export interface CrlTimes {
@@ -80,12 +80,12 @@ export function isForGood({ reason }: RevokedEntry): boolean {
 }
 
 /**
- * Entries with one serial number are compared one by one, and may name any number of issuers; reading a name
- * costs about twenty comparisons.
+ * The entry of a certificate in a list that covers it (`scopeFault`, `mayBeAbout`). Entries with one serial
+ * number are compared one by one, and may name any number of issuers; reading a name costs about twenty
+ * comparisons.
  */
 export function findEntry(list: Crl, { certificate, budget }: RevocationQuery): RevokedEntry | undefined {
   const own = list.issuer.equals(certificate.issuer)
-  if (!own && !mayBeIndirect(list)) return undefined
   // The issuer named by an entry is read in every list. A list that is not indirect must not name one; if it
   // does, that shows no certificate as good.
   return list.find(certificate.serialNumberBytes, (names: readonly GeneralName[] | undefined) => {

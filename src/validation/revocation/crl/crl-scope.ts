@@ -81,7 +81,7 @@ export function mayBeAbout(list: Crl, certificate: Certificate): boolean {
 }
 
 /** Whether entries may be of other issuers than that of the list (§5.2.5). */
-export function mayBeIndirect(list: Crl): boolean {
+function mayBeIndirect(list: Crl): boolean {
   if (list.extension(extensionOids.issuingDistributionPoint) === undefined) return !list.hasEveryExtension
   return certainScope(list)?.indirectCrl ?? true
 }
