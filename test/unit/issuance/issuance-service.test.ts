@@ -280,6 +280,16 @@ describe('issue', () => {
   })
 })
 
+it.each([0, 2])('a policy that allows %s URIs is named', async (count) => {
+  const names = [generalName.uri(workloadId.toString()), generalName.uri('spiffe://example.org/other')]
+  const content = { subjectAltName: names.slice(0, count) }
+  const { issuance } = await testPki('P-256', {
+    policy: { decide: () => ({ allowed: true, rule: 'x', content, trimmed: [] }) },
+  })
+  const issued = issuance.issue({ csr: (await newRequest()).request }, callerOf())
+  await expect(issued).rejects.toThrow(`content.subjectAltName has ${count} URIs; expected exactly one`)
+})
+
 describe('a caller', () => {
   const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
   const allowed = { allowed: true, rule: 'x', content, trimmed: [] } as const

@@ -16,7 +16,10 @@ async function decide(
   ...rules: PolicyDocument['rules']
 ): Promise<IssuanceDecision> {
   const csr = await buildCertificateRequest({ extensions: { subjectAltName: [name] } }, key)
-  return createRulePolicy({ trustDomain: 'example.org', rules }).decide({ csr, ttlSeconds: undefined }, callerOf(id))
+  return createRulePolicy({ trustDomain: 'example.org', rules }).decide(
+    { csr, ttlSeconds: undefined },
+    callerOf(id),
+  )
 }
 
 it('an address is not granted as the DNS name with the same text', async () => {
