@@ -48,7 +48,8 @@ export class RateLimiter {
   giveBack(key: string): void {
     const { places, cells } = this.#current
     const at = places.get(key)
-    if (at !== undefined) cells[at] = Math.min(this.#count, (cells[at] as number) + 1)
+    // `take` limits the number of tokens.
+    if (at !== undefined) cells[at] = (cells[at] as number) + 1
   }
 
   /** The number of buckets, for metrics. */
