@@ -8,6 +8,7 @@ import { Administrators } from '../../../src/issuance/records/administrators.ts'
 import { RefusalBudget } from '../../../src/issuance/records/refusal/refusal-budget.ts'
 import { anyIntent } from '../../../src/testing/contracts/storage/storage-fixtures.ts'
 import { FakeClock } from '../../../src/testing/index.ts'
+import { buildCertificate, generalName } from '../../../src/x509/index.ts'
 import { code } from '../../support/codes.ts'
 import { callerOf, newRequest, testPki } from '../../support/pki.ts'
 import { storedIn } from '../../support/storage.ts'
@@ -82,6 +83,24 @@ it('an error of isAdministrator that has a code keeps it', () => {
     throw unavailable
   })
   expect(() => administrators.require(callerOf(), 'do this')).toThrow(unavailable)
+})
+
+it('a certificate without a record and with two SPIFFE IDs is not revoked', async () => {
+  const { root, signer, issuance: service } = await testPki('P-256', { isAdministrator: () => true })
+  const ids = ['spiffe://example.org/a', 'spiffe://example.org/b']
+  const certificate = await buildCertificate(
+    {
+      issuer: root.subject,
+      publicKey: csr.publicKey,
+      notBefore: root.notBefore,
+      notAfter: root.notAfter,
+      extensions: { subjectAltName: ids.map((id) => generalName.uri(id)) },
+    },
+    signer,
+  )
+  await expect(
+    service.revoke(certificate.serialNumber, 'keyCompromise', callerOf(...ids), { certificate }),
+  ).rejects.toThrow(/more than one SPIFFE ID/)
 })
 
 describe('the refusals on record', () => {
