@@ -1,7 +1,6 @@
 // A registration authority: decided here, signed elsewhere; every answer is held against the decision, and on
 // record.
 
-import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {
   createMemoryStorage,
@@ -14,7 +13,7 @@ import { SoftwareSigner } from '../../../../src/keys/index.ts'
 import { callerIdentityPolicy } from '../../../../src/policy/index.ts'
 import { anyIntent } from '../../../../src/testing/contracts/storage/storage-fixtures.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
-import { DistinguishedName, PublicKey, buildCertificate, generalName } from '../../../../src/x509/index.ts'
+import { DistinguishedName, buildCertificate, generalName } from '../../../../src/x509/index.ts'
 import type { Certificate } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
 import { callerOf, newRequest, testPki, workloadId } from '../../../support/pki.ts'
@@ -235,64 +234,4 @@ describe('an answer is refused, and recorded as no certificate', () => {
     const { issuance } = await serviceOf({ ...remote(), sign: () => Promise.reject(new Error('down')) })
     await expect(issuance.issue({ csr }, callerOf())).rejects.toThrow(code('ERR_CA_UNAVAILABLE'))
   })
-})
-
-describe('prepare of a registration authority', () => {
-  const content = { subjectAltName: [generalName.uri(workloadId.toString())] }
-  const prepare = async (given: object, request: unknown = csr, options: object = {}): Promise<unknown> =>
-    (await serviceOf(remote())).authority.prepare(request as never, { ...content, ...given }, options)
-
-  it('forwards no weak key, no aborted call, and nothing but a request', async () => {
-    const weak = PublicKey.from(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)
-    const odd = new Proxy(csr, {
-      get: (target, name) => (name === 'publicKey' ? weak : (Reflect.get(target, name, target) as unknown)),
-    })
-    await expect(prepare({}, odd)).rejects.toThrow(code('ERR_KEY_WEAK'))
-    await expect(prepare({}, csr, { signal: AbortSignal.abort() })).rejects.toThrow(code('ERR_ABORTED'))
-    for (const request of [null, {}, csr.der])
-      await expect(prepare({}, request)).rejects.toThrow(code('ERR_INVALID_ARGUMENT'))
-  })
-
-  it('takes as many names as the profile allows, and a validity', async () => {
-    const names = (count: number) =>
-      Array.from({ length: count }, (_, at) => generalName.dns(`a${at}.example.org`))
-    await expect(prepare({ subjectAltName: names(100) })).resolves.toBeDefined()
-    await expect(prepare({ subjectAltName: names(101) })).rejects.toThrow(/found 101 names/)
-    await expect(prepare({ subjectAltName: 'x' })).rejects.toThrow(/must be an array of names/)
-    for (const maxTtlSeconds of [0, 1.5, Number.NaN])
-      await expect(prepare({ maxTtlSeconds })).rejects.toThrow(/maxTtlSeconds/)
-  })
-})
-
-it('an aborted request is not forwarded', async () => {
-  let asked = 0
-  const signer = remote()
-  const counting: RemoteSigner = {
-    ...signer,
-    sign: (wanted) => {
-      asked++
-      return signer.sign(wanted)
-    },
-  }
-  const { authority } = await serviceOf(counting)
-  const prepared = await authority.prepare(csr, { subjectAltName: [] })
-  const signed = authority.sign(prepared, { signal: AbortSignal.abort() })
-  await expect(signed).rejects.toThrow(code('ERR_ABORTED'))
-  expect(asked).toBe(0)
-})
-
-it.each<[string, (fields: Fields) => Fields, RegExp]>([
-  [
-    'a CA certificate',
-    (fields) => ({ ...fields, extensions: { ...fields.extensions, basicConstraints: { ca: true } } }),
-    /it is a CA certificate/,
-  ],
-  [
-    'a certificate of later',
-    (fields) => ({ ...fields, notBefore: new Date(Date.now() + 60_000) }),
-    /it is valid from .* to .*; the time is/,
-  ],
-])('%s in the answer is named', async (_what, change, message) => {
-  const { issuance } = await serviceOf(remote(change))
-  await expect(issuance.issue({ csr, ttlSeconds: 600 }, callerOf())).rejects.toThrow(message)
 })
