@@ -146,7 +146,7 @@ function proven(csr: CertificateRequest, trustDomain: TrustDomain): CertificateR
     return publicKey
   } catch (cause) {
     if (isPkiError(cause, 'ERR_CA_REFUSED')) throw cause
-    return refuse(cause instanceof Error ? cause.message : 'it is not a certification request', cause)
+    return refuse(isPkiError(cause) ? cause.message : 'it is not a certification request', cause)
   }
 }
 

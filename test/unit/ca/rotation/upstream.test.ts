@@ -1,5 +1,6 @@
 // Intermediates below a CA above: its answers are verified, its roots are followed, and it may be away.
 
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +14,12 @@ import type { UpstreamAuthority } from '../../../../src/ca/index.ts'
 import { PkiError } from '../../../../src/errors/index.ts'
 import { SoftwareSigner, exportPrivateKey } from '../../../../src/keys/index.ts'
 import { FakeClock } from '../../../../src/testing/index.ts'
-import { buildCertificate, generalName } from '../../../../src/x509/index.ts'
+import {
+  PublicKey,
+  buildCertificate,
+  buildCertificateRequest,
+  generalName,
+} from '../../../../src/x509/index.ts'
 import type { Certificate } from '../../../../src/x509/index.ts'
 import { code } from '../../../support/codes.ts'
 import { issueLeaf, refusalOf, statesOf, testRotation } from '../../../support/rotation.ts'
@@ -138,9 +144,10 @@ describe('an answer of the CA above is refused', () => {
   type Request = Parameters<UpstreamAuthority['issueIntermediate']>[0]
   type Lie = (request: Request, honest: UpstreamAuthority, root: Ca) => Promise<unknown>
 
-  it.each<[string, Lie]>([
+  it.each<[string, RegExp, Lie]>([
     [
       'another key',
+      /its public key differs; expected the key of the request/,
       async ({ ttlSeconds, csr }, _honest, root) => {
         const { publicKey } = await SoftwareSigner.generate('P-256')
         const certificate = await createIntermediateCertificate(root, publicKey, {
@@ -151,6 +158,7 @@ describe('an answer of the CA above is refused', () => {
     ],
     [
       'another subject',
+      /its subject is CN=another; expected/,
       async ({ csr, ttlSeconds }, _honest, root) => ({
         certificate: await createIntermediateCertificate(root, csr.publicKey, {
           ...{ subject: 'CN=another', trustDomain, clock, ttlSeconds },
@@ -161,6 +169,7 @@ describe('an answer of the CA above is refused', () => {
     ],
     [
       'another trust domain',
+      /its subject alternative name differs; expected spiffe:\/\/example.org/,
       async ({ csr, ttlSeconds }, _honest, root) => ({
         certificate: await createIntermediateCertificate(root, csr.publicKey, {
           ...{ subject: csr.subject, trustDomain: 'other.example', clock, ttlSeconds },
@@ -171,6 +180,7 @@ describe('an answer of the CA above is refused', () => {
     ],
     [
       'a longer validity',
+      /it is valid until .*; expected at most/,
       async ({ csr, ttlSeconds }, _honest, root) => ({
         certificate: await createIntermediateCertificate(root, csr.publicKey, {
           ...{ subject: csr.subject, trustDomain, clock, ttlSeconds: ttlSeconds * 3 },
@@ -181,10 +191,12 @@ describe('an answer of the CA above is refused', () => {
     ],
     [
       'a validity shorter than one leaf',
+      /it is valid until .*; expected at least one leaf/,
       async (request, honest) => honest.issueIntermediate({ ...request, ttlSeconds: 300 }),
     ],
     [
       'no CA',
+      /it is not a CA certificate; expected cA TRUE/,
       async ({ csr }, _honest, root) => ({
         certificate: await buildCertificate(
           {
@@ -202,6 +214,7 @@ describe('an answer of the CA above is refused', () => {
     ],
     [
       'another purpose',
+      /./,
       async ({ csr }, _honest, root) => ({
         certificate: await buildCertificate(
           {
@@ -226,23 +239,57 @@ describe('an answer of the CA above is refused', () => {
     ],
     [
       'a chain that leads nowhere',
+      /./,
       async (request, honest) => ({
         ...(await honest.issueIntermediate(request)),
         roots: [(await newCa('elsewhere')).certificate],
       }),
     ],
-    ['no root', async (request, honest) => ({ ...(await honest.issueIntermediate(request)), roots: [] })],
+    [
+      'no root',
+      /it has no root/,
+      async (request, honest) => ({ ...(await honest.issueIntermediate(request)), roots: [] }),
+    ],
     [
       'a thousand roots',
+      /roots/,
       async (request, honest) => {
         const answer = await honest.issueIntermediate(request)
         return { ...answer, roots: Array.from({ length: 1000 }, () => answer.roots[0]) }
       },
     ],
-    ['octets that are no certificate', async () => ({ certificate: Uint8Array.of(1), chain: [], roots: [] })],
-    ['nothing', async () => undefined],
-    ['null', async () => ({ certificate: null, chain: null, roots: null })],
-  ])('%s', async (_what, answer) => {
+    [
+      'octets that are no certificate',
+      /./,
+      async () => ({ certificate: Uint8Array.of(1), chain: [], roots: [] }),
+    ],
+    ['nothing', /./, async () => undefined],
+    ['null', /./, async () => ({ certificate: null, chain: null, roots: null })],
+    ...(['keyCertSign', 'cRLSign'] as const).map<[string, RegExp, Lie]>((usage) => [
+      `no ${usage}`,
+      new RegExp(`its key usage lacks ${usage}; expected ${usage}`),
+      async ({ csr }, _honest, root) => ({
+        certificate: await buildCertificate(
+          {
+            issuer: root.certificate.subject,
+            subject: csr.subject,
+            publicKey: csr.publicKey,
+            notBefore: new Date(clock.now()),
+            notAfter: new Date(clock.now() + 7_200_000),
+            extensions: {
+              basicConstraints: { ca: true, pathLength: 0 },
+              keyUsage: usage === 'cRLSign' ? ['keyCertSign'] : ['cRLSign'],
+              subjectKeyIdentifier: csr.publicKey,
+              authorityKeyIdentifier: root.certificate.subjectKeyIdentifier,
+            },
+          },
+          root.signer,
+        ),
+        chain: [],
+        roots: [root.certificate],
+      }),
+    ]),
+  ])('%s', async (_what, reason, answer) => {
     const root = await newCa('above')
     const honest = await upstreamOf({ current: root })
     const liar: UpstreamAuthority = {
@@ -250,7 +297,8 @@ describe('an answer of the CA above is refused', () => {
       issueIntermediate: (request) => answer(request, honest, root) as Promise<Answer>,
       roots: () => honest.roots(),
     }
-    await expect(testRotation({ clock, upstream: liar })).rejects.toThrow(code('ERR_CA_REPLY'))
+    const refused = await testRotation({ clock, upstream: liar }).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ code: 'ERR_CA_REPLY', message: expect.stringMatching(reason) })
   })
 
   it.each<[string, (root: Certificate) => unknown]>([
@@ -266,5 +314,65 @@ describe('an answer of the CA above is refused', () => {
       roots: async () => rootsOf(root.certificate) as Certificate[],
     }
     await expect(testRotation({ clock, upstream: liar })).rejects.toThrow(code('ERR_CA_REPLY'))
+  })
+})
+
+describe('a request for an intermediate is refused', () => {
+  const request = async (fields: Parameters<typeof buildCertificateRequest>[0], algorithm = 'P-256') => {
+    const key =
+      algorithm === 'P-256'
+        ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+        : generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
+    return buildCertificateRequest(fields, {
+      ...{ id: 'requested', publicKey: PublicKey.from(key) },
+      signatureAlgorithm: algorithm === 'P-256' ? 'ecdsa-with-SHA256' : 'sha256WithRSAEncryption',
+      sign: (data) => sign('sha256', data, key),
+    })
+  }
+  const names = (...subjectAltName: ReturnType<typeof generalName.uri>[]) => ({
+    ...{ subject: 'CN=ca', extensions: { subjectAltName } },
+  })
+
+  it.each<[string, () => Promise<unknown>, RegExp]>([
+    ['without a subject', () => request({}), /its subject is empty/],
+    [
+      'of another trust domain',
+      () => request(names(generalName.uri('spiffe://other.example'))),
+      /its subject alternative name is not spiffe:\/\/example.org/,
+    ],
+    [
+      'of a workload',
+      () => request(names(generalName.uri('spiffe://example.org/ns/prod'))),
+      /its subject alternative name is not/,
+    ],
+    ['with a weak key', () => request({ subject: 'CN=ca' }, 'RSA-1024'), /the RSA key has 1024 bits/],
+    ['that is none', async () => ({}), /: it is not a certification request$/],
+  ])('%s', async (_what, make, reason) => {
+    const upstream = await upstreamOf({ current: await newCa('above') })
+    const csr = (await make()) as Awaited<ReturnType<typeof request>>
+    const refused = await upstream
+      .issueIntermediate({ csr, ttlSeconds: 3600 })
+      .catch((error: unknown) => error)
+    expect(refused).toMatchObject({ code: 'ERR_CA_REFUSED', message: expect.stringMatching(reason) })
+  })
+
+  it('when it was aborted, before the CA above is asked', async () => {
+    let asked = 0
+    const ca = await newCa('above')
+    const counting = createLocalUpstream({
+      ...{ trustDomain, clock },
+      ca: () => {
+        asked++
+        return { ...ca, roots: [ca.certificate] }
+      },
+    })
+    const csr = await request({ subject: 'CN=ca' })
+    const signal = AbortSignal.abort()
+    for (const call of [
+      () => counting.issueIntermediate({ csr, ttlSeconds: 3600, signal }),
+      () => counting.roots(signal),
+    ])
+      await expect(call()).rejects.toThrow(code('ERR_ABORTED'))
+    expect(asked).toBe(0)
   })
 })
