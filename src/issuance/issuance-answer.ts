@@ -2,6 +2,7 @@
 
 import type { IssuedCertificate, PreparedCertificate } from '../ca/index.ts'
 import { isPkiError } from '../errors/index.ts'
+import { printable, shortened as shortText } from '../validation/internal.ts'
 import type { CertificateRequest, DistinguishedName } from '../x509/index.ts'
 import type { Decision } from './decision.ts'
 
@@ -31,24 +32,24 @@ export function trimmedOf(
   { shortened }: Pick<PreparedCertificate, 'shortened'>,
   { subject }: Pick<CertificateRequest, 'subject'>,
 ): readonly string[] {
-  if (shortened === undefined && subject.isEmpty) return trimmed
-  const more = [...trimmed]
-  const [asked, given] = [subjectText(subject), content.subject?.toString() ?? '']
-  if (asked !== given && !subject.isEmpty)
-    more.push(`the request asks for the subject ${asked}; the certificate has ${given || 'none'}`)
+  const more: string[] = []
+  if (!subject.isEmpty) {
+    const [asked, given] = [subjectText(subject), content.subject?.toString()]
+    if (asked !== given)
+      more.push(`the request asks for the subject ${asked}; the certificate has ${given ?? 'none'}`)
+  }
   if (shortened !== undefined) {
     const { by, from, to } = shortened
     const end = `${to.toISOString()} (requested: ${from.toISOString()})`
     more.push(`validity: shortened by the ${by} to end at ${end}`)
   }
-  return Object.freeze(more)
+  return more.length === 0 ? trimmed : Object.freeze([...trimmed, ...more])
 }
 
-/** The subject of a request is not used, so it may be one that cannot be read, or very long. */
+/** Text from outside, escaped. A subject that cannot be read is not used, so the request is not refused. */
 function subjectText(subject: DistinguishedName): string {
   try {
-    const text = subject.toString()
-    return text.length > maxSubjectText ? `${text.slice(0, maxSubjectText)}…` : text
+    return shortText(printable(subject.toString()), maxSubjectText)
   } catch (error) {
     if (isPkiError(error)) return '(which cannot be read)'
     throw error

@@ -227,6 +227,11 @@ describe('issue', () => {
       said: /^\(which cannot be read/,
     },
     {
+      // a, U+202E, b: the rest of the line would be shown from right to left.
+      asked: () => DistinguishedName.fromDer(Buffer.from('3010310e300c06035504030c0561e280ae62', 'hex')),
+      said: /^CN=a\\u\{202e\}b; the certificate/,
+    },
+    {
       asked: () => `O=${'x'.repeat(64)},OU=${'y'.repeat(64)},L=${'z'.repeat(99)}`,
       said: /^O=x{64},OU=y{64},L=z{60,65}…; the/,
     },
