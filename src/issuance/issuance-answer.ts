@@ -2,7 +2,7 @@
 
 import type { IssuedCertificate, PreparedCertificate } from '../ca/index.ts'
 import { isPkiError } from '../errors/index.ts'
-import { printable, shortened as shortText } from '../validation/internal.ts'
+import { printable, shortened as shortText } from '../internal/values/outside-text.ts'
 import type { CertificateRequest, DistinguishedName } from '../x509/index.ts'
 import type { Decision } from './decision.ts'
 

@@ -6,7 +6,7 @@ import { nameOf } from '../internal/values/name-of.ts'
 import { Certificate } from '../x509/index.ts'
 import type { CertificateInput } from '../x509/index.ts'
 import { displayedSubject } from '../x509/internal.ts'
-import { printable, shortened } from './verdict/rejection.ts'
+import { printable, shortened } from '../internal/values/outside-text.ts'
 
 /** A skipped input of a long-lived object, and the reason. @inline */
 export interface IgnoredInput {

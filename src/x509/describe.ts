@@ -3,6 +3,7 @@
 import { inspect } from 'node:util'
 import { isPkiError } from '../errors/index.ts'
 import { toHex } from '../internal/bytes.ts'
+import { printable } from '../internal/values/outside-text.ts'
 import type { PublicKey } from './algorithms/public-key.ts'
 import { formatGeneralName } from './names/general-name.ts'
 import type { GeneralName } from './names/general-name.ts'
@@ -23,7 +24,7 @@ export function formatRows(heading: string, rows: readonly Row[]): string {
 export function readable(read: () => string | undefined): string | undefined {
   try {
     const text = read()
-    return text === undefined ? undefined : printable(text)
+    return text === undefined ? undefined : shown(text)
   } catch (error) {
     return unreadable(error)
   }
@@ -34,8 +35,8 @@ export function readableList(read: () => readonly string[] | undefined): string[
   try {
     const all = read()
     if (all === undefined) return undefined
-    const shown = all.slice(0, maxItems).map(printable)
-    return all.length > maxItems ? [...shown, `(${all.length - maxItems} more)`] : shown
+    const first = all.slice(0, maxItems).map(shown)
+    return all.length > maxItems ? [...first, `(${all.length - maxItems} more)`] : first
   } catch (error) {
     return [unreadable(error)]
   }
@@ -86,16 +87,8 @@ function unreadable(error: unknown): string {
   return `(unreadable: ${code})`
 }
 
-/**
- * Control, format, surrogate and line separator characters are escaped: they
- * could rewrite a terminal or forge a log line.
- */
-function printable(text: string): string {
-  const cut = text.length > maxText ? `${text.slice(0, maxText)}… (${text.length} characters)` : text
-  return cut.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
-  )
+function shown(text: string): string {
+  return printable(text.length > maxText ? `${text.slice(0, maxText)}… (${text.length} characters)` : text)
 }
 
 const maxItems = 32

@@ -1,5 +1,7 @@
 // Names the kind of a value in messages.
 
+import { printable } from './outside-text.ts'
+
 /** The kind of a value, for messages. A missing `await` is the usual reason for a promise. */
 export function nameOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
@@ -14,6 +16,6 @@ export function nameOf(value: unknown): string {
 
 /** A text, quoted and cut, or a number; the kind of any other value. For values that are never secret. */
 export function shownValue(value: unknown): string {
-  if (typeof value === 'string' && value !== '') return JSON.stringify(value.slice(0, 64))
+  if (typeof value === 'string' && value !== '') return printable(JSON.stringify(value.slice(0, 64)))
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : nameOf(value)
 }

@@ -2,7 +2,7 @@
 
 import { isPkiError } from '../../errors/index.ts'
 import type { Certificate } from '../../x509/index.ts'
-import { printable, shortened } from './rejection.ts'
+import { printable, shortened } from '../../internal/values/outside-text.ts'
 
 /**
  * The subject (or names), the serial number and both dates of a certificate,

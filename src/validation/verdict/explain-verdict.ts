@@ -4,7 +4,7 @@ import { PkiError } from '../../errors/index.ts'
 import { nameOf } from '../../internal/options.ts'
 import type { Certificate } from '../../x509/index.ts'
 import { describeCertificate } from './describe-certificate.ts'
-import { printable, shortened } from './rejection.ts'
+import { printable, shortened } from '../../internal/values/outside-text.ts'
 import type { Spent, Verdict } from './verdict.ts'
 
 /**

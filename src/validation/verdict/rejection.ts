@@ -2,6 +2,7 @@
 
 import { isPkiError, PkiError } from '../../errors/index.ts'
 import type { PkiErrorCode } from '../../errors/index.ts'
+import { printable, shortened } from '../../internal/values/outside-text.ts'
 import type { Certificate } from '../../x509/index.ts'
 
 /** The first check that a certificate or a path failed. */
@@ -29,22 +30,6 @@ export function reject(
     rule,
     message: shortened(printable(shortened(message, maxMessageLength)), maxMessageLength),
   })
-}
-
-/**
- * Escapes characters from outside that would begin a line, move a terminal's
- * cursor or change the direction of text.
- */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (found) => `\\u{${(found.codePointAt(0) as number).toString(16)}}`,
-  )
-}
-
-/** Does not cut between the halves of a surrogate pair. */
-export function shortened(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
 }
 
 /** An error as the rejection of `certificate`. @throws errors other than PkiError, and an exhausted budget */

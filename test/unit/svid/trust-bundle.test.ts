@@ -217,6 +217,7 @@ describe('parseSpiffeBundle', () => {
 
   it.each<[string, unknown, string]>([
     ['a use of OIDC', { ...jwt, use: 'sig' }, 'use is "sig"; expected "x509-svid" or "jwt-svid" (B-5)'],
+    ['a use that turns the line', { ...jwt, use: 'a\u202eb' }, 'use is "a\\u{202e}b"; expected'],
     ['a kid that is a number', { ...jwt, kid: 7 }, 'the kid is a number; expected a text (J-12)'],
     ['an alg of a MAC', { ...jwt, alg: 'HS256' }, 'alg is "HS256"; expected ES256 (J-3)'],
     ['null', null, 'the entry is null; expected an object'],
